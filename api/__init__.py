@@ -1,0 +1,1 @@
+"""Flask: lets people and programs in. Never decides what the registry should do."""

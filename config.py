@@ -1,0 +1,137 @@
+"""Every setting of the service: its name, its default and a line of help.
+
+The only reader of the process environment.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+MEGABYTE = 2**20
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class SettingInvalid(ValueError):
+    """A setting that cannot be read; the message names the variable and says what is asked."""
+
+
+def _setting(default: Any, variables: str, help: str) -> Any:
+    return field(default=default, metadata={"variables": variables.split(), "help": help})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings, read once at start and handed to whoever needs one."""
+
+    data: Path = _setting(
+        Path("artifacts"), "HOTSWAP_DATA", "Directory for the database, the artifacts and the logs."
+    )
+    database_url: str = _setting(
+        "",
+        "HOTSWAP_DATABASE_URL",
+        "SQLAlchemy URL (sqlite or postgresql+psycopg); empty: SQLite in the data directory.",
+    )
+    host: str = _setting("127.0.0.1", "HOTSWAP_HOST", "Address to listen on.")
+    port: int = _setting(8000, "HOTSWAP_PORT PORT", "Port to listen on.")
+    workers: int = _setting(
+        0, "HOTSWAP_WORKERS WEB_CONCURRENCY", "Worker processes; 0: the number of cores."
+    )
+    admin_token: str = _setting(
+        "", "HOTSWAP_ADMIN_TOKEN", "Value of the admin token; empty: one is made at first start."
+    )
+    anonymous_predict: bool = _setting(
+        False, "HOTSWAP_ANONYMOUS_PREDICT", "1: predictions need no token."
+    )
+    max_upload_mb: int = _setting(
+        512, "HOTSWAP_MAX_UPLOAD_MB", "Largest artifact that is accepted, in MiB."
+    )
+    max_predict_mb: int = _setting(
+        16, "HOTSWAP_MAX_PREDICT_MB", "Largest body of a prediction, in MiB."
+    )
+    model_cache_mb: int = _setting(
+        1024,
+        "HOTSWAP_MODEL_CACHE_MB",
+        "Memory for loaded versions that no alias needs, in MiB a worker.",
+    )
+    log_level: str = _setting("info", "HOTSWAP_LOG_LEVEL", "debug, info, warning or error.")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings from ``environ`` (the process's own unless given).
+
+        Raises SettingInvalid.
+        """
+        source = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for setting in fields(cls):
+            for variable in setting.metadata["variables"]:
+                if text := source.get(variable, "").strip():
+                    values[setting.name] = _read(variable, text, setting.default)
+                    break
+        return cls(**values)
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables that give these settings to a child process."""
+        return {
+            setting.metadata["variables"][0]: _write(getattr(self, setting.name))
+            for setting in fields(self)
+        }
+
+    @property
+    def worker_count(self) -> int:
+        return self.workers or len(os.sched_getaffinity(0))
+
+    @property
+    def effective_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data.resolve() / 'registry.db'}"
+
+    @property
+    def max_upload_bytes(self) -> int:
+        return self.max_upload_mb * MEGABYTE
+
+    @property
+    def max_predict_bytes(self) -> int:
+        return self.max_predict_mb * MEGABYTE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """Where the commands find the service, and as whom."""
+
+    url: str = _setting(
+        "http://127.0.0.1:8000", "HOTSWAP_URL", "Address of the service for the commands."
+    )
+    token: str = _setting("", "HOTSWAP_TOKEN", "Token that the commands send.")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "ClientSettings":
+        """Read the client's settings from ``environ`` (the process's own unless given)."""
+        source = os.environ if environ is None else environ
+        return cls(
+            url=source.get("HOTSWAP_URL", "").strip() or cls.__dataclass_fields__["url"].default,
+            token=source.get("HOTSWAP_TOKEN", "").strip(),
+        )
+
+
+def _read(variable: str, text: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        if text.lower() not in {"0", "1", "true", "false"}:
+            raise SettingInvalid(f"{variable} must be 1 or 0, not {text!r}.")
+        return text.lower() in {"1", "true"}
+    if isinstance(default, int):
+        if not text.isascii() or not text.isdigit():
+            raise SettingInvalid(f"{variable} must be a whole number, not {text!r}.")
+        return int(text)
+    if isinstance(default, Path):
+        return Path(text)
+    if variable == "HOTSWAP_LOG_LEVEL":
+        if text.lower() not in LOG_LEVELS:
+            raise SettingInvalid(f"{variable} must be one of {', '.join(LOG_LEVELS)}.")
+        return text.lower()
+    return text
+
+
+def _write(value: Any) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)

@@ -1,0 +1,379 @@
+"""Everything that can go wrong in the registry, one class for each.
+
+    RegistryError
+    ├── Malformed                 the request is not of the form it claims
+    │   ├── NameMalformed             a model name outside the grammar
+    │   ├── AliasMalformed            an alias outside the grammar, or reserved
+    │   ├── ReferenceMalformed        neither a version number nor an alias
+    │   ├── ParameterMalformed        a query parameter that cannot be read
+    │   ├── BodyMalformed             bytes that are not what their content type says
+    │   └── IdempotencyKeyMalformed
+    ├── Unauthenticated           no token, or none that is valid
+    ├── Forbidden
+    │   ├── ScopeMissing
+    │   └── ModelForbidden
+    ├── NotFound
+    │   ├── ModelNotFound
+    │   ├── VersionNotFound
+    │   ├── AliasNotFound
+    │   └── TokenNotFound
+    ├── NotAcceptable             no answer in a format that the caller takes
+    ├── TooLarge
+    ├── FormatUnsupported
+    ├── Conflict
+    │   ├── NameTaken
+    │   ├── ModelArchived
+    │   ├── VersionNotReady
+    │   ├── VersionHasAlias
+    │   ├── ExpectedVersionConflict
+    │   ├── NothingToRollBackTo
+    │   ├── VersionNotLoadable
+    │   └── IdempotencyKeyReused
+    ├── Refused                   well-formed, but not acceptable
+    │   ├── MetadataRefused
+    │   ├── ArtifactRefused
+    │   ├── InputRefused
+    │   ├── NoProbabilities
+    │   ├── PredictionRefused
+    │   └── TokenRefused
+    ├── Unavailable               try again later
+    │   ├── DatabaseBusy
+    │   ├── DatabaseUnavailable
+    │   └── BlobUnavailable
+    │       ├── BlobMissing
+    │       └── BlobDamaged
+    ├── StorageFull
+    ├── SchemaMismatch            the database belongs to another release
+    └── HistoryBroken             the hash chain does not hold
+
+Each class builds its own message; what it becomes over HTTP is the API's business.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One field at fault: where it is (``instances[3].income``) and what is wrong with it."""
+
+    at: str
+    message: str
+
+
+class RegistryError(Exception):
+    """Base of all. ``title`` is the same for every instance, ``detail`` says what happened."""
+
+    title: ClassVar[str] = "The registry refused"
+
+    def __init__(self, detail: str, faults: Iterable[Fault] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = tuple(faults)
+
+
+class Malformed(RegistryError):
+    title = "Malformed request"
+
+
+class NameMalformed(Malformed):
+    title = "Malformed model name"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{shown(name)} is no model name: 1 to 128 letters, digits, '.', '_' or '-', "
+            "the first a letter or digit."
+        )
+
+
+class AliasMalformed(Malformed):
+    title = "Malformed alias"
+
+    def __init__(self, alias: str, why: str) -> None:
+        super().__init__(f"{shown(alias)} cannot be an alias: {why}.")
+
+
+class ReferenceMalformed(Malformed):
+    title = "Malformed version reference"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"{shown(reference)} is no version: give a number from 1, an alias or 'latest'."
+        )
+
+
+class ParameterMalformed(Malformed):
+    title = "Malformed query parameter"
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(
+            f"The query parameter '{parameter}': {message}", [Fault(parameter, message)]
+        )
+
+
+class BodyMalformed(Malformed):
+    title = "Malformed body"
+
+
+class IdempotencyKeyMalformed(Malformed):
+    title = "Malformed idempotency key"
+
+    def __init__(self) -> None:
+        super().__init__("An Idempotency-Key is 1 to 200 printable ASCII characters.")
+
+
+class Unauthenticated(RegistryError):
+    title = "Authentication needed"
+
+    @classmethod
+    def missing(cls) -> "Unauthenticated":
+        return cls("This needs a token: send 'Authorization: Bearer hsw_…'.")
+
+    @classmethod
+    def invalid(cls) -> "Unauthenticated":
+        return cls("The token is not valid: unknown, expired or revoked.")
+
+
+class Forbidden(RegistryError):
+    title = "Not allowed"
+
+
+class ScopeMissing(Forbidden):
+    title = "Scope missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"The token lacks the scope '{scope}'. Ask an admin for one that has it.")
+
+
+class ModelForbidden(Forbidden):
+    title = "Model not allowed"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"The token is limited to other models than {shown(model)}.")
+
+
+class NotFound(RegistryError):
+    title = "Not found"
+
+
+class ModelNotFound(NotFound):
+    title = "Model not found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no model {shown(name)}.")
+
+
+class VersionNotFound(NotFound):
+    title = "Version not found"
+
+    def __init__(self, model: str, reference: object) -> None:
+        super().__init__(f"Model '{model}' has no version {shown(str(reference))}.")
+
+    @classmethod
+    def archived(cls, model: str, number: int) -> "VersionNotFound":
+        error = cls(model, number)
+        error.detail = f"Version {number} of '{model}' is archived: it can be read, not used."
+        return error
+
+
+class AliasNotFound(NotFound):
+    title = "Alias not found"
+
+    def __init__(self, model: str, alias: str) -> None:
+        super().__init__(f"Model '{model}' has no alias {shown(alias)}.")
+
+
+class TokenNotFound(NotFound):
+    title = "Token not found"
+
+    def __init__(self, token_id: object) -> None:
+        super().__init__(f"There is no token with the id {token_id}.")
+
+
+class NotAcceptable(RegistryError):
+    title = "Not acceptable"
+
+    def __init__(self, offered: Iterable[str]) -> None:
+        super().__init__(f"The answer can be had as {', '.join(offered)}; Accept takes none.")
+
+
+class TooLarge(RegistryError):
+    title = "Too large"
+
+    def __init__(self, what: str, limit: str, setting: str | None = None) -> None:
+        advice = f" An operator can raise {setting}." if setting else ""
+        super().__init__(f"{what} is larger than the {limit} that are allowed.{advice}")
+
+
+class FormatUnsupported(RegistryError):
+    title = "Format not supported"
+
+
+class Conflict(RegistryError):
+    title = "Conflict"
+
+
+class NameTaken(Conflict):
+    title = "Name taken"
+
+    def __init__(self, name: str, holder: str) -> None:
+        super().__init__(
+            f"The name '{name}' is taken by '{holder}': names are unique whatever the case."
+        )
+
+
+class ModelArchived(Conflict):
+    title = "Model archived"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Model '{name}' is archived; its name stays taken.")
+
+
+class VersionNotReady(Conflict):
+    title = "Version not ready"
+
+    def __init__(self, model: str, number: int, status: str) -> None:
+        super().__init__(f"Version {number} of '{model}' is {status}, not ready.")
+
+
+class VersionHasAlias(Conflict):
+    title = "Version has an alias"
+
+    def __init__(self, model: str, number: int, aliases: Iterable[str]) -> None:
+        named = ", ".join(f"'{alias}'" for alias in aliases)
+        super().__init__(
+            f"Version {number} of '{model}' is live as {named}: move or delete that alias first."
+        )
+
+
+class ExpectedVersionConflict(Conflict):
+    title = "Alias has moved"
+
+    def __init__(self, alias: str, expected: int | None, actual: int | None) -> None:
+        is_at = f"points at version {actual}" if actual is not None else "does not exist"
+        wanted = f"version {expected} was expected" if expected is not None else "none was expected"
+        super().__init__(f"The alias '{alias}' {is_at}; {wanted}. Look again before you decide.")
+
+
+class NothingToRollBackTo(Conflict):
+    title = "Nothing to roll back to"
+
+    def __init__(self, alias: str, to_version: int | None = None) -> None:
+        if to_version is None:
+            super().__init__(f"The alias '{alias}' has no earlier version in its history.")
+        else:
+            super().__init__(
+                f"The alias '{alias}' never pointed at version {to_version}: promote it instead."
+            )
+
+
+class VersionNotLoadable(Conflict):
+    title = "Version cannot be loaded"
+
+    def __init__(self, model: str, number: int, why: str) -> None:
+        super().__init__(f"Version {number} of '{model}' cannot be loaded and warmed: {why}")
+
+
+class IdempotencyKeyReused(Conflict):
+    title = "Idempotency key reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key was used for a different request. Use a new key for a new one."
+        )
+
+
+class Refused(RegistryError):
+    title = "Refused"
+
+
+class MetadataRefused(Refused):
+    title = "Metadata refused"
+
+
+class ArtifactRefused(Refused):
+    title = "Artifact refused"
+
+
+class InputRefused(Refused):
+    title = "Input refused"
+
+
+class NoProbabilities(Refused):
+    title = "No probabilities"
+
+    def __init__(self, model: str, number: int) -> None:
+        super().__init__(f"Version {number} of '{model}' has no probabilities to give.")
+
+
+class PredictionRefused(Refused):
+    title = "No prediction"
+
+
+class TokenRefused(Refused):
+    title = "Token refused"
+
+
+class Unavailable(RegistryError):
+    """Something the service stands on is missing just now; ``retry_after`` is in seconds."""
+
+    title = "Unavailable"
+    retry_after: ClassVar[int] = 5
+
+
+class DatabaseBusy(Unavailable):
+    title = "Database busy"
+    retry_after = 1
+
+    def __init__(self) -> None:
+        super().__init__("Another writer holds the database; nothing was changed. Try again.")
+
+
+class DatabaseUnavailable(Unavailable):
+    title = "Database unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The database cannot be reached; nothing was changed. Try again.")
+
+
+class BlobUnavailable(Unavailable):
+    title = "Artifact unavailable"
+    retry_after = 30
+
+
+class BlobMissing(BlobUnavailable):
+    title = "Artifact missing"
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"The bytes with SHA-256 {digest} are missing from the blob store.")
+
+
+class BlobDamaged(BlobUnavailable):
+    title = "Artifact damaged"
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(
+            f"The bytes stored as SHA-256 {digest} no longer have that hash. They were put aside; "
+            "upload the same file again to mend it."
+        )
+
+
+class StorageFull(RegistryError):
+    title = "Storage full"
+
+    def __init__(self) -> None:
+        super().__init__("The service has no room left on its disk; nothing was changed.")
+
+
+class SchemaMismatch(RegistryError):
+    title = "Database of another release"
+
+
+class HistoryBroken(RegistryError):
+    title = "History broken"
+
+
+def shown(value: str, limit: int = 60) -> str:
+    """A caller's own text, quoted and cut so that it is safe and short in a message."""
+    return repr(value if len(value) <= limit else value[: limit - 1] + "…")

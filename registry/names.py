@@ -1,0 +1,64 @@
+"""The grammar of model names, aliases and version references."""
+
+import re
+
+from registry.errors import AliasMalformed, NameMalformed, ReferenceMalformed
+
+PRODUCTION = "production"
+"""The alias that promotions move unless told otherwise."""
+
+LATEST = "latest"
+"""Stands for the highest version that is ready; no row of its own."""
+
+RESERVED_ALIASES = frozenset(
+    {LATEST, "versions", "aliases", "history", "rollback", "predict", "policy", "holdout"}
+    | {"compare"}
+)
+
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_NUMBER = re.compile(r"0|[1-9][0-9]*")
+_LARGEST_NUMBER = 2**31 - 1
+
+
+def check_model_name(name: str) -> str:
+    """Return ``name`` if the grammar allows it.
+
+    Raises NameMalformed.
+    """
+    if not _MODEL_NAME.fullmatch(name):
+        raise NameMalformed(name)
+    return name
+
+
+def name_key(name: str) -> str:
+    """What must be unique of a model name: the name whatever its case."""
+    return name.lower()
+
+
+def check_alias(alias: str) -> str:
+    """Return ``alias`` if a caller may give that name to a version.
+
+    Raises AliasMalformed where it is outside the grammar or reserved.
+    """
+    if not _ALIAS.fullmatch(alias):
+        raise AliasMalformed(
+            alias, "a letter a-z, then up to 62 of a-z, 0-9, '_' or '-', all in lower case"
+        )
+    if alias in RESERVED_ALIASES:
+        raise AliasMalformed(alias, "the word is reserved")
+    return alias
+
+
+def parse_reference(reference: str) -> int | str:
+    """Read a version reference: a number as an int, an alias or ``latest`` as itself.
+
+    A number too large for any version becomes 0, which no version has.
+
+    Raises ReferenceMalformed.
+    """
+    if _NUMBER.fullmatch(reference):
+        return int(reference) if len(reference) <= 10 and int(reference) <= _LARGEST_NUMBER else 0
+    if _ALIAS.fullmatch(reference) and (reference == LATEST or reference not in RESERVED_ALIASES):
+        return reference
+    raise ReferenceMalformed(reference)

@@ -1,0 +1,163 @@
+"""What a model takes and gives: named, typed columns in, one typed column out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+from registry.errors import Fault, MetadataRefused, shown
+
+ColumnType = Literal["number", "integer", "boolean", "string"]
+Label = str | int | float | bool
+Scalar = str | int | float | bool | None
+Record = dict[str, Scalar]
+Task = Literal["regression", "classification"]
+Kind = Literal["linear", "logistic", "tree", "forest", "other"]
+
+COLUMN_TYPES: tuple[ColumnType, ...] = get_args(ColumnType)
+TASKS: tuple[Task, ...] = get_args(Task)
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+MAX_COLUMNS = 10_000
+MAX_COLUMN_NAME = 1_000
+MAX_CLASSES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """An input: its name, its type, and whether a row may leave it null."""
+
+    name: str
+    type: ColumnType
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What is predicted. ``classes`` are a classifier's labels in its own order, else None."""
+
+    name: str
+    type: ColumnType
+    classes: tuple[Label, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The inputs in the order that the model was trained on, and the output."""
+
+    inputs: tuple[Column, ...]
+    output: Output
+
+    @property
+    def task(self) -> Task:
+        return "regression" if self.output.classes is None else "classification"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.inputs)
+
+    def to_json(self) -> dict[str, Any]:
+        """The signature as the API shows and takes it."""
+        output: dict[str, Any] = {"name": self.output.name, "type": self.output.type}
+        if self.output.classes is not None:
+            output["classes"] = list(self.output.classes)
+        return {
+            "inputs": [
+                {"name": column.name, "type": column.type, "nullable": column.nullable}
+                for column in self.inputs
+            ],
+            "output": output,
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> "Signature":
+        """Read what ``to_json`` writes, from anybody.
+
+        Raises MetadataRefused with a fault for each thing that is wrong.
+        """
+        reader = _Reader()
+        signature = reader.signature(value)
+        if signature is None or reader.faults:
+            raise MetadataRefused("The signature is not of the form that is asked.", reader.faults)
+        return signature
+
+
+class _Reader:
+    """Collects all faults of a signature instead of stopping at the first."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+
+    def signature(self, value: object) -> Signature | None:
+        if not isinstance(value, Mapping):
+            return self._fault("signature", "an object with 'inputs' and 'output' is asked")
+        for key in value.keys() - {"inputs", "output"}:
+            self._fault(f"signature.{key}", "not a key of a signature")
+        inputs = self._inputs(value.get("inputs"))
+        output = self._output(value.get("output"))
+        return None if inputs is None or output is None else Signature(inputs, output)
+
+    def _inputs(self, value: object) -> tuple[Column, ...] | None:
+        if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+            return self._fault("signature.inputs", "a list of at least one column is asked")
+        if len(value) > MAX_COLUMNS:
+            return self._fault("signature.inputs", f"more than {MAX_COLUMNS} columns")
+        columns = [
+            self._column(f"signature.inputs[{index}]", item) for index, item in enumerate(value)
+        ]
+        seen: set[str] = set()
+        for index, column in enumerate(columns):
+            if column is not None and column.name in seen:
+                self._fault(f"signature.inputs[{index}].name", "the name is there twice")
+            elif column is not None:
+                seen.add(column.name)
+        return tuple(column for column in columns if column is not None)
+
+    def _column(self, at: str, value: object) -> Column | None:
+        if not isinstance(value, Mapping):
+            return self._fault(at, "an object with 'name' and 'type' is asked")
+        for key in value.keys() - {"name", "type", "nullable"}:
+            self._fault(f"{at}.{key}", "not a key of a column")
+        name = self._name(at, value.get("name"))
+        type_ = self._type(at, value.get("type"))
+        nullable = value.get("nullable", False)
+        if not isinstance(nullable, bool):
+            return self._fault(f"{at}.nullable", "true or false is asked")
+        return None if name is None or type_ is None else Column(name, type_, nullable)
+
+    def _output(self, value: object) -> Output | None:
+        at = "signature.output"
+        if not isinstance(value, Mapping):
+            return self._fault(at, "an object with 'name' and 'type' is asked")
+        for key in value.keys() - {"name", "type", "classes"}:
+            self._fault(f"{at}.{key}", "not a key of an output")
+        name = self._name(at, value.get("name"))
+        type_ = self._type(at, value.get("type"))
+        classes = value.get("classes")
+        if classes is not None and not (
+            isinstance(classes, list)
+            and 1 <= len(classes) <= MAX_CLASSES
+            and all(isinstance(label, str | int | float) for label in classes)
+        ):
+            return self._fault(f"{at}.classes", "a list of at least one label is asked")
+        if name is None or type_ is None:
+            return None
+        return Output(name, type_, None if classes is None else tuple(classes))
+
+    def _name(self, at: str, value: object) -> str | None:
+        if isinstance(value, str) and 0 < len(value) <= MAX_COLUMN_NAME:
+            return value
+        return self._fault(f"{at}.name", f"a text of 1 to {MAX_COLUMN_NAME} characters is asked")
+
+    def _type(self, at: str, value: object) -> ColumnType | None:
+        if value in COLUMN_TYPES:
+            return cast(ColumnType, value)
+        asked = ", ".join(COLUMN_TYPES)
+        return self._fault(f"{at}.type", f"one of {asked} is asked, not {shown(str(value))}")
+
+    def _fault(self, at: str, message: str) -> None:
+        self.faults.append(Fault(at, message))
+
+
+def label_text(label: Label) -> str:
+    """A class label as the key of a JSON object: ``True`` is ``true``, 1 is ``1``."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
