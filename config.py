@@ -64,13 +64,7 @@ class Settings:
         Raises SettingInvalid.
         """
         source = os.environ if environ is None else environ
-        values: dict[str, Any] = {}
-        for setting in fields(cls):
-            for variable in setting.metadata["variables"]:
-                if text := source.get(variable, "").strip():
-                    values[setting.name] = _read(variable, text, setting.default)
-                    break
-        return cls(**values)
+        return cls(**_values(cls, source))
 
     def to_environment(self) -> dict[str, str]:
         """The variables that give these settings to a child process."""
@@ -109,10 +103,17 @@ class ClientSettings:
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "ClientSettings":
         """Read the client's settings from ``environ`` (the process's own unless given)."""
         source = os.environ if environ is None else environ
-        return cls(
-            url=source.get("HOTSWAP_URL", "").strip() or cls.__dataclass_fields__["url"].default,
-            token=source.get("HOTSWAP_TOKEN", "").strip(),
-        )
+        return cls(**_values(cls, source))
+
+
+def _values(settings: type, source: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for setting in fields(settings):
+        for variable in setting.metadata["variables"]:
+            if text := source.get(variable, "").strip():
+                values[setting.name] = _read(variable, text, setting.default)
+                break
+    return values
 
 
 def _read(variable: str, text: str, default: Any) -> Any:

@@ -1,1 +1,5 @@
 """Flask: lets people and programs in. Never decides what the registry should do."""
+
+from api.app import create_app
+
+__all__ = ["create_app"]

@@ -30,6 +30,7 @@
     │   ├── VersionNotLoadable
     │   └── IdempotencyKeyReused
     ├── Refused                   well-formed, but not acceptable
+    │   ├── BodyRefused               a request body with keys or values that are not asked
     │   ├── MetadataRefused
     │   ├── ArtifactRefused
     │   ├── InputRefused
@@ -39,6 +40,8 @@
     ├── Unavailable               try again later
     │   ├── DatabaseBusy
     │   ├── DatabaseUnavailable
+    │   ├── StorageUnavailable
+    │   ├── IntakeUnavailable
     │   └── BlobUnavailable
     │       ├── BlobMissing
     │       └── BlobDamaged
@@ -267,6 +270,12 @@ class NothingToRollBackTo(Conflict):
                 f"The alias '{alias}' never pointed at version {to_version}: promote it instead."
             )
 
+    @classmethod
+    def moved(cls, alias: str) -> "NothingToRollBackTo":
+        error = cls(alias)
+        error.detail = f"The alias '{alias}' was moved by somebody else meanwhile. Look again."
+        return error
+
 
 class VersionNotLoadable(Conflict):
     title = "Version cannot be loaded"
@@ -286,6 +295,10 @@ class IdempotencyKeyReused(Conflict):
 
 class Refused(RegistryError):
     title = "Refused"
+
+
+class BodyRefused(Refused):
+    title = "Body refused"
 
 
 class MetadataRefused(Refused):
@@ -335,6 +348,24 @@ class DatabaseUnavailable(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("The database cannot be reached; nothing was changed. Try again.")
+
+
+class StorageUnavailable(Unavailable):
+    title = "Storage unavailable"
+    retry_after = 30
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The service cannot use its disk ({reason}); nothing was changed.")
+
+
+class IntakeUnavailable(Unavailable):
+    title = "Intake unavailable"
+    retry_after = 10
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The process that inspects uploads could not be started; nothing was changed."
+        )
 
 
 class BlobUnavailable(Unavailable):

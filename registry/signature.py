@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from registry.errors import Fault, MetadataRefused, shown
 
@@ -89,7 +89,8 @@ class _Reader:
 
     def signature(self, value: object) -> Signature | None:
         if not isinstance(value, Mapping):
-            return self._fault("signature", "an object with 'inputs' and 'output' is asked")
+            self._fault("signature", "an object with 'inputs' and 'output' is asked")
+            return None
         for key in value.keys() - {"inputs", "output"}:
             self._fault(f"signature.{key}", "not a key of a signature")
         inputs = self._inputs(value.get("inputs"))
@@ -98,9 +99,11 @@ class _Reader:
 
     def _inputs(self, value: object) -> tuple[Column, ...] | None:
         if not isinstance(value, Sequence) or isinstance(value, str) or not value:
-            return self._fault("signature.inputs", "a list of at least one column is asked")
+            self._fault("signature.inputs", "a list of at least one column is asked")
+            return None
         if len(value) > MAX_COLUMNS:
-            return self._fault("signature.inputs", f"more than {MAX_COLUMNS} columns")
+            self._fault("signature.inputs", f"more than {MAX_COLUMNS} columns")
+            return None
         columns = [
             self._column(f"signature.inputs[{index}]", item) for index, item in enumerate(value)
         ]
@@ -114,20 +117,23 @@ class _Reader:
 
     def _column(self, at: str, value: object) -> Column | None:
         if not isinstance(value, Mapping):
-            return self._fault(at, "an object with 'name' and 'type' is asked")
+            self._fault(at, "an object with 'name' and 'type' is asked")
+            return None
         for key in value.keys() - {"name", "type", "nullable"}:
             self._fault(f"{at}.{key}", "not a key of a column")
         name = self._name(at, value.get("name"))
         type_ = self._type(at, value.get("type"))
         nullable = value.get("nullable", False)
         if not isinstance(nullable, bool):
-            return self._fault(f"{at}.nullable", "true or false is asked")
+            self._fault(f"{at}.nullable", "true or false is asked")
+            return None
         return None if name is None or type_ is None else Column(name, type_, nullable)
 
     def _output(self, value: object) -> Output | None:
         at = "signature.output"
         if not isinstance(value, Mapping):
-            return self._fault(at, "an object with 'name' and 'type' is asked")
+            self._fault(at, "an object with 'name' and 'type' is asked")
+            return None
         for key in value.keys() - {"name", "type", "classes"}:
             self._fault(f"{at}.{key}", "not a key of an output")
         name = self._name(at, value.get("name"))
@@ -138,7 +144,8 @@ class _Reader:
             and 1 <= len(classes) <= MAX_CLASSES
             and all(isinstance(label, str | int | float) for label in classes)
         ):
-            return self._fault(f"{at}.classes", "a list of at least one label is asked")
+            self._fault(f"{at}.classes", "a list of at least one label is asked")
+            return None
         if name is None or type_ is None:
             return None
         return Output(name, type_, None if classes is None else tuple(classes))
@@ -146,13 +153,15 @@ class _Reader:
     def _name(self, at: str, value: object) -> str | None:
         if isinstance(value, str) and 0 < len(value) <= MAX_COLUMN_NAME:
             return value
-        return self._fault(f"{at}.name", f"a text of 1 to {MAX_COLUMN_NAME} characters is asked")
+        self._fault(f"{at}.name", f"a text of 1 to {MAX_COLUMN_NAME} characters is asked")
+        return None
 
     def _type(self, at: str, value: object) -> ColumnType | None:
         if value in COLUMN_TYPES:
-            return cast(ColumnType, value)
+            return value
         asked = ", ".join(COLUMN_TYPES)
-        return self._fault(f"{at}.type", f"one of {asked} is asked, not {shown(str(value))}")
+        self._fault(f"{at}.type", f"one of {asked} is asked, not {shown(str(value))}")
+        return None
 
     def _fault(self, at: str, message: str) -> None:
         self.faults.append(Fault(at, message))

@@ -1,0 +1,50 @@
+"""Aliases of a model."""
+
+from typing import Any
+
+from flask import Response
+
+from api.access import allows, grant
+from api.blueprints import Blueprint, replay_header
+from api.promotions import order_of
+from api.schemas import AliasPageSchema, AliasTargetSchema, MovedSchema
+from api.services import services
+from api.sessions import db
+from registry import queries
+from registry.operations.delete_alias import delete_alias
+from registry.operations.promote import promote
+
+blueprint = Blueprint("aliases", __name__, description="Movable names of versions")
+
+
+@blueprint.route("/models/<name>/aliases", methods=["GET"])
+@allows("any")
+@blueprint.response(200, AliasPageSchema)
+def list_aliases(name: str) -> queries.Page:
+    """List a model's aliases; all of them are on one page."""
+    items = queries.aliases_of(db.session(), name)
+    return {"items": items, "page": 1, "page_size": max(len(items), 1), "total": len(items)}
+
+
+@blueprint.route("/models/<name>/aliases/<alias>", methods=["PUT"])
+@allows("promote")
+@blueprint.arguments(AliasTargetSchema)
+@blueprint.response(200, MovedSchema)
+def put_alias(
+    body: dict[str, Any], name: str, alias: str
+) -> tuple[queries.View, int, dict[str, str]]:
+    """Promote a version under this alias."""
+    order = order_of({**body, "alias": alias})
+    outcome = promote(
+        services().database, services().pool.predictor, name, str(body["version"]), order
+    )
+    return outcome.view, 200, replay_header(outcome)
+
+
+@blueprint.route("/models/<name>/aliases/<alias>", methods=["DELETE"])
+@allows("promote")
+@blueprint.response(204)
+def remove_alias(name: str, alias: str) -> Response:
+    """Take the alias away. Who predicts by it gets 404 from then on."""
+    delete_alias(services().database, name, alias, actor=grant().name)
+    return Response(status=204)

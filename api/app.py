@@ -1,0 +1,64 @@
+"""The app factory."""
+
+import sys
+
+from flask import Flask
+
+from api.access import allows, guard
+from api.aliases import blueprint as aliases
+from api.documents import blueprint as documents
+from api.documents import describe
+from api.health import blueprint as health
+from api.history import blueprint as history
+from api.logs import configure_logs
+from api.measures import blueprint as measures
+from api.measures import measure_requests
+from api.models import blueprint as models
+from api.predictions import blueprint as predictions
+from api.problems import handle_problems
+from api.promotions import blueprint as promotions
+from api.request_ids import identify_requests
+from api.routing import VersionReferenceConverter
+from api.services import Services, attach
+from api.sessions import db
+from api.start import prepare
+from api.tokens import blueprint as tokens
+from api.uploads import StreamingRequest, discard_uploads
+from api.uploads import blueprint as uploads
+from api.versions import blueprint as versions
+from config import Settings
+
+MAX_JSON_BODY = 2**20
+
+
+def create_app(settings: Settings) -> Flask:
+    """The WSGI application on a data directory that is made ready at once.
+
+    Raises SchemaMismatch where the database belongs to another release.
+    """
+    configure_logs(settings.log_level)
+    services = Services.build(settings)
+    if token := prepare(services):
+        # The one time that the token is shown; it goes past the log, which must never hold it.
+        print(f"admin token: {token}", file=sys.stderr, flush=True)  # noqa: T201
+    app = Flask("api", static_folder="static", static_url_path="/docs/static")
+    app.request_class = StreamingRequest
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_JSON_BODY,
+        SQLALCHEMY_DATABASE_URI=settings.effective_database_url,
+    )
+    app.url_map.converters["version"] = VersionReferenceConverter
+    app.url_map.strict_slashes = False
+    attach(app, services)
+    db.init_app(app)
+    identify_requests(app)
+    guard(app)
+    measure_requests(app)
+    handle_problems(app)
+    discard_uploads(app)
+    blueprints = [models, uploads, versions, promotions, aliases, history, predictions, tokens]
+    # The page at /docs is open to all, so what it shows itself with has to be.
+    allows("public")(app.view_functions["static"])
+    describe(app, [*blueprints, health, measures, documents])
+    return app

@@ -1,0 +1,90 @@
+"""Reading bodies and query strings with marshmallow, and saying what is wrong with them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+import marshmallow as ma
+import msgspec
+from flask import Request
+from webargs.flaskparser import FlaskParser
+
+from registry.errors import (
+    BodyMalformed,
+    BodyRefused,
+    Fault,
+    FormatUnsupported,
+    MetadataRefused,
+    ParameterMalformed,
+)
+
+JSON = "application/json"
+
+
+class Parser(FlaskParser):
+    """Raises RegistryErrors: 400 for a query, 415 and 400 for what is not JSON, 422 for a body."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "json": ma.RAISE}
+
+    def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002 - webargs' own signature
+        body = req.get_data()
+        if not body:
+            return {}
+        if req.mimetype != JSON:
+            raise FormatUnsupported(f"Content-Type must be {JSON}.")
+        return parse_json(body, "The body")
+
+    def handle_error(
+        self,
+        error: ma.ValidationError,
+        req: Request,  # noqa: ARG002 - webargs' own signature
+        schema: ma.Schema,  # noqa: ARG002 - the same
+        **_: Any,
+    ) -> NoReturn:
+        messages: Any = error.messages
+        for location, found in messages.items():
+            faults = list(flatten(found))
+            if location == "query":
+                raise ParameterMalformed(faults[0].at, faults[0].message)
+            raise BodyRefused("The body is not of the form that is asked.", faults)
+        raise BodyRefused("The body is not of the form that is asked.")
+
+
+def parse_json(text: bytes | str, what: str) -> Any:
+    """Raises BodyMalformed."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BodyMalformed(f"{what} is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise BodyMalformed(f"{what} is nested too deeply.") from error
+
+
+def load_metadata(schema: ma.Schema, value: Any) -> dict[str, Any]:
+    """Raises MetadataRefused."""
+    try:
+        loaded: dict[str, Any] = schema.load(value)
+    except ma.ValidationError as error:
+        raise MetadataRefused(
+            "The metadata is not of the form that is asked.", flatten(error.messages)
+        ) from error
+    return loaded
+
+
+def flatten(messages: Any, at: str = "") -> Iterator[Fault]:
+    """marshmallow's nested messages as one fault for each place."""
+    if isinstance(messages, Mapping):
+        for key, found in messages.items():
+            yield from flatten(found, _joined(at, key))
+    elif isinstance(messages, list):
+        for message in messages:
+            yield from flatten(message, at)
+    else:
+        yield Fault(at or "body", str(messages))
+
+
+def _joined(at: str, key: object) -> str:
+    if key == "_schema":
+        return at
+    if isinstance(key, int):
+        return f"{at}[{key}]"
+    return f"{at}.{key}" if at else str(key)

@@ -1,0 +1,92 @@
+"""The OpenAPI document and the page to try the API, both served without the internet."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from flask import Flask, Response, current_app, jsonify
+from flask_smorest import Api
+
+from api.access import access_of, allows
+from api.blueprints import Blueprint
+from api.health import RELEASE
+from api.problems import CONTENT_TYPE
+from api.schemas import MetadataSchema, ProblemSchema
+
+blueprint = Blueprint("documents", __name__, description="The description of this API")
+
+_KEY = "hotswap-document"
+_BEARER = "bearer"
+_OVERVIEW = """\
+Registers trained scikit-learn models, serves every version at
+`/models/{name}/{version}/predict`, and swaps versions under load.
+
+Send `Authorization: Bearer hsw_…`. Errors are `application/problem+json` (RFC 9457)."""
+
+
+class Document(Api):  # type: ignore[misc]  # flask-smorest publishes no types
+    """flask-smorest's description of the API; errors are handled in ``api.problems``."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def _register_error_handlers(self) -> None:
+        """The base class would register one that answers in a format of its own."""
+
+
+def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
+    """Register ``blueprints`` with ``app`` and describe them, with who may call what."""
+    app.config.update(
+        API_TITLE="Hotswap",
+        API_VERSION=RELEASE,
+        OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS={"info": {"description": _OVERVIEW}, "servers": [{"url": "/"}]},
+    )
+    document = Document(app)
+    spec = document.spec
+    spec.components.security_scheme(_BEARER, {"type": "http", "scheme": _BEARER})
+    spec.components.schema("Metadata", schema=MetadataSchema)
+    for resource in blueprints:
+        document.register_blueprint(resource)
+    described = spec.to_dict()
+    _problems_as_they_are(described)
+    _say_who_may(app, described)
+    app.extensions[_KEY] = described
+
+
+@blueprint.route("/openapi.json", methods=["GET"])
+@allows("public")
+@blueprint.response(200, {"type": "object"})
+def get_openapi() -> Response:
+    """This document."""
+    return jsonify(current_app.extensions[_KEY])
+
+
+@blueprint.route("/docs", methods=["GET"])
+@allows("public")
+@blueprint.response(200, {"type": "string"}, content_type="text/html")
+def get_docs() -> Response:
+    """A page on which to try the API."""
+    return current_app.send_static_file("docs.html")
+
+
+def _problems_as_they_are(described: dict[str, Any]) -> None:
+    """flask-smorest writes down every response as application/json; ours are problems."""
+    for response in described["components"]["responses"].values():
+        content = response.get("content", {})
+        if "application/json" in content:
+            response["content"] = {CONTENT_TYPE: content["application/json"]}
+
+
+def _say_who_may(app: Flask, described: dict[str, Any]) -> None:
+    for rule in app.url_map.iter_rules():
+        access = access_of(app.view_functions[rule.endpoint])
+        path = described["paths"].get(_path(rule.rule))
+        if access is None or access.public or path is None:
+            continue
+        for method in rule.methods or ():
+            if operation := cast("dict[str, Any] | None", path.get(method.lower())):
+                operation["security"] = [{_BEARER: []}]
+                operation["x-scope"] = access.scope or "any"
+
+
+def _path(rule: str) -> str:
+    return rule.replace("<version:", "<").replace("<", "{").replace(">", "}")

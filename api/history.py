@@ -1,0 +1,22 @@
+"""What happened to a model."""
+
+from typing import Any
+
+from api.access import allows
+from api.blueprints import Blueprint
+from api.schemas import EventPageSchema, PagingSchema
+from api.sessions import db
+from registry import queries
+
+blueprint = Blueprint("history", __name__, description="What happened to a model")
+
+
+@blueprint.route("/models/<name>/history", methods=["GET"])
+@allows("any")
+@blueprint.arguments(PagingSchema, location="query")
+@blueprint.response(200, EventPageSchema)
+def list_history(query: dict[str, Any], name: str) -> queries.Page:
+    """List a model's events, newest first."""
+    return queries.list_history(
+        db.session(), name, queries.Paging(query["page"], query["page_size"])
+    )

@@ -1,0 +1,78 @@
+"""Registered models."""
+
+from typing import Any
+
+from flask import Response
+
+from api.access import allows, grant
+from api.blueprints import Blueprint
+from api.schemas import (
+    ChangeSchema,
+    ModelPageSchema,
+    ModelQuerySchema,
+    ModelSchema,
+    NewModelSchema,
+)
+from api.services import services
+from api.sessions import db
+from registry import queries
+from registry.operations.archive_model import archive_model
+from registry.operations.create_model import create_model
+from registry.operations.update_model import update_model
+
+blueprint = Blueprint("models", __name__, description="Registered models")
+
+
+@blueprint.route("/models", methods=["GET"])
+@allows("any")
+@blueprint.arguments(ModelQuerySchema, location="query")
+@blueprint.response(200, ModelPageSchema)
+def list_models(query: dict[str, Any]) -> queries.Page:
+    """List the models that the token covers."""
+    paging = queries.Paging(query["page"], query["page_size"])
+    return queries.list_models(
+        db.session(), grant(), paging, text=query.get("q"), tag=query.get("tag")
+    )
+
+
+@blueprint.route("/models", methods=["POST"])
+@allows("upload")
+@blueprint.arguments(NewModelSchema)
+@blueprint.response(201, ModelSchema, headers={"Location": {"schema": {"type": "string"}}})
+def post_model(body: dict[str, Any]) -> tuple[queries.View, int, dict[str, str]]:
+    """Register a name before there is a version of it."""
+    grant().require("upload", body["name"])
+    view = create_model(
+        services().database,
+        body["name"],
+        actor=grant().name,
+        description=body["description"],
+        tags=body["tags"],
+    )
+    return view, 201, {"Location": f"/models/{view['name']}"}
+
+
+@blueprint.route("/models/<name>", methods=["GET"])
+@allows("any")
+@blueprint.response(200, ModelSchema)
+def get_model(name: str) -> queries.View:
+    """Show a model."""
+    return queries.model_view(queries.find_model(db.session(), name))
+
+
+@blueprint.route("/models/<name>", methods=["PATCH"])
+@allows("upload")
+@blueprint.arguments(ChangeSchema)
+@blueprint.response(200, ModelSchema)
+def patch_model(body: dict[str, Any], name: str) -> queries.View:
+    """Change a model's description or tags."""
+    return update_model(services().database, name, actor=grant().name, **body)
+
+
+@blueprint.route("/models/<name>", methods=["DELETE"])
+@allows("admin")
+@blueprint.response(204)
+def delete_model(name: str) -> Response:
+    """Archive a model with all its versions. Its name and numbers stay taken."""
+    archive_model(services().database, name, actor=grant().name)
+    return Response(status=204)

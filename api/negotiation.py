@@ -1,0 +1,29 @@
+"""Which format the caller takes: what Accept rules out is 406 before any work is done."""
+
+from collections.abc import Sequence
+
+from flask import request
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from registry.errors import NotAcceptable
+
+JSON = "application/json"
+
+
+def best_type(accept: str | None, offered: Sequence[str]) -> str:
+    """The one of ``offered`` that an Accept header likes best; the first where it is all the same.
+
+    Raises NotAcceptable.
+    """
+    if not accept:
+        return offered[0]
+    best = parse_accept_header(accept, MIMEAccept).best_match(offered)
+    if best is None:
+        raise NotAcceptable(offered)
+    return best
+
+
+def require_json_accepted() -> None:
+    """For every route that answers JSON. Raises NotAcceptable."""
+    best_type(request.headers.get("Accept"), [JSON, "application/problem+json"])

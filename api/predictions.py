@@ -1,0 +1,79 @@
+"""The Flask door to the prediction endpoint."""
+
+from flask import Response, request
+
+from api.access import allows
+from api.blueprints import Blueprint
+from api.predict import Question, predict
+from api.services import services
+from api.sessions import db
+from registry.names import PRODUCTION
+from registry.serving.codecs.requests import ARROW, REQUEST_TYPES
+
+blueprint = Blueprint("predictions", __name__, description="Predictions")
+
+_RECORD = {"type": "object", "description": "One record, or rows under one of the known keys."}
+_PREDICTION = {
+    "type": "object",
+    "required": ["model", "version"],
+    "properties": {
+        "model": {"type": "string"},
+        "version": {"type": "integer"},
+        "prediction": {"description": "For a body that is one record or one row."},
+        "predictions": {"type": "array", "items": {}},
+        "probabilities": {"description": "A mapping from class to probability for each row."},
+    },
+}
+_DOCUMENTED = {
+    "parameters": [
+        {
+            "in": "query",
+            "name": "probabilities",
+            "schema": {"type": "boolean", "default": False},
+            "description": "Add a probability for each class.",
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            media_type: {"schema": _RECORD if media_type.endswith("json") else {"type": "string"}}
+            for media_type in REQUEST_TYPES
+        },
+    },
+}
+
+
+@blueprint.route("/models/<name>/predict", methods=["POST"])
+@allows("predict")
+@blueprint.doc(**_DOCUMENTED)
+@blueprint.response(200, _PREDICTION)
+@blueprint.alt_response(200, schema={"type": "string"}, content_type=ARROW, success=True)
+def post_predict_production(name: str) -> Response:
+    """Predict with the version in production."""
+    return _answer(name, PRODUCTION)
+
+
+@blueprint.route("/models/<name>/<version:version>/predict", methods=["POST"])
+@allows("predict")
+@blueprint.doc(**_DOCUMENTED)
+@blueprint.response(200, _PREDICTION)
+@blueprint.alt_response(200, schema={"type": "string"}, content_type=ARROW, success=True)
+def post_predict(name: str, version: str) -> Response:
+    """Predict with a version, by its number, an alias or 'latest'."""
+    return _answer(name, version)
+
+
+def _answer(name: str, reference: str) -> Response:
+    limit = services().settings.max_predict_bytes
+    request.max_content_length = limit
+    question = Question(
+        model=name,
+        reference=reference,
+        content_type=request.headers.get("Content-Type", ""),
+        accept=request.headers.get("Accept"),
+        query=request.args,
+        body=request.get_data(cache=False),
+    )
+    reply = predict(db.session(), services().pool, question, limit)
+    headers = {"Content-Type": reply.content_type, "X-Model-Version": str(reply.version)}
+    return Response(reply.body, 200, headers)

@@ -1,0 +1,55 @@
+"""Promote and roll back."""
+
+import hashlib
+import json
+from typing import Any
+
+from flask import request
+
+from api.access import allows, grant
+from api.blueprints import Blueprint, idempotency, replay_header
+from api.schemas import MovedSchema, PromoteSchema, RollbackSchema
+from api.services import services
+from registry.operations.promote import UNCHECKED, Order, promote
+from registry.operations.rollback import rollback
+from registry.queries import View
+
+blueprint = Blueprint("promotions", __name__, description="Moving aliases between versions")
+
+
+@blueprint.route("/models/<name>/<version:version>/promote", methods=["POST"])
+@allows("promote")
+@blueprint.arguments(PromoteSchema, required=False)
+@blueprint.response(200, MovedSchema)
+def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, int, dict[str, str]]:
+    """Point an alias at this version, once it is loaded and has answered."""
+    outcome = promote(services().database, services().pool.predictor, name, version, order_of(body))
+    return outcome.view, 200, replay_header(outcome)
+
+
+@blueprint.route("/models/<name>/rollback", methods=["POST"])
+@allows("promote")
+@blueprint.arguments(RollbackSchema, required=False)
+@blueprint.response(200, MovedSchema)
+def post_rollback(body: dict[str, Any], name: str) -> tuple[View, int, dict[str, str]]:
+    """Point an alias at the version before, or at an earlier one."""
+    outcome = rollback(
+        services().database,
+        services().pool.predictor,
+        name,
+        order_of(body),
+        body["to_version"],
+    )
+    return outcome.view, 200, replay_header(outcome)
+
+
+def order_of(body: dict[str, Any]) -> Order:
+    """The order that a checked body, its path and its caller make up."""
+    text = json.dumps([request.method, request.path, body], sort_keys=True)
+    return Order(
+        actor=grant().name,
+        alias=body["alias"],
+        reason=body["reason"],
+        expected_version=body.get("expected_version", UNCHECKED),
+        idempotency=idempotency(hashlib.sha256(text.encode()).hexdigest()),
+    )

@@ -1,0 +1,45 @@
+"""Every answer carries the id of its request, and one line of the log says how it went."""
+
+import logging
+import re
+import secrets
+import time
+
+from flask import Flask, Response, g, request
+
+HEADER = "X-Request-Id"
+_SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
+logger = logging.getLogger("hotswap.access")
+
+
+def request_id_for(sent: str | None) -> str:
+    """The caller's own id if it is a sane one, else a new one."""
+    return sent if sent and _SANE.fullmatch(sent) else secrets.token_hex(16)
+
+
+def identify_requests(app: Flask) -> None:
+    """Give each request of ``app`` an id, and log it when it is answered.
+
+    Has to be the first of the hooks: all others may use ``g.request_id``.
+    """
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.perf_counter()
+        g.request_id = request_id_for(request.headers.get(HEADER))
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        response.headers[HEADER] = g.request_id
+        logger.info(
+            "answered",
+            extra={
+                "method": request.method,
+                "route": None if request.url_rule is None else request.url_rule.rule,
+                "status": response.status_code,
+                "milliseconds": round((time.perf_counter() - g.began) * 1000, 2),
+                "request_id": g.request_id,
+                "actor": g.grant.name if "grant" in g else None,
+            },
+        )
+        return response

@@ -1,0 +1,307 @@
+"""What bodies look like, for checking what comes in and describing what goes out."""
+
+import math
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from registry.formats.reading import FORMATS
+from registry.signature import COLUMN_TYPES, KINDS, TASKS
+from registry.tables import STATUSES
+from registry.tokens import SCOPES
+
+MAX_PAGE_SIZE = 200
+_LARGEST = 2**31 - 1
+
+
+class WholeNumber(fields.Integer):
+    """A JSON integer: 142 and, as JSON Schema has it, 142.0; neither ``"142"`` nor true."""
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
+class Flag(fields.Boolean):
+    """A JSON boolean and nothing that merely stands for one."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:  # noqa: ARG002 - marshmallow's own signature
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Number(fields.Float):
+    """A finite JSON number; neither ``"1.5"`` nor true."""
+
+    def _validated(self, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid", input=value)
+        try:
+            number = float(value)
+        except OverflowError as error:
+            raise self.make_error("too_large", input=value) from error
+        if not math.isfinite(number):
+            raise self.make_error("special")
+        return number
+
+
+def _text(most: int, **options: Any) -> fields.String:
+    return fields.String(validate=[validate.Length(max=most), _storable], **options)
+
+
+def _storable(text: str) -> None:
+    if "\x00" in text:
+        raise ma.ValidationError("The character U+0000 cannot be stored.")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ma.ValidationError("A lone surrogate cannot be stored.")
+
+
+def _tags(**options: Any) -> fields.Dict:
+    return fields.Dict(
+        keys=fields.String(validate=[validate.Length(min=1, max=200), _storable]),
+        values=_text(1000),
+        validate=validate.Length(max=100),
+        **options,
+    )
+
+
+class StrictSchema(ma.Schema):
+    """Refuses keys that it does not know."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+
+class PagingSchema(ma.Schema):
+    page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
+    page_size = fields.Integer(load_default=50, validate=validate.Range(1, MAX_PAGE_SIZE))
+
+
+class ModelQuerySchema(PagingSchema):
+    q = fields.String(metadata={"description": "A part of the name, whatever its case."})
+    tag = fields.String(metadata={"description": "key:value"})
+
+
+class VersionQuerySchema(PagingSchema):
+    sort = fields.String(
+        metadata={"description": "version, created_at or metrics.<name>; '-' before it: descending"}
+    )
+    status = fields.String(validate=validate.OneOf(STATUSES))
+
+
+class NewModelSchema(StrictSchema):
+    name = fields.String(required=True)
+    description = _text(10_000, load_default="")
+    tags = _tags(load_default=dict)
+
+
+class ChangeSchema(StrictSchema):
+    """A change of description and tags; what is left out stays, ``tags`` replaces all tags."""
+
+    description = _text(10_000)
+    tags = _tags()
+
+
+class MetadataSchema(StrictSchema):
+    """The ``metadata`` part of an upload."""
+
+    format = fields.String(metadata={"enum": list(FORMATS)})
+    kind = fields.String(validate=validate.OneOf(KINDS))
+    metrics = fields.Dict(
+        keys=fields.String(validate=[validate.Length(min=1, max=200), _storable]),
+        values=Number(),
+        validate=validate.Length(max=1000),
+    )
+    params = fields.Dict(keys=fields.String())
+    signature = fields.Dict(keys=fields.String())
+    input_example = fields.Dict(keys=fields.String())
+    tags = _tags()
+    description = _text(10_000)
+    lineage = fields.Dict(keys=fields.String())
+    environment = fields.Dict(keys=fields.String())
+    evaluation = fields.Dict(keys=fields.String())
+
+
+class UploadSchema(ma.Schema):
+    """multipart/form-data. Described here; the view reads it as it streams in."""
+
+    artifact = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
+    metadata = fields.Nested(MetadataSchema)
+
+
+class PromoteSchema(StrictSchema):
+    alias = fields.String(load_default="production")
+    expected_version = WholeNumber(
+        allow_none=True,
+        validate=validate.Range(1, _LARGEST),
+        metadata={"description": "What the alias must point at now; null: it must not exist."},
+    )
+    reason = _text(2_000, load_default=None, allow_none=True)
+    force = Flag(load_default=False)
+
+
+class RollbackSchema(StrictSchema):
+    alias = fields.String(load_default="production")
+    to_version = WholeNumber(
+        load_default=None, allow_none=True, validate=validate.Range(1, _LARGEST)
+    )
+    reason = _text(2_000, load_default=None, allow_none=True)
+
+
+class AliasTargetSchema(StrictSchema):
+    version = WholeNumber(required=True, validate=validate.Range(1, _LARGEST))
+    expected_version = WholeNumber(allow_none=True, validate=validate.Range(1, _LARGEST))
+    reason = _text(2_000, load_default=None, allow_none=True)
+
+
+class NewTokenSchema(StrictSchema):
+    name = fields.String(required=True, validate=[validate.Length(min=1, max=200), _storable])
+    scopes = fields.List(
+        fields.String(validate=validate.OneOf(SCOPES)),
+        required=True,
+        validate=validate.Length(min=1, max=len(SCOPES)),
+    )
+    models = fields.List(
+        fields.String(), load_default=None, allow_none=True, validate=validate.Length(max=1000)
+    )
+    expires_at = fields.AwareDateTime(format="iso", load_default=None, allow_none=True)
+
+
+class ColumnSchema(ma.Schema):
+    name = fields.String()
+    type = fields.String(metadata={"enum": list(COLUMN_TYPES)})
+    nullable = fields.Boolean()
+
+
+class OutputSchema(ma.Schema):
+    name = fields.String()
+    type = fields.String(metadata={"enum": list(COLUMN_TYPES)})
+    classes = fields.List(fields.Raw(metadata={"type": ["string", "number", "boolean"]}))
+
+
+class SignatureSchema(ma.Schema):
+    inputs = fields.List(fields.Nested(ColumnSchema))
+    output = fields.Nested(OutputSchema)
+
+
+class ArtifactSchema(ma.Schema):
+    format = fields.String(metadata={"enum": list(FORMATS)})
+    sha256 = fields.String()
+    size = fields.Integer(metadata={"description": "bytes"})
+
+
+class VersionSchema(ma.Schema):
+    model = fields.String()
+    version = fields.Integer()
+    status = fields.String(metadata={"enum": list(STATUSES)})
+    failure = fields.String()
+    kind = fields.String(metadata={"enum": list(KINDS)})
+    task = fields.String(metadata={"enum": list(TASKS)})
+    aliases = fields.List(fields.String())
+    description = fields.String()
+    tags = fields.Dict(keys=fields.String(), values=fields.String())
+    metrics = fields.Dict(keys=fields.String(), values=fields.Float())
+    params = fields.Dict(keys=fields.String())
+    signature = fields.Nested(SignatureSchema)
+    input_example = fields.Dict(keys=fields.String(), allow_none=True)
+    artifact = fields.Nested(ArtifactSchema)
+    engine = fields.Dict(keys=fields.String())
+    lineage = fields.Dict(keys=fields.String())
+    environment = fields.Dict(keys=fields.String())
+    created_at = fields.String(metadata={"format": "date-time"})
+    created_by = fields.String()
+
+
+class ModelSchema(ma.Schema):
+    name = fields.String()
+    description = fields.String()
+    tags = fields.Dict(keys=fields.String(), values=fields.String())
+    aliases = fields.Dict(keys=fields.String(), values=fields.Integer())
+    status = fields.String(metadata={"enum": ["active", "archived"]})
+    last_version = fields.Integer(allow_none=True)
+    generation = fields.Integer(
+        metadata={"description": "Goes up whenever an alias of the model moves."}
+    )
+    created_at = fields.String(metadata={"format": "date-time"})
+    created_by = fields.String()
+
+
+class EventSchema(ma.Schema):
+    seq = fields.Integer()
+    at = fields.String(metadata={"format": "date-time"})
+    type = fields.String()
+    actor = fields.String()
+    reason = fields.String(allow_none=True)
+    alias = fields.String(allow_none=True)
+    from_version = fields.Integer(allow_none=True)
+    to_version = fields.Integer(allow_none=True)
+    details = fields.Dict(keys=fields.String())
+    hash = fields.String()
+
+
+class AliasSchema(ma.Schema):
+    alias = fields.String()
+    version = fields.Integer()
+
+
+class MovedSchema(ma.Schema):
+    """The answer to promote, rollback and PUT of an alias."""
+
+    model = fields.String()
+    alias = fields.String()
+    version = fields.Integer()
+    previous_version = fields.Integer(allow_none=True)
+    generation = fields.Integer()
+    gates = fields.List(fields.Dict(keys=fields.String()))
+
+
+class TokenSchema(ma.Schema):
+    id = fields.Integer()
+    name = fields.String()
+    scopes = fields.List(fields.String(metadata={"enum": list(SCOPES)}))
+    models = fields.List(fields.String(), allow_none=True)
+    created_at = fields.String(metadata={"format": "date-time"})
+    created_by = fields.String()
+    expires_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    revoked_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+
+
+class MadeTokenSchema(TokenSchema):
+    token = fields.String(metadata={"description": "Shown this once."})
+
+
+class FaultSchema(ma.Schema):
+    at = fields.String()
+    message = fields.String()
+
+
+class ProblemSchema(ma.Schema):
+    type = fields.String()
+    title = fields.String()
+    status = fields.Integer()
+    detail = fields.String()
+    request_id = fields.String()
+    errors = fields.List(fields.Nested(FaultSchema))
+
+
+def page_of(item: type[ma.Schema], name: str) -> type[ma.Schema]:
+    """The schema of a list whose items are of the schema ``item``."""
+    return ma.Schema.from_dict(
+        {
+            "items": fields.List(fields.Nested(item)),
+            "page": fields.Integer(),
+            "page_size": fields.Integer(),
+            "total": fields.Integer(),
+        },
+        name=name,
+    )
+
+
+ModelPageSchema = page_of(ModelSchema, "ModelPage")
+VersionPageSchema = page_of(VersionSchema, "VersionPage")
+EventPageSchema = page_of(EventSchema, "EventPage")
+TokenPageSchema = page_of(TokenSchema, "TokenPage")
+AliasPageSchema = page_of(AliasSchema, "AliasPage")

@@ -1,0 +1,25 @@
+"""Flask-SQLAlchemy on the registry's own tables and engine.
+
+The views read through its session, which ends with the request. Writing is the operations'
+business: they open their own transactions on the same engine.
+"""
+
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Engine
+
+from api.services import services
+from registry.tables import Base
+
+
+class RequestSessions(SQLAlchemy):
+    """Uses the engine that the registry has set up, with its pragmas, instead of a second one."""
+
+    def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:  # noqa: ARG002 - the extension's own hook
+        with app.app_context():
+            return services().database.engine
+
+
+db = RequestSessions(model_class=Base, disable_autonaming=True, add_models_to_shell=False)

@@ -1,0 +1,27 @@
+"""What has to be true before the first request: the tables, the admin token, no debris."""
+
+import logging
+
+from api.services import Services
+from registry.operations.ensure_admin import ensure_admin
+from registry.schema import upgrade
+
+logger = logging.getLogger(__name__)
+
+ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - a file's name
+
+
+def prepare(services: Services) -> str | None:
+    """Make the data directory ready; return the admin token if this start made it.
+
+    Every worker does this; all but the first find nothing to do.
+
+    Raises SchemaMismatch, TokenRefused, and the Unavailable errors.
+    """
+    settings = services.settings
+    settings.data.mkdir(parents=True, exist_ok=True)
+    if upgrade(services.database):
+        logger.info("the database was brought to this release")
+    if swept := services.blobs.sweep():
+        logger.info("removed %d interrupted uploads", swept)
+    return ensure_admin(services.database, settings.data / ADMIN_TOKEN_FILE, settings.admin_token)

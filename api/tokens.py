@@ -1,0 +1,51 @@
+"""API tokens."""
+
+from typing import Any
+
+from flask import Response
+
+from api.access import allows, grant
+from api.blueprints import Blueprint
+from api.schemas import MadeTokenSchema, NewTokenSchema, PagingSchema, TokenPageSchema
+from api.services import services
+from api.sessions import db
+from registry import queries
+from registry.operations.create_token import create_token
+from registry.operations.revoke_token import revoke_token
+
+blueprint = Blueprint("tokens", __name__, description="API tokens")
+
+
+@blueprint.route("/tokens", methods=["GET"])
+@allows("admin")
+@blueprint.arguments(PagingSchema, location="query")
+@blueprint.response(200, TokenPageSchema)
+def list_tokens(query: dict[str, Any]) -> queries.Page:
+    """List all tokens, newest first, without their values."""
+    return queries.list_tokens(db.session(), queries.Paging(query["page"], query["page_size"]))
+
+
+@blueprint.route("/tokens", methods=["POST"])
+@allows("admin")
+@blueprint.arguments(NewTokenSchema)
+@blueprint.response(201, MadeTokenSchema)
+def post_token(body: dict[str, Any]) -> queries.View:
+    """Make a token. Its value is in this answer and nowhere else."""
+    return create_token(services().database, actor=grant().name, **body)
+
+
+@blueprint.route("/tokens/<token_id>", methods=["DELETE"])
+@allows("admin")
+@blueprint.response(204)
+def delete_token(token_id: str) -> Response:
+    """Revoke a token, at once and for good."""
+    revoke_token(services().database, _number(token_id), actor=grant().name)
+    return Response(status=204)
+
+
+def _number(token_id: str) -> int:
+    from registry.errors import TokenNotFound
+
+    if not (token_id.isascii() and token_id.isdigit() and len(token_id) <= 9):
+        raise TokenNotFound(token_id)
+    return int(token_id)

@@ -1,0 +1,98 @@
+"""What a command exits with, and what it says on stderr when it fails.
+
+0 done, 1 the service said no, 2 wrong usage, 3 the service cannot be reached; as the shell has
+it, 130 when interrupted and 141 when the reader of the output went away.
+"""
+
+import os
+import sys
+from typing import IO, Any
+
+import click
+
+from cli.lazy import LazyGroup
+from cli.wording import one_line
+from registry.errors import Fault, Malformed, RegistryError
+
+SAID_NO = 1
+WRONG_USAGE = 2
+UNREACHABLE = 3
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+class CommandFailed(click.ClickException):
+    """Ends a command: what was wrong, where, what to do, and the exit code."""
+
+    def __init__(
+        self,
+        message: str,
+        exit_code: int,
+        *,
+        faults: tuple[Fault, ...] = (),
+        advice: str = "",
+        request_id: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click's own subclasses do it
+        self.faults = faults
+        self.advice = advice
+        self.request_id = request_id
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the failure to ``file``, stderr unless given."""
+        lines = [f"Error: {one_line(self.message)}"]
+        lines += [f"  {one_line(fault.at)}: {one_line(fault.message)}" for fault in self.faults]
+        if self.advice:
+            lines.append(self.advice)
+        if self.request_id:
+            lines.append(f"Request id: {one_line(self.request_id)}")
+        click.echo("\n".join(lines), file=file, err=file is None)
+
+
+class ExitCodes(LazyGroup):
+    """The group of all commands: turns every foreseeable failure into a message and a code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises click's own exceptions only, or what is a bug."""
+        try:
+            result = super().invoke(ctx)
+            # Here rather than at the interpreter's end, where a closed pipe could not be silenced.
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:
+            _silence_stdout()
+            ctx.exit(PIPE_CLOSED)
+        except RegistryError as error:
+            code = WRONG_USAGE if isinstance(error, Malformed) else SAID_NO
+            raise CommandFailed(error.detail, code, faults=error.faults) from error
+        except UnicodeEncodeError as error:
+            message = f"{error.object!a} is no text in UTF-8."
+            raise CommandFailed(message, WRONG_USAGE) from error
+        except OSError as error:
+            _drop_unwritable_output()
+            raise CommandFailed(_file_trouble(error), WRONG_USAGE) from error
+        return result
+
+
+def _file_trouble(error: OSError) -> str:
+    what = error.strerror or str(error)
+    return f"{error.filename}: {what}" if error.filename else what
+
+
+def _drop_unwritable_output() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:  # a full disk: Python would complain once more at its end
+        _silence_stdout()
+
+
+def _silence_stdout() -> None:
+    try:
+        descriptor = sys.stdout.fileno()
+    except OSError:
+        return  # no real stdout: nothing will be flushed at the end
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)

@@ -1,0 +1,102 @@
+"""``hotswap history``."""
+
+import re
+from itertools import islice
+
+import click
+
+from cli.exits import WRONG_USAGE, CommandFailed
+from cli.references import ModelName
+from cli.service import json_option, speaks_to_service
+from cli.terminal import Column, print_json, print_table
+from cli.wording import moment
+from client import Registry
+from client.replies import Event
+
+COLUMNS = [
+    Column("Seq", right=True),
+    Column("At"),
+    Column("Type"),
+    Column("Alias"),
+    Column("From", right=True),
+    Column("To", right=True),
+    Column("Actor"),
+    Column("Reason"),
+]
+_ANCHOR = re.compile(r"[0-9]+:[0-9a-f]{64}")
+
+
+@click.command
+@click.argument("name", type=ModelName(), required=False)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the N newest.")
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Check the hash chain of the whole history, in the database itself; needs no service.",
+)
+@click.option(
+    "--anchor", metavar="SEQ:HASH", help="With --verify: an end of the chain noted down before."
+)
+@json_option
+@speaks_to_service
+def history(
+    registry: Registry,
+    *,
+    name: str | None,
+    limit: int | None,
+    verify: bool,
+    anchor: str | None,
+    as_json: bool,
+) -> None:
+    """Show what happened to the model NAME, newest first.
+
+    \b
+    Example:
+      hotswap history housing --limit 10
+      hotswap history --verify
+    """
+    if verify:
+        if name is not None:
+            raise click.UsageError("--verify checks the history of all models: give no NAME.")
+        _verify(anchor, as_json)
+    elif anchor is not None:
+        raise click.UsageError("--anchor goes with --verify.")
+    elif name is None:
+        raise click.UsageError("Missing argument 'NAME': which model's history?")
+    else:
+        _print_events(list(islice(registry.history(name), limit)), name, as_json)
+
+
+def _verify(anchor: str | None, as_json: bool) -> None:
+    if anchor is not None and not _ANCHOR.fullmatch(anchor):
+        raise CommandFailed(
+            "--anchor reads SEQ:HASH, as 'hotswap history --verify' prints it.", WRONG_USAGE
+        )
+    from cli.database import verify_history
+
+    head = verify_history(anchor)
+    if as_json:
+        print_json({"seq": head.seq, "hash": head.hash})
+    else:
+        click.echo(f"The history holds, to its {head.seq}. event. Note its end down as an anchor:")
+        click.echo(f"{head.seq}:{head.hash}")
+
+
+def _print_events(events: list[Event], name: str, as_json: bool) -> None:
+    if as_json:
+        print_json(events)
+        return
+    rows = [
+        [
+            event.get("seq"),
+            moment(event.get("at")),
+            event.get("type"),
+            event.get("alias"),
+            event.get("from_version"),
+            event.get("to_version"),
+            event.get("actor"),
+            event.get("reason"),
+        ]
+        for event in events
+    ]
+    print_table(COLUMNS, rows, f"Nothing happened to {name} yet.")

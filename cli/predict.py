@@ -1,0 +1,110 @@
+"""``hotswap predict``."""
+
+import json
+from collections.abc import Mapping
+from itertools import zip_longest
+from typing import Any
+
+import click
+
+from cli.pairs import TagPair, as_mapping
+from cli.prediction_data import read_prediction_data
+from cli.references import ModelReference, Reference
+from cli.service import json_option, speaks_to_service
+from cli.terminal import print_json
+from cli.typed_values import typed_record
+from cli.wording import one_line
+from client import Registry
+from client.errors import Forbidden, Unauthenticated
+from client.replies import Column, Prediction
+from registry.names import PRODUCTION
+
+
+@click.command
+@click.argument("reference", metavar="NAME[/VERSION]", type=ModelReference())
+@click.argument("values", metavar="[COLUMN=VALUE]...", type=TagPair(), nargs=-1)
+@click.option(
+    "--data", metavar="FILE", help="Rows to predict: .csv, .json, .parquet, or - for stdin."
+)
+@click.option("--probabilities", is_flag=True, help="Also how probable each class is.")
+@json_option
+@speaks_to_service
+def predict(
+    registry: Registry,
+    *,
+    reference: Reference,
+    values: tuple[tuple[str, str], ...],
+    data: str | None,
+    probabilities: bool,
+    as_json: bool,
+) -> None:
+    """Ask a model for the prediction of one record, or of each row of a file.
+
+    Without VERSION the version in production answers. Predictions go to stdout, one a line; which
+    version gave them goes to stderr.
+
+    \b
+    Example:
+      hotswap predict housing longitude=-122.23 latitude=37.88 ocean_proximity="NEAR BAY"
+      hotswap predict housing/3 --data rows.csv > prices.txt
+    """
+    _check_source(reference, values, data)
+    if data is not None:
+        rows = read_prediction_data(data)
+        prediction = registry.predict(
+            reference.name,
+            rows.content,
+            version=reference.version,
+            content_type=rows.content_type,
+            probabilities=probabilities,
+        )
+    else:
+        record = typed_record(as_mapping(values, "The record"), _columns(registry, reference))
+        prediction = registry.predict(
+            reference.name, record, version=reference.version, probabilities=probabilities
+        )
+    print_json(prediction) if as_json else _print(prediction)
+
+
+def _check_source(
+    reference: Reference, values: tuple[tuple[str, str], ...], data: str | None
+) -> None:
+    if data is not None and values:
+        raise click.UsageError("Give COLUMN=VALUE or --data, not both.")
+    if data is None and not values:
+        raise click.UsageError(
+            f"Give COLUMN=VALUE or --data FILE; 'hotswap show {reference.name}/"
+            f"{reference.version or PRODUCTION}' lists the columns."
+        )
+
+
+def _columns(registry: Registry, reference: Reference) -> list[Column]:
+    try:
+        version = registry.version(reference.name, reference.version or PRODUCTION)
+    except (Unauthenticated, Forbidden):
+        # Predictions may be open to those who may not read; then values are typed by their looks.
+        return []
+    signature = version.get("signature")
+    return signature["inputs"] if signature else []
+
+
+def _print(prediction: Prediction) -> None:
+    if "predictions" in prediction:
+        values = prediction["predictions"]
+        chances = prediction.get("probabilities") or []
+    else:
+        values = [prediction.get("prediction")]
+        chances = [prediction["probabilities"]] if "probabilities" in prediction else []
+    for value, chance in zip_longest(values, chances):
+        click.echo(
+            _shown(value) if chance is None else f"{_shown(value)}\t{_shown_chances(chance)}"
+        )
+    click.echo(f"{one_line(prediction['model'])} version {prediction['version']}", err=True)
+
+
+def _shown(value: Any) -> str:
+    return one_line(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _shown_chances(chances: Mapping[str, float]) -> str:
+    return " ".join(f"{one_line(name)}={chance:.6g}" for name, chance in chances.items())

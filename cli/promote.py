@@ -1,0 +1,76 @@
+"""``hotswap promote``."""
+
+from typing import Any
+
+import click
+
+from cli.promotion import print_promotion
+from cli.references import AliasName, IdempotencyKey, ModelName, VersionReference
+from cli.service import json_option, speaks_to_service
+from cli.terminal import print_json
+from client import UNSET, Registry
+from client.registry import ExpectedVersion
+
+
+class Expected(click.ParamType[Any]):
+    """A version number, or ``none`` where the alias must not exist yet."""
+
+    name = "N|none"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> ExpectedVersion:
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]
+        if value == "none":
+            return None
+        if not value.isascii() or not value.isdigit():
+            self.fail(f"{value!r} is neither a version number nor 'none'.", param, ctx)
+        return int(value)
+
+
+@click.command
+@click.argument("name", type=ModelName())
+@click.argument("version", type=VersionReference())
+@click.option("--alias", type=AliasName(), help="Alias to move.  [default: production]")
+@click.option(
+    "--expected-version",
+    type=Expected(),
+    default=UNSET,
+    help="Only if the alias points at this version now; 'none': only if it does not exist.",
+)
+@click.option("--reason", metavar="TEXT", help="Why, for the history.")
+@click.option("--force", is_flag=True, help="Whatever the gates say.")
+@click.option("--idempotency-key", type=IdempotencyKey(), help="Makes it safe to send again.")
+@json_option
+@speaks_to_service
+def promote(
+    registry: Registry,
+    *,
+    name: str,
+    version: int | str,
+    alias: str | None,
+    expected_version: ExpectedVersion,
+    reason: str | None,
+    force: bool,
+    idempotency_key: str | None,
+    as_json: bool,
+) -> None:
+    """Make VERSION of the model NAME the one that answers.
+
+    Returns when every worker of the service answers with it.
+
+    \b
+    Example:
+      hotswap promote housing 3 --expected-version 2 --reason "lower rmse"
+    """
+    promotion = registry.promote(
+        name,
+        version,
+        alias=alias,
+        expected_version=expected_version,
+        reason=reason,
+        force=force,
+        idempotency_key=idempotency_key,
+    )
+    print_json(promotion) if as_json else print_promotion(promotion)

@@ -1,0 +1,83 @@
+"""What stands for a model or a version on the command line, checked before anything is sent."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from registry.errors import IdempotencyKeyMalformed, Malformed
+from registry.names import check_alias, check_model_name, parse_reference
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """``housing``, ``housing/3`` or ``housing/production``."""
+
+    name: str
+    version: int | str | None
+
+    def __str__(self) -> str:
+        return self.name if self.version is None else f"{self.name}/{self.version}"
+
+
+class _Checked(click.ParamType[Any]):
+    """Takes what the registry's grammar takes, and says it in the registry's words."""
+
+    def read(self, value: str) -> Any:
+        raise NotImplementedError
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.read(value)
+        except Malformed as error:
+            self.fail(error.detail, param, ctx)
+
+
+class ModelName(_Checked):
+    """A model name."""
+
+    name = "name"
+
+    def read(self, value: str) -> str:
+        return check_model_name(value)
+
+
+class AliasName(_Checked):
+    """An alias that a caller may give."""
+
+    name = "alias"
+
+    def read(self, value: str) -> str:
+        return check_alias(value)
+
+
+class VersionReference(_Checked):
+    """A version number, an alias or ``latest``."""
+
+    name = "version"
+
+    def read(self, value: str) -> int | str:
+        return parse_reference(value)
+
+
+class ModelReference(_Checked):
+    """A model name, and behind a slash a version reference, where one is given."""
+
+    name = "name[/version]"
+
+    def read(self, value: str) -> Reference:
+        name, slash, version = value.partition("/")
+        return Reference(check_model_name(name), parse_reference(version) if slash else None)
+
+
+class IdempotencyKey(_Checked):
+    """A key under which a repeat of a request is known again."""
+
+    name = "key"
+
+    def read(self, value: str) -> str:
+        if not (1 <= len(value) <= 200 and value.isascii() and value.isprintable()):
+            raise IdempotencyKeyMalformed
+        return value

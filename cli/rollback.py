@@ -1,0 +1,42 @@
+"""``hotswap rollback``."""
+
+import click
+
+from cli.promotion import print_promotion
+from cli.references import AliasName, ModelName
+from cli.service import json_option, speaks_to_service
+from cli.terminal import print_json
+from client import Registry
+
+
+@click.command
+@click.argument("name", type=ModelName())
+@click.option(
+    "--to-version",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Version to go back to.  [default: the one before]",
+)
+@click.option("--alias", type=AliasName(), help="Alias to move.  [default: production]")
+@click.option("--reason", metavar="TEXT", help="Why, for the history.")
+@json_option
+@speaks_to_service
+def rollback(
+    registry: Registry,
+    *,
+    name: str,
+    to_version: int | None,
+    alias: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Make the version that answered before answer again for the model NAME.
+
+    A second rollback goes one further back, not forth.
+
+    \b
+    Example:
+      hotswap rollback housing --reason "complaints from sales"
+    """
+    promotion = registry.rollback(name, to_version=to_version, alias=alias, reason=reason)
+    print_json(promotion) if as_json else print_promotion(promotion)

@@ -1,0 +1,78 @@
+"""Prints: rich tables on a terminal, plain lines into a pipe, JSON for machines.
+
+Text is taken as it is, never as markup; nothing in it can steer the terminal.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import click
+
+from cli.wording import cell
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table; numbers stand at its right."""
+
+    title: str
+    right: bool = False
+
+
+def print_json(value: object) -> None:
+    """Write ``value`` to stdout as JSON, and nothing else."""
+    # Line by line: with PYTHONUNBUFFERED, Python does not tell when a large write breaks off.
+    for line in json.dumps(value, indent=2, ensure_ascii=False).split("\n"):
+        sys.stdout.write(f"{line}\n")
+
+
+def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], empty: str) -> None:
+    """Write a table to stdout; where it has no rows, say ``empty`` on stderr."""
+    cells = [[cell(value) for value in row] for row in rows]
+    if not cells:
+        click.echo(empty, err=True)
+    elif sys.stdout.isatty():
+        _print_rich(columns, cells)
+    else:
+        _print_plain(columns, cells)
+
+
+def print_pairs(pairs: Mapping[str, object]) -> None:
+    """Write names and values to stdout, one pair a line."""
+    width = max(map(len, pairs), default=0)
+    for name, value in pairs.items():
+        label = f"{name:<{width}}"
+        styled = click.style(label, bold=True) if sys.stdout.isatty() else label
+        click.echo(f"{styled}  {cell(value)}")
+
+
+def print_heading(text: str) -> None:
+    """Write the heading of what follows, after an empty line."""
+    click.echo(f"\n{text}")
+
+
+def _print_plain(columns: Sequence[Column], rows: list[list[str]]) -> None:
+    lines = [[column.title.upper() for column in columns], *rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    for line in lines:
+        fields = [
+            text.rjust(width) if column.right else text.ljust(width)
+            for text, width, column in zip(line, widths, columns, strict=True)
+        ]
+        click.echo("  ".join(fields).rstrip())
+
+
+def _print_rich(columns: Sequence[Column], rows: list[list[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(text) for text in row))
+    Console().print(table)

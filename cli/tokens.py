@@ -1,0 +1,144 @@
+"""``hotswap tokens``."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from cli.service import json_option, speaks_to_service
+from cli.terminal import Column, print_json, print_pairs, print_table
+from cli.wording import moment
+from client import Registry
+
+SCOPES = ("predict", "upload", "promote", "admin")
+COLUMNS = [
+    Column("Id", right=True),
+    Column("Name"),
+    Column("Scopes"),
+    Column("Models"),
+    Column("Expires"),
+    Column("Revoked"),
+]
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_LIFETIME = re.compile(r"([1-9][0-9]{0,4})([mhdw])")
+
+
+class Lifetime(click.ParamType[timedelta]):
+    """A span of time such as ``90d``."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        match = _LIFETIME.fullmatch(value)
+        if match is None:
+            self.fail(f"{value!r} is no span of time: write 30m, 12h, 90d or 4w.", param, ctx)
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+@click.group
+def tokens() -> None:
+    """Make, list and revoke tokens; needs the scope admin."""
+
+
+@tokens.command
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(SCOPES),
+    multiple=True,
+    required=True,
+    help="What it may do; may come repeatedly.",
+)
+@click.option(
+    "--model",
+    "models",
+    metavar="GLOB",
+    multiple=True,
+    help="Only with models so named; may come repeatedly.  [default: all]",
+)
+@click.option("--expires", type=Lifetime(), help="When it stops to work, such as 90d.")
+@json_option
+@speaks_to_service
+def create(
+    registry: Registry,
+    *,
+    name: str,
+    scopes: tuple[str, ...],
+    models: tuple[str, ...],
+    expires: timedelta | None,
+    as_json: bool,
+) -> None:
+    """Make a token called NAME. Its secret is shown this once and never again.
+
+    \b
+    Example:
+      hotswap tokens create ci --scope upload --scope promote --model 'housing*' --expires 90d
+    """
+    expires_at = None if expires is None else datetime.now(UTC).replace(microsecond=0) + expires
+    token = registry.create_token(name, scopes, models=models, expires_at=expires_at)
+    if as_json:
+        print_json(token)
+        return
+    print_pairs(
+        {
+            "token": token.get("token"),
+            "id": token.get("id"),
+            "name": token.get("name"),
+            "scopes": token.get("scopes"),
+            "models": token.get("models") or "all",
+            "expires": moment(token["expires_at"]) if token.get("expires_at") else "never",
+        }
+    )
+    click.echo("Keep the token now: it cannot be shown again.", err=True)
+
+
+@tokens.command(name="list")
+@json_option
+@speaks_to_service
+def list_(registry: Registry, as_json: bool) -> None:
+    """List the tokens, without their secrets.
+
+    \b
+    Example:
+      hotswap tokens list
+    """
+    found = list(registry.tokens())
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        [
+            token.get("id"),
+            token.get("name"),
+            token.get("scopes"),
+            token.get("models") or "all",
+            moment(token["expires_at"]) if token.get("expires_at") else "never",
+            moment(token.get("revoked_at")),
+        ]
+        for token in found
+    ]
+    print_table(COLUMNS, rows, "There are no tokens.")
+
+
+@tokens.command
+@click.argument("token_id", metavar="ID", type=click.IntRange(min=1))
+@json_option
+@speaks_to_service
+def revoke(registry: Registry, token_id: int, as_json: bool) -> None:
+    """Make the token with this ID worthless, from now on.
+
+    \b
+    Example:
+      hotswap tokens revoke 7
+    """
+    registry.revoke_token(token_id)
+    if as_json:
+        print_json({"id": token_id, "revoked": True})
+    else:
+        click.echo(f"Token {token_id} is revoked.")

@@ -1,0 +1,37 @@
+"""What is shown of a training: its metrics beside the baseline's, and the rows it used."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.terminal import Column, print_table
+from cli.wording import one_line
+
+if TYPE_CHECKING:  # it brings scikit-learn with it
+    from trainers.trained import TrainedModel
+
+COLUMNS = [Column("Metric"), Column("Model", right=True), Column("Baseline", right=True)]
+
+
+def training_report(model: "TrainedModel") -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "metrics": model.metrics,
+        "baseline": model.baseline,
+        "rows": {
+            "train": model.evaluation["train_rows"],
+            "test": model.evaluation["rows"],
+            "dropped": model.evaluation["dropped_rows"],
+        },
+        "notes": list(model.notes),
+    }
+
+
+def print_training(model: "TrainedModel") -> None:
+    """Write the table of metrics on held-out rows; under it the counts of rows, and the notes."""
+    table = [[name, value, model.baseline.get(name)] for name, value in model.metrics.items()]
+    print_table(COLUMNS, table, "There are no metrics.")
+    counts = model.evaluation
+    click.echo(f"Trained on {counts['train_rows']:,} rows, evaluated on {counts['rows']:,} others.")
+    for note in model.notes:
+        click.echo(f"Note: {one_line(note)}.".replace("..", "."))

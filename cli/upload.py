@@ -1,0 +1,102 @@
+"""``hotswap upload``."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+import click
+
+from cli.pairs import TagPair, as_mapping, refuse_constant
+from cli.references import IdempotencyKey, ModelName
+from cli.service import json_option, speaks_to_service
+from cli.terminal import print_json
+from cli.wording import one_line, size
+from client import Registry, Uploaded
+
+KINDS = ("linear", "logistic", "tree", "forest", "other")
+FORMATS = ("skops", "onnx", "joblib")
+
+
+class _Described(TypedDict):
+    """The metadata that have options of their own; they win over those of --metadata."""
+
+    kind: str | None
+    format: str | None
+    description: str | None
+    tags: tuple[tuple[str, str], ...]
+
+
+@click.command
+@click.argument("name", type=ModelName())
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--metadata",
+    metavar="FILE",
+    help="JSON object with metrics, params, signature, …; - for stdin.",
+)
+@click.option("--kind", type=click.Choice(KINDS), help="What sort of model it is.")
+@click.option(
+    "--format", type=click.Choice(FORMATS), help="Format of FILE, where its ending does not say."
+)
+@click.option("--description", metavar="TEXT", help="What a reader should know of this version.")
+@click.option("--tag", "tags", type=TagPair(), multiple=True, help="A tag; may come repeatedly.")
+@click.option(
+    "--idempotency-key",
+    type=IdempotencyKey(),
+    help="Sent again under the same key, nothing new is made.",
+)
+@json_option
+@speaks_to_service
+def upload(
+    registry: Registry,
+    *,
+    name: str,
+    file: Path,
+    metadata: str | None,
+    idempotency_key: str | None,
+    as_json: bool,
+    **described: Unpack[_Described],
+) -> None:
+    """Register FILE as a new version of the model NAME, which is made if it does not exist.
+
+    An upload moves no alias: 'hotswap promote' does.
+
+    \b
+    Example:
+      hotswap upload housing model.skops --metadata metadata.json --tag branch=main
+    """
+    given = _merged(_read_metadata(metadata) if metadata else {}, described)
+    uploaded = registry.upload(name, file, given, idempotency_key=idempotency_key)
+    print_json(uploaded.version) if as_json else print_uploaded(uploaded)
+
+
+def print_uploaded(uploaded: Uploaded) -> None:
+    """Say which version there is now."""
+    version = uploaded.version
+    bytes_ = (version.get("artifact") or {}).get("size")
+    held = f", {size(bytes_)}" if isinstance(bytes_, int) else ""
+    verb = "was uploaded before as" if uploaded.replayed else "is uploaded:"
+    click.echo(
+        f"{one_line(version.get('model'))} {verb} version {version.get('version')} "
+        f"({one_line(version.get('status'))}{held})."
+    )
+
+
+def _read_metadata(source: str) -> dict[str, Any]:
+    text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    try:
+        metadata = json.loads(text, parse_constant=refuse_constant)
+    except ValueError as error:
+        raise click.BadParameter(f"{source} is no JSON: {error}", param_hint="--metadata") from None
+    if not isinstance(metadata, dict):
+        raise click.BadParameter(f"{source} holds no JSON object.", param_hint="--metadata")
+    return metadata
+
+
+def _merged(metadata: dict[str, Any], described: _Described) -> dict[str, Any]:
+    given = {key: value for key, value in described.items() if key != "tags" and value is not None}
+    tags = as_mapping(described["tags"], "--tag")
+    if tags:
+        given["tags"] = {**(metadata.get("tags") or {}), **tags}
+    return {**metadata, **given}

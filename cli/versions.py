@@ -1,0 +1,65 @@
+"""``hotswap versions``."""
+
+import click
+
+from cli.references import ModelName
+from cli.service import json_option, speaks_to_service
+from cli.terminal import Column, print_json, print_table
+from cli.wording import moment, size
+from client import Registry
+from client.replies import Version
+
+COLUMNS = [
+    Column("Version", right=True),
+    Column("Status"),
+    Column("Kind"),
+    Column("Aliases"),
+    Column("Metrics"),
+    Column("Size", right=True),
+    Column("Created"),
+    Column("By"),
+]
+SHOWN_METRICS = ("rmse", "r2", "accuracy", "f1_macro", "roc_auc")
+"""Those that tell versions apart at a glance; ``hotswap show`` has them all."""
+
+
+@click.command
+@click.argument("name", type=ModelName())
+@click.option("--sort", metavar="FIELD", help="Order, such as -metrics.rmse (- is downwards).")
+@click.option(
+    "--status",
+    type=click.Choice(["pending", "ready", "failed", "archived"]),
+    help="Only versions that are so.",
+)
+@json_option
+@speaks_to_service
+def versions(
+    registry: Registry, name: str, sort: str | None, status: str | None, as_json: bool
+) -> None:
+    """List the versions of the model NAME, newest first.
+
+    \b
+    Example:
+      hotswap versions housing --sort metrics.rmse --status ready
+    """
+    found = list(registry.versions(name, sort=sort, status=status))
+    if as_json:
+        print_json(found)
+        return
+    print_table(COLUMNS, map(_row, found), f"{name} has no such versions.")
+
+
+def _row(version: Version) -> list[object]:
+    metrics = version.get("metrics") or {}
+    shown = {key: metrics[key] for key in SHOWN_METRICS if key in metrics}
+    bytes_ = (version.get("artifact") or {}).get("size")
+    return [
+        version.get("version"),
+        version.get("status"),
+        version.get("kind"),
+        version.get("aliases"),
+        shown or metrics,
+        size(bytes_) if isinstance(bytes_, int) else None,
+        moment(version.get("created_at")),
+        version.get("created_by"),
+    ]

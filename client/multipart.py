@@ -1,0 +1,82 @@
+"""A ``multipart/form-data`` body that is read from disk while it is sent."""
+
+import io
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+BLOCK = 256 * 1024
+
+
+class ArtifactChanged(OSError):
+    """The file became shorter while it was being sent."""
+
+    def __init__(self, filename: str) -> None:
+        super().__init__(f"{filename} became shorter while it was being sent; upload it again.")
+
+
+class UploadBody(AbstractContextManager["UploadBody"]):
+    """The two parts of an upload: ``metadata``, then ``artifact``.
+
+    It has a length, which becomes the Content-Length, and it iterates over its bytes block by
+    block, so that a file of any size passes through little memory. Metadata come first: the
+    service can refuse them before the file has been sent. Raises OSError where the file cannot be
+    opened.
+    """
+
+    def __init__(
+        self, artifact: Path | bytes, metadata: Mapping[str, Any], filename: str | None = None
+    ) -> None:
+        self._file: BinaryIO
+        if isinstance(artifact, bytes):
+            self._file = io.BytesIO(artifact)
+            self._size = len(artifact)
+        else:
+            self._file = artifact.open("rb")
+            self._size = os.fstat(self._file.fileno()).st_size
+        name = filename or (artifact.name if isinstance(artifact, Path) else "model")
+        boundary = f"hotswap-{secrets.token_hex(16)}"
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self._filename = name
+        self._head = _opening(boundary, metadata, name)
+        self._tail = f"\r\n--{boundary}--\r\n".encode()
+
+    def __len__(self) -> int:
+        return len(self._head) + self._size + len(self._tail)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The body, once. Raises ArtifactChanged."""
+        yield self._head
+        left = self._size
+        while left:
+            block = self._file.read(min(BLOCK, left))
+            if not block:
+                raise ArtifactChanged(self._filename)
+            left -= len(block)
+            yield block
+        yield self._tail
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def _opening(boundary: str, metadata: Mapping[str, Any], filename: str) -> bytes:
+    # Escaped as browsers do it (WHATWG HTML, multipart/form-data encoding algorithm).
+    quoted = filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    described = json.dumps(dict(metadata), allow_nan=False)
+    return (
+        f"--{boundary}\r\n"
+        'Content-Disposition: form-data; name="metadata"\r\n'
+        "Content-Type: application/json\r\n\r\n"
+        f"{described}\r\n"
+        f"--{boundary}\r\n"
+        f'Content-Disposition: form-data; name="artifact"; filename="{quoted}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    ).encode()

@@ -1,0 +1,252 @@
+"""The service as a Python object: a method for each thing that it does."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, Literal, Self, cast
+
+from client import download
+from client.inputs import Record, Rows, prediction_body
+from client.multipart import UploadBody
+from client.pages import all_items
+from client.replies import (
+    Alias,
+    Event,
+    Model,
+    NewToken,
+    Prediction,
+    Promotion,
+    Token,
+    Uploaded,
+    Version,
+)
+from client.requested import json_body, promotion_request, with_key
+from client.transport import Transport, path_of
+
+JSON = "application/json"
+SLOW_SECONDS = 900.0
+"""How long an upload or a promotion may take: the model is inspected, compiled and warmed."""
+
+
+class Unset(Enum):
+    """What ``expected_version`` is when nothing is expected; None expects no alias at all."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+ExpectedVersion = int | None | Literal[Unset.UNSET]
+Reference = int | str
+"""A version number, an alias or ``latest``."""
+
+
+class Registry(AbstractContextManager["Registry"]):
+    """A client of the service at ``url``.
+
+    Every method raises ServiceUnreachable where no answer came, ProblemReply (by its subclass, see
+    ``client.errors``) where the service said no, and ReplyNotUnderstood where something else than
+    the service answered. Names that cannot stand in a URL, and idempotency keys that
+    cannot stand in a header, raise ValueError. Lists are walked
+    lazily: a page is fetched when its first item is wanted. Not to be shared between threads.
+    """
+
+    def __init__(self, url: str, token: str | None = None, timeout: float = 60.0) -> None:
+        """``timeout`` is how many seconds to wait for an answer; raises AddressMalformed."""
+        self._transport = Transport(url, token, timeout)
+
+    @property
+    def url(self) -> str:
+        """The address of the service, without a slash at its end."""
+        return self._transport.url
+
+    def models(
+        self, query: str | None = None, tag: tuple[str, str] | None = None
+    ) -> Iterator[Model]:
+        """The registered models; ``query`` is looked for in their names, ``tag`` is a pair."""
+        asked = {} if query is None else {"q": query}
+        if tag is not None:
+            asked["tag"] = ":".join(tag)
+        return all_items(self._transport, "/models", asked)
+
+    def model(self, name: str) -> Model:
+        """One registered model."""
+        return cast(Model, self._get(path_of("models", name), "name"))
+
+    def versions(
+        self, name: str, *, sort: str | None = None, status: str | None = None
+    ) -> Iterator[Version]:
+        """The versions of a model, newest first unless ``sort`` (``-metrics.rmse``) says else."""
+        asked = {key: value for key, value in (("sort", sort), ("status", status)) if value}
+        return all_items(self._transport, path_of("models", name, "versions"), asked)
+
+    def version(self, name: str, version: Reference) -> Version:
+        """One version of a model."""
+        return cast(Version, self._get(path_of("models", name, version), "model", "version"))
+
+    def upload(
+        self,
+        name: str,
+        artifact: Path | bytes,
+        metadata: Mapping[str, Any] | None = None,
+        *,
+        filename: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Uploaded:
+        """Register a new version; a file is read from disk while it is sent.
+
+        ``filename`` stands in for the name of the file, whose ending tells the format where
+        ``metadata`` does not. Raises OSError where the file cannot be read, ValueError where the
+        metadata are no JSON.
+        """
+        path = path_of("models", name, "versions")
+        with UploadBody(artifact, metadata or {}, filename) as body:
+            reply = self._transport.upload(path, body, with_key(idempotency_key), SLOW_SECONDS)
+        replayed = reply.headers.get("Idempotent-Replayed", "").lower() == "true"
+        return Uploaded(cast(Version, reply.object("model", "version")), replayed)
+
+    def download(self, name: str, version: Reference, to: Path) -> str:
+        """Write the uploaded bytes of a version to the file ``to``; returns their SHA-256.
+
+        The file appears only when all has arrived and has the announced hash. Raises OSError,
+        DownloadDamaged.
+        """
+        return download.artifact(self._transport, path_of("models", name, version, "artifact"), to)
+
+    def promote(
+        self,
+        name: str,
+        version: Reference,
+        *,
+        alias: str | None = None,
+        expected_version: ExpectedVersion = UNSET,
+        reason: str | None = None,
+        force: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Promotion:
+        """Point ``alias`` (``production`` unless given) at a version; answers when it is live.
+
+        ``expected_version`` makes it a compare-and-set: the version that the alias must point at
+        now, or None where the alias must not exist yet.
+        """
+        request = promotion_request(alias=alias, reason=reason)
+        if expected_version is not UNSET:
+            request["expected_version"] = expected_version
+        if force:
+            request["force"] = True
+        path = path_of("models", name, version, "promote")
+        return self._move(path, request, idempotency_key)
+
+    def rollback(
+        self,
+        name: str,
+        *,
+        to_version: int | None = None,
+        alias: str | None = None,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Promotion:
+        """Point ``alias`` at the version before the present one, or at ``to_version``."""
+        request = promotion_request(alias=alias, reason=reason, to_version=to_version)
+        path = path_of("models", name, "rollback")
+        return self._move(path, request, idempotency_key)
+
+    def aliases(self, name: str) -> Iterator[Alias]:
+        """The aliases of a model and the version that each points at."""
+        return all_items(self._transport, path_of("models", name, "aliases"))
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Take an alias away; its version stays."""
+        self._transport.request("DELETE", path_of("models", name, "aliases", alias))
+
+    def history(self, name: str) -> Iterator[Event]:
+        """What happened to a model, newest first."""
+        return all_items(self._transport, path_of("models", name, "history"))
+
+    def predict(
+        self,
+        name: str,
+        data: Record | Rows | bytes,
+        *,
+        version: Reference | None = None,
+        content_type: str | None = None,
+        probabilities: bool = False,
+    ) -> Prediction:
+        """Predict from one record, from rows (records or lists), or from bytes as they are.
+
+        One record is answered with ``prediction``, rows with ``predictions``. Without ``version``
+        ``production`` answers. Bytes need their ``content_type``. Raises ValueError where the
+        values cannot be written as JSON.
+        """
+        body = prediction_body(data, content_type)
+        segments = ["models", name] if version is None else ["models", name, version]
+        reply = self._transport.request(
+            "POST",
+            path_of(*segments, "predict"),
+            query={"probabilities": "true"} if probabilities else None,
+            body=body.content,
+            headers={"Content-Type": body.content_type},
+        )
+        answer = reply.object("model", "version", *(["predictions"] if body.unwrap else []))
+        if body.unwrap:
+            answer["prediction"] = answer.pop("predictions")[0]
+            if "probabilities" in answer:
+                answer["probabilities"] = answer["probabilities"][0]
+        return cast(Prediction, answer)
+
+    def tokens(self) -> Iterator[Token]:
+        """The tokens, without their secrets."""
+        return all_items(self._transport, "/tokens")
+
+    def create_token(
+        self,
+        name: str,
+        scopes: Sequence[str],
+        *,
+        models: Sequence[str] = (),
+        expires_at: datetime | None = None,
+    ) -> NewToken:
+        """Make a token; its secret is in this answer and never again.
+
+        ``models`` are glob patterns, none means all. ``expires_at`` must know its time zone.
+        """
+        request: dict[str, Any] = {"name": name, "scopes": list(scopes)}
+        if models:
+            request["models"] = list(models)
+        if expires_at is not None:
+            request["expires_at"] = expires_at.isoformat()
+        reply = self._transport.request(
+            "POST", "/tokens", body=json_body(request), headers={"Content-Type": JSON}
+        )
+        return cast(NewToken, reply.object("id", "token"))
+
+    def revoke_token(self, token_id: int) -> None:
+        """Make a token worthless from now on."""
+        self._transport.request("DELETE", path_of("tokens", token_id))
+
+    def check(self) -> None:
+        """Ask for something small, to learn whether the service answers and takes the token."""
+        self._transport.request("GET", "/models", query={"page_size": 1})
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _get(self, path: str, *keys: str) -> dict[str, Any]:
+        return self._transport.request("GET", path).object(*keys)
+
+    def _move(
+        self, path: str, request: Mapping[str, Any], idempotency_key: str | None
+    ) -> Promotion:
+        headers = {"Content-Type": JSON, **with_key(idempotency_key)}
+        reply = self._transport.request(
+            "POST", path, body=json_body(request), headers=headers, patience=SLOW_SECONDS
+        )
+        return cast(Promotion, reply.object("model", "alias", "version"))

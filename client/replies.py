@@ -1,0 +1,139 @@
+"""The shapes of the service's answers, as types. All are plain dicts at run time."""
+
+from dataclasses import dataclass
+from typing import Any, NotRequired, TypedDict
+
+Scalar = float | int | bool | str | None
+
+
+class Model(TypedDict, total=False):
+    """A registered model."""
+
+    name: str
+    description: str
+    tags: dict[str, str]
+    aliases: dict[str, int]
+    status: str
+    last_version: int | None
+    generation: int
+    created_at: str
+    created_by: str
+
+
+class Column(TypedDict, total=False):
+    """One column of a signature; ``classes`` only where it is a classifier's output."""
+
+    name: str
+    type: str
+    nullable: bool
+    classes: list[Scalar]
+
+
+class Signature(TypedDict):
+    """What a version takes and gives."""
+
+    inputs: list[Column]
+    output: Column
+
+
+class Version(TypedDict, total=False):
+    """A model version."""
+
+    model: str
+    version: int
+    status: str
+    failure: str | None
+    kind: str
+    task: str
+    aliases: list[str]
+    description: str
+    tags: dict[str, str]
+    metrics: dict[str, float]
+    params: dict[str, Any]
+    signature: Signature
+    input_example: dict[str, Scalar]
+    artifact: dict[str, Any]
+    engine: dict[str, Any]
+    lineage: dict[str, Any]
+    environment: dict[str, str]
+    created_at: str
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """The version that an upload made, or had made before under the same idempotency key."""
+
+    version: Version
+    replayed: bool
+
+
+class Gate(TypedDict, total=False):
+    """One condition of a promotion and how it went."""
+
+    gate: str
+    passed: bool
+    candidate: float | None
+    champion: float | None
+
+
+class Promotion(TypedDict):
+    """The answer to a promotion or a rollback."""
+
+    model: str
+    alias: str
+    version: int
+    previous_version: int | None
+    generation: int
+    gates: NotRequired[list[Gate]]
+
+
+class Alias(TypedDict):
+    """A movable name and the version it points at."""
+
+    alias: str
+    version: int
+
+
+class Event(TypedDict, total=False):
+    """One line of a model's history."""
+
+    seq: int
+    at: str
+    type: str
+    actor: str
+    reason: str | None
+    alias: str | None
+    from_version: int | None
+    to_version: int | None
+    details: dict[str, Any]
+    hash: str
+
+
+class Prediction(TypedDict):
+    """``prediction`` for one record, ``predictions`` for several; all from one version."""
+
+    model: str
+    version: int
+    prediction: NotRequired[Scalar]
+    predictions: NotRequired[list[Scalar]]
+    probabilities: NotRequired[Any]
+
+
+class Token(TypedDict, total=False):
+    """A token as lists show it: without its secret."""
+
+    id: int
+    name: str
+    scopes: list[str]
+    models: list[str] | None
+    created_at: str
+    created_by: str
+    expires_at: str | None
+    revoked_at: str | None
+
+
+class NewToken(Token, total=False):
+    """A token as it is shown once, at its making."""
+
+    token: str

@@ -1,0 +1,18 @@
+"""How Alembic runs our migrations: on the connection and in the transaction of the caller.
+
+Called by ``registry.schema``; nothing else opens the database for a migration.
+"""
+
+from alembic import context
+
+from registry.tables import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+    transactional_ddl=True,
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

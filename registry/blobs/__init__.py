@@ -1,0 +1,1 @@
+"""Content-addressed bytes. Never knows what the bytes mean."""

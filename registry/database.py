@@ -1,0 +1,176 @@
+"""The engine, its pragmas, and the one way to open a transaction."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from registry.errors import DatabaseBusy, DatabaseUnavailable, RegistryError, StorageFull
+
+BUSY_TIMEOUT_SECONDS = 5.0
+_WRITE = "hotswap_write"
+
+# SQLite's result codes, https://www.sqlite.org/rescode.html; extended codes keep them in the low
+# byte.
+_SQLITE_BUSY, _SQLITE_LOCKED, _SQLITE_FULL = 5, 6, 13
+_SQLITE_GONE = frozenset({8, 10, 14})  # READONLY, IOERR, CANTOPEN
+# PostgreSQL's, https://www.postgresql.org/docs/current/errcodes-appendix.html
+_POSTGRES_BUSY = frozenset({"40001", "40P01", "55P03", "57014"})
+_POSTGRES_FULL = frozenset({"53100"})
+
+
+def sqlite_module() -> ModuleType:
+    """The safest SQLite at hand: pysqlite3 brings a newer one than most Pythons link."""
+    try:
+        import pysqlite3
+    except ImportError:
+        return sqlite3
+    module: ModuleType = pysqlite3
+    return module
+
+
+def wal_is_safe(version: tuple[int, ...]) -> bool:
+    """Whether this SQLite carries the fix of the WAL-reset bug (3.51.3, 3.50.7, 3.44.6).
+
+    Source: https://www.sqlite.org/wal.html#walresetbug
+    """
+    return (
+        version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    )
+
+
+class Database:
+    """One database and its connections.
+
+    ``url`` is an SQLAlchemy URL of SQLite or of PostgreSQL (psycopg). Nothing is opened before
+    the first transaction.
+    """
+
+    def __init__(self, url: str, *, busy_timeout: float = BUSY_TIMEOUT_SECONDS) -> None:
+        self.url = _with_driver(make_url(url))
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite(self.url, busy_timeout) if self.is_sqlite else _postgres(self.url)
+        self._writing_engine = self.engine.execution_options(**{_WRITE: True})
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one state of the database and writes nothing.
+
+        Raises DatabaseBusy or DatabaseUnavailable.
+        """
+        with translated_errors(), Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A write transaction: committed at the end of the block, undone by an exception.
+
+        On SQLite it takes the write lock at once (BEGIN IMMEDIATE): one that upgrades later
+        cannot wait for its turn and fails instead.
+
+        Raises DatabaseBusy, DatabaseUnavailable or StorageFull.
+        """
+        with (
+            translated_errors(),
+            Session(self._writing_engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise what a database reports of its own state as a RegistryError."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise DatabaseBusy from error
+    except DBAPIError as error:
+        if translated := as_registry_error(error):
+            raise translated from error
+        raise
+
+
+def as_registry_error(error: DBAPIError) -> RegistryError | None:
+    """What ``error`` means for the caller; None where it is a fault of our own."""
+    if not isinstance(error, OperationalError):
+        return None
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is None and "sqlite" in type(error.orig).__module__:
+        code = _SQLITE_BUSY if "locked" in str(error.orig) else None
+    if code is not None:
+        return _from_sqlite(code & 0xFF)
+    state = getattr(error.orig, "sqlstate", None)
+    if state in _POSTGRES_BUSY:
+        return DatabaseBusy()
+    if state in _POSTGRES_FULL:
+        return StorageFull()
+    # psycopg gives no state where it never reached the server; class 08 is a lost connection, 57P
+    # a server that is going down.
+    gone = "sqlite" not in type(error.orig).__module__ and (
+        state is None or state.startswith(("08", "57P"))
+    )
+    return DatabaseUnavailable() if gone else None
+
+
+def _from_sqlite(code: int) -> RegistryError | None:
+    if code in {_SQLITE_BUSY, _SQLITE_LOCKED}:
+        return DatabaseBusy()
+    if code == _SQLITE_FULL:
+        return StorageFull()
+    return DatabaseUnavailable() if code in _SQLITE_GONE else None
+
+
+def _with_driver(url: URL) -> URL:
+    if url.drivername in {"postgres", "postgresql"}:
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise ValueError(
+            f"HOTSWAP_DATABASE_URL names {url.drivername!r}; sqlite and postgresql are supported."
+        )
+    return url
+
+
+def _postgres(url: URL) -> Engine:
+    return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=5)
+
+
+def _sqlite(url: URL, busy_timeout: float) -> Engine:
+    module = sqlite_module()
+    engine = create_engine(
+        url,
+        module=module,
+        connect_args={"timeout": busy_timeout, "check_same_thread": False},
+        pool_size=8,
+        max_overflow=24,
+        pool_timeout=busy_timeout,
+    )
+    journal = "WAL" if wal_is_safe(module.sqlite_version_info) else "DELETE"
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        # The driver must leave transactions to us, or it would begin deferred ones by itself.
+        connection.isolation_level = None
+        for pragma in (
+            f"journal_mode = {journal}",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get(_WRITE, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine

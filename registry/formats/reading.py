@@ -1,0 +1,59 @@
+"""Reads an artifact into a model, whatever its format, through the allow-list."""
+
+from pathlib import PurePath
+from typing import Any, BinaryIO, Literal, get_args
+
+from registry.errors import FormatUnsupported, shown
+from registry.formats.structure import check_structure
+
+Format = Literal["skops", "joblib"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+_ENDINGS: dict[str, Format] = {".skops": "skops", ".joblib": "joblib"}
+
+
+def parse_format(name: str) -> Format:
+    """Raises FormatUnsupported."""
+    for known in FORMATS:
+        if name == known:
+            return known
+    if name == "onnx":
+        raise FormatUnsupported(
+            "This release does not take ONNX files yet: upload the scikit-learn model as skops."
+        )
+    raise FormatUnsupported(
+        f"The format {shown(name)} is not supported; send one of {', '.join(FORMATS)}."
+    )
+
+
+def format_of_filename(filename: str) -> Format:
+    """The format that a file's ending stands for.
+
+    Raises FormatUnsupported.
+    """
+    ending = PurePath(filename).suffix.lower()
+    if ending in _ENDINGS:
+        return _ENDINGS[ending]
+    if ending == ".onnx":
+        return parse_format("onnx")
+    raise FormatUnsupported(
+        f"The ending of {shown(filename)} names no format. Say it in the metadata: "
+        f"'format' is one of {', '.join(FORMATS)}."
+    )
+
+
+def read_model(file: BinaryIO, format_: Format) -> Any:
+    """The fitted scikit-learn estimator in ``file``, a seekable stream at its start.
+
+    Raises ArtifactRefused where the bytes are not of that format, name anything that is not
+    allowed, or hold a structure that could not be trusted to predict.
+    """
+    if format_ == "skops":
+        from registry.formats.skops_format import read_skops
+
+        model = read_skops(file)
+    else:
+        from registry.formats.joblib_format import read_joblib
+
+        model = read_joblib(file)
+    check_structure(model)
+    return model

@@ -1,0 +1,123 @@
+"""What can be read from a model: its kind, task, parameters, signature and environment.
+
+Runs in the intake process only.
+"""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from registry.errors import (
+    ArtifactRefused,
+    Fault,
+    InputRefused,
+    MetadataRefused,
+    PredictionRefused,
+)
+from registry.formats.reading import Format, read_model
+from registry.intake.signatures import read_signature
+from registry.serving.predictor import SklearnPredictor, example_batch
+from registry.signature import KINDS, Kind, Signature
+
+_TREES = "sklearn.tree._classes"
+_FORESTS = "sklearn.ensemble._forest"
+_LOGISTIC = "sklearn.linear_model._logistic"
+
+
+def inspect(path: Path, format_: Format, declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Open the artifact at ``path`` and say what it is, as plain JSON data.
+
+    ``declared`` holds the uploader's ``kind``, ``signature`` and ``input_example``, each optional;
+    what it claims must agree with the model. The model has answered one row when this returns.
+
+    Raises ArtifactRefused, MetadataRefused.
+    """
+    model, trained_with = _read(path, format_)
+    signature = read_signature(model, declared.get("signature"))
+    example = declared.get("input_example")
+    try:
+        batch = example_batch(signature, example)
+    except InputRefused as error:
+        raise MetadataRefused("The input example does not fit the signature.", error.faults) from (
+            error
+        )
+    _answer_once(model, signature, batch, given=example is not None)
+    return {
+        "kind": _kind(model, declared.get("kind")),
+        "task": signature.task,
+        "params": _params(_final(model)),
+        "signature": signature.to_json(),
+        "environment": {"scikit-learn": trained_with},
+    }
+
+
+def _read(path: Path, format_: Format) -> tuple[Any, str]:
+    """The model, and the scikit-learn release that it was fitted with."""
+    import sklearn
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    with warnings.catch_warnings(record=True) as caught, path.open("rb") as file:
+        warnings.simplefilter("always", InconsistentVersionWarning)
+        model = read_model(file, format_)
+    for warning in caught:
+        if isinstance(warning.message, InconsistentVersionWarning):
+            return model, str(warning.message.original_sklearn_version)
+    return model, str(sklearn.__version__)
+
+
+def _answer_once(model: Any, signature: Signature, batch: Any, *, given: bool) -> None:
+    predictor = SklearnPredictor(model, signature)
+    try:
+        answers = predictor.predict(batch, probabilities=predictor.has_probabilities)
+    except PredictionRefused as error:
+        what = "its input example" if given else "a row made from its signature"
+        raise ArtifactRefused(f"The model cannot answer {what}: {error.__cause__ or error}") from (
+            error
+        )
+    if len(answers.values) != batch.rows:
+        raise ArtifactRefused(
+            f"The model answers {len(answers.values)} values for {batch.rows} row: models with one "
+            "output are served."
+        )
+    classes = signature.output.classes
+    if classes is not None and not set(answers.values) <= set(classes):
+        raise ArtifactRefused("The model answers labels that are not among its classes.")
+
+
+def _final(model: Any) -> Any:
+    """The estimator that predicts, below pipelines and target transformations."""
+    while True:
+        if hasattr(model, "steps"):
+            model = model.steps[-1][1]
+        elif hasattr(model, "regressor_"):
+            model = model.regressor_
+        else:
+            return model
+
+
+def _kind(model: Any, declared: str | None) -> Kind:
+    final = _final(model)
+    module = type(final).__module__
+    kind: Kind = "other"
+    if module == _TREES:
+        kind = "tree"
+    elif module == _FORESTS:
+        kind = "forest"
+    elif module == _LOGISTIC:
+        kind = "logistic"
+    elif module.startswith("sklearn.linear_model.") and not hasattr(model, "classes_"):
+        kind = "linear"
+    if declared not in (None, "other", kind):
+        message = f"'{declared}' is said, the model is a {type(final).__name__}: '{kind}'"
+        raise MetadataRefused(f"The kind does not fit: {message}.", [Fault("kind", message)])
+    return next(known for known in KINDS if known == (declared or kind))
+
+
+def _params(estimator: Any) -> dict[str, Any]:
+    """The parameters that are plain values; nested estimators and arrays are left out."""
+    return {
+        name: value
+        for name, value in estimator.get_params(deep=False).items()
+        if isinstance(value, str | int | float | bool | None) and value == value  # noqa: PLR0124 - NaN is no JSON
+    }

@@ -1,0 +1,29 @@
+"""Take a whole model out of use. Its name and its numbers stay taken."""
+
+from sqlalchemy import select
+
+from registry.database import Database
+from registry.history import record
+from registry.operations.rows import locked_model
+from registry.tables import AliasRow, VersionRow, utc_now
+
+
+def archive_model(database: Database, name: str, *, actor: str) -> None:
+    """Archive the model with all its versions and drop its aliases; nothing if it is already.
+
+    Raises ModelNotFound.
+    """
+    with database.write() as session:
+        model = locked_model(session, name)
+        if model.archived_at is not None:
+            return
+        model.archived_at = utc_now()
+        model.generation += 1
+        live = {}
+        for alias in session.scalars(select(AliasRow).where(AliasRow.model == name)):
+            live[alias.name] = alias.number
+            session.delete(alias)
+        for version in session.scalars(select(VersionRow).where(VersionRow.model == name)):
+            if version.archived_at is None:
+                version.status, version.archived_at = "archived", model.archived_at
+        record(session, "model_archived", actor=actor, model=name, details={"aliases": live})

@@ -1,0 +1,29 @@
+"""Take a version out of use. It stays readable; its number stays taken."""
+
+from sqlalchemy import select
+
+from registry.database import Database
+from registry.errors import VersionHasAlias
+from registry.history import record
+from registry.operations.rows import locked_model
+from registry.queries import find_version
+from registry.tables import AliasRow, utc_now
+
+
+def archive_version(database: Database, model: str, reference: str, *, actor: str) -> None:
+    """Archive the version; nothing if it is already.
+
+    Raises ModelNotFound, VersionNotFound, or VersionHasAlias while an alias points at it.
+    """
+    with database.write() as session:
+        locked_model(session, model)
+        version = find_version(session, model, reference)
+        aliases = session.scalars(
+            select(AliasRow.name).where(AliasRow.model == model, AliasRow.number == version.number)
+        ).all()
+        if aliases:
+            raise VersionHasAlias(model, version.number, aliases)
+        if version.archived_at is not None:
+            return
+        version.status, version.archived_at = "archived", utc_now()
+        record(session, "archived", actor=actor, model=model, from_version=version.number)

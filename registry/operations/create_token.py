@@ -1,0 +1,69 @@
+"""Make a token. Its value is shown once, to whoever asked for it."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from registry.database import Database
+from registry.errors import Fault, TokenRefused
+from registry.history import record
+from registry.queries import View, token_view
+from registry.tables import TokenRow, utc_now
+from registry.tokens import SCOPES, new_token, token_digest, unknown_scopes
+
+_PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,128}")
+
+
+def create_token(
+    database: Database,
+    name: str,
+    scopes: Sequence[str],
+    *,
+    actor: str,
+    models: Sequence[str] | None = None,
+    expires_at: datetime | None = None,
+) -> View:
+    """The new token's view with its value under ``token``.
+
+    ``models`` are glob patterns of ``*`` and ``?``; None: every model.
+
+    Raises TokenRefused.
+    """
+    _check(scopes, models, expires_at)
+    value = new_token()
+    with database.write() as session:
+        row = TokenRow(
+            name=name,
+            digest=token_digest(value),
+            scopes=sorted(set(scopes)),
+            models=None if models is None else list(models),
+            created_by=actor,
+            expires_at=expires_at,
+        )
+        session.add(row)
+        session.flush()
+        record(
+            session,
+            "token_created",
+            actor=actor,
+            details={"token_id": row.id, "name": name, "scopes": row.scopes, "models": row.models},
+        )
+        return {**token_view(row), "token": value}
+
+
+def _check(
+    scopes: Sequence[str], models: Sequence[str] | None, expires_at: datetime | None
+) -> None:
+    faults = []
+    if not scopes or unknown_scopes(scopes):
+        asked = ", ".join(SCOPES)
+        faults.append(Fault("scopes", f"at least one of {asked} is asked, and nothing else"))
+    for index, pattern in enumerate(models or ()):
+        if not _PATTERN.fullmatch(pattern):
+            faults.append(Fault(f"models[{index}]", "a model name in which * and ? may stand"))
+    if models is not None and not models:
+        faults.append(Fault("models", "leave it out for every model; an empty list allows none"))
+    if expires_at is not None and expires_at <= utc_now():
+        faults.append(Fault("expires_at", "a moment to come is asked"))
+    if faults:
+        raise TokenRefused("The token cannot be made as it is asked for.", faults)

@@ -1,0 +1,28 @@
+"""Take an alias away from the version that it names."""
+
+from registry.database import Database
+from registry.errors import AliasNotFound
+from registry.history import record
+from registry.names import check_alias
+from registry.operations.rows import locked_model
+from registry.tables import AliasRow
+
+
+def delete_alias(database: Database, model: str, alias: str, *, actor: str) -> None:
+    """Raises AliasMalformed, ModelNotFound, AliasNotFound."""
+    check_alias(alias)
+    with database.write() as session:
+        row = locked_model(session, model)
+        target = session.get(AliasRow, (model, alias))
+        if target is None:
+            raise AliasNotFound(model, alias)
+        session.delete(target)
+        row.generation += 1
+        record(
+            session,
+            "alias_deleted",
+            actor=actor,
+            model=model,
+            alias=alias,
+            from_version=target.number,
+        )

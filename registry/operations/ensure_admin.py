@@ -1,0 +1,80 @@
+"""The first start makes one admin token."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.database import Database
+from registry.errors import TokenRefused
+from registry.history import record
+from registry.tables import TokenRow, utc_now
+from registry.tokens import is_live, looks_whole, new_token, token_digest
+
+_ACTOR = "hotswap"
+_GENERATED, _CONFIGURED = "admin", "admin (HOTSWAP_ADMIN_TOKEN)"
+
+
+def ensure_admin(database: Database, file: Path, configured: str = "") -> str | None:
+    """Make the admin token if there is none yet, and return its value if it was made here.
+
+    ``configured`` gives its value; then a token of an earlier value is revoked. The value is
+    written to ``file`` (mode 0600) before the token exists, so that a crash cannot leave a token
+    that nobody knows.
+
+    Raises TokenRefused where ``configured`` is the value of a token that is out of use.
+    """
+    with database.write() as session:
+        rows = session.scalars(select(TokenRow)).all()
+        if configured:
+            return _ensure_configured(session, rows, file, configured)
+        if any("admin" in row.scopes for row in rows):
+            return None
+        left = file.read_text().strip() if file.exists() else ""
+        value = left if looks_whole(left) else new_token()
+        _write_private(file, value)
+        _add(session, _GENERATED, value)
+        return value
+
+
+def _ensure_configured(
+    session: Session, rows: Sequence[TokenRow], file: Path, value: str
+) -> str | None:
+    digest = token_digest(value)
+    for row in rows:
+        if row.name == _CONFIGURED and row.digest != digest and row.revoked_at is None:
+            row.revoked_at = utc_now()
+            details = {"token_id": row.id, "name": row.name}
+            record(session, "token_revoked", actor=_ACTOR, details=details)
+    known = next((row for row in rows if row.digest == digest), None)
+    if known is not None and is_live(known, utc_now()) and "admin" in known.scopes:
+        return None
+    if known is not None:
+        raise TokenRefused(
+            "HOTSWAP_ADMIN_TOKEN holds the value of a token that was revoked, has expired or lacks "
+            "the scope 'admin'. Choose another value."
+        )
+    _write_private(file, value)
+    _add(session, _CONFIGURED, value)
+    return value
+
+
+def _add(session: Session, name: str, value: str) -> None:
+    row = TokenRow(name=name, digest=token_digest(value), scopes=["admin"], created_by=_ACTOR)
+    session.add(row)
+    session.flush()
+    details = {"token_id": row.id, "name": name, "scopes": row.scopes, "models": None}
+    record(session, "token_created", actor=_ACTOR, details=details)
+
+
+def _write_private(file: Path, value: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(f"{value}\n")
+        stream.flush()
+        os.fsync(descriptor)
+    fresh.replace(file)

@@ -1,0 +1,146 @@
+"""Register an uploaded artifact as the next version of a model.
+
+Bytes first, row second: the artifact is durable before the row that points at it, so a crash
+leaves at worst bytes that nothing points at.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from registry.blobs.store import StagedBlob
+from registry.database import Database
+from registry.errors import ArtifactRefused, ModelArchived, NameTaken
+from registry.formats.reading import Format
+from registry.history import record
+from registry.idempotency import Idempotency, recall, remember
+from registry.intake.inspector import Inspection, Inspector
+from registry.names import check_model_name, name_key
+from registry.operations.outcome import Outcome
+from registry.operations.rows import insert_model
+from registry.queries import version_view
+from registry.signature import Signature
+from registry.tables import MetricRow, ModelRow, VersionRow, VersionTagRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What the uploader says of the artifact. None: to be read from the model."""
+
+    format: Format
+    kind: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, Any] | None = None
+    signature: Mapping[str, Any] | None = None
+    input_example: Mapping[str, Any] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+
+    def fingerprint(self, model: str, digest: str) -> str:
+        """What makes a repeated upload the same one: model, bytes and everything said of them."""
+        text = json.dumps([model, digest, asdict(self)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def register(
+    database: Database,
+    inspector: Inspector,
+    model: str,
+    artifact: StagedBlob,
+    metadata: Metadata,
+    *,
+    actor: str,
+    idempotency: Idempotency | None = None,
+) -> Outcome:
+    """Inspect the artifact, keep it, and give it the model's next number.
+
+    Makes the model if there is none of that name. An alias never moves.
+
+    Raises NameMalformed, NameTaken, ModelArchived, ArtifactRefused, MetadataRefused,
+    IdempotencyKeyReused, StorageFull, and the Unavailable errors.
+    """
+    check_model_name(model)
+    if artifact.size == 0:
+        raise ArtifactRefused("The artifact is empty.")
+    with database.read() as session:
+        if (answer := recall(session, idempotency)) is not None:
+            return Outcome(answer, replayed=True)
+        _check_name_is_free(session, model)
+    declared = {
+        "kind": metadata.kind,
+        "signature": metadata.signature,
+        "input_example": metadata.input_example,
+    }
+    inspection, signature = inspector.inspect(artifact.path, metadata.format, declared)
+    artifact.keep()
+    with database.write() as session:
+        if (answer := recall(session, idempotency)) is not None:
+            return Outcome(answer, replayed=True)
+        row, _ = insert_model(session, model, actor)
+        if row.archived_at is not None:
+            raise ModelArchived(model)
+        version = _version(row, artifact, metadata, inspection, signature)
+        version.created_by = actor
+        session.add(version)
+        session.flush()
+        record(
+            session,
+            "registered",
+            actor=actor,
+            model=model,
+            to_version=version.number,
+            details={"sha256": version.sha256, "format": version.format},
+        )
+        answer = version_view(version)
+        remember(session, idempotency, answer)
+        return Outcome(answer)
+
+
+def _check_name_is_free(session: Session, model: str) -> None:
+    """Say no before the artifact is inspected, where the transaction later would say it anyway."""
+    row = session.query(ModelRow).filter(ModelRow.name_key == name_key(model)).one_or_none()
+    if row is not None and row.name != model:
+        raise NameTaken(model, row.name)
+    if row is not None and row.archived_at is not None:
+        raise ModelArchived(model)
+
+
+def _version(
+    model: ModelRow,
+    artifact: StagedBlob,
+    metadata: Metadata,
+    inspection: Inspection,
+    signature: Signature,
+) -> VersionRow:
+    """The next version of ``model``, whose row is locked: so the number is nobody else's."""
+    model.last_number += 1
+    example = metadata.input_example
+    return VersionRow(
+        model=model.name,
+        number=model.last_number,
+        status="ready",
+        kind=inspection.kind,
+        task=inspection.task,
+        description=metadata.description,
+        params=dict(inspection.params if metadata.params is None else metadata.params),
+        signature=signature.to_json(),
+        input_example=None if example is None else {n: example.get(n) for n in signature.names},
+        format=metadata.format,
+        sha256=artifact.digest,
+        size=artifact.size,
+        engine={"name": "scikit-learn"},
+        lineage=dict(metadata.lineage),
+        environment={**metadata.environment, **inspection.environment},
+        evaluation=dict(metadata.evaluation),
+        metrics=[
+            MetricRow(name=name, value=value) for name, value in sorted(metadata.metrics.items())
+        ],
+        tags=[VersionTagRow(key=key, value=value) for key, value in sorted(metadata.tags.items())],
+    )

@@ -1,0 +1,68 @@
+"""Finding and locking rows within a write transaction."""
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
+
+from registry.errors import ModelArchived, ModelNotFound, NameTaken
+from registry.history import record
+from registry.names import check_model_name, name_key
+from registry.tables import ModelRow, VersionRow, utc_now
+
+
+def locked_model(session: Session, name: str) -> ModelRow:
+    """The model, locked until the transaction ends: whoever changes it takes turns here.
+
+    Raises NameMalformed, ModelNotFound.
+    """
+    row = session.get(
+        ModelRow, check_model_name(name), with_for_update=True, populate_existing=True
+    )
+    if row is None:
+        raise ModelNotFound(name)
+    return row
+
+
+def locked_active_model(session: Session, name: str) -> ModelRow:
+    """As ``locked_model``. Raises also ModelArchived."""
+    row = locked_model(session, name)
+    if row.archived_at is not None:
+        raise ModelArchived(name)
+    return row
+
+
+def insert_model(session: Session, name: str, actor: str) -> tuple[ModelRow, bool]:
+    """The locked model of that name, and whether it was made here.
+
+    Two that make it at the same time do not fail: one makes it, the other finds it.
+
+    Raises NameMalformed, NameTaken where another spelling of the name is in use.
+    """
+    check_model_name(name)
+    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    made = session.execute(
+        insert(ModelRow)
+        .values(
+            name=name,
+            name_key=name_key(name),
+            description="",
+            last_number=0,
+            generation=0,
+            created_at=utc_now(),
+            created_by=actor,
+        )
+        .on_conflict_do_nothing()
+        .returning(ModelRow.name)
+    ).scalar_one_or_none()
+    if made is not None:
+        record(session, "model_created", actor=actor, model=name)
+    holder = session.scalar(select(ModelRow.name).where(ModelRow.name_key == name_key(name)))
+    if holder is not None and holder != name:
+        raise NameTaken(name, holder)
+    return locked_model(session, name), made is not None
+
+
+def locked_version(session: Session, model: str, number: int) -> VersionRow | None:
+    """The version as it stands now, whatever this session read before."""
+    return session.get(VersionRow, (model, number), populate_existing=True)

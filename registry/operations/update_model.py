@@ -1,0 +1,35 @@
+"""Change what may change of a model: its description and its tags."""
+
+from collections.abc import Mapping
+
+from registry.database import Database
+from registry.history import record
+from registry.operations.rows import locked_active_model
+from registry.queries import View, model_view
+from registry.tables import ModelTagRow
+
+
+def update_model(
+    database: Database,
+    name: str,
+    *,
+    actor: str,
+    description: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> View:
+    """Replace what is given; None leaves as it is. ``tags`` replaces all of them.
+
+    Raises ModelNotFound, ModelArchived.
+    """
+    with database.write() as session:
+        row = locked_active_model(session, name)
+        if description is not None:
+            row.description = description
+        if tags is not None:
+            kept = {tag.key: tag for tag in row.tags}
+            row.tags = [kept.get(key) or ModelTagRow(key=key) for key in tags]
+            for tag in row.tags:
+                tag.value = tags[tag.key]
+        if session.is_modified(row) or session.dirty or session.new or session.deleted:
+            record(session, "model_updated", actor=actor, model=name)
+        return model_view(row)

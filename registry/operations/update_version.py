@@ -1,0 +1,37 @@
+"""Change what may change of a version: its description and its tags."""
+
+from collections.abc import Mapping
+
+from registry.database import Database
+from registry.history import record
+from registry.operations.rows import locked_model
+from registry.queries import View, find_version, version_view
+from registry.tables import VersionTagRow
+
+
+def update_version(
+    database: Database,
+    model: str,
+    reference: str,
+    *,
+    actor: str,
+    description: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> View:
+    """Replace what is given; None leaves as it is. ``tags`` replaces all of them.
+
+    Raises ModelNotFound, VersionNotFound.
+    """
+    with database.write() as session:
+        locked_model(session, model)
+        row = find_version(session, model, reference)
+        if description is not None:
+            row.description = description
+        if tags is not None:
+            kept = {tag.key: tag for tag in row.tags}
+            row.tags = [kept.get(key) or VersionTagRow(key=key) for key in tags]
+            for tag in row.tags:
+                tag.value = tags[tag.key]
+        if session.is_modified(row) or session.dirty or session.new or session.deleted:
+            record(session, "version_updated", actor=actor, model=model, to_version=row.number)
+        return version_view(row)

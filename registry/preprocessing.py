@@ -1,0 +1,90 @@
+"""Preprocessing steps of our own that a trained pipeline may carry.
+
+They stand in the registry, not in the trainers, because whoever loads an uploaded pipeline has to
+find them by an exact name on its allow-list. The only module of the registry's core that imports
+scikit-learn at its top: import it where a pipeline is loaded or trained, nowhere else.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+
+# scikit-learn publishes no types, so its classes are Any to mypy.
+class BandEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Cuts numeric columns into named bands, one output column of 0.0 or 1.0 for each band.
+
+    ``edges`` are n + 1 rising finite numbers, ``labels`` the n names of the bands between them.
+    Bands are closed on the right and the first one on the left too, as ``pandas.cut`` does with
+    ``include_lowest``: edges 0, 18, 30 make [0, 18] and (18, 30]. A value outside the edges, or a
+    missing one, is in no band: all its columns are 0.
+    """
+
+    def __init__(self, edges: Sequence[float], labels: Sequence[str]) -> None:
+        self.edges = edges
+        self.labels = labels
+
+    # X and y are the names that scikit-learn passes and documents.
+    def fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002, N803
+        """Check the parameters and remember the columns of ``X``, rows x columns.
+
+        Raises ValueError where the edges or labels are not as the class asks.
+        """
+        check_bands(self.edges, self.labels)
+        validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
+        """The bands of ``X`` (rows x columns) as rows x (columns * bands), column by column."""
+        check_is_fitted(self)
+        values = validate_data(self, X, dtype=np.float64, ensure_all_finite=False, reset=False)
+        edges = np.asarray(self.edges, dtype=np.float64)
+        band = np.searchsorted(edges, values, side="left") - 1
+        band[values == edges[0]] = 0
+        one_hot = band[:, :, np.newaxis] == np.arange(len(self.labels))
+        bands: NDArray[np.float64] = one_hot.reshape(len(values), -1).astype(np.float64)
+        return bands
+
+    def get_feature_names_out(
+        self, input_features: Sequence[str] | None = None
+    ) -> NDArray[np.object_]:
+        """``age_child``, ``age_adult``, …: the column's name and the band's label."""
+        check_is_fitted(self)
+        names: Sequence[str]
+        if input_features is not None:
+            names = input_features
+        else:
+            unnamed = [f"x{index}" for index in range(self.n_features_in_)]
+            names = getattr(self, "feature_names_in_", unnamed)
+        return np.array(
+            [f"{name}_{label}" for name in names for label in self.labels], dtype=object
+        )
+
+
+def check_bands(edges: Sequence[float], labels: Sequence[str]) -> None:
+    """Raise ValueError unless ``edges`` rise, are finite, and ``labels`` name each gap once."""
+    if len(edges) < 2:
+        raise ValueError(f"Bands need at least two edges, not {len(edges)}.")
+    if not all(_is_finite_number(edge) for edge in edges):
+        raise ValueError(f"The edges of bands must be finite numbers, not {list(edges)}.")
+    if any(low >= high for low, high in pairwise(edges)):
+        raise ValueError(f"The edges of bands must rise, not {list(edges)}.")
+    if len(labels) != len(edges) - 1:
+        raise ValueError(
+            f"{len(edges)} edges make {len(edges) - 1} bands; {len(labels)} labels are given."
+        )
+    if isinstance(labels, str) or not all(isinstance(label, str) and label for label in labels):
+        raise ValueError(f"The labels of bands must be names, not {list(labels)}.")
+    if len(set(labels)) != len(labels):
+        raise ValueError(f"The labels of bands must differ, not {list(labels)}.")
+
+
+def _is_finite_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    return bool(np.isfinite(value))

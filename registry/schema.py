@@ -1,0 +1,71 @@
+"""Brings the database's tables to this release, and refuses one of a later release."""
+
+from importlib.resources import files
+
+from sqlalchemy import Connection, inspect, select, table, text
+from sqlalchemy.sql import column
+
+from registry.database import Database, translated_errors
+from registry.errors import SchemaMismatch
+
+HEAD = "0001"
+"""The newest migration; a test holds it equal to what stands in ``migrations/versions``."""
+
+# Any number will do, as long as every process asks PostgreSQL for the same one.
+_ADVISORY_LOCK = 0x68737770
+
+
+def upgrade(database: Database) -> bool:
+    """Apply the migrations that are missing; True if there were any.
+
+    Safe with several processes at once: they take turns, and all of it is one transaction.
+
+    Raises SchemaMismatch where the database belongs to a later release.
+    """
+    with database.read() as session:
+        if current_revision(session.connection()) == HEAD:
+            return False
+    with database.write() as session:
+        connection = session.connection()
+        if not database.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        if current_revision(connection) == HEAD:
+            return False
+        with translated_errors():
+            _migrate(connection)
+    return True
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The migration that the database stands at; None where it is empty.
+
+    Raises SchemaMismatch where the database holds tables that are not ours.
+    """
+    names = inspect(connection).get_table_names()
+    if "alembic_version" not in names:
+        if names:
+            raise SchemaMismatch(
+                "The database holds tables that this service did not make; give it one of its own."
+            )
+        return None
+    versions = table("alembic_version", column("version_num"))
+    revision: str | None = connection.scalar(select(versions.c.version_num))
+    return revision
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(files("migrations")).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, HEAD)
+    except CommandError as error:
+        raise SchemaMismatch(
+            f"The database stands at migration {current_revision(connection)}, which this release "
+            "does not know. Run the release that made it, or a later one."
+        ) from error

@@ -1,0 +1,144 @@
+"""The rows of one request as columns, and how a list of values becomes a checked column."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.errors import Fault, InputRefused, shown
+from registry.serving.frames import Columns
+from registry.signature import Column, Signature
+
+MAX_FAULTS = 20
+"""How many bad cells an answer names."""
+
+Place = Callable[[int, Column], str]
+"""Where a cell stands in the caller's own body: row (from 0) and column to ``instances[3].x``."""
+
+_ASKED = {
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "string": "a text",
+}
+_PLAIN_TYPES: dict[str, frozenset[type]] = {
+    "number": frozenset({float, int}),
+    "integer": frozenset({int}),
+    "boolean": frozenset({bool}),
+    "string": frozenset({str}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows as one array for each input; ``single``: the caller sent one row, not a list."""
+
+    columns: Columns
+    rows: int
+    single: bool = False
+
+
+def build_batch(
+    values: Sequence[Sequence[Any]], signature: Signature, place: Place, *, single: bool = False
+) -> Batch:
+    """Check ``values``, one sequence for each input of ``signature``, and lay them out.
+
+    Raises InputRefused naming the bad cells, or an empty batch.
+    """
+    rows = len(values[0]) if values else 0
+    if rows == 0:
+        raise InputRefused("The batch is empty: at least one row is asked.")
+    faults: list[Fault] = []
+    columns: dict[str, NDArray[Any]] = {}
+    for column, cells in zip(signature.inputs, values, strict=True):
+        array = _column(column, cells)
+        if array is None:
+            faults += _faults(column, cells, place)
+        else:
+            columns[column.name] = array
+    if faults:
+        raise refuse(faults)
+    return Batch(columns, rows, single)
+
+
+def refuse(faults: Sequence[Fault]) -> InputRefused:
+    """The refusal that names the first of ``faults``."""
+    count = len(faults)
+    more = "" if count <= MAX_FAULTS else f"; the first {MAX_FAULTS} are named"
+    what = "One value does" if count == 1 else f"{count} values do"
+    return InputRefused(
+        f"{what} not fit the model's signature{more}. First, {faults[0].at}: {faults[0].message}.",
+        faults[:MAX_FAULTS],
+    )
+
+
+def missing_columns(names: Sequence[str], at: Callable[[str], str] = str) -> InputRefused:
+    """The refusal of rows that lack the columns ``names``."""
+    faults = [Fault(at(name), "the column is missing") for name in names]
+    listed = ", ".join(repr(name) for name in names[:MAX_FAULTS])
+    return InputRefused(f"The model's columns are not all there: {listed}.", faults[:MAX_FAULTS])
+
+
+def _column(column: Column, cells: Sequence[Any]) -> NDArray[Any] | None:
+    """The column as an array, or None where a cell does not fit."""
+    types = set(map(type, cells))
+    if column.nullable and type(None) in types:
+        types.discard(type(None))
+        cells = [nan if cell is None else cell for cell in cells]
+    if column.type == "integer" and types == {float} | (types & {int}):
+        if not all(float(cell).is_integer() or cell != cell for cell in cells):  # noqa: PLR0124 - NaN is the one value unlike itself
+            return None
+    elif not types <= _PLAIN_TYPES[column.type]:
+        return None
+    if column.type == "string":
+        return _object_array(cells)
+    try:
+        array = np.array(cells, dtype=np.float64)
+    except OverflowError:
+        return None
+    return None if np.isinf(array).any() else array
+
+
+def _object_array(cells: Sequence[Any]) -> NDArray[np.object_]:
+    array = np.empty(len(cells), dtype=object)
+    array[:] = cells
+    return array
+
+
+def _faults(column: Column, cells: Sequence[Any], place: Place) -> list[Fault]:
+    return [
+        Fault(place(row, column), message)
+        for row, cell in enumerate(cells)
+        if (message := _message(column, cell)) is not None
+    ]
+
+
+def _message(column: Column, cell: Any) -> str | None:
+    asked = _ASKED[column.type]
+    if cell is None:
+        return None if column.nullable else f"{asked} is asked, null is not allowed here"
+    if type(cell) in _PLAIN_TYPES[column.type]:
+        return None if isinstance(cell, str) or _in_range(cell) else "the number is out of range"
+    if column.type == "integer" and isinstance(cell, float):
+        return None if cell.is_integer() else f"{asked} is asked, not {cell!r}"
+    return f"{asked} is asked, not {_described(cell)}"
+
+
+def _in_range(cell: float) -> bool:
+    try:
+        return isfinite(float(cell))
+    except OverflowError:
+        return False
+
+
+def _described(cell: Any) -> str:
+    if isinstance(cell, str):
+        return f"the text {shown(cell)}"
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, list):
+        return "a list"
+    return "an object" if isinstance(cell, dict) else repr(cell)

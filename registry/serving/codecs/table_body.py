@@ -1,0 +1,156 @@
+"""Arrow streams and Parquet files.
+
+Cells that hold a floating-point NaN count as null, since that is what tables made from pandas or
+numpy mean by it.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.errors import BodyMalformed, Fault, InputRefused, TooLarge
+from registry.serving.codecs.batch import MAX_FAULTS, Batch, missing_columns, refuse
+from registry.signature import Column, Signature
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def decode_arrow(body: bytes, signature: Signature, max_cells: int) -> Batch:
+    """Read an Arrow IPC stream.
+
+    Raises BodyMalformed where ``body`` is none, InputRefused where it does not fit, TooLarge where
+    it holds more than ``max_cells`` cells.
+    """
+    import pyarrow as pa
+
+    try:
+        with pa.ipc.open_stream(body) as reader:
+            _check_names(reader.schema, signature)
+            batches, rows = [], 0
+            for batch in reader:
+                rows += batch.num_rows
+                _check_size(rows, batch.num_columns, max_cells)
+                # The bytes are the caller's: without this, offsets could point anywhere.
+                batch.validate(full=True)
+                batches.append(batch)
+            table = pa.Table.from_batches(batches, reader.schema)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise BodyMalformed(f"The body is no Arrow stream: {_first_line(error)}") from error
+    return _batch(table, signature)
+
+
+def decode_parquet(body: bytes, signature: Signature, max_cells: int) -> Batch:
+    """Read a Parquet file; raises as ``decode_arrow`` does."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    strings = [column.name for column in signature.inputs if column.type == "string"]
+    try:
+        # A text repeated a million times is a few bytes in Parquet; as a dictionary it stays so.
+        file = parquet.ParquetFile(pa.BufferReader(body), read_dictionary=strings)
+        _check_names(file.schema_arrow, signature)
+        _check_size(file.metadata.num_rows, len(signature.inputs), max_cells)
+        table = file.read(columns=list(signature.names), use_threads=False)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise BodyMalformed(f"The body is no Parquet file: {_first_line(error)}") from error
+    return _batch(table, signature)
+
+
+def _check_size(rows: int, columns: int, max_cells: int) -> None:
+    if rows * columns > max_cells:
+        raise TooLarge("The table", f"{max_cells} cells", "HOTSWAP_MAX_PREDICT_MB")
+
+
+def _check_names(schema: "pa.Schema", signature: Signature) -> None:
+    missing = [name for name in signature.names if name not in schema.names]
+    if missing:
+        raise missing_columns(missing)
+    for name in signature.names:
+        if schema.names.count(name) > 1:
+            raise InputRefused(
+                f"The table has the column {name!r} twice.", [Fault(name, "is there twice")]
+            )
+
+
+def _batch(table: "pa.Table", signature: Signature) -> Batch:
+    if table.num_rows == 0:
+        raise InputRefused("The batch is empty: at least one row is asked.")
+    columns: dict[str, NDArray[Any]] = {}
+    faults: list[Fault] = []
+    for column in signature.inputs:
+        cells = table.column(column.name)
+        array = _text(cells) if column.type == "string" else _numbers(cells, column)
+        if array is None:
+            faults.append(Fault(column.name, f"{column.type} is asked, not {cells.type}"))
+            continue
+        columns[column.name] = array
+        faults += _cell_faults(array, column)
+    if faults:
+        raise refuse(faults)
+    return Batch(columns, table.num_rows)
+
+
+def _numbers(cells: "pa.ChunkedArray", column: Column) -> NDArray[np.float64] | None:
+    import pyarrow as pa
+
+    kind = cells.type
+    if column.type == "boolean":
+        fits = pa.types.is_boolean(kind)
+    else:
+        fits = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    if not fits and not pa.types.is_null(kind):
+        return None
+    if pa.types.is_boolean(kind):
+        cells = cells.cast(pa.uint8())
+    numbers: NDArray[np.float64] = cells.cast(pa.float64(), safe=False).to_numpy()
+    return numbers
+
+
+def _text(cells: "pa.ChunkedArray") -> NDArray[np.object_] | None:
+    import pyarrow as pa
+
+    kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
+    if pa.types.is_null(kind):
+        return np.full(len(cells), np.nan, dtype=object)
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return None
+    if not pa.types.is_dictionary(cells.type):
+        cells = cells.dictionary_encode()
+    texts = [_decoded(chunk) for chunk in cells.chunks]
+    return np.concatenate(texts)
+
+
+def _decoded(chunk: "pa.DictionaryArray") -> NDArray[np.object_]:
+    """Each text once as a Python string, however often it stands in the column."""
+    values = np.array([*chunk.dictionary.to_pylist(), None], dtype=object)
+    indices = chunk.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
+    texts: NDArray[np.object_] = values[indices]
+    texts[[text is None for text in texts]] = np.nan
+    return texts
+
+
+def _cell_faults(array: NDArray[Any], column: Column) -> list[Fault]:
+    if column.type == "string":
+        null = np.array([not isinstance(text, str) for text in array])
+        wrong = np.zeros(len(array), dtype=bool)
+    else:
+        null = np.isnan(array)
+        wrong = np.isinf(array)
+        if column.type == "integer":
+            wrong |= ~null & (np.floor(array) != array)
+    bad = wrong if column.nullable else wrong | null
+    return [
+        Fault(
+            f"rows[{row}].{column.name}",
+            "null is not allowed here"
+            if null[row]
+            else f"{column.type} is asked, not {array[row]}",
+        )
+        for row in np.flatnonzero(bad)[: MAX_FAULTS + 1]
+    ]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,99 @@
+"""Answers batches with a scikit-learn model."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.errors import PredictionRefused
+from registry.serving.codecs.batch import Batch, build_batch
+from registry.serving.frames import to_frame
+from registry.signature import Record, Scalar, Signature
+
+logger = logging.getLogger(__name__)
+
+_SAMPLE: dict[str, Scalar] = {"number": 0.5, "integer": 1, "boolean": True, "string": "a"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """A number or a label for each row; where asked, probabilities as rows by classes."""
+
+    values: list[Any]
+    probabilities: NDArray[np.float64] | None = None
+
+
+class Predictor(Protocol):
+    """A loaded version. Safe to call from several threads."""
+
+    @property
+    def signature(self) -> Signature: ...
+
+    @property
+    def has_probabilities(self) -> bool: ...
+
+    def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
+        """Raises PredictionRefused where the model has no answer for this input."""
+
+
+class SklearnPredictor:
+    """Calls a fitted scikit-learn estimator in this process."""
+
+    def __init__(self, model: Any, signature: Signature) -> None:
+        self.signature = signature
+        self.has_probabilities = signature.output.classes is not None and hasattr(
+            model, "predict_proba"
+        )
+        self._model = model
+        self._by_name = hasattr(model, "feature_names_in_")
+        _use_one_thread(model)
+
+    def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
+        rows = self._rows(batch)
+        try:
+            values = np.asarray(self._model.predict(rows))
+            shares = self._model.predict_proba(rows) if probabilities else None
+        except Exception as error:  # what a model raises on odd input is its own choice
+            logger.info("a model refused its input", exc_info=True)
+            raise PredictionRefused(
+                f"The model has no answer for this input: {type(error).__name__}."
+            ) from error
+        values = values.ravel()
+        if self.signature.task == "regression" and not np.isfinite(values).all():
+            row = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise PredictionRefused(f"The model's answer for row {row} is not a finite number.")
+        return Answers(values.tolist(), shares)
+
+    def _rows(self, batch: Batch) -> Any:
+        if self._by_name:
+            return to_frame(batch.columns, self.signature)
+        columns = [batch.columns[name] for name in self.signature.names]
+        texts = any(column.type == "string" for column in self.signature.inputs)
+        return np.column_stack(columns).astype(object if texts else np.float64, copy=False)
+
+
+def example_batch(signature: Signature, example: Record | None) -> Batch:
+    """One row to warm a version with: its input example, or one made from the signature.
+
+    Raises InputRefused where the example does not fit the signature.
+    """
+    record: Record = (
+        {column.name: _SAMPLE[column.type] for column in signature.inputs}
+        if example is None
+        else example
+    )
+    return build_batch(
+        [[record.get(name)] for name in signature.names],
+        signature,
+        lambda _, column: f"input_example.{column.name}",
+        single=True,
+    )
+
+
+def _use_one_thread(model: Any) -> None:
+    """Handing one row to a pool of threads costs five times what the row itself does."""
+    jobs = {name: None for name in model.get_params(deep=True) if name.split("__")[-1] == "n_jobs"}
+    if jobs:
+        model.set_params(**jobs)

@@ -1,0 +1,242 @@
+"""The tables, on a plain DeclarativeBase.
+
+A model's name and a version's number are their keys: both are given once and never change.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import registry as orm_registry
+
+STATUSES = ("pending", "ready", "failed", "archived")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Moments in UTC: aware in Python, also where the database (SQLite) keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy calls it with the dialect
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the same
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def utc_now() -> datetime:
+    """The present moment, cut to milliseconds, which every database keeps exactly."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class Base(DeclarativeBase):
+    # Given as one registry, not as two attributes, so that Flask-SQLAlchemy can build on this Base.
+    registry = orm_registry(
+        metadata=MetaData(
+            naming_convention={
+                "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+                "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+                "pk": "pk_%(table_name)s",
+            }
+        ),
+        type_annotation_map={
+            datetime: UtcDateTime,
+            dict[str, Any]: JSON,
+            list[str]: JSON,
+        },
+    )
+
+
+class ModelRow(Base):
+    """A registered model. ``last_number`` only grows, so that no number is given twice."""
+
+    __tablename__ = "models"
+
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    name_key: Mapped[str] = mapped_column(String(128), unique=True)
+    description: Mapped[str] = mapped_column(Text, default="")
+    last_number: Mapped[int] = mapped_column(default=0)
+    generation: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_by: Mapped[str] = mapped_column(String(200))
+    archived_at: Mapped[datetime | None]
+
+    tags: Mapped[list["ModelTagRow"]] = relationship(
+        cascade="all, delete-orphan", lazy="selectin", order_by="ModelTagRow.key"
+    )
+    aliases: Mapped[list["AliasRow"]] = relationship(
+        lazy="selectin", order_by="AliasRow.name", viewonly=True
+    )
+
+
+class ModelTagRow(Base):
+    __tablename__ = "model_tags"
+    __table_args__ = (Index(None, "key", "value"),)
+
+    model: Mapped[str] = mapped_column(ForeignKey("models.name"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    value: Mapped[str] = mapped_column(String(1000))
+
+
+class VersionRow(Base):
+    """A model version. Only its description, its tags and its status ever change."""
+
+    __tablename__ = "versions"
+    __table_args__ = (
+        CheckConstraint("number >= 1", name="number_from_one"),
+        CheckConstraint(f"status IN {STATUSES}", name="status_known"),
+        Index(None, "sha256"),
+    )
+
+    model: Mapped[str] = mapped_column(ForeignKey("models.name"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    status: Mapped[str] = mapped_column(String(20))
+    failure: Mapped[str | None] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(20))
+    task: Mapped[str] = mapped_column(String(20))
+    description: Mapped[str] = mapped_column(Text, default="")
+    params: Mapped[dict[str, Any]]
+    signature: Mapped[dict[str, Any]]
+    input_example: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    format: Mapped[str] = mapped_column(String(20))
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    engine: Mapped[dict[str, Any]]
+    lineage: Mapped[dict[str, Any]]
+    environment: Mapped[dict[str, Any]]
+    evaluation: Mapped[dict[str, Any]] = mapped_column(deferred=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_by: Mapped[str] = mapped_column(String(200))
+    archived_at: Mapped[datetime | None]
+
+    tags: Mapped[list["VersionTagRow"]] = relationship(
+        cascade="all, delete-orphan", lazy="selectin", order_by="VersionTagRow.key"
+    )
+    metrics: Mapped[list["MetricRow"]] = relationship(
+        cascade="all, delete-orphan", lazy="selectin", order_by="MetricRow.name"
+    )
+    aliases: Mapped[list["AliasRow"]] = relationship(
+        lazy="selectin", order_by="AliasRow.name", viewonly=True
+    )
+
+
+class VersionTagRow(Base):
+    __tablename__ = "version_tags"
+    __table_args__ = (
+        ForeignKeyConstraint(["model", "number"], ["versions.model", "versions.number"]),
+        Index(None, "key", "value"),
+    )
+
+    model: Mapped[str] = mapped_column(String(128), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    value: Mapped[str] = mapped_column(String(1000))
+
+
+class MetricRow(Base):
+    __tablename__ = "metrics"
+    __table_args__ = (
+        ForeignKeyConstraint(["model", "number"], ["versions.model", "versions.number"]),
+    )
+
+    model: Mapped[str] = mapped_column(String(128), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    value: Mapped[float] = mapped_column(Float(53))
+
+
+class AliasRow(Base):
+    """A movable name of one version. The foreign key is why an alias cannot dangle."""
+
+    __tablename__ = "aliases"
+    __table_args__ = (
+        ForeignKeyConstraint(["model", "number"], ["versions.model", "versions.number"]),
+    )
+
+    model: Mapped[str] = mapped_column(ForeignKey("models.name"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    number: Mapped[int]
+
+
+class TokenRow(Base):
+    """An API token; of its value only the SHA-256 is kept.
+
+    ``models`` holds glob patterns; null: every model.
+    """
+
+    __tablename__ = "tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]]
+    models: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_by: Mapped[str] = mapped_column(String(200))
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class EventRow(Base):
+    """One thing that happened. Rows are added, never changed; ``hash`` chains them."""
+
+    __tablename__ = "history"
+    __table_args__ = (Index(None, "model", "seq"),)
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    type: Mapped[str] = mapped_column(String(40))
+    actor: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str | None] = mapped_column(Text)
+    model: Mapped[str | None] = mapped_column(ForeignKey("models.name"))
+    alias: Mapped[str | None] = mapped_column(String(63))
+    from_version: Mapped[int | None]
+    to_version: Mapped[int | None]
+    details: Mapped[dict[str, Any]]
+    previous_hash: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class HistoryHeadRow(Base):
+    """Where the chain ends. Its one row makes a cut-off end visible and orders the writers."""
+
+    __tablename__ = "history_head"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class IdempotencyKeyRow(Base):
+    """What was answered to a request that carried an Idempotency-Key."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index(None, "created_at"),)
+
+    token_id: Mapped[int] = mapped_column(ForeignKey("tokens.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)

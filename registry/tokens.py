@@ -1,0 +1,99 @@
+"""API tokens: how they are made, what they allow, how one is recognised."""
+
+import base64
+import fnmatch
+import hashlib
+import hmac
+import secrets
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, get_args
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.errors import ModelForbidden, ScopeMissing, Unauthenticated
+from registry.names import name_key
+from registry.tables import TokenRow, utc_now
+
+Scope = Literal["predict", "upload", "promote", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+PREFIX = "hsw_"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the bearer of a token may do. ``models`` None: with every model."""
+
+    token_id: int
+    name: str
+    scopes: frozenset[str]
+    models: tuple[str, ...] | None
+
+    def has_scope(self, scope: Scope) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+    def covers(self, model: str) -> bool:
+        """Whether one of the glob patterns takes the model's name, whatever its case."""
+        return self.models is None or any(
+            fnmatch.fnmatchcase(name_key(model), name_key(pattern)) for pattern in self.models
+        )
+
+    def require(self, scope: Scope | None, model: str | None = None) -> None:
+        """Raises ScopeMissing or ModelForbidden; ``scope`` None: any token will do."""
+        if scope is not None and not self.has_scope(scope):
+            raise ScopeMissing(scope)
+        if model is not None and not self.covers(model):
+            raise ModelForbidden(model)
+
+
+def new_token() -> str:
+    """A fresh token: the prefix, 256 random bits, and a CRC-32 by which scanners know one."""
+    body = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+    return f"{PREFIX}{body}{_checksum(body)}"
+
+
+def looks_whole(token: str) -> bool:
+    """Whether ``token`` is one that ``new_token`` could have made, by its checksum."""
+    body, checksum = token.removeprefix(PREFIX)[:-8], token[-8:]
+    return token.startswith(PREFIX) and hmac.compare_digest(_checksum(body), checksum)
+
+
+def token_digest(token: str) -> str:
+    """What is stored of a token. It has 256 random bits, so a plain SHA-256 cannot be guessed."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def authenticate(session: Session, token: str) -> Grant:
+    """The grant of a token that is known, not expired and not revoked.
+
+    Raises Unauthenticated.
+    """
+    digest = token_digest(token)
+    row = session.scalar(select(TokenRow).where(TokenRow.digest == digest))
+    if row is None or not hmac.compare_digest(row.digest, digest) or not is_live(row, utc_now()):
+        raise Unauthenticated.invalid()
+    return grant_of(row)
+
+
+def is_live(row: TokenRow, now: datetime) -> bool:
+    return row.revoked_at is None and (row.expires_at is None or row.expires_at > now)
+
+
+def grant_of(row: TokenRow) -> Grant:
+    return Grant(
+        row.id,
+        row.name,
+        frozenset(row.scopes),
+        None if row.models is None else tuple(row.models),
+    )
+
+
+def unknown_scopes(scopes: Iterable[str]) -> list[str]:
+    return sorted(set(scopes) - set(SCOPES))
+
+
+def _checksum(body: str) -> str:
+    return f"{zlib.crc32(body.encode('utf-8', 'surrogateescape')):08x}"

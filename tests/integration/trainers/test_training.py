@@ -1,0 +1,231 @@
+"""From a file to a model: what it says of itself, and that it answers as it was measured."""
+
+import json
+import math
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.metrics import root_mean_squared_error
+
+from registry.serving.frames import to_frame
+from registry.signature import Column, Signature
+from trainers.lineage import git_commit
+from trainers.recipe import Recipe
+from trainers.training import train
+
+TRUSTED = ["numpy.dtype", "sklearn.tree._tree.Tree", "registry.preprocessing.BandEncoder"]
+
+
+def recipe(data, kind="linear", target="sales", **fields):
+    return Recipe(data=str(data), kind=kind, target=target, **fields)
+
+
+def test_the_signature_has_every_feature_with_its_type(shops_csv):
+    signature = train(recipe(shops_csv)).signature
+
+    assert signature.inputs == (
+        Column("size", "number", nullable=True),
+        Column("staff", "integer"),
+        Column("opens_late", "boolean"),
+        Column("city", "string", nullable=True),
+        Column("thrives", "string"),
+    )
+    assert (signature.output.name, signature.output.type) == ("sales", "number")
+    assert Signature.from_json(signature.to_json()) == signature
+
+
+def test_the_input_example_is_a_whole_row_of_plain_values(shops, shops_csv):
+    example = train(recipe(shops_csv, exclude=("thrives",))).input_example
+
+    assert [type(value) for value in example.values()] == [float, int, bool, str]
+    row = (shops[list(example)] == pd.Series(example)).all(axis=1)
+    assert row.any()
+
+
+@pytest.mark.parametrize("kind", ["linear", "tree", "forest"])
+def test_a_quantity_is_predicted_better_than_by_its_mean(shops_csv, kind):
+    model = train(recipe(shops_csv, kind, exclude=("thrives",)))
+
+    assert model.task == "regression"
+    assert set(model.metrics) == {"rmse", "mae", "mse", "r2", "median_absolute_error"}
+    assert model.metrics["rmse"] < 0.7 * model.baseline["rmse"]
+
+
+@pytest.mark.parametrize("kind", ["logistic", "tree", "forest"])
+def test_a_class_is_predicted_better_than_by_its_share(shops_csv, kind):
+    model = train(recipe(shops_csv, kind, "thrives", exclude=("sales",)))
+
+    assert model.task == "classification"
+    assert model.signature.output.classes == ("no", "yes")
+    assert model.metrics["accuracy"] > model.baseline["accuracy"]
+    assert model.metrics["roc_auc"] > 0.7
+
+
+def test_whole_numbers_and_booleans_stay_themselves_as_classes(shops, tmp_path):
+    shops["grade"] = np.arange(60) % 3 + 1
+    shops.to_csv(tmp_path / "s.csv", index=False)
+
+    grades = train(recipe(tmp_path / "s.csv", "tree", "grade"))
+    flags = train(recipe(tmp_path / "s.csv", "forest", "opens_late"))
+
+    assert grades.signature.output.classes == (1, 2, 3)
+    assert flags.signature.output.classes == (False, True)
+    assert [type(label) for label in flags.signature.output.classes] == [bool, bool]
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [("sklearn:breast_cancer", "logistic"), ("sklearn:wine", "forest"), ("sklearn:iris", "tree")],
+)
+def test_the_bundled_classes_are_learnt(data, kind):
+    model = train(
+        Recipe(data=data, kind=kind, params={"n_estimators": 20} if kind == "forest" else {})
+    )
+
+    assert model.metrics["accuracy"] > 0.9
+    assert model.notes == ()
+
+
+def test_the_kept_model_is_the_one_that_was_measured(shops, shops_csv):
+    model = train(recipe(shops_csv, exclude=("thrives",), test_size=0.5))
+    sample = model.evaluation["predicted_vs_true"]
+
+    assert model.evaluation["rows"] == model.evaluation["train_rows"] == 30
+    assert root_mean_squared_error(sample["true"], sample["predicted"]) == pytest.approx(
+        model.metrics["rmse"]
+    )
+    columns = {
+        column.name: shops[column.name].to_numpy(
+            dtype=object if column.type == "string" else np.float64
+        )
+        for column in model.signature.inputs
+    }
+    every = model.pipeline.predict(to_frame(columns, model.signature))
+    assert set(np.round(sample["predicted"], 6)) <= set(np.round(every, 6))
+
+
+@pytest.mark.parametrize("kind", ["linear", "tree", "forest"])
+def test_the_same_recipe_and_data_give_the_same_model(shops_csv, kind):
+    first = train(recipe(shops_csv, kind, seed=3))
+    second = train(recipe(shops_csv, kind, seed=3))
+
+    assert first.metadata() == second.metadata()
+    assert train(recipe(shops_csv, kind, seed=4)).metrics != first.metrics
+
+
+def test_a_forest_keeps_nothing_of_the_cores_it_was_fitted_on(shops_csv):
+    model = train(recipe(shops_csv, "forest", params={"n_estimators": 5}))
+
+    assert model.pipeline[-1].n_jobs is None
+    assert len(model.pipeline[-1].estimators_) == model.params["n_estimators"] == 5
+
+
+def test_rows_without_a_target_are_left_out_and_counted(shops, tmp_path):
+    shops.loc[:2, "sales"] = np.nan
+    shops.to_csv(tmp_path / "s.csv", index=False)
+
+    model = train(recipe(tmp_path / "s.csv"))
+
+    assert model.evaluation["dropped_rows"] == 3
+    assert model.evaluation["rows"] + model.evaluation["train_rows"] == 57
+    assert model.lineage["data_rows"] == 60
+    assert model.notes == ("3 rows without 'sales' left out",)
+
+
+def test_asking_how_to_fill_a_column_lets_it_be_null(tmp_path, shops_csv):
+    text = f"""
+        data = {str(shops_csv)!r}
+        target = "sales"
+        kind = "linear"
+        columns.staff.impute = {{ constant = 0 }}
+    """
+    inputs = {column.name: column for column in train(Recipe.from_toml(text)).signature.inputs}
+
+    assert inputs["staff"].nullable
+    assert not inputs["opens_late"].nullable
+
+
+def test_a_fit_that_did_not_converge_is_told(shops_csv):
+    model = train(
+        recipe(shops_csv, "logistic", "thrives", exclude=("sales",), params={"max_iter": 1})
+    )
+
+    assert any("failed to converge" in note for note in model.notes)
+    assert model.evaluation["notes"] == list(model.notes)
+
+
+def test_the_stages_are_told_in_order(shops_csv):
+    told = []
+    train(recipe(shops_csv, "forest", params={"n_estimators": 5}), stage=told.append)
+
+    assert told == [
+        f"reading {shops_csv}",
+        "fitting 5 trees on 48 rows",
+        "evaluating on 12 rows",
+    ]
+
+
+def test_training_prints_nothing(shops_csv, capfd):
+    train(recipe(shops_csv, "forest"))
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_artifact_and_metadata_are_written_whole(shops_csv, tmp_path):
+    model = train(recipe(shops_csv, exclude=("thrives",)))
+    model.write(tmp_path / "new" / "out")
+    model.write(tmp_path / "new" / "out")
+
+    assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == [
+        "metadata.json",
+        "model.skops",
+    ]
+    metadata = json.loads((tmp_path / "new" / "out" / "metadata.json").read_text())
+    assert metadata == json.loads(json.dumps(model.metadata()))
+    assert set(metadata) == {
+        "format",
+        "kind",
+        "metrics",
+        "params",
+        "signature",
+        "input_example",
+        "tags",
+        "description",
+        "lineage",
+        "environment",
+        "evaluation",
+    }
+    loaded = skops.io.load(tmp_path / "new" / "out" / "model.skops", trusted=TRUSTED)
+    row = to_frame(
+        {
+            name: np.array([value], dtype=object if isinstance(value, str) else np.float64)
+            for name, value in metadata["input_example"].items()
+        },
+        model.signature,
+    )
+    assert loaded.predict(row).tolist() == model.pipeline.predict(row).tolist()
+    assert math.isfinite(loaded.predict(row)[0])
+
+
+def test_lineage_and_environment_say_where_it_comes_from(shops_csv):
+    given = recipe(shops_csv, seed=9)
+    model = train(given)
+
+    assert model.lineage["recipe_sha256"] == given.sha256
+    assert len(model.lineage["data_sha256"]) == 64
+    assert model.lineage["seed"] == 9
+    assert set(model.environment) == {"python", "scikit-learn", "numpy", "pandas", "skops"}
+
+
+def test_the_commit_is_that_of_the_repository_or_left_out(tmp_path):
+    assert git_commit(tmp_path) is None
+
+    run = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run([*run, "init", "-q"], check=True)
+    assert git_commit(tmp_path) is None
+
+    subprocess.run([*run, "commit", "-q", "--allow-empty", "-m", "first"], check=True)
+    assert len(git_commit(tmp_path)) == 40

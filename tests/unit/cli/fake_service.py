@@ -1,0 +1,299 @@
+"""A small service of our own that speaks the contract over real HTTP, and notes what it was asked.
+
+It keeps models, versions and aliases in memory. ``script`` makes it answer the next request for a
+path in another way, for the faults that a sound service never shows.
+"""
+
+import email.policy
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+SIGNATURE = {
+    "inputs": [
+        {"name": "rooms", "type": "number", "nullable": True},
+        {"name": "floors", "type": "integer", "nullable": False},
+        {"name": "zip", "type": "string", "nullable": False},
+        {"name": "new", "type": "boolean", "nullable": False},
+    ],
+    "output": {"name": "price", "type": "number"},
+}
+ARTIFACT = bytes(range(256)) * 5000
+HSW = "hsw_right"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came in."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: Message
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent back; a dict or list as JSON, bytes as they are."""
+
+    status: int
+    content: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class FakeService:
+    """The state of the fake and what a test may look at."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.versions: dict[str, list[dict[str, Any]]] = {}
+        self.aliases: dict[str, dict[str, int]] = {}
+        self.events: list[dict[str, Any]] = []
+        self.tokens: list[dict[str, Any]] = []
+        self.url = ""
+        self._scripted: dict[tuple[str, str], Answer] = {}
+
+    def script(self, method: str, path: str, answer: Answer) -> None:
+        """Answer every ``method`` to ``path`` so from now on."""
+        self._scripted[method, path] = answer
+
+    def add_version(self, name: str, **fields: Any) -> dict[str, Any]:
+        """Register a version as if somebody had uploaded it."""
+        versions = self.versions.setdefault(name, [])
+        version = {
+            "model": name,
+            "version": len(versions) + 1,
+            "status": "ready",
+            "kind": "forest",
+            "task": "regression",
+            "aliases": [],
+            "description": "",
+            "tags": {},
+            "metrics": {"rmse": 48211.7, "r2": 0.82},
+            "params": {"n_estimators": 100},
+            "signature": SIGNATURE,
+            "artifact": {"format": "skops", "sha256": "ab" * 32, "size": 11507123},
+            "created_at": "2026-11-21T06:00:00Z",
+            "created_by": "ci",
+            **fields,
+        }
+        versions.append(version)
+        return version
+
+    def of(self, method: str, path: str) -> list[Asked]:
+        """The requests that came for ``path``."""
+        return [asked for asked in self.asked if (asked.method, asked.path) == (method, path)]
+
+    def answer(self, asked: Asked) -> Answer:
+        """What the service says to ``asked``."""
+        self.asked.append(asked)
+        if scripted := self._scripted.get((asked.method, asked.path)):
+            return scripted
+        if asked.headers.get("Authorization") != f"Bearer {HSW}":
+            return problem(401, "unauthenticated", "This needs a token.")
+        for route, handler in self._routes.items():
+            if match := re.fullmatch(route, f"{asked.method} {asked.path}"):
+                return handler(asked, *map(unquote, match.groups()))
+        return problem(404, "not-found", f"There is nothing at {asked.path}.")
+
+    @property
+    def _routes(self) -> dict[str, Callable[..., Answer]]:
+        part = "/([^/]+)"
+        return {
+            "GET /models": self._list_models,
+            f"GET /models{part}": self._show_model,
+            f"GET /models{part}/versions": self._list_versions,
+            f"POST /models{part}/versions": self._upload,
+            f"GET /models{part}/history": self._list_history,
+            f"POST /models{part}/rollback": self._rollback,
+            f"POST /models{part}/predict": self._predict,
+            f"POST /models{part}{part}/predict": self._predict,
+            f"POST /models{part}{part}/promote": self._promote,
+            f"GET /models{part}{part}": self._show_version,
+            "GET /tokens": self._list_tokens,
+            "POST /tokens": self._create_token,
+            f"DELETE /tokens{part}": self._revoke_token,
+        }
+
+    def _list_models(self, asked: Asked) -> Answer:
+        return _page([self._model(name) for name in self.versions], asked)
+
+    def _show_model(self, _: Asked, name: str) -> Answer:
+        return Answer(200, self._model(name))
+
+    def _list_versions(self, asked: Asked, name: str) -> Answer:
+        return _page(self.versions[name][::-1], asked)
+
+    def _show_version(self, _: Asked, name: str, reference: str) -> Answer:
+        version = self._find(name, reference)
+        return Answer(200, version) if version else _no_version(name)
+
+    def _list_history(self, asked: Asked, _: str) -> Answer:
+        return _page(self.events[::-1], asked)
+
+    def _model(self, name: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "description": "",
+            "tags": {},
+            "aliases": self.aliases.get(name, {}),
+            "status": "active",
+            "last_version": len(self.versions[name]),
+            "generation": 1,
+            "created_at": "2026-11-21T06:00:00Z",
+            "created_by": "ci",
+        }
+
+    def _find(self, name: str, reference: str) -> dict[str, Any] | None:
+        number = self.aliases.get(name, {}).get(reference, reference)
+        for version in self.versions.get(name, []):
+            if str(version["version"]) == str(number):
+                return version
+        return None
+
+    def _upload(self, asked: Asked, name: str) -> Answer:
+        parts = multipart(asked)
+        metadata = json.loads(parts["metadata"][1])
+        return Answer(201, self.add_version(name, **metadata))
+
+    def _promote(self, asked: Asked, name: str, number: str) -> Answer:
+        return self._moved(name, asked.json.get("alias", "production"), int(number))
+
+    def _rollback(self, asked: Asked, name: str) -> Answer:
+        return self._moved(name, "production", asked.json.get("to_version", 1))
+
+    def _moved(self, name: str, alias: str, number: int) -> Answer:
+        if self._find(name, str(number)) is None:
+            return _no_version(name)
+        previous = self.aliases.setdefault(name, {}).get(alias)
+        self.aliases[name][alias] = number
+        content = {
+            "model": name,
+            "alias": alias,
+            "version": number,
+            "previous_version": previous,
+            "generation": 17,
+            "gates": [],
+        }
+        return Answer(200, content)
+
+    def _predict(self, asked: Asked, name: str, reference: str = "production") -> Answer:
+        version = self._find(name, reference)
+        if version is None:
+            return _no_version(name)
+        answer: dict[str, Any] = {"model": name, "version": version["version"]}
+        chances = {"cheap": 0.25, "dear": 0.75}
+        many = asked.headers["Content-Type"] != "application/json" or b"instances" in asked.body
+        if many:
+            answer["predictions"] = [1.5, 2.5]
+        else:
+            answer["prediction"] = 452600.0
+        if asked.query.get("probabilities") == ["true"]:
+            answer["probabilities"] = [chances, chances] if many else chances
+        return Answer(200, answer)
+
+    def _list_tokens(self, asked: Asked) -> Answer:
+        return _page(self.tokens, asked)
+
+    def _create_token(self, asked: Asked) -> Answer:
+        token = {"id": 7, "models": None, "expires_at": None, **asked.json}
+        self.tokens.append(token)
+        return Answer(201, {**token, "token": "hsw_new"})
+
+    def _revoke_token(self, _: Asked, token_id: str) -> Answer:
+        self.tokens = [token for token in self.tokens if str(token["id"]) != token_id]
+        return Answer(204)
+
+
+def problem(status: int, slug: str, detail: str, **more: Any) -> Answer:
+    """A problem document as the contract has it."""
+    content = {
+        "type": f"/problems/{slug}",
+        "title": slug.replace("-", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+        "request_id": "req-1",
+        **more,
+    }
+    return Answer(status, content, {"Content-Type": "application/problem+json"})
+
+
+def _no_version(name: str) -> Answer:
+    return problem(404, "version-not-found", f"Model '{name}' has no such version.")
+
+
+def multipart(asked: Asked) -> dict[str, tuple[str | None, bytes]]:
+    """The parts of an upload: name -> (filename, bytes), read by the standard library's parser."""
+    head = f"Content-Type: {asked.headers['Content-Type']}\r\n\r\n".encode()
+    message = message_from_bytes(head + asked.body, policy=email.policy.HTTP)
+    return {
+        str(part.get_param("name", header="content-disposition")): (
+            part.get_filename(),
+            bytes(part.get_content()),
+        )
+        for part in message.iter_parts()
+    }
+
+
+def _page(items: list[Any], asked: Asked) -> Answer:
+    page = int(asked.query.get("page", ["1"])[0])
+    size = int(asked.query.get("page_size", ["50"])[0])
+    some = items[(page - 1) * size : page * size]
+    return Answer(200, {"items": some, "page": page, "page_size": size, "total": len(items)})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    service: FakeService
+
+    def _handle(self) -> None:
+        parts = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        asked = Asked(self.command, parts.path, parse_qs(parts.query), self.headers, body)
+        answer = self.service.answer(asked)
+        raw = answer.content if isinstance(answer.content, bytes) else b""
+        if not raw and answer.content is not None:
+            raw = json.dumps(answer.content).encode()
+        self.send_response(answer.status)
+        headers = {"Content-Type": "application/json", **answer.headers}
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815 - the names http.server calls
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing: what was asked is in ``asked``."""
+
+
+@contextmanager
+def running() -> Iterator[FakeService]:
+    """A fake service on a free port, until the block ends."""
+    service = FakeService()
+    handler = type("Handler", (_Handler,), {"service": service})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    service.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield service
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,157 @@
+"""``upload``, ``promote``, ``rollback`` and ``tokens``: what they ask for and what they show."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Hotswap
+from tests.unit.cli.fake_service import Answer, FakeService, multipart, problem
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    file = tmp_path / "model.skops"
+    file.write_bytes(b"the model")
+    return file
+
+
+def test_upload_sends_the_file_and_options_win_over_metadata(
+    hotswap: Hotswap, service: FakeService, artifact: Path, tmp_path: Path
+) -> None:
+    given = {"kind": "tree", "metrics": {"r2": 0.5}, "tags": {"a": "1", "b": "2"}}
+    (tmp_path / "metadata.json").write_text(json.dumps(given))
+    result = hotswap(
+        *("upload", "housing", str(artifact)),
+        *("--metadata", str(tmp_path / "metadata.json"), "--kind", "forest"),
+        *("--description", "new", "--tag", "b=3", "--idempotency-key", "k"),
+    )
+    assert result.exit_code == 0
+    assert "version 1" in result.stdout
+    (asked,) = service.asked
+    parts = multipart(asked)
+    assert parts["artifact"] == ("model.skops", b"the model")
+    assert json.loads(parts["metadata"][1]) == {
+        "kind": "forest",
+        "metrics": {"r2": 0.5},
+        "tags": {"a": "1", "b": "3"},
+        "description": "new",
+    }
+    assert asked.headers["Idempotency-Key"] == "k"
+
+
+def test_upload_takes_metadata_from_stdin_and_answers_in_json(
+    hotswap: Hotswap, artifact: Path
+) -> None:
+    result = hotswap(
+        "upload", "housing", str(artifact), "--metadata", "-", "--json", stdin='{"kind":"tree"}'
+    )
+    assert json.loads(result.stdout)["kind"] == "tree"
+
+
+@pytest.mark.parametrize("metadata", ["no json", "[1]", "\xff", '{"metrics":{"r2":NaN}}'])
+def test_metadata_that_are_no_object_are_wrong_usage(
+    hotswap: Hotswap, service: FakeService, artifact: Path, metadata: str
+) -> None:
+    stdin = metadata.encode("latin-1")
+    result = hotswap("upload", "housing", str(artifact), "--metadata", "-", stdin=stdin)
+    assert result.exit_code == 2
+    assert "--metadata" in result.stderr
+    assert service.asked == []
+
+
+def test_upload_that_was_made_before_says_so(
+    hotswap: Hotswap, service: FakeService, artifact: Path
+) -> None:
+    version = {"model": "housing", "version": 4, "status": "ready"}
+    replay = Answer(201, version, {"Idempotent-Replayed": "true"})
+    service.script("POST", "/models/housing/versions", replay)
+    result = hotswap("upload", "housing", str(artifact), "--idempotency-key", "k")
+    assert "uploaded before as version 4" in result.stdout
+
+
+def test_promote_says_what_is_live_and_what_was(hotswap: Hotswap, service: FakeService) -> None:
+    for _ in range(2):
+        service.add_version("housing")
+    assert hotswap("promote", "housing", "1").stdout == ("housing/production is now version 1.\n")
+    assert hotswap("promote", "housing", "2").stdout == (
+        "housing/production is now version 2; before, it was version 1.\n"
+    )
+    assert hotswap("promote", "housing", "2").stdout == (
+        "housing/production is now version 2, as it was before.\n"
+    )
+
+
+def test_promote_sends_what_was_given_and_nothing_else(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    service.add_version("housing")
+    hotswap("promote", "housing", "1")
+    hotswap("promote", "housing", "1", "--expected-version", "none")
+    hotswap(
+        *("promote", "housing", "1", "--expected-version", "1", "--alias", "canary"),
+        *("--reason", "why", "--force", "--idempotency-key", "k"),
+    )
+    assert [asked.json for asked in service.asked] == [
+        {},
+        {"expected_version": None},
+        {"expected_version": 1, "alias": "canary", "reason": "why", "force": True},
+    ]
+    assert service.asked[2].headers["Idempotency-Key"] == "k"
+
+
+def test_gates_are_shown_with_their_figures(hotswap: Hotswap, service: FakeService) -> None:
+    gate = {
+        "gate": "rmse <= champion * 1.02",
+        "passed": True,
+        "candidate": 48211.7,
+        "champion": 49103.0,
+    }
+    answer = {
+        "model": "housing",
+        "alias": "production",
+        "version": 3,
+        "previous_version": 2,
+        "generation": 17,
+        "gates": [gate],
+    }
+    service.script("POST", "/models/housing/3/promote", Answer(200, answer))
+    shown = hotswap("promote", "housing", "3").stdout
+    assert "rmse <= champion * 1.02  yes       48211.7     49103" in shown
+
+
+def test_promotion_that_is_refused_exits_1(hotswap: Hotswap, service: FakeService) -> None:
+    refusal = problem(409, "expected-version-conflict", "The alias points at version 5.")
+    service.script("POST", "/models/housing/3/promote", refusal)
+    result = hotswap("promote", "housing", "3", "--json")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "points at version 5" in result.stderr
+
+
+def test_rollback_shows_where_it_went(hotswap: Hotswap, service: FakeService) -> None:
+    service.add_version("housing")
+    service.aliases["housing"] = {"production": 2}
+    result = hotswap("rollback", "housing", "--to-version", "1", "--reason", "complaints")
+    assert result.stdout == "housing/production is now version 1; before, it was version 2.\n"
+    assert service.asked[0].json == {"to_version": 1, "reason": "complaints"}
+
+
+def test_new_token_is_printed_once_with_what_it_may(hotswap: Hotswap, service: FakeService) -> None:
+    result = hotswap(
+        *("tokens", "create", "ci", "--scope", "upload", "--scope", "promote"),
+        *("--model", "housing*", "--expires", "90d"),
+    )
+    assert "hsw_new" in result.stdout
+    assert "cannot be shown again" in result.stderr
+    sent = service.asked[0].json
+    assert (sent["scopes"], sent["models"]) == (["upload", "promote"], ["housing*"])
+    left = datetime.fromisoformat(sent["expires_at"]) - datetime.now(UTC)
+    assert timedelta(days=89, hours=23) < left <= timedelta(days=90)
+
+
+def test_tokens_are_listed_and_revoked(hotswap: Hotswap, service: FakeService) -> None:
+    hotswap("tokens", "create", "ci", "--scope", "upload")
+    assert "ci" in hotswap("tokens", "list").stdout
+    assert hotswap("tokens", "revoke", "7").stdout == "Token 7 is revoked.\n"
+    assert service.asked[-1].path == "/tokens/7"

@@ -1,0 +1,112 @@
+"""``models``, ``versions``, ``show`` and ``history``: plain into a pipe, tables on a terminal."""
+
+import json
+import os
+import pty
+import subprocess
+
+from tests.unit.cli.conftest import Hotswap
+from tests.unit.cli.fake_service import FakeService
+from tests.unit.cli.test_exits import COMMAND, environment
+
+
+def event(seq: int) -> dict[str, object]:
+    return {
+        "seq": seq,
+        "at": "2026-11-21T06:00:00Z",
+        "type": "promoted",
+        "actor": "ci",
+        "reason": None,
+        "alias": "production",
+        "from_version": None,
+        "to_version": 1,
+        "hash": "ab" * 32,
+    }
+
+
+def test_models_are_plain_aligned_lines_in_a_pipe(hotswap: Hotswap, service: FakeService) -> None:
+    service.add_version("housing")
+    service.add_version("x")
+    service.aliases["housing"] = {"production": 1, "canary": 1}
+    assert hotswap("models").stdout.splitlines() == [
+        "MODEL    LAST VERSION  ALIASES                 TAGS  DESCRIPTION",
+        "housing             1  production=1, canary=1  -     -",
+        "x                   1  -                       -     -",
+    ]
+
+
+def test_versions_show_metrics_and_sizes_as_people_read_them(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    service.add_version("housing", aliases=["production"])
+    line = hotswap("versions", "housing", "--sort", "-metrics.rmse", "--status", "ready")
+    assert "rmse=48211.7, r2=0.82" in line.stdout
+    assert "11.5 MB" in line.stdout
+    assert "2026-11-21 06:00:00 UTC" in line.stdout
+    assert service.asked[0].query["sort"] == ["-metrics.rmse"]
+    assert service.asked[0].query["status"] == ["ready"]
+
+
+def test_empty_list_leaves_stdout_empty(hotswap: Hotswap) -> None:
+    result = hotswap("models")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no models yet" in result.stderr
+
+
+def test_show_of_a_version_has_its_metrics_and_columns(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    service.add_version("housing")
+    service.aliases["housing"] = {"production": 1}
+    shown = hotswap("show", "housing/production").stdout
+    assert "48211.7" in shown
+    assert "zip     string   no" in shown
+    assert "rooms   number   yes" in shown
+    assert "price" in shown
+
+
+def test_show_of_a_model_has_its_aliases(hotswap: Hotswap, service: FakeService) -> None:
+    service.add_version("housing")
+    service.aliases["housing"] = {"production": 1}
+    assert "production=1" in hotswap("show", "housing").stdout
+
+
+def test_show_of_a_failed_version_says_why(hotswap: Hotswap, service: FakeService) -> None:
+    service.add_version("housing", status="failed", failure="It could not be read.")
+    assert "It could not be read." in hotswap("show", "housing/1").stdout
+
+
+def test_history_reads_no_more_than_it_was_asked_for(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    service.add_version("housing")
+    service.events = [event(seq) for seq in range(1, 402)]
+    events = json.loads(hotswap("history", "housing", "--limit", "2", "--json").stdout)
+    assert [found["seq"] for found in events] == [401, 400]
+    assert len(service.asked) == 1
+    assert len(hotswap("history", "housing").stdout.splitlines()) == 402
+
+
+def test_every_list_is_json_for_machines(hotswap: Hotswap, service: FakeService) -> None:
+    service.add_version("housing", description="Größe")
+    for arguments in (["models"], ["versions", "housing"], ["show", "housing/1"]):
+        result = hotswap(*arguments, "--json")
+        assert json.loads(result.stdout)
+        assert result.stderr == ""
+    assert "Größe" in hotswap("show", "housing/1", "--json").stdout
+
+
+def test_terminal_gets_a_table_and_markup_in_names_stays_text(service: FakeService) -> None:
+    service.add_version("housing", created_by="[red]ci[/red]")
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        [*COMMAND, "versions", "housing"],
+        env={**environment(service), "TERM": "xterm", "COLUMNS": "160"},
+        stdout=theirs,
+        check=True,
+    )
+    os.close(theirs)
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        output = terminal.read(65536).decode()
+    assert "───" in output
+    assert "[red]ci[/red]" in output

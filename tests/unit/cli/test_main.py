@@ -1,0 +1,89 @@
+"""The command as a whole: what it offers, and how little it needs to start."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from cli.main import VERBS, main
+from cli.recipe_flags import KINDS as TRAINED
+from cli.recipe_flags import TASKS as TRAINED_TASKS
+from cli.tokens import SCOPES
+from cli.upload import KINDS
+from registry import signature
+from registry import tokens as registry_tokens
+from tests.unit.cli.fake_service import FakeService
+from tests.unit.cli.test_exits import environment
+from trainers.recipe import TRAINED_KINDS
+
+OURS = [
+    *([verb] for verb in VERBS if verb not in {"serve", "db", "tokens"}),
+    *(["tokens", verb] for verb in ("create", "list", "revoke")),
+]
+
+
+@pytest.mark.parametrize("verb", OURS, ids=" ".join)
+def test_each_verb_has_help_with_an_example_and_json(verb: list[str]) -> None:
+    result = CliRunner().invoke(main, [*verb, "--help"])
+    assert result.exit_code == 0
+    assert f"Example:\n    hotswap {' '.join(verb)}" in result.stdout
+    assert "--json" in result.stdout
+    assert "--url" in result.stdout
+
+
+def test_help_lists_the_verbs_of_the_contract() -> None:
+    listed = CliRunner().invoke(main, ["--help"]).stdout.partition("Commands:\n")[2]
+    first, second = (
+        "serve train upload models versions show",
+        "promote rollback history predict tokens db",
+    )
+    names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]
+    assert names[:12] == [*first.split(), *second.split()]
+
+
+def test_unknown_verb_gets_the_nearest_one() -> None:
+    result = CliRunner().invoke(main, ["promot"])
+    assert result.exit_code == 2
+    assert "promot" in result.stderr
+
+
+def test_choices_are_those_of_the_registry() -> None:
+    assert set(KINDS) == set(signature.KINDS)
+    assert set(TRAINED) == set(TRAINED_KINDS)
+    assert set(TRAINED_TASKS) == set(signature.TASKS)
+    assert set(SCOPES) == set(registry_tokens.SCOPES)
+
+
+PROBE = """
+import sys
+from cli.main import main
+try:
+    main(sys.argv[1:])
+finally:
+    heavy = {"sklearn", "pandas", "numpy", "flask", "sqlalchemy", "rich"} & set(sys.modules)
+    print(sorted(heavy), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["predict", "m/1", "a=1"]])
+def test_start_waits_for_no_heavy_library(service: FakeService, arguments: list[str]) -> None:
+    service.add_version("m")
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *arguments],
+        env=environment(service),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr.splitlines()[-1] == "[]"
+    assert done.stdout
+
+
+def test_lazy_verb_that_is_no_command_is_a_bug_that_shows() -> None:
+    from cli.lazy import LazyCommand, LazyGroup
+
+    group = LazyGroup("g", lazy={"bad": LazyCommand("cli.main:VERBS", "Not a command.")})
+    with pytest.raises(TypeError, match="no click command"):
+        group.get_command(click.Context(group), "bad")

@@ -1,0 +1,150 @@
+"""``hotswap predict``: values as the signature has them, files as they are."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.typed_values import typed_value
+from client.replies import Column
+from tests.unit.cli.conftest import Hotswap
+from tests.unit.cli.fake_service import FakeService, problem
+
+
+@pytest.fixture(autouse=True)
+def housing(service: FakeService) -> None:
+    service.add_version("housing")
+    service.aliases["housing"] = {"production": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "type_", "nullable", "value"),
+    [
+        ("12", "string", False, "12"),
+        ("true", "string", False, "true"),
+        ("NEAR BAY", "string", False, "NEAR BAY"),
+        ('"NEAR BAY"', "string", False, "NEAR BAY"),
+        ('say "hi"', "string", False, 'say "hi"'),
+        ("null", "string", False, "null"),
+        ("null", "string", True, None),
+        ("", "string", True, ""),
+        ("", "number", True, None),
+        ("", "number", False, ""),
+        ("12", "number", False, 12),
+        ("-1e3", "number", False, -1000.0),
+        (".5", "number", False, 0.5),
+        ("007", "integer", False, 7.0),
+        ("NaN", "number", False, "NaN"),
+        ("inf", "number", False, "inf"),
+        ("1_000", "number", False, "1_000"),
+        ("true", "number", False, "true"),
+        ("many", "number", False, "many"),
+        ("yes", "boolean", False, True),
+        ("False", "boolean", False, False),
+        ("1", "boolean", False, True),
+        ("maybe", "boolean", False, "maybe"),
+    ],
+)
+def test_value_is_read_as_its_column_takes_it(
+    text: str, type_: str, nullable: bool, value: object
+) -> None:
+    column = Column(name="c", type=type_, nullable=nullable)
+    read = typed_value(text, column)
+    assert (read, type(read)) == (value, type(value))
+
+
+def test_record_goes_out_typed_by_the_signature(hotswap: Hotswap, service: FakeService) -> None:
+    result = hotswap(
+        "predict", "housing", "rooms=3.5", "zip=01234", "new=yes", "floors=2", "note=x=y", "more=1"
+    )
+    assert result.stdout == "452600.0\n"
+    assert result.stderr == "housing version 1\n"
+    (asked,) = service.of("POST", "/models/housing/predict")
+    assert asked.json == {
+        "rooms": 3.5,
+        "zip": "01234",
+        "new": True,
+        "floors": 2,
+        "note": "x=y",
+        "more": 1,
+    }
+
+
+def test_version_that_was_asked_for_answers(hotswap: Hotswap, service: FakeService) -> None:
+    hotswap("predict", "housing/1", "rooms=3")
+    assert len(service.of("POST", "/models/housing/1/predict")) == 1
+
+
+def test_who_may_predict_but_not_read_has_values_typed_by_their_looks(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    service.script("GET", "/models/housing/production", problem(403, "scope-missing", "No."))
+    assert hotswap("predict", "housing", "zip=12", "rooms=many").exit_code == 0
+    assert service.asked[-1].json == {"zip": 12, "rooms": "many"}
+
+
+def test_json_holds_the_whole_answer(hotswap: Hotswap) -> None:
+    result = hotswap("predict", "housing", "rooms=3", "--json")
+    assert result.stderr == ""
+    assert '"version": 1' in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("rows.csv", "text/csv"),
+        ("ROWS.CSV", "text/csv"),
+        ("rows.parquet", "application/vnd.apache.parquet"),
+    ],
+)
+def test_file_goes_as_it_is_and_gives_one_prediction_a_line(
+    hotswap: Hotswap, service: FakeService, tmp_path: Path, name: str, content_type: str
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(b"rooms\n1\n2\n")
+    result = hotswap("predict", "housing", "--data", str(file))
+    assert result.stdout == "1.5\n2.5\n"
+    assert service.asked[-1].headers["Content-Type"] == content_type
+    assert service.asked[-1].body == b"rooms\n1\n2\n"
+
+
+@pytest.mark.parametrize(
+    ("stdin", "content_type", "body"),
+    [
+        (b"rooms\n1\n", "text/csv", b"rooms\n1\n"),
+        (b' {"rooms":1}', "application/json", b' {"rooms":1}'),
+        (b'[{"rooms":1}]', "application/json", b'{"instances":[{"rooms":1}]}'),
+        (b"PAR1xPAR1", "application/vnd.apache.parquet", b"PAR1xPAR1"),
+    ],
+)
+def test_stdin_is_told_by_its_beginning(
+    hotswap: Hotswap, service: FakeService, stdin: bytes, content_type: str, body: bytes
+) -> None:
+    assert hotswap("predict", "housing", "--data", "-", stdin=stdin).exit_code == 0
+    assert service.asked[-1].headers["Content-Type"] == content_type
+    assert service.asked[-1].body == body
+
+
+def test_empty_data_is_wrong_usage(hotswap: Hotswap, tmp_path: Path) -> None:
+    assert hotswap("predict", "housing", "--data", "-", stdin=b" \n").exit_code == 2
+    (tmp_path / "a.csv").touch()
+    assert hotswap("predict", "housing", "--data", str(tmp_path / "a.csv")).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (["rooms=1"], ["452600.0\tcheap=0.25 dear=0.75"]),
+        (["--data", "-"], ["1.5\tcheap=0.25 dear=0.75", "2.5\tcheap=0.25 dear=0.75"]),
+    ],
+)
+def test_probabilities_stand_beside_their_prediction(
+    hotswap: Hotswap, arguments: list[str], lines: list[str]
+) -> None:
+    result = hotswap("predict", "housing", "--probabilities", *arguments, stdin=b"rooms\n1\n2\n")
+    assert result.stdout.splitlines() == lines
+
+
+def test_model_that_is_not_there_exits_1(hotswap: Hotswap) -> None:
+    result = hotswap("predict", "other", "rooms=1")
+    assert result.exit_code == 1
+    assert "no such version" in result.stderr

@@ -1,0 +1,159 @@
+"""``hotswap train``: from a table to a version that answers."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Hotswap
+from tests.unit.cli.fake_service import FakeService, multipart, problem
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    rows = [f"{x},{x % 3},{2 * x + 1}" for x in range(60)]
+    file = tmp_path / "sales.csv"
+    file.write_text("january,region,march\n" + "\n".join(rows) + "\n")
+    return file
+
+
+def arguments(table: Path, *more: str) -> list[str]:
+    return ["train", str(table), "--target", "march", "--kind", "linear", *more]
+
+
+def test_training_is_shown_uploaded_and_promoted(
+    hotswap: Hotswap, service: FakeService, table: Path
+) -> None:
+    result = hotswap(
+        *arguments(table, "--name", "sales", "--promote", "--reason", "first"),
+        *("--description", "a line", "--exclude", "region", "--seed", "3"),
+    )
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["METRIC", "MODEL", "BASELINE"]
+    assert any(line.startswith("rmse ") for line in lines)
+    assert "Trained on 48 rows, evaluated on 12 others." in lines
+    assert lines[-2].startswith("sales is uploaded: version 1 (ready")
+    assert lines[-1] == "sales/production is now version 1."
+    assert result.stderr == ""
+    (asked,) = service.of("POST", "/models/sales/versions")
+    filename, artifact = multipart(asked)["artifact"]
+    assert (filename, artifact[:2]) == ("model.skops", b"PK")
+    metadata = json.loads(multipart(asked)["metadata"][1])
+    assert metadata["description"] == "a line"
+    assert [column["name"] for column in metadata["signature"]["inputs"]] == ["january"]
+    assert metadata["lineage"]["seed"] == 3
+    (promoted,) = service.of("POST", "/models/sales/1/promote")
+    assert promoted.json == {"reason": "first"}
+
+
+def test_without_promote_no_alias_moves(
+    hotswap: Hotswap, service: FakeService, table: Path
+) -> None:
+    assert hotswap(*arguments(table, "--name", "sales")).exit_code == 0
+    assert service.aliases == {}
+
+
+def test_json_is_all_that_stands_on_stdout(hotswap: Hotswap, table: Path) -> None:
+    result = hotswap(*arguments(table, "--name", "sales", "--promote", "--json"))
+    report = json.loads(result.stdout)
+    assert report["metrics"]["r2"] > report["baseline"]["r2"]
+    assert report["rows"] == {"train": 48, "test": 12, "dropped": 0}
+    assert report["version"]["version"] == 1
+    assert report["promotion"]["version"] == 1
+
+
+def test_out_writes_files_and_speaks_to_nobody(
+    hotswap: Hotswap, service: FakeService, table: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "deep" / "out"
+    result = hotswap(*arguments(table, "--out", str(out)))
+    assert result.exit_code == 0, result.stderr
+    assert (out / "model.skops").read_bytes()[:2] == b"PK"
+    assert json.loads((out / "metadata.json").read_text())["kind"] == "linear"
+    assert str(out / "model.skops") in result.stdout
+    assert service.asked == []
+
+
+def test_out_that_cannot_be_written_is_wrong_usage(
+    hotswap: Hotswap, table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    result = hotswap(*arguments(table, "--out", str(tmp_path / "file" / "out")))
+    assert result.exit_code == 2
+    assert "Not a directory" in result.stderr
+
+
+def test_token_is_tried_before_the_training(
+    hotswap: Hotswap, service: FakeService, table: Path
+) -> None:
+    result = hotswap(*arguments(table, "--name", "sales"), token="hsw_wrong")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert [asked.method for asked in service.asked] == ["GET"]
+
+
+def test_promotion_that_is_refused_says_what_was_uploaded(
+    hotswap: Hotswap, service: FakeService, table: Path
+) -> None:
+    refusal = problem(403, "scope-missing", "The token lacks the scope 'promote'.")
+    service.script("POST", "/models/sales/1/promote", refusal)
+    result = hotswap(*arguments(table, "--name", "sales", "--promote"))
+    assert result.exit_code == 1
+    assert "Version 1 of sales was uploaded, but not promoted." in result.stderr
+    assert "lacks the scope 'promote'" in result.stderr
+
+
+def test_refused_promotion_in_json_has_version_and_problem(
+    hotswap: Hotswap, service: FakeService, table: Path
+) -> None:
+    service.script("POST", "/models/sales/1/promote", problem(409, "gate-failed", "No."))
+    result = hotswap(*arguments(table, "--name", "sales", "--promote", "--json"))
+    report = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert report["version"]["version"] == 1
+    assert report["promotion"] is None
+    assert report["problem"]["type"] == "/problems/gate-failed"
+
+
+def test_what_the_trainers_refuse_is_wrong_usage_in_their_words(
+    hotswap: Hotswap, service: FakeService, table: Path
+) -> None:
+    result = hotswap("train", str(table), "--target", "mach", "--kind", "linear", "--name", "s")
+    assert result.exit_code == 2
+    assert "no column 'mach'" in result.stderr
+    assert "'march'" in result.stderr
+    assert service.of("POST", "/models/s/versions") == []
+
+
+def test_recipe_is_trained_and_flags_override_it(
+    hotswap: Hotswap, service: FakeService, table: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "sales.toml"
+    recipe.write_text(
+        'name = "sales"\ndata = "elsewhere.csv"\ntarget = "march"\nkind = "tree"\n'
+        "seed = 1\n[params]\nmax_depth = 2\nmin_samples_leaf = 3\n"
+    )
+    result = hotswap(
+        *("train", str(table), "--recipe", str(recipe), "--seed", "5", "--param", "max_depth=4"),
+        *("--features", 'january, "region"', "--task", "regression"),
+    )
+    assert result.exit_code == 0, result.stderr
+    (asked,) = service.of("POST", "/models/sales/versions")
+    metadata = json.loads(multipart(asked)["metadata"][1])
+    assert metadata["kind"] == "tree"
+    assert metadata["lineage"]["seed"] == 5
+    assert metadata["params"]["max_depth"] == 4
+    assert metadata["params"]["min_samples_leaf"] == 3
+    assert len(metadata["signature"]["inputs"]) == 2
+
+
+def test_recipe_with_mistakes_is_wrong_usage(
+    hotswap: Hotswap, service: FakeService, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "sales.toml"
+    recipe.write_text('name = "sales"\nkind = "tree"\ncolour = "red"\n')
+    result = hotswap("train", "--recipe", str(recipe))
+    assert result.exit_code == 2
+    assert "colour" in result.stderr
+    assert service.asked == []

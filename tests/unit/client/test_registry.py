@@ -1,0 +1,163 @@
+"""What the client sends, and what it makes of the answers."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from client import Registry
+from client.errors import DownloadDamaged
+from tests.unit.cli.fake_service import ARTIFACT, Answer, FakeService, multipart
+
+
+def test_lists_fetch_the_next_page_only_when_it_is_wanted(
+    registry: Registry, service: FakeService
+) -> None:
+    for _ in range(450):
+        service.add_version("housing")
+    found = registry.versions("housing")
+    assert next(found)["version"] == 450
+    assert len(service.asked) == 1
+    assert [version["version"] for version in found] == list(range(449, 0, -1))
+    assert [asked.query["page"] for asked in service.asked] == [["1"], ["2"], ["3"]]
+
+
+def test_list_that_shrinks_between_pages_ends(registry: Registry, service: FakeService) -> None:
+    page = {"items": [], "page": 1, "page_size": 200, "total": 9}
+    service.script("GET", "/models", Answer(200, page))
+    assert list(registry.models()) == []
+
+
+def test_models_are_asked_for_by_name_and_tag(registry: Registry, service: FakeService) -> None:
+    list(registry.models("hous", ("team", "pricing")))
+    assert service.asked[0].query["q"] == ["hous"]
+    assert service.asked[0].query["tag"] == ["team:pricing"]
+
+
+def test_upload_sends_the_file_with_its_name_and_exact_length(
+    registry: Registry, service: FakeService, tmp_path: Path
+) -> None:
+    file = tmp_path / 'odd "name".skops'
+    file.write_bytes(ARTIFACT)
+    uploaded = registry.upload("housing", file, {"kind": "forest"}, idempotency_key="k1")
+    assert (uploaded.version["version"], uploaded.replayed) == (1, False)
+    (asked,) = service.asked
+    assert asked.headers["Content-Length"] == str(len(asked.body))
+    assert "Transfer-Encoding" not in asked.headers
+    assert asked.headers["Idempotency-Key"] == "k1"
+    parts = multipart(asked)
+    assert parts["artifact"] == ("odd %22name%22.skops", ARTIFACT)
+    assert json.loads(parts["metadata"][1]) == {"kind": "forest"}
+
+
+def test_repeated_upload_is_known_as_such(registry: Registry, service: FakeService) -> None:
+    answer = Answer(201, {"model": "m", "version": 4}, {"Idempotent-Replayed": "true"})
+    service.script("POST", "/models/m/versions", answer)
+    uploaded = registry.upload("m", b"bytes", {}, filename="m.onnx")
+    assert uploaded.replayed
+    assert multipart(service.asked[0])["artifact"] == ("m.onnx", b"bytes")
+
+
+def test_promote_tells_an_absent_expectation_from_none(
+    registry: Registry, service: FakeService
+) -> None:
+    service.add_version("housing")
+    registry.promote("housing", 1)
+    registry.promote("housing", 1, expected_version=None)
+    registry.promote("housing", 1, expected_version=1, reason="why", force=True, alias="canary")
+    assert [asked.json for asked in service.asked] == [
+        {},
+        {"expected_version": None},
+        {"expected_version": 1, "reason": "why", "force": True, "alias": "canary"},
+    ]
+
+
+def test_rollback_sends_only_what_was_given(registry: Registry, service: FakeService) -> None:
+    service.add_version("housing")
+    registry.rollback("housing")
+    registry.rollback("housing", to_version=1, reason="why")
+    assert [asked.json for asked in service.asked] == [{}, {"to_version": 1, "reason": "why"}]
+
+
+def test_one_record_gets_one_prediction(registry: Registry, service: FakeService) -> None:
+    service.add_version("housing")
+    assert registry.predict("housing", {"rooms": 3}, version=1)["prediction"] == 452600.0
+    assert service.asked[0].json == {"rooms": 3}
+
+
+def test_record_with_a_column_named_like_an_envelope_gets_one_prediction(
+    registry: Registry, service: FakeService
+) -> None:
+    service.add_version("m")
+    answer = registry.predict("m", {"input": 3}, version=1, probabilities=True)
+    assert service.asked[0].json == {"instances": [{"input": 3}]}
+    assert answer["prediction"] == 1.5
+    assert answer["probabilities"] == {"cheap": 0.25, "dear": 0.75}
+
+
+def test_rows_and_bytes_get_a_list(registry: Registry, service: FakeService) -> None:
+    service.add_version("m")
+    assert registry.predict("m", [[1], [2]], version=1)["predictions"] == [1.5, 2.5]
+    registry.predict("m", b"a\n1\n2\n", version=1, content_type="text/csv")
+    assert service.asked[1].headers["Content-Type"] == "text/csv"
+    assert service.asked[1].body == b"a\n1\n2\n"
+
+
+@pytest.mark.parametrize("data", [{"a": float("nan")}, [{"a": object()}], b"a\n1\n"])
+def test_what_cannot_be_sent_as_json_is_refused_here(registry: Registry, data: object) -> None:
+    with pytest.raises(ValueError, match=r"JSON|content_type"):
+        registry.predict("m", data)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_name_that_would_lead_elsewhere_is_never_sent(
+    registry: Registry, service: FakeService, name: str
+) -> None:
+    with pytest.raises(ValueError, match="names nothing"):
+        registry.model(name)
+    assert service.asked == []
+
+
+def test_slash_in_a_name_stays_within_its_segment(registry: Registry, service: FakeService) -> None:
+    service.add_version("a/b?c")
+    assert registry.model("a/b?c")["name"] == "a/b?c"
+    assert service.asked[0].path == "/models/a%2Fb%3Fc"
+
+
+def test_token_goes_out_with_scopes_and_expiry(registry: Registry, service: FakeService) -> None:
+    expires = datetime(2027, 1, 1, tzinfo=UTC)
+    made = registry.create_token("ci", ["upload"], models=["h*"], expires_at=expires)
+    assert made["token"] == "hsw_new"
+    assert service.asked[0].json == {
+        "name": "ci",
+        "scopes": ["upload"],
+        "models": ["h*"],
+        "expires_at": "2027-01-01T00:00:00+00:00",
+    }
+    registry.revoke_token(7)
+    assert service.asked[1].path == "/tokens/7"
+
+
+def test_download_writes_the_file_and_tells_its_hash(
+    registry: Registry, service: FakeService, tmp_path: Path
+) -> None:
+    digest = hashlib.sha256(ARTIFACT).hexdigest()
+    answer = Answer(200, ARTIFACT, {"ETag": f'"{digest}"'})
+    service.script("GET", "/models/m/3/artifact", answer)
+    assert registry.download("m", 3, tmp_path / "model.skops") == digest
+    assert (tmp_path / "model.skops").read_bytes() == ARTIFACT
+
+
+def test_damaged_download_leaves_the_file_as_it_was(
+    registry: Registry, service: FakeService, tmp_path: Path
+) -> None:
+    service.script("GET", "/models/m/3/artifact", Answer(200, b"x", {"ETag": f'"{"0" * 64}"'}))
+    target = tmp_path / "model.skops"
+    target.write_bytes(b"before")
+    with pytest.raises(DownloadDamaged):
+        registry.download("m", 3, target)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [
+        ("model.skops", b"before")
+    ]

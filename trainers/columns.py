@@ -1,0 +1,146 @@
+"""Types the columns of a table and turns them into the arrays that models are trained on."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from registry.signature import ColumnType
+from trainers.errors import ColumnRefused, listed
+
+MAX_CATEGORIES = 1_000
+# An identifier differs in nearly every row; below so many rows a true category may too.
+IDENTIFIER_SHARE = 0.9
+IDENTIFIER_ROWS = 50
+DATE_SHARE = 0.9
+
+_TIME = r"([T ]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)? ?(Z|[+-]\d{2}:?\d{2})?)?"
+_DATE = re.compile(
+    rf"\s*(\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{4}}){_TIME}\s*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One column, typed: ``array`` is float64 with NaN where missing, or, for strings, object
+    holding ``str`` and NaN."""
+
+    name: str
+    type: ColumnType
+    array: NDArray[Any]
+    missing: NDArray[np.bool_]
+
+    @property
+    def missing_count(self) -> int:
+        return int(self.missing.sum())
+
+    @property
+    def present(self) -> NDArray[Any]:
+        return self.array[~self.missing]
+
+    def of_rows(self, kept: NDArray[np.bool_]) -> "Values":
+        return Values(self.name, self.type, self.array[kept], self.missing[kept])
+
+
+def type_column(name: str, series: "pd.Series[Any]") -> Values:
+    """The column as numbers, integers, booleans or strings, whatever pandas read it as.
+
+    Integers and booleans stay so where some are missing; text that is only true and false is
+    boolean. Raises ColumnRefused for dates and for values that are none of these.
+    """
+    if series.dtype == object or isinstance(series.dtype, pd.StringDtype | pd.CategoricalDtype):
+        series = series.astype(object).convert_dtypes()
+    missing = series.isna().to_numpy(dtype=bool)
+    kind = series.dtype
+    if pd.api.types.is_bool_dtype(kind):
+        return _numeric(name, "boolean", series, missing)
+    if pd.api.types.is_integer_dtype(kind):
+        return _numeric(name, "integer", series, missing)
+    if pd.api.types.is_float_dtype(kind):
+        return _numeric(name, "number", series, missing)
+    if isinstance(kind, pd.StringDtype):
+        return _text(name, series, missing)
+    return _other(name, series, missing)
+
+
+def check_feature(values: Values) -> None:
+    """Raise ColumnRefused for a feature that nothing can be learnt from, or only by heart."""
+    present = values.present
+    if len(present) == 0:
+        raise ColumnRefused(values.name, "has no value in any row", "Exclude it, or fill it.")
+    if values.type != "string":
+        return
+    distinct = len(set(present))
+    if len(present) >= IDENTIFIER_ROWS and distinct >= IDENTIFIER_SHARE * len(present):
+        raise ColumnRefused(
+            values.name,
+            f"is text that differs in nearly every row ({distinct} values in {len(present)} rows), "
+            "like an identifier or free text",
+            "Exclude it.",
+        )
+    if distinct > MAX_CATEGORIES:
+        raise ColumnRefused(
+            values.name,
+            f"is text with {distinct} categories; {MAX_CATEGORIES} are allowed",
+            "Exclude it, or merge rare categories.",
+        )
+
+
+def check_magnitude(values: Values, limit: float) -> None:
+    """Raise ColumnRefused for numbers further from zero than ``limit``."""
+    if values.type == "string" or len(values.present) == 0:
+        return
+    largest = float(np.abs(values.present).max())
+    if largest > limit:
+        raise ColumnRefused(
+            values.name,
+            f"holds a number of the size {largest:g}, too large to reckon with (over {limit:.2g})",
+            "Mend the value, divide the column by a constant, or exclude it.",
+        )
+
+
+def _numeric(
+    name: str, type_: ColumnType, series: "pd.Series[Any]", missing: NDArray[np.bool_]
+) -> Values:
+    array = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    infinite = np.flatnonzero(np.isinf(array))
+    if len(infinite):
+        raise ColumnRefused(
+            name,
+            f"holds infinite values, the first in data row {infinite[0] + 1}",
+            "Put numbers in their place or leave the cells empty, or exclude the column.",
+        )
+    return Values(name, type_, array, missing)
+
+
+def _text(name: str, series: "pd.Series[Any]", missing: NDArray[np.bool_]) -> Values:
+    array = series.to_numpy(dtype=object, na_value=np.nan)
+    distinct = set(array[~missing])
+    if distinct and {text.strip().lower() for text in distinct} <= {"true", "false"}:
+        flags = [np.nan if gone else text.strip().lower() == "true" for text, gone in
+                 zip(array, missing, strict=True)]  # fmt: skip
+        return Values(name, "boolean", np.array(flags, dtype=np.float64), missing)
+    dates = [text for text in distinct if _DATE.fullmatch(text)]
+    if dates and len(dates) >= DATE_SHARE * len(distinct):
+        raise ColumnRefused.dates(name, min(dates))
+    return Values(name, "string", array, missing)
+
+
+def _other(name: str, series: "pd.Series[Any]", missing: NDArray[np.bool_]) -> Values:
+    inferred = pd.api.types.infer_dtype(series, skipna=True)
+    present = series[~missing]
+    if "date" in inferred or "time" in inferred or inferred == "period":
+        raise ColumnRefused.dates(name, str(present.iloc[0]) if len(present) else inferred)
+    if inferred == "decimal":
+        return _numeric(name, "number", series.astype("Float64"), missing)
+    if inferred == "empty":
+        return Values(name, "string", np.full(len(series), np.nan, dtype=object), missing)
+    kinds = sorted({type(value).__name__ for value in present})
+    raise ColumnRefused(
+        name,
+        f"holds values of the type {listed(kinds)}",
+        "Only numbers, booleans and text can be learnt from: exclude it or convert it.",
+    )

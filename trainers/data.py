@@ -1,0 +1,112 @@
+"""Reads the data of a training: CSV, Parquet or one of scikit-learn's bundled sets."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from sklearn import datasets
+
+from trainers.csv_table import check_names, read_csv
+from trainers.errors import (
+    BundledSetUnknown,
+    DataEmpty,
+    DataNotFound,
+    TableMalformed,
+    TooFewRows,
+)
+
+BUNDLED_PREFIX = "sklearn:"
+BUNDLED_TARGET = "target"
+_LOADERS = {
+    "iris": datasets.load_iris,
+    "diabetes": datasets.load_diabetes,
+    "wine": datasets.load_wine,
+    "breast_cancer": datasets.load_breast_cancer,
+}
+BUNDLED_SETS = tuple(_LOADERS)
+PARQUET_ENDINGS = {".parquet", ".pq"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Data as read: ``frame`` with pandas' nullable types, ``sha256`` of the bytes it came from.
+
+    A bundled set has no bytes of its own: its digest is that of its content written as CSV.
+    """
+
+    source: str
+    frame: pd.DataFrame
+    sha256: str
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.frame.columns)
+
+
+def is_bundled(data: str) -> bool:
+    return data.startswith(BUNDLED_PREFIX)
+
+
+def read_table(data: str) -> Table:
+    """Read ``data``: a path, or ``sklearn:iris`` and the like. Files ending in .parquet or .pq are
+    Parquet, all others CSV.
+
+    Raises DataRefused, in the class that says what is wrong.
+    """
+    table = _bundled(data) if is_bundled(data) else _file(Path(data))
+    rows = len(table.frame)
+    if rows == 0:
+        raise DataEmpty(table.source, "has a header and no rows")
+    if rows == 1:
+        raise TooFewRows(table.source, 1, "give it more rows, some of them are kept for testing")
+    return table
+
+
+def _file(path: Path) -> Table:
+    source = str(path)
+    if path.is_dir():
+        raise DataNotFound(source, "it is a directory")
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise DataNotFound(source) from None
+    except (OSError, ValueError) as error:
+        raise DataNotFound(source, getattr(error, "strerror", None) or str(error)) from None
+    if not raw.strip():
+        raise DataEmpty(source, "is empty")
+    is_parquet = path.suffix.lower() in PARQUET_ENDINGS
+    frame = _read_parquet(raw, source) if is_parquet else read_csv(raw, source)
+    return Table(source, frame, hashlib.sha256(raw).hexdigest())
+
+
+def _read_parquet(raw: bytes, source: str) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        check_names(pq.read_schema(io.BytesIO(raw)).names, source)
+        frame = pd.read_parquet(io.BytesIO(raw), dtype_backend="numpy_nullable")
+    except (pa.ArrowException, OSError) as error:
+        raise TableMalformed(
+            source, f"is not a Parquet file ({error})", "Write it again as Parquet or CSV."
+        ) from None
+    # An index with a name was a column once; one without only counts the rows.
+    frame = frame.reset_index(drop=all(name is None for name in frame.index.names))
+    return frame.rename(columns=str)
+
+
+def _bundled(data: str) -> Table:
+    name = data.removeprefix(BUNDLED_PREFIX)
+    loader = _LOADERS.get(name)
+    if loader is None:
+        raise BundledSetUnknown(name, BUNDLED_SETS)
+    bunch = loader(as_frame=True)
+    frame = bunch.frame.rename(columns=str)
+    class_names = getattr(bunch, "target_names", None)
+    if class_names is not None:
+        labels = [str(class_names[code]) for code in bunch.target]
+        frame[BUNDLED_TARGET] = pd.array(labels, dtype="string")
+    digest = hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
+    return Table(data, frame, digest)

@@ -1,0 +1,14 @@
+"""The kinds of models that can be trained, one file for each. Never reads data, never fits."""
+
+from collections.abc import Mapping
+
+from trainers.estimators.family import Family
+from trainers.estimators.forest import FOREST
+from trainers.estimators.linear import LINEAR
+from trainers.estimators.logistic import LOGISTIC
+from trainers.estimators.tree import TREE
+from trainers.recipe import TrainedKind
+
+FAMILIES: Mapping[TrainedKind, Family] = {
+    family.kind: family for family in (LINEAR, LOGISTIC, TREE, FOREST)
+}

@@ -1,0 +1,71 @@
+"""A family of estimators: one kind, an estimator for each task that it can do."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from registry.signature import Task
+from trainers.errors import ParameterRefused
+from trainers.recipe import TrainedKind
+
+# Said once by the recipe's seed, or of no use to a training that is run once and in silence.
+_NOT_FOR_RECIPES = {"random_state", "verbose", "warm_start", "n_jobs"}
+# Beyond these a square is infinite, and the 32-bit floats that trees compare are.
+LARGEST_SQUARED = 1e150
+LARGEST_FLOAT32 = 3.4e38
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """``estimators`` and ``defaults`` by task; ``scaled``: it wants standardised numbers;
+    ``largest``: the size of number that it can take; ``parallel``: it fits on all cores."""
+
+    kind: TrainedKind
+    estimators: Mapping[Task, type[Any]]
+    defaults: Mapping[Task, Mapping[str, Any]] = field(default_factory=dict)
+    scaled: bool = False
+    largest: float = LARGEST_SQUARED
+    parallel: bool = False
+
+    def build(self, task: Task, params: Mapping[str, Any], seed: int) -> Any:
+        """An unfitted estimator with our defaults, the caller's ``params`` and the seed.
+
+        Raises ParameterRefused for a name that the estimator has not, or a value that is no JSON.
+        """
+        estimator = self.estimators[task](**self.defaults.get(task, {}))
+        known = estimator.get_params(deep=False)
+        valid = sorted(name for name in known if _is_offered(name, known[name]))
+        for name, value in params.items():
+            if name == "random_state":
+                raise ParameterRefused("random_state is set by the seed: give --seed instead.")
+            if name not in valid:
+                raise ParameterRefused.unknown(name, self.kind, valid)
+            _check_json(name, value)
+        estimator.set_params(**params)
+        if "random_state" in known:
+            estimator.set_params(random_state=seed)
+        if self.parallel:
+            estimator.set_params(n_jobs=-1)
+        return estimator
+
+
+def recorded_params(estimator: Any) -> dict[str, Any]:
+    """The estimator's parameters as a version keeps them: JSON, without what changes no answer."""
+    params = estimator.get_params(deep=False)
+    return {name: value for name, value in sorted(params.items()) if _is_offered(name, value)}
+
+
+def _is_offered(name: str, value: object) -> bool:
+    # scikit-learn marks a parameter on its way out by this value.
+    return name not in _NOT_FOR_RECIPES and value != "deprecated"
+
+
+def _check_json(name: str, value: object) -> None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ParameterRefused(
+            f"The parameter '{name}' cannot be {value!r}: give a finite number, a text, true, "
+            "false, or a list or table of these."
+        ) from None

@@ -1,0 +1,13 @@
+"""Logistic regression, for two classes or more."""
+
+from sklearn.linear_model import LogisticRegression
+
+from trainers.estimators.family import Family
+
+LOGISTIC = Family(
+    "logistic",
+    {"classification": LogisticRegression},
+    # scikit-learn's 100 steps are too few for many wide tables even when they are scaled.
+    {"classification": {"max_iter": 1_000}},
+    scaled=True,
+)

@@ -1,0 +1,147 @@
+"""Measures a fitted pipeline on held-out rows, beside a baseline, and keeps what plots need."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.metrics import confusion_matrix, roc_curve
+
+from registry.signature import Task
+from trainers.metrics import measure
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+MAX_SAMPLE = 500
+MAX_ROC_POINTS = 200
+MAX_WEIGHTS = 200
+MAX_PLOTTED_CLASSES = 100
+RESIDUAL_BINS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Features and target of the same rows."""
+
+    features: "pd.DataFrame"
+    target: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """``metrics`` and ``baseline`` have the same names; ``plots`` is JSON, kept with the version.
+
+    The baseline predicts the mean, or each class as often as it was in training, without looking.
+    ``rows`` were held out, ``train_rows`` fitted on.
+    """
+
+    rows: int
+    train_rows: int
+    metrics: dict[str, float]
+    baseline: dict[str, float]
+    plots: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """What a version keeps beside its metrics."""
+        counts = {"rows": self.rows, "train_rows": self.train_rows}
+        return {**counts, "baseline": self.baseline, **self.plots}
+
+
+def evaluate(pipeline: "Pipeline", task: Task, train: Rows, test: Rows, seed: int) -> Evaluation:
+    """Predict the rows of ``test`` once and measure, beside a dummy fitted on ``train``."""
+    predicted = pipeline.predict(test.features)
+    is_classes = task == "classification"
+    probabilities = pipeline.predict_proba(test.features) if is_classes else None
+    classes = pipeline.classes_ if is_classes else None
+    metrics = measure(task, test.target, predicted, probabilities, classes)
+    plots: dict[str, Any] = {}
+    if probabilities is None or classes is None:
+        plots["predicted_vs_true"] = _sample(test.target, predicted, seed)
+        plots["residuals"] = _histogram(test.target - predicted)
+    elif len(classes) <= MAX_PLOTTED_CLASSES:
+        counts = confusion_matrix(test.target, predicted, labels=classes)
+        plots["confusion_matrix"] = {"labels": classes.tolist(), "counts": counts.tolist()}
+        plots["roc"] = _roc(test.target, probabilities, classes)
+    plots.update(_weights(pipeline))
+    return Evaluation(len(test), len(train), metrics, _baseline(task, train, test), plots)
+
+
+def _baseline(task: Task, train: Rows, test: Rows) -> dict[str, float]:
+    dummy = DummyRegressor() if task == "regression" else DummyClassifier(strategy="prior")
+    # A dummy looks at no feature, so any column of the right length will do.
+    dummy.fit(np.zeros((len(train), 1)), train.target)
+    blank = np.zeros((len(test), 1))
+    probabilities = dummy.predict_proba(blank) if task == "classification" else None
+    classes = dummy.classes_ if task == "classification" else None
+    return measure(task, test.target, dummy.predict(blank), probabilities, classes)
+
+
+def _sample(
+    true: NDArray[np.float64], predicted: NDArray[np.float64], seed: int
+) -> dict[str, list[float]]:
+    rows = np.arange(len(true))
+    if len(rows) > MAX_SAMPLE:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, MAX_SAMPLE, replace=False))
+    return {"true": true[rows].tolist(), "predicted": predicted[rows].tolist()}
+
+
+def _histogram(residuals: NDArray[np.float64]) -> dict[str, list[float]]:
+    spread = np.ptp(residuals)
+    # Errors that differ by rounding alone have no room for bins between them.
+    is_flat = spread <= 1e-9 * max(1.0, float(np.abs(residuals).max()))
+    counts, edges = np.histogram(residuals, bins=1 if is_flat else RESIDUAL_BINS)
+    return {"edges": edges.tolist(), "counts": counts.tolist()}
+
+
+def _roc(
+    true: NDArray[Any], probabilities: NDArray[np.float64], classes: NDArray[Any]
+) -> list[dict[str, Any]]:
+    """One curve for each class against the rest; of two classes only the second's."""
+    curves = []
+    first = 1 if len(classes) == 2 else 0
+    for index in range(first, len(classes)):
+        is_class = true == classes[index]
+        if is_class.all() or not is_class.any():
+            continue
+        fpr, tpr, _ = roc_curve(is_class, probabilities[:, index])
+        kept = np.unique(np.linspace(0, len(fpr) - 1, MAX_ROC_POINTS).round().astype(int))
+        curves.append(
+            {
+                "class": classes[index].item(),
+                "fpr": fpr[kept].tolist(),
+                "tpr": tpr[kept].tolist(),
+            }
+        )
+    return curves
+
+
+def _weights(pipeline: "Pipeline") -> dict[str, list[dict[str, Any]]]:
+    """``importances`` or ``coefficients``, the largest first.
+
+    The features are those that the estimator sees, after the preprocessing: a coefficient is the
+    change for one standard deviation of a scaled column. With three classes or more ``value`` is
+    the mean of the coefficients' absolute values, and ``by_class`` gives each, in class order.
+    """
+    # scikit-learn puts the step before the name: scale__age.
+    named = pipeline[0].get_feature_names_out()
+    names = [name.partition("__")[2] for name in named]
+    model = pipeline[-1]
+    if hasattr(model, "feature_importances_"):
+        key, table = "importances", np.atleast_2d(model.feature_importances_)
+    else:
+        key, table = "coefficients", np.atleast_2d(model.coef_)
+    values = table[0] if len(table) == 1 else np.abs(table).mean(axis=0)
+    largest = np.argsort(-np.abs(values), kind="stable")[:MAX_WEIGHTS]
+    entries: list[dict[str, Any]] = []
+    for index in largest:
+        entry: dict[str, Any] = {"feature": names[index], "value": float(values[index])}
+        if len(table) > 1:
+            entry["by_class"] = table[:, index].tolist()
+        entries.append(entry)
+    return {key: entries}

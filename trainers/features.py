@@ -1,0 +1,160 @@
+"""Chooses the columns to learn from and builds the preprocessing that the pipeline carries."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from registry.preprocessing import BandEncoder
+from trainers.columns import MAX_CATEGORIES, Values
+from trainers.errors import ColumnNotFound, ColumnRefused, NoFeatures
+from trainers.recipe import Bands, Constant, Preparation, Recipe
+
+MISSING_CATEGORY = "missing"
+_DEFAULT_IMPUTE: Mapping[str, Any] = {
+    "number": "median",
+    "integer": "median",
+    "boolean": "most_frequent",
+    "string": Constant(MISSING_CATEGORY),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What one column goes through: perhaps filled, then encoded. Equal treatments share a step."""
+
+    impute: str | Constant | None
+    encode: Literal["as_is", "scale", "one_hot"] | Bands
+
+    @property
+    def name(self) -> str:
+        encoded = "bands" if isinstance(self.encode, Bands) else self.encode
+        if self.impute is None:
+            return encoded
+        filled = "constant" if isinstance(self.impute, Constant) else self.impute
+        return f"{filled}_{encoded}"
+
+
+def choose(columns: Sequence[str], recipe: Recipe, target: str) -> list[str]:
+    """The names of the columns to learn from: the recipe's, in its order, else all in the data's.
+
+    Raises ColumnNotFound for a name that the data has not, NoFeatures where none is left.
+    """
+    for role, names in (
+        ("target", [target]),
+        ("a feature", recipe.features or ()),
+        ("excluded", recipe.exclude),
+        ("a column to prepare", recipe.columns),
+    ):
+        for name in names:
+            if name not in columns:
+                raise ColumnNotFound(role, name, columns)
+    dropped = {name for name, how in recipe.columns.items() if how.drop}
+    left_out = {target, *recipe.exclude, *dropped}
+    wanted = columns if recipe.features is None else dict.fromkeys(recipe.features)
+    chosen = [name for name in wanted if name not in left_out]
+    if not chosen:
+        raise NoFeatures
+    return chosen
+
+
+def plan(values: Values, how: Preparation, *, scaled: bool) -> Treatment:
+    """How a column is treated: as the recipe says, else by its type.
+
+    ``scaled``: whether the estimator wants its numbers standardised. Only a column with missing
+    values is filled, unless the recipe asks. Raises ColumnRefused where type and recipe disagree.
+    """
+    _check_preparation(values, how)
+    encode: Literal["as_is", "scale", "one_hot"] | Bands
+    if how.bands is not None:
+        encode = how.bands
+    elif how.one_hot or values.type == "string":
+        encode = "one_hot"
+    elif how.scale or (how.scale is None and scaled and values.type != "boolean"):
+        encode = "scale"
+    else:
+        encode = "as_is"
+    return Treatment(_imputation(values, how, encode), encode)
+
+
+def column_transformer(treatments: Mapping[str, Treatment]) -> ColumnTransformer:
+    """The preprocessing of all columns, by name; what is not named is dropped."""
+    groups: dict[Treatment, list[str]] = {}
+    for name, treatment in treatments.items():
+        groups.setdefault(treatment, []).append(name)
+    steps: list[tuple[str, Any, list[str]]] = []
+    for treatment, names in groups.items():
+        same = sum(other.startswith(treatment.name) for other, _, _ in steps)
+        label = f"{treatment.name}_{same + 1}" if same else treatment.name
+        steps.append((label, _transformer(treatment), names))
+    return ColumnTransformer(steps, remainder="drop")
+
+
+def _transformer(treatment: Treatment) -> Any:
+    chain: list[tuple[str, Any]] = []
+    if isinstance(treatment.impute, Constant):
+        value = treatment.impute.value
+        fill = value if isinstance(value, str) else float(value)
+        chain.append(("impute", SimpleImputer(strategy="constant", fill_value=fill)))
+    elif treatment.impute is not None:
+        chain.append(("impute", SimpleImputer(strategy=treatment.impute)))
+    if isinstance(treatment.encode, Bands):
+        bands = treatment.encode
+        chain.append(("encode", BandEncoder(list(bands.edges), list(bands.labels))))
+    elif treatment.encode == "scale":
+        chain.append(("encode", StandardScaler()))
+    elif treatment.encode == "one_hot":
+        chain.append(("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=False)))
+    if not chain:
+        return "passthrough"
+    return chain[0][1] if len(chain) == 1 else Pipeline(chain)
+
+
+def _imputation(values: Values, how: Preparation, encode: object) -> str | Constant | None:
+    if how.impute is not None:
+        if how.impute == "none" and values.missing_count and encode in {"as_is", "scale"}:
+            raise ColumnRefused(
+                values.name,
+                f"has {values.missing_count} missing values and is not to be filled",
+                "Set impute to mean, median, most_frequent or a constant, or drop the column.",
+            )
+        return None if how.impute == "none" else how.impute
+    if not values.missing_count or isinstance(encode, Bands):
+        return None
+    if encode == "one_hot" and values.type != "string":
+        return "most_frequent"
+    default: str | Constant = _DEFAULT_IMPUTE[values.type]
+    return default
+
+
+def _check_preparation(values: Values, how: Preparation) -> None:
+    name, is_text = values.name, values.type == "string"
+    if is_text and (how.bands is not None or how.scale or how.one_hot is False):
+        raise ColumnRefused(
+            name,
+            "is text; it can be one-hot encoded, and neither scaled nor cut into bands",
+            "Change its preparation in the recipe, or drop it.",
+        )
+    if is_text and how.impute in {"mean", "median"}:
+        raise ColumnRefused(
+            name, f"is text and has no {how.impute}", "Fill it with most_frequent or a constant."
+        )
+    if isinstance(how.impute, Constant) and isinstance(how.impute.value, str) != is_text:
+        held = "text" if is_text else f"of the type {values.type}"
+        raise ColumnRefused(
+            name,
+            f"is {held} and cannot be filled with {how.impute.value!r}",
+            "Fill it with a value of its own type.",
+        )
+    distinct = len(np.unique(values.present)) if how.one_hot and not is_text else 0
+    if distinct > MAX_CATEGORIES:
+        raise ColumnRefused(
+            name,
+            f"has {distinct} different numbers to one-hot encode; {MAX_CATEGORIES} are allowed",
+            "Scale it or cut it into bands instead.",
+        )

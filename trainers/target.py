@@ -1,0 +1,144 @@
+"""The column to predict: which task it makes, and its values as the estimators want them."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.signature import ColumnType, Task
+from trainers.columns import Values
+from trainers.errors import ClassTooRare, TargetConstant, TargetRefused, TaskRefused
+from trainers.recipe import TrainedKind
+
+MAX_INFERRED_CLASSES = 20
+EXACT_INTEGERS = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """``values``: one for each kept row; float64 for regression; for classes ``str``, int64 or
+    bool. ``kept`` marks, among all rows of the data, those whose target is there."""
+
+    name: str
+    task: Task
+    type: ColumnType
+    values: NDArray[Any]
+    kept: NDArray[np.bool_]
+
+    @property
+    def dropped_count(self) -> int:
+        return int((~self.kept).sum())
+
+
+def read_target(column: Values, kind: TrainedKind, asked: Task | None) -> Target:
+    """Decide the task and convert the values.
+
+    Text and booleans are classes. Numbers are a quantity, unless they are classes to ``logistic``
+    or, as few different whole numbers, to a tree or forest. ``asked`` overrules that.
+
+    Raises TargetRefused where there is nothing to learn or the kind does not fit the target.
+    """
+    present = column.present
+    if len(present) == 0:
+        raise TargetRefused(column.name, "has no value in any row", "Choose another target.")
+    if (present == present[0]).all():
+        raise TargetConstant(column.name, _example(present[0], column.type))
+    task = _task(column, kind, asked)
+    kept = ~column.missing
+    if task == "regression":
+        return Target(column.name, task, "number", present, kept)
+    _check_classes(column.name, present)
+    type_: ColumnType = "integer" if column.type == "number" else column.type
+    dtype: type = {"string": str, "integer": np.int64, "boolean": np.bool_}[type_]
+    return Target(column.name, task, type_, present.astype(dtype), kept)
+
+
+def _task(column: Values, kind: TrainedKind, asked: Task | None) -> Task:
+    if asked == "regression" and kind == "logistic":
+        raise TaskRefused(
+            column.name, "is to be a quantity", "logistic predicts classes: use linear."
+        )
+    if asked == "classification" and kind == "linear":
+        raise TaskRefused(
+            column.name, "is to be a class", "linear predicts quantities: use logistic."
+        )
+    if column.type in {"string", "boolean"}:
+        return _classes_only(column, kind, asked)
+    if kind == "linear" or asked == "regression":
+        return "regression"
+    whole = _are_whole(column.present)
+    if asked == "classification" and not whole:
+        raise TaskRefused(
+            column.name,
+            f"is to be a class, and holds numbers such as {_no_class(column.present)}",
+            "Classes are text, booleans or whole numbers up to 2^53: convert it or ask for "
+            "regression.",
+        )
+    classes = asked == "classification" or (whole and _are_few(column.present))
+    if kind == "logistic":
+        return _logistic(column, classes)
+    # A float that happens to be whole is a measurement more often than a class.
+    is_class = asked == "classification" or (classes and column.type == "integer")
+    return "classification" if is_class else "regression"
+
+
+def _classes_only(column: Values, kind: TrainedKind, asked: Task | None) -> Task:
+    if kind == "linear" or asked == "regression":
+        held = "text" if column.type == "string" else "true and false"
+        raise TaskRefused(
+            column.name,
+            f"holds {held}, such as {_example(column.present[0], column.type)!r}; "
+            "regression needs numbers",
+            "Use logistic, tree or forest to predict classes, or convert the column to numbers.",
+        )
+    return "classification"
+
+
+def _logistic(column: Values, classes: bool) -> Task:
+    if not classes:
+        raise TaskRefused(
+            column.name,
+            f"is a quantity: {len(np.unique(column.present))} different numbers, such as "
+            f"{float(column.present[0])}; logistic predicts classes",
+            "Use linear, tree or forest; if the numbers are classes, write them as text or set "
+            'task = "classification" in a recipe.',
+        )
+    return "classification"
+
+
+def _check_classes(name: str, present: NDArray[Any]) -> None:
+    counts = Counter(present.tolist())
+    single = sorted(_class_text(label) for label, count in counts.items() if count == 1)
+    if single:
+        raise ClassTooRare(name, single)
+
+
+def _are_whole(numbers: NDArray[np.float64]) -> bool:
+    return bool(_is_class(numbers).all())
+
+
+def _is_class(numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
+    whole: NDArray[np.bool_] = numbers == np.rint(numbers)
+    return whole & (np.abs(numbers) <= EXACT_INTEGERS)
+
+
+def _no_class(numbers: NDArray[np.float64]) -> float:
+    return float(numbers[~_is_class(numbers)][0])
+
+
+def _are_few(numbers: NDArray[np.float64]) -> bool:
+    # Three rows to a class at least, or each small table of counts would be one of classes.
+    most = max(2, min(MAX_INFERRED_CLASSES, len(numbers) // 3))
+    return len(np.unique(numbers)) <= most
+
+
+def _class_text(label: object) -> str:
+    return f"{label:g}" if isinstance(label, float) else str(label)
+
+
+def _example(value: Any, type_: ColumnType) -> Any:
+    if type_ == "boolean":
+        return bool(value)
+    return int(value) if type_ == "integer" else value if type_ == "string" else float(value)

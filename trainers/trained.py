@@ -1,0 +1,93 @@
+"""What a training makes: the model, and all that an upload says about it."""
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import skops.io
+
+from registry.signature import Record, Signature, Task
+from trainers.recipe import Recipe, TrainedKind
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+ARTIFACT_NAME = "model.skops"
+METADATA_NAME = "metadata.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedModel:
+    """A fitted pipeline with its signature, what was measured, and where it comes from.
+
+    ``notes`` are for the person who trains: rows dropped, warnings of the fit.
+    """
+
+    recipe: Recipe
+    pipeline: "Pipeline"
+    kind: TrainedKind
+    task: Task
+    signature: Signature
+    metrics: dict[str, float]
+    baseline: dict[str, float]
+    evaluation: dict[str, Any]
+    params: dict[str, Any]
+    input_example: Record
+    lineage: dict[str, Any]
+    environment: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+    def metadata(self) -> dict[str, Any]:
+        """The ``metadata`` part of an upload, JSON throughout."""
+        return {
+            "format": "skops",
+            "kind": self.kind,
+            "metrics": self.metrics,
+            "params": self.params,
+            "signature": self.signature.to_json(),
+            "input_example": self.input_example,
+            "tags": {},
+            "description": self.recipe.description,
+            "lineage": self.lineage,
+            "environment": self.environment,
+            "evaluation": self.evaluation,
+        }
+
+    def artifact(self) -> bytes:
+        """The pipeline as a skops file."""
+        # Compressed at the lowest level: a forest takes a quarter of the room for a second's work.
+        data: bytes = skops.io.dumps(
+            self.pipeline, compression=zipfile.ZIP_DEFLATED, compresslevel=1
+        )
+        return data
+
+    def write(self, directory: Path) -> None:
+        """Write ``model.skops`` and ``metadata.json`` into ``directory``, made where it is not.
+
+        Each file appears whole or not at all. Raises OSError.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        metadata = json.dumps(self.metadata(), indent=2, ensure_ascii=False, allow_nan=False)
+        _write_whole(directory / ARTIFACT_NAME, self.artifact())
+        _write_whole(directory / METADATA_NAME, f"{metadata}\n".encode())
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            # A temporary file is for its owner alone; this one is meant to be passed on.
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
