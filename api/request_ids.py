@@ -31,7 +31,10 @@ def identify_requests(app: Flask) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         response.headers[HEADER] = g.request_id
-        logger.info(
+        # What a balancer asks every second would drown everything else.
+        probe = request.endpoint is not None and request.endpoint.startswith("health.")
+        logger.log(
+            logging.DEBUG if probe else logging.INFO,
             "answered",
             extra={
                 "method": request.method,

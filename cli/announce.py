@@ -1,0 +1,75 @@
+"""Tells where the service is, as soon as it answers and not before."""
+
+import json
+import shlex
+import sys
+import time
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import click
+
+from config import Settings
+
+PATIENCE_SECONDS = 60
+DEMO_RECORD = {
+    "sepal length (cm)": 5.1,
+    "sepal width (cm)": 3.5,
+    "petal length (cm)": 1.4,
+    "petal width (cm)": 0.2,
+}
+"""A measured iris, for the first prediction."""
+
+
+def announce(settings: Settings, token: str | None, demo: bool, as_json: bool) -> None:
+    """Wait until the service is ready, then print its address and how to use it.
+
+    ``token`` is the admin token if this start made it; it is not printed again later.
+    """
+    url = address_of(settings)
+    if not _is_ready(url):
+        return
+    if as_json:
+        click.echo(json.dumps({"url": url, "admin_token": token}))
+    else:
+        click.echo("\n".join(_lines(settings, url, token, demo=demo)))
+    sys.stdout.flush()
+
+
+def address_of(settings: Settings) -> str:
+    """Where a client on this machine finds the service."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - told apart, not bound to
+    return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{settings.port}"
+
+
+def _lines(settings: Settings, url: str, token: str | None, *, demo: bool) -> list[str]:
+    file = settings.data / "admin.token"
+    lines = [f"Hotswap serves at {url} (API to try at {url}/docs)"]
+    if token:
+        lines += [f"Admin token, shown this once: {token}", f"It is also in {file}."]
+    else:
+        lines.append(f"The admin token of the first start is in {file}.")
+    if demo:
+        said = token or f"$(cat {shlex.quote(str(file))})"
+        lines += ["", "Paste this for a prediction:", "", f"  {curl(url, said, DEMO_RECORD)}", ""]
+    return lines
+
+
+def curl(url: str, token: str, record: dict[str, float]) -> str:
+    """A line for the shell that predicts; ``token`` may be a command substitution."""
+    return (
+        f'curl -s {url}/models/iris/predict -H "Authorization: Bearer {token}"'
+        f" -H 'Content-Type: application/json' -d {shlex.quote(json.dumps(record))}"
+    )
+
+
+def _is_ready(url: str) -> bool:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urlopen(f"{url}/readyz", timeout=2) as reply:  # noqa: S310 - our own address
+                if reply.status == 200:
+                    return True
+        except (URLError, OSError):
+            time.sleep(0.1)
+    return False

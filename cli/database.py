@@ -1,0 +1,76 @@
+"""``hotswap db``, and the check of the history: what works on the database without the service."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from cli.exits import WRONG_USAGE, CommandFailed
+from config import SettingInvalid, Settings
+from registry import schema
+from registry.database import Database
+from registry.history import Head, verify
+
+
+@click.group
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
+def upgrade(*, as_json: bool) -> None:
+    """Bring the database to this release. The service does so itself when it starts.
+
+    The database is the one of HOTSWAP_DATABASE_URL, or the SQLite file in HOTSWAP_DATA.
+
+    \b
+    Example:
+      HOTSWAP_DATABASE_URL=postgresql://registry@db/registry hotswap db upgrade
+    """
+    with configured_database() as database:
+        changed = schema.upgrade(database)
+    if as_json:
+        click.echo(f'{{"schema": "{schema.HEAD}", "changed": {str(changed).lower()}}}')
+    else:
+        done = "Brought to" if changed else "Stands at"
+        click.echo(f"{done} schema {schema.HEAD}: {database.url.render_as_string()}")
+
+
+def verify_history(anchor: str | None) -> Head:
+    """Check the hash chain of the configured database and return where it ends.
+
+    Raises HistoryBroken, and ValueError for an anchor that cannot be read.
+    """
+    with configured_database() as database, database.read() as session:
+        if schema.current_revision(session.connection()) is None:
+            raise CommandFailed(
+                "The database is empty: there is no history yet.",
+                WRONG_USAGE,
+                advice="Set HOTSWAP_DATA or HOTSWAP_DATABASE_URL to where the service keeps it.",
+            )
+        return verify(session, None if anchor is None else Head.parse(anchor))
+
+
+@contextmanager
+def configured_database() -> Iterator[Database]:
+    """The database that the environment names, closed at the end of the block."""
+    settings = configured_settings()
+    if not settings.database_url:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    try:
+        database = Database(settings.effective_database_url)
+    except ValueError as error:
+        raise CommandFailed(str(error), WRONG_USAGE) from error
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
+def configured_settings() -> Settings:
+    """The settings of the environment; what cannot be read is wrong usage."""
+    try:
+        return Settings.from_environment()
+    except SettingInvalid as error:
+        raise CommandFailed(str(error), WRONG_USAGE) from error

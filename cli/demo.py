@@ -1,0 +1,57 @@
+"""Two small models of real data for a first look: irises, and the progress of diabetes.
+
+``iris`` is a logistic regression. ``diabetes`` has two versions, a linear model in production and a
+forest beside it, so that there is something to promote.
+"""
+
+from typing import Literal
+
+from api.services import Services
+from config import Settings
+from registry.operations.promote import Order, promote
+from registry.operations.register import Metadata, register
+from registry.queries import Paging, list_models
+from registry.tokens import Grant
+from trainers.recipe import Recipe
+from trainers.training import train
+
+_ACTOR = "demo"
+_MODELS: tuple[tuple[str, Literal["logistic", "linear", "forest"], bool], ...] = (
+    ("iris", "logistic", True),
+    ("diabetes", "linear", True),
+    ("diabetes", "forest", False),
+)
+
+
+def register_demo(settings: Settings) -> None:
+    """Train, register and promote the demo models, unless the registry has models already."""
+    services = Services.build(settings)
+    everything = Grant(0, _ACTOR, frozenset({"admin"}), None)
+    try:
+        with services.database.read() as session:
+            if list_models(session, everything, Paging())["total"]:
+                return
+        for name, kind, live in _MODELS:
+            number = _register(services, Recipe(name=name, data=f"sklearn:{name}", kind=kind))
+            if live:
+                order = Order(actor=_ACTOR, reason="a first look")
+                promote(services.database, services.pool.predictor, name, str(number), order)
+    finally:
+        services.close()
+
+
+def _register(services: Services, recipe: Recipe) -> int:
+    model = train(recipe)
+    metadata = Metadata(**model.metadata())
+    with services.blobs.stage(services.settings.max_upload_bytes) as artifact:
+        artifact.write(model.artifact())
+        outcome = register(
+            services.database,
+            services.inspector,
+            recipe.name,
+            artifact,
+            metadata,
+            actor=_ACTOR,
+        )
+    number: int = outcome.view["version"]
+    return number

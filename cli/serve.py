@@ -1,0 +1,133 @@
+"""``hotswap serve``: granian with our WSGI application, and several worker processes."""
+
+import multiprocessing
+import os
+import socket
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.announce import announce
+from cli.database import configured_settings
+from cli.exits import SAID_NO, CommandFailed
+from config import Settings
+
+BLOCKING_THREADS = 32
+"""Requests that one worker answers at the same time; more wait in its queue."""
+
+GRACE_SECONDS = 30
+"""How long a worker may take to finish its requests when the service stops."""
+
+
+@click.command
+@click.option("--demo", is_flag=True, help="On first start, train and promote two small models.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Data directory.  [HOTSWAP_DATA, default: artifacts]",
+)
+@click.option("--host", help="Address to listen on.  [HOTSWAP_HOST, default: 127.0.0.1]")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Port to listen on.  [HOTSWAP_PORT or PORT, default: 8000]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Worker processes.  [HOTSWAP_WORKERS, default: one for each core]",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print where the service is as JSON, on one line."
+)
+def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
+    """Start the service and print where it is, with the admin token at the first start.
+
+    \b
+    Example:
+      hotswap serve --demo
+      hotswap serve --data /srv/hotswap --host 0.0.0.0 --port 80 --workers 4
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    settings = replace(configured_settings(), **given)
+    _check_port_is_free(settings)
+    token = _prepare(settings)
+    if demo:
+        _register_demo(settings)
+    # The workers read their settings from the environment, like under any other WSGI server.
+    os.environ.update(settings.to_environment())
+    watcher = threading.Thread(
+        target=announce, args=(settings, token, demo, as_json), name="announce", daemon=True
+    )
+    watcher.start()
+    _run(settings)
+
+
+def _prepare(settings: Settings) -> str | None:
+    from api.services import Services
+    from api.start import prepare
+
+    try:
+        services = Services.build(settings)
+    except ValueError as error:
+        raise CommandFailed(str(error), SAID_NO) from error
+    try:
+        return prepare(services)
+    finally:
+        services.close()
+
+
+def _register_demo(settings: Settings) -> None:
+    """In a process of its own, so that this one never holds scikit-learn."""
+    process = multiprocessing.get_context("spawn").Process(target=_demo, args=(settings,))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise CommandFailed("The demo models could not be made; see above.", SAID_NO)
+
+
+def _demo(settings: Settings) -> None:
+    from cli.demo import register_demo
+
+    register_demo(settings)
+
+
+def _run(settings: Settings) -> None:
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    # A forked worker would inherit this process's threads and locks half-way; a spawned one starts
+    # clean.
+    multiprocessing.set_start_method("spawn", force=True)
+    Server(
+        "wsgi:app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.worker_count,
+        blocking_threads=BLOCKING_THREADS,
+        respawn_failed_workers=True,
+        workers_kill_timeout=GRACE_SECONDS,
+        websockets=False,
+        log_level=LogLevels.error,
+    ).serve()
+
+
+def _check_port_is_free(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise CommandFailed(
+                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
+                SAID_NO,
+                advice="Choose another with --host and --port.",
+            ) from error

@@ -1,0 +1,225 @@
+"""A real app on a real data directory, callers with tokens, and small models to upload.
+
+One app and one intake process serve all tests of a pytest process; each test works on model names
+of its own (``fresh_name``), so nothing has to be reset. Tests that need other settings, or that
+break something, make an app of their own with ``make_app``.
+"""
+
+import dataclasses
+import hashlib
+import io
+import itertools
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import skops.io
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from api import create_app
+from api.services import Services, attach
+from config import Settings
+from registry.intake.inspector import Inspector
+from tests.integration.api.estimators import Trained, train_all
+
+ADMIN_TOKEN = "hsw_the-admin-token-of-the-tests"
+
+_counter = itertools.count(1)
+
+
+class Caller:
+    """Somebody who sends requests with a token, or without one."""
+
+    def __init__(self, app: Flask, token: str | None = None) -> None:
+        self.app = app
+        self.token = token
+        self._client = app.test_client(use_cookies=False)
+
+    def ask(self, method: str, path: str, **options: Any) -> TestResponse:
+        headers = dict(options.pop("headers", None) or {})
+        if self.token is not None:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        # Buffered: the body is read and the response closed, as a server would.
+        return self._client.open(path, method=method, headers=headers, buffered=True, **options)
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.ask("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> TestResponse:
+        return self.ask("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> TestResponse:
+        return self.ask("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> TestResponse:
+        return self.ask("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> TestResponse:
+        return self.ask("DELETE", path, **options)
+
+    def upload(
+        self,
+        name: str,
+        artifact: bytes,
+        metadata: Any = None,
+        *,
+        filename: str = "model.skops",
+        headers: dict[str, str] | None = None,
+    ) -> TestResponse:
+        form: dict[str, Any] = {"artifact": (io.BytesIO(artifact), filename)}
+        if metadata is not None:
+            form["metadata"] = json.dumps(metadata)
+        return self.post(
+            f"/models/{name}/versions",
+            data=form,
+            content_type="multipart/form-data",
+            headers=headers,
+        )
+
+    def promote(self, name: str, version: int | str, **body: Any) -> TestResponse:
+        return self.post(f"/models/{name}/{version}/promote", json=body)
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """An app, what it works with, and its administrator."""
+
+    app: Flask
+    services: Services
+    admin: Caller
+
+    @property
+    def data(self) -> Path:
+        return self.services.settings.data
+
+    def caller(self, *scopes: str, **limits: Any) -> Caller:
+        """Somebody with a new token of these scopes."""
+        answer = self.admin.post(
+            "/tokens", json={"name": "-".join(scopes), "scopes": list(scopes), **limits}
+        )
+        assert answer.status_code == 201, answer.text
+        return Caller(self.app, answer.json["token"])
+
+    def stranger(self) -> Caller:
+        """Somebody without a token."""
+        return Caller(self.app)
+
+    def stored(self) -> set[str]:
+        """Every file of the blob store, by its path in it."""
+        root = self.data / "blobs"
+        return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+AppMaker = Callable[..., Service]
+
+
+@pytest.fixture(scope="session")
+def inspector() -> Iterator[Inspector]:
+    """One intake process, which takes seconds to start, for all apps."""
+    inspector = Inspector()
+    yield inspector
+    inspector.close()
+
+
+def _service(settings: Settings, inspector: Inspector) -> Service:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    app = create_app(settings)
+    # The app sends logs to the standard error of the moment, which pytest closes after the test.
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    services = dataclasses.replace(app.extensions["hotswap"], inspector=inspector)
+    attach(app, services)
+    return Service(app, services, Caller(app, settings.admin_token))
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, inspector: Inspector) -> Iterator[Service]:
+    """The app that most tests share."""
+    settings = Settings(data=tmp_path_factory.mktemp("service"), admin_token=ADMIN_TOKEN)
+    service = _service(settings, inspector)
+    yield service
+    service.services.database.dispose()
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, inspector: Inspector) -> Iterator[AppMaker]:
+    """Makes an app of this test's own, with the settings that are given."""
+    made: list[Service] = []
+
+    def make(**settings: Any) -> Service:
+        data = tmp_path / f"data-{len(made)}"
+        made.append(_service(Settings(data=data, admin_token=ADMIN_TOKEN, **settings), inspector))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.services.database.dispose()
+
+
+@pytest.fixture
+def admin(service: Service) -> Caller:
+    return service.admin
+
+
+@pytest.fixture
+def fresh_name() -> str:
+    """A model name that no other test uses."""
+    return new_name()
+
+
+def new_name() -> str:
+    return f"model-{next(_counter)}"
+
+
+@pytest.fixture(scope="session")
+def trained() -> dict[str, Trained]:
+    """The fitted models by what they are for; see ``estimators``."""
+    return train_all()
+
+
+@pytest.fixture(scope="session")
+def artifacts(trained: dict[str, Trained]) -> dict[str, bytes]:
+    """The skops file of each of ``trained``."""
+    return {key: skops.io.dumps(one.model) for key, one in trained.items()}
+
+
+@pytest.fixture
+def uploaded(
+    service: Service, fresh_name: str, artifacts: dict[str, bytes]
+) -> tuple[str, list[str]]:
+    """A model with three ready versions and no alias: its name and their SHA-256."""
+    digests = []
+    for number in (1, 2, 3):
+        artifact = artifacts[f"line-{number}"]
+        answer = service.admin.upload(fresh_name, artifact, {"metrics": {"rmse": 10.0 - number}})
+        assert answer.status_code == 201, answer.text
+        digests.append(hashlib.sha256(artifact).hexdigest())
+    return fresh_name, digests
+
+
+def check_problem(answer: TestResponse, status: int, slug: str) -> dict[str, Any]:
+    """Hold ``answer`` against what every problem promises, and return its body."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json
+    assert body["type"] == f"/problems/{slug}"
+    assert body["status"] == status
+    assert set(body) - {"errors"} == {"type", "title", "status", "detail", "request_id"}
+    assert all(isinstance(body[key], str) and body[key] for key in ("title", "detail"))
+    assert body["request_id"] == answer.headers["X-Request-Id"]
+    for fault in body.get("errors", ()):
+        assert set(fault) == {"at", "message"}
+        assert all(isinstance(text, str) and text for text in fault.values())
+    assert "Traceback" not in answer.text
+    assert 'File "' not in answer.text
+    return body
+
+
+def places(answer: TestResponse) -> list[str]:
+    """Where the faults of a problem are."""
+    return [fault["at"] for fault in answer.json.get("errors", ())]

@@ -1,0 +1,24 @@
+"""Servers for the tests: one shared, or one of their own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.real_server import BIN, Server, free_port, running
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server with two workers for all tests that leave it as it was."""
+    data = tmp_path_factory.mktemp("server") / "data"
+    with running([BIN / "hotswap", "serve", "--workers", "2"], data, free_port()) as started:
+        yield started
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A server that a test may treat as it likes."""
+    command = [BIN / "hotswap", "serve", "--workers", "2"]
+    with running(command, tmp_path / "data", free_port()) as started:
+        yield started

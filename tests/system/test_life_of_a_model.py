@@ -1,0 +1,85 @@
+"""From training to rollback with the command, as a user types it, on a server with two workers."""
+
+import json
+
+import pytest
+
+from tests.system.real_server import Server
+
+IRIS_ROW = ["sepal length (cm)=5.1", "sepal width (cm)=3.5", "petal length (cm)=1.4"]
+
+
+def test_a_model_is_trained_promoted_swapped_and_brought_back(server: Server) -> None:
+    trained = server.hotswap(
+        "train", "sklearn:iris", "--kind", "logistic", "--name", "irises", "--promote"
+    )
+    assert trained.returncode == 0, trained.stderr
+    assert "accuracy" in trained.stdout
+
+    again = server.hotswap("train", "sklearn:iris", "--kind", "forest", "--name", "irises")
+    assert again.returncode == 0, again.stderr
+    assert _predicted(server, "irises")["version"] == 1
+
+    assert server.hotswap("promote", "irises", "2", "--reason", "better").returncode == 0
+    assert _predicted(server, "irises") == {
+        "model": "irises",
+        "version": 2,
+        "prediction": "setosa",
+    }
+
+    assert server.hotswap("rollback", "irises").returncode == 0
+    assert _predicted(server, "irises")["version"] == 1
+    assert _predicted(server, "irises/2")["version"] == 2
+
+    events = json.loads(server.hotswap("history", "irises", "--json").stdout)
+    moves = [(event["type"], event["from_version"], event["to_version"]) for event in events]
+    assert moves[:2] == [("rolled_back", 2, 1), ("promoted", 1, 2)]
+
+
+@pytest.mark.parametrize("kind", ["linear", "tree", "forest"])
+def test_a_regression_of_each_kind_is_served(server: Server, kind: str) -> None:
+    name = f"diabetes-{kind}"
+    trained = server.hotswap(
+        "train", "sklearn:diabetes", "--kind", kind, "--name", name, "--promote", "--json"
+    )
+    assert trained.returncode == 0, trained.stderr
+    shown = json.loads(server.hotswap("show", f"{name}/1", "--json").stdout)
+
+    predicted = server.call("POST", f"/models/{name}/predict", json=shown["input_example"]).json()
+
+    assert shown["kind"] == kind
+    assert shown["metrics"]["rmse"] > 0
+    assert 25 <= predicted["prediction"] <= 346, "outside of what diabetes was ever measured at"
+
+
+def test_every_worker_answers_by_the_new_version_after_a_promotion(server: Server) -> None:
+    for kind in ("logistic", "tree"):
+        server.hotswap("train", "sklearn:wine", "--kind", kind, "--name", "wines")
+    example = server.call("GET", "/models/wines/1").json()["input_example"]
+
+    for number in (1, 2, 1, 2):
+        server.call("POST", f"/models/wines/{number}/promote").raise_for_status()
+        answers = [server.call("POST", "/models/wines/predict", json=example) for _ in range(12)]
+        assert {answer.json()["version"] for answer in answers} == {number}
+
+
+def test_the_history_verifies_in_the_database_and_its_end_serves_as_an_anchor(
+    server: Server,
+) -> None:
+    server.call("POST", "/models", json={"name": "anchored"}).raise_for_status()
+    verified = server.hotswap("history", "--verify", "--json")
+    assert verified.returncode == 0, verified.stderr
+    head = json.loads(verified.stdout)
+    server.call("PATCH", "/models/anchored", json={"description": "later"}).raise_for_status()
+
+    anchor = f"{head['seq']}:{head['hash']}"
+    assert server.hotswap("history", "--verify", "--anchor", anchor).returncode == 0
+    forged = f"{head['seq']}:{'0' * 64}"
+    assert server.hotswap("history", "--verify", "--anchor", forged).returncode == 1
+
+
+def _predicted(server: Server, reference: str) -> dict[str, object]:
+    run = server.hotswap("predict", reference, *IRIS_ROW, "petal width (cm)=0.2", "--json")
+    assert run.returncode == 0, run.stderr
+    answer: dict[str, object] = json.loads(run.stdout)
+    return answer

@@ -1,0 +1,168 @@
+"""What happens to the service when its processes come and go."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.system.models import iris_artifact, upload
+from tests.system.real_server import ADMIN_TOKEN, BIN, Server, free_port, running, wait_until
+
+ROW = {"input": [5.1, 3.5, 1.4, 0.2]}
+
+
+def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(own_server: Server) -> None:
+    upload(own_server, "iris")
+    own_server.call("POST", "/models/iris/1/promote").raise_for_status()
+    before = own_server.workers()
+    assert len(before) == 2
+
+    os.kill(before[0], signal.SIGKILL)
+
+    wait_until(
+        lambda: len(set(own_server.workers()) - set(before)) == 1, "no worker came in its place"
+    )
+    answers = [own_server.call("POST", "/models/iris/predict", json=ROW) for _ in range(20)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.json()["version"] for answer in answers} == {1}
+
+
+def test_a_server_that_was_killed_comes_back_with_everything(tmp_path: Path) -> None:
+    command, data = [BIN / "hotswap", "serve", "--workers", "2"], tmp_path / "data"
+    with running(command, data, free_port()) as server:
+        upload(server, "iris")
+        upload(server, "iris")
+        server.call("POST", "/models/iris/2/promote").raise_for_status()
+        os.killpg(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+
+    with running(command, data, free_port()) as server:
+        assert server.call("POST", "/models/iris/predict", json=ROW).json()["version"] == 2
+        assert server.call("GET", "/models/iris/versions").json()["total"] == 2
+        assert server.hotswap("history", "--verify").returncode == 0
+
+
+def test_sigterm_lets_a_request_under_way_finish(own_server: Server) -> None:
+    upload(own_server, "iris")
+    body = b'{"input": [5.1, 3.5, 1.4, 0.2]}'
+    with socket.create_connection(("127.0.0.1", int(own_server.url.rsplit(":", 1)[1]))) as client:
+        client.sendall(
+            b"POST /models/iris/1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Authorization: Bearer %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+            % (ADMIN_TOKEN.encode(), len(body))
+        )
+        client.sendall(body[:10])
+        time.sleep(0.3)
+        own_server.process.terminate()
+        time.sleep(0.3)
+        client.sendall(body[10:])
+        client.settimeout(10)
+        reply = b"".join(iter(lambda: client.recv(65536), b""))
+
+    assert reply.startswith(b"HTTP/1.1 200")
+    assert b'"prediction":' in reply
+
+
+def test_the_same_application_runs_under_gunicorn(tmp_path: Path) -> None:
+    port = free_port()
+    command = [BIN / "gunicorn", "wsgi:app", "-w", "2", "-b", f"127.0.0.1:{port}"]
+    with running(command, tmp_path / "data", port) as server:
+        assert len(server.workers()) == 2
+        upload(server, "iris")
+        upload(server, "iris")
+        for number in (1, 2, 1):
+            server.call("POST", f"/models/iris/{number}/promote").raise_for_status()
+            answers = [server.call("POST", "/models/iris/predict", json=ROW) for _ in range(8)]
+            assert {answer.json()["version"] for answer in answers} == {number}
+
+
+def test_the_first_start_prints_the_admin_token_once_and_keeps_it_private(tmp_path: Path) -> None:
+    data, port = tmp_path / "data", free_port()
+    command = [BIN / "hotswap", "serve", "--workers", "1"]
+    with running(command, data, port, HOTSWAP_ADMIN_TOKEN="") as server:
+        file = data / "admin.token"
+        token = file.read_text().strip()
+        wait_until(lambda: server.url in server.log.read_text(), "the address is not printed")
+        assert server.log.read_text().count(token) == 1
+        assert file.stat().st_mode & 0o777 == 0o600
+        authorized = {"Authorization": f"Bearer {token}"}
+        assert requests.get(f"{server.url}/tokens", headers=authorized, timeout=5).ok
+
+    with running(command, data, port, HOTSWAP_ADMIN_TOKEN="") as server:
+        wait_until(lambda: server.url in server.log.read_text(), "the address is not printed")
+        assert token not in server.log.read_text()
+        assert requests.get(f"{server.url}/tokens", headers=authorized, timeout=5).ok
+
+
+def test_a_port_in_use_is_said_before_anything_is_started(server: Server, tmp_path: Path) -> None:
+    port = server.url.rsplit(":", 1)[1]
+    refused = server.hotswap("serve", "--port", port, "--data", str(tmp_path / "other"))
+
+    assert refused.returncode == 1
+    assert f"Cannot listen on 127.0.0.1:{port}" in refused.stderr
+    assert not (tmp_path / "other").exists()
+
+
+def test_eight_clients_that_upload_to_one_new_name_get_the_numbers_one_to_n(
+    server: Server,
+) -> None:
+    numbers, artifact = [], iris_artifact()
+
+    def send_three() -> None:
+        numbers.extend(upload(server, "contended", artifact)["version"] for _ in range(3))
+
+    clients = [threading.Thread(target=send_three) for _ in range(8)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+
+    assert sorted(numbers) == list(range(1, 25))
+
+
+def test_metrics_add_up_over_the_workers(own_server: Server) -> None:
+    for _ in range(30):
+        own_server.call("GET", "/models")
+
+    text = own_server.call("GET", "/metrics").text
+
+    line = 'hotswap_requests_total{method="GET",route="/models",status="200"} 30.0'
+    assert line in text.splitlines()
+
+
+@pytest.mark.parametrize("size_is_said", [True, False])
+def test_an_upload_over_the_limit_is_refused_before_it_is_all_read(
+    tmp_path: Path, *, size_is_said: bool
+) -> None:
+    megabyte, sent = b"\0" * 2**20, 0
+    head = (
+        b"POST /models/big/versions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+        b"Content-Type: multipart/form-data; boundary=b\r\n%s\r\n\r\n"
+    )
+    part = b'--b\r\nContent-Disposition: form-data; name="artifact"; filename="m.skops"\r\n\r\n'
+    framing = b"Content-Length: 900000000" if size_is_said else b"Transfer-Encoding: chunked"
+    port = free_port()
+    command = [BIN / "hotswap", "serve", "--workers", "1"]
+    with (
+        running(command, tmp_path / "data", port, HOTSWAP_MAX_UPLOAD_MB="2") as server,
+        socket.create_connection(("127.0.0.1", port)) as client,
+    ):
+        client.sendall(head % (ADMIN_TOKEN.encode(), framing))
+        client.settimeout(5)
+        try:
+            for chunk in [part, *[megabyte] * 800]:
+                framed = chunk if size_is_said else b"%x\r\n%s\r\n" % (len(chunk), chunk)
+                client.sendall(framed)
+                sent += len(chunk)
+        except (ConnectionError, TimeoutError):
+            pass  # the server has answered and reads no more
+
+        assert client.recv(65536).startswith(b"HTTP/1.1 413")
+        assert sent < 100 * 2**20
+        assert list((server.data / "blobs" / "incoming").glob("*")) == []
+        assert server.call("GET", "/models/big").status_code == 404
