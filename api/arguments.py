@@ -72,7 +72,10 @@ def load_metadata(schema: ma.Schema, value: Any) -> dict[str, Any]:
 
 def flatten(messages: Any, at: str = "") -> Iterator[Fault]:
     """marshmallow's nested messages as one fault for each place."""
-    if isinstance(messages, Mapping):
+    if isinstance(messages, Mapping) and _of_one_entry(messages):
+        for found in messages.values():
+            yield from flatten(found, at)
+    elif isinstance(messages, Mapping):
         for key, found in messages.items():
             yield from flatten(found, _joined(at, key))
     elif isinstance(messages, list):
@@ -82,8 +85,15 @@ def flatten(messages: Any, at: str = "") -> Iterator[Fault]:
         yield Fault(at or "body", str(messages))
 
 
+def _of_one_entry(messages: Mapping[Any, Any]) -> bool:
+    """Whether these are what fields.Dict says of one entry, whose key stands one level above."""
+    return messages.keys() <= {"key", "value"} and all(
+        isinstance(found, list) for found in messages.values()
+    )
+
+
 def _joined(at: str, key: object) -> str:
-    if key == "_schema":
+    if key in ("_schema", ""):
         return at
     if isinstance(key, int):
         return f"{at}[{key}]"

@@ -3,6 +3,7 @@
 Routes are labelled by their pattern, never by the path that was asked, which anybody could choose.
 """
 
+import atexit
 import os
 import shutil
 import time
@@ -31,7 +32,10 @@ class Measures:
         # prometheus_client chooses its multi-process mode by this variable, when it is imported.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
         from prometheus_client import CollectorRegistry, Counter, Histogram
+        from prometheus_client.values import close_all_multiprocess_files
 
+        # Its files are the process's, not this object's: they stay open as long as it runs.
+        atexit.register(close_all_multiprocess_files)
         self.directory = directory
         registry = CollectorRegistry()
         self.requests: Counter = Counter(

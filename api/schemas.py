@@ -81,13 +81,16 @@ class PagingSchema(ma.Schema):
 
 
 class ModelQuerySchema(PagingSchema):
-    q = fields.String(metadata={"description": "A part of the name, whatever its case."})
-    tag = fields.String(metadata={"description": "key:value"})
+    q = _text(1_000, metadata={"description": "A part of the name, whatever its case."})
+    tag = _text(1_201, metadata={"description": "key:value"})
 
 
 class VersionQuerySchema(PagingSchema):
-    sort = fields.String(
-        metadata={"description": "version, created_at or metrics.<name>; '-' before it: descending"}
+    sort = _text(
+        1_000,
+        metadata={
+            "description": "version, created_at or metrics.<name>; '-' before it: descending"
+        },
     )
     status = fields.String(validate=validate.OneOf(STATUSES))
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Response, jsonify, request, send_file
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from api.access import allows, grant
 from api.blueprints import Blueprint
@@ -84,5 +85,10 @@ def get_artifact(name: str, version: str) -> Response:
         etag=row.sha256,
         last_modified=row.created_at,
     )
-    response.make_conditional(request, accept_ranges=True, complete_length=row.size)
+    response.content_length = row.size
+    try:
+        response.make_conditional(request, accept_ranges=True, complete_length=row.size)
+    except RequestedRangeNotSatisfiable:
+        response.close()
+        raise
     return response

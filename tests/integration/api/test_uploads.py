@@ -1,0 +1,210 @@
+"""Uploads that are taken: forms, formats, numbers, idempotency, and what they leave alone."""
+
+import hashlib
+import io
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import pytest
+
+from tests.integration.api.conftest import Caller, check_problem
+
+FORM = "multipart/form-data"
+
+
+def test_an_upload_makes_the_model_and_gives_numbers_from_one(admin, fresh_name, artifacts):
+    for number in (1, 2, 3):
+        answer = admin.upload(fresh_name, artifacts[f"line-{number}"])
+        assert answer.status_code == 201, answer.text
+        assert answer.json["version"] == number
+        assert answer.headers["Location"] == f"/models/{fresh_name}/{number}"
+        assert "Idempotent-Replayed" not in answer.headers
+    assert admin.get(f"/models/{fresh_name}").json["last_version"] == 3
+
+
+def test_an_upload_never_moves_an_alias(admin, uploaded, artifacts):
+    name, _ = uploaded
+    admin.promote(name, 2)
+    before = admin.get(f"/models/{name}").json
+    assert admin.upload(name, artifacts["line-1"]).json["aliases"] == []
+    after = admin.get(f"/models/{name}").json
+    assert (after["aliases"], after["generation"]) == (before["aliases"], before["generation"])
+    assert admin.post(f"/models/{name}/predict", json={"input": [1]}).json["version"] == 2
+
+
+def test_the_same_bytes_twice_are_two_versions_and_one_blob(service, fresh_name, artifacts):
+    service.admin.upload(fresh_name, artifacts["line-1"])
+    before = service.stored()
+    assert service.admin.upload(fresh_name, artifacts["line-1"]).json["version"] == 2
+    assert service.stored() == before
+
+
+def test_nothing_stays_in_incoming_after_an_upload(service, fresh_name, artifacts):
+    digest = hashlib.sha256(artifacts["plane"]).hexdigest()
+    service.admin.upload(fresh_name, artifacts["plane"])
+    assert f"{digest[:2]}/{digest}" in service.stored()
+    assert not any(path.startswith("incoming") for path in service.stored())
+
+
+def test_the_format_comes_from_the_files_ending_and_metadata_wins(admin, fresh_name, trained):
+    packed = io.BytesIO()
+    joblib.dump(trained["plane"].model, packed)
+
+    by_ending = admin.upload(fresh_name, packed.getvalue(), filename="model.JOBLIB")
+    assert by_ending.json["artifact"]["format"] == "joblib"
+    said = admin.upload(
+        fresh_name, packed.getvalue(), {"format": "joblib"}, filename="model.skops"
+    )
+    assert said.json["artifact"]["format"] == "joblib"
+    assert admin.get(f"/models/{fresh_name}/2/artifact").data == packed.getvalue()
+    answer = admin.post(f"/models/{fresh_name}/2/predict", json={"input": [0.5, 2.0]})
+    assert answer.json["prediction"] == trained["plane"].model.predict([[0.5, 2.0]])[0]
+
+
+@pytest.mark.parametrize("filename", ["metadata.json", "blob", "metadata"])
+def test_metadata_may_be_a_file_part(admin, fresh_name, artifacts, filename):
+    said = json.dumps({"description": "as a file: ä"}).encode()
+    form = {
+        "metadata": (io.BytesIO(said), filename, "application/json"),
+        "artifact": (io.BytesIO(artifacts["line-1"]), "model.skops"),
+    }
+    answer = admin.post(f"/models/{fresh_name}/versions", data=form, content_type=FORM)
+    assert answer.status_code == 201, answer.text
+    assert answer.json["description"] == "as a file: ä"
+
+
+@pytest.mark.parametrize("metadata", ["", "{}"])
+def test_empty_metadata_says_nothing(admin, fresh_name, artifacts, metadata):
+    form = {"artifact": (io.BytesIO(artifacts["line-1"]), "m.skops"), "metadata": metadata}
+    answer = admin.post(f"/models/{fresh_name}/versions", data=form, content_type=FORM)
+    assert answer.status_code == 201, answer.text
+
+
+def test_a_chunked_upload_is_taken(admin, fresh_name, artifacts):
+    body = multipart(artifact=("model.skops", artifacts["line-1"]))
+    answer = admin.post(
+        f"/models/{fresh_name}/versions",
+        input_stream=io.BytesIO(body),
+        headers={"Content-Type": f"{FORM}; boundary=frontier", "Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
+    )
+    assert answer.status_code == 201, answer.text
+    assert answer.json["artifact"]["sha256"] == hashlib.sha256(artifacts["line-1"]).hexdigest()
+
+
+def test_a_repeated_request_is_answered_as_the_first_and_makes_nothing(
+    service, fresh_name, artifacts
+):
+    key = {"Idempotency-Key": f"run {fresh_name}"}
+    first = service.admin.upload(fresh_name, artifacts["line-1"], {"tags": {"a": "b"}}, headers=key)
+    service.admin.patch(f"/models/{fresh_name}/1", json={"description": "changed since"})
+    before = service.stored()
+
+    again = service.admin.upload(fresh_name, artifacts["line-1"], {"tags": {"a": "b"}}, headers=key)
+
+    assert (again.status_code, again.json) == (201, first.json)
+    assert again.headers["Location"] == first.headers["Location"]
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
+    assert service.admin.get(f"/models/{fresh_name}").json["last_version"] == 1
+    assert service.stored() == before
+
+
+@pytest.mark.parametrize("changed", ["bytes", "metadata", "model"])
+def test_a_key_with_another_request_is_a_conflict(service, fresh_name, artifacts, changed):
+    key = {"Idempotency-Key": f"key-{fresh_name}"}
+    service.admin.upload(fresh_name, artifacts["line-1"], headers=key)
+    before = service.stored()
+
+    answer = service.admin.upload(
+        f"{fresh_name}-other" if changed == "model" else fresh_name,
+        artifacts["line-2" if changed == "bytes" else "line-1"],
+        {"description": "x"} if changed == "metadata" else None,
+        headers=key,
+    )
+
+    check_problem(answer, 409, "idempotency-key-reused")
+    assert service.admin.get(f"/models/{fresh_name}").json["last_version"] == 1
+    assert service.admin.get(f"/models/{fresh_name}-other").status_code == 404
+    assert service.stored() == before
+
+
+def test_the_same_key_of_another_token_is_another_key(service, fresh_name, artifacts):
+    key = {"Idempotency-Key": "the-same"}
+    one, other = service.caller("upload"), service.caller("upload")
+    assert one.upload(fresh_name, artifacts["line-1"], headers=key).json["version"] == 1
+    assert other.upload(fresh_name, artifacts["line-2"], headers=key).json["version"] == 2
+
+
+def test_a_refused_request_does_not_use_up_its_key(admin, fresh_name, artifacts):
+    key = {"Idempotency-Key": f"retry-{fresh_name}"}
+    assert admin.upload(fresh_name, b"no model", headers=key).status_code == 422
+    assert admin.upload(fresh_name, artifacts["line-1"], headers=key).status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", "k" * 201, "a\tb", "clé"])
+def test_a_malformed_key_is_refused(service, fresh_name, artifacts, key):
+    before = service.stored()
+    answer = service.admin.upload(
+        fresh_name, artifacts["line-1"], headers={"Idempotency-Key": key}
+    )
+    check_problem(answer, 400, "idempotency-key-malformed")
+    assert service.admin.get(f"/models/{fresh_name}").status_code == 404
+    assert service.stored() == before
+
+
+def test_eight_clients_at_once_get_the_numbers_from_one_to_n(service, fresh_name, artifacts):
+    ready = threading.Barrier(8)
+
+    def upload(index):
+        caller = Caller(service.app, service.admin.token)
+        ready.wait()
+        return [
+            caller.upload(fresh_name, artifacts[f"line-{index % 3 + 1}"]) for _ in range(2)
+        ]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [answer for both in pool.map(upload, range(8)) for answer in both]
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert sorted(answer.json["version"] for answer in answers) == list(range(1, 17))
+    page = service.admin.get(f"/models/{fresh_name}/versions").json
+    assert [item["version"] for item in page["items"]] == list(range(16, 0, -1))
+
+
+class WatchedStream(io.BytesIO):
+    """Says, while it is read, how many database connections are in use."""
+
+    def __init__(self, body, pool):
+        super().__init__(body)
+        self.pool = pool
+        self.seen = set()
+
+    def read(self, size=-1):
+        self.seen.add(self.pool.checkedout())
+        return super().read(size)
+
+
+def test_a_slow_upload_holds_no_database_connection(service, fresh_name, artifacts):
+    body = multipart(artifact=("model.skops", artifacts["line-1"]))
+    stream = WatchedStream(body, service.services.database.engine.pool)
+    answer = service.admin.post(
+        f"/models/{fresh_name}/versions",
+        input_stream=stream,
+        content_length=len(body),
+        content_type=f"{FORM}; boundary=frontier",
+    )
+    assert answer.status_code == 201, answer.text
+    assert stream.seen == {0}
+
+
+def multipart(**parts):
+    """A form of files, with the boundary 'frontier'."""
+    lines = [
+        f'--frontier\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"'
+        "\r\n\r\n".encode() + content + b"\r\n"
+        for name, (filename, content) in parts.items()
+    ]
+    return b"".join(lines) + b"--frontier--\r\n"

@@ -1,0 +1,87 @@
+"""The README is true: its commands run, its tables are the code's."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from config import ClientSettings, Settings
+from tests.system.real_server import ROOT, Server, free_port, running, wait_until
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """What ``make serve`` starts, on a data directory of the test's own."""
+    data = tmp_path_factory.mktemp("readme") / "artifacts"
+    with running(["make", "serve"], data, free_port(), HOTSWAP_ADMIN_TOKEN="") as server:
+        wait_until(lambda: "Paste this" in server.log.read_text(), server.log.read_text())
+        yield server
+
+
+def test_the_line_that_make_serve_prints_predicts_when_it_is_pasted(made: Server) -> None:
+    line = next(line for line in made.log.read_text().splitlines() if "curl" in line)
+
+    pasted = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
+
+    assert pasted.stdout in README
+    assert json.loads(pasted.stdout)["prediction"] == "setosa"
+
+
+def test_every_command_of_the_readme_runs_in_its_order(made: Server, tmp_path: Path) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    script = "\n".join(blocks).replace("http://127.0.0.1:8000", made.url)
+    for name, target in (
+        (".venv", ROOT / ".venv"),
+        ("trainers", ROOT / "trainers"),
+        ("artifacts", made.data),
+    ):
+        (tmp_path / name).symlink_to(target)
+
+    run = subprocess.run(
+        ["bash", "-ec", script],
+        cwd=tmp_path,
+        env={**os.environ, "HOTSWAP_URL": made.url},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
+    assert '"predictions":["setosa","virginica"]' in run.stdout
+    assert "rolled_back" in run.stdout
+
+
+def test_the_table_of_settings_is_the_codes() -> None:
+    rows = re.findall(r"^\| (`HOTSWAP_.*?) \| (.*?) ?\| (.*?) \|$", README, re.MULTILINE)
+    told = {names: (default.strip("`"), text) for names, default, text in rows}
+
+    for setting in (*fields(Settings), *fields(ClientSettings)):
+        names = " or ".join(f"`{name}`" for name in setting.metadata["variables"])
+        default = str(
+            int(setting.default) if isinstance(setting.default, bool) else setting.default
+        )
+        assert told.pop(names) == (default, setting.metadata["help"])
+    assert told == {}
+
+
+def test_every_file_that_a_page_links_to_is_there() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_target_of_make_has_a_line_of_help() -> None:
+    helped = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    for target in ("serve", "test", "lint", "lock", "clean"):
+        assert f"make {target}" in helped

@@ -1,0 +1,116 @@
+"""What may be a model's name, an alias and a version reference."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.errors import AliasMalformed, NameMalformed, ReferenceMalformed
+from registry.names import (
+    RESERVED_ALIASES,
+    check_alias,
+    check_model_name,
+    name_key,
+    parse_reference,
+)
+
+
+@pytest.mark.parametrize("name", ["a", "7", "Housing", "a.b_c-d", "v1..2", "x" * 128])
+def test_a_model_name_of_the_grammar_is_taken(name):
+    assert check_model_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "-a",
+        "_a",
+        ".hidden",
+        "a b",
+        "a/b",
+        "../a",
+        "a\\b",
+        "%2e%2e%2f",
+        "a\n",
+        "a\x00",
+        "é",
+        "x\u0660",  # a digit, but not an ASCII one
+        "x" * 129,
+        "x" * 10_000,
+    ],
+)
+def test_a_name_outside_the_grammar_is_refused_in_a_short_message(name):
+    with pytest.raises(NameMalformed) as refused:
+        check_model_name(name)
+
+    assert len(refused.value.detail) < 500
+    assert refused.value.detail.isprintable()
+
+
+@given(st.text())
+def test_no_text_but_the_grammar_s_is_a_model_name(name):
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    of_the_grammar = (
+        0 < len(name) <= 128 and name[0] in letters and all(c in letters + "._-" for c in name)
+    )
+    try:
+        taken = check_model_name(name) == name
+    except NameMalformed:
+        taken = False
+
+    assert taken == of_the_grammar
+
+
+def test_names_that_differ_in_case_alone_have_one_key():
+    assert name_key("Housing") == name_key("hOUSING")
+
+
+@pytest.mark.parametrize("alias", ["production", "a", "blue-green_2", "x" * 63])
+def test_an_alias_of_the_grammar_is_taken(alias):
+    assert check_alias(alias) == alias
+
+
+@pytest.mark.parametrize("alias", ["", "1", "A", "aB", "-a", "a.b", "a b", "a\n", "x" * 64])
+def test_an_alias_outside_the_grammar_is_refused(alias):
+    with pytest.raises(AliasMalformed, match="a letter a-z"):
+        check_alias(alias)
+
+
+@pytest.mark.parametrize("alias", sorted(RESERVED_ALIASES))
+def test_a_reserved_word_is_no_alias(alias):
+    with pytest.raises(AliasMalformed, match="reserved"):
+        check_alias(alias)
+
+
+def test_the_contract_s_reserved_words_are_all_there():
+    promised = "latest versions aliases history rollback predict policy holdout compare"
+
+    assert set(promised.split()) == RESERVED_ALIASES
+
+
+@pytest.mark.parametrize(
+    ("reference", "parsed"),
+    [("1", 1), ("42", 42), ("2147483647", 2**31 - 1), ("latest", "latest"), ("blue", "blue")],
+)
+def test_a_reference_is_a_number_an_alias_or_latest(reference, parsed):
+    assert parse_reference(reference) == parsed
+
+
+@pytest.mark.parametrize("reference", ["0", "2147483648", "99999999999", "9" * 10_000])
+def test_a_number_that_no_version_can_have_is_read_as_none_s(reference):
+    assert parse_reference(reference) == 0
+
+
+@pytest.mark.parametrize(
+    "reference", ["", "01", "-1", "1.0", "+1", "1e3", " 1", "1\n", "A", "versions", "\u0661"]
+)
+def test_what_is_neither_is_refused(reference):
+    with pytest.raises(ReferenceMalformed):
+        parse_reference(reference)
+
+
+@given(st.integers(1, 2**31 - 1))
+def test_a_version_number_written_out_reads_back(number):
+    assert parse_reference(str(number)) == number

@@ -1,0 +1,105 @@
+"""The settings: read once, each with a default and a line of help."""
+
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+
+import pytest
+
+from config import ClientSettings, SettingInvalid, Settings
+
+
+def test_an_empty_environment_gives_the_contract_s_defaults():
+    settings = Settings.from_environment({})
+
+    assert settings == Settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.data == Path("artifacts")
+    assert settings.max_upload_bytes == 512 * 2**20
+    assert settings.max_predict_bytes == 16 * 2**20
+    assert (settings.model_cache_mb, settings.log_level) == (1024, "info")
+    assert settings.anonymous_predict is False
+    assert settings.admin_token == ""
+
+
+def test_every_setting_is_read_from_its_variable():
+    settings = Settings.from_environment(
+        {
+            "HOTSWAP_DATA": "elsewhere",
+            "HOTSWAP_DATABASE_URL": "postgresql://db/registry",
+            "HOTSWAP_HOST": "0.0.0.0",  # noqa: S104 - nothing listens in this test
+            "HOTSWAP_PORT": "9000",
+            "HOTSWAP_WORKERS": "3",
+            "HOTSWAP_ADMIN_TOKEN": "hsw_x",
+            "HOTSWAP_ANONYMOUS_PREDICT": "1",
+            "HOTSWAP_MAX_UPLOAD_MB": "1",
+            "HOTSWAP_MAX_PREDICT_MB": "2",
+            "HOTSWAP_MODEL_CACHE_MB": "3",
+            "HOTSWAP_LOG_LEVEL": "DEBUG",
+        }
+    )
+
+    default = Settings()
+    unread = [s.name for s in fields(Settings) if getattr(settings, s.name) == getattr(default, s.name)]
+    assert unread == []
+    assert settings.log_level == "debug"
+    assert settings.anonymous_predict is True
+    assert settings.effective_database_url == "postgresql://db/registry"
+
+
+def test_settings_handed_to_a_child_process_are_the_same_there():
+    settings = Settings(
+        data=Path("d"), port=1, workers=2, anonymous_predict=True, admin_token="hsw_x"
+    )
+
+    assert Settings.from_environment(settings.to_environment()) == settings
+
+
+@pytest.mark.parametrize(
+    ("variables", "port"),
+    [({"PORT": "1"}, 1), ({"PORT": "1", "HOTSWAP_PORT": "2"}, 2), ({"HOTSWAP_PORT": " "}, 8000)],
+)
+def test_our_own_variable_goes_before_the_platform_s(variables, port):
+    assert Settings.from_environment(variables).port == port
+
+
+def test_web_concurrency_gives_the_workers_and_none_means_the_cores():
+    assert Settings.from_environment({"WEB_CONCURRENCY": "5"}).worker_count == 5
+    assert Settings().worker_count >= 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HOTSWAP_PORT", "http"),
+        ("HOTSWAP_PORT", "-1"),
+        ("HOTSWAP_PORT", "8.0"),
+        ("HOTSWAP_WORKERS", "²"),
+        ("HOTSWAP_ANONYMOUS_PREDICT", "yes"),
+        ("HOTSWAP_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_refused_by_its_variable_s_name(variable, value):
+    with pytest.raises(SettingInvalid, match=variable):
+        Settings.from_environment({variable: value})
+
+
+def test_the_database_lies_in_the_data_directory_unless_said():
+    url = Settings(data=Path("d")).effective_database_url
+
+    assert url == f"sqlite:///{Path('d').resolve()}/registry.db"
+
+
+def test_settings_do_not_change():
+    with pytest.raises(FrozenInstanceError):
+        Settings().port = 1
+
+
+def test_the_client_s_settings():
+    assert ClientSettings.from_environment({}).url == "http://127.0.0.1:8000"
+    assert ClientSettings.from_environment({"HOTSWAP_TOKEN": "hsw_x"}).token == "hsw_x"
+
+
+def test_every_setting_has_a_line_of_help():
+    helps = [s.metadata["help"] for s in (*fields(Settings), *fields(ClientSettings))]
+
+    assert all(help.endswith(".") for help in helps)
