@@ -7,8 +7,7 @@ from typing import Literal, TypeVar, cast
 from flask import Flask, g, request
 
 from api.services import services
-from api.sessions import db
-from registry.errors import Unauthenticated
+from registry.errors import Forbidden, Unauthenticated
 from registry.tokens import Grant, Scope, authenticate
 
 View = TypeVar("View", bound=Callable[..., object])
@@ -60,6 +59,9 @@ def guard(app: Flask) -> None:
             return
         g.grant = _grant()
         g.grant.require(access.scope, model)
+        if access.scope == "admin" and model is None and g.grant.models is not None:
+            # Or an admin of one model could make themselves a token for all of them.
+            raise Forbidden("The token is limited to some models; this concerns all of them.")
 
 
 def grant() -> Grant:
@@ -71,4 +73,7 @@ def _grant() -> Grant:
     header = request.headers.get("Authorization", "")
     if header[: len(_BEARER)].lower() != _BEARER or not header[len(_BEARER) :].strip():
         raise Unauthenticated.missing()
-    return authenticate(db.session(), header[len(_BEARER) :].strip())
+    # A session of its own, not the request's: that one would hold its connection while the body
+    # arrives, and a few slow senders would leave none for anybody else.
+    with services().database.read() as session:
+        return authenticate(session, header[len(_BEARER) :].strip())

@@ -6,6 +6,7 @@ from flask import Flask
 
 from api.access import allows, guard
 from api.aliases import blueprint as aliases
+from api.bodies import MAX_JSON_BODY
 from api.documents import blueprint as documents
 from api.documents import describe
 from api.health import blueprint as health
@@ -28,8 +29,6 @@ from api.uploads import blueprint as uploads
 from api.versions import blueprint as versions
 from config import Settings
 
-MAX_JSON_BODY = 2**20
-
 
 def create_app(settings: Settings) -> Flask:
     """The WSGI application on a data directory that is made ready at once.
@@ -50,6 +49,7 @@ def create_app(settings: Settings) -> Flask:
     )
     app.url_map.converters["version"] = VersionReferenceConverter
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # it would answer with a redirect, in HTML
     attach(app, services)
     db.init_app(app)
     identify_requests(app)

@@ -8,6 +8,7 @@ import msgspec
 from flask import Request
 from webargs.flaskparser import FlaskParser
 
+from api.bodies import MAX_JSON_BODY, read_body
 from registry.errors import (
     BodyMalformed,
     BodyRefused,
@@ -26,7 +27,7 @@ class Parser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "json": ma.RAISE}
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002 - webargs' own signature
-        body = req.get_data()
+        body = read_body(MAX_JSON_BODY)
         if not body:
             return {}
         if req.mimetype != JSON:
@@ -65,24 +66,28 @@ def load_metadata(schema: ma.Schema, value: Any) -> dict[str, Any]:
         loaded: dict[str, Any] = schema.load(value)
     except ma.ValidationError as error:
         raise MetadataRefused(
-            "The metadata is not of the form that is asked.", flatten(error.messages)
+            "The metadata is not of the form that is asked.",
+            flatten(error.messages, whole="metadata"),
         ) from error
     return loaded
 
 
-def flatten(messages: Any, at: str = "") -> Iterator[Fault]:
-    """marshmallow's nested messages as one fault for each place."""
+def flatten(messages: Any, at: str = "", *, whole: str = "body") -> Iterator[Fault]:
+    """marshmallow's nested messages as one fault for each place.
+
+    ``whole`` names what is at fault where it is no single field.
+    """
     if isinstance(messages, Mapping) and _of_one_entry(messages):
         for found in messages.values():
-            yield from flatten(found, at)
+            yield from flatten(found, at, whole=whole)
     elif isinstance(messages, Mapping):
         for key, found in messages.items():
-            yield from flatten(found, _joined(at, key))
+            yield from flatten(found, _joined(at, key), whole=whole)
     elif isinstance(messages, list):
         for message in messages:
-            yield from flatten(message, at)
+            yield from flatten(message, at, whole=whole)
     else:
-        yield Fault(at or "body", str(messages))
+        yield Fault(at or whole, str(messages))
 
 
 def _of_one_entry(messages: Mapping[Any, Any]) -> bool:

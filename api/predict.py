@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy.orm import Session
-
 from api.negotiation import best_type
+from registry.database import Database
 from registry.errors import NoProbabilities, ParameterMalformed
 from registry.queries import find_usable_version, served_version
 from registry.serving.codecs.replies import encode_arrow, encode_json
@@ -34,14 +33,15 @@ class Reply:
     version: int
 
 
-def predict(session: Session, pool: Pool, question: Question, max_bytes: int) -> Reply:
+def predict(database: Database, pool: Pool, question: Question, max_bytes: int) -> Reply:
     """Answer ``question`` by the version that its reference stands for at this moment.
 
     Raises what resolving, decoding and predicting raise: NotFound, VersionNotReady, NotAcceptable,
     FormatUnsupported, BodyMalformed, InputRefused, TooLarge, NoProbabilities, PredictionRefused,
     BlobUnavailable.
     """
-    served = served_version(find_usable_version(session, question.model, question.reference))
+    with database.read() as session:
+        served = served_version(find_usable_version(session, question.model, question.reference))
     reply_type = best_type(question.accept, [JSON, ARROW])
     probabilities = _flag(question.query, "probabilities")
     predictor = pool.predictor(served)

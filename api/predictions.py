@@ -4,9 +4,9 @@ from flask import Response, request
 
 from api.access import allows
 from api.blueprints import Blueprint
+from api.bodies import read_body
 from api.predict import Question, predict
 from api.services import services
-from api.sessions import db
 from registry.names import PRODUCTION
 from registry.serving.codecs.requests import ARROW, REQUEST_TYPES
 
@@ -65,15 +65,14 @@ def post_predict(name: str, version: str) -> Response:
 
 def _answer(name: str, reference: str) -> Response:
     limit = services().settings.max_predict_bytes
-    request.max_content_length = limit
     question = Question(
         model=name,
         reference=reference,
         content_type=request.headers.get("Content-Type", ""),
         accept=request.headers.get("Accept"),
         query=request.args,
-        body=request.get_data(cache=False),
+        body=read_body(limit, "HOTSWAP_MAX_PREDICT_MB"),
     )
-    reply = predict(db.session(), services().pool, question, limit)
+    reply = predict(services().database, services().pool, question, limit)
     headers = {"Content-Type": reply.content_type, "X-Model-Version": str(reply.version)}
     return Response(reply.body, 200, headers)

@@ -1,6 +1,7 @@
 """What bodies look like, for checking what comes in and describing what goes out."""
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 import marshmallow as ma
@@ -12,6 +13,7 @@ from registry.tables import STATUSES
 from registry.tokens import SCOPES
 
 MAX_PAGE_SIZE = 200
+MAX_DEPTH = 64
 _LARGEST = 2**31 - 1
 
 
@@ -57,6 +59,32 @@ def _storable(text: str) -> None:
         raise ma.ValidationError("The character U+0000 cannot be stored.")
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ma.ValidationError("A lone surrogate cannot be stored.")
+
+
+def _in_utc(moment: datetime) -> None:
+    try:
+        moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ma.ValidationError("The moment is out of range.") from error
+
+
+def _shallow(value: Any) -> None:
+    """Deeper than anybody nests, and well within what whoever copies or writes it can follow."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise ma.ValidationError(f"Nested more than {MAX_DEPTH} deep.")
+
+
+def _object() -> fields.Dict:
+    return fields.Dict(keys=fields.String(), validate=_shallow)
 
 
 def _tags(**options: Any) -> fields.Dict:
@@ -118,14 +146,14 @@ class MetadataSchema(StrictSchema):
         values=Number(),
         validate=validate.Length(max=1000),
     )
-    params = fields.Dict(keys=fields.String())
-    signature = fields.Dict(keys=fields.String())
-    input_example = fields.Dict(keys=fields.String())
+    params = _object()
+    signature = _object()
+    input_example = _object()
     tags = _tags()
     description = _text(10_000)
-    lineage = fields.Dict(keys=fields.String())
-    environment = fields.Dict(keys=fields.String())
-    evaluation = fields.Dict(keys=fields.String())
+    lineage = _object()
+    environment = _object()
+    evaluation = _object()
 
 
 class UploadSchema(ma.Schema):
@@ -170,7 +198,9 @@ class NewTokenSchema(StrictSchema):
     models = fields.List(
         fields.String(), load_default=None, allow_none=True, validate=validate.Length(max=1000)
     )
-    expires_at = fields.AwareDateTime(format="iso", load_default=None, allow_none=True)
+    expires_at = fields.AwareDateTime(
+        format="iso", load_default=None, allow_none=True, validate=_in_utc
+    )
 
 
 class ColumnSchema(ma.Schema):

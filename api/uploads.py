@@ -1,9 +1,13 @@
 """Uploads, streamed into the blob store while they arrive."""
 
+from collections import Counter
+from itertools import chain
 from typing import IO, Any, cast
 
 from flask import Flask, Request, request
 from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 
 from api.access import allows, grant
 from api.arguments import load_metadata, parse_json
@@ -29,6 +33,7 @@ blueprint = Blueprint("uploads", __name__, description="Uploads of trained model
 MAX_METADATA = 4 * 2**20
 _MULTIPART_OVERHEAD = 64 * 2**10
 _FORM = "multipart/form-data"
+_PARTS = frozenset({"artifact", "metadata"})
 
 
 class StreamingRequest(Request):
@@ -50,6 +55,12 @@ class StreamingRequest(Request):
         blob = services().blobs.stage(services().settings.max_upload_bytes)
         self.staged.append(blob)
         return cast("IO[bytes]", blob)
+
+    def make_form_data_parser(self) -> FormDataParser:
+        """One that says so where a form breaks off, instead of taking it for an empty one."""
+        parser = super().make_form_data_parser()
+        parser.silent = False
+        return parser
 
 
 def discard_uploads(app: Flask) -> None:
@@ -112,17 +123,9 @@ def _read_form() -> tuple[FileStorage, dict[str, Any]]:
     """The artifact's part and the metadata, checked."""
     if request.mimetype != _FORM:
         raise FormatUnsupported(f"Content-Type must be {_FORM}.")
-    limit = services().settings.max_upload_bytes
-    request.max_content_length = limit + MAX_METADATA + _MULTIPART_OVERHEAD
-    request.max_form_memory_size = MAX_METADATA
     if "boundary" not in request.mimetype_params:
         raise BodyMalformed(f"The Content-Type {_FORM} names no boundary.")
-    parts = set(request.files) | set(request.form)
-    if unknown := sorted(parts - {"artifact", "metadata"}):
-        raise MetadataRefused(
-            "The form has parts that are not asked.",
-            [Fault(part, "the parts are 'artifact' and 'metadata'") for part in unknown],
-        )
+    _check_parts(_receive())
     artifact = request.files.get("artifact")
     if artifact is None:
         fault = Fault("artifact", "a file is asked")
@@ -130,11 +133,45 @@ def _read_form() -> tuple[FileStorage, dict[str, Any]]:
     return artifact, load_metadata(MetadataSchema(), parse_json(_metadata_text(), "The metadata"))
 
 
+def _receive() -> Counter[str]:
+    """Read the whole body, fields into memory, files into the blob store; count its parts."""
+    limit = services().settings.max_upload_bytes
+    request.max_content_length = limit + MAX_METADATA + _MULTIPART_OVERHEAD
+    request.max_form_memory_size = MAX_METADATA
+    try:
+        files, fields = request.files, request.form
+    except RequestEntityTooLarge as error:
+        most = (
+            f"{limit} bytes of artifact, {MAX_METADATA} bytes of metadata and "
+            f"{request.max_form_parts} parts"
+        )
+        raise TooLarge("The form", most, "HOTSWAP_MAX_UPLOAD_MB") from error
+    except ValueError as error:
+        raise BodyMalformed(f"The body is no whole {_FORM}: {error}.") from error
+    return Counter(
+        name or "" for name, _ in chain(files.items(multi=True), fields.items(multi=True))
+    )
+
+
+def _check_parts(sent: Counter[str]) -> None:
+    faults = [
+        Fault(part or "body", "the parts are 'artifact' and 'metadata'")
+        for part in sorted(sent.keys() - _PARTS)
+    ]
+    faults += [Fault(part, "is there twice") for part in sorted(_PARTS) if sent[part] > 1]
+    if faults:
+        raise MetadataRefused("The form has parts that are not asked.", faults)
+
+
 def _metadata_text() -> bytes | str:
     """The metadata part, which some clients send as a field and some as a file."""
     sent = request.files.get("metadata")
     if sent is None:
-        return request.form.get("metadata") or "{}"
+        field = request.form.get("metadata") or "{}"
+        if "\ufffd" in field:
+            # werkzeug's mark for bytes that are no text; nobody writes it on purpose.
+            raise BodyMalformed("The metadata is not UTF-8.")
+        return field
     text = sent.stream.read(MAX_METADATA + 1)
     if len(text) > MAX_METADATA:
         raise TooLarge("The metadata", f"{MAX_METADATA} bytes")

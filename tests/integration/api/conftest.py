@@ -28,7 +28,42 @@ from tests.integration.api.estimators import Trained, train_all
 
 ADMIN_TOKEN = "hsw_the-admin-token-of-the-tests"
 
+FORM = "multipart/form-data; boundary=frontier"
+END = b"--frontier--\r\n"
+
 _counter = itertools.count(1)
+
+
+def part(disposition: str, content: bytes) -> bytes:
+    """A part of a form of the type ``FORM``, which ``END`` ends."""
+    head = f"--frontier\r\nContent-Disposition: form-data{disposition}\r\n\r\n"
+    return head.encode() + content + b"\r\n"
+
+
+class WatchedStream(io.RawIOBase):
+    """Gives ``content`` and then zeros up to ``size``; counts what was taken, and calls ``watch``
+    at each taking."""
+
+    def __init__(
+        self, content: bytes, size: int = 0, watch: Callable[[], object] = lambda: None
+    ) -> None:
+        self._content = io.BytesIO(content)
+        self._zeros = max(0, size - len(content))
+        self._watch = watch
+        self.taken = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._watch()
+        chunk = self._content.read(len(buffer))
+        if not chunk:
+            chunk = bytes(min(len(buffer), self._zeros))
+            self._zeros -= len(chunk)
+        buffer[: len(chunk)] = chunk
+        self.taken += len(chunk)
+        return len(chunk)
 
 
 class Caller:
@@ -36,13 +71,13 @@ class Caller:
 
     def __init__(self, app: Flask, token: str | None = None) -> None:
         self.app = app
-        self.token = token
+        self.authorization = None if token is None else f"Bearer {token}"
         self._client = app.test_client(use_cookies=False)
 
     def ask(self, method: str, path: str, **options: Any) -> TestResponse:
         headers = dict(options.pop("headers", None) or {})
-        if self.token is not None:
-            headers.setdefault("Authorization", f"Bearer {self.token}")
+        if self.authorization is not None:
+            headers.setdefault("Authorization", self.authorization)
         # Buffered: the body is read and the response closed, as a server would.
         return self._client.open(path, method=method, headers=headers, buffered=True, **options)
 
@@ -70,15 +105,23 @@ class Caller:
         filename: str = "model.skops",
         headers: dict[str, str] | None = None,
     ) -> TestResponse:
-        form: dict[str, Any] = {"artifact": (io.BytesIO(artifact), filename)}
+        body = part(f'; name="artifact"; filename="{filename}"', artifact)
         if metadata is not None:
-            form["metadata"] = json.dumps(metadata)
+            body += part('; name="metadata"', json.dumps(metadata).encode())
         return self.post(
-            f"/models/{name}/versions",
-            data=form,
-            content_type="multipart/form-data",
-            headers=headers,
+            f"/models/{name}/versions", data=body + END, content_type=FORM, headers=headers
         )
+
+    def stream(
+        self, path: str, stream: io.RawIOBase, content_type: str, length: int | None = None
+    ) -> TestResponse:
+        """POST what ``stream`` gives; without ``length`` in chunks, as servers hand them on."""
+        environ: dict[str, Any] = {"wsgi.input": stream, "wsgi.input_terminated": True}
+        environ["CONTENT_TYPE"] = content_type
+        environ["CONTENT_LENGTH"] = "" if length is None else str(length)
+        if length is None:
+            environ["HTTP_TRANSFER_ENCODING"] = "chunked"
+        return self.post(path, environ_overrides=environ)
 
     def promote(self, name: str, version: int | str, **body: Any) -> TestResponse:
         return self.post(f"/models/{name}/{version}/promote", json=body)

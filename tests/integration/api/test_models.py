@@ -51,7 +51,21 @@ def test_a_name_is_taken_whatever_the_case(admin, fresh_name, spelling):
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "-a", "_a", "a/b", "a b", "a\x00b", "a\nb", "é", "a" * 129, "a" * 10_000, "a\n"],
+    [
+        "",
+        ".",
+        "..",
+        "-a",
+        "_a",
+        "a/b",
+        "a b",
+        "a\x00b",
+        "a\nb",
+        "é",
+        "a" * 129,
+        "a" * 10_000,
+        "a\n",
+    ],
 )
 def test_a_malformed_name_is_refused(admin, name):
     check_problem(admin.post("/models", json={"name": name}), 400, "name-malformed")
@@ -199,7 +213,9 @@ def test_a_token_limited_by_an_upper_case_pattern_sees_the_same_name(service, sh
     assert listed(limited, {})[0] == ["d"]
 
 
-@pytest.mark.parametrize("path", ["/models", "/tokens", "/models/{}/versions", "/models/{}/history"])
+@pytest.mark.parametrize(
+    "path", ["/models", "/tokens", "/models/{}/versions", "/models/{}/history"]
+)
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [

@@ -9,9 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 import joblib
 import pytest
 
-from tests.integration.api.conftest import Caller, check_problem
-
-FORM = "multipart/form-data"
+from tests.integration.api.conftest import (
+    ADMIN_TOKEN,
+    END,
+    FORM,
+    Caller,
+    WatchedStream,
+    check_problem,
+    part,
+)
 
 
 def test_an_upload_makes_the_model_and_gives_numbers_from_one(admin, fresh_name, artifacts):
@@ -54,9 +60,7 @@ def test_the_format_comes_from_the_files_ending_and_metadata_wins(admin, fresh_n
 
     by_ending = admin.upload(fresh_name, packed.getvalue(), filename="model.JOBLIB")
     assert by_ending.json["artifact"]["format"] == "joblib"
-    said = admin.upload(
-        fresh_name, packed.getvalue(), {"format": "joblib"}, filename="model.skops"
-    )
+    said = admin.upload(fresh_name, packed.getvalue(), {"format": "joblib"}, filename="model.skops")
     assert said.json["artifact"]["format"] == "joblib"
     assert admin.get(f"/models/{fresh_name}/2/artifact").data == packed.getvalue()
     answer = admin.post(f"/models/{fresh_name}/2/predict", json={"input": [0.5, 2.0]})
@@ -70,7 +74,9 @@ def test_metadata_may_be_a_file_part(admin, fresh_name, artifacts, filename):
         "metadata": (io.BytesIO(said), filename, "application/json"),
         "artifact": (io.BytesIO(artifacts["line-1"]), "model.skops"),
     }
-    answer = admin.post(f"/models/{fresh_name}/versions", data=form, content_type=FORM)
+    answer = admin.post(
+        f"/models/{fresh_name}/versions", data=form, content_type="multipart/form-data"
+    )
     assert answer.status_code == 201, answer.text
     assert answer.json["description"] == "as a file: ä"
 
@@ -78,18 +84,15 @@ def test_metadata_may_be_a_file_part(admin, fresh_name, artifacts, filename):
 @pytest.mark.parametrize("metadata", ["", "{}"])
 def test_empty_metadata_says_nothing(admin, fresh_name, artifacts, metadata):
     form = {"artifact": (io.BytesIO(artifacts["line-1"]), "m.skops"), "metadata": metadata}
-    answer = admin.post(f"/models/{fresh_name}/versions", data=form, content_type=FORM)
+    answer = admin.post(
+        f"/models/{fresh_name}/versions", data=form, content_type="multipart/form-data"
+    )
     assert answer.status_code == 201, answer.text
 
 
 def test_a_chunked_upload_is_taken(admin, fresh_name, artifacts):
-    body = multipart(artifact=("model.skops", artifacts["line-1"]))
-    answer = admin.post(
-        f"/models/{fresh_name}/versions",
-        input_stream=io.BytesIO(body),
-        headers={"Content-Type": f"{FORM}; boundary=frontier", "Transfer-Encoding": "chunked"},
-        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
-    )
+    body = part('; name="artifact"; filename="model.skops"', artifacts["line-1"]) + END
+    answer = admin.stream(f"/models/{fresh_name}/versions", WatchedStream(body), FORM)
     assert answer.status_code == 201, answer.text
     assert answer.json["artifact"]["sha256"] == hashlib.sha256(artifacts["line-1"]).hexdigest()
 
@@ -147,9 +150,7 @@ def test_a_refused_request_does_not_use_up_its_key(admin, fresh_name, artifacts)
 @pytest.mark.parametrize("key", ["", "k" * 201, "a\tb", "clé"])
 def test_a_malformed_key_is_refused(service, fresh_name, artifacts, key):
     before = service.stored()
-    answer = service.admin.upload(
-        fresh_name, artifacts["line-1"], headers={"Idempotency-Key": key}
-    )
+    answer = service.admin.upload(fresh_name, artifacts["line-1"], headers={"Idempotency-Key": key})
     check_problem(answer, 400, "idempotency-key-malformed")
     assert service.admin.get(f"/models/{fresh_name}").status_code == 404
     assert service.stored() == before
@@ -159,11 +160,9 @@ def test_eight_clients_at_once_get_the_numbers_from_one_to_n(service, fresh_name
     ready = threading.Barrier(8)
 
     def upload(index):
-        caller = Caller(service.app, service.admin.token)
+        caller = Caller(service.app, ADMIN_TOKEN)
         ready.wait()
-        return [
-            caller.upload(fresh_name, artifacts[f"line-{index % 3 + 1}"]) for _ in range(2)
-        ]
+        return [caller.upload(fresh_name, artifacts[f"line-{index % 3 + 1}"]) for _ in range(2)]
 
     with ThreadPoolExecutor(8) as pool:
         answers = [answer for both in pool.map(upload, range(8)) for answer in both]
@@ -174,37 +173,11 @@ def test_eight_clients_at_once_get_the_numbers_from_one_to_n(service, fresh_name
     assert [item["version"] for item in page["items"]] == list(range(16, 0, -1))
 
 
-class WatchedStream(io.BytesIO):
-    """Says, while it is read, how many database connections are in use."""
-
-    def __init__(self, body, pool):
-        super().__init__(body)
-        self.pool = pool
-        self.seen = set()
-
-    def read(self, size=-1):
-        self.seen.add(self.pool.checkedout())
-        return super().read(size)
-
-
 def test_a_slow_upload_holds_no_database_connection(service, fresh_name, artifacts):
-    body = multipart(artifact=("model.skops", artifacts["line-1"]))
-    stream = WatchedStream(body, service.services.database.engine.pool)
-    answer = service.admin.post(
-        f"/models/{fresh_name}/versions",
-        input_stream=stream,
-        content_length=len(body),
-        content_type=f"{FORM}; boundary=frontier",
-    )
+    seen = set()
+    pool = service.services.database.engine.pool
+    body = part('; name="artifact"; filename="model.skops"', artifacts["line-1"]) + END
+    stream = WatchedStream(body, watch=lambda: seen.add(pool.checkedout()))
+    answer = service.admin.stream(f"/models/{fresh_name}/versions", stream, FORM, len(body))
     assert answer.status_code == 201, answer.text
-    assert stream.seen == {0}
-
-
-def multipart(**parts):
-    """A form of files, with the boundary 'frontier'."""
-    lines = [
-        f'--frontier\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"'
-        "\r\n\r\n".encode() + content + b"\r\n"
-        for name, (filename, content) in parts.items()
-    ]
-    return b"".join(lines) + b"--frontier--\r\n"
+    assert seen == {0}

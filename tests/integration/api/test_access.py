@@ -1,0 +1,215 @@
+"""Who may call what: every route and method of the app is walked."""
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from api.access import access_of
+from tests.integration.api.conftest import ADMIN_TOKEN, Caller, check_problem
+
+PUBLIC = {"/livez", "/readyz", "/version", "/openapi.json", "/docs", "/docs/static/<path:filename>"}
+
+ANY, PREDICT, UPLOAD, PROMOTE, ADMIN = None, "predict", "upload", "promote", "admin"
+
+SCOPES = {
+    ("GET", "/models"): ANY,
+    ("POST", "/models"): UPLOAD,
+    ("GET", "/models/<name>"): ANY,
+    ("PATCH", "/models/<name>"): UPLOAD,
+    ("DELETE", "/models/<name>"): ADMIN,
+    ("POST", "/models/<name>/versions"): UPLOAD,
+    ("GET", "/models/<name>/versions"): ANY,
+    ("GET", "/models/<name>/<version>"): ANY,
+    ("PATCH", "/models/<name>/<version>"): UPLOAD,
+    ("DELETE", "/models/<name>/<version>"): ADMIN,
+    ("GET", "/models/<name>/<version>/artifact"): ANY,
+    ("GET", "/models/<name>/<version>/evaluation"): ANY,
+    ("POST", "/models/<name>/<version>/promote"): PROMOTE,
+    ("POST", "/models/<name>/rollback"): PROMOTE,
+    ("GET", "/models/<name>/aliases"): ANY,
+    ("PUT", "/models/<name>/aliases/<alias>"): PROMOTE,
+    ("DELETE", "/models/<name>/aliases/<alias>"): PROMOTE,
+    ("GET", "/models/<name>/history"): ANY,
+    ("POST", "/models/<name>/predict"): PREDICT,
+    ("POST", "/models/<name>/<version>/predict"): PREDICT,
+    ("GET", "/tokens"): ADMIN,
+    ("POST", "/tokens"): ADMIN,
+    ("DELETE", "/tokens/<token_id>"): ADMIN,
+    ("GET", "/metrics"): ANY,
+}
+"""What the contract says of each; a new route has to be written down here."""
+
+
+def routes(app):
+    """Every method and rule of the app, with the path that it is asked by here."""
+    for rule in app.url_map.iter_rules():
+        for method in sorted(rule.methods):
+            yield method, rule.rule.replace("<version:", "<"), path_of(rule.rule), rule.endpoint
+
+
+def path_of(rule):
+    values = {"name": "nobody", "version": "1", "alias": "nothing", "token_id": "999999"}
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values.get(match[1], "x"), rule)
+
+
+def protected(app):
+    return [route for route in routes(app) if route[1] not in PUBLIC]
+
+
+def test_the_public_routes_are_those_of_the_contract(service):
+    public = {
+        rule.rule
+        for rule in service.app.url_map.iter_rules()
+        if access_of(service.app.view_functions[rule.endpoint]).public
+    }
+    assert public == PUBLIC
+
+
+def test_every_route_asks_the_scope_of_the_contract(service):
+    asked = {
+        (method, rule): access_of(service.app.view_functions[endpoint]).scope
+        for method, rule, _, endpoint in protected(service.app)
+        if method not in {"HEAD", "OPTIONS"}
+    }
+    assert asked == SCOPES
+
+
+def test_a_view_without_a_mark_is_closed_to_all(make_app):
+    service = make_app()
+    service.app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
+    answer = service.admin.get("/forgotten")
+    check_problem(answer, 401, "unauthenticated")
+
+
+def test_the_public_routes_answer_without_a_token_and_with_a_bad_one(service):
+    for caller in (service.stranger(), Caller(service.app, "garbage")):
+        for path in ("/livez", "/readyz", "/version", "/openapi.json", "/docs"):
+            assert caller.get(path).status_code == 200
+        assert caller.get("/docs/static/docs.js").status_code == 200
+
+
+def walk(service, caller, status, slug):
+    walked = protected(service.app)
+    assert len(walked) > len(SCOPES)
+    for method, rule, path, _ in walked:
+        answer = caller.ask(method, path)
+        assert answer.status_code == status, (method, rule)
+        if method != "HEAD":
+            check_problem(answer, status, slug)
+        if status == 401:
+            assert answer.headers["WWW-Authenticate"] == "Bearer", (method, rule)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer garbage",
+        "Bearer hsw_garbage",
+        "Bearer \xe9\xff",
+        f"Bearer {ADMIN_TOKEN}x",
+        f"Bearer {ADMIN_TOKEN[:-1]}",
+        f"Basic {ADMIN_TOKEN}",
+        ADMIN_TOKEN,
+        f"Bearer{ADMIN_TOKEN}",
+        f"Bearer {'x' * 10_000}",
+    ],
+)
+def test_no_route_opens_to_who_is_nobody(service, header):
+    nobody = service.stranger()
+    nobody.authorization = header
+    walk(service, nobody, 401, "unauthenticated")
+
+
+def test_no_route_opens_to_a_revoked_token(service):
+    made = service.admin.post("/tokens", json={"name": "x", "scopes": ["admin"]}).json
+    service.admin.delete(f"/tokens/{made['id']}")
+    walk(service, Caller(service.app, made["token"]), 401, "unauthenticated")
+
+
+def test_no_route_opens_to_an_expired_token(service):
+    soon = datetime.now(UTC) + timedelta(milliseconds=300)
+    holder = service.caller("admin", expires_at=soon.isoformat())
+    assert holder.get("/tokens").status_code == 200
+    while datetime.now(UTC) <= soon:
+        time.sleep(0.02)
+    walk(service, holder, 401, "unauthenticated")
+
+
+@pytest.mark.parametrize("held", ["predict", "upload", "promote"])
+def test_a_scope_opens_its_own_routes_and_no_others(service, held):
+    holder = service.caller(held)
+    for method, rule, path, endpoint in protected(service.app):
+        if method == "OPTIONS":
+            continue  # one answer for all methods of a path: their names
+        scope = access_of(service.app.view_functions[endpoint]).scope
+        answer = holder.ask(method, path)
+        if scope in (None, held):
+            assert answer.status_code not in (401, 403), (method, rule)
+        else:
+            assert answer.status_code == 403, (method, rule)
+            if method != "HEAD":
+                problem = check_problem(answer, 403, "scope-missing")
+                assert f"'{scope}'" in problem["detail"]
+
+
+def test_the_scope_admin_holds_all(service):
+    holder = service.caller("admin")
+    for method, rule, path, _ in protected(service.app):
+        assert holder.ask(method, path).status_code not in (401, 403), (method, rule)
+
+
+def test_a_limited_token_is_kept_from_other_models(service):
+    holder = service.caller("admin", models=["mine-*", "nobod"])
+    for method, rule, path, _ in protected(service.app):
+        if "<name>" not in rule:
+            continue
+        answer = holder.ask(method, path)
+        assert answer.status_code == 403, (method, rule)
+        if method != "HEAD":
+            check_problem(answer, 403, "model-forbidden")
+    check_problem(holder.post("/models", json={"name": "other"}), 403, "model-forbidden")
+
+
+@pytest.mark.parametrize("pattern", ["nobody", "no*", "NO?ODY", "*"])
+def test_a_limited_token_reaches_the_models_of_its_patterns(service, pattern):
+    holder = service.caller("predict", models=["x", pattern])
+    check_problem(holder.get("/models/nobody"), 404, "model-not-found")
+
+
+def test_the_scheme_of_the_token_may_be_written_in_any_case(service):
+    for scheme in ("bearer", "BEARER", "Bearer  "):
+        headers = {"Authorization": f"{scheme} {ADMIN_TOKEN}"}
+        assert service.stranger().get("/models", headers=headers).status_code == 200
+
+
+def test_predictions_alone_open_to_anybody_where_the_operator_says_so(make_app, artifacts):
+    service = make_app(anonymous_predict=True)
+    service.admin.upload("m", artifacts["line-2"])
+    service.admin.promote("m", 1)
+    for caller in (service.stranger(), Caller(service.app, "garbage")):
+        for path in ("/models/m/predict", "/models/m/1/predict"):
+            answer = caller.post(path, json={"input": [4]})
+            assert (answer.status_code, answer.json["version"]) == (200, 1)
+    opened = {
+        rule
+        for method, rule, path, _ in protected(service.app)
+        if service.stranger().ask(method, path).status_code != 401
+    }
+    assert opened == {"/models/<name>/predict", "/models/<name>/<version>/predict"}
+
+
+def test_an_unknown_path_is_404_for_everybody(service):
+    check_problem(service.stranger().get("/nothing"), 404, "not-found")
+
+
+def test_the_admin_token_of_the_first_start_is_in_its_file_alone_readable_by_its_owner(make_app):
+    service = make_app()
+    file = service.data / "admin.token"
+    assert file.read_text().strip() == ADMIN_TOKEN
+    assert file.stat().st_mode & 0o777 == 0o600

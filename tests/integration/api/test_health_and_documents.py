@@ -1,0 +1,179 @@
+"""Health, release, the OpenAPI document, and the page to try the API on."""
+
+import re
+from importlib.metadata import version
+
+import pytest
+
+from tests.integration.api.test_access import PUBLIC, SCOPES
+
+
+def test_health_and_release(service):
+    stranger = service.stranger()
+    assert stranger.get("/livez").json == {"status": "alive"}
+    assert stranger.get("/readyz").json == {"status": "ready"}
+    release = stranger.get("/version").json
+    assert release["version"] == version("hotswap")
+    assert set(release) == {"version", "schema"}
+
+
+@pytest.fixture(scope="module")
+def document(service):
+    answer = service.stranger().get("/openapi.json")
+    assert answer.headers["Content-Type"] == "application/json"
+    return answer.json
+
+
+def operations(document):
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if method in {"get", "put", "post", "delete", "patch", "head", "options"}:
+                yield method.upper(), path, operation
+
+
+def test_it_is_an_openapi_document_of_version_3_1(document):
+    assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
+    assert document["info"]["title"] == "Hotswap"
+    assert document["info"]["version"] == version("hotswap")
+
+
+def test_it_describes_every_route_and_no_others(document):
+    routes = {(method, braced(rule)) for method, rule in SCOPES}
+    routes |= {("GET", rule) for rule in PUBLIC if "<" not in rule}
+    assert {(method, path) for method, path, _ in operations(document)} == routes
+
+
+def braced(rule):
+    return rule.replace("<", "{").replace(">", "}")
+
+
+def test_it_says_who_may_call_what(document):
+    told = {
+        (method, path): (operation.get("security"), operation.get("x-scope"))
+        for method, path, operation in operations(document)
+    }
+    for (method, rule), scope in SCOPES.items():
+        assert told[method, braced(rule)] == ([{"bearer": []}], scope or "any")
+    for rule in PUBLIC - {"/docs/static/<path:filename>"}:
+        assert told["GET", rule] == (None, None)
+    assert document["components"]["securitySchemes"] == {
+        "bearer": {"type": "http", "scheme": "bearer"}
+    }
+
+
+def test_every_operation_has_a_summary_its_parameters_and_an_answer(document):
+    for method, path, operation in operations(document):
+        assert operation["summary"], (method, path)
+        successes = [code for code in operation["responses"] if code.startswith("2")]
+        assert successes, (method, path)
+        shared = document["paths"][path].get("parameters", [])
+        named = {
+            parameter["name"]
+            for parameter in shared + operation.get("parameters", [])
+            if parameter["in"] == "path"
+        }
+        assert named == set(re.findall(r"{(\w+)}", path)), (method, path)
+
+
+def test_every_operation_that_takes_a_body_describes_it(document):
+    bodies = {
+        (method, path): operation["requestBody"]["content"]
+        for method, path, operation in operations(document)
+        if "requestBody" in operation
+    }
+    assert set(bodies) == {
+        (method, braced(rule)) for method, rule in SCOPES if method in {"POST", "PUT", "PATCH"}
+    }
+    for content in bodies.values():
+        assert all(media["schema"] for media in content.values())
+    assert set(bodies["POST", "/models/{name}/{version}/predict"]) == {
+        "application/json",
+        "text/csv",
+        "application/x-www-form-urlencoded",
+        "application/vnd.apache.arrow.stream",
+        "application/vnd.apache.parquet",
+    }
+    upload = bodies["POST", "/models/{name}/versions"]["multipart/form-data"]["schema"]
+    assert set(upload["properties"]) == {"artifact", "metadata"}
+
+
+def test_bodies_that_may_be_left_out_are_not_required(document):
+    for path in ("/models/{name}/{version}/promote", "/models/{name}/rollback"):
+        body = document["paths"][path]["post"]["requestBody"]
+        assert body.get("required", False) is False
+
+
+def test_every_error_is_described_as_a_problem(document):
+    for method, path, operation in operations(document):
+        assert "default" in operation["responses"], (method, path)
+    default = document["components"]["responses"]["DEFAULT_ERROR"]
+    assert set(default["content"]) == {"application/problem+json"}
+    reference = default["content"]["application/problem+json"]["schema"]["$ref"]
+    problem = resolve(document, reference)
+    assert set(problem["properties"]) == {
+        "type",
+        "title",
+        "status",
+        "detail",
+        "request_id",
+        "errors",
+    }
+
+
+def resolve(document, reference):
+    assert reference.startswith("#/")
+    found = document
+    for key in reference[2:].split("/"):
+        found = found[key]
+    return found
+
+
+def references(value):
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for inner in value.values():
+            yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+def test_every_reference_leads_somewhere(document):
+    found = set(references(document))
+    assert found
+    for reference in found:
+        assert isinstance(resolve(document, reference), dict)
+
+
+def test_operation_ids_differ(document):
+    ids = [
+        operation["operationId"]
+        for _, _, operation in operations(document)
+        if "operationId" in operation
+    ]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_schema_of_a_version_has_the_keys_that_a_version_has(document, service, artifacts):
+    version_ = service.admin.upload("documented", artifacts["line-1"]).json
+    described = document["components"]["schemas"]["Version"]["properties"]
+    assert set(described) == set(version_) | {"failure"}
+
+
+def test_the_page_to_try_it_loads_from_the_service_alone(service):
+    stranger = service.stranger()
+    page = stranger.get("/docs")
+    assert page.headers["Content-Type"].startswith("text/html")
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(loaded) >= 3
+    assert not re.search(r"https?://|//[a-z]", page.text)
+    for address in loaded:
+        assert address.startswith("/docs/static/")
+        assert stranger.get(address).status_code == 200
+    script = stranger.get("/docs/static/docs.js").text
+    assert '"/openapi.json"' in script
+    assert "http" not in script
+    assert "url(http" not in stranger.get(
+        "/docs/static/vendor/swagger-ui/swagger-ui.css"
+    ).text.replace("url(http://www.w3.org/", "")

@@ -1,0 +1,311 @@
+"""Moving aliases: promote, PUT and DELETE of an alias, and what each answers."""
+
+import pytest
+
+from tests.integration.api.conftest import WatchedStream, check_problem, places
+
+
+def answered_by(caller, name, reference=None):
+    path = f"/models/{name}/predict" if reference is None else f"/models/{name}/{reference}/predict"
+    answer = caller.post(path, json={"input": [10]})
+    assert answer.status_code == 200, answer.text
+    assert answer.json["version"] == int(answer.headers["X-Model-Version"])
+    return answer.json["version"]
+
+
+def test_a_first_promotion_makes_the_alias(admin, uploaded):
+    name, _ = uploaded
+    answer = admin.promote(name, 2, reason="better")
+    assert answer.status_code == 200
+    assert answer.json == {
+        "model": name,
+        "alias": "production",
+        "version": 2,
+        "previous_version": None,
+        "generation": 1,
+        "gates": [],
+    }
+    assert answered_by(admin, name) == 2
+
+
+def test_a_promotion_moves_the_alias_and_counts_the_generation(admin, uploaded):
+    name, _ = uploaded
+    admin.promote(name, 1)
+    moved = admin.promote(name, 3).json
+    assert (moved["version"], moved["previous_version"], moved["generation"]) == (3, 1, 2)
+    assert answered_by(admin, name) == 3
+    assert answered_by(admin, name, "production") == 3
+    assert answered_by(admin, name, 1) == 1
+
+
+@pytest.mark.parametrize(
+    "send", [{"data": b""}, {"json": {}}, {"data": b"", "content_type": "x/y"}]
+)
+def test_a_promotion_needs_no_body(admin, uploaded, send):
+    name, _ = uploaded
+    assert admin.post(f"/models/{name}/1/promote", **send).json["alias"] == "production"
+
+
+def test_promoting_what_holds_the_alias_adds_nothing_to_the_history(admin, uploaded):
+    name, _ = uploaded
+    admin.promote(name, 1)
+    before = admin.get(f"/models/{name}/history").json["total"]
+    again = admin.promote(name, 1)
+    assert again.status_code == 200
+    assert (again.json["version"], again.json["previous_version"], again.json["generation"]) == (
+        1,
+        1,
+        1,
+    )
+    assert admin.get(f"/models/{name}/history").json["total"] == before
+
+
+@pytest.mark.parametrize("reference", ["latest", "canary"])
+def test_what_is_promoted_may_be_an_alias_or_the_latest(admin, uploaded, reference):
+    name, _ = uploaded
+    admin.promote(name, 3, alias="canary")
+    assert admin.promote(name, reference).json["version"] == 3
+
+
+def test_aliases_of_a_model_move_by_themselves(admin, uploaded):
+    name, _ = uploaded
+    admin.promote(name, 1)
+    admin.promote(name, 3, alias="shadow-2_x")
+    assert answered_by(admin, name) == 1
+    assert answered_by(admin, name, "shadow-2_x") == 3
+
+
+def test_a_moved_alias_is_a_conflict_for_whoever_expected_another_version(admin, uploaded):
+    name, _ = uploaded
+    check_problem(admin.promote(name, 1, expected_version=2), 409, "expected-version-conflict")
+    assert admin.promote(name, 1, expected_version=None).status_code == 200
+    check_problem(admin.promote(name, 2, expected_version=None), 409, "expected-version-conflict")
+    check_problem(admin.promote(name, 2, expected_version=3), 409, "expected-version-conflict")
+    check_problem(admin.promote(name, 1, expected_version=3), 409, "expected-version-conflict")
+    assert admin.get(f"/models/{name}").json["aliases"] == {"production": 1}
+    assert admin.promote(name, 2, expected_version=1.0).json["version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("reference", "status", "slug"),
+    [
+        ("4", 404, "version-not-found"),
+        ("staging", 404, "version-not-found"),
+        ("01", 400, "reference-malformed"),
+    ],
+)
+def test_what_is_not_there_is_not_promoted(admin, uploaded, reference, status, slug):
+    name, _ = uploaded
+    check_problem(admin.promote(name, reference), status, slug)
+    assert admin.get(f"/models/{name}").json["aliases"] == {}
+
+
+def test_no_version_of_an_unknown_model_is_promoted(admin):
+    check_problem(admin.promote("nobody", 1), 404, "model-not-found")
+    check_problem(admin.post("/models/nobody/rollback"), 404, "model-not-found")
+    answer = admin.put("/models/nobody/aliases/x", json={"version": 1})
+    check_problem(answer, 404, "model-not-found")
+    check_problem(admin.delete("/models/nobody/aliases/x"), 404, "model-not-found")
+    check_problem(admin.get("/models/nobody/aliases"), 404, "model-not-found")
+
+
+def test_an_archived_version_is_not_promoted(admin, uploaded):
+    name, _ = uploaded
+    admin.delete(f"/models/{name}/1")
+    check_problem(admin.promote(name, 1), 409, "version-not-ready")
+
+
+BAD_ALIASES = [
+    ("", 400),
+    ("Production", 400),
+    ("1a", 400),
+    ("-a", 400),
+    ("a b", 400),
+    ("a" * 64, 400),
+    ("latest", 400),
+    ("versions", 400),
+    ("aliases", 400),
+    ("history", 400),
+    ("rollback", 400),
+    ("predict", 400),
+    ("policy", 400),
+    ("holdout", 400),
+    ("compare", 400),
+]
+
+
+@pytest.mark.parametrize(("alias", "status"), BAD_ALIASES)
+def test_a_malformed_or_reserved_alias_is_refused(admin, uploaded, alias, status):
+    name, _ = uploaded
+    check_problem(admin.promote(name, 1, alias=alias), status, "alias-malformed")
+    answer = admin.post(f"/models/{name}/rollback", json={"alias": alias})
+    check_problem(answer, status, "alias-malformed")
+    if alias:
+        put = admin.put(f"/models/{name}/aliases/{alias}", json={"version": 1})
+        check_problem(put, status, "alias-malformed")
+        gone = admin.delete(f"/models/{name}/aliases/{alias}")
+        check_problem(gone, status, "alias-malformed")
+    assert admin.get(f"/models/{name}").json["aliases"] == {}
+
+
+WRONG_VALUES = ["1", True, 1.5, [1], {"a": 1}, 0, -1, 2**31, 10**30]
+NO_OBJECTS = [b"null", b"[]", b"[1]", b'"x"', b"1", b"true"]
+NO_JSON = [b"{", b"version=1", b"{'a': 1}", b'{"version": NaN}', b"\xff", b'{"reason": "\\ud800"}']
+
+
+@pytest.mark.parametrize("value", WRONG_VALUES)
+def test_a_version_of_the_wrong_sort_is_refused(admin, uploaded, value):
+    name, _ = uploaded
+    for answer, at in [
+        (admin.promote(name, 1, expected_version=value), "expected_version"),
+        (admin.post(f"/models/{name}/rollback", json={"to_version": value}), "to_version"),
+        (admin.put(f"/models/{name}/aliases/a", json={"version": value}), "version"),
+    ]:
+        check_problem(answer, 422, "body-refused")
+        assert places(answer) == [at]
+
+
+@pytest.mark.parametrize(
+    ("body", "at"),
+    [
+        ({"alias": 5}, "alias"),
+        ({"alias": None}, "alias"),
+        ({"reason": 5}, "reason"),
+        ({"reason": "r" * 2001}, "reason"),
+        ({"reason": "\x00"}, "reason"),
+        ({"force": "true"}, "force"),
+        ({"force": 1}, "force"),
+        ({"force": None}, "force"),
+        ({"to": 5}, "to"),
+        ({"to_version": 5}, "to_version"),
+    ],
+)
+def test_a_wrong_promotion_is_refused_with_its_place(admin, uploaded, body, at):
+    name, _ = uploaded
+    answer = admin.post(f"/models/{name}/1/promote", json=body)
+    check_problem(answer, 422, "body-refused")
+    assert places(answer) == [at]
+
+
+@pytest.mark.parametrize(
+    ("body", "at"),
+    [
+        ({}, "version"),
+        ({"version": None}, "version"),
+        ({"version": 1, "alias": "b"}, "alias"),
+        ({"version": 1, "expected_version": "1"}, "expected_version"),
+    ],
+)
+def test_a_wrong_alias_target_is_refused_with_its_place(admin, uploaded, body, at):
+    name, _ = uploaded
+    answer = admin.put(f"/models/{name}/aliases/a", json=body)
+    check_problem(answer, 422, "body-refused")
+    assert places(answer) == [at]
+
+
+MOVES = [
+    ("POST", "/models/{}/1/promote"),
+    ("POST", "/models/{}/rollback"),
+    ("PUT", "/models/{}/aliases/a"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), MOVES)
+@pytest.mark.parametrize("body", NO_OBJECTS)
+def test_json_that_is_no_object_is_refused(admin, uploaded, method, path, body):
+    name, _ = uploaded
+    answer = admin.ask(method, path.format(name), data=body, content_type="application/json")
+    check_problem(answer, 422, "body-refused")
+    assert places(answer) == ["body"]
+
+
+@pytest.mark.parametrize(("method", "path"), MOVES)
+@pytest.mark.parametrize("body", NO_JSON)
+def test_a_body_that_is_no_json_is_malformed(admin, uploaded, method, path, body):
+    name, _ = uploaded
+    answer = admin.ask(method, path.format(name), data=body, content_type="application/json")
+    check_problem(answer, 400, "body-malformed")
+
+
+@pytest.mark.parametrize(("method", "path"), MOVES)
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_a_body_of_another_type_is_unsupported(admin, uploaded, method, path, content_type):
+    name, _ = uploaded
+    answer = admin.ask(method, path.format(name), data=b"{}", content_type=content_type)
+    check_problem(answer, 415, "format-unsupported")
+
+
+def test_a_body_over_a_megabyte_is_too_large(admin, uploaded):
+    name, _ = uploaded
+    check_problem(admin.promote(name, 1, reason="r" * 2**20), 413, "too-large")
+    stream = WatchedStream(b"{}".ljust(50 * 2**20))
+    answer = admin.stream(f"/models/{name}/1/promote", stream, "application/json")
+    check_problem(answer, 413, "too-large")
+    assert stream.taken < 2 * 2**20
+    assert admin.get(f"/models/{name}").json["aliases"] == {}
+
+
+def test_putting_an_alias_is_a_promotion_under_it(admin, uploaded):
+    name, _ = uploaded
+    answer = admin.put(f"/models/{name}/aliases/canary", json={"version": 2, "reason": "try it"})
+    assert answer.status_code == 200
+    assert answer.json == {
+        "model": name,
+        "alias": "canary",
+        "version": 2,
+        "previous_version": None,
+        "generation": 1,
+        "gates": [],
+    }
+    assert answered_by(admin, name, "canary") == 2
+    event = admin.get(f"/models/{name}/history").json["items"][0]
+    assert (event["type"], event["alias"], event["reason"]) == ("promoted", "canary", "try it")
+    stale = admin.put(f"/models/{name}/aliases/canary", json={"version": 1, "expected_version": 1})
+    check_problem(stale, 409, "expected-version-conflict")
+    missing = admin.put(f"/models/{name}/aliases/canary", json={"version": 9})
+    check_problem(missing, 404, "version-not-found")
+
+
+def test_aliases_are_listed_by_name(admin, uploaded):
+    name, _ = uploaded
+    empty = admin.get(f"/models/{name}/aliases").json
+    assert (empty["items"], empty["page"], empty["total"]) == ([], 1, 0)
+    for alias, version in [("production", 2), ("canary", 3)]:
+        admin.put(f"/models/{name}/aliases/{alias}", json={"version": version})
+    listed = admin.get(f"/models/{name}/aliases").json
+    assert set(listed) == {"items", "page", "page_size", "total"}
+    assert listed["items"] == [
+        {"alias": "canary", "version": 3},
+        {"alias": "production", "version": 2},
+    ]
+    assert (listed["page"], listed["total"]) == (1, 2)
+
+
+def test_a_deleted_alias_answers_no_more(admin, uploaded):
+    name, _ = uploaded
+    admin.promote(name, 2)
+    answer = admin.delete(f"/models/{name}/aliases/production")
+    assert (answer.status_code, answer.data) == (204, b"")
+    check_problem(
+        admin.post(f"/models/{name}/predict", json={"input": [1]}), 404, "version-not-found"
+    )
+    gone = admin.delete(f"/models/{name}/aliases/production")
+    check_problem(gone, 404, "alias-not-found")
+
+
+def test_a_repeated_promotion_is_answered_as_the_first(admin, uploaded):
+    name, _ = uploaded
+    key = {"Idempotency-Key": f"promote-{name}"}
+    path = f"/models/{name}/2/promote"
+    first = admin.post(path, json={"reason": "x"}, headers=key)
+    admin.promote(name, 1)
+
+    again = admin.post(path, json={"reason": "x"}, headers=key)
+
+    assert (again.status_code, again.json) == (200, first.json)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert admin.get(f"/models/{name}").json["aliases"] == {"production": 1}
+    other = admin.post(path, json={"reason": "y"}, headers=key)
+    check_problem(other, 409, "idempotency-key-reused")
+    other = admin.post(f"/models/{name}/3/promote", json={"reason": "x"}, headers=key)
+    check_problem(other, 409, "idempotency-key-reused")

@@ -1,0 +1,135 @@
+"""Making, listing and revoking tokens."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.integration.api.conftest import Caller, check_problem, places
+
+
+def test_a_token_is_shown_once_at_its_making(admin):
+    expires = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+    answer = admin.post(
+        "/tokens",
+        json={
+            "name": "ci",
+            "scopes": ["upload", "predict", "upload"],
+            "models": ["housing-*"],
+            "expires_at": expires.isoformat(),
+        },
+    )
+
+    assert answer.status_code == 201
+    made = answer.json
+    value = made.pop("token")
+    assert value.startswith("hsw_")
+    assert {key: made[key] for key in ("name", "scopes", "models")} == {
+        "name": "ci",
+        "scopes": ["predict", "upload"],
+        "models": ["housing-*"],
+    }
+    assert datetime.fromisoformat(made["expires_at"]) == expires
+    listed = admin.get("/tokens")
+    assert listed.json["items"][0] == made
+    assert value not in listed.text
+
+
+def test_tokens_are_listed_newest_first_in_pages(admin):
+    ids = [
+        admin.post("/tokens", json={"name": f"t{i}", "scopes": ["predict"]}).json["id"]
+        for i in range(3)
+    ]
+    page = admin.get("/tokens", query_string={"page_size": 2}).json
+    assert set(page) == {"items", "page", "page_size", "total"}
+    assert [item["id"] for item in page["items"]] == [ids[2], ids[1]]
+    assert set(page["items"][0]) == {
+        "id",
+        "name",
+        "scopes",
+        "models",
+        "created_at",
+        "created_by",
+        "expires_at",
+        "revoked_at",
+    }
+    second = admin.get("/tokens", query_string={"page_size": 2, "page": 2}).json
+    assert second["items"][0]["id"] == ids[0]
+    assert second["total"] == page["total"] >= 4
+
+
+def test_a_revoked_token_is_out_at_once_and_for_good(service):
+    made = service.admin.post("/tokens", json={"name": "x", "scopes": ["predict"]}).json
+    holder = Caller(service.app, made["token"])
+    assert holder.get("/models").status_code == 200
+
+    answer = service.admin.delete(f"/tokens/{made['id']}")
+    assert (answer.status_code, answer.data) == (204, b"")
+    check_problem(holder.get("/models"), 401, "unauthenticated")
+    assert service.admin.delete(f"/tokens/{made['id']}").status_code == 204
+    listed = service.admin.get("/tokens").json["items"]
+    assert next(item for item in listed if item["id"] == made["id"])["revoked_at"] is not None
+
+
+@pytest.mark.parametrize(
+    "token_id", ["0", "999999999", "9" * 100, "-1", "x", "1.0", "\u0661", " 1"]
+)
+def test_a_token_that_is_not_there_is_404(admin, token_id):
+    check_problem(admin.delete(f"/tokens/{token_id}"), 404, "token-not-found")
+
+
+@pytest.mark.parametrize(
+    ("change", "at"),
+    [
+        ({"name": None}, "name"),
+        ({"name": ""}, "name"),
+        ({"name": "n" * 201}, "name"),
+        ({"name": "a\x00"}, "name"),
+        ({"scopes": None}, "scopes"),
+        ({"scopes": []}, "scopes"),
+        ({"scopes": "admin"}, "scopes"),
+        ({"scopes": ["predict", "root"]}, "scopes[1]"),
+        ({"scopes": [5]}, "scopes[0]"),
+        ({"models": "a"}, "models"),
+        ({"models": [None]}, "models[0]"),
+        ({"expires_at": "tomorrow"}, "expires_at"),
+        ({"expires_at": 2000000000}, "expires_at"),
+        ({"expires_at": "2030-01-01T00:00:00"}, "expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59-14:00"}, "expires_at"),
+        ({"expires_at": "0001-01-01T00:00:00+14:00"}, "expires_at"),
+        ({"token": "hsw_mine"}, "token"),
+    ],
+)
+def test_a_wrong_token_is_refused_with_its_place(admin, change, at):
+    answer = admin.post("/tokens", json={"name": "x", "scopes": ["predict"], **change})
+    check_problem(answer, 422, "body-refused")
+    assert places(answer) == [at]
+
+
+@pytest.mark.parametrize(
+    ("change", "at"),
+    [
+        ({"models": []}, "models"),
+        ({"models": ["ok", ""]}, "models[1]"),
+        ({"models": ["a/b"]}, "models[0]"),
+        ({"models": ["[ab]"]}, "models[0]"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+    ],
+)
+def test_a_token_that_would_be_of_no_use_is_refused(admin, change, at):
+    answer = admin.post("/tokens", json={"name": "x", "scopes": ["predict"], **change})
+    check_problem(answer, 422, "token-refused")
+    assert places(answer) == [at]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/tokens", None),
+        ("POST", "/tokens", {"name": "x", "scopes": ["admin"]}),
+        ("DELETE", "/tokens/999999", None),
+    ],
+)
+def test_an_admin_of_some_models_cannot_make_one_of_all(service, method, path, body):
+    limited = service.caller("admin", models=["mine-*"])
+    options = {} if body is None else {"json": body}
+    check_problem(limited.ask(method, path, **options), 403, "forbidden")
