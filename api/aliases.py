@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from api.access import allows, grant
-from api.blueprints import Blueprint, replay_header
+from api.blueprints import IDEMPOTENCY_KEY, Blueprint, replay_header
 from api.promotions import order_of
 from api.schemas import AliasPageSchema, AliasTargetSchema, MovedSchema
 from api.services import services
@@ -29,6 +29,7 @@ def list_aliases(name: str) -> queries.Page:
 @blueprint.route("/models/<name>/aliases/<alias>", methods=["PUT"])
 @allows("promote")
 @blueprint.arguments(AliasTargetSchema)
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 @blueprint.response(200, MovedSchema)
 def put_alias(
     body: dict[str, Any], name: str, alias: str

@@ -6,6 +6,7 @@ from flask import Flask
 
 from api.access import allows, guard
 from api.aliases import blueprint as aliases
+from api.artifacts import blueprint as artifacts
 from api.bodies import MAX_JSON_BODY
 from api.documents import blueprint as documents
 from api.documents import describe
@@ -57,8 +58,8 @@ def create_app(settings: Settings) -> Flask:
     measure_requests(app)
     handle_problems(app)
     discard_uploads(app)
-    blueprints = [models, uploads, versions, promotions, aliases, history, predictions, tokens]
+    resources = [models, uploads, versions, artifacts, promotions, aliases, history, tokens]
     # The page at /docs is open to all, so what it shows itself with has to be.
     allows("public")(app.view_functions["static"])
-    describe(app, [*blueprints, health, measures, documents])
+    describe(app, [*resources, predictions, health, measures, documents])
     return app

@@ -1,20 +1,41 @@
 """flask-smorest blueprints that parse and refuse in our way."""
 
+from typing import Any
+
 from flask import request
 from flask_smorest import Blueprint as SmorestBlueprint
 
 from api.access import grant
 from api.arguments import Parser
+from api.negotiation import JSON, require_accepted
 from registry.idempotency import Idempotency
 from registry.operations.outcome import Outcome
 
 REPLAYED = "Idempotent-Replayed"
 
 
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "description": "The same key again brings the first answer and does nothing.",
+}
+"""How the header is described, for every route that heeds it."""
+
+
 class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest publishes no types
-    """A resource of the API."""
+    """A resource of the API.
+
+    Its routes answer in the media type ``answers``, and refuse a caller who takes no such; None
+    where they decide for themselves.
+    """
 
     ARGUMENTS_PARSER = Parser()
+
+    def __init__(self, *args: Any, answers: str | None = JSON, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if answers is not None:
+            self.before_request(lambda: require_accepted(answers))
 
 
 def idempotency(fingerprint: str) -> Idempotency | None:

@@ -12,7 +12,7 @@ from api.health import RELEASE
 from api.problems import CONTENT_TYPE
 from api.schemas import MetadataSchema, ProblemSchema
 
-blueprint = Blueprint("documents", __name__, description="The description of this API")
+blueprint = Blueprint("documents", __name__, description="This description", answers=None)
 
 _KEY = "hotswap-document"
 _BEARER = "bearer"

@@ -11,7 +11,7 @@ from api.sessions import db
 from registry.schema import HEAD
 from registry.tables import HistoryHeadRow
 
-blueprint = Blueprint("health", __name__, description="Health of the service")
+blueprint = Blueprint("health", __name__, description="Health of the service", answers=None)
 
 _STATUS = {"type": "object", "properties": {"status": {"type": "string"}}}
 _VERSION = {

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from flask import Flask, Response, current_app, g, request
 
@@ -16,10 +16,7 @@ from api.access import allows
 from api.blueprints import Blueprint
 from api.services import services
 
-if TYPE_CHECKING:
-    pass
-
-blueprint = Blueprint("metrics", __name__, description="Figures for Prometheus")
+blueprint = Blueprint("metrics", __name__, description="For Prometheus", answers="text/plain")
 
 _KEY = "hotswap-measures"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

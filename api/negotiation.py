@@ -24,6 +24,6 @@ def best_type(accept: str | None, offered: Sequence[str]) -> str:
     return best
 
 
-def require_json_accepted() -> None:
-    """For every route that answers JSON. Raises NotAcceptable."""
-    best_type(request.headers.get("Accept"), [JSON, "application/problem+json"])
+def require_accepted(media_type: str) -> None:
+    """Raises NotAcceptable where the present request's caller takes no ``media_type``."""
+    best_type(request.headers.get("Accept"), [media_type])

@@ -7,7 +7,7 @@ from typing import Any
 from flask import request
 
 from api.access import allows, grant
-from api.blueprints import Blueprint, idempotency, replay_header
+from api.blueprints import IDEMPOTENCY_KEY, Blueprint, idempotency, replay_header
 from api.schemas import MovedSchema, PromoteSchema, RollbackSchema
 from api.services import services
 from registry.operations.promote import UNCHECKED, Order, promote
@@ -20,6 +20,7 @@ blueprint = Blueprint("promotions", __name__, description="Moving aliases betwee
 @blueprint.route("/models/<name>/<version:version>/promote", methods=["POST"])
 @allows("promote")
 @blueprint.arguments(PromoteSchema, required=False)
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 @blueprint.response(200, MovedSchema)
 def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, int, dict[str, str]]:
     """Point an alias at this version, once it is loaded and has answered."""
@@ -30,6 +31,7 @@ def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, i
 @blueprint.route("/models/<name>/rollback", methods=["POST"])
 @allows("promote")
 @blueprint.arguments(RollbackSchema, required=False)
+@blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 @blueprint.response(200, MovedSchema)
 def post_rollback(body: dict[str, Any], name: str) -> tuple[View, int, dict[str, str]]:
     """Point an alias at the version before, or at an earlier one."""

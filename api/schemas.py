@@ -156,13 +156,6 @@ class MetadataSchema(StrictSchema):
     evaluation = _object()
 
 
-class UploadSchema(ma.Schema):
-    """multipart/form-data. Described here; the view reads it as it streams in."""
-
-    artifact = fields.Raw(required=True, metadata={"type": "string", "format": "binary"})
-    metadata = fields.Nested(MetadataSchema)
-
-
 class PromoteSchema(StrictSchema):
     alias = fields.String(load_default="production")
     expected_version = WholeNumber(

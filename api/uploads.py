@@ -11,7 +11,7 @@ from werkzeug.formparser import FormDataParser
 
 from api.access import allows, grant
 from api.arguments import load_metadata, parse_json
-from api.blueprints import Blueprint, idempotency, replay_header
+from api.blueprints import IDEMPOTENCY_KEY, Blueprint, idempotency, replay_header
 from api.schemas import MetadataSchema, VersionSchema
 from api.services import services
 from registry.blobs.store import StagedBlob
@@ -76,14 +76,7 @@ def discard_uploads(app: Flask) -> None:
 @allows("upload")
 @blueprint.response(201, VersionSchema, headers={"Location": {"schema": {"type": "string"}}})
 @blueprint.doc(
-    parameters=[
-        {
-            "in": "header",
-            "name": "Idempotency-Key",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
-            "description": "The same key again brings the first answer and makes nothing.",
-        }
-    ],
+    parameters=[IDEMPOTENCY_KEY],
     requestBody={
         "required": True,
         "content": {

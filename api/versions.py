@@ -1,9 +1,8 @@
-"""Versions of a model: reading, describing, archiving, and the artifact itself."""
+"""Versions of a model: reading, describing, archiving."""
 
 from typing import Any
 
-from flask import Response, jsonify, request, send_file
-from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from flask import Response, jsonify
 
 from api.access import allows, grant
 from api.blueprints import Blueprint
@@ -62,33 +61,3 @@ def get_evaluation(name: str, version: str) -> Response:
     """What its training kept for plots: baseline, residuals, confusion matrix, curves."""
     row = queries.find_version(db.session(), name, version)
     return jsonify(row.evaluation)
-
-
-@blueprint.route("/models/<name>/<version:version>/artifact", methods=["GET"])
-@allows("any")
-@blueprint.response(
-    200, {"type": "string", "format": "binary"}, content_type="application/octet-stream"
-)
-@blueprint.alt_response(206, description="The range that was asked for")
-@blueprint.alt_response(304, description="The caller has these bytes already")
-@blueprint.alt_response(416, description="No such range")
-def get_artifact(name: str, version: str) -> Response:
-    """The uploaded bytes, verified against their SHA-256, which is the ETag."""
-    row = queries.find_version(db.session(), name, version)
-    file = services().blobs.open(row.sha256)
-    response = send_file(
-        file,
-        mimetype="application/octet-stream",
-        as_attachment=True,
-        download_name=f"{row.model}-{row.number}.{row.format}",
-        conditional=False,
-        etag=row.sha256,
-        last_modified=row.created_at,
-    )
-    response.content_length = row.size
-    try:
-        response.make_conditional(request, accept_ranges=True, complete_length=row.size)
-    except RequestedRangeNotSatisfiable:
-        response.close()
-        raise
-    return response

@@ -11,14 +11,20 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from registry.errors import DatabaseBusy, DatabaseUnavailable, RegistryError, StorageFull
+from registry.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    RegistryError,
+    SchemaMismatch,
+    StorageFull,
+)
 
 BUSY_TIMEOUT_SECONDS = 5.0
 _WRITE = "hotswap_write"
 
 # SQLite's result codes, https://www.sqlite.org/rescode.html; extended codes keep them in the low
 # byte.
-_SQLITE_BUSY, _SQLITE_LOCKED, _SQLITE_FULL = 5, 6, 13
+_SQLITE_BUSY, _SQLITE_LOCKED, _SQLITE_FULL, _SQLITE_NOT_A_DATABASE = 5, 6, 13, 26
 _SQLITE_GONE = frozenset({8, 10, 14})  # READONLY, IOERR, CANTOPEN
 # PostgreSQL's, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRES_BUSY = frozenset({"40001", "40P01", "55P03", "57014"})
@@ -55,8 +61,15 @@ class Database:
     def __init__(self, url: str, *, busy_timeout: float = BUSY_TIMEOUT_SECONDS) -> None:
         self.url = _with_driver(make_url(url))
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite(self.url, busy_timeout) if self.is_sqlite else _postgres(self.url)
+        make = _sqlite if self.is_sqlite else _postgres
+        self.engine = make(self.url, busy_timeout)
         self._writing_engine = self.engine.execution_options(**{_WRITE: True})
+        # SQLite's readers see one state by themselves; PostgreSQL's must ask for it.
+        self._reading_engine = (
+            self.engine
+            if self.is_sqlite
+            else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -64,7 +77,7 @@ class Database:
 
         Raises DatabaseBusy or DatabaseUnavailable.
         """
-        with translated_errors(), Session(self.engine) as session:
+        with translated_errors(), Session(self._reading_engine) as session:
             yield session
 
     @contextmanager
@@ -103,6 +116,8 @@ def translated_errors() -> Iterator[None]:
 
 def as_registry_error(error: DBAPIError) -> RegistryError | None:
     """What ``error`` means for the caller; None where it is a fault of our own."""
+    if getattr(error.orig, "sqlite_errorcode", None) == _SQLITE_NOT_A_DATABASE:
+        return SchemaMismatch("The database file is no SQLite database; give the service its own.")
     if not isinstance(error, OperationalError):
         return None
     code = getattr(error.orig, "sqlite_errorcode", None)
@@ -141,8 +156,18 @@ def _with_driver(url: URL) -> URL:
     return url
 
 
-def _postgres(url: URL) -> Engine:
-    return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=5)
+def _postgres(url: URL, busy_timeout: float) -> Engine:
+    engine = create_engine(
+        url, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=busy_timeout
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        # PostgreSQL itself would wait for a lock for ever.
+        connection.execute(f"SET lock_timeout = {round(busy_timeout * 1000)}")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite(url: URL, busy_timeout: float) -> Engine:

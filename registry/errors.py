@@ -75,6 +75,9 @@ class RegistryError(Exception):
         self.detail = detail
         self.faults = tuple(faults)
 
+    def __str__(self) -> str:
+        return self.detail
+
 
 class Malformed(RegistryError):
     title = "Malformed request"

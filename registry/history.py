@@ -101,18 +101,12 @@ def verify(session: Session, anchor: Head | None = None) -> Head:
     ``anchor`` is not the one that it names.
     """
     last = Head(0, GENESIS)
-    for event in session.scalars(
-        select(EventRow).order_by(EventRow.seq).execution_options(yield_per=1000)
-    ):
-        if event.seq != last.seq + 1:
-            raise HistoryBroken(f"Event {last.seq + 1} is missing; the next is {event.seq}.")
-        if event.previous_hash != last.hash:
-            raise HistoryBroken(f"Event {event.seq} does not follow event {last.seq}.")
-        if event.hash != event_hash(event):
-            raise HistoryBroken(f"Event {event.seq} was changed after it was written.")
-        last = Head(event.seq, event.hash)
-        if anchor is not None and anchor.seq == last.seq and anchor != last:
-            raise HistoryBroken(f"Event {event.seq} is another one than the anchor names.")
+    every = select(EventRow).order_by(EventRow.seq).execution_options(yield_per=1000)
+    with session.scalars(every) as events:
+        for event in events:
+            last = _next(event, last)
+            if anchor is not None and anchor.seq == last.seq and anchor != last:
+                raise HistoryBroken(f"Event {event.seq} is another one than the anchor names.")
     head = session.execute(select(HistoryHeadRow)).scalar_one_or_none()
     if head is None or Head(head.seq, head.hash) != last:
         named = "nowhere" if head is None else f"at event {head.seq}"
@@ -120,6 +114,17 @@ def verify(session: Session, anchor: Head | None = None) -> Head:
     if anchor is not None and anchor.seq > last.seq:
         raise HistoryBroken(f"The history ends at event {last.seq}, before the anchor's.")
     return last
+
+
+def _next(event: EventRow, last: Head) -> Head:
+    """The head after ``event``. Raises HistoryBroken unless it follows ``last``."""
+    if event.seq != last.seq + 1:
+        raise HistoryBroken(f"Event {last.seq + 1} is missing; the next is {event.seq}.")
+    if event.previous_hash != last.hash:
+        raise HistoryBroken(f"Event {event.seq} does not follow event {last.seq}.")
+    if event.hash != event_hash(event):
+        raise HistoryBroken(f"Event {event.seq} was changed after it was written.")
+    return Head(event.seq, event.hash)
 
 
 def event_hash(event: EventRow) -> str:

@@ -40,7 +40,11 @@ class LocalBlobStore:
     def stage(self, limit: int) -> "LocalStagedBlob":
         with _storage_errors():
             incoming = _directory(self.root / "incoming")
-            return LocalStagedBlob(self, incoming / secrets.token_hex(16), limit)
+            while True:
+                blob = LocalStagedBlob(self, incoming / secrets.token_hex(16), limit)
+                if not blob.was_swept:
+                    return blob
+                blob.close()
 
     def open(self, digest: str) -> BinaryIO:
         path = self.path_of(digest)
@@ -78,7 +82,8 @@ class LocalBlobStore:
         return self.root / digest[:2] / digest
 
     def _put_aside(self, path: Path) -> None:
-        with _storage_errors():
+        # Another process that found the damage may have been faster.
+        with _storage_errors(), suppress(FileNotFoundError):
             damaged = _directory(self.root / "damaged")
             path.replace(damaged / f"{path.name}.{secrets.token_hex(4)}")
             _fsync_directory(damaged)
@@ -108,7 +113,8 @@ class LocalStagedBlob:
         return len(chunk)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        return self._file.seek(offset, whence)
+        with _storage_errors():  # what was written may still have to go to the disk
+            return self._file.seek(offset, whence)
 
     def tell(self) -> int:
         return self._file.tell()
@@ -126,8 +132,14 @@ class LocalStagedBlob:
 
     @property
     def path(self) -> Path:
-        self._file.flush()
+        with _storage_errors():
+            self._file.flush()
         return self._path
+
+    @property
+    def was_swept(self) -> bool:
+        """Whether a sweep came between the file's making and its lock."""
+        return os.fstat(self._file.fileno()).st_nlink == 0
 
     def keep(self) -> str:
         final = self._store.path_of(self.digest)

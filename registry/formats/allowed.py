@@ -9,7 +9,6 @@ ESTIMATORS = frozenset(
     {
         "registry.preprocessing.BandEncoder",
         "sklearn.compose._column_transformer.ColumnTransformer",
-        "sklearn.compose._column_transformer._RemainderColsList",
         "sklearn.compose._target.TransformedTargetRegressor",
         "sklearn.decomposition._pca.PCA",
         "sklearn.decomposition._truncated_svd.TruncatedSVD",

@@ -6,10 +6,12 @@ Needs joblib 1.6: before it, object arrays were unpickled past a restricted ``fi
 import bz2
 import io
 import lzma
+import pickle
 import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+import numpy as np
 from joblib.numpy_pickle import NumpyUnpickler
 
 from registry.errors import ArtifactRefused, shown
@@ -28,20 +30,81 @@ _PACKERS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
 """The compressions that joblib writes, by the bytes that a file of each begins with."""
 
 
+_UNWRITTEN = b"".join(
+    [
+        *(pickle.NEWOBJ_EX, pickle.INST, pickle.OBJ, pickle.PERSID, pickle.BINPERSID),
+        *(pickle.EXT1, pickle.EXT2, pickle.EXT4),
+    ]
+)
+"""Opcodes that make objects in ways that joblib has no need of."""
+
+
 class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publishes no types
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__("", file, ensure_native_byte_order=True)
+        self._trees: list[Any] = []
+
     def find_class(self, module: str, name: str) -> Any:
-        if f"{module}.{name}" not in PICKLE_GLOBALS:
+        if "." in name or f"{module}.{name}" not in PICKLE_GLOBALS:
             raise ArtifactRefused(
                 f"The artifact names the global {shown(f'{module}.{name}')}: not allowed."
             )
         return super().find_class(module, name)
+
+    def load_reduce(self) -> None:
+        self._refuse_a_call_of_ndarray(self.stack[-2])
+        super().load_reduce()
+        _check_dtype(self.stack[-1])
+
+    def load_newobj(self) -> None:
+        self._refuse_a_call_of_ndarray(self.stack[-2])
+        super().load_newobj()
+        _check_dtype(self.stack[-1])
+
+    def load_build(self) -> None:
+        target = self.stack[-2]
+        if type(target).__name__ == "Tree":
+            # scikit-learn copies a second state over the first without making room for it.
+            if any(target is built for built in self._trees):
+                raise ArtifactRefused("The artifact fills a tree twice.")
+            self._trees.append(target)
+        super().load_build()
+        _check_dtype(self.stack[-1])
+
+    def _refuse_a_call_of_ndarray(self, called: Any) -> None:
+        # As a name it says what to make; called, it lays an array over bytes, also one of pointers.
+        if called is np.ndarray:
+            raise ArtifactRefused("The artifact calls numpy.ndarray: not allowed.")
+
+    def _refuse_opcode(self) -> None:
+        raise ArtifactRefused("The artifact uses a pickle opcode that joblib does not write.")
+
+    dispatch = {
+        **NumpyUnpickler.dispatch,
+        pickle.REDUCE[0]: load_reduce,
+        pickle.NEWOBJ[0]: load_newobj,
+        pickle.BUILD[0]: load_build,
+        **dict.fromkeys(_UNWRITTEN, _refuse_opcode),
+    }
+
+
+def _check_dtype(value: Any) -> None:
+    """A dtype's state may deny that it holds pointers, or place a field outside of it."""
+    if not isinstance(value, np.dtype):
+        return
+    for field, offset, *_ in (value.fields or {}).values():
+        if field.kind == "O" or field.fields or offset + field.itemsize > value.itemsize:
+            raise ArtifactRefused("The artifact holds records of a kind that is not allowed.")
+    whole = value.base
+    if whole.kind == "O" and (whole.flags != np.dtype(object).flags or value.subdtype):
+        raise ArtifactRefused("The artifact holds a forged type of object arrays.")
 
 
 def read_joblib(file: BinaryIO) -> Any:
     """The object in a joblib file. Raises ArtifactRefused."""
     unpacked = _unpacked(file)
     try:
-        model = _RestrictedUnpickler("", unpacked, ensure_native_byte_order=True).load()
+        model = _RestrictedUnpickler(unpacked).load()
     except ArtifactRefused:
         raise
     except RecursionError as error:

@@ -19,18 +19,24 @@ _MAX_OBJECTS = 2_000_000
 def check_structure(model: Any) -> None:
     """Raises ArtifactRefused naming what is wrong with ``model``, or with a part of it."""
     from sklearn.base import BaseEstimator
+    from sklearn.ensemble._gb import BaseGradientBoosting
     from sklearn.tree._tree import Tree
 
     if not isinstance(model, BaseEstimator) or not hasattr(model, "predict"):
         raise ArtifactRefused(
             f"The artifact holds a {type(model).__name__}, not a scikit-learn model that predicts."
         )
+    boosted = []
     for part in _parts(model):
+        if isinstance(part, BaseGradientBoosting):
+            boosted.append(part)
         if isinstance(part, Tree):
             _check_tree(part)
         elif isinstance(part, BaseEstimator):
             _check_parameters(part)
             _check_widths(part)
+    for ensemble in boosted:
+        _check_boosting(ensemble)
 
 
 def _parts(model: Any) -> Iterator[Any]:
@@ -68,7 +74,9 @@ def _check_parameters(estimator: Any) -> None:
 
 def _check_widths(estimator: Any) -> None:
     """Ensembles hand their rows to the trees unchecked, so the trees must be of their width."""
-    members = np.asarray(getattr(estimator, "estimators_", []), dtype=object).ravel()
+    members = getattr(estimator, "estimators_", [])
+    # Not np.asarray: it would take a pipeline, or a forest, for the list of its own parts.
+    members = members.ravel().tolist() if isinstance(members, np.ndarray) else list(members)
     for member in (estimator, *members):
         tree = getattr(member, "tree_", None)
         if tree is not None and tree.n_features != estimator.n_features_in_:
@@ -76,6 +84,19 @@ def _check_widths(estimator: Any) -> None:
                 f"A tree of {type(estimator).__name__} looks at {tree.n_features} features, "
                 f"the model has {estimator.n_features_in_}."
             )
+
+
+def _check_boosting(ensemble: Any) -> None:
+    """Its trees add to one column each of what ``init_`` answers, and do not look where it ends."""
+    trees = getattr(ensemble, "estimators_", None)
+    if not isinstance(trees, np.ndarray) or trees.ndim != 2:
+        raise ArtifactRefused(f"{type(ensemble).__name__} is not fitted.")
+    start = ensemble._raw_predict_init(np.zeros((1, ensemble.n_features_in_), dtype=np.float32))
+    if start.dtype != np.float64 or start.shape != (1, trees.shape[1]):
+        raise ArtifactRefused(
+            f"{type(ensemble).__name__} has {trees.shape[1]} trees a round for answers of the "
+            f"shape {start.shape}."
+        )
 
 
 def _check_tree(tree: Any) -> None:

@@ -81,6 +81,9 @@ def _answer_once(model: Any, signature: Signature, batch: Any, *, given: bool) -
             "output are served."
         )
     classes = signature.output.classes
+    shares = answers.probabilities
+    if shares is not None and shares.shape != (batch.rows, len(classes or ())):
+        raise ArtifactRefused("The model gives probabilities of other classes than its own.")
     if classes is not None and not set(answers.values) <= set(classes):
         raise ArtifactRefused("The model answers labels that are not among its classes.")
 

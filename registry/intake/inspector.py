@@ -17,8 +17,11 @@ from registry.formats.reading import Format
 from registry.intake.wire import MAX_ANSWER, receive, send
 from registry.signature import Kind, Signature, Task
 
-_PATIENCE_SECONDS = 90
-"""Longer than the intake gives a child: it answers first if it is alive."""
+TIMEOUT_SECONDS = 60
+"""What the intake gives an artifact."""
+
+_PATIENCE_SECONDS = 30
+"""How much longer we wait for its answer: it answers first if it is alive."""
 
 
 class Inspection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,7 +47,8 @@ class Inspector:
     Safe to call from several threads; artifacts are inspected one after the other.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: int = TIMEOUT_SECONDS) -> None:
+        self._timeout = timeout
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
@@ -77,6 +81,8 @@ class Inspector:
             self._stop()
 
     def _ask(self, job: bytes) -> bytes:
+        if self._process is not None and self._process.poll() is not None:
+            self._stop()
         try:
             connection = self._connection or self._start()
             send(connection, job)
@@ -91,12 +97,15 @@ class Inspector:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
-        ours.settimeout(_PATIENCE_SECONDS)
+        ours.settimeout(self._timeout + _PATIENCE_SECONDS)
         # One thread for each numeric library: a forked child could not use the others anyway.
         threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-                [sys.executable, "-m", "registry.intake.zygote", str(theirs.fileno())],
+                [
+                    *(sys.executable, "-m", "registry.intake.zygote"),
+                    *(str(theirs.fileno()), str(self._timeout)),
+                ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -1,10 +1,10 @@
 """The intake process: has scikit-learn loaded, and forks a child for each artifact.
 
-Started as ``python -m registry.intake.zygote FD``. Jobs come over the socket FD as JSON, each
-answered by the bytes that its child wrote; end of the stream ends the process. Only a child ever
-opens an artifact, under limits on memory, processor time and files, and it is killed when it takes
-too long. Forking from a process that has imported everything makes an inspection cost
-milliseconds instead of seconds.
+Started as ``python -m registry.intake.zygote FD SECONDS``. Jobs come over the socket FD as JSON,
+each answered by the bytes that its child wrote; end of the stream ends the process. Only a child
+ever opens an artifact, under limits on memory, processor time and files, and it is killed when it
+takes more than SECONDS. Forking from a process that has imported everything makes an inspection
+cost milliseconds instead of seconds.
 """
 
 import importlib
@@ -23,7 +23,6 @@ from registry.errors import RegistryError
 from registry.intake.inspection import inspect
 from registry.intake.wire import MAX_ANSWER, receive, send
 
-TIMEOUT_SECONDS = 60
 MAX_MEMORY = 8 * 2**30
 _CHUNK = 2**16
 _PRELOADED = (
@@ -42,9 +41,10 @@ _PRELOADED = (
 
 def main() -> None:
     _import_everything()
-    with socket.socket(fileno=int(sys.argv[1])) as connection:
+    descriptor, timeout = map(int, sys.argv[1:])
+    with socket.socket(fileno=descriptor) as connection:
         while (job := receive(connection, MAX_ANSWER)) is not None:
-            send(connection, _in_child(json.loads(job)))
+            send(connection, _in_child(json.loads(job), timeout))
 
 
 def _import_everything() -> None:
@@ -52,20 +52,20 @@ def _import_everything() -> None:
         importlib.import_module(module)
 
 
-def _in_child(job: dict[str, Any]) -> bytes:
+def _in_child(job: dict[str, Any], timeout: int) -> bytes:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _answer(job, writing)
+        _answer(job, writing, timeout)
     os.close(writing)
     with os.fdopen(reading, "rb", buffering=0) as pipe:
-        answer = _read_until(pipe.fileno(), time.monotonic() + TIMEOUT_SECONDS)
+        answer = _read_until(pipe.fileno(), time.monotonic() + timeout)
     if answer is None:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     if answer is None:
-        return _said("ArtifactRefused", f"Its inspection took over {TIMEOUT_SECONDS} s.")
+        return _said("ArtifactRefused", f"Its inspection took over {timeout} s.")
     if not answer:
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         died = signal.Signals(number).name if number else "no answer"
@@ -73,10 +73,10 @@ def _in_child(job: dict[str, Any]) -> bytes:
     return answer
 
 
-def _answer(job: dict[str, Any], writing: int) -> None:
+def _answer(job: dict[str, Any], writing: int, timeout: int) -> None:
     """Inspect, write the answer, and never return."""
     try:
-        _limit_resources()
+        _limit_resources(timeout)
         try:
             result = {"inspection": inspect(Path(job["path"]), job["format"], job["declared"])}
             answer = json.dumps(result, allow_nan=False).encode()
@@ -92,10 +92,10 @@ def _answer(job: dict[str, Any], writing: int) -> None:
         os._exit(0)
 
 
-def _limit_resources() -> None:
+def _limit_resources(timeout: int) -> None:
     for kind, limit in (
         (resource.RLIMIT_AS, MAX_MEMORY),
-        (resource.RLIMIT_CPU, TIMEOUT_SECONDS),
+        (resource.RLIMIT_CPU, timeout),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 64),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from registry.database import Database
 from registry.errors import TokenRefused
 from registry.history import record
-from registry.tables import TokenRow, utc_now
+from registry.tables import HistoryHeadRow, TokenRow, utc_now
 from registry.tokens import is_live, looks_whole, new_token, token_digest
 
 _ACTOR = "hotswap"
@@ -27,12 +27,14 @@ def ensure_admin(database: Database, file: Path, configured: str = "") -> str | 
     Raises TokenRefused where ``configured`` is the value of a token that is out of use.
     """
     with database.write() as session:
+        # Several workers start at once: they take turns here, also on PostgreSQL.
+        session.execute(select(HistoryHeadRow).with_for_update())
         rows = session.scalars(select(TokenRow)).all()
         if configured:
             return _ensure_configured(session, rows, file, configured)
         if any("admin" in row.scopes for row in rows):
             return None
-        left = file.read_text().strip() if file.exists() else ""
+        left = file.read_text(errors="replace").strip() if file.exists() else ""
         value = left if looks_whole(left) else new_token()
         _write_private(file, value)
         _add(session, _GENERATED, value)
@@ -78,3 +80,8 @@ def _write_private(file: Path, value: str) -> None:
         stream.flush()
         os.fsync(descriptor)
     fresh.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -81,9 +81,10 @@ def register(
     inspection, signature = inspector.inspect(artifact.path, metadata.format, declared)
     artifact.keep()
     with database.write() as session:
+        # The model's lock first: who waits for it may find that its twin has answered meanwhile.
+        row, _ = insert_model(session, model, actor)
         if (answer := recall(session, idempotency)) is not None:
             return Outcome(answer, replayed=True)
-        row, _ = insert_model(session, model, actor)
         if row.archived_at is not None:
             raise ModelArchived(model)
         version = _version(row, artifact, metadata, inspection, signature)

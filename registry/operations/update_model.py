@@ -30,6 +30,6 @@ def update_model(
             row.tags = [kept.get(key) or ModelTagRow(key=key) for key in tags]
             for tag in row.tags:
                 tag.value = tags[tag.key]
-        if session.is_modified(row) or session.dirty or session.new or session.deleted:
+        if session.new or any(map(session.is_modified, session.dirty)):
             record(session, "model_updated", actor=actor, model=name)
         return model_view(row)

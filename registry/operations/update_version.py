@@ -32,6 +32,6 @@ def update_version(
             row.tags = [kept.get(key) or VersionTagRow(key=key) for key in tags]
             for tag in row.tags:
                 tag.value = tags[tag.key]
-        if session.is_modified(row) or session.dirty or session.new or session.deleted:
+        if session.new or any(map(session.is_modified, session.dirty)):
             record(session, "version_updated", actor=actor, model=model, to_version=row.number)
         return version_view(row)

@@ -119,5 +119,5 @@ def _is_ready(server: Server) -> bool:
         pytest.fail(f"the server ended:\n{server.log.read_text()}")
     try:
         return requests.get(f"{server.url}/readyz", timeout=2).status_code == 200
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False

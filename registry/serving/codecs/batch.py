@@ -1,7 +1,8 @@
 """The rows of one request as columns, and how a list of values becomes a checked column."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import isfinite, nan
 from typing import Any
 
@@ -56,7 +57,7 @@ def build_batch(
     for column, cells in zip(signature.inputs, values, strict=True):
         array = _column(column, cells)
         if array is None:
-            faults += _faults(column, cells, place)
+            faults += first_faults(_faults(column, cells, place))
         else:
             columns[column.name] = array
     if faults:
@@ -64,15 +65,21 @@ def build_batch(
     return Batch(columns, rows, single)
 
 
-def refuse(faults: Sequence[Fault]) -> InputRefused:
+def refuse(faults: Iterable[Fault]) -> InputRefused:
     """The refusal that names the first of ``faults``."""
-    count = len(faults)
-    more = "" if count <= MAX_FAULTS else f"; the first {MAX_FAULTS} are named"
-    what = "One value does" if count == 1 else f"{count} values do"
+    named = first_faults(faults)
+    what = "One value does" if len(named) == 1 else f"{len(named)} values do"
+    if len(named) > MAX_FAULTS:
+        what = f"More than {MAX_FAULTS} values do"
     return InputRefused(
-        f"{what} not fit the model's signature{more}. First, {faults[0].at}: {faults[0].message}.",
-        faults[:MAX_FAULTS],
+        f"{what} not fit the model's signature. First, {named[0].at}: {named[0].message}.",
+        named[:MAX_FAULTS],
     )
+
+
+def first_faults(faults: Iterable[Fault]) -> list[Fault]:
+    """As many as an answer names, and one more: a body can hold millions."""
+    return list(islice(faults, MAX_FAULTS + 1))
 
 
 def missing_columns(names: Sequence[str], at: Callable[[str], str] = str) -> InputRefused:
@@ -89,7 +96,7 @@ def _column(column: Column, cells: Sequence[Any]) -> NDArray[Any] | None:
         types.discard(type(None))
         cells = [nan if cell is None else cell for cell in cells]
     if column.type == "integer" and types == {float} | (types & {int}):
-        if not all(float(cell).is_integer() or cell != cell for cell in cells):  # noqa: PLR0124 - NaN is the one value unlike itself
+        if not all(isinstance(cell, int) or cell.is_integer() or cell != cell for cell in cells):  # noqa: PLR0124 - NaN is the one value unlike itself
             return None
     elif not types <= _PLAIN_TYPES[column.type]:
         return None
@@ -108,12 +115,10 @@ def _object_array(cells: Sequence[Any]) -> NDArray[np.object_]:
     return array
 
 
-def _faults(column: Column, cells: Sequence[Any], place: Place) -> list[Fault]:
-    return [
-        Fault(place(row, column), message)
-        for row, cell in enumerate(cells)
-        if (message := _message(column, cell)) is not None
-    ]
+def _faults(column: Column, cells: Sequence[Any], place: Place) -> Iterator[Fault]:
+    for row, cell in enumerate(cells):
+        if (message := _message(column, cell)) is not None:
+            yield Fault(place(row, column), message)
 
 
 def _message(column: Column, cell: Any) -> str | None:
@@ -141,4 +146,7 @@ def _described(cell: Any) -> str:
         return "true" if cell else "false"
     if isinstance(cell, list):
         return "a list"
-    return "an object" if isinstance(cell, dict) else repr(cell)
+    if isinstance(cell, dict):
+        return "an object"
+    text = repr(cell)
+    return text if len(text) <= 60 else f"{text[:59]}…"

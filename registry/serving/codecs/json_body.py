@@ -118,15 +118,15 @@ def _split(key: str, value: Any, signature: Signature) -> Batch:
         raise refuse([Fault(key, "an object with the lists 'columns' and 'data' is asked")])
     if not all(isinstance(name, str) for name in columns) or len(set(columns)) != len(columns):
         raise refuse([Fault(f"{key}.columns", "names that differ are asked")])
-    missing = [name for name in signature.names if name not in columns]
+    positions = {name: index for index, name in enumerate(columns)}
+    missing = [name for name in signature.names if name not in positions]
     if missing:
         raise missing_columns(missing, lambda name: f"{key}.columns.{name}")
     _each_is(f"{key}.data", data, list, "a row (a list)")
     _each_has_length(f"{key}.data", data, len(columns), "the columns named are")
-    positions = [columns.index(name) for name in signature.names]
-    cells = [[row[position] for row in data] for position in positions]
+    cells = [list(map(itemgetter(positions[name]), data)) for name in signature.names]
     return build_batch(
-        cells, signature, lambda row, column: f"{key}.data[{row}][{columns.index(column.name)}]"
+        cells, signature, lambda row, column: f"{key}.data[{row}][{positions[column.name]}]"
     )
 
 
@@ -160,11 +160,9 @@ def _list(key: str, value: Any) -> list[Any]:
 def _each_is(key: str, rows: Sequence[Any], kind: type, asked: str) -> None:
     if set(map(type, rows)) - {kind}:
         raise refuse(
-            [
-                Fault(f"{key}[{index}]", f"{asked} is asked, as in the rows beside it")
-                for index, row in enumerate(rows)
-                if not isinstance(row, kind)
-            ]
+            Fault(f"{key}[{index}]", f"{asked} is asked, as in the rows beside it")
+            for index, row in enumerate(rows)
+            if not isinstance(row, kind)
         )
 
 
@@ -178,12 +176,10 @@ def _missing_in_records(
     key: str, rows: Sequence[dict[str, Any]], signature: Signature
 ) -> InputRefused:
     return refuse(
-        [
-            Fault(f"{key}[{index}].{name}", "the column is missing")
-            for index, row in enumerate(rows)
-            for name in signature.names
-            if name not in row
-        ]
+        Fault(f"{key}[{index}].{name}", "the column is missing")
+        for index, row in enumerate(rows)
+        for name in signature.names
+        if name not in row
     )
 
 

@@ -41,7 +41,7 @@ def decode(content_type: str, body: bytes, signature: Signature, max_bytes: int)
     if codec is None:
         what = f"not {shown(content_type)}" if content_type else "none was sent"
         raise FormatUnsupported(f"Content-Type must be one of {', '.join(_CODECS)}; {what}.")
-    charset = parameters.lower().partition("charset=")[2].strip(" \"'")
+    charset = parameters.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
     if charset not in {"", "utf-8", "utf8", "us-ascii"}:
         raise FormatUnsupported(f"The charset must be utf-8, not {shown(charset)}.")
     return codec(body, signature, max_bytes // _BYTES_OF_SMALLEST_CELL)

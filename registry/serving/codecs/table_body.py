@@ -10,11 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import BodyMalformed, Fault, InputRefused, TooLarge
+from registry.serving.codecs.arrow_messages import unpacked_size
 from registry.serving.codecs.batch import MAX_FAULTS, Batch, missing_columns, refuse
 from registry.signature import Column, Signature
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_BYTES_A_CELL = 16
+"""What a cell of a compressed table may unpack to on average: a number is 8 bytes."""
 
 
 def decode_arrow(body: bytes, signature: Signature, max_cells: int) -> Batch:
@@ -26,6 +31,7 @@ def decode_arrow(body: bytes, signature: Signature, max_cells: int) -> Batch:
     import pyarrow as pa
 
     try:
+        _weigh(body, max_cells * _BYTES_A_CELL)
         with pa.ipc.open_stream(body) as reader:
             _check_names(reader.schema, signature)
             batches, rows = [], 0
@@ -46,16 +52,40 @@ def decode_parquet(body: bytes, signature: Signature, max_cells: int) -> Batch:
     import pyarrow as pa
     from pyarrow import parquet
 
-    strings = [column.name for column in signature.inputs if column.type == "string"]
+    source = pa.BufferReader(body)
     try:
+        schema = parquet.read_schema(source)
+        _check_names(schema, signature)
         # A text repeated a million times is a few bytes in Parquet; as a dictionary it stays so.
-        file = parquet.ParquetFile(pa.BufferReader(body), read_dictionary=strings)
-        _check_names(file.schema_arrow, signature)
+        texts = [name for name in signature.names if pa.types.is_string(schema.field(name).type)]
+        file = parquet.ParquetFile(source, read_dictionary=texts)
         _check_size(file.metadata.num_rows, len(signature.inputs), max_cells)
+        declared = sum(
+            file.metadata.row_group(index).total_byte_size
+            for index in range(file.metadata.num_row_groups)
+        )
+        _check_unpacked(declared, max_cells * _BYTES_A_CELL)
         table = file.read(columns=list(signature.names), use_threads=False)
+        table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise BodyMalformed(f"The body is no Parquet file: {_first_line(error)}") from error
     return _batch(table, signature)
+
+
+def _weigh(body: bytes, limit: int) -> None:
+    """Raises TooLarge where the stream unpacks to more than ``limit`` bytes."""
+    import pyarrow as pa
+
+    size = 0
+    for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(body)):
+        if message.body is not None:
+            size += unpacked_size(message.metadata.to_pybytes(), memoryview(message.body))
+        _check_unpacked(size, limit)
+
+
+def _check_unpacked(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLarge("The unpacked table", f"{limit} bytes", "HOTSWAP_MAX_PREDICT_MB")
 
 
 def _check_size(rows: int, columns: int, max_cells: int) -> None:

@@ -8,10 +8,11 @@ import csv
 import io
 import re
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 from urllib.parse import parse_qsl
 
-from registry.errors import BodyMalformed, Fault, InputRefused
+from registry.errors import BodyMalformed, Fault, InputRefused, shown
 from registry.serving.codecs.batch import Batch, Place, build_batch, missing_columns, refuse
 from registry.signature import Signature
 
@@ -29,19 +30,21 @@ def decode_csv(body: bytes, signature: Signature) -> Batch:
     if not rows:
         raise BodyMalformed("The body is empty: CSV with a header line is asked.")
     header = rows.pop(0)
-    for name in header:
-        if header.count(name) > 1:
+    positions: dict[str, int] = {}
+    for position, name in enumerate(header):
+        if positions.setdefault(name, position) != position:
             raise InputRefused(
-                f"The header names {name!r} twice.", [Fault("header", f"{name!r} is there twice")]
+                f"The header names {shown(name)} twice.",
+                [Fault("header", f"{shown(name)} is there twice")],
             )
-    missing = [name for name in signature.names if name not in header]
+    missing = [name for name in signature.names if name not in positions]
     if missing:
         raise missing_columns(missing, lambda name: f"header.{name}")
     for index, row in enumerate(rows):
         if len(row) != len(header):
             message = f"{len(row)} values, the header names {len(header)}"
             raise refuse([Fault(f"rows[{index}]", message)])
-    cells = [[row[header.index(name)] for row in rows] for name in signature.names]
+    cells = [list(map(itemgetter(positions[name]), rows)) for name in signature.names]
     return _build(cells, signature, lambda row, column: f"rows[{row}].{column.name}", single=False)
 
 

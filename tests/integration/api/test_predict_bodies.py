@@ -246,10 +246,6 @@ def test_a_content_type_may_be_written_as_people_do(predict, content_type):
     assert "prediction" in predict("plane", {"input": [1, 2]}, content_type=content_type)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="registry/serving/codecs/requests.py takes all that follows charset= for the charset",
-)
 def test_a_charset_may_be_followed_by_other_parameters(predict):
     content_type = "application/json; charset=utf-8; profile=x"
     assert "prediction" in predict("plane", {"input": [1, 2]}, content_type=content_type)

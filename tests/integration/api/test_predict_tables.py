@@ -246,11 +246,6 @@ def test_a_table_of_more_cells_than_text_could_hold_is_too_large(small, content_
     check_problem(send(small, body, content_type), 413, "too-large")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="registry/serving/codecs/table_body.py unpacks a compressed Arrow batch before it looks "
-    "at its size: 16 MB of body can ask for hundreds of GB",
-)
 def test_a_packed_table_is_weighed_before_it_is_unpacked(make_app, artifacts):
     service = make_app(max_predict_mb=1)
     service.admin.upload("m", artifacts["line-1"])

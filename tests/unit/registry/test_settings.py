@@ -39,7 +39,9 @@ def test_every_setting_is_read_from_its_variable():
     )
 
     default = Settings()
-    unread = [s.name for s in fields(Settings) if getattr(settings, s.name) == getattr(default, s.name)]
+    unread = [
+        s.name for s in fields(Settings) if getattr(settings, s.name) == getattr(default, s.name)
+    ]
     assert unread == []
     assert settings.log_level == "debug"
     assert settings.anonymous_predict is True
@@ -102,4 +104,4 @@ def test_the_client_s_settings():
 def test_every_setting_has_a_line_of_help():
     helps = [s.metadata["help"] for s in (*fields(Settings), *fields(ClientSettings))]
 
-    assert all(help.endswith(".") for help in helps)
+    assert all(line.endswith(".") for line in helps)

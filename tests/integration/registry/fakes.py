@@ -1,0 +1,40 @@
+"""Collaborators of our own making, where the real one is not what a test is about."""
+
+from registry.intake.inspector import Inspection
+from tests.factories import NUMBERS
+
+
+class QuickInspector:
+    """Finds every artifact to be a linear model of two numbers, without opening it."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def inspect(self, path, *_):
+        assert path.exists()
+        self.asked += 1
+        inspection = Inspection(
+            kind="linear",
+            task="regression",
+            params={"fit_intercept": True},
+            signature=NUMBERS.to_json(),
+            environment={"scikit-learn": "1.9"},
+        )
+        return inspection, NUMBERS
+
+
+class Preparer:
+    """Stands for the workers that load a version before an alias moves."""
+
+    def __init__(self, fails_with=None, meanwhile=None):
+        self.prepared = []
+        self._fails_with = fails_with
+        self._meanwhile = meanwhile
+
+    def __call__(self, version):
+        self.prepared.append(version.number)
+        if self._meanwhile is not None:
+            meanwhile, self._meanwhile = self._meanwhile, None
+            meanwhile()
+        if self._fails_with is not None:
+            raise self._fails_with

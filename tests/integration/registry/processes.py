@@ -1,0 +1,48 @@
+"""What tests run in processes of their own: each function opens the database afresh."""
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from registry.database import Database
+from registry.operations.ensure_admin import ensure_admin
+from registry.schema import upgrade
+from registry.tables import ModelRow
+
+_fresh = multiprocessing.get_context("spawn")
+
+
+def together(work: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """The results of ``work`` called with each of ``calls``, all at once, each in a process."""
+    with _fresh.Manager() as manager:
+        barrier = manager.Barrier(len(calls))
+        with _fresh.Pool(len(calls)) as pool:
+            return pool.starmap(work, [(barrier, *call) for call in calls])
+
+
+def bring_up_to_date(barrier: Any, url: str) -> bool:
+    database = Database(url)
+    barrier.wait(30)
+    try:
+        return upgrade(database)
+    finally:
+        database.dispose()
+
+
+def count_up(barrier: Any, url: str, model: str, times: int) -> None:
+    database = Database(url)
+    barrier.wait(30)
+    for _ in range(times):
+        with database.write() as session:
+            row = session.get(ModelRow, model, with_for_update=True)
+            row.generation = row.generation + 1
+    database.dispose()
+
+
+def make_admin(barrier: Any, url: str, file: Any, configured: str) -> str | None:
+    database = Database(url)
+    barrier.wait(30)
+    try:
+        return ensure_admin(database, file, configured)
+    finally:
+        database.dispose()

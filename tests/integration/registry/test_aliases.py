@@ -1,0 +1,396 @@
+"""Promotion and rollback; aliases that cannot dangle."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from registry.errors import (
+    AliasMalformed,
+    AliasNotFound,
+    ArtifactRefused,
+    ExpectedVersionConflict,
+    IdempotencyKeyReused,
+    ModelArchived,
+    ModelNotFound,
+    NothingToRollBackTo,
+    VersionHasAlias,
+    VersionNotFound,
+    VersionNotLoadable,
+    VersionNotReady,
+)
+from registry.history import verify
+from registry.idempotency import Idempotency
+from registry.operations.archive_model import archive_model
+from registry.operations.archive_version import archive_version
+from registry.operations.delete_alias import delete_alias
+from registry.operations.promote import Order, promote
+from registry.operations.rollback import rollback
+from registry.queries import Paging, alias_target, aliases_of, list_history
+from tests.factories import add_token, add_versions
+from tests.integration.registry.fakes import Preparer
+
+ANN = Order(actor="ann")
+
+
+@pytest.fixture
+def house(database):
+    """A model with four versions that are ready, an archived, a failed and a pending one."""
+    add_versions(database, "house", ["ready"] * 4 + ["archived", "failed", "pending"])
+    return database
+
+
+def go(database, number, order=ANN, prepare=None):
+    return promote(database, prepare or Preparer(), "house", str(number), order).view
+
+
+def back(database, to=None, order=ANN, prepare=None):
+    return rollback(database, prepare or Preparer(), "house", order, to).view
+
+
+def live(database, alias="production"):
+    with database.read() as session:
+        return alias_target(session, "house", alias)
+
+
+def events(database):
+    with database.read() as session:
+        verify(session)
+        return list_history(session, "house", Paging())["items"]
+
+
+def test_the_first_promotion_makes_the_alias(house):
+    assert go(house, 1) == {
+        "model": "house",
+        "alias": "production",
+        "version": 1,
+        "previous_version": None,
+        "generation": 1,
+        "gates": [],
+    }
+    assert live(house) == 1
+
+
+def test_a_promotion_is_prepared_moved_and_written_down(house):
+    go(house, 1)
+    prepare = Preparer()
+
+    answer = go(house, 2, Order(actor="ann", reason="better"), prepare)
+
+    assert (answer["version"], answer["previous_version"], answer["generation"]) == (2, 1, 2)
+    assert prepare.prepared == [2]
+    newest = events(house)[0]
+    assert (newest["type"], newest["actor"], newest["reason"]) == ("promoted", "ann", "better")
+    assert (newest["from_version"], newest["to_version"]) == (1, 2)
+
+
+def test_promoting_the_holder_adds_nothing(house):
+    go(house, 1)
+    before = events(house)
+
+    answer = go(house, 1)
+
+    assert (answer["previous_version"], answer["generation"]) == (1, 1)
+    assert events(house) == before
+
+
+def test_latest_and_another_alias_can_be_promoted(house):
+    assert go(house, "latest", Order(actor="ann", alias="candidate"))["version"] == 4
+    assert go(house, "candidate")["version"] == 4
+    with house.read() as session:
+        assert aliases_of(session, "house") == [
+            {"alias": "candidate", "version": 4},
+            {"alias": "production", "version": 4},
+        ]
+
+
+@pytest.mark.parametrize("number", [5, 6, 7])
+def test_a_version_that_is_not_ready_is_not_promoted(house, number):
+    prepare = Preparer()
+
+    with pytest.raises(VersionNotReady):
+        go(house, number, prepare=prepare)
+    assert prepare.prepared == []
+
+
+def test_what_is_not_there_is_not_promoted(house):
+    with pytest.raises(VersionNotFound):
+        go(house, 99)
+    with pytest.raises(VersionNotFound):
+        go(house, "blue")
+    with pytest.raises(ModelNotFound):
+        promote(house, Preparer(), "garden", "1", ANN)
+    with pytest.raises(AliasMalformed):
+        go(house, 1, Order(actor="ann", alias="latest"))
+    assert events(house) == []
+
+
+def test_a_version_that_cannot_be_loaded_changes_nothing(house):
+    go(house, 1)
+
+    with pytest.raises(VersionNotLoadable, match=r"cannot be loaded and warmed: it is ill\."):
+        go(house, 2, prepare=Preparer(fails_with=ArtifactRefused("it is ill.")))
+    assert live(house) == 1
+    assert len(events(house)) == 1
+
+
+def test_a_version_archived_while_it_was_prepared_is_not_promoted(house):
+    prepare = Preparer(meanwhile=lambda: archive_version(house, "house", "2", actor="eve"))
+
+    with pytest.raises(VersionNotReady):
+        go(house, 2, prepare=prepare)
+
+
+@pytest.mark.parametrize("expected", [2, None])
+def test_an_expectation_that_does_not_hold_is_a_conflict(house, expected):
+    go(house, 1)
+
+    with pytest.raises(ExpectedVersionConflict, match="points at version 1"):
+        go(house, 3, Order(actor="ann", expected_version=expected))
+    assert live(house) == 1
+
+
+def test_expecting_a_version_where_there_is_no_alias_is_a_conflict(house):
+    with pytest.raises(ExpectedVersionConflict, match="does not exist"):
+        go(house, 1, Order(actor="ann", expected_version=1))
+
+
+def test_expectations_that_hold_let_it_through(house):
+    go(house, 1, Order(actor="ann", expected_version=None))
+
+    assert go(house, 2, Order(actor="ann", expected_version=1))["version"] == 2
+
+
+def test_of_eight_that_expect_the_same_one_wins(house):
+    go(house, 1)
+
+    def attempt(number):
+        try:
+            return go(house, number, Order(actor="ann", expected_version=1))["version"]
+        except ExpectedVersionConflict:
+            return None
+
+    with ThreadPoolExecutor(8) as threads:
+        winners = [n for n in threads.map(attempt, [2, 3, 4] * 3) if n is not None]
+
+    # Who asks for what the winner made of it finds it done only under the old expectation.
+    assert winners == [live(house)]
+    assert len(events(house)) == 2
+
+
+def test_rollback_goes_back_along_the_trail_and_not_forth(house):
+    for number in (1, 2, 3):
+        go(house, number)
+
+    assert back(house)["version"] == 2
+    assert back(house)["version"] == 1
+    with pytest.raises(NothingToRollBackTo, match="no earlier version"):
+        back(house)
+    assert [event["type"] for event in events(house)][:2] == ["rolled_back", "rolled_back"]
+
+
+def test_a_promotion_after_a_rollback_lies_on_top(house):
+    go(house, 1)
+    go(house, 2)
+    back(house)
+    go(house, 3)
+
+    assert back(house)["version"] == 1
+
+
+def test_going_to_and_fro_is_remembered_as_it_happened(house):
+    for number in (1, 2, 1, 3):
+        go(house, number)
+
+    assert [back(house)["version"] for _ in range(3)] == [1, 2, 1]
+
+
+def test_rollback_to_a_version_takes_off_what_lies_above(house):
+    for number in (1, 2, 3, 4):
+        go(house, number)
+    prepare = Preparer()
+
+    assert back(house, to=2, prepare=prepare)["version"] == 2
+    assert prepare.prepared == [2]
+    assert back(house)["version"] == 1
+
+
+def test_rollback_to_a_version_that_was_never_live_is_refused(house):
+    go(house, 1)
+    go(house, 2, Order(actor="ann", alias="candidate"))
+
+    with pytest.raises(NothingToRollBackTo, match="never pointed at version 2"):
+        back(house, to=2)
+    with pytest.raises(VersionNotFound):
+        back(house, to=99)
+
+
+def test_rollback_to_the_present_version_adds_nothing(house):
+    go(house, 1)
+    before = events(house)
+
+    assert back(house, to=1)["version"] == 1
+    assert events(house) == before
+
+
+def test_rollback_to_an_archived_version_is_refused(house):
+    go(house, 1)
+    go(house, 2)
+    archive_version(house, "house", "1", actor="ann")
+
+    with pytest.raises(VersionNotReady):
+        back(house)
+    assert live(house) == 2
+
+
+def test_rollback_of_an_alias_that_is_not_there_is_refused(house):
+    with pytest.raises(AliasNotFound):
+        back(house)
+
+
+def test_rollback_when_somebody_moved_the_alias_meanwhile_is_refused(house):
+    for number in (1, 2, 3):
+        go(house, number)
+    prepare = Preparer(meanwhile=lambda: go(house, 4))
+
+    with pytest.raises(NothingToRollBackTo, match="moved by somebody else meanwhile"):
+        back(house, prepare=prepare)
+    assert live(house) == 4
+
+
+def test_rollback_that_cannot_be_loaded_changes_nothing(house):
+    go(house, 1)
+    go(house, 2)
+
+    with pytest.raises(VersionNotLoadable):
+        back(house, prepare=Preparer(fails_with=ArtifactRefused("it is ill.")))
+    assert live(house) == 2
+
+
+def test_rollback_honours_an_expectation(house):
+    go(house, 1)
+    go(house, 2)
+
+    with pytest.raises(ExpectedVersionConflict):
+        back(house, order=Order(actor="ann", expected_version=1))
+    assert back(house, order=Order(actor="ann", expected_version=2))["version"] == 1
+
+
+def test_deleting_the_alias_ends_its_trail_and_no_other_s(house):
+    candidate = Order(actor="ann", alias="candidate")
+    for number in (1, 2):
+        go(house, number)
+        go(house, number, candidate)
+    delete_alias(house, "house", "production", actor="ann")
+    go(house, 3)
+
+    with pytest.raises(NothingToRollBackTo):
+        back(house)
+    assert back(house, order=candidate)["version"] == 1
+
+
+def test_deleting_an_alias_is_written_down(house):
+    go(house, 1)
+
+    delete_alias(house, "house", "production", actor="bob")
+
+    newest = events(house)[0]
+    assert (newest["type"], newest["from_version"], newest["actor"]) == ("alias_deleted", 1, "bob")
+    with pytest.raises(AliasNotFound):
+        live(house)
+    with pytest.raises(AliasNotFound):
+        delete_alias(house, "house", "production", actor="bob")
+
+
+@pytest.mark.parametrize("act", [go, back], ids=["promote", "rollback"])
+def test_a_repeat_with_the_same_key_is_answered_and_not_done(house, act):
+    go(house, 1)
+    go(house, 2)
+    order = Order(actor="ann", idempotency=Idempotency(add_token(house), "k", "f"))
+    first = act(house, 1, order)
+    go(house, 3)
+
+    assert act(house, 1, order) == first
+    assert live(house) == 3
+
+
+def test_a_key_used_for_another_promotion_is_refused(house):
+    token = add_token(house)
+    go(house, 1, Order(actor="ann", idempotency=Idempotency(token, "k", "f")))
+
+    with pytest.raises(IdempotencyKeyReused):
+        go(house, 2, Order(actor="ann", idempotency=Idempotency(token, "k", "g")))
+    assert live(house) == 1
+
+
+def test_the_same_rollback_eight_times_at_once_goes_back_once(house):
+    for number in (1, 2, 3):
+        go(house, number)
+    order = Order(actor="ann", idempotency=Idempotency(add_token(house), "k", "f"))
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: back(house, order=order), range(8)))
+
+    assert answers == [answers[0]] * 8
+    assert live(house) == 2
+
+
+def test_a_live_version_is_not_archived(house):
+    go(house, 1)
+    go(house, 1, Order(actor="ann", alias="blue"))
+
+    with pytest.raises(VersionHasAlias, match=r"'blue', 'production'|'production', 'blue'"):
+        archive_version(house, "house", "1", actor="ann")
+
+
+def test_archiving_twice_is_written_down_once(house):
+    archive_version(house, "house", "1", actor="ann")
+    archive_version(house, "house", "1", actor="ann")
+
+    assert [event["type"] for event in events(house)] == ["archived"]
+
+
+def test_archiving_the_model_drops_its_aliases_and_ends_everything(house):
+    go(house, 1)
+
+    archive_model(house, "house", actor="ann")
+    archive_model(house, "house", actor="ann")
+
+    assert [event["type"] for event in events(house)] == ["model_archived", "promoted"]
+    assert events(house)[0]["details"] == {"aliases": {"production": 1}}
+    with house.read() as session:
+        assert aliases_of(session, "house") == []
+    with pytest.raises(VersionNotReady):
+        go(house, 1)
+    with pytest.raises(ModelArchived):
+        archive_and_promote(house)
+
+
+def archive_and_promote(database):
+    """The model is archived while its version, of a row that stayed ready, is being loaded."""
+    add_versions(database, "shed")
+    meanwhile = Preparer(meanwhile=lambda: archive_model(database, "shed", actor="eve"))
+    promote(database, meanwhile, "shed", "1", ANN)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM versions WHERE model = 'house' AND number = 1",
+        "UPDATE versions SET number = 9 WHERE model = 'house' AND number = 1",
+        "UPDATE aliases SET number = 99",
+        "UPDATE aliases SET model = 'garden'",
+        "INSERT INTO aliases (model, name, number) VALUES ('garden', 'blue', 3)",
+        "INSERT INTO aliases (model, name, number) VALUES ('nowhere', 'blue', 1)",
+        "DELETE FROM models WHERE name = 'house'",
+        "INSERT INTO aliases (model, name, number) VALUES ('house', 'production', 2)",
+    ],
+)
+def test_the_database_itself_lets_no_alias_dangle(house, statement):
+    go(house, 1)
+    add_versions(house, "garden", [])
+
+    with pytest.raises(IntegrityError), house.write() as session:
+        session.execute(text(statement))
+    assert live(house) == 1

@@ -1,0 +1,410 @@
+"""Reading artifacts: what is allowed comes back as it was, and nothing else runs."""
+
+import bz2
+import gzip
+import importlib
+import io
+import json
+import lzma
+import os
+import pickle
+import sys
+import zipfile
+import zlib
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+from sklearn.cluster import KMeans
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeRegressor
+
+from registry.errors import ArtifactRefused, FormatUnsupported
+from registry.formats.allowed import ESTIMATORS, PARTS, PICKLE_GLOBALS, SKOPS_TYPES
+from registry.formats.reading import format_of_filename, parse_format, read_model
+from tests.integration.registry.models import MODELS, X, Y, rows_for
+
+both = pytest.mark.parametrize("format_", ["skops", "joblib"])
+
+
+def written(model, format_):
+    file = io.BytesIO()
+    if format_ == "skops":
+        skops.io.dump(model, file)
+    else:
+        joblib.dump(model, file)
+    return file.getvalue()
+
+
+def read(content, format_="joblib"):
+    return read_model(io.BytesIO(content), format_)
+
+
+def refusal(content, format_="joblib"):
+    with pytest.raises(ArtifactRefused) as refused:
+        read(content, format_)
+    return refused.value.detail
+
+
+@pytest.mark.parametrize("name", sorted(ESTIMATORS | PARTS))
+def test_every_name_on_the_list_is_there_in_the_installed_release(name):
+    module, _, attribute = name.rpartition(".")
+
+    assert isinstance(getattr(importlib.import_module(module), attribute), type)
+
+
+def test_the_list_names_nothing_that_imports_or_runs():
+    for name in SKOPS_TYPES | PICKLE_GLOBALS:
+        assert name.startswith(("sklearn.", "numpy.", "builtins.", "registry.", "joblib."))
+        assert not name.startswith("builtins.") or name.partition(".")[2] in {
+            *("NoneType", "bool", "dict", "float", "int", "list", "slice", "str", "tuple")
+        }
+
+
+@both
+@pytest.mark.parametrize("name", list(MODELS))
+def test_a_model_comes_back_and_answers_the_same(name, format_):
+    model = MODELS[name]
+
+    again = read(written(model, format_), format_)
+
+    assert np.array_equal(again.predict(rows_for(model)), model.predict(rows_for(model)))
+    if hasattr(model, "predict_proba"):
+        shares = model.predict_proba(rows_for(model))
+        assert np.array_equal(again.predict_proba(rows_for(model)), shares)
+
+
+@pytest.mark.parametrize("compress", [("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
+def test_joblib_s_compressions_are_read(compress):
+    file = io.BytesIO()
+    joblib.dump(MODELS["forest"], file, compress=compress)
+
+    again = read(file.getvalue())
+
+    assert np.array_equal(again.predict(X), MODELS["forest"].predict(X))
+
+
+class Running:
+    """Pickles to a call of ``function``."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.fixture
+def canary(tmp_path):
+    """A file that stands only if something ran."""
+    file = tmp_path / "canary"
+    yield file
+    assert not file.exists()
+
+
+def calls(canary):
+    code = f"open({str(canary)!r}, 'w')"
+    return {
+        "system": Running(os.system, f"touch {canary}"),
+        "eval": Running(eval, code),
+        "exec": Running(exec, code),
+        "open": Running(open, str(canary), "w"),
+        "getattr": Running(getattr, 1, "real"),
+        "import": Running(importlib.import_module, "antigravity"),
+        "joblib": Running(joblib.load, str(canary)),
+    }
+
+
+@pytest.mark.parametrize("name", list(calls("")))
+@pytest.mark.parametrize("inside", ["alone", "in a model", "in an object array"])
+def test_a_pickle_that_calls_what_is_not_listed_is_refused_before_it_runs(name, inside, canary):
+    attack = calls(canary)[name]
+    if inside == "in a model":
+        model = LinearRegression().fit(X, Y)
+        model.coef_ = attack
+        content = written(model, "joblib")
+    elif inside == "in an object array":
+        content = written(np.array([attack, 1], dtype=object), "joblib")
+    else:
+        content = pickle.dumps(attack)
+
+    assert "names the global" in refusal(content)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("sklearn.tree._classes", "np.sys.modules"),
+        ("sklearn.pipeline", "Pipeline.__init__.__globals__"),
+        ("sklearn", "pipeline.Pipeline"),
+        ("numpy", "load"),
+        ("sklearn.externals", "anything"),
+    ],
+)
+def test_a_dotted_or_near_name_is_refused(module, name):
+    opcodes = pickle.PROTO + b"\x04"
+    for text in (module, name):
+        opcodes += pickle.SHORT_BINUNICODE + bytes([len(text)]) + text.encode()
+
+    assert "names the global" in refusal(opcodes + pickle.STACK_GLOBAL + pickle.STOP)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        Running(np.ndarray, (1,), np.dtype(object), b"\x01" * 8),
+        Running(np.ndarray, (1,), np.dtype([("a", "O")])),
+    ],
+)
+def test_an_array_laid_over_bytes_is_refused(attack):
+    """Its elements would be pointers that the file has chosen."""
+    assert refusal(pickle.dumps(attack)).endswith("not allowed.")
+
+
+class ForgedType:
+    """Pickles to a dtype whose state is of the file's making."""
+
+    def __init__(self, name, state):
+        self.name, self.state = name, state
+
+    def __reduce__(self):
+        return np.dtype, (self.name, False, True), self.state
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "said"),
+    [
+        ("V8", (3, "|", None, ("a",), {"a": (np.dtype("O"), 0)}, 8, 1, 0), "records of a kind"),
+        ("V8", (3, "|", None, ("a",), {"a": (np.dtype("f8"), 4096)}, 8, 1, 0), "records of a kind"),
+        ("O", (3, "|", None, None, None, -1, -1, 0), "forged type of object arrays"),
+    ],
+    ids=["objects denied", "field outside", "flags dropped"],
+)
+def test_a_forged_dtype_is_refused(name, state, said):
+    assert said in refusal(pickle.dumps(ForgedType(name, state)))
+
+
+def test_a_tree_that_is_filled_twice_is_refused():
+    tree = MODELS["tree"].tree_
+    function, arguments, state = tree.__reduce__()
+    larger = RandomForestRegressor(1).fit(X, Y).estimators_[0].tree_.__reduce__()[2]
+    file = io.BytesIO()
+    pickler = pickle._Pickler(file, protocol=4)
+    file.write(pickle.PROTO + b"\x04")
+    pickler.save_reduce(function, arguments, state)
+    pickler.save(larger)
+    file.write(pickle.BUILD + pickle.STOP)
+
+    assert "fills a tree twice" in refusal(file.getvalue())
+
+
+def test_bytes_after_the_pickle_are_refused():
+    content = written(MODELS["linear"], "joblib")
+
+    assert "goes on after" in refusal(content + b"x")
+    assert "goes on after" in refusal(content + content)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, bz2.compress, lzma.compress])
+def test_bytes_after_compressed_data_and_truncated_data_are_refused(pack):
+    packed = pack(written(MODELS["forest"], "joblib"))
+
+    assert read(packed).n_estimators == 5
+    refusal(packed + b"x")
+    refusal(packed + packed)
+    refusal(packed[:-5])
+    refusal(packed[: len(packed) // 2])
+    refusal(pack(written(MODELS["linear"], "joblib") + b"x"))
+
+
+@both
+@pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.9, 0.999])
+def test_a_truncated_artifact_is_refused(format_, share):
+    content = written(MODELS["shop-forest"], format_)
+
+    refusal(content[: int(len(content) * share)], format_)
+
+
+@both
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04", b"\x80\x04.", b"\x1f\x8b\x08"])
+def test_bytes_that_are_not_the_format_are_refused(format_, content):
+    refusal(content, format_)
+
+
+def test_one_format_is_not_taken_for_the_other():
+    refusal(written(MODELS["linear"], "skops"), "joblib")
+    refusal(written(MODELS["linear"], "joblib"), "skops")
+
+
+def with_schema(content, change):
+    """The skops file with its schema changed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
+        for entry in old.namelist():
+            data = old.read(entry)
+            if entry == "schema.json":
+                data = json.dumps(change(json.loads(data)))
+            new.writestr(entry, data)
+    return out.getvalue()
+
+
+def shout(rows):
+    return rows
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(CountVectorizer(input="filename"), LinearRegression()),
+        make_pipeline(FunctionTransformer(shout), LinearRegression()),
+        make_pipeline(FunctionTransformer(os.system), LinearRegression()),
+        make_pipeline(FunctionTransformer(np.exp), LinearRegression()),
+        make_pipeline(FunctionTransformer(str.upper), LinearRegression()),
+        KMeans(2),
+        object,
+        [1, 2],
+        "text",
+    ],
+    ids=lambda model: type(model).__name__,
+)
+@both
+def test_what_is_not_on_the_list_or_does_not_predict_is_refused(model, format_):
+    refusal(written(model, format_), format_)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("__loader__", "FunctionNode"),
+        ("__loader__", "MethodNode"),
+        ("__loader__", "OperatorFuncNode"),
+        ("__loader__", None),
+        ("__module__", "os"),
+        ("__class__", "Popen"),
+    ],
+)
+def test_a_skops_node_built_another_way_is_refused(key, value):
+    content = written(MODELS["linear"], "skops")
+
+    assert "not allowed" in refusal(
+        with_schema(content, lambda schema: {**schema, key: value}), "skops"
+    )
+
+
+@pytest.mark.parametrize("schema", [{}, [], None, 5, {"__class__": 1}, {"__loader__": "DictNode"}])
+def test_a_skops_schema_that_says_nothing_is_refused(schema):
+    refusal(with_schema(written(MODELS["linear"], "skops"), lambda _: schema), "skops")
+
+
+def test_a_cache_on_disk_is_refused(tmp_path):
+    model = Pipeline([("s", StandardScaler()), ("l", LinearRegression())]).fit(X, Y)
+    model.memory = str(tmp_path / "canary")
+
+    assert "memory=" in refusal(written(model, "joblib"))
+    assert "memory=" in refusal(written(model, "skops"), "skops")
+
+
+def spoilt(change, model=None):
+    """A tree, its state changed before it is written."""
+    tree = (model or MODELS["tree"]).tree_
+    function, arguments, state = tree.__reduce__()
+    state = {**state, "nodes": state["nodes"].copy(), "values": state["values"].copy()}
+    change(state["nodes"], state)
+    fresh = function(*arguments)
+    fresh.__setstate__(state)
+    return fresh
+
+
+def _set(field, node, value):
+    def change(nodes, _):
+        nodes[field][node] = value
+
+    return change
+
+
+def _value(_, state):
+    state["values"][0] = np.nan
+
+
+DAMAGE = {
+    "a cycle": _set("left_child", 0, 0),
+    "a longer cycle": _set("left_child", 1, 0),
+    "a child out of range": _set("right_child", 0, 10**6),
+    "a negative child": _set("left_child", 0, -5),
+    "one child": _set("left_child", 0, -1),
+    "a node with two parents": _set("right_child", 0, 1),
+    "a feature out of range": _set("feature", 0, 99),
+    "a negative feature": _set("feature", 0, -3),
+    "a threshold that is no number": _set("threshold", 0, np.nan),
+    "a value that is no number": _value,
+}
+
+
+@both
+@pytest.mark.parametrize("damage", list(DAMAGE))
+@pytest.mark.parametrize("where", ["alone", "in a forest", "in a pipeline"])
+def test_a_malformed_tree_is_refused_wherever_it_stands(damage, where, format_):
+    tree = DecisionTreeRegressor(max_depth=4).fit(X, Y)
+    tree.tree_ = spoilt(DAMAGE[damage])
+    model = tree
+    if where == "in a pipeline":
+        model = make_pipeline(StandardScaler(), LinearRegression()).fit(X, Y)
+        model.steps[1] = ("tree", tree)
+    elif where == "in a forest":
+        model = RandomForestRegressor(3, random_state=0).fit(X, Y)
+        model.estimators_[2] = tree
+
+    assert refusal(written(model, format_), format_).startswith("A tree")
+
+
+@both
+def test_a_tree_of_another_width_in_an_ensemble_is_refused(format_):
+    wide = DecisionTreeRegressor(max_depth=2).fit(np.hstack([X, X]), Y)
+    forest = RandomForestRegressor(3, random_state=0).fit(X, Y)
+    forest.estimators_[1] = wide
+    boosted = GradientBoostingRegressor(n_estimators=3).fit(X, Y)
+    boosted.estimators_[1, 0] = wide
+
+    assert "looks at 6 features" in refusal(written(forest, format_), format_)
+    assert "looks at 6 features" in refusal(written(boosted, format_), format_)
+
+
+@both
+def test_more_boosted_trees_a_round_than_answers_are_refused(format_):
+    """scikit-learn would write them beyond the end of the answers."""
+    boosted = GradientBoostingRegressor(n_estimators=3).fit(X, Y)
+    boosted.estimators_ = np.hstack([boosted.estimators_] * 3)
+
+    assert "3 trees a round" in refusal(written(boosted, format_), format_)
+
+
+def test_deep_nesting_is_refused():
+    depth = sys.getrecursionlimit() * 50
+    refusal(pickle.PROTO + b"\x04" + pickle.EMPTY_LIST * depth + pickle.APPEND * (depth - 1) + b".")
+    nested = "[" * depth + "]" * depth
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("schema.json", nested)
+    refusal(out.getvalue(), "skops")
+
+
+def test_the_format_is_said_or_taken_from_the_ending():
+    assert [format_of_filename(name) for name in ("m.skops", "M.JOBLIB")] == ["skops", "joblib"]
+    assert parse_format("skops") == "skops"
+
+
+@pytest.mark.parametrize("filename", ["model", "model.pkl", "model.onnx", "skops", ".skops.txt"])
+def test_an_ending_that_names_no_format_is_refused(filename):
+    with pytest.raises(FormatUnsupported):
+        format_of_filename(filename)
+
+
+@pytest.mark.parametrize("said", ["", "pickle", "SKOPS", "onnx"])
+def test_a_format_that_is_not_taken_is_refused(said):
+    with pytest.raises(FormatUnsupported):
+        parse_format(said)

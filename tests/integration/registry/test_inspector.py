@@ -1,0 +1,264 @@
+"""The intake process: what it reads from models, what it refuses, and how it survives."""
+
+import io
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+from sklearn.linear_model import LinearRegression
+from sklearn.tree import DecisionTreeClassifier
+
+from registry.errors import ArtifactRefused, MetadataRefused
+from registry.intake.inspector import Inspector
+from tests.integration.registry.models import LABELS, MODELS, X, Y
+
+
+@pytest.fixture(scope="module")
+def inspector():
+    inspector = Inspector()
+    yield inspector
+    inspector.close()
+
+
+@pytest.fixture
+def hasty():
+    """An inspector of its own that gives an artifact a second."""
+    inspector = Inspector(timeout=1)
+    yield inspector
+    inspector.close()
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    """Writes a model to a file."""
+
+    def artifact(model, format_="skops"):
+        content = io.BytesIO()
+        if format_ == "skops":
+            skops.io.dump(model, content)
+        else:
+            joblib.dump(model, content)
+        path = tmp_path / f"model.{format_}"
+        path.write_bytes(content.getvalue())
+        return path
+
+    return artifact
+
+
+def look(inspector, path, format_="skops", **declared):
+    return inspector.inspect(path, format_, declared)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "task"),
+    [
+        ("linear", "linear", "regression"),
+        ("ridge", "linear", "regression"),
+        ("target", "linear", "regression"),
+        ("logistic", "logistic", "classification"),
+        ("tree", "tree", "regression"),
+        ("tree-classes", "tree", "classification"),
+        ("forest", "forest", "regression"),
+        ("shop-forest", "forest", "classification"),
+        ("boosted", "other", "regression"),
+        ("sgd", "other", "classification"),
+    ],
+)
+def test_kind_and_task_are_read_from_the_model(inspector, artifact, name, kind, task):
+    inspection, signature = look(inspector, artifact(MODELS[name]))
+
+    assert (inspection.kind, inspection.task, signature.task) == (kind, task, task)
+    assert inspection.environment["scikit-learn"]
+
+
+def test_columns_types_nulls_and_classes_are_read_from_a_pipeline(inspector, artifact):
+    inspection, signature = look(inspector, artifact(MODELS["shop-forest"]))
+
+    columns = [(c.name, c.type, c.nullable) for c in signature.inputs]
+    assert columns == [
+        ("age", "number", False),
+        ("rate", "number", True),
+        ("city", "string", True),
+    ]
+    assert signature.output.classes == ("high", "low")
+    assert (inspection.params["n_estimators"], inspection.params["max_depth"]) == (5, None)
+
+
+def test_columns_without_names_are_numbered(inspector, artifact):
+    _, signature = look(inspector, artifact(MODELS["linear"], "joblib"), "joblib")
+
+    assert signature.names == ("x0", "x1", "x2")
+
+
+def test_a_declared_signature_completes_what_the_model_knows(inspector, artifact):
+    declared = {
+        "inputs": [{"name": n, "type": "integer"} for n in ("a", "b", "c")],
+        "output": {"name": "size", "type": "integer"},
+    }
+    _, signature = look(inspector, artifact(MODELS["tree-classes"]), signature=declared)
+
+    assert signature.names == ("a", "b", "c")
+    assert (signature.output.name, signature.output.classes) == ("size", (0, 1, 2))
+
+
+def says(names, output=None):
+    return {
+        "inputs": [{"name": name, "type": "number"} for name in names],
+        "output": {"name": "y", "type": "number", **(output or {})},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "at"),
+    [
+        ("linear", {"signature": says("ab")}, "signature.inputs"),
+        ("linear", {"signature": says("abc", {"type": "string"})}, "signature.output.type"),
+        ("linear", {"signature": says("abc", {"classes": [1]})}, "signature.output.classes"),
+        ("linear", {"signature": {"inputs": []}}, "signature.inputs"),
+        ("linear", {"kind": "forest"}, "kind"),
+        ("logistic", {"kind": "linear"}, "kind"),
+        ("tree-classes", {"signature": says("abc")}, "signature.output.type"),
+        (
+            "tree-classes",
+            {"signature": says("abc", {"type": "integer", "classes": [0, 1]})},
+            "signature.output.classes",
+        ),
+        ("shop-linear", {"signature": says(["rate", "age", "city"])}, "signature.inputs[0].name"),
+        ("linear", {"input_example": {"x0": 1, "x1": "one", "x2": 2}}, "input_example.x1"),
+        ("linear", {"input_example": {"x0": 1}}, "input_example.x1"),
+    ],
+)
+def test_what_is_claimed_must_agree_with_the_model(inspector, artifact, name, declared, at):
+    with pytest.raises(MetadataRefused) as refused:
+        look(inspector, artifact(MODELS[name]), **declared)
+
+    assert at in [fault.at for fault in refused.value.faults]
+
+
+def test_two_outputs_are_refused(inspector, artifact):
+    two = LinearRegression().fit(X, np.column_stack([Y, Y]))
+    classes = DecisionTreeClassifier().fit(X, np.column_stack([LABELS, LABELS]))
+
+    with pytest.raises(ArtifactRefused, match="one output"):
+        look(inspector, artifact(two))
+    with pytest.raises(ArtifactRefused, match="several outputs"):
+        look(inspector, artifact(classes))
+
+
+@pytest.mark.parametrize("model", [LinearRegression(), DecisionTreeClassifier()], ids=str)
+def test_a_model_that_is_not_fitted_is_refused(inspector, artifact, model):
+    with pytest.raises(ArtifactRefused):
+        look(inspector, artifact(model))
+
+
+def test_a_model_that_cannot_answer_its_own_example_is_refused(inspector, artifact):
+    declared = {
+        "inputs": [{"name": f"x{i}", "type": "string"} for i in range(3)],
+        "output": {"name": "y", "type": "number"},
+    }
+    with pytest.raises(ArtifactRefused, match="cannot answer"):
+        look(inspector, artifact(MODELS["linear"]), signature=declared)
+
+
+def test_probabilities_of_other_classes_than_the_model_s_are_refused(inspector, artifact):
+    model = DecisionTreeClassifier().fit(X, LABELS)
+    model.classes_ = np.array(["high", "low", "medium"])
+
+    with pytest.raises(ArtifactRefused):
+        look(inspector, artifact(model))
+
+
+def test_what_is_not_allowed_is_refused_with_the_reason(inspector, artifact):
+    class Canary:
+        def __reduce__(self):
+            return os.system, ("true",)
+
+    with pytest.raises(ArtifactRefused, match=r"posix\.system"):
+        look(inspector, artifact(Canary(), "joblib"), "joblib")
+
+
+def test_eight_at_once_are_inspected_one_after_the_other(inspector, artifact):
+    path = artifact(MODELS["linear"])
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: look(inspector, path)[1], range(8)))
+
+    assert found == [found[0]] * 8
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """A file that never begins: whoever opens it hangs."""
+    path = tmp_path / "endless.skops"
+    os.mkfifo(path)
+    return path
+
+
+def test_an_inspection_that_hangs_is_ended_and_the_next_one_works(hasty, endless, artifact):
+    with pytest.raises(ArtifactRefused, match=r"took over 1 s\."):
+        look(hasty, endless)
+
+    assert look(hasty, artifact(MODELS["linear"]))[0].kind == "linear"
+
+
+def children(pid):
+    return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
+def intake_processes():
+    """The intake processes of this process."""
+    return [
+        pid
+        for pid in children(os.getpid())
+        if b"registry.intake.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+def test_an_inspection_that_crashes_is_refused_and_the_next_one_works(endless, artifact):
+    inspector = Inspector()
+    others = set(intake_processes())
+
+    def crash():
+        (zygote,) = wait_for(lambda: set(intake_processes()) - others)
+        (child,) = wait_for(lambda: children(zygote))
+        os.kill(child, signal.SIGSEGV)
+
+    killer = threading.Thread(target=crash)
+    killer.start()
+    try:
+        with pytest.raises(ArtifactRefused, match=r"without a result \(SIGSEGV\)"):
+            look(inspector, endless)
+        assert look(inspector, artifact(MODELS["linear"]))[0].kind == "linear"
+    finally:
+        killer.join()
+        inspector.close()
+
+
+def test_the_intake_process_killed_between_uploads_is_replaced(artifact):
+    inspector = Inspector()
+    others = set(intake_processes())
+    path = artifact(MODELS["linear"])
+    look(inspector, path)
+    (zygote,) = set(intake_processes()) - others
+
+    os.kill(zygote, signal.SIGKILL)
+    wait_for(lambda: Path(f"/proc/{zygote}/stat").read_text().split()[2] == "Z")
+
+    assert look(inspector, path)[0].kind == "linear"
+    inspector.close()
+    assert set(intake_processes()) == others

@@ -1,0 +1,111 @@
+"""Making models, changing what may change, and finding them again."""
+
+import pytest
+
+from registry.errors import ModelArchived, NameTaken, ParameterMalformed
+from registry.operations.archive_model import archive_model
+from registry.operations.create_model import create_model
+from registry.operations.update_model import update_model
+from registry.operations.update_version import update_version
+from registry.queries import Paging, find_usable_version, list_history, list_models, list_versions
+from registry.tables import AliasRow, MetricRow
+from registry.tokens import Grant
+from tests.factories import add_versions
+
+EVERYTHING = Grant(1, "ann", frozenset({"admin"}), None)
+
+
+def types(database, model="house"):
+    with database.read() as session:
+        return [event["type"] for event in list_history(session, model, Paging())["items"]]
+
+
+def test_a_model_is_made_once_whatever_the_case(database):
+    view = create_model(database, "house", actor="ann", description="d", tags={"b": "2", "a": "1"})
+
+    assert (view["name"], view["tags"], view["last_version"]) == (
+        "house",
+        {"a": "1", "b": "2"},
+        None,
+    )
+    for name in ("house", "HOUSE"):
+        with pytest.raises(NameTaken, match="'house'"):
+            create_model(database, name, actor="bob")
+
+
+@pytest.mark.parametrize("what", ["model", "version"])
+def test_an_update_replaces_what_is_given_and_leaves_the_rest(database, what):
+    add_versions(database, "house")
+
+    def update(**changes):
+        if what == "model":
+            return update_model(database, "house", actor="ann", **changes)
+        return update_version(database, "house", "1", actor="ann", **changes)
+
+    update(description="d", tags={"a": "1", "b": "2"})
+    view = update(tags={"b": "3", "c": "4"})
+
+    assert (view["description"], view["tags"]) == ("d", {"b": "3", "c": "4"})
+    assert types(database) == [f"{what}_updated"] * 2
+    update(tags={"c": "4", "b": "3"}, description="d")
+    update()
+    assert types(database) == [f"{what}_updated"] * 2
+    assert update(tags={})["tags"] == {}
+    assert types(database) == [f"{what}_updated"] * 3
+
+
+def test_an_archived_model_does_not_change(database):
+    add_versions(database, "house")
+    archive_model(database, "house", actor="ann")
+
+    with pytest.raises(ModelArchived):
+        update_model(database, "house", actor="ann", description="d")
+
+
+def test_models_are_found_by_name_and_tag_page_by_page(database):
+    for name in ("b_1", "B-2", "bx1", "zoo"):
+        create_model(database, name, actor="ann", tags={"team": name[0].lower()})
+
+    def names(**asked):
+        with database.read() as session:
+            page = list_models(session, EVERYTHING, asked.pop("paging", Paging()), **asked)
+        return [view["name"] for view in page["items"]], page["total"]
+
+    assert names() == (["B-2", "b_1", "bx1", "zoo"], 4)
+    assert names(text="B_1") == (["b_1"], 1)
+    assert names(text="%") == ([], 0)
+    assert names(tag="team:z") == (["zoo"], 1)
+    assert names(paging=Paging(2, 3)) == (["zoo"], 4)
+    assert names(paging=Paging(9, 3)) == ([], 4)
+
+
+def test_versions_are_sorted_by_a_metric_with_those_without_it_last(database):
+    add_versions(database, "house", ["ready", "ready", "failed", "ready"])
+    with database.write() as session:
+        for number, value in ((1, 5.0), (2, 3.0), (4, 4.0)):
+            session.add(MetricRow(model="house", number=number, name="rmse", value=value))
+
+    def numbers(**asked):
+        with database.read() as session:
+            page = list_versions(session, "house", Paging(), **asked)
+        return [view["version"] for view in page["items"]]
+
+    assert numbers() == [4, 3, 2, 1]
+    assert numbers(sort="metrics.rmse") == [2, 4, 1, 3]
+    assert numbers(sort="-metrics.rmse") == [1, 4, 2, 3]
+    assert numbers(sort="version") == [1, 2, 3, 4]
+    assert numbers(status="failed") == [3]
+    for sort in ("", "metrics.", "name", "--version"):
+        if sort:
+            with pytest.raises(ParameterMalformed):
+                numbers(sort=sort)
+
+
+def test_latest_is_the_highest_that_is_ready(database):
+    add_versions(database, "house", ["ready", "ready", "failed", "archived"])
+    with database.write() as session:
+        session.add(AliasRow(model="house", name="blue", number=1))
+
+    with database.read() as session:
+        assert find_usable_version(session, "house", "latest").number == 2
+        assert find_usable_version(session, "house", "blue").number == 1

@@ -1,0 +1,124 @@
+"""Migrations build the tables of ``registry.tables``, on both databases, once."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+import migrations
+from registry.database import Database
+from registry.errors import DatabaseUnavailable, SchemaMismatch
+from registry.schema import HEAD, current_revision, upgrade
+from registry.tables import Base
+from tests.integration.registry.processes import bring_up_to_date, together
+
+
+@pytest.fixture
+def empty(empty_url):
+    database = Database(empty_url)
+    yield database
+    database.dispose()
+
+
+def test_migrations_build_exactly_the_tables(database):
+    with database.read() as session:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrations_build_what_comparing_does_not_see(database, empty):
+    """Check constraints and the names of keys, held against what the tables would make."""
+    Base.metadata.create_all(empty.engine)
+    migrated, made = inspect(database.engine), inspect(empty.engine)
+
+    for name in Base.metadata.tables:
+        assert migrated.get_check_constraints(name) == made.get_check_constraints(name)
+        assert migrated.get_pk_constraint(name) == made.get_pk_constraint(name)
+        assert sorted(map(str, migrated.get_foreign_keys(name))) == sorted(
+            map(str, made.get_foreign_keys(name))
+        )
+
+
+def test_the_newest_script_is_the_release_s(database):
+    scripts = sorted((Path(migrations.__file__).parent / "versions").glob("[0-9]*.py"))
+
+    with database.read() as session:
+        assert current_revision(session.connection()) == HEAD
+    assert scripts[-1].name.startswith(f"{HEAD}_")
+
+
+def test_an_empty_database_is_brought_up_once(empty):
+    assert upgrade(empty) is True
+    assert upgrade(empty) is False
+
+
+def test_threads_at_once_migrate_once(empty):
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(upgrade, [empty] * 8)) == [False] * 7 + [True]
+
+
+def test_processes_at_once_migrate_once(empty_url):
+    assert sorted(together(bring_up_to_date, [(empty_url,)] * 3)) == [False, False, True]
+
+
+def test_a_database_of_a_later_release_is_refused_and_left_alone(database):
+    with database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(SchemaMismatch, match="9999"):
+        upgrade(database)
+
+    with database.read() as session:
+        assert current_revision(session.connection()) == "9999"
+
+
+def test_a_database_of_somebody_else_is_refused_and_left_alone(empty):
+    with empty.write() as session:
+        session.execute(text("CREATE TABLE invoices (id INTEGER)"))
+
+    with pytest.raises(SchemaMismatch, match="did not make"):
+        upgrade(empty)
+
+    assert inspect(empty.engine).get_table_names() == ["invoices"]
+
+
+def test_a_migration_that_fails_leaves_nothing(empty):
+    """A view that stands in the way of the last table, so that all before it are undone."""
+    with empty.write() as session:
+        session.execute(text("CREATE VIEW version_tags AS SELECT 1 AS x"))
+
+    with pytest.raises(Exception, match="version_tags"):
+        upgrade(empty)
+
+    assert inspect(empty.engine).get_table_names() == []
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    file = tmp_path / "registry.db"
+    file.write_bytes(b"this is a letter to a friend" * 100)
+    database = Database(f"sqlite:///{file}")
+
+    with pytest.raises(SchemaMismatch, match="no SQLite database"):
+        upgrade(database)
+    database.dispose()
+    assert file.read_bytes().startswith(b"this is a letter")
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'nowhere' / 'registry.db'}")
+
+    with pytest.raises(DatabaseUnavailable):
+        upgrade(database)
+
+
+def test_the_history_begins_empty(sqlite_url):
+    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
+        assert list(connection.execute("SELECT id, seq, hash FROM history_head")) == [
+            (1, 0, "0" * 64)
+        ]
+    connection.close()

@@ -1,0 +1,163 @@
+"""Tokens in the database, and the admin token of the first start."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from registry.errors import TokenNotFound, TokenRefused, Unauthenticated
+from registry.operations.create_token import create_token
+from registry.operations.ensure_admin import ensure_admin
+from registry.operations.revoke_token import revoke_token
+from registry.queries import Paging, list_models, list_tokens
+from registry.tables import TokenRow, utc_now
+from registry.tokens import Grant, authenticate, new_token
+from tests.factories import add_token, add_versions
+from tests.integration.registry.processes import make_admin, together
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "data" / "admin.token"
+
+
+def who(database, token):
+    with database.read() as session:
+        return authenticate(session, token)
+
+
+def test_a_token_that_was_made_is_recognised_and_its_value_is_nowhere(database):
+    made = create_token(database, "ci", ["upload", "predict"], actor="ann", models=["house*"])
+
+    grant = who(database, made["token"])
+    assert (grant.name, grant.scopes, grant.models) == (
+        "ci",
+        frozenset({"upload", "predict"}),
+        ("house*",),
+    )
+    with database.read() as session:
+        listed = list_tokens(session, Paging())["items"]
+        rows = session.scalars(select(TokenRow)).all()
+        assert made["token"] not in str([vars(row) for row in rows])
+    assert listed == [{k: v for k, v in made.items() if k != "token"}]
+
+
+@pytest.mark.parametrize(
+    "token", ["", "hsw_", "hsw_wrong", "hsw_" + "a" * 51, "hsw_\udcff", "é" * 99]
+)
+def test_a_token_that_is_not_known_is_nobody(database, token):
+    add_token(database)
+
+    with pytest.raises(Unauthenticated):
+        who(database, token)
+
+
+def test_a_revoked_and_an_expired_token_are_nobody_s(database):
+    made = create_token(database, "ci", ["predict"], actor="ann")
+    add_token(database, "hsw_old", expires_at=utc_now() - timedelta(seconds=1))
+    revoke_token(database, made["id"], actor="ann")
+    revoke_token(database, made["id"], actor="ann")
+
+    for token in (made["token"], "hsw_old"):
+        with pytest.raises(Unauthenticated):
+            who(database, token)
+    with pytest.raises(TokenNotFound):
+        revoke_token(database, 99, actor="ann")
+
+
+@pytest.mark.parametrize(
+    ("asked", "at"),
+    [
+        ({"scopes": []}, "scopes"),
+        ({"scopes": ["root"]}, "scopes"),
+        ({"scopes": ["predict"], "models": []}, "models"),
+        ({"scopes": ["predict"], "models": ["a", "[a-z]"]}, "models[1]"),
+        ({"scopes": ["predict"], "models": ["a/b"]}, "models[0]"),
+        ({"scopes": ["predict"], "expires_at": utc_now() - timedelta(1)}, "expires_at"),
+    ],
+)
+def test_a_token_that_would_allow_nothing_or_nonsense_is_refused(sqlite_database, asked, at):
+    with pytest.raises(TokenRefused) as refused:
+        create_token(sqlite_database, "ci", actor="ann", **asked)
+
+    assert [fault.at for fault in refused.value.faults] == [at]
+
+
+def test_a_list_holds_the_models_that_the_token_covers(database):
+    names = ["house", "House-2", "a_b", "aXb", "garden"]
+    for name in names:
+        add_versions(database, name, [])
+
+    for patterns in (("house*",), ("a_b",), ("a?b",), ("*d*", "HOUSE"), ("none",), None):
+        grant = Grant(1, "ci", frozenset({"predict"}), patterns)
+        with database.read() as session:
+            page = list_models(session, grant, Paging())
+        assert {view["name"] for view in page["items"]} == set(filter(grant.covers, names))
+        assert page["total"] == len(page["items"])
+
+
+def test_the_first_start_makes_one_admin_token(database, file):
+    token = ensure_admin(database, file)
+
+    assert who(database, token).has_scope("admin")
+    assert file.read_text() == f"{token}\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in file.parent.iterdir()] == ["admin.token"]
+    assert ensure_admin(database, file) is None
+
+
+def test_a_crash_between_the_file_and_the_row_loses_nothing(database, file):
+    left = new_token()
+    file.parent.mkdir()
+    file.write_text(f"{left}\n")
+
+    assert ensure_admin(database, file) == left
+    assert who(database, left).has_scope("admin")
+
+
+@pytest.mark.parametrize("left", [b"", b"hsw_half", b"\xff\xfe\x00", "hsw_ééééééééé".encode()])
+def test_a_file_that_holds_no_whole_token_is_written_anew(database, file, left):
+    file.parent.mkdir()
+    file.write_bytes(left)
+
+    token = ensure_admin(database, file)
+
+    assert who(database, token).has_scope("admin")
+    assert file.read_text() == f"{token}\n"
+
+
+def test_a_configured_value_is_the_admin_s(database, file):
+    assert ensure_admin(database, file, "chosen by the operator") == "chosen by the operator"
+    assert ensure_admin(database, file, "chosen by the operator") is None
+    assert who(database, "chosen by the operator").has_scope("admin")
+
+
+def test_a_new_configured_value_takes_the_place_of_the_old(database, file):
+    ensure_admin(database, file, "old")
+
+    assert ensure_admin(database, file, "new") == "new"
+
+    assert who(database, "new").has_scope("admin")
+    assert file.read_text() == "new\n"
+    with pytest.raises(Unauthenticated):
+        who(database, "old")
+    with pytest.raises(TokenRefused, match="HOTSWAP_ADMIN_TOKEN"):
+        ensure_admin(database, file, "old")
+    assert who(database, "new").has_scope("admin")
+
+
+def test_a_configured_value_that_an_ordinary_token_has_is_refused(database, file):
+    add_token(database, "hsw_x", scopes=["predict"])
+
+    with pytest.raises(TokenRefused, match="lacks"):
+        ensure_admin(database, file, "hsw_x")
+
+
+@pytest.mark.parametrize("configured", ["", "chosen"])
+def test_workers_that_start_at_once_make_one_token(database, database_url, file, configured):
+    made = together(make_admin, [(database_url, file, configured)] * 4)
+
+    (token,) = [value for value in made if value is not None]
+    assert file.read_text() == f"{token}\n"
+    with database.read() as session:
+        assert len(session.scalars(select(TokenRow)).all()) == 1

@@ -1,0 +1,128 @@
+"""The pool loads a version once and drops what was least used."""
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from registry.errors import BlobMissing
+from registry.serving.pool import Pool
+from registry.serving.predictor import Answers
+from tests.factories import NUMBERS, served
+
+
+class Constant:
+    """Answers every row with its number; counts how often it was asked."""
+
+    signature = NUMBERS
+    has_probabilities = False
+
+    def __init__(self, number):
+        self.number = number
+        self.asked = 0
+
+    def predict(self, batch, **_):
+        self.asked += 1
+        return Answers([self.number] * batch.rows)
+
+
+class Shelf:
+    """A loader that counts, and that can be made to wait or to fail."""
+
+    def __init__(self):
+        self.loads = Counter()
+        self.missing = set()
+        self.gate = threading.Event()
+        self.gate.set()
+        self._lock = threading.Lock()
+
+    def __call__(self, version):
+        with self._lock:
+            self.loads[version.number] += 1
+        assert self.gate.wait(10)
+        if version.number in self.missing:
+            raise BlobMissing(version.sha256)
+        return Constant(version.number)
+
+
+def test_a_hundred_threads_load_a_cold_version_once():
+    shelf = Shelf()
+    pool = Pool(shelf, limit=1000)
+    shelf.gate.clear()
+    together = threading.Barrier(100)
+
+    def ask(_):
+        together.wait(10)
+        return pool.predictor(served(1))
+
+    with ThreadPoolExecutor(100) as threads:
+        asked = threads.map(ask, range(100))
+        shelf.gate.set()
+        predictors = set(asked)
+
+    assert len(predictors) == 1
+    assert shelf.loads == {1: 1}
+
+
+def test_versions_load_beside_each_other():
+    shelf = Shelf()
+    pool = Pool(shelf, limit=1000)
+    pool.predictor(served(1))
+    shelf.gate.clear()
+
+    with ThreadPoolExecutor(1) as thread:
+        loading = thread.submit(pool.predictor, served(2))
+        assert pool.predictor(served(1)).number == 1
+        assert not loading.done()
+        shelf.gate.set()
+        assert loading.result(10).number == 2
+
+
+def test_a_version_has_answered_once_before_it_is_handed_out():
+    assert Pool(Shelf(), limit=1000).predictor(served(1)).asked == 1
+
+
+def test_what_was_least_used_goes_first():
+    pool = Pool(Shelf(), limit=250)
+    for number in (1, 2, 1, 3):
+        pool.predictor(served(number, size=100))
+
+    assert pool.loaded() == [("house", 1), ("house", 3)]
+
+
+def test_a_dropped_version_is_loaded_again():
+    shelf = Shelf()
+    pool = Pool(shelf, limit=100)
+    for number in (1, 2, 1):
+        pool.predictor(served(number, size=100))
+
+    assert shelf.loads == {1: 2, 2: 1}
+
+
+def test_a_version_larger_than_the_limit_is_served_alone():
+    pool = Pool(Shelf(), limit=100)
+    pool.predictor(served(1, size=60))
+    pool.predictor(served(2, size=500))
+
+    assert pool.loaded() == [("house", 2)]
+    assert pool.predictor(served(2, size=500)).number == 2
+
+
+def test_models_with_the_same_numbers_are_kept_apart():
+    pool = Pool(Shelf(), limit=1000)
+
+    assert pool.predictor(served(1, model="a")) is not pool.predictor(served(1, model="b"))
+
+
+def test_a_load_that_failed_leaves_nothing_and_may_be_tried_again():
+    shelf = Shelf()
+    pool = Pool(shelf, limit=1000)
+    shelf.missing.add(1)
+
+    with pytest.raises(BlobMissing):
+        pool.predictor(served(1))
+    assert pool.loaded() == []
+
+    shelf.missing.clear()
+    assert pool.predictor(served(1)).number == 1
