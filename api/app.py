@@ -8,6 +8,7 @@ from api.access import allows, guard
 from api.aliases import blueprint as aliases
 from api.documents import blueprint as documents
 from api.documents import describe
+from api.door import open_door
 from api.health import blueprint as health
 from api.history import blueprint as history
 from api.logs import configure_logs
@@ -15,6 +16,7 @@ from api.measures import blueprint as measures
 from api.measures import measure_requests
 from api.models import blueprint as models
 from api.predictions import blueprint as predictions
+from api.predictions import endpoint
 from api.problems import handle_problems
 from api.promotions import blueprint as promotions
 from api.request_ids import identify_requests
@@ -54,11 +56,13 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app)
     identify_requests(app)
     guard(app)
-    measure_requests(app)
+    counted = measure_requests(app)
     handle_problems(app)
     discard_uploads(app)
     blueprints = [models, uploads, versions, promotions, aliases, history, predictions, tokens]
     # The page at /docs is open to all, so what it shows itself with has to be.
     allows("public")(app.view_functions["static"])
     describe(app, [*blueprints, health, measures, documents])
+    open_door(app, endpoint(services), counted)
+    services.start()
     return app
