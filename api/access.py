@@ -8,7 +8,7 @@ from flask import Flask, g, request
 
 from api.services import services
 from registry.errors import Forbidden, Unauthenticated
-from registry.tokens import Grant, Scope, authenticate
+from registry.tokens import Grant, Scope
 
 View = TypeVar("View", bound=Callable[..., object])
 _MARK = "hotswap_access"
@@ -57,7 +57,7 @@ def guard(app: Flask) -> None:
         model = (request.view_args or {}).get("name")
         if access.scope == "predict" and services().settings.anonymous_predict:
             return
-        g.grant = _grant()
+        g.grant = services().watch.grant(bearer_token(request.headers.get("Authorization")))
         g.grant.require(access.scope, model)
         if access.scope == "admin" and model is None and g.grant.models is not None:
             # Or an admin of one model could make themselves a token for all of them.
@@ -69,11 +69,9 @@ def grant() -> Grant:
     return cast("Grant", g.grant)
 
 
-def _grant() -> Grant:
-    header = request.headers.get("Authorization", "")
-    if header[: len(_BEARER)].lower() != _BEARER or not header[len(_BEARER) :].strip():
+def bearer_token(header: str | None) -> str:
+    """The token in an Authorization header. Raises Unauthenticated where there is none."""
+    token = header[len(_BEARER) :].strip() if header else ""
+    if not header or not token or header[: len(_BEARER)].lower() != _BEARER:
         raise Unauthenticated.missing()
-    # A session of its own, not the request's: that one would hold its connection while the body
-    # arrives, and a few slow senders would leave none for anybody else.
-    with services().database.read() as session:
-        return authenticate(session, header[len(_BEARER) :].strip())
+    return token

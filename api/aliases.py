@@ -36,9 +36,7 @@ def put_alias(
 ) -> tuple[queries.View, int, dict[str, str]]:
     """Promote a version under this alias."""
     order = order_of({**body, "alias": alias})
-    outcome = promote(
-        services().database, services().pool.predictor, name, str(body["version"]), order
-    )
+    outcome = promote(services().database, services().prepare, name, str(body["version"]), order)
     return outcome.view, 200, replay_header(outcome)
 
 

@@ -10,6 +10,7 @@ from api.artifacts import blueprint as artifacts
 from api.bodies import MAX_JSON_BODY
 from api.documents import blueprint as documents
 from api.documents import describe
+from api.door import open_door
 from api.health import blueprint as health
 from api.history import blueprint as history
 from api.logs import configure_logs
@@ -17,6 +18,7 @@ from api.measures import blueprint as measures
 from api.measures import measure_requests
 from api.models import blueprint as models
 from api.predictions import blueprint as predictions
+from api.predictions import endpoint
 from api.problems import handle_problems
 from api.promotions import blueprint as promotions
 from api.request_ids import identify_requests
@@ -55,11 +57,13 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app)
     identify_requests(app)
     guard(app)
-    measure_requests(app)
+    counted = measure_requests(app)
     handle_problems(app)
     discard_uploads(app)
     resources = [models, uploads, versions, artifacts, promotions, aliases, history, tokens]
     # The page at /docs is open to all, so what it shows itself with has to be.
     allows("public")(app.view_functions["static"])
     describe(app, [*resources, predictions, health, measures, documents])
+    open_door(app, endpoint(services), counted)
+    services.start()
     return app

@@ -27,7 +27,7 @@ class Parser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "json": ma.RAISE}
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002 - webargs' own signature
-        body = read_body(MAX_JSON_BODY)
+        body = read_body(req.environ, MAX_JSON_BODY)
         if not body:
             return {}
         if req.mimetype != JSON:

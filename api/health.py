@@ -3,13 +3,12 @@
 from importlib.metadata import version
 
 from flask import Response, jsonify
-from sqlalchemy import select
 
 from api.access import allows
 from api.blueprints import Blueprint
-from api.sessions import db
+from api.services import services
+from registry.errors import NotReady
 from registry.schema import HEAD
-from registry.tables import HistoryHeadRow
 
 blueprint = Blueprint("health", __name__, description="Health of the service", answers=None)
 
@@ -34,7 +33,8 @@ def livez() -> Response:
 @blueprint.response(200, _STATUS)
 def readyz() -> Response:
     """This worker can take traffic; 503 and why where it cannot."""
-    db.session().execute(select(HistoryHeadRow.seq)).one()
+    if missing := services().watch.missing():
+        raise NotReady(missing)
     return jsonify(status="ready")
 
 

@@ -34,6 +34,7 @@ class Measures:
         # Its files are the process's, not this object's: they stay open as long as it runs.
         atexit.register(close_all_multiprocess_files)
         self.directory = directory
+        self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         registry = CollectorRegistry()
         self.requests: Counter = Counter(
             "hotswap_requests",
@@ -49,8 +50,21 @@ class Measures:
             registry=registry,
         )
 
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request and its time. ``route`` is a pattern of ours, so there are few."""
+        key = (method, route, status)
+        counted = self._counted.get(key)
+        if counted is None:
+            counted = (
+                self.requests.labels(method, route, str(status)),
+                self.seconds.labels(method, route),
+            )
+            self._counted[key] = counted
+        counted[0].inc()
+        counted[1].observe(seconds)
 
-def measure_requests(app: Flask) -> None:
+
+def measure_requests(app: Flask) -> Measures:
     """Count and time every request of ``app``."""
     with app.app_context():
         directory = _own_directory(services().settings.data / "run" / "metrics")
@@ -62,9 +76,10 @@ def measure_requests(app: Flask) -> None:
         route = "none" if request.url_rule is None else request.url_rule.rule
         # A method that no route takes is whatever the caller wrote.
         method = request.method if route != "none" else "any"
-        measures.requests.labels(method, route, str(response.status_code)).inc()
-        measures.seconds.labels(method, route).observe(time.perf_counter() - g.began)
+        measures.count(method, route, response.status_code, time.perf_counter() - g.began)
         return response
+
+    return measures
 
 
 @blueprint.route("/metrics", methods=["GET"])

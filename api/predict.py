@@ -1,63 +1,87 @@
-"""The prediction endpoint, written once: bytes in, bytes out. Knows nothing of Flask."""
+"""The prediction endpoint, written once: bytes in, bytes out. Knows nothing of Flask.
+
+Two doors lead here: the Flask route in ``api.predictions``, which documentation and tests use, and
+the narrow door in ``api.door``, which hands a request over before Flask has looked at it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
 
+from api.access import bearer_token
+from api.bodies import read_body
 from api.negotiation import best_type
-from registry.database import Database
-from registry.errors import NoProbabilities, ParameterMalformed
-from registry.queries import find_usable_version, served_version
+from api.problems import problem_of
+from registry.errors import (
+    NoProbabilities,
+    ParameterMalformed,
+)
 from registry.serving.codecs.replies import encode_arrow, encode_json
 from registry.serving.codecs.requests import ARROW, JSON, decode
-from registry.serving.pool import Pool
+from registry.serving.watch import Watch
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_OFFERED = (JSON, ARROW)
 
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A request for predictions as it came over the wire."""
-
-    model: str
-    reference: str
-    content_type: str
-    accept: str | None
-    query: Mapping[str, str]
-    body: bytes
+Environ = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """What goes over the wire, but for the request's id and the length of the body."""
+
+    status: int
+    headers: dict[str, str]
     body: bytes
-    content_type: str
-    version: int
 
 
-def predict(database: Database, pool: Pool, question: Question, max_bytes: int) -> Reply:
-    """Answer ``question`` by the version that its reference stands for at this moment.
+@dataclass(frozen=True, slots=True)
+class PredictionEndpoint:
+    """Answers predictions from what ``watch`` keeps in memory.
 
-    Raises what resolving, decoding and predicting raise: NotFound, VersionNotReady, NotAcceptable,
-    FormatUnsupported, BodyMalformed, InputRefused, TooLarge, NoProbabilities, PredictionRefused,
-    BlobUnavailable.
+    ``max_bytes`` limits the body; ``anonymous``: no token is needed.
     """
-    with database.read() as session:
-        served = served_version(find_usable_version(session, question.model, question.reference))
-    reply_type = best_type(question.accept, [JSON, ARROW])
-    probabilities = _flag(question.query, "probabilities")
-    predictor = pool.predictor(served)
-    if probabilities and not predictor.has_probabilities:
-        raise NoProbabilities(served.model, served.number)
-    batch = decode(question.content_type, question.body, served.signature, max_bytes)
-    answers = predictor.predict(batch, probabilities=probabilities)
-    if reply_type == ARROW:
-        body = encode_arrow(answers, served.signature)
-    else:
-        body = encode_json(served.model, served.number, batch, answers, served.signature)
-    return Reply(body, reply_type, served.number)
+
+    watch: Watch
+    max_bytes: int
+    anonymous: bool
+
+    def answer(self, environ: Environ, model: str, reference: str, request_id: str) -> Reply:
+        """Answer the WSGI request ``environ`` for the version that ``reference`` stands for.
+
+        Never raises: whatever goes wrong is answered as a problem.
+        """
+        try:
+            return self._predict(environ, model, reference)
+        except Exception as error:  # noqa: BLE001 - every error has a row in the table of problems
+            return Reply(*problem_of(error, request_id))
+
+    def _predict(self, environ: Environ, model: str, reference: str) -> Reply:
+        if not self.anonymous:
+            grant = self.watch.grant(bearer_token(environ.get("HTTP_AUTHORIZATION")))
+            grant.require("predict", model)
+        loaded = self.watch.resolve(model, reference)
+        version, predictor = loaded.version, loaded.predictor
+        reply_type = best_type(environ.get("HTTP_ACCEPT"), _OFFERED)
+        probabilities = _flag(environ.get("QUERY_STRING"), "probabilities")
+        if probabilities and not predictor.has_probabilities:
+            raise NoProbabilities(version.model, version.number)
+        body = read_body(environ, self.max_bytes, "HOTSWAP_MAX_PREDICT_MB")
+        batch = decode(environ.get("CONTENT_TYPE", ""), body, version.signature, self.max_bytes)
+        answers = predictor.predict(batch, probabilities=probabilities)
+        if reply_type == ARROW:
+            encoded = encode_arrow(answers, version.signature)
+        else:
+            encoded = encode_json(version.model, version.number, batch, answers, version.signature)
+        headers = {"Content-Type": reply_type, "X-Model-Version": str(version.number)}
+        return Reply(200, headers, encoded)
 
 
-def _flag(query: Mapping[str, str], name: str) -> bool:
-    text = query.get(name)
+def _flag(query: str | None, name: str) -> bool:
+    if not query:
+        return False
+    text = dict(reversed(parse_qsl(query, keep_blank_values=True))).get(name)
     if text is None:
         return False
     if text not in _FLAGS:

@@ -1,16 +1,15 @@
 """The Flask door to the prediction endpoint."""
 
-from flask import Response, request
+from flask import Response, g, request
 
 from api.access import allows
 from api.blueprints import Blueprint
-from api.bodies import read_body
-from api.predict import Question, predict
-from api.services import services
+from api.predict import PredictionEndpoint
+from api.services import Services, services
 from registry.names import PRODUCTION
 from registry.serving.codecs.requests import ARROW, REQUEST_TYPES
 
-blueprint = Blueprint("predictions", __name__, description="Predictions", answers=None)
+blueprint = Blueprint("predictions", __name__, description="Predictions")
 
 _RECORD = {"type": "object", "description": "One record, or rows under one of the known keys."}
 _PREDICTION = {
@@ -64,15 +63,13 @@ def post_predict(name: str, version: str) -> Response:
 
 
 def _answer(name: str, reference: str) -> Response:
-    limit = services().settings.max_predict_bytes
-    question = Question(
-        model=name,
-        reference=reference,
-        content_type=request.headers.get("Content-Type", ""),
-        accept=request.headers.get("Accept"),
-        query=request.args,
-        body=read_body(limit, "HOTSWAP_MAX_PREDICT_MB"),
+    reply = endpoint(services()).answer(request.environ, name, reference, g.request_id)
+    return Response(reply.body, reply.status, reply.headers)
+
+
+def endpoint(collaborators: Services) -> PredictionEndpoint:
+    """The endpoint on the collaborators of one app."""
+    settings = collaborators.settings
+    return PredictionEndpoint(
+        collaborators.watch, settings.max_predict_bytes, settings.anonymous_predict
     )
-    reply = predict(services().database, services().pool, question, limit)
-    headers = {"Content-Type": reply.content_type, "X-Model-Version": str(reply.version)}
-    return Response(reply.body, 200, headers)

@@ -17,6 +17,7 @@ from registry.errors import RegistryError
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+_INTERNAL = "The service failed. The request id leads its operator to the cause."
 
 STATUS: dict[type[RegistryError], int] = {
     errors.Malformed: 400,
@@ -52,64 +53,46 @@ def slug_of(error: type[RegistryError]) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", error.__name__).lower()
 
 
-def problem(
-    status: int, slug: str, title: str, detail: str, **more: Any
-) -> tuple[bytes, dict[str, str]]:
-    """A problem's body and its headers."""
-    body: dict[str, Any] = {
-        "type": f"/problems/{slug}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        **more,
-    }
-    return msgspec.json.encode(body), {"Content-Type": CONTENT_TYPE}
-
-
-def registry_problem(error: RegistryError, request_id: str) -> tuple[int, bytes, dict[str, str]]:
-    """What a RegistryError becomes: status, body and headers."""
-    status = status_of(type(error))
-    more: dict[str, Any] = {"request_id": request_id}
-    if error.faults:
-        more["errors"] = [{"at": fault.at, "message": fault.message} for fault in error.faults]
-    body, headers = problem(status, slug_of(type(error)), error.title, error.detail, **more)
+def problem_of(error: Exception, request_id: str) -> tuple[int, dict[str, str], bytes]:
+    """What any error becomes: status, headers and body. A fault of our own is logged."""
+    known = _as_registry_error(error)
+    if known is None:
+        logger.error("unexpected error", exc_info=error)
+        return _written(500, "internal-error", "Internal error", _INTERNAL, request_id)
+    status = status_of(type(known))
+    if status >= 500:
+        logger.warning("%s: %s", type(known).__name__, known.detail)
+    more = {}
+    if known.faults:
+        more["errors"] = [{"at": fault.at, "message": fault.message} for fault in known.faults]
+    status, headers, body = _written(
+        status, slug_of(type(known)), known.title, known.detail, request_id, **more
+    )
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, errors.Unavailable):
-        headers["Retry-After"] = str(error.retry_after)
-    return status, body, headers
+    if isinstance(known, errors.Unavailable):
+        headers["Retry-After"] = str(known.retry_after)
+    return status, headers, body
 
 
 def handle_problems(app: Flask) -> None:
-    """Answer every error of ``app`` as a problem, and log what is a fault of our own."""
+    """Answer every error of ``app`` as a problem."""
 
-    @app.errorhandler(RegistryError)
-    def on_registry_error(error: RegistryError) -> Response:
-        if status_of(type(error)) >= 500:
-            logger.warning("%s: %s", type(error).__name__, error.detail)
-        status, body, headers = registry_problem(error, g.request_id)
+    @app.errorhandler(Exception)
+    def on_error(error: Exception) -> Response:
+        status, headers, body = problem_of(error, g.request_id)
         return Response(body, status, headers)
-
-    @app.errorhandler(PoolTimeout)
-    def on_pool_timeout(_: PoolTimeout) -> Response:
-        return on_registry_error(errors.DatabaseBusy())
-
-    @app.errorhandler(DBAPIError)
-    def on_database_error(error: DBAPIError) -> Response:
-        translated = as_registry_error(error)
-        return on_error(error) if translated is None else on_registry_error(translated)
 
     @app.errorhandler(RequestEntityTooLarge)
     def on_too_large(_: RequestEntityTooLarge) -> Response:
         limit = request.max_content_length or 0
-        return on_registry_error(errors.TooLarge("The body", f"{limit} bytes"))
+        return on_error(errors.TooLarge("The body", f"{limit} bytes"))
 
     @app.errorhandler(HTTPException)
     def on_http_exception(error: HTTPException) -> Response:
-        status = error.code or 500
         slug = error.name.lower().replace(" ", "-")
         detail = error.description or error.name
-        body, headers = problem(status, slug, error.name, detail, request_id=g.request_id)
+        status, headers, body = _written(error.code or 500, slug, error.name, detail, g.request_id)
         kept = {
             name: value
             for name, value in error.get_headers()
@@ -117,11 +100,24 @@ def handle_problems(app: Flask) -> None:
         }
         return Response(body, status, {**kept, **headers})
 
-    @app.errorhandler(Exception)
-    def on_error(error: Exception) -> Response:
-        logger.error("unexpected error", exc_info=error)
-        detail = "The service failed. The request id leads its operator to the cause."
-        body, headers = problem(
-            500, "internal-error", "Internal error", detail, request_id=g.request_id
-        )
-        return Response(body, 500, headers)
+
+def _as_registry_error(error: Exception) -> RegistryError | None:
+    if isinstance(error, RegistryError):
+        return error
+    if isinstance(error, PoolTimeout):
+        return errors.DatabaseBusy()
+    return as_registry_error(error) if isinstance(error, DBAPIError) else None
+
+
+def _written(
+    status: int, slug: str, title: str, detail: str, request_id: str, **more: Any
+) -> tuple[int, dict[str, str], bytes]:
+    body: dict[str, Any] = {
+        "type": f"/problems/{slug}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "request_id": request_id,
+        **more,
+    }
+    return status, {"Content-Type": CONTENT_TYPE}, msgspec.json.encode(body)

@@ -24,7 +24,7 @@ blueprint = Blueprint("promotions", __name__, description="Moving aliases betwee
 @blueprint.response(200, MovedSchema)
 def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, int, dict[str, str]]:
     """Point an alias at this version, once it is loaded and has answered."""
-    outcome = promote(services().database, services().pool.predictor, name, version, order_of(body))
+    outcome = promote(services().database, services().prepare, name, version, order_of(body))
     return outcome.view, 200, replay_header(outcome)
 
 
@@ -37,7 +37,7 @@ def post_rollback(body: dict[str, Any], name: str) -> tuple[View, int, dict[str,
     """Point an alias at the version before, or at an earlier one."""
     outcome = rollback(
         services().database,
-        services().pool.predictor,
+        services().prepare,
         name,
         order_of(body),
         body["to_version"],

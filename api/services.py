@@ -4,13 +4,19 @@ from dataclasses import dataclass
 from typing import cast
 
 from flask import Flask, current_app
+from sqlalchemy.orm import Session
 
 from config import Settings
 from registry.blobs.local import LocalBlobStore
 from registry.database import Database
+from registry.errors import VersionNotLoadable
 from registry.intake.inspector import Inspector
+from registry.queries import find_usable_version, served_version
+from registry.serving.counter import Counter
+from registry.serving.fleet import Fleet
 from registry.serving.loading import loader
-from registry.serving.pool import Pool
+from registry.serving.pool import Pool, ServedVersion
+from registry.serving.watch import Watch
 
 _KEY = "hotswap"
 
@@ -23,24 +29,57 @@ class Services:
     database: Database
     blobs: LocalBlobStore
     inspector: Inspector
+    counter: Counter
     pool: Pool
+    watch: Watch
+    fleet: Fleet
 
     @classmethod
     def build(cls, settings: Settings) -> "Services":
-        """Nothing is opened or started here; each does so at its first use."""
+        """Nothing is read or started here; ``start`` does that.
+
+        Raises ValueError for a database URL that is not supported.
+        """
+        run = settings.data / "run"
         blobs = LocalBlobStore(settings.data / "blobs")
+        counter = Counter(run / "counter")
+        database = Database(settings.effective_database_url, committed=counter.bump)
+        pool = Pool(loader(blobs), settings.model_cache_mb * 2**20)
         return cls(
             settings=settings,
-            database=Database(settings.effective_database_url),
+            database=database,
             blobs=blobs,
             inspector=Inspector(),
-            pool=Pool(loader(blobs), settings.model_cache_mb * 2**20),
+            counter=counter,
+            pool=pool,
+            watch=Watch(database, counter, pool, _find_usable),
+            fleet=Fleet(run / "workers"),
         )
+
+    def start(self) -> None:
+        """Take part in the serving of this data directory, in this process."""
+        self.fleet.join(self._prepare_here)
+        self.watch.start()
+
+    def prepare(self, version: ServedVersion) -> None:
+        """Have every live worker load and warm the version. Raises VersionNotLoadable."""
+        if faults := self.fleet.prepare(version.model, version.number):
+            raise VersionNotLoadable(version.model, version.number, " ".join(sorted(set(faults))))
+        self.pool.get(version)
 
     def close(self) -> None:
         """End what was started and close what was opened."""
+        self.fleet.leave()
+        self.watch.close()
+        self.pool.close()
         self.inspector.close()
         self.database.dispose()
+        self.counter.close()
+
+    def _prepare_here(self, model: str, number: int) -> None:
+        with self.database.read() as session:
+            version = _find_usable(session, model, str(number))
+        self.pool.get(version)
 
 
 def attach(app: Flask, services: Services) -> None:
@@ -51,3 +90,7 @@ def attach(app: Flask, services: Services) -> None:
 def services() -> Services:
     """The services of the app that answers the present request."""
     return cast("Services", current_app.extensions[_KEY])
+
+
+def _find_usable(session: Session, model: str, reference: str) -> ServedVersion:
+    return served_version(find_usable_version(session, model, reference))

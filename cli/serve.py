@@ -15,12 +15,6 @@ from cli.database import configured_settings
 from cli.exits import SAID_NO, CommandFailed
 from config import Settings
 
-BLOCKING_THREADS = 32
-"""Requests that one worker answers at the same time; more wait in its queue."""
-
-GRACE_SECONDS = 30
-"""How long a worker may take to finish its requests when the service stops."""
-
 
 @click.command
 @click.option("--demo", is_flag=True, help="On first start, train and promote two small models.")
@@ -65,7 +59,9 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
         target=announce, args=(settings, token, demo, as_json), name="announce", daemon=True
     )
     watcher.start()
-    _run(settings)
+    from cli.server import run_workers
+
+    run_workers(settings)
 
 
 def _prepare(settings: Settings) -> str | None:
@@ -95,28 +91,6 @@ def _demo(settings: Settings) -> None:
     from cli.demo import register_demo
 
     register_demo(settings)
-
-
-def _run(settings: Settings) -> None:
-    from granian.constants import Interfaces
-    from granian.log import LogLevels
-    from granian.server import Server
-
-    # A forked worker would inherit this process's threads and locks half-way; a spawned one starts
-    # clean.
-    multiprocessing.set_start_method("spawn", force=True)
-    Server(
-        "wsgi:app",
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.WSGI,
-        workers=settings.worker_count,
-        blocking_threads=BLOCKING_THREADS,
-        respawn_failed_workers=True,
-        workers_kill_timeout=GRACE_SECONDS,
-        websockets=False,
-        log_level=LogLevels.error,
-    ).serve()
 
 
 def _check_port_is_free(settings: Settings) -> None:

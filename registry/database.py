@@ -1,7 +1,7 @@
 """The engine, its pragmas, and the one way to open a transaction."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -55,10 +55,18 @@ class Database:
     """One database and its connections.
 
     ``url`` is an SQLAlchemy URL of SQLite or of PostgreSQL (psycopg). Nothing is opened before
-    the first transaction.
+    the first transaction. ``committed`` is called after each commit of a write, before its caller
+    goes on: so whoever must know of a change cannot be forgotten.
     """
 
-    def __init__(self, url: str, *, busy_timeout: float = BUSY_TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        busy_timeout: float = BUSY_TIMEOUT_SECONDS,
+        committed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._committed = committed
         self.url = _with_driver(make_url(url))
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         make = _sqlite if self.is_sqlite else _postgres
@@ -95,6 +103,7 @@ class Database:
             session.begin(),
         ):
             yield session
+        self._committed()
 
     def dispose(self) -> None:
         """Close every pooled connection."""

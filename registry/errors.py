@@ -42,6 +42,8 @@
     │   ├── DatabaseUnavailable
     │   ├── StorageUnavailable
     │   ├── IntakeUnavailable
+    │   ├── VersionLoading
+    │   ├── NotReady
     │   └── BlobUnavailable
     │       ├── BlobMissing
     │       └── BlobDamaged
@@ -369,6 +371,23 @@ class IntakeUnavailable(Unavailable):
         super().__init__(
             "The process that inspects uploads could not be started; nothing was changed."
         )
+
+
+class VersionLoading(Unavailable):
+    title = "Version is being loaded"
+    retry_after = 5
+
+    def __init__(self, model: str, number: int) -> None:
+        super().__init__(f"Version {number} of '{model}' is still being loaded. Try again.")
+
+
+class NotReady(Unavailable):
+    title = "Not ready"
+    retry_after = 1
+
+    def __init__(self, missing: Iterable[tuple[str, int]]) -> None:
+        named = ", ".join(f"{model}/{number}" for model, number in missing)
+        super().__init__(f"This worker has yet to load what is live: {named}.")
 
 
 class BlobUnavailable(Unavailable):

@@ -137,7 +137,11 @@ class VersionRow(Base):
         cascade="all, delete-orphan", lazy="selectin", order_by="MetricRow.name"
     )
     aliases: Mapped[list["AliasRow"]] = relationship(
-        lazy="selectin", order_by="AliasRow.name", viewonly=True
+        primaryjoin="and_(VersionRow.model == foreign(AliasRow.model), "
+        "VersionRow.number == foreign(AliasRow.number))",
+        lazy="selectin",
+        order_by="AliasRow.name",
+        viewonly=True,
     )
 
 
@@ -167,16 +171,22 @@ class MetricRow(Base):
 
 
 class AliasRow(Base):
-    """A movable name of one version. The foreign key is why an alias cannot dangle."""
+    """A movable name of one version. The foreign keys are why an alias cannot dangle.
+
+    ``previous_number`` is what it pointed at before its last move; workers keep that one loaded, so
+    that going back loads nothing.
+    """
 
     __tablename__ = "aliases"
     __table_args__ = (
         ForeignKeyConstraint(["model", "number"], ["versions.model", "versions.number"]),
+        ForeignKeyConstraint(["model", "previous_number"], ["versions.model", "versions.number"]),
     )
 
     model: Mapped[str] = mapped_column(ForeignKey("models.name"), primary_key=True)
     name: Mapped[str] = mapped_column(String(63), primary_key=True)
     number: Mapped[int]
+    previous_number: Mapped[int | None]
 
 
 class TokenRow(Base):

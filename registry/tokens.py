@@ -3,7 +3,6 @@
 import base64
 import fnmatch
 import hashlib
-import hmac
 import secrets
 import zlib
 from collections.abc import Iterable
@@ -11,12 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
-from registry.errors import ModelForbidden, ScopeMissing, Unauthenticated
+from registry.errors import ModelForbidden, ScopeMissing
 from registry.names import name_key
-from registry.tables import TokenRow, utc_now
+from registry.tables import TokenRow
 
 Scope = Literal["predict", "upload", "promote", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -64,18 +60,6 @@ def looks_whole(token: str) -> bool:
 def token_digest(token: str) -> str:
     """What is stored of a token. It has 256 random bits, so a plain SHA-256 cannot be guessed."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def authenticate(session: Session, token: str) -> Grant:
-    """The grant of a token that is known, not expired and not revoked.
-
-    Raises Unauthenticated.
-    """
-    digest = token_digest(token)
-    row = session.scalar(select(TokenRow).where(TokenRow.digest == digest))
-    if row is None or not hmac.compare_digest(row.digest, digest) or not is_live(row, utc_now()):
-        raise Unauthenticated.invalid()
-    return grant_of(row)
 
 
 def is_live(row: TokenRow, now: datetime) -> bool:

@@ -119,10 +119,16 @@ def upgrade() -> None:
         sa.Column("model", sa.String(length=128), nullable=False),
         sa.Column("name", sa.String(length=63), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("previous_number", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["model", "number"],
             ["versions.model", "versions.number"],
             name=op.f("fk_aliases_model_number"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["model", "previous_number"],
+            ["versions.model", "versions.number"],
+            name=op.f("fk_aliases_model_previous_number"),
         ),
         sa.ForeignKeyConstraint(["model"], ["models.name"], name=op.f("fk_aliases_model")),
         sa.PrimaryKeyConstraint("model", "name", name=op.f("pk_aliases")),

@@ -2,9 +2,12 @@
 
 Three steps, so that nobody who predicts by the alias ever sees a gap:
 
-    prepare   the version is loaded, warmed and has answered; if it cannot, nothing changes
+    prepare   every live worker loads the version and lets it answer once; if one cannot, nothing
+              changes
     commit    one short transaction moves the alias and writes the event
-    answer    whoever resolves the alias from here on finds the new version
+    announce  a counter in shared memory goes up; every worker looks at it before it resolves an
+              alias, and reads the database when it has moved; only now does the caller get its
+              answer
 
 The version before stays loaded, and requests under way finish on the version they began with.
 """
@@ -74,7 +77,7 @@ def promote(
         version = _ready(find_version(session, model, reference))
         served = served_version(version)
     prepare_or_refuse(prepare, served)
-    with database.write() as session:
+    with database.write() as session:  # at its end the commit, and the announcement
         return move_alias(session, model, served.number, order, "promoted")
 
 
@@ -108,7 +111,7 @@ def move_alias(
         if alias is None:
             session.add(AliasRow(model=model, name=order.alias, number=number))
         else:
-            alias.number = number
+            alias.number, alias.previous_number = number, previous
         row.generation += 1
         record(
             session,

@@ -1,20 +1,30 @@
 """The versions that are loaded in this process.
 
-A version is loaded by the first request that needs it, once, however many ask at the same time;
-what was least used goes first when the loaded artifacts outgrow the limit.
+The mapping of loaded versions is never changed, only replaced whole: a request takes one reference
+and keeps it to its end, and Python's reference counts are the drain. Loading happens in threads of
+its own, once for each version however many wait for it.
 """
 
 import logging
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from registry.errors import VersionLoading
 from registry.formats.reading import Format
 from registry.serving.predictor import Predictor, example_batch
 from registry.signature import Record, Signature
 
 logger = logging.getLogger(__name__)
+
+LOAD_TIMEOUT_SECONDS = 25.0
+_LOADERS = 2
+
+Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,61 +40,114 @@ class ServedVersion:
     input_example: Record | None
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> Key:
         return self.model, self.number
 
 
 Loader = Callable[[ServedVersion], Predictor]
 
 
+class LoadedVersion:
+    """A version that can answer. Everything but ``last_used`` stays as it was made."""
+
+    __slots__ = ("last_used", "predictor", "version")
+
+    def __init__(self, version: ServedVersion, predictor: Predictor) -> None:
+        self.version = version
+        self.predictor = predictor
+        self.last_used = time.monotonic()
+
+
 class Pool:
     """Loaded versions by model and number; ``load`` makes the predictor of one that is not.
 
-    ``limit`` bounds the bytes of all loaded artifacts. A version larger than it is still served,
-    alone.
+    What is pinned stays loaded. The others go, the least lately used first, when the artifacts of
+    all together outgrow ``limit`` bytes; one alone may be larger.
     """
 
     def __init__(self, load: Loader, limit: int) -> None:
         self._load = load
         self._limit = limit
         self._lock = threading.Lock()
-        self._loading: dict[tuple[str, int], threading.Lock] = {}
-        self._loaded: OrderedDict[tuple[str, int], tuple[Predictor, int]] = OrderedDict()
+        self._pinned: frozenset[Key] = frozenset()
+        self._loading: dict[Key, Future[LoadedVersion]] = {}
+        self._threads = ThreadPoolExecutor(_LOADERS, thread_name_prefix="loader")
+        self.loaded: Mapping[Key, LoadedVersion] = MappingProxyType({})
 
-    def predictor(self, version: ServedVersion) -> Predictor:
-        """The version's predictor, loaded and warmed.
+    def get(self, version: ServedVersion) -> LoadedVersion:
+        """The version, loaded and warmed; waits for it if need be.
 
-        Raises whatever loading it raises: BlobUnavailable, ArtifactRefused, PredictionRefused.
+        Raises whatever loading it raises (BlobUnavailable, ArtifactRefused, PredictionRefused), or
+        VersionLoading when it takes too long.
         """
+        if found := self.find(version.key):
+            return found
+        try:
+            return self.begin(version).result(LOAD_TIMEOUT_SECONDS)
+        except FutureTimeout as error:
+            raise VersionLoading(version.model, version.number) from error
+
+    def find(self, key: Key) -> LoadedVersion | None:
+        """The version if it is loaded; counts as a use of it."""
+        found = self.loaded.get(key)
+        if found is not None:
+            found.last_used = time.monotonic()
+        return found
+
+    def begin(self, version: ServedVersion) -> "Future[LoadedVersion]":
+        """Load the version in the background, unless it is loaded or being loaded already."""
         with self._lock:
-            if found := self._loaded.get(version.key):
-                self._loaded.move_to_end(version.key)
-                return found[0]
-            turn = self._loading.setdefault(version.key, threading.Lock())
-        with turn:
+            if found := self.loaded.get(version.key):
+                done: Future[LoadedVersion] = Future()
+                done.set_result(found)
+                return done
+            loading = self._loading.get(version.key)
+            if loading is None:
+                loading = self._threads.submit(self._load_one, version)
+                self._loading[version.key] = loading
+            return loading
+
+    def pin(self, keys: Iterable[Key]) -> None:
+        """Keep these versions loaded from now on, and only these."""
+        with self._lock:
+            self._pinned = frozenset(keys)
+            self._replace(dict(self.loaded))
+
+    def drop(self, keys: Iterable[Key]) -> None:
+        """Let go of these versions; requests that are using one finish with it."""
+        with self._lock:
+            self._replace({k: v for k, v in self.loaded.items() if k not in set(keys)})
+
+    def close(self) -> None:
+        """Stop loading and let go of everything."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.loaded = MappingProxyType({})
+
+    def _load_one(self, version: ServedVersion) -> LoadedVersion:
+        try:
+            began = time.monotonic()
+            predictor = self._load(version)
+            predictor.predict(example_batch(version.signature, version.input_example))
+            loaded = LoadedVersion(version, predictor)
             with self._lock:
-                if found := self._loaded.get(version.key):
-                    return found[0]
-            try:
-                predictor = self._load(version)
-                predictor.predict(example_batch(version.signature, version.input_example))
-                self._keep(version, predictor)
-            finally:
-                with self._lock:
-                    self._loading.pop(version.key, None)
-        return predictor
+                self._replace({**self.loaded, version.key: loaded})
+            seconds = time.monotonic() - began
+            logger.info("loaded version %d of %s in %.3f s", version.number, version.model, seconds)
+            return loaded
+        finally:
+            with self._lock:
+                self._loading.pop(version.key, None)
 
-    def loaded(self) -> list[tuple[str, int]]:
-        """Which versions are loaded, the one used last at the end."""
-        with self._lock:
-            return list(self._loaded)
-
-    def _keep(self, version: ServedVersion, predictor: Predictor) -> None:
-        with self._lock:
-            self._loaded[version.key] = (predictor, version.size)
-            while len(self._loaded) > 1 and self._size() > self._limit:
-                key, _ = self._loaded.popitem(last=False)
-                logger.info("dropped version %d of %s from memory", key[1], key[0])
-
-    def _size(self) -> int:
-        return sum(size for _, size in self._loaded.values())
+    def _replace(self, loaded: dict[Key, LoadedVersion]) -> None:
+        """Publish ``loaded`` less what has to go. The lock is held."""
+        spare = sorted(
+            (entry for key, entry in loaded.items() if key not in self._pinned),
+            key=lambda entry: entry.last_used,
+        )
+        size = sum(entry.version.size for entry in spare)
+        while len(spare) > 1 and size > self._limit:
+            oldest = spare.pop(0)
+            size -= oldest.version.size
+            del loaded[oldest.version.key]
+            logger.info("dropped version %d of %s", oldest.version.number, oldest.version.model)
+        self.loaded = MappingProxyType(loaded)

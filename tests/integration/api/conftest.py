@@ -12,6 +12,7 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,7 @@ class Service:
     app: Flask
     services: Services
     admin: Caller
+    close: Callable[[], None]
 
     @property
     def data(self) -> Path:
@@ -175,9 +177,11 @@ def _service(settings: Settings, inspector: Inspector) -> Service:
     # The app sends logs to the standard error of the moment, which pytest closes after the test.
     root.handlers[:] = handlers
     root.setLevel(level)
-    services = dataclasses.replace(app.extensions["hotswap"], inspector=inspector)
+    own = app.extensions["hotswap"]
+    services = dataclasses.replace(own, inspector=inspector)
     attach(app, services)
-    return Service(app, services, Caller(app, settings.admin_token))
+    # What closes is what the app was made with: the intake process belongs to all.
+    return Service(app, services, Caller(app, settings.admin_token), own.close)
 
 
 @pytest.fixture(scope="session")
@@ -186,22 +190,37 @@ def service(tmp_path_factory: pytest.TempPathFactory, inspector: Inspector) -> I
     settings = Settings(data=tmp_path_factory.mktemp("service"), admin_token=ADMIN_TOKEN)
     service = _service(settings, inspector)
     yield service
-    service.services.database.dispose()
+    service.close()
 
 
 @pytest.fixture
 def make_app(tmp_path: Path, inspector: Inspector) -> Iterator[AppMaker]:
     """Makes an app of this test's own, with the settings that are given."""
+    with _making_apps(tmp_path, inspector) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def module_app(
+    tmp_path_factory: pytest.TempPathFactory, inspector: Inspector
+) -> Iterator[AppMaker]:
+    """Makes an app for all tests of a file."""
+    with _making_apps(tmp_path_factory.mktemp("apps"), inspector) as make:
+        yield make
+
+
+@contextmanager
+def _making_apps(folder: Path, inspector: Inspector) -> Iterator[AppMaker]:
     made: list[Service] = []
 
     def make(**settings: Any) -> Service:
-        data = tmp_path / f"data-{len(made)}"
+        data = folder / f"data-{len(made)}"
         made.append(_service(Settings(data=data, admin_token=ADMIN_TOKEN, **settings), inspector))
         return made[-1]
 
     yield make
     for service in made:
-        service.services.database.dispose()
+        service.close()
 
 
 @pytest.fixture

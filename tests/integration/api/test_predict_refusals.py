@@ -1,11 +1,9 @@
 """Predictions that are refused: each says what is wrong, and where."""
 
-import dataclasses
 import json
 
 import pytest
 
-from api.services import attach
 from tests.integration.api.conftest import WatchedStream, check_problem, places
 
 ROW = {"median_income": 8.3, "bedrooms": 129, "ocean_proximity": "NEAR BAY", "county": "Napa"}
@@ -350,27 +348,6 @@ def test_rows_beyond_the_limit_are_never_cut_off_in_silence(small):
     answer = small.admin.stream("/models/m/1/predict", stream, "text/csv")
     problem = check_problem(answer, 413, "too-large")
     assert "HOTSWAP_MAX_PREDICT_MB" in problem["detail"]
-
-
-class WatchedPool:
-    """Hands out the predictors of another pool, and notes how many connections are in use."""
-
-    def __init__(self, pool, engine):
-        self.pool = pool
-        self.engine = engine
-        self.seen = []
-
-    def predictor(self, version):
-        self.seen.append(self.engine.pool.checkedout())
-        return self.pool.predictor(version)
-
-
-def test_a_slow_model_holds_no_database_connection(small):
-    services = small.services
-    watched = WatchedPool(services.pool, services.database.engine)
-    attach(small.app, dataclasses.replace(services, pool=watched))
-    assert send(small.admin, {"input": [1]}, path="/models/m/1/predict").status_code == 200
-    assert watched.seen == [0]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from registry.operations.create_token import create_token
 from registry.operations.ensure_admin import ensure_admin
 from registry.operations.revoke_token import revoke_token
 from registry.queries import Paging, list_models, list_tokens
+from registry.serving.snapshot import read_snapshot
 from registry.tables import TokenRow, utc_now
-from registry.tokens import Grant, authenticate, new_token
+from registry.tokens import Grant, new_token, token_digest
 from tests.factories import add_token, add_versions
 from tests.integration.registry.processes import make_admin, together
 
@@ -22,8 +23,9 @@ def file(tmp_path):
 
 
 def who(database, token):
+    """The grant that a worker gives the bearer of ``token`` after it has read the database."""
     with database.read() as session:
-        return authenticate(session, token)
+        return read_snapshot(session).grant(token_digest(token), utc_now())
 
 
 def test_a_token_that_was_made_is_recognised_and_its_value_is_nowhere(database):

@@ -54,7 +54,7 @@ def test_a_hundred_threads_load_a_cold_version_once():
 
     def ask(_):
         together.wait(10)
-        return pool.predictor(served(1))
+        return pool.get(served(1))
 
     with ThreadPoolExecutor(100) as threads:
         asked = threads.map(ask, range(100))
@@ -68,51 +68,51 @@ def test_a_hundred_threads_load_a_cold_version_once():
 def test_versions_load_beside_each_other():
     shelf = Shelf()
     pool = Pool(shelf, limit=1000)
-    pool.predictor(served(1))
+    pool.get(served(1))
     shelf.gate.clear()
 
     with ThreadPoolExecutor(1) as thread:
-        loading = thread.submit(pool.predictor, served(2))
-        assert pool.predictor(served(1)).number == 1
+        loading = thread.submit(pool.get, served(2))
+        assert pool.get(served(1)).predictor.number == 1
         assert not loading.done()
         shelf.gate.set()
-        assert loading.result(10).number == 2
+        assert loading.result(10).predictor.number == 2
 
 
 def test_a_version_has_answered_once_before_it_is_handed_out():
-    assert Pool(Shelf(), limit=1000).predictor(served(1)).asked == 1
+    assert Pool(Shelf(), limit=1000).get(served(1)).predictor.asked == 1
 
 
 def test_what_was_least_used_goes_first():
     pool = Pool(Shelf(), limit=250)
     for number in (1, 2, 1, 3):
-        pool.predictor(served(number, size=100))
+        pool.get(served(number, size=100))
 
-    assert pool.loaded() == [("house", 1), ("house", 3)]
+    assert set(pool.loaded) == {("house", 1), ("house", 3)}
 
 
 def test_a_dropped_version_is_loaded_again():
     shelf = Shelf()
     pool = Pool(shelf, limit=100)
     for number in (1, 2, 1):
-        pool.predictor(served(number, size=100))
+        pool.get(served(number, size=100))
 
     assert shelf.loads == {1: 2, 2: 1}
 
 
 def test_a_version_larger_than_the_limit_is_served_alone():
     pool = Pool(Shelf(), limit=100)
-    pool.predictor(served(1, size=60))
-    pool.predictor(served(2, size=500))
+    pool.get(served(1, size=60))
+    pool.get(served(2, size=500))
 
-    assert pool.loaded() == [("house", 2)]
-    assert pool.predictor(served(2, size=500)).number == 2
+    assert set(pool.loaded) == {("house", 2)}
+    assert pool.get(served(2, size=500)).predictor.number == 2
 
 
 def test_models_with_the_same_numbers_are_kept_apart():
     pool = Pool(Shelf(), limit=1000)
 
-    assert pool.predictor(served(1, model="a")) is not pool.predictor(served(1, model="b"))
+    assert pool.get(served(1, model="a")) is not pool.get(served(1, model="b"))
 
 
 def test_a_load_that_failed_leaves_nothing_and_may_be_tried_again():
@@ -121,8 +121,37 @@ def test_a_load_that_failed_leaves_nothing_and_may_be_tried_again():
     shelf.missing.add(1)
 
     with pytest.raises(BlobMissing):
-        pool.predictor(served(1))
-    assert pool.loaded() == []
+        pool.get(served(1))
+    assert not pool.loaded
 
     shelf.missing.clear()
-    assert pool.predictor(served(1)).number == 1
+    assert pool.get(served(1)).predictor.number == 1
+
+
+def test_what_is_pinned_stays_however_little_it_is_used():
+    pool = Pool(Shelf(), limit=100)
+    pool.get(served(1, size=100))
+    pool.pin([("house", 1)])
+    for number in (2, 3):
+        pool.get(served(number, size=100))
+
+    assert set(pool.loaded) == {("house", 1), ("house", 3)}
+
+
+def test_a_request_keeps_the_version_that_it_began_with():
+    pool = Pool(Shelf(), limit=1000)
+    held = pool.get(served(1))
+    pool.drop([("house", 1)])
+
+    assert not pool.loaded
+    assert held.predictor.number == 1
+
+
+def test_the_table_of_loaded_versions_is_replaced_and_never_changed():
+    pool = Pool(Shelf(), limit=1000)
+    before = pool.loaded
+    pool.get(served(1))
+
+    assert not before
+    with pytest.raises(TypeError):
+        pool.loaded["house", 2] = None

@@ -1,0 +1,76 @@
+"""The narrow door: predictions go past Flask, whose routing costs twice all the rest.
+
+``wsgi_app`` is Flask's own place to put something in front. What is not plainly a prediction goes
+on to Flask, whose route for predictions leads to the same endpoint and answers the same bytes.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from werkzeug.http import HTTP_STATUS_CODES
+
+from api.measures import Measures
+from api.predict import PredictionEndpoint
+from api.request_ids import HEADER, request_id_for
+from registry.names import LATEST, PRODUCTION, RESERVED_ALIASES
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_NO_REFERENCE = RESERVED_ALIASES - {LATEST}
+_STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATUS_CODES.items()}
+"""As Flask writes them."""
+_BY_ALIAS = "/models/<name>/predict"
+_BY_REFERENCE = "/models/<name>/<version:version>/predict"
+
+
+class Door:
+    """A WSGI application in front of ``inner``."""
+
+    def __init__(
+        self, inner: "WSGIApplication", endpoint: PredictionEndpoint, measures: Measures
+    ) -> None:
+        self.inner = inner
+        self._endpoint = endpoint
+        self._measures = measures
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        asked = _prediction(environ)
+        if asked is None:
+            return self.inner(environ, start_response)
+        began = time.perf_counter()
+        model, reference, route = asked
+        request_id = request_id_for(environ.get("HTTP_X_REQUEST_ID"))
+        reply = self._endpoint.answer(environ, model, reference, request_id)
+        headers = list(reply.headers.items())
+        headers.append(("Content-Length", str(len(reply.body))))
+        headers.append((HEADER, request_id))
+        start_response(_STATUS_LINES[reply.status], headers)
+        self._measures.count("POST", route, reply.status, time.perf_counter() - began)
+        return [reply.body]
+
+
+def open_door(app: Flask, endpoint: PredictionEndpoint, measures: Measures) -> None:
+    """Put the door in front of ``app``."""
+    app.wsgi_app = Door(app.wsgi_app, endpoint, measures)  # type: ignore[method-assign]  # the way that Flask documents
+
+
+def _prediction(environ: "WSGIEnvironment") -> tuple[str, str, str] | None:
+    """Model, reference and route of a prediction; None for anything else."""
+    if environ["REQUEST_METHOD"] != "POST":
+        return None
+    path: str = environ["PATH_INFO"]
+    if not path.endswith("/predict") or not path.isascii():
+        return None
+    match path.split("/"):
+        case ["", "models", name, "predict"] if name:
+            return name, PRODUCTION, _BY_ALIAS
+        case ["", "models", name, reference, "predict"] if (
+            name and reference and reference not in _NO_REFERENCE
+        ):
+            return name, reference, _BY_REFERENCE
+    return None

@@ -1,0 +1,234 @@
+"""Swaps versions under load and proves that nobody noticed.
+
+    python -m benchmarks.swap [--moves 1000] [--connections 16] [--kill-every SECONDS]
+
+Starts the service with two workers, registers versions whose answers differ, and lets clients
+predict by alias without pause while the alias goes to and fro. Prints the verdict and the latency
+in steady state and within 50 ms of a move.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from benchmarks.service import TOKEN, running_service, upload
+from benchmarks.swap_record import Move, Reply, Verdict, check, near_a_move, quantile
+
+NEAR_SECONDS = 0.05
+ROW = json.dumps({"x0": 1.0, "x1": 2.0}).encode()
+STEADY_SECONDS = 3.0
+ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The service under test: ``url``, a token that may do all, and the model to swap."""
+
+    url: str
+    token: str
+    model: str = "swapped"
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+
+    def connect(self) -> http.client.HTTPConnection:
+        parts = urlsplit(self.url)
+        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+
+    def post(self, path: str) -> dict[str, Any]:
+        """Post without a body; again under the same Idempotency-Key where the connection breaks.
+
+        Raises RuntimeError where the service says anything but 200.
+        """
+        headers = {**self.headers(), "Idempotency-Key": uuid.uuid4().hex}
+        for _ in range(ATTEMPTS):
+            connection = self.connect()
+            try:
+                connection.request("POST", path, headers=headers)
+                reply = connection.getresponse()
+                answer: dict[str, Any] = json.loads(reply.read())
+            except (OSError, http.client.HTTPException):
+                continue
+            finally:
+                connection.close()
+            if reply.status != 200:
+                raise RuntimeError(f"{path}: {reply.status} {answer}")
+            return answer
+        raise RuntimeError(f"{path}: no answer in {ATTEMPTS} attempts")
+
+
+class Client(threading.Thread):
+    """Predicts by alias without pause on one connection, and writes down every reply."""
+
+    def __init__(self, target: Target, number: int, stop: threading.Event) -> None:
+        super().__init__(name=f"client-{number}")
+        self.replies: list[Reply] = []
+        self._target, self._number, self._stop_now = target, number, stop
+
+    def run(self) -> None:
+        path = f"/models/{self._target.model}/predict"
+        headers = self._target.headers()
+        connection = self._target.connect()
+        while not self._stop_now.is_set():
+            start = time.monotonic()
+            try:
+                connection.request("POST", path, ROW, headers)
+                reply = connection.getresponse()
+                body = json.loads(reply.read())
+            except (OSError, http.client.HTTPException):
+                self._note(start, 0, {}, None)
+                connection.close()
+                connection = self._target.connect()
+                continue
+            self._note(start, reply.status, body, reply.headers.get("X-Model-Version"))
+        connection.close()
+
+    def _note(self, start: float, status: int, body: dict[str, Any], header: str | None) -> None:
+        self.replies.append(
+            Reply(
+                client=self._number,
+                start=start,
+                end=time.monotonic(),
+                status=status,
+                version=body.get("version", 0),
+                header_version=int(header or 0),
+                prediction=body.get("prediction"),
+            )
+        )
+
+
+def swap(
+    target: Target,
+    versions: dict[int, object],
+    moves: int,
+    connections: int,
+    *,
+    pause: float = 0.0,
+    steady: float = STEADY_SECONDS,
+) -> tuple[list[Reply], list[Move]]:
+    """Move the alias ``moves`` times under load; ``versions`` leads from number to answer."""
+    numbers = sorted(versions)
+    done = [_move(target, numbers[0])]
+    stop = threading.Event()
+    clients = [Client(target, number, stop) for number in range(connections)]
+    for client in clients:
+        client.start()
+    time.sleep(steady)
+    try:
+        for _ in range(moves):
+            current = done[-1].version
+            done.append(_move(target, next(n for n in numbers if n != current), back=current))
+            time.sleep(pause)
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+    return [reply for client in clients for reply in client.replies], done
+
+
+def _move(target: Target, number: int, back: int | None = None) -> Move:
+    """Promote; or, every other time where there is a version behind, roll back to it."""
+    start = time.monotonic()
+    if back is not None and back > number:
+        answer = target.post(f"/models/{target.model}/rollback")
+    else:
+        answer = target.post(f"/models/{target.model}/{number}/promote")
+    return Move(start, time.monotonic(), answer["version"])
+
+
+@contextmanager
+def killing(pids: Callable[[], list[int]], every: float) -> Iterator[list[int]]:
+    """Kill one of the processes every so many seconds, until the block ends."""
+    stop, killed = threading.Event(), []
+
+    def kill() -> None:
+        while not stop.wait(every):
+            alive = pids()
+            if alive:
+                killed.append(random.choice(alive))  # noqa: S311 - any worker will do
+                os.kill(killed[-1], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield killed
+    finally:
+        stop.set()
+        killer.join()
+
+
+def report(verdict: Verdict, replies: list[Reply], moves: list[Move]) -> str:
+    """The figures, as lines to print."""
+    good = [reply for reply in replies if reply.status == 200]
+    steady = [reply for reply in good if reply.end < moves[1].start]
+    near = near_a_move(good, moves[1:], NEAR_SECONDS)
+    took = [move.end - move.start for move in moves[1:]]
+    lines = [
+        f"moves            {len(moves) - 1}, median {quantile(took, 0.5) * 1e3:.1f} ms",
+        f"replies          {verdict.replies}",
+        f"failed           {len(verdict.failed)}",
+        f"torn             {len(verdict.torn)}",
+        f"stale            {len(verdict.stale)}",
+        f"backwards        {len(verdict.backwards)}",
+    ]
+    for name, part in (("steady", steady), ("near a move", near)):
+        times = [reply.end - reply.start for reply in part]
+        p50, p99 = (quantile(times, share) * 1e3 for share in (0.5, 0.99))
+        lines.append(f"{name:<16} p50 {p50:.2f} ms, p99 {p99:.2f} ms, {len(times)} replies")
+    return "\n".join(lines)
+
+
+def constant_model(value: float) -> bytes:
+    """A linear regression that predicts ``value`` for every row of two numbers."""
+    import numpy as np
+    import skops.io
+    from sklearn.linear_model import LinearRegression
+
+    rows = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    return bytes(skops.io.dumps(LinearRegression().fit(rows, np.full(3, value))))
+
+
+def main() -> int:
+    """Run the test as the command line says; 0 where nobody noticed anything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--moves", type=int, default=1000)
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--port", type=int, default=8450)
+    parser.add_argument("--kill-every", type=float, metavar="SECONDS")
+    asked = parser.parse_args()
+    with running_service(workers=2, port=asked.port) as service:
+        target = Target(service.url, TOKEN)
+        answers: dict[int, object] = {
+            upload(service, target.model, constant_model(value)): value for value in (100.0, 200.0)
+        }
+        killer = (
+            killing(service.workers, asked.kill_every)
+            if asked.kill_every
+            else nullcontext(list[int]())
+        )
+        with killer as killed:
+            replies, moves = swap(target, answers, asked.moves, asked.connections)
+    broken = [reply for reply in replies if reply.status == 0]
+    whole = [reply for reply in replies if reply.status != 0] if asked.kill_every else replies
+    verdict = check(whole, moves, answers)
+    print(report(verdict, whole, moves))
+    if asked.kill_every:
+        print(f"killed workers   {len(killed)}, broken connections {len(broken)}")
+    excused = len(broken) <= asked.connections * len(killed)
+    return 0 if verdict.clean and excused else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""granian's server, but for when it gives up on workers that die."""
+
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+from config import Settings
+from registry.serving.fleet import joined_marker
+
+BLOCKING_THREADS = 32
+"""Requests that one worker answers at the same time; more wait in its queue."""
+
+GRACE_SECONDS = 30
+"""How long a worker may take to finish its requests when the service stops."""
+
+
+class RespawnTimes(dict[int, float]):
+    """When granian last replaced each worker.
+
+    granian ends the whole server when a worker dies within 5.5 s of its start, taking that for a
+    crash at start. It asks here for that time; a worker that had come up before it died was killed
+    by something else, and is replaced however young it was.
+    """
+
+    def __init__(self, server: Any, workers: Path) -> None:
+        super().__init__()
+        self._server = server
+        self._workers = workers
+
+    def get(self, index: int, default: Any = 0) -> Any:
+        """The time for granian's own test; 0, long ago, where the dead worker had come up."""
+        marker = joined_marker(self._workers, self._server.wrks[index].inner.pid)
+        if marker.exists():
+            marker.unlink()
+            return default
+        return super().get(index, default)
+
+
+def run_workers(settings: Settings) -> None:
+    """Serve ``wsgi:app`` until a signal ends it; the settings are in the environment already."""
+    # A forked worker would inherit this process's threads and locks half-way; a spawned one starts
+    # clean.
+    multiprocessing.set_start_method("spawn", force=True)
+    server = Server(
+        "wsgi:app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.worker_count,
+        blocking_threads=BLOCKING_THREADS,
+        respawn_failed_workers=True,
+        workers_kill_timeout=GRACE_SECONDS,
+        websockets=False,
+        log_level=LogLevels.error,
+    )
+    server.respawned_wrks = RespawnTimes(server, settings.data / "run" / "workers")
+    server.serve()

@@ -1,0 +1,144 @@
+"""Keeps what this worker knows equal to the database.
+
+Every request asks here what its reference stands for. If the counter has moved since the last look,
+the database is read before the answer; so a request that starts after a promotion was answered
+cannot get the version before it. A slow poll catches what was committed and never announced,
+because the process died in between.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from registry.database import Database
+from registry.errors import RegistryError
+from registry.serving.counter import Counter
+from registry.serving.pool import Key, LoadedVersion, Pool, ServedVersion
+from registry.serving.snapshot import Snapshot, last_seq, not_ready, read_snapshot
+from registry.tables import utc_now
+from registry.tokens import Grant, token_digest
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+
+FindUsable = Callable[[Session, str, str], ServedVersion]
+"""Looks up a version that may answer; raises NotFound or VersionNotReady."""
+
+_NONE: Mapping[str, int] = {}
+
+
+class _Seen(NamedTuple):
+    """A snapshot, and what the counter showed before it was read."""
+
+    counter: int
+    snapshot: Snapshot
+
+
+class Watch:
+    """The serving state of one worker: resolves references and tokens from memory."""
+
+    def __init__(
+        self, database: Database, counter: Counter, pool: Pool, find_usable: FindUsable
+    ) -> None:
+        self._database = database
+        self._counter = counter
+        self._pool = pool
+        self._find_usable = find_usable
+        self._refreshing = threading.Lock()
+        self._seen = _Seen(-1, Snapshot())
+        self._stop = threading.Event()
+        self._poll: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Read the state, begin to load what is live, and poll from now on."""
+        self.snapshot()
+        self._poll = threading.Thread(target=self._keep_up, name="watch", daemon=True)
+        self._poll.start()
+
+    def close(self) -> None:
+        """Stop polling."""
+        self._stop.set()
+        if self._poll is not None:
+            self._poll.join()
+
+    def snapshot(self) -> Snapshot:
+        """The state, as new as the last write that was announced before this call.
+
+        Raises DatabaseBusy or DatabaseUnavailable where it moved and cannot be read.
+        """
+        seen = self._seen
+        if seen.counter == self._counter.value:
+            return seen.snapshot
+        return self._refresh()
+
+    def resolve(self, model: str, reference: str) -> LoadedVersion:
+        """The loaded version that ``reference`` of ``model`` stands for now.
+
+        Raises NameMalformed, ReferenceMalformed, NotFound, VersionNotReady, and whatever loading a
+        version raises that is not in memory.
+        """
+        number = self.snapshot().references.get(model, _NONE).get(reference)
+        if number is None and reference.isdecimal() and len(reference) < 10:
+            number = int(reference) if reference[0] != "0" else None
+        loaded = None if number is None else self._pool.find((model, number))
+        if loaded is None:
+            with self._database.read() as session:
+                version = self._find_usable(session, model, reference)
+            return self._pool.get(version)
+        return loaded
+
+    def grant(self, token: str) -> Grant:
+        """What the bearer of ``token`` may do. Raises Unauthenticated."""
+        return self.snapshot().grant(token_digest(token), utc_now())
+
+    def missing(self) -> list[Key]:
+        """Versions that an alias points at and that are not loaded. Empty: ready for traffic."""
+        return sorted(self.snapshot().aliased - self._pool.loaded.keys())
+
+    def _refresh(self) -> Snapshot:
+        with self._refreshing:
+            # Read before the database: what is written in between shows as a move next time.
+            counter = self._counter.value
+            if self._seen.counter == counter:
+                return self._seen.snapshot
+            with self._database.read() as session:
+                snapshot = read_snapshot(session)
+                gone = not_ready(session, self._pool.loaded)
+            self._pool.drop(gone)
+            self._pool.pin(snapshot.aliased | snapshot.before)
+            self._seen = _Seen(counter, snapshot)
+        for key in (snapshot.aliased | snapshot.before) - self._pool.loaded.keys():
+            self._begin(key)
+        return snapshot
+
+    def _begin(self, key: Key) -> None:
+        """Load a live version in the background; a fault is logged, and met again by who asks."""
+        try:
+            with self._database.read() as session:
+                version = self._find_usable(session, key[0], str(key[1]))
+        except RegistryError as error:
+            logger.warning("cannot load version %d of %s: %s", key[1], key[0], error.detail)
+            return
+
+        def report(future: "Future[LoadedVersion]") -> None:
+            if not future.cancelled() and (error := future.exception()) is not None:
+                logger.warning("cannot load version %d of %s: %s", key[1], key[0], error)
+
+        self._pool.begin(version).add_done_callback(report)
+
+    def _keep_up(self) -> None:
+        while not self._stop.wait(POLL_SECONDS):
+            try:
+                with self._database.read() as session:
+                    seq = last_seq(session)
+                if seq != self._seen.snapshot.seq:
+                    self._seen = _Seen(-1, self._seen.snapshot)
+                self.snapshot()
+            except (RegistryError, SQLAlchemyError) as error:
+                logger.warning("the database cannot be read; serving from memory: %s", error)

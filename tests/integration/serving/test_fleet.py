@@ -1,0 +1,121 @@
+"""Workers that prepare a version for each other, over their real sockets."""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from registry.errors import BlobMissing
+from registry.serving import fleet as fleet_module
+from registry.serving.fleet import Fleet
+
+
+@pytest.fixture
+def join(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
+    """Makes workers of one directory; all leave at the end."""
+    joined: list[Fleet] = []
+
+    def make(prepare: Callable[[str, int], None]) -> Fleet:
+        fleet = Fleet(tmp_path / "workers")
+        fleet.join(prepare)
+        joined.append(fleet)
+        return fleet
+
+    yield make
+    for fleet in joined:
+        fleet.leave()
+
+
+def test_every_worker_is_asked_for_the_version(join: Callable[..., Fleet]) -> None:
+    asked: list[tuple[int, str, int]] = []
+    fleets = [
+        join(lambda model, number, me=me: asked.append((me, model, number))) for me in range(3)
+    ]
+
+    assert fleets[0].prepare("housing", 7) == []
+    assert sorted(asked) == [(0, "housing", 7), (1, "housing", 7), (2, "housing", 7)]
+
+
+def test_a_worker_that_cannot_load_says_why(join: Callable[..., Fleet]) -> None:
+    def fail(model: str, number: int) -> None:
+        raise BlobMissing("ab" * 32)
+
+    join(lambda model, number: None)
+    faults = join(fail).prepare("housing", 7)
+
+    assert len(faults) == 1
+    assert "abab" in faults[0]
+
+
+def test_a_worker_that_has_died_is_not_waited_for(
+    join: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    alive = join(lambda model, number: None)
+    dead = tmp_path / "workers" / "999999-1.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(dead)) if len(str(dead)) < 100 else dead.touch()
+
+    assert alive.prepare("housing", 7) == []
+    assert not dead.exists(), "what a dead worker left is cleared away"
+
+
+def test_a_worker_that_dies_when_it_is_asked_is_forgiven_once(
+    join: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    alive = join(lambda model, number: None)
+    dying = DyingWorker(tmp_path / "workers" / "1-1.sock", deaths=1)
+
+    assert alive.prepare("housing", 7) == []
+    assert dying.asked == 1
+
+
+def test_a_second_death_is_held_against_the_version(
+    join: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    alive = join(lambda model, number: None)
+    DyingWorker(tmp_path / "workers" / "1-1.sock", deaths=1)
+    DyingWorker(tmp_path / "workers" / "2-1.sock", deaths=2)
+
+    assert alive.prepare("housing", 7) == ["A worker died while it loaded the version."]
+
+
+def test_a_worker_that_hangs_fails_the_preparation_in_time(
+    join: Callable[..., Fleet],
+) -> None:
+    release = threading.Event()
+    fleet = join(lambda model, number: release.wait(20) and None)
+    fleet.patience = 0.2
+
+    faults = fleet.prepare("housing", 7)
+
+    release.set()
+    assert faults == ["A worker did not load the version in 0.2 s."]
+    assert fleet_module.PREPARE_TIMEOUT_SECONDS < 30, "the contract gives a promotion 30 s"
+
+
+class DyingWorker:
+    """Accepts and breaks off, as a worker does that is killed; gone after so many deaths."""
+
+    def __init__(self, path: Path, deaths: int) -> None:
+        self.asked = 0
+        folder = os.open(path.parent, os.O_RDONLY)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(f"/proc/self/fd/{folder}/{path.name}")
+        os.close(folder)
+        self._listener.listen()
+        threading.Thread(target=self._die, args=(deaths,), daemon=True).start()
+
+    def _die(self, deaths: int) -> None:
+        for _ in range(deaths):
+            connection, _address = self._listener.accept()
+            assert json.loads(connection.makefile().readline()) == {
+                "model": "housing",
+                "number": 7,
+            }
+            self.asked += 1
+            connection.close()
+        self._listener.close()

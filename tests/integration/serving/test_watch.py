@@ -1,0 +1,181 @@
+"""What a worker knows of the database, and how soon."""
+
+import time
+
+import pytest
+
+from registry.errors import ModelNotFound, Unauthenticated, VersionNotFound
+from registry.operations.archive_version import archive_version
+from registry.operations.create_token import create_token
+from registry.operations.promote import Order, promote
+from registry.operations.revoke_token import revoke_token
+from registry.queries import find_usable_version, served_version
+from registry.serving.counter import Counter
+from registry.serving.pool import Pool
+from registry.serving.predictor import Answers
+from registry.serving.watch import POLL_SECONDS, Watch
+from tests.factories import NUMBERS, add_versions
+
+
+class Numbered:
+    """Answers every row with the number of its version."""
+
+    signature = NUMBERS
+    has_probabilities = False
+
+    def __init__(self, version):
+        self.number = version.number
+
+    def predict(self, batch, **_):
+        return Answers([self.number] * batch.rows)
+
+
+class Worker:
+    """What one worker process holds, without the process."""
+
+    def __init__(self, database, path):
+        self.counter = Counter(path)
+        self.loads = []
+        self.pool = Pool(self.load, limit=2**30)
+        self.watch = Watch(database, self.counter, self.pool, find_usable)
+
+    def load(self, version):
+        self.loads.append(version.number)
+        return Numbered(version)
+
+    def close(self):
+        self.watch.close()
+        self.pool.close()
+        self.counter.close()
+
+
+def find_usable(session, model, reference):
+    return served_version(find_usable_version(session, model, reference))
+
+
+@pytest.fixture
+def worker(database, tmp_path):
+    worker = Worker(database, tmp_path / "counter")
+    yield worker
+    worker.close()
+
+
+def moved(database, number):
+    promote(database, lambda version: None, "house", str(number), Order(actor="ann"))
+
+
+def test_a_moved_alias_is_seen_by_the_next_request_after_the_counter_moved(database, worker):
+    add_versions(database, "house", ["ready"] * 2)
+    moved(database, 1)
+    assert worker.watch.resolve("house", "production").version.number == 1
+
+    moved(database, 2)
+    worker.counter.bump()
+
+    assert worker.watch.resolve("house", "production").version.number == 2
+
+
+def test_while_the_counter_stands_still_the_database_is_not_asked(database, worker):
+    add_versions(database, "house", ["ready"] * 1)
+    moved(database, 1)
+    worker.watch.resolve("house", "production")
+    database.dispose()
+    database.read = None  # whoever opens a session now fails
+
+    assert worker.watch.resolve("house", "production").version.number == 1
+    assert worker.watch.resolve("house", "1").version.number == 1
+    assert worker.watch.resolve("house", "latest").version.number == 1
+
+
+def test_a_move_that_was_never_announced_is_found_by_the_poll(database, worker):
+    add_versions(database, "house", ["ready"] * 2)
+    moved(database, 1)
+    worker.watch.start()
+    assert worker.watch.resolve("house", "production").version.number == 1
+
+    moved(database, 2)  # and the process that did it died before it could say so
+
+    deadline = time.monotonic() + 5 * POLL_SECONDS
+    while worker.watch.resolve("house", "production").version.number == 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_start_loads_what_is_live_and_what_was_live_before(database, worker):
+    add_versions(database, "house", ["ready"] * 4)
+    for number in (1, 2, 3):
+        moved(database, number)
+
+    worker.watch.start()
+
+    deadline = time.monotonic() + 5
+    while set(worker.loads) != {2, 3}:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_worker_is_ready_when_everything_live_is_loaded(database, worker):
+    add_versions(database, "house", ["ready"] * 1)
+    assert worker.watch.missing() == []
+    moved(database, 1)
+    worker.counter.bump()
+
+    deadline = time.monotonic() + 5
+    while worker.watch.missing():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert set(worker.pool.loaded) == {("house", 1)}
+
+
+def test_an_archived_version_is_let_go_of(database, worker):
+    add_versions(database, "house", ["ready"] * 2)
+    worker.counter.bump()
+    worker.watch.resolve("house", "1")
+
+    archive_version(database, "house", "1", actor="ann")
+    worker.counter.bump()
+
+    with pytest.raises(VersionNotFound):
+        worker.watch.resolve("house", "1")
+    assert ("house", 1) not in worker.pool.loaded
+
+
+def test_a_revoked_token_is_refused_as_soon_as_the_counter_moved(database, worker):
+    made = create_token(database, "ci", ["predict"], actor="ann")
+    worker.counter.bump()
+    assert worker.watch.grant(made["token"]).name == "ci"
+
+    revoke_token(database, made["id"], actor="ann")
+    worker.counter.bump()
+
+    with pytest.raises(Unauthenticated):
+        worker.watch.grant(made["token"])
+
+
+def test_names_that_do_not_exist_leave_no_trace(database, worker):
+    add_versions(database, "house", ["ready"] * 1)
+    worker.counter.bump()
+    worker.watch.snapshot()
+    known = worker.watch.snapshot()
+
+    for number in range(500):
+        with pytest.raises(ModelNotFound):
+            worker.watch.resolve(f"nobody-{number}", "production")
+
+    assert worker.watch.snapshot() is known
+    assert not worker.pool.loaded
+
+
+def test_loading_a_version_holds_no_database_connection(database, worker):
+    add_versions(database, "house", ["ready"] * 1)
+    in_use = []
+
+    def load(version):
+        in_use.append(database.engine.pool.checkedout())
+        return Numbered(version)
+
+    pool = Pool(load, limit=2**30)
+    Watch(database, worker.counter, pool, find_usable).resolve("house", "1")
+
+    assert in_use == [0]
+    pool.close()
