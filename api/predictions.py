@@ -9,7 +9,7 @@ from api.services import Services, services
 from registry.names import PRODUCTION
 from registry.serving.codecs.requests import ARROW, REQUEST_TYPES
 
-blueprint = Blueprint("predictions", __name__, description="Predictions")
+blueprint = Blueprint("predictions", __name__, description="Predictions", answers=None)
 
 _RECORD = {"type": "object", "description": "One record, or rows under one of the known keys."}
 _PREDICTION = {

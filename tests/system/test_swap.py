@@ -54,7 +54,9 @@ def test_a_worker_that_is_killed_takes_only_its_own_connections_with_it(
 def test_a_promotion_waits_for_no_worker_that_is_dead(own_server: Server) -> None:
     for value in (100.0, 200.0):
         upload(own_server, "swapped", constant_model(value))
-    os.kill(own_server.workers()[0], signal.SIGKILL)
+    victim = own_server.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: victim not in own_server.workers(), "it lives on")
 
     promoted = own_server.call("POST", "/models/swapped/2/promote")
 
