@@ -1,5 +1,6 @@
 """Whether the process runs, whether it can take traffic, and which release it is."""
 
+import os
 from importlib.metadata import version
 
 from flask import Response, jsonify
@@ -7,8 +8,9 @@ from flask import Response, jsonify
 from api.access import allows
 from api.blueprints import Blueprint
 from api.services import services
-from registry.errors import NotReady
+from registry.errors import Draining, NotReady
 from registry.schema import HEAD
+from registry.serving.fleet import DrainMarker
 
 blueprint = Blueprint("health", __name__, description="Health of the service", answers=None)
 
@@ -33,6 +35,8 @@ def livez() -> Response:
 @blueprint.response(200, _STATUS)
 def readyz() -> Response:
     """This worker can take traffic; 503 and why where it cannot."""
+    if DrainMarker(services().settings.data / "run", os.getppid()).is_set():
+        raise Draining
     if missing := services().watch.missing():
         raise NotReady(missing)
     return jsonify(status="ready")

@@ -1,6 +1,9 @@
 """granian's server, but for when it gives up on workers that die."""
 
 import multiprocessing
+import os
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +12,33 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from config import Settings
-from registry.serving.fleet import joined_marker
+from registry.serving.fleet import DrainMarker, joined_marker
 
 BLOCKING_THREADS = 32
 """Requests that one worker answers at the same time; more wait in its queue."""
 
 GRACE_SECONDS = 30
 """How long a worker may take to finish its requests when the service stops."""
+
+
+DRAIN_SECONDS = 1.0
+"""How long the workers say that they are not ready, before a stopping service takes no more."""
+
+
+class DrainingServer(Server):
+    """Stops in two steps on SIGTERM: first not ready, so that balancers turn away, then gone."""
+
+    drained: DrainMarker
+
+    def signal_handler_interrupt(self, *arguments: Any, **more: Any) -> None:
+        """Begin to stop; at once on SIGINT, or when told a second time."""
+        again = self.drained.is_set()
+        self.drained.set()
+        if again or (arguments and arguments[0] == signal.SIGINT):
+            super().signal_handler_interrupt(*arguments, **more)
+        else:
+            stop = super().signal_handler_interrupt
+            threading.Timer(DRAIN_SECONDS, stop, arguments, more).start()
 
 
 class RespawnTimes(dict[int, float]):
@@ -45,7 +68,7 @@ def run_workers(settings: Settings) -> None:
     # A forked worker would inherit this process's threads and locks half-way; a spawned one starts
     # clean.
     multiprocessing.set_start_method("spawn", force=True)
-    server = Server(
+    server = DrainingServer(
         "wsgi:app",
         address=settings.host,
         port=settings.port,
@@ -58,4 +81,8 @@ def run_workers(settings: Settings) -> None:
         log_level=LogLevels.error,
     )
     server.respawned_wrks = RespawnTimes(server, settings.data / "run" / "workers")
-    server.serve()
+    server.drained = DrainMarker(settings.data / "run", os.getpid())
+    try:
+        server.serve()
+    finally:
+        server.drained.clear()

@@ -44,6 +44,7 @@
     │   ├── IntakeUnavailable
     │   ├── VersionLoading
     │   ├── NotReady
+    │   ├── Draining
     │   └── BlobUnavailable
     │       ├── BlobMissing
     │       └── BlobDamaged
@@ -388,6 +389,14 @@ class NotReady(Unavailable):
     def __init__(self, missing: Iterable[tuple[str, int]]) -> None:
         named = ", ".join(f"{model}/{number}" for model, number in missing)
         super().__init__(f"This worker has yet to load what is live: {named}.")
+
+
+class Draining(Unavailable):
+    title = "Stopping"
+    retry_after = 1
+
+    def __init__(self) -> None:
+        super().__init__("This service is about to stop; it takes no new traffic.")
 
 
 class BlobUnavailable(Unavailable):

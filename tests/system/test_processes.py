@@ -47,6 +47,16 @@ def test_a_server_that_was_killed_comes_back_with_everything(tmp_path: Path) -> 
         assert server.hotswap("history", "--verify").returncode == 0
 
 
+def test_sigterm_makes_the_service_not_ready_before_it_takes_no_more(own_server: Server) -> None:
+    own_server.process.terminate()
+
+    wait_until(
+        lambda: own_server.call("GET", "/readyz").status_code == 503, "it stayed ready", seconds=2
+    )
+    assert own_server.call("GET", "/livez").status_code == 200
+    assert own_server.process.wait(10) == 0
+
+
 def test_sigterm_lets_a_request_under_way_finish(own_server: Server) -> None:
     upload(own_server, "iris")
     body = b'{"input": [5.1, 3.5, 1.4, 0.2]}'
