@@ -118,6 +118,7 @@ def served_version(row: VersionRow) -> ServedVersion:
         size=row.size,
         signature=Signature.from_json(row.signature),
         input_example=row.input_example,
+        compiled=row.compiled,
     )
 
 

@@ -100,7 +100,10 @@ class ModelTagRow(Base):
 
 
 class VersionRow(Base):
-    """A model version. Only its description, its tags and its status ever change."""
+    """A model version. Only its description, its tags and its status ever change.
+
+    ``compiled`` has the SHA-256 of each compiled form by its name; none: scikit-learn serves.
+    """
 
     __tablename__ = "versions"
     __table_args__ = (
@@ -123,6 +126,7 @@ class VersionRow(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     size: Mapped[int] = mapped_column(BigInteger)
     engine: Mapped[dict[str, Any]]
+    compiled: Mapped[dict[str, Any]] = mapped_column(default=dict)
     lineage: Mapped[dict[str, Any]]
     environment: Mapped[dict[str, Any]]
     evaluation: Mapped[dict[str, Any]] = mapped_column(deferred=True)

@@ -154,6 +154,11 @@ class LocalStagedBlob:
         self._file.close()
         return self.digest
 
+    def keep_beside(self, content: bytes) -> str:
+        with self._store.stage(len(content)) as blob:
+            blob.write(content)
+            return blob.keep()
+
     def close(self) -> None:
         if not self._file.closed:
             with suppress(OSError):

@@ -33,6 +33,12 @@ class StagedBlob(Protocol):
         When this returns they survive a power cut. Raises StorageFull or StorageUnavailable.
         """
 
+    def keep_beside(self, content: bytes) -> str:
+        """Make ``content``, which was derived from these bytes, durable in the same store.
+
+        Its digest. Raises StorageFull or StorageUnavailable.
+        """
+
     def close(self) -> None:
         """Discard the bytes unless they were kept."""
 

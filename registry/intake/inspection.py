@@ -5,6 +5,7 @@ Runs in the intake process only.
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,25 @@ from registry.errors import (
 from registry.formats.reading import Format, read_model
 from registry.intake.signatures import read_signature
 from registry.serving.predictor import SklearnPredictor, example_batch
-from registry.signature import KINDS, Kind, Signature
+from registry.signature import KINDS, Kind, Record, Signature
 
 _TREES = "sklearn.tree._classes"
 _FORESTS = "sklearn.ensemble._forest"
 _LOGISTIC = "sklearn.linear_model._logistic"
 
 
-def inspect(path: Path, format_: Format, declared: Mapping[str, Any]) -> dict[str, Any]:
-    """Open the artifact at ``path`` and say what it is, as plain JSON data.
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A model that may become a version; ``facts``: what it is, as plain JSON data."""
+
+    model: Any
+    signature: Signature
+    example: Record | None
+    facts: dict[str, Any]
+
+
+def inspect(path: Path, format_: Format, declared: Mapping[str, Any]) -> Inspected:
+    """Open the artifact at ``path`` and say what it is.
 
     ``declared`` holds the uploader's ``kind``, ``signature`` and ``input_example``, each optional;
     what it claims must agree with the model. The model has answered one row when this returns.
@@ -43,13 +54,14 @@ def inspect(path: Path, format_: Format, declared: Mapping[str, Any]) -> dict[st
             error
         )
     _answer_once(model, signature, batch, given=example is not None)
-    return {
+    facts = {
         "kind": _kind(model, declared.get("kind")),
         "task": signature.task,
         "params": _params(_final(model)),
         "signature": signature.to_json(),
         "environment": {"scikit-learn": trained_with},
     }
+    return Inspected(model, signature, example, facts)
 
 
 def _read(path: Path, format_: Format) -> tuple[Any, str]:

@@ -8,13 +8,13 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from registry.errors import ArtifactRefused, Fault, IntakeUnavailable, MetadataRefused
 from registry.formats.reading import Format
-from registry.intake.wire import MAX_ANSWER, receive, send
+from registry.intake.wire import MAX_ANSWER, receive, send, unpack
 from registry.signature import Kind, Signature, Task
 
 TIMEOUT_SECONDS = 60
@@ -24,8 +24,8 @@ _PATIENCE_SECONDS = 30
 """How much longer we wait for its answer: it answers first if it is alive."""
 
 
-class Inspection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the intake says of an artifact."""
+class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the intake says of a model."""
 
     kind: Kind
     task: Task
@@ -34,11 +34,37 @@ class Inspection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     environment: dict[str, str]
 
 
+class Inspection(Facts, frozen=True):
+    """``engine``: what serves it, as a version shows it; ``compiled``: the bytes of its forms."""
+
+    engine: dict[str, Any] = msgspec.field(default_factory=lambda: {"name": "scikit-learn"})
+    compiled: dict[str, bytes] = {}
+
+
 class _Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    inspection: Inspection | None = None
+    inspection: Facts | None = None
     error: str | None = None
     detail: str = ""
     faults: list[tuple[str, str]] = []
+
+
+class _Onnx(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="onnx"):
+    max_abs_diff: float
+    max_rel_diff: float
+    checked_rows: int
+
+
+class _ScikitLearn(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="scikit-learn"
+):
+    reason: str
+
+
+class _Compilation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``compiled`` names the parts that follow."""
+
+    engine: _Onnx | _ScikitLearn
+    compiled: list[Literal["onnx"]]
 
 
 class Inspector:
@@ -64,11 +90,15 @@ class Inspector:
         job = {"path": str(path.absolute()), "format": format_, "declared": dict(declared)}
         with self._lock:
             answer = self._ask(json.dumps(job).encode())
+        parts, complete = unpack(answer)
         try:
-            said = msgspec.json.decode(answer, type=_Answer)
+            if not complete or not parts:
+                raise ValueError("the answer has parts that are cut off")
+            said = msgspec.json.decode(parts[0], type=_Answer)
             if said.inspection is not None:
-                return said.inspection, Signature.from_json(said.inspection.signature)
-        except (msgspec.MsgspecError, MetadataRefused) as error:
+                signature = Signature.from_json(said.inspection.signature)
+                return _with_compiled(said.inspection, parts[1:]), signature
+        except (msgspec.MsgspecError, MetadataRefused, ValueError) as error:
             raise ArtifactRefused(
                 "The artifact could not be inspected: no sound answer."
             ) from error
@@ -81,18 +111,27 @@ class Inspector:
             self._stop()
 
     def _ask(self, job: bytes) -> bytes:
-        if self._process is not None and self._process.poll() is not None:
-            self._stop()
+        if self._connection is not None:
+            try:
+                return self._exchange(self._connection, job)
+            except TimeoutError as error:
+                self._stop()
+                raise IntakeUnavailable from error
+            except OSError:
+                # It died since the last upload. Asking a new one anew changes nothing.
+                self._stop()
         try:
-            connection = self._connection or self._start()
-            send(connection, job)
-            answer = receive(connection, MAX_ANSWER)
+            return self._exchange(self._start(), job)
         except OSError as error:
             self._stop()
             raise IntakeUnavailable from error
+
+    def _exchange(self, connection: socket.socket, job: bytes) -> bytes:
+        """Raises OSError where no answer comes."""
+        send(connection, job)
+        answer = receive(connection, MAX_ANSWER)
         if answer is None:
-            self._stop()
-            raise IntakeUnavailable
+            raise ConnectionError("the intake process ended without an answer")
         return answer
 
     def _start(self) -> socket.socket:
@@ -122,3 +161,18 @@ class Inspector:
             self._process.kill()
             self._process.wait()
         self._connection = self._process = None
+
+
+def _with_compiled(facts: Facts, parts: list[bytes]) -> Inspection:
+    """Raises ValueError or MsgspecError where ``parts`` are not a compilation and its blobs."""
+    if not parts:
+        raise ValueError("nothing is said of the engine")
+    said = msgspec.json.decode(parts[0], type=_Compilation)
+    compiled = dict(zip(said.compiled, parts[1:], strict=True))
+    if isinstance(said.engine, _Onnx) != ("onnx" in compiled):
+        raise ValueError("the engine is not the one that was compiled")
+    return Inspection(
+        **msgspec.structs.asdict(facts),
+        engine=msgspec.to_builtins(said.engine),
+        compiled={str(name): blob for name, blob in compiled.items()},
+    )

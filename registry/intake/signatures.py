@@ -88,7 +88,7 @@ def _type_of(label: Label) -> ColumnType:
 
 def _columns(model: Any, names: list[str]) -> tuple[Column, ...]:
     texts, nullables = set(), set()
-    for step, columns in _routes(model, list(range(len(names)))):
+    for step, columns in routes(model, list(range(len(names)))):
         for index, column in enumerate(columns):
             if _keeps_text(step, index):
                 texts.add(column)
@@ -100,22 +100,22 @@ def _columns(model: Any, names: list[str]) -> tuple[Column, ...]:
     )
 
 
-def _routes(step: Any, columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
+def routes(step: Any, columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
     """Each transformer that still sees the model's own columns, with which of them it sees."""
     if hasattr(step, "steps"):
         for _, inner in step.steps:
-            yield from _routes(inner, columns)
+            yield from routes(inner, columns)
             if type(inner).__name__ != "SimpleImputer":
                 return  # what comes after has seen other columns come or go
     elif hasattr(step, "transformers_"):
         for name, inner, chosen in step.transformers_:
             if name != "remainder" and not isinstance(inner, str):
-                yield from _routes(inner, _chosen(step, chosen, columns))
+                yield from routes(inner, chosen_columns(step, chosen, columns))
     else:
         yield step, columns
 
 
-def _chosen(step: Any, chosen: Any, columns: list[int]) -> list[int]:
+def chosen_columns(step: Any, chosen: Any, columns: list[int]) -> list[int]:
     """What a ColumnTransformer's choice means in positions: names, numbers, a slice or a mask."""
     import numpy as np
 

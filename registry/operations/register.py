@@ -1,6 +1,7 @@
 """Register an uploaded artifact as the next version of a model.
 
-Bytes first, row second: the artifact is durable before the row that points at it, so a crash
+Bytes first, row second: the artifact and what was compiled from it are durable before the row that
+points at them, so a crash
 leaves at worst bytes that nothing points at.
 """
 
@@ -79,6 +80,9 @@ def register(
         "input_example": metadata.input_example,
     }
     inspection, signature = inspector.inspect(artifact.path, metadata.format, declared)
+    compiled = {
+        name: artifact.keep_beside(content) for name, content in inspection.compiled.items()
+    }
     artifact.keep()
     with database.write() as session:
         # The model's lock first: who waits for it may find that its twin has answered meanwhile.
@@ -88,6 +92,7 @@ def register(
         if row.archived_at is not None:
             raise ModelArchived(model)
         version = _version(row, artifact, metadata, inspection, signature)
+        version.compiled = compiled
         version.created_by = actor
         session.add(version)
         session.flush()
@@ -136,7 +141,7 @@ def _version(
         format=metadata.format,
         sha256=artifact.digest,
         size=artifact.size,
-        engine={"name": "scikit-learn"},
+        engine=inspection.engine,
         lineage=dict(metadata.lineage),
         environment={**metadata.environment, **inspection.environment},
         evaluation=dict(metadata.evaluation),

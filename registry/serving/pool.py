@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from registry.errors import VersionLoading
@@ -38,6 +38,8 @@ class ServedVersion:
     size: int
     signature: Signature
     input_example: Record | None
+    compiled: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 of each compiled form, by its name."""
 
     @property
     def key(self) -> Key:

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.integration.api.conftest import near
+
 HOUSING = ["median_income", "bedrooms", "ocean_proximity", "county"]
 
 
@@ -80,7 +82,7 @@ def test_every_form_of_rows_gives_a_named_models_own_answers(predict, trained, m
     assert answer == {
         "model": f"served-{model}",
         "version": 1,
-        "predictions": one.model.predict(one.rows).tolist(),
+        "predictions": near(one.model.predict(one.rows).tolist()),
     }
 
 
@@ -90,7 +92,7 @@ def test_every_form_of_rows_gives_a_positional_models_own_answers(predict, train
     one = trained[model]
     frame = pd.DataFrame(one.rows, columns=[f"x{i}" for i in range(one.rows.shape[1])])
     answer = predict(model, NAMED_FORMS[form](frame))
-    assert answer["predictions"] == one.model.predict(one.rows).tolist()
+    assert answer["predictions"] == near(one.model.predict(one.rows).tolist())
 
 
 @pytest.mark.parametrize("reference", [None, "1", "latest", "production"])
@@ -116,7 +118,7 @@ def test_a_list_of_one_row_is_answered_with_a_list(predict, trained):
     one = trained["plane"]
     for body in ({"instances": [one.rows[3].tolist()]}, {"X": [one.rows[3].tolist()]}):
         answer = predict("plane", body)
-        assert answer["predictions"] == one.model.predict(one.rows[[3]]).tolist()
+        assert answer["predictions"] == near(one.model.predict(one.rows[[3]]).tolist())
         assert "prediction" not in answer
 
 
@@ -125,7 +127,7 @@ def test_columns_come_in_any_order_and_more_than_are_taken_are_ignored(predict, 
     shuffled = one.rows[HOUSING[::-1]].assign(colour="red", zip_code=3)
     expected = one.model.predict(one.rows).tolist()
     for form in ("instances of records", "inputs of columns", "dataframe_split"):
-        assert predict("housing", NAMED_FORMS[form](shuffled))["predictions"] == expected
+        assert predict("housing", NAMED_FORMS[form](shuffled))["predictions"] == near(expected)
     single = {**records(shuffled)[0], "colour": [1, 2], "shape": {"a": None}}
     assert predict("housing", single)["prediction"] == expected[0]
 
@@ -161,12 +163,12 @@ def test_probabilities_are_a_mapping_from_class_for_each_row(predict, trained, f
         rows = np.asarray(one.rows)
         answer = predict(model, {"instances": rows.tolist()}, query=f"?probabilities={flag}")
         expected = one.model.predict_proba(one.rows)
-        assert answer["probabilities"] == [
-            dict(zip(labels, row, strict=True)) for row in expected.tolist()
-        ]
-        assert answer["predictions"] == one.model.predict(one.rows).tolist()
+        assert answer["probabilities"] == near(
+            [dict(zip(labels, row, strict=True)) for row in expected.tolist()]
+        )
+        assert answer["predictions"] == near(one.model.predict(one.rows).tolist())
         single = predict(model, {"input": rows[0].tolist()}, query=f"?probabilities={flag}")
-        assert single["probabilities"] == answer["probabilities"][0]
+        assert single["probabilities"] == near(answer["probabilities"][0])
 
 
 @pytest.mark.parametrize("query", ["", "?probabilities=false", "?probabilities=0", "?other=1"])
@@ -197,7 +199,7 @@ def csv_of(frame, **options):
 def test_csv_gives_the_models_own_answers(predict, trained, text):
     one = trained["housing"]
     answer = predict("housing", text(one.rows).encode(), content_type="text/csv; charset=utf-8")
-    assert answer["predictions"] == one.model.predict(one.rows).tolist()
+    assert answer["predictions"] == near(one.model.predict(one.rows).tolist())
 
 
 def test_a_text_in_csv_keeps_its_commas_quotes_and_line_ends(predict, trained):
@@ -205,14 +207,14 @@ def test_a_text_in_csv_keeps_its_commas_quotes_and_line_ends(predict, trained):
     rows = one.rows.iloc[:2].copy()
     rows["ocean_proximity"] = ['a,"b"\nc', "NEAR BAY"]
     answer = predict("housing", csv_of(rows).encode(), content_type="text/csv")
-    assert answer["predictions"] == one.model.predict(rows).tolist()
+    assert answer["predictions"] == near(one.model.predict(rows).tolist())
 
 
 def test_one_csv_row_is_a_list_of_one(predict, trained):
     one = trained["housing"]
     body = csv_of(one.rows.iloc[:1]).encode()
     answer = predict("housing", body, content_type="text/csv")
-    assert answer["predictions"] == one.model.predict(one.rows.iloc[:1]).tolist()
+    assert answer["predictions"] == near(one.model.predict(one.rows.iloc[:1]).tolist())
 
 
 def test_a_form_is_one_record(predict, trained):

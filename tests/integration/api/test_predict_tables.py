@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from tests.integration.api.conftest import check_problem, places
+from tests.integration.api.conftest import check_problem, near, places
 
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
@@ -66,7 +66,7 @@ def test_a_table_gives_the_models_own_answers(served, trained, content_type):
     one = trained["housing"]
     answer = send(served, WRITERS[content_type](table_of(one.rows)), content_type)
     assert answer.status_code == 200, answer.text
-    assert answer.json["predictions"] == one.model.predict(one.rows).tolist()
+    assert answer.json["predictions"] == near(one.model.predict(one.rows).tolist())
 
 
 @BOTH
@@ -74,7 +74,7 @@ def test_columns_of_a_table_come_in_any_order_with_others(served, trained, conte
     one = trained["housing"]
     frame = one.rows[one.rows.columns[::-1]].assign(when=pd.Timestamp("2026-01-01"), extra=1)
     answer = send(served, WRITERS[content_type](table_of(frame)), content_type)
-    assert answer.json["predictions"] == one.model.predict(one.rows).tolist()
+    assert answer.json["predictions"] == near(one.model.predict(one.rows).tolist())
 
 
 @BOTH
@@ -84,7 +84,7 @@ def test_numbers_of_any_width_are_numbers(served, trained, content_type, type_):
     table = pa.table({"x0": pa.array([1, 2, 3], type_), "x1": pa.array([4, 5, 6], type_)})
     answer = send(served, WRITERS[content_type](table), content_type, model="plane")
     rows = np.array([[1.0, 4], [2, 5], [3, 6]])
-    assert answer.json["predictions"] == one.model.predict(rows).tolist()
+    assert answer.json["predictions"] == near(one.model.predict(rows).tolist())
 
 
 @BOTH
@@ -97,7 +97,7 @@ def test_texts_of_any_arrow_sort_are_texts(served, trained, content_type, type_)
     table = changed(one.rows, ocean_proximity=column)
     answer = send(served, WRITERS[content_type](table), content_type)
     assert answer.status_code == 200, answer.text
-    assert answer.json["predictions"] == one.model.predict(one.rows).tolist()
+    assert answer.json["predictions"] == near(one.model.predict(one.rows).tolist())
 
 
 @BOTH
@@ -110,7 +110,7 @@ def test_nulls_and_nans_are_what_the_models_imputer_takes_them_for(served, train
     texts = pa.array([None, "Napa", None], pa.string())
     body = WRITERS[content_type](changed(frame, bedrooms=column, county=texts))
     answer = send(served, body, content_type)
-    assert answer.json["predictions"] == one.model.predict(frame).tolist()
+    assert answer.json["predictions"] == near(one.model.predict(frame).tolist())
 
 
 @BOTH
@@ -193,7 +193,7 @@ def test_answers_come_as_arrow_where_it_is_asked(served, trained, model):
     assert answer.headers["X-Model-Version"] == "1"
     table = pa.ipc.open_stream(answer.data).read_all()
     assert table.column_names == ["prediction"]
-    assert table["prediction"].to_pylist() == one.model.predict(one.rows).tolist()
+    assert table["prediction"].to_pylist() == near(one.model.predict(one.rows).tolist())
 
 
 def test_probabilities_come_as_arrow_columns(served, trained):
@@ -207,7 +207,7 @@ def test_probabilities_come_as_arrow_columns(served, trained):
     labels = ["setosa", "versicolor", "virginica"]
     assert table.column_names == ["prediction", *(f"probability_{label}" for label in labels)]
     shares = np.column_stack([table[f"probability_{label}"].to_numpy() for label in labels])
-    assert np.array_equal(shares, one.model.predict_proba(one.rows))
+    assert shares == near(one.model.predict_proba(one.rows))
 
 
 def test_a_problem_is_json_also_where_arrow_is_asked(served):

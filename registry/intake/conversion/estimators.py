@@ -1,0 +1,102 @@
+"""What predicts, at the end of a pipeline, as nodes of a graph."""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from registry.intake.conversion.foreign import convert_estimator
+from registry.intake.conversion.graph import Block, Graph, NotConvertible, require
+from registry.intake.conversion.trees import tree_shares, tree_values
+
+Heads = dict[Literal["value", "label", "probabilities"], str]
+"""The tensors that answer: doubles for ``value``, indices of classes for ``label``."""
+
+
+def predict(graph: Graph, estimator: Any, block: Block) -> Heads:
+    """The answers of ``estimator`` to ``block``. Raises NotConvertible."""
+    from sklearn.base import is_classifier
+
+    name = type(estimator).__name__
+    require(
+        not any(text is not None for text in block.texts),
+        f"{name} on a column of texts has no ONNX form here.",
+    )
+    require(
+        not hasattr(estimator, "regressor_"),
+        f"{name} transforms its answers, which has no ONNX form here.",
+    )
+    trees = _trees(estimator)
+    if trees is not None and is_classifier(estimator):
+        label, shares = tree_shares(graph, trees, block, len(estimator.classes_))
+        return {"label": label, "probabilities": shares}
+    if trees is not None:
+        return {"value": tree_values(graph, trees, block)}
+    if _is_linear_regressor(estimator):
+        return {"value": _scores(graph, estimator, block)}
+    if _is_linear_classifier(estimator):
+        return _linear_classifier(graph, estimator, block)
+    return convert_estimator(graph, estimator, block, has_classes=is_classifier(estimator))
+
+
+def _trees(estimator: Any) -> list[Any] | None:
+    """The ``Tree`` objects of a tree, or of a forest that takes their plain mean; else None."""
+    from sklearn.ensemble._forest import ForestClassifier, ForestRegressor
+    from sklearn.tree._classes import BaseDecisionTree
+
+    if isinstance(estimator, BaseDecisionTree):
+        return [estimator.tree_]
+    if isinstance(estimator, ForestClassifier | ForestRegressor):
+        return [member.tree_ for member in estimator.estimators_]
+    return None
+
+
+def _is_linear_regressor(estimator: Any) -> bool:
+    from sklearn.linear_model import SGDRegressor
+    from sklearn.linear_model._base import LinearModel
+
+    return isinstance(estimator, LinearModel | SGDRegressor) and not hasattr(estimator, "classes_")
+
+
+def _is_linear_classifier(estimator: Any) -> bool:
+    """Whether it is logistic regression, or gives labels by the same rule and no probabilities."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model._base import LinearClassifierMixin
+
+    if isinstance(estimator, LogisticRegression):
+        return True
+    return isinstance(estimator, LinearClassifierMixin) and not hasattr(estimator, "predict_proba")
+
+
+def _scores(graph: Graph, estimator: Any, block: Block) -> str:
+    """The linear predictor, rows x outputs."""
+    weights = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64)).T
+    if weights.shape[0] != len(block):
+        raise NotConvertible(f"Its {weights.shape[0]} weights do not fit its {len(block)} columns.")
+    start = np.broadcast_to(np.asarray(estimator.intercept_, dtype=np.float64), weights.shape[1])
+    return graph.add("Gemm", graph.tensor(block), graph.constant(weights), graph.constant(start))
+
+
+def _linear_classifier(graph: Graph, estimator: Any, block: Block) -> Heads:
+    scores = _scores(graph, estimator, block)
+    binary = np.atleast_2d(estimator.coef_).shape[0] == 1
+    heads: Heads = {"label": _winner(graph, scores, binary=binary)}
+    if not hasattr(estimator, "predict_proba"):
+        return heads
+    if binary:
+        share = graph.add("Sigmoid", scores)
+        other = graph.add("Sub", graph.constant(1.0), share)
+        heads["probabilities"] = graph.add("Concat", other, share, axis=1)
+    else:
+        heads["probabilities"] = graph.add("Softmax", scores, axis=1)
+    return heads
+
+
+def _winner(graph: Graph, scores: str, *, binary: bool) -> str:
+    if not binary:
+        return graph.add("ArgMax", scores, axis=1, keepdims=0)
+    above = graph.add("Greater", scores, graph.constant(0.0))
+    return graph.add("Cast", above, to=_INT64)
+
+
+_INT64 = 7
+"""TensorProto.INT64."""

@@ -1,0 +1,134 @@
+"""Steps that skl2onnx converts: each alone, in double, and put into our graph."""
+
+import warnings
+from copy import deepcopy
+from typing import Any, Literal
+
+import numpy as np
+from onnx import compose, helper
+
+from registry.intake.conversion.graph import (
+    ML,
+    ML_OPSET,
+    OPSET,
+    Block,
+    Graph,
+    Model,
+    NotConvertible,
+)
+from registry.intake.conversion.trees import rounded
+
+_TRANSFORMERS = frozenset(
+    {
+        "Binarizer",
+        "MaxAbsScaler",
+        "MinMaxScaler",
+        "Normalizer",
+        "PCA",
+        "RobustScaler",
+        "TruncatedSVD",
+        "VarianceThreshold",
+    }
+)
+_COMPARING_FLOATS = frozenset({"GradientBoostingClassifier", "GradientBoostingRegressor"})
+"""These ask trees, which round to float32 first, without being one of our forests."""
+_ESTIMATORS = _COMPARING_FLOATS | {
+    "BernoulliNB",
+    "ComplementNB",
+    "GammaRegressor",
+    "GaussianNB",
+    "LinearDiscriminantAnalysis",
+    "MLPClassifier",
+    "MLPRegressor",
+    "MultinomialNB",
+    "PoissonRegressor",
+    "QuadraticDiscriminantAnalysis",
+    "SGDClassifier",
+    "TweedieRegressor",
+}
+"""What was tried and converts, in double, in less than a second. Of the rest some take minutes
+(QuantileTransformer) and some mix float with double (AdaBoost, PolynomialFeatures)."""
+
+
+def convert_transformer(graph: Graph, step: Any, block: Block) -> Block:
+    """What ``step`` makes of ``block``, all numbers. Raises NotConvertible."""
+    _require_tried(step, _TRANSFORMERS)
+    width = _width(step, len(block))
+    (made,) = _merged(graph, _converted(step, len(block), {}), graph.tensor(block))
+    return Block.numbers(graph.double(made), width)
+
+
+def convert_estimator(
+    graph: Graph, estimator: Any, block: Block, *, has_classes: bool
+) -> dict[Literal["value", "label", "probabilities"], str]:
+    """The answers of ``estimator``, by name. Raises NotConvertible."""
+    _require_tried(estimator, _ESTIMATORS)
+    compares_floats = type(estimator).__name__ in _COMPARING_FLOATS
+    given = rounded(graph, block) if compares_floats else graph.tensor(block)
+    if not has_classes:
+        (value,) = _merged(graph, _converted(estimator, len(block), {}), given)
+        return {"value": graph.double(value)}
+    estimator = _numbered_classes(estimator)
+    probabilities = hasattr(estimator, "predict_proba")
+    options = {"zipmap": False} if probabilities else {}
+    label, shares = _merged(graph, _converted(estimator, len(block), options), given)
+    if not probabilities:
+        return {"label": label}
+    return {"label": label, "probabilities": graph.double(shares)}
+
+
+def _require_tried(step: Any, tried: frozenset[str]) -> None:
+    name = type(step).__name__
+    if name not in tried:
+        raise NotConvertible(f"{name} has no ONNX form here.")
+
+
+def _numbered_classes(estimator: Any) -> Any:
+    """A copy of the estimator that calls its classes 0, 1, 2, …, as its members then do."""
+    estimator = deepcopy(estimator)
+    classes = np.asarray(estimator.classes_)
+    members = np.asarray(getattr(estimator, "estimators_", []), dtype=object).ravel().tolist()
+    for part in (estimator, getattr(estimator, "_label_binarizer", None), *members):
+        own = getattr(part, "classes_", None)
+        if own is not None and np.array_equal(own, classes) and "classes_" in vars(part):
+            part.classes_ = np.arange(len(classes))
+    return estimator
+
+
+def _width(step: Any, columns: int) -> int:
+    try:
+        return int(step.transform(np.zeros((1, columns))).shape[1])
+    except Exception as error:  # what a step raises on a row of zeros is its own choice
+        raise NotConvertible(f"{type(step).__name__} refuses a row of zeros.") from error
+
+
+def _converted(step: Any, columns: int, options: dict[str, bool]) -> Model:
+    with warnings.catch_warnings():
+        # skl2onnx calls what onnx, numpy and scikit-learn have marked as on its way out.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        from skl2onnx import convert_sklearn
+        from skl2onnx.common.data_types import DoubleTensorType
+
+        try:
+            return convert_sklearn(
+                step,
+                initial_types=[("given", DoubleTensorType([None, columns]))],
+                options={id(step): options} if options else None,
+                target_opset={"": OPSET, ML: ML_OPSET},
+            )
+        except Exception as error:  # skl2onnx has no base class for what it cannot convert
+            raise NotConvertible(
+                f"skl2onnx has no double-precision form of {type(step).__name__}: "
+                f"{type(error).__name__}."
+            ) from error
+
+
+def _merged(graph: Graph, piece: Model, given: str) -> list[str]:
+    """Put the nodes of ``piece`` into ``graph``, fed by the tensor ``given``; its outputs."""
+    prefix = f"s{len(graph.nodes)}_"
+    piece = compose.add_prefix(piece, prefix)
+    graph.nodes.append(helper.make_node("Identity", [given], [piece.graph.input[0].name]))
+    graph.nodes.extend(piece.graph.node)
+    graph.constants.extend(piece.graph.initializer)
+    return [output.name for output in piece.graph.output]

@@ -1,0 +1,117 @@
+"""What a fitted model has kept of the columns it was trained on: ranges, edges and categories."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.intake.signatures import chosen_columns, routes
+
+_MOST_THRESHOLDS = 2_000
+Traced = list[tuple[int, float, float] | None]
+"""For each column that a step makes, which of the model's own it is, and the mean and scale that
+were taken off it; None where it is something else."""
+
+
+@dataclass(slots=True)
+class Learned:
+    """Of one column: finite numbers that matter to the model, and texts that it knows."""
+
+    numbers: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    texts: list[str] = field(default_factory=list)
+
+    def add(self, values: Any) -> None:
+        items = np.asarray(values, dtype=object).ravel().tolist()
+        self.texts += [item for item in items if isinstance(item, str)]
+        numbers = np.array([x for x in items if isinstance(x, int | float)], dtype=np.float64)
+        self.numbers = np.concatenate([self.numbers, numbers[np.isfinite(numbers)]])
+
+
+def learn(model: Any, columns: int) -> list[Learned]:
+    """What ``model`` knows of each of its ``columns`` columns."""
+    learned = [Learned() for _ in range(columns)]
+    for step, seen in routes(model, list(range(columns))):
+        for index, column in enumerate(seen):
+            for values in _kept(step, index):
+                learned[column].add(values)
+    _add_thresholds(model, learned)
+    return learned
+
+
+def _kept(step: Any, index: int) -> list[Any]:
+    """What ``step`` has kept of the column that it sees at ``index``."""
+    kept = [
+        getattr(step, name)[index]
+        for name in ("categories_", "statistics_", "data_min_", "data_max_", "bin_edges_")
+        if getattr(step, name, None) is not None
+    ]
+    kept += [list(step.edges)] if hasattr(step, "edges") else []
+    means = getattr(step, "mean_", None)
+    scales = getattr(step, "scale_", None)
+    if means is not None and scales is not None and len(means) == len(scales):
+        kept.append([means[index] + times * scales[index] for times in (-3.0, 0.0, 3.0)])
+    return kept
+
+
+def _add_thresholds(model: Any, learned: list[Learned]) -> None:
+    traced: Traced = [(index, 0.0, 1.0) for index in range(len(learned))]
+    while hasattr(model, "steps"):
+        for _, step in model.steps[:-1]:
+            traced = _trace(step, traced)
+        model = model.steps[-1][1]
+    members = np.asarray(getattr(model, "estimators_", [model]), dtype=object).ravel()
+    trees = [member.tree_ for member in members if hasattr(member, "tree_")]
+    if not trees:
+        return
+    features = np.concatenate([tree.feature for tree in trees])
+    thresholds = np.concatenate([tree.threshold for tree in trees])
+    for feature, origin in enumerate(traced):
+        if origin is not None:
+            column, mean, scale = origin
+            edges = np.unique(thresholds[features == feature])
+            step = max(1, len(edges) // _MOST_THRESHOLDS)
+            learned[column].add(edges[::step] * scale + mean)
+
+
+def _trace(step: Any, traced: Traced) -> Traced:
+    name = type(step).__name__
+    if step is None or step == "passthrough":
+        return traced
+    if name == "Pipeline":
+        for _, inner in step.steps:
+            traced = _trace(inner, traced)
+        return traced
+    if name == "ColumnTransformer":
+        return _trace_columns(step, traced)
+    if name == "StandardScaler":
+        return [_scaled(step, index, origin) for index, origin in enumerate(traced)]
+    if name in {"SimpleImputer", "FunctionTransformer"} and not getattr(step, "add_indicator", 0):
+        return traced
+    return []
+
+
+def _trace_columns(step: Any, traced: Traced) -> Traced:
+    """By the slices that the fitted transformer has noted for what each of its parts makes."""
+    width = max((part.stop for part in step.output_indices_.values()), default=0)
+    made: Traced = [None] * width
+    for name, inner, chosen in step.transformers_:
+        part = step.output_indices_.get(name)
+        if part is None or (isinstance(inner, str) and inner == "drop"):
+            continue
+        seen = chosen_columns(step, chosen, list(range(len(traced))))
+        inside = _trace(inner, [traced[index] for index in seen])
+        if len(inside) == part.stop - part.start:
+            made[part] = inside
+    return made
+
+
+def _scaled(
+    step: Any, index: int, origin: tuple[int, float, float] | None
+) -> tuple[int, float, float] | None:
+    if origin is None:
+        return None
+    column, mean, scale = origin
+    own_mean = 0.0 if step.mean_ is None or not step.with_mean else float(step.mean_[index])
+    own_scale = 1.0 if step.scale_ is None else float(step.scale_[index])
+    return column, mean + own_mean * scale, scale * own_scale

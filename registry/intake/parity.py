@@ -1,0 +1,63 @@
+"""Whether a compiled model answers as its own scikit-learn model does."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from registry.serving.predictor import Answers
+
+RELATIVE_TOLERANCE = 1e-5
+PROBABILITY_TOLERANCE = 1e-6
+_SMALL = 1e-6
+"""An answer below this share of the largest one counts as that large: near zero, where terms
+cancel out, the relative difference of two right answers has no bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far two sets of answers are apart; ``fault`` says why that is too far, None if it is not.
+
+    The differences are those of values for a regression and of probabilities for a
+    classification; 0 for a classifier that has none.
+    """
+
+    max_abs_diff: float
+    max_rel_diff: float
+    checked_rows: int
+    fault: str | None
+
+
+def compare_values(own: Answers, compiled: Answers) -> Parity:
+    """Compare a regression's answers; ``own`` are scikit-learn's to the same rows."""
+    absolute, relative = _distances(own.values, compiled.values)
+    fault = None
+    if not relative <= RELATIVE_TOLERANCE:
+        fault = f"its numbers are off by {relative:.1e}, relatively"
+    return Parity(absolute, relative, len(own.values), fault)
+
+
+def compare_labels(own: Answers, compiled: Answers) -> Parity:
+    """Compare a classification's answers, and their probabilities where both have them."""
+    rows = len(own.values)
+    absolute = relative = 0.0
+    fault = None
+    if own.probabilities is not None and compiled.probabilities is not None:
+        if own.probabilities.shape != compiled.probabilities.shape:
+            fault = f"its probabilities have the shape {compiled.probabilities.shape}"
+        else:
+            absolute, relative = _distances(own.probabilities, compiled.probabilities)
+            if not absolute <= PROBABILITY_TOLERANCE:
+                fault = f"its probabilities are off by {absolute:.1e}"
+    wrong = sum(ours != theirs for ours, theirs in zip(own.values, compiled.values, strict=True))
+    if wrong:
+        fault = f"{wrong} of {rows} labels are other than scikit-learn's"
+    return Parity(absolute, relative, rows, fault)
+
+
+def _distances(own: ArrayLike, compiled: ArrayLike) -> tuple[float, float]:
+    """The largest absolute and the largest relative difference; NaN where one is NaN."""
+    ours, theirs = np.asarray(own, dtype=np.float64), np.asarray(compiled, dtype=np.float64)
+    distance, size = np.abs(ours - theirs), np.abs(ours)
+    floor = float(size.max()) * _SMALL or 1.0
+    return float(distance.max()), float((distance / np.maximum(size, floor)).max())

@@ -1,0 +1,73 @@
+"""Rows made from a signature, and from what the model itself has kept of its training data.
+
+Where a converted model goes wrong is at the edges: at a tree's threshold, at a null, at a category
+that training never saw. So half of the numbers are exactly such values.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.intake.learned import Learned, learn
+from registry.serving.codecs.batch import Batch
+from registry.signature import Column, Record, Signature
+
+SEED = 20
+UNKNOWN_TEXT = "a text that training never saw"
+_NULLS = 0.1
+_UNKNOWNS = 0.1
+_AT_EDGES = 0.5
+
+
+def sample(model: Any, signature: Signature, example: Record | None, rows: int) -> Batch:
+    """A batch of ``rows`` rows, the same each time; the first is ``example`` where there is one.
+
+    ``example`` fits the signature: the caller has checked it.
+    """
+    draws = np.random.default_rng(SEED)
+    learned = learn(model, len(signature.inputs))
+    columns = {}
+    for column, known in zip(signature.inputs, learned, strict=True):
+        values = _column(column, known, rows, draws)
+        if example is not None:
+            given = example.get(column.name)
+            values[0] = np.nan if given is None else given
+        columns[column.name] = values
+    return Batch(columns, rows)
+
+
+def _column(column: Column, known: Learned, rows: int, draws: np.random.Generator) -> NDArray[Any]:
+    if column.type == "string":
+        values: NDArray[Any] = _texts(known.texts, rows, draws)
+    elif column.type == "boolean":
+        values = draws.integers(0, 2, rows).astype(np.float64)
+    else:
+        values = _numbers(known.numbers, rows, draws)
+        if column.type == "integer":
+            values = np.rint(values)
+    if column.nullable:
+        values[draws.random(rows) < _NULLS] = np.nan
+    return values
+
+
+def _texts(known: Sequence[str], rows: int, draws: np.random.Generator) -> NDArray[np.object_]:
+    values = np.empty(rows, dtype=object)
+    values[:] = [known[index] for index in draws.integers(0, len(known), rows)] if known else "a"
+    values[draws.random(rows) < _UNKNOWNS] = UNKNOWN_TEXT
+    return values
+
+
+def _numbers(
+    known: NDArray[np.float64], rows: int, draws: np.random.Generator
+) -> NDArray[np.float64]:
+    if not len(known):
+        # Nothing is known of the column: small and large, of both signs.
+        return draws.normal(size=rows) * 10.0 ** draws.integers(0, 4, rows)
+    low, high = float(known.min()), float(known.max())
+    margin = (high - low) / 5 or abs(low) / 10 or 1.0
+    values = draws.uniform(low - margin, high + margin, rows)
+    at_edges = draws.random(rows) < _AT_EDGES
+    values[at_edges] = draws.choice(known, int(at_edges.sum()))
+    return values

@@ -1,0 +1,231 @@
+"""Models compiled to ONNX answer as scikit-learn does, or are left to it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    RidgeClassifier,
+    SGDClassifier,
+)
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    OneHotEncoder,
+    StandardScaler,
+)
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+import trainers
+from registry.intake.compilation import compile_model
+from registry.intake.samples import sample
+from registry.intake.signatures import read_signature
+from registry.serving.codecs.batch import Batch
+from registry.serving.onnx_predictor import OnnxPredictor
+from registry.serving.predictor import SklearnPredictor
+from registry.signature import Column
+from tests.integration.registry.shops import (
+    EXAMPLE,
+    FRAME,
+    INPUTS,
+    LABELS,
+    TARGET,
+    preparation,
+    signature_of,
+)
+from trainers.recipe import Recipe
+from trainers.training import train
+
+RECIPES = Path(trainers.__file__).parent / "recipes"
+ROOT = Path(trainers.__file__).parents[1]
+EXACT = 1e-12
+"""For linear and logistic models, and for a regression's trees: double throughout."""
+SHARES = 1e-7
+"""For the probabilities of trees, which ONNX Runtime gives in float32."""
+
+
+def compiled(model, inputs=INPUTS):
+    """Compile it, and compare 2,000 rows that its own check has not seen."""
+    signature = signature_of(model, inputs) if inputs else read_signature(model, None)
+    made = compile_model(model, signature, None)
+    assert made.engine["name"] == "onnx", made.engine
+    assert set(made.engine) == {"name", "max_abs_diff", "max_rel_diff", "checked_rows"}
+    assert made.engine["checked_rows"] == 512
+    ours = SklearnPredictor(model, signature)
+    theirs = OnnxPredictor(made.blobs["onnx"], signature)
+    batch = sample(model, signature, None, 2000)
+    return both(ours, theirs, batch)
+
+
+def both(ours, theirs, batch):
+    """The answers of both, each label and each label's type the same."""
+    asked = ours.has_probabilities
+    assert theirs.has_probabilities == asked
+    own = ours.predict(batch, probabilities=asked)
+    other = theirs.predict(batch, probabilities=asked)
+    if ours.signature.task == "classification":
+        assert other.values == own.values
+        assert set(map(type, other.values)) == set(map(type, own.values))
+    first = {name: column[:1] for name, column in batch.columns.items()}
+    one = theirs.predict(Batch(first, 1)).values
+    if ours.signature.task == "classification":
+        assert one == other.values[:1]
+    else:
+        assert one == pytest.approx(other.values[:1], rel=EXACT)
+    return own, other
+
+
+def distance(own, other):
+    """The largest relative difference of values, or absolute one of probabilities."""
+    if own.probabilities is not None:
+        return np.abs(own.probabilities - other.probabilities).max()
+    values = np.array(own.values)
+    return (np.abs(values - other.values) / np.abs(values).max()).max()
+
+
+@pytest.mark.parametrize("recipe", sorted(path.name for path in RECIPES.glob("*.toml")))
+def test_every_recipe_compiles(recipe):
+    trained = train(Recipe.from_toml(RECIPES / recipe))
+
+    made = compile_model(trained.pipeline, trained.signature, trained.input_example)
+
+    assert made.engine["name"] == "onnx", made.engine
+    exact = EXACT if trained.kind in {"linear", "logistic"} else SHARES
+    assert made.engine["max_rel_diff"] <= exact
+
+
+@pytest.mark.parametrize(
+    ("final", "exact"),
+    [
+        (LinearRegression(), EXACT),
+        (Ridge(), EXACT),
+        (DecisionTreeRegressor(random_state=0), 0),
+        (RandomForestRegressor(20, random_state=0), 0),
+    ],
+    ids=["linear", "ridge", "tree", "forest"],
+)
+@pytest.mark.parametrize("sparse", [True, False])
+def test_a_regression_on_columns_of_every_type(final, exact, sparse):
+    model = make_pipeline(preparation(sparse=sparse), final).fit(FRAME, TARGET)
+
+    assert distance(*compiled(model)) <= exact
+
+
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize(
+    ("final", "exact"),
+    [
+        (LogisticRegression(max_iter=2000), EXACT),
+        (DecisionTreeClassifier(min_samples_leaf=4, random_state=0), SHARES),
+        (RandomForestClassifier(20, min_samples_leaf=3, random_state=0), SHARES),
+        (ExtraTreesClassifier(10, random_state=0), SHARES),
+        (RidgeClassifier(), 0),
+        (LinearSVC(), 0),
+    ],
+    ids=["logistic", "tree", "forest", "extra-trees", "ridge", "svc"],
+)
+def test_a_classification_on_columns_of_every_type(final, exact, labels):
+    model = make_pipeline(preparation(), final).fit(FRAME, LABELS[labels])
+
+    own, other = compiled(model)
+    if own.probabilities is not None:
+        assert distance(own, other) <= exact
+
+
+NUMBERS = FRAME[["seen_at", "member"]].to_numpy()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        RandomForestRegressor(10, random_state=0),
+        DecisionTreeClassifier(random_state=0),
+        RandomForestClassifier(50, max_depth=4, random_state=0),
+    ],
+    ids=["forest", "tree-classes", "forest-classes"],
+)
+def test_trees_on_bare_timestamps_split_where_scikit_learn_does(model):
+    target = TARGET if "Regressor" in type(model).__name__ else LABELS["integers"]
+
+    own, other = compiled(model.fit(NUMBERS, target), None)
+
+    assert distance(own, other) <= SHARES
+
+
+def test_trees_that_were_trained_on_nulls():
+    frame = FRAME[["age", "visits"]]
+    columns = tuple(Column(name, "number", nullable=True) for name in frame)
+
+    for model in (DecisionTreeRegressor(random_state=0), RandomForestRegressor(10, random_state=0)):
+        assert distance(*compiled(model.fit(frame, TARGET), columns)) == 0
+
+
+def test_a_tree_of_one_leaf():
+    regression = DecisionTreeRegressor().fit(NUMBERS, np.full(len(NUMBERS), 2.5))
+    own, other = compiled(regression, None)
+
+    assert own.values == other.values == [2.5] * 2000
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(MinMaxScaler(), LinearRegression()),
+        make_pipeline(FeatureUnion([("a", StandardScaler()), ("b", MinMaxScaler())]), Ridge()),
+        make_pipeline(FunctionTransformer(), StandardScaler(), Ridge()),
+        make_pipeline(StandardScaler(), PoissonRegressor()),
+        GradientBoostingRegressor(n_estimators=20, random_state=0),
+        GradientBoostingClassifier(n_estimators=10, random_state=0),
+        make_pipeline(StandardScaler(), SGDClassifier(loss="log_loss", random_state=0)),
+        make_pipeline(StandardScaler(), GaussianNB()),
+    ],
+    ids=["minmax", "union", "identity", "poisson", "boosted", "boosted-classes", "sgd", "bayes"],
+)
+def test_other_steps_are_converted_too(model):
+    labels = hasattr(model, "predict_proba") or "sgd" in str(model).lower()
+    target = LABELS["texts"] if labels else np.abs(TARGET)
+
+    own, other = compiled(model.fit(NUMBERS, target), None)
+
+    assert distance(own, other) <= 1e-6
+
+
+@pytest.mark.filterwarnings("ignore:Found unknown categories")
+def test_numbers_as_categories_and_a_dropped_one():
+    encode = OneHotEncoder(handle_unknown="ignore", drop="first")
+    model = make_pipeline(ColumnTransformer([("one", encode, ["visits", "city"])]), Ridge())
+
+    inputs = tuple(column for column in INPUTS if column.name in {"visits", "city"})
+    assert distance(*compiled(model.fit(FRAME[["visits", "city"]], TARGET), inputs)) <= EXACT
+
+
+def test_nulls_and_texts_that_training_never_saw_one_by_one():
+    model = make_pipeline(preparation(), LinearRegression()).fit(FRAME, TARGET)
+    signature = signature_of(model)
+    made = compile_model(model, signature, None)
+    ours, theirs = SklearnPredictor(model, signature), OnnxPredictor(made.blobs["onnx"], signature)
+
+    for city in ("Leeds", "Paris", "", "missing", "\ud800", "\0", np.nan, float("nan")):
+        for age in (np.nan, -1.0, 0.0, 18.0, np.nextafter(18, 19), 90.0, 91.0):
+            row = EXAMPLE | {"age": age, "visits": np.nan, "city": city, "plan": np.nan}
+            columns = {
+                name: np.array([value], dtype=object if name in {"city", "plan"} else float)
+                for name, value in row.items()
+            }
+            own, other = both(ours, theirs, Batch(columns, 1))
+            assert other.values == pytest.approx(own.values, rel=EXACT)
