@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint lock clean
+.PHONY: help serve test test-asan bench-engine lint lock clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -14,6 +14,21 @@ serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1
 
 test: lint ## Run linters, types, import rules and every test
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+# The kernel built with sanitizers stands in a copy of the package, beside the one in use.
+test-asan: .venv/test ## Run the forest kernel's tests under AddressSanitizer and UBSan
+	rm -rf build/asan && mkdir -p build/asan && cp -R registry build/asan/ && rm -f build/asan/registry/serving/*.so
+	$(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -fno-sanitize-recover=all \
+		-fsanitize=address,undefined -shared -fPIC \
+		-I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
+		registry/serving/trees.c -o build/asan/registry/serving/trees.abi3.so
+	cd build/asan && ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+		LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+		$(abspath $(BIN))/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:cacheprovider \
+		$(CURDIR)/tests/unit/registry/serving -k forest_kernel
+
+bench-engine: .venv/test ## Time the forest kernel against scikit-learn, on one core
+	$(BIN)/python benchmarks/engine.py
 
 lint: .venv/test ## Run linters, types and import rules
 	$(BIN)/ruff check .
@@ -30,6 +45,7 @@ lock: .venv/test ## Resolve the dependencies anew into requirements*.txt
 		--group build --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
 clean: ## Remove the environment, caches and everything the service wrote
+	rm -f registry/serving/*.so
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find artifacts -mindepth 1 ! -name .gitkeep -delete
@@ -37,7 +53,7 @@ clean: ## Remove the environment, caches and everything the service wrote
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/serve: requirements.txt pyproject.toml | .venv/bin/python
+.venv/serve: requirements.txt pyproject.toml registry/serving/trees.c | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

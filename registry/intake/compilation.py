@@ -8,14 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from registry.errors import RegistryError
 from registry.intake.conversion.graph import NotConvertible
-from registry.intake.conversion.pipeline import convert
-from registry.intake.parity import compare_labels, compare_values
+from registry.intake.conversion.pipeline import convert, convert_features, final_estimator
+from registry.intake.parity import Parity, compare_labels, compare_values
 from registry.intake.samples import sample
 from registry.intake.wire import MAX_COMPILED
+from registry.serving.codecs.batch import Batch
+from registry.serving.forest import AVAILABLE
+from registry.serving.forest_arrays import is_forest, take_arrays
+from registry.serving.forest_file import to_bytes
+from registry.serving.forest_predictor import ForestPredictor
 from registry.serving.onnx_predictor import OnnxPredictor
-from registry.serving.predictor import SklearnPredictor
+from registry.serving.predictor import Answers, SklearnPredictor
 from registry.signature import Record, Signature
 
 CHECKED_ROWS = 512
@@ -81,10 +88,44 @@ def _compiled(
     parity = compare(expected, answers)
     if parity.fault is not None:
         raise NotConvertible(f"Its ONNX form answers otherwise than scikit-learn: {parity.fault}.")
-    engine = {
-        "name": "onnx",
+    blobs = {"onnx": made}
+    if (walked := _walked(model, signature, batch, expected)) is not None:
+        return Compiled(_engine("trees", compare(expected, expected)), {**blobs, **walked})
+    return Compiled(_engine("onnx", parity), blobs)
+
+
+def _walked(
+    model: Any, signature: Signature, batch: Batch, expected: Answers
+) -> dict[str, bytes] | None:
+    """A tree's or a forest's own compiled forms, if its answers are scikit-learn's to the bit.
+
+    None where it is no forest, the kernel was not built, or it stays with ONNX for any reason.
+    """
+    final = final_estimator(model)
+    if not AVAILABLE or not is_forest(final):
+        return None
+    try:
+        blobs = {
+            "features": convert_features(model, signature),
+            "forest": to_bytes(take_arrays(final)),
+        }
+        predictor = ForestPredictor(blobs["features"], blobs["forest"], signature)
+        answers = predictor.predict(batch, probabilities=predictor.has_probabilities)
+    except (ValueError, RegistryError, NotConvertible):
+        return None
+    equal = answers.values == expected.values and (
+        answers.probabilities is None
+        or expected.probabilities is None
+        or np.array_equal(answers.probabilities, expected.probabilities)
+    )
+    fits = sum(map(len, blobs.values())) <= MAX_COMPILED // 2
+    return blobs if equal and fits else None
+
+
+def _engine(name: str, parity: Parity) -> dict[str, Any]:
+    return {
+        "name": name,
         "max_abs_diff": parity.max_abs_diff,
         "max_rel_diff": parity.max_rel_diff,
         "checked_rows": parity.checked_rows,
     }
-    return Compiled(engine, {"onnx": made})

@@ -54,6 +54,14 @@ class _Onnx(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
     checked_rows: int
 
 
+class _Trees(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="trees"
+):
+    max_abs_diff: float
+    max_rel_diff: float
+    checked_rows: int
+
+
 class _ScikitLearn(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="scikit-learn"
 ):
@@ -63,8 +71,8 @@ class _ScikitLearn(
 class _Compilation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``compiled`` names the parts that follow."""
 
-    engine: _Onnx | _ScikitLearn
-    compiled: list[Literal["onnx"]]
+    engine: _Onnx | _Trees | _ScikitLearn
+    compiled: list[Literal["onnx", "features", "forest"]]
 
 
 class Inspector:
@@ -169,7 +177,8 @@ def _with_compiled(facts: Facts, parts: list[bytes]) -> Inspection:
         raise ValueError("nothing is said of the engine")
     said = msgspec.json.decode(parts[0], type=_Compilation)
     compiled = dict(zip(said.compiled, parts[1:], strict=True))
-    if isinstance(said.engine, _Onnx) != ("onnx" in compiled):
+    forms = {_ScikitLearn: (), _Onnx: ("onnx",), _Trees: ("onnx", "features", "forest")}
+    if tuple(compiled) != forms[type(said.engine)]:
         raise ValueError("the engine is not the one that was compiled")
     return Inspection(
         **msgspec.structs.asdict(facts),

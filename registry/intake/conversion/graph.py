@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from registry.serving.onnx_predictor import LARGEST_KEY, ROWS, TEXTS_KEY
+from registry.serving.onnx_program import LARGEST_KEY, ROWS, TEXTS_KEY
 from registry.signature import Signature
 
 OPSET = 18

@@ -3,8 +3,9 @@
 from typing import Any
 
 from registry.intake.conversion.estimators import predict
-from registry.intake.conversion.graph import Graph, input_block, to_bytes
+from registry.intake.conversion.graph import Block, Graph, input_block, to_bytes
 from registry.intake.conversion.transformers import transform
+from registry.serving.forest_predictor import FEATURES
 from registry.signature import Signature
 
 
@@ -13,11 +14,35 @@ def convert(model: Any, signature: Signature) -> bytes:
 
     Raises NotConvertible; also whatever a hostile model makes numpy or onnx raise.
     """
-    graph = Graph()
-    given = block = input_block(signature)
+    graph, given = Graph(), input_block(signature)
+    final, block = _preprocessed(graph, model, given)
+    heads = predict(graph, final, block)
+    return to_bytes(graph, given, {str(name): tensor for name, tensor in heads.items()})
+
+
+def convert_features(model: Any, signature: Signature) -> bytes:
+    """What ``model`` does before its last estimator, as the ONNX file of a ``ForestPredictor``.
+
+    Raises as ``convert`` does.
+    """
+    graph, given = Graph(), input_block(signature)
+    _, block = _preprocessed(graph, model, given)
+    # A name of its own also where nothing is done: an output cannot be the input itself.
+    features = graph.add("Identity", graph.tensor(block))
+    return to_bytes(graph, given, {FEATURES: features})
+
+
+def final_estimator(model: Any) -> Any:
+    """The estimator at the end of the pipelines."""
+    while hasattr(model, "steps"):
+        model = model.steps[-1][1]
+    return model
+
+
+def _preprocessed(graph: Graph, model: Any, block: Block) -> tuple[Any, Block]:
+    """The last estimator, and the columns as it sees them."""
     while hasattr(model, "steps"):
         for _, step in model.steps[:-1]:
             block = transform(graph, step, block)
         model = model.steps[-1][1]
-    heads = predict(graph, model, block)
-    return to_bytes(graph, given, {str(name): tensor for name, tensor in heads.items()})
+    return model, block

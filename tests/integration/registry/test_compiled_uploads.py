@@ -22,6 +22,7 @@ from registry.database import Database
 from registry.intake.inspector import Inspector
 from registry.operations.register import Metadata, register
 from registry.queries import find_version, served_version
+from registry.serving import forest
 from tests.integration.registry.shops import EXAMPLE, FRAME, TARGET, preparation, signature_of
 
 ROOT = Path(registry.__file__).parents[1]
@@ -97,7 +98,7 @@ def test_a_worker_serves_it_without_scikit_learn_and_pandas(sqlite_database, ins
     row = pd.DataFrame([EXAMPLE | {"city": np.nan}])[FRAME.columns.tolist()]
     row["city"] = row["city"].astype(object)
     assert values == model.predict(row).tolist()
-    assert view["engine"]["name"] == "onnx"
+    assert view["engine"]["name"] == ("trees" if forest.AVAILABLE else "onnx")
     assert "compiled" not in view
 
 

@@ -9,13 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from registry.errors import ArtifactRefused, PredictionRefused
 from registry.serving.codecs.batch import Batch
-from registry.serving.onnx_predictor import (
-    CHUNK_ROWS,
-    LARGEST_KEY,
-    ROWS,
-    TEXTS_KEY,
-    OnnxPredictor,
-)
+from registry.serving.onnx_predictor import OnnxPredictor
+from registry.serving.onnx_program import CHUNK_ROWS, LARGEST_KEY, ROWS, TEXTS_KEY
 from registry.signature import Column, Output, Signature
 
 PRICE = Output("price", "number")

@@ -1,0 +1,209 @@
+"""Runs ONNX files on batches of a signature's columns. Imports neither scikit-learn nor pandas.
+
+The file has one input, ``rows``: a double for each column of the signature, in its order. A text
+is passed as the number that the file's own vocabulary gives it, which costs a row less than a
+tensor of strings does and leaves NaN to mean null in every column. A whole model's outputs are
+``value``, or ``label`` (the index of a class) and, where it has them, ``probabilities``; that of
+its preprocessing alone is ``features``.
+"""
+
+import ctypes
+import json
+import logging
+import threading
+from math import nan
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.errors import ArtifactRefused, PredictionRefused
+from registry.serving.codecs.batch import Batch
+from registry.serving.onnx_runtime import onnxruntime
+from registry.signature import Signature
+
+logger = logging.getLogger(__name__)
+
+ROWS = "rows"
+TEXTS_KEY = "hotswap.texts"
+"""Metadata: hexadecimal JSON; for each column null, or its texts, the one with code 0 first."""
+LARGEST_KEY = "hotswap.largest"
+"""Metadata: the size from which on scikit-learn refuses numbers; left out where it takes any."""
+CHUNK_ROWS = 4096
+"""A larger batch is answered in parts, so that it leaves no large buffers behind in the session."""
+_UNKNOWN = -1.0
+_OUTSIDE = b"location"
+"""The key under which an ONNX file names the file that holds a tensor's data."""
+
+
+class _Codes(dict[str, float]):
+    """The number of each known text; of any other text -1, of a null NaN."""
+
+    def __missing__(self, key: object) -> float:
+        return _UNKNOWN if isinstance(key, str) else nan
+
+
+class _OneRow:
+    """A row's buffers, bound to the session once: a third of a call's time is binding them anew.
+
+    For one thread. ``outputs`` maps the names of what is asked to arrays shaped as for one row.
+    """
+
+    def __init__(self, session: Any, width: int, outputs: dict[str, NDArray[Any]]) -> None:
+        self.cells = np.empty(width)
+        self._outputs = [np.empty_like(array) for array in outputs.values()]
+        self._session = session
+        self._binding = session.io_binding()
+        _bind(self._binding.bind_input, ROWS, self.cells.reshape(1, width))
+        for name, array in zip(outputs, self._outputs, strict=True):
+            _bind(self._binding.bind_output, name, array)
+
+    def run(self) -> list[NDArray[Any]]:
+        """The outputs for ``cells``, which the next run overwrites."""
+        self._session.run_with_iobinding(self._binding)
+        return self._outputs
+
+
+class _ThreadRows(threading.local):
+    """The ``_OneRow`` of the present thread, for each set of outputs."""
+
+    def __init__(self) -> None:
+        self.by_heads: dict[tuple[str, ...], _OneRow] = {}
+
+
+class OnnxProgram:
+    """An ONNX file, given as its bytes, that takes batches of a signature's columns.
+
+    ``head`` is the output that it must have, the first of all. Safe to run from several threads.
+
+    Raises ArtifactRefused where the bytes are no such file, or one for another signature.
+    """
+
+    def __init__(self, model: bytes, signature: Signature, head: str) -> None:
+        self._width = len(signature.inputs)
+        self._session = _session(model)
+        _give_back_memory()
+        try:
+            self._read_layout(signature.names, head)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ArtifactRefused("The ONNX file does not describe its columns.") from error
+
+    def _read_layout(self, names: tuple[str, ...], head: str) -> None:
+        given = [(tensor.name, tensor.type, tensor.shape) for tensor in self._session.get_inputs()]
+        self.heads = [tensor.name for tensor in self._session.get_outputs()]
+        if [(name, kind) for name, kind, _ in given] != [(ROWS, "tensor(double)")]:
+            raise ArtifactRefused("The ONNX file does not take rows of numbers.")
+        if given[0][2][1] != len(names) or self.heads[:1] != [head]:
+            raise ArtifactRefused("The ONNX file does not fit the version's signature.")
+        notes = self._session.get_modelmeta().custom_metadata_map
+        texts = json.loads(bytes.fromhex(notes[TEXTS_KEY]))
+        self._texts = [
+            (position, _Codes((text, float(code)) for code, text in enumerate(known)))
+            for position, known in enumerate(texts)
+            if known is not None
+        ]
+        self._largest = float(notes[LARGEST_KEY]) if LARGEST_KEY in notes else None
+        self._rows_of_threads = _ThreadRows()
+        self.shapes = self._first_answers()
+        # itemgetter gives a tuple for two names or more, and a bare value for one.
+        self._columns = (
+            itemgetter(*names) if len(names) > 1 else lambda columns: (columns[names[0]],)
+        )
+
+    def _first_answers(self) -> dict[str, NDArray[Any]]:
+        """What the file answers to a row of zeros: the shape and type of each output."""
+        zeros = np.zeros((1, self._width))
+        try:
+            return dict(zip(self.heads, self._session.run(self.heads, {ROWS: zeros}), strict=True))
+        except Exception as error:  # onnxruntime's errors have no base class of their own
+            raise ArtifactRefused("The ONNX file does not answer a row of zeros.") from error
+
+    def run(self, batch: Batch, heads: tuple[str, ...]) -> list[NDArray[Any]]:
+        """The outputs named ``heads``, each rows x whatever; valid until this thread's next run.
+
+        Raises PredictionRefused where the model has no answer for this input.
+        """
+        try:
+            if batch.rows == 1:
+                return self._run_one(batch, heads)
+            return self._run_in_chunks(list(heads), self._rows(batch))
+        except PredictionRefused:
+            raise
+        except Exception as error:  # onnxruntime's errors have no base class of their own
+            logger.info("a model refused its input", exc_info=True)
+            raise PredictionRefused(
+                f"The model has no answer for this input: {type(error).__name__}."
+            ) from error
+
+    def _run_one(self, batch: Batch, heads: tuple[str, ...]) -> list[NDArray[Any]]:
+        row = self._rows_of_threads.by_heads.get(heads)
+        if row is None:
+            outputs = {name: self.shapes[name] for name in heads}
+            row = _OneRow(self._session, self._width, outputs)
+            self._rows_of_threads.by_heads[heads] = row
+        columns = self._columns(batch.columns)
+        if self._texts:
+            columns = list(columns)
+            for position, codes in self._texts:
+                columns[position] = (codes[columns[position][0]],)
+        np.concatenate(columns, out=row.cells)
+        self._check_sizes(row.cells)
+        return row.run()
+
+    def _rows(self, batch: Batch) -> NDArray[np.float64]:
+        """The batch as rows x columns, each text as its number."""
+        columns = self._columns(batch.columns)
+        rows = np.empty((batch.rows, len(columns)))
+        texts = dict(self._texts)
+        for position, column in enumerate(columns):
+            codes = texts.get(position)
+            rows[:, position] = (
+                column
+                if codes is None
+                else np.fromiter(map(codes.__getitem__, column), np.float64, batch.rows)
+            )
+        self._check_sizes(rows)
+        return rows
+
+    def _check_sizes(self, cells: NDArray[np.float64]) -> None:
+        if self._largest is not None and np.fmax.reduce(np.abs(cells), axis=None) >= self._largest:
+            raise PredictionRefused("The model has no answer for numbers of this size.")
+
+    def _run_in_chunks(self, heads: list[str], rows: NDArray[np.float64]) -> list[NDArray[Any]]:
+        if len(rows) <= CHUNK_ROWS:
+            whole: list[NDArray[Any]] = self._session.run(heads, {ROWS: rows})
+            return whole
+        parts = [
+            self._session.run(heads, {ROWS: rows[start : start + CHUNK_ROWS]})
+            for start in range(0, len(rows), CHUNK_ROWS)
+        ]
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+
+def _session(model: bytes) -> Any:
+    if _OUTSIDE in model:
+        raise ArtifactRefused("The ONNX file keeps data outside itself.")
+    options = onnxruntime.SessionOptions()
+    # Two threads took longer than one on every model measured, and the workers share the cores.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 4  # what it has to say comes as an exception
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no base class of their own
+        raise ArtifactRefused(f"The ONNX file does not load: {type(error).__name__}.") from error
+
+
+def _bind(bind: Any, name: str, array: NDArray[Any]) -> None:
+    bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+
+def _give_back_memory() -> None:
+    """Return to the system what reading the file took: half of what a worker held with a forest."""
+    # Only glibc has it; elsewhere the allocator does as it pleases.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -1,0 +1,131 @@
+"""Trees and forests that are uploaded are walked by our own kernel, to scikit-learn's last bit."""
+
+import numpy as np
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from registry.errors import ArtifactRefused, PredictionRefused
+from registry.intake.compilation import compile_model
+from registry.intake.samples import sample
+from registry.intake.signatures import read_signature
+from registry.serving import forest
+from registry.serving.codecs.batch import build_batch
+from registry.serving.forest_predictor import ForestPredictor
+from registry.serving.frames import to_frame
+from registry.serving.predictor import SklearnPredictor
+from registry.signature import Column, Output, Signature
+
+pytestmark = pytest.mark.skipif(
+    not forest.AVAILABLE, reason="the kernel was not built: there is no C compiler"
+)
+
+SHOPS = Signature(
+    (Column("area", "number", nullable=True), Column("town", "string"), Column("age", "integer")),
+    Output("rent", "number"),
+)
+
+
+def fitted(estimator, labels=False):
+    draws = np.random.default_rng(5)
+    columns = {
+        "area": draws.uniform(10, 900, 300),
+        "town": draws.choice(["Bath", "Leeds", "York"], 300).astype(object),
+        "age": draws.integers(0, 90, 300).astype(float),
+    }
+    columns["area"][::17] = np.nan
+    frame = to_frame(columns, SHOPS)
+    target = np.nan_to_num(columns["area"]) * 3 + columns["age"] + draws.normal(0, 5, 300)
+    if labels:
+        target = np.array(["low", "middle", "high"])[np.digitize(target, [800, 1800])]
+    prepared = ColumnTransformer(
+        [
+            ("numbers", SimpleImputer(strategy="median"), ["area", "age"]),
+            ("town", OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["town"]),
+        ]
+    )
+    model = make_pipeline(prepared, estimator).fit(frame, target)
+    classes = tuple(model.classes_.tolist()) if labels else None
+    output = Output("rent", "string" if labels else "number", classes)
+    return model, Signature(SHOPS.inputs, output)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "labels"),
+    [
+        (RandomForestRegressor(20, random_state=0), False),
+        (DecisionTreeRegressor(random_state=0), False),
+        (RandomForestClassifier(20, random_state=0), True),
+        (ExtraTreesClassifier(20, random_state=0), True),
+        (DecisionTreeClassifier(random_state=0), True),
+    ],
+)
+def test_answers_are_scikit_learns_to_the_last_bit(estimator, labels):
+    model, signature = fitted(estimator, labels)
+    compiled = compile_model(model, signature, None)
+    assert compiled.engine["name"] == "trees"
+    assert compiled.engine["max_abs_diff"] == 0
+    predictor = ForestPredictor(compiled.blobs["features"], compiled.blobs["forest"], signature)
+    own = SklearnPredictor(model, signature)
+
+    batch = sample(model, signature, None, 2000)
+    ours = predictor.predict(batch, probabilities=labels)
+    theirs = own.predict(batch, probabilities=labels)
+
+    assert ours.values == theirs.values
+    if labels:
+        assert np.array_equal(ours.probabilities, theirs.probabilities)
+
+
+def test_one_row_is_answered_as_it_is_among_many():
+    model, signature = fitted(RandomForestRegressor(20, random_state=0))
+    compiled = compile_model(model, signature, None)
+    predictor = ForestPredictor(compiled.blobs["features"], compiled.blobs["forest"], signature)
+    rows = [(120.5, "York", 7), (None, "Nowhere", 80), (33.0, "Bath", 0)]
+    many = build_batch(list(zip(*rows, strict=True)), signature, lambda *_: "")
+
+    alone = [
+        predictor.predict(
+            build_batch([[cell] for cell in row], signature, lambda *_: "", single=True)
+        ).values[0]
+        for row in rows
+    ]
+
+    assert alone == predictor.predict(many).values
+
+
+def test_a_number_beyond_float32_is_refused_as_scikit_learn_refuses_it():
+    model, signature = fitted(RandomForestRegressor(5, random_state=0))
+    compiled = compile_model(model, signature, None)
+    predictor = ForestPredictor(compiled.blobs["features"], compiled.blobs["forest"], signature)
+    batch = build_batch([[1e300], ["York"], [3]], signature, lambda *_: "", single=True)
+
+    for one in (predictor, SklearnPredictor(model, signature)):
+        with pytest.raises(PredictionRefused):
+            one.predict(batch)
+
+
+def test_what_is_no_forest_is_not_walked():
+    model, signature = fitted(LinearRegression())
+
+    compiled = compile_model(model, signature, None)
+
+    assert compiled.engine["name"] == "onnx"
+    assert set(compiled.blobs) == {"onnx"}
+
+
+def test_forms_that_do_not_belong_together_are_refused():
+    model, signature = fitted(RandomForestRegressor(5, random_state=0))
+    compiled = compile_model(model, signature, None)
+    other = make_pipeline(DecisionTreeRegressor()).fit(np.eye(3), [1.0, 2.0, 3.0])
+    alien = compile_model(other, read_signature(other, None), None)
+
+    with pytest.raises(ArtifactRefused):
+        ForestPredictor(alien.blobs["features"], compiled.blobs["forest"], signature)
+    with pytest.raises(ArtifactRefused):
+        ForestPredictor(compiled.blobs["features"], b"no trees", signature)
