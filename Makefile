@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-asan bench-engine lint lock clean
+.PHONY: help serve test test-asan bench-engine bench-swap lint lock clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -29,6 +29,9 @@ test-asan: .venv/test ## Run the forest kernel's tests under AddressSanitizer an
 
 bench-engine: .venv/test ## Time the forest kernel against scikit-learn, on one core
 	$(BIN)/python benchmarks/engine.py
+
+bench-swap: .venv/test ## Swap versions under load 1,000 times and prove that nobody noticed
+	$(BIN)/python -m benchmarks.swap
 
 lint: .venv/test ## Run linters, types and import rules
 	$(BIN)/ruff check .

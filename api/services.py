@@ -62,7 +62,15 @@ class Services:
         self.watch.start()
 
     def prepare(self, version: ServedVersion) -> None:
-        """Have every live worker load and warm the version. Raises VersionNotLoadable."""
+        """Have every live worker load and warm the version.
+
+        Its bytes are looked at too where it is in memory already: the next worker that starts must
+        be able to load it.
+
+        Raises VersionNotLoadable, BlobUnavailable.
+        """
+        for digest in (version.sha256, *version.compiled.values()):
+            self.blobs.open(digest).close()
         if faults := self.fleet.prepare(version.model, version.number):
             raise VersionNotLoadable(version.model, version.number, " ".join(sorted(set(faults))))
         self.pool.get(version)
@@ -77,9 +85,7 @@ class Services:
         self.counter.close()
 
     def _prepare_here(self, model: str, number: int) -> None:
-        with self.database.read() as session:
-            version = _find_usable(session, model, str(number))
-        self.pool.get(version)
+        self.watch.resolve(model, str(number))
 
 
 def attach(app: Flask, services: Services) -> None:

@@ -4,23 +4,31 @@ Every worker of a host maps the same small file. Looking at it costs a twentieth
 so each request can ask whether anything changed since its worker last read the database.
 """
 
+import errno
 import fcntl
 import mmap
 import os
 from pathlib import Path
 
+from registry.errors import StorageFull
+
 _SIZE = mmap.PAGESIZE
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Counter:
-    """The counter in the file ``path``, which is made with the value 0 if it is not there."""
+    """The counter in the file ``path``, which is made with the value 0 if it is not there.
+
+    Raises StorageFull where the disk has no room for it.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if os.fstat(self._descriptor).st_size < _SIZE:
-            # Growing a file twice to the same size is harmless, so two workers may race here.
-            os.ftruncate(self._descriptor, _SIZE)
+        try:
+            self._descriptor = _open(path)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise StorageFull from error
+            raise
         self._map = mmap.mmap(self._descriptor, _SIZE)
         # An aligned load of eight bytes is one instruction: no reader ever sees half a write.
         self._view = memoryview(self._map).cast("Q")
@@ -42,3 +50,17 @@ class Counter:
         self._view.release()
         self._map.close()
         os.close(self._descriptor)
+
+
+def _open(path: Path) -> int:
+    """The file ``path``, with room on the disk for all of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        # Without blocks of its own, the first write to the mapping of a file on a full disk would
+        # be a SIGBUS. What is in the file stays, so that several workers may do this at once.
+        os.posix_fallocate(descriptor, 0, _SIZE)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -76,32 +76,41 @@ class Fleet:
         return faults
 
     def _ask_all(self, model: str, number: int) -> tuple[list[str], int]:
+        """The faults that the workers told, and how many broke off without an answer."""
         asked = json.dumps({"model": model, "number": number}).encode() + b"\n"
-        waiting = selectors.DefaultSelector()
-        for path in sorted(self._directory.glob("*.sock")):
-            if (connection := _connect(path)) is not None:
-                connection.sendall(asked)
-                waiting.register(connection, selectors.EVENT_READ, bytearray())
         faults: list[str] = []
+        with selectors.DefaultSelector() as waiting:
+            for path in sorted(self._directory.glob("*.sock")):
+                try:
+                    connection = _connect(path)
+                    if connection is not None:
+                        connection.sendall(asked)
+                        waiting.register(connection, selectors.EVENT_READ, bytearray())
+                except OSError as error:  # out of file descriptors, say: nobody is passed over
+                    faults.append(f"A worker could not be asked: {error.strerror}.")
+            try:
+                return self._collect(waiting, faults)
+            finally:
+                for key in list(waiting.get_map().values()):
+                    _close(waiting, key)
+
+    def _collect(self, waiting: selectors.BaseSelector, faults: list[str]) -> tuple[list[str], int]:
         died = 0
         deadline = time.monotonic() + self.patience
-        with waiting:
-            while waiting.get_map():
-                ready = waiting.select(max(0.0, deadline - time.monotonic()))
-                if not ready:
-                    faults.append(f"A worker did not load the version in {self.patience:g} s.")
-                    break
-                for key, _ in ready:
-                    answer = _read(key)
-                    if answer is None:
-                        continue
-                    _close(waiting, key)
-                    if not answer:
-                        died += 1
-                    elif (fault := json.loads(answer)["fault"]) is not None:
-                        faults.append(str(fault))
-            for key in list(waiting.get_map().values()):
+        while waiting.get_map():
+            ready = waiting.select(max(0.0, deadline - time.monotonic()))
+            if not ready:
+                faults.append(f"A worker did not load the version in {self.patience:g} s.")
+                break
+            for key, _ in ready:
+                answer = _read(key)
+                if answer is None:
+                    continue
                 _close(waiting, key)
+                if not answer:
+                    died += 1
+                elif (fault := json.loads(answer)["fault"]) is not None:
+                    faults.append(str(fault))
         return faults, died
 
 
@@ -158,10 +167,13 @@ def _connect(path: Path) -> socket.socket | None:
     try:
         with _short_path(path) as short:
             connection.connect(short)
-    except OSError:
+    except (ConnectionRefusedError, FileNotFoundError):
         connection.close()
         path.unlink(missing_ok=True)  # its worker is dead
         return None
+    except OSError:
+        connection.close()
+        raise
     return connection
 
 

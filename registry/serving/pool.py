@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -74,6 +75,8 @@ class Pool:
         self._pinned: frozenset[Key] = frozenset()
         self._loading: dict[Key, Future[LoadedVersion]] = {}
         self._threads = ThreadPoolExecutor(_LOADERS, thread_name_prefix="loader")
+        self.publishing: Callable[[], AbstractContextManager[None]] = nullcontext
+        """Entered around the publication of a version that was loaded."""
         self.loaded: Mapping[Key, LoadedVersion] = MappingProxyType({})
 
     def get(self, version: ServedVersion) -> LoadedVersion:
@@ -131,7 +134,7 @@ class Pool:
             predictor = self._load(version)
             predictor.predict(example_batch(version.signature, version.input_example))
             loaded = LoadedVersion(version, predictor)
-            with self._lock:
+            with self.publishing(), self._lock:
                 self._replace({**self.loaded, version.key: loaded})
             seconds = time.monotonic() - began
             logger.info("loaded version %d of %s in %.3f s", version.number, version.model, seconds)

@@ -8,8 +8,9 @@ because the process died in between.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,6 +27,7 @@ from registry.tokens import Grant, token_digest
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+_ATTEMPTS = 5
 
 FindUsable = Callable[[Session, str, str], ServedVersion]
 """Looks up a version that may answer; raises NotFound or VersionNotReady."""
@@ -53,6 +55,7 @@ class Watch:
         self._refreshing = threading.Lock()
         self._seen = _Seen(-1, Snapshot())
         self._stop = threading.Event()
+        pool.publishing = self._publishing
         self._poll: threading.Thread | None = None
 
     def start(self) -> None:
@@ -72,10 +75,7 @@ class Watch:
 
         Raises DatabaseBusy or DatabaseUnavailable where it moved and cannot be read.
         """
-        seen = self._seen
-        if seen.counter == self._counter.value:
-            return seen.snapshot
-        return self._refresh()
+        return self._now().snapshot
 
     def resolve(self, model: str, reference: str) -> LoadedVersion:
         """The loaded version that ``reference`` of ``model`` stands for now.
@@ -83,15 +83,22 @@ class Watch:
         Raises NameMalformed, ReferenceMalformed, NotFound, VersionNotReady, and whatever loading a
         version raises that is not in memory.
         """
-        number = self.snapshot().references.get(model, _NONE).get(reference)
-        if number is None and reference.isdecimal() and len(reference) < 10:
-            number = int(reference) if reference[0] != "0" else None
-        loaded = None if number is None else self._pool.find((model, number))
-        if loaded is None:
-            with self._database.read() as session:
-                version = self._find_usable(session, model, reference)
-            return self._pool.get(version)
-        return loaded
+        loaded = None
+        for _ in range(_ATTEMPTS):
+            seen = self._now()
+            number = seen.snapshot.references.get(model, _NONE).get(reference)
+            if number is None and reference.isdecimal() and len(reference) < 10:
+                number = int(reference) if reference[0] != "0" else None
+            loaded = None if number is None else self._pool.find((model, number))
+            # Found under what is still the newest look at the database: so it may answer.
+            if loaded is not None and self._seen is seen:
+                return loaded
+            if loaded is None:
+                with self._database.read() as session:
+                    version = self._find_usable(session, model, reference)
+                loaded = self._pool.get(version)
+        # Loaded and dropped for lack of memory again and again: answer with what was just loaded.
+        return loaded or self._pool.get(version)
 
     def grant(self, token: str) -> Grant:
         """What the bearer of ``token`` may do. Raises Unauthenticated."""
@@ -101,21 +108,33 @@ class Watch:
         """Versions that an alias points at and that are not loaded. Empty: ready for traffic."""
         return sorted(self.snapshot().aliased - self._pool.loaded.keys())
 
-    def _refresh(self) -> Snapshot:
+    def _now(self) -> _Seen:
+        seen = self._seen
+        return seen if seen.counter == self._counter.value else self._refresh()
+
+    @contextmanager
+    def _publishing(self) -> Iterator[None]:
+        """While a version is published no look at the database is under way, and the next request
+        takes a new one: the version may have been archived while it was loaded."""
+        with self._refreshing:
+            self._seen = _Seen(-1, self._seen.snapshot)
+            yield
+
+    def _refresh(self) -> _Seen:
         with self._refreshing:
             # Read before the database: what is written in between shows as a move next time.
             counter = self._counter.value
             if self._seen.counter == counter:
-                return self._seen.snapshot
+                return self._seen
             with self._database.read() as session:
                 snapshot = read_snapshot(session)
                 gone = not_ready(session, self._pool.loaded)
             self._pool.drop(gone)
             self._pool.pin(snapshot.aliased | snapshot.before)
-            self._seen = _Seen(counter, snapshot)
+            seen = self._seen = _Seen(counter, snapshot)
         for key in (snapshot.aliased | snapshot.before) - self._pool.loaded.keys():
             self._begin(key)
-        return snapshot
+        return seen
 
     def _begin(self, key: Key) -> None:
         """Load a live version in the background; a fault is logged, and met again by who asks."""

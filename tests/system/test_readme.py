@@ -83,5 +83,14 @@ def test_every_file_that_a_page_links_to_is_there() -> None:
 def test_every_target_of_make_has_a_line_of_help() -> None:
     helped = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
-    for target in ("serve", "test", "lint", "lock", "clean"):
+    for target in (
+        "serve",
+        "test",
+        "test-asan",
+        "bench-engine",
+        "bench-swap",
+        "lint",
+        "lock",
+        "clean",
+    ):
         assert f"make {target}" in helped

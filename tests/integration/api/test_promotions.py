@@ -309,3 +309,20 @@ def test_a_repeated_promotion_is_answered_as_the_first(admin, uploaded):
     check_problem(other, 409, "idempotency-key-reused")
     other = admin.post(f"/models/{name}/3/promote", json={"reason": "x"}, headers=key)
     check_problem(other, 409, "idempotency-key-reused")
+
+
+def test_a_version_whose_bytes_are_damaged_is_not_promoted_though_it_is_in_memory(
+    make_app, artifacts
+):
+    service = make_app()
+    for slope in (1, 2):
+        service.admin.upload("m", artifacts[f"line-{slope}"])
+    service.admin.promote("m", 1)
+    assert service.admin.post("/models/m/2/predict", json={"input": [1]}).status_code == 200
+    digest = service.admin.get("/models/m/2").json["artifact"]["sha256"]
+    service.services.blobs.path_of(digest).write_bytes(b"rotten")
+
+    answer = service.admin.promote("m", 2)
+
+    check_problem(answer, 409, "version-not-loadable")
+    assert service.admin.post("/models/m/predict", json={"input": [1]}).json["version"] == 1

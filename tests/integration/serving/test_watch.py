@@ -179,3 +179,23 @@ def test_loading_a_version_holds_no_database_connection(database, worker):
 
     assert in_use == [0]
     pool.close()
+
+
+def test_a_version_that_is_archived_while_it_is_loaded_never_answers(database, tmp_path):
+    add_versions(database, "house", ["ready"])
+    worker = Worker(database, tmp_path / "slow-counter")
+
+    def load_while_it_is_archived(version):
+        archive_version(database, "house", "1", actor="ann")
+        worker.counter.bump()
+        worker.watch.snapshot()
+        return Numbered(version)
+
+    worker.pool.close()
+    worker.pool = Pool(load_while_it_is_archived, limit=2**30)
+    worker.watch = Watch(database, worker.counter, worker.pool, find_usable)
+
+    for _ in range(2):
+        with pytest.raises(VersionNotFound):
+            worker.watch.resolve("house", "1")
+    worker.close()
