@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
-from joblib.numpy_pickle import NumpyUnpickler
+from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
 from registry.errors import ArtifactRefused, shown
 from registry.formats.allowed import PICKLE_GLOBALS
+from registry.formats.structure import is_dunder
 
 MAX_UNPACKED = 2 * 2**30
 _CHUNK = 2**20
@@ -38,43 +39,93 @@ _UNWRITTEN = b"".join(
 )
 """Opcodes that make objects in ways that joblib has no need of."""
 
+_WRAPPER = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap"})
+
 
 class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publishes no types
     def __init__(self, file: BinaryIO) -> None:
         super().__init__("", file, ensure_native_byte_order=True)
         self._trees: list[Any] = []
+        # By id, and kept alive so that no id is given twice.
+        self._named: dict[int, Any] = {}
+        self._made: dict[int, Any] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         if "." in name or f"{module}.{name}" not in PICKLE_GLOBALS:
             raise ArtifactRefused(
                 f"The artifact names the global {shown(f'{module}.{name}')}: not allowed."
             )
-        return super().find_class(module, name)
+        found = super().find_class(module, name)
+        self._named[id(found)] = found
+        return found
 
     def load_reduce(self) -> None:
-        self._refuse_a_call_of_ndarray(self.stack[-2])
+        self._check_call(self.stack[-2])
         super().load_reduce()
-        _check_dtype(self.stack[-1])
+        self._keep_made()
 
     def load_newobj(self) -> None:
-        self._refuse_a_call_of_ndarray(self.stack[-2])
+        self._check_call(self.stack[-2])
         super().load_newobj()
-        _check_dtype(self.stack[-1])
+        self._keep_made()
 
     def load_build(self) -> None:
-        target = self.stack[-2]
+        target, state = self.stack[-2:]
+        # A class or a function is shared with all that this process will ever load.
+        if id(target) not in self._made or isinstance(target, type):
+            raise ArtifactRefused("The artifact sets the state of what it has not made itself.")
+        _check_state(target, state)
         if type(target).__name__ == "Tree":
             # scikit-learn copies a second state over the first without making room for it.
             if any(target is built for built in self._trees):
                 raise ArtifactRefused("The artifact fills a tree twice.")
             self._trees.append(target)
-        super().load_build()
+        if isinstance(target, NumpyArrayWrapper) and state["dtype"].hasobject:
+            # joblib would read these from a pickle inside the pickle, with find_class for its only
+            # restriction.
+            del self.stack[-2:]
+            array = _RestrictedUnpickler(self.file_handle).load()
+            if type(array) is not np.ndarray:
+                raise ArtifactRefused("The artifact holds something else in an array's place.")
+            self.stack.append(array)
+        else:
+            super().load_build()
         _check_dtype(self.stack[-1])
 
-    def _refuse_a_call_of_ndarray(self, called: Any) -> None:
+    def _check_call(self, called: Any) -> None:
+        if id(called) not in self._named:
+            raise ArtifactRefused("The artifact calls what it has not named.")
         # As a name it says what to make; called, it lays an array over bytes, also one of pointers.
         if called is np.ndarray:
             raise ArtifactRefused("The artifact calls numpy.ndarray: not allowed.")
+
+    def _keep_made(self) -> None:
+        made = self.stack[-1]
+        _check_dtype(made)
+        if id(made) not in self._named:
+            self._made[id(made)] = made
+
+    # On anything else these would call a method that the file may have put there itself.
+
+    def load_append(self) -> None:
+        _check_collection(self.stack[-2], list)
+        super().load_append()
+
+    def load_appends(self) -> None:
+        _check_collection(self.metastack[-1][-1], list)
+        super().load_appends()
+
+    def load_setitem(self) -> None:
+        _check_collection(self.stack[-3], dict)
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        _check_collection(self.metastack[-1][-1], dict)
+        super().load_setitems()
+
+    def load_additems(self) -> None:
+        _check_collection(self.metastack[-1][-1], set)
+        super().load_additems()
 
     def _refuse_opcode(self) -> None:
         raise ArtifactRefused("The artifact uses a pickle opcode that joblib does not write.")
@@ -84,8 +135,46 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
         pickle.REDUCE[0]: load_reduce,
         pickle.NEWOBJ[0]: load_newobj,
         pickle.BUILD[0]: load_build,
+        pickle.APPEND[0]: load_append,
+        pickle.APPENDS[0]: load_appends,
+        pickle.SETITEM[0]: load_setitem,
+        pickle.SETITEMS[0]: load_setitems,
+        pickle.ADDITEMS[0]: load_additems,
         **dict.fromkeys(_UNWRITTEN, _refuse_opcode),
     }
+
+
+def _check_collection(target: Any, kind: type) -> None:
+    if not issubclass(type(target), kind):
+        raise ArtifactRefused(f"The artifact fills a {type(target).__name__} like a collection.")
+
+
+def _check_state(target: Any, state: Any) -> None:
+    """Python's own objects take names and values, and none that Python itself looks up."""
+    name = type(target).__name__
+    if isinstance(target, NumpyArrayWrapper):
+        _check_wrapper(state)
+    elif type(state) is dict:
+        if any(type(key) is not str or is_dunder(key) for key in state):
+            raise ArtifactRefused(f"The artifact gives a {name} attributes that are not allowed.")
+    elif hasattr(target, "__dict__") or not hasattr(type(target), "__setstate__"):
+        raise ArtifactRefused(f"The artifact gives a {name} a state that is not its attributes.")
+
+
+def _check_wrapper(state: Any) -> None:
+    """joblib calls methods of what it finds in here."""
+    shape = state.get("shape") if type(state) is dict else None
+    if (
+        type(shape) is not tuple
+        or not _WRAPPER <= state.keys() <= _WRAPPER | {"numpy_array_alignment_bytes"}
+        or any(type(length) is not int or length < 0 for length in shape)
+        or state["subclass"] is not np.ndarray
+        or not isinstance(state["dtype"], np.dtype)
+        or type(state["order"]) is not str
+        or type(state["allow_mmap"]) is not bool
+        or type(state.get("numpy_array_alignment_bytes")) not in {int, type(None)}
+    ):
+        raise ArtifactRefused("The artifact describes an array in a way that joblib does not.")
 
 
 def _check_dtype(value: Any) -> None:

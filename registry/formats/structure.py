@@ -10,10 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from registry.errors import ArtifactRefused
+from registry.errors import ArtifactRefused, shown
+from registry.formats.allowed import ESTIMATORS, PARTS
 
 _LEAF = -1
 _MAX_OBJECTS = 2_000_000
+
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
+_HOLDERS = frozenset(
+    {dict, list, tuple, set, slice, np.ndarray, np.random.RandomState, np.random.Generator}
+)
+_OBJECTS = ESTIMATORS | PARTS
 
 
 def check_structure(model: Any) -> None:
@@ -22,12 +29,14 @@ def check_structure(model: Any) -> None:
     from sklearn.ensemble._gb import BaseGradientBoosting
     from sklearn.tree._tree import Tree
 
+    # All of it is walked before any of it is asked: until then its methods may be the file's own.
+    parts = list(_parts(model))
     if not isinstance(model, BaseEstimator) or not hasattr(model, "predict"):
         raise ArtifactRefused(
             f"The artifact holds a {type(model).__name__}, not a scikit-learn model that predicts."
         )
     boosted = []
-    for part in _parts(model):
+    for part in parts:
         if isinstance(part, BaseGradientBoosting):
             boosted.append(part)
         if isinstance(part, Tree):
@@ -39,36 +48,84 @@ def check_structure(model: Any) -> None:
         _check_boosting(ensemble)
 
 
+def is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
 def _parts(model: Any) -> Iterator[Any]:
-    """Every object below ``model``, each once."""
+    """Every object below ``model``, each once. Raises ArtifactRefused at one that is not allowed.
+
+    Calls nothing of the objects: what they hold may look like methods of theirs.
+    """
     pending, seen = [model], set()
     while pending:
         part = pending.pop()
-        if isinstance(part, str | bytes | int | float | bool | None) or id(part) in seen:
+        if type(part) in _PLAIN or id(part) in seen:
             continue
         seen.add(id(part))
         if len(seen) > _MAX_OBJECTS:
             raise ArtifactRefused(f"The artifact holds more than {_MAX_OBJECTS} objects.")
+        _check_type(part)
         yield part
         if isinstance(part, dict):
+            pending.extend(part.keys())
             pending.extend(part.values())
         elif isinstance(part, list | tuple | set):
             pending.extend(part)
-        elif isinstance(part, np.ndarray):
-            if part.dtype.hasobject:
-                pending.extend(part.ravel().tolist())
-        elif hasattr(part, "__dict__"):
-            pending.extend(vars(part).values())
+        elif isinstance(part, slice):
+            pending.extend((part.start, part.stop, part.step))
+        elif isinstance(part, np.ndarray) and part.dtype.hasobject:
+            pending.extend(part.ravel().tolist())
+        if hasattr(part, "__dict__"):
+            pending.extend(_attributes(part))
+
+
+def _check_type(part: Any) -> None:
+    """Classes, functions and the like are not among these, wherever they stand."""
+    kind = type(part)
+    if kind in _HOLDERS or issubclass(kind, np.generic | np.dtype):
+        return
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if name not in _OBJECTS:
+        said = part.__name__ if isinstance(part, type) else kind.__name__
+        raise ArtifactRefused(f"The model holds {shown(said)} as a value: not allowed.")
+
+
+def _attributes(part: Any) -> Iterator[Any]:
+    """The values of ``part``'s own attributes, none of which may stand before one of its class."""
+    kind = type(part)
+    for key, value in vars(part).items():
+        if type(key) is not str or is_dunder(key):
+            raise ArtifactRefused(f"{kind.__name__} has an attribute that is not allowed.")
+        for parent in kind.__mro__:
+            ours = vars(parent).get(key)
+            if callable(ours) or hasattr(type(ours), "__get__") or hasattr(type(ours), "__set__"):
+                raise ArtifactRefused(
+                    f"{kind.__name__}.{shown(key)} is replaced by the file: not allowed."
+                )
+        if key == "dtype" and isinstance(value, type) and issubclass(value, np.generic):
+            continue
+        yield value
 
 
 def _check_parameters(estimator: Any) -> None:
-    name = type(estimator).__name__
-    parameters = {key: vars(estimator).get(key) for key in estimator.get_params(deep=False)}
-    if parameters.get("memory") is not None:
+    from sklearn.base import BaseEstimator
+    from sklearn.preprocessing import FunctionTransformer
+
+    kind = type(estimator)
+    name = kind.__name__
+    own = vars(estimator)
+    if own.get("memory") is not None:
         raise ArtifactRefused(f"{name}(memory=…) would write to the server's disk: set it to None.")
-    for key, value in parameters.items():
+    if isinstance(estimator, FunctionTransformer):
+        for key in ("func", "inverse_func"):
+            if own.get(key) is not None:
+                raise ArtifactRefused(f"{name}({key}=…) calls a function of the file's own.")
+    # Through the class: asked itself, the estimator could answer with a function of the file's.
+    for key in kind._get_param_names():
+        value = own.get(key)
         number_type = isinstance(value, type) and issubclass(value, np.generic)
-        if callable(value) and not number_type and not hasattr(value, "get_params"):
+        if callable(value) and not number_type and not isinstance(value, BaseEstimator):
             raise ArtifactRefused(f"{name}({key}=…) calls a function of the file's own.")
 
 

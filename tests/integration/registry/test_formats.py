@@ -16,13 +16,16 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
+from joblib.numpy_pickle import NumpyArrayWrapper
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils import Bunch
 
 from registry.errors import ArtifactRefused, FormatUnsupported
 from registry.formats.allowed import ESTIMATORS, PARTS, PICKLE_GLOBALS, SKOPS_TYPES
@@ -307,6 +310,154 @@ def test_a_cache_on_disk_is_refused(tmp_path):
 
     assert "memory=" in refusal(written(model, "joblib"))
     assert "memory=" in refusal(written(model, "skops"), "skops")
+
+
+def hiding(estimator, **attributes):
+    """The estimator in a fitted pipeline, with attributes that its class knows nothing of."""
+    model = make_pipeline(StandardScaler(), LinearRegression()).fit(X, Y)
+    vars(estimator).update(attributes)
+    model.steps.insert(1, ("hiding", estimator))
+    return model
+
+
+@both
+@pytest.mark.parametrize(
+    ("estimator", "attributes"),
+    [
+        (FunctionTransformer(), {"func": np.ndarray, "get_params": Bunch, "kw_args": {}}),
+        (FunctionTransformer(), {"get_params": Bunch}),
+        (FunctionTransformer(), {"transform": Bunch}),
+        (StandardScaler(), {"transform": 1}),
+        (StandardScaler(), {"_repr_html_": "a property"}),
+        (StandardScaler(), {"__sklearn_tags__": 1}),
+        (StandardScaler(), {"__anything__": 1}),
+    ],
+)
+def test_an_attribute_that_stands_before_one_of_the_class_is_refused(
+    estimator, attributes, format_
+):
+    model = hiding(clone(estimator), **attributes)
+
+    assert "not allowed" in refusal(written(model, format_), format_)
+
+
+@both
+@pytest.mark.parametrize(
+    "value",
+    [
+        Bunch,
+        [Bunch],
+        (1, {"a": np.float64}),
+        {"dtype": Bunch},
+        np.array([None, Bunch], dtype=object),
+        Bunch(dtype=np.float64),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_class_as_a_value_is_refused_wherever_it_stands(value, format_):
+    model = hiding(StandardScaler(), note_=value)
+
+    assert "as a value: not allowed" in refusal(written(model, format_), format_)
+
+
+@both
+def test_a_function_transformer_takes_no_function_and_an_encoder_takes_a_number_type(format_):
+    encoder = make_pipeline(OneHotEncoder(dtype=np.float64), LinearRegression()).fit(X, Y)
+    plain = make_pipeline(FunctionTransformer(), LinearRegression()).fit(X, Y)
+
+    for parameters in ({"func": np.float64}, {"inverse_func": np.float64}):
+        model = hiding(FunctionTransformer(**parameters))
+        assert "as a value: not allowed" in refusal(written(model, format_), format_)
+    for parameters in ({"func": "text"}, {"inverse_func": "text"}):
+        model = hiding(FunctionTransformer(**parameters))
+        assert "calls a function" in refusal(written(model, format_), format_)
+    for model in (encoder, plain):
+        again = read(written(model, format_), format_)
+        assert np.array_equal(again.predict(X), model.predict(X))
+
+
+def opcodes(*parts):
+    """A pickle of saved values and bare opcodes."""
+    file = io.BytesIO(pickle.PROTO + b"\x04")
+    file.seek(2)
+    pickler = pickle._Pickler(file, protocol=4)
+    for part in parts:
+        if isinstance(part, bytes):
+            file.write(part)
+        else:
+            pickler.save(part)
+    file.write(pickle.STOP)
+    return file.getvalue()
+
+
+def in_an_array(content):
+    """A joblib file of an object array, whose own pickle is ``content``."""
+    file = io.BytesIO()
+    array = np.array([None, 1], dtype=object)
+    joblib.dump(array, file)
+    outer, _, rest = file.getvalue().partition(pickle.dumps(array, protocol=5))
+    assert rest == b"."
+    return outer + content + rest
+
+
+STATES = {
+    "of joblib's class": (NumpyArrayWrapper, (None, {"marker": slice})),
+    "of a model's class": (LinearRegression, (None, {"marker": 1})),
+    "beside its attributes": (LinearRegression(), ({}, {"marker": 1})),
+    "that python looks up": (LinearRegression(), {"__setstate__": slice}),
+    "that is no name": (LinearRegression(), {1: 2}),
+}
+
+
+@pytest.mark.parametrize("state", list(STATES))
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "in an object array"])
+def test_a_state_that_would_outlive_the_artifact_is_refused(state, inside):
+    target, given = STATES[state]
+    content = opcodes(MODELS["linear"], target, given, pickle.BUILD, pickle.POP)
+    try:
+        said = refusal(in_an_array(content) if inside else content)
+        assert not hasattr(target, "marker")
+        assert "artifact sets" in said or "artifact gives" in said
+    finally:
+        for poisoned in (NumpyArrayWrapper, LinearRegression):
+            if "marker" in vars(poisoned):
+                del poisoned.marker
+
+
+def test_an_array_laid_over_bytes_inside_an_object_array_is_refused():
+    attack = Running(np.ndarray, (1,), np.dtype(object), b"\x01" * 8)
+
+    assert "calls numpy.ndarray" in refusal(in_an_array(pickle.dumps(attack)))
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        (1, pickle.APPEND),
+        (pickle.MARK, 1, 2, pickle.APPENDS),
+        ("a", 2, pickle.SETITEM),
+        (pickle.MARK, "a", 2, pickle.SETITEMS),
+        (pickle.MARK, 1, pickle.ADDITEMS),
+    ],
+    ids=["append", "appends", "setitem", "setitems", "additems"],
+)
+def test_a_model_that_is_filled_like_a_collection_is_refused(fill):
+    """Python would call its ``append``, ``extend`` or ``add``: a class of the file's choice."""
+    model = LinearRegression()
+    vars(model).update(append=slice, extend=slice, add=slice)
+
+    assert "like a collection" in refusal(opcodes(model, *fill))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"read": slice}, {"dtype": Bunch(hasobject=False)}, {"subclass": Bunch}, {"shape": 1}],
+)
+def test_a_forged_description_of_an_array_is_refused(change):
+    wrapper = NumpyArrayWrapper(np.ndarray, (1,), "C", np.dtype("f8"))
+    vars(wrapper).update(change)
+
+    assert "in a way that joblib does not" in refusal(opcodes(wrapper))
 
 
 def spoilt(change, model=None):
