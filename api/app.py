@@ -2,12 +2,12 @@
 
 import sys
 
-from flask import Flask
+from flask import Flask, Response, request
 
 from api.access import allows, guard
 from api.aliases import blueprint as aliases
 from api.artifacts import blueprint as artifacts
-from api.bodies import MAX_JSON_BODY
+from api.bodies import MAX_JSON_BODY, drain
 from api.documents import blueprint as documents
 from api.documents import describe
 from api.door import open_door
@@ -56,6 +56,7 @@ def create_app(settings: Settings) -> Flask:
     attach(app, services)
     db.init_app(app)
     identify_requests(app)
+    _drain_bodies(app)
     guard(app)
     counted = measure_requests(app)
     handle_problems(app)
@@ -67,3 +68,13 @@ def create_app(settings: Settings) -> Flask:
     open_door(app, endpoint(services), counted)
     services.start()
     return app
+
+
+def _drain_bodies(app: Flask) -> None:
+    """Leave no body unread that its caller is still sending, however early the answer is known."""
+
+    @app.after_request
+    def drain_body(response: Response) -> Response:
+        if not drain(request.environ):
+            response.headers["Connection"] = "close"
+        return response

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from werkzeug.http import HTTP_STATUS_CODES
 
-from api.measures import Measures
+from api.measures import Measures, NoMeasures
 from api.predict import PredictionEndpoint
 from api.request_ids import HEADER, request_id_for
 from registry.names import LATEST, PRODUCTION, RESERVED_ALIASES
@@ -30,7 +30,10 @@ class Door:
     """A WSGI application in front of ``inner``."""
 
     def __init__(
-        self, inner: "WSGIApplication", endpoint: PredictionEndpoint, measures: Measures
+        self,
+        inner: "WSGIApplication",
+        endpoint: PredictionEndpoint,
+        measures: Measures | NoMeasures,
     ) -> None:
         self.inner = inner
         self._endpoint = endpoint
@@ -54,7 +57,7 @@ class Door:
         return [reply.body]
 
 
-def open_door(app: Flask, endpoint: PredictionEndpoint, measures: Measures) -> None:
+def open_door(app: Flask, endpoint: PredictionEndpoint, measures: Measures | NoMeasures) -> None:
     """Put the door in front of ``app``."""
     app.wsgi_app = Door(app.wsgi_app, endpoint, measures)  # type: ignore[method-assign]  # the way that Flask documents
 

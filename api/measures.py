@@ -4,9 +4,14 @@ Routes are labelled by their pattern, never by the path that was asked, which an
 """
 
 import atexit
+import hashlib
+import logging
 import os
 import shutil
+import stat
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -15,17 +20,35 @@ from flask import Flask, Response, current_app, g, request
 from api.access import allows
 from api.blueprints import Blueprint
 from api.services import services
+from registry.errors import Unavailable
 
 blueprint = Blueprint("metrics", __name__, description="For Prometheus", answers="text/plain")
+logger = logging.getLogger(__name__)
 
 _KEY = "hotswap-measures"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_MEMORY = Path("/dev/shm")  # noqa: S108 - what is made in there is checked for its owner
+_ROOM = {"counter": 2**17, "histogram": 2**18}
+"""Bytes of each of prometheus_client's files, enough for every route of ours."""
+
+
+class NoMeasures:
+    """Stands in where figures cannot be kept."""
+
+    directory = None
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Forget it."""
 
 
 class Measures:
-    """The counters of this process, kept in files that every worker of the server can read."""
+    """The counters of this process, kept in files that every worker of the server can read.
+
+    Raises OSError where there is no room for them.
+    """
 
     def __init__(self, directory: Path) -> None:
+        _make_room(directory)
         # prometheus_client chooses its multi-process mode by this variable, when it is imported.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
         from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -55,20 +78,30 @@ class Measures:
         key = (method, route, status)
         counted = self._counted.get(key)
         if counted is None:
-            counted = (
-                self.requests.labels(method, route, str(status)),
-                self.seconds.labels(method, route),
-            )
+            try:
+                counted = (
+                    self.requests.labels(method, route, str(status)),
+                    self.seconds.labels(method, route),
+                )
+            except OSError as error:
+                # The files are gone or cannot grow. The request was answered all the same.
+                logger.warning("a request was not counted: %s", error)
+                return
             self._counted[key] = counted
         counted[0].inc()
         counted[1].observe(seconds)
 
 
-def measure_requests(app: Flask) -> Measures:
-    """Count and time every request of ``app``."""
+def measure_requests(app: Flask) -> Measures | NoMeasures:
+    """Count and time every request of ``app``; where that is impossible, serve without."""
+    measures: Measures | NoMeasures
     with app.app_context():
-        directory = _own_directory(services().settings.data / "run" / "metrics")
-    measures = Measures(directory)
+        data = services().settings.data
+    try:
+        measures = Measures(_own_directory(data))
+    except OSError as error:
+        logger.warning("no figures are kept: %s", error)
+        measures = NoMeasures()
     app.extensions[_KEY] = measures
 
     @app.after_request
@@ -87,23 +120,90 @@ def measure_requests(app: Flask) -> Measures:
 @blueprint.response(200, {"type": "string"}, content_type="text/plain")
 def get_metrics() -> Response:
     """Show the figures of all workers in Prometheus' text format."""
+    measures = cast("Measures | NoMeasures", current_app.extensions[_KEY])
+    if measures.directory is None:
+        raise Unavailable("This worker keeps no figures: it found no room for them when it began.")
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    measures = cast("Measures", current_app.extensions[_KEY])
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(measures.directory))  # type: ignore[no-untyped-call]  # prometheus_client left it without types
     return Response(generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _own_directory(parent: Path) -> Path:
-    """One folder for the workers of one server, known by their parent; dead servers' go."""
-    own = parent / str(os.getppid())
-    own.mkdir(parents=True, exist_ok=True)
-    for folder in parent.iterdir():
-        if folder != own and not _is_alive(int(folder.name)):
+def forget_measures(data: Path, server: int) -> None:
+    """Remove the figures of a server that has ended; they would go on taking memory."""
+    for base in _bases():
+        folder = base / _name(data, server)
+        if _is_ours(folder):
             shutil.rmtree(folder, ignore_errors=True)
-    return own
+
+
+def _own_directory(data: Path) -> Path:
+    """One folder for the workers of one server, known by their parent; dead servers' go.
+
+    It is not on the disk of the data, which may be full: the files are mapped into memory, and a
+    page that the disk has no room for would end the worker with a SIGBUS. Raises OSError.
+    """
+    refused: OSError = FileNotFoundError("there is no folder for temporary files")
+    for base in _bases():
+        _sweep(base)
+        folder = base / _name(data, os.getppid())
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            refused = error
+            continue
+        if _is_ours(folder):
+            return folder
+        refused = PermissionError(f"{folder} belongs to somebody else")
+    raise refused
+
+
+def _bases() -> Iterator[Path]:
+    if os.access(_MEMORY, os.W_OK | os.X_OK) and _MEMORY.is_dir():
+        yield _MEMORY
+    yield Path(tempfile.gettempdir())
+
+
+def _name(data: Path, server: int) -> str:
+    return f"{_prefix()}{hashlib.sha256(bytes(data.resolve())).hexdigest()[:16]}-{server}"
+
+
+def _prefix() -> str:
+    return f"hotswap-metrics-{os.geteuid()}-"
+
+
+def _is_ours(folder: Path) -> bool:
+    """It is a folder, no link to one, and nobody but us can get into it."""
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
+    return private and status.st_uid == os.geteuid()
+
+
+def _sweep(base: Path) -> None:
+    """Remove what servers that are no more left behind, whatever data they served."""
+    for folder in base.glob(f"{_prefix()}*"):
+        server = folder.name.rpartition("-")[2]
+        if server.isdecimal() and not _is_alive(int(server)) and _is_ours(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_room(directory: Path) -> None:
+    """Make the files that prometheus_client will map, with all their pages."""
+    for kind, size in _ROOM.items():
+        path = directory / f"{kind}_{os.getpid()}.db"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError:
+            path.unlink()
+            raise
+        finally:
+            os.close(descriptor)
 
 
 def _is_alive(pid: int) -> bool:

@@ -4,13 +4,11 @@ Two doors lead here: the Flask route in ``api.predictions``, which documentation
 the narrow door in ``api.door``, which hands a request over before Flask has looked at it.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qsl
 
 from api.access import bearer_token
-from api.bodies import read_body
+from api.bodies import Environ, drain, read_body
 from api.negotiation import best_type
 from api.problems import problem_of
 from registry.errors import (
@@ -23,8 +21,6 @@ from registry.serving.watch import Watch
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _OFFERED = (JSON, ARROW)
-
-Environ = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,10 @@ class PredictionEndpoint:
         try:
             return self._predict(environ, model, reference)
         except Exception as error:  # noqa: BLE001 - every error has a row in the table of problems
-            return Reply(*problem_of(error, request_id))
+            status, headers, body = problem_of(error, request_id)
+            if not drain(environ):
+                headers["Connection"] = "close"
+            return Reply(status, headers, body)
 
     def _predict(self, environ: Environ, model: str, reference: str) -> Reply:
         if not self.anonymous:

@@ -12,6 +12,7 @@ from werkzeug.formparser import FormDataParser
 from api.access import allows, grant
 from api.arguments import load_metadata, parse_json
 from api.blueprints import IDEMPOTENCY_KEY, Blueprint, idempotency, replay_header
+from api.bodies import readers, settle
 from api.schemas import MetadataSchema, VersionSchema
 from api.services import services
 from registry.blobs.store import StagedBlob
@@ -132,7 +133,8 @@ def _receive() -> Counter[str]:
     request.max_content_length = limit + MAX_METADATA + _MULTIPART_OVERHEAD
     request.max_form_memory_size = MAX_METADATA
     try:
-        files, fields = request.files, request.form
+        with readers.one():
+            files, fields = request.files, request.form
     except RequestEntityTooLarge as error:
         most = (
             f"{limit} bytes of artifact, {MAX_METADATA} bytes of metadata and "
@@ -141,6 +143,7 @@ def _receive() -> Counter[str]:
         raise TooLarge("The form", most, "HOTSWAP_MAX_UPLOAD_MB") from error
     except ValueError as error:
         raise BodyMalformed(f"The body is no whole {_FORM}: {error}.") from error
+    settle(request.environ)
     return Counter(
         name or "" for name, _ in chain(files.items(multi=True), fields.items(multi=True))
     )

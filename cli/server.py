@@ -15,7 +15,10 @@ from config import Settings
 from registry.serving.fleet import DrainMarker, joined_marker
 
 BLOCKING_THREADS = 32
-"""Requests that one worker answers at the same time; more wait in its queue."""
+"""Requests that one worker answers at the same time; more wait in its queue.
+
+``api.bodies`` keeps some of them from ever waiting for a body.
+"""
 
 GRACE_SECONDS = 30
 """How long a worker may take to finish its requests when the service stops."""
@@ -86,3 +89,7 @@ def run_workers(settings: Settings) -> None:
         server.serve()
     finally:
         server.drained.clear()
+        # Late, since it takes Flask along, which this process needs for nothing else.
+        from api.measures import forget_measures
+
+        forget_measures(settings.data, os.getpid())

@@ -45,6 +45,7 @@
     │   ├── VersionLoading
     │   ├── NotReady
     │   ├── Draining
+    │   ├── Overloaded
     │   └── BlobUnavailable
     │       ├── BlobMissing
     │       └── BlobDamaged
@@ -397,6 +398,14 @@ class Draining(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("This service is about to stop; it takes no new traffic.")
+
+
+class Overloaded(Unavailable):
+    title = "Too much at once"
+    retry_after = 2
+
+    def __init__(self) -> None:
+        super().__init__("This worker waits for as many slow bodies as it can. Try again.")
 
 
 class BlobUnavailable(Unavailable):

@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from api import create_app
+from api.measures import forget_measures
 from api.services import Services, attach
 from config import Settings
 from registry.intake.inspector import Inspector
@@ -180,8 +182,13 @@ def _service(settings: Settings, inspector: Inspector) -> Service:
     own = app.extensions["hotswap"]
     services = dataclasses.replace(own, inspector=inspector)
     attach(app, services)
+
     # What closes is what the app was made with: the intake process belongs to all.
-    return Service(app, services, Caller(app, settings.admin_token), own.close)
+    def close() -> None:
+        own.close()
+        forget_measures(settings.data, os.getppid())
+
+    return Service(app, services, Caller(app, settings.admin_token), close)
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,8 @@ BAD = [
     pytest.param({"model": "nobody"}, ROW, id="no such model"),
     pytest.param({"model": "-"}, ROW, id="malformed name"),
     pytest.param({"headers": {"Content-Length": "99"}}, ROW, id="cut off"),
+    pytest.param({"model": "nobody"}, b" " * 2**16, id="no such model, body drained"),
+    pytest.param({"model": "nobody"}, b" " * (2**16 + 1), id="no such model, body left"),
     pytest.param({}, b" " * (2**20 + 1), id="over the limit"),
 ]
 
