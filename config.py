@@ -26,7 +26,9 @@ class Settings:
     """The settings, read once at start and handed to whoever needs one."""
 
     data: Path = _setting(
-        Path("artifacts"), "HOTSWAP_DATA", "Directory for the database, the artifacts and the logs."
+        Path("artifacts"),
+        "HOTSWAP_DATA",
+        "Directory for the database and the artifacts; logs go to standard error.",
     )
     database_url: str = _setting(
         "",
