@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, nulls_last, or
 from sqlalchemy.orm import Session
 
 from registry.errors import (
-    AliasNotFound,
     ModelNotFound,
     ParameterMalformed,
     VersionNotFound,
@@ -190,14 +189,6 @@ def aliases_of(session: Session, model: str) -> list[View]:
     """The aliases of ``model`` by name. Raises ModelNotFound."""
     aliases = find_model(session, model).aliases
     return [{"alias": row.name, "version": row.number} for row in aliases]
-
-
-def alias_target(session: Session, model: str, alias: str) -> int:
-    """The version number that ``alias`` points at. Raises ModelNotFound, AliasNotFound."""
-    row = session.get(AliasRow, (find_model(session, model).name, alias))
-    if row is None:
-        raise AliasNotFound(model, alias)
-    return row.number
 
 
 def model_view(row: ModelRow) -> View:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from registry.database import Database
 from registry.history import record
+from registry.operations.description import describe
 from registry.operations.rows import locked_active_model
 from registry.queries import View, model_view
 from registry.tables import ModelTagRow
@@ -23,13 +24,6 @@ def update_model(
     """
     with database.write() as session:
         row = locked_active_model(session, name)
-        if description is not None:
-            row.description = description
-        if tags is not None:
-            kept = {tag.key: tag for tag in row.tags}
-            row.tags = [kept.get(key) or ModelTagRow(key=key) for key in tags]
-            for tag in row.tags:
-                tag.value = tags[tag.key]
-        if session.new or any(map(session.is_modified, session.dirty)):
+        if describe(session, row, ModelTagRow, description, tags):
             record(session, "model_updated", actor=actor, model=name)
         return model_view(row)

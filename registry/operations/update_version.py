@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from registry.database import Database
 from registry.history import record
+from registry.operations.description import describe
 from registry.operations.rows import locked_model
 from registry.queries import View, find_version, version_view
 from registry.tables import VersionTagRow
@@ -25,13 +26,6 @@ def update_version(
     with database.write() as session:
         locked_model(session, model)
         row = find_version(session, model, reference)
-        if description is not None:
-            row.description = description
-        if tags is not None:
-            kept = {tag.key: tag for tag in row.tags}
-            row.tags = [kept.get(key) or VersionTagRow(key=key) for key in tags]
-            for tag in row.tags:
-                tag.value = tags[tag.key]
-        if session.new or any(map(session.is_modified, session.dirty)):
+        if describe(session, row, VersionTagRow, description, tags):
             record(session, "version_updated", actor=actor, model=model, to_version=row.number)
         return version_view(row)

@@ -1,0 +1,29 @@
+"""What may change of a model and of a version alike: the description and the tags."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from registry.tables import ModelTagRow, VersionTagRow
+
+
+def describe(
+    session: Session,
+    row: Any,
+    tag_row: type[ModelTagRow | VersionTagRow],
+    description: str | None,
+    tags: Mapping[str, str] | None,
+) -> bool:
+    """Replace what is given, all tags at once; None leaves as it is. Whether anything changed.
+
+    ``row`` is a ModelRow or a VersionRow, and ``tag_row`` the class of its tags.
+    """
+    if description is not None:
+        row.description = description
+    if tags is not None:
+        kept = {tag.key: tag for tag in row.tags}
+        row.tags = [kept.get(key) or tag_row(key=key) for key in tags]
+        for tag in row.tags:
+            tag.value = tags[tag.key]
+    return bool(session.new) or any(map(session.is_modified, session.dirty))
