@@ -129,10 +129,9 @@ def as_registry_error(error: DBAPIError) -> RegistryError | None:
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code == _SQLITE_NOT_A_DATABASE:
         return SchemaMismatch("The database file is no SQLite database; give the service its own.")
-    if code is not None and code & 0xFF == _SQLITE_CORRUPT:
-        return DatabaseUnavailable()
     if not isinstance(error, OperationalError):
-        return None
+        corrupt = code is not None and code & 0xFF == _SQLITE_CORRUPT
+        return DatabaseUnavailable() if corrupt else None
     if code is None and "sqlite" in type(error.orig).__module__:
         code = _SQLITE_BUSY if "locked" in str(error.orig) else None
     if code is not None:

@@ -6,8 +6,8 @@ cannot get the version before it. A slow poll catches what was committed and nev
 because the process died in between.
 
 Where the database cannot be read, predictions go on from memory for as long as the counter stands
-still: nothing was committed then. Once it has moved, what is in memory may be stale, so requests are
-refused (503) until somebody could read again.
+still: nothing was committed then. Once it has moved, what is in memory may be stale, and requests
+are refused until somebody could read again.
 """
 
 import logging
@@ -176,7 +176,7 @@ class Watch:
         if unread is None or self._poll is None or self._seen.counter == _PUBLISHING:
             return
         if unread.counter == self._counter.value:
-            raise type(unread.error)() from unread.error
+            raise type(unread.error) from unread.error
 
     def _read(self) -> _Seen:
         """Take a new look at the database; ``_refreshing`` is held. Raises Unavailable."""

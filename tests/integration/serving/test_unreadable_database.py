@@ -68,7 +68,7 @@ class Worker:
         self.looks = Looks()
         self.watch = Watch(self.database, self.counter, self.pool, find_usable, self.looks)
 
-    def load(self, version):
+    def load(self, _):
         self.loading.set()
         assert self.may_load.wait(10)
         return Constant()
