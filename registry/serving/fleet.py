@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,14 @@ _MAX_MESSAGE = 65536
 
 Prepare = Callable[[str, int], None]
 """Loads and warms version ``number`` of ``model`` in this worker; raises RegistryError."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The socket of a worker that was asked, and as much of its answer as has come."""
+
+    path: Path
+    answer: bytearray = field(default_factory=bytearray)
 
 
 class Fleet:
@@ -81,21 +90,27 @@ class Fleet:
         deadline = time.monotonic() + self.patience
         faults, died = self._ask_all(asked, deadline)
         if died and not faults:
-            if not self._others_within(self.replacement_patience):
-                return ["A worker died while it loaded the version, and none came in its place."]
-            faults, died = self._ask_all(asked, deadline)
+            faults, died = self._ask_all(asked, deadline, self.replacement_patience)
             if died:
                 faults.append("A worker died while it loaded the version.")
         return faults
 
-    def _ask_all(self, asked: bytes, deadline: float) -> tuple[list[str], int]:
-        """The faults that the workers told, and how many broke off without an answer."""
+    def _ask_all(
+        self, asked: bytes, deadline: float, until_another: float = 0.0
+    ) -> tuple[list[str], int]:
+        """The faults that the workers told, and how many broke off without an answer.
+
+        ``until_another``: seconds that another worker than this one is waited for; 0: if there is
+        none, this one is asked alone.
+        """
         faults: list[str] = []
         with selectors.DefaultSelector() as waiting:
             try:
-                others = self._others()
-                while others and not self._ask(others.pop(0), asked, waiting, faults):
-                    pass
+                others = self._ask_first(asked, waiting, faults, until_another)
+                if until_another and not waiting.get_map() and not faults:
+                    faults.append(
+                        "A worker died while it loaded the version, and none came in its place."
+                    )
                 head_start = min(time.monotonic() + self.head_start, deadline)
                 died = self._collect(waiting, faults, head_start)
                 if died or faults:
@@ -110,20 +125,19 @@ class Fleet:
                 for key in list(waiting.get_map().values()):
                     _close(waiting, key)
 
-    def _others(self) -> list[Path]:
-        return [path for path in sorted(self._directory.glob("*.sock")) if path != self._path]
-
-    def _others_within(self, seconds: float) -> bool:
-        """Whether another worker than this one listens, or comes to in this time."""
+    def _ask_first(
+        self, asked: bytes, waiting: selectors.BaseSelector, faults: list[str], seconds: float
+    ) -> list[Path]:
+        """Ask one other worker, which may still have to come up; return those that remain."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for path in self._others():
-                with suppress(OSError):
-                    if (connection := _connect(path)) is not None:
-                        connection.close()
-                        return True
-            time.sleep(0.1)
-        return False
+        while True:
+            others = [path for path in sorted(self._directory.glob("*.sock")) if path != self._path]
+            while others and not faults:
+                if self._ask(others.pop(0), asked, waiting, faults):
+                    return others
+            if faults or time.monotonic() >= deadline:
+                return []
+            time.sleep(0.05)
 
     def _ask(
         self, path: Path, asked: bytes, waiting: selectors.BaseSelector, faults: list[str]
@@ -141,7 +155,7 @@ class Fleet:
         except ConnectionError:  # it died just now, before it could load anything
             connection.close()
             return False
-        waiting.register(connection, selectors.EVENT_READ, bytearray())
+        waiting.register(connection, selectors.EVENT_READ, _Asked(path))
         return True
 
     def _collect(self, waiting: selectors.BaseSelector, faults: list[str], deadline: float) -> int:
@@ -154,6 +168,7 @@ class Fleet:
                     continue
                 _close(waiting, key)
                 if not answer:
+                    key.data.path.unlink(missing_ok=True)  # nobody asks it again while it ends
                     died += 1
                 elif (fault := json.loads(answer)["fault"]) is not None:
                     faults.append(str(fault))
@@ -230,10 +245,10 @@ def _read(key: selectors.SelectorKey) -> bytes | None:
         part = connection.recv(_MAX_MESSAGE)
     except OSError:
         return b""
-    key.data.extend(part)
+    key.data.answer.extend(part)
     if not part:
         return b""
-    return bytes(key.data) if key.data.endswith(b"\n") else None
+    return bytes(key.data.answer) if key.data.answer.endswith(b"\n") else None
 
 
 def _close(waiting: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
