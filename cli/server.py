@@ -174,13 +174,13 @@ class RespawnTimes(dict[int, float]):
         return super().get(index, default)
 
 
-def run_workers(settings: Settings) -> None:
-    """Serve ``wsgi:app`` until a signal ends it; the settings are in the environment already."""
+def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
+    """Serve ``application`` until a signal ends it; the settings are in the environment already."""
     # A forked worker would inherit this process's threads and locks half-way; a spawned one starts
     # clean.
     multiprocessing.set_start_method("spawn", force=True)
     server = DrainingServer(
-        "wsgi:app",
+        application,
         address=settings.host,
         port=settings.port,
         interface=Interfaces.WSGI,
