@@ -42,6 +42,9 @@ RETIRE_SECONDS = 0.5
 COME_UP_SECONDS = 60.0
 """How long a worker goes on for a successor that does not come up."""
 
+RETRY_SECONDS = 3.0
+"""How long it is until a worker that could not start is started again."""
+
 
 class Retiring:
     """A WSGI application in front of ``app`` that closes connections once ``told`` is set.
@@ -126,8 +129,10 @@ class DrainingServer(Server):
     ) -> None:
         """Replace these workers one after the other, each when its successor is up."""
         for index in workers:
-            self.respawned_wrks[index] = time.monotonic()
             old = self.wrks[index]
+            if self.failed_to_start(old):
+                time.sleep(RETRY_SECONDS)
+            self.respawned_wrks[index] = time.monotonic()
             new = self._spawn_worker(idx=index, target=spawn_target, callback_loader=target_loader)
             new.start()
             self._marker(new).unlink(missing_ok=True)
@@ -149,6 +154,11 @@ class DrainingServer(Server):
         """Whether the worker was ever able to serve."""
         return self._marker(worker).exists()
 
+    def failed_to_start(self, worker: WorkerProcess) -> bool:
+        """Whether the worker ended by itself before it could serve."""
+        ended = worker.inner.exitcode not in {None, -signal.SIGKILL}
+        return ended and not self.came_up(worker)
+
     def _marker(self, worker: WorkerProcess) -> Path:
         """Found at its start, it is that of an earlier process with the same id."""
         return joined_marker(self.workers_directory, worker.inner.pid)
@@ -159,7 +169,8 @@ class RespawnTimes(dict[int, float]):
 
     granian ends the whole server when a worker dies within 5.5 s of its start, taking that for a
     crash at start. It asks here for that time; a worker that had come up before it died, or that
-    somebody killed, is replaced however young it was.
+    somebody killed, is replaced however young it was, and so is one that cannot start while others
+    serve: a damaged database must not end those that answer from memory.
     """
 
     def __init__(self, server: DrainingServer) -> None:
@@ -167,9 +178,11 @@ class RespawnTimes(dict[int, float]):
         self._server = server
 
     def get(self, index: int, default: Any = 0) -> Any:
-        """The time for granian's own test; 0, long ago, where nothing is wrong with the start."""
-        dead = self._server.wrks[index]
-        if self._server.came_up(dead) or dead.inner.exitcode == -signal.SIGKILL:
+        """The time for granian's own test; 0, long ago, where the server goes on."""
+        serve = any(
+            worker.is_alive() and self._server.came_up(worker) for worker in self._server.wrks
+        )
+        if serve or not self._server.failed_to_start(self._server.wrks[index]):
             return default
         return super().get(index, default)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from benchmarks.swap import constant_model
 from tests.integration.api.conftest import check_problem, new_name
 
+METRICS = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
+
 
 def figures(service):
     """The metrics by name and labels, as written."""
@@ -74,3 +76,23 @@ def test_a_scrape_names_every_metric_as_prometheus_asks(service, artifacts):
         assert name.startswith("hotswap_")
         assert name.endswith("_total") == (kind == "counter")
         assert name.endswith("_seconds") == (kind == "histogram")
+
+
+def test_every_metric_is_documented_and_every_documented_one_is_there(service):
+    name = new_name()
+    service.admin.upload(name, constant_model(1.0))
+    service.admin.promote(name, 1)
+    service.admin.promote(name, 9)
+    documented = set(
+        re.findall(
+            r"^\| `(hotswap_\w+)[^|]*\| (?:counter|gauge|histogram) \|",
+            METRICS.read_text(),
+            re.MULTILINE,
+        )
+    )
+
+    text = service.admin.get("/metrics").text
+    served = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+
+    only_after_one = {"hotswap_version_load_failures_total"}
+    assert served | only_after_one == documented
