@@ -182,7 +182,7 @@ class RespawnTimes(dict[int, float]):
         serve = any(
             worker.is_alive() and self._server.came_up(worker) for worker in self._server.wrks
         )
-        if serve or not self._server.failed_to_start(self._server.wrks[index]):
+        if serve or not self._server.failed_to_start(workers[index]):
             return default
         return super().get(index, default)
 

@@ -83,13 +83,8 @@ def test_every_metric_is_documented_and_every_documented_one_is_there(service):
     service.admin.upload(name, constant_model(1.0))
     service.admin.promote(name, 1)
     service.admin.promote(name, 9)
-    documented = set(
-        re.findall(
-            r"^\| `(hotswap_\w+)[^|]*\| (?:counter|gauge|histogram) \|",
-            METRICS.read_text(),
-            re.MULTILINE,
-        )
-    )
+    row = re.compile(r"^\| `(hotswap_\w+)[^|]*\| (?:counter|gauge|histogram) \|", re.MULTILINE)
+    documented = set(row.findall(METRICS.read_text()))
 
     text = service.admin.get("/metrics").text
     served = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
