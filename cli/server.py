@@ -179,10 +179,9 @@ class RespawnTimes(dict[int, float]):
 
     def get(self, index: int, default: Any = 0) -> Any:
         """The time for granian's own test; 0, long ago, where the server goes on."""
-        serve = any(
-            worker.is_alive() and self._server.came_up(worker) for worker in self._server.wrks
-        )
-        if serve or not self._server.failed_to_start(workers[index]):
+        workers = self._server.wrks
+        others_serve = any(worker.is_alive() and self._server.came_up(worker) for worker in workers)
+        if others_serve or not self._server.failed_to_start(workers[index]):
             return default
         return super().get(index, default)
 
