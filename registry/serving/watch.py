@@ -25,8 +25,7 @@ from registry.errors import DatabaseBusy, DatabaseUnavailable, RegistryError, Un
 from registry.serving.counter import Counter
 from registry.serving.observer import Observer
 from registry.serving.pool import Key, LoadedVersion, Pool, ServedVersion
-from registry.serving.snapshot import Snapshot, last_seq, not_ready, read_snapshot
-from registry.tables import utc_now
+from registry.serving.snapshot import KnownToken, Snapshot, last_seq, not_ready, read_snapshot
 from registry.tokens import Grant, token_digest
 
 logger = logging.getLogger(__name__)
@@ -43,10 +42,12 @@ _NONE: Mapping[str, int] = {}
 
 
 class _Seen(NamedTuple):
-    """A snapshot, and what the counter showed before it was read."""
+    """A snapshot, what the counter showed before it was read, and the tokens shown since."""
 
     counter: int
     snapshot: Snapshot
+    shown: dict[str, KnownToken]
+    """By the token itself, to hash each one once. Holds none but good ones, so it stays small."""
 
 
 class _Unread(NamedTuple):
@@ -74,7 +75,7 @@ class Watch:
         self._observer = observer or Observer()
         self._unread: _Unread | None = None
         self._refreshing = threading.Lock()
-        self._seen = _Seen(-1, Snapshot())
+        self._seen = _Seen(-1, Snapshot(), {})
         self._stop = threading.Event()
         pool.publishing = self._publishing
         self._poll: threading.Thread | None = None
@@ -123,7 +124,11 @@ class Watch:
 
     def grant(self, token: str) -> Grant:
         """What the bearer of ``token`` may do. Raises Unauthenticated."""
-        return self.snapshot().grant(token_digest(token), utc_now())
+        seen = self._now()
+        known = seen.shown.get(token)
+        if known is None:
+            known = seen.shown[token] = seen.snapshot.known_token(token_digest(token))
+        return known.valid_grant()
 
     def missing(self) -> list[Key]:
         """Versions that an alias points at and that are not loaded. Empty: ready for traffic."""
@@ -139,15 +144,15 @@ class Watch:
         once more: it may have been archived while it was loaded."""
         with self._refreshing:
             before, held = self._seen, self._pool.loaded.keys()
-            self._seen = _Seen(_PUBLISHING, before.snapshot)
+            self._seen = before._replace(counter=_PUBLISHING)
             yield
             if before.counter != self._counter.value:
                 return  # the next request looks
-            try:
-                if self._unread is not None:
-                    raise self._unread.error
-                seen = self._read()
-            except Unavailable:
+            seen = None
+            if self._unread is None:
+                with suppress(Unavailable):  # noted and logged
+                    seen = self._read()
+            if seen is None:
                 # Nothing was committed, so the others go on; of the new one nothing is known.
                 self._pool.drop(self._pool.loaded.keys() - held)
                 self._seen = before
@@ -187,7 +192,7 @@ class Watch:
             gone = not_ready(session, self._pool.loaded)
         self._pool.drop(gone)
         self._pool.pin(snapshot.aliased | snapshot.before)
-        self._seen = _Seen(counter, snapshot)
+        self._seen = _Seen(counter, snapshot, {})
         return self._seen
 
     @contextmanager
@@ -218,8 +223,8 @@ class Watch:
         try:
             with self._database.read() as session:
                 version = self._find_usable(session, key[0], str(key[1]))
-        except RegistryError as error:
-            logger.warning("cannot load version %d of %s: %s", key[1], key[0], error.detail)
+        except (RegistryError, SQLAlchemyError) as error:
+            logger.warning("cannot load version %d of %s: %s", key[1], key[0], error)
             return
 
         def report(future: "Future[LoadedVersion]") -> None:
@@ -235,7 +240,7 @@ class Watch:
                 with self._telling_unread(counter), self._database.read() as session:
                     seq = last_seq(session)
                 if seq != self._seen.snapshot.seq:
-                    self._seen = _Seen(-1, self._seen.snapshot)
+                    self._seen = self._seen._replace(counter=-1)
                 self._refresh(again=True)
             self._tell()
 
