@@ -10,8 +10,8 @@ from tests.integration.api.test_two_doors import both
 DIGITS = "1" * 5000
 
 ODD = [
-    pytest.param("{text}", b'"\\ud800"', 200, id="a lone high surrogate is a text never seen"),
-    pytest.param("{text}", b'"\\udc00\\ud800"', 200, id="surrogates in the wrong order"),
+    pytest.param("{text}", b'"\\ud800"', 400, id="a lone surrogate is no text"),
+    pytest.param("{text}", b'"\\udc00\\ud800"', 400, id="surrogates in the wrong order"),
     pytest.param("{text}", b'"\xed\xa0\x80"', 400, id="a surrogate as UTF-8 is no UTF-8"),
     pytest.param("{text}", json.dumps("\0\x1f\u2028" * 50).encode(), 200, id="control characters"),
     pytest.param("{text}", json.dumps("x" * 100_000).encode(), 200, id="a long text"),
@@ -20,11 +20,11 @@ ODD = [
     pytest.param("{number}", b"1" + b"0" * 300, 200, id="300 zeros are"),
     pytest.param("{number}", b"1e999", 422, id="an exponent past all measure"),
     pytest.param("{number}", b"0." + b"0" * 5000 + b"1", 200, id="5,000 digits behind the point"),
-    pytest.param("{number}", b'"\\ud800"', 422, id="a lone surrogate is no number"),
+    pytest.param("{number}", b'"\\ud800"', 400, id="a lone surrogate where a number is asked"),
     pytest.param("{number}", b"[" * 64 + b"]" * 64, 422, id="64 deep in a cell"),
     pytest.param("{surplus}", b"[" * 64 + b"]" * 64, 200, id="64 deep in a column nobody asks"),
     pytest.param("{surplus}", DIGITS.encode(), 200, id="5,000 digits in a column nobody asks"),
-    pytest.param("{surplus}", b'"\\ud800"', 200, id="a surrogate in a column nobody asks"),
+    pytest.param("{surplus}", b'"\\ud800"', 400, id="a lone surrogate in a column nobody asks"),
 ]
 
 
