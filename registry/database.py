@@ -24,7 +24,8 @@ _WRITE = "hotswap_write"
 
 # SQLite's result codes, https://www.sqlite.org/rescode.html; extended codes keep them in the low
 # byte.
-_SQLITE_BUSY, _SQLITE_LOCKED, _SQLITE_FULL = 5, 6, 13
+_SQLITE_BUSY, _SQLITE_FULL = 5, 13
+_SQLITE_WAITED = frozenset({_SQLITE_BUSY, 6, 15})  # LOCKED; PROTOCOL: too long for a place to read
 _SQLITE_CORRUPT, _SQLITE_NOT_A_DATABASE = 11, 26
 _SQLITE_GONE = frozenset({8, 10, 14})  # READONLY, IOERR, CANTOPEN
 # PostgreSQL's, https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -150,7 +151,7 @@ def as_registry_error(error: DBAPIError) -> RegistryError | None:
 
 
 def _from_sqlite(code: int) -> RegistryError | None:
-    if code in {_SQLITE_BUSY, _SQLITE_LOCKED}:
+    if code in _SQLITE_WAITED:
         return DatabaseBusy()
     if code == _SQLITE_FULL:
         return StorageFull()

@@ -1,18 +1,22 @@
 """The application, with a loader that crashes or hangs for some versions and a word about itself.
 
 Version 2 of the model ``crashing`` kills the process that loads it, as a fault in a library would;
-version 2 of ``hanging`` is never loaded. ``GET /modules`` tells which modules this worker holds.
+version 2 of ``hanging`` takes longer than anybody waits. ``GET /modules`` tells which modules this
+worker holds.
 """
 
 import json
 import os
 import signal
 import sys
-import threading
+import time
 
 import api.services
 from api import create_app
 from config import Settings
+
+PATIENCE = 4.0
+"""Seconds; less than an operator's workers wait, so that the tests need not wait so long."""
 
 
 def faulty(make_loader):
@@ -25,7 +29,8 @@ def faulty(make_loader):
             if version.key == ("crashing", 2):
                 os.kill(os.getpid(), signal.SIGSEGV)
             if version.key == ("hanging", 2):
-                threading.Event().wait()
+                time.sleep(PATIENCE + 4.0)
+                raise TimeoutError
             return load(version)
 
         return load_or_fail
@@ -35,8 +40,7 @@ def faulty(make_loader):
 
 api.services.loader = faulty(api.services.loader)
 _app = create_app(Settings.from_environment())
-# As in a service whose operator waits less long, so that the tests need not.
-_app.extensions["hotswap"].fleet.patience = 4.0
+_app.extensions["hotswap"].fleet.patience = PATIENCE
 _app.extensions["hotswap"].fleet.head_start = 1.0
 
 

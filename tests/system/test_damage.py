@@ -48,19 +48,17 @@ def test_a_locked_database_stops_writes_and_not_one_prediction(own_server: Serve
     assert len(load.replies) > 500
 
 
-def test_a_database_that_is_no_more_stops_not_one_prediction_and_the_figures_say_so(
+def test_a_worker_that_cannot_start_on_a_damaged_database_ends_none_that_serves(
     own_server: Server,
 ) -> None:
     with predicting(own_server) as load:
         file = own_server.data / "registry.db"
-        # As when somebody copies another file over it.
-        for path in own_server.data.glob("registry.db-*"):
-            path.write_bytes(b"")
+        with sqlite3.connect(file, isolation_level=None) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        other.close()
         with file.open("r+b") as database:
-            database.write(b"\0" * file.stat().st_size)
-        wait_until(lambda: figure(own_server, "hotswap_database_unreadable") == 1, "nobody says so")
-        assert own_server.call("GET", "/readyz").status_code == 200
-        assert own_server.call("GET", "/models").status_code >= 500
+            database.write(b"\xff" * file.stat().st_size)
+    assert load.failed == []
 
     victim, survivor = sorted(own_server.workers())
     os.kill(victim, signal.SIGKILL)
@@ -68,17 +66,17 @@ def test_a_database_that_is_no_more_stops_not_one_prediction_and_the_figures_say
         lambda: own_server.log.read_text().count("is no SQLite database") >= 2,
         "no worker tried to start",
     )
-    answers = [own_server.call("POST", f"/models/{MODEL}/predict", json=ROW) for _ in range(5)]
 
+    answers = [own_server.call("POST", f"/models/{MODEL}/predict", json=ROW) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200] * 5
     assert survivor in own_server.workers()
-    assert load.failed == []
-    assert "the database cannot be read; serving from memory" in own_server.log.read_text()
 
 
-@pytest.mark.parametrize("damage", ["lost", "flipped"])
+@pytest.mark.parametrize(
+    ("damage", "reason"), [("lost", "blob-missing"), ("flipped", "blob-damaged")]
+)
 def test_a_version_that_is_loaded_outlives_its_bytes_and_is_not_promoted_again(
-    own_server: Server, damage: str
+    own_server: Server, damage: str, reason: str
 ) -> None:
     with predicting(own_server) as load:
         spare = upload(own_server, MODEL, constant_model(200.0))["version"]
@@ -97,8 +95,7 @@ def test_a_version_that_is_loaded_outlives_its_bytes_and_is_not_promoted_again(
     assert {reply.version for reply in load.replies} == {1}
     result = 'hotswap_promotions_total{result="version-not-loadable"}'
     assert figure(own_server, result) == 1
-    text = own_server.call("GET", "/metrics").text
-    assert 'hotswap_version_load_failures_total{reason="blob-missing"}' in text
+    assert figure(own_server, f'hotswap_version_load_failures_total{{reason="{reason}"}}') > 0
 
 
 def _fill(path: Path) -> None:
