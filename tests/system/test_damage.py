@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.swap import constant_model
+from registry.serving.watch import POLL_SECONDS
 from tests.system.load import MODEL, predicting
 from tests.system.models import upload
 from tests.system.real_server import BIN, Server, free_port, running, wait_until
@@ -51,7 +52,9 @@ def test_a_locked_database_stops_writes_and_not_one_prediction(own_server: Serve
 def test_workers_that_cannot_start_on_a_damaged_database_end_none_that_serves(
     own_server: Server,
 ) -> None:
-    with predicting(own_server) as load:
+    # Until every worker has seen the last write: one that knows of a write and cannot read it is
+    # right to refuse.
+    with predicting(own_server, settle=2 * POLL_SECONDS) as load:
         file = own_server.data / "registry.db"
         with sqlite3.connect(file, isolation_level=None) as other:
             other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
