@@ -41,8 +41,8 @@ class LinearPredictor:
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """Raises PredictionRefused where the model has no answer for this input."""
-        # ndarray.dot, unlike the operators, says nothing of an overflow: it is looked at here.
-        scores = [features.dot(self._weights) for features in self._program.blocks(batch)]
+        with np.errstate(over="ignore", invalid="ignore"):  # the scores are looked at below
+            scores = [features.dot(self._weights) for features in self._program.blocks(batch)]
         if batch.rows == 1 and not probabilities:
             return Answers([self._answer(scores[0][0].tolist())])
         return self._answers(np.concatenate(scores), probabilities=probabilities)
