@@ -15,17 +15,17 @@ serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1
 test: lint ## Run linters, types, import rules and every test
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
-# The kernel built with sanitizers stands in a copy of the package, beside the one in use.
-test-asan: .venv/test ## Run the forest kernel's tests under AddressSanitizer and UBSan
+# The modules built with sanitizers stand in a copy of the package, beside the one in use.
+test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer and UBSan
 	rm -rf build/asan && mkdir -p build/asan && cp -R registry build/asan/ && rm -f build/asan/registry/serving/*.so
-	$(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -fno-sanitize-recover=all \
+	for module in trees chains; do $(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -fno-sanitize-recover=all \
 		-fsanitize=address,undefined -shared -fPIC \
 		-I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
-		registry/serving/trees.c -o build/asan/registry/serving/trees.abi3.so
+		registry/serving/$$module.c -o build/asan/registry/serving/$$module.abi3.so || exit 1; done
 	cd build/asan && ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 		LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 		$(abspath $(BIN))/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:cacheprovider \
-		$(CURDIR)/tests/unit/registry/serving -k forest_kernel
+		$(CURDIR)/tests/unit/registry/serving -k "forest_kernel or chains"
 
 bench-engine: .venv/test ## Time the forest kernel against scikit-learn, on one core
 	$(BIN)/python benchmarks/engine.py
@@ -56,7 +56,7 @@ clean: ## Remove the environment, caches and everything the service wrote
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/serve: requirements.txt pyproject.toml registry/serving/trees.c | .venv/bin/python
+.venv/serve: requirements.txt pyproject.toml registry/serving/trees.c registry/serving/chains.c | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
