@@ -19,6 +19,7 @@ else:
     AVAILABLE = True
 
 _SHOWN = 5
+_WALKED = (np.dtype(np.float64), np.dtype(np.float32))
 
 
 class RowsRefused(ValueError):
@@ -100,6 +101,17 @@ class Forest:
         labels: NDArray[Any] = self.classes.take(answers.argmax(axis=1))
         return labels
 
+    def values(self, rows: NDArray[Any]) -> list[float]:
+        """`predict` of a regression as a list, without an array in between. Raises as `predict`
+        does, and TypeError of a classification."""
+        if self.classes is not None:
+            raise TypeError("A classification has labels, not values.")
+        rows = _as_rows(rows)
+        values = self._trees.values(rows)
+        if values is None:
+            raise _refusal(rows, allows_missing=self.allows_missing)
+        return values
+
     def predict_proba(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """The probability of each class, rows x classes. Raises as `predict` does, and TypeError
         of a regression."""
@@ -144,7 +156,7 @@ def _as_rows(rows: NDArray[Any]) -> NDArray[Any]:
     rows = np.asarray(rows)
     if rows.ndim != 2 or not len(rows):
         raise ValueError(f"At least one row in two dimensions is asked, not {rows.shape}.")
-    if rows.dtype not in (np.float64, np.float32):
+    if rows.dtype not in _WALKED:
         if rows.dtype.kind not in "biuf":
             raise ValueError(f"Numbers are asked, not {rows.dtype}.")
         with np.errstate(over="ignore"):  # what overflows is infinite then, and refused

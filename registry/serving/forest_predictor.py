@@ -52,19 +52,23 @@ class ForestPredictor:
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """Raises PredictionRefused where the model has no answer for this input."""
+        values: list[float] = []
+        shares: list[NDArray[np.float64]] = []
         classes = self.signature.output.classes
-        ask = self._forest.predict if classes is None else self._forest.predict_proba
-        parts: list[NDArray[np.float64]] = []
+        answered = 0
         try:
             for features in self._program.blocks(batch):
-                parts.append(ask(features))  # noqa: PERF401 - what was answered tells which row was refused
+                if classes is None:
+                    values += self._forest.values(features)
+                else:
+                    shares.append(self._forest.predict_proba(features))
+                answered += len(features)
         except RowsRefused as error:
-            answered = sum(map(len, parts))
             raise PredictionRefused(
                 f"The model has no answer for this input. {error.behind(answered)}"
             ) from error
-        answers = parts[0] if len(parts) == 1 else np.concatenate(parts)
         if classes is None:
-            return Answers(answers.tolist())
-        labels = [classes[index] for index in np.argmax(answers, axis=1).tolist()]
-        return Answers(labels, answers if probabilities else None)
+            return Answers(values)
+        all_shares = shares[0] if len(shares) == 1 else np.concatenate(shares)
+        labels = [classes[index] for index in np.argmax(all_shares, axis=1).tolist()]
+        return Answers(labels, all_shares if probabilities else None)
