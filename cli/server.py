@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.net import SocketSpec
 from granian.server import Server
@@ -227,6 +227,7 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
         address=settings.host,
         port=settings.port,
         interface=Interfaces.WSGI,
+        http=HTTPModes.http1,  # to look at each connection for HTTP/2 costs a tenth of a prediction
         workers=settings.worker_count,
         blocking_threads=BLOCKING_THREADS,
         respawn_failed_workers=True,

@@ -106,8 +106,11 @@ class Forest:
         does, and TypeError of a classification."""
         if self.classes is not None:
             raise TypeError("A classification has labels, not values.")
-        rows = _as_rows(rows)
-        values = self._trees.values(rows)
+        try:
+            values = self._trees.values(rows)
+        except ValueError:  # not as they have to lie in memory, which is soon mended
+            rows = _as_rows(rows)
+            values = self._trees.values(rows)
         if values is None:
             raise _refusal(rows, allows_missing=self.allows_missing)
         return values
