@@ -8,9 +8,11 @@ A run of some parts only prints, unless it is told where to write.
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,9 +33,9 @@ from benchmarks.pipelines import (
     train_housing,
     train_iris,
 )
-from benchmarks.report import markdown
+from benchmarks.report import failures, markdown
 from benchmarks.servers import ALL_PEERS, MLSERVER_BIN, MODELS, OUR_BIN, OURS, PEERS_BIN, Peer
-from benchmarks.service import promote, running_service, upload
+from benchmarks.service import ServiceRefused, promote, running_service, upload
 from benchmarks.workloads import all_workloads
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -42,7 +44,7 @@ EXAMPLE_ROWS = 200
 
 
 def main() -> int:
-    """Run what is asked for; 0 where no server and no row failed."""
+    """Run what is asked for; 0 where nothing failed."""
     asked = _arguments()
     try:
         find_wrk()
@@ -50,46 +52,54 @@ def main() -> int:
         raise SystemExit(str(failure)) from failure
     cores = _two_cores()
     method = Method(asked.seconds, asked.rounds, asked.warm_up, asked.connections, *cores)
+    # Ended by SIGTERM, it still ends the servers that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     today = datetime.now(UTC).date().isoformat()
     run = Run(today, machine.this_machine(), _versions(), method)
-    with tempfile.TemporaryDirectory(prefix="hotswap-bench-") as folder, on_cores({cores[1]}):
-        _measure(run, asked.only, Path(folder), asked.port, asked.models)
-    page = markdown(run)
-    print(page)
+    try:
+        with tempfile.TemporaryDirectory(prefix="hotswap-bench-") as folder, on_cores({cores[1]}):
+            _measure(run, asked.only, Path(folder), asked.port, asked.models)
+    finally:
+        page = markdown(run)
+        print(page)
     out = asked.out or (RESULTS if set(asked.only) == set(EVERYTHING) else None)
     if out:
         out.write_text(page)
         out.with_suffix(".json").write_text(json.dumps(asdict(run), indent=1) + "\n")
-    for line in (failures := _failures(run)):
-        _say(line)
-    return 1 if failures else 0
+    return 1 if failures(run) else 0
 
 
 def _measure(run: Run, only: Sequence[str], folder: Path, port: int, models: int) -> None:
     _say("training")
-    pipelines = {
-        "iris": train_iris(),
-        "housing": train_housing(*housing_like(TRAINING_ROWS, seed=1)),
-    }
-    housing = pipelines["housing"]
+    housing = train_housing(*housing_like(TRAINING_ROWS, seed=1))
+    pipelines = {"iris": train_iris(), "housing": housing}
     if "engine" in only:
-        _say("the engine alone")
-        run.engine = engine.measure(housing, engine.ROUNDS)
+        with _part(run, "the engine alone"):
+            run.engine = engine.measure(housing, engine.ROUNDS)
     data = folder / "data"
     if {OURS, "large"} & set(only):
         _register(data, port, pipelines)
     _measure_servers(run, only, folder, port, pipelines)
+    core = run.method.server_core
     if "large" in only:
-        _say("100,000 rows")
-        with running_service(1, port, data, core=run.method.server_core) as service:
+        with _part(run, "100,000 rows"), running_service(1, port, data, core=core) as service:
             run.large = large_batches.measure(service, housing)
     if "versions" in only:
-        _say("many versions")
-        run.many_versions = many_versions.measure(run.method, port, models)
+        with _part(run, "many versions"):
+            run.many_versions = many_versions.measure(run.method, port, models)
     if "promote" in only:
-        _say("promotes")
-        with on_cores({run.method.server_core, run.method.wrk_core}):
+        with _part(run, "promotes"), on_cores({core, run.method.wrk_core}):
             run.promotions = promotions.measure(housing, port)
+
+
+@contextmanager
+def _part(run: Run, name: str) -> Iterator[None]:
+    """What fails here is told in the report, and the rest goes on."""
+    _say(name)
+    try:
+        yield
+    except (ServerFailed, ServiceRefused, LoadFailed, OSError) as failure:
+        run.failures[name] = str(failure) or type(failure).__name__
 
 
 def _measure_servers(
@@ -167,17 +177,6 @@ def _versions() -> dict[str, str]:
                 f"{label}: {name}": v for name, v in machine.versions(programs, names).items()
             }
     return {**found, "wrk": machine.wrk_version()}
-
-
-def _failures(run: Run) -> list[str]:
-    """What went wrong, a line for each."""
-    lines = [f"{one.title}: {one.failure}" for one in run.servers.values() if one.failure]
-    return lines + [
-        f"{one.title}, {name}: {measured.wrong}"
-        for one in run.servers.values()
-        for name, measured in one.workloads.items()
-        if measured.wrong
-    ]
 
 
 def _arguments() -> argparse.Namespace:

@@ -44,12 +44,17 @@ class Measured:
 
 @dataclass(slots=True)
 class ServerFigures:
-    """One server: its workloads by name, its starts in seconds, its memory after each round."""
+    """One server: its workloads by name and its starts in seconds.
+
+    ``memory`` is what it took after the workloads that all servers share, ``memory_at_end`` after
+    all of its own, both in each round.
+    """
 
     title: str
     workloads: dict[str, Measured] = field(default_factory=dict)
     starts: list[float] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
+    memory_at_end: list[Memory] = field(default_factory=list)
     failure: str = ""
 
     @property
@@ -59,8 +64,13 @@ class ServerFigures:
 
     @property
     def largest(self) -> Memory | None:
-        """The memory when it was most."""
+        """The memory after the shared workloads, in the round when it was most."""
         return max(self.memory, key=lambda one: one.worker, default=None)
+
+    @property
+    def largest_at_end(self) -> Memory | None:
+        """The memory after all workloads, in the round when it was most."""
+        return max(self.memory_at_end, key=lambda one: one.worker, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +133,8 @@ class Machine:
     memory_gb: float
     kernel: str
     python: str
+    load: float
+    """How many processes wanted a core in the minute before the run; anything but 0 disturbs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +162,4 @@ class Run:
     large: list[LargeBatch] = field(default_factory=list)
     many_versions: ManyVersions | None = None
     promotions: Promotions | None = None
+    failures: dict[str, str] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -10,9 +11,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+from benchmarks.memory import family, runs
+
 PATIENCE_SECONDS = 120.0
+STOP_SECONDS = 30
+FREE_SECONDS = 2.0
 BETWEEN_LOOKS_SECONDS = 0.01
 
 
@@ -41,6 +47,7 @@ def launched(
 
     Raises ServerFailed.
     """
+    _wait_until_free(ready_url)
     with tempfile.TemporaryFile() as log:
         began = time.monotonic()
         process = _start_on(core, command, cwd, environment, log.fileno())
@@ -86,6 +93,24 @@ def _start_on(
         )
 
 
+def _wait_until_free(url: str) -> None:
+    """The threads of a server that was ended may hold its port for a moment."""
+    place = urlsplit(url)
+    deadline = time.monotonic() + FREE_SECONDS
+    while True:
+        with socket.socket() as probe:
+            # So that connections which linger from the last server are no hindrance.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((place.hostname, place.port))
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise ServerFailed(f"cannot listen on {place.netloc}: {error}") from error
+            else:
+                return
+        time.sleep(BETWEEN_LOOKS_SECONDS)
+
+
 def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, deadline: float) -> None:
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -99,10 +124,15 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, deadline: fl
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
+    # Some servers put their workers into sessions of their own, and leave them when they are slow.
+    started = family(process.pid)
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
-        process.wait(15)
-    # Whatever the server left of its session, and the server itself where it did not end.
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(STOP_SECONDS)
+    for pid in started:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     process.wait()
+    deadline = time.monotonic() + STOP_SECONDS
+    while any(map(runs, started)) and time.monotonic() < deadline:
+        time.sleep(BETWEEN_LOOKS_SECONDS)

@@ -29,6 +29,7 @@ def this_machine() -> Machine:
         memory_gb=memory / 2**30,
         kernel=platform.release(),
         python=platform.python_version(),
+        load=os.getloadavg()[0],
     )
 
 

@@ -19,7 +19,7 @@ from benchmarks.service import TOKEN, Service, call, running_service, upload
 MODELS = 100
 VERSIONS_OF_EACH = 5
 FEW_MODELS = 2
-ROUNDS = 5
+ROUNDS = 6
 REQUESTS = 1_000
 COLUMNS = 4
 
@@ -36,7 +36,7 @@ def measure(method: Method, port: int, models: int = MODELS) -> ManyVersions:
         asked = [(port, _requests(port, little)), (port + 1, _requests(port + 1, much))]
         for at, requests in asked:
             _drive(method, at, requests, method.warm_up_seconds)
-        loads = [[_drive(method, *one, method.seconds) for one in asked] for _ in range(ROUNDS)]
+        loads = [_drive_both(method, asked, first=number % 2) for number in range(ROUNDS)]
         (worker,) = many.workers()
         return ManyVersions(
             few=len(little),
@@ -81,6 +81,14 @@ def _requests(port: int, versions: Sequence[tuple[str, int]]) -> list[bytes]:
 def _question(name: str, number: int, index: int) -> Question:
     row = {f"x{column}": float(index + column) for column in range(COLUMNS)}
     return Question(f"/models/{name}/{number}/predict", json.dumps(row).encode())
+
+
+def _drive_both(
+    method: Method, asked: Sequence[tuple[int, Sequence[bytes]]], first: int
+) -> tuple[Load, Load]:
+    """Few and many, now one first and now the other."""
+    loads = {at: _drive(method, *asked[at], method.seconds) for at in (first, 1 - first)}
+    return loads[0], loads[1]
 
 
 def _drive(method: Method, port: int, requests: Sequence[bytes], seconds: int) -> Load:

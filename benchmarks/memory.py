@@ -45,6 +45,15 @@ def family(root: int) -> list[int]:
     return found
 
 
+def runs(pid: int) -> bool:
+    """The process is there, and not merely waiting for its parent to notice that it ended."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in {"Z", "X"}
+
+
 def resident_mb(pid: int) -> float:
     """Resident memory now."""
     return _field(pid, "status", "VmRSS")

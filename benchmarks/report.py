@@ -32,6 +32,7 @@ def markdown(run: Run) -> str:
     """The whole page."""
     parts = [
         "# The last measurement\n\nWritten by `make bench`; what no row says was not measured.",
+        _failed(run),
         _machine(run),
         _targets(run),
         *(_side_by_side(run, workload) for workload in COMPARED),
@@ -45,6 +46,23 @@ def markdown(run: Run) -> str:
         _method(run),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def failures(run: Run) -> list[str]:
+    """What went wrong, a line for each."""
+    lines = [f"{name}: {text}" for name, text in run.failures.items()]
+    for one in run.servers.values():
+        wrong = {name: measured.wrong for name, measured in one.workloads.items() if measured.wrong}
+        lines += [f"{one.title}: {one.failure}"] if one.failure else []
+        lines += [f"{one.title}, {name}: {text}" for name, text in wrong.items()]
+    if run.many_versions and run.many_versions.wrong:
+        lines.append(f"many versions: {run.many_versions.wrong}")
+    return lines
+
+
+def _failed(run: Run) -> str:
+    lines = [f"- {_one_line(line)}" for line in failures(run)]
+    return "\n".join(["## Failed\n", *lines]) if lines else ""
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -72,6 +90,7 @@ def _machine(run: Run) -> str:
         ("processor", f"{machine.processor}, {machine.cores} cores"),
         ("memory", f"{machine.memory_gb:.0f} GiB"),
         ("kernel", machine.kernel),
+        ("load in the minute before", f"{machine.load:.2f}"),
         ("Python", machine.python),
         *run.versions.items(),
     ]
@@ -142,11 +161,13 @@ def _footprint(run: Run) -> str:
         )
     header = ("server", "worker MB", "÷ ours", "all MB", "all, shared once", "processes", "start s")
     said = (
-        "After all workloads, in megabytes of 10^6 bytes. *Worker* is the resident memory (RSS) of "
+        "After the workloads that all share, in megabytes of 10^6 bytes. *Worker* is the resident memory (RSS) of "
         "the largest process, the one that predicts; *all* adds up every process of the server, "
         "*shared once* does so by proportional share (PSS). *Start* is from the start of the "
         "process to the first 200 of its readiness route."
     )
+    if ours and ours.largest_at_end:
+        said += f" After all forms of body our worker takes {ours.largest_at_end.worker:.0f} MB."
     return f"## Memory and start\n\n{said}\n\n{table((*header, '÷ ours'), rows)}" if rows else ""
 
 
@@ -209,11 +230,10 @@ def _many_versions(run: Run) -> str:
     rows = [
         [str(n), number(a), number(b), f"{b / a:.3f}"] for n, (a, b) in enumerate(found.pairs, 1)
     ]
-    wrong = f" **{found.wrong}**" if found.wrong else ""
     return (
         f"## Many versions\n\n{found.many} loaded versions of {found.models} models against "
         f"{found.few}, requests spread over all, in turn: {found.ratio:.3f} (median); the worker "
-        f"with many takes {found.worker_mb:.0f} MB.{wrong}\n\n"
+        f"with many takes {found.worker_mb:.0f} MB.\n\n"
         + table(("round", f"{found.few} versions, req/s", f"{found.many}, req/s", "ratio"), rows)
     )
 

@@ -160,7 +160,7 @@ ALL_PEERS = (
     ),
     Peer(
         "flask-gthread",
-        "the same, gthread",
+        "Flask tutorial app, gunicorn gthread",
         FLASK,
         PEERS_BIN,
         _gunicorn("--worker-class", "gthread", "--threads", "4"),
@@ -178,7 +178,7 @@ ALL_PEERS = (
     ),
     Peer(
         "mlserver-batching",
-        "the same, adaptive batching",
+        "MLServer, adaptive batching",
         MLSERVER,
         MLSERVER_BIN,
         _mlserver("mlserver-batching"),
@@ -208,7 +208,7 @@ ALL_PEERS = (
     ),
     Peer(
         "bentoml-batching",
-        "the same, adaptive batching",
+        "BentoML, adaptive batching",
         BENTOML,
         PEERS_BIN,
         _bentoml("Batching"),

@@ -13,7 +13,8 @@ from benchmarks.pipelines import housing_like, iris_like
 DIFFERENT_BODIES = 1_000
 BATCH_ROWS = 1_000
 DIFFERENT_BATCHES = 50
-FORMS = ("records", "inputs", "csv", "arrow", "parquet")
+SHARED_FORM = "records"
+"""The form of body that every server understands."""
 
 
 @dataclass(frozen=True, slots=True)

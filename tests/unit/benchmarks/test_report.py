@@ -15,7 +15,7 @@ from benchmarks.figures import (
 from benchmarks.load import Load
 from benchmarks.memory import Memory
 from benchmarks.parity import Parity
-from benchmarks.report import markdown
+from benchmarks.report import failures, markdown
 from benchmarks.targets import TARGETS, Target, against_bare, against_best, best_peer
 from benchmarks.workloads import HOUSING_ARROW, HOUSING_BATCH, HOUSING_ROW, IRIS_ROW
 
@@ -44,7 +44,7 @@ def run() -> Run:
     """Ours 20 times the better peer, half the bare reply."""
     return Run(
         "2026-11-21",
-        Machine("a processor", 2, 24.0, "6.1", "3.11.7"),
+        Machine("a processor", 2, 24.0, "6.1", "3.11.7", 0.0),
         {"wrk": "4.1"},
         Method(10, 3, 2, 8, 0, 1),
         servers={
@@ -110,7 +110,22 @@ def test_every_figure_stands_beside_its_ratio_to_ours(run: Run) -> None:
 def test_a_failed_row_says_why_instead_of_a_figure(run: Run) -> None:
     run.servers["flask"].workloads[IRIS_ROW] = measured(1_000, wrong="3 replies above 399")
 
-    assert "| Flask | **failed: 3 replies above 399** |" in markdown(run)
+    page = markdown(run)
+
+    assert "| Flask | **failed: 3 replies above 399** |" in page
+    assert "- Flask, iris, one row: 3 replies above 399" in page
+
+
+def test_a_part_that_failed_is_told_and_its_target_not_measured(run: Run) -> None:
+    run.failures["promotes"] = "POST /models/housing/3/promote: 409"
+
+    assert "- promotes: POST /models/housing/3/promote: 409" in markdown(run)
+    assert target("promote").met(run) is None
+
+
+def test_where_nothing_failed_nothing_is_said_of_failure(run: Run) -> None:
+    assert failures(run) == []
+    assert "## Failed" not in markdown(run)
 
 
 def test_a_server_that_never_started_stands_in_every_table_as_failed(run: Run) -> None:
