@@ -162,8 +162,8 @@ def _footprint(run: Run) -> str:
     header = ("server", "worker MB", "÷ ours", "all MB", "all, shared once", "processes", "start s")
     said = (
         "After the workloads that all share, in megabytes of 10^6 bytes. *Worker* is the "
-        "resident memory (RSS) of the largest process, the one that predicts; *all* adds up every process of the server, "
-        "*shared once* does so by proportional share (PSS). *Start* is from the start of the "
+        "resident memory (RSS) of the largest process, the one that predicts; *all* adds up every "
+        "process of the server, *shared once* does so by proportional share (PSS). *Start* is from the start of the "
         "process to the first 200 of its readiness route."
     )
     if ours and ours.largest_at_end:
