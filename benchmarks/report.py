@@ -163,8 +163,8 @@ def _footprint(run: Run) -> str:
     said = (
         "After the workloads that all share, in megabytes of 10^6 bytes. *Worker* is the "
         "resident memory (RSS) of the largest process, the one that predicts; *all* adds up every "
-        "process of the server, *shared once* does so by proportional share (PSS). *Start* is from the start of the "
-        "process to the first 200 of its readiness route."
+        "process of the server, *shared once* does so by proportional share (PSS). *Start* is "
+        "from the start of the process to the first 200 of its readiness route."
     )
     if ours and ours.largest_at_end:
         said += f" After all forms of body our worker takes {ours.largest_at_end.worker:.0f} MB."
