@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-asan bench-engine bench-swap lint lock clean
+.PHONY: help serve test test-asan bench bench-engine bench-swap lint lock lock-bench clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -27,8 +27,11 @@ test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer 
 		$(abspath $(BIN))/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:cacheprovider \
 		$(CURDIR)/tests/unit/registry/serving -k "forest_kernel or chains"
 
+bench: .venv/test .venv-bench/done .venv-bench-mlserver/done ## Measure against MLServer, MLflow and others: benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks $(BENCH)
+
 bench-engine: .venv/test ## Time the forest kernel against scikit-learn, on one core
-	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python -m benchmarks.engine
 
 bench-swap: .venv/test ## Swap versions under load 1,000 times and prove that nobody noticed
 	$(BIN)/python -m benchmarks.swap
@@ -47,9 +50,19 @@ lock: .venv/test ## Resolve the dependencies anew into requirements*.txt
 		--custom-compile-command 'make lock' --upgrade \
 		--group build --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
+# The peers get the libraries that make the answers in our own versions, so that answers can be equal.
+lock-bench: .venv/test ## Resolve the requirements of the benchmark's peers anew
+	mkdir -p build
+	sed -nE 's/^((joblib|numpy|pandas|scikit-learn|scipy)==[^\\]*[^\\ ]) *\\?$$/\1/p' requirements.txt > build/answers.txt
+	for name in requirements requirements-mlserver; do \
+		$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--custom-compile-command 'make lock-bench' --upgrade \
+			-c build/answers.txt benchmarks/$$name.in -o benchmarks/$$name.txt || exit 1; \
+	done
+
 clean: ## Remove the environment, caches and everything the service wrote
 	rm -f registry/serving/*.so
-	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench .venv-bench-mlserver build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find artifacts -mindepth 1 ! -name .gitkeep -delete
 
@@ -63,4 +76,14 @@ clean: ## Remove the environment, caches and everything the service wrote
 
 .venv/test: requirements-dev.txt .venv/serve
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv-bench/done: benchmarks/requirements.txt
+	$(PYTHON) -m venv --clear .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+.venv-bench-mlserver/done: benchmarks/requirements-mlserver.txt
+	$(PYTHON) -m venv --clear .venv-bench-mlserver
+	.venv-bench-mlserver/bin/python -m pip install --quiet --require-hashes -r $<
 	@touch $@
