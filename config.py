@@ -46,6 +46,19 @@ class Settings:
     anonymous_predict: bool = _setting(
         False, "HOTSWAP_ANONYMOUS_PREDICT", "1: predictions need no token."
     )
+    allowed_hosts: str = _setting(
+        "",
+        "HOTSWAP_ALLOWED_HOSTS",
+        "Host names to answer to, with commas; empty: on a loopback address its names, else any.",
+    )
+    rate_limit: int = _setting(
+        0, "HOTSWAP_RATE_LIMIT", "Requests a second for each token, all workers; 0: no limit."
+    )
+    auth_failures: int = _setting(
+        30,
+        "HOTSWAP_AUTH_FAILURES",
+        "Failed authentications a minute from one address, then 429; 0: no limit.",
+    )
     max_upload_mb: int = _setting(
         512, "HOTSWAP_MAX_UPLOAD_MB", "Largest artifact that is accepted, in MiB."
     )

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from werkzeug.http import HTTP_STATUS_CODES
 
+from api.hosts import Hosts
 from api.measures import Measures, NoMeasures
 from api.predict import PredictionEndpoint
 from api.request_ids import HEADER, request_id_for
+from api.security_headers import SECURITY_HEADERS
 from registry.names import LATEST, PRODUCTION, RESERVED_ALIASES
 
 if TYPE_CHECKING:
@@ -34,8 +36,10 @@ class Door:
         inner: "WSGIApplication",
         endpoint: PredictionEndpoint,
         measures: Measures | NoMeasures,
+        hosts: Hosts,
     ) -> None:
         self.inner = inner
+        self._hosts = hosts
         self._endpoint = endpoint
         self._measures = measures
 
@@ -43,7 +47,7 @@ class Door:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         asked = _prediction(environ)
-        if asked is None:
+        if asked is None or not self._hosts.knows(environ):
             return self.inner(environ, start_response)
         began = time.perf_counter()
         model, reference, route = asked
@@ -52,14 +56,17 @@ class Door:
         headers = list(reply.headers.items())
         headers.append(("Content-Length", str(len(reply.body))))
         headers.append((HEADER, request_id))
+        headers += SECURITY_HEADERS
         start_response(_STATUS_LINES[reply.status], headers)
         self._measures.count("POST", route, reply.status, time.perf_counter() - began)
         return [reply.body]
 
 
-def open_door(app: Flask, endpoint: PredictionEndpoint, measures: Measures | NoMeasures) -> None:
+def open_door(
+    app: Flask, endpoint: PredictionEndpoint, measures: Measures | NoMeasures, hosts: Hosts
+) -> None:
     """Put the door in front of ``app``."""
-    app.wsgi_app = Door(app.wsgi_app, endpoint, measures)  # type: ignore[method-assign]  # the way that Flask documents
+    app.wsgi_app = Door(app.wsgi_app, endpoint, measures, hosts)  # type: ignore[method-assign]  # the way that Flask documents
 
 
 def _prediction(environ: "WSGIEnvironment") -> tuple[str, str, str] | None:

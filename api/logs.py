@@ -7,7 +7,7 @@ import sys
 import structlog
 
 _EXTRA = structlog.stdlib.ExtraAdder(
-    allow={"method", "route", "status", "milliseconds", "request_id", "actor"}
+    allow={"method", "route", "status", "milliseconds", "request_id", "actor", "client"}
 )
 
 

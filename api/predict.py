@@ -7,8 +7,8 @@ the narrow door in ``api.door``, which hands a request over before Flask has loo
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from api.access import bearer_token
 from api.bodies import Environ, drain, read_body
+from api.callers import Callers
 from api.negotiation import best_type
 from api.problems import problem_of
 from registry.errors import (
@@ -34,12 +34,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class PredictionEndpoint:
-    """Answers predictions from what ``watch`` keeps in memory.
+    """Answers predictions from what ``watch`` keeps in memory, for those whom ``callers`` knows.
 
     ``max_bytes`` limits the body; ``anonymous``: no token is needed.
     """
 
     watch: Watch
+    callers: Callers
     max_bytes: int
     anonymous: bool
 
@@ -58,8 +59,7 @@ class PredictionEndpoint:
 
     def _predict(self, environ: Environ, model: str, reference: str) -> Reply:
         if not self.anonymous:
-            grant = self.watch.grant(bearer_token(environ.get("HTTP_AUTHORIZATION")))
-            grant.require("predict", model)
+            self.callers.admit(environ).require("predict", model)
         loaded = self.watch.resolve(model, reference)
         version, predictor = loaded.version, loaded.predictor
         reply_type = best_type(environ.get("HTTP_ACCEPT"), _OFFERED)

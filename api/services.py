@@ -1,11 +1,13 @@
 """What the views work with: one of each for a process, made by the app factory."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from flask import Flask, current_app
 from sqlalchemy.orm import Session
 
+from api.rates import Rates
 from config import Settings
 from registry.blobs.local import LocalBlobStore
 from registry.database import Database
@@ -33,12 +35,14 @@ class Services:
     pool: Pool
     watch: Watch
     fleet: Fleet
+    failures: Rates | None
+    requests: Rates | None
 
     @classmethod
     def build(cls, settings: Settings) -> "Services":
         """Nothing is read or started here; ``start`` does that.
 
-        Raises ValueError for a database URL that is not supported.
+        Raises ValueError for a database URL that is not supported, StorageFull.
         """
         run = settings.data / "run"
         blobs = LocalBlobStore(settings.data / "blobs")
@@ -54,6 +58,8 @@ class Services:
             pool=pool,
             watch=Watch(database, counter, pool, _find_usable),
             fleet=Fleet(run / "workers"),
+            failures=_rates(run / "failures", settings.auth_failures, seconds=60),
+            requests=_rates(run / "requests", settings.rate_limit, seconds=1),
         )
 
     def start(self) -> None:
@@ -83,6 +89,9 @@ class Services:
         self.inspector.close()
         self.database.dispose()
         self.counter.close()
+        for rates in (self.failures, self.requests):
+            if rates is not None:
+                rates.close()
 
     def _prepare_here(self, model: str, number: int) -> None:
         self.watch.resolve(model, str(number))
@@ -96,6 +105,11 @@ def attach(app: Flask, services: Services) -> None:
 def services() -> Services:
     """The services of the app that answers the present request."""
     return cast("Services", current_app.extensions[_KEY])
+
+
+def _rates(path: Path, limit: int, *, seconds: int) -> Rates | None:
+    """``limit`` in so many seconds, all of them at once if need be; None for no limit."""
+    return Rates(path, limit / seconds, limit) if limit else None
 
 
 def _find_usable(session: Session, model: str, reference: str) -> ServedVersion:
