@@ -3,6 +3,7 @@
 The only reader of the process environment.
 """
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -91,6 +92,14 @@ class Settings:
     @property
     def worker_count(self) -> int:
         return self.workers or len(os.sched_getaffinity(0))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches a service that listens where these settings say."""
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
 
     @property
     def effective_database_url(self) -> str:

@@ -43,7 +43,7 @@ def create_app(settings: Settings) -> Flask:
     """
     configure_logs(settings.log_level)
     services = Services.build(settings)
-    if token := prepare(services):
+    if (token := prepare(services)) and not settings.admin_token:
         # The one time that the token is shown; it goes past the log, which must never hold it.
         print(f"admin token: {token}", file=sys.stderr, flush=True)  # noqa: T201
     app = Flask("api", static_folder="static", static_url_path="/docs/static")

@@ -4,7 +4,6 @@ A page in a browser can have its own host name resolve to 127.0.0.1 and then rea
 that machine answers (DNS rebinding). What gives it away is the Host header: it is the page's name.
 """
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -18,6 +17,8 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 PROBES = frozenset({"/livez", "/readyz"})
 """Balancers ask these by whatever address the process has; they tell nothing worth a trick."""
 
+_HTTP_1_0 = frozenset({"HTTP/1.0", "HTTP/1"})
+"""Granian writes it the second way."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 
 
@@ -33,14 +34,14 @@ class Hosts:
         """Those that are set. If none are: for a loopback address, its names, else any."""
         if settings.allowed_hosts:
             return cls(_bracketed(name.strip()) for name in settings.allowed_hosts.split(","))
-        return cls([_bracketed(settings.host)] if is_loopback(settings.host) else None)
+        return cls([_bracketed(settings.host)] if settings.is_local else None)
 
     def knows(self, environ: dict[str, Any]) -> bool:
         """Whether the request names a host of ours. Nearly free where it names the last one's."""
         host: str | None = environ.get("HTTP_HOST")
         if not host:
             # Only HTTP/1.0 may leave it out, which no browser speaks.
-            return environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
+            return environ.get("SERVER_PROTOCOL") in _HTTP_1_0
         if host == self._passed:
             return True
         match = _HOST.fullmatch(host)
@@ -64,14 +65,6 @@ def check_hosts(app: Flask, hosts: Hosts) -> None:
     def check_host() -> None:
         if request.path not in PROBES:
             hosts.check(request.environ)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a service that listens on ``host``."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _bracketed(name: str) -> str:
