@@ -1,9 +1,8 @@
 """Logs as JSON lines, or as coloured text on a terminal. They go to standard error.
 
 No token, uploaded byte or record of a prediction may get into them, at any level. So libraries are
-never heard below a warning (SQLAlchemy would tell each statement with its values), and of an
-exception the log keeps its class and where it was raised: messages and local variables may hold
-what a caller sent.
+never heard below a warning, and of an exception the log keeps its class and where it was raised:
+its message and local variables may hold what a caller sent.
 """
 
 import logging

@@ -14,7 +14,6 @@ from cli.announce import announce
 from cli.database import configured_settings
 from cli.exits import SAID_NO, CommandFailed
 from config import Settings
-from registry.operations.ensure_admin import first_token_in_use
 
 
 @click.command
@@ -59,7 +58,15 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
     # The workers read their settings from the environment, like under any other WSGI server.
     os.environ.update(settings.to_environment())
     watcher = threading.Thread(
-        target=announce, args=(settings, token, demo, as_json), name="announce", daemon=True
+        target=announce,
+        args=(settings, token),
+        kwargs={
+            "in_file": bool(first_token or settings.admin_token),
+            "demo": demo,
+            "as_json": as_json,
+        },
+        name="announce",
+        daemon=True,
     )
     watcher.start()
     from cli.server import run_workers
@@ -93,6 +100,7 @@ def _prepare(settings: Settings) -> tuple[str | None, int | None]:
     of the one of the first start if it is in use."""
     from api.services import Services
     from api.start import prepare
+    from registry.operations.ensure_admin import first_token_in_use
 
     try:
         services = Services.build(settings)
