@@ -56,7 +56,7 @@ clean: ## Remove the environment, caches and everything the service wrote
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/serve: requirements.txt pyproject.toml registry/serving/trees.c | .venv/bin/python
+.venv/serve: requirements.txt pyproject.toml registry/serving/trees.c registry/serving/chains.c | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -29,6 +29,11 @@ class RowsRefused(ValueError):
         more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
         super().__init__(f"Row{'s' if len(rows) > 1 else ''} {shown}{more}: {why}.")
         self.rows = rows
+        self.why = why
+
+    def behind(self, count: int) -> "RowsRefused":
+        """The same, where ``count`` rows stand before these."""
+        return RowsRefused(tuple(row + count for row in self.rows), self.why)
 
 
 class Forest:

@@ -20,8 +20,7 @@ from registry.database import Database
 from registry.errors import RegistryError
 from registry.serving.counter import Counter
 from registry.serving.pool import Key, LoadedVersion, Pool, ServedVersion
-from registry.serving.snapshot import Snapshot, last_seq, not_ready, read_snapshot
-from registry.tables import utc_now
+from registry.serving.snapshot import KnownToken, Snapshot, last_seq, not_ready, read_snapshot
 from registry.tokens import Grant, token_digest
 
 logger = logging.getLogger(__name__)
@@ -36,10 +35,12 @@ _NONE: Mapping[str, int] = {}
 
 
 class _Seen(NamedTuple):
-    """A snapshot, and what the counter showed before it was read."""
+    """A snapshot, what the counter showed before it was read, and the tokens shown since."""
 
     counter: int
     snapshot: Snapshot
+    shown: dict[str, KnownToken]
+    """By the token itself, to hash each one once. Holds none but good ones, so it stays small."""
 
 
 class Watch:
@@ -53,7 +54,7 @@ class Watch:
         self._pool = pool
         self._find_usable = find_usable
         self._refreshing = threading.Lock()
-        self._seen = _Seen(-1, Snapshot())
+        self._seen = _Seen(-1, Snapshot(), {})
         self._stop = threading.Event()
         pool.publishing = self._publishing
         self._poll: threading.Thread | None = None
@@ -102,7 +103,11 @@ class Watch:
 
     def grant(self, token: str) -> Grant:
         """What the bearer of ``token`` may do. Raises Unauthenticated."""
-        return self.snapshot().grant(token_digest(token), utc_now())
+        seen = self._now()
+        known = seen.shown.get(token)
+        if known is None:
+            known = seen.shown[token] = seen.snapshot.known_token(token_digest(token))
+        return known.valid_grant()
 
     def missing(self) -> list[Key]:
         """Versions that an alias points at and that are not loaded. Empty: ready for traffic."""
@@ -117,7 +122,7 @@ class Watch:
         """While a version is published no look at the database is under way, and the next request
         takes a new one: the version may have been archived while it was loaded."""
         with self._refreshing:
-            self._seen = _Seen(-1, self._seen.snapshot)
+            self._seen = self._seen._replace(counter=-1)
             yield
 
     def _refresh(self) -> _Seen:
@@ -131,7 +136,7 @@ class Watch:
                 gone = not_ready(session, self._pool.loaded)
             self._pool.drop(gone)
             self._pool.pin(snapshot.aliased | snapshot.before)
-            seen = self._seen = _Seen(counter, snapshot)
+            seen = self._seen = _Seen(counter, snapshot, {})
         for key in (snapshot.aliased | snapshot.before) - self._pool.loaded.keys():
             self._begin(key)
         return seen
@@ -157,7 +162,7 @@ class Watch:
                 with self._database.read() as session:
                     seq = last_seq(session)
                 if seq != self._seen.snapshot.seq:
-                    self._seen = _Seen(-1, self._seen.snapshot)
+                    self._seen = self._seen._replace(counter=-1)
                 self.snapshot()
             except (RegistryError, SQLAlchemyError) as error:
                 logger.warning("the database cannot be read; serving from memory: %s", error)
