@@ -59,7 +59,7 @@ def guard(app: Flask) -> None:
             return
         # The endpoint of predictions counts them itself, since most never come by here.
         known = callers().recognise if access.scope == "predict" else callers().admit
-        g.grant = known(request.environ)
+        g.grant = known(request.environ).grant
         g.grant.require(access.scope, model)
         if access.scope == "admin" and model is None and g.grant.models is not None:
             # Or an admin of one model could make themselves a token for all of them.

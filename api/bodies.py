@@ -71,7 +71,7 @@ def read_body(environ: Environ, limit: int, setting: str | None = None) -> bytes
             raise TooLarge("The body", f"{limit} bytes", setting)
         with readers:
             body: bytes = environ["wsgi.input"].read(int(length))
-        settle(environ)
+        environ[_SETTLED] = True
         if len(body) < int(length):
             raise BodyMalformed(f"The body breaks off after {len(body)} of {length} bytes.")
         return body

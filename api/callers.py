@@ -16,15 +16,15 @@ from flask import Flask, current_app
 from api.rates import Rates
 from api.services import Services
 from registry.errors import RateLimited, TooManyFailures, Unauthenticated
-from registry.tokens import Grant
+from registry.serving.snapshot import KnownToken
 
 logger = logging.getLogger(__name__)
 
 _KEY = "hotswap-callers"
 _BEARER = "bearer "
 
-FindGrant = Callable[[str], Grant]
-"""Looks up a token; raises Unauthenticated."""
+FindToken = Callable[[str], KnownToken]
+"""Looks up a token that may have expired; raises Unauthenticated."""
 
 
 class Callers:
@@ -36,7 +36,7 @@ class Callers:
 
     def __init__(
         self,
-        find: FindGrant,
+        find: FindToken,
         failures: Rates | None,
         requests: Rates | None,
         count_failed: Callable[[str], None],
@@ -48,27 +48,34 @@ class Callers:
         self._count_failed = count_failed
         self._requests_per_second = requests_per_second
 
-    def admit(self, environ: dict[str, Any]) -> Grant:
-        """The grant of the caller, whose rate this request counts against.
+    @property
+    def have_rates(self) -> bool:
+        """Whether each request of a token has to be counted."""
+        return self._requests is not None
+
+    def admit(self, environ: dict[str, Any]) -> KnownToken:
+        """The token of the caller, against whose rate this request counts.
 
         Raises Unauthenticated, TooManyFailures, RateLimited.
         """
-        grant = self.recognise(environ)
-        if self._requests is not None and (wait := self._requests.take(grant.token_id)):
+        known = self.recognise(environ)
+        if self._requests is not None and (wait := self._requests.take(known.grant.token_id)):
             raise RateLimited(self._requests_per_second, math.ceil(wait))
-        return grant
+        return known
 
-    def recognise(self, environ: dict[str, Any]) -> Grant:
-        """The grant of the caller. Raises Unauthenticated, TooManyFailures."""
+    def recognise(self, environ: dict[str, Any]) -> KnownToken:
+        """The token of the caller, which is valid. Raises Unauthenticated, TooManyFailures."""
         header = environ.get("HTTP_AUTHORIZATION")
         if not header:
             self._count_failed("missing")
             raise Unauthenticated.missing()
         try:
-            return self._find(bearer_token(header))
+            known = self._find(bearer_token(header))
+            known.valid_grant()
         except Unauthenticated:
             self._note_failure(environ.get("REMOTE_ADDR", ""))
             raise
+        return known
 
     def _note_failure(self, address: str) -> None:
         """Raises TooManyFailures."""
@@ -84,7 +91,7 @@ class Callers:
 def know_callers(app: Flask, services: Services, count_failed: Callable[[str], None]) -> Callers:
     """Make what recognises the callers of ``app``."""
     made = Callers(
-        services.watch.grant,
+        services.watch.known_token,
         services.failures,
         services.requests,
         count_failed,

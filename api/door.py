@@ -6,6 +6,7 @@ on to Flask, whose route for predictions leads to the same endpoint and answers 
 
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -26,6 +27,8 @@ _STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATU
 """As Flask writes them."""
 _BY_ALIAS = "/models/<name>/predict"
 _BY_REFERENCE = "/models/<name>/<version:version>/predict"
+_LONGEST = 256
+"""Characters of a path, more than any good one has: so few that some may be remembered."""
 
 
 class Door:
@@ -46,7 +49,10 @@ class Door:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        asked = _prediction(environ)
+        path: str = environ["PATH_INFO"]
+        if environ["REQUEST_METHOD"] != "POST" or len(path) > _LONGEST:
+            return self.inner(environ, start_response)
+        asked = _prediction(path)
         if asked is None or not self._hosts.knows(environ):
             return self.inner(environ, start_response)
         began = time.perf_counter()
@@ -73,11 +79,9 @@ def open_door(
     app.wsgi_app = Door(app.wsgi_app, endpoint, measures, hosts)  # type: ignore[method-assign]  # the way that Flask documents
 
 
-def _prediction(environ: "WSGIEnvironment") -> tuple[str, str, str] | None:
-    """Model, reference and route of a prediction; None for anything else."""
-    if environ["REQUEST_METHOD"] != "POST":
-        return None
-    path: str = environ["PATH_INFO"]
+@lru_cache(maxsize=1024)
+def _prediction(path: str) -> tuple[str, str, str] | None:
+    """Model, reference and route of a prediction; None for any other path."""
     if not path.endswith("/predict") or not path.isascii():
         return None
     match path.split("/"):

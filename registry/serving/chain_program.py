@@ -47,12 +47,14 @@ class ChainProgram:
         except ValueError as error:
             raise ArtifactRefused(f"The compiled preprocessing is refused: {error}") from error
         self.width = self._chains.features
+        self._shape_of_one = (1, self.width)
+        self._make_one = self._chains.one
 
     def blocks(self, batch: Batch) -> Iterable[NDArray[np.float64]]:
         """The features of ``batch``, rows x ``width``, some thousand rows at a time."""
         if batch.rows == 1:
-            features = np.empty((1, self.width))
-            self._chains.one(self._coder.one(batch), features)
+            features = np.empty(self._shape_of_one)
+            self._make_one(self._coder.one(batch), features)
             return (features,)
         return self._chunks(self._coder.many(batch))
 

@@ -42,7 +42,9 @@ class RowCoder:
 
     def one(self, batch: Batch) -> tuple[Any, ...]:
         """The cells of a batch of one row: numbers, None or NaN where a value is missing."""
-        cells = batch.cells or tuple([column[0] for column in self._columns(batch.columns)])
+        cells = batch.cells
+        if not cells:
+            cells = tuple([column[0] for column in self._columns(batch.columns)])
         if not self._texts:
             return cells
         coded = list(cells)

@@ -8,6 +8,7 @@ because the process died in between.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -43,6 +44,19 @@ class _Seen(NamedTuple):
     """By the token itself, to hash each one once. Holds none but good ones, so it stays small."""
 
 
+Caller = tuple[str | None, str, str]
+"""An Authorization header, and the model and the reference that it is shown for."""
+
+
+class Passes(NamedTuple):
+    """Who was let through to which version, while neither the database nor the pool has moved."""
+
+    seen: _Seen
+    loaded: Mapping[Key, LoadedVersion]
+    versions: dict[Caller, LoadedVersion]
+    """Holds only what was found good, so it is no larger than tokens and references together."""
+
+
 class Watch:
     """The serving state of one worker: resolves references and tokens from memory."""
 
@@ -55,6 +69,7 @@ class Watch:
         self._find_usable = find_usable
         self._refreshing = threading.Lock()
         self._seen = _Seen(-1, Snapshot(), {})
+        self._passes = Passes(self._seen, pool.loaded, {})
         self._stop = threading.Event()
         pool.publishing = self._publishing
         self._poll: threading.Thread | None = None
@@ -77,6 +92,30 @@ class Watch:
         Raises DatabaseBusy or DatabaseUnavailable where it moved and cannot be read.
         """
         return self._now().snapshot
+
+    def recall(self, caller: Caller) -> LoadedVersion | None:
+        """The version that ``caller`` got before, if it is certain that it would get it again."""
+        seen, loaded, versions = self._passes
+        if (
+            seen is not self._seen
+            or loaded is not self._pool.loaded
+            or seen.counter != self._counter.view[0]
+        ):
+            return None
+        version = versions.get(caller)
+        if version is not None:
+            version.last_used = time.monotonic()
+        return version
+
+    def passes(self) -> Passes:
+        """Where to note, once it is found good, what a caller gets.
+
+        To be taken before it is looked for: what moves in between then makes the note void.
+        """
+        passes = self._passes
+        if passes.seen is not self._seen or passes.loaded is not self._pool.loaded:
+            passes = self._passes = Passes(self._seen, self._pool.loaded, {})
+        return passes
 
     def resolve(self, model: str, reference: str) -> LoadedVersion:
         """The loaded version that ``reference`` of ``model`` stands for now.
@@ -103,11 +142,15 @@ class Watch:
 
     def grant(self, token: str) -> Grant:
         """What the bearer of ``token`` may do. Raises Unauthenticated."""
+        return self.known_token(token).valid_grant()
+
+    def known_token(self, token: str) -> KnownToken:
+        """What is known of ``token``. Raises Unauthenticated where that is nothing."""
         seen = self._now()
         known = seen.shown.get(token)
         if known is None:
             known = seen.shown[token] = seen.snapshot.known_token(token_digest(token))
-        return known.valid_grant()
+        return known
 
     def missing(self) -> list[Key]:
         """Versions that an alias points at and that are not loaded. Empty: ready for traffic."""

@@ -5,6 +5,7 @@ from itertools import islice
 from math import isfinite, nan
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +33,7 @@ _PLAIN_TYPES: dict[str, frozenset[type]] = {
 }
 
 
-class Batch:
+class Batch(msgspec.Struct, gc=False):
     """Rows as one array for each input; ``single``: the caller sent one row, not a list.
 
     A row that came by itself may also be had as ``cells``: checked values in the order of the
@@ -40,31 +41,21 @@ class Batch:
     that waits until somebody asks.
     """
 
-    __slots__ = ("_columns", "_inputs", "cells", "rows", "single")
-
-    def __init__(self, columns: Columns | None, rows: int, single: bool = False) -> None:
-        self._columns = columns
-        self._inputs: tuple[Column, ...] = ()
-        self.cells: tuple[Scalar, ...] = ()
-        self.rows = rows
-        self.single = single
-
-    @classmethod
-    def of_row(cls, cells: tuple[Scalar, ...], signature: Signature) -> "Batch":
-        """The batch of a single row, whose ``cells`` fit the signature."""
-        batch = cls(None, 1, single=True)
-        batch._inputs = signature.inputs
-        batch.cells = cells
-        return batch
+    arrays: Columns | None
+    rows: int
+    single: bool = False
+    cells: tuple[Scalar, ...] = ()
+    inputs: tuple[Column, ...] = ()
+    """What the cells are of."""
 
     @property
     def columns(self) -> Columns:
-        if self._columns is None:
-            self._columns = {
+        if self.arrays is None:
+            self.arrays = {
                 column.name: cells_to_array(column, [cell])
-                for column, cell in zip(self._inputs, self.cells, strict=True)
+                for column, cell in zip(self.inputs, self.cells, strict=True)
             }
-        return self._columns
+        return self.arrays
 
 
 def build_batch(

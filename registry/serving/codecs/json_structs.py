@@ -62,12 +62,13 @@ def _record_reader(signature: Signature) -> _Read:
     struct = _struct(fields, signature.names, wrappers)
     decode, astuple = msgspec.json.Decoder(struct).decode, msgspec.structs.astuple
     width, absent = len(fields), (msgspec.UNSET,) * len(wrappers)
+    inputs = signature.inputs
 
     def read(body: bytes) -> Batch | None:
         cells = astuple(decode(body))
         if cells[width:] != absent:
             return None
-        return Batch.of_row(cells[:width], signature)
+        return Batch(None, 1, True, cells[:width], inputs)
 
     return read
 

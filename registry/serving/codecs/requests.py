@@ -32,7 +32,7 @@ class RequestReader:
 
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
-        self._read_json = JsonReader(signature).read
+        self.read_json = JsonReader(signature).read
 
     def read(self, content_type: str, body: bytes, max_bytes: int) -> Batch:
         """The rows in ``body``.
@@ -42,9 +42,9 @@ class RequestReader:
 
         Raises FormatUnsupported, BodyMalformed, InputRefused or TooLarge.
         """
-        media_type = JSON if content_type == JSON else _media_type(content_type)
+        media_type = _media_type(content_type)
         if media_type == JSON:
-            return self._read_json(body)
+            return self.read_json(body)
         return _TABLES[media_type](body, self._signature, max_bytes // _BYTES_OF_SMALLEST_CELL)
 
 

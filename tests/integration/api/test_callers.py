@@ -119,3 +119,12 @@ def test_an_empty_body_in_chunks_is_not_taken_for_no_body(service, path):
     environ = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
     answer = service.admin.post(path, environ_overrides=environ)
     check_problem(answer, 400, "body-malformed")
+
+
+def test_an_open_service_remembers_nothing_of_who_asks(make_app, artifacts):
+    service = make_app(anonymous_predict=True)
+    service.admin.upload("m", artifacts["line-2"])
+    service.admin.promote("m", 1)
+    for number in range(5):
+        assert ask(Caller(service.app, f"made-up-{number}"), PATHS[1]).status_code == 200
+    assert list(service.services.watch.passes().versions) == [(None, "m", "production")]
