@@ -3,6 +3,7 @@
 The only reader of the process environment.
 """
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -46,6 +47,19 @@ class Settings:
     anonymous_predict: bool = _setting(
         False, "HOTSWAP_ANONYMOUS_PREDICT", "1: predictions need no token."
     )
+    allowed_hosts: str = _setting(
+        "",
+        "HOTSWAP_ALLOWED_HOSTS",
+        "Host names to answer to, with commas; empty: on a loopback address its names, else any.",
+    )
+    rate_limit: int = _setting(
+        0, "HOTSWAP_RATE_LIMIT", "Requests a second for each token, all workers; 0: no limit."
+    )
+    auth_failures: int = _setting(
+        30,
+        "HOTSWAP_AUTH_FAILURES",
+        "Failed authentications a minute from one address, then 429; 0: no limit.",
+    )
     max_upload_mb: int = _setting(
         512, "HOTSWAP_MAX_UPLOAD_MB", "Largest artifact that is accepted, in MiB."
     )
@@ -78,6 +92,14 @@ class Settings:
     @property
     def worker_count(self) -> int:
         return self.workers or len(os.sched_getaffinity(0))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches a service that listens where these settings say."""
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
 
     @property
     def effective_database_url(self) -> str:

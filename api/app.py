@@ -8,11 +8,13 @@ from api.access import allows, guard
 from api.aliases import blueprint as aliases
 from api.artifacts import blueprint as artifacts
 from api.bodies import MAX_JSON_BODY, drain
+from api.callers import know_callers
 from api.documents import blueprint as documents
 from api.documents import describe
 from api.door import open_door
 from api.health import blueprint as health
 from api.history import blueprint as history
+from api.hosts import Hosts, check_hosts
 from api.logs import configure_logs
 from api.measures import blueprint as measures
 from api.measures import measure_requests
@@ -23,6 +25,7 @@ from api.problems import handle_problems
 from api.promotions import blueprint as promotions
 from api.request_ids import identify_requests
 from api.routing import VersionReferenceConverter
+from api.security_headers import secure_answers
 from api.services import Services, attach
 from api.serving_measures import ServingMeasures
 from api.sessions import db
@@ -42,7 +45,7 @@ def create_app(settings: Settings) -> Flask:
     configure_logs(settings.log_level)
     figures = ServingMeasures()
     services = Services.build(settings, figures)
-    if token := prepare(services):
+    if (token := prepare(services)) and not settings.admin_token:
         # The one time that the token is shown; it goes past the log, which must never hold it.
         print(f"admin token: {token}", file=sys.stderr, flush=True)  # noqa: T201
     app = Flask("api", static_folder="static", static_url_path="/docs/static")
@@ -57,18 +60,22 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.merge_slashes = False  # it would answer with a redirect, in HTML
     attach(app, services)
     db.init_app(app)
+    secure_answers(app)
     identify_requests(app)
     _drain_bodies(app)
+    hosts = Hosts.of(settings)
+    check_hosts(app, hosts)
     guard(app)
     counted = measure_requests(app)
     figures.keep(counted.directory)
+    known = know_callers(app, services, counted.count_failed)
     handle_problems(app)
     discard_uploads(app)
     resources = [models, uploads, versions, artifacts, promotions, aliases, history, tokens]
     # The page at /docs is open to all, so what it shows itself with has to be.
     allows("public")(app.view_functions["static"])
     describe(app, [*resources, predictions, health, measures, documents])
-    open_door(app, endpoint(services), counted)
+    open_door(app, endpoint(services, known), counted, hosts)
     services.start()
     return app
 

@@ -10,12 +10,23 @@ from api.access import access_of, allows
 from api.blueprints import Blueprint
 from api.health import RELEASE
 from api.problems import CONTENT_TYPE
-from api.schemas import MetadataSchema, ProblemSchema
+from api.schemas import MetadataSchema, ProblemSchema, whole
+from registry.names import ALIAS, MODEL_NAME
 
 blueprint = Blueprint("documents", __name__, description="This description", answers=None)
 
 _KEY = "hotswap-document"
 _BEARER = "bearer"
+_NAMES: dict[str, dict[str, str]] = {
+    "name": {"pattern": whole(MODEL_NAME)},
+    "version": {
+        "pattern": "^([1-9][0-9]{0,9}|[a-z][a-z0-9_-]{0,62})$",
+        "description": "A version's number, an alias or 'latest'.",
+    },
+    "alias": {"pattern": whole(ALIAS)},
+    "token_id": {"pattern": "^[0-9]{1,9}$"},
+}
+"""What stands in paths, of which flask-smorest knows no more than that it is text."""
 _OVERVIEW = """\
 Registers trained scikit-learn models, serves every version at
 `/models/{name}/{version}/predict`, and swaps versions under load.
@@ -48,6 +59,7 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
         document.register_blueprint(resource)
     described = spec.to_dict()
     _problems_as_they_are(described)
+    _say_what_names_are(described)
     _say_who_may(app, described)
     app.extensions[_KEY] = described
 
@@ -74,6 +86,12 @@ def _problems_as_they_are(described: dict[str, Any]) -> None:
         content = response.get("content", {})
         if "application/json" in content:
             response["content"] = {CONTENT_TYPE: content["application/json"]}
+
+
+def _say_what_names_are(described: dict[str, Any]) -> None:
+    for path in described["paths"].values():
+        for parameter in path.get("parameters", ()):
+            parameter["schema"] |= _NAMES[parameter["name"]]
 
 
 def _say_who_may(app: Flask, described: dict[str, Any]) -> None:

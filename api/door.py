@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from werkzeug.http import HTTP_STATUS_CODES
 
+from api.hosts import Hosts
 from api.measures import Measures, NoMeasures
 from api.predict import PredictionEndpoint
 from api.request_ids import HEADER, request_id_for
+from api.security_headers import SECURITY_HEADERS
 from registry.names import LATEST, PRODUCTION, RESERVED_ALIASES
 
 if TYPE_CHECKING:
@@ -37,8 +39,10 @@ class Door:
         inner: "WSGIApplication",
         endpoint: PredictionEndpoint,
         measures: Measures | NoMeasures,
+        hosts: Hosts,
     ) -> None:
         self.inner = inner
+        self._hosts = hosts
         self._endpoint = endpoint
         self._measures = measures
 
@@ -49,7 +53,7 @@ class Door:
         if environ["REQUEST_METHOD"] != "POST" or len(path) > _LONGEST:
             return self.inner(environ, start_response)
         asked = _prediction(path)
-        if asked is None:
+        if asked is None or not self._hosts.knows(environ):
             return self.inner(environ, start_response)
         began = time.perf_counter()
         model, reference, route = asked
@@ -57,15 +61,22 @@ class Door:
         reply = self._endpoint.answer(environ, model, reference, request_id)
         start_response(
             _STATUS_LINES[reply.status],
-            [*reply.headers, ("Content-Length", str(len(reply.body))), (HEADER, request_id)],
+            [
+                *reply.headers,
+                ("Content-Length", str(len(reply.body))),
+                (HEADER, request_id),
+                *SECURITY_HEADERS,
+            ],
         )
         self._measures.count("POST", route, reply.status, time.perf_counter() - began)
         return [reply.body]
 
 
-def open_door(app: Flask, endpoint: PredictionEndpoint, measures: Measures | NoMeasures) -> None:
+def open_door(
+    app: Flask, endpoint: PredictionEndpoint, measures: Measures | NoMeasures, hosts: Hosts
+) -> None:
     """Put the door in front of ``app``."""
-    app.wsgi_app = Door(app.wsgi_app, endpoint, measures)  # type: ignore[method-assign]  # the way that Flask documents
+    app.wsgi_app = Door(app.wsgi_app, endpoint, measures, hosts)  # type: ignore[method-assign]  # the way that Flask documents
 
 
 @lru_cache(maxsize=1024)

@@ -57,6 +57,9 @@ class NoMeasures:
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Forget it."""
 
+    def count_failed(self, why: str) -> None:
+        """Forget it."""
+
 
 class Measures:
     """The counters of this process, kept in files that every worker of the server can read.
@@ -88,6 +91,12 @@ class Measures:
             ["method", "route", "status"],
             registry=registry,
         )
+        self.failed: Counter = Counter(
+            "hotswap_failed_authentications",
+            "Requests without a token, or with one that is not valid.",
+            ["why"],
+            registry=registry,
+        )
         self.seconds: Histogram = Histogram(
             "hotswap_request_duration_seconds",
             "Time to answer.",
@@ -97,6 +106,13 @@ class Measures:
         )
         threading.Thread(target=self._keep_flushing, name="measures", daemon=True).start()
         atexit.register(self.flush)
+
+    def count_failed(self, why: str) -> None:
+        """Count one failed authentication: ``missing``, ``invalid`` or ``slowed``."""
+        try:
+            self.failed.labels(why).inc()
+        except OSError as error:
+            logger.warning("a failed authentication was not counted: %s", error)
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request and its time. ``route`` is a pattern of ours, so there are few."""

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from api.access import bearer_token
 from api.bodies import Environ, drain, read_body
+from api.callers import Callers
 from api.negotiation import best_type
 from api.problems import problem_of
 from registry.errors import (
@@ -36,12 +36,13 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class PredictionEndpoint:
-    """Answers predictions from what ``watch`` keeps in memory.
+    """Answers predictions from what ``watch`` keeps in memory, for those whom ``callers`` knows.
 
     ``max_bytes`` limits the body; ``anonymous``: no token is needed.
     """
 
     watch: Watch
+    callers: Callers
     max_bytes: int
     anonymous: bool
 
@@ -59,8 +60,10 @@ class PredictionEndpoint:
             return Reply(status, list(headers.items()), body)
 
     def _predict(self, environ: Environ, model: str, reference: str) -> Reply:
-        caller = (environ.get("HTTP_AUTHORIZATION"), model, reference)
-        loaded = self.watch.recall(caller) or self._admit(caller)
+        # Where anybody may, what they send is no part of it: one could be made up for each request.
+        shown = None if self.anonymous else environ.get("HTTP_AUTHORIZATION")
+        caller = (shown, model, reference)
+        loaded = self.watch.recall(caller) or self._admit(environ, caller)
         predictor, accept = loaded.predictor, environ.get("HTTP_ACCEPT")
         reply_type = JSON if not accept or accept == "*/*" else best_type(accept, _OFFERED)
         query = environ.get("QUERY_STRING")
@@ -81,15 +84,16 @@ class PredictionEndpoint:
         encoded = encode_arrow(answers, loaded.version.signature)
         return Reply(200, [("Content-Type", ARROW), loaded.number_header], encoded)
 
-    def _admit(self, caller: Caller) -> LoadedVersion:
+    def _admit(self, environ: Environ, caller: Caller) -> LoadedVersion:
         """The version that ``caller`` gets. Raises whatever forbids it or is wrong with it."""
-        authorization, model, reference = caller
+        _, model, reference = caller
         passes = self.watch.passes()
         lasting = True
         if not self.anonymous:
-            known = self.watch.known_token(bearer_token(authorization))
-            known.valid_grant().require("predict", model)
-            lasting = known.expires_at is None
+            known = self.callers.admit(environ)
+            known.grant.require("predict", model)
+            # Who has a rate is counted each time.
+            lasting = known.expires_at is None and not self.callers.have_rates
         loaded = self.watch.resolve(model, reference)
         if lasting:
             passes.versions[caller] = loaded

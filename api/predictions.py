@@ -4,6 +4,7 @@ from flask import Response, g, request
 
 from api.access import allows
 from api.blueprints import Blueprint
+from api.callers import Callers, callers
 from api.predict import PredictionEndpoint
 from api.services import Services, services
 from registry.names import PRODUCTION
@@ -63,13 +64,13 @@ def post_predict(name: str, version: str) -> Response:
 
 
 def _answer(name: str, reference: str) -> Response:
-    reply = endpoint(services()).answer(request.environ, name, reference, g.request_id)
+    reply = endpoint(services(), callers()).answer(request.environ, name, reference, g.request_id)
     return Response(reply.body, reply.status, reply.headers)
 
 
-def endpoint(collaborators: Services) -> PredictionEndpoint:
+def endpoint(collaborators: Services, callers: Callers) -> PredictionEndpoint:
     """The endpoint on the collaborators of one app."""
     settings = collaborators.settings
     return PredictionEndpoint(
-        collaborators.watch, settings.max_predict_bytes, settings.anonymous_predict
+        collaborators.watch, callers, settings.max_predict_bytes, settings.anonymous_predict
     )

@@ -29,6 +29,7 @@ STATUS: dict[type[RegistryError], int] = {
     errors.TooLarge: 413,
     errors.FormatUnsupported: 415,
     errors.Refused: 422,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
     errors.StorageFull: 507,
     errors.SchemaMismatch: 500,
@@ -70,8 +71,11 @@ def problem_of(error: Exception, request_id: str) -> tuple[int, dict[str, str], 
     )
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(known, errors.Unavailable):
+    if isinstance(known, errors.Unavailable | errors.TooManyRequests):
         headers["Retry-After"] = str(known.retry_after)
+    if isinstance(known, errors.TooManyFailures):
+        # Without holding a thread, the next try costs them a connection.
+        headers["Connection"] = "close"
     return status, headers, body
 
 

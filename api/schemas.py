@@ -1,6 +1,7 @@
 """What bodies look like, for checking what comes in and describing what goes out."""
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from registry.formats.reading import FORMATS
+from registry.names import ALIAS, MODEL_NAME
 from registry.signature import COLUMN_TYPES, KINDS, TASKS
 from registry.tables import STATUSES
 from registry.tokens import SCOPES
@@ -96,6 +98,11 @@ def _tags(**options: Any) -> fields.Dict:
     )
 
 
+def whole(grammar: re.Pattern[str]) -> str:
+    """A pattern for JSON Schema, where one matches anywhere in a text unless it is anchored."""
+    return f"^{grammar.pattern}$"
+
+
 class StrictSchema(ma.Schema):
     """Refuses keys that it does not know."""
 
@@ -124,7 +131,7 @@ class VersionQuerySchema(PagingSchema):
 
 
 class NewModelSchema(StrictSchema):
-    name = fields.String(required=True)
+    name = fields.String(required=True, metadata={"pattern": whole(MODEL_NAME)})
     description = _text(10_000, load_default="")
     tags = _tags(load_default=dict)
 
@@ -157,7 +164,7 @@ class MetadataSchema(StrictSchema):
 
 
 class PromoteSchema(StrictSchema):
-    alias = fields.String(load_default="production")
+    alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
     expected_version = WholeNumber(
         allow_none=True,
         validate=validate.Range(1, _LARGEST),
@@ -168,7 +175,7 @@ class PromoteSchema(StrictSchema):
 
 
 class RollbackSchema(StrictSchema):
-    alias = fields.String(load_default="production")
+    alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
     to_version = WholeNumber(
         load_default=None, allow_none=True, validate=validate.Range(1, _LARGEST)
     )
@@ -300,16 +307,16 @@ class MadeTokenSchema(TokenSchema):
 
 
 class FaultSchema(ma.Schema):
-    at = fields.String()
-    message = fields.String()
+    at = fields.String(required=True)
+    message = fields.String(required=True)
 
 
 class ProblemSchema(ma.Schema):
-    type = fields.String()
-    title = fields.String()
-    status = fields.Integer()
-    detail = fields.String()
-    request_id = fields.String()
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    request_id = fields.String(required=True)
     errors = fields.List(fields.Nested(FaultSchema))
 
 

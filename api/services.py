@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from flask import Flask, current_app
 from sqlalchemy.orm import Session
 
+from api.rates import Rates
 from config import Settings
 from registry.blobs.local import LocalBlobStore
 from registry.database import Database
@@ -37,6 +39,8 @@ class Services:
     watch: Watch
     fleet: Fleet
     observer: Observer
+    failures: Rates | None
+    requests: Rates | None
 
     @classmethod
     def build(cls, settings: Settings, observer: Observer | None = None) -> "Services":
@@ -44,7 +48,7 @@ class Services:
 
         ``observer`` is told what happens while versions are loaded and the database is read.
 
-        Raises ValueError for a database URL that is not supported.
+        Raises ValueError for a database URL that is not supported, StorageFull.
         """
         observer = observer or Observer()
         run = settings.data / "run"
@@ -62,6 +66,8 @@ class Services:
             watch=Watch(database, counter, pool, _find_usable, observer),
             fleet=Fleet(run / "workers"),
             observer=observer,
+            failures=_rates(run / "failures", settings.auth_failures, seconds=60),
+            requests=_rates(run / "requests", settings.rate_limit, seconds=1),
         )
 
     def start(self) -> None:
@@ -101,6 +107,9 @@ class Services:
         self.inspector.close()
         self.database.dispose()
         self.counter.close()
+        for rates in (self.failures, self.requests):
+            if rates is not None:
+                rates.close()
 
     def _prepare_here(self, model: str, number: int) -> None:
         self.watch.resolve(model, str(number))
@@ -114,6 +123,11 @@ def attach(app: Flask, services: Services) -> None:
 def services() -> Services:
     """The services of the app that answers the present request."""
     return cast("Services", current_app.extensions[_KEY])
+
+
+def _rates(path: Path, limit: int, *, seconds: int) -> Rates | None:
+    """``limit`` in so many seconds, all of them at once if need be; None for no limit."""
+    return Rates(path, limit / seconds, limit) if limit else None
 
 
 def _find_usable(session: Session, model: str, reference: str) -> ServedVersion:

@@ -21,10 +21,13 @@ DEMO_RECORD = {
 """A measured iris, for the first prediction."""
 
 
-def announce(settings: Settings, token: str | None, demo: bool, as_json: bool) -> None:
+def announce(
+    settings: Settings, token: str | None, *, in_file: bool, demo: bool, as_json: bool
+) -> None:
     """Wait until the service is ready, then print its address and how to use it.
 
-    ``token`` is the admin token if this start made it; it is not printed again later.
+    ``token`` is the admin token if this start made it; it is not printed again later. ``in_file``:
+    the one in ``admin.token`` is good.
     """
     url = address_of(settings)
     if not _is_ready(url):
@@ -32,7 +35,7 @@ def announce(settings: Settings, token: str | None, demo: bool, as_json: bool) -
     if as_json:
         click.echo(json.dumps({"url": url, "admin_token": token}))
     else:
-        click.echo("\n".join(_lines(settings, url, token, demo=demo)))
+        click.echo("\n".join(_lines(settings, url, token, in_file=in_file, demo=demo)))
     sys.stdout.flush()
 
 
@@ -42,15 +45,18 @@ def address_of(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{settings.port}"
 
 
-def _lines(settings: Settings, url: str, token: str | None, *, demo: bool) -> list[str]:
+def _lines(
+    settings: Settings, url: str, token: str | None, *, in_file: bool, demo: bool
+) -> list[str]:
     file = settings.data / "admin.token"
     lines = [f"Hotswap serves at {url} (API to try at {url}/docs)"]
     if token:
         lines += [f"Admin token, shown this once: {token}", f"It is also in {file}."]
-    else:
-        lines.append(f"The admin token of the first start is in {file}.")
+    elif in_file:
+        lines.append(f"The admin token is in {file}.")
     if demo:
-        said = token or f"$(cat {shlex.quote(str(file))})"
+        kept = f"$(cat {shlex.quote(str(file))})" if in_file else "$HOTSWAP_TOKEN"
+        said = token or kept
         lines += ["", "Paste this for a prediction:", "", f"  {curl(url, said, DEMO_RECORD)}", ""]
     return lines
 

@@ -50,13 +50,23 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
     given = {name: value for name, value in flags.items() if value is not None}
     settings = replace(configured_settings(), **given)
     _check_port_is_free(settings)
-    token = _prepare(settings)
+    token, first_token = _prepare(settings)
+    for warning in warnings_for(settings, first_token):
+        click.echo(f"Warning: {warning}", err=True)
     if demo:
         _register_demo(settings)
     # The workers read their settings from the environment, like under any other WSGI server.
     os.environ.update(settings.to_environment())
     watcher = threading.Thread(
-        target=announce, args=(settings, token, demo, as_json), name="announce", daemon=True
+        target=announce,
+        args=(settings, token),
+        kwargs={
+            "in_file": bool(first_token or settings.admin_token),
+            "demo": demo,
+            "as_json": as_json,
+        },
+        name="announce",
+        daemon=True,
     )
     watcher.start()
     from cli.server import run_workers
@@ -64,16 +74,42 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
     run_workers(settings)
 
 
-def _prepare(settings: Settings) -> str | None:
+def warnings_for(settings: Settings, first_token: int | None) -> list[str]:
+    """What an operator should know who lets other machines in.
+
+    ``first_token`` is the id of the admin token of the first start, while it is in use.
+    """
+    if settings.is_local:
+        return []
+    found = []
+    if settings.anonymous_predict:
+        found.append(
+            f"whoever reaches {settings.host} may predict without a token, as often as they like "
+            "(HOTSWAP_ANONYMOUS_PREDICT)."
+        )
+    if first_token is not None:
+        found.append(
+            "the admin token that the first start printed is still in use. Replace it: "
+            f"hotswap tokens rotate {first_token}"
+        )
+    return found
+
+
+def _prepare(settings: Settings) -> tuple[str | None, int | None]:
+    """Make the data directory ready. The admin token if it was made up here, to be shown; the id
+    of the one of the first start if it is in use."""
     from api.services import Services
     from api.start import prepare
+    from registry.operations.ensure_admin import first_token_in_use
 
     try:
         services = Services.build(settings)
     except ValueError as error:
         raise CommandFailed(str(error), SAID_NO) from error
     try:
-        return prepare(services)
+        made = prepare(services)
+        # Who chose the value knows it, and standard output is often kept.
+        return None if settings.admin_token else made, first_token_in_use(services.database)
     finally:
         services.close()
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.net import SocketSpec
 from granian.server import Server
@@ -35,6 +36,17 @@ BLOCKING_THREADS = 32
 
 GRACE_SECONDS = 30
 """How long a worker may take to finish its requests when the service stops."""
+
+CONNECTIONS = 512
+"""Connections that one worker holds, idle ones too; more wait until one is closed. Below the 1,024
+open files that a process usually may have."""
+
+HTTP1 = HTTP1Settings(
+    # Of a request's head, and between two requests on one connection.
+    header_read_timeout=10_000,
+    # So a head is at most about as long; the request line has a limit of its own below that.
+    max_buffer_size=2**16,
+)
 
 DRAIN_SECONDS = 1.0
 """How long the workers say that they are not ready, before a stopping service takes no more."""
@@ -232,6 +244,9 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
         blocking_threads=BLOCKING_THREADS,
         respawn_failed_workers=True,
         workers_kill_timeout=GRACE_SECONDS,
+        # Nobody speaks HTTP/2 without TLS but those who try what else the server understands.
+        http1_settings=HTTP1,
+        backpressure=CONNECTIONS,
         websockets=False,
         log_level=LogLevels.error,
     )

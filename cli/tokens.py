@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
-from cli.service import json_option, speaks_to_service
+from cli.exits import SAID_NO, CommandFailed
+from cli.service import failed, json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_pairs, print_table
 from cli.wording import moment
-from client import Registry
+from client import ClientError, Registry
+from client.replies import NewToken
 
 SCOPES = ("predict", "upload", "promote", "admin")
 COLUMNS = [
@@ -81,21 +83,7 @@ def create(
       hotswap tokens create ci --scope upload --scope promote --model 'housing*' --expires 90d
     """
     expires_at = None if expires is None else datetime.now(UTC).replace(microsecond=0) + expires
-    token = registry.create_token(name, scopes, models=models, expires_at=expires_at)
-    if as_json:
-        print_json(token)
-        return
-    print_pairs(
-        {
-            "token": token.get("token"),
-            "id": token.get("id"),
-            "name": token.get("name"),
-            "scopes": token.get("scopes"),
-            "models": token.get("models") or "all",
-            "expires": moment(token["expires_at"]) if token.get("expires_at") else "never",
-        }
-    )
-    click.echo("Keep the token now: it cannot be shown again.", err=True)
+    _show(registry.create_token(name, scopes, models=models, expires_at=expires_at), as_json)
 
 
 @tokens.command(name="list")
@@ -130,6 +118,35 @@ def list_(registry: Registry, as_json: bool) -> None:
 @click.argument("token_id", metavar="ID", type=click.IntRange(min=1))
 @json_option
 @speaks_to_service
+def rotate(registry: Registry, token_id: int, as_json: bool) -> None:
+    """Make a new token with the rights of the one with this ID, show it, and revoke the old one.
+
+    It may be the very token that this command speaks with. The history keeps both.
+
+    \b
+    Example:
+      hotswap tokens rotate 1
+    """
+    old = next((token for token in registry.tokens() if token["id"] == token_id), None)
+    if old is None or old.get("revoked_at"):
+        raise CommandFailed(f"There is no token with the id {token_id} in use.", SAID_NO)
+    expires_at = datetime.fromisoformat(old["expires_at"]) if old.get("expires_at") else None
+    made = registry.create_token(
+        old["name"], old["scopes"], models=old.get("models") or (), expires_at=expires_at
+    )
+    # Shown before the old one goes: whatever happens then, somebody holds one that works.
+    _show(made, as_json)
+    try:
+        registry.revoke_token(token_id)
+    except ClientError as error:
+        raise failed(error, f"The new token works, but so does the old one, {token_id}:") from error
+    click.echo(f"Token {token_id} is revoked.", err=True)
+
+
+@tokens.command
+@click.argument("token_id", metavar="ID", type=click.IntRange(min=1))
+@json_option
+@speaks_to_service
 def revoke(registry: Registry, token_id: int, as_json: bool) -> None:
     """Make the token with this ID worthless, from now on.
 
@@ -142,3 +159,20 @@ def revoke(registry: Registry, token_id: int, as_json: bool) -> None:
         print_json({"id": token_id, "revoked": True})
     else:
         click.echo(f"Token {token_id} is revoked.")
+
+
+def _show(token: NewToken, as_json: bool) -> None:
+    if as_json:
+        print_json(token)
+        return
+    print_pairs(
+        {
+            "token": token.get("token"),
+            "id": token.get("id"),
+            "name": token.get("name"),
+            "scopes": token.get("scopes"),
+            "models": token.get("models") or "all",
+            "expires": moment(token["expires_at"]) if token.get("expires_at") else "never",
+        }
+    )
+    click.echo("Keep the token now: it cannot be shown again.", err=True)

@@ -170,7 +170,13 @@ def _with_driver(url: URL) -> URL:
 
 def _postgres(url: URL, busy_timeout: float) -> Engine:
     engine = create_engine(
-        url, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=busy_timeout
+        url,
+        # What is stored stays out of the messages of errors, which may get into a log.
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=8,
+        max_overflow=24,
+        pool_timeout=busy_timeout,
     )
 
     @event.listens_for(engine, "connect")
@@ -188,6 +194,7 @@ def _sqlite(url: URL, busy_timeout: float) -> Engine:
         url,
         module=module,
         connect_args={"timeout": busy_timeout, "check_same_thread": False},
+        hide_parameters=True,
         pool_size=8,
         max_overflow=24,
         pool_timeout=busy_timeout,

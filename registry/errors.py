@@ -7,6 +7,7 @@
     │   ├── ReferenceMalformed        neither a version number nor an alias
     │   ├── ParameterMalformed        a query parameter that cannot be read
     │   ├── BodyMalformed             bytes that are not what their content type says
+    │   ├── HostRefused               a Host header that is missing, malformed or not ours
     │   └── IdempotencyKeyMalformed
     ├── Unauthenticated           no token, or none that is valid
     ├── Forbidden
@@ -37,6 +38,9 @@
     │   ├── NoProbabilities
     │   ├── PredictionRefused
     │   └── TokenRefused
+    ├── TooManyRequests           slow down
+    │   ├── RateLimited               one token, too many requests
+    │   └── TooManyFailures           one address, too many tokens that are not valid
     ├── Unavailable               try again later
     │   ├── DatabaseBusy
     │   ├── DatabaseUnavailable
@@ -124,6 +128,19 @@ class ParameterMalformed(Malformed):
 
 class BodyMalformed(Malformed):
     title = "Malformed body"
+
+
+class HostRefused(Malformed):
+    title = "Host refused"
+
+    def __init__(self, host: str) -> None:
+        if host:
+            super().__init__(
+                f"This service does not answer for the host {shown(host)}. An operator can add it "
+                "to HOTSWAP_ALLOWED_HOSTS."
+            )
+        else:
+            super().__init__("The request names no host: send one Host header.")
 
 
 class IdempotencyKeyMalformed(Malformed):
@@ -333,6 +350,33 @@ class PredictionRefused(Refused):
 
 class TokenRefused(Refused):
     title = "Token refused"
+
+
+class TooManyRequests(RegistryError):
+    """``retry_after`` is in seconds."""
+
+    title = "Too many requests"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(f"{detail} Try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
+class RateLimited(TooManyRequests):
+    title = "Rate limit reached"
+
+    def __init__(self, per_second: int, retry_after: int) -> None:
+        super().__init__(f"The token may send {per_second} requests a second.", retry_after)
+
+
+class TooManyFailures(TooManyRequests):
+    title = "Too many failed authentications"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(
+            "The token is not valid, and too many that were not came from this address.",
+            retry_after,
+        )
 
 
 class Unavailable(RegistryError):

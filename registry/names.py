@@ -15,8 +15,8 @@ RESERVED_ALIASES = frozenset(
     | {"compare"}
 )
 
-_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
 _LARGEST_NUMBER = 2**31 - 1
 
@@ -26,7 +26,7 @@ def check_model_name(name: str) -> str:
 
     Raises NameMalformed.
     """
-    if not _MODEL_NAME.fullmatch(name):
+    if not MODEL_NAME.fullmatch(name):
         raise NameMalformed(name)
     return name
 
@@ -41,7 +41,7 @@ def check_alias(alias: str) -> str:
 
     Raises AliasMalformed where it is outside the grammar or reserved.
     """
-    if not _ALIAS.fullmatch(alias):
+    if not ALIAS.fullmatch(alias):
         raise AliasMalformed(
             alias, "a letter a-z, then up to 62 of a-z, 0-9, '_' or '-', all in lower case"
         )
@@ -59,6 +59,6 @@ def parse_reference(reference: str) -> int | str:
     """
     if _NUMBER.fullmatch(reference):
         return int(reference) if len(reference) <= 10 and int(reference) <= _LARGEST_NUMBER else 0
-    if _ALIAS.fullmatch(reference) and (reference == LATEST or reference not in RESERVED_ALIASES):
+    if ALIAS.fullmatch(reference) and (reference == LATEST or reference not in RESERVED_ALIASES):
         return reference
     raise ReferenceMalformed(reference)

@@ -58,7 +58,12 @@ def looks_whole(token: str) -> bool:
 
 
 def token_digest(token: str) -> str:
-    """What is stored of a token. It has 256 random bits, so a plain SHA-256 cannot be guessed."""
+    """What is stored of a token. It has 256 random bits, so a plain SHA-256 cannot be guessed.
+
+    Tokens are looked up by it, which is as good as a comparison in constant time: how long a lookup
+    takes tells at most how a digest begins, callers cannot choose what their digests begin with,
+    and from a digest there is no way back to the token.
+    """
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 

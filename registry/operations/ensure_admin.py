@@ -41,6 +41,15 @@ def ensure_admin(database: Database, file: Path, configured: str = "") -> str | 
         return value
 
 
+def first_token_in_use(database: Database) -> int | None:
+    """The id of the admin token that the first start made and printed, if it still opens doors."""
+    with database.read() as session:
+        rows = session.scalars(
+            select(TokenRow).where(TokenRow.name == _GENERATED, TokenRow.created_by == _ACTOR)
+        )
+        return next((row.id for row in rows if is_live(row, utc_now())), None)
+
+
 def _ensure_configured(
     session: Session, rows: Sequence[TokenRow], file: Path, value: str
 ) -> str | None:

@@ -4,16 +4,14 @@ Every worker of a host maps the same small file. Looking at it costs a twentieth
 so each request can ask whether anything changed since its worker last read the database.
 """
 
-import errno
 import fcntl
 import mmap
 import os
 from pathlib import Path
 
-from registry.errors import StorageFull
+from registry.serving.mapped import open_with_room
 
 _SIZE = mmap.PAGESIZE
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Counter:
@@ -23,12 +21,7 @@ class Counter:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._descriptor = _open(path)
-        except OSError as error:
-            if error.errno in _FULL:
-                raise StorageFull from error
-            raise
+        self._descriptor = open_with_room(path, _SIZE)
         self._map = mmap.mmap(self._descriptor, _SIZE)
         # An aligned load of eight bytes is one instruction: no reader ever sees half a write.
         self.view = memoryview(self._map).cast("Q")
@@ -51,17 +44,3 @@ class Counter:
         self.view.release()
         self._map.close()
         os.close(self._descriptor)
-
-
-def _open(path: Path) -> int:
-    """The file ``path``, with room on the disk for all of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        # Without blocks of its own, the first write to the mapping of a file on a full disk would
-        # be a SIGBUS. What is in the file stays, so that several workers may do this at once.
-        os.posix_fallocate(descriptor, 0, _SIZE)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor

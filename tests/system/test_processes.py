@@ -62,9 +62,9 @@ def test_sigterm_lets_a_request_under_way_finish(own_server: Server) -> None:
     body = b'{"input": [5.1, 3.5, 1.4, 0.2]}'
     with socket.create_connection(("127.0.0.1", int(own_server.url.rsplit(":", 1)[1]))) as client:
         client.sendall(
-            b"POST /models/iris/1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-            b"Authorization: Bearer %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-            % (ADMIN_TOKEN.encode(), len(body))
+            b"POST /models/iris/1/predict HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/json\r\nAuthorization: Bearer %s\r\n"
+            b"Content-Length: %d\r\nConnection: close\r\n\r\n" % (ADMIN_TOKEN.encode(), len(body))
         )
         client.sendall(body[:10])
         time.sleep(0.3)
@@ -152,7 +152,7 @@ def test_an_upload_over_the_limit_is_refused_before_it_is_all_read(
 ) -> None:
     megabyte, sent = b"\0" * 2**20, 0
     head = (
-        b"POST /models/big/versions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+        b"POST /models/big/versions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"
         b"Content-Type: multipart/form-data; boundary=b\r\n%s\r\n\r\n"
     )
     part = b'--b\r\nContent-Disposition: form-data; name="artifact"; filename="m.skops"\r\n\r\n'

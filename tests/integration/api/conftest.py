@@ -194,7 +194,9 @@ def _service(settings: Settings, inspector: Inspector) -> Service:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory, inspector: Inspector) -> Iterator[Service]:
     """The app that most tests share."""
-    settings = Settings(data=tmp_path_factory.mktemp("service"), admin_token=ADMIN_TOKEN)
+    settings = Settings(
+        data=tmp_path_factory.mktemp("service"), admin_token=ADMIN_TOKEN, auth_failures=0
+    )
     service = _service(settings, inspector)
     yield service
     service.close()
@@ -221,8 +223,8 @@ def _making_apps(folder: Path, inspector: Inspector) -> Iterator[AppMaker]:
     made: list[Service] = []
 
     def make(**settings: Any) -> Service:
-        data = folder / f"data-{len(made)}"
-        made.append(_service(Settings(data=data, admin_token=ADMIN_TOKEN, **settings), inspector))
+        given = {"admin_token": ADMIN_TOKEN, "auth_failures": 0, **settings}
+        made.append(_service(Settings(data=folder / f"data-{len(made)}", **given), inspector))
         return made[-1]
 
     yield make

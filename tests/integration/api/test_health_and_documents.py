@@ -177,3 +177,18 @@ def test_the_page_to_try_it_loads_from_the_service_alone(service):
     assert "url(http" not in stranger.get(
         "/docs/static/vendor/swagger-ui/swagger-ui.css"
     ).text.replace("url(http://www.w3.org/", "")
+
+
+def test_it_says_what_names_look_like(document):
+    patterns = {
+        parameter["name"]: parameter["schema"]["pattern"]
+        for item in document["paths"].values()
+        for parameter in item.get("parameters", ())
+    }
+    assert set(patterns) == {"name", "version", "alias", "token_id"}
+    assert re.search(patterns["name"], "Housing.v2")
+    assert re.search(patterns["version"], "12")
+    assert re.search(patterns["version"], "production")
+    for pattern in patterns.values():
+        assert not re.search(pattern, "../admin.token")
+        assert not re.search(pattern, "")

@@ -98,7 +98,6 @@ def test_the_statuses_and_slugs_that_clients_rely_on():
         "/models/%2e%2e/%2e%2e/etc/passwd",
         "/%00",
         "/%ff",
-        "//models",
         "/models//versions",
         "/docs/static/../api.py",
         "/docs/static/%2e%2e/app.py",
@@ -115,6 +114,13 @@ def test_an_unknown_path_is_a_problem(admin, path, method):
         check_problem(answer, 405, "method-not-allowed")
     else:
         check_problem(answer, 404, "not-found")
+
+
+def test_two_slashes_at_the_beginning_are_one_to_whoever_may(service):
+    # Written as a URL, they would begin a host's name.
+    twice = {"environ_overrides": {"PATH_INFO": "//models"}}
+    assert service.admin.get("/", **twice).status_code == 200
+    check_problem(service.stranger().get("/", **twice), 401, "unauthenticated")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from registry.errors import TokenNotFound, TokenRefused, Unauthenticated
 from registry.operations.create_token import create_token
-from registry.operations.ensure_admin import ensure_admin
+from registry.operations.ensure_admin import ensure_admin, first_token_in_use
 from registry.operations.revoke_token import revoke_token
 from registry.queries import Paging, list_models, list_tokens
 from registry.serving.snapshot import read_snapshot
@@ -163,3 +163,21 @@ def test_workers_that_start_at_once_make_one_token(database, database_url, file,
     assert file.read_text() == f"{token}\n"
     with database.read() as session:
         assert len(session.scalars(select(TokenRow)).all()) == 1
+
+
+def test_the_token_that_the_first_start_printed_is_known_until_it_is_revoked(database, file):
+    assert first_token_in_use(database) is None
+    token = ensure_admin(database, file)
+    first = first_token_in_use(database)
+    assert who(database, token).token_id == first
+
+    create_token(database, "admin", ["admin"], actor="somebody")
+    revoke_token(database, first, actor="somebody")
+
+    assert first_token_in_use(database) is None
+
+
+def test_a_configured_token_was_not_made_up_by_the_first_start(database, file):
+    ensure_admin(database, file, "chosen by the operator")
+
+    assert first_token_in_use(database) is None

@@ -155,3 +155,40 @@ def test_tokens_are_listed_and_revoked(hotswap: Hotswap, service: FakeService) -
     assert "ci" in hotswap("tokens", "list").stdout
     assert hotswap("tokens", "revoke", "7").stdout == "Token 7 is revoked.\n"
     assert service.asked[-1].path == "/tokens/7"
+
+
+OLD = {"id": 1, "name": "admin", "scopes": ["admin"], "models": None, "expires_at": None}
+
+
+def test_a_rotated_token_is_shown_anew_before_the_old_one_goes(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    service.tokens.append({**OLD, "scopes": ["upload"], "models": ["a*"]})
+    result = hotswap("tokens", "rotate", "1")
+    assert result.exit_code == 0
+    assert "hsw_new" in result.stdout
+    made, revoked = service.asked[-2:]
+    assert made.json == {"name": "admin", "scopes": ["upload"], "models": ["a*"]}
+    assert (revoked.method, revoked.path) == ("DELETE", "/tokens/1")
+
+
+def test_a_token_that_cannot_be_revoked_is_said_to_work_still(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    service.tokens.append(OLD)
+    service.script("DELETE", "/tokens/1", problem(503, "database-busy", "Busy."))
+    result = hotswap("tokens", "rotate", "1")
+    assert result.exit_code == 1
+    assert "hsw_new" in result.stdout
+    assert "so does the old one, 1: Busy." in result.stderr
+
+
+@pytest.mark.parametrize("revoked_at", [None, "2026-11-21T06:00:00Z"])
+def test_only_a_token_in_use_is_rotated(
+    hotswap: Hotswap, service: FakeService, revoked_at: str | None
+) -> None:
+    service.tokens.append({**OLD, "id": 1 if revoked_at else 2, "revoked_at": revoked_at})
+    result = hotswap("tokens", "rotate", "1")
+    assert result.exit_code == 1
+    assert "no token with the id 1 in use" in result.stderr
+    assert [asked.method for asked in service.asked] == ["GET"]

@@ -1,0 +1,130 @@
+"""Who calls: their token's grant, within the limits of their rates.
+
+A good token is looked up before anything is counted against its address, so failures of one caller
+lock nobody out. To guess one of 2**256 is hopeless at any speed; what is slowed is the noise.
+"""
+
+import ipaddress
+import logging
+import math
+import zlib
+from collections.abc import Callable
+from typing import Any, cast
+
+from flask import Flask, current_app
+
+from api.rates import Rates
+from api.services import Services
+from registry.errors import RateLimited, TooManyFailures, Unauthenticated
+from registry.serving.snapshot import KnownToken
+
+logger = logging.getLogger(__name__)
+
+_KEY = "hotswap-callers"
+_BEARER = "bearer "
+
+FindToken = Callable[[str], KnownToken]
+"""Looks up a token that may have expired; raises Unauthenticated."""
+
+
+class Callers:
+    """Recognises callers by the Authorization header of a WSGI request.
+
+    ``find`` looks a token up; None for ``failures`` or ``requests``: no limit. ``count_failed`` is
+    told why whenever somebody was not recognised: ``missing``, ``invalid`` or ``slowed``.
+    """
+
+    def __init__(
+        self,
+        find: FindToken,
+        failures: Rates | None,
+        requests: Rates | None,
+        count_failed: Callable[[str], None],
+        requests_per_second: int = 0,
+    ) -> None:
+        self._find = find
+        self._failures = failures
+        self._requests = requests
+        self._count_failed = count_failed
+        self._requests_per_second = requests_per_second
+
+    @property
+    def have_rates(self) -> bool:
+        """Whether each request of a token has to be counted."""
+        return self._requests is not None
+
+    def admit(self, environ: dict[str, Any]) -> KnownToken:
+        """The token of the caller, against whose rate this request counts.
+
+        Raises Unauthenticated, TooManyFailures, RateLimited.
+        """
+        known = self.recognise(environ)
+        if self._requests is not None and (wait := self._requests.take(known.grant.token_id)):
+            raise RateLimited(self._requests_per_second, math.ceil(wait))
+        return known
+
+    def recognise(self, environ: dict[str, Any]) -> KnownToken:
+        """The token of the caller, which is valid. Raises Unauthenticated, TooManyFailures."""
+        header = environ.get("HTTP_AUTHORIZATION")
+        if not header:
+            self._count_failed("missing")
+            raise Unauthenticated.missing()
+        try:
+            known = self._find(bearer_token(header))
+            known.valid_grant()
+        except Unauthenticated:
+            self._note_failure(environ.get("REMOTE_ADDR", ""))
+            raise
+        return known
+
+    def _note_failure(self, address: str) -> None:
+        """Raises TooManyFailures."""
+        wait = 0.0 if self._failures is None else self._failures.take(_slot(address))
+        if wait:
+            self._count_failed("slowed")
+            raise TooManyFailures(math.ceil(wait))
+        self._count_failed("invalid")
+        # No more lines than the limit allows: a log cannot be filled by guessing.
+        logger.warning("authentication failed", extra={"client": address})
+
+
+def know_callers(app: Flask, services: Services, count_failed: Callable[[str], None]) -> Callers:
+    """Make what recognises the callers of ``app``."""
+    made = Callers(
+        services.watch.known_token,
+        services.failures,
+        services.requests,
+        count_failed,
+        services.settings.rate_limit,
+    )
+    app.extensions[_KEY] = made
+    return made
+
+
+def callers() -> Callers:
+    """Those of the app that answers the present request."""
+    return cast("Callers", current_app.extensions[_KEY])
+
+
+def bearer_token(header: str | None) -> str:
+    """The token in an Authorization header. Raises Unauthenticated where there is none."""
+    if not header or header[: len(_BEARER)].lower() != _BEARER:
+        raise Unauthenticated.missing()
+    token = header[len(_BEARER) :].strip()
+    if not token:
+        raise Unauthenticated.missing()
+    return token
+
+
+def _slot(address: str) -> int:
+    """The bucket of an address: of the whole /64 for IPv6, of which one caller has all.
+
+    Addresses that share a bucket are told 429 instead of 401 a little earlier; no more than that.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return zlib.crc32(address.encode())
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed
+    return zlib.crc32(parsed.packed if parsed.version == 4 else parsed.packed[:8])

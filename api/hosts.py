@@ -1,0 +1,71 @@
+"""Which names this service answers to.
+
+A page in a browser can have its own host name resolve to 127.0.0.1 and then read what a service on
+that machine answers (DNS rebinding). What gives it away is the Host header: it is the page's name.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Flask, request
+
+from config import Settings
+from registry.errors import HostRefused
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+PROBES = frozenset({"/livez", "/readyz"})
+"""Balancers ask these by whatever address the process has; they tell nothing worth a trick."""
+
+_HTTP_1_0 = frozenset({"HTTP/1.0", "HTTP/1"})
+"""Granian writes it the second way."""
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
+
+
+class Hosts:
+    """The names that a Host header may carry; None: any name, as long as it is one."""
+
+    def __init__(self, names: Iterable[str] | None) -> None:
+        self.names = None if names is None else LOOPBACK_NAMES | {name.lower() for name in names}
+        self._passed = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Hosts":
+        """Those that are set. If none are: for a loopback address, its names, else any."""
+        if settings.allowed_hosts:
+            return cls(_bracketed(name.strip()) for name in settings.allowed_hosts.split(","))
+        return cls([_bracketed(settings.host)] if settings.is_local else None)
+
+    def knows(self, environ: dict[str, Any]) -> bool:
+        """Whether the request names a host of ours. Nearly free where it names the last one's."""
+        host: str | None = environ.get("HTTP_HOST")
+        if not host:
+            # Only HTTP/1.0 may leave it out, which no browser speaks.
+            return environ.get("SERVER_PROTOCOL") in _HTTP_1_0
+        if host == self._passed:
+            return True
+        match = _HOST.fullmatch(host)
+        if match is None:
+            return False
+        if self.names is not None and match[1].lower().rstrip(".") not in self.names:
+            return False
+        self._passed = host
+        return True
+
+    def check(self, environ: dict[str, Any]) -> None:
+        """Raises HostRefused."""
+        if not self.knows(environ):
+            raise HostRefused(environ.get("HTTP_HOST") or "")
+
+
+def check_hosts(app: Flask, hosts: Hosts) -> None:
+    """Refuse requests of ``app`` that name another host, but for those of probes."""
+
+    @app.before_request
+    def check_host() -> None:
+        if request.path not in PROBES:
+            hosts.check(request.environ)
+
+
+def _bracketed(name: str) -> str:
+    return f"[{name}]" if ":" in name and not name.startswith("[") else name

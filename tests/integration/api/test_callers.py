@@ -1,0 +1,130 @@
+"""Limits on failed authentications and on the requests of one token; hosts and headers."""
+
+import pytest
+
+from api.security_headers import SECURITY_HEADERS
+from tests.integration.api.conftest import Caller, check_problem
+
+PATHS = ["/models", "/models/m/predict", "/models/m/1/predict"]
+
+
+def ask(caller, path, **options):
+    if path == "/models":
+        return caller.get(path, **options)
+    return caller.post(path, json={"input": [4]}, **options)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_failed_authentications_are_slowed(make_app, path):
+    service = make_app(auth_failures=3)
+    guesser = Caller(service.app, "hsw_guess")
+
+    for _ in range(3):
+        check_problem(ask(guesser, path), 401, "unauthenticated")
+    answer = ask(guesser, path)
+
+    check_problem(answer, 429, "too-many-failures")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 20
+    assert answer.headers["Connection"] == "close"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_good_token_from_the_same_address_is_not_locked_out(make_app, path):
+    service = make_app(auth_failures=1)
+    guesser = Caller(service.app, "hsw_guess")
+    assert [ask(guesser, path).status_code for _ in range(3)] == [401, 429, 429]
+
+    assert ask(service.admin, path).status_code in (200, 404)
+
+
+def test_another_address_has_failures_of_its_own(make_app):
+    service = make_app(auth_failures=1)
+    guesser = Caller(service.app, "hsw_guess")
+    ask(guesser, "/models")
+
+    def status(address):
+        return guesser.get("/models", environ_overrides={"REMOTE_ADDR": address}).status_code
+
+    assert (status("127.0.0.1"), status("192.0.2.1")) == (429, 401)
+    assert (status("2001:db8::1"), status("2001:db8::2"), status("2001:db8:0:1::1")) == (
+        *(401, 429),
+        401,
+    )
+    assert (status("::ffff:192.0.2.1"), status("::ffff:192.0.2.2")) == (429, 401)
+    assert status("no address") == 401
+
+
+def test_who_sends_no_token_is_told_to_whatever_happened(make_app):
+    service = make_app(auth_failures=1)
+    for _ in range(5):
+        check_problem(service.stranger().get("/models"), 401, "unauthenticated")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_token_has_a_rate(make_app, path):
+    service = make_app(rate_limit=4)
+    busy, other = service.caller("predict"), service.caller("predict")
+
+    answers = [ask(busy, path) for _ in range(6)]
+
+    assert [answer.status_code == 429 for answer in answers] == [False] * 4 + [True] * 2
+    check_problem(answers[-1], 429, "rate-limited")
+    assert answers[-1].headers["Retry-After"] == "1"
+    assert ask(other, path).status_code != 429
+    assert service.stranger().get("/livez").status_code == 200
+
+
+def test_a_prediction_through_flask_counts_once(make_app):
+    service = make_app(rate_limit=4)
+    busy = service.caller("predict")
+    service.app.wsgi_app = service.app.wsgi_app.inner
+    assert [ask(busy, PATHS[1]).status_code for _ in range(5)] == [404] * 4 + [429]
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/version", "/nothing", "/docs"])
+def test_a_page_whose_name_was_made_to_lead_here_gets_no_answer(service, path):
+    answer = ask(service.admin, path, headers={"Host": "evil.example"})
+    check_problem(answer, 400, "host-refused")
+
+
+def test_probes_may_name_the_process_as_they_like(service):
+    for path in ("/livez", "/readyz"):
+        answer = service.stranger().get(path, headers={"Host": "10.0.0.7:8000"})
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/nothing", "/livez", "/openapi.json"])
+def test_every_answer_carries_the_security_headers(service, path):
+    headers = ask(service.admin, path).headers
+    assert {name: headers[name] for name, _ in SECURITY_HEADERS} == dict(SECURITY_HEADERS)
+
+
+def test_an_artifact_may_be_kept_by_its_etag(service, uploaded):
+    name, (digest, *_) = uploaded
+    headers = service.admin.get(f"/models/{name}/1/artifact").headers
+    assert headers["ETag"] == f'"{digest}"'
+    assert headers.getlist("Cache-Control") == ["no-cache"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_page_may_run_its_own_script_and_nothing_else(service):
+    policy = service.stranger().get("/docs").headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert "default-src 'none';" in policy
+    assert "unsafe-eval" not in policy
+
+
+@pytest.mark.parametrize("path", ["/models/m/1/promote", "/models/m/rollback"])
+def test_an_empty_body_in_chunks_is_not_taken_for_no_body(service, path):
+    environ = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
+    answer = service.admin.post(path, environ_overrides=environ)
+    check_problem(answer, 400, "body-malformed")
+
+
+def test_an_open_service_remembers_nothing_of_who_asks(make_app, artifacts):
+    service = make_app(anonymous_predict=True)
+    service.admin.upload("m", artifacts["line-2"])
+    service.admin.promote("m", 1)
+    for number in range(5):
+        assert ask(Caller(service.app, f"made-up-{number}"), PATHS[1]).status_code == 200
+    assert list(service.services.watch.passes().versions) == [(None, "m", "production")]

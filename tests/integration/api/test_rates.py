@@ -1,0 +1,89 @@
+"""Leaky buckets in a file that processes share."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from api.rates import SLOTS, Rates
+
+
+class Clock:
+    """Stands still until it is told."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def rates(tmp_path, clock):
+    made = Rates(tmp_path / "run" / "rates", per_second=2, burst=3, clock=clock)
+    yield made
+    made.close()
+
+
+def test_a_burst_then_as_many_as_time_goes_by(rates, clock):
+    assert [rates.take(1) for _ in range(4)] == [0, 0, 0, 0.5]
+    clock.now += 0.5
+    assert rates.take(1) == 0
+    assert rates.take(1) == 0.5
+    clock.now += 100
+    assert [rates.take(1) for _ in range(4)] == [0, 0, 0, 0.5]
+
+
+def test_who_is_refused_pays_nothing_for_it(rates, clock):
+    waits = [rates.take(1) for _ in range(50)]
+    assert waits[3:] == [0.5] * 47
+
+
+def test_slots_do_not_share_a_bucket_until_there_are_too_many(rates):
+    assert [rates.take(1) for _ in range(3)] == [0, 0, 0]
+    assert rates.take(2) == 0
+    assert rates.take(1 + SLOTS) == 0.5
+
+
+def test_a_clock_that_began_anew_locks_nobody_out(rates, clock):
+    assert [rates.take(1) for _ in range(4)][-1] > 0
+    clock.now = 5.0
+    assert rates.take(1) == 0
+
+
+def test_a_new_limit_locks_nobody_out(tmp_path, clock):
+    slow = Rates(tmp_path / "rates", per_second=0.01, burst=5, clock=clock)
+    for _ in range(5):
+        slow.take(1)
+    slow.close()
+    quick = Rates(tmp_path / "rates", per_second=100, burst=5, clock=clock)
+    assert quick.take(1) == 0
+    quick.close()
+
+
+def test_the_file_stays_as_small_as_it_is(tmp_path, clock):
+    rates = Rates(tmp_path / "rates", per_second=2, burst=3, clock=clock)
+    for slot in range(100_000):
+        rates.take(slot * 7919)
+    rates.close()
+    assert (tmp_path / "rates").stat().st_size == SLOTS * 8
+
+
+def test_several_processes_share_one_limit(tmp_path):
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        passed = sum(pool.map(passes, [tmp_path / "rates"] * 4))
+    # A hundred at once, one more every ten seconds, and what two count at the same moment.
+    assert 100 <= passed <= 110
+
+
+def passes(path: Path) -> int:
+    rates = Rates(path, per_second=0.1, burst=100)
+    passed = sum(rates.take(1) == 0 for _ in range(200))
+    rates.close()
+    return passed

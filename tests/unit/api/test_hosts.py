@@ -1,0 +1,72 @@
+"""Which Host headers are ours."""
+
+import pytest
+
+from api.hosts import Hosts
+from config import Settings
+from registry.errors import HostRefused
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing listens in these tests
+
+
+def asked(host: str | None, protocol: str = "HTTP/1.1") -> dict[str, str]:
+    environ = {"SERVER_PROTOCOL": protocol}
+    return environ if host is None else {**environ, "HTTP_HOST": host}
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LocalHost:8000", "127.0.0.1:1", "[::1]:80", "[::1]"]
+)
+def test_a_service_for_this_machine_answers_to_the_names_of_loopback(host):
+    assert Hosts.of(Settings()).knows(asked(host))
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.7", "localhost2"]
+)
+def test_a_service_for_this_machine_answers_to_no_other_name(host):
+    hosts = Hosts.of(Settings())
+    hosts.check(asked("localhost"))
+
+    with pytest.raises(HostRefused, match="HOTSWAP_ALLOWED_HOSTS"):
+        hosts.check(asked(host))
+
+
+@pytest.mark.parametrize(("host", "known"), [("127.9.9.9", True), ("127.9.9.8", False)])
+def test_the_address_that_is_listened_on_is_a_name_too(host, known):
+    assert Hosts.of(Settings(host="127.9.9.9")).knows(asked(host)) is known
+
+
+@pytest.mark.parametrize("listening", [EVERYWHERE, "::", "10.0.0.7"])
+def test_a_service_for_others_answers_to_any_name_unless_told(listening):
+    assert Hosts.of(Settings(host=listening)).knows(asked("whatever.example:99"))
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("models.example.com", True),
+        ("MODELS.example.com:8443", True),
+        ("models.example.com.", True),
+        ("[2001:db8::1]:80", True),
+        ("localhost", True),
+        ("example.com", False),
+        ("evil.example", False),
+    ],
+)
+def test_the_names_that_are_set_are_those_that_hold(host, known):
+    settings = Settings(host=EVERYWHERE, allowed_hosts="models.example.com, 2001:db8::1")
+
+    assert Hosts.of(settings).knows(asked(host)) is known
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", None, "a,b", "a b", "user@a", "a:b", "a:123456", "a/b", "[::1", "::1", "a\x00", "a\nb"],
+)
+def test_what_is_no_host_is_refused_everywhere(host):
+    assert not Hosts.of(Settings(host=EVERYWHERE)).knows(asked(host))
+
+
+def test_only_http_1_0_may_leave_it_out():
+    assert Hosts.of(Settings()).knows(asked(None, "HTTP/1.0"))

@@ -1,0 +1,30 @@
+"""What ``hotswap serve`` warns of before it lets other machines in."""
+
+import pytest
+
+from cli.serve import warnings_for
+from config import Settings
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing listens in these tests
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.9.10"])
+def test_nothing_is_said_where_only_this_machine_comes_in(host: str) -> None:
+    assert warnings_for(Settings(host=host, anonymous_predict=True), 1) == []
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, "::", "10.0.0.7", "models.example.com"])
+def test_predictions_for_anybody_are_warned_of(host: str) -> None:
+    (warning,) = warnings_for(Settings(host=host, anonymous_predict=True), None)
+
+    assert "HOTSWAP_ANONYMOUS_PREDICT" in warning
+
+
+def test_the_first_admin_token_is_warned_of_with_the_command_that_replaces_it() -> None:
+    (warning,) = warnings_for(Settings(host=EVERYWHERE), 7)
+
+    assert "hotswap tokens rotate 7" in warning
+
+
+def test_a_service_as_it_should_be_starts_without_a_warning() -> None:
+    assert warnings_for(Settings(host=EVERYWHERE), None) == []
