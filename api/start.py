@@ -22,6 +22,6 @@ def prepare(services: Services) -> str | None:
     settings.data.mkdir(parents=True, exist_ok=True)
     if upgrade(services.database):
         logger.info("the database was brought to this release")
-    if swept := services.blobs.sweep():
+    if swept := services.blobs.sweep().count:
         logger.info("removed %d interrupted uploads", swept)
     return ensure_admin(services.database, settings.data / ADMIN_TOKEN_FILE, settings.admin_token)

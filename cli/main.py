@@ -17,6 +17,7 @@ VERBS = {
     "history": LazyCommand("cli.history:history", "Show what happened to a model."),
     "predict": LazyCommand("cli.predict:predict", "Ask a model for predictions."),
     "tokens": LazyCommand("cli.tokens:tokens", "Make, list and revoke tokens."),
+    "gc": LazyCommand("cli.gc:gc", "Remove the bytes that no version points at."),
     "db": LazyCommand("cli.database:db", "Look after the database."),
 }
 

@@ -42,6 +42,7 @@
     │   ├── DatabaseUnavailable
     │   ├── StorageUnavailable
     │   ├── IntakeUnavailable
+    │   ├── BlobsBusy                 a backup and a removal of unused blobs exclude each other
     │   ├── VersionLoading
     │   ├── NotReady
     │   ├── Draining
@@ -365,6 +366,17 @@ class StorageUnavailable(Unavailable):
         super().__init__(f"The service cannot use its disk ({reason}); nothing was changed.")
 
 
+class BlobsBusy(Unavailable):
+    title = "Blobs busy"
+    retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A backup or another collection of garbage is at work on the blobs; nothing was "
+            "changed. Try again when it is done."
+        )
+
+
 class IntakeUnavailable(Unavailable):
     title = "Intake unavailable"
     retry_after = 10
@@ -425,7 +437,7 @@ class BlobDamaged(BlobUnavailable):
 
     def __init__(self, digest: str) -> None:
         super().__init__(
-            f"The bytes stored as SHA-256 {digest} no longer have that hash. They were put aside; "
+            f"The bytes stored as SHA-256 {digest} no longer have that hash. They are put aside; "
             "upload the same file again to mend it."
         )
 
