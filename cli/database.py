@@ -14,6 +14,13 @@ from registry.blobs.local import LocalBlobStore
 from registry.database import Database
 from registry.history import Head, verify
 
+data_option = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Data directory.  [HOTSWAP_DATA, default: artifacts]",
+)
+
 
 @click.group
 def db() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.database import configured_registry
+from cli.database import configured_registry, data_option
 from cli.exits import SAID_NO, CommandFailed
 from cli.service import json_option
 from cli.spans import Span
@@ -25,12 +25,7 @@ from registry.references import referenced_digests
     show_default="1h",
     help="Leave what was uploaded since then.",
 )
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Data directory.  [HOTSWAP_DATA, default: artifacts]",
-)
+@data_option
 @json_option
 def gc(*, dry_run: bool, older_than: timedelta, data: Path | None, as_json: bool) -> None:
     """Remove the bytes that no version points at, and what interrupted uploads left.

@@ -18,7 +18,7 @@ from tests.unit.cli.fake_service import FakeService
 from tests.unit.cli.test_exits import environment
 from trainers.recipe import TRAINED_KINDS
 
-LOCAL = ["gc"]
+LOCAL = ["backup", "restore", "gc"]
 """These work on the data directory itself and speak to no service."""
 
 OURS = [
