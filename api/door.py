@@ -49,10 +49,10 @@ class Door:
         model, reference, route = asked
         request_id = request_id_for(environ.get("HTTP_X_REQUEST_ID"))
         reply = self._endpoint.answer(environ, model, reference, request_id)
-        headers = list(reply.headers.items())
-        headers.append(("Content-Length", str(len(reply.body))))
-        headers.append((HEADER, request_id))
-        start_response(_STATUS_LINES[reply.status], headers)
+        start_response(
+            _STATUS_LINES[reply.status],
+            [*reply.headers, ("Content-Length", str(len(reply.body))), (HEADER, request_id)],
+        )
         self._measures.count("POST", route, reply.status, time.perf_counter() - began)
         return [reply.body]
 

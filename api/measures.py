@@ -28,7 +28,12 @@ logger = logging.getLogger(__name__)
 _KEY = "hotswap-measures"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _MEMORY = Path("/dev/shm")  # noqa: S108 - what is made in there is checked for its owner
-_ROOM = {"counter": 2**17, "histogram": 2**18}
+_ROOM = {
+    "counter": 2**17,
+    "histogram": 2**18,
+    "gauge_livesum": 2**16,
+    "gauge_livemax": 2**16,
+}
 """Bytes of each of prometheus_client's files, enough for every route of ours."""
 
 
@@ -126,6 +131,7 @@ def get_metrics() -> Response:
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
+    _forget_gauges_of_the_dead(measures.directory)
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(measures.directory))  # type: ignore[no-untyped-call]  # prometheus_client left it without types
     return Response(generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST})
@@ -204,6 +210,14 @@ def _make_room(directory: Path) -> None:
             raise
         finally:
             os.close(descriptor)
+
+
+def _forget_gauges_of_the_dead(directory: Path) -> None:
+    """What a worker counted stays; what it had loaded is gone with it."""
+    for path in directory.glob("gauge_live*.db"):
+        worker = path.stem.rpartition("_")[2]
+        if worker.isdecimal() and not _is_alive(int(worker)):
+            path.unlink(missing_ok=True)
 
 
 def _is_alive(pid: int) -> bool:

@@ -5,6 +5,7 @@ the narrow door in ``api.door``, which hands a request over before Flask has loo
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from api.access import bearer_token
@@ -15,20 +16,19 @@ from registry.errors import (
     NoProbabilities,
     ParameterMalformed,
 )
-from registry.serving.codecs.replies import encode_arrow, encode_json
-from registry.serving.codecs.requests import ARROW, JSON, decode
+from registry.serving.codecs.replies import encode_arrow
+from registry.serving.codecs.requests import ARROW, JSON
 from registry.serving.watch import Watch
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _OFFERED = (JSON, ARROW)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What goes over the wire, but for the request's id and the length of the body."""
 
     status: int
-    headers: dict[str, str]
+    headers: list[tuple[str, str]]
     body: bytes
 
 
@@ -54,7 +54,7 @@ class PredictionEndpoint:
             status, headers, body = problem_of(error, request_id)
             if not drain(environ):
                 headers["Connection"] = "close"
-            return Reply(status, headers, body)
+            return Reply(status, list(headers.items()), body)
 
     def _predict(self, environ: Environ, model: str, reference: str) -> Reply:
         if not self.anonymous:
@@ -67,13 +67,13 @@ class PredictionEndpoint:
         if probabilities and not predictor.has_probabilities:
             raise NoProbabilities(version.model, version.number)
         body = read_body(environ, self.max_bytes, "HOTSWAP_MAX_PREDICT_MB")
-        batch = decode(environ.get("CONTENT_TYPE", ""), body, version.signature, self.max_bytes)
+        batch = loaded.reader.read(environ.get("CONTENT_TYPE", ""), body, self.max_bytes)
         answers = predictor.predict(batch, probabilities=probabilities)
         if reply_type == ARROW:
             encoded = encode_arrow(answers, version.signature)
         else:
-            encoded = encode_json(version.model, version.number, batch, answers, version.signature)
-        headers = {"Content-Type": reply_type, "X-Model-Version": str(version.number)}
+            encoded = loaded.writer.write(answers, single=batch.single)
+        headers = [("Content-Type", reply_type), ("X-Model-Version", str(version.number))]
         return Reply(200, headers, encoded)
 
 

@@ -21,6 +21,7 @@ VERBS = {
     "restore": LazyCommand("cli.restore:restore", "Bring a backup back."),
     "gc": LazyCommand("cli.gc:gc", "Remove the bytes that no version points at."),
     "db": LazyCommand("cli.database:db", "Look after the database."),
+    "doctor": LazyCommand("cli.doctor:doctor", "Say what is there and what is missing."),
 }
 
 

@@ -81,6 +81,9 @@ class LocalBlobStore:
             raise
         return file
 
+    def holds(self, digest: str) -> bool:
+        return self.path_of(digest).is_file()
+
     def sweep(self, *, dry_run: bool = False) -> Leftovers:
         count = size = 0
         for path in (self.root / "incoming").glob("*"):

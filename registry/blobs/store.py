@@ -100,6 +100,9 @@ class BlobStore(Protocol):
         aside.
         """
 
+    def holds(self, digest: str) -> bool:
+        """Whether there are bytes under this digest. They are not read."""
+
     def sweep(self, *, dry_run: bool = False) -> Leftovers:
         """Remove what interrupted uploads left, or only count it, and say what it was."""
 

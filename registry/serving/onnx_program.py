@@ -11,6 +11,7 @@ import ctypes
 import json
 import logging
 import threading
+from collections.abc import Sequence
 from math import nan
 from operator import itemgetter
 from typing import Any
@@ -142,12 +143,12 @@ class OnnxProgram:
             outputs = {name: self.shapes[name] for name in heads}
             row = _OneRow(self._session, self._width, outputs)
             self._rows_of_threads.by_heads[heads] = row
-        columns = self._columns(batch.columns)
+        cells: Sequence[Any] = batch.cells or [column[0] for column in self._columns(batch.columns)]
         if self._texts:
-            columns = list(columns)
+            cells = list(cells)
             for position, codes in self._texts:
-                columns[position] = (codes[columns[position][0]],)
-        np.concatenate(columns, out=row.cells)
+                cells[position] = codes[cells[position]]
+        row.cells[:] = cells  # None becomes NaN
         self._check_sizes(row.cells)
         return row.run()
 

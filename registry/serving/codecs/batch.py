@@ -1,7 +1,6 @@
 """The rows of one request as columns, and how a list of values becomes a checked column."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from math import isfinite, nan
 from typing import Any
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from registry.errors import Fault, InputRefused, shown
 from registry.serving.frames import Columns
-from registry.signature import Column, Signature
+from registry.signature import Column, Scalar, Signature
 
 MAX_FAULTS = 20
 """How many bad cells an answer names."""
@@ -33,13 +32,39 @@ _PLAIN_TYPES: dict[str, frozenset[type]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows as one array for each input; ``single``: the caller sent one row, not a list."""
+    """Rows as one array for each input; ``single``: the caller sent one row, not a list.
 
-    columns: Columns
-    rows: int
-    single: bool = False
+    A row that came by itself may also be had as ``cells``: checked values in the order of the
+    signature, None for null. Making arrays of them takes longer than all the rest of its way, so
+    that waits until somebody asks.
+    """
+
+    __slots__ = ("_columns", "_inputs", "cells", "rows", "single")
+
+    def __init__(self, columns: Columns | None, rows: int, single: bool = False) -> None:
+        self._columns = columns
+        self._inputs: tuple[Column, ...] = ()
+        self.cells: tuple[Scalar, ...] = ()
+        self.rows = rows
+        self.single = single
+
+    @classmethod
+    def of_row(cls, cells: tuple[Scalar, ...], signature: Signature) -> "Batch":
+        """The batch of a single row, whose ``cells`` fit the signature."""
+        batch = cls(None, 1, single=True)
+        batch._inputs = signature.inputs
+        batch.cells = cells
+        return batch
+
+    @property
+    def columns(self) -> Columns:
+        if self._columns is None:
+            self._columns = {
+                column.name: cells_to_array(column, [cell])
+                for column, cell in zip(self._inputs, self.cells, strict=True)
+            }
+        return self._columns
 
 
 def build_batch(
@@ -92,26 +117,29 @@ def missing_columns(names: Sequence[str], at: Callable[[str], str] = str) -> Inp
 def _column(column: Column, cells: Sequence[Any]) -> NDArray[Any] | None:
     """The column as an array, or None where a cell does not fit."""
     types = set(map(type, cells))
-    if column.nullable and type(None) in types:
+    if column.nullable:
         types.discard(type(None))
-        cells = [nan if cell is None else cell for cell in cells]
     if column.type == "integer" and types == {float} | (types & {int}):
-        if not all(isinstance(cell, int) or cell.is_integer() or cell != cell for cell in cells):  # noqa: PLR0124 - NaN is the one value unlike itself
+        if not all(cell is None or isinstance(cell, int) or cell.is_integer() for cell in cells):
             return None
     elif not types <= _PLAIN_TYPES[column.type]:
         return None
-    if column.type == "string":
-        return _object_array(cells)
     try:
-        array = np.array(cells, dtype=np.float64)
+        array = cells_to_array(column, cells)
     except OverflowError:
         return None
-    return None if np.isinf(array).any() else array
+    return None if column.type != "string" and np.isinf(array).any() else array
 
 
-def _object_array(cells: Sequence[Any]) -> NDArray[np.object_]:
+def cells_to_array(column: Column, cells: Sequence[Any]) -> NDArray[Any]:
+    """Cells that are of the column's type, or None for null, as an array.
+
+    Raises OverflowError for an integer that no double comes near.
+    """
+    if column.type != "string":
+        return np.array(cells, dtype=np.float64)  # numpy takes None for NaN
     array = np.empty(len(cells), dtype=object)
-    array[:] = cells
+    array[:] = [nan if cell is None else cell for cell in cells] if column.nullable else cells
     return array
 
 

@@ -42,12 +42,17 @@ def orphan(blobs, content=b"nobody's"):
 
 @dataclass(frozen=True)
 class Race:
-    """What came of it: digests that a row points at and that cannot be opened are lost."""
+    """What came of it.
+
+    ``removed`` was garbage beside the uploads; ``lost`` are digests that a row points at and that
+    cannot be opened, ``left`` those that no row points at after a last collection.
+    """
 
     rows: int
     removed: int
     collections: int
     lost: list[str]
+    left: set[str]
     faults: list[RegistryError]
 
 
@@ -89,10 +94,12 @@ def race_uploads(database_url, blobs, count):
     with database.read() as session:
         rows = session.scalars(select(VersionRow.sha256)).all()
         references = blob_references(session)
+    collect_garbage(database, blobs, older_than=0)
     database.dispose()
     assert sorted(rows) == sorted(sent)
     lost = [digest for digest in references if not _opens(blobs, digest)]
-    return Race(len(rows), sum(removed), len(removed), lost, faults)
+    left = set(blobs.digests()) - references.keys()
+    return Race(len(rows), sum(removed), len(removed), lost, left, faults)
 
 
 def _opens(blobs, digest):

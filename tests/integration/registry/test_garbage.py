@@ -178,6 +178,5 @@ def test_each_use_of_a_blob_is_named(database, blobs):
 def test_two_hundred_uploads_beside_a_collection_without_grace_lose_nothing(database_url, blobs):
     race = race_uploads(database_url, blobs, 200)
 
-    assert race.faults == []
-    assert race.lost == []
-    assert race.removed > 10, "the collection had something to do meanwhile"
+    assert (race.faults, race.lost, race.left) == ([], [], set())
+    assert race.removed > 0, "the collection had something to do meanwhile"

@@ -22,7 +22,7 @@ LOCAL = ["backup", "restore", "gc"]
 """These work on the data directory itself and speak to no service."""
 
 OURS = [
-    *([verb] for verb in VERBS if verb not in {"serve", "db", "tokens", *LOCAL}),
+    *([verb] for verb in VERBS if verb not in {"serve", "db", "doctor", "tokens", *LOCAL}),
     *(["tokens", verb] for verb in ("create", "list", "revoke")),
 ]
 
@@ -49,10 +49,10 @@ def test_help_lists_the_verbs_of_the_contract() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout.partition("Commands:\n")[2]
     first, second = (
         "serve train upload models versions show",
-        "promote rollback history predict tokens db",
+        "promote rollback history predict tokens db doctor",
     )
     names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]
-    assert [name for name in names if name not in LOCAL][:12] == [*first.split(), *second.split()]
+    assert [name for name in names if name not in LOCAL][:13] == [*first.split(), *second.split()]
 
 
 def test_unknown_verb_gets_the_nearest_one() -> None:
