@@ -5,10 +5,7 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import signal
 import subprocess
-import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -30,15 +27,13 @@ from registry.history import verify
 from registry.operations.back_up import back_up
 from registry.operations.collect_garbage import collect_garbage
 from registry.operations.promote import Order, promote
-from registry.operations.restore import check_restored, restore
+from registry.operations.restore import restore
 from registry.operations.verify_backup import verify_backup
 from registry.queries import find_version
 from registry.references import blob_references
 from registry.serving.fleet import Fleet
 from tests.integration.registry.fakes import Preparer
 from tests.integration.registry.races import orphan, upload
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -240,73 +235,6 @@ def test_no_blob_is_removed_under_a_backup(registry, blobs, tmp_path):
 
     assert collected.is_set()
     verify_backup(tmp_path / "backup")
-
-
-def killed_at(call, number, code, *arguments):
-    """Run ``code`` and kill it at the given system call; whether it was killed there."""
-    traced = subprocess.run(
-        [
-            *("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"),
-            *("-e", f"inject={call}:signal=KILL:when={number}"),
-            *(sys.executable, "-B", "-c", code, *map(str, arguments)),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    if "ptrace" in traced.stderr:
-        pytest.skip(f"strace cannot trace here: {traced.stderr[-200:]}")
-    assert traced.returncode in {0, -signal.SIGKILL, 128 + signal.SIGKILL}, traced.stderr
-    return traced.returncode != 0
-
-
-BACK_UP = """
-import sys; from pathlib import Path
-from registry.blobs.local import LocalBlobStore; from registry.database import Database
-from registry.operations.back_up import back_up
-back_up(Database(sys.argv[1]), LocalBlobStore(Path(sys.argv[2])), Path(sys.argv[3]))
-"""
-RESTORE = """
-import sys; from pathlib import Path
-from registry.operations.restore import restore
-restore(Path(sys.argv[1]), Path(sys.argv[2]))
-"""
-
-
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-@pytest.mark.parametrize("call", [("fsync", 1), ("fsync", 6), ("rename", 1)], ids=str)
-def test_a_killed_backup_looks_like_none_and_the_next_clears_it_away(
-    registry, sqlite_url, blobs, tmp_path, call
-):
-    target = tmp_path / "backups" / "monday"
-    target.parent.mkdir()
-
-    assert killed_at(*call, BACK_UP, sqlite_url, blobs.root, target)
-
-    assert not target.exists()
-    assert len(list(target.parent.iterdir())) == 1
-    back_up(registry, blobs, target)
-    assert list(target.parent.iterdir()) == [target]
-    verify_backup(target)
-
-
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-@pytest.mark.parametrize(
-    ("call", "number"), [("mkdir", 3), ("fsync", 3), ("rename", 1), ("linkat,link", 1)]
-)
-def test_a_killed_restore_leaves_no_registry_and_may_be_run_again(backup, tmp_path, call, number):
-    data = tmp_path / "new"
-
-    assert killed_at(call, number, RESTORE, backup, data)
-
-    assert not (data / "registry.db").exists()
-    with pytest.raises(DataDirectoryRefused, match="Run 'hotswap restore' again"):
-        check_restored(data)
-    restore(backup, data)
-    assert sorted(path.name for path in data.iterdir()) == ["blobs", "registry.db"]
-    look(data)
-    check_restored(data)
 
 
 def cut(path):
