@@ -74,7 +74,9 @@ class LocalBlobStore:
                 intact = hashlib.file_digest(file, "sha256").hexdigest() == digest
                 file.seek(0)
             if not intact:
-                self._put_aside(path, file.fileno())
+                # Also where the disk takes no change any more, nobody gets damaged bytes.
+                with suppress(StorageFull, StorageUnavailable):
+                    self._put_aside(path, file.fileno())
                 raise BlobDamaged(digest)
         except BaseException:
             file.close()

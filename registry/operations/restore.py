@@ -61,9 +61,20 @@ def _put_in_place(staging: Path, data: Path) -> None:
 
 
 def check_restored(data: Path) -> None:
-    """Raises DataDirectoryRefused while, or after, a restoration into ``data`` did not end."""
-    if (data / _STAGING).exists() and not (data / DATABASE).exists():
+    """Make sure that no restoration into ``data`` is half done.
+
+    One that was killed when all but its staging folder was in order is finished here.
+
+    Raises DataDirectoryRefused while, or after, one did not end.
+    """
+    staging = data / _STAGING
+    if not staging.exists():
+        return
+    if not (data / DATABASE).exists():
         raise DataDirectoryRefused.unfinished(data)
+    with locks.tried(data, fcntl.LOCK_EX, 0) as alone:
+        if alone:  # else the restoration, or another worker, is just removing it
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 @contextmanager

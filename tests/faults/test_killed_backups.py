@@ -139,6 +139,7 @@ def test_a_killed_restore_leaves_no_registry_or_a_whole_one(
         killed += 1
         if (data / "registry.db").exists():
             check_restored(data)
+            assert not (data / "restoring").exists()
             whole += 1
         else:
             if (data / "restoring").exists():

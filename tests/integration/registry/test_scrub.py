@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from registry.blobs.local import LocalBlobStore
+from registry.errors import BlobDamaged
 from registry.operations.back_up import back_up
 from registry.operations.promote import Order, promote
 from registry.operations.scrub import scrub
@@ -112,3 +113,13 @@ def test_bytes_that_are_mended_while_damage_is_found_are_not_put_aside(database,
 
     rotten.close()
     blobs.open(digest).close()
+
+
+def test_damage_that_cannot_be_put_aside_is_damage_all_the_same(database, blobs):
+    digest = upload(database, blobs, b"first")["artifact"]["sha256"]
+    blobs.path_of(digest).write_bytes(b"rotten")
+    (blobs.root / "damaged").write_bytes(b"a file where a folder should be")
+
+    with pytest.raises(BlobDamaged):
+        blobs.open(digest)
+    assert [loss.state for loss in scrub(database, blobs).losses] == ["damaged"]
