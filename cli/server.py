@@ -5,6 +5,7 @@ accepted yet waits for the next one, however many were killed. A worker that is 
 stops when its successor is up; one that is to stop closes its connections with an answer first.
 """
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -23,6 +24,8 @@ from granian.server.mp import WorkerProcess
 
 from config import Settings
 from registry.serving.fleet import DrainMarker, joined_marker
+
+logger = logging.getLogger(__name__)
 
 BLOCKING_THREADS = 32
 """Requests that one worker answers at the same time; more wait in its queue.
@@ -117,7 +120,7 @@ class DrainingServer(Server):
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         super()._spawn_workers(spawn_target, target_loader)
-        for worker in self.wrks:
+        for worker in self.wrks:  # in no time, so what is there already is of earlier processes
             self._marker(worker).unlink(missing_ok=True)
 
     def _respawn_workers(
@@ -129,26 +132,53 @@ class DrainingServer(Server):
     ) -> None:
         """Replace these workers one after the other, each when its successor is up."""
         for index in workers:
-            old = self.wrks[index]
-            if self.failed_to_start(old):
-                time.sleep(RETRY_SECONDS)
-            self.respawned_wrks[index] = time.monotonic()
-            new = self._spawn_worker(idx=index, target=spawn_target, callback_loader=target_loader)
-            new.start()
-            self._marker(new).unlink(missing_ok=True)
-            self.wrks[index] = new
-            if old.is_alive():
-                self._wait_until_up(new)
-                old.terminate()
-                old.join(GRACE_SECONDS)
-                old.kill()
-                old.join()
-            self._marker(old).unlink(missing_ok=True)
+            if self.wrks[index].is_alive():
+                self._hand_over(index, spawn_target, target_loader)
+            else:
+                self._replace_dead(index, spawn_target, target_loader)
 
-    def _wait_until_up(self, worker: WorkerProcess) -> None:
+    def _replace_dead(self, index: int, spawn_target: Any, target_loader: Any) -> None:
+        dead = self.wrks[index]
+        if self.failed_to_start(dead):
+            time.sleep(RETRY_SECONDS)
+        self.respawned_wrks[index] = time.monotonic()
+        self.wrks[index] = self._spawn_worker(index, spawn_target, target_loader)
+        self._start(self.wrks[index])
+        self._marker(dead).unlink(missing_ok=True)
+
+    def _hand_over(self, index: int, spawn_target: Any, target_loader: Any) -> None:
+        """Replace a worker that serves. It goes on where no successor comes up."""
+        old, new = self.wrks[index], self._spawn_worker(index, spawn_target, target_loader)
+        new.interrupt_by_parent = True  # if it dies now, nobody is to be put in its place
+        self._start(new)
+        if not self._comes_up(new):
+            logger.error("worker %d goes on: no worker came up in its place", old.inner.pid)
+            new.kill()
+            new.join()
+            self._marker(new).unlink(missing_ok=True)
+            return
+        self.wrks[index] = new
+        new.interrupt_by_parent = False
+        if not new.is_alive():  # and was not told of
+            self.interrupt_children.append(index)
+            self.main_loop_interrupt.set()
+        old.terminate()
+        old.join(GRACE_SECONDS)
+        old.kill()
+        old.join()
+        self._marker(old).unlink(missing_ok=True)
+
+    def _start(self, worker: WorkerProcess) -> None:
+        worker.start()
+        self._marker(worker).unlink(missing_ok=True)
+
+    def _comes_up(self, worker: WorkerProcess) -> bool:
         deadline = time.monotonic() + COME_UP_SECONDS
-        while worker.is_alive() and not self.came_up(worker) and time.monotonic() < deadline:
+        while worker.is_alive() and time.monotonic() < deadline:
+            if self.came_up(worker):
+                return True
             time.sleep(0.05)
+        return False
 
     def came_up(self, worker: WorkerProcess) -> bool:
         """Whether the worker was ever able to serve."""
@@ -160,7 +190,8 @@ class DrainingServer(Server):
         return ended and not self.came_up(worker)
 
     def _marker(self, worker: WorkerProcess) -> Path:
-        """Found at its start, it is that of an earlier process with the same id."""
+        """What the worker leaves when it is up. Found at its start, it is that of an earlier
+        process with the same id."""
         return joined_marker(self.workers_directory, worker.inner.pid)
 
 

@@ -48,7 +48,7 @@ def test_a_locked_database_stops_writes_and_not_one_prediction(own_server: Serve
     assert len(load.replies) > 500
 
 
-def test_a_worker_that_cannot_start_on_a_damaged_database_ends_none_that_serves(
+def test_workers_that_cannot_start_on_a_damaged_database_end_none_that_serves(
     own_server: Server,
 ) -> None:
     with predicting(own_server) as load:
@@ -58,12 +58,17 @@ def test_a_worker_that_cannot_start_on_a_damaged_database_ends_none_that_serves(
         other.close()
         with file.open("r+b") as database:
             database.write(b"\xff" * file.stat().st_size)
+        own_server.process.send_signal(signal.SIGHUP)
+        wait_until(
+            lambda: own_server.log.read_text().count("no worker came up in its place") == 2,
+            "nobody says that the workers cannot be replaced",
+        )
     assert load.failed == []
 
     victim, survivor = sorted(own_server.workers())
     os.kill(victim, signal.SIGKILL)
     wait_until(
-        lambda: own_server.log.read_text().count("is no SQLite database") >= 2,
+        lambda: own_server.log.read_text().count("is no SQLite database") >= 4,
         "no worker tried to start",
     )
 
