@@ -105,7 +105,7 @@ class LocalBlobStore:
             yield from (path.name for path in _blobs_of(shard))
 
     def remove_unused(
-        self, used: Callable[[], Collection[str]], kept_before: float, *, dry_run: bool = False
+        self, used: Callable[[str], Collection[str]], kept_before: float, *, dry_run: bool = False
     ) -> Removed:
         removed = Removed()
         if not self.root.exists():
@@ -113,7 +113,7 @@ class LocalBlobStore:
         with _storage_errors(), locks.tried(self.root, fcntl.LOCK_EX, self._turn) as alone:
             if not alone:
                 raise BlobsBusy
-            before = used()
+            before = used("")
             for shard in self._shards():
                 # Most folders hold nothing to remove: those are passed by without their lock.
                 suspects = [path for path in _blobs_of(shard) if path.name not in before]
@@ -143,7 +143,7 @@ class LocalBlobStore:
         self,
         shard: Path,
         suspects: list[Path],
-        used: Callable[[], Collection[str]],
+        used: Callable[[str], Collection[str]],
         kept_before: float,
         *,
         dry_run: bool,
@@ -153,7 +153,7 @@ class LocalBlobStore:
             if not alone:
                 return Removed(passed_over=len(suspects))
             # Asked with the folder held alone: whoever kept bytes here has written its row by now.
-            now = used()
+            now = used(shard.name)
             for path in suspects:
                 if path.name in now:
                     continue

@@ -110,13 +110,14 @@ class BlobStore(Protocol):
         """The digest of every blob that is there, damaged or not, in order."""
 
     def remove_unused(
-        self, used: Callable[[], Collection[str]], kept_before: float, *, dry_run: bool = False
+        self, used: Callable[[str], Collection[str]], kept_before: float, *, dry_run: bool = False
     ) -> Removed:
-        """Remove, or only count, the blobs that are not in ``used()`` and were last kept before
-        ``kept_before`` (seconds since the epoch).
+        """Remove, or only count, the blobs that are not in ``used(prefix)`` and were last kept
+        before ``kept_before`` (seconds since the epoch).
 
-        ``used`` is called more than once. It has to give at least every digest that a transaction
-        referred to that ended before the call.
+        ``used`` is called more than once, with the beginning of the digests that it is asked for.
+        It has to give at least every such digest that a transaction referred to that ended before
+        the call.
 
         Raises BlobsBusy, StorageUnavailable, and what ``used`` raises.
         """

@@ -40,9 +40,9 @@ def collect_garbage(
     Raises BlobsBusy, StorageUnavailable, DatabaseBusy, DatabaseUnavailable.
     """
 
-    def used() -> set[str]:
+    def used(prefix: str) -> set[str]:
         with database.read() as session:
-            return referenced_digests(session)
+            return referenced_digests(session, prefix)
 
     # Blobs dated at this very moment are old enough for a grace period of nothing.
     kept_before = clock() - older_than if older_than > 0 else float("inf")

@@ -12,7 +12,7 @@ from registry.operations.archive_model import archive_model
 from registry.operations.archive_version import archive_version
 from registry.operations.collect_garbage import collect_garbage
 from registry.operations.register import register
-from registry.references import Reference, blob_references
+from registry.references import Reference, blob_references, referenced_digests
 from registry.tables import Base
 from tests.integration.registry.races import SKOPS, CompilingInspector, orphan, race_uploads, upload
 
@@ -51,6 +51,19 @@ def test_archived_versions_and_models_keep_their_bytes(database, blobs):
 
     assert collect_garbage(database, blobs, older_than=0).blobs.count == 0
     assert len(stored(blobs)) == 4
+
+
+def test_the_digests_of_a_folder_are_found_as_artifacts_and_as_compiled_forms(database, blobs):
+    for number in range(40):
+        upload(database, blobs, b"%d" % number)
+    every = pointed_at(database)
+
+    with database.read() as session:
+        for prefix in {digest[:2] for digest in every}:
+            wanted = {digest for digest in every if digest.startswith(prefix)}
+            found = referenced_digests(session, prefix)
+            assert {digest for digest in found if digest.startswith(prefix)} == wanted
+            assert found < every
 
 
 def test_a_dry_run_counts_the_same_and_removes_nothing(database, blobs):
