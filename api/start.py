@@ -4,6 +4,7 @@ import logging
 
 from api.services import Services
 from registry.operations.ensure_admin import ensure_admin
+from registry.operations.restore import check_restored
 from registry.schema import upgrade
 
 logger = logging.getLogger(__name__)
@@ -16,12 +17,13 @@ def prepare(services: Services) -> str | None:
 
     Every worker does this; all but the first find nothing to do.
 
-    Raises SchemaMismatch, TokenRefused, and the Unavailable errors.
+    Raises DataDirectoryRefused, SchemaMismatch, TokenRefused, and the Unavailable errors.
     """
     settings = services.settings
     settings.data.mkdir(parents=True, exist_ok=True)
+    check_restored(settings.data)
     if upgrade(services.database):
         logger.info("the database was brought to this release")
-    if swept := services.blobs.sweep():
+    if swept := services.blobs.sweep().count:
         logger.info("removed %d interrupted uploads", swept)
     return ensure_admin(services.database, settings.data / ADMIN_TOKEN_FILE, settings.admin_token)

@@ -2,14 +2,24 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import click
 
-from cli.exits import WRONG_USAGE, CommandFailed
+from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
 from config import SettingInvalid, Settings
 from registry import schema
+from registry.blobs.local import LocalBlobStore
 from registry.database import Database
 from registry.history import Head, verify
+
+data_option = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Data directory.  [HOTSWAP_DATA, default: artifacts]",
+)
 
 
 @click.group
@@ -58,6 +68,13 @@ def configured_database() -> Iterator[Database]:
     settings = configured_settings()
     if not settings.database_url:
         settings.data.mkdir(parents=True, exist_ok=True)
+    with opened_database(settings) as database:
+        yield database
+
+
+@contextmanager
+def opened_database(settings: Settings) -> Iterator[Database]:
+    """The database of ``settings``, closed at the end of the block."""
     try:
         database = Database(settings.effective_database_url)
     except ValueError as error:
@@ -66,6 +83,41 @@ def configured_database() -> Iterator[Database]:
         yield database
     finally:
         database.dispose()
+
+
+@contextmanager
+def configured_registry(data: Path | None) -> Iterator[tuple[Settings, Database, LocalBlobStore]]:
+    """The settings, the database and the blobs of the data directory, as the service has them.
+
+    ``data`` instead of HOTSWAP_DATA, if given. Nothing is made here: where no service has been, and
+    where the database is of another release, the command ends.
+    """
+    settings = configured_settings()
+    if data is not None:
+        settings = replace(settings, data=data)
+    with opened_database(settings) as database:
+        file = Path(database.url.database or "")
+        if database.is_sqlite and not file.is_file():
+            raise _no_registry(f"There is no database {file}.")
+        with database.read() as session:
+            revision = schema.current_revision(session.connection())
+        if revision is None:
+            raise _no_registry("The database is empty.")
+        if revision != schema.HEAD:
+            raise CommandFailed(
+                f"The database stands at schema {revision}, this release at {schema.HEAD}.",
+                SAID_NO,
+                advice="Run 'hotswap db upgrade', or the release that made it.",
+            )
+        yield settings, database, LocalBlobStore(settings.data / "blobs")
+
+
+def _no_registry(what: str) -> CommandFailed:
+    return CommandFailed(
+        what,
+        WRONG_USAGE,
+        advice="Set HOTSWAP_DATA (and HOTSWAP_DATABASE_URL) as the service has them.",
+    )
 
 
 def configured_settings() -> Settings:

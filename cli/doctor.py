@@ -8,22 +8,31 @@ import click
 
 from cli.database import configured_settings
 from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
+from cli.scrub import check_scrub
 from cli.service import json_option
 from cli.terminal import Column, print_json, print_table
 from config import Settings
 from registry.blobs.local import LocalBlobStore
 from registry.database import Database
-from registry.doctor.checks import examine
+from registry.doctor.checks import CHECKS, examine
 from registry.doctor.findings import Finding, Installation
 
 COLUMNS = [Column("Check"), Column("Result"), Column("Found")]
 
 
 @click.command
+@click.option(
+    "--scrub",
+    is_flag=True,
+    help="Also read and hash every stored byte; what is damaged is put aside.",
+)
 @json_option
 @click.pass_context
-def doctor(context: click.Context, *, as_json: bool) -> None:
+def doctor(context: click.Context, *, scrub: bool, as_json: bool) -> None:
     """Look at the installation and the data directory; needs no service and changes nothing.
+
+    With --scrub it takes as long as the disk takes to read all artifacts, and moves the damaged
+    ones to blobs/damaged/, so that nobody can load them.
 
     Exits with 1 where something is at fault. The data directory is HOTSWAP_DATA, the database that
     of HOTSWAP_DATABASE_URL, or the SQLite file in HOTSWAP_DATA.
@@ -31,10 +40,11 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     \b
     Example:
       hotswap doctor
+      hotswap doctor --scrub
       HOTSWAP_DATA=/srv/hotswap hotswap doctor --json
     """
     with _installation(configured_settings()) as installation:
-        findings = list(examine(installation))
+        findings = list(examine(installation, (*CHECKS, check_scrub) if scrub else CHECKS))
     faulty = any(finding.result == "fault" for finding in findings)
     if as_json:
         print_json({"ok": not faulty, "findings": [_as_json(finding) for finding in findings]})

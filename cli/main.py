@@ -17,6 +17,9 @@ VERBS = {
     "history": LazyCommand("cli.history:history", "Show what happened to a model."),
     "predict": LazyCommand("cli.predict:predict", "Ask a model for predictions."),
     "tokens": LazyCommand("cli.tokens:tokens", "Make, list and revoke tokens."),
+    "backup": LazyCommand("cli.backup:backup", "Copy the registry while it is in use."),
+    "restore": LazyCommand("cli.restore:restore", "Bring a backup back."),
+    "gc": LazyCommand("cli.gc:gc", "Remove the bytes that no version points at."),
     "db": LazyCommand("cli.database:db", "Look after the database."),
     "doctor": LazyCommand("cli.doctor:doctor", "Say what is there and what is missing."),
 }

@@ -1,13 +1,12 @@
 """``hotswap tokens``."""
 
-import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import click
 
 from cli.exits import SAID_NO, CommandFailed
 from cli.service import failed, json_option, speaks_to_service
+from cli.spans import Span
 from cli.terminal import Column, print_json, print_pairs, print_table
 from cli.wording import moment
 from client import ClientError, Registry
@@ -22,24 +21,6 @@ COLUMNS = [
     Column("Expires"),
     Column("Revoked"),
 ]
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_LIFETIME = re.compile(r"([1-9][0-9]{0,4})([mhdw])")
-
-
-class Lifetime(click.ParamType[timedelta]):
-    """A span of time such as ``90d``."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        match = _LIFETIME.fullmatch(value)
-        if match is None:
-            self.fail(f"{value!r} is no span of time: write 30m, 12h, 90d or 4w.", param, ctx)
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 @click.group
@@ -64,7 +45,7 @@ def tokens() -> None:
     multiple=True,
     help="Only with models so named; may come repeatedly.  [default: all]",
 )
-@click.option("--expires", type=Lifetime(), help="When it stops to work, such as 90d.")
+@click.option("--expires", type=Span(), help="When it stops to work, such as 90d.")
 @json_option
 @speaks_to_service
 def create(

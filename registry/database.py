@@ -3,13 +3,16 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from registry.errors import (
     DatabaseBusy,
@@ -107,9 +110,45 @@ class Database:
             yield session
         self._committed()
 
+    def copy_to(self, path: Path) -> None:
+        """Write the state of this SQLite database to the new file ``path``, while others write.
+
+        The file is not durable yet.
+
+        Raises DatabaseBusy, DatabaseUnavailable, StorageFull.
+        """
+        module = sqlite_module()
+        with translated_errors():
+            connection = self.engine.raw_connection()
+            try:
+                # Not through SQLAlchemy, which would begin a transaction: VACUUM allows none.
+                connection.cursor().execute("VACUUM INTO ?", (str(path),))
+            except module.Error as error:
+                raise DBAPIError.instance("VACUUM INTO", None, error, module.Error) from error
+            finally:
+                connection.close()
+
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+@contextmanager
+def frozen(path: Path) -> Iterator[Session]:
+    """A session on an SQLite file that nobody writes. It leaves the file, and its folder, as is.
+
+    Raises SchemaMismatch for what is no SQLite database, DatabaseUnavailable for a damaged one.
+    """
+    module = sqlite_module()
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+    engine = create_engine(
+        "sqlite://",
+        module=module,
+        creator=lambda: module.connect(uri, uri=True),
+        poolclass=NullPool,
+    )
+    with translated_errors(), Session(engine) as session:
+        yield session
 
 
 @contextmanager

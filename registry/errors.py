@@ -29,7 +29,9 @@
     │   ├── ExpectedVersionConflict
     │   ├── NothingToRollBackTo
     │   ├── VersionNotLoadable
-    │   └── IdempotencyKeyReused
+    │   ├── IdempotencyKeyReused
+    │   ├── BackupRefused             no backup can be made there, or not of this
+    │   └── DataDirectoryRefused      nothing can be restored there
     ├── Refused                   well-formed, but not acceptable
     │   ├── BodyRefused               a request body with keys or values that are not asked
     │   ├── MetadataRefused
@@ -37,6 +39,7 @@
     │   ├── InputRefused
     │   ├── NoProbabilities
     │   ├── PredictionRefused
+    │   ├── BackupDamaged             a backup that is not what it says of itself
     │   └── TokenRefused
     ├── TooManyRequests           slow down
     │   ├── RateLimited               one token, too many requests
@@ -46,6 +49,7 @@
     │   ├── DatabaseUnavailable
     │   ├── StorageUnavailable
     │   ├── IntakeUnavailable
+    │   ├── BlobsBusy                 a backup and a removal of unused blobs exclude each other
     │   ├── VersionLoading
     │   ├── NotReady
     │   ├── Draining
@@ -62,6 +66,7 @@ Each class builds its own message; what it becomes over HTTP is the API's busine
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -317,6 +322,74 @@ class IdempotencyKeyReused(Conflict):
         )
 
 
+class BackupRefused(Conflict):
+    title = "No backup made"
+
+    @classmethod
+    def other_database(cls) -> "BackupRefused":
+        return cls(
+            "This backup covers SQLite only. For PostgreSQL run pg_dump, and after it copy the "
+            "folder 'blobs' of the data directory; let no 'hotswap gc' run in between."
+        )
+
+    @classmethod
+    def taken(cls, target: Path) -> "BackupRefused":
+        return cls(
+            f"{target} is there already. A backup makes a folder of its own: name a new one."
+        )
+
+    @classmethod
+    def unwritable(cls, target: Path, error: OSError) -> "BackupRefused":
+        why = error.strerror or type(error).__name__
+        return cls(f"The backup {target} could not be written ({why}); nothing of it was left.")
+
+    @classmethod
+    def full(cls, target: Path) -> "BackupRefused":
+        return cls(f"There is no room for the backup {target}; nothing of it was left.")
+
+    @classmethod
+    def incomplete(cls, versions: Iterable[str]) -> "BackupRefused":
+        return cls(
+            f"Bytes are damaged or missing of: {', '.join(dict.fromkeys(versions))}. Upload the "
+            "same files again or bring the bytes back from an earlier backup; --incomplete backs "
+            "up the rest."
+        )
+
+
+class DataDirectoryRefused(Conflict):
+    title = "Data directory refused"
+
+    @classmethod
+    def not_empty(cls, data: Path, found: Iterable[str]) -> "DataDirectoryRefused":
+        return cls(
+            f"{data} is not empty (it has {', '.join(sorted(found)[:5])}). A backup is restored "
+            "into an empty or a new folder: move the old one away first."
+        )
+
+    @classmethod
+    def served(cls, data: Path, workers: int) -> "DataDirectoryRefused":
+        return cls(
+            f"A service with {workers} workers serves {data}. Stop it, move the folder away, and "
+            "restore into a new one."
+        )
+
+    @classmethod
+    def being_restored(cls, data: Path) -> "DataDirectoryRefused":
+        return cls(f"Another 'hotswap restore' is at work on {data}.")
+
+    @classmethod
+    def unfinished(cls, data: Path) -> "DataDirectoryRefused":
+        return cls(
+            f"A backup was being restored into {data} and that has not ended. Run 'hotswap "
+            "restore' again, or wait for it."
+        )
+
+    @classmethod
+    def unwritable(cls, data: Path, error: OSError) -> "DataDirectoryRefused":
+        why = error.strerror or type(error).__name__
+        return cls(f"{data} could not be written ({why}); nothing was left there.")
+
+
 class Refused(RegistryError):
     title = "Refused"
 
@@ -346,6 +419,13 @@ class NoProbabilities(Refused):
 
 class PredictionRefused(Refused):
     title = "No prediction"
+
+
+class BackupDamaged(Refused):
+    title = "Backup damaged"
+
+    def __init__(self, folder: Path, why: str) -> None:
+        super().__init__(f"{folder} is not to be trusted as a backup: {why}.")
 
 
 class TokenRefused(Refused):
@@ -409,6 +489,17 @@ class StorageUnavailable(Unavailable):
         super().__init__(f"The service cannot use its disk ({reason}); nothing was changed.")
 
 
+class BlobsBusy(Unavailable):
+    title = "Blobs busy"
+    retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A backup or another collection of garbage is at work on the blobs; nothing was "
+            "changed. Try again when it is done."
+        )
+
+
 class IntakeUnavailable(Unavailable):
     title = "Intake unavailable"
     retry_after = 10
@@ -469,7 +560,7 @@ class BlobDamaged(BlobUnavailable):
 
     def __init__(self, digest: str) -> None:
         super().__init__(
-            f"The bytes stored as SHA-256 {digest} no longer have that hash. They were put aside; "
+            f"The bytes stored as SHA-256 {digest} no longer have that hash. They are put aside; "
             "upload the same file again to mend it."
         )
 

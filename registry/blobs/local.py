@@ -6,6 +6,11 @@
 
 Bytes become durable in this order: fsync of the file, rename, fsync of the folder. Only then may a
 row point at them.
+
+Between its rename and its row an upload shares a lock on the folder ``ab``, and until its row is
+written; who removes what no row points at holds that folder alone and then asks for the rows. So
+either the row is seen or the bytes are not there yet, also where they were there before from
+another upload. The lock on ``root`` itself keeps a removal away from who copies the blobs.
 """
 
 import errno
@@ -13,33 +18,44 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from registry.blobs import locks
+from registry.blobs.store import Leftovers, Removed
+from registry.durable import fsync_directory, make_directory
 from registry.errors import (
     BlobDamaged,
     BlobMissing,
+    BlobsBusy,
     RegistryError,
     StorageFull,
     StorageUnavailable,
     TooLarge,
 )
 
-_CHUNK = 2**20
+_MENDING_SECONDS = 1.0
+"""How long who found damage waits for uploads that might be mending it."""
 
 
 class LocalBlobStore:
-    """Blobs below ``root``, which is made when it is first written to."""
+    """Blobs below ``root``, which is made when it is first written to.
 
-    def __init__(self, root: Path) -> None:
+    A removal waits ``patience`` seconds for the uploads that share a folder, and then leaves that
+    folder alone; a removal and a copy wait ``turn`` seconds for each other.
+    """
+
+    def __init__(self, root: Path, *, patience: float = 5.0, turn: float = 60.0) -> None:
         self.root = root
+        self._patience = patience
+        self._turn = turn
 
     def stage(self, limit: int) -> "LocalStagedBlob":
         with _storage_errors():
-            incoming = _directory(self.root / "incoming")
+            incoming = make_directory(self.root / "incoming")
             while True:
                 blob = LocalStagedBlob(self, incoming / secrets.token_hex(16), limit)
                 if not blob.was_swept:
@@ -58,7 +74,9 @@ class LocalBlobStore:
                 intact = hashlib.file_digest(file, "sha256").hexdigest() == digest
                 file.seek(0)
             if not intact:
-                self._put_aside(path)
+                # Also where the disk takes no change any more, nobody gets damaged bytes.
+                with suppress(StorageFull, StorageUnavailable):
+                    self._put_aside(path, file.fileno())
                 raise BlobDamaged(digest)
         except BaseException:
             file.close()
@@ -68,29 +86,106 @@ class LocalBlobStore:
     def holds(self, digest: str) -> bool:
         return self.path_of(digest).is_file()
 
-    def sweep(self) -> int:
-        swept = 0
+    def sweep(self, *, dry_run: bool = False) -> Leftovers:
+        count = size = 0
         for path in (self.root / "incoming").glob("*"):
             with suppress(FileNotFoundError), path.open("rb") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     continue  # somebody is still writing it
-                path.unlink()
-                swept += 1
-        return swept
+                size += os.fstat(file.fileno()).st_size
+                count += 1
+                if not dry_run:
+                    path.unlink()
+        return Leftovers(count, size)
+
+    def digests(self) -> Iterator[str]:
+        for shard in self._shards():
+            yield from (path.name for path in _blobs_of(shard))
+
+    def remove_unused(
+        self, used: Callable[[str], Collection[str]], kept_before: float, *, dry_run: bool = False
+    ) -> Removed:
+        removed = Removed()
+        if not self.root.exists():
+            return removed
+        with _storage_errors(), locks.tried(self.root, fcntl.LOCK_EX, self._turn) as alone:
+            if not alone:
+                raise BlobsBusy
+            before = used("")
+            for shard in self._shards():
+                # Most folders hold nothing to remove: those are passed by without their lock.
+                suspects = [path for path in _blobs_of(shard) if path.name not in before]
+                if suspects:
+                    removed += self._remove_from(
+                        shard, suspects, used, kept_before, dry_run=dry_run
+                    )
+        return removed
+
+    @contextmanager
+    def nothing_removed(self) -> Iterator[None]:
+        with _storage_errors():
+            make_directory(self.root)
+        with locks.tried(self.root, fcntl.LOCK_SH, self._turn) as shared:
+            if not shared:
+                raise BlobsBusy
+            yield
 
     def path_of(self, digest: str) -> Path:
         """Where the bytes with this digest stand, or would stand."""
         return self.root / digest[:2] / digest
 
-    def _put_aside(self, path: Path) -> None:
-        # Another process that found the damage may have been faster.
-        with _storage_errors(), suppress(FileNotFoundError):
-            damaged = _directory(self.root / "damaged")
-            path.replace(damaged / f"{path.name}.{secrets.token_hex(4)}")
-            _fsync_directory(damaged)
-            _fsync_directory(path.parent)
+    def _shards(self) -> list[Path]:
+        return sorted(self.root.glob("[0-9a-f][0-9a-f]"))
+
+    def _remove_from(
+        self,
+        shard: Path,
+        suspects: list[Path],
+        used: Callable[[str], Collection[str]],
+        kept_before: float,
+        *,
+        dry_run: bool,
+    ) -> Removed:
+        count = size = young = 0
+        with locks.tried(shard, fcntl.LOCK_EX, self._patience) as alone:
+            if not alone:
+                return Removed(passed_over=len(suspects))
+            # Asked with the folder held alone: whoever kept bytes here has written its row by now.
+            now = used(shard.name)
+            for path in suspects:
+                if path.name in now:
+                    continue
+                with suppress(FileNotFoundError):  # put aside as damaged meanwhile
+                    status = path.stat()
+                    if status.st_mtime >= kept_before:
+                        young += 1
+                        continue
+                    if not dry_run:
+                        path.unlink()
+                    count += 1
+                    size += status.st_size
+        return Removed(count, size, young)
+
+    def _put_aside(self, path: Path, damaged: int) -> None:
+        """Move ``path`` away if it still is the file that ``damaged`` has open.
+
+        Another process that found the damage may have been faster, and an upload of the same bytes
+        may just have mended it: so an upload that is under way in this folder goes first, and what
+        it does not mend is put aside by the next who looks.
+        """
+        with (
+            _storage_errors(),
+            suppress(FileNotFoundError),
+            locks.tried(path.parent, fcntl.LOCK_EX, _MENDING_SECONDS) as alone,
+        ):
+            if not alone or not os.path.samestat(path.stat(), os.fstat(damaged)):
+                return
+            aside = make_directory(self.root / "damaged")
+            path.replace(aside / f"{path.name}.{secrets.token_hex(4)}")
+            fsync_directory(aside)
+            fsync_directory(path.parent)
 
 
 class LocalStagedBlob:
@@ -102,6 +197,7 @@ class LocalStagedBlob:
         self._limit = limit
         self._hash = hashlib.sha256()
         self._size = 0
+        self._held = ExitStack()
         self._file = path.open("xb+")
         # Held until the file is closed: it tells the sweep that this upload is alive.
         fcntl.flock(self._file, fcntl.LOCK_EX)
@@ -149,20 +245,24 @@ class LocalStagedBlob:
         with _storage_errors():
             self._file.flush()
             os.fsync(self._file.fileno())
-            shard = _directory(final.parent)
+            shard = make_directory(final.parent)
+            self._held.enter_context(locks.shared(shard))
             # Replaces what may stand there already: the same bytes, or damaged ones, which this
-            # mends.
+            # mends. Its time is that of this upload.
             self._path.replace(final)
-            _fsync_directory(shard)
+            fsync_directory(shard)
         self._file.close()
         return self.digest
 
     def keep_beside(self, content: bytes) -> str:
         with self._store.stage(len(content)) as blob:
             blob.write(content)
-            return blob.keep()
+            digest = blob.keep()
+            self._held.enter_context(blob._held.pop_all())
+        return digest
 
     def close(self) -> None:
+        self._held.close()
         if not self._file.closed:
             with suppress(OSError):
                 self._file.close()  # what could not be flushed to a full disk is thrown away here
@@ -196,18 +296,5 @@ def _translated(error: OSError) -> RegistryError:
     return StorageUnavailable(error.strerror or type(error).__name__)
 
 
-def _directory(path: Path) -> Path:
-    """Make ``path`` if it is not there, each new folder durable in the one above it."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for folder in missing:
-        _fsync_directory(folder.parent)
-    return path
-
-
-def _fsync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _blobs_of(shard: Path) -> list[Path]:
+    return sorted(shard.glob("[0-9a-f]" * 64))

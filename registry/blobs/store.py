@@ -1,8 +1,39 @@
 """What a blob store does, wherever it keeps its bytes."""
 
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What interrupted uploads left: how many files, and their bytes."""
+
+    count: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a removal did: blobs, their bytes, and what nothing uses but stays for now."""
+
+    count: int = 0
+    size: int = 0
+    young: int = 0
+    """Kept too short a time ago."""
+    passed_over: int = 0
+    """Beside uploads that did not end in time."""
+
+    def __add__(self, other: "Removed") -> "Removed":
+        return Removed(
+            self.count + other.count,
+            self.size + other.size,
+            self.young + other.young,
+            self.passed_over + other.passed_over,
+        )
 
 
 class StagedBlob(Protocol):
@@ -30,17 +61,22 @@ class StagedBlob(Protocol):
     def keep(self) -> str:
         """Make the bytes durable under their digest and return it.
 
-        When this returns they survive a power cut. Raises StorageFull or StorageUnavailable.
+        When this returns they survive a power cut, and until ``close`` no removal of unused blobs
+        takes them: write the row that points at them before that.
+
+        Raises StorageFull or StorageUnavailable.
         """
 
     def keep_beside(self, content: bytes) -> str:
         """Make ``content``, which was derived from these bytes, durable in the same store.
 
-        Its digest. Raises StorageFull or StorageUnavailable.
+        Its digest; held until ``close`` like these bytes' own.
+
+        Raises StorageFull or StorageUnavailable.
         """
 
     def close(self) -> None:
-        """Discard the bytes unless they were kept."""
+        """Discard the bytes unless they were kept; what was kept is held no longer."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -67,5 +103,24 @@ class BlobStore(Protocol):
     def holds(self, digest: str) -> bool:
         """Whether there are bytes under this digest. They are not read."""
 
-    def sweep(self) -> int:
-        """Remove what interrupted uploads left and return how many there were."""
+    def sweep(self, *, dry_run: bool = False) -> Leftovers:
+        """Remove what interrupted uploads left, or only count it, and say what it was."""
+
+    def digests(self) -> Iterator[str]:
+        """The digest of every blob that is there, damaged or not, in order."""
+
+    def remove_unused(
+        self, used: Callable[[str], Collection[str]], kept_before: float, *, dry_run: bool = False
+    ) -> Removed:
+        """Remove, or only count, the blobs that are not in ``used(prefix)`` and were last kept
+        before ``kept_before`` (seconds since the epoch).
+
+        ``used`` is called more than once, with the beginning of the digests that it is asked for.
+        It has to give at least every such digest that a transaction referred to that ended before
+        the call.
+
+        Raises BlobsBusy, StorageUnavailable, and what ``used`` raises.
+        """
+
+    def nothing_removed(self) -> AbstractContextManager[None]:
+        """While it is entered no blob is removed. Raises BlobsBusy, StorageUnavailable."""

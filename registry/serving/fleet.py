@@ -80,6 +80,16 @@ class Fleet:
                 self._socket.shutdown(socket.SHUT_RDWR)
             self._socket.close()
 
+    def alive(self) -> int:
+        """How many workers take part just now, in whatever processes."""
+        count = 0
+        for path in self._directory.glob("*.sock"):
+            connection = _connect(path)
+            if connection is not None:
+                connection.close()
+                count += 1
+        return count
+
     def prepare(self, model: str, number: int) -> list[str]:
         """Have every live worker load the version; return what went wrong, nothing if all can.
 

@@ -369,5 +369,5 @@ def test_an_upload_that_is_left_off_is_swept_at_the_next_start(make_app, artifac
         blob.write(b"half")
     incoming = service.data / "blobs" / "incoming"
     (incoming / "left-off").write_bytes(b"half")
-    assert service.services.blobs.sweep() == 1
+    assert service.services.blobs.sweep().count == 1
     assert service.stored() == set()

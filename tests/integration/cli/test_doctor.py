@@ -159,3 +159,32 @@ def test_what_a_check_cannot_look_at_is_a_fault_and_the_next_goes_on(tmp_path: P
 
     assert (this.check, this.result) == ("this", "fault")
     assert that == Finding("that", "fault", "/somewhere: Permission denied")
+
+
+def test_a_scrub_reads_every_byte(data: Path) -> None:
+    said = doctor(data, "--scrub", "--json")
+
+    (scrubbed,) = [one for one in json.loads(said.stdout)["findings"] if one["check"] == "scrub"]
+    assert said.exit_code == 0
+    assert scrubbed["message"] == "1 blobs were read and are intact (0.0 MiB)"
+
+
+def test_a_scrub_names_the_versions_that_damage_hits_and_what_to_do(data: Path) -> None:
+    store = LocalBlobStore(data / "blobs")
+    (digest,) = store.digests()
+    store.path_of(digest).write_bytes(b"An artifact")
+    assert doctor(data).exit_code == 0, "only a scrub reads the bytes"
+
+    said = doctor(data, "--scrub", "--json")
+
+    (scrubbed,) = [one for one in json.loads(said.stdout)["findings"] if one["check"] == "scrub"]
+    assert (said.exit_code, scrubbed["result"]) == (1, "fault")
+    assert scrubbed["message"] == (
+        f"blob {digest} is damaged, and put aside: "
+        "the artifact and onnx of house/1, the artifact and onnx of house/2"
+    )
+    assert str(store.path_of(digest)) in scrubbed["advice"]
+    assert "house@production is served from memory" in scrubbed["advice"]
+    assert not store.holds(digest)
+    again = doctor(data, "--scrub", "--json")
+    assert f"blob {digest} is missing" in again.stdout

@@ -123,11 +123,11 @@ def test_the_sweep_removes_what_is_dead_and_leaves_what_lives(store):
     with store.stage(100) as blob:
         blob.write(b"a model")
 
-        assert store.sweep() == 1
+        assert store.sweep().count == 1
         digest = blob.keep()
 
     assert files(store) == [store.path_of(digest)]
-    assert store.sweep() == 0
+    assert store.sweep().count == 0
 
 
 def test_an_upload_of_a_killed_process_is_swept(store):
@@ -140,7 +140,7 @@ def test_an_upload_of_a_killed_process_is_swept(store):
     subprocess.run([sys.executable, "-c", code, str(store.root)], cwd=ROOT, check=False)
 
     assert len(files(store)) == 1
-    assert store.sweep() == 1
+    assert store.sweep().count == 1
     assert files(store) == []
 
 

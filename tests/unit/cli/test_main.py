@@ -18,8 +18,11 @@ from tests.unit.cli.fake_service import FakeService
 from tests.unit.cli.test_exits import environment
 from trainers.recipe import TRAINED_KINDS
 
+LOCAL = ["backup", "restore", "gc"]
+"""These work on the data directory itself and speak to no service."""
+
 OURS = [
-    *([verb] for verb in VERBS if verb not in {"serve", "db", "doctor", "tokens"}),
+    *([verb] for verb in VERBS if verb not in {"serve", "db", "doctor", "tokens", *LOCAL}),
     *(["tokens", verb] for verb in ("create", "list", "revoke")),
 ]
 
@@ -33,6 +36,15 @@ def test_each_verb_has_help_with_an_example_and_json(verb: list[str]) -> None:
     assert "--url" in result.stdout
 
 
+@pytest.mark.parametrize("verb", LOCAL)
+def test_each_local_verb_has_help_with_an_example_and_json(verb: str) -> None:
+    result = CliRunner().invoke(main, [verb, "--help"])
+    assert result.exit_code == 0
+    assert f"Example:\n    hotswap {verb}" in result.stdout
+    assert "--json" in result.stdout
+    assert "--data" in result.stdout
+
+
 def test_help_lists_the_verbs_of_the_contract() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout.partition("Commands:\n")[2]
     first, second = (
@@ -40,7 +52,7 @@ def test_help_lists_the_verbs_of_the_contract() -> None:
         "promote rollback history predict tokens db doctor",
     )
     names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]
-    assert names[:13] == [*first.split(), *second.split()]
+    assert [name for name in names if name not in LOCAL][:13] == [*first.split(), *second.split()]
 
 
 def test_unknown_verb_gets_the_nearest_one() -> None:

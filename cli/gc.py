@@ -1,0 +1,76 @@
+"""``hotswap gc``."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from cli.database import configured_registry, data_option
+from cli.exits import SAID_NO, CommandFailed
+from cli.service import json_option
+from cli.spans import Span
+from cli.terminal import print_json
+from cli.wording import size
+from registry.operations.collect_garbage import GRACE_SECONDS, Collection, collect_garbage
+from registry.references import referenced_digests
+
+
+@click.command
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option(
+    "--older-than",
+    type=Span(zero=True),
+    default=timedelta(seconds=GRACE_SECONDS),
+    show_default="1h",
+    help="Leave what was uploaded since then.",
+)
+@data_option
+@json_option
+def gc(*, dry_run: bool, older_than: timedelta, data: Path | None, as_json: bool) -> None:
+    """Remove the bytes that no version points at, and what interrupted uploads left.
+
+    The service may run and take uploads meanwhile. Archived versions keep their bytes.
+
+    \b
+    Example:
+      hotswap gc --dry-run
+      hotswap gc --older-than 1d --data /srv/hotswap
+    """
+    with configured_registry(data) as (settings, database, blobs):
+        with database.read() as session:
+            versions = bool(referenced_digests(session))
+        # Whoever names the wrong database must not lose every artifact by it.
+        if not versions and not dry_run and next(blobs.digests(), None) is not None:
+            raise CommandFailed(
+                f"The database has no version at all, but {settings.data / 'blobs'} has blobs.",
+                SAID_NO,
+                advice="Is HOTSWAP_DATABASE_URL the one of this data directory? Nothing was "
+                "removed.",
+            )
+        collected = collect_garbage(
+            database, blobs, older_than=older_than.total_seconds(), dry_run=dry_run
+        )
+    if as_json:
+        print_json({"dry_run": dry_run, **_as_json(collected)})
+        return
+    done = "Would remove" if dry_run else "Removed"
+    removed, left = collected.blobs, collected.interrupted
+    click.echo(f"{done} {removed.count} blobs that no version points at ({size(removed.size)}),")
+    click.echo(f"and {left.count} files of interrupted uploads ({size(left.size)}).")
+    if removed.young:
+        click.echo(f"{removed.young} more are younger than --older-than.")
+    if removed.passed_over:
+        click.echo(f"{removed.passed_over} more were passed over, beside uploads under way.")
+
+
+def _as_json(collected: Collection) -> dict[str, object]:
+    blobs = asdict(collected.blobs)
+    return {
+        "removed": blobs["count"],
+        "removed_bytes": blobs["size"],
+        "young": blobs["young"],
+        "passed_over": blobs["passed_over"],
+        "interrupted": collected.interrupted.count,
+        "interrupted_bytes": collected.interrupted.size,
+    }

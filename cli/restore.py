@@ -1,0 +1,68 @@
+"""``hotswap restore``."""
+
+from pathlib import Path
+
+import click
+
+from cli.database import configured_settings, data_option
+from cli.exits import WRONG_USAGE, CommandFailed
+from cli.service import json_option
+from cli.terminal import print_json
+from cli.wording import moment, size
+from registry.operations.restore import restore as restore_backup
+from registry.operations.verify_backup import verify_backup
+
+
+@click.command
+@click.argument(
+    "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option("--check", is_flag=True, help="Only say whether the backup is whole.")
+@data_option
+@json_option
+def restore(*, folder: Path, check: bool, data: Path | None, as_json: bool) -> None:
+    """Bring the backup in DIR back, into an empty or a new data directory.
+
+    All of it is read and compared with its hashes first, and the history's chain is checked. Tokens
+    work as they did when the backup was made; the file admin.token is not part of it.
+
+    \b
+    Example:
+      hotswap restore /backups/monday --check
+      hotswap restore /backups/monday --data /srv/hotswap
+    """
+    settings = configured_settings()
+    target = settings.data if data is None else data
+    if check:
+        manifest = verify_backup(folder)
+    elif settings.database_url:
+        raise CommandFailed(
+            "HOTSWAP_DATABASE_URL is set, but a backup holds a database of its own.",
+            WRONG_USAGE,
+            advice="Unset it: the database is restored into the data directory.",
+        )
+    else:
+        manifest = restore_backup(folder, target)
+    if as_json:
+        print_json(
+            {
+                "backup": str(folder),
+                "data": None if check else str(target),
+                "made_at": manifest.made_at,
+                "history": manifest.history,
+                "blobs": manifest.blob_count,
+                "bytes": manifest.size,
+                "missing": list(manifest.missing),
+            }
+        )
+        return
+    done = "is whole" if check else f"restored into {target}"
+    figures = f"{manifest.blob_count} blobs, {size(manifest.size)}"
+    click.echo(f"The backup of {moment(manifest.made_at)} {done}: {figures}.")
+    click.echo(f"Its history ends at {manifest.history}")
+    if manifest.missing:
+        click.echo(
+            f"It lacks {len(manifest.missing)} blobs that were lost before; "
+            "'hotswap doctor --scrub' names their versions.",
+            err=True,
+        )

@@ -1,0 +1,56 @@
+"""The check of ``hotswap doctor --scrub``: reads every byte, and puts aside what is damaged."""
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from registry.blobs.local import LocalBlobStore
+from registry.doctor.findings import Finding, Installation
+from registry.doctor.records import current_database
+from registry.operations.scrub import Loss, scrub
+
+_FOUND = {
+    "damaged": "damaged, and put aside",
+    "missing": "missing",
+    "unreadable": "there, but the disk does not give it out",
+}
+
+
+def check_scrub(installation: Installation) -> Iterator[Finding]:
+    """Every stored byte is what it was when it was uploaded."""
+    if (database := current_database(installation)) is None:
+        return  # the check of the schema says why
+    found = scrub(database, installation.blobs, progress=_show if sys.stderr.isatty() else None)
+    if sys.stderr.isatty():
+        click.echo(err=True)
+    for loss in found.losses:
+        yield _finding(loss, installation)
+    if not found.losses:
+        said = f"{found.intact} blobs were read and are intact ({found.size / 2**20:,.1f} MiB)"
+        yield Finding("scrub", "ok", said)
+
+
+def _finding(loss: Loss, installation: Installation) -> Finding:
+    what = f"blob {loss.digest} is {_FOUND[loss.state]}"
+    if not loss.uses:
+        return Finding("scrub", "warning", f"{what}; no version points at it")
+    forms: dict[str, list[str]] = {}
+    for use in loss.uses:
+        forms.setdefault(f"{use.model}/{use.number}", []).append(use.role)
+    hit = ", ".join(f"the {' and '.join(roles)} of {name}" for name, roles in forms.items())
+    place = f"{loss.digest[:2]}/{loss.digest}"
+    if isinstance(installation.blobs, LocalBlobStore):
+        place = str(installation.blobs.path_of(loss.digest))
+    advice = (
+        f"Copy it from a backup to {place}, or upload the file of the version again: equal "
+        "bytes mend it."
+    )
+    if loss.aliases:
+        live = ", ".join(loss.aliases)
+        advice += f" {live} is served from memory until a worker starts: roll it back before that."
+    return Finding("scrub", "fault", f"{what}: {hit}", advice)
+
+
+def _show(done: int, total: int, size: int) -> None:  # noqa: ARG001 - the operation's signature
+    click.echo(f"\rReading blobs: {done} of {total}", nl=False, err=True)

@@ -1,0 +1,85 @@
+"""Copy the registry, while it is in use, into a folder that holds all of it.
+
+The database first, as one consistent state; then the blobs that this copy points at. They are all
+there: bytes come before their row, versions are never deleted, and no blob is removed meanwhile.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from registry.backups.copying import made_durable, pieces, write_durably
+from registry.backups.folder import new_folder
+from registry.backups.manifest import BLOBS, DATABASE, Entry, Manifest
+from registry.blobs.store import BlobStore
+from registry.database import Database, frozen
+from registry.errors import BackupRefused, BlobDamaged, BlobMissing, StorageFull, StorageUnavailable
+from registry.history import verify
+from registry.queries import moment
+from registry.references import blob_references
+from registry.schema import HEAD
+from registry.tables import utc_now
+
+
+def back_up(
+    database: Database, blobs: BlobStore, target: Path, *, incomplete: bool = False
+) -> Manifest:
+    """Make the backup ``target``, a folder that is not there yet or is empty.
+
+    ``incomplete`` makes it also where blobs are damaged or missing, without these; its manifest
+    names them.
+
+    Raises BackupRefused, BlobsBusy, HistoryBroken, and the Unavailable errors.
+    """
+    if not database.is_sqlite:
+        raise BackupRefused.other_database()
+    with blobs.nothing_removed(), new_folder(target) as folder:
+        copy = folder / DATABASE
+        try:
+            database.copy_to(copy)
+        except StorageFull as error:
+            raise BackupRefused.full(target) from error
+        with frozen(copy) as session:
+            head = verify(session)
+            references = blob_references(session)
+        entries = [Entry(DATABASE, *made_durable(copy))]
+        missing = []
+        (folder / BLOBS).mkdir(mode=0o700)
+        for digest in sorted(references):
+            try:
+                entries.append(_copy(blobs, digest, folder))
+            except (BlobMissing, BlobDamaged):
+                missing.append(digest)
+        if missing and not incomplete:
+            uses = sorted({use for digest in missing for use in references[digest]})
+            raise BackupRefused.incomplete([f"{use.model}/{use.number}" for use in uses])
+        manifest = Manifest(
+            made_at=moment(utc_now()),
+            schema=HEAD,
+            history=str(head),
+            files=tuple(entries),
+            missing=tuple(missing),
+        )
+        manifest.write(folder)
+    return manifest
+
+
+def _copy(blobs: BlobStore, digest: str, folder: Path) -> Entry:
+    """Copy the blob below ``folder``. Raises BlobMissing, BlobDamaged, StorageUnavailable."""
+    name = f"{BLOBS}/{digest[:2]}/{digest}"
+    target = folder / name
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    with blobs.open(digest) as source:
+        written = write_durably(target, _read(source))
+    if written.sha256 != digest:  # it was whole a moment ago
+        target.unlink()
+        raise BlobDamaged(digest)
+    return Entry(name, *written)
+
+
+def _read(source: BinaryIO) -> Iterator[bytes]:
+    """Its pieces; a disk that fails here is the service's, and not the one of the backup."""
+    try:
+        yield from pieces(source)
+    except OSError as error:
+        raise StorageUnavailable(error.strerror or type(error).__name__) from error

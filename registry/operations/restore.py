@@ -1,0 +1,133 @@
+"""Put a backup's registry into an empty data directory.
+
+All of it is written to ``restoring/`` in the directory itself, which may be a mounted disk, and
+then moved: the blobs first, the database last. Until that last step there is no registry there,
+and a service refuses to start.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from registry.backups.copying import write_durably
+from registry.backups.manifest import BLOBS, DATABASE, Manifest, checked
+from registry.blobs import locks
+from registry.durable import fsync_directory, make_directory
+from registry.errors import DataDirectoryRefused
+from registry.operations.verify_backup import verify_backup
+from registry.serving.fleet import Fleet
+
+_STAGING = "restoring"
+_NOTHING = frozenset({".gitkeep", "lost+found"})
+"""What an empty directory may hold."""
+
+
+def restore(folder: Path, data: Path) -> Manifest:
+    """Verify the backup in ``folder`` and restore it into the data directory ``data``.
+
+    Raises BackupDamaged; DataDirectoryRefused where ``data`` is in use, not empty or not writable.
+    """
+    manifest = verify_backup(folder)
+    with _claimed(data) as staging:
+        (staging / BLOBS).mkdir(mode=0o700)
+        for entry in manifest.files:
+            target = staging / entry.path
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            write_durably(target, checked(folder, entry))
+        for shard in (staging / BLOBS).iterdir():
+            fsync_directory(shard)
+        fsync_directory(staging / BLOBS)
+        _put_in_place(staging, data)
+    return manifest
+
+
+def _put_in_place(staging: Path, data: Path) -> None:
+    _check_is_empty(data, {_STAGING})
+    (staging / BLOBS).rename(data / BLOBS)
+    fsync_directory(data)
+    try:
+        # A link, since a rename would take the place of a database that came meanwhile.
+        os.link(staging / DATABASE, data / DATABASE)
+    except FileExistsError as error:
+        raise DataDirectoryRefused.not_empty(data, [DATABASE]) from error
+    try:
+        fsync_directory(data)
+    except OSError:
+        (data / DATABASE).unlink()
+        raise
+
+
+def check_restored(data: Path) -> None:
+    """Make sure that no restoration into ``data`` is half done.
+
+    One that was killed when all but its staging folder was in order is finished here.
+
+    Raises DataDirectoryRefused while, or after, one did not end.
+    """
+    staging = data / _STAGING
+    if not staging.exists():
+        return
+    if not (data / DATABASE).exists():
+        raise DataDirectoryRefused.unfinished(data)
+    with locks.tried(data, fcntl.LOCK_EX, 0) as alone:
+        if alone:  # else the restoration, or another worker, is just removing it
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def _claimed(data: Path) -> Iterator[Path]:
+    """The staging folder in ``data``, which is held alone; afterwards it is gone.
+
+    An exception takes ``data`` back to what it was.
+    """
+    data = data.absolute()
+    made = [path for path in (data, *data.parents) if not path.exists()]
+    try:
+        make_directory(data)
+        with locks.tried(data, fcntl.LOCK_EX, 0) as alone:
+            if not alone:
+                raise DataDirectoryRefused.being_restored(data)
+            staging = _stage(data)
+            try:
+                yield staging
+            except BaseException:
+                if not (data / DATABASE).exists():
+                    _remove(data / BLOBS)
+                raise
+            finally:
+                _remove(staging)
+            fsync_directory(data)
+    except BaseException as error:
+        with suppress(OSError):  # another restoration may have begun in it
+            for path in made:
+                path.rmdir()
+        if isinstance(error, OSError):
+            raise DataDirectoryRefused.unwritable(data, error) from error
+        raise
+
+
+def _stage(data: Path) -> Path:
+    staging = data / _STAGING
+    if workers := Fleet(data / "run" / "workers").alive():
+        raise DataDirectoryRefused.served(data, workers)
+    if staging.exists() and not (data / DATABASE).exists():
+        # An earlier restoration was killed; what it left is ours to remove.
+        _check_is_empty(data, {_STAGING, BLOBS})
+        _remove(data / BLOBS)
+        _remove(staging)
+    _check_is_empty(data, set())
+    staging.mkdir(mode=0o700)
+    return staging
+
+
+def _check_is_empty(data: Path, ours: set[str]) -> None:
+    if found := {path.name for path in data.iterdir()} - _NOTHING - ours:
+        raise DataDirectoryRefused.not_empty(data, found)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

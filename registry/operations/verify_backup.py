@@ -1,0 +1,55 @@
+"""Say whether a backup is whole: every hash, the history's chain, and every blob that it needs."""
+
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+
+from registry.backups.manifest import DATABASE, Manifest, checked, read_manifest
+from registry.database import frozen
+from registry.errors import BackupDamaged, HistoryBroken, RegistryError
+from registry.history import verify
+from registry.references import referenced_digests
+from registry.schema import HEAD, current_revision
+
+
+def verify_backup(folder: Path) -> Manifest:
+    """The manifest of the backup in ``folder``, after all of it was read and found whole.
+
+    Raises BackupDamaged.
+    """
+    manifest = read_manifest(folder)
+    for entry in manifest.files:
+        for _ in checked(folder, entry):
+            pass
+    try:
+        with frozen(folder / DATABASE) as session:
+            _check_database(session, folder, manifest)
+    except BackupDamaged:
+        raise
+    except (RegistryError, DatabaseError) as error:
+        raise BackupDamaged(folder, f"its database cannot be read: {error}") from error
+    return manifest
+
+
+def _check_database(session: Session, folder: Path, manifest: Manifest) -> None:
+    found = session.scalars(text("PRAGMA integrity_check(1)")).all()
+    if list(found) != ["ok"]:
+        raise BackupDamaged(folder, f"SQLite finds its database damaged: {found[0]}")
+    revision = current_revision(session.connection())
+    if revision != HEAD or manifest.schema != HEAD:
+        raise BackupDamaged(
+            folder,
+            f"its database stands at schema {revision}, this release at {HEAD}; restore it with "
+            "the release that made it",
+        )
+    try:
+        head = verify(session)
+    except HistoryBroken as error:
+        raise BackupDamaged(folder, f"its history does not hold: {error.detail}") from error
+    if str(head) != manifest.history:
+        raise BackupDamaged(folder, f"its history ends at {head}, and not where the manifest says")
+    held = {entry.sha256 for entry in manifest.files} | set(manifest.missing)
+    if lacking := referenced_digests(session) - held:
+        raise BackupDamaged(folder, f"it lacks {len(lacking)} blobs, such as {min(lacking)}")

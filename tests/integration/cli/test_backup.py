@@ -1,0 +1,76 @@
+"""``hotswap backup`` and ``hotswap restore`` on real folders."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import main
+from registry.blobs.local import LocalBlobStore
+from tests.integration.registry.races import upload
+
+
+@pytest.fixture
+def hotswap(tmp_path, sqlite_database):
+    """The command, on a data directory with one version."""
+    upload(sqlite_database, LocalBlobStore(tmp_path / "blobs"), b"first")
+
+    def hotswap(*arguments, **environment):
+        settings = {"HOTSWAP_DATA": str(tmp_path), "HOTSWAP_DATABASE_URL": "", **environment}
+        return CliRunner().invoke(main, [str(argument) for argument in arguments], env=settings)
+
+    return hotswap
+
+
+def test_there_and_back(hotswap, tmp_path):
+    made = hotswap("backup", tmp_path / "backup")
+    checked = hotswap("restore", tmp_path / "backup", "--check")
+    restored = hotswap("restore", tmp_path / "backup", "--data", tmp_path / "new")
+
+    assert (made.exit_code, checked.exit_code, restored.exit_code) == (0, 0, 0)
+    assert made.stdout.startswith(f"Backed up to {tmp_path / 'backup'}: 2 blobs, ")
+    assert " is whole: 2 blobs, " in checked.stdout
+    assert f"restored into {tmp_path / 'new'}: 2 blobs, " in restored.stdout
+    ends = {told.stdout.splitlines()[-1] for told in (made, checked, restored)}
+    assert len(ends) == 1
+    anchor = ends.pop().rpartition(" ")[2]
+    verified = hotswap(
+        *("history", "--verify", "--anchor", anchor), HOTSWAP_DATA=str(tmp_path / "new")
+    )
+    assert verified.exit_code == 0
+
+
+def test_json_says_the_same(hotswap, tmp_path):
+    made = json.loads(hotswap("backup", tmp_path / "backup", "--json").stdout)
+    restored = json.loads(
+        hotswap("restore", tmp_path / "backup", "--json", HOTSWAP_DATA=str(tmp_path / "new")).stdout
+    )
+
+    assert (made["blobs"], made["missing"]) == (2, [])
+    assert restored == {**made, "data": str(tmp_path / "new")}
+
+
+def test_a_backup_that_cannot_be_made_or_restored_ends_with_1(hotswap, tmp_path):
+    taken = hotswap("backup", tmp_path)
+    hotswap("backup", tmp_path / "backup")
+    over = hotswap("restore", tmp_path / "backup")
+    (tmp_path / "backup" / "registry.db").write_bytes(b"")
+    damaged = hotswap("restore", tmp_path / "backup", "--check")
+
+    assert [told.exit_code for told in (taken, over, damaged)] == [1, 1, 1]
+    assert "is there already" in taken.stderr
+    assert "is not empty" in over.stderr
+    assert "registry.db is not what the manifest says" in damaged.stderr
+
+
+def test_restoring_beside_another_database_is_wrong_usage(hotswap, tmp_path):
+    hotswap("backup", tmp_path / "backup")
+
+    told = hotswap(
+        *("restore", tmp_path / "backup", "--data", tmp_path / "new"),
+        HOTSWAP_DATABASE_URL="sqlite:////elsewhere.db",
+    )
+
+    assert told.exit_code == 2
+    assert "HOTSWAP_DATABASE_URL" in told.stderr
+    assert not (tmp_path / "new").exists()

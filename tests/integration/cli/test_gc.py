@@ -1,0 +1,91 @@
+"""``hotswap gc`` on a real data directory."""
+
+import json
+import os
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import main
+from registry.blobs.local import LocalBlobStore
+from tests.integration.registry.races import orphan, upload
+
+
+@pytest.fixture
+def blobs(tmp_path):
+    return LocalBlobStore(tmp_path / "blobs")
+
+
+@pytest.fixture
+def gc(tmp_path):
+    def gc(*arguments, data=tmp_path):
+        environment = {"HOTSWAP_DATA": str(data), "HOTSWAP_DATABASE_URL": ""}
+        return CliRunner().invoke(main, ["gc", *arguments], env=environment)
+
+    return gc
+
+
+def test_it_says_what_it_removed_and_what_is_too_young(gc, sqlite_database, blobs):
+    upload(sqlite_database, blobs, b"first")
+    digest = orphan(blobs)
+    orphan(blobs, b"young")
+    os.utime(blobs.path_of(digest), (0, 0))
+
+    told = gc()
+
+    assert told.exit_code == 0
+    assert told.stdout.splitlines() == [
+        "Removed 1 blobs that no version points at (8 B),",
+        "and 0 files of interrupted uploads (0 B).",
+        "1 more are younger than --older-than.",
+    ]
+    assert len(set(blobs.digests())) == 3
+
+
+def test_the_figures_come_as_json_and_a_dry_run_has_the_same(gc, sqlite_database, blobs):
+    upload(sqlite_database, blobs, b"first")
+    orphan(blobs)
+    figures = {"removed": 1, "removed_bytes": 8, "young": 0, "passed_over": 0}
+    figures |= {"interrupted": 0, "interrupted_bytes": 0}
+
+    dry = gc("--dry-run", "--older-than", "0m", "--json")
+    real = gc("--older-than", "0m", "--json")
+
+    assert json.loads(dry.stdout) == {"dry_run": True, **figures}
+    assert json.loads(real.stdout) == {"dry_run": False, **figures}
+    assert len(set(blobs.digests())) == 2
+
+
+def test_a_database_without_any_version_is_taken_for_the_wrong_one(gc, sqlite_database, blobs):
+    digest = orphan(blobs)
+
+    told = gc("--older-than", "0m")
+
+    assert told.exit_code == 1
+    assert "HOTSWAP_DATABASE_URL" in told.stderr
+    assert set(blobs.digests()) == {digest}
+
+
+def test_where_no_service_has_been_it_makes_nothing(gc, tmp_path):
+    told = gc("--data", str(tmp_path / "elsewhere"))
+
+    assert told.exit_code == 2
+    assert "HOTSWAP_DATA" in told.stderr
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_database_of_another_release_is_left_alone(gc, sqlite_database, blobs):
+    orphan(blobs)
+    with sqlite_database.write() as session:
+        session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    told = gc("--older-than", "0m")
+
+    assert told.exit_code == 1
+    assert "schema 9999" in told.stderr
+    assert len(set(blobs.digests())) == 1
+
+
+@pytest.mark.parametrize("span", ["1", "h", "-1h", "1 hour", ""])
+def test_a_span_that_cannot_be_read_is_wrong_usage(gc, span):
+    assert gc("--older-than", span).exit_code == 2

@@ -1,0 +1,125 @@
+"""Damage is found wherever it is, put aside, and named by the versions that it hits."""
+
+import shutil
+
+import pytest
+
+from registry.blobs.local import LocalBlobStore
+from registry.errors import BlobDamaged
+from registry.operations.back_up import back_up
+from registry.operations.promote import Order, promote
+from registry.operations.scrub import scrub
+from registry.references import Reference
+from tests.integration.registry.fakes import Preparer
+from tests.integration.registry.races import orphan, upload
+
+
+@pytest.fixture
+def blobs(tmp_path):
+    return LocalBlobStore(tmp_path / "blobs")
+
+
+def files(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_a_store_that_is_whole_loses_nothing(database, blobs):
+    upload(database, blobs, b"first")
+    orphan(blobs)
+
+    found = scrub(database, blobs)
+
+    assert (found.intact, found.size, found.losses) == (3, 5 + 5 + 8, ())
+    assert len(files(blobs.root)) == 3
+
+
+def test_damage_is_put_aside_and_named_by_version_form_and_alias(database, blobs):
+    digest = upload(database, blobs, b"first")["artifact"]["sha256"]
+    upload(database, blobs, b"first", model="garden")
+    upload(database, blobs, b"second")
+    promote(database, Preparer(), "garden", "1", Order(actor="ann"))
+    blobs.path_of(digest).write_bytes(b"fIrst")
+
+    found = scrub(database, blobs)
+
+    (loss,) = found.losses
+    assert (loss.digest, loss.state) == (digest, "damaged")
+    assert loss.uses == (Reference("garden", 1, "artifact"), Reference("house", 1, "artifact"))
+    assert loss.aliases == ("garden@production",)
+    assert [path.read_bytes() for path in files(blobs.root / "damaged")] == [b"fIrst"]
+    assert found.intact == 3
+
+
+def test_what_is_missing_is_told_again_until_it_is_back(database, blobs):
+    digest = upload(database, blobs, b"first")["artifact"]["sha256"]
+    blobs.path_of(digest).write_bytes(b"")
+
+    states = [[loss.state for loss in scrub(database, blobs).losses] for _ in range(3)]
+
+    assert states == [["damaged"], ["missing"], ["missing"]]
+    upload(database, blobs, b"first")
+    assert scrub(database, blobs).losses == ()
+
+
+def test_bytes_copied_back_from_a_backup_mend_it(sqlite_database, blobs, tmp_path):
+    digest = upload(sqlite_database, blobs, b"first")["artifact"]["sha256"]
+    back_up(sqlite_database, blobs, tmp_path / "backup")
+    blobs.path_of(digest).write_bytes(b"rotten")
+    scrub(sqlite_database, blobs)
+
+    shutil.copy(tmp_path / "backup" / "blobs" / digest[:2] / digest, blobs.path_of(digest))
+
+    assert scrub(sqlite_database, blobs).losses == ()
+
+
+def test_damaged_garbage_is_put_aside_too(database, blobs):
+    digest = orphan(blobs)
+    blobs.path_of(digest).write_bytes(b"rotten")
+
+    (loss,) = scrub(database, blobs).losses
+
+    assert (loss.state, loss.uses) == ("damaged", ())
+    assert scrub(database, blobs).losses == ()
+
+
+def test_bytes_that_cannot_be_read_do_not_end_it(database, blobs):
+    digest = upload(database, blobs, b"first")["artifact"]["sha256"]
+    blobs.path_of(digest).unlink()
+    blobs.path_of(digest).mkdir()  # reading it fails, as a bad sector does
+    upload(database, blobs, b"second")
+
+    found = scrub(database, blobs)
+
+    assert [(loss.digest, loss.state) for loss in found.losses] == [(digest, "unreadable")]
+    assert found.intact == 3
+
+
+def test_who_asks_hears_how_far_it_is(database, blobs):
+    upload(database, blobs, b"first")
+    heard = []
+
+    scrub(database, blobs, progress=lambda *figures: heard.append(figures))
+
+    assert heard == [(1, 2, 5), (2, 2, 5)]
+
+
+def test_bytes_that_are_mended_while_damage_is_found_are_not_put_aside(database, blobs):
+    digest = upload(database, blobs, b"first")["artifact"]["sha256"]
+    blobs.path_of(digest).write_bytes(b"rotten")
+    rotten = blobs.path_of(digest).open("rb")
+    upload(database, blobs, b"first")
+
+    blobs._put_aside(blobs.path_of(digest), rotten.fileno())
+
+    rotten.close()
+    blobs.open(digest).close()
+
+
+def test_damage_that_cannot_be_put_aside_is_damage_all_the_same(database, blobs):
+    digest = upload(database, blobs, b"first")["artifact"]["sha256"]
+    blobs.path_of(digest).write_bytes(b"rotten")
+    (blobs.root / "damaged").write_bytes(b"a file where a folder should be")
+
+    with pytest.raises(BlobDamaged):
+        blobs.open(digest)
+    assert [loss.state for loss in scrub(database, blobs).losses] == ["damaged"]
