@@ -268,6 +268,10 @@ def _sqlite(url: URL, busy_timeout: float) -> Engine:
         code = getattr(context.original_exception, "sqlite_errorcode", None)
         if code is not None and code & 0xFF == _SQLITE_READONLY:
             context.is_disconnect = True
+            if context.connection is not None:
+                # SQLite closes it for good only when Python has let go of its statements, and it
+                # would hold its lock until then.
+                context.connection.connection.rollback()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

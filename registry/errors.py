@@ -435,7 +435,11 @@ class DatabaseUnavailable(Unavailable):
     title = "Database unavailable"
 
     def __init__(self) -> None:
-        super().__init__("The database cannot be reached; nothing was changed. Try again.")
+        # A fault in the very moment of the commit leaves open whether it happened.
+        super().__init__(
+            "The database cannot be reached. Try again; where that may not happen twice, with the "
+            "same Idempotency-Key."
+        )
 
 
 class StorageUnavailable(Unavailable):

@@ -7,7 +7,7 @@ from tests.faults.conftest import summed_up
 from tests.faults.harness import Bench, over
 
 WRITES = {"write", "pwrite64", "ftruncate", "fsync", "fdatasync"}
-SAMPLE = 5
+SAMPLE = 3
 
 
 def points(bench: Bench, names: list[str]) -> list[tuple[str, int, str]]:
@@ -36,10 +36,11 @@ def test_a_write_that_fails_is_answered_and_forgotten(benches, operation, long_f
     assert figures.happened == figures.points == len(wanted)
 
 
-def test_a_connection_that_sqlite_could_open_for_reading_only_is_not_kept(bench):
-    """It opens a file so that cannot be written for a moment; kept in the pool, that connection
-    would have refused writes until the service was started again."""
-    scenario = "promote-keyed-wal"
+@pytest.mark.parametrize("scenario", ["promote-keyed-wal", "promote-keyed-rollback"])
+def test_a_connection_that_sqlite_could_open_for_reading_only_is_not_kept(bench, scenario):
+    """It opens a file so that cannot be written for a moment. Kept in the pool, that connection
+    refused writes until the service was started again; closed without a rollback, it kept a lock
+    that other connections waited for."""
     calls = bench.record(scenario).calls
     opened = next(i for i, call in enumerate(calls) if call.paths[0].endswith("registry.db"))
 

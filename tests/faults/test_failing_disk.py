@@ -152,7 +152,7 @@ FAULTS: dict[str, Fault] = {
     "rename: input/output error": failing("rename", "EIO"),
     "read-only": read_only,
 }
-QUICK = {"no room left", "no descriptors left", "fsync: input/output error"}
+QUICK = {"no room left", "no descriptors left"}
 SPARED = {
     "rename: input/output error": {"promote"},  # it renames nothing
     "read-only": {"promote"},  # the database's files are open already

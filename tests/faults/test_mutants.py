@@ -18,7 +18,7 @@ def kills(bench: Bench, scenario: str, mutant: str, around: str) -> list[str]:
     first = next(i for i in recorded.points if around in recorded.calls[i].paths[0])
     wanted = [i for i in recorded.points if first < i <= recorded.answered]
     found = []
-    for index in wanted[:: max(1, len(wanted) // 4)] + wanted[-5:]:
+    for index in wanted[:: max(1, len(wanted) // 3)] + wanted[-4:]:
         figures = bench.kill_at(scenario, index, mutant)
         assert figures.happened
         found += figures.violations
