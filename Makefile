@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-asan bench-engine bench-swap lint lock clean
+.PHONY: help serve test test-asan test-attacks bench-engine bench-swap lint lock clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -26,6 +26,9 @@ test-asan: .venv/test ## Run the forest kernel's tests under AddressSanitizer an
 		LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 		$(abspath $(BIN))/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:cacheprovider \
 		$(CURDIR)/tests/unit/registry/serving -k forest_kernel
+
+test-attacks: .venv/test ## Upload the whole corpus of attacks to a real server
+	$(BIN)/python -m pytest -q -n 0 tests/attacks/over_http.py
 
 bench-engine: .venv/test ## Time the forest kernel against scikit-learn, on one core
 	$(BIN)/python benchmarks/engine.py

@@ -48,8 +48,39 @@ _KEYS = frozenset({type(None), bool, int, float, str, bytes})
 _WRAPPER = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap"})
 
 
-class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publishes no types
+class _Remaining:
+    """A file that knows what is left of it: memory is taken for what is asked, not what comes."""
+
     def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        self.readline = file.readline
+        self.tell = file.tell
+
+    def check_left(self, asked: int) -> None:
+        """Raises ArtifactRefused where fewer than ``asked`` bytes are left."""
+        left = self._size - self._file.tell()
+        if asked > left:
+            raise ArtifactRefused(
+                f"The artifact breaks off: it says that {asked} bytes follow, and {left} do."
+            )
+
+    def read(self, size: int) -> bytes:
+        self.check_left(size)
+        return self._file.read(size)
+
+    def readinto(self, buffer: bytearray) -> int:
+        self.check_left(len(buffer))
+        buffer[:] = self._file.read(len(buffer))
+        return len(buffer)
+
+    def at_end(self) -> bool:
+        return self._file.tell() == self._size
+
+
+class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publishes no types
+    def __init__(self, file: _Remaining) -> None:
         super().__init__("", file, ensure_native_byte_order=True)
         self._trees: list[Any] = []
         # By id, and kept alive so that no id is given twice.
@@ -105,15 +136,8 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
 
         One of objects is read from a pickle, which is as large as it is.
         """
-        asked = prod(state["shape"]) * state["dtype"].itemsize
-        if asked and not state["dtype"].hasobject:
-            here = self.file_handle.tell()
-            left = self.file_handle.seek(0, io.SEEK_END) - here
-            self.file_handle.seek(here)
-            if asked > left:
-                raise ArtifactRefused(
-                    f"The artifact says an array takes {asked} bytes and has {left} left."
-                )
+        if not state["dtype"].hasobject:
+            self.file_handle.check_left(prod(state["shape"]) * state["dtype"].itemsize)
 
     def _check_call(self, called: Any, arguments: Any) -> None:
         if id(called) not in self._named:
@@ -236,7 +260,7 @@ def _check_dtype(value: Any) -> None:
 
 def read_joblib(file: BinaryIO) -> Any:
     """The object in a joblib file. Raises ArtifactRefused."""
-    unpacked = _unpacked(file)
+    unpacked = _Remaining(_unpacked(file))
     try:
         model = _RestrictedUnpickler(unpacked).load()
     except ArtifactRefused:
@@ -247,7 +271,7 @@ def read_joblib(file: BinaryIO) -> Any:
         raise ArtifactRefused(
             f"The artifact is no whole joblib file: {type(error).__name__}: {error}"
         ) from error
-    if unpacked.read(1):
+    if not unpacked.at_end():
         raise ArtifactRefused("The artifact goes on after the end of its pickle.")
     return model
 

@@ -56,6 +56,8 @@ def _check(file: BinaryIO) -> None:
             if members[_SCHEMA].file_size > MAX_SCHEMA:
                 raise ArtifactRefused(f"The artifact's schema is larger than {MAX_SCHEMA} bytes.")
             schema = json.loads(archive.read(_SCHEMA))
+            if not isinstance(schema, dict):
+                raise ArtifactRefused("The artifact's schema describes no object.")
             _Checker(archive, members).check(schema)
     except ArtifactRefused:
         raise
