@@ -23,7 +23,7 @@ from registry.formats.trees import check_making
 MAX_UNPACKED = 2 * 2**30
 MAX_RATIO = 200
 """How much larger than itself a packed file may become, once it has become ``FREE_BYTES``."""
-FREE_BYTES = 64 * 2**20
+FREE_BYTES = 32 * 2**20
 _CHUNK = 2**20
 
 _PACKERS: tuple[tuple[bytes, Callable[[], Any]], ...] = (

@@ -90,4 +90,4 @@ def check_parameters(estimator: Any) -> None:
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and 0 < value < _LARGEST_BATCH
+    return isinstance(value, int | np.integer) and bool(0 < value < _LARGEST_BATCH)

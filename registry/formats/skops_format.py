@@ -23,7 +23,7 @@ MAX_SCHEMA = 256 * 2**20
 MAX_FILES = 100_000
 MAX_RATIO = 200
 """How much larger than itself a packed file may become, once it has become ``FREE_BYTES``."""
-FREE_BYTES = 64 * 2**20
+FREE_BYTES = 32 * 2**20
 _SCHEMA = "schema.json"
 _MAX_SEED_POOL = 1024
 

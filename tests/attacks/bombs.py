@@ -15,12 +15,12 @@ from tests.attacks.attack import Attack
 from tests.attacks.nested import PACKERS
 from tests.attacks.opcodes import program, written
 
-_LARGE = 80 * 2**20
+_LARGE = 34 * 2**20
 
 
 @cache
 def _zeros() -> bytes:
-    """A genuine model whose weights unpack to 80 MB of nothing."""
+    """A genuine model whose weights unpack to 34 MB of nothing."""
     model = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
     model.coef_ = np.zeros(_LARGE // 8)
     return written(model, "joblib")
@@ -81,7 +81,7 @@ def _field(number: int, content: bytes) -> bytes:
 
 ATTACKS = [
     *(
-        Attack(f"80 MB packed by {name}", "joblib", lambda c, pack=pack: pack(_zeros()))
+        Attack(f"34 MB packed by {name}", "joblib", lambda c, pack=pack: pack(_zeros()))
         for name, pack in PACKERS.items()
     ),
     Attack("an array of 2^60 bytes", "joblib", lambda c: _wrapped(2**57)),
@@ -94,7 +94,7 @@ ATTACKS = [
         lambda c: program(pickle.BYTEARRAY8 + (2**60).to_bytes(8, "little")),
     ),
     Attack(
-        "80 MB in a zip",
+        "34 MB in a zip",
         "skops",
         lambda c: with_arrays(
             _npy("<f8", f"({_LARGE // 8},)", bytes(_LARGE)), zipfile.ZIP_DEFLATED

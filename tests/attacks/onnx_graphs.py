@@ -205,10 +205,14 @@ def trees(**change: Any) -> Any:
         "post_transform": "NONE",
         **change,
     }
-    return model(
+    attributes = {key: value for key, value in attributes.items() if value is not None}
+    made = model(
         node("TreeEnsembleClassifier", "x", "y p", domain=ML, **attributes),
         outputs=("y", "p"),
     )
+    label = TEXT if "classlabels_strings" in attributes else INT64
+    made.graph.output[0].type.tensor_type.elem_type = label
+    return made
 
 
 def _trees_of_five(**change: Any) -> Any:
