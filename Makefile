@@ -6,6 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-asan bench bench-engine bench-swap lint lock lock-bench clean
 .PHONY: help serve test test-faults test-asan bench-engine bench-swap lint lock clean
+.PHONY: help serve test test-asan test-attacks bench-engine bench-swap lint lock clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -35,6 +36,9 @@ test-asan: .venv/test ## Run the forest kernel's tests under AddressSanitizer an
 
 bench: .venv/test .venv-bench/done .venv-bench-mlserver/done ## Measure against MLServer, MLflow and others: benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks $(BENCH)
+
+test-attacks: .venv/test ## Upload the whole corpus of attacks to a real server
+	$(BIN)/python -m pytest -q -n 0 tests/attacks/over_http.py
 
 bench-engine: .venv/test ## Time the forest kernel against scikit-learn, on one core
 	$(BIN)/python -m benchmarks.engine

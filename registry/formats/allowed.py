@@ -2,7 +2,8 @@
 
 Estimators are on the list when fitting them leaves plain arrays behind that cannot be made to run
 code, and when their ``predict`` is memory-safe on any such arrays or the arrays are checked in
-``trees``. What calls a function that a file names (ufuncs, scorers, callables) is not on it.
+``trees`` and ``support_vectors``. What calls a function that a file names (ufuncs, scorers,
+callables) is not on it. What is often asked for and is not on it stands in ``REASONS``.
 """
 
 ESTIMATORS = frozenset(
@@ -16,12 +17,18 @@ ESTIMATORS = frozenset(
         "sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis",
         "sklearn.dummy.DummyClassifier",
         "sklearn.dummy.DummyRegressor",
+        "sklearn.ensemble._bagging.BaggingClassifier",
+        "sklearn.ensemble._bagging.BaggingRegressor",
         "sklearn.ensemble._forest.ExtraTreesClassifier",
         "sklearn.ensemble._forest.ExtraTreesRegressor",
         "sklearn.ensemble._forest.RandomForestClassifier",
         "sklearn.ensemble._forest.RandomForestRegressor",
         "sklearn.ensemble._gb.GradientBoostingClassifier",
         "sklearn.ensemble._gb.GradientBoostingRegressor",
+        "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier",
+        "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingRegressor",
+        "sklearn.ensemble._stacking.StackingClassifier",
+        "sklearn.ensemble._stacking.StackingRegressor",
         "sklearn.ensemble._voting.VotingClassifier",
         "sklearn.ensemble._voting.VotingRegressor",
         "sklearn.ensemble._weight_boosting.AdaBoostClassifier",
@@ -77,6 +84,10 @@ ESTIMATORS = frozenset(
         "sklearn.preprocessing._polynomial.PolynomialFeatures",
         "sklearn.svm._classes.LinearSVC",
         "sklearn.svm._classes.LinearSVR",
+        "sklearn.svm._classes.NuSVC",
+        "sklearn.svm._classes.NuSVR",
+        "sklearn.svm._classes.SVC",
+        "sklearn.svm._classes.SVR",
         "sklearn.tree._classes.DecisionTreeClassifier",
         "sklearn.tree._classes.DecisionTreeRegressor",
         "sklearn.tree._classes.ExtraTreeClassifier",
@@ -114,6 +125,8 @@ PARTS = frozenset(
         "sklearn._loss.loss.HalfTweedieLossIdentity",
         "sklearn._loss.loss.HuberLoss",
         "sklearn._loss.loss.PinballLoss",
+        "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.linear_model._sgd_fast.EpsilonInsensitive",
         "sklearn.linear_model._sgd_fast.Hinge",
         "sklearn.linear_model._sgd_fast.ModifiedHuber",
@@ -127,58 +140,62 @@ PARTS = frozenset(
 )
 """What fitted estimators hold besides arrays and numbers."""
 
-SKOPS_TYPES = (
-    ESTIMATORS
-    | PARTS
-    | {
-        "builtins.NoneType",
-        "builtins.bool",
-        "builtins.dict",
-        "builtins.float",
-        "builtins.int",
-        "builtins.list",
-        "builtins.slice",
-        "builtins.str",
-        "builtins.tuple",
+NUMBER_TYPES = frozenset(
+    {
         "numpy.bool",
-        "numpy.dtype",
+        "numpy.float16",
         "numpy.float32",
         "numpy.float64",
+        "numpy.int16",
         "numpy.int32",
         "numpy.int64",
-        "numpy.intp",
-        "numpy.ndarray",
-        "numpy.random._generator.Generator",
-        "numpy.random.mtrand.RandomState",
-        "numpy.str_",
+        "numpy.int8",
+        "numpy.uint16",
         "numpy.uint32",
         "numpy.uint64",
         "numpy.uint8",
     }
 )
+"""As a value they say what an encoder puts out: ``OneHotEncoder(dtype=numpy.float32)``."""
 
-SKOPS_NODES = frozenset(
-    {
-        "DTypeNode",
-        "DictNode",
-        "JsonNode",
-        "ListNode",
-        "LossNode",
-        "NdArrayNode",
-        "ObjectNode",
-        "RandomGeneratorNode",
-        "RandomStateNode",
-        "SliceNode",
-        "TreeNode",
-        "TupleNode",
-        "TypeNode",
-    }
+_TREE = "sklearn.tree._tree.Tree"
+_LOSSES = frozenset(
+    name for name in PARTS if name.startswith(("sklearn._loss._loss.", "sklearn.linear_model."))
 )
-"""How skops may build an object. FunctionNode, MethodNode, PartialNode and the like may not."""
+
+SKOPS_NODES: dict[str, frozenset[str]] = {
+    "DTypeNode": frozenset({"numpy.dtype"}),
+    "DictNode": frozenset({"builtins.dict", "sklearn.utils._bunch.Bunch"}),
+    "JsonNode": frozenset({"builtins.str"}),
+    "ListNode": frozenset({"builtins.list"}),
+    "LossNode": _LOSSES,
+    "NdArrayNode": NUMBER_TYPES | {"numpy.intp", "numpy.ndarray", "numpy.str_"},
+    "ObjectNode": (ESTIMATORS | PARTS) - {_TREE} - _LOSSES,
+    "RandomGeneratorNode": frozenset({"numpy.random._generator.Generator"}),
+    "RandomStateNode": frozenset({"numpy.random.mtrand.RandomState"}),
+    "SliceNode": frozenset({"builtins.slice"}),
+    "TreeNode": frozenset({_TREE}),
+    "TupleNode": frozenset({"builtins.tuple"}),
+    "TypeNode": NUMBER_TYPES
+    | {
+        "builtins.NoneType",
+        "builtins.bool",
+        "builtins.float",
+        "builtins.int",
+        "builtins.str",
+        "numpy.intp",
+        "numpy.str_",
+    },
+}
+"""How skops may build an object, and which types it may build so. FunctionNode, MethodNode,
+PartialNode and the like are not here: they call what a file names."""
+
+SKOPS_TYPES = frozenset[str]().union(*SKOPS_NODES.values())
 
 PICKLE_GLOBALS = (
     ESTIMATORS
     | PARTS
+    | NUMBER_TYPES
     | {
         "builtins.slice",
         "joblib.numpy_pickle.NumpyArrayWrapper",
@@ -188,7 +205,6 @@ PICKLE_GLOBALS = (
         "numpy.core.multiarray._reconstruct",
         "numpy.core.multiarray.scalar",
         "numpy.dtype",
-        "numpy.float64",
         "numpy.ndarray",
         "numpy.random._mt19937.MT19937",
         "numpy.random._pcg64.PCG64",
@@ -206,3 +222,36 @@ PICKLE_GLOBALS = (
         "sklearn._loss._loss.__pyx_unpickle_CyHalfSquaredError",
     }
 )
+
+_READS = "it reads files that the model names, and runs patterns that it brings along"
+_WALKS = "its search tree is walked by compiled code that follows the file's indices unchecked"
+_CALLS = "it calls a function that the model names"
+_KERNEL = "its kernel is a program of objects that is not checked"
+
+REASONS: dict[str, str] = {
+    "CalibratedClassifierCV": "the calibrators inside it are not checked",
+    "CountVectorizer": _READS,
+    "GaussianProcessClassifier": _KERNEL,
+    "GaussianProcessRegressor": _KERNEL,
+    "GridSearchCV": "it is a search; upload its best_estimator_",
+    "HalvingGridSearchCV": "it is a search; upload its best_estimator_",
+    "HashingVectorizer": _READS,
+    "KNNImputer": _CALLS,
+    "KNeighborsClassifier": _WALKS,
+    "KNeighborsRegressor": _WALKS,
+    "Memory": "it writes to the server's disk: set memory to None",
+    "RadiusNeighborsClassifier": _WALKS,
+    "RadiusNeighborsRegressor": _WALKS,
+    "RandomizedSearchCV": "it is a search; upload its best_estimator_",
+    "SelectKBest": _CALLS,
+    "SelectPercentile": _CALLS,
+    "TfidfTransformer": "the sparse matrix inside it is not checked",
+    "TfidfVectorizer": _READS,
+}
+"""Why what is often asked for is not allowed, by the name of its class."""
+
+
+def why_not(name: str) -> str:
+    """The end of a refusal of the type or global ``name``, and its reason where there is one."""
+    reason = REASONS.get(name.rpartition(".")[2])
+    return "not allowed." if reason is None else f"not allowed, because {reason}."

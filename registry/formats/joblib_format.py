@@ -9,16 +9,21 @@ import lzma
 import pickle
 import zlib
 from collections.abc import Callable
+from math import prod
 from typing import Any, BinaryIO
 
 import numpy as np
 from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
 from registry.errors import ArtifactRefused, shown
-from registry.formats.allowed import PICKLE_GLOBALS
+from registry.formats.allowed import PICKLE_GLOBALS, why_not
 from registry.formats.structure import is_dunder
+from registry.formats.trees import check_making
 
 MAX_UNPACKED = 2 * 2**30
+MAX_RATIO = 200
+"""How much larger than itself a packed file may become, once it has become ``FREE_BYTES``."""
+FREE_BYTES = 32 * 2**20
 _CHUNK = 2**20
 
 _PACKERS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
@@ -39,11 +44,43 @@ _UNWRITTEN = b"".join(
 )
 """Opcodes that make objects in ways that joblib has no need of."""
 
+_KEYS = frozenset({type(None), bool, int, float, str, bytes})
 _WRAPPER = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap"})
 
 
-class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publishes no types
+class _Remaining:
+    """A file that knows what is left of it: memory is taken for what is asked, not what comes."""
+
     def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        self.readline = file.readline
+        self.tell = file.tell
+
+    def check_left(self, asked: int) -> None:
+        """Raises ArtifactRefused where fewer than ``asked`` bytes are left."""
+        left = self._size - self._file.tell()
+        if asked > left:
+            raise ArtifactRefused(
+                f"The artifact breaks off: it says that {asked} bytes follow, and {left} do."
+            )
+
+    def read(self, size: int) -> bytes:
+        self.check_left(size)
+        return self._file.read(size)
+
+    def readinto(self, buffer: bytearray) -> int:
+        self.check_left(len(buffer))
+        buffer[:] = self._file.read(len(buffer))
+        return len(buffer)
+
+    def at_end(self) -> bool:
+        return self._file.tell() == self._size
+
+
+class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publishes no types
+    def __init__(self, file: _Remaining) -> None:
         super().__init__("", file, ensure_native_byte_order=True)
         self._trees: list[Any] = []
         # By id, and kept alive so that no id is given twice.
@@ -53,19 +90,19 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
     def find_class(self, module: str, name: str) -> Any:
         if "." in name or f"{module}.{name}" not in PICKLE_GLOBALS:
             raise ArtifactRefused(
-                f"The artifact names the global {shown(f'{module}.{name}')}: not allowed."
+                f"The artifact names the global {shown(f'{module}.{name}')}: {why_not(name)}"
             )
         found = super().find_class(module, name)
         self._named[id(found)] = found
         return found
 
     def load_reduce(self) -> None:
-        self._check_call(self.stack[-2])
+        self._check_call(self.stack[-2], self.stack[-1])
         super().load_reduce()
         self._keep_made()
 
     def load_newobj(self) -> None:
-        self._check_call(self.stack[-2])
+        self._check_call(self.stack[-2], self.stack[-1])
         super().load_newobj()
         self._keep_made()
 
@@ -80,6 +117,8 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
             if any(target is built for built in self._trees):
                 raise ArtifactRefused("The artifact fills a tree twice.")
             self._trees.append(target)
+        if isinstance(target, NumpyArrayWrapper):
+            self._check_left(state)
         if isinstance(target, NumpyArrayWrapper) and state["dtype"].hasobject:
             # joblib would read these from a pickle inside the pickle, with find_class for its only
             # restriction.
@@ -92,12 +131,22 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
             super().load_build()
         _check_dtype(self.stack[-1])
 
-    def _check_call(self, called: Any) -> None:
+    def _check_left(self, state: dict[str, Any]) -> None:
+        """An array may only be as large as what is left of the file: it is made before it is read.
+
+        One of objects is read from a pickle, which is as large as it is.
+        """
+        if not state["dtype"].hasobject:
+            self.file_handle.check_left(prod(state["shape"]) * state["dtype"].itemsize)
+
+    def _check_call(self, called: Any, arguments: Any) -> None:
         if id(called) not in self._named:
             raise ArtifactRefused("The artifact calls what it has not named.")
         # As a name it says what to make; called, it lays an array over bytes, also one of pointers.
         if called is np.ndarray:
             raise ArtifactRefused("The artifact calls numpy.ndarray: not allowed.")
+        if isinstance(called, type) and called.__name__ == "Tree":
+            check_making(arguments)
 
     def _keep_made(self) -> None:
         made = self.stack[-1]
@@ -117,15 +166,26 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
 
     def load_setitem(self) -> None:
         _check_collection(self.stack[-3], dict)
+        _check_keys(self.stack[-2:-1])
         super().load_setitem()
 
     def load_setitems(self) -> None:
         _check_collection(self.metastack[-1][-1], dict)
+        _check_keys(self.stack[::2])
         super().load_setitems()
 
     def load_additems(self) -> None:
         _check_collection(self.metastack[-1][-1], set)
+        _check_keys(self.stack)
         super().load_additems()
+
+    def load_frozenset(self) -> None:
+        _check_keys(self.stack)
+        super().load_frozenset()
+
+    def load_dict(self) -> None:
+        _check_keys(self.stack[::2])
+        super().load_dict()
 
     def _refuse_opcode(self) -> None:
         raise ArtifactRefused("The artifact uses a pickle opcode that joblib does not write.")
@@ -140,6 +200,8 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
         pickle.SETITEM[0]: load_setitem,
         pickle.SETITEMS[0]: load_setitems,
         pickle.ADDITEMS[0]: load_additems,
+        pickle.FROZENSET[0]: load_frozenset,
+        pickle.DICT[0]: load_dict,
         **dict.fromkeys(_UNWRITTEN, _refuse_opcode),
     }
 
@@ -147,6 +209,13 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
 def _check_collection(target: Any, kind: type) -> None:
     if not issubclass(type(target), kind):
         raise ArtifactRefused(f"The artifact fills a {type(target).__name__} like a collection.")
+
+
+def _check_keys(keys: list[Any]) -> None:
+    """Python hashes them: an object's own way could be slow, a tuple of tuples never ends."""
+    for key in keys:
+        if type(key) not in _KEYS and not isinstance(key, np.generic):
+            raise ArtifactRefused(f"The artifact uses a {type(key).__name__} as a key.")
 
 
 def _check_state(target: Any, state: Any) -> None:
@@ -191,7 +260,7 @@ def _check_dtype(value: Any) -> None:
 
 def read_joblib(file: BinaryIO) -> Any:
     """The object in a joblib file. Raises ArtifactRefused."""
-    unpacked = _unpacked(file)
+    unpacked = _Remaining(_unpacked(file))
     try:
         model = _RestrictedUnpickler(unpacked).load()
     except ArtifactRefused:
@@ -202,7 +271,7 @@ def read_joblib(file: BinaryIO) -> Any:
         raise ArtifactRefused(
             f"The artifact is no whole joblib file: {type(error).__name__}: {error}"
         ) from error
-    if unpacked.read(1):
+    if not unpacked.at_end():
         raise ArtifactRefused("The artifact goes on after the end of its pickle.")
     return model
 
@@ -212,17 +281,19 @@ def _unpacked(file: BinaryIO) -> BinaryIO:
     file.seek(0)
     for magic, packer in _PACKERS:
         if start.startswith(magic):
-            return _decompressed(file, packer())
+            limit = min(MAX_UNPACKED, max(FREE_BYTES, MAX_RATIO * file.seek(0, io.SEEK_END)))
+            file.seek(0)
+            return _decompressed(file, packer(), limit)
     return file
 
 
-def _decompressed(file: BinaryIO, decompressor: Any) -> BinaryIO:
+def _decompressed(file: BinaryIO, decompressor: Any, limit: int) -> BinaryIO:
     out = io.BytesIO()
     try:
         while chunk := file.read(_CHUNK):
             if decompressor.eof:
                 raise ArtifactRefused("The artifact goes on after the end of its compressed data.")
-            _drain(decompressor, chunk, out)
+            _drain(decompressor, chunk, out, limit)
     except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
         raise ArtifactRefused(f"The artifact is no whole compressed file: {error}") from error
     if not decompressor.eof or decompressor.unused_data:
@@ -231,12 +302,12 @@ def _decompressed(file: BinaryIO, decompressor: Any) -> BinaryIO:
     return out
 
 
-def _drain(decompressor: Any, chunk: bytes, out: io.BytesIO) -> None:
+def _drain(decompressor: Any, chunk: bytes, out: io.BytesIO, limit: int) -> None:
     """Unpack ``chunk`` a megabyte at a time, so that a bomb is seen before it has gone off."""
     while True:
         out.write(decompressor.decompress(chunk, _CHUNK))
-        if out.tell() > MAX_UNPACKED:
-            raise ArtifactRefused(f"The artifact unpacks to more than {MAX_UNPACKED} bytes.")
+        if out.tell() > limit:
+            raise ArtifactRefused(f"The artifact unpacks to more than {limit} bytes.")
         if hasattr(decompressor, "unconsumed_tail"):
             chunk = decompressor.unconsumed_tail
             if not chunk:

@@ -3,12 +3,12 @@
 from pathlib import PurePath
 from typing import Any, BinaryIO, Literal, get_args
 
-from registry.errors import FormatUnsupported, shown
+from registry.errors import ArtifactRefused, FormatUnsupported, shown
 from registry.formats.structure import check_structure
 
-Format = Literal["skops", "joblib"]
+Format = Literal["skops", "joblib", "onnx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-_ENDINGS: dict[str, Format] = {".skops": "skops", ".joblib": "joblib"}
+_ENDINGS: dict[str, Format] = {".skops": "skops", ".joblib": "joblib", ".onnx": "onnx"}
 
 
 def parse_format(name: str) -> Format:
@@ -16,10 +16,6 @@ def parse_format(name: str) -> Format:
     for known in FORMATS:
         if name == known:
             return known
-    if name == "onnx":
-        raise FormatUnsupported(
-            "This release does not take ONNX files yet: upload the scikit-learn model as skops."
-        )
     raise FormatUnsupported(
         f"The format {shown(name)} is not supported; send one of {', '.join(FORMATS)}."
     )
@@ -33,8 +29,6 @@ def format_of_filename(filename: str) -> Format:
     ending = PurePath(filename).suffix.lower()
     if ending in _ENDINGS:
         return _ENDINGS[ending]
-    if ending == ".onnx":
-        return parse_format("onnx")
     raise FormatUnsupported(
         f"The ending of {shown(filename)} names no format. Say it in the metadata: "
         f"'format' is one of {', '.join(FORMATS)}."
@@ -45,8 +39,11 @@ def read_model(file: BinaryIO, format_: Format) -> Any:
     """The fitted scikit-learn estimator in ``file``, a seekable stream at its start.
 
     Raises ArtifactRefused where the bytes are not of that format, name anything that is not
-    allowed, or hold a structure that could not be trusted to predict.
+    allowed, or hold a structure that could not be trusted to predict. An ONNX file holds no such
+    estimator: ``registry.intake.onnx_upload`` makes of it what serves.
     """
+    if format_ == "onnx":
+        raise ArtifactRefused("An ONNX file holds no scikit-learn model.")
     if format_ == "skops":
         from registry.formats.skops_format import read_skops
 

@@ -11,9 +11,17 @@ from typing import Any
 import numpy as np
 
 from registry.errors import ArtifactRefused, shown
-from registry.formats.allowed import ESTIMATORS, PARTS
+from registry.formats.allowed import ESTIMATORS, PARTS, why_not
+from registry.formats.parameters import check_parameters
+from registry.formats.support_vectors import check_support_vectors
+from registry.formats.trees import check_histograms, check_tree
 
-_LEAF = -1
+_BOOSTED = frozenset({"GradientBoostingClassifier", "GradientBoostingRegressor"})
+_HISTOGRAMS = frozenset({"HistGradientBoostingClassifier", "HistGradientBoostingRegressor"})
+_SUPPORTED = frozenset({"SVC", "SVR", "NuSVC", "NuSVR"})
+# Bagging hands each tree the columns of its own choice, and the tree looks at their number.
+_CHOOSING = frozenset({"BaggingClassifier", "BaggingRegressor"})
+_DRAWS = 624
 _MAX_OBJECTS = 2_000_000
 
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
@@ -26,8 +34,6 @@ _OBJECTS = ESTIMATORS | PARTS
 def check_structure(model: Any) -> None:
     """Raises ArtifactRefused naming what is wrong with ``model``, or with a part of it."""
     from sklearn.base import BaseEstimator
-    from sklearn.ensemble._gb import BaseGradientBoosting
-    from sklearn.tree._tree import Tree
 
     # All of it is walked before any of it is asked: until then its methods may be the file's own.
     parts = list(_parts(model))
@@ -35,17 +41,29 @@ def check_structure(model: Any) -> None:
         raise ArtifactRefused(
             f"The artifact holds a {type(model).__name__}, not a scikit-learn model that predicts."
         )
-    boosted = []
     for part in parts:
-        if isinstance(part, BaseGradientBoosting):
-            boosted.append(part)
-        if isinstance(part, Tree):
-            _check_tree(part)
-        elif isinstance(part, BaseEstimator):
-            _check_parameters(part)
-            _check_widths(part)
-    for ensemble in boosted:
-        _check_boosting(ensemble)
+        _check_part(part)
+    for part in parts:
+        # It asks the ensemble, so all of its parts have to be sound by then.
+        if type(part).__name__ in _BOOSTED:
+            _check_boosting(part)
+
+
+def _check_part(part: Any) -> None:
+    from sklearn.base import BaseEstimator
+
+    name = type(part).__name__
+    if isinstance(part, np.random.RandomState):
+        _check_draws(part)
+    elif name == "Tree":
+        check_tree(part)
+    elif isinstance(part, BaseEstimator):
+        check_parameters(part)
+        _check_widths(part)
+        if name in _HISTOGRAMS:
+            check_histograms(part)
+        elif name in _SUPPORTED:
+            check_support_vectors(part)
 
 
 def is_dunder(name: str) -> bool:
@@ -88,7 +106,7 @@ def _check_type(part: Any) -> None:
     name = f"{kind.__module__}.{kind.__qualname__}"
     if name not in _OBJECTS:
         said = part.__name__ if isinstance(part, type) else kind.__name__
-        raise ArtifactRefused(f"The model holds {shown(said)} as a value: not allowed.")
+        raise ArtifactRefused(f"The model holds {shown(said)} as a value: {why_not(said)}")
 
 
 def _attributes(part: Any) -> Iterator[Any]:
@@ -108,30 +126,11 @@ def _attributes(part: Any) -> Iterator[Any]:
         yield value
 
 
-def _check_parameters(estimator: Any) -> None:
-    from sklearn.base import BaseEstimator
-    from sklearn.preprocessing import FunctionTransformer
-
-    kind = type(estimator)
-    name = kind.__name__
-    own = vars(estimator)
-    if own.get("memory") is not None:
-        raise ArtifactRefused(f"{name}(memory=…) would write to the server's disk: set it to None.")
-    if isinstance(estimator, FunctionTransformer):
-        for key in ("func", "inverse_func"):
-            if own.get(key) is not None:
-                raise ArtifactRefused(f"{name}({key}=…) calls a function of the file's own.")
-    # Through the class: asked itself, the estimator could answer with a function of the file's.
-    for key in kind._get_param_names():
-        value = own.get(key)
-        number_type = isinstance(value, type) and issubclass(value, np.generic)
-        if callable(value) and not number_type and not isinstance(value, BaseEstimator):
-            raise ArtifactRefused(f"{name}({key}=…) calls a function of the file's own.")
-
-
 def _check_widths(estimator: Any) -> None:
     """Ensembles hand their rows to the trees unchecked, so the trees must be of their width."""
-    members = getattr(estimator, "estimators_", [])
+    members = vars(estimator).get("estimators_", [])
+    if type(estimator).__name__ in _CHOOSING:
+        members = []
     # Not np.asarray: it would take a pipeline, or a forest, for the list of its own parts.
     members = members.ravel().tolist() if isinstance(members, np.ndarray) else list(members)
     for member in (estimator, *members):
@@ -141,6 +140,13 @@ def _check_widths(estimator: Any) -> None:
                 f"A tree of {type(estimator).__name__} looks at {tree.n_features} features, "
                 f"the model has {estimator.n_features_in_}."
             )
+
+
+def _check_draws(state: Any) -> None:
+    """The next draw is read at a position that numpy does not look at."""
+    inner = state.get_state(legacy=False)
+    if inner["bit_generator"] != "MT19937" or not 0 <= inner["state"]["pos"] <= _DRAWS:
+        raise ArtifactRefused("The model holds a RandomState whose position is out of range.")
 
 
 def _check_boosting(ensemble: Any) -> None:
@@ -154,27 +160,3 @@ def _check_boosting(ensemble: Any) -> None:
             f"{type(ensemble).__name__} has {trees.shape[1]} trees a round for answers of the "
             f"shape {start.shape}."
         )
-
-
-def _check_tree(tree: Any) -> None:
-    count = tree.node_count
-    left, right = tree.children_left, tree.children_right
-    if count < 1 or len(left) != count or len(tree.value) != count:
-        raise ArtifactRefused(f"A tree says it has {count} nodes and holds {len(left)}.")
-    nodes = np.arange(count)
-    leaf = left == _LEAF
-    if not np.array_equal(leaf, right == _LEAF):
-        raise ArtifactRefused("A tree has a node with one child.")
-    inner = nodes[~leaf]
-    for side in (left, right):
-        # scikit-learn numbers a child after its parent, so this also rules out every cycle.
-        if np.any(side[inner] <= inner) or np.any(side[inner] >= count):
-            raise ArtifactRefused("A tree has a child that is out of range or before its parent.")
-    children = np.concatenate([left[inner], right[inner]])
-    if not np.array_equal(np.sort(children), nodes[1:]):
-        raise ArtifactRefused("A tree has a node with no parent, or with two.")
-    features = tree.feature[inner]
-    if np.any(features < 0) or np.any(features >= tree.n_features):
-        raise ArtifactRefused(f"A tree looks at a feature beyond its {tree.n_features}.")
-    if np.isnan(tree.threshold[inner]).any() or not np.isfinite(tree.value).all():
-        raise ArtifactRefused("A tree has a threshold or a value that is not a number.")

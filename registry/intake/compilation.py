@@ -17,6 +17,9 @@ from registry.intake.conversion.pipeline import (
     final_estimator,
 )
 from registry.intake.conversion.target import NotConvertible
+from registry.intake.conversion.graph import NotConvertible
+from registry.intake.conversion.pipeline import convert, convert_features, final_estimator
+from registry.intake.onnx_upload.upload import Uploaded
 from registry.intake.parity import Parity, compare_labels, compare_values
 from registry.intake.samples import sample
 from registry.intake.wire import MAX_COMPILED
@@ -51,8 +54,11 @@ def compile_model(
 ) -> Compiled:
     """Compile ``model``; what is not compiled, or answers otherwise, stays with scikit-learn.
 
-    ``example`` is a row that fits the signature. Raises nothing.
+    ``example`` is a row that fits the signature. What was uploaded as ONNX was compiled when it
+    was inspected. Raises nothing.
     """
+    if isinstance(model, Uploaded):
+        return Compiled(_engine("onnx", model.parity), {"onnx": model.compiled})
     try:
         return _compiled(model, signature, example, converter)
     except NotConvertible as error:

@@ -6,6 +6,7 @@ Runs in the intake process only.
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from registry.errors import (
     PredictionRefused,
 )
 from registry.formats.reading import Format, read_model
+from registry.intake.onnx_upload.upload import read_upload
 from registry.intake.signatures import read_signature
-from registry.serving.predictor import SklearnPredictor, example_batch
+from registry.serving.codecs.batch import Batch
+from registry.serving.onnx_predictor import OnnxPredictor
+from registry.serving.predictor import Predictor, SklearnPredictor, example_batch
 from registry.signature import KINDS, Kind, Record, Signature
 
 _TREES = "sklearn.tree._classes"
@@ -44,16 +48,14 @@ def inspect(path: Path, format_: Format, declared: Mapping[str, Any]) -> Inspect
 
     Raises ArtifactRefused, MetadataRefused.
     """
+    if format_ == "onnx":
+        return _inspect_onnx(path, declared)
     model, trained_with = _read(path, format_)
     signature = read_signature(model, declared.get("signature"))
     example = declared.get("input_example")
-    try:
-        batch = example_batch(signature, example)
-    except InputRefused as error:
-        raise MetadataRefused("The input example does not fit the signature.", error.faults) from (
-            error
-        )
-    _answer_once(model, signature, batch, given=example is not None)
+    batch = _first_row(signature, example)
+    predictor = SklearnPredictor(model, signature)
+    _answer_once(predictor, signature, batch, given=example is not None)
     facts = {
         "kind": _kind(model, declared.get("kind")),
         "task": signature.task,
@@ -78,8 +80,31 @@ def _read(path: Path, format_: Format) -> tuple[Any, str]:
     return model, str(sklearn.__version__)
 
 
-def _answer_once(model: Any, signature: Signature, batch: Any, *, given: bool) -> None:
-    predictor = SklearnPredictor(model, signature)
+def _inspect_onnx(path: Path, declared: Mapping[str, Any]) -> Inspected:
+    uploaded = read_upload(path.read_bytes(), declared)
+    signature, example = uploaded.signature, declared.get("input_example")
+    predictor = OnnxPredictor(uploaded.compiled, signature)
+    _answer_once(predictor, signature, _first_row(signature, example), given=example is not None)
+    facts = {
+        "kind": declared.get("kind") or "other",
+        "task": signature.task,
+        "params": {},
+        "signature": signature.to_json(),
+        "environment": {"onnx-opset": str(uploaded.opset), "onnxruntime": version("onnxruntime")},
+    }
+    return Inspected(uploaded, signature, example, facts)
+
+
+def _first_row(signature: Signature, example: Record | None) -> Batch:
+    try:
+        return example_batch(signature, example)
+    except InputRefused as error:
+        raise MetadataRefused("The input example does not fit the signature.", error.faults) from (
+            error
+        )
+
+
+def _answer_once(predictor: Predictor, signature: Signature, batch: Batch, *, given: bool) -> None:
     try:
         answers = predictor.predict(batch, probabilities=predictor.has_probabilities)
     except PredictionRefused as error:

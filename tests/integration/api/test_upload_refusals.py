@@ -90,7 +90,7 @@ def test_metadata_twice(refusals):
     assert places(answer) == ["metadata"]
 
 
-@pytest.mark.parametrize("format_", ["skops", "joblib"])
+@pytest.mark.parametrize("format_", ["skops", "joblib", "onnx"])
 def test_bytes_that_are_not_the_format_they_claim(refusals, format_):
     refusals.upload(b"hello" * 99, {"format": format_}, status=422, slug="artifact-refused")
 
@@ -127,8 +127,8 @@ def test_a_pickle_that_would_run_something(refusals, tmp_path):
 @pytest.mark.parametrize(
     ("filename", "format_"),
     [
-        ("model.onnx", None),
-        ("model.skops", "onnx"),
+        ("model.h5", None),
+        ("model.skops", "ONNX"),
         ("model", None),
         ("model.pkl", None),
         ("model.skops.bak", None),

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
+import numpy as np
 import pytest
 
 from tests.integration.api.conftest import (
@@ -18,6 +19,8 @@ from tests.integration.api.conftest import (
     check_problem,
     part,
 )
+from tests.integration.registry.models import MODELS, X
+from tests.integration.registry.onnx_exports import exported
 
 
 def test_an_upload_makes_the_model_and_gives_numbers_from_one(admin, fresh_name, artifacts):
@@ -65,6 +68,27 @@ def test_the_format_comes_from_the_files_ending_and_metadata_wins(admin, fresh_n
     assert admin.get(f"/models/{fresh_name}/2/artifact").data == packed.getvalue()
     answer = admin.post(f"/models/{fresh_name}/2/predict", json={"input": [0.5, 2.0]})
     assert answer.json["prediction"] == trained["plane"].model.predict([[0.5, 2.0]])[0]
+
+
+def test_an_onnx_file_is_taken_promoted_and_answers(admin, fresh_name):
+    model = MODELS["tree-classes"]
+    content = exported(model).SerializeToString()
+
+    made = admin.upload(fresh_name, content, filename="model.onnx")
+    admin.promote(fresh_name, 1)
+    rows = X[:5].astype(np.float32)
+    answer = admin.post(
+        f"/models/{fresh_name}/predict?probabilities=true", json={"X": rows.tolist()}
+    )
+
+    assert made.status_code == 201, made.text
+    assert (made.json["artifact"]["format"], made.json["kind"]) == ("onnx", "other")
+    assert made.json["engine"]["name"] == "onnx"
+    assert answer.status_code == 200, answer.text
+    assert answer.json["predictions"] == model.predict(rows).tolist()
+    shares = [list(row.values()) for row in answer.json["probabilities"]]
+    assert np.allclose(shares, model.predict_proba(rows), atol=1e-6)
+    assert admin.get(f"/models/{fresh_name}/1/artifact").data == content
 
 
 @pytest.mark.parametrize("filename", ["metadata.json", "blob", "metadata"])

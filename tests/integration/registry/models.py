@@ -6,11 +6,15 @@ from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     AdaBoostRegressor,
+    BaggingClassifier,
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
+    StackingRegressor,
     VotingRegressor,
 )
 from sklearn.impute import SimpleImputer
@@ -31,6 +35,7 @@ from sklearn.preprocessing import (
     PolynomialFeatures,
     StandardScaler,
 )
+from sklearn.svm import SVC, NuSVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from registry.preprocessing import BandEncoder
@@ -97,6 +102,15 @@ MODELS = {
     "bayes": GaussianNB().fit(X, LABELS),
     "network": MLPRegressor(
         hidden_layer_sizes=(4,), solver="lbfgs", random_state=0, max_iter=2000
+    ).fit(X, Y),
+    "bagging": BaggingClassifier(n_estimators=3, max_features=0.7, random_state=0).fit(X, LABELS),
+    "stacking": StackingRegressor([("tree", DecisionTreeRegressor(max_depth=2))]).fit(X, Y),
+    "histograms": HistGradientBoostingRegressor(max_iter=4, random_state=0).fit(X, Y),
+    "histograms-classes": HistGradientBoostingClassifier(max_iter=4).fit(X, THREE),
+    "machine": make_pipeline(StandardScaler(), SVC()).fit(X, THREE),
+    "machine-values": NuSVR().fit(X, Y),
+    "one-hot-float32": make_pipeline(
+        OneHotEncoder(dtype=np.float32, handle_unknown="ignore"), LinearRegression()
     ).fit(X, Y),
     "dummy": DummyClassifier().fit(X, LABELS),
 }

@@ -357,7 +357,9 @@ def test_an_attribute_that_stands_before_one_of_the_class_is_refused(
 def test_a_class_as_a_value_is_refused_wherever_it_stands(value, format_):
     model = hiding(StandardScaler(), note_=value)
 
-    assert "as a value: not allowed" in refusal(written(model, format_), format_)
+    said = refusal(written(model, format_), format_)
+    # skops has a way of its own to write a class, which is known before anything is made.
+    assert "as a value: not allowed" in said or "by 'TypeNode': not allowed" in said
 
 
 @both
@@ -545,17 +547,18 @@ def test_deep_nesting_is_refused():
 
 
 def test_the_format_is_said_or_taken_from_the_ending():
-    assert [format_of_filename(name) for name in ("m.skops", "M.JOBLIB")] == ["skops", "joblib"]
+    named = [format_of_filename(name) for name in ("m.skops", "M.JOBLIB", "m.onnx")]
+    assert named == ["skops", "joblib", "onnx"]
     assert parse_format("skops") == "skops"
 
 
-@pytest.mark.parametrize("filename", ["model", "model.pkl", "model.onnx", "skops", ".skops.txt"])
+@pytest.mark.parametrize("filename", ["model", "model.pkl", "model.h5", "skops", ".skops.txt"])
 def test_an_ending_that_names_no_format_is_refused(filename):
     with pytest.raises(FormatUnsupported):
         format_of_filename(filename)
 
 
-@pytest.mark.parametrize("said", ["", "pickle", "SKOPS", "onnx"])
+@pytest.mark.parametrize("said", ["", "pickle", "SKOPS", "ONNX"])
 def test_a_format_that_is_not_taken_is_refused(said):
     with pytest.raises(FormatUnsupported):
         parse_format(said)

@@ -1,0 +1,93 @@
+"""The policy for parameters. Types are not enough: some parameters write, read or call something.
+
+``RULES`` is the whole of it. A rule stands for a parameter of that name on every estimator, or on
+one class (``Class.parameter``), which then counts alone.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from registry.errors import ArtifactRefused
+
+_LARGEST_BATCH = 2**31
+
+
+def _must(holds: Callable[[Any], bool], why: str) -> Callable[[str, Any], Any]:
+    def check(name: str, value: Any) -> Any:
+        if not holds(value):
+            raise ArtifactRefused(f"{name} {why}.")
+        return value
+
+    return check
+
+
+def _set_to(value: Any) -> Callable[[str, Any], Any]:
+    return lambda name, given: value  # noqa: ARG005 - whatever was given
+
+
+def _is_word(value: Any) -> bool:
+    return type(value) is str
+
+
+_CALLED = "calls a function of the file's own: not allowed"
+RULES: dict[str, Callable[[str, Any], Any]] = {
+    # What is written or printed, and how many threads are used, is the server's choice.
+    "memory": _must(
+        lambda value: value is None, "would write to the server's disk: set it to None"
+    ),
+    "n_jobs": _set_to(None),
+    "verbose": _set_to(0),
+    "batch_size": _must(
+        lambda value: value == "auto" or _is_size(value), "is neither 'auto' nor a number of rows"
+    ),
+    "random_state": _must(
+        lambda value: value is None or isinstance(value, int | np.integer | np.random.RandomState),
+        "is neither a whole number nor a RandomState",
+    ),
+    # These name a function; the words that scikit-learn knows are checked by scikit-learn.
+    "FunctionTransformer.func": _must(lambda value: value is None, _CALLED),
+    "FunctionTransformer.inverse_func": _must(lambda value: value is None, _CALLED),
+    "TransformedTargetRegressor.func": _must(lambda value: value is None, _CALLED),
+    "TransformedTargetRegressor.inverse_func": _must(lambda value: value is None, _CALLED),
+    "OneHotEncoder.feature_name_combiner": _must(_is_word, _CALLED),
+    "HistGradientBoostingClassifier.scoring": _set_to(None),
+    "HistGradientBoostingRegressor.scoring": _set_to(None),
+    "LogisticRegressionCV.scoring": _set_to(None),
+    "RidgeCV.scoring": _set_to(None),
+    "RidgeClassifierCV.scoring": _set_to(None),
+    # With a matrix that is computed elsewhere, or by a function, nothing could be predicted here.
+    "kernel": _must(
+        lambda value: value in {"linear", "poly", "rbf", "sigmoid"},
+        "is none of linear, poly, rbf and sigmoid",
+    ),
+}
+
+
+def check_parameters(estimator: Any) -> None:
+    """Hold ``estimator`` to ``RULES``, and set what they set.
+
+    Any other parameter that is a function is refused; so is a class, but for a type of numbers.
+    Raises ArtifactRefused naming the parameter.
+    """
+    from sklearn.base import BaseEstimator
+
+    kind = type(estimator)
+    own = vars(estimator)
+    # Through the class: asked itself, the estimator could answer with a function of the file's.
+    for key in {*kind._get_param_names(), "memory"}:
+        if key not in own:
+            continue
+        name, value = f"{kind.__name__}({key}=…)", own[key]
+        rule = RULES.get(f"{kind.__name__}.{key}") or RULES.get(key)
+        if rule is not None:
+            own[key] = rule(name, value)
+        elif callable(value) and not isinstance(value, BaseEstimator):
+            number_type = isinstance(value, type) and issubclass(value, np.generic)
+            if not number_type:
+                raise ArtifactRefused(f"{name} {_CALLED}.")
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and bool(0 < value < _LARGEST_BATCH)

@@ -1,0 +1,114 @@
+"""The nodes of trees, which scikit-learn's compiled code follows whatever they say."""
+
+from typing import Any
+
+import numpy as np
+
+from registry.errors import ArtifactRefused
+
+_LEAF = -1
+_MAX_OUTPUTS = 1_000
+_MAX_CLASSES = 10_000
+
+
+def check_making(arguments: Any) -> None:
+    """Hold the arguments that a ``Tree`` is made with to one another, before it is made.
+
+    It reads as many numbers of classes as it has outputs, wherever the array ends.
+    Raises ArtifactRefused.
+    """
+    if type(arguments) is not tuple or len(arguments) != 3:
+        raise ArtifactRefused("A tree is made in a way that scikit-learn does not.")
+    features, classes, outputs = arguments
+    if type(features) is not int or features < 1 or type(outputs) is not int:
+        raise ArtifactRefused("A tree does not say how many features and outputs it has.")
+    if not 1 <= outputs <= _MAX_OUTPUTS:
+        raise ArtifactRefused(f"A tree says it has {outputs} outputs.")
+    if type(classes) is not np.ndarray or classes.shape != (outputs,) or classes.dtype.kind != "i":
+        raise ArtifactRefused(
+            f"A tree of {outputs} outputs does not say how many classes each has."
+        )
+    if classes.min() < 1 or classes.max() > _MAX_CLASSES:
+        raise ArtifactRefused(f"A tree says it has {classes.max()} classes.")
+
+
+def check_tree(tree: Any) -> None:
+    """Raises ArtifactRefused unless every walk of a ``Tree`` of scikit-learn ends at a leaf."""
+    count = tree.node_count
+    if count < 1:
+        raise ArtifactRefused(f"A tree says it has {count} nodes.")
+    left, right = tree.children_left, tree.children_right
+    if len(left) != count or len(tree.value) != count:
+        raise ArtifactRefused(f"A tree says it has {count} nodes and holds {len(left)}.")
+    nodes = np.arange(count)
+    leaf = left == _LEAF
+    if not np.array_equal(leaf, right == _LEAF):
+        raise ArtifactRefused("A tree has a node with one child.")
+    inner = nodes[~leaf]
+    for side in (left, right):
+        # scikit-learn numbers a child after its parent, so this also rules out every cycle.
+        if np.any(side[inner] <= inner) or np.any(side[inner] >= count):
+            raise ArtifactRefused("A tree has a child that is out of range or before its parent.")
+    children = np.concatenate([left[inner], right[inner]])
+    if not np.array_equal(np.sort(children), nodes[1:]):
+        raise ArtifactRefused("A tree has a node with no parent, or with two.")
+    features = tree.feature[inner]
+    if np.any(features < 0) or np.any(features >= tree.n_features):
+        raise ArtifactRefused(f"A tree looks at a feature beyond its {tree.n_features}.")
+    if np.isnan(tree.threshold[inner]).any() or not np.isfinite(tree.value).all():
+        raise ArtifactRefused("A tree has a threshold or a value that is not a number.")
+
+
+def check_histograms(ensemble: Any) -> None:
+    """Raises ArtifactRefused unless the trees of a HistGradientBoosting model can be walked.
+
+    Those that split by categories are refused: they look into sets whose bounds are not checked.
+    """
+    name, own = type(ensemble).__name__, vars(ensemble)
+    mapper = own.get("_bin_mapper")
+    rounds = own.get("_predictors")
+    if type(rounds) is not list or mapper is None:
+        raise ArtifactRefused(f"{name} is not fitted.")
+    if own.get("_preprocessor") is not None or np.any(vars(mapper).get("is_categorical_", 1)):
+        raise ArtifactRefused(
+            f"{name} splits by categories, which is not checked: encode them in a pipeline before."
+        )
+    mapper.n_threads = 1
+    width, trees = own.get("n_features_in_"), own.get("n_trees_per_iteration_")
+    if len(getattr(mapper, "bin_thresholds_", ())) != width:
+        raise ArtifactRefused(f"{name} has bins for other features than its {width}.")
+    start = own.get("_baseline_prediction")
+    if type(trees) is not int or not isinstance(start, np.ndarray) or start.size != trees:
+        raise ArtifactRefused(f"{name} does not begin with a number for each of its trees a round.")
+    for one in rounds:
+        if type(one) is not list or len(one) != trees:
+            raise ArtifactRefused(f"{name} does not have {trees} trees a round.")
+        for tree in one:
+            _check_histogram(tree, width)
+
+
+def _check_histogram(tree: Any, width: Any) -> None:
+    from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
+
+    nodes = vars(tree).get("nodes") if hasattr(tree, "__dict__") else None
+    if (
+        not isinstance(nodes, np.ndarray)
+        or nodes.dtype != PREDICTOR_RECORD_DTYPE
+        or nodes.ndim != 1
+        or not len(nodes)
+    ):
+        raise ArtifactRefused("A tree of histograms has no nodes.")
+    if nodes["is_categorical"].any():
+        raise ArtifactRefused("A tree of histograms splits by categories, which is not checked.")
+    inner = np.flatnonzero(nodes["is_leaf"] == 0)
+    for side in ("left", "right"):
+        child = nodes[side][inner].astype(np.int64)
+        if np.any(child <= inner) or np.any(child >= len(nodes)):
+            raise ArtifactRefused(
+                "A tree of histograms has a child that is out of range or before its parent."
+            )
+    features = nodes["feature_idx"][inner]
+    if np.any(features < 0) or np.any(features >= width):
+        raise ArtifactRefused(f"A tree of histograms looks at a feature beyond its {width}.")
+    if np.isnan(nodes["num_threshold"][inner]).any() or not np.isfinite(nodes["value"]).all():
+        raise ArtifactRefused("A tree of histograms holds what is not a number.")

@@ -1,0 +1,25 @@
+"""All attacks, one family a file."""
+
+from tests.attacks import (
+    archives,
+    bombs,
+    gadgets,
+    names,
+    nested,
+    onnx_graphs,
+    pipelines,
+    states,
+    structures,
+)
+from tests.attacks.attack import Attack
+
+FAMILIES = {
+    family.__name__.rpartition(".")[2]: family.ATTACKS
+    for family in (
+        *(gadgets, names, states, nested, bombs, archives, structures, pipelines, onnx_graphs),
+    )
+}
+CORPUS: dict[str, Attack] = {
+    f"{family}/{attack}": attack for family, attacks in FAMILIES.items() for attack in attacks
+}
+"""By what it is called in the tests."""

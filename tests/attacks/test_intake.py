@@ -1,0 +1,40 @@
+"""Every attack, given to the intake itself: refused with a reason, and nothing runs."""
+
+import pytest
+
+from registry.errors import ArtifactRefused, MetadataRefused
+from registry.intake.inspector import Inspector
+from tests.attacks.attack import canary_in
+from tests.attacks.conftest import FIGURE
+from tests.attacks.corpus import CORPUS
+
+
+@pytest.fixture(scope="module")
+def inspector():
+    inspector = Inspector()
+    yield inspector
+    inspector.close()
+
+
+@pytest.mark.parametrize("name", list(CORPUS))
+def test_the_intake_refuses(name, inspector, tmp_path, record_property):
+    attack = CORPUS[name]
+    path = tmp_path / "artifact"
+    with canary_in(tmp_path / "canary") as canary:
+        path.write_bytes(attack.make(canary))
+        said = None
+        try:
+            inspector.inspect(path, attack.format, attack.metadata)
+        except (ArtifactRefused, MetadataRefused) as refused:
+            said = refused.detail
+        sang = canary.sang()
+    for figure, number in (("tried", 1), ("refused", said is not None), ("run", sang)):
+        record_property(FIGURE, (figure, int(number)))
+    assert not sang
+    if attack.harmless:
+        assert said is None
+    else:
+        assert said is not None, "it was taken"
+        # A refusal names what is wrong; an end of the process would only say that something is.
+        assert "Its inspection" not in said
+        assert "no sound answer" not in said
