@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from config import Settings
 from registry.blobs.local import LocalBlobStore
+from registry.confinement.spawner import Spawner
 from registry.database import Database
 from registry.errors import VersionNotLoadable
+from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
 from registry.queries import find_usable_version, served_version
 from registry.serving.counter import Counter
@@ -19,6 +21,7 @@ from registry.serving.fleet import Fleet
 from registry.serving.loading import loader
 from registry.serving.observer import Observer, observed
 from registry.serving.pool import Pool, ServedVersion
+from registry.serving.sklearn_process import MODULES as SERVING_MODULES
 from registry.serving.watch import Watch
 
 _KEY = "hotswap"
@@ -31,6 +34,7 @@ class Services:
     settings: Settings
     database: Database
     blobs: LocalBlobStore
+    spawner: Spawner
     inspector: Inspector
     counter: Counter
     pool: Pool
@@ -51,12 +55,14 @@ class Services:
         blobs = LocalBlobStore(settings.data / "blobs")
         counter = Counter(run / "counter")
         database = Database(settings.effective_database_url, committed=counter.bump)
-        pool = Pool(observed(loader(blobs), observer), settings.model_cache_mb * 2**20)
+        spawner = Spawner((*INTAKE_MODULES, *SERVING_MODULES))
+        pool = Pool(observed(loader(blobs, spawner), observer), settings.model_cache_mb * 2**20)
         return cls(
             settings=settings,
             database=database,
             blobs=blobs,
-            inspector=Inspector(),
+            spawner=spawner,
+            inspector=Inspector(spawner=spawner),
             counter=counter,
             pool=pool,
             watch=Watch(database, counter, pool, _find_usable, observer),
@@ -99,6 +105,7 @@ class Services:
         self.watch.close()
         self.pool.close()
         self.inspector.close()
+        self.spawner.close()
         self.database.dispose()
         self.counter.close()
 

@@ -1,6 +1,6 @@
 """Compiles a fitted model to ONNX and makes sure that it still answers as scikit-learn does.
 
-Runs in the intake's child, after the model has been inspected.
+Runs in a confined process, after the model has been inspected.
 """
 
 import warnings
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from registry.errors import RegistryError
+from registry.intake.answers import MAX_COMPILED
 from registry.intake.conversion.estimators import take_linear
 from registry.intake.conversion.pipeline import (
     convert,
@@ -19,7 +20,6 @@ from registry.intake.conversion.pipeline import (
 from registry.intake.conversion.target import NotConvertible
 from registry.intake.parity import Parity, compare_labels, compare_values
 from registry.intake.samples import sample
-from registry.intake.wire import MAX_COMPILED
 from registry.serving import chain_program, forest
 from registry.serving.chain_program import ChainProgram
 from registry.serving.forest_arrays import is_forest, take_arrays
