@@ -19,6 +19,13 @@ from registry.confinement.zygote import NOT_CONFINED, Ready, Request
 
 logger = logging.getLogger(__name__)
 
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+"""The zygote forks, so it must have no other thread; its children can make none."""
 _START_SECONDS = 60.0
 """Importing everything takes 3 s on an idle machine."""
 _REQUEST_SECONDS = 10.0
@@ -55,7 +62,8 @@ class Confined:
     def ended(self) -> str:
         """End it if it has not, and say how it ended: the name of a signal, or 'no answer'.
 
-        Raises SpawnFailed where it never ran, since it could not be confined.
+        Raises SpawnFailed where that was not its own doing: it could not be confined and so never
+        ran, or its zygote was killed.
         """
         try:
             self._status.shutdown(socket.SHUT_WR)
@@ -65,7 +73,9 @@ class Confined:
             said = ""
         if said == NOT_CONFINED:
             raise SpawnFailed("a process could not be confined")
-        return said or "no answer"
+        if not said:
+            raise SpawnFailed("the process that it came from has ended")
+        return said
 
     def close(self) -> None:
         """End it now."""
@@ -153,8 +163,6 @@ class Spawner:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
-        # One thread for each numeric library: a forked child could not use the others anyway.
-        threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         try:
             with theirs:
                 self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
@@ -166,7 +174,7 @@ class Spawner:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     start_new_session=True,  # Ctrl-C is the service's; this one ends with it
-                    env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path), **threads},
+                    env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path), **_ONE_THREAD},
                 )
             # Where this process goes otherwise, the zygote sees the end of the socket.
             weakref.finalize(self, _kill, self._process)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -92,14 +92,13 @@ class Inspector:
         inspected just now, IntakeUnavailable where there is no such process to be had.
         """
         job = msgspec.json.encode(Job(format_, dict(declared)))
-        limits = Limits(cpu_seconds=self._timeout, niceness=_NICENESS)
         try:
-            with (
-                self._turn(),
-                path.open("rb") as file,
-                self._spawner.spawn(self._entry, limits, [file.fileno()]) as process,
-            ):
-                return self._asked(process, job)
+            with self._turn(), path.open("rb") as file:
+                try:
+                    return self._inspected(file, job)
+                except SpawnFailed:
+                    # Somebody killed the zygote, maybe. Asking a new one changes nothing.
+                    return self._inspected(file, job)
         except (SpawnFailed, OSError) as error:  # the latter where no files are left to open
             raise IntakeUnavailable from error
 
@@ -116,6 +115,12 @@ class Inspector:
             yield
         finally:
             self._turns.release()
+
+    def _inspected(self, file: BinaryIO, job: bytes) -> tuple[Inspection, Signature]:
+        file.seek(0)
+        limits = Limits(cpu_seconds=self._timeout, niceness=_NICENESS)
+        with self._spawner.spawn(self._entry, limits, [file.fileno()]) as process:
+            return self._asked(process, job)
 
     def _asked(self, process: Confined, job: bytes) -> tuple[Inspection, Signature]:
         deadline = Deadline(self._timeout)

@@ -159,14 +159,18 @@ class SklearnProcess:
         except PredictionRefused:
             raise
         except TimeoutError as error:
-            self._end()
+            self._stop()
             raise PredictionRefused(
                 f"The model took over {self._seconds:g} s for this input, so it was stopped."
             ) from error
         except (OSError, _Died) as error:
-            raise _Died(self._end()) from error
+            try:
+                how = self._end(process)
+            except SpawnFailed as failed:
+                how = str(failed)
+            raise _Died(how) from error
         except (FrameRefused, ValueError) as error:
-            self._end()
+            self._stop()
             raise PredictionRefused("The model's process gave no sound answer.") from error
 
     def _start(self) -> bool:
@@ -184,12 +188,16 @@ class SklearnProcess:
                 _next_message(process, MAX_HEAD, deadline), type=Loaded | Refused
             )
         except TimeoutError as error:
-            self._end()
+            self._stop()
             raise ArtifactRefused(f"Its loading took over {LOAD_SECONDS:g} s.") from error
         except (OSError, _Died) as error:
-            raise ArtifactRefused(f"Its process ended while it loaded ({self._end()}).") from error
+            try:
+                how = self._end(process)
+            except SpawnFailed as failed:
+                raise ModelProcessUnavailable(str(failed)) from error
+            raise ArtifactRefused(f"Its process ended while it loaded ({how}).") from error
         except (FrameRefused, ValueError) as error:
-            self._end()
+            self._stop()
             raise ArtifactRefused("Its process gave no sound answer.") from error
         if isinstance(said, Refused):
             self._place.close()
@@ -204,17 +212,17 @@ class SklearnProcess:
         except SpawnFailed as error:
             raise ModelProcessUnavailable("it cannot be started") from error
 
-    def _end(self) -> str:
-        """End the process, count it as a death, and say how it ended."""
-        process, self._place.process = self._place.process, None
+    def _stop(self) -> None:
+        """End the process and count it as a death."""
+        self._place.close()
         self._restarts.died()
-        if process is None:
-            return "no answer"
+
+    def _end(self, process: Confined) -> str:
+        """The same, and say how it ended. Raises SpawnFailed."""
+        self._place.process = None
+        self._restarts.died()
         with process:
-            try:
-                return process.ended()
-            except SpawnFailed as error:
-                raise ModelProcessUnavailable("it cannot be confined") from error
+            return process.ended()
 
 
 @contextmanager

@@ -3,10 +3,8 @@
 import io
 import os
 import signal
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -15,9 +13,13 @@ import skops.io
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from registry.errors import ArtifactRefused, MetadataRefused
+from registry.confinement.spawner import Spawner
+from registry.errors import ArtifactRefused, IntakeUnavailable, MetadataRefused
 from registry.intake.inspector import Inspector
 from tests.integration.registry.models import LABELS, MODELS, X, Y
+from tests.processes import children, is_alive, wait_for, zygotes
+
+HOSTILE = "tests.integration.registry.hostile"
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +29,12 @@ def inspector():
     inspector.close()
 
 
-@pytest.fixture
-def hasty():
-    """An inspector of its own that gives an artifact a second."""
-    inspector = Inspector(timeout=1)
-    yield inspector
-    inspector.close()
+@pytest.fixture(scope="module")
+def spawner():
+    """Starts hostile inspections."""
+    spawner = Spawner([HOSTILE])
+    yield spawner
+    spawner.close()
 
 
 @pytest.fixture
@@ -184,10 +186,127 @@ def test_what_is_not_allowed_is_refused_with_the_reason(inspector, artifact):
         look(inspector, artifact(Canary(), "joblib"), "joblib")
 
 
-def test_eight_at_once_are_inspected_one_after_the_other(inspector, artifact):
+def test_eight_at_once_are_all_inspected(inspector, artifact):
     path = artifact(MODELS["linear"])
 
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda _: look(inspector, path)[1], range(8)))
 
     assert found == [found[0]] * 8
+
+
+@pytest.fixture(scope="module")
+def taken_over(spawner):
+    """An inspector whose processes do what an enemy would; each has two seconds."""
+    return Inspector(2, spawner=spawner, entry=f"{HOSTILE}:answer")
+
+
+@pytest.fixture
+def any_file(tmp_path):
+    path = tmp_path / "any"
+    path.write_bytes(b"anything")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("hang", r"inspection took over 2 s\."),
+        ("spin", r"took over 2 s|SIGXCPU|SIGKILL"),
+        ("crash", r"without a result \(SIGSEGV\)"),
+        ("say-nothing", r"without a result \(no answer\)"),
+        ("allocate", r"without a result \(no answer\)"),
+        ("write-ten-gigabytes", r"without a result \(no answer\)"),
+        ("read-passwords", r"without a result \(no answer\)"),
+        ("connect", r"without a result \(no answer\)"),
+        ("fork", r"without a result \(no answer\)"),
+        ("kill-everybody", r"without a result \(no answer\)"),
+    ],
+)
+def test_an_inspection_that_is_stopped_refuses_the_artifact(taken_over, any_file, kind, said):
+    with pytest.raises(ArtifactRefused, match=said):
+        look(taken_over, any_file, kind=kind)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("say-nonsense", "say-without-end", "announce-much-and-say-little"),
+        *("compile-without-end", "boast-of-an-engine", "claim-another-engine"),
+        *("kind-unknown", "task-of-another", "more-than-asked", "params-nested", "params-many"),
+        *("params-long", "environment-long", "signature-none", "signature-a-list"),
+        *("signature-column-twice", "signature-columns-many"),
+    ],
+)
+def test_an_answer_that_is_not_of_the_form_refuses_the_artifact(taken_over, any_file, kind):
+    with pytest.raises(ArtifactRefused, match="no sound answer"):
+        look(taken_over, any_file, kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("hang-while-compiling", "took over 2 s"), ("crash-while-compiling", "SIGSEGV")],
+)
+def test_what_stops_while_it_compiles_is_served_by_scikit_learn(taken_over, any_file, kind, said):
+    inspection, signature = look(taken_over, any_file, kind=kind)
+
+    assert signature.names == ("x",)
+    assert inspection.engine["name"] == "scikit-learn"
+    assert said in inspection.engine["reason"]
+    assert inspection.compiled == {}
+
+
+def test_a_refusal_forges_no_line_of_a_log(taken_over, any_file):
+    with pytest.raises(ArtifactRefused) as refused:
+        look(taken_over, any_file, kind="forge-a-log-line")
+
+    assert refused.value.detail.isprintable()
+
+
+def test_an_inspection_that_hangs_holds_nobody_up(spawner, any_file):
+    patient = Inspector(30, spawner=spawner, entry=f"{HOSTILE}:answer")
+    with ThreadPoolExecutor(2) as threads:
+        hanging = threads.submit(look, patient, any_file, kind="hang")
+        began = time.monotonic()
+        with pytest.raises(ArtifactRefused):
+            look(patient, any_file, kind="say-nothing")
+        assert time.monotonic() - began < 5
+        assert not hanging.done()
+        for zygote in zygotes():
+            for child in children(zygote):
+                os.kill(child, signal.SIGKILL)
+        with pytest.raises(ArtifactRefused, match="SIGKILL"):
+            hanging.result(10)
+
+
+def test_more_than_it_takes_at_once_wait_and_then_are_told_to_come_again(spawner, any_file):
+    narrow = Inspector(2, spawner=spawner, entry=f"{HOSTILE}:answer", at_once=2, wait=0.3)
+    with ThreadPoolExecutor(3) as threads:
+        asked = [threads.submit(look, narrow, any_file, kind="hang") for _ in range(3)]
+        errors = sorted(type(each.exception(20)).__name__ for each in asked)
+
+    assert errors == ["ArtifactRefused", "ArtifactRefused", "IntakeBusy"]
+    with pytest.raises(ArtifactRefused):
+        look(narrow, any_file, kind="say-nothing")
+
+
+def test_without_a_process_there_is_no_intake(any_file):
+    inspector = Inspector(spawner=Spawner(["there.is.no.such.module"]))
+
+    with pytest.raises(IntakeUnavailable):
+        look(inspector, any_file)
+
+
+def test_the_process_is_replaced_when_it_was_killed_between_uploads(artifact):
+    inspector = Inspector()
+    others = set(zygotes())
+    path = artifact(MODELS["linear"])
+    look(inspector, path)
+    (zygote,) = set(zygotes()) - others
+
+    os.kill(zygote, signal.SIGKILL)
+    wait_for(lambda: not is_alive(zygote))
+
+    assert look(inspector, path)[0].kind == "linear"
+    inspector.close()
+    assert set(zygotes()) == others
