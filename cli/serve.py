@@ -65,17 +65,21 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
 
 
 def _prepare(settings: Settings) -> str | None:
+    from api.logs import configure_logs
     from api.services import Services
-    from api.start import prepare
+    from api.start import log_missing_defences, prepare
 
     try:
         services = Services.build(settings)
     except ValueError as error:
         raise CommandFailed(str(error), SAID_NO) from error
     try:
-        return prepare(services)
+        token = prepare(services)
     finally:
         services.close()
+    configure_logs(settings.log_level)
+    log_missing_defences()
+    return token
 
 
 def _register_demo(settings: Settings) -> None:

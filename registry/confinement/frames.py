@@ -30,7 +30,10 @@ class Channel:
         if not head:
             return None
         (length,) = _LENGTH.unpack(head)
-        return self._read(length)
+        message = self._read(length)
+        if len(message) < length:
+            raise FrameRefused("a message breaks off")
+        return message
 
     def send(self, *messages: bytes) -> None:
         """Raises OSError where nobody listens any more."""

@@ -174,7 +174,11 @@ class Spawner:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     start_new_session=True,  # Ctrl-C is the service's; this one ends with it
-                    env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path), **_ONE_THREAD},
+                    env={
+                        "PATH": os.defpath,
+                        "PYTHONPATH": os.pathsep.join(sys.path),
+                        **_ONE_THREAD,
+                    },
                 )
             # Where this process goes otherwise, the zygote sees the end of the socket.
             weakref.finalize(self, _kill, self._process)

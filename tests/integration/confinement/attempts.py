@@ -58,8 +58,7 @@ def write_into_own_folder() -> str:
 def fill_own_folder(size: int) -> None:
     chunk = bytes(2**20)
     with Path("one").open("wb") as file:
-        for _ in range(size // len(chunk)):
-            file.write(chunk)
+        file.writelines(chunk for _ in range(size // len(chunk)))
 
 
 def fill_own_folder_with_many(size: int) -> None:
@@ -115,7 +114,7 @@ def start_program() -> None:
 
 
 def replace_itself() -> None:
-    os.execv(sys.executable, [sys.executable, "-c", ""])
+    os.execv(sys.executable, [sys.executable, "-c", ""])  # noqa: S606 - what it tries
 
 
 def start_thread() -> None:

@@ -1,6 +1,6 @@
 """Inspections that were taken over by what they read. Each runs confined, in place of ours.
 
-Which one is asked for by the declared ``kind``; whoever asks for none gets a real inspection.
+The artifact itself says which.
 """
 
 import ctypes
@@ -33,9 +33,9 @@ ONNX = {"name": "onnx", "max_abs_diff": 0.0, "max_rel_diff": 0.0, "checked_rows"
 
 
 def answer(channel: Channel, files: list[int]) -> None:
-    """Be hostile as the job says."""
-    job = json.loads(channel.receive() or b"{}")
-    HOSTILITIES[job["declared"]["kind"]](channel)
+    """Be hostile as the artifact says."""
+    channel.receive()
+    HOSTILITIES[os.read(files[0], 100).decode()](channel)
 
 
 def say(channel: Channel, *messages: Any) -> None:
@@ -138,7 +138,7 @@ def _changed(**changes: Any) -> Callable[[Channel], None]:
 
 
 def _descriptor(channel: Channel) -> int:
-    return channel._descriptor  # noqa: SLF001 - an enemy knows no privacy
+    return channel._descriptor
 
 
 OUTPUT = {"name": "y", "type": "number"}

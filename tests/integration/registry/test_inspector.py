@@ -202,10 +202,15 @@ def taken_over(spawner):
 
 
 @pytest.fixture
-def any_file(tmp_path):
-    path = tmp_path / "any"
-    path.write_bytes(b"anything")
-    return path
+def file_that(tmp_path):
+    """Writes an artifact that has its inspection do something hostile."""
+
+    def file_that(hostility):
+        path = tmp_path / hostility
+        path.write_text(hostility)
+        return path
+
+    return file_that
 
 
 @pytest.mark.parametrize(
@@ -223,9 +228,9 @@ def any_file(tmp_path):
         ("kill-everybody", r"without a result \(no answer\)"),
     ],
 )
-def test_an_inspection_that_is_stopped_refuses_the_artifact(taken_over, any_file, kind, said):
+def test_an_inspection_that_is_stopped_refuses_the_artifact(taken_over, file_that, kind, said):
     with pytest.raises(ArtifactRefused, match=said):
-        look(taken_over, any_file, kind=kind)
+        look(taken_over, file_that(kind))
 
 
 @pytest.mark.parametrize(
@@ -238,17 +243,17 @@ def test_an_inspection_that_is_stopped_refuses_the_artifact(taken_over, any_file
         *("signature-column-twice", "signature-columns-many"),
     ],
 )
-def test_an_answer_that_is_not_of_the_form_refuses_the_artifact(taken_over, any_file, kind):
+def test_an_answer_that_is_not_of_the_form_refuses_the_artifact(taken_over, file_that, kind):
     with pytest.raises(ArtifactRefused, match="no sound answer"):
-        look(taken_over, any_file, kind=kind)
+        look(taken_over, file_that(kind))
 
 
 @pytest.mark.parametrize(
     ("kind", "said"),
     [("hang-while-compiling", "took over 2 s"), ("crash-while-compiling", "SIGSEGV")],
 )
-def test_what_stops_while_it_compiles_is_served_by_scikit_learn(taken_over, any_file, kind, said):
-    inspection, signature = look(taken_over, any_file, kind=kind)
+def test_what_stops_while_it_compiles_is_served_by_scikit_learn(taken_over, file_that, kind, said):
+    inspection, signature = look(taken_over, file_that(kind))
 
     assert signature.names == ("x",)
     assert inspection.engine["name"] == "scikit-learn"
@@ -256,20 +261,20 @@ def test_what_stops_while_it_compiles_is_served_by_scikit_learn(taken_over, any_
     assert inspection.compiled == {}
 
 
-def test_a_refusal_forges_no_line_of_a_log(taken_over, any_file):
+def test_a_refusal_forges_no_line_of_a_log(taken_over, file_that):
     with pytest.raises(ArtifactRefused) as refused:
-        look(taken_over, any_file, kind="forge-a-log-line")
+        look(taken_over, file_that("forge-a-log-line"))
 
     assert refused.value.detail.isprintable()
 
 
-def test_an_inspection_that_hangs_holds_nobody_up(spawner, any_file):
+def test_an_inspection_that_hangs_holds_nobody_up(spawner, file_that):
     patient = Inspector(30, spawner=spawner, entry=f"{HOSTILE}:answer")
     with ThreadPoolExecutor(2) as threads:
-        hanging = threads.submit(look, patient, any_file, kind="hang")
+        hanging = threads.submit(look, patient, file_that("hang"))
         began = time.monotonic()
         with pytest.raises(ArtifactRefused):
-            look(patient, any_file, kind="say-nothing")
+            look(patient, file_that("say-nothing"))
         assert time.monotonic() - began < 5
         assert not hanging.done()
         for zygote in zygotes():
@@ -279,22 +284,22 @@ def test_an_inspection_that_hangs_holds_nobody_up(spawner, any_file):
             hanging.result(10)
 
 
-def test_more_than_it_takes_at_once_wait_and_then_are_told_to_come_again(spawner, any_file):
+def test_more_than_it_takes_at_once_wait_and_then_are_told_to_come_again(spawner, file_that):
     narrow = Inspector(2, spawner=spawner, entry=f"{HOSTILE}:answer", at_once=2, wait=0.3)
     with ThreadPoolExecutor(3) as threads:
-        asked = [threads.submit(look, narrow, any_file, kind="hang") for _ in range(3)]
+        asked = [threads.submit(look, narrow, file_that("hang")) for _ in range(3)]
         errors = sorted(type(each.exception(20)).__name__ for each in asked)
 
     assert errors == ["ArtifactRefused", "ArtifactRefused", "IntakeBusy"]
     with pytest.raises(ArtifactRefused):
-        look(narrow, any_file, kind="say-nothing")
+        look(narrow, file_that("say-nothing"))
 
 
-def test_without_a_process_there_is_no_intake(any_file):
+def test_without_a_process_there_is_no_intake(file_that):
     inspector = Inspector(spawner=Spawner(["there.is.no.such.module"]))
 
     with pytest.raises(IntakeUnavailable):
-        look(inspector, any_file)
+        look(inspector, file_that("hang"))
 
 
 def test_the_process_is_replaced_when_it_was_killed_between_uploads(artifact):

@@ -88,7 +88,7 @@ def endless_head(channel: Channel) -> None:
 
 
 def break_off(channel: Channel) -> None:
-    os.write(channel._descriptor, struct.pack("!I", 8))  # noqa: SLF001 - an enemy knows no privacy
+    os.write(channel._descriptor, struct.pack("!I", 8))
     os._exit(0)
 
 
