@@ -18,6 +18,7 @@ from registry.intake.conversion.pipeline import (
     final_estimator,
 )
 from registry.intake.conversion.target import NotConvertible
+from registry.intake.onnx_check import check_onnx
 from registry.intake.parity import Parity, compare_labels, compare_values
 from registry.intake.samples import sample
 from registry.serving import chain_program, forest
@@ -77,6 +78,7 @@ def _compiled(
     made = converter(model, signature)
     if len(made) > MAX_COMPILED:
         raise NotConvertible(f"Its ONNX form is larger than {MAX_COMPILED} bytes.")
+    _require_readable(made)
     batch = sample(model, signature, example, CHECKED_ROWS)
     own = SklearnPredictor(model, signature)
     try:
@@ -106,6 +108,14 @@ def _compiled(
         if equal and own_parity.fault is None:
             return Compiled(_engine(own_form.name, own_parity), {**blobs, **own_form.blobs})
     return Compiled(_engine("onnx", parity), blobs)
+
+
+def _require_readable(made: bytes) -> None:
+    """Whoever receives it reads it as an enemy's, and refuses what this refuses."""
+    try:
+        check_onnx(made)
+    except ValueError as error:
+        raise NotConvertible(f"Its ONNX form is not one that is served: {error}.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +156,7 @@ def _walked(model: Any, final: Any, signature: Signature) -> _OwnForm:
         program = ChainProgram(made, signature)
     except NotConvertible:
         form, made = FEATURES, convert_features(model, signature)
+        _require_readable(made)
         program = OnnxFeatures(made, signature)
     predictor = ForestPredictor(program, trees, signature)
     return _OwnForm("trees", {form: made, FOREST: trees}, predictor, to_the_bit=True)
