@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 from api.rates import Rates
 from config import Settings
 from registry.blobs.local import LocalBlobStore
+from registry.confinement.spawner import Spawner
 from registry.database import Database
 from registry.errors import VersionNotLoadable
+from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
 from registry.queries import find_usable_version, served_version
 from registry.serving.counter import Counter
@@ -21,6 +23,7 @@ from registry.serving.fleet import Fleet
 from registry.serving.loading import loader
 from registry.serving.observer import Observer, observed
 from registry.serving.pool import Pool, ServedVersion
+from registry.serving.sklearn_process import MODULES as SERVING_MODULES
 from registry.serving.watch import Watch
 
 _KEY = "hotswap"
@@ -33,6 +36,7 @@ class Services:
     settings: Settings
     database: Database
     blobs: LocalBlobStore
+    spawner: Spawner
     inspector: Inspector
     counter: Counter
     pool: Pool
@@ -59,11 +63,15 @@ class Services:
         counter = Counter(run / "counter")
         database.committed = counter.bump
         pool = Pool(observed(loader(blobs), observer), settings.model_cache_mb * 2**20)
+        database = Database(settings.effective_database_url, committed=counter.bump)
+        spawner = Spawner((*INTAKE_MODULES, *SERVING_MODULES))
+        pool = Pool(observed(loader(blobs, spawner), observer), settings.model_cache_mb * 2**20)
         return cls(
             settings=settings,
             database=database,
             blobs=blobs,
-            inspector=Inspector(),
+            spawner=spawner,
+            inspector=Inspector(spawner=spawner),
             counter=counter,
             pool=pool,
             watch=Watch(database, counter, pool, _find_usable, observer),
@@ -108,6 +116,7 @@ class Services:
         self.watch.close()
         self.pool.close()
         self.inspector.close()
+        self.spawner.close()
         self.database.dispose()
         self.counter.close()
         for rates in (self.failures, self.requests):

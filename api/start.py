@@ -3,6 +3,7 @@
 import logging
 
 from api.services import Services
+from registry.confinement.spawner import SpawnFailed, missing_defences
 from registry.operations.ensure_admin import ensure_admin
 from registry.operations.restore import check_restored
 from registry.schema import upgrade
@@ -27,3 +28,14 @@ def prepare(services: Services) -> str | None:
     if swept := services.blobs.sweep().count:
         logger.info("removed %d interrupted uploads", swept)
     return ensure_admin(services.database, settings.data / ADMIN_TOKEN_FILE, settings.admin_token)
+
+
+def log_missing_defences() -> None:
+    """Say what this machine lacks to confine uploads with; once for a service, not by workers."""
+    try:
+        missing = missing_defences()
+    except SpawnFailed as error:
+        logger.warning("uploads cannot be inspected: %s", error)
+        return
+    for line in missing:
+        logger.warning("confined processes lack a defence: %s", line)

@@ -101,6 +101,10 @@ def _prepare(settings: Settings) -> tuple[str | None, int | None]:
     from api.services import Services
     from api.start import prepare
     from registry.operations.ensure_admin import first_token_in_use
+def _prepare(settings: Settings) -> str | None:
+    from api.logs import configure_logs
+    from api.services import Services
+    from api.start import log_missing_defences, prepare
 
     try:
         services = Services.build(settings)
@@ -110,8 +114,12 @@ def _prepare(settings: Settings) -> tuple[str | None, int | None]:
         made = prepare(services)
         # Who chose the value knows it, and standard output is often kept.
         return None if settings.admin_token else made, first_token_in_use(services.database)
+        token = prepare(services)
     finally:
         services.close()
+    configure_logs(settings.log_level)
+    log_missing_defences()
+    return token
 
 
 def _register_demo(settings: Settings) -> None:

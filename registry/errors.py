@@ -50,6 +50,8 @@
     │   ├── StorageUnavailable
     │   ├── IntakeUnavailable
     │   ├── BlobsBusy                 a backup and a removal of unused blobs exclude each other
+    │   ├── IntakeBusy
+    │   ├── ModelProcessUnavailable
     │   ├── VersionLoading
     │   ├── NotReady
     │   ├── Draining
@@ -515,6 +517,25 @@ class IntakeUnavailable(Unavailable):
         )
 
 
+class IntakeBusy(Unavailable):
+    title = "Too many uploads at once"
+    retry_after = 10
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This worker inspects as many uploads as it can just now; nothing was changed. "
+            "Try again."
+        )
+
+
+class ModelProcessUnavailable(Unavailable):
+    title = "Model's process unavailable"
+    retry_after = 5
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The process that answers for this version is not to be had: {why}.")
+
+
 class VersionLoading(Unavailable):
     title = "Version is being loaded"
     retry_after = 5
@@ -600,3 +621,8 @@ class HistoryBroken(RegistryError):
 def shown(value: str, limit: int = 60) -> str:
     """A caller's own text, quoted and cut so that it is safe and short in a message."""
     return repr(value if len(value) <= limit else value[: limit - 1] + "…")
+
+
+def printable(text: str, limit: int = 10_000) -> str:
+    """The first ``limit`` letters of what an enemy may have written, fit for a line of a log."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:limit])

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from registry.doctor.confinement import check_confinement
 from registry.doctor.findings import Check, Finding, Installation
 from registry.doctor.records import check_engines, check_history, check_schema
 from registry.doctor.software import (
@@ -25,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     check_onnxruntime,
     check_kernel,
     check_sqlite,
+    check_confinement,
     check_directory,
     check_schema,
     check_history,

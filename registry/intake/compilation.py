@@ -1,6 +1,6 @@
 """Compiles a fitted model to ONNX and makes sure that it still answers as scikit-learn does.
 
-Runs in the intake's child, after the model has been inspected.
+Runs in a confined process, after the model has been inspected.
 """
 
 import warnings
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from registry.errors import RegistryError
+from registry.intake.answers import MAX_COMPILED
 from registry.intake.conversion.estimators import take_linear
 from registry.intake.conversion.pipeline import (
     convert,
@@ -20,9 +21,9 @@ from registry.intake.conversion.target import NotConvertible
 from registry.intake.conversion.graph import NotConvertible
 from registry.intake.conversion.pipeline import convert, convert_features, final_estimator
 from registry.intake.onnx_upload.upload import Uploaded
+from registry.intake.onnx_check import check_onnx
 from registry.intake.parity import Parity, compare_labels, compare_values
 from registry.intake.samples import sample
-from registry.intake.wire import MAX_COMPILED
 from registry.serving import chain_program, forest
 from registry.serving.chain_program import ChainProgram
 from registry.serving.forest_arrays import is_forest, take_arrays
@@ -83,6 +84,7 @@ def _compiled(
     made = converter(model, signature)
     if len(made) > MAX_COMPILED:
         raise NotConvertible(f"Its ONNX form is larger than {MAX_COMPILED} bytes.")
+    _require_readable(made)
     batch = sample(model, signature, example, CHECKED_ROWS)
     own = SklearnPredictor(model, signature)
     try:
@@ -112,6 +114,14 @@ def _compiled(
         if equal and own_parity.fault is None:
             return Compiled(_engine(own_form.name, own_parity), {**blobs, **own_form.blobs})
     return Compiled(_engine("onnx", parity), blobs)
+
+
+def _require_readable(made: bytes) -> None:
+    """Whoever receives it reads it as an enemy's, and refuses what this refuses."""
+    try:
+        check_onnx(made)
+    except ValueError as error:
+        raise NotConvertible(f"Its ONNX form is not one that is served: {error}.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +162,7 @@ def _walked(model: Any, final: Any, signature: Signature) -> _OwnForm:
         program = ChainProgram(made, signature)
     except NotConvertible:
         form, made = FEATURES, convert_features(model, signature)
+        _require_readable(made)
         program = OnnxFeatures(made, signature)
     predictor = ForestPredictor(program, trees, signature)
     return _OwnForm("trees", {form: made, FOREST: trees}, predictor, to_the_bit=True)

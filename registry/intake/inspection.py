@@ -1,6 +1,6 @@
 """What can be read from a model: its kind, task, parameters, signature and environment.
 
-Runs in the intake process only.
+Runs in a confined process only.
 """
 
 import warnings
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from typing import Any, BinaryIO
 
 from registry.errors import (
     ArtifactRefused,
@@ -40,8 +41,8 @@ class Inspected:
     facts: dict[str, Any]
 
 
-def inspect(path: Path, format_: Format, declared: Mapping[str, Any]) -> Inspected:
-    """Open the artifact at ``path`` and say what it is.
+def inspect(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Inspected:
+    """Read the artifact in ``file`` and say what it is.
 
     ``declared`` holds the uploader's ``kind``, ``signature`` and ``input_example``, each optional;
     what it claims must agree with the model. The model has answered one row when this returns.
@@ -51,6 +52,7 @@ def inspect(path: Path, format_: Format, declared: Mapping[str, Any]) -> Inspect
     if format_ == "onnx":
         return _inspect_onnx(path, declared)
     model, trained_with = _read(path, format_)
+    model, trained_with = _read(file, format_)
     signature = read_signature(model, declared.get("signature"))
     example = declared.get("input_example")
     batch = _first_row(signature, example)
@@ -66,12 +68,12 @@ def inspect(path: Path, format_: Format, declared: Mapping[str, Any]) -> Inspect
     return Inspected(model, signature, example, facts)
 
 
-def _read(path: Path, format_: Format) -> tuple[Any, str]:
+def _read(file: BinaryIO, format_: Format) -> tuple[Any, str]:
     """The model, and the scikit-learn release that it was fitted with."""
     import sklearn
     from sklearn.exceptions import InconsistentVersionWarning
 
-    with warnings.catch_warnings(record=True) as caught, path.open("rb") as file:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InconsistentVersionWarning)
         model = read_model(file, format_)
     for warning in caught:

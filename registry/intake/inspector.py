@@ -1,203 +1,187 @@
-"""The server's side of the intake: hands an artifact over and reads the answer as data."""
+"""The service's side of the intake: hands an artifact over and reads the answer as data."""
 
-import json
-import os
-import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO
 
 import msgspec
 
-from registry.errors import ArtifactRefused, Fault, IntakeUnavailable, MetadataRefused
+from registry.confinement.frames import Deadline, FrameRefused
+from registry.confinement.limits import Limits
+from registry.confinement.spawner import Confined, Spawner, SpawnFailed
+from registry.errors import ArtifactRefused, IntakeBusy, IntakeUnavailable
 from registry.formats.reading import Format
-from registry.intake.wire import MAX_ANSWER, receive, send, unpack
-from registry.signature import Kind, Signature, Task
+from registry.intake.answers import (
+    MAX_COMPILED,
+    MAX_ENGINE,
+    MAX_FACTS,
+    Compilation,
+    Facts,
+    Form,
+    Job,
+    ScikitLearn,
+    read_compilation,
+    read_facts,
+)
+from registry.intake.onnx_check import check_onnx
+from registry.serving import chains_file, forest_file, linear_file
+from registry.signature import Signature
 
 TIMEOUT_SECONDS = 60
-"""What the intake gives an artifact."""
+"""What the intake gives an artifact, of processor time and on the clock."""
+AT_ONCE = 4
+"""Artifacts that are inspected at the same time, by one worker."""
+WAIT_SECONDS = 20.0
+"""How long an upload waits for its turn."""
+MODULES = (
+    "registry.intake.child",
+    "joblib",
+    "pandas",
+    "skl2onnx",
+    "skops.io",
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.impute",
+    "sklearn.linear_model",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+    "sklearn.tree",
+)
+"""What an inspection imports."""
 
-_PATIENCE_SECONDS = 30
-"""How much longer we wait for its answer: it answers first if it is alive."""
+_ENTRY = "registry.intake.child:answer"
+_NICENESS = 3
+"""Predictions go first, but not so far that a busy machine lets an inspection run out of time."""
+_UNSOUND = "The artifact could not be inspected: no sound answer."
 
 
-class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the intake says of a model."""
-
-    kind: Kind
-    task: Task
-    params: dict[str, str | int | float | bool | None]
-    signature: dict[str, Any]
-    environment: dict[str, str]
-
-
-class Inspection(Facts, frozen=True):
+class Inspection(Facts, frozen=True, kw_only=True):
     """``engine``: what serves it, as a version shows it; ``compiled``: the bytes of its forms."""
 
     engine: dict[str, Any] = msgspec.field(default_factory=lambda: {"name": "scikit-learn"})
     compiled: dict[str, bytes] = {}
 
 
-class _Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    inspection: Facts | None = None
-    error: str | None = None
-    detail: str = ""
-    faults: list[tuple[str, str]] = []
-
-
-class _Onnx(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="onnx"):
-    max_abs_diff: float
-    max_rel_diff: float
-    checked_rows: int
-
-
-class _Trees(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="trees"
-):
-    max_abs_diff: float
-    max_rel_diff: float
-    checked_rows: int
-
-
-class _Linear(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="linear"
-):
-    max_abs_diff: float
-    max_rel_diff: float
-    checked_rows: int
-
-
-class _ScikitLearn(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="scikit-learn"
-):
-    reason: str
-
-
-class _Compilation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``compiled`` names the parts that follow."""
-
-    engine: _Onnx | _Trees | _Linear | _ScikitLearn
-    compiled: list[Literal["onnx", "features", "columns", "forest", "linear"]]
-
-
-_FORMS: dict[type, list[tuple[str, ...]]] = {
-    _ScikitLearn: [()],
-    _Onnx: [("onnx",)],
-    _Trees: [("onnx", "columns", "forest"), ("onnx", "features", "forest")],
-    _Linear: [("onnx", "columns", "linear")],
-}
-"""What an engine may be made of."""
-
-
 class Inspector:
-    """Owns the intake process, which it starts at the first upload and replaces when it dies.
+    """Has each artifact inspected in a confined process, some of them at a time.
 
-    Safe to call from several threads; artifacts are inspected one after the other.
+    Safe to call from several threads. ``timeout``: seconds for an artifact; ``wait``: for a turn.
+    Without a ``spawner`` it has one of its own.
     """
 
-    def __init__(self, timeout: int = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        timeout: int = TIMEOUT_SECONDS,
+        *,
+        spawner: Spawner | None = None,
+        at_once: int = AT_ONCE,
+        wait: float = WAIT_SECONDS,
+        entry: str = _ENTRY,
+    ) -> None:
         self._timeout = timeout
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._connection: socket.socket | None = None
+        self._own = spawner is None
+        self._spawner = Spawner(MODULES) if spawner is None else spawner
+        self._turns = threading.BoundedSemaphore(at_once)
+        self._wait = wait
+        self._entry = entry
 
     def inspect(
         self, path: Path, format_: Format, declared: Mapping[str, Any]
     ) -> tuple[Inspection, Signature]:
-        """Inspect the artifact at ``path`` in the intake process.
+        """Inspect the artifact at ``path`` in a process of its own.
 
-        Raises ArtifactRefused or MetadataRefused as the intake decided, IntakeUnavailable where
-        there is no such process to be had.
+        Raises ArtifactRefused or MetadataRefused as that decided, IntakeBusy where too many are
+        inspected just now, IntakeUnavailable where there is no such process to be had.
         """
-        job = {"path": str(path.absolute()), "format": format_, "declared": dict(declared)}
-        with self._lock:
-            answer = self._ask(json.dumps(job).encode())
-        parts, complete = unpack(answer)
+        job = msgspec.json.encode(Job(format_, dict(declared)))
         try:
-            if not complete or not parts:
-                raise ValueError("the answer has parts that are cut off")
-            said = msgspec.json.decode(parts[0], type=_Answer)
-            if said.inspection is not None:
-                signature = Signature.from_json(said.inspection.signature)
-                return _with_compiled(said.inspection, parts[1:]), signature
-        except (msgspec.MsgspecError, MetadataRefused, ValueError) as error:
-            raise ArtifactRefused(
-                "The artifact could not be inspected: no sound answer."
-            ) from error
-        refusal = MetadataRefused if said.error == "MetadataRefused" else ArtifactRefused
-        raise refusal(said.detail, [Fault(at, message) for at, message in said.faults])
-
-    def close(self) -> None:
-        """End the intake process."""
-        with self._lock:
-            self._stop()
-
-    def _ask(self, job: bytes) -> bytes:
-        if self._connection is not None:
-            try:
-                return self._exchange(self._connection, job)
-            except TimeoutError as error:
-                self._stop()
-                raise IntakeUnavailable from error
-            except OSError:
-                # It died since the last upload. Asking a new one anew changes nothing.
-                self._stop()
-        try:
-            return self._exchange(self._start(), job)
-        except OSError as error:
-            self._stop()
+            with self._turn(), path.open("rb") as file:
+                try:
+                    return self._inspected(file, job)
+                except SpawnFailed:
+                    # Somebody killed the zygote, maybe. Asking a new one changes nothing.
+                    return self._inspected(file, job)
+        except (SpawnFailed, OSError) as error:  # the latter where no files are left to open
             raise IntakeUnavailable from error
 
-    def _exchange(self, connection: socket.socket, job: bytes) -> bytes:
-        """Raises OSError where no answer comes."""
-        send(connection, job)
-        answer = receive(connection, MAX_ANSWER)
+    def close(self) -> None:
+        """End the processes that are its own."""
+        if self._own:
+            self._spawner.close()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=self._wait):
+            raise IntakeBusy
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def _inspected(self, file: BinaryIO, job: bytes) -> tuple[Inspection, Signature]:
+        file.seek(0)
+        limits = Limits(cpu_seconds=self._timeout, niceness=_NICENESS)
+        with self._spawner.spawn(self._entry, limits, [file.fileno()]) as process:
+            return self._asked(process, job)
+
+    def _asked(self, process: Confined, job: bytes) -> tuple[Inspection, Signature]:
+        deadline = Deadline(self._timeout)
+        try:
+            facts, signature = read_facts(self._first_answer(process, job, deadline))
+            said, blobs = self._compiled(process, deadline)
+            for form, content in zip(said.compiled, blobs, strict=True):
+                _CHECKS[form](content)
+        except (FrameRefused, msgspec.MsgspecError, ValueError) as error:
+            raise ArtifactRefused(_UNSOUND) from error
+        inspection = Inspection(
+            **msgspec.structs.asdict(facts),
+            engine=msgspec.to_builtins(said.engine),
+            compiled={str(name): blob for name, blob in zip(said.compiled, blobs, strict=True)},
+        )
+        return inspection, signature
+
+    def _first_answer(self, process: Confined, job: bytes, deadline: Deadline) -> bytearray:
+        """Raises ArtifactRefused where none comes."""
+        try:
+            process.send(deadline, job)
+            answer = process.receive(MAX_FACTS, deadline)
+        except TimeoutError as error:
+            raise ArtifactRefused(f"Its inspection took over {self._timeout} s.") from error
+        except OSError:
+            answer = None
         if answer is None:
-            raise ConnectionError("the intake process ended without an answer")
+            raise ArtifactRefused(f"Its inspection ended without a result ({process.ended()}).")
         return answer
 
-    def _start(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        ours.settimeout(self._timeout + _PATIENCE_SECONDS)
-        # One thread for each numeric library: a forked child could not use the others anyway.
-        threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-                [
-                    *(sys.executable, "-m", "registry.intake.zygote"),
-                    *(str(theirs.fileno()), str(self._timeout)),
-                ],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is the server's to handle; this one ends with it
-                env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path), **threads},
-            )
-        self._connection = ours
-        return ours
+    def _compiled(self, process: Confined, deadline: Deadline) -> tuple[Compilation, list[bytes]]:
+        """The engine and the compiled forms.
 
-    def _stop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        self._connection = self._process = None
+        A process that dies while it compiles has said what the model is: scikit-learn serves it.
+        """
+        blobs: list[bytes] = []
+        room = MAX_COMPILED
+        try:
+            engine = process.receive(MAX_ENGINE, deadline)
+            if engine is not None:
+                said = read_compilation(engine)
+                while len(blobs) < len(said.compiled) and (blob := process.receive(room, deadline)):
+                    room -= len(blob)
+                    blobs.append(bytes(blob))
+                if len(blobs) == len(said.compiled):
+                    return said, blobs
+            reason = f"ended without a result ({process.ended()})"
+        except TimeoutError:
+            reason = f"took over {self._timeout} s"
+        return Compilation(ScikitLearn(f"Its compilation {reason}."), []), []
 
 
-def _with_compiled(facts: Facts, parts: list[bytes]) -> Inspection:
-    """Raises ValueError or MsgspecError where ``parts`` are not a compilation and its blobs."""
-    if not parts:
-        raise ValueError("nothing is said of the engine")
-    said = msgspec.json.decode(parts[0], type=_Compilation)
-    compiled = dict(zip(said.compiled, parts[1:], strict=True))
-    if tuple(compiled) not in _FORMS[type(said.engine)]:
-        raise ValueError("the engine is not the one that was compiled")
-    return Inspection(
-        **msgspec.structs.asdict(facts),
-        engine=msgspec.to_builtins(said.engine),
-        compiled={str(name): blob for name, blob in compiled.items()},
-    )
+_CHECKS: Mapping[Form, Callable[[bytes], object]] = {
+    "onnx": check_onnx,
+    "features": check_onnx,
+    "columns": chains_file.from_bytes,
+    "forest": forest_file.from_bytes,
+    "linear": linear_file.from_bytes,
+}
+"""Each raises ValueError where the bytes of a compiled form are not what they have to be."""

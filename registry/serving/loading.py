@@ -4,10 +4,11 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from registry.blobs.store import BlobStore
-from registry.formats.reading import read_model
+from registry.confinement.spawner import Spawner
 from registry.serving import chain_program, forest
 from registry.serving.pool import Loader, ServedVersion
-from registry.serving.predictor import Predictor, SklearnPredictor
+from registry.serving.predictor import Predictor
+from registry.serving.sklearn_process import MODULES, SklearnProcess
 from registry.signature import Signature
 
 if TYPE_CHECKING:
@@ -22,12 +23,13 @@ ReadForm = Callable[[str], bytes]
 """The bytes of a compiled form, by its name."""
 
 
-def loader(blobs: BlobStore) -> Loader:
+def loader(blobs: BlobStore, spawner: Spawner | None = None) -> Loader:
     """A loader that reads from ``blobs``: the compiled form where there is one.
 
-    Only a version without one is read as its artifact, through the allow-list, which imports
-    scikit-learn.
+    A version without one is served by scikit-learn in a process that ``spawner`` confines; without
+    a spawner the loader has one of its own. Nothing here reads an artifact.
     """
+    confined = Spawner(MODULES) if spawner is None else spawner
 
     def load(version: ServedVersion) -> Predictor:
         def read(form: str) -> bytes:
@@ -36,8 +38,9 @@ def loader(blobs: BlobStore) -> Loader:
 
         if (compiled := compiled_predictor(version.compiled, read, version.signature)) is not None:
             return compiled
-        with blobs.open(version.sha256) as file:
-            return SklearnPredictor(read_model(file, version.format), version.signature)
+        return SklearnProcess(
+            confined, lambda: blobs.open(version.sha256), version.format, version.signature
+        )
 
     return load
 

@@ -3,10 +3,8 @@
 import io
 import os
 import signal
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -15,9 +13,13 @@ import skops.io
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from registry.errors import ArtifactRefused, MetadataRefused
+from registry.confinement.spawner import Spawner
+from registry.errors import ArtifactRefused, IntakeUnavailable, MetadataRefused
 from registry.intake.inspector import Inspector
 from tests.integration.registry.models import LABELS, MODELS, X, Y
+from tests.processes import children, is_alive, wait_for, zygotes
+
+HOSTILE = "tests.integration.registry.hostile"
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +29,12 @@ def inspector():
     inspector.close()
 
 
-@pytest.fixture
-def hasty():
-    """An inspector of its own that gives an artifact a second."""
-    inspector = Inspector(timeout=1)
-    yield inspector
-    inspector.close()
+@pytest.fixture(scope="module")
+def spawner():
+    """Starts hostile inspections."""
+    spawner = Spawner([HOSTILE])
+    yield spawner
+    spawner.close()
 
 
 @pytest.fixture
@@ -184,7 +186,7 @@ def test_what_is_not_allowed_is_refused_with_the_reason(inspector, artifact):
         look(inspector, artifact(Canary(), "joblib"), "joblib")
 
 
-def test_eight_at_once_are_inspected_one_after_the_other(inspector, artifact):
+def test_eight_at_once_are_all_inspected(inspector, artifact):
     path = artifact(MODELS["linear"])
 
     with ThreadPoolExecutor(8) as threads:
@@ -193,72 +195,123 @@ def test_eight_at_once_are_inspected_one_after_the_other(inspector, artifact):
     assert found == [found[0]] * 8
 
 
+@pytest.fixture(scope="module")
+def taken_over(spawner):
+    """An inspector whose processes do what an enemy would; each has two seconds."""
+    return Inspector(2, spawner=spawner, entry=f"{HOSTILE}:answer")
+
+
 @pytest.fixture
-def endless(tmp_path):
-    """A file that never begins: whoever opens it hangs."""
-    path = tmp_path / "endless.skops"
-    os.mkfifo(path)
-    return path
+def file_that(tmp_path):
+    """Writes an artifact that has its inspection do something hostile."""
+
+    def file_that(hostility):
+        path = tmp_path / hostility
+        path.write_text(hostility)
+        return path
+
+    return file_that
 
 
-def test_an_inspection_that_hangs_is_ended_and_the_next_one_works(hasty, endless, artifact):
-    with pytest.raises(ArtifactRefused, match=r"took over 1 s\."):
-        look(hasty, endless)
-
-    assert look(hasty, artifact(MODELS["linear"]))[0].kind == "linear"
-
-
-def children(pid):
-    return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 20
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
-
-
-def intake_processes():
-    """The intake processes of this process."""
-    return [
-        pid
-        for pid in children(os.getpid())
-        if b"registry.intake.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("hang", r"inspection took over 2 s\."),
+        ("spin", r"took over 2 s|SIGXCPU|SIGKILL"),
+        ("crash", r"without a result \(SIGSEGV\)"),
+        ("say-nothing", r"without a result \(no answer\)"),
+        ("allocate", r"without a result \(no answer\)"),
+        ("write-ten-gigabytes", r"without a result \(no answer\)"),
+        ("read-passwords", r"without a result \(no answer\)"),
+        ("connect", r"without a result \(no answer\)"),
+        ("fork", r"without a result \(no answer\)"),
+        ("kill-everybody", r"without a result \(no answer\)"),
+    ],
+)
+def test_an_inspection_that_is_stopped_refuses_the_artifact(taken_over, file_that, kind, said):
+    with pytest.raises(ArtifactRefused, match=said):
+        look(taken_over, file_that(kind))
 
 
-def test_an_inspection_that_crashes_is_refused_and_the_next_one_works(endless, artifact):
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("say-nonsense", "say-without-end", "announce-much-and-say-little"),
+        *("compile-without-end", "boast-of-an-engine", "claim-another-engine"),
+        *("kind-unknown", "task-of-another", "more-than-asked", "params-nested", "params-many"),
+        *("params-long", "environment-long", "signature-none", "signature-a-list"),
+        *("signature-column-twice", "signature-columns-many"),
+    ],
+)
+def test_an_answer_that_is_not_of_the_form_refuses_the_artifact(taken_over, file_that, kind):
+    with pytest.raises(ArtifactRefused, match="no sound answer"):
+        look(taken_over, file_that(kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("hang-while-compiling", "took over 2 s"), ("crash-while-compiling", "SIGSEGV")],
+)
+def test_what_stops_while_it_compiles_is_served_by_scikit_learn(taken_over, file_that, kind, said):
+    inspection, signature = look(taken_over, file_that(kind))
+
+    assert signature.names == ("x",)
+    assert inspection.engine["name"] == "scikit-learn"
+    assert said in inspection.engine["reason"]
+    assert inspection.compiled == {}
+
+
+def test_a_refusal_forges_no_line_of_a_log(taken_over, file_that):
+    with pytest.raises(ArtifactRefused) as refused:
+        look(taken_over, file_that("forge-a-log-line"))
+
+    assert refused.value.detail.isprintable()
+
+
+def test_an_inspection_that_hangs_holds_nobody_up(spawner, file_that):
+    patient = Inspector(30, spawner=spawner, entry=f"{HOSTILE}:answer")
+    with ThreadPoolExecutor(2) as threads:
+        hanging = threads.submit(look, patient, file_that("hang"))
+        began = time.monotonic()
+        with pytest.raises(ArtifactRefused):
+            look(patient, file_that("say-nothing"))
+        assert time.monotonic() - began < 5
+        assert not hanging.done()
+        for zygote in zygotes():
+            for child in children(zygote):
+                os.kill(child, signal.SIGKILL)
+        with pytest.raises(ArtifactRefused, match="SIGKILL"):
+            hanging.result(10)
+
+
+def test_more_than_it_takes_at_once_wait_and_then_are_told_to_come_again(spawner, file_that):
+    narrow = Inspector(2, spawner=spawner, entry=f"{HOSTILE}:answer", at_once=2, wait=0.3)
+    with ThreadPoolExecutor(3) as threads:
+        asked = [threads.submit(look, narrow, file_that("hang")) for _ in range(3)]
+        errors = sorted(type(each.exception(20)).__name__ for each in asked)
+
+    assert errors == ["ArtifactRefused", "ArtifactRefused", "IntakeBusy"]
+    with pytest.raises(ArtifactRefused):
+        look(narrow, file_that("say-nothing"))
+
+
+def test_without_a_process_there_is_no_intake(file_that):
+    inspector = Inspector(spawner=Spawner(["there.is.no.such.module"]))
+
+    with pytest.raises(IntakeUnavailable):
+        look(inspector, file_that("hang"))
+
+
+def test_the_process_is_replaced_when_it_was_killed_between_uploads(artifact):
     inspector = Inspector()
-    others = set(intake_processes())
-
-    def crash():
-        (zygote,) = wait_for(lambda: set(intake_processes()) - others)
-        (child,) = wait_for(lambda: children(zygote))
-        os.kill(child, signal.SIGSEGV)
-
-    killer = threading.Thread(target=crash)
-    killer.start()
-    try:
-        with pytest.raises(ArtifactRefused, match=r"without a result \(SIGSEGV\)"):
-            look(inspector, endless)
-        assert look(inspector, artifact(MODELS["linear"]))[0].kind == "linear"
-    finally:
-        killer.join()
-        inspector.close()
-
-
-def test_the_intake_process_killed_between_uploads_is_replaced(artifact):
-    inspector = Inspector()
-    others = set(intake_processes())
+    others = set(zygotes())
     path = artifact(MODELS["linear"])
     look(inspector, path)
-    (zygote,) = set(intake_processes()) - others
+    (zygote,) = set(zygotes()) - others
 
     os.kill(zygote, signal.SIGKILL)
-    wait_for(lambda: Path(f"/proc/{zygote}/stat").read_text().split()[2] == "Z")
+    wait_for(lambda: not is_alive(zygote))
 
     assert look(inspector, path)[0].kind == "linear"
     inspector.close()
-    assert set(intake_processes()) == others
+    assert set(zygotes()) == others

@@ -1,0 +1,111 @@
+"""Messages between the service and its confined processes: bytes, each after its length.
+
+The service reads them as from an enemy: never more than it allows for, and never longer than it
+waits for.
+"""
+
+import os
+import socket
+import struct
+import time
+
+_LENGTH = struct.Struct("!I")
+_CHUNK = 2**20
+MAX_FRAME = 2**32 - 1
+
+
+class FrameRefused(Exception):
+    """A message that is longer than is allowed, or that breaks off."""
+
+
+class Channel:
+    """The confined side: blocking, on an open socket or pipe, by nothing but read and write."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def receive(self) -> bytes | None:
+        """The next message; None at the end of the stream. Raises FrameRefused."""
+        head = self._read(_LENGTH.size)
+        if not head:
+            return None
+        (length,) = _LENGTH.unpack(head)
+        message = self._read(length)
+        if len(message) < length:
+            raise FrameRefused("a message breaks off")
+        return message
+
+    def send(self, *messages: bytes) -> None:
+        """Raises OSError where nobody listens any more."""
+        for message in messages:
+            for part in (_LENGTH.pack(len(message)), message):
+                rest = memoryview(part)
+                while rest:
+                    rest = rest[os.write(self._descriptor, rest[:_CHUNK]) :]
+
+    def _read(self, count: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < count:
+            part = os.read(self._descriptor, min(count - len(parts), _CHUNK))
+            if not part:
+                if parts:
+                    raise FrameRefused("a message breaks off")
+                return b""
+            parts += part
+        return bytes(parts)
+
+
+class Deadline:
+    """A moment of the monotonic clock, ``seconds`` from now."""
+
+    def __init__(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds until then. Raises TimeoutError where it has passed."""
+        left = self._at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time is up")
+        return left
+
+
+def send(connection: socket.socket, deadline: Deadline, *messages: bytes) -> None:
+    """Raises TimeoutError, or OSError where the other side is gone."""
+    for message in messages:
+        for part in (_LENGTH.pack(len(message)), message):
+            connection.settimeout(deadline.left)
+            connection.sendall(part)
+
+
+def receive(connection: socket.socket, limit: int, deadline: Deadline) -> bytearray | None:
+    """The next message; None where the other side has ended the stream.
+
+    Raises FrameRefused where it is longer than ``limit`` or breaks off, TimeoutError, and OSError
+    where the connection fails.
+    """
+    head = _exactly(connection, _LENGTH.size, deadline)
+    if not head:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    if length > limit:
+        raise FrameRefused(f"a message of {length} bytes, where {limit} are allowed")
+    message = _exactly(connection, length, deadline)
+    if len(message) < length:
+        raise FrameRefused("a message breaks off")
+    return message
+
+
+def _exactly(connection: socket.socket, count: int, deadline: Deadline) -> bytearray:
+    """``count`` bytes; none at the end of the stream."""
+    # Grown as bytes arrive: a length alone reserves nothing.
+    parts = bytearray()
+    while len(parts) < count:
+        connection.settimeout(deadline.left)
+        part = connection.recv(min(count - len(parts), _CHUNK))
+        if not part:
+            if parts:
+                raise FrameRefused("a message breaks off")
+            break
+        parts += part
+    return parts

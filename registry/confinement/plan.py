@@ -1,0 +1,130 @@
+"""What a machine can do to confine a process, found out by doing it; and what it cannot."""
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+from registry.confinement import landlock, seccomp
+from registry.confinement.rooms import leave_files, leave_network
+
+NOBODY = 65534
+_FIRST_USER = 0x30000000
+_USERS_EACH = 256
+"""User ids that each zygote hands out, so that no two confined processes have the same one."""
+
+Users = Literal["own", "nobody", "same"]
+
+_SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
+_LIBRARY_FOLDERS = {"site-packages", "dist-packages", "lib-dynload"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How this process's children are confined.
+
+    ``users``: whether each gets a user id of its own, that of nobody, or keeps this process's.
+    ``folders``: whether they can have temporary folders. ``missing``: what could not be had.
+    """
+
+    readable: tuple[Path, ...] = ()
+    users: Users = "same"
+    landlock: bool = False
+    seccomp: bool = False
+    folders: bool = False
+    missing: tuple[str, ...] = field(default=())
+
+    def user(self, place: int) -> int:
+        """The user id of the child in the numbered ``place`` of this process."""
+        if self.users == "own":
+            return _FIRST_USER + os.getpid() % 2**22 * _USERS_EACH + place % _USERS_EACH
+        return NOBODY if self.users == "nobody" else os.geteuid()
+
+
+def candidates(readable: tuple[Path, ...], *, folders: bool) -> Iterator[Plan]:
+    """The plans to try, the strictest first; the last one asks nothing of the kernel."""
+    users: tuple[Users, ...] = ("own", "nobody", "same") if os.geteuid() == 0 else ("same",)
+    locks = (True, False) if landlock.abi() else (False,)
+    filters = (True, False) if seccomp.supported() else (False,)
+    for user, lock, filtered in product(users, locks, filters):
+        yield Plan(readable, user, lock, filtered, folders)
+
+
+def isolate(readable: Iterable[Path]) -> tuple[bool, list[str]]:
+    """Take this process away from the network and from all files but ``readable``.
+
+    Whether it now has its own file system, and what could not be done.
+    """
+    try:
+        leave_network()
+    except OSError as error:
+        return False, [
+            f"no namespace without a network, nor a file system of parts: {error.strerror}. "
+            "Sockets are closed by the filter of system calls alone, and confined processes have "
+            "no temporary folder."
+        ]
+    try:
+        leave_files(readable)
+    except OSError as error:
+        return False, [
+            f"no file system of parts: {error.strerror}. Confined processes see every file that "
+            "Landlock and its permissions do not close to them, and have no temporary folder."
+        ]
+    return True, []
+
+
+def shortcomings(plan: Plan) -> list[str]:
+    """What ``plan`` leaves open, in words for an operator."""
+    missing = []
+    if sys.platform != "linux":
+        return ["this system is no Linux: uploads are confined by resource limits alone."]
+    version = landlock.abi()
+    if not plan.landlock:
+        missing.append(
+            "no Landlock (Linux 5.13 or later has it, where it is switched on): which files "
+            "confined processes may open is not limited by it."
+        )
+    elif version < landlock.SCOPE_ABI:
+        missing.append(
+            f"an older Landlock, version {version} of {landlock.SCOPE_ABI} (Linux 6.12): it does "
+            "not close TCP, abstract sockets and signals, or only some of them."
+        )
+    if not plan.seccomp:
+        missing.append(
+            "no filter of system calls (it takes seccomp, on x86_64 or aarch64): confined "
+            "processes may make any call, such as one for a new process or a socket."
+        )
+    if plan.users == "nobody":
+        missing.append(
+            "no user ids to spare: all confined processes share that of nobody. Give the "
+            "container more than 65,536 user ids."
+        )
+    elif os.geteuid() == 0 and plan.users == "same":
+        missing.append(
+            "no user of its own: confined processes stay root, without its capabilities, since "
+            "other users cannot be taken or cannot read this Python installation. Run the "
+            "service as a user without privileges, or install it where all may read."
+        )
+    return missing
+
+
+def readable_paths() -> tuple[Path, ...]:
+    """What a Python process may have to read once it is confined: libraries and what it imported.
+
+    Only folders that hold libraries and nothing else: the one that this package is in, or that the
+    service was started in, may hold the data too.
+    """
+    found = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    found += [entry for entry in sys.path if Path(entry).name in _LIBRARY_FOLDERS]
+    found += _SYSTEM_LIBRARIES
+    roots = [Path(path) for path in dict.fromkeys(found) if path and Path(path).exists()]
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file is None or any(Path(file).is_relative_to(root) for root in roots):
+            continue
+        roots.append(Path(file).parent if hasattr(module, "__path__") else Path(file))
+    return tuple(root for root in roots if root.is_absolute() and root.exists())

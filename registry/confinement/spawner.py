@@ -1,0 +1,225 @@
+"""The service's side: starts confined processes, talks with them, and ends them."""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from registry.confinement.frames import Deadline, FrameRefused, receive, send
+from registry.confinement.limits import Limits
+from registry.confinement.zygote import NOT_CONFINED, Ready, Request
+
+logger = logging.getLogger(__name__)
+
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+"""The zygote forks, so it must have no other thread; its children can make none."""
+_START_SECONDS = 60.0
+"""Importing everything takes 3 s on an idle machine."""
+_REQUEST_SECONDS = 10.0
+_END_SECONDS = 10.0
+_MAX_READY = 65536
+_MAX_STATUS = 100
+
+
+class SpawnFailed(Exception):
+    """No confined process is to be had just now; the message says why."""
+
+
+class Confined:
+    """A confined process. Leaving it as a context manager, or ``close``, ends it."""
+
+    def __init__(self, connection: socket.socket, status: socket.socket) -> None:
+        self._connection = connection
+        self._status = status
+
+    def send(self, deadline: Deadline, *messages: bytes) -> None:
+        """Raises TimeoutError, or OSError where it has ended."""
+        send(self._connection, deadline, *messages)
+
+    def receive(self, limit: int, deadline: Deadline) -> bytearray | None:
+        """Its next message; None where it has ended.
+
+        Raises FrameRefused where that is longer than ``limit`` or breaks off, TimeoutError.
+        """
+        try:
+            return receive(self._connection, limit, deadline)
+        except ConnectionError:
+            return None
+
+    def ended(self) -> str:
+        """End it if it has not, and say how it ended: the name of a signal, or 'no answer'.
+
+        Raises SpawnFailed where that was not its own doing: it could not be confined and so never
+        ran, or its zygote was killed.
+        """
+        try:
+            self._status.shutdown(socket.SHUT_WR)
+            self._status.settimeout(_END_SECONDS)
+            said = self._status.recv(_MAX_STATUS).decode()
+        except OSError:
+            said = ""
+        if said == NOT_CONFINED:
+            raise SpawnFailed("a process could not be confined")
+        if not said:
+            raise SpawnFailed("the process that it came from has ended")
+        return said
+
+    def close(self) -> None:
+        """End it now."""
+        self._connection.close()
+        self._status.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Spawner:
+    """Owns the zygote, which it starts when the first process is wanted and replaces when it dies.
+
+    The zygote imports ``modules`` before it forks. Safe to call from several threads. Whatever it
+    started ends with it, and with the process that it is in.
+    """
+
+    def __init__(self, modules: Iterable[str] = ()) -> None:
+        self._modules = tuple(dict.fromkeys(modules))
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._missing: tuple[str, ...] = ()
+
+    def spawn(self, entry: str, limits: Limits, files: Iterable[int] = ()) -> Confined:
+        """Start a process that runs ``entry`` (``module:function``), confined, under ``limits``.
+
+        It may read the open ``files``, which stay the caller's to close.
+
+        Raises SpawnFailed.
+        """
+        ours, theirs = socket.socketpair()
+        status, reporting = socket.socketpair()
+        confined = Confined(ours, status)
+        try:
+            with theirs, reporting:
+                request = msgspec.json.encode(Request(entry, limits))
+                self._ask(request, [theirs.fileno(), reporting.fileno(), *files])
+        except BaseException:
+            confined.close()
+            raise
+        return confined
+
+    def missing(self) -> tuple[str, ...]:
+        """The defences that this machine lacks, in words. Raises SpawnFailed."""
+        with self._lock:
+            self._running()
+            return self._missing
+
+    def close(self) -> None:
+        """End the zygote and all that it forked."""
+        with self._lock:
+            self._stop()
+
+    def _ask(self, request: bytes, files: list[int]) -> None:
+        with self._lock:
+            try:
+                _request(self._running(), request, files)
+            except OSError:
+                # It died since it was asked last. The new one has not seen the request.
+                self._stop()
+                try:
+                    _request(self._running(), request, files)
+                except OSError as error:
+                    self._stop()
+                    raise SpawnFailed(f"the zygote takes no request: {error}") from error
+
+    def _running(self) -> socket.socket:
+        """The socket to a zygote that is ready. The lock is held."""
+        if self._control is None:
+            try:
+                self._control = self._start()
+            except (OSError, FrameRefused, msgspec.MsgspecError) as error:
+                self._stop()
+                raise SpawnFailed(f"the zygote does not start: {error}") from error
+        return self._control
+
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+                    [
+                        *(sys.executable, "-m", "registry.confinement.zygote"),
+                        *(str(theirs.fileno()), *self._modules),
+                    ],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    start_new_session=True,  # Ctrl-C is the service's; this one ends with it
+                    env={
+                        "PATH": os.defpath,
+                        "PYTHONPATH": os.pathsep.join(sys.path),
+                        **_ONE_THREAD,
+                    },
+                )
+            # Where this process goes otherwise, the zygote sees the end of the socket.
+            weakref.finalize(self, _kill, self._process)
+            ready = receive(ours, _MAX_READY, Deadline(_START_SECONDS))
+            if ready is None:
+                raise OSError("it ended before it was ready")
+            self._missing = msgspec.json.decode(ready, type=Ready).missing
+        except BaseException:
+            ours.close()
+            raise
+        for line in self._missing:
+            logger.info("confined processes lack a defence: %s", line)
+        return ours
+
+    def _stop(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        if self._process is not None:
+            _kill(self._process)
+        self._control = self._process = None
+
+
+def missing_defences() -> list[str]:
+    """The defences against uploaded files that this machine lacks, in words; empty where none.
+
+    Raises SpawnFailed where no confined process can be started at all.
+    """
+    spawner = Spawner()
+    try:
+        return list(spawner.missing())
+    finally:
+        spawner.close()
+
+
+def _request(control: socket.socket, request: bytes, files: list[int]) -> None:
+    control.settimeout(_REQUEST_SECONDS)
+    head = len(request).to_bytes(4)
+    sent = socket.send_fds(control, [head + request], files)
+    control.sendall((head + request)[sent:])
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.wait()

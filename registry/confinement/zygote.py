@@ -1,0 +1,254 @@
+"""The process that confined ones are forked from: it has imported all that they need.
+
+Started as ``python -m registry.confinement.zygote FD MODULE…`` with one end of a socket pair as FD.
+It imports the modules, shuts itself off, and says over FD what the machine could not do. Each
+request that follows names the function to run and its limits, and brings along the child's end of a
+channel, one end of a socket for its status, and any files that it may read. The status socket tells
+how the child ended; whoever closes its other end kills the child. The end of FD ends everything.
+"""
+
+import importlib
+import os
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from registry.confinement.confine import confine
+from registry.confinement.frames import Channel
+from registry.confinement.limits import Limits
+from registry.confinement.plan import Plan, candidates, isolate, readable_paths, shortcomings
+from registry.confinement.rooms import make_folder, remove_folder
+
+NOT_CONFINED = "not confined"
+"""The status of a child that could not be confined, and so has run nothing."""
+
+_NOT_CONFINED_CODE = 71
+_HEAD = 4
+_MAX_FILES = 8
+_FIRST_TO_GO = "1000"
+"""The kernel ends this process and its children first when the machine is out of memory."""
+
+
+Entry = Callable[[Channel, list[int]], object]
+"""What runs confined: takes a channel and the open files that it was given."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """``entry`` is ``module:function``, an Entry."""
+
+    entry: str
+    limits: Limits
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What the zygote says once it takes requests; ``missing`` as in Plan."""
+
+    missing: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Child:
+    place: int
+    status: socket.socket
+    folder: Path | None
+
+
+def main() -> None:
+    """Serve until the socket named on the command line ends."""
+    descriptor, *modules = sys.argv[1:]
+    with socket.socket(fileno=int(descriptor)) as control:
+        for module in modules:
+            importlib.import_module(module)
+        with suppress(OSError):  # there need be no /proc
+            Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
+        plan = _make_plan()
+        Channel(control.fileno()).send(msgspec.json.encode(Ready(plan.missing)))
+        Zygote(control, plan).serve()
+
+
+class Zygote:
+    """Forks children on request and tells how they ended."""
+
+    def __init__(self, control: socket.socket, plan: Plan) -> None:
+        self._control = control
+        self._plan = plan
+        self._children: dict[int, _Child] = {}
+        self._events = selectors.DefaultSelector()
+
+    def serve(self) -> None:
+        """Until the control socket ends; then no child is left."""
+        woken, wakes = socket.socketpair()
+        woken.setblocking(False)
+        wakes.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+        self._events.register(self._control, selectors.EVENT_READ)
+        self._events.register(woken, selectors.EVENT_READ)
+        while True:
+            for key, _ in self._events.select():
+                if key.fileobj is self._control:
+                    if not self._take_request():
+                        self._end_all()
+                        return
+                elif key.fileobj is woken:
+                    with suppress(BlockingIOError):
+                        woken.recv(4096)
+                else:
+                    self._kill(key.data)
+            self._reap()
+
+    def _take_request(self) -> bool:
+        """Fork the child that is asked for. False: nobody asks any more."""
+        try:
+            head, files, _, _ = socket.recv_fds(self._control, _HEAD, _MAX_FILES)
+            rest = b""
+            while head and len(rest) < int.from_bytes(head):
+                part = self._control.recv(int.from_bytes(head) - len(rest))
+                head, rest = part and head, rest + part
+        except ConnectionError:
+            return False
+        if not head:
+            return False
+        channel, status, *given = files
+        with socket.socket(fileno=status) as asking:
+            try:
+                self._fork(msgspec.json.decode(rest, type=Request), channel, asking, given)
+            except OSError:
+                asking.send(NOT_CONFINED.encode())
+        for descriptor in (channel, *given):
+            os.close(descriptor)
+        return True
+
+    def _fork(
+        self, request: Request, channel: int, asking: socket.socket, given: list[int]
+    ) -> None:
+        """Raises OSError where there is no room for one more process or folder."""
+        taken = {child.place for child in self._children.values()}
+        place = next(number for number in range(len(taken) + 1) if number not in taken)
+        user = self._plan.user(place)
+        folder = make_folder(place, user, request.limits.folder) if self._plan.folders else None
+        parent = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError:
+            if folder is not None:
+                remove_folder(folder)
+            raise
+        if pid == 0:
+            with _never_returning():
+                _release(keep={channel, *given})
+                function = _find(request.entry)
+                with _answering_for_confinement():
+                    confine(self._plan, request.limits, user, folder, parent)
+                function(Channel(channel), given)
+        status = asking.dup()
+        self._children[pid] = _Child(place, status, folder)
+        self._events.register(status, selectors.EVENT_READ, pid)
+
+    def _kill(self, pid: int) -> None:
+        """The status socket of this child has ended, or spoke, which it never should."""
+        child = self._children.get(pid)
+        if child is not None:
+            os.kill(pid, signal.SIGKILL)
+            with suppress(KeyError):
+                self._events.unregister(child.status)
+
+    def _reap(self) -> None:
+        while self._children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            if (child := self._children.pop(pid, None)) is not None:
+                self._bury(child, status)
+
+    def _bury(self, child: _Child, status: int) -> None:
+        with suppress(KeyError):
+            self._events.unregister(child.status)
+        if child.folder is not None:
+            remove_folder(child.folder)
+        with child.status, suppress(OSError):  # nobody need listen any more
+            child.status.send(_how(status).encode())
+
+    def _end_all(self) -> None:
+        for pid, child in self._children.items():
+            os.kill(pid, signal.SIGKILL)
+            _, status = os.waitpid(pid, 0)
+            self._bury(child, status)
+
+
+def _make_plan() -> Plan:
+    """Shut this process off, and find out by trial how its children can be confined."""
+    readable = readable_paths()
+    folders, missing = isolate(readable)
+    plan = next(plan for plan in candidates(readable, folders=folders) if _holds(plan))
+    return replace(plan, missing=(*missing, *shortcomings(plan)))
+
+
+def _holds(plan: Plan) -> bool:
+    """Whether a child can be confined so, and still read what it has to."""
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        with _never_returning():
+            confine(plan, Limits(), plan.user(0), None, parent)
+            for path in plan.readable:
+                next(path.iterdir(), None) if path.is_dir() else path.open("rb").close()
+    return os.waitpid(child, 0)[1] == 0
+
+
+@contextmanager
+def _never_returning() -> Iterator[None]:
+    """End the process with the block, whatever happens in it."""
+    code = 1
+    try:
+        yield
+        code = 0
+    finally:
+        os._exit(code)
+
+
+@contextmanager
+def _answering_for_confinement() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError):
+        os._exit(_NOT_CONFINED_CODE)
+
+
+def _release(keep: set[int]) -> None:
+    """Close every open file but ``keep``, and have the standard streams lead nowhere."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.dup2(1, 2)  # where the zygote's own output goes: to /dev/null
+    start = 3
+    for descriptor in sorted(keep):
+        os.closerange(start, descriptor)
+        start = descriptor + 1
+    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
+
+
+def _find(entry: str) -> Entry:
+    module, _, name = entry.partition(":")
+    found: Entry = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _how(status: int) -> str:
+    """How a child ended, by the status that ``waitpid`` gave."""
+    if os.WIFSIGNALED(status):
+        try:
+            return signal.Signals(os.WTERMSIG(status)).name
+        except ValueError:  # one of those that have only a number
+            return f"signal {os.WTERMSIG(status)}"
+    return NOT_CONFINED if os.WEXITSTATUS(status) == _NOT_CONFINED_CODE else "no answer"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""What the service and a confined inspection say to each other, and how the answers are read.
+
+They are read as if an enemy had written them: a confined process may have been taken over by the
+file that it read.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from registry.errors import ArtifactRefused, Fault, MetadataRefused, Refused, printable
+from registry.formats.reading import Format
+from registry.signature import Kind, Signature, Task
+
+MAX_FACTS = 32 * 2**20
+"""Bytes of what is said of a model; ten thousand columns with long names fit."""
+MAX_ENGINE = 2**16
+MAX_COMPILED = 256 * 2**20
+"""Bytes of all compiled forms of a model. The service holds them in memory on their way to disk."""
+
+Form = Literal["onnx", "features", "columns", "forest", "linear"]
+"""The compiled forms, by what they hold; see ``registry.serving.loading``."""
+
+_Short = Annotated[str, Meta(max_length=200)]
+_Text = Annotated[str, Meta(max_length=10_000)]
+_Difference = Annotated[float, Meta(ge=0)]
+_Rows = Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What a confined inspection is asked: ``declared`` as the uploader said it."""
+
+    format: Format
+    declared: dict[str, Any]
+
+
+class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="inspected"):
+    """What an inspection says of a model."""
+
+    kind: Kind
+    task: Task
+    params: Annotated[dict[_Short, _Text | int | float | bool | None], Meta(max_length=1000)]
+    signature: dict[str, Any]
+    environment: Annotated[dict[_Short, _Short], Meta(max_length=20)]
+
+
+class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="refused"):
+    """Why an artifact cannot be a version; ``faults``: where, and what is wrong there."""
+
+    error: Literal["ArtifactRefused", "MetadataRefused"]
+    detail: _Text
+    faults: Annotated[list[tuple[_Text, _Text]], Meta(max_length=100_000)] = []
+
+    def to_error(self) -> Refused:
+        """The error that the uploader gets."""
+        kind = MetadataRefused if self.error == "MetadataRefused" else ArtifactRefused
+        faults = [Fault(printable(at), printable(message)) for at, message in self.faults]
+        return kind(printable(self.detail), faults)
+
+
+class Onnx(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="onnx"):
+    max_abs_diff: _Difference
+    max_rel_diff: _Difference
+    checked_rows: _Rows
+
+
+class Trees(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="trees"):
+    max_abs_diff: _Difference
+    max_rel_diff: _Difference
+    checked_rows: _Rows
+
+
+class Linear(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="linear"
+):
+    max_abs_diff: _Difference
+    max_rel_diff: _Difference
+    checked_rows: _Rows
+
+
+class ScikitLearn(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="scikit-learn"
+):
+    reason: Annotated[str, Meta(max_length=500)]
+
+
+class Compilation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``compiled`` names the messages that follow."""
+
+    engine: Onnx | Trees | Linear | ScikitLearn
+    compiled: Annotated[list[Form], Meta(max_length=3)]
+
+
+_FORMS: Mapping[type, list[list[Form]]] = {
+    ScikitLearn: [[]],
+    Onnx: [["onnx"]],
+    Trees: [["onnx", "columns", "forest"], ["onnx", "features", "forest"]],
+    Linear: [["onnx", "columns", "linear"]],
+}
+"""What an engine may be made of."""
+
+
+def read_facts(message: bytes | bytearray) -> tuple[Facts, Signature]:
+    """What an inspection found.
+
+    Raises the refusal that it said instead, and ValueError where it is not of this form.
+    """
+    said = msgspec.json.decode(message, type=Facts | Refusal)
+    if isinstance(said, Refusal):
+        raise said.to_error()
+    try:
+        signature = Signature.from_json(said.signature)
+    except MetadataRefused as error:
+        raise ValueError("the signature is none") from error
+    if signature.task != said.task:
+        raise ValueError("the task is not the signature's")
+    return said, signature
+
+
+def read_compilation(message: bytes | bytearray) -> Compilation:
+    """What came of the compilation. Raises ValueError where the message is not of this form."""
+    said = msgspec.json.decode(message, type=Compilation)
+    if said.compiled not in _FORMS[type(said.engine)]:
+        raise ValueError("the engine is not the one that was compiled")
+    return said

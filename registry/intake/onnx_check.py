@@ -1,0 +1,165 @@
+"""What the bytes of a compiled model may hold, checked before anything native reads them.
+
+They come from a process that an uploaded file may have taken over, and are read by a library in C++
+that trusts them. So they are taken apart here first, by the numbers of onnx.proto: a plain graph of
+known operators, every tensor inside and as large as it says; no data elsewhere, no graph within a
+graph, no function, no loop; trees that end.
+"""
+
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Any
+
+from registry.intake.onnx_trees import check_trees
+from registry.intake.protobuf import (
+    BYTES,
+    Value,
+    field,
+    fields,
+    run_of_floats,
+    run_of_texts,
+    run_of_varints,
+    varints,
+)
+
+ML = "ai.onnx.ml"
+_PLAIN = """
+Abs Add And ArgMax Cast Clip Concat Div Equal Exp Gather Gemm Greater GreaterOrEqual Identity
+IsNaN Less LessOrEqual Log LogSoftmax MatMul Max Min Mul Neg Not Or Pow Reciprocal
+ReduceLogSumExp ReduceMax ReduceMean ReduceSum ReduceSumSquare Relu Reshape Sigmoid Sign Softmax
+Sqrt Sub Sum Tanh Transpose Where
+"""
+_LEARNED = """
+ArrayFeatureExtractor Binarizer Normalizer Scaler TreeEnsemble TreeEnsembleClassifier
+TreeEnsembleRegressor
+"""
+OPERATORS: Mapping[str, frozenset[str]] = {
+    "": frozenset(_PLAIN.split()),
+    ML: frozenset(_LEARNED.split()),
+}
+"""What our own conversions write, and those of skl2onnx that were tried."""
+_TREES = frozenset({"TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor"})
+_TEXTS = (b"BRANCH_LEQ", b"BRANCH_LT", b"LEAF", b"NONE", b"SUM", b"SOFTMAX", b"LOGISTIC", b"L2")
+LEAF = _TEXTS.index(b"LEAF")
+"""How the texts in lists are told apart: by their places."""
+
+_MODEL, _GRAPH, _NODE, _ATTRIBUTE, _TENSOR = (
+    frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14}),
+    frozenset({1, 2, 5, 10, 11, 12, 13}),
+    frozenset({1, 2, 3, 4, 5, 6, 7}),
+    frozenset({1, 2, 3, 4, 5, 7, 8, 9, 13, 20}),
+    frozenset({1, 2, 4, 5, 7, 8, 9, 10, 12}),
+)
+"""The fields that each message may have; what is left out is what a plain graph does not need."""
+_SIZES = {1: 4, 2: 1, 3: 1, 6: 4, 7: 8, 9: 1, 11: 8}
+"""Bytes of an element, by the number of its type: float, (u)int8, int32, int64, bool, double."""
+_MAX_DIMENSIONS = 8
+_RUNS: Mapping[int, Callable[[memoryview, int], tuple[Any, int]]] = {
+    0x40: run_of_varints,
+    0x3D: run_of_floats,
+    0x4A: lambda message, at: run_of_texts(message, at, _TEXTS),
+}
+"""How the lists of an attribute are read, by their tags: those of fields 8, 7 and 9."""
+
+
+def check_onnx(content: bytes) -> None:
+    """Raises ValueError that says what ``content`` holds that it may not, or that it is no ONNX."""
+    graphs = []
+    for number, kind, value in fields(memoryview(content)):
+        _expect(number, _MODEL, "the model")
+        if number == 7:
+            graphs.append(_bytes(kind, value))
+    if len(graphs) != 1:
+        raise ValueError("the model has not one graph")
+    for number, kind, value in fields(graphs[0]):
+        _expect(number, _GRAPH, "the graph")
+        if number == 1:
+            _check_node(_bytes(kind, value))
+        elif number == 5:
+            _check_tensor(_bytes(kind, value))
+
+
+def _check_node(message: memoryview) -> None:
+    named: dict[int, str] = {4: "", 7: ""}
+    attributes: dict[str, Any] = {}
+    for number, kind, value in fields(message):
+        _expect(number, _NODE, "a node")
+        if number in named:
+            named[number] = str(_bytes(kind, value), "utf-8")
+        elif number == 5:
+            name, given = _attribute(_bytes(kind, value))
+            if name in attributes:
+                raise ValueError(f"the attribute {name} is there twice")
+            attributes[name] = given
+    if named[4] not in OPERATORS.get(named[7], ()):
+        raise ValueError(f"the operator {named[7]}.{named[4]} is not known here"[:200])
+    if named[4] in _TREES:
+        check_trees(named[4], attributes, leaf=LEAF)
+
+
+def _attribute(message: memoryview) -> tuple[str, Any]:
+    """The name of an attribute and the one thing that it holds; of floats, how many they are."""
+    name, at = "", 0
+    held: list[Any] = []
+    while at < len(message):
+        if message[at] in _RUNS:
+            values, at = _RUNS[message[at]](message, at)
+            held.append(values)
+            continue
+        number, kind, value, at = field(message, at)
+        _expect(number, _ATTRIBUTE, "an attribute")
+        if number == 1:
+            name = str(_bytes(kind, value), "utf-8")
+        elif number == 5:
+            _check_tensor(_bytes(kind, value))
+            held.append(value)
+        elif number == 8:
+            held.append(varints(_bytes(kind, value)))
+        elif number in {2, 3, 4}:
+            held.append(value)
+        elif number not in {13, 20}:
+            raise ValueError(f"the attribute {name} is packed otherwise"[:200])
+    if len(held) > 1:
+        raise ValueError(f"the attribute {name} holds more than one thing"[:200])
+    return name, held[0] if held else None
+
+
+def _check_tensor(message: memoryview) -> None:
+    """Raises ValueError where it is not as large as it says, or not here."""
+    dimensions: list[int] = []
+    types: list[int] = []
+    data: list[tuple[int, memoryview]] = []
+    for number, kind, value in fields(message):
+        _expect(number, _TENSOR, "a tensor")
+        if number == 1:
+            dimensions += varints(value).tolist() if isinstance(value, memoryview) else [value]
+        elif number == 2 and isinstance(value, int):
+            types.append(value)
+        elif number in {4, 5, 7, 9, 10}:
+            data.append((number, _bytes(kind, value)))
+    if len(types) != 1 or types[0] not in _SIZES or len(data) > 1:
+        raise ValueError("a tensor is of no known type")
+    if len(dimensions) > _MAX_DIMENSIONS or any(not 0 <= each < 2**31 for each in dimensions):
+        raise ValueError("a tensor has no sound shape")
+    count = prod(dimensions)
+    found = _elements(types[0], *data[0]) if data else 0
+    if found != count:
+        raise ValueError(f"a tensor has {found} elements and says {count}")
+
+
+def _elements(type_: int, number: int, content: memoryview) -> float:
+    """How many there are."""
+    if number in {5, 7}:  # int32_data, int64_data
+        return len(varints(content))
+    return len(content) / {4: 4, 10: 8}.get(number, _SIZES[type_])  # floats, doubles, raw
+
+
+def _expect(number: int, known: frozenset[int], what: str) -> None:
+    if number not in known:
+        raise ValueError(f"{what} has the field {number}, which is not allowed here")
+
+
+def _bytes(kind: int, value: Value) -> memoryview:
+    if kind != BYTES or not isinstance(value, memoryview):
+        raise ValueError("a field is of another kind than it should be")
+    return value

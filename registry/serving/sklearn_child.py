@@ -1,0 +1,54 @@
+"""What runs in the confined process of a version that scikit-learn serves."""
+
+import json
+import os
+import warnings
+
+import msgspec
+
+from registry.confinement.frames import Channel
+from registry.errors import PredictionRefused, RegistryError
+from registry.formats.reading import read_model
+from registry.serving.predictor import SklearnPredictor
+from registry.serving.sklearn_messages import (
+    MAX_DETAIL,
+    Load,
+    Loaded,
+    Refused,
+    read_question,
+    write_answer,
+)
+from registry.signature import Signature
+
+
+def serve(channel: Channel, files: list[int]) -> None:
+    """Load the artifact in the one file of ``files``; then answer until nobody asks."""
+    said = channel.receive()
+    if said is None:
+        return
+    warnings.simplefilter("ignore")  # to nobody: the streams lead nowhere
+    try:
+        predictor = _load(said, files[0])
+    except RegistryError as error:
+        channel.send(msgspec.json.encode(Refused(error.detail[:MAX_DETAIL])))
+        return
+    channel.send(msgspec.json.encode(Loaded(predictor.has_probabilities)))
+    while (head := channel.receive()) is not None:
+        channel.send(*_answer(predictor, head, channel))
+
+
+def _load(said: bytes, file: int) -> SklearnPredictor:
+    load = msgspec.convert(json.loads(said), type=Load)
+    with os.fdopen(file, "rb") as artifact:
+        model = read_model(artifact, load.format)
+    return SklearnPredictor(model, Signature.from_json(load.signature))
+
+
+def _answer(predictor: SklearnPredictor, head: bytes, channel: Channel) -> list[bytes]:
+    signature = predictor.signature
+    batch, probabilities = read_question(head, lambda _: channel.receive() or b"", signature)
+    try:
+        answers = predictor.predict(batch, probabilities=probabilities)
+        return write_answer(answers, signature)
+    except PredictionRefused as error:
+        return [msgspec.json.encode(Refused(error.detail[:MAX_DETAIL]))]

@@ -1,0 +1,246 @@
+"""Answers batches with a scikit-learn model that lives in a confined process of its own.
+
+The worker hands the artifact over as an open file and never reads it itself. A process that dies is
+started again; one that takes too long is killed first. It ends when nobody holds the predictor any
+more, and with its worker.
+"""
+
+import json
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import UnsupportedOperation
+from shutil import copyfileobj
+from typing import BinaryIO
+
+import msgspec
+
+from registry.confinement.frames import Deadline, FrameRefused
+from registry.confinement.limits import Limits
+from registry.confinement.spawner import Confined, Spawner, SpawnFailed
+from registry.errors import ArtifactRefused, ModelProcessUnavailable, PredictionRefused, printable
+from registry.formats.reading import Format
+from registry.serving.codecs.batch import Batch
+from registry.serving.predictor import Answers
+from registry.serving.restarts import Restarts
+from registry.serving.sklearn_messages import (
+    MAX_DETAIL,
+    MAX_HEAD,
+    Loaded,
+    Refused,
+    read_answer,
+    write_question,
+)
+from registry.signature import Signature
+
+LOAD_SECONDS = 20.0
+PREDICT_SECONDS = 20.0
+"""What a batch may take, and how long one waits for those before it."""
+WAITING = 15
+"""Batches that wait for the one that is being answered. A worker has 32 threads for all it does."""
+CPU_SECONDS = 3600
+"""Of processor time; a process that has used it up is replaced like one that died."""
+MODULES = (
+    "registry.serving.sklearn_child",
+    "joblib",
+    "pandas",
+    "skops.io",
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sklearn.pipeline",
+)
+"""What such a process imports."""
+
+_ENTRY = "registry.serving.sklearn_child:serve"
+
+OpenArtifact = Callable[[], BinaryIO]
+"""Opens the verified artifact at its start; asked again for each start of the process."""
+
+
+class _Died(Exception):
+    """The process has ended; the message says how."""
+
+
+class _Place:
+    """Holds the process that runs now, so that it can be ended when the predictor is gone."""
+
+    def __init__(self) -> None:
+        self.process: Confined | None = None
+
+    def close(self) -> None:
+        if self.process is not None:
+            self.process.close()
+            self.process = None
+
+
+class SklearnProcess:
+    """A Predictor whose model is in a process that ``spawner`` starts. Safe for several threads.
+
+    Batches are answered one after the other, each within ``seconds``. ``entry``: what the process
+    runs. Starts it at once, and raises ArtifactRefused where the model cannot be loaded,
+    ModelProcessUnavailable where no process is to be had, and what ``open_artifact`` raises.
+    """
+
+    def __init__(
+        self,
+        spawner: Spawner,
+        open_artifact: OpenArtifact,
+        format_: Format,
+        signature: Signature,
+        *,
+        seconds: float = PREDICT_SECONDS,
+        entry: str = _ENTRY,
+    ) -> None:
+        self.signature = signature
+        self._spawner = spawner
+        self._open_artifact = open_artifact
+        self._load = json.dumps({"format": format_, "signature": signature.to_json()}).encode()
+        self._seconds = seconds
+        self._entry = entry
+        self._admitted = threading.BoundedSemaphore(1 + WAITING)
+        self._turn = threading.Lock()
+        self._restarts = Restarts()
+        self._place = _Place()
+        weakref.finalize(self, self._place.close)
+        self.has_probabilities = self._start()
+
+    def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
+        """Raises PredictionRefused where the model has no answer for this input, or not in time.
+
+        Raises ModelProcessUnavailable where too many wait, or the process has died too often; and
+        what starting it raises.
+        """
+        question = write_question(batch, self.signature, probabilities=probabilities)
+        with self._next():
+            try:
+                return self._answered(question, batch.rows, shares=probabilities)
+            except _Died:
+                pass  # by whatever cause: once more, in a new process
+            try:
+                return self._answered(question, batch.rows, shares=probabilities)
+            except _Died as death:
+                raise PredictionRefused(
+                    f"The model's process ended twice while it answered ({death})."
+                ) from death
+
+    @contextmanager
+    def _next(self) -> Iterator[None]:
+        """Wait until it is this thread's turn."""
+        if not self._admitted.acquire(blocking=False):
+            raise ModelProcessUnavailable("too many requests wait for it")
+        try:
+            if not self._turn.acquire(timeout=self._seconds):
+                raise ModelProcessUnavailable("it is still busy with other requests")
+            try:
+                yield
+            finally:
+                self._turn.release()
+        finally:
+            self._admitted.release()
+
+    def _answered(self, question: list[bytes], rows: int, *, shares: bool) -> Answers:
+        """Raises _Died."""
+        if self._place.process is None:
+            self._start()
+        process = self._place.process
+        assert process is not None  # noqa: S101 - what ``_start`` is for
+        deadline = Deadline(self._seconds)
+        try:
+            process.send(deadline, *question)
+            return read_answer(
+                lambda limit: _next_message(process, limit, deadline),
+                self.signature,
+                rows,
+                shares=shares,
+            )
+        except PredictionRefused:
+            raise
+        except TimeoutError as error:
+            self._stop()
+            raise PredictionRefused(
+                f"The model took over {self._seconds:g} s for this input, so it was stopped."
+            ) from error
+        except (OSError, _Died) as error:
+            try:
+                how = self._end(process)
+            except SpawnFailed as failed:
+                how = str(failed)
+            raise _Died(how) from error
+        except (FrameRefused, ValueError) as error:
+            self._stop()
+            raise PredictionRefused("The model's process gave no sound answer.") from error
+
+    def _start(self) -> bool:
+        """Start the process and have it load the model; whether that has probabilities."""
+        if wait := self._restarts.wait():
+            raise ModelProcessUnavailable(
+                f"it ended again and again; the next try is in {wait:.0f} s"
+            )
+        deadline = Deadline(LOAD_SECONDS)
+        with self._open_artifact() as file:
+            self._place.process = process = self._spawned(file)
+        try:
+            process.send(deadline, self._load)
+            said = msgspec.json.decode(
+                _next_message(process, MAX_HEAD, deadline), type=Loaded | Refused
+            )
+        except TimeoutError as error:
+            self._stop()
+            raise ArtifactRefused(f"Its loading took over {LOAD_SECONDS:g} s.") from error
+        except (OSError, _Died) as error:
+            try:
+                how = self._end(process)
+            except SpawnFailed as failed:
+                raise ModelProcessUnavailable(str(failed)) from error
+            raise ArtifactRefused(f"Its process ended while it loaded ({how}).") from error
+        except (FrameRefused, ValueError) as error:
+            self._stop()
+            raise ArtifactRefused("Its process gave no sound answer.") from error
+        if isinstance(said, Refused):
+            self._place.close()
+            raise ArtifactRefused(printable(said.detail, MAX_DETAIL))
+        return said.has_probabilities and self.signature.output.classes is not None
+
+    def _spawned(self, file: BinaryIO) -> Confined:
+        limits = Limits(cpu_seconds=CPU_SECONDS)
+        try:
+            with _with_descriptor(file) as descriptor:
+                return self._spawner.spawn(self._entry, limits, [descriptor])
+        except SpawnFailed as error:
+            raise ModelProcessUnavailable("it cannot be started") from error
+
+    def _stop(self) -> None:
+        """End the process and count it as a death."""
+        self._place.close()
+        self._restarts.died()
+
+    def _end(self, process: Confined) -> str:
+        """The same, and say how it ended. Raises SpawnFailed."""
+        self._place.process = None
+        self._restarts.died()
+        with process:
+            return process.ended()
+
+
+@contextmanager
+def _with_descriptor(file: BinaryIO) -> Iterator[int]:
+    """An open file of the system with what is in ``file``, which may be none."""
+    try:
+        descriptor = file.fileno()
+    except UnsupportedOperation:
+        with tempfile.TemporaryFile() as copy:
+            copyfileobj(file, copy)
+            copy.seek(0)
+            yield copy.fileno()
+    else:
+        yield descriptor
+
+
+def _next_message(process: Confined, limit: int, deadline: Deadline) -> bytearray:
+    message = process.receive(limit, deadline)
+    if message is None:
+        raise _Died("no answer")
+    return message

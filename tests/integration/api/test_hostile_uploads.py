@@ -1,0 +1,56 @@
+"""Uploads that take their inspection over: refused with the reason, nothing left behind."""
+
+import dataclasses
+
+import pytest
+
+from api.services import attach
+from registry.confinement.spawner import Spawner
+from registry.intake.inspector import Inspector
+from tests.integration.api.conftest import check_problem, new_name
+
+HOSTILE = "tests.integration.registry.hostile"
+
+
+@pytest.fixture(scope="module")
+def hostile(module_app):
+    """A service whose inspections do what an enemy would, two seconds long."""
+    service = module_app()
+    spawner = Spawner([HOSTILE])
+    inspector = Inspector(2, spawner=spawner, entry=f"{HOSTILE}:answer")
+    attach(service.app, dataclasses.replace(service.services, inspector=inspector))
+    yield service
+    attach(service.app, service.services)
+    spawner.close()
+
+
+@pytest.mark.parametrize(
+    ("hostility", "said"),
+    [
+        ("hang", "took over 2 s"),
+        ("crash", "SIGSEGV"),
+        ("allocate", "without a result"),
+        ("write-ten-gigabytes", "without a result"),
+        ("read-passwords", "without a result"),
+        ("connect", "without a result"),
+        ("fork", "without a result"),
+        ("kill-everybody", "without a result"),
+        ("say-nothing", "without a result"),
+        ("say-nonsense", "no sound answer"),
+        ("say-without-end", "no sound answer"),
+        ("compile-without-end", "no sound answer"),
+        ("claim-another-engine", "no sound answer"),
+        ("signature-none", "no sound answer"),
+    ],
+)
+def test_an_upload_that_takes_its_inspection_over_is_refused(hostile, hostility, said):
+    name = new_name()
+    before = hostile.stored()
+
+    answer = hostile.admin.upload(name, hostility.encode())
+
+    problem = check_problem(answer, 422, "artifact-refused")
+    assert said in problem["detail"]
+    assert hostile.stored() == before
+    assert hostile.admin.get(f"/models/{name}").status_code == 404
+    assert hostile.admin.get("/livez").status_code == 200

@@ -1,0 +1,156 @@
+"""Who ends with whom, and what is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from registry.confinement.frames import Deadline, FrameRefused
+from registry.confinement.limits import Limits
+from registry.confinement.spawner import Spawner, SpawnFailed, missing_defences
+from tests.integration.confinement.conftest import ATTEMPTS, begin, told
+from tests.processes import children, is_alive, wait_for, zygotes
+
+_WORKER = f"""
+import sys, time
+from tests.integration.confinement.conftest import begin
+from registry.confinement.spawner import Spawner
+spawner = Spawner(["{ATTEMPTS}"])
+kept = [begin(spawner, name) for name in ("spin", "sleep")]
+print("ready", flush=True)
+time.sleep(3600)
+"""
+
+
+@pytest.fixture
+def own():
+    """A spawner that a test may treat as it likes, and the process id of its zygote."""
+    spawner = Spawner([ATTEMPTS])
+    before = set(zygotes())
+    spawner.missing()
+    (zygote,) = set(zygotes()) - before
+    yield spawner, zygote
+    spawner.close()
+
+
+def test_all_end_when_their_worker_is_killed():
+    worker = subprocess.Popen([sys.executable, "-c", _WORKER], stdout=subprocess.PIPE)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == b"ready\n"
+    (zygote,) = children(worker.pid)
+    confined = wait_for(lambda: len(children(zygote)) == 2 and children(zygote))
+
+    worker.kill()
+    worker.communicate()
+
+    wait_for(lambda: not any(map(is_alive, (zygote, *confined))))
+
+
+def test_all_end_when_their_zygote_is_killed(own):
+    spawner, zygote = own
+    with begin(spawner, "spin_and_ignore_signals") as process:
+        confined = wait_for(lambda: children(zygote))
+        os.kill(zygote, signal.SIGKILL)
+        wait_for(lambda: not any(map(is_alive, confined)))
+        assert process.receive(10, Deadline(5)) is None
+        with pytest.raises(SpawnFailed, match="has ended"):
+            process.ended()
+
+
+def test_a_zygote_that_was_killed_is_replaced(own):
+    spawner, zygote = own
+    os.kill(zygote, signal.SIGKILL)
+    wait_for(lambda: not is_alive(zygote))
+
+    with begin(spawner, "who") as process:
+        assert told(process)["succeeded"]
+
+
+@pytest.mark.parametrize("attempt", ["sleep", "spin", "spin_and_ignore_signals"])
+def test_leaving_a_process_ends_it(own, attempt):
+    spawner, zygote = own
+    with begin(spawner, attempt):
+        wait_for(lambda: len(children(zygote)) == 1)
+    wait_for(lambda: children(zygote) == [])
+
+
+def test_closing_the_spawner_ends_all(own):
+    spawner, zygote = own
+    kept = [begin(spawner, "sleep") for _ in range(3)]
+    confined = wait_for(lambda: len(children(zygote)) == 3 and children(zygote))
+
+    spawner.close()
+
+    wait_for(lambda: not any(map(is_alive, (zygote, *confined))))
+    for process in kept:
+        process.close()
+
+
+def test_a_hundred_leave_nothing_behind(own):
+    spawner, zygote = own
+    with begin(spawner, "who") as process:
+        told(process)
+    wait_for(lambda: children(zygote) == [])
+    descriptors = Path(f"/proc/{zygote}/fd")
+    mounts = Path(f"/proc/{zygote}/mounts")
+    before = len(list(descriptors.iterdir())), len(mounts.read_text().splitlines())
+
+    for _ in range(100):
+        with begin(spawner, "write_into_own_folder") as process:
+            assert told(process)["succeeded"]
+
+    wait_for(lambda: children(zygote) == [])
+    assert (len(list(descriptors.iterdir())), len(mounts.read_text().splitlines())) == before
+
+
+def test_several_threads_spawn_at_once(own):
+    spawner, _ = own
+    users = []
+
+    def spawn():
+        for _ in range(5):
+            with begin(spawner, "who") as process:
+                users.append(told(process)["result"]["user"])
+
+    threads = [threading.Thread(target=spawn) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(users) == 40
+
+
+def test_a_message_that_is_too_long_or_too_late_is_refused(own):
+    spawner, _ = own
+    with begin(spawner, "who") as process, pytest.raises(FrameRefused, match="10 are allowed"):
+        process.receive(10, Deadline(10))
+    with begin(spawner, "sleep") as process:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            process.receive(10, Deadline(0.2))
+        assert time.monotonic() - began < 2
+        assert process.ended() == "SIGKILL"
+
+
+def test_code_that_cannot_be_found_runs_nothing(own):
+    spawner, _ = own
+    with spawner.spawn("registry.confinement.frames:nothing", Limits()) as process:
+        assert process.receive(10, Deadline(10)) is None
+        assert process.ended() == "no answer"
+
+
+def test_a_zygote_that_does_not_start_is_said():
+    spawner = Spawner(["there.is.no.such.module"])
+
+    with pytest.raises(SpawnFailed, match="before it was ready"):
+        spawner.missing()
+
+
+def test_what_is_missing_is_told_in_sentences():
+    assert all(line.endswith(".") and len(line) > 40 for line in missing_defences())

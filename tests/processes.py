@@ -1,0 +1,45 @@
+"""The processes of this machine, as tests look at them."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+Found = TypeVar("Found")
+
+
+def children(pid: int) -> list[int]:
+    """The children of the process ``pid``, whichever of its threads started them."""
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def zygotes(pid: int | None = None) -> list[int]:
+    """The zygotes of the process ``pid``, or of this one."""
+    return [
+        child
+        for child in children(os.getpid() if pid is None else pid)
+        if is_alive(child)
+        and b"registry.confinement.zygote" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+def wait_for(condition: Callable[[], Found], seconds: float = 20) -> Found:
+    """What ``condition`` gives, as soon as that is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
