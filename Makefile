@@ -4,9 +4,8 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-asan bench bench-engine bench-swap lint lock lock-bench clean
-.PHONY: help serve test test-faults test-asan bench-engine bench-swap lint lock clean
-.PHONY: help serve test test-asan test-attacks bench-engine bench-swap lint lock clean
+.PHONY: help serve test test-faults test-asan test-attacks bench bench-engine bench-swap lint lock \
+	lock-bench clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -22,8 +21,8 @@ test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer 
 test-faults: .venv/test ## Kill, cut the power and fail the disk at every point, and print the figures
 	$(BIN)/python -m pytest tests/faults --long-faults -n 0
 
-# The kernel built with sanitizers stands in a copy of the package, beside the one in use.
-test-asan: .venv/test ## Run the forest kernel's tests under AddressSanitizer and UBSan
+# The modules built with sanitizers stand in a copy of the package, beside the one in use.
+test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer and UBSan
 	rm -rf build/asan && mkdir -p build/asan && cp -R registry build/asan/ && rm -f build/asan/registry/serving/*.so
 	for module in trees chains; do $(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -fno-sanitize-recover=all \
 		-fsanitize=address,undefined -shared -fPIC \

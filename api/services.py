@@ -52,8 +52,7 @@ class Services:
 
         ``observer`` is told what happens while versions are loaded and the database is read.
 
-        Raises ValueError for a database URL that is not supported, StorageFull.
-        Raises ValueError for a database URL that is not supported, NetworkFileSystem.
+        Raises ValueError for a database URL that is not supported, NetworkFileSystem, StorageFull.
         """
         observer = observer or Observer()
         run = settings.data / "run"
@@ -62,8 +61,6 @@ class Services:
         database = Database(settings.effective_database_url)
         counter = Counter(run / "counter")
         database.committed = counter.bump
-        pool = Pool(observed(loader(blobs), observer), settings.model_cache_mb * 2**20)
-        database = Database(settings.effective_database_url, committed=counter.bump)
         spawner = Spawner((*INTAKE_MODULES, *SERVING_MODULES))
         pool = Pool(observed(loader(blobs, spawner), observer), settings.model_cache_mb * 2**20)
         return cls(

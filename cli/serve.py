@@ -98,13 +98,10 @@ def warnings_for(settings: Settings, first_token: int | None) -> list[str]:
 def _prepare(settings: Settings) -> tuple[str | None, int | None]:
     """Make the data directory ready. The admin token if it was made up here, to be shown; the id
     of the one of the first start if it is in use."""
-    from api.services import Services
-    from api.start import prepare
-    from registry.operations.ensure_admin import first_token_in_use
-def _prepare(settings: Settings) -> str | None:
     from api.logs import configure_logs
     from api.services import Services
     from api.start import log_missing_defences, prepare
+    from registry.operations.ensure_admin import first_token_in_use
 
     try:
         services = Services.build(settings)
@@ -112,14 +109,13 @@ def _prepare(settings: Settings) -> str | None:
         raise CommandFailed(str(error), SAID_NO) from error
     try:
         made = prepare(services)
-        # Who chose the value knows it, and standard output is often kept.
-        return None if settings.admin_token else made, first_token_in_use(services.database)
-        token = prepare(services)
+        first_token = first_token_in_use(services.database)
     finally:
         services.close()
     configure_logs(settings.log_level)
     log_missing_defences()
-    return token
+    # Who chose the value knows it, and standard output is often kept.
+    return None if settings.admin_token else made, first_token
 
 
 def _register_demo(settings: Settings) -> None:

@@ -18,10 +18,8 @@ from registry.intake.conversion.pipeline import (
     final_estimator,
 )
 from registry.intake.conversion.target import NotConvertible
-from registry.intake.conversion.graph import NotConvertible
-from registry.intake.conversion.pipeline import convert, convert_features, final_estimator
-from registry.intake.onnx_upload.upload import Uploaded
 from registry.intake.onnx_check import check_onnx
+from registry.intake.onnx_upload.upload import Uploaded
 from registry.intake.parity import Parity, compare_labels, compare_values
 from registry.intake.samples import sample
 from registry.serving import chain_program, forest

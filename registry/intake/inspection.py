@@ -7,8 +7,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 from typing import Any, BinaryIO
 
 from registry.errors import (
@@ -50,8 +48,7 @@ def inspect(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Ins
     Raises ArtifactRefused, MetadataRefused.
     """
     if format_ == "onnx":
-        return _inspect_onnx(path, declared)
-    model, trained_with = _read(path, format_)
+        return _inspect_onnx(file, declared)
     model, trained_with = _read(file, format_)
     signature = read_signature(model, declared.get("signature"))
     example = declared.get("input_example")
@@ -82,8 +79,8 @@ def _read(file: BinaryIO, format_: Format) -> tuple[Any, str]:
     return model, str(sklearn.__version__)
 
 
-def _inspect_onnx(path: Path, declared: Mapping[str, Any]) -> Inspected:
-    uploaded = read_upload(path.read_bytes(), declared)
+def _inspect_onnx(file: BinaryIO, declared: Mapping[str, Any]) -> Inspected:
+    uploaded = read_upload(file.read(), declared)
     signature, example = uploaded.signature, declared.get("input_example")
     predictor = OnnxPredictor(uploaded.compiled, signature)
     _answer_once(predictor, signature, _first_row(signature, example), given=example is not None)

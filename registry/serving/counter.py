@@ -10,8 +10,6 @@ import os
 from pathlib import Path
 
 from registry.serving.mapped import open_with_room
-from registry.durable import make_directory
-from registry.errors import StorageFull
 
 _SIZE = mmap.PAGESIZE
 
@@ -46,17 +44,3 @@ class Counter:
         self.view.release()
         self._map.close()
         os.close(self._descriptor)
-
-
-def _open(path: Path) -> int:
-    """The file ``path``, with room on the disk for all of it."""
-    make_directory(path.parent)  # the first thing that is made in a new data directory
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        # Without blocks of its own, the first write to the mapping of a file on a full disk would
-        # be a SIGBUS. What is in the file stays, so that several workers may do this at once.
-        os.posix_fallocate(descriptor, 0, _SIZE)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor

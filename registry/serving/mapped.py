@@ -4,6 +4,7 @@ import errno
 import os
 from pathlib import Path
 
+from registry.durable import make_directory
 from registry.errors import StorageFull
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -18,7 +19,7 @@ def open_with_room(path: Path, size: int) -> int:
     Raises StorageFull.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)  # the first thing that is made in a new data directory
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, size)
