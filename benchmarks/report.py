@@ -126,7 +126,7 @@ def _side_by_side(run: Run, workload: str) -> str:
 
 
 def _line(figures: ServerFigures, measured: Measured | None, ours: Measured | None) -> list[str]:
-    wrong = figures.failure or (measured.wrong if measured else "not measured")
+    wrong = figures.failure or (measured.wrong if measured else "") or "not measured"
     if measured is None or not measured.good:
         return [figures.title, f"**failed: {_one_line(wrong)}**", *[ABSENT] * 5]
     cells = [figures.title]

@@ -1,8 +1,8 @@
 """granian's server, but for how its workers come and go.
 
-The listening socket is one for all, and this process keeps it open: a connection that no worker has
-accepted yet waits for the next one, however many were killed. A worker that is replaced on SIGHUP
-stops when its successor is up; one that is to stop closes its connections with an answer first.
+Each worker has a listening socket that this process keeps open: a connection that was not accepted
+yet waits for the worker's successor. A worker that is replaced on SIGHUP stops when its successor
+is up; one that is to stop closes its connections with an answer first.
 """
 
 import logging
@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +124,21 @@ class DrainingServer(Server):
             threading.Timer(DRAIN_SECONDS, stop, arguments, more).start()
 
     def _init_shared_socket(self) -> None:
-        """One socket for all workers. granian's own way on Linux is one for each, and the
-        connections that wait in it are lost with its worker."""
-        self._shd = SocketSpec(self.bind_addr, self.bind_port, self.backlog).build()
-        self._sfd = self._shd.get_fd()
-        self._sso = socket.socket(fileno=self._sfd)
-        self._sso.set_inheritable(True)
+        """A socket for each worker, which listens from when the worker is up. The kernel shares
+        connections out evenly, and those that wait in one are not lost with its worker, as they
+        are where each makes its own."""
+        spec = SocketSpec(self.bind_addr, self.bind_port, self.backlog)
+        self._holders = [spec.build() for _ in range(self.workers)]
+        self._listeners = [socket.socket(fileno=holder.get_fd()) for holder in self._holders]
+
+    def _drop_shared_socket(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+
+    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> WorkerProcess:
+        # What granian passes on to a worker: the socket, and what it is known by there.
+        self._sso, self._shd = self._listeners[idx], self._holders[idx]
+        return super()._spawn_worker(idx, target, callback_loader)
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         super()._spawn_workers(spawn_target, target_loader)
@@ -152,6 +162,8 @@ class DrainingServer(Server):
     def _replace_dead(self, index: int, spawn_target: Any, target_loader: Any) -> None:
         dead = self.wrks[index]
         if self.failed_to_start(dead):
+            with suppress(OSError):  # it never listened
+                self._listeners[index].shutdown(socket.SHUT_RDWR)  # connections go to the others
             time.sleep(RETRY_SECONDS)
         self.respawned_wrks[index] = time.monotonic()
         self.wrks[index] = self._spawn_worker(index, spawn_target, target_loader)
