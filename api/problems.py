@@ -32,6 +32,7 @@ STATUS: dict[type[RegistryError], int] = {
     errors.Unavailable: 503,
     errors.StorageFull: 507,
     errors.SchemaMismatch: 500,
+    errors.NetworkFileSystem: 500,
     errors.HistoryBroken: 500,
 }
 """A row for each kind of error; its subclasses share it."""

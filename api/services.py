@@ -44,13 +44,15 @@ class Services:
 
         ``observer`` is told what happens while versions are loaded and the database is read.
 
-        Raises ValueError for a database URL that is not supported.
+        Raises ValueError for a database URL that is not supported, NetworkFileSystem.
         """
         observer = observer or Observer()
         run = settings.data / "run"
         blobs = LocalBlobStore(settings.data / "blobs")
+        # Before anything is made in the data directory, which may be no place for a database.
+        database = Database(settings.effective_database_url)
         counter = Counter(run / "counter")
-        database = Database(settings.effective_database_url, committed=counter.bump)
+        database.committed = counter.bump
         pool = Pool(observed(loader(blobs), observer), settings.model_cache_mb * 2**20)
         return cls(
             settings=settings,

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -21,6 +21,7 @@ from registry.errors import (
     SchemaMismatch,
     StorageFull,
 )
+from registry.file_systems import refuse_network_file_system
 
 BUSY_TIMEOUT_SECONDS = 5.0
 _WRITE = "hotswap_write"
@@ -30,7 +31,8 @@ _WRITE = "hotswap_write"
 _SQLITE_BUSY, _SQLITE_FULL = 5, 13
 _SQLITE_WAITED = frozenset({_SQLITE_BUSY, 6, 15})  # LOCKED; PROTOCOL: too long for a place to read
 _SQLITE_CORRUPT, _SQLITE_NOT_A_DATABASE = 11, 26
-_SQLITE_GONE = frozenset({8, 10, 14})  # READONLY, IOERR, CANTOPEN
+_SQLITE_READONLY = 8
+_SQLITE_GONE = frozenset({_SQLITE_READONLY, 10, 14})  # and IOERR, CANTOPEN
 # PostgreSQL's, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRES_BUSY = frozenset({"40001", "40P01", "55P03", "57014"})
 _POSTGRES_FULL = frozenset({"53100"})
@@ -60,8 +62,10 @@ class Database:
     """One database and its connections.
 
     ``url`` is an SQLAlchemy URL of SQLite or of PostgreSQL (psycopg). Nothing is opened before
-    the first transaction. ``committed`` is called after each commit of a write, before its caller
-    goes on: so whoever must know of a change cannot be forgotten.
+    the first transaction. ``committed`` announces a change: it is called after each commit of a
+    write, before its caller goes on, so whoever must know of a change cannot be forgotten.
+
+    Raises ValueError for another kind of database, NetworkFileSystem for SQLite on one.
     """
 
     def __init__(
@@ -71,9 +75,11 @@ class Database:
         busy_timeout: float = BUSY_TIMEOUT_SECONDS,
         committed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._committed = committed
+        self.committed = committed
         self.url = _with_driver(make_url(url))
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite and (file := _file_of(self.url)) is not None:
+            refuse_network_file_system(file)
         make = _sqlite if self.is_sqlite else _postgres
         self.engine = make(self.url, busy_timeout)
         self._writing_engine = self.engine.execution_options(**{_WRITE: True})
@@ -108,7 +114,7 @@ class Database:
             session.begin(),
         ):
             yield session
-        self._committed()
+        self.committed()
 
     def copy_to(self, path: Path) -> None:
         """Write the state of this SQLite database to the new file ``path``, while others write.
@@ -207,6 +213,12 @@ def _with_driver(url: URL) -> URL:
     return url
 
 
+def _file_of(url: URL) -> Path | None:
+    """Where an SQLite database stands; None where it is in memory."""
+    name = (url.database or "").removeprefix("file:").partition("?")[0]
+    return None if name in {"", ":memory:"} else Path(name)
+
+
 def _postgres(url: URL, busy_timeout: float) -> Engine:
     engine = create_engine(
         url, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=busy_timeout
@@ -231,7 +243,12 @@ def _sqlite(url: URL, busy_timeout: float) -> Engine:
         max_overflow=24,
         pool_timeout=busy_timeout,
     )
-    journal = "WAL" if wal_is_safe(module.sqlite_version_info) else "DELETE"
+    # A rollback journal commits by being removed, and FULL does not wait until the removal is on
+    # the disk: after a power cut the journal would be back, and undo what was acknowledged.
+    # Source: https://www.sqlite.org/pragma.html#pragma_synchronous
+    journal, synchronous = (
+        ("WAL", "FULL") if wal_is_safe(module.sqlite_version_info) else ("DELETE", "EXTRA")
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
@@ -239,10 +256,22 @@ def _sqlite(url: URL, busy_timeout: float) -> Engine:
         connection.isolation_level = None
         for pragma in (
             f"journal_mode = {journal}",
-            "synchronous = FULL",
+            f"synchronous = {synchronous}",
             "foreign_keys = ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "handle_error")
+    def let_go(context: ExceptionContext) -> None:
+        # SQLite opens a file that it cannot write for reading, and stays with that: in the pool,
+        # such a connection would refuse writes long after the disk's fault is gone.
+        code = getattr(context.original_exception, "sqlite_errorcode", None)
+        if code is not None and code & 0xFF == _SQLITE_READONLY:
+            context.is_disconnect = True
+            if context.connection is not None:
+                # SQLite closes it for good only when Python has let go of its statements, and it
+                # would hold its lock until then.
+                context.connection.connection.rollback()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

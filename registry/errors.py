@@ -55,6 +55,7 @@
     │       └── BlobDamaged
     ├── StorageFull
     ├── SchemaMismatch            the database belongs to another release
+    ├── NetworkFileSystem         SQLite where it cannot be trusted
     └── HistoryBroken             the hash chain does not hold
 
 Each class builds its own message; what it becomes over HTTP is the API's business.
@@ -434,7 +435,11 @@ class DatabaseUnavailable(Unavailable):
     title = "Database unavailable"
 
     def __init__(self) -> None:
-        super().__init__("The database cannot be reached; nothing was changed. Try again.")
+        # A fault in the very moment of the commit leaves open whether it happened.
+        super().__init__(
+            "The database cannot be reached. Try again; where that may not happen twice, with the "
+            "same Idempotency-Key."
+        )
 
 
 class StorageUnavailable(Unavailable):
@@ -530,6 +535,18 @@ class StorageFull(RegistryError):
 
 class SchemaMismatch(RegistryError):
     title = "Database of another release"
+
+
+class NetworkFileSystem(RegistryError):
+    title = "Database on a network file system"
+
+    def __init__(self, type_: str) -> None:
+        super().__init__(
+            f"The SQLite database would stand on a network file system ({type_}), where its locks "
+            "do not hold and it gets damaged. Point HOTSWAP_DATA at a folder on a local disk, or "
+            "HOTSWAP_DATABASE_URL at a PostgreSQL server; with PostgreSQL the artifacts may stay "
+            "on the network."
+        )
 
 
 class HistoryBroken(RegistryError):

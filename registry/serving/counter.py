@@ -10,6 +10,7 @@ import mmap
 import os
 from pathlib import Path
 
+from registry.durable import make_directory
 from registry.errors import StorageFull
 
 _SIZE = mmap.PAGESIZE
@@ -54,7 +55,7 @@ class Counter:
 
 def _open(path: Path) -> int:
     """The file ``path``, with room on the disk for all of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)  # the first thing that is made in a new data directory
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         # Without blocks of its own, the first write to the mapping of a file on a full disk would

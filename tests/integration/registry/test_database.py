@@ -1,5 +1,6 @@
 """Transactions: nothing is lost, nothing waits for ever, readers see one state."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -125,13 +126,33 @@ def test_another_kind_of_database_is_refused():
         Database("mysql://localhost/registry")
 
 
-def test_sqlite_is_opened_durable_and_with_foreign_keys(sqlite_database):
-    with sqlite_database.read() as session:
-        assert session.scalar(text("PRAGMA foreign_keys")) == 1
-        assert session.scalar(text("PRAGMA synchronous")) == 2
-        journal = session.scalar(text("PRAGMA journal_mode"))
+def pragmas(session):
+    return {
+        name: session.scalar(text(f"PRAGMA {name}"))
+        for name in ("foreign_keys", "busy_timeout", "journal_mode", "synchronous")
+    }
 
-    assert journal == ("wal" if wal_is_safe(sqlite_module().sqlite_version_info) else "delete")
+
+def test_every_connection_to_sqlite_is_durable_patient_and_has_foreign_keys(sqlite_database):
+    safe = wal_is_safe(sqlite_module().sqlite_version_info)
+    # FULL and EXTRA, https://www.sqlite.org/pragma.html#pragma_synchronous
+    journal, synchronous = ("wal", 2) if safe else ("delete", 3)
+    wanted = {
+        "foreign_keys": 1,
+        "busy_timeout": 5000,
+        "journal_mode": journal,
+        "synchronous": synchronous,
+    }
+
+    with ExitStack() as open_at_once:
+        writing = open_at_once.enter_context(sqlite_database.write())
+        reading = [open_at_once.enter_context(sqlite_database.read()) for _ in range(12)]
+        seen = [pragmas(session) for session in (writing, *reading)]
+        reading[0].connection().invalidate()
+    with sqlite_database.read() as after_a_lost_one:
+        seen.append(pragmas(after_a_lost_one))
+
+    assert seen == [wanted] * 14
 
 
 @pytest.mark.parametrize(
