@@ -89,7 +89,7 @@ class LocalBlobStore:
     def sweep(self, *, dry_run: bool = False) -> Leftovers:
         count = size = 0
         for path in (self.root / "incoming").glob("*"):
-            with suppress(FileNotFoundError), path.open("rb") as file:
+            with suppress(FileNotFoundError), _storage_errors(), path.open("rb") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -266,7 +266,10 @@ class LocalStagedBlob:
         if not self._file.closed:
             with suppress(OSError):
                 self._file.close()  # what could not be flushed to a full disk is thrown away here
-            self._path.unlink(missing_ok=True)
+            # On a disk that refuses even this, the answer is still about what went wrong first;
+            # the sweep removes the file later.
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self

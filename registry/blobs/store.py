@@ -104,7 +104,10 @@ class BlobStore(Protocol):
         """Whether there are bytes under this digest. They are not read."""
 
     def sweep(self, *, dry_run: bool = False) -> Leftovers:
-        """Remove what interrupted uploads left, or only count it, and say what it was."""
+        """Remove what interrupted uploads left, or only count it, and say what it was.
+
+        Raises StorageUnavailable.
+        """
 
     def digests(self) -> Iterator[str]:
         """The digest of every blob that is there, damaged or not, in order."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from registry.database import Database
 from registry.queries import View
 
 
@@ -11,3 +12,13 @@ class Outcome:
 
     view: View
     replayed: bool = False
+
+
+def replay(database: Database, answer: View) -> Outcome:
+    """The answer that was kept for an Idempotency-Key, once more.
+
+    Who was to give it first may have died after its commit and before its announcement. So that is
+    made up for: what the answer promises holds on every worker when it is given.
+    """
+    database.committed()
+    return Outcome(answer, replayed=True)

@@ -32,7 +32,7 @@ from registry.errors import (
 from registry.history import EventType, record
 from registry.idempotency import Idempotency, recall, remember
 from registry.names import PRODUCTION, check_alias
-from registry.operations.outcome import Outcome
+from registry.operations.outcome import Outcome, replay
 from registry.operations.rows import locked_active_model, locked_version
 from registry.queries import find_version, served_version
 from registry.serving.pool import ServedVersion
@@ -73,7 +73,7 @@ def promote(
     check_alias(order.alias)
     with database.read() as session:
         if (answer := recall(session, order.idempotency)) is not None:
-            return Outcome(answer, replayed=True)
+            return replay(database, answer)
         version = _ready(find_version(session, model, reference))
         served = served_version(version)
     prepare_or_refuse(prepare, served)

@@ -21,7 +21,7 @@ from registry.history import record
 from registry.idempotency import Idempotency, recall, remember
 from registry.intake.inspector import Inspection, Inspector
 from registry.names import check_model_name, name_key
-from registry.operations.outcome import Outcome
+from registry.operations.outcome import Outcome, replay
 from registry.operations.rows import insert_model
 from registry.queries import version_view
 from registry.signature import Signature
@@ -72,7 +72,7 @@ def register(
         raise ArtifactRefused("The artifact is empty.")
     with database.read() as session:
         if (answer := recall(session, idempotency)) is not None:
-            return Outcome(answer, replayed=True)
+            return replay(database, answer)
         _check_name_is_free(session, model)
     declared = {
         "kind": metadata.kind,

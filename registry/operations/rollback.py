@@ -7,7 +7,7 @@ from registry.database import Database
 from registry.errors import AliasNotFound, NothingToRollBackTo, VersionNotFound, VersionNotReady
 from registry.idempotency import recall
 from registry.names import check_alias
-from registry.operations.outcome import Outcome
+from registry.operations.outcome import Outcome, replay
 from registry.operations.promote import Order, Prepare, move_alias, prepare_or_refuse
 from registry.operations.rows import locked_active_model
 from registry.queries import find_model, served_version
@@ -32,7 +32,7 @@ def rollback(
     check_alias(order.alias)
     with database.read() as session:
         if (answer := recall(session, order.idempotency)) is not None:
-            return Outcome(answer, replayed=True)
+            return replay(database, answer)
         find_model(session, model)
         version = session.get(VersionRow, (model, _target(session, model, order, to_version)))
         if version is None:
