@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-asan bench-engine bench-swap lint lock clean
+.PHONY: help serve test test-faults test-asan bench-engine bench-swap lint lock clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -14,6 +14,9 @@ serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1
 
 test: lint ## Run linters, types, import rules and every test
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+test-faults: .venv/test ## Kill, cut the power and fail the disk at every point, and print the figures
+	$(BIN)/python -m pytest tests/faults --long-faults -n 0
 
 # The kernel built with sanitizers stands in a copy of the package, beside the one in use.
 test-asan: .venv/test ## Run the forest kernel's tests under AddressSanitizer and UBSan

@@ -1,0 +1,202 @@
+"""A registry without a server around it, in a data directory, and the states that it begins in."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import text
+
+from registry.blobs.local import LocalBlobStore
+from registry.database import Database
+from registry.idempotency import Idempotency
+from registry.intake.inspector import Inspection
+from registry.operations.archive_model import archive_model
+from registry.operations.archive_version import archive_version
+from registry.operations.collect_garbage import collect_garbage
+from registry.operations.outcome import Outcome
+from registry.operations.promote import Order, promote
+from registry.operations.register import Metadata, register
+from registry.operations.rollback import rollback
+from registry.schema import upgrade
+from registry.serving.counter import Counter
+from registry.serving.pool import ServedVersion
+from tests.factories import NUMBERS, add_token
+
+Journal = Literal["wal", "rollback"]
+MEBIBYTE = 2**20
+_CHUNK = 2**16
+
+
+class ReadyInspector:
+    """Hands out an inspection that was made before, so that nothing has to be inspected."""
+
+    def __init__(self, compiled: dict[str, bytes]) -> None:
+        self._inspection = Inspection(
+            kind="linear",
+            task="regression",
+            params={},
+            signature=NUMBERS.to_json(),
+            environment={},
+            compiled=compiled,
+        )
+
+    def inspect(self, path: Path, *_: object):
+        assert path.stat().st_size
+        return self._inspection, NUMBERS
+
+
+@dataclass
+class Registry:
+    """The collaborators of the operations, on one data directory."""
+
+    data: Path
+    database: Database
+    blobs: LocalBlobStore
+    counter: Counter
+    token_id: int = 1
+
+    def upload(
+        self,
+        model: str = "house",
+        content: bytes | str = b"a model",
+        *,
+        compiled: dict[str, bytes] | None = None,
+        key: str | None = None,
+    ) -> Outcome:
+        """Receive ``content`` in chunks, as the view does, and register it."""
+        content = content.encode() if isinstance(content, str) else content
+        metadata = Metadata(format="skops", metrics={"rmse": 1.5}, tags={"team": "a"})
+        with self.blobs.stage(64 * MEBIBYTE) as blob:
+            for start in range(0, len(content), _CHUNK):
+                blob.write(content[start : start + _CHUNK])
+            return register(
+                self.database,
+                ReadyInspector(compiled or {}),
+                model,
+                blob,
+                metadata,
+                actor="ci",
+                idempotency=self._request(key, metadata.fingerprint(model, blob.digest)),
+            )
+
+    def promote(
+        self,
+        number: int,
+        *,
+        model: str = "house",
+        alias: str = "production",
+        key: str | None = None,
+    ) -> Outcome:
+        request = self._request(key, f"promote {model} {number} {alias}")
+        order = Order(actor="ci", alias=alias, idempotency=request)
+        return promote(self.database, self.load, model, str(number), order)
+
+    def rollback(
+        self,
+        to_version: int | None = None,
+        *,
+        model: str = "house",
+        alias: str = "production",
+        key: str | None = None,
+    ) -> Outcome:
+        request = self._request(key, f"rollback {model} {to_version} {alias}")
+        order = Order(actor="ci", alias=alias, idempotency=request)
+        return rollback(self.database, self.load, model, order, to_version)
+
+    def archive(self, model: str, number: int) -> None:
+        archive_version(self.database, model, str(number), actor="ci")
+
+    def archive_model(self, model: str) -> None:
+        archive_model(self.database, model, actor="ci")
+
+    def collect(self) -> None:
+        """Remove everything that no version points at, however young."""
+        collect_garbage(self.database, self.blobs, older_than=0)
+
+    def load(self, version: ServedVersion) -> None:
+        """Read what a worker would have to load. Raises BlobUnavailable."""
+        for digest in (version.sha256, *version.compiled.values()):
+            self.blobs.open(digest).close()
+
+    def close(self) -> None:
+        self.database.dispose()
+        self.counter.close()
+
+    def _request(self, key: str | None, fingerprint: str) -> Idempotency | None:
+        return None if key is None else Idempotency(self.token_id, key, fingerprint)
+
+
+def open_registry(
+    data: Path,
+    database: Callable[..., Database] = Database,
+    blobs: Callable[[Path], LocalBlobStore] = LocalBlobStore,
+) -> Registry:
+    """The registry in ``data``, made of the given parts."""
+    counter = Counter(data / "run" / "counter")
+    return Registry(
+        data,
+        database(f"sqlite:///{data / 'registry.db'}", committed=counter.bump),
+        blobs(data / "blobs"),
+        counter,
+    )
+
+
+def use_journal(journal: Journal) -> None:
+    """Choose, in a process that has opened no database yet, the SQLite library by its journal.
+
+    The one that Python links is old enough on most machines that the service keeps a rollback
+    journal with it; where pysqlite3 is found, the service takes that, and a write-ahead log.
+    """
+    if journal == "rollback":
+        sys.modules["pysqlite3"] = None  # type: ignore[assignment]  # how an import is made to fail
+
+
+def begin_fresh(registry: Registry) -> None:
+    """Tables, a token, nothing else."""
+    upgrade(registry.database)
+    registry.token_id = add_token(registry.database)
+
+
+def begin_used(registry: Registry) -> None:
+    """Three versions of a house, the first and the second promoted in turn, and a garden."""
+    begin_fresh(registry)
+    for number in (1, 2, 3):
+        registry.upload(content=b"house %d" % number, compiled={"onnx": b"graph %d" % number})
+    registry.promote(1)
+    registry.promote(2, key="earlier")
+    registry.upload("garden", b"garden")
+
+
+def begin_long(registry: Registry) -> None:
+    """As used, with a log so long that the next commit has it written back."""
+    begin_used(registry)
+    with registry.database.engine.connect() as connection:
+        connection.execute(text("PRAGMA wal_autocheckpoint = 0"))
+        connection.commit()
+        for number in range(400):
+            connection.execute(
+                text("UPDATE models SET description = :text WHERE name = 'garden'"),
+                {"text": f"{number:>3} " + "x" * 9000},
+            )
+            connection.commit()
+
+
+def begin_littered(registry: Registry) -> None:
+    """As used, with what uploads left that were interrupted before their row, or earlier."""
+    begin_used(registry)
+    for number in range(110):
+        with registry.blobs.stage(MEBIBYTE) as blob:
+            blob.write(b"litter %d" % number)
+            blob.keep()
+    for number in range(10):
+        (registry.blobs.root / "incoming" / f"left-{number}").write_bytes(b"half a mod")
+
+
+BEGINNINGS: dict[str, Callable[[Registry], None]] = {
+    "fresh": begin_fresh,
+    "used": begin_used,
+    "long": begin_long,
+    "littered": begin_littered,
+}

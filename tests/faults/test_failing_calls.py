@@ -1,0 +1,50 @@
+"""A disk that fails in the middle: an answer that says so, nothing left, and the next try works."""
+
+import pytest
+
+from tests.faults import scenarios
+from tests.faults.conftest import summed_up
+from tests.faults.harness import Bench, over
+
+WRITES = {"write", "pwrite64", "ftruncate", "fsync", "fdatasync"}
+SAMPLE = 3
+
+
+def points(bench: Bench, names: list[str]) -> list[tuple[str, int, str]]:
+    """Both errors for whatever writes or syncs; for names, the one that is not about room."""
+    found = []
+    for name in names:
+        recorded = bench.record(name)
+        for index in recorded.points:
+            call = recorded.calls[index]
+            if call.name == "flock" or call.paths[0].startswith("pipe:"):
+                continue
+            errors = ("ENOSPC", "EIO") if call.name in WRITES else ("EIO",)
+            found += [(name, index, error) for error in errors]
+    return found
+
+
+@pytest.mark.parametrize("operation", scenarios.OPERATIONS)
+def test_a_write_that_fails_is_answered_and_forgotten(benches, operation, long_faults, tell):
+    every = points(benches[0], scenarios.of(operation, every=long_faults))
+    wanted = every if long_faults else every[:: len(every) // SAMPLE]
+
+    figures = over(benches, wanted, lambda bench, point: bench.fail_at(*point))
+
+    tell(summed_up(f"failing call: {operation}", figures))
+    assert figures.violations == []
+    assert figures.happened == figures.points == len(wanted)
+
+
+@pytest.mark.parametrize("scenario", ["promote-keyed-wal", "promote-keyed-rollback"])
+def test_a_connection_that_sqlite_could_open_for_reading_only_is_not_kept(bench, scenario):
+    """It opens a file so that cannot be written for a moment. Kept in the pool, that connection
+    refused writes until the service was started again; closed without a rollback, it kept a lock
+    that other connections waited for."""
+    calls = bench.record(scenario).calls
+    opened = next(i for i, call in enumerate(calls) if call.paths[0].endswith("registry.db"))
+
+    figures = bench.fail_at(scenario, opened, "EACCES")
+
+    assert figures.violations == []
+    assert (figures.happened, figures.acknowledged) == (1, 0)

@@ -1,0 +1,26 @@
+"""Killed at any system call that changes something, an operation is absent or complete."""
+
+import pytest
+
+from tests.faults import scenarios
+from tests.faults.conftest import summed_up
+from tests.faults.harness import over
+
+SAMPLE = 4
+
+
+@pytest.mark.parametrize("operation", scenarios.OPERATIONS)
+def test_a_kill_anywhere_leaves_nothing_half_made(benches, operation, long_faults, tell):
+    points = [
+        (name, index)
+        for name in scenarios.of(operation, every=long_faults)
+        for index in benches[0].record(name).points
+    ]
+    assert len(points) >= (200 if long_faults else SAMPLE)
+    wanted = points if long_faults else points[:: len(points) // SAMPLE]
+
+    figures = over(benches, wanted, lambda bench, point: bench.kill_at(*point))
+
+    tell(summed_up(f"kill: {operation}", figures))
+    assert figures.violations == []
+    assert figures.happened == figures.points == len(wanted)

@@ -1,0 +1,28 @@
+"""What a repeat with the same key has to make up for after a crash."""
+
+import pytest
+
+from tests.faults.registries import begin_used, open_registry
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda registry: registry.upload(key="k"),
+        lambda registry: registry.promote(3, key="k"),
+        lambda registry: registry.rollback(key="k"),
+    ],
+    ids=["upload", "promote", "rollback"],
+)
+def test_a_replayed_answer_is_announced_since_a_crash_may_have_kept_it_back(tmp_path, act):
+    """A worker was killed after it had committed: the others went on with the version before,
+    for up to a second after the repeat had been answered."""
+    registry = open_registry(tmp_path)
+    begin_used(registry)
+    act(registry)
+    announced = registry.counter.value
+
+    assert act(registry).replayed
+
+    assert registry.counter.value == announced + 1
+    registry.close()
