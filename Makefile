@@ -16,8 +16,6 @@ serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1
 test: lint ## Run linters, types, import rules and every test
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
-# The modules built with sanitizers stand in a copy of the package, beside the one in use.
-test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer and UBSan
 test-faults: .venv/test ## Kill, cut the power and fail the disk at every point, and print the figures
 	$(BIN)/python -m pytest tests/faults --long-faults -n 0
 
