@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-asan test-attacks bench-engine bench-swap lint lock clean
+.PHONY: help serve test test-asan test-attacks bench bench-engine bench-swap lint lock lock-bench clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -15,23 +15,26 @@ serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1
 test: lint ## Run linters, types, import rules and every test
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
-# The kernel built with sanitizers stands in a copy of the package, beside the one in use.
-test-asan: .venv/test ## Run the forest kernel's tests under AddressSanitizer and UBSan
+# The modules built with sanitizers stand in a copy of the package, beside the one in use.
+test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer and UBSan
 	rm -rf build/asan && mkdir -p build/asan && cp -R registry build/asan/ && rm -f build/asan/registry/serving/*.so
-	$(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -fno-sanitize-recover=all \
+	for module in trees chains; do $(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -fno-sanitize-recover=all \
 		-fsanitize=address,undefined -shared -fPIC \
 		-I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
-		registry/serving/trees.c -o build/asan/registry/serving/trees.abi3.so
+		registry/serving/$$module.c -o build/asan/registry/serving/$$module.abi3.so || exit 1; done
 	cd build/asan && ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 		LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 		$(abspath $(BIN))/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:cacheprovider \
-		$(CURDIR)/tests/unit/registry/serving -k forest_kernel
+		$(CURDIR)/tests/unit/registry/serving -k "forest_kernel or chains"
+
+bench: .venv/test .venv-bench/done .venv-bench-mlserver/done ## Measure against MLServer, MLflow and others: benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks $(BENCH)
 
 test-attacks: .venv/test ## Upload the whole corpus of attacks to a real server
 	$(BIN)/python -m pytest -q -n 0 tests/attacks/over_http.py
 
 bench-engine: .venv/test ## Time the forest kernel against scikit-learn, on one core
-	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python -m benchmarks.engine
 
 bench-swap: .venv/test ## Swap versions under load 1,000 times and prove that nobody noticed
 	$(BIN)/python -m benchmarks.swap
@@ -50,20 +53,40 @@ lock: .venv/test ## Resolve the dependencies anew into requirements*.txt
 		--custom-compile-command 'make lock' --upgrade \
 		--group build --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
+# The peers get the libraries that make the answers in our own versions, so that answers can be equal.
+lock-bench: .venv/test ## Resolve the requirements of the benchmark's peers anew
+	mkdir -p build
+	sed -nE 's/^((joblib|numpy|pandas|scikit-learn|scipy)==[^\\]*[^\\ ]) *\\?$$/\1/p' requirements.txt > build/answers.txt
+	for name in requirements requirements-mlserver; do \
+		$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--custom-compile-command 'make lock-bench' --upgrade \
+			-c build/answers.txt benchmarks/$$name.in -o benchmarks/$$name.txt || exit 1; \
+	done
+
 clean: ## Remove the environment, caches and everything the service wrote
 	rm -f registry/serving/*.so
-	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench .venv-bench-mlserver build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find artifacts -mindepth 1 ! -name .gitkeep -delete
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/serve: requirements.txt pyproject.toml registry/serving/trees.c | .venv/bin/python
+.venv/serve: requirements.txt pyproject.toml registry/serving/trees.c registry/serving/chains.c | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/test: requirements-dev.txt .venv/serve
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv-bench/done: benchmarks/requirements.txt
+	$(PYTHON) -m venv --clear .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+.venv-bench-mlserver/done: benchmarks/requirements-mlserver.txt
+	$(PYTHON) -m venv --clear .venv-bench-mlserver
+	.venv-bench-mlserver/bin/python -m pip install --quiet --require-hashes -r $<
 	@touch $@

@@ -71,7 +71,9 @@ def grant() -> Grant:
 
 def bearer_token(header: str | None) -> str:
     """The token in an Authorization header. Raises Unauthenticated where there is none."""
-    token = header[len(_BEARER) :].strip() if header else ""
-    if not header or not token or header[: len(_BEARER)].lower() != _BEARER:
+    if not header or header[: len(_BEARER)].lower() != _BEARER:
+        raise Unauthenticated.missing()
+    token = header[len(_BEARER) :].strip()
+    if not token:
         raise Unauthenticated.missing()
     return token

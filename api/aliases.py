@@ -36,7 +36,9 @@ def put_alias(
 ) -> tuple[queries.View, int, dict[str, str]]:
     """Promote a version under this alias."""
     order = order_of({**body, "alias": alias})
-    outcome = promote(services().database, services().prepare, name, str(body["version"]), order)
+    number = str(body["version"])
+    with services().telling_move():
+        outcome = promote(services().database, services().prepare, name, number, order)
     return outcome.view, 200, replay_header(outcome)
 
 

@@ -24,6 +24,7 @@ from api.promotions import blueprint as promotions
 from api.request_ids import identify_requests
 from api.routing import VersionReferenceConverter
 from api.services import Services, attach
+from api.serving_measures import ServingMeasures
 from api.sessions import db
 from api.start import prepare
 from api.tokens import blueprint as tokens
@@ -39,7 +40,8 @@ def create_app(settings: Settings) -> Flask:
     Raises SchemaMismatch where the database belongs to another release.
     """
     configure_logs(settings.log_level)
-    services = Services.build(settings)
+    figures = ServingMeasures()
+    services = Services.build(settings, figures)
     if token := prepare(services):
         # The one time that the token is shown; it goes past the log, which must never hold it.
         print(f"admin token: {token}", file=sys.stderr, flush=True)  # noqa: T201
@@ -59,6 +61,7 @@ def create_app(settings: Settings) -> Flask:
     _drain_bodies(app)
     guard(app)
     counted = measure_requests(app)
+    figures.keep(counted.directory)
     handle_problems(app)
     discard_uploads(app)
     resources = [models, uploads, versions, artifacts, promotions, aliases, history, tokens]

@@ -1,8 +1,7 @@
 """Reading a request's whole body, within a limit, or getting rid of it."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -26,27 +25,35 @@ class Readers:
     """Lets ``most`` threads wait for bodies at once, so that slow callers cannot take them all."""
 
     def __init__(self, most: int) -> None:
-        self._free = threading.Semaphore(most)
+        self._places: SimpleQueue[None] = SimpleQueue()
         self._stuck = False
+        for _ in range(most):
+            self._places.put(None)
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Read a body in this block. Raises Overloaded.
 
         Bodies that are there already are read in no time, so a place is soon free however busy
         the server is. When none was for a whole second, all readers wait for slow callers; until
         one is done, nobody else spends a thread on waiting for it.
         """
-        if not self._free.acquire(blocking=False) and (
-            self._stuck or not self._free.acquire(timeout=_PATIENCE)
-        ):
-            self._stuck = True
-            raise Overloaded
         try:
-            yield
-        finally:
-            self._stuck = False
-            self._free.release()
+            self._places.get_nowait()
+        except Empty:
+            self._wait()
+
+    def __exit__(self, *_: object) -> None:
+        self._stuck = False
+        self._places.put(None)
+
+    def _wait(self) -> None:
+        try:
+            if self._stuck:
+                raise Overloaded
+            self._places.get(timeout=_PATIENCE)
+        except Empty:
+            self._stuck = True
+            raise Overloaded from None
 
 
 readers = Readers(MAX_READERS)
@@ -62,16 +69,16 @@ def read_body(environ: Environ, limit: int, setting: str | None = None) -> bytes
     if length and length.isdecimal():
         if int(length) > limit:
             raise TooLarge("The body", f"{limit} bytes", setting)
-        with readers.one():
+        with readers:
             body: bytes = environ["wsgi.input"].read(int(length))
-        settle(environ)
+        environ[_SETTLED] = True
         if len(body) < int(length):
             raise BodyMalformed(f"The body breaks off after {len(body)} of {length} bytes.")
         return body
     try:
         # werkzeug ends a chunked body at its limit without a word, so that the rest would be
         # missing and nobody would know. One byte more tells.
-        with readers.one():
+        with readers:
             body = get_input_stream(dict(environ), max_content_length=limit + 1).read()
     except RequestEntityTooLarge as error:
         raise TooLarge("The body", f"{limit} bytes", setting) from error

@@ -6,6 +6,7 @@ on to Flask, whose route for predictions leads to the same endpoint and answers 
 
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -24,6 +25,8 @@ _STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATU
 """As Flask writes them."""
 _BY_ALIAS = "/models/<name>/predict"
 _BY_REFERENCE = "/models/<name>/<version:version>/predict"
+_LONGEST = 256
+"""Characters of a path, more than any good one has: so few that some may be remembered."""
 
 
 class Door:
@@ -42,17 +45,20 @@ class Door:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        asked = _prediction(environ)
+        path: str = environ["PATH_INFO"]
+        if environ["REQUEST_METHOD"] != "POST" or len(path) > _LONGEST:
+            return self.inner(environ, start_response)
+        asked = _prediction(path)
         if asked is None:
             return self.inner(environ, start_response)
         began = time.perf_counter()
         model, reference, route = asked
         request_id = request_id_for(environ.get("HTTP_X_REQUEST_ID"))
         reply = self._endpoint.answer(environ, model, reference, request_id)
-        headers = list(reply.headers.items())
-        headers.append(("Content-Length", str(len(reply.body))))
-        headers.append((HEADER, request_id))
-        start_response(_STATUS_LINES[reply.status], headers)
+        start_response(
+            _STATUS_LINES[reply.status],
+            [*reply.headers, ("Content-Length", str(len(reply.body))), (HEADER, request_id)],
+        )
         self._measures.count("POST", route, reply.status, time.perf_counter() - began)
         return [reply.body]
 
@@ -62,11 +68,9 @@ def open_door(app: Flask, endpoint: PredictionEndpoint, measures: Measures | NoM
     app.wsgi_app = Door(app.wsgi_app, endpoint, measures)  # type: ignore[method-assign]  # the way that Flask documents
 
 
-def _prediction(environ: "WSGIEnvironment") -> tuple[str, str, str] | None:
-    """Model, reference and route of a prediction; None for anything else."""
-    if environ["REQUEST_METHOD"] != "POST":
-        return None
-    path: str = environ["PATH_INFO"]
+@lru_cache(maxsize=1024)
+def _prediction(path: str) -> tuple[str, str, str] | None:
+    """Model, reference and route of a prediction; None for any other path."""
     if not path.endswith("/predict") or not path.isascii():
         return None
     match path.split("/"):

@@ -1,6 +1,6 @@
 """Which format the caller takes: what Accept rules out is 406 before any work is done."""
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 from flask import request
 from werkzeug.datastructures import MIMEAccept
@@ -11,7 +11,8 @@ from registry.errors import NotAcceptable
 JSON = "application/json"
 
 
-def best_type(accept: str | None, offered: Sequence[str]) -> str:
+@lru_cache(maxsize=64)
+def best_type(accept: str | None, offered: tuple[str, ...]) -> str:
     """The one of ``offered`` that an Accept header likes best; the first where it is all the same.
 
     Raises NotAcceptable.
@@ -26,4 +27,4 @@ def best_type(accept: str | None, offered: Sequence[str]) -> str:
 
 def require_accepted(media_type: str) -> None:
     """Raises NotAcceptable where the present request's caller takes no ``media_type``."""
-    best_type(request.headers.get("Accept"), [media_type])
+    best_type(request.headers.get("Accept"), (media_type,))

@@ -7,6 +7,8 @@ the narrow door in ``api.door``, which hands a request over before Flask has loo
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from api.access import bearer_token
 from api.bodies import Environ, drain, read_body
 from api.negotiation import best_type
@@ -15,20 +17,20 @@ from registry.errors import (
     NoProbabilities,
     ParameterMalformed,
 )
-from registry.serving.codecs.replies import encode_arrow, encode_json
-from registry.serving.codecs.requests import ARROW, JSON, decode
-from registry.serving.watch import Watch
+from registry.serving.codecs.replies import encode_arrow
+from registry.serving.codecs.requests import ARROW, JSON
+from registry.serving.pool import LoadedVersion
+from registry.serving.watch import Caller, Watch
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _OFFERED = (JSON, ARROW)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """What goes over the wire, but for the request's id and the length of the body."""
 
     status: int
-    headers: dict[str, str]
+    headers: list[tuple[str, str]]
     body: bytes
 
 
@@ -54,32 +56,47 @@ class PredictionEndpoint:
             status, headers, body = problem_of(error, request_id)
             if not drain(environ):
                 headers["Connection"] = "close"
-            return Reply(status, headers, body)
+            return Reply(status, list(headers.items()), body)
 
     def _predict(self, environ: Environ, model: str, reference: str) -> Reply:
-        if not self.anonymous:
-            grant = self.watch.grant(bearer_token(environ.get("HTTP_AUTHORIZATION")))
-            grant.require("predict", model)
-        loaded = self.watch.resolve(model, reference)
-        version, predictor = loaded.version, loaded.predictor
-        reply_type = best_type(environ.get("HTTP_ACCEPT"), _OFFERED)
-        probabilities = _flag(environ.get("QUERY_STRING"), "probabilities")
+        caller = (environ.get("HTTP_AUTHORIZATION"), model, reference)
+        loaded = self.watch.recall(caller) or self._admit(caller)
+        predictor, accept = loaded.predictor, environ.get("HTTP_ACCEPT")
+        reply_type = JSON if not accept or accept == "*/*" else best_type(accept, _OFFERED)
+        query = environ.get("QUERY_STRING")
+        probabilities = _flag(query, "probabilities") if query else False
         if probabilities and not predictor.has_probabilities:
-            raise NoProbabilities(version.model, version.number)
+            raise NoProbabilities(model, loaded.version.number)
         body = read_body(environ, self.max_bytes, "HOTSWAP_MAX_PREDICT_MB")
-        batch = decode(environ.get("CONTENT_TYPE", ""), body, version.signature, self.max_bytes)
-        answers = predictor.predict(batch, probabilities=probabilities)
-        if reply_type == ARROW:
-            encoded = encode_arrow(answers, version.signature)
+        content_type = environ.get("CONTENT_TYPE", "")
+        if content_type == JSON:
+            batch = loaded.reader.read_json(body)
         else:
-            encoded = encode_json(version.model, version.number, batch, answers, version.signature)
-        headers = {"Content-Type": reply_type, "X-Model-Version": str(version.number)}
-        return Reply(200, headers, encoded)
+            batch = loaded.reader.read(content_type, body, self.max_bytes)
+        answers = predictor.predict(batch, probabilities=probabilities)
+        if reply_type == JSON:
+            return Reply(
+                200, loaded.json_headers, loaded.writer.write(answers, single=batch.single)
+            )
+        encoded = encode_arrow(answers, loaded.version.signature)
+        return Reply(200, [("Content-Type", ARROW), loaded.number_header], encoded)
+
+    def _admit(self, caller: Caller) -> LoadedVersion:
+        """The version that ``caller`` gets. Raises whatever forbids it or is wrong with it."""
+        authorization, model, reference = caller
+        passes = self.watch.passes()
+        lasting = True
+        if not self.anonymous:
+            known = self.watch.known_token(bearer_token(authorization))
+            known.valid_grant().require("predict", model)
+            lasting = known.expires_at is None
+        loaded = self.watch.resolve(model, reference)
+        if lasting:
+            passes.versions[caller] = loaded
+        return loaded
 
 
-def _flag(query: str | None, name: str) -> bool:
-    if not query:
-        return False
+def _flag(query: str, name: str) -> bool:
     text = dict(reversed(parse_qsl(query, keep_blank_values=True))).get(name)
     if text is None:
         return False

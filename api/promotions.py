@@ -24,7 +24,8 @@ blueprint = Blueprint("promotions", __name__, description="Moving aliases betwee
 @blueprint.response(200, MovedSchema)
 def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, int, dict[str, str]]:
     """Point an alias at this version, once it is loaded and has answered."""
-    outcome = promote(services().database, services().prepare, name, version, order_of(body))
+    with services().telling_move():
+        outcome = promote(services().database, services().prepare, name, version, order_of(body))
     return outcome.view, 200, replay_header(outcome)
 
 
@@ -35,13 +36,14 @@ def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, i
 @blueprint.response(200, MovedSchema)
 def post_rollback(body: dict[str, Any], name: str) -> tuple[View, int, dict[str, str]]:
     """Point an alias at the version before, or at an earlier one."""
-    outcome = rollback(
-        services().database,
-        services().prepare,
-        name,
-        order_of(body),
-        body["to_version"],
-    )
+    with services().telling_move():
+        outcome = rollback(
+            services().database,
+            services().prepare,
+            name,
+            order_of(body),
+            body["to_version"],
+        )
     return outcome.view, 200, replay_header(outcome)
 
 

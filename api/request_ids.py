@@ -1,5 +1,6 @@
 """Every answer carries the id of its request, and one line of the log says how it went."""
 
+import itertools
 import logging
 import re
 import secrets
@@ -9,12 +10,15 @@ from flask import Flask, Response, g, request
 
 HEADER = "X-Request-Id"
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
+# Random once for the process: drawing anew each time would cost a request a call of the kernel.
+_process = secrets.token_hex(10)
+_requests = itertools.count()
 logger = logging.getLogger("hotswap.access")
 
 
 def request_id_for(sent: str | None) -> str:
     """The caller's own id if it is a sane one, else a new one."""
-    return sent if sent and _SANE.fullmatch(sent) else secrets.token_hex(16)
+    return sent if sent and _SANE.fullmatch(sent) else f"{_process}{next(_requests):012x}"
 
 
 def identify_requests(app: Flask) -> None:

@@ -1,5 +1,7 @@
 """What the views work with: one of each for a process, made by the app factory."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,6 +17,7 @@ from registry.queries import find_usable_version, served_version
 from registry.serving.counter import Counter
 from registry.serving.fleet import Fleet
 from registry.serving.loading import loader
+from registry.serving.observer import Observer, observed
 from registry.serving.pool import Pool, ServedVersion
 from registry.serving.watch import Watch
 
@@ -33,18 +36,22 @@ class Services:
     pool: Pool
     watch: Watch
     fleet: Fleet
+    observer: Observer
 
     @classmethod
-    def build(cls, settings: Settings) -> "Services":
+    def build(cls, settings: Settings, observer: Observer | None = None) -> "Services":
         """Nothing is read or started here; ``start`` does that.
+
+        ``observer`` is told what happens while versions are loaded and the database is read.
 
         Raises ValueError for a database URL that is not supported.
         """
+        observer = observer or Observer()
         run = settings.data / "run"
         blobs = LocalBlobStore(settings.data / "blobs")
         counter = Counter(run / "counter")
         database = Database(settings.effective_database_url, committed=counter.bump)
-        pool = Pool(loader(blobs), settings.model_cache_mb * 2**20)
+        pool = Pool(observed(loader(blobs), observer), settings.model_cache_mb * 2**20)
         return cls(
             settings=settings,
             database=database,
@@ -52,8 +59,9 @@ class Services:
             inspector=Inspector(),
             counter=counter,
             pool=pool,
-            watch=Watch(database, counter, pool, _find_usable),
+            watch=Watch(database, counter, pool, _find_usable, observer),
             fleet=Fleet(run / "workers"),
+            observer=observer,
         )
 
     def start(self) -> None:
@@ -74,6 +82,16 @@ class Services:
         if faults := self.fleet.prepare(version.model, version.number):
             raise VersionNotLoadable(version.model, version.number, " ".join(sorted(set(faults))))
         self.pool.get(version)
+
+    @contextmanager
+    def telling_move(self) -> Iterator[None]:
+        """Move an alias in this block, so that the observer knows how it went."""
+        try:
+            yield
+        except Exception as error:
+            self.observer.moved(error)
+            raise
+        self.observer.moved(None)
 
     def close(self) -> None:
         """End what was started and close what was opened."""

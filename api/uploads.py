@@ -133,7 +133,7 @@ def _receive() -> Counter[str]:
     request.max_content_length = limit + MAX_METADATA + _MULTIPART_OVERHEAD
     request.max_form_memory_size = MAX_METADATA
     try:
-        with readers.one():
+        with readers:
             files, fields = request.files, request.form
     except RequestEntityTooLarge as error:
         most = (

@@ -1,21 +1,27 @@
-"""Starts the service for a measurement, the way a user starts it."""
+"""Starts the service for a measurement, the way a user starts it, and calls it."""
 
+import http.client
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import Request, urlopen
+from typing import Any
+from urllib.parse import urlsplit
+
+from benchmarks.launching import launched
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "token-of-the-benchmarks-0123456789abcdef"  # noqa: S105 - good for one run on this machine
-PATIENCE_SECONDS = 60
+CALL_SECONDS = 120
+
+
+class ServiceRefused(Exception):
+    """The service answered something else than was hoped for; the message has the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +29,7 @@ class Service:
     """A running service, and how long it took to be ready."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: "subprocess.Popen[bytes]"
     data: Path
     seconds_to_ready: float
 
@@ -37,39 +43,65 @@ class Service:
         )
         return [int(pid) for pid in found.stdout.split()]
 
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection of its own."""
+        parts = urlsplit(self.url)
+        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=CALL_SECONDS)
+
 
 @contextmanager
-def running_service(workers: int, port: int, data: Path | None = None) -> Iterator[Service]:
-    """Run the service until the block ends; the block begins when it is ready."""
+def running_service(
+    workers: int,
+    port: int,
+    data: Path | None = None,
+    *,
+    core: int | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Service]:
+    """Run the service, on ``core`` if one is given, until the block ends.
+
+    The block begins when the service is ready. Raises ServerFailed.
+    """
     with tempfile.TemporaryDirectory(prefix="hotswap-benchmark-") as own:
         folder = data or Path(own) / "data"
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOTSWAP_")}
         environment = {
-            **os.environ,
+            **inherited,
             "HOTSWAP_ADMIN_TOKEN": TOKEN,
             "HOTSWAP_DATA": str(folder),
             "HOTSWAP_PORT": str(port),
             "HOTSWAP_WORKERS": str(workers),
             "HOTSWAP_LOG_LEVEL": "warning",
+            **(settings or {}),
         }
-        began = time.monotonic()
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            [Path(sys.executable).parent / "hotswap", "serve"],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        command = [Path(sys.executable).parent / "hotswap", "serve"]
         url = f"http://127.0.0.1:{port}"
-        try:
-            _wait_until_ready(process, url, began + PATIENCE_SECONDS)
-            yield Service(url, process, folder, time.monotonic() - began)
-        finally:
-            process.terminate()
-            process.wait(30)
+        with launched(
+            command, f"{url}/readyz", cwd=ROOT, environment=environment, core=core
+        ) as running:
+            yield Service(url, running.process, folder, running.seconds_to_ready)
+
+
+def call(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Call the service as its admin and return the answer. Raises ServiceRefused."""
+    sent = {"Authorization": f"Bearer {TOKEN}", **(headers or {})}
+    connection.request(method, path, body or None, sent)
+    reply = connection.getresponse()
+    said = reply.read()
+    if reply.status not in {200, 201}:
+        raise ServiceRefused(f"{method} {path}: {reply.status} {said[:2000]!r}")
+    answer: dict[str, Any] = json.loads(said)
+    return answer
 
 
 def upload(service: Service, model: str, artifact: bytes) -> int:
-    """Register a skops artifact and return its number."""
+    """Register a skops artifact and return its number. Raises ServiceRefused."""
     boundary = "7e5a0d0c2f"
     body = b"".join(
         (
@@ -79,26 +111,20 @@ def upload(service: Service, model: str, artifact: bytes) -> int:
             f"\r\n--{boundary}--\r\n".encode(),
         )
     )
-    request = Request(  # noqa: S310 - the service's own address
-        f"{service.url}/models/{model}/versions",
-        data=body,
-        headers={
-            "Authorization": f"Bearer {TOKEN}",
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
-        },
-    )
-    with urlopen(request, timeout=60) as reply:  # noqa: S310 - the same
-        number: int = json.loads(reply.read())["version"]
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    connection = service.connect()
+    try:
+        answer = call(connection, "POST", f"/models/{model}/versions", body, headers)
+    finally:
+        connection.close()
+    number: int = answer["version"]
     return number
 
 
-def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, deadline: float) -> None:
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError("the service ended before it was ready")
-        try:
-            with urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 - the same
-                return
-        except (URLError, OSError):
-            time.sleep(0.02)
-    raise TimeoutError("the service is not ready")
+def promote(service: Service, model: str, number: int) -> None:
+    """Send the model's production alias to a version. Raises ServiceRefused."""
+    connection = service.connect()
+    try:
+        call(connection, "POST", f"/models/{model}/{number}/promote")
+    finally:
+        connection.close()

@@ -8,6 +8,9 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+KILL_SECONDS = 0.1
+"""How long it may take until the connections of a process that was killed are closed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -83,6 +86,18 @@ def check(
             continue
         seen[reply.client] = later[0]
     return Verdict(len(replies), failed, torn, stale, backwards)
+
+
+def unexplained(
+    broken: Sequence[Reply], killed: Sequence[float], within: float = KILL_SECONDS
+) -> list[Reply]:
+    """Of the broken connections those that no kill explains: none came while the request was under
+    way, or at most ``within`` seconds before it began or after it broke."""
+    return [
+        reply
+        for reply in broken
+        if not any(reply.start - within <= moment <= reply.end + within for moment in killed)
+    ]
 
 
 def quantile(values: Sequence[float], share: float) -> float:

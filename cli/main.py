@@ -18,6 +18,7 @@ VERBS = {
     "predict": LazyCommand("cli.predict:predict", "Ask a model for predictions."),
     "tokens": LazyCommand("cli.tokens:tokens", "Make, list and revoke tokens."),
     "db": LazyCommand("cli.database:db", "Look after the database."),
+    "doctor": LazyCommand("cli.doctor:doctor", "Say what is there and what is missing."),
 }
 
 

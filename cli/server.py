@@ -1,18 +1,31 @@
-"""granian's server, but for when it gives up on workers that die."""
+"""granian's server, but for how its workers come and go.
 
+The listening socket is one for all, and this process keeps it open: a connection that no worker has
+accepted yet waits for the next one, however many were killed. A worker that is replaced on SIGHUP
+stops when its successor is up; one that is to stop closes its connections with an answer first.
+"""
+
+import logging
 import multiprocessing
 import os
 import signal
+import socket
 import threading
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
+from granian.net import SocketSpec
 from granian.server import Server
+from granian.server.mp import WorkerProcess
 
 from config import Settings
 from registry.serving.fleet import DrainMarker, joined_marker
+
+logger = logging.getLogger(__name__)
 
 BLOCKING_THREADS = 32
 """Requests that one worker answers at the same time; more wait in its queue.
@@ -23,15 +36,69 @@ BLOCKING_THREADS = 32
 GRACE_SECONDS = 30
 """How long a worker may take to finish its requests when the service stops."""
 
-
 DRAIN_SECONDS = 1.0
 """How long the workers say that they are not ready, before a stopping service takes no more."""
+
+RETIRE_SECONDS = 0.5
+"""How long a worker that is to stop goes on, closing each connection with its answer."""
+
+COME_UP_SECONDS = 60.0
+"""How long a worker goes on for a successor that does not come up."""
+
+RETRY_SECONDS = 3.0
+"""How long it is until a worker that could not start is started again."""
+
+
+class Retiring:
+    """A WSGI application in front of ``app`` that closes connections once ``told`` is set.
+
+    A server that stops closes the connections that are idle just then. A request that is on its way
+    over one of them would be lost, and its client cannot tell if it was answered.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], told: threading.Event) -> None:
+        self._app = app
+        self._told = told
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if not self._told.is_set():
+            return self._app(environ, start_response)
+
+        def start_last_response(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            kept = [header for header in headers if header[0].lower() != "connection"]
+            return start_response(status, [*kept, ("Connection", "close")], *more)
+
+        return self._app(environ, start_last_response)
+
+
+def load_application(target: str) -> Retiring:
+    """What a worker serves, from ``module:attribute``. From now on it retires on SIGTERM."""
+    from granian._internal import load_target
+
+    told = threading.Event()
+    # Blocked before any other thread is made, so that the signal waits for the one that takes it.
+    # Processes that this one starts have it blocked too; they end when their pipe does.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_retire_on_sigterm, args=(told,), name="retire", daemon=True).start()
+    return Retiring(load_target(target), told)
+
+
+def _retire_on_sigterm(told: threading.Event) -> None:
+    """Close connections for a while before granian stops, which takes SIGINT for the same."""
+    while True:
+        signal.sigwait({signal.SIGTERM})
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            os._exit(0)  # nothing is served yet
+        told.set()
+        time.sleep(RETIRE_SECONDS)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 class DrainingServer(Server):
     """Stops in two steps on SIGTERM: first not ready, so that balancers turn away, then gone."""
 
     drained: DrainMarker
+    workers_directory: Path
 
     def signal_handler_interrupt(self, *arguments: Any, **more: Any) -> None:
         """Begin to stop; at once on SIGINT, or when told a second time."""
@@ -43,39 +110,124 @@ class DrainingServer(Server):
             stop = super().signal_handler_interrupt
             threading.Timer(DRAIN_SECONDS, stop, arguments, more).start()
 
+    def _init_shared_socket(self) -> None:
+        """One socket for all workers. granian's own way on Linux is one for each, and the
+        connections that wait in it are lost with its worker."""
+        self._shd = SocketSpec(self.bind_addr, self.bind_port, self.backlog).build()
+        self._sfd = self._shd.get_fd()
+        self._sso = socket.socket(fileno=self._sfd)
+        self._sso.set_inheritable(True)
+
+    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        super()._spawn_workers(spawn_target, target_loader)
+        for worker in self.wrks:  # in no time, so what is there already is of earlier processes
+            self._marker(worker).unlink(missing_ok=True)
+
+    def _respawn_workers(
+        self,
+        workers: Iterable[int],
+        spawn_target: Any,
+        target_loader: Any,
+        delay: float = 0,  # noqa: ARG002 - granian's way to wait for the successor
+    ) -> None:
+        """Replace these workers one after the other, each when its successor is up."""
+        for index in workers:
+            if self.wrks[index].is_alive():
+                self._hand_over(index, spawn_target, target_loader)
+            else:
+                self._replace_dead(index, spawn_target, target_loader)
+
+    def _replace_dead(self, index: int, spawn_target: Any, target_loader: Any) -> None:
+        dead = self.wrks[index]
+        if self.failed_to_start(dead):
+            time.sleep(RETRY_SECONDS)
+        self.respawned_wrks[index] = time.monotonic()
+        self.wrks[index] = self._spawn_worker(index, spawn_target, target_loader)
+        self._start(self.wrks[index])
+        self._marker(dead).unlink(missing_ok=True)
+
+    def _hand_over(self, index: int, spawn_target: Any, target_loader: Any) -> None:
+        """Replace a worker that serves. It goes on where no successor comes up."""
+        old, new = self.wrks[index], self._spawn_worker(index, spawn_target, target_loader)
+        new.interrupt_by_parent = True  # if it dies now, nobody is to be put in its place
+        self._start(new)
+        if not self._comes_up(new):
+            logger.error("worker %d goes on: no worker came up in its place", old.inner.pid)
+            new.kill()
+            new.join()
+            self._marker(new).unlink(missing_ok=True)
+            return
+        self.wrks[index] = new
+        new.interrupt_by_parent = False
+        if not new.is_alive():  # and was not told of
+            self.interrupt_children.append(index)
+            self.main_loop_interrupt.set()
+        old.terminate()
+        old.join(GRACE_SECONDS)
+        old.kill()
+        old.join()
+        self._marker(old).unlink(missing_ok=True)
+
+    def _start(self, worker: WorkerProcess) -> None:
+        worker.start()
+        self._marker(worker).unlink(missing_ok=True)
+
+    def _comes_up(self, worker: WorkerProcess) -> bool:
+        deadline = time.monotonic() + COME_UP_SECONDS
+        while worker.is_alive() and time.monotonic() < deadline:
+            if self.came_up(worker):
+                return True
+            time.sleep(0.05)
+        return False
+
+    def came_up(self, worker: WorkerProcess) -> bool:
+        """Whether the worker was ever able to serve."""
+        return self._marker(worker).exists()
+
+    def failed_to_start(self, worker: WorkerProcess) -> bool:
+        """Whether the worker ended by itself before it could serve."""
+        ended = worker.inner.exitcode not in {None, -signal.SIGKILL}
+        return ended and not self.came_up(worker)
+
+    def _marker(self, worker: WorkerProcess) -> Path:
+        """What the worker leaves when it is up. Found at its start, it is that of an earlier
+        process with the same id."""
+        return joined_marker(self.workers_directory, worker.inner.pid)
+
 
 class RespawnTimes(dict[int, float]):
     """When granian last replaced each worker.
 
     granian ends the whole server when a worker dies within 5.5 s of its start, taking that for a
-    crash at start. It asks here for that time; a worker that had come up before it died was killed
-    by something else, and is replaced however young it was.
+    crash at start. It asks here for that time; a worker that had come up before it died, or that
+    somebody killed, is replaced however young it was, and so is one that cannot start while others
+    serve: a damaged database must not end those that answer from memory.
     """
 
-    def __init__(self, server: Any, workers: Path) -> None:
+    def __init__(self, server: DrainingServer) -> None:
         super().__init__()
         self._server = server
-        self._workers = workers
 
     def get(self, index: int, default: Any = 0) -> Any:
-        """The time for granian's own test; 0, long ago, where the dead worker had come up."""
-        marker = joined_marker(self._workers, self._server.wrks[index].inner.pid)
-        if marker.exists():
-            marker.unlink()
+        """The time for granian's own test; 0, long ago, where the server goes on."""
+        workers = self._server.wrks
+        others_serve = any(worker.is_alive() and self._server.came_up(worker) for worker in workers)
+        if others_serve or not self._server.failed_to_start(workers[index]):
             return default
         return super().get(index, default)
 
 
-def run_workers(settings: Settings) -> None:
-    """Serve ``wsgi:app`` until a signal ends it; the settings are in the environment already."""
+def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
+    """Serve ``application`` until a signal ends it; the settings are in the environment already."""
     # A forked worker would inherit this process's threads and locks half-way; a spawned one starts
     # clean.
     multiprocessing.set_start_method("spawn", force=True)
     server = DrainingServer(
-        "wsgi:app",
+        application,
         address=settings.host,
         port=settings.port,
         interface=Interfaces.WSGI,
+        http=HTTPModes.http1,  # to look at each connection for HTTP/2 costs a tenth of a prediction
         workers=settings.worker_count,
         blocking_threads=BLOCKING_THREADS,
         respawn_failed_workers=True,
@@ -83,10 +235,11 @@ def run_workers(settings: Settings) -> None:
         websockets=False,
         log_level=LogLevels.error,
     )
-    server.respawned_wrks = RespawnTimes(server, settings.data / "run" / "workers")
+    server.workers_directory = settings.data / "run" / "workers"
+    server.respawned_wrks = RespawnTimes(server)
     server.drained = DrainMarker(settings.data / "run", os.getpid())
     try:
-        server.serve()
+        server.serve(target_loader=load_application)
     finally:
         server.drained.clear()
         # Late, since it takes Flask along, which this process needs for nothing else.

@@ -24,7 +24,9 @@ _WRITE = "hotswap_write"
 
 # SQLite's result codes, https://www.sqlite.org/rescode.html; extended codes keep them in the low
 # byte.
-_SQLITE_BUSY, _SQLITE_LOCKED, _SQLITE_FULL, _SQLITE_NOT_A_DATABASE = 5, 6, 13, 26
+_SQLITE_BUSY, _SQLITE_FULL = 5, 13
+_SQLITE_WAITED = frozenset({_SQLITE_BUSY, 6, 15})  # LOCKED; PROTOCOL: too long for a place to read
+_SQLITE_CORRUPT, _SQLITE_NOT_A_DATABASE = 11, 26
 _SQLITE_GONE = frozenset({8, 10, 14})  # READONLY, IOERR, CANTOPEN
 # PostgreSQL's, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRES_BUSY = frozenset({"40001", "40P01", "55P03", "57014"})
@@ -125,11 +127,12 @@ def translated_errors() -> Iterator[None]:
 
 def as_registry_error(error: DBAPIError) -> RegistryError | None:
     """What ``error`` means for the caller; None where it is a fault of our own."""
-    if getattr(error.orig, "sqlite_errorcode", None) == _SQLITE_NOT_A_DATABASE:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code == _SQLITE_NOT_A_DATABASE:
         return SchemaMismatch("The database file is no SQLite database; give the service its own.")
     if not isinstance(error, OperationalError):
-        return None
-    code = getattr(error.orig, "sqlite_errorcode", None)
+        corrupt = code is not None and code & 0xFF == _SQLITE_CORRUPT
+        return DatabaseUnavailable() if corrupt else None
     if code is None and "sqlite" in type(error.orig).__module__:
         code = _SQLITE_BUSY if "locked" in str(error.orig) else None
     if code is not None:
@@ -148,7 +151,7 @@ def as_registry_error(error: DBAPIError) -> RegistryError | None:
 
 
 def _from_sqlite(code: int) -> RegistryError | None:
-    if code in {_SQLITE_BUSY, _SQLITE_LOCKED}:
+    if code in _SQLITE_WAITED:
         return DatabaseBusy()
     if code == _SQLITE_FULL:
         return StorageFull()

@@ -1,7 +1,7 @@
 """What a model takes and gives: named, typed columns in, one typed column out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from registry.errors import Fault, MetadataRefused, shown
@@ -46,14 +46,15 @@ class Signature:
 
     inputs: tuple[Column, ...]
     output: Output
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Those of the inputs."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(column.name for column in self.inputs))
 
     @property
     def task(self) -> Task:
         return "regression" if self.output.classes is None else "classification"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.inputs)
 
     def to_json(self) -> dict[str, Any]:
         """The signature as the API shows and takes it."""

@@ -65,6 +65,9 @@ class LocalBlobStore:
             raise
         return file
 
+    def holds(self, digest: str) -> bool:
+        return self.path_of(digest).is_file()
+
     def sweep(self) -> int:
         swept = 0
         for path in (self.root / "incoming").glob("*"):

@@ -64,5 +64,8 @@ class BlobStore(Protocol):
         aside.
         """
 
+    def holds(self, digest: str) -> bool:
+        """Whether there are bytes under this digest. They are not read."""
+
     def sweep(self) -> int:
         """Remove what interrupted uploads left and return how many there were."""

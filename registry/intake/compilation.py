@@ -8,22 +8,31 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from registry.errors import RegistryError
-from registry.intake.conversion.graph import NotConvertible
-from registry.intake.conversion.pipeline import convert, convert_features, final_estimator
+from registry.intake.conversion.estimators import take_linear
+from registry.intake.conversion.pipeline import (
+    convert,
+    convert_columns,
+    convert_features,
+    final_estimator,
+)
+from registry.intake.conversion.target import NotConvertible
 from registry.intake.onnx_upload.upload import Uploaded
 from registry.intake.parity import Parity, compare_labels, compare_values
 from registry.intake.samples import sample
 from registry.intake.wire import MAX_COMPILED
-from registry.serving.codecs.batch import Batch
-from registry.serving.forest import AVAILABLE
+from registry.serving import chain_program, forest
+from registry.serving.chain_program import ChainProgram
 from registry.serving.forest_arrays import is_forest, take_arrays
-from registry.serving.forest_file import to_bytes
-from registry.serving.forest_predictor import ForestPredictor
+from registry.serving.forest_file import to_bytes as forest_to_bytes
+from registry.serving.forest_predictor import FeatureProgram, ForestPredictor
+from registry.serving.linear_file import LinearFile
+from registry.serving.linear_file import to_bytes as linear_to_bytes
+from registry.serving.linear_predictor import LinearPredictor
+from registry.serving.loading import COLUMNS, FEATURES, FOREST, LINEAR, ONNX
 from registry.serving.onnx_predictor import OnnxPredictor
-from registry.serving.predictor import Answers, SklearnPredictor
+from registry.serving.onnx_program import OnnxFeatures
+from registry.serving.predictor import Predictor, SklearnPredictor
 from registry.signature import Record, Signature
 
 CHECKED_ROWS = 512
@@ -92,38 +101,64 @@ def _compiled(
     parity = compare(expected, answers)
     if parity.fault is not None:
         raise NotConvertible(f"Its ONNX form answers otherwise than scikit-learn: {parity.fault}.")
-    blobs = {"onnx": made}
-    if (walked := _walked(model, signature, batch, expected)) is not None:
-        return Compiled(_engine("trees", compare(expected, expected)), {**blobs, **walked})
+    blobs = {ONNX: made}
+    own_form = _own_form(model, signature)
+    if own_form is not None:
+        answers = own_form.predictor.predict(batch, probabilities=own.has_probabilities)
+        own_parity = compare(expected, answers)
+        equal = own_parity.max_abs_diff == 0 or not own_form.to_the_bit
+        if equal and own_parity.fault is None:
+            return Compiled(_engine(own_form.name, own_parity), {**blobs, **own_form.blobs})
     return Compiled(_engine("onnx", parity), blobs)
 
 
-def _walked(
-    model: Any, signature: Signature, batch: Batch, expected: Answers
-) -> dict[str, bytes] | None:
-    """A tree's or a forest's own compiled forms, if its answers are scikit-learn's to the bit.
+@dataclass(frozen=True, slots=True)
+class _OwnForm:
+    """What answers a kind of model faster than ONNX Runtime, and the forms that it is made of.
 
-    None where it is no forest, the kernel was not built, or it stays with ONNX for any reason.
+    ``to_the_bit``: only where its answers equal scikit-learn's to the last one.
     """
+
+    name: str
+    blobs: dict[str, bytes]
+    predictor: Predictor
+    to_the_bit: bool
+
+
+def _own_form(model: Any, signature: Signature) -> _OwnForm | None:
+    """None where there is none for this model, or where it was not built at installation."""
     final = final_estimator(model)
-    if not AVAILABLE or not is_forest(final):
-        return None
     try:
-        blobs = {
-            "features": convert_features(model, signature),
-            "forest": to_bytes(take_arrays(final)),
-        }
-        predictor = ForestPredictor(blobs["features"], blobs["forest"], signature)
-        answers = predictor.predict(batch, probabilities=predictor.has_probabilities)
+        if forest.AVAILABLE and is_forest(final):
+            made = _walked(model, final, signature)
+        elif chain_program.AVAILABLE and (linear := take_linear(final)) is not None:
+            made = _weighed(model, linear, signature)
+        else:
+            return None
     except (ValueError, RegistryError, NotConvertible):
         return None
-    equal = answers.values == expected.values and (
-        answers.probabilities is None
-        or expected.probabilities is None
-        or np.array_equal(answers.probabilities, expected.probabilities)
-    )
-    fits = sum(map(len, blobs.values())) <= MAX_COMPILED // 2
-    return blobs if equal and fits else None
+    return made if sum(map(len, made.blobs.values())) <= MAX_COMPILED // 2 else None
+
+
+def _walked(model: Any, final: Any, signature: Signature) -> _OwnForm:
+    trees = forest_to_bytes(take_arrays(final))
+    program: FeatureProgram
+    try:
+        if not chain_program.AVAILABLE:
+            raise NotConvertible("No chains were built.")
+        form, made = COLUMNS, convert_columns(model, signature)
+        program = ChainProgram(made, signature)
+    except NotConvertible:
+        form, made = FEATURES, convert_features(model, signature)
+        program = OnnxFeatures(made, signature)
+    predictor = ForestPredictor(program, trees, signature)
+    return _OwnForm("trees", {form: made, FOREST: trees}, predictor, to_the_bit=True)
+
+
+def _weighed(model: Any, linear: LinearFile, signature: Signature) -> _OwnForm:
+    columns, weights = convert_columns(model, signature), linear_to_bytes(linear)
+    predictor = LinearPredictor(columns, weights, signature)
+    return _OwnForm("linear", {COLUMNS: columns, LINEAR: weights}, predictor, to_the_bit=False)
 
 
 def _engine(name: str, parity: Parity) -> dict[str, Any]:

@@ -62,6 +62,14 @@ class _Trees(
     checked_rows: int
 
 
+class _Linear(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="linear"
+):
+    max_abs_diff: float
+    max_rel_diff: float
+    checked_rows: int
+
+
 class _ScikitLearn(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="scikit-learn"
 ):
@@ -71,8 +79,17 @@ class _ScikitLearn(
 class _Compilation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``compiled`` names the parts that follow."""
 
-    engine: _Onnx | _Trees | _ScikitLearn
-    compiled: list[Literal["onnx", "features", "forest"]]
+    engine: _Onnx | _Trees | _Linear | _ScikitLearn
+    compiled: list[Literal["onnx", "features", "columns", "forest", "linear"]]
+
+
+_FORMS: dict[type, list[tuple[str, ...]]] = {
+    _ScikitLearn: [()],
+    _Onnx: [("onnx",)],
+    _Trees: [("onnx", "columns", "forest"), ("onnx", "features", "forest")],
+    _Linear: [("onnx", "columns", "linear")],
+}
+"""What an engine may be made of."""
 
 
 class Inspector:
@@ -177,8 +194,7 @@ def _with_compiled(facts: Facts, parts: list[bytes]) -> Inspection:
         raise ValueError("nothing is said of the engine")
     said = msgspec.json.decode(parts[0], type=_Compilation)
     compiled = dict(zip(said.compiled, parts[1:], strict=True))
-    forms = {_ScikitLearn: (), _Onnx: ("onnx",), _Trees: ("onnx", "features", "forest")}
-    if tuple(compiled) != forms[type(said.engine)]:
+    if tuple(compiled) not in _FORMS[type(said.engine)]:
         raise ValueError("the engine is not the one that was compiled")
     return Inspection(
         **msgspec.structs.asdict(facts),

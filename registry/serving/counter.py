@@ -31,23 +31,24 @@ class Counter:
             raise
         self._map = mmap.mmap(self._descriptor, _SIZE)
         # An aligned load of eight bytes is one instruction: no reader ever sees half a write.
-        self._view = memoryview(self._map).cast("Q")
+        self.view = memoryview(self._map).cast("Q")
+        """Its first item is the value; to be read only."""
 
     @property
     def value(self) -> int:
-        return self._view[0]
+        return self.view[0]
 
     def bump(self) -> None:
         """Add one, whatever other processes do at the same time."""
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:
-            self._view[0] += 1
+            self.view[0] += 1
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Let go of the file. The counter cannot be used afterwards."""
-        self._view.release()
+        self.view.release()
         self._map.close()
         os.close(self._descriptor)
 

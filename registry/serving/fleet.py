@@ -3,6 +3,9 @@
 Each worker listens on a socket in ``run/workers/``. Who is about to promote asks every one of them
 to load and warm the version, and waits for the answers. A worker that has died refuses the
 connection, or breaks it off, and is not waited for.
+
+One worker goes ahead, and who asks loads last: so a version that crashes its loader takes one
+worker along, not all of them, and there is somebody left to say so.
 """
 
 import json
@@ -14,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,10 @@ from registry.errors import RegistryError
 logger = logging.getLogger(__name__)
 
 PREPARE_TIMEOUT_SECONDS = 25.0
+HEAD_START_SECONDS = 10.0
+"""How long the others wait for the worker that goes ahead; a slow one is not a dead one."""
+REPLACEMENT_SECONDS = 15.0
+"""How long a worker in the place of one that died is waited for."""
 _BACKLOG = 64
 _MAX_MESSAGE = 65536
 
@@ -29,11 +37,21 @@ Prepare = Callable[[str, int], None]
 """Loads and warms version ``number`` of ``model`` in this worker; raises RegistryError."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The socket of a worker that was asked, and as much of its answer as has come."""
+
+    path: Path
+    answer: bytearray = field(default_factory=bytearray)
+
+
 class Fleet:
     """This worker's place among the workers below ``directory``."""
 
     def __init__(self, directory: Path, patience: float = PREPARE_TIMEOUT_SECONDS) -> None:
         self.patience = patience
+        self.head_start = min(patience / 2, HEAD_START_SECONDS)
+        self.replacement_patience = REPLACEMENT_SECONDS
         self._directory = directory
         self._socket: socket.socket | None = None
         self._path: Path | None = None
@@ -68,50 +86,93 @@ class Fleet:
         A worker that dies while it is asked is forgiven once, since it may have been killed for
         any reason; a second death is held against the version.
         """
-        faults, died = self._ask_all(model, number)
+        asked = json.dumps({"model": model, "number": number}).encode() + b"\n"
+        deadline = time.monotonic() + self.patience
+        faults, died = self._ask_all(asked, deadline)
         if died and not faults:
-            faults, died = self._ask_all(model, number)
+            faults, died = self._ask_all(asked, deadline, self.replacement_patience)
             if died:
                 faults.append("A worker died while it loaded the version.")
         return faults
 
-    def _ask_all(self, model: str, number: int) -> tuple[list[str], int]:
-        """The faults that the workers told, and how many broke off without an answer."""
-        asked = json.dumps({"model": model, "number": number}).encode() + b"\n"
+    def _ask_all(
+        self, asked: bytes, deadline: float, until_another: float = 0.0
+    ) -> tuple[list[str], int]:
+        """The faults that the workers told, and how many broke off without an answer.
+
+        ``until_another``: seconds that another worker than this one is waited for; 0: if there is
+        none, this one is asked alone.
+        """
         faults: list[str] = []
         with selectors.DefaultSelector() as waiting:
-            for path in sorted(self._directory.glob("*.sock")):
-                try:
-                    connection = _connect(path)
-                    if connection is not None:
-                        connection.sendall(asked)
-                        waiting.register(connection, selectors.EVENT_READ, bytearray())
-                except OSError as error:  # out of file descriptors, say: nobody is passed over
-                    faults.append(f"A worker could not be asked: {error.strerror}.")
             try:
-                return self._collect(waiting, faults)
+                others = self._ask_first(asked, waiting, faults, until_another)
+                if until_another and not waiting.get_map() and not faults:
+                    faults.append(
+                        "A worker died while it loaded the version, and none came in its place."
+                    )
+                head_start = min(time.monotonic() + self.head_start, deadline)
+                died = self._collect(waiting, faults, head_start)
+                if died or faults:
+                    return faults, died
+                for path in (*others, *([self._path] if self._path else ())):
+                    self._ask(path, asked, waiting, faults)
+                died = self._collect(waiting, faults, deadline)
+                if waiting.get_map():
+                    faults.append(f"A worker did not load the version in {self.patience:g} s.")
+                return faults, died
             finally:
                 for key in list(waiting.get_map().values()):
                     _close(waiting, key)
 
-    def _collect(self, waiting: selectors.BaseSelector, faults: list[str]) -> tuple[list[str], int]:
+    def _ask_first(
+        self, asked: bytes, waiting: selectors.BaseSelector, faults: list[str], seconds: float
+    ) -> list[Path]:
+        """Ask one other worker, which may still have to come up; return those that remain."""
+        deadline = time.monotonic() + seconds
+        while True:
+            others = [path for path in sorted(self._directory.glob("*.sock")) if path != self._path]
+            while others and not faults:
+                if self._ask(others.pop(0), asked, waiting, faults):
+                    return others
+            if faults or time.monotonic() >= deadline:
+                return []
+            time.sleep(0.05)
+
+    def _ask(
+        self, path: Path, asked: bytes, waiting: selectors.BaseSelector, faults: list[str]
+    ) -> bool:
+        """Send the question to a worker; False where it is dead, or could not be asked."""
+        try:
+            connection = _connect(path)
+        except OSError as error:  # out of file descriptors, say: nobody is passed over
+            faults.append(f"A worker could not be asked: {error.strerror}.")
+            return False
+        if connection is None:
+            return False
+        try:
+            connection.sendall(asked)
+        except ConnectionError:  # it died just now, before it could load anything
+            connection.close()
+            return False
+        waiting.register(connection, selectors.EVENT_READ, _Asked(path))
+        return True
+
+    def _collect(self, waiting: selectors.BaseSelector, faults: list[str], deadline: float) -> int:
+        """Take answers until all are there or the time is up; how many broke off instead."""
         died = 0
-        deadline = time.monotonic() + self.patience
-        while waiting.get_map():
-            ready = waiting.select(max(0.0, deadline - time.monotonic()))
-            if not ready:
-                faults.append(f"A worker did not load the version in {self.patience:g} s.")
-                break
-            for key, _ in ready:
+        while waiting.get_map() and (left := deadline - time.monotonic()) > 0:
+            for key, _ in waiting.select(left):
                 answer = _read(key)
                 if answer is None:
                     continue
                 _close(waiting, key)
                 if not answer:
+                    key.data.path.unlink(missing_ok=True)  # nobody asks it again while it ends
                     died += 1
                 elif (fault := json.loads(answer)["fault"]) is not None:
                     faults.append(str(fault))
-        return faults, died
+        return died
 
 
 class DrainMarker:
@@ -184,10 +245,10 @@ def _read(key: selectors.SelectorKey) -> bytes | None:
         part = connection.recv(_MAX_MESSAGE)
     except OSError:
         return b""
-    key.data.extend(part)
+    key.data.answer.extend(part)
     if not part:
         return b""
-    return bytes(key.data) if key.data.endswith(b"\n") else None
+    return bytes(key.data.answer) if key.data.answer.endswith(b"\n") else None
 
 
 def _close(waiting: selectors.BaseSelector, key: selectors.SelectorKey) -> None:

@@ -19,6 +19,7 @@ else:
     AVAILABLE = True
 
 _SHOWN = 5
+_WALKED = (np.dtype(np.float64), np.dtype(np.float32))
 
 
 class RowsRefused(ValueError):
@@ -29,6 +30,11 @@ class RowsRefused(ValueError):
         more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
         super().__init__(f"Row{'s' if len(rows) > 1 else ''} {shown}{more}: {why}.")
         self.rows = rows
+        self.why = why
+
+    def behind(self, count: int) -> "RowsRefused":
+        """The same, where ``count`` rows stand before these."""
+        return RowsRefused(tuple(row + count for row in self.rows), self.why)
 
 
 class Forest:
@@ -95,6 +101,20 @@ class Forest:
         labels: NDArray[Any] = self.classes.take(answers.argmax(axis=1))
         return labels
 
+    def values(self, rows: NDArray[Any]) -> list[float]:
+        """`predict` of a regression as a list, without an array in between. Raises as `predict`
+        does, and TypeError of a classification."""
+        if self.classes is not None:
+            raise TypeError("A classification has labels, not values.")
+        try:
+            values = self._trees.values(rows)
+        except ValueError:  # not as they have to lie in memory, which is soon mended
+            rows = _as_rows(rows)
+            values = self._trees.values(rows)
+        if values is None:
+            raise _refusal(rows, allows_missing=self.allows_missing)
+        return values
+
     def predict_proba(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """The probability of each class, rows x classes. Raises as `predict` does, and TypeError
         of a regression."""
@@ -139,7 +159,7 @@ def _as_rows(rows: NDArray[Any]) -> NDArray[Any]:
     rows = np.asarray(rows)
     if rows.ndim != 2 or not len(rows):
         raise ValueError(f"At least one row in two dimensions is asked, not {rows.shape}.")
-    if rows.dtype not in (np.float64, np.float32):
+    if rows.dtype not in _WALKED:
         if rows.dtype.kind not in "biuf":
             raise ValueError(f"Numbers are asked, not {rows.dtype}.")
         with np.errstate(over="ignore"):  # what overflows is infinite then, and refused

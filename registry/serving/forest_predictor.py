@@ -1,54 +1,74 @@
 """Answers batches with trees that our own kernel walks, to scikit-learn's last bit.
 
-The columns become features in a small ONNX program, in double and in scikit-learn's own order of
-operations; the trees are walked by ``registry.serving.forest``.
+The columns become features first, in double and in scikit-learn's own order of operations; the
+trees are walked by ``registry.serving.forest``.
 """
 
+from collections.abc import Iterable
+from typing import Protocol
+
 import numpy as np
+from numpy.typing import NDArray
 
 from registry.errors import ArtifactRefused, PredictionRefused
 from registry.serving.codecs.batch import Batch
 from registry.serving.forest import Forest, RowsRefused
 from registry.serving.forest_file import from_bytes
-from registry.serving.onnx_program import OnnxProgram
 from registry.serving.predictor import Answers
 from registry.signature import Signature
 
-FEATURES = "features"
-_HEADS = (FEATURES,)
+
+class FeatureProgram(Protocol):
+    """What makes ``width`` features of a batch's columns."""
+
+    @property
+    def width(self) -> int: ...
+
+    def blocks(self, batch: Batch) -> Iterable[NDArray[np.float64]]:
+        """The features, rows x ``width``, some rows at a time; each valid until the next.
+
+        Raises PredictionRefused.
+        """
 
 
 class ForestPredictor:
-    """``features`` are the bytes of the ONNX program, ``forest`` those of the trees.
+    """Features from ``program``; ``forest`` are the bytes of the trees.
 
     Safe to call from several threads. Raises ArtifactRefused where the two do not fit each other
     or the signature.
     """
 
-    def __init__(self, features: bytes, forest: bytes, signature: Signature) -> None:
+    def __init__(self, program: FeatureProgram, forest: bytes, signature: Signature) -> None:
         self.signature = signature
         self.has_probabilities = signature.output.classes is not None
-        self._program = OnnxProgram(features, signature, FEATURES)
+        self._program = program
         try:
             self._forest = Forest(from_bytes(forest))
         except ValueError as error:
             raise ArtifactRefused(f"The compiled trees are refused: {error}") from error
         labels = None if self._forest.classes is None else tuple(self._forest.classes.tolist())
-        if (
-            self._program.shapes[FEATURES].shape != (1, self._forest.n_features)
-            or labels != signature.output.classes
-        ):
+        if program.width != self._forest.n_features or labels != signature.output.classes:
             raise ArtifactRefused("The compiled trees do not fit the version's signature.")
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """Raises PredictionRefused where the model has no answer for this input."""
-        rows = self._program.run(batch, _HEADS)[0]
-        try:
-            if self.signature.output.classes is None:
-                return Answers(self._forest.predict(rows).tolist())
-            shares = self._forest.predict_proba(rows)
-        except RowsRefused as error:
-            raise PredictionRefused(f"The model has no answer for this input. {error}") from error
+        values: list[float] = []
+        shares: list[NDArray[np.float64]] = []
         classes = self.signature.output.classes
-        labels = [classes[index] for index in np.argmax(shares, axis=1).tolist()]
-        return Answers(labels, shares if probabilities else None)
+        answered = 0
+        try:
+            for features in self._program.blocks(batch):
+                if classes is None:
+                    values += self._forest.values(features)
+                else:
+                    shares.append(self._forest.predict_proba(features))
+                answered += len(features)
+        except RowsRefused as error:
+            raise PredictionRefused(
+                f"The model has no answer for this input. {error.behind(answered)}"
+            ) from error
+        if classes is None:
+            return Answers(values)
+        all_shares = shares[0] if len(shares) == 1 else np.concatenate(shares)
+        labels = [classes[index] for index in np.argmax(all_shares, axis=1).tolist()]
+        return Answers(labels, all_shares if probabilities else None)

@@ -11,8 +11,7 @@ import ctypes
 import json
 import logging
 import threading
-from math import nan
-from operator import itemgetter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,28 +19,21 @@ from numpy.typing import NDArray
 
 from registry.errors import ArtifactRefused, PredictionRefused
 from registry.serving.codecs.batch import Batch
+from registry.serving.coded_rows import RowCoder
 from registry.serving.onnx_runtime import onnxruntime
 from registry.signature import Signature
 
 logger = logging.getLogger(__name__)
 
-ROWS = "rows"
+ROWS, FEATURES = "rows", "features"
 TEXTS_KEY = "hotswap.texts"
 """Metadata: hexadecimal JSON; for each column null, or its texts, the one with code 0 first."""
 LARGEST_KEY = "hotswap.largest"
 """Metadata: the size from which on scikit-learn refuses numbers; left out where it takes any."""
 CHUNK_ROWS = 4096
 """A larger batch is answered in parts, so that it leaves no large buffers behind in the session."""
-_UNKNOWN = -1.0
 _OUTSIDE = b"location"
 """The key under which an ONNX file names the file that holds a tensor's data."""
-
-
-class _Codes(dict[str, float]):
-    """The number of each known text; of any other text -1, of a null NaN."""
-
-    def __missing__(self, key: object) -> float:
-        return _UNKNOWN if isinstance(key, str) else nan
 
 
 class _OneRow:
@@ -97,19 +89,10 @@ class OnnxProgram:
         if given[0][2][1] != len(names) or self.heads[:1] != [head]:
             raise ArtifactRefused("The ONNX file does not fit the version's signature.")
         notes = self._session.get_modelmeta().custom_metadata_map
-        texts = json.loads(bytes.fromhex(notes[TEXTS_KEY]))
-        self._texts = [
-            (position, _Codes((text, float(code)) for code, text in enumerate(known)))
-            for position, known in enumerate(texts)
-            if known is not None
-        ]
+        self._coder = RowCoder(names, json.loads(bytes.fromhex(notes[TEXTS_KEY])))
         self._largest = float(notes[LARGEST_KEY]) if LARGEST_KEY in notes else None
         self._rows_of_threads = _ThreadRows()
         self.shapes = self._first_answers()
-        # itemgetter gives a tuple for two names or more, and a bare value for one.
-        self._columns = (
-            itemgetter(*names) if len(names) > 1 else lambda columns: (columns[names[0]],)
-        )
 
     def _first_answers(self) -> dict[str, NDArray[Any]]:
         """What the file answers to a row of zeros: the shape and type of each output."""
@@ -127,7 +110,9 @@ class OnnxProgram:
         try:
             if batch.rows == 1:
                 return self._run_one(batch, heads)
-            return self._run_in_chunks(list(heads), self._rows(batch))
+            rows = self._coder.many(batch)
+            self._check_sizes(rows)
+            return self._run_in_chunks(list(heads), rows)
         except PredictionRefused:
             raise
         except Exception as error:  # onnxruntime's errors have no base class of their own
@@ -142,29 +127,9 @@ class OnnxProgram:
             outputs = {name: self.shapes[name] for name in heads}
             row = _OneRow(self._session, self._width, outputs)
             self._rows_of_threads.by_heads[heads] = row
-        columns = self._columns(batch.columns)
-        if self._texts:
-            columns = list(columns)
-            for position, codes in self._texts:
-                columns[position] = (codes[columns[position][0]],)
-        np.concatenate(columns, out=row.cells)
+        row.cells[:] = self._coder.one(batch)  # None becomes NaN
         self._check_sizes(row.cells)
         return row.run()
-
-    def _rows(self, batch: Batch) -> NDArray[np.float64]:
-        """The batch as rows x columns, each text as its number."""
-        columns = self._columns(batch.columns)
-        rows = np.empty((batch.rows, len(columns)))
-        texts = dict(self._texts)
-        for position, column in enumerate(columns):
-            codes = texts.get(position)
-            rows[:, position] = (
-                column
-                if codes is None
-                else np.fromiter(map(codes.__getitem__, column), np.float64, batch.rows)
-            )
-        self._check_sizes(rows)
-        return rows
 
     def _check_sizes(self, cells: NDArray[np.float64]) -> None:
         if self._largest is not None and np.fmax.reduce(np.abs(cells), axis=None) >= self._largest:
@@ -179,6 +144,24 @@ class OnnxProgram:
             for start in range(0, len(rows), CHUNK_ROWS)
         ]
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+
+class OnnxFeatures:
+    """A model's preprocessing as an ONNX file, given as its bytes. Safe for several threads.
+
+    Raises ArtifactRefused where the bytes are no such file, or one for another signature.
+    """
+
+    def __init__(self, model: bytes, signature: Signature) -> None:
+        self._program = OnnxProgram(model, signature, FEATURES)
+        shape = self._program.shapes[FEATURES].shape
+        if len(shape) != 2:
+            raise ArtifactRefused("The ONNX file does not make features of rows.")
+        self.width: int = shape[1]
+
+    def blocks(self, batch: Batch) -> Iterable[NDArray[np.float64]]:
+        """The features of ``batch``, rows x ``width``; valid until this thread's next run."""
+        return self._program.run(batch, (FEATURES,))
 
 
 def _session(model: bytes) -> Any:

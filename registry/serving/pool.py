@@ -17,6 +17,8 @@ from types import MappingProxyType
 
 from registry.errors import VersionLoading
 from registry.formats.reading import Format
+from registry.serving.codecs.replies import JsonWriter
+from registry.serving.codecs.requests import JSON, RequestReader
 from registry.serving.predictor import Predictor, example_batch
 from registry.signature import Record, Signature
 
@@ -51,13 +53,28 @@ Loader = Callable[[ServedVersion], Predictor]
 
 
 class LoadedVersion:
-    """A version that can answer. Everything but ``last_used`` stays as it was made."""
+    """A version that can answer: its predictor, and what reads its requests and writes its replies.
 
-    __slots__ = ("last_used", "predictor", "version")
+    Everything but ``last_used`` stays as it was made.
+    """
+
+    __slots__ = (
+        "json_headers",
+        "last_used",
+        "number_header",
+        "predictor",
+        "reader",
+        "version",
+        "writer",
+    )
 
     def __init__(self, version: ServedVersion, predictor: Predictor) -> None:
         self.version = version
         self.predictor = predictor
+        self.reader = RequestReader(version.signature)
+        self.number_header = ("X-Model-Version", str(version.number))
+        self.json_headers = [("Content-Type", JSON), self.number_header]
+        self.writer = JsonWriter(version.model, version.number, version.signature)
         self.last_used = time.monotonic()
 
 

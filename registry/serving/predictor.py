@@ -1,9 +1,9 @@
 """Answers batches with a scikit-learn model."""
 
 import logging
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,8 +17,7 @@ logger = logging.getLogger(__name__)
 _SAMPLE: dict[str, Scalar] = {"number": 0.5, "integer": 1, "boolean": True, "string": "a"}
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(msgspec.Struct, frozen=True, gc=False):
     """A number or a label for each row; where asked, probabilities as rows by classes."""
 
     values: list[Any]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from registry.errors import Unauthenticated
 from registry.names import LATEST
 from registry.serving.pool import Key
-from registry.tables import AliasRow, HistoryHeadRow, TokenRow, VersionRow
+from registry.tables import AliasRow, HistoryHeadRow, TokenRow, VersionRow, utc_now
 from registry.tokens import Grant, grant_of
 
 _CHUNK = 200
@@ -22,6 +22,12 @@ class KnownToken:
 
     grant: Grant
     expires_at: datetime | None
+
+    def valid_grant(self) -> Grant:
+        """What its bearer may do now. Raises Unauthenticated where it has expired."""
+        if self.expires_at is not None and self.expires_at <= utc_now():
+            raise Unauthenticated.invalid()
+        return self.grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +44,12 @@ class Snapshot:
     before: frozenset[Key] = frozenset()
     tokens: Mapping[str, KnownToken] = field(default_factory=dict)
 
-    def grant(self, digest: str, now: datetime) -> Grant:
-        """What the bearer of the token with this digest may do. Raises Unauthenticated."""
+    def known_token(self, digest: str) -> KnownToken:
+        """The token with this digest. Raises Unauthenticated where there is none."""
         known = self.tokens.get(digest)
-        if known is None or (known.expires_at is not None and known.expires_at <= now):
+        if known is None:
             raise Unauthenticated.invalid()
-        return known.grant
+        return known
 
 
 def read_snapshot(session: Session) -> Snapshot:

@@ -39,19 +39,21 @@
 
 enum {
     CACHE_LINE = 64,
-    /* Rows that walk one tree together: their features (13 columns: 26 kB) are read in order, again
-     * and again, while the tree is read at random: twice as many rows halve how often all trees
-     * have to come in from the last-level cache. */
-    BLOCK_ROWS = 512,
-    /* Trees that one row walks side by side. A step waits for memory; this many independent steps
-     * keep the processor busy meanwhile. */
-    GROUP_TREES = 32,
-    /* Fewer rows than this do not fill a block's pipeline: each walks its groups of trees alone. */
+    /* Rows that walk one tree side by side. A step waits for the one before it, but not for those
+     * of other rows: this many fill the processor, and their places still fit in its registers. */
+    LANES = 8,
+    /* All rows of a block walk one tree before the next, so a tree comes into the nearest cache once
+     * for a block. The more rows the better, while their keys (13 features: 53 kB) stay near too. */
+    BLOCK_ROWS = 1024,
+    BLOCK_KEYS = 65536,
+    /* Fewer rows than this do not pay for that: each walks this many trees side by side. They are
+     * more than the lanes of rows, as the nodes of so many trees are waited for much longer. */
     FEW_ROWS = 16,
+    GROUP_TREES = 128,
     /* Beyond this many steps most walks of a deep tree are over; from there on, one look at all of
      * them after each further spell of steps saves the rest. */
     FIRST_SPELL = 16,
-    SPELL = 8,
+    SPELL = 4,
     /* Real trees are tens of levels deep. The limit bounds what one row of a hostile tree costs. */
     MAX_DEPTH = 10000,
     /* Below about 50 microseconds of work the lock is kept: to give it up and win it back from
@@ -60,28 +62,51 @@ enum {
 };
 
 #define LEAF (-1)
-#define MISSING_GOES_RIGHT 0x80000000u
 
-/* Four nodes fill a cache line. The right child lies behind the left one, so a step is
- *     next = left + (x[feature] > threshold)
- * without a branch to mispredict. A leaf has threshold +inf and `left` pointing at itself: rows
- * that have arrived stay, so every row can take as many steps as the tree is deep. */
+/* Floats are compared as unsigned integers of the same order (`order`), which takes fewer
+ * instructions. No number that a row may hold is above infinity's; a missing one is above all. */
+#define ORDER_OF_ZERO 0x80000000u
+#define ORDER_OF_INFINITY 0xff800000u
+#define MISSING 0xffffffffu
+
+/* The right child lies behind the left one, so a step is
+ *     next = left + 1 - (key[feature] <= threshold)
+ * without a branch to mispredict. A leaf has a threshold that no number exceeds and `left` pointing
+ * at itself: rows that have arrived stay, so every row can take as many steps as the tree is deep.
+ *
+ * Nodes of a forest are all of one form. The narrow one is half as large, so that a tree of 4,000
+ * nodes fits in the nearest cache; the wide one takes what the narrow one has no room for. */
 typedef struct {
-    float threshold;
-    uint32_t left;    /* index into the nodes of the whole forest */
+    uint32_t threshold; /* leaf: ORDER_OF_INFINITY + which of the tree's leaves it is */
+    uint32_t packed;    /* from the lowest bit: 1 missing goes left, 2 unused, 8 feature, 21 left.
+                         * So the bits of `feature`, where they stand, are feature * LANES. */
+} NarrowNode;
+
+enum {
+    NARROW_FEATURES = 256,
+    NARROW_NODES = 1 << 21, /* of one tree */
+    NARROW_FEATURE = 0x7f8,
+    NARROW_LEFT_SHIFT = 11,
+};
+_Static_assert(LANES == 8, "the layout of NarrowNode");
+
+typedef struct {
+    uint32_t threshold;
+    uint32_t left;    /* counted from the tree's root, as in the narrow form */
     uint32_t feature; /* 0 for a leaf, which has to look somewhere */
-    uint32_t leaf;    /* leaf: row of its values; inner node: MISSING_GOES_RIGHT or 0 */
-} Node;
+    uint32_t leaf;    /* from the lowest bit: 1 missing goes left, 31 which of the leaves it is */
+} WideNode;
 
 typedef struct {
-    uint32_t root;
-    int32_t depth; /* steps from the root to the deepest leaf */
+    Py_ssize_t root; /* number of its first node */
+    Py_ssize_t leaf; /* row of its first leaf's values */
+    int32_t depth;   /* steps from the root to the deepest leaf */
 } Tree;
 
 typedef struct {
     PyObject_HEAD
     void *memory; /* what holds the nodes, before alignment */
-    Node *nodes;
+    char *nodes;  /* of the form that `narrow` says */
     Tree *trees;
     double *values; /* leaves x outputs */
     size_t bytes;
@@ -90,6 +115,7 @@ typedef struct {
     Py_ssize_t outputs;
     Py_ssize_t total_depth;
     int32_t depth;
+    bool narrow;
     bool averaged;
     bool allows_missing;
 } Trees;
@@ -125,29 +151,29 @@ static inline float load_float(const char *items, Py_ssize_t index)
     return item;
 }
 
-/* The largest float that is not above `threshold`.
+/* The unsigned integer that stands among others as `number`, not NaN, stands among floats.
+ *
+ * IEEE 754 numbers of one sign have the order of their bits. -0.0 comes right before 0.0, though
+ * they are equal. */
+static inline uint32_t order(float number)
+{
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+/* The order of the largest float that is not above `threshold`.
  *
  * Exact for every float x: no float lies between the result t and `threshold`, so x <= threshold
  * and x <= t are the same question. That includes thresholds beyond the range of float (t is
  * FLT_MAX or -inf) and those nearer to zero than its smallest step. Stepping down is done on the
- * bits, which no rounding or flush-to-zero mode of the processor can disturb. */
-static float round_down(double threshold)
+ * integers, which no rounding or flush-to-zero mode of the processor can disturb. Of the two zeros
+ * the upper one is the threshold: neither zero exceeds it, and nothing lies between them. */
+static uint32_t order_of_threshold(double threshold)
 {
     float rounded = (float)threshold;
-    uint32_t bits;
-    if (!((double)rounded > threshold)) {
-        return rounded;
-    }
-    memcpy(&bits, &rounded, sizeof bits);
-    if ((bits & 0x7fffffffu) == 0) {
-        bits = 0x80000001u; /* below either zero: the smallest negative number */
-    } else if (bits & 0x80000000u) {
-        bits++;
-    } else {
-        bits--;
-    }
-    memcpy(&rounded, &bits, sizeof bits);
-    return rounded;
+    uint32_t place = order(rounded) - ((double)rounded > threshold);
+    return place == ORDER_OF_ZERO - 1 ? ORDER_OF_ZERO : place;
 }
 
 /* ---- Packing ------------------------------------------------------------------------------- */
@@ -171,19 +197,58 @@ typedef struct {
     Py_ssize_t tree, node;
 } Fault;
 
-static bool fault(Fault *found, const char *what, Py_ssize_t node)
+static int32_t fault(Fault *found, const char *what, Py_ssize_t node)
 {
     found->what = what;
     found->node = node;
-    return false;
+    return 0;
 }
 
-/* Check one tree of `count` nodes that begins at `first` in the source, and pack it breadth first
- * from `root` on. Breadth first lays siblings side by side and the busy upper levels together.
- * `leaves` counts the leaves of all trees so far. */
-static bool pack_tree(const Source *source, Py_ssize_t first, int32_t count, Node *nodes,
-                      uint32_t root, int32_t *depth, Py_ssize_t *leaves, const Scratch *scratch,
-                      Fault *found)
+static size_t node_size(const Trees *self)
+{
+    return self->narrow ? sizeof(NarrowNode) : sizeof(WideNode);
+}
+
+static void store_leaf(const Trees *self, Py_ssize_t root, int32_t at, int32_t leaf)
+{
+    if (self->narrow) {
+        ((NarrowNode *)self->nodes)[root + at] = (NarrowNode){
+            .threshold = ORDER_OF_INFINITY + (uint32_t)leaf,
+            .packed = (uint32_t)at << NARROW_LEFT_SHIFT | 1,
+        };
+    } else {
+        ((WideNode *)self->nodes)[root + at] = (WideNode){
+            .threshold = ORDER_OF_INFINITY,
+            .left = (uint32_t)at,
+            .leaf = (uint32_t)leaf << 1 | 1,
+        };
+    }
+}
+
+static void store_inner(const Trees *self, Py_ssize_t root, int32_t at, uint32_t threshold,
+                        int32_t left, int32_t feature, bool missing_left)
+{
+    if (self->narrow) {
+        ((NarrowNode *)self->nodes)[root + at] = (NarrowNode){
+            .threshold = threshold,
+            .packed = (uint32_t)left << NARROW_LEFT_SHIFT | (uint32_t)feature * LANES |
+                      (uint32_t)missing_left,
+        };
+    } else {
+        ((WideNode *)self->nodes)[root + at] = (WideNode){
+            .threshold = threshold,
+            .left = (uint32_t)left,
+            .feature = (uint32_t)feature,
+            .leaf = missing_left,
+        };
+    }
+}
+
+/* Check a tree of `count` nodes that begins at `first` in the source, and pack it breadth first
+ * from its root on. Breadth first lays siblings side by side and the busy upper levels together.
+ * Returns how many leaves it has, or 0 with `found` filled. */
+static int32_t pack_tree(const Trees *self, const Source *source, Py_ssize_t first, int32_t count,
+                         Tree *tree, const Scratch *scratch, Fault *found)
 {
     int32_t tail = 1, level_end = 1, own_leaves = 0;
 
@@ -194,19 +259,18 @@ static bool pack_tree(const Source *source, Py_ssize_t first, int32_t count, Nod
         scratch->seen[old] = 0;
         own_leaves += left == LEAF;
     }
-    if (own_leaves > source->leaf_count - *leaves) {
+    if (own_leaves > source->leaf_count - tree->leaf) {
         return fault(found, "there are more leaves than rows of leaf values", -1);
     }
-    *depth = 0;
+    tree->depth = 0;
     scratch->queue[0] = 0;
     for (int32_t head = 0; head < tail; head++) {
         int32_t old = scratch->queue[head];
         int32_t left = scratch->left[old];
         int32_t right = load_int32(source->right, first + old);
-        Node *node = nodes + root + head;
 
         if (head == level_end) {
-            if (++*depth > MAX_DEPTH) {
+            if (++tree->depth > MAX_DEPTH) {
                 return fault(found, "it lies deeper than 10000 levels", old);
             }
             level_end = tail;
@@ -215,10 +279,7 @@ static bool pack_tree(const Source *source, Py_ssize_t first, int32_t count, Nod
             if (right != LEAF) {
                 return fault(found, "it has one child", old);
             }
-            node->threshold = INFINITY;
-            node->left = root + (uint32_t)head;
-            node->feature = 0;
-            node->leaf = (uint32_t)(*leaves + scratch->rank[old]);
+            store_leaf(self, tree->root, head, scratch->rank[old]);
             continue;
         }
         /* A child that stands behind its parent also rules out every cycle. */
@@ -244,17 +305,14 @@ static bool pack_tree(const Source *source, Py_ssize_t first, int32_t count, Nod
         if (missing_left > 1) {
             return fault(found, "missing_go_to_left is neither 0 nor 1", old);
         }
-        node->threshold = round_down(threshold);
-        node->left = root + (uint32_t)tail;
-        node->feature = (uint32_t)feature;
-        node->leaf = missing_left ? 0 : MISSING_GOES_RIGHT;
+        store_inner(self, tree->root, head, order_of_threshold(threshold), tail, feature,
+                    missing_left);
         tail += 2;
     }
     if (tail != count) {
         return fault(found, "nodes of it have no parent", -1);
     }
-    *leaves += own_leaves;
-    return true;
+    return own_leaves;
 }
 
 /* Fills the object's nodes and trees. Needs no interpreter: loading a large forest does not hold
@@ -265,31 +323,34 @@ static bool pack(Trees *self, const Source *source, const int32_t *counts, const
     Py_ssize_t first = 0, leaves = 0;
 
     for (Py_ssize_t index = 0; index < self->tree_count; index++) {
+        Tree *tree = self->trees + index;
         /* One node's room before each root: pairs of siblings then start at even places and never
          * straddle two cache lines. The room is taken from the counts, each of them odd. */
-        uint32_t root = (uint32_t)(first + index + 1);
-        Tree *tree = self->trees + index;
-
+        tree->root = first + index + 1;
+        tree->leaf = leaves;
         found->tree = index;
         if (counts[index] % 2 == 0) {
-            return fault(found, "its number of nodes is even", -1);
-        }
-        if (!pack_tree(source, first, counts[index], self->nodes, root, &tree->depth, &leaves,
-                       scratch, found)) {
+            fault(found, "its number of nodes is even", -1);
             return false;
         }
-        tree->root = root;
+        int32_t own_leaves = pack_tree(self, source, first, counts[index], tree, scratch, found);
+        if (own_leaves == 0) {
+            return false;
+        }
         self->total_depth += tree->depth;
         self->depth = tree->depth > self->depth ? tree->depth : self->depth;
         first += counts[index];
+        leaves += own_leaves;
     }
     found->tree = -1;
     if (leaves != source->leaf_count) {
-        return fault(found, "there are fewer leaves than rows of leaf values", -1);
+        fault(found, "there are fewer leaves than rows of leaf values", -1);
+        return false;
     }
     for (Py_ssize_t item = 0; item < leaves * self->outputs; item++) {
         if (!isfinite(self->values[item])) {
-            return fault(found, "a leaf value is not finite", -1);
+            fault(found, "a leaf value is not finite", -1);
+            return false;
         }
     }
     return true;
@@ -297,182 +358,252 @@ static bool pack(Trees *self, const Source *source, const int32_t *counts, const
 
 /* ---- Walking ------------------------------------------------------------------------------- */
 
-/* Where a row goes from `node`. `missing` is known when this is compiled. */
-static inline uint32_t next_node(const Node *node, const float *row, const bool missing)
-{
-    float x = row[node->feature];
-    uint32_t right = x > node->threshold;
+/* What follows is compiled four times: `narrow` and `missing` are constants in each copy. Rows
+ * without a missing value, nearly all, do not pay for asking. */
+#ifdef __GNUC__
+#define COPIED static inline __attribute__((always_inline))
+#else
+#define COPIED static inline
+#endif
 
-    if (missing) { /* a leaf's number never reaches the upper bit: a row with NaN stays there too */
-        right |= (x != x) & (node->leaf >> 31);
+typedef struct {
+    uint32_t threshold, left, missing_left;
+    size_t column; /* where the feature's keys begin in those of LANES rows */
+} Node;
+
+COPIED Node read_node(const void *tree, uint32_t at, const bool narrow)
+{
+    if (narrow) {
+        const NarrowNode *node = (const NarrowNode *)tree + at;
+        return (Node){
+            .threshold = node->threshold,
+            .left = node->packed >> NARROW_LEFT_SHIFT,
+            .missing_left = node->packed & 1,
+            .column = node->packed & NARROW_FEATURE,
+        };
     }
-    return node->left + right;
+    const WideNode *node = (const WideNode *)tree + at;
+    return (Node){
+        .threshold = node->threshold,
+        .left = node->left,
+        .missing_left = node->leaf & 1,
+        .column = (size_t)node->feature * LANES,
+    };
 }
 
-/* Take `steps` steps with every lane: lane i stands at node at[i] and reads its features at
- * rows + i * stride. Four at a time, all their loads before their stores, was fastest. */
-static inline void advance(const Node *restrict nodes, uint32_t *restrict at, int lanes,
-                           const float *restrict rows, Py_ssize_t stride, int steps,
-                           const bool missing)
+COPIED uint32_t read_leaf(const void *tree, uint32_t at, const bool narrow)
 {
-    for (int step = 0; step < steps; step++) {
-        const float *row = rows;
-        int lane = 0;
-        for (; lane + 4 <= lanes; lane += 4, row += 4 * stride) {
-            uint32_t first = next_node(nodes + at[lane], row, missing);
-            uint32_t second = next_node(nodes + at[lane + 1], row + stride, missing);
-            uint32_t third = next_node(nodes + at[lane + 2], row + 2 * stride, missing);
-            uint32_t fourth = next_node(nodes + at[lane + 3], row + 3 * stride, missing);
-            at[lane] = first;
-            at[lane + 1] = second;
-            at[lane + 2] = third;
-            at[lane + 3] = fourth;
-        }
-        for (; lane < lanes; lane++, row += stride) {
-            at[lane] = next_node(nodes + at[lane], row, missing);
-        }
-    }
+    return narrow ? ((const NarrowNode *)tree)[at].threshold - ORDER_OF_INFINITY
+                  : ((const WideNode *)tree)[at].leaf >> 1;
 }
 
-static inline void walk(const Node *nodes, uint32_t *at, int lanes, const float *rows,
-                        Py_ssize_t stride, int depth, const bool missing)
+/* Where the row whose first key is *keys goes from node `at`. */
+COPIED uint32_t next_node(const void *tree, uint32_t at, const uint32_t *keys, const bool narrow,
+                          const bool missing)
 {
-    int steps = depth < FIRST_SPELL ? depth : FIRST_SPELL;
+    const Node node = read_node(tree, at, narrow);
+    const uint32_t key = keys[node.column];
+    uint32_t goes_left = key <= node.threshold;
 
-    for (;;) {
-        advance(nodes, at, lanes, rows, stride, steps, missing);
-        depth -= steps;
-        if (depth == 0) {
-            return;
-        }
-        uint32_t under_way = 0;
-        for (int lane = 0; lane < lanes; lane++) {
-            under_way |= nodes[at[lane]].left ^ at[lane];
-        }
-        if (under_way == 0) {
-            return;
-        }
-        steps = depth < SPELL ? depth : SPELL;
+    if (missing) { /* MISSING is above every threshold; a leaf's `left` is the leaf itself */
+        goes_left |= (key == MISSING) & node.missing_left;
     }
+    return node.left + 1 - goes_left;
 }
 
-/* Two copies: rows without a missing value, nearly all, do not pay for asking. */
-static void walk_rows(const Node *nodes, uint32_t *at, int lanes, const float *rows,
-                      Py_ssize_t stride, int depth, bool missing)
+COPIED void add_leaf(const Trees *self, const Tree *tree, uint32_t leaf, double *sums)
 {
-    if (missing) {
-        walk(nodes, at, lanes, rows, stride, depth, true);
-    } else {
-        walk(nodes, at, lanes, rows, stride, depth, false);
-    }
-}
+    const double *values = self->values + (tree->leaf + (Py_ssize_t)leaf) * self->outputs;
 
-static inline void add_leaf(const Trees *self, uint32_t at, double *sums)
-{
-    const double *values = self->values + (Py_ssize_t)self->nodes[at].leaf * self->outputs;
-
-    for (Py_ssize_t output = 0; output < self->outputs; output++) {
+    sums[0] += values[0];
+    for (Py_ssize_t output = 1; output < self->outputs; output++) {
         sums[output] += values[output];
     }
 }
 
-/* Every row of a block walks one tree after the other. */
-static void sum_block(const Trees *self, const float *rows, int count, bool missing, double *sums)
+COPIED int32_t fewer(int32_t left, int32_t right)
 {
-    uint32_t at[BLOCK_ROWS];
+    return left < right ? left : right;
+}
 
+/* LANES rows, from the root of one tree to their leaves; `keys` are theirs. */
+COPIED void walk_rows(const void *tree, int32_t depth, const uint32_t *keys, uint32_t *leaves,
+                      const bool narrow, const bool missing)
+{
+    uint32_t at[LANES] = {0};
+    int32_t steps = fewer(depth, FIRST_SPELL);
+
+    for (;;) {
+        depth -= steps;
+        for (; steps > 0; steps--) {
+            for (int lane = 0; lane < LANES; lane++) {
+                at[lane] = next_node(tree, at[lane], keys + lane, narrow, missing);
+            }
+        }
+        if (depth == 0) {
+            break;
+        }
+        uint32_t under_way = 0;
+        for (int lane = 0; lane < LANES; lane++) {
+            under_way |= read_node(tree, at[lane], narrow).left ^ at[lane];
+        }
+        if (under_way == 0) {
+            break;
+        }
+        steps = fewer(depth, SPELL);
+    }
+    for (int lane = 0; lane < LANES; lane++) {
+        leaves[lane] = read_leaf(tree, at[lane], narrow);
+    }
+}
+
+/* All rows of a block walk one tree after the other. */
+COPIED void sum_block(const Trees *self, const uint32_t *keys, int count, double *sums,
+                      const bool narrow, const bool missing)
+{
     for (Py_ssize_t index = 0; index < self->tree_count; index++) {
         const Tree *tree = self->trees + index;
-        for (int row = 0; row < count; row++) {
-            at[row] = tree->root;
-        }
-        walk_rows(self->nodes, at, count, rows, self->features, tree->depth, missing);
-        if (self->outputs == 1) {
-            for (int row = 0; row < count; row++) {
-                sums[row] += self->values[self->nodes[at[row]].leaf];
-            }
-        } else {
-            for (int row = 0; row < count; row++) {
-                add_leaf(self, at[row], sums + row * self->outputs);
+        const char *nodes = self->nodes + tree->root * (Py_ssize_t)node_size(self);
+
+        const uint32_t *lane_keys = keys;
+
+        for (int first = 0; first < count; first += LANES, lane_keys += LANES * self->features) {
+            uint32_t leaves[LANES];
+            int lanes = fewer(count - first, LANES);
+            walk_rows(nodes, tree->depth, lane_keys, leaves, narrow, missing);
+            for (int lane = 0; lane < lanes; lane++) {
+                add_leaf(self, tree, leaves[lane], sums + (first + lane) * self->outputs);
             }
         }
     }
 }
 
 /* One row walks groups of trees side by side; its sums are still made in the order of trees. */
-static void sum_row(const Trees *self, const float *row, bool missing, double *sums)
+COPIED void sum_row(const Trees *self, const uint32_t *keys, double *sums, const bool narrow,
+                    const bool missing)
 {
+    const char *nodes[GROUP_TREES];
     uint32_t at[GROUP_TREES];
 
     for (Py_ssize_t first = 0; first < self->tree_count; first += GROUP_TREES) {
-        Py_ssize_t left = self->tree_count - first;
-        int lanes = left < GROUP_TREES ? (int)left : GROUP_TREES;
+        const Tree *trees = self->trees + first;
+        Py_ssize_t rest = self->tree_count - first;
+        int lanes = rest < GROUP_TREES ? (int)rest : GROUP_TREES;
         int32_t depth = 0;
+
         for (int lane = 0; lane < lanes; lane++) {
-            const Tree *tree = self->trees + first + lane;
-            at[lane] = tree->root;
-            depth = tree->depth > depth ? tree->depth : depth;
+            nodes[lane] = self->nodes + trees[lane].root * (Py_ssize_t)node_size(self);
+            at[lane] = 0;
+            depth = trees[lane].depth > depth ? trees[lane].depth : depth;
         }
-        walk_rows(self->nodes, at, lanes, row, 0, depth, missing);
+        for (int32_t steps = fewer(depth, FIRST_SPELL); steps > 0; steps = fewer(depth, SPELL)) {
+            uint32_t under_way = 0;
+            depth -= steps;
+            for (; steps > 0; steps--) {
+                for (int lane = 0; lane < lanes; lane++) {
+                    at[lane] = next_node(nodes[lane], at[lane], keys, narrow, missing);
+                }
+            }
+            for (int lane = 0; depth > 0 && lane < lanes; lane++) {
+                under_way |= read_node(nodes[lane], at[lane], narrow).left ^ at[lane];
+            }
+            if (under_way == 0) {
+                break;
+            }
+        }
         for (int lane = 0; lane < lanes; lane++) {
-            add_leaf(self, at[lane], sums);
+            add_leaf(self, trees + lane, read_leaf(nodes[lane], at[lane], narrow), sums);
         }
     }
 }
 
-/* Copy `count` features as float into `to`, as scikit-learn's validation casts them. Returns
- * whether all can be used; `missing` becomes true if there is a NaN among them. */
-static bool cast_features(const char *from, bool doubles, Py_ssize_t count, bool allows_missing,
-                          float *to, bool *missing)
+COPIED void sum_rows(const Trees *self, const uint32_t *keys, int count, double *sums,
+                     const bool narrow, const bool missing)
 {
-    int not_finite = 0, infinite = 0;
+    if (count >= FEW_ROWS) {
+        sum_block(self, keys, count, sums, narrow, missing);
+        return;
+    }
+    for (int row = 0; row < count; row++) {
+        const uint32_t *first = keys + row / LANES * LANES * self->features + row % LANES;
+        sum_row(self, first, sums + row * self->outputs, narrow, missing);
+    }
+}
 
-    for (Py_ssize_t item = 0; item < count; item++) {
-        to[item] = doubles ? (float)load_double(from, item) : load_float(from, item);
+static void sum_narrow(const Trees *self, const uint32_t *keys, int count, double *sums)
+{
+    sum_rows(self, keys, count, sums, true, false);
+}
+
+static void sum_narrow_missing(const Trees *self, const uint32_t *keys, int count, double *sums)
+{
+    sum_rows(self, keys, count, sums, true, true);
+}
+
+static void sum_wide(const Trees *self, const uint32_t *keys, int count, double *sums)
+{
+    sum_rows(self, keys, count, sums, false, false);
+}
+
+static void sum_wide_missing(const Trees *self, const uint32_t *keys, int count, double *sums)
+{
+    sum_rows(self, keys, count, sums, false, true);
+}
+
+/* The keys of one row, cast to float as scikit-learn's validation does, into the lane that begins
+ * at *keys. Returns whether all can be used; `missing` becomes true if there is a NaN. */
+static bool make_keys(const Trees *self, const char *row, bool doubles, uint32_t *keys,
+                      bool *missing)
+{
+    bool infinite = false, none = false;
+
+    for (Py_ssize_t feature = 0; feature < self->features; feature++) {
+        float x = doubles ? (float)load_double(row, feature) : load_float(row, feature);
+        infinite |= fabsf(x) > FLT_MAX;
+        none |= x != x;
+        keys[feature * LANES] = x != x ? MISSING : order(x);
     }
-    for (Py_ssize_t item = 0; item < count; item++) {
-        not_finite |= !(fabsf(to[item]) <= FLT_MAX);
-        infinite |= fabsf(to[item]) > FLT_MAX;
-    }
-    *missing = not_finite;
-    return !infinite && (allows_missing || !not_finite);
+    *missing |= none;
+    return !infinite && (self->allows_missing || !none);
+}
+
+/* Rows of a block: a whole number of LANES. */
+static int block_rows(const Trees *self)
+{
+    Py_ssize_t rows = BLOCK_KEYS / self->features / LANES * LANES;
+    return rows < LANES ? LANES : rows < BLOCK_ROWS ? (int)rows : BLOCK_ROWS;
 }
 
 /* The answers for all rows into `out` (rows x outputs). Returns -1, or the first row that has a
- * value no tree can be asked with. `block` has room for the features of `BLOCK_ROWS` rows, or of
- * all rows if they are fewer. */
+ * value no tree can be asked with. `keys` has room for those of a block, or of all rows, rounded up
+ * to LANES, if they are fewer. */
 static Py_ssize_t evaluate_rows(const Trees *self, const char *rows, bool doubles,
-                                Py_ssize_t count, float *block, double *out)
+                                Py_ssize_t count, uint32_t *keys, double *out)
 {
     const Py_ssize_t width = self->features * (Py_ssize_t)(doubles ? sizeof(double) : sizeof(float));
+    const int block = block_rows(self);
     /* A forest's sums begin at zero as scikit-learn's do. A single tree's value must come through
      * as it is: only -0.0 leaves every number alone, -0.0 too. */
     const double start = self->averaged ? 0.0 : -0.0;
-    bool missing;
 
     for (Py_ssize_t item = 0; item < count * self->outputs; item++) {
         out[item] = start;
     }
-    for (Py_ssize_t first = 0; first < count; first += BLOCK_ROWS) {
-        int lanes = count - first < BLOCK_ROWS ? (int)(count - first) : BLOCK_ROWS;
-        const char *from = rows + first * width;
+    for (Py_ssize_t first = 0; first < count; first += block) {
+        int lanes = count - first < block ? (int)(count - first) : block;
         double *sums = out + first * self->outputs;
+        bool missing = false;
 
-        if (!cast_features(from, doubles, lanes * self->features, self->allows_missing, block,
-                           &missing)) {
-            Py_ssize_t row = 0;
-            while (row < lanes - 1 && cast_features(from + row * width, doubles, self->features,
-                                                    self->allows_missing, block, &missing)) {
-                row++;
+        for (int row = 0; row < lanes; row++) {
+            uint32_t *lane = keys + row / LANES * LANES * self->features + row % LANES;
+            if (!make_keys(self, rows + (first + row) * width, doubles, lane, &missing)) {
+                return first + row;
             }
-            return first + row;
         }
-        if (lanes < FEW_ROWS) {
-            for (int row = 0; row < lanes; row++) {
-                sum_row(self, block + row * self->features, missing, sums + row * self->outputs);
-            }
+        if (self->narrow) {
+            (missing ? sum_narrow_missing : sum_narrow)(self, keys, lanes, sums);
         } else {
-            sum_block(self, block, lanes, missing, sums);
+            (missing ? sum_wide_missing : sum_wide)(self, keys, lanes, sums);
         }
         if (self->averaged) {
             for (Py_ssize_t item = 0; item < lanes * self->outputs; item++) {
@@ -595,10 +726,10 @@ static bool check_shapes(const Py_buffer *views, Py_ssize_t features, bool avera
 /* Memory for the packed trees; their leaf values are copied right away. */
 static bool allocate(Trees *self, const Py_buffer *views)
 {
-    size_t nodes = (size_t)(views[LEFT].shape[0] + self->tree_count);
+    size_t nodes = (size_t)(views[LEFT].shape[0] + self->tree_count) * node_size(self);
     size_t trees = (size_t)self->tree_count * sizeof *self->trees;
 
-    self->memory = calloc(1, nodes * sizeof *self->nodes + CACHE_LINE);
+    self->memory = calloc(1, nodes + CACHE_LINE);
     self->trees = calloc(1, trees);
     self->values = malloc(views[VALUES].len > 0 ? (size_t)views[VALUES].len : 1);
     if (self->memory == NULL || self->trees == NULL || self->values == NULL) {
@@ -606,11 +737,11 @@ static bool allocate(Trees *self, const Py_buffer *views)
         return false;
     }
     uintptr_t start = (uintptr_t)self->memory;
-    self->nodes = (Node *)((start + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+    self->nodes = (char *)self->memory + (CACHE_LINE - start % CACHE_LINE) % CACHE_LINE;
     if (views[VALUES].len > 0) { /* the address of no bytes may be NULL, which memcpy forbids */
         memcpy(self->values, views[VALUES].buf, (size_t)views[VALUES].len);
     }
-    self->bytes = nodes * sizeof *self->nodes + trees + (size_t)views[VALUES].len;
+    self->bytes = nodes + trees + (size_t)views[VALUES].len;
     return true;
 }
 
@@ -631,6 +762,11 @@ static bool fill(Trees *self, const Py_buffer *views)
     bool done = false;
 
     if (counts == NULL) {
+        return false;
+    }
+    self->narrow = self->features <= NARROW_FEATURES && largest <= NARROW_NODES;
+    if (!allocate(self, views)) {
+        free(counts);
         return false;
     }
     Scratch scratch = {
@@ -699,7 +835,7 @@ static PyObject *trees_new(PyTypeObject *type, PyObject *args, PyObject *keyword
         self->outputs = views[VALUES].shape[1];
         self->averaged = averaged;
         self->allows_missing = allows_missing;
-        done = allocate(self, views) && fill(self, views);
+        done = fill(self, views);
     }
     while (held > 0) {
         PyBuffer_Release(&views[--held]);
@@ -724,7 +860,7 @@ static void trees_dealloc(PyObject *object)
     Py_DECREF(type); /* an object of a heap type holds its type */
 }
 
-static bool check_rows(const Trees *self, const Py_buffer *rows, const Py_buffer *out)
+static bool check_rows(const Trees *self, const Py_buffer *rows)
 {
     if (rows->itemsize != (rows->format[0] == 'd' ? (Py_ssize_t)sizeof(double)
                                                   : (Py_ssize_t)sizeof(float))) {
@@ -732,7 +868,15 @@ static bool check_rows(const Trees *self, const Py_buffer *rows, const Py_buffer
     } else if (rows->shape[1] != self->features) {
         PyErr_Format(PyExc_ValueError, "rows have %zd features, the trees look at %zd",
                      rows->shape[1], self->features);
-    } else if (out->shape[0] != rows->shape[0] || out->shape[1] != self->outputs) {
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool check_out(const Trees *self, const Py_buffer *rows, const Py_buffer *out)
+{
+    if (out->shape[0] != rows->shape[0] || out->shape[1] != self->outputs) {
         PyErr_Format(PyExc_ValueError, "out is %zd x %zd, not %zd x %zd", out->shape[0],
                      out->shape[1], rows->shape[0], self->outputs);
     } else if ((uintptr_t)out->buf % sizeof(double) != 0) {
@@ -743,31 +887,35 @@ static bool check_rows(const Trees *self, const Py_buffer *rows, const Py_buffer
     return false;
 }
 
-static PyObject *evaluate_buffers(const Trees *self, const Py_buffer *rows, const Py_buffer *out)
+/* As `evaluate_rows`, for checked `rows`. Returns false with an exception set. */
+static bool evaluate(const Trees *self, const Py_buffer *rows, double *out, Py_ssize_t *refused)
 {
-    float few[1024]; /* one row of most models: no allocation */
-    float *block = few;
-    Py_ssize_t count = rows->shape[0], refused;
-    Py_ssize_t room = (count < BLOCK_ROWS ? count : BLOCK_ROWS) * self->features;
-    bool doubles = rows->format[0] == 'd';
+    uint32_t few[1024]; /* a row of most models: no allocation */
+    uint32_t *keys = few;
+    const Py_ssize_t count = rows->shape[0], block = block_rows(self);
+    const Py_ssize_t lanes = count < block ? (count + LANES - 1) / LANES * LANES : block;
+    const size_t room = (size_t)(lanes * self->features);
+    const bool doubles = rows->format[0] == 'd';
 
-    if (room > (Py_ssize_t)(sizeof few / sizeof *few)) {
-        block = malloc((size_t)room * sizeof *block); /* never more than the rows themselves */
-        if (block == NULL) {
-            return PyErr_NoMemory();
+    if (room > sizeof few / sizeof *few) {
+        keys = malloc(room * sizeof *keys);
+        if (keys == NULL) {
+            PyErr_NoMemory();
+            return false;
         }
     }
+    memset(keys, 0, room * sizeof *keys); /* lanes without a row walk beside the others, anywhere */
     if (count > STEPS_WORTH_A_SWITCH / (self->total_depth + 1)) {
         Py_BEGIN_ALLOW_THREADS
-        refused = evaluate_rows(self, rows->buf, doubles, count, block, out->buf);
+        *refused = evaluate_rows(self, rows->buf, doubles, count, keys, out);
         Py_END_ALLOW_THREADS
     } else {
-        refused = evaluate_rows(self, rows->buf, doubles, count, block, out->buf);
+        *refused = evaluate_rows(self, rows->buf, doubles, count, keys, out);
     }
-    if (block != few) {
-        free(block);
+    if (keys != few) {
+        free(keys);
     }
-    return PyLong_FromSsize_t(refused);
+    return true;
 }
 
 PyDoc_STRVAR(evaluate_doc,
@@ -778,7 +926,9 @@ PyDoc_STRVAR(evaluate_doc,
 
 static PyObject *trees_evaluate(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
+    const Trees *self = (Trees *)object;
     Py_buffer rows, out;
+    Py_ssize_t refused;
     PyObject *answer = NULL;
 
     if (count != 2) {
@@ -789,10 +939,64 @@ static PyObject *trees_evaluate(PyObject *object, PyObject *const *args, Py_ssiz
         return NULL;
     }
     if (get_buffer(args[1], "out", 2, "d", sizeof(double), true, &out)) {
-        if (check_rows((Trees *)object, &rows, &out)) {
-            answer = evaluate_buffers((Trees *)object, &rows, &out);
+        if (check_rows(self, &rows) && check_out(self, &rows, &out) &&
+            evaluate(self, &rows, out.buf, &refused)) {
+            answer = PyLong_FromSsize_t(refused);
         }
         PyBuffer_Release(&out);
+    }
+    PyBuffer_Release(&rows);
+    return answer;
+}
+
+static PyObject *list_of_floats(const double *numbers, Py_ssize_t count)
+{
+    PyObject *list = PyList_New(count);
+
+    for (Py_ssize_t index = 0; list != NULL && index < count; index++) {
+        PyObject *number = PyFloat_FromDouble(numbers[index]);
+        if (number == NULL) {
+            Py_CLEAR(list);
+        } else {
+            PyList_SetItem(list, index, number); /* takes the reference; the place exists */
+        }
+    }
+    return list;
+}
+
+PyDoc_STRVAR(values_doc,
+             "values($self, rows, /)\n--\n\n"
+             "The answers of trees with one output for rows, as `evaluate` takes them, in a list\n"
+             "of floats. None where `evaluate` would refuse a row.");
+
+static PyObject *trees_values(PyObject *object, PyObject *argument)
+{
+    const Trees *self = (Trees *)object;
+    double few[8];
+    double *out = few;
+    Py_buffer rows;
+    Py_ssize_t refused;
+    PyObject *answer = NULL;
+
+    if (self->outputs != 1) {
+        return PyErr_Format(PyExc_ValueError, "the trees have %zd outputs, not one",
+                            self->outputs);
+    }
+    if (!get_buffer(argument, "rows", 2, "fd", 0, false, &rows)) {
+        return NULL;
+    }
+    if (check_rows(self, &rows)) {
+        if (rows.shape[0] > (Py_ssize_t)(sizeof few / sizeof *few)) {
+            out = malloc((size_t)rows.shape[0] * sizeof *out);
+        }
+        if (out == NULL) {
+            PyErr_NoMemory();
+        } else if (evaluate(self, &rows, out, &refused)) {
+            answer = refused < 0 ? list_of_floats(out, rows.shape[0]) : Py_NewRef(Py_None);
+        }
+        if (out != few) {
+            free(out);
+        }
     }
     PyBuffer_Release(&rows);
     return answer;
@@ -815,6 +1019,7 @@ static PyObject *get_allows_missing(PyObject *self, void *Py_UNUSED(closure))
 
 static PyMethodDef methods[] = {
     {"evaluate", (PyCFunction)(void (*)(void))trees_evaluate, METH_FASTCALL, evaluate_doc},
+    {"values", trees_values, METH_O, values_doc},
     {NULL, NULL, 0, NULL},
 };
 

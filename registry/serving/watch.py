@@ -4,30 +4,37 @@ Every request asks here what its reference stands for. If the counter has moved 
 the database is read before the answer; so a request that starts after a promotion was answered
 cannot get the version before it. A slow poll catches what was committed and never announced,
 because the process died in between.
+
+Where the database cannot be read, predictions go on from memory for as long as the counter stands
+still: nothing was committed then. Once it has moved, what is in memory may be stale, and requests
+are refused until somebody could read again.
 """
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from registry.database import Database
-from registry.errors import RegistryError
+from registry.errors import DatabaseBusy, DatabaseUnavailable, RegistryError, Unavailable
 from registry.serving.counter import Counter
+from registry.serving.observer import Observer
 from registry.serving.pool import Key, LoadedVersion, Pool, ServedVersion
-from registry.serving.snapshot import Snapshot, last_seq, not_ready, read_snapshot
-from registry.tables import utc_now
+from registry.serving.snapshot import KnownToken, Snapshot, last_seq, not_ready, read_snapshot
 from registry.tokens import Grant, token_digest
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 _ATTEMPTS = 5
+_PUBLISHING = -2
+"""In the counter's place while a version is published."""
 
 FindUsable = Callable[[Session, str, str], ServedVersion]
 """Looks up a version that may answer; raises NotFound or VersionNotReady."""
@@ -36,24 +43,54 @@ _NONE: Mapping[str, int] = {}
 
 
 class _Seen(NamedTuple):
-    """A snapshot, and what the counter showed before it was read."""
+    """A snapshot, what the counter showed before it was read, and the tokens shown since."""
 
     counter: int
     snapshot: Snapshot
+    shown: dict[str, KnownToken]
+    """By the token itself, to hash each one once. Holds none but good ones, so it stays small."""
+
+
+class _Unread(NamedTuple):
+    """The database could not be read when the counter showed this."""
+
+    counter: int
+    error: DatabaseBusy | DatabaseUnavailable
+
+
+Caller = tuple[str | None, str, str]
+"""An Authorization header, and the model and the reference that it is shown for."""
+
+
+class Passes(NamedTuple):
+    """Who was let through to which version, while neither the database nor the pool has moved."""
+
+    seen: _Seen
+    loaded: Mapping[Key, LoadedVersion]
+    versions: dict[Caller, LoadedVersion]
+    """Holds only what was found good, so it is no larger than tokens and references together."""
 
 
 class Watch:
     """The serving state of one worker: resolves references and tokens from memory."""
 
     def __init__(
-        self, database: Database, counter: Counter, pool: Pool, find_usable: FindUsable
+        self,
+        database: Database,
+        counter: Counter,
+        pool: Pool,
+        find_usable: FindUsable,
+        observer: Observer | None = None,
     ) -> None:
         self._database = database
         self._counter = counter
         self._pool = pool
         self._find_usable = find_usable
+        self._observer = observer or Observer()
+        self._unread: _Unread | None = None
         self._refreshing = threading.Lock()
-        self._seen = _Seen(-1, Snapshot())
+        self._seen = _Seen(-1, Snapshot(), {})
+        self._passes = Passes(self._seen, pool.loaded, {})
         self._stop = threading.Event()
         pool.publishing = self._publishing
         self._poll: threading.Thread | None = None
@@ -76,6 +113,30 @@ class Watch:
         Raises DatabaseBusy or DatabaseUnavailable where it moved and cannot be read.
         """
         return self._now().snapshot
+
+    def recall(self, caller: Caller) -> LoadedVersion | None:
+        """The version that ``caller`` got before, if it is certain that it would get it again."""
+        seen, loaded, versions = self._passes
+        if (
+            seen is not self._seen
+            or loaded is not self._pool.loaded
+            or seen.counter != self._counter.view[0]
+        ):
+            return None
+        version = versions.get(caller)
+        if version is not None:
+            version.last_used = time.monotonic()
+        return version
+
+    def passes(self) -> Passes:
+        """Where to note, once it is found good, what a caller gets.
+
+        To be taken before it is looked for: what moves in between then makes the note void.
+        """
+        passes = self._passes
+        if passes.seen is not self._seen or passes.loaded is not self._pool.loaded:
+            passes = self._passes = Passes(self._seen, self._pool.loaded, {})
+        return passes
 
     def resolve(self, model: str, reference: str) -> LoadedVersion:
         """The loaded version that ``reference`` of ``model`` stands for now.
@@ -102,7 +163,15 @@ class Watch:
 
     def grant(self, token: str) -> Grant:
         """What the bearer of ``token`` may do. Raises Unauthenticated."""
-        return self.snapshot().grant(token_digest(token), utc_now())
+        return self.known_token(token).valid_grant()
+
+    def known_token(self, token: str) -> KnownToken:
+        """What is known of ``token``. Raises Unauthenticated where that is nothing."""
+        seen = self._now()
+        known = seen.shown.get(token)
+        if known is None:
+            known = seen.shown[token] = seen.snapshot.known_token(token_digest(token))
+        return known
 
     def missing(self) -> list[Key]:
         """Versions that an alias points at and that are not loaded. Empty: ready for traffic."""
@@ -114,35 +183,91 @@ class Watch:
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:
-        """While a version is published no look at the database is under way, and the next request
-        takes a new one: the version may have been archived while it was loaded."""
+        """Nobody is answered by a version that was published before the database was looked at
+        once more: it may have been archived while it was loaded."""
         with self._refreshing:
-            self._seen = _Seen(-1, self._seen.snapshot)
+            before, held = self._seen, self._pool.loaded.keys()
+            self._seen = before._replace(counter=_PUBLISHING)
             yield
+            if before.counter != self._counter.value:
+                return  # the next request looks
+            seen = None
+            if self._unread is None:
+                with suppress(Unavailable):  # noted and logged
+                    seen = self._read()
+            if seen is None:
+                # Nothing was committed, so the others go on; of the new one nothing is known.
+                self._pool.drop(self._pool.loaded.keys() - held)
+                self._seen = before
+                return
+        self._load_missing(seen.snapshot)
 
-    def _refresh(self) -> _Seen:
+    def _refresh(self, *, again: bool = False) -> _Seen:
+        """Read the database if the counter has moved; ``again``: also where that failed before.
+
+        Raises DatabaseBusy, DatabaseUnavailable.
+        """
+        if not again:
+            self._refuse_unread()
         with self._refreshing:
-            # Read before the database: what is written in between shows as a move next time.
-            counter = self._counter.value
-            if self._seen.counter == counter:
+            if self._seen.counter == self._counter.value:
                 return self._seen
-            with self._database.read() as session:
-                snapshot = read_snapshot(session)
-                gone = not_ready(session, self._pool.loaded)
-            self._pool.drop(gone)
-            self._pool.pin(snapshot.aliased | snapshot.before)
-            seen = self._seen = _Seen(counter, snapshot)
+            if not again:  # another may have failed meanwhile: waiting as long would not help
+                self._refuse_unread()
+            seen = self._read()
+        self._load_missing(seen.snapshot)
+        return seen
+
+    def _refuse_unread(self) -> None:
+        """The poll tries again each second; callers would only take up threads beside it."""
+        unread = self._unread
+        if unread is None or self._poll is None or self._seen.counter == _PUBLISHING:
+            return
+        if unread.counter == self._counter.value:
+            raise type(unread.error) from unread.error
+
+    def _read(self) -> _Seen:
+        """Take a new look at the database; ``_refreshing`` is held. Raises Unavailable."""
+        # Read before the database: what is written in between shows as a move next time.
+        counter = self._counter.value
+        with self._telling_unread(counter), self._database.read() as session:
+            snapshot = read_snapshot(session)
+            gone = not_ready(session, self._pool.loaded)
+        self._pool.drop(gone)
+        self._pool.pin(snapshot.aliased | snapshot.before)
+        self._seen = _Seen(counter, snapshot, {})
+        return self._seen
+
+    @contextmanager
+    def _telling_unread(self, counter: int) -> Iterator[None]:
+        """Read the database in this block; note and log when that begins or ceases to fail.
+
+        Raises DatabaseBusy, or DatabaseUnavailable for whatever else is wrong with it.
+        """
+        try:
+            yield
+        except (RegistryError, SQLAlchemyError) as error:
+            busy = isinstance(error, DatabaseBusy)
+            unread = DatabaseBusy() if busy else DatabaseUnavailable()
+            if self._unread is None:
+                logger.warning("the database cannot be read; serving from memory: %s", error)
+            self._unread = _Unread(counter, unread)
+            raise unread from error
+        if self._unread is not None:
+            logger.info("the database can be read again")
+            self._unread = None
+
+    def _load_missing(self, snapshot: Snapshot) -> None:
         for key in (snapshot.aliased | snapshot.before) - self._pool.loaded.keys():
             self._begin(key)
-        return seen
 
     def _begin(self, key: Key) -> None:
         """Load a live version in the background; a fault is logged, and met again by who asks."""
         try:
             with self._database.read() as session:
                 version = self._find_usable(session, key[0], str(key[1]))
-        except RegistryError as error:
-            logger.warning("cannot load version %d of %s: %s", key[1], key[0], error.detail)
+        except (RegistryError, SQLAlchemyError) as error:
+            logger.warning("cannot load version %d of %s: %s", key[1], key[0], error)
             return
 
         def report(future: "Future[LoadedVersion]") -> None:
@@ -153,11 +278,17 @@ class Watch:
 
     def _keep_up(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
-            try:
-                with self._database.read() as session:
+            with suppress(Unavailable):  # noted and logged
+                counter = self._counter.value
+                with self._telling_unread(counter), self._database.read() as session:
                     seq = last_seq(session)
                 if seq != self._seen.snapshot.seq:
-                    self._seen = _Seen(-1, self._seen.snapshot)
-                self.snapshot()
-            except (RegistryError, SQLAlchemyError) as error:
-                logger.warning("the database cannot be read; serving from memory: %s", error)
+                    self._seen = self._seen._replace(counter=-1)
+                self._refresh(again=True)
+            self._tell()
+
+    def _tell(self) -> None:
+        loaded, aliased = self._pool.loaded.keys(), self._seen.snapshot.aliased
+        self._observer.looked(
+            readable=self._unread is None, loaded=len(loaded), missing=len(aliased - loaded)
+        )

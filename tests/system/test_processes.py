@@ -139,10 +139,11 @@ def test_metrics_add_up_over_the_workers(own_server: Server) -> None:
     for _ in range(30):
         own_server.call("GET", "/models")
 
-    text = own_server.call("GET", "/metrics").text
-
     line = 'hotswap_requests_total{method="GET",route="/models",status="200"} 30.0'
-    assert line in text.splitlines()
+    deadline = time.monotonic() + 10  # a worker tells of its requests twice a second
+    while line not in (lines := own_server.call("GET", "/metrics").text.splitlines()):
+        assert time.monotonic() < deadline, lines
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("size_is_said", [True, False])

@@ -3,10 +3,13 @@
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from registry.intake.conversion.foreign import convert_estimator
-from registry.intake.conversion.graph import Block, Graph, NotConvertible, require
+from registry.intake.conversion.graph import Block, Graph
+from registry.intake.conversion.target import NotConvertible, require
 from registry.intake.conversion.trees import tree_shares, tree_values
+from registry.serving.linear_file import LinearFile
 
 Heads = dict[Literal["value", "label", "probabilities"], str]
 """The tensors that answer: doubles for ``value``, indices of classes for ``label``."""
@@ -67,12 +70,27 @@ def _is_linear_classifier(estimator: Any) -> bool:
     return isinstance(estimator, LinearClassifierMixin) and not hasattr(estimator, "predict_proba")
 
 
+def take_linear(estimator: Any) -> LinearFile | None:
+    """The weights of a linear model whose answers follow from them by the usual rule; else None."""
+    classifies = _is_linear_classifier(estimator)
+    if not classifies and not _is_linear_regressor(estimator):
+        return None
+    weights, start = _weights(estimator)
+    return LinearFile(weights, start, classifies and hasattr(estimator, "predict_proba"))
+
+
+def _weights(estimator: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The weights, features x outputs, and what is added to each output."""
+    weights = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64)).T
+    start = np.broadcast_to(np.asarray(estimator.intercept_, dtype=np.float64), weights.shape[1])
+    return weights, start
+
+
 def _scores(graph: Graph, estimator: Any, block: Block) -> str:
     """The linear predictor, rows x outputs."""
-    weights = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64)).T
+    weights, start = _weights(estimator)
     if weights.shape[0] != len(block):
         raise NotConvertible(f"Its {weights.shape[0]} weights do not fit its {len(block)} columns.")
-    start = np.broadcast_to(np.asarray(estimator.intercept_, dtype=np.float64), weights.shape[1])
     return graph.add("Gemm", graph.tensor(block), graph.constant(weights), graph.constant(start))
 
 

@@ -14,18 +14,15 @@ from registry.intake.conversion.graph import (
     Block,
     Graph,
     Model,
-    NotConvertible,
 )
+from registry.intake.conversion.target import NotConvertible
 from registry.intake.conversion.trees import rounded
 
 _TRANSFORMERS = frozenset(
     {
         "Binarizer",
-        "MaxAbsScaler",
-        "MinMaxScaler",
         "Normalizer",
         "PCA",
-        "RobustScaler",
         "TruncatedSVD",
         "VarianceThreshold",
     }

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, isnan
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from registry.intake.conversion.target import Vocabulary, require
 from registry.serving.onnx_program import LARGEST_KEY, ROWS, TEXTS_KEY
 from registry.signature import Signature
 
@@ -22,18 +23,6 @@ ML = "ai.onnx.ml"
 
 Model: TypeAlias = Any
 """onnx's types come from protobuf, which publishes none for them."""
-
-
-class NotConvertible(Exception):
-    """Why a model has no ONNX form: words for the person who uploaded it."""
-
-
-class Vocabulary(dict[str, float]):
-    """The texts of one column that the model knows, each with the number that stands for it."""
-
-    def code(self, text: str) -> float:
-        """The number of ``text``, a new one at its first mention."""
-        return self.setdefault(text, float(len(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +102,8 @@ class Graph:
         return self.add("Gather", block.tensor, self.constant(block.picks, np.int64), axis=1)
 
     def concat(self, blocks: Sequence[Block]) -> Block:
-        """``blocks`` side by side."""
         whole = [block for block in blocks if len(block)]
-        if not whole:
-            raise NotConvertible("No column is left for the estimator.")
+        require(whole, "No column is left for the estimator.")
         texts = tuple(text for block in whole for text in block.texts)
         if len({(block.tensor, block.width) for block in whole}) == 1:
             picks = tuple(pick for block in whole for pick in block.picks)
@@ -124,10 +111,52 @@ class Graph:
         tensor = self.add("Concat", *map(self.tensor, whole), axis=1)
         return Block(tensor, tuple(range(len(texts))), len(texts), texts)
 
-    def without_nulls(self, block: Block) -> str:
-        """The block's tensor with +inf, which no request can carry, in place of NaN."""
+    def fill(self, block: Block, fills: Sequence[float]) -> Block:
         tensor = self.tensor(block)
-        return self.add("Where", self.add("IsNaN", tensor), self.constant(inf), tensor)
+        filled = self.add("Where", self.add("IsNaN", tensor), self.row(fills), tensor)
+        return Block(filled, tuple(range(len(block))), len(block), block.texts)
+
+    def missing(self, block: Block) -> Block:
+        return self._numbers(self.double(self.add("IsNaN", self.tensor(block))), block)
+
+    def subtract(self, block: Block, row: ArrayLike) -> Block:
+        return self._numbers(self.add("Sub", self.tensor(block), self.row(row)), block)
+
+    def divide(self, block: Block, row: ArrayLike) -> Block:
+        return self._numbers(self.add("Div", self.tensor(block), self.row(row)), block)
+
+    def multiply(self, block: Block, row: ArrayLike) -> Block:
+        return self._numbers(self.add("Mul", self.tensor(block), self.row(row)), block)
+
+    def plus(self, block: Block, row: ArrayLike) -> Block:
+        return self._numbers(self.add("Add", self.tensor(block), self.row(row)), block)
+
+    def clip(self, block: Block, low: float, high: float) -> Block:
+        bounds = self.constant(low), self.constant(high)
+        return self._numbers(self.add("Clip", self.tensor(block), *bounds), block)
+
+    def equals(self, block: Block, codes: Sequence[float]) -> Block:
+        tensor = self.tensor(block)
+        if any(isnan(code) for code in codes):
+            # NaN equals nothing here either: +inf, which no request can carry, stands for it.
+            tensor = self.add("Where", self.add("IsNaN", tensor), self.constant(inf), tensor)
+            codes = [inf if isnan(code) else code for code in codes]
+        return self._numbers(self.double(self.add("Equal", tensor, self.row(codes))), block)
+
+    def between(self, block: Block, lows: Sequence[float], highs: Sequence[float]) -> Block:
+        tensor = self.tensor(block)
+        above = self.add("Greater", tensor, self.row(lows))
+        below = self.add("LessOrEqual", tensor, self.row(highs))
+        return self._numbers(self.double(self.add("And", above, below)), block)
+
+    def foreign(self, step: Any, block: Block) -> Block:
+        # Late: it draws in all of skl2onnx, and it builds on this module.
+        from registry.intake.conversion.foreign import convert_transformer
+
+        return convert_transformer(self, step, block)
+
+    def _numbers(self, tensor: str, block: Block) -> Block:
+        return Block.numbers(tensor, len(block))
 
 
 def input_block(signature: Signature) -> Block:
@@ -156,9 +185,3 @@ def to_bytes(graph: Graph, given: Block, heads: Mapping[str, str]) -> bytes:
     helper.set_model_props(model, notes)
     whole: bytes = model.SerializeToString()
     return whole
-
-
-def require(condition: object, reason: str) -> None:
-    """Raise NotConvertible with ``reason`` unless ``condition`` holds."""
-    if not condition:
-        raise NotConvertible(reason)

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from registry.intake.conversion.chains import ChainTarget, given_chains, to_file
 from registry.intake.conversion.estimators import predict
-from registry.intake.conversion.graph import Block, Graph, input_block, to_bytes
+from registry.intake.conversion.graph import Graph, input_block, to_bytes
+from registry.intake.conversion.target import C, Target
 from registry.intake.conversion.transformers import transform
-from registry.serving.forest_predictor import FEATURES
+from registry.serving.chains_file import to_bytes as chains_to_bytes
+from registry.serving.onnx_program import FEATURES
 from registry.signature import Signature
 
 
@@ -32,6 +35,13 @@ def convert_features(model: Any, signature: Signature) -> bytes:
     return to_bytes(graph, given, {FEATURES: features})
 
 
+def convert_columns(model: Any, signature: Signature) -> bytes:
+    """The same as chains of steps: the file of a ``ChainProgram``. Raises as ``convert`` does."""
+    given = given_chains(signature)
+    _, made = _preprocessed(ChainTarget(), model, given)
+    return chains_to_bytes(to_file(given, made))
+
+
 def final_estimator(model: Any) -> Any:
     """The estimator at the end of the pipelines."""
     while hasattr(model, "steps"):
@@ -39,10 +49,10 @@ def final_estimator(model: Any) -> Any:
     return model
 
 
-def _preprocessed(graph: Graph, model: Any, block: Block) -> tuple[Any, Block]:
+def _preprocessed(target: Target[C], model: Any, block: C) -> tuple[Any, C]:
     """The last estimator, and the columns as it sees them."""
     while hasattr(model, "steps"):
         for _, step in model.steps[:-1]:
-            block = transform(graph, step, block)
+            block = transform(target, step, block)
         model = model.steps[-1][1]
     return model, block

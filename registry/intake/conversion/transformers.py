@@ -1,4 +1,4 @@
-"""Preprocessing steps as nodes of a graph, in scikit-learn's own order of operations.
+"""Preprocessing steps as operations of a target, in scikit-learn's own order.
 
 Each converter takes the fitted step and the block of columns it sees, and gives the block it makes.
 """
@@ -9,33 +9,40 @@ from typing import Any
 
 import numpy as np
 
-from registry.intake.conversion.foreign import convert_transformer
-from registry.intake.conversion.graph import Block, Graph, NotConvertible, Vocabulary, require
+from registry.intake.conversion.target import (
+    C,
+    Columns,
+    NotConvertible,
+    Target,
+    Vocabulary,
+    require,
+)
 from registry.intake.signatures import chosen_columns
 
 _NEVER = -2.0
 """A code that no text has: the category ``None`` equals nothing that a request can hold."""
 
 
-def transform(graph: Graph, step: Any, block: Block) -> Block:
+def transform(target: Target[C], step: Any, block: C) -> C:
     """What ``step`` makes of ``block``. Raises NotConvertible."""
     if step is None or isinstance(step, str):
         require(step in {None, "passthrough", "drop"}, f"A step is {step!r}.")
         return block.choose([]) if step == "drop" else block
     converter = _CONVERTERS.get(type(step).__name__)
     if converter is not None:
-        return converter(graph, step, block)
+        made: C = converter(target, step, block)
+        return made
     _require_numbers(step, block)
-    return convert_transformer(graph, step, block)
+    return target.foreign(step, block)
 
 
-def _pipeline(graph: Graph, step: Any, block: Block) -> Block:
+def _pipeline(target: Target[C], step: Any, block: C) -> C:
     for _, inner in step.steps:
-        block = transform(graph, inner, block)
+        block = transform(target, inner, block)
     return block
 
 
-def _columns(graph: Graph, step: Any, block: Block) -> Block:
+def _columns(target: Target[C], step: Any, block: C) -> C:
     made = []
     for name, inner, chosen in step.transformers_:
         picked = block.choose(chosen_columns(step, chosen, list(range(len(block)))))
@@ -45,16 +52,16 @@ def _columns(graph: Graph, step: Any, block: Block) -> Block:
             step.transformer_weights is None or name not in step.transformer_weights,
             "A ColumnTransformer with weights has no ONNX form here.",
         )
-        made.append(transform(graph, inner, picked))
-    return graph.concat(made)
+        made.append(transform(target, inner, picked))
+    return target.concat(made)
 
 
-def _union(graph: Graph, step: Any, block: Block) -> Block:
+def _union(target: Target[C], step: Any, block: C) -> C:
     require(not step.transformer_weights, "A FeatureUnion with weights has no ONNX form here.")
-    return graph.concat([transform(graph, inner, block) for _, inner in step.transformer_list])
+    return target.concat([transform(target, inner, block) for _, inner in step.transformer_list])
 
 
-def _identity(_: Graph, step: Any, block: Block) -> Block:
+def _identity(_: Target[C], step: Any, block: C) -> C:
     require(
         step.func is None and step.inverse_func is None,
         "A FunctionTransformer that calls a function has no ONNX form.",
@@ -62,7 +69,7 @@ def _identity(_: Graph, step: Any, block: Block) -> Block:
     return block
 
 
-def _imputer(graph: Graph, step: Any, block: Block) -> Block:
+def _imputer(target: Target[C], step: Any, block: C) -> C:
     require(
         isinstance(step.missing_values, float) and isnan(step.missing_values),
         f"A SimpleImputer that fills {step.missing_values!r} has no ONNX form here.",
@@ -72,29 +79,41 @@ def _imputer(graph: Graph, step: Any, block: Block) -> Block:
         not any(isnan(fill) for fill in fills),
         "A SimpleImputer that saw a column without values has no ONNX form here.",
     )
-    tensor = graph.tensor(block)
-    missing = graph.add("IsNaN", tensor)
-    filled = graph.add("Where", missing, graph.row(fills), tensor)
-    made = Block(filled, tuple(range(len(block))), len(block), block.texts)
+    made = target.fill(block, fills)
     if step.indicator_ is None:
         return made
     features = [int(feature) for feature in step.indicator_.features_]
-    marks = Block.numbers(graph.double(missing), len(block)).choose(features)
-    return graph.concat([made, marks])
+    return target.concat([made, target.missing(block).choose(features)])
 
 
-def _standard_scaler(graph: Graph, step: Any, block: Block) -> Block:
+def _standard_scaler(target: Target[C], step: Any, block: C) -> C:
     _require_numbers(step, block)
-    tensor = graph.tensor(block)
     if step.with_mean:
-        tensor = graph.add("Sub", tensor, graph.row(step.mean_))
-    if step.scale_ is not None:
-        # Divided, as scikit-learn does: times the reciprocal differs in the last digit.
-        tensor = graph.add("Div", tensor, graph.row(step.scale_))
-    return Block.numbers(tensor, len(block))
+        block = target.subtract(block, step.mean_)
+    # Divided, as scikit-learn does: times the reciprocal differs in the last digit.
+    return block if step.scale_ is None else target.divide(block, step.scale_)
 
 
-def _one_hot(graph: Graph, step: Any, block: Block) -> Block:
+def _min_max_scaler(target: Target[C], step: Any, block: C) -> C:
+    _require_numbers(step, block)
+    block = target.plus(target.multiply(block, step.scale_), step.min_)
+    return target.clip(block, *map(float, step.feature_range)) if step.clip else block
+
+
+def _max_abs_scaler(target: Target[C], step: Any, block: C) -> C:
+    _require_numbers(step, block)
+    block = target.divide(block, step.scale_)
+    return target.clip(block, -1.0, 1.0) if getattr(step, "clip", False) else block
+
+
+def _robust_scaler(target: Target[C], step: Any, block: C) -> C:
+    _require_numbers(step, block)
+    if step.with_centering:
+        block = target.subtract(block, step.center_)
+    return target.divide(block, step.scale_) if step.with_scaling else block
+
+
+def _one_hot(target: Target[C], step: Any, block: C) -> C:
     require(
         step.handle_unknown in {"ignore", "infrequent_if_exist"},
         f"OneHotEncoder(handle_unknown={step.handle_unknown!r}) refuses categories that it has not "
@@ -112,29 +131,16 @@ def _one_hot(graph: Graph, step: Any, block: Block) -> Block:
             if index != drops[column]:
                 positions.append(column)
                 codes.append(_code(category, text))
-    return Block.numbers(_equal(graph, block.choose(positions), codes), len(codes))
+    return target.equals(block.choose(positions), codes)
 
 
-def _equal(graph: Graph, block: Block, codes: list[float]) -> str:
-    """1.0 where a value of ``block`` is its column's code, else 0.0; NaN equals NaN here."""
-    if any(isnan(code) for code in codes):
-        tensor = graph.without_nulls(block)
-        codes = [inf if isnan(code) else code for code in codes]
-    else:
-        tensor = graph.tensor(block)
-    return graph.double(graph.add("Equal", tensor, graph.row(codes)))
-
-
-def _bands(graph: Graph, step: Any, block: Block) -> Block:
+def _bands(target: Target[C], step: Any, block: C) -> C:
     _require_numbers(step, block)
     lows, highs = list(step.edges[:-1]), list(step.edges[1:])
     # The first band is closed on the left too: above the next smaller number is at least the edge.
     lows[0] = nextafter(lows[0], -inf)
     repeated = block.choose([column for column in range(len(block)) for _ in lows])
-    tensor = graph.tensor(repeated)
-    above = graph.add("Greater", tensor, graph.row(lows * len(block)))
-    below = graph.add("LessOrEqual", tensor, graph.row(highs * len(block)))
-    return Block.numbers(graph.double(graph.add("And", above, below)), len(repeated))
+    return target.between(repeated, lows * len(block), highs * len(block))
 
 
 def _code(value: Any, text: Vocabulary | None) -> float:
@@ -157,20 +163,23 @@ def _code(value: Any, text: Vocabulary | None) -> float:
     return text.code(str(value))
 
 
-def _require_numbers(step: Any, block: Block) -> None:
+def _require_numbers(step: Any, block: Columns) -> None:
     require(
         not any(text is not None for text in block.texts),
         f"{type(step).__name__} on a column of texts has no ONNX form here.",
     )
 
 
-_CONVERTERS: Mapping[str, Callable[[Graph, Any, Block], Block]] = {
+_CONVERTERS: Mapping[str, Callable[[Any, Any, Any], Any]] = {
     "BandEncoder": _bands,
     "ColumnTransformer": _columns,
     "FeatureUnion": _union,
     "FunctionTransformer": _identity,
     "OneHotEncoder": _one_hot,
+    "MaxAbsScaler": _max_abs_scaler,
+    "MinMaxScaler": _min_max_scaler,
     "Pipeline": _pipeline,
+    "RobustScaler": _robust_scaler,
     "SimpleImputer": _imputer,
     "StandardScaler": _standard_scaler,
 }

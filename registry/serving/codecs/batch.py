@@ -1,17 +1,17 @@
 """The rows of one request as columns, and how a list of values becomes a checked column."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from math import isfinite, nan
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import Fault, InputRefused, shown
 from registry.serving.frames import Columns
-from registry.signature import Column, Signature
+from registry.signature import Column, Scalar, Signature
 
 MAX_FAULTS = 20
 """How many bad cells an answer names."""
@@ -33,13 +33,29 @@ _PLAIN_TYPES: dict[str, frozenset[type]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows as one array for each input; ``single``: the caller sent one row, not a list."""
+class Batch(msgspec.Struct, gc=False):
+    """Rows as one array for each input; ``single``: the caller sent one row, not a list.
 
-    columns: Columns
+    A row that came by itself may also be had as ``cells``: checked values in the order of the
+    signature, None for null. Making arrays of them takes longer than all the rest of its way, so
+    that waits until somebody asks.
+    """
+
+    arrays: Columns | None
     rows: int
     single: bool = False
+    cells: tuple[Scalar, ...] = ()
+    inputs: tuple[Column, ...] = ()
+    """What the cells are of."""
+
+    @property
+    def columns(self) -> Columns:
+        if self.arrays is None:
+            self.arrays = {
+                column.name: cells_to_array(column, [cell])
+                for column, cell in zip(self.inputs, self.cells, strict=True)
+            }
+        return self.arrays
 
 
 def build_batch(
@@ -92,26 +108,29 @@ def missing_columns(names: Sequence[str], at: Callable[[str], str] = str) -> Inp
 def _column(column: Column, cells: Sequence[Any]) -> NDArray[Any] | None:
     """The column as an array, or None where a cell does not fit."""
     types = set(map(type, cells))
-    if column.nullable and type(None) in types:
+    if column.nullable:
         types.discard(type(None))
-        cells = [nan if cell is None else cell for cell in cells]
     if column.type == "integer" and types == {float} | (types & {int}):
-        if not all(isinstance(cell, int) or cell.is_integer() or cell != cell for cell in cells):  # noqa: PLR0124 - NaN is the one value unlike itself
+        if not all(cell is None or isinstance(cell, int) or cell.is_integer() for cell in cells):
             return None
     elif not types <= _PLAIN_TYPES[column.type]:
         return None
-    if column.type == "string":
-        return _object_array(cells)
     try:
-        array = np.array(cells, dtype=np.float64)
+        array = cells_to_array(column, cells)
     except OverflowError:
         return None
-    return None if np.isinf(array).any() else array
+    return None if column.type != "string" and np.isinf(array).any() else array
 
 
-def _object_array(cells: Sequence[Any]) -> NDArray[np.object_]:
+def cells_to_array(column: Column, cells: Sequence[Any]) -> NDArray[Any]:
+    """Cells that are of the column's type, or None for null, as an array.
+
+    Raises OverflowError for an integer that no double comes near.
+    """
+    if column.type != "string":
+        return np.array(cells, dtype=np.float64)  # numpy takes None for NaN
     array = np.empty(len(cells), dtype=object)
-    array[:] = cells
+    array[:] = [nan if cell is None else cell for cell in cells] if column.nullable else cells
     return array
 
 

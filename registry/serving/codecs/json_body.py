@@ -33,12 +33,12 @@ def decode_json(body: bytes, signature: Signature) -> Batch:
             "A JSON object is asked: one record, or rows under 'instances', 'inputs', 'X', 'input',"
             " 'dataframe_split' or 'dataframe_records'."
         )
-    wrappers = [key for key in _WRAPPERS if isinstance(value.get(key), list | dict)]
+    wrappers = [key for key in WRAPPERS if isinstance(value.get(key), list | dict)]
     if len(wrappers) > 1:
         raise InputRefused(f"Send rows under one key, not under {' and '.join(wrappers)}.")
     if wrappers:
-        return _WRAPPERS[wrappers[0]](wrappers[0], value[wrappers[0]], signature)
-    for key in _WRAPPERS:
+        return WRAPPERS[wrappers[0]](wrappers[0], value[wrappers[0]], signature)
+    for key in WRAPPERS:
         if key in value and key not in signature.names:
             raise InputRefused(
                 f"'{key}' holds rows: a list is asked.", [Fault(key, "a list is asked")]
@@ -183,7 +183,7 @@ def _missing_in_records(
     )
 
 
-_WRAPPERS: dict[str, Callable[[str, Any, Signature], Batch]] = {
+WRAPPERS: dict[str, Callable[[str, Any, Signature], Batch]] = {
     "instances": _instances,
     "inputs": _inputs,
     "input": _one_row,

@@ -4,27 +4,30 @@ from typing import Any
 
 import msgspec
 
-from registry.serving.codecs.batch import Batch
 from registry.serving.predictor import Answers
 from registry.signature import Signature, label_text
 
 _encode = msgspec.json.Encoder().encode
 
 
-def encode_json(
-    model: str, number: int, batch: Batch, answers: Answers, signature: Signature
-) -> bytes:
-    """The JSON reply: ``prediction`` for a single row, ``predictions`` for a batch."""
-    reply: dict[str, Any] = {"model": model, "version": number}
-    if batch.single:
-        reply["prediction"] = answers.values[0]
-    else:
-        reply["predictions"] = answers.values
-    if answers.probabilities is not None:
-        labels = [label_text(label) for label in signature.output.classes or ()]
-        rows = [dict(zip(labels, row, strict=True)) for row in answers.probabilities.tolist()]
-        reply["probabilities"] = rows[0] if batch.single else rows
-    return _encode(reply)
+class JsonWriter:
+    """Writes the replies of one version. Safe to use from several threads."""
+
+    def __init__(self, model: str, number: int, signature: Signature) -> None:
+        # All replies of a version begin alike.
+        start = _encode({"model": model, "version": number})[:-1]
+        self._one = start + b',"prediction":'
+        self._many = start + b',"predictions":'
+        self._labels = [label_text(label) for label in signature.output.classes or ()]
+
+    def write(self, answers: Answers, *, single: bool) -> bytes:
+        """The JSON reply: ``prediction`` for a single row, ``predictions`` for a batch."""
+        values = answers.values
+        reply = self._one + _encode(values[0]) if single else self._many + _encode(values)
+        if answers.probabilities is None:
+            return reply + b"}"
+        rows = [dict(zip(self._labels, row, strict=True)) for row in answers.probabilities.tolist()]
+        return reply + b',"probabilities":' + _encode(rows[0] if single else rows) + b"}"
 
 
 def encode_arrow(answers: Answers, signature: Signature) -> bytes:

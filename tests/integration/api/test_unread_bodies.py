@@ -58,14 +58,14 @@ def test_one_body_too_many_is_told_to_come_back(admin, path, monkeypatch):
 
 def test_readers_wait_for_one_another_but_not_for_slow_ones(monkeypatch):
     readers = bodies.Readers(1)
-    with readers.one():
+    with readers:
         monkeypatch.setattr(bodies, "_PATIENCE", 0.05)
-        with pytest.raises(Overloaded), readers.one():
+        with pytest.raises(Overloaded), readers:
             pass
         monkeypatch.setattr(bodies, "_PATIENCE", 60)
-        with pytest.raises(Overloaded), readers.one():  # at once
+        with pytest.raises(Overloaded), readers:  # at once
             pass
-    with readers.one():
+    with readers:
         entered = threading.Event()
         other = threading.Thread(target=_read, args=(readers, entered))
         other.start()
@@ -75,5 +75,5 @@ def test_readers_wait_for_one_another_but_not_for_slow_ones(monkeypatch):
 
 
 def _read(readers: bodies.Readers, entered: threading.Event) -> None:
-    with readers.one():
+    with readers:
         entered.set()

@@ -36,6 +36,7 @@ from registry.intake.compilation import compile_model
 from registry.intake.samples import sample
 from registry.intake.signatures import read_signature
 from registry.serving.codecs.batch import Batch
+from registry.serving.loading import compiled_predictor
 from registry.serving.onnx_predictor import OnnxPredictor
 from registry.serving.predictor import SklearnPredictor
 from registry.signature import Column
@@ -53,6 +54,7 @@ from trainers.training import train
 
 RECIPES = Path(trainers.__file__).parent / "recipes"
 ROOT = Path(trainers.__file__).parents[1]
+ENGINES = {"onnx", "trees", "linear"}
 EXACT = 1e-12
 """For linear and logistic models, and for a regression's trees: double throughout."""
 SHARES = 1e-7
@@ -63,12 +65,17 @@ def compiled(model, inputs=INPUTS):
     """Compile it, and compare 2,000 rows that its own check has not seen."""
     signature = signature_of(model, inputs) if inputs else read_signature(model, None)
     made = compile_model(model, signature, None)
-    assert made.engine["name"] in {"onnx", "trees"}, made.engine  # which holds the ONNX form too
+    assert made.engine["name"] in ENGINES, made.engine  # each holds the ONNX form too
     assert set(made.engine) == {"name", "max_abs_diff", "max_rel_diff", "checked_rows"}
     assert made.engine["checked_rows"] == 512
     ours = SklearnPredictor(model, signature)
     theirs = OnnxPredictor(made.blobs["onnx"], signature)
     batch = sample(model, signature, None, 2000)
+    if made.engine["name"] != "onnx":
+        serving = compiled_predictor(made.blobs, made.blobs.__getitem__, signature)
+        own, other = both(ours, serving, batch)
+        if signature.task == "regression" or own.probabilities is not None:
+            assert distance(own, other) <= EXACT
     return both(ours, theirs, batch)
 
 
@@ -104,7 +111,7 @@ def test_every_recipe_compiles(recipe):
 
     made = compile_model(trained.pipeline, trained.signature, trained.input_example)
 
-    assert made.engine["name"] in {"onnx", "trees"}, made.engine  # which holds the ONNX form too
+    assert made.engine["name"] in ENGINES, made.engine  # each holds the ONNX form too
     exact = EXACT if trained.kind in {"linear", "logistic"} else SHARES
     assert made.engine["max_rel_diff"] <= exact
 

@@ -1,9 +1,12 @@
 """Transactions: nothing is lost, nothing waits for ever, readers see one state."""
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
-from registry.database import Database, sqlite_module, wal_is_safe
+from registry.database import Database, as_registry_error, sqlite_module, wal_is_safe
 from registry.errors import DatabaseBusy, DatabaseUnavailable, StorageFull
 from registry.tables import ModelRow
 from tests.factories import add_versions
@@ -96,6 +99,25 @@ def test_a_full_disk_is_said(sqlite_database):
 
     with pytest.raises(StorageFull):
         write()
+
+
+def test_a_damaged_page_is_unavailable_and_no_fault_of_the_caller(sqlite_database):
+    add_versions(sqlite_database, "house")
+    sqlite_database.dispose()
+    file = Path(sqlite_database.url.database)
+    file.write_bytes(file.read_bytes()[:4096] + b"\xff" * (file.stat().st_size - 4096))
+
+    with pytest.raises(DatabaseUnavailable):
+        generation(sqlite_database)
+
+
+def test_readers_that_find_no_place_are_told_that_the_database_is_busy():
+    class Protocol(Exception):
+        sqlite_errorcode = 15
+
+    error = OperationalError("SELECT", {}, Protocol("locking protocol"))
+
+    assert isinstance(as_registry_error(error), DatabaseBusy)
 
 
 def test_another_kind_of_database_is_refused():

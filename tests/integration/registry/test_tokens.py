@@ -25,7 +25,7 @@ def file(tmp_path):
 def who(database, token):
     """The grant that a worker gives the bearer of ``token`` after it has read the database."""
     with database.read() as session:
-        return read_snapshot(session).grant(token_digest(token), utc_now())
+        return read_snapshot(session).known_token(token_digest(token)).valid_grant()
 
 
 def test_a_token_that_was_made_is_recognised_and_its_value_is_nowhere(database):

@@ -7,7 +7,7 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, Rando
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import Normalizer, OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from registry.errors import ArtifactRefused, PredictionRefused
@@ -16,8 +16,8 @@ from registry.intake.samples import sample
 from registry.intake.signatures import read_signature
 from registry.serving import forest
 from registry.serving.codecs.batch import build_batch
-from registry.serving.forest_predictor import ForestPredictor
 from registry.serving.frames import to_frame
+from registry.serving.loading import compiled_predictor
 from registry.serving.predictor import SklearnPredictor
 from registry.signature import Column, Output, Signature
 
@@ -29,6 +29,11 @@ SHOPS = Signature(
     (Column("area", "number", nullable=True), Column("town", "string"), Column("age", "integer")),
     Output("rent", "number"),
 )
+
+
+def walker(compiled, signature, **instead):
+    forms = {**compiled.blobs, **instead}
+    return compiled_predictor(forms, forms.__getitem__, signature)
 
 
 def fitted(estimator, labels=False):
@@ -70,7 +75,7 @@ def test_answers_are_scikit_learns_to_the_last_bit(estimator, labels):
     compiled = compile_model(model, signature, None)
     assert compiled.engine["name"] == "trees"
     assert compiled.engine["max_abs_diff"] == 0
-    predictor = ForestPredictor(compiled.blobs["features"], compiled.blobs["forest"], signature)
+    predictor = walker(compiled, signature)
     own = SklearnPredictor(model, signature)
 
     batch = sample(model, signature, None, 2000)
@@ -85,7 +90,7 @@ def test_answers_are_scikit_learns_to_the_last_bit(estimator, labels):
 def test_one_row_is_answered_as_it_is_among_many():
     model, signature = fitted(RandomForestRegressor(20, random_state=0))
     compiled = compile_model(model, signature, None)
-    predictor = ForestPredictor(compiled.blobs["features"], compiled.blobs["forest"], signature)
+    predictor = walker(compiled, signature)
     rows = [(120.5, "York", 7), (None, "Nowhere", 80), (33.0, "Bath", 0)]
     many = build_batch(list(zip(*rows, strict=True)), signature, lambda *_: "")
 
@@ -102,7 +107,7 @@ def test_one_row_is_answered_as_it_is_among_many():
 def test_a_number_beyond_float32_is_refused_as_scikit_learn_refuses_it():
     model, signature = fitted(RandomForestRegressor(5, random_state=0))
     compiled = compile_model(model, signature, None)
-    predictor = ForestPredictor(compiled.blobs["features"], compiled.blobs["forest"], signature)
+    predictor = walker(compiled, signature)
     batch = build_batch([[1e300], ["York"], [3]], signature, lambda *_: "", single=True)
 
     for one in (predictor, SklearnPredictor(model, signature)):
@@ -115,8 +120,32 @@ def test_what_is_no_forest_is_not_walked():
 
     compiled = compile_model(model, signature, None)
 
-    assert compiled.engine["name"] == "onnx"
-    assert set(compiled.blobs) == {"onnx"}
+    assert compiled.engine["name"] == "linear"
+    assert set(compiled.blobs) == {"onnx", "columns", "linear"}
+
+
+def test_preprocessing_that_mixes_columns_stays_an_onnx_program():
+    model, signature = fitted(make_pipeline(Normalizer(), RandomForestRegressor(5, random_state=0)))
+    compiled = compile_model(model, signature, None)
+
+    assert compiled.engine["name"] == "trees"
+    assert set(compiled.blobs) == {"onnx", "features", "forest"}
+    batch = sample(model, signature, None, 5000)
+    ours = walker(compiled, signature).predict(batch)
+    assert ours.values == SklearnPredictor(model, signature).predict(batch).values
+
+
+def test_a_row_that_is_refused_is_named_by_its_place_in_the_whole_batch():
+    model, signature = fitted(RandomForestRegressor(2, random_state=0))
+    predictor = walker(compile_model(model, signature, None), signature)
+    rows = 100_000
+    areas = [1.0] * rows
+    areas[-1] = 1e300
+
+    batch = build_batch([areas, ["York"] * rows, [3] * rows], signature, lambda *_: "")
+
+    with pytest.raises(PredictionRefused, match="Row 99999"):
+        predictor.predict(batch)
 
 
 def test_forms_that_do_not_belong_together_are_refused():
@@ -126,6 +155,6 @@ def test_forms_that_do_not_belong_together_are_refused():
     alien = compile_model(other, read_signature(other, None), None)
 
     with pytest.raises(ArtifactRefused):
-        ForestPredictor(alien.blobs["features"], compiled.blobs["forest"], signature)
+        walker(compiled, signature, columns=alien.blobs["columns"])
     with pytest.raises(ArtifactRefused):
-        ForestPredictor(compiled.blobs["features"], b"no trees", signature)
+        walker(compiled, signature, forest=b"no trees")

@@ -63,14 +63,56 @@ def test_a_worker_that_has_died_is_not_waited_for(
     assert not dead.exists(), "what a dead worker left is cleared away"
 
 
-def test_a_worker_that_dies_when_it_is_asked_is_forgiven_once(
+def test_a_worker_that_dies_when_it_is_asked_is_forgiven_if_another_comes_in_its_place(
     join: Callable[..., Fleet], tmp_path: Path
 ) -> None:
-    alive = join(lambda model, number: None)
+    asked: list[str] = []
+    alive = join(lambda model, number: asked.append("alive"))
     dying = DyingWorker(tmp_path / "workers" / "1-1.sock", deaths=1)
+    replacing = threading.Timer(0.3, join, (lambda model, number: asked.append("replacement"),))
+    replacing.start()
 
     assert alive.prepare("housing", 7) == []
+    replacing.join()
     assert dying.asked == 1
+    assert asked == ["replacement", "alive"]
+
+
+def test_a_version_that_kills_who_loads_it_leaves_who_asked_alive(
+    join: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    alive = join(lambda model, number: asked.append("alive"))
+    alive.replacement_patience = 0.2
+    DyingWorker(tmp_path / "workers" / "1-1.sock", deaths=1)
+
+    faults = alive.prepare("housing", 7)
+
+    assert faults == ["A worker died while it loaded the version, and none came in its place."]
+    assert asked == []
+
+
+def test_one_worker_goes_ahead_and_who_cannot_load_spares_the_others(
+    join: Callable[..., Fleet],
+) -> None:
+    asked: list[int] = []
+
+    def fail(model: str, number: int) -> None:
+        asked.append(number)
+        raise BlobMissing("ab" * 32)
+
+    fleets = [join(fail) for _ in range(4)]
+
+    assert len(fleets[0].prepare("housing", 7)) == 1
+    assert asked == [7]
+
+
+def test_the_others_begin_when_the_one_ahead_takes_its_time(join: Callable[..., Fleet]) -> None:
+    all_began = threading.Barrier(3)
+    fleets = [join(lambda model, number: all_began.wait(10) and None) for _ in range(3)]
+    fleets[0].head_start = 0.1
+
+    assert fleets[0].prepare("housing", 7) == [], "nobody waits for the end of the first"
 
 
 def test_a_second_death_is_held_against_the_version(
@@ -78,7 +120,7 @@ def test_a_second_death_is_held_against_the_version(
 ) -> None:
     alive = join(lambda model, number: None)
     DyingWorker(tmp_path / "workers" / "1-1.sock", deaths=1)
-    DyingWorker(tmp_path / "workers" / "2-1.sock", deaths=2)
+    DyingWorker(tmp_path / "workers" / "2-1.sock", deaths=1)
 
     assert alive.prepare("housing", 7) == ["A worker died while it loaded the version."]
 

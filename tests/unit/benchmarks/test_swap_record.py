@@ -1,6 +1,6 @@
 """The checker of the swap test: what it does not see, the test does not prove."""
 
-from benchmarks.swap_record import Move, Reply, check, near_a_move, quantile
+from benchmarks.swap_record import Move, Reply, check, near_a_move, quantile, unexplained
 
 ANSWERS = {1: 100.0, 2: 200.0}
 MOVES = [Move(0, 1, 1), Move(10, 11, 2), Move(20, 21, 1)]
@@ -63,3 +63,9 @@ def test_replies_near_a_move_are_those_under_way_close_to_its_end() -> None:
 def test_a_quantile_is_one_of_the_values() -> None:
     assert quantile([3.0, 1.0, 2.0], 0.5) == 2.0
     assert quantile([1.0], 0.99) == 1.0
+
+
+def test_a_connection_that_broke_is_explained_only_by_a_kill_at_its_time() -> None:
+    during, before, long_before = reply(2, 4, 1), reply(5.05, 5.06, 1), reply(9, 9.1, 1)
+
+    assert unexplained([during, before, long_before], [3.0, 5.0, 8.0]) == [long_before]

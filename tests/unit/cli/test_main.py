@@ -19,7 +19,7 @@ from tests.unit.cli.test_exits import environment
 from trainers.recipe import TRAINED_KINDS
 
 OURS = [
-    *([verb] for verb in VERBS if verb not in {"serve", "db", "tokens"}),
+    *([verb] for verb in VERBS if verb not in {"serve", "db", "doctor", "tokens"}),
     *(["tokens", verb] for verb in ("create", "list", "revoke")),
 ]
 
@@ -37,10 +37,10 @@ def test_help_lists_the_verbs_of_the_contract() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout.partition("Commands:\n")[2]
     first, second = (
         "serve train upload models versions show",
-        "promote rollback history predict tokens db",
+        "promote rollback history predict tokens db doctor",
     )
     names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]
-    assert names[:12] == [*first.split(), *second.split()]
+    assert names[:13] == [*first.split(), *second.split()]
 
 
 def test_unknown_verb_gets_the_nearest_one() -> None:

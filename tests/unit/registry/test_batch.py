@@ -5,7 +5,7 @@ import pytest
 
 from registry.errors import FormatUnsupported, InputRefused
 from registry.serving.codecs.batch import build_batch
-from registry.serving.codecs.requests import REQUEST_TYPES, decode
+from registry.serving.codecs.requests import REQUEST_TYPES, RequestReader
 from registry.serving.frames import to_frame
 from tests.factories import MIXED, NUMBERS
 from tests.unit.registry.test_json_body import rows_of
@@ -44,7 +44,7 @@ def test_no_rows_are_no_batch(values):
     ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"'],
 )
 def test_the_content_type_picks_the_codec(content_type):
-    batch = decode(content_type, b'{"length": 1, "width": 2}', NUMBERS, 1000)
+    batch = RequestReader(NUMBERS).read(content_type, b'{"length": 1, "width": 2}', 1000)
 
     assert rows_of(batch) == [[1.0, 2.0]]
 
@@ -55,7 +55,7 @@ def test_the_content_type_picks_the_codec(content_type):
 )
 def test_another_content_type_is_not_supported(content_type):
     with pytest.raises(FormatUnsupported):
-        decode(content_type, b"{}", NUMBERS, 1000)
+        RequestReader(NUMBERS).read(content_type, b"{}", 1000)
 
 
 def test_the_contract_s_content_types_are_all_there():

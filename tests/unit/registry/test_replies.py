@@ -7,17 +7,15 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.serving.codecs.batch import Batch
-from registry.serving.codecs.replies import encode_arrow, encode_json
+from registry.serving.codecs.replies import JsonWriter, encode_arrow
 from registry.serving.predictor import Answers
 from tests.factories import MIXED, NUMBERS
 
-ONE, TWO = Batch({}, 1, single=True), Batch({}, 2)
 LIKELY = np.array([[0.25, 0.75], [1.0, 0.0]])
 
 
 def test_a_batch_is_answered_with_a_list():
-    assert json.loads(encode_json("m", 3, TWO, Answers([1.5, 2.0]), NUMBERS)) == {
+    assert json.loads(JsonWriter("m", 3, NUMBERS).write(Answers([1.5, 2.0]), single=False)) == {
         "model": "m",
         "version": 3,
         "predictions": [1.5, 2.0],
@@ -25,7 +23,7 @@ def test_a_batch_is_answered_with_a_list():
 
 
 def test_a_single_row_is_answered_with_one_value():
-    reply = json.loads(encode_json("m", 3, ONE, Answers([True], LIKELY[:1]), MIXED))
+    reply = json.loads(JsonWriter("m", 3, MIXED).write(Answers([True], LIKELY[:1]), single=True))
 
     assert reply == {
         "model": "m",
@@ -36,14 +34,16 @@ def test_a_single_row_is_answered_with_one_value():
 
 
 def test_probabilities_are_by_class_for_each_row():
-    reply = json.loads(encode_json("m", 3, TWO, Answers([True, False], LIKELY), MIXED))
+    reply = json.loads(
+        JsonWriter("m", 3, MIXED).write(Answers([True, False], LIKELY), single=False)
+    )
 
     assert reply["probabilities"] == [{"false": 0.25, "true": 0.75}, {"false": 1.0, "true": 0.0}]
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_predictions_leave_to_the_last_bit(values):
-    body = encode_json("m", 1, TWO, Answers(values), NUMBERS)
+    body = JsonWriter("m", 1, NUMBERS).write(Answers(values), single=False)
 
     assert json.loads(body)["predictions"] == values
 

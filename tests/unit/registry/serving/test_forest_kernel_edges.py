@@ -11,7 +11,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.tree._tree import Tree
 
 from registry.serving.forest import AVAILABLE, Forest, RowsRefused, compile_forest
-from registry.serving.forest_arrays import take_arrays
+from registry.serving.forest_arrays import ForestArrays, take_arrays
 from registry.serving.forest_file import from_bytes, to_bytes
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="built without a C compiler")
@@ -124,12 +124,18 @@ def assert_same_or_both_refuse(model: Any, rows: np.ndarray) -> None:
         try:
             expected = getattr(model, method)(rows)
         except ValueError:
-            with pytest.raises(RowsRefused):
+            with pytest.raises(RowsRefused) as refused:
                 getattr(forest, method)(rows)
+            if forest.classes is None:
+                with pytest.raises(RowsRefused) as also_refused:
+                    forest.values(rows)
+                assert also_refused.value.rows == refused.value.rows
             return
     for one in (forest, again):
         assert getattr(one, method)(rows).tobytes() == expected.tobytes()
         assert one.predict(rows).tobytes() == model.predict(rows).tobytes()
+        if one.classes is None:
+            assert np.array(one.values(rows)).tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("missing_left", [True, False])
@@ -162,6 +168,53 @@ def test_sums_that_overflow() -> None:
     assert forest.predict(np.zeros((2, 1))).tolist() == [np.inf, np.inf]
 
 
+def complete_tree(inner: int, features: int) -> ForestArrays:
+    """Node i has the children 2i + 1 and 2i + 2. Leaf values are the numbers of the nodes."""
+    nodes = np.arange(2 * inner + 1)
+    rng = np.random.default_rng(0)
+    return ForestArrays(
+        task="regression",
+        n_features=features,
+        averaged=False,
+        allows_missing=True,
+        classes=None,
+        node_counts=np.array([len(nodes)]),
+        children_left=np.where(nodes < inner, 2 * nodes + 1, -1).astype(np.int32),
+        children_right=np.where(nodes < inner, 2 * nodes + 2, -1).astype(np.int32),
+        feature=rng.integers(0, features, len(nodes)).astype(np.int32),
+        threshold=rng.normal(size=len(nodes)),
+        missing_go_to_left=rng.integers(0, 2, len(nodes)).astype(np.uint8),
+        leaf_values=nodes[inner:, None].astype(float),
+    )
+
+
+@pytest.mark.parametrize(
+    ("inner", "features"),
+    [(2**20 - 1, 256), (2**20, 256), (2**20 - 1, 257), (500, 256), (500, 257)],
+)
+def test_trees_of_many_nodes_or_features(inner: int, features: int) -> None:
+    """On both sides of what the smaller form of a node has room for, and in its last bits."""
+    arrays = complete_tree(inner, features)
+    rows = np.random.default_rng(1).normal(size=(200, features)).astype(np.float32)
+    rows[100:, ::3] = np.nan
+    at = np.zeros(len(rows), dtype=np.int64)
+    for _ in range(inner.bit_length()):
+        cells = rows[np.arange(len(rows)), arrays.feature[at]]
+        left = np.where(
+            np.isnan(cells), arrays.missing_go_to_left[at] == 1, cells <= arrays.threshold[at]
+        )
+        at = np.where(at < inner, 2 * at + np.where(left, 1, 2), at)
+    forest = Forest(arrays)
+    assert forest.predict(rows).tolist() == at.tolist()
+    assert forest.predict(rows[:100]).tolist() == at[:100].tolist()
+    assert [forest.values(row[None])[0] for row in rows] == at.tolist()
+
+
+def test_most_forests_are_packed_into_eight_bytes_a_node() -> None:
+    small, large = Forest(complete_tree(500, 256)), Forest(complete_tree(500, 257))
+    assert large.nbytes - small.nbytes >= 8 * 1001
+
+
 numbers = st.one_of(
     st.sampled_from(NEAR_EDGES),
     st.floats(allow_nan=False, allow_infinity=False, width=32),
@@ -172,7 +225,7 @@ splits = st.lists(
     st.builds(
         Split,
         at=st.integers(0, 100),
-        feature=st.integers(0, 4),
+        feature=st.integers(0, 299),
         threshold=st.one_of(numbers, st.sampled_from([np.inf, -np.inf])),
         missing_left=st.booleans(),
     ),
@@ -183,7 +236,8 @@ leaf_numbers = st.floats(-1e9, 1e9)
 
 @st.composite
 def models(draw: st.DrawFn) -> Any:
-    features = draw(st.integers(1, 5))
+    # Nodes have another form where there are more than 256 features.
+    features = draw(st.one_of(st.integers(1, 5), st.integers(1, 5), st.sampled_from([256, 257])))
     width = draw(st.sampled_from([1, 1, 2, 3]))
     forest = draw(st.booleans())
     values = st.lists(
@@ -208,10 +262,12 @@ usable_cells = numbers.filter(lambda number: abs(number) <= LARGEST) | st.just(n
 def test_any_tree_and_any_rows(data: st.DataObject, model: Any) -> None:
     kind = data.draw(st.sampled_from([usable_cells, usable_cells, cells]))
     features = model.n_features_in_
+    drawn = min(features, 5)
     few = data.draw(
-        st.lists(st.lists(kind, min_size=features, max_size=features), min_size=1, max_size=12)
+        st.lists(st.lists(kind, min_size=drawn, max_size=drawn), min_size=1, max_size=12)
     )
-    rows = np.tile(np.array(few), (data.draw(st.sampled_from([1, 1, 2, 50])), 1))
+    columns = np.arange(features) % drawn
+    rows = np.tile(np.array(few)[:, columns], (data.draw(st.sampled_from([1, 1, 2, 50])), 1))
     if data.draw(st.booleans()):
         with np.errstate(over="ignore"):
             rows = rows.astype(np.float32)

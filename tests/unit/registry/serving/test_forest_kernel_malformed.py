@@ -206,6 +206,23 @@ def test_evaluate_checks_its_buffers() -> None:
     assert Forest(STUMP).predict(odd).tolist() == [1.0] * 4
 
 
+def test_values_checks_its_rows() -> None:
+    trees = Forest(STUMP)._trees
+    rows = np.zeros((4, 2))
+    for bad in (rows[:, :1].copy(), rows.astype(np.int64), rows.astype(">f8"), rows.ravel()):
+        with pytest.raises(ValueError, match="rows"):
+            trees.values(bad)
+    with pytest.raises(TypeError):
+        trees.values(None)
+    assert trees.values(rows[:0]) == []
+    assert trees.values(rows) == [1.0] * 4
+    assert trees.values(rows * np.nan) is None
+    with pytest.raises(ValueError, match="3 outputs"):
+        Forest(CLASSIFICATION)._trees.values(np.zeros((1, 3)))
+    with pytest.raises(TypeError, match="labels"):
+        Forest(CLASSIFICATION).values(np.zeros((1, 3)))
+
+
 interesting = st.sampled_from(
     [0, 1, -1, -2, 2, 3, 100, 2**31 - 1, -(2**31), 2**31, 2**32, 2**62, -(2**63), 2**63 - 1]
 )

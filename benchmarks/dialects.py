@@ -1,0 +1,164 @@
+"""How each server is asked, and where its answers stand in a reply."""
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from benchmarks.workloads import Workload, columns, records
+
+JSON, CSV = "application/json", "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One POST, but for its host."""
+
+    path: str
+    body: bytes
+    content_type: str = JSON
+    accept: str = ""
+
+    def headers(self, token: str = "") -> dict[str, str]:
+        """The headers that a client sends with it."""
+        found = {"Content-Type": self.content_type, "Content-Length": str(len(self.body))}
+        if self.accept:
+            found["Accept"] = self.accept
+        if token:
+            found["Authorization"] = f"Bearer {token}"
+        return found
+
+    def wire(self, port: int, token: str = "") -> bytes:
+        """The whole request as it goes over the wire."""
+        lines = [f"POST {self.path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+        lines += [f"{name}: {value}" for name, value in self.headers(token).items()]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + self.body
+
+
+Asking = Callable[[Workload, pd.DataFrame], Question]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """``asks`` has a way to ask for each form of body that the server understands; ``answers``
+    reads a reply, whose second argument is its content type."""
+
+    asks: Mapping[str, Asking]
+    answers: Callable[[bytes, str], Any]
+
+    def questions(self, workload: Workload) -> list[Question]:
+        """Every request of the workload."""
+        ask = self.asks[workload.form]
+        return [ask(workload, table) for table in workload.tables]
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _one_or_list(table: pd.DataFrame) -> Any:
+    rows = records(table)
+    return rows[0] if len(rows) == 1 else rows
+
+
+def _hotswap(
+    content_type: str, encode: Callable[[pd.DataFrame], bytes], accept: str = ""
+) -> Asking:
+    def ask(workload: Workload, table: pd.DataFrame) -> Question:
+        return Question(f"/models/{workload.model}/predict", encode(table), content_type, accept)
+
+    return ask
+
+
+def _records_body(table: pd.DataFrame) -> bytes:
+    rows = records(table)
+    return _json(rows[0] if len(rows) == 1 else {"instances": rows})
+
+
+def inputs_body(table: pd.DataFrame) -> bytes:
+    """``{"inputs": {column: [...]}}``"""
+    return _json({"inputs": columns(table)})
+
+
+def arrow_body(table: pd.DataFrame) -> bytes:
+    """An Arrow stream."""
+    data = pa.Table.from_pandas(table, preserve_index=False)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, data.schema) as writer:
+        writer.write_table(data)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _parquet_body(table: pd.DataFrame) -> bytes:
+    sink = io.BytesIO()
+    parquet.write_table(pa.Table.from_pandas(table, preserve_index=False), sink)
+    return sink.getvalue()
+
+
+def _hotswap_answers(reply: bytes, content_type: str) -> Any:
+    if content_type.startswith(ARROW):
+        return pa.ipc.open_stream(reply).read_all().column(0).to_numpy()
+    answer = json.loads(reply)
+    return answer["predictions"] if "predictions" in answer else [answer["prediction"]]
+
+
+def _plain(workload: Workload, table: pd.DataFrame) -> Question:
+    return Question(f"/{workload.model}/predict", _json(_one_or_list(table)))
+
+
+def _fastapi(workload: Workload, table: pd.DataFrame) -> Question:
+    route = "predict" if len(table) == 1 else "predict_many"
+    return Question(f"/{workload.model}/{route}", _json(_one_or_list(table)))
+
+
+def _mlserver(workload: Workload, table: pd.DataFrame) -> Question:
+    inputs = []
+    for name, values in columns(table).items():
+        text = isinstance(values[0], str)
+        tensor = {"name": name, "shape": [len(values), 1], "data": values}
+        kind = (
+            {"datatype": "BYTES", "parameters": {"content_type": "str"}}
+            if text
+            else {"datatype": "FP64"}
+        )
+        inputs.append({**tensor, **kind})
+    body = {"parameters": {"content_type": "pd"}, "inputs": inputs}
+    return Question(f"/v2/models/{workload.model}/infer", _json(body))
+
+
+def _mlflow(_workload: Workload, table: pd.DataFrame) -> Question:
+    return Question("/invocations", _json({"dataframe_records": records(table)}))
+
+
+def _bentoml(workload: Workload, table: pd.DataFrame) -> Question:
+    return Question(f"/predict_{workload.model}", _json({"rows": records(table)}))
+
+
+HOTSWAP = Dialect(
+    {
+        "records": _hotswap(JSON, _records_body),
+        "inputs": _hotswap(JSON, inputs_body),
+        "csv": _hotswap(CSV, lambda table: table.to_csv(index=False).encode()),
+        "arrow": _hotswap(ARROW, arrow_body, accept=ARROW),
+        "parquet": _hotswap(PARQUET, _parquet_body),
+    },
+    _hotswap_answers,
+)
+FLASK = Dialect({"records": _plain}, lambda reply, _: json.loads(reply)["predictions"])
+FASTAPI = Dialect({"records": _fastapi}, lambda reply, _: json.loads(reply)["predictions"])
+MLSERVER = Dialect({"records": _mlserver}, lambda reply, _: json.loads(reply)["outputs"][0]["data"])
+MLFLOW = Dialect({"records": _mlflow}, lambda reply, _: json.loads(reply)["predictions"])
+BENTOML = Dialect({"records": _bentoml}, lambda reply, _: json.loads(reply))
+
+
+def as_numbers(answers: Any) -> np.ndarray:
+    """What ``Dialect.answers`` found, as one flat array of doubles."""
+    return np.asarray(answers, dtype=np.float64).ravel()

@@ -1,0 +1,51 @@
+"""The machine of a measurement, and the versions of what was measured."""
+
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+from benchmarks.figures import Machine
+from benchmarks.load import find_wrk
+
+OURS = ("granian", "numpy", "onnxruntime", "pandas", "pyarrow", "scikit-learn")
+PEERS = ("flask", "gunicorn", "fastapi", "uvicorn", "uvloop", "mlflow", "bentoml", "scikit-learn")
+MLSERVER = ("mlserver", "mlserver-sklearn", "uvloop", "scikit-learn")
+_ASK = (
+    "import importlib.metadata as m, json, sys; "
+    "print(json.dumps({name: m.version(name) for name in sys.argv[1:]}))"
+)
+
+
+def this_machine() -> Machine:
+    """What Linux says of it."""
+    processors = Path("/proc/cpuinfo").read_text().splitlines()
+    named = [line.partition(":")[2].strip() for line in processors if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Machine(
+        processor=named[0] if named else platform.machine(),
+        cores=len(os.sched_getaffinity(0)),
+        memory_gb=memory / 2**30,
+        kernel=platform.release(),
+        python=platform.python_version(),
+        load=os.getloadavg()[0],
+    )
+
+
+def versions(bin: Path, names: tuple[str, ...]) -> dict[str, str]:
+    """The versions of packages in the environment whose programs are in ``bin``."""
+    told = subprocess.run(  # noqa: S603 - a command of ours
+        [bin / "python", "-c", _ASK, *names], capture_output=True, text=True, check=True
+    )
+    found: dict[str, str] = json.loads(told.stdout)
+    return found
+
+
+def wrk_version() -> str:
+    """What wrk says of itself."""
+    told = subprocess.run(  # noqa: S603 - a command of ours
+        [find_wrk(), "-v"], capture_output=True, text=True, check=False
+    )
+    words = (told.stdout + told.stderr).split()
+    return words[1] if len(words) > 1 else "unknown"

@@ -1,0 +1,150 @@
+"""What is to be reached, and whether a run reached it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.engine import KERNEL, PIPELINE
+from benchmarks.figures import Run
+from benchmarks.servers import BARE, OURS
+from benchmarks.workloads import HOUSING_ARROW, HOUSING_BATCH, HOUSING_ROW, IRIS_ROW
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """``measured`` takes the figure from a run, None where the run has none."""
+
+    name: str
+    goal: float
+    at_least: bool
+    unit: str
+    measured: Callable[[Run], float | None]
+
+    def met(self, run: Run) -> bool | None:
+        """Whether the run reached it; None where it was not measured."""
+        found = self.measured(run)
+        if found is None:
+            return None
+        return found >= self.goal if self.at_least else found <= self.goal
+
+
+def per_second(run: Run, server: str, workload: str) -> float | None:
+    """Requests a second, if the server was timed under the workload without a fault."""
+    figures = run.servers.get(server)
+    measured = figures.workloads.get(workload) if figures else None
+    return measured.per_second if measured and measured.good else None
+
+
+def best_peer(run: Run, workload: str) -> tuple[str, float] | None:
+    """The peer that answers most, and how many requests a second."""
+    found = {
+        key: rate
+        for key in run.servers
+        if key not in {OURS, BARE} and (rate := per_second(run, key, workload))
+    }
+    best = max(found, key=lambda key: found[key], default=None)
+    return (best, found[best]) if best else None
+
+
+def against_best(run: Run, ours: str, theirs: str) -> float | None:
+    """Our requests a second under one workload against the best peer's under another."""
+    own, best = per_second(run, OURS, ours), best_peer(run, theirs)
+    return own / best[1] if own and best else None
+
+
+def against_bare(run: Run) -> float | None:
+    """Our requests a second against the bare reply's, at the worse of both one-row workloads."""
+    pairs = [
+        (per_second(run, OURS, workload), per_second(run, BARE, workload))
+        for workload in (IRIS_ROW, HOUSING_ROW)
+    ]
+    found = [own / bare for own, bare in pairs if own and bare]
+    return min(found) if len(found) == len(pairs) else None
+
+
+def unequal_answers(run: Run) -> float | None:
+    """Answers of the forest whose bits are not scikit-learn's, over all forms of request."""
+    ours = run.servers.get(OURS)
+    checked = [
+        one.parity
+        for name, one in (ours.workloads.items() if ours else ())
+        if name != IRIS_ROW and one.parity
+    ]
+    return sum(parity.unequal for parity in checked) if checked else None
+
+
+def _worker_memory(run: Run) -> float | None:
+    ours = run.servers.get(OURS)
+    return ours.largest.worker if ours and ours.largest else None
+
+
+def _start(run: Run) -> float | None:
+    ours = run.servers.get(OURS)
+    return ours.start if ours else None
+
+
+def _many_against_few(run: Run) -> float | None:
+    found = run.many_versions
+    return found.ratio if found and not found.wrong else None
+
+
+TARGETS = (
+    Target(
+        "one row by name, iris, against the best peer",
+        15,
+        True,
+        "times",
+        lambda run: against_best(run, IRIS_ROW, IRIS_ROW),
+    ),
+    Target(
+        "one row by name, housing forest, against the best peer",
+        80,
+        True,
+        "times",
+        lambda run: against_best(run, HOUSING_ROW, HOUSING_ROW),
+    ),
+    Target("one row, against the bare WSGI reply", 0.45, True, "of it", against_bare),
+    Target(
+        "1,000 different rows as JSON records, housing, against the best peer",
+        7,
+        True,
+        "times",
+        lambda run: against_best(run, HOUSING_BATCH, HOUSING_BATCH),
+    ),
+    Target(
+        "1,000 different rows as Arrow, housing, against the best peer's JSON",
+        10,
+        True,
+        "times",
+        lambda run: against_best(run, HOUSING_ARROW, HOUSING_BATCH),
+    ),
+    Target(
+        "the engine alone, forest of 100, 1,000 different rows, against scikit-learn",
+        12,
+        True,
+        "times",
+        lambda run: run.engine.ratio(PIPELINE, KERNEL) if run.engine else None,
+    ),
+    Target(
+        "answers of the forest that differ from scikit-learn's",
+        0,
+        False,
+        "answers",
+        unequal_answers,
+    ),
+    Target("memory of one worker serving both models", 130, False, "MB", _worker_memory),
+    Target("from start to ready with both models", 2.5, False, "s", _start),
+    Target(
+        "requests/s with 500 loaded versions of 100 models, against 2",
+        0.95,
+        True,
+        "of it",
+        _many_against_few,
+    ),
+    Target(
+        "promote of a warmed version, 8 versions loaded, two workers, median",
+        60,
+        False,
+        "ms",
+        lambda run: run.promotions.median if run.promotions else None,
+    ),
+)

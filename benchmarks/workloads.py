@@ -1,0 +1,86 @@
+"""What is asked of every server: rows, cut into requests, and the right answers to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from benchmarks.pipelines import housing_like, iris_like
+
+DIFFERENT_BODIES = 1_000
+BATCH_ROWS = 1_000
+DIFFERENT_BATCHES = 50
+SHARED_FORM = "records"
+"""The form of body that every server understands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Requests to one model in one form.
+
+    ``tables`` has the rows of each request, ``expected`` scikit-learn's own answers to them.
+    """
+
+    name: str
+    model: str
+    form: str
+    tables: Sequence[pd.DataFrame]
+    expected: Sequence[np.ndarray]
+
+    @property
+    def single(self) -> bool:
+        """Each request is one row."""
+        return len(self.tables[0]) == 1
+
+
+IRIS_ROW = "iris, one row"
+HOUSING_ROW = "housing, one row"
+HOUSING_BATCH = "housing, 1,000 rows, JSON records"
+HOUSING_ARROW = "housing, 1,000 rows, Arrow"
+OTHER_FORMS = {
+    "inputs": "housing, 1,000 rows, JSON by column",
+    "csv": "housing, 1,000 rows, CSV",
+    "arrow": HOUSING_ARROW,
+    "parquet": "housing, 1,000 rows, Parquet",
+}
+
+
+def all_workloads(iris: Pipeline, housing: Pipeline) -> list[Workload]:
+    """Every workload, those that all servers understand first."""
+    irises = iris_like(DIFFERENT_BODIES, seed=3)
+    houses, _ = housing_like(DIFFERENT_BODIES, seed=2)
+    many, _ = housing_like(DIFFERENT_BATCHES * BATCH_ROWS, seed=4)
+    batches = cut(many, BATCH_ROWS)
+    answers = [housing.predict(table) for table in batches]
+    return [
+        Workload(IRIS_ROW, "iris", "records", cut(irises, 1), _singly(iris.predict(irises))),
+        Workload(
+            HOUSING_ROW, "housing", "records", cut(houses, 1), _singly(housing.predict(houses))
+        ),
+        Workload(HOUSING_BATCH, "housing", "records", batches, answers),
+        *(Workload(name, "housing", form, batches, answers) for form, name in OTHER_FORMS.items()),
+    ]
+
+
+def cut(table: pd.DataFrame, rows: int) -> list[pd.DataFrame]:
+    """The table in pieces of so many rows."""
+    return [table.iloc[at : at + rows] for at in range(0, len(table), rows)]
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Its rows as JSON has them: a missing value is null."""
+    plain = table.astype(object).where(table.notna(), None)
+    return plain.to_dict(orient="records")
+
+
+def columns(table: pd.DataFrame) -> dict[str, list[Any]]:
+    """Its columns as JSON has them: a missing value is null."""
+    plain = table.astype(object).where(table.notna(), None)
+    return {str(name): plain[name].tolist() for name in plain}
+
+
+def _singly(answers: np.ndarray) -> list[np.ndarray]:
+    return [answers[at : at + 1] for at in range(len(answers))]

@@ -1,0 +1,48 @@
+"""The checks, in the order in which they are told.
+
+A new one is a function in a module of this package and a line in ``CHECKS``.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from registry.doctor.findings import Check, Finding, Installation
+from registry.doctor.records import check_engines, check_history, check_schema
+from registry.doctor.software import (
+    check_kernel,
+    check_onnxruntime,
+    check_python,
+    check_scikit_learn,
+    check_sqlite,
+)
+from registry.doctor.storage import check_blobs, check_directory
+from registry.errors import RegistryError
+
+CHECKS: tuple[Check, ...] = (
+    check_python,
+    check_scikit_learn,
+    check_onnxruntime,
+    check_kernel,
+    check_sqlite,
+    check_directory,
+    check_schema,
+    check_history,
+    check_blobs,
+    check_engines,
+)
+
+
+def examine(installation: Installation, checks: Iterable[Check] = CHECKS) -> Iterator[Finding]:
+    """What the checks say, one after the other; what one cannot look at is a fault."""
+    for check in checks:
+        name = check.__name__.removeprefix("check_").replace("_", "-")
+        try:
+            yield from check(installation)
+        except RegistryError as error:
+            yield Finding(name, "fault", error.detail)
+        except SQLAlchemyError as error:
+            yield Finding(name, "fault", f"the database cannot be read: {error}")
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            yield Finding(name, "fault", f"{where}{error.strerror or error}")

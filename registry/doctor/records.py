@@ -1,0 +1,93 @@
+"""The database: its schema, its history, and what serves the versions that are live."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import select
+
+from registry import schema
+from registry.database import Database
+from registry.doctor.findings import Finding, Installation
+from registry.errors import HistoryBroken, RegistryError
+from registry.history import verify
+from registry.serving import forest
+from registry.serving.loading import FOREST, ONNX
+from registry.tables import AliasRow, VersionRow
+
+
+def check_schema(installation: Installation) -> Iterator[Finding]:
+    """The tables are those of this release."""
+    if installation.database is None:
+        yield Finding("schema", "ok", "there is no database yet; the first start makes it")
+        return
+    with installation.database.read() as session:
+        revision = schema.current_revision(session.connection())
+    where = installation.database.url.render_as_string()
+    if revision == schema.HEAD:
+        yield Finding("schema", "ok", f"schema {revision}: {where}")
+    else:
+        yield Finding(
+            "schema",
+            "fault" if revision else "warning",
+            f"the database stands at schema {revision or 'none'}, this release at {schema.HEAD}: "
+            f"{where}",
+            "Run 'hotswap db upgrade', or the release that made the database.",
+        )
+
+
+def check_history(installation: Installation) -> Iterator[Finding]:
+    """The hash chain of the history holds, from its first event to its head."""
+    if (database := current_database(installation)) is None:
+        return
+    with database.read() as session:
+        try:
+            head = verify(session)
+        except HistoryBroken as error:
+            advice = "Somebody changed the database past the service: compare with a backup."
+            yield Finding("history", "fault", error.detail, advice)
+        else:
+            yield Finding("history", "ok", f"the history holds, to its {head.seq}. event")
+
+
+def check_engines(installation: Installation) -> Iterator[Finding]:
+    """What answers for each version that an alias points at, here and now."""
+    if (database := current_database(installation)) is None:
+        return
+    live = (
+        select(AliasRow.model, AliasRow.name, AliasRow.number, VersionRow.compiled)
+        .join(
+            VersionRow,
+            (VersionRow.model == AliasRow.model) & (VersionRow.number == AliasRow.number),
+        )
+        .order_by(AliasRow.model, AliasRow.name)
+    )
+    with database.read() as session:
+        rows = session.execute(live).all()
+    for model, alias, number, compiled in rows:
+        engine = _engine(compiled)
+        said = f"{model}/{number} ({alias}) is served by {engine}"
+        if engine == "scikit-learn" or (FOREST in compiled and not forest.AVAILABLE):
+            advice = f"'hotswap show {model}/{number}' says why."
+            yield Finding("engine", "warning", said, advice)
+        else:
+            yield Finding("engine", "ok", said)
+
+
+def _engine(compiled: dict[str, str]) -> str:
+    if FOREST in compiled and forest.AVAILABLE:
+        return "the C kernel"
+    return "ONNX Runtime" if ONNX in compiled else "scikit-learn"
+
+
+def current_database(installation: Installation) -> Database | None:
+    """The database, if it can be read and its tables are those of this release.
+
+    ``check_schema`` says what is wrong where they are not.
+    """
+    if (database := installation.database) is None:
+        return None
+    try:
+        with database.read() as session:
+            revision = schema.current_revision(session.connection())
+    except RegistryError:
+        return None
+    return database if revision == schema.HEAD else None

@@ -1,0 +1,72 @@
+"""Python and the libraries: what serves here, and what does the work."""
+
+import platform
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import version
+
+from registry.database import sqlite_module, wal_is_safe
+from registry.doctor.findings import Finding, Installation
+from registry.serving import forest
+
+_OLDEST_PYTHON = (3, 11)
+_REINSTALL = "Install the project again: make serve, or pip install with the requirements.txt."
+
+
+def check_python(_: Installation) -> Iterator[Finding]:
+    """The interpreter is one that the project runs on."""
+    said = f"Python {platform.python_version()} at {sys.executable}"
+    if sys.version_info >= _OLDEST_PYTHON:
+        yield Finding("python", "ok", said)
+    else:
+        yield Finding("python", "fault", said, "Use Python 3.11 or later.")
+
+
+def check_scikit_learn(_: Installation) -> Iterator[Finding]:
+    """It trains, inspects uploads, and serves what could not be compiled."""
+    yield _imported("scikit-learn", "sklearn")
+
+
+def check_onnxruntime(_: Installation) -> Iterator[Finding]:
+    """It serves what was compiled, but for trees."""
+    yield _imported("onnxruntime", "registry.serving.onnx_runtime")
+
+
+def check_kernel(_: Installation) -> Iterator[Finding]:
+    """The C kernel that walks trees was built."""
+    if forest.AVAILABLE:
+        yield Finding("kernel", "ok", "the C kernel is built: it walks trees and forests")
+    else:
+        yield Finding(
+            "kernel",
+            "warning",
+            "the C kernel is not built: ONNX Runtime or scikit-learn serve trees and forests",
+            "Install a C compiler and Python's headers, then install the project again.",
+        )
+
+
+def check_sqlite(installation: Installation) -> Iterator[Finding]:
+    """Which SQLite is used, and how it keeps its journal."""
+    if installation.database is not None and not installation.database.is_sqlite:
+        return
+    module = sqlite_module()
+    said = f"SQLite {module.sqlite_version} of {module.__name__}"
+    if wal_is_safe(module.sqlite_version_info):
+        yield Finding("sqlite", "ok", f"{said}, with a write-ahead log")
+    else:
+        yield Finding(
+            "sqlite",
+            "warning",
+            f"{said} has a bug in its write-ahead log, so the rollback journal is used: writes "
+            "take several times as long, and readers wait for them",
+            "Install pysqlite3, which brings a newer one.",
+        )
+
+
+def _imported(package: str, module: str) -> Finding:
+    try:
+        import_module(module)
+        return Finding(package, "ok", f"{package} {version(package)}")
+    except (ImportError, OSError) as error:  # OSError: a shared library that cannot be loaded
+        return Finding(package, "fault", f"{package} cannot be imported: {error}", _REINSTALL)

@@ -1,0 +1,74 @@
+"""The data directory and the bytes in it."""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+
+from sqlalchemy import select
+
+from registry.doctor.findings import Finding, Installation
+from registry.doctor.records import current_database
+from registry.tables import VersionRow
+
+LEAST_FREE = 2**30
+"""Bytes below which the room that is left is worth a word."""
+_SHOWN = 20
+
+
+def check_directory(installation: Installation) -> Iterator[Finding]:
+    """The service can write to its data directory, and there is room."""
+    data = installation.data.absolute()
+    if not data.exists():
+        above = next(folder for folder in data.parents if folder.exists())
+        if os.access(above, os.W_OK | os.X_OK):
+            yield Finding("data", "ok", f"{data} will be made at the first start")
+        else:
+            advice = "Make the directory, or set HOTSWAP_DATA to another."
+            yield Finding("data", "fault", f"{data} cannot be made in {above}", advice)
+        return
+    if not stat.S_ISDIR(data.stat().st_mode):
+        yield Finding("data", "fault", f"{data} is no directory", "Set HOTSWAP_DATA to one.")
+        return
+    if os.access(data, os.R_OK | os.W_OK | os.X_OK):
+        yield Finding("data", "ok", f"{data} can be written to")
+    else:
+        advice = "Run as the user that the service runs as, or give that user the directory."
+        yield Finding("data", "fault", f"{data} cannot be written to by this user", advice)
+    free = shutil.disk_usage(data).free
+    said = f"{free / 2**20:,.0f} MiB are free on the disk of {data}"
+    if free >= LEAST_FREE:
+        yield Finding("room", "ok", said)
+    else:
+        yield Finding("room", "warning", said, "Uploads are refused (507) when it is full.")
+
+
+def check_blobs(installation: Installation) -> Iterator[Finding]:
+    """Every version's artifact and compiled forms are there. Their bytes are not read."""
+    if (database := current_database(installation)) is None:
+        return
+    complete, missing = 0, []
+    with database.read() as session:
+        rows = select(
+            VersionRow.model, VersionRow.number, VersionRow.sha256, VersionRow.compiled
+        ).order_by(VersionRow.model, VersionRow.number)
+        for model, number, artifact, compiled in session.execute(rows):
+            lost = [
+                form
+                for form, digest in (("artifact", artifact), *compiled.items())
+                if not installation.blobs.holds(digest)
+            ]
+            complete += not lost
+            if lost:
+                missing.append((model, number, lost))
+    for model, number, lost in missing[:_SHOWN]:
+        yield Finding(
+            "blobs",
+            "fault",
+            f"version {number} of {model} lacks its {', '.join(lost)}",
+            "Upload the same file again, or take the bytes from a backup.",
+        )
+    if len(missing) > _SHOWN:
+        yield Finding("blobs", "fault", f"{len(missing) - _SHOWN} more versions lack bytes")
+    if not missing:
+        yield Finding("blobs", "ok", f"the bytes of {complete} versions are there")

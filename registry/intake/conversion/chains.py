@@ -1,0 +1,129 @@
+"""Preprocessing as chains: each feature is one column and the steps that are taken with it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from registry.intake.conversion.target import NotConvertible, Vocabulary, require
+from registry.serving.chains_file import ChainsFile, Operation
+from registry.signature import Signature
+
+_Step = tuple[Operation, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A column of the signature by its position, and the steps taken with it so far."""
+
+    column: int
+    steps: tuple[_Step, ...] = ()
+
+    def then(self, operation: Operation, first: float = 0.0, second: float = 0.0) -> "Chain":
+        return Chain(self.column, (*self.steps, (operation, float(first), float(second))))
+
+
+@dataclass(frozen=True, slots=True)
+class ChainBlock:
+    """Some chains; ``texts`` as in every block of columns."""
+
+    chains: tuple[Chain, ...]
+    texts: tuple[Vocabulary | None, ...]
+
+    def choose(self, positions: Sequence[int]) -> "ChainBlock":
+        return ChainBlock(
+            tuple(self.chains[at] for at in positions), tuple(self.texts[at] for at in positions)
+        )
+
+    def __len__(self) -> int:
+        return len(self.chains)
+
+
+class ChainTarget:
+    """Takes operations down as chains; a step that mixes columns has no such form."""
+
+    def fill(self, block: ChainBlock, fills: Sequence[float]) -> ChainBlock:
+        chains = _each(block, Operation.FILL, fills).chains
+        return ChainBlock(chains, block.texts)
+
+    def missing(self, block: ChainBlock) -> ChainBlock:
+        return _numbers(chain.then(Operation.IS_MISSING) for chain in block.chains)
+
+    def subtract(self, block: ChainBlock, row: ArrayLike) -> ChainBlock:
+        return _each(block, Operation.SUBTRACT, row)
+
+    def divide(self, block: ChainBlock, row: ArrayLike) -> ChainBlock:
+        return _each(block, Operation.DIVIDE, row)
+
+    def multiply(self, block: ChainBlock, row: ArrayLike) -> ChainBlock:
+        return _each(block, Operation.MULTIPLY, row)
+
+    def plus(self, block: ChainBlock, row: ArrayLike) -> ChainBlock:
+        return _each(block, Operation.ADD, row)
+
+    def clip(self, block: ChainBlock, low: float, high: float) -> ChainBlock:
+        return _numbers(chain.then(Operation.CLIP, low, high) for chain in block.chains)
+
+    def equals(self, block: ChainBlock, codes: Sequence[float]) -> ChainBlock:
+        return _numbers(
+            chain.then(Operation.IS_MISSING)
+            if np.isnan(code)
+            else chain.then(Operation.EQUALS, code)
+            for chain, code in zip(block.chains, codes, strict=True)
+        )
+
+    def between(
+        self, block: ChainBlock, lows: Sequence[float], highs: Sequence[float]
+    ) -> ChainBlock:
+        return _numbers(
+            chain.then(Operation.BETWEEN, low, high)
+            for chain, low, high in zip(block.chains, lows, highs, strict=True)
+        )
+
+    def concat(self, blocks: Sequence[ChainBlock]) -> ChainBlock:
+        chains = tuple(chain for block in blocks for chain in block.chains)
+        require(chains, "No column is left for the estimator.")
+        return ChainBlock(chains, tuple(text for block in blocks for text in block.texts))
+
+    def foreign(self, step: Any, block: ChainBlock) -> ChainBlock:
+        raise NotConvertible(f"{type(step).__name__} is no chain of steps on {len(block)} columns.")
+
+
+def given_chains(signature: Signature) -> ChainBlock:
+    """The columns of ``signature`` as they come."""
+    return ChainBlock(
+        tuple(Chain(position) for position in range(len(signature.inputs))),
+        tuple(Vocabulary() if column.type == "string" else None for column in signature.inputs),
+    )
+
+
+def to_file(given: ChainBlock, made: ChainBlock) -> ChainsFile:
+    """The chains that lead from the columns ``given`` to the features ``made``."""
+    require(
+        not any(text is not None for text in made.texts),
+        "A column of texts reaches the estimator.",
+    )
+    steps = [step for chain in made.chains for step in chain.steps]
+    return ChainsFile(
+        texts=[None if text is None else list(text) for text in given.texts],
+        column=np.array([chain.column for chain in made.chains], np.int32),
+        length=np.array([len(chain.steps) for chain in made.chains], np.int32),
+        kind=np.array([operation for operation, _, _ in steps], np.uint8),
+        first=np.array([first for _, first, _ in steps], np.float64),
+        second=np.array([second for _, _, second in steps], np.float64),
+    )
+
+
+def _each(block: ChainBlock, operation: Operation, row: ArrayLike) -> ChainBlock:
+    operands = np.broadcast_to(np.asarray(row, dtype=np.float64), len(block)).tolist()
+    return _numbers(
+        chain.then(operation, operand)
+        for chain, operand in zip(block.chains, operands, strict=True)
+    )
+
+
+def _numbers(chains: Iterable[Chain]) -> ChainBlock:
+    made = tuple(chains)
+    return ChainBlock(made, (None,) * len(made))

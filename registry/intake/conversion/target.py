@@ -1,0 +1,81 @@
+"""What a fitted model's steps are converted to, and the columns that flow through them."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, Self, TypeVar
+
+from numpy.typing import ArrayLike
+
+
+class NotConvertible(Exception):
+    """Why a model has no such form: words for the person who uploaded it."""
+
+
+class Vocabulary(dict[str, float]):
+    """The texts of one column that the model knows, each with the number that stands for it."""
+
+    def code(self, text: str) -> float:
+        """The number of ``text``, a new one at its first mention."""
+        return self.setdefault(text, float(len(self)))
+
+
+class Columns(Protocol):
+    """Some columns at one point of the conversion.
+
+    ``texts``: the vocabulary of each column, None where it is a number.
+    """
+
+    @property
+    def texts(self) -> Sequence[Vocabulary | None]: ...
+
+    def choose(self, positions: Sequence[int]) -> Self:
+        """The columns at ``positions``, as often as they are named."""
+
+    def __len__(self) -> int: ...
+
+
+C = TypeVar("C", bound=Columns)
+
+
+class Target(Protocol[C]):
+    """Takes down the operations of preprocessing, all on doubles, in the order of the calls.
+
+    A row is a number for each column. What an operation makes are numbers, never texts, but for
+    ``fill`` and ``concat``.
+    """
+
+    def fill(self, block: C, fills: Sequence[float]) -> C:
+        """``fills`` in place of NaN."""
+
+    def missing(self, block: C) -> C:
+        """1.0 where the value is NaN, else 0.0."""
+
+    def subtract(self, block: C, row: ArrayLike) -> C: ...
+
+    def divide(self, block: C, row: ArrayLike) -> C: ...
+
+    def multiply(self, block: C, row: ArrayLike) -> C: ...
+
+    def plus(self, block: C, row: ArrayLike) -> C: ...
+
+    def clip(self, block: C, low: float, high: float) -> C: ...
+
+    def equals(self, block: C, codes: Sequence[float]) -> C:
+        """1.0 where a value is its column's code, else 0.0; NaN equals NaN here."""
+
+    def between(self, block: C, lows: Sequence[float], highs: Sequence[float]) -> C:
+        """1.0 where a value is above its column's low and at most its high, else 0.0."""
+
+    def concat(self, blocks: Sequence[C]) -> C:
+        """``blocks`` side by side. Raises NotConvertible where no column is left."""
+
+    def foreign(self, step: Any, block: C) -> C:
+        """What ``step``, which has no converter of ours, makes of numbers.
+
+        Raises NotConvertible.
+        """
+
+
+def require(condition: object, reason: str) -> None:
+    """Raise NotConvertible with ``reason`` unless ``condition`` holds."""
+    if not condition:
+        raise NotConvertible(reason)

@@ -1,0 +1,454 @@
+/*
+ * registry.serving.chains: makes the features of a row from its columns.
+ *
+ * Each feature is a chain of steps on one column: fill what is missing, subtract, divide, compare
+ * with a category. The steps are scikit-learn's own operations on doubles in its own order, so the
+ * features have the same bits.
+ *
+ * A compiled module in CPython's limited API: one build serves every Python from 3.11 on. It knows
+ * numpy only through the buffer protocol (PEP 3118). Whoever makes the arrays may be an attacker:
+ * they are copied first and checked once, and afterwards only the copy is used.
+ */
+
+#define Py_LIMITED_API 0x030B0000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <float.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* As in trees.c: nearly the same bits are not the same. */
+#if FLT_EVAL_METHOD != 0
+#error "double expressions must be evaluated in double"
+#endif
+#ifdef __FAST_MATH__
+#error "-ffast-math breaks the meaning of NaN"
+#endif
+
+enum {
+    /* Below some tens of microseconds of work the lock is kept, as in trees.c. */
+    STEPS_WORTH_A_SWITCH = 32768,
+};
+
+/* The numbers are part of the file format: registry/serving/chains_file.py has their names. */
+enum { FILL, SUBTRACT, DIVIDE, MULTIPLY, ADD, EQUALS, IS_MISSING, BETWEEN, CLIP, KINDS };
+
+typedef struct {
+    double first, second;
+    int32_t kind;
+} Step;
+
+typedef struct {
+    int32_t column;
+    int32_t end; /* one behind the chain's last step; it begins where the one before ends */
+} Chain;
+
+typedef struct {
+    PyObject_HEAD
+    Chain *chains;
+    Step *steps;
+    Py_ssize_t columns;
+    Py_ssize_t features;
+    Py_ssize_t step_count;
+} Chains;
+
+static inline double apply(const Step *step, double x)
+{
+    switch (step->kind) {
+    case FILL:
+        return x != x ? step->first : x;
+    case SUBTRACT:
+        return x - step->first;
+    case DIVIDE:
+        return x / step->first;
+    case MULTIPLY:
+        return x * step->first;
+    case ADD:
+        return x + step->first;
+    case EQUALS:
+        return x == step->first ? 1.0 : 0.0;
+    case IS_MISSING:
+        return x != x ? 1.0 : 0.0;
+    case BETWEEN: /* above the first and at most the second */
+        return x > step->first && x <= step->second ? 1.0 : 0.0;
+    default: /* CLIP; a NaN stays one */
+        return x < step->first ? step->first : x > step->second ? step->second : x;
+    }
+}
+
+static void make_features(const Chains *self, const double *row, double *features)
+{
+    const Step *step = self->steps;
+
+    for (Py_ssize_t feature = 0; feature < self->features; feature++) {
+        const Chain *chain = self->chains + feature;
+        const Step *end = self->steps + chain->end;
+        double x = row[chain->column];
+        for (; step < end; step++) {
+            x = apply(step, x);
+        }
+        features[feature] = x;
+    }
+}
+
+/* ---- Python -------------------------------------------------------------------------------- */
+
+/* A C-contiguous buffer of `dimensions` whose items are one of `formats` and `size` bytes. */
+static bool get_buffer(PyObject *object, const char *name, int dimensions, const char *formats,
+                       Py_ssize_t size, bool writable, Py_buffer *view)
+{
+    int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
+
+    if (PyObject_GetBuffer(object, view, flags) < 0) {
+        /* numpy and memoryview raise differently for the same. */
+        if (PyErr_ExceptionMatches(PyExc_BufferError) || PyErr_ExceptionMatches(PyExc_ValueError)) {
+            PyErr_Clear();
+            PyErr_Format(PyExc_ValueError, "%s is not %scontiguous", name,
+                         writable ? "writable and " : "");
+        }
+        return false;
+    }
+    const char *format = view->format == NULL ? "B" : view->format;
+    if (view->ndim != dimensions) {
+        PyErr_Format(PyExc_ValueError, "%s has %d dimensions, not %d", name, view->ndim,
+                     dimensions);
+    } else if (format[0] == '\0' || format[1] != '\0' || strchr(formats, format[0]) == NULL ||
+               view->itemsize != size) {
+        PyErr_Format(PyExc_ValueError, "%s has items of format '%s', not '%s' of %zd bytes", name,
+                     format, formats, size);
+    } else if ((uintptr_t)view->buf % (uintptr_t)size != 0 && view->len > 0) {
+        PyErr_Format(PyExc_ValueError, "%s is not aligned", name);
+    } else {
+        return true;
+    }
+    PyBuffer_Release(view);
+    return false;
+}
+
+enum { COLUMN, LENGTH, KIND, FIRST, SECOND, ARRAYS };
+
+static const struct {
+    const char *name;
+    const char *formats;
+    Py_ssize_t size;
+} ARRAY[ARRAYS] = {
+    [COLUMN] = {"column", "il", 4},   [LENGTH] = {"length", "il", 4}, [KIND] = {"kind", "B", 1},
+    [FIRST] = {"first", "d", 8},      [SECOND] = {"second", "d", 8},
+};
+
+static bool check_sizes(const Py_buffer *views, Py_ssize_t columns)
+{
+    Py_ssize_t features = views[COLUMN].shape[0], steps = views[KIND].shape[0];
+
+    if (columns < 1 || columns > INT32_MAX || features < 1 || features > INT32_MAX ||
+        steps > INT32_MAX) {
+        PyErr_Format(PyExc_ValueError, "%zd columns, %zd features and %zd steps", columns, features,
+                     steps);
+    } else if (views[LENGTH].shape[0] != features) {
+        PyErr_Format(PyExc_ValueError, "%zd lengths of %zd chains", views[LENGTH].shape[0],
+                     features);
+    } else if (views[FIRST].shape[0] != steps || views[SECOND].shape[0] != steps) {
+        PyErr_SetString(PyExc_ValueError, "kind, first and second have different lengths");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* Each number is read a single time: another thread could write to the arrays in between. */
+static bool copy_chains(Chains *self, const Py_buffer *views)
+{
+    const int32_t *column = views[COLUMN].buf, *length = views[LENGTH].buf;
+    Py_ssize_t steps = 0;
+
+    for (Py_ssize_t feature = 0; feature < self->features; feature++) {
+        int32_t own_column = column[feature], own_length = length[feature];
+        if (own_column < 0 || own_column >= self->columns) {
+            PyErr_Format(PyExc_ValueError, "chain %zd is of column %d", feature, (int)own_column);
+            return false;
+        }
+        if (own_length < 0 || own_length > self->step_count - steps) {
+            PyErr_Format(PyExc_ValueError, "chain %zd has %d steps", feature, (int)own_length);
+            return false;
+        }
+        steps += own_length;
+        self->chains[feature] = (Chain){own_column, (int32_t)steps};
+    }
+    if (steps != self->step_count) {
+        PyErr_Format(PyExc_ValueError, "%zd steps, the chains have %zd", self->step_count, steps);
+        return false;
+    }
+    return true;
+}
+
+static bool copy_steps(Chains *self, const Py_buffer *views)
+{
+    const unsigned char *kind = views[KIND].buf;
+    const double *first = views[FIRST].buf, *second = views[SECOND].buf;
+
+    for (Py_ssize_t step = 0; step < self->step_count; step++) {
+        self->steps[step] = (Step){first[step], second[step], kind[step]};
+        if (self->steps[step].kind >= KINDS) {
+            PyErr_Format(PyExc_ValueError, "step %zd is of kind %d", step,
+                         (int)self->steps[step].kind);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool fill(Chains *self, const Py_buffer *views)
+{
+    self->features = views[COLUMN].shape[0];
+    self->step_count = views[KIND].shape[0];
+    self->chains = malloc((size_t)self->features * sizeof *self->chains);
+    self->steps = malloc((size_t)(self->step_count + 1) * sizeof *self->steps);
+    if (self->chains == NULL || self->steps == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    return copy_chains(self, views) && copy_steps(self, views);
+}
+
+static PyObject *chains_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"column", "length", "kind", "first", "second", "columns", NULL};
+    PyObject *objects[ARRAYS];
+    Py_buffer views[ARRAYS];
+    Py_ssize_t columns;
+    int held = 0;
+    Chains *self = NULL;
+    bool done = false;
+
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOOOO$n:Chains", names, &objects[COLUMN],
+                                     &objects[LENGTH], &objects[KIND], &objects[FIRST],
+                                     &objects[SECOND], &columns)) {
+        return NULL;
+    }
+    while (held < ARRAYS && get_buffer(objects[held], ARRAY[held].name, 1, ARRAY[held].formats,
+                                       ARRAY[held].size, false, &views[held])) {
+        held++;
+    }
+    if (held == ARRAYS && check_sizes(views, columns)) {
+        allocfunc allocate_object = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+        self = (Chains *)allocate_object(type, 0);
+    }
+    if (self != NULL) {
+        self->columns = columns;
+        done = fill(self, views);
+    }
+    while (held > 0) {
+        PyBuffer_Release(&views[--held]);
+    }
+    if (!done) {
+        Py_XDECREF((PyObject *)self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static void chains_dealloc(PyObject *object)
+{
+    Chains *self = (Chains *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
+
+    free(self->chains);
+    free(self->steps);
+    free_object(object);
+    Py_DECREF(type); /* an object of a heap type holds its type */
+}
+
+/* A cell of a row: a number, or None where it is missing. */
+static bool read_cell(PyObject *cell, double *x)
+{
+    if (cell == Py_None) {
+        *x = (double)NAN;
+        return true;
+    }
+    *x = PyFloat_AsDouble(cell);
+    return *x != -1.0 || PyErr_Occurred() == NULL;
+}
+
+static bool read_row(const Chains *self, PyObject *cells, double *row)
+{
+    if (PyTuple_Size(cells) != self->columns) {
+        PyErr_Format(PyExc_ValueError, "a row of %zd cells, not %zd", PyTuple_Size(cells),
+                     self->columns);
+        return false;
+    }
+    for (Py_ssize_t column = 0; column < self->columns; column++) {
+        if (!read_cell(PyTuple_GetItem(cells, column), row + column)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_out(const Chains *self, const Py_buffer *out, Py_ssize_t rows)
+{
+    if (out->shape[0] != rows || out->shape[1] != self->features) {
+        PyErr_Format(PyExc_ValueError, "out is %zd x %zd, not %zd x %zd", out->shape[0],
+                     out->shape[1], rows, self->features);
+        return false;
+    }
+    return true;
+}
+
+PyDoc_STRVAR(one_doc,
+             "one($self, cells, out, /)\n--\n\n"
+             "Write the features of a row into out (1 x features, float64). cells: a tuple of\n"
+             "numbers, and None for what is missing. Raises TypeError, ValueError, OverflowError.");
+
+static PyObject *chains_one(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    const Chains *self = (Chains *)object;
+    double few[64]; /* the columns of most models: no allocation */
+    double *row = few;
+    Py_buffer out;
+    bool done = false;
+
+    if (count != 2 || !PyTuple_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "one takes a tuple of cells, and out");
+        return NULL;
+    }
+    if (!get_buffer(args[1], "out", 2, "d", sizeof(double), true, &out)) {
+        return NULL;
+    }
+    if (self->columns > (Py_ssize_t)(sizeof few / sizeof *few)) {
+        row = malloc((size_t)self->columns * sizeof *row);
+    }
+    if (row == NULL) {
+        PyErr_NoMemory();
+    } else if (check_out(self, &out, 1) && read_row(self, args[0], row)) {
+        make_features(self, row, out.buf);
+        done = true;
+    }
+    if (row != few) {
+        free(row);
+    }
+    PyBuffer_Release(&out);
+    return done ? Py_NewRef(Py_None) : NULL;
+}
+
+PyDoc_STRVAR(many_doc,
+             "many($self, rows, out, /)\n--\n\n"
+             "Write the features of rows (rows x columns, float64, NaN where a value is missing)\n"
+             "into out (rows x features, float64). Raises ValueError.");
+
+static PyObject *chains_many(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    const Chains *self = (Chains *)object;
+    Py_buffer rows, out;
+    bool done = false;
+
+    if (count != 2) {
+        return PyErr_Format(PyExc_TypeError, "many takes rows and out, not %zd arguments", count);
+    }
+    if (!get_buffer(args[0], "rows", 2, "d", sizeof(double), false, &rows)) {
+        return NULL;
+    }
+    if (get_buffer(args[1], "out", 2, "d", sizeof(double), true, &out)) {
+        Py_ssize_t row_count = rows.shape[0];
+        if (rows.shape[1] != self->columns) {
+            PyErr_Format(PyExc_ValueError, "rows have %zd columns, not %zd", rows.shape[1],
+                         self->columns);
+        } else if (check_out(self, &out, row_count)) {
+            const double *from = rows.buf;
+            double *to = out.buf;
+            PyThreadState *released = NULL;
+            if (row_count > STEPS_WORTH_A_SWITCH / (self->step_count + self->features)) {
+                released = PyEval_SaveThread();
+            }
+            for (Py_ssize_t row = 0; row < row_count; row++) {
+                make_features(self, from + row * self->columns, to + row * self->features);
+            }
+            if (released != NULL) {
+                PyEval_RestoreThread(released);
+            }
+            done = true;
+        }
+        PyBuffer_Release(&out);
+    }
+    PyBuffer_Release(&rows);
+    return done ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *get_columns(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromSsize_t(((Chains *)self)->columns);
+}
+
+static PyObject *get_features(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyLong_FromSsize_t(((Chains *)self)->features);
+}
+
+static PyMethodDef methods[] = {
+    {"one", (PyCFunction)(void (*)(void))chains_one, METH_FASTCALL, one_doc},
+    {"many", (PyCFunction)(void (*)(void))chains_many, METH_FASTCALL, many_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef properties[] = {
+    {"columns", get_columns, NULL, "How many columns a row has.", NULL},
+    {"features", get_features, NULL, "How many features are made of it.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+PyDoc_STRVAR(chains_doc,
+             "Chains(column, length, kind, first, second, *, columns)\n--\n\n"
+             "Chains of steps, checked and copied: for each feature its column (int32) and the\n"
+             "number of its steps (int32); for each step, one behind the other, its kind (uint8)\n"
+             "and two operands (float64). Immutable: any number of threads may ask.\n"
+             "Raises ValueError.");
+
+static PyType_Slot slots[] = {
+    {Py_tp_new, (void *)chains_new},
+    {Py_tp_dealloc, (void *)chains_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, properties},
+    {Py_tp_doc, (void *)chains_doc},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "registry.serving.chains.Chains",
+    .basicsize = sizeof(Chains),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = slots,
+};
+
+static int add_type(PyObject *module)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
+    int status = -1;
+
+    if (type != NULL) {
+        status = PyModule_AddType(module, (PyTypeObject *)type);
+        Py_DECREF(type);
+    }
+    return status;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, (void *)add_type},
+    {0, NULL},
+};
+
+static struct PyModuleDef module_definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "registry.serving.chains",
+    .m_doc = "Makes the features of a row from its columns.",
+    .m_size = 0,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC PyInit_chains(void)
+{
+    return PyModuleDef_Init(&module_definition);
+}

@@ -1,0 +1,23 @@
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+@final
+class Chains:
+    def __new__(
+        cls,
+        column: NDArray[np.int32],
+        length: NDArray[np.int32],
+        kind: NDArray[np.uint8],
+        first: NDArray[np.float64],
+        second: NDArray[np.float64],
+        *,
+        columns: int,
+    ) -> Chains: ...
+    @property
+    def columns(self) -> int: ...
+    @property
+    def features(self) -> int: ...
+    def one(self, cells: tuple[float | None, ...], out: NDArray[np.float64], /) -> None: ...
+    def many(self, rows: NDArray[np.float64], out: NDArray[np.float64], /) -> None: ...

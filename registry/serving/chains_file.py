@@ -1,0 +1,78 @@
+"""Chains of preprocessing steps as bytes and back: MessagePack, nothing that runs."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+_FORMAT = 1
+
+
+class Operation(IntEnum):
+    """The kinds of steps, numbered as in ``chains.c``."""
+
+    FILL = 0
+    SUBTRACT = 1
+    DIVIDE = 2
+    MULTIPLY = 3
+    ADD = 4
+    EQUALS = 5
+    IS_MISSING = 6
+    BETWEEN = 7
+    CLIP = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChainsFile:
+    """For each feature the column that it is made of (int32) and how many steps are taken
+    (int32); for each step, one chain behind the other, its kind (uint8) and operands (float64).
+
+    ``texts``: for each column null, or its known texts, the one with code 0 first.
+    """
+
+    texts: list[list[str] | None]
+    column: NDArray[np.int32]
+    length: NDArray[np.int32]
+    kind: NDArray[np.uint8]
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    format: int
+    texts: list[list[str] | None]
+    column: bytes
+    length: bytes
+    kind: bytes
+    first: bytes
+    second: bytes
+
+
+_DTYPES = {"column": "<i4", "length": "<i4", "kind": "<u1", "first": "<f8", "second": "<f8"}
+
+
+def to_bytes(file: ChainsFile) -> bytes:
+    """The bytes that hold ``file``."""
+    arrays = {name: getattr(file, name).astype(kind).tobytes() for name, kind in _DTYPES.items()}
+    return msgspec.msgpack.encode(_File(format=_FORMAT, texts=file.texts, **arrays))
+
+
+def from_bytes(data: bytes) -> ChainsFile:
+    """What ``to_bytes`` wrote; what the numbers mean is checked by whoever uses them.
+
+    Raises ValueError where the bytes are no such file.
+    """
+    try:
+        file = msgspec.msgpack.decode(data, type=_File)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(f"These bytes are no file of chains: {error}") from error
+    if file.format != _FORMAT:
+        raise ValueError(f"A file of chains in format {file.format}, {_FORMAT} is asked.")
+    arrays: dict[str, Any] = {
+        name: np.frombuffer(getattr(file, name), kind).astype(np.dtype(kind).newbyteorder("="))
+        for name, kind in _DTYPES.items()
+    }
+    return ChainsFile(texts=file.texts, **arrays)

@@ -1,0 +1,41 @@
+"""What a worker tells about its own state, for whoever keeps figures of it."""
+
+import time
+
+from registry.serving.pool import Loader, ServedVersion
+from registry.serving.predictor import Predictor
+
+
+class Observer:
+    """Told of what happens off the request path; itself it does nothing with it.
+
+    Its methods are called from several threads and must not raise.
+    """
+
+    def load_ended(self, seconds: float, error: Exception | None) -> None:
+        """A version's bytes were read and made a predictor of, or ``error`` came in between."""
+
+    def looked(self, *, readable: bool, loaded: int, missing: int) -> None:
+        """The database was looked at, about once a second.
+
+        ``loaded`` versions are in memory, ``missing`` are live and are not.
+        """
+
+    def moved(self, error: Exception | None) -> None:
+        """An alias was moved, or ``error`` says why it was not."""
+
+
+def observed(load: Loader, observer: Observer) -> Loader:
+    """``load``, and ``observer`` is told how each call of it ended."""
+
+    def load_and_tell(version: ServedVersion) -> Predictor:
+        began = time.monotonic()
+        try:
+            predictor = load(version)
+        except Exception as error:
+            observer.load_ended(time.monotonic() - began, error)
+            raise
+        observer.load_ended(time.monotonic() - began, None)
+        return predictor
+
+    return load_and_tell

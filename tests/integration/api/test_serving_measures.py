@@ -1,0 +1,93 @@
+"""What ``/metrics`` tells of the versions, their loading, the database and the promotions."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from benchmarks.swap import constant_model
+from tests.integration.api.conftest import check_problem, new_name
+
+METRICS = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
+
+
+def figures(service):
+    """The metrics by name and labels, as written."""
+    text = service.admin.get("/metrics").text
+    return dict(re.findall(r"^(hotswap_\S+) (\S+)$", text, re.MULTILINE))
+
+
+def grown(before, after, name):
+    return float(after.get(name, 0)) - float(before.get(name, 0))
+
+
+def test_a_load_a_promotion_and_what_is_in_memory_are_told(service, artifacts):
+    name, before = new_name(), figures(service)
+    service.admin.upload(name, artifacts["plane"])
+    assert service.admin.promote(name, 1).status_code == 200
+
+    after = figures(service)
+
+    assert grown(before, after, 'hotswap_promotions_total{result="done"}') == 1
+    assert grown(before, after, "hotswap_version_load_duration_seconds_count") == 1
+    assert int(float(after["hotswap_workers"])) == 1
+    assert int(float(after["hotswap_database_unreadable"])) == 0
+    deadline = time.monotonic() + 5
+    while float(figures(service)["hotswap_loaded_versions"]) < 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_version_that_cannot_be_loaded_is_counted_by_what_is_wrong(service):
+    name, held = new_name(), service.stored()
+    service.admin.upload(name, constant_model(4711.0))
+    for path in service.stored() - held:
+        (service.data / "blobs" / path).unlink()
+    before = figures(service)
+
+    check_problem(service.admin.promote(name, 1), 409, "version-not-loadable")
+    answer = service.admin.post(f"/models/{name}/1/predict", json={"x0": 1.0, "x1": 2.0})
+    check_problem(answer, 503, "blob-missing")
+
+    after = figures(service)
+    reason = 'hotswap_version_load_failures_total{reason="blob-missing"}'
+    assert grown(before, after, reason) == 1
+    assert grown(before, after, 'hotswap_promotions_total{result="version-not-loadable"}') == 1
+
+
+def test_gauges_of_a_worker_that_died_no_longer_count(service):
+    folder = service.app.extensions["hotswap-measures"].directory
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (alive,) = folder.glob(f"gauge_livesum_{os.getpid()}.db")
+    left = Path(shutil.copy(alive, folder / f"gauge_livesum_{ended.pid}.db"))
+
+    assert float(figures(service)["hotswap_workers"]) == 1
+    assert not left.exists()
+
+
+def test_a_scrape_names_every_metric_as_prometheus_asks(service, artifacts):
+    service.admin.upload(new_name(), artifacts["plane"])
+    text = service.admin.get("/metrics").text
+
+    for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE):
+        assert name.startswith("hotswap_")
+        assert name.endswith("_total") == (kind == "counter")
+        assert name.endswith("_seconds") == (kind == "histogram")
+
+
+def test_every_metric_is_documented_and_every_documented_one_is_there(service):
+    name = new_name()
+    service.admin.upload(name, constant_model(1.0))
+    service.admin.promote(name, 1)
+    service.admin.promote(name, 9)
+    row = re.compile(r"^\| `(hotswap_\w+)[^|]*\| (?:counter|gauge|histogram) \|", re.MULTILINE)
+    documented = set(row.findall(METRICS.read_text()))
+
+    text = service.admin.get("/metrics").text
+    served = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+
+    only_after_one = {"hotswap_version_load_failures_total"}
+    assert served | only_after_one == documented

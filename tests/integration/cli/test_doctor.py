@@ -1,0 +1,161 @@
+"""``hotswap doctor``: what it finds on a real data directory, well and damaged."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+
+from cli.main import main
+from registry.blobs.local import LocalBlobStore
+from registry.database import Database
+from registry.doctor.checks import examine
+from registry.doctor.findings import Finding, Installation
+from registry.errors import DatabaseUnavailable
+from registry.operations.promote import Order, promote
+from registry.serving import forest
+from tests.factories import add_versions
+
+
+@pytest.fixture
+def data(tmp_path: Path, sqlite_template: Path) -> Path:
+    """A data directory with two versions, whose bytes are there; the first is live."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    shutil.copy(sqlite_template, folder / "registry.db")
+    database = Database(f"sqlite:///{folder / 'registry.db'}")
+    with LocalBlobStore(folder / "blobs").stage(100) as blob:
+        blob.write(b"an artifact")
+        digest = blob.keep()
+    add_versions(database, "house", ["ready"] * 2, sha256=digest, compiled={"onnx": digest})
+    promote(database, lambda _: None, "house", "1", Order(actor="ann"))
+    database.dispose()
+    return folder
+
+
+def doctor(data: Path, *arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(
+        main, ["doctor", *arguments], env={"HOTSWAP_DATA": str(data), **environment}
+    )
+
+
+def found(data: Path, exit_code: int) -> dict[str, dict[str, Any]]:
+    """The last finding of each check."""
+    result = doctor(data, "--json")
+    assert result.exit_code == exit_code, result.output
+    said = json.loads(result.stdout)
+    assert said["ok"] is (exit_code == 0)
+    return {finding["check"]: finding for finding in said["findings"]}
+
+
+def execute(data: Path, statement: str) -> None:
+    database = Database(f"sqlite:///{data / 'registry.db'}")
+    with database.write() as session:
+        session.execute(text(statement))
+    database.dispose()
+
+
+def test_a_sound_installation_is_told_line_by_line(data: Path) -> None:
+    result = doctor(data)
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0].split() == ["CHECK", "RESULT", "FOUND"]
+    assert "scikit-learn 1." in result.stdout
+    assert "onnxruntime 1." in result.stdout
+    assert "the history holds, to its 1. event" in result.stdout
+    assert "the bytes of 2 versions are there" in result.stdout
+    assert "house/1 (production) is served by ONNX Runtime" in result.stdout
+    assert "fault" not in result.stdout
+
+
+def test_what_walks_the_trees_is_told(data: Path) -> None:
+    kernel = found(data, 0)["kernel"]
+
+    assert kernel["result"] == ("ok" if forest.AVAILABLE else "warning")
+    assert ("is built" in kernel["message"]) is forest.AVAILABLE
+
+
+def test_bytes_that_are_missing_are_a_fault_that_names_the_version(data: Path) -> None:
+    shutil.rmtree(data / "blobs")
+
+    blobs = found(data, 1)["blobs"]
+
+    assert blobs["result"] == "fault"
+    assert blobs["message"] == "version 2 of house lacks its artifact, onnx"
+    assert "backup" in blobs["advice"]
+
+
+def test_a_history_that_was_changed_is_a_fault(data: Path) -> None:
+    execute(data, "UPDATE history SET actor = 'nobody'")
+
+    assert found(data, 1)["history"]["message"] == "Event 1 was changed after it was written."
+
+
+def test_a_database_of_another_release_is_a_fault_and_the_rest_is_left_alone(data: Path) -> None:
+    execute(data, "UPDATE alembic_version SET version_num = '9999'")
+
+    findings = found(data, 1)
+
+    assert "schema 9999" in findings["schema"]["message"]
+    assert "history" not in findings
+
+
+def test_a_file_that_is_no_database_is_a_fault_and_no_traceback(data: Path) -> None:
+    (data / "registry.db").write_bytes(b"no database" * 1000)
+
+    assert "no SQLite database" in found(data, 1)["schema"]["message"]
+
+
+def test_a_damaged_page_is_a_fault_and_no_traceback(data: Path) -> None:
+    file = data / "registry.db"
+    content = bytearray(file.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    file.write_bytes(content)
+
+    assert doctor(data, "--json").exit_code == 1
+    assert not json.loads(doctor(data, "--json").stdout)["ok"]
+
+
+def test_nothing_is_made_where_there_is_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "later"
+
+    findings = found(data, 0)
+
+    assert "will be made" in findings["data"]["message"]
+    assert not data.exists()
+
+
+def test_a_data_directory_that_is_a_file_is_a_fault(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+
+    assert "no directory" in found(file, 1)["data"]["message"]
+
+
+def test_a_setting_that_cannot_be_read_is_wrong_usage(data: Path) -> None:
+    assert doctor(data, HOTSWAP_WORKERS="many").exit_code == 2
+    assert doctor(data, HOTSWAP_DATABASE_URL="mysql://x/y").exit_code == 2
+
+
+def test_help_has_an_example_and_imports_nothing_it_does_not_need() -> None:
+    result = CliRunner().invoke(main, ["doctor", "--help"])
+
+    assert "Example:\n    hotswap doctor" in result.stdout
+    assert "--json" in result.stdout
+
+
+def test_what_a_check_cannot_look_at_is_a_fault_and_the_next_goes_on(tmp_path: Path) -> None:
+    def check_this(_: Installation) -> list[Finding]:
+        raise DatabaseUnavailable
+
+    def check_that(_: Installation) -> list[Finding]:
+        raise PermissionError(13, "Permission denied", "/somewhere")
+
+    installation = Installation(tmp_path, None, LocalBlobStore(tmp_path))
+    this, that = examine(installation, [check_this, check_that])
+
+    assert (this.check, this.result) == ("this", "fault")
+    assert that == Finding("that", "fault", "/somewhere: Permission denied")

@@ -1,0 +1,46 @@
+"""Clients that predict by alias without pause while something happens to the service."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from benchmarks.swap import Client, Target, constant_model
+from benchmarks.swap_record import Reply
+from tests.system.models import upload
+from tests.system.real_server import Server
+
+MODEL = "busy"
+
+
+@dataclass
+class Load:
+    """The replies, once the block has ended."""
+
+    replies: list[Reply] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[Reply]:
+        return [reply for reply in self.replies if reply.status != 200]
+
+
+@contextmanager
+def predicting(server: Server, connections: int = 4, settle: float = 0.5) -> Iterator[Load]:
+    """Predict with ``MODEL``, of which one version is made and promoted, until the block ends."""
+    number = upload(server, MODEL, constant_model(100.0))["version"]
+    server.call("POST", f"/models/{MODEL}/{number}/promote").raise_for_status()
+    stop, load = threading.Event(), Load()
+    target = Target(server.url, server.token, MODEL)
+    clients = [Client(target, client, stop) for client in range(connections)]
+    for client in clients:
+        client.start()
+    time.sleep(settle)
+    try:
+        yield load
+        time.sleep(settle)
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+        load.replies = [reply for client in clients for reply in client.replies]

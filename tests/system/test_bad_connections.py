@@ -1,0 +1,171 @@
+"""Clients that are slow, break off, hold connections or ask for what is not there: real sockets."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from benchmarks.swap import constant_model
+from tests.system.models import upload
+from tests.system.real_server import BIN, Server, free_port, running, wait_until
+
+ROW = {"x0": 1.0, "x1": 2.0}
+BODY = json.dumps(ROW).encode()
+NAMES = 10_000
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of one worker, so that whoever is held up is held up by its neighbour."""
+    data = tmp_path_factory.mktemp("single") / "data"
+    with running([BIN / "hotswap", "serve", "--workers", "1"], data, free_port()) as started:
+        upload(started, "plane", constant_model(100.0))
+        started.call("POST", "/models/plane/1/promote").raise_for_status()
+        yield started
+
+
+def head(server: Server, path: str = "/models/plane/predict", length: int = len(BODY)) -> bytes:
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {server.token}\r\nContent-Length: {length}\r\n\r\n"
+    ).encode()
+
+
+def connected(server: Server) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])), timeout=10)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return client
+
+
+def answers(client: socket.socket, count: int) -> list[tuple[int, bytes]]:
+    """The status and the body of the next answers on this connection."""
+    read = []
+    with client.makefile("rb") as stream:
+        for _ in range(count):
+            status = int(stream.readline().split()[1])
+            length = 0
+            while (line := stream.readline()) not in {b"\r\n", b""}:
+                name, _, value = line.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+            read.append((status, stream.read(length)))
+    return read
+
+
+def quick(server: Server) -> None:
+    """Others are answered as if nobody else were there."""
+    began = time.monotonic()
+    for _ in range(5):
+        assert server.call("POST", "/models/plane/predict", json=ROW).status_code == 200
+    assert time.monotonic() - began < 1.5, "five predictions on new connections"
+
+
+def test_clients_that_send_a_byte_a_second_hold_up_nobody(single: Server) -> None:
+    with ExitStack() as open_:
+        slow = [open_.enter_context(connected(single)) for _ in range(20)]
+        for client in slow:
+            client.sendall(head(single) + BODY[:-2])
+        quick(single)
+        for last in (BODY[-2:-1], BODY[-1:]):
+            time.sleep(1)
+            quick(single)
+            for client in slow:
+                client.sendall(last)
+
+        assert [answers(client, 1)[0][0] for client in slow] == [200] * 20
+
+
+def test_more_slow_clients_than_there_are_threads_leave_some_for_the_others(
+    single: Server,
+) -> None:
+    with ExitStack() as open_:
+        for _ in range(60):
+            open_.enter_context(connected(single)).sendall(head(single) + BODY[:5])
+        time.sleep(1.5)  # those that found no place are told so, and the others hold theirs
+
+        assert single.call("GET", "/livez").elapsed.total_seconds() < 1
+        refused = single.call("POST", "/models/plane/predict", json=ROW)
+        assert refused.status_code == 503
+        assert int(refused.headers["Retry-After"]) > 0
+    wait_until(
+        lambda: single.call("POST", "/models/plane/predict", json=ROW).status_code == 200,
+        "the places of those who went away are not given back",
+    )
+
+
+def test_a_body_that_is_cut_off_is_forgotten(single: Server) -> None:
+    for _ in range(40):
+        with connected(single) as client:
+            client.sendall(head(single) + BODY[:5])
+
+    quick(single)
+
+
+def test_a_client_that_says_it_has_no_more_is_told_where_its_body_ended(single: Server) -> None:
+    with connected(single) as client:
+        client.sendall(head(single) + BODY[:5])
+        client.shutdown(socket.SHUT_WR)
+        reply = client.recv(65536)
+
+    assert reply == b"" or b" 400 " in reply.split(b"\r\n")[0]
+
+
+def test_two_hundred_idle_connections_take_nothing_from_the_others(single: Server) -> None:
+    with ExitStack() as open_:
+        idle = [open_.enter_context(connected(single)) for _ in range(200)]
+        quick(single)
+        for client in (idle[0], idle[-1]):
+            client.sendall(head(single) + BODY)
+            assert answers(client, 1)[0][0] == 200
+
+
+def test_pipelined_requests_are_answered_in_their_order(single: Server) -> None:
+    asked = [
+        head(single) + BODY,
+        head(single, "/models/nobody/predict") + BODY,
+        head(single, "/models/plane/9/predict") + BODY,
+        head(single, length=3) + b"{x}",
+        head(single, "/models/plane/1/predict") + BODY,
+    ]
+    with connected(single) as client:
+        client.sendall(b"".join(asked))
+        read = answers(client, len(asked))
+
+    assert [status for status, _ in read] == [200, 404, 404, 400, 200]
+    assert json.loads(read[0][1]) == {"model": "plane", "version": 1, "prediction": 100.0}
+
+
+def test_names_that_do_not_exist_leave_no_trace(single: Server) -> None:
+    (worker,) = single.workers()
+
+    def ask(first: int, count: int) -> None:
+        with connected(single) as client:
+            for start in range(first, first + count, 50):
+                paths = [
+                    f"/models/nobody-{number}-{'x' * 90}/predict"
+                    for number in range(start, start + 50)
+                ]
+                client.sendall(b"".join(head(single, path) + BODY for path in paths))
+                assert {status for status, _ in answers(client, 50)} == {404}
+
+    def metrics() -> set[str]:
+        """Every series, without its value."""
+        lines = single.call("GET", "/metrics").text.splitlines()
+        return {line.rpartition(" ")[0] for line in lines}
+
+    ask(0, 1000)  # what grows once, such as pools of connections and of memory
+    single.call("GET", "/metrics")
+    series, before = metrics(), _resident(worker)
+    ask(1000, NAMES)
+
+    assert metrics() == series
+    assert _resident(worker) - before < 4 * 2**20, "400 bytes a name"
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory that the process holds."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024

@@ -1,0 +1,148 @@
+"""The database is locked, bytes are lost, the disk is full: what is loaded goes on answering."""
+
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from benchmarks.swap import constant_model
+from registry.serving.watch import POLL_SECONDS
+from tests.system.load import MODEL, predicting
+from tests.system.models import upload
+from tests.system.real_server import BIN, Server, free_port, running, wait_until
+
+ROW = {"x0": 1.0, "x1": 2.0}
+LOCKED_SECONDS = 7.0
+"""Longer than a writer waits."""
+
+
+def figure(server: Server, name: str) -> float:
+    """A metric's value, 0 where it is not there yet."""
+    text = server.call("GET", "/metrics").text
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_a_locked_database_stops_writes_and_not_one_prediction(own_server: Server) -> None:
+    with predicting(own_server) as load:
+        with sqlite3.connect(own_server.data / "registry.db", isolation_level=None) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            began = time.monotonic()
+            refused = own_server.call("POST", "/models", json={"name": "later"})
+            time.sleep(max(0.0, LOCKED_SECONDS - (time.monotonic() - began)))
+            other.execute("ROLLBACK")
+        other.close()
+        accepted = own_server.call("POST", "/models", json={"name": "later"})
+
+    assert refused.status_code == 503
+    assert refused.json()["type"] == "/problems/database-busy"
+    assert int(refused.headers["Retry-After"]) > 0
+    assert accepted.status_code == 201
+    assert load.failed == []
+    assert len(load.replies) > 500
+
+
+def test_workers_that_cannot_start_on_a_damaged_database_end_none_that_serves(
+    own_server: Server,
+) -> None:
+    # Until every worker has seen the last write: one that knows of a write and cannot read it is
+    # right to refuse.
+    with predicting(own_server, settle=2 * POLL_SECONDS) as load:
+        file = own_server.data / "registry.db"
+        with sqlite3.connect(file, isolation_level=None) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        other.close()
+        with file.open("r+b") as database:
+            database.write(b"\xff" * file.stat().st_size)
+        own_server.process.send_signal(signal.SIGHUP)
+        wait_until(
+            lambda: own_server.log.read_text().count("no worker came up in its place") == 2,
+            "nobody says that the workers cannot be replaced",
+        )
+    assert load.failed == []
+
+    victim, survivor = sorted(own_server.workers())
+    os.kill(victim, signal.SIGKILL)
+    wait_until(
+        lambda: own_server.log.read_text().count("is no SQLite database") >= 4,
+        "no worker tried to start",
+    )
+
+    answers = [own_server.call("POST", f"/models/{MODEL}/predict", json=ROW) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert survivor in own_server.workers()
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"), [("lost", "blob-missing"), ("flipped", "blob-damaged")]
+)
+def test_a_version_that_is_loaded_outlives_its_bytes_and_is_not_promoted_again(
+    own_server: Server, damage: str, reason: str
+) -> None:
+    with predicting(own_server) as load:
+        spare = upload(own_server, MODEL, constant_model(200.0))["version"]
+        for path in (own_server.data / "blobs").glob("??/*"):
+            if damage == "lost":
+                path.unlink()
+            else:
+                path.write_bytes(b"\xff" + path.read_bytes()[1:])
+        refused = own_server.call("POST", f"/models/{MODEL}/{spare}/promote")
+        asked = own_server.call("POST", f"/models/{MODEL}/{spare}/predict", json=ROW)
+
+    assert refused.status_code == 409
+    assert refused.json()["type"] == "/problems/version-not-loadable"
+    assert asked.status_code == 503
+    assert load.failed == []
+    assert {reply.version for reply in load.replies} == {1}
+    result = 'hotswap_promotions_total{result="version-not-loadable"}'
+    assert figure(own_server, result) == 1
+    assert figure(own_server, f'hotswap_version_load_failures_total{{reason="{reason}"}}') > 0
+
+
+def _fill(path: Path) -> None:
+    """Write to the file until there is no more room for it."""
+    with path.open("wb", 0) as file, suppress(OSError):
+        while True:
+            file.write(b"\0" * 4096)
+    assert shutil.disk_usage(path).free < 4096
+
+
+def _can_mount() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    tried = ["unshare", "-Urm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
+    return subprocess.run(tried, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _can_mount(), reason="a small disk needs a user namespace that may mount")
+def test_a_full_disk_refuses_uploads_and_not_one_prediction(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    script = 'mount -t tmpfs -o size=24m tmpfs "$HOTSWAP_DATA" && exec "$0" serve --workers 2'
+    command = ["unshare", "-Urm", "sh", "-c", script, BIN / "hotswap"]
+    with running(command, data, free_port()) as server:
+        inside = Path(f"/proc/{server.process.pid}/root{data}")
+        with predicting(server) as load:
+            full = inside / "full"
+            _fill(full)
+            refused = server.call(
+                "POST",
+                f"/models/{MODEL}/versions",
+                files={"artifact": ("model.skops", constant_model(200.0))},
+            )
+            created = server.call("POST", "/models", json={"name": "later"})
+            full.unlink()
+            accepted = upload(server, MODEL, constant_model(200.0))
+
+    assert refused.status_code == 507, refused.text
+    assert refused.json()["type"] == "/problems/storage-full"
+    assert created.status_code in {201, 507}, "a log that has room already may take it"
+    assert accepted["version"] == 2, "what was refused took no number"
+    assert load.failed == []

@@ -1,0 +1,82 @@
+"""How each server is asked for the same rows."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from benchmarks.dialects import (
+    BENTOML,
+    FASTAPI,
+    FLASK,
+    HOTSWAP,
+    MLFLOW,
+    MLSERVER,
+    Dialect,
+    Question,
+)
+from benchmarks.workloads import Workload
+
+ROWS = pd.DataFrame({"age": [41.0, np.nan], "place": ["INLAND", "ISLAND"]})
+RECORDS = [{"age": 41.0, "place": "INLAND"}, {"age": None, "place": "ISLAND"}]
+
+
+def ask(dialect: Dialect, rows: pd.DataFrame, form: str = "records") -> Question:
+    (question,) = dialect.questions(Workload("", "housing", form, [rows], [np.zeros(len(rows))]))
+    return question
+
+
+@pytest.mark.parametrize(
+    ("dialect", "path", "body"),
+    [
+        (HOTSWAP, "/models/housing/predict", {"instances": RECORDS}),
+        (FLASK, "/housing/predict", RECORDS),
+        (FASTAPI, "/housing/predict_many", RECORDS),
+        (MLFLOW, "/invocations", {"dataframe_records": RECORDS}),
+        (BENTOML, "/predict_housing", {"rows": RECORDS}),
+    ],
+)
+def test_rows_are_records_by_name_and_a_missing_value_is_null(
+    dialect: Dialect, path: str, body: object
+) -> None:
+    question = ask(dialect, ROWS)
+
+    assert (question.path, json.loads(question.body)) == (path, body)
+
+
+def test_mlserver_is_asked_by_column_as_a_data_frame() -> None:
+    body = json.loads(ask(MLSERVER, ROWS).body)
+
+    assert body["parameters"] == {"content_type": "pd"}
+    assert [(one["name"], one["datatype"], one["data"]) for one in body["inputs"]] == [
+        ("age", "FP64", [41.0, None]),
+        ("place", "BYTES", ["INLAND", "ISLAND"]),
+    ]
+
+
+def test_one_row_is_one_record() -> None:
+    assert json.loads(ask(HOTSWAP, ROWS[:1]).body) == RECORDS[0]
+    assert json.loads(ask(FLASK, ROWS[:1]).body) == RECORDS[0]
+    assert ask(FASTAPI, ROWS[:1]).path == "/housing/predict"
+
+
+def test_arrow_goes_out_and_is_asked_for() -> None:
+    question = ask(HOTSWAP, ROWS, "arrow")
+
+    assert question.accept == question.content_type == "application/vnd.apache.arrow.stream"
+    assert pa.ipc.open_stream(question.body).read_all().num_rows == 2
+
+
+def test_a_request_on_the_wire_says_its_length_and_carries_the_token() -> None:
+    head, _, body = Question("/predict", b"{}").wire(8460, "secret").partition(b"\r\n\r\n")
+
+    assert body == b"{}"
+    assert head.decode().split("\r\n") == [
+        "POST /predict HTTP/1.1",
+        "Host: 127.0.0.1:8460",
+        "Content-Type: application/json",
+        "Content-Length: 2",
+        "Authorization: Bearer secret",
+    ]

@@ -1,0 +1,33 @@
+"""What the benchmark takes from wrk, and what of it fails a row."""
+
+import pytest
+
+from benchmarks.load import LoadFailed, read_result
+
+RESULT = (
+    'result: {"requests":%d,"microseconds":10000000,"p50":1250,"p99":9000,'
+    '"connect":0,"read":%d,"write":0,"status":%d,"timeout":0}\n'
+)
+OUTPUT = "Running 10s test @ http://127.0.0.1:8460\n  1 threads and 8 connections\n" + RESULT
+
+
+def test_requests_a_second_and_latencies_are_read_from_the_line_of_the_script() -> None:
+    load = read_result(OUTPUT % (123_450, 0, 0))
+
+    assert (load.per_second, load.p50_ms, load.p99_ms) == (12_345, 1.25, 9)
+    assert load.wrong == ""
+
+
+def test_refusals_and_broken_connections_are_named() -> None:
+    load = read_result(OUTPUT % (10, 3, 7))
+
+    assert load.wrong == "3 connections broke while read, 7 replies above 399"
+
+
+def test_a_server_that_never_answers_has_failed() -> None:
+    assert read_result(OUTPUT % (0, 0, 0)).wrong == "not one reply"
+
+
+def test_without_a_result_what_wrk_complained_of_is_passed_on() -> None:
+    with pytest.raises(LoadFailed, match="unable to connect"):
+        read_result("", "unable to connect to 127.0.0.1:8460 Connection refused")
