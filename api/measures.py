@@ -75,11 +75,13 @@ class Measures:
         _make_room(directory)
         # prometheus_client chooses its multi-process mode by this variable, when it is imported.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
-        from prometheus_client import CollectorRegistry, Counter, Histogram
-        from prometheus_client.values import close_all_multiprocess_files
+        from prometheus_client import CollectorRegistry, Counter, Histogram, values
 
-        # Its files are the process's, not this object's: they stay open as long as it runs.
-        atexit.register(close_all_multiprocess_files)
+        # It keeps to the files that it opened first; an application made later in the same process
+        # has its own.
+        values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]  # prometheus_client left it without types
+        # The files are the process's, not this object's: they stay open as long as it runs.
+        atexit.register(values.close_all_multiprocess_files)
         self.directory = directory
         self._counted: dict[_Key, tuple[Counter, Histogram]] = {}
         self._waiting: deque[tuple[_Key, float]] = deque()

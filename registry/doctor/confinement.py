@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from registry.confinement.spawner import SpawnFailed, missing_defences
 from registry.doctor.findings import Finding, Installation
 
-_ADVICE = "docs/decisions/0013-confined-processes.md says what each defence rests on."
+_ADVICE = "docs/decisions/0015-confined-processes.md says what each defence rests on."
 
 
 def check_confinement(_: Installation) -> Iterator[Finding]:

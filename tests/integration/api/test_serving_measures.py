@@ -7,10 +7,18 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from benchmarks.swap import constant_model
 from tests.integration.api.conftest import check_problem, new_name
 
 METRICS = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
+
+
+@pytest.fixture(scope="module")
+def service(module_app):
+    """An app of this file's own: prometheus_client counts for the newest app of a process."""
+    return module_app()
 
 
 def figures(service):
