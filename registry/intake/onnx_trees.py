@@ -67,8 +67,8 @@ def _check_named(operator: str, attributes: Attributes, count: int, leaf: int) -
     _check_walks(firsts.astype(np.int64), children[0], children[1])
     kind = "class" if operator == "TreeEnsembleClassifier" else "target"
     targets = _ints(attributes, f"{kind}_ids")
-    labels = len(_ints(attributes, "classlabels_int64s")) if kind == "class" else 0
-    _within(targets, labels or _number(attributes, "n_targets"), "a leaf's target")
+    votes_for = _labels(attributes) if kind == "class" else _number(attributes, "n_targets")
+    _within(targets, votes_for, "a leaf's target")
     votes = [_of_length(_ints(attributes, f"{kind}_{name}"), len(targets)) for name in _VOTES]
     voters = votes[0] * 2**31 + votes[1]
     for each in votes:
@@ -114,6 +114,14 @@ def _ints(attributes: Attributes, name: str) -> Ints:
     if not isinstance(value, np.ndarray):
         raise ValueError(f"the trees have no {name}")
     return value
+
+
+def _labels(attributes: Attributes) -> int:
+    """How many classes there are, by whichever list names them."""
+    lists = [name for name in ("classlabels_int64s", "classlabels_strings") if name in attributes]
+    if len(lists) != 1:
+        raise ValueError("the trees have no list of classes, or two")
+    return len(_ints(attributes, lists[0]))
 
 
 def _number(attributes: Attributes, name: str) -> int:

@@ -22,8 +22,8 @@ PATIENCE = 4.0
 def faulty(make_loader):
     """``make_loader`` with versions that do harm."""
 
-    def loader(blobs):
-        load = make_loader(blobs)
+    def loader(blobs, spawner):
+        load = make_loader(blobs, spawner)
 
         def load_or_fail(version):
             if version.key == ("crashing", 2):

@@ -30,7 +30,7 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def head(server: Server, path: str = "/models/plane/predict", length: int = len(BODY)) -> bytes:
     return (
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Authorization: Bearer {server.token}\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
 

@@ -131,7 +131,7 @@ def _crash(model, signature):
 @pytest.mark.parametrize(
     ("converter", "why"),
     [
-        (_no_onnx_file, "does not load"),
+        (_no_onnx_file, "not one that is served"),
         (_no_memory, "too much memory"),
         (_crash, "ZeroDivisionError"),
     ],
