@@ -14,13 +14,13 @@ from config import Settings
 from registry.blobs.local import LocalBlobStore
 from registry.confinement.spawner import Spawner
 from registry.database import Database
-from registry.errors import VersionNotLoadable
+from registry.errors import BlobMissing, VersionNotLoadable
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
 from registry.queries import find_usable_version, served_version
 from registry.serving.counter import Counter
 from registry.serving.fleet import Fleet
-from registry.serving.loading import loader
+from registry.serving.loading import loader, read_forms
 from registry.serving.observer import Observer, observed
 from registry.serving.pool import Pool, ServedVersion
 from registry.serving.sklearn_process import MODULES as SERVING_MODULES
@@ -86,13 +86,18 @@ class Services:
     def prepare(self, version: ServedVersion) -> None:
         """Have every live worker load and warm the version.
 
-        Its bytes are looked at too where it is in memory already: the next worker that starts must
-        be able to load it.
+        The bytes that a worker reads are verified too where it is in memory already: the next one
+        that starts must be able to load it. The others have to be there; to verify a large
+        artifact takes longer than all the rest, and is left to the scrub.
 
         Raises VersionNotLoadable, BlobUnavailable.
         """
-        for digest in (version.sha256, *version.compiled.values()):
+        read = {version.compiled[form] for form in read_forms(version.compiled)}
+        for digest in read or {version.sha256}:
             self.blobs.open(digest).close()
+        for digest in (version.sha256, *version.compiled.values()):
+            if not self.blobs.holds(digest):
+                raise BlobMissing(digest)
         if faults := self.fleet.prepare(version.model, version.number):
             raise VersionNotLoadable(version.model, version.number, " ".join(sorted(set(faults))))
         self.pool.get(version)

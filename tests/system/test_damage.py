@@ -80,11 +80,9 @@ def test_workers_that_cannot_start_on_a_damaged_database_end_none_that_serves(
     assert survivor in own_server.workers()
 
 
-@pytest.mark.parametrize(
-    ("damage", "reason"), [("lost", "blob-missing"), ("flipped", "blob-damaged")]
-)
+@pytest.mark.parametrize("damage", ["lost", "flipped"])
 def test_a_version_that_is_loaded_outlives_its_bytes_and_is_not_promoted_again(
-    own_server: Server, damage: str, reason: str
+    own_server: Server, damage: str
 ) -> None:
     with predicting(own_server) as load:
         spare = upload(own_server, MODEL, constant_model(200.0))["version"]
@@ -103,7 +101,9 @@ def test_a_version_that_is_loaded_outlives_its_bytes_and_is_not_promoted_again(
     assert {reply.version for reply in load.replies} == {1}
     result = 'hotswap_promotions_total{result="version-not-loadable"}'
     assert figure(own_server, result) == 1
-    assert figure(own_server, f'hotswap_version_load_failures_total{{reason="{reason}"}}') > 0
+    # Also where they were damaged: the promotion has put them aside by then.
+    missing = 'hotswap_version_load_failures_total{reason="blob-missing"}'
+    assert figure(own_server, missing) > 0
 
 
 def _fill(path: Path) -> None:

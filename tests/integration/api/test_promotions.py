@@ -1,5 +1,7 @@
 """Moving aliases: promote, PUT and DELETE of an alias, and what each answers."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.integration.api.conftest import WatchedStream, check_problem, places
@@ -311,18 +313,35 @@ def test_a_repeated_promotion_is_answered_as_the_first(admin, uploaded):
     check_problem(other, 409, "idempotency-key-reused")
 
 
-def test_a_version_whose_bytes_are_damaged_is_not_promoted_though_it_is_in_memory(
-    make_app, artifacts
+def damage(path):
+    path.write_bytes(b"rotten")
+
+
+@pytest.mark.parametrize("harm", [damage, Path.unlink])
+def test_a_version_whose_bytes_are_damaged_or_lost_is_not_promoted_though_it_is_in_memory(
+    make_app, artifacts, harm
 ):
     service = make_app()
-    for slope in (1, 2):
-        service.admin.upload("m", artifacts[f"line-{slope}"])
+    service.admin.upload("m", artifacts["line-1"])
+    held = service.stored()
+    service.admin.upload("m", artifacts["line-2"])
     service.admin.promote("m", 1)
     assert service.admin.post("/models/m/2/predict", json={"input": [1]}).status_code == 200
-    digest = service.admin.get("/models/m/2").json["artifact"]["sha256"]
-    service.services.blobs.path_of(digest).write_bytes(b"rotten")
+    for path in service.stored() - held:
+        harm(service.data / "blobs" / path)
 
     answer = service.admin.promote("m", 2)
 
     check_problem(answer, 409, "version-not-loadable")
     assert service.admin.post("/models/m/predict", json={"input": [1]}).json["version"] == 1
+
+
+def test_a_version_whose_artifact_is_lost_is_not_promoted_though_no_worker_reads_it(
+    make_app, artifacts
+):
+    service = make_app()
+    service.admin.upload("m", artifacts["line-1"])
+    digest = service.admin.get("/models/m/1").json["artifact"]["sha256"]
+    service.services.blobs.path_of(digest).unlink()
+
+    check_problem(service.admin.promote("m", 1), 409, "version-not-loadable")
