@@ -80,18 +80,25 @@ static inline double apply(const Step *step, double x)
     }
 }
 
+/* The feature of one chain. `step` is its first step, and then the next chain's. */
+static inline double follow(const Chains *self, const Chain *chain, const Step **step,
+                            const double *row)
+{
+    const Step *end = self->steps + chain->end;
+    double x = row[chain->column];
+
+    for (; *step < end; (*step)++) {
+        x = apply(*step, x);
+    }
+    return x;
+}
+
 static void make_features(const Chains *self, const double *row, double *features)
 {
     const Step *step = self->steps;
 
     for (Py_ssize_t feature = 0; feature < self->features; feature++) {
-        const Chain *chain = self->chains + feature;
-        const Step *end = self->steps + chain->end;
-        double x = row[chain->column];
-        for (; step < end; step++) {
-            x = apply(step, x);
-        }
-        features[feature] = x;
+        features[feature] = follow(self, self->chains + feature, &step, row);
     }
 }
 
@@ -335,6 +342,93 @@ static PyObject *chains_one(PyObject *object, PyObject *const *args, Py_ssize_t 
     return done ? Py_NewRef(Py_None) : NULL;
 }
 
+PyDoc_STRVAR(weigh_doc,
+             "weigh($self, cells, weights, start, /)\n--\n\n"
+             "The features of a row times weights (features x outputs, float64), added up in their\n"
+             "order, plus start (outputs, float64): a list of floats. cells as for one. Raises\n"
+             "TypeError, ValueError, OverflowError.");
+
+/* The sums of one row, where `sums` has room for them. */
+static void weigh(const Chains *self, const double *row, const double *weights,
+                  const double *start, Py_ssize_t outputs, double *sums)
+{
+    const Step *step = self->steps;
+
+    memset(sums, 0, (size_t)outputs * sizeof *sums);
+    for (Py_ssize_t feature = 0; feature < self->features; feature++) {
+        const Chain *chain = self->chains + feature;
+        const double x = follow(self, chain, &step, row);
+        for (Py_ssize_t output = 0; output < outputs; output++) {
+            sums[output] += x * *weights++;
+        }
+    }
+    for (Py_ssize_t output = 0; output < outputs; output++) {
+        sums[output] += start[output];
+    }
+}
+
+static PyObject *to_list(const double *numbers, Py_ssize_t count)
+{
+    PyObject *list = PyList_New(count);
+
+    for (Py_ssize_t at = 0; list != NULL && at < count; at++) {
+        PyObject *number = PyFloat_FromDouble(numbers[at]);
+        if (number == NULL || PyList_SetItem(list, at, number) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+static PyObject *weigh_cells(const Chains *self, PyObject *cells, const Py_buffer *weights,
+                             const Py_buffer *start)
+{
+    const Py_ssize_t outputs = weights->shape[1];
+    double few[64]; /* columns and outputs of most models: no allocation */
+    double *room = few;
+    PyObject *list = NULL;
+
+    if (weights->shape[0] != self->features || start->shape[0] != outputs) {
+        return PyErr_Format(PyExc_ValueError, "weights are %zd x %zd and start %zd, of %zd features",
+                            weights->shape[0], outputs, start->shape[0], self->features);
+    }
+    if (self->columns + outputs > (Py_ssize_t)(sizeof few / sizeof *few)) {
+        room = malloc((size_t)(self->columns + outputs) * sizeof *room);
+    }
+    if (room == NULL) {
+        return PyErr_NoMemory();
+    }
+    if (read_row(self, cells, room)) {
+        double *sums = room + self->columns;
+        weigh(self, room, weights->buf, start->buf, outputs, sums);
+        list = to_list(sums, outputs);
+    }
+    if (room != few) {
+        free(room);
+    }
+    return list;
+}
+
+static PyObject *chains_weigh(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    Py_buffer weights, start;
+    PyObject *list = NULL;
+
+    if (count != 3 || !PyTuple_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "weigh takes a tuple of cells, weights and start");
+        return NULL;
+    }
+    if (!get_buffer(args[1], "weights", 2, "d", sizeof(double), false, &weights)) {
+        return NULL;
+    }
+    if (get_buffer(args[2], "start", 1, "d", sizeof(double), false, &start)) {
+        list = weigh_cells((const Chains *)object, args[0], &weights, &start);
+        PyBuffer_Release(&start);
+    }
+    PyBuffer_Release(&weights);
+    return list;
+}
+
 PyDoc_STRVAR(many_doc,
              "many($self, rows, out, /)\n--\n\n"
              "Write the features of rows (rows x columns, float64, NaN where a value is missing)\n"
@@ -390,6 +484,7 @@ static PyObject *get_features(PyObject *self, void *Py_UNUSED(closure))
 
 static PyMethodDef methods[] = {
     {"one", (PyCFunction)(void (*)(void))chains_one, METH_FASTCALL, one_doc},
+    {"weigh", (PyCFunction)(void (*)(void))chains_weigh, METH_FASTCALL, weigh_doc},
     {"many", (PyCFunction)(void (*)(void))chains_many, METH_FASTCALL, many_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -184,6 +184,55 @@ def test_a_read_only_answer_is_refused():
         Chains(**GOOD).one((1.0, 2.0), out)
 
 
+@given(
+    st.lists(st.floats(-1e9, 1e9), min_size=3, max_size=3),
+    st.integers(1, 100).flatmap(
+        lambda outputs: st.lists(
+            st.floats(-1e9, 1e9), min_size=4 * outputs, max_size=4 * outputs
+        ).map(lambda numbers: np.array(numbers).reshape(4, outputs))
+    ),
+)
+def test_a_row_is_weighed_as_its_features_are(values, drawn):
+    made = Chains(
+        np.array([2, 0, 1], np.int32),
+        np.array([1, 0, 1], np.int32),
+        np.array([Operation.MULTIPLY, Operation.ADD], np.uint8),
+        np.array([2.0, 1.0]),
+        np.zeros(2),
+        columns=3,
+    )
+    weights, start = drawn[:3].copy(), drawn[3].copy()
+    features = np.empty((1, 3))
+    made.one(tuple(values), features)
+
+    (expected,) = np.zeros((1, len(start)))
+    for feature, row in zip(features[0], weights, strict=True):
+        expected += feature * row
+
+    assert made.weigh(tuple(values), weights, start) == (expected + start).tolist()
+
+
+@pytest.mark.parametrize(
+    ("cells", "weights", "start"),
+    [
+        ((1.0,), np.zeros((2, 1)), np.zeros(1)),
+        ([1.0, 2.0], np.zeros((2, 1)), np.zeros(1)),
+        ((1.0, "2"), np.zeros((2, 1)), np.zeros(1)),
+        ((10**400, 1.0), np.zeros((2, 1)), np.zeros(1)),
+        ((1.0, 2.0), np.zeros((3, 1)), np.zeros(1)),
+        ((1.0, 2.0), np.zeros((2, 2)), np.zeros(1)),
+        ((1.0, 2.0), np.zeros((2, 1)), np.zeros(2)),
+        ((1.0, 2.0), np.zeros(2), np.zeros(1)),
+        ((1.0, 2.0), np.zeros((2, 1), np.float32), np.zeros(1)),
+        ((1.0, 2.0), np.zeros((2, 2)).T, np.zeros((1, 1))),
+        ((1.0, 2.0), np.zeros((4, 1))[::2], np.zeros(1)),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(cells, weights, start):
+    with pytest.raises((ValueError, TypeError, OverflowError)):
+        Chains(**GOOD).weigh(cells, weights, start)
+
+
 def a_file(texts=(None, None)):
     arrays = {name: value for name, value in GOOD.items() if name != "columns"}
     return ChainsFile(texts=list(texts), **arrays)
