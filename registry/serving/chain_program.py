@@ -47,8 +47,12 @@ class ChainProgram:
         except ValueError as error:
             raise ArtifactRefused(f"The compiled preprocessing is refused: {error}") from error
         self.width = self._chains.features
-        self._shape_of_one = (1, self.width)
-        self._make_one, self._weigh = self._chains.one, self._chains.weigh
+        self._make_row, self._weigh = self._chains.row, self._chains.weigh
+
+    def row(self, batch: Batch) -> bytes:
+        """The features of a batch of one row, as the bytes of ``width`` doubles: a quarter of the
+        time that an array of them takes."""
+        return self._make_row(self._coder.one(batch))
 
     def weigh(
         self, batch: Batch, weights: NDArray[np.float64], start: NDArray[np.float64]
@@ -60,9 +64,7 @@ class ChainProgram:
     def blocks(self, batch: Batch) -> Iterable[NDArray[np.float64]]:
         """The features of ``batch``, rows x ``width``, some thousand rows at a time."""
         if batch.rows == 1:
-            features = np.empty(self._shape_of_one)
-            self._make_one(self._coder.one(batch), features)
-            return (features,)
+            return (np.frombuffer(self.row(batch)).reshape(1, -1),)
         return self._chunks(self._coder.many(batch))
 
     def _chunks(self, rows: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:

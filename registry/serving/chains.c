@@ -306,46 +306,44 @@ static bool check_out(const Chains *self, const Py_buffer *out, Py_ssize_t rows)
     return true;
 }
 
-PyDoc_STRVAR(one_doc,
-             "one($self, cells, out, /)\n--\n\n"
-             "Write the features of a row into out (1 x features, float64). cells: a tuple of\n"
-             "numbers, and None for what is missing. Raises TypeError, ValueError, OverflowError.");
+PyDoc_STRVAR(row_doc,
+             "row($self, cells, /)\n--\n\n"
+             "The features of a row as the bytes of so many doubles. cells: a tuple of numbers, and\n"
+             "None for what is missing. Raises TypeError, ValueError, OverflowError.");
 
-static PyObject *chains_one(PyObject *object, PyObject *const *args, Py_ssize_t count)
+static PyObject *chains_row(PyObject *object, PyObject *cells)
 {
     const Chains *self = (Chains *)object;
     double few[64]; /* the columns of most models: no allocation */
     double *row = few;
-    Py_buffer out;
-    bool done = false;
+    PyObject *made = NULL;
 
-    if (count != 2 || !PyTuple_Check(args[0])) {
-        PyErr_SetString(PyExc_TypeError, "one takes a tuple of cells, and out");
-        return NULL;
-    }
-    if (!get_buffer(args[1], "out", 2, "d", sizeof(double), true, &out)) {
+    if (!PyTuple_Check(cells)) {
+        PyErr_SetString(PyExc_TypeError, "row takes a tuple of cells");
         return NULL;
     }
     if (self->columns > (Py_ssize_t)(sizeof few / sizeof *few)) {
         row = malloc((size_t)self->columns * sizeof *row);
     }
     if (row == NULL) {
-        PyErr_NoMemory();
-    } else if (check_out(self, &out, 1) && read_row(self, args[0], row)) {
-        make_features(self, row, out.buf);
-        done = true;
+        return PyErr_NoMemory();
+    }
+    if (read_row(self, cells, row)) {
+        made = PyBytes_FromStringAndSize(NULL, self->features * (Py_ssize_t)sizeof(double));
+    }
+    if (made != NULL) {
+        make_features(self, row, (double *)(void *)PyBytes_AsString(made));
     }
     if (row != few) {
         free(row);
     }
-    PyBuffer_Release(&out);
-    return done ? Py_NewRef(Py_None) : NULL;
+    return made;
 }
 
 PyDoc_STRVAR(weigh_doc,
              "weigh($self, cells, weights, start, /)\n--\n\n"
              "The features of a row times weights (features x outputs, float64), added up in their\n"
-             "order, plus start (outputs, float64): a list of floats. cells as for one. Raises\n"
+             "order, plus start (outputs, float64): a list of floats. cells as for row. Raises\n"
              "TypeError, ValueError, OverflowError.");
 
 /* The sums of one row, where `sums` has room for them. */
@@ -483,7 +481,7 @@ static PyObject *get_features(PyObject *self, void *Py_UNUSED(closure))
 }
 
 static PyMethodDef methods[] = {
-    {"one", (PyCFunction)(void (*)(void))chains_one, METH_FASTCALL, one_doc},
+    {"row", chains_row, METH_O, row_doc},
     {"weigh", (PyCFunction)(void (*)(void))chains_weigh, METH_FASTCALL, weigh_doc},
     {"many", (PyCFunction)(void (*)(void))chains_many, METH_FASTCALL, many_doc},
     {NULL, NULL, 0, NULL},

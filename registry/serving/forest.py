@@ -115,6 +115,15 @@ class Forest:
             raise _refusal(rows, allows_missing=self.allows_missing)
         return values
 
+    def one(self, features: bytes) -> list[float]:
+        """The value, or the probability of each class, for one row: ``features`` are the bytes of
+        ``n_features`` doubles. Raises RowsRefused as `predict` does."""
+        answer = self._trees.one(features)
+        if answer is None:
+            row = np.frombuffer(features).reshape(1, -1)
+            raise _refusal(row, allows_missing=self.allows_missing)
+        return answer
+
     def predict_proba(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """The probability of each class, rows x classes. Raises as `predict` does, and TypeError
         of a regression."""

@@ -5,7 +5,7 @@ trees are walked by ``registry.serving.forest``.
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,12 @@ class FeatureProgram(Protocol):
 
     def blocks(self, batch: Batch) -> Iterable[NDArray[np.float64]]:
         """The features, rows x ``width``, some rows at a time; each valid until the next.
+
+        Raises PredictionRefused.
+        """
+
+    def row(self, batch: Batch) -> bytes:
+        """The features of a batch of one row, as the bytes of ``width`` doubles.
 
         Raises PredictionRefused.
         """
@@ -52,6 +58,8 @@ class ForestPredictor:
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """Raises PredictionRefused where the model has no answer for this input."""
+        if batch.rows == 1 and not probabilities:
+            return Answers([self._answer(batch)])
         values: list[float] = []
         shares: list[NDArray[np.float64]] = []
         classes = self.signature.output.classes
@@ -64,11 +72,21 @@ class ForestPredictor:
                     shares.append(self._forest.predict_proba(features))
                 answered += len(features)
         except RowsRefused as error:
-            raise PredictionRefused(
-                f"The model has no answer for this input. {error.behind(answered)}"
-            ) from error
+            raise _no_answer(error.behind(answered)) from error
         if classes is None:
             return Answers(values)
         all_shares = shares[0] if len(shares) == 1 else np.concatenate(shares)
         labels = [classes[index] for index in np.argmax(all_shares, axis=1).tolist()]
         return Answers(labels, all_shares if probabilities else None)
+
+    def _answer(self, batch: Batch) -> Any:
+        try:
+            values = self._forest.one(self._program.row(batch))
+        except RowsRefused as error:
+            raise _no_answer(error) from error
+        classes = self.signature.output.classes
+        return values[0] if classes is None else classes[values.index(max(values))]
+
+
+def _no_answer(why: RowsRefused) -> PredictionRefused:
+    return PredictionRefused(f"The model has no answer for this input. {why}")

@@ -163,6 +163,11 @@ class OnnxFeatures:
         """The features of ``batch``, rows x ``width``; valid until this thread's next run."""
         return self._program.run(batch, (FEATURES,))
 
+    def row(self, batch: Batch) -> bytes:
+        """The features of a batch of one row, as the bytes of ``width`` doubles."""
+        (features,) = self.blocks(batch)
+        return features.tobytes()
+
 
 def _session(model: bytes) -> Any:
     if _OUTSIDE in model:

@@ -1002,6 +1002,42 @@ static PyObject *trees_values(PyObject *object, PyObject *argument)
     return answer;
 }
 
+PyDoc_STRVAR(one_doc,
+             "one($self, features, /)\n--\n\n"
+             "The answer for one row, a float for each output in a list. features: the bytes of so\n"
+             "many doubles. None where `evaluate` would refuse the row.");
+
+static PyObject *trees_one(PyObject *object, PyObject *features)
+{
+    const Trees *self = (Trees *)object;
+    double few[64];
+    double *out = few;
+    char *bytes, format[] = "d";
+    Py_ssize_t length, refused, shape[] = {1, self->features};
+    PyObject *answer = NULL;
+
+    if (PyBytes_AsStringAndSize(features, &bytes, &length) < 0) {
+        return NULL;
+    }
+    if (length != self->features * (Py_ssize_t)sizeof(double)) {
+        return PyErr_Format(PyExc_ValueError, "features are %zd bytes, not %zd doubles", length,
+                            self->features);
+    }
+    if (self->outputs > (Py_ssize_t)(sizeof few / sizeof *few)) {
+        out = malloc((size_t)self->outputs * sizeof *out);
+    }
+    const Py_buffer row = {.buf = bytes, .format = format, .shape = shape};
+    if (out == NULL) {
+        PyErr_NoMemory();
+    } else if (evaluate(self, &row, out, &refused)) {
+        answer = refused < 0 ? list_of_floats(out, self->outputs) : Py_NewRef(Py_None);
+    }
+    if (out != few) {
+        free(out);
+    }
+    return answer;
+}
+
 static PyObject *get_depth(PyObject *self, void *Py_UNUSED(closure))
 {
     return PyLong_FromLong(((Trees *)self)->depth);
@@ -1020,6 +1056,7 @@ static PyObject *get_allows_missing(PyObject *self, void *Py_UNUSED(closure))
 static PyMethodDef methods[] = {
     {"evaluate", (PyCFunction)(void (*)(void))trees_evaluate, METH_FASTCALL, evaluate_doc},
     {"values", trees_values, METH_O, values_doc},
+    {"one", trees_one, METH_O, one_doc},
     {NULL, NULL, 0, NULL},
 };
 

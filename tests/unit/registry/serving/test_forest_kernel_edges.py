@@ -123,6 +123,7 @@ def assert_same_or_both_refuse(model: Any, rows: np.ndarray) -> None:
     with np.errstate(all="ignore"):  # scikit-learn sums the rows to look for what is not finite
         try:
             expected = getattr(model, method)(rows)
+            answers = model.predict(rows)
         except ValueError:
             with pytest.raises(RowsRefused) as refused:
                 getattr(forest, method)(rows)
@@ -130,12 +131,16 @@ def assert_same_or_both_refuse(model: Any, rows: np.ndarray) -> None:
                 with pytest.raises(RowsRefused) as also_refused:
                     forest.values(rows)
                 assert also_refused.value.rows == refused.value.rows
+            with pytest.raises(RowsRefused, match="Row 0:"):
+                forest.one(rows[refused.value.rows[0]].astype(np.float64).tobytes())
             return
     for one in (forest, again):
         assert getattr(one, method)(rows).tobytes() == expected.tobytes()
-        assert one.predict(rows).tobytes() == model.predict(rows).tobytes()
+        assert one.predict(rows).tobytes() == answers.tobytes()
         if one.classes is None:
             assert np.array(one.values(rows)).tobytes() == expected.tobytes()
+        alone = [one.one(row.tobytes()) for row in rows.astype(np.float64)]
+        assert np.array(alone).tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("missing_left", [True, False])

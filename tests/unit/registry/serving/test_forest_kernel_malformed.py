@@ -223,6 +223,19 @@ def test_values_checks_its_rows() -> None:
         Forest(CLASSIFICATION).values(np.zeros((1, 3)))
 
 
+def test_one_checks_its_row() -> None:
+    trees = Forest(STUMP)._trees
+    row = np.zeros(2)
+    for bad in (b"", row.tobytes()[:-1], row.tobytes() + b"\0", row.astype(np.float32).tobytes()):
+        with pytest.raises(ValueError, match="features are"):
+            trees.one(bad)
+    for bad in (None, row, bytearray(row.tobytes()), "text"):
+        with pytest.raises(TypeError):
+            trees.one(bad)
+    assert trees.one(row.tobytes()) == [1.0]
+    assert trees.one((row * np.nan).tobytes()) is None
+
+
 interesting = st.sampled_from(
     [0, 1, -1, -2, 2, 3, 100, 2**31 - 1, -(2**31), 2**31, 2**32, 2**62, -(2**63), 2**63 - 1]
 )
