@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from registry.errors import (
     ModelNotFound,
     ParameterMalformed,
+    TokenNotFound,
     VersionNotFound,
     VersionNotReady,
 )
@@ -183,6 +184,14 @@ def list_history(session: Session, model: str, paging: Paging) -> Page:
 def list_tokens(session: Session, paging: Paging) -> Page:
     """Every token that was made, newest first, without its value."""
     return _page(session, select(TokenRow).order_by(TokenRow.id.desc()), paging, token_view)
+
+
+def own_token(session: Session, grant: Grant) -> View:
+    """The token that ``grant`` came with, without its value. Raises TokenNotFound."""
+    row = session.get(TokenRow, grant.token_id)
+    if row is None:
+        raise TokenNotFound(str(grant.token_id))
+    return token_view(row)
 
 
 def aliases_of(session: Session, model: str) -> list[View]:
