@@ -69,12 +69,54 @@ class Uploaded:
 
 
 class Gate(TypedDict, total=False):
-    """One condition of a promotion and how it went."""
+    """One condition of a promotion and how it went.
+
+    ``interval`` is that of the difference, ``measured`` says on what: ``holdout`` or ``claimed``.
+    """
 
     gate: str
     passed: bool
     candidate: float | None
     champion: float | None
+    reason: str | None
+    interval: list[float]
+    measured: str | None
+
+
+class Measured(TypedDict, total=False):
+    """A version's metrics as the registry measured them."""
+
+    version: int
+    metrics: dict[str, float]
+    measured_on: str | None
+
+
+class GateReport(TypedDict):
+    """What a promotion's gates would say; nothing has moved."""
+
+    passed: bool
+    candidate: Measured
+    champion: Measured | None
+    gates: list[Gate]
+
+
+class Policy(TypedDict, total=False):
+    """The conditions that every promotion of a model has to meet."""
+
+    gates: list[str]
+    updated_at: str | None
+    updated_by: str | None
+
+
+class Holdout(TypedDict, total=False):
+    """The table on which promotions of a model are measured."""
+
+    sha256: str
+    rows: int
+    columns: list[Column]
+    target: str
+    created_at: str
+    created_by: str
 
 
 class Promotion(TypedDict):
