@@ -8,6 +8,7 @@ from cli.lazy import LazyCommand
 VERBS = {
     "serve": LazyCommand("cli.serve:serve", "Start the service."),
     "train": LazyCommand("cli.train:train", "Train a model and upload it."),
+    "retrain": LazyCommand("cli.retrain:retrain", "Train in CI, and promote what is better."),
     "upload": LazyCommand("cli.upload:upload", "Register a file as a new version of a model."),
     "models": LazyCommand("cli.models:models", "List the models."),
     "versions": LazyCommand("cli.versions:versions", "List the versions of a model."),
@@ -30,7 +31,7 @@ VERBS = {
     lazy=VERBS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 the service said no, 2 wrong usage, "
-    "3 the service cannot be reached.",
+    "3 the service cannot be reached, 10 retrained, but not better.",
 )
 @click.version_option(package_name="hotswap", message="%(package)s %(version)s")
 def main() -> None:

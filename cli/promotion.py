@@ -1,10 +1,12 @@
 """How the answer to a promotion or a rollback is shown."""
 
+from collections.abc import Sequence
+
 import click
 
 from cli.terminal import Column, print_table
 from cli.wording import one_line
-from client.replies import Promotion
+from client.replies import Gate, Promotion
 
 GATE_COLUMNS = [
     Column("Gate"),
@@ -24,9 +26,14 @@ def print_promotion(promotion: Promotion) -> None:
         click.echo(f"{one_line(live)}.")
     else:
         click.echo(f"{one_line(live)}; before, it was version {previous}.")
-    if gates := promotion.get("gates"):
-        rows = [
-            [gate.get("gate"), gate.get("passed"), gate.get("candidate"), gate.get("champion")]
-            for gate in gates
-        ]
+    print_gates(promotion.get("gates") or [])
+
+
+def print_gates(gates: Sequence[Gate]) -> None:
+    """Write a table of the gates and their figures; nothing where there are none."""
+    rows = [
+        [gate.get("gate"), gate.get("passed"), gate.get("candidate"), gate.get("champion")]
+        for gate in gates
+    ]
+    if rows:
         print_table(GATE_COLUMNS, rows, "")

@@ -1,13 +1,15 @@
 """The flags of ``hotswap train`` that say what to train, and the recipe that they make."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
+from cli.exits import WRONG_USAGE, CommandFailed
 from cli.pairs import as_mapping
 from cli.references import ModelName
 
@@ -76,6 +78,17 @@ def recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
     for flag in reversed(_FLAGS):
         command = flag(command)
     return command
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What the trainers refuse is wrong usage, and their words say how."""
+    from trainers.errors import TrainingRefused
+
+    try:
+        yield
+    except TrainingRefused as error:
+        raise CommandFailed(str(error), WRONG_USAGE) from error
 
 
 def recipe_of(flags: RecipeFlags) -> "Recipe":

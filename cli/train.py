@@ -1,15 +1,12 @@
 """``hotswap train``."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
-from cli.exits import WRONG_USAGE, CommandFailed
 from cli.promotion import print_promotion
-from cli.recipe_flags import RecipeFlags, recipe_flags, recipe_of
+from cli.recipe_flags import RecipeFlags, recipe_flags, recipe_of, refusals
 from cli.references import AliasName
 from cli.service import failed, json_option, speaks_to_service
 from cli.stages import Stages
@@ -64,13 +61,13 @@ def train(registry: Registry, *, as_json: bool, **flags: Unpack[_Flags]) -> None
       hotswap train sklearn:iris --kind logistic --out ./iris
     """
     _check_destination(flags)
-    with _refusals():
+    with refusals():
         recipe = recipe_of(flags)
     out = flags["out"]
     if out is None:
         check_model_name(_named(recipe))
         registry.check()
-    with _refusals(), Stages() as stage:
+    with refusals(), Stages() as stage:
         stage("loading scikit-learn")
         from trainers.training import train as fit
 
@@ -108,17 +105,6 @@ def _named(recipe: "Recipe") -> str:
     if not recipe.name:
         raise click.UsageError("Missing option '--name': the model to upload it to (or --out DIR).")
     return recipe.name
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What the trainers refuse is wrong usage, and their words say how."""
-    from trainers.errors import TrainingRefused
-
-    try:
-        yield
-    except TrainingRefused as error:
-        raise CommandFailed(str(error), WRONG_USAGE) from error
 
 
 def _write(model: "TrainedModel", out: Path, report: _Report) -> None:

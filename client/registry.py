@@ -82,6 +82,10 @@ class Registry(AbstractContextManager["Registry"]):
         self._transport = Transport(url, token, timeout, retries or Retries())
         self._limit = Limit(largest_prediction)
 
+    def with_retries(self, retries: Retries) -> "Registry":
+        """A client of the same service, with the same token, that tries again in another way."""
+        return Registry(*self._address, retries, self._limit.bytes)
+
     @property
     def url(self) -> str:
         """The address of the service, without a slash at its end."""
@@ -250,12 +254,9 @@ class Registry(AbstractContextManager["Registry"]):
 
     def compare(self, name: str, versions: Sequence[Reference]) -> dict[str, Any]:
         """Versions side by side: metrics, parameters, signature, lineage and environment."""
-        reply = self._transport.request(
-            "GET",
-            path_of("models", name, "compare"),
-            query={"versions": ",".join(map(str, versions))},
-        )
-        return reply.object()
+        asked = {"versions": ",".join(map(str, versions))}
+        path = path_of("models", name, "compare")
+        return self._transport.request("GET", path, query=asked).object("versions")
 
     def evaluation(self, name: str, version: Reference) -> dict[str, Any]:
         """What a version keeps of its evaluation: baseline, counts of rows, figures of plots."""

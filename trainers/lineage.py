@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from trainers.data import Table, is_bundled
+from trainers.data import Table, data_digest, is_bundled
 from trainers.recipe import Recipe
 
 RECORDED_PACKAGES = ("scikit-learn", "numpy", "pandas", "skops")
@@ -22,13 +22,28 @@ def lineage(recipe: Recipe, table: Table) -> dict[str, Any]:
         "recipe_sha256": recipe.sha256,
         "seed": recipe.seed,
     }
-    places = [Path.cwd()]
-    if not is_bundled(recipe.data):
-        places.append(Path(recipe.data).resolve().parent)
-    commit = next(filter(None, map(git_commit, places)), None)
+    commit = commit_of(recipe)
     if commit is not None:
         recorded["git_commit"] = commit
     return recorded
+
+
+def inputs_of(recipe: Recipe) -> dict[str, str]:
+    """The digests and the commit that a training by ``recipe`` would record, without training.
+
+    Raises DataRefused where the data is not there.
+    """
+    inputs = {"recipe_sha256": recipe.sha256, "data_sha256": data_digest(recipe.data)}
+    commit = commit_of(recipe)
+    return inputs if commit is None else {**inputs, "git_commit": commit}
+
+
+def commit_of(recipe: Recipe) -> str | None:
+    """The commit of the present directory, else of the one that the data lies in."""
+    places = [Path.cwd()]
+    if not is_bundled(recipe.data):
+        places.append(Path(recipe.data).resolve().parent)
+    return next(filter(None, map(git_commit, places)), None)
 
 
 def environment() -> dict[str, str]:

@@ -47,7 +47,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent back; a dict or list as JSON, bytes as they are."""
+    """What is sent back; a dict or list as JSON, bytes as they are. Status 0 hangs up instead."""
 
     status: int
     content: Any = None
@@ -78,7 +78,7 @@ class FakeService:
     def add_version(self, name: str, **fields: Any) -> dict[str, Any]:
         """Register a version as if somebody had uploaded it."""
         versions = self.versions.setdefault(name, [])
-        version = {
+        version: dict[str, Any] = {
             "model": name,
             "version": len(versions) + 1,
             "status": "ready",
@@ -289,6 +289,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         asked = Asked(self.command, parts.path, parse_qs(parts.query), self.headers, body)
         answer = self.service.answer(asked)
+        if not answer.status:
+            self.close_connection = True
+            return
         raw = answer.content if isinstance(answer.content, bytes) else b""
         if not raw and answer.content is not None:
             raw = json.dumps(answer.content).encode()

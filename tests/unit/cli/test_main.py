@@ -48,11 +48,11 @@ def test_each_local_verb_has_help_with_an_example_and_json(verb: str) -> None:
 def test_help_lists_the_verbs_of_the_contract() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout.partition("Commands:\n")[2]
     first, second = (
-        "serve train upload models versions show",
+        "serve train retrain upload models versions show",
         "promote rollback history predict tokens db doctor",
     )
     names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]
-    assert [name for name in names if name not in LOCAL][:13] == [*first.split(), *second.split()]
+    assert [name for name in names if name not in LOCAL][:14] == [*first.split(), *second.split()]
 
 
 def test_unknown_verb_gets_the_nearest_one() -> None:
