@@ -1,5 +1,6 @@
 """A run told as Markdown, for the page of a CI job, and as JSON, for programs."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +11,8 @@ from cli.wording import cell, one_line
 from client.replies import Gate
 
 _MOST_CHANGES = 30
+_SIGNS = re.compile(r"[\\`*\[\]<>#~]|(?<!\w)_|_(?!\w)")
+"""What would begin or end something in Markdown; an underscore within a word does not."""
 
 
 class _Markdown(str):
@@ -162,8 +165,7 @@ def _shown(value: object) -> str:
 
 def _text(text: str) -> str:
     """``text`` on one line, in which nothing is Markdown or HTML."""
-    escaped = "".join(f"\\{sign}" if sign in "\\`*_[]<>#~" else sign for sign in one_line(text))
-    return escaped.replace("&", "&amp;")
+    return _SIGNS.sub(r"\\\g<0>", one_line(text)).replace("&", "&amp;")
 
 
 def _piped(text: str) -> str:

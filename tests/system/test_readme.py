@@ -88,6 +88,7 @@ def test_every_target_of_make_has_a_line_of_help() -> None:
         "test",
         "test-asan",
         "bench-engine",
+        "bench-retrain",
         "bench-swap",
         "lint",
         "lock",
