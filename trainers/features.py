@@ -13,7 +13,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from registry.preprocessing import BandEncoder
 from trainers.columns import MAX_CATEGORIES, Values
 from trainers.errors import ColumnNotFound, ColumnRefused, NoFeatures
-from trainers.recipe import Bands, Constant, Preparation, Recipe
+from trainers.preparation import Bands, Constant, Preparation
+from trainers.recipe import Recipe
 
 MISSING_CATEGORY = "missing"
 _DEFAULT_IMPUTE: Mapping[str, Any] = {

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import skops.io
 
 from registry.signature import Record, Signature, Task
-from trainers.recipe import Recipe, TrainedKind
+from trainers.kinds import TrainedKind
+from trainers.recipe import Recipe
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -25,7 +25,8 @@ from trainers.estimators.family import LARGEST_SQUARED, Family, recorded_params
 from trainers.evaluation import Rows, evaluate
 from trainers.features import choose, column_transformer, plan
 from trainers.lineage import environment, lineage
-from trainers.recipe import Preparation, Recipe
+from trainers.preparation import Preparation
+from trainers.recipe import Recipe
 from trainers.split import Split, split_rows
 from trainers.target import Target, read_target
 from trainers.trained import TrainedModel

@@ -29,6 +29,7 @@ APPLIED = {
     Operation.EQUALS: lambda x, a, _: np.float64(x == a),
     Operation.IS_MISSING: lambda x, *_: np.float64(np.isnan(x)),
     Operation.BETWEEN: lambda x, a, b: np.float64(a < x <= b),
+    Operation.SIGNED_LOG: lambda x, *_: math.copysign(math.log1p(abs(x)), x),
     Operation.CLIP: lambda x, a, b: a if x < a else (b if x > b else x),  # noqa: FURB136 - of NaN min() makes a bound
 }
 """What each step does, in numpy."""
