@@ -19,6 +19,7 @@
     │   ├── ClassTooRare
     │   └── TaskRefused               this kind cannot do that task
     ├── ParameterRefused
+    ├── SearchRefused             no candidate of a search could be measured
     └── FitRefused                the estimator could not be fitted
 
 Each says what was wrong, where, and what to do.
@@ -101,14 +102,16 @@ class DuplicateColumns(DataRefused):
 
 
 class ColumnNotFound(TrainingRefused):
-    def __init__(self, role: str, name: str, columns: Sequence[str]) -> None:
+    """``where`` begins the message: the line of the recipe that asks for the column."""
+
+    def __init__(self, role: str, name: str, columns: Sequence[str], where: str = "") -> None:
         near = get_close_matches(name, columns, n=3) or [
             column for column in columns if column.strip().casefold() == name.strip().casefold()
         ]
         hint = (
             f"Did you mean {listed(near)}?" if near else f"The columns are {listed(columns, 20)}."
         )
-        super().__init__(f"The data has no column '{name}', asked for as {role}. {hint}")
+        super().__init__(f"{where}The data has no column '{name}', asked for as {role}. {hint}")
 
 
 class ColumnRefused(TrainingRefused):
@@ -173,6 +176,14 @@ class ParameterRefused(TrainingRefused):
         near = get_close_matches(name, valid, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         return cls(f"{kind} has no parameter '{name}'.{hint} It takes {listed(valid, 40)}.")
+
+
+class SearchRefused(TrainingRefused):
+    def __init__(self, metric: str, why: str) -> None:
+        super().__init__(
+            f"The search by {metric} found no best: {why}. Use another metric, fewer folds or more "
+            "data."
+        )
 
 
 class FitRefused(TrainingRefused):

@@ -31,6 +31,12 @@ class Origin:
             path = path[:-1]
         return None
 
+    def where(self, path: Path) -> str:
+        """``The recipe r.toml, line 4: ``, for the head of a message; empty where nothing is
+        known."""
+        line = self.line(path)
+        return "" if line is None else f"{self.source}, line {line}: "
+
     def without(self, keys: Iterable[str]) -> "Origin":
         """The same for a recipe whose ``keys`` were written elsewhere."""
         gone = set(keys)

@@ -116,9 +116,7 @@ class _Reader:
 
     def _space(self, at: Path, value: Any) -> Choices | Range:
         if isinstance(value, list):
-            return tuple(
-                self._plain((*at, position), item) for position, item in enumerate(value)
-            )
+            return tuple(self._plain((*at, position), item) for position, item in enumerate(value))
         if not isinstance(value, dict) or not {"low", "high"} <= value.keys():
             return self._wrong(at, "a list of values or { low = NUMBER, high = NUMBER }") or ()
         bounds = {"low": _Reader.number, "high": _Reader.number, "log": _Reader.truth}

@@ -15,6 +15,7 @@ from trainers.kinds import TrainedKind
 from trainers.recipe import Recipe
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.pipeline import Pipeline
 
 ARTIFACT_NAME = "model.skops"
@@ -25,7 +26,8 @@ METADATA_NAME = "metadata.json"
 class TrainedModel:
     """A fitted pipeline with its signature, what was measured, and where it comes from.
 
-    ``notes`` are for the person who trains: rows dropped, warnings of the fit.
+    ``notes`` are for the person who trains: rows dropped, warnings of the fit. ``held_out`` are the
+    features of the rows that it was evaluated on.
     """
 
     recipe: Recipe
@@ -41,6 +43,7 @@ class TrainedModel:
     lineage: dict[str, Any]
     environment: dict[str, str]
     notes: tuple[str, ...] = ()
+    held_out: "pd.DataFrame | None" = None
 
     def metadata(self) -> dict[str, Any]:
         """The ``metadata`` part of an upload, JSON throughout."""

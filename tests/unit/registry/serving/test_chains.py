@@ -126,7 +126,7 @@ GOOD = {
         ({"length": np.array([1, -1], np.int32)}, "has -1 steps"),
         ({"length": np.array([1, 0], np.int32)}, "2 steps, the chains have 1"),
         ({"length": np.array([1], np.int32)}, "1 lengths of 2 chains"),
-        ({"kind": np.array([0, 9], np.uint8)}, "of kind 9"),
+        ({"kind": np.array([0, 10], np.uint8)}, "of kind 10"),
         ({"kind": np.array([0], np.uint8)}, "different lengths"),
         ({"first": np.zeros(3)}, "different lengths"),
         ({"first": np.zeros(2, np.float32)}, "format 'f'"),
