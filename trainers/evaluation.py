@@ -33,6 +33,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.target)
 
+    def take(self, rows: NDArray[np.intp]) -> "Rows":
+        """Those of them at the positions ``rows``."""
+        return Rows(self.features.iloc[rows], self.target[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:

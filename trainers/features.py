@@ -28,7 +28,8 @@ _DEFAULT_IMPUTE: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """What one column goes through: perhaps filled, then its logarithm, then encoded. Equal treatments share a step."""
+    """What one column goes through: perhaps filled, its logarithm taken, then encoded. Equal
+    treatments share a step."""
 
     impute: str | Constant | None
     encode: Literal["as_is", "scale", "one_hot"] | Bands

@@ -16,7 +16,7 @@ from trainers.origin import Origin
 from trainers.preparation import Preparation
 from trainers.recipe_rules import mistakes_in
 from trainers.search_space import Search
-from trainers.split_rule import SplitRule
+from trainers.split_rule import DEFAULT_SPLIT, SplitRule
 
 BUNDLED_PREFIX = "sklearn:"
 
@@ -44,7 +44,7 @@ class Recipe:
     exclude: tuple[str, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Preparation] = field(default_factory=dict)
-    split: SplitRule = SplitRule()
+    split: SplitRule = DEFAULT_SPLIT
     search: Search | None = None
     test_size: float = 0.2
     seed: int = 0
@@ -105,7 +105,7 @@ class Recipe:
             document["params"] = dict(self.params)
         if self.columns:
             document["columns"] = {name: how.to_json() for name, how in self.columns.items()}
-        if self.split != SplitRule():
+        if self.split != DEFAULT_SPLIT:
             document["split"] = self.split.to_json()
         if self.search is not None:
             document["search"] = self.search.to_json()

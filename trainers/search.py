@@ -12,15 +12,17 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from registry.signature import Task
 from trainers.errors import SearchRefused
+from trainers.estimators import FAMILIES
 from trainers.estimators.family import Family
 from trainers.evaluation import Rows
 from trainers.fitting import Progress, notes_of, one_thread, refusals
 from trainers.metric_names import DEFAULT_METRIC, HIGHER_IS_BETTER
 from trainers.metrics import measure_model
+from trainers.recipe import Recipe
 from trainers.search_space import Range, Search
 from trainers.split import Split
-from trainers.target import Target
 
 MAX_KEPT = 50
 Candidate = dict[str, Any]
@@ -35,25 +37,26 @@ class Found:
     notes: list[str]
 
 
-def search(
-    rule: Search,
+def search(  # noqa: PLR0917 - what is fitted, on what, and how
+    recipe: Recipe,
     pipeline: Pipeline,
-    family: Family,
+    task: Task,
     rows: Rows,
-    target: Target,
     folds: Sequence[Split],
-    seed: int,
     progress: Progress | None = None,
-) -> Found:  # fmt: skip
+) -> Found:
     """Fit a copy of ``pipeline`` for each candidate and fold, on all cores, and measure it on the
     rows that the fold leaves out.
 
     The best has the best mean over the folds; of equals the first. Which core fits what changes
     nothing. Raises ParameterRefused, FitRefused, SearchRefused.
     """
-    candidates = _candidates(rule, seed)
-    metric = rule.metric or DEFAULT_METRIC[target.task]
-    measure_one = _measurer(pipeline, family, rows, target, metric)
+    rule, family = recipe.search, FAMILIES[recipe.kind]
+    if rule is None:
+        raise ValueError("The recipe searches for nothing.")
+    candidates = _candidates(rule, recipe.seed)
+    metric = rule.metric or DEFAULT_METRIC[task]
+    measure_one = _measurer(pipeline, family, task, rows, metric)
     tasks = (delayed(measure_one)(params, fold) for params in candidates for fold in folds)
     count = len(candidates) * len(folds)
     figures = []
@@ -83,7 +86,7 @@ def search(
 
 
 def _measurer(
-    pipeline: Pipeline, family: Family, rows: Rows, target: Target, metric: str
+    pipeline: Pipeline, family: Family, task: Task, rows: Rows, metric: str
 ) -> Callable[[Candidate, Split], float]:
     def measure_one(params: Candidate, fold: Split) -> float:
         own = clone(pipeline)
@@ -91,10 +94,9 @@ def _measurer(
         if family.parallel:
             # The cores are busy with the other candidates.
             own[-1].set_params(n_jobs=None)
-        own.fit(rows.features.iloc[fold.train], rows.target[fold.train])
-        figures = measure_model(
-            own, target.task, rows.features.iloc[fold.test], rows.target[fold.test]
-        )
+        fitted, measured = rows.take(fold.train), rows.take(fold.test)
+        own.fit(fitted.features, fitted.target)
+        figures = measure_model(own, task, measured.features, measured.target)
         return figures.get(metric, math.nan)
 
     return measure_one

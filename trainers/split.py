@@ -17,7 +17,7 @@ from sklearn.model_selection import (
 )
 
 from trainers.errors import ColumnRefused, TargetRefused, TooFewRows
-from trainers.split_rule import SplitRule
+from trainers.split_rule import DEFAULT_SPLIT, SplitRule
 from trainers.target import Target
 
 Indices = NDArray[np.intp]
@@ -53,12 +53,13 @@ def read_keys(name: str, series: "pd.Series[Any]", rule: SplitRule) -> Keys | No
     return _times(name, series)
 
 
-def split_rows(  # noqa: PLR0917 - the first four are what every split has
+def split_rows(
     target: Target,
     test_size: float,
     seed: int,
     source: str,
-    rule: SplitRule = SplitRule(),  # noqa: B008 - it is frozen
+    *,
+    rule: SplitRule = DEFAULT_SPLIT,
     keys: Keys | None = None,
 ) -> Split:
     """Hold out ``test_size`` of the rows, as ``rule`` says: at random by the seed, of every class
@@ -83,8 +84,14 @@ def split_rows(  # noqa: PLR0917 - the first four are what every split has
 
 
 def folds(
-    target: Target, rule: SplitRule, keys: Keys | None, train: Indices, count: int, seed: int
-) -> list[Split]:  # fmt: skip
+    target: Target,
+    train: Indices,
+    count: int,
+    seed: int,
+    *,
+    rule: SplitRule = DEFAULT_SPLIT,
+    keys: Keys | None = None,
+) -> list[Split]:
     """``count`` ways to divide the rows ``train`` once more, by the same rule.
 
     Raises TargetRefused where a class would be missing from the rows to train on, ColumnRefused
@@ -93,23 +100,17 @@ def folds(
     if len(train) < 2 * count:
         why = f"{count} folds need two rows each; give more rows, or fewer folds"
         raise TooFewRows("The part to search on", len(train), why)
-    values = target.values[train]
     made = []
-    for inner, outer in _fold_rows(values, rule, keys, train, count, seed, target):
+    for inner, outer in _fold_rows(target, train, count, seed, rule=rule, keys=keys):
         _check_classes(target, train[inner], f"{count} folds are made of {len(train)} rows")
         made.append(Split(train[inner], train[outer]))
     return made
 
 
-def _fold_rows(  # noqa: PLR0917 - private, and called once
-    values: NDArray[Any],
-    rule: SplitRule,
-    keys: Keys | None,
-    train: Indices,
-    count: int,
-    seed: int,
-    target: Target,
+def _fold_rows(
+    target: Target, train: Indices, count: int, seed: int, *, rule: SplitRule, keys: Keys | None
 ) -> Iterator[tuple[Indices, Indices]]:
+    values = target.values[train]
     if keys is None:
         if not _keeps_shares(target, rule):
             return KFold(count, shuffle=True, random_state=seed).split(values)

@@ -31,3 +31,6 @@ class SplitRule:
         """The table of a recipe that says the same."""
         pairs = (("by", self.by), ("column", self.column))
         return {key: value for key, value in pairs if value}
+
+
+DEFAULT_SPLIT = SplitRule()

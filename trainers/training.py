@@ -54,32 +54,34 @@ def train(
     target = _target(table, recipe)
     prepared = _prepare(table, recipe, target, family)
     keys = _keys(table, recipe, target)
-    split = split_rows(target, recipe.test_size, recipe.seed, table.source, recipe.split, keys)
-    _check_training_part(prepared, split)
-    train_rows, test_rows = (
-        Rows(prepared.frame.iloc[rows], target.values[rows]) for rows in (split.train, split.test)
+    split = split_rows(
+        target, recipe.test_size, recipe.seed, table.source, rule=recipe.split, keys=keys
     )
+    _check_training_part(prepared, split)
+    rows = Rows(prepared.frame, target.values)
+    train_rows, test_rows = rows.take(split.train), rows.take(split.test)
     estimator = family.build(target.task, recipe.params, recipe.seed)
     pipeline = Pipeline([("features", prepared.transformer), ("model", estimator)])
-    notes = _dropped_note(target)
     found = None
     if recipe.search is not None:
         stage(f"trying {recipe.search.candidates:,} candidates by {recipe.search.folds} folds")
-        rows = Rows(prepared.frame, target.values)
-        inner = folds(target, recipe.split, keys, split.train, recipe.search.folds, recipe.seed)
-        found = search(recipe.search, pipeline, family, rows, target, inner, recipe.seed, progress)
+        inner = folds(
+            target, split.train, recipe.search.folds, recipe.seed, rule=recipe.split, keys=keys
+        )
+        found = search(recipe, pipeline, target.task, rows, inner, progress)
         estimator.set_params(**found.params)
-        notes += found.notes
     stage(f"fitting {_described(family, estimator)} on {len(train_rows):,} rows")
     fitted = fit(pipeline, train_rows.features, train_rows.target, family, progress)
-    notes = list(dict.fromkeys([*notes, *fitted]))
     stage(f"evaluating on {len(test_rows):,} rows")
     with one_thread():
         evaluation = evaluate(pipeline, target.task, train_rows, test_rows, recipe.seed)
-    columns = column_ranges(prepared.columns, split.train)
-    kept = {"dropped_rows": target.dropped_count, "notes": notes, "columns": columns}
-    if found is not None:
-        kept["search"] = found.record
+    notes = [*_dropped_note(target), *(found.notes if found else ()), *fitted]
+    kept = {
+        "dropped_rows": target.dropped_count,
+        "notes": list(dict.fromkeys(notes)),
+        "columns": column_ranges(prepared.columns, split.train),
+        **({} if found is None else {"search": found.record}),
+    }
     return TrainedModel(
         recipe=recipe,
         pipeline=pipeline,
@@ -93,7 +95,7 @@ def train(
         input_example=example(train_rows.features, prepared.signature),
         lineage=lineage(recipe, table),
         environment=environment(),
-        notes=tuple(notes),
+        notes=tuple(kept["notes"]),
         held_out=test_rows.features,
     )
 
