@@ -36,10 +36,12 @@ class TrainingRefused(Exception):
 
 
 class RecipeRefused(TrainingRefused):
-    """``mistakes`` are all that were found, each naming its key."""
+    """``mistakes`` are all that were found, each naming its key and, in a file, its line;
+    ``source`` is what they were found in."""
 
     def __init__(self, mistakes: Sequence[str], source: str = "The recipe") -> None:
         self.mistakes = tuple(mistakes)
+        self.source = source
         super().__init__(f"{source} cannot be used: {'; '.join(mistakes)}.")
 
 
