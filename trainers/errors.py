@@ -117,19 +117,27 @@ class ColumnNotFound(TrainingRefused):
 
 
 class ColumnRefused(TrainingRefused):
-    def __init__(self, name: str, what: str, advice: str) -> None:
+    """``is_time``: because it holds dates or times; ``where`` begins the message: the line of the
+    recipe that prepares the column."""
+
+    is_time = False
+
+    def __init__(self, name: str, what: str, advice: str, where: str = "") -> None:
         self.column = name
         self.what = what
-        super().__init__(f"The column '{name}' {what}. {advice}")
+        self.advice = advice
+        super().__init__(f"{where}The column '{name}' {what}. {advice}")
 
     @classmethod
     def dates(cls, name: str, example: str) -> "ColumnRefused":
-        return cls(
+        refused = cls(
             name,
             f"holds dates or times, such as {example}",
             "Exclude it, or put numbers made from it (year, month, days since a start) in columns "
             "of their own.",
         )
+        refused.is_time = True
+        return refused
 
 
 class NoFeatures(TrainingRefused):

@@ -3,7 +3,7 @@
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from trainers.evaluation import Rows
 from trainers.fitting import Progress, notes_of, one_thread, refusals
 from trainers.metric_names import DEFAULT_METRIC, HIGHER_IS_BETTER
 from trainers.metrics import measure_model
+from trainers.preparing import Ready
 from trainers.recipe import Recipe
 from trainers.search_space import Range, Search
 from trainers.split import Split
@@ -37,12 +38,11 @@ class Found:
     notes: list[str]
 
 
-def search(  # noqa: PLR0917 - what is fitted, on what, and how
+def search(
     recipe: Recipe,
+    rule: Search,
     pipeline: Pipeline,
-    task: Task,
-    rows: Rows,
-    folds: Sequence[Split],
+    ready: Ready,
     progress: Progress | None = None,
 ) -> Found:
     """Fit a copy of ``pipeline`` for each candidate and fold, on all cores, and measure it on the
@@ -51,12 +51,10 @@ def search(  # noqa: PLR0917 - what is fitted, on what, and how
     The best has the best mean over the folds; of equals the first. Which core fits what changes
     nothing. Raises ParameterRefused, FitRefused, SearchRefused.
     """
-    rule, family = recipe.search, FAMILIES[recipe.kind]
-    if rule is None:
-        raise ValueError("The recipe searches for nothing.")
+    family, task, folds = FAMILIES[recipe.kind], ready.target.task, ready.folds
     candidates = _candidates(rule, recipe.seed)
     metric = rule.metric or DEFAULT_METRIC[task]
-    measure_one = _measurer(pipeline, family, task, rows, metric)
+    measure_one = _measurer(pipeline, family, task, ready.rows, metric)
     tasks = (delayed(measure_one)(params, fold) for params in candidates for fold in folds)
     count = len(candidates) * len(folds)
     figures = []

@@ -40,8 +40,8 @@ class TrainedModel:
     input_example: Record
     lineage: dict[str, Any]
     environment: dict[str, str]
+    held_out: "pd.DataFrame"
     notes: tuple[str, ...] = ()
-    held_out: "pd.DataFrame | None" = None
 
     def metadata(self, parent_version: int | None = None) -> dict[str, Any]:
         """The ``metadata`` part of an upload, JSON throughout; ``parent_version`` is the version

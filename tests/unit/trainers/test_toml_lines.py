@@ -111,8 +111,3 @@ def test_whatever_is_in_the_document_is_found(document):
 
     assert tomllib.loads(text) == document
     assert set(key_lines(text)) == set(paths(document))
-
-
-@given(st.text("ab[]{}=,.#'\"\n \\1", max_size=30))
-def test_text_that_is_no_toml_ends_the_walk(text):
-    key_lines(text)
