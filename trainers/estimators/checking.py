@@ -27,7 +27,8 @@ def parameter_mistakes(
         Mistake(("search", "params", name), f"'{name}' is both in params and searched for")
         for name in twice
     ]
-    return list(dict.fromkeys(found))
+    # What is wrong with a name is wrong with each of its values.
+    return list({mistake.text: mistake for mistake in reversed(found)}.values())
 
 
 def _asked(params: Mapping[str, Any], search: Search | None) -> Iterator[tuple[Path, str, Any]]:
