@@ -25,7 +25,7 @@ test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer 
 	for module in trees chains; do $(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -fno-sanitize-recover=all \
 		-fsanitize=address,undefined -shared -fPIC \
 		-I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
-		registry/serving/$$module.c -o build/asan/registry/serving/$$module.abi3.so || exit 1; done
+		registry/serving/$$module.c -o build/asan/registry/serving/$$module.abi3.so -lm || exit 1; done
 	cd build/asan && ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 		LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 		$(abspath $(BIN))/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:cacheprovider \

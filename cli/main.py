@@ -7,8 +7,10 @@ from cli.lazy import LazyCommand
 
 VERBS = {
     "serve": LazyCommand("cli.serve:serve", "Start the service."),
+    "recipe": LazyCommand("cli.recipe:recipe", "Write a recipe for a training, or check one."),
     "train": LazyCommand("cli.train:train", "Train a model and upload it."),
     "retrain": LazyCommand("cli.retrain:retrain", "Train in CI, and promote what is better."),
+    "reproduce": LazyCommand("cli.reproduce:reproduce", "Train a version again and compare."),
     "upload": LazyCommand("cli.upload:upload", "Register a file as a new version of a model."),
     "models": LazyCommand("cli.models:models", "List the models."),
     "versions": LazyCommand("cli.versions:versions", "List the versions of a model."),

@@ -13,7 +13,6 @@ import click
 
 from cli.exits import NOT_BETTER, CommandFailed
 from cli.promotion import print_gates
-from cli.recipe_flags import refusals
 from cli.references import AliasName, ModelName
 from cli.retraining.outcome import Outcome
 from cli.retraining.run import Run, Stage, Wish
@@ -21,6 +20,7 @@ from cli.retraining.summary import as_json, as_markdown
 from cli.service import failed, json_option, speaks_to_service
 from cli.stages import Stages
 from cli.terminal import print_json
+from cli.training_refusals import refusals
 from cli.training_report import print_training
 from cli.wording import one_line
 from client import ClientError, ProblemReply, Registry, Retries

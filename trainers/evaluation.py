@@ -9,7 +9,8 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from registry.signature import Task
-from trainers.metrics import measure
+from trainers.intervals import Answered, intervals
+from trainers.metrics import answers, measure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,34 +33,42 @@ class Rows:
     def __len__(self) -> int:
         return len(self.target)
 
+    def take(self, rows: NDArray[np.intp]) -> "Rows":
+        """Those of them at the positions ``rows``."""
+        return Rows(self.features.iloc[rows], self.target[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """``metrics`` and ``baseline`` have the same names; ``plots`` is JSON, kept with the version.
 
     The baseline predicts the mean, or each class as often as it was in training, without looking.
-    ``rows`` were held out, ``train_rows`` fitted on.
+    ``rows`` were held out, ``train_rows`` fitted on; ``intervals`` are those of ``intervals``.
     """
 
     rows: int
     train_rows: int
     metrics: dict[str, float]
+    intervals: dict[str, list[float]]
     baseline: dict[str, float]
     plots: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """What a version keeps beside its metrics."""
-        counts = {"rows": self.rows, "train_rows": self.train_rows}
-        return {**counts, "baseline": self.baseline, **self.plots}
+        return {
+            "rows": self.rows,
+            "train_rows": self.train_rows,
+            "metric_intervals": self.intervals,
+            "baseline": self.baseline,
+            **self.plots,
+        }
 
 
 def evaluate(pipeline: "Pipeline", task: Task, train: Rows, test: Rows, seed: int) -> Evaluation:
     """Predict the rows of ``test`` once and measure, beside a dummy fitted on ``train``."""
-    predicted = pipeline.predict(test.features)
-    is_classes = task == "classification"
-    probabilities = pipeline.predict_proba(test.features) if is_classes else None
-    classes = pipeline.classes_ if is_classes else None
+    predicted, probabilities, classes = answers(pipeline, task, test.features)
     metrics = measure(task, test.target, predicted, probabilities, classes)
+    spread = intervals(Answered(test.target, predicted, probabilities, classes), metrics, seed)
     plots: dict[str, Any] = {}
     if probabilities is None or classes is None:
         plots["predicted_vs_true"] = _sample(test.target, predicted, seed)
@@ -69,7 +78,8 @@ def evaluate(pipeline: "Pipeline", task: Task, train: Rows, test: Rows, seed: in
         plots["confusion_matrix"] = {"labels": classes.tolist(), "counts": counts.tolist()}
         plots["roc"] = _roc(test.target, probabilities, classes)
     plots.update(_weights(pipeline))
-    return Evaluation(len(test), len(train), metrics, _baseline(task, train, test), plots)
+    baseline = _baseline(task, train, test)
+    return Evaluation(len(test), len(train), metrics, spread, baseline, plots)
 
 
 def _baseline(task: Task, train: Rows, test: Rows) -> dict[str, float]:

@@ -10,13 +10,17 @@ from typing import Any
 from trainers.data import Table, data_digest, is_bundled
 from trainers.recipe import Recipe
 
-RECORDED_PACKAGES = ("scikit-learn", "numpy", "pandas", "skops")
+RECORDED_PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "skops")
 
 
 def lineage(recipe: Recipe, table: Table) -> dict[str, Any]:
-    """The digests of data and recipe, the rows as read, the seed, and the commit where there is
-    one."""
+    """The recipe and its digest, that of the data and the rows as read, the seed, and the commit
+    where there is one. Of a path of data only the name is kept."""
+    document = recipe.to_json()
+    if not is_bundled(recipe.data):
+        document["data"] = Path(recipe.data).name
     recorded: dict[str, Any] = {
+        "recipe": document,
         "data_sha256": table.sha256,
         "data_rows": len(table.frame),
         "recipe_sha256": recipe.sha256,

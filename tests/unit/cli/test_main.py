@@ -16,7 +16,7 @@ from registry import signature
 from registry import tokens as registry_tokens
 from tests.unit.cli.fake_service import FakeService
 from tests.unit.cli.test_exits import environment
-from trainers.recipe import TRAINED_KINDS
+from trainers.kinds import TRAINED_KINDS
 
 LOCAL = ["backup", "restore", "gc"]
 """These work on the data directory itself and speak to no service."""
