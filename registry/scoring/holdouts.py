@@ -4,6 +4,7 @@ Read a few thousand rows at a time, so that a large one takes no more memory tha
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, cast
 
@@ -59,8 +60,8 @@ def look_at(file: BinaryIO, format_: HoldoutFormat, target: str) -> Table:
     Raises BodyMalformed where it is not of that format, HoldoutRefused where it has no target, too
     few rows or columns that cannot be, TooLarge where it has too many rows.
     """
-    look = parquet_columns if format_ == "parquet" else csv_columns
-    columns, rows = look(file)
+    with _refused():
+        columns, rows = (parquet_columns if format_ == "parquet" else csv_columns)(file)
     if rows > MAX_ROWS:
         raise TooLarge("The holdout", f"{MAX_ROWS} rows")
     if rows < LEAST_ROWS:
@@ -103,11 +104,17 @@ def batches(
         raise HoldoutRefused(f"The target {shown(target)} is one of the version's own columns.")
     wanted = Signature((*signature.inputs, _target_column(target, signature)), signature.output)
     file.seek(0)
-    try:
+    with _refused():
         if format_ == "parquet":
             yield from parquet_batches(file, wanted, BATCH_ROWS, _MAX_UNPACKED)
         else:
             yield from csv_batches(file, wanted, BATCH_ROWS)
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
     except InputRefused as error:
         raise HoldoutRefused(f"The holdout does not fit: {error.detail}", error.faults) from error
 

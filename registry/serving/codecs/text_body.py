@@ -8,6 +8,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from operator import itemgetter
 from typing import Any, BinaryIO
@@ -135,7 +136,6 @@ def _rows(body: bytes) -> list[list[str]]:
 
 def _read_rows(file: BinaryIO) -> Iterator[list[str]]:
     """Raises BodyMalformed."""
-    # Not closed with the wrapper: the file is the caller's.
     text = io.TextIOWrapper(file, "utf-8-sig", newline="")
     try:
         yield from filter(None, csv.reader(text, strict=True))
@@ -144,7 +144,9 @@ def _read_rows(file: BinaryIO) -> Iterator[list[str]]:
     except csv.Error as error:
         raise BodyMalformed(f"The table is not CSV: {error}.") from error
     finally:
-        text.detach()
+        # The file is the caller's, who may have closed it by the time that nobody reads on.
+        with suppress(ValueError):
+            text.detach()
 
 
 def _build(
