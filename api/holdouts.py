@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from flask import Response, request
+from flask import Response, jsonify, request
 
 from api.access import allows, grant
 from api.blueprints import Blueprint
@@ -32,12 +32,12 @@ _TABLE = {"schema": {"type": "string", "format": "binary"}}
 @allows("any")
 @blueprint.arguments(HoldoutQuerySchema, location="query")
 @blueprint.response(200, HoldoutsSchema)
-def get_holdout(query: dict[str, Any], name: str) -> queries.View | queries.Page:
+def get_holdout(query: dict[str, Any], name: str) -> Response:
     """Show the holdout in use, or with ``history=true`` all that there were, newest first."""
     if query["history"]:
         paging = queries.Paging(query["page"], query["page_size"])
-        return queries.list_holdouts(db.session(), name, paging)
-    return queries.holdout_of(db.session(), name)
+        return jsonify(queries.list_holdouts(db.session(), name, paging))
+    return jsonify(queries.holdout_of(db.session(), name))
 
 
 @blueprint.route("/models/<name>/holdout", methods=["PUT"])
