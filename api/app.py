@@ -12,13 +12,16 @@ from api.callers import know_callers
 from api.documents import blueprint as documents
 from api.documents import describe
 from api.door import open_door
+from api.evaluations import blueprint as evaluations
 from api.health import blueprint as health
 from api.history import blueprint as history
+from api.holdouts import blueprint as holdouts
 from api.hosts import Hosts, check_hosts
 from api.logs import configure_logs
 from api.measures import blueprint as measures
 from api.measures import measure_requests
 from api.models import blueprint as models
+from api.policies import blueprint as policies
 from api.predictions import blueprint as predictions
 from api.predictions import endpoint
 from api.problems import handle_problems
@@ -72,6 +75,7 @@ def create_app(settings: Settings) -> Flask:
     handle_problems(app)
     discard_uploads(app)
     resources = [models, uploads, versions, artifacts, promotions, aliases, history, tokens]
+    resources += [policies, holdouts, evaluations]
     # The page at /docs is open to all, so what it shows itself with has to be.
     allows("public")(app.view_functions["static"])
     describe(app, [*resources, predictions, health, measures, documents])
