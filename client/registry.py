@@ -152,6 +152,20 @@ class Registry(AbstractContextManager["Registry"]):
         path = path_of("models", name, "rollback")
         return self._move(path, request, idempotency_key)
 
+    def compare(self, name: str, versions: Sequence[Reference]) -> dict[str, Any]:
+        """Versions side by side: metrics, parameters, signature, lineage and environment."""
+        asked = {"versions": ",".join(map(str, versions))}
+        path = path_of("models", name, "compare")
+        return self._transport.request("GET", path, query=asked).object("versions")
+
+    def evaluation(self, name: str, version: Reference) -> dict[str, Any]:
+        """What a version keeps of its evaluation: baseline, counts of rows, figures of plots."""
+        return self._get(path_of("models", name, version, "evaluation"))
+
+    def card(self, name: str, version: Reference, media_type: str = "text/markdown") -> str:
+        """The model card of a version, as Markdown or as ``text/html``."""
+        return self._transport.text(path_of("models", name, version, "card"), media_type)
+
     def aliases(self, name: str) -> Iterator[Alias]:
         """The aliases of a model and the version that each points at."""
         return all_items(self._transport, path_of("models", name, "aliases"))

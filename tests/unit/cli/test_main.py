@@ -74,12 +74,14 @@ from cli.main import main
 try:
     main(sys.argv[1:])
 finally:
-    heavy = {"sklearn", "pandas", "numpy", "flask", "sqlalchemy", "rich"} & set(sys.modules)
-    print(sorted(heavy), file=sys.stderr)
+    heavy = {"sklearn", "pandas", "numpy", "flask", "sqlalchemy", "rich", "matplotlib"}
+    print(sorted(heavy & set(sys.modules)), file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["predict", "m/1", "a=1"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["plots", "--help"], ["predict", "m/1", "a=1"]]
+)
 def test_start_waits_for_no_heavy_library(service: FakeService, arguments: list[str]) -> None:
     service.add_version("m")
     done = subprocess.run(
