@@ -31,6 +31,7 @@ SCOPES = {
     ("GET", "/models/<name>/aliases"): ANY,
     ("PUT", "/models/<name>/aliases/<alias>"): PROMOTE,
     ("DELETE", "/models/<name>/aliases/<alias>"): PROMOTE,
+    ("GET", "/models/<name>/compare"): ANY,
     ("GET", "/models/<name>/history"): ANY,
     ("POST", "/models/<name>/predict"): PREDICT,
     ("POST", "/models/<name>/<version>/predict"): PREDICT,
