@@ -9,6 +9,7 @@ from api.aliases import blueprint as aliases
 from api.artifacts import blueprint as artifacts
 from api.bodies import MAX_JSON_BODY, drain
 from api.callers import know_callers
+from api.cards import blueprint as cards
 from api.comparisons import blueprint as comparisons
 from api.documents import blueprint as documents
 from api.documents import describe
@@ -72,7 +73,7 @@ def create_app(settings: Settings) -> Flask:
     known = know_callers(app, services, counted.count_failed)
     handle_problems(app)
     discard_uploads(app)
-    resources = [models, uploads, versions, artifacts, comparisons]
+    resources = [models, uploads, versions, artifacts, comparisons, cards]
     resources += [promotions, aliases, history, tokens]
     # The page at /docs is open to all, so what it shows itself with has to be.
     allows("public")(app.view_functions["static"])

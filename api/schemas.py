@@ -130,6 +130,13 @@ class VersionQuerySchema(PagingSchema):
     status = fields.String(validate=validate.OneOf(STATUSES))
 
 
+class CardQuerySchema(ma.Schema):
+    format = fields.String(
+        validate=validate.OneOf(("markdown", "html")),
+        metadata={"description": "Instead of what Accept says."},
+    )
+
+
 class ComparisonQuerySchema(ma.Schema):
     versions = _text(
         1_000,

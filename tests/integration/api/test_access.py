@@ -26,6 +26,7 @@ SCOPES = {
     ("DELETE", "/models/<name>/<version>"): ADMIN,
     ("GET", "/models/<name>/<version>/artifact"): ANY,
     ("GET", "/models/<name>/<version>/evaluation"): ANY,
+    ("GET", "/models/<name>/<version>/card"): ANY,
     ("POST", "/models/<name>/<version>/promote"): PROMOTE,
     ("POST", "/models/<name>/rollback"): PROMOTE,
     ("GET", "/models/<name>/aliases"): ANY,
