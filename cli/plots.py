@@ -1,6 +1,5 @@
 """``hotswap plots``."""
 
-import tempfile
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ from cli.references import ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.stages import Stages
 from cli.terminal import print_json
+from cli.whole_files import write_whole
 from cli.wording import one_line
 from client import Registry
 from registry.names import PRODUCTION
@@ -65,7 +65,7 @@ def plots(registry: Registry, reference: Reference, out: Path, as_json: bool) ->
     out.mkdir(parents=True, exist_ok=True)
     for picture in drawn:
         for name, content in picture.files.items():
-            _write_whole(out / name, content)
+            write_whole(out / name, content)
     if as_json:
         print_json(
             [
@@ -82,19 +82,3 @@ def plots(registry: Registry, reference: Reference, out: Path, as_json: bool) ->
         for picture in drawn:
             for name in picture.files:
                 click.echo(one_line(out / name))
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """The file appears whole or not at all. Raises OSError."""
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        partial = Path(file.name)
-        try:
-            file.write(content)
-            file.close()
-            # A temporary file is for its owner alone; a picture is meant to be passed on.
-            partial.chmod(0o644)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
