@@ -149,6 +149,24 @@ class VersionQuerySchema(PagingSchema):
     status = fields.String(validate=validate.OneOf(STATUSES))
 
 
+class CardQuerySchema(ma.Schema):
+    format = fields.String(
+        validate=validate.OneOf(("markdown", "html")),
+        metadata={"description": "Instead of what Accept says."},
+    )
+
+
+class ComparisonQuerySchema(ma.Schema):
+    versions = _text(
+        1_000,
+        required=True,
+        metadata={
+            "description": "2 to 10 versions with commas between them: numbers, aliases, 'latest'",
+            "example": "3,production",
+        },
+    )
+
+
 class NewModelSchema(StrictSchema):
     name = fields.String(required=True, metadata={"pattern": whole(MODEL_NAME)})
     description = _text(10_000, load_default="")
@@ -290,6 +308,59 @@ class VersionSchema(ma.Schema):
     environment = fields.Dict(keys=fields.String())
     created_at = fields.String(metadata={"format": "date-time"})
     created_by = fields.String()
+
+
+class ComparedVersionSchema(ma.Schema):
+    """The head of a version's column."""
+
+    reference = fields.String(metadata={"description": "as it was asked for"})
+    version = fields.Integer()
+    status = fields.String(metadata={"enum": list(STATUSES)})
+    kind = fields.String(metadata={"enum": list(KINDS)})
+    task = fields.String(metadata={"enum": list(TASKS)})
+    aliases = fields.List(fields.String())
+    description = fields.String()
+    engine = fields.String(allow_none=True)
+    format = fields.String(metadata={"enum": list(FORMATS)})
+    size = fields.Integer(metadata={"description": "bytes"})
+    created_at = fields.String(metadata={"format": "date-time"})
+    created_by = fields.String()
+
+
+class ComparedSchema(ma.Schema):
+    """One thing of each version, in the order in which the versions were asked for."""
+
+    name = fields.String()
+    values = fields.List(fields.Raw(allow_none=True))
+    missing = fields.List(
+        fields.Integer(),
+        metadata={"description": "The versions that have none; null stands there."},
+    )
+    differs = fields.Boolean()
+
+
+class ComparedMetricSchema(ComparedSchema):
+    values = fields.List(fields.Float(allow_none=True))
+    better = fields.String(allow_none=True, metadata={"enum": ["higher", "lower", None]})
+    best = fields.List(
+        fields.Integer(), metadata={"description": "The versions that do best by it."}
+    )
+
+
+class ComparisonSchema(ma.Schema):
+    model = fields.String()
+    versions = fields.List(fields.Nested(ComparedVersionSchema))
+    metrics = fields.List(
+        fields.Nested(ComparedMetricSchema), metadata={"description": "As the uploaders claim."}
+    )
+    measured = fields.List(
+        fields.Nested(ComparedMetricSchema),
+        metadata={"description": "By the registry, for gates, at the latest promotion of each."},
+    )
+    params = fields.List(fields.Nested(ComparedSchema))
+    signature = fields.List(fields.Nested(ComparedSchema))
+    lineage = fields.List(fields.Nested(ComparedSchema))
+    environment = fields.List(fields.Nested(ComparedSchema))
 
 
 class ModelSchema(ma.Schema):

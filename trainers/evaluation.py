@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.metrics import confusion_matrix, roc_curve
+from sklearn.metrics import confusion_matrix
 
 from registry.signature import Task
+from trainers.curves import probability_curves
 from trainers.intervals import Answered, intervals
 from trainers.metrics import answers, measure
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 MAX_SAMPLE = 500
-MAX_ROC_POINTS = 200
 MAX_WEIGHTS = 200
 MAX_PLOTTED_CLASSES = 100
 RESIDUAL_BINS = 30
@@ -76,7 +76,7 @@ def evaluate(pipeline: "Pipeline", task: Task, train: Rows, test: Rows, seed: in
     elif len(classes) <= MAX_PLOTTED_CLASSES:
         counts = confusion_matrix(test.target, predicted, labels=classes)
         plots["confusion_matrix"] = {"labels": classes.tolist(), "counts": counts.tolist()}
-        plots["roc"] = _roc(test.target, probabilities, classes)
+        plots.update(probability_curves(test.target, probabilities, classes))
     plots.update(_weights(pipeline))
     baseline = _baseline(task, train, test)
     return Evaluation(len(test), len(train), metrics, spread, baseline, plots)
@@ -107,28 +107,6 @@ def _histogram(residuals: NDArray[np.float64]) -> dict[str, list[float]]:
     is_flat = spread <= 1e-9 * max(1.0, float(np.abs(residuals).max()))
     counts, edges = np.histogram(residuals, bins=1 if is_flat else RESIDUAL_BINS)
     return {"edges": edges.tolist(), "counts": counts.tolist()}
-
-
-def _roc(
-    true: NDArray[Any], probabilities: NDArray[np.float64], classes: NDArray[Any]
-) -> list[dict[str, Any]]:
-    """One curve for each class against the rest; of two classes only the second's."""
-    curves = []
-    first = 1 if len(classes) == 2 else 0
-    for index in range(first, len(classes)):
-        is_class = true == classes[index]
-        if is_class.all() or not is_class.any():
-            continue
-        fpr, tpr, _ = roc_curve(is_class, probabilities[:, index])
-        kept = np.unique(np.linspace(0, len(fpr) - 1, MAX_ROC_POINTS).round().astype(int))
-        curves.append(
-            {
-                "class": classes[index].item(),
-                "fpr": fpr[kept].tolist(),
-                "tpr": tpr[kept].tolist(),
-            }
-        )
-    return curves
 
 
 def _weights(pipeline: "Pipeline") -> dict[str, list[dict[str, Any]]]:
