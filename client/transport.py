@@ -92,7 +92,7 @@ class Transport:
     def text(self, path: str, media_type: str) -> str:
         """GET ``path`` as text of ``media_type``; raises as ``request`` does."""
         request = requests.Request("GET", self.url + path, headers={"Accept": media_type})
-        return self._exchange(self._read_text, request)
+        return self._exchange(lambda response: self._read_text(response, media_type), request)
 
     def text(self, path: str, media_type: str) -> str:
         """GET ``path`` as text of ``media_type``; raises as ``request`` does."""
@@ -213,12 +213,12 @@ class Transport:
             raise problem_reply(problem, status, _seconds(response.headers.get("Retry-After")))
         raise self._not_understood(response, f"no problem document, but {_excerpt(response)}")
 
-    def _read_text(self, response: requests.Response) -> str:
+    def _read_text(self, response: requests.Response, media_type: str) -> str:
         if response.status_code != 200:
-            reply = self._read(response)
-            raise ReplyNotUnderstood(reply.url, reply.status, "no text")
-        response.encoding = "utf-8"
-        return response.text
+            self._read(response)
+        elif response.headers.get("Content-Type", "").partition(";")[0] == media_type:
+            return response.content.decode("utf-8", "replace")
+        raise self._not_understood(response, f"no {media_type}, but {_excerpt(response)}")
 
     def _json(self, response: requests.Response) -> Any:
         try:
