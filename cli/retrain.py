@@ -25,6 +25,7 @@ from cli.training_report import print_training
 from cli.wording import one_line
 from client import ClientError, ProblemReply, Registry, Retries
 from config import ClientSettings
+from registry.gates import parse_all
 from registry.names import PRODUCTION, check_model_name
 
 if TYPE_CHECKING:  # a recipe brings scikit-learn with it, which --help must not wait for
@@ -90,7 +91,9 @@ def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Fl
     with refusals():
         wanted = _recipe(recipe, flags)
         wish = Wish(
-            alias=flags["alias"] or PRODUCTION, gates=flags["gates"], reason=flags["reason"]
+            alias=flags["alias"] or PRODUCTION,
+            gates=_gates(wanted, flags["gates"]),
+            reason=flags["reason"],
         )
     with registry.with_retries(patient(flags["patience"])) as patiently, _told() as say:
         with refusals():
@@ -132,6 +135,13 @@ def _recipe(path: Path, flags: _Flags) -> "Recipe":
         raise click.UsageError(f'{path} names no model: add a line name = "…", or give --name.')
     check_model_name(recipe.name)
     return recipe
+
+
+def _gates(recipe: "Recipe", more: tuple[str, ...]) -> tuple[str, ...]:
+    """The conditions of the recipe and of the command, each once. Raises GateMalformed."""
+    gates = tuple(dict.fromkeys((*recipe.gates, *more)))
+    parse_all(gates)
+    return gates
 
 
 @contextmanager

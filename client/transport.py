@@ -94,18 +94,6 @@ class Transport:
         request = requests.Request("GET", self.url + path, headers={"Accept": media_type})
         return self._exchange(lambda response: self._read_text(response, media_type), request)
 
-    def text(self, path: str, media_type: str) -> str:
-        """GET ``path`` as text of ``media_type``; raises as ``request`` does."""
-        request = requests.Request("GET", self.url + path, headers={"Accept": media_type})
-        timeout = (min(CONNECT_SECONDS, self._timeout), self._timeout)
-        response = self._send(self._session, request, timeout)
-        kind = response.headers.get("Content-Type", "").partition(";")[0]
-        if response.status_code != 200:
-            self._read(response)
-        elif kind == media_type:
-            return response.content.decode("utf-8", "replace")
-        raise self._not_understood(response, f"no {media_type}, but {_excerpt(response)}")
-
     def upload(
         self,
         path: str,

@@ -119,7 +119,7 @@ class Run:
             uploaded = self._registry.upload(
                 self._inputs.model,
                 artifact,
-                model.metadata(),
+                model.metadata(parent_version=self.outcome.champion_number),
                 filename="model.skops",
                 idempotency_key=self._inputs.key("upload"),
             )
