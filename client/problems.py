@@ -73,6 +73,10 @@ class AliasNotFound(NotFound):
     """There is no such alias."""
 
 
+class HoldoutNotFound(NotFound):
+    """The model has no holdout."""
+
+
 class TokenNotFound(NotFound):
     """There is no such token."""
 
@@ -127,6 +131,10 @@ class GateFailed(Conflict):
         return cast(list[Gate], gates) if isinstance(gates, list) else []
 
 
+class ChampionMoved(Conflict):
+    """What the gates are measured against changed again and again meanwhile."""
+
+
 class BodyRefused(Refused):
     """A body with keys or values that are not asked."""
 
@@ -137,6 +145,18 @@ class MetadataRefused(Refused):
 
 class ArtifactRefused(Refused):
     """The artifact cannot be served."""
+
+
+class GateMalformed(Refused):
+    """A condition that is not understood."""
+
+
+class GateRefused(Refused):
+    """A condition that this model cannot have, such as a metric of another task."""
+
+
+class HoldoutRefused(Refused):
+    """A table that versions of the model cannot be measured on."""
 
 
 class InputRefused(Refused):
@@ -189,6 +209,10 @@ class IntakeBusy(Unavailable):
 
 class ModelProcessUnavailable(Unavailable):
     """The process that answers for this version is not there."""
+
+
+class ScoringBusy(Unavailable):
+    """As many versions as can be are being measured."""
 
 
 class VersionLoading(Unavailable):
