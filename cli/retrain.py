@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from cli.exits import NOT_BETTER, CommandFailed
+from cli.exits import NOT_BETTER, WRONG_USAGE, CommandFailed
 from cli.promotion import print_gates
 from cli.references import AliasName, ModelName
 from cli.retraining.outcome import Outcome
@@ -25,6 +25,7 @@ from cli.training_report import print_training
 from cli.wording import one_line
 from client import ClientError, ProblemReply, Registry, Retries
 from config import ClientSettings
+from registry.errors import GateMalformed
 from registry.gates import parse_all
 from registry.names import PRODUCTION, check_model_name
 
@@ -138,9 +139,15 @@ def _recipe(path: Path, flags: _Flags) -> "Recipe":
 
 
 def _gates(recipe: "Recipe", more: tuple[str, ...]) -> tuple[str, ...]:
-    """The conditions of the recipe and of the command, each once. Raises GateMalformed."""
+    """The conditions of the recipe and of the command, each once.
+
+    Raises CommandFailed for those that are not understood, before anything is trained.
+    """
     gates = tuple(dict.fromkeys((*recipe.gates, *more)))
-    parse_all(gates)
+    try:
+        parse_all(gates)
+    except GateMalformed as error:
+        raise CommandFailed(error.detail, WRONG_USAGE, faults=error.faults) from error
     return gates
 
 

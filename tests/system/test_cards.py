@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -16,17 +15,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from tests.system.models import upload
-from tests.system.real_server import BIN, Server, free_port, running
+from tests.system.real_server import Server
 
 ROW = {"it's $HOME `id` | %s": 'O\'Neil \u202e \\ "quoted" $(id) \n `x` 水', "instances": "b"}
 """The names and values of somebody who hopes that they are run."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    data = tmp_path_factory.mktemp("cards") / "data"
-    with running([BIN / "hotswap", "serve", "--workers", "1"], data, free_port()) as server:
-        yield server
 
 
 def listing(server: Server, name: str, language: str) -> str:
@@ -38,7 +30,7 @@ def listing(server: Server, name: str, language: str) -> str:
     return found[2]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def hostile(server: Server) -> str:
     rows = pd.DataFrame([ROW, dict.fromkeys(ROW, "other")])
     model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
@@ -66,21 +58,21 @@ def test_the_code_of_a_card_predicts_when_it_is_pasted(
 
 def test_what_was_trained_is_compared_drawn_and_described(server: Server, tmp_path: Path) -> None:
     for kind in ("logistic", "tree"):
-        trained = server.hotswap("train", "sklearn:wine", "--kind", kind, "--name", "wine")
+        trained = server.hotswap("train", "sklearn:wine", "--kind", kind, "--name", "compared")
         assert trained.returncode == 0, trained.stderr
-    compared = server.hotswap("compare", "wine", "1", "latest", "--json")
+    compared = server.hotswap("compare", "compared", "1", "latest", "--json")
     assert compared.returncode == 0, compared.stderr
     metrics = {row["name"]: row for row in json.loads(compared.stdout)["metrics"]}
     assert metrics["log_loss"]["best"] == [1]
     assert metrics["accuracy"]["better"] == "higher"
 
-    drawn = server.hotswap("plots", "wine/1", "--out", str(tmp_path / "plots"))
+    drawn = server.hotswap("plots", "compared/1", "--out", str(tmp_path / "plots"))
     assert drawn.returncode == 0, drawn.stderr
     assert {file.stem for file in (tmp_path / "plots").glob("*.svg")} == {
         *("confusion-matrix", "roc", "precision-recall", "calibration", "coefficients")
     }
     assert {file.suffix for file in (tmp_path / "plots").iterdir()} == {".svg", ".png"}
 
-    card = server.hotswap("card", "wine/1")
+    card = server.hotswap("card", "compared/1")
     assert "It is a logistic regression and predicts `target`" in card.stdout
     assert "It was measured on 36 rows only" in card.stdout

@@ -37,6 +37,9 @@ CHECKS = [
 THERE = {"name": "fuzzed", "version": "1", "alias": "spare"}
 """What leads a request past the first 404."""
 
+ASKED = {"GET /models/{name}/compare": {"versions": "1,spare"}}
+"""Queries that lead past the first refusal, which nobody would make up."""
+
 BEYOND = {
     "POST /models/{name}/versions": 422,
     "POST /models/{name}/predict": 422,
@@ -81,6 +84,10 @@ def test_every_answer_is_one_that_the_document_declares(house: Server) -> None:
                     for known in known_parameters(house, operation):
                         strategy = operation.as_strategy(mode, path_parameters=known)
                         met |= send(house, session, strategy)
+            if query := ASKED.get(operation.label):
+                there = known_parameters(house, operation)[-1]
+                strategy = operation.as_strategy(path_parameters=there, query=query)
+                met |= send(house, session, strategy)
     # Or all of it could have been refused at the first look.
     for label, met in statuses.items():
         reached = BEYOND.get(label)

@@ -21,8 +21,13 @@ from trainers.kinds import TRAINED_KINDS
 LOCAL = ["backup", "restore", "gc"]
 """These work on the data directory itself and speak to no service."""
 
+GROUPS = ["tokens", "recipe"]
 OURS = [
-    *([verb] for verb in VERBS if verb not in {"serve", "db", "doctor", "tokens", *LOCAL}),
+    *(
+        [verb]
+        for verb in VERBS
+        if verb not in {"serve", "db", "doctor", "tokens", "recipe", *LOCAL}
+    ),
     *(["tokens", verb] for verb in ("create", "list", "revoke")),
 ]
 
