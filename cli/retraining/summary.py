@@ -101,7 +101,7 @@ def _gates(gates: Sequence[Gate]) -> str:
             _MARKS[bool(gate.get("passed"))],
             gate.get("candidate"),
             gate.get("champion"),
-            gate.get("interval"),
+            " to ".join(map(cell, gate.get("interval") or ())),
             gate.get("measured"),
             gate.get("reason"),
         ]

@@ -371,7 +371,7 @@ def test_names_cannot_forge_markdown(
 ) -> None:
     data = recipe.parent / "sales.csv"
     data.write_text(data.read_text().replace("region", "a|b<img src=x>"))
-    evil = {"gate": "rmse <= 1", "passed": True, "reason": "`[x](evil)"}
+    evil = {"gate": "rmse <= 1", "passed": True, "reason": "`[x](evil)", "interval": [1.5, 2]}
     answer = {"model": "sales", "alias": "production", "version": 2, "gates": [evil]}
     service.script("POST", f"{PATH}/2/promote", Answer(200, answer))
     service.add_version("sales", metrics={"[x](evil)": 1.0})
@@ -382,6 +382,7 @@ def test_names_cannot_forge_markdown(
     assert "<img" not in text.replace("\\<img", "")
     assert "[x](evil)" not in text
     assert "a\\|b" in text
+    assert "| 1.5 to 2 |" in text
 
 
 @pytest.mark.parametrize("seconds", [0, 0.2, 1, 5, 120, 3600])
