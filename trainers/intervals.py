@@ -40,14 +40,14 @@ class Answered:
 
 
 def intervals(
-    answered: Answered, metrics: Mapping[str, float], seed: int
+    answered: Answered, metrics: Mapping[str, float], seed: int, draws: int = DRAWS
 ) -> dict[str, list[float]]:
     """For each of ``metrics`` the bounds that 95 of 100 draws lie between; one that most draws do
     not have is left out. The same seed draws the same rows."""
     measures = _measures(answered)
     wanted = {name: measures[name] for name in metrics if name in measures}
     figures: dict[str, list[Figures]] = {name: [] for name in wanted}
-    for weights in _drawn(len(answered.true), seed):
+    for weights in _drawn(len(answered.true), seed, draws):
         for name, measure in wanted.items():
             figures[name].append(measure(weights))
     found = {}
@@ -60,8 +60,8 @@ def intervals(
     return found
 
 
-def _drawn(rows: int, seed: int) -> Iterator[Weights]:
-    draws = int(min(DRAWS, max(FEWEST_DRAWS, CELLS // rows)))
+def _drawn(rows: int, seed: int, draws: int) -> Iterator[Weights]:
+    draws = int(min(draws, max(FEWEST_DRAWS, CELLS // rows)))
     generator = np.random.default_rng(seed)
     block = max(1, _BLOCK_CELLS // rows)
     for start in range(0, draws, block):
