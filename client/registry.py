@@ -14,8 +14,11 @@ from client.pages import all_items
 from client.replies import (
     Alias,
     Event,
+    GateReport,
+    Holdout,
     Model,
     NewToken,
+    Policy,
     Prediction,
     Promotion,
     Token,
@@ -26,6 +29,7 @@ from client.requested import json_body, promotion_request, with_key
 from client.transport import Transport, path_of
 
 JSON = "application/json"
+_TABLES = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
 SLOW_SECONDS = 900.0
 """How long an upload or a promotion may take: the model is inspected, compiled and warmed."""
 
@@ -151,6 +155,70 @@ class Registry(AbstractContextManager["Registry"]):
         request = promotion_request(alias=alias, reason=reason, to_version=to_version)
         path = path_of("models", name, "rollback")
         return self._move(path, request, idempotency_key)
+
+    def evaluate(
+        self,
+        name: str,
+        version: Reference,
+        *,
+        alias: str | None = None,
+        gates: Sequence[str] = (),
+    ) -> GateReport:
+        """What the gates of a promotion would say now. Nothing moves."""
+        request = promotion_request(alias=alias, gates=list(gates) or None)
+        reply = self._transport.request(
+            "POST",
+            path_of("models", name, version, "evaluate"),
+            body=json_body(request),
+            headers={"Content-Type": JSON},
+            patience=SLOW_SECONDS,
+        )
+        return cast(GateReport, reply.object("passed", "gates"))
+
+    def policy(self, name: str) -> Policy:
+        """The gates that a model's versions have to pass."""
+        return cast(Policy, self._get(path_of("models", name, "policy"), "gates"))
+
+    def set_policy(self, name: str, gates: Sequence[str]) -> Policy:
+        """Replace the gates that a model's versions have to pass."""
+        reply = self._transport.request(
+            "PUT",
+            path_of("models", name, "policy"),
+            body=json_body({"gates": list(gates)}),
+            headers={"Content-Type": JSON},
+        )
+        return cast(Policy, reply.object("gates"))
+
+    def holdout(self, name: str) -> Holdout:
+        """The table that a model's versions are measured on."""
+        return cast(Holdout, self._get(path_of("models", name, "holdout"), "sha256"))
+
+    def holdouts(self, name: str) -> Iterator[Holdout]:
+        """Every such table that there was, newest first."""
+        return all_items(self._transport, path_of("models", name, "holdout"), {"history": "true"})
+
+    def set_holdout(self, name: str, table: Path, *, target: str | None = None) -> Holdout:
+        """Measure a model's versions on ``table``, a CSV or Parquet file, from now on.
+
+        ``target`` is the column that is predicted, unless the model's versions name it. Raises
+        OSError where the file cannot be read, ValueError where its ending says nothing.
+        """
+        content_type = _TABLES.get(table.suffix.lower())
+        if content_type is None:
+            raise ValueError(f"{table} ends neither in .csv nor in .parquet.")
+        reply = self._transport.request(
+            "PUT",
+            path_of("models", name, "holdout"),
+            query=None if target is None else {"target": target},
+            body=table.read_bytes(),
+            headers={"Content-Type": content_type},
+            patience=SLOW_SECONDS,
+        )
+        return cast(Holdout, reply.object("sha256"))
+
+    def delete_holdout(self, name: str) -> None:
+        """Measure a model's versions on no table any more."""
+        self._transport.request("DELETE", path_of("models", name, "holdout"))
 
     def aliases(self, name: str) -> Iterator[Alias]:
         """The aliases of a model and the version that each points at."""
