@@ -49,10 +49,10 @@ def test_help_lists_the_verbs_of_the_contract() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout.partition("Commands:\n")[2]
     first, second = (
         "serve train upload models versions show",
-        "promote rollback history predict tokens db doctor",
+        "promote rollback policy holdout evaluate history predict tokens db doctor",
     )
     names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]
-    assert [name for name in names if name not in LOCAL][:13] == [*first.split(), *second.split()]
+    assert [name for name in names if name not in LOCAL][:16] == [*first.split(), *second.split()]
 
 
 def test_unknown_verb_gets_the_nearest_one() -> None:
