@@ -7,6 +7,7 @@ from typing import Any, Concatenate, ParamSpec
 import click
 
 from cli.exits import SAID_NO, UNREACHABLE, WRONG_USAGE, CommandFailed
+from cli.gates import gate_faults
 from client import (
     ClientError,
     ProblemReply,
@@ -69,7 +70,10 @@ def failed(error: ClientError, before: str = "") -> CommandFailed:
         return CommandFailed(
             message,
             SAID_NO,
-            faults=tuple(Fault(fault.at, fault.message) for fault in error.errors),
+            faults=(
+                *(Fault(fault.at, fault.message) for fault in error.errors),
+                *gate_faults(error.problem.get("gates")),
+            ),
             advice=_advice(error),
             request_id=error.request_id,
         )

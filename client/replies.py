@@ -84,24 +84,33 @@ class Gate(TypedDict, total=False):
 
 
 class Measured(TypedDict, total=False):
-    """A version's metrics as the registry measured them."""
+    """A version's metrics, as the registry measured them or as its uploader claims."""
 
     version: int
     metrics: dict[str, float]
     measured_on: str | None
+    reason: str | None
 
 
-class GateReport(TypedDict):
+class Difference(TypedDict):
+    """The candidate's figure less the champion's, and what 95% of the draws lie between."""
+
+    value: float
+    interval: list[float] | None
+
+
+class GateReport(TypedDict, total=False):
     """What a promotion's gates would say; nothing has moved."""
 
     passed: bool
     candidate: Measured
     champion: Measured | None
+    differences: dict[str, Difference]
     gates: list[Gate]
 
 
-class Policy(TypedDict, total=False):
-    """The conditions that every promotion of a model has to meet."""
+class Policy(TypedDict):
+    """The gates that a model's versions have to pass."""
 
     gates: list[str]
     updated_at: str | None
@@ -109,14 +118,18 @@ class Policy(TypedDict, total=False):
 
 
 class Holdout(TypedDict, total=False):
-    """The table on which promotions of a model are measured."""
+    """A table that a model's versions are measured on."""
 
     sha256: str
+    size: int
+    format: str
     rows: int
-    columns: list[Column]
+    columns: list[str]
     target: str
     created_at: str
     created_by: str
+    removed_at: str | None
+    removed_by: str | None
 
 
 class Promotion(TypedDict):

@@ -48,6 +48,8 @@ SCOPES = {
     ("GET", "/metrics"): ANY,
 }
 """What the contract says of each; a new route has to be written down here."""
+INSTEAD = {("POST", "/models/<name>/<version>/evaluate"): "upload"}
+"""What does as well."""
 
 
 def routes(app):
@@ -82,6 +84,12 @@ def test_every_route_asks_the_scope_of_the_contract(service):
         if method not in {"HEAD", "OPTIONS"}
     }
     assert asked == SCOPES
+    instead = {
+        (method, rule): access_of(service.app.view_functions[endpoint]).instead
+        for method, rule, _, endpoint in protected(service.app)
+        if access_of(service.app.view_functions[endpoint]).instead and method != "OPTIONS"
+    }
+    assert instead == INSTEAD
 
 
 def test_a_view_without_a_mark_is_closed_to_all(make_app):

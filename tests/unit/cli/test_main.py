@@ -54,7 +54,7 @@ def test_help_lists_the_verbs_of_the_contract() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout.partition("Commands:\n")[2]
     first, second = (
         "serve train retrain upload models versions show",
-        "promote rollback history predict tokens db doctor",
+        "promote rollback policy holdout evaluate history predict tokens db doctor",
     )
     wanted = [*first.split(), *second.split()]
     names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]
