@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from cli.exits import NOT_BETTER, WRONG_USAGE, CommandFailed
-from cli.promotion import print_gates
+from cli.gates import print_gates
 from cli.references import AliasName, ModelName
 from cli.retraining.outcome import Outcome
-from cli.retraining.run import Run, Stage, Wish
+from cli.retraining.run import Progress, Run, Stage, Wish
 from cli.retraining.summary import as_json, as_markdown
 from cli.service import failed, json_option, speaks_to_service
 from cli.stages import Stages
@@ -96,9 +96,9 @@ def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Fl
             gates=_gates(wanted, flags["gates"]),
             reason=flags["reason"],
         )
-    with registry.with_retries(patient(flags["patience"])) as patiently, _told() as say:
+    with registry.with_retries(patient(flags["patience"])) as patiently, _told() as (say, progress):
         with refusals():
-            run = Run(patiently, wanted, wish, say)
+            run = Run(patiently, wanted, wish, say, progress)
         try:
             with refusals():
                 run.go()
@@ -152,13 +152,13 @@ def _gates(recipe: "Recipe", more: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @contextmanager
-def _told() -> Iterator[Stage]:
-    """Where the stages are told: by a spinner on a terminal, else line by line, as CI logs it."""
+def _told() -> Iterator[tuple[Stage, Progress | None]]:
+    """Where the stages are told: by a bar on a terminal, else line by line, as CI logs it."""
     if sys.stderr.isatty():
         with Stages() as stages:
-            yield stages
+            yield stages, stages.progress
     else:
-        yield lambda stage: click.echo(f"{one_line(stage)} …", err=True)
+        yield (lambda stage: click.echo(f"{one_line(stage)} …", err=True)), None
 
 
 def _keep(outcome: Outcome, error: ClientError | CommandFailed) -> None:
@@ -184,7 +184,8 @@ def _report(run: Run, summary: Path | None, is_json: bool) -> None:
         return
     if run.trained is not None:
         print_training(run.trained)
-    print_gates(outcome.gates)
+    if outcome.gates:
+        print_gates(outcome.gates)
     if outcome.ending != "failed":
         click.echo(one_line(outcome.headline()))
         if outcome.remark:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # training brings scikit-learn with it
     from trainers.trained import TrainedModel
 
 Stage = Callable[[str], None]
+Progress = Callable[[int, int], None]
+"""Told how many of how many parts of a stage are done."""
 _MOVES = frozenset({"promoted", "rolled_back"})
 
 
@@ -42,13 +44,21 @@ class Wish:
 class Run:
     """One run; ``outcome`` tells how far it came, whatever ends it."""
 
-    def __init__(self, registry: Registry, recipe: "Recipe", wish: Wish, stage: Stage) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        recipe: "Recipe",
+        wish: Wish,
+        stage: Stage,
+        progress: Progress | None = None,
+    ) -> None:
         from trainers.lineage import inputs_of
 
         self._registry = registry
         self._recipe = recipe
         self._wish = wish
         self._stage = stage
+        self._progress = progress
         self._inputs = Inputs.of(recipe.name, inputs_of(recipe))
         self.trained: TrainedModel | None = None
         self.outcome = Outcome(
@@ -101,7 +111,7 @@ class Run:
         from trainers.training import train
 
         self._stage("loading scikit-learn")
-        model = self.trained = train(self._recipe, stage=self._stage)
+        model = self.trained = train(self._recipe, stage=self._stage, progress=self._progress)
         # What was trained on counts, should the data have changed since it was looked at.
         self._inputs = Inputs.of(self._inputs.model, model.lineage)
         self.outcome.inputs = str(self._inputs)

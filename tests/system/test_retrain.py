@@ -5,8 +5,12 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sklearn.datasets import load_diabetes
+
+from client import Registry
 
 from tests.system.real_server import BIN, Server, free_port, running
 
@@ -86,6 +90,52 @@ def test_two_jobs_for_one_commit_at_once_make_one_version_and_one_promotion(
     assert [report["version"]["version"] for report in reports] == [1, 1]
     assert [report["outcome"] for report in reports] == ["promoted", "promoted"]
     assert happened(server, "twins") == ONCE
+
+
+def test_the_registry_measures_what_is_promoted_and_refuses_what_is_worse(
+    server: Server, tmp_path: Path
+) -> None:
+    """The same tree three times: deep enough, cut short, and as a forest."""
+    name = "measured"
+    server.call("POST", "/models", json={"name": name}).raise_for_status()
+    table = load_diabetes(as_frame=True).frame
+    with Registry(server.url, server.token) as registry:
+        registry.set_holdout(name, table.iloc[:150], target="target")
+        registry.set_policy(name, ["rmse <= champion * 1.02"])
+    table.iloc[150:].to_csv(tmp_path / "train.csv", index=False)
+
+    def ended(kind: str, params: str, *gates: str) -> tuple[int, dict[str, Any]]:
+        text = f'name = "{name}"\ndata = "train.csv"\ntarget = "target"\nkind = "{kind}"\n'
+        file = tmp_path / "measured.toml"
+        file.write_text(f"{text}gates = {json.dumps(gates)}\n[params]\n{params}\n")
+        process = start(server, file, "--json")
+        output, _ = process.communicate(timeout=60)
+        return process.returncode, json.loads(output)
+
+    code, first = ended("tree", "max_depth = 3")
+    assert code == 0
+    code, worse = ended("tree", "max_depth = 1", "signature compatible")
+    assert code == 10
+    (failed,) = (gate for gate in worse["gates"] if not gate["passed"])
+    assert failed["gate"] == "rmse <= champion * 1.02"
+    assert failed["measured"] == "holdout"
+    assert failed["candidate"] > failed["champion"] * 1.02
+    assert worse["version"]["lineage"]["parent_version"] == 1
+    code, better = ended("forest", "n_estimators = 50", "rmse < champion")
+    assert code == 0
+    assert better["promotion"]["previous_version"] == 1
+    assert [gate["measured"] for gate in better["gates"]] == ["holdout", "holdout"]
+    assert first["version"]["version"] == 1
+
+
+def test_a_gate_that_is_not_understood_is_told_before_the_training(
+    server: Server, tmp_path: Path
+) -> None:
+    process = start(server, recipe(tmp_path, "misread"), "--gate", "rmse <<< 3")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "'rmse <<< 3', at character 7" in errors
+    assert "fitting" not in errors
 
 
 def test_a_token_that_may_upload_and_not_promote_exits_1_and_leaves_the_version(
