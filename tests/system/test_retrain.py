@@ -11,7 +11,6 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 from client import Registry
-
 from tests.system.real_server import BIN, Server, free_port, running
 
 RECIPE = (
