@@ -153,5 +153,5 @@ def test_a_column_to_split_by_has_to_be_there(shops_csv):
 def test_a_preparation_that_the_column_does_not_take_has_its_line(shops_csv):
     text = f"data = {str(shops_csv)!r}\ntarget = 'sales'\nkind = 'tree'\n[columns.city]\nlog = true"
     prepared = Recipe.from_toml(text)
-    with pytest.raises(ColumnRefused, match=r"line 5: The column 'city' is text and has no log"):
+    with pytest.raises(ColumnRefused, match=r"line 4: The column 'city' is text and has no log"):
         train(prepared)
