@@ -15,7 +15,7 @@ from registry.errors import Fault, HoldoutRefused
 from registry.history import record
 from registry.operations.rows import locked_active_model
 from registry.queries import View, current_holdout, find_model, holdout_view
-from registry.scoring.holdouts import HoldoutFormat, look_at, read_through
+from registry.scoring.holdouts import HoldoutFormat, look_at, other_rows, read_through
 from registry.signature import Signature
 from registry.tables import AliasRow, HoldoutRow, VersionRow, utc_now
 
@@ -49,7 +49,7 @@ def set_holdout(
         target = signatures[0].output.name
     with table.path.open("rb") as file:
         found = look_at(file, format_, target)
-    _check_fit(table, format_, target, signatures)
+    _check_fit(table, format_, target, found.rows, signatures)
     table.keep()
     row = HoldoutRow(
         model=model,
@@ -113,14 +113,19 @@ def _signatures(session: Session, model: str) -> list[Signature]:
 
 
 def _check_fit(
-    table: StagedBlob, format_: HoldoutFormat, target: str, signatures: Sequence[Signature]
+    table: StagedBlob,
+    format_: HoldoutFormat,
+    target: str,
+    rows: int,
+    signatures: Sequence[Signature],
 ) -> None:
     """Raises HoldoutRefused where the table fits none, saying why it does not fit the newest."""
     refused: HoldoutRefused | None = None
     for signature in signatures:
         try:
             with table.path.open("rb") as file:
-                read_through(file, format_, target, signature)
+                if read_through(file, format_, target, signature) != rows:
+                    raise other_rows()
         except HoldoutRefused as error:
             refused = refused or error
         else:

@@ -7,11 +7,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.errors import HoldoutRefused, shown
+from registry.errors import shown
 from registry.gates.grammar import METRICS
 from registry.scoring.bootstrap import Figures, Measures, once
 from registry.scoring.classification import ClassificationMeasures
-from registry.scoring.holdouts import Holdout, batches
+from registry.scoring.holdouts import Holdout, batches, other_rows
 from registry.scoring.regression import RegressionMeasures
 from registry.scoring.sums import Weights
 from registry.serving.codecs.batch import Batch
@@ -81,7 +81,7 @@ def answer(predictor: Predictor, file: BinaryIO, holdout: Holdout) -> Answered:
         )
         collected.add(slice(answered - batch.rows, answered), true, answers)
     if answered != holdout.rows:
-        raise HoldoutRefused("The holdout has another number of rows than it says.")
+        raise other_rows()
     return Answered(signature, holdout.rows, collected.measures(), collected.lacking())
 
 

@@ -62,7 +62,7 @@ def _draws(rows: int) -> Iterator[Weights]:
     most = max(1, _BLOCK_CELLS // rows)
     for start in range(0, DRAWS, most):
         count = min(most, DRAWS - start)
-        chosen = draw.integers(0, rows, size=(count, rows))
-        chosen += np.arange(0, count * rows, rows)[:, None]
+        chosen = draw.integers(0, rows, size=(count, rows), dtype=np.int32)
+        chosen += np.arange(0, count * rows, rows, dtype=np.int32)[:, None]
         times = np.bincount(chosen.ravel(), minlength=count * rows)
         yield times.reshape(count, rows).astype(np.float64)

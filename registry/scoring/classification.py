@@ -32,10 +32,13 @@ class ClassificationMeasures:
         # All that the labels tell stands in how often each pair of them occurs.
         pairs, pair = np.unique(true * codes + predicted, return_inverse=True)
         self._by_pair = Grouping(pair.ravel(), len(pairs))
-        own, given = pairs // codes, pairs % codes
+        # Of thousands of classes few may occur, and only those that do take room.
+        occurring, places = np.unique(np.r_[pairs // codes, pairs % codes], return_inverse=True)
+        own, given = np.split(places.ravel(), 2)
         self._hit = own == given
-        self._by_true, self._by_predicted = Grouping(own, codes), Grouping(given, codes)
-        self._by_hit = Grouping(own[self._hit], codes)
+        self._by_true = Grouping(own, len(occurring))
+        self._by_predicted = Grouping(given, len(occurring))
+        self._by_hit = Grouping(own[self._hit], len(occurring))
         self._losses: NDArray[np.float64] | None = None
         self._curves: list[_Curve] = []
         if probabilities is not None:
@@ -81,13 +84,16 @@ class _Curve:
         ordered = scores[self._order]
         self._starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
         self._is_class = is_class[self._order]
+        self._has_ties = len(self._starts) < len(scores)
 
     def areas(self, weights: Weights) -> NDArray[np.float64]:
         """For each draw; NaN where it has rows of one side only."""
         ordered = weights[:, self._order]
-        of_all = np.add.reduceat(ordered, self._starts, axis=1)
-        ordered *= self._is_class
-        of_class = np.add.reduceat(ordered, self._starts, axis=1)
+        of_class = ordered * self._is_class
+        of_all = ordered
+        if self._has_ties:
+            of_class = np.add.reduceat(of_class, self._starts, axis=1)
+            of_all = np.add.reduceat(of_all, self._starts, axis=1)
         of_rest = of_all - of_class
         below = np.cumsum(of_rest, axis=1) - of_rest
         wins = (of_class * (below + of_rest / 2)).sum(axis=1)

@@ -69,10 +69,10 @@ def look_at(file: BinaryIO, format_: HoldoutFormat, target: str) -> Table:
             f"The holdout has {'one row' if rows else 'no rows'}: at least {LEAST_ROWS} are asked, "
             "and some hundred to tell versions apart."
         )
-    if len(columns) > MAX_COLUMNS or max(map(len, columns)) > MAX_COLUMN_NAME:
+    if len(columns) > MAX_COLUMNS or not all(map(_may_be_named, columns)):
         raise HoldoutRefused(
             f"The holdout has more than {MAX_COLUMNS} columns, or names of more than "
-            f"{MAX_COLUMN_NAME} characters."
+            f"{MAX_COLUMN_NAME} characters or with U+0000."
         )
     if columns.count(target) != 1:
         is_there = "is there twice" if target in columns else "is not a column of the table"
@@ -84,13 +84,12 @@ def look_at(file: BinaryIO, format_: HoldoutFormat, target: str) -> Table:
     return Table(columns, rows)
 
 
-def read_through(file: BinaryIO, format_: HoldoutFormat, target: str, signature: Signature) -> None:
-    """Read all of the table as a version with ``signature`` would be given it.
+def read_through(file: BinaryIO, format_: HoldoutFormat, target: str, signature: Signature) -> int:
+    """Read all of the table as a version with ``signature`` would be given it; its rows.
 
     Raises HoldoutRefused where it cannot be measured on the table, BodyMalformed, TooLarge.
     """
-    for _ in batches(file, format_, target, signature):
-        pass
+    return sum(batch.rows for batch in batches(file, format_, target, signature))
 
 
 def batches(
@@ -111,6 +110,11 @@ def batches(
             yield from csv_batches(file, wanted, BATCH_ROWS)
 
 
+def other_rows() -> HoldoutRefused:
+    """The refusal of a table that holds more or fewer rows than it says."""
+    return HoldoutRefused("The holdout has another number of rows than it says.")
+
+
 @contextmanager
 def _refused() -> Iterator[None]:
     try:
@@ -124,6 +128,10 @@ def _target_column(target: str, signature: Signature) -> Column:
     kinds: set[str] = {"number"} if classes is None else set(map(_kind, classes))
     kind = kinds.pop() if len(kinds) == 1 else "string"
     return Column(target, cast("ColumnType", kind))
+
+
+def _may_be_named(column: str) -> bool:
+    return len(column) <= MAX_COLUMN_NAME and "\x00" not in column
 
 
 def _kind(label: object) -> str:

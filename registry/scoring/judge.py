@@ -22,7 +22,8 @@ from registry.scoring.verdicts import Evidence, outcome_of
 
 AT_ONCE = 2
 """Cases that a worker judges at the same time; a large holdout keeps a core busy for seconds."""
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 10.0
+"""Of a caller who waits for a place; each holds one of the threads that also predict."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ Load = Callable[[ServedVersion], Predictor]
 """The predictor of a version, which is loaded if it was not."""
 
 USUAL_LEVEL = 95.0
+_MOST_DRAWN = 2**20
+"""Rows times classes beyond which roc_auc is not drawn 1,000 times: it would take minutes."""
 UNMEASURABLE: tuple[type[RegistryError], ...] = (
     *(ArtifactRefused, BlobUnavailable, BodyMalformed, HoldoutRefused, InputRefused),
     *(PredictionRefused, TooLarge),
@@ -94,6 +96,8 @@ def draw(
     if candidate.answered is None or not metrics:
         return None
     rows = candidate.answered.rows
+    if rows * len(candidate.answered.signature.output.classes or ()) > _MOST_DRAWN:
+        metrics = [metric for metric in metrics if metric != "roc_auc"]
     if champion is None or champion.answered is None:
         return Draws(drawn([candidate.answered], rows, metrics)[0], {})
     return Draws(*drawn([candidate.answered, champion.answered], rows, metrics))

@@ -101,7 +101,7 @@ def _held_surely(
     if not drawn:
         return False, "there is no holdout whose rows could be drawn anew"
     if spread is None:
-        return False, f"too few draws of the holdout's rows have a {gate.metric}"
+        return False, f"{gate.metric} has no interval on so few rows, or so many rows and classes"
     low, high = spread
     said = f"it may be noise: {level:g}% of the draws differ by {low:.6g} to {high:.6g}"
     return _SIDES[gate.operator](spread), said

@@ -204,8 +204,28 @@ def _numbers(cells: "pa.ChunkedArray", column: Column) -> NDArray[np.float64] | 
         return None
     if pa.types.is_boolean(kind):
         cells = cells.cast(pa.uint8())
-    numbers: NDArray[np.float64] = cells.cast(pa.float64(), safe=False).to_numpy()
-    return numbers
+    numbers = cells.cast(pa.float64(), safe=False)
+    return np.concatenate([_plain(chunk, np.nan) for chunk in numbers.chunks])
+
+
+def _plain(chunk: "pa.Array", null: float) -> NDArray[Any]:
+    """Numbers as numpy has them, with ``null`` where there is none.
+
+    Not by pyarrow's own ways, which import pandas: 100 MB in a worker that needs none of it.
+    """
+    kind = np.dtype(str(chunk.type).replace("double", "float64"))
+    content = chunk.buffers()[1]
+    if content is None or chunk.null_count == len(chunk):
+        return np.full(len(chunk), null, kind)
+    values: NDArray[Any] = np.frombuffer(
+        content, kind, count=len(chunk), offset=chunk.offset * kind.itemsize
+    )
+    if not chunk.null_count:
+        return values
+    import pyarrow as pa
+
+    is_there = np.from_dlpack(chunk.is_valid().cast(pa.uint8()))
+    return np.where(is_there, values, np.array(null, kind))
 
 
 def _text(cells: "pa.ChunkedArray") -> NDArray[np.object_] | None:
@@ -224,9 +244,11 @@ def _text(cells: "pa.ChunkedArray") -> NDArray[np.object_] | None:
 
 def _decoded(chunk: "pa.DictionaryArray") -> NDArray[np.object_]:
     """Each text once as a Python string, however often it stands in the column."""
+    import pyarrow as pa
+
     values = np.array([*chunk.dictionary.to_pylist(), None], dtype=object)
-    indices = chunk.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
-    texts: NDArray[np.object_] = values[indices]
+    indices = chunk.indices.cast(pa.int64())
+    texts: NDArray[np.object_] = values[_plain(indices, -1)]  # the last: None
     texts[[text is None for text in texts]] = np.nan
     return texts
 

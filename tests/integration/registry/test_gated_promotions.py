@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry.errors import ChampionMoved, ExpectedVersionConflict, GateFailed
+from registry.errors import ChampionMoved, ExpectedVersionConflict, GateFailed, ScoringBusy
 from registry.gates.outcomes import Outcome
 from registry.operations.promote import Order, promote
 from registry.operations.rollback import rollback
@@ -132,3 +132,17 @@ def test_going_back_asks_no_gate_that_compares(house):
 
     assert rollback(house, Preparer(), "house", ANN, judge=judge).view["version"] == 1
     assert judge.asked == [(None, ["input_example answered"])]
+
+
+def test_force_is_not_held_up_by_what_cannot_be_measured_just_now(house):
+    def busy(case):
+        raise ScoringBusy
+
+    with pytest.raises(ScoringBusy):
+        promote(house, Preparer(), "house", "2", ANN, judge=busy)
+    order = Order(actor="ann", force=True, reason="the champion hangs")
+
+    view = promote(house, Preparer(), "house", "2", order, judge=busy).view
+
+    assert (view["version"], view["gates"][0]["passed"]) == (2, False)
+    assert "as many versions as it can" in view["gates"][0]["reason"]
