@@ -26,7 +26,8 @@ _HEADS = (
     *("status", "kind", "task", "aliases", "engine", "format", "size"),
     *("created_at", "created_by"),
 )
-_WIDEST = 60
+_WIDEST = 64
+"""A SHA-256."""
 
 
 @click.command

@@ -111,12 +111,13 @@ OfClasses = Meta(max_length=MAX_CLASSES)
 
 class ColumnSummary(Struct, frozen=True):
     """What a column held in training: ``min`` to ``max`` where it is of numbers, else how often
-    each value stood there."""
+    each value stood there; ``other`` rows had values that are not among these."""
 
     min: float | None = None
     max: float | None = None
     mean: float | None = None
     values: dict[str, Count] | None = None
+    other: Count | None = None
     missing: Count | None = None
 
 

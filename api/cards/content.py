@@ -4,7 +4,18 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.cards.blocks import Bullets, Card, Listing, Phrase, Said, Section, Table, data, figure
+from api.cards.blocks import (
+    Bullets,
+    Card,
+    Data,
+    Listing,
+    Phrase,
+    Said,
+    Section,
+    Table,
+    data,
+    figure,
+)
 from api.cards.calling import curl, python
 from api.cards.evidence import gates_section, metrics_section
 from api.cards.limits import limits
@@ -16,6 +27,7 @@ from registry.signature import Label, label_text
 MAX_COLUMNS = 200
 MAX_CLASSES = 50
 MAX_VALUES = 5
+MAX_FACTS = 50
 _KINDS = {
     "linear": "a linear model",
     "logistic": "a logistic regression",
@@ -94,20 +106,11 @@ def _data(subject: Subject) -> Section:
         )
         if count is not None
     ]
-    facts += [
-        (
-            _LINEAGE.get(name, "Lineage"),
-            [data(value)] if name in _LINEAGE else [data(name), ": ", data(value)],
-        )
-        for name, value in subject.view["lineage"].items()
-        if not isinstance(value, dict | list) and value is not None
-    ]
-    environment = subject.view["environment"]
-    facts += [
-        ("Made with", [data(name), " ", data(value)])
-        for name, value in environment.items()
-        if not isinstance(value, dict | list)
-    ]
+    for name, value in _scalars(subject.view["lineage"]):
+        known = _LINEAGE.get(name)
+        facts.append((known, [value]) if known else ("Lineage", [data(name), ": ", value]))
+    for name, value in _scalars(subject.view["environment"]):
+        facts.append(("Made with", [data(name), " ", value]))
     if facts:
         section.blocks.append(_facts(facts))
     else:
@@ -123,6 +126,16 @@ _LINEAGE = {
     "parent_version": "Parent version",
     "seed": "Seed",
 }
+
+
+def _scalars(values: View) -> list[tuple[str, Data]]:
+    """The first of what is neither null nor nested."""
+    plain = [
+        (name, data(value))
+        for name, value in values.items()
+        if value is not None and not isinstance(value, dict | list)
+    ]
+    return plain[:MAX_FACTS]
 
 
 def _columns(subject: Subject) -> Section:
@@ -152,8 +165,8 @@ def _range(summary: ColumnSummary | None) -> Phrase:
         parts: list[Any] = []
         for value, count in often[:MAX_VALUES]:
             parts += [", " if parts else "", data(value), f" ({count:,})"]
-        more = len(often) - MAX_VALUES
-        return [*parts, f" and {more:,} more"] if more > 0 else parts or ["-"]
+        others = sum(count for _, count in often[MAX_VALUES:]) + (summary.other or 0)
+        return [*parts, f" and others ({others:,})"] if others else parts or ["-"]
     if summary.min is None or summary.max is None:
         return ["-"]
     mean = "" if summary.mean is None else f", mean {figure(summary.mean)}"

@@ -7,10 +7,8 @@ from registry.kept_evaluation import KeptEvaluation
 from registry.queries import View
 
 FEW_ROWS = 200
-_STAYS = (
-    "It predicts nothing that it did not see: beyond the ranges of training its answers stay what "
-    "they are at the edge of these."
-)
+MAX_NOTES = 20
+_STAYS = "Beyond the ranges of training its answers stay what they are at the edge of these."
 _BY_KIND = {
     "linear": "Beyond the ranges of training it goes on in a straight line, whatever comes of it.",
     "logistic": (
@@ -38,15 +36,15 @@ def limits(view: View, kept: KeptEvaluation) -> Iterator[Phrase]:
         yield [
             f"Its answers may differ from scikit-learn's own by a share of {figure(difference)}."
         ]
-    for note in kept.notes:
+    for note in kept.notes[:MAX_NOTES]:
         yield ["The training noted: ", data(note), "."]
     if any(column["type"] == "string" for column in view["signature"]["inputs"]):
         yield [
             "A text that training never saw is taken without a word, and tells the model nothing."
         ]
     yield [
-        "No record says that the rows of today are like those of training; columns out of their "
-        "ranges are a sign that they are not."
+        "Nothing here says that the rows of today are like those of training; values out of the "
+        "ranges above are a sign that they are not."
     ]
 
 

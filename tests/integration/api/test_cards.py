@@ -73,7 +73,7 @@ EVALUATION = {
     "metric_intervals": {"rmse": [40.5, 44.25]},
     "columns": {
         "width": {"min": -1.5, "max": 9, "mean": 2.25, "missing": 3},
-        "depth": {"values": {"a": 7, EVIL: 9}, "missing": 0},
+        "depth": {"values": {"a": 7, EVIL: 9, **dict.fromkeys("bcdef", 1)}, "other": 40},
     },
 }
 
@@ -173,6 +173,8 @@ def test_columns_have_their_ranges_in_training(admin, told):
     assert columns["width"] == ["number", "no", "-1.5 to 9, mean 2.25", "3"]
     assert columns["depth"][1] == "yes"
     assert "`a` (7)" in columns["depth"][2]
+    assert columns["depth"][2].endswith(", `d` (1) and others (42)")
+    assert columns["depth"][3] == "-"
 
 
 def test_what_was_not_kept_is_said_and_costs_nothing_else(admin, uploaded):
