@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-faults test-asan test-attacks bench bench-engine bench-swap lint lock \
+.PHONY: help serve test test-faults test-asan test-attacks bench bench-engine bench-retrain bench-swap lint lock \
 	lock-bench clean
 
 help: ## Say what can be made
@@ -25,7 +25,7 @@ test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer 
 	for module in trees chains; do $(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -fno-sanitize-recover=all \
 		-fsanitize=address,undefined -shared -fPIC \
 		-I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
-		registry/serving/$$module.c -o build/asan/registry/serving/$$module.abi3.so || exit 1; done
+		registry/serving/$$module.c -o build/asan/registry/serving/$$module.abi3.so -lm || exit 1; done
 	cd build/asan && ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 		LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 		$(abspath $(BIN))/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:cacheprovider \
@@ -39,6 +39,9 @@ test-attacks: .venv/test ## Upload the whole corpus of attacks to a real server
 
 bench-engine: .venv/test ## Time the forest kernel against scikit-learn, on one core
 	$(BIN)/python -m benchmarks.engine
+
+bench-retrain: .venv/test ## Time retrain beside plain scikit-learn on the housing forest
+	$(BIN)/python -m benchmarks.retrain
 
 bench-swap: .venv/test ## Swap versions under load 1,000 times and prove that nobody noticed
 	$(BIN)/python -m benchmarks.swap

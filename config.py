@@ -122,6 +122,9 @@ class ClientSettings:
         "http://127.0.0.1:8000", "HOTSWAP_URL", "Address of the service for the commands."
     )
     token: str = _setting("", "HOTSWAP_TOKEN", "Token that the commands send.")
+    step_summary: str = _setting(
+        "", "GITHUB_STEP_SUMMARY", "File that 'hotswap retrain' adds its summary to."
+    )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "ClientSettings":

@@ -17,18 +17,27 @@ _MARK = "hotswap_access"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """``scope`` None: any token will do. ``public``: not even that is needed."""
+    """``scope`` None: any token will do; ``instead``: what will do as well as ``scope``.
+    ``public``: not even a token is needed."""
 
     scope: Scope | None = None
+    instead: Scope | None = None
     public: bool = False
 
+    def check(self, grant: Grant, model: str | None) -> None:
+        """Raises ScopeMissing or ModelForbidden."""
+        has_other = self.instead is not None and grant.has_scope(self.instead)
+        grant.require(None if has_other else self.scope, model)
 
-def allows(needed: Scope | Literal["any", "public"]) -> Callable[[View], View]:
+
+def allows(
+    needed: Scope | Literal["any", "public"], *, instead: Scope | None = None
+) -> Callable[[View], View]:
     """Mark a view with what its caller must hold. Goes directly below the route."""
     if needed == "public":
         access = Access(public=True)
     else:
-        access = Access(scope=None if needed == "any" else needed)
+        access = Access(None if needed == "any" else needed, instead)
 
     def mark(view: View) -> View:
         setattr(view, _MARK, access)
@@ -60,7 +69,7 @@ def guard(app: Flask) -> None:
         # The endpoint of predictions counts them itself, since most never come by here.
         known = callers().recognise if access.scope == "predict" else callers().admit
         g.grant = known(request.environ).grant
-        g.grant.require(access.scope, model)
+        access.check(g.grant, model)
         if access.scope == "admin" and model is None and g.grant.models is not None:
             # Or an admin of one model could make themselves a token for all of them.
             raise Forbidden("The token is limited to some models; this concerns all of them.")

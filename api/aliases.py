@@ -38,7 +38,14 @@ def put_alias(
     order = order_of({**body, "alias": alias})
     number = str(body["version"])
     with services().telling_move():
-        outcome = promote(services().database, services().prepare, name, number, order)
+        outcome = promote(
+            services().database,
+            services().prepare,
+            name,
+            number,
+            order,
+            judge=services().judge.outcomes,
+        )
     return outcome.view, 200, replay_header(outcome)
 
 

@@ -9,16 +9,21 @@ from api.aliases import blueprint as aliases
 from api.artifacts import blueprint as artifacts
 from api.bodies import MAX_JSON_BODY, drain
 from api.callers import know_callers
+from api.cards import blueprint as cards
+from api.comparisons import blueprint as comparisons
 from api.documents import blueprint as documents
 from api.documents import describe
 from api.door import open_door
+from api.evaluations import blueprint as evaluations
 from api.health import blueprint as health
 from api.history import blueprint as history
+from api.holdouts import blueprint as holdouts
 from api.hosts import Hosts, check_hosts
 from api.logs import configure_logs
 from api.measures import blueprint as measures
 from api.measures import measure_requests
 from api.models import blueprint as models
+from api.policies import blueprint as policies
 from api.predictions import blueprint as predictions
 from api.predictions import endpoint
 from api.problems import handle_problems
@@ -71,7 +76,8 @@ def create_app(settings: Settings) -> Flask:
     known = know_callers(app, services, counted.count_failed)
     handle_problems(app)
     discard_uploads(app)
-    resources = [models, uploads, versions, artifacts, promotions, aliases, history, tokens]
+    resources = [models, uploads, versions, artifacts, comparisons, cards]
+    resources += [promotions, aliases, history, tokens, policies, holdouts, evaluations]
     # The page at /docs is open to all, so what it shows itself with has to be.
     allows("public")(app.view_functions["static"])
     describe(app, [*resources, predictions, health, measures, documents])

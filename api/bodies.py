@@ -1,10 +1,11 @@
 """Reading a request's whole body, within a limit, or getting rid of it."""
 
 import threading
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
 from registry.errors import BodyMalformed, Overloaded, TooLarge
@@ -16,6 +17,7 @@ MAX_DRAINERS = 4
 """Threads that may wait for bodies which nobody will look at; a caller needs no token for that."""
 DRAINED_AT_MOST = 64 * 2**10
 _PATIENCE = 1.0
+_CHUNK = 2**16
 _SETTLED = "hotswap.body_settled"
 
 Environ = dict[str, Any]
@@ -86,6 +88,35 @@ def read_body(environ: Environ, limit: int, setting: str | None = None) -> bytes
         raise TooLarge("The body", f"{limit} bytes", setting)
     settle(environ)
     return body
+
+
+def receive_body(
+    environ: Environ, sink: Callable[[bytes], object], limit: int, setting: str
+) -> None:
+    """Hand the body of the WSGI request ``environ`` to ``sink`` while it arrives.
+
+    Raises TooLarge, BodyMalformed where it breaks off, Overloaded, and what ``sink`` raises.
+    """
+    length = environ.get("CONTENT_LENGTH")
+    known = int(length) if length and length.isdecimal() else None
+    if known is not None and known > limit:
+        raise TooLarge("The body", f"{limit} bytes", setting)
+    stream = get_input_stream(dict(environ), max_content_length=limit + 1)
+    received = 0
+    try:
+        with readers:
+            while chunk := stream.read(_CHUNK):
+                received += len(chunk)
+                if received > limit:
+                    raise TooLarge("The body", f"{limit} bytes", setting)
+                sink(chunk)
+    except RequestEntityTooLarge as error:
+        raise TooLarge("The body", f"{limit} bytes", setting) from error
+    except ClientDisconnected as error:
+        raise BodyMalformed(f"The body breaks off after {received} bytes.") from error
+    if known is not None and received < known:
+        raise BodyMalformed(f"The body breaks off after {received} of {known} bytes.")
+    settle(environ)
 
 
 def settle(environ: Environ) -> None:

@@ -103,7 +103,8 @@ def _say_who_may(app: Flask, described: dict[str, Any]) -> None:
         for method in rule.methods or ():
             if operation := cast("dict[str, Any] | None", path.get(method.lower())):
                 operation["security"] = [{_BEARER: []}]
-                operation["x-scope"] = access.scope or "any"
+                scopes = [scope for scope in (access.scope, access.instead) if scope]
+                operation["x-scope"] = " or ".join(scopes) or "any"
 
 
 def _path(rule: str) -> str:

@@ -64,9 +64,11 @@ def problem_of(error: Exception, request_id: str) -> tuple[int, dict[str, str], 
     status = status_of(type(known))
     if status >= 500:
         logger.warning("%s: %s", type(known).__name__, known.detail)
-    more = {}
+    more: dict[str, Any] = {}
     if known.faults:
         more["errors"] = [{"at": fault.at, "message": fault.message} for fault in known.faults]
+    if isinstance(known, errors.GateFailed):
+        more["gates"] = list(known.outcomes)
     status, headers, body = _written(
         status, slug_of(type(known)), known.title, known.detail, request_id, **more
     )

@@ -10,6 +10,8 @@ from api.access import allows, grant
 from api.blueprints import IDEMPOTENCY_KEY, Blueprint, idempotency, replay_header
 from api.schemas import MovedSchema, PromoteSchema, RollbackSchema
 from api.services import services
+from registry.errors import BodyRefused, Fault
+from registry.gates import parse_all
 from registry.operations.promote import UNCHECKED, Order, promote
 from registry.operations.rollback import rollback
 from registry.queries import View
@@ -23,9 +25,16 @@ blueprint = Blueprint("promotions", __name__, description="Moving aliases betwee
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 @blueprint.response(200, MovedSchema)
 def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, int, dict[str, str]]:
-    """Point an alias at this version, once it is loaded and has answered."""
+    """Point an alias at this version, once it is loaded, has answered and has passed its gates."""
     with services().telling_move():
-        outcome = promote(services().database, services().prepare, name, version, order_of(body))
+        outcome = promote(
+            services().database,
+            services().prepare,
+            name,
+            version,
+            order_of(body),
+            judge=services().judge.outcomes,
+        )
     return outcome.view, 200, replay_header(outcome)
 
 
@@ -43,17 +52,29 @@ def post_rollback(body: dict[str, Any], name: str) -> tuple[View, int, dict[str,
             name,
             order_of(body),
             body["to_version"],
+            judge=services().judge.outcomes,
         )
     return outcome.view, 200, replay_header(outcome)
 
 
 def order_of(body: dict[str, Any]) -> Order:
-    """The order that a checked body, its path and its caller make up."""
+    """The order that a checked body, its path and its caller make up.
+
+    Raises GateMalformed, and where it is forced ScopeMissing and BodyRefused.
+    """
+    force = body.get("force", False)
+    if force:
+        grant().require("admin")
+        if not (body["reason"] or "").strip():
+            fault = Fault("reason", "is asked where gates are to be overruled")
+            raise BodyRefused("To force a promotion, say why: it stays in the history.", [fault])
     text = json.dumps([request.method, request.path, body], sort_keys=True)
     return Order(
         actor=grant().name,
         alias=body["alias"],
         reason=body["reason"],
         expected_version=body.get("expected_version", UNCHECKED),
+        gates=parse_all(body.get("gates", ())),
+        force=force,
         idempotency=idempotency(hashlib.sha256(text.encode()).hexdigest()),
     )

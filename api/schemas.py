@@ -9,9 +9,10 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from registry.formats.reading import FORMATS
+from registry.gates.grammar import MAX_GATES, MAX_LENGTH
 from registry.names import ALIAS, MODEL_NAME
-from registry.signature import COLUMN_TYPES, KINDS, TASKS
-from registry.tables import STATUSES
+from registry.signature import COLUMN_TYPES, KINDS, MAX_COLUMN_NAME, TASKS
+from registry.tables import HOLDOUT_FORMATS, STATUSES
 from registry.tokens import SCOPES
 
 MAX_PAGE_SIZE = 200
@@ -98,6 +99,24 @@ def _tags(**options: Any) -> fields.Dict:
     )
 
 
+def _gates(**options: Any) -> "fields.List[Any]":
+    return fields.List(
+        _text(MAX_LENGTH),
+        validate=validate.Length(max=MAX_GATES),
+        metadata={
+            "description": "Conditions beside the policy's, such as 'rmse <= champion * 1.02'."
+        },
+        **options,
+    )
+
+
+def _force() -> Flag:
+    return Flag(
+        load_default=False,
+        metadata={"description": "Move the alias although gates are shut: wants admin, a reason."},
+    )
+
+
 def whole(grammar: re.Pattern[str]) -> str:
     """A pattern for JSON Schema, where one matches anywhere in a text unless it is anchored."""
     return f"^{grammar.pattern}$"
@@ -128,6 +147,24 @@ class VersionQuerySchema(PagingSchema):
         },
     )
     status = fields.String(validate=validate.OneOf(STATUSES))
+
+
+class CardQuerySchema(ma.Schema):
+    format = fields.String(
+        validate=validate.OneOf(("markdown", "html")),
+        metadata={"description": "Instead of what Accept says."},
+    )
+
+
+class ComparisonQuerySchema(ma.Schema):
+    versions = _text(
+        1_000,
+        required=True,
+        metadata={
+            "description": "2 to 10 versions with commas between them: numbers, aliases, 'latest'",
+            "example": "3,production",
+        },
+    )
 
 
 class NewModelSchema(StrictSchema):
@@ -171,7 +208,30 @@ class PromoteSchema(StrictSchema):
         metadata={"description": "What the alias must point at now; null: it must not exist."},
     )
     reason = _text(2_000, load_default=None, allow_none=True)
-    force = Flag(load_default=False)
+    force = _force()
+    gates = _gates()
+
+
+class EvaluateSchema(StrictSchema):
+    alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
+    gates = _gates(load_default=list)
+
+
+class PolicyChangeSchema(StrictSchema):
+    gates = _gates(required=True)
+
+
+class HoldoutTargetSchema(ma.Schema):
+    target = _text(
+        MAX_COLUMN_NAME,
+        metadata={"description": "The column that is predicted; left out: as the newest version."},
+    )
+
+
+class HoldoutQuerySchema(PagingSchema):
+    history = fields.Boolean(
+        load_default=False, metadata={"description": "Every holdout that there was, as a list."}
+    )
 
 
 class RollbackSchema(StrictSchema):
@@ -186,6 +246,8 @@ class AliasTargetSchema(StrictSchema):
     version = WholeNumber(required=True, validate=validate.Range(1, _LARGEST))
     expected_version = WholeNumber(allow_none=True, validate=validate.Range(1, _LARGEST))
     reason = _text(2_000, load_default=None, allow_none=True)
+    force = _force()
+    gates = _gates()
 
 
 class NewTokenSchema(StrictSchema):
@@ -248,6 +310,59 @@ class VersionSchema(ma.Schema):
     created_by = fields.String()
 
 
+class ComparedVersionSchema(ma.Schema):
+    """The head of a version's column."""
+
+    reference = fields.String(metadata={"description": "as it was asked for"})
+    version = fields.Integer()
+    status = fields.String(metadata={"enum": list(STATUSES)})
+    kind = fields.String(metadata={"enum": list(KINDS)})
+    task = fields.String(metadata={"enum": list(TASKS)})
+    aliases = fields.List(fields.String())
+    description = fields.String()
+    engine = fields.String(allow_none=True)
+    format = fields.String(metadata={"enum": list(FORMATS)})
+    size = fields.Integer(metadata={"description": "bytes"})
+    created_at = fields.String(metadata={"format": "date-time"})
+    created_by = fields.String()
+
+
+class ComparedSchema(ma.Schema):
+    """One thing of each version, in the order in which the versions were asked for."""
+
+    name = fields.String()
+    values = fields.List(fields.Raw(allow_none=True))
+    missing = fields.List(
+        fields.Integer(),
+        metadata={"description": "The versions that have none; null stands there."},
+    )
+    differs = fields.Boolean()
+
+
+class ComparedMetricSchema(ComparedSchema):
+    values = fields.List(fields.Float(allow_none=True))
+    better = fields.String(allow_none=True, metadata={"enum": ["higher", "lower", None]})
+    best = fields.List(
+        fields.Integer(), metadata={"description": "The versions that do best by it."}
+    )
+
+
+class ComparisonSchema(ma.Schema):
+    model = fields.String()
+    versions = fields.List(fields.Nested(ComparedVersionSchema))
+    metrics = fields.List(
+        fields.Nested(ComparedMetricSchema), metadata={"description": "As the uploaders claim."}
+    )
+    measured = fields.List(
+        fields.Nested(ComparedMetricSchema),
+        metadata={"description": "By the registry, for gates, at the latest promotion of each."},
+    )
+    params = fields.List(fields.Nested(ComparedSchema))
+    signature = fields.List(fields.Nested(ComparedSchema))
+    lineage = fields.List(fields.Nested(ComparedSchema))
+    environment = fields.List(fields.Nested(ComparedSchema))
+
+
 class ModelSchema(ma.Schema):
     name = fields.String()
     description = fields.String()
@@ -280,6 +395,21 @@ class AliasSchema(ma.Schema):
     version = fields.Integer()
 
 
+class OutcomeSchema(ma.Schema):
+    """What became of a gate, and the figures that decided."""
+
+    gate = fields.String()
+    passed = fields.Boolean()
+    candidate = fields.Float(allow_none=True)
+    champion = fields.Float(allow_none=True)
+    reason = fields.String(allow_none=True)
+    interval = fields.List(
+        fields.Float(),
+        metadata={"description": "Of the candidate's figure less what it was held against."},
+    )
+    measured = fields.String(allow_none=True, metadata={"enum": ["holdout", "claimed", None]})
+
+
 class MovedSchema(ma.Schema):
     """The answer to promote, rollback and PUT of an alias."""
 
@@ -288,7 +418,68 @@ class MovedSchema(ma.Schema):
     version = fields.Integer()
     previous_version = fields.Integer(allow_none=True)
     generation = fields.Integer()
-    gates = fields.List(fields.Dict(keys=fields.String()))
+    gates = fields.List(fields.Nested(OutcomeSchema))
+
+
+class MeasuredSchema(ma.Schema):
+    """The figures of a version; ``reason`` where it could not be measured."""
+
+    version = fields.Integer()
+    metrics = fields.Dict(keys=fields.String(), values=fields.Float())
+    measured_on = fields.String(allow_none=True, metadata={"enum": ["holdout", "claimed", None]})
+    reason = fields.String(allow_none=True)
+
+
+class DifferenceSchema(ma.Schema):
+    """The candidate's figure less the champion's, and what 95% of the draws lie between."""
+
+    value = fields.Float()
+    interval = fields.List(fields.Float(), allow_none=True)
+
+
+class UsedHoldoutSchema(ma.Schema):
+    sha256 = fields.String()
+    rows = fields.Integer()
+    target = fields.String()
+
+
+class EvaluationSchema(ma.Schema):
+    model = fields.String()
+    alias = fields.String()
+    passed = fields.Boolean()
+    candidate = fields.Nested(MeasuredSchema)
+    champion = fields.Nested(MeasuredSchema, allow_none=True)
+    differences = fields.Dict(keys=fields.String(), values=fields.Nested(DifferenceSchema))
+    holdout = fields.Nested(UsedHoldoutSchema, allow_none=True)
+    gates = fields.List(fields.Nested(OutcomeSchema))
+
+
+class PolicySchema(ma.Schema):
+    gates = fields.List(fields.String())
+    updated_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    updated_by = fields.String(allow_none=True)
+
+
+class HoldoutSchema(ma.Schema):
+    sha256 = fields.String()
+    size = fields.Integer(metadata={"description": "bytes"})
+    format = fields.String(metadata={"enum": list(HOLDOUT_FORMATS)})
+    rows = fields.Integer()
+    columns = fields.List(fields.String())
+    target = fields.String()
+    created_at = fields.String(metadata={"format": "date-time"})
+    created_by = fields.String()
+    removed_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    removed_by = fields.String(allow_none=True)
+
+
+class HoldoutsSchema(HoldoutSchema):
+    """The holdout in use; with ``history=true`` a page of all that there were instead."""
+
+    items = fields.List(fields.Nested(HoldoutSchema))
+    page = fields.Integer()
+    page_size = fields.Integer()
+    total = fields.Integer()
 
 
 class TokenSchema(ma.Schema):
@@ -318,6 +509,10 @@ class ProblemSchema(ma.Schema):
     detail = fields.String(required=True)
     request_id = fields.String(required=True)
     errors = fields.List(fields.Nested(FaultSchema))
+    gates = fields.List(
+        fields.Nested(OutcomeSchema),
+        metadata={"description": "What became of every gate, where one kept a version back."},
+    )
 
 
 def page_of(item: type[ma.Schema], name: str) -> type[ma.Schema]:

@@ -18,6 +18,7 @@ from registry.errors import BlobMissing, VersionNotLoadable
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
 from registry.queries import find_usable_version, served_version
+from registry.scoring.judge import Judge
 from registry.serving.counter import Counter
 from registry.serving.fleet import Fleet
 from registry.serving.loading import loader, read_forms
@@ -40,6 +41,7 @@ class Services:
     inspector: Inspector
     counter: Counter
     pool: Pool
+    judge: Judge
     watch: Watch
     fleet: Fleet
     observer: Observer
@@ -71,6 +73,7 @@ class Services:
             inspector=Inspector(spawner=spawner),
             counter=counter,
             pool=pool,
+            judge=Judge(blobs, lambda version: pool.get(version).predictor),
             watch=Watch(database, counter, pool, _find_usable, observer),
             fleet=Fleet(run / "workers"),
             observer=observer,

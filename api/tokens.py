@@ -6,7 +6,13 @@ from flask import Response
 
 from api.access import allows, grant
 from api.blueprints import Blueprint
-from api.schemas import MadeTokenSchema, NewTokenSchema, PagingSchema, TokenPageSchema
+from api.schemas import (
+    MadeTokenSchema,
+    NewTokenSchema,
+    PagingSchema,
+    TokenPageSchema,
+    TokenSchema,
+)
 from api.services import services
 from api.sessions import db
 from registry import queries
@@ -32,6 +38,14 @@ def list_tokens(query: dict[str, Any]) -> queries.Page:
 def post_token(body: dict[str, Any]) -> queries.View:
     """Make a token. Its value is in this answer and nowhere else."""
     return create_token(services().database, actor=grant().name, **body)
+
+
+@blueprint.route("/tokens/self", methods=["GET"])
+@allows("any")
+@blueprint.response(200, TokenSchema)
+def get_own_token() -> queries.View:
+    """Show the token that this request carries, without its value."""
+    return queries.own_token(db.session(), grant())
 
 
 @blueprint.route("/tokens/<token_id>", methods=["DELETE"])

@@ -1,7 +1,8 @@
 """What a command exits with, and what it says on stderr when it fails.
 
-0 done, 1 the service said no, 2 wrong usage, 3 the service cannot be reached; as the shell has
-it, 130 when interrupted and 141 when the reader of the output went away.
+0 done, 1 the service said no, 2 wrong usage, 3 the service cannot be reached, 10 a retrained model
+that is not better; as the shell has it, 130 when interrupted and 141 when the reader of the output
+went away.
 """
 
 import os
@@ -17,6 +18,7 @@ from registry.errors import Fault, Malformed, RegistryError
 SAID_NO = 1
 WRONG_USAGE = 2
 UNREACHABLE = 3
+NOT_BETTER = 10
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 

@@ -2,16 +2,9 @@
 
 import click
 
-from cli.terminal import Column, print_table
+from cli.gates import print_gates
 from cli.wording import one_line
 from client.replies import Promotion
-
-GATE_COLUMNS = [
-    Column("Gate"),
-    Column("Passed"),
-    Column("Candidate", right=True),
-    Column("Champion", right=True),
-]
 
 
 def print_promotion(promotion: Promotion) -> None:
@@ -25,8 +18,4 @@ def print_promotion(promotion: Promotion) -> None:
     else:
         click.echo(f"{one_line(live)}; before, it was version {previous}.")
     if gates := promotion.get("gates"):
-        rows = [
-            [gate.get("gate"), gate.get("passed"), gate.get("candidate"), gate.get("champion")]
-            for gate in gates
-        ]
-        print_table(GATE_COLUMNS, rows, "")
+        print_gates(gates)

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -12,10 +11,12 @@ from cli.pairs import as_mapping
 from cli.references import ModelName
 
 if TYPE_CHECKING:  # a recipe brings scikit-learn with it, which --help must not wait for
+    from trainers.origin import Origin
     from trainers.recipe import Recipe
 
 KINDS = ("linear", "logistic", "tree", "forest")
 TASKS = ("regression", "classification")
+SEARCHES = ("grid", "random")
 
 
 class RecipeFlags(TypedDict):
@@ -30,8 +31,16 @@ class RecipeFlags(TypedDict):
     features: tuple[str, ...]
     exclude: tuple[str, ...]
     params: tuple[str, ...]
+    prepare: tuple[str, ...]
     test_size: float | None
+    split: str | None
+    search: str | None
+    tried: tuple[str, ...]
+    folds: int | None
+    draws: int | None
+    metric: str | None
     seed: int | None
+    gates: tuple[str, ...]
     description: str | None
 
 
@@ -66,7 +75,43 @@ _FLAGS = [
         metavar="SHARE",
         help="Share of rows to evaluate on.  [default: 0.2]",
     ),
+    click.option(
+        "--prepare",
+        metavar="C.HOW=V",
+        multiple=True,
+        help="How a column is prepared: income.log=true, rate.impute=median, …; may come "
+        "repeatedly.",
+    ),
+    click.option(
+        "--split",
+        metavar="WAY[:COLUMN]",
+        help="random, stratified, group:COLUMN or time:COLUMN.  [default: by the target]",
+    ),
+    click.option(
+        "--search",
+        type=click.Choice(SEARCHES),
+        help="Try the parameters of --try, and take the best.",
+    ),
+    click.option(
+        "--try",
+        "tried",
+        metavar="K=V",
+        multiple=True,
+        help="Values to try: max_depth=[4, 8], or alpha={low = 1, high = 9}; may come repeatedly.",
+    ),
+    click.option("--folds", type=int, metavar="N", help="Folds of the search.  [default: 5]"),
+    click.option(
+        "--draws", type=int, metavar="N", help="Candidates of a random search.  [default: 20]"
+    ),
+    click.option("--metric", metavar="NAME", help="What the search looks at."),
     click.option("--seed", type=click.IntRange(0, 2**32 - 1), metavar="N", help="[default: 0]"),
+    click.option(
+        "--gate",
+        "gates",
+        metavar="CONDITION",
+        multiple=True,
+        help='What must hold for a promotion: "rmse <= champion"; may come repeatedly.',
+    ),
     click.option("--description", metavar="TEXT", help="What a reader should know of it."),
 ]
 
@@ -87,9 +132,18 @@ def recipe_of(flags: RecipeFlags) -> "Recipe":
     from trainers.recipe import Recipe
 
     if flags["recipe"] is None:
-        return Recipe(**_given(_sufficient(flags), {}))
+        return Recipe.from_json(_given(_sufficient(flags), {}), _typed({}))
     base = Recipe.from_toml(flags["recipe"])
-    return replace(base, **_given(flags, base.params))
+    document = base.to_json()
+    given = _given(flags, document)
+    return Recipe.from_json({**document, **given}, _typed(given, base.origin))
+
+
+def _typed(given: dict[str, Any], file: "Origin | None" = None) -> "Origin":
+    from trainers.origin import Origin
+
+    # What was typed stands on no line of the file.
+    return Origin("The command") if file is None else file.without(given)
 
 
 def _sufficient(flags: RecipeFlags) -> RecipeFlags:
@@ -102,9 +156,8 @@ def _sufficient(flags: RecipeFlags) -> RecipeFlags:
     return flags
 
 
-def _given(flags: RecipeFlags, base_params: Any) -> dict[str, Any]:
-    from trainers.recipe import parse_parameter
-
+def _given(flags: RecipeFlags, base: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a recipe that the flags give, over those of ``base``."""
     simple = ("data", "target", "kind", "name", "task", "test_size", "seed", "description")
     # A TypedDict takes only literal keys, and these are all its own.
     values: dict[str, Any] = {
@@ -112,17 +165,55 @@ def _given(flags: RecipeFlags, base_params: Any) -> dict[str, Any]:
         for key in simple
         if flags[key] is not None  # type: ignore[literal-required]
     }
-    if flags["features"]:
-        values["features"] = _columns(flags["features"])
-    if flags["exclude"]:
-        values["exclude"] = _columns(flags["exclude"])
+    for key in ("features", "exclude"):
+        if flags[key]:  # type: ignore[literal-required]
+            values[key] = _columns(flags[key])  # type: ignore[literal-required]
+    if flags["gates"]:
+        values["gates"] = list(flags["gates"])
     if flags["params"]:
-        params = as_mapping(map(parse_parameter, flags["params"]), "--param")
-        values["params"] = {**base_params, **params}
+        values["params"] = {**base.get("params", {}), **_pairs(flags["params"], "--param")}
+    if flags["prepare"]:
+        values["columns"] = _prepared(flags["prepare"], base.get("columns", {}))
+    if flags["split"] is not None:
+        way, colon, column = flags["split"].partition(":")
+        values["split"] = {"by": way, "column": column} if colon else {"by": way}
+    search = _search(flags, base.get("search", {}))
+    if search:
+        values["search"] = search
     return values
 
 
-def _columns(texts: tuple[str, ...]) -> tuple[str, ...]:
+def _search(flags: RecipeFlags, base: dict[str, Any]) -> dict[str, Any]:
+    own = {"method": flags["search"], "folds": flags["folds"], "draws": flags["draws"],
+           "metric": flags["metric"]}  # fmt: skip
+    given = {key: value for key, value in own.items() if value is not None}
+    if flags["tried"]:
+        given["params"] = {**base.get("params", {}), **_pairs(flags["tried"], "--try")}
+    if given and "method" not in {**base, **given}:
+        raise click.UsageError("--try, --folds, --draws and --metric go with --search.")
+    if given.get("method") == "grid":
+        base = {key: value for key, value in base.items() if key != "draws"}
+    return {**base, **given} if given else {}
+
+
+def _prepared(texts: tuple[str, ...], base: dict[str, Any]) -> dict[str, Any]:
+    columns = {name: dict(how) for name, how in base.items()}
+    for path, value in _pairs(texts, "--prepare").items():
+        # The last dot: a column may have dots in its name, a preparation has none.
+        name, dot, key = path.rpartition(".")
+        if not dot or not name:
+            raise click.UsageError(f"--prepare {path}=…: write COLUMN.HOW=VALUE.")
+        columns.setdefault(name, {})[key] = value
+    return columns
+
+
+def _pairs(texts: tuple[str, ...], option: str) -> dict[str, Any]:
+    from trainers.recipe import parse_parameter
+
+    return as_mapping(map(parse_parameter, texts), option)
+
+
+def _columns(texts: tuple[str, ...]) -> list[str]:
     # Read as lines of CSV, so that a column with a comma in its name can be given in quotes.
     rows = csv.reader(texts, skipinitialspace=True)
-    return tuple(name.strip() for row in rows for name in row if name.strip())
+    return [name.strip() for row in rows for name in row if name.strip()]

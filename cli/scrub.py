@@ -37,7 +37,7 @@ def _finding(loss: Loss, installation: Installation) -> Finding:
         return Finding("scrub", "warning", f"{what}; no version points at it")
     forms: dict[str, list[str]] = {}
     for use in loss.uses:
-        forms.setdefault(f"{use.model}/{use.number}", []).append(use.role)
+        forms.setdefault(use.owner, []).append(use.role)
     hit = ", ".join(f"the {' and '.join(roles)} of {name}" for name, roles in forms.items())
     place = f"{loss.digest[:2]}/{loss.digest}"
     if isinstance(installation.blobs, LocalBlobStore):

@@ -7,12 +7,23 @@ from typing import Any, Concatenate, ParamSpec
 import click
 
 from cli.exits import SAID_NO, UNREACHABLE, WRONG_USAGE, CommandFailed
-from client import ClientError, ProblemReply, Registry, ReplyNotUnderstood, ServiceUnreachable
+from cli.gates import gate_faults
+from client import (
+    ClientError,
+    ProblemReply,
+    Registry,
+    ReplyNotUnderstood,
+    Retries,
+    ServiceUnreachable,
+)
 from client.errors import AddressMalformed
 from config import ClientSettings
 from registry.errors import Fault
 
 P = ParamSpec("P")
+
+BRIEFLY = Retries(attempts=3, first_wait=0.25, longest_wait=2.0)
+"""How a command tries again while somebody looks on."""
 
 
 def speaks_to_service(command: Callable[Concatenate[Registry, P], None]) -> Callable[..., None]:
@@ -24,7 +35,9 @@ def speaks_to_service(command: Callable[Concatenate[Registry, P], None]) -> Call
     def wrapped(*args: Any, url: str | None, token: str | None, **kwargs: Any) -> None:
         settings = ClientSettings.from_environment()
         try:
-            with Registry(url or settings.url, token or settings.token) as registry:
+            with Registry(
+                url or settings.url, token or settings.token, retries=BRIEFLY
+            ) as registry:
                 command(registry, *args, **kwargs)
         except ClientError as error:
             raise failed(error) from error
@@ -57,7 +70,10 @@ def failed(error: ClientError, before: str = "") -> CommandFailed:
         return CommandFailed(
             message,
             SAID_NO,
-            faults=tuple(Fault(fault.at, fault.message) for fault in error.errors),
+            faults=(
+                *(Fault(fault.at, fault.message) for fault in error.errors),
+                *gate_faults(error.problem.get("gates")),
+            ),
             advice=_advice(error),
             request_id=error.request_id,
         )

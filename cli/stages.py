@@ -1,12 +1,14 @@
 """Shows on stderr what is being done and for how long; silent where nobody watches."""
 
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 
 class Stages:
-    """A spinner with the present stage and the time since the start, on a terminal only.
+    """The present stage and its time, on a terminal only: a bar with an estimate of what is left
+    where it is known how much there is, else a spinner.
 
     Used as a context manager; called with the name of each stage as it begins. It leaves nothing
     on the screen.
@@ -16,12 +18,21 @@ class Stages:
         self._progress = None
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import (
+                BarColumn,
+                Progress,
+                SpinnerColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
 
             self._progress = Progress(
                 SpinnerColumn(),
                 TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=24),
                 TimeElapsedColumn(),
+                TimeRemainingColumn(),
                 console=Console(stderr=True),
                 transient=True,
             )
@@ -29,7 +40,18 @@ class Stages:
 
     def __call__(self, stage: str) -> None:
         if self._progress is not None:
-            self._progress.update(self._task, description=stage)
+            # A task of its own: what was known of the last one tells nothing of this.
+            self._progress.remove_task(self._task)
+            self._task = self._progress.add_task(stage, total=None)
+
+    @property
+    def progress(self) -> Callable[[int, int], None] | None:
+        """Takes how many of how many parts of the stage are done; None where nobody watches."""
+        return None if self._progress is None else self._show
+
+    def _show(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress.update(self._task, completed=done, total=total)
 
     def __enter__(self) -> Self:
         if self._progress is not None:

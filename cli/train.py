@@ -1,24 +1,22 @@
 """``hotswap train``."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
-from cli.exits import WRONG_USAGE, CommandFailed
 from cli.promotion import print_promotion
 from cli.recipe_flags import RecipeFlags, recipe_flags, recipe_of
 from cli.references import AliasName
 from cli.service import failed, json_option, speaks_to_service
 from cli.stages import Stages
 from cli.terminal import print_json
+from cli.training_refusals import refusals
 from cli.training_report import print_training, training_report
 from cli.upload import print_uploaded
 from cli.wording import size
 from client import ClientError, ProblemReply, Registry
-from registry.names import check_model_name
+from registry.names import PRODUCTION, check_model_name
 
 if TYPE_CHECKING:  # training brings scikit-learn with it, which --help must not wait for
     from trainers.recipe import Recipe
@@ -64,17 +62,17 @@ def train(registry: Registry, *, as_json: bool, **flags: Unpack[_Flags]) -> None
       hotswap train sklearn:iris --kind logistic --out ./iris
     """
     _check_destination(flags)
-    with _refusals():
+    with refusals(), Stages() as stage:
+        stage("loading scikit-learn")  # by which a recipe's parameters are checked
         recipe = recipe_of(flags)
     out = flags["out"]
     if out is None:
         check_model_name(_named(recipe))
         registry.check()
-    with _refusals(), Stages() as stage:
-        stage("loading scikit-learn")
+    with refusals(), Stages() as stage:
         from trainers.training import train as fit
 
-        model = fit(recipe, stage=stage)
+        model = fit(recipe, stage=stage, progress=stage.progress)
     if not as_json:
         print_training(model)
     report = _Report(training_report(model), as_json)
@@ -110,17 +108,6 @@ def _named(recipe: "Recipe") -> str:
     return recipe.name
 
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What the trainers refuse is wrong usage, and their words say how."""
-    from trainers.errors import TrainingRefused
-
-    try:
-        yield
-    except TrainingRefused as error:
-        raise CommandFailed(str(error), WRONG_USAGE) from error
-
-
 def _write(model: "TrainedModel", out: Path, report: _Report) -> None:
     model.write(out)
     files = {"artifact": str(out / "model.skops"), "metadata": str(out / "metadata.json")}
@@ -137,7 +124,8 @@ def _publish(
         stage("writing the artifact")
         artifact = model.artifact()
         stage(f"uploading {size(len(artifact))} to {registry.url}")
-        uploaded = registry.upload(name, artifact, model.metadata(), filename="model.skops")
+        metadata = model.metadata(_parent(registry, name))
+        uploaded = registry.upload(name, artifact, metadata, filename="model.skops")
     number = uploaded.version["version"]
     report.content.update(version=uploaded.version, promotion=None)
     if not report.as_json:
@@ -145,6 +133,16 @@ def _publish(
     if flags["promote"]:
         _promote(registry, name, number, flags, report)
     report.end()
+
+
+def _parent(registry: Registry, name: str) -> int | None:
+    """The version that answers now, which the new one is made to follow."""
+    try:
+        return registry.version(name, PRODUCTION)["version"]
+    except ProblemReply as error:
+        if error.status in {403, 404}:  # there is none, or it is not for this token to see
+            return None
+        raise
 
 
 def _promote(registry: Registry, name: str, number: int, flags: _Flags, report: _Report) -> None:

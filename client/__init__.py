@@ -3,6 +3,7 @@
 from client.errors import ClientError, ProblemReply, ReplyNotUnderstood, ServiceUnreachable
 from client.registry import UNSET, Registry
 from client.replies import Uploaded
+from client.retries import Retries
 
 __all__ = [
     "UNSET",
@@ -10,6 +11,7 @@ __all__ = [
     "ProblemReply",
     "Registry",
     "ReplyNotUnderstood",
+    "Retries",
     "ServiceUnreachable",
     "Uploaded",
 ]

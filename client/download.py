@@ -18,6 +18,10 @@ def artifact(transport: Transport, path: str, to: Path) -> str:
     Raises DownloadDamaged, OSError and what ``Transport.request`` raises; then ``to`` is as it
     was.
     """
+    return transport.again(lambda: _attempt(transport, path, to))
+
+
+def _attempt(transport: Transport, path: str, to: Path) -> str:
     digest = hashlib.sha256()
     with tempfile.NamedTemporaryFile(dir=to.parent, prefix=f".{to.name}.", delete=False) as file:
         partial = Path(file.name)

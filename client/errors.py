@@ -18,7 +18,7 @@
         ├── Unavailable           503
         └── StorageFull           507
 
-What tells two problems of one status apart is ``ProblemReply.slug``.
+Below these, ``client.problems`` has a class for each type of problem, such as VersionNotFound.
 """
 
 from collections.abc import Mapping
@@ -38,25 +38,47 @@ class ServiceUnreachable(ClientError):
     """No answer of the service came back: refused, unknown host, timeout, connection lost.
 
     ``may_have_happened`` is true where the request was under way, so that the service may have
-    done what was asked without being able to say so.
+    done what was asked without being able to say so. ``transient`` is false where another try would
+    end the same; ``timed_out`` is true where the answer did not come in time. ``retry_after`` are
+    the seconds that something in front of the service asks to wait.
     """
 
-    def __init__(self, url: str, reason: str, *, may_have_happened: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        reason: str,
+        *,
+        may_have_happened: bool = False,
+        transient: bool = True,
+        timed_out: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(f"The service at {url} cannot be reached: {reason}")
         self.url = url
         self.reason = reason
         self.may_have_happened = may_have_happened
+        self.transient = transient
+        self.timed_out = timed_out
+        self.retry_after = retry_after
 
 
 class ReplyNotUnderstood(ClientError):
     """A reply that is neither the JSON nor the problem that the contract promises."""
 
-    def __init__(self, url: str, status: int, why: str, request_id: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        status: int,
+        why: str,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(f"{url} answered {status}, but not as the service does: {why}")
         self.url = url
         self.status = status
         self.why = why
         self.request_id = request_id
+        self.retry_after = retry_after
 
 
 class DownloadDamaged(ClientError):
@@ -121,6 +143,8 @@ class Conflict(ProblemReply):
 class TooLarge(ProblemReply):
     """413: more bytes than the service takes."""
 
+    STATUS = 413
+
 
 class UnsupportedFormat(ProblemReply):
     """415: a content type or an artifact format that the service does not take."""
@@ -140,28 +164,6 @@ class Unavailable(ProblemReply):
 
 class StorageFull(ProblemReply):
     """507: no room left on the service's disk."""
-
-
-_BY_STATUS: dict[int, type[ProblemReply]] = {
-    400: BadRequest,
-    401: Unauthenticated,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-    413: TooLarge,
-    415: UnsupportedFormat,
-    422: Refused,
-    429: TooManyRequests,
-    503: Unavailable,
-    507: StorageFull,
-}
-
-
-def problem_reply(
-    problem: Mapping[str, Any], status: int, retry_after: float | None = None
-) -> ProblemReply:
-    """The error for ``problem``: the subclass of its status where there is one."""
-    return _BY_STATUS.get(status, ProblemReply)(problem, status, retry_after=retry_after)
 
 
 def _faults(errors: object) -> list[FieldFault]:

@@ -32,7 +32,13 @@ def explain(url: str, error: requests.RequestException) -> Exception:
         isinstance(cause, (urllib3.exceptions.NewConnectionError, requests.ConnectTimeout))
         for cause in causes
     )
-    return ServiceUnreachable(url, _reason(error, causes), may_have_happened=not never_sent)
+    return ServiceUnreachable(
+        url,
+        _reason(error, causes),
+        may_have_happened=not never_sent,
+        transient=not isinstance(error, requests.exceptions.SSLError),
+        timed_out=isinstance(error, requests.Timeout) and not never_sent,
+    )
 
 
 def _reason(error: requests.RequestException, causes: list[BaseException]) -> str:

@@ -1,5 +1,6 @@
 """The service as a Python object: a method for each thing that it does."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -8,14 +9,20 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self, cast
 
 from client import download
-from client.inputs import Record, Rows, prediction_body
+from client.errors import ClientError
+from client.holdouts import HoldoutTable, holdout_body
+from client.inputs import Predictable, batch_of
 from client.multipart import UploadBody
 from client.pages import all_items
+from client.parts import Limit, predict_in_parts
 from client.replies import (
     Alias,
     Event,
+    GateReport,
+    Holdout,
     Model,
     NewToken,
+    Policy,
     Prediction,
     Promotion,
     Token,
@@ -23,11 +30,16 @@ from client.replies import (
     Version,
 )
 from client.requested import json_body, promotion_request, with_key
+from client.retries import NEVER, Retries, may_pass
 from client.transport import Transport, path_of
 
 JSON = "application/json"
 SLOW_SECONDS = 900.0
 """How long an upload or a promotion may take: the model is inspected, compiled and warmed."""
+READY_SECONDS = 0.2
+"""Between two questions whether the service takes traffic."""
+LARGEST_PREDICTION = 16 * 2**20
+"""What the service takes at once unless HOTSWAP_MAX_PREDICT_MB says else."""
 
 
 class Unset(Enum):
@@ -50,11 +62,29 @@ class Registry(AbstractContextManager["Registry"]):
     the service answered. Names that cannot stand in a URL, and idempotency keys that
     cannot stand in a header, raise ValueError. Lists are walked
     lazily: a page is fetched when its first item is wanted. Not to be shared between threads.
+
+    Broken connections, 429, 502, 503 and 504 are tried again as ``Retries`` has it, where a repeat
+    does no harm: to read, to predict, and with an idempotency key, which every upload, promotion
+    and rollback gets if it is not given one.
     """
 
-    def __init__(self, url: str, token: str | None = None, timeout: float = 60.0) -> None:
-        """``timeout`` is how many seconds to wait for an answer; raises AddressMalformed."""
-        self._transport = Transport(url, token, timeout)
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        timeout: float = 60.0,
+        retries: Retries | None = None,
+        largest_prediction: int = LARGEST_PREDICTION,
+    ) -> None:
+        """``timeout`` is how many seconds to wait for an answer; larger batches than
+        ``largest_prediction`` bytes are sent in parts. Raises AddressMalformed."""
+        self._address = (url, token, timeout)
+        self._transport = Transport(url, token, timeout, retries or Retries())
+        self._limit = Limit(largest_prediction)
+
+    def with_retries(self, retries: Retries) -> "Registry":
+        """A client of the same service, with the same token, that tries again in another way."""
+        return Registry(*self._address, retries, self._limit.bytes)
 
     @property
     def url(self) -> str:
@@ -101,8 +131,12 @@ class Registry(AbstractContextManager["Registry"]):
         metadata are no JSON.
         """
         path = path_of("models", name, "versions")
-        with UploadBody(artifact, metadata or {}, filename) as body:
-            reply = self._transport.upload(path, body, with_key(idempotency_key), SLOW_SECONDS)
+        reply = self._transport.upload(
+            path,
+            lambda: UploadBody(artifact, metadata or {}, filename),
+            with_key(idempotency_key),
+            SLOW_SECONDS,
+        )
         replayed = reply.headers.get("Idempotent-Replayed", "").lower() == "true"
         return Uploaded(cast(Version, reply.object("model", "version")), replayed)
 
@@ -122,15 +156,18 @@ class Registry(AbstractContextManager["Registry"]):
         alias: str | None = None,
         expected_version: ExpectedVersion = UNSET,
         reason: str | None = None,
+        gates: Sequence[str] = (),
         force: bool = False,
         idempotency_key: str | None = None,
     ) -> Promotion:
         """Point ``alias`` (``production`` unless given) at a version; answers when it is live.
 
         ``expected_version`` makes it a compare-and-set: the version that the alias must point at
-        now, or None where the alias must not exist yet.
+        now, or None where the alias must not exist yet. ``gates`` are conditions beside those of
+        the model's policy. Raises ``problems.GateFailed`` where one does not hold; ``force`` moves
+        the alias all the same, and wants a reason.
         """
-        request = promotion_request(alias=alias, reason=reason)
+        request = promotion_request(alias=alias, reason=reason, gates=list(gates) or None)
         if expected_version is not UNSET:
             request["expected_version"] = expected_version
         if force:
@@ -152,6 +189,83 @@ class Registry(AbstractContextManager["Registry"]):
         path = path_of("models", name, "rollback")
         return self._move(path, request, idempotency_key)
 
+    def evaluate(
+        self,
+        name: str,
+        version: Reference,
+        *,
+        alias: str | None = None,
+        gates: Sequence[str] = (),
+    ) -> GateReport:
+        """What the gates of a promotion would say now. Nothing moves."""
+        request = promotion_request(alias=alias, gates=list(gates) or None)
+        reply = self._transport.request(
+            "POST",
+            path_of("models", name, version, "evaluate"),
+            body=json_body(request),
+            headers={"Content-Type": JSON},
+            patience=SLOW_SECONDS,
+            repeatable=True,
+        )
+        return cast(GateReport, reply.object("passed", "gates"))
+
+    def policy(self, name: str) -> Policy:
+        """The conditions that every promotion of a model has to meet."""
+        return cast(Policy, self._get(path_of("models", name, "policy"), "gates"))
+
+    def set_policy(self, name: str, gates: Sequence[str]) -> Policy:
+        """Replace the conditions of a model's promotions."""
+        reply = self._transport.request(
+            "PUT",
+            path_of("models", name, "policy"),
+            body=json_body({"gates": list(gates)}),
+            headers={"Content-Type": JSON},
+        )
+        return cast(Policy, reply.object("gates"))
+
+    def holdout(self, name: str) -> Holdout:
+        """The table on which promotions of a model are measured."""
+        return cast(Holdout, self._get(path_of("models", name, "holdout"), "sha256"))
+
+    def holdouts(self, name: str) -> Iterator[Holdout]:
+        """Every such table that the model has had, newest first."""
+        return all_items(self._transport, path_of("models", name, "holdout"), {"history": "true"})
+
+    def set_holdout(self, name: str, table: HoldoutTable, *, target: str | None = None) -> Holdout:
+        """Measure promotions of a model on ``table`` from now on: a CSV or Parquet file, or a
+        DataFrame. ``target`` is the column to predict, unless the model's signature names it.
+
+        Raises OSError where the file cannot be read, ValueError where its ending says nothing.
+        """
+        content, content_type = holdout_body(table)
+        reply = self._transport.request(
+            "PUT",
+            path_of("models", name, "holdout"),
+            query=None if target is None else {"target": target},
+            body=content,
+            headers={"Content-Type": content_type},
+            patience=SLOW_SECONDS,
+        )
+        return cast(Holdout, reply.object("sha256"))
+
+    def delete_holdout(self, name: str) -> None:
+        """Measure promotions of a model on no table any more."""
+        self._transport.request("DELETE", path_of("models", name, "holdout"))
+
+    def compare(self, name: str, versions: Sequence[Reference]) -> dict[str, Any]:
+        """Versions side by side: metrics, parameters, signature, lineage and environment."""
+        asked = {"versions": ",".join(map(str, versions))}
+        path = path_of("models", name, "compare")
+        return self._transport.request("GET", path, query=asked).object("versions")
+
+    def evaluation(self, name: str, version: Reference) -> dict[str, Any]:
+        """What a version keeps of its evaluation: baseline, counts of rows, figures of plots."""
+        return self._get(path_of("models", name, version, "evaluation"))
+
+    def card(self, name: str, version: Reference, media_type: str = "text/markdown") -> str:
+        """The model card of a version, as Markdown or as ``text/html``."""
+        return self._transport.text(path_of("models", name, version, "card"), media_type)
+
     def aliases(self, name: str) -> Iterator[Alias]:
         """The aliases of a model and the version that each points at."""
         return all_items(self._transport, path_of("models", name, "aliases"))
@@ -167,29 +281,38 @@ class Registry(AbstractContextManager["Registry"]):
     def predict(
         self,
         name: str,
-        data: Record | Rows | bytes,
+        data: Predictable,
         *,
         version: Reference | None = None,
         content_type: str | None = None,
         probabilities: bool = False,
     ) -> Prediction:
-        """Predict from one record, from rows (records or lists), or from bytes as they are.
+        """Predict from one record; from rows, as records or lists, a DataFrame, an Arrow table or
+        an array of two dimensions; or from bytes as they are.
 
         One record is answered with ``prediction``, rows with ``predictions``. Without ``version``
-        ``production`` answers. Bytes need their ``content_type``. Raises ValueError where the
-        values cannot be written as JSON.
+        ``production`` answers. DataFrames travel as Arrow where pyarrow is installed. Rows that are
+        too many for one request are sent in parts, and one version answers them all. Bytes need
+        their ``content_type``. Raises ValueError where the values cannot be sent.
         """
-        body = prediction_body(data, content_type)
-        segments = ["models", name] if version is None else ["models", name, version]
-        reply = self._transport.request(
-            "POST",
-            path_of(*segments, "predict"),
-            query={"probabilities": "true"} if probabilities else None,
-            body=body.content,
-            headers={"Content-Type": body.content_type},
-        )
-        answer = reply.object("model", "version", *(["predictions"] if body.unwrap else []))
-        if body.unwrap:
+        batch = batch_of(data, content_type)
+        wanted = "predictions" if batch.count > 1 or batch.unwrap else "version"
+
+        def ask(body: bytes, number: int | None) -> dict[str, Any]:
+            pinned = number if number is not None else version
+            segments = ["models", name] if pinned is None else ["models", name, pinned]
+            reply = self._transport.request(
+                "POST",
+                path_of(*segments, "predict"),
+                query={"probabilities": "true"} if probabilities else None,
+                body=body,
+                headers={"Content-Type": batch.content_type},
+                repeatable=True,
+            )
+            return reply.object("model", "version", wanted)
+
+        answer = predict_in_parts(batch, self._limit, ask)
+        if batch.unwrap:
             answer["prediction"] = answer.pop("predictions")[0]
             if "probabilities" in answer:
                 answer["probabilities"] = answer["probabilities"][0]
@@ -198,6 +321,10 @@ class Registry(AbstractContextManager["Registry"]):
     def tokens(self) -> Iterator[Token]:
         """The tokens, without their secrets."""
         return all_items(self._transport, "/tokens")
+
+    def own_token(self) -> Token:
+        """The token that this client speaks with: its name, scopes and models."""
+        return cast(Token, self._get("/tokens/self", "name", "scopes"))
 
     def create_token(
         self,
@@ -228,6 +355,27 @@ class Registry(AbstractContextManager["Registry"]):
     def check(self) -> None:
         """Ask for something small, to learn whether the service answers and takes the token."""
         self._transport.request("GET", "/models", query={"page_size": 1})
+
+    def wait_ready(self, seconds: float = 60.0) -> None:
+        """Return as soon as the service takes traffic.
+
+        Raises what it last said, or ServiceUnreachable, when ``seconds`` are over.
+        """
+        url, token, timeout = self._address
+        deadline = time.monotonic() + seconds
+        transport = Transport(url, token, min(timeout, max(seconds, 1.0)), NEVER)
+        try:
+            while True:
+                try:
+                    transport.request("GET", "/readyz")
+                except ClientError as error:
+                    if not may_pass(error) or time.monotonic() >= deadline:
+                        raise
+                    time.sleep(READY_SECONDS)
+                else:
+                    return
+        finally:
+            transport.close()
 
     def close(self) -> None:
         """Close the connections that are kept open."""

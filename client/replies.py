@@ -69,12 +69,67 @@ class Uploaded:
 
 
 class Gate(TypedDict, total=False):
-    """One condition of a promotion and how it went."""
+    """One condition of a promotion and how it went.
+
+    ``interval`` is that of the difference, ``measured`` says on what: ``holdout`` or ``claimed``.
+    """
 
     gate: str
     passed: bool
     candidate: float | None
     champion: float | None
+    reason: str | None
+    interval: list[float]
+    measured: str | None
+
+
+class Measured(TypedDict, total=False):
+    """A version's metrics, as the registry measured them or as its uploader claims."""
+
+    version: int
+    metrics: dict[str, float]
+    measured_on: str | None
+    reason: str | None
+
+
+class Difference(TypedDict):
+    """The candidate's figure less the champion's, and what 95% of the draws lie between."""
+
+    value: float
+    interval: list[float] | None
+
+
+class GateReport(TypedDict, total=False):
+    """What a promotion's gates would say; nothing has moved."""
+
+    passed: bool
+    candidate: Measured
+    champion: Measured | None
+    differences: dict[str, Difference]
+    gates: list[Gate]
+
+
+class Policy(TypedDict):
+    """The gates that a model's versions have to pass."""
+
+    gates: list[str]
+    updated_at: str | None
+    updated_by: str | None
+
+
+class Holdout(TypedDict, total=False):
+    """A table that a model's versions are measured on."""
+
+    sha256: str
+    size: int
+    format: str
+    rows: int
+    columns: list[str]
+    target: str
+    created_at: str
+    created_by: str
+    removed_at: str | None
+    removed_by: str | None
 
 
 class Promotion(TypedDict):

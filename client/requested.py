@@ -1,6 +1,7 @@
 """The small JSON requests, in which what was not given must not appear."""
 
 import json
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,12 +16,12 @@ def json_body(request: Mapping[str, Any]) -> bytes:
 
 
 def with_key(idempotency_key: str | None) -> dict[str, str]:
-    """The header under which a repeat of the request is known again.
+    """The header under which a repeat of the request is known again; a new key unless one is given.
 
     Raises ValueError where the key cannot stand in a header.
     """
     if idempotency_key is None:
-        return {}
+        return {"Idempotency-Key": str(uuid.uuid4())}
     if not idempotency_key or not (idempotency_key.isascii() and idempotency_key.isprintable()):
         raise ValueError("An idempotency key is printable ASCII, and not empty.")
     return {"Idempotency-Key": idempotency_key}

@@ -1,9 +1,11 @@
 """Sends one request and reads one answer; everything that can go wrong becomes a ClientError."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -15,10 +17,11 @@ from client.errors import (
     ClientError,
     ReplyNotUnderstood,
     ServiceUnreachable,
-    problem_reply,
 )
 from client.failed_sending import explain
 from client.multipart import UploadBody
+from client.problems import problem_reply
+from client.retries import Retries, is_repeatable
 
 CONNECT_SECONDS = 10.0
 UPLOAD_STALL_SECONDS = 60.0
@@ -26,6 +29,10 @@ UPLOAD_STALL_SECONDS = 60.0
 
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
 _EXCERPT = 120
+_LARGE_BODY = 256 * 1024
+"""Past this a body may be refused by its length before it is sent whole."""
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +60,11 @@ class Reply:
 class Transport:
     """The service at one URL, spoken to with one token."""
 
-    def __init__(self, url: str, token: str | None, timeout: float) -> None:
+    def __init__(self, url: str, token: str | None, timeout: float, retries: Retries) -> None:
         self.url = _checked_url(url)
         self._auth = _BearerToken(_checked_token(token))
         self._timeout = timeout
+        self._retries = retries
         self._session = self._new_session()
 
     def request(
@@ -68,34 +76,47 @@ class Transport:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         patience: float = 0.0,
+        repeatable: bool | None = None,
     ) -> Reply:
         """Send a request and return its answer; ``patience`` lengthens the wait for it.
 
-        Raises ServiceUnreachable, ReplyNotUnderstood, ProblemReply, AddressMalformed.
+        It is sent again, as Retries has it, where that does no harm: ``repeatable`` says so where
+        method and headers do not. Raises ServiceUnreachable, ReplyNotUnderstood, ProblemReply,
+        AddressMalformed.
         """
         request = requests.Request(
             method, self.url + path, params=query, data=body, headers=dict(headers or {})
         )
-        timeout = (min(CONNECT_SECONDS, self._timeout), max(self._timeout, patience))
-        return self._read(self._send(self._session, request, timeout))
+        return self._exchange(self._read, request, patience, repeatable)
+
+    def text(self, path: str, media_type: str) -> str:
+        """GET ``path`` as text of ``media_type``; raises as ``request`` does."""
+        request = requests.Request("GET", self.url + path, headers={"Accept": media_type})
+        return self._exchange(lambda response: self._read_text(response, media_type), request)
 
     def upload(
-        self, path: str, body: UploadBody, headers: Mapping[str, str], patience: float
+        self,
+        path: str,
+        open_body: Callable[[], UploadBody],
+        headers: Mapping[str, str],
+        patience: float,
     ) -> Reply:
-        """POST ``body`` block by block and return the answer.
+        """POST a body block by block and return the answer; a repeat opens it anew.
 
         Raises as ``request`` does, and ArtifactChanged.
         """
-        typed = {**headers, "Content-Type": body.content_type}
-        request = requests.Request("POST", self.url + path, data=body, headers=typed)
-        # A session of its own: an answer that came early leaves its connection unusable.
-        with self._new_session() as session:
-            session.mount("http://", EarlyReplyAdapter())
-            timeout = (UPLOAD_STALL_SECONDS, max(self._timeout, patience))
-            return self._read(self._send(session, request, timeout))
+
+        def send() -> Reply:
+            with open_body() as body:
+                typed = {**headers, "Content-Type": body.content_type}
+                request = requests.Request("POST", self.url + path, data=body, headers=typed)
+                timeout = (UPLOAD_STALL_SECONDS, max(self._timeout, patience))
+                return self._read(self._send_listening(request, timeout))
+
+        return self.again(send, repeatable=is_repeatable("POST", headers))
 
     def stream(self, path: str) -> requests.Response:
-        """GET ``path`` with its body still to be read; raises as ``request`` does."""
+        """GET ``path``, once, with its body still to be read; raises as ``request`` does."""
         request = requests.Request("GET", self.url + path, headers={"Accept": "*/*"})
         timeout = (min(CONNECT_SECONDS, self._timeout), self._timeout)
         response = self._send(self._session, request, timeout, stream=True)
@@ -103,6 +124,10 @@ class Transport:
             with response:
                 self._read(response)
         return response
+
+    def again(self, send: Callable[[], Answer], *, repeatable: bool = True) -> Answer:
+        """What ``send`` returns, called once more where its failure may pass."""
+        return self._retries.call(send, repeatable=repeatable)
 
     def failure(self, error: requests.RequestException) -> Exception:
         """What ``error``, met while sending or reading, is to the caller."""
@@ -119,6 +144,33 @@ class Transport:
         session.headers["Accept"] = "application/json"
         session.headers["User-Agent"] = f"hotswap-client {requests.utils.default_user_agent()}"
         return session
+
+    def _exchange(
+        self,
+        read: Callable[[requests.Response], Answer],
+        request: requests.Request,
+        patience: float = 0.0,
+        repeatable: bool | None = None,
+    ) -> Answer:
+        timeout = (min(CONNECT_SECONDS, self._timeout), max(self._timeout, patience))
+        is_large = isinstance(request.data, bytes) and len(request.data) > _LARGE_BODY
+
+        def send() -> Answer:
+            if is_large:
+                return read(self._send_listening(request, timeout))
+            return read(self._send(self._session, request, timeout))
+
+        if repeatable is None:
+            repeatable = is_repeatable(str(request.method), request.headers)
+        return self.again(send, repeatable=repeatable)
+
+    def _send_listening(
+        self, request: requests.Request, timeout: tuple[float, float]
+    ) -> requests.Response:
+        # A session of its own: an answer that came early leaves its connection unusable.
+        with self._new_session() as session:
+            session.mount("http://", EarlyReplyAdapter())
+            return self._send(session, request, timeout)
 
     def _send(
         self,
@@ -149,6 +201,13 @@ class Transport:
             raise problem_reply(problem, status, _seconds(response.headers.get("Retry-After")))
         raise self._not_understood(response, f"no problem document, but {_excerpt(response)}")
 
+    def _read_text(self, response: requests.Response, media_type: str) -> str:
+        if response.status_code != 200:
+            self._read(response)
+        elif response.headers.get("Content-Type", "").partition(";")[0] == media_type:
+            return response.content.decode("utf-8", "replace")
+        raise self._not_understood(response, f"no {media_type}, but {_excerpt(response)}")
+
     def _json(self, response: requests.Response) -> Any:
         try:
             return json.loads(response.content)
@@ -156,16 +215,17 @@ class Transport:
             raise self._not_understood(response, f"no JSON, but {_excerpt(response)}") from None
 
     def _not_understood(self, response: requests.Response, why: str) -> ClientError:
+        retry_after = _seconds(response.headers.get("Retry-After"))
         if response.status_code in _GATEWAY_STATUSES:
             # A proxy in front speaks for a service that it could not reach either.
             return ServiceUnreachable(
                 self.url,
                 f"something in front of it answered {response.status_code} ({_excerpt(response)})",
                 may_have_happened=True,
+                retry_after=retry_after,
             )
-        return ReplyNotUnderstood(
-            self.url, response.status_code, why, response.headers.get("X-Request-Id")
-        )
+        request_id = response.headers.get("X-Request-Id")
+        return ReplyNotUnderstood(self.url, response.status_code, why, request_id, retry_after)
 
 
 class _BearerToken(AuthBase):
@@ -211,7 +271,16 @@ def _checked_token(token: str | None) -> str | None:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    return float(retry_after) if retry_after and retry_after.isdecimal() else None
+    """The seconds that a Retry-After asks for, which may also be written as a date."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
 
 
 def _excerpt(response: requests.Response) -> str:

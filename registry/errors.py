@@ -17,6 +17,7 @@
     │   ├── ModelNotFound
     │   ├── VersionNotFound
     │   ├── AliasNotFound
+    │   ├── HoldoutNotFound
     │   └── TokenNotFound
     ├── NotAcceptable             no answer in a format that the caller takes
     ├── TooLarge
@@ -29,6 +30,8 @@
     │   ├── ExpectedVersionConflict
     │   ├── NothingToRollBackTo
     │   ├── VersionNotLoadable
+    │   ├── GateFailed                a gate keeps the version from being promoted
+    │   ├── ChampionMoved             what the gates compared with kept changing
     │   ├── IdempotencyKeyReused
     │   ├── BackupRefused             no backup can be made there, or not of this
     │   └── DataDirectoryRefused      nothing can be restored there
@@ -36,6 +39,9 @@
     │   ├── BodyRefused               a request body with keys or values that are not asked
     │   ├── MetadataRefused
     │   ├── ArtifactRefused
+    │   ├── GateMalformed             a condition that is not of the language of gates
+    │   ├── GateRefused               a condition that this model can never meet
+    │   ├── HoldoutRefused            a table that no version can be measured on
     │   ├── InputRefused
     │   ├── NoProbabilities
     │   ├── PredictionRefused
@@ -52,6 +58,7 @@
     │   ├── BlobsBusy                 a backup and a removal of unused blobs exclude each other
     │   ├── IntakeBusy
     │   ├── ModelProcessUnavailable
+    │   ├── ScoringBusy
     │   ├── VersionLoading
     │   ├── NotReady
     │   ├── Draining
@@ -67,10 +74,10 @@
 Each class builds its own message; what it becomes over HTTP is the API's business.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +226,13 @@ class AliasNotFound(NotFound):
         super().__init__(f"Model '{model}' has no alias {shown(alias)}.")
 
 
+class HoldoutNotFound(NotFound):
+    title = "Holdout not found"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"Model '{model}' has no holdout.")
+
+
 class TokenNotFound(NotFound):
     title = "Token not found"
 
@@ -316,6 +330,33 @@ class VersionNotLoadable(Conflict):
         super().__init__(f"Version {number} of '{model}' cannot be loaded and warmed: {why}")
 
 
+class GateFailed(Conflict):
+    """``outcomes``: what became of every gate, as JSON."""
+
+    title = "Gate failed"
+
+    def __init__(self, model: str, number: int, outcomes: Sequence[Mapping[str, Any]]) -> None:
+        shut = [outcome for outcome in outcomes if not outcome["passed"]]
+        first = shut[0]
+        why = f" ({first['reason']})" if first.get("reason") else ""
+        more = f" and {len(shut) - 1} more" if len(shut) > 1 else ""
+        super().__init__(
+            f"Version {number} of '{model}' does not pass the gate {first['gate']!r}{why}{more}; "
+            "nothing was changed."
+        )
+        self.outcomes = tuple(outcomes)
+
+
+class ChampionMoved(Conflict):
+    title = "Champion has moved"
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(
+            f"While the gates of '{alias}' were being measured, the alias, the policy or the "
+            "holdout changed again and again; nothing was changed. Look again and repeat."
+        )
+
+
 class IdempotencyKeyReused(Conflict):
     title = "Idempotency key reused"
 
@@ -407,6 +448,21 @@ class MetadataRefused(Refused):
 
 class ArtifactRefused(Refused):
     title = "Artifact refused"
+
+
+class GateMalformed(Refused):
+    title = "Malformed gate"
+
+    def __init__(self, message: str, faults: Iterable[Fault] = ()) -> None:
+        super().__init__(f"A gate is not understood: {message}.", faults)
+
+
+class GateRefused(Refused):
+    title = "Gate refused"
+
+
+class HoldoutRefused(Refused):
+    title = "Holdout refused"
 
 
 class InputRefused(Refused):
@@ -534,6 +590,17 @@ class ModelProcessUnavailable(Unavailable):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"The process that answers for this version is not to be had: {why}.")
+
+
+class ScoringBusy(Unavailable):
+    title = "Too many evaluations at once"
+    retry_after = 10
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This worker measures as many versions as it can just now; nothing was changed. "
+            "Try again."
+        )
 
 
 class VersionLoading(Unavailable):

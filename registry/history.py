@@ -29,6 +29,9 @@ EventType = Literal[
     "promoted",
     "rolled_back",
     "alias_deleted",
+    "policy_changed",
+    "holdout_changed",
+    "holdout_removed",
     "token_created",
     "token_revoked",
 ]

@@ -5,6 +5,7 @@ find them by an exact name on its allow-list. The only module of the registry's 
 scikit-learn at its top: import it where a pipeline is loaded or trained, nowhere else.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Self
@@ -64,6 +65,45 @@ class BandEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array(
             [f"{name}_{label}" for name in names for label in self.labels], dtype=object
         )
+
+
+class SignedLog(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """The logarithm of numeric columns: log(1 + x), and -log(1 - x) for an x below zero.
+
+    So it is defined for every finite number, rises everywhere, leaves zero at zero and a missing
+    value missing. ``data_min_`` and ``data_max_`` are the ends of each column, as in MinMaxScaler.
+    """
+
+    # X and y are the names that scikit-learn passes and documents.
+    def fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002, N803
+        """Remember the columns of ``X``, rows x columns, and their ends."""
+        values = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        empty = np.isnan(values).all(axis=0)
+        self.data_min_ = np.where(empty, np.nan, np.fmin.reduce(values, axis=0))
+        self.data_max_ = np.where(empty, np.nan, np.fmax.reduce(values, axis=0))
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
+        """The logarithms of ``X``, rows x columns."""
+        check_is_fitted(self)
+        values = validate_data(
+            self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False
+        )
+        # By the C library, as the compiled form does it: numpy's own differs in the last bit on
+        # some processors.
+        sizes = map(math.log1p, np.abs(values).ravel().tolist())
+        logarithms = np.fromiter(sizes, np.float64, values.size).reshape(values.shape)
+        return np.copysign(logarithms, values)
+
+    def get_feature_names_out(
+        self, input_features: Sequence[str] | None = None
+    ) -> NDArray[np.object_]:
+        """The names of the columns that it was fitted on."""
+        check_is_fitted(self)
+        if input_features is None:
+            unnamed = [f"x{index}" for index in range(self.n_features_in_)]
+            input_features = getattr(self, "feature_names_in_", unnamed)
+        return np.array(input_features, dtype=object)
 
 
 def check_bands(edges: Sequence[float], labels: Sequence[str]) -> None:

@@ -12,8 +12,10 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, nulls_last, or
 from sqlalchemy.orm import Session
 
 from registry.errors import (
+    HoldoutNotFound,
     ModelNotFound,
     ParameterMalformed,
+    TokenNotFound,
     VersionNotFound,
     VersionNotReady,
 )
@@ -25,9 +27,11 @@ from registry.tables import (
     AliasRow,
     Base,
     EventRow,
+    HoldoutRow,
     MetricRow,
     ModelRow,
     ModelTagRow,
+    PolicyRow,
     TokenRow,
     VersionRow,
 )
@@ -185,6 +189,46 @@ def list_tokens(session: Session, paging: Paging) -> Page:
     return _page(session, select(TokenRow).order_by(TokenRow.id.desc()), paging, token_view)
 
 
+def own_token(session: Session, grant: Grant) -> View:
+    """The token that ``grant`` came with, without its value. Raises TokenNotFound."""
+    row = session.get(TokenRow, grant.token_id)
+    if row is None:
+        raise TokenNotFound(str(grant.token_id))
+    return token_view(row)
+
+
+def policy_of(session: Session, model: str) -> View:
+    """The gates of ``model``; none where nobody has set any. Raises ModelNotFound."""
+    find_model(session, model)
+    row = session.get(PolicyRow, model)
+    return (
+        {"gates": [], "updated_at": None, "updated_by": None} if row is None else policy_view(row)
+    )
+
+
+def current_holdout(session: Session, model: str) -> HoldoutRow | None:
+    """The holdout that versions of ``model`` are measured on now."""
+    return session.scalar(
+        select(HoldoutRow).where(HoldoutRow.model == model, HoldoutRow.removed_at.is_(None))
+    )
+
+
+def holdout_of(session: Session, model: str) -> View:
+    """The holdout in use. Raises ModelNotFound, HoldoutNotFound."""
+    find_model(session, model)
+    row = current_holdout(session, model)
+    if row is None:
+        raise HoldoutNotFound(model)
+    return holdout_view(row)
+
+
+def list_holdouts(session: Session, model: str, paging: Paging) -> Page:
+    """Every holdout that ``model`` ever had, newest first. Raises ModelNotFound."""
+    find_model(session, model)
+    query = select(HoldoutRow).where(HoldoutRow.model == model).order_by(HoldoutRow.number.desc())
+    return _page(session, query, paging, holdout_view)
+
+
 def aliases_of(session: Session, model: str) -> list[View]:
     """The aliases of ``model`` by name. Raises ModelNotFound."""
     aliases = find_model(session, model).aliases
@@ -229,6 +273,29 @@ def version_view(row: VersionRow) -> View:
     if row.failure is not None:
         view["failure"] = row.failure
     return view
+
+
+def policy_view(row: PolicyRow) -> View:
+    return {
+        "gates": row.gates,
+        "updated_at": moment(row.updated_at),
+        "updated_by": row.updated_by,
+    }
+
+
+def holdout_view(row: HoldoutRow) -> View:
+    return {
+        "sha256": row.sha256,
+        "size": row.size,
+        "format": row.format,
+        "rows": row.table_rows,
+        "columns": row.columns,
+        "target": row.target,
+        "created_at": moment(row.created_at),
+        "created_by": row.created_by,
+        "removed_at": None if row.removed_at is None else moment(row.removed_at),
+        "removed_by": row.removed_by,
+    }
 
 
 def event_view(row: EventRow) -> View:

@@ -1,6 +1,7 @@
-"""Which blobs the database points at, and for which versions.
+"""Which blobs the database points at, and for which versions and holdouts.
 
-Every version counts, the archived ones too: their artifacts stay readable.
+Every version counts, the archived ones too: their artifacts stay readable. So does every holdout
+that ever was in use: the figures in the history were measured on it.
 """
 
 from collections import defaultdict
@@ -9,19 +10,28 @@ from dataclasses import dataclass
 from sqlalchemy import Text, cast, or_, select
 from sqlalchemy.orm import Session
 
-from registry.tables import VersionRow
+from registry.tables import HoldoutRow, VersionRow
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Reference:
-    """One use of a blob: by which version, and as what (``artifact`` or a compiled form's name)."""
+    """One use of a blob: by which version, and as what (``artifact`` or a compiled form's name).
+
+    In the role ``holdout`` the number is that of a holdout.
+    """
 
     model: str
     number: int
     role: str
 
+    @property
+    def owner(self) -> str:
+        """What the bytes belong to, for people: ``house/3``, or ``house/holdout``."""
+        return f"{self.model}/{HOLDOUT if self.role == HOLDOUT else self.number}"
+
 
 ARTIFACT = "artifact"
+HOLDOUT = "holdout"
 
 
 def blob_references(session: Session) -> dict[str, list[Reference]]:
@@ -34,6 +44,11 @@ def blob_references(session: Session) -> dict[str, list[Reference]]:
         references[sha256].append(Reference(model, number, ARTIFACT))
         for role, digest in sorted(compiled.items()):
             references[digest].append(Reference(model, number, role))
+    tables = select(HoldoutRow.model, HoldoutRow.number, HoldoutRow.sha256).order_by(
+        HoldoutRow.model, HoldoutRow.number
+    )
+    for model, number, sha256 in session.execute(tables):
+        references[sha256].append(Reference(model, number, HOLDOUT))
     return dict(references)
 
 
@@ -49,4 +64,6 @@ def referenced_digests(session: Session, prefix: str = "") -> set[str]:
     for sha256, compiled in session.execute(rows):
         digests.add(sha256)
         digests.update(compiled.values())
+    tables = select(HoldoutRow.sha256).where(HoldoutRow.sha256.startswith(prefix))
+    digests.update(session.scalars(tables))
     return digests

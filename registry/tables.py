@@ -25,6 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.orm import registry as orm_registry
 
 STATUSES = ("pending", "ready", "failed", "archived")
+HOLDOUT_FORMATS = ("parquet", "csv")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -191,6 +192,45 @@ class AliasRow(Base):
     name: Mapped[str] = mapped_column(String(63), primary_key=True)
     number: Mapped[int]
     previous_number: Mapped[int | None]
+
+
+class PolicyRow(Base):
+    """The gates that a version of the model has to pass before an alias may point at it."""
+
+    __tablename__ = "policies"
+
+    model: Mapped[str] = mapped_column(ForeignKey("models.name"), primary_key=True)
+    gates: Mapped[list[str]]
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_by: Mapped[str] = mapped_column(String(200))
+
+
+class HoldoutRow(Base):
+    """A table that the model's versions are measured on. Rows are added; only ``removed_at`` and
+    ``removed_by`` ever change: the one without them is in use.
+
+    ``table_rows`` and ``columns`` say what is in the table.
+    """
+
+    __tablename__ = "holdouts"
+    __table_args__ = (
+        CheckConstraint("number >= 1", name="number_from_one"),
+        CheckConstraint(f"format IN {HOLDOUT_FORMATS}", name="format_known"),
+        Index(None, "sha256"),
+    )
+
+    model: Mapped[str] = mapped_column(ForeignKey("models.name"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    format: Mapped[str] = mapped_column(String(20))
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    table_rows: Mapped[int]
+    columns: Mapped[list[str]]
+    target: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_by: Mapped[str] = mapped_column(String(200))
+    removed_at: Mapped[datetime | None]
+    removed_by: Mapped[str | None] = mapped_column(String(200))
 
 
 class TokenRow(Base):

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from registry.database import Database
+from registry.gates.outcomes import Outcome
 from registry.names import name_key
+from registry.scoring.cases import Case
 from registry.serving.pool import ServedVersion
 from registry.signature import Column, Output, Signature
 from registry.tables import ModelRow, TokenRow, VersionRow
@@ -72,6 +74,12 @@ def add_token(database: Database, value: str = "hsw_tests", **given: Any) -> int
         session.add(row)
         session.flush()
         return row.id
+
+
+def ungated(case: Case) -> tuple[Outcome, ...]:
+    """Stands for the judge where no test asks for gates."""
+    assert case.gates == ()
+    return ()
 
 
 def served(number: int = 1, **given: Any) -> ServedVersion:

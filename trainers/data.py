@@ -64,16 +64,31 @@ def read_table(data: str) -> Table:
     return table
 
 
-def _file(path: Path) -> Table:
+def data_digest(data: str) -> str:
+    """The ``sha256`` that ``read_table`` gives for ``data``, without reading a file as a table.
+
+    Raises DataNotFound, BundledSetUnknown.
+    """
+    if is_bundled(data):
+        return _bundled(data).sha256
+    return hashlib.sha256(_bytes_of(Path(data))).hexdigest()
+
+
+def _bytes_of(path: Path) -> bytes:
     source = str(path)
     if path.is_dir():
         raise DataNotFound(source, "it is a directory")
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise DataNotFound(source) from None
     except (OSError, ValueError) as error:
         raise DataNotFound(source, getattr(error, "strerror", None) or str(error)) from None
+
+
+def _file(path: Path) -> Table:
+    source = str(path)
+    raw = _bytes_of(path)
     if not raw.strip():
         raise DataEmpty(source, "is empty")
     is_parquet = path.suffix.lower() in PARQUET_ENDINGS

@@ -19,6 +19,7 @@
     │   ├── ClassTooRare
     │   └── TaskRefused               this kind cannot do that task
     ├── ParameterRefused
+    ├── SearchRefused             no candidate of a search could be measured
     └── FitRefused                the estimator could not be fitted
 
 Each says what was wrong, where, and what to do.
@@ -35,10 +36,12 @@ class TrainingRefused(Exception):
 
 
 class RecipeRefused(TrainingRefused):
-    """``mistakes`` are all that were found, each naming its key."""
+    """``mistakes`` are all that were found, each naming its key and, in a file, its line;
+    ``source`` is what they were found in."""
 
     def __init__(self, mistakes: Sequence[str], source: str = "The recipe") -> None:
         self.mistakes = tuple(mistakes)
+        self.source = source
         super().__init__(f"{source} cannot be used: {'; '.join(mistakes)}.")
 
 
@@ -101,30 +104,40 @@ class DuplicateColumns(DataRefused):
 
 
 class ColumnNotFound(TrainingRefused):
-    def __init__(self, role: str, name: str, columns: Sequence[str]) -> None:
+    """``where`` begins the message: the line of the recipe that asks for the column."""
+
+    def __init__(self, role: str, name: str, columns: Sequence[str], where: str = "") -> None:
         near = get_close_matches(name, columns, n=3) or [
             column for column in columns if column.strip().casefold() == name.strip().casefold()
         ]
         hint = (
             f"Did you mean {listed(near)}?" if near else f"The columns are {listed(columns, 20)}."
         )
-        super().__init__(f"The data has no column '{name}', asked for as {role}. {hint}")
+        super().__init__(f"{where}The data has no column '{name}', asked for as {role}. {hint}")
 
 
 class ColumnRefused(TrainingRefused):
-    def __init__(self, name: str, what: str, advice: str) -> None:
+    """``is_time``: because it holds dates or times; ``where`` begins the message: the line of the
+    recipe that prepares the column."""
+
+    is_time = False
+
+    def __init__(self, name: str, what: str, advice: str, where: str = "") -> None:
         self.column = name
         self.what = what
-        super().__init__(f"The column '{name}' {what}. {advice}")
+        self.advice = advice
+        super().__init__(f"{where}The column '{name}' {what}. {advice}")
 
     @classmethod
     def dates(cls, name: str, example: str) -> "ColumnRefused":
-        return cls(
+        refused = cls(
             name,
             f"holds dates or times, such as {example}",
             "Exclude it, or put numbers made from it (year, month, days since a start) in columns "
             "of their own.",
         )
+        refused.is_time = True
+        return refused
 
 
 class NoFeatures(TrainingRefused):
@@ -173,6 +186,14 @@ class ParameterRefused(TrainingRefused):
         near = get_close_matches(name, valid, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         return cls(f"{kind} has no parameter '{name}'.{hint} It takes {listed(valid, 40)}.")
+
+
+class SearchRefused(TrainingRefused):
+    def __init__(self, metric: str, why: str) -> None:
+        super().__init__(
+            f"The search by {metric} found no best: {why}. Use another metric, fewer folds or more "
+            "data."
+        )
 
 
 class FitRefused(TrainingRefused):

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.metrics import confusion_matrix, roc_curve
+from sklearn.metrics import confusion_matrix
 
 from registry.signature import Task
-from trainers.metrics import measure
+from trainers.curves import probability_curves
+from trainers.intervals import Answered, intervals
+from trainers.metrics import answers, measure
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
 MAX_SAMPLE = 500
-MAX_ROC_POINTS = 200
 MAX_WEIGHTS = 200
 MAX_PLOTTED_CLASSES = 100
 RESIDUAL_BINS = 30
@@ -32,34 +33,42 @@ class Rows:
     def __len__(self) -> int:
         return len(self.target)
 
+    def take(self, rows: NDArray[np.intp]) -> "Rows":
+        """Those of them at the positions ``rows``."""
+        return Rows(self.features.iloc[rows], self.target[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """``metrics`` and ``baseline`` have the same names; ``plots`` is JSON, kept with the version.
 
     The baseline predicts the mean, or each class as often as it was in training, without looking.
-    ``rows`` were held out, ``train_rows`` fitted on.
+    ``rows`` were held out, ``train_rows`` fitted on; ``intervals`` are those of ``intervals``.
     """
 
     rows: int
     train_rows: int
     metrics: dict[str, float]
+    intervals: dict[str, list[float]]
     baseline: dict[str, float]
     plots: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """What a version keeps beside its metrics."""
-        counts = {"rows": self.rows, "train_rows": self.train_rows}
-        return {**counts, "baseline": self.baseline, **self.plots}
+        return {
+            "rows": self.rows,
+            "train_rows": self.train_rows,
+            "metric_intervals": self.intervals,
+            "baseline": self.baseline,
+            **self.plots,
+        }
 
 
 def evaluate(pipeline: "Pipeline", task: Task, train: Rows, test: Rows, seed: int) -> Evaluation:
     """Predict the rows of ``test`` once and measure, beside a dummy fitted on ``train``."""
-    predicted = pipeline.predict(test.features)
-    is_classes = task == "classification"
-    probabilities = pipeline.predict_proba(test.features) if is_classes else None
-    classes = pipeline.classes_ if is_classes else None
+    predicted, probabilities, classes = answers(pipeline, task, test.features)
     metrics = measure(task, test.target, predicted, probabilities, classes)
+    spread = intervals(Answered(test.target, predicted, probabilities, classes), metrics, seed)
     plots: dict[str, Any] = {}
     if probabilities is None or classes is None:
         plots["predicted_vs_true"] = _sample(test.target, predicted, seed)
@@ -67,9 +76,10 @@ def evaluate(pipeline: "Pipeline", task: Task, train: Rows, test: Rows, seed: in
     elif len(classes) <= MAX_PLOTTED_CLASSES:
         counts = confusion_matrix(test.target, predicted, labels=classes)
         plots["confusion_matrix"] = {"labels": classes.tolist(), "counts": counts.tolist()}
-        plots["roc"] = _roc(test.target, probabilities, classes)
+        plots.update(probability_curves(test.target, probabilities, classes))
     plots.update(_weights(pipeline))
-    return Evaluation(len(test), len(train), metrics, _baseline(task, train, test), plots)
+    baseline = _baseline(task, train, test)
+    return Evaluation(len(test), len(train), metrics, spread, baseline, plots)
 
 
 def _baseline(task: Task, train: Rows, test: Rows) -> dict[str, float]:
@@ -97,28 +107,6 @@ def _histogram(residuals: NDArray[np.float64]) -> dict[str, list[float]]:
     is_flat = spread <= 1e-9 * max(1.0, float(np.abs(residuals).max()))
     counts, edges = np.histogram(residuals, bins=1 if is_flat else RESIDUAL_BINS)
     return {"edges": edges.tolist(), "counts": counts.tolist()}
-
-
-def _roc(
-    true: NDArray[Any], probabilities: NDArray[np.float64], classes: NDArray[Any]
-) -> list[dict[str, Any]]:
-    """One curve for each class against the rest; of two classes only the second's."""
-    curves = []
-    first = 1 if len(classes) == 2 else 0
-    for index in range(first, len(classes)):
-        is_class = true == classes[index]
-        if is_class.all() or not is_class.any():
-            continue
-        fpr, tpr, _ = roc_curve(is_class, probabilities[:, index])
-        kept = np.unique(np.linspace(0, len(fpr) - 1, MAX_ROC_POINTS).round().astype(int))
-        curves.append(
-            {
-                "class": classes[index].item(),
-                "fpr": fpr[kept].tolist(),
-                "tpr": tpr[kept].tolist(),
-            }
-        )
-    return curves
 
 
 def _weights(pipeline: "Pipeline") -> dict[str, list[dict[str, Any]]]:

@@ -10,10 +10,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from registry.preprocessing import BandEncoder
+from registry.preprocessing import BandEncoder, SignedLog
 from trainers.columns import MAX_CATEGORIES, Values
 from trainers.errors import ColumnNotFound, ColumnRefused, NoFeatures
-from trainers.recipe import Bands, Constant, Preparation, Recipe
+from trainers.origin import Path
+from trainers.preparation import Bands, Constant, Preparation
+from trainers.recipe import Recipe
 
 MISSING_CATEGORY = "missing"
 _DEFAULT_IMPUTE: Mapping[str, Any] = {
@@ -26,14 +28,18 @@ _DEFAULT_IMPUTE: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """What one column goes through: perhaps filled, then encoded. Equal treatments share a step."""
+    """What one column goes through: perhaps filled, its logarithm taken, then encoded. Equal
+    treatments share a step."""
 
     impute: str | Constant | None
     encode: Literal["as_is", "scale", "one_hot"] | Bands
+    log: bool = False
 
     @property
     def name(self) -> str:
         encoded = "bands" if isinstance(self.encode, Bands) else self.encode
+        if self.log:
+            encoded = f"log_{encoded}" if encoded == "scale" else "log"
         if self.impute is None:
             return encoded
         filled = "constant" if isinstance(self.impute, Constant) else self.impute
@@ -45,17 +51,21 @@ def choose(columns: Sequence[str], recipe: Recipe, target: str) -> list[str]:
 
     Raises ColumnNotFound for a name that the data has not, NoFeatures where none is left.
     """
-    for role, names in (
-        ("target", [target]),
-        ("a feature", recipe.features or ()),
-        ("excluded", recipe.exclude),
-        ("a column to prepare", recipe.columns),
-    ):
-        for name in names:
-            if name not in columns:
-                raise ColumnNotFound(role, name, columns)
+    named: list[tuple[str, Path, str]] = [("target", ("target",), target)]
+    named += [("a feature", ("features", at), name) for at, name in
+              enumerate(recipe.features or ())]  # fmt: skip
+    named += [("excluded", ("exclude", at), name) for at, name in enumerate(recipe.exclude)]
+    named += [("a column to prepare", ("columns", name), name) for name in recipe.columns]
+    if recipe.split.column:
+        named.append(("the column to split by", ("split", "column"), recipe.split.column))
+    for role, path, name in named:
+        if name not in columns:
+            raise ColumnNotFound(role, name, columns, recipe.origin.where(path))
     dropped = {name for name, how in recipe.columns.items() if how.drop}
     left_out = {target, *recipe.exclude, *dropped}
+    if recipe.features is None:
+        # It says which rows belong together, or when they were; who wants to learn from it says so.
+        left_out.add(recipe.split.column)
     wanted = columns if recipe.features is None else dict.fromkeys(recipe.features)
     chosen = [name for name in wanted if name not in left_out]
     if not chosen:
@@ -79,7 +89,7 @@ def plan(values: Values, how: Preparation, *, scaled: bool) -> Treatment:
         encode = "scale"
     else:
         encode = "as_is"
-    return Treatment(_imputation(values, how, encode), encode)
+    return Treatment(_imputation(values, how, encode), encode, how.log)
 
 
 def column_transformer(treatments: Mapping[str, Treatment]) -> ColumnTransformer:
@@ -103,6 +113,8 @@ def _transformer(treatment: Treatment) -> Any:
         chain.append(("impute", SimpleImputer(strategy="constant", fill_value=fill)))
     elif treatment.impute is not None:
         chain.append(("impute", SimpleImputer(strategy=treatment.impute)))
+    if treatment.log:
+        chain.append(("log", SignedLog()))
     if isinstance(treatment.encode, Bands):
         bands = treatment.encode
         chain.append(("encode", BandEncoder(list(bands.edges), list(bands.labels))))
@@ -134,6 +146,11 @@ def _imputation(values: Values, how: Preparation, encode: object) -> str | Const
 
 def _check_preparation(values: Values, how: Preparation) -> None:
     name, is_text = values.name, values.type == "string"
+    if how.log and values.type not in {"number", "integer"}:
+        held = "text" if is_text else f"of the type {values.type}"
+        raise ColumnRefused(
+            name, f"is {held} and has no logarithm", "Take log out of its preparation."
+        )
     if is_text and (how.bands is not None or how.scale or how.one_hot is False):
         raise ColumnRefused(
             name,

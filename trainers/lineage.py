@@ -7,28 +7,47 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from trainers.data import Table, is_bundled
+from trainers.data import Table, data_digest, is_bundled
 from trainers.recipe import Recipe
 
-RECORDED_PACKAGES = ("scikit-learn", "numpy", "pandas", "skops")
+RECORDED_PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "skops")
 
 
 def lineage(recipe: Recipe, table: Table) -> dict[str, Any]:
-    """The digests of data and recipe, the rows as read, the seed, and the commit where there is
-    one."""
+    """The recipe and its digest, that of the data and the rows as read, the seed, and the commit
+    where there is one. Of a path of data only the name is kept."""
+    document = recipe.to_json()
+    if not is_bundled(recipe.data):
+        document["data"] = Path(recipe.data).name
     recorded: dict[str, Any] = {
+        "recipe": document,
         "data_sha256": table.sha256,
         "data_rows": len(table.frame),
         "recipe_sha256": recipe.sha256,
         "seed": recipe.seed,
     }
-    places = [Path.cwd()]
-    if not is_bundled(recipe.data):
-        places.append(Path(recipe.data).resolve().parent)
-    commit = next(filter(None, map(git_commit, places)), None)
+    commit = commit_of(recipe)
     if commit is not None:
         recorded["git_commit"] = commit
     return recorded
+
+
+def inputs_of(recipe: Recipe) -> dict[str, str]:
+    """The digests and the commit that a training by ``recipe`` would record, without training.
+
+    Raises DataRefused where the data is not there.
+    """
+    inputs = {"recipe_sha256": recipe.sha256, "data_sha256": data_digest(recipe.data)}
+    commit = commit_of(recipe)
+    return inputs if commit is None else {**inputs, "git_commit": commit}
+
+
+def commit_of(recipe: Recipe) -> str | None:
+    """The commit of the present directory, else of the one that the data lies in."""
+    places = [Path.cwd()]
+    if not is_bundled(recipe.data):
+        places.append(Path(recipe.data).resolve().parent)
+    return next(filter(None, map(git_commit, places)), None)
 
 
 def environment() -> dict[str, str]:

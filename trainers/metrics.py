@@ -68,3 +68,26 @@ def classification_metrics(
                 true, probabilities, labels=classes, multi_class="ovr", average="macro"
             )
     return figures
+
+
+def measure_model(model: Any, task: Task, features: Any, true: NDArray[Any]) -> dict[str, float]:
+    """The metrics of a fitted ``model`` on rows, asked once."""
+    predicted, probabilities, classes = answers(model, task, features)
+    return measure(task, true, predicted, probabilities, classes)
+
+
+def answers(
+    model: Any, task: Task, features: Any
+) -> tuple[NDArray[Any], NDArray[np.float64] | None, NDArray[Any] | None]:
+    """Predictions; for classes also their probabilities, rows x classes, and the classes.
+
+    Trees and forests choose the label of the largest probability, so they are asked once;
+    logistic regression looks at scores, which decide where probabilities are level.
+    """
+    if task == "regression":
+        return model.predict(features), None, None
+    probabilities = model.predict_proba(features)
+    classes = model.classes_
+    if hasattr(model, "decision_function"):
+        return model.predict(features), probabilities, classes
+    return classes.take(np.argmax(probabilities, axis=1)), probabilities, classes

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from registry.signature import ColumnType, Task
 from trainers.columns import Values
 from trainers.errors import ClassTooRare, TargetConstant, TargetRefused, TaskRefused
-from trainers.recipe import TrainedKind
+from trainers.kinds import TrainedKind
 
 MAX_INFERRED_CLASSES = 20
 EXACT_INTEGERS = 2**53

@@ -3,17 +3,17 @@
 import json
 import os
 import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import skops.io
-
 from registry.signature import Record, Signature, Task
-from trainers.recipe import Recipe, TrainedKind
+from trainers.canonical import to_bytes
+from trainers.kinds import TrainedKind
+from trainers.recipe import Recipe
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.pipeline import Pipeline
 
 ARTIFACT_NAME = "model.skops"
@@ -24,7 +24,8 @@ METADATA_NAME = "metadata.json"
 class TrainedModel:
     """A fitted pipeline with its signature, what was measured, and where it comes from.
 
-    ``notes`` are for the person who trains: rows dropped, warnings of the fit.
+    ``notes`` are for the person who trains: rows dropped, warnings of the fit. ``held_out`` are the
+    features of the rows that it was evaluated on.
     """
 
     recipe: Recipe
@@ -39,10 +40,13 @@ class TrainedModel:
     input_example: Record
     lineage: dict[str, Any]
     environment: dict[str, str]
+    held_out: "pd.DataFrame"
     notes: tuple[str, ...] = ()
 
-    def metadata(self) -> dict[str, Any]:
-        """The ``metadata`` part of an upload, JSON throughout."""
+    def metadata(self, parent_version: int | None = None) -> dict[str, Any]:
+        """The ``metadata`` part of an upload, JSON throughout; ``parent_version`` is the version
+        that this one is made to follow, where there is one."""
+        parent = {} if parent_version is None else {"parent_version": parent_version}
         return {
             "format": "skops",
             "kind": self.kind,
@@ -52,18 +56,14 @@ class TrainedModel:
             "input_example": self.input_example,
             "tags": {},
             "description": self.recipe.description,
-            "lineage": self.lineage,
+            "lineage": self.lineage | parent,
             "environment": self.environment,
             "evaluation": self.evaluation,
         }
 
     def artifact(self) -> bytes:
-        """The pipeline as a skops file."""
-        # Compressed at the lowest level: a forest takes a quarter of the room for a second's work.
-        data: bytes = skops.io.dumps(
-            self.pipeline, compression=zipfile.ZIP_DEFLATED, compresslevel=1
-        )
-        return data
+        """The pipeline as a skops file; the same bytes for the same recipe, data and seed."""
+        return to_bytes(self.pipeline)
 
     def write(self, directory: Path) -> None:
         """Write ``model.skops`` and ``metadata.json`` into ``directory``, made where it is not.

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from registry.doctor.findings import Finding, Installation
 from registry.doctor.records import current_database
-from registry.tables import VersionRow
+from registry.tables import HoldoutRow, VersionRow
 
 LEAST_FREE = 2**30
 """Bytes below which the room that is left is worth a word."""
@@ -44,7 +44,8 @@ def check_directory(installation: Installation) -> Iterator[Finding]:
 
 
 def check_blobs(installation: Installation) -> Iterator[Finding]:
-    """Every version's artifact and compiled forms are there. Their bytes are not read."""
+    """Every version's artifact and compiled forms are there, and every holdout that is in use.
+    Their bytes are not read."""
     if (database := current_database(installation)) is None:
         return
     complete, missing = 0, []
@@ -60,15 +61,17 @@ def check_blobs(installation: Installation) -> Iterator[Finding]:
             ]
             complete += not lost
             if lost:
-                missing.append((model, number, lost))
-    for model, number, lost in missing[:_SHOWN]:
-        yield Finding(
-            "blobs",
-            "fault",
-            f"version {number} of {model} lacks its {', '.join(lost)}",
-            "Upload the same file again, or take the bytes from a backup.",
-        )
+                missing.append(f"version {number} of {model} lacks its {', '.join(lost)}")
+        tables = select(HoldoutRow).where(HoldoutRow.removed_at.is_(None))
+        missing += [
+            f"the holdout of {table.model} lacks its table"
+            for table in session.scalars(tables.order_by(HoldoutRow.model))
+            if not installation.blobs.holds(table.sha256)
+        ]
+    for said in missing[:_SHOWN]:
+        advice = "Upload the same file again, or take the bytes from a backup."
+        yield Finding("blobs", "fault", said, advice)
     if len(missing) > _SHOWN:
-        yield Finding("blobs", "fault", f"{len(missing) - _SHOWN} more versions lack bytes")
+        yield Finding("blobs", "fault", f"{len(missing) - _SHOWN} more lack bytes")
     if not missing:
         yield Finding("blobs", "ok", f"the bytes of {complete} versions are there")

@@ -9,6 +9,7 @@ callables) is not on it. What is often asked for and is not on it stands in ``RE
 ESTIMATORS = frozenset(
     {
         "registry.preprocessing.BandEncoder",
+        "registry.preprocessing.SignedLog",
         "sklearn.compose._column_transformer.ColumnTransformer",
         "sklearn.compose._target.TransformedTargetRegressor",
         "sklearn.decomposition._pca.PCA",

@@ -52,7 +52,7 @@ def back_up(
                 missing.append(digest)
         if missing and not incomplete:
             uses = sorted({use for digest in missing for use in references[digest]})
-            raise BackupRefused.incomplete([f"{use.model}/{use.number}" for use in uses])
+            raise BackupRefused.incomplete([use.owner for use in uses])
         manifest = Manifest(
             made_at=moment(utc_now()),
             schema=HEAD,

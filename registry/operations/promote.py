@@ -1,21 +1,25 @@
 """Point an alias at a version.
 
-Three steps, so that nobody who predicts by the alias ever sees a gap:
+Four steps, so that nobody who predicts by the alias ever sees a gap:
 
     prepare   every live worker loads the version and lets it answer once; if one cannot, nothing
               changes
+    judge     the version is held against the gates of the model's policy and of the order; if one
+              is shut, nothing changes
     commit    one short transaction moves the alias and writes the event
     announce  a counter in shared memory goes up; every worker looks at it before it resolves an
               alias, and reads the database when it has moved; only now does the caller get its
               answer
 
 The version before stays loaded, and requests under way finish on the version they began with.
+What is measured is measured before the write transaction, which then makes sure that champion,
+policy and holdout are still those that it was measured with.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
@@ -23,23 +27,38 @@ from registry.database import Database
 from registry.errors import (
     ArtifactRefused,
     BlobUnavailable,
+    ChampionMoved,
     ExpectedVersionConflict,
+    GateFailed,
     PredictionRefused,
+    Unavailable,
     VersionNotFound,
     VersionNotLoadable,
     VersionNotReady,
 )
+from registry.gates.grammar import Gate
+from registry.gates.outcomes import Outcome as GateOutcome
+from registry.gates.outcomes import all_passed
 from registry.history import EventType, record
 from registry.idempotency import Idempotency, recall, remember
 from registry.names import PRODUCTION, check_alias
+from registry.operations.case import read_case
 from registry.operations.outcome import Outcome, replay
 from registry.operations.rows import locked_active_model, locked_version
-from registry.queries import find_version, served_version
+from registry.queries import find_version
+from registry.scoring.cases import Case
 from registry.serving.pool import ServedVersion
 from registry.tables import AliasRow, VersionRow
 
 Prepare = Callable[[ServedVersion], object]
 """Loads and warms a version wherever it will be asked for; raises where that fails."""
+
+
+Judge = Callable[[Case], Sequence[GateOutcome]]
+"""Says what becomes of the gates of a case; raises Unavailable where it cannot just now."""
+
+_ATTEMPTS = 3
+"""How often the gates are measured where what they compare with moves meanwhile."""
 
 
 class Unchecked(Enum):
@@ -53,32 +72,53 @@ UNCHECKED: Literal[Unchecked.UNCHECKED] = Unchecked.UNCHECKED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """Who wants which alias moved, why, and what they believe it points at now."""
+    """Who wants which alias moved, why, and what they believe it points at now.
+
+    ``gates`` are asked beside the policy's; ``force`` moves the alias although some are shut.
+    """
 
     actor: str
     alias: str = PRODUCTION
     reason: str | None = None
     expected_version: int | Unchecked | None = UNCHECKED
+    gates: tuple[Gate, ...] = ()
+    force: bool = False
     idempotency: Idempotency | None = None
 
 
 def promote(
-    database: Database, prepare: Prepare, model: str, reference: str, order: Order
+    database: Database, prepare: Prepare, model: str, reference: str, order: Order, *, judge: Judge
 ) -> Outcome:
     """Point ``order.alias`` of ``model`` at the version that ``reference`` stands for.
 
     Raises AliasMalformed, ModelNotFound, VersionNotFound, ModelArchived, VersionNotReady,
-    VersionNotLoadable, ExpectedVersionConflict, IdempotencyKeyReused.
+    VersionNotLoadable, ExpectedVersionConflict, GateRefused, GateFailed, ChampionMoved,
+    IdempotencyKeyReused, and the Unavailable errors.
     """
     check_alias(order.alias)
     with database.read() as session:
         if (answer := recall(session, order.idempotency)) is not None:
             return replay(database, answer)
         version = _ready(find_version(session, model, reference))
-        served = served_version(version)
-    prepare_or_refuse(prepare, served)
-    with database.write() as session:  # at its end the commit, and the announcement
-        return move_alias(session, model, served.number, order, "promoted")
+        number = version.number
+        _check_expected(order, _pointed_at(session, model, order.alias))
+        case = read_case(session, version, order.alias, order.gates).to_promote()
+    prepare_or_refuse(prepare, case.candidate.version)
+    for _ in range(_ATTEMPTS):
+        outcomes = _judged(judge, case, order)
+        with database.write() as session:  # at its end the commit, and the announcement
+            locked_active_model(session, model)
+            if (answer := recall(session, order.idempotency)) is not None:
+                return Outcome(answer, replayed=True)
+            _check_expected(order, _pointed_at(session, model, order.alias))
+            version = find_version(session, model, str(number))
+            now = read_case(session, version, order.alias, order.gates).to_promote()
+            if now == case:
+                if not (order.force or all_passed(outcomes)):
+                    raise GateFailed(model, number, [outcome.to_json() for outcome in outcomes])
+                return move_alias(session, model, number, order, "promoted", outcomes=outcomes)
+        case = now
+    raise ChampionMoved(order.alias)
 
 
 def prepare_or_refuse(prepare: Prepare, version: ServedVersion) -> None:
@@ -90,12 +130,19 @@ def prepare_or_refuse(prepare: Prepare, version: ServedVersion) -> None:
 
 
 def move_alias(
-    session: Session, model: str, number: int, order: Order, event: EventType
+    session: Session,
+    model: str,
+    number: int,
+    order: Order,
+    event: EventType,
+    *,
+    outcomes: Sequence[GateOutcome] = (),
 ) -> Outcome:
     """The commit, within the caller's write transaction.
 
     An alias that points there already stays, and nothing is added to the history.
     """
+    gates = [outcome.to_json() for outcome in outcomes]
     row = locked_active_model(session, model)
     if (answer := recall(session, order.idempotency)) is not None:
         return Outcome(answer, replayed=True)
@@ -105,8 +152,7 @@ def move_alias(
     _ready(version)
     alias = session.get(AliasRow, (model, order.alias), populate_existing=True)
     previous = None if alias is None else alias.number
-    if order.expected_version is not UNCHECKED and order.expected_version != previous:
-        raise ExpectedVersionConflict(order.alias, order.expected_version, previous)
+    _check_expected(order, previous)
     if previous != number:
         if alias is None:
             session.add(AliasRow(model=model, name=order.alias, number=number))
@@ -122,6 +168,7 @@ def move_alias(
             from_version=previous,
             to_version=number,
             reason=order.reason,
+            details=_details(gates, order),
         )
     answer = {
         "model": model,
@@ -129,10 +176,39 @@ def move_alias(
         "version": number,
         "previous_version": previous,
         "generation": row.generation,
-        "gates": [],
+        "gates": gates,
     }
     remember(session, order.idempotency, answer)
     return Outcome(answer)
+
+
+def _judged(judge: Judge, case: Case, order: Order) -> Sequence[GateOutcome]:
+    """What the judge says; a champion that keeps it from saying anything cannot hinder force."""
+    try:
+        return judge(case)
+    except Unavailable as error:
+        if not order.force:
+            raise
+        return [GateOutcome(gate=g.text, passed=False, reason=error.detail) for g in case.gates]
+
+
+def _check_expected(order: Order, actual: int | None) -> None:
+    """Raises ExpectedVersionConflict."""
+    if order.expected_version is not UNCHECKED and order.expected_version != actual:
+        raise ExpectedVersionConflict(order.alias, order.expected_version, actual)
+
+
+def _pointed_at(session: Session, model: str, alias: str) -> int | None:
+    row = session.get(AliasRow, (model, alias))
+    return None if row is None else row.number
+
+
+def _details(gates: list[dict[str, Any]], order: Order) -> dict[str, Any]:
+    """What the history keeps of a move beside who, when and why."""
+    details: dict[str, Any] = {"gates": gates} if gates else {}
+    if order.force:
+        details["forced"] = True
+    return details
 
 
 def _ready(version: VersionRow) -> VersionRow:

@@ -4,13 +4,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.database import Database
-from registry.errors import AliasNotFound, NothingToRollBackTo, VersionNotFound, VersionNotReady
+from registry.errors import (
+    AliasNotFound,
+    GateFailed,
+    NothingToRollBackTo,
+    VersionNotFound,
+    VersionNotReady,
+)
+from registry.gates.outcomes import all_passed
 from registry.idempotency import recall
 from registry.names import check_alias
+from registry.operations.case import read_case
 from registry.operations.outcome import Outcome, replay
-from registry.operations.promote import Order, Prepare, move_alias, prepare_or_refuse
+from registry.operations.promote import Judge, Order, Prepare, move_alias, prepare_or_refuse
 from registry.operations.rows import locked_active_model
-from registry.queries import find_model, served_version
+from registry.queries import find_model
 from registry.tables import AliasRow, EventRow, VersionRow
 
 
@@ -20,14 +28,18 @@ def rollback(
     model: str,
     order: Order,
     to_version: int | None = None,
+    *,
+    judge: Judge,
 ) -> Outcome:
     """Point the alias at ``to_version``, or at the one before the present one by the history.
 
-    A second rollback goes one further back, not forth.
+    A second rollback goes one further back, not forth. Of the policy's gates those alone are held
+    that say whether the version can serve: what is worse than the champion may be better than
+    what the champion turned out to be.
 
     Raises AliasMalformed, ModelNotFound, AliasNotFound, ModelArchived, VersionNotFound,
-    VersionNotReady, NothingToRollBackTo, VersionNotLoadable, ExpectedVersionConflict,
-    IdempotencyKeyReused.
+    VersionNotReady, NothingToRollBackTo, VersionNotLoadable, GateFailed, ExpectedVersionConflict,
+    IdempotencyKeyReused, and the Unavailable errors.
     """
     check_alias(order.alias)
     with database.read() as session:
@@ -39,15 +51,19 @@ def rollback(
             raise VersionNotFound(model, to_version)
         if version.status != "ready":
             raise VersionNotReady(model, version.number, version.status)
-        served = served_version(version)
-    prepare_or_refuse(prepare, served)
+        case = read_case(session, version, order.alias).about_loading()
+    number = case.candidate.version.number
+    prepare_or_refuse(prepare, case.candidate.version)
+    outcomes = judge(case)
+    if not all_passed(outcomes):
+        raise GateFailed(model, number, [outcome.to_json() for outcome in outcomes])
     with database.write() as session:
         locked_active_model(session, model)
         if (answer := recall(session, order.idempotency)) is not None:
             return Outcome(answer, replayed=True)
-        if _target(session, model, order, to_version) != served.number:
+        if _target(session, model, order, to_version) != number:
             raise NothingToRollBackTo.moved(order.alias)
-        return move_alias(session, model, served.number, order, "rolled_back")
+        return move_alias(session, model, number, order, "rolled_back", outcomes=outcomes)
 
 
 def trail(session: Session, model: str, alias: str) -> list[int]:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from registry.blobs.store import BlobStore
 from registry.database import Database
 from registry.errors import BlobDamaged, BlobMissing, StorageUnavailable
-from registry.references import Reference, blob_references
+from registry.references import HOLDOUT, Reference, blob_references
 from registry.tables import AliasRow
 
 State = Literal["intact", "damaged", "missing", "unreadable"]
@@ -66,7 +66,7 @@ def scrub(database: Database, blobs: BlobStore, *, progress: Progress | None = N
         if state == "intact":
             intact, total = intact + 1, total + size
         elif uses or state != "missing":  # else a collection of garbage took it meanwhile
-            versions = dict.fromkeys((use.model, use.number) for use in uses)
+            versions = dict.fromkeys((use.model, use.number) for use in uses if use.role != HOLDOUT)
             aliases = tuple(name for key in versions for name in pointing.get(key, ()))
             losses.append(Loss(digest, state, uses, aliases))
         if progress is not None:

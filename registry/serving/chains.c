@@ -35,7 +35,7 @@ enum {
 };
 
 /* The numbers are part of the file format: registry/serving/chains_file.py has their names. */
-enum { FILL, SUBTRACT, DIVIDE, MULTIPLY, ADD, EQUALS, IS_MISSING, BETWEEN, CLIP, KINDS };
+enum { FILL, SUBTRACT, DIVIDE, MULTIPLY, ADD, EQUALS, IS_MISSING, BETWEEN, CLIP, SIGNED_LOG, KINDS };
 
 typedef struct {
     double first, second;
@@ -75,8 +75,10 @@ static inline double apply(const Step *step, double x)
         return x != x ? 1.0 : 0.0;
     case BETWEEN: /* above the first and at most the second */
         return x > step->first && x <= step->second ? 1.0 : 0.0;
-    default: /* CLIP; a NaN stays one */
+    case CLIP: /* a NaN stays one */
         return x < step->first ? step->first : x > step->second ? step->second : x;
+    default: /* SIGNED_LOG, from the same C library that Python's math asks */
+        return copysign(log1p(fabs(x)), x);
     }
 }
 

@@ -23,6 +23,7 @@ class Operation(IntEnum):
     IS_MISSING = 6
     BETWEEN = 7
     CLIP = 8
+    SIGNED_LOG = 9
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,7 @@ from registry.operations.restore import check_restored, restore
 from registry.operations.scrub import scrub
 from registry.operations.verify_backup import verify_backup
 from registry.schema import upgrade
+from tests.factories import ungated
 from tests.integration.registry.fakes import Preparer
 from tests.integration.registry.races import upload
 
@@ -89,7 +90,7 @@ def url(tmp_path):
     upgrade(database)
     for content in (b"first", b"second"):
         upload(database, LocalBlobStore(tmp_path / "blobs"), content)
-    promote(database, Preparer(), "house", "2", Order(actor="ann"))
+    promote(database, Preparer(), "house", "2", Order(actor="ann"), judge=ungated)
     database.dispose()
     return url
 

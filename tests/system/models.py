@@ -5,6 +5,7 @@ import json
 from functools import cache
 from typing import Any
 
+import pandas as pd
 import skops.io
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -18,6 +19,15 @@ def iris_artifact() -> bytes:
     data = load_iris()
     model = LogisticRegression(max_iter=500).fit(data.data, data.target_names[data.target])
     return bytes(skops.io.dumps(model))
+
+
+@cache
+def iris_table() -> bytes:
+    """Irises as CSV, with the columns that ``iris_artifact`` takes and their species."""
+    data = load_iris()
+    frame = pd.DataFrame(data.data, columns=["x0", "x1", "x2", "x3"])
+    text: str = frame.assign(species=data.target_names[data.target]).to_csv(index=False)
+    return text.encode()
 
 
 def upload(

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.system.models import upload
+from tests.system.models import iris_table, upload
 from tests.system.real_server import BIN, Server, free_port, running
 
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
@@ -37,20 +37,24 @@ CHECKS = [
 THERE = {"name": "fuzzed", "version": "1", "alias": "spare"}
 """What leads a request past the first 404."""
 
+ASKED = {"GET /models/{name}/compare": {"versions": "1,spare"}}
+"""Queries that lead past the first refusal, which nobody would make up."""
+
 BEYOND = {
     "POST /models/{name}/versions": 422,
     "POST /models/{name}/predict": 422,
     "POST /models/{name}/{version}/predict": 422,
     "POST /models/{name}/rollback": 409,
     "DELETE /models/{name}/{version}": 409,
+    "PUT /models/{name}/holdout": 400,
 }
-"""What asks for a model, its columns, its past or for a version that is not live, none of which can
-be made up; and how far one comes."""
+"""What asks for a model, a table, its columns, its past or for a version that is not live, none of
+which can be made up; and how far one comes."""
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with a model of three versions and two aliases."""
+    """A server with a model of three versions, two aliases and a holdout."""
     data = tmp_path_factory.mktemp("fuzzed") / "data"
     with running([BIN / "hotswap", "serve", "--workers", "1"], data, free_port()) as server:
         for _ in range(3):
@@ -58,6 +62,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         for version, alias in ((1, "production"), (2, "spare")):
             body = {"alias": alias}
             server.call("POST", f"/models/fuzzed/{version}/promote", json=body).raise_for_status()
+        server.call(
+            "PUT",
+            "/models/fuzzed/holdout?target=species",
+            data=iris_table(),
+            headers={"Content-Type": "text/csv"},
+        ).raise_for_status()
         yield server
 
 
@@ -81,6 +91,10 @@ def test_every_answer_is_one_that_the_document_declares(house: Server) -> None:
                     for known in known_parameters(house, operation):
                         strategy = operation.as_strategy(mode, path_parameters=known)
                         met |= send(house, session, strategy)
+            if query := ASKED.get(operation.label):
+                there = known_parameters(house, operation)[-1]
+                strategy = operation.as_strategy(path_parameters=there, query=query)
+                met |= send(house, session, strategy)
     # Or all of it could have been refused at the first look.
     for label, met in statuses.items():
         reached = BEYOND.get(label)

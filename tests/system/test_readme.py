@@ -60,7 +60,7 @@ def test_every_command_of_the_readme_runs_in_its_order(made: Server, tmp_path: P
 
 
 def test_the_table_of_settings_is_the_codes() -> None:
-    rows = re.findall(r"^\| (`HOTSWAP_.*?) \| (.*?) ?\| (.*?) \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| (`(?:HOTSWAP|GITHUB)_.*?) \| (.*?) ?\| (.*?) \|$", README, re.MULTILINE)
     told = {names: (default.strip("`"), text) for names, default, text in rows}
 
     for setting in (*fields(Settings), *fields(ClientSettings)):
@@ -88,6 +88,7 @@ def test_every_target_of_make_has_a_line_of_help() -> None:
         "test",
         "test-asan",
         "bench-engine",
+        "bench-retrain",
         "bench-swap",
         "lint",
         "lock",

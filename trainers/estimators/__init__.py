@@ -7,7 +7,7 @@ from trainers.estimators.forest import FOREST
 from trainers.estimators.linear import LINEAR
 from trainers.estimators.logistic import LOGISTIC
 from trainers.estimators.tree import TREE
-from trainers.recipe import TrainedKind
+from trainers.kinds import TrainedKind
 
 FAMILIES: Mapping[TrainedKind, Family] = {
     family.kind: family for family in (LINEAR, LOGISTIC, TREE, FOREST)

@@ -7,7 +7,7 @@ from typing import Any
 
 from registry.signature import Task
 from trainers.errors import ParameterRefused
-from trainers.recipe import TrainedKind
+from trainers.kinds import TrainedKind
 
 # Said once by the recipe's seed, or of no use to a training that is run once and in silence.
 _NOT_FOR_RECIPES = {"random_state", "verbose", "warm_start", "n_jobs"}

@@ -66,6 +66,9 @@ class ChainTarget:
     def clip(self, block: ChainBlock, low: float, high: float) -> ChainBlock:
         return _numbers(chain.then(Operation.CLIP, low, high) for chain in block.chains)
 
+    def signed_log(self, block: ChainBlock) -> ChainBlock:
+        return _numbers(chain.then(Operation.SIGNED_LOG) for chain in block.chains)
+
     def equals(self, block: ChainBlock, codes: Sequence[float]) -> ChainBlock:
         return _numbers(
             chain.then(Operation.IS_MISSING)

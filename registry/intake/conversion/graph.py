@@ -135,6 +135,12 @@ class Graph:
         bounds = self.constant(low), self.constant(high)
         return self._numbers(self.add("Clip", self.tensor(block), *bounds), block)
 
+    def signed_log(self, block: Block) -> Block:
+        tensor = self.tensor(block)
+        size = self.add("Add", self.add("Abs", tensor), self.constant(1.0))
+        logarithm = self.add("Mul", self.add("Sign", tensor), self.add("Log", size))
+        return self._numbers(logarithm, block)
+
     def equals(self, block: Block, codes: Sequence[float]) -> Block:
         tensor = self.tensor(block)
         if any(isnan(code) for code in codes):

@@ -59,6 +59,9 @@ class Target(Protocol[C]):
 
     def clip(self, block: C, low: float, high: float) -> C: ...
 
+    def signed_log(self, block: C) -> C:
+        """log(1 + x), and -log(1 - x) for an x below zero."""
+
     def equals(self, block: C, codes: Sequence[float]) -> C:
         """1.0 where a value is its column's code, else 0.0; NaN equals NaN here."""
 

@@ -143,6 +143,11 @@ def _bands(target: Target[C], step: Any, block: C) -> C:
     return target.between(repeated, lows * len(block), highs * len(block))
 
 
+def _signed_log(target: Target[C], step: Any, block: C) -> C:
+    _require_numbers(step, block)
+    return target.signed_log(block)
+
+
 def _code(value: Any, text: Vocabulary | None) -> float:
     """The number that stands for a category or a filling: NaN for a missing one."""
     if isinstance(value, float | np.floating) and np.isnan(value):
@@ -180,6 +185,7 @@ _CONVERTERS: Mapping[str, Callable[[Any, Any, Any], Any]] = {
     "MinMaxScaler": _min_max_scaler,
     "Pipeline": _pipeline,
     "RobustScaler": _robust_scaler,
+    "SignedLog": _signed_log,
     "SimpleImputer": _imputer,
     "StandardScaler": _standard_scaler,
 }

@@ -4,7 +4,8 @@ Cells that hold a floating-point NaN count as null, since that is what tables ma
 numpy mean by it.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,20 +57,88 @@ def decode_parquet(body: bytes, signature: Signature, max_cells: int) -> Batch:
     try:
         schema = parquet.read_schema(source)
         _check_names(schema, signature)
-        # A text repeated a million times is a few bytes in Parquet; as a dictionary it stays so.
-        texts = [name for name in signature.names if pa.types.is_string(schema.field(name).type)]
-        file = parquet.ParquetFile(source, read_dictionary=texts)
+        file = _opened(source, schema, signature)
         _check_size(file.metadata.num_rows, len(signature.inputs), max_cells)
-        declared = sum(
-            file.metadata.row_group(index).total_byte_size
-            for index in range(file.metadata.num_row_groups)
-        )
+        groups = (file.metadata.row_group(index) for index in range(file.metadata.num_row_groups))
+        declared = sum(group.total_byte_size for group in groups)
         _check_unpacked(declared, max_cells * _BYTES_A_CELL)
         table = file.read(columns=list(signature.names), use_threads=False)
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise BodyMalformed(f"The body is no Parquet file: {_first_line(error)}") from error
     return _batch(table, signature)
+
+
+def parquet_columns(file: BinaryIO) -> tuple[list[str], int]:
+    """The names of the columns in the Parquet ``file``, and how many rows it says it has.
+
+    Raises BodyMalformed.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        metadata = parquet.read_metadata(file)
+        return list(metadata.schema.to_arrow_schema().names), int(metadata.num_rows)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise BodyMalformed(f"The table is no Parquet file: {_first_line(error)}") from error
+
+
+def parquet_batches(
+    file: BinaryIO, signature: Signature, rows: int, max_unpacked: int
+) -> Iterator[Batch]:
+    """Read the columns of ``signature`` from the Parquet ``file``, ``rows`` rows at a time.
+
+    Raises BodyMalformed where it is none, InputRefused where it does not fit, TooLarge where a
+    group of its rows, or a batch of them, unpacks to more than ``max_unpacked`` bytes.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        schema = parquet.read_schema(file)
+        _check_names(schema, signature)
+        source = _opened(file, schema, signature)
+        for index in range(source.metadata.num_row_groups):
+            _check_group(source.metadata.row_group(index).total_byte_size, max_unpacked)
+        first = 0
+        for part in source.iter_batches(rows, columns=list(signature.names), use_threads=False):
+            _check_group(part.nbytes, max_unpacked)
+            part.validate(full=True)
+            if part.num_rows:
+                yield _batch(pa.Table.from_batches([part]), signature, first)
+            first += part.num_rows
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise BodyMalformed(f"The table is no Parquet file: {_first_line(error)}") from error
+
+
+def _opened(source: Any, schema: "pa.Schema", signature: Signature) -> Any:
+    """The Parquet file, whose texts are read as dictionaries: one that is repeated a million times
+    is a few bytes in Parquet, and stays so.
+
+    Raises InputRefused for columns of lists and the like, in which it would not.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    kinds = [(column, schema.field(column.name).type) for column in signature.inputs]
+    if nested := [
+        Fault(column.name, f"{column.type} is asked, not {kind}")
+        for column, kind in kinds
+        if pa.types.is_nested(kind)
+    ]:
+        raise refuse(nested)
+    are_texts = (
+        *(pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
+        *(pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view),
+    )
+    texts = [column.name for column, kind in kinds if any(is_text(kind) for is_text in are_texts)]
+    return parquet.ParquetFile(source, read_dictionary=texts)
+
+
+def _check_group(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLarge("A group of the table's rows", f"{limit} unpacked bytes")
 
 
 def _weigh(body: bytes, limit: int) -> None:
@@ -104,7 +173,8 @@ def _check_names(schema: "pa.Schema", signature: Signature) -> None:
             )
 
 
-def _batch(table: "pa.Table", signature: Signature) -> Batch:
+def _batch(table: "pa.Table", signature: Signature, first: int = 0) -> Batch:
+    """``first``: where its first row stands in the whole table."""
     if table.num_rows == 0:
         raise InputRefused("The batch is empty: at least one row is asked.")
     columns: dict[str, NDArray[Any]] = {}
@@ -116,7 +186,7 @@ def _batch(table: "pa.Table", signature: Signature) -> Batch:
             faults.append(Fault(column.name, f"{column.type} is asked, not {cells.type}"))
             continue
         columns[column.name] = array
-        faults += _cell_faults(array, column)
+        faults += _cell_faults(array, column, first)
     if faults:
         raise refuse(faults)
     return Batch(columns, table.num_rows)
@@ -134,8 +204,28 @@ def _numbers(cells: "pa.ChunkedArray", column: Column) -> NDArray[np.float64] | 
         return None
     if pa.types.is_boolean(kind):
         cells = cells.cast(pa.uint8())
-    numbers: NDArray[np.float64] = cells.cast(pa.float64(), safe=False).to_numpy()
-    return numbers
+    numbers = cells.cast(pa.float64(), safe=False)
+    return np.concatenate([_plain(chunk, np.nan) for chunk in numbers.chunks])
+
+
+def _plain(chunk: "pa.Array", null: float) -> NDArray[Any]:
+    """Numbers as numpy has them, with ``null`` where there is none.
+
+    Not by pyarrow's own ways, which import pandas: 100 MB in a worker that needs none of it.
+    """
+    kind = np.dtype(str(chunk.type).replace("double", "float64"))
+    content = chunk.buffers()[1]
+    if content is None or chunk.null_count == len(chunk):
+        return np.full(len(chunk), null, kind)
+    values: NDArray[Any] = np.frombuffer(
+        content, kind, count=len(chunk), offset=chunk.offset * kind.itemsize
+    )
+    if not chunk.null_count:
+        return values
+    import pyarrow as pa
+
+    is_there = np.from_dlpack(chunk.is_valid().cast(pa.uint8()))
+    return np.where(is_there, values, np.array(null, kind))
 
 
 def _text(cells: "pa.ChunkedArray") -> NDArray[np.object_] | None:
@@ -154,14 +244,16 @@ def _text(cells: "pa.ChunkedArray") -> NDArray[np.object_] | None:
 
 def _decoded(chunk: "pa.DictionaryArray") -> NDArray[np.object_]:
     """Each text once as a Python string, however often it stands in the column."""
+    import pyarrow as pa
+
     values = np.array([*chunk.dictionary.to_pylist(), None], dtype=object)
-    indices = chunk.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
-    texts: NDArray[np.object_] = values[indices]
+    indices = chunk.indices.cast(pa.int64())
+    texts: NDArray[np.object_] = values[_plain(indices, -1)]  # the last: None
     texts[[text is None for text in texts]] = np.nan
     return texts
 
 
-def _cell_faults(array: NDArray[Any], column: Column) -> list[Fault]:
+def _cell_faults(array: NDArray[Any], column: Column, first: int) -> list[Fault]:
     if column.type == "string":
         null = np.array([not isinstance(text, str) for text in array])
         wrong = np.zeros(len(array), dtype=bool)
@@ -173,7 +265,7 @@ def _cell_faults(array: NDArray[Any], column: Column) -> list[Fault]:
     bad = wrong if column.nullable else wrong | null
     return [
         Fault(
-            f"rows[{row}].{column.name}",
+            f"rows[{first + row}].{column.name}",
             "null is not allowed here"
             if null[row]
             else f"{column.type} is asked, not {array[row]}",

@@ -7,9 +7,11 @@ and the like are no numbers here. A boolean is true, false, 1 or 0.
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qsl
 
 from registry.errors import BodyMalformed, Fault, InputRefused, shown
@@ -29,7 +31,42 @@ def decode_csv(body: bytes, signature: Signature) -> Batch:
     rows = _rows(body)
     if not rows:
         raise BodyMalformed("The body is empty: CSV with a header line is asked.")
-    header = rows.pop(0)
+    positions = _positions(rows.pop(0), signature.names)
+    return _of_rows(rows, positions, signature, 0)
+
+
+def csv_columns(file: BinaryIO) -> tuple[list[str], int]:
+    """The header of the CSV ``file`` and how many rows follow it.
+
+    Raises BodyMalformed where it is no CSV in UTF-8, InputRefused where a row is not of the
+    header's length.
+    """
+    rows = _read_rows(file)
+    header = next(rows, None)
+    if header is None:
+        raise BodyMalformed("The table is empty: CSV with a header line is asked.")
+    count = 0
+    for row in rows:
+        _check_length(row, len(header), count)
+        count += 1
+    return header, count
+
+
+def csv_batches(file: BinaryIO, signature: Signature, rows: int) -> Iterator[Batch]:
+    """Read the columns of ``signature`` from the CSV ``file``, ``rows`` rows at a time.
+
+    Raises as ``decode_csv`` does.
+    """
+    read = _read_rows(file)
+    positions = _positions(next(read, []), signature.names)
+    first = 0
+    while part := list(islice(read, rows)):
+        yield _of_rows(part, positions, signature, first)
+        first += len(part)
+
+
+def _positions(header: list[str], names: Sequence[str]) -> dict[str, int]:
+    """Where each column stands. Raises InputRefused where one of ``names`` is missing or twice."""
     positions: dict[str, int] = {}
     for position, name in enumerate(header):
         if positions.setdefault(name, position) != position:
@@ -37,15 +74,27 @@ def decode_csv(body: bytes, signature: Signature) -> Batch:
                 f"The header names {shown(name)} twice.",
                 [Fault("header", f"{shown(name)} is there twice")],
             )
-    missing = [name for name in signature.names if name not in positions]
+    missing = [name for name in names if name not in positions]
     if missing:
         raise missing_columns(missing, lambda name: f"header.{name}")
-    for index, row in enumerate(rows):
-        if len(row) != len(header):
-            message = f"{len(row)} values, the header names {len(header)}"
-            raise refuse([Fault(f"rows[{index}]", message)])
+    return positions
+
+
+def _of_rows(
+    rows: Sequence[Sequence[str]], positions: dict[str, int], signature: Signature, first: int
+) -> Batch:
+    """``first``: where the first of ``rows`` stands in the whole table."""
+    for index, row in enumerate(rows, start=first):
+        _check_length(row, len(positions), index)
     cells = [list(map(itemgetter(positions[name]), rows)) for name in signature.names]
-    return _build(cells, signature, lambda row, column: f"rows[{row}].{column.name}", single=False)
+    return _build(
+        cells, signature, lambda row, column: f"rows[{first + row}].{column.name}", single=False
+    )
+
+
+def _check_length(row: Sequence[str], length: int, index: int) -> None:
+    if len(row) != length:
+        raise refuse([Fault(f"rows[{index}]", f"{len(row)} values, the header names {length}")])
 
 
 def decode_form(body: bytes, signature: Signature) -> Batch:
@@ -83,6 +132,21 @@ def _rows(body: bytes) -> list[list[str]]:
         return [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except csv.Error as error:
         raise BodyMalformed(f"The body is not CSV: {error}.") from error
+
+
+def _read_rows(file: BinaryIO) -> Iterator[list[str]]:
+    """Raises BodyMalformed."""
+    text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+    try:
+        yield from filter(None, csv.reader(text, strict=True))
+    except UnicodeDecodeError as error:
+        raise BodyMalformed("The table is not UTF-8.") from error
+    except csv.Error as error:
+        raise BodyMalformed(f"The table is not CSV: {error}.") from error
+    finally:
+        # The file is the caller's, who may have closed it by the time that nobody reads on.
+        with suppress(ValueError):
+            text.detach()
 
 
 def _build(

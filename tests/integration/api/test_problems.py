@@ -94,7 +94,7 @@ def test_the_statuses_and_slugs_that_clients_rely_on():
         "/nothing",
         "/models/a/1/nothing",
         "/models/a/b/c/d/e",
-        "/models/a/policy",
+        "/models/a/policy/b",
         "/models/%2e%2e/%2e%2e/etc/passwd",
         "/%00",
         "/%ff",

@@ -34,6 +34,18 @@ def test_a_token_is_shown_once_at_its_making(admin):
     assert value not in listed.text
 
 
+def test_a_token_is_told_its_own_name_and_rights_but_no_others(service):
+    admin = service.admin
+    made = admin.post("/tokens", json={"name": "ci", "scopes": ["upload"], "models": ["h*"]}).json
+    value = made.pop("token")
+    shown = Caller(service.app, value).get("/tokens/self")
+    assert shown.status_code == 200
+    assert shown.json == made
+    check_problem(Caller(service.app).get("/tokens/self"), 401, "unauthenticated")
+    check_problem(Caller(service.app, value).get("/tokens"), 403, "scope-missing")
+    check_problem(admin.delete("/tokens/self"), 404, "token-not-found")
+
+
 def test_tokens_are_listed_newest_first_in_pages(admin):
     ids = [
         admin.post("/tokens", json={"name": f"t{i}", "scopes": ["predict"]}).json["id"]

@@ -17,7 +17,7 @@ from registry.doctor.findings import Finding, Installation
 from registry.errors import DatabaseUnavailable
 from registry.operations.promote import Order, promote
 from registry.serving import forest
-from tests.factories import add_versions
+from tests.factories import add_versions, ungated
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def data(tmp_path: Path, sqlite_template: Path) -> Path:
         blob.write(b"an artifact")
         digest = blob.keep()
     add_versions(database, "house", ["ready"] * 2, sha256=digest, compiled={"onnx": digest})
-    promote(database, lambda _: None, "house", "1", Order(actor="ann"))
+    promote(database, lambda _: None, "house", "1", Order(actor="ann"), judge=ungated)
     database.dispose()
     return folder
 

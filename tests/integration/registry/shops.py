@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from registry.intake.signatures import read_signature
-from registry.preprocessing import BandEncoder
+from registry.preprocessing import BandEncoder, SignedLog
 from registry.signature import Column, Output, Signature
 
 
@@ -63,6 +63,7 @@ def preparation(*, sparse=True):
                 make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()),
                 ["visits"],
             ),
+            ("log", make_pipeline(SimpleImputer(), SignedLog(), StandardScaler()), ["visits"]),
             ("as_is", "passthrough", ["member"]),
             ("texts", filled, ["city"]),
             ("null-texts", OneHotEncoder(handle_unknown="ignore"), ["plan"]),

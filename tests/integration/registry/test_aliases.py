@@ -28,7 +28,7 @@ from registry.operations.delete_alias import delete_alias
 from registry.operations.promote import Order, promote
 from registry.operations.rollback import rollback
 from registry.queries import Paging, aliases_of, list_history
-from tests.factories import add_token, add_versions
+from tests.factories import add_token, add_versions, ungated
 from tests.integration.registry.fakes import Preparer
 
 ANN = Order(actor="ann")
@@ -42,11 +42,11 @@ def house(database):
 
 
 def go(database, number, order=ANN, prepare=None):
-    return promote(database, prepare or Preparer(), "house", str(number), order).view
+    return promote(database, prepare or Preparer(), "house", str(number), order, judge=ungated).view
 
 
 def back(database, to=None, order=ANN, prepare=None):
-    return rollback(database, prepare or Preparer(), "house", order, to).view
+    return rollback(database, prepare or Preparer(), "house", order, to, judge=ungated).view
 
 
 def live(database, alias="production"):
@@ -121,7 +121,7 @@ def test_what_is_not_there_is_not_promoted(house):
     with pytest.raises(VersionNotFound):
         go(house, "blue")
     with pytest.raises(ModelNotFound):
-        promote(house, Preparer(), "garden", "1", ANN)
+        promote(house, Preparer(), "garden", "1", ANN, judge=ungated)
     with pytest.raises(AliasMalformed):
         go(house, 1, Order(actor="ann", alias="latest"))
     assert events(house) == []
@@ -371,7 +371,7 @@ def archive_and_promote(database):
     """The model is archived while its version, of a row that stayed ready, is being loaded."""
     add_versions(database, "shed")
     meanwhile = Preparer(meanwhile=lambda: archive_model(database, "shed", actor="eve"))
-    promote(database, meanwhile, "shed", "1", ANN)
+    promote(database, meanwhile, "shed", "1", ANN, judge=ungated)
 
 
 @pytest.mark.parametrize(

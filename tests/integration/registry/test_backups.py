@@ -32,6 +32,7 @@ from registry.operations.verify_backup import verify_backup
 from registry.queries import find_version
 from registry.references import blob_references
 from registry.serving.fleet import Fleet
+from tests.factories import ungated
 from tests.integration.registry.fakes import Preparer
 from tests.integration.registry.races import orphan, upload
 
@@ -46,7 +47,7 @@ def registry(sqlite_database, blobs):
     """Three versions of a house, the second in production, and a blob that is nobody's."""
     for content in (b"first", b"second", b"third"):
         upload(sqlite_database, blobs, content)
-    promote(sqlite_database, Preparer(), "house", "2", Order(actor="ann"))
+    promote(sqlite_database, Preparer(), "house", "2", Order(actor="ann"), judge=ungated)
     orphan(blobs)
     return sqlite_database
 
@@ -115,7 +116,7 @@ def test_a_restored_registry_goes_on_where_the_backup_ended(backup, tmp_path):
     store = LocalBlobStore(tmp_path / "new" / "blobs")
 
     assert upload(database, store, b"fourth")["version"] == 4
-    promote(database, Preparer(), "house", "4", Order(actor="ann"))
+    promote(database, Preparer(), "house", "4", Order(actor="ann"), judge=ungated)
     assert collect_garbage(database, store, older_than=0).blobs.count == 0
     database.dispose()
     look(tmp_path / "new")
@@ -135,7 +136,9 @@ def test_backups_that_are_made_while_others_upload_and_promote_are_whole(
                 number += 1
                 view = upload(database, blobs, b"%d of %d" % (number, which), f"m{which}")
                 order = Order(actor="ann")
-                promote(database, Preparer(), f"m{which}", str(view["version"]), order)
+                promote(
+                    database, Preparer(), f"m{which}", str(view["version"]), order, judge=ungated
+                )
                 collect_garbage(database, blobs, older_than=0)
         except Exception as error:  # noqa: BLE001 - told to the test below
             faults.append(error)

@@ -16,7 +16,7 @@ from registry.serving.observer import Observer
 from registry.serving.pool import Pool
 from registry.serving.predictor import Answers
 from registry.serving.watch import POLL_SECONDS, Watch
-from tests.factories import NUMBERS, add_versions
+from tests.factories import NUMBERS, add_versions, ungated
 
 
 class Breakable:
@@ -98,7 +98,7 @@ def worker(sqlite_database, tmp_path):
 
 
 def moved(database, number):
-    promote(database, lambda version: None, "house", str(number), Order(actor="ann"))
+    promote(database, lambda version: None, "house", str(number), Order(actor="ann"), judge=ungated)
 
 
 def eventually(holds):

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from trainers.data import BUNDLED_SETS, read_table
+from trainers.data import BUNDLED_SETS, data_digest, read_table
 from trainers.errors import (
     BundledSetUnknown,
     DataEmpty,
@@ -111,3 +111,17 @@ def test_parquet_with_double_names_is_refused(tmp_path):
 
     with pytest.raises(DuplicateColumns):
         read_table(str(tmp_path / "t.parquet"))
+
+
+@pytest.mark.parametrize("bundled", BUNDLED_SETS)
+def test_the_digest_of_a_bundled_set_is_that_of_its_table(bundled):
+    data = f"sklearn:{bundled}"
+    assert data_digest(data) == read_table(data).sha256
+
+
+def test_the_digest_of_a_file_is_that_of_its_table(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("a,b\n1,2\n3,4\n")
+    assert data_digest(str(file)) == read_table(str(file)).sha256
+    with pytest.raises(DataNotFound):
+        data_digest(str(tmp_path / "none.csv"))

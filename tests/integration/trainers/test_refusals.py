@@ -9,7 +9,7 @@ from trainers.errors import (
     ColumnNotFound,
     ColumnRefused,
     FitRefused,
-    ParameterRefused,
+    RecipeRefused,
     TargetConstant,
     TargetRefused,
     TaskRefused,
@@ -101,7 +101,7 @@ def test_numbers_that_cannot_be_reckoned_with_are_refused(tmp_path, value, kind)
 def test_parameters_that_the_estimator_does_not_take_are_refused(
     shops_csv, kind, target, params, told
 ):
-    with pytest.raises(ParameterRefused, match=told):
+    with pytest.raises(RecipeRefused, match=told):
         train(recipe(shops_csv, kind, target, params=params))
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import root_mean_squared_error
 
 from registry.serving.frames import to_frame
 from registry.signature import Column, Signature
-from trainers.lineage import git_commit
+from trainers.lineage import RECORDED_PACKAGES, git_commit
 from trainers.recipe import Recipe
 from trainers.training import train
 
@@ -217,7 +217,7 @@ def test_lineage_and_environment_say_where_it_comes_from(shops_csv):
     assert model.lineage["recipe_sha256"] == given.sha256
     assert len(model.lineage["data_sha256"]) == 64
     assert model.lineage["seed"] == 9
-    assert set(model.environment) == {"python", "scikit-learn", "numpy", "pandas", "skops"}
+    assert set(model.environment) == {"python", *RECORDED_PACKAGES}
 
 
 def test_the_commit_is_that_of_the_repository_or_left_out(tmp_path):

@@ -47,7 +47,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent back; a dict or list as JSON, bytes as they are."""
+    """What is sent back; a dict or list as JSON, bytes as they are. Status 0 hangs up instead."""
 
     status: int
     content: Any = None
@@ -65,15 +65,20 @@ class FakeService:
         self.tokens: list[dict[str, Any]] = []
         self.url = ""
         self._scripted: dict[tuple[str, str], Answer] = {}
+        self._next: dict[tuple[str, str], list[Answer]] = {}
 
     def script(self, method: str, path: str, answer: Answer) -> None:
         """Answer every ``method`` to ``path`` so from now on."""
         self._scripted[method, path] = answer
 
+    def script_next(self, method: str, path: str, answer: Answer, times: int = 1) -> None:
+        """Answer the next ``times`` requests of ``method`` to ``path`` so, and then as before."""
+        self._next.setdefault((method, path), []).extend([answer] * times)
+
     def add_version(self, name: str, **fields: Any) -> dict[str, Any]:
         """Register a version as if somebody had uploaded it."""
         versions = self.versions.setdefault(name, [])
-        version = {
+        version: dict[str, Any] = {
             "model": name,
             "version": len(versions) + 1,
             "status": "ready",
@@ -100,6 +105,8 @@ class FakeService:
     def answer(self, asked: Asked) -> Answer:
         """What the service says to ``asked``."""
         self.asked.append(asked)
+        if waiting := self._next.get((asked.method, asked.path)):
+            return waiting.pop(0)
         if scripted := self._scripted.get((asked.method, asked.path)):
             return scripted
         if asked.headers.get("Authorization") != f"Bearer {HSW}":
@@ -122,7 +129,10 @@ class FakeService:
             f"POST /models{part}/predict": self._predict,
             f"POST /models{part}{part}/predict": self._predict,
             f"POST /models{part}{part}/promote": self._promote,
+            f"POST /models{part}{part}/evaluate": self._evaluate,
+            f"GET /models{part}{part}/evaluation": self._show_evaluation,
             f"GET /models{part}{part}": self._show_version,
+            "GET /tokens/self": self._show_own_token,
             "GET /tokens": self._list_tokens,
             "POST /tokens": self._create_token,
             f"DELETE /tokens{part}": self._revoke_token,
@@ -171,6 +181,21 @@ class FakeService:
 
     def _promote(self, asked: Asked, name: str, number: str) -> Answer:
         return self._moved(name, asked.json.get("alias", "production"), int(number))
+
+    def _evaluate(self, _: Asked, name: str, reference: str) -> Answer:
+        version = self._find(name, reference)
+        if version is None:
+            return _no_version(name)
+        candidate = {"version": version["version"], "metrics": {}, "measured_on": None}
+        report = {"passed": True, "candidate": candidate, "champion": None, "gates": []}
+        return Answer(200, report)
+
+    def _show_evaluation(self, _: Asked, name: str, reference: str) -> Answer:
+        version = self._find(name, reference)
+        return Answer(200, version.get("evaluation", {})) if version else _no_version(name)
+
+    def _show_own_token(self, _: Asked) -> Answer:
+        return Answer(200, {"id": 1, "name": "ci", "scopes": ["admin"], "models": None})
 
     def _rollback(self, asked: Asked, name: str) -> Answer:
         return self._moved(name, "production", asked.json.get("to_version", 1))
@@ -264,6 +289,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         asked = Asked(self.command, parts.path, parse_qs(parts.query), self.headers, body)
         answer = self.service.answer(asked)
+        if not answer.status:
+            self.close_connection = True
+            return
         raw = answer.content if isinstance(answer.content, bytes) else b""
         if not raw and answer.content is not None:
             raw = json.dumps(answer.content).encode()
@@ -282,9 +310,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running() -> Iterator[FakeService]:
+def running(kind: type[FakeService] = FakeService) -> Iterator[FakeService]:
     """A fake service on a free port, until the block ends."""
-    service = FakeService()
+    service = kind()
     handler = type("Handler", (_Handler,), {"service": service})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True

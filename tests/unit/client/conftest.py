@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from client import Registry
+from client.retries import NEVER
 from tests.unit.cli.fake_service import HSW, FakeService, running
 
 
@@ -14,5 +15,5 @@ def service() -> Iterator[FakeService]:
 
 @pytest.fixture
 def registry(service: FakeService) -> Iterator[Registry]:
-    with Registry(service.url, HSW, timeout=5) as registry:
+    with Registry(service.url, HSW, timeout=5, retries=NEVER) as registry:
         yield registry

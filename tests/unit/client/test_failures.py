@@ -11,6 +11,7 @@ import pytest
 from client import ProblemReply, Registry, ReplyNotUnderstood, ServiceUnreachable, errors
 from client.errors import AddressMalformed, FieldFault
 from client.multipart import ArtifactChanged, UploadBody
+from client.retries import NEVER
 from tests.unit.cli.fake_service import HSW, Answer, FakeService, problem
 
 Serve = Callable[[socket.socket], None]
@@ -159,7 +160,7 @@ def test_nothing_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with (
-        Registry(f"http://127.0.0.1:{port}") as registry,
+        Registry(f"http://127.0.0.1:{port}", retries=NEVER) as registry,
         pytest.raises(ServiceUnreachable, match="refused") as caught,
     ):
         registry.check()
@@ -168,7 +169,7 @@ def test_nothing_listens() -> None:
 
 def test_host_is_unknown() -> None:
     with (
-        Registry("http://no-such-host.invalid") as registry,
+        Registry("http://no-such-host.invalid", retries=NEVER) as registry,
         pytest.raises(ServiceUnreachable, match="host name is not known"),
     ):
         registry.check()
@@ -178,7 +179,7 @@ def test_answer_that_does_not_come_may_have_happened() -> None:
     release = threading.Event()
     with raw_server(lambda _: wait(release)) as url:
         with (
-            Registry(url, timeout=0.2) as registry,
+            Registry(url, timeout=0.2, retries=NEVER) as registry,
             pytest.raises(ServiceUnreachable, match="did not come in time") as caught,
         ):
             registry.check()
@@ -193,7 +194,7 @@ def test_answer_that_breaks_off_is_unreachable() -> None:
 
     with (
         raw_server(serve) as url,
-        Registry(url) as registry,
+        Registry(url, retries=NEVER) as registry,
         pytest.raises(ServiceUnreachable, match="connection broke"),
     ):
         registry.check()
@@ -233,7 +234,7 @@ def test_netrc_does_not_replace_the_token(
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login a password b\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with Registry(service.url, HSW) as registry:
+    with Registry(service.url, HSW, retries=NEVER) as registry:
         registry.check()
     assert service.asked[0].headers["Authorization"] == f"Bearer {HSW}"
 
@@ -252,7 +253,10 @@ def test_early_413_comes_out_though_the_service_reads_no_further(tmp_path: Path)
     with file.open("wb") as sparse:
         sparse.truncate(64 * 2**20)
     with raw_server(serve) as url:
-        with Registry(url) as registry, pytest.raises(errors.TooLarge, match="Too large"):
+        with (
+            Registry(url, retries=NEVER) as registry,
+            pytest.raises(errors.TooLarge, match="Too large"),
+        ):
             registry.upload("m", file)
         refused.set()
     assert in_time == [True]
@@ -268,7 +272,7 @@ def test_early_413_comes_out_though_the_service_hangs_up(tmp_path: Path) -> None
         sparse.truncate(64 * 2**20)
     with (
         raw_server(serve) as url,
-        Registry(url) as registry,
+        Registry(url, retries=NEVER) as registry,
         pytest.raises(errors.TooLarge, match="Too large"),
     ):
         registry.upload("m", file)

@@ -1,13 +1,15 @@
 """What the client sends, and what it makes of the answers."""
 
 import hashlib
+import io
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from client import Registry
+from client import Registry, ReplyNotUnderstood
 from client.errors import DownloadDamaged
 from tests.unit.cli.fake_service import ARTIFACT, Answer, FakeService, multipart
 
@@ -161,3 +163,53 @@ def test_damaged_download_leaves_the_file_as_it_was(
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [
         ("model.skops", b"before")
     ]
+
+
+def test_a_card_is_text_of_the_type_that_was_asked_for(
+    registry: Registry, service: FakeService
+) -> None:
+    page = Answer(200, "# Häuser".encode(), {"Content-Type": "text/markdown; charset=utf-8"})
+    service.script("GET", "/models/m/3/card", page)
+    assert registry.card("m", 3) == "# Häuser"
+    assert service.asked[0].headers["Accept"] == "text/markdown"
+    with pytest.raises(ReplyNotUnderstood, match="no text/html, but text/markdown"):
+        registry.card("m", 3, "text/html")
+
+
+def test_versions_are_compared_by_their_references(
+    registry: Registry, service: FakeService
+) -> None:
+    service.script("GET", "/models/m/compare", Answer(200, {"versions": [3, 5]}))
+    assert registry.compare("m", [3, "production"]) == {"versions": [3, 5]}
+    assert service.asked[0].query == {"versions": ["3,production"]}
+
+
+def test_policy_holdout_and_evaluation_speak_the_routes_of_the_gates(
+    registry: Registry, service: FakeService, tmp_path: Path
+) -> None:
+    service.script("PUT", "/models/m/policy", Answer(200, {"gates": ["r2 >= 0.6"]}))
+    service.script("PUT", "/models/m/holdout", Answer(201, {"sha256": "ab"}))
+    service.script("DELETE", "/models/m/holdout", Answer(204))
+    report = {"passed": False, "candidate": {"version": 3}, "champion": None, "gates": []}
+    service.script("POST", "/models/m/3/evaluate", Answer(200, report))
+    table = tmp_path / "holdout.csv"
+    table.write_bytes(b"x,y\n1,2\n")
+
+    assert registry.set_policy("m", ["r2 >= 0.6"])["gates"] == ["r2 >= 0.6"]
+    assert registry.set_holdout("m", table, target="y")["sha256"] == "ab"
+    registry.set_holdout("m", pd.DataFrame({"x": [1], "y": [2]}))
+    registry.delete_holdout("m")
+    assert registry.evaluate("m", 3, gates=["r2 >= 0.9"]) == report
+
+    policy, file, frame, _, evaluated = service.asked
+    assert policy.json == {"gates": ["r2 >= 0.6"]}
+    assert (file.query, file.body) == ({"target": ["y"]}, b"x,y\n1,2\n")
+    assert file.headers["Content-Type"] == "text/csv"
+    assert frame.headers["Content-Type"] == "application/vnd.apache.parquet"
+    assert pd.read_parquet(io.BytesIO(frame.body)).to_dict("list") == {"x": [1], "y": [2]}
+    assert evaluated.json == {"gates": ["r2 >= 0.9"]}
+
+
+def test_a_holdout_file_of_an_unknown_kind_is_refused(registry: Registry, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"neither in \.csv nor in \.parquet"):
+        registry.set_holdout("m", tmp_path / "holdout.xlsx")

@@ -107,6 +107,7 @@ def test_every_sort_of_number_is_a_number(decode, write, ages):
     [
         pa.array(["a", "b", None], pa.large_string()),
         pa.array(["a", "b", None]).dictionary_encode(),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1, None], pa.uint8()), pa.array(["a", "b"])),
         pa.chunked_array([["a"], ["b", None]]),
     ],
     ids=lambda array: str(array.type),
@@ -165,6 +166,29 @@ def test_more_cells_than_the_limit_are_refused_however_small_the_body(decode, wr
 
     with pytest.raises(TooLarge):
         decode(body, NUMBERS, MANY)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary()])
+def test_a_long_text_that_is_repeated_stays_one(kind):
+    """16 MB, if each were written out; read as one."""
+    many = pa.chunked_array([pa.array(["x" * 200_000], kind)] * 80)
+    table = pa.table({"city": many, "age": [1.0] * 80, "member": [True] * 80, "visits": [1] * 80})
+    before = pa.total_allocated_bytes()
+
+    with suppress(InputRefused):  # bytes are no text
+        batch = decode_parquet(as_parquet(table), MIXED, MANY * 10)
+        assert len({id(text) for text in batch.columns["city"]}) == 1
+
+    assert pa.total_allocated_bytes() - before < 2**21
+
+
+def test_a_column_of_lists_is_refused_before_it_is_read():
+    cells = pa.chunked_array([pa.array([["x" * 200_000]])] * 80)
+    table = pa.table({"city": cells, "age": [1.0] * 80, "member": [True] * 80, "visits": [1] * 80})
+
+    error = refusal(decode_parquet, as_parquet(table))
+
+    assert [fault.at for fault in error.faults] == ["city"]
 
 
 @both

@@ -9,7 +9,8 @@ from registry.signature import Column, Output, Signature
 from trainers.columns import type_column
 from trainers.errors import ColumnNotFound, ColumnRefused, NoFeatures
 from trainers.features import choose, column_transformer, plan
-from trainers.recipe import Bands, Constant, Preparation, Recipe
+from trainers.preparation import Bands, Constant, Preparation
+from trainers.recipe import Recipe
 
 DATA = {
     "size": [1.0, 2.0, np.nan, 4.0],

@@ -3,7 +3,8 @@
 import pytest
 
 from trainers.errors import RecipeRefused
-from trainers.recipe import Bands, Constant, Preparation, Recipe, parse_parameter
+from trainers.preparation import Bands, Constant, Preparation
+from trainers.recipe import Recipe, parse_parameter
 
 FULL = """
 name = "shop"

@@ -1,10 +1,12 @@
 """Rows are held out by the seed, of each class its share."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from trainers.errors import TargetRefused, TooFewRows
-from trainers.split import split_rows
+from trainers.errors import ColumnRefused, TargetRefused, TooFewRows
+from trainers.split import folds, read_keys, split_rows
+from trainers.split_rule import SplitRule
 from trainers.target import Target
 
 
@@ -48,3 +50,130 @@ def test_a_class_that_would_be_missing_from_training_is_refused_by_name():
 
     with pytest.raises(TargetRefused, match="loses 'rare' from the rows to train on"):
         split_rows(classes, 0.9, 0, "t")
+
+
+def keys(values, rule):
+    return read_keys(rule.column, pd.Series(values), rule)
+
+
+def test_groups_stay_together():
+    rule = SplitRule("group", "shop")
+    amounts = target(np.arange(60.0), "regression")
+    shops = [f"shop {row % 12}" for row in range(60)]
+    split = split_rows(amounts, 0.25, 1, "t", rule=rule, keys=keys(shops, rule))
+    sides = [{shops[row] for row in side} for side in (split.train, split.test)]
+
+    assert len(sides[1]) == 3
+    assert sides[0].isdisjoint(sides[1])
+    assert len(split.train) + len(split.test) == 60
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [f"2026-01-{day:02d}" for day in range(20, 0, -1)],
+        [f"2026-01-01T{hour:02d}:00:00Z" for hour in range(20, 0, -1)],
+        list(range(20, 0, -1)),
+        pd.date_range("2026-01-01", periods=20)[::-1],
+    ],
+)
+def test_the_latest_rows_are_held_out(times):
+    rule = SplitRule("time", "sold_at")
+    amounts = target(np.arange(20.0), "regression")
+
+    split = split_rows(amounts, 0.2, 1, "t", rule=rule, keys=keys(times, rule))
+
+    assert sorted(split.test) == [0, 1, 2, 3]
+
+
+def test_rows_of_one_time_are_on_one_side():
+    rule = SplitRule("time", "year")
+    amounts = target(np.arange(20.0), "regression")
+
+    split = split_rows(amounts, 0.1, 1, "t", rule=rule, keys=keys([1] * 12 + [2] * 8, rule))
+
+    assert sorted(split.test) == list(range(12, 20))
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "told"),
+    [
+        (SplitRule("group", "g"), ["a"] * 20, "makes 1 groups"),
+        (SplitRule("time", "g"), [3] * 20, "has the same time in too many rows"),
+        (SplitRule("time", "g"), ["soon"] * 20, "'g' cannot be read as times"),
+        (SplitRule("group", "g"), ["a"] * 19 + [None], "'g' has no value in 1 rows"),
+    ],
+)
+def test_a_column_that_cannot_be_split_by_is_refused(rule, values, told):
+    amounts = target(np.arange(20.0), "regression")
+    with pytest.raises(ColumnRefused, match=told):
+        split_rows(amounts, 0.2, 0, "t", rule=rule, keys=keys(values, rule))
+
+
+def test_a_split_that_leaves_a_class_out_is_refused_by_name():
+    rule = SplitRule("time", "year")
+    classes = target(["old"] * 10 + ["new"] * 10, "classification")
+
+    with pytest.raises(TargetRefused, match="loses 'new' from the rows to train on"):
+        split_rows(classes, 0.5, 0, "t", rule=rule, keys=keys(range(20), rule))
+
+
+def test_classes_split_at_random_need_not_keep_their_shares():
+    classes = target(["a"] * 80 + ["b"] * 20, "classification")
+    shares = [
+        split_rows(classes, 0.25, seed, "t", rule=SplitRule("random")).test for seed in range(5)
+    ]
+
+    assert {(classes.values[rows] == "b").sum() for rows in shares} != {5}
+
+
+def test_a_quantity_has_no_shares_to_keep():
+    with pytest.raises(TargetRefused, match="no classes to take shares of"):
+        split_rows(target(np.arange(9.0), "regression"), 0.3, 0, "t", rule=SplitRule("stratified"))
+
+
+TRAIN = np.arange(5, 65)
+
+
+@pytest.mark.parametrize("way", [None, "random", "group", "time"])
+def test_folds_divide_the_rows_to_train_on_by_the_same_rule(way):
+    rule = SplitRule(way, "k" if way in {"group", "time"} else "")
+    amounts = target(np.arange(80.0), "regression")
+    own = keys([row // 4 for row in range(80)], rule)
+    made = folds(amounts, TRAIN, 4, 0, rule=rule, keys=own)
+
+    assert len(made) == 4
+    for fold in made:
+        assert not set(fold.train) & set(fold.test)
+        assert set(fold.train) | set(fold.test) <= set(TRAIN)
+        if way == "group":
+            assert not set(own[fold.train]) & set(own[fold.test])
+        if way == "time":
+            assert own[fold.train].max() < own[fold.test].min()
+    if way != "time":
+        assert sorted(row for fold in made for row in fold.test) == TRAIN.tolist()
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "task", "error", "told"),
+    [
+        (SplitRule("group", "k"), range(2), "regression", ColumnRefused, "2 different values"),
+        (SplitRule("time", "k"), range(4), "regression", ColumnRefused, "4 different values"),
+        (SplitRule(), None, "classification", TargetRefused, "a class with 3 rows to train on"),
+        (SplitRule("random"), None, "classification", TargetRefused, "loses 'rare'"),
+    ],
+)
+def test_more_folds_than_the_rows_allow_are_refused(rule, values, task, error, told):
+    labels = np.array(["often"] * 57 + ["rare"] * 3)
+    if rule.by == "random":
+        labels = np.array(["often"] * 59 + ["rare"])
+    goal = target(labels if task == "classification" else np.arange(60.0), task)
+    own = None if values is None else keys([values[row % len(values)] for row in range(60)], rule)
+
+    with pytest.raises(error, match=told):
+        folds(goal, np.arange(60), 4, 0, rule=rule, keys=own)
+
+
+def test_fewer_rows_than_two_a_fold_are_refused():
+    with pytest.raises(TooFewRows, match="5 folds need two rows each"):
+        folds(target(np.arange(9.0), "regression"), np.arange(9), 5, 0)

@@ -29,6 +29,7 @@ APPLIED = {
     Operation.EQUALS: lambda x, a, _: np.float64(x == a),
     Operation.IS_MISSING: lambda x, *_: np.float64(np.isnan(x)),
     Operation.BETWEEN: lambda x, a, b: np.float64(a < x <= b),
+    Operation.SIGNED_LOG: lambda x, *_: math.copysign(math.log1p(abs(x)), x),
     Operation.CLIP: lambda x, a, b: a if x < a else (b if x > b else x),  # noqa: FURB136 - of NaN min() makes a bound
 }
 """What each step does, in numpy."""
@@ -121,7 +122,7 @@ GOOD = {
         ({"length": np.array([1, -1], np.int32)}, "has -1 steps"),
         ({"length": np.array([1, 0], np.int32)}, "2 steps, the chains have 1"),
         ({"length": np.array([1], np.int32)}, "1 lengths of 2 chains"),
-        ({"kind": np.array([0, 9], np.uint8)}, "of kind 9"),
+        ({"kind": np.array([0, 10], np.uint8)}, "of kind 10"),
         ({"kind": np.array([0], np.uint8)}, "different lengths"),
         ({"first": np.zeros(3)}, "different lengths"),
         ({"first": np.zeros(2, np.float32)}, "format 'f'"),

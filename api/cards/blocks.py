@@ -1,0 +1,105 @@
+"""What a card is made of, in no format yet.
+
+A plain ``str`` is ours. Whatever somebody wrote, the name of a column as much as a description, is
+``Data`` or ``Said``, which every format shows as what it is and never as markup.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+MAX_DATA = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A short text that is not ours, or a value as JSON shows it: on one line, and cut."""
+
+    text: str
+
+
+Phrase = Sequence[str | Data]
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    kind: ClassVar = "paragraph"
+    phrase: Phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    kind: ClassVar = "bullets"
+    items: Sequence[Phrase]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    kind: ClassVar = "table"
+    head: Sequence[str]
+    rows: Sequence[Sequence[Phrase]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A longer text of somebody's, with its lines."""
+
+    kind: ClassVar = "said"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Code to be copied."""
+
+    kind: ClassVar = "listing"
+    language: str
+    code: str
+
+
+Block = Paragraph | Bullets | Table | Said | Listing
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and what stands under it."""
+
+    title: str
+    blocks: list[Block] = field(default_factory=list)
+
+    def say(self, *phrase: str | Data) -> None:
+        """Add a paragraph."""
+        self.blocks.append(Paragraph(phrase))
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """``title`` is a version's name and number, whose grammar allows nothing that could hurt."""
+
+    title: str
+    sections: Sequence[Section]
+
+
+def data(value: Any) -> Data:
+    """``value`` as Data: a text by itself, anything else as its JSON would read."""
+    text = value if isinstance(value, str) else _json(value)
+    return Data(text if len(text) <= MAX_DATA else f"{text[: MAX_DATA - 1]}…")
+
+
+def figure(value: float) -> str:
+    """Six digits that matter: 48211.7, 0.82, 7.5e-07."""
+    return f"{value:.6g}"
+
+
+def visible(text: str) -> str:
+    """``text`` with what has no picture (control characters, changes of direction) written out."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return figure(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,18 @@
+"""A card as a page of HTML, by a template that escapes whatever it is given."""
+
+from pathlib import Path
+
+from flask import render_template
+
+from api.cards.blocks import Card, visible
+from api.security_headers import policy_of_style
+
+MEDIA_TYPE = "text/html"
+STYLE = (Path(__file__).parents[1] / "templates" / "card.css").read_text(encoding="utf-8")
+POLICY = policy_of_style(STYLE)
+"""Nothing but the page's own style is loaded or run, not even what got past the escaping."""
+
+
+def to_html(card: Card) -> str:
+    """The card as a whole document."""
+    return render_template("card.html", card=card, style=STYLE, visible=visible)

@@ -1,0 +1,76 @@
+"""The table that a model's versions are measured on."""
+
+from typing import Any, cast
+
+from flask import Response, jsonify, request
+
+from api.access import allows, grant
+from api.blueprints import Blueprint
+from api.bodies import receive_body
+from api.schemas import (
+    HoldoutQuerySchema,
+    HoldoutSchema,
+    HoldoutsSchema,
+    HoldoutTargetSchema,
+)
+from api.services import services
+from api.sessions import db
+from api.uploads import StreamingRequest
+from registry import queries
+from registry.errors import FormatUnsupported
+from registry.names import check_model_name
+from registry.operations.remove_holdout import remove_holdout
+from registry.operations.set_holdout import set_holdout
+from registry.scoring.holdouts import FORMATS
+
+blueprint = Blueprint("holdouts", __name__, description="Tables that versions are measured on")
+
+_TABLE = {"schema": {"type": "string", "format": "binary"}}
+
+
+@blueprint.route("/models/<name>/holdout", methods=["GET"])
+@allows("any")
+@blueprint.arguments(HoldoutQuerySchema, location="query")
+@blueprint.response(200, HoldoutsSchema)
+def get_holdout(query: dict[str, Any], name: str) -> Response:
+    """Show the holdout in use, or with ``history=true`` all that there were, newest first."""
+    if query["history"]:
+        paging = queries.Paging(query["page"], query["page_size"])
+        return jsonify(queries.list_holdouts(db.session(), name, paging))
+    return jsonify(queries.holdout_of(db.session(), name))
+
+
+@blueprint.route("/models/<name>/holdout", methods=["PUT"])
+@allows("promote")
+@blueprint.arguments(HoldoutTargetSchema, location="query")
+@blueprint.alt_response(200, schema=HoldoutSchema)
+@blueprint.response(201, HoldoutSchema)
+@blueprint.doc(requestBody={"required": True, "content": dict.fromkeys(FORMATS, _TABLE)})
+def put_holdout(query: dict[str, Any], name: str) -> tuple[queries.View, int]:
+    """Measure the model's versions on this table from now on; 200 where they already are."""
+    check_model_name(name)
+    if request.mimetype not in FORMATS:
+        raise FormatUnsupported(f"Content-Type must be one of {', '.join(FORMATS)}.")
+    limit = services().settings.max_upload_bytes
+    table = services().blobs.stage(limit)
+    # Whatever becomes of the request, what it received and did not keep is discarded at its end.
+    cast("StreamingRequest", request).staged.append(table)
+    receive_body(request.environ, table.write, limit, "HOTSWAP_MAX_UPLOAD_MB")
+    view, changed = set_holdout(
+        services().database,
+        name,
+        table,
+        FORMATS[request.mimetype],
+        query.get("target"),
+        actor=grant().name,
+    )
+    return view, 201 if changed else 200
+
+
+@blueprint.route("/models/<name>/holdout", methods=["DELETE"])
+@allows("promote")
+@blueprint.response(204)
+def delete_holdout(name: str) -> Response:
+    """Take the holdout away: gates go by what uploaders claim. Its bytes stay in the store."""
+    remove_holdout(services().database, name, actor=grant().name)
+    return Response(status=204)

@@ -1,0 +1,30 @@
+"""The gates that a model's versions have to pass."""
+
+from typing import Any
+
+from api.access import allows, grant
+from api.blueprints import Blueprint
+from api.schemas import PolicyChangeSchema, PolicySchema
+from api.services import services
+from api.sessions import db
+from registry import queries
+from registry.operations.set_policy import set_policy
+
+blueprint = Blueprint("policies", __name__, description="Gates that a model's versions must pass")
+
+
+@blueprint.route("/models/<name>/policy", methods=["GET"])
+@allows("any")
+@blueprint.response(200, PolicySchema)
+def get_policy(name: str) -> queries.View:
+    """Show the gates that a version must pass before an alias may point at it."""
+    return queries.policy_of(db.session(), name)
+
+
+@blueprint.route("/models/<name>/policy", methods=["PUT"])
+@allows("promote")
+@blueprint.arguments(PolicyChangeSchema)
+@blueprint.response(200, PolicySchema)
+def put_policy(body: dict[str, Any], name: str) -> queries.View:
+    """Replace the gates; an empty list lets every version pass that can be loaded."""
+    return set_policy(services().database, name, body["gates"], actor=grant().name)

@@ -1,0 +1,178 @@
+"""What ``hotswap retrain`` costs beside plain scikit-learn doing the same fit and scoring.
+
+    python -m benchmarks.retrain [--data FILE] [--rounds 5] [--port 9320]
+
+Both read the same CSV file of houses, hold out the same rows, fit the same pipeline with a forest
+of 100 trees on all cores, and score it on the rows held out. They take turns, and every other round
+changes who begins. Of ``retrain`` the part from reading the data to the evaluation counts; what it
+does beyond, with a running service, stands beside it. The metrics of both have to be the same.
+"""
+
+import argparse
+import math
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+from sklearn.base import clone
+from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
+
+from benchmarks.pipelines import housing_like
+from benchmarks.service import TOKEN, Service, running_service
+from cli.retraining.run import Run, Wish
+from client import Registry
+from registry.names import PRODUCTION
+from trainers.recipe import Recipe
+
+ROWS = 20_640
+TREES = 100
+TARGET = "median_house_value"
+ROUNDS = 5
+MOST = 1.10
+SAME = 1e-9
+"""How much two metrics may differ: forests add up their votes in any order on several cores."""
+BEGUN = "reading "
+ENDED = "writing the artifact"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Seconds of one pair, and of the whole run of ``retrain`` that the second belongs to."""
+
+    plain: float
+    retrained: float
+    whole: float
+
+    @property
+    def ratio(self) -> float:
+        return self.retrained / self.plain
+
+
+class Watch:
+    """Notes when each stage of a run began."""
+
+    def __init__(self) -> None:
+        self.began: list[tuple[str, float]] = []
+
+    def __call__(self, stage: str) -> None:
+        self.began.append((stage, time.perf_counter()))
+
+    def between(self, first: str, last: str) -> float:
+        """Seconds from the beginning of one stage to that of another."""
+        at = {begun: moment for begun in (first, last) for stage, moment in self.began
+              if stage.startswith(begun)}  # fmt: skip
+        return at[last] - at[first]
+
+
+def plain(data: Path, unfitted: Pipeline, recipe: Recipe) -> tuple[float, dict[str, float]]:
+    """Seconds that scikit-learn takes by itself, and its metrics."""
+    pipeline = clone(unfitted)
+    pipeline[-1].set_params(n_jobs=-1)
+    start = time.perf_counter()
+    table = pd.read_csv(data)
+    features, target = table.drop(columns=TARGET), table[TARGET].to_numpy()
+    x_train, x_test, y_train, y_test = train_test_split(
+        features, target, test_size=math.ceil(len(table) * recipe.test_size),
+        random_state=recipe.seed,
+    )  # fmt: skip
+    pipeline.fit(x_train, y_train)
+    predicted = pipeline.predict(x_test)
+    metrics = {
+        "rmse": math.sqrt(mean_squared_error(y_test, predicted)),
+        "mae": float(mean_absolute_error(y_test, predicted)),
+        "r2": float(r2_score(y_test, predicted)),
+    }
+    return time.perf_counter() - start, metrics
+
+
+def retrained(service: Service, recipe: Recipe) -> tuple[float, float, Pipeline, dict[str, float]]:
+    """Seconds of training and evaluation, seconds of the whole run, the pipeline and its metrics.
+
+    Raises SystemExit where nothing was trained.
+    """
+    watch = Watch()
+    start = time.perf_counter()
+    with Registry(service.url, TOKEN) as registry:
+        run = Run(registry, recipe, Wish(alias=PRODUCTION), watch)
+        run.go()
+    whole = time.perf_counter() - start
+    if run.trained is None or run.outcome.ending != "promoted":
+        raise SystemExit(f"Nothing was retrained: {run.outcome.headline()}")
+    return watch.between(BEGUN, ENDED), whole, run.trained.pipeline, run.trained.metrics
+
+
+def measure(service: Service, recipe: Recipe, rounds: int) -> list[Round]:
+    """Time both in turn. Raises SystemExit where their metrics differ."""
+    data = Path(recipe.data)
+    # The first of each is not timed: it imports, and finds cold caches.
+    _, _, pipeline, metrics = retrained(service, replace(recipe, description="warm-up"))
+    _, expected = plain(data, pipeline, recipe)
+    check(metrics, expected)
+    found = []
+    for number in range(rounds):
+        # Another description is another recipe, which has to be trained.
+        asked = replace(recipe, description=f"round {number + 1}")
+        if number % 2:
+            seconds, whole, _, _ = retrained(service, asked)
+            alone, _ = plain(data, pipeline, recipe)
+        else:
+            alone, _ = plain(data, pipeline, recipe)
+            seconds, whole, _, _ = retrained(service, asked)
+        found.append(Round(alone, seconds, whole))
+        print(f"{number + 1:5}{alone:12.2f}{seconds:12.2f}{found[-1].ratio:9.3f}{whole:12.2f}")
+    return found
+
+
+def check(metrics: Mapping[str, float], expected: Mapping[str, float]) -> None:
+    """Raises SystemExit where one of ``expected`` is another in ``metrics``."""
+    for name, value in expected.items():
+        if not math.isclose(metrics[name], value, rel_tol=SAME):
+            raise SystemExit(f"{name} is {metrics[name]} and {value}: not the same fit.")
+
+
+def verdict(rounds: list[Round]) -> str:
+    """The median over the pairs, and whether that is what was to be reached."""
+    ratio = statistics.median(pair.ratio for pair in rounds)
+    reached = "reached" if ratio <= MOST else "NOT reached"
+    return f"{ratio:.3f} times scikit-learn (median of pairs); at most {MOST:.2f}: {reached}."
+
+
+def houses(folder: Path) -> Path:
+    """A CSV file with the columns, ranges and gaps of the housing data."""
+    table, prices = housing_like(ROWS, seed=1)
+    file = folder / "houses.csv"
+    table.assign(**{TARGET: prices.round()}).to_csv(file, index=False)
+    return file
+
+
+def main() -> None:
+    """Print each pair, and the verdict."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, help="CSV with median_house_value [default: made up]")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--port", type=int, default=9320)
+    given = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="hotswap-retrain-") as own,
+        running_service(1, given.port) as service,
+    ):
+        recipe = Recipe(
+            data=str(given.data or houses(Path(own))),
+            kind="forest",
+            target=TARGET,
+            name="housing",
+            params={"n_estimators": TREES},
+        )
+        print(f"{'pair':>5}{'alone s':>12}{'retrain s':>12}{'ratio':>9}{'in all s':>12}")
+        rounds = measure(service, recipe, given.rounds)
+    print(f"\n{verdict(rounds)}")
+
+
+if __name__ == "__main__":
+    main()

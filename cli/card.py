@@ -1,0 +1,54 @@
+"""``hotswap card``."""
+
+from pathlib import Path
+
+import click
+
+from cli.references import ModelReference, Reference
+from cli.service import json_option, speaks_to_service
+from cli.terminal import print_json
+from cli.whole_files import write_whole
+from client import Registry
+from registry.names import PRODUCTION
+
+MEDIA_TYPES = {"markdown": "text/markdown", "html": "text/html"}
+
+
+@click.command
+@click.argument("reference", metavar="NAME[/VERSION]", type=ModelReference())
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(list(MEDIA_TYPES)),
+    default="markdown",
+    help="How it is written.  [default: markdown]",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it there instead of printing it.",
+)
+@json_option
+@speaks_to_service
+def card(
+    registry: Registry, reference: Reference, format_: str, out: Path | None, *, as_json: bool
+) -> None:
+    """Print the model card of a version: what it is, how good, and how to call it.
+
+    VERSION is a number, an alias or 'latest'; 'production' unless given.
+
+    \b
+    Example:
+      hotswap card housing/3
+      hotswap card housing --format html --out housing.html
+    """
+    version = PRODUCTION if reference.version is None else reference.version
+    text = registry.card(reference.name, version, MEDIA_TYPES[format_])
+    if out is not None:
+        write_whole(out, text.encode())
+    if as_json:
+        where = {"file": str(out)} if out is not None else {"card": text}
+        print_json({"format": format_, **where})
+    elif out is None:
+        click.echo(text, nl=False)

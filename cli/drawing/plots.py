@@ -1,0 +1,60 @@
+"""Every plot that a version's evaluation has figures for, as SVG and PNG."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import matplotlib as mpl
+
+from cli.drawing.classification import calibration, confusion_matrix, precision_recall, roc
+from cli.drawing.look import STYLE, Plot, Subject
+from cli.drawing.regression import predicted_against_true, residuals
+from cli.drawing.weights import coefficients, importances
+from registry.kept_evaluation import KeptEvaluation
+
+DRAWINGS = (
+    predicted_against_true,
+    residuals,
+    confusion_matrix,
+    roc,
+    precision_recall,
+    calibration,
+    importances,
+    coefficients,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A plot's files: the bytes by the file's name."""
+
+    name: str
+    title: str
+    description: str
+    files: dict[str, bytes]
+
+
+def pictures(subject: Subject, kept: KeptEvaluation) -> Iterator[Picture]:
+    """Draw one after the other what ``kept`` has figures for."""
+    for draw in DRAWINGS:
+        # Not matplotlib's own settings, which whoever runs this may have changed.
+        with mpl.rc_context(), warnings.catch_warnings():
+            mpl.rcdefaults()
+            mpl.rcParams.update(STYLE)
+            # A PNG shows a box for it; the SVG has the letter itself.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            if (plot := draw(subject, kept)) is not None:
+                yield _rendered(plot, subject)
+
+
+def _rendered(plot: Plot, subject: Subject) -> Picture:
+    title = f"{plot.title} of {subject.version}"
+    svg = {"Title": title, "Description": plot.description, "Creator": "Hotswap", "Date": None}
+    png = {"Title": title, "Description": plot.description, "Software": "Hotswap"}
+    files = {}
+    for ending, metadata in (("svg", svg), ("png", png)):
+        file = io.BytesIO()
+        plot.figure.savefig(file, format=ending, metadata=metadata)
+        files[f"{plot.name}.{ending}"] = file.getvalue()
+    return Picture(plot.name, plot.title, plot.description, files)

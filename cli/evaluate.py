@@ -1,0 +1,75 @@
+"""``hotswap evaluate``."""
+
+import click
+
+from cli.exits import SAID_NO
+from cli.gates import interval, print_gates
+from cli.references import AliasName, ModelReference, Reference
+from cli.service import json_option, speaks_to_service
+from cli.terminal import Column, print_json, print_table
+from cli.wording import one_line
+from client import Registry
+from client.replies import GateReport, Measured
+
+_COLUMNS = [
+    Column("Metric"),
+    Column("Candidate", right=True),
+    Column("Champion", right=True),
+    Column("Difference", right=True),
+    Column("95% interval"),
+]
+
+
+@click.command
+@click.argument("reference", metavar="NAME/VERSION", type=ModelReference())
+@click.option("--alias", type=AliasName(), help="Whose version to compare with.  [production]")
+@click.option("--gate", "gates", multiple=True, metavar="GATE", help="Ask this beside the policy.")
+@json_option
+@speaks_to_service
+def evaluate(
+    registry: Registry,
+    *,
+    reference: Reference,
+    alias: str | None,
+    gates: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Measure a version and the champion on the model's holdout; nothing is promoted.
+
+    Exits with 1 where a gate would keep the version from being promoted.
+
+    \b
+    Example:
+      hotswap evaluate housing/4 --gate "rmse < champion @ 95%"
+    """
+    if reference.version is None:
+        raise click.UsageError("Name a version, such as housing/4 or housing/latest.")
+    found = registry.evaluate(reference.name, reference.version, alias=alias, gates=gates)
+    print_json(found) if as_json else _print_report(found)
+    if not found["passed"]:
+        raise click.exceptions.Exit(SAID_NO)
+
+
+def _print_report(found: GateReport) -> None:
+    candidate, champion = found["candidate"], found.get("champion") or Measured()
+    differences = found.get("differences") or {}
+    names = dict.fromkeys([*candidate.get("metrics", {}), *champion.get("metrics", {})])
+    rows: list[list[object]] = []
+    for name in names:
+        difference = differences.get(name)
+        rows.append(
+            [
+                name,
+                candidate.get("metrics", {}).get(name),
+                champion.get("metrics", {}).get(name),
+                None if difference is None else difference["value"],
+                None if difference is None else interval(difference["interval"]),
+            ]
+        )
+    print_table(_COLUMNS, rows, "There are no figures.")
+    for role, one in (("Candidate", candidate), ("Champion", champion)):
+        if one.get("version") is not None:
+            on = one.get("measured_on") or one.get("reason")
+            click.echo(f"{role}: version {one['version']} ({one_line(on)})")
+    print_gates(found["gates"])
+    click.echo("It may be promoted." if found["passed"] else "It may not be promoted.")

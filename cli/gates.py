@@ -1,0 +1,55 @@
+"""How gates and what became of them are shown."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cli.terminal import Column, print_table
+from cli.wording import number
+from client.replies import Gate
+from registry.errors import Fault
+
+_COLUMNS = [
+    Column("Gate"),
+    Column("Passed"),
+    Column("Candidate", right=True),
+    Column("Champion", right=True),
+    Column("Interval"),
+    Column("Measured"),
+    Column("Reason"),
+]
+
+
+def print_gates(gates: Sequence[Gate]) -> None:
+    """A table of what became of each gate, with the figures that decided."""
+    rows = [
+        [
+            gate.get("gate"),
+            gate.get("passed"),
+            gate.get("candidate"),
+            gate.get("champion"),
+            interval(gate.get("interval")),
+            gate.get("measured"),
+            gate.get("reason"),
+        ]
+        for gate in gates
+    ]
+    print_table(_COLUMNS, rows, "There are no gates.")
+
+
+def interval(ends: Sequence[float] | None) -> str | None:
+    """``-3.2 to -0.5``."""
+    return " to ".join(map(number, ends)) if ends else None
+
+
+def gate_faults(gates: Any) -> Iterator[Fault]:
+    """A line for each gate of a problem: whether it let the version through, and why not."""
+    for gate in gates if isinstance(gates, list) else ():
+        if not isinstance(gate, dict):
+            continue
+        figures = ", ".join(
+            f"{role} {number(gate[role])}"
+            for role in ("candidate", "champion")
+            if isinstance(gate.get(role), int | float)
+        )
+        said = "passed" if gate.get("passed") else str(gate.get("reason") or "failed")
+        yield Fault(str(gate.get("gate", "")), f"{said} ({figures})" if figures else said)

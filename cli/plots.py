@@ -1,0 +1,84 @@
+"""``hotswap plots``."""
+
+from pathlib import Path
+
+import click
+
+from cli.exits import SAID_NO, CommandFailed
+from cli.references import ModelReference, Reference
+from cli.service import json_option, speaks_to_service
+from cli.stages import Stages
+from cli.terminal import print_json
+from cli.whole_files import write_whole
+from cli.wording import one_line
+from client import Registry
+from registry.names import PRODUCTION
+
+
+@click.command
+@click.argument("reference", metavar="NAME[/VERSION]", type=ModelReference())
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write the pictures there; the directory is made if need be.",
+)
+@json_option
+@speaks_to_service
+def plots(registry: Registry, reference: Reference, out: Path, as_json: bool) -> None:
+    """Draw what a version keeps of its evaluation, as SVG and PNG.
+
+    Predicted against true and residuals of a regression; confusion matrix, ROC, precision and
+    recall, and calibration of a classification; importances or coefficients of both. VERSION is
+    'production' unless given.
+
+    \b
+    Example:
+      hotswap plots housing/3 --out plots
+    """
+    wanted = PRODUCTION if reference.version is None else reference.version
+    version = registry.version(reference.name, wanted)
+    kept_json = registry.evaluation(reference.name, version["version"])
+    with Stages() as stage:
+        stage("loading matplotlib")
+        from cli.drawing.look import Subject
+        from cli.drawing.plots import pictures
+        from registry.kept_evaluation import read_evaluation
+
+        kept = read_evaluation(kept_json)
+        named = f"{reference.name}/{version['version']}"
+        subject = Subject(named, version["task"], version["signature"]["output"]["name"])
+        stage("drawing")
+        drawn = list(pictures(subject, kept))
+    if kept.unsound:
+        click.echo(
+            f"Note: {named} keeps {', '.join(kept.unsound)} in a form that is not understood.",
+            err=True,
+        )
+    if not drawn:
+        raise CommandFailed(
+            f"{named} keeps nothing that could be drawn.",
+            SAID_NO,
+            advice="A version that 'hotswap train' uploads does; see docs/comparing.md for others.",
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    for picture in drawn:
+        for name, content in picture.files.items():
+            write_whole(out / name, content)
+    if as_json:
+        print_json(
+            [
+                {
+                    "plot": picture.name,
+                    "title": picture.title,
+                    "description": picture.description,
+                    "files": [str(out / name) for name in picture.files],
+                }
+                for picture in drawn
+            ]
+        )
+    else:
+        for picture in drawn:
+            for name in picture.files:
+                click.echo(one_line(out / name))

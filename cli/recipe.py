@@ -1,0 +1,109 @@
+"""``hotswap recipe``."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.exits import WRONG_USAGE, CommandFailed
+from cli.recipe_flags import KINDS
+from cli.references import ModelName
+from cli.service import json_option
+from cli.stages import Stages
+from cli.terminal import print_json
+from cli.training_refusals import refusals
+
+if TYPE_CHECKING:  # it brings scikit-learn with it, which --help must not wait for
+    from trainers.kinds import TrainedKind
+    from trainers.recipe import Recipe
+
+STDOUT = "-"
+
+
+@click.group
+def recipe() -> None:
+    """Write a recipe for a training, and look one over."""
+
+
+@recipe.command
+@click.argument("data")
+@click.option("--target", metavar="COLUMN", default="", help="Column to predict.")
+@click.option("--kind", type=click.Choice(KINDS), default="forest", show_default=True)
+@click.option("--name", type=ModelName(), help="Model to upload it to.  [default: by DATA]")
+@click.option(
+    "--out", metavar="FILE", help="Where to write it; - for stdout.  [default: NAME.toml]"
+)
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+def init(
+    *, data: str, target: str, kind: "TrainedKind", name: str | None, out: str | None, force: bool
+) -> None:
+    """Write a recipe for DATA, with a comment on each of its columns.
+
+    DATA is a CSV or Parquet file, or a set of scikit-learn's such as sklearn:iris.
+
+    \b
+    Example:
+      hotswap recipe init housing.csv --target median_house_value
+      hotswap train --recipe housing.toml
+    """
+    bundled = data.startswith("sklearn:")
+    if not target and not bundled:
+        raise click.UsageError("Missing option '--target': the column to predict.")
+    name = name or _model_name(data)
+    file = None if out == STDOUT else Path(out or f"{name}.toml")
+    if file is not None and file.exists() and not force:
+        raise CommandFailed(
+            f"{file} is there already.", WRONG_USAGE, advice="Give --out FILE, or --force."
+        )
+    base = Path() if file is None else file.parent
+    shown = data if bundled else Path(os.path.relpath(data, base)).as_posix()
+    with refusals(), Stages() as stage:
+        stage(f"reading {data}")
+        from trainers.recipe import Recipe
+        from trainers.recipe_writing import write_recipe
+
+        text = write_recipe(data, target, kind, name, shown)
+        Recipe.from_toml(text)
+    if file is None:
+        click.echo(text, nl=False)
+        return
+    file.write_text(text, encoding="utf-8")
+    click.echo(f"Wrote {file}. Train it: hotswap train --recipe {file}")
+
+
+@recipe.command
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--with-data", is_flag=True, help="Also read the data and look at every column.")
+@json_option
+def check(file: Path, *, with_data: bool, as_json: bool) -> None:
+    """Look over the recipe in FILE: every mistake is told, with its line.
+
+    \b
+    Example:
+      hotswap recipe check housing.toml --with-data
+    """
+    with refusals(), Stages() as stage:
+        stage("loading scikit-learn")  # by which the parameters are checked
+        from trainers.recipe import Recipe
+
+        read = Recipe.from_toml(file)
+        if with_data:
+            from trainers.preparing import prepare
+
+            prepare(read, stage=stage)
+    if as_json:
+        print_json({"recipe": read.to_json(), "recipe_sha256": read.sha256})
+    else:
+        click.echo(_said(file, read, with_data=with_data))
+
+
+def _said(file: Path, read: "Recipe", *, with_data: bool) -> str:
+    fits = f" and fits {read.data}" if with_data else ""
+    return f"{file} is sound{fits}. Its digest is {read.sha256}."
+
+
+def _model_name(data: str) -> str:
+    stem = data.removeprefix("sklearn:") if data.startswith("sklearn:") else Path(data).stem
+    kept = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in stem).strip("-")
+    return kept[:100] or "model"

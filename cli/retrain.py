@@ -1,0 +1,201 @@
+"""``hotswap retrain``."""
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+import click
+
+from cli.exits import NOT_BETTER, WRONG_USAGE, CommandFailed
+from cli.gates import print_gates
+from cli.references import AliasName, ModelName
+from cli.retraining.outcome import Outcome
+from cli.retraining.run import Progress, Run, Stage, Wish
+from cli.retraining.summary import as_json, as_markdown
+from cli.service import failed, json_option, speaks_to_service
+from cli.stages import Stages
+from cli.terminal import print_json
+from cli.training_refusals import refusals
+from cli.training_report import print_training
+from cli.wording import one_line
+from client import ClientError, ProblemReply, Registry, Retries
+from config import ClientSettings
+from registry.errors import GateMalformed
+from registry.gates import parse_all
+from registry.names import PRODUCTION, check_model_name
+
+if TYPE_CHECKING:  # a recipe brings scikit-learn with it, which --help must not wait for
+    from trainers.recipe import Recipe
+
+LONGEST_WAIT = 60.0
+
+
+class _Flags(TypedDict):
+    """What was asked beside the recipe."""
+
+    data: str | None
+    name: str | None
+    alias: str | None
+    gates: tuple[str, ...]
+    reason: str | None
+    summary: Path | None
+    patience: float
+
+
+@click.command
+@click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--data", metavar="DATA", help="Train on this instead of what the recipe names.")
+@click.option("--name", type=ModelName(), help="Model, instead of the recipe's name.")
+@click.option("--alias", type=AliasName(), help="Alias to promote under.  [default: production]")
+@click.option(
+    "--gate",
+    "gates",
+    metavar="TEXT",
+    multiple=True,
+    help="A condition for the promotion, such as 'rmse <= champion'; may come repeatedly.",
+)
+@click.option("--reason", metavar="TEXT", help="Why, for the history.  [default: the inputs]")
+@click.option(
+    "--summary",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write the summary there, as Markdown; GITHUB_STEP_SUMMARY gets it in any case.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait, at most, before tries to reach a service that does not answer.",
+)
+@json_option
+@speaks_to_service
+def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Flags]) -> None:
+    """Train by RECIPE, upload, and promote if the registry finds it better. Made for CI.
+
+    It may be cut at any point and run again: the same recipe, data and commit make one version,
+    and one promotion.
+
+    Exits with 0 when the version is live, 10 when it is not better and the champion stays.
+
+    \b
+    Example:
+      hotswap retrain housing.toml --summary summary.md
+      hotswap retrain housing.toml --gate "rmse <= champion * 1.02" --json
+    """
+    with refusals():
+        wanted = _recipe(recipe, flags)
+        wish = Wish(
+            alias=flags["alias"] or PRODUCTION,
+            gates=_gates(wanted, flags["gates"]),
+            reason=flags["reason"],
+        )
+    with registry.with_retries(patient(flags["patience"])) as patiently, _told() as (say, progress):
+        with refusals():
+            run = Run(patiently, wanted, wish, say, progress)
+        try:
+            with refusals():
+                run.go()
+        except (ClientError, CommandFailed) as error:
+            _keep(run.outcome, error)
+            _report(run, flags["summary"], as_json)
+            raise _failure(run.outcome, error) from error
+    _report(run, flags["summary"], as_json)
+    if run.outcome.ending != "promoted":
+        click.get_current_context().exit(NOT_BETTER)
+
+
+def patient(seconds: float) -> Retries:
+    """Retries that wait ``seconds`` in all before they give up, or less by chance."""
+    first = min(1.0, seconds)
+    longest = min(LONGEST_WAIT, max(seconds, 1.0))
+    waits, waited = 0, 0.0
+    while waited < seconds:
+        waited += min(longest, first * 2.0**waits)
+        waits += 1
+    return Retries(attempts=1 + waits, first_wait=first, longest_wait=longest, pause=_pause)
+
+
+def _pause(seconds: float, error: ClientError) -> None:
+    click.echo(f"{one_line(error)} Trying again in {math.ceil(seconds)} s.", err=True)
+    time.sleep(seconds)
+
+
+def _recipe(path: Path, flags: _Flags) -> "Recipe":
+    from trainers.recipe import Recipe
+
+    recipe = Recipe.from_toml(path)
+    recipe = replace(recipe, data=flags["data"] or recipe.data, name=flags["name"] or recipe.name)
+    if not recipe.name:
+        raise click.UsageError(f'{path} names no model: add a line name = "…", or give --name.')
+    check_model_name(recipe.name)
+    return recipe
+
+
+def _gates(recipe: "Recipe", more: tuple[str, ...]) -> tuple[str, ...]:
+    """The conditions of the recipe and of the command, each once.
+
+    Raises CommandFailed for those that are not understood, before anything is trained.
+    """
+    gates = tuple(dict.fromkeys((*recipe.gates, *more)))
+    try:
+        parse_all(gates)
+    except GateMalformed as error:
+        raise CommandFailed(error.detail, WRONG_USAGE, faults=error.faults) from error
+    return gates
+
+
+@contextmanager
+def _told() -> Iterator[tuple[Stage, Progress | None]]:
+    """Where the stages are told: by a bar on a terminal, else line by line, as CI logs it."""
+    if sys.stderr.isatty():
+        with Stages() as stages:
+            yield stages, stages.progress
+    else:
+        yield (lambda stage: click.echo(f"{one_line(stage)} …", err=True)), None
+
+
+def _keep(outcome: Outcome, error: ClientError | CommandFailed) -> None:
+    outcome.ending = "failed"
+    outcome.problem = error.problem if isinstance(error, ProblemReply) else str(error)
+
+
+def _failure(outcome: Outcome, error: ClientError | CommandFailed) -> CommandFailed:
+    if isinstance(error, CommandFailed):
+        return error
+    return failed(error, before=outcome.headline() if outcome.version is not None else "")
+
+
+def _report(run: Run, summary: Path | None, is_json: bool) -> None:
+    outcome = run.outcome
+    text = as_markdown(outcome)
+    if summary is not None:
+        _write(summary, text, "w")
+    if step := ClientSettings.from_environment().step_summary:
+        _write(Path(step), f"{text}\n", "a")
+    if is_json:
+        print_json(as_json(outcome))
+        return
+    if run.trained is not None:
+        print_training(run.trained)
+    if outcome.gates:
+        print_gates(outcome.gates)
+    if outcome.ending != "failed":
+        click.echo(one_line(outcome.headline()))
+        if outcome.remark:
+            click.echo(one_line(outcome.remark))
+
+
+def _write(path: Path, text: str, mode: str) -> None:
+    try:
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        # What the registry has done stands, and so does what the exit code says of it.
+        click.echo(f"Warning: no summary in {path}: {error.strerror or error}", err=True)

@@ -1,0 +1,1 @@
+"""What ``hotswap retrain`` does. Imports no scikit-learn; prints nothing."""

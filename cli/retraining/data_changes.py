@@ -1,0 +1,118 @@
+"""What is different in the data of two versions, by what each keeps of its training."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cli.wording import number, one_line
+from client.replies import Version
+
+_FIGURES = ("min", "max", "mean")
+_MAX_NAMED = 8
+
+
+def data_changes(
+    before: Version | None,
+    after: Version,
+    evaluation_before: Mapping[str, Any],
+    evaluation_after: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """One entry for each difference: ``{"what", "before", "after"}``, texts or None.
+
+    Empty where there is nothing to compare with, or nothing has changed.
+    """
+    if before is None:
+        return []
+    return [
+        *_rows(before.get("lineage") or {}, after.get("lineage") or {}),
+        *_columns(_signature(before), _signature(after)),
+        *_classes(before, after),
+        *_ranges(evaluation_before.get("columns") or {}, evaluation_after.get("columns") or {}),
+    ]
+
+
+def _change(what: str, before: object, after: object) -> dict[str, Any]:
+    return {
+        "what": what,
+        "before": None if before is None else str(before),
+        "after": None if after is None else str(after),
+    }
+
+
+def _rows(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    digests = before.get("data_sha256"), after.get("data_sha256")
+    if digests[0] != digests[1]:
+        found.append(_change("digest", *(digest and digest[:12] for digest in digests)))
+    counts = before.get("data_rows"), after.get("data_rows")
+    if counts[0] != counts[1]:
+        found.append(_change("rows", *(_counted(count) for count in counts)))
+    return found
+
+
+def _counted(count: object) -> str | None:
+    return f"{count:,}" if isinstance(count, int) else None
+
+
+def _signature(version: Version) -> dict[str, str]:
+    """Each column and, in words, what it takes."""
+    signature = version.get("signature")
+    if not signature:
+        return {}
+    return {
+        column["name"]: f"{column['type']}, may be null"
+        if column.get("nullable")
+        else column["type"]
+        for column in signature["inputs"]
+    }
+
+
+def _columns(before: dict[str, str], after: dict[str, str]) -> list[dict[str, Any]]:
+    names = [*before, *(name for name in after if name not in before)]
+    return [
+        _change(f"column {one_line(name)}", before.get(name), after.get(name))
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _classes(before: Version, after: Version) -> list[dict[str, Any]]:
+    old, new = _known(before), _known(after)
+    return [] if old == new else [_change("classes", _named(old - new), _named(new - old))]
+
+
+def _known(version: Version) -> set[Any]:
+    signature = version.get("signature")
+    return set(signature["output"].get("classes") or ()) if signature else set()
+
+
+def _ranges(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for name in before.keys() & after.keys():
+        if before[name] == after[name]:
+            continue
+        told = _told(before[name], after[name]), _told(after[name], before[name])
+        if told[0] != told[1]:
+            found.append(_change(f"values of {one_line(name)}", *told))
+    return sorted(found, key=lambda change: change["what"])
+
+
+def _told(column: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """A numeric column's figures, or the values that the ``other`` has not; and what is missing."""
+    missing = f"{column['missing']} missing" if column.get("missing") else ""
+    if "values" in column:
+        own = set(column["values"]) - set(other.get("values") or ())
+        told = f"with {_named(own)}" if own else ""
+    else:
+        told = ", ".join(
+            f"{figure} {number(column[figure])}"
+            for figure in _FIGURES
+            if isinstance(column.get(figure), int | float)
+        )
+    return "; ".join(filter(None, (told, missing)))
+
+
+def _named(values: set[Any]) -> str | None:
+    texts = sorted(map(one_line, values))
+    more = len(texts) - _MAX_NAMED
+    shown = ", ".join(texts[:_MAX_NAMED])
+    return (f"{shown} and {more} more" if more > 0 else shown) or None

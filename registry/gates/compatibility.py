@@ -1,0 +1,41 @@
+"""Whether whoever calls one version can call another."""
+
+from collections.abc import Iterator
+
+from registry.signature import Column, Signature
+
+_WIDER = {("integer", "number")}
+"""From what a column may change to what: every whole number is a number."""
+
+
+def incompatibilities(candidate: Signature, champion: Signature) -> Iterator[str]:
+    """What keeps requests to ``champion``, or readers of its answers, from ``candidate``.
+
+    A column that may be null is required too: a request has to name it.
+    """
+    before = {column.name: column for column in champion.inputs}
+    for column in candidate.inputs:
+        if column.name not in before:
+            yield f"the column {column.name!r} is new and required"
+        else:
+            yield from _narrowed(column, before[column.name])
+    if candidate.task != champion.task:
+        yield f"it is a {candidate.task}, the champion a {champion.task}"
+    elif candidate.output.classes is not None and champion.output.classes is not None:
+        own, others = _labels(candidate.output.classes), _labels(champion.output.classes)
+        for label in sorted(own - others):
+            yield f"the class {label} is new"
+        for label in sorted(others - own):
+            yield f"the class {label} is gone"
+
+
+def _narrowed(column: Column, before: Column) -> Iterator[str]:
+    if column.type != before.type and (before.type, column.type) not in _WIDER:
+        yield f"the column {column.name!r} takes {column.type}, it took {before.type}"
+    if before.nullable and not column.nullable:
+        yield f"the column {column.name!r} may no longer be null"
+
+
+def _labels(classes: tuple[object, ...]) -> set[str]:
+    """As they are written, since 1, 1.0 and True are equal to Python."""
+    return {repr(label) for label in classes}

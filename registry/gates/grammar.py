@@ -1,0 +1,291 @@
+"""The language of gates: one condition a line.
+
+    METRIC OP NUMBER [@ LEVEL%]                        r2 >= 0.6
+    METRIC OP champion [* N | + N | - N] [@ LEVEL%]    rmse <= champion * 1.02
+    signature compatible
+    input_example answered
+    latency_ms <= MILLISECONDS
+    engine in NAME[, NAME…]
+
+OP is one of < <= > >= ==. ``champion`` is the same metric of the version that the alias points at.
+With ``@ 95%`` the bootstrap interval of the difference has to lie wholly on the right side.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from registry.errors import Fault, GateMalformed
+from registry.signature import Task
+
+METRICS: dict[Task, tuple[str, ...]] = {
+    "regression": ("rmse", "mae", "mse", "r2", "median_absolute_error"),
+    "classification": (
+        "accuracy",
+        "f1_macro",
+        "precision_macro",
+        "recall_macro",
+        "log_loss",
+        "roc_auc",
+    ),
+}
+"""What can be measured on a holdout, for each task."""
+ENGINES = ("trees", "linear", "onnx", "scikit-learn")
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<": lambda left, right: left < right,
+    "<=": lambda left, right: left <= right,
+    ">": lambda left, right: left > right,
+    ">=": lambda left, right: left >= right,
+    "==": lambda left, right: left == right,
+}
+MAX_LENGTH = 200
+MAX_GATES = 32
+
+_LEAST_LEVEL, _MOST_LEVEL = 50.0, 99.0
+_TOKEN = re.compile(
+    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z][A-Za-z0-9_]*)*)"
+    r"|(?P<operator><=|>=|==|<|>)"
+    r"|(?P<sign>[*+\-@%,])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a metric is held against: ``scale`` times the champion's plus ``shift``, or a number."""
+
+    shift: float
+    scale: float = 0.0
+    needs_champion: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MetricGate:
+    """``level``: how sure it has to be, in percent; None: the bare figures decide."""
+
+    text: str
+    metric: str
+    operator: str
+    bound: Bound
+    level: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureGate:
+    """Whoever calls the champion can call the candidate."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleGate:
+    """The version has an input example, and answers it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyGate:
+    """One row is answered within ``limit`` milliseconds."""
+
+    text: str
+    operator: str
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineGate:
+    """What answers is one of ``engines``."""
+
+    text: str
+    engines: tuple[str, ...]
+
+
+Gate = MetricGate | SignatureGate | ExampleGate | LatencyGate | EngineGate
+
+
+def parse(text: str, at: str = "gate") -> Gate:
+    """Read one gate; ``at`` is what a fault calls its place.
+
+    Raises GateMalformed.
+    """
+    return _Parser(text, at).gate()
+
+
+def parse_all(texts: Sequence[str], at: str = "gates") -> tuple[Gate, ...]:
+    """Read a list of gates.
+
+    Raises GateMalformed with a fault for each one that is wrong, for more than 32, and for one that
+    is there twice.
+    """
+    if len(texts) > MAX_GATES:
+        message = f"{len(texts)} gates, at most {MAX_GATES} are allowed"
+        raise GateMalformed(message, [Fault(at, message)])
+    gates: dict[str, Gate] = {}
+    faults: list[Fault] = []
+    for index, text in enumerate(texts):
+        try:
+            gate = parse(text, f"{at}[{index}]")
+        except GateMalformed as error:
+            faults += error.faults
+            continue
+        if gate.text in gates:
+            faults.append(Fault(f"{at}[{index}]", "the gate is there twice"))
+        gates[gate.text] = gate
+    if faults:
+        raise GateMalformed(faults[0].message, faults)
+    return tuple(gates.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    place: int
+    """The character that it begins with, from 1."""
+
+
+class _Parser:
+    def __init__(self, text: str, at: str) -> None:
+        self._text = " ".join(text.split())
+        self._at = at
+        if not self._text:
+            self._refuse("it is empty", 1)
+        if len(self._text) > MAX_LENGTH:
+            self._refuse(f"it is longer than {MAX_LENGTH} characters", MAX_LENGTH + 1)
+        self._tokens = list(self._scan())
+        self._next = 0
+
+    def _scan(self) -> Iterator[_Token]:
+        place = 0
+        while place < len(self._text):
+            if self._text[place] == " ":
+                place += 1
+                continue
+            found = _TOKEN.match(self._text, place)
+            if found is None:
+                self._refuse(f"{self._text[place]!r} means nothing here", place + 1)
+            yield _Token(found.lastgroup or "", found.group(), place + 1)
+            place = found.end()
+
+    def gate(self) -> Gate:
+        known = ", ".join(name for names in METRICS.values() for name in names)
+        others = "signature, input_example, latency_ms and engine"
+        first = self._take("name", f"a metric is asked, or one of {others}")
+        made: Gate
+        if first.text == "signature":
+            self._word("compatible")
+            made = SignatureGate(self._text)
+        elif first.text == "input_example":
+            self._word("answered")
+            made = ExampleGate(self._text)
+        elif first.text == "latency_ms":
+            made = self._latency()
+        elif first.text == "engine":
+            made = self._engine()
+        elif any(first.text in names for names in METRICS.values()):
+            made = self._metric(first.text)
+        else:
+            self._refuse(
+                f"there is no metric {first.text!r}; there are {known}, and {others}", first.place
+            )
+        if (left := self._peek()) is not None:
+            self._refuse(f"{left.text!r} is more than is asked", left.place)
+        return made
+
+    def _metric(self, metric: str) -> MetricGate:
+        operator = self._operator()
+        bound = self._bound()
+        level = None
+        if self._sign("@") is not None:
+            level = self._level()
+            if operator == "==":
+                self._refuse("'==' cannot be more than noise: leave out '@' or use < or >", 1)
+        return MetricGate(self._text, metric, operator, bound, level)
+
+    def _bound(self) -> Bound:
+        found = self._peek()
+        if found is None or found.kind != "name":
+            return Bound(self._signed("a number is asked, or 'champion'"))
+        self._word("champion")
+        if self._sign("*") is not None:
+            return Bound(0.0, self._number("a number is asked after '*'"), needs_champion=True)
+        if (sign := self._sign("+", "-")) is not None:
+            shift = self._number(f"a number is asked after {sign!r}")
+            return Bound(shift if sign == "+" else -shift, 1.0, needs_champion=True)
+        return Bound(0.0, 1.0, needs_champion=True)
+
+    def _level(self) -> float:
+        place = self._place()
+        level = self._number("a percentage is asked after '@', such as 95%")
+        if self._sign("%") is None:
+            self._refuse("'%' is asked", self._place())
+        if not _LEAST_LEVEL <= level <= _MOST_LEVEL:
+            self._refuse(f"{_LEAST_LEVEL:g}% to {_MOST_LEVEL:g}% are asked", place)
+        return level
+
+    def _latency(self) -> LatencyGate:
+        place = self._place()
+        operator = self._operator()
+        if operator not in {"<", "<="}:
+            self._refuse("'<' or '<=' is asked for latency_ms", place)
+        return LatencyGate(self._text, operator, self._number("milliseconds are asked"))
+
+    def _engine(self) -> EngineGate:
+        self._word("in")
+        engines: list[str] = []
+        while not engines or self._sign(",") is not None:
+            found = self._take("name", f"an engine is asked, one of {', '.join(ENGINES)}")
+            if found.text not in ENGINES:
+                self._refuse(
+                    f"there is no engine {found.text!r}, only {', '.join(ENGINES)}", found.place
+                )
+            engines.append(found.text)
+        return EngineGate(self._text, tuple(engines))
+
+    def _operator(self) -> str:
+        return self._take("operator", f"one of {' '.join(OPERATORS)} is asked").text
+
+    def _signed(self, asked: str) -> float:
+        negative = self._sign("-") is not None
+        number = self._number(asked)
+        return -number if negative else number
+
+    def _number(self, asked: str) -> float:
+        found = self._take("number", asked)
+        number = float(found.text)
+        if not math.isfinite(number):
+            self._refuse("the number is out of range", found.place)
+        return number
+
+    def _word(self, word: str) -> None:
+        found = self._take("name", f"{word!r} is asked")
+        if found.text != word:
+            self._refuse(f"{word!r} is asked, not {found.text!r}", found.place)
+
+    def _sign(self, *signs: str) -> str | None:
+        found = self._peek()
+        if found is None or found.kind != "sign" or found.text not in signs:
+            return None
+        self._next += 1
+        return found.text
+
+    def _take(self, kind: str, asked: str) -> _Token:
+        found = self._peek()
+        if found is None or found.kind != kind:
+            self._refuse(asked if found is None else f"{asked}, not {found.text!r}", self._place())
+        self._next += 1
+        return found
+
+    def _peek(self) -> _Token | None:
+        return self._tokens[self._next] if self._next < len(self._tokens) else None
+
+    def _place(self) -> int:
+        found = self._peek()
+        return len(self._text) + 1 if found is None else found.place
+
+    def _refuse(self, why: str, place: int) -> NoReturn:
+        message = f"{self._text[:MAX_LENGTH]!r}, at character {place}: {why}"
+        raise GateMalformed(message, [Fault(self._at, message)])

@@ -1,0 +1,22 @@
+"""Take the table away that a model's versions are measured on."""
+
+from registry.database import Database
+from registry.errors import HoldoutNotFound
+from registry.history import record
+from registry.operations.rows import locked_active_model
+from registry.queries import current_holdout
+from registry.tables import utc_now
+
+
+def remove_holdout(database: Database, model: str, *, actor: str) -> None:
+    """From now on the uploaders' claims have to do. The table stays in the store.
+
+    Raises ModelNotFound, ModelArchived, HoldoutNotFound.
+    """
+    with database.write() as session:
+        locked_active_model(session, model)
+        row = current_holdout(session, model)
+        if row is None:
+            raise HoldoutNotFound(model)
+        row.removed_at, row.removed_by = utc_now(), actor
+        record(session, "holdout_removed", actor=actor, model=model, details={"sha256": row.sha256})

@@ -1,0 +1,134 @@
+"""Give a model the table that its versions are measured on.
+
+Bytes first, row second, as with versions; a holdout that is replaced stays readable, since figures
+in the history were measured on it.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from registry.blobs.store import StagedBlob
+from registry.database import Database
+from registry.errors import Fault, HoldoutRefused
+from registry.history import record
+from registry.operations.rows import locked_active_model
+from registry.queries import View, current_holdout, find_model, holdout_view
+from registry.scoring.holdouts import HoldoutFormat, look_at, other_rows, read_through
+from registry.signature import Signature
+from registry.tables import AliasRow, HoldoutRow, VersionRow, utc_now
+
+
+def set_holdout(
+    database: Database,
+    model: str,
+    table: StagedBlob,
+    format_: HoldoutFormat,
+    target: str | None,
+    *,
+    actor: str,
+) -> tuple[View, bool]:
+    """Check the table, keep it, and measure on it from now on; whether that changed anything.
+
+    ``target`` None: what the newest version predicts. It has to fit the newest ready version or one
+    that an alias points at, where there is any.
+
+    Raises ModelNotFound, ModelArchived, HoldoutRefused, BodyMalformed, TooLarge, StorageFull, and
+    the Unavailable errors.
+    """
+    with database.read() as session:
+        find_model(session, model)
+        signatures = _signatures(session, model)
+    if target is None:
+        if not signatures:
+            raise HoldoutRefused(
+                "There is no version yet that would say what is predicted: name the target.",
+                [Fault("target", "is not known")],
+            )
+        target = signatures[0].output.name
+    with table.path.open("rb") as file:
+        found = look_at(file, format_, target)
+    _check_fit(table, format_, target, found.rows, signatures)
+    table.keep()
+    row = HoldoutRow(
+        model=model,
+        format=format_,
+        sha256=table.digest,
+        size=table.size,
+        table_rows=found.rows,
+        columns=found.columns,
+        target=target,
+        created_by=actor,
+    )
+    with database.write() as session:
+        return _written(session, row)
+
+
+def _written(session: Session, row: HoldoutRow) -> tuple[View, bool]:
+    """Put ``row`` in the place of the holdout in use, unless it is the same."""
+    locked_active_model(session, row.model)
+    before = current_holdout(session, row.model)
+    if before is not None:
+        if _identity(before) == _identity(row):
+            return holdout_view(before), False
+        before.removed_at, before.removed_by = utc_now(), row.created_by
+    numbers = select(func.max(HoldoutRow.number)).where(HoldoutRow.model == row.model)
+    row.number = (session.scalar(numbers) or 0) + 1
+    session.add(row)
+    session.flush()
+    record(
+        session,
+        "holdout_changed",
+        actor=row.created_by,
+        model=row.model,
+        details={"sha256": row.sha256, "rows": row.table_rows, "target": row.target},
+    )
+    return holdout_view(row), True
+
+
+def _identity(row: HoldoutRow) -> tuple[str, str, str]:
+    return row.sha256, row.format, row.target
+
+
+def _signatures(session: Session, model: str) -> list[Signature]:
+    """What the newest ready version takes, and after it those that aliases point at."""
+    newest = (
+        select(VersionRow.signature)
+        .where(VersionRow.model == model, VersionRow.status == "ready")
+        .order_by(VersionRow.number.desc())
+        .limit(1)
+    )
+    live = (
+        select(VersionRow.signature)
+        .join(
+            AliasRow,
+            (AliasRow.model == VersionRow.model) & (AliasRow.number == VersionRow.number),
+        )
+        .where(AliasRow.model == model)
+        .order_by(AliasRow.name)
+    )
+    found = [*session.scalars(newest), *session.scalars(live)]
+    return list(dict.fromkeys(map(Signature.from_json, found)))
+
+
+def _check_fit(
+    table: StagedBlob,
+    format_: HoldoutFormat,
+    target: str,
+    rows: int,
+    signatures: Sequence[Signature],
+) -> None:
+    """Raises HoldoutRefused where the table fits none, saying why it does not fit the newest."""
+    refused: HoldoutRefused | None = None
+    for signature in signatures:
+        try:
+            with table.path.open("rb") as file:
+                if read_through(file, format_, target, signature) != rows:
+                    raise other_rows()
+        except HoldoutRefused as error:
+            refused = refused or error
+        else:
+            return
+    if refused is not None:
+        raise refused

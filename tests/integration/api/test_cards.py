@@ -1,0 +1,344 @@
+"""Model cards, as Markdown and as HTML, of versions whose every word is an enemy."""
+
+import hashlib
+import json
+import re
+from base64 import b64encode
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import skops.io
+from markdown_it import MarkdownIt
+from sklearn.linear_model import LinearRegression
+
+from registry.history import record
+from tests.integration.api.conftest import ADMIN_TOKEN, check_problem
+
+EVIL = (
+    "|`</code></pre><script>alert(1)</script>[x](javascript:alert(1))<img src=x onerror=y>\u202e'"
+)
+VOID = {"meta"}
+KNOWN = {
+    *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "section", "p", "ul"),
+    *("li", "div", "table", "thead", "tbody", "tr", "th", "td", "code", "pre", "blockquote"),
+}
+
+
+class Page(HTMLParser):
+    """What a browser would see: the elements, their attributes, and the text within."""
+
+    def __init__(self, source):
+        super().__init__(convert_charrefs=True)
+        self.open, self.elements, self.attributes, self.texts = [], [], set(), []
+        self.feed(source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append((self.open[-1] if self.open else "", data))
+
+    def within(self, tag):
+        return [text for inside, text in self.texts if inside == tag]
+
+
+def sections(markdown):
+    """The text under each heading."""
+    parts = re.split(r"^## (.*)$", markdown, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def rows(text):
+    """The cells of the tables in a section, by the first."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return {row[0].strip(" `"): row[1:] for row in cells}
+
+
+EVALUATION = {
+    "rows": 1234,
+    "train_rows": 5000,
+    "dropped_rows": 2,
+    "notes": [EVIL],
+    "baseline": {"rmse": 99.5},
+    "metric_intervals": {"rmse": [40.5, 44.25]},
+    "columns": {
+        "width": {"min": -1.5, "max": 9, "mean": 2.25, "missing": 3},
+        "depth": {"values": {"a": 7, EVIL: 9, **dict.fromkeys("bcdef", 1)}, "other": 40},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def told(service, artifacts):
+    """A version of which everything is known, promoted past two gates."""
+    said = {
+        "kind": "linear",
+        "metrics": {"rmse": 42.125, "made_up": 1},
+        "signature": {
+            "inputs": [
+                {"name": "width", "type": "number"},
+                {"name": "depth", "type": "number", "nullable": True},
+            ],
+            "output": {"name": "area", "type": "number"},
+        },
+        "input_example": {"width": 0.5, "depth": 2},
+        "description": "First line\n\n# no heading\nlast line",
+        "tags": {"run": "7"},
+        "lineage": {"data_rows": 6236, "seed": 3, "parent_version": 2, "recipe": {"a": [1]}},
+        "evaluation": EVALUATION,
+    }
+    name = "told"
+    answer = service.admin.upload(name, artifacts["plane"], said)
+    assert answer.status_code == 201, answer.text
+    gates = [
+        {
+            "gate": "rmse < champion @ 95%",
+            "passed": True,
+            "candidate": 43.5,
+            "champion": 50.25,
+            "interval": [-9.5, -4],
+            "measured": "holdout",
+        },
+        {"gate": "signature compatible", "passed": True},
+    ]
+    with service.services.database.write() as session:
+        record(
+            *(session, "promoted"),
+            actor="ci",
+            model=name,
+            alias="production",
+            to_version=1,
+            reason="better",
+            details={"gates": gates},
+        )
+    return name
+
+
+def card(caller, name, version="1", accept="text/markdown"):
+    answer = caller.get(f"/models/{name}/{version}/card", headers={"Accept": accept})
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def test_a_card_says_what_the_version_is_and_where_it_is_from(admin, told):
+    found = sections(card(admin, told).text)
+
+    assert list(found) == [
+        *("What it predicts", "Data", "Metrics", "Gates passed", "Columns", "Limits"),
+        "How to call it",
+    ]
+    what = found["What it predicts"]
+    assert "a linear model and predicts `area`, a number, from 2 columns" in what
+    assert "```text\nFirst line\n\n# no heading\nlast line\n```" in what
+    assert rows(what)["Status"] == ["ready"]
+    assert rows(what)["Tag"] == ["`run` is `7`"]
+    data = rows(found["Data"])
+    assert data["Rows trained on"] == ["5,000"]
+    assert data["Rows held out and measured on"] == ["1,234"]
+    assert data["Rows of the data, as read"] == ["`6236`"]
+    assert data["Parent version"] == ["`2`"]
+
+
+def test_metrics_have_intervals_and_stand_beside_baseline_and_measurement(admin, told):
+    metrics = rows(sections(card(admin, told).text)["Metrics"])
+
+    assert metrics["rmse"] == ["42.125", "40.5 to 44.25", "99.5", "43.5"]
+    assert metrics["made_up"] == ["1", "-", "-", "-"]
+
+
+def test_gates_are_those_of_the_promotions(admin, told):
+    gates = sections(card(admin, told).text)["Gates passed"]
+
+    assert "`production` was pointed at it by `ci`, for the reason `better`." in gates
+    assert rows(gates)["rmse < champion @ 95%"] == [
+        *("passed", "43.5", "50.25", "-9.5 to -4"),
+        "holdout",
+    ]
+    assert rows(gates)["signature compatible"] == ["passed", "-", "-", "-", "-"]
+
+
+def test_columns_have_their_ranges_in_training(admin, told):
+    columns = rows(sections(card(admin, told).text)["Columns"])
+
+    assert columns["width"] == ["number", "no", "-1.5 to 9, mean 2.25", "3"]
+    assert columns["depth"][1] == "yes"
+    assert "`a` (7)" in columns["depth"][2]
+    assert columns["depth"][2].endswith(", `d` (1) and others (42)")
+    assert columns["depth"][3] == "-"
+
+
+def test_what_was_not_kept_is_said_and_costs_nothing_else(admin, uploaded):
+    name, _ = uploaded
+    found = sections(card(admin, name).text)
+
+    assert "No alias was ever pointed at it." in found["Gates passed"]
+    assert "The ranges of its columns in training were not kept." in found["Limits"]
+    assert "without an input example" in found["How to call it"]
+    assert "```" not in found["How to call it"]
+
+
+@pytest.mark.parametrize(
+    "evaluation",
+    [
+        {"metric_intervals": [1], "columns": 3, "baseline": "x", "rows": -1, "notes": {"a": 1}},
+        {"metric_intervals": {"rmse": ["a", None]}, "columns": {"x": {"min": "<b>"}}},
+        {"rows": 10**300},
+    ],
+)
+def test_an_evaluation_of_another_form_is_named_and_not_shown(
+    admin, fresh_name, artifacts, evaluation
+):
+    admin.upload(fresh_name, artifacts["line-1"], {"evaluation": evaluation})
+    limits = sections(card(admin, fresh_name).text)["Limits"]
+    assert f"Not understood of what was uploaded: `{', '.join(sorted(evaluation))}`" in limits
+    assert card(admin, fresh_name, accept="text/html").status_code == 200
+
+
+def test_an_archived_version_has_a_card_that_does_not_say_how_to_call_it(admin, uploaded):
+    name, _ = uploaded
+    admin.delete(f"/models/{name}/1")
+    found = sections(card(admin, name).text)
+    assert "archived" in rows(found["What it predicts"])["Status"][0]
+    assert "It answers nobody." in found["How to call it"]
+
+
+@pytest.fixture(scope="module")
+def hostile(service):
+    """Enemies in everything: columns, target, tags, texts, figures, and the promotion's reason."""
+    name = "hostile"
+    columns = [EVIL, "||", "https://evil.example", "`"]
+    model = LinearRegression().fit(np.eye(4), np.arange(4.0))
+    said = {
+        "metrics": {EVIL: 1.5},
+        "params": {EVIL: EVIL},
+        "signature": {
+            "inputs": [{"name": column, "type": "number"} for column in columns],
+            "output": {"name": f"a\nb\\|{EVIL}", "type": "number"},
+        },
+        "input_example": dict.fromkeys(columns, 1.5),
+        "description": f"{EVIL}\n```\n{EVIL}",
+        "tags": {EVIL: EVIL},
+        "lineage": {EVIL: EVIL, "git_commit": EVIL},
+        "environment": {EVIL: EVIL},
+        "evaluation": {
+            "notes": [EVIL],
+            "columns": {EVIL: {"values": {EVIL: 3}}},
+            "baseline": {EVIL: 2.5},
+        },
+    }
+    answer = service.admin.upload(name, skops.io.dumps(model), said)
+    assert answer.status_code == 201, answer.text
+    caller = service.caller("promote")
+    promoted = caller.promote(name, 1, reason=EVIL)
+    assert promoted.status_code == 200, promoted.text
+    return name
+
+
+def test_in_html_what_was_written_is_text_and_nothing_else(admin, hostile):
+    answer = card(admin, hostile, accept="text/html")
+    page = Page(answer.text)
+
+    assert set(page.elements) <= KNOWN
+    assert page.attributes <= {
+        *("lang", "charset", "name", "content", "scope", "class", "tabindex", "role"),
+        "aria-label",
+    }
+    visible = EVIL.replace("\u202e", "\\u202e")
+    assert visible in page.within("code")
+    assert visible in page.within("blockquote")[0]
+    assert "\u202e" not in answer.text
+
+
+def test_in_markdown_what_was_written_is_code_and_nothing_else(admin, hostile):
+    tokens = MarkdownIt("commonmark").enable("table").parse(card(admin, hostile).text)
+
+    assert not {token.type for token in tokens} & {"html_block", "blockquote_open", "hr"}
+    within = [child for token in tokens for child in token.children or ()]
+    assert {child.type for child in within} <= {"text", "code_inline"}
+    assert all("alert" not in child.content for child in within if child.type == "text")
+    titles = [token.tag for token in tokens if token.type == "heading_open"]
+    assert titles == ["h1", *["h2"] * 7]
+
+
+def test_a_page_may_load_nothing_and_run_nothing_but_its_own_style(admin, told):
+    answer = card(admin, told, accept="text/html")
+    style = re.search(r"<style>(.*?)</style>", answer.text, re.DOTALL)[1]
+    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}';")
+    for forbidden in ("base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"):
+        assert forbidden in policy
+    assert "unsafe" not in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "style=" not in answer.text.replace(style, "")
+
+
+@pytest.mark.parametrize(
+    ("accept", "query", "expected"),
+    [
+        (None, "", "text/markdown"),
+        ("*/*", "", "text/markdown"),
+        ("text/markdown", "", "text/markdown"),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "", "text/html"),
+        ("text/html;q=0.5,text/markdown;q=0.4", "", "text/html"),
+        ("text/markdown", "?format=html", "text/html"),
+        ("text/html", "?format=markdown", "text/markdown"),
+        ("application/json", "?format=html", "text/html"),
+    ],
+)
+def test_the_caller_chooses_the_format(admin, told, accept, query, expected):
+    headers = {} if accept is None else {"Accept": accept}
+    answer = admin.get(f"/models/{told}/latest/card{query}", headers=headers)
+    assert answer.status_code == 200
+    assert answer.mimetype == expected
+    assert answer.mimetype_params["charset"] == "utf-8"
+    assert "Accept" in answer.headers["Vary"]
+
+
+def test_what_cannot_be_had_is_a_problem(admin, told):
+    path = f"/models/{told}/1/card"
+    refused = admin.get(path, headers={"Accept": "application/json"})
+    check_problem(refused, 406, "not-acceptable")
+    check_problem(admin.get(f"{path}?format=pdf"), 400, "parameter-malformed")
+    check_problem(admin.get(f"/models/{told}/9/card"), 404, "version-not-found")
+    check_problem(admin.get("/models/nobody/1/card?format=html"), 404, "model-not-found")
+    check_problem(admin.get(f"/models/{told}/-1/card"), 400, "reference-malformed")
+
+
+def test_no_card_holds_a_token(admin, told, hostile):
+    for name in (told, hostile):
+        for accept in ("text/html", "text/markdown"):
+            text = card(admin, name, accept=accept).text
+            assert ADMIN_TOKEN not in text
+            assert "hsw_" not in text
+
+
+def test_of_many_columns_and_classes_some_are_shown_and_the_rest_counted(admin, fresh_name):
+    model = LinearRegression().fit(np.zeros((2, 250)), [0.0, 1.0])
+    admin.upload(fresh_name, skops.io.dumps(model))
+    columns = sections(card(admin, fresh_name).text)["Columns"]
+    assert len(rows(columns)) == 1 + 200
+    assert "And 50 more" in columns
+
+
+def test_the_example_is_sent_as_it_was_uploaded(admin, told):
+    calling = sections(card(admin, told).text)["How to call it"]
+    body = re.search(r"-d '(.*)'", calling)[1]
+    assert json.loads(body) == {"instances": [{"width": 0.5, "depth": 2}]}
+    assert f"http://localhost/models/{told}/1/predict" in calling
+    assert "$HOTSWAP_TOKEN" in calling
+    assert "os.environ['HOTSWAP_TOKEN']" in calling
+    answer = admin.post(f"/models/{told}/1/predict", json=json.loads(body))
+    assert answer.status_code == 200

@@ -1,0 +1,139 @@
+"""A holdout's bytes are kept, backed up, looked after and never taken for garbage."""
+
+import sqlite3
+
+import pytest
+
+from registry.blobs.local import LocalBlobStore
+from registry.database import Database
+from registry.doctor.findings import Installation
+from registry.doctor.storage import check_blobs
+from registry.errors import BackupRefused, BlobMissing
+from registry.history import verify
+from registry.operations.back_up import back_up
+from registry.operations.collect_garbage import collect_garbage
+from registry.operations.remove_holdout import remove_holdout
+from registry.operations.restore import restore
+from registry.operations.scrub import scrub
+from registry.operations.set_holdout import set_holdout
+from registry.operations.set_policy import set_policy
+from registry.operations.verify_backup import verify_backup
+from registry.queries import Paging, list_holdouts
+from registry.references import HOLDOUT, Reference
+from registry.schema import current_revision, upgrade
+from tests.factories import add_versions
+
+TABLE = b"length,width,area\n1,2,2\n3,4,12\n"
+
+
+@pytest.fixture
+def blobs(tmp_path):
+    return LocalBlobStore(tmp_path / "blobs")
+
+
+def keep(database, blobs, content=TABLE, model="house"):
+    with blobs.stage(2**20) as table:
+        table.write(content)
+        return set_holdout(database, model, table, "csv", "area", actor="ann")[0]["sha256"]
+
+
+@pytest.fixture
+def house(database):
+    add_versions(database, "house")
+    return database
+
+
+def test_neither_the_one_in_use_nor_one_from_before_is_garbage(house, blobs):
+    digests = {keep(house, blobs), keep(house, blobs, TABLE + b"5,6,30\n")}
+    remove_holdout(house, "house", actor="ann")
+
+    assert collect_garbage(house, blobs, older_than=0).blobs.count == 0
+    assert set(blobs.digests()) == digests
+
+
+def test_a_table_that_was_refused_leaves_nothing(house, blobs):
+    with pytest.raises(Exception, match="target"):
+        keep(house, blobs, b"length,width\n1,2\n3,4\n")
+
+    assert list(blobs.digests()) == []
+
+
+def test_a_backup_brings_every_holdout_back(sqlite_database, blobs, tmp_path):
+    add_versions(sqlite_database, "house", [])
+    digests = {keep(sqlite_database, blobs), keep(sqlite_database, blobs, TABLE + b"5,6,30\n")}
+
+    manifest = back_up(sqlite_database, blobs, tmp_path / "backup")
+    verify_backup(tmp_path / "backup")
+
+    assert digests < {entry.sha256 for entry in manifest.files}
+    restore(tmp_path / "backup", tmp_path / "data")
+    restored = LocalBlobStore(tmp_path / "data" / "blobs")
+    assert set(restored.digests()) == digests
+    database = Database(f"sqlite:///{tmp_path / 'data' / 'registry.db'}")
+    with database.read() as session:
+        assert list_holdouts(session, "house", Paging())["total"] == 2
+    database.dispose()
+
+
+def test_a_backup_misses_no_lost_holdout(sqlite_database, blobs, tmp_path):
+    add_versions(sqlite_database, "house", [])
+    blobs.path_of(keep(sqlite_database, blobs)).unlink()
+
+    with pytest.raises(BackupRefused, match="house/holdout"):
+        back_up(sqlite_database, blobs, tmp_path / "backup")
+
+
+def test_damage_is_found_and_named(house, blobs):
+    digest = keep(house, blobs)
+    blobs.path_of(digest).write_bytes(b"other")
+
+    losses = scrub(house, blobs).losses
+
+    (loss,) = [loss for loss in losses if loss.digest == digest]
+    assert loss.uses == (Reference("house", 1, HOLDOUT),)
+    assert (loss.uses[0].owner, loss.aliases) == ("house/holdout", ())
+
+
+def test_the_doctor_misses_the_table_that_is_in_use(database, blobs, tmp_path):
+    add_versions(database, "house", [])
+    digest = keep(database, blobs)
+    installation = Installation(tmp_path, database, blobs)
+    assert [finding.result for finding in check_blobs(installation)] == ["ok"]
+
+    blobs.path_of(digest).unlink()
+    (finding,) = check_blobs(installation)
+    assert (finding.result, finding.message) == ("fault", "the holdout of house lacks its table")
+
+    remove_holdout(database, "house", actor="ann")
+    assert [finding.result for finding in check_blobs(installation)] == ["ok"]
+    with pytest.raises(BlobMissing):
+        blobs.open(digest)
+
+
+def test_the_history_holds_with_policies_and_holdouts_in_it(house, blobs):
+    set_policy(house, "house", ["rmse < champion @ 95%"], actor="ann")
+    keep(house, blobs)
+    remove_holdout(house, "house", actor="bob")
+
+    with house.read() as session:
+        assert verify(session).seq == 3
+
+
+def test_a_database_of_the_release_before_is_brought_up_with_all_that_is_in_it(sqlite_url, blobs):
+    """As the first migration left it."""
+    file = sqlite_url.removeprefix("sqlite:///")
+    before = Database(sqlite_url)
+    add_versions(before, "house")
+    before.dispose()
+    with sqlite3.connect(file) as connection:
+        connection.execute("DROP TABLE policies")
+        connection.execute("DROP TABLE holdouts")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+
+    database = Database(sqlite_url)
+    assert upgrade(database) is True
+    with database.read() as session:
+        assert current_revision(session.connection()) == "0002"
+    assert keep(database, blobs)
+    database.dispose()

@@ -1,0 +1,125 @@
+"""The same recipe, data and seed give the same model: its metrics, predictions and bytes."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import skops.io
+
+from registry.formats.reading import read_model
+from trainers.canonical import to_bytes
+from trainers.preparation import Preparation
+from trainers.recipe import Recipe
+from trainers.search_space import Search
+from trainers.training import train
+
+SCRIPT = """
+import hashlib, json, os, sys
+if "--one-core" in sys.argv:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from trainers.recipe import Recipe
+from trainers.training import train
+for document in json.loads(sys.argv[1]):
+    model = train(Recipe.from_json(document))
+    print(json.dumps([hashlib.sha256(model.artifact()).hexdigest(), model.metadata()]))
+"""
+
+
+def in_a_process(documents, hash_seed, *flags):
+    """What another process makes of the recipes, each as its digest and metadata."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(documents), *flags],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_another_process_on_one_core_makes_the_same_bytes(shops_csv):
+    columns = {"size": Preparation(log=True)}
+    common = {"data": str(shops_csv), "target": "sales", "columns": columns}
+    recipes = [
+        Recipe(kind="forest", params={"n_estimators": 12}, **common),
+        Recipe(
+            kind="tree",
+            search=Search(method="grid", params={"max_depth": (2, 4)}, folds=3),
+            **common,
+        ),
+        Recipe(kind="linear", **common),
+        Recipe(data=str(shops_csv), target="thrives", kind="logistic"),
+    ]
+    documents = [recipe.to_json() for recipe in recipes]
+
+    here = [
+        [hashlib.sha256(model.artifact()).hexdigest(), model.metadata()]
+        for model in map(train, recipes)
+    ]
+
+    assert in_a_process(documents, "7", "--one-core") == json.loads(json.dumps(here))
+
+
+def test_other_data_or_another_seed_make_other_bytes(shops, shops_csv, tmp_path):
+    def digest(data, seed=0):
+        recipe = Recipe(data=str(data), target="sales", kind="tree", seed=seed)
+        return hashlib.sha256(train(recipe).artifact()).hexdigest()
+
+    shops.loc[20, "sales"] += 1
+    shops.to_csv(tmp_path / "other.csv", index=False)
+
+    assert len({digest(shops_csv), digest(shops_csv, 1), digest(tmp_path / "other.csv")}) == 3
+
+
+def test_an_artifact_is_a_skops_file_that_the_registry_takes(shops_csv):
+    columns = {"size": Preparation(log=True), "staff": Preparation(log=True, scale=True)}
+    model = train(Recipe(data=str(shops_csv), target="sales", kind="tree", columns=columns))
+    loaded = read_model(io.BytesIO(model.artifact()), "skops")
+
+    answers = loaded.predict(model.held_out)
+    assert answers.tolist() == model.pipeline.predict(model.held_out).tolist()
+
+
+def test_no_entry_of_an_artifact_tells_of_its_making():
+    content = to_bytes({"a": np.arange(3.0), "b": [np.arange(2.0), "file"]})
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = archive.infolist()
+
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+    assert [entry.filename for entry in entries] == ["1.npy", "2.npy", "schema.json"]
+    loaded = skops.io.loads(content, trusted=["numpy.dtype"])
+    assert loaded["a"].tolist() == [0, 1, 2]
+    assert loaded["b"][1] == "file"
+
+
+@pytest.mark.parametrize("params", [{}, {"bootstrap": False}, {"max_features": 0.5}])
+def test_a_forest_that_is_watched_grows_the_same_trees(shops_csv, params):
+    recipe = Recipe(
+        data=str(shops_csv), target="sales", kind="forest", params={"n_estimators": 30, **params}
+    )
+    told = []
+
+    watched = train(recipe, progress=lambda done, total: told.append((done, total)))
+
+    assert watched.artifact() == train(recipe).artifact()
+    assert watched.metadata() == train(recipe).metadata()
+    assert told[0] == (0, 30)
+    assert told[-1] == (30, 30)
+
+
+@pytest.mark.parametrize("params", [{"oob_score": True}, {"n_estimators": 1}])
+def test_a_forest_that_looks_at_itself_is_grown_at_once(shops_csv, params):
+    told = []
+    model = train(
+        Recipe(data=str(shops_csv), target="sales", kind="forest", params=params),
+        progress=lambda done, total: told.append(done),
+    )
+
+    assert told == []
+    assert model.pipeline[-1].warm_start is False

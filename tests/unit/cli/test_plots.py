@@ -1,0 +1,232 @@
+"""``plots``: pictures of what a version keeps, as its task has them, whatever stands in it."""
+
+import json
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.unit.cli.conftest import Hotswap
+from tests.unit.cli.fake_service import Answer, FakeService, problem
+from tests.unit.cli.test_exits import environment
+
+EVIL = "<script>$x^2$ & \x1b[2J\u202e" + "w" * 900
+TEXT = "{http://www.w3.org/2000/svg}text"
+
+REGRESSION = {
+    "rows": 900,
+    "predicted_vs_true": {"true": [1, 2, 3], "predicted": [1.5, 2, 2.5]},
+    "residuals": {"edges": [-1, 0, 1], "counts": [400, 500]},
+    "importances": [{"feature": EVIL, "value": 0.7}, {"feature": "$rooms$", "value": 0.3}],
+}
+
+
+def curves(labels: list[Any]) -> dict[str, Any]:
+    return {
+        "rows": 60,
+        "confusion_matrix": {
+            "labels": labels,
+            "counts": [[3 if row == column else 1 for column in labels] for row in labels],
+        },
+        "roc": [
+            {"class": label, "fpr": [0, 0.3, 1], "tpr": [0, 0.8, 1], "auc": 0.5 + place / 200}
+            for place, label in enumerate(labels)
+        ],
+        "precision_recall": [
+            {
+                "class": label,
+                "recall": [1, 0.5, 0],
+                "precision": [0.4, 0.8, 1],
+                "average_precision": 0.7,
+                "positives": 0.4,
+                "points": 5000,
+            }
+            for label in labels
+        ],
+        "calibration": [
+            {"class": label, "predicted": [0.2, 0.9], "observed": [0.3, 0.8], "counts": [9, 1]}
+            for label in labels
+        ],
+        "coefficients": [
+            {"feature": "age", "value": -2.0, "by_class": [1.0] * len(labels)},
+            {"feature": "income", "value": 1.0},
+        ],
+    }
+
+
+CLASSIFICATION_PLOTS = {
+    "confusion-matrix",
+    "roc",
+    "precision-recall",
+    "calibration",
+    "coefficients",
+}
+
+
+@pytest.fixture
+def plots(hotswap: Hotswap, service: FakeService, tmp_path: Path) -> Any:
+    """Draws an evaluation; gives the plots by name as --json tells them."""
+
+    def draw(evaluation: dict[str, Any], task: str = "regression") -> dict[str, Any]:
+        service.add_version("m", task=task)
+        service.script("GET", "/models/m/1/evaluation", Answer(200, evaluation))
+        result = hotswap("plots", "m/1", "--out", str(tmp_path / "new" / "dir"), "--json")
+        assert (result.exit_code, result.stderr) == (0, "")
+        return {entry["plot"]: entry for entry in json.loads(result.stdout)}
+
+    return draw
+
+
+def parse(file: str | Path) -> ET.ElementTree:
+    return ET.parse(file)  # noqa: S314 - made here a moment ago
+
+
+def texts(entry: dict[str, Any]) -> str:
+    root = parse(entry["files"][0]).getroot()
+    return "\n".join("".join(element.itertext()) for element in root.iter(TEXT))
+
+
+def test_a_regression_has_its_plots_as_svg_and_png(plots: Any) -> None:
+    drawn = plots(REGRESSION)
+
+    assert list(drawn) == ["predicted-against-true", "residuals", "importances"]
+    for name, entry in drawn.items():
+        svg, png = map(Path, entry["files"])
+        assert (svg.name, png.name) == (f"{name}.svg", f"{name}.png")
+        assert parse(svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+        width, height = struct.unpack(">II", png.read_bytes()[16:24])
+        assert min(width, height) > 300
+        assert svg.stat().st_mode & 0o777 == 0o644
+
+
+def test_titles_axes_units_and_the_count_of_rows_are_readable_text(plots: Any) -> None:
+    drawn = plots(REGRESSION)
+
+    shown = texts(drawn["predicted-against-true"])
+    for text in ("Predicted against true", "true price", "predicted price", "3 of 900 held-out"):
+        assert text in shown
+    residuals = texts(drawn["residuals"])
+    assert "true minus predicted price" in residuals
+    assert "held-out rows (count)" in residuals
+    described = parse(drawn["residuals"]["files"][0]).getroot()
+    assert described.findtext("{http://www.w3.org/2000/svg}title") == "Residuals of m/1"
+
+
+def test_names_are_text_and_neither_markup_nor_formula(plots: Any) -> None:
+    drawn = plots(REGRESSION)
+
+    shown = texts(drawn["importances"])
+    assert "<script>$x^2$ & \\x1b[2J\\u202e" in shown
+    assert "$rooms$" in shown
+    assert "w" * 50 not in shown
+    assert b"<script" not in Path(drawn["importances"]["files"][0]).read_bytes()
+
+
+@pytest.mark.parametrize("labels", [[True, False], ["水", EVIL, "$c$"]])
+def test_a_classification_has_its_plots(plots: Any, labels: list[Any]) -> None:
+    drawn = plots(curves(labels), "classification")
+
+    assert set(drawn) == CLASSIFICATION_PLOTS
+    assert "false positive rate" in texts(drawn["roc"])
+    assert "thinned from up to 5,000 points" in texts(drawn["precision-recall"])
+    assert "predicted probability" in texts(drawn["calibration"])
+    assert "share of the true class" in texts(drawn["confusion-matrix"])
+
+
+def test_of_many_classes_the_worst_told_are_drawn_and_that_is_said(plots: Any) -> None:
+    drawn = plots(curves([f"class {place}" for place in range(40)]), "classification")
+
+    roc = texts(drawn["roc"])
+    assert "the 8 of 40 classes that are told worst" in roc
+    assert "class 7 (AUC" in roc
+    assert "class 8" not in roc
+
+
+def test_the_same_figures_make_the_same_files(
+    hotswap: Hotswap, service: FakeService, tmp_path: Path
+) -> None:
+    service.add_version("m")
+    service.script("GET", "/models/m/1/evaluation", Answer(200, REGRESSION))
+    for folder in ("one", "two"):
+        hotswap("plots", "m/1", "--out", str(tmp_path / folder))
+    one, two = (
+        {file.name: file.read_bytes() for file in (tmp_path / folder).iterdir()}
+        for folder in ("one", "two")
+    )
+    assert len(one) == 6
+    assert one == two
+
+
+def test_extreme_figures_are_drawn(plots: Any) -> None:
+    huge = {"true": [-1e150, 1e150], "predicted": [1e150, 1e150]}
+    flat = {"edges": [2, 2], "counts": [5]}
+    assert len(plots({"predicted_vs_true": huge})) == 2
+    assert len(plots({"residuals": flat})) == 1
+    assert len(plots({"importances": [{"feature": "", "value": 0}]})) == 1
+
+
+def test_what_is_of_another_form_is_said_and_the_rest_is_drawn(
+    hotswap: Hotswap, service: FakeService, tmp_path: Path
+) -> None:
+    service.add_version("m")
+    service.aliases["m"] = {"production": 1}
+    evaluation = {**REGRESSION, "residuals": "none", "predicted_vs_true": [1]}
+    service.script("GET", "/models/m/1/evaluation", Answer(200, evaluation))
+    result = hotswap("plots", "m", "--out", str(tmp_path))
+    assert result.exit_code == 0
+    assert result.stdout.split() == [
+        str(tmp_path / "importances.svg"),
+        str(tmp_path / "importances.png"),
+    ]
+    assert "predicted_vs_true, residuals" in result.stderr
+
+
+def test_a_version_that_keeps_no_figures_exits_1_and_leaves_no_directory(
+    hotswap: Hotswap, service: FakeService, tmp_path: Path
+) -> None:
+    service.add_version("m")
+    service.script("GET", "/models/m/1/evaluation", Answer(200, {"rows": 3}))
+    result = hotswap("plots", "m/1", "--out", str(tmp_path / "plots"))
+    assert result.exit_code == 1
+    assert "keeps nothing that could be drawn" in result.stderr
+    assert not (tmp_path / "plots").exists()
+
+
+def test_a_version_that_is_not_there_exits_1(hotswap: Hotswap, service: FakeService) -> None:
+    service.script("GET", "/models/m/9", problem(404, "version-not-found", "No version 9."))
+    result = hotswap("plots", "m/9", "--out", "nowhere")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "No version 9." in result.stderr
+
+
+def test_a_directory_that_is_a_file_exits_2(
+    hotswap: Hotswap, service: FakeService, tmp_path: Path
+) -> None:
+    service.add_version("m")
+    service.script("GET", "/models/m/1/evaluation", Answer(200, REGRESSION))
+    (tmp_path / "file").write_text("mine")
+    result = hotswap("plots", "m/1", "--out", str(tmp_path / "file" / "below"))
+    assert result.exit_code == 2
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+WORKER = """
+import sys
+import api, registry.operations.promote, registry.intake.child
+print("matplotlib" in sys.modules)
+"""
+
+
+def test_no_worker_imports_matplotlib(service: FakeService) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER],
+        env=environment(service),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"

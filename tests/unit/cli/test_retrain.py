@@ -1,0 +1,406 @@
+"""``hotswap retrain``: one version and one promotion, however often it runs, wherever it ends."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from cli.retrain import patient
+from tests.unit.cli.conftest import Hotswap
+from tests.unit.cli.fake_registry import FakeRegistry
+from tests.unit.cli.fake_service import Answer, problem, running
+
+PATH = "/models/sales"
+
+
+@pytest.fixture
+def service() -> Iterator[FakeRegistry]:
+    with running(FakeRegistry) as service:
+        assert isinstance(service, FakeRegistry)
+        yield service
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """A recipe beside its data, outside of any repository."""
+    rows = [f"{x},{x % 7},{3 * x + x % 7}" for x in range(60)]
+    (tmp_path / "sales.csv").write_text("january,region,march\n" + "\n".join(rows) + "\n")
+    return write_recipe(tmp_path, depth=6)
+
+
+def write_recipe(folder: Path, depth: int, more: str = "") -> Path:
+    file = folder / "sales.toml"
+    file.write_text(
+        'name = "sales"\ndata = "sales.csv"\ntarget = "march"\nkind = "tree"\n'
+        f"{more}[params]\nmax_depth = {depth}\n"
+    )
+    return file
+
+
+def retrain(hotswap: Hotswap, recipe: Path, *more: str) -> Result:
+    return hotswap("retrain", str(recipe), "--patience", "0", *more)
+
+
+def report_of(result: Result) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(result.stdout)
+    return report
+
+
+def test_a_first_run_makes_a_version_and_promotes_it(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    result = retrain(hotswap, recipe)
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["METRIC", "MODEL", "BASELINE"]
+    assert lines[-1] == "sales/production is now version 1."
+    assert service.promotions() == [1]
+    (uploaded,) = service.of("POST", f"{PATH}/versions")
+    assert uploaded.headers["Idempotency-Key"].startswith("retrain-upload-")
+    (promoted,) = service.of("POST", f"{PATH}/1/promote")
+    assert promoted.json["expected_version"] is None
+    assert promoted.json["alias"] == "production"
+
+
+def test_the_same_again_trains_nothing_makes_nothing_and_ends_the_same(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    retrain(hotswap, recipe)
+    service.forget_keys()
+    again = retrain(hotswap, recipe)
+    assert again.exit_code == 0, again.stderr
+    assert again.stdout.splitlines()[0] == "sales/production is now version 1, as it was before."
+    assert len(service.versions["sales"]) == 1
+    assert service.promotions() == [1]
+
+
+def test_what_is_not_better_exits_10_and_the_champion_stays(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    service.gated = ["rmse <= champion"]
+    retrain(hotswap, recipe)
+    worse = write_recipe(recipe.parent, depth=1)
+    for run in (retrain(hotswap, worse), retrain(hotswap, worse)):
+        assert run.exit_code == 10, run.stderr
+        assert "Version 2 of sales is not promoted; version 1 stays." in run.stdout
+        assert "rmse <= champion" in run.stdout
+    assert service.aliases == {"sales": {"production": 1}}
+    assert len(service.versions["sales"]) == 2
+
+
+def test_what_is_better_replaces_the_champion(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    retrain(hotswap, write_recipe(recipe.parent, depth=1))
+    better = write_recipe(recipe.parent, depth=6)
+    result = retrain(hotswap, better, "--gate", "rmse <= champion", "--json")
+    report = report_of(result)
+    assert result.exit_code == 0
+    assert report["outcome"] == "promoted"
+    assert report["promotion"]["previous_version"] == 1
+    assert report["champion"]["version"] == 1
+    assert report["gates"][0]["passed"]
+    assert report["gates"][0]["candidate"] < report["gates"][0]["champion"]
+    (asked,) = service.of("POST", f"{PATH}/2/promote")
+    assert asked.json["expected_version"] == 1
+    assert asked.json["gates"] == ["rmse <= champion"]
+
+
+REQUESTS = 8
+"""What a first run sends: token, model, versions twice, upload, evaluation, promotion; and one that
+it does not send, so that the last cut comes after all is done."""
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
+@pytest.mark.parametrize("keys", [True, False], ids=["at once", "a day later"])
+@pytest.mark.parametrize("at", range(1, REQUESTS + 1))
+def test_cut_at_any_request_and_run_again_it_ends_as_if_it_had_not_been_cut(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, *, at: int, keys: bool, done: bool
+) -> None:
+    service.hang_up_at, service.done = at, done
+    cut = retrain(hotswap, recipe)
+    assert cut.exit_code == (3 if at < REQUESTS else 0), cut.stderr
+    service.hang_up_at = None
+    if not keys:
+        service.forget_keys()
+    again = retrain(hotswap, recipe, "--json")
+    assert again.exit_code == 0, again.stderr
+    assert len(service.versions["sales"]) == 1
+    assert service.promotions() == [1]
+    assert report_of(again)["version"]["version"] == 1
+
+
+@pytest.mark.parametrize("at", range(1, REQUESTS))
+def test_a_hiccup_at_any_request_is_not_noticed(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, at: int
+) -> None:
+    service.hang_up_at = at
+    result = hotswap("retrain", str(recipe), "--patience", "0.2")
+    assert result.exit_code == 0, result.stderr
+    assert "Trying again" in result.stderr
+    assert len(service.versions["sales"]) == 1
+    assert service.promotions() == [1]
+
+
+def test_a_service_that_dies_in_the_middle_is_retried_and_then_exit_3(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
+) -> None:
+    service.dies_after("POST", f"{PATH}/versions")
+    summary = tmp_path / "summary.md"
+    result = hotswap("retrain", str(recipe), "--patience", "0.3", "--summary", str(summary))
+    assert result.exit_code == 3
+    assert result.stderr.count("Trying again") >= 1
+    assert "Version 1 of sales was uploaded, but not promoted." in result.stderr
+    assert "cannot be reached" in summary.read_text()
+
+
+def test_a_token_that_may_not_promote_exits_1_with_the_version_uploaded(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
+) -> None:
+    service.scopes = ["upload"]
+    summary = tmp_path / "summary.md"
+    result = retrain(hotswap, recipe, "--json", "--summary", str(summary))
+    assert result.exit_code == 1
+    assert "Version 1 of sales was uploaded, but not promoted." in result.stderr
+    assert "lacks the scope 'promote'" in result.stderr
+    report = report_of(result)
+    assert report["outcome"] == "failed"
+    assert report["version"]["version"] == 1
+    assert report["problem"]["type"] == "/problems/scope-missing"
+    assert "was uploaded, but not promoted" in summary.read_text()
+    service.scopes = ["upload", "promote"]
+    assert retrain(hotswap, recipe).exit_code == 0
+    assert len(service.versions["sales"]) == 1
+
+
+def test_a_token_that_may_not_upload_is_told_before_the_training(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    service.scopes = ["promote"]
+    result = retrain(hotswap, recipe)
+    assert result.exit_code == 1
+    assert "lacks the scope 'upload'" in result.stderr
+    assert "fitting" not in result.stderr
+
+
+def test_two_jobs_at_once_make_one_version_and_one_promotion(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    other: list[Result] = []
+    service.between["POST", "upload"] = lambda: other.append(retrain(hotswap, recipe))
+    result = retrain(hotswap, recipe)
+    assert [run.exit_code for run in (*other, result)] == [0, 0], result.stderr
+    assert len(service.versions["sales"]) == 1
+    assert service.promotions() == [1]
+
+
+def test_two_jobs_that_promote_at_once_both_find_it_live(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    other: list[Result] = []
+    service.between["POST", "promote"] = lambda: other.append(
+        retrain(hotswap, recipe, "--reason", "mine")
+    )
+    result = retrain(hotswap, recipe)
+    assert [run.exit_code for run in (*other, result)] == [0, 0], result.stderr
+    assert service.promotions() == [1]
+
+
+def test_somebody_who_promotes_meanwhile_is_not_overridden(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    service.add_version("sales", metrics={"rmse": 5.0})
+
+    def somebody() -> None:
+        service.aliases["sales"] = {"production": 1}
+
+    service.between["POST", "promote"] = somebody
+    result = retrain(hotswap, recipe)
+    assert result.exit_code == 1
+    assert "Version 2 was uploaded, but not promoted" in result.stderr
+    assert "Somebody moved the alias" in result.stderr
+    assert service.aliases["sales"] == {"production": 1}
+
+
+def test_what_was_rolled_back_is_not_promoted_again(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    retrain(hotswap, write_recipe(recipe.parent, depth=1))
+    retrain(hotswap, write_recipe(recipe.parent, depth=6))
+    service.roll_back("sales", 1)
+    result = retrain(hotswap, recipe, "--json")
+    assert result.exit_code == 10
+    assert report_of(result)["outcome"] == "superseded"
+    assert service.aliases["sales"] == {"production": 1}
+    assert service.promotions() == [1, 2]
+
+
+def test_a_version_that_somebody_else_claims_to_have_made_so_is_not_promoted(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    retrain(hotswap, recipe)
+    (genuine,) = service.versions["sales"]
+    service.versions["sales"] = []
+    service.aliases.clear()
+    forged = {"created_by": "mallory", "artifact": {"sha256": "f" * 64}}
+    service.add_version("sales", **{**genuine, **forged, "aliases": []})
+    service.forget_keys()
+    assert retrain(hotswap, recipe).exit_code == 0
+    assert service.aliases["sales"] == {"production": 2}
+    assert service.versions["sales"][1]["created_by"] == "ci"
+
+
+def test_a_version_that_was_archived_is_neither_made_again_nor_promoted(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    retrain(hotswap, recipe)
+    service.versions["sales"][0]["status"] = "archived"
+    service.aliases.clear()
+    result = retrain(hotswap, recipe)
+    assert result.exit_code == 1
+    assert "archived" in result.stderr
+    assert len(service.versions["sales"]) == 1
+    assert service.aliases == {}
+
+
+def test_other_data_make_another_version(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    retrain(hotswap, recipe)
+    with (recipe.parent / "sales.csv").open("a") as data:
+        data.write("90,3,273\n")
+    assert retrain(hotswap, recipe).exit_code == 0
+    assert service.promotions() == [1, 2]
+
+
+def test_another_commit_makes_another_version(service: FakeRegistry) -> None:
+    from cli.retraining.inputs import Inputs
+
+    lineage = {"recipe_sha256": "a" * 64, "data_sha256": "b" * 64}
+    without = Inputs.of("m", lineage)
+    with_one = Inputs.of("m", {**lineage, "git_commit": "c" * 40})
+    assert without.made({"lineage": lineage})
+    assert not with_one.made({"lineage": lineage})
+    keys = {without.key("upload"), with_one.key("upload"), Inputs.of("n", lineage).key("upload")}
+    assert len(keys) == 3
+    assert all(len(key) <= 200 for key in keys)
+
+
+def test_data_and_name_of_the_command_win_over_the_recipe(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
+) -> None:
+    moved = (recipe.parent / "sales.csv").rename(tmp_path / "moved.csv")
+    assert retrain(hotswap, recipe).exit_code == 2
+    assert retrain(hotswap, recipe, "--data", str(moved), "--name", "other").exit_code == 0
+    assert list(service.versions) == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('data = "sales.csv"\ntarget = "march"\nkind = "tree"\n', "names no model"),
+        ('name = "sales"\nkind = "tree"\n', "data is missing"),
+        ('name = "a/b"\ndata = "sales.csv"\ntarget = "march"\nkind = "tree"\n', "no model name"),
+        ('name = "s"\ndata = "none.csv"\ntarget = "march"\nkind = "tree"\n', "no such file"),
+    ],
+)
+def test_a_recipe_that_cannot_be_used_exits_2_and_sends_nothing(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, text: str, said: str
+) -> None:
+    recipe.write_text(text)
+    result = retrain(hotswap, recipe)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert service.asked == []
+
+
+def test_what_the_trainers_refuse_exits_2_and_stands_in_the_summary(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
+) -> None:
+    recipe.write_text(recipe.read_text().replace('"march"', '"mach"'))
+    summary = tmp_path / "summary.md"
+    result = retrain(hotswap, recipe, "--summary", str(summary))
+    assert result.exit_code == 2
+    assert "no column 'mach'" in result.stderr
+    assert "no column 'mach'" in summary.read_text()
+    assert service.versions == {}
+
+
+def test_the_summary_has_metrics_gates_data_and_links(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
+) -> None:
+    service.gated = ["rmse <= champion"]
+    retrain(hotswap, recipe)
+    data = recipe.parent / "sales.csv"
+    lines = data.read_text().splitlines()
+    data.write_text("\n".join(f"{line},{'zone' if not at else at % 2}" for at, line in
+                              enumerate(lines[:50])) + "\n")  # fmt: skip
+    write_recipe(recipe.parent, depth=1)
+    step, summary = tmp_path / "step.md", tmp_path / "summary.md"
+    step.write_text("what an earlier step said\n")
+    result = hotswap(
+        *("retrain", str(recipe), "--summary", str(summary)),
+        env={"GITHUB_STEP_SUMMARY": str(step)},
+    )
+    assert result.exit_code == 10
+    text = summary.read_text()
+    assert step.read_text() == f"what an earlier step said\n{text}\n"
+    assert text.startswith("## Version 2 of sales is not promoted; version 1 stays.\n")
+    assert "| | version 2 | champion, version 1 | baseline |".replace("| |", "|  |") in text
+    assert "| `rmse <= champion` | **no** | " in text
+    assert "| rows | 60 | 49 |" in text
+    assert "| column zone | - | integer |" in text
+    for link in (f"{PATH}/2", f"{PATH}/2/card", f"{PATH}/compare?versions=1,2", f"{PATH}/history"):
+        assert f"({service.url}{link})" in text
+
+
+def test_a_summary_that_cannot_be_written_does_not_change_how_it_ended(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
+) -> None:
+    missing = tmp_path / "no" / "such" / "summary.md"
+    result = retrain(hotswap, recipe, "--summary", str(missing))
+    assert result.exit_code == 0
+    assert f"no summary in {missing}" in result.stderr
+
+
+def test_names_cannot_forge_markdown(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
+) -> None:
+    data = recipe.parent / "sales.csv"
+    data.write_text(data.read_text().replace("region", "a|b<img src=x>"))
+    evil = {"gate": "rmse <= 1", "passed": True, "reason": "`[x](evil)", "interval": [1.5, 2]}
+    answer = {"model": "sales", "alias": "production", "version": 2, "gates": [evil]}
+    service.script("POST", f"{PATH}/2/promote", Answer(200, answer))
+    service.add_version("sales", metrics={"[x](evil)": 1.0})
+    service.aliases["sales"] = {"production": 1}
+    summary = tmp_path / "summary.md"
+    retrain(hotswap, recipe, "--summary", str(summary))
+    text = summary.read_text()
+    assert "<img" not in text.replace("\\<img", "")
+    assert "[x](evil)" not in text
+    assert "a\\|b" in text
+    assert "| 1.5 to 2 |" in text
+
+
+@pytest.mark.parametrize("seconds", [0, 0.2, 1, 5, 120, 3600])
+def test_patience_is_what_all_waits_add_up_to(seconds: float) -> None:
+    retries = patient(seconds)
+    ceilings = [
+        min(retries.longest_wait, retries.first_wait * 2.0**wait)
+        for wait in range(retries.attempts - 1)
+    ]
+    assert sum(ceilings) >= seconds
+    assert sum(ceilings[:-1]) < seconds or not ceilings
+
+
+def test_a_refusal_by_another_rule_exits_1(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    refusal = problem(409, "version-not-loadable", "Version 1 cannot be loaded.")
+    service.script("POST", f"{PATH}/1/promote", refusal)
+    result = retrain(hotswap, recipe)
+    assert result.exit_code == 1
+    assert "cannot be loaded" in result.stderr

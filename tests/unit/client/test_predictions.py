@@ -1,0 +1,220 @@
+"""Whatever rows are handed in, how they travel, and how their answers are put together."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from client import Registry, errors
+from client.inputs import batch_of
+from client.retries import NEVER
+from client.tables import ARROW, JSON
+from tests.unit.cli.fake_service import HSW, Answer, Asked, FakeService, problem, running
+
+FRAME = pd.DataFrame(
+    {
+        "rooms": [1.5, np.nan, 3.0],
+        "floors": pd.array([1, None, 3], dtype="Int64"),
+        "zip": ["a", None, "ü"],
+        "new": [True, False, True],
+        "kind": pd.Categorical(["x", "y", "x"]),
+    }
+)
+PLAIN = {
+    "rooms": [1.5, None, 3.0],
+    "floors": [1, None, 3],
+    "zip": ["a", None, "ü"],
+    "new": [True, False, True],
+    "kind": ["x", "y", "x"],
+}
+
+
+class Echo(FakeService):
+    """Answers each row with what its first column holds; refuses bodies over ``most`` bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = 1 << 30
+        self.version = 1
+        self.refusal: Callable[[list[Any]], Answer | None] = lambda _: None
+
+    def _predict(self, asked: Asked, name: str, reference: str = "production") -> Answer:
+        if len(asked.body) > self.most:
+            return problem(413, "too-large", "The body is too large.")
+        rows = rows_of(asked)
+        if refusal := self.refusal(rows):
+            return refusal
+        version = self.version if reference == "production" else int(reference)
+        self.version += 1  # somebody promotes all the time
+        answer = {"model": name, "version": version, "predictions": rows}
+        if asked.query.get("probabilities") == ["true"]:
+            answer["probabilities"] = [{"yes": row} for row in rows]
+        return Answer(200, answer)
+
+
+def rows_of(asked: Asked) -> list[Any]:
+    """The first cell of each row that a body holds."""
+    if asked.headers["Content-Type"] == ARROW:
+        with pa.ipc.open_stream(asked.body) as reader:
+            return reader.read_all().column(0).to_pylist()  # type: ignore[no-any-return]
+    content = asked.json
+    if "inputs" in content:
+        return next(iter(content["inputs"].values()))  # type: ignore[no-any-return]
+    rows = content["instances"]
+    return [row[0] if isinstance(row, list) else next(iter(row.values())) for row in rows]
+
+
+@pytest.fixture
+def service() -> Iterator[Echo]:
+    with running(Echo) as echo:
+        assert isinstance(echo, Echo)
+        yield echo
+
+
+@pytest.fixture
+def registry(service: Echo) -> Iterator[Registry]:
+    with Registry(service.url, HSW, timeout=5, retries=NEVER) as registry:
+        yield registry
+
+
+@pytest.fixture
+def without_pyarrow() -> Iterator[None]:
+    """An interpreter in which pyarrow cannot be imported, as where it is not installed."""
+    hidden = {name: module for name, module in sys.modules.items() if name.startswith("pyarrow")}
+    for name in hidden:
+        del sys.modules[name]
+    sys.modules["pyarrow"] = None  # type: ignore[assignment]  # Python's own mark for it
+    yield
+    sys.modules.update(hidden)
+
+
+def test_a_dataframe_travels_as_arrow_with_its_gaps_as_nulls() -> None:
+    batch = batch_of(FRAME)
+    assert (batch.count, batch.content_type) == (3, ARROW)
+    with pa.ipc.open_stream(batch.encode(0, 3)) as reader:
+        assert reader.read_all().to_pydict() == PLAIN
+
+
+@pytest.mark.usefixtures("without_pyarrow")
+def test_without_pyarrow_a_dataframe_travels_as_columns_of_json() -> None:
+    batch = batch_of(FRAME)
+    assert batch.content_type == JSON
+    assert json.loads(batch.encode(0, 3)) == {"inputs": PLAIN}
+    assert json.loads(batch.encode(1, 2)) == {"inputs": {k: v[1:2] for k, v in PLAIN.items()}}
+
+
+def test_cells_that_arrow_cannot_mix_travel_as_json() -> None:
+    batch = batch_of(pd.DataFrame({"a": [1, "x"]}))
+    assert json.loads(batch.encode(0, 2)) == {"inputs": {"a": [1, "x"]}}
+
+
+def test_columns_without_names_and_arrays_go_by_position() -> None:
+    rows = [[1.0, None], [3.0, 4.0]]
+    array = np.array([[1.0, np.nan], [3.0, 4.0]])
+    for data in (array, pd.DataFrame(array)):
+        assert json.loads(batch_of(data).encode(0, 2)) == {"instances": rows}
+    mixed = np.array([[1, "a"], [None, "b"]], dtype=object)
+    assert json.loads(batch_of(mixed).encode(0, 2)) == {"instances": [[1, "a"], [None, "b"]]}
+
+
+def test_an_arrow_table_travels_as_it_is() -> None:
+    batch = batch_of(pa.table({"a": [1, 2, 3]}))
+    with pa.ipc.open_stream(batch.encode(1, 3)) as reader:
+        assert reader.read_all().to_pydict() == {"a": [2, 3]}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (np.zeros(3), "rows and columns"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "more than one column named 'a'"),
+        ("rows", "nothing to predict from"),
+        ({1, 2}, "nothing to predict from"),
+        (np.array([[np.inf]]), "JSON"),
+    ],
+)
+def test_what_is_no_table_is_refused_before_anything_is_sent(data: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        batch_of(data).encode(0, 1)
+
+
+@pytest.mark.parametrize("form", ["records", "lists", "frame", "array", "arrow"])
+def test_a_batch_over_the_known_limit_is_sent_in_parts_and_answered_in_order(
+    service: Echo, form: str
+) -> None:
+    count = 1000
+    frame = pd.DataFrame({"x": np.arange(count, dtype=float), "y": np.zeros(count)})
+    data: Any = {
+        "records": frame.to_dict(orient="records"),
+        "lists": frame.to_numpy().tolist(),
+        "frame": frame,
+        "array": frame.to_numpy(),
+        "arrow": pa.table(frame),
+    }[form]
+    with Registry(service.url, HSW, largest_prediction=4096, retries=NEVER) as registry:
+        answer = registry.predict("m", data, probabilities=True)
+    assert answer["predictions"] == list(range(count))
+    assert answer["probabilities"] == [{"yes": float(row)} for row in range(count)]
+    assert len(service.asked) > 2
+    assert all(len(asked.body) <= 4096 for asked in service.asked)
+
+
+def test_one_version_answers_every_part(registry: Registry, service: Echo) -> None:
+    service.most = 400
+    answer = registry.predict("m", [[number] for number in range(100)])
+    assert answer["version"] == 1
+    assert answer["predictions"] == list(range(100))
+    answered = [asked.path for asked in service.asked if len(asked.body) <= 400]
+    assert answered[0] == "/models/m/predict"
+    assert set(answered[1:]) == {"/models/m/1/predict"}
+
+
+def test_what_413_has_taught_is_kept(registry: Registry, service: Echo) -> None:
+    service.most = 400
+    rows = [[number] for number in range(100)]
+    registry.predict("m", rows)
+    refused = sum(len(asked.body) > 400 for asked in service.asked)
+    registry.predict("m", rows)
+    assert refused > 0
+    assert sum(len(asked.body) > 400 for asked in service.asked) == refused
+
+
+def test_a_proxys_413_is_understood_as_well(registry: Registry, service: Echo) -> None:
+    page = Answer(413, b"<html>Request Entity Too Large</html>", {"Content-Type": "text/html"})
+    service.refusal = lambda rows: page if len(rows) > 10 else None
+    assert registry.predict("m", [[n] for n in range(40)])["predictions"] == list(range(40))
+
+
+def test_one_row_that_is_too_large_is_the_callers_to_mend(
+    registry: Registry, service: Echo
+) -> None:
+    service.most = 10
+    with pytest.raises(errors.TooLarge):
+        registry.predict("m", [[1, 2, 3, 4, 5, 6]])
+    with pytest.raises(errors.TooLarge):
+        registry.predict("m", b"x\n1\n2\n3\n4\n5\n", content_type="text/csv")
+
+
+def test_a_row_at_fault_is_counted_from_the_first_of_the_batch(service: Echo) -> None:
+    faults = [{"at": "instances[2].x", "message": "must be a number"}]
+    service.refusal = lambda rows: (
+        problem(422, "input-refused", "No.", errors=faults) if 90 in rows else None
+    )
+    with (
+        Registry(service.url, HSW, largest_prediction=500, retries=NEVER) as registry,
+        pytest.raises(errors.Refused) as caught,
+    ):
+        registry.predict("m", [{"x": number} for number in range(100)])
+    first = rows_of(service.asked[-1])[0]
+    assert first > 0
+    assert caught.value.errors[0].at == f"instances[{first + 2}].x"
+
+
+def test_an_empty_batch_is_left_to_the_service(registry: Registry, service: Echo) -> None:
+    registry.predict("m", [])
+    assert service.asked[0].json == {"instances": []}

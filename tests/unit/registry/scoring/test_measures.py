@@ -1,0 +1,135 @@
+"""The registry's own metrics are scikit-learn's, for a sample and for every weighting of it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.metrics import roc_auc_score
+
+from registry.gates.grammar import METRICS
+from registry.scoring.bootstrap import once
+from registry.scoring.classification import ClassificationMeasures
+from registry.scoring.regression import RegressionMeasures
+from trainers.metrics import measure
+
+REGRESSION = METRICS["regression"]
+CLASSIFICATION = METRICS["classification"]
+
+
+def regression(true, predicted, weights=None):
+    weights = once(len(true)) if weights is None else weights
+    found = RegressionMeasures(true, predicted).figures(weights, REGRESSION)
+    return [{name: found[name][draw] for name in found} for draw in range(len(weights))]
+
+
+def classification(true, predicted, shares, weights=None):
+    weights = once(len(true)) if weights is None else weights
+    measures = ClassificationMeasures(true, predicted, shares.shape[1], shares)
+    found = measures.figures(weights, CLASSIFICATION)
+    return [{name: found[name][draw] for name in found} for draw in range(len(weights))]
+
+
+def probabilities(draws, rows, classes):
+    shares = draws.dirichlet(np.ones(classes), rows)
+    shares[draws.random(rows) < 0.2] = np.eye(classes)[0]  # certain, and often wrong
+    return shares
+
+
+@pytest.mark.parametrize("rows", [2, 3, 10, 501])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_a_regression_s_figures_are_scikit_learn_s(rows, offset):
+    draws = np.random.default_rng(rows)
+    true = offset + draws.normal(size=rows)
+    predicted = true + draws.normal(size=rows)
+
+    expected = measure("regression", true, predicted, None, None)
+
+    assert regression(true, predicted)[0] == pytest.approx(expected, rel=1e-9)
+    assert set(expected) == set(REGRESSION)
+
+
+def test_a_target_that_never_varies_has_the_r2_that_scikit_learn_gives_it():
+    true = np.full(5, 0.1)
+
+    for predicted in (true, true + 1):
+        expected = measure("regression", true, predicted, None, None)
+        assert regression(true, predicted)[0]["r2"] == expected["r2"]
+
+
+@given(
+    arrays(np.float64, st.shared(st.integers(2, 40), key="n"), elements=st.floats(-1e6, 1e6)),
+    arrays(np.float64, st.shared(st.integers(2, 40), key="n"), elements=st.floats(-1e6, 1e6)),
+    st.integers(0, 100),
+)
+@settings(max_examples=100, deadline=None)
+def test_weights_count_a_row_as_often_as_they_say(true, predicted, seed):
+    chosen = np.random.default_rng(seed).integers(0, len(true), len(true))
+    weights = np.bincount(chosen, minlength=len(true)).astype(float)[None, :]
+
+    expected = measure("regression", true[chosen], predicted[chosen], None, None)
+    found = regression(true, predicted, weights)[0]
+
+    del expected["r2"], found["r2"]  # badly conditioned where the target hardly varies
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+@pytest.mark.parametrize("rows", [20, 400])
+def test_a_classification_s_figures_are_scikit_learn_s(classes, rows):
+    draws = np.random.default_rng(classes * rows)
+    true = np.r_[np.arange(classes), draws.integers(0, classes, rows - classes)]
+    shares = probabilities(draws, rows, classes).round(2 if classes == 2 else 15)
+    shares /= shares.sum(axis=1, keepdims=True)
+    predicted = shares.argmax(axis=1)
+
+    expected = measure("classification", true, predicted, shares, np.arange(classes))
+    found = classification(true, predicted, shares)[0]
+
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert set(found) == set(CLASSIFICATION)
+
+
+def test_draws_of_a_classification_are_scikit_learn_s_on_the_rows_drawn():
+    draws = np.random.default_rng(4)
+    rows, classes = 120, 3
+    true = draws.integers(0, classes, rows)
+    shares = probabilities(draws, rows, classes)
+    predicted = draws.integers(0, classes, rows)
+    chosen = draws.integers(0, rows, (25, rows))
+    weights = np.array([np.bincount(one, minlength=rows) for one in chosen], dtype=float)
+
+    for one, found in zip(chosen, classification(true, predicted, shares, weights), strict=True):
+        expected = measure(
+            "classification", true[one], predicted[one], shares[one], np.arange(classes)
+        )
+        assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_labels_that_the_version_does_not_know_count_as_missed():
+    true, predicted = np.array([0, 1, 2, 2]), np.array([0, 1, 1, 0])
+    measures = ClassificationMeasures(true, predicted, 2, None)
+
+    found = measures.figures(once(4), CLASSIFICATION)
+
+    expected = measure("classification", true, predicted, np.eye(3)[predicted], np.arange(3))
+    assert set(found) == set(CLASSIFICATION) - {"log_loss", "roc_auc"}
+    assert {name: figures[0] for name, figures in found.items()} == pytest.approx(
+        {name: expected[name] for name in found}, rel=1e-12
+    )
+
+
+def test_a_draw_without_one_of_two_classes_has_no_roc_auc():
+    true, shares = np.array([0, 1]), np.array([[0.7, 0.3], [0.4, 0.6]])
+    weights = np.array([[1.0, 1.0], [2.0, 0.0]])
+
+    found = classification(true, shares.argmax(axis=1), shares, weights)
+
+    assert found[0]["roc_auc"] == roc_auc_score(true, shares[:, 1])
+    assert np.isnan(found[1]["roc_auc"])
+
+
+def test_what_overflows_is_not_finite_and_no_warning():
+    true, predicted = np.array([0.0, 1.0]), np.array([1e300, -1e300])
+
+    assert regression(true, predicted)[0]["mse"] == np.inf

@@ -1,0 +1,226 @@
+"""A recipe is checked whole, before its data are read, and each mistake has its line."""
+
+import pytest
+
+from trainers.errors import RecipeRefused
+from trainers.origin import Origin
+from trainers.recipe import Recipe
+
+BASE = 'data = "there-is-no-such-file.csv"\ntarget = "y"\nkind = "forest"\n'
+
+
+def mistakes(text):
+    with pytest.raises(RecipeRefused) as refusal:
+        Recipe.from_toml(text)
+    return refusal.value.mistakes
+
+
+def test_all_mistakes_are_told_in_the_order_of_their_lines():
+    told = mistakes("""\
+data = "a.csv"
+target = "y"
+kind = "tree"
+test_size = 2
+colour = "red"
+exclude = [
+  "a",
+  "y",
+]
+[params]
+depth = 3
+max_depth = "deep"
+[columns.age]
+impute = "best"
+[columns.size]
+bands = { edges = [0, 1,
+  "two"], labels = ["a", "b"] }
+[search]
+method = "grid"
+folds = 1.5
+""")
+
+    lines = [said.partition(":")[0] for said in told]
+    expected = (4, 5, 8, 11, 12, 14, 17, 20)
+    assert lines == [f"line {line}" for line in expected]
+    assert "colour is no key here" in told[1]
+    assert "tree has no parameter 'depth'. Did you mean 'max_depth'?" in told[3]
+    assert "'max_depth' parameter" in told[4]
+
+
+def test_a_mistake_between_two_keys_has_the_line_of_the_one_that_is_wrong():
+    told = mistakes(f"{BASE}[columns.a]\nscale = true\n[columns.y]\nscale = true\n")
+
+    assert told == ("line 6: columns prepares the target 'y'",)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[split]\nby = 'chance'", "line 5: split.by is one of random, stratified, group, time"),
+        ("split = 3", "line 4: split must be a table"),
+        ("[split]\nby = 'group'", "line 5: split.column is missing: name the column of the group"),
+        ("[split]\nby = 'random'\ncolumn = 'a'", "line 6: split.column goes with by = 'group'"),
+        ("[split]\nby = 'time'\ncolumn = 'y'", "line 6: split.column is the target 'y'"),
+        ("task = 'regression'\nsplit.by = 'stratified'", "line 5: a quantity has no classes"),
+        ("gates = 'rmse < 1'", "line 4: gates must be a list of texts"),
+        ("gates = ['r2 > 0',\n' ']", "line 5: gates[1] is empty"),
+        ("columns.a = { log = true, one_hot = true }", "line 4: columns.a: a logarithm is neither"),
+        ("params.max_features = nan", "line 4: params.max_features must be a finite number"),
+        (
+            "params.max_features = 2026-01-01",
+            "line 4: params.max_features must be a number, a text",
+        ),
+        ("params.n_jobs = 2", "line 4: forest has no parameter 'n_jobs'"),
+        ("params.random_state = 2", "line 4: random_state is set by the seed"),
+        ("params.n_estimators = -1", "line 4: The 'n_estimators' parameter"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(text, told):
+    (said,) = mistakes(BASE + text)
+
+    assert said.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("search", "told"),
+    [
+        ("folds = 3", "line 4: search.method is missing"),
+        ("method = 'best'\nparams.max_depth = [1, 2]", "line 5: search.method is one of grid"),
+        ("method = 'grid'", "line 4: search.params is empty"),
+        ("method = 'grid'\nparams.max_depth = []", "line 6: search.params.max_depth is empty"),
+        ("method = 'grid'\nparams.max_depth = [3]", "line 6: search.params leaves one combination"),
+        (
+            "method = 'grid'\nparams.max_depth = [3, 3]",
+            "line 6: search.params.max_depth has a value",
+        ),
+        (
+            "method = 'grid'\nparams.max_depth = { low = 1, high = 3 }",
+            "line 6: search.params.max_depth is a range",
+        ),
+        (
+            "method = 'random'\nparams.max_depth = { low = 3, high = 3 }",
+            "line 6: search.params.max_depth leaves no room",
+        ),
+        (
+            "method = 'random'\nparams.ccp_alpha = { low = 0, high = 1, log = true }",
+            "line 6: search.params.ccp_alpha has no logarithm",
+        ),
+        (
+            "method = 'random'\nparams.max_depth = { low = 1 }",
+            "line 6: search.params.max_depth must",
+        ),
+        (
+            "method = 'random'\ndraws = 9\nparams.max_depth = { low = 1, high = 3 }",
+            "line 6: search.draws asks for 9 of 3 combinations",
+        ),
+        (
+            "method = 'random'\ndraws = 0\nparams.max_depth = [1, 2]",
+            "line 6: search.draws is a whole",
+        ),
+        ("method = 'grid'\ndraws = 2\nparams.max_depth = [1, 2]", "line 6: search.draws goes with"),
+        (
+            "method = 'grid'\nfolds = 1\nparams.max_depth = [1, 2]",
+            "line 6: search.folds is a whole",
+        ),
+        ("method = 'grid'\nparams.depth = [1, 2]", "line 6: forest has no parameter 'depth'"),
+        ("method = 'grid'\nparams.max_depth = [1, 'x']", "line 6: The 'max_depth' parameter"),
+        ("method = 'grid'\nmetric = 'rsme'\nparams.max_depth = [1, 2]", "line 6: regression or"),
+    ],
+)
+def test_a_search_without_room_or_sense_is_refused(search, told):
+    (said,) = mistakes(f"{BASE}[search]\n{search}\n")
+
+    assert said.startswith(told)
+
+
+def test_too_many_combinations_are_refused():
+    values = list(range(1, 102))
+    text = (
+        f"[search]\nmethod = 'grid'\nparams = {{ max_depth = {values}, n_estimators = {values} }}"
+    )
+
+    assert "10,201 combinations; at most 10,000 are tried" in mistakes(BASE + text)[0]
+
+
+def test_a_parameter_is_fixed_or_searched_for_and_not_both():
+    text = "params.max_depth = 3\n[search]\nmethod = 'grid'\nparams.max_depth = [1, 2]"
+
+    assert mistakes(BASE + text) == ("line 7: 'max_depth' is both in params and searched for",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "gate", "known"),
+    [
+        ("linear", "accuracy >= 0.9", "regression has no metric 'accuracy'; it has rmse, mae"),
+        ("logistic", "rmse <= champion", "classification has no metric 'rmse'; it has accuracy"),
+        ("forest", "rsme <= 3 @ 95%", "regression or classification has no metric 'rsme'"),
+    ],
+)
+def test_a_gate_about_a_metric_that_the_task_has_not_is_refused(kind, gate, known):
+    (said,) = mistakes(f'data = "a.csv"\ntarget = "y"\nkind = "{kind}"\ngates = ["{gate}"]\n')
+
+    assert said.startswith(f"line 4: {known}")
+
+
+def test_gates_about_other_things_are_left_to_the_registry():
+    gates = ("signature compatible", "input_example answered", "latency_ms <= 5", "engine in trees")
+
+    assert Recipe(data="a.csv", target="y", kind="tree", gates=gates).gates == gates
+
+
+def test_what_was_typed_has_no_line_of_the_file():
+    origin = Recipe.from_toml(BASE).origin
+
+    assert origin.line(("target",)) == 2
+    assert origin.line(("columns", "a")) is None
+    assert origin.without({"target"}).line(("target",)) is None
+    assert Origin().where(("target",)) == ""
+
+
+FULL = (
+    BASE
+    + """\
+name = "n"
+description = "d"
+task = "regression"
+features = ["a", "b", "c"]
+exclude = ["z"]
+test_size = 0.3
+seed = 4
+gates = ["rmse <= 1"]
+split = { by = "time", column = "when" }
+params = { max_depth = 3 }
+[columns]
+a = { impute = { constant = 1 }, log = true, scale = false }
+b = { bands = { edges = [0, 1], labels = ["x"] } }
+c = { impute = "none", one_hot = true }
+d = { drop = true }
+[search]
+method = "random"
+folds = 3
+draws = 4
+metric = "mae"
+params = { min_samples_leaf = { low = 1, high = 9, log = true }, max_features = [0.5, 1.0] }
+"""
+)
+
+
+def test_a_recipe_comes_back_from_its_json_with_the_same_digest():
+    recipe = Recipe.from_toml(FULL)
+    again = Recipe.from_json(recipe.to_json())
+
+    assert again == recipe
+    assert again.sha256 == recipe.sha256
+    assert Recipe.from_json(Recipe.from_toml(BASE).to_json()) == Recipe.from_toml(BASE)
+
+
+@pytest.mark.parametrize("key", [line.partition(" ")[0] for line in FULL.splitlines()[2:13]])
+def test_every_key_but_data_is_in_the_digest(key):
+    document = Recipe.from_toml(FULL).to_json()
+    if key == "kind":
+        document[key], other = "tree", document[key]
+        changed = {**document, key: other}
+    else:
+        changed = {name: value for name, value in document.items() if name != key}
+
+    assert Recipe.from_json(changed).sha256 != Recipe.from_json(document).sha256

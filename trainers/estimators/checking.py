@@ -1,0 +1,55 @@
+"""Checks the parameters of a recipe against its estimators, before there is any data."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from registry.signature import Task
+from trainers.errors import ParameterRefused
+from trainers.estimators import FAMILIES
+from trainers.estimators.family import Family
+from trainers.kinds import TrainedKind
+from trainers.origin import Mistake, Path
+from trainers.search_space import Range, Search
+
+
+def parameter_mistakes(
+    kind: TrainedKind, tasks: tuple[Task, ...], params: Mapping[str, Any], search: Search | None
+) -> list[Mistake]:
+    """The names and values in ``params`` and ``search`` that no estimator of ``tasks`` takes."""
+    family = FAMILIES[kind]
+    found = []
+    for path, name, value in _asked(params, search):
+        refusals = [_refusal(family, task, name, value) for task in tasks]
+        if all(refusals):
+            found.append(Mistake(path, refusals[0]))
+    twice = [] if search is None else [name for name in search.params if name in params]
+    found += [
+        Mistake(("search", "params", name), f"'{name}' is both in params and searched for")
+        for name in twice
+    ]
+    # What is wrong with a name is wrong with each of its values.
+    return list({mistake.text: mistake for mistake in reversed(found)}.values())
+
+
+def _asked(params: Mapping[str, Any], search: Search | None) -> Iterator[tuple[Path, str, Any]]:
+    for name, value in params.items():
+        yield ("params", name), name, value
+    for name, space in {} if search is None else search.params.items():
+        at: Path = ("search", "params", name)
+        if isinstance(space, Range):
+            yield (*at, "low"), name, space.low
+            yield (*at, "high"), name, space.high
+        else:
+            for position, value in enumerate(space):
+                yield (*at, position), name, value
+
+
+def _refusal(family: Family, task: Task, name: str, value: Any) -> str:
+    """Why the estimator does not take the value; empty where it does."""
+    try:
+        estimator = family.build(task, {name: value}, seed=0)
+        # The check that scikit-learn itself makes at the beginning of fit, without the data.
+        estimator._validate_params()
+    except (ParameterRefused, ValueError, TypeError) as error:
+        return str(error).rstrip(".")
+    return ""

@@ -1,0 +1,103 @@
+"""Fits pipelines so that the same inputs give the same model, on one core or many.
+
+Trees and forests use all cores: each tree has a seed of its own, so it does not matter which core
+grows it. The matrix products of linear models are not cut up among cores, which would add their
+numbers up in another order.
+"""
+
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from trainers.errors import FitRefused, ParameterRefused
+from trainers.estimators.family import Family
+
+Progress = Callable[[int, int], None]
+"""Told how many of how many parts are done."""
+
+PARTS = 20
+"""In so many parts a forest is grown where somebody watches."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Within it, numpy's and scipy's matrix products and scikit-learn's loops use one core."""
+    with threadpool_limits(limits=1):
+        yield
+
+
+def fit(
+    pipeline: Pipeline,
+    features: Any,
+    target: NDArray[Any],
+    family: Family,
+    progress: Progress | None = None,
+) -> list[str]:
+    """Fit in place; the answer is what scikit-learn warned of, each warning once.
+
+    A forest that somebody watches is grown in parts, tree for tree the same. Raises
+    ParameterRefused, FitRefused.
+    """
+    with warnings.catch_warnings(record=True) as caught, refusals(family), one_thread():
+        warnings.simplefilter("always")
+        if progress is not None and _grows_in_parts(pipeline[-1]):
+            _grow(pipeline, features, target, progress)
+        else:
+            pipeline.fit(features, target)
+    if family.parallel:
+        # Threads add up a forest's votes in any order, so its last bits would differ by run.
+        pipeline[-1].set_params(n_jobs=None)
+    return notes_of(caught)
+
+
+@contextmanager
+def refusals(family: Family) -> Iterator[None]:
+    """What scikit-learn raises within it, in our words. Raises ParameterRefused, FitRefused."""
+    try:
+        yield
+    except (ValueError, TypeError, ArithmeticError, np.linalg.LinAlgError) as error:
+        why = str(error)
+        # So begin scikit-learn's own refusals of a parameter's value.
+        if re.match(r"The '\w+' parameter of ", why):
+            raise ParameterRefused(why) from error
+        raise FitRefused(family.kind, why) from error
+
+
+def notes_of(caught: list[warnings.WarningMessage]) -> list[str]:
+    """The first sentence of each warning, each once."""
+    return list(dict.fromkeys(_first_sentence(str(warning.message)) for warning in caught))
+
+
+def _grows_in_parts(estimator: Any) -> bool:
+    trees = getattr(estimator, "n_estimators", 0)
+    # These look at the whole forest after each part; and what is no number is refused by fit.
+    whole = getattr(estimator, "oob_score", False) or getattr(estimator, "class_weight", None)
+    return isinstance(trees, int) and trees > 1 and not whole
+
+
+def _grow(pipeline: Pipeline, features: Any, target: NDArray[Any], progress: Progress) -> None:
+    """scikit-learn's warm start gives each tree the seed that it has in a forest grown at once."""
+    estimator = pipeline[-1]
+    trees = estimator.n_estimators
+    prepared = pipeline[:-1].fit_transform(features, target)
+    ends = np.unique(np.linspace(0, trees, min(PARTS, trees) + 1).astype(int))[1:].tolist()
+    estimator.set_params(warm_start=True)
+    try:
+        progress(0, trees)
+        for end in ends:
+            estimator.set_params(n_estimators=end)
+            estimator.fit(prepared, target)
+            progress(end, trees)
+    finally:
+        estimator.set_params(warm_start=False, n_estimators=trees)
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split("\n\n", maxsplit=1)[0].split())

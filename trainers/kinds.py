@@ -1,0 +1,6 @@
+"""The kinds of models that can be trained."""
+
+from typing import Literal, get_args
+
+TrainedKind = Literal["linear", "logistic", "tree", "forest"]
+TRAINED_KINDS: tuple[TrainedKind, ...] = get_args(TrainedKind)

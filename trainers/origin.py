@@ -1,0 +1,50 @@
+"""Where the values of a recipe were written, so that a mistake can be told with its line."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+Path = tuple[str | int, ...]
+"""Keys, and positions in lists, from the top of a recipe."""
+
+
+class Mistake(NamedTuple):
+    """What is wrong with what stands at ``path``, in words."""
+
+    path: Path
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """``source`` names the recipe in a message; ``lines`` are those of its keys, where it was a
+    file."""
+
+    source: str = "The recipe"
+    lines: Mapping[Path, int] = field(default_factory=dict)
+
+    def line(self, path: Path) -> int | None:
+        """The line of ``path``, or of the nearest table around it; None where there is none."""
+        while path:
+            if path in self.lines:
+                return self.lines[path]
+            path = path[:-1]
+        return None
+
+    def where(self, path: Path) -> str:
+        """``The recipe r.toml, line 4: ``, for the head of a message; empty where nothing is
+        known."""
+        line = self.line(path)
+        return "" if line is None else f"{self.source}, line {line}: "
+
+    def without(self, keys: Iterable[str]) -> "Origin":
+        """The same for a recipe whose ``keys`` were written elsewhere."""
+        gone = set(keys)
+        kept = {path: line for path, line in self.lines.items() if path[0] not in gone}
+        return Origin(self.source, kept)
+
+    def told(self, mistakes: Iterable[Mistake]) -> list[str]:
+        """Each mistake in words, with its line where it has one, in the order of the lines."""
+        lined = [(self.line(mistake.path), mistake.text) for mistake in mistakes]
+        lined.sort(key=lambda pair: pair[0] or 0)
+        return [text if line is None else f"line {line}: {text}" for line, text in lined]

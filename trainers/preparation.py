@@ -1,0 +1,74 @@
+"""What a recipe says of one column: how it is filled, and how it is turned into numbers."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+ImputeStrategy = Literal["mean", "median", "most_frequent", "none"]
+IMPUTE_STRATEGIES: tuple[ImputeStrategy, ...] = get_args(ImputeStrategy)
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """Fills what is missing with one value: a number, a text, or true or false."""
+
+    value: str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Cuts a number at ``edges`` (n + 1, rising) into n bands named by ``labels``."""
+
+    edges: tuple[float, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """How one column is prepared. What is None is left to the trainer, by type and estimator."""
+
+    impute: ImputeStrategy | Constant | None = None
+    scale: bool | None = None
+    log: bool = False
+    one_hot: bool | None = None
+    bands: Bands | None = None
+    drop: bool = False
+
+    def mistakes(self) -> list[str]:
+        """What contradicts itself, in words; empty where nothing does."""
+        found = []
+        if self.drop and self != Preparation(drop=True):
+            found.append("a dropped column takes no other preparation")
+        if self.bands is not None and (self.one_hot is not None or self.scale is not None):
+            found.append("a column in bands is neither scaled nor one-hot encoded again")
+        if self.one_hot and self.scale:
+            found.append("a column is scaled or one-hot encoded, not both")
+        if self.log and (self.one_hot or self.bands is not None):
+            found.append("a logarithm is neither one-hot encoded nor cut into bands")
+        if isinstance(self.impute, str) and self.impute not in IMPUTE_STRATEGIES:
+            found.append(f"impute is one of {', '.join(IMPUTE_STRATEGIES)}, not {self.impute!r}")
+        if self.bands is not None:
+            # Late, so that importing a recipe does not import scikit-learn.
+            from registry.preprocessing import check_bands
+
+            try:
+                check_bands(self.bands.edges, self.bands.labels)
+            except ValueError as error:
+                found.append(str(error).rstrip("."))
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """The table of a recipe that says the same; what is left to the trainer is not in it."""
+        document: dict[str, Any] = {}
+        if isinstance(self.impute, Constant):
+            document["impute"] = {"constant": self.impute.value}
+        elif self.impute is not None:
+            document["impute"] = self.impute
+        for key in ("scale", "one_hot"):
+            if getattr(self, key) is not None:
+                document[key] = getattr(self, key)
+        for key in ("log", "drop"):
+            if getattr(self, key):
+                document[key] = True
+        if self.bands is not None:
+            document["bands"] = {key: list(items) for key, items in asdict(self.bands).items()}
+        return document

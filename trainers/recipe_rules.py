@@ -1,0 +1,181 @@
+"""What a recipe must hold to beyond the types of its values, checked without its data."""
+
+import re
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any, get_args
+
+from registry.signature import KINDS, TASKS, Task
+from trainers.kinds import TRAINED_KINDS, TrainedKind
+from trainers.metric_names import METRICS
+from trainers.origin import Mistake
+from trainers.preparation import Preparation
+from trainers.search_space import Search
+from trainers.split_rule import SplitRule
+
+MAX_SEED = 2**32 - 1
+MAX_GATES = 32
+_MEASURED = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:<=|>=|==|<|>)")
+_NO_METRIC = {"latency_ms"}
+_TASKS: Mapping[TrainedKind, tuple[Task, ...]] = {
+    "linear": ("regression",),
+    "logistic": ("classification",),
+    "tree": get_args(Task),
+    "forest": get_args(Task),
+}
+
+assert set(TRAINED_KINDS) < set(KINDS)  # noqa: S101 -- a mistake of ours, found at import
+
+
+def mistakes_in(fields: Mapping[str, Any]) -> list[Mistake]:
+    """All that is wrong with the fields of a Recipe, each of its type; one that is missing is not
+    looked at."""
+    found = []
+    for name, rule in _RULES.items():
+        if name in fields:
+            found += [Mistake(*mistake) for mistake in rule(fields[name])]
+    return found + _between(fields)
+
+
+def possible_tasks(kind: TrainedKind, task: Task | None) -> tuple[Task, ...]:
+    """The tasks that a recipe may turn out to have, before its target is known."""
+    possible = _TASKS[kind]
+    return possible if task not in possible else (task,)
+
+
+def metric_mistakes(
+    search: Search | None, gates: tuple[str, ...], tasks: tuple[Task, ...]
+) -> list[Mistake]:
+    """The metrics that none of ``tasks`` has."""
+    asked = [(("search", "metric"), search.metric)] if search and search.metric else []
+    for position, gate in enumerate(gates):
+        measured = _MEASURED.match(gate)
+        if measured is not None and measured[1] not in _NO_METRIC:
+            asked.append((("gates", position), measured[1]))
+    known = [name for task in tasks for name in METRICS[task]]
+    return [
+        Mistake(path, f"{' or '.join(tasks)} has no metric '{name}'; it has {', '.join(known)}")
+        for path, name in asked
+        if name not in known
+    ]
+
+
+def _data(data: str) -> list[tuple[tuple[str], str]]:
+    if data:
+        return []
+    return [(("data",), "data is empty: give a file or a set such as sklearn:iris")]
+
+
+def _kind(kind: str) -> list[tuple[tuple[str], str]]:
+    if kind in TRAINED_KINDS:
+        return []
+    return [(("kind",), f"kind is one of {', '.join(TRAINED_KINDS)}, not {kind!r}")]
+
+
+def _task(task: str | None) -> list[tuple[tuple[str], str]]:
+    if task is None or task in TASKS:
+        return []
+    return [(("task",), f"task is one of {', '.join(TASKS)}, not {task!r}")]
+
+
+def _test_size(share: float) -> list[tuple[tuple[str], str]]:
+    if isfinite(share) and 0 < share < 1:
+        return []
+    return [(("test_size",), f"test_size is a share between 0 and 1, not {share}")]
+
+
+def _seed(seed: int) -> list[tuple[tuple[str], str]]:
+    if 0 <= seed <= MAX_SEED:
+        return []
+    return [(("seed",), f"seed is a whole number from 0 to {MAX_SEED}, not {seed}")]
+
+
+def _features(features: tuple[str, ...] | None) -> list[tuple[tuple[str], str]]:
+    if features is None or features:
+        return []
+    return [(("features",), "features is empty: name a column, or leave it out to take all")]
+
+
+def _columns(columns: Mapping[str, Preparation]) -> list[Any]:
+    return [
+        (("columns", name), f"columns.{name}: {mistake}")
+        for name, how in columns.items()
+        for mistake in how.mistakes()
+    ]
+
+
+def _split(rule: SplitRule) -> list[Any]:
+    return [(("split", key), said) for key, said in rule.mistakes()]
+
+
+def _search(search: Search | None) -> list[Any]:
+    return [] if search is None else [(("search", *at), said) for at, said in search.mistakes()]
+
+
+def _gates(gates: tuple[str, ...]) -> list[Any]:
+    if len(gates) > MAX_GATES:
+        return [(("gates",), f"gates has {len(gates)} conditions; at most {MAX_GATES} are allowed")]
+    return [
+        (("gates", position), f"gates[{position}] is empty: write a condition, or take it out")
+        for position, gate in enumerate(gates)
+        if not gate.strip()
+    ]
+
+
+_RULES: Mapping[str, Any] = {
+    "data": _data,
+    "kind": _kind,
+    "task": _task,
+    "test_size": _test_size,
+    "seed": _seed,
+    "features": _features,
+    "columns": _columns,
+    "split": _split,
+    "search": _search,
+    "gates": _gates,
+}
+
+
+def _between(fields: Mapping[str, Any]) -> list[Mistake]:
+    """What two or more fields say against each other."""
+    found = []
+    target, data = fields.get("target"), fields.get("data")
+    if target == "" and data is not None and not data.startswith("sklearn:"):
+        found.append(Mistake(("target",), "target is empty: name the column to predict"))
+    if target:
+        found += _against_target(fields, target)
+    if fields.get("kind") in TRAINED_KINDS and fields.get("task") in {None, *TASKS}:
+        found += _against_estimator(fields)
+    return found
+
+
+def _against_target(fields: Mapping[str, Any], target: str) -> list[Mistake]:
+    found = []
+    for role in ("features", "exclude"):
+        if target in (fields.get(role) or ()):
+            at = (role, fields[role].index(target))
+            found.append(Mistake(at, f"{role} names the target '{target}'"))
+    if target in fields.get("columns", {}):
+        found.append(Mistake(("columns", target), f"columns prepares the target '{target}'"))
+    rule = fields.get("split")
+    if rule is not None and rule.column == target:
+        found.append(Mistake(("split", "column"), f"split.column is the target '{target}'"))
+    return found
+
+
+def _against_estimator(fields: Mapping[str, Any]) -> list[Mistake]:
+    kind, task = fields["kind"], fields.get("task")
+    tasks = possible_tasks(kind, task)
+    found = []
+    if task is not None and task not in tasks:
+        found.append(Mistake(("task",), f"{kind} does {' and '.join(tasks)} only, not {task}"))
+    rule = fields.get("split")
+    if rule is not None and rule.by == "stratified" and tasks == ("regression",):
+        said = "a quantity has no classes to take shares of: use by = 'random'"
+        found.append(Mistake(("split", "by"), said))
+    search, params = fields.get("search"), fields.get("params", {})
+    found += metric_mistakes(search, fields.get("gates", ()), tasks)
+    # Late, so that importing a recipe does not import scikit-learn.
+    from trainers.estimators.checking import parameter_mistakes
+
+    return found + parameter_mistakes(kind, tasks, params, search)

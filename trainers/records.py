@@ -1,0 +1,34 @@
+"""Rows of a table as records of plain values, as a request holds them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from registry.signature import Column, Record, Scalar, Signature
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def example(frame: "pd.DataFrame", signature: Signature) -> Record:
+    """The first row without a missing value, else the first row."""
+    complete = frame.dropna()
+    return records((complete if len(complete) else frame).iloc[:1], signature)[0]
+
+
+def records(frame: "pd.DataFrame", signature: Signature) -> list[Record]:
+    """Each row by name, its values of the signature's types and None where one is missing."""
+    return [_record(row, signature) for row in frame.to_dict(orient="records")]
+
+
+def _record(row: Mapping[Any, Any], signature: Signature) -> Record:
+    return {column.name: _native(row[column.name], column) for column in signature.inputs}
+
+
+def _native(value: Any, column: Column) -> Scalar:
+    if isinstance(value, float) and np.isnan(value):
+        return None
+    native = {"number": float, "integer": int, "boolean": bool, "string": str}[column.type]
+    converted: Scalar = native(value)
+    return converted

@@ -1,0 +1,98 @@
+"""Trains a version once more from its lineage, and says whether the same comes out."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from registry.signature import Record
+from trainers.errors import RecipeRefused
+from trainers.origin import Origin
+from trainers.recipe import Recipe
+from trainers.records import records
+from trainers.trained import TrainedModel
+
+METRIC_TOLERANCE = 1e-9
+PREDICTION_TOLERANCE = 1e-6
+"""Relative. Other releases of the libraries, or another processor, add in another order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One thing that was recorded and came out again; None where one side has it not."""
+
+    name: str
+    recorded: Any
+    again: Any
+    agrees: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Of ``rows`` predictions ``agree`` are the same; ``largest`` is the largest difference, None
+    for classes."""
+
+    rows: int
+    agree: int
+    largest: float | None
+
+
+def recorded_recipe(lineage: Mapping[str, Any], data: str | None) -> Recipe:
+    """The recipe that ``lineage`` keeps, for ``data`` in place of its own where it is given.
+
+    Raises RecipeRefused where it keeps none, or one that cannot be used.
+    """
+    origin = Origin("The recipe in the version's lineage")
+    document = lineage.get("recipe")
+    if not isinstance(document, Mapping):
+        raise RecipeRefused(
+            ["there is none: the version was not trained by 'hotswap train'"], origin.source
+        )
+    return Recipe.from_json({**document, **({"data": data} if data else {})}, origin)
+
+
+def compared_metrics(recorded: Mapping[str, float], again: Mapping[str, float]) -> list[Figure]:
+    """Each metric that either side has."""
+    return [
+        Figure(name, recorded.get(name), again.get(name), _close(recorded, again, name))
+        for name in {**again, **recorded}
+    ]
+
+
+def compared_inputs(
+    lineage: Mapping[str, Any], environment: Mapping[str, str], model: TrainedModel
+) -> list[Figure]:
+    """The digests of data and recipe and the versions of the libraries: what may explain that
+    something else came out."""
+    digests = [(name, lineage.get(name), model.lineage[name]) for name in
+               ("data_sha256", "data_rows", "recipe_sha256")]  # fmt: skip
+    libraries = [(name, environment.get(name), own) for name, own in model.environment.items()]
+    return [Figure(name, was, own, was == own) for name, was, own in [*digests, *libraries]]
+
+
+def held_out_records(model: TrainedModel, rows: int) -> list[Record]:
+    """The first ``rows`` of the rows that the model was evaluated on."""
+    return records(model.held_out.iloc[:rows], model.signature)
+
+
+def compared_answers(model: TrainedModel, served: Sequence[Any]) -> Answers:
+    """What the model predicts for its first held-out rows, beside what a service answered."""
+    own = model.pipeline.predict(model.held_out.iloc[: len(served)])
+    if model.task == "classification":
+        same = sum(mine == theirs for mine, theirs in zip(own.tolist(), served, strict=True))
+        return Answers(len(served), same, None)
+    theirs = np.array(served, dtype=np.float64)
+    difference = np.abs(own - theirs)
+    size = np.maximum(np.abs(own), np.abs(own).max(initial=0.0) * 1e-6)
+    same = int((difference <= PREDICTION_TOLERANCE * size).sum())
+    return Answers(len(served), same, float(difference.max(initial=0.0)))
+
+
+def _close(recorded: Mapping[str, float], again: Mapping[str, float], name: str) -> bool:
+    if name not in recorded or name not in again:
+        return False
+    return math.isclose(
+        recorded[name], again[name], rel_tol=METRIC_TOLERANCE, abs_tol=METRIC_TOLERANCE
+    )

@@ -1,0 +1,135 @@
+"""Tries the parameters that a recipe searches for, by cross-validation, and says which are best."""
+
+import itertools
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from registry.signature import Task
+from trainers.errors import SearchRefused
+from trainers.estimators import FAMILIES
+from trainers.estimators.family import Family
+from trainers.evaluation import Rows
+from trainers.fitting import Progress, notes_of, one_thread, refusals
+from trainers.metric_names import DEFAULT_METRIC, HIGHER_IS_BETTER
+from trainers.metrics import measure_model
+from trainers.preparing import Ready
+from trainers.recipe import Recipe
+from trainers.search_space import Range, Search
+from trainers.split import Split
+
+MAX_KEPT = 50
+Candidate = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``params`` are the best of a search; ``record`` is JSON, kept with the version."""
+
+    params: Candidate
+    record: dict[str, Any]
+    notes: list[str]
+
+
+def search(
+    recipe: Recipe,
+    rule: Search,
+    pipeline: Pipeline,
+    ready: Ready,
+    progress: Progress | None = None,
+) -> Found:
+    """Fit a copy of ``pipeline`` for each candidate and fold, on all cores, and measure it on the
+    rows that the fold leaves out.
+
+    The best has the best mean over the folds; of equals the first. Which core fits what changes
+    nothing. Raises ParameterRefused, FitRefused, SearchRefused.
+    """
+    family, task, folds = FAMILIES[recipe.kind], ready.target.task, ready.folds
+    candidates = _candidates(rule, recipe.seed)
+    metric = rule.metric or DEFAULT_METRIC[task]
+    measure_one = _measurer(pipeline, family, task, ready.rows, metric)
+    tasks = (delayed(measure_one)(params, fold) for params in candidates for fold in folds)
+    count = len(candidates) * len(folds)
+    figures = []
+    with warnings.catch_warnings(record=True) as caught, refusals(family), one_thread():
+        warnings.simplefilter("always")
+        # Threads: trees are grown outside of Python's lock, and the rows are not copied.
+        made = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(tasks)
+        for figure in made:
+            figures.append(figure)
+            if progress is not None:
+                progress(len(figures), count)
+    scores = np.array(figures).reshape(len(candidates), len(folds))
+    means = scores.mean(axis=1)
+    if not np.isfinite(means).any():
+        raise SearchRefused(metric, "it could not be measured for any candidate on every fold")
+    signed = means if metric in HIGHER_IS_BETTER else -means
+    order = np.argsort(-np.where(np.isfinite(signed), signed, -math.inf), kind="stable")
+    record = {
+        "method": rule.method,
+        "metric": metric,
+        "folds": len(folds),
+        "candidates": len(candidates),
+        "best": candidates[order[0]],
+        "tried": [_tried(candidates[at], scores[at]) for at in order[:MAX_KEPT]],
+    }
+    return Found(candidates[order[0]], record, notes_of(caught))
+
+
+def _measurer(
+    pipeline: Pipeline, family: Family, task: Task, rows: Rows, metric: str
+) -> Callable[[Candidate, Split], float]:
+    def measure_one(params: Candidate, fold: Split) -> float:
+        own = clone(pipeline)
+        own[-1].set_params(**params)
+        if family.parallel:
+            # The cores are busy with the other candidates.
+            own[-1].set_params(n_jobs=None)
+        fitted, measured = rows.take(fold.train), rows.take(fold.test)
+        own.fit(fitted.features, fitted.target)
+        figures = measure_model(own, task, measured.features, measured.target)
+        return figures.get(metric, math.nan)
+
+    return measure_one
+
+
+def _tried(params: Candidate, scores: Any) -> dict[str, Any]:
+    if not np.isfinite(scores).all():
+        return {"params": params, "mean": None, "std": None}
+    return {"params": params, "mean": float(scores.mean()), "std": float(scores.std())}
+
+
+def _candidates(rule: Search, seed: int) -> list[Candidate]:
+    names = list(rule.params)
+    if rule.method == "grid":
+        # Its rules let a grid have lists only.
+        choices = [space for space in rule.params.values() if not isinstance(space, Range)]
+        return [dict(zip(names, values, strict=True)) for values in itertools.product(*choices)]
+    draws = np.random.default_rng(seed)
+    drawn: dict[str, Candidate] = {}
+    # Ranges repeat themselves only where they are short; then some draws more are spent on them.
+    for _ in range(100 * rule.draws):
+        candidate = {name: _drawn(space, draws) for name, space in rule.params.items()}
+        drawn.setdefault(repr(candidate), candidate)
+        if len(drawn) == rule.draws:
+            break
+    return list(drawn.values())
+
+
+def _drawn(space: Any, draws: np.random.Generator) -> Any:
+    if not isinstance(space, Range):
+        return space[int(draws.integers(len(space)))]
+    if space.log:
+        number = math.exp(draws.uniform(math.log(space.low), math.log(space.high)))
+        number = min(max(number, space.low), space.high)
+        return round(number) if space.is_whole else number
+    if space.is_whole:
+        return int(draws.integers(int(space.low), int(space.high), endpoint=True))
+    return float(draws.uniform(space.low, space.high))
