@@ -35,7 +35,14 @@ def register_demo(settings: Settings) -> None:
             number = _register(services, Recipe(name=name, data=f"sklearn:{name}", kind=kind))
             if live:
                 order = Order(actor=_ACTOR, reason="a first look")
-                promote(services.database, services.prepare, name, str(number), order)
+                promote(
+                    services.database,
+                    services.prepare,
+                    name,
+                    str(number),
+                    order,
+                    judge=services.judge.outcomes,
+                )
     finally:
         services.close()
 
