@@ -1,6 +1,7 @@
 """``hotswap plots``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +13,11 @@ from cli.terminal import print_json
 from cli.whole_files import write_whole
 from cli.wording import one_line
 from client import Registry
+from client.replies import Version
 from registry.names import PRODUCTION
+
+if TYPE_CHECKING:  # drawing brings matplotlib with it, which --help must not wait for
+    from cli.drawing.plots import Picture
 
 
 @click.command
@@ -39,15 +44,29 @@ def plots(registry: Registry, reference: Reference, out: Path, as_json: bool) ->
     """
     wanted = PRODUCTION if reference.version is None else reference.version
     version = registry.version(reference.name, wanted)
-    kept_json = registry.evaluation(reference.name, version["version"])
+    drawn = _draw(version, registry.evaluation(reference.name, version["version"]))
+    out.mkdir(parents=True, exist_ok=True)
+    for picture in drawn:
+        for name, content in picture.files.items():
+            write_whole(out / name, content)
+    if as_json:
+        print_json([_described(picture, out) for picture in drawn])
+        return
+    for picture in drawn:
+        for name in picture.files:
+            click.echo(one_line(out / name))
+
+
+def _draw(version: Version, evaluation: dict[str, Any]) -> "list[Picture]":
+    """All pictures of a version, before any is written. Raises CommandFailed where it has none."""
     with Stages() as stage:
         stage("loading matplotlib")
         from cli.drawing.look import Subject
         from cli.drawing.plots import pictures
         from registry.kept_evaluation import read_evaluation
 
-        kept = read_evaluation(kept_json)
-        named = f"{reference.name}/{version['version']}"
+        kept = read_evaluation(evaluation)
+        named = f"{version['model']}/{version['version']}"
         subject = Subject(named, version["task"], version["signature"]["output"]["name"])
         stage("drawing")
         drawn = list(pictures(subject, kept))
@@ -62,23 +81,13 @@ def plots(registry: Registry, reference: Reference, out: Path, as_json: bool) ->
             SAID_NO,
             advice="A version that 'hotswap train' uploads does; see docs/comparing.md for others.",
         )
-    out.mkdir(parents=True, exist_ok=True)
-    for picture in drawn:
-        for name, content in picture.files.items():
-            write_whole(out / name, content)
-    if as_json:
-        print_json(
-            [
-                {
-                    "plot": picture.name,
-                    "title": picture.title,
-                    "description": picture.description,
-                    "files": [str(out / name) for name in picture.files],
-                }
-                for picture in drawn
-            ]
-        )
-    else:
-        for picture in drawn:
-            for name in picture.files:
-                click.echo(one_line(out / name))
+    return drawn
+
+
+def _described(picture: "Picture", out: Path) -> dict[str, Any]:
+    return {
+        "plot": picture.name,
+        "title": picture.title,
+        "description": picture.description,
+        "files": [str(out / name) for name in picture.files],
+    }
