@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-faults test-asan test-attacks bench bench-engine bench-swap lint lock \
+.PHONY: help serve test test-faults test-asan test-attacks bench bench-engine bench-training bench-swap lint lock \
 	lock-bench clean
 
 help: ## Say what can be made
@@ -39,6 +39,9 @@ test-attacks: .venv/test ## Upload the whole corpus of attacks to a real server
 
 bench-engine: .venv/test ## Time the forest kernel against scikit-learn, on one core
 	$(BIN)/python -m benchmarks.engine
+
+bench-training: .venv/test ## Time a training by a recipe against plain scikit-learn
+	$(BIN)/python -m benchmarks.training
 
 bench-swap: .venv/test ## Swap versions under load 1,000 times and prove that nobody noticed
 	$(BIN)/python -m benchmarks.swap
