@@ -93,7 +93,8 @@ class SignedLog(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         # some processors.
         sizes = map(math.log1p, np.abs(values).ravel().tolist())
         logarithms = np.fromiter(sizes, np.float64, values.size).reshape(values.shape)
-        return np.copysign(logarithms, values)
+        signed: NDArray[np.float64] = np.copysign(logarithms, values)
+        return signed
 
     def get_feature_names_out(
         self, input_features: Sequence[str] | None = None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
@@ -22,8 +23,10 @@ from trainers.estimators.family import Family
 Progress = Callable[[int, int], None]
 """Told how many of how many parts are done."""
 
-PARTS = 20
-"""In so many parts a forest is grown where somebody watches."""
+PARTS = 10
+TREES_EACH = 5
+"""Where somebody watches, a forest is grown in so many parts, or fewer so that each core grows so
+many trees of a part: at the end of each the cores wait for the last tree."""
 
 
 @contextmanager
@@ -87,7 +90,9 @@ def _grow(pipeline: Pipeline, features: Any, target: NDArray[Any], progress: Pro
     estimator = pipeline[-1]
     trees = estimator.n_estimators
     prepared = pipeline[:-1].fit_transform(features, target)
-    ends = np.unique(np.linspace(0, trees, min(PARTS, trees) + 1).astype(int))[1:].tolist()
+    cores = joblib.cpu_count()
+    share = max(TREES_EACH, -(-trees // (PARTS * cores))) * cores
+    ends = [*range(share, trees, share), trees]
     estimator.set_params(warm_start=True)
     try:
         progress(0, trees)

@@ -101,7 +101,7 @@ def test_no_entry_of_an_artifact_tells_of_its_making():
 @pytest.mark.parametrize("params", [{}, {"bootstrap": False}, {"max_features": 0.5}])
 def test_a_forest_that_is_watched_grows_the_same_trees(shops_csv, params):
     recipe = Recipe(
-        data=str(shops_csv), target="sales", kind="forest", params={"n_estimators": 30, **params}
+        data=str(shops_csv), target="sales", kind="forest", params={"n_estimators": 75, **params}
     )
     told = []
 
@@ -109,8 +109,8 @@ def test_a_forest_that_is_watched_grows_the_same_trees(shops_csv, params):
 
     assert watched.artifact() == train(recipe).artifact()
     assert watched.metadata() == train(recipe).metadata()
-    assert told[0] == (0, 30)
-    assert told[-1] == (30, 30)
+    assert told[0] == (0, 75)
+    assert told[-1] == (75, 75)
 
 
 @pytest.mark.parametrize("params", [{"oob_score": True}, {"n_estimators": 1}])

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from cli.main import VERBS, main
 from cli.recipe_flags import KINDS as TRAINED
+from cli.recipe_flags import SEARCHES
 from cli.recipe_flags import TASKS as TRAINED_TASKS
 from cli.tokens import SCOPES
 from cli.upload import KINDS
@@ -17,6 +18,7 @@ from registry import tokens as registry_tokens
 from tests.unit.cli.fake_service import FakeService
 from tests.unit.cli.test_exits import environment
 from trainers.kinds import TRAINED_KINDS
+from trainers.search_space import SEARCH_METHODS
 
 LOCAL = ["backup", "restore", "gc"]
 """These work on the data directory itself and speak to no service."""
@@ -50,6 +52,13 @@ def test_each_local_verb_has_help_with_an_example_and_json(verb: str) -> None:
     assert "--data" in result.stdout
 
 
+@pytest.mark.parametrize("verb", ["init", "check"])
+def test_each_verb_about_recipes_has_help_with_an_example(verb: str) -> None:
+    result = CliRunner().invoke(main, ["recipe", verb, "--help"])
+    assert result.exit_code == 0
+    assert f"Example:\n    hotswap recipe {verb}" in result.stdout
+
+
 def test_help_lists_the_verbs_of_the_contract() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout.partition("Commands:\n")[2]
     first, second = (
@@ -71,6 +80,7 @@ def test_choices_are_those_of_the_registry() -> None:
     assert set(KINDS) == set(signature.KINDS)
     assert set(TRAINED) == set(TRAINED_KINDS)
     assert set(TRAINED_TASKS) == set(signature.TASKS)
+    assert SEARCHES == SEARCH_METHODS
     assert set(SCOPES) == set(registry_tokens.SCOPES)
 
 

@@ -157,3 +157,66 @@ def test_recipe_with_mistakes_is_wrong_usage(
     assert result.exit_code == 2
     assert "colour" in result.stderr
     assert service.asked == []
+
+
+def test_flags_say_all_that_a_recipe_says(
+    hotswap: Hotswap, service: FakeService, table: Path
+) -> None:
+    result = hotswap(
+        *("train", str(table), "--target", "march", "--kind", "tree", "--name", "sales"),
+        *("--prepare", "january.log=true", "--prepare", "region.impute=median"),
+        *("--split", "group:region", "--search", "random", "--try", "max_depth=[2, 4, 8]"),
+        *("--try", "ccp_alpha={low = 0.001, high = 1.0, log = true}", "--draws", "3"),
+        *("--folds", "2", "--metric", "mae", "--gate", "rmse <= champion", "--gate", "r2 >= 0"),
+        *("--test-size", "0.3"),
+    )
+    assert result.exit_code == 0, result.stderr
+    (asked,) = service.of("POST", "/models/sales/versions")
+    recipe = json.loads(multipart(asked)["metadata"][1])["lineage"]["recipe"]
+    assert recipe["columns"] == {"january": {"log": True}, "region": {"impute": "median"}}
+    assert recipe["split"] == {"by": "group", "column": "region"}
+    assert recipe["gates"] == ["rmse <= champion", "r2 >= 0"]
+    assert recipe["search"] == {
+        "method": "random",
+        "folds": 2,
+        "draws": 3,
+        "metric": "mae",
+        "params": {
+            "max_depth": [2, 4, 8],
+            "ccp_alpha": {"low": 0.001, "high": 1.0, "log": True},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--folds", "3"), "go with --search"),
+        (("--prepare", "log=true"), "write COLUMN.HOW=VALUE"),
+        (("--search", "grid", "--try", "positive=[true]"), "one combination"),
+        (("--search", "grid", "--draws", "3", "--try", "positive=[true, false]"), "search.draws"),
+        (("--split", "group"), "split.column is missing"),
+        (("--split", "group:shop"), "no column 'shop'"),
+        (("--gate", "accuracy > 1"), "regression has no metric 'accuracy'"),
+        (("--prepare", "january.logg=true"), "columns.january.logg is no key here"),
+    ],
+)
+def test_flags_that_make_no_recipe_are_wrong_usage(
+    hotswap: Hotswap, service: FakeService, table: Path, flags: tuple[str, ...], told: str
+) -> None:
+    result = hotswap(*arguments(table, "--name", "sales", *flags))
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert service.of("POST", "/models/sales/versions") == []
+
+
+def test_the_version_that_is_live_is_the_parent_of_the_next(
+    hotswap: Hotswap, service: FakeService, table: Path
+) -> None:
+    for _ in range(2):
+        assert hotswap(*arguments(table, "--name", "sales", "--promote")).exit_code == 0
+    lineages = [
+        json.loads(multipart(asked)["metadata"][1])["lineage"]
+        for asked in service.of("POST", "/models/sales/versions")
+    ]
+    assert [lineage.get("parent_version") for lineage in lineages] == [None, 1]

@@ -41,6 +41,20 @@ def test_numbers_are_standardised_where_the_estimator_wants_it():
     assert prepared("age") == [[10.0], [20.0], [30.0], [40.0]]
 
 
+def test_a_logarithm_is_taken_of_what_was_filled_and_then_scaled():
+    logs = np.log1p([1.0, 2.0, 2.0, 4.0])
+
+    assert np.ravel(prepared("size", Preparation(log=True))) == pytest.approx(logs)
+    scaled = np.ravel(prepared("size", Preparation(log=True), scaled=True))
+    assert scaled == pytest.approx((logs - logs.mean()) / logs.std())
+
+
+@pytest.mark.parametrize("name", ["city", "member"])
+def test_what_is_no_number_has_no_logarithm(name):
+    with pytest.raises(ColumnRefused, match=f"'{name}' is .* has no logarithm"):
+        prepared(name, Preparation(log=True))
+
+
 def test_booleans_are_zero_and_one_and_never_scaled():
     assert prepared("member", scaled=True) == [[1.0], [0.0], [1.0], [1.0]]
 
