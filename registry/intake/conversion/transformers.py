@@ -143,6 +143,12 @@ def _bands(target: Target[C], step: Any, block: C) -> C:
     return target.between(repeated, lows * len(block), highs * len(block))
 
 
+def _binarizer(target: Target[C], step: Any, block: C) -> C:
+    _require_numbers(step, block)
+    # Ours: skl2onnx puts a number that equals the threshold above it.
+    return target.between(block, [float(step.threshold)] * len(block), [inf] * len(block))
+
+
 def _code(value: Any, text: Vocabulary | None) -> float:
     """The number that stands for a category or a filling: NaN for a missing one."""
     if isinstance(value, float | np.floating) and np.isnan(value):
@@ -172,6 +178,7 @@ def _require_numbers(step: Any, block: Columns) -> None:
 
 _CONVERTERS: Mapping[str, Callable[[Any, Any, Any], Any]] = {
     "BandEncoder": _bands,
+    "Binarizer": _binarizer,
     "ColumnTransformer": _columns,
     "FeatureUnion": _union,
     "FunctionTransformer": _identity,
