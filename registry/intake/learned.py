@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.intake.signatures import chosen_columns, routes
+from registry.formats.kept_values import chosen_columns, routes
 
 _MOST_THRESHOLDS = 2_000
 Traced = list[tuple[int, float, float] | None]

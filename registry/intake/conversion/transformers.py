@@ -4,11 +4,12 @@ Each converter takes the fitted step and the block of columns it sees, and gives
 """
 
 from collections.abc import Callable, Mapping
-from math import inf, isnan, nextafter
+from math import inf, isnan, nan, nextafter
 from typing import Any
 
 import numpy as np
 
+from registry.formats.kept_values import chosen_columns
 from registry.intake.conversion.target import (
     C,
     Columns,
@@ -17,7 +18,6 @@ from registry.intake.conversion.target import (
     Vocabulary,
     require,
 )
-from registry.intake.signatures import chosen_columns
 
 _NEVER = -2.0
 """A code that no text has: the category ``None`` equals nothing that a request can hold."""
@@ -127,10 +127,13 @@ def _one_hot(target: Target[C], step: Any, block: C) -> C:
     positions: list[int] = []
     codes: list[float] = []
     for column, (categories, text) in enumerate(zip(step.categories_, block.texts, strict=True)):
+        # None is what a null reaches it as, unless it has seen NaN.
+        knows_nan = any(_is_nan(category) for category in categories)
         for index, category in enumerate(categories):
             if index != drops[column]:
                 positions.append(column)
-                codes.append(_code(category, text))
+                is_null = category is None and not knows_nan
+                codes.append(nan if is_null else _code(category, text))
     return target.equals(block.choose(positions), codes)
 
 
@@ -151,8 +154,8 @@ def _binarizer(target: Target[C], step: Any, block: C) -> C:
 
 def _code(value: Any, text: Vocabulary | None) -> float:
     """The number that stands for a category or a filling: NaN for a missing one."""
-    if isinstance(value, float | np.floating) and np.isnan(value):
-        return float("nan")
+    if _is_nan(value):
+        return nan
     if text is None:
         require(
             isinstance(value, int | float | np.number | np.bool),
@@ -167,6 +170,10 @@ def _code(value: Any, text: Vocabulary | None) -> float:
     except UnicodeEncodeError:
         raise NotConvertible("A category is no valid Unicode text.") from None
     return text.code(str(value))
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 
 def _require_numbers(step: Any, block: Columns) -> None:
