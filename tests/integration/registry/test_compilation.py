@@ -33,6 +33,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import trainers
+from registry.errors import PredictionRefused
 from registry.intake.compilation import compile_model
 from registry.intake.samples import sample
 from registry.intake.signatures import read_signature
@@ -255,3 +256,14 @@ def test_a_number_at_a_binarizer_s_threshold_is_not_above_it(final):
     for forms in (made.blobs, {"onnx": made.blobs["onnx"]}):
         theirs = compiled_predictor(forms, made.blobs.__getitem__, signature)
         assert theirs.predict(batch).values == pytest.approx(own, rel=EXACT)
+
+
+def test_probabilities_that_are_no_numbers_are_refused():
+    model = GaussianNB().fit(NUMBERS, LABELS["texts"])
+    signature = read_signature(model, None)
+    made = compile_model(model, signature, None)
+    assert made.engine["name"] == "onnx"
+    batch = Batch({"x0": np.array([1.7e9, 1e300]), "x1": np.array([0.0, 1e300])}, 2)
+
+    with pytest.raises(PredictionRefused, match="row 1"):
+        OnnxPredictor(made.blobs["onnx"], signature).predict(batch, probabilities=True)
