@@ -1,7 +1,7 @@
 """The uploaded bytes, as they came."""
 
 from flask import Response, request, send_file
-from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.exceptions import PreconditionFailed, RequestedRangeNotSatisfiable
 
 from api.access import allows
 from api.blueprints import Blueprint
@@ -19,6 +19,7 @@ blueprint = Blueprint("artifacts", __name__, description="Uploaded files", answe
 @blueprint.response(200, {"type": "string", "format": "binary"}, content_type=BYTES)
 @blueprint.alt_response(206, description="The range that was asked for")
 @blueprint.alt_response(304, description="The caller has these bytes already")
+@blueprint.alt_response(412, description="Not the bytes that the caller means")
 @blueprint.alt_response(416, description="No such range")
 def get_artifact(name: str, version: str) -> Response:
     """The uploaded bytes, verified against their SHA-256, which is the ETag."""
@@ -39,4 +40,7 @@ def get_artifact(name: str, version: str) -> Response:
     except RequestedRangeNotSatisfiable:
         response.close()
         raise
+    if response.status_code == 412:  # so far with all of the bytes
+        response.close()
+        raise PreconditionFailed
     return response

@@ -99,6 +99,7 @@ def load_application(target: str) -> Retiring:
     # Processes that this one starts have it blocked too; they end when their pipe does.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_retire_on_sigterm, args=(told,), name="retire", daemon=True).start()
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     return Retiring(load_target(target), told)
 
 
@@ -111,6 +112,18 @@ def _retire_on_sigterm(told: threading.Event) -> None:
         told.set()
         time.sleep(RETIRE_SECONDS)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def _end_with_parent() -> None:
+    """Stop as on SIGTERM when the main process is gone: nobody else would stop or replace this
+    worker, and it would keep the port from the service that is started next."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os._exit(1)
 
 
 class DrainingServer(Server):

@@ -10,9 +10,17 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from registry.errors import ArtifactRefused, Fault, MetadataRefused, Refused, printable
+from registry.errors import (
+    ArtifactRefused,
+    Fault,
+    InputRefused,
+    MetadataRefused,
+    Refused,
+    printable,
+)
 from registry.formats.reading import Format
-from registry.signature import Kind, Signature, Task
+from registry.serving.predictor import example_batch
+from registry.signature import Kind, Record, Signature, Task
 
 MAX_FACTS = 32 * 2**20
 """Bytes of what is said of a model; ten thousand columns with long names fit."""
@@ -37,13 +45,17 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="inspected"):
-    """What an inspection says of a model."""
+    """What an inspection says of a model.
+
+    ``input_example``: a row to warm it with, where it does not answer any row of its types.
+    """
 
     kind: Kind
     task: Task
     params: Annotated[dict[_Short, _Text | int | float | bool | None], Meta(max_length=1000)]
     signature: dict[str, Any]
     environment: Annotated[dict[_Short, _Short], Meta(max_length=20)]
+    input_example: Record | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="refused"):
@@ -116,6 +128,11 @@ def read_facts(message: bytes | bytearray) -> tuple[Facts, Signature]:
         raise ValueError("the signature is none") from error
     if signature.task != said.task:
         raise ValueError("the task is not the signature's")
+    if said.input_example is not None:
+        try:
+            example_batch(signature, said.input_example)
+        except InputRefused as error:
+            raise ValueError("the input example is none") from error
     return said, signature
 
 

@@ -18,6 +18,7 @@ from registry.errors import (
 )
 from registry.formats.reading import Format, read_model
 from registry.intake.onnx_upload.upload import read_upload
+from registry.intake.samples import known_row
 from registry.intake.signatures import read_signature
 from registry.serving.codecs.batch import Batch
 from registry.serving.onnx_predictor import OnnxPredictor
@@ -52,17 +53,27 @@ def inspect(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Ins
     model, trained_with = _read(file, format_)
     signature = read_signature(model, declared.get("signature"))
     example = declared.get("input_example")
-    batch = _first_row(signature, example)
     predictor = SklearnPredictor(model, signature)
-    _answer_once(predictor, signature, batch, given=example is not None)
+    made = None
+    try:
+        _answer_once(
+            predictor, signature, _first_row(signature, example), given=example is not None
+        )
+    except ArtifactRefused:
+        if example is not None:
+            raise
+        # An encoder that refuses what it has not seen, maybe: it has seen this.
+        made = known_row(model, signature)
+        _answer_once(predictor, signature, _first_row(signature, made), given=False)
     facts = {
         "kind": _kind(model, declared.get("kind")),
         "task": signature.task,
         "params": _params(_final(model)),
         "signature": signature.to_json(),
         "environment": {"scikit-learn": trained_with},
+        "input_example": made,
     }
-    return Inspected(model, signature, example, facts)
+    return Inspected(model, signature, example if made is None else made, facts)
 
 
 def _read(file: BinaryIO, format_: Format) -> tuple[Any, str]:

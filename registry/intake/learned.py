@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.intake.signatures import chosen_columns, routes
+from registry.formats.kept_values import chosen_columns, routes
 
 _MOST_THRESHOLDS = 2_000
 Traced = list[tuple[int, float, float] | None]
@@ -47,6 +47,7 @@ def _kept(step: Any, index: int) -> list[Any]:
         if getattr(step, name, None) is not None
     ]
     kept += [list(step.edges)] if hasattr(step, "edges") else []
+    kept += [[step.threshold]] if type(step).__name__ == "Binarizer" else []
     means = getattr(step, "mean_", None)
     scales = getattr(step, "scale_", None)
     if means is not None and scales is not None and len(means) == len(scales):

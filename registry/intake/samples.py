@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from registry.intake.learned import Learned, learn
 from registry.serving.codecs.batch import Batch
-from registry.signature import Column, Record, Signature
+from registry.signature import Column, Record, Scalar, Signature
 
 SEED = 20
 UNKNOWN_TEXT = "a text that training never saw"
@@ -36,6 +36,24 @@ def sample(model: Any, signature: Signature, example: Record | None, rows: int) 
             values[0] = np.nan if given is None else given
         columns[column.name] = values
     return Batch(columns, rows)
+
+
+def known_row(model: Any, signature: Signature) -> Record:
+    """A row of values that ``model`` has kept of its training data, and so has to know."""
+    learned = learn(model, len(signature.inputs))
+    return {
+        column.name: _known(column, known)
+        for column, known in zip(signature.inputs, learned, strict=True)
+    }
+
+
+def _known(column: Column, known: Learned) -> Scalar:
+    if column.type == "string":
+        return known.texts[0] if known.texts else "a"
+    number = float(known.numbers[0]) if len(known.numbers) else 0.5
+    if column.type == "boolean":
+        return bool(number)
+    return round(number) if column.type == "integer" else number
 
 
 def _column(column: Column, known: Learned, rows: int, draws: np.random.Generator) -> NDArray[Any]:

@@ -4,13 +4,12 @@ A model knows how many columns it takes, mostly their names, and its classes; ty
 where an encoder has kept the categories it saw.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
-from registry.errors import ArtifactRefused, Fault, MetadataRefused
+from registry.errors import ArtifactRefused, Fault, MetadataRefused, shown
+from registry.formats.kept_values import KeptValues, kept_values
 from registry.signature import MAX_CLASSES, Column, ColumnType, Label, Output, Signature
-
-_TEXT_KINDS = "OUS"
 
 
 def read_signature(model: Any, declared: object | None) -> Signature:
@@ -24,10 +23,14 @@ def read_signature(model: Any, declared: object | None) -> Signature:
     if not isinstance(count, int) or count < 1:
         raise ArtifactRefused("The model does not say how many columns it takes. Is it fitted?")
     names = [str(name) for name in getattr(model, "feature_names_in_", [])] or None
+    kept = kept_values(model, count)
+    own = _columns(kept, names or [f"x{i}" for i in range(count)])
+    _check_exact(own, kept)
     if declared is None:
-        return Signature(_columns(model, names or [f"x{i}" for i in range(count)]), output)
+        return Signature(own, output)
     signature = Signature.from_json(declared)
     _check_inputs(signature, count, names)
+    _check_types(signature, kept)
     return Signature(signature.inputs, _checked_output(signature.output, output))
 
 
@@ -44,6 +47,26 @@ def _check_inputs(signature: Signature, count: int, names: list[str] | None) -> 
     ]
     if faults:
         raise MetadataRefused("The signature does not fit the model's columns.", faults)
+
+
+def _check_types(signature: Signature, kept: Sequence[KeptValues]) -> None:
+    """A text is unknown to who knows numbers, and the other way round: nobody would be told."""
+    faults = [
+        Fault(f"signature.inputs[{index}].type", f"the model knows this column as {own.kind}")
+        for index, (said, own) in enumerate(zip(signature.inputs, kept, strict=True))
+        if own.kind is not None and (said.type == "string") != (own.kind == "text")
+    ]
+    if faults:
+        raise MetadataRefused("The signature does not fit the model's categories.", faults)
+
+
+def _check_exact(columns: Sequence[Column], kept: Sequence[KeptValues]) -> None:
+    for column, own in zip(columns, kept, strict=True):
+        if own.inexact is not None:
+            raise ArtifactRefused(
+                f"The column {shown(column.name)} has the category {own.inexact}: whole numbers "
+                "beyond 2**53 are not told apart here. Train with them as texts."
+            )
 
 
 def _checked_output(said: Output, own: Output) -> Output:
@@ -86,53 +109,14 @@ def _type_of(label: Label) -> ColumnType:
     return "integer" if isinstance(label, int) else "number"
 
 
-def _columns(model: Any, names: list[str]) -> tuple[Column, ...]:
-    texts, nullables = set(), set()
-    for step, columns in routes(model, list(range(len(names)))):
-        for index, column in enumerate(columns):
-            if _keeps_text(step, index):
-                texts.add(column)
-            if type(step).__name__ == "SimpleImputer":
-                nullables.add(column)
+def _columns(kept: Sequence[KeptValues], names: Sequence[str]) -> tuple[Column, ...]:
+    types: dict[str | None, ColumnType] = {"text": "string", "boolean": "boolean"}
     return tuple(
-        Column(name, "string" if index in texts else "number", index in nullables)
-        for index, name in enumerate(names)
+        # Of booleans that are no objects scikit-learn has made numbers, and takes either.
+        Column(
+            name,
+            types.get(own.kind, "number") if own.kind == "text" or own.objects else "number",
+            own.null is not None,
+        )
+        for name, own in zip(names, kept, strict=True)
     )
-
-
-def routes(step: Any, columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
-    """Each transformer that still sees the model's own columns, with which of them it sees."""
-    if hasattr(step, "steps"):
-        for _, inner in step.steps:
-            yield from routes(inner, columns)
-            if type(inner).__name__ != "SimpleImputer":
-                return  # what comes after has seen other columns come or go
-    elif hasattr(step, "transformers_"):
-        for name, inner, chosen in step.transformers_:
-            if name != "remainder" and not isinstance(inner, str):
-                yield from routes(inner, chosen_columns(step, chosen, columns))
-    else:
-        yield step, columns
-
-
-def chosen_columns(step: Any, chosen: Any, columns: list[int]) -> list[int]:
-    """What a ColumnTransformer's choice means in positions: names, numbers, a slice or a mask."""
-    import numpy as np
-
-    names = list(getattr(step, "feature_names_in_", []))
-    if isinstance(chosen, str | int):
-        chosen = [chosen]
-    if isinstance(chosen, slice):
-        return columns[chosen]
-    picked = list(chosen)
-    if picked and isinstance(picked[0], bool | np.bool):
-        return [column for column, taken in zip(columns, picked, strict=True) if taken]
-    return [columns[names.index(item) if isinstance(item, str) else int(item)] for item in picked]
-
-
-def _keeps_text(step: Any, index: int) -> bool:
-    categories = getattr(step, "categories_", None)
-    if categories is not None and index < len(categories):
-        return categories[index].dtype.kind in _TEXT_KINDS
-    statistics = getattr(step, "statistics_", None)
-    return statistics is not None and statistics.dtype.kind in _TEXT_KINDS

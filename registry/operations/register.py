@@ -131,6 +131,8 @@ def _version(
     """The next version of ``model``, whose row is locked: so the number is nobody else's."""
     model.last_number += 1
     example = metadata.input_example
+    if example is None:
+        example = inspection.input_example
     return VersionRow(
         model=model.name,
         number=model.last_number,

@@ -27,7 +27,7 @@ def to_frame(columns: Columns, signature: Signature) -> "pd.DataFrame":
     return pd.DataFrame(
         {
             column.name: pd.Series(columns[column.name], dtype=object)
-            if column.type == "string"
+            if column.type == "string" or columns[column.name].dtype == object
             else pd.Series(columns[column.name], dtype=np.float64)
             for column in signature.inputs
         }

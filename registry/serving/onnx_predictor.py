@@ -39,7 +39,7 @@ class OnnxPredictor:
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """Raises PredictionRefused where the model has no answer for this input."""
         found = self._program.run(batch, self._heads if probabilities else self._head)
-        shares = found[1].copy() if probabilities else None
+        shares = _finite(found[1].copy()) if probabilities else None
         return Answers(self._values(found[0].ravel()), shares)
 
     def _values(self, values: NDArray[Any]) -> list[Any]:
@@ -54,3 +54,12 @@ class OnnxPredictor:
             return answers
         row = next(row for row, answer in enumerate(answers) if not isfinite(answer))
         raise PredictionRefused(f"The model's answer for row {row} is not a finite number.")
+
+
+def _finite(shares: NDArray[Any]) -> NDArray[Any]:
+    """Where the model computes with infinities there is no probability, which JSON cannot say."""
+    finite = np.isfinite(shares).all(axis=1)
+    if not finite.all():
+        row = int(np.flatnonzero(~finite)[0])
+        raise PredictionRefused(f"The model's probabilities for row {row} are not finite numbers.")
+    return shares

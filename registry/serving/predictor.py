@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import PredictionRefused
+from registry.formats.kept_values import kept_values
 from registry.serving.codecs.batch import Batch, build_batch
 from registry.serving.frames import to_frame
 from registry.signature import Record, Scalar, Signature
@@ -47,6 +48,9 @@ class SklearnPredictor:
         )
         self._model = model
         self._by_name = hasattr(model, "feature_names_in_")
+        self._kept = dict(
+            zip(signature.names, kept_values(model, len(signature.inputs)), strict=True)
+        )
         _use_one_thread(model)
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
@@ -66,11 +70,22 @@ class SklearnPredictor:
         return Answers(values.tolist(), shares)
 
     def _rows(self, batch: Batch) -> Any:
+        columns = {name: self._known(name, batch.columns[name]) for name in self.signature.names}
         if self._by_name:
-            return to_frame(batch.columns, self.signature)
-        columns = [batch.columns[name] for name in self.signature.names]
-        texts = any(column.type == "string" for column in self.signature.inputs)
-        return np.column_stack(columns).astype(object if texts else np.float64, copy=False)
+            return to_frame(columns, self.signature)
+        objects = any(column.dtype == object for column in columns.values())
+        stacked = np.column_stack(list(columns.values()))
+        return stacked.astype(object if objects else np.float64, copy=False)
+
+    def _known(self, name: str, cells: NDArray[Any]) -> NDArray[Any]:
+        """The column as the model was trained on it, by what it has kept of it."""
+        kept = self._kept[name]
+        if kept.objects:
+            cells = cells.astype(object)
+        if kept.null == "none" and cells.dtype == object:
+            cells = cells.copy()
+            cells[[cell != cell for cell in cells]] = None  # noqa: PLR0124 - only NaN is not itself
+        return cells
 
 
 def example_batch(signature: Signature, example: Record | None) -> Batch:

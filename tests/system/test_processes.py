@@ -47,6 +47,35 @@ def test_a_server_that_was_killed_comes_back_with_everything(tmp_path: Path) -> 
         assert server.hotswap("history", "--verify").returncode == 0
 
 
+def test_workers_end_with_a_main_process_that_was_killed(tmp_path: Path) -> None:
+    command, data, port = (
+        [BIN / "hotswap", "serve", "--workers", "2"],
+        tmp_path / "data",
+        free_port(),
+    )
+    with running(command, data, port) as server:
+        workers = server.workers()
+        assert len(workers) == 2
+        server.process.kill()
+        server.process.wait()
+        wait_until(
+            lambda: not any(_is_alive(worker) for worker in workers),
+            "workers serve on, and keep the port from the next start",
+            seconds=10,
+        )
+
+    with running(command, data, port) as server:
+        assert server.call("GET", "/livez").status_code == 200
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_sigterm_makes_the_service_not_ready_before_it_takes_no_more(own_server: Server) -> None:
     own_server.process.terminate()
 

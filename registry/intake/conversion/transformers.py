@@ -4,11 +4,12 @@ Each converter takes the fitted step and the block of columns it sees, and gives
 """
 
 from collections.abc import Callable, Mapping
-from math import inf, isnan, nextafter
+from math import inf, isnan, nan, nextafter
 from typing import Any
 
 import numpy as np
 
+from registry.formats.kept_values import chosen_columns
 from registry.intake.conversion.target import (
     C,
     Columns,
@@ -17,7 +18,6 @@ from registry.intake.conversion.target import (
     Vocabulary,
     require,
 )
-from registry.intake.signatures import chosen_columns
 
 _NEVER = -2.0
 """A code that no text has: the category ``None`` equals nothing that a request can hold."""
@@ -127,10 +127,13 @@ def _one_hot(target: Target[C], step: Any, block: C) -> C:
     positions: list[int] = []
     codes: list[float] = []
     for column, (categories, text) in enumerate(zip(step.categories_, block.texts, strict=True)):
+        # None is what a null reaches it as, unless it has seen NaN.
+        knows_nan = any(_is_nan(category) for category in categories)
         for index, category in enumerate(categories):
             if index != drops[column]:
                 positions.append(column)
-                codes.append(_code(category, text))
+                is_null = category is None and not knows_nan
+                codes.append(nan if is_null else _code(category, text))
     return target.equals(block.choose(positions), codes)
 
 
@@ -148,10 +151,16 @@ def _signed_log(target: Target[C], step: Any, block: C) -> C:
     return target.signed_log(block)
 
 
+def _binarizer(target: Target[C], step: Any, block: C) -> C:
+    _require_numbers(step, block)
+    # Ours: skl2onnx puts a number that equals the threshold above it.
+    return target.between(block, [float(step.threshold)] * len(block), [inf] * len(block))
+
+
 def _code(value: Any, text: Vocabulary | None) -> float:
     """The number that stands for a category or a filling: NaN for a missing one."""
-    if isinstance(value, float | np.floating) and np.isnan(value):
-        return float("nan")
+    if _is_nan(value):
+        return nan
     if text is None:
         require(
             isinstance(value, int | float | np.number | np.bool),
@@ -168,6 +177,10 @@ def _code(value: Any, text: Vocabulary | None) -> float:
     return text.code(str(value))
 
 
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+
+
 def _require_numbers(step: Any, block: Columns) -> None:
     require(
         not any(text is not None for text in block.texts),
@@ -177,6 +190,7 @@ def _require_numbers(step: Any, block: Columns) -> None:
 
 _CONVERTERS: Mapping[str, Callable[[Any, Any, Any], Any]] = {
     "BandEncoder": _bands,
+    "Binarizer": _binarizer,
     "ColumnTransformer": _columns,
     "FeatureUnion": _union,
     "FunctionTransformer": _identity,

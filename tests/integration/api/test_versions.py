@@ -259,6 +259,17 @@ def test_if_range_with_another_hash_brings_the_whole(admin, uploaded, artifacts)
     assert admin.get(path, headers=same).data == artifacts["line-2"][:10]
 
 
+def test_bytes_that_the_caller_does_not_mean_are_412_and_are_not_sent(admin, uploaded):
+    name, digests = uploaded
+    path = f"/models/{name}/2/artifact"
+    answer = admin.get(path, headers={"If-Match": f'"{digests[0]}"'})
+
+    assert answer.status_code == 412
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json["status"] == 412
+    assert admin.get(path, headers={"If-Match": f'"{digests[1]}"'}).status_code == 200
+
+
 def test_bytes_that_the_caller_has_are_304(admin, uploaded, artifacts):
     name, digests = uploaded
     path = f"/models/{name}/2/artifact"

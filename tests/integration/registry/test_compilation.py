@@ -23,6 +23,7 @@ from sklearn.linear_model import (
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
+    Binarizer,
     FunctionTransformer,
     MinMaxScaler,
     OneHotEncoder,
@@ -32,6 +33,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import trainers
+from registry.errors import PredictionRefused
 from registry.intake.compilation import compile_model
 from registry.intake.samples import sample
 from registry.intake.signatures import read_signature
@@ -236,3 +238,32 @@ def test_nulls_and_texts_that_training_never_saw_one_by_one():
             }
             own, other = both(ours, theirs, Batch(columns, 1))
             assert other.values == pytest.approx(own.values, rel=EXACT)
+
+
+@pytest.mark.parametrize("final", [Ridge(), DecisionTreeRegressor(random_state=0)], ids=str)
+def test_a_number_at_a_binarizer_s_threshold_is_not_above_it(final):
+    visits = np.arange(20.0).repeat(5).reshape(-1, 1)
+    model = make_pipeline(Binarizer(threshold=10.0), final).fit(visits, visits[:, 0] > 10)
+    signature = read_signature(model, None)
+    made = compile_model(model, signature, None)
+    assert made.engine["name"] in {"linear", "trees"}
+
+    edges = np.array([-1e30, 9.0, np.nextafter(10, 9), 10.0, np.nextafter(10, 11)])
+    batch = Batch({"x0": edges}, len(edges))
+
+    own = SklearnPredictor(model, signature).predict(batch).values
+    assert len(set(own)) == 2
+    for forms in (made.blobs, {"onnx": made.blobs["onnx"]}):
+        theirs = compiled_predictor(forms, made.blobs.__getitem__, signature)
+        assert theirs.predict(batch).values == pytest.approx(own, rel=EXACT)
+
+
+def test_probabilities_that_are_no_numbers_are_refused():
+    model = GaussianNB().fit(NUMBERS, LABELS["texts"])
+    signature = read_signature(model, None)
+    made = compile_model(model, signature, None)
+    assert made.engine["name"] == "onnx"
+    batch = Batch({"x0": np.array([1.7e9, 1e300]), "x1": np.array([0.0, 1e300])}, 2)
+
+    with pytest.raises(PredictionRefused, match="row 1"):
+        OnnxPredictor(made.blobs["onnx"], signature).predict(batch, probabilities=True)

@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from registry.confinement.spawner import Spawner
@@ -91,6 +94,29 @@ def test_columns_types_nulls_and_classes_are_read_from_a_pipeline(inspector, art
     ]
     assert signature.output.classes == ("high", "low")
     assert (inspection.params["n_estimators"], inspection.params["max_depth"]) == (5, None)
+
+
+def test_a_model_that_refuses_unknown_categories_is_given_an_example_of_known_ones(
+    inspector, artifact
+):
+    frame = pd.DataFrame(
+        {
+            "city": pd.Series(["Leeds", "Turin"] * 10, dtype=object),
+            "rooms": [3, 7] * 10,
+            "old": pd.Series([True, False] * 10, dtype=object),
+        }
+    )
+    model = make_pipeline(OneHotEncoder(), LinearRegression()).fit(frame, range(20))
+
+    inspection, _ = look(inspector, artifact(model))
+
+    assert inspection.input_example == {"city": "Leeds", "rooms": 3, "old": False}
+
+
+def test_a_model_that_answers_any_row_of_its_types_is_given_no_example(inspector, artifact):
+    inspection, _ = look(inspector, artifact(MODELS["shop-forest"]))
+
+    assert inspection.input_example is None
 
 
 def test_columns_without_names_are_numbered(inspector, artifact):

@@ -1,0 +1,111 @@
+"""What a fitted model has kept of its own columns' values, and so what it can tell apart in a row.
+
+scikit-learn's encoders and imputers compare by type: a text is no number, an object no double, and
+of the two nulls that Python has, ``None`` and NaN, each is unknown to who saw the other.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isnan
+from typing import Any, Literal
+
+_EXACT = 2**53
+"""Up to here every integer is a double, too."""
+
+
+@dataclass(slots=True)
+class KeptValues:
+    """Of one column: the ``kind`` of the categories and fillings, None where there are none.
+
+    ``objects``: they are numbers kept as Python objects, and only such are compared with them.
+    ``null``: the one that the model knows, None where it knows none. ``inexact``: a whole number
+    among them that no double can stand for.
+    """
+
+    kind: Literal["text", "boolean", "number"] | None = None
+    objects: bool = False
+    null: Literal["none", "nan"] | None = None
+    inexact: int | None = None
+
+
+def kept_values(model: Any, columns: int) -> list[KeptValues]:
+    """What ``model`` has kept of each of its ``columns`` columns."""
+    kept = [KeptValues() for _ in range(columns)]
+    for step, seen in routes(model, list(range(columns))):
+        for index, column in enumerate(seen):
+            _add(kept[column], step, index)
+    return kept
+
+
+def routes(step: Any, columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
+    """Each transformer that still sees the model's own columns, with which of them it sees."""
+    if hasattr(step, "steps"):
+        for _, inner in step.steps:
+            yield from routes(inner, columns)
+            if type(inner).__name__ != "SimpleImputer":
+                return  # what comes after has seen other columns come or go
+    elif hasattr(step, "transformers_"):
+        for name, inner, chosen in step.transformers_:
+            if name != "remainder" and not isinstance(inner, str):
+                yield from routes(inner, chosen_columns(step, chosen, columns))
+    else:
+        yield step, columns
+
+
+def chosen_columns(step: Any, chosen: Any, columns: list[int]) -> list[int]:
+    """What a ColumnTransformer's choice means in positions: names, numbers, a slice or a mask."""
+    import numpy as np
+
+    names = list(getattr(step, "feature_names_in_", []))
+    if isinstance(chosen, str | int):
+        chosen = [chosen]
+    if isinstance(chosen, slice):
+        return columns[_by_position(chosen, names)]
+    picked = list(chosen)
+    if picked and isinstance(picked[0], bool | np.bool):
+        return [column for column, taken in zip(columns, picked, strict=True) if taken]
+    return [columns[names.index(item) if isinstance(item, str) else int(item)] for item in picked]
+
+
+def _by_position(chosen: slice, names: list[str]) -> slice:
+    """A slice of names includes its end, as pandas has it."""
+    start, stop = chosen.start, chosen.stop
+    return slice(
+        names.index(start) if isinstance(start, str) else start,
+        names.index(stop) + 1 if isinstance(stop, str) else stop,
+        chosen.step,
+    )
+
+
+def _add(kept: KeptValues, step: Any, index: int) -> None:
+    values, dtype = _values(step, index)
+    nulls = {"none" if value is None else "nan" for value in values if _is_null(value)}
+    if type(step).__name__ == "SimpleImputer":
+        kept.null = kept.null or ("none" if step.missing_values is None else "nan")
+    elif nulls:
+        kept.null = kept.null or ("nan" if "nan" in nulls else "none")
+    known = [value for value in values if not _is_null(value)]
+    if any(isinstance(value, str) for value in known):
+        kept.kind, kept.objects = "text", False
+    elif known and kept.kind != "text":
+        booleans = all(isinstance(value, bool) for value in known)
+        kept.kind = "boolean" if booleans and kept.kind != "number" else "number"
+        kept.objects = kept.objects or dtype == "O"
+    kept.inexact = next(
+        (value for value in known if isinstance(value, int) and abs(value) > _EXACT), kept.inexact
+    )
+
+
+def _values(step: Any, index: int) -> tuple[list[Any], str]:
+    """The categories of the column that ``step`` sees at ``index``, or its filling; their kind."""
+    categories = getattr(step, "categories_", None)
+    if categories is not None and index < len(categories):
+        return categories[index].tolist(), categories[index].dtype.kind
+    statistics = getattr(step, "statistics_", None)
+    if statistics is not None and index < len(statistics):
+        return [statistics[index : index + 1].tolist()[0]], statistics.dtype.kind
+    return [], ""
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and isnan(value))
