@@ -11,17 +11,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from registry.errors import ParameterMalformed
+from registry.metric_names import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from registry.promotions import measured_metrics
 from registry.queries import View, find_version, moment, version_view
 from registry.tables import VersionRow
 
 LEAST, MOST = 2, 10
-
-HIGHER_IS_BETTER = frozenset(
-    {"r2", "accuracy", "f1_macro", "precision_macro", "recall_macro", "roc_auc"}
-)
-LOWER_IS_BETTER = frozenset({"rmse", "mae", "mse", "median_absolute_error", "log_loss"})
-"""Of these metrics it is known; of what an uploader makes up it is not."""
 
 Path = tuple[str, ...]
 

@@ -1,22 +1,22 @@
 """What a recipe must hold to beyond the types of its values, checked without its data."""
 
-import re
 from collections.abc import Mapping
+from contextlib import suppress
 from math import isfinite
 from typing import Any, get_args
 
+from registry.errors import GateMalformed
+from registry.gates import parse
+from registry.gates.grammar import MAX_GATES, MetricGate
+from registry.metric_names import METRICS
 from registry.signature import KINDS, TASKS, Task
 from trainers.kinds import TRAINED_KINDS, TrainedKind
-from trainers.metric_names import METRICS
 from trainers.origin import Mistake
 from trainers.preparation import Preparation
 from trainers.search_space import Search
 from trainers.split_rule import SplitRule
 
 MAX_SEED = 2**32 - 1
-MAX_GATES = 32
-_MEASURED = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:<=|>=|==|<|>)")
-_NO_METRIC = {"latency_ms"}
 _TASKS: Mapping[TrainedKind, tuple[Task, ...]] = {
     "linear": ("regression",),
     "logistic": ("classification",),
@@ -48,10 +48,10 @@ def metric_mistakes(
 ) -> list[Mistake]:
     """The metrics that none of ``tasks`` has."""
     asked = [(("search", "metric"), search.metric)] if search and search.metric else []
-    for position, gate in enumerate(gates):
-        measured = _MEASURED.match(gate)
-        if measured is not None and measured[1] not in _NO_METRIC:
-            asked.append((("gates", position), measured[1]))
+    for position, text in enumerate(gates):
+        with suppress(GateMalformed):  # told with the others
+            if isinstance(gate := parse(text), MetricGate):
+                asked.append((("gates", position), gate.metric))
     known = [name for task in tasks for name in METRICS[task]]
     return [
         Mistake(path, f"{' or '.join(tasks)} has no metric '{name}'; it has {', '.join(known)}")
@@ -115,11 +115,13 @@ def _search(search: Search | None) -> list[Any]:
 def _gates(gates: tuple[str, ...]) -> list[Any]:
     if len(gates) > MAX_GATES:
         return [(("gates",), f"gates has {len(gates)} conditions; at most {MAX_GATES} are allowed")]
-    return [
-        (("gates", position), f"gates[{position}] is empty: write a condition, or take it out")
-        for position, gate in enumerate(gates)
-        if not gate.strip()
-    ]
+    found = []
+    for position, text in enumerate(gates):
+        try:
+            parse(text)
+        except GateMalformed as error:
+            found.append((("gates", position), f"gates[{position}]: {error.detail}"))
+    return found
 
 
 _RULES: Mapping[str, Any] = {

@@ -14,8 +14,8 @@ from trainers.estimators import FAMILIES
 from trainers.estimators.family import LARGEST_SQUARED, Family
 from trainers.features import MISSING_CATEGORY
 from trainers.kinds import TrainedKind
-from trainers.metric_names import DEFAULT_METRIC
 from trainers.preparation import Constant, Preparation
+from trainers.search_space import DEFAULT_METRIC
 from trainers.target import Target, read_target
 from trainers.toml_text import comment, key, value
 

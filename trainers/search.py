@@ -12,17 +12,17 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from registry.metric_names import HIGHER_IS_BETTER
 from registry.signature import Task
 from trainers.errors import SearchRefused
 from trainers.estimators import FAMILIES
 from trainers.estimators.family import Family
 from trainers.evaluation import Rows
 from trainers.fitting import Progress, notes_of, one_thread, refusals
-from trainers.metric_names import DEFAULT_METRIC, HIGHER_IS_BETTER
 from trainers.metrics import measure_model
 from trainers.preparing import Ready
 from trainers.recipe import Recipe
-from trainers.search_space import Range, Search
+from trainers.search_space import DEFAULT_METRIC, Range, Search
 from trainers.split import Split
 
 MAX_KEPT = 50

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from registry.signature import Task
 from trainers.origin import Path
 
 SearchMethod = Literal["grid", "random"]
@@ -14,6 +15,8 @@ DEFAULT_FOLDS = 5
 MAX_FOLDS = 50
 DEFAULT_DRAWS = 20
 MAX_CANDIDATES = 10_000
+DEFAULT_METRIC: Mapping[Task, str] = {"regression": "rmse", "classification": "log_loss"}
+"""What is looked at unless it is told."""
 
 
 @dataclass(frozen=True, slots=True)

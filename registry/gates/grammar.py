@@ -18,20 +18,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from registry.errors import Fault, GateMalformed
-from registry.signature import Task
+from registry.metric_names import METRICS
 
-METRICS: dict[Task, tuple[str, ...]] = {
-    "regression": ("rmse", "mae", "mse", "r2", "median_absolute_error"),
-    "classification": (
-        "accuracy",
-        "f1_macro",
-        "precision_macro",
-        "recall_macro",
-        "log_loss",
-        "roc_auc",
-    ),
-}
-"""What can be measured on a holdout, for each task."""
 ENGINES = ("trees", "linear", "onnx", "scikit-learn")
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": lambda left, right: left < right,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import shown
-from registry.gates.grammar import METRICS
+from registry.metric_names import METRICS
 from registry.scoring.bootstrap import Figures, Measures, once
 from registry.scoring.classification import ClassificationMeasures
 from registry.scoring.holdouts import Holdout, batches, other_rows

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from registry.blobs.store import BlobStore
 from registry.errors import ScoringBusy
-from registry.gates.grammar import METRICS, MetricGate
+from registry.gates.grammar import MetricGate
 from registry.gates.outcomes import Outcome
+from registry.metric_names import METRICS
 from registry.scoring.cases import Case
 from registry.scoring.measurements import (
     Difference,

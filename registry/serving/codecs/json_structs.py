@@ -34,7 +34,7 @@ class JsonReader:
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
         # The others wait until somebody sends a batch.
-        self._readers = {_RECORD: _record_reader(signature)}
+        self._readers = {_RECORD: _reader(_record_reader, signature)}
 
     def read(self, body: bytes) -> Batch:
         """Raises BodyMalformed where ``body`` is not JSON, InputRefused where it does not fit."""
@@ -42,7 +42,7 @@ class JsonReader:
         form = start[1] if len(start) > 1 and start[1] in _MAKERS else _RECORD
         read = self._readers.get(form)
         if read is None:
-            read = self._readers[form] = _MAKERS[form](self._signature)
+            read = self._readers[form] = _reader(_MAKERS[form], self._signature)
         try:
             if not body.isascii():
                 body.decode()  # a struct does not look into the texts that it leaves out
@@ -54,6 +54,14 @@ class JsonReader:
 
 _Read = Callable[[bytes], Batch | None]
 """None: the body is not of the form that this one reads."""
+
+
+def _reader(make: Callable[[Signature], _Read], signature: Signature) -> _Read:
+    try:
+        return make(signature)
+    except ValueError:
+        # msgspec has no fields whose names hold quotes, backslashes or control characters.
+        return lambda _: None
 
 
 def _record_reader(signature: Signature) -> _Read:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from registry.metric_names import METRICS
 from trainers.errors import RecipeRefused
-from trainers.metric_names import METRICS
 from trainers.recipe import Recipe
 
 PAGE = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text(encoding="utf-8")

@@ -18,5 +18,5 @@ METRICS: Mapping[Task, tuple[str, ...]] = {
 HIGHER_IS_BETTER = frozenset(
     {"r2", "accuracy", "f1_macro", "precision_macro", "recall_macro", "roc_auc"}
 )
-DEFAULT_METRIC: Mapping[Task, str] = {"regression": "rmse", "classification": "log_loss"}
-"""What a search looks at unless it is told."""
+LOWER_IS_BETTER = frozenset(name for names in METRICS.values() for name in names) - HIGHER_IS_BETTER
+"""Of these metrics it is known; of what an uploader makes up it is not."""
