@@ -152,9 +152,10 @@ class _Reader:
         return Output(name, type_, None if classes is None else tuple(classes))
 
     def _name(self, at: str, value: object) -> str | None:
-        if isinstance(value, str) and 0 < len(value) <= MAX_COLUMN_NAME:
+        # The reader of JSON bodies ends a key at a NUL.
+        if isinstance(value, str) and 0 < len(value) <= MAX_COLUMN_NAME and "\0" not in value:
             return value
-        self._fault(f"{at}.name", f"a text of 1 to {MAX_COLUMN_NAME} characters is asked")
+        self._fault(f"{at}.name", f"a text of 1 to {MAX_COLUMN_NAME} characters, no NUL, is asked")
         return None
 
     def _type(self, at: str, value: object) -> ColumnType | None:

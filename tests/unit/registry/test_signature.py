@@ -13,12 +13,11 @@ _json = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
     max_leaves=8,
 )
-_columns = st.builds(
-    Column, st.text(min_size=1, max_size=8), st.sampled_from(COLUMN_TYPES), st.booleans()
-)
+_names = st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=8)
+_columns = st.builds(Column, _names, st.sampled_from(COLUMN_TYPES), st.booleans())
 _outputs = st.builds(
     Output,
-    st.text(min_size=1, max_size=8),
+    _names,
     st.sampled_from(COLUMN_TYPES),
     st.none() | st.lists(st.text() | st.integers() | st.booleans(), min_size=1).map(tuple),
 )
@@ -122,3 +121,14 @@ def test_every_fault_is_named_not_the_first_alone():
 )
 def test_a_class_label_as_a_key_of_json(label, text):
     assert label_text(label) == text
+
+
+def test_a_column_s_name_with_a_nul_is_refused():
+    said = {
+        "inputs": [{"name": "a\0b", "type": "number"}],
+        "output": {"name": "y", "type": "number"},
+    }
+    with pytest.raises(MetadataRefused) as refused:
+        Signature.from_json(said)
+
+    assert [fault.at for fault in refused.value.faults] == ["signature.inputs[0].name"]
