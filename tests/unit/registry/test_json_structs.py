@@ -111,3 +111,18 @@ def test_ten_thousand_columns_are_read():
     body = json.dumps({column.name: 1 for column in signature.inputs}).encode()
 
     assert JsonReader(signature).read(body).cells == (1.0,) * 10_000
+
+
+@pytest.mark.parametrize("name", ['height (")', "a\\b", "a\nb", "a\tb", "\x7f", "é", "instances"])
+def test_a_column_may_have_any_name_that_a_signature_takes(name):
+    signature = Signature((Column(name, "number"), Column("b", "number")), NUMBERS.output)
+    bodies = [
+        {name: 1.5, "b": 2},
+        {"instances": [{name: 1.5, "b": 2}]},
+        {"inputs": {name: [1.5], "b": [2]}},
+    ]
+    for body in bodies:
+        raw = json.dumps(body).encode()
+        expected = outcome(lambda raw=raw: decode_json(raw, signature))
+
+        assert outcome(lambda raw=raw: JsonReader(signature).read(raw)) == expected
