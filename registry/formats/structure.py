@@ -23,6 +23,9 @@ _SUPPORTED = frozenset({"SVC", "SVR", "NuSVC", "NuSVR"})
 _CHOOSING = frozenset({"BaggingClassifier", "BaggingRegressor"})
 _DRAWS = 624
 _MAX_OBJECTS = 2_000_000
+_MAX_DEPTH = 20
+_MAX_WAYS = 20
+"""Genuine models have a handful of levels, and a voting of forests leads twice to each tree."""
 
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
 _HOLDERS = frozenset(
@@ -41,6 +44,7 @@ def check_structure(model: Any) -> None:
         raise ArtifactRefused(
             f"The artifact holds a {type(model).__name__}, not a scikit-learn model that predicts."
         )
+    _check_nesting(model)
     for part in parts:
         _check_part(part)
     for part in parts:
@@ -85,17 +89,61 @@ def _parts(model: Any) -> Iterator[Any]:
             raise ArtifactRefused(f"The artifact holds more than {_MAX_OBJECTS} objects.")
         _check_type(part)
         yield part
-        if isinstance(part, dict):
-            pending.extend(part.keys())
-            pending.extend(part.values())
-        elif isinstance(part, list | tuple | set):
-            pending.extend(part)
-        elif isinstance(part, slice):
-            pending.extend((part.start, part.stop, part.step))
-        elif isinstance(part, np.ndarray) and part.dtype.hasobject:
-            pending.extend(part.ravel().tolist())
-        if hasattr(part, "__dict__"):
-            pending.extend(_attributes(part))
+        pending.extend(_held(part))
+
+
+def _held(part: Any) -> list[Any]:
+    """What ``part`` holds directly."""
+    held: list[Any] = []
+    if isinstance(part, dict):
+        held += [*part.keys(), *part.values()]
+    elif isinstance(part, list | tuple | set):
+        held += part
+    elif isinstance(part, slice):
+        held += (part.start, part.stop, part.step)
+    elif isinstance(part, np.ndarray) and part.dtype.hasobject:
+        held += part.ravel().tolist()
+    if hasattr(part, "__dict__"):
+        held += _attributes(part)
+    return held
+
+
+def _check_nesting(model: Any) -> None:
+    """scikit-learn asks an estimator once for each way that leads to it: a few kilobytes of
+    estimators that share their parts, or stand in one another, would take hours.
+
+    Raises ArtifactRefused.
+    """
+    from sklearn.base import BaseEstimator
+
+    ways: dict[int, int] = {}
+    depths: dict[int, int] = {}
+    begun: set[int] = set()
+    distinct = 0
+    pending = [model]
+    while pending:
+        part = pending[-1]
+        if type(part) in _PLAIN or id(part) in ways:
+            pending.pop()
+            continue
+        held = [each for each in _held(part) if type(each) not in _PLAIN]
+        if id(part) not in begun:
+            begun.add(id(part))
+            if any(id(each) in begun and id(each) not in ways for each in held):
+                raise ArtifactRefused(f"A {type(part).__name__} holds what it is held by.")
+            pending += held
+            continue
+        pending.pop()
+        counts = isinstance(part, BaseEstimator)
+        distinct += counts
+        ways[id(part)] = counts + sum(ways.get(id(each), 0) for each in held)
+        depths[id(part)] = counts + max((depths.get(id(each), 0) for each in held), default=0)
+    if depths[id(model)] > _MAX_DEPTH:
+        raise ArtifactRefused(f"The model nests estimators more than {_MAX_DEPTH} levels deep.")
+    if ways[id(model)] > _MAX_WAYS * (distinct + _MAX_WAYS):
+        raise ArtifactRefused(
+            f"Estimators share parts: {ways[id(model)]} ways lead to the model's {distinct}."
+        )
 
 
 def _check_type(part: Any) -> None:

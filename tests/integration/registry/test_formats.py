@@ -9,6 +9,7 @@ import lzma
 import os
 import pickle
 import sys
+import time
 import zipfile
 import zlib
 
@@ -19,10 +20,10 @@ import skops.io
 from joblib.numpy_pickle import NumpyArrayWrapper
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor, VotingRegressor
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LinearRegression
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import Bunch
@@ -562,3 +563,51 @@ def test_an_ending_that_names_no_format_is_refused(filename):
 def test_a_format_that_is_not_taken_is_refused(said):
     with pytest.raises(FormatUnsupported):
         parse_format(said)
+
+
+def nested(levels):
+    model = LinearRegression()
+    for _ in range(levels):
+        model = Pipeline([("step", model)])
+    return model
+
+
+def doubled(times):
+    """A union that holds the same scaler 2 to the power of ``times`` times over."""
+    union = StandardScaler()
+    for _ in range(times):
+        union = FeatureUnion([("a", union), ("b", union)])
+    return make_pipeline(union, LinearRegression())
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [(nested(60), "more than 20 levels"), (doubled(12), "ways lead"), (doubled(60), "levels")],
+    ids=["nested", "doubled", "doubled-and-nested"],
+)
+def test_estimators_that_are_asked_more_often_than_they_are_there_are_refused(model, why):
+    stored = io.BytesIO()
+    joblib.dump(model, stored)
+    began = time.monotonic()
+
+    assert why in refusal(stored.getvalue())
+    assert time.monotonic() - began < 5
+
+
+def test_a_list_that_holds_itself_is_refused():
+    model = LinearRegression().fit(X, Y)
+    model.kept = []
+    model.kept.append(model.kept)
+    stored = io.BytesIO()
+    joblib.dump(model, stored)
+
+    assert "holds what it is held by" in refusal(stored.getvalue())
+
+
+def test_ensembles_of_ensembles_are_taken():
+    forests = [(str(n), RandomForestRegressor(200, max_depth=1)) for n in range(3)]
+    model = VotingRegressor([*forests, ("more", VotingRegressor(forests))]).fit(X, Y)
+    stored = io.BytesIO()
+    joblib.dump(model, stored)
+
+    assert read(stored.getvalue()).predict(X).tolist() == model.predict(X).tolist()
