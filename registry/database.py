@@ -1,6 +1,7 @@
 """The engine, its pragmas, and the one way to open a transaction."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -239,6 +240,21 @@ def _postgres(url: URL, busy_timeout: float) -> Engine:
     return engine
 
 
+def _set_journal(connection: Any, module: Any, journal: str, patience: float) -> None:
+    """A new database gets its journal, for which SQLite waits for nobody, whatever its time-out:
+    several workers may open the file at the same moment."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute(f"PRAGMA journal_mode = {journal}")
+        except module.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def _sqlite(url: URL, busy_timeout: float) -> Engine:
     module = sqlite_module()
     engine = create_engine(
@@ -261,11 +277,8 @@ def _sqlite(url: URL, busy_timeout: float) -> Engine:
     def prepare(connection: Any, _: object) -> None:
         # The driver must leave transactions to us, or it would begin deferred ones by itself.
         connection.isolation_level = None
-        for pragma in (
-            f"journal_mode = {journal}",
-            f"synchronous = {synchronous}",
-            "foreign_keys = ON",
-        ):
+        _set_journal(connection, module, journal, busy_timeout)
+        for pragma in (f"synchronous = {synchronous}", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "handle_error")

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from registry.database import Database
@@ -16,8 +17,10 @@ def together(work: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list
     """The results of ``work`` called with each of ``calls``, all at once, each in a process."""
     with _fresh.Manager() as manager:
         barrier = manager.Barrier(len(calls))
-        with _fresh.Pool(len(calls)) as pool:
-            return pool.starmap(work, [(barrier, *call) for call in calls])
+        # Unlike a Pool it tells when a process died, and does not wait for ever.
+        with ProcessPoolExecutor(len(calls), mp_context=_fresh) as pool:
+            begun = [pool.submit(work, barrier, *call) for call in calls]
+            return [each.result() for each in begun]
 
 
 def bring_up_to_date(barrier: Any, url: str) -> bool:
