@@ -61,10 +61,14 @@ class ChainProgram:
         ``start`` (outputs). numpy takes four times as long for so few."""
         return self._weigh(self._coder.one(batch), weights, start)
 
+    def array(self, batch: Batch) -> NDArray[np.float64]:
+        """The features of a batch of one row."""
+        return np.frombuffer(self.row(batch))
+
     def blocks(self, batch: Batch) -> Iterable[NDArray[np.float64]]:
         """The features of ``batch``, rows x ``width``, some thousand rows at a time."""
         if batch.rows == 1:
-            return (np.frombuffer(self.row(batch)).reshape(1, -1),)
+            return (self.array(batch).reshape(1, -1),)
         return self._chunks(self._coder.many(batch))
 
     def _chunks(self, rows: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:

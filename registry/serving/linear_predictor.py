@@ -41,10 +41,21 @@ class LinearPredictor:
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """Raises PredictionRefused where the model has no answer for this input."""
         if batch.rows == 1 and not probabilities:
-            return Answers([self._answer(self._program.weigh(batch, self._weights, self._start))])
+            return Answers([self._answer(self._scores(batch))])
         with np.errstate(over="ignore", invalid="ignore"):  # the scores are looked at below
             scores = [features.dot(self._weights) for features in self._program.blocks(batch)]
         return self._answers(np.concatenate(scores), probabilities=probabilities)
+
+    def _scores(self, batch: Batch) -> list[float]:
+        """Of a batch of one row."""
+        if len(self._start) > 1:
+            return self._program.weigh(batch, self._weights, self._start)
+        # numpy adds up one output as it does for scikit-learn, to the last bit. It takes longer.
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores: list[float] = (
+                self._program.array(batch).dot(self._weights) + self._start
+            ).tolist()
+        return scores
 
     def _answer(self, scores: list[float]) -> Any:
         if not isfinite(sum(scores)) and not all(map(isfinite, scores)):
