@@ -100,10 +100,10 @@ def test_a_version_that_is_loaded_outlives_its_bytes_and_is_not_promoted_again(
     assert load.failed == []
     assert {reply.version for reply in load.replies} == {1}
     result = 'hotswap_promotions_total{result="version-not-loadable"}'
-    assert figure(own_server, result) == 1
+    wait_until(lambda: figure(own_server, result) == 1, "the refusal is not counted")
     # Also where they were damaged: the promotion has put them aside by then.
     missing = 'hotswap_version_load_failures_total{reason="blob-missing"}'
-    assert figure(own_server, missing) > 0
+    wait_until(lambda: figure(own_server, missing) > 0, "the lost bytes are not counted")
 
 
 def _fill(path: Path) -> None:

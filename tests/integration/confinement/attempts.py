@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,20 @@ def who() -> dict[str, Any]:
     }
 
 
+def look_into_folders_of_others() -> dict[str, int]:
+    """How often each thing came of looking into a folder that might be another's."""
+    own = Path.cwd()
+    found = Counter[str]()
+    for folder in (own.parent / str(number) for number in range(16)):
+        if folder != own:
+            try:
+                list(folder.iterdir())
+                found["seen"] += 1
+            except OSError as error:
+                found[type(error).__name__] += 1
+    return found
+
+
 def _is_open(number: int) -> bool:
     try:
         os.fstat(number)
@@ -221,5 +236,6 @@ ATTEMPTS: dict[str, Callable[..., Any]] = {
         *(pair_with_itself, fork, start_program, replace_itself, start_thread, kill),
         *(signal_by_terminal_input, read_memory_of, allocate, map_memory, raise_limit),
         *(open_many, become_root, spin, spin_and_ignore_signals, sleep, crash, abort, who),
+        look_into_folders_of_others,
     )
 }
