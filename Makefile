@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Without its byte code each process that a test starts would compile the package anew.
+COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-faults test-asan test-attacks bench bench-engine bench-retrain bench-swap lint lock \
@@ -14,7 +16,7 @@ serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1
 	@$(BIN)/hotswap serve --demo
 
 test: lint ## Run linters, types, import rules and every test
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(COMPILED) $(BIN)/python -m pytest -n 3 --dist loadscope
 
 test-faults: .venv/test ## Kill, cut the power and fail the disk at every point, and print the figures
 	$(BIN)/python -m pytest tests/faults --long-faults -n 0
@@ -34,8 +36,9 @@ test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer 
 bench: .venv/test .venv-bench/done .venv-bench-mlserver/done ## Measure against MLServer, MLflow and others: benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks $(BENCH)
 
-test-attacks: .venv/test ## Upload the whole corpus of attacks to a real server
+test-attacks: .venv/test ## Upload the whole corpus of attacks to a real server, and try every name on every route
 	$(BIN)/python -m pytest -q -n 0 tests/attacks/over_http.py
+	$(BIN)/python -m pytest -q -n 0 tests/system/test_path_escapes.py --every-route
 
 bench-engine: .venv/test ## Time the forest kernel against scikit-learn, on one core
 	$(BIN)/python -m benchmarks.engine

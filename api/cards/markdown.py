@@ -45,7 +45,8 @@ def code_span(text: str, *, in_table: bool = False) -> str:
     if not shown:
         return "(empty)"
     fence = "`" * (_longest_run(shown) + 1)
-    pad = " " if shown[0] in "` " or shown[-1] in "` " else ""
+    # Of a space on both sides one is taken away, unless there is nothing else.
+    pad = " " if shown.strip(" ") and (shown[0] in "` " or shown[-1] in "` ") else ""
     return f"{fence}{pad}{shown}{pad}{fence}"
 
 

@@ -8,6 +8,12 @@ import pytest
 from tests.system.real_server import BIN, Server, free_port, running
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-route", action="store_true", help="Send each hostile name to every route."
+    )
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server with two workers for all tests that leave it as it was."""

@@ -15,7 +15,7 @@ from tests.system.real_server import BIN, Server, free_port, running, wait_until
 
 ROW = {"x0": 1.0, "x1": 2.0}
 BODY = json.dumps(ROW).encode()
-NAMES = 10_000
+NAMES = 5_000
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_names_that_do_not_exist_leave_no_trace(single: Server) -> None:
     ask(1000, NAMES)
 
     assert metrics() == series
-    assert _resident(worker) - before < 4 * 2**20, "400 bytes a name"
+    assert _resident(worker) - before < 2 * 2**20, "400 bytes a name"
 
 
 def _resident(pid: int) -> int:

@@ -12,7 +12,7 @@ import itertools
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ from api import create_app
 from api.measures import forget_measures
 from api.services import Services, attach
 from config import Settings
-from registry.intake.inspector import Inspector
+from registry.formats.reading import Format
+from registry.intake.inspector import Inspection, Inspector
+from registry.signature import Signature
 from tests.integration.api.estimators import Trained, train_all
 
 ADMIN_TOKEN = "hsw_the-admin-token-of-the-tests"
@@ -164,10 +166,26 @@ class Service:
 AppMaker = Callable[..., Service]
 
 
+class RememberingInspector(Inspector):
+    """Does not have the same artifact inspected again: most tests upload a few small models."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[bytes, tuple[Inspection, Signature]] = {}
+
+    def inspect(
+        self, path: Path, format_: Format, declared: Mapping[str, Any]
+    ) -> tuple[Inspection, Signature]:
+        asked = json.dumps([format_, declared]).encode() + path.read_bytes()
+        if (known := self._known.get(asked)) is None:
+            known = self._known[asked] = super().inspect(path, format_, declared)
+        return known
+
+
 @pytest.fixture(scope="session")
 def inspector() -> Iterator[Inspector]:
     """One intake process, which takes seconds to start, for all apps."""
-    inspector = Inspector()
+    inspector = RememberingInspector()
     yield inspector
     inspector.close()
 

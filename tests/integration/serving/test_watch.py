@@ -1,5 +1,6 @@
 """What a worker knows of the database, and how soon."""
 
+import threading
 import time
 
 import pytest
@@ -46,6 +47,9 @@ class Worker:
     def close(self):
         self.watch.close()
         self.pool.close()
+        for thread in threading.enumerate():
+            if thread.name.startswith("loader"):  # it may be about to read the database
+                thread.join()
         self.counter.close()
 
 

@@ -84,6 +84,7 @@ def test_an_evil_text_of_many_lines_is_one_block(text):
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=4))
 @example(["\\", "|"])
 @example(["`a", "b`"])
+@example([" ", "   "])
 def test_any_texts_are_as_many_cells(texts):
     tokens = parsed(Table(["x"] * len(texts), [[[Data(text)] for text in texts]]))
     cells = [token for before, token in pairwise(tokens) if before.type == "td_open"]
