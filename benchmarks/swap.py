@@ -70,12 +70,18 @@ class Target:
 
 
 class Client(threading.Thread):
-    """Predicts by alias without pause on one connection, and writes down every reply."""
+    """Predicts by alias on one connection, and writes down every reply.
 
-    def __init__(self, target: Target, number: int, stop: threading.Event) -> None:
+    ``pause``: seconds that it rests after each.
+    """
+
+    def __init__(
+        self, target: Target, number: int, stop: threading.Event, *, pause: float = 0.0
+    ) -> None:
         super().__init__(name=f"client-{number}")
         self.replies: list[Reply] = []
         self._target, self._number, self._stop_now = target, number, stop
+        self._pause = pause
 
     def run(self) -> None:
         path = f"/models/{self._target.model}/predict"
@@ -93,6 +99,8 @@ class Client(threading.Thread):
                 connection = self._target.connect()
                 continue
             self._note(start, reply.status, body, reply.headers.get("X-Model-Version"))
+            if self._pause:
+                time.sleep(self._pause)
         connection.close()
 
     def _note(self, start: float, status: int, body: dict[str, Any], header: str | None) -> None:

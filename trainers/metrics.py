@@ -26,7 +26,7 @@ def measure(
         assert probabilities is not None  # noqa: S101 -- for the type checker
         assert classes is not None  # noqa: S101
         figures = classification_metrics(true, predicted, probabilities, classes)
-    return {name: float(value) for name, value in figures.items()}
+    return {name: float(value) for name, value in figures.items() if math.isfinite(value)}
 
 
 def regression_metrics(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Clients that predict by alias without pause while something happens to the service."""
+"""Clients that predict by alias while something happens to the service."""
 
 import threading
 import time
@@ -12,6 +12,8 @@ from tests.system.models import upload
 from tests.system.real_server import Server
 
 MODEL = "busy"
+PAUSE_SECONDS = 0.004
+"""What is done beside the load should not take longer for it: test_swap.py has all that there is."""
 
 
 @dataclass
@@ -32,7 +34,7 @@ def predicting(server: Server, connections: int = 4, settle: float = 0.5) -> Ite
     server.call("POST", f"/models/{MODEL}/{number}/promote").raise_for_status()
     stop, load = threading.Event(), Load()
     target = Target(server.url, server.token, MODEL)
-    clients = [Client(target, client, stop) for client in range(connections)]
+    clients = [Client(target, client, stop, pause=PAUSE_SECONDS) for client in range(connections)]
     for client in clients:
         client.start()
     time.sleep(settle)

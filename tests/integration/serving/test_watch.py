@@ -35,6 +35,7 @@ class Worker:
     """What one worker process holds, without the process."""
 
     def __init__(self, database, path):
+        self.before = set(threading.enumerate())
         self.counter = Counter(path)
         self.loads = []
         self.pool = Pool(self.load, limit=2**30)
@@ -47,9 +48,8 @@ class Worker:
     def close(self):
         self.watch.close()
         self.pool.close()
-        for thread in threading.enumerate():
-            if thread.name.startswith("loader"):  # it may be about to read the database
-                thread.join()
+        for thread in set(threading.enumerate()) - self.before:
+            thread.join()  # it may be about to read the database
         self.counter.close()
 
 
