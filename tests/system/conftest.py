@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.real_server import BIN, Server, free_port, running
+from tests.system.real_server import BIN, Server, free_port, running, wait_until
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,6 +20,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("server") / "data"
     with running([BIN / "hotswap", "serve", "--workers", "2"], data, free_port()) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def _hardy_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    data = tmp_path_factory.mktemp("hardy") / "data"
+    with running([BIN / "hotswap", "serve", "--workers", "2"], data, free_port()) as started:
+        yield started
+
+
+@pytest.fixture
+def hardy_server(_hardy_server: Server) -> Server:
+    """One server for the tests of a file that kill its workers, and not its main process."""
+    wait_until(lambda: len(_hardy_server.workers()) == 2, "the workers were not replaced")
+    wait_until(lambda: _hardy_server.call("GET", "/readyz").ok, "the server is not ready")
+    return _hardy_server
 
 
 @pytest.fixture

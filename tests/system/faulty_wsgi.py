@@ -15,7 +15,7 @@ import api.services
 from api import create_app
 from config import Settings
 
-PATIENCE = 4.0
+PATIENCE = 6.0
 """Seconds; less than an operator's workers wait, so that the tests need not wait so long."""
 
 

@@ -13,7 +13,7 @@ from tests.system.real_server import Server
 
 MODEL = "busy"
 PAUSE_SECONDS = 0.004
-"""What is done beside the load should not take longer for it: test_swap.py has all that there is."""
+"""What is done beside the load should not take longer for it; test_swap.py has more of it."""
 
 
 @dataclass

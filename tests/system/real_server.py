@@ -30,6 +30,10 @@ class Server:
     log: Path
     token: str = ADMIN_TOKEN
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
     def call(self, method: str, path: str, **kwargs: object) -> requests.Response:
         """Call a route as admin, on a connection of its own, so that any worker may answer."""
         headers = {"Authorization": f"Bearer {self.token}", **kwargs.pop("headers", {})}

@@ -36,7 +36,7 @@ def head(server: Server, path: str = "/models/plane/predict", length: int = len(
 
 
 def connected(server: Server) -> socket.socket:
-    client = socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])), timeout=10)
+    client = socket.create_connection(("127.0.0.1", server.port), timeout=10)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client
 

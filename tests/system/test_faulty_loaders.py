@@ -16,24 +16,11 @@ SERVE = [sys.executable, "-m", "tests.system.serve_module", "tests.system.faulty
 ROW = {"x0": 1.0, "x1": 2.0}
 
 
-@pytest.fixture
-def faulty_server(tmp_path: Path) -> Iterator[Server]:
-    with running(SERVE, tmp_path / "data", free_port(), HOTSWAP_WORKERS="2") as started:
+@pytest.fixture(scope="module")
+def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    data = tmp_path_factory.mktemp("faulty") / "data"
+    with running(SERVE, data, free_port(), HOTSWAP_WORKERS="2") as started:
         yield started
-
-
-def test_a_version_that_hangs_its_loader_is_not_promoted_and_nobody_notices(
-    faulty_server: Server,
-) -> None:
-    _two_versions(faulty_server, "hanging")
-    with predicting(faulty_server) as load:
-        refused = faulty_server.call("POST", "/models/hanging/2/promote")
-
-    assert refused.status_code == 409
-    assert refused.json()["type"] == "/problems/version-not-loadable"
-    assert "did not load the version" in refused.json()["detail"]
-    assert load.failed == []
-    _nothing_changed(faulty_server, "hanging")
 
 
 def test_a_version_that_crashes_its_loader_is_not_promoted_and_who_promoted_lives(
@@ -49,6 +36,20 @@ def test_a_version_that_crashes_its_loader_is_not_promoted_and_who_promoted_live
     assert len(before & set(faulty_server.workers())) == 1, "who promoted is the one that lives"
     _nothing_changed(faulty_server, "crashing")
     wait_until(lambda: len(faulty_server.workers()) == 2, "no worker came in its place")
+
+
+def test_a_version_that_hangs_its_loader_is_not_promoted_and_nobody_notices(
+    faulty_server: Server,
+) -> None:
+    _two_versions(faulty_server, "hanging")
+    with predicting(faulty_server) as load:
+        refused = faulty_server.call("POST", "/models/hanging/2/promote")
+
+    assert refused.status_code == 409
+    assert refused.json()["type"] == "/problems/version-not-loadable"
+    assert "did not load the version" in refused.json()["detail"]
+    assert load.failed == []
+    _nothing_changed(faulty_server, "hanging")
 
 
 def test_a_worker_that_serves_compiled_models_imports_neither_scikit_learn_nor_pandas(

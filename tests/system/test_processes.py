@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,18 +17,18 @@ from tests.system.real_server import ADMIN_TOKEN, BIN, Server, free_port, runnin
 ROW = {"input": [5.1, 3.5, 1.4, 0.2]}
 
 
-def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(own_server: Server) -> None:
-    upload(own_server, "iris")
-    own_server.call("POST", "/models/iris/1/promote").raise_for_status()
-    before = own_server.workers()
+def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(hardy_server: Server) -> None:
+    upload(hardy_server, "iris")
+    hardy_server.call("POST", "/models/iris/1/promote").raise_for_status()
+    before = hardy_server.workers()
     assert len(before) == 2
 
     os.kill(before[0], signal.SIGKILL)
 
     wait_until(
-        lambda: len(set(own_server.workers()) - set(before)) == 1, "no worker came in its place"
+        lambda: len(set(hardy_server.workers()) - set(before)) == 1, "no worker came in its place"
     )
-    answers = [own_server.call("POST", "/models/iris/predict", json=ROW) for _ in range(20)]
+    answers = [hardy_server.call("POST", "/models/iris/predict", json=ROW) for _ in range(20)]
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.json()["version"] for answer in answers} == {1}
 
@@ -89,7 +90,7 @@ def test_sigterm_makes_the_service_not_ready_before_it_takes_no_more(own_server:
 def test_sigterm_lets_a_request_under_way_finish(own_server: Server) -> None:
     upload(own_server, "iris")
     body = b'{"input": [5.1, 3.5, 1.4, 0.2]}'
-    with socket.create_connection(("127.0.0.1", int(own_server.url.rsplit(":", 1)[1]))) as client:
+    with socket.create_connection(("127.0.0.1", own_server.port)) as client:
         client.sendall(
             b"POST /models/iris/1/predict HTTP/1.1\r\nHost: localhost\r\n"
             b"Content-Type: application/json\r\nAuthorization: Bearer %s\r\n"
@@ -139,7 +140,7 @@ def test_the_first_start_prints_the_admin_token_once_and_keeps_it_private(tmp_pa
 
 
 def test_a_port_in_use_is_said_before_anything_is_started(server: Server, tmp_path: Path) -> None:
-    port = server.url.rsplit(":", 1)[1]
+    port = str(server.port)
     refused = server.hotswap("serve", "--port", port, "--data", str(tmp_path / "other"))
 
     assert refused.returncode == 1
@@ -164,20 +165,30 @@ def test_eight_clients_that_upload_to_one_new_name_get_the_numbers_one_to_n(
     assert sorted(numbers) == list(range(1, 25))
 
 
-def test_metrics_add_up_over_the_workers(own_server: Server) -> None:
+def test_metrics_add_up_over_the_workers(hardy_server: Server) -> None:
     for _ in range(30):
-        own_server.call("GET", "/models")
+        hardy_server.call("GET", "/models")
 
     line = 'hotswap_requests_total{method="GET",route="/models",status="200"} 30.0'
     deadline = time.monotonic() + 10  # a worker tells of its requests twice a second
-    while line not in (lines := own_server.call("GET", "/metrics").text.splitlines()):
+    while line not in (lines := hardy_server.call("GET", "/metrics").text.splitlines()):
         assert time.monotonic() < deadline, lines
         time.sleep(0.1)
 
 
+@pytest.fixture(scope="module")
+def narrow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that takes two megabytes."""
+    data, command = tmp_path_factory.mktemp("narrow") / "data", [BIN / "hotswap", "serve"]
+    with running(
+        [*command, "--workers", "1"], data, free_port(), HOTSWAP_MAX_UPLOAD_MB="2"
+    ) as started:
+        yield started
+
+
 @pytest.mark.parametrize("size_is_said", [True, False])
 def test_an_upload_over_the_limit_is_refused_before_it_is_all_read(
-    tmp_path: Path, *, size_is_said: bool
+    narrow_server: Server, *, size_is_said: bool
 ) -> None:
     megabyte, sent = b"\0" * 2**20, 0
     head = (
@@ -186,12 +197,7 @@ def test_an_upload_over_the_limit_is_refused_before_it_is_all_read(
     )
     part = b'--b\r\nContent-Disposition: form-data; name="artifact"; filename="m.skops"\r\n\r\n'
     framing = b"Content-Length: 900000000" if size_is_said else b"Transfer-Encoding: chunked"
-    port = free_port()
-    command = [BIN / "hotswap", "serve", "--workers", "1"]
-    with (
-        running(command, tmp_path / "data", port, HOTSWAP_MAX_UPLOAD_MB="2") as server,
-        socket.create_connection(("127.0.0.1", port)) as client,
-    ):
+    with socket.create_connection(("127.0.0.1", narrow_server.port)) as client:
         client.sendall(head % (ADMIN_TOKEN.encode(), framing))
         client.settimeout(5)
         try:
@@ -204,5 +210,5 @@ def test_an_upload_over_the_limit_is_refused_before_it_is_all_read(
 
         assert client.recv(65536).startswith(b"HTTP/1.1 413")
         assert sent < 100 * 2**20
-        assert list((server.data / "blobs" / "incoming").glob("*")) == []
-        assert server.call("GET", "/models/big").status_code == 404
+        assert list((narrow_server.data / "blobs" / "incoming").glob("*")) == []
+        assert narrow_server.call("GET", "/models/big").status_code == 404

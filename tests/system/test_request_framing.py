@@ -150,7 +150,7 @@ def test_http_2_is_not_spoken(server: Server) -> None:
 
 
 def test_a_head_that_does_not_come_to_its_end_is_not_waited_for(server: Server) -> None:
-    port = int(server.url.rsplit(":", 1)[1])
+    port = server.port
     with socket.create_connection(("127.0.0.1", port)) as client:
         began = time.monotonic()
         client.sendall(b"GET /livez HTTP/1.1\r\n" + HOST)

@@ -11,15 +11,19 @@ from tests.system.real_server import Server, wait_until
 
 
 def test_not_one_reply_fails_or_is_stale_while_an_alias_goes_to_and_fro(
-    own_server: Server,
+    hardy_server: Server,
 ) -> None:
     answers: dict[int, object] = {
-        upload(own_server, "swapped", constant_model(value))["version"]: value
+        upload(hardy_server, "to-and-fro", constant_model(value))["version"]: value
         for value in (100.0, 200.0, 300.0)
     }
 
     replies, moves = swap(
-        Target(own_server.url, own_server.token), answers, moves=60, connections=8, steady=0.5
+        Target(hardy_server.url, hardy_server.token, "to-and-fro"),
+        answers,
+        moves=60,
+        connections=8,
+        steady=0.5,
     )
     verdict = check(replies, moves, answers)
 
@@ -29,17 +33,21 @@ def test_not_one_reply_fails_or_is_stale_while_an_alias_goes_to_and_fro(
 
 
 def test_a_worker_that_is_killed_takes_only_its_own_connections_with_it(
-    own_server: Server,
+    hardy_server: Server,
 ) -> None:
     answers: dict[int, object] = {
-        upload(own_server, "swapped", constant_model(value))["version"]: value
+        upload(hardy_server, "killed", constant_model(value))["version"]: value
         for value in (100.0, 200.0)
     }
-    before = own_server.workers()
+    before = hardy_server.workers()
     threading.Timer(1.0, os.kill, (before[0], signal.SIGKILL)).start()
 
     replies, moves = swap(
-        Target(own_server.url, own_server.token), answers, moves=40, connections=8, pause=0.05
+        Target(hardy_server.url, hardy_server.token, "killed"),
+        answers,
+        moves=40,
+        connections=8,
+        pause=0.05,
     )
 
     broken = [reply for reply in replies if reply.status == 0]
@@ -47,18 +55,18 @@ def test_a_worker_that_is_killed_takes_only_its_own_connections_with_it(
     assert verdict.clean, f"{verdict.failed[:3]} {verdict.stale[:3]} {verdict.backwards[:3]}"
     assert len(broken) <= 8
     wait_until(
-        lambda: len(set(own_server.workers()) - set(before)) == 1, "no worker came in its place"
+        lambda: len(set(hardy_server.workers()) - set(before)) == 1, "no worker came in its place"
     )
 
 
-def test_a_promotion_waits_for_no_worker_that_is_dead(own_server: Server) -> None:
+def test_a_promotion_waits_for_no_worker_that_is_dead(hardy_server: Server) -> None:
     for value in (100.0, 200.0):
-        upload(own_server, "swapped", constant_model(value))
-    victim = own_server.workers()[0]
+        upload(hardy_server, "dead", constant_model(value))
+    victim = hardy_server.workers()[0]
     os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: victim not in own_server.workers(), "it lives on")
+    wait_until(lambda: victim not in hardy_server.workers(), "it lives on")
 
-    promoted = own_server.call("POST", "/models/swapped/2/promote")
+    promoted = hardy_server.call("POST", "/models/dead/2/promote")
 
     assert promoted.status_code == 200
     assert promoted.elapsed.total_seconds() < 20, "less than a worker that hangs is given"
