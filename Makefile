@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-faults test-asan test-attacks bench bench-engine bench-retrain bench-swap lint lock \
+.PHONY: help serve test test-slow test-faults test-asan test-attacks bench bench-engine bench-retrain bench-swap lint lock \
 	lock-bench clean
 
 help: ## Say what can be made
@@ -15,8 +15,11 @@ help: ## Say what can be made
 serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1:8000
 	@$(BIN)/hotswap serve --demo
 
-test: lint ## Run linters, types, import rules and every test
-	$(COMPILED) $(BIN)/python -m pytest -n 3 --dist loadscope
+test: lint ## Run linters, types, import rules and the tests
+	$(COMPILED) $(BIN)/python -m pytest -n 4 --dist loadscope -m "not slow"
+
+test-slow: .venv/test ## Run the tests that take long, which make test leaves out
+	$(COMPILED) $(BIN)/python -m pytest -n 2 --dist loadscope -m slow
 
 test-faults: .venv/test ## Kill, cut the power and fail the disk at every point, and print the figures
 	$(BIN)/python -m pytest tests/faults --long-faults -n 0

@@ -153,7 +153,7 @@ FAULTS: dict[str, Fault] = {
     "rename: input/output error": failing("rename", "EIO"),
     "read-only": read_only,
 }
-QUICK = {"no room left", "no descriptors left"}
+QUICK = {"no room left"}
 SPARED = {
     "rename: input/output error": {"promote"},  # it renames nothing
     "read-only": {"promote"},  # the database's files are open already

@@ -17,6 +17,7 @@ from tests.faults.moved_clock import MovedClock
 from tests.system.models import upload
 from tests.system.real_server import BIN, free_port, running
 
+pytestmark = pytest.mark.slow
 DAY = 86400
 ROW = {"x0": 1.0, "x1": 2.0}
 

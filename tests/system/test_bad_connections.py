@@ -138,6 +138,7 @@ def test_pipelined_requests_are_answered_in_their_order(single: Server) -> None:
     assert json.loads(read[0][1]) == {"model": "plane", "version": 1, "prediction": 100.0}
 
 
+@pytest.mark.slow
 def test_names_that_do_not_exist_leave_no_trace(single: Server) -> None:
     (worker,) = single.workers()
 

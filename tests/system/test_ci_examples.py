@@ -113,6 +113,7 @@ def test_the_lines_of_both_run_against_a_server_and_make_one_version_of_one_comm
     assert events[0]["actor"] == "ci"
 
 
+@pytest.mark.slow
 def test_a_champion_that_stays_is_no_failure_of_the_job(
     server: Server, checkout: Path, job_token: str
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_locked_database_stops_writes_and_not_one_prediction(own_server: Serve
     assert len(load.replies) > 500
 
 
+@pytest.mark.slow
 def test_workers_that_cannot_start_on_a_damaged_database_end_none_that_serves(
     own_server: Server,
 ) -> None:
@@ -80,7 +81,7 @@ def test_workers_that_cannot_start_on_a_damaged_database_end_none_that_serves(
     assert survivor in own_server.workers()
 
 
-@pytest.mark.parametrize("damage", ["lost", "flipped"])
+@pytest.mark.parametrize("damage", [pytest.param("lost", marks=pytest.mark.slow), "flipped"])
 def test_a_version_that_is_loaded_outlives_its_bytes_and_is_not_promoted_again(
     own_server: Server, damage: str
 ) -> None:

@@ -24,7 +24,7 @@ from tests.system.models import iris_table, upload
 from tests.system.real_server import BIN, Server, free_port, running
 
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
-EXAMPLES = 5
+EXAMPLES = 4
 """Of each kind, for each operation."""
 
 CHECKS = [

@@ -52,6 +52,7 @@ def test_a_version_that_hangs_its_loader_is_not_promoted_and_nobody_notices(
     _nothing_changed(faulty_server, "hanging")
 
 
+@pytest.mark.slow
 def test_a_worker_that_serves_compiled_models_imports_neither_scikit_learn_nor_pandas(
     tmp_path: Path,
 ) -> None:

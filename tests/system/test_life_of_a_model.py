@@ -36,7 +36,9 @@ def test_a_model_is_trained_promoted_swapped_and_brought_back(server: Server) ->
     assert moves[:2] == [("rolled_back", 2, 1), ("promoted", 1, 2)]
 
 
-@pytest.mark.parametrize("kind", ["linear", "tree", "forest"])
+@pytest.mark.parametrize(
+    "kind", [*(pytest.param(kind, marks=pytest.mark.slow) for kind in ("linear", "tree")), "forest"]
+)
 def test_a_regression_of_each_kind_is_served(server: Server, kind: str) -> None:
     name = f"diabetes-{kind}"
     trained = server.hotswap(

@@ -51,6 +51,7 @@ def helpers(server: Server) -> list[int]:
     ]
 
 
+@pytest.mark.slow
 def test_answers_outlive_the_processes_that_give_them(
     own_server: Server, expected: list[float]
 ) -> None:

@@ -86,7 +86,11 @@ def test_every_target_of_make_has_a_line_of_help() -> None:
     for target in (
         "serve",
         "test",
+        "test-slow",
+        "test-faults",
+        "test-attacks",
         "test-asan",
+        "bench",
         "bench-engine",
         "bench-retrain",
         "bench-swap",

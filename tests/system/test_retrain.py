@@ -59,7 +59,7 @@ def happened(server: Server, name: str) -> list[str]:
 ONCE = ["model_created", "registered", "promoted"]
 
 
-@pytest.mark.parametrize("stage", ["uploading", "promoting"])
+@pytest.mark.parametrize("stage", [pytest.param("uploading", marks=pytest.mark.slow), "promoting"])
 def test_killed_and_run_again_it_makes_one_version_and_one_promotion(
     server: Server, tmp_path: Path, stage: str
 ) -> None:
@@ -91,6 +91,7 @@ def test_two_jobs_for_one_commit_at_once_make_one_version_and_one_promotion(
     assert happened(server, "twins") == ONCE
 
 
+@pytest.mark.slow
 def test_the_registry_measures_what_is_promoted_and_refuses_what_is_worse(
     server: Server, tmp_path: Path
 ) -> None:
@@ -127,6 +128,7 @@ def test_the_registry_measures_what_is_promoted_and_refuses_what_is_worse(
     assert first["version"]["version"] == 1
 
 
+@pytest.mark.slow
 def test_a_gate_that_is_not_understood_is_told_before_the_training(
     server: Server, tmp_path: Path
 ) -> None:
@@ -151,6 +153,7 @@ def test_a_token_that_may_upload_and_not_promote_exits_1_and_leaves_the_version(
     assert happened(server, "half") == ONCE[:2]
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_in_the_middle_ends_it_with_3_and_it_can_be_run_again(
     tmp_path: Path,
 ) -> None:
