@@ -201,7 +201,8 @@ def _times(name: str, series: "pd.Series[Any]") -> Keys:
             f"cannot be read as times: {error}",
             "Write them as numbers, or as 2026-01-31 or 2026-01-31T12:00:00.",
         ) from None
-    return times.to_numpy(dtype="datetime64[ns]").astype(np.int64)
+    # In the unit that holds them: nanoseconds end in 2262, and beyond they would begin anew.
+    return times.dt.tz_convert(None).to_numpy().astype(np.int64)
 
 
 def _check_counts(trained: int, tested: int, test_size: float, source: str) -> None:

@@ -75,6 +75,9 @@ def test_groups_stay_together():
         [f"2026-01-01T{hour:02d}:00:00Z" for hour in range(20, 0, -1)],
         list(range(20, 0, -1)),
         pd.date_range("2026-01-01", periods=20)[::-1],
+        ["9999-12-31"] * 4 + [f"2026-01-{day:02d}" for day in range(16, 0, -1)],
+        [f"2026-01-{day:02d}" for day in range(20, 1, -1)] + ["1600-01-01"],
+        np.array([f"{year}-01-01" for year in range(9999, 9979, -1)], dtype="datetime64[s]"),
     ],
 )
 def test_the_latest_rows_are_held_out(times):
