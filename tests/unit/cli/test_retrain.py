@@ -253,6 +253,36 @@ def test_a_version_that_somebody_else_claims_to_have_made_so_is_not_promoted(
     assert service.versions["sales"][1]["created_by"] == "ci"
 
 
+def test_the_same_bytes_with_other_claims_are_not_promoted_in_place_of_its_own(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    retrain(hotswap, recipe)
+    (genuine,) = service.versions["sales"]
+    service.versions["sales"] = []
+    service.aliases.clear()
+    boasting = {"created_by": "mallory", "metrics": dict.fromkeys(genuine["metrics"], 0.0)}
+    service.add_version("sales", **{**genuine, **boasting, "aliases": []})
+    service.forget_keys()
+    assert retrain(hotswap, recipe).exit_code == 0
+    assert service.aliases["sales"] == {"production": 2}
+    assert service.versions["sales"][1]["metrics"] == genuine["metrics"]
+
+
+def test_the_same_bytes_with_the_same_claims_are_taken_whoever_uploaded_them(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    retrain(hotswap, recipe)
+    (genuine,) = service.versions["sales"]
+    service.versions["sales"] = []
+    service.aliases.clear()
+    service.events.clear()
+    service.add_version("sales", **{**genuine, "created_by": "alice", "aliases": []})
+    service.forget_keys()
+    assert retrain(hotswap, recipe).exit_code == 0
+    assert service.aliases["sales"] == {"production": 1}
+    assert len(service.versions["sales"]) == 1
+
+
 def test_a_version_that_was_archived_is_neither_made_again_nor_promoted(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
