@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import asdict
+
 from cli.wording import number, one_line
 from client.replies import Version
+from registry.kept_evaluation import read_evaluation
 
 _FIGURES = ("min", "max", "mean")
 _MAX_NAMED = 8
@@ -26,7 +29,7 @@ def data_changes(
         *_rows(before.get("lineage") or {}, after.get("lineage") or {}),
         *_columns(_signature(before), _signature(after)),
         *_classes(before, after),
-        *_ranges(evaluation_before.get("columns") or {}, evaluation_after.get("columns") or {}),
+        *_ranges(_summaries(evaluation_before), _summaries(evaluation_after)),
     ]
 
 
@@ -40,13 +43,18 @@ def _change(what: str, before: object, after: object) -> dict[str, Any]:
 
 def _rows(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = []
-    digests = before.get("data_sha256"), after.get("data_sha256")
+    digests = _digest(before), _digest(after)
     if digests[0] != digests[1]:
         found.append(_change("digest", *(digest and digest[:12] for digest in digests)))
     counts = before.get("data_rows"), after.get("data_rows")
     if counts[0] != counts[1]:
         found.append(_change("rows", *(_counted(count) for count in counts)))
     return found
+
+
+def _digest(lineage: Mapping[str, Any]) -> str | None:
+    digest = lineage.get("data_sha256")
+    return digest if isinstance(digest, str) else None
 
 
 def _counted(count: object) -> str | None:
@@ -85,6 +93,13 @@ def _known(version: Version) -> set[Any]:
     return set(signature["output"].get("classes") or ()) if signature else set()
 
 
+def _summaries(evaluation: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each column held; none of it where that is not as the trainers write it, since whoever
+    uploads a version may keep anything with it."""
+    columns = read_evaluation(evaluation).columns
+    return {name: asdict(summary) for name, summary in columns.items()}
+
+
 def _ranges(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = []
     for name in before.keys() & after.keys():
@@ -99,7 +114,7 @@ def _ranges(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[st
 def _told(column: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """A numeric column's figures, or the values that the ``other`` has not; and what is missing."""
     missing = f"{column['missing']} missing" if column.get("missing") else ""
-    if "values" in column:
+    if column["values"] is not None:
         own = set(column["values"]) - set(other.get("values") or ())
         told = f"with {_named(own)}" if own else ""
     else:

@@ -90,3 +90,20 @@ def test_many_new_values_are_counted(count: int) -> None:
 def test_versions_that_keep_nothing_of_their_data_are_compared_by_what_they_have() -> None:
     bare: Version = {"model": "m", "version": 1}
     assert data_changes(bare, bare, {}, {}) == []
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [[1], "x", {"rooms": 3}, {"rooms": {"values": 3}}, {"rooms": {"values": [{}]}}],
+)
+def test_what_a_version_keeps_in_another_form_is_passed_over(columns: Any) -> None:
+    sound = {"rooms": {"min": 1, "max": 9, "mean": 4.5, "missing": 0}}
+    assert changes(version(PLAIN), version(PLAIN), columns, sound) == []
+    assert changes(version(PLAIN), version(PLAIN), sound, columns) == []
+
+
+@pytest.mark.parametrize("digest", [5, {"a": 1}, ["b"], True])
+def test_a_digest_that_is_no_text_is_as_none(digest: Any) -> None:
+    odd = version(PLAIN)
+    odd["lineage"]["data_sha256"] = digest
+    assert changes(odd, version(PLAIN), {}, {}) == [("digest", None, "a" * 12)]
