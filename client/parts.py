@@ -14,6 +14,9 @@ Ask = Callable[[bytes, int | None], dict[str, Any]]
 """Sends a body, to a version by its number or to the one that was asked for; gives the answer."""
 
 _ROW = re.compile(r"^(\w+\[)(\d+)(\].*)$", re.DOTALL)
+"""``instances[3].x`` of rows and ``rows[3].x`` of a table."""
+_CELL = re.compile(r"^(inputs\..*\[)(\d+)(\])$", re.DOTALL)
+"""``inputs.x[3]`` of columns."""
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ def predict_in_parts(batch: Batch, limit: Limit, ask: Ask) -> dict[str, Any]:
             limit.bytes = max(1, min(limit.bytes, len(body) // 2))
             waiting.append((start, stop))
         except ProblemReply as error:
-            error.errors = tuple(replace(e, at=_counted_on(e.at, start)) for e in error.errors)
+            _count_on(error, start)
             raise
     return answer.content
 
@@ -76,6 +79,19 @@ def _cut(start: int, stop: int, pieces: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))[::-1]
 
 
+def _count_on(error: ProblemReply, start: int) -> None:
+    """Count the rows that ``error`` names, also in its words, from ``start`` rows earlier."""
+    if not start:
+        return
+    counted = tuple(replace(fault, at=_counted_on(fault.at, start)) for fault in error.errors)
+    for before, after in zip(error.errors, counted, strict=True):
+        if before.at in error.detail:
+            error.detail = error.detail.replace(before.at, after.at, 1)
+            error.args = (error.detail,)
+            break  # the service names the first
+    error.errors = counted
+
+
 def _counted_on(at: str, start: int) -> str:
-    found = _ROW.match(at)
+    found = _ROW.match(at) or _CELL.match(at)
     return at if found is None else f"{found[1]}{int(found[2]) + start}{found[3]}"

@@ -69,7 +69,7 @@ def batch_of_table(data: object) -> Batch | None:
     if isinstance(data, DataFrame):
         return _of_frame(data)
     if isinstance(data, ArrowTable):
-        return _of_arrow(import_module("pyarrow").table(data))
+        return _of_arrow(_unfolded(import_module("pyarrow").table(data)))
     if isinstance(data, Array):
         return _of_array(data)
     return None
@@ -116,9 +116,21 @@ def _arrow_table_of(frame: DataFrame) -> Any:
     except ImportError:
         return None
     try:
-        return pyarrow.Table.from_pandas(frame, preserve_index=False)
+        return _unfolded(pyarrow.Table.from_pandas(frame, preserve_index=False))
     except (pyarrow.ArrowException, TypeError):
         return None
+
+
+def _unfolded(table: Any) -> Any:
+    """``table`` with categories that are no texts as plain columns, which is what they mean."""
+    types = sys.modules["pyarrow"].types
+    for place, field in enumerate(table.schema):
+        if types.is_dictionary(field.type) and not (
+            types.is_string(field.type.value_type) or types.is_large_string(field.type.value_type)
+        ):
+            plain = table.column(place).cast(field.type.value_type)
+            table = table.set_column(place, field.name, plain)
+    return table
 
 
 def _of_arrow(table: Any) -> Batch:

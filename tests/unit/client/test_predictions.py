@@ -122,6 +122,15 @@ def test_columns_without_names_and_arrays_go_by_position() -> None:
     assert json.loads(batch_of(mixed).encode(0, 2)) == {"instances": [[1, "a"], [None, "b"]]}
 
 
+@pytest.mark.parametrize("values", [[3, 1, 3], [0.5, None, 0.5], [True, False, True]])
+def test_categories_that_are_no_texts_travel_as_plain_values(values: list[Any]) -> None:
+    folded = pa.table({"a": pa.array(values).dictionary_encode(), "b": [1, 2, 3]})
+    for table in (folded, folded.to_pandas()):
+        with pa.ipc.open_stream(batch_of(table).encode(0, 3)) as reader:
+            assert reader.schema.field("a").type == pa.array(values).type
+            assert reader.read_all().to_pydict() == {"a": values, "b": [1, 2, 3]}
+
+
 def test_an_arrow_table_travels_as_it_is() -> None:
     batch = batch_of(pa.table({"a": [1, 2, 3]}))
     with pa.ipc.open_stream(batch.encode(1, 3)) as reader:
@@ -200,10 +209,14 @@ def test_one_row_that_is_too_large_is_the_callers_to_mend(
         registry.predict("m", b"x\n1\n2\n3\n4\n5\n", content_type="text/csv")
 
 
-def test_a_row_at_fault_is_counted_from_the_first_of_the_batch(service: Echo) -> None:
-    faults = [{"at": "instances[2].x", "message": "must be a number"}]
+@pytest.mark.parametrize(
+    "place", ["instances[{}].x", "rows[{}].x", "inputs.x[{}]", "inputs.a[1].b[{}]"]
+)
+def test_a_row_at_fault_is_counted_from_the_first_of_the_batch(service: Echo, place: str) -> None:
+    at = place.format(2)
+    faults = [{"at": at, "message": "must be a number"}]
     service.refusal = lambda rows: (
-        problem(422, "input-refused", "No.", errors=faults) if 90 in rows else None
+        problem(422, "input-refused", f"First, {at}: no.", errors=faults) if 90 in rows else None
     )
     with (
         Registry(service.url, HSW, largest_prediction=500, retries=NEVER) as registry,
@@ -212,7 +225,8 @@ def test_a_row_at_fault_is_counted_from_the_first_of_the_batch(service: Echo) ->
         registry.predict("m", [{"x": number} for number in range(100)])
     first = rows_of(service.asked[-1])[0]
     assert first > 0
-    assert caught.value.errors[0].at == f"instances[{first + 2}].x"
+    assert caught.value.errors[0].at == place.format(first + 2)
+    assert str(caught.value) == caught.value.detail == f"First, {place.format(first + 2)}: no."
 
 
 def test_an_empty_batch_is_left_to_the_service(registry: Registry, service: Echo) -> None:
