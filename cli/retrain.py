@@ -33,6 +33,8 @@ if TYPE_CHECKING:  # a recipe brings scikit-learn with it, which --help must not
     from trainers.recipe import Recipe
 
 LONGEST_WAIT = 60.0
+LONGEST_PATIENCE = 604_800
+"""A week of seconds."""
 
 
 class _Flags(TypedDict):
@@ -68,7 +70,7 @@ class _Flags(TypedDict):
 )
 @click.option(
     "--patience",
-    type=click.FloatRange(0),
+    type=click.FloatRange(0, LONGEST_PATIENCE),
     default=120.0,
     show_default=True,
     metavar="SECONDS",
@@ -115,10 +117,13 @@ def patient(seconds: float) -> Retries:
     """Retries that wait ``seconds`` in all before they give up, or less by chance."""
     first = min(1.0, seconds)
     longest = min(LONGEST_WAIT, max(seconds, 1.0))
-    waits, waited = 0, 0.0
-    while waited < seconds:
-        waited += min(longest, first * 2.0**waits)
+    waits, waited, next_wait = 0, 0.0, first
+    while waited < seconds and next_wait < longest:
+        waited += next_wait
         waits += 1
+        next_wait *= 2
+    # From here on all are as long: whoever is patient for a month need not be counted up to.
+    waits += max(0, math.ceil((seconds - waited) / longest))
     return Retries(attempts=1 + waits, first_wait=first, longest_wait=longest, pause=_pause)
 
 
@@ -148,6 +153,11 @@ def _gates(recipe: "Recipe", more: tuple[str, ...]) -> tuple[str, ...]:
         parse_all(gates)
     except GateMalformed as error:
         raise CommandFailed(error.detail, WRONG_USAGE, faults=error.faults) from error
+    from trainers.recipe_rules import metric_mistakes, possible_tasks
+
+    # The recipe has looked at its own.
+    for mistake in metric_mistakes(None, more, possible_tasks(recipe.kind, recipe.task)):
+        raise CommandFailed(f"A gate can never be met: {mistake.text}.", WRONG_USAGE)
     return gates
 
 

@@ -15,6 +15,7 @@ from client.errors import ClientError, ProblemReply, ReplyNotUnderstood, Service
 STATUSES = frozenset({429, 502, 503, 504})
 """What a service, or a proxy before it, says when it may answer otherwise a moment later."""
 
+_MOST_DOUBLINGS = 64
 _SAFE = frozenset({"GET", "HEAD", "PUT"})
 _KEY = "Idempotency-Key"
 
@@ -69,7 +70,9 @@ class Retries:
         asked = getattr(last, "retry_after", None) or 0.0
         if asked > self.longest_wait:
             return None
-        ceiling = min(self.longest_wait, self.first_wait * 2.0 ** (len(failures) - 1))
+        # By then the longest wait is reached; a power of a day's failures has no float.
+        doubled = min(len(failures) - 1, _MOST_DOUBLINGS)
+        ceiling = min(self.longest_wait, self.first_wait * 2.0**doubled)
         return float(asked + self.jitter() * ceiling)
 
 

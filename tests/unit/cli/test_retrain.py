@@ -347,6 +347,16 @@ def test_a_recipe_that_cannot_be_used_exits_2_and_sends_nothing(
     assert service.asked == []
 
 
+def test_a_gate_that_the_task_can_never_meet_is_told_before_the_training(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    recipe.write_text('task = "regression"\n' + recipe.read_text())
+    result = retrain(hotswap, recipe, "--gate", "accuracy >= 0.9")
+    assert result.exit_code == 2
+    assert "regression has no metric 'accuracy'" in result.stderr
+    assert service.versions == {}
+
+
 def test_what_the_trainers_refuse_exits_2_and_stands_in_the_summary(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
 ) -> None:
@@ -415,11 +425,11 @@ def test_names_cannot_forge_markdown(
     assert "| 1.5 to 2 |" in text
 
 
-@pytest.mark.parametrize("seconds", [0, 0.2, 1, 5, 120, 3600])
+@pytest.mark.parametrize("seconds", [0, 0.2, 1, 5, 60, 63, 120, 3600, 86_400])
 def test_patience_is_what_all_waits_add_up_to(seconds: float) -> None:
     retries = patient(seconds)
     ceilings = [
-        min(retries.longest_wait, retries.first_wait * 2.0**wait)
+        min(retries.longest_wait, retries.first_wait * 2.0 ** min(wait, 10))
         for wait in range(retries.attempts - 1)
     ]
     assert sum(ceilings) >= seconds
