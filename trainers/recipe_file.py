@@ -23,7 +23,7 @@ def parse(text: str, source: str) -> dict[str, Any]:
     """
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also for a number of thousands of digits
         raise RecipeRefused([f"it is not TOML: {error}"], source) from None
     return read(document, Origin(source, key_lines(text)))
 
@@ -66,9 +66,12 @@ class _Reader:
         return self._typed(at, value, str, "a text")
 
     def number(self, at: Path, value: Any) -> float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            self._wrong(at, "a number")
+        elif not _is_in_range(value):
+            self._wrong(at, "a number that a float can hold")
+        else:
             return value
-        self._wrong(at, "a number")
         return 0.0
 
     def whole(self, at: Path, value: Any) -> Any:
@@ -139,7 +142,8 @@ class _Reader:
         if isinstance(value, dict) and value.keys() == {"constant"}:
             constant = value["constant"]
             is_number = isinstance(constant, int | float)
-            if isinstance(constant, str) or (is_number and math.isfinite(constant)):
+            is_finite = is_number and _is_in_range(constant) and math.isfinite(constant)
+            if isinstance(constant, str) or is_finite:
                 return Constant(constant)
         return self._wrong(at, f"one of {listed(IMPUTE_STRATEGIES)} or {{ constant = VALUE }}")
 
@@ -213,6 +217,15 @@ _READERS: Mapping[str, _Read] = {
     "search": _Reader.search,
     "gates": _Reader.texts,
 }
+
+
+def _is_in_range(value: float) -> bool:
+    """Whether ``value`` is a float, or a whole number that one comes near to."""
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True
 
 
 def _dotted(path: Path) -> str:

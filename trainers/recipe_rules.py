@@ -9,6 +9,7 @@ from registry.errors import GateMalformed
 from registry.gates import parse
 from registry.gates.grammar import MAX_GATES, MetricGate
 from registry.metric_names import METRICS
+from registry.names import MODEL_NAME
 from registry.signature import KINDS, TASKS, Task
 from trainers.kinds import TRAINED_KINDS, TrainedKind
 from trainers.origin import Mistake
@@ -17,6 +18,8 @@ from trainers.search_space import Search
 from trainers.split_rule import SplitRule
 
 MAX_SEED = 2**32 - 1
+MAX_DESCRIPTION = 10_000
+"""The service refuses longer ones, which would be after the training."""
 _TASKS: Mapping[TrainedKind, tuple[Task, ...]] = {
     "linear": ("regression",),
     "logistic": ("classification",),
@@ -58,6 +61,22 @@ def metric_mistakes(
         for path, name in asked
         if name not in known
     ]
+
+
+def _name(name: str) -> list[tuple[tuple[str], str]]:
+    if not name or MODEL_NAME.fullmatch(name):
+        return []
+    asked = "1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit"
+    return [(("name",), f"name is {name!r}, which is no model name: {asked}")]
+
+
+def _description(text: str) -> list[tuple[tuple[str], str]]:
+    if len(text) > MAX_DESCRIPTION:
+        said = f"description has {len(text):,} characters; at most {MAX_DESCRIPTION:,} are kept"
+        return [(("description",), said)]
+    if "\x00" in text:
+        return [(("description",), "description holds U+0000, which cannot be stored")]
+    return []
 
 
 def _data(data: str) -> list[tuple[tuple[str], str]]:
@@ -125,6 +144,8 @@ def _gates(gates: tuple[str, ...]) -> list[Any]:
 
 
 _RULES: Mapping[str, Any] = {
+    "name": _name,
+    "description": _description,
     "data": _data,
     "kind": _kind,
     "task": _task,

@@ -70,6 +70,19 @@ def test_a_mistake_between_two_keys_has_the_line_of_the_one_that_is_wrong():
             "params.max_features = 2026-01-01",
             "line 4: params.max_features must be a number, a text",
         ),
+        (f"test_size = 1{'0' * 400}", "line 4: test_size must be a number that a float can hold"),
+        (
+            f"columns.a.bands = {{ edges = [0,\n 1{'0' * 400}], labels = ['a'] }}",
+            "line 5: columns.a.bands.edges[1] must be a number that a float can hold",
+        ),
+        (
+            f"columns.a.impute = {{ constant = 1{'0' * 400} }}",
+            "line 4: columns.a.impute must be one",
+        ),
+        (f"seed = {'1' * 5000}", "it is not TOML: "),
+        ("name = 'my model'", "line 4: name is 'my model', which is no model name"),
+        (f"description = '{'x' * 10_001}'", "line 4: description has 10,001 characters"),
+        ('description = "\\u0000"', "line 4: description holds U+0000"),
         ("params.n_jobs = 2", "line 4: forest has no parameter 'n_jobs'"),
         ("params.random_state = 2", "line 4: random_state is set by the seed"),
         ("params.n_estimators = -1", "line 4: The 'n_estimators' parameter"),
@@ -121,6 +134,10 @@ def test_what_is_wrong_is_said_with_its_line(text, told):
         (
             "method = 'grid'\nfolds = 1\nparams.max_depth = [1, 2]",
             "line 6: search.folds is a whole",
+        ),
+        (
+            f"method = 'random'\nparams.ccp_alpha = {{ low = 0.0, high = 1{'0' * 400} }}",
+            "line 6: search.params.ccp_alpha.high must be a number that a float can hold",
         ),
         ("method = 'grid'\nparams.depth = [1, 2]", "line 6: forest has no parameter 'depth'"),
         ("method = 'grid'\nparams.max_depth = [1, 'x']", "line 6: The 'max_depth' parameter"),
