@@ -36,7 +36,8 @@ _TOKEN = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z][A-Za-z0-9_]*)*)"
     r"|(?P<operator><=|>=|==|<|>)"
-    r"|(?P<sign>[*+\-@%,])"
+    r"|(?P<sign>[*+\-@%,])",
+    re.ASCII,
 )
 
 

@@ -87,6 +87,7 @@ def test_a_gate_is_read(text, gate):
         ("engine in", 10, "an engine is asked"),
         ("engine in gpu", 11, "there is no engine 'gpu', only trees"),
         ("engine in trees,", 17, "an engine is asked"),
+        ("rmse < \N{ARABIC-INDIC DIGIT THREE}", 8, "means nothing here"),
         ("rmse < 3; drop", 9, "';' means nothing here"),
         ("x" * 201, 201, "longer than 200"),
     ],
