@@ -1,6 +1,6 @@
 """What a recipe must hold to beyond the types of its values, checked without its data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from math import isfinite
 from typing import Any, get_args
@@ -167,9 +167,17 @@ def _between(fields: Mapping[str, Any]) -> list[Mistake]:
         found.append(Mistake(("target",), "target is empty: name the column to predict"))
     if target:
         found += _against_target(fields, target)
+    found += _taken_and_left_out(fields)
     if fields.get("kind") in TRAINED_KINDS and fields.get("task") in {None, *TASKS}:
         found += _against_estimator(fields)
     return found
+
+
+def _taken_and_left_out(fields: Mapping[str, Any]) -> Iterator[Mistake]:
+    taken = fields.get("features") or ()
+    for index, name in enumerate(fields.get("exclude") or ()):
+        if name in taken:
+            yield Mistake(("exclude", index), f"exclude names '{name}', which features names too")
 
 
 def _against_target(fields: Mapping[str, Any], target: str) -> list[Mistake]:

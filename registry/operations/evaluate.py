@@ -27,9 +27,10 @@ def evaluate(
     alias: str = PRODUCTION,
     gates: tuple[Gate, ...] = (),
 ) -> View:
-    """What a promotion of the version under ``alias`` would be answered, with every figure.
+    """What becomes of the gates that a promotion under ``alias`` asks for, with every figure.
 
-    Nothing is changed, and nothing is noted.
+    The version that the alias points at is held against itself, where its promotion would ask for
+    nothing. Nothing is changed, and nothing is noted.
 
     Raises AliasMalformed, ModelNotFound, VersionNotFound, VersionNotReady, GateRefused, and the
     Unavailable errors.

@@ -72,6 +72,7 @@ def test_the_digest_is_of_what_is_done_and_not_of_where_the_data_lies():
         ("features = [1]", "features must be a list of texts"),
         ("features = []", "features is empty"),
         ("exclude = ['y']", "exclude names the target 'y'"),
+        ("features = ['a']\nexclude = ['a']", "exclude names 'a', which features names too"),
         ("test_size = '0.2'", "test_size must be a number"),
         ("test_size = 1.5", "test_size is a share between 0 and 1"),
         ("test_size = nan", "test_size is a share between 0 and 1"),
