@@ -9,9 +9,16 @@ from registry.database import Database
 from registry.doctor.findings import Finding, Installation
 from registry.errors import HistoryBroken, RegistryError
 from registry.history import verify
-from registry.serving import forest
-from registry.serving.loading import FOREST, ONNX
+from registry.serving.loading import FOREST, LINEAR, ONNX, read_forms
 from registry.tables import AliasRow, VersionRow
+
+_ENGINES = {
+    (): "scikit-learn",
+    (ONNX,): "ONNX Runtime",
+    (FOREST,): "the C kernel",
+    (LINEAR,): "the C kernel of linear models",
+}
+"""By the last of the compiled forms that are read, which is the one that answers."""
 
 
 def check_schema(installation: Installation) -> Iterator[Finding]:
@@ -63,19 +70,13 @@ def check_engines(installation: Installation) -> Iterator[Finding]:
     with database.read() as session:
         rows = session.execute(live).all()
     for model, alias, number, compiled in rows:
-        engine = _engine(compiled)
-        said = f"{model}/{number} ({alias}) is served by {engine}"
-        if engine == "scikit-learn" or (FOREST in compiled and not forest.AVAILABLE):
+        forms = read_forms(compiled)
+        said = f"{model}/{number} ({alias}) is served by {_ENGINES[forms[-1:]]}"
+        if not forms or any(form in compiled and form not in forms for form in (FOREST, LINEAR)):
             advice = f"'hotswap show {model}/{number}' says why."
             yield Finding("engine", "warning", said, advice)
         else:
             yield Finding("engine", "ok", said)
-
-
-def _engine(compiled: dict[str, str]) -> str:
-    if FOREST in compiled and forest.AVAILABLE:
-        return "the C kernel"
-    return "ONNX Runtime" if ONNX in compiled else "scikit-learn"
 
 
 def current_database(installation: Installation) -> Database | None:

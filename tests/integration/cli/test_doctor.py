@@ -16,7 +16,7 @@ from registry.doctor.checks import examine
 from registry.doctor.findings import Finding, Installation
 from registry.errors import DatabaseUnavailable
 from registry.operations.promote import Order, promote
-from registry.serving import forest
+from registry.serving import chain_program, forest
 from tests.factories import add_versions, ungated
 
 
@@ -69,6 +69,27 @@ def test_a_sound_installation_is_told_line_by_line(data: Path) -> None:
     assert "the bytes of 2 versions are there" in result.stdout
     assert "house/1 (production) is served by ONNX Runtime" in result.stdout
     assert "fault" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("forms", "engine", "there"),
+    [
+        ([], "scikit-learn", False),
+        (["onnx", "columns", "forest"], "the C kernel", forest.AVAILABLE),
+        (["onnx", "columns", "linear"], "the C kernel of linear models", chain_program.AVAILABLE),
+    ],
+)
+def test_what_serves_a_live_version_is_told(
+    data: Path, forms: list[str], engine: str, *, there: bool
+) -> None:
+    compiled = json.dumps(dict.fromkeys(forms, "0" * 64))
+    execute(data, f"UPDATE versions SET compiled = '{compiled}'")
+
+    told = found(data, 1 if forms else 0)["engine"]  # what was compiled is not there
+
+    fallback = "ONNX Runtime" if forms else "scikit-learn"
+    assert told["message"].endswith(f"is served by {engine if there else fallback}")
+    assert told["result"] == ("ok" if there else "warning")
 
 
 def test_what_walks_the_trees_is_told(data: Path) -> None:
