@@ -10,6 +10,7 @@ from marshmallow import fields, validate
 
 from registry.formats.reading import FORMATS
 from registry.gates.grammar import MAX_GATES, MAX_LENGTH
+from registry.kept_texts import MAX_DESCRIPTION, unstorable
 from registry.names import ALIAS, MODEL_NAME
 from registry.signature import COLUMN_TYPES, KINDS, MAX_COLUMN_NAME, TASKS
 from registry.tables import HOLDOUT_FORMATS, STATUSES
@@ -58,10 +59,8 @@ def _text(most: int, **options: Any) -> fields.String:
 
 
 def _storable(text: str) -> None:
-    if "\x00" in text:
-        raise ma.ValidationError("The character U+0000 cannot be stored.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ma.ValidationError("A lone surrogate cannot be stored.")
+    if (why := unstorable(text)) is not None:
+        raise ma.ValidationError(why)
 
 
 def _in_utc(moment: datetime) -> None:
@@ -169,14 +168,14 @@ class ComparisonQuerySchema(ma.Schema):
 
 class NewModelSchema(StrictSchema):
     name = fields.String(required=True, metadata={"pattern": whole(MODEL_NAME)})
-    description = _text(10_000, load_default="")
+    description = _text(MAX_DESCRIPTION, load_default="")
     tags = _tags(load_default=dict)
 
 
 class ChangeSchema(StrictSchema):
     """A change of description and tags; what is left out stays, ``tags`` replaces all tags."""
 
-    description = _text(10_000)
+    description = _text(MAX_DESCRIPTION)
     tags = _tags()
 
 
@@ -194,7 +193,7 @@ class MetadataSchema(StrictSchema):
     signature = _object()
     input_example = _object()
     tags = _tags()
-    description = _text(10_000)
+    description = _text(MAX_DESCRIPTION)
     lineage = _object()
     environment = _object()
     evaluation = _object()

@@ -5,11 +5,12 @@ from contextlib import suppress
 from math import isfinite
 from typing import Any, get_args
 
-from registry.errors import GateMalformed
+from registry.errors import GateMalformed, NameMalformed
 from registry.gates import parse
 from registry.gates.grammar import MAX_GATES, MetricGate
+from registry.kept_texts import MAX_DESCRIPTION, unstorable
 from registry.metric_names import METRICS
-from registry.names import MODEL_NAME
+from registry.names import check_model_name
 from registry.signature import KINDS, TASKS, Task
 from trainers.kinds import TRAINED_KINDS, TrainedKind
 from trainers.origin import Mistake
@@ -18,8 +19,6 @@ from trainers.search_space import Search
 from trainers.split_rule import SplitRule
 
 MAX_SEED = 2**32 - 1
-MAX_DESCRIPTION = 10_000
-"""The service refuses longer ones, which would be after the training."""
 _TASKS: Mapping[TrainedKind, tuple[Task, ...]] = {
     "linear": ("regression",),
     "logistic": ("classification",),
@@ -64,18 +63,21 @@ def metric_mistakes(
 
 
 def _name(name: str) -> list[tuple[tuple[str], str]]:
-    if not name or MODEL_NAME.fullmatch(name):
-        return []
-    asked = "1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit"
-    return [(("name",), f"name is {name!r}, which is no model name: {asked}")]
+    """The service would refuse it too, but only after the training; so too the description."""
+    try:
+        if name:
+            check_model_name(name)
+    except NameMalformed as error:
+        return [(("name",), f"name: {error.detail}")]
+    return []
 
 
 def _description(text: str) -> list[tuple[tuple[str], str]]:
     if len(text) > MAX_DESCRIPTION:
         said = f"description has {len(text):,} characters; at most {MAX_DESCRIPTION:,} are kept"
         return [(("description",), said)]
-    if "\x00" in text:
-        return [(("description",), "description holds U+0000, which cannot be stored")]
+    if (why := unstorable(text)) is not None:
+        return [(("description",), f"description: {why}")]
     return []
 
 

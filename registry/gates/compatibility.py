@@ -19,10 +19,9 @@ def incompatibilities(candidate: Signature, champion: Signature) -> Iterator[str
             yield f"the column {column.name!r} is new and required"
         else:
             yield from _narrowed(column, before[column.name])
-    names = {column.name for column in candidate.inputs}
-    if [name for name in before if name in names] != [
-        column.name for column in candidate.inputs if column.name in before
-    ]:
+    order = {name: place for place, name in enumerate(before)}
+    places = [order[column.name] for column in candidate.inputs if column.name in order]
+    if places != sorted(places):
         yield "its columns stand in another order, which rows by position would mistake"
     if candidate.task != champion.task:
         yield f"it is a {candidate.task}, the champion a {champion.task}"

@@ -238,16 +238,22 @@ def test_what_was_rolled_back_is_not_promoted_again(
     assert service.promotions() == [1, 2]
 
 
+def forge(service: FakeRegistry, **forged: Any) -> dict[str, Any]:
+    """Put in the place of the only version, now not live, one that mallory says is the same but
+    for ``forged``; the genuine one."""
+    (genuine,) = service.versions["sales"]
+    service.versions["sales"] = []
+    service.aliases.clear()
+    service.add_version("sales", **{**genuine, "created_by": "mallory", "aliases": [], **forged})
+    service.forget_keys()
+    return genuine
+
+
 def test_a_version_that_somebody_else_claims_to_have_made_so_is_not_promoted(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     retrain(hotswap, recipe)
-    (genuine,) = service.versions["sales"]
-    service.versions["sales"] = []
-    service.aliases.clear()
-    forged = {"created_by": "mallory", "artifact": {"sha256": "f" * 64}}
-    service.add_version("sales", **{**genuine, **forged, "aliases": []})
-    service.forget_keys()
+    forge(service, artifact={"sha256": "f" * 64})
     assert retrain(hotswap, recipe).exit_code == 0
     assert service.aliases["sales"] == {"production": 2}
     assert service.versions["sales"][1]["created_by"] == "ci"
@@ -257,12 +263,7 @@ def test_the_same_bytes_with_other_claims_are_not_promoted_in_place_of_its_own(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     retrain(hotswap, recipe)
-    (genuine,) = service.versions["sales"]
-    service.versions["sales"] = []
-    service.aliases.clear()
-    boasting = {"created_by": "mallory", "metrics": dict.fromkeys(genuine["metrics"], 0.0)}
-    service.add_version("sales", **{**genuine, **boasting, "aliases": []})
-    service.forget_keys()
+    genuine = forge(service, metrics={"rmse": 0.0})
     assert retrain(hotswap, recipe).exit_code == 0
     assert service.aliases["sales"] == {"production": 2}
     assert service.versions["sales"][1]["metrics"] == genuine["metrics"]

@@ -1,0 +1,13 @@
+"""What a text has to be for the registry to keep it."""
+
+MAX_DESCRIPTION = 10_000
+"""Characters of the description of a model or a version."""
+
+
+def unstorable(text: str) -> str | None:
+    """Why ``text`` cannot be stored, None where it can."""
+    if "\x00" in text:
+        return "The character U+0000 cannot be stored."
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "A lone surrogate cannot be stored."
+    return None
