@@ -57,7 +57,7 @@ Prepare = Callable[[ServedVersion], object]
 Judge = Callable[[Case], Sequence[GateOutcome]]
 """Says what becomes of the gates of a case; raises Unavailable where it cannot just now."""
 
-_ATTEMPTS = 3
+ATTEMPTS = 3
 """How often the gates are measured where what they compare with moves meanwhile."""
 
 
@@ -104,7 +104,7 @@ def promote(
         _check_expected(order, _pointed_at(session, model, order.alias))
         case = read_case(session, version, order.alias, order.gates).to_promote()
     prepare_or_refuse(prepare, case.candidate.version)
-    for _ in range(_ATTEMPTS):
+    for _ in range(ATTEMPTS):
         outcomes = _judged(judge, case, order)
         with database.write() as session:  # at its end the commit, and the announcement
             locked_active_model(session, model)

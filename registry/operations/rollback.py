@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 from registry.database import Database
 from registry.errors import (
     AliasNotFound,
+    ChampionMoved,
     GateFailed,
     NothingToRollBackTo,
     VersionNotFound,
@@ -16,9 +17,16 @@ from registry.idempotency import recall
 from registry.names import check_alias
 from registry.operations.case import read_case
 from registry.operations.outcome import Outcome, replay
-from registry.operations.promote import Judge, Order, Prepare, move_alias, prepare_or_refuse
+from registry.operations.promote import (
+    ATTEMPTS,
+    Judge,
+    Order,
+    Prepare,
+    move_alias,
+    prepare_or_refuse,
+)
 from registry.operations.rows import locked_active_model
-from registry.queries import find_model
+from registry.queries import find_model, find_version
 from registry.tables import AliasRow, EventRow, VersionRow
 
 
@@ -38,8 +46,8 @@ def rollback(
     what the champion turned out to be.
 
     Raises AliasMalformed, ModelNotFound, AliasNotFound, ModelArchived, VersionNotFound,
-    VersionNotReady, NothingToRollBackTo, VersionNotLoadable, GateFailed, ExpectedVersionConflict,
-    IdempotencyKeyReused, and the Unavailable errors.
+    VersionNotReady, NothingToRollBackTo, VersionNotLoadable, GateFailed, ChampionMoved,
+    ExpectedVersionConflict, IdempotencyKeyReused, and the Unavailable errors.
     """
     check_alias(order.alias)
     with database.read() as session:
@@ -54,16 +62,22 @@ def rollback(
         case = read_case(session, version, order.alias).about_loading()
     number = case.candidate.version.number
     prepare_or_refuse(prepare, case.candidate.version)
-    outcomes = judge(case)
-    if not all_passed(outcomes):
-        raise GateFailed(model, number, [outcome.to_json() for outcome in outcomes])
-    with database.write() as session:
-        locked_active_model(session, model)
-        if (answer := recall(session, order.idempotency)) is not None:
-            return Outcome(answer, replayed=True)
-        if _target(session, model, order, to_version) != number:
-            raise NothingToRollBackTo.moved(order.alias)
-        return move_alias(session, model, number, order, "rolled_back", outcomes=outcomes)
+    for _ in range(ATTEMPTS):
+        outcomes = judge(case)
+        with database.write() as session:
+            locked_active_model(session, model)
+            if (answer := recall(session, order.idempotency)) is not None:
+                return Outcome(answer, replayed=True)
+            if _target(session, model, order, to_version) != number:
+                raise NothingToRollBackTo.moved(order.alias)
+            version = find_version(session, model, str(number))
+            now = read_case(session, version, order.alias).about_loading()
+            if now == case:
+                if not all_passed(outcomes):
+                    raise GateFailed(model, number, [outcome.to_json() for outcome in outcomes])
+                return move_alias(session, model, number, order, "rolled_back", outcomes=outcomes)
+        case = now
+    raise ChampionMoved(order.alias)
 
 
 def trail(session: Session, model: str, alias: str) -> list[int]:

@@ -134,6 +134,29 @@ def test_going_back_asks_no_gate_that_compares(house):
     assert judge.asked == [(None, ["input_example answered"])]
 
 
+def test_a_rollback_meets_the_policy_that_holds_when_it_commits(house):
+    promote(house, Preparer(), "house", "2", ANN, judge=Judge())
+    judge = Judge(lambda: set_policy(house, "house", ["input_example answered"], actor="bob"))
+
+    view = rollback(house, Preparer(), "house", ANN, judge=judge).view
+
+    assert judge.asked == [(None, []), (None, ["input_example answered"])]
+    assert [gate["gate"] for gate in view["gates"]] == ["input_example answered"]
+
+
+def test_a_rollback_whose_policy_keeps_changing_is_a_conflict(house):
+    promote(house, Preparer(), "house", "2", ANN, judge=Judge())
+    policies = (["input_example answered"], [], ["input_example answered"])
+    judge = Judge(
+        *(lambda gates=gates: set_policy(house, "house", gates, actor="bob") for gates in policies)
+    )
+
+    with pytest.raises(ChampionMoved):
+        rollback(house, Preparer(), "house", ANN, judge=judge)
+
+    assert live(house) == 2
+
+
 def test_force_is_not_held_up_by_what_cannot_be_measured_just_now(house):
     def busy(case):
         raise ScoringBusy
