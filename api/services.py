@@ -22,9 +22,9 @@ from registry.scoring.judge import Judge
 from registry.serving.counter import Counter
 from registry.serving.fleet import Fleet
 from registry.serving.loading import loader, read_forms
+from registry.serving.model_process import MODULES as SERVING_MODULES
 from registry.serving.observer import Observer, observed
 from registry.serving.pool import Pool, ServedVersion
-from registry.serving.sklearn_process import MODULES as SERVING_MODULES
 from registry.serving.watch import Watch
 
 _KEY = "hotswap"

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from registry.blobs.store import BlobStore
 from registry.confinement.spawner import Spawner
 from registry.serving import chain_program, forest
+from registry.serving.model_process import MODULES, ModelProcess
 from registry.serving.pool import Loader, ServedVersion
 from registry.serving.predictor import Predictor
-from registry.serving.sklearn_process import MODULES, SklearnProcess
 from registry.signature import Signature
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def loader(blobs: BlobStore, spawner: Spawner | None = None) -> Loader:
 
         if (compiled := compiled_predictor(version.compiled, read, version.signature)) is not None:
             return compiled
-        return SklearnProcess(
+        return ModelProcess(
             confined, lambda: blobs.open(version.sha256), version.format, version.signature
         )
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from registry.confinement.frames import Channel
-from registry.serving.sklearn_messages import read_question
+from registry.serving.model_messages import read_question
 from registry.signature import Signature
 
 SIGNATURE = Signature.from_json(

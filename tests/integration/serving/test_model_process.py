@@ -20,9 +20,9 @@ import skops.io
 from registry.confinement.spawner import Spawner
 from registry.errors import ArtifactRefused, ModelProcessUnavailable, PredictionRefused
 from registry.serving.codecs.batch import Batch, build_batch
+from registry.serving.model_process import MODULES, WAITING, ModelProcess
 from registry.serving.pool import Pool, ServedVersion
 from registry.serving.predictor import SklearnPredictor, example_batch
-from registry.serving.sklearn_process import MODULES, WAITING, SklearnProcess
 from registry.signature import Column, Output, Signature
 from tests.integration.registry.models import FRAME, MODELS, X
 from tests.integration.serving.hostile_models import CLASSES, NUMBERS, SIGNATURE
@@ -74,7 +74,7 @@ def rows_for(signature):
 
 def serving(spawner, model, signature, format_="skops", **options):
     content = packed(model, format_)
-    return SklearnProcess(spawner, lambda: io.BytesIO(content), format_, signature, **options)
+    return ModelProcess(spawner, lambda: io.BytesIO(content), format_, signature, **options)
 
 
 @pytest.mark.parametrize("format_", ["skops", "joblib"])
@@ -152,7 +152,7 @@ def test_an_artifact_that_is_no_file_is_handed_over_all_the_same(spawner, tmp_pa
     path.write_bytes(packed(model))
     signature = signature_of(model)
     asked = example_batch(signature, None)
-    by_file = SklearnProcess(spawner, lambda: path.open("rb"), "skops", signature)
+    by_file = ModelProcess(spawner, lambda: path.open("rb"), "skops", signature)
 
     assert by_file.predict(asked) == serving(spawner, model, signature).predict(asked)
 
@@ -234,7 +234,7 @@ def hostile(spawner):
     """A predictor whose process misbehaves when it is asked to, and has a second for each batch."""
 
     def hostile(signature=SIGNATURE, seconds=1.0, entry="serve"):
-        return SklearnProcess(
+        return ModelProcess(
             spawner,
             io.BytesIO,
             "skops",

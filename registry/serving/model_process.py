@@ -23,9 +23,7 @@ from registry.confinement.spawner import Confined, Spawner, SpawnFailed
 from registry.errors import ArtifactRefused, ModelProcessUnavailable, PredictionRefused, printable
 from registry.formats.reading import Format
 from registry.serving.codecs.batch import Batch
-from registry.serving.predictor import Answers
-from registry.serving.restarts import Restarts
-from registry.serving.sklearn_messages import (
+from registry.serving.model_messages import (
     MAX_DETAIL,
     MAX_HEAD,
     Loaded,
@@ -33,6 +31,8 @@ from registry.serving.sklearn_messages import (
     read_answer,
     write_question,
 )
+from registry.serving.predictor import Answers
+from registry.serving.restarts import Restarts
 from registry.signature import Signature
 
 LOAD_SECONDS = 20.0
@@ -43,7 +43,7 @@ WAITING = 15
 CPU_SECONDS = 3600
 """Of processor time; a process that has used it up is replaced like one that died."""
 MODULES = (
-    "registry.serving.sklearn_child",
+    "registry.serving.model_child",
     "joblib",
     "pandas",
     "skops.io",
@@ -54,7 +54,7 @@ MODULES = (
 )
 """What such a process imports."""
 
-_ENTRY = "registry.serving.sklearn_child:serve"
+_ENTRY = "registry.serving.model_child:serve"
 
 OpenArtifact = Callable[[], BinaryIO]
 """Opens the verified artifact at its start; asked again for each start of the process."""
@@ -76,7 +76,7 @@ class _Place:
             self.process = None
 
 
-class SklearnProcess:
+class ModelProcess:
     """A Predictor whose model is in a process that ``spawner`` starts. Safe for several threads.
 
     Batches are answered one after the other, each within ``seconds``. ``entry``: what the process

@@ -1,4 +1,4 @@
-"""What runs in the confined process of a version that scikit-learn serves."""
+"""What runs in the confined process that answers for a version without compiled forms."""
 
 import json
 import os
@@ -9,8 +9,7 @@ import msgspec
 from registry.confinement.frames import Channel
 from registry.errors import PredictionRefused, RegistryError
 from registry.formats.reading import read_model
-from registry.serving.predictor import SklearnPredictor
-from registry.serving.sklearn_messages import (
+from registry.serving.model_messages import (
     MAX_DETAIL,
     Load,
     Loaded,
@@ -18,6 +17,7 @@ from registry.serving.sklearn_messages import (
     read_question,
     write_answer,
 )
+from registry.serving.predictor import SklearnPredictor
 from registry.signature import Signature
 
 
