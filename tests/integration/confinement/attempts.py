@@ -27,7 +27,11 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def answer(channel: Channel, files: list[int]) -> None:
-    """Make the attempt that is asked for and tell what came of it."""
+    """Make the requested attempt, report what came of it, and stay until the channel closes.
+
+    A process that ended at once could give its user to the next one while the test still compares
+    the two.
+    """
     asked = json.loads(channel.receive() or b"{}")
     said: dict[str, Any] = {"succeeded": False, "error": ""}
     try:
@@ -36,6 +40,7 @@ def answer(channel: Channel, files: list[int]) -> None:
     except BaseException as error:  # noqa: BLE001 - told to the test
         said["error"] = f"{type(error).__name__}: {error}"
     channel.send(json.dumps(said, default=str).encode())
+    channel.receive()
 
 
 def read(path: str) -> str:

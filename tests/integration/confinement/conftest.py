@@ -89,6 +89,7 @@ def unconfined() -> Attempt:
             asked = json.dumps({"attempt": name, "arguments": arguments}).encode()
             send(ours, Deadline(10), asked)
             said = receive(ours, 10**6, Deadline(20))
+            ours.close()
             process.wait(10)
         answer: dict[str, Any] = json.loads(said or b"{}")
         return answer
