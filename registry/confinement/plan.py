@@ -44,6 +44,10 @@ class Plan:
             return _FIRST_USER + os.getpid() % 2**22 * _USERS_EACH + place % _USERS_EACH
         return NOBODY if self.users == "nobody" else os.geteuid()
 
+    def group(self, place: int) -> int:
+        """The group id of the child in the numbered ``place``."""
+        return os.getegid() if self.users == "same" else self.user(place)
+
 
 def candidates(readable: tuple[Path, ...], *, folders: bool) -> Iterator[Plan]:
     """The plans to try, the strictest first; the last one asks nothing of the kernel."""

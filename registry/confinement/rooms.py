@@ -84,11 +84,14 @@ def _bind(path: Path, root: Path) -> None:
         mount("none", str(target), flags=MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
-def make_folder(number: int, owner: int, size: int) -> Path:
-    """A temporary folder for ``owner`` that holds ``size`` bytes, in the file system of parts."""
+def make_folder(number: int, user: int, group: int, size: int) -> Path:
+    """A temporary folder that holds ``size`` bytes, in the file system of parts.
+
+    It belongs to ``user`` and ``group``. Raises OSError.
+    """
     folder = _FOLDERS / str(number)
     folder.mkdir()
-    options = f"mode=700,uid={owner},gid={owner},size={size},nr_inodes={_INODES}"
+    options = f"mode=700,uid={user},gid={group},size={size},nr_inodes={_INODES}"
     mount("tmpfs", str(folder), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options)
     return folder
 

@@ -31,7 +31,8 @@ _START_SECONDS = 60.0
 _REQUEST_SECONDS = 10.0
 _END_SECONDS = 10.0
 _MAX_READY = 65536
-_MAX_STATUS = 100
+_MAX_STATUS = 1000
+_TRIAL_SECONDS = 20.0
 
 
 class SpawnFailed(Exception):
@@ -71,8 +72,9 @@ class Confined:
             said = self._status.recv(_MAX_STATUS).decode()
         except OSError:
             said = ""
-        if said == NOT_CONFINED:
-            raise SpawnFailed("a process could not be confined")
+        if said.startswith(NOT_CONFINED):
+            cause = said.removeprefix(NOT_CONFINED).partition("\n")[0]
+            raise SpawnFailed(f"a process could not be confined: {cause}")
         if not said:
             raise SpawnFailed("the process that it came from has ended")
         return said
@@ -204,11 +206,21 @@ class Spawner:
 def missing_defences() -> list[str]:
     """The defences against uploaded files that this machine lacks, in words; empty where none.
 
-    Raises SpawnFailed where no confined process can be started at all.
+    Starts one confined process. Raises SpawnFailed with the cause where that fails.
     """
-    spawner = Spawner()
+    spawner = Spawner(["registry.confinement.trial"])
     try:
-        return list(spawner.missing())
+        missing = list(spawner.missing())
+        with spawner.spawn("registry.confinement.trial:answer", Limits()) as process:
+            try:
+                fault = process.receive(_MAX_STATUS, Deadline(_TRIAL_SECONDS))
+            except TimeoutError as error:
+                raise SpawnFailed(f"a process gave no answer in {_TRIAL_SECONDS:g} s") from error
+            if fault is None:
+                raise SpawnFailed(f"a process ended before its answer ({process.ended()})")
+        if fault:
+            raise SpawnFailed(fault.decode(errors="replace"))
+        return missing
     finally:
         spawner.close()
 

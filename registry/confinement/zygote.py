@@ -26,10 +26,10 @@ from registry.confinement.limits import Limits
 from registry.confinement.plan import Plan, candidates, isolate, readable_paths, shortcomings
 from registry.confinement.rooms import make_folder, remove_folder
 
-NOT_CONFINED = "not confined"
-"""The status of a child that could not be confined, and so has run nothing."""
+NOT_CONFINED = "not confined: "
+"""How the status of a child begins that could not be confined, and so has run nothing. The cause
+follows, up to the end of the line."""
 
-_NOT_CONFINED_CODE = 71
 _HEAD = 4
 _MAX_FILES = 8
 _FIRST_TO_GO = "1000"
@@ -120,8 +120,8 @@ class Zygote:
         with socket.socket(fileno=status) as asking:
             try:
                 self._fork(msgspec.json.decode(rest, type=Request), channel, asking, given)
-            except OSError:
-                asking.send(NOT_CONFINED.encode())
+            except OSError as error:
+                _tell_not_confined(asking, error)
         for descriptor in (channel, *given):
             os.close(descriptor)
         return True
@@ -132,8 +132,9 @@ class Zygote:
         """Raises OSError where there is no room for one more process or folder."""
         taken = {child.place for child in self._children.values()}
         place = next(number for number in range(len(taken) + 1) if number not in taken)
-        user = self._plan.user(place)
-        folder = make_folder(place, user, request.limits.folder) if self._plan.folders else None
+        user, group = self._plan.user(place), self._plan.group(place)
+        size = request.limits.folder
+        folder = make_folder(place, user, group, size) if self._plan.folders else None
         parent = os.getpid()
         try:
             pid = os.fork()
@@ -143,9 +144,9 @@ class Zygote:
             raise
         if pid == 0:
             with _never_returning():
-                _release(keep={channel, *given})
+                _release(keep={channel, asking.fileno(), *given})
                 function = _find(request.entry)
-                with _answering_for_confinement():
+                with asking, _telling_not_confined(asking):
                     confine(self._plan, request.limits, user, folder, parent)
                 function(Channel(channel), given)
         status = asking.dup()
@@ -215,11 +216,17 @@ def _never_returning() -> Iterator[None]:
 
 
 @contextmanager
-def _answering_for_confinement() -> Iterator[None]:
+def _telling_not_confined(status: socket.socket) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError):
-        os._exit(_NOT_CONFINED_CODE)
+    except (OSError, ValueError) as error:  # ValueError: a limit above the one of this process
+        _tell_not_confined(status, error)
+        raise
+
+
+def _tell_not_confined(status: socket.socket, error: Exception) -> None:
+    with suppress(OSError):  # nobody need listen any more
+        status.send(f"{NOT_CONFINED}{error}\n".encode())
 
 
 def _release(keep: set[int]) -> None:
@@ -247,7 +254,7 @@ def _how(status: int) -> str:
             return signal.Signals(os.WTERMSIG(status)).name
         except ValueError:  # one of those that have only a number
             return f"signal {os.WTERMSIG(status)}"
-    return NOT_CONFINED if os.WEXITSTATUS(status) == _NOT_CONFINED_CODE else "no answer"
+    return "no answer"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The service's side of the intake: hands an artifact over and reads the answer as data."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ from registry.intake.answers import (
 from registry.intake.onnx_check import check_onnx
 from registry.serving import chains_file, forest_file, linear_file
 from registry.signature import Signature
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 60
 """What the intake gives an artifact, of processor time and on the clock."""
@@ -104,6 +107,7 @@ class Inspector:
                     # Somebody killed the zygote, maybe. Asking a new one changes nothing.
                     return self._inspected(file, job)
         except (SpawnFailed, OSError) as error:  # the latter where no files are left to open
+            logger.warning("an upload cannot be inspected: %s", error)
             raise IntakeUnavailable from error
 
     def close(self) -> None:

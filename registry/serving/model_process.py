@@ -210,7 +210,7 @@ class ModelProcess:
             with _with_descriptor(file) as descriptor:
                 return self._spawner.spawn(self._entry, limits, [descriptor])
         except SpawnFailed as error:
-            raise ModelProcessUnavailable("it cannot be started") from error
+            raise ModelProcessUnavailable(f"it cannot be started: {error}") from error
 
     def _stop(self) -> None:
         """End the process and count it as a death."""

@@ -29,20 +29,34 @@ print(json.dumps(said))
 """
 
 
+def run(*command, program=PROGRAM):
+    """What ``program`` prints where ``command`` starts it."""
+    ran = subprocess.run(
+        [*command, sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
 def in_a_container():
     """What comes of the attempts for root as in a container, which may not mount."""
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("it takes root and setpriv to give capabilities up")
-    command = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"]
-    ran = subprocess.run(
-        [*command, sys.executable, "-c", PROGRAM],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-    return json.loads(ran.stdout)
+    return run("setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin")
+
+
+@pytest.fixture(scope="module")
+def as_user_of_another_group():
+    """A command that starts others as a user whose group has another number than the user."""
+    command = ["unshare", "--user", "--map-user=1234", "--map-group=5678"]
+    if shutil.which("unshare") is None or subprocess.call([*command, "true"]) != 0:
+        pytest.skip("this machine allows no user namespaces, which the test and the service need")
+    return command
 
 
 def test_without_namespaces_landlock_and_the_filter_hold():
@@ -62,3 +76,46 @@ def test_without_namespaces_landlock_and_the_filter_hold():
         "write_into_own_folder()": False,
         "who()": True,
     }
+
+
+def test_the_numbers_of_user_and_group_may_differ(as_user_of_another_group):
+    told = run(*as_user_of_another_group)
+
+    assert told["missing"] == []
+    assert told["write_into_own_folder()"], told
+    assert told["who()"]
+    assert not told["read('/etc/passwd',)"]
+
+
+def test_what_keeps_a_process_from_being_confined_is_told_to_uploads_and_by_the_doctor(
+    as_user_of_another_group,
+):
+    """A limit on the size of files, from outside, that is below what a temporary folder holds."""
+    program = """
+import json, logging, sys
+from dataclasses import asdict
+from pathlib import Path
+from registry.confinement.spawner import Spawner
+from registry.doctor.confinement import check_confinement
+from registry.errors import IntakeUnavailable
+from registry.intake.inspector import Inspector
+from tests.integration.confinement.conftest import ATTEMPTS
+logs = []
+logger = logging.getLogger("registry.intake.inspector")
+logger.addFilter(lambda record: logs.append(record.getMessage()))
+inspector = Inspector(spawner=Spawner([ATTEMPTS]), entry=f"{ATTEMPTS}:answer")
+try:
+    inspector.inspect(Path(sys.executable), "skops", {})
+    refused = False
+except IntakeUnavailable:
+    refused = True
+found = [asdict(finding) for finding in check_confinement(None)]
+print(json.dumps({"refused": refused, "logs": logs, "found": found}))
+"""
+    told = run(*as_user_of_another_group, "prlimit", "--fsize=1048576", program=program)
+
+    assert told["refused"]
+    assert "not allowed to raise maximum limit" in " ".join(told["logs"])
+    (finding,) = told["found"]
+    assert finding["result"] == "fault"
+    assert "not allowed to raise maximum limit" in finding["message"]

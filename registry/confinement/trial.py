@@ -1,0 +1,18 @@
+"""The least that a confined process has to be able to do, to find out whether one runs at all."""
+
+import tempfile
+from pathlib import Path
+
+from registry.confinement.frames import Channel
+
+
+def answer(channel: Channel, _files: list[int]) -> None:
+    """Write to the temporary folder, if there is one; answer with what failed, or nothing."""
+    fault = ""
+    try:
+        if Path.cwd() != Path("/"):
+            with tempfile.TemporaryFile() as file:
+                file.write(b"confined")
+    except OSError as error:
+        fault = f"a confined process cannot write to its temporary folder: {error}"
+    channel.send(fault.encode())
