@@ -21,7 +21,7 @@ from registry.serving.snapshot import KnownToken
 logger = logging.getLogger(__name__)
 
 _KEY = "hotswap-callers"
-_BEARER = "bearer "
+_SCHEME = "Bearer "
 
 FindToken = Callable[[str], KnownToken]
 """Looks up a token that may have expired; raises Unauthenticated."""
@@ -108,12 +108,21 @@ def callers() -> Callers:
 
 def bearer_token(header: str | None) -> str:
     """The token in an Authorization header. Raises Unauthenticated where there is none."""
-    if not header or header[: len(_BEARER)].lower() != _BEARER:
+    if not header or header[: len(_SCHEME)].lower() != _SCHEME.lower():
         raise Unauthenticated.missing()
-    token = header[len(_BEARER) :].strip()
+    token = header[len(_SCHEME) :].strip()
     if not token:
         raise Unauthenticated.missing()
     return token
+
+
+def has_usual_spelling(header: str) -> bool:
+    """Whether a header that ``bearer_token`` accepts is the usual spelling of its token.
+
+    The scheme's name is case-insensitive and any space may surround the token (RFC 9110, 11.1 and
+    11.6.2), so one token has many spellings. Only one of them may be a key of a cache.
+    """
+    return header == _SCHEME + bearer_token(header)
 
 
 def _slot(address: str) -> int:

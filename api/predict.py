@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from api.bodies import Environ, drain, read_body
-from api.callers import Callers
+from api.callers import Callers, has_usual_spelling
 from api.negotiation import best_type
 from api.problems import problem_of
 from registry.errors import (
@@ -86,7 +86,7 @@ class PredictionEndpoint:
 
     def _admit(self, environ: Environ, caller: Caller) -> LoadedVersion:
         """The version that ``caller`` gets. Raises whatever forbids it or is wrong with it."""
-        _, model, reference = caller
+        shown, model, reference = caller
         passes = self.watch.passes()
         lasting = True
         if not self.anonymous:
@@ -94,6 +94,8 @@ class PredictionEndpoint:
             known.grant.require("predict", model)
             # Who has a rate is counted each time.
             lasting = known.expires_at is None and not self.callers.have_rates
+            # A caller can spell a header in any number of ways, and each would take memory.
+            lasting = lasting and shown is not None and has_usual_spelling(shown)
         loaded = self.watch.resolve(model, reference)
         if lasting:
             passes.versions[caller] = loaded

@@ -132,3 +132,18 @@ def test_an_open_service_remembers_nothing_of_who_asks(make_app, artifacts):
     for number in range(5):
         assert ask(Caller(service.app, f"made-up-{number}"), PATHS[1]).status_code == 200
     assert list(service.services.watch.passes().versions) == [(None, "m", "production")]
+
+
+def test_one_token_is_remembered_once_however_its_header_is_spelled(make_app, artifacts):
+    service = make_app()
+    service.admin.upload("m", artifacts["line-2"])
+    service.admin.promote("m", 1)
+    usual = service.admin.authorization
+    token = usual.removeprefix("Bearer ")
+    spellings = [usual, f"bearer {token}", f"BEARER {token}", f"Bearer   {token}", f"{usual}  "]
+
+    for spelling in [*spellings, usual]:
+        answer = ask(service.admin, PATHS[1], headers={"Authorization": spelling})
+        assert answer.status_code == 200, spelling
+
+    assert list(service.services.watch.passes().versions) == [(usual, "m", "production")]
