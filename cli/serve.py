@@ -49,6 +49,8 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
     """
     given = {name: value for name, value in flags.items() if value is not None}
     settings = replace(configured_settings(), **given)
+    # Python starts spawned processes with the working directory first on their import path.
+    os.environ["PYTHONSAFEPATH"] = "1"
     _check_port_is_free(settings)
     token, first_token = _prepare(settings)
     for warning in warnings_for(settings, first_token):

@@ -5,6 +5,7 @@ yet waits for the worker's successor. A worker that is replaced on SIGHUP stops 
 is up; one that is to stop closes its connections with an answer first.
 """
 
+import importlib
 import logging
 import multiprocessing
 import os
@@ -91,8 +92,6 @@ class Retiring:
 
 def load_application(target: str) -> Retiring:
     """What a worker serves, from ``module:attribute``. From now on it retires on SIGTERM."""
-    from granian._internal import load_target
-
     told = threading.Event()
     sys.setswitchinterval(SWITCH_SECONDS)
     # Blocked before any other thread is made, so that the signal waits for the one that takes it.
@@ -100,7 +99,9 @@ def load_application(target: str) -> Retiring:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_retire_on_sigterm, args=(told,), name="retire", daemon=True).start()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    return Retiring(load_target(target), told)
+    # Not granian's own loader, which imports from the working directory first.
+    module, _, attribute = target.partition(":")
+    return Retiring(getattr(importlib.import_module(module), attribute), told)
 
 
 def _retire_on_sigterm(told: threading.Event) -> None:

@@ -169,7 +169,8 @@ class Spawner:
             with theirs:
                 self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
                     [
-                        *(sys.executable, "-m", "registry.confinement.zygote"),
+                        # -P: its path is the one of this process, without the working directory.
+                        *(sys.executable, "-P", "-m", "registry.confinement.zygote"),
                         *(str(theirs.fileno()), *self._modules),
                     ],
                     pass_fds=[theirs.fileno()],

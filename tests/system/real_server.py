@@ -76,9 +76,12 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: list[str | Path], data: Path, port: int, **environment: str
+    command: list[str | Path], data: Path, port: int, *, cwd: Path = ROOT, **environment: str
 ) -> Iterator[Server]:
-    """Run ``command`` until the block ends; the block begins when the server is ready."""
+    """Run ``command`` in the directory ``cwd`` until the block ends.
+
+    The block begins when the server is ready.
+    """
     log = data.parent / f"{data.name}.log"
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("HOTSWAP_")}
     settings = {
@@ -90,7 +93,7 @@ def running(
     with log.open("wb") as stream:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=cwd,
             env={**inherited, **settings},
             stdout=stream,
             stderr=subprocess.STDOUT,

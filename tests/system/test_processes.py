@@ -139,6 +139,21 @@ def test_the_first_start_prints_the_admin_token_once_and_keeps_it_private(tmp_pa
         assert requests.get(f"{server.url}/tokens", headers=authorized, timeout=5).ok
 
 
+def test_files_in_the_working_directory_are_not_imported(tmp_path: Path) -> None:
+    """By the main process, the workers, or the one that confined processes are forked from."""
+    cwd, imported = tmp_path / "cwd", tmp_path / "imported"
+    cwd.mkdir()
+    ours = ["api", "cli", "config", "registry", "wsgi"]
+    for name in [*ours, "msgspec", "multiprocessing", "numpy", "pickle", "struct"]:
+        (cwd / f"{name}.py").write_text(f"open({str(imported)!r}, 'a').write(__file__ + ' ')")
+    command = [BIN / "hotswap", "serve", "--workers", "1"]
+
+    with running(command, tmp_path / "data", free_port(), cwd=cwd) as server:
+        assert server.call("GET", "/models").status_code == 200
+
+    assert not imported.exists(), imported.read_text()
+
+
 def test_a_port_in_use_is_said_before_anything_is_started(server: Server, tmp_path: Path) -> None:
     port = str(server.port)
     refused = server.hotswap("serve", "--port", port, "--data", str(tmp_path / "other"))
