@@ -1,9 +1,9 @@
 """The exact names that an artifact may load. Nothing matches by prefix or by pattern.
 
 Estimators are on the list when fitting them leaves plain arrays behind that cannot be made to run
-code, and when their ``predict`` is memory-safe on any such arrays or the arrays are checked in
-``trees`` and ``support_vectors``. What calls a function that a file names (ufuncs, scorers,
-callables) is not on it. What is often asked for and is not on it stands in ``REASONS``.
+code, and when everything that they predict from is checked: see ``shapes`` and the checks in
+``structure``. What calls a function that a file names (ufuncs, scorers, callables) is not on it.
+What is often requested and is not on it is in ``REASONS``.
 """
 
 ESTIMATORS = frozenset(

@@ -1,26 +1,63 @@
 """Whether a loaded model can be trusted to predict: scikit-learn itself does not check.
 
-Its trees are walked by compiled code that follows whatever indices the file gave it: a child out
-of range reads foreign memory, a cycle never ends. And some parameters make a transformer write or
-call things.
+Its compiled code follows whatever positions the file holds, and reserves memory by whatever counts:
+a child out of range reads foreign memory, a cycle never ends. And some parameters make a
+transformer write or call things.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from registry.errors import ArtifactRefused, shown
+from registry.formats import columns, encoders, members, shapes
 from registry.formats.allowed import ESTIMATORS, PARTS, why_not
 from registry.formats.parameters import check_parameters
 from registry.formats.support_vectors import check_support_vectors
 from registry.formats.trees import check_histograms, check_tree
 
-_BOOSTED = frozenset({"GradientBoostingClassifier", "GradientBoostingRegressor"})
-_HISTOGRAMS = frozenset({"HistGradientBoostingClassifier", "HistGradientBoostingRegressor"})
-_SUPPORTED = frozenset({"SVC", "SVR", "NuSVC", "NuSVR"})
-# Bagging hands each tree the columns of its own choice, and the tree looks at their number.
-_CHOOSING = frozenset({"BaggingClassifier", "BaggingRegressor"})
+Check = Callable[[Any], None]
+CHECKS: Mapping[str, Check] = {
+    "BandEncoder": columns.check_band_encoder,
+    "ColumnTransformer": columns.check_column_transformer,
+    "HistGradientBoostingClassifier": check_histograms,
+    "HistGradientBoostingRegressor": check_histograms,
+    "KBinsDiscretizer": encoders.check_bins,
+    "MLPClassifier": shapes.check_layers,
+    "MLPRegressor": shapes.check_layers,
+    "MissingIndicator": columns.check_missing_indicator,
+    "NuSVC": check_support_vectors,
+    "NuSVR": check_support_vectors,
+    "OneHotEncoder": encoders.check_one_hot,
+    "OrdinalEncoder": encoders.check_ordinal,
+    "PolynomialFeatures": columns.check_polynomials,
+    "QuadraticDiscriminantAnalysis": shapes.check_rotations,
+    "SVC": check_support_vectors,
+    "SVR": check_support_vectors,
+}
+"""What is checked of an estimator by itself, by its class, besides ``shapes.SHAPES``."""
+MEMBER_CHECKS: Mapping[str, Check] = {
+    "AdaBoostClassifier": members.check_weights,
+    "AdaBoostRegressor": members.check_weights,
+    "BaggingClassifier": members.check_bagging,
+    "BaggingRegressor": members.check_bagging,
+    "DecisionTreeClassifier": members.check_trees,
+    "DecisionTreeRegressor": members.check_trees,
+    "ExtraTreeClassifier": members.check_trees,
+    "ExtraTreeRegressor": members.check_trees,
+    "ExtraTreesClassifier": members.check_trees,
+    "ExtraTreesRegressor": members.check_trees,
+    "GradientBoostingClassifier": members.check_boosting,
+    "GradientBoostingRegressor": members.check_boosting,
+    "RandomForestClassifier": members.check_trees,
+    "RandomForestRegressor": members.check_trees,
+    "StackingClassifier": members.check_stacking,
+    "StackingRegressor": members.check_stacking,
+    "VotingClassifier": members.check_voting,
+}
+"""What is checked of an estimator that holds others, once all of them have been checked."""
+
 _DRAWS = 624
 _MAX_OBJECTS = 2_000_000
 _MAX_DEPTH = 20
@@ -48,9 +85,8 @@ def check_structure(model: Any) -> None:
     for part in parts:
         _check_part(part)
     for part in parts:
-        # It asks the ensemble, so all of its parts have to be sound by then.
-        if type(part).__name__ in _BOOSTED:
-            _check_boosting(part)
+        if (check := MEMBER_CHECKS.get(type(part).__name__)) is not None and _is_fitted(part):
+            check(part)
 
 
 def _check_part(part: Any) -> None:
@@ -63,11 +99,10 @@ def _check_part(part: Any) -> None:
         check_tree(part)
     elif isinstance(part, BaseEstimator):
         check_parameters(part)
-        _check_widths(part)
-        if name in _HISTOGRAMS:
-            check_histograms(part)
-        elif name in _SUPPORTED:
-            check_support_vectors(part)
+        if _is_fitted(part):
+            shapes.check_shapes(part)
+            if (check := CHECKS.get(name)) is not None:
+                check(part)
 
 
 def is_dunder(name: str) -> bool:
@@ -164,8 +199,11 @@ def _attributes(part: Any) -> Iterator[Any]:
         if type(key) is not str or is_dunder(key):
             raise ArtifactRefused(f"{kind.__name__} has an attribute that is not allowed.")
         for parent in kind.__mro__:
-            ours = vars(parent).get(key)
-            if callable(ours) or hasattr(type(ours), "__get__") or hasattr(type(ours), "__set__"):
+            if key not in vars(parent):
+                continue
+            ours = vars(parent)[key]
+            behaves = callable(ours) or hasattr(type(ours), "__get__")
+            if behaves or hasattr(type(ours), "__set__") or not _is_parameter(kind, key):
                 raise ArtifactRefused(
                     f"{kind.__name__}.{shown(key)} is replaced by the file: not allowed."
                 )
@@ -174,20 +212,14 @@ def _attributes(part: Any) -> Iterator[Any]:
         yield value
 
 
-def _check_widths(estimator: Any) -> None:
-    """Ensembles hand their rows to the trees unchecked, so the trees must be of their width."""
-    members = vars(estimator).get("estimators_", [])
-    if type(estimator).__name__ in _CHOOSING:
-        members = []
-    # Not np.asarray: it would take a pipeline, or a forest, for the list of its own parts.
-    members = members.ravel().tolist() if isinstance(members, np.ndarray) else list(members)
-    for member in (estimator, *members):
-        tree = getattr(member, "tree_", None)
-        if tree is not None and tree.n_features != estimator.n_features_in_:
-            raise ArtifactRefused(
-                f"A tree of {type(estimator).__name__} looks at {tree.n_features} features, "
-                f"the model has {estimator.n_features_in_}."
-            )
+def _is_parameter(kind: Any, name: str) -> bool:
+    """Whether the constructor of an estimator's class takes ``name``."""
+    return hasattr(kind, "_get_param_names") and name in kind._get_param_names()
+
+
+def _is_fitted(estimator: Any) -> bool:
+    """As scikit-learn sees it, which predicts with nothing else; a template is not fitted."""
+    return any(key.endswith("_") for key in vars(estimator))
 
 
 def _check_draws(state: Any) -> None:
@@ -195,16 +227,3 @@ def _check_draws(state: Any) -> None:
     inner = state.get_state(legacy=False)
     if inner["bit_generator"] != "MT19937" or not 0 <= inner["state"]["pos"] <= _DRAWS:
         raise ArtifactRefused("The model holds a RandomState whose position is out of range.")
-
-
-def _check_boosting(ensemble: Any) -> None:
-    """Its trees add to one column each of what ``init_`` answers, and do not look where it ends."""
-    trees = getattr(ensemble, "estimators_", None)
-    if not isinstance(trees, np.ndarray) or trees.ndim != 2:
-        raise ArtifactRefused(f"{type(ensemble).__name__} is not fitted.")
-    start = ensemble._raw_predict_init(np.zeros((1, ensemble.n_features_in_), dtype=np.float32))
-    if start.dtype != np.float64 or start.shape != (1, trees.shape[1]):
-        raise ArtifactRefused(
-            f"{type(ensemble).__name__} has {trees.shape[1]} trees a round for answers of the "
-            f"shape {start.shape}."
-        )

@@ -4,6 +4,7 @@ from tests.attacks import (
     archives,
     bombs,
     gadgets,
+    indices,
     names,
     nested,
     onnx_graphs,
@@ -16,7 +17,8 @@ from tests.attacks.attack import Attack
 FAMILIES = {
     family.__name__.rpartition(".")[2]: family.ATTACKS
     for family in (
-        *(gadgets, names, states, nested, bombs, archives, structures, pipelines, onnx_graphs),
+        *(gadgets, names, states, nested, bombs, archives, structures, indices, pipelines),
+        onnx_graphs,
     )
 }
 CORPUS: dict[str, Attack] = {

@@ -1,0 +1,97 @@
+"""Which columns a transformer takes or makes, as positions and counts that it has stored."""
+
+from typing import Any
+
+import numpy as np
+
+from registry.errors import ArtifactRefused
+from registry.formats.kept_values import chosen_columns
+from registry.formats.shapes import MAX_WIDTH, is_count
+
+
+def check_column_transformer(transformer: Any) -> None:
+    """Raises ArtifactRefused unless a ColumnTransformer's choices are among its columns."""
+    own = vars(transformer)
+    width, parts = own.get("n_features_in_"), own.get("transformers_")
+    if not is_count(width) or type(parts) is not list:
+        raise ArtifactRefused("ColumnTransformer is not fitted.")
+    for part in parts:
+        if type(part) is not tuple or len(part) != 3 or type(part[0]) is not str:
+            raise ArtifactRefused("ColumnTransformer has a part without a name and columns.")
+        try:
+            chosen_columns(transformer, part[2], list(range(width)))
+        except (IndexError, TypeError, ValueError) as error:
+            raise ArtifactRefused(
+                f"ColumnTransformer chooses columns that are not among its {width}."
+            ) from error
+    positions = own.get("_transformer_to_input_indices", {})
+    if type(positions) is not dict or not all(
+        type(chosen) is list and all(is_count(each) and 0 <= each < width for each in chosen)
+        for chosen in positions.values()
+    ):
+        raise ArtifactRefused(f"ColumnTransformer chooses columns that are not among its {width}.")
+    outputs = own.get("output_indices_", {})
+    if type(outputs) is not dict or not all(map(_is_run, outputs.values())):
+        raise ArtifactRefused(
+            f"ColumnTransformer has 'output_indices_' beyond {MAX_WIDTH} columns."
+        )
+
+
+def check_missing_indicator(indicator: Any) -> None:
+    """Raises ArtifactRefused unless a MissingIndicator looks at columns that it has."""
+    own = vars(indicator)
+    features, width = own.get("features_"), own.get("_n_features")
+    if (
+        not isinstance(features, np.ndarray)
+        or features.ndim != 1
+        or features.dtype.kind != "i"
+        or not is_count(width)
+        or (features < 0).any()
+        or (features >= width).any()
+    ):
+        raise ArtifactRefused("MissingIndicator has 'features_' that are not among its columns.")
+
+
+def check_polynomials(transformer: Any) -> None:
+    """Raises ArtifactRefused unless the counts of PolynomialFeatures follow from its parameters.
+
+    It reserves ``_n_out_full`` columns and fills as many as there are products.
+    """
+    own = vars(transformer)
+    low, high, features = (own.get(key) for key in ("_min_degree", "_max_degree", "n_features_in_"))
+    if not all(map(is_count, (low, high, features))) or not 0 <= low <= high:
+        raise ArtifactRefused("PolynomialFeatures does not say its degrees.")
+    bias, distinct = bool(own.get("include_bias")), bool(own.get("interaction_only"))
+    full = selected = int(bias)
+    products = 1  # of ``degree`` features
+    for degree in range(1, (min(high, features) if distinct else high) + 1):
+        choices = features - degree + 1 if distinct else features + degree - 1
+        products = products * choices // degree
+        full += products
+        selected += products if degree >= low else 0
+        if full > MAX_WIDTH:
+            raise ArtifactRefused(f"PolynomialFeatures makes more than {MAX_WIDTH} columns.")
+    if own.get("_n_out_full") != full or own.get("n_output_features_") != selected:
+        raise ArtifactRefused(
+            f"PolynomialFeatures does not say that it makes {selected} columns, from {full}."
+        )
+
+
+def check_band_encoder(encoder: Any) -> None:
+    """Raises ArtifactRefused unless a BandEncoder has rising edges and a label between each two."""
+    from registry.preprocessing import check_bands
+
+    try:
+        check_bands(encoder.edges, encoder.labels)
+    except (TypeError, ValueError) as error:
+        raise ArtifactRefused(f"BandEncoder is not sound: {error}") from error
+
+
+def _is_run(value: Any) -> bool:
+    return (
+        type(value) is slice
+        and is_count(value.start)
+        and is_count(value.stop)
+        and 0 <= value.start <= value.stop <= MAX_WIDTH
+        and value.step is None
+    )

@@ -1,0 +1,149 @@
+"""The categories of encoders, and the positions that are derived from them.
+
+OneHotEncoder writes a sparse matrix from ``_n_features_outs`` and its maps, which is then expanded
+by compiled code: a position beyond the width is written beyond the end of the array.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.errors import ArtifactRefused
+from registry.formats.shapes import is_count
+
+
+def check_one_hot(encoder: Any) -> None:
+    """Raises ArtifactRefused unless a OneHotEncoder's columns follow from its categories."""
+    own = vars(encoder)
+    groups = _groups(encoder, _categories(encoder), {})
+    dropped = own.get("_drop_idx_after_grouping")
+    if dropped is not None:
+        if not isinstance(dropped, np.ndarray) or dropped.shape != (len(groups),):
+            raise _unfit(encoder, "_drop_idx_after_grouping")
+        for column, place in enumerate(dropped.tolist()):
+            if place is None:
+                continue
+            if not is_count(place) or not 0 <= place < groups[column]:
+                raise _unfit(encoder, "_drop_idx_after_grouping")
+            groups[column] -= 1
+    widths = own.get("_n_features_outs")
+    if type(widths) is not list or not all(map(is_count, widths)) or widths != groups:
+        raise _unfit(encoder, "_n_features_outs")
+
+
+def check_ordinal(encoder: Any) -> None:
+    """Raises ArtifactRefused unless an OrdinalEncoder's codes follow from its categories."""
+    categories = _categories(encoder)
+    missing = vars(encoder).get("_missing_indices", {})
+    if type(missing) is not dict or not all(
+        is_count(column)
+        and 0 <= column < len(categories)
+        and is_count(place)
+        and place == len(categories[column]) - 1
+        for column, place in missing.items()
+    ):
+        raise _unfit(encoder, "_missing_indices")
+    _groups(encoder, categories, missing)
+
+
+def check_bins(discretizer: Any) -> None:
+    """Raises ArtifactRefused unless a KBinsDiscretizer's bins are those that its encoder knows."""
+    name, own = type(discretizer).__name__, vars(discretizer)
+    edges, counts = own.get("bin_edges_"), own.get("n_bins_")
+    width = own.get("n_features_in_")
+    if (
+        not is_count(width)
+        or not isinstance(edges, np.ndarray)
+        or not isinstance(counts, np.ndarray)
+        or counts.dtype.kind != "i"
+        or counts.shape != (width,)
+        or len(edges) != width
+    ):
+        raise ArtifactRefused(f"{name} does not have edges and a number of bins for each feature.")
+    bins = counts.tolist()
+    for edge, count in zip(edges, bins, strict=True):
+        if not isinstance(edge, np.ndarray) or edge.shape != (count + 1,) or edge.dtype.kind != "f":
+            raise ArtifactRefused(f"{name} has 'bin_edges_' that do not fit its 'n_bins_'.")
+    if own.get("encode") == "ordinal":
+        return
+    # The encoder's own columns are checked where it is met itself.
+    encoder = own.get("_encoder")
+    if type(encoder).__name__ != "OneHotEncoder" or vars(encoder).get("n_features_in_") != width:
+        raise ArtifactRefused(f"{name} has no encoder for its bins.")
+    for known, count in zip(_categories(encoder), bins, strict=True):
+        if not np.array_equal(known, np.arange(count)):
+            raise ArtifactRefused(f"{name} has an encoder of other bins than its own.")
+
+
+def _categories(encoder: Any) -> list[NDArray[Any]]:
+    """The known categories of each column."""
+    own = vars(encoder)
+    categories = own.get("categories_")
+    if (
+        type(categories) is not list
+        or len(categories) != own.get("n_features_in_")
+        or not all(
+            isinstance(known, np.ndarray) and known.ndim == 1 and len(known) for known in categories
+        )
+    ):
+        raise ArtifactRefused(
+            f"{type(encoder).__name__} does not have a list of categories for each feature."
+        )
+    return categories
+
+
+def _groups(encoder: Any, categories: list[NDArray[Any]], missing: Mapping[int, int]) -> list[int]:
+    """How many codes each column has once its infrequent categories share one.
+
+    ``missing`` has the columns whose last category is the missing value, which is in no group.
+    """
+    own = vars(encoder)
+    counts = [len(known) for known in categories]
+    enabled = own.get("_infrequent_enabled", False)
+    if enabled is False:
+        return counts
+    infrequent, maps = (
+        own.get(key) for key in ("_infrequent_indices", "_default_to_infrequent_mappings")
+    )
+    for key, value in (
+        ("_infrequent_indices", infrequent),
+        ("_default_to_infrequent_mappings", maps),
+    ):
+        if enabled is not True or type(value) is not list or len(value) != len(counts):
+            raise _unfit(encoder, key)
+    for column, (rare, map_) in enumerate(zip(infrequent, maps, strict=True)):
+        if rare is None and map_ is None:
+            continue
+        own_count = counts[column] - (column in missing)
+        if not _are_places(rare, own_count):
+            raise _unfit(encoder, "_infrequent_indices")
+        expected = np.full(own_count, own_count - len(rare))
+        frequent = np.setdiff1d(np.arange(own_count), rare)
+        expected[frequent] = np.arange(len(frequent))
+        if not isinstance(map_, np.ndarray) or map_.dtype.kind != "i":
+            raise _unfit(encoder, "_default_to_infrequent_mappings")
+        if not np.array_equal(map_, expected):
+            raise _unfit(encoder, "_default_to_infrequent_mappings")
+        counts[column] = own_count - len(rare) + 1
+    return counts
+
+
+def _are_places(value: Any, count: int) -> bool:
+    """Whether these are places below ``count``, each once, in rising order."""
+    return bool(
+        isinstance(value, np.ndarray)
+        and value.ndim == 1
+        and value.dtype.kind == "i"
+        and len(value)
+        and value[0] >= 0
+        and value[-1] < count
+        and (np.diff(value) > 0).all()
+    )
+
+
+def _unfit(encoder: Any, key: str) -> ArtifactRefused:
+    return ArtifactRefused(
+        f"{type(encoder).__name__} has a '{key}' that does not fit its categories."
+    )

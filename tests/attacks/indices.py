@@ -1,0 +1,260 @@
+"""Genuine models whose stored positions, counts or shapes were changed.
+
+NumPy finds some of it, on some rows. Compiled code finds none of it, and what reserves memory by a
+count takes as much as the file says.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import (
+    AdaBoostRegressor,
+    BaggingClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingRegressor,
+    VotingClassifier,
+)
+from sklearn.impute import MissingIndicator
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    QuantileTransformer,
+    StandardScaler,
+)
+from sklearn.svm import SVR
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from tests.attacks.attack import Attack
+from tests.attacks.opcodes import written
+
+_draws = np.random.default_rng(9)
+X = _draws.normal(size=(60, 3))
+Y = X @ [1.0, -2.0, 0.5]
+TWO = (Y > 0).astype(int)
+THREE = np.digitize(Y, [-1, 1])
+LETTERS = np.array(list("abcde"), dtype=object)[_draws.integers(0, 5, (60, 2))]
+_MANY = 2**31 - 1
+
+
+def _after(step: Any, rows: Any = X, **changes: Any) -> Pipeline:
+    """A fitted pipeline of ``step``, its attributes changed, and a regression."""
+    model = make_pipeline(step, Ridge()).fit(rows, Y)
+    vars(model[0]).update(changes)
+    return model
+
+
+def _with(model: Any, answers: Any = Y, **changes: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that so short a training has not converged
+        model.fit(X, answers)
+    vars(model).update(changes)
+    return model
+
+
+def _one_hot(change: Callable[[Any], None], **parameters: Any) -> Pipeline:
+    model = _after(OneHotEncoder(**parameters), LETTERS)
+    change(model[0])
+    return model
+
+
+def _bins(change: Callable[[Any], None]) -> Pipeline:
+    model = _after(KBinsDiscretizer(4, quantile_method="averaged_inverted_cdf"))
+    change(model[0])
+    return model
+
+
+def _set(name: str, place: int, value: Any) -> Callable[[Any], None]:
+    """Changes one item of a list or an array of an estimator."""
+
+    def change(estimator: Any) -> None:
+        getattr(estimator, name)[place] = value
+
+    return change
+
+
+def _shift(encoder: Any) -> None:
+    """As many columns as before, so that what follows sees nothing of it."""
+    encoder._n_features_outs = [sum(encoder._n_features_outs) - 1, 1]
+
+
+def _inner_encoder(bins: Any) -> None:
+    bins._encoder._n_features_outs = [10, 1, 1]
+
+
+def _fewer_edges(bins: Any) -> None:
+    bins.bin_edges_[0] = np.linspace(-1, 1, 90)
+
+
+def _drop_beyond(encoder: Any) -> None:
+    encoder._drop_idx_after_grouping[0] = -(10**6)
+
+
+def _network() -> MLPClassifier:
+    model: MLPClassifier = _with(MLPClassifier((2,), max_iter=2), TWO)
+    model.coefs_[1] = np.ones((9, 1))
+    return model
+
+
+def _labels() -> MLPClassifier:
+    model: MLPClassifier = _with(MLPClassifier((2,), max_iter=2), TWO)
+    model._label_binarizer.classes_ = np.array([5, 6])
+    return model
+
+
+RARE = {"max_categories": 3, "handle_unknown": "infrequent_if_exist"}
+HOSTILE: dict[str, Callable[[], Any]] = {
+    "a OneHotEncoder with fewer columns than categories": lambda: _one_hot(
+        _set("_n_features_outs", 1, 1)
+    ),
+    "a OneHotEncoder whose last categories are beyond its columns": lambda: _one_hot(
+        _shift, sparse_output=False
+    ),
+    "a OneHotEncoder with a negative number of columns": lambda: _one_hot(
+        _set("_n_features_outs", 0, -(10**6))
+    ),
+    "a OneHotEncoder with 2^40 columns": lambda: _one_hot(_set("_n_features_outs", 0, 2**40)),
+    "a OneHotEncoder that drops a category it has not": lambda: _one_hot(
+        _drop_beyond, drop="first"
+    ),
+    "a OneHotEncoder whose rare categories are elsewhere": lambda: _one_hot(
+        _set("_default_to_infrequent_mappings", 0, np.full(5, 10**6)), **RARE
+    ),
+    "a OneHotEncoder with a rare category beyond its categories": lambda: _one_hot(
+        _set("_infrequent_indices", 0, np.array([10**6])), **RARE
+    ),
+    "a OneHotEncoder of fewer columns than it takes": lambda: _one_hot(
+        lambda encoder: encoder.categories_.pop()
+    ),
+    "an OrdinalEncoder whose missing value is elsewhere": lambda: _after(
+        OrdinalEncoder(), LETTERS, _missing_indices={77: 1}
+    ),
+    "a KBinsDiscretizer whose last bins are beyond its columns": lambda: _bins(_inner_encoder),
+    "a KBinsDiscretizer with more edges than bins": lambda: _bins(_fewer_edges),
+    "a KBinsDiscretizer with more bins than edges": lambda: _bins(_set("n_bins_", 0, 90)),
+    "PolynomialFeatures that reserve 2^31 columns": lambda: _after(
+        PolynomialFeatures(2), _n_out_full=_MANY
+    ),
+    "PolynomialFeatures of degree 10^9": lambda: _after(
+        PolynomialFeatures(2), _max_degree=10**9, _n_out_full=10**9
+    ),
+    "PolynomialFeatures with columns that nothing fills": lambda: _after(
+        PolynomialFeatures(2), _n_out_full=20, n_output_features_=10
+    ),
+    "a MissingIndicator of a column it has not": lambda: _after(
+        MissingIndicator(features="all"), features_=np.array([99])
+    ),
+    "a ColumnTransformer of a column it has not": lambda: _columns(chosen=[99]),
+    "a ColumnTransformer that makes 2^40 columns": lambda: _columns(output=slice(0, 2**40)),
+    "a GaussianNB that takes 2^31 columns": lambda: _with(GaussianNB(), TWO, n_features_in_=_MANY),
+    "a GaussianNB of more classes than it has": lambda: _with(
+        GaussianNB(), TWO, classes_=np.arange(9)
+    ),
+    "a LogisticRegression of more scores than classes": lambda: _with(
+        LogisticRegression(), THREE, coef_=np.ones((90, 3)), intercept_=np.ones(90)
+    ),
+    "a LinearRegression of objects": lambda: _with(
+        LinearRegression(), coef_=np.array([1, 2, 3], dtype=object)
+    ),
+    "a LinearRegression with a sparse matrix of weights": lambda: _with(
+        LinearRegression(), coef_=csr_array(np.ones((1, 3)))
+    ),
+    "a LinearRegression of more weights than columns": lambda: _with(
+        LinearRegression(), coef_=np.ones(90)
+    ),
+    "a StandardScaler of more means than columns": lambda: _after(
+        StandardScaler(), mean_=np.ones((90, 3))
+    ),
+    "a QuantileTransformer of fewer references": lambda: _after(
+        QuantileTransformer(n_quantiles=10), references_=np.ones(2)
+    ),
+    "a DummyRegressor of 2^31 outputs": lambda: _with(DummyRegressor(), n_outputs_=_MANY),
+    "a DummyClassifier of 2^31 outputs": lambda: _with(DummyClassifier(), TWO, n_outputs_=_MANY),
+    "a forest of 2^31 classes": lambda: _with(RandomForestClassifier(2), TWO, n_classes_=_MANY),
+    "a forest of 2^31 outputs": lambda: _with(RandomForestRegressor(2), n_outputs_=_MANY),
+    "a tree of fewer classes than it answers": lambda: _with(
+        DecisionTreeClassifier(), THREE, classes_=np.array([0])
+    ),
+    "a tree of another number of outputs": lambda: _with(DecisionTreeRegressor(), n_outputs_=9),
+    "boosting from 2^31 zeros": lambda: _with(
+        GradientBoostingRegressor(n_estimators=2, init="zero"), n_trees_per_iteration_=_MANY
+    ),
+    "boosting of fewer classes than trees a round": lambda: _with(
+        GradientBoostingClassifier(n_estimators=2, init="zero"), THREE, classes_=np.arange(2)
+    ),
+    "histograms of fewer classes than trees a round": lambda: _with(
+        HistGradientBoostingClassifier(max_iter=2), THREE, classes_=np.arange(2)
+    ),
+    "bagging of a column it has not": lambda: _bagged([np.array([0, 1, 99])] * 2),
+    "bagging of a column before the first": lambda: _bagged([np.array([0, 1, -3])] * 2),
+    "bagging of 2^31 classes": lambda: _with(
+        BaggingClassifier(n_estimators=2), TWO, n_classes_=_MANY
+    ),
+    "bagging of classes it has not": lambda: _member(
+        BaggingClassifier(n_estimators=2), classes_=np.array([0, 10**9])
+    ),
+    "a vote for class 2^40": lambda: _member(
+        VotingClassifier([("a", DecisionTreeClassifier())]), classes_=np.array([0, 2**40])
+    ),
+    "a vote for a class before the first": lambda: _member(
+        VotingClassifier([("a", DecisionTreeClassifier())]), classes_=np.array([0, -1])
+    ),
+    "a stacking that calls another method": lambda: _with(
+        StackingRegressor([("a", Ridge())], cv=2), stack_method_=["set_params"]
+    ),
+    "a boosting with fewer weights than estimators": lambda: _with(
+        AdaBoostRegressor(n_estimators=3), estimator_weights_=np.ones(1)
+    ),
+    "a network of 2^31 layers": lambda: _with(
+        MLPClassifier((2,), max_iter=2), TWO, n_layers_=_MANY
+    ),
+    "a network with a layer of another width": _network,
+    "a network of other labels": _labels,
+    "a machine that predicts by another method": lambda: _with(SVR(), _impl="c_svc"),
+}
+
+
+def _columns(chosen: Any = None, output: slice | None = None) -> Pipeline:
+    model = make_pipeline(ColumnTransformer([("a", StandardScaler(), [0, 1, 2])]), Ridge())
+    model.fit(X, Y)
+    if chosen is not None:
+        model[0].transformers_[0] = (*model[0].transformers_[0][:2], chosen)
+        model[0]._transformer_to_input_indices = {"a": chosen}
+    if output is not None:
+        model[0].output_indices_["a"] = output
+    return model
+
+
+def _bagged(columns: list[Any]) -> BaggingClassifier:
+    model: BaggingClassifier = _with(BaggingClassifier(n_estimators=2), TWO)
+    model.estimators_features_ = columns
+    return model
+
+
+def _member(model: Any, classes_: Any) -> Any:
+    model.fit(X, TWO)
+    model.estimators_[0].classes_ = classes_
+    return model
+
+
+_BOTH = ("a OneHotEncoder", "a KBinsDiscretizer")
+ATTACKS = [
+    Attack(name, format_, lambda c, make=make, format_=format_: written(make(), format_))
+    for name, make in HOSTILE.items()
+    for format_ in ("joblib", "skops")
+    if format_ == "joblib" or name.startswith(_BOTH)
+]

@@ -1,0 +1,149 @@
+"""Every allowed estimator: accepted as it was fitted, refused where its arrays disagree."""
+
+import io
+from copy import deepcopy
+from functools import cache
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.ensemble import BaggingRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import SVR
+
+from registry.errors import ArtifactRefused
+from registry.formats import structure
+from registry.formats.allowed import ESTIMATORS
+from registry.formats.reading import read_model
+from registry.formats.shapes import MAX_WIDTH, SHAPES
+from registry.formats.structure import check_structure
+from tests.attacks.indices import HOSTILE
+from tests.attacks.opcodes import written
+from tests.integration.registry.fitted import NAMES, X, Y, fitted
+
+NOTHING_TO_CHECK = {
+    "Binarizer",
+    "FeatureUnion",
+    "FunctionTransformer",
+    "LabelBinarizer",  # held to the classes of the estimator that it belongs to
+    "LabelEncoder",
+    "Normalizer",
+    "Pipeline",
+    "TransformedTargetRegressor",
+    "VotingRegressor",
+}
+"""Estimators that store no array, position or count of their own to predict with."""
+
+
+@cache
+def parts_by_class():
+    """The name of a fitted model that has it, for each class and each of its attributes."""
+    found = {}
+    for name in NAMES:
+        for part in structure._parts(fitted(name)[0]):
+            for key in vars(part) if isinstance(part, BaseEstimator) else ():
+                if vars(part)[key] is not None:
+                    found.setdefault((type(part).__name__, key), name)
+    return found
+
+
+def spoilt(kind, key, change):
+    """A copy of a fitted model whose first ``kind`` has another ``key``."""
+    model = deepcopy(fitted(parts_by_class()[kind, key])[0])
+    for part in structure._parts(model):
+        if type(part).__name__ == kind and vars(part).get(key) is not None:
+            vars(part)[key] = change(vars(part)[key])
+            return model
+    raise LookupError(kind, key)
+
+
+def longer(value):
+    """An array that is longer by one in each dimension, or the count with one more."""
+    if isinstance(value, int | np.integer):
+        return value + 1
+    return np.ones([length + 1 for length in np.shape(value)] or [2, 7, 2])
+
+
+def refusal(model):
+    with pytest.raises(ArtifactRefused) as refused:
+        check_structure(model)
+    return refused.value.detail
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features without any observed values:UserWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fitted_model_is_accepted_and_answers_as_before(name):
+    model, rows = fitted(name)
+    # Half of them in each format: what is checked is the same, once the file is read.
+    format_ = ("joblib", "skops")[NAMES.index(name) % 2]
+
+    again = read_model(io.BytesIO(written(model, format_)), format_)
+
+    assert np.array_equal(again.predict(rows), model.predict(rows))
+
+
+def test_every_allowed_estimator_is_among_the_fitted_models():
+    classes = {kind for kind, _ in parts_by_class()}
+
+    assert {name.rpartition(".")[2] for name in ESTIMATORS} <= classes
+
+
+def test_every_allowed_estimator_is_checked_or_has_nothing_to_check():
+    checked = {*SHAPES, *structure.CHECKS, *structure.MEMBER_CHECKS}
+
+    assert {name.rpartition(".")[2] for name in ESTIMATORS} == checked | NOTHING_TO_CHECK
+    assert not checked & NOTHING_TO_CHECK
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [(kind, key) for kind, shapes in SHAPES.items() for key in shapes]
+)
+def test_an_array_or_a_count_that_disagrees_with_the_rest_is_refused(kind, key):
+    said = refusal(spoilt(kind, key, longer))
+
+    assert kind in said
+
+
+@pytest.mark.parametrize("kind", sorted(SHAPES))
+def test_more_features_than_the_arrays_have_are_refused(kind):
+    if (kind, "n_features_in_") in parts_by_class():
+        said = refusal(spoilt(kind, "n_features_in_", lambda _: 2**31 - 1))
+
+        assert f"{kind} says that it takes 2147483647 features" in said
+
+
+@pytest.mark.parametrize("name", list(HOSTILE))
+def test_a_stored_index_or_count_that_is_out_of_range_is_refused(name):
+    refusal(HOSTILE[name]())
+
+
+def test_a_refusal_says_which_shape_is_expected():
+    model = GaussianNB().fit(X, Y > 0)
+    model.theta_ = model.theta_[:, :3]
+
+    assert refusal(model) == (
+        "GaussianNB has a 'theta_' of shape (2, 3), where (2 classes, 4 features) is expected."
+    )
+
+
+def test_a_model_that_holds_templates_which_are_not_fitted_is_accepted():
+    model = BaggingRegressor(SVR(), n_estimators=2).fit(X, Y)
+
+    check_structure(model)
+
+
+def test_an_attribute_of_the_class_is_not_replaced():
+    model = SVR().fit(X, Y)
+    model._impl = "c_svc"
+
+    assert "_impl' is replaced by the file" in refusal(model)
+
+
+def test_as_many_features_as_a_step_may_take_are_accepted():
+    model = LinearRegression().fit(X, Y)
+    model.n_features_in_, model.coef_ = MAX_WIDTH, np.zeros(MAX_WIDTH)
+    check_structure(model)
+
+    model.n_features_in_, model.coef_ = MAX_WIDTH + 1, np.zeros(MAX_WIDTH + 1)
+    assert "1 to 1000000 are allowed" in refusal(model)
