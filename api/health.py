@@ -1,16 +1,14 @@
 """Whether the process runs, whether it can take traffic, and which release it is."""
 
-import os
 from importlib.metadata import version
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 
 from api.access import allows
 from api.blueprints import Blueprint
 from api.services import services
 from registry.errors import Draining, NotReady
 from registry.schema import HEAD
-from registry.serving.fleet import DrainMarker
 
 blueprint = Blueprint("health", __name__, description="Health of the service", answers=None)
 
@@ -20,6 +18,9 @@ _VERSION = {
     "properties": {"version": {"type": "string"}, "schema": {"type": "string"}},
 }
 RELEASE = version("hotswap")
+
+DRAINING = "hotswap.draining"
+"""Whether the service is about to stop, in a request's WSGI environment; our own server sets it."""
 
 
 @blueprint.route("/livez", methods=["GET"])
@@ -35,7 +36,7 @@ def livez() -> Response:
 @blueprint.response(200, _STATUS)
 def readyz() -> Response:
     """This worker can take traffic; 503 and why where it cannot."""
-    if DrainMarker(services().settings.data / "run", os.getppid()).is_set():
+    if request.environ.get(DRAINING):
         raise Draining
     if missing := services().watch.missing():
         raise NotReady(missing)

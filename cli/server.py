@@ -16,6 +16,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,7 @@ from granian.server import Server
 from granian.server.mp import WorkerProcess
 
 from config import Settings
-from registry.serving.fleet import DrainMarker, joined_marker
+from registry.serving.fleet import joined_marker
 
 logger = logging.getLogger(__name__)
 
@@ -68,19 +71,43 @@ RETRY_SECONDS = 3.0
 """How long it is until a worker that could not start is started again."""
 
 
-class Retiring:
-    """A WSGI application in front of ``app`` that closes connections once ``told`` is set.
+@dataclass(slots=True)
+class Stop:
+    """How far a worker is with stopping: first it drains, then it retires; or it retires alone."""
 
-    A server that stops closes the connections that are idle just then. A request that is on its way
-    over one of them would be lost, and its client cannot tell if it was answered.
+    begun: bool = False
+    draining: bool = False
+    retiring: bool = False
+
+    def drain(self) -> None:
+        """The whole service is about to stop; this worker still takes every request."""
+        self.draining = self.begun = True
+
+    def retire(self) -> None:
+        """This worker closes each connection with its answer."""
+        self.retiring = self.begun = True
+
+
+class Retiring:
+    """A WSGI application in front of ``app`` that does what ``stop`` says.
+
+    While the worker drains, a request's environment holds ``api.health.DRAINING``. While it
+    retires, connections are closed: a server that stops closes those that are idle just then. A
+    request that is on its way over one of them would be lost, and its client cannot tell if it was
+    answered.
     """
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], told: threading.Event) -> None:
+    def __init__(self, app: Callable[..., Iterable[bytes]], stop: Stop) -> None:
         self._app = app
-        self._told = told
+        self._stop = stop
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if not self._told.is_set():
+        if not self._stop.begun:
+            return self._app(environ, start_response)
+        from api.health import DRAINING
+
+        environ[DRAINING] = self._stop.draining
+        if not self._stop.retiring:
             return self._app(environ, start_response)
 
         def start_last_response(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
@@ -90,27 +117,36 @@ class Retiring:
         return self._app(environ, start_last_response)
 
 
-def load_application(target: str) -> Retiring:
-    """What a worker serves, from ``module:attribute``. From now on it retires on SIGTERM."""
-    told = threading.Event()
+def load_application(target: str, draining: Connection) -> Retiring:
+    """What a worker serves, from ``module:attribute``.
+
+    From now on it drains when ``draining`` ends, and retires on SIGTERM.
+    """
+    stop = Stop()
     sys.setswitchinterval(SWITCH_SECONDS)
     # Blocked before any other thread is made, so that the signal waits for the one that takes it.
     # Processes that this one starts have it blocked too; they end when their pipe does.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=_retire_on_sigterm, args=(told,), name="retire", daemon=True).start()
+    threading.Thread(target=_retire_on_sigterm, args=(stop,), name="retire", daemon=True).start()
+    threading.Thread(target=_drain_at_end, args=(draining, stop), name="drain", daemon=True).start()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     # Not granian's own loader, which imports from the working directory first.
     module, _, attribute = target.partition(":")
-    return Retiring(getattr(importlib.import_module(module), attribute), told)
+    return Retiring(getattr(importlib.import_module(module), attribute), stop)
 
 
-def _retire_on_sigterm(told: threading.Event) -> None:
+def _drain_at_end(draining: Connection, stop: Stop) -> None:
+    draining.poll(None)  # nobody writes: it wakes up when the other end is closed
+    stop.drain()
+
+
+def _retire_on_sigterm(stop: Stop) -> None:
     """Close connections for a while before granian stops, which takes SIGINT for the same."""
     while True:
         signal.sigwait({signal.SIGTERM})
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             os._exit(0)  # nothing is served yet
-        told.set()
+        stop.retire()
         time.sleep(RETIRE_SECONDS)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
@@ -130,13 +166,16 @@ def _end_with_parent() -> None:
 class DrainingServer(Server):
     """Stops in two steps on SIGTERM: first not ready, so that balancers turn away, then gone."""
 
-    drained: DrainMarker
+    drains: Connection
+    """The end of a pipe whose other end each worker has: closing it tells them to drain. The kernel
+    closes it with this process, so nothing of it is left for the next one."""
+
     workers_directory: Path
 
     def signal_handler_interrupt(self, *arguments: Any, **more: Any) -> None:
         """Begin to stop; at once on SIGINT, or when told a second time."""
-        again = self.drained.is_set()
-        self.drained.set()
+        again = self.drains.closed
+        self.drains.close()
         if again or (arguments and arguments[0] == signal.SIGINT):
             super().signal_handler_interrupt(*arguments, **more)
         else:
@@ -284,11 +323,10 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
     )
     server.workers_directory = settings.data / "run" / "workers"
     server.respawned_wrks = RespawnTimes(server)
-    server.drained = DrainMarker(settings.data / "run", os.getpid())
+    draining, server.drains = multiprocessing.Pipe(duplex=False)
     try:
-        server.serve(target_loader=load_application)
+        server.serve(target_loader=partial(load_application, draining=draining))
     finally:
-        server.drained.clear()
         # Late, since it takes Flask along, which this process needs for nothing else.
         from api.measures import forget_measures
 

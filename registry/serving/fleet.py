@@ -185,22 +185,6 @@ class Fleet:
         return died
 
 
-class DrainMarker:
-    """A file that tells the workers of the server ``pid`` that it is about to stop."""
-
-    def __init__(self, run: Path, pid: int) -> None:
-        self._path = run / f"draining-{pid}"
-
-    def set(self) -> None:
-        self._path.touch()
-
-    def is_set(self) -> bool:
-        return self._path.exists()
-
-    def clear(self) -> None:
-        self._path.unlink(missing_ok=True)
-
-
 def joined_marker(directory: Path, pid: int) -> Path:
     """A file that shows that the process once took part, also after it was killed."""
     return directory / f"{pid}.joined"

@@ -1,8 +1,10 @@
 """What happens to the service when its processes come and go."""
 
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.processes import children
 from tests.system.models import iris_artifact, upload
 from tests.system.real_server import ADMIN_TOKEN, BIN, Server, free_port, running, wait_until
 
@@ -85,6 +88,29 @@ def test_sigterm_makes_the_service_not_ready_before_it_takes_no_more(own_server:
     )
     assert own_server.call("GET", "/livez").status_code == 200
     assert own_server.process.wait(10) == 0
+
+
+@pytest.mark.slow  # two starts; test_sigterm_makes_the_service_not_ready… has what one start shows
+def test_a_server_killed_while_it_drained_leaves_nothing_to_the_next_with_its_pid(
+    tmp_path: Path,
+) -> None:
+    """In a container the main process has the id 1 each time."""
+    command = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
+    if shutil.which("unshare") is None or subprocess.call([*command, "true"]) != 0:
+        pytest.skip("this machine allows no PID namespaces")
+    data = tmp_path / "data"
+    for kill in (signal.SIGKILL, signal.SIGTERM):  # what follows the first SIGTERM
+        serve = [*command, BIN / "hotswap", "serve", "--workers", "1"]
+        with running(serve, data, free_port()) as server:
+            (main,) = children(server.process.pid)
+            os.kill(main, signal.SIGTERM)
+            wait_until(
+                lambda server=server: server.call("GET", "/readyz").status_code == 503,
+                "it stopped without a drain",
+                seconds=2,
+            )
+            os.kill(main, kill)
+            server.process.wait(10)
 
 
 def test_sigterm_lets_a_request_under_way_finish(own_server: Server) -> None:
