@@ -17,7 +17,7 @@ from registry.database import Database
 from registry.errors import BlobMissing, VersionNotLoadable
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
-from registry.queries import find_usable_version, served_version
+from registry.queries import find_usable_version
 from registry.scoring.judge import Judge
 from registry.serving.counter import Counter
 from registry.serving.fleet import Fleet
@@ -25,6 +25,7 @@ from registry.serving.loading import loader, read_forms
 from registry.serving.model_process import MODULES as SERVING_MODULES
 from registry.serving.observer import Observer, observed
 from registry.serving.pool import Pool, ServedVersion
+from registry.serving.snapshot import served_version
 from registry.serving.watch import Watch
 
 _KEY = "hotswap"

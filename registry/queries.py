@@ -19,10 +19,7 @@ from registry.errors import (
     VersionNotFound,
     VersionNotReady,
 )
-from registry.formats.reading import parse_format
 from registry.names import LATEST, check_model_name, name_key, parse_reference
-from registry.serving.pool import ServedVersion
-from registry.signature import Signature
 from registry.tables import (
     AliasRow,
     Base,
@@ -109,20 +106,6 @@ def find_usable_version(session: Session, model: str, reference: str) -> Version
     if row.status != "ready":
         raise VersionNotReady(model, row.number, row.status)
     return row
-
-
-def served_version(row: VersionRow) -> ServedVersion:
-    """What the pool has to know to load the version."""
-    return ServedVersion(
-        model=row.model,
-        number=row.number,
-        format=parse_format(row.format),
-        sha256=row.sha256,
-        size=row.size,
-        signature=Signature.from_json(row.signature),
-        input_example=row.input_example,
-        compiled=row.compiled,
-    )
 
 
 def list_models(

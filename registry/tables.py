@@ -111,6 +111,7 @@ class VersionRow(Base):
         CheckConstraint("number >= 1", name="number_from_one"),
         CheckConstraint(f"status IN {STATUSES}", name="status_known"),
         Index(None, "sha256"),
+        Index(None, "status", "model", "number"),
     )
 
     model: Mapped[str] = mapped_column(ForeignKey("models.name"), primary_key=True)

@@ -6,10 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.gates.grammar import Gate, parse_all
-from registry.queries import current_holdout, served_version
+from registry.queries import current_holdout
 from registry.scoring.cases import Case, Contender
 from registry.scoring.holdouts import Holdout, parse_format
 from registry.scoring.policies import check_task, merged
+from registry.serving.snapshot import served_version
 from registry.tables import AliasRow, HoldoutRow, PolicyRow, VersionRow
 
 

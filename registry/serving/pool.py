@@ -8,7 +8,9 @@ its own, once for each version however many wait for it.
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import AbstractContextManager, nullcontext
@@ -83,6 +85,9 @@ class Pool:
 
     What is pinned stays loaded. The others go, the least lately used first, when the artifacts of
     all together outgrow ``limit`` bytes; one alone may be larger.
+
+    Versions are loaded in the order in which they are asked for, but those that somebody waits for
+    before all others.
     """
 
     def __init__(self, load: Loader, limit: int) -> None:
@@ -90,11 +95,14 @@ class Pool:
         self._limit = limit
         self._lock = threading.Lock()
         self._pinned: frozenset[Key] = frozenset()
+        self._spare: dict[Key, LoadedVersion] = {}
         self._loading: dict[Key, Future[LoadedVersion]] = {}
+        self._waited_for: OrderedDict[Key, ServedVersion] = OrderedDict()
+        self._ahead: OrderedDict[Key, ServedVersion] = OrderedDict()
         self._threads = ThreadPoolExecutor(_LOADERS, thread_name_prefix="loader")
-        self.publishing: Callable[[], AbstractContextManager[None]] = nullcontext
-        """Entered around the publication of a version that was loaded."""
-        self.loaded: Mapping[Key, LoadedVersion] = MappingProxyType({})
+        self.publishing: Callable[[Key], AbstractContextManager[None]] = lambda _: nullcontext()
+        """Entered around the publication of a version that was loaded; raises to prevent it."""
+        self.loaded: MappingProxyType[Key, LoadedVersion] = MappingProxyType({})
 
     def get(self, version: ServedVersion) -> LoadedVersion:
         """The version, loaded and warmed; waits for it if need be.
@@ -105,7 +113,7 @@ class Pool:
         if found := self.find(version.key):
             return found
         try:
-            return self.begin(version).result(LOAD_TIMEOUT_SECONDS)
+            return self._begin(version, self._waited_for).result(LOAD_TIMEOUT_SECONDS)
         except FutureTimeout as error:
             raise VersionLoading(version.model, version.number) from error
 
@@ -118,58 +126,96 @@ class Pool:
 
     def begin(self, version: ServedVersion) -> "Future[LoadedVersion]":
         """Load the version in the background, unless it is loaded or being loaded already."""
+        return self._begin(version, self._ahead)
+
+    def not_begun(self, keys: AbstractSet[Key]) -> AbstractSet[Key]:
+        """Those of ``keys`` that are neither loaded nor being loaded."""
         with self._lock:
-            if found := self.loaded.get(version.key):
-                done: Future[LoadedVersion] = Future()
-                done.set_result(found)
-                return done
-            loading = self._loading.get(version.key)
-            if loading is None:
-                loading = self._threads.submit(self._load_one, version)
-                self._loading[version.key] = loading
-            return loading
+            return keys - self.loaded.keys() - self._loading.keys()
 
     def pin(self, keys: Iterable[Key]) -> None:
         """Keep these versions loaded from now on, and only these."""
         with self._lock:
             self._pinned = frozenset(keys)
-            self._replace(dict(self.loaded))
+            self._spare = {k: self.loaded[k] for k in self.loaded.keys() - self._pinned}
+            self._replace(self.loaded.copy())
 
     def drop(self, keys: Iterable[Key]) -> None:
         """Let go of these versions; requests that are using one finish with it."""
         with self._lock:
-            self._replace({k: v for k, v in self.loaded.items() if k not in set(keys)})
+            loaded = self.loaded.copy()
+            for key in keys:
+                loaded.pop(key, None)
+                self._spare.pop(key, None)
+            self._replace(loaded)
 
     def close(self) -> None:
         """Stop loading and let go of everything."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self.loaded = MappingProxyType({})
+        with self._lock:
+            for key in (*self._waited_for, *self._ahead):
+                self._loading.pop(key).cancel()
+            self._waited_for.clear()
+            self._ahead.clear()
+            self.loaded = MappingProxyType({})
+
+    def _begin(
+        self, version: ServedVersion, queue: OrderedDict[Key, ServedVersion]
+    ) -> "Future[LoadedVersion]":
+        key = version.key
+        with self._lock:
+            loading = self._loading.get(key)
+            if loading is None:
+                loading = Future()
+                if found := self.loaded.get(key):
+                    loading.set_result(found)
+                    return loading
+                self._threads.submit(self._load_next)
+                self._loading[key], queue[key] = loading, version
+            elif queue is self._waited_for and key in self._ahead:
+                queue[key] = self._ahead.pop(key)
+            return loading
+
+    def _load_next(self) -> None:
+        """Load what is first in turn; called once for each version that waits for its turn."""
+        with self._lock:
+            queue = self._waited_for or self._ahead
+            if not queue:
+                return  # closed meanwhile
+            key, version = queue.popitem(last=False)
+        try:
+            loaded = self._load_one(version)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the version is waited for
+            self._end(key).set_exception(error)
+        else:
+            self._end(key).set_result(loaded)
 
     def _load_one(self, version: ServedVersion) -> LoadedVersion:
-        try:
-            began = time.monotonic()
-            predictor = self._load(version)
-            predictor.predict(example_batch(version.signature, version.input_example))
-            loaded = LoadedVersion(version, predictor)
-            with self.publishing(), self._lock:
-                self._replace({**self.loaded, version.key: loaded})
-            seconds = time.monotonic() - began
-            logger.info("loaded version %d of %s in %.3f s", version.number, version.model, seconds)
-            return loaded
-        finally:
-            with self._lock:
-                self._loading.pop(version.key, None)
+        began = time.monotonic()
+        predictor = self._load(version)
+        predictor.predict(example_batch(version.signature, version.input_example))
+        loaded = LoadedVersion(version, predictor)
+        with self.publishing(version.key), self._lock:
+            if version.key not in self._pinned:
+                self._spare[version.key] = loaded
+            self._replace({**self.loaded.copy(), version.key: loaded})
+        seconds = time.monotonic() - began
+        logger.info("loaded version %d of %s in %.3f s", version.number, version.model, seconds)
+        return loaded
+
+    def _end(self, key: Key) -> "Future[LoadedVersion]":
+        with self._lock:
+            return self._loading.pop(key)
 
     def _replace(self, loaded: dict[Key, LoadedVersion]) -> None:
         """Publish ``loaded`` less what has to go. The lock is held."""
-        spare = sorted(
-            (entry for key, entry in loaded.items() if key not in self._pinned),
-            key=lambda entry: entry.last_used,
-        )
-        size = sum(entry.version.size for entry in spare)
-        while len(spare) > 1 and size > self._limit:
-            oldest = spare.pop(0)
-            size -= oldest.version.size
-            del loaded[oldest.version.key]
-            logger.info("dropped version %d of %s", oldest.version.number, oldest.version.model)
+        size = sum(entry.version.size for entry in self._spare.values())
+        if size > self._limit:
+            for oldest in sorted(self._spare.values(), key=lambda entry: entry.last_used)[:-1]:
+                version = oldest.version
+                size -= version.size
+                del loaded[version.key], self._spare[version.key]
+                logger.info("dropped version %d of %s", version.number, version.model)
+                if size <= self._limit:
+                    break
         self.loaded = MappingProxyType(loaded)

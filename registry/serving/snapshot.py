@@ -1,19 +1,68 @@
-"""What a worker has to know of the database to answer predictions, read in one transaction."""
+"""What a worker has to know of the database to answer predictions.
 
-from collections.abc import Iterable, Mapping
+It is read whole at the start. After that, the events of the history name the models and tokens
+that have changed since the last look, and only those are read again.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy.orm import Session, aliased, lazyload, load_only
 
 from registry.errors import Unauthenticated
+from registry.formats.reading import parse_format
+from registry.history import GENESIS, EventType, Head
 from registry.names import LATEST
-from registry.serving.pool import Key
-from registry.tables import AliasRow, HistoryHeadRow, TokenRow, VersionRow, utc_now
+from registry.serving.pool import Key, ServedVersion
+from registry.signature import Signature
+from registry.tables import (
+    AliasRow,
+    EventRow,
+    HistoryHeadRow,
+    ModelRow,
+    TokenRow,
+    VersionRow,
+    utc_now,
+)
 from registry.tokens import Grant, grant_of
 
-_CHUNK = 200
+_ENDING: frozenset[EventType] = frozenset({"archived", "model_archived"})
+MODEL_EVENTS: frozenset[EventType] = _ENDING | {
+    "registered",
+    "promoted",
+    "rolled_back",
+    "alias_deleted",
+}
+"""Events that change which versions of their model may answer, or by which reference."""
+TOKEN_EVENTS: frozenset[EventType] = frozenset({"token_created", "token_revoked"})
+UNSERVED_EVENTS: frozenset[EventType] = frozenset(
+    {
+        "model_created",
+        "model_updated",
+        "version_updated",
+        "policy_changed",
+        "holdout_changed",
+        "holdout_removed",
+    }
+)
+"""Events that change nothing that a prediction depends on."""
+
+_UNREAD = Head(-1, GENESIS)
+MOST_EVENTS = 500
+"""After more new events than this, the whole state is read again."""
+_CHUNK = 1000
+"""Versions in one query; each takes two of the parameters that a database allows."""
+_LOADED = (
+    VersionRow.format,
+    VersionRow.sha256,
+    VersionRow.size,
+    VersionRow.signature,
+    VersionRow.input_example,
+    VersionRow.compiled,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +83,15 @@ class KnownToken:
 class Snapshot:
     """The registry's serving state at one moment. Never changed, only replaced.
 
-    ``references`` leads from model and alias (or ``latest``) to a number; ``live`` are the versions
-    that an alias points at or pointed at before; ``seq`` is the number of the last event.
+    ``head`` is the last event. ``references`` leads from model and alias (or ``latest``) to a
+    number. ``aliased`` are the versions that an alias points at; ``live`` are those and the
+    versions that an alias pointed at before its last move, as long as they may answer.
     """
 
-    seq: int = -1
+    head: Head = _UNREAD
     references: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     aliased: frozenset[Key] = frozenset()
-    before: frozenset[Key] = frozenset()
+    live: frozenset[Key] = frozenset()
     tokens: Mapping[str, KnownToken] = field(default_factory=dict)
 
     def known_token(self, digest: str) -> KnownToken:
@@ -52,30 +102,81 @@ class Snapshot:
         return known
 
 
+class Changes(NamedTuple):
+    """What the events up to ``head`` name: models whose references or versions changed, those of
+    them of which a version was archived, and the ids of tokens."""
+
+    head: Head
+    models: frozenset[str]
+    ended: frozenset[str]
+    tokens: frozenset[int]
+
+
 def read_snapshot(session: Session) -> Snapshot:
-    """Read the state; the session sees one state of the database throughout."""
-    seq = last_seq(session)
-    references: dict[str, dict[str, int]] = {}
-    latest = (
-        select(VersionRow.model, func.max(VersionRow.number))
-        .where(VersionRow.status == "ready")
-        .group_by(VersionRow.model)
+    """Read the whole state; the session sees one state of the database throughout."""
+    head = Head(*session.execute(select(HistoryHeadRow.seq, HistoryHeadRow.hash)).one())
+    references, live, before = _read_references(session, None)
+    rows = session.scalars(select(TokenRow).where(TokenRow.revoked_at.is_(None)))
+    tokens = {row.digest: _known(row) for row in rows}
+    return Snapshot(head, references, frozenset(live), frozenset(live | before), tokens)
+
+
+def read_changes(session: Session, since: Head) -> Changes | None:
+    """What has changed since the event ``since`` was the last.
+
+    None where the history does not tell: it is another history, an event is missing or of a type
+    that this release does not know, or there are more than ``MOST_EVENTS``.
+    """
+    query = (
+        select(
+            EventRow.seq,
+            EventRow.hash,
+            EventRow.previous_hash,
+            EventRow.type,
+            EventRow.model,
+            EventRow.details,
+        )
+        .where(EventRow.seq >= since.seq)
+        .order_by(EventRow.seq)
+        .limit(MOST_EVENTS + 2)
     )
-    for model, number in session.execute(latest):
-        references[model] = {LATEST: number}
-    aliased, before = set(), set()
-    for model, name, number, previous in session.execute(
-        select(AliasRow.model, AliasRow.name, AliasRow.number, AliasRow.previous_number)
-    ):
-        references.setdefault(model, {})[name] = number
-        aliased.add((model, number))
-        if previous is not None:
-            before.add((model, previous))
-    tokens = {
-        row.digest: KnownToken(grant_of(row), row.expires_at)
-        for row in session.scalars(select(TokenRow).where(TokenRow.revoked_at.is_(None)))
-    }
-    return Snapshot(seq, references, frozenset(aliased), frozenset(before), tokens)
+    events = session.execute(query).all()
+    if since != Head(0, GENESIS):
+        if not events or Head(events[0].seq, events[0].hash) != since:
+            return None
+        events = events[1:]
+    if len(events) > MOST_EVENTS:
+        return None
+    head, models, ended, tokens = since, set[str](), set[str](), set[int]()
+    for event in events:
+        if event.seq != head.seq + 1 or event.previous_hash != head.hash:
+            return None
+        head = Head(event.seq, event.hash)
+        if event.type in MODEL_EVENTS:
+            models.add(event.model)
+            if event.type in _ENDING:
+                ended.add(event.model)
+        elif event.type in TOKEN_EVENTS and "token_id" in event.details:
+            tokens.add(event.details["token_id"])
+        elif event.type not in UNSERVED_EVENTS:
+            return None
+    return Changes(head, frozenset(models), frozenset(ended), frozenset(tokens))
+
+
+def changed_snapshot(session: Session, known: Snapshot, changes: Changes) -> Snapshot:
+    """``known`` with what ``changes`` names read again, in the same transaction."""
+    references, aliased, live, tokens = known.references, known.aliased, known.live, known.tokens
+    if changes.models:
+        read, now, before = _read_references(session, changes.models)
+        references = {k: v for k, v in references.items() if k not in changes.models} | read
+        aliased = _others(aliased, changes.models) | now
+        live = _others(live, changes.models) | now | before
+    if changes.tokens:
+        rows = session.scalars(select(TokenRow).where(TokenRow.id.in_(changes.tokens))).all()
+        revoked = {row.digest for row in rows if row.revoked_at is not None}
+        made = {row.digest: _known(row) for row in rows if row.revoked_at is None}
+        tokens = {**{k: v for k, v in tokens.items() if k not in revoked}, **made}
+    return Snapshot(changes.head, references, aliased, live, tokens)
 
 
 def last_seq(session: Session) -> int:
@@ -85,11 +186,89 @@ def last_seq(session: Session) -> int:
 
 def not_ready(session: Session, keys: Iterable[Key]) -> set[Key]:
     """Which of these versions may no longer answer."""
-    wanted, gone = sorted(keys), set()
-    for start in range(0, len(wanted), _CHUNK):
+    gone = set()
+    for chunk in _chunks(keys):
         query = select(VersionRow.model, VersionRow.number).where(
-            tuple_(VersionRow.model, VersionRow.number).in_(wanted[start : start + _CHUNK]),
-            VersionRow.status != "ready",
+            tuple_(VersionRow.model, VersionRow.number).in_(chunk), VersionRow.status != "ready"
         )
         gone |= {(model, number) for model, number in session.execute(query)}
     return gone
+
+
+def read_versions(session: Session, keys: Iterable[Key]) -> dict[Key, ServedVersion]:
+    """What has to be known of these versions to load them; without those that may not answer."""
+    found: dict[Key, ServedVersion] = {}
+    for chunk in _chunks(keys):
+        query = (
+            select(VersionRow)
+            .where(
+                tuple_(VersionRow.model, VersionRow.number).in_(chunk),
+                VersionRow.status == "ready",
+            )
+            .options(load_only(*_LOADED), lazyload("*"))
+        )
+        found |= {(row.model, row.number): served_version(row) for row in session.scalars(query)}
+    return found
+
+
+def served_version(row: VersionRow) -> ServedVersion:
+    """What the pool has to know to load the version."""
+    return ServedVersion(
+        model=row.model,
+        number=row.number,
+        format=parse_format(row.format),
+        sha256=row.sha256,
+        size=row.size,
+        signature=Signature.from_json(row.signature),
+        input_example=row.input_example,
+        compiled=row.compiled,
+    )
+
+
+def _read_references(
+    session: Session, models: Collection[str] | None
+) -> tuple[dict[str, dict[str, int]], set[Key], set[Key]]:
+    """The references of ``models`` (None: of all), what their aliases point at, and what those
+    pointed at before that is ready."""
+    number = (
+        select(func.max(VersionRow.number))
+        .where(VersionRow.status == "ready", VersionRow.model == ModelRow.name)
+        .scalar_subquery()
+    )
+    latest = select(ModelRow.name, number)
+    previous = aliased(VersionRow)
+    pointing = select(AliasRow.model, AliasRow.name, AliasRow.number, previous.number).outerjoin(
+        previous,
+        and_(
+            previous.model == AliasRow.model,
+            previous.number == AliasRow.previous_number,
+            previous.status == "ready",
+        ),
+    )
+    if models is not None:
+        latest = latest.where(ModelRow.name.in_(models))
+        pointing = pointing.where(AliasRow.model.in_(models))
+    references = {
+        model: {LATEST: number} for model, number in session.execute(latest) if number is not None
+    }
+    now, before = set(), set()
+    for model, name, target, last in session.execute(pointing):
+        references.setdefault(model, {})[name] = target
+        now.add((model, target))
+        if last is not None:
+            before.add((model, last))
+    return references, now, before
+
+
+def _others(keys: frozenset[Key], models: Collection[str]) -> frozenset[Key]:
+    """Those of other models."""
+    return frozenset(key for key in keys if key[0] not in models)
+
+
+def _known(row: TokenRow) -> KnownToken:
+    return KnownToken(grant_of(row), row.expires_at)
+
+
+def _chunks(keys: Iterable[Key]) -> Iterable[Sequence[Key]]:
+    wanted = list(keys)
+    return (wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK))

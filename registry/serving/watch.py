@@ -2,8 +2,8 @@
 
 Every request asks here what its reference stands for. If the counter has moved since the last look,
 the database is read before the answer; so a request that starts after a promotion was answered
-cannot get the version before it. A slow poll catches what was committed and never announced,
-because the process died in between.
+cannot get the version before it. What is read is what the events since the last look name. A slow
+poll catches what was committed and never announced, because the process died in between.
 
 Where the database cannot be read, predictions go on from memory for as long as the counter stands
 still: nothing was committed then. Once it has moved, what is in memory may be stale, and requests
@@ -14,27 +14,42 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from registry.database import Database
-from registry.errors import DatabaseBusy, DatabaseUnavailable, RegistryError, Unavailable
+from registry.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    RegistryError,
+    Unavailable,
+    VersionNotFound,
+)
 from registry.serving.counter import Counter
 from registry.serving.observer import Observer
 from registry.serving.pool import Key, LoadedVersion, Pool, ServedVersion
-from registry.serving.snapshot import KnownToken, Snapshot, last_seq, not_ready, read_snapshot
+from registry.serving.snapshot import (
+    KnownToken,
+    Snapshot,
+    changed_snapshot,
+    last_seq,
+    not_ready,
+    read_changes,
+    read_snapshot,
+    read_versions,
+)
 from registry.tokens import Grant, token_digest
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 _ATTEMPTS = 5
-_PUBLISHING = -2
-"""In the counter's place while a version is published."""
 
 FindUsable = Callable[[Session, str, str], ServedVersion]
 """Looks up a version that may answer; raises NotFound or VersionNotReady."""
@@ -182,25 +197,21 @@ class Watch:
         return seen if seen.counter == self._counter.value else self._refresh()
 
     @contextmanager
-    def _publishing(self) -> Iterator[None]:
-        """Nobody is answered by a version that was published before the database was looked at
-        once more: it may have been archived while it was loaded."""
+    def _publishing(self, key: Key) -> Iterator[None]:
+        """Publish a version in this block: it may have been archived while it was loaded.
+
+        Nobody looks at the database in between. So an archival is either seen here, or its event
+        is still to come and makes the next look drop what was published.
+
+        Raises VersionNotFound, DatabaseBusy, DatabaseUnavailable.
+        """
         with self._refreshing:
-            before, held = self._seen, self._pool.loaded.keys()
-            self._seen = before._replace(counter=_PUBLISHING)
+            counter = self._counter.value
+            with self._telling_unread(counter), self._database.read() as session:
+                gone = not_ready(session, [key])
+            if gone:
+                raise VersionNotFound.archived(*key)
             yield
-            if before.counter != self._counter.value:
-                return  # the next request looks
-            seen = None
-            if self._unread is None:
-                with suppress(Unavailable):  # noted and logged
-                    seen = self._read()
-            if seen is None:
-                # Nothing was committed, so the others go on; of the new one nothing is known.
-                self._pool.drop(self._pool.loaded.keys() - held)
-                self._seen = before
-                return
-        self._load_missing(seen.snapshot)
 
     def _refresh(self, *, again: bool = False) -> _Seen:
         """Read the database if the counter has moved; ``again``: also where that failed before.
@@ -214,14 +225,16 @@ class Watch:
                 return self._seen
             if not again:  # another may have failed meanwhile: waiting as long would not help
                 self._refuse_unread()
+            known = self._seen.snapshot
             seen = self._read()
-        self._load_missing(seen.snapshot)
+        if seen.snapshot.live is not known.live:
+            self._load(seen.snapshot, seen.snapshot.live - known.live)
         return seen
 
     def _refuse_unread(self) -> None:
         """The poll tries again each second; callers would only take up threads beside it."""
         unread = self._unread
-        if unread is None or self._poll is None or self._seen.counter == _PUBLISHING:
+        if unread is None or self._poll is None:
             return
         if unread.counter == self._counter.value:
             raise type(unread.error) from unread.error
@@ -229,12 +242,20 @@ class Watch:
     def _read(self) -> _Seen:
         """Take a new look at the database; ``_refreshing`` is held. Raises Unavailable."""
         # Read before the database: what is written in between shows as a move next time.
-        counter = self._counter.value
+        counter, known = self._counter.value, self._seen.snapshot
         with self._telling_unread(counter), self._database.read() as session:
-            snapshot = read_snapshot(session)
-            gone = not_ready(session, self._pool.loaded)
-        self._pool.drop(gone)
-        self._pool.pin(snapshot.aliased | snapshot.before)
+            changes = read_changes(session, known.head)
+            if changes is None:
+                snapshot = read_snapshot(session)
+                gone = not_ready(session, self._pool.loaded)
+            else:
+                snapshot = changed_snapshot(session, known, changes)
+                ended = [key for key in self._pool.loaded if key[0] in changes.ended]
+                gone = not_ready(session, ended)
+        if gone:
+            self._pool.drop(gone)
+        if snapshot.live is not known.live:
+            self._pool.pin(snapshot.live)
         self._seen = _Seen(counter, snapshot, {})
         return self._seen
 
@@ -257,24 +278,22 @@ class Watch:
             logger.info("the database can be read again")
             self._unread = None
 
-    def _load_missing(self, snapshot: Snapshot) -> None:
-        for key in (snapshot.aliased | snapshot.before) - self._pool.loaded.keys():
-            self._begin(key)
+    def _load(self, snapshot: Snapshot, keys: AbstractSet[Key]) -> None:
+        """Begin to load those of ``keys`` that are not loaded, what an alias points at first.
 
-    def _begin(self, key: Key) -> None:
-        """Load a live version in the background; a fault is logged, and met again by who asks."""
+        A fault is logged, and met again by who asks for the version.
+        """
+        missing = self._pool.not_begun(keys)
+        if not missing:
+            return
         try:
             with self._database.read() as session:
-                version = self._find_usable(session, key[0], str(key[1]))
+                versions = read_versions(session, missing)
         except (RegistryError, SQLAlchemyError) as error:
-            logger.warning("cannot load version %d of %s: %s", key[1], key[0], error)
+            logger.warning("cannot look up what has to be loaded: %s", error)
             return
-
-        def report(future: "Future[LoadedVersion]") -> None:
-            if not future.cancelled() and (error := future.exception()) is not None:
-                logger.warning("cannot load version %d of %s: %s", key[1], key[0], error)
-
-        self._pool.begin(version).add_done_callback(report)
+        for key in sorted(versions, key=lambda key: (key not in snapshot.aliased, key)):
+            self._pool.begin(versions[key]).add_done_callback(partial(_log_failure, key))
 
     def _keep_up(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
@@ -282,7 +301,7 @@ class Watch:
                 counter = self._counter.value
                 with self._telling_unread(counter), self._database.read() as session:
                     seq = last_seq(session)
-                if seq != self._seen.snapshot.seq:
+                if seq != self._seen.snapshot.head.seq:
                     self._seen = self._seen._replace(counter=-1)
                 self._refresh(again=True)
             self._tell()
@@ -292,3 +311,8 @@ class Watch:
         self._observer.looked(
             readable=self._unread is None, loaded=len(loaded), missing=len(aliased - loaded)
         )
+
+
+def _log_failure(key: Key, loading: "Future[LoadedVersion]") -> None:
+    if not loading.cancelled() and (error := loading.exception()) is not None:
+        logger.warning("cannot load version %d of %s: %s", key[1], key[0], error)

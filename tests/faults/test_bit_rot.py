@@ -20,10 +20,10 @@ from registry.errors import BlobUnavailable
 from registry.intake.inspector import Inspector
 from registry.operations.register import Metadata, register
 from registry.operations.scrub import scrub
-from registry.queries import served_version
 from registry.schema import upgrade
 from registry.serving.loading import loader
 from registry.serving.predictor import example_batch
+from registry.serving.snapshot import served_version
 from registry.tables import VersionRow
 
 

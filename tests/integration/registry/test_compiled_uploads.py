@@ -21,8 +21,9 @@ from registry.blobs.local import LocalBlobStore
 from registry.database import Database
 from registry.intake.inspector import Inspector
 from registry.operations.register import Metadata, register
-from registry.queries import find_version, served_version
+from registry.queries import find_version
 from registry.serving import forest
+from registry.serving.snapshot import served_version
 from tests.integration.registry.shops import EXAMPLE, FRAME, TARGET, preparation, signature_of
 
 ROOT = Path(registry.__file__).parents[1]

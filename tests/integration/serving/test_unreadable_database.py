@@ -10,11 +10,12 @@ from sqlalchemy.exc import DatabaseError
 
 from registry.errors import DatabaseBusy, DatabaseUnavailable
 from registry.operations.promote import Order, promote
-from registry.queries import find_usable_version, served_version
+from registry.queries import find_usable_version
 from registry.serving.counter import Counter
 from registry.serving.observer import Observer
 from registry.serving.pool import Pool
 from registry.serving.predictor import Answers
+from registry.serving.snapshot import served_version
 from registry.serving.watch import POLL_SECONDS, Watch
 from tests.factories import NUMBERS, add_versions, ungated
 

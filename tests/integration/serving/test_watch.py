@@ -10,10 +10,11 @@ from registry.operations.archive_version import archive_version
 from registry.operations.create_token import create_token
 from registry.operations.promote import Order, promote
 from registry.operations.revoke_token import revoke_token
-from registry.queries import find_usable_version, served_version
+from registry.queries import find_usable_version
 from registry.serving.counter import Counter
 from registry.serving.pool import Pool
 from registry.serving.predictor import Answers
+from registry.serving.snapshot import served_version
 from registry.serving.watch import POLL_SECONDS, Watch
 from tests.factories import NUMBERS, add_versions, ungated
 
@@ -142,6 +143,24 @@ def test_an_archived_version_is_let_go_of(database, worker):
     with pytest.raises(VersionNotFound):
         worker.watch.resolve("house", "1")
     assert ("house", 1) not in worker.pool.loaded
+
+
+def test_an_archived_version_that_an_alias_pointed_at_before_is_not_asked_for(
+    database, worker, caplog
+):
+    add_versions(database, "house", ["ready"] * 3)
+    for number in (1, 2):
+        moved(database, number)
+    archive_version(database, "house", "1", actor="ann")
+    worker.counter.bump()
+    worker.watch.snapshot()
+
+    moved(database, 3)
+    worker.counter.bump()
+    worker.watch.resolve("house", "production")
+
+    assert 1 not in worker.loads
+    assert not caplog.records
 
 
 def test_a_revoked_token_is_refused_as_soon_as_the_counter_moved(database, worker):

@@ -1,6 +1,7 @@
 """The pool loads a version once and drops what was least used."""
 
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -77,6 +78,41 @@ def test_versions_load_beside_each_other():
         assert not loading.done()
         shelf.gate.set()
         assert loading.result(10).predictor.number == 2
+
+
+def test_a_version_that_somebody_waits_for_goes_ahead_of_the_others():
+    shelf = Shelf()
+    pool = Pool(shelf, limit=10_000)
+    shelf.gate.clear()
+    ahead = [pool.begin(served(number)) for number in range(1, 11)]
+    while len(shelf.loads) < 2:
+        time.sleep(0.001)
+    with ThreadPoolExecutor(2) as threads:
+        new = threads.submit(pool.get, served(20))
+        begun = threads.submit(pool.get, served(10))
+        while not {("house", 20), ("house", 10)} <= set(pool._waited_for):
+            time.sleep(0.001)
+        shelf.gate.set()
+        assert new.result(10).predictor.number == 20
+        assert begun.result(10).predictor.number == 10
+    for loading in ahead:
+        loading.result(10)
+
+    order = list(shelf.loads)
+    assert set(order[2:4]) == {20, 10}, "the first two were being loaded already"
+    assert shelf.loads == Counter([*range(1, 11), 20])
+
+
+def test_who_waits_for_a_version_is_told_when_the_pool_closes():
+    shelf = Shelf()
+    pool = Pool(shelf, limit=1000)
+    shelf.gate.clear()
+    waiting = [pool.begin(served(number)) for number in range(1, 6)]
+
+    pool.close()
+
+    shelf.gate.set()
+    assert [loading.cancelled() for loading in waiting[2:]] == [True] * 3
 
 
 def test_a_version_has_answered_once_before_it_is_handed_out():

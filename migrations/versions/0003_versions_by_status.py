@@ -1,0 +1,12 @@
+"""An index that leads to the latest version of a model that is ready."""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.create_index(
+        op.f("ix_versions_status_model_number"), "versions", ["status", "model", "number"]
+    )
