@@ -111,7 +111,7 @@ class _Reader:
         seen: set[str] = set()
         for index, column in enumerate(columns):
             if column is not None and column.name in seen:
-                self._fault(f"signature.inputs[{index}].name", "the name is there twice")
+                self._fault(f"signature.inputs[{index}].name", "the name appears twice")
             elif column is not None:
                 seen.add(column.name)
         return tuple(column for column in columns if column is not None)
@@ -155,7 +155,9 @@ class _Reader:
         # The reader of JSON bodies ends a key at a NUL.
         if isinstance(value, str) and 0 < len(value) <= MAX_COLUMN_NAME and "\0" not in value:
             return value
-        self._fault(f"{at}.name", f"a text of 1 to {MAX_COLUMN_NAME} characters, no NUL, is asked")
+        self._fault(
+            f"{at}.name", f"expected a text of 1 to {MAX_COLUMN_NAME} characters without NUL"
+        )
         return None
 
     def _type(self, at: str, value: object) -> ColumnType | None:

@@ -16,6 +16,7 @@ from registry.errors import (
     InputRefused,
     MetadataRefused,
     Refused,
+    RegistryError,
     printable,
 )
 from registry.formats.reading import Format
@@ -31,8 +32,10 @@ MAX_COMPILED = 256 * 2**20
 Form = Literal["onnx", "features", "columns", "forest", "linear"]
 """The compiled forms, by what they hold; see ``registry.serving.loading``."""
 
+_MAX_TEXT = 10_000
+_MAX_FAULTS = 100_000
 _Short = Annotated[str, Meta(max_length=200)]
-_Text = Annotated[str, Meta(max_length=10_000)]
+_Text = Annotated[str, Meta(max_length=_MAX_TEXT)]
 _Difference = Annotated[float, Meta(ge=0)]
 _Rows = Annotated[int, Meta(ge=0, le=1_000_000)]
 
@@ -63,7 +66,7 @@ class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="refu
 
     error: Literal["ArtifactRefused", "MetadataRefused"]
     detail: _Text
-    faults: Annotated[list[tuple[_Text, _Text]], Meta(max_length=100_000)] = []
+    faults: Annotated[list[tuple[_Text, _Text]], Meta(max_length=_MAX_FAULTS)] = []
 
     def to_error(self) -> Refused:
         """The error that the uploader gets."""
@@ -112,6 +115,40 @@ _FORMS: Mapping[type, list[list[Form]]] = {
     Linear: [["onnx", "columns", "linear"]],
 }
 """What an engine may be made of."""
+
+
+def refusal(error: RegistryError) -> bytes:
+    """The message that refuses the artifact because of ``error``, cut to what is taken."""
+    metadata = isinstance(error, MetadataRefused)
+    faults = [(fault.at[:_MAX_TEXT], fault.message[:_MAX_TEXT]) for fault in error.faults]
+    detail = error.detail[:_MAX_TEXT]
+    message = b""
+    # All that is wrong where that fits, else the first of it.
+    for share in (_MAX_FAULTS, 1_000, 0):
+        message = msgspec.json.encode(
+            Refusal("MetadataRefused" if metadata else "ArtifactRefused", detail, faults[:share])
+        )
+        if len(message) <= MAX_FACTS:
+            break
+    return message
+
+
+def check_facts(message: bytes) -> None:
+    """Hold the facts of an inspection to what the service takes, before they are sent.
+
+    Raises ArtifactRefused naming the limit that they exceed.
+    """
+    if len(message) > MAX_FACTS:
+        raise ArtifactRefused(
+            f"What the model says of itself takes {len(message)} bytes; at most {MAX_FACTS} are "
+            "allowed."
+        )
+    try:
+        read_facts(message)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ArtifactRefused(
+            f"What the model says of itself exceeds a limit of the service: {error}."
+        ) from error
 
 
 def read_facts(message: bytes | bytearray) -> tuple[Facts, Signature]:

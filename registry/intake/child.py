@@ -13,8 +13,8 @@ import msgspec
 
 from registry.confinement.frames import Channel
 from registry.confinement.limits import MAX_MEMORY
-from registry.errors import RegistryError
-from registry.intake.answers import Job
+from registry.errors import ArtifactRefused, RegistryError
+from registry.intake.answers import Job, check_facts, refusal
 from registry.intake.compilation import compile_model
 from registry.intake.inspection import inspect
 
@@ -29,22 +29,18 @@ def answer(channel: Channel, files: list[int]) -> None:
         with os.fdopen(files[0], "rb") as file:
             found = inspect(file, job.format, job.declared)
         facts = _encoded({"type": "inspected", **found.facts})
+        check_facts(facts)
     except RegistryError as error:
-        faults = [[fault.at, fault.message] for fault in error.faults]
-        channel.send(_refusal(type(error).__name__, error.detail, faults))
+        channel.send(refusal(error))
     except MemoryError:
-        channel.send(_refusal("ArtifactRefused", f"It needs more than {MAX_MEMORY} bytes."))
+        channel.send(refusal(ArtifactRefused(f"It needs more than {MAX_MEMORY} bytes.")))
     except Exception as error:  # noqa: BLE001 - whatever the file made the libraries raise
-        channel.send(_refusal("ArtifactRefused", f"{type(error).__name__}: {error}"[:500]))
+        channel.send(refusal(ArtifactRefused(f"{type(error).__name__}: {error}"[:500])))
     else:
         channel.send(facts)
         made = compile_model(found.model, found.signature, found.example)
         compilation = {"engine": made.engine, "compiled": list(made.blobs)}
         channel.send(_encoded(compilation), *made.blobs.values())
-
-
-def _refusal(error: str, detail: str, faults: list[list[str]] | None = None) -> bytes:
-    return _encoded({"type": "refused", "error": error, "detail": detail, "faults": faults or []})
 
 
 def _encoded(message: dict[str, Any]) -> bytes:

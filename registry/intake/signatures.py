@@ -5,11 +5,20 @@ where an encoder has kept the categories it saw.
 """
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from registry.errors import ArtifactRefused, Fault, MetadataRefused, shown
 from registry.formats.kept_values import KeptValues, kept_values
-from registry.signature import MAX_CLASSES, Column, ColumnType, Label, Output, Signature
+from registry.signature import (
+    MAX_CLASSES,
+    MAX_COLUMNS,
+    Column,
+    ColumnType,
+    Label,
+    Output,
+    Signature,
+)
 
 
 def read_signature(model: Any, declared: object | None) -> Signature:
@@ -22,16 +31,32 @@ def read_signature(model: Any, declared: object | None) -> Signature:
     count = getattr(model, "n_features_in_", None)
     if not isinstance(count, int) or count < 1:
         raise ArtifactRefused("The model does not say how many columns it takes. Is it fitted?")
+    if count > MAX_COLUMNS:
+        raise ArtifactRefused(
+            f"The model takes {count} columns; at most {MAX_COLUMNS} are allowed."
+        )
     names = [str(name) for name in getattr(model, "feature_names_in_", [])] or None
     kept = kept_values(model, count)
     own = _columns(kept, names or [f"x{i}" for i in range(count)])
     _check_exact(own, kept)
+    _check_limits(Signature(own, output))
     if declared is None:
         return Signature(own, output)
     signature = Signature.from_json(declared)
     _check_inputs(signature, count, names)
     _check_types(signature, kept)
     return Signature(signature.inputs, _checked_output(signature.output, output))
+
+
+def _check_limits(signature: Signature) -> None:
+    """What a model says of its columns is held to what an uploader may say of them."""
+    try:
+        Signature.from_json(signature.to_json())
+    except MetadataRefused as error:
+        first = next(iter(error.faults))
+        raise ArtifactRefused(
+            f"The model's own columns are not accepted: {first.at}: {first.message}.", error.faults
+        ) from error
 
 
 def _check_inputs(signature: Signature, count: int, names: list[str] | None) -> None:
@@ -93,12 +118,18 @@ def _output(model: Any) -> Output:
     if classes is None or isinstance(classes, list) or classes.ndim != 1:
         raise ArtifactRefused("The classifier has no classes, or several outputs.")
     labels: tuple[Label, ...] = tuple(classes.tolist())
-    if not 1 <= len(labels) <= MAX_CLASSES or not all(
-        isinstance(label, str | int | float) for label in labels
-    ):
-        raise ArtifactRefused("The classes must be texts, numbers or booleans.")
+    if not 1 <= len(labels) <= MAX_CLASSES:
+        raise ArtifactRefused(
+            f"The model has {len(labels)} classes; 1 to {MAX_CLASSES} are allowed."
+        )
+    if not all(map(_is_label, labels)):
+        raise ArtifactRefused("The classes must be texts, finite numbers or booleans.")
     types = {_type_of(label) for label in labels}
     return Output("prediction", types.pop() if len(types) == 1 else "string", labels)
+
+
+def _is_label(label: Any) -> bool:
+    return isinstance(label, str) or (isinstance(label, int | float) and isfinite(label))
 
 
 def _type_of(label: Label) -> ColumnType:

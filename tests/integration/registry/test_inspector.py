@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from registry.confinement.spawner import Spawner
-from registry.errors import ArtifactRefused, IntakeUnavailable, MetadataRefused
+from registry.errors import ArtifactRefused, Fault, IntakeUnavailable, MetadataRefused
+from registry.intake.answers import read_facts, refusal
 from registry.intake.inspector import Inspector
 from tests.integration.registry.models import LABELS, MODELS, X, Y
 from tests.processes import children, is_alive, wait_for, zygotes
@@ -201,6 +202,56 @@ def test_probabilities_of_other_classes_than_the_model_s_are_refused(inspector, 
 
     with pytest.raises(ArtifactRefused):
         look(inspector, artifact(model))
+
+
+def named(*names):
+    """A regression that says it was trained on columns of these names."""
+    model = LinearRegression().fit(np.zeros((2, len(names))), [0.0, 1.0])
+    model.feature_names_in_ = np.array(names, dtype=object)
+    return model
+
+
+def with_parameter(**parameters):
+    model = Ridge().fit(X, Y)
+    vars(model).update(parameters)
+    return model
+
+
+def with_classes(*classes):
+    model = DecisionTreeClassifier().fit(X, LABELS)
+    model.classes_ = np.array(classes)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (lambda: named("a" * 1001), "text of 1 to 1000 characters without NUL"),
+        (lambda: named(""), "text of 1 to 1000 characters without NUL"),
+        (lambda: named("a\0b"), "text of 1 to 1000 characters without NUL"),
+        (lambda: named("a", "a"), r"inputs\[1\]\.name: the name appears twice"),
+        (lambda: named(*map(str, range(10_001))), "takes 10001 columns; at most 10000"),
+        (lambda: with_parameter(solver="x" * 10_001), r"length <= 10000 - at `\$\.params"),
+        (lambda: with_classes(0.0, np.inf), "finite numbers"),
+    ],
+    ids=[
+        *("a-long-name", "an-empty-name", "a-nul", "a-name-twice", "many-columns", "a-long-text"),
+        "an-infinite-class",
+    ],
+)
+def test_a_limit_that_is_exceeded_is_named(inspector, artifact, model, said):
+    with pytest.raises(ArtifactRefused, match=said):
+        look(inspector, artifact(model(), "joblib"), "joblib")
+
+
+def test_a_refusal_is_cut_to_what_the_service_reads():
+    long = [Fault("signature", "x" * 20_000)] * 200_000
+
+    with pytest.raises(MetadataRefused) as refused:
+        read_facts(refusal(MetadataRefused("y" * 20_000, long)))
+
+    assert len(refused.value.detail) == 10_000
+    assert {len(fault.message) for fault in refused.value.faults} == {10_000}
 
 
 def test_what_is_not_allowed_is_refused_with_the_reason(inspector, artifact):
