@@ -9,6 +9,7 @@ from flask import Request
 from webargs.flaskparser import FlaskParser
 
 from api.bodies import MAX_JSON_BODY, read_body
+from api.schemas import OptionalBodySchema
 from registry.errors import (
     BodyMalformed,
     BodyRefused,
@@ -26,14 +27,16 @@ class Parser(FlaskParser):
 
     DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "json": ma.RAISE}
 
-    def load_json(self, req: Request, schema: ma.Schema) -> Any:  # noqa: ARG002 - webargs' own signature
+    def load_json(self, req: Request, schema: ma.Schema) -> Any:
         body = read_body(req.environ, MAX_JSON_BODY)
         if not body and "HTTP_TRANSFER_ENCODING" in req.environ:
             # What a server hands on of a chunked body that broke off looks like one without bytes;
             # taken for no body at all, a promotion would go where nobody said.
             raise BodyMalformed("The body in chunks is empty, or broke off.")
-        if not body:
+        if not body and isinstance(schema, OptionalBodySchema):
             return {}
+        if not body:
+            raise BodyRefused("The body is missing; a JSON object is required.")
         if req.mimetype != JSON:
             raise FormatUnsupported(f"Content-Type must be {JSON}.")
         return parse_json(body, "The body")

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import marshmallow as ma
 from flask import request
 from flask_smorest import Blueprint as SmorestBlueprint
 
 from api.access import grant
 from api.arguments import Parser
 from api.negotiation import JSON, require_accepted
+from api.schemas import OptionalBodySchema
 from registry.idempotency import Idempotency
 from registry.operations.outcome import Outcome
 
@@ -36,6 +38,11 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest publis
         super().__init__(*args, **kwargs)
         if answers is not None:
             self.before_request(lambda: require_accepted(answers))
+
+    def arguments(self, schema: type[ma.Schema], *, location: str = "json", **more: Any) -> Any:
+        """Parse what ``schema`` describes; a body is required unless its schema is optional."""
+        more.setdefault("required", not issubclass(schema, OptionalBodySchema))
+        return super().arguments(schema, location=location, **more)
 
 
 def idempotency(fingerprint: str) -> Idempotency | None:

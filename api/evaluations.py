@@ -15,7 +15,7 @@ blueprint = Blueprint("evaluations", __name__, description="Measuring without pr
 
 @blueprint.route("/models/<name>/<version:version>/evaluate", methods=["POST"])
 @allows("promote", instead="upload")
-@blueprint.arguments(EvaluateSchema, required=False)
+@blueprint.arguments(EvaluateSchema)
 @blueprint.response(200, EvaluationSchema)
 def post_evaluate(body: dict[str, Any], name: str, version: str) -> View:
     """Measure this version and the one that the alias points at, and hold it against the gates."""

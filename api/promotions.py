@@ -21,7 +21,7 @@ blueprint = Blueprint("promotions", __name__, description="Moving aliases betwee
 
 @blueprint.route("/models/<name>/<version:version>/promote", methods=["POST"])
 @allows("promote")
-@blueprint.arguments(PromoteSchema, required=False)
+@blueprint.arguments(PromoteSchema)
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 @blueprint.response(200, MovedSchema)
 def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, int, dict[str, str]]:
@@ -40,7 +40,7 @@ def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, i
 
 @blueprint.route("/models/<name>/rollback", methods=["POST"])
 @allows("promote")
-@blueprint.arguments(RollbackSchema, required=False)
+@blueprint.arguments(RollbackSchema)
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 @blueprint.response(200, MovedSchema)
 def post_rollback(body: dict[str, Any], name: str) -> tuple[View, int, dict[str, str]]:

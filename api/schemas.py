@@ -128,6 +128,10 @@ class StrictSchema(ma.Schema):
         unknown = ma.RAISE
 
 
+class OptionalBodySchema(StrictSchema):
+    """Of a body that may be left out; each of its fields may be, too."""
+
+
 class PagingSchema(ma.Schema):
     page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
     page_size = fields.Integer(load_default=50, validate=validate.Range(1, MAX_PAGE_SIZE))
@@ -199,7 +203,7 @@ class MetadataSchema(StrictSchema):
     evaluation = _object()
 
 
-class PromoteSchema(StrictSchema):
+class PromoteSchema(OptionalBodySchema):
     alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
     expected_version = WholeNumber(
         allow_none=True,
@@ -211,7 +215,7 @@ class PromoteSchema(StrictSchema):
     gates = _gates()
 
 
-class EvaluateSchema(StrictSchema):
+class EvaluateSchema(OptionalBodySchema):
     alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
     gates = _gates(load_default=list)
 
@@ -233,7 +237,7 @@ class HoldoutQuerySchema(PagingSchema):
     )
 
 
-class RollbackSchema(StrictSchema):
+class RollbackSchema(OptionalBodySchema):
     alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
     to_version = WholeNumber(
         load_default=None, allow_none=True, validate=validate.Range(1, _LARGEST)

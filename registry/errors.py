@@ -33,6 +33,7 @@
     │   ├── GateFailed                a gate keeps the version from being promoted
     │   ├── ChampionMoved             what the gates compared with kept changing
     │   ├── IdempotencyKeyReused
+    │   ├── LastAdminToken            without it nobody could make another
     │   ├── BackupRefused             no backup can be made there, or not of this
     │   └── DataDirectoryRefused      nothing can be restored there
     ├── Refused                   well-formed, but not acceptable
@@ -363,6 +364,16 @@ class IdempotencyKeyReused(Conflict):
     def __init__(self) -> None:
         super().__init__(
             "This Idempotency-Key was used for a different request. Use a new key for a new one."
+        )
+
+
+class LastAdminToken(Conflict):
+    title = "Last admin token"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No other token with the scope 'admin' and without a limit to models is valid for a "
+            "day or for as long as this one. Make such a token first, then revoke this one."
         )
 
 

@@ -71,6 +71,11 @@ def is_live(row: TokenRow, now: datetime) -> bool:
     return row.revoked_at is None and (row.expires_at is None or row.expires_at > now)
 
 
+def is_unrestricted_admin(row: TokenRow) -> bool:
+    """Whether the token, while it is live, may do everything with every model."""
+    return "admin" in row.scopes and row.models is None
+
+
 def grant_of(row: TokenRow) -> Grant:
     return Grant(
         row.id,

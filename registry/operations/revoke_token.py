@@ -1,18 +1,50 @@
 """Take a token out of use, at once and for good."""
 
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from registry.database import Database
-from registry.errors import TokenNotFound
+from registry.errors import LastAdminToken, TokenNotFound
 from registry.history import record
-from registry.tables import TokenRow, utc_now
+from registry.tables import HistoryHeadRow, TokenRow, utc_now
+from registry.tokens import is_live, is_unrestricted_admin
+
+LEAST_LEFT = timedelta(days=1)
+"""How long another admin token has to remain valid, unless it outlives the revoked one anyway."""
 
 
 def revoke_token(database: Database, token_id: int, *, actor: str) -> None:
-    """Nothing if it is revoked already. Raises TokenNotFound."""
+    """Nothing if it is revoked already.
+
+    Raises TokenNotFound; LastAdminToken where no other unrestricted admin token is valid for
+    ``LEAST_LEFT`` or for as long as this one.
+    """
     with database.write() as session:
+        # Two revocations at once take turns here, also on PostgreSQL: each sees the other's.
+        session.execute(select(HistoryHeadRow).with_for_update())
         row = session.get(TokenRow, token_id, with_for_update=True)
         if row is None:
             raise TokenNotFound(token_id)
         if row.revoked_at is None:
-            row.revoked_at = utc_now()
+            now = utc_now()
+            if is_unrestricted_admin(row) and is_live(row, now):
+                _check_another_admin(session, row, now)
+            row.revoked_at = now
             details = {"token_id": row.id, "name": row.name}
             record(session, "token_revoked", actor=actor, details=details)
+
+
+def _check_another_admin(session: Session, revoked: TokenRow, now: datetime) -> None:
+    needed = now + LEAST_LEFT
+    if revoked.expires_at is not None:
+        needed = min(needed, revoked.expires_at)
+    others = session.scalars(
+        select(TokenRow).where(TokenRow.id != revoked.id, TokenRow.revoked_at.is_(None))
+    )
+    if not any(
+        is_unrestricted_admin(other) and (other.expires_at is None or other.expires_at >= needed)
+        for other in others
+    ):
+        raise LastAdminToken

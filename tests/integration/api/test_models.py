@@ -260,3 +260,9 @@ def test_a_filter_that_cannot_be_read_is_a_malformed_query(admin, shelf, path, p
 
 def test_the_largest_page_is_of_two_hundred(admin, shelf):
     assert listed(admin, {"q": shelf, "page_size": 200})[1]["page_size"] == 200
+
+
+@pytest.mark.parametrize("path", ["/models/{}", "/models/{}/1"])
+def test_a_change_without_a_body_is_refused(admin, shelf, path):
+    problem = check_problem(admin.patch(path.format("alpha")), 422, "body-refused")
+    assert "required" in problem["detail"]

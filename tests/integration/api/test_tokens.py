@@ -145,3 +145,14 @@ def test_an_admin_of_some_models_cannot_make_one_of_all(service, method, path, b
     limited = service.caller("admin", models=["mine-*"])
     options = {} if body is None else {"json": body}
     check_problem(limited.ask(method, path, **options), 403, "forbidden")
+
+
+def test_the_last_admin_token_is_kept_and_another_lets_it_go(make_app):
+    service = make_app()
+    own = service.admin.get("/tokens/self").json["id"]
+    check_problem(service.admin.delete(f"/tokens/{own}"), 409, "last-admin-token")
+
+    made = service.admin.post("/tokens", json={"name": "next", "scopes": ["admin"]}).json
+
+    assert service.admin.delete(f"/tokens/{own}").status_code == 204
+    assert Caller(service.app, made["token"]).get("/tokens").status_code == 200

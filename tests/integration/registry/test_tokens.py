@@ -1,11 +1,13 @@
 """Tokens in the database, and the admin token of the first start."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
-from registry.errors import TokenNotFound, TokenRefused, Unauthenticated
+from registry.errors import LastAdminToken, TokenNotFound, TokenRefused, Unauthenticated
 from registry.operations.create_token import create_token
 from registry.operations.ensure_admin import ensure_admin, first_token_in_use
 from registry.operations.revoke_token import revoke_token
@@ -65,6 +67,64 @@ def test_a_revoked_and_an_expired_token_are_nobody_s(database):
             who(database, token)
     with pytest.raises(TokenNotFound):
         revoke_token(database, 99, actor="ann")
+
+
+def admin_for(days, **more):
+    """What makes an admin token that is valid for so many days, or for good."""
+    expires_at = None if days is None else utc_now() + timedelta(days=days)
+    return {"scopes": ["admin"], "expires_at": expires_at, **more}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"scopes": ["promote", "upload", "predict"]},
+        admin_for(None, models=["house*"]),
+        admin_for(-0.1),
+        admin_for(0.9),
+        admin_for(None, revoked_at=utc_now()),
+    ],
+    ids=["not admin", "of some models", "expired", "about to expire", "revoked"],
+)
+def test_the_last_valid_admin_token_cannot_be_revoked(database, other):
+    (last, _) = rows = [
+        add_token(database, "hsw_last", scopes=["admin"]),
+        add_token(database, "hsw_other", **other),
+    ]
+
+    with pytest.raises(LastAdminToken):
+        revoke_token(database, last, actor="ann")
+    assert who(database, "hsw_last")
+    revoke_token(database, rows[1], actor="ann")
+
+
+@pytest.mark.parametrize(
+    ("revoked", "left"), [(None, None), (None, 2), (0.5, 0.5), (2, 1.5), (-1, None)]
+)
+def test_an_admin_token_can_be_revoked_where_another_lasts(database, revoked, left):
+    first = add_token(database, "hsw_first", **admin_for(revoked))
+    add_token(database, "hsw_second", **admin_for(left))
+
+    revoke_token(database, first, actor="ann")
+
+    with pytest.raises(Unauthenticated):
+        who(database, "hsw_first")
+
+
+def test_of_two_admin_tokens_revoked_at_once_one_stays(database):
+    tokens = [add_token(database, f"hsw_{n}", scopes=["admin"]) for n in range(2)]
+    begin = threading.Barrier(2)
+
+    def revoke(token):
+        begin.wait()
+        try:
+            revoke_token(database, token, actor="ann")
+        except LastAdminToken:
+            return "refused"
+        return "revoked"
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(revoke, tokens)) == ["refused", "revoked"]
 
 
 @pytest.mark.parametrize(
