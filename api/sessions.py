@@ -1,7 +1,8 @@
 """Flask-SQLAlchemy on the registry's own tables and engine.
 
-The views read through its session, which ends with the request. Writing is the operations'
-business: they open their own transactions on the same engine.
+The views read through its session, which ends with the request and sees one state of the database
+throughout, so that a page and its total agree. Writing is the operations' business: they open their
+own transactions on the same connections.
 """
 
 from typing import Any
@@ -19,7 +20,7 @@ class RequestSessions(SQLAlchemy):
 
     def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:  # noqa: ARG002 - the extension's own hook
         with app.app_context():
-            return services().database.engine
+            return services().database.reading_engine
 
 
 db = RequestSessions(model_class=Base, disable_autonaming=True, add_models_to_shell=False)

@@ -25,6 +25,7 @@ from registry.errors import (
 from registry.file_systems import refuse_network_file_system
 
 BUSY_TIMEOUT_SECONDS = 5.0
+STATEMENT_TIMEOUT_SECONDS = 10.0
 _WRITE = "hotswap_write"
 
 # SQLite's result codes, https://www.sqlite.org/rescode.html; extended codes keep them in the low
@@ -65,6 +66,8 @@ class Database:
     ``url`` is an SQLAlchemy URL of SQLite or of PostgreSQL (psycopg). Nothing is opened before
     the first transaction. ``committed`` announces a change: it is called after each commit of a
     write, before its caller goes on, so whoever must know of a change cannot be forgotten.
+    ``busy_timeout``: seconds that a lock is waited for; ``statement_timeout``: seconds that one
+    statement may take on PostgreSQL.
 
     Raises ValueError for another kind of database, NetworkFileSystem for SQLite on one.
     """
@@ -74,6 +77,7 @@ class Database:
         url: str,
         *,
         busy_timeout: float = BUSY_TIMEOUT_SECONDS,
+        statement_timeout: float = STATEMENT_TIMEOUT_SECONDS,
         committed: Callable[[], None] = lambda: None,
     ) -> None:
         self.committed = committed
@@ -81,11 +85,14 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and (file := _file_of(self.url)) is not None:
             refuse_network_file_system(file)
-        make = _sqlite if self.is_sqlite else _postgres
-        self.engine = make(self.url, busy_timeout)
+        self.engine = (
+            _sqlite(self.url, busy_timeout)
+            if self.is_sqlite
+            else _postgresql(self.url, busy_timeout, statement_timeout)
+        )
         self._writing_engine = self.engine.execution_options(**{_WRITE: True})
         # SQLite's readers see one state by themselves; PostgreSQL's must ask for it.
-        self._reading_engine = (
+        self.reading_engine = (
             self.engine
             if self.is_sqlite
             else self.engine.execution_options(isolation_level="REPEATABLE READ")
@@ -97,7 +104,7 @@ class Database:
 
         Raises DatabaseBusy or DatabaseUnavailable.
         """
-        with translated_errors(), Session(self._reading_engine) as session:
+        with translated_errors(), Session(self.reading_engine) as session:
             yield session
 
     @contextmanager
@@ -134,6 +141,20 @@ class Database:
                 raise DBAPIError.instance("VACUUM INTO", None, error, module.Error) from error
             finally:
                 connection.close()
+
+    @contextmanager
+    def patient(self, session: Session, **seconds: float) -> Iterator[None]:
+        """Give this transaction another ``lock_timeout`` or ``statement_timeout`` in this block.
+
+        On SQLite nothing changes: no statement is cut short, and a writer holds the lock already.
+        """
+        if self.is_sqlite:
+            yield
+            return
+        from registry.postgresql import limits
+
+        with limits(session.connection(), **seconds):
+            yield
 
     def dispose(self) -> None:
         """Close every pooled connection."""
@@ -220,24 +241,11 @@ def _file_of(url: URL) -> Path | None:
     return None if name in {"", ":memory:"} else Path(name)
 
 
-def _postgres(url: URL, busy_timeout: float) -> Engine:
-    engine = create_engine(
-        url,
-        # What is stored stays out of the messages of errors, which may get into a log.
-        hide_parameters=True,
-        pool_pre_ping=True,
-        pool_size=8,
-        max_overflow=24,
-        pool_timeout=busy_timeout,
-    )
+def _postgresql(url: URL, busy_timeout: float, statement_timeout: float) -> Engine:
+    # Late, so that a service on SQLite does not import a driver that it never uses.
+    from registry.postgresql import make_engine
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: object) -> None:
-        # PostgreSQL itself would wait for a lock for ever.
-        connection.execute(f"SET lock_timeout = {round(busy_timeout * 1000)}")
-        connection.commit()
-
-    return engine
+    return make_engine(url, lock_timeout=busy_timeout, statement_timeout=statement_timeout)
 
 
 def _set_journal(connection: Any, module: Any, journal: str, patience: float) -> None:

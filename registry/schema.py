@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from sqlalchemy import Connection, inspect, select, table, text
+from sqlalchemy import Connection, func, inspect, select, table
 from sqlalchemy.sql import column
 
 from registry.database import Database, translated_errors
@@ -11,16 +11,21 @@ from registry.errors import SchemaMismatch
 HEAD = "0003"
 """The newest migration; a test holds it equal to what stands in ``migrations/versions``."""
 
-# Any number will do, as long as every process asks PostgreSQL for the same one.
-_ADVISORY_LOCK = 0x68737770
+MIGRATION_LOCK = 0x68737770
+"""The advisory lock that PostgreSQL gives to whoever migrates; any number does, as long as every
+process uses the same one."""
+_MIGRATION_SECONDS = 600.0
+"""How long a statement of a migration may take, and how long another migration is waited for."""
 
 
 def upgrade(database: Database) -> bool:
     """Apply the migrations that are missing; True if there were any.
 
-    Safe with several processes at once: they take turns, and all of it is one transaction.
+    Safe with several processes at once, on several hosts: they take turns, and all of it is one
+    transaction.
 
-    Raises SchemaMismatch where the database belongs to a later release.
+    Raises SchemaMismatch where the database belongs to a later release, DatabaseBusy where another
+    process migrates for more than ten minutes.
     """
     with database.read() as session:
         if current_revision(session.connection()) == HEAD:
@@ -28,10 +33,17 @@ def upgrade(database: Database) -> bool:
     with database.write() as session:
         connection = session.connection()
         if not database.is_sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+            with database.patient(
+                session, lock_timeout=_MIGRATION_SECONDS, statement_timeout=_MIGRATION_SECONDS
+            ):
+                connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
         if current_revision(connection) == HEAD:
             return False
-        with translated_errors():
+        # Locks of tables are waited for no longer than usual: readers queue behind such a wait.
+        with (
+            translated_errors(),
+            database.patient(session, statement_timeout=_MIGRATION_SECONDS),
+        ):
             _migrate(connection)
     return True
 

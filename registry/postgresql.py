@@ -1,0 +1,185 @@
+"""Connections to PostgreSQL that never wait for ever, and a pool that notices a silent server.
+
+Three limits hold at once. The server ends a statement, or a wait for a lock, that takes too long.
+TCP gives up a connection whose packets are not acknowledged. And this side gives up a connection
+on which nothing has come for longer than a statement may take: packets may be acknowledged by
+something on the way while the server never sees them.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import psycopg
+from psycopg.abc import PQGen
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from registry.errors import DatabaseUnavailable
+
+T = TypeVar("T")
+
+CONNECTIONS = 24
+"""Of one process at once; fewer than the threads of a worker, so that some are always left for
+requests that need no database."""
+_KEPT = 8
+
+_GRACE_SECONDS = 1.0
+"""How much longer than a statement may take an answer is waited for: the server's own refusal of
+the statement has to arrive."""
+_SILENT_SECONDS = 1.0
+"""A server is silent that answered nothing for so long while every connection waited for it."""
+_RETRY_SECONDS = 1.0
+"""How often a caller may try whether a silent server answers again."""
+
+_TCP = {
+    "connect_timeout": "5",
+    # A dead connection is found after 10 + 3 * 5 s when idle, and after 10 s when sending.
+    "keepalives": "1",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""Parameters of libpq; those of the database's URL take precedence. Source:
+https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS"""
+
+
+class Server:
+    """What this process knows of whether its database server answers. Safe for several threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._heard = clock()
+        self._lost = False
+        self._retry_at = 0.0
+
+    def answered(self) -> None:
+        """Note that something came from the server."""
+        self._heard = self._clock()
+        self._lost = False
+
+    def gave_up(self) -> None:
+        """Note that a wait for the server ended without an answer."""
+        self._lost = True
+
+    def check(self, waiting: int) -> None:
+        """Refuse a caller who would only wait in vain; one caller each second may try.
+
+        ``waiting``: how many connections are in use.
+
+        Raises DatabaseUnavailable.
+        """
+        now = self._clock()
+        if not waiting:
+            self._heard = now  # nobody has been listening
+        silent = waiting >= CONNECTIONS and now - self._heard > _SILENT_SECONDS
+        if not (self._lost or silent):
+            return
+        with self._lock:
+            if now < self._retry_at:
+                raise DatabaseUnavailable
+            self._retry_at = now + _RETRY_SECONDS
+
+
+class WatchedPool(QueuePool):
+    """Refuses callers at once while its server is silent, instead of keeping their threads."""
+
+    server: Server
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        self.server.check(self.checkedout())
+        return super()._do_get()
+
+    def recreate(self) -> QueuePool:
+        fresh = super().recreate()
+        fresh.server = self.server  # type: ignore[attr-defined]  # it is one of this class
+        return fresh
+
+
+class WatchedConnection(psycopg.Connection[Any]):
+    """Closes itself where nothing comes from the server for longer than a statement may take."""
+
+    server: Server
+    patience: float
+    """Seconds."""
+
+    def wait(self, gen: PQGen[T], *args: Any, **kwargs: Any) -> T:
+        result = super().wait(self._watched(gen, self.patience), *args, **kwargs)
+        self.server.answered()
+        return result
+
+    def _watched(self, gen: PQGen[T], patience: float) -> PQGen[T]:
+        """As ``gen``, which yields what it waits for and is sent what is ready, or 0 every tenth
+        of a second. Raises OperationalError where that stays 0 for ``patience`` seconds."""
+        until = time.monotonic() + patience
+        try:
+            state = next(gen)
+            while True:
+                ready = yield state
+                if ready:
+                    until = time.monotonic() + patience
+                elif time.monotonic() > until:
+                    self.server.gave_up()
+                    self.pgconn.finish()
+                    raise psycopg.OperationalError(f"no answer from the server in {patience:g} s")
+                state = gen.send(ready)
+        except StopIteration as end:
+            return cast("T", end.value)
+
+
+def make_engine(url: URL, *, lock_timeout: float, statement_timeout: float) -> Engine:
+    """An engine whose connections have these limits, in seconds."""
+    server = Server()
+    engine = create_engine(
+        url,
+        connect_args={name: value for name, value in _TCP.items() if name not in url.query},
+        # What is stored stays out of the messages of errors, which may get into a log.
+        hide_parameters=True,
+        poolclass=WatchedPool,
+        pool_pre_ping=True,
+        pool_size=_KEPT,
+        max_overflow=CONNECTIONS - _KEPT,
+        pool_timeout=min(lock_timeout, _SILENT_SECONDS),
+    )
+    cast("WatchedPool", engine.pool).server = server
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: object, _record: object, args: Any, parameters: Any) -> Any:
+        try:
+            connection = WatchedConnection.connect(*args, **parameters)
+        except psycopg.errors.ConnectionTimeout:
+            server.gave_up()
+            raise
+        connection.server, connection.patience = server, statement_timeout + _GRACE_SECONDS
+        return connection
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: WatchedConnection, _: object) -> None:
+        # PostgreSQL itself would wait for ever.
+        connection.execute(f"SET lock_timeout = {round(lock_timeout * 1000)}")
+        connection.execute(f"SET statement_timeout = {round(statement_timeout * 1000)}")
+        connection.commit()
+
+    return engine
+
+
+@contextmanager
+def limits(connection: Connection, **seconds: float) -> Iterator[None]:
+    """Replace ``lock_timeout`` or ``statement_timeout`` of the open transaction in this block."""
+    driver = cast("WatchedConnection", connection.connection.driver_connection)
+    patience = driver.patience
+    usual = {name: connection.scalar(select(func.current_setting(name))) for name in seconds}
+    wanted = {name: f"{round(limit * 1000)}ms" for name, limit in seconds.items()}
+    try:
+        driver.patience = max(patience, *(limit + _GRACE_SECONDS for limit in seconds.values()))
+        for name, value in wanted.items():
+            connection.execute(select(func.set_config(name, value, True)))
+        yield
+        for name, before in usual.items():
+            connection.execute(select(func.set_config(name, before, True)))
+    finally:
+        driver.patience = patience

@@ -1,0 +1,119 @@
+"""What only PostgreSQL does: a server that falls silent, limits of time, the order of names."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+
+from registry import schema
+from registry.database import Database
+from registry.errors import DatabaseBusy, DatabaseUnavailable
+from registry.postgresql import CONNECTIONS
+from tests.postgresql import Wire
+
+
+@pytest.fixture
+def url(postgresql):
+    url = postgresql.create(migrated=True)
+    yield url
+    postgresql.drop(url)
+
+
+@pytest.fixture
+def wire(url):
+    wire = Wire(url)
+    yield wire
+    wire.close()
+
+
+def select_one(database):
+    with database.read() as session:
+        return session.scalar(text("SELECT 1"))
+
+
+@pytest.fixture
+def far(wire):
+    """A database behind the wire, whose statements may take half a second."""
+    database = Database(f"{wire.url}&connect_timeout=2", statement_timeout=0.5)
+    yield database
+    wire.close()
+    database.dispose()
+
+
+def test_a_statement_that_is_never_answered_ends_and_the_next_one_is_answered_again(far, wire):
+    assert select_one(far) == 1
+    wire.cut()
+    with pytest.raises(DatabaseUnavailable):
+        select_one(far)
+
+    wire.mend()
+
+    assert select_one(far) == 1
+
+
+def test_a_connection_that_is_never_answered_ends(far, wire):
+    wire.cut()
+
+    with pytest.raises(DatabaseUnavailable):
+        select_one(far)
+
+
+def test_callers_of_a_silent_server_are_refused_while_others_still_wait(wire):
+    """So a worker's threads are not all kept: those who wait are fewer than its threads."""
+    database = Database(wire.url, statement_timeout=60)
+
+    def refusals():
+        for _ in range(3):  # one caller each second may wait
+            with pytest.raises((DatabaseUnavailable, DatabaseBusy)):
+                select_one(database)
+
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        started = threading.Barrier(CONNECTIONS + 1)
+
+        def wait():
+            with database.read() as session:
+                session.scalar(text("SELECT 1"))
+                started.wait(30)
+                session.scalar(text("SELECT 2"))
+
+        waiting = [threads.submit(wait) for _ in range(CONNECTIONS)]
+        started.wait(30)
+        wire.cut()
+        time.sleep(1.2)
+        refusals()
+        still = [each.done() for each in waiting]
+        wire.close()
+        ended = [each.exception(30) for each in waiting]
+
+    database.dispose()
+    assert not any(still)
+    assert all(isinstance(error, DatabaseUnavailable) for error in ended)
+
+
+def test_a_statement_that_takes_too_long_is_ended_by_the_server(url):
+    database = Database(url, statement_timeout=0.1)
+
+    with pytest.raises(DatabaseBusy), database.read() as session:
+        session.execute(text("SELECT pg_sleep(30)"))
+    assert select_one(database) == 1
+    database.dispose()
+
+
+def test_the_migration_of_another_host_is_waited_for(postgresql):
+    """The lock is held for longer than a lock is otherwise waited for."""
+    url = postgresql.create(migrated=False)
+    database = Database(url, busy_timeout=0.1, statement_timeout=0.1)
+    other_host = Database(url)
+    with ThreadPoolExecutor(1) as threads:
+        with other_host.write() as session:
+            session.execute(text(f"SELECT pg_advisory_xact_lock({schema.MIGRATION_LOCK})"))
+            upgrading = threads.submit(schema.upgrade, database)
+            time.sleep(0.5)
+            waited = not upgrading.done()
+        assert upgrading.result(30) is True
+    assert waited
+    database.dispose()
+    other_host.dispose()
+    postgresql.drop(url)

