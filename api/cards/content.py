@@ -4,7 +4,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.cards.blocks import (
+from api.cards.calling import curl, python
+from api.cards.evidence import gates_section, metrics_section
+from api.cards.limits import limits
+from api.cards.subject import Subject, read_subject
+from registry.cards.blocks import (
     Bullets,
     Card,
     Data,
@@ -16,10 +20,6 @@ from api.cards.blocks import (
     data,
     figure,
 )
-from api.cards.calling import curl, python
-from api.cards.evidence import gates_section, metrics_section
-from api.cards.limits import limits
-from api.cards.subject import Subject, read_subject
 from registry.kept_evaluation import ColumnSummary
 from registry.queries import View
 from registry.signature import Label, label_text

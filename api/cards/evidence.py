@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from api.cards.blocks import Phrase, Section, Table, data, figure
 from api.cards.subject import Subject
+from registry.cards.blocks import Phrase, Section, Table, data, figure
 from registry.promotions import Promotion
 from registry.queries import moment
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from flask import render_template
 
-from api.cards.blocks import Card, visible
 from api.security_headers import policy_of_style
+from registry.cards.blocks import Card, visible
 
 MEDIA_TYPE = "text/html"
 STYLE = (Path(__file__).parents[1] / "templates" / "card.css").read_text(encoding="utf-8")

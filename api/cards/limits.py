@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from api.cards.blocks import Phrase, data, figure
+from registry.cards.blocks import Phrase, data, figure
 from registry.kept_evaluation import KeptEvaluation
 from registry.queries import View
 

@@ -9,11 +9,11 @@ from api.blueprints import Blueprint
 from api.cards.content import card_of
 from api.cards.html import MEDIA_TYPE as HTML
 from api.cards.html import POLICY, to_html
-from api.cards.markdown import MEDIA_TYPE as MARKDOWN
-from api.cards.markdown import to_markdown
 from api.negotiation import best_type
 from api.schemas import CardQuerySchema
 from api.sessions import db
+from registry.cards.markdown import MEDIA_TYPE as MARKDOWN
+from registry.cards.markdown import to_markdown
 
 blueprint = Blueprint("cards", __name__, description="Model cards", answers=None)
 

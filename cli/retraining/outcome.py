@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from client.replies import Gate, Promotion, Version
+from registry.cards.blocks import Data, Phrase
 
 Ending = Literal["promoted", "not_better", "superseded", "failed"]
 """``superseded``: this version was live once, and somebody has put another in its place since."""
@@ -49,19 +50,23 @@ class Outcome:
 
     def headline(self) -> str:
         """The end in one line."""
-        where = f"{self.model}/{self.alias}"
+        return "".join(part if isinstance(part, str) else part.text for part in self.phrase())
+
+    def phrase(self) -> Phrase:
+        """The same, with the names marked as such."""
+        model = Data(self.model)
         if self.ending == "promoted":
-            live = f"{where} is now version {self.number}"
-            return f"{live}, as it was before." if self.already_live else f"{live}."
+            live = (Data(f"{self.model}/{self.alias}"), f" is now version {self.number}")
+            return (*live, ", as it was before." if self.already_live else ".")
         if self.ending == "not_better":
             stays = (
                 f"version {self.champion_number} stays"
                 if self.champion_number is not None
                 else "nothing is live"
             )
-            return f"Version {self.number} of {self.model} is not promoted; {stays}."
+            return (f"Version {self.number} of ", model, f" is not promoted; {stays}.")
         if self.ending == "superseded":
-            return f"Version {self.number} of {self.model} was live before; it stays replaced."
+            return (f"Version {self.number} of ", model, " was live before; it stays replaced.")
         if self.version is not None:
-            return f"Version {self.number} of {self.model} was uploaded, but not promoted."
-        return f"No version of {self.model} was made."
+            return (f"Version {self.number} of ", model, " was uploaded, but not promoted.")
+        return ("No version of ", model, " was made.")

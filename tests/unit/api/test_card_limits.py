@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from api.cards.blocks import Data
 from api.cards.limits import limits
+from registry.cards.blocks import Data
 from registry.kept_evaluation import read_evaluation
 
 COLUMNS = {"age": {"min": 1, "max": 9}}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from markdown_it import MarkdownIt
 
 from cli.retrain import patient
 from tests.unit.cli.conftest import Hotswap
@@ -389,13 +390,13 @@ def test_the_summary_has_metrics_gates_data_and_links(
     assert result.exit_code == 10
     text = summary.read_text()
     assert step.read_text() == f"what an earlier step said\n{text}\n"
-    assert text.startswith("## Version 2 of sales is not promoted; version 1 stays.\n")
+    assert text.startswith("## Version 2 of `sales` is not promoted; version 1 stays.\n")
     assert "| | version 2 | champion, version 1 | baseline |".replace("| |", "|  |") in text
-    assert "| `rmse <= champion` | **no** | " in text
-    assert "| rows | 60 | 49 |" in text
-    assert "| column zone | - | integer |" in text
+    assert "| `rmse <= champion` | no | " in text
+    assert "| `rows` | `60` | `49` |" in text
+    assert "| `column zone` | - | `integer` |" in text
     for link in (f"{PATH}/2", f"{PATH}/2/card", f"{PATH}/compare?versions=1,2", f"{PATH}/history"):
-        assert f"({service.url}{link})" in text
+        assert f"(<{service.url}{link}>)" in text
 
 
 def test_a_summary_that_cannot_be_written_does_not_change_how_it_ended(
@@ -407,23 +408,54 @@ def test_a_summary_that_cannot_be_written_does_not_change_how_it_ended(
     assert f"no summary in {missing}" in result.stderr
 
 
-def test_names_cannot_forge_markdown(
-    hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "a|b<img src=x>",
+        "`[x](evil)",
+        "@octocat",
+        "see https://evil.example, www.evil.example",
+        "me@evil.example #1",
+    ],
+)
+def test_what_others_wrote_is_code_in_the_summary_and_nothing_else(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path, evil: str
 ) -> None:
+    """In code no renderer finds a mention, an issue number, an address or HTML."""
     data = recipe.parent / "sales.csv"
-    data.write_text(data.read_text().replace("region", "a|b<img src=x>"))
-    evil = {"gate": "rmse <= 1", "passed": True, "reason": "`[x](evil)", "interval": [1.5, 2]}
-    answer = {"model": "sales", "alias": "production", "version": 2, "gates": [evil]}
+    data.write_text(data.read_text().replace("region", f'"{evil}"'))
+    gate = {"gate": evil, "passed": True, "reason": evil, "measured": evil, "interval": [1.5, 2]}
+    answer = {"model": "sales", "alias": "production", "version": 2, "gates": [gate]}
     service.script("POST", f"{PATH}/2/promote", Answer(200, answer))
-    service.add_version("sales", metrics={"[x](evil)": 1.0})
+    service.add_version("sales", metrics={evil: 1.0})
     service.aliases["sales"] = {"production": 1}
     summary = tmp_path / "summary.md"
+
     retrain(hotswap, recipe, "--summary", str(summary))
-    text = summary.read_text()
-    assert "<img" not in text.replace("\\<img", "")
-    assert "[x](evil)" not in text
-    assert "a\\|b" in text
-    assert "| 1.5 to 2 |" in text
+
+    tokens = MarkdownIt("commonmark").enable("table").parse(summary.read_text())
+    within = [child for token in tokens for child in token.children or ()]
+    plain = " ".join(child.content for child in within if child.type == "text")
+    assert "html_block" not in {token.type for token in tokens}
+    assert not any(piece in plain for piece in ("evil", "octocat", "@", "img"))
+    assert sum(evil in child.content for child in within if child.type == "code_inline") >= 4
+    addresses = [child.attrs["href"] for child in within if child.type == "link_open"]
+    assert all(address.startswith(f"{service.url}{PATH}") for address in addresses)
+    assert "1.5 to 2" in plain
+
+
+def test_what_the_service_says_is_code_in_the_summary(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
+) -> None:
+    problem = {"title": "Conflict", "status": 409, "detail": "@octocat: see https://evil.example"}
+    service.script("POST", f"{PATH}/1/promote", Answer(409, problem))
+    summary = tmp_path / "summary.md"
+
+    retrain(hotswap, recipe, "--summary", str(summary))
+
+    tokens = MarkdownIt("commonmark").parse(summary.read_text())
+    assert ["octocat" in token.content for token in tokens if token.type == "fence"] == [True]
+    assert not any("octocat" in token.content for token in tokens if token.type == "inline")
 
 
 @pytest.mark.parametrize("seconds", [0, 0.2, 1, 5, 60, 63, 120, 3600, 86_400])

@@ -1,4 +1,4 @@
-"""A card as Markdown, in the dialect of GitHub (GFM), whose tables it needs.
+"""Blocks as Markdown, in the dialect of GitHub (GFM), whose tables it needs.
 
 What is not ours stands in code, where no renderer finds links, mentions or HTML: short texts in
 code spans (CommonMark 0.31, section 6.1), longer ones in fenced blocks (4.5).
@@ -6,9 +6,10 @@ code spans (CommonMark 0.31, section 6.1), longer ones in fenced blocks (4.5).
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote
 
-from api.cards.blocks import (
+from registry.cards.blocks import (
     Block,
     Bullets,
     Card,
@@ -17,6 +18,7 @@ from api.cards.blocks import (
     Paragraph,
     Phrase,
     Said,
+    Section,
     Table,
     visible,
 )
@@ -24,15 +26,35 @@ from api.cards.blocks import (
 MEDIA_TYPE = "text/markdown"
 _MEANINGFUL = re.compile(r"([\\`*_\[\]<|~&])")
 _WIDTH = 96
+_IN_ADDRESS = ":/?#[]@!$&'()*+,;=%-._~"
+"""What an address may hold as it is (RFC 3986, sections 2.2 and 2.3), and per cent signs."""
 
 
 def to_markdown(card: Card) -> str:
     """The card as a text that ends with a newline."""
-    parts = [f"# {_words(card.title)}"]
-    for section in card.sections:
-        parts.append(f"## {_words(section.title)}")
-        parts += map(_block, section.blocks)
+    return written([heading(1, card.title), *sections(card.sections, level=2)])
+
+
+def written(parts: Iterable[str]) -> str:
+    """A whole text of ``parts``, with an empty line between them."""
     return "\n\n".join(parts) + "\n"
+
+
+def sections(sections: Iterable[Section], *, level: int) -> Iterator[str]:
+    """The headings of ``sections``, of this level, and their blocks."""
+    for section in sections:
+        yield heading(level, section.title)
+        yield from map(_block, section.blocks)
+
+
+def heading(level: int, *phrase: str | Data) -> str:
+    """A heading; 1 is the highest level."""
+    return f"{'#' * level} {_phrase(phrase)}"
+
+
+def link(words: str, address: str) -> str:
+    """A link to an address of our own making."""
+    return f"[{_words(words)}](<{quote(address, safe=_IN_ADDRESS)}>)"
 
 
 def code_span(text: str, *, in_table: bool = False) -> str:

@@ -7,8 +7,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from api.cards.blocks import Bullets, Card, Data, Listing, Paragraph, Said, Section, Table, visible
-from api.cards.markdown import to_markdown
+from registry.cards.blocks import (
+    Bullets,
+    Card,
+    Data,
+    Listing,
+    Paragraph,
+    Said,
+    Section,
+    Table,
+    visible,
+)
+from registry.cards.markdown import to_markdown
 
 PARSER = MarkdownIt("commonmark").enable("table")
 PLAIN = {"text", "code_inline", "softbreak"}
