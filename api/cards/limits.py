@@ -32,6 +32,8 @@ def limits(view: View, kept: KeptEvaluation) -> Iterator[Phrase]:
             data(_reason(view)),
             ".",
         ]
+    elif engine.get("name") == "onnxruntime":
+        yield ["It answers from the uploaded ONNX file in a process of its own, which is slower."]
     elif isinstance(difference := engine.get("max_rel_diff"), float) and difference > 0:
         yield [
             f"Its answers may differ from scikit-learn's own by a share of {figure(difference)}."

@@ -60,7 +60,9 @@ def check_engines(installation: Installation) -> Iterator[Finding]:
     if (database := current_database(installation)) is None:
         return
     live = (
-        select(AliasRow.model, AliasRow.name, AliasRow.number, VersionRow.compiled)
+        select(
+            AliasRow.model, AliasRow.name, AliasRow.number, VersionRow.format, VersionRow.compiled
+        )
         .join(
             VersionRow,
             (VersionRow.model == AliasRow.model) & (VersionRow.number == AliasRow.number),
@@ -69,7 +71,11 @@ def check_engines(installation: Installation) -> Iterator[Finding]:
     )
     with database.read() as session:
         rows = session.execute(live).all()
-    for model, alias, number, compiled in rows:
+    for model, alias, number, format_, compiled in rows:
+        if format_ == "onnx":
+            said = f"{model}/{number} ({alias}) is served by ONNX Runtime in a confined process"
+            yield Finding("engine", "ok", said)
+            continue
         forms = read_forms(compiled)
         said = f"{model}/{number} ({alias}) is served by {_ENGINES[forms[-1:]]}"
         if not forms or any(form in compiled and form not in forms for form in (FOREST, LINEAR)):

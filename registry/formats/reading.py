@@ -40,7 +40,7 @@ def read_model(file: BinaryIO, format_: Format) -> Any:
 
     Raises ArtifactRefused where the bytes are not of that format, name anything that is not
     allowed, or hold a structure that could not be trusted to predict. An ONNX file holds no such
-    estimator: ``registry.intake.onnx_upload`` makes of it what serves.
+    estimator: ``registry.intake.onnx_upload`` reads it.
     """
     if format_ == "onnx":
         raise ArtifactRefused("An ONNX file holds no scikit-learn model.")

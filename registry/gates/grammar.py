@@ -20,7 +20,7 @@ from typing import NoReturn
 from registry.errors import Fault, GateMalformed
 from registry.metric_names import METRICS
 
-ENGINES = ("trees", "linear", "onnx", "scikit-learn")
+ENGINES = ("trees", "linear", "onnx", "onnxruntime", "scikit-learn")
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": lambda left, right: left < right,
     "<=": lambda left, right: left <= right,

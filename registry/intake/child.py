@@ -2,17 +2,18 @@
 
 The job comes as one JSON message, the artifact as an open file. The answers are a message that says
 what the model is, or why it is refused; then, since compiling may crash where inspecting did not,
-one with the engine; then the compiled forms, in the order that the engine's message names them.
+one with the engine; then the compiled forms, in the order that the engine's message names them. An
+ONNX file is not compiled, so the first is the only one.
 """
 
 import json
 import os
+import resource
 from typing import Any
 
 import msgspec
 
 from registry.confinement.frames import Channel
-from registry.confinement.limits import MAX_MEMORY
 from registry.errors import ArtifactRefused, RegistryError
 from registry.intake.answers import Job, check_facts, refusal
 from registry.intake.compilation import compile_model
@@ -33,11 +34,13 @@ def answer(channel: Channel, files: list[int]) -> None:
     except RegistryError as error:
         channel.send(refusal(error))
     except MemoryError:
-        channel.send(refusal(ArtifactRefused(f"It needs more than {MAX_MEMORY} bytes.")))
+        channel.send(refusal(ArtifactRefused(f"It needs more than {_memory()} bytes.")))
     except Exception as error:  # noqa: BLE001 - whatever the file made the libraries raise
         channel.send(refusal(ArtifactRefused(f"{type(error).__name__}: {error}"[:500])))
     else:
         channel.send(facts)
+        if found.model is None:
+            return
         made = compile_model(found.model, found.signature, found.example)
         compilation = {"engine": made.engine, "compiled": list(made.blobs)}
         channel.send(_encoded(compilation), *made.blobs.values())
@@ -46,3 +49,8 @@ def answer(channel: Channel, files: list[int]) -> None:
 def _encoded(message: dict[str, Any]) -> bytes:
     """Raises ValueError where a number is not finite: JSON has none of those."""
     return json.dumps(message, allow_nan=False).encode()
+
+
+def _memory() -> int:
+    """The bytes of addresses that this process may use."""
+    return resource.getrlimit(resource.RLIMIT_AS)[0]

@@ -19,7 +19,6 @@ from registry.intake.conversion.pipeline import (
 )
 from registry.intake.conversion.target import NotConvertible
 from registry.intake.onnx_check import check_onnx
-from registry.intake.onnx_upload.upload import Uploaded
 from registry.intake.parity import Parity, compare_labels, compare_values
 from registry.intake.samples import sample
 from registry.serving import chain_program, forest
@@ -53,11 +52,8 @@ def compile_model(
 ) -> Compiled:
     """Compile ``model``; what is not compiled, or answers otherwise, stays with scikit-learn.
 
-    ``example`` is a row that fits the signature. What was uploaded as ONNX was compiled when it
-    was inspected. Raises nothing.
+    ``example`` is a row that fits the signature. Raises nothing.
     """
-    if isinstance(model, Uploaded):
-        return Compiled(_engine("onnx", model.parity), {"onnx": model.compiled})
     try:
         return _compiled(model, signature, example, converter)
     except NotConvertible as error:

@@ -17,11 +17,10 @@ from registry.errors import (
     PredictionRefused,
 )
 from registry.formats.reading import Format, read_model
-from registry.intake.onnx_upload.upload import read_upload
+from registry.intake.onnx_upload import read_upload
 from registry.intake.samples import known_row
 from registry.intake.signatures import read_signature
 from registry.serving.codecs.batch import Batch
-from registry.serving.onnx_predictor import OnnxPredictor
 from registry.serving.predictor import Predictor, SklearnPredictor, example_batch
 from registry.signature import KINDS, Kind, Record, Signature
 
@@ -32,9 +31,12 @@ _LOGISTIC = "sklearn.linear_model._logistic"
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A model that may become a version; ``facts``: what it is, as plain JSON data."""
+    """A model that may become a version; ``facts``: what it is, as plain JSON data.
 
-    model: Any
+    ``model`` is None for an ONNX file, which is not compiled but served as it is.
+    """
+
+    model: Any | None
     signature: Signature
     example: Record | None
     facts: dict[str, Any]
@@ -92,9 +94,10 @@ def _read(file: BinaryIO, format_: Format) -> tuple[Any, str]:
 
 def _inspect_onnx(file: BinaryIO, declared: Mapping[str, Any]) -> Inspected:
     uploaded = read_upload(file.read(), declared)
-    signature, example = uploaded.signature, declared.get("input_example")
-    predictor = OnnxPredictor(uploaded.compiled, signature)
-    _answer_once(predictor, signature, _first_row(signature, example), given=example is not None)
+    signature, example = uploaded.predictor.signature, declared.get("input_example")
+    _answer_once(
+        uploaded.predictor, signature, _first_row(signature, example), given=example is not None
+    )
     facts = {
         "kind": declared.get("kind") or "other",
         "task": signature.task,
@@ -102,7 +105,7 @@ def _inspect_onnx(file: BinaryIO, declared: Mapping[str, Any]) -> Inspected:
         "signature": signature.to_json(),
         "environment": {"onnx-opset": str(uploaded.opset), "onnxruntime": version("onnxruntime")},
     }
-    return Inspected(uploaded, signature, example, facts)
+    return Inspected(None, signature, example, facts)
 
 
 def _first_row(signature: Signature, example: Record | None) -> Batch:

@@ -28,12 +28,15 @@ from registry.intake.answers import (
 )
 from registry.intake.onnx_check import check_onnx
 from registry.serving import chains_file, forest_file, linear_file
+from registry.serving.model_process import ONNX_MEMORY
 from registry.signature import Signature
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 60
 """What the intake gives an artifact, of processor time and on the clock."""
+ONNX_SECONDS = 20
+"""The same for an ONNX file, which is not converted: it is loaded and answers a few rows."""
 AT_ONCE = 4
 """Artifacts that are inspected at the same time, by one worker."""
 WAIT_SECONDS = 20.0
@@ -57,6 +60,11 @@ MODULES = (
 _ENTRY = "registry.intake.child:answer"
 _NICENESS = 3
 """Predictions go first, but not so far that a busy machine lets an inspection run out of time."""
+_AS_UPLOADED = {
+    "name": "onnxruntime",
+    "reason": "An uploaded ONNX file is answered by ONNX Runtime in a confined process.",
+}
+"""The engine of every ONNX file."""
 _UNSOUND = "The artifact could not be inspected: no sound answer."
 
 
@@ -101,11 +109,12 @@ class Inspector:
         job = msgspec.json.encode(Job(format_, dict(declared)))
         try:
             with self._turn(), path.open("rb") as file:
+                inspected = self._inspected_onnx if format_ == "onnx" else self._inspected
                 try:
-                    return self._inspected(file, job)
+                    return inspected(file, job)
                 except SpawnFailed:
                     # Somebody killed the zygote, maybe. Asking a new one changes nothing.
-                    return self._inspected(file, job)
+                    return inspected(file, job)
         except (SpawnFailed, OSError) as error:  # the latter where no files are left to open
             logger.warning("an upload cannot be inspected: %s", error)
             raise IntakeUnavailable from error
@@ -127,18 +136,21 @@ class Inspector:
     def _inspected(self, file: BinaryIO, job: bytes) -> tuple[Inspection, Signature]:
         file.seek(0)
         limits = Limits(cpu_seconds=self._timeout, niceness=_NICENESS)
-        with self._spawner.spawn(self._entry, limits, [file.fileno()]) as process:
-            return self._asked(process, job)
-
-    def _asked(self, process: Confined, job: bytes) -> tuple[Inspection, Signature]:
         deadline = Deadline(self._timeout)
-        try:
-            facts, signature = read_facts(self._first_answer(process, job, deadline))
-            said, blobs = self._compiled(process, deadline)
-            for form, content in zip(said.compiled, blobs, strict=True):
-                _CHECKS[form](content)
-        except (FrameRefused, msgspec.MsgspecError, ValueError) as error:
-            raise ArtifactRefused(_UNSOUND) from error
+        with self._spawner.spawn(self._entry, limits, [file.fileno()]) as process:
+            try:
+                facts, signature = read_facts(_first_answer(process, job, deadline))
+                said, blobs = self._compiled(process, deadline)
+                for form, content in zip(said.compiled, blobs, strict=True):
+                    _CHECKS[form](content)
+            except TimeoutError as error:
+                raise ArtifactRefused(f"Its inspection took over {self._timeout} s.") from error
+            except _Ended as error:
+                raise ArtifactRefused(
+                    f"Its inspection ended without a result ({error})."
+                ) from error
+            except (FrameRefused, msgspec.MsgspecError, ValueError) as error:
+                raise ArtifactRefused(_UNSOUND) from error
         inspection = Inspection(
             **msgspec.structs.asdict(facts),
             engine=msgspec.to_builtins(said.engine),
@@ -146,18 +158,26 @@ class Inspector:
         )
         return inspection, signature
 
-    def _first_answer(self, process: Confined, job: bytes, deadline: Deadline) -> bytearray:
-        """Raises ArtifactRefused where none comes."""
-        try:
-            process.send(deadline, job)
-            answer = process.receive(MAX_FACTS, deadline)
-        except TimeoutError as error:
-            raise ArtifactRefused(f"Its inspection took over {self._timeout} s.") from error
-        except OSError:
-            answer = None
-        if answer is None:
-            raise ArtifactRefused(f"Its inspection ended without a result ({process.ended()}).")
-        return answer
+    def _inspected_onnx(self, file: BinaryIO, job: bytes) -> tuple[Inspection, Signature]:
+        """The child's one answer: whatever it says, no compiled form is taken from it."""
+        file.seek(0)
+        seconds = min(self._timeout, ONNX_SECONDS)
+        limits = Limits(cpu_seconds=seconds, memory=ONNX_MEMORY, niceness=_NICENESS)
+        deadline = Deadline(seconds)
+        with self._spawner.spawn(self._entry, limits, [file.fileno()]) as process:
+            try:
+                facts, signature = read_facts(_first_answer(process, job, deadline))
+            except TimeoutError as error:
+                raise ArtifactRefused(
+                    f"The ONNX graph took over {seconds} s to load and answer its example."
+                ) from error
+            except _Ended as error:
+                raise ArtifactRefused(
+                    f"ONNX Runtime ended while it loaded or ran the file ({error})."
+                ) from error
+            except (FrameRefused, msgspec.MsgspecError, ValueError) as error:
+                raise ArtifactRefused(_UNSOUND) from error
+        return Inspection(**msgspec.structs.asdict(facts), engine=dict(_AS_UPLOADED)), signature
 
     def _compiled(self, process: Confined, deadline: Deadline) -> tuple[Compilation, list[bytes]]:
         """The engine and the compiled forms.
@@ -179,6 +199,24 @@ class Inspector:
         except TimeoutError:
             reason = f"took over {self._timeout} s"
         return Compilation(ScikitLearn(f"Its compilation {reason}."), []), []
+
+
+class _Ended(Exception):
+    """The process has ended without an answer; the message says how."""
+
+
+def _first_answer(process: Confined, job: bytes, deadline: Deadline) -> bytearray:
+    """Raises _Ended, TimeoutError, FrameRefused."""
+    try:
+        process.send(deadline, job)
+        answer = process.receive(MAX_FACTS, deadline)
+    except TimeoutError:
+        raise
+    except OSError:
+        answer = None
+    if answer is None:
+        raise _Ended(process.ended())
+    return answer
 
 
 _CHECKS: Mapping[Form, Callable[[bytes], object]] = {

@@ -6,14 +6,11 @@ known operators, every tensor inside and as large as it says; no data elsewhere,
 graph, no function, no loop; trees that end.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
 from registry.intake.onnx_trees import check_trees
-from registry.intake.onnx_upload.ml_operators import ML_OPERATORS
-from registry.intake.onnx_upload.operators import OPERATORS as PLAIN_OPERATORS
 from registry.intake.protobuf import (
     BYTES,
     Value,
@@ -27,13 +24,24 @@ from registry.intake.protobuf import (
 
 ML = "ai.onnx.ml"
 OPERATORS: Mapping[str, frozenset[str]] = {
-    "": frozenset(PLAIN_OPERATORS),
-    ML: frozenset(ML_OPERATORS),
+    "": frozenset(
+        {
+            *("Abs", "Add", "And", "ArgMax", "Cast", "Clip", "Concat", "Div", "Equal", "Exp"),
+            *("Gather", "Gemm", "Greater", "Identity", "IsNaN", "LessOrEqual", "Log", "MatMul"),
+            *("Mul", "Not", "Pow", "Reciprocal", "ReduceL1", "ReduceL2", "ReduceLogSumExp"),
+            *("ReduceMax", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Sigmoid", "Sign"),
+            *("Softmax", "Sqrt", "Sub", "Sum", "Tanh", "Transpose", "Where"),
+        }
+    ),
+    ML: frozenset(
+        {
+            *("ArrayFeatureExtractor", "Binarizer", "TreeEnsemble", "TreeEnsembleClassifier"),
+            "TreeEnsembleRegressor",
+        }
+    ),
 }
-"""What an uploaded graph may be made of; our own conversions write some of these."""
+"""What ``registry.intake.conversion`` and skl2onnx write for the models that are converted."""
 _TREES = frozenset({"TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor"})
-_LINEAR = frozenset({"LinearClassifier", "LinearRegressor"})
-_MAX_TARGETS = 100_000
 _MODES = (
     b"LEAF",
     b"BRANCH_LEQ",
@@ -44,19 +52,16 @@ _MODES = (
     b"BRANCH_NEQ",
 )
 LEAF = _MODES.index(b"LEAF")
-"""How the texts in lists are told apart: by their places. Others are words that stand for texts."""
-_WORD = re.compile(rb"w[0-9]{1,8}")
-"""What stands in a compiled model for a text of the uploader's."""
+"""The only texts in lists, told apart by their places."""
 
 _MODEL, _GRAPH, _NODE, _ATTRIBUTE, _TENSOR = (
     frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14}),
     frozenset({1, 2, 5, 10, 11, 12, 13}),
     frozenset({1, 2, 3, 4, 5, 6, 7}),
     frozenset({1, 2, 3, 4, 5, 7, 8, 9, 13, 20}),
-    frozenset({1, 2, 4, 5, 6, 7, 8, 9, 10, 12}),
+    frozenset({1, 2, 4, 5, 7, 8, 9, 10, 12}),
 )
 """The fields that each message may have; what is left out is what a plain graph does not need."""
-_TEXT = 8
 _SIZES = {1: 4, 2: 1, 3: 1, 6: 4, 7: 8, 9: 1, 11: 8}
 """Bytes of an element, by the number of its type: float, (u)int8, int32, int64, bool, double."""
 _MAX_DIMENSIONS = 8
@@ -101,19 +106,6 @@ def _check_node(message: memoryview) -> None:
         raise ValueError(f"the operator {named[7]}.{named[4]} is not known here"[:200])
     if named[4] in _TREES:
         check_trees(named[4], attributes, leaf=LEAF)
-    elif named[4] in _LINEAR:
-        _check_linear(attributes)
-
-
-def _check_linear(attributes: Mapping[str, Any]) -> None:
-    """As many weights for each intercept, and an intercept for each target where it says those."""
-    weights, intercepts = (attributes.get(name, 0) for name in ("coefficients", "intercepts"))
-    targets = attributes.get("targets", intercepts or 1)
-    counts = (weights, intercepts, targets)
-    if not all(isinstance(each, int) for each in counts) or not 0 < targets < _MAX_TARGETS:
-        raise ValueError("a linear operator lacks its weights")
-    if intercepts not in {0, targets} or not weights or weights % targets:
-        raise ValueError("a linear operator has not as many weights as targets ask for")
 
 
 def _attribute(message: memoryview) -> tuple[str, Any]:
@@ -147,7 +139,6 @@ def _check_tensor(message: memoryview) -> None:
     """Raises ValueError where it is not as large as it says, or not here."""
     dimensions: list[int] = []
     types: list[Value] = []
-    texts: list[memoryview] = []
     data: list[tuple[int, memoryview]] = []
     for number, kind, value in fields(message):
         _expect(number, _TENSOR, "a tensor")
@@ -155,30 +146,19 @@ def _check_tensor(message: memoryview) -> None:
             dimensions += varints(value).tolist() if isinstance(value, memoryview) else [value]
         elif number == 2:
             types.append(value)
-        elif number == 6:
-            texts.append(_bytes(kind, value))
         elif number in {4, 5, 7, 9, 10}:
             data.append((number, _bytes(kind, value)))
     if len(dimensions) > _MAX_DIMENSIONS or any(not 0 <= each < 2**31 for each in dimensions):
         raise ValueError("a tensor has no sound shape")
-    found = _text_elements(texts, data) if types == [_TEXT] else _elements(types, texts, data)
+    found = _elements(types, data)
     if found != (count := prod(dimensions)):
         raise ValueError(f"a tensor has {found} elements and says {count}")
 
 
-def _text_elements(texts: list[memoryview], data: list[tuple[int, memoryview]]) -> int:
-    """How many there are."""
-    if data or not all(map(_WORD.fullmatch, texts)):
-        raise ValueError("a tensor holds a text that is not expected")
-    return len(texts)
-
-
-def _elements(
-    types: list[Value], texts: list[memoryview], data: list[tuple[int, memoryview]]
-) -> float:
+def _elements(types: list[Value], data: list[tuple[int, memoryview]]) -> float:
     """How many there are."""
     size = _SIZES.get(types[0]) if len(types) == 1 and isinstance(types[0], int) else None
-    if size is None or texts or len(data) > 1:
+    if size is None or len(data) > 1:
         raise ValueError("a tensor is of no known type")
     if not data:
         return 0

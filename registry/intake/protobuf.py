@@ -109,19 +109,16 @@ def run_of_texts(
 ) -> tuple[NDArray[np.int64], int]:
     """The texts of the field at ``at``, as places in ``allowed``, and where they end.
 
-    Behind the last place stand words: a w and up to eight digits. Its tag takes one byte. Raises
-    ValueError for any other text.
+    Its tag takes one byte. Raises ValueError for any other text.
     """
-    tag = re.escape(bytes(message[at : at + 1]))
-    words = b"|".join(b"%b%bw[0-9]{%d}" % (tag, bytes([n + 1]), n) for n in range(1, 9))
     forms = [bytes([message[at], len(text)]) + text for text in allowed]
-    either = b"|".join((*map(re.escape, forms), words))
+    either = b"|".join(map(re.escape, forms))
     run = re.match(b"(?:%s)+" % either, message[at:])
     if run is None:
         raise ValueError("a text that is not expected")
     places = {form: place for place, form in enumerate(forms)}
     found = re.findall(either, run[0])
     return (
-        np.fromiter((places.get(each, len(forms)) for each in found), np.int64, len(found)),
+        np.fromiter((places[each] for each in found), np.int64, len(found)),
         at + run.end(),
     )

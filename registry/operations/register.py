@@ -80,9 +80,6 @@ def register(
         "input_example": metadata.input_example,
     }
     inspection, signature = inspector.inspect(artifact.path, metadata.format, declared)
-    if metadata.format == "onnx" and "onnx" not in inspection.compiled:
-        # Nothing else could serve it: the intake ended between its two answers.
-        raise ArtifactRefused(f"The ONNX file does not serve: {inspection.engine.get('reason')}")
     compiled = {
         name: artifact.keep_beside(content) for name, content in inspection.compiled.items()
     }

@@ -26,8 +26,9 @@ ReadForm = Callable[[str], bytes]
 def loader(blobs: BlobStore, spawner: Spawner | None = None) -> Loader:
     """A loader that reads from ``blobs``: the compiled form where there is one.
 
-    A version without one is served by scikit-learn in a process that ``spawner`` confines; without
-    a spawner the loader has one of its own. Nothing here reads an artifact.
+    A version without one, and each that was uploaded as ONNX, is served from its artifact in a
+    process that ``spawner`` confines; without a spawner the loader has one of its own. Nothing here
+    reads an artifact.
     """
     confined = Spawner(MODULES) if spawner is None else spawner
 
@@ -36,10 +37,16 @@ def loader(blobs: BlobStore, spawner: Spawner | None = None) -> Loader:
             with blobs.open(version.compiled[form]) as file:
                 return file.read()
 
-        if (compiled := compiled_predictor(version.compiled, read, version.signature)) is not None:
-            return compiled
+        if version.format != "onnx":
+            compiled = compiled_predictor(version.compiled, read, version.signature)
+            if compiled is not None:
+                return compiled
         return ModelProcess(
-            confined, lambda: blobs.open(version.sha256), version.format, version.signature
+            confined,
+            lambda: blobs.open(version.sha256),
+            version.format,
+            version.signature,
+            version.input_example,
         )
 
     return load

@@ -17,7 +17,9 @@ from registry.serving.model_messages import (
     read_question,
     write_answer,
 )
-from registry.serving.predictor import SklearnPredictor
+from registry.serving.onnx_runtime import open_session
+from registry.serving.predictor import Predictor, SklearnPredictor
+from registry.serving.uploaded_onnx import UploadedOnnx
 from registry.signature import Signature
 
 
@@ -37,14 +39,17 @@ def serve(channel: Channel, files: list[int]) -> None:
         channel.send(*_answer(predictor, head, channel))
 
 
-def _load(said: bytes, file: int) -> SklearnPredictor:
+def _load(said: bytes, file: int) -> Predictor:
     load = msgspec.convert(json.loads(said), type=Load)
+    signature = Signature.from_json(load.signature)
     with os.fdopen(file, "rb") as artifact:
-        model = read_model(artifact, load.format)
-    return SklearnPredictor(model, Signature.from_json(load.signature))
+        if load.format == "onnx":
+            session = open_session(artifact.read(), keep_memory=False)
+            return UploadedOnnx(session, signature, load.input_example)
+        return SklearnPredictor(read_model(artifact, load.format), signature)
 
 
-def _answer(predictor: SklearnPredictor, head: bytes, channel: Channel) -> list[bytes]:
+def _answer(predictor: Predictor, head: bytes, channel: Channel) -> list[bytes]:
     signature = predictor.signature
     batch, probabilities = read_question(head, lambda _: channel.receive() or b"", signature)
     try:

@@ -18,7 +18,7 @@ from registry.errors import PredictionRefused, printable
 from registry.formats.reading import Format
 from registry.serving.codecs.batch import Batch
 from registry.serving.predictor import Answers
-from registry.signature import Signature
+from registry.signature import Record, Signature
 
 MAX_HEAD = 4096
 MAX_DETAIL = 500
@@ -33,6 +33,7 @@ class Load(msgspec.Struct, frozen=True):
 
     format: Format
     signature: dict[str, Any]
+    input_example: Record | None = None
 
 
 class Loaded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="loaded"):

@@ -1,6 +1,7 @@
-"""Answers batches with a scikit-learn model that lives in a confined process of its own.
+"""Answers batches with an artifact as it was uploaded, in a confined process of its own.
 
-The worker hands the artifact over as an open file and never reads it itself. A process that dies is
+The artifact is a scikit-learn model that has no compiled form, or an ONNX file. The worker hands it
+over as an open file and never reads it itself. A process that dies is
 started again; one that takes too long is killed first. It ends when nobody holds the predictor any
 more, and with its worker.
 """
@@ -18,7 +19,7 @@ from typing import BinaryIO
 import msgspec
 
 from registry.confinement.frames import Deadline, FrameRefused
-from registry.confinement.limits import Limits
+from registry.confinement.limits import MAX_MEMORY, Limits
 from registry.confinement.spawner import Confined, Spawner, SpawnFailed
 from registry.errors import ArtifactRefused, ModelProcessUnavailable, PredictionRefused, printable
 from registry.formats.reading import Format
@@ -33,7 +34,7 @@ from registry.serving.model_messages import (
 )
 from registry.serving.predictor import Answers
 from registry.serving.restarts import Restarts
-from registry.signature import Signature
+from registry.signature import Record, Signature
 
 LOAD_SECONDS = 20.0
 PREDICT_SECONDS = 20.0
@@ -42,6 +43,8 @@ WAITING = 15
 """Batches that wait for the one that is being answered. A worker has 32 threads for all it does."""
 CPU_SECONDS = 3600
 """Of processor time; a process that has used it up is replaced like one that died."""
+ONNX_MEMORY = min(2 * 2**30, MAX_MEMORY)
+"""Bytes of addresses for an ONNX file and its largest batch; imports take half a gigabyte."""
 MODULES = (
     "registry.serving.model_child",
     "joblib",
@@ -79,7 +82,8 @@ class _Place:
 class ModelProcess:
     """A Predictor whose model is in a process that ``spawner`` starts. Safe for several threads.
 
-    Batches are answered one after the other, each within ``seconds``. ``entry``: what the process
+    Batches are answered one after the other, each within ``seconds``. ``input_example``: a row that
+    the model answers, where it does not answer any of its signature. ``entry``: what the process
     runs. Starts it at once, and raises ArtifactRefused where the model cannot be loaded,
     ModelProcessUnavailable where no process is to be had, and what ``open_artifact`` raises.
     """
@@ -90,6 +94,7 @@ class ModelProcess:
         open_artifact: OpenArtifact,
         format_: Format,
         signature: Signature,
+        input_example: Record | None = None,
         *,
         seconds: float = PREDICT_SECONDS,
         entry: str = _ENTRY,
@@ -97,7 +102,10 @@ class ModelProcess:
         self.signature = signature
         self._spawner = spawner
         self._open_artifact = open_artifact
-        self._load = json.dumps({"format": format_, "signature": signature.to_json()}).encode()
+        self._limits = limits_of(format_)
+        self._load = json.dumps(
+            {"format": format_, "signature": signature.to_json(), "input_example": input_example}
+        ).encode()
         self._seconds = seconds
         self._entry = entry
         self._admitted = threading.BoundedSemaphore(1 + WAITING)
@@ -205,10 +213,9 @@ class ModelProcess:
         return said.has_probabilities and self.signature.output.classes is not None
 
     def _spawned(self, file: BinaryIO) -> Confined:
-        limits = Limits(cpu_seconds=CPU_SECONDS)
         try:
             with _with_descriptor(file) as descriptor:
-                return self._spawner.spawn(self._entry, limits, [descriptor])
+                return self._spawner.spawn(self._entry, self._limits, [descriptor])
         except SpawnFailed as error:
             raise ModelProcessUnavailable(f"it cannot be started: {error}") from error
 
@@ -223,6 +230,13 @@ class ModelProcess:
         self._restarts.died()
         with process:
             return process.ended()
+
+
+def limits_of(format_: Format) -> Limits:
+    """What the process that answers for an artifact of this format may use."""
+    if format_ == "onnx":
+        return Limits(cpu_seconds=CPU_SECONDS, memory=ONNX_MEMORY)
+    return Limits(cpu_seconds=CPU_SECONDS)
 
 
 @contextmanager

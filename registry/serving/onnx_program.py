@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from registry.errors import ArtifactRefused, PredictionRefused
 from registry.serving.codecs.batch import Batch
 from registry.serving.coded_rows import RowCoder
-from registry.serving.onnx_runtime import onnxruntime
+from registry.serving.onnx_runtime import open_session
 from registry.signature import Signature
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,9 @@ class OnnxProgram:
 
     def __init__(self, model: bytes, signature: Signature, head: str) -> None:
         self._width = len(signature.inputs)
-        self._session = _session(model)
+        if _OUTSIDE in model:
+            raise ArtifactRefused("The ONNX file keeps data outside itself.")
+        self._session = open_session(model, keep_memory=True)
         _give_back_memory()
         try:
             self._read_layout(signature.names, head)
@@ -167,22 +169,6 @@ class OnnxFeatures:
         """The features of a batch of one row, as the bytes of ``width`` doubles."""
         (features,) = self.blocks(batch)
         return features.tobytes()
-
-
-def _session(model: bytes) -> Any:
-    if _OUTSIDE in model:
-        raise ArtifactRefused("The ONNX file keeps data outside itself.")
-    options = onnxruntime.SessionOptions()
-    # Two threads took longer than one on every model measured, and the workers share the cores.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 4  # what it has to say comes as an exception
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no base class of their own
-        raise ArtifactRefused(f"The ONNX file does not load: {type(error).__name__}.") from error
 
 
 def _bind(bind: Any, name: str, array: NDArray[Any]) -> None:

@@ -74,8 +74,8 @@ def canary_in(folder: Path) -> Iterator[Canary]:
 class Attack:
     """``fires``: read by what does not look, it makes its canary sing.
 
-    ``harmless``: what is bad about it is taken out instead, so that it may become a version; it
-    must do nothing then.
+    ``harmless``: it may become a version, since what is bad about it is taken out or stays in a
+    confined process; it must do nothing then.
     """
 
     name: str

@@ -2,29 +2,38 @@
 
 import pytest
 
+from registry.confinement.spawner import Spawner
 from registry.errors import ArtifactRefused, MetadataRefused
-from registry.intake.inspector import Inspector
+from registry.intake.inspector import MODULES, Inspector
 from tests.attacks.attack import canary_in
 from tests.attacks.conftest import FIGURE
 from tests.attacks.corpus import CORPUS
 
+ONNX_SECONDS = 5
+"""What a graph that never ends is given here: less than the service does."""
+
 
 @pytest.fixture(scope="module")
-def inspector():
-    inspector = Inspector()
-    yield inspector
-    inspector.close()
+def inspectors():
+    spawner = Spawner(MODULES)
+    by_default = Inspector(spawner=spawner)
+    yield {
+        "skops": by_default,
+        "joblib": by_default,
+        "onnx": Inspector(ONNX_SECONDS, spawner=spawner),
+    }
+    spawner.close()
 
 
 @pytest.mark.parametrize("name", list(CORPUS))
-def test_the_intake_refuses(name, inspector, tmp_path, record_property):
+def test_the_intake_refuses(name, inspectors, tmp_path, record_property):
     attack = CORPUS[name]
     path = tmp_path / "artifact"
     with canary_in(tmp_path / "canary") as canary:
         path.write_bytes(attack.make(canary))
         said = None
         try:
-            inspector.inspect(path, attack.format, attack.metadata)
+            inspectors[attack.format].inspect(path, attack.format, attack.metadata)
         except (ArtifactRefused, MetadataRefused) as refused:
             said = refused.detail
         sang = canary.sang()

@@ -83,7 +83,7 @@ def test_an_onnx_file_is_taken_promoted_and_answers(admin, fresh_name):
 
     assert made.status_code == 201, made.text
     assert (made.json["artifact"]["format"], made.json["kind"]) == ("onnx", "other")
-    assert made.json["engine"]["name"] == "onnx"
+    assert made.json["engine"]["name"] == "onnxruntime"
     assert answer.status_code == 200, answer.text
     assert answer.json["predictions"] == model.predict(rows).tolist()
     shares = [list(row.values()) for row in answer.json["probabilities"]]

@@ -92,6 +92,15 @@ def test_what_serves_a_live_version_is_told(
     assert told["result"] == ("ok" if there else "warning")
 
 
+def test_an_uploaded_onnx_file_is_served_as_it_is(data: Path) -> None:
+    execute(data, "UPDATE versions SET format = 'onnx', compiled = '{}'")
+
+    told = found(data, 0)["engine"]
+
+    assert told["message"].endswith("is served by ONNX Runtime in a confined process")
+    assert told["result"] == "ok"
+
+
 def test_what_walks_the_trees_is_told(data: Path) -> None:
     kernel = found(data, 0)["kernel"]
 

@@ -155,6 +155,11 @@ def of_many_dimensions(model):
     model.graph.initializer[0].dims.extend([1] * 100)
 
 
+def of_an_upload(model):
+    """An operator that an uploaded file may have, and none of our conversions writes."""
+    model.graph.node.append(helper.make_node("LabelEncoder", ["a"], ["z"], domain="ai.onnx.ml"))
+
+
 def of_texts(model):
     model.graph.initializer.append(numpy_helper.from_array(np.array(["a"], dtype=object), "t"))
 
@@ -172,7 +177,7 @@ def huge_and_empty(model):
     [
         *(external, located, loop, graph_in_a_known_operator, random, of_another_domain, function),
         *(training, sparse, larger_than_it_is, negative, of_many_dimensions, of_texts),
-        *(in_segments, huge_and_empty),
+        *(in_segments, huge_and_empty, of_an_upload),
     ],
     ids=lambda change: change.__name__,
 )
@@ -312,67 +317,15 @@ def test_two_graphs_are_refused(honest):
         check_onnx(honest["linear"] + field(7, model.graph.SerializeToString()))
 
 
-def with_node(content, operator, **attributes):
-    """``content`` with one more node, which uses nothing and which nobody uses."""
-    model = onnx.load_from_string(content)
-    model.graph.node.append(
-        onnx.helper.make_node(operator, ["x"], ["unused"], domain="ai.onnx.ml", **attributes)
-    )
-    return model.SerializeToString()
+@pytest.mark.parametrize("text", ["", "w0", "LEAF\n", "BRANCH_MEMBER", "a long text", "\u00e9"])
+def test_texts_are_modes_of_nodes_and_nothing_else(honest, text):
+    def with_text(model):
+        (node,) = [each for each in model.graph.node if each.op_type == "TreeEnsembleRegressor"]
+        (modes,) = [each for each in node.attribute if each.name == "nodes_modes"]
+        modes.strings[0] = text.encode()
 
-
-def test_words_stand_for_the_texts_of_an_uploader(honest):
-    words = {"keys_strings": ["w0", "w12345678"], "values_int64s": [0, 1]}
-    check_onnx(with_node(honest["linear"], "LabelEncoder", **words))
-
-    model = onnx.load_from_string(honest["linear"])
-    tensor = numpy_helper.from_array(np.array(["w0", "w1"], dtype=object), "t")
-    model.graph.initializer.append(tensor)
-    check_onnx(model.SerializeToString())
-
-
-@pytest.mark.parametrize("text", ["", "w", "w123456789", "v0", "w0\n", "a long text", "\u00e9"])
-def test_texts_that_are_no_words_are_refused(honest, text):
     with pytest.raises(ValueError, match="a text that is not expected"):
-        check_onnx(with_node(honest["linear"], "LabelEncoder", keys_strings=["w0", text]))
-
-    model = onnx.load_from_string(honest["linear"])
-    model.graph.initializer.append(numpy_helper.from_array(np.array([text], dtype=object), "t"))
-    with pytest.raises(ValueError, match="a text that is not expected"):
-        check_onnx(model.SerializeToString())
-
-
-def test_a_tensor_has_as_many_texts_as_it_says(honest):
-    model = onnx.load_from_string(honest["linear"])
-    model.graph.initializer.add(
-        name="t", data_type=TensorProto.STRING, dims=[3], string_data=[b"w0", b"w1"]
-    )
-
-    with pytest.raises(ValueError, match="has 2 elements and says 3"):
-        check_onnx(model.SerializeToString())
-
-
-LINEAR = {"coefficients": [1.0, 2.0, 3.0, 4.0], "intercepts": [0.0, 1.0]}
-
-
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {**LINEAR, "coefficients": [1.0, 2.0, 3.0]},
-        {**LINEAR, "intercepts": [0.0, 1.0, 2.0]},
-        {**LINEAR, "targets": 4},
-        {"intercepts": [0.0]},
-        {"coefficients": [1.0], "targets": 0},
-        {"coefficients": [1.0], "targets": -1},
-        {"coefficients": [1.0], "targets": 2**40},
-    ],
-    ids=str,
-)
-def test_linear_operators_have_the_weights_that_they_read(honest, attributes):
-    check_onnx(with_node(honest["linear"], "LinearRegressor", **LINEAR, targets=2))
-
-    with pytest.raises(ValueError, match="weights"):
-        check_onnx(with_node(honest["linear"], "LinearRegressor", **attributes))
+        check_onnx(changed(honest["boosted"], with_text))
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00", b"\xff" * 20, b"\x80\x04.", b"PK\x03\x04"])

@@ -1,8 +1,10 @@
-"""Uploaded ONNX files: what they say of themselves, and that they answer as they did before."""
+"""Uploaded ONNX files: what they say of themselves, and that they are served as they are."""
+
+import io
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -10,11 +12,20 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVC
 
-from registry.errors import ArtifactRefused, MetadataRefused
+from registry.blobs.local import LocalBlobStore
+from registry.confinement.spawner import Spawner
+from registry.errors import ArtifactRefused, MetadataRefused, PredictionRefused
+from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
 from registry.serving.codecs.batch import build_batch
-from registry.serving.onnx_predictor import OnnxPredictor
+from registry.serving.loading import loader
+from registry.serving.model_process import MODULES as SERVING_MODULES
+from registry.serving.model_process import ModelProcess
+from registry.serving.onnx_runtime import open_session
+from registry.serving.pool import ServedVersion
+from registry.signature import Signature
 from tests.attacks.onnx_graphs import AXES, ML, SUM, model, node, plain, trees
 from tests.integration.registry.models import FRAME, LABELS, MODELS, X, Y
 from tests.integration.registry.onnx_exports import exported
@@ -45,22 +56,43 @@ TRAINED = {
 
 
 @pytest.fixture(scope="module")
-def inspector():
-    inspector = Inspector()
-    yield inspector
-    inspector.close()
+def spawner():
+    spawner = Spawner([*INTAKE_MODULES, *SERVING_MODULES])
+    yield spawner
+    spawner.close()
 
 
 @pytest.fixture
-def look(inspector, tmp_path):
+def look(spawner, tmp_path):
     """Gives a file to the intake."""
+    inspector = Inspector(spawner=spawner)
 
     def look(content, **declared):
         path = tmp_path / "model.onnx"
-        path.write_bytes(content if isinstance(content, bytes) else content.SerializeToString())
+        path.write_bytes(written(content))
         return inspector.inspect(path, "onnx", declared)
 
     return look
+
+
+@pytest.fixture
+def serve(spawner):
+    """Starts the process that answers for a file."""
+
+    def serve(content, signature, example=None):
+        return ModelProcess(
+            spawner, lambda: io.BytesIO(written(content)), "onnx", signature, example
+        )
+
+    return serve
+
+
+def written(content):
+    return content if isinstance(content, bytes) else content.SerializeToString()
+
+
+def batch_of(signature, *columns):
+    return build_batch(list(columns), signature, lambda row, column: "")
 
 
 def rows_of(estimator):
@@ -70,25 +102,31 @@ def rows_of(estimator):
 
 @pytest.mark.parametrize("zipmap", [False, True], ids=["tensor", "zipmap"])
 @pytest.mark.parametrize("name", list(TRAINED))
-def test_an_export_answers_as_scikit_learn_does(name, zipmap, look):
+def test_an_export_answers_as_scikit_learn_does(name, zipmap, look, serve):
     estimator = TRAINED[name]
+    content = exported(estimator, zipmap=zipmap)
 
-    inspection, signature = look(exported(estimator, zipmap=zipmap))
+    _, signature = look(content)
+    predictor = serve(content, signature)
 
     rows = rows_of(estimator)
-    values = [list(column) for column in np.asarray(rows, dtype=object).T]
-    batch = build_batch(values, signature, lambda row, column: "")
-    predictor = OnnxPredictor(inspection.compiled["onnx"], signature)
+    batch = batch_of(signature, *[list(column) for column in np.asarray(rows, dtype=object).T])
     answers = predictor.predict(batch, probabilities=predictor.has_probabilities)
     expected = estimator.predict(rows)
-    assert (inspection.kind, inspection.engine["name"]) == ("other", "onnx")
-    assert inspection.engine["checked_rows"] == 512
-    assert inspection.engine["max_rel_diff"] < 1e-6
     if signature.task == "regression":
         assert np.allclose(answers.values, expected, rtol=1e-4, atol=1e-4)
     else:
         assert answers.values == expected.tolist()
         assert np.allclose(answers.probabilities, estimator.predict_proba(rows), atol=1e-5)
+
+
+def test_the_engine_says_that_the_file_is_served_as_it_is(look):
+    inspection, _ = look(plain())
+
+    assert inspection.kind == "other"
+    assert inspection.engine["name"] == "onnxruntime"
+    assert "in a confined process" in inspection.engine["reason"]
+    assert inspection.compiled == {}
 
 
 def test_columns_types_and_classes_are_read_from_the_graph(look):
@@ -107,12 +145,14 @@ def test_columns_types_and_classes_are_read_from_the_graph(look):
     assert inspection.environment["onnx-opset"] == str(opset)
 
 
-def test_a_text_that_the_file_does_not_know_is_no_category(look):
+def test_a_text_that_the_file_does_not_know_is_no_category(look, serve):
     estimator = TRAINED["columns"]
-    inspection, signature = look(exported(estimator))
-    batch = build_batch([[33.0], [0.5], ["Atlantis"]], signature, lambda row, column: "")
+    content = exported(estimator)
+    _, signature = look(content)
 
-    (answer,) = OnnxPredictor(inspection.compiled["onnx"], signature).predict(batch).values
+    (answer,) = (
+        serve(content, signature).predict(batch_of(signature, [33.0], [0.5], ["Atlantis"])).values
+    )
 
     frame = FRAME.head(1).assign(age=33.0, rate=0.5, city="Atlantis")
     assert answer == pytest.approx(estimator.predict(frame)[0], rel=1e-5)
@@ -171,36 +211,61 @@ def test_the_order_of_classes_may_be_said(look):
     assert signature.output.classes == (1, 0)
 
 
-def test_scores_that_are_no_probabilities_are_not_served_as_such(look):
-    inspection, signature = look(trees(class_weights=[7.0, 3.0]))
+def test_scores_that_are_no_probabilities_are_not_served_as_such(look, serve):
+    content = trees(class_weights=[7.0, 3.0])
+    _, signature = look(content)
 
     assert signature.output.classes == (0, 1)
-    assert not OnnxPredictor(inspection.compiled["onnx"], signature).has_probabilities
+    assert not serve(content, signature).has_probabilities
 
 
-def test_rows_without_a_number_for_an_answer_are_refused_when_they_are_asked(look):
-    inspection, signature = look(model(SUM, node("Log", "y", "z"), constants=AXES, outputs=("z",)))
-    predictor = OnnxPredictor(inspection.compiled["onnx"], signature)
-    below = build_batch([[-1.0], [-1.0], [-1.0]], signature, lambda row, column: "")
+def test_rows_without_a_number_for_an_answer_are_refused_when_they_are_asked(look, serve):
+    content = model(SUM, node("Log", "y", "z"), constants=AXES, outputs=("z",))
+    _, signature = look(content)
 
-    with pytest.raises(Exception, match="not a finite number"):
-        predictor.predict(below)
-
-
-def test_nothing_of_the_uploader_s_goes_along_but_numbers(look):
-    """So no name or text of theirs can mean anything to what reads the file later."""
-    told = trees(classlabels_int64s=None, classlabels_strings=["location", "elsewhere"])
-    told.doc_string = told.producer_name = "location"
-    told.graph.name = told.graph.node[0].name = "location"
-    told.metadata_props.add(key="location", value="location")
-
-    inspection, signature = look(told)
-
-    assert signature.output.classes == ("location", "elsewhere")
-    assert b"location" not in inspection.compiled["onnx"]
+    with pytest.raises(PredictionRefused, match="not a finite number"):
+        serve(content, signature).predict(batch_of(signature, [-1.0], [-1.0], [-1.0]))
 
 
-def test_whole_numbers_booleans_and_texts_come_as_columns_of_their_own(look):
+def test_a_number_that_the_graph_s_type_does_not_hold_is_refused(look, serve):
+    floats = model(SUM, constants=AXES)
+    _, signature = look(floats)
+    with pytest.raises(PredictionRefused, match="beyond float32"):
+        serve(floats, signature).predict(batch_of(signature, [1e39], [0.0], [0.0]))
+
+    whole = model(
+        SUM,
+        node("Cast", "y", "z", to=TensorProto.FLOAT),
+        constants=AXES,
+        outputs=("z",),
+        kind=TensorProto.INT64,
+    )
+    _, signature = look(whole)
+    with pytest.raises(PredictionRefused, match="beyond int64"):
+        serve(whole, signature).predict(batch_of(signature, [1e19], [0.0], [0.0]))
+
+
+def test_an_example_may_be_the_only_row_that_is_answered(look, serve):
+    """A file is asked for it at the intake, and each time its process starts."""
+    table = {"table": np.arange(10, dtype=np.float32), "ninety": np.array([[-90]]), **AXES}
+    content = model(
+        node("Cast", "x", "i", to=TensorProto.INT64),
+        node("Add", "i ninety", "at"),
+        node("Gather", "table at", "g"),
+        node("ReduceSum", "g axes"),
+        constants=table,
+    )
+    example = {"x0": 91, "x1": 92, "x2": 93}
+
+    with pytest.raises(ArtifactRefused, match="does not answer a row made from its signature"):
+        look(content)
+    _, signature = look(content, input_example=example)
+
+    predictor = serve(content, signature, example)
+    assert predictor.predict(batch_of(signature, [94.0], [94.0], [94.0])).values == [12.0]
+
+
+def test_whole_numbers_booleans_and_texts_come_as_columns_of_their_own(look, serve):
     graph = model(
         node("Cast", "flag", "f", to=TensorProto.FLOAT),
         node("Cast", "count", "c", to=TensorProto.FLOAT),
@@ -215,11 +280,110 @@ def test_whole_numbers_booleans_and_texts_come_as_columns_of_their_own(look):
     for given, kind in zip(graph.graph.input, kinds, strict=True):
         given.type.tensor_type.elem_type = kind
 
-    inspection, signature = look(graph)
+    _, signature = look(graph)
 
-    batch = build_batch(
-        [[True, False, True], [3, 4, 5], ["b", "a", "?"]], signature, lambda row, column: ""
+    answers = serve(graph, signature).predict(
+        batch_of(signature, [True, False, True], [3, 4, 5], ["b", "a", "?"])
     )
-    answers = OnnxPredictor(inspection.compiled["onnx"], signature).predict(batch)
     assert [column.type for column in signature.inputs] == ["boolean", "integer", "string"]
     assert answers.values == [123.0, 14.0, 105.0]
+
+
+def own_answers(content, feed):
+    """What onnxruntime itself answers."""
+    return open_session(written(content), keep_memory=True).run(None, feed)
+
+
+def test_support_vectors_answer_as_onnxruntime_does(look, serve):
+    content = exported(SVC(random_state=0).fit(X, LABELS))
+    assert "SVMClassifier" in {each.op_type for each in content.graph.node}
+    labels, _ = own_answers(content, {"X": X.astype(np.float32)})
+
+    _, signature = look(content)
+
+    predictor = serve(content, signature)
+    assert signature.output.classes == ("high", "low")
+    assert predictor.predict(batch_of(signature, *X.T.tolist())).values == labels.tolist()
+    assert not predictor.has_probabilities, "its scores are distances"
+
+
+def test_a_scan_over_the_columns_answers_as_onnxruntime_does(look, serve):
+    body = helper.make_graph(
+        [node("Add", "s e", "t"), node("Mul", "t e", "u")],
+        "body",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None]) for name in "se"],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None]) for name in "tu"],
+    )
+    content = model(
+        node("ReduceSum", "x axes", "zero_like", keepdims=0),
+        node("Mul", "zero_like nothing", "zero"),
+        node("Scan", "zero x", "last each", body=body, num_scan_inputs=1, scan_input_axes=[1]),
+        node("ReduceSum", "each first", "y", keepdims=0),
+        constants={**AXES, "nothing": np.zeros(1, np.float32), "first": np.array([0])},
+    )
+    (expected,) = own_answers(content, {"x": X.astype(np.float32)})
+
+    _, signature = look(content)
+
+    answers = serve(content, signature).predict(batch_of(signature, *X.T.tolist()))
+    assert answers.values == expected.astype(np.float64).tolist()
+
+
+def test_text_operators_of_onnx_runtime_answer_as_they_do_there(look, serve):
+    """How often the word good is in a text."""
+    words = {"mark": 0, "mincharnum": 1, "pad_value": "#", "separators": [" "]}
+    content = model(
+        node("Tokenizer", "x", "words", domain="com.microsoft", **words),
+        node("Equal", "words good", "is"),
+        node("Cast", "is", "one", to=TensorProto.FLOAT),
+        node("ReduceSum", "one axes", "y", keepdims=0),
+        constants={"good": np.array(["good"], dtype=object), "axes": np.array([-1])},
+        inputs={"x": [None, 1]},
+        kind=TensorProto.STRING,
+        imports=(("com.microsoft", 1),),
+        opset=19,
+    )
+    texts = ["a good dog", "good good", "cat"]
+    (expected,) = own_answers(content, {"x": np.array([[text] for text in texts], dtype=object)})
+
+    _, signature = look(content)
+
+    answers = serve(content, signature).predict(batch_of(signature, texts))
+    assert answers.values == expected.ravel().tolist() == [1.0, 2.0, 0.0]
+
+
+def test_labels_that_the_graph_does_not_tell_have_to_be_said(look, serve):
+    content = model(
+        node("Cast", "x", "i", to=TensorProto.INT64),
+        node("ReduceMax", "i axes", "y", keepdims=0),
+        constants=AXES,
+        out=TensorProto.INT64,
+    )
+
+    with pytest.raises(ArtifactRefused, match=r"give them.*signature\.output\.classes"):
+        look(content)
+    said = says(*THREE[:2], ("c", "number"), type="integer", classes=list(range(10)))
+    _, signature = look(content, signature=said)
+
+    predictor = serve(content, signature)
+    assert predictor.predict(batch_of(signature, [3.0], [1], [0.0])).values == [3]
+    with pytest.raises(PredictionRefused, match="not of its classes"):
+        predictor.predict(batch_of(signature, [99.0], [1], [0.0]))
+
+
+def test_a_version_that_was_written_anew_is_served_from_what_was_uploaded(spawner, tmp_path):
+    """As releases before this one did, which kept a compiled form of an uploaded graph."""
+    blobs = LocalBlobStore(tmp_path)
+    content = written(plain())
+    with blobs.stage(10**6) as staged:
+        staged.write(content)
+        staged.keep()
+    signature = Signature.from_json(says(*THREE))
+    version = ServedVersion(
+        "m", 1, "onnx", staged.digest, len(content), signature, None, {"onnx": "0" * 64}
+    )
+
+    predictor = loader(blobs, spawner)(version)
+
+    assert isinstance(predictor, ModelProcess)
+    assert predictor.predict(batch_of(signature, [1.0], [2], [3.0])).values == [6.0]

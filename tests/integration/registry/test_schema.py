@@ -13,7 +13,8 @@ import migrations
 from registry.database import Database
 from registry.errors import DatabaseUnavailable, SchemaMismatch
 from registry.schema import HEAD, current_revision, upgrade
-from registry.tables import Base
+from registry.tables import Base, VersionRow
+from tests.factories import add_versions
 from tests.integration.registry.processes import bring_up_to_date, together
 
 
@@ -96,6 +97,24 @@ def test_a_migration_that_fails_leaves_nothing(empty):
         upgrade(empty)
 
     assert inspect(empty.engine).get_table_names() == []
+
+
+def test_an_uploaded_onnx_file_loses_the_form_that_was_written_of_it(database):
+    """Versions of the releases that wrote such files anew; what was compiled of others stays."""
+    written, converted = {"onnx": "1" * 64}, {"onnx": "2" * 64}
+    engine = {"name": "onnx", "max_abs_diff": 0.0, "max_rel_diff": 0.0, "checked_rows": 512}
+    add_versions(database, "uploaded", format="onnx", engine=engine, compiled=written)
+    add_versions(database, "trained", engine=engine, compiled=converted)
+    with database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+
+    assert upgrade(database) is True
+
+    with database.read() as session:
+        kept = {row.model: (row.engine, row.compiled) for row in session.query(VersionRow)}
+    assert kept["trained"] == (engine, converted)
+    assert kept["uploaded"][0]["name"] == "onnxruntime"
+    assert kept["uploaded"][1] == {}
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):

@@ -58,6 +58,7 @@ def test_a_version_that_guesses_as_well_is_named(claimed: float, is_no_better: b
 def test_what_serves_it_and_how_far_it_is_off_is_said() -> None:
     slow = {"name": "scikit-learn", "reason": "no converter for <b>Mine</b>"}
     assert "scikit-learn answers, slower: <no converter for <b>Mine</b>>" in told({}, engine=slow)
+    assert "from the uploaded ONNX file" in told({}, engine={"name": "onnxruntime"})
     close = {"name": "onnx", "max_rel_diff": 7.5e-7}
     assert "by a share of 7.5e-07" in told({}, engine=close)
     assert "a share of" not in told({}, engine={"name": "trees"})

@@ -1,0 +1,26 @@
+"""Uploaded ONNX files lose their compiled forms: they are served from what was uploaded.
+
+The bytes of the forms stay until ``hotswap gc`` removes them.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    versions = sa.table(
+        "versions",
+        sa.column("format", sa.String),
+        sa.column("engine", sa.JSON),
+        sa.column("compiled", sa.JSON),
+    )
+    engine = {
+        "name": "onnxruntime",
+        "reason": "An uploaded ONNX file is answered by ONNX Runtime in a confined process.",
+    }
+    op.execute(
+        versions.update().where(versions.c.format == "onnx").values(engine=engine, compiled={})
+    )
