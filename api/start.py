@@ -1,9 +1,12 @@
 """What has to be true before the first request: the tables, the admin token, no debris."""
 
 import logging
+from pathlib import Path
 
 from api.services import Services
 from registry.confinement.spawner import SpawnFailed, missing_defences
+from registry.durable import make_directory
+from registry.file_modes import close_to_others, open_to_others
 from registry.operations.ensure_admin import ensure_admin
 from registry.operations.restore import check_restored
 from registry.schema import upgrade
@@ -21,17 +24,21 @@ def prepare(services: Services) -> str | None:
     Raises DataDirectoryRefused, SchemaMismatch, TokenRefused, and the Unavailable errors.
     """
     settings = services.settings
-    settings.data.mkdir(parents=True, exist_ok=True)
+    make_directory(settings.data)
     check_restored(settings.data)
     if upgrade(services.database):
         logger.info("the database was brought to this release")
+    close_to_others(settings.data)
     if swept := services.blobs.sweep().count:
         logger.info("removed %d interrupted uploads", swept)
     return ensure_admin(services.database, settings.data / ADMIN_TOKEN_FILE, settings.admin_token)
 
 
-def log_missing_defences() -> None:
-    """Say what this machine lacks to confine uploads with; once for a service, not by workers."""
+def log_warnings(data: Path) -> None:
+    """Say what of ``data`` is open to other users, and what this machine lacks to confine uploads
+    with; once for a service, not by workers."""
+    for path in open_to_others(data):
+        logger.warning("%s is open to other users, and its mode could not be changed", path)
     try:
         missing = missing_defences()
     except SpawnFailed as error:

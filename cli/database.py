@@ -12,6 +12,7 @@ from config import SettingInvalid, Settings
 from registry import schema
 from registry.blobs.local import LocalBlobStore
 from registry.database import Database
+from registry.durable import make_directory
 from registry.history import Head, verify
 
 data_option = click.option(
@@ -67,7 +68,7 @@ def configured_database() -> Iterator[Database]:
     """The database that the environment names, closed at the end of the block."""
     settings = configured_settings()
     if not settings.database_url:
-        settings.data.mkdir(parents=True, exist_ok=True)
+        make_directory(settings.data)
     with opened_database(settings) as database:
         yield database
 

@@ -63,7 +63,7 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
         target=announce,
         args=(settings, token),
         kwargs={
-            "in_file": bool(first_token or settings.admin_token),
+            "in_file": first_token is not None,
             "demo": demo,
             "as_json": as_json,
         },
@@ -102,7 +102,7 @@ def _prepare(settings: Settings) -> tuple[str | None, int | None]:
     of the one of the first start if it is in use."""
     from api.logs import configure_logs
     from api.services import Services
-    from api.start import log_missing_defences, prepare
+    from api.start import log_warnings, prepare
     from registry.operations.ensure_admin import first_token_in_use
 
     try:
@@ -115,7 +115,7 @@ def _prepare(settings: Settings) -> tuple[str | None, int | None]:
     finally:
         services.close()
     configure_logs(settings.log_level)
-    log_missing_defences()
+    log_warnings(settings.data)
     # Who chose the value knows it, and standard output is often kept.
     return None if settings.admin_token else made, first_token
 

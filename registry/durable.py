@@ -5,10 +5,13 @@ from pathlib import Path
 
 
 def make_directory(path: Path) -> Path:
-    """Make ``path`` if it is not there, each new folder durable in the one above it."""
+    """Make ``path`` if it is not there, each new folder durable in the one above it.
+
+    Only this user may enter what is made.
+    """
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for folder in missing:
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
         fsync_directory(folder.parent)
     return path
 

@@ -35,7 +35,7 @@
     │   ├── IdempotencyKeyReused
     │   ├── LastAdminToken            without it nobody could make another
     │   ├── BackupRefused             no backup can be made there, or not of this
-    │   └── DataDirectoryRefused      nothing can be restored there
+    │   └── DataDirectoryRefused      nothing can be restored or served there
     ├── Refused                   well-formed, but not acceptable
     │   ├── BodyRefused               a request body with keys or values that are not asked
     │   ├── MetadataRefused
@@ -437,6 +437,13 @@ class DataDirectoryRefused(Conflict):
         return cls(
             f"A backup was being restored into {data} and that has not ended. Run 'hotswap "
             "restore' again, or wait for it."
+        )
+
+    @classmethod
+    def writable_by_all(cls, path: Path) -> "DataDirectoryRefused":
+        return cls(
+            f"Every user of this machine may write to {path}, and its mode could not be changed. "
+            f"Run 'chmod go-rwx {path}' as its owner, or use another data directory."
         )
 
     @classmethod

@@ -198,7 +198,8 @@ class LocalStagedBlob:
         self._hash = hashlib.sha256()
         self._size = 0
         self._held = ExitStack()
-        self._file = path.open("xb+")
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._file = os.fdopen(os.open(path, flags, 0o600), "wb+")
         # Held until the file is closed: it tells the sweep that this upload is alive.
         fcntl.flock(self._file, fcntl.LOCK_EX)
 

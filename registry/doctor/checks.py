@@ -17,7 +17,7 @@ from registry.doctor.software import (
     check_scikit_learn,
     check_sqlite,
 )
-from registry.doctor.storage import check_blobs, check_directory
+from registry.doctor.storage import check_blobs, check_directory, check_modes
 from registry.errors import RegistryError
 
 CHECKS: tuple[Check, ...] = (
@@ -28,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     check_sqlite,
     check_confinement,
     check_directory,
+    check_modes,
     check_schema,
     check_history,
     check_blobs,

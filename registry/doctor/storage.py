@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from registry.doctor.findings import Finding, Installation
 from registry.doctor.records import current_database
+from registry.file_modes import open_to_others
 from registry.tables import HoldoutRow, VersionRow
 
 LEAST_FREE = 2**30
@@ -41,6 +42,20 @@ def check_directory(installation: Installation) -> Iterator[Finding]:
         yield Finding("room", "ok", said)
     else:
         yield Finding("room", "warning", said, "Uploads are refused (507) when it is full.")
+
+
+def check_modes(installation: Installation) -> Iterator[Finding]:
+    """Nobody but the service's user can read the data directory."""
+    if not installation.data.is_dir():
+        return
+    found = open_to_others(installation.data.absolute(), deep=True)
+    if (first := next(found, None)) is None:
+        yield Finding("modes", "ok", "the data directory is closed to other users")
+        return
+    more = sum(1 for _ in found)
+    said = f"{first} is open to other users" + (f", and {more} more paths are" if more else "")
+    advice = "The service closes what belongs to its user when it starts; chmod go-rwx the rest."
+    yield Finding("modes", "warning", said, advice)
 
 
 def check_blobs(installation: Installation) -> Iterator[Finding]:

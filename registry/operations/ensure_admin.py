@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.database import Database
+from registry.durable import fsync_directory, make_directory
 from registry.errors import TokenRefused
 from registry.history import record
 from registry.tables import HistoryHeadRow, TokenRow, utc_now
@@ -20,9 +21,10 @@ _GENERATED, _CONFIGURED = "admin", "admin (HOTSWAP_ADMIN_TOKEN)"
 def ensure_admin(database: Database, file: Path, configured: str = "") -> str | None:
     """Make the admin token if there is none yet, and return its value if it was made here.
 
-    ``configured`` gives its value; then a token of an earlier value is revoked. The value is
-    written to ``file`` (mode 0600) before the token exists, so that a crash cannot leave a token
-    that nobody knows.
+    A value that is made up here is written to ``file`` (mode 0600) before the token exists, so that
+    a crash cannot leave a token that nobody knows. ``configured`` gives the value instead: it is
+    written nowhere, a token of an earlier value is revoked, and ``file`` is removed if it holds
+    such a value, as earlier releases wrote it.
 
     Raises TokenRefused where ``configured`` is the value of a token that is out of use.
     """
@@ -59,6 +61,7 @@ def _ensure_configured(
             row.revoked_at = utc_now()
             details = {"token_id": row.id, "name": row.name}
             record(session, "token_revoked", actor=_ACTOR, details=details)
+    _remove_configured(file, rows, digest)
     known = next((row for row in rows if row.digest == digest), None)
     if known is not None and is_live(known, utc_now()) and "admin" in known.scopes:
         return None
@@ -67,9 +70,18 @@ def _ensure_configured(
             "HOTSWAP_ADMIN_TOKEN holds the value of a token that was revoked, has expired or lacks "
             "the scope 'admin'. Choose another value."
         )
-    _write_private(file, value)
     _add(session, _CONFIGURED, value)
     return value
+
+
+def _remove_configured(file: Path, rows: Sequence[TokenRow], digest: str) -> None:
+    """Remove the ``file`` if the token in it came from the environment."""
+    try:
+        held = token_digest(file.read_text(errors="replace").strip())
+    except FileNotFoundError:
+        return
+    if held in {digest, *(row.digest for row in rows if row.name == _CONFIGURED)}:
+        file.unlink(missing_ok=True)
 
 
 def _add(session: Session, name: str, value: str) -> None:
@@ -81,7 +93,7 @@ def _add(session: Session, name: str, value: str) -> None:
 
 
 def _write_private(file: Path, value: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(file.parent)
     fresh = file.with_name(f"{file.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as stream:
@@ -89,8 +101,4 @@ def _write_private(file: Path, value: str) -> None:
         stream.flush()
         os.fsync(descriptor)
     fresh.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    fsync_directory(file.parent)

@@ -63,9 +63,10 @@ class Fleet:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with _short_path(path) as short:
             listener.bind(short)
+            Path(short).chmod(0o600)
         listener.listen(_BACKLOG)
         self._socket, self._path = listener, path
-        joined_marker(self._directory, os.getpid()).touch()
+        joined_marker(self._directory, os.getpid()).touch(0o600)
         threading.Thread(
             target=_answer_all, args=(listener, prepare), name="fleet", daemon=True
         ).start()

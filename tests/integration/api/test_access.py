@@ -1,5 +1,6 @@
 """Who may call what: every route and method of the app is walked."""
 
+import os
 import re
 import time
 from datetime import UTC, datetime, timedelta
@@ -226,8 +227,22 @@ def test_an_unknown_path_is_404_for_everybody(service):
     check_problem(service.stranger().get("/nothing"), 404, "not-found")
 
 
-def test_the_admin_token_of_the_first_start_is_in_its_file_alone_readable_by_its_owner(make_app):
+def test_the_admin_token_of_the_environment_is_written_nowhere(make_app):
     service = make_app()
-    file = service.data / "admin.token"
-    assert file.read_text().strip() == ADMIN_TOKEN
-    assert file.stat().st_mode & 0o777 == 0o600
+    files = [path for path in service.data.rglob("*") if path.is_file()]
+    assert any(file.name == "registry.db" for file in files)
+    assert not [file for file in files if ADMIN_TOKEN.encode() in file.read_bytes()]
+
+
+def test_what_a_service_stores_is_closed_to_other_users(make_app, artifacts):
+    umask = os.umask(0)
+    try:
+        service = make_app()
+        service.admin.upload("m", artifacts["line-2"])
+        service.admin.promote("m", 1)
+        stored = [service.data, *service.data.rglob("*")]
+        assert {"registry.db-wal", "registry.db-shm", "counter"} <= {path.name for path in stored}
+        assert any(path.suffix == ".sock" for path in stored)
+        assert [path for path in stored if path.stat().st_mode & 0o077] == []
+    finally:
+        os.umask(umask)

@@ -165,6 +165,18 @@ def test_a_data_directory_that_is_a_file_is_a_fault(tmp_path: Path) -> None:
     assert "no directory" in found(file, 1)["data"]["message"]
 
 
+def test_what_other_users_may_read_is_told(data: Path) -> None:
+    for path in (data, *data.rglob("*")):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    assert found(data, 0)["modes"]["result"] == "ok"
+    (data / "registry.db").chmod(0o640)
+
+    modes = found(data, 0)["modes"]
+
+    assert modes["result"] == "warning"
+    assert modes["message"] == f"{data / 'registry.db'} is open to other users"
+
+
 def test_a_setting_that_cannot_be_read_is_wrong_usage(data: Path) -> None:
     assert doctor(data, HOTSWAP_WORKERS="many").exit_code == 2
     assert doctor(data, HOTSWAP_DATABASE_URL="mysql://x/y").exit_code == 2

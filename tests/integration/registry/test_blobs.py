@@ -260,11 +260,10 @@ def test_bytes_are_durable_before_they_have_their_name(tmp_path):
     shard = hashlib.sha256(b"a model").hexdigest()[:2]
     shapes = [(call, [part if len(part) < 20 else "…" for part in path]) for call, path in ours]
     assert shapes == [
-        ("mkdir", ["blobs", "incoming"]),
         ("mkdir", ["blobs"]),
+        ("fsync", []),
         ("mkdir", ["blobs", "incoming"]),
         ("fsync", ["blobs"]),
-        ("fsync", []),
         ("write", ["blobs", "incoming", "…"]),
         ("fsync", ["blobs", "incoming", "…"]),
         ("mkdir", ["blobs", shard]),

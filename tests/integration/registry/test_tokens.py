@@ -192,6 +192,28 @@ def test_a_configured_value_is_the_admin_s(database, file):
     assert ensure_admin(database, file, "chosen by the operator") == "chosen by the operator"
     assert ensure_admin(database, file, "chosen by the operator") is None
     assert who(database, "chosen by the operator").has_scope("admin")
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("held", ["now", "before"])
+def test_a_file_that_holds_a_configured_value_is_removed(database, file, held):
+    """As releases before left it."""
+    ensure_admin(database, file, "before")
+    file.parent.mkdir()
+    file.write_text(f"{held}\n")
+
+    ensure_admin(database, file, "now")
+
+    assert not file.exists()
+
+
+def test_a_file_that_holds_another_token_is_left_beside_a_configured_value(database, file):
+    first = ensure_admin(database, file)
+
+    ensure_admin(database, file, "chosen by the operator")
+
+    assert file.read_text() == f"{first}\n"
+    assert who(database, first).has_scope("admin")
 
 
 def test_a_new_configured_value_takes_the_place_of_the_old(database, file):
@@ -200,7 +222,6 @@ def test_a_new_configured_value_takes_the_place_of_the_old(database, file):
     assert ensure_admin(database, file, "new") == "new"
 
     assert who(database, "new").has_scope("admin")
-    assert file.read_text() == "new\n"
     with pytest.raises(Unauthenticated):
         who(database, "old")
     with pytest.raises(TokenRefused, match="HOTSWAP_ADMIN_TOKEN"):
@@ -220,7 +241,8 @@ def test_workers_that_start_at_once_make_one_token(database, database_url, file,
     made = together(make_admin, [(database_url, file, configured)] * 4)
 
     (token,) = [value for value in made if value is not None]
-    assert file.read_text() == f"{token}\n"
+    assert file.exists() is not bool(configured)
+    assert who(database, token).has_scope("admin")
     with database.read() as session:
         assert len(session.scalars(select(TokenRow)).all()) == 1
 

@@ -1,0 +1,97 @@
+"""The data directory is closed to the other users of the machine, whoever made it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from registry.errors import DataDirectoryRefused
+from registry.file_modes import close_to_others, open_to_others
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory as an earlier release left it, under the usual umask."""
+    folder = tmp_path / "data"
+    for name in ("blobs/ab", "blobs/damaged", "run/workers"):
+        (folder / name).mkdir(parents=True)
+    files = ("registry.db", "registry.db-wal", "admin.token", "blobs/ab/abcd", "blobs/damaged/x")
+    for name in files:
+        (folder / name).write_text(name)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return folder
+
+
+def modes(data: Path) -> set[int]:
+    return {path.stat().st_mode & 0o777 for path in (data, *data.rglob("*"))}
+
+
+def test_an_existing_directory_is_closed_with_all_that_is_in_it(data: Path) -> None:
+    assert len(list(open_to_others(data, deep=True))) == 11
+
+    close_to_others(data)
+
+    assert modes(data) == {0o700, 0o600}
+    assert list(open_to_others(data, deep=True)) == []
+
+
+def test_what_is_not_the_service_s_is_left_alone(data: Path, tmp_path: Path) -> None:
+    for target in (tmp_path / "elsewhere", data / "notes"):
+        target.write_text("mine")
+        target.chmod(0o644)
+    (data / "blobs" / "link").symlink_to(tmp_path / "elsewhere")
+
+    close_to_others(data)
+
+    assert (tmp_path / "elsewhere").stat().st_mode & 0o777 == 0o644
+    assert (data / "notes").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_directory_behind_a_link_is_closed(data: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(data)
+
+    close_to_others(link)
+
+    assert modes(data) == {0o700, 0o600}
+
+
+def as_another_user(program: str, data: Path) -> "subprocess.CompletedProcess[str]":
+    """Run ``program`` as a user whom ``data`` does not belong to."""
+    command = ["unshare", "--user", "--map-user=1234", "--map-group=1234"]
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("it takes root to give a directory to another user")
+    os.chown(data, 1, 1)
+    return subprocess.run(
+        [*command, sys.executable, "-c", program, str(data)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from registry.file_modes import close_to_others, open_to_others
+close_to_others(Path(sys.argv[1]))
+print([path.name for path in open_to_others(Path(sys.argv[1]), deep=True)])
+"""
+
+
+def test_what_belongs_to_another_user_is_told_and_the_rest_is_closed(data: Path) -> None:
+    told = as_another_user(PROGRAM, data)
+
+    assert told.stdout == "['data']\n", told.stderr
+
+
+def test_a_directory_that_everybody_may_write_to_is_refused(data: Path) -> None:
+    data.chmod(0o777)
+
+    refused = as_another_user(PROGRAM, data)
+
+    assert f"{DataDirectoryRefused.__name__}: Every user of this machine" in refused.stderr
