@@ -5,6 +5,7 @@ the request path: when a version is loaded, when an alias moves, and once a seco
 """
 
 import logging
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,15 @@ from typing import TYPE_CHECKING
 from api.problems import slug_of
 from registry.errors import RegistryError
 from registry.serving.observer import Observer
+from registry.serving.pool import Key
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram
 
 logger = logging.getLogger(__name__)
 
+MOST_NAMED = 100
+"""Versions that the metrics name, each by labels of its own."""
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25)
 
 
@@ -31,6 +35,7 @@ class _Kept:
     workers: "Gauge"
     loaded: "Gauge"
     missing: "Gauge"
+    unloadable: "Gauge"
     unreadable: "Gauge"
 
 
@@ -39,6 +44,7 @@ class ServingMeasures(Observer):
 
     def __init__(self) -> None:
         self._kept: _Kept | None = None
+        self._named: set[Key] = set()
 
     def keep(self, directory: Path | None) -> None:
         """Begin to keep figures, in the ``directory`` that ``api.measures`` made ready, if any."""
@@ -60,12 +66,26 @@ class ServingMeasures(Observer):
         else:
             _count(self._kept.load_failures, _kind(error))
 
-    def looked(self, *, readable: bool, loaded: int, missing: int) -> None:
+    def looked(
+        self, *, readable: bool, loaded: int, missing: int, unloadable: Collection[Key]
+    ) -> None:
         if self._kept is None:
             return
         self._kept.unreadable.set(not readable)
         self._kept.loaded.set(loaded)
         self._kept.missing.set(missing)
+        self._name(self._kept.unloadable, unloadable)
+
+    def _name(self, gauge: "Gauge", unloadable: Collection[Key]) -> None:
+        """A label that was once set cannot be removed: it stays, with the value 0."""
+        for key in unloadable:
+            if len(self._named) < MOST_NAMED:
+                self._named.add(key)
+        for model, number in self._named:
+            try:
+                gauge.labels(model, str(number)).set((model, number) in unloadable)
+            except OSError as error:  # the file cannot grow
+                logger.warning("a version that cannot be loaded is not in the metrics: %s", error)
 
     def moved(self, error: Exception | None) -> None:
         if self._kept is not None:
@@ -90,8 +110,8 @@ def _new_metrics() -> _Kept:
 
     registry = CollectorRegistry()
 
-    def gauge(name: str, help_text: str, mode: str) -> Gauge:
-        return Gauge(name, help_text, multiprocess_mode=mode, registry=registry)  # type: ignore[arg-type]  # one of its own words
+    def gauge(name: str, help_text: str, mode: str, labels: Sequence[str] = ()) -> Gauge:
+        return Gauge(name, help_text, labels, multiprocess_mode=mode, registry=registry)  # type: ignore[arg-type]  # one of its own words
 
     return _Kept(
         load_seconds=Histogram(
@@ -120,6 +140,12 @@ def _new_metrics() -> _Kept:
             "hotswap_missing_versions",
             "Versions that an alias points at and that the worst-off worker has not loaded.",
             "livemax",
+        ),
+        unloadable=gauge(
+            "hotswap_unloadable_versions",
+            "1 for a version that an alias points at and that a worker cannot load.",
+            "livemax",
+            ("model", "version"),
         ),
         unreadable=gauge(
             "hotswap_database_unreadable", "1 where a worker cannot read the database.", "livemax"

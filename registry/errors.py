@@ -61,6 +61,7 @@
     │   ├── ModelProcessUnavailable
     │   ├── ScoringBusy
     │   ├── VersionLoading
+    │   ├── VersionUnavailable
     │   ├── NotReady
     │   ├── Draining
     │   ├── Overloaded
@@ -627,6 +628,17 @@ class VersionLoading(Unavailable):
 
     def __init__(self, model: str, number: int) -> None:
         super().__init__(f"Version {number} of '{model}' is still being loaded. Try again.")
+
+
+class VersionUnavailable(Unavailable):
+    """``why`` is what loading it came to; it is tried again from time to time."""
+
+    title = "Version unavailable"
+    retry_after = 30
+
+    def __init__(self, model: str, number: int, why: str) -> None:
+        self.why = why
+        super().__init__(f"Version {number} of '{model}' cannot be loaded: {why}")
 
 
 class NotReady(Unavailable):

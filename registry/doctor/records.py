@@ -1,13 +1,14 @@
 """The database: its schema, its history, and what serves the versions that are live."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import select
 
 from registry import schema
+from registry.blobs.store import BlobStore
 from registry.database import Database
 from registry.doctor.findings import Finding, Installation
-from registry.errors import HistoryBroken, RegistryError
+from registry.errors import BlobMissing, HistoryBroken, RegistryError
 from registry.history import verify
 from registry.serving.loading import FOREST, LINEAR, ONNX, read_forms
 from registry.tables import AliasRow, VersionRow
@@ -56,12 +57,17 @@ def check_history(installation: Installation) -> Iterator[Finding]:
 
 
 def check_engines(installation: Installation) -> Iterator[Finding]:
-    """What answers for each version that an alias points at, here and now."""
+    """What answers for each version that an alias points at, and whether its bytes are there."""
     if (database := current_database(installation)) is None:
         return
     live = (
         select(
-            AliasRow.model, AliasRow.name, AliasRow.number, VersionRow.format, VersionRow.compiled
+            AliasRow.model,
+            AliasRow.name,
+            AliasRow.number,
+            VersionRow.sha256,
+            VersionRow.format,
+            VersionRow.compiled,
         )
         .join(
             VersionRow,
@@ -71,18 +77,34 @@ def check_engines(installation: Installation) -> Iterator[Finding]:
     )
     with database.read() as session:
         rows = session.execute(live).all()
-    for model, alias, number, format_, compiled in rows:
+    for model, alias, number, artifact, format_, compiled in rows:
+        version = f"{model}/{number} ({alias})"
+        yield from _unloadable(installation.blobs, version, artifact, compiled)
         if format_ == "onnx":
-            said = f"{model}/{number} ({alias}) is served by ONNX Runtime in a confined process"
+            said = f"{version} is served by ONNX Runtime in a confined process"
             yield Finding("engine", "ok", said)
             continue
         forms = read_forms(compiled)
-        said = f"{model}/{number} ({alias}) is served by {_ENGINES[forms[-1:]]}"
+        said = f"{version} is served by {_ENGINES[forms[-1:]]}"
         if not forms or any(form in compiled and form not in forms for form in (FOREST, LINEAR)):
             advice = f"'hotswap show {model}/{number}' says why."
             yield Finding("engine", "warning", said, advice)
         else:
             yield Finding("engine", "ok", said)
+
+
+def _unloadable(
+    blobs: BlobStore, version: str, artifact: str, compiled: Mapping[str, str]
+) -> Iterator[Finding]:
+    """A fault where the bytes that a worker reads of the version are missing.
+
+    They are not read; whoever finds damaged bytes puts them aside, and then they are missing.
+    """
+    for digest in [compiled[form] for form in read_forms(compiled)] or [artifact]:
+        if not blobs.holds(digest):
+            said = f"{version} cannot be loaded: {BlobMissing(digest).detail}"
+            advice = "It answers 503 until the same file is uploaded again or its bytes restored."
+            yield Finding("live", "fault", said, advice)
 
 
 def current_database(installation: Installation) -> Database | None:

@@ -25,16 +25,15 @@ from sqlalchemy.orm import Session
 
 from registry.database import Database
 from registry.errors import (
-    ArtifactRefused,
     BlobUnavailable,
     ChampionMoved,
     ExpectedVersionConflict,
     GateFailed,
-    PredictionRefused,
     Unavailable,
     VersionNotFound,
     VersionNotLoadable,
     VersionNotReady,
+    VersionUnavailable,
 )
 from registry.gates.grammar import Gate
 from registry.gates.outcomes import Outcome as GateOutcome
@@ -125,7 +124,9 @@ def prepare_or_refuse(prepare: Prepare, version: ServedVersion) -> None:
     """Raises VersionNotLoadable."""
     try:
         prepare(version)
-    except (ArtifactRefused, BlobUnavailable, PredictionRefused) as error:
+    except VersionUnavailable as error:
+        raise VersionNotLoadable(version.model, version.number, error.why) from error
+    except BlobUnavailable as error:
         raise VersionNotLoadable(version.model, version.number, error.detail) from error
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from registry.errors import RegistryError
+from registry.errors import RegistryError, VersionUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -210,6 +210,8 @@ def _answer(connection: socket.socket, prepare: Prepare) -> None:
         fault: str | None = None
         try:
             prepare(str(asked["model"]), int(asked["number"]))
+        except VersionUnavailable as error:
+            fault = error.why
         except RegistryError as error:
             fault = error.detail
         except Exception as error:

@@ -1,8 +1,9 @@
 """What a worker tells about its own state, for whoever keeps figures of it."""
 
 import time
+from collections.abc import Collection
 
-from registry.serving.pool import Loader, ServedVersion
+from registry.serving.pool import Key, Loader, ServedVersion
 from registry.serving.predictor import Predictor
 
 
@@ -15,10 +16,13 @@ class Observer:
     def load_ended(self, seconds: float, error: Exception | None) -> None:
         """A version's bytes were read and made a predictor of, or ``error`` came in between."""
 
-    def looked(self, *, readable: bool, loaded: int, missing: int) -> None:
+    def looked(
+        self, *, readable: bool, loaded: int, missing: int, unloadable: Collection[Key]
+    ) -> None:
         """The database was looked at, about once a second.
 
-        ``loaded`` versions are in memory, ``missing`` are live and are not.
+        ``loaded`` versions are in memory; an alias points at ``missing`` that are not, among them
+        the ``unloadable``, which were tried.
         """
 
     def moved(self, error: Exception | None) -> None:

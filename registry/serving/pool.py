@@ -17,11 +17,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from registry.errors import VersionLoading
+from registry.errors import RegistryError, Unavailable, VersionLoading, VersionUnavailable
 from registry.formats.reading import Format
 from registry.serving.codecs.replies import JsonWriter
 from registry.serving.codecs.requests import JSON, RequestReader
 from registry.serving.predictor import Predictor, example_batch
+from registry.serving.restarts import Restarts
 from registry.signature import Record, Signature
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,14 @@ class LoadedVersion:
         self.last_used = time.monotonic()
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What the last attempt to load a version came to, and when there may be another."""
+
+    error: Unavailable
+    retries: Restarts
+
+
 class Pool:
     """Loaded versions by model and number; ``load`` makes the predictor of one that is not.
 
@@ -87,16 +96,21 @@ class Pool:
     all together outgrow ``limit`` bytes; one alone may be larger.
 
     Versions are loaded in the order in which they are asked for, but those that somebody waits for
-    before all others.
+    before all others. One that could not be loaded is tried again after a time that doubles; until
+    then, who asks for it gets the error of the last attempt.
     """
 
-    def __init__(self, load: Loader, limit: int) -> None:
+    def __init__(
+        self, load: Loader, limit: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._load = load
         self._limit = limit
+        self._clock = clock
         self._lock = threading.Lock()
         self._pinned: frozenset[Key] = frozenset()
         self._spare: dict[Key, LoadedVersion] = {}
         self._loading: dict[Key, Future[LoadedVersion]] = {}
+        self._failures: dict[Key, _Failure] = {}
         self._waited_for: OrderedDict[Key, ServedVersion] = OrderedDict()
         self._ahead: OrderedDict[Key, ServedVersion] = OrderedDict()
         self._threads = ThreadPoolExecutor(_LOADERS, thread_name_prefix="loader")
@@ -107,8 +121,8 @@ class Pool:
     def get(self, version: ServedVersion) -> LoadedVersion:
         """The version, loaded and warmed; waits for it if need be.
 
-        Raises whatever loading it raises (BlobUnavailable, ArtifactRefused, PredictionRefused), or
-        VersionLoading when it takes too long.
+        Raises BlobUnavailable or another of the Unavailable errors that loading it raises,
+        VersionUnavailable for what else is wrong with it, VersionLoading when it takes too long.
         """
         if found := self.find(version.key):
             return found
@@ -128,10 +142,27 @@ class Pool:
         """Load the version in the background, unless it is loaded or being loaded already."""
         return self._begin(version, self._ahead)
 
-    def not_begun(self, keys: AbstractSet[Key]) -> AbstractSet[Key]:
-        """Those of ``keys`` that are neither loaded nor being loaded."""
+    def to_begin(self, keys: AbstractSet[Key]) -> AbstractSet[Key]:
+        """Those of ``keys`` that are neither loaded nor being loaded, nor failed just now."""
         with self._lock:
-            return keys - self.loaded.keys() - self._loading.keys()
+            missing = keys - self.loaded.keys() - self._loading.keys()
+            return {key for key in missing if self._failure(key) is None}
+
+    def failures(self, keys: AbstractSet[Key]) -> dict[Key, RegistryError]:
+        """Those of ``keys`` that could not be loaded, with what was wrong at the last attempt."""
+        with self._lock:
+            return {key: self._failures[key].error for key in keys & self._failures.keys()}
+
+    def retry(self) -> None:
+        """Let everything that could not be loaded be tried again at once."""
+        with self._lock:
+            for key, failure in self._failures.items():
+                self._failures[key] = _Failure(failure.error, Restarts(self._clock))
+
+    def known(self) -> AbstractSet[Key]:
+        """The versions that are loaded or could not be loaded."""
+        with self._lock:
+            return self.loaded.keys() | self._failures.keys()
 
     def pin(self, keys: Iterable[Key]) -> None:
         """Keep these versions loaded from now on, and only these."""
@@ -147,6 +178,7 @@ class Pool:
             for key in keys:
                 loaded.pop(key, None)
                 self._spare.pop(key, None)
+                self._failures.pop(key, None)
             self._replace(loaded)
 
     def close(self) -> None:
@@ -170,6 +202,9 @@ class Pool:
                 if found := self.loaded.get(key):
                     loading.set_result(found)
                     return loading
+                if error := self._failure(key):
+                    loading.set_exception(error)
+                    return loading
                 self._threads.submit(self._load_next)
                 self._loading[key], queue[key] = loading, version
             elif queue is self._waited_for and key in self._ahead:
@@ -184,24 +219,43 @@ class Pool:
                 return  # closed meanwhile
             key, version = queue.popitem(last=False)
         try:
-            loaded = self._load_one(version)
+            loaded = self._make(version)
+            with self.publishing(key), self._lock:
+                self._failures.pop(key, None)
+                if key not in self._pinned:
+                    self._spare[key] = loaded
+                self._replace({**self.loaded.copy(), key: loaded})
         except BaseException as error:  # noqa: BLE001 - it is raised where the version is waited for
             self._end(key).set_exception(error)
         else:
             self._end(key).set_result(loaded)
 
-    def _load_one(self, version: ServedVersion) -> LoadedVersion:
+    def _make(self, version: ServedVersion) -> LoadedVersion:
+        """Load and warm the version. Raises one of the Unavailable errors, and remembers it."""
         began = time.monotonic()
-        predictor = self._load(version)
-        predictor.predict(example_batch(version.signature, version.input_example))
-        loaded = LoadedVersion(version, predictor)
-        with self.publishing(version.key), self._lock:
-            if version.key not in self._pinned:
-                self._spare[version.key] = loaded
-            self._replace({**self.loaded.copy(), version.key: loaded})
+        try:
+            predictor = self._load(version)
+            predictor.predict(example_batch(version.signature, version.input_example))
+            loaded = LoadedVersion(version, predictor)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the version cannot answer
+            kept = _kept(version, error)
+            with self._lock:
+                before = self._failures.get(version.key)
+                retries = Restarts(self._clock) if before is None else before.retries
+                retries.died()
+                self._failures[version.key] = _Failure(kept, retries)
+            raise kept from None
         seconds = time.monotonic() - began
         logger.info("loaded version %d of %s in %.3f s", version.number, version.model, seconds)
         return loaded
+
+    def _failure(self, key: Key) -> Unavailable | None:
+        """Why the version cannot be had just now; None where it may be tried. The lock is held."""
+        failure = self._failures.get(key)
+        if failure is None or failure.retries.wait() <= 0:
+            return None
+        # It is raised many times; without this its traceback would grow each time.
+        return failure.error.with_traceback(None)
 
     def _end(self, key: Key) -> "Future[LoadedVersion]":
         with self._lock:
@@ -219,3 +273,17 @@ class Pool:
                 if size <= self._limit:
                     break
         self.loaded = MappingProxyType(loaded)
+
+
+def _kept(version: ServedVersion, error: Exception) -> Unavailable:
+    """``error`` as who asks for the version gets it, without what it would keep in memory."""
+    kept = error
+    if not isinstance(kept, Unavailable):
+        why = f"{type(error).__name__}, which the log has"
+        if isinstance(error, RegistryError):
+            why = error.detail
+        else:
+            logger.error("unexpected error while a version was loaded", exc_info=error)
+        kept = VersionUnavailable(version.model, version.number, why)
+    kept.__cause__ = kept.__context__ = None
+    return kept.with_traceback(None)

@@ -1,4 +1,4 @@
-"""How soon a process that died may be started again."""
+"""How soon what failed may be tried again: a process that died, a version that did not load."""
 
 import time
 from collections.abc import Callable

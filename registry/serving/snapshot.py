@@ -104,12 +104,13 @@ class Snapshot:
 
 class Changes(NamedTuple):
     """What the events up to ``head`` name: models whose references or versions changed, those of
-    them of which a version was archived, and the ids of tokens."""
+    them of which a version was archived, the ids of tokens, and whether bytes were uploaded."""
 
     head: Head
     models: frozenset[str]
     ended: frozenset[str]
     tokens: frozenset[int]
+    uploaded: bool
 
 
 def read_snapshot(session: Session) -> Snapshot:
@@ -160,7 +161,8 @@ def read_changes(session: Session, since: Head) -> Changes | None:
             tokens.add(event.details["token_id"])
         elif event.type not in UNSERVED_EVENTS:
             return None
-    return Changes(head, frozenset(models), frozenset(ended), frozenset(tokens))
+    uploaded = any(event.type == "registered" for event in events)
+    return Changes(head, frozenset(models), frozenset(ended), frozenset(tokens), uploaded)
 
 
 def changed_snapshot(session: Session, known: Snapshot, changes: Changes) -> Snapshot:

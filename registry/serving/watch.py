@@ -189,8 +189,15 @@ class Watch:
         return known
 
     def missing(self) -> list[Key]:
-        """Versions that an alias points at and that are not loaded. Empty: ready for traffic."""
-        return sorted(self.snapshot().aliased - self._pool.loaded.keys())
+        """Versions that an alias points at and that have yet to be loaded. Empty: ready for
+        traffic, but for what ``unloadable`` names."""
+        aliased = self.snapshot().aliased
+        missing = aliased - self._pool.loaded.keys()
+        return sorted(missing - self._pool.failures(missing).keys())
+
+    def unloadable(self) -> dict[Key, RegistryError]:
+        """Versions that an alias points at and that could not be loaded, and why, in order."""
+        return dict(sorted(self._pool.failures(self.snapshot().aliased).items()))
 
     def _now(self) -> _Seen:
         seen = self._seen
@@ -247,13 +254,15 @@ class Watch:
             changes = read_changes(session, known.head)
             if changes is None:
                 snapshot = read_snapshot(session)
-                gone = not_ready(session, self._pool.loaded)
+                gone = not_ready(session, self._pool.known())
             else:
                 snapshot = changed_snapshot(session, known, changes)
-                ended = [key for key in self._pool.loaded if key[0] in changes.ended]
-                gone = not_ready(session, ended)
+                known_here = self._pool.known() if changes.ended else ()
+                gone = not_ready(session, [key for key in known_here if key[0] in changes.ended])
         if gone:
             self._pool.drop(gone)
+        if changes is None or changes.uploaded:
+            self._pool.retry()  # an upload brings lost bytes back, whatever version it makes
         if snapshot.live is not known.live:
             self._pool.pin(snapshot.live)
         self._seen = _Seen(counter, snapshot, {})
@@ -283,7 +292,7 @@ class Watch:
 
         A fault is logged, and met again by who asks for the version.
         """
-        missing = self._pool.not_begun(keys)
+        missing = self._pool.to_begin(keys)
         if not missing:
             return
         try:
@@ -303,13 +312,17 @@ class Watch:
                     seq = last_seq(session)
                 if seq != self._seen.snapshot.head.seq:
                     self._seen = self._seen._replace(counter=-1)
-                self._refresh(again=True)
+                snapshot = self._refresh(again=True).snapshot
+                self._load(snapshot, snapshot.live)
             self._tell()
 
     def _tell(self) -> None:
         loaded, aliased = self._pool.loaded.keys(), self._seen.snapshot.aliased
         self._observer.looked(
-            readable=self._unread is None, loaded=len(loaded), missing=len(aliased - loaded)
+            readable=self._unread is None,
+            loaded=len(loaded),
+            missing=len(aliased - loaded),
+            unloadable=self._pool.failures(aliased - loaded).keys(),
         )
 
 

@@ -242,7 +242,8 @@ def _making_apps(folder: Path, inspector: Inspector) -> Iterator[AppMaker]:
 
     def make(**settings: Any) -> Service:
         given = {"admin_token": ADMIN_TOKEN, "auth_failures": 0, **settings}
-        made.append(_service(Settings(data=folder / f"data-{len(made)}", **given), inspector))
+        given.setdefault("data", folder / f"data-{len(made)}")
+        made.append(_service(Settings(**given), inspector))
         return made[-1]
 
     yield make

@@ -1,10 +1,13 @@
 """Health, release, the OpenAPI document, and the page to try the API on."""
 
 import re
+import time
 from importlib.metadata import version
 
 import pytest
 
+from benchmarks.swap import constant_model
+from tests.integration.api.conftest import check_problem
 from tests.integration.api.test_access import INSTEAD, PUBLIC, SCOPES
 
 
@@ -194,3 +197,38 @@ def test_it_says_what_names_look_like(document):
     for pattern in patterns.values():
         assert not re.search(pattern, "../admin.token")
         assert not re.search(pattern, "")
+
+
+def test_a_worker_that_starts_after_bytes_were_lost_is_ready_and_names_what_it_lacks(make_app):
+    first = make_app()
+    for name, value in (("sound", 1.0), ("lost", 2.0)):
+        held = first.stored()
+        first.admin.upload(name, constant_model(value))
+        assert first.admin.promote(name, 1).status_code == 200
+    for path in first.stored() - held:
+        (first.data / "blobs" / path).unlink()
+
+    restarted = make_app(data=first.data)
+
+    deadline = time.monotonic() + 10
+    while (ready := restarted.stranger().get("/readyz")).status_code == 503:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert ready.json == {
+        "status": "ready",
+        "unloadable": [{"model": "lost", "version": 1, "reason": "blob-missing"}],
+    }
+    row = {"x0": 1.0, "x1": 2.0}
+    assert restarted.admin.post("/models/sound/predict", json=row).json["prediction"] == 1.0
+    for _ in range(5):
+        answer = restarted.admin.post("/models/lost/predict", json=row)
+        check_problem(answer, 503, "blob-missing")
+    named = 'hotswap_unloadable_versions{model="lost",version="1"} 1.0'
+    while named not in restarted.admin.get("/metrics").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    assert restarted.admin.upload("lost", constant_model(2.0)).status_code == 201
+
+    assert restarted.admin.post("/models/lost/1/predict", json=row).json["prediction"] == 2.0
+    assert restarted.stranger().get("/readyz").json == {"status": "ready"}

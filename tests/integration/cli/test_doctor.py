@@ -118,6 +118,17 @@ def test_bytes_that_are_missing_are_a_fault_that_names_the_version(data: Path) -
     assert "backup" in blobs["advice"]
 
 
+def test_a_live_version_that_cannot_be_loaded_is_named(data: Path) -> None:
+    (blob,) = (data / "blobs").glob("??/*")
+    blob.unlink()
+
+    live = found(data, 1)["live"]
+
+    assert live["result"] == "fault"
+    assert live["message"].startswith("house/1 (production) cannot be loaded: The bytes ")
+    assert "uploaded again" in live["advice"]
+
+
 def test_a_history_that_was_changed_is_a_fault(data: Path) -> None:
     execute(data, "UPDATE history SET actor = 'nobody'")
 

@@ -9,7 +9,6 @@ from sqlalchemy.exc import IntegrityError
 from registry.errors import (
     AliasMalformed,
     AliasNotFound,
-    ArtifactRefused,
     ExpectedVersionConflict,
     IdempotencyKeyReused,
     ModelArchived,
@@ -19,6 +18,7 @@ from registry.errors import (
     VersionNotFound,
     VersionNotLoadable,
     VersionNotReady,
+    VersionUnavailable,
 )
 from registry.history import verify
 from registry.idempotency import Idempotency
@@ -131,7 +131,7 @@ def test_a_version_that_cannot_be_loaded_changes_nothing(house):
     go(house, 1)
 
     with pytest.raises(VersionNotLoadable, match=r"cannot be loaded and warmed: it is ill\."):
-        go(house, 2, prepare=Preparer(fails_with=ArtifactRefused("it is ill.")))
+        go(house, 2, prepare=Preparer(fails_with=VersionUnavailable("house", 2, "it is ill.")))
     assert live(house) == 1
     assert len(events(house)) == 1
 
@@ -265,7 +265,7 @@ def test_rollback_that_cannot_be_loaded_changes_nothing(house):
     go(house, 2)
 
     with pytest.raises(VersionNotLoadable):
-        back(house, prepare=Preparer(fails_with=ArtifactRefused("it is ill.")))
+        back(house, prepare=Preparer(fails_with=VersionUnavailable("house", 2, "it is ill.")))
     assert live(house) == 2
 
 

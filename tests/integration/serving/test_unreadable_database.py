@@ -98,6 +98,10 @@ def worker(sqlite_database, tmp_path):
     worker.close()
 
 
+def figures(*, readable):
+    return {"readable": readable, "loaded": 1, "missing": 0, "unloadable": set()}
+
+
 def moved(database, number):
     promote(database, lambda version: None, "house", str(number), Order(actor="ann"), judge=ungated)
 
@@ -120,7 +124,7 @@ def eventually(holds):
 )
 def test_predictions_go_on_from_memory_and_the_figures_say_why(worker, fault, caplog):
     worker.database.fault = fault
-    eventually(lambda: worker.looks.last == {"readable": False, "loaded": 1, "missing": 0})
+    eventually(lambda: worker.looks.last == figures(readable=False))
 
     assert worker.answers() == 1
     assert caplog.text.count("the database cannot be read") == 1

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from registry.errors import ModelNotFound, Unauthenticated, VersionNotFound
+from registry.errors import BlobMissing, ModelNotFound, Unauthenticated, VersionNotFound
+from registry.history import record
 from registry.operations.archive_version import archive_version
 from registry.operations.create_token import create_token
 from registry.operations.promote import Order, promote
@@ -39,11 +40,17 @@ class Worker:
         self.before = set(threading.enumerate())
         self.counter = Counter(path)
         self.loads = []
+        self.missing = set()
+        self.may_load = threading.Event()
+        self.may_load.set()
         self.pool = Pool(self.load, limit=2**30)
         self.watch = Watch(database, self.counter, self.pool, find_usable)
 
     def load(self, version):
+        assert self.may_load.wait(10)
         self.loads.append(version.number)
+        if version.key in self.missing:
+            raise BlobMissing(version.sha256)
         return Numbered(version)
 
     def close(self):
@@ -65,8 +72,15 @@ def worker(database, tmp_path):
     worker.close()
 
 
-def moved(database, number):
-    promote(database, lambda version: None, "house", str(number), Order(actor="ann"), judge=ungated)
+def moved(database, number, model="house"):
+    promote(database, lambda version: None, model, str(number), Order(actor="ann"), judge=ungated)
+
+
+def eventually(holds):
+    deadline = time.monotonic() + 5 * POLL_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_moved_alias_is_seen_by_the_next_request_after_the_counter_moved(database, worker):
@@ -130,6 +144,71 @@ def test_a_worker_is_ready_when_everything_live_is_loaded(database, worker):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert set(worker.pool.loaded) == {("house", 1)}
+
+
+def test_a_worker_is_ready_without_what_cannot_be_loaded_and_names_it(database, worker):
+    add_versions(database, "house", ["ready"] * 1)
+    add_versions(database, "shed", ["ready"] * 2)
+    for model in ("house", "shed"):
+        moved(database, 1, model)
+    worker.missing.add(("shed", 1))
+    worker.may_load.clear()
+    worker.counter.bump()
+
+    assert worker.watch.missing() == [("house", 1), ("shed", 1)], "neither has been tried"
+    worker.may_load.set()
+    eventually(lambda: not worker.watch.missing())
+    assert {key: type(error) for key, error in worker.watch.unloadable().items()} == {
+        ("shed", 1): BlobMissing
+    }
+    assert worker.watch.resolve("house", "production").version.number == 1
+    with pytest.raises(BlobMissing):
+        worker.watch.resolve("shed", "production")
+
+
+def test_what_could_not_be_loaded_is_loaded_by_itself_when_its_bytes_are_back(database, worker):
+    add_versions(database, "shed")
+    moved(database, 1, "shed")
+    worker.missing.add(("shed", 1))
+    worker.watch.start()
+    eventually(worker.watch.unloadable)
+
+    worker.missing.clear()
+
+    eventually(lambda: ("shed", 1) in worker.pool.loaded)
+    assert worker.watch.unloadable() == {}
+
+
+def test_a_version_that_is_no_longer_live_is_not_named(database, worker):
+    add_versions(database, "shed", ["ready"] * 2)
+    moved(database, 1, "shed")
+    worker.missing.add(("shed", 1))
+    worker.counter.bump()
+    eventually(worker.watch.unloadable)
+
+    moved(database, 2, "shed")
+    worker.counter.bump()
+
+    eventually(lambda: not worker.watch.missing())
+    assert worker.watch.unloadable() == {}
+
+
+def test_an_upload_has_what_could_not_be_loaded_tried_again_at_once(database, worker):
+    add_versions(database, "shed")
+    worker.missing.add(("shed", 1))
+    worker.counter.bump()
+    for _ in range(9):
+        with pytest.raises(BlobMissing):
+            worker.watch.resolve("shed", "1")
+    worker.missing.clear()
+    with pytest.raises(BlobMissing):
+        worker.watch.resolve("shed", "1")
+
+    with database.write() as session:
+        record(session, "registered", actor="ann", model="shed", to_version=2)
+    worker.counter.bump()
+
+    assert worker.watch.resolve("shed", "1").version.number == 1
 
 
 def test_an_archived_version_is_let_go_of(database, worker):

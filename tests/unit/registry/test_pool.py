@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from registry.errors import BlobMissing
+from registry.errors import ArtifactRefused, BlobMissing, VersionUnavailable
 from registry.serving.pool import Pool
 from registry.serving.predictor import Answers
 from tests.factories import NUMBERS, served
@@ -45,6 +45,13 @@ class Shelf:
         if version.number in self.missing:
             raise BlobMissing(version.sha256)
         return Constant(version.number)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
 
 
 def test_a_hundred_threads_load_a_cold_version_once():
@@ -162,6 +169,58 @@ def test_a_load_that_failed_leaves_nothing_and_may_be_tried_again():
 
     shelf.missing.clear()
     assert pool.get(served(1)).predictor.number == 1
+
+
+def test_a_load_that_goes_on_failing_is_tried_again_after_a_time_that_doubles():
+    shelf, clock = Shelf(), Clock()
+    pool = Pool(shelf, limit=1000, clock=clock)
+    shelf.missing.add(1)
+
+    tried = []
+    for second in range(130):
+        clock.now = float(second)
+        before = shelf.loads[1]
+        with pytest.raises(BlobMissing):
+            pool.get(served(1))
+        if shelf.loads[1] > before:
+            tried.append(second)
+
+    assert tried == [0, 1, 2, 3, 5, 9, 17, 33, 65, 125]
+    assert pool.failures({("house", 1)}).keys() == {("house", 1)}
+    assert pool.to_begin({("house", 1), ("house", 2)}) == {("house", 2)}
+
+
+def test_what_failed_is_tried_at_once_when_there_is_reason_to():
+    shelf = Shelf()
+    pool = Pool(shelf, limit=1000, clock=Clock())
+    shelf.missing.add(1)
+    for _ in range(9):
+        with pytest.raises(BlobMissing):
+            pool.get(served(1))
+    assert shelf.loads[1] == 3
+
+    shelf.missing.clear()
+    pool.retry()
+
+    assert pool.get(served(1)).predictor.number == 1
+    assert not pool.failures({("house", 1)})
+
+
+@pytest.mark.parametrize(
+    ("raised", "why"),
+    [
+        (ArtifactRefused("It is ill."), "It is ill."),
+        (KeyError("weights"), "KeyError, which the log has"),
+    ],
+)
+def test_whatever_keeps_a_version_from_loading_makes_it_unavailable(raised, why):
+    def load(version):
+        raise raised
+
+    with pytest.raises(VersionUnavailable) as refused:
+        Pool(load, limit=1000).get(served(3))
+
+    assert refused.value.detail == f"Version 3 of 'house' cannot be loaded: {why}"
 
 
 def test_what_is_pinned_stays_however_little_it_is_used():
