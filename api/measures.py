@@ -4,18 +4,13 @@ Routes are labelled by their pattern, never by the path that was asked, which an
 """
 
 import atexit
-import hashlib
 import logging
 import os
-import shutil
-import stat
-import tempfile
 import threading
 import time
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +18,7 @@ from flask import Flask, Response, current_app, g, request
 
 from api.access import allows
 from api.blueprints import Blueprint
+from api.measure_folders import own_folder
 from api.services import services
 from registry.errors import Unavailable
 
@@ -32,7 +28,6 @@ logger = logging.getLogger(__name__)
 _KEY = "hotswap-measures"
 _FLUSH_SECONDS = 0.5
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_MEMORY = Path("/dev/shm")  # noqa: S108 - what is made in there is checked for its owner
 _ROOM = {
     "counter": 2**17,
     "histogram": 2**18,
@@ -163,7 +158,7 @@ def measure_requests(app: Flask) -> Measures | NoMeasures:
     with app.app_context():
         data = services().settings.data
     try:
-        measures = Measures(_own_directory(data))
+        measures = Measures(own_folder(data, os.getppid()))
     except OSError as error:
         logger.warning("no figures are kept: %s", error)
         measures = NoMeasures()
@@ -196,67 +191,6 @@ def get_metrics() -> Response:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(measures.directory))  # type: ignore[no-untyped-call]  # prometheus_client left it without types
     return Response(generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def forget_measures(data: Path, server: int) -> None:
-    """Remove the figures of a server that has ended; they would go on taking memory."""
-    for base in _bases():
-        folder = base / _name(data, server)
-        if _is_ours(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _own_directory(data: Path) -> Path:
-    """One folder for the workers of one server, known by their parent; dead servers' go.
-
-    It is not on the disk of the data, which may be full: the files are mapped into memory, and a
-    page that the disk has no room for would end the worker with a SIGBUS. Raises OSError.
-    """
-    refused: OSError = FileNotFoundError("there is no folder for temporary files")
-    for base in _bases():
-        _sweep(base)
-        folder = base / _name(data, os.getppid())
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            refused = error
-            continue
-        if _is_ours(folder):
-            return folder
-        refused = PermissionError(f"{folder} belongs to somebody else")
-    raise refused
-
-
-def _bases() -> Iterator[Path]:
-    if os.access(_MEMORY, os.W_OK | os.X_OK) and _MEMORY.is_dir():
-        yield _MEMORY
-    yield Path(tempfile.gettempdir())
-
-
-def _name(data: Path, server: int) -> str:
-    return f"{_prefix()}{hashlib.sha256(bytes(data.resolve())).hexdigest()[:16]}-{server}"
-
-
-def _prefix() -> str:
-    return f"hotswap-metrics-{os.geteuid()}-"
-
-
-def _is_ours(folder: Path) -> bool:
-    """It is a folder, no link to one, and nobody but us can get into it."""
-    try:
-        status = folder.lstat()
-    except OSError:
-        return False
-    private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
-    return private and status.st_uid == os.geteuid()
-
-
-def _sweep(base: Path) -> None:
-    """Remove what servers that are no more left behind, whatever data they served."""
-    for folder in base.glob(f"{_prefix()}*"):
-        server = folder.name.rpartition("-")[2]
-        if server.isdecimal() and not _is_alive(int(server)) and _is_ours(folder):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make_room(directory: Path) -> None:

@@ -324,10 +324,12 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
     server.workers_directory = settings.data / "run" / "workers"
     server.respawned_wrks = RespawnTimes(server)
     draining, server.drains = multiprocessing.Pipe(duplex=False)
+    # Late, since it takes Flask along, which ``hotswap`` needs for few of its commands.
+    from api.measure_folders import own_folder, remove_folder
+
+    with suppress(OSError):  # the workers say so
+        own_folder(settings.data, os.getpid())  # held while a worker is replaced by another
     try:
         server.serve(target_loader=partial(load_application, draining=draining))
     finally:
-        # Late, since it takes Flask along, which this process needs for nothing else.
-        from api.measures import forget_measures
-
-        forget_measures(settings.data, os.getpid())
+        remove_folder(settings.data, os.getpid())

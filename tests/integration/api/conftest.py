@@ -23,7 +23,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from api import create_app
-from api.measures import forget_measures
+from api.measure_folders import remove_folder
 from api.services import Services, attach
 from config import Settings
 from registry.formats.reading import Format
@@ -204,7 +204,7 @@ def _service(settings: Settings, inspector: Inspector) -> Service:
     # What closes is what the app was made with: the intake process belongs to all.
     def close() -> None:
         own.close()
-        forget_measures(settings.data, os.getppid())
+        remove_folder(settings.data, os.getppid())
 
     return Service(app, services, Caller(app, settings.admin_token), close)
 

@@ -2,12 +2,13 @@
 
 import errno
 import os
+import shutil
 import subprocess
-from pathlib import Path
+import sys
 
 import pytest
 
-from api import measures
+from api import measure_folders, measures
 from tests.integration.api.conftest import check_problem
 
 
@@ -17,7 +18,7 @@ def bases(tmp_path, monkeypatch):
     found = [tmp_path / "memory", tmp_path / "temporary"]
     for base in found:
         base.mkdir()
-    monkeypatch.setattr(measures, "_bases", lambda: iter(found))
+    monkeypatch.setattr(measure_folders, "_bases", lambda: iter(found))
     return found
 
 
@@ -47,7 +48,7 @@ def test_figures_are_kept_apart_from_the_data(make_app, bases):
 
 @pytest.mark.parametrize("taken", ["link", "open to all"])
 def test_a_folder_that_may_be_somebody_elses_is_avoided(make_app, bases, tmp_path, taken):
-    name = measures._name(tmp_path / "data-0", os.getppid())
+    name = measure_folders._name(tmp_path / "data-0", os.getppid())
     if taken == "link":
         (tmp_path / "trap").mkdir(mode=0o700)
         (bases[0] / name).symlink_to(tmp_path / "trap")
@@ -59,11 +60,39 @@ def test_a_folder_that_may_be_somebody_elses_is_avoided(make_app, bases, tmp_pat
     assert (bases[1] / name).is_dir()
 
 
-def test_folders_of_dead_servers_are_swept(make_app, bases):
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    old = [measures._name(Path("/anywhere"), pid) for pid in (ended.pid, os.getpid())]
-    for name in old:
-        (bases[0] / name).mkdir(mode=0o700)
+HOLDER = """
+import sys, time
+from pathlib import Path
+from api import measure_folders
+measure_folders._bases = lambda: iter([Path(sys.argv[1])])
+print(measure_folders.own_folder(Path("/anywhere"), 1).name, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("namespace", ["this", "another"])
+def test_folders_of_running_servers_stay_and_those_of_dead_ones_are_swept(
+    make_app, bases, namespace
+):
+    """Also of servers whose process ids mean nothing here, as those of other containers."""
+    apart = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
+    command = apart if namespace == "another" else []
+    if command and (shutil.which("unshare") is None or subprocess.call([*apart, "true"]) != 0):
+        pytest.skip("this machine allows no PID namespaces")
+    holder = subprocess.Popen(
+        [*command, sys.executable, "-c", HOLDER, str(bases[0])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    held = bases[0] / holder.stdout.readline().strip()
+    left = bases[0] / f"{measure_folders._prefix()}left-{os.getpid()}"
+    left.mkdir(mode=0o700)
+
     make_app()
-    assert [(bases[0] / name).exists() for name in old] == [False, True]
+    assert (held.exists(), left.exists()) == (True, False)
+
+    holder.communicate("")
+    make_app()
+    assert not held.exists()
