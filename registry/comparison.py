@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from registry.errors import ParameterMalformed
-from registry.metric_names import HIGHER_IS_BETTER, LOWER_IS_BETTER
+from registry.metrics.names import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from registry.promotions import measured_metrics
 from registry.queries import View, find_version, moment, version_view
 from registry.tables import VersionRow

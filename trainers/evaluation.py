@@ -10,8 +10,7 @@ from sklearn.metrics import confusion_matrix
 
 from registry.signature import Task
 from trainers.curves import probability_curves
-from trainers.intervals import Answered, intervals
-from trainers.metrics import answers, measure
+from trainers.metrics import predict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +42,7 @@ class Evaluation:
     """``metrics`` and ``baseline`` have the same names; ``plots`` is JSON, kept with the version.
 
     The baseline predicts the mean, or each class as often as it was in training, without looking.
-    ``rows`` were held out, ``train_rows`` fitted on; ``intervals`` are those of ``intervals``.
+    ``rows`` were held out, ``train_rows`` fitted on; ``intervals`` are at 95%.
     """
 
     rows: int
@@ -66,9 +65,14 @@ class Evaluation:
 
 def evaluate(pipeline: "Pipeline", task: Task, train: Rows, test: Rows, seed: int) -> Evaluation:
     """Predict the rows of ``test`` once and measure, beside a dummy fitted on ``train``."""
-    predicted, probabilities, classes = answers(pipeline, task, test.features)
-    metrics = measure(task, test.target, predicted, probabilities, classes)
-    spread = intervals(Answered(test.target, predicted, probabilities, classes), metrics, seed)
+    answered = predict(pipeline, task, test.features, test.target)
+    metrics = answered.metrics()
+    intervals = answered.intervals(metrics, seed)
+    predicted, probabilities, classes = (
+        answered.predicted,
+        answered.probabilities,
+        answered.classes,
+    )
     plots: dict[str, Any] = {}
     if probabilities is None or classes is None:
         plots["predicted_vs_true"] = _sample(test.target, predicted, seed)
@@ -79,7 +83,7 @@ def evaluate(pipeline: "Pipeline", task: Task, train: Rows, test: Rows, seed: in
         plots.update(probability_curves(test.target, probabilities, classes))
     plots.update(_weights(pipeline))
     baseline = _baseline(task, train, test)
-    return Evaluation(len(test), len(train), metrics, spread, baseline, plots)
+    return Evaluation(len(test), len(train), metrics, intervals, baseline, plots)
 
 
 def _baseline(task: Task, train: Rows, test: Rows) -> dict[str, float]:
@@ -87,9 +91,7 @@ def _baseline(task: Task, train: Rows, test: Rows) -> dict[str, float]:
     # A dummy looks at no feature, so any column of the right length will do.
     dummy.fit(np.zeros((len(train), 1)), train.target)
     blank = np.zeros((len(test), 1))
-    probabilities = dummy.predict_proba(blank) if task == "classification" else None
-    classes = dummy.classes_ if task == "classification" else None
-    return measure(task, test.target, dummy.predict(blank), probabilities, classes)
+    return predict(dummy, task, blank, test.target).metrics()
 
 
 def _sample(

@@ -9,7 +9,7 @@ from registry.errors import GateMalformed, NameMalformed
 from registry.gates import parse
 from registry.gates.grammar import MAX_GATES, MetricGate
 from registry.kept_texts import MAX_DESCRIPTION, unstorable
-from registry.metric_names import METRICS
+from registry.metrics.names import METRICS
 from registry.names import check_model_name
 from registry.signature import KINDS, TASKS, Task
 from trainers.kinds import TRAINED_KINDS, TrainedKind

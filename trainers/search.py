@@ -12,14 +12,14 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from registry.metric_names import HIGHER_IS_BETTER
+from registry.metrics.names import HIGHER_IS_BETTER
 from registry.signature import Task
 from trainers.errors import SearchRefused
 from trainers.estimators import FAMILIES
 from trainers.estimators.family import Family
 from trainers.evaluation import Rows
 from trainers.fitting import Progress, notes_of, one_thread, refusals
-from trainers.metrics import measure_model
+from trainers.metrics import predict
 from trainers.preparing import Ready
 from trainers.recipe import Recipe
 from trainers.search_space import DEFAULT_METRIC, Range, Search
@@ -94,8 +94,8 @@ def _measurer(
             own[-1].set_params(n_jobs=None)
         fitted, measured = rows.take(fold.train), rows.take(fold.test)
         own.fit(fitted.features, fitted.target)
-        figures = measure_model(own, task, measured.features, measured.target)
-        return figures.get(metric, math.nan)
+        answered = predict(own, task, measured.features, measured.target)
+        return answered.metrics().get(metric, math.nan)
 
     return measure_one
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from registry.errors import Fault, GateMalformed
-from registry.metric_names import METRICS
+from registry.metrics.names import METRICS
 
 ENGINES = ("trees", "linear", "onnx", "onnxruntime", "scikit-learn")
 OPERATORS: dict[str, Callable[[float, float], bool]] = {

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import shown
-from registry.metric_names import METRICS
-from registry.scoring.bootstrap import Figures, Measures, once
-from registry.scoring.classification import ClassificationMeasures
+from registry.metrics.bootstrap import Counts, Figures, Measures, figures_of
+from registry.metrics.classification import ClassificationMeasures
+from registry.metrics.names import METRICS
+from registry.metrics.regression import RegressionMeasures
 from registry.scoring.holdouts import Holdout, batches, other_rows
-from registry.scoring.regression import RegressionMeasures
-from registry.scoring.sums import Weights
 from registry.serving.codecs.batch import Batch
 from registry.serving.predictor import Answers, Predictor
 from registry.signature import Label, Signature, label_text
@@ -37,14 +36,11 @@ class Answered:
 
     def metrics(self) -> dict[str, float]:
         """Every metric of its task that is a finite number on these rows."""
-        names = METRICS[self.signature.task]
-        figures = self.figures(once(self.rows), names)
-        found = {name: float(figures[name][0]) for name in names if name in figures}
-        return {name: figure for name, figure in found.items() if np.isfinite(figure)}
+        return figures_of(self.measures, self.rows, METRICS[self.signature.task])
 
-    def figures(self, weights: Weights, names: Collection[str]) -> Figures:
+    def figures(self, counts: Counts, names: Collection[str]) -> Figures:
         """Each metric that it has of ``names``, for each draw."""
-        return self.measures.figures(weights, names)
+        return self.measures.figures(counts, names)
 
     def why_not(self, metric: str) -> str:
         """Why it has no figure of ``metric``."""

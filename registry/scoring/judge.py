@@ -9,7 +9,7 @@ from registry.blobs.store import BlobStore
 from registry.errors import ScoringBusy
 from registry.gates.grammar import MetricGate
 from registry.gates.outcomes import Outcome
-from registry.metric_names import METRICS
+from registry.metrics.names import METRICS
 from registry.scoring.cases import Case
 from registry.scoring.measurements import (
     Difference,

@@ -15,8 +15,8 @@ from registry.errors import (
     TooLarge,
 )
 from registry.gates.outcomes import Measured
+from registry.metrics.bootstrap import Figures, drawn, interval
 from registry.scoring.answering import Answered, answer
-from registry.scoring.bootstrap import Figures, drawn, interval
 from registry.scoring.cases import Contender
 from registry.scoring.holdouts import Holdout
 from registry.serving.pool import ServedVersion

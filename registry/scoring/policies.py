@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from registry.errors import Fault, GateRefused
 from registry.gates.grammar import Gate, MetricGate
-from registry.metric_names import METRICS
+from registry.metrics.names import METRICS
 from registry.signature import Task
 
 

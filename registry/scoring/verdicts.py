@@ -14,7 +14,7 @@ from registry.gates.grammar import (
     SignatureGate,
 )
 from registry.gates.outcomes import Outcome
-from registry.scoring.bootstrap import interval
+from registry.metrics.bootstrap import interval
 from registry.scoring.cases import Case
 from registry.scoring.latency import median_ms
 from registry.scoring.measurements import UNMEASURABLE, USUAL_LEVEL, Draws, Measurement

@@ -6,7 +6,7 @@ import pytest
 from registry.comparison import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from registry.history import record
 from tests.integration.api.conftest import check_problem
-from trainers.metrics import classification_metrics, regression_metrics
+from tests.scikit_learn_metrics import classification_metrics, regression_metrics
 
 
 def compare(caller, name, versions):

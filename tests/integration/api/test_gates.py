@@ -13,7 +13,7 @@ from sqlalchemy import select
 from registry.tables import VersionRow
 from tests.integration.api.conftest import check_problem, places
 from tests.integration.api.tables import irises, line, parquet, set_holdout, set_policy
-from trainers.metrics import measure
+from tests.scikit_learn_metrics import classification_metrics, regression_metrics
 
 VERSIONS = select(VersionRow).order_by(VersionRow.number)
 FRAME = line()
@@ -30,7 +30,7 @@ def slope(value, columns=("x0",), **given):
 
 def expected_metrics(value):
     true = FRAME["y"].to_numpy()
-    return measure("regression", true, value * FRAME["x0"].to_numpy(), None, None)
+    return regression_metrics(true, value * FRAME["x0"].to_numpy())
 
 
 @pytest.fixture
@@ -473,8 +473,7 @@ class TestEvaluation:
         found = evaluate(admin, fresh_name, 2, gates=["accuracy > champion @ 95%"]).json
 
         true = target.to_numpy()
-        expected = measure(
-            "classification",
+        expected = classification_metrics(
             *(true, model.predict(numbers), model.predict_proba(numbers), model.classes_),
         )
         assert found["candidate"]["metrics"] == pytest.approx(expected, rel=1e-9)
@@ -505,7 +504,7 @@ class TestEvaluation:
 
         found = evaluate(admin, fresh_name, 1).json
 
-        expected = measure("regression", target.to_numpy(), model.predict(rows), None, None)
+        expected = regression_metrics(target.to_numpy(), model.predict(rows))
         assert found["candidate"]["metrics"] == pytest.approx(expected, rel=1e-9)
 
     def test_many_rows_are_answered_in_parts(self, admin, uploaded):

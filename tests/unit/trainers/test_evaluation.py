@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeRegressor
 
 from trainers.evaluation import MAX_SAMPLE, Rows, evaluate
-from trainers.metrics import classification_metrics, regression_metrics
+from trainers.metrics import Predicted
 
 
 def fitted(model, rows):
@@ -26,7 +26,8 @@ def line(count, noise=0.0):
 
 
 def test_regression_metrics_by_hand():
-    figures = regression_metrics(np.array([1.0, 2.0, 3.0, 6.0]), np.array([1.0, 2.0, 5.0, 6.0]))
+    true, predicted = np.array([1.0, 2.0, 3.0, 6.0]), np.array([1.0, 2.0, 5.0, 6.0])
+    figures = Predicted(true, predicted).metrics()
 
     assert figures["mse"] == 1.0
     assert figures["rmse"] == 1.0
@@ -39,7 +40,7 @@ def test_classification_metrics_by_hand():
     classes = np.array(["no", "yes"])
     true, predicted = np.array(["yes", "no", "yes", "no"]), np.array(["yes", "no", "no", "no"])
     probabilities = np.array([[0.2, 0.8], [0.9, 0.1], [0.6, 0.4], [0.7, 0.3]])
-    figures = classification_metrics(true, predicted, probabilities, classes)
+    figures = Predicted(true, predicted, probabilities, classes).metrics()
 
     assert figures["accuracy"] == 0.75
     assert figures["recall_macro"] == 0.75
@@ -52,7 +53,7 @@ def test_classification_metrics_by_hand():
 def test_roc_auc_is_left_out_where_a_class_has_no_row():
     classes = np.array(["a", "b", "c"])
     true = np.array(["a", "b"])
-    figures = classification_metrics(true, true, np.eye(3)[:2], classes)
+    figures = Predicted(true, true, np.eye(3)[:2], classes).metrics()
 
     assert "roc_auc" not in figures
     assert figures["accuracy"] == 1.0
@@ -77,7 +78,7 @@ def test_the_baseline_is_the_mean_of_the_rows_trained_on():
     test = Rows(train.features + 5, train.target + 15)
     evaluation = evaluate(fitted(LinearRegression(), train), "regression", train, test, seed=0)
 
-    expected = regression_metrics(test.target, np.full(50, train.target.mean()))
+    expected = Predicted(test.target, np.full(50, train.target.mean())).metrics()
     assert evaluation.baseline == pytest.approx(expected)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from registry.scoring.bootstrap import DRAWS, drawn, interval
-from registry.scoring.regression import RegressionMeasures
+from registry.metrics.bootstrap import DRAWS, drawn, interval
+from registry.metrics.regression import RegressionMeasures
 
 
 def measures(true, noise, seed):

@@ -1,7 +1,7 @@
-"""The metrics of a classification, for many weightings of the same rows at once.
+"""The metrics of a classification, for many draws of the same rows at once.
 
-With every row counted once they are scikit-learn's own, up to the order of the sums; with whole
-weights they are those of a sample in which a row stands so often.
+For a draw that has every row once they equal scikit-learn's, up to the order of the sums; for any
+other draw they are those of the sample in which each row stands as often as it was drawn.
 """
 
 from collections.abc import Collection
@@ -9,7 +9,8 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.scoring.sums import Grouping, Weights, ratio
+from registry.metrics.bootstrap import Counts, Figures
+from registry.metrics.groups import Grouping, ratio
 
 LABEL_METRICS = frozenset({"accuracy", "f1_macro", "precision_macro", "recall_macro"})
 
@@ -47,19 +48,20 @@ class ClassificationMeasures:
             columns = (1,) if classes == 2 else range(classes)
             self._curves = [_Curve(true == code, probabilities[:, code]) for code in columns]
 
-    def figures(self, weights: Weights, names: Collection[str]) -> dict[str, NDArray[np.float64]]:
+    def figures(self, counts: Counts, names: Collection[str]) -> Figures:
         """Each of the metrics ``names`` for each draw; NaN where a draw has no roc_auc."""
         figures = {}
         if LABEL_METRICS.intersection(names):
-            figures.update(self._of_labels(self._by_pair.sums(weights)))
+            figures.update(self._of_labels(self._by_pair.sums(counts)))
         if "log_loss" in names and self._losses is not None:
-            figures["log_loss"] = weights @ self._losses / weights.sum(axis=1)
+            rows = counts.sum(axis=1, dtype=np.int64)
+            figures["log_loss"] = counts.astype(np.float64) @ self._losses / rows
         if "roc_auc" in names and self._curves:
-            areas = [curve.areas(weights) for curve in self._curves]
+            areas = [curve.areas(counts) for curve in self._curves]
             figures["roc_auc"] = np.mean(areas, axis=0)
         return {name: figures[name] for name in names if name in figures}
 
-    def _of_labels(self, pairs: Weights) -> dict[str, NDArray[np.float64]]:
+    def _of_labels(self, pairs: NDArray[np.int64]) -> Figures:
         """The macro means are over the labels that occur, as scikit-learn takes them."""
         true, predicted = self._by_true.sums(pairs), self._by_predicted.sums(pairs)
         hit = self._by_hit.sums(pairs[:, self._hit])
@@ -80,27 +82,41 @@ class _Curve:
     """
 
     def __init__(self, is_class: NDArray[np.bool_], scores: NDArray[np.float64]) -> None:
-        self._order = np.argsort(scores, kind="stable")
-        ordered = scores[self._order]
-        self._starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-        self._is_class = is_class[self._order]
-        self._has_ties = len(self._starts) < len(scores)
+        # Among equal scores the class comes first in one order and last in the other; the mean of
+        # the two counts each tie half. Without ties one order is enough.
+        self._orders = [np.lexsort((is_class, scores))]
+        ordered = np.sort(scores)
+        if np.any(ordered[1:] == ordered[:-1]):
+            self._orders.append(np.lexsort((~is_class, scores)))
+        self._places = [np.flatnonzero(is_class[order]) for order in self._orders]
 
-    def areas(self, weights: Weights) -> NDArray[np.float64]:
+    def areas(self, counts: Counts) -> NDArray[np.float64]:
         """For each draw; NaN where it has rows of one side only."""
-        ordered = weights[:, self._order]
-        of_class = ordered * self._is_class
-        of_all = ordered
-        if self._has_ties:
-            of_class = np.add.reduceat(of_class, self._starts, axis=1)
-            of_all = np.add.reduceat(of_all, self._starts, axis=1)
-        of_rest = of_all - of_class
-        below = np.cumsum(of_rest, axis=1) - of_rest
-        wins = (of_class * (below + of_rest / 2)).sum(axis=1)
-        pairs = of_class.sum(axis=1) * of_rest.sum(axis=1)
-        areas = np.full(len(weights), np.nan)
-        np.divide(wins, pairs, out=areas, where=pairs > 0)
+        areas = [
+            _area(counts.take(order, axis=1), places)
+            for order, places in zip(self._orders, self._places, strict=True)
+        ]
+        area: NDArray[np.float64] = np.mean(areas, axis=0)
+        return area
+
+
+def _area(ordered: Counts, places: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The share of pairs, a row of the class and one of the rest, in which the first comes later.
+
+    ``ordered``: the counts of rows in the order of their scores; ``places``: those of the class.
+    """
+    areas = np.full(len(ordered), np.nan)
+    if not len(places):
         return areas
+    of_class = ordered.take(places, axis=1).astype(np.int64)
+    before_first = ordered[:, : places[0]].sum(axis=1, dtype=np.int64)
+    # From each row of the class up to the next one.
+    rest = np.add.reduceat(ordered, places, axis=1, dtype=np.int64) - of_class
+    reached = before_first[:, None] + np.cumsum(rest, axis=1)
+    wins = np.einsum("ij,ij->i", of_class, reached - rest)
+    pairs = of_class.sum(axis=1) * reached[:, -1]
+    np.divide(wins, pairs, out=areas, where=pairs > 0)
+    return areas
 
 
 def _losses(true: NDArray[np.intp], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,10 +8,9 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
 from registry.gates.grammar import METRICS
-from registry.scoring.bootstrap import once
-from registry.scoring.classification import ClassificationMeasures
-from registry.scoring.regression import RegressionMeasures
-from trainers.metrics import measure
+from registry.metrics.classification import ClassificationMeasures
+from registry.metrics.regression import RegressionMeasures
+from tests.scikit_learn_metrics import classification_metrics, regression_metrics
 
 REGRESSION = METRICS["regression"]
 CLASSIFICATION = METRICS["classification"]
@@ -19,17 +18,21 @@ THOUSANDTHS = st.integers(-(10**9), 10**9).map(lambda number: number / 1000)
 """Targets that vary at all vary by more than scikit-learn's own division overflows on."""
 
 
-def regression(true, predicted, weights=None):
-    weights = once(len(true)) if weights is None else weights
-    found = RegressionMeasures(true, predicted).figures(weights, REGRESSION)
-    return [{name: found[name][draw] for name in found} for draw in range(len(weights))]
+def once(rows):
+    return np.ones((1, rows), np.uint8)
 
 
-def classification(true, predicted, shares, weights=None):
-    weights = once(len(true)) if weights is None else weights
+def regression(true, predicted, counts=None):
+    counts = once(len(true)) if counts is None else counts
+    found = RegressionMeasures(true, predicted).figures(counts, REGRESSION)
+    return [{name: found[name][draw] for name in found} for draw in range(len(counts))]
+
+
+def classification(true, predicted, shares, counts=None):
+    counts = once(len(true)) if counts is None else counts
     measures = ClassificationMeasures(true, predicted, shares.shape[1], shares)
-    found = measures.figures(weights, CLASSIFICATION)
-    return [{name: found[name][draw] for name in found} for draw in range(len(weights))]
+    found = measures.figures(counts, CLASSIFICATION)
+    return [{name: found[name][draw] for name in found} for draw in range(len(counts))]
 
 
 def probabilities(draws, rows, classes):
@@ -45,7 +48,7 @@ def test_a_regression_s_figures_are_scikit_learn_s(rows, offset):
     true = offset + draws.normal(size=rows)
     predicted = true + draws.normal(size=rows)
 
-    expected = measure("regression", true, predicted, None, None)
+    expected = regression_metrics(true, predicted)
 
     assert regression(true, predicted)[0] == pytest.approx(expected, rel=1e-9)
     assert set(expected) == set(REGRESSION)
@@ -55,7 +58,7 @@ def test_a_target_that_never_varies_has_the_r2_that_scikit_learn_gives_it():
     true = np.full(5, 0.1)
 
     for predicted in (true, true + 1):
-        expected = measure("regression", true, predicted, None, None)
+        expected = regression_metrics(true, predicted)
         assert regression(true, predicted)[0]["r2"] == expected["r2"]
 
 
@@ -65,12 +68,12 @@ def test_a_target_that_never_varies_has_the_r2_that_scikit_learn_gives_it():
     st.integers(0, 100),
 )
 @settings(max_examples=100, deadline=None)
-def test_weights_count_a_row_as_often_as_they_say(true, predicted, seed):
+def test_a_row_counts_as_often_as_it_was_drawn(true, predicted, seed):
     chosen = np.random.default_rng(seed).integers(0, len(true), len(true))
-    weights = np.bincount(chosen, minlength=len(true)).astype(float)[None, :]
+    counts = np.bincount(chosen, minlength=len(true)).astype(np.uint8)[None, :]
 
-    expected = measure("regression", true[chosen], predicted[chosen], None, None)
-    found = regression(true, predicted, weights)[0]
+    expected = regression_metrics(true[chosen], predicted[chosen])
+    found = regression(true, predicted, counts)[0]
 
     del expected["r2"], found["r2"]  # badly conditioned where the target hardly varies
     assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
@@ -85,7 +88,7 @@ def test_a_classification_s_figures_are_scikit_learn_s(classes, rows):
     shares /= shares.sum(axis=1, keepdims=True)
     predicted = shares.argmax(axis=1)
 
-    expected = measure("classification", true, predicted, shares, np.arange(classes))
+    expected = classification_metrics(true, predicted, shares, np.arange(classes))
     found = classification(true, predicted, shares)[0]
 
     assert found == pytest.approx(expected, rel=1e-12)
@@ -99,11 +102,11 @@ def test_draws_of_a_classification_are_scikit_learn_s_on_the_rows_drawn():
     shares = probabilities(draws, rows, classes)
     predicted = draws.integers(0, classes, rows)
     chosen = draws.integers(0, rows, (25, rows))
-    weights = np.array([np.bincount(one, minlength=rows) for one in chosen], dtype=float)
+    counts = np.array([np.bincount(one, minlength=rows) for one in chosen], np.uint8)
 
-    for one, found in zip(chosen, classification(true, predicted, shares, weights), strict=True):
-        expected = measure(
-            "classification", true[one], predicted[one], shares[one], np.arange(classes)
+    for one, found in zip(chosen, classification(true, predicted, shares, counts), strict=True):
+        expected = classification_metrics(
+            true[one], predicted[one], shares[one], np.arange(classes)
         )
         assert found == pytest.approx(expected, rel=1e-12)
 
@@ -114,7 +117,7 @@ def test_labels_that_the_version_does_not_know_count_as_missed():
 
     found = measures.figures(once(4), CLASSIFICATION)
 
-    expected = measure("classification", true, predicted, np.eye(3)[predicted], np.arange(3))
+    expected = classification_metrics(true, predicted, np.eye(3)[predicted], np.arange(3))
     assert set(found) == set(CLASSIFICATION) - {"log_loss", "roc_auc"}
     assert {name: figures[0] for name, figures in found.items()} == pytest.approx(
         {name: expected[name] for name in found}, rel=1e-12
@@ -123,9 +126,9 @@ def test_labels_that_the_version_does_not_know_count_as_missed():
 
 def test_a_draw_without_one_of_two_classes_has_no_roc_auc():
     true, shares = np.array([0, 1]), np.array([[0.7, 0.3], [0.4, 0.6]])
-    weights = np.array([[1.0, 1.0], [2.0, 0.0]])
+    counts = np.array([[1, 1], [2, 0]], np.uint8)
 
-    found = classification(true, shares.argmax(axis=1), shares, weights)
+    found = classification(true, shares.argmax(axis=1), shares, counts)
 
     assert found[0]["roc_auc"] == roc_auc_score(true, shares[:, 1])
     assert np.isnan(found[1]["roc_auc"])
