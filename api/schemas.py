@@ -9,7 +9,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from registry.formats.reading import FORMATS
-from registry.gates.grammar import MAX_GATES, MAX_LENGTH
+from registry.gates.grammar import ENGINES, MAX_GATES, MAX_LENGTH
 from registry.kept_texts import MAX_DESCRIPTION, unstorable
 from registry.names import ALIAS, MODEL_NAME
 from registry.signature import COLUMN_TYPES, KINDS, MAX_COLUMN_NAME, TASKS
@@ -291,6 +291,18 @@ class ArtifactSchema(ma.Schema):
     size = fields.Integer(metadata={"description": "bytes"})
 
 
+class EngineSchema(ma.Schema):
+    """What answers, and how far its answers are from scikit-learn's own."""
+
+    name = fields.String(metadata={"enum": list(ENGINES)})
+    reason = fields.String(
+        metadata={"description": "Why a faster engine is not used; absent where none is faster."}
+    )
+    max_abs_diff = fields.Float()
+    max_rel_diff = fields.Float()
+    checked_rows = fields.Integer()
+
+
 class VersionSchema(ma.Schema):
     model = fields.String()
     version = fields.Integer()
@@ -306,7 +318,7 @@ class VersionSchema(ma.Schema):
     signature = fields.Nested(SignatureSchema)
     input_example = fields.Dict(keys=fields.String(), allow_none=True)
     artifact = fields.Nested(ArtifactSchema)
-    engine = fields.Dict(keys=fields.String())
+    engine = fields.Nested(EngineSchema)
     lineage = fields.Dict(keys=fields.String())
     environment = fields.Dict(keys=fields.String())
     created_at = fields.String(metadata={"format": "date-time"})

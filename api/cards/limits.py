@@ -38,6 +38,8 @@ def limits(view: View, kept: KeptEvaluation) -> Iterator[Phrase]:
         yield [
             f"Its answers may differ from scikit-learn's own by a share of {figure(difference)}."
         ]
+    if engine.get("name") != "scikit-learn" and "reason" in engine:
+        yield [data(_reason(view))]
     for note in kept.notes[:MAX_NOTES]:
         yield ["The training noted: ", data(note), "."]
     if any(column["type"] == "string" for column in view["signature"]["inputs"]):

@@ -203,7 +203,7 @@ class LocalStagedBlob:
         # Held until the file is closed: it tells the sweep that this upload is alive.
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
-    def write(self, chunk: bytes, /) -> int:
+    def write(self, chunk: bytes | memoryview, /) -> int:
         if self._size + len(chunk) > self._limit:
             raise TooLarge("The artifact", f"{self._limit} bytes", "HOTSWAP_MAX_UPLOAD_MB")
         with _storage_errors():
@@ -255,7 +255,7 @@ class LocalStagedBlob:
         self._file.close()
         return self.digest
 
-    def keep_beside(self, content: bytes) -> str:
+    def keep_beside(self, content: bytes | memoryview) -> str:
         with self._store.stage(len(content)) as blob:
             blob.write(content)
             digest = blob.keep()

@@ -67,7 +67,7 @@ class StagedBlob(Protocol):
         Raises StorageFull or StorageUnavailable.
         """
 
-    def keep_beside(self, content: bytes) -> str:
+    def keep_beside(self, content: bytes | memoryview) -> str:
         """Make ``content``, which was derived from these bytes, durable in the same store.
 
         Its digest; held until ``close`` like these bytes' own.

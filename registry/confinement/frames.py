@@ -8,10 +8,13 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Iterator
+from typing import BinaryIO
 
 _LENGTH = struct.Struct("!I")
 _CHUNK = 2**20
 MAX_FRAME = 2**32 - 1
+_BREAKS_OFF = "a message breaks off"
 
 
 class FrameRefused(Exception):
@@ -32,7 +35,7 @@ class Channel:
         (length,) = _LENGTH.unpack(head)
         message = self._read(length)
         if len(message) < length:
-            raise FrameRefused("a message breaks off")
+            raise FrameRefused(_BREAKS_OFF)
         return message
 
     def send(self, *messages: bytes) -> None:
@@ -49,7 +52,7 @@ class Channel:
             part = os.read(self._descriptor, min(count - len(parts), _CHUNK))
             if not part:
                 if parts:
-                    raise FrameRefused("a message breaks off")
+                    raise FrameRefused(_BREAKS_OFF)
                 return b""
             parts += part
         return bytes(parts)
@@ -84,28 +87,57 @@ def receive(connection: socket.socket, limit: int, deadline: Deadline) -> bytear
     Raises FrameRefused where it is longer than ``limit`` or breaks off, TimeoutError, and OSError
     where the connection fails.
     """
-    head = _exactly(connection, _LENGTH.size, deadline)
-    if not head:
+    parts = _receive_parts(connection, limit, deadline)
+    if parts is None:
         return None
-    (length,) = _LENGTH.unpack(head)
-    if length > limit:
-        raise FrameRefused(f"a message of {length} bytes, where {limit} are allowed")
-    message = _exactly(connection, length, deadline)
-    if len(message) < length:
-        raise FrameRefused("a message breaks off")
+    # Grown as bytes arrive: a length alone reserves nothing.
+    message = bytearray()
+    for part in parts:
+        message += part
     return message
 
 
-def _exactly(connection: socket.socket, count: int, deadline: Deadline) -> bytearray:
-    """``count`` bytes; none at the end of the stream."""
-    # Grown as bytes arrive: a length alone reserves nothing.
-    parts = bytearray()
-    while len(parts) < count:
+def receive_into(
+    connection: socket.socket, file: BinaryIO, limit: int, deadline: Deadline
+) -> int | None:
+    """Write the next message to ``file``, a megabyte at a time, and return its length.
+
+    None, and what it raises, as ``receive``; and what writing to ``file`` raises.
+    """
+    parts = _receive_parts(connection, limit, deadline)
+    return None if parts is None else sum(file.write(part) for part in parts)
+
+
+def _receive_parts(
+    connection: socket.socket, limit: int, deadline: Deadline
+) -> Iterator[bytes] | None:
+    """The parts of the next message; None at the end of the stream."""
+    head = b"".join(_parts(connection, _LENGTH.size, deadline))
+    if not head:
+        return None
+    if len(head) < _LENGTH.size:
+        raise FrameRefused(_BREAKS_OFF)
+    (length,) = _LENGTH.unpack(head)
+    if length > limit:
+        raise FrameRefused(f"a message of {length} bytes, where {limit} are allowed")
+    return _whole(_parts(connection, length, deadline), length)
+
+
+def _whole(parts: Iterator[bytes], length: int) -> Iterator[bytes]:
+    """The same parts. Raises FrameRefused at their end where they are fewer than ``length``."""
+    for part in parts:
+        length -= len(part)
+        yield part
+    if length:
+        raise FrameRefused(_BREAKS_OFF)
+
+
+def _parts(connection: socket.socket, count: int, deadline: Deadline) -> Iterator[bytes]:
+    """``count`` bytes as they arrive, or those before the end of the stream."""
+    while count:
         connection.settimeout(deadline.left)
-        part = connection.recv(min(count - len(parts), _CHUNK))
+        part = connection.recv(min(count, _CHUNK))
         if not part:
-            if parts:
-                raise FrameRefused("a message breaks off")
-            break
-        parts += part
-    return parts
+            return
+        count -= len(part)
+        yield part

@@ -9,11 +9,11 @@ import threading
 import weakref
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import msgspec
 
-from registry.confinement.frames import Deadline, FrameRefused, receive, send
+from registry.confinement.frames import Deadline, FrameRefused, receive, receive_into, send
 from registry.confinement.limits import Limits
 from registry.confinement.zygote import NOT_CONFINED, Ready, Request
 
@@ -57,6 +57,16 @@ class Confined:
         """
         try:
             return receive(self._connection, limit, deadline)
+        except ConnectionError:
+            return None
+
+    def receive_into(self, file: BinaryIO, limit: int, deadline: Deadline) -> int | None:
+        """Write its next message to ``file``, and return how long it is; None where it has ended.
+
+        Raises as ``receive``, and what writing to ``file`` raises.
+        """
+        try:
+            return receive_into(self._connection, file, limit, deadline)
         except ConnectionError:
             return None
 

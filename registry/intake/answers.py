@@ -20,17 +20,15 @@ from registry.errors import (
     printable,
 )
 from registry.formats.reading import Format
+from registry.intake.forms import Form
 from registry.serving.predictor import example_batch
 from registry.signature import Kind, Record, Signature, Task
 
 MAX_FACTS = 32 * 2**20
 """Bytes of what is said of a model; ten thousand columns with long names fit."""
 MAX_ENGINE = 2**16
-MAX_COMPILED = 256 * 2**20
-"""Bytes of all compiled forms of a model. The service holds them in memory on their way to disk."""
-
-Form = Literal["onnx", "features", "columns", "forest", "linear"]
-"""The compiled forms, by what they hold; see ``registry.serving.loading``."""
+MAX_REASON = 500
+"""Characters of why an engine is not used."""
 
 _MAX_TEXT = 10_000
 _MAX_FAULTS = 100_000
@@ -38,6 +36,7 @@ _Short = Annotated[str, Meta(max_length=200)]
 _Text = Annotated[str, Meta(max_length=_MAX_TEXT)]
 _Difference = Annotated[float, Meta(ge=0)]
 _Rows = Annotated[int, Meta(ge=0, le=1_000_000)]
+_Reason = Annotated[str, Meta(max_length=MAX_REASON)]
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -75,10 +74,20 @@ class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="refu
         return kind(printable(self.detail), faults)
 
 
-class Onnx(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="onnx"):
+class Onnx(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="name",
+    tag="onnx",
+):
+    """``reason``: why a faster engine for this kind of model is not used."""
+
     max_abs_diff: _Difference
     max_rel_diff: _Difference
     checked_rows: _Rows
+    reason: _Reason | None = None
 
 
 class Trees(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="trees"):
@@ -98,7 +107,7 @@ class Linear(
 class ScikitLearn(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="scikit-learn"
 ):
-    reason: Annotated[str, Meta(max_length=500)]
+    reason: _Reason
 
 
 class Compilation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,7 +120,12 @@ class Compilation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _FORMS: Mapping[type, list[list[Form]]] = {
     ScikitLearn: [[]],
     Onnx: [["onnx"]],
-    Trees: [["onnx", "columns", "forest"], ["onnx", "features", "forest"]],
+    Trees: [
+        ["onnx", "columns", "forest"],
+        ["onnx", "features", "forest"],
+        ["columns", "forest"],
+        ["features", "forest"],
+    ],
     Linear: [["onnx", "columns", "linear"]],
 }
 """What an engine may be made of."""

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,19 +15,16 @@ from registry.confinement.spawner import Confined, Spawner, SpawnFailed
 from registry.errors import ArtifactRefused, IntakeBusy, IntakeUnavailable
 from registry.formats.reading import Format
 from registry.intake.answers import (
-    MAX_COMPILED,
     MAX_ENGINE,
     MAX_FACTS,
     Compilation,
     Facts,
-    Form,
     Job,
     ScikitLearn,
     read_compilation,
     read_facts,
 )
-from registry.intake.onnx_check import check_onnx
-from registry.serving import chains_file, forest_file, linear_file
+from registry.intake.forms import Content, check_form, receive_form
 from registry.serving.model_process import ONNX_MEMORY
 from registry.signature import Signature
 
@@ -72,7 +69,7 @@ class Inspection(Facts, frozen=True, kw_only=True):
     """``engine``: what serves it, as a version shows it; ``compiled``: the bytes of its forms."""
 
     engine: dict[str, Any] = msgspec.field(default_factory=lambda: {"name": "scikit-learn"})
-    compiled: dict[str, bytes] = {}
+    compiled: dict[str, Content] = {}
 
 
 class Inspector:
@@ -103,8 +100,10 @@ class Inspector:
     ) -> tuple[Inspection, Signature]:
         """Inspect the artifact at ``path`` in a process of its own.
 
+        What is compiled is kept in files without names beside ``path``.
+
         Raises ArtifactRefused or MetadataRefused as that decided, IntakeBusy where too many are
-        inspected just now, IntakeUnavailable where there is no such process to be had.
+        inspected just now, IntakeUnavailable where no such process starts, StorageFull.
         """
         job = msgspec.json.encode(Job(format_, dict(declared)))
         try:
@@ -140,9 +139,9 @@ class Inspector:
         with self._spawner.spawn(self._entry, limits, [file.fileno()]) as process:
             try:
                 facts, signature = read_facts(_first_answer(process, job, deadline))
-                said, blobs = self._compiled(process, deadline)
+                said, blobs = self._compiled(process, Path(file.name).parent, deadline)
                 for form, content in zip(said.compiled, blobs, strict=True):
-                    _CHECKS[form](content)
+                    check_form(form, content)
             except TimeoutError as error:
                 raise ArtifactRefused(f"Its inspection took over {self._timeout} s.") from error
             except _Ended as error:
@@ -179,21 +178,24 @@ class Inspector:
                 raise ArtifactRefused(_UNSOUND) from error
         return Inspection(**msgspec.structs.asdict(facts), engine=dict(_AS_UPLOADED)), signature
 
-    def _compiled(self, process: Confined, deadline: Deadline) -> tuple[Compilation, list[bytes]]:
+    def _compiled(
+        self, process: Confined, folder: Path, deadline: Deadline
+    ) -> tuple[Compilation, list[memoryview]]:
         """The engine and the compiled forms.
 
         A process that dies while it compiles has said what the model is: scikit-learn serves it.
         """
-        blobs: list[bytes] = []
-        room = MAX_COMPILED
+        blobs: list[memoryview] = []
         try:
             engine = process.receive(MAX_ENGINE, deadline)
             if engine is not None:
                 said = read_compilation(engine)
-                while len(blobs) < len(said.compiled) and (blob := process.receive(room, deadline)):
-                    room -= len(blob)
-                    blobs.append(bytes(blob))
-                if len(blobs) == len(said.compiled):
+                for form in said.compiled:
+                    blob = receive_form(process, form, folder, deadline)
+                    if blob is None:
+                        break
+                    blobs.append(blob)
+                else:
                     return said, blobs
             reason = f"ended without a result ({process.ended()})"
         except TimeoutError:
@@ -217,13 +219,3 @@ def _first_answer(process: Confined, job: bytes, deadline: Deadline) -> bytearra
     if answer is None:
         raise _Ended(process.ended())
     return answer
-
-
-_CHECKS: Mapping[Form, Callable[[bytes], object]] = {
-    "onnx": check_onnx,
-    "features": check_onnx,
-    "columns": chains_file.from_bytes,
-    "forest": forest_file.from_bytes,
-    "linear": linear_file.from_bytes,
-}
-"""Each raises ValueError where the bytes of a compiled form are not what they have to be."""

@@ -73,7 +73,7 @@ _RUNS: Mapping[int, Callable[[memoryview, int], tuple[Any, int]]] = {
 """How the lists of an attribute are read, by their tags: those of fields 8, 7 and 9."""
 
 
-def check_onnx(content: bytes) -> None:
+def check_onnx(content: bytes | memoryview) -> None:
     """Raises ValueError that says what ``content`` holds that it may not, or that it is no ONNX."""
     graphs = []
     for number, kind, value in fields(memoryview(content)):

@@ -61,7 +61,7 @@ def to_bytes(file: ChainsFile) -> bytes:
     return msgspec.msgpack.encode(_File(format=_FORMAT, texts=file.texts, **arrays))
 
 
-def from_bytes(data: bytes) -> ChainsFile:
+def from_bytes(data: bytes | memoryview) -> ChainsFile:
     """What ``to_bytes`` wrote; what the numbers mean is checked by whoever uses them.
 
     Raises ValueError where the bytes are no such file.

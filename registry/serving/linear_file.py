@@ -40,7 +40,7 @@ def to_bytes(file: LinearFile) -> bytes:
     )
 
 
-def from_bytes(data: bytes) -> LinearFile:
+def from_bytes(data: bytes | memoryview) -> LinearFile:
     """What ``to_bytes`` wrote. Raises ValueError where the bytes are no such file."""
     try:
         file = msgspec.msgpack.decode(data, type=_File)

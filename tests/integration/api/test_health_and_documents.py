@@ -46,6 +46,13 @@ def test_it_describes_every_route_and_no_others(document):
     assert {(method, path) for method, path, _ in operations(document)} == routes
 
 
+def test_it_says_what_the_engine_of_a_version_is(document):
+    engine = document["components"]["schemas"]["Engine"]["properties"]
+
+    assert {"trees", "linear", "onnx", "scikit-learn"} <= set(engine["name"]["enum"])
+    assert "faster engine" in engine["reason"]["description"]
+
+
 def braced(rule):
     return rule.replace("<", "{").replace(">", "}")
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from registry.confinement.frames import Channel
-from registry.intake.answers import MAX_COMPILED, MAX_ENGINE, MAX_FACTS
+from registry.intake.answers import MAX_ENGINE, MAX_FACTS
+from registry.intake.forms import FORM_LIMITS
 
 FACTS: dict[str, Any] = {
     "type": "inspected",
@@ -113,7 +114,7 @@ def announce_much_and_say_little(channel: Channel) -> None:
 
 def compile_without_end(channel: Channel) -> None:
     say(channel, FACTS, {"engine": ONNX, "compiled": ["onnx"]})
-    os.write(_descriptor(channel), struct.pack("!I", MAX_COMPILED + 1))
+    os.write(_descriptor(channel), struct.pack("!I", FORM_LIMITS["onnx"] + 1))
 
 
 def boast_of_an_engine(channel: Channel) -> None:

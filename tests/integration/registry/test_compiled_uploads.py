@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import skops.io
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
@@ -116,6 +117,18 @@ def test_an_upload_that_does_not_convert_is_served_by_scikit_learn(
     assert view["engine"]["name"] == "scikit-learn"
     assert "transforms its answers" in view["engine"]["reason"]
     assert version.compiled == {}
+
+
+def test_why_a_faster_engine_is_not_used_is_kept_with_the_version(
+    sqlite_database, inspector, tmp_path
+):
+    model = make_pipeline(preparation(), PCA(2), LinearRegression()).fit(FRAME, TARGET)
+
+    view, version, _ = registered(model, tmp_path, sqlite_database, inspector)
+
+    assert view["engine"]["name"] == "onnx"
+    assert view["engine"]["reason"].startswith("A faster engine is not used: PCA")
+    assert list(version.compiled) == ["onnx"]
 
 
 def test_the_server_itself_never_imports_a_converter():

@@ -12,6 +12,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from registry.errors import ArtifactRefused, PredictionRefused
 from registry.intake.compilation import compile_model
+from registry.intake.forms import FORM_LIMITS
+from registry.intake.onnx_trees import MAX_DEPTH
 from registry.intake.samples import sample
 from registry.intake.signatures import read_signature
 from registry.serving import forest
@@ -113,6 +115,65 @@ def test_a_number_beyond_float32_is_refused_as_scikit_learn_refuses_it():
     for one in (predictor, SklearnPredictor(model, signature)):
         with pytest.raises(PredictionRefused):
             one.predict(batch)
+
+
+def test_a_forest_beyond_its_limit_is_answered_by_onnx_runtime_and_says_so():
+    model, signature = fitted(RandomForestRegressor(5, random_state=0))
+
+    compiled = compile_model(model, signature, None, limits={**FORM_LIMITS, "forest": 1_000})
+
+    assert compiled.engine["name"] == "onnx"
+    assert "at most 1000 are allowed" in compiled.engine["reason"]
+    assert list(compiled.blobs) == ["onnx"]
+
+
+@pytest.mark.parametrize("labels", [False, True], ids=["values", "labels"])
+def test_a_forest_whose_onnx_form_is_too_large_is_walked_without_it(labels):
+    kind = RandomForestClassifier if labels else RandomForestRegressor
+    model, signature = fitted(kind(5, random_state=0), labels)
+
+    compiled = compile_model(model, signature, None, limits={**FORM_LIMITS, "onnx": 1_000})
+
+    assert compiled.engine["name"] == "trees"
+    assert "reason" not in compiled.engine
+    assert list(compiled.blobs) == ["columns", "forest"]
+    rows = sample(model, signature, None, 50)
+    own = SklearnPredictor(model, signature).predict(rows)
+    assert walker(compiled, signature).predict(rows).values == own.values
+
+
+def test_a_large_forest_is_kept_without_an_onnx_form():
+    model, signature = fitted(RandomForestRegressor(5, random_state=0))
+
+    both = compile_model(model, signature, None)
+    alone = compile_model(model, signature, None, onnx_beside=1_000)
+
+    assert list(both.blobs) == ["onnx", "columns", "forest"]
+    assert list(alone.blobs) == ["columns", "forest"]
+    assert alone.engine == both.engine
+
+
+def test_a_tree_deeper_than_onnx_runtime_walks_is_walked():
+    rows = np.arange(1_200.0).reshape(-1, 1)
+    # Of two labels in turn the best split takes one row off an end.
+    model = DecisionTreeClassifier().fit(rows, rows.ravel() % 2)
+    assert model.get_depth() > MAX_DEPTH
+
+    compiled = compile_model(model, read_signature(model, None), None)
+
+    assert compiled.engine["name"] == "trees"
+    assert list(compiled.blobs) == ["columns", "forest"]
+
+
+def test_a_forest_that_is_too_large_for_every_form_stays_with_scikit_learn():
+    model, signature = fitted(RandomForestRegressor(5, random_state=0))
+
+    limits = {**FORM_LIMITS, "forest": 1_000, "onnx": 1_000}
+    compiled = compile_model(model, signature, None, limits=limits)
+
+    assert compiled.engine["name"] == "scikit-learn"
+    assert "at most 1000 are allowed" in compiled.engine["reason"]
+    assert compiled.blobs == {}
 
 
 def test_what_is_no_forest_is_not_walked():

@@ -62,6 +62,8 @@ def test_what_serves_it_and_how_far_it_is_off_is_said() -> None:
     close = {"name": "onnx", "max_rel_diff": 7.5e-7}
     assert "by a share of 7.5e-07" in told({}, engine=close)
     assert "a share of" not in told({}, engine={"name": "trees"})
+    second = {"name": "onnx", "reason": "A faster engine is not used: too large"}
+    assert "<A faster engine is not used: too large>" in told({}, engine=second)
 
 
 def test_notes_texts_and_unsound_parts_are_passed_on_as_data() -> None:

@@ -65,6 +65,14 @@ def test_show_of_a_version_has_its_metrics_and_columns(
     assert "price" in shown
 
 
+def test_show_of_a_version_says_why_a_faster_engine_is_not_used(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    reason = "A faster engine is not used: PCA is no chain of steps."
+    service.add_version("housing", engine={"name": "onnx", "reason": reason})
+    assert reason in hotswap("show", "housing/1").stdout
+
+
 def test_show_of_a_model_has_its_aliases(hotswap: Hotswap, service: FakeService) -> None:
     service.add_version("housing")
     service.aliases["housing"] = {"production": 1}

@@ -1,5 +1,6 @@
 """Messages of the confined, whole, cut off, too long or made up."""
 
+import io
 import os
 import socket
 import struct
@@ -10,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.confinement.frames import Channel, Deadline, FrameRefused, receive, send
+from registry.confinement.frames import (
+    Channel,
+    Deadline,
+    FrameRefused,
+    receive,
+    receive_into,
+    send,
+)
 
 
 @pytest.fixture
@@ -55,6 +63,7 @@ WHOLE = struct.pack("!I", 5) + b"hello"
 def test_a_message_that_is_cut_off_is_refused_on_both_sides(cut):
     for read in (
         lambda end: receive(end, 10, Deadline(5)),
+        lambda end: receive_into(end, io.BytesIO(), 10, Deadline(5)),
         lambda end: Channel(end.fileno()).receive(),
     ):
         ours, theirs = socket.socketpair()
