@@ -1,5 +1,6 @@
 """Aliases of a model."""
 
+from functools import partial
 from typing import Any
 
 from flask import Response
@@ -37,15 +38,16 @@ def put_alias(
     """Promote a version under this alias."""
     order = order_of({**body, "alias": alias})
     number = str(body["version"])
-    with services().telling_move():
-        outcome = promote(
-            services().database,
-            services().prepare,
-            name,
-            number,
-            order,
-            judge=services().judge.outcomes,
-        )
+    move = partial(
+        promote,
+        services().database,
+        services().prepare,
+        name,
+        number,
+        order,
+        judge=services().judge.outcomes,
+    )
+    outcome = services().move(move)
     return outcome.view, 200, replay_header(outcome)
 
 

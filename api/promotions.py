@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 from typing import Any
 
 from flask import request
@@ -26,15 +27,16 @@ blueprint = Blueprint("promotions", __name__, description="Moving aliases betwee
 @blueprint.response(200, MovedSchema)
 def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, int, dict[str, str]]:
     """Point an alias at this version, once it is loaded, has answered and has passed its gates."""
-    with services().telling_move():
-        outcome = promote(
-            services().database,
-            services().prepare,
-            name,
-            version,
-            order_of(body),
-            judge=services().judge.outcomes,
-        )
+    move = partial(
+        promote,
+        services().database,
+        services().prepare,
+        name,
+        version,
+        order_of(body),
+        judge=services().judge.outcomes,
+    )
+    outcome = services().move(move)
     return outcome.view, 200, replay_header(outcome)
 
 
@@ -45,15 +47,16 @@ def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, i
 @blueprint.response(200, MovedSchema)
 def post_rollback(body: dict[str, Any], name: str) -> tuple[View, int, dict[str, str]]:
     """Point an alias at the version before, or at an earlier one."""
-    with services().telling_move():
-        outcome = rollback(
-            services().database,
-            services().prepare,
-            name,
-            order_of(body),
-            body["to_version"],
-            judge=services().judge.outcomes,
-        )
+    move = partial(
+        rollback,
+        services().database,
+        services().prepare,
+        name,
+        order_of(body),
+        body["to_version"],
+        judge=services().judge.outcomes,
+    )
+    outcome = services().move(move)
     return outcome.view, 200, replay_header(outcome)
 
 

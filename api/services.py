@@ -1,6 +1,6 @@
 """What the views work with: one of each for a process, made by the app factory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from registry.database import Database
 from registry.errors import BlobMissing, VersionNotLoadable
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
+from registry.operations.outcome import Outcome
 from registry.queries import find_usable_version
 from registry.scoring.judge import Judge
 from registry.serving.counter import Counter
@@ -84,11 +85,12 @@ class Services:
 
     def start(self) -> None:
         """Take part in the serving of this data directory, in this process."""
-        self.fleet.join(self._prepare_here)
+        self.fleet.join(self.watch.prepared)
         self.watch.start()
 
-    def prepare(self, version: ServedVersion) -> None:
-        """Have every live worker load and warm the version.
+    @contextmanager
+    def prepare(self, version: ServedVersion) -> Iterator[None]:
+        """Have every live worker load and warm the version, and keep it until the block ends.
 
         The bytes that a worker reads are verified too where it is in memory already: the next one
         that starts must be able to load it. The others have to be there; to verify a large
@@ -102,19 +104,23 @@ class Services:
         for digest in (version.sha256, *version.compiled.values()):
             if not self.blobs.holds(digest):
                 raise BlobMissing(digest)
-        if faults := self.fleet.prepare(version.model, version.number):
-            raise VersionNotLoadable(version.model, version.number, " ".join(sorted(set(faults))))
-        self.pool.get(version)
+        with self.fleet.prepared(version.model, version.number) as faults:
+            if faults:
+                why = " ".join(sorted(set(faults)))
+                raise VersionNotLoadable(version.model, version.number, why)
+            with self.pool.holding(version):
+                yield
 
-    @contextmanager
-    def telling_move(self) -> Iterator[None]:
-        """Move an alias in this block, so that the observer knows how it went."""
+    def move(self, move: Callable[[], Outcome]) -> Outcome:
+        """Move an alias, and tell the observer how it went unless nothing was to be done."""
         try:
-            yield
+            outcome = move()
         except Exception as error:
             self.observer.moved(error)
             raise
-        self.observer.moved(None)
+        if not (outcome.replayed or outcome.unchanged):
+            self.observer.moved(None)
+        return outcome
 
     def close(self) -> None:
         """End what was started and close what was opened."""
@@ -128,9 +134,6 @@ class Services:
         for rates in (self.failures, self.requests):
             if rates is not None:
                 rates.close()
-
-    def _prepare_here(self, model: str, number: int) -> None:
-        self.watch.resolve(model, str(number))
 
 
 def attach(app: Flask, services: Services) -> None:

@@ -53,7 +53,7 @@ class Head:
         Raises ValueError.
         """
         seq, _, digest = text.partition(":")
-        if not seq.isdigit() or len(digest) != len(GENESIS):
+        if not (seq.isascii() and seq.isdigit()) or len(digest) != len(GENESIS):
             raise ValueError("an anchor reads SEQ:HASH, as 'hotswap history --verify' prints it")
         return cls(int(seq), digest)
 

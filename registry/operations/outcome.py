@@ -8,10 +8,12 @@ from registry.queries import View
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer; ``replayed`` where an Idempotency-Key brought back an earlier one."""
+    """The answer; ``replayed`` where an Idempotency-Key brought back an earlier one, ``unchanged``
+    where what was asked for was so already."""
 
     view: View
     replayed: bool = False
+    unchanged: bool = False
 
 
 def replay(database: Database, answer: View) -> Outcome:

@@ -16,9 +16,11 @@ What is measured is measured before the write transaction, which then makes sure
 policy and holdout are still those that it was measured with.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy.orm import Session
@@ -30,7 +32,6 @@ from registry.errors import (
     ExpectedVersionConflict,
     GateFailed,
     Unavailable,
-    VersionNotFound,
     VersionNotLoadable,
     VersionNotReady,
     VersionUnavailable,
@@ -43,18 +44,19 @@ from registry.idempotency import Idempotency, recall, remember
 from registry.names import PRODUCTION, check_alias
 from registry.operations.case import read_case
 from registry.operations.outcome import Outcome, replay
-from registry.operations.rows import locked_active_model, locked_version
+from registry.operations.rows import locked_active_model
 from registry.queries import find_version
 from registry.scoring.cases import Case
 from registry.serving.pool import ServedVersion
-from registry.tables import AliasRow, VersionRow
+from registry.tables import AliasRow, ModelRow, VersionRow
 
-Prepare = Callable[[ServedVersion], object]
-"""Loads and warms a version wherever it will be asked for; raises where that fails."""
-
-
+Prepare = Callable[[ServedVersion], AbstractContextManager[object]]
+"""Loads and warms a version wherever it will be asked for, and keeps it loaded while the context
+manager that it returns is entered; raises where that fails."""
 Judge = Callable[[Case], Sequence[GateOutcome]]
 """Says what becomes of the gates of a case; raises Unavailable where it cannot just now."""
+
+ReadAgain = Callable[[Session], Case]
 
 ATTEMPTS = 3
 """How often the gates are measured where what they compare with moves meanwhile."""
@@ -98,65 +100,93 @@ def promote(
     with database.read() as session:
         if (answer := recall(session, order.idempotency)) is not None:
             return replay(database, answer)
-        version = _ready(find_version(session, model, reference))
+        version = ready(find_version(session, model, reference))
         number = version.number
-        _check_expected(order, _pointed_at(session, model, order.alias))
+        _check_expected(order, session.get(AliasRow, (model, order.alias)))
         case = read_case(session, version, order.alias, order.gates).to_promote()
-    prepare_or_refuse(prepare, case.candidate.version)
-    for _ in range(ATTEMPTS):
-        outcomes = _judged(judge, case, order)
-        with database.write() as session:  # at its end the commit, and the announcement
-            locked_active_model(session, model)
-            if (answer := recall(session, order.idempotency)) is not None:
-                return Outcome(answer, replayed=True)
-            _check_expected(order, _pointed_at(session, model, order.alias))
-            version = find_version(session, model, str(number))
-            now = read_case(session, version, order.alias, order.gates).to_promote()
-            if now == case:
-                if not (order.force or all_passed(outcomes)):
-                    raise GateFailed(model, number, [outcome.to_json() for outcome in outcomes])
-                return move_alias(session, model, number, order, "promoted", outcomes=outcomes)
-        case = now
-    raise ChampionMoved(order.alias)
 
+    def read_again(session: Session) -> Case:
+        version = ready(find_version(session, model, str(number)))
+        return read_case(session, version, order.alias, order.gates).to_promote()
 
-def prepare_or_refuse(prepare: Prepare, version: ServedVersion) -> None:
-    """Raises VersionNotLoadable."""
-    try:
-        prepare(version)
-    except VersionUnavailable as error:
-        raise VersionNotLoadable(version.model, version.number, error.why) from error
-    except BlobUnavailable as error:
-        raise VersionNotLoadable(version.model, version.number, error.detail) from error
+    judged = partial(_judged, judge, order)
+    return move_alias(database, prepare, order, case, "promoted", judge=judged, again=read_again)
 
 
 def move_alias(
-    session: Session,
-    model: str,
-    number: int,
+    database: Database,
+    prepare: Prepare,
     order: Order,
+    case: Case,
     event: EventType,
     *,
-    outcomes: Sequence[GateOutcome] = (),
+    judge: Judge,
+    again: ReadAgain,
 ) -> Outcome:
-    """The commit, within the caller's write transaction.
+    """Prepare the candidate of ``case``, judge it, and point the alias at it.
 
-    An alias that points there already stays, and nothing is added to the history.
+    ``again`` reads the case in the write transaction, where the model is locked; it raises where
+    the move may no longer happen. An alias that points at the candidate already stays, and nothing
+    is added to the history.
+
+    Raises what ``promote`` raises.
     """
-    gates = [outcome.to_json() for outcome in outcomes]
-    row = locked_active_model(session, model)
-    if (answer := recall(session, order.idempotency)) is not None:
-        return Outcome(answer, replayed=True)
-    version = locked_version(session, model, number)
-    if version is None:
-        raise VersionNotFound(model, number)
-    _ready(version)
-    alias = session.get(AliasRow, (model, order.alias), populate_existing=True)
+    version = case.candidate.version
+    with _prepared(prepare, version):
+        for _ in range(ATTEMPTS):
+            outcomes = judge(case)
+            with database.write() as session:  # at its end the commit, and the announcement
+                row = locked_active_model(session, version.model)
+                if (answer := recall(session, order.idempotency)) is not None:
+                    return Outcome(answer, replayed=True)
+                alias = session.get(AliasRow, (version.model, order.alias))
+                _check_expected(order, alias)
+                now = again(session)
+                if now == case:
+                    gates = [outcome.to_json() for outcome in outcomes]
+                    if not (order.force or all_passed(outcomes)):
+                        raise GateFailed(version.model, version.number, gates)
+                    return _commit(
+                        session,
+                        row,
+                        alias,
+                        version.number,
+                        order=order,
+                        event=event,
+                        gates=gates,
+                    )
+            case = now
+    raise ChampionMoved(order.alias)
+
+
+@contextmanager
+def _prepared(prepare: Prepare, version: ServedVersion) -> Iterator[None]:
+    """Raises VersionNotLoadable."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(prepare(version))
+        except VersionUnavailable as error:
+            raise VersionNotLoadable(version.model, version.number, error.why) from error
+        except BlobUnavailable as error:
+            raise VersionNotLoadable(version.model, version.number, error.detail) from error
+        yield
+
+
+def _commit(
+    session: Session,
+    row: ModelRow,
+    alias: AliasRow | None,
+    number: int,
+    *,
+    order: Order,
+    event: EventType,
+    gates: list[dict[str, Any]],
+) -> Outcome:
+    """Write the move, the event and the answer. ``row`` is locked, ``alias`` read since."""
     previous = None if alias is None else alias.number
-    _check_expected(order, previous)
     if previous != number:
         if alias is None:
-            session.add(AliasRow(model=model, name=order.alias, number=number))
+            session.add(AliasRow(model=row.name, name=order.alias, number=number))
         else:
             alias.number, alias.previous_number = number, previous
         row.generation += 1
@@ -164,7 +194,7 @@ def move_alias(
             session,
             event,
             actor=order.actor,
-            model=model,
+            model=row.name,
             alias=order.alias,
             from_version=previous,
             to_version=number,
@@ -172,7 +202,7 @@ def move_alias(
             details=_details(gates, order),
         )
     answer = {
-        "model": model,
+        "model": row.name,
         "alias": order.alias,
         "version": number,
         "previous_version": previous,
@@ -180,10 +210,17 @@ def move_alias(
         "gates": gates,
     }
     remember(session, order.idempotency, answer)
-    return Outcome(answer)
+    return Outcome(answer, unchanged=previous == number)
 
 
-def _judged(judge: Judge, case: Case, order: Order) -> Sequence[GateOutcome]:
+def ready(version: VersionRow) -> VersionRow:
+    """``version``, which may answer. Raises VersionNotReady."""
+    if version.status != "ready":
+        raise VersionNotReady(version.model, version.number, version.status)
+    return version
+
+
+def _judged(judge: Judge, order: Order, case: Case) -> Sequence[GateOutcome]:
     """What the judge says; a champion that keeps it from saying anything cannot hinder force."""
     try:
         return judge(case)
@@ -193,15 +230,11 @@ def _judged(judge: Judge, case: Case, order: Order) -> Sequence[GateOutcome]:
         return [GateOutcome(gate=g.text, passed=False, reason=error.detail) for g in case.gates]
 
 
-def _check_expected(order: Order, actual: int | None) -> None:
+def _check_expected(order: Order, alias: AliasRow | None) -> None:
     """Raises ExpectedVersionConflict."""
+    actual = None if alias is None else alias.number
     if order.expected_version is not UNCHECKED and order.expected_version != actual:
         raise ExpectedVersionConflict(order.alias, order.expected_version, actual)
-
-
-def _pointed_at(session: Session, model: str, alias: str) -> int | None:
-    row = session.get(AliasRow, (model, alias))
-    return None if row is None else row.number
 
 
 def _details(gates: list[dict[str, Any]], order: Order) -> dict[str, Any]:
@@ -210,9 +243,3 @@ def _details(gates: list[dict[str, Any]], order: Order) -> dict[str, Any]:
     if order.force:
         details["forced"] = True
     return details
-
-
-def _ready(version: VersionRow) -> VersionRow:
-    if version.status != "ready":
-        raise VersionNotReady(version.model, version.number, version.status)
-    return version

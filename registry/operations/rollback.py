@@ -1,33 +1,20 @@
 """Point an alias back at a version that it pointed at before."""
 
-from sqlalchemy import select
+from dataclasses import dataclass, replace
+
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from registry.database import Database
-from registry.errors import (
-    AliasNotFound,
-    ChampionMoved,
-    GateFailed,
-    NothingToRollBackTo,
-    VersionNotFound,
-    VersionNotReady,
-)
-from registry.gates.outcomes import all_passed
+from registry.errors import AliasNotFound, NothingToRollBackTo
 from registry.idempotency import recall
 from registry.names import check_alias
 from registry.operations.case import read_case
 from registry.operations.outcome import Outcome, replay
-from registry.operations.promote import (
-    ATTEMPTS,
-    Judge,
-    Order,
-    Prepare,
-    move_alias,
-    prepare_or_refuse,
-)
-from registry.operations.rows import locked_active_model
+from registry.operations.promote import Judge, Order, Prepare, move_alias, ready
 from registry.queries import find_model, find_version
-from registry.tables import AliasRow, EventRow, VersionRow
+from registry.scoring.cases import Case
+from registry.tables import AliasRow, EventRow
 
 
 def rollback(
@@ -54,71 +41,86 @@ def rollback(
         if (answer := recall(session, order.idempotency)) is not None:
             return replay(database, answer)
         find_model(session, model)
-        version = session.get(VersionRow, (model, _target(session, model, order, to_version)))
-        if version is None:
-            raise VersionNotFound(model, to_version)
-        if version.status != "ready":
-            raise VersionNotReady(model, version.number, version.status)
+        back = _Back.read(session, model, order.alias, to_version)
+        version = ready(find_version(session, model, str(back.target())))
         case = read_case(session, version, order.alias).about_loading()
-    number = case.candidate.version.number
-    prepare_or_refuse(prepare, case.candidate.version)
-    for _ in range(ATTEMPTS):
-        outcomes = judge(case)
-        with database.write() as session:
-            locked_active_model(session, model)
-            if (answer := recall(session, order.idempotency)) is not None:
-                return Outcome(answer, replayed=True)
-            if _target(session, model, order, to_version) != number:
-                raise NothingToRollBackTo.moved(order.alias)
-            version = find_version(session, model, str(number))
-            now = read_case(session, version, order.alias).about_loading()
-            if now == case:
-                if not all_passed(outcomes):
-                    raise GateFailed(model, number, [outcome.to_json() for outcome in outcomes])
-                return move_alias(session, model, number, order, "rolled_back", outcomes=outcomes)
-        case = now
-    raise ChampionMoved(order.alias)
+    number = version.number
+
+    def read_again(session: Session) -> Case:
+        if back.read_on(session).target() != number:
+            raise NothingToRollBackTo.moved(order.alias)
+        version = ready(find_version(session, model, str(number)))
+        return read_case(session, version, order.alias).about_loading()
+
+    return move_alias(database, prepare, order, case, "rolled_back", judge=judge, again=read_again)
 
 
-def trail(session: Session, model: str, alias: str) -> list[int]:
-    """The versions that lie behind the alias, the present one last.
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """Where an alias can go back to.
 
+    ``trail`` are the versions that lie behind it by the events up to ``seq``, the present one last.
     A promotion lays one on top; a rollback takes off what lies above its target; a deletion of the
-    alias, or an archived model, takes all.
+    alias, or an archived model, takes all. ``named`` is a version that was asked for by its number
+    and that the alias once held.
     """
-    versions: list[int] = []
-    for event in session.scalars(
-        select(EventRow).where(EventRow.model == model).order_by(EventRow.seq)
-    ):
-        if event.type == "model_archived" or (
-            event.type == "alias_deleted" and event.alias == alias
-        ):
-            versions.clear()
-        elif event.alias == alias and event.to_version is not None:
-            if event.type == "rolled_back" and event.to_version in versions[:-1]:
-                versions.pop()
-                while versions[-1] != event.to_version:
-                    versions.pop()
-            else:
-                versions.append(event.to_version)
-    return versions
 
+    model: str
+    alias: str
+    named: int | None
+    trail: tuple[int, ...] = ()
+    seq: int = 0
 
-def _target(session: Session, model: str, order: Order, to_version: int | None) -> int:
-    if session.get(AliasRow, (model, order.alias), populate_existing=True) is None:
-        raise AliasNotFound(model, order.alias)
-    if to_version is None:
-        behind = trail(session, model, order.alias)
-        if len(behind) < 2:
-            raise NothingToRollBackTo(order.alias)
-        return behind[-2]
-    if session.get(VersionRow, (model, to_version)) is None:
-        raise VersionNotFound(model, to_version)
-    held = select(EventRow.seq).where(
-        EventRow.model == model,
-        EventRow.alias == order.alias,
-        EventRow.to_version == to_version,
-    )
-    if session.scalar(held.limit(1)) is None:
-        raise NothingToRollBackTo(order.alias, to_version)
-    return to_version
+    @classmethod
+    def read(cls, session: Session, model: str, alias: str, named: int | None) -> "_Back":
+        """Raises AliasNotFound, VersionNotFound, NothingToRollBackTo."""
+        back = cls(model, alias, named).read_on(session)
+        if named is not None:
+            find_version(session, model, str(named))
+            if not back.held(session, named):
+                raise NothingToRollBackTo(alias, named)
+        return back
+
+    def read_on(self, session: Session) -> "_Back":
+        """As it is after the events since. Raises AliasNotFound."""
+        if session.get(AliasRow, (self.model, self.alias)) is None:
+            raise AliasNotFound(self.model, self.alias)
+        if self.named is not None:
+            return self  # that the alias once held it stays true
+        later = session.execute(
+            select(EventRow.seq, EventRow.type, EventRow.to_version)
+            .where(
+                EventRow.model == self.model,
+                EventRow.seq > self.seq,
+                or_(EventRow.alias == self.alias, EventRow.type == "model_archived"),
+            )
+            .order_by(EventRow.seq)
+        ).all()
+        trail = list(self.trail)
+        for _, kind, version in later:
+            if kind in {"model_archived", "alias_deleted"}:
+                trail.clear()
+            elif kind == "rolled_back" and version in trail[:-1]:
+                trail.pop()
+                while trail[-1] != version:
+                    trail.pop()
+            elif version is not None:
+                trail.append(version)
+        return replace(self, trail=tuple(trail), seq=later[-1].seq if later else self.seq)
+
+    def held(self, session: Session, number: int) -> bool:
+        """Whether the alias ever pointed at the version."""
+        query = select(EventRow.seq).where(
+            EventRow.model == self.model,
+            EventRow.alias == self.alias,
+            EventRow.to_version == number,
+        )
+        return session.scalar(query.limit(1)) is not None
+
+    def target(self) -> int:
+        """The version to go back to. Raises NothingToRollBackTo."""
+        if self.named is not None:
+            return self.named
+        if len(self.trail) < 2:
+            raise NothingToRollBackTo(self.alias)
+        return self.trail[-2]

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from registry.errors import ModelArchived, ModelNotFound, NameTaken
 from registry.history import record
 from registry.names import check_model_name, name_key
-from registry.tables import ModelRow, VersionRow, utc_now
+from registry.tables import ModelRow, utc_now
 
 
 def locked_model(session: Session, name: str) -> ModelRow:
@@ -61,8 +61,3 @@ def insert_model(session: Session, name: str, actor: str) -> tuple[ModelRow, boo
     if holder is not None and holder != name:
         raise NameTaken(name, holder)
     return locked_model(session, name), made is not None
-
-
-def locked_version(session: Session, model: str, number: int) -> VersionRow | None:
-    """The version as it stands now, whatever this session read before."""
-    return session.get(VersionRow, (model, number), populate_existing=True)

@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,9 @@ REPLACEMENT_SECONDS = 15.0
 _BACKLOG = 64
 _MAX_MESSAGE = 65536
 
-Prepare = Callable[[str, int], None]
-"""Loads and warms version ``number`` of ``model`` in this worker; raises RegistryError."""
+Prepare = Callable[[str, int], AbstractContextManager[None]]
+"""Loads and warms version ``number`` of ``model`` in this worker, and keeps it loaded while what it
+returns is entered; raises RegistryError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +92,31 @@ class Fleet:
                 count += 1
         return count
 
-    def prepare(self, model: str, number: int) -> list[str]:
-        """Have every live worker load the version; return what went wrong, nothing if all can.
+    @contextmanager
+    def prepared(self, model: str, number: int) -> Iterator[list[str]]:
+        """Have every live worker load the version, and keep it loaded until the block ends, or
+        this process; gives what went wrong, nothing if all can.
 
         A worker that dies while it is asked is forgiven once, since it may have been killed for
         any reason; a second death is held against the version.
         """
         asked = json.dumps({"model": model, "number": number}).encode() + b"\n"
         deadline = time.monotonic() + self.patience
-        faults, died = self._ask_all(asked, deadline)
-        if died and not faults:
-            faults, died = self._ask_all(asked, deadline, self.replacement_patience)
-            if died:
-                faults.append("A worker died while it loaded the version.")
-        return faults
+        with ExitStack() as held:
+            faults, died = self._ask_all(held, asked, deadline)
+            if died and not faults:
+                faults, died = self._ask_all(held, asked, deadline, self.replacement_patience)
+                if died:
+                    faults.append("A worker died while it loaded the version.")
+            yield faults
 
     def _ask_all(
-        self, asked: bytes, deadline: float, until_another: float = 0.0
+        self, held: ExitStack, asked: bytes, deadline: float, until_another: float = 0.0
     ) -> tuple[list[str], int]:
         """The faults that the workers told, and how many broke off without an answer.
 
         ``until_another``: seconds that another worker than this one is waited for; 0: if there is
-        none, this one is asked alone.
+        none, this one is asked alone. The workers hold the version until ``held`` is closed.
         """
         faults: list[str] = []
         with selectors.DefaultSelector() as waiting:
@@ -123,12 +127,12 @@ class Fleet:
                         "A worker died while it loaded the version, and none came in its place."
                     )
                 head_start = min(time.monotonic() + self.head_start, deadline)
-                died = self._collect(waiting, faults, head_start)
+                died = self._collect(held, waiting, faults, head_start)
                 if died or faults:
                     return faults, died
                 for path in (*others, *([self._path] if self._path else ())):
                     self._ask(path, asked, waiting, faults)
-                died = self._collect(waiting, faults, deadline)
+                died = self._collect(held, waiting, faults, deadline)
                 if waiting.get_map():
                     faults.append(f"A worker did not load the version in {self.patience:g} s.")
                 return faults, died
@@ -169,7 +173,13 @@ class Fleet:
         waiting.register(connection, selectors.EVENT_READ, _Asked(path))
         return True
 
-    def _collect(self, waiting: selectors.BaseSelector, faults: list[str], deadline: float) -> int:
+    def _collect(
+        self,
+        held: ExitStack,
+        waiting: selectors.BaseSelector,
+        faults: list[str],
+        deadline: float,
+    ) -> int:
         """Take answers until all are there or the time is up; how many broke off instead."""
         died = 0
         while waiting.get_map() and (left := deadline - time.monotonic()) > 0:
@@ -177,7 +187,9 @@ class Fleet:
                 answer = _read(key)
                 if answer is None:
                     continue
-                _close(waiting, key)
+                waiting.unregister(key.fileobj)
+                connection: Any = key.fileobj
+                held.callback(connection.close)  # which lets the worker let go
                 if not answer:
                     key.data.path.unlink(missing_ok=True)  # nobody asks it again while it ends
                     died += 1
@@ -202,14 +214,14 @@ def _answer_all(listener: socket.socket, prepare: Prepare) -> None:
 
 
 def _answer(connection: socket.socket, prepare: Prepare) -> None:
-    with connection, suppress(OSError):
+    with connection, suppress(OSError), ExitStack() as held:
         line = connection.makefile("rb").readline(_MAX_MESSAGE)
         if not line:
             return
         asked = json.loads(line)
         fault: str | None = None
         try:
-            prepare(str(asked["model"]), int(asked["number"]))
+            held.enter_context(prepare(str(asked["model"]), int(asked["number"])))
         except VersionUnavailable as error:
             fault = error.why
         except RegistryError as error:
@@ -218,6 +230,7 @@ def _answer(connection: socket.socket, prepare: Prepare) -> None:
             logger.exception("a version could not be prepared")
             fault = f"{type(error).__name__}"
         connection.sendall(json.dumps({"fault": fault}).encode() + b"\n")
+        connection.recv(1)  # until who asked closes the connection, or has died
 
 
 def _connect(path: Path) -> socket.socket | None:

@@ -26,7 +26,10 @@ class Observer:
         """
 
     def moved(self, error: Exception | None) -> None:
-        """An alias was moved, or ``error`` says why it was not."""
+        """An alias was moved, or ``error`` says why it was not.
+
+        Not told of an answer that was given before, and of an alias that pointed there already.
+        """
 
 
 def observed(load: Loader, observer: Observer) -> Loader:

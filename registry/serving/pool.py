@@ -8,12 +8,12 @@ its own, once for each version however many wait for it.
 import logging
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -88,12 +88,16 @@ class _Failure:
     error: Unavailable
     retries: Restarts
 
+    def at_once(self, clock: Callable[[], float]) -> "_Failure":
+        """The same, and the next attempt need not wait."""
+        return _Failure(self.error, Restarts(clock))
+
 
 class Pool:
     """Loaded versions by model and number; ``load`` makes the predictor of one that is not.
 
-    What is pinned stays loaded. The others go, the least lately used first, when the artifacts of
-    all together outgrow ``limit`` bytes; one alone may be larger.
+    What is pinned or held stays loaded. The others go, the least lately used first, when the
+    artifacts of all together outgrow ``limit`` bytes; one alone may be larger.
 
     Versions are loaded in the order in which they are asked for, but those that somebody waits for
     before all others. One that could not be loaded is tried again after a time that doubles; until
@@ -108,6 +112,7 @@ class Pool:
         self._clock = clock
         self._lock = threading.Lock()
         self._pinned: frozenset[Key] = frozenset()
+        self._held: Counter[Key] = Counter()
         self._spare: dict[Key, LoadedVersion] = {}
         self._loading: dict[Key, Future[LoadedVersion]] = {}
         self._failures: dict[Key, _Failure] = {}
@@ -157,7 +162,7 @@ class Pool:
         """Let everything that could not be loaded be tried again at once."""
         with self._lock:
             for key, failure in self._failures.items():
-                self._failures[key] = _Failure(failure.error, Restarts(self._clock))
+                self._failures[key] = failure.at_once(self._clock)
 
     def known(self) -> AbstractSet[Key]:
         """The versions that are loaded or could not be loaded."""
@@ -165,11 +170,29 @@ class Pool:
             return self.loaded.keys() | self._failures.keys()
 
     def pin(self, keys: Iterable[Key]) -> None:
-        """Keep these versions loaded from now on, and only these."""
+        """Keep these versions loaded from now on, and of the others only those that are held."""
         with self._lock:
             self._pinned = frozenset(keys)
-            self._spare = {k: self.loaded[k] for k in self.loaded.keys() - self._pinned}
-            self._replace(self.loaded.copy())
+            self._find_spare()
+
+    @contextmanager
+    def holding(self, version: ServedVersion) -> Iterator[None]:
+        """Load the version, whatever became of the last attempt, and keep it loaded until the block
+        ends. Raises what ``get`` raises."""
+        key = version.key
+        with self._lock:
+            self._held[key] += 1
+            if key in self._failures:
+                self._failures[key] = self._failures[key].at_once(self._clock)
+        try:
+            self.get(version)
+            yield
+        finally:
+            with self._lock:
+                self._held[key] -= 1
+                if not self._held[key]:
+                    del self._held[key]
+                    self._find_spare()
 
     def drop(self, keys: Iterable[Key]) -> None:
         """Let go of these versions; requests that are using one finish with it."""
@@ -222,7 +245,7 @@ class Pool:
             loaded = self._make(version)
             with self.publishing(key), self._lock:
                 self._failures.pop(key, None)
-                if key not in self._pinned:
+                if key not in self._pinned and key not in self._held:
                     self._spare[key] = loaded
                 self._replace({**self.loaded.copy(), key: loaded})
         except BaseException as error:  # noqa: BLE001 - it is raised where the version is waited for
@@ -260,6 +283,12 @@ class Pool:
     def _end(self, key: Key) -> "Future[LoadedVersion]":
         with self._lock:
             return self._loading.pop(key)
+
+    def _find_spare(self) -> None:
+        """See anew what may go, and let go of what has to. The lock is held."""
+        spare = self.loaded.keys() - self._pinned - self._held.keys()
+        self._spare = {key: self.loaded[key] for key in spare}
+        self._replace(self.loaded.copy())
 
     def _replace(self, loaded: dict[Key, LoadedVersion]) -> None:
         """Publish ``loaded`` less what has to go. The lock is held."""

@@ -11,6 +11,7 @@ are refused until somebody could read again.
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -49,6 +50,7 @@ from registry.tokens import Grant, token_digest
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+_SHORT_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _ATTEMPTS = 5
 
 FindUsable = Callable[[Session, str, str], ServedVersion]
@@ -163,8 +165,8 @@ class Watch:
         for _ in range(_ATTEMPTS):
             seen = self._now()
             number = seen.snapshot.references.get(model, _NONE).get(reference)
-            if number is None and reference.isdecimal() and len(reference) < 10:
-                number = int(reference) if reference[0] != "0" else None
+            if number is None and _SHORT_NUMBER.fullmatch(reference):
+                number = int(reference)
             loaded = None if number is None else self._pool.find((model, number))
             # Found under what is still the newest look at the database: so it may answer.
             if loaded is not None and self._seen is seen:
@@ -175,6 +177,19 @@ class Watch:
                 loaded = self._pool.get(version)
         # Loaded and dropped for lack of memory again and again: answer with what was just loaded.
         return loaded or self._pool.get(version)
+
+    @contextmanager
+    def prepared(self, model: str, number: int) -> Iterator[None]:
+        """Load the version, and keep it loaded until the block ends.
+
+        Raises NotFound, VersionNotReady, and whatever loading it raises.
+        """
+        with self._database.read() as session:
+            version = self._find_usable(session, model, str(number))
+        with self._pool.holding(version):
+            yield
+            with suppress(Unavailable):  # an alias that was moved meanwhile pins it
+                self._now()
 
     def grant(self, token: str) -> Grant:
         """What the bearer of ``token`` may do. Raises Unauthenticated."""

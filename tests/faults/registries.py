@@ -1,7 +1,8 @@
 """A registry without a server around it, in a data directory, and the states that it begins in."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -115,10 +116,12 @@ class Registry:
         """Remove everything that no version points at, however young."""
         collect_garbage(self.database, self.blobs, older_than=0)
 
-    def load(self, version: ServedVersion) -> None:
+    @contextmanager
+    def load(self, version: ServedVersion) -> Iterator[None]:
         """Read what a worker would have to load. Raises BlobUnavailable."""
         for digest in (version.sha256, *version.compiled.values()):
             self.blobs.open(digest).close()
+        yield
 
     def close(self) -> None:
         self.database.dispose()

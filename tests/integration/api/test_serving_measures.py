@@ -48,6 +48,23 @@ def test_a_load_a_promotion_and_what_is_in_memory_are_told(service, artifacts):
         time.sleep(0.05)
 
 
+def test_a_replay_and_a_move_that_changes_nothing_are_no_promotions(service, artifacts):
+    name = new_name()
+    service.admin.upload(name, artifacts["plane"])
+    key = {"Idempotency-Key": f"promote-{name}"}
+    path = f"/models/{name}/1/promote"
+    before = figures(service)
+
+    assert service.admin.post(path, headers=key).status_code == 200
+    assert service.admin.post(path, headers=key).headers["Idempotent-Replayed"] == "true"
+    assert service.admin.post(path).status_code == 200
+    alias = service.admin.put(f"/models/{name}/aliases/production", json={"version": 1})
+    assert alias.status_code == 200
+
+    after = figures(service)
+    assert grown(before, after, 'hotswap_promotions_total{result="done"}') == 1
+
+
 def test_a_version_that_cannot_be_loaded_is_counted_by_what_is_wrong(service):
     name, held = new_name(), service.stored()
     service.admin.upload(name, constant_model(4711.0))

@@ -18,6 +18,7 @@ from registry.errors import DatabaseUnavailable
 from registry.operations.promote import Order, promote
 from registry.serving import chain_program, forest
 from tests.factories import add_versions, ungated
+from tests.integration.registry.fakes import Preparer
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def data(tmp_path: Path, sqlite_template: Path) -> Path:
         blob.write(b"an artifact")
         digest = blob.keep()
     add_versions(database, "house", ["ready"] * 2, sha256=digest, compiled={"onnx": digest})
-    promote(database, lambda _: None, "house", "1", Order(actor="ann"), judge=ungated)
+    promote(database, Preparer(), "house", "1", Order(actor="ann"), judge=ungated)
     database.dispose()
     return folder
 

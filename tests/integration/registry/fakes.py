@@ -1,5 +1,7 @@
 """Collaborators of our own making, where the real one is not what a test is about."""
 
+from contextlib import contextmanager
+
 from registry.intake.inspector import Inspection
 from tests.factories import NUMBERS
 
@@ -31,6 +33,7 @@ class Preparer:
         self._fails_with = fails_with
         self._meanwhile = meanwhile
 
+    @contextmanager
     def __call__(self, version):
         self.prepared.append(version.number)
         if self._meanwhile is not None:
@@ -38,3 +41,4 @@ class Preparer:
             meanwhile()
         if self._fails_with is not None:
             raise self._fails_with
+        yield

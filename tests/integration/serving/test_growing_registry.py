@@ -40,10 +40,13 @@ class Costs:
     """Counts what is sent to a database of its own, and what SQLite does for it."""
 
     def __init__(self, url):
-        self.statements = self.instructions = 0
+        self.statements = self.instructions = self.while_writing = 0
+        self.written = []
+        self._began = None
         self.database = Database(url)
         event.listen(self.database.engine, "before_cursor_execute", self._sent)
         event.listen(self.database.engine, "connect", self._connected)
+        event.listen(self.database.engine, "commit", self._committed)
 
     def of(self, action):
         """Statements and instructions of one call."""
@@ -51,8 +54,17 @@ class Costs:
         action()
         return self.statements - before[0], self.instructions - before[1]
 
-    def _sent(self, *_):
+    def _sent(self, _connection, _cursor, statement, parameters, *_):
         self.statements += 1
+        if statement == "BEGIN IMMEDIATE":
+            self._began = self.instructions
+        elif self._began is not None:
+            self.written.append((statement, str(parameters)))
+
+    def _committed(self, _):
+        if self._began is not None:
+            self.while_writing += self.instructions - self._began
+            self._began = None
 
     def _connected(self, connection, _):
         connection.set_progress_handler(self._worked, _STEP)
@@ -159,6 +171,31 @@ def test_a_write_costs_the_same_in_a_large_registry(worker_of):
 
         assert costs[0][0] == costs[1][0], write
         assert costs[1][1] < 1.5 * costs[0][1], write
+
+
+def test_a_rollback_holds_the_database_as_long_whatever_the_history(worker_of):
+    worker = worker_of(2, 5)
+    costs = []
+    for moves in (3, 60):
+        for number in range(moves):
+            promoted(worker, number % 3 + 1)
+        before = worker.costs.while_writing
+        rolled_back(worker)
+        costs.append(worker.costs.while_writing - before)
+
+    assert costs[1] < 1.2 * costs[0]
+
+
+def test_a_promotion_reads_nothing_twice_while_it_holds_the_database(worker_of):
+    worker = prepared(worker_of(2, 5))
+
+    for write in (partial(promoted, number=4), rolled_back):
+        worker.costs.written.clear()
+        write(worker)
+        reads = [sent for sent in worker.costs.written if sent[0].startswith("SELECT")]
+
+        assert len(reads) > 5
+        assert len(reads) == len(set(reads)), reads
 
 
 def prepared(worker):

@@ -18,6 +18,7 @@ from registry.serving.predictor import Answers
 from registry.serving.snapshot import served_version
 from registry.serving.watch import POLL_SECONDS, Watch
 from tests.factories import NUMBERS, add_versions, ungated
+from tests.integration.registry.fakes import Preparer
 
 
 class Breakable:
@@ -103,7 +104,7 @@ def figures(*, readable):
 
 
 def moved(database, number):
-    promote(database, lambda version: None, "house", str(number), Order(actor="ann"), judge=ungated)
+    promote(database, Preparer(), "house", str(number), Order(actor="ann"), judge=ungated)
 
 
 def eventually(holds):

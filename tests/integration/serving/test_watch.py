@@ -1,11 +1,18 @@
 """What a worker knows of the database, and how soon."""
 
+import logging
 import threading
 import time
 
 import pytest
 
-from registry.errors import BlobMissing, ModelNotFound, Unauthenticated, VersionNotFound
+from registry.errors import (
+    BlobMissing,
+    ModelNotFound,
+    ReferenceMalformed,
+    Unauthenticated,
+    VersionNotFound,
+)
 from registry.history import record
 from registry.operations.archive_version import archive_version
 from registry.operations.create_token import create_token
@@ -18,6 +25,7 @@ from registry.serving.predictor import Answers
 from registry.serving.snapshot import served_version
 from registry.serving.watch import POLL_SECONDS, Watch
 from tests.factories import NUMBERS, add_versions, ungated
+from tests.integration.registry.fakes import Preparer
 
 
 class Numbered:
@@ -36,14 +44,14 @@ class Numbered:
 class Worker:
     """What one worker process holds, without the process."""
 
-    def __init__(self, database, path):
+    def __init__(self, database, path, limit=2**30):
         self.before = set(threading.enumerate())
         self.counter = Counter(path)
         self.loads = []
         self.missing = set()
         self.may_load = threading.Event()
         self.may_load.set()
-        self.pool = Pool(self.load, limit=2**30)
+        self.pool = Pool(self.load, limit)
         self.watch = Watch(database, self.counter, self.pool, find_usable)
 
     def load(self, version):
@@ -73,7 +81,7 @@ def worker(database, tmp_path):
 
 
 def moved(database, number, model="house"):
-    promote(database, lambda version: None, model, str(number), Order(actor="ann"), judge=ungated)
+    promote(database, Preparer(), model, str(number), Order(actor="ann"), judge=ungated)
 
 
 def eventually(holds):
@@ -239,7 +247,37 @@ def test_an_archived_version_that_an_alias_pointed_at_before_is_not_asked_for(
     worker.watch.resolve("house", "production")
 
     assert 1 not in worker.loads
-    assert not caplog.records
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+def test_a_prepared_version_stays_loaded_until_its_alias_has_moved_and_after(database, tmp_path):
+    add_versions(database, "house", ["ready"] * 9, size=100)
+    worker = Worker(database, tmp_path / "tight-counter", limit=150)
+    worker.watch.snapshot()
+
+    with worker.watch.prepared("house", 1):
+        for number in range(2, 6):
+            worker.watch.resolve("house", str(number))
+        assert ("house", 1) in worker.pool.loaded
+        moved(database, 1)
+        worker.counter.bump()
+    for number in range(6, 10):
+        worker.watch.resolve("house", str(number))
+
+    assert ("house", 1) in worker.pool.loaded
+    assert worker.loads.count(1) == 1
+    worker.close()
+
+
+@pytest.mark.parametrize(
+    "reference", ["\N{ARABIC-INDIC DIGIT ONE}", "1\N{SUPERSCRIPT TWO}", "01", "+1"]
+)
+def test_a_number_is_written_in_ascii_digits(database, worker, reference):
+    add_versions(database, "house", ["ready"] * 2)
+    worker.watch.resolve("house", "1")
+
+    with pytest.raises(ReferenceMalformed):
+        worker.watch.resolve("house", reference)
 
 
 def test_a_revoked_token_is_refused_as_soon_as_the_counter_moved(database, worker):

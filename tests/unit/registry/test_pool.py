@@ -233,6 +233,30 @@ def test_what_is_pinned_stays_however_little_it_is_used():
     assert set(pool.loaded) == {("house", 1), ("house", 3)}
 
 
+def test_what_is_held_stays_until_it_is_let_go_of():
+    pool = Pool(Shelf(), limit=100)
+    with pool.holding(served(1, size=100)):
+        with pool.holding(served(1, size=100)):
+            for number in (2, 3):
+                pool.get(served(number, size=100))
+        assert set(pool.loaded) == {("house", 1), ("house", 3)}
+
+    assert set(pool.loaded) == {("house", 3)}
+
+
+def test_what_is_to_be_held_is_tried_however_often_it_failed():
+    shelf = Shelf()
+    pool = Pool(shelf, limit=100, clock=Clock())
+    shelf.missing.add(1)
+    for _ in range(9):
+        with pytest.raises(BlobMissing):
+            pool.get(served(1))
+    shelf.missing.clear()
+
+    with pool.holding(served(1)):
+        assert set(pool.loaded) == {("house", 1)}
+
+
 def test_a_request_keeps_the_version_that_it_began_with():
     pool = Pool(Shelf(), limit=1000)
     held = pool.get(served(1))
