@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-slow test-faults test-asan test-attacks bench bench-engine bench-retrain bench-swap lint lock \
+.PHONY: help serve test test-slow test-faults test-asan test-attacks bench bench-engine bench-growth bench-retrain bench-swap lint lock \
 	lock-bench clean
 
 help: ## Say what can be made
@@ -51,6 +51,9 @@ bench-retrain: .venv/test ## Time retrain beside plain scikit-learn on the housi
 
 bench-swap: .venv/test ## Swap versions under load 1,000 times and prove that nobody noticed
 	$(BIN)/python -m benchmarks.swap
+
+bench-growth: .venv/test ## Measure a registry of 100,000 versions beside one of 200
+	$(BIN)/python -m benchmarks.growth $(GROWTH)
 
 lint: .venv/test ## Run linters, types and import rules
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ from sklearn.pipeline import Pipeline
 
 from benchmarks import engine, large_batches, machine, many_versions, promotions
 from benchmarks.figures import Method, Run, ServerFigures
+from benchmarks.growth_report import place, section_of
 from benchmarks.launching import ServerFailed, on_cores
 from benchmarks.load import LoadFailed, find_wrk
 from benchmarks.measuring import time_ours, time_peer
@@ -64,7 +65,8 @@ def main() -> int:
         print(page)
     out = asked.out or (RESULTS if set(asked.only) == set(EVERYTHING) else None)
     if out:
-        out.write_text(page)
+        before = out.read_text() if out.exists() else ""
+        out.write_text(place(page, section_of(before)))
         out.with_suffix(".json").write_text(json.dumps(asdict(run), indent=1) + "\n")
     return 1 if failures(run) else 0
 
