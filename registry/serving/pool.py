@@ -249,7 +249,7 @@ class Pool:
                     self._spare[key] = loaded
                 self._replace({**self.loaded.copy(), key: loaded})
         except BaseException as error:  # noqa: BLE001 - it is raised where the version is waited for
-            self._end(key).set_exception(error)
+            self._end(key).set_exception(error.with_traceback(None))
         else:
             self._end(key).set_result(loaded)
 
@@ -262,15 +262,16 @@ class Pool:
             loaded = LoadedVersion(version, predictor)
         except Exception as error:  # noqa: BLE001 - whatever it is, the version cannot answer
             kept = _kept(version, error)
-            with self._lock:
-                before = self._failures.get(version.key)
-                retries = Restarts(self._clock) if before is None else before.retries
-                retries.died()
-                self._failures[version.key] = _Failure(kept, retries)
-            raise kept from None
-        seconds = time.monotonic() - began
-        logger.info("loaded version %d of %s in %.3f s", version.number, version.model, seconds)
-        return loaded
+        else:
+            seconds = time.monotonic() - began
+            logger.info("loaded version %d of %s in %.3f s", version.number, version.model, seconds)
+            return loaded
+        with self._lock:
+            before = self._failures.get(version.key)
+            retries = Restarts(self._clock) if before is None else before.retries
+            retries.died()
+            self._failures[version.key] = _Failure(kept, retries)
+        raise kept  # not where ``error`` would stay in memory as its context
 
     def _failure(self, key: Key) -> Unavailable | None:
         """Why the version cannot be had just now; None where it may be tried. The lock is held."""

@@ -221,6 +221,7 @@ def test_whatever_keeps_a_version_from_loading_makes_it_unavailable(raised, why)
         Pool(load, limit=1000).get(served(3))
 
     assert refused.value.detail == f"Version 3 of 'house' cannot be loaded: {why}"
+    assert refused.value.__context__ is None, "it is kept, and must keep nothing else in memory"
 
 
 def test_what_is_pinned_stays_however_little_it_is_used():
