@@ -1,7 +1,7 @@
 """Two small models of real data for a first look: irises, and the progress of diabetes.
 
-``iris`` is a logistic regression. ``diabetes`` has two versions, a linear model in production and a
-forest beside it, so that there is something to promote.
+``iris`` is a logistic regression. ``diabetes`` has two versions, a decision tree in production and
+a forest beside it that is better on the same held-out rows, so that there is something to promote.
 """
 
 from typing import Literal
@@ -16,10 +16,10 @@ from trainers.recipe import Recipe
 from trainers.training import train
 
 _ACTOR = "demo"
-_MODELS: tuple[tuple[str, Literal["logistic", "linear", "forest"], bool], ...] = (
-    ("iris", "logistic", True),
-    ("diabetes", "linear", True),
-    ("diabetes", "forest", False),
+_MODELS: tuple[tuple[str, Literal["logistic", "tree", "forest"], dict[str, int], bool], ...] = (
+    ("iris", "logistic", {}, True),
+    ("diabetes", "tree", {"max_depth": 3}, True),
+    ("diabetes", "forest", {}, False),
 )
 
 
@@ -31,8 +31,9 @@ def register_demo(settings: Settings) -> None:
         with services.database.read() as session:
             if list_models(session, everything, Paging())["total"]:
                 return
-        for name, kind, live in _MODELS:
-            number = _register(services, Recipe(name=name, data=f"sklearn:{name}", kind=kind))
+        for name, kind, params, live in _MODELS:
+            recipe = Recipe(name=name, data=f"sklearn:{name}", kind=kind, params=params)
+            number = _register(services, recipe)
             if live:
                 order = Order(actor=_ACTOR, reason="a first look")
                 promote(

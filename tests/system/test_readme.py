@@ -34,6 +34,20 @@ def test_the_line_that_make_serve_prints_predicts_when_it_is_pasted(made: Server
     assert json.loads(pasted.stdout)["prediction"] == "setosa"
 
 
+def test_the_version_that_the_tour_promotes_is_better(made: Server) -> None:
+    token = (made.data / "admin.token").read_text().strip()
+    live, better = (
+        made.call("GET", f"/models/diabetes/{number}", headers={"Authorization": f"Bearer {token}"})
+        for number in ("production", "2")
+    )
+
+    assert live.json()["version"] == 1
+    before, after = live.json()["metrics"], better.json()["metrics"]
+    assert after["rmse"] < 0.95 * before["rmse"]
+    assert after["mae"] < before["mae"]
+    assert after["r2"] > before["r2"]
+
+
 def test_every_command_of_the_readme_runs_in_its_order(made: Server, tmp_path: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     script = "\n".join(blocks).replace("http://127.0.0.1:8000", made.url)
