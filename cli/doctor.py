@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from cli.database import configured_settings
+from cli.database import configured_settings, data_option
 from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
 from cli.scrub import check_scrub
 from cli.service import json_option
@@ -26,24 +27,28 @@ COLUMNS = [Column("Check"), Column("Result"), Column("Found")]
     is_flag=True,
     help="Also read and hash every stored byte; what is damaged is put aside.",
 )
+@data_option
 @json_option
 @click.pass_context
-def doctor(context: click.Context, *, scrub: bool, as_json: bool) -> None:
+def doctor(context: click.Context, *, scrub: bool, data: Path | None, as_json: bool) -> None:
     """Look at the installation and the data directory; needs no service and changes nothing.
 
     With --scrub it takes as long as the disk takes to read all artifacts, and moves the damaged
     ones to blobs/damaged/, so that nobody can load them.
 
-    Exits with 1 where something is at fault. The data directory is HOTSWAP_DATA, the database that
-    of HOTSWAP_DATABASE_URL, or the SQLite file in HOTSWAP_DATA.
+    Exits with 1 where something is at fault. The database is that of HOTSWAP_DATABASE_URL, or the
+    SQLite file in the data directory.
 
     \b
     Example:
       hotswap doctor
       hotswap doctor --scrub
-      HOTSWAP_DATA=/srv/hotswap hotswap doctor --json
+      hotswap doctor --data /srv/hotswap --json
     """
-    with _installation(configured_settings()) as installation:
+    settings = configured_settings()
+    if data is not None:
+        settings = replace(settings, data=data)
+    with _installation(settings) as installation:
         findings = list(examine(installation, (*CHECKS, check_scrub) if scrub else CHECKS))
     faulty = any(finding.result == "fault" for finding in findings)
     if as_json:

@@ -52,6 +52,17 @@ def found(data: Path, exit_code: int) -> dict[str, dict[str, Any]]:
     return {finding["check"]: finding for finding in said["findings"]}
 
 
+def test_the_data_directory_may_be_given(data: Path, tmp_path: Path) -> None:
+    """As docs/backup.md says of every command that works on the data directory itself."""
+    elsewhere = {"HOTSWAP_DATA": str(tmp_path / "nowhere")}
+
+    result = doctor(data, "--scrub", "--data", str(data), "--json", **elsewhere)
+
+    assert result.exit_code == 0, result.output
+    scrubbed = [one for one in json.loads(result.stdout)["findings"] if one["check"] == "scrub"]
+    assert "1 blobs were read and are intact" in scrubbed[0]["message"]
+
+
 def execute(data: Path, statement: str) -> None:
     database = Database(f"sqlite:///{data / 'registry.db'}")
     with database.write() as session:
