@@ -71,7 +71,8 @@ class Uploaded:
 class Gate(TypedDict, total=False):
     """One condition of a promotion and how it went.
 
-    ``interval`` is that of the difference, ``measured`` says on what: ``holdout`` or ``claimed``.
+    ``interval`` is that of the difference, ``measured`` says on what: ``holdout`` or ``claimed``,
+    ``holdout`` has the SHA-256 of the table.
     """
 
     gate: str
@@ -81,6 +82,7 @@ class Gate(TypedDict, total=False):
     reason: str | None
     interval: list[float]
     measured: str | None
+    holdout: str
 
 
 class Measured(TypedDict, total=False):

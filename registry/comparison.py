@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from registry.errors import ParameterMalformed
 from registry.metrics.names import HIGHER_IS_BETTER, LOWER_IS_BETTER
-from registry.promotions import measured_metrics
+from registry.promotions import measured_figures
 from registry.queries import View, find_version, moment, version_view
 from registry.tables import VersionRow
 
@@ -34,7 +34,7 @@ def compare(session: Session, model: str, references: Sequence[str]) -> View:
         )
     rows = [find_version(session, model, reference) for reference in references]
     views = [version_view(row) for row in rows]
-    measured = [measured_metrics(session, row.model, row.number) for row in rows]
+    measured = [measured_figures(session, row.model, row.number) for row in rows]
     return {
         "model": model,
         "versions": [
@@ -42,7 +42,7 @@ def compare(session: Session, model: str, references: Sequence[str]) -> View:
             for reference, row, view in zip(references, rows, views, strict=True)
         ],
         "metrics": _metric_rows(rows, [view["metrics"] for view in views]),
-        "measured": _metric_rows(rows, measured),
+        "measured": _measured_rows(rows, measured),
         "params": _rows(rows, [_flat(view["params"]) for view in views]),
         "signature": _rows(rows, [_columns(view["signature"]) for view in views]),
         "lineage": _rows(rows, [_flat(view["lineage"]) for view in views]),
@@ -99,6 +99,34 @@ def _metric_rows(versions: Sequence[VersionRow], each: Sequence[Mapping[str, flo
         if best is not None and row["differs"] and len(present) > 1:
             winner = best(value for _, value in present)
             row["best"] = sorted({number for number, value in present if value == winner})
+    return rows
+
+
+def _measured_rows(
+    versions: Sequence[VersionRow], each: Sequence[Mapping[str, Mapping[str, float]]]
+) -> list[View]:
+    """As ``_metric_rows``, with each version's holdout. A metric is shown on the latest holdout
+    that all of its versions were measured on; without one each has its own latest, and none of
+    them is the best."""
+    holdouts: dict[str, list[str | None]] = {}
+    for metric in dict.fromkeys(metric for figures in each for metric in figures):
+        tables = [list(figures.get(metric, ())) for figures in each]
+        measured = [known for known in tables if known]
+        shared = [table for table in measured[0] if all(table in known for known in measured)]
+        holdouts[metric] = [(shared or known)[0] if known else None for known in tables]
+    chosen = [
+        {
+            metric: figures[metric][table]
+            for metric, tables in holdouts.items()
+            if (table := tables[at]) is not None
+        }
+        for at, figures in enumerate(each)
+    ]
+    rows = _metric_rows(versions, chosen)
+    for row in rows:
+        row["holdouts"] = holdouts[row["name"]]
+        if len({table for table in row["holdouts"] if table is not None}) > 1:
+            row["best"] = []
     return rows
 
 

@@ -1,12 +1,12 @@
 """What the history says of a version's promotions: the gates that it passed, and their figures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from registry.tables import EventRow
@@ -17,7 +17,8 @@ _LATEST = 20
 
 
 class PassedGate(msgspec.Struct, frozen=True):
-    """A gate and how it went; ``measured``: on what, None where it is about no metric."""
+    """A gate and how it went; ``measured``: on what, None where it is about no metric; ``holdout``:
+    the SHA-256 of the table."""
 
     gate: str
     passed: bool
@@ -26,6 +27,7 @@ class PassedGate(msgspec.Struct, frozen=True):
     reason: str | None = None
     interval: tuple[float, float] | None = None
     measured: str | None = None
+    holdout: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +44,43 @@ class Promotion:
 
 def promotions_of(session: Session, model: str, number: int) -> list[Promotion]:
     """The latest promotions of a version, and rollbacks to it, newest first; at most 20."""
-    events = session.scalars(
-        select(EventRow)
-        .where(
-            EventRow.model == model,
-            EventRow.to_version == number,
-            EventRow.type.in_(("promoted", "rolled_back")),
-        )
-        .order_by(EventRow.seq.desc())
-        .limit(_LATEST)
-    )
+    events = _moves(session, model, EventRow.to_version == number)
     return [_promotion(event) for event in events]
 
 
-def measured_metrics(session: Session, model: str, number: int) -> dict[str, float]:
-    """The figures that gates measured on a holdout, each by the latest promotion that has it."""
-    metrics: dict[str, float] = {}
-    for promotion in promotions_of(session, model, number):
-        for outcome in promotion.gates:
-            if outcome.measured == HOLDOUT and outcome.candidate is not None:
+def measured_figures(session: Session, model: str, number: int) -> dict[str, dict[str, float]]:
+    """What gates measured of a version on holdouts: metric, then holdout, then the figure.
+
+    As the candidate of a promotion and as the champion of one; the latest holdout stands first,
+    with its latest figure. A holdout is named by its SHA-256; where an older release did not keep
+    that, the event stands for it.
+    """
+    found: dict[str, dict[str, float]] = {}
+    either = or_(EventRow.to_version == number, EventRow.from_version == number)
+    for event in _moves(session, model, either):
+        for outcome in _gates(event.details.get("gates")):
+            is_candidate = event.to_version == number
+            figure = outcome.candidate if is_candidate else outcome.champion
+            if outcome.measured == HOLDOUT and figure is not None:
                 # A gate about a metric begins with its name.
-                metrics.setdefault(outcome.gate.partition(" ")[0], outcome.candidate)
-    return metrics
+                metric = found.setdefault(outcome.gate.partition(" ")[0], {})
+                metric.setdefault(outcome.holdout or f"event {event.seq}", figure)
+    return found
+
+
+def measured_metrics(session: Session, model: str, number: int) -> dict[str, float]:
+    """The latest of the figures that gates measured on holdouts."""
+    figures = measured_figures(session, model, number)
+    return {metric: next(iter(by_holdout.values())) for metric, by_holdout in figures.items()}
+
+
+def _moves(session: Session, model: str, which: ColumnElement[bool]) -> Iterable[EventRow]:
+    return session.scalars(
+        select(EventRow)
+        .where(EventRow.model == model, EventRow.type.in_(("promoted", "rolled_back")), which)
+        .order_by(EventRow.seq.desc())
+        .limit(_LATEST)
+    )
 
 
 def _promotion(event: EventRow) -> Promotion:

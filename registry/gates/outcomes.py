@@ -12,7 +12,8 @@ Measured = Literal["holdout", "claimed"]
 class Outcome:
     """Whether a gate lets the candidate through, the figures that decided, and why not.
 
-    ``interval``: of the candidate's figure less what it was held against.
+    ``interval``: of the candidate's figure less what it was held against. ``holdout``: the SHA-256
+    of the table that both figures were measured on.
     """
 
     gate: str
@@ -22,9 +23,10 @@ class Outcome:
     reason: str | None = None
     interval: tuple[float, float] | None = None
     measured: Measured | None = None
+    holdout: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As the API shows it; ``interval`` only where there is one."""
+        """As the API shows it; ``interval`` and ``holdout`` only where there is one."""
         shown: dict[str, Any] = {
             "gate": self.gate,
             "passed": self.passed,
@@ -35,6 +37,8 @@ class Outcome:
         }
         if self.interval is not None:
             shown["interval"] = list(self.interval)
+        if self.holdout is not None:
+            shown["holdout"] = self.holdout
         return shown
 
 

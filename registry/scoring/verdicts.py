@@ -59,7 +59,7 @@ def outcome_of(gate: Gate, evidence: Evidence) -> Outcome:
 
 
 def _of_metric(gate: MetricGate, evidence: Evidence) -> Outcome:
-    own, other = evidence.candidate, evidence.champion
+    own, other, holdout = evidence.candidate, evidence.champion, evidence.case.holdout
     figure = own.metrics.get(gate.metric)
     against = None if other is None else other.metrics.get(gate.metric)
     spread = None
@@ -85,6 +85,7 @@ def _of_metric(gate: MetricGate, evidence: Evidence) -> Outcome:
         reason=None if passed and reason != _NO_CHAMPION else reason,
         interval=spread,
         measured=own.measured_on,
+        holdout=holdout.sha256 if holdout is not None and own.measured_on == "holdout" else None,
     )
 
 

@@ -164,6 +164,64 @@ def test_what_gates_measured_stands_beside_what_was_claimed(service, admin, pair
     assert rows(answer["metrics"])["rmse"]["values"] == [3.5, 2.5]
 
 
+def note_promotion(service, model, versions, figures, holdout):
+    """The event of a promotion of the first of ``versions`` over the second, whose gate measured
+    the ``figures`` of both."""
+    gate = {"gate": "rmse < champion", "passed": True, "measured": "holdout"}
+    gate |= dict(zip(("candidate", "champion"), figures, strict=True))
+    gate |= {} if holdout is None else {"holdout": holdout}
+    with service.services.database.write() as session:
+        record(
+            *(session, "promoted"),
+            actor="gates",
+            model=model,
+            alias="measured",
+            to_version=versions[0],
+            from_version=versions[1],
+            details={"gates": [gate]},
+        )
+
+
+def test_both_sides_of_a_promotion_show_what_was_measured(service, admin, uploaded):
+    name, _ = uploaded
+    note_promotion(service, name, (2, 1), (4.0, 5.0), "a" * 64)
+
+    measured = rows(compare(admin, name, "1,2,3")["measured"])["rmse"]
+
+    assert (measured["values"], measured["missing"]) == ([5.0, 4.0, None], [3])
+    assert measured["best"] == [2]
+    assert measured["holdouts"] == ["a" * 64, "a" * 64, None]
+
+
+def test_figures_of_one_holdout_are_compared_though_later_ones_are_of_another(
+    service, admin, uploaded
+):
+    name, _ = uploaded
+    note_promotion(service, name, (2, 1), (4.0, 5.0), "a" * 64)
+    note_promotion(service, name, (3, 2), (1.0, 2.0), "b" * 64)
+
+    first = rows(compare(admin, name, "1,2")["measured"])["rmse"]
+    second = rows(compare(admin, name, "2,3")["measured"])["rmse"]
+
+    assert (first["values"], first["best"]) == ([5.0, 4.0], [2])
+    assert (second["values"], second["best"]) == ([2.0, 1.0], [3])
+
+
+@pytest.mark.parametrize("holdouts", [("a" * 64, "b" * 64), (None, None)])
+def test_no_version_is_best_where_figures_are_of_different_holdouts(
+    service, admin, uploaded, holdouts
+):
+    name, _ = uploaded
+    for number, holdout in enumerate(holdouts, start=1):
+        note_promotion(service, name, (number, None), (4.0 + number, None), holdout)
+
+    measured = rows(compare(admin, name, "1,2")["measured"])["rmse"]
+
+    assert measured["values"] == [5.0, 6.0]
+    assert measured["best"] == []
+    assert len(set(measured["holdouts"])) == 2
+
+
 def test_ten_versions_are_compared_archived_ones_too(admin, uploaded):
     name, _ = uploaded
     admin.delete(f"/models/{name}/3")
