@@ -152,6 +152,17 @@ class VersionQuerySchema(PagingSchema):
     status = fields.String(validate=validate.OneOf(STATUSES))
 
 
+class UploadQuerySchema(ma.Schema):
+    reuse = fields.Boolean(
+        load_default=False,
+        metadata={
+            "description": "Answer with the ready version that has the same bytes, metrics, "
+            "signature and lineage (but for its parent_version), if there is one, instead of "
+            "making another; 'Idempotent-Replayed' is true then."
+        },
+    )
+
+
 class CardQuerySchema(ma.Schema):
     format = fields.String(
         validate=validate.OneOf(("markdown", "html")),
@@ -362,6 +373,16 @@ class ComparedMetricSchema(ComparedSchema):
     )
 
 
+class MeasuredMetricSchema(ComparedMetricSchema):
+    holdouts = fields.List(
+        fields.String(allow_none=True),
+        metadata={
+            "description": "The SHA-256 of the table that each figure was measured on, or the "
+            "event that has the figure. Where they differ, 'best' is empty."
+        },
+    )
+
+
 class ComparisonSchema(ma.Schema):
     model = fields.String()
     versions = fields.List(fields.Nested(ComparedVersionSchema))
@@ -369,8 +390,11 @@ class ComparisonSchema(ma.Schema):
         fields.Nested(ComparedMetricSchema), metadata={"description": "As the uploaders claim."}
     )
     measured = fields.List(
-        fields.Nested(ComparedMetricSchema),
-        metadata={"description": "By the registry, for gates, at the latest promotion of each."},
+        fields.Nested(MeasuredMetricSchema),
+        metadata={
+            "description": "By the registry, for gates: of both sides of a promotion, on the "
+            "latest table that all of the versions were measured on, if there is one."
+        },
     )
     params = fields.List(fields.Nested(ComparedSchema))
     signature = fields.List(fields.Nested(ComparedSchema))
@@ -423,6 +447,9 @@ class OutcomeSchema(ma.Schema):
         metadata={"description": "Of the candidate's figure less what it was held against."},
     )
     measured = fields.String(allow_none=True, metadata={"enum": ["holdout", "claimed", None]})
+    holdout = fields.String(
+        metadata={"description": "The SHA-256 of the table that it was measured on."}
+    )
 
 
 class MovedSchema(ma.Schema):

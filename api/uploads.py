@@ -13,7 +13,7 @@ from api.access import allows, grant
 from api.arguments import load_metadata, parse_json
 from api.blueprints import IDEMPOTENCY_KEY, Blueprint, idempotency, replay_header
 from api.bodies import readers, settle
-from api.schemas import MetadataSchema, VersionSchema
+from api.schemas import MetadataSchema, UploadQuerySchema, VersionSchema
 from api.services import services
 from registry.blobs.store import StagedBlob
 from registry.errors import (
@@ -75,6 +75,7 @@ def discard_uploads(app: Flask) -> None:
 
 @blueprint.route("/models/<name>/versions", methods=["POST"])
 @allows("upload")
+@blueprint.arguments(UploadQuerySchema, location="query")
 @blueprint.response(201, VersionSchema, headers={"Location": {"schema": {"type": "string"}}})
 @blueprint.doc(
     parameters=[IDEMPOTENCY_KEY],
@@ -94,7 +95,7 @@ def discard_uploads(app: Flask) -> None:
         },
     },
 )
-def post_version(name: str) -> tuple[View, int, dict[str, str]]:
+def post_version(query: dict[str, Any], name: str) -> tuple[View, int, dict[str, str]]:
     """Upload a trained model as the next version. No alias moves."""
     check_model_name(name)
     artifact, said = _read_form()
@@ -108,6 +109,7 @@ def post_version(name: str) -> tuple[View, int, dict[str, str]]:
         metadata,
         actor=grant().name,
         idempotency=idempotency(metadata.fingerprint(name, blob.digest)),
+        reuse=query["reuse"],
     )
     location = f"/models/{outcome.view['model']}/{outcome.view['version']}"
     return outcome.view, 201, {"Location": location, **replay_header(outcome)}

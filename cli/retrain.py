@@ -99,8 +99,7 @@ def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Fl
             reason=flags["reason"],
         )
     with registry.with_retries(patient(flags["patience"])) as patiently, _told() as (say, progress):
-        with refusals():
-            run = Run(patiently, wanted, wish, say, progress)
+        run = Run(patiently, wanted, wish, say, progress)
         try:
             with refusals():
                 run.go()

@@ -123,8 +123,12 @@ class Registry(AbstractContextManager["Registry"]):
         *,
         filename: str | None = None,
         idempotency_key: str | None = None,
+        reuse: bool = False,
     ) -> Uploaded:
         """Register a new version; a file is read from disk while it is sent.
+
+        With ``reuse`` the answer is the version that has the same bytes, metrics, signature and
+        lineage, if the model has one; no other is made then.
 
         ``filename`` stands in for the name of the file, whose ending tells the format where
         ``metadata`` does not. Raises OSError where the file cannot be read, ValueError where the
@@ -132,7 +136,7 @@ class Registry(AbstractContextManager["Registry"]):
         """
         path = path_of("models", name, "versions")
         reply = self._transport.upload(
-            path,
+            f"{path}?reuse=true" if reuse else path,
             lambda: UploadBody(artifact, metadata or {}, filename),
             with_key(idempotency_key),
             SLOW_SECONDS,

@@ -4,8 +4,7 @@ Nothing is kept on this side. What an earlier run with the same inputs has done 
 service: the version that it made is known by its lineage, and that it was live, by the history.
 """
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,14 +51,12 @@ class Run:
         stage: Stage,
         progress: Progress | None = None,
     ) -> None:
-        from trainers.lineage import inputs_of
-
         self._registry = registry
         self._recipe = recipe
         self._wish = wish
         self._stage = stage
         self._progress = progress
-        self._inputs = Inputs.of(recipe.name, inputs_of(recipe))
+        self._inputs = Inputs.of(recipe.name, {"recipe_sha256": recipe.sha256})
         self.trained: TrainedModel | None = None
         self.outcome = Outcome(
             model=recipe.name, alias=wish.alias, inputs=str(self._inputs), url=registry.url
@@ -70,6 +67,9 @@ class Run:
 
         Raises TrainingRefused, CommandFailed and what the registry raises.
         """
+        from trainers.lineage import inputs_of
+
+        self._use(inputs_of(self._recipe))
         own = self._registry.own_token()
         champion = self._live()
         if champion is not None:
@@ -81,6 +81,11 @@ class Run:
             version = self._make(own["name"])
         self._take(version)
         self._promote(version["version"], champion)
+
+    def _use(self, lineage: Mapping[str, Any]) -> None:
+        """Take these for the inputs of the run."""
+        self._inputs = Inputs.of(self._inputs.model, lineage)
+        self.outcome.inputs = str(self._inputs)
 
     def _live(self) -> int | None:
         """The version that the alias points at now."""
@@ -95,13 +100,10 @@ class Run:
         Only its own: lineage is what an uploader claims, and a token that may upload and not
         promote must not get promoted what it passes off as the work of this job.
         """
-        return self._find(lambda version: version.get("created_by") == actor)
-
-    def _find(self, accepted: Callable[[Version], bool]) -> Version | None:
         self._stage("looking for a version of the same inputs")
         try:
             for version in self._registry.versions(self._inputs.model):
-                if self._inputs.made(version) and accepted(version):
+                if self._inputs.made(version) and version.get("created_by") == actor:
                     return version
         except ModelNotFound:
             return None
@@ -113,23 +115,11 @@ class Run:
         self._stage("loading scikit-learn")
         model = self.trained = train(self._recipe, stage=self._stage, progress=self._progress)
         # What was trained on counts, should the data have changed since it was looked at.
-        self._inputs = Inputs.of(self._inputs.model, model.lineage)
-        self.outcome.inputs = str(self._inputs)
+        self._use(model.lineage)
         self._stage("writing the artifact")
         return self._upload(model, model.artifact(), actor)
 
     def _upload(self, model: "TrainedModel", artifact: bytes, actor: str) -> Version:
-        digest = hashlib.sha256(artifact).hexdigest()
-        # The very same bytes prove a version to be the same, whoever uploaded it. What is claimed
-        # of them they do not prove, and without a holdout the gates go by that.
-        same = self._find(
-            lambda version: (
-                (version.get("artifact") or {}).get("sha256") == digest
-                and version.get("metrics") == model.metrics
-            )
-        )
-        if same is not None:
-            return same
         self._stage(f"uploading to {self._registry.url}")
         try:
             uploaded = self._registry.upload(
@@ -138,6 +128,9 @@ class Run:
                 model.metadata(parent_version=self.outcome.champion_number),
                 filename="model.skops",
                 idempotency_key=self._inputs.key("upload"),
+                # The same bytes prove a version to be the same, whoever uploaded it. What is
+                # claimed of them they do not prove, so the service compares that too.
+                reuse=True,
             )
         except IdempotencyKeyReused:
             # Another run with these inputs was first, and its bytes differ from ours.

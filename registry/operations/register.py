@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.blobs.store import StagedBlob
@@ -59,10 +60,14 @@ def register(
     *,
     actor: str,
     idempotency: Idempotency | None = None,
+    reuse: bool = False,
 ) -> Outcome:
     """Inspect the artifact, keep it, and give it the model's next number.
 
-    Makes the model if there is none of that name. An alias never moves.
+    Makes the model if there is none of that name. An alias never moves. With ``reuse`` a version of
+    the model that is ready and has the same bytes, metrics, signature and lineage (but for the
+    parent version) is the answer, and no other is made; so of two uploads at the same moment the
+    second finds the version of the first.
 
     Raises NameMalformed, NameTaken, ModelArchived, ArtifactRefused, MetadataRefused,
     IdempotencyKeyReused, StorageFull, and the Unavailable errors.
@@ -91,7 +96,12 @@ def register(
             return Outcome(answer, replayed=True)
         if row.archived_at is not None:
             raise ModelArchived(model)
-        version = _version(row, artifact, metadata, inspection, signature)
+        version = _version(model, artifact, metadata, inspection, signature)
+        if reuse and (twin := _twin(session, version)) is not None:
+            answer = version_view(twin)
+            remember(session, idempotency, answer)
+            return Outcome(answer, replayed=True)
+        version.number = row.last_number = row.last_number + 1
         version.compiled = compiled
         version.created_by = actor
         session.add(version)
@@ -109,6 +119,25 @@ def register(
         return Outcome(answer)
 
 
+def _twin(session: Session, version: VersionRow) -> VersionRow | None:
+    """The first version that is ready and equal to ``version``, of which no row exists yet."""
+    said = _said(version)
+    same_bytes = select(VersionRow).where(
+        VersionRow.sha256 == version.sha256,
+        VersionRow.model == version.model,
+        VersionRow.status == "ready",
+    )
+    others = session.scalars(same_bytes.order_by(VersionRow.number))
+    return next((other for other in others if _said(other) == said), None)
+
+
+def _said(version: VersionRow) -> tuple[Mapping[str, Any], ...]:
+    """What was said of a version that makes it the same as another of the same bytes."""
+    metrics = {metric.name: metric.value for metric in version.metrics}
+    lineage = {key: said for key, said in version.lineage.items() if key != "parent_version"}
+    return metrics, lineage, version.signature
+
+
 def _check_name_is_free(session: Session, model: str) -> None:
     """Say no before the artifact is inspected, where the transaction later would say it anyway."""
     row = session.query(ModelRow).filter(ModelRow.name_key == name_key(model)).one_or_none()
@@ -119,20 +148,18 @@ def _check_name_is_free(session: Session, model: str) -> None:
 
 
 def _version(
-    model: ModelRow,
+    model: str,
     artifact: StagedBlob,
     metadata: Metadata,
     inspection: Inspection,
     signature: Signature,
 ) -> VersionRow:
-    """The next version of ``model``, whose row is locked: so the number is nobody else's."""
-    model.last_number += 1
+    """A version of ``model`` that has no number yet."""
     example = metadata.input_example
     if example is None:
         example = inspection.input_example
     return VersionRow(
-        model=model.name,
-        number=model.last_number,
+        model=model,
         status="ready",
         kind=inspection.kind,
         task=inspection.task,

@@ -77,18 +77,26 @@ def test_killed_and_run_again_it_makes_one_version_and_one_promotion(
     assert happened(server, file.stem) == ONCE
 
 
+@pytest.mark.parametrize(
+    "names", [pytest.param(("ci", "ci"), marks=pytest.mark.slow), ("ci", "nightly")]
+)
 def test_two_jobs_for_one_commit_at_once_make_one_version_and_one_promotion(
-    server: Server, tmp_path: Path
+    server: Server, tmp_path: Path, names: tuple[str, str]
 ) -> None:
-    file = recipe(tmp_path, "twins")
-    twins = [start(server, file, "--json") for _ in range(2)]
+    file = recipe(tmp_path, f"twins-{'-'.join(names)}")
+    rights = {"scopes": ["upload", "promote"]}
+    tokens = {
+        name: server.call("POST", "/tokens", json={"name": name, **rights}).json()["token"]
+        for name in names
+    }
+    twins = [start(server, file, "--json", token=tokens[name]) for name in names]
     outputs = [twin.communicate(timeout=90) for twin in twins]
 
     assert [twin.returncode for twin in twins] == [0, 0], outputs
     reports = [json.loads(output) for output, _ in outputs]
     assert [report["version"]["version"] for report in reports] == [1, 1]
     assert [report["outcome"] for report in reports] == ["promoted", "promoted"]
-    assert happened(server, "twins") == ONCE
+    assert happened(server, file.stem) == ONCE
 
 
 @pytest.mark.slow

@@ -205,3 +205,60 @@ def test_a_slow_upload_holds_no_database_connection(service, fresh_name, artifac
     answer = service.admin.stream(f"/models/{fresh_name}/versions", stream, FORM, len(body))
     assert answer.status_code == 201, answer.text
     assert seen == {0}
+
+
+def upload_reusing(caller, name, artifact, metadata):
+    body = part('; name="artifact"; filename="model.skops"', artifact)
+    body += part('; name="metadata"', json.dumps(metadata).encode()) + END
+    return caller.post(f"/models/{name}/versions?reuse=true", data=body, content_type=FORM)
+
+
+def test_equal_uploads_of_two_tokens_at_once_make_one_version(service, fresh_name, artifacts):
+    said = {"metrics": {"rmse": 1.5}, "lineage": {"git_commit": "1a2b3c", "parent_version": 1}}
+    callers = [service.caller("upload") for _ in range(4)]
+    at_once = threading.Barrier(len(callers))
+
+    def send(caller):
+        at_once.wait(30)
+        return upload_reusing(caller, fresh_name, artifacts["line-1"], said)
+
+    with ThreadPoolExecutor(len(callers)) as threads:
+        answers = list(threads.map(send, callers))
+
+    assert {(answer.status_code, answer.json["version"]) for answer in answers} == {(201, 1)}
+    replayed = [answer.headers.get("Idempotent-Replayed") for answer in answers]
+    assert sorted(replayed, key=str) == [None, "true", "true", "true"]
+    assert service.admin.get(f"/models/{fresh_name}/versions").json["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"metrics": {"rmse": 0.5}},
+        {"lineage": {"git_commit": "4d5e6f"}},
+        {
+            "signature": {
+                "inputs": [{"name": "z", "type": "number"}],
+                "output": {"name": "y", "type": "number"},
+            }
+        },
+    ],
+)
+def test_the_same_bytes_with_other_claims_are_another_version(
+    service, fresh_name, artifacts, other
+):
+    said = {"metrics": {"rmse": 1.5}, "lineage": {"git_commit": "1a2b3c"}}
+    service.admin.upload(fresh_name, artifacts["line-1"], said)
+
+    answer = upload_reusing(service.admin, fresh_name, artifacts["line-1"], {**said, **other})
+
+    assert (answer.status_code, answer.json["version"]) == (201, 2)
+
+
+def test_an_archived_version_is_not_used_again(service, fresh_name, artifacts):
+    service.admin.upload(fresh_name, artifacts["line-1"])
+    service.admin.delete(f"/models/{fresh_name}/1")
+
+    answer = upload_reusing(service.admin, fresh_name, artifacts["line-1"], {})
+
+    assert (answer.status_code, answer.json["version"]) == (201, 2)

@@ -110,8 +110,8 @@ def test_what_is_better_replaces_the_champion(
     assert asked.json["gates"] == ["rmse <= champion"]
 
 
-REQUESTS = 8
-"""What a first run sends: token, model, versions twice, upload, evaluation, promotion; and one that
+REQUESTS = 7
+"""What a first run sends: token, model, versions, upload, evaluation, promotion; and one that
 it does not send, so that the last cut comes after all is done."""
 
 
@@ -369,6 +369,23 @@ def test_what_the_trainers_refuse_exits_2_and_stands_in_the_summary(
     assert "no column 'mach'" in result.stderr
     assert "no column 'mach'" in summary.read_text()
     assert service.versions == {}
+
+
+def test_a_missing_data_file_exits_2_with_the_document_and_the_summary(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
+) -> None:
+    (recipe.parent / "sales.csv").unlink()
+    summary = tmp_path / "summary.md"
+
+    result = retrain(hotswap, recipe, "--json", "--summary", str(summary))
+
+    assert result.exit_code == 2
+    assert "sales.csv" in result.stderr
+    document = json.loads(result.stdout)
+    assert (document["outcome"], document["version"]) == ("failed", None)
+    assert "sales.csv" in document["problem"]
+    assert "No version of `sales` was made." in summary.read_text()
+    assert service.asked == []
 
 
 def test_the_summary_has_metrics_gates_data_and_links(
