@@ -14,6 +14,7 @@ from api.sessions import db
 from registry import queries
 from registry.operations.delete_alias import delete_alias
 from registry.operations.promote import promote
+from registry.pages import Page
 
 blueprint = Blueprint("aliases", __name__, description="Movable names of versions")
 
@@ -21,7 +22,7 @@ blueprint = Blueprint("aliases", __name__, description="Movable names of version
 @blueprint.route("/models/<name>/aliases", methods=["GET"])
 @allows("any")
 @blueprint.response(200, AliasPageSchema)
-def list_aliases(name: str) -> queries.Page:
+def list_aliases(name: str) -> Page:
     """List a model's aliases; all of them are on one page."""
     items = queries.aliases_of(db.session(), name)
     return {"items": items, "page": 1, "page_size": max(len(items), 1), "total": len(items)}

@@ -18,6 +18,7 @@ from registry.errors import (
     MetadataRefused,
     ParameterMalformed,
 )
+from registry.pages import Paging
 
 JSON = "application/json"
 
@@ -55,6 +56,11 @@ class Parser(FlaskParser):
                 raise ParameterMalformed(faults[0].at, faults[0].message)
             raise BodyRefused("The body is not of the form that is asked.", faults)
         raise BodyRefused("The body is not of the form that is asked.")
+
+
+def paging_of(query: Mapping[str, Any]) -> Paging:
+    """The page that a query of PagingSchema names. Raises ParameterMalformed."""
+    return Paging(query["page"], query["page_size"], query.get("after"))
 
 
 def parse_json(text: bytes | str, what: str) -> Any:

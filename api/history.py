@@ -3,10 +3,12 @@
 from typing import Any
 
 from api.access import allows
+from api.arguments import paging_of
 from api.blueprints import Blueprint
 from api.schemas import EventPageSchema, PagingSchema
 from api.sessions import db
 from registry import queries
+from registry.pages import Page
 
 blueprint = Blueprint("history", __name__, description="What happened to a model")
 
@@ -15,8 +17,6 @@ blueprint = Blueprint("history", __name__, description="What happened to a model
 @allows("any")
 @blueprint.arguments(PagingSchema, location="query")
 @blueprint.response(200, EventPageSchema)
-def list_history(query: dict[str, Any], name: str) -> queries.Page:
+def list_history(query: dict[str, Any], name: str) -> Page:
     """List a model's events, newest first."""
-    return queries.list_history(
-        db.session(), name, queries.Paging(query["page"], query["page_size"])
-    )
+    return queries.list_history(db.session(), name, paging_of(query))

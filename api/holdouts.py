@@ -5,6 +5,7 @@ from typing import Any, cast
 from flask import Response, jsonify, request
 
 from api.access import allows, grant
+from api.arguments import paging_of
 from api.blueprints import Blueprint
 from api.bodies import receive_body
 from api.schemas import (
@@ -35,8 +36,7 @@ _TABLE = {"schema": {"type": "string", "format": "binary"}}
 def get_holdout(query: dict[str, Any], name: str) -> Response:
     """Show the holdout in use, or with ``history=true`` all that there were, newest first."""
     if query["history"]:
-        paging = queries.Paging(query["page"], query["page_size"])
-        return jsonify(queries.list_holdouts(db.session(), name, paging))
+        return jsonify(queries.list_holdouts(db.session(), name, paging_of(query)))
     return jsonify(queries.holdout_of(db.session(), name))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response
 
 from api.access import allows, grant
+from api.arguments import paging_of
 from api.blueprints import Blueprint
 from api.schemas import (
     ChangeSchema,
@@ -19,6 +20,7 @@ from registry import queries
 from registry.operations.archive_model import archive_model
 from registry.operations.create_model import create_model
 from registry.operations.update_model import update_model
+from registry.pages import Page
 
 blueprint = Blueprint("models", __name__, description="Registered models")
 
@@ -27,11 +29,10 @@ blueprint = Blueprint("models", __name__, description="Registered models")
 @allows("any")
 @blueprint.arguments(ModelQuerySchema, location="query")
 @blueprint.response(200, ModelPageSchema)
-def list_models(query: dict[str, Any]) -> queries.Page:
+def list_models(query: dict[str, Any]) -> Page:
     """List the models that the token covers."""
-    paging = queries.Paging(query["page"], query["page_size"])
     return queries.list_models(
-        db.session(), grant(), paging, text=query.get("q"), tag=query.get("tag")
+        db.session(), grant(), paging_of(query), text=query.get("q"), tag=query.get("tag")
     )
 
 

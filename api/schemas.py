@@ -135,6 +135,13 @@ class OptionalBodySchema(StrictSchema):
 class PagingSchema(ma.Schema):
     page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
     page_size = fields.Integer(load_default=50, validate=validate.Range(1, MAX_PAGE_SIZE))
+    after = _text(
+        200,
+        metadata={
+            "description": "Instead of 'page': the 'next' of the page before. Read so, a list "
+            "gives each item once, whatever is added meanwhile."
+        },
+    )
 
 
 class ModelQuerySchema(PagingSchema):
@@ -522,6 +529,7 @@ class HoldoutsSchema(HoldoutSchema):
     page = fields.Integer()
     page_size = fields.Integer()
     total = fields.Integer()
+    next = fields.String()
 
 
 class TokenSchema(ma.Schema):
@@ -565,6 +573,9 @@ def page_of(item: type[ma.Schema], name: str) -> type[ma.Schema]:
             "page": fields.Integer(),
             "page_size": fields.Integer(),
             "total": fields.Integer(),
+            "next": fields.String(
+                metadata={"description": "Where there are more: give it as 'after'."}
+            ),
         },
         name=name,
     )

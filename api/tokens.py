@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response
 
 from api.access import allows, grant
+from api.arguments import paging_of
 from api.blueprints import Blueprint
 from api.schemas import (
     MadeTokenSchema,
@@ -18,6 +19,7 @@ from api.sessions import db
 from registry import queries
 from registry.operations.create_token import create_token
 from registry.operations.revoke_token import revoke_token
+from registry.pages import Page
 
 blueprint = Blueprint("tokens", __name__, description="API tokens")
 
@@ -26,9 +28,9 @@ blueprint = Blueprint("tokens", __name__, description="API tokens")
 @allows("admin")
 @blueprint.arguments(PagingSchema, location="query")
 @blueprint.response(200, TokenPageSchema)
-def list_tokens(query: dict[str, Any]) -> queries.Page:
+def list_tokens(query: dict[str, Any]) -> Page:
     """List all tokens, newest first, without their values."""
-    return queries.list_tokens(db.session(), queries.Paging(query["page"], query["page_size"]))
+    return queries.list_tokens(db.session(), paging_of(query))
 
 
 @blueprint.route("/tokens", methods=["POST"])

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from api.access import allows, grant
+from api.arguments import paging_of
 from api.blueprints import Blueprint
 from api.schemas import ChangeSchema, VersionPageSchema, VersionQuerySchema, VersionSchema
 from api.services import services
@@ -12,6 +13,7 @@ from api.sessions import db
 from registry import queries
 from registry.operations.archive_version import archive_version
 from registry.operations.update_version import update_version
+from registry.pages import Page
 
 blueprint = Blueprint("versions", __name__, description="Versions of a model")
 
@@ -20,11 +22,10 @@ blueprint = Blueprint("versions", __name__, description="Versions of a model")
 @allows("any")
 @blueprint.arguments(VersionQuerySchema, location="query")
 @blueprint.response(200, VersionPageSchema)
-def list_versions(query: dict[str, Any], name: str) -> queries.Page:
+def list_versions(query: dict[str, Any], name: str) -> Page:
     """List a model's versions, newest first."""
-    paging = queries.Paging(query["page"], query["page_size"])
     return queries.list_versions(
-        db.session(), name, paging, sort=query.get("sort"), status=query.get("status")
+        db.session(), name, paging_of(query), sort=query.get("sort"), status=query.get("status")
     )
 
 

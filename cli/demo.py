@@ -10,7 +10,8 @@ from api.services import Services
 from config import Settings
 from registry.operations.promote import Order, promote
 from registry.operations.register import Metadata, register
-from registry.queries import Paging, list_models
+from registry.pages import Paging
+from registry.queries import list_models
 from registry.tokens import Grant
 from trainers.recipe import Recipe
 from trainers.training import train

@@ -13,21 +13,19 @@ PAGE_SIZE = 200
 def all_items(
     transport: Transport, path: str, query: Mapping[str, Any] | None = None
 ) -> Iterator[Any]:
-    """Every item of the list at ``path``, page after page.
+    """Every item of the list at ``path``, page after page, each once whatever is added meanwhile.
 
     Raises what ``Transport.request`` raises, when the page in question is asked for.
     """
-    page = 1
-    seen = 0
+    asked = {**(query or {}), "page_size": PAGE_SIZE}
     while True:
-        asked = {**(query or {}), "page": page, "page_size": PAGE_SIZE}
         reply = transport.request("GET", path, query=asked)
         content = reply.object("items", "total")
-        items = content["items"]
-        if not isinstance(items, list) or not isinstance(content["total"], int):
+        if not isinstance(content["items"], list):
             raise ReplyNotUnderstood(reply.url, reply.status, "no list of items")
-        yield from items
-        seen += len(items)
-        if not items or seen >= content["total"]:
+        yield from content["items"]
+        if (following := content.get("next")) is None:
             return
-        page += 1
+        if not isinstance(following, str) or following == asked.get("after"):
+            raise ReplyNotUnderstood(reply.url, reply.status, "no cursor that leads on")
+        asked["after"] = following

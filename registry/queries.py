@@ -3,12 +3,10 @@
 Nothing here writes. Views are plain JSON data, so that an answer can be kept as it was given.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypedDict, TypeVar
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, nulls_last, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from registry.errors import (
@@ -19,13 +17,13 @@ from registry.errors import (
     VersionNotFound,
     VersionNotReady,
 )
+from registry.metric_order import page_by_metric
 from registry.names import LATEST, check_model_name, name_key, parse_reference
+from registry.pages import Page, Paging, count, numbered_page, page_of
 from registry.tables import (
     AliasRow,
-    Base,
     EventRow,
     HoldoutRow,
-    MetricRow,
     ModelRow,
     ModelTagRow,
     PolicyRow,
@@ -35,24 +33,6 @@ from registry.tables import (
 from registry.tokens import Grant
 
 View = dict[str, Any]
-_Row = TypeVar("_Row", bound=Base)
-
-
-class Page(TypedDict):
-    """One page of a list; ``total`` counts all pages' items."""
-
-    items: list[View]
-    page: int
-    page_size: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Paging:
-    """Which page, from 1, and how many items it has at most."""
-
-    page: int = 1
-    page_size: int = 50
 
 
 def find_model(session: Session, name: str) -> ModelRow:
@@ -120,13 +100,13 @@ def list_models(
 
     Raises ParameterMalformed.
     """
-    query = select(ModelRow).where(_covered(grant)).order_by(ModelRow.name_key)
+    query = select(ModelRow).where(_covered(grant))
     if text:
         query = query.where(ModelRow.name_key.contains(name_key(text), autoescape=True))
     if tag:
         key, separator, value = tag.partition(":")
         if not separator:
-            raise ParameterMalformed("tag", "key:value is asked.")
+            raise ParameterMalformed("tag", "expected key:value.")
         query = query.where(
             exists().where(
                 ModelTagRow.model == ModelRow.name,
@@ -134,7 +114,16 @@ def list_models(
                 ModelTagRow.value == value,
             )
         )
-    return _page(session, query, paging, model_view)
+    found = query.order_by(ModelRow.name_key)
+    if paging.after is not None:
+        found = found.where(ModelRow.name_key > name_key(paging.after))
+    return page_of(
+        session.scalars(found.limit(paging.page_size + 1).offset(paging.offset)).all(),
+        model_view,
+        paging,
+        total=count(session, query),
+        cursor=lambda row: row.name,
+    )
 
 
 def list_versions(
@@ -156,20 +145,34 @@ def list_versions(
     query = select(VersionRow).where(VersionRow.model == model)
     if status is not None:
         query = query.where(VersionRow.status == status)
-    query = _sorted(query, sort or "-version")
-    return _page(session, query, paging, version_view)
+    order = sort or "-version"
+    descending, key = order.startswith("-"), order.removeprefix("-")
+    if key in {"version", "created_at"}:
+        return numbered_page(
+            session, query, paging, version_view, VersionRow.number, ascending=not descending
+        )
+    metric = key.removeprefix("metrics.")
+    if not metric or metric == key:
+        raise ParameterMalformed("sort", "expected version, created_at or metrics.<name>.")
+    return page_by_metric(
+        *(session, query, paging, version_view),
+        model=model,
+        metric=metric,
+        descending=descending,
+        status=status,
+    )
 
 
 def list_history(session: Session, model: str, paging: Paging) -> Page:
     """What happened to ``model``, newest first. Raises ModelNotFound."""
     find_model(session, model)
-    query = select(EventRow).where(EventRow.model == model).order_by(EventRow.seq.desc())
-    return _page(session, query, paging, event_view)
+    query = select(EventRow).where(EventRow.model == model)
+    return numbered_page(session, query, paging, event_view, EventRow.seq)
 
 
 def list_tokens(session: Session, paging: Paging) -> Page:
     """Every token that was made, newest first, without its value."""
-    return _page(session, select(TokenRow).order_by(TokenRow.id.desc()), paging, token_view)
+    return numbered_page(session, select(TokenRow), paging, token_view, TokenRow.id)
 
 
 def own_token(session: Session, grant: Grant) -> View:
@@ -208,8 +211,8 @@ def holdout_of(session: Session, model: str) -> View:
 def list_holdouts(session: Session, model: str, paging: Paging) -> Page:
     """Every holdout that ``model`` ever had, newest first. Raises ModelNotFound."""
     find_model(session, model)
-    query = select(HoldoutRow).where(HoldoutRow.model == model).order_by(HoldoutRow.number.desc())
-    return _page(session, query, paging, holdout_view)
+    query = select(HoldoutRow).where(HoldoutRow.model == model)
+    return numbered_page(session, query, paging, holdout_view, HoldoutRow.number)
 
 
 def aliases_of(session: Session, model: str) -> list[View]:
@@ -316,24 +319,6 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _page(
-    session: Session,
-    query: Select[_Row],
-    paging: Paging,
-    view: Callable[[_Row], View],
-) -> Page:
-    total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery()))
-    rows: Sequence[_Row] = session.scalars(
-        query.limit(paging.page_size).offset((paging.page - 1) * paging.page_size)
-    ).all()
-    return {
-        "items": [view(row) for row in rows],
-        "page": paging.page,
-        "page_size": paging.page_size,
-        "total": total or 0,
-    }
-
-
 def _covered(grant: Grant) -> ColumnElement[bool]:
     """The grant's glob patterns as SQL, so that pages and totals hold only what it covers."""
     if grant.models is None:
@@ -346,25 +331,3 @@ def _covered(grant: Grant) -> ColumnElement[bool]:
 def _like(pattern: str) -> str:
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return escaped.replace("*", "%").replace("?", "_")
-
-
-def _sorted(query: Select[VersionRow], sort: str) -> Select[VersionRow]:
-    descending, key = sort.startswith("-"), sort.removeprefix("-")
-    column: Any
-    if key in {"version", "created_at"}:
-        column = VersionRow.number
-    elif key.startswith("metrics.") and key != "metrics.":
-        name = key.removeprefix("metrics.")
-        query = query.outerjoin(
-            MetricRow,
-            and_(
-                MetricRow.model == VersionRow.model,
-                MetricRow.number == VersionRow.number,
-                MetricRow.name == name,
-            ),
-        )
-        column = MetricRow.value
-    else:
-        raise ParameterMalformed("sort", "version, created_at or metrics.<name> is asked.")
-    order = column.desc() if descending else column.asc()
-    return query.order_by(nulls_last(order), VersionRow.number.desc())

@@ -8,7 +8,7 @@ from sqlalchemy.sql import column
 from registry.database import Database, translated_errors
 from registry.errors import SchemaMismatch
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration; a test holds it equal to what stands in ``migrations/versions``."""
 
 MIGRATION_LOCK = 0x68737770

@@ -70,12 +70,17 @@ class Base(DeclarativeBase):
 
 
 class ModelRow(Base):
-    """A registered model. ``last_number`` only grows, so that no number is given twice."""
+    """A registered model. ``last_number`` only grows, so that no number is given twice.
+
+    ``name_key`` orders models the same way on every database, whatever its locale.
+    """
 
     __tablename__ = "models"
 
     name: Mapped[str] = mapped_column(String(128), primary_key=True)
-    name_key: Mapped[str] = mapped_column(String(128), unique=True)
+    name_key: Mapped[str] = mapped_column(
+        String(128).with_variant(String(128, collation="C"), "postgresql"), unique=True
+    )
     description: Mapped[str] = mapped_column(Text, default="")
     last_number: Mapped[int] = mapped_column(default=0)
     generation: Mapped[int] = mapped_column(default=0)
@@ -168,6 +173,9 @@ class MetricRow(Base):
     __tablename__ = "metrics"
     __table_args__ = (
         ForeignKeyConstraint(["model", "number"], ["versions.model", "versions.number"]),
+        # The name first: an index that begins with the model would be taken to find the metrics of
+        # some versions, and all of the model's be read.
+        Index(None, "name", "model", "value", "number"),
     )
 
     model: Mapped[str] = mapped_column(String(128), primary_key=True)

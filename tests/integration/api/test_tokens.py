@@ -52,7 +52,7 @@ def test_tokens_are_listed_newest_first_in_pages(admin):
         for i in range(3)
     ]
     page = admin.get("/tokens", query_string={"page_size": 2}).json
-    assert set(page) == {"items", "page", "page_size", "total"}
+    assert set(page) == {"items", "page", "page_size", "total", "next"}
     assert [item["id"] for item in page["items"]] == [ids[2], ids[1]]
     assert set(page["items"][0]) == {
         "id",

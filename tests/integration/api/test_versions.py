@@ -155,7 +155,7 @@ def test_versions_are_listed_sorted_and_filtered(admin, measured, query, expecte
 
 def test_a_page_of_versions_says_how_many_there_are(admin, measured):
     page = admin.get(f"/models/{measured}/versions?status=ready&page_size=3").json
-    assert set(page) == {"items", "page", "page_size", "total"}
+    assert set(page) == {"items", "page", "page_size", "total", "next"}
     assert (page["page"], page["page_size"], page["total"]) == (1, 3, 4)
     assert page["items"][0] == admin.get(f"/models/{measured}/5").json
 

@@ -27,7 +27,8 @@ from registry.operations.archive_version import archive_version
 from registry.operations.delete_alias import delete_alias
 from registry.operations.promote import Order, promote
 from registry.operations.rollback import rollback
-from registry.queries import Paging, aliases_of, list_history
+from registry.pages import Paging
+from registry.queries import aliases_of, list_history
 from tests.factories import add_token, add_versions, ungated
 from tests.integration.registry.fakes import Preparer
 

@@ -7,7 +7,8 @@ from registry.gates.outcomes import Outcome
 from registry.operations.promote import Order, promote
 from registry.operations.rollback import rollback
 from registry.operations.set_policy import set_policy
-from registry.queries import Paging, list_history
+from registry.pages import Paging
+from registry.queries import list_history
 from registry.tables import AliasRow
 from tests.factories import add_versions, ungated
 from tests.integration.registry.fakes import Preparer

@@ -18,7 +18,8 @@ from registry.operations.scrub import scrub
 from registry.operations.set_holdout import set_holdout
 from registry.operations.set_policy import set_policy
 from registry.operations.verify_backup import verify_backup
-from registry.queries import Paging, list_holdouts
+from registry.pages import Paging
+from registry.queries import list_holdouts
 from registry.references import HOLDOUT, Reference
 from registry.schema import HEAD, current_revision, upgrade
 from tests.factories import add_versions

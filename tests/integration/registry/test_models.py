@@ -7,7 +7,8 @@ from registry.operations.archive_model import archive_model
 from registry.operations.create_model import create_model
 from registry.operations.update_model import update_model
 from registry.operations.update_version import update_version
-from registry.queries import Paging, find_usable_version, list_history, list_models, list_versions
+from registry.pages import Paging
+from registry.queries import find_usable_version, list_history, list_models, list_versions
 from registry.tables import AliasRow, MetricRow
 from registry.tokens import Grant
 from tests.factories import add_versions

@@ -19,7 +19,8 @@ from registry.operations.archive_model import archive_model
 from registry.operations.archive_version import archive_version
 from registry.operations.create_model import create_model
 from registry.operations.register import Metadata, register
-from registry.queries import Paging, list_history
+from registry.pages import Paging
+from registry.queries import list_history
 from registry.tables import IdempotencyKeyRow, ModelRow, VersionRow, utc_now
 from tests.factories import add_token
 from tests.integration.registry.fakes import QuickInspector

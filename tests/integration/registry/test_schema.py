@@ -106,6 +106,7 @@ def test_an_uploaded_onnx_file_loses_the_form_that_was_written_of_it(database):
     add_versions(database, "uploaded", format="onnx", engine=engine, compiled=written)
     add_versions(database, "trained", engine=engine, compiled=converted)
     with database.write() as session:
+        session.execute(text("DROP INDEX ix_metrics_name_model_value_number"))  # of 0005
         session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
 
     assert upgrade(database) is True

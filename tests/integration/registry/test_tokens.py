@@ -11,7 +11,8 @@ from registry.errors import LastAdminToken, TokenNotFound, TokenRefused, Unauthe
 from registry.operations.create_token import create_token
 from registry.operations.ensure_admin import ensure_admin, first_token_in_use
 from registry.operations.revoke_token import revoke_token
-from registry.queries import Paging, list_models, list_tokens
+from registry.pages import Paging
+from registry.queries import list_models, list_tokens
 from registry.serving.snapshot import read_snapshot
 from registry.tables import TokenRow, utc_now
 from registry.tokens import Grant, new_token, token_digest

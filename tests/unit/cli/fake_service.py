@@ -274,10 +274,11 @@ def multipart(asked: Asked) -> dict[str, tuple[str | None, bytes]]:
 
 
 def _page(items: list[Any], asked: Asked) -> Answer:
-    page = int(asked.query.get("page", ["1"])[0])
-    size = int(asked.query.get("page_size", ["50"])[0])
-    some = items[(page - 1) * size : page * size]
-    return Answer(200, {"items": some, "page": page, "page_size": size, "total": len(items)})
+    """The cursor is the place in the list; a real service's names an item."""
+    begin = int(asked.query.get("after", ["0"])[0])
+    end = begin + int(asked.query.get("page_size", ["50"])[0])
+    page = {"items": items[begin:end], "page": 1, "page_size": end - begin, "total": len(items)}
+    return Answer(200, page | ({"next": str(end)} if end < len(items) else {}))
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -23,13 +23,24 @@ def test_lists_fetch_the_next_page_only_when_it_is_wanted(
     assert next(found)["version"] == 450
     assert len(service.asked) == 1
     assert [version["version"] for version in found] == list(range(449, 0, -1))
-    assert [asked.query["page"] for asked in service.asked] == [["1"], ["2"], ["3"]]
+    assert [asked.query.get("after") for asked in service.asked] == [None, ["200"], ["400"]]
 
 
 def test_list_that_shrinks_between_pages_ends(registry: Registry, service: FakeService) -> None:
     page = {"items": [], "page": 1, "page_size": 200, "total": 9}
     service.script("GET", "/models", Answer(200, page))
     assert list(registry.models()) == []
+
+
+@pytest.mark.parametrize("following", [7, "7"])
+def test_a_cursor_that_leads_nowhere_is_not_followed_for_ever(
+    registry: Registry, service: FakeService, following: object
+) -> None:
+    page = {"items": [], "page": 1, "page_size": 200, "total": 9, "next": following}
+    service.script("GET", "/models", Answer(200, page))
+
+    with pytest.raises(ReplyNotUnderstood):
+        list(registry.models())
 
 
 def test_models_are_asked_for_by_name_and_tag(registry: Registry, service: FakeService) -> None:
