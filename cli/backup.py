@@ -16,21 +16,30 @@ from registry.operations.back_up import back_up
 @click.option(
     "--incomplete", is_flag=True, help="Also where blobs are damaged or missing, without these."
 )
+@click.option(
+    "--since",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="An earlier backup: what it holds is linked to its files, and only the rest copied.",
+)
 @data_option
 @json_option
-def backup(*, folder: Path, incomplete: bool, data: Path | None, as_json: bool) -> None:
+def backup(
+    *, folder: Path, incomplete: bool, since: Path | None, data: Path | None, as_json: bool
+) -> None:
     """Copy the registry into the new folder DIR: the database, and every artifact in it.
 
-    The service may run meanwhile; the copy is one state of it. Every byte is hashed on the way. For
-    SQLite only: with PostgreSQL, run pg_dump and then copy the folder 'blobs'.
+    The service may run meanwhile; the copy is one state of it. Every byte that is copied is hashed.
+    For SQLite only: with PostgreSQL, run pg_dump and then copy the folder 'blobs'.
 
     \b
     Example:
       hotswap backup /backups/monday
       hotswap restore /backups/monday --check
+      hotswap backup /backups/tuesday --since /backups/monday
     """
     with configured_registry(data) as (_, database, blobs):
-        manifest = back_up(database, blobs, folder, incomplete=incomplete)
+        manifest = back_up(database, blobs, folder, since=since, incomplete=incomplete)
     if as_json:
         print_json(
             {

@@ -4,13 +4,14 @@ The database first, as one consistent state; then the blobs that this copy point
 there: bytes come before their row, versions are never deleted, and no blob is removed meanwhile.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from registry.backups.copying import made_durable, pieces, write_durably
 from registry.backups.folder import new_folder
-from registry.backups.manifest import BLOBS, DATABASE, Entry, Manifest
+from registry.backups.manifest import BLOBS, DATABASE, Entry, Manifest, read_manifest
 from registry.blobs.store import BlobStore
 from registry.database import Database, frozen
 from registry.errors import BackupRefused, BlobDamaged, BlobMissing, StorageFull, StorageUnavailable
@@ -22,17 +23,27 @@ from registry.tables import utc_now
 
 
 def back_up(
-    database: Database, blobs: BlobStore, target: Path, *, incomplete: bool = False
+    database: Database,
+    blobs: BlobStore,
+    target: Path,
+    *,
+    since: Path | None = None,
+    incomplete: bool = False,
 ) -> Manifest:
     """Make the backup ``target``, a folder that is not there yet or is empty.
+
+    Blobs that the backup ``since`` holds are linked to its files, which takes neither time nor
+    room; the others are copied. Where files cannot be linked, as across disks, all are copied.
 
     ``incomplete`` makes it also where blobs are damaged or missing, without these; its manifest
     names them.
 
-    Raises BackupRefused, BlobsBusy, HistoryBroken, and the Unavailable errors.
+    Raises BackupRefused, BackupDamaged where ``since`` is no backup, BlobsBusy, HistoryBroken, and
+    the Unavailable errors.
     """
     if not database.is_sqlite:
         raise BackupRefused.other_database()
+    before = {} if since is None else {e.sha256: e for e in read_manifest(since).files}
     with blobs.nothing_removed(), new_folder(target) as folder:
         copy = folder / DATABASE
         try:
@@ -47,7 +58,10 @@ def back_up(
         (folder / BLOBS).mkdir(mode=0o700)
         for digest in sorted(references):
             try:
-                entries.append(_copy(blobs, digest, folder))
+                kept = before.get(digest)
+                if since is None or kept is None or not _linked(since, kept, folder):
+                    kept = _copy(blobs, digest, folder)
+                entries.append(kept)
             except (BlobMissing, BlobDamaged):
                 missing.append(digest)
         if missing and not incomplete:
@@ -62,6 +76,22 @@ def back_up(
         )
         manifest.write(folder)
     return manifest
+
+
+def _linked(since: Path, kept: Entry, folder: Path) -> bool:
+    """Link the file of an earlier backup into ``folder``; False where that cannot be done.
+
+    Its bytes were hashed when they were copied, and are hashed again by whoever restores them.
+    """
+    source, target = since / kept.path, folder / kept.path
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        if source.stat().st_size != kept.size:
+            return False
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another disk, a file system without links, too many links, a missing file
+        return False
+    return True
 
 
 def _copy(blobs: BlobStore, digest: str, folder: Path) -> Entry:

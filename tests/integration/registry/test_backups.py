@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import threading
 from contextlib import closing
@@ -160,6 +161,45 @@ def test_backups_that_are_made_while_others_upload_and_promote_are_whole(
             worker.join()
     assert faults == []
     assert heads == sorted(set(heads)), "each holds more than the one before"
+
+
+def test_what_an_earlier_backup_holds_is_linked_and_the_rest_is_copied(
+    registry, blobs, backup, tmp_path
+):
+    view = upload(registry, blobs, b"fourth")
+
+    manifest = back_up(registry, blobs, tmp_path / "next", since=backup)
+
+    links = {
+        entry.sha256: (tmp_path / "next" / entry.path).stat().st_nlink
+        for entry in manifest.files
+        if entry.path != "registry.db"
+    }
+    # The artifact and what was compiled of it.
+    copied = {view["artifact"]["sha256"], hashlib.sha256(b"fourth"[::-1]).hexdigest()}
+    assert {digest for digest, count in links.items() if count == 1} == copied
+    assert {count for digest, count in links.items() if digest not in copied} == {2}
+    shutil.rmtree(backup)
+    verify_backup(tmp_path / "next")
+    restore(tmp_path / "next", tmp_path / "restored")
+    with registry.read() as session:
+        assert look(tmp_path / "restored") == (verify(session), set(blob_references(session)))
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda file: file.write_bytes(b"")])
+def test_a_file_that_an_earlier_backup_lost_is_copied_anew(registry, blobs, backup, tmp_path, harm):
+    lost = next(entry for entry in read_manifest(backup).files if entry.path != "registry.db")
+    harm(backup / lost.path)
+
+    back_up(registry, blobs, tmp_path / "next", since=backup)
+
+    verify_backup(tmp_path / "next")
+
+
+def test_only_a_backup_is_taken_for_an_earlier_one(registry, blobs, tmp_path):
+    with pytest.raises(BackupDamaged, match="no whole backup"):
+        back_up(registry, blobs, tmp_path / "next", since=tmp_path)
+    assert not (tmp_path / "next").exists()
 
 
 def test_an_empty_registry_can_be_backed_up_and_restored(sqlite_database, blobs, tmp_path):
