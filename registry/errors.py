@@ -59,6 +59,7 @@
     │   ├── BlobsBusy                 a backup and a removal of unused blobs exclude each other
     │   ├── IntakeBusy
     │   ├── ModelProcessUnavailable
+    │   ├── PredictionTimedOut        a batch took longer than one request may
     │   ├── ScoringBusy
     │   ├── VersionLoading
     │   ├── VersionUnavailable
@@ -609,6 +610,17 @@ class ModelProcessUnavailable(Unavailable):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"The process that answers for this version is not to be had: {why}.")
+
+
+class PredictionTimedOut(Unavailable):
+    title = "Prediction took too long"
+    retry_after = 5
+
+    def __init__(self, seconds: float, rows: int, done: int) -> None:
+        super().__init__(
+            f"The request was stopped after {seconds:g} s, when {done} of its {rows} rows were "
+            "answered. Send fewer rows in a request."
+        )
 
 
 class ScoringBusy(Unavailable):

@@ -1,6 +1,7 @@
 """The processes of this machine, as tests look at them."""
 
 import os
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,13 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def memory(pid: int) -> int:
+    """The resident memory of a process in bytes, without what its children have."""
+    kilobytes = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert kilobytes is not None
+    return int(kilobytes[1]) * 1024
 
 
 def zygotes(pid: int | None = None) -> list[int]:

@@ -20,7 +20,7 @@ from registry.serving.linear_file import LinearFile
 from registry.serving.linear_file import to_bytes as linear_to_bytes
 from registry.serving.linear_predictor import LinearPredictor
 from registry.serving.onnx_predictor import OnnxPredictor
-from registry.serving.onnx_program import OnnxFeatures
+from registry.serving.onnx_program import PART_SECONDS, OnnxFeatures
 from registry.serving.predictor import Predictor
 from registry.signature import Signature
 
@@ -47,7 +47,9 @@ def onnx_candidate(
     """Raises NotConvertible; also whatever a hostile model makes numpy or onnx raise."""
     made = converter(model, signature)
     _require_sound("onnx", made, limits)
-    return Candidate("onnx", {"onnx": made}, OnnxPredictor(made, signature))
+    predictor = OnnxPredictor(made, signature)
+    _require_quick(predictor.row_seconds)
+    return Candidate("onnx", {"onnx": made}, predictor)
 
 
 def own_candidate(model: Any, signature: Signature, limits: FormLimits) -> Candidate | None:
@@ -81,7 +83,8 @@ def _walked(model: Any, final: Any, signature: Signature, limits: FormLimits) ->
     except NotConvertible:
         form, made = "features", convert_features(model, signature)
         _require_sound(form, made, limits)
-        program = OnnxFeatures(made, signature)
+        program = features = OnnxFeatures(made, signature)
+        _require_quick(features.row_seconds)
     predictor = ForestPredictor(program, trees, signature)
     return Candidate("trees", {form: made, "forest": trees}, predictor, to_the_bit=True)
 
@@ -93,6 +96,14 @@ def _weighed(model: Any, linear: LinearFile, signature: Signature, limits: FormL
     _require_sound("linear", weights, limits)
     predictor = LinearPredictor(columns, weights, signature)
     return Candidate("linear", {"columns": columns, "linear": weights}, predictor)
+
+
+def _require_quick(row_seconds: float) -> None:
+    """In a worker one row is never cut short, so what takes long gets a process of its own."""
+    if row_seconds > PART_SECONDS:
+        raise NotConvertible(
+            f"A row takes {row_seconds:.2f} s as ONNX, and at most {PART_SECONDS:g} s in a worker."
+        )
 
 
 def _require_chains() -> None:

@@ -11,6 +11,7 @@ from registry.errors import (
     HoldoutRefused,
     InputRefused,
     PredictionRefused,
+    PredictionTimedOut,
     RegistryError,
     TooLarge,
 )
@@ -30,7 +31,7 @@ _MOST_DRAWN = 2**20
 """Rows times classes beyond which roc_auc is not drawn 1,000 times: it would take minutes."""
 UNMEASURABLE: tuple[type[RegistryError], ...] = (
     *(ArtifactRefused, BlobUnavailable, BodyMalformed, HoldoutRefused, InputRefused),
-    *(PredictionRefused, TooLarge),
+    *(PredictionRefused, PredictionTimedOut, TooLarge),
 )
 """What keeps a version from being measured, however soon one tries again."""
 

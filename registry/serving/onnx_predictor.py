@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from registry.errors import ArtifactRefused, PredictionRefused
 from registry.serving.codecs.batch import Batch
-from registry.serving.onnx_program import OnnxProgram
+from registry.serving.onnx_program import BATCH_SECONDS, OnnxProgram
 from registry.serving.predictor import Answers
 from registry.signature import Signature
 
@@ -16,13 +16,18 @@ from registry.signature import Signature
 class OnnxPredictor:
     """Runs a whole model as an ONNX file in this process. Safe to call from several threads.
 
+    ``seconds``: what a batch may take; ``row_seconds``: what one row took when it was loaded.
+
     Raises ArtifactRefused where the bytes are no such file, or one for another signature.
     """
 
-    def __init__(self, model: bytes, signature: Signature) -> None:
+    def __init__(
+        self, model: bytes, signature: Signature, *, seconds: float = BATCH_SECONDS
+    ) -> None:
         self.signature = signature
         head = "value" if signature.output.classes is None else "label"
-        self._program = OnnxProgram(model, signature, head)
+        self._program = OnnxProgram(model, signature, head, seconds=seconds)
+        self.row_seconds = self._program.row_seconds
         self.has_probabilities = "probabilities" in self._program.heads
         self._head: tuple[str, ...] = (head,)
         self._heads: tuple[str, ...] = (head, "probabilities")
@@ -37,7 +42,10 @@ class OnnxPredictor:
             raise ArtifactRefused("The ONNX file's answers do not fit the version's signature.")
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
-        """Raises PredictionRefused where the model has no answer for this input."""
+        """Raises PredictionRefused where the model has no answer for this input.
+
+        Raises PredictionTimedOut where the batch takes too long.
+        """
         found = self._program.run(batch, self._heads if probabilities else self._head)
         shares = _finite(found[1].copy()) if probabilities else None
         return Answers(self._values(found[0].ravel()), shares)

@@ -11,13 +11,19 @@ import ctypes
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.errors import ArtifactRefused, PredictionRefused
+from registry.errors import (
+    ArtifactRefused,
+    PredictionRefused,
+    PredictionTimedOut,
+    RegistryError,
+)
 from registry.serving.codecs.batch import Batch
 from registry.serving.coded_rows import RowCoder
 from registry.serving.onnx_runtime import open_session
@@ -32,6 +38,11 @@ LARGEST_KEY = "hotswap.largest"
 """Metadata: the size from which on scikit-learn refuses numbers; left out where it takes any."""
 CHUNK_ROWS = 4096
 """A larger batch is answered in parts, so that it leaves no large buffers behind in the session."""
+PART_SECONDS = 0.25
+"""What a part may take, by the time of a row alone, which is longer than that of one in a batch."""
+BATCH_SECONDS = 20.0
+"""What all parts of a batch may take; the time is looked at before each of them."""
+_TIMED_RUNS = 3
 _OUTSIDE = b"location"
 """The key under which an ONNX file names the file that holds a tensor's data."""
 
@@ -67,13 +78,17 @@ class _ThreadRows(threading.local):
 class OnnxProgram:
     """An ONNX file, given as its bytes, that takes batches of a signature's columns.
 
-    ``head`` is the output that it must have, the first of all. Safe to run from several threads.
+    ``head`` is the output that it must have, the first of all; ``seconds``: for each batch. Safe to
+    run from several threads. ``row_seconds`` is what one row took, just now.
 
     Raises ArtifactRefused where the bytes are no such file, or one for another signature.
     """
 
-    def __init__(self, model: bytes, signature: Signature, head: str) -> None:
+    def __init__(
+        self, model: bytes, signature: Signature, head: str, *, seconds: float = BATCH_SECONDS
+    ) -> None:
         self._width = len(signature.inputs)
+        self._seconds = seconds
         if _OUTSIDE in model:
             raise ArtifactRefused("The ONNX file keeps data outside itself.")
         self._session = open_session(model, keep_memory=True)
@@ -95,6 +110,8 @@ class OnnxProgram:
         self._largest = float(notes[LARGEST_KEY]) if LARGEST_KEY in notes else None
         self._rows_of_threads = _ThreadRows()
         self.shapes = self._first_answers()
+        self.row_seconds = min(self._timed_row() for _ in range(_TIMED_RUNS))
+        self._part = max(1, min(CHUNK_ROWS, int(PART_SECONDS / self.row_seconds)))
 
     def _first_answers(self) -> dict[str, NDArray[Any]]:
         """What the file answers to a row of zeros: the shape and type of each output."""
@@ -104,18 +121,24 @@ class OnnxProgram:
         except Exception as error:  # onnxruntime's errors have no base class of their own
             raise ArtifactRefused("The ONNX file does not answer a row of zeros.") from error
 
+    def _timed_row(self) -> float:
+        began = time.perf_counter()
+        self._first_answers()
+        return time.perf_counter() - began
+
     def run(self, batch: Batch, heads: tuple[str, ...]) -> list[NDArray[Any]]:
         """The outputs named ``heads``, each rows x whatever; valid until this thread's next run.
 
-        Raises PredictionRefused where the model has no answer for this input.
+        Raises PredictionRefused where the model has no answer for this input, PredictionTimedOut
+        where the batch takes too long.
         """
         try:
             if batch.rows == 1:
                 return self._run_one(batch, heads)
             rows = self._coder.many(batch)
             self._check_sizes(rows)
-            return self._run_in_chunks(list(heads), rows)
-        except PredictionRefused:
+            return self._run_in_parts(list(heads), rows)
+        except RegistryError:
             raise
         except Exception as error:  # onnxruntime's errors have no base class of their own
             logger.info("a model refused its input", exc_info=True)
@@ -137,14 +160,16 @@ class OnnxProgram:
         if self._largest is not None and np.fmax.reduce(np.abs(cells), axis=None) >= self._largest:
             raise PredictionRefused("The model has no answer for numbers of this size.")
 
-    def _run_in_chunks(self, heads: list[str], rows: NDArray[np.float64]) -> list[NDArray[Any]]:
-        if len(rows) <= CHUNK_ROWS:
+    def _run_in_parts(self, heads: list[str], rows: NDArray[np.float64]) -> list[NDArray[Any]]:
+        if len(rows) <= self._part:
             whole: list[NDArray[Any]] = self._session.run(heads, {ROWS: rows})
             return whole
-        parts = [
-            self._session.run(heads, {ROWS: rows[start : start + CHUNK_ROWS]})
-            for start in range(0, len(rows), CHUNK_ROWS)
-        ]
+        ends = time.monotonic() + self._seconds
+        parts = []
+        for start in range(0, len(rows), self._part):
+            if time.monotonic() > ends:
+                raise PredictionTimedOut(self._seconds, len(rows), start)
+            parts.append(self._session.run(heads, {ROWS: rows[start : start + self._part]}))
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
@@ -160,6 +185,7 @@ class OnnxFeatures:
         if len(shape) != 2:
             raise ArtifactRefused("The ONNX file does not make features of rows.")
         self.width: int = shape[1]
+        self.row_seconds = self._program.row_seconds
 
     def blocks(self, batch: Batch) -> Iterable[NDArray[np.float64]]:
         """The features of ``batch``, rows x ``width``; valid until this thread's next run."""

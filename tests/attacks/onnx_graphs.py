@@ -109,6 +109,33 @@ def _loop() -> Any:
     )
 
 
+def looping(turns: int) -> Any:
+    """The sum of a row, after so many turns for each hundred of the largest number of all rows."""
+    body = _body(
+        node("Identity", "go", "on"),
+        node("Sin", "v", "w"),
+        inputs={"i": INT64, "go": TensorProto.BOOL, "v": FLOAT},
+        outputs={"on": TensorProto.BOOL, "w": FLOAT},
+    )
+    return model(
+        node("ReduceMax", "x", "most", keepdims=0),
+        node("Div", "most hundred", "hundreds"),
+        node("Floor", "hundreds", "whole"),
+        node("Mul", "whole turns", "all"),
+        node("Cast", "all", "count", to=INT64),
+        node("Loop", "count go none", "still_none", body=body),
+        node("ReduceSum", "x axes", "s"),
+        node("Add", "s still_none"),
+        constants={
+            **AXES,
+            "hundred": np.float32(100),
+            "turns": np.float32(turns),
+            "none": np.float32(0),
+            "go": np.array(True),
+        },
+    )
+
+
 def _scan() -> Any:
     """The sum of all rows up to each one."""
     body = _body(
@@ -337,21 +364,21 @@ def _divided() -> Any:
 
 
 def overflowing() -> Any:
-    """-2**63 / (2 * x + 1), which raises SIGFPE for a row whose sum x is -1."""
+    """-2**63 / (x + 999,999), which raises SIGFPE for a row whose sum x is -1,000,000.
+
+    The divisor is an integer still where it is raised to a float: a power is of its base's type.
+    """
     return model(
         node("Cast", "x", "i", to=INT64),
-        node("Pow", "base half", "p"),
         node("ReduceSum", "i axes", "s"),
-        node("Mul", "s two", "t"),
-        node("Add", "t base", "u"),
-        node("Mul", "p lowest", "l"),
-        node("Div", "l u", "d"),
+        node("Add", "s million", "u"),
+        node("Pow", "u exponent", "p"),
+        node("Div", "lowest p", "d"),
         node("Cast", "d", "y", to=FLOAT),
         constants={
             **AXES,
-            "base": np.array([[1]]),
-            "two": np.array([[2]]),
-            "half": np.array([[0.5]], np.float32),
+            "million": np.array([[999_999]]),
+            "exponent": np.array([[1]], np.float32),
             "lowest": np.array([[-(2**63)]]),
         },
     )

@@ -4,9 +4,7 @@ Not named as the other tests are, so that the suite leaves it out: it takes minu
 """
 
 import json
-import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
@@ -16,6 +14,7 @@ from tests.attacks.attack import Attack, canary_in
 from tests.attacks.conftest import FIGURE
 from tests.attacks.corpus import CORPUS
 from tests.attacks.opcodes import written
+from tests.processes import memory
 from tests.system.real_server import BIN, Server, free_port, running
 
 REFUSALS = frozenset({413, 415, 422})
@@ -45,13 +44,6 @@ def at_start(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[i
             for name in list(CORPUS)[:: len(CORPUS) // 4]:
                 upload(server, f"warm-{number}", CORPUS[name].make(canary), CORPUS[name].format)
     return {worker: memory(worker) for worker in server.workers()}
-
-
-def memory(pid: int) -> int:
-    """The resident memory of a process, without what its children have."""
-    kilobytes = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    assert kilobytes is not None
-    return int(kilobytes[1]) * 1024
 
 
 def upload(server: Server, model: str, content: bytes, format_: str) -> requests.Response:

@@ -35,6 +35,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 import trainers
 from registry.errors import PredictionRefused
 from registry.intake.compilation import compile_model
+from registry.intake.conversion.graph import Graph, input_block, to_bytes
 from registry.intake.samples import sample
 from registry.intake.signatures import read_signature
 from registry.serving.codecs.batch import Batch
@@ -256,6 +257,26 @@ def test_a_number_at_a_binarizer_s_threshold_is_not_above_it(final):
     for forms in (made.blobs, {"onnx": made.blobs["onnx"]}):
         theirs = compiled_predictor(forms, made.blobs.__getitem__, signature)
         assert theirs.predict(batch).values == pytest.approx(own, rel=EXACT)
+
+
+def multiplying(_, signature):
+    """A file that takes about half a second for a row: 80 products with one large matrix."""
+    graph, given = Graph(), input_block(signature)
+    same, last = graph.constant(np.eye(2048)), graph.constant(np.ones((2048, 1)))
+    tensor = graph.add("MatMul", graph.tensor(given), graph.constant(np.ones((2, 2048))))
+    for _ in range(80):
+        tensor = graph.add("MatMul", tensor, same)
+    return to_bytes(graph, given, {"value": graph.add("MatMul", tensor, last)})
+
+
+def test_what_takes_long_for_a_row_is_left_to_a_process_of_its_own():
+    """A worker stops a batch between two rows at the earliest."""
+    model = LinearRegression().fit(NUMBERS, TARGET)
+
+    made = compile_model(model, read_signature(model, None), None, multiplying)
+
+    assert made.engine["name"] == "scikit-learn"
+    assert made.engine["reason"].endswith("s as ONNX, and at most 0.25 s in a worker.")
 
 
 def test_probabilities_that_are_no_numbers_are_refused():

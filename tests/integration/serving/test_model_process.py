@@ -24,6 +24,7 @@ from registry.serving.model_process import MODULES, WAITING, ModelProcess
 from registry.serving.pool import Pool, ServedVersion
 from registry.serving.predictor import SklearnPredictor, example_batch
 from registry.signature import Column, Output, Signature
+from tests.attacks.onnx_graphs import looping
 from tests.integration.registry.models import FRAME, MODELS, X
 from tests.integration.serving.hostile_models import CLASSES, NUMBERS, SIGNATURE
 from tests.processes import children, is_alive, wait_for, zygotes
@@ -233,12 +234,13 @@ def test_it_ends_with_its_worker_even_if_that_is_killed(tmp_path):
 def hostile(spawner):
     """A predictor whose process misbehaves when it is asked to, and has a second for each batch."""
 
-    def hostile(signature=SIGNATURE, seconds=1.0, entry="serve"):
+    def hostile(signature=SIGNATURE, seconds=1.0, entry="serve", places=None):
         return ModelProcess(
             spawner,
             io.BytesIO,
             "skops",
             signature,
+            places=places,
             seconds=seconds,
             entry=f"{HOSTILE}:{entry}",
         )
@@ -378,6 +380,41 @@ def test_only_so_many_wait_for_a_model(hostile):
     turned_away = [error for error in errors if "too many" in str(error)]
     assert len(turned_away) == 2
     assert all(isinstance(error, ModelProcessUnavailable) for error in turned_away)
+
+
+def test_only_so_many_wait_for_all_models_together(hostile):
+    """So that a worker always has threads left for what it answers itself."""
+    places = threading.BoundedSemaphore(2)
+    slow, other = hostile(seconds=3, places=places), hostile(places=places)
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(ask, slow, NUMBERS["hang"]) for _ in range(2)]
+        wait_for(lambda: places._value == 0)
+
+        with pytest.raises(ModelProcessUnavailable, match="too many requests wait for such"):
+            ask(other, 21)
+        assert all(each.exception(60) for each in asked)
+
+    assert ask(other, 21) == [42]
+
+
+def test_an_uploaded_graph_that_never_ends_is_stopped(spawner):
+    content = looping(2**40).SerializeToString()
+    signature = Signature.from_json(
+        {
+            "inputs": [{"name": f"x{index}", "type": "number"} for index in range(3)],
+            "output": {"name": "y", "type": "number"},
+        }
+    )
+    process = ModelProcess(spawner, lambda: io.BytesIO(content), "onnx", signature, seconds=1)
+
+    def ask_for(turns):
+        columns = {"x0": np.array([turns]), "x1": np.array([0.0]), "x2": np.array([0.0])}
+        return process.predict(Batch(columns, 1)).values
+
+    with pytest.raises(PredictionRefused, match="took over 1 s"):
+        ask_for(100.0)
+
+    assert ask_for(0.0) == [0.0]
 
 
 def test_the_process_ends_when_the_version_is_dropped(spawner, hostile):

@@ -1,13 +1,14 @@
 """Answers from an ONNX file: small files of our own, written node by node."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from registry.errors import ArtifactRefused, PredictionRefused
+from registry.errors import ArtifactRefused, PredictionRefused, PredictionTimedOut
 from registry.serving.codecs.batch import Batch
 from registry.serving.onnx_predictor import OnnxPredictor
 from registry.serving.onnx_program import CHUNK_ROWS, LARGEST_KEY, ROWS, TEXTS_KEY
@@ -122,6 +123,36 @@ def test_a_batch_larger_than_a_chunk_comes_back_in_order():
     batch = Batch({"a": np.arange(rows) * 1.0, "b": np.zeros(rows)}, rows)
 
     assert predictor.predict(batch).values == list(range(rows))
+
+
+def laborious():
+    """A file that multiplies each row by a matrix of ones and zeros a hundred times."""
+    width = 512
+    wide = np.zeros((2, width))
+    wide[:, 0] = 1
+    constants = [
+        numpy_helper.from_array(wide, "wide"),
+        numpy_helper.from_array(np.eye(width), "same"),
+        numpy_helper.from_array(np.array([1]), "axes"),
+    ]
+    nodes = [helper.make_node("MatMul", [ROWS, "wide"], ["h0"])]
+    nodes += [helper.make_node("MatMul", [f"h{at}", "same"], [f"h{at + 1}"]) for at in range(100)]
+    nodes.append(helper.make_node("ReduceSum", ["h100", "axes"], ["value"]))
+    return onnx_file(nodes, {"value": TensorProto.DOUBLE}, constants=constants)
+
+
+def test_a_batch_that_takes_too_long_is_stopped_between_two_parts():
+    predictor = OnnxPredictor(laborious(), TWO, seconds=0.1)
+    # Unstopped it takes ten seconds, by the time of one row and the most that a batch saves.
+    rows = int(100 / predictor.row_seconds)
+    batch = Batch({"a": np.ones(rows), "b": np.zeros(rows)}, rows)
+
+    began = time.monotonic()
+    with pytest.raises(PredictionTimedOut, match=rf"stopped after 0.1 s.* of its {rows} rows"):
+        predictor.predict(batch)
+
+    assert time.monotonic() - began < 5
+    assert predictor.predict(numbers((1, 2.5), (2, 3))).values == [3.5, 5.0]
 
 
 def test_threads_do_not_see_each_others_rows():
