@@ -26,6 +26,12 @@ _ONE_THREAD = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 """The zygote forks, so it must have no other thread; its children can make none."""
+ARITHMETIC = (
+    *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
+    *("NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES", "GLIBC_TUNABLES"),
+)
+"""Environment variables that choose the instructions of OpenBLAS, MKL, numpy and the C library.
+They decide the last bits of a sum, so a confined process has those of the service."""
 _START_SECONDS = 60.0
 """Importing everything takes 3 s on an idle machine."""
 _REQUEST_SECONDS = 10.0
@@ -191,6 +197,7 @@ class Spawner:
                         "PATH": os.defpath,
                         "PYTHONPATH": os.pathsep.join(sys.path),
                         **_ONE_THREAD,
+                        **{name: os.environ[name] for name in ARITHMETIC if name in os.environ},
                     },
                 )
             # Where this process goes otherwise, the zygote sees the end of the socket.

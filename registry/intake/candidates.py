@@ -4,10 +4,11 @@ Runs in a confined process.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.intake.conversion.estimators import take_linear
+from registry.intake.conversion.layout import features_layout
 from registry.intake.conversion.pipeline import convert_columns, convert_features, final_estimator
 from registry.intake.conversion.target import NotConvertible
 from registry.intake.forms import Form, check_form
@@ -52,17 +53,22 @@ def onnx_candidate(
     return Candidate("onnx", {"onnx": made}, predictor)
 
 
-def own_candidate(model: Any, signature: Signature, limits: FormLimits) -> Candidate | None:
+def own_candidate(
+    model: Any, rows: Callable[[], Any], signature: Signature, limits: FormLimits
+) -> Candidate | None:
     """What answers this kind of model faster than ONNX Runtime; None where nothing does.
 
-    Raises NotConvertible where it would, but not for this model or not in this installation.
+    ``rows`` makes some for ``model``. Raises NotConvertible where it would, but not for this model
+    or not in this installation.
     """
     final = final_estimator(model)
     try:
         if is_forest(final):
             return _walked(model, final, signature, limits)
         if (linear := take_linear(final)) is not None:
-            return _weighed(model, linear, signature, limits)
+            _require_chains()
+            laid_out = replace(linear, features=features_layout(model, rows()))
+            return _weighed(model, laid_out, signature, limits)
     except ValueError as error:
         raise NotConvertible(str(error)) from error
     return None
@@ -90,7 +96,6 @@ def _walked(model: Any, final: Any, signature: Signature, limits: FormLimits) ->
 
 
 def _weighed(model: Any, linear: LinearFile, signature: Signature, limits: FormLimits) -> Candidate:
-    _require_chains()
     columns, weights = convert_columns(model, signature), linear_to_bytes(linear)
     _require_sound("columns", columns, limits)
     _require_sound("linear", weights, limits)

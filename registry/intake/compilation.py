@@ -59,7 +59,7 @@ def compile_model(
     and ``onnx_beside`` those of a forest that still has an ONNX form. Raises nothing.
     """
     comparison = _Comparison(model, signature, example)
-    own = _serving(lambda: own_candidate(model, signature, limits), comparison)
+    own = _serving(lambda: own_candidate(model, comparison.rows, signature, limits), comparison)
     if isinstance(own, _Serving) and own.candidate.to_the_bit and own.size > onnx_beside:
         return own.compiled({})
     onnx = _serving(lambda: onnx_candidate(model, signature, converter, limits), comparison)
@@ -81,14 +81,18 @@ class _Comparison:
     def __init__(self, model: Any, signature: Signature, example: Record | None) -> None:
         self._model, self._signature, self._example = model, signature, example
 
+    def rows(self) -> Any:
+        """The sample as the model is called with it."""
+        return self._own.rows(self._batch)
+
     def parity(self, candidate: Candidate) -> Parity:
         """How far its answers are apart. Raises NotConvertible where that is too far."""
         form = _FORMS.get(candidate.name, candidate.name)
-        batch, expected = self._expected
+        expected = self._expected
         probabilities = expected.probabilities is not None
         if candidate.predictor.has_probabilities != probabilities:
             raise NotConvertible(f"Its {form} form does not give the probabilities that it has.")
-        answers = candidate.predictor.predict(batch, probabilities=probabilities)
+        answers = candidate.predictor.predict(self._batch, probabilities=probabilities)
         compare = compare_values if self._signature.task == "regression" else compare_labels
         parity = compare(expected, answers)
         fault = parity.fault
@@ -99,15 +103,22 @@ class _Comparison:
         return parity
 
     @cached_property
-    def _expected(self) -> tuple[Batch, Answers]:
-        """The sample, which is made once a candidate is there, and the answers to it."""
-        own = SklearnPredictor(self._model, self._signature)
-        batch = sample(self._model, self._signature, self._example, CHECKED_ROWS)
+    def _own(self) -> SklearnPredictor:
+        return SklearnPredictor(self._model, self._signature)
+
+    @cached_property
+    def _batch(self) -> Batch:
+        """The sample, which is made once a candidate needs it."""
+        return sample(self._model, self._signature, self._example, CHECKED_ROWS)
+
+    @cached_property
+    def _expected(self) -> Answers:
+        """scikit-learn's answers to the sample."""
         try:
             with warnings.catch_warnings():
                 # That a category is unknown, say: the sample is made to hold such rows.
                 warnings.simplefilter("ignore", UserWarning)
-                return batch, own.predict(batch, probabilities=own.has_probabilities)
+                return self._own.predict(self._batch, probabilities=self._own.has_probabilities)
         except RegistryError as error:
             raise NotConvertible(
                 "scikit-learn itself refuses some rows that the signature allows, and a compiled "

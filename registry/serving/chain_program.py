@@ -16,14 +16,14 @@ from registry.serving.coded_rows import RowCoder
 from registry.signature import Signature
 
 try:
-    from registry.serving.chains import Chains
+    from registry.serving import chains
 except ImportError:
     AVAILABLE = False
 else:
     AVAILABLE = True
 
 _CHUNK_CELLS = 2**18
-"""A larger batch is made in parts of that many features: 2 MB, which stay in the cache."""
+"""A larger batch is made in parts of about that many features: 2 MB, which stay in the cache."""
 
 
 class ChainProgram:
@@ -35,7 +35,7 @@ class ChainProgram:
     def __init__(self, data: bytes, signature: Signature) -> None:
         try:
             file = from_bytes(data)
-            self._chains = Chains(
+            self._chains = chains.Chains(
                 file.column,
                 file.length,
                 file.kind,
@@ -47,7 +47,8 @@ class ChainProgram:
         except ValueError as error:
             raise ArtifactRefused(f"The compiled preprocessing is refused: {error}") from error
         self.width = self._chains.features
-        self._make_row, self._weigh = self._chains.row, self._chains.weigh
+        self._make_row = self._chains.row
+        self._weigh, self._decide = self._chains.weigh, self._chains.decide
 
     def row(self, batch: Batch) -> bytes:
         """The features of a batch of one row, as the bytes of ``width`` doubles: a quarter of the
@@ -57,24 +58,55 @@ class ChainProgram:
     def weigh(
         self, batch: Batch, weights: NDArray[np.float64], start: NDArray[np.float64]
     ) -> list[float]:
-        """The features of a batch of one row times ``weights`` (``width`` x outputs), plus
-        ``start`` (outputs). numpy takes four times as long for so few."""
+        """The features of a batch of one row times ``weights`` (``width`` x outputs, C order),
+        added up one after the other, plus ``start`` (outputs). numpy takes four times as long."""
         return self._weigh(self._coder.one(batch), weights, start)
+
+    def decide(
+        self, batch: Batch, weights: NDArray[np.float64], start: NDArray[np.float64]
+    ) -> int | None:
+        """The place of the highest of the sums that ``weigh`` gives; of a single one, whether it
+        is above zero. None where adding up in another order could choose another place, and where
+        a sum is not finite."""
+        place = self._decide(self._coder.one(batch), weights, start)
+        return None if place < 0 else place
+
+    def weigh_many(
+        self, batch: Batch, weights: NDArray[np.float64], start: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """What ``weigh`` gives for each row of ``batch``, rows x outputs."""
+        sums = np.empty((batch.rows, len(start)))
+        self._chains.weigh_many(self._coder.many(batch), weights, start, sums)
+        return sums
 
     def array(self, batch: Batch) -> NDArray[np.float64]:
         """The features of a batch of one row."""
         return np.frombuffer(self.row(batch))
 
-    def blocks(self, batch: Batch) -> Iterable[NDArray[np.float64]]:
-        """The features of ``batch``, rows x ``width``, some thousand rows at a time."""
+    def blocks(
+        self, batch: Batch, rows: int | None = None, *, by_column: bool = False
+    ) -> Iterable[NDArray[np.float64]]:
+        """The features of ``batch``, rows x ``width``, in parts of ``rows`` rows, of which the last
+        may have nearly twice as many. ``by_column``: in Fortran order."""
         if batch.rows == 1:
             return (self.array(batch).reshape(1, -1),)
-        return self._chunks(self._coder.many(batch))
+        each = max(1, _CHUNK_CELLS // self.width) if rows is None else rows
+        return self._chunks(self._coder.many(batch), each, by_column=by_column)
 
-    def _chunks(self, rows: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-        count = max(1, _CHUNK_CELLS // self.width)
-        for start in range(0, len(rows), count):
-            part = rows[start : start + count]
-            features = np.empty((len(part), self.width))
-            self._chains.many(part, features)
-            yield features
+    def _chunks(
+        self, rows: NDArray[np.float64], each: int, *, by_column: bool
+    ) -> Iterator[NDArray[np.float64]]:
+        count = max(1, len(rows) // each)
+        for number in range(count):
+            end = None if number == count - 1 else (number + 1) * each
+            part = rows[number * each : end]
+            features = np.empty((self.width, len(part)) if by_column else (len(part), self.width))
+            self._chains.many(part, features, by_column)
+            yield features.T if by_column else features
+
+
+def logistic(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / (1 + exp(-x)) for each x of ``scores``, in C order, as ``scipy.special.expit`` has it."""
+    made = scores.copy()
+    chains.logistic(made.ravel())
+    return made

@@ -1,5 +1,5 @@
 /*
- * registry.serving.chains: makes the features of a row from its columns.
+ * registry.serving.chains: makes the features of a row from its columns, and adds them up.
  *
  * Each feature is a chain of steps on one column: fill what is missing, subtract, divide, compare
  * with a category. The steps are scikit-learn's own operations on doubles in its own order, so the
@@ -32,6 +32,7 @@
 enum {
     /* Below some tens of microseconds of work the lock is kept, as in trees.c. */
     STEPS_WORTH_A_SWITCH = 32768,
+    EXPONENTIALS_WORTH_A_SWITCH = 4096,
 };
 
 /* The numbers are part of the file format: registry/serving/chains_file.py has their names. */
@@ -102,6 +103,93 @@ static void make_features(const Chains *self, const double *row, double *feature
     for (Py_ssize_t feature = 0; feature < self->features; feature++) {
         features[feature] = follow(self, self->chains + feature, &step, row);
     }
+}
+
+/* The same of `count` rows, rows x features, or features x rows for `by_column`. */
+static void make_many(const Chains *self, const double *rows, Py_ssize_t count, double *features,
+                      bool by_column)
+{
+    if (!by_column) {
+        for (Py_ssize_t row = 0; row < count; row++) {
+            make_features(self, rows + row * self->columns, features + row * self->features);
+        }
+        return;
+    }
+    const Step *first = self->steps;
+    for (Py_ssize_t feature = 0; feature < self->features; feature++) {
+        const Chain *chain = self->chains + feature;
+        for (Py_ssize_t row = 0; row < count; row++) {
+            const Step *step = first;
+            *features++ = follow(self, chain, &step, rows + row * self->columns);
+        }
+        first = self->steps + chain->end;
+    }
+}
+
+/*
+ * The features of a row times `weights` (features x outputs), added up in their order, plus `start`.
+ * `sizes`, where it is not NULL, takes the sums of the absolute values of the same terms.
+ */
+static void weigh(const Chains *self, const double *row, const double *weights,
+                  const double *start, Py_ssize_t outputs, double *sums, double *sizes)
+{
+    const Step *step = self->steps;
+
+    memset(sums, 0, (size_t)outputs * sizeof *sums);
+    if (sizes != NULL) {
+        memset(sizes, 0, (size_t)outputs * sizeof *sizes);
+    }
+    for (Py_ssize_t feature = 0; feature < self->features; feature++) {
+        const Chain *chain = self->chains + feature;
+        const double x = follow(self, chain, &step, row);
+        for (Py_ssize_t output = 0; output < outputs; output++) {
+            const double term = x * *weights++;
+            sums[output] += term;
+            if (sizes != NULL) {
+                sizes[output] += fabs(term);
+            }
+        }
+    }
+    for (Py_ssize_t output = 0; output < outputs; output++) {
+        sums[output] += start[output];
+        if (sizes != NULL) {
+            sizes[output] += fabs(start[output]);
+        }
+    }
+}
+
+/*
+ * How far two sums of the same n products and one number may be apart, in whatever order each was
+ * added up, with or without fused operations: 2 gamma(n + 1) times the sum of the absolute values,
+ * gamma(n) = n u / (1 - n u) and u half of DBL_EPSILON (N. J. Higham, Accuracy and Stability of
+ * Numerical Algorithms, 2nd ed., section 3.1). n + 8 for n + 1 covers the rounding of `size` itself,
+ * and DBL_MIN products that underflow.
+ */
+static double rounding(Py_ssize_t features, double size)
+{
+    return (double)(features + 8) * DBL_EPSILON * size + DBL_MIN;
+}
+
+/* The place of the winning class, or -1 where rounding could choose it or a sum is not finite. */
+static Py_ssize_t winner(Py_ssize_t features, const double *sums, const double *sizes,
+                         Py_ssize_t outputs)
+{
+    Py_ssize_t best = 0;
+
+    if (outputs == 1) { /* two classes share one score */
+        const double margin = rounding(features, sizes[0]);
+        return sums[0] > margin ? 1 : sums[0] < -margin ? 0 : -1;
+    }
+    for (Py_ssize_t output = 1; output < outputs; output++) {
+        best = sums[output] > sums[best] ? output : best;
+    }
+    for (Py_ssize_t output = 0; output < outputs; output++) {
+        const double margin = rounding(features, sizes[best]) + rounding(features, sizes[output]);
+        if (output != best && !(sums[best] - sums[output] > margin)) {
+            return -1;
+        }
+    }
+    return best;
 }
 
 /* ---- Python -------------------------------------------------------------------------------- */
@@ -298,11 +386,11 @@ static bool read_row(const Chains *self, PyObject *cells, double *row)
     return true;
 }
 
-static bool check_out(const Chains *self, const Py_buffer *out, Py_ssize_t rows)
+static bool check_out(const Py_buffer *out, Py_ssize_t rows, Py_ssize_t columns)
 {
-    if (out->shape[0] != rows || out->shape[1] != self->features) {
+    if (out->shape[0] != rows || out->shape[1] != columns) {
         PyErr_Format(PyExc_ValueError, "out is %zd x %zd, not %zd x %zd", out->shape[0],
-                     out->shape[1], rows, self->features);
+                     out->shape[1], rows, columns);
         return false;
     }
     return true;
@@ -342,29 +430,36 @@ static PyObject *chains_row(PyObject *object, PyObject *cells)
     return made;
 }
 
-PyDoc_STRVAR(weigh_doc,
-             "weigh($self, cells, weights, start, /)\n--\n\n"
-             "The features of a row times weights (features x outputs, float64), added up in their\n"
-             "order, plus start (outputs, float64): a list of floats. cells as for row. Raises\n"
-             "TypeError, ValueError, OverflowError.");
+/* What a method that weighs is given: a linear model. */
+typedef struct {
+    Py_buffer weights, start;
+    Py_ssize_t outputs;
+} Model;
 
-/* The sums of one row, where `sums` has room for them. */
-static void weigh(const Chains *self, const double *row, const double *weights,
-                  const double *start, Py_ssize_t outputs, double *sums)
+static bool take_model(const Chains *self, PyObject *weights, PyObject *start, Model *model)
 {
-    const Step *step = self->steps;
-
-    memset(sums, 0, (size_t)outputs * sizeof *sums);
-    for (Py_ssize_t feature = 0; feature < self->features; feature++) {
-        const Chain *chain = self->chains + feature;
-        const double x = follow(self, chain, &step, row);
-        for (Py_ssize_t output = 0; output < outputs; output++) {
-            sums[output] += x * *weights++;
+    if (!get_buffer(weights, "weights", 2, "d", sizeof(double), false, &model->weights)) {
+        return false;
+    }
+    if (get_buffer(start, "start", 1, "d", sizeof(double), false, &model->start)) {
+        model->outputs = model->weights.shape[1];
+        if (model->weights.shape[0] == self->features &&
+            model->start.shape[0] == model->outputs && model->outputs > 0) {
+            return true;
         }
+        PyErr_Format(PyExc_ValueError, "weights are %zd x %zd and start %zd, of %zd features",
+                     model->weights.shape[0], model->outputs, model->start.shape[0],
+                     self->features);
+        PyBuffer_Release(&model->start);
     }
-    for (Py_ssize_t output = 0; output < outputs; output++) {
-        sums[output] += start[output];
-    }
+    PyBuffer_Release(&model->weights);
+    return false;
+}
+
+static void release_model(Model *model)
+{
+    PyBuffer_Release(&model->start);
+    PyBuffer_Release(&model->weights);
 }
 
 static PyObject *to_list(const double *numbers, Py_ssize_t count)
@@ -380,59 +475,131 @@ static PyObject *to_list(const double *numbers, Py_ssize_t count)
     return list;
 }
 
-static PyObject *weigh_cells(const Chains *self, PyObject *cells, const Py_buffer *weights,
-                             const Py_buffer *start)
+/* The sums of one row as a list, or the winner among them. */
+static PyObject *weigh_row(PyObject *object, PyObject *const *args, Py_ssize_t count, bool decide)
 {
-    const Py_ssize_t outputs = weights->shape[1];
-    double few[64]; /* columns and outputs of most models: no allocation */
+    const Chains *self = (Chains *)object;
+    double few[64]; /* columns, sums and sizes of most models: no allocation */
     double *room = few;
-    PyObject *list = NULL;
+    PyObject *found = NULL;
+    Model model;
 
-    if (weights->shape[0] != self->features || start->shape[0] != outputs) {
-        return PyErr_Format(PyExc_ValueError, "weights are %zd x %zd and start %zd, of %zd features",
-                            weights->shape[0], outputs, start->shape[0], self->features);
+    if (count != 3 || !PyTuple_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "a tuple of cells, weights and start are required");
+        return NULL;
     }
-    if (self->columns + outputs > (Py_ssize_t)(sizeof few / sizeof *few)) {
-        room = malloc((size_t)(self->columns + outputs) * sizeof *room);
+    if (!take_model(self, args[1], args[2], &model)) {
+        return NULL;
+    }
+    if (self->columns + 2 * model.outputs > (Py_ssize_t)(sizeof few / sizeof *few)) {
+        room = malloc((size_t)(self->columns + 2 * model.outputs) * sizeof *room);
     }
     if (room == NULL) {
-        return PyErr_NoMemory();
-    }
-    if (read_row(self, cells, room)) {
-        double *sums = room + self->columns;
-        weigh(self, room, weights->buf, start->buf, outputs, sums);
-        list = to_list(sums, outputs);
+        PyErr_NoMemory();
+    } else if (read_row(self, args[0], room)) {
+        double *sums = room + self->columns, *sizes = decide ? sums + model.outputs : NULL;
+        weigh(self, room, model.weights.buf, model.start.buf, model.outputs, sums, sizes);
+        found = decide ? PyLong_FromSsize_t(winner(self->features, sums, sizes, model.outputs))
+                       : to_list(sums, model.outputs);
     }
     if (room != few) {
         free(room);
     }
-    return list;
+    release_model(&model);
+    return found;
 }
+
+PyDoc_STRVAR(weigh_doc,
+             "weigh($self, cells, weights, start, /)\n--\n\n"
+             "The features of a row times weights (features x outputs, float64), added up in their\n"
+             "order, plus start (outputs, float64): a list of floats. cells as for row. Raises\n"
+             "TypeError, ValueError, OverflowError.");
 
 static PyObject *chains_weigh(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
-    Py_buffer weights, start;
-    PyObject *list = NULL;
+    return weigh_row(object, args, count, false);
+}
 
-    if (count != 3 || !PyTuple_Check(args[0])) {
-        PyErr_SetString(PyExc_TypeError, "weigh takes a tuple of cells, weights and start");
+PyDoc_STRVAR(decide_doc,
+             "decide($self, cells, weights, start, /)\n--\n\n"
+             "The place of the highest of the sums that weigh gives; of a single sum 1 where it is\n"
+             "above zero and 0 where it is below. -1 where another order of the same sums could\n"
+             "give another place, or where a sum is not finite. Arguments and errors as for weigh.");
+
+static PyObject *chains_decide(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    return weigh_row(object, args, count, true);
+}
+
+static bool check_rows(const Chains *self, const Py_buffer *rows)
+{
+    if (rows->shape[1] != self->columns) {
+        PyErr_Format(PyExc_ValueError, "rows have %zd columns, not %zd", rows->shape[1],
+                     self->columns);
+        return false;
+    }
+    return true;
+}
+
+/* Lets other threads run where `rows` rows take long. */
+static PyThreadState *release_lock(const Chains *self, Py_ssize_t rows, Py_ssize_t outputs)
+{
+    Py_ssize_t steps = self->step_count + self->features * outputs;
+
+    return rows > STEPS_WORTH_A_SWITCH / steps ? PyEval_SaveThread() : NULL;
+}
+
+static void take_lock(PyThreadState *released)
+{
+    if (released != NULL) {
+        PyEval_RestoreThread(released);
+    }
+}
+
+PyDoc_STRVAR(weigh_many_doc,
+             "weigh_many($self, rows, weights, start, out, /)\n--\n\n"
+             "Write what weigh gives for each of rows (rows x columns, float64, NaN where a value is\n"
+             "missing) into out (rows x outputs, float64). Raises ValueError.");
+
+static PyObject *chains_weigh_many(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    const Chains *self = (Chains *)object;
+    Py_buffer rows, out;
+    Model model;
+    bool done = false;
+
+    if (count != 4) {
+        return PyErr_Format(PyExc_TypeError, "weigh_many takes 4 arguments, not %zd", count);
+    }
+    if (!get_buffer(args[0], "rows", 2, "d", sizeof(double), false, &rows)) {
         return NULL;
     }
-    if (!get_buffer(args[1], "weights", 2, "d", sizeof(double), false, &weights)) {
-        return NULL;
+    if (get_buffer(args[3], "out", 2, "d", sizeof(double), true, &out)) {
+        if (check_rows(self, &rows) && take_model(self, args[1], args[2], &model)) {
+            const double *row = rows.buf;
+            double *sums = out.buf;
+            if (check_out(&out, rows.shape[0], model.outputs)) {
+                PyThreadState *released = release_lock(self, rows.shape[0], model.outputs);
+                for (Py_ssize_t at = 0; at < rows.shape[0]; at++, row += self->columns) {
+                    weigh(self, row, model.weights.buf, model.start.buf, model.outputs, sums, NULL);
+                    sums += model.outputs;
+                }
+                take_lock(released);
+                done = true;
+            }
+            release_model(&model);
+        }
+        PyBuffer_Release(&out);
     }
-    if (get_buffer(args[2], "start", 1, "d", sizeof(double), false, &start)) {
-        list = weigh_cells((const Chains *)object, args[0], &weights, &start);
-        PyBuffer_Release(&start);
-    }
-    PyBuffer_Release(&weights);
-    return list;
+    PyBuffer_Release(&rows);
+    return done ? Py_NewRef(Py_None) : NULL;
 }
 
 PyDoc_STRVAR(many_doc,
-             "many($self, rows, out, /)\n--\n\n"
+             "many($self, rows, out, by_column, /)\n--\n\n"
              "Write the features of rows (rows x columns, float64, NaN where a value is missing)\n"
-             "into out (rows x features, float64). Raises ValueError.");
+             "into out (float64): rows x features, or features x rows for by_column. Raises\n"
+             "ValueError.");
 
 static PyObject *chains_many(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
@@ -440,36 +607,50 @@ static PyObject *chains_many(PyObject *object, PyObject *const *args, Py_ssize_t
     Py_buffer rows, out;
     bool done = false;
 
-    if (count != 2) {
-        return PyErr_Format(PyExc_TypeError, "many takes rows and out, not %zd arguments", count);
+    if (count != 3) {
+        return PyErr_Format(PyExc_TypeError, "many takes 3 arguments, not %zd", count);
     }
+    const bool by_column = args[2] == Py_True;
     if (!get_buffer(args[0], "rows", 2, "d", sizeof(double), false, &rows)) {
         return NULL;
     }
     if (get_buffer(args[1], "out", 2, "d", sizeof(double), true, &out)) {
-        Py_ssize_t row_count = rows.shape[0];
-        if (rows.shape[1] != self->columns) {
-            PyErr_Format(PyExc_ValueError, "rows have %zd columns, not %zd", rows.shape[1],
-                         self->columns);
-        } else if (check_out(self, &out, row_count)) {
-            const double *from = rows.buf;
-            double *to = out.buf;
-            PyThreadState *released = NULL;
-            if (row_count > STEPS_WORTH_A_SWITCH / (self->step_count + self->features)) {
-                released = PyEval_SaveThread();
-            }
-            for (Py_ssize_t row = 0; row < row_count; row++) {
-                make_features(self, from + row * self->columns, to + row * self->features);
-            }
-            if (released != NULL) {
-                PyEval_RestoreThread(released);
-            }
+        const Py_ssize_t row_count = rows.shape[0];
+        if (check_rows(self, &rows) && (by_column ? check_out(&out, self->features, row_count)
+                                                  : check_out(&out, row_count, self->features))) {
+            PyThreadState *released = release_lock(self, row_count, 1);
+            make_many(self, rows.buf, row_count, out.buf, by_column);
+            take_lock(released);
             done = true;
         }
         PyBuffer_Release(&out);
     }
     PyBuffer_Release(&rows);
     return done ? Py_NewRef(Py_None) : NULL;
+}
+
+PyDoc_STRVAR(logistic_doc,
+             "logistic(numbers, /)\n--\n\n"
+             "Replace each x of numbers (one dimension, float64) by 1 / (1 + exp(-x)), as\n"
+             "scipy.special.expit computes it: with the C library's exp, where numpy has its own on\n"
+             "some processors. Raises ValueError.");
+
+static PyObject *chains_logistic(PyObject *Py_UNUSED(module), PyObject *object)
+{
+    Py_buffer numbers;
+
+    if (!get_buffer(object, "numbers", 1, "d", sizeof(double), true, &numbers)) {
+        return NULL;
+    }
+    double *x = numbers.buf;
+    PyThreadState *released =
+        numbers.shape[0] > EXPONENTIALS_WORTH_A_SWITCH ? PyEval_SaveThread() : NULL;
+    for (Py_ssize_t at = 0; at < numbers.shape[0]; at++) {
+        x[at] = 1.0 / (1.0 + exp(-x[at]));
+    }
+    take_lock(released);
+    PyBuffer_Release(&numbers);
+    return Py_NewRef(Py_None);
 }
 
 static PyObject *get_columns(PyObject *self, void *Py_UNUSED(closure))
@@ -485,7 +666,14 @@ static PyObject *get_features(PyObject *self, void *Py_UNUSED(closure))
 static PyMethodDef methods[] = {
     {"row", chains_row, METH_O, row_doc},
     {"weigh", (PyCFunction)(void (*)(void))chains_weigh, METH_FASTCALL, weigh_doc},
+    {"decide", (PyCFunction)(void (*)(void))chains_decide, METH_FASTCALL, decide_doc},
+    {"weigh_many", (PyCFunction)(void (*)(void))chains_weigh_many, METH_FASTCALL, weigh_many_doc},
     {"many", (PyCFunction)(void (*)(void))chains_many, METH_FASTCALL, many_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMethodDef functions[] = {
+    {"logistic", chains_logistic, METH_O, logistic_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -538,8 +726,9 @@ static PyModuleDef_Slot module_slots[] = {
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "registry.serving.chains",
-    .m_doc = "Makes the features of a row from its columns.",
+    .m_doc = "Makes the features of a row from its columns, and adds them up.",
     .m_size = 0,
+    .m_methods = functions,
     .m_slots = module_slots,
 };
 

@@ -27,4 +27,23 @@ class Chains:
         start: NDArray[np.float64],
         /,
     ) -> list[float]: ...
-    def many(self, rows: NDArray[np.float64], out: NDArray[np.float64], /) -> None: ...
+    def decide(
+        self,
+        cells: tuple[float | None, ...],
+        weights: NDArray[np.float64],
+        start: NDArray[np.float64],
+        /,
+    ) -> int: ...
+    def weigh_many(
+        self,
+        rows: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        start: NDArray[np.float64],
+        out: NDArray[np.float64],
+        /,
+    ) -> None: ...
+    def many(
+        self, rows: NDArray[np.float64], out: NDArray[np.float64], by_column: bool, /
+    ) -> None: ...
+
+def logistic(numbers: NDArray[np.float64], /) -> None: ...

@@ -1,4 +1,9 @@
-"""Answers batches with a linear model: scikit-learn's own formula, without scikit-learn."""
+"""Answers batches with a linear model: scikit-learn's own formula, without scikit-learn.
+
+The bits of a sum depend on the order in which its terms are added up. A BLAS chooses that by the
+processor, the layout of the matrices and the number of rows. So this calls the operation that
+scikit-learn calls, on arrays of the same layout: docs/decisions/0027-bits-of-linear-models.md.
+"""
 
 from math import isfinite
 from typing import Any
@@ -7,11 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import ArtifactRefused, PredictionRefused
-from registry.serving.chain_program import ChainProgram
+from registry.serving.chain_program import ChainProgram, logistic
 from registry.serving.codecs.batch import Batch
 from registry.serving.linear_file import from_bytes
 from registry.serving.predictor import Answers
-from registry.signature import Signature
+from registry.signature import Scalar, Signature
+
+_VECTOR_CELLS = 4_608
+"""OpenBLAS multiplies a matrix by a vector on several threads from 9,216 cells on; the last part of
+a batch may have nearly twice as many cells as this."""
+_GROUP = 16
+"""A kernel takes up to 16 rows at a time and treats those that are left over differently: all parts
+but the last are multiples of this."""
+_MATRIX_PRODUCTS = 2**20
+"""OpenBLAS has another kernel for up to 1,000,000 products; parts of larger batches have more."""
 
 
 class LinearPredictor:
@@ -28,7 +42,6 @@ class LinearPredictor:
             model = from_bytes(linear)
         except ValueError as error:
             raise ArtifactRefused(f"The compiled model is refused: {error}") from error
-        self._weights, self._start = model.weights, model.start
         self._classes = signature.output.classes
         self.has_probabilities = model.probabilities
         # Two classes have one score, the second's; otherwise each class has its own.
@@ -37,46 +50,70 @@ class LinearPredictor:
             model.probabilities and self._classes is None
         ):
             raise ArtifactRefused("The compiled model does not fit the version's signature.")
+        self._weights, self._start, self._layout = model.weights, model.start, model.features
+        self._by_feature = np.ascontiguousarray(model.weights)
+        self._first = self._by_feature[:, 0].copy(), float(model.start[0])
+        self._part = _rows_of_a_part(*model.weights.shape)
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """Raises PredictionRefused where the model has no answer for this input."""
         if batch.rows == 1 and not probabilities:
-            return Answers([self._answer(self._scores(batch))])
-        with np.errstate(over="ignore", invalid="ignore"):  # the scores are looked at below
-            scores = [features.dot(self._weights) for features in self._program.blocks(batch)]
-        return self._answers(np.concatenate(scores), probabilities=probabilities)
-
-    def _scores(self, batch: Batch) -> list[float]:
-        """Of a batch of one row."""
-        if len(self._start) > 1:
-            return self._program.weigh(batch, self._weights, self._start)
-        # numpy adds up one output as it does for scikit-learn, to the last bit. It takes longer.
-        with np.errstate(over="ignore", invalid="ignore"):
-            scores: list[float] = (
-                self._program.array(batch).dot(self._weights) + self._start
-            ).tolist()
-        return scores
-
-    def _answer(self, scores: list[float]) -> Any:
-        if not isfinite(sum(scores)) and not all(map(isfinite, scores)):
-            raise _no_answer(0)
+            if self._classes is None:
+                return Answers([self._number(batch)])
+            return Answers([self._label(batch, self._classes)])
+        scores = self._scores(batch)
         if self._classes is None:
-            return scores[0]
-        if len(scores) == 1:
-            return self._classes[scores[0] > 0]
-        return self._classes[scores.index(max(scores))]
+            return Answers(scores.ravel().tolist())
+        labels = [self._classes[place] for place in _winners(scores)]
+        return Answers(labels, _shares(scores) if probabilities else None)
 
-    def _answers(self, scores: NDArray[np.float64], *, probabilities: bool) -> Answers:
-        with np.errstate(over="ignore", invalid="ignore"):
-            scores += self._start
+    def _number(self, batch: Batch) -> float:
+        """The answer to a batch of one row."""
+        if self._layout == "sparse":
+            (score,) = self._program.weigh(batch, self._by_feature, self._start)
+        else:
+            weights, start = self._first
+            with np.errstate(over="ignore", invalid="ignore"):
+                score = float(self._program.array(batch).dot(weights)) + start
+        if not isfinite(score):
+            raise _no_answer(0)
+        return score
+
+    def _label(self, batch: Batch, classes: tuple[Scalar, ...]) -> Scalar:
+        """The answer to a batch of one row. Only where rounding decides does it take
+        scikit-learn's own sums, which take longer."""
+        place = self._program.decide(batch, self._by_feature, self._start)
+        if place is None:
+            (place,) = _winners(self._scores(batch))
+        return classes[place]
+
+    def _scores(self, batch: Batch) -> NDArray[np.float64]:
+        """Rows x outputs. Raises PredictionRefused where one is not finite."""
+        if self._layout == "sparse":  # scipy adds up a row's terms one after the other
+            scores = self._program.weigh_many(batch, self._by_feature, self._start)
+        else:
+            blocks = self._program.blocks(batch, self._part, by_column=self._layout == "F")
+            with np.errstate(over="ignore", invalid="ignore"):  # the scores are looked at below
+                scores = np.concatenate([features @ self._weights for features in blocks])
+                scores += self._start
         finite = np.isfinite(scores).all(axis=1)
         if not finite.all():
             raise _no_answer(int(np.flatnonzero(~finite)[0]))
-        if self._classes is None:
-            return Answers(scores.ravel().tolist())
-        winners = scores[:, 0] > 0 if scores.shape[1] == 1 else scores.argmax(axis=1)
-        labels = [self._classes[index] for index in winners.tolist()]
-        return Answers(labels, _shares(scores) if probabilities else None)
+        return scores
+
+
+def _rows_of_a_part(features: int, outputs: int) -> int:
+    """How many rows are multiplied at a time, such that all parts have the bits of one product."""
+    if outputs == 1:
+        return max(1, _VECTOR_CELLS // features // _GROUP) * _GROUP
+    return -(-_MATRIX_PRODUCTS // (features * outputs * _GROUP)) * _GROUP
+
+
+def _winners(scores: NDArray[np.float64]) -> list[int]:
+    """The place of each row's class: of one score whether it is above zero, else the highest."""
+    alone = scores.shape[1] == 1
+    winners: list[int] = (scores[:, 0] > 0 if alone else scores.argmax(axis=1)).tolist()
+    return winners
 
 
 def _no_answer(row: int) -> PredictionRefused:
@@ -85,11 +122,11 @@ def _no_answer(row: int) -> PredictionRefused:
 
 def _shares(scores: NDArray[np.float64]) -> NDArray[Any]:
     """The probability of each class, rows x classes: the logistic function or softmax."""
-    with np.errstate(over="ignore", under="ignore"):
-        if scores.shape[1] == 1:
-            second = 1.0 / (1.0 + np.exp(-scores))
-            return np.hstack((1.0 - second, second))
-        # Less the largest, which changes nothing but that no exponential overflows.
+    if scores.shape[1] == 1:
+        second = logistic(scores)
+        return np.hstack((1.0 - second, second))
+    # Less the largest, which changes nothing but that no exponential overflows.
+    with np.errstate(under="ignore"):
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
         shares: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
-        return shares
+    return shares

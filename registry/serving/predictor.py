@@ -54,7 +54,7 @@ class SklearnPredictor:
         _use_one_thread(model)
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
-        rows = self._rows(batch)
+        rows = self.rows(batch)
         try:
             values = np.asarray(self._model.predict(rows))
             shares = self._model.predict_proba(rows) if probabilities else None
@@ -69,13 +69,17 @@ class SklearnPredictor:
             raise PredictionRefused(f"The model's answer for row {row} is not a finite number.")
         return Answers(values.tolist(), shares)
 
-    def _rows(self, batch: Batch) -> Any:
+    def rows(self, batch: Batch) -> Any:
+        """``batch`` as the model is called with it: a frame where it was trained on one, else an
+        array in C order."""
         columns = {name: self._known(name, batch.columns[name]) for name in self.signature.names}
         if self._by_name:
             return to_frame(columns, self.signature)
         objects = any(column.dtype == object for column in columns.values())
-        stacked = np.column_stack(list(columns.values()))
-        return stacked.astype(object if objects else np.float64, copy=False)
+        rows = np.empty((batch.rows, len(columns)), object if objects else np.float64)
+        for position, column in enumerate(columns.values()):
+            rows[:, position] = column
+        return rows
 
     def _known(self, name: str, cells: NDArray[Any]) -> NDArray[Any]:
         """The column as the model was trained on it, by what it has kept of it."""

@@ -80,7 +80,7 @@ def take_linear(estimator: Any) -> LinearFile | None:
 
 
 def _weights(estimator: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The weights, features x outputs, and what is added to each output."""
+    """The weights, features x outputs, as they lie in memory, and what is added to each output."""
     weights = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64)).T
     start = np.broadcast_to(np.asarray(estimator.intercept_, dtype=np.float64), weights.shape[1])
     return weights, start

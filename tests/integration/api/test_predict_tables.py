@@ -207,7 +207,7 @@ def test_probabilities_come_as_arrow_columns(served, trained):
     labels = ["setosa", "versicolor", "virginica"]
     assert table.column_names == ["prediction", *(f"probability_{label}" for label in labels)]
     shares = np.column_stack([table[f"probability_{label}"].to_numpy() for label in labels])
-    assert shares == near(one.model.predict_proba(one.rows))
+    assert shares.tolist() == one.model.predict_proba(one.rows).tolist()
 
 
 def test_a_problem_is_json_also_where_arrow_is_asked(served):

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from tests.factories import MIXED, NUMBERS
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="built without a C compiler")
 
 if AVAILABLE:
-    from registry.serving.chains import Chains
+    from registry.serving.chains import Chains, logistic
 
 _doubles = st.floats()
 
@@ -67,7 +68,7 @@ def test_steps_are_numpy_s_to_the_last_bit(steps, values):
     made = chains(steps)
     many = np.empty((len(values), 1))
 
-    made.many(np.array(values).reshape(-1, 1), many)
+    made.many(np.array(values).reshape(-1, 1), many, False)
 
     assert list(map(bits, many[:, 0])) == list(map(bits, expected))
     for value, answer in zip(values, expected, strict=True):
@@ -161,7 +162,7 @@ def test_rows_that_do_not_fit_are_refused(cells):
 )
 def test_batches_that_do_not_fit_are_refused(rows, out):
     with pytest.raises(ValueError, match=r"rows|out"):
-        Chains(**GOOD).many(rows, out)
+        Chains(**GOOD).many(rows, out, False)
 
 
 def test_a_read_only_answer_is_refused():
@@ -169,7 +170,7 @@ def test_a_read_only_answer_is_refused():
     out.flags.writeable = False
 
     with pytest.raises(ValueError, match="not writable"):
-        Chains(**GOOD).many(np.zeros((1, 2)), out)
+        Chains(**GOOD).many(np.zeros((1, 2)), out, False)
 
 
 @given(
@@ -255,3 +256,65 @@ def test_a_damaged_file_is_refused_or_answers_something(data):
 def test_a_file_for_another_signature_is_refused():
     with pytest.raises(ArtifactRefused, match="2 lists of texts for 4 columns"):
         ChainProgram(to_bytes(a_file()), MIXED)
+
+
+AS_THEY_ARE = [np.array([0, 1], np.int32), np.zeros(2, np.int32), np.zeros(0, np.uint8)]
+
+
+def plain():
+    """Two columns that are the features as they are."""
+    return Chains(*AS_THEY_ARE, np.zeros(0), np.zeros(0), columns=2)
+
+
+def test_features_are_written_by_column_too():
+    rows = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    by_column = np.empty((2, 3))
+
+    plain().many(rows, by_column, True)
+
+    assert by_column.tolist() == rows.T.tolist()
+    with pytest.raises(ValueError, match="out is 3 x 2"):
+        plain().many(rows, np.empty((3, 2)), True)
+
+
+def test_sums_are_those_of_each_row_in_the_order_of_the_features():
+    rows = np.random.default_rng(1).normal(size=(50, 2))
+    weights, start = np.array([[0.1, 3.0], [0.7, -1.0]]), np.array([0.3, 1e-3])
+    sums = np.empty((50, 2))
+
+    plain().weigh_many(rows, weights, start, sums)
+
+    expected = [
+        [row[0] * weights[0, at] + row[1] * weights[1, at] + start[at] for at in (0, 1)]
+        for row in rows
+    ]
+    assert sums.tolist() == expected
+    assert [plain().weigh(tuple(row), weights, start) for row in rows.tolist()] == expected
+
+
+@pytest.mark.parametrize(
+    ("cells", "place"),
+    [
+        ((2.0, -1.0), 1),
+        ((1.0, -2.0), 0),
+        ((1.0, -1.0), -1),
+        ((1.0, -1.0 + 2**-53), -1),
+        ((1.0, -1.0 + 2**-46), 1),
+        ((math.inf, 1.0), -1),
+        ((math.nan, 1.0), -1),
+    ],
+)
+def test_a_class_is_chosen_only_where_rounding_could_not_choose_another(cells, place):
+    one, two = np.ones((2, 1)), np.array([[0.0, 1.0], [0.0, 1.0]])
+
+    assert plain().decide(cells, one, np.zeros(1)) == place
+    assert plain().decide(cells, two, np.zeros(2)) == place
+
+
+def test_the_logistic_function_is_scipy_s_to_the_last_bit():
+    numbers = np.concatenate([np.random.default_rng(2).normal(0, 20, 5000), [800.0, -800.0, 0.0]])
+    expected = scipy.special.expit(numbers)
+
+    logistic(numbers)
+
+    assert numbers.tobytes() == expected.tobytes()

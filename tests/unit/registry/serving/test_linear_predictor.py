@@ -1,5 +1,6 @@
 """Linear models answer by scikit-learn's own formula, and refuse what has no answer."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from registry.serving.codecs.batch import Batch
 from registry.serving.linear_file import LinearFile, from_bytes, to_bytes
 from registry.serving.linear_predictor import LinearPredictor
 from registry.signature import Column, Output, Signature
+from tests.rounding import between_sums
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="built without a C compiler")
 
@@ -77,12 +79,14 @@ def test_of_several_classes_the_highest_score_wins_and_the_first_of_equal_ones()
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 def test_a_row_is_answered_alone_as_it_is_among_others(a, b):
     for signature, outputs in ((AREA, 1), (TWO, 1), (THREE, 3)):
-        made = predictor(signature, np.arange(2.0 * outputs).reshape(2, -1) - 1.5, [0.25] * outputs)
+        made_weights = np.arange(2.0 * outputs).reshape(2, -1) - 1.5
+        made = predictor(signature, made_weights, [0.25] * outputs)
         alone, among = made.predict(one(a, b)).values, made.predict(many((a, b), (1, 1))).values
         if signature is AREA:
-            assert alone == pytest.approx(among[:1], rel=1e-12, abs=1e-9)
-        else:
-            assert alone == among[:1]
+            bound = between_sums([[a, b]], made_weights, [0.25])[0, 0]
+            assert alone == pytest.approx(among[:1], rel=0, abs=bound)
+        elif abs(np.diff(np.append([a, b] @ made_weights + 0.25, 0))).min() > 1e-6:
+            assert alone == among[:1]  # not on the boundary of two classes
 
 
 @pytest.mark.parametrize("signature", [AREA, TWO, THREE], ids=["number", "two", "three"])
@@ -110,6 +114,29 @@ def test_weights_for_another_signature_are_refused(signature, shape, probabiliti
 def test_any_other_bytes_are_refused(data):
     with pytest.raises(ValueError, match=r"linear model|weights|finite"):
         from_bytes(data)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("features", ["C", "F", "sparse"])
+def test_the_layout_in_memory_is_kept(order, features):
+    weights = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], order=order)
+
+    read = from_bytes(to_bytes(LinearFile(weights, np.zeros(2), False, features)))
+
+    assert read.features == features
+    assert read.weights.tolist() == weights.tolist()
+    assert read.weights.flags[f"{order}_CONTIGUOUS"]
+
+
+def test_a_file_from_before_layouts_were_kept_is_served_as_it_was():
+    written = msgspec.msgpack.decode(
+        to_bytes(LinearFile(np.array([[2.0], [3.0]]), np.array([1.0]), probabilities=False))
+    )
+    del written["order"], written["features"]
+
+    served = LinearPredictor(AS_THEY_ARE, msgspec.msgpack.encode(written), AREA)
+
+    assert served.predict(many((1, 10), (0, 0))).values == [33.0, 1.0]
 
 
 def test_weights_that_are_no_numbers_are_refused():
