@@ -65,11 +65,15 @@ def render(small: Size, large: Size, figures: Sequence[Figure]) -> str:
     ]
     for figure in figures:
         values = " | ".join(
-            f"{value:.3g} {figure.unit}".rstrip() for value in (figure.small, figure.large)
+            f"{_written(value)} {figure.unit}".rstrip() for value in (figure.small, figure.large)
         )
         missed = "" if figure.within_goal else ": missed"
         lines.append(f"| {figure.what} | {values} | {figure.ratio:.2f} | {figure.goal}{missed} |")
     return "\n".join(lines) + "\n"
+
+
+def _written(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def place(page: str, section: str) -> str:
