@@ -5,6 +5,7 @@ that ever was in use: the figures in the history were measured on it.
 """
 
 from collections import defaultdict
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Text, cast, or_, select
@@ -32,24 +33,34 @@ class Reference:
 
 ARTIFACT = "artifact"
 HOLDOUT = "holdout"
+STREAMED = {"yield_per": 1000}
+"""Options of a statement that goes through all versions: rows are read as they are wanted."""
 
 
-def blob_references(session: Session) -> dict[str, list[Reference]]:
-    """Each SHA-256 that a row points at, with its uses in order."""
+def blob_references(
+    session: Session, wanted: Container[str] | None = None
+) -> dict[str, list[Reference]]:
+    """Each SHA-256 that a row points at, with its uses in order; of those ``wanted``, if given."""
     references: dict[str, list[Reference]] = defaultdict(list)
+    for digest, reference in _references(session):
+        if wanted is None or digest in wanted:
+            references[digest].append(reference)
+    return dict(references)
+
+
+def _references(session: Session) -> Iterator[tuple[str, Reference]]:
     columns = select(
         VersionRow.model, VersionRow.number, VersionRow.sha256, VersionRow.compiled
     ).order_by(VersionRow.model, VersionRow.number)
-    for model, number, sha256, compiled in session.execute(columns):
-        references[sha256].append(Reference(model, number, ARTIFACT))
+    for model, number, sha256, compiled in session.execute(columns.execution_options(**STREAMED)):
+        yield sha256, Reference(model, number, ARTIFACT)
         for role, digest in sorted(compiled.items()):
-            references[digest].append(Reference(model, number, role))
+            yield digest, Reference(model, number, role)
     tables = select(HoldoutRow.model, HoldoutRow.number, HoldoutRow.sha256).order_by(
         HoldoutRow.model, HoldoutRow.number
     )
     for model, number, sha256 in session.execute(tables):
-        references[sha256].append(Reference(model, number, HOLDOUT))
-    return dict(references)
+        yield sha256, Reference(model, number, HOLDOUT)
 
 
 def referenced_digests(session: Session, prefix: str = "") -> set[str]:
@@ -61,7 +72,7 @@ def referenced_digests(session: Session, prefix: str = "") -> set[str]:
         held = cast(VersionRow.compiled, Text).contains(f'"{prefix}')
         rows = rows.where(or_(VersionRow.sha256.startswith(prefix), held))
     digests: set[str] = set()
-    for sha256, compiled in session.execute(rows):
+    for sha256, compiled in session.execute(rows.execution_options(**STREAMED)):
         digests.add(sha256)
         digests.update(compiled.values())
     tables = select(HoldoutRow.sha256).where(HoldoutRow.sha256.startswith(prefix))

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from registry.doctor.findings import Finding, Installation
 from registry.doctor.records import current_database
 from registry.file_modes import open_to_others
+from registry.references import STREAMED
 from registry.tables import HoldoutRow, VersionRow
 
 LEAST_FREE = 2**30
@@ -63,30 +64,33 @@ def check_blobs(installation: Installation) -> Iterator[Finding]:
     Their bytes are not read."""
     if (database := current_database(installation)) is None:
         return
-    complete, missing = 0, []
+    complete, lacking, missing = 0, 0, []
     with database.read() as session:
         rows = select(
             VersionRow.model, VersionRow.number, VersionRow.sha256, VersionRow.compiled
         ).order_by(VersionRow.model, VersionRow.number)
+        rows = rows.execution_options(**STREAMED)
         for model, number, artifact, compiled in session.execute(rows):
             lost = [
                 form
                 for form, digest in (("artifact", artifact), *compiled.items())
                 if not installation.blobs.holds(digest)
             ]
-            complete += not lost
-            if lost:
+            if not lost:
+                complete += 1
+                continue
+            lacking += 1
+            if lacking <= _SHOWN:
                 missing.append(f"version {number} of {model} lacks its {', '.join(lost)}")
         tables = select(HoldoutRow).where(HoldoutRow.removed_at.is_(None))
-        missing += [
-            f"the holdout of {table.model} lacks its table"
-            for table in session.scalars(tables.order_by(HoldoutRow.model))
-            if not installation.blobs.holds(table.sha256)
-        ]
+        for table in session.scalars(tables.order_by(HoldoutRow.model)):
+            if not installation.blobs.holds(table.sha256):
+                lacking += 1
+                missing.append(f"the holdout of {table.model} lacks its table")
     for said in missing[:_SHOWN]:
         advice = "Upload the same file again, or take the bytes from a backup."
         yield Finding("blobs", "fault", said, advice)
-    if len(missing) > _SHOWN:
-        yield Finding("blobs", "fault", f"{len(missing) - _SHOWN} more lack bytes")
+    if lacking > _SHOWN:
+        yield Finding("blobs", "fault", f"{lacking - _SHOWN} more lack bytes")
     if not missing:
         yield Finding("blobs", "ok", f"the bytes of {complete} versions are there")

@@ -17,7 +17,7 @@ from registry.database import Database, frozen
 from registry.errors import BackupRefused, BlobDamaged, BlobMissing, StorageFull, StorageUnavailable
 from registry.history import verify
 from registry.queries import moment
-from registry.references import blob_references
+from registry.references import blob_references, referenced_digests
 from registry.schema import HEAD
 from registry.tables import utc_now
 
@@ -52,11 +52,11 @@ def back_up(
             raise BackupRefused.full(target) from error
         with frozen(copy) as session:
             head = verify(session)
-            references = blob_references(session)
+            digests = sorted(referenced_digests(session))
         entries = [Entry(DATABASE, *made_durable(copy))]
         missing = []
         (folder / BLOBS).mkdir(mode=0o700)
-        for digest in sorted(references):
+        for digest in digests:
             try:
                 kept = before.get(digest)
                 if since is None or kept is None or not _linked(since, kept, folder):
@@ -65,7 +65,9 @@ def back_up(
             except (BlobMissing, BlobDamaged):
                 missing.append(digest)
         if missing and not incomplete:
-            uses = sorted({use for digest in missing for use in references[digest]})
+            with frozen(copy) as session:
+                found = blob_references(session, set(missing))
+            uses = sorted({use for each in found.values() for use in each})
             raise BackupRefused.incomplete([use.owner for use in uses])
         manifest = Manifest(
             made_at=moment(utc_now()),

@@ -4,7 +4,7 @@ What is damaged is put aside, so that nothing more than its loss can come of it.
 in memory serve on; the others that it belongs to are refused until their bytes are back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +13,7 @@ from sqlalchemy import select
 from registry.blobs.store import BlobStore
 from registry.database import Database
 from registry.errors import BlobDamaged, BlobMissing, StorageUnavailable
-from registry.references import HOLDOUT, Reference, blob_references
+from registry.references import HOLDOUT, Reference, blob_references, referenced_digests
 from registry.tables import AliasRow
 
 State = Literal["intact", "damaged", "missing", "unreadable"]
@@ -51,27 +51,38 @@ def scrub(database: Database, blobs: BlobStore, *, progress: Progress | None = N
     Raises DatabaseBusy, DatabaseUnavailable.
     """
     with database.read() as session:
-        references = blob_references(session)
+        referenced = referenced_digests(session)
+    digests = sorted(referenced.union(blobs.digests()))
+    intact = total = 0
+    lost: dict[str, State] = {}
+    for done, digest in enumerate(digests, start=1):
+        state, size = _look_at(blobs, digest)
+        if state == "intact":
+            intact, total = intact + 1, total + size
+        elif digest in referenced or state != "missing":  # else gc has removed it meanwhile
+            lost[digest] = state
+        if progress is not None:
+            progress(done, len(digests), size)
+    return Scrubbed(intact, total, tuple(_losses(database, lost)))
+
+
+def _losses(database: Database, lost: Mapping[str, State]) -> Iterator[Loss]:
+    """What is lost, with whom it belongs to. Looked up at the end, since most registries have lost
+    nothing, and the uses of all blobs take more memory than all the rest."""
+    if not lost:
+        return
+    with database.read() as session:
+        references = blob_references(session, lost)
         pointing: dict[tuple[str, int], list[str]] = {}
         for alias in session.scalars(select(AliasRow).order_by(AliasRow.model, AliasRow.name)):
             pointing.setdefault((alias.model, alias.number), []).append(
                 f"{alias.model}@{alias.name}"
             )
-    digests = sorted(references.keys() | set(blobs.digests()))
-    intact = total = 0
-    losses = []
-    for done, digest in enumerate(digests, start=1):
-        state, size = _look_at(blobs, digest)
+    for digest, state in lost.items():
         uses = tuple(references.get(digest, ()))
-        if state == "intact":
-            intact, total = intact + 1, total + size
-        elif uses or state != "missing":  # else a collection of garbage took it meanwhile
-            versions = dict.fromkeys((use.model, use.number) for use in uses if use.role != HOLDOUT)
-            aliases = tuple(name for key in versions for name in pointing.get(key, ()))
-            losses.append(Loss(digest, state, uses, aliases))
-        if progress is not None:
-            progress(done, len(digests), size)
-    return Scrubbed(intact, total, tuple(losses))
+        versions = dict.fromkeys((use.model, use.number) for use in uses if use.role != HOLDOUT)
+        aliases = tuple(name for key in versions for name in pointing.get(key, ()))
+        yield Loss(digest, state, uses, aliases)
 
 
 def _look_at(blobs: BlobStore, digest: str) -> tuple[State, int]:
