@@ -117,6 +117,10 @@ class VersionNotLoadable(Conflict):
     """The version could not be loaded and warmed; the one before serves on."""
 
 
+class LastAdminToken(Conflict):
+    """Without this token nobody could administer the service."""
+
+
 class IdempotencyKeyReused(Conflict):
     """The key stood for another request."""
 
@@ -217,6 +221,14 @@ class ScoringBusy(Unavailable):
 
 class VersionLoading(Unavailable):
     """The version is being loaded."""
+
+
+class PredictionTimedOut(Unavailable):
+    """The version took longer for this batch than the service allows."""
+
+
+class VersionUnavailable(Unavailable):
+    """The version could not be loaded; the service tries again from time to time."""
 
 
 class NotReady(Unavailable):

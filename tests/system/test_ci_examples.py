@@ -98,7 +98,7 @@ def test_the_lines_of_both_run_against_a_server_and_make_one_version_of_one_comm
     first = report(checkout)
     assert first["outcome"] == "promoted"
     assert first["made"]
-    assert step.read_text().startswith("## housing-nightly/production is now version ")
+    assert step.read_text().startswith("## `housing-nightly/production` is now version ")
 
     for script in gitlab_scripts():
         run(script, checkout, server, job_token)
