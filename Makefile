@@ -80,7 +80,7 @@ lock-bench: .venv/test ## Resolve the requirements of the benchmark's peers anew
 	done
 
 clean: ## Remove the environment, caches and everything the service wrote
-	rm -f registry/serving/*.so
+	rm -f registry/serving/*.so cli/*.so
 	rm -rf .venv .venv-bench .venv-bench-mlserver build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find artifacts -mindepth 1 ! -name .gitkeep -delete
@@ -88,7 +88,7 @@ clean: ## Remove the environment, caches and everything the service wrote
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/serve: requirements.txt pyproject.toml registry/serving/trees.c registry/serving/chains.c | .venv/bin/python
+.venv/serve: requirements.txt pyproject.toml registry/serving/trees.c registry/serving/chains.c cli/connections.c | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

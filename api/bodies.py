@@ -1,93 +1,64 @@
-"""Reading a request's whole body, within a limit, or getting rid of it."""
+"""Reading a request's body, within a limit, or getting rid of it."""
 
+import io
 import threading
-from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
-from registry.errors import BodyMalformed, Overloaded, TooLarge
+from api.callers import bearer_token
+from api.codings import coding_of, decoded
+from api.receiving import (
+    ARRIVAL,
+    LEAST_BYTES_PER_SECOND,
+    PATIENCE_SECONDS,
+    Arrival,
+    Bodies,
+    Environ,
+    without_place,
+)
+from registry.errors import BodyMalformed, BodyTooSlow, LengthRequired, TooLarge
 
 MAX_JSON_BODY = 2**20
-MAX_READERS = 24
-"""Threads of a process that may wait for bodies at the same time; the others stay free."""
 MAX_DRAINERS = 4
 """Threads that may wait for bodies which nobody will look at; a caller needs no token for that."""
 DRAINED_AT_MOST = 64 * 2**10
-_PATIENCE = 1.0
-_CHUNK = 2**16
+_PIECE = 2**17
 _SETTLED = "hotswap.body_settled"
 
-Environ = dict[str, Any]
+_UNTOLD = "Granian"
+"""The server that does not tell whether a body in chunks broke off."""
 
-
-class Readers:
-    """Lets ``most`` threads wait for bodies at once, so that slow callers cannot take them all."""
-
-    def __init__(self, most: int) -> None:
-        self._places: SimpleQueue[None] = SimpleQueue()
-        self._stuck = False
-        for _ in range(most):
-            self._places.put(None)
-
-    def __enter__(self) -> None:
-        """Read a body in this block. Raises Overloaded.
-
-        Bodies that are there already are read in no time, so a place is soon free however busy
-        the server is. When none was for a whole second, all readers wait for slow callers; until
-        one is done, nobody else spends a thread on waiting for it.
-        """
-        try:
-            self._places.get_nowait()
-        except Empty:
-            self._wait()
-
-    def __exit__(self, *_: object) -> None:
-        self._stuck = False
-        self._places.put(None)
-
-    def _wait(self) -> None:
-        try:
-            if self._stuck:
-                raise Overloaded
-            self._places.get(timeout=_PATIENCE)
-        except Empty:
-            self._stuck = True
-            raise Overloaded from None
-
-
-readers = Readers(MAX_READERS)
+bodies = Bodies()
 _drainers = threading.Semaphore(MAX_DRAINERS)
 
 
-def read_body(environ: Environ, limit: int, setting: str | None = None) -> bytes:
-    """The body of the WSGI request ``environ``; ``setting`` is what an operator would raise.
+def read_body(
+    environ: Environ, limit: int, setting: str | None = None, *, anonymous: bool = False
+) -> bytes:
+    """The whole body of the WSGI request ``environ``, decoded if it has a content coding.
 
-    Raises TooLarge, BodyMalformed where it breaks off, and Overloaded.
+    ``limit`` is for the decoded body; ``setting`` is what an operator would raise; ``anonymous``:
+    the caller is known by the address alone.
+
+    Raises TooLarge, BodyMalformed where it breaks off or is not of its coding, BodyTooSlow,
+    CodingUnsupported, LengthRequired and Overloaded.
     """
     length = environ.get("CONTENT_LENGTH")
-    if length and length.isdecimal():
-        if int(length) > limit:
-            raise TooLarge("The body", f"{limit} bytes", setting)
-        with readers:
-            body: bytes = environ["wsgi.input"].read(int(length))
-        environ[_SETTLED] = True
-        if len(body) < int(length):
-            raise BodyMalformed(f"The body breaks off after {len(body)} of {length} bytes.")
+    if (
+        length
+        and length.isdecimal()
+        and (size := int(length)) <= limit
+        and ARRIVAL not in environ
+        and "HTTP_CONTENT_ENCODING" not in environ
+    ):
+        body: bytes = environ["wsgi.input"].read(size)
+        environ[_SETTLED] = len(body) == size
+        if len(body) < size:
+            raise _broken_off(environ, len(body))
         return body
-    try:
-        # werkzeug ends a chunked body at its limit without a word, so that the rest would be
-        # missing and nobody would know. One byte more tells.
-        with readers:
-            body = get_input_stream(dict(environ), max_content_length=limit + 1).read()
-    except RequestEntityTooLarge as error:
-        raise TooLarge("The body", f"{limit} bytes", setting) from error
-    if len(body) > limit:
-        raise TooLarge("The body", f"{limit} bytes", setting)
-    settle(environ)
-    return body
+    return b"".join(_pieces(environ, limit, setting, anonymous=anonymous))
 
 
 def receive_body(
@@ -95,33 +66,36 @@ def receive_body(
 ) -> None:
     """Hand the body of the WSGI request ``environ`` to ``sink`` while it arrives.
 
-    Raises TooLarge, BodyMalformed where it breaks off, Overloaded, and what ``sink`` raises.
+    Raises what ``read_body`` and ``sink`` raise.
     """
-    length = environ.get("CONTENT_LENGTH")
-    known = int(length) if length and length.isdecimal() else None
-    if known is not None and known > limit:
-        raise TooLarge("The body", f"{limit} bytes", setting)
-    stream = get_input_stream(dict(environ), max_content_length=limit + 1)
-    received = 0
-    try:
-        with readers:
-            while chunk := stream.read(_CHUNK):
-                received += len(chunk)
-                if received > limit:
-                    raise TooLarge("The body", f"{limit} bytes", setting)
-                sink(chunk)
-    except RequestEntityTooLarge as error:
-        raise TooLarge("The body", f"{limit} bytes", setting) from error
-    except ClientDisconnected as error:
-        raise BodyMalformed(f"The body breaks off after {received} bytes.") from error
-    if known is not None and received < known:
-        raise BodyMalformed(f"The body breaks off after {received} of {known} bytes.")
-    settle(environ)
+    for piece in _pieces(environ, limit, setting, kept=False):
+        sink(piece)
 
 
-def settle(environ: Environ) -> None:
-    """Note that the whole body of the request was read."""
-    environ[_SETTLED] = True
+class BodyStream(io.RawIOBase):
+    """The body of the WSGI request ``environ`` as a file.
+
+    Reading raises what ``read_body`` raises.
+    """
+
+    def __init__(self, environ: Environ, limit: int, setting: str) -> None:
+        super().__init__()
+        self._pieces = _pieces(environ, limit, setting, kept=False)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._rest = self._rest or next(self._pieces, b"")
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+
+def settle(environ: Environ, *, whole: bool = True) -> None:
+    """Note that nothing of the request's body is left to read; not ``whole``: it broke off."""
+    environ[_SETTLED] = whole
 
 
 def drain(environ: Environ) -> bool:
@@ -131,8 +105,8 @@ def drain(environ: Environ) -> bool:
     would lose the answer. Long bodies, and those of callers who take their time while others do
     too, are not waited for.
     """
-    if _SETTLED in environ:
-        return True
+    if (settled := environ.get(_SETTLED)) is not None:
+        return bool(settled)
     length = environ.get("CONTENT_LENGTH") or "0"
     if length == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
         return True
@@ -141,10 +115,92 @@ def drain(environ: Environ) -> bool:
     if not _drainers.acquire(blocking=False):
         return False
     try:
-        environ["wsgi.input"].read(int(length))
+        with without_place(environ):
+            body: bytes = environ["wsgi.input"].read(int(length))
     except OSError:
         return False  # the caller is gone
     finally:
         _drainers.release()
+    settle(environ, whole=len(body) == int(length))
+    return bool(environ[_SETTLED])
+
+
+def _pieces(
+    environ: Environ,
+    limit: int,
+    setting: str | None,
+    *,
+    anonymous: bool = False,
+    kept: bool = True,
+) -> Iterator[bytes]:
+    """The decoded body in pieces; ``kept``: all of them stay in memory."""
+    coding = coding_of(environ.get("HTTP_CONTENT_ENCODING"))
+    too_large = TooLarge("The body", f"{limit} bytes", setting)
+    # Data that cannot be compressed is a little longer when it is encoded.
+    most = limit if coding is None else limit + limit // 2**8 + 2**10
+    size = 0
+    sent = _received(environ, most, too_large, anonymous=anonymous, kept=kept)
+    for piece in sent if coding is None else decoded(coding, sent):
+        size += len(piece)
+        if size > limit:
+            raise too_large
+        yield piece
+
+
+def _received(
+    environ: Environ, most: int, too_large: TooLarge, *, anonymous: bool, kept: bool
+) -> Iterator[bytes]:
+    """The body as it is sent, in pieces."""
+    length = environ.get("CONTENT_LENGTH")
+    known = int(length) if length and length.isdecimal() else None
+    if known is not None and known > most:
+        raise too_large
+    read, received = _reader(environ, known), 0
+    settle(environ, whole=False)  # until it is
+    with bodies.arriving(_caller(environ, anonymous=anonymous)) as body:
+        while known is None or received < known:
+            size = min(_PIECE, (most + 1 if known is None else known) - received)
+            if kept:
+                body.hold(size)
+            try:
+                with without_place(environ):
+                    piece = read(size)
+            except OSError as error:  # as other servers than granian report it
+                raise _broken_off(environ, received) from error
+            if not piece:
+                break
+            received += len(piece)
+            if received > most:
+                raise too_large
+            yield piece
+    if received != known if known is not None else not _has_ended(environ):
+        raise _broken_off(environ, received)
     settle(environ)
-    return True
+
+
+def _reader(environ: Environ, known: int | None) -> Callable[[int], bytes]:
+    """What reads the body; it gives fewer bytes than it is asked for only at the end."""
+    if known is None and ARRIVAL not in environ:
+        if environ.get("SERVER_SOFTWARE") == _UNTOLD and "HTTP_TRANSFER_ENCODING" in environ:
+            raise LengthRequired
+        return get_input_stream(dict(environ)).read
+    read: Callable[[int], bytes] = environ["wsgi.input"].read
+    return read
+
+
+def _has_ended(environ: Environ) -> bool:
+    """Whether a body in chunks that gives no more bytes came to its end."""
+    return ARRIVAL not in environ or environ[ARRIVAL]() is Arrival.WHOLE
+
+
+def _broken_off(environ: Environ, received: int) -> BodyMalformed | BodyTooSlow:
+    if ARRIVAL in environ and environ[ARRIVAL]() is Arrival.SLOW:
+        return BodyTooSlow(LEAST_BYTES_PER_SECOND, PATIENCE_SECONDS)
+    return BodyMalformed(
+        f"The body is not whole: {received} bytes came of {environ.get('CONTENT_LENGTH') or 'it'}."
+    )
+
+
+def _caller(environ: Environ, *, anonymous: bool) -> str:
+    header = None if anonymous else environ.get("HTTP_AUTHORIZATION")
+    return bearer_token(header) if header else environ.get("REMOTE_ADDR", "")

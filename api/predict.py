@@ -9,10 +9,11 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from api.bodies import Environ, drain, read_body
+from api.bodies import drain, read_body
 from api.callers import Callers, has_usual_spelling
 from api.negotiation import best_type
 from api.problems import problem_of
+from api.receiving import Environ
 from registry.errors import (
     NoProbabilities,
     ParameterMalformed,
@@ -70,7 +71,9 @@ class PredictionEndpoint:
         probabilities = _flag(query, "probabilities") if query else False
         if probabilities and not predictor.has_probabilities:
             raise NoProbabilities(model, loaded.version.number)
-        body = read_body(environ, self.max_bytes, "HOTSWAP_MAX_PREDICT_MB")
+        body = read_body(
+            environ, self.max_bytes, "HOTSWAP_MAX_PREDICT_MB", anonymous=self.anonymous
+        )
         content_type = environ.get("CONTENT_TYPE", "")
         if content_type == JSON:
             batch = loaded.reader.read_json(body)

@@ -25,7 +25,9 @@ STATUS: dict[type[RegistryError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.NotAcceptable: 406,
+    errors.BodyTooSlow: 408,
     errors.Conflict: 409,
+    errors.LengthRequired: 411,
     errors.TooLarge: 413,
     errors.FormatUnsupported: 415,
     errors.Refused: 422,
@@ -76,6 +78,8 @@ def problem_of(error: Exception, request_id: str) -> tuple[int, dict[str, str], 
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(known, errors.Unavailable | errors.TooManyRequests):
         headers["Retry-After"] = str(known.retry_after)
+    if isinstance(known, errors.CodingUnsupported):
+        headers["Accept-Encoding"] = ", ".join(known.accepted)
     if isinstance(known, errors.TooManyFailures):
         # Without holding a thread, the next try costs them a connection.
         headers["Connection"] = "close"

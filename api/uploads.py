@@ -8,11 +8,12 @@ from flask import Flask, Request, request
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
+from werkzeug.utils import cached_property
 
 from api.access import allows, grant
 from api.arguments import load_metadata, parse_json
 from api.blueprints import IDEMPOTENCY_KEY, Blueprint, idempotency, replay_header
-from api.bodies import readers, settle
+from api.bodies import BodyStream
 from api.schemas import MetadataSchema, UploadQuerySchema, VersionSchema
 from api.services import services
 from registry.blobs.store import StagedBlob
@@ -45,6 +46,12 @@ class StreamingRequest(Request):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.staged: list[StagedBlob] = []
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """The body, which raises where it is not whole; up to ``max_content_length``, decoded."""
+        limit = self.max_content_length or 0
+        return cast("IO[bytes]", BodyStream(self.environ, limit, "HOTSWAP_MAX_UPLOAD_MB"))
 
     def _get_file_stream(
         self,
@@ -135,8 +142,7 @@ def _receive() -> Counter[str]:
     request.max_content_length = limit + MAX_METADATA + _MULTIPART_OVERHEAD
     request.max_form_memory_size = MAX_METADATA
     try:
-        with readers:
-            files, fields = request.files, request.form
+        files, fields = request.files, request.form
     except RequestEntityTooLarge as error:
         most = (
             f"{limit} bytes of artifact, {MAX_METADATA} bytes of metadata and "
@@ -145,7 +151,6 @@ def _receive() -> Counter[str]:
         raise TooLarge("The form", most, "HOTSWAP_MAX_UPLOAD_MB") from error
     except ValueError as error:
         raise BodyMalformed(f"The body is no whole {_FORM}: {error}.") from error
-    settle(request.environ)
     return Counter(
         name or "" for name, _ in chain(files.items(multi=True), fields.items(multi=True))
     )

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from api.receiving import MAX_ANSWERS
 from benchmarks.dialects import BENTOML, FASTAPI, FLASK, HOTSWAP, MLFLOW, MLSERVER, Dialect
 from benchmarks.launching import ServerFailed
 from benchmarks.service import ROOT
-from cli.server import BLOCKING_THREADS
 
 PEERS = Path(__file__).with_name("peers")
 PEERS_BIN = ROOT / ".venv-bench" / "bin"
@@ -99,7 +99,7 @@ def _mlserver(name: str) -> Command:
 
 def _bare(_folder: Path, port: int, _model: str) -> list[str | Path]:
     place = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    size = ["--workers", "1", "--blocking-threads", str(BLOCKING_THREADS), "--no-ws"]
+    size = ["--workers", "1", "--blocking-threads", str(MAX_ANSWERS), "--no-ws"]
     return [
         OUR_BIN / "granian",
         *place,

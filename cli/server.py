@@ -5,18 +5,15 @@ yet waits for the worker's successor. A worker that is replaced on SIGHUP stops 
 is up; one that is to stop closes its connections with an answer first.
 """
 
-import importlib
 import logging
 import multiprocessing
 import os
 import signal
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -29,23 +26,14 @@ from granian.net import SocketSpec
 from granian.server import Server
 from granian.server.mp import WorkerProcess
 
+from cli.connections import SPARE_CONNECTIONS, do_not_preload, most_connections, preload
 from config import Settings
 from registry.serving.fleet import joined_marker
 
 logger = logging.getLogger(__name__)
 
-BLOCKING_THREADS = 32
-"""Requests that one worker answers at the same time; more wait in its queue.
-
-``api.bodies`` keeps some of them from ever waiting for a body.
-"""
-
 GRACE_SECONDS = 30
 """How long a worker may take to finish its requests when the service stops."""
-
-CONNECTIONS = 512
-"""Connections that one worker holds, idle ones too; more wait until one is closed. Below the 1,024
-open files that a process usually may have."""
 
 HTTP1 = HTTP1Settings(
     # Of a request's head, and between two requests on one connection.
@@ -54,113 +42,14 @@ HTTP1 = HTTP1Settings(
     max_buffer_size=2**16,
 )
 
-SWITCH_SECONDS = 0.001
-"""How long a thread may keep others from Python's lock. A prediction takes 0.04 ms and asks for it
-twice; beside a promotion it would wait for Python's own 5 ms each time."""
-
 DRAIN_SECONDS = 1.0
 """How long the workers say that they are not ready, before a stopping service takes no more."""
-
-RETIRE_SECONDS = 0.5
-"""How long a worker that is to stop goes on, closing each connection with its answer."""
 
 COME_UP_SECONDS = 60.0
 """How long a worker goes on for a successor that does not come up."""
 
 RETRY_SECONDS = 3.0
 """How long it is until a worker that could not start is started again."""
-
-
-@dataclass(slots=True)
-class Stop:
-    """How far a worker is with stopping: first it drains, then it retires; or it retires alone."""
-
-    begun: bool = False
-    draining: bool = False
-    retiring: bool = False
-
-    def drain(self) -> None:
-        """The whole service is about to stop; this worker still takes every request."""
-        self.draining = self.begun = True
-
-    def retire(self) -> None:
-        """This worker closes each connection with its answer."""
-        self.retiring = self.begun = True
-
-
-class Retiring:
-    """A WSGI application in front of ``app`` that does what ``stop`` says.
-
-    While the worker drains, a request's environment holds ``api.health.DRAINING``. While it
-    retires, connections are closed: a server that stops closes those that are idle just then. A
-    request that is on its way over one of them would be lost, and its client cannot tell if it was
-    answered.
-    """
-
-    def __init__(self, app: Callable[..., Iterable[bytes]], stop: Stop) -> None:
-        self._app = app
-        self._stop = stop
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if not self._stop.begun:
-            return self._app(environ, start_response)
-        from api.health import DRAINING
-
-        environ[DRAINING] = self._stop.draining
-        if not self._stop.retiring:
-            return self._app(environ, start_response)
-
-        def start_last_response(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            kept = [header for header in headers if header[0].lower() != "connection"]
-            return start_response(status, [*kept, ("Connection", "close")], *more)
-
-        return self._app(environ, start_last_response)
-
-
-def load_application(target: str, draining: Connection) -> Retiring:
-    """What a worker serves, from ``module:attribute``.
-
-    From now on it drains when ``draining`` ends, and retires on SIGTERM.
-    """
-    stop = Stop()
-    sys.setswitchinterval(SWITCH_SECONDS)
-    # Blocked before any other thread is made, so that the signal waits for the one that takes it.
-    # Processes that this one starts have it blocked too; they end when their pipe does.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=_retire_on_sigterm, args=(stop,), name="retire", daemon=True).start()
-    threading.Thread(target=_drain_at_end, args=(draining, stop), name="drain", daemon=True).start()
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    # Not granian's own loader, which imports from the working directory first.
-    module, _, attribute = target.partition(":")
-    return Retiring(getattr(importlib.import_module(module), attribute), stop)
-
-
-def _drain_at_end(draining: Connection, stop: Stop) -> None:
-    draining.poll(None)  # nobody writes: it wakes up when the other end is closed
-    stop.drain()
-
-
-def _retire_on_sigterm(stop: Stop) -> None:
-    """Close connections for a while before granian stops, which takes SIGINT for the same."""
-    while True:
-        signal.sigwait({signal.SIGTERM})
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            os._exit(0)  # nothing is served yet
-        stop.retire()
-        time.sleep(RETIRE_SECONDS)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-
-def _end_with_parent() -> None:
-    """Stop as on SIGTERM when the main process is gone: nobody else would stop or replace this
-    worker, and it would keep the port from the service that is started next."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(GRACE_SECONDS)
-    os._exit(1)
 
 
 class DrainingServer(Server):
@@ -300,11 +189,28 @@ class RespawnTimes(dict[int, float]):
         return super().get(index, default)
 
 
+def _load_application(target: str, draining: Connection) -> Any:
+    """What a worker serves, from ``module:attribute``, until ``draining`` ends."""
+    # Blocked before any other thread is made, so that the signal waits for the one that takes it.
+    # Processes that this one starts have it blocked too; they end when their pipe does.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    # Late: it takes numpy along, which makes threads, and Flask, which no main process needs.
+    from cli.worker import load_application
+
+    return load_application(target, draining)
+
+
 def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
     """Serve ``application`` until a signal ends it; the settings are in the environment already."""
     # A forked worker would inherit this process's threads and locks half-way; a spawned one starts
     # clean.
     multiprocessing.set_start_method("spawn", force=True)
+    # A thread waits for each body that a granian worker is asked to read, so each connection has
+    # one; `Gate` lets few of them work at a time.
+    connections = most_connections() + SPARE_CONNECTIONS
+    watched = preload(os.environ)
+    if not watched:
+        logger.warning("installed without a C compiler: bodies in chunks are refused")
     server = DrainingServer(
         application,
         address=settings.host,
@@ -312,12 +218,13 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,  # to look at each connection for HTTP/2 costs a tenth of a prediction
         workers=settings.worker_count,
-        blocking_threads=BLOCKING_THREADS,
+        blocking_threads=connections,
         respawn_failed_workers=True,
         workers_kill_timeout=GRACE_SECONDS,
         # Nobody speaks HTTP/2 without TLS but those who try what else the server understands.
         http1_settings=HTTP1,
-        backpressure=CONNECTIONS,
+        # With places to spare, or those that are to be refused would wait instead.
+        backpressure=connections + SPARE_CONNECTIONS if watched else connections,
         websockets=False,
         log_level=LogLevels.error,
     )
@@ -330,6 +237,7 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
     with suppress(OSError):  # the workers say so
         own_folder(settings.data, os.getpid())  # held while a worker is replaced by another
     try:
-        server.serve(target_loader=partial(load_application, draining=draining))
+        server.serve(target_loader=partial(_load_application, draining=draining))
     finally:
+        do_not_preload(os.environ)
         remove_folder(settings.data, os.getpid())

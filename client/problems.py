@@ -89,6 +89,10 @@ class FormatUnsupported(UnsupportedFormat):
     """A content type or an artifact format that the service does not take."""
 
 
+class CodingUnsupported(FormatUnsupported):
+    """The body has a content coding that the service does not decode."""
+
+
 class NameTaken(Conflict):
     """A model of that name, but for upper and lower case, is there."""
 

@@ -20,8 +20,11 @@
     │   ├── HoldoutNotFound
     │   └── TokenNotFound
     ├── NotAcceptable             no answer in a format that the caller takes
+    ├── BodyTooSlow               a body that takes too long to arrive
+    ├── LengthRequired            a body of unknown length, which this server cannot check
     ├── TooLarge
     ├── FormatUnsupported
+    │   └── CodingUnsupported         a content coding that is not decoded
     ├── Conflict
     │   ├── NameTaken
     │   ├── ModelArchived
@@ -258,8 +261,40 @@ class TooLarge(RegistryError):
         super().__init__(f"{what} is larger than the {limit} that are allowed.{advice}")
 
 
+class BodyTooSlow(RegistryError):
+    title = "Body too slow"
+
+    def __init__(self, bytes_per_second: int, seconds: float) -> None:
+        super().__init__(
+            f"The body arrived with less than {bytes_per_second} bytes a second for {seconds:g} s."
+        )
+
+
+class LengthRequired(RegistryError):
+    title = "Length required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server cannot check that a body in chunks is whole. Send a Content-Length. An "
+            "operator can install a C compiler and then the service again."
+        )
+
+
 class FormatUnsupported(RegistryError):
     title = "Format not supported"
+
+
+class CodingUnsupported(FormatUnsupported):
+    """``accepted`` are the codings that a body may have."""
+
+    title = "Content coding not supported"
+
+    def __init__(self, coding: str, accepted: Iterable[str]) -> None:
+        self.accepted = tuple(accepted)
+        super().__init__(
+            f"The Content-Encoding must be one of {', '.join(self.accepted)} or be left out; it is "
+            f"{shown(coding)}."
+        )
 
 
 class Conflict(RegistryError):
@@ -675,7 +710,7 @@ class Overloaded(Unavailable):
     retry_after = 2
 
     def __init__(self) -> None:
-        super().__init__("This worker waits for as many slow bodies as it can. Try again.")
+        super().__init__("This worker receives as many of your bodies as it can. Try again.")
 
 
 class BlobUnavailable(Unavailable):

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.swap import constant_model
 from tests.system.models import upload
-from tests.system.real_server import BIN, Server, free_port, running, wait_until
+from tests.system.real_server import BIN, Server, free_port, running
 
 ROW = {"x0": 1.0, "x1": 2.0}
 BODY = json.dumps(ROW).encode()
@@ -76,24 +76,6 @@ def test_clients_that_send_a_byte_a_second_hold_up_nobody(single: Server) -> Non
                 client.sendall(last)
 
         assert [answers(client, 1)[0][0] for client in slow] == [200] * 20
-
-
-def test_more_slow_clients_than_there_are_threads_leave_some_for_the_others(
-    single: Server,
-) -> None:
-    with ExitStack() as open_:
-        for _ in range(60):
-            open_.enter_context(connected(single)).sendall(head(single) + BODY[:5])
-        time.sleep(1.5)  # those that found no place are told so, and the others hold theirs
-
-        assert single.call("GET", "/livez").elapsed.total_seconds() < 1
-        refused = single.call("POST", "/models/plane/predict", json=ROW)
-        assert refused.status_code == 503
-        assert int(refused.headers["Retry-After"]) > 0
-    wait_until(
-        lambda: single.call("POST", "/models/plane/predict", json=ROW).status_code == 200,
-        "the places of those who went away are not given back",
-    )
 
 
 def test_a_body_that_is_cut_off_is_forgotten(single: Server) -> None:

@@ -29,9 +29,9 @@ def length(text: bytes) -> bytes:
 
 
 IN_DOUBT = {
-    "length before chunks": (post(length(b"6") + CHUNKED, LAST + SMUGGLED), 404),
-    "chunks before length": (post(CHUNKED + length(b"6"), LAST + SMUGGLED), 404),
-    "length of it all, chunks end it": (post(length(b"99") + CHUNKED, LAST + SMUGGLED), 404),
+    "length before chunks": (post(length(b"6") + CHUNKED, LAST + SMUGGLED), 400),
+    "chunks before length": (post(CHUNKED + length(b"6"), LAST + SMUGGLED), 400),
+    "length of it all, chunks end it": (post(length(b"99") + CHUNKED, LAST + SMUGGLED), 400),
     "two lengths": (post(length(b"0") + length(b"5"), b"hello" + SMUGGLED), 400),
     "two lengths in one": (post(length(b"5, 5"), b"hello" + SMUGGLED), 400),
     "a length with a sign": (post(length(b"+5"), b"hello" + SMUGGLED), 400),
@@ -45,6 +45,16 @@ IN_DOUBT = {
     ),
     "identity and a length": (
         post(b"Transfer-Encoding: identity\r\n" + length(b"5"), b"hello" + SMUGGLED),
+        400,
+    ),
+    "chunked twice": (post(CHUNKED * 2, LAST + SMUGGLED), 400),
+    "chunked twice in one": (
+        post(b"Transfer-Encoding: chunked, chunked\r\n", LAST + SMUGGLED),
+        400,
+    ),
+    "gzip and chunked": (post(b"Transfer-Encoding: gzip, chunked\r\n", LAST + SMUGGLED), 400),
+    "gzip and, apart, chunked": (
+        post(b"Transfer-Encoding: gzip\r\n" + CHUNKED, LAST + SMUGGLED),
         400,
     ),
     "an unknown coding": (post(b"Transfer-Encoding: xchunked\r\n", LAST + SMUGGLED), 400),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from api.receiving import ARRIVAL, Arrival
 from api.security_headers import SECURITY_HEADERS
 from tests.integration.api.conftest import Caller, check_problem
 
@@ -119,8 +120,9 @@ def test_the_page_may_run_its_own_script_and_nothing_else(service):
 
 
 @pytest.mark.parametrize("path", ["/models/m/1/promote", "/models/m/rollback"])
-def test_an_empty_body_in_chunks_is_not_taken_for_no_body(service, path):
-    environ = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
+def test_a_body_in_chunks_that_breaks_off_at_once_is_not_taken_for_no_body(service, path):
+    broken = {ARRIVAL: lambda: Arrival.BROKEN, "wsgi.input_terminated": True}
+    environ = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": "", **broken}
     answer = service.admin.post(path, environ_overrides=environ)
     check_problem(answer, 400, "body-malformed")
 

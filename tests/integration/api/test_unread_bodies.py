@@ -1,11 +1,13 @@
 """Bodies that are slow, and bodies that nobody looks at."""
 
+import io
 import threading
+from contextlib import ExitStack
 
 import pytest
 
 from api import bodies
-from cli.server import BLOCKING_THREADS
+from api.receiving import ARRIVAL, PLACE, Arrival, Bodies, Places, without_place
 from registry.errors import Overloaded
 from tests.integration.api.conftest import WatchedStream, check_problem
 
@@ -38,42 +40,66 @@ def test_nobody_waits_for_a_body_to_drain_while_enough_do(admin, monkeypatch):
     assert (stream.taken, answer.headers["Connection"]) == (0, "close")
 
 
-def test_slow_bodies_leave_threads_for_other_requests():
-    assert bodies.MAX_READERS + bodies.MAX_DRAINERS < BLOCKING_THREADS
-
-
 @pytest.mark.parametrize("path", ["/models/nobody/1/promote", "/models/nobody/versions"])
 def test_one_body_too_many_is_told_to_come_back(admin, path, monkeypatch):
-    full = bodies.Readers(0)
-    monkeypatch.setattr(bodies, "_PATIENCE", 0.01)
-    monkeypatch.setattr(bodies, "readers", full)
-    monkeypatch.setattr("api.uploads.readers", full)
+    monkeypatch.setattr(bodies, "bodies", Bodies(most=0))
     form = path.endswith("versions")
     content_type = "multipart/form-data; boundary=b" if form else "application/json"
-    answer = admin.post(path, data=b"{}", content_type=content_type)
+    answer = admin.stream(path, WatchedStream(b"{}"), content_type)
     check_problem(answer, 503, "overloaded")
     assert int(answer.headers["Retry-After"]) > 0
     assert admin.get("/livez").status_code == 200
 
 
-def test_readers_wait_for_one_another_but_not_for_slow_ones(monkeypatch):
-    readers = bodies.Readers(1)
-    with readers:
-        monkeypatch.setattr(bodies, "_PATIENCE", 0.05)
-        with pytest.raises(Overloaded), readers:
+def test_the_bodies_of_one_caller_leave_room_for_those_of_others():
+    arriving = Bodies(most=2, most_bytes=100)
+    with ExitStack() as both:
+        first = both.enter_context(arriving.arriving("ann"))
+        both.enter_context(arriving.arriving("ann"))
+        with pytest.raises(Overloaded), arriving.arriving("ann"):
             pass
-        monkeypatch.setattr(bodies, "_PATIENCE", 60)
-        with pytest.raises(Overloaded), readers:  # at once
-            pass
-    with readers:
-        entered = threading.Event()
-        other = threading.Thread(target=_read, args=(readers, entered))
+        first.hold(100)
+        with pytest.raises(Overloaded):
+            first.hold(1)
+        with arriving.arriving("ben") as other:
+            other.hold(100)
+    with arriving.arriving("ann") as body:
+        body.hold(100)
+
+
+def test_who_waits_for_a_body_gives_the_place_to_others():
+    places = Places(1)
+    places.enter()
+    environ = {PLACE: places}
+    other = threading.Thread(target=lambda: (places.enter(), places.leave(None)))
+    with without_place(environ):
         other.start()
-        assert not entered.wait(0.05)
-    assert entered.wait(5)
-    other.join()
+        other.join(10)
+        assert not other.is_alive()
+    places.leave(None)
 
 
-def _read(readers: bodies.Readers, entered: threading.Event) -> None:
-    with readers:
-        entered.set()
+@pytest.mark.parametrize("state", [Arrival.BROKEN, Arrival.SLOW])
+@pytest.mark.parametrize("length", [None, 9])
+@pytest.mark.parametrize("path", ["/models/nobody/1/promote", "/models/nobody/versions"])
+def test_a_body_that_does_not_arrive_whole_is_refused(admin, path, length, state):
+    form = path.endswith("versions")
+    environ = {
+        "wsgi.input": io.BytesIO(b"{}"),
+        "wsgi.input_terminated": True,
+        "CONTENT_TYPE": "multipart/form-data; boundary=b" if form else "application/json",
+        "CONTENT_LENGTH": "" if length is None else str(length),
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        ARRIVAL: lambda: state,
+    }
+    answer = admin.post(path, environ_overrides=environ)
+    slow = state is Arrival.SLOW
+    check_problem(answer, 408 if slow else 400, "body-too-slow" if slow else "body-malformed")
+    assert answer.headers["Connection"] == "close"
+
+
+def test_a_body_in_chunks_is_refused_where_granian_is_not_watched(admin):
+    environ = {"SERVER_SOFTWARE": "Granian", "HTTP_TRANSFER_ENCODING": "chunked"}
+    answer = admin.post("/models/nobody/1/promote", environ_overrides=environ)
+    check_problem(answer, 411, "length-required")
+    assert answer.headers["Connection"] == "close"

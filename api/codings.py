@@ -1,0 +1,64 @@
+"""Content codings of request bodies (RFC 9110, 8.4), decoded while they arrive."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+
+from registry.errors import BodyMalformed, CodingUnsupported
+
+ACCEPTED = ("gzip", "deflate")
+_GZIP = frozenset({"gzip", "x-gzip"})
+_GZIP_BITS = 31
+_ZLIB_BITS = 15
+_RAW_BITS = -15
+_PIECE = 2**16
+
+
+def coding_of(header: str | None) -> str | None:
+    """The coding that a Content-Encoding header names; None: the body is sent as it is.
+
+    Raises CodingUnsupported.
+    """
+    if not header:
+        return None
+    named = [name for part in header.lower().split(",") if (name := part.strip()) != "identity"]
+    if not named:
+        return None
+    if len(named) > 1 or (named[0] not in _GZIP and named[0] != "deflate"):
+        raise CodingUnsupported(header, ACCEPTED)
+    return "gzip" if named[0] in _GZIP else "deflate"
+
+
+def decoded(coding: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """What ``pieces`` are when they are decoded, in pieces of at most 64 KiB.
+
+    Raises BodyMalformed where they are not of that coding or break off.
+    """
+    decoder = None
+    for piece in pieces:
+        rest, more = piece, False
+        while rest or more:
+            decoder = decoder or zlib.decompressobj(_bits(coding, rest))
+            try:
+                data = decoder.decompress(rest, _PIECE)
+            except zlib.error as error:
+                raise BodyMalformed(f"The body is not {coding}: {error}.") from error
+            if data:
+                yield data
+            # All input may be taken in while output is still to come.
+            rest, more = decoder.unconsumed_tail, len(data) == _PIECE
+            if decoder.eof:
+                rest, more = decoder.unused_data, False
+                if coding == "gzip":  # which may have several members (RFC 1952, 2.2)
+                    decoder = None
+                elif rest:
+                    raise BodyMalformed("The body goes on after the end of its deflate data.")
+    if decoder is not None and not decoder.eof:
+        raise BodyMalformed(f"The {coding} data of the body breaks off.")
+
+
+def _bits(coding: str, start: bytes) -> int:
+    """zlib's number for the format. Some senders leave out the zlib header of ``deflate``
+    (RFC 9110, 8.4.1.2); its first byte tells, for no raw data begins with it."""
+    if coding == "gzip":
+        return _GZIP_BITS
+    return _ZLIB_BITS if start[0] & 0x0F == zlib.DEFLATED else _RAW_BITS

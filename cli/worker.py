@@ -1,0 +1,162 @@
+"""What runs in a worker beside the application: who may come in, and how the worker ends."""
+
+import importlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+
+from api.health import DRAINING
+from api.receiving import (
+    ARRIVAL,
+    LEAST_BYTES_PER_SECOND,
+    MAX_ANSWERS,
+    PATIENCE_SECONDS,
+    PLACE,
+    Arrival,
+    Places,
+)
+from cli.connections import MARK, SLOW, WHOLE, body_of, do_not_preload, watch_connections
+from registry.errors import Overloaded
+
+SWITCH_SECONDS = 0.001
+"""How long a thread may keep others from Python's lock. A prediction takes 0.04 ms and asks for it
+twice; beside a promotion it would wait for Python's own 5 ms each time."""
+
+RETIRE_SECONDS = 0.5
+"""How long a worker that is to stop goes on, closing each connection with its answer."""
+
+LAST_SECONDS = 30
+"""How long a worker whose main process is gone may take to finish its requests."""
+
+REFUSAL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 2\r\n"
+    b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%b"
+)
+"""What a connection gets that a worker has no room for."""
+
+_ARRIVALS = {WHOLE: Arrival.WHOLE, SLOW: Arrival.SLOW}
+
+
+def _arrival(mark: str) -> Arrival:
+    return _ARRIVALS.get(body_of(mark), Arrival.BROKEN)
+
+
+@dataclass(slots=True)
+class Stop:
+    """How far a worker is with stopping: first it drains, then it retires; or it retires alone."""
+
+    begun: bool = False
+    draining: bool = False
+    retiring: bool = False
+
+    def drain(self) -> None:
+        """The whole service is about to stop; this worker still takes every request."""
+        self.draining = self.begun = True
+
+    def retire(self) -> None:
+        """This worker closes each connection with its answer."""
+        self.retiring = self.begun = True
+
+
+class Gate:
+    """A WSGI application in front of ``app`` that lets a limited number of requests in at a time,
+    and does what ``stop`` says.
+
+    While the worker drains, a request's environment holds ``api.health.DRAINING``. While it
+    retires, connections are closed: a server that stops closes those that are idle just then. A
+    request that is on its way over one of them would be lost, and its client cannot tell if it was
+    answered.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], stop: Stop) -> None:
+        self._app = app
+        self._stop = stop
+        self._places = Places(MAX_ANSWERS)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if MARK in environ:
+            environ[ARRIVAL] = partial(_arrival, environ[MARK])
+        environ[PLACE] = self._places
+        self._places.enter()
+        try:
+            if self._stop.begun:
+                environ[DRAINING] = self._stop.draining
+                if self._stop.retiring:
+                    start_response = _closing(start_response)
+            return self._app(environ, start_response)
+        finally:
+            self._places.leave(None)
+
+
+def _closing(start_response: Any) -> Any:
+    def start_last_response(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+        kept = [header for header in headers if header[0].lower() != "connection"]
+        return start_response(status, [*kept, ("Connection", "close")], *more)
+
+    return start_last_response
+
+
+def load_application(target: str, draining: Connection) -> Gate:
+    """What a worker serves, from ``module:attribute``.
+
+    From now on it drains when ``draining`` ends, and retires on SIGTERM, which the caller has
+    blocked for all threads.
+    """
+    do_not_preload(os.environ)
+    watch_connections(_refusal(), PATIENCE_SECONDS, LEAST_BYTES_PER_SECOND)
+    stop = Stop()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    threading.Thread(target=_retire_on_sigterm, args=(stop,), name="retire", daemon=True).start()
+    threading.Thread(target=_drain_at_end, args=(draining, stop), name="drain", daemon=True).start()
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    # Not granian's own loader, which imports from the working directory first.
+    module, _, attribute = target.partition(":")
+    return Gate(getattr(importlib.import_module(module), attribute), stop)
+
+
+def _refusal() -> bytes:
+    problem = {
+        "type": "/problems/overloaded",
+        "title": Overloaded.title,
+        "status": 503,
+        "detail": "This worker has as many connections as it can hold. Try again.",
+    }
+    body = json.dumps(problem).encode()
+    return REFUSAL % (len(body), body)
+
+
+def _drain_at_end(draining: Connection, stop: Stop) -> None:
+    draining.poll(None)  # nobody writes: it wakes up when the other end is closed
+    stop.drain()
+
+
+def _retire_on_sigterm(stop: Stop) -> None:
+    """Close connections for a while before granian stops, which takes SIGINT for the same."""
+    while True:
+        signal.sigwait({signal.SIGTERM})
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            os._exit(0)  # nothing is served yet
+        stop.retire()
+        time.sleep(RETIRE_SECONDS)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def _end_with_parent() -> None:
+    """Stop as on SIGTERM when the main process is gone: nobody else would stop or replace this
+    worker, and it would keep the port from the service that is started next."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(LAST_SECONDS)
+    os._exit(1)

@@ -1,0 +1,149 @@
+"""Callers who send slowly, or hold connections, take nothing from the others: real sockets."""
+
+import json
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from benchmarks.swap import constant_model
+from cli.connections import CONNECTIONS, SPARE_CONNECTIONS
+from tests.system.models import upload
+from tests.system.raw_requests import exchange
+from tests.system.real_server import BIN, Server, free_port, running
+
+ROW = {"x0": 1.0, "x1": 2.0}
+BODY = json.dumps(ROW).encode()
+PREDICT = "/models/plane/predict"
+SLOW = 500
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of one worker, so that whoever is held up is held up by its neighbour."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    data = tmp_path_factory.mktemp("slow") / "data"
+    with running([BIN / "hotswap", "serve", "--workers", "1"], data, free_port()) as started:
+        upload(started, "plane", constant_model(100.0))
+        started.call("POST", "/models/plane/1/promote").raise_for_status()
+        yield started
+
+
+def new_token(server: Server) -> str:
+    made = server.call("POST", "/tokens", json={"name": "slow", "scopes": ["predict"]})
+    return str(made.json()["token"])
+
+
+def beginning(token: str, body: bytes = BODY[:5]) -> bytes:
+    return (
+        f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {token}\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    ).encode() + body
+
+
+def connected(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=30)
+
+
+def test_slow_bodies_of_one_token_take_nothing_from_another(single: Server) -> None:
+    token = new_token(single)
+    with ExitStack() as open_:
+        slow = [open_.enter_context(connected(single)) for _ in range(SLOW)]
+        for client in slow:
+            client.sendall(beginning(token))
+
+        for _ in range(20):
+            assert single.call("POST", PREDICT, json=ROW).status_code == 200
+        assert single.call("GET", "/readyz").status_code == 200
+        for client in slow:
+            client.sendall(BODY[5:])
+
+        statuses = {client.recv(4096).split(b" ")[1] for client in slow}
+    assert statuses == {b"200"}
+
+
+def test_one_token_does_not_get_all_connections(single: Server) -> None:
+    token = new_token(single)
+    with ExitStack() as open_:
+        for _ in range(SLOW + 12):
+            open_.enter_context(connected(single)).sendall(beginning(token))
+        time.sleep(1)
+        refused = exchange(single.url, beginning(token), patience=10)
+        other = single.call("POST", PREDICT, json=ROW)
+        at_once = exchange(single.url, beginning(token, BODY), patience=1)
+
+    assert refused.statuses == [503]
+    assert b"retry-after: " in refused.head
+    assert refused.closed
+    assert other.status_code == 200
+    assert at_once.statuses == [200], "a body that is there already takes no place"
+
+
+@pytest.mark.slow
+def test_a_body_slower_than_a_kilobyte_a_second_is_not_waited_for(single: Server) -> None:
+    slow, steady = b"x" * 100, b"x" * 1500
+    head = beginning(single.token, b"").replace(b"Content-Length: 22", b"Content-Length: 36000")
+    with connected(single) as trickle, connected(single) as stream:
+        trickle.settimeout(0.01)
+        trickle.sendall(head)
+        stream.sendall(head)
+        began, received = time.monotonic(), b""
+        for _ in range(24):
+            stream.sendall(steady)
+            if not received:
+                trickle.sendall(slow)
+                try:
+                    received = trickle.recv(4096)
+                    ended = time.monotonic()
+                except TimeoutError:
+                    pass
+            time.sleep(1)
+        trickle.settimeout(5)
+        assert trickle.recv(4096) == b""
+        answer = stream.recv(4096)
+
+    assert 18 < ended - began < 25
+    head, _, problem = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in head.lower()
+    assert json.loads(problem)["type"] == "/problems/body-too-slow"
+    assert answer.startswith(b"HTTP/1.1 400 "), "it came, and is no JSON"
+
+
+def test_probes_are_answered_and_others_refused_when_all_connections_are_taken(
+    single: Server,
+) -> None:
+    probe = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as open_:
+        for _ in range(CONNECTIONS):
+            open_.enter_context(connected(single)).sendall(b"GET /livez HTTP/1.1\r\n")
+        time.sleep(0.5)
+        probed = exchange(single.url, probe * 2, patience=5)
+        began = time.monotonic()
+        refused = exchange(single.url, beginning(single.token, BODY), patience=5)
+        took = time.monotonic() - began
+
+    assert probed.statuses == [200, 200]
+    assert refused.statuses == [503]
+    assert b"retry-after: " in refused.head
+    assert json.loads(refused.received.partition(b"\r\n\r\n")[2])["status"] == 503
+    assert refused.closed
+    assert took < 3
+    assert single.call("POST", PREDICT, json=ROW).status_code == 200, "they are given back"
+
+
+def test_connections_beyond_those_for_probes_are_refused_without_being_read(
+    single: Server,
+) -> None:
+    with ExitStack() as open_:
+        for _ in range(CONNECTIONS):
+            open_.enter_context(connected(single)).sendall(b"GET /livez HTTP/1.1\r\n")
+        silent = [open_.enter_context(connected(single)) for _ in range(SPARE_CONNECTIONS + 20)]
+        answers = [client.recv(4096) for client in silent]
+
+    assert sum(answer.startswith(b"HTTP/1.1 503 ") for answer in answers) >= 20
+    assert set(answers) - {b""} == {max(answers)}, "the others are closed when they ask for nothing"
