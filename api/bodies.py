@@ -196,9 +196,7 @@ def _has_ended(environ: Environ) -> bool:
 def _broken_off(environ: Environ, received: int) -> BodyMalformed | BodyTooSlow:
     if ARRIVAL in environ and environ[ARRIVAL]() is Arrival.SLOW:
         return BodyTooSlow(LEAST_BYTES_PER_SECOND, PATIENCE_SECONDS)
-    return BodyMalformed(
-        f"The body is not whole: {received} bytes came of {environ.get('CONTENT_LENGTH') or 'it'}."
-    )
+    return BodyMalformed(f"The body is incomplete: it ends after {received} bytes.")
 
 
 def _caller(environ: Environ, *, anonymous: bool) -> str:

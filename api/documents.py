@@ -8,6 +8,7 @@ from flask_smorest import Api
 
 from api.access import access_of, allows
 from api.blueprints import Blueprint
+from api.codings import ACCEPTED
 from api.health import RELEASE
 from api.problems import CONTENT_TYPE
 from api.schemas import MetadataSchema, ProblemSchema, whole
@@ -32,6 +33,7 @@ Registers trained scikit-learn models, serves every version at
 `/models/{name}/{version}/predict`, and swaps versions under load.
 
 Send `Authorization: Bearer hsw_…`. Errors are `application/problem+json` (RFC 9457)."""
+_CODINGS = f"May have a Content-Encoding ({', '.join(ACCEPTED)}). Limits are on the decoded body."
 
 
 class Document(Api):  # type: ignore[misc]  # flask-smorest publishes no types
@@ -61,6 +63,7 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
     _problems_as_they_are(described)
     _say_what_names_are(described)
     _say_who_may(app, described)
+    _say_how_bodies_come(described)
     app.extensions[_KEY] = described
 
 
@@ -105,6 +108,25 @@ def _say_who_may(app: Flask, described: dict[str, Any]) -> None:
                 operation["security"] = [{_BEARER: []}]
                 scopes = [scope for scope in (access.scope, access.instead) if scope]
                 operation["x-scope"] = " or ".join(scopes) or "any"
+
+
+def _say_how_bodies_come(described: dict[str, Any]) -> None:
+    problem = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    codings = {"schema": {"type": "string", "const": ", ".join(ACCEPTED)}}
+    answers: dict[str, dict[str, Any]] = {
+        "408": {"description": "The body arrives too slowly"},
+        "413": {"description": "The body is too large, decoded"},
+        "415": {
+            "description": "The media type or the content coding is not supported",
+            "headers": {"Accept-Encoding": codings},
+        },
+    }
+    for path in described["paths"].values():
+        for operation in path.values():
+            if isinstance(operation, dict) and "requestBody" in operation:
+                operation["requestBody"]["description"] = _CODINGS
+                for status, answer in answers.items():
+                    operation["responses"].setdefault(status, {**answer, "content": problem})
 
 
 def _path(rule: str) -> str:

@@ -1,12 +1,17 @@
 """Predictions come in by two doors, Flask's own and the narrow one: not a byte may differ."""
 
+import gzip
 import json
+import zlib
 
 import pytest
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 ROW = {"x0": 1.0, "x1": 2.0}
 JSON = "application/json"
+GZIPPED = gzip.compress(json.dumps(ROW).encode())
+DEFLATED = zlib.compress(json.dumps(ROW).encode())
+BOMB = zlib.compress(bytes(2**24))
 
 GOOD = [
     pytest.param({}, ROW, id="record"),
@@ -16,9 +21,15 @@ GOOD = [
     pytest.param({"content_type": "application/x-www-form-urlencoded"}, b"x0=1&x1=2", id="form"),
     pytest.param({"headers": {"X-Request-Id": "mine-1"}}, ROW, id="own request id"),
     pytest.param({"query_string": "probabilities=false"}, ROW, id="flag"),
+    pytest.param({"headers": {"Content-Encoding": "gzip"}}, GZIPPED, id="gzip"),
+    pytest.param({"headers": {"Content-Encoding": "deflate"}}, DEFLATED, id="deflate"),
 ]
 BAD = [
     pytest.param({}, b"", id="empty"),
+    pytest.param({"headers": {"Content-Encoding": "br"}}, ROW, id="unknown coding"),
+    pytest.param({"headers": {"Content-Encoding": "gzip"}}, ROW, id="no gzip"),
+    pytest.param({"headers": {"Content-Encoding": "gzip"}}, GZIPPED[:-1], id="gzip cut off"),
+    pytest.param({"headers": {"Content-Encoding": "deflate"}}, BOMB, id="bomb"),
     pytest.param({}, b"{", id="truncated"),
     pytest.param({}, b'{"x0": NaN, "x1": 1}', id="NaN"),
     pytest.param({}, b"\xff", id="not UTF-8"),

@@ -1,0 +1,172 @@
+"""Compressed bodies: decoded on every route, within limits on what they decode to."""
+
+import gzip
+import io
+import json
+import resource
+import zlib
+
+import pytest
+
+from api.codings import decoded
+from registry.errors import BodyMalformed
+from tests.integration.api.conftest import END, FORM, WatchedStream, check_problem, new_name, part
+
+ROW = b'{"x0": 1.0, "x1": 2.0}'
+CSV = b"x0,x1\n1,2\n3,4\n"
+TABLE = b"x0,x1,y\n" + b"".join(b"%d,%d,1\n" % (n, n % 7) for n in range(100))
+
+
+def raw_deflate(data):
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+CODED = {
+    "gzip": ("gzip", gzip.compress),
+    "x-gzip": ("x-gzip", gzip.compress),
+    "GZIP, identity": ("GZIP, identity", gzip.compress),
+    "two members": ("gzip", lambda data: gzip.compress(data[:5]) + gzip.compress(data[5:])),
+    "deflate": ("deflate", zlib.compress),
+    "deflate without its header": ("deflate", raw_deflate),
+    "identity": ("identity", bytes),
+}
+BROKEN = {
+    "gzip that breaks off": ("gzip", gzip.compress(ROW)[:-4]),
+    "gzip with a wrong checksum": ("gzip", gzip.compress(ROW)[:-8] + b"\0" * 8),
+    "no gzip": ("gzip", ROW),
+    "gzip and more": ("gzip", gzip.compress(ROW) + b"more"),
+    "deflate that breaks off": ("deflate", zlib.compress(ROW)[:-4]),
+    "deflate and more": ("deflate", zlib.compress(ROW) + b"more"),
+    "no deflate": ("deflate", ROW),
+}
+
+
+@pytest.fixture(scope="module")
+def plane(module_app, artifacts):
+    service = module_app(max_predict_mb=1, max_upload_mb=1)
+    service.admin.upload("plane", artifacts["plane"])
+    service.admin.promote("plane", 1)
+    return service
+
+
+def send(caller, method, path, body, coding, content_type):  # noqa: PLR0917 - all of a request
+    headers = {"Content-Encoding": coding}
+    return caller.ask(method, path, data=body, content_type=content_type, headers=headers)
+
+
+ROUTES = {
+    "prediction": ("POST", "/models/plane/predict", "application/json"),
+    "table": ("POST", "/models/plane/1/predict", "text/csv"),
+    "JSON": ("POST", "/models/plane/1/promote", "application/json"),
+    "upload": ("POST", "/models/plane/versions", FORM),
+    "holdout": ("PUT", "/models/plane/holdout?target=y", "text/csv"),
+}
+
+
+@pytest.mark.parametrize("coded", CODED)
+def test_a_coded_body_is_decoded(plane, artifacts, coded):
+    coding, encode = CODED[coded]
+    name = new_name()
+    form = part('; name="artifact"; filename="m.skops"', artifacts["plane"]) + END
+
+    record = send(plane.admin, *ROUTES["prediction"][:2], encode(ROW), coding, "application/json")
+    table = send(plane.admin, *ROUTES["table"][:2], encode(CSV), coding, "text/csv")
+    uploaded = send(plane.admin, "POST", f"/models/{name}/versions", encode(form), coding, FORM)
+    alias = encode(b'{"alias": "tried"}')
+    promoted = send(
+        plane.admin, "POST", f"/models/{name}/1/promote", alias, coding, "application/json"
+    )
+    holdout = send(
+        plane.admin, "PUT", f"/models/{name}/holdout?target=y", encode(TABLE), coding, "text/csv"
+    )
+
+    assert (
+        record.json["prediction"]
+        == plane.admin.post(
+            "/models/plane/predict", data=ROW, content_type="application/json"
+        ).json["prediction"]
+    )
+    assert len(table.json["predictions"]) == 2
+    assert uploaded.status_code == 201, uploaded.text
+    assert promoted.json["alias"] == "tried"
+    assert holdout.status_code == 201, holdout.text
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_body_that_is_not_of_its_coding_is_refused_and_nothing_kept(plane, route, broken):
+    method, path, content_type = ROUTES[route]
+    coding, body = BROKEN[broken]
+    before = plane.stored()
+
+    check_problem(
+        send(plane.admin, method, path, body, coding, content_type), 400, "body-malformed"
+    )
+
+    assert plane.stored() == before
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "x" * 100])
+def test_another_coding_is_415_and_those_that_are_taken_are_named(plane, route, coding):
+    method, path, content_type = ROUTES[route]
+    answer = send(plane.admin, method, path, ROW, coding, content_type)
+    check_problem(answer, 415, "coding-unsupported")
+    assert answer.headers["Accept-Encoding"] == "gzip, deflate"
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_what_decodes_to_more_than_the_limit_is_413_without_its_memory(plane, route):
+    method, path, content_type = ROUTES[route]
+    packer = zlib.compressobj(9)
+    piece = bytes(2**20)
+    bomb = b"".join(packer.compress(piece) for _ in range(500)) + packer.flush()
+    if content_type == FORM:
+        bomb = zlib.compress(part('; name="artifact"; filename="m.skops"', b"")[:-2] + bytes(2**26))
+    assert len(bomb) < 2**20
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    answer = send(plane.admin, method, path, bomb, "deflate", content_type)
+
+    check_problem(answer, 413, "too-large")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 2**10
+
+
+def test_no_more_is_read_of_a_bomb_than_its_limit_needs(plane):
+    stream = WatchedStream(b"", 2**30)
+    environ = {"wsgi.input": stream, "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    environ["HTTP_TRANSFER_ENCODING"] = "chunked"
+    environ["HTTP_CONTENT_ENCODING"] = "gzip"
+    answer = plane.admin.post(
+        "/models/plane/predict", environ_overrides=environ, content_type="application/json"
+    )
+    check_problem(answer, 400, "body-malformed")
+    assert stream.taken < 2**21
+
+
+@pytest.mark.parametrize("size", [1, 7, 2**16])
+def test_decoding_is_the_same_however_the_body_is_cut(size):
+    data = json.dumps(list(range(50_000))).encode() + bytes(300_000)
+    for coding, encode in CODED.values():
+        if coding not in {"gzip", "deflate"}:
+            continue
+        body = io.BytesIO(encode(data))
+        assert b"".join(decoded(coding, iter(lambda body=body: body.read(size), b""))) == data
+    with pytest.raises(BodyMalformed):
+        list(decoded("gzip", [gzip.compress(data)[:-1]]))
+
+
+def test_the_document_tells_of_codings_and_limits(plane):
+    paths = plane.stranger().get("/openapi.json").json["paths"]
+    taking = [
+        operation
+        for path in paths.values()
+        for operation in path.values()
+        if isinstance(operation, dict) and "requestBody" in operation
+    ]
+    assert len(taking) > 10
+    for operation in taking:
+        assert "gzip, deflate" in operation["requestBody"]["description"]
+        assert {"408", "413", "415"} <= operation["responses"].keys()
+        assert "Accept-Encoding" in operation["responses"]["415"]["headers"]
