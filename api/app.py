@@ -29,7 +29,7 @@ from api.predictions import endpoint
 from api.problems import handle_problems
 from api.promotions import blueprint as promotions
 from api.request_ids import identify_requests
-from api.routing import VersionReferenceConverter
+from api.routing import TokenIdConverter, VersionReferenceConverter
 from api.security_headers import secure_answers
 from api.services import Services, attach
 from api.serving_measures import ServingMeasures
@@ -61,6 +61,7 @@ def create_app(settings: Settings) -> Flask:
         SQLALCHEMY_DATABASE_URI=settings.effective_database_url,
     )
     app.url_map.converters["version"] = VersionReferenceConverter
+    app.url_map.converters["token"] = TokenIdConverter
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would answer with a redirect, in HTML
     attach(app, services)

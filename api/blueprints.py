@@ -19,7 +19,7 @@ REPLAYED = "Idempotent-Replayed"
 IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "schema": {"type": "string", "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     "description": "The same key again brings the first answer and does nothing.",
 }
 """How the header is described, for every route that heeds it."""
@@ -41,7 +41,10 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest publis
 
     def arguments(self, schema: type[ma.Schema], *, location: str = "json", **more: Any) -> Any:
         """Parse what ``schema`` describes; a body is required unless its schema is optional."""
-        more.setdefault("required", not issubclass(schema, OptionalBodySchema))
+        if location == "query":
+            more.setdefault("error_status_code", 400)
+        else:
+            more.setdefault("required", not issubclass(schema, OptionalBodySchema))
         return super().arguments(schema, location=location, **more)
 
 

@@ -1,8 +1,10 @@
 """The OpenAPI document and the page to try the API, both served without the internet."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, cast
 
+import marshmallow as ma
 from flask import Flask, Response, current_app, jsonify
 from flask_smorest import Api
 
@@ -11,7 +13,7 @@ from api.blueprints import Blueprint
 from api.codings import ACCEPTED
 from api.health import RELEASE
 from api.problems import CONTENT_TYPE
-from api.schemas import MetadataSchema, ProblemSchema, whole
+from api.schemas import AtMost, MetadataSchema, ProblemSchema, whole
 from registry.names import ALIAS, MODEL_NAME
 
 blueprint = Blueprint("documents", __name__, description="This description", answers=None)
@@ -28,6 +30,7 @@ _NAMES: dict[str, dict[str, str]] = {
     "token_id": {"pattern": "^[0-9]{1,9}$"},
 }
 """What stands in paths, of which flask-smorest knows no more than that it is text."""
+_PROBLEM = {"$ref": "#/components/responses/DEFAULT_ERROR"}
 _OVERVIEW = """\
 Registers trained scikit-learn models, serves every version at
 `/models/{name}/{version}/predict`, and swaps versions under load.
@@ -55,6 +58,7 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
     )
     document = Document(app)
     spec = document.spec
+    document.ma_plugin.converter.add_attribute_function(_limits_of_object)
     spec.components.security_scheme(_BEARER, {"type": "http", "scheme": _BEARER})
     spec.components.schema("Metadata", schema=MetadataSchema)
     for resource in blueprints:
@@ -62,6 +66,7 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
     described = spec.to_dict()
     _problems_as_they_are(described)
     _say_what_names_are(described)
+    _say_that_force_needs_a_reason(described)
     _say_who_may(app, described)
     _say_how_bodies_come(described)
     app.extensions[_KEY] = described
@@ -97,6 +102,40 @@ def _say_what_names_are(described: dict[str, Any]) -> None:
             parameter["schema"] |= _NAMES[parameter["name"]]
 
 
+def _limits_of_object(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
+    """What apispec leaves out of an object: the limits of its keys and of their number."""
+    if not isinstance(field, ma.fields.Dict):
+        return {}
+    limits: dict[str, Any] = {}
+    for validator in field.validators:
+        if isinstance(validator, AtMost):
+            limits["maxProperties"] = validator.most
+    if field.key_field is not None and field.key_field.validators:
+        names = converter.field2property(field.key_field)
+        limits["propertyNames"] = {key: value for key, value in names.items() if key != "type"}
+    return limits
+
+
+def _say_that_force_needs_a_reason(described: dict[str, Any]) -> None:
+    forced = {"properties": {"force": {"const": True}}, "required": ["force"]}
+    reason = {"type": "string", "pattern": r"\S"}
+    for name in ("Promote", "AliasTarget"):
+        described["components"]["schemas"][name] |= {
+            "if": forced,
+            "then": {"properties": {"reason": reason}, "required": ["reason"]},
+        }
+
+
+def _say_how_it_fails(path: str, operation: dict[str, Any]) -> None:
+    statuses = ["401", "403"]
+    if "{" in path:
+        statuses += ["400", "404"]
+    if "requestBody" in operation:
+        statuses += ["400", "413", "415"]
+    for status in statuses:
+        operation["responses"].setdefault(status, _PROBLEM)
+
+
 def _say_who_may(app: Flask, described: dict[str, Any]) -> None:
     for rule in app.url_map.iter_rules():
         access = access_of(app.view_functions[rule.endpoint])
@@ -105,6 +144,7 @@ def _say_who_may(app: Flask, described: dict[str, Any]) -> None:
             continue
         for method in rule.methods or ():
             if operation := cast("dict[str, Any] | None", path.get(method.lower())):
+                _say_how_it_fails(_path(rule.rule), operation)
                 operation["security"] = [{_BEARER: []}]
                 scopes = [scope for scope in (access.scope, access.instead) if scope]
                 operation["x-scope"] = " or ".join(scopes) or "any"
@@ -130,4 +170,4 @@ def _say_how_bodies_come(described: dict[str, Any]) -> None:
 
 
 def _path(rule: str) -> str:
-    return rule.replace("<version:", "<").replace("<", "{").replace(">", "}")
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)

@@ -26,7 +26,7 @@ from registry.scoring.holdouts import FORMATS
 
 blueprint = Blueprint("holdouts", __name__, description="Tables that versions are measured on")
 
-_TABLE = {"schema": {"type": "string", "format": "binary"}}
+_TABLE = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
 
 
 @blueprint.route("/models/<name>/holdout", methods=["GET"])

@@ -12,7 +12,12 @@ from registry.serving.codecs.requests import ARROW, REQUEST_TYPES
 
 blueprint = Blueprint("predictions", __name__, description="Predictions", answers=None)
 
-_RECORD = {"type": "object", "description": "One record, or rows under one of the known keys."}
+_RECORD = {
+    "type": "object",
+    "minProperties": 1,
+    "description": "One record, or rows under one of the known keys.",
+}
+_TEXT = {"type": "string", "minLength": 1}
 _PREDICTION = {
     "type": "object",
     "required": ["model", "version"],
@@ -36,7 +41,7 @@ _DOCUMENTED = {
     "requestBody": {
         "required": True,
         "content": {
-            media_type: {"schema": _RECORD if media_type.endswith("json") else {"type": "string"}}
+            media_type: {"schema": _RECORD if media_type.endswith("json") else _TEXT}
             for media_type in REQUEST_TYPES
         },
     },

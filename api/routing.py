@@ -11,3 +11,9 @@ class VersionReferenceConverter(BaseConverter):
     """A version reference: any segment but the words that stand at the same place in a URL."""
 
     regex = rf"(?!(?:{_TAKEN})\Z)[^/]+"
+
+
+class TokenIdConverter(BaseConverter):
+    """The id of a token: any segment but ``self``."""
+
+    regex = r"(?!self\Z)[^/]+"

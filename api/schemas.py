@@ -9,9 +9,10 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from registry.formats.reading import FORMATS
-from registry.gates.grammar import ENGINES, MAX_GATES, MAX_LENGTH
+from registry.gates.grammar import ENGINES, MAX_GATES, MAX_LENGTH, PATTERN
 from registry.kept_texts import MAX_DESCRIPTION, unstorable
 from registry.names import ALIAS, MODEL_NAME
+from registry.operations.create_token import MODEL_PATTERN
 from registry.signature import COLUMN_TYPES, KINDS, MAX_COLUMN_NAME, TASKS
 from registry.tables import HOLDOUT_FORMATS, STATUSES
 from registry.tokens import SCOPES
@@ -19,6 +20,11 @@ from registry.tokens import SCOPES
 MAX_PAGE_SIZE = 200
 MAX_DEPTH = 64
 _LARGEST = 2**31 - 1
+_DIGITS = re.compile(r"-?[0-9]{1,20}")
+
+STORABLE = r"^[^\u0000]*$"
+"""What ``registry.kept_texts`` takes; JSON has no way to write a lone surrogate that is checked."""
+_REFERENCE = rf"(?:0|[1-9][0-9]{{0,9}}|{ALIAS.pattern})"
 
 
 class WholeNumber(fields.Integer):
@@ -54,8 +60,38 @@ class Number(fields.Float):
         return number
 
 
-def _text(most: int, **options: Any) -> fields.String:
-    return fields.String(validate=[validate.Length(max=most), _storable], **options)
+class QueryNumber(fields.Integer):
+    """A whole number in a query, in ASCII digits; Python would take others, and ``1_000``."""
+
+    def _validated(self, value: Any) -> int:
+        if not (isinstance(value, str) and _DIGITS.fullmatch(value)):
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
+class AtMost(validate.Validator):
+    """Of an object: that it has at most ``most`` keys."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def __call__(self, value: dict[str, Any]) -> dict[str, Any]:
+        if len(value) > self.most:
+            raise ma.ValidationError(f"Longer than maximum length {self.most}.")
+        return value
+
+
+def _text(most: int, *, pattern: str = STORABLE, **options: Any) -> fields.String:
+    metadata = {"pattern": pattern, **options.pop("metadata", {})}
+    return fields.String(
+        validate=[validate.Length(max=most), _storable], metadata=metadata, **options
+    )
+
+
+def _key() -> fields.String:
+    return fields.String(
+        validate=[validate.Length(min=1, max=200), _storable], metadata={"pattern": STORABLE}
+    )
 
 
 def _storable(text: str) -> None:
@@ -90,20 +126,16 @@ def _object() -> fields.Dict:
 
 
 def _tags(**options: Any) -> fields.Dict:
-    return fields.Dict(
-        keys=fields.String(validate=[validate.Length(min=1, max=200), _storable]),
-        values=_text(1000),
-        validate=validate.Length(max=100),
-        **options,
-    )
+    return fields.Dict(keys=_key(), values=_text(1000), validate=AtMost(100), **options)
 
 
 def _gates(**options: Any) -> "fields.List[Any]":
     return fields.List(
-        _text(MAX_LENGTH),
+        _text(MAX_LENGTH, pattern=PATTERN),
         validate=validate.Length(max=MAX_GATES),
         metadata={
-            "description": "Conditions beside the policy's, such as 'rmse <= champion * 1.02'."
+            "description": "Conditions beside the policy's, such as 'rmse <= champion * 1.02'.",
+            "uniqueItems": True,
         },
         **options,
     )
@@ -133,8 +165,8 @@ class OptionalBodySchema(StrictSchema):
 
 
 class PagingSchema(ma.Schema):
-    page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
-    page_size = fields.Integer(load_default=50, validate=validate.Range(1, MAX_PAGE_SIZE))
+    page = QueryNumber(load_default=1, validate=validate.Range(1, 1_000_000))
+    page_size = QueryNumber(load_default=50, validate=validate.Range(1, MAX_PAGE_SIZE))
     after = _text(
         200,
         metadata={
@@ -146,12 +178,17 @@ class PagingSchema(ma.Schema):
 
 class ModelQuerySchema(PagingSchema):
     q = _text(1_000, metadata={"description": "A part of the name, whatever its case."})
-    tag = _text(1_201, metadata={"description": "key:value"})
+    tag = _text(
+        1_201,
+        pattern=r"^([^\u0000:]*:[^\u0000]*)?$",
+        metadata={"description": "key:value"},
+    )
 
 
 class VersionQuerySchema(PagingSchema):
     sort = _text(
         1_000,
+        pattern=r"^(-?(version|created_at|metrics\.[^\u0000]+))?$",
         metadata={
             "description": "version, created_at or metrics.<name>; '-' before it: descending"
         },
@@ -181,6 +218,7 @@ class ComparisonQuerySchema(ma.Schema):
     versions = _text(
         1_000,
         required=True,
+        pattern=rf"^ *{_REFERENCE} *(, *{_REFERENCE} *){{1,9}}$",
         metadata={
             "description": "2 to 10 versions with commas between them: numbers, aliases, 'latest'",
             "example": "3,production",
@@ -206,11 +244,7 @@ class MetadataSchema(StrictSchema):
 
     format = fields.String(metadata={"enum": list(FORMATS)})
     kind = fields.String(validate=validate.OneOf(KINDS))
-    metrics = fields.Dict(
-        keys=fields.String(validate=[validate.Length(min=1, max=200), _storable]),
-        values=Number(),
-        validate=validate.Length(max=1000),
-    )
+    metrics = fields.Dict(keys=_key(), values=Number(), validate=AtMost(1000))
     params = _object()
     signature = _object()
     input_example = _object()
@@ -272,17 +306,32 @@ class AliasTargetSchema(StrictSchema):
 
 
 class NewTokenSchema(StrictSchema):
-    name = fields.String(required=True, validate=[validate.Length(min=1, max=200), _storable])
+    name = fields.String(
+        required=True,
+        validate=[validate.Length(min=1, max=200), _storable],
+        metadata={"pattern": STORABLE},
+    )
     scopes = fields.List(
         fields.String(validate=validate.OneOf(SCOPES)),
         required=True,
         validate=validate.Length(min=1, max=len(SCOPES)),
     )
     models = fields.List(
-        fields.String(), load_default=None, allow_none=True, validate=validate.Length(max=1000)
+        fields.String(metadata={"pattern": whole(MODEL_PATTERN)}),
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(max=1000),
+        metadata={
+            "minItems": 1,
+            "description": "Names, also with * and ?; null: every model.",
+        },
     )
     expires_at = fields.AwareDateTime(
-        format="iso", load_default=None, allow_none=True, validate=_in_utc
+        format="iso",
+        load_default=None,
+        allow_none=True,
+        validate=_in_utc,
+        metadata={"description": "A moment to come."},
     )
 
 

@@ -50,7 +50,7 @@ def get_own_token() -> queries.View:
     return queries.own_token(db.session(), grant())
 
 
-@blueprint.route("/tokens/<token_id>", methods=["DELETE"])
+@blueprint.route("/tokens/<token:token_id>", methods=["DELETE"])
 @allows("admin")
 @blueprint.response(204)
 def delete_token(token_id: str) -> Response:

@@ -93,6 +93,7 @@ def discard_uploads(app: Flask) -> None:
                 "schema": {
                     "type": "object",
                     "required": ["artifact"],
+                    "additionalProperties": False,
                     "properties": {
                         "artifact": {"type": "string", "format": "binary"},
                         "metadata": {"$ref": "#/components/schemas/Metadata"},

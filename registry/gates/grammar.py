@@ -41,6 +41,27 @@ _TOKEN = re.compile(
 )
 
 
+def _pattern() -> str:
+    number = r"(?:\d{1,20}\.?\d{0,20}|\.\d{1,20})(?:[eE][+-]?\d{1,2})?"
+    metric = "|".join(name for names in METRICS.values() for name in names)
+    bound = rf"(?:-? ?{number}|champion(?: ?[*+-] ?{number})?)"
+    level = r"(?: ?@ ?(?:[5-8][0-9](?:\.[0-9]*)?|9[0-8](?:\.[0-9]*)?|99) ?%)?"
+    engine = "|".join(ENGINES)
+    forms = (
+        rf"(?:{metric}) ?(?:(?:<=|>=|<|>) ?{bound}{level}|== ?{bound})",
+        "signature compatible",
+        "input_example answered",
+        rf"latency_ms ?<=? ?{number}",
+        rf"engine in (?:{engine})(?: ?, ?(?:{engine}))*",
+    )
+    return rf"^(?:{'|'.join(forms)})$".replace(r"\d", "[0-9]")
+
+
+PATTERN = _pattern()
+"""The language as a regular expression, for JSON Schema. The parser takes more: longer numbers and
+any white space between two words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """What a metric is held against: ``scale`` times the champion's plus ``shift``, or a number."""

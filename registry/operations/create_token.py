@@ -11,7 +11,7 @@ from registry.queries import View, token_view
 from registry.tables import TokenRow, utc_now
 from registry.tokens import SCOPES, new_token, token_digest, unknown_scopes
 
-_PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,128}")
+MODEL_PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,128}")
 
 
 def create_token(
@@ -59,7 +59,7 @@ def _check(
         asked = ", ".join(SCOPES)
         faults.append(Fault("scopes", f"at least one of {asked} is asked, and nothing else"))
     for index, pattern in enumerate(models or ()):
-        if not _PATTERN.fullmatch(pattern):
+        if not MODEL_PATTERN.fullmatch(pattern):
             faults.append(Fault(f"models[{index}]", "a model name in which * and ? may stand"))
     if models is not None and not models:
         faults.append(Fault("models", "leave it out for every model; an empty list allows none"))

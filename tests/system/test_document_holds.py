@@ -1,10 +1,11 @@
 """Schemathesis reads the OpenAPI document and sends what it allows, and what it does not.
 
 Whatever comes in, the answer is one that the document declares, in the type and of the schema that
-it declares, and never a fault of the server's own. Seeded: each run sends the same.
+it declares, and never a fault of the server's own. What the document does not allow is refused, and
+what it allows is refused only for what no document can say. Seeded: each run sends the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
@@ -13,11 +14,15 @@ import requests
 import schemathesis
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
     content_type_conformance,
+    negative_data_rejection,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
+    unsupported_method,
 )
 
 from tests.system.models import iris_table, upload
@@ -33,7 +38,27 @@ CHECKS = [
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
+    unsupported_method,
+    allow_header_conformance,
 ]
+UNKNOWN_QUERIES = "violates `additionalProperties`"
+"""A query parameter that the document does not name is ignored, as OpenAPI leaves open."""
+
+CURSOR = "after"
+"""A query parameter whose values come from earlier answers; nobody makes one up."""
+
+MALFORMED = {400, 415, 422}
+UNSAYABLE = {
+    "input-refused": "the columns are the model's own",
+    "gate-refused": "metrics are those of the model's task",
+    "artifact-refused": "the bytes of a model",
+    "holdout-refused": "the bytes of a table",
+    "format-unsupported": "the format of an artifact may be in its name",
+    "body-malformed": "the bytes of CSV, Arrow and Parquet",
+    "token-refused": "the moment at which a token expires may have passed",
+    "alias-malformed": "a word that is reserved",
+}
+"""Why a body that the document allows may be refused nevertheless, by the type of the problem."""
 THERE = {"name": "fuzzed", "version": "1", "alias": "spare"}
 """What leads a request past the first 404."""
 
@@ -79,8 +104,10 @@ def test_every_answer_is_one_that_the_document_declares(house: Server) -> None:
         len(item.keys() - {"parameters"}) for item in document["paths"].values()
     )
     statuses: dict[str, set[int]] = {}
+    caller = house.call("POST", "/tokens", json={"name": "caller", "scopes": ["admin"]}).json()
+    kept = {caller["id"], house.call("GET", "/tokens/self").json()["id"]}
     with requests.Session() as session:
-        session.headers["Authorization"] = f"Bearer {house.token}"
+        session.headers["Authorization"] = f"Bearer {caller['token']}"
         # What archives the model comes last, after what removes parts of it.
         for operation in sorted(
             operations, key=lambda one: (one.method == "delete", -len(one.path))
@@ -90,11 +117,13 @@ def test_every_answer_is_one_that_the_document_declares(house: Server) -> None:
                 if mode is GenerationMode.POSITIVE or takes_anything(operation):
                     for known in known_parameters(house, operation):
                         strategy = operation.as_strategy(mode, path_parameters=known)
-                        met |= send(house, session, strategy)
+                        if "token_id" in parameters_of(operation):
+                            strategy = strategy.filter(names_none_of(kept))
+                        met |= send(house, session, strategy, mode)
             if query := ASKED.get(operation.label):
                 there = known_parameters(house, operation)[-1]
                 strategy = operation.as_strategy(path_parameters=there, query=query)
-                met |= send(house, session, strategy)
+                met |= send(house, session, strategy, GenerationMode.POSITIVE)
     # Or all of it could have been refused at the first look.
     for label, met in statuses.items():
         reached = BEYOND.get(label)
@@ -103,16 +132,25 @@ def test_every_answer_is_one_that_the_document_declares(house: Server) -> None:
 
 def known_parameters(house: Server, operation: Any) -> list[dict[str, str]]:
     """None, for the strategy to make all up; and those that name what is there."""
-    named = {parameter.name for parameter in operation.path_parameters}
+    named = parameters_of(operation)
     if "token_id" in named:
-        # Made up, it could be that of the admin, who asks.
         body = {"name": "spare", "scopes": ["predict"]}
-        return [{"token_id": str(house.call("POST", "/tokens", json=body).json()["id"])}]
+        return [{}, {"token_id": str(house.call("POST", "/tokens", json=body).json()["id"])}]
     there = {name: value for name, value in THERE.items() if name in named}
     return [{}, there] if there else [{}]
 
 
-def send(house: Server, session: requests.Session, strategy: Any) -> set[int]:
+def parameters_of(operation: Any) -> set[str]:
+    return {parameter.name for parameter in operation.path_parameters}
+
+
+def names_none_of(tokens: set[int]) -> Callable[[Any], bool]:
+    """Whether a case leaves the tokens alone by which the tests ask."""
+    kept = {str(token) for token in tokens}
+    return lambda case: case.path_parameters.get("token_id", "").lstrip("0") not in kept
+
+
+def send(house: Server, session: requests.Session, strategy: Any, mode: GenerationMode) -> set[int]:
     """Send examples of ``strategy``, hold each answer against the document; the statuses met."""
     met = set()
 
@@ -126,11 +164,37 @@ def send(house: Server, session: requests.Session, strategy: Any) -> set[int]:
     )
     @hypothesis.given(strategy)
     def ask(case: Any) -> None:
-        answer = case.call_and_validate(base_url=house.url, session=session, checks=CHECKS)
+        answer = case.call(base_url=house.url, session=session)
+        case.validate_response(answer, checks=CHECKS)
+        if mode is GenerationMode.NEGATIVE:
+            check_refusal(case, answer)
+        elif answer.status_code in MALFORMED and CURSOR not in (case.query or {}):
+            slug = answer.json()["type"].rpartition("/")[2]
+            assert slug in UNSAYABLE, (case.as_curl_command(), answer.json())
         met.add(answer.status_code)
 
     ask()
     return met
+
+
+def check_refusal(case: Any, answer: Any) -> None:
+    """What the document does not allow is refused, but for queries that it does not name."""
+    try:
+        case.validate_response(answer, checks=[negative_data_rejection])
+    except FailureGroup as group:
+        unexpected = [one for one in group.exceptions if UNKNOWN_QUERIES not in str(one)]
+        assert not unexpected, unexpected
+
+
+def test_options_names_the_methods_that_the_document_has(house: Server) -> None:
+    document = house.call("GET", "/openapi.json").json()
+    for path, item in document["paths"].items():
+        named = path.format(**THERE, token_id="1")
+        answer = house.call("OPTIONS", named)
+        allowed = {method.strip() for method in answer.headers["Allow"].split(",")}
+        assert allowed - {"HEAD", "OPTIONS"} == {
+            method.upper() for method in item.keys() - {"parameters"}
+        }, named
 
 
 def takes_anything(operation: Any) -> bool:

@@ -46,7 +46,7 @@ SCOPES = {
     ("GET", "/tokens"): ADMIN,
     ("POST", "/tokens"): ADMIN,
     ("GET", "/tokens/self"): ANY,
-    ("DELETE", "/tokens/<token_id>"): ADMIN,
+    ("DELETE", "/tokens/<token:token_id>"): ADMIN,
     ("GET", "/metrics"): ANY,
 }
 """What the contract says of each; a new route has to be written down here."""

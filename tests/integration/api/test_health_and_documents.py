@@ -54,7 +54,7 @@ def test_it_says_what_the_engine_of_a_version_is(document):
 
 
 def braced(rule):
-    return rule.replace("<", "{").replace(">", "}")
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
 def test_it_says_who_may_call_what(document):

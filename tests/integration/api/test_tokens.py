@@ -43,7 +43,7 @@ def test_a_token_is_told_its_own_name_and_rights_but_no_others(service):
     assert shown.json == made
     check_problem(Caller(service.app).get("/tokens/self"), 401, "unauthenticated")
     check_problem(Caller(service.app, value).get("/tokens"), 403, "scope-missing")
-    check_problem(admin.delete("/tokens/self"), 404, "token-not-found")
+    check_problem(admin.delete("/tokens/self"), 405, "method-not-allowed")
 
 
 def test_tokens_are_listed_newest_first_in_pages(admin):
