@@ -66,6 +66,12 @@ class Settings:
     max_predict_mb: int = _setting(
         16, "HOTSWAP_MAX_PREDICT_MB", "Largest body of a prediction, in MiB."
     )
+    decoding_mb: int = _setting(
+        512,
+        "HOTSWAP_DECODING_MB",
+        "Memory for the bodies of predictions that are decoded at the same time, in MiB a worker;"
+        " beyond it 503. One body alone is always decoded.",
+    )
     model_cache_mb: int = _setting(
         1024,
         "HOTSWAP_MODEL_CACHE_MB",
@@ -108,6 +114,10 @@ class Settings:
     @property
     def max_upload_bytes(self) -> int:
         return self.max_upload_mb * MEGABYTE
+
+    @property
+    def decoding_bytes(self) -> int:
+        return self.decoding_mb * MEGABYTE
 
     @property
     def max_predict_bytes(self) -> int:

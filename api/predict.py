@@ -11,6 +11,7 @@ import msgspec
 
 from api.bodies import drain, read_body
 from api.callers import Callers, has_usual_spelling
+from api.decoding import DecodingBudget
 from api.negotiation import best_type
 from api.problems import problem_of
 from api.receiving import Environ
@@ -18,8 +19,10 @@ from registry.errors import (
     NoProbabilities,
     ParameterMalformed,
 )
+from registry.serving.codecs.batch import Batch
 from registry.serving.codecs.replies import encode_arrow
 from registry.serving.codecs.requests import ARROW, JSON
+from registry.serving.codecs.whole_bodies import SMALL_BODY
 from registry.serving.pool import LoadedVersion
 from registry.serving.watch import Caller, Watch
 
@@ -39,11 +42,13 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 class PredictionEndpoint:
     """Answers predictions from what ``watch`` keeps in memory, for those whom ``callers`` knows.
 
-    ``max_bytes`` limits the body; ``anonymous``: no token is needed.
+    ``max_bytes`` limits the body, ``budget`` the bodies that are decoded at the same time;
+    ``anonymous``: no token is needed.
     """
 
     watch: Watch
     callers: Callers
+    budget: DecodingBudget
     max_bytes: int
     anonymous: bool
 
@@ -65,27 +70,22 @@ class PredictionEndpoint:
         shown = None if self.anonymous else environ.get("HTTP_AUTHORIZATION")
         caller = (shown, model, reference)
         loaded = self.watch.recall(caller) or self._admit(environ, caller)
-        predictor, accept = loaded.predictor, environ.get("HTTP_ACCEPT")
+        accept = environ.get("HTTP_ACCEPT")
         reply_type = JSON if not accept or accept == "*/*" else best_type(accept, _OFFERED)
         query = environ.get("QUERY_STRING")
         probabilities = _flag(query, "probabilities") if query else False
-        if probabilities and not predictor.has_probabilities:
+        if probabilities and not loaded.predictor.has_probabilities:
             raise NoProbabilities(model, loaded.version.number)
         body = read_body(
             environ, self.max_bytes, "HOTSWAP_MAX_PREDICT_MB", anonymous=self.anonymous
         )
         content_type = environ.get("CONTENT_TYPE", "")
-        if content_type == JSON:
+        if content_type == JSON and len(body) <= SMALL_BODY:
             batch = loaded.reader.read_json(body)
-        else:
+            return _reply(loaded, batch, reply_type, probabilities=probabilities)
+        with self.budget.hold(loaded.reader.cost(content_type, body)):
             batch = loaded.reader.read(content_type, body, self.max_bytes)
-        answers = predictor.predict(batch, probabilities=probabilities)
-        if reply_type == JSON:
-            return Reply(
-                200, loaded.json_headers, loaded.writer.write(answers, single=batch.single)
-            )
-        encoded = encode_arrow(answers, loaded.version.signature)
-        return Reply(200, [("Content-Type", ARROW), loaded.number_header], encoded)
+            return _reply(loaded, batch, reply_type, probabilities=probabilities)
 
     def _admit(self, environ: Environ, caller: Caller) -> LoadedVersion:
         """The version that ``caller`` gets. Raises whatever forbids it or is wrong with it."""
@@ -103,6 +103,14 @@ class PredictionEndpoint:
         if lasting:
             passes.versions[caller] = loaded
         return loaded
+
+
+def _reply(loaded: LoadedVersion, batch: Batch, reply_type: str, *, probabilities: bool) -> Reply:
+    answers = loaded.predictor.predict(batch, probabilities=probabilities)
+    if reply_type == JSON:
+        return Reply(200, loaded.json_headers, loaded.writer.write(answers, single=batch.single))
+    encoded = encode_arrow(answers, loaded.version.signature)
+    return Reply(200, [("Content-Type", ARROW), loaded.number_header], encoded)
 
 
 def _flag(query: str, name: str) -> bool:

@@ -77,5 +77,9 @@ def endpoint(collaborators: Services, callers: Callers) -> PredictionEndpoint:
     """The endpoint on the collaborators of one app."""
     settings = collaborators.settings
     return PredictionEndpoint(
-        collaborators.watch, callers, settings.max_predict_bytes, settings.anonymous_predict
+        collaborators.watch,
+        callers,
+        collaborators.decoding,
+        settings.max_predict_bytes,
+        settings.anonymous_predict,
     )

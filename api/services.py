@@ -9,6 +9,7 @@ from typing import cast
 from flask import Flask, current_app
 from sqlalchemy.orm import Session
 
+from api.decoding import DecodingBudget
 from api.rates import Rates
 from config import Settings
 from registry.blobs.local import LocalBlobStore
@@ -46,6 +47,7 @@ class Services:
     judge: Judge
     watch: Watch
     fleet: Fleet
+    decoding: DecodingBudget
     observer: Observer
     failures: Rates | None
     requests: Rates | None
@@ -78,6 +80,7 @@ class Services:
             judge=Judge(blobs, lambda version: pool.get(version).predictor),
             watch=Watch(database, counter, pool, _find_usable, observer),
             fleet=Fleet(run / "workers"),
+            decoding=DecodingBudget(settings.decoding_bytes),
             observer=observer,
             failures=_rates(run / "failures", settings.auth_failures, seconds=60),
             requests=_rates(run / "requests", settings.rate_limit, seconds=1),

@@ -84,7 +84,11 @@ def _measure(run: Run, only: Sequence[str], folder: Path, port: int, models: int
     _measure_servers(run, only, folder, port, pipelines)
     core = run.method.server_core
     if "large" in only:
-        with _part(run, "100,000 rows"), running_service(1, port, data, core=core) as service:
+        settings = large_batches.SETTINGS
+        with (
+            _part(run, "100,000 rows"),
+            running_service(1, port, data, core=core, settings=settings) as service,
+        ):
             run.large = large_batches.measure(service, housing)
     if "versions" in only:
         with _part(run, "many versions"):

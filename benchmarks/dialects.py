@@ -78,7 +78,8 @@ def _hotswap(
     return ask
 
 
-def _records_body(table: pd.DataFrame) -> bytes:
+def records_body(table: pd.DataFrame) -> bytes:
+    """``{"instances": [{column: ...}, ...]}``, or one record."""
     rows = records(table)
     return _json(rows[0] if len(rows) == 1 else {"instances": rows})
 
@@ -86,6 +87,16 @@ def _records_body(table: pd.DataFrame) -> bytes:
 def inputs_body(table: pd.DataFrame) -> bytes:
     """``{"inputs": {column: [...]}}``"""
     return _json({"inputs": columns(table)})
+
+
+def instances_body(table: pd.DataFrame) -> bytes:
+    """``{"instances": [[...], ...]}``"""
+    return _json({"instances": [list(row.values()) for row in records(table)]})
+
+
+def csv_body(table: pd.DataFrame) -> bytes:
+    """A header and rows."""
+    return table.to_csv(index=False).encode()
 
 
 def arrow_body(table: pd.DataFrame) -> bytes:
@@ -97,7 +108,8 @@ def arrow_body(table: pd.DataFrame) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _parquet_body(table: pd.DataFrame) -> bytes:
+def parquet_body(table: pd.DataFrame) -> bytes:
+    """A Parquet file, compressed as pyarrow does it by default."""
     sink = io.BytesIO()
     parquet.write_table(pa.Table.from_pandas(table, preserve_index=False), sink)
     return sink.getvalue()
@@ -144,11 +156,11 @@ def _bentoml(workload: Workload, table: pd.DataFrame) -> Question:
 
 HOTSWAP = Dialect(
     {
-        "records": _hotswap(JSON, _records_body),
+        "records": _hotswap(JSON, records_body),
         "inputs": _hotswap(JSON, inputs_body),
-        "csv": _hotswap(CSV, lambda table: table.to_csv(index=False).encode()),
+        "csv": _hotswap(CSV, csv_body),
         "arrow": _hotswap(ARROW, arrow_body, accept=ARROW),
-        "parquet": _hotswap(PARQUET, _parquet_body),
+        "parquet": _hotswap(PARQUET, parquet_body),
     },
     _hotswap_answers,
 )

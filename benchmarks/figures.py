@@ -78,6 +78,8 @@ class LargeBatch:
     """One client sends 100,000 rows.
 
     Milliseconds of each call, and the worker's megabytes before the first, at its peak, and after.
+    ``alone`` and ``beside`` are the latencies of single rows, without such a client and beside one:
+    median and 99 of 100, in milliseconds.
     """
 
     form: str
@@ -88,6 +90,8 @@ class LargeBatch:
     peak_mb: float
     after_mb: float
     unequal: int
+    alone: tuple[float, float]
+    beside: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from benchmarks.engine import RATIOS
-from benchmarks.figures import Measured, Run, ServerFigures
+from benchmarks.figures import LargeBatch, Measured, Run, ServerFigures
 from benchmarks.servers import OURS
 from benchmarks.targets import TARGETS, Target, best_peer
 from benchmarks.workloads import HOUSING_BATCH, HOUSING_ROW, IRIS_ROW, OTHER_FORMS
@@ -189,6 +189,11 @@ def _forms(run: Run) -> str:
 
 
 def _large(run: Run) -> str:
+    return f"## Large batches\n\n{large_table(run.large)}" if run.large else ""
+
+
+def large_table(batches: Sequence[LargeBatch]) -> str:
+    """What large batches need, and what single rows wait beside them."""
     rows = [
         [
             batch.form,
@@ -198,12 +203,22 @@ def _large(run: Run) -> str:
             number(batch.peak_mb),
             number(batch.after_mb),
             str(batch.unequal),
+            " / ".join(number(batch.alone[which]) for which in (0, 1)),
+            " / ".join(number(batch.beside[which]) for which in (0, 1)),
+            ratio(batch.beside[1], batch.alone[1]),
         ]
-        for batch in run.large
+        for batch in batches
     ]
-    header = ("100,000 rows, one client", "body MB", "median ms", "before", "peak", "after", "≠")
-    said = "Resident memory of the one worker, in MB; ≠ counts answers unlike scikit-learn's."
-    return f"## Large batches\n\n{said}\n\n{table(header, rows)}" if rows else ""
+    header = (
+        *("100,000 rows, one client", "body MB", "median ms", "before", "peak", "after", "≠"),
+        *("one row alone, ms", "beside, ms", "p99 ratio"),
+    )
+    said = (
+        "Resident memory of the one worker, in MB; ≠ counts answers unlike scikit-learn's. One row:"
+        " median and 99 of 100 on one connection, alone and beside a client that sends such bodies"
+        " without a pause."
+    )
+    return f"{said}\n\n{table(header, rows)}"
 
 
 def _engine(run: Run) -> str:

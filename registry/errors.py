@@ -69,6 +69,7 @@
     │   ├── NotReady
     │   ├── Draining
     │   ├── Overloaded
+    │   ├── WorkerFull                the bodies being decoded take all the memory for them
     │   └── BlobUnavailable
     │       ├── BlobMissing
     │       └── BlobDamaged
@@ -711,6 +712,17 @@ class Overloaded(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("This worker receives as many of your bodies as it can. Try again.")
+
+
+class WorkerFull(Unavailable):
+    title = "Too many large bodies at once"
+    retry_after = 1
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This worker decodes as many large bodies as its memory for them allows"
+            " (HOTSWAP_DECODING_MB). Try again."
+        )
 
 
 class BlobUnavailable(Unavailable):

@@ -91,15 +91,13 @@ class ChainProgram:
         if batch.rows == 1:
             return (self.array(batch).reshape(1, -1),)
         each = max(1, _CHUNK_CELLS // self.width) if rows is None else rows
-        return self._chunks(self._coder.many(batch), each, by_column=by_column)
+        return self._chunks(batch, each, by_column=by_column)
 
-    def _chunks(
-        self, rows: NDArray[np.float64], each: int, *, by_column: bool
-    ) -> Iterator[NDArray[np.float64]]:
-        count = max(1, len(rows) // each)
+    def _chunks(self, batch: Batch, each: int, *, by_column: bool) -> Iterator[NDArray[np.float64]]:
+        count = max(1, batch.rows // each)
         for number in range(count):
-            end = None if number == count - 1 else (number + 1) * each
-            part = rows[number * each : end]
+            end = batch.rows if number == count - 1 else (number + 1) * each
+            part = self._coder.many(batch, number * each, end)
             features = np.empty((self.width, len(part)) if by_column else (len(part), self.width))
             self._chains.many(part, features, by_column)
             yield features.T if by_column else features

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from registry.serving.codecs.batch import Batch
 
 _UNKNOWN = -1.0
+_TEXTS_AT_ONCE = 1024
 
 
 class _Codes(dict[Any, float]):
@@ -52,15 +53,23 @@ class RowCoder:
             coded[position] = codes[coded[position]]
         return tuple(coded)
 
-    def many(self, batch: Batch) -> NDArray[np.float64]:
-        """The batch as rows x columns, NaN where a value is missing."""
-        rows = np.empty((batch.rows, self._width))
+    def many(self, batch: Batch, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
+        """The rows of the batch from ``start`` to ``stop`` (its end, if None) as rows x columns,
+        NaN where a value is missing."""
+        stop = batch.rows if stop is None else stop
+        rows = np.empty((stop - start, self._width))
         texts = dict(self._texts)
         for position, column in enumerate(self._columns(batch.columns)):
+            part = column[start:stop]
             codes = texts.get(position)
-            rows[:, position] = (
-                column
-                if codes is None
-                else np.fromiter(map(codes.__getitem__, column), np.float64, batch.rows)
-            )
+            rows[:, position] = part if codes is None else _coded(codes, part)
         return rows
+
+
+def _coded(codes: _Codes, texts: NDArray[Any]) -> NDArray[np.float64]:
+    # In parts, between which other threads may have the interpreter's lock.
+    coded = np.empty(len(texts))
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        part = texts[start : start + _TEXTS_AT_ONCE]
+        coded[start : start + len(part)] = np.fromiter(map(codes.__getitem__, part), np.float64)
+    return coded

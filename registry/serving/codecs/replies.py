@@ -1,13 +1,17 @@
 """Predictions to bytes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from numpy.typing import NDArray
 
 from registry.serving.predictor import Answers
 from registry.signature import Signature, label_text
 
 _encode = msgspec.json.Encoder().encode
+_AT_ONCE = 2048
+"""Answers that are written in one go."""
 
 
 class JsonWriter:
@@ -22,19 +26,29 @@ class JsonWriter:
 
     def write(self, answers: Answers, *, single: bool) -> bytes:
         """The JSON reply: ``prediction`` for a single row, ``predictions`` for a batch."""
-        values = answers.values
-        reply = self._one + _encode(values[0]) if single else self._many + _encode(values)
-        if answers.probabilities is None:
+        values, shares = answers.values, answers.probabilities
+        reply = self._one + _encode(values[0]) if single else self._many + _list(values)
+        if shares is None:
             return reply + b"}"
-        rows = [dict(zip(self._labels, row, strict=True)) for row in answers.probabilities.tolist()]
-        return reply + b',"probabilities":' + _encode(rows[0] if single else rows) + b"}"
+        named = _encode(self._named(shares)[0]) if single else _list(shares, self._named)
+        return reply + b',"probabilities":' + named + b"}"
+
+    def _named(self, shares: NDArray[Any]) -> list[dict[str, float]]:
+        return [dict(zip(self._labels, row, strict=True)) for row in shares.tolist()]
+
+
+def _list(values: Any, to_list: Callable[[Any], list[Any]] = list) -> bytes:
+    """``values`` as a JSON array. Many are written in parts, between which other threads may have
+    the interpreter's lock."""
+    parts = [_encode(to_list(values[at : at + _AT_ONCE])) for at in range(0, len(values), _AT_ONCE)]
+    return parts[0] if len(parts) == 1 else b"[%b]" % b",".join(part[1:-1] for part in parts)
 
 
 def encode_arrow(answers: Answers, signature: Signature) -> bytes:
     """An Arrow stream with the output's column and, if asked, ``probability_<class>`` for each."""
     import pyarrow as pa
 
-    columns: dict[str, Any] = {signature.output.name: pa.array(answers.values)}
+    columns: dict[str, Any] = {signature.output.name: _in_parts(answers.values)}
     if answers.probabilities is not None:
         for label, share in zip(
             signature.output.classes or (), answers.probabilities.T, strict=True
@@ -46,3 +60,14 @@ def encode_arrow(answers: Answers, signature: Signature) -> bytes:
         writer.write_table(table)
     encoded: bytes = sink.getvalue().to_pybytes()
     return encoded
+
+
+def _in_parts(values: list[Any]) -> Any:
+    """``values``, which are all of one type, as an Arrow array."""
+    import pyarrow as pa
+
+    first = pa.array(values[:_AT_ONCE])
+    rest = range(_AT_ONCE, len(values), _AT_ONCE)
+    return pa.concat_arrays(
+        [first, *(pa.array(values[at : at + _AT_ONCE], first.type) for at in rest)]
+    )

@@ -4,7 +4,7 @@ Cells that hold a floating-point NaN count as null, since that is what tables ma
 numpy mean by it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -16,11 +16,13 @@ from registry.serving.codecs.batch import MAX_FAULTS, Batch, missing_columns, re
 from registry.signature import Column, Signature
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from registry.serving.codecs.arrow_library import pa
 
 
 _BYTES_A_CELL = 16
 """What a cell of a compressed table may unpack to on average: a number is 8 bytes."""
+_CELLS_AT_ONCE = 2**20
+"""Cells of a Parquet file that are unpacked before they become columns."""
 
 
 def decode_arrow(body: bytes, signature: Signature, max_cells: int) -> Batch:
@@ -29,7 +31,7 @@ def decode_arrow(body: bytes, signature: Signature, max_cells: int) -> Batch:
     Raises BodyMalformed where ``body`` is none, InputRefused where it does not fit, TooLarge where
     it holds more than ``max_cells`` cells.
     """
-    import pyarrow as pa
+    from registry.serving.codecs.arrow_library import pa
 
     try:
         _weigh(body, max_cells * _BYTES_A_CELL)
@@ -50,23 +52,57 @@ def decode_arrow(body: bytes, signature: Signature, max_cells: int) -> Batch:
 
 def decode_parquet(body: bytes, signature: Signature, max_cells: int) -> Batch:
     """Read a Parquet file; raises as ``decode_arrow`` does."""
-    import pyarrow as pa
     from pyarrow import parquet
 
-    source = pa.BufferReader(body)
+    from registry.serving.codecs.arrow_library import pa
+
+    columns: dict[str, NDArray[Any]] = {}
+    faults: list[Fault] = []
     try:
+        source = pa.BufferReader(body)
         schema = parquet.read_schema(source)
         _check_names(schema, signature)
         file = _opened(source, schema, signature)
-        _check_size(file.metadata.num_rows, len(signature.inputs), max_cells)
+        rows = file.metadata.num_rows
+        _check_size(rows, len(signature.inputs), max_cells)
         groups = (file.metadata.row_group(index) for index in range(file.metadata.num_row_groups))
         declared = sum(group.total_byte_size for group in groups)
         _check_unpacked(declared, max_cells * _BYTES_A_CELL)
-        table = file.read(columns=list(signature.names), use_threads=False)
-        table.validate(full=True)
+        at_once = max(1, _CELLS_AT_ONCE // max(1, rows))
+        for start in range(0, len(signature.inputs), at_once):
+            inputs = signature.inputs[start : start + at_once]
+            names = [column.name for column in inputs]
+            table = file.read(columns=names, use_threads=False)
+            table.validate(full=True)
+            faults += _add_columns(columns, table, inputs)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise BodyMalformed(f"The body is no Parquet file: {_first_line(error)}") from error
-    return _batch(table, signature)
+    return _checked(columns, rows, faults)
+
+
+def arrow_size(body: bytes, _: Signature) -> int:
+    """How many bytes the Arrow stream ``body`` unpacks to; 0 where it is none."""
+    from registry.serving.codecs.arrow_library import pa
+
+    try:
+        messages = pa.ipc.MessageReader.open_stream(pa.py_buffer(body))
+        return sum(_unpacked(message) for message in messages)
+    except (pa.ArrowException, OSError, ValueError):
+        return 0
+
+
+def parquet_size(body: bytes, signature: Signature) -> int:
+    """How many bytes the columns of ``signature`` take that the Parquet file ``body`` says it
+    holds, as numbers; 0 where it is none."""
+    from pyarrow import parquet
+
+    from registry.serving.codecs.arrow_library import pa
+
+    try:
+        rows = int(parquet.read_metadata(pa.BufferReader(body)).num_rows)
+    except (pa.ArrowException, OSError, ValueError):
+        return 0
+    return max(0, rows) * len(signature.inputs) * np.dtype(np.float64).itemsize
 
 
 def parquet_columns(file: BinaryIO) -> tuple[list[str], int]:
@@ -74,8 +110,9 @@ def parquet_columns(file: BinaryIO) -> tuple[list[str], int]:
 
     Raises BodyMalformed.
     """
-    import pyarrow as pa
     from pyarrow import parquet
+
+    from registry.serving.codecs.arrow_library import pa
 
     try:
         metadata = parquet.read_metadata(file)
@@ -92,8 +129,9 @@ def parquet_batches(
     Raises BodyMalformed where it is none, InputRefused where it does not fit, TooLarge where a
     group of its rows, or a batch of them, unpacks to more than ``max_unpacked`` bytes.
     """
-    import pyarrow as pa
     from pyarrow import parquet
+
+    from registry.serving.codecs.arrow_library import pa
 
     try:
         schema = parquet.read_schema(file)
@@ -118,8 +156,9 @@ def _opened(source: Any, schema: "pa.Schema", signature: Signature) -> Any:
 
     Raises InputRefused for columns of lists and the like, in which it would not.
     """
-    import pyarrow as pa
     from pyarrow import parquet
+
+    from registry.serving.codecs.arrow_library import pa
 
     kinds = [(column, schema.field(column.name).type) for column in signature.inputs]
     if nested := [
@@ -143,13 +182,18 @@ def _check_group(size: int, limit: int) -> None:
 
 def _weigh(body: bytes, limit: int) -> None:
     """Raises TooLarge where the stream unpacks to more than ``limit`` bytes."""
-    import pyarrow as pa
+    from registry.serving.codecs.arrow_library import pa
 
     size = 0
     for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(body)):
-        if message.body is not None:
-            size += unpacked_size(message.metadata.to_pybytes(), memoryview(message.body))
+        size += _unpacked(message)
         _check_unpacked(size, limit)
+
+
+def _unpacked(message: Any) -> int:
+    if message.body is None:
+        return 0
+    return unpacked_size(message.metadata.to_pybytes(), memoryview(message.body))
 
 
 def _check_unpacked(size: int, limit: int) -> None:
@@ -175,11 +219,30 @@ def _check_names(schema: "pa.Schema", signature: Signature) -> None:
 
 def _batch(table: "pa.Table", signature: Signature, first: int = 0) -> Batch:
     """``first``: where its first row stands in the whole table."""
-    if table.num_rows == 0:
-        raise InputRefused("The batch is empty: at least one row is asked.")
     columns: dict[str, NDArray[Any]] = {}
+    faults = _add_columns(columns, table, signature.inputs, first)
+    return _checked(columns, table.num_rows, faults)
+
+
+def _checked(columns: dict[str, NDArray[Any]], rows: int, faults: list[Fault]) -> Batch:
+    if rows == 0:
+        raise InputRefused("The batch is empty: at least one row is asked.")
+    if faults:
+        raise refuse(faults)
+    return Batch(columns, rows)
+
+
+def _add_columns(
+    columns: dict[str, NDArray[Any]],
+    table: "pa.Table",
+    inputs: Sequence[Column],
+    first: int = 0,
+) -> list[Fault]:
+    """Add the ``inputs`` from ``table`` to ``columns``; what is wrong with them."""
     faults: list[Fault] = []
-    for column in signature.inputs:
+    if table.num_rows == 0:
+        return faults
+    for column in inputs:
         cells = table.column(column.name)
         array = _text(cells) if column.type == "string" else _numbers(cells, column)
         if array is None:
@@ -187,13 +250,11 @@ def _batch(table: "pa.Table", signature: Signature, first: int = 0) -> Batch:
             continue
         columns[column.name] = array
         faults += _cell_faults(array, column, first)
-    if faults:
-        raise refuse(faults)
-    return Batch(columns, table.num_rows)
+    return faults
 
 
 def _numbers(cells: "pa.ChunkedArray", column: Column) -> NDArray[np.float64] | None:
-    import pyarrow as pa
+    from registry.serving.codecs.arrow_library import pa
 
     kind = cells.type
     if column.type == "boolean":
@@ -205,7 +266,8 @@ def _numbers(cells: "pa.ChunkedArray", column: Column) -> NDArray[np.float64] | 
     if pa.types.is_boolean(kind):
         cells = cells.cast(pa.uint8())
     numbers = cells.cast(pa.float64(), safe=False)
-    return np.concatenate([_plain(chunk, np.nan) for chunk in numbers.chunks])
+    chunks = [_plain(chunk, np.nan) for chunk in numbers.chunks]
+    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
 
 def _plain(chunk: "pa.Array", null: float) -> NDArray[Any]:
@@ -222,14 +284,14 @@ def _plain(chunk: "pa.Array", null: float) -> NDArray[Any]:
     )
     if not chunk.null_count:
         return values
-    import pyarrow as pa
+    from registry.serving.codecs.arrow_library import pa
 
     is_there = np.from_dlpack(chunk.is_valid().cast(pa.uint8()))
     return np.where(is_there, values, np.array(null, kind))
 
 
 def _text(cells: "pa.ChunkedArray") -> NDArray[np.object_] | None:
-    import pyarrow as pa
+    from registry.serving.codecs.arrow_library import pa
 
     kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
     if pa.types.is_null(kind):
@@ -244,17 +306,19 @@ def _text(cells: "pa.ChunkedArray") -> NDArray[np.object_] | None:
 
 def _decoded(chunk: "pa.DictionaryArray") -> NDArray[np.object_]:
     """Each text once as a Python string, however often it stands in the column."""
-    import pyarrow as pa
+    from registry.serving.codecs.arrow_library import pa
 
-    values = np.array([*chunk.dictionary.to_pylist(), None], dtype=object)
+    known = [np.nan if text is None else text for text in chunk.dictionary.to_pylist()]
+    values = np.array([*known, np.nan], dtype=object)
     indices = chunk.indices.cast(pa.int64())
-    texts: NDArray[np.object_] = values[_plain(indices, -1)]  # the last: None
-    texts[[text is None for text in texts]] = np.nan
+    texts: NDArray[np.object_] = values[_plain(indices, -1)]  # the last: NaN
     return texts
 
 
 def _cell_faults(array: NDArray[Any], column: Column, first: int) -> list[Fault]:
     if column.type == "string":
+        if column.nullable:
+            return []
         null = np.array([not isinstance(text, str) for text in array])
         wrong = np.zeros(len(array), dtype=bool)
     else:

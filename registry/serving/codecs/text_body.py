@@ -16,10 +16,11 @@ from urllib.parse import parse_qsl
 
 from registry.errors import BodyMalformed, Fault, InputRefused, shown
 from registry.serving.codecs.batch import Batch, Place, build_batch, missing_columns, refuse
+from registry.serving.codecs.csv_pieces import BOOLEANS, read_pieces
+from registry.serving.codecs.whole_bodies import decoding_at_once
 from registry.signature import Signature
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 _MAX_FORM_FIELDS = 20_000
 
 
@@ -28,6 +29,13 @@ def decode_csv(body: bytes, signature: Signature) -> Batch:
 
     Rows are counted from 0 without the header, empty lines are passed over.
     """
+    if (batch := read_pieces(body, signature)) is not None:
+        return batch
+    with decoding_at_once(body):
+        return _decode_csv_at_once(body, signature)
+
+
+def _decode_csv_at_once(body: bytes, signature: Signature) -> Batch:
     rows = _rows(body)
     if not rows:
         raise BodyMalformed("The body is empty: CSV with a header line is asked.")
@@ -164,7 +172,7 @@ def _number(text: str) -> Any:
 
 
 def _boolean(text: str) -> Any:
-    return _BOOLEANS.get(text.strip().lower(), text)
+    return BOOLEANS.get(text.strip().lower(), text)
 
 
 _READERS: dict[str, Callable[[str], Any]] = {

@@ -36,6 +36,7 @@ def test_every_setting_is_read_from_its_variable():
             "HOTSWAP_AUTH_FAILURES": "3",
             "HOTSWAP_MAX_UPLOAD_MB": "1",
             "HOTSWAP_MAX_PREDICT_MB": "2",
+            "HOTSWAP_DECODING_MB": "64",
             "HOTSWAP_MODEL_CACHE_MB": "3",
             "HOTSWAP_LOG_LEVEL": "DEBUG",
         }

@@ -1,0 +1,238 @@
+"""JSON bodies of many rows, decoded some rows at a time straight into columns.
+
+To decode megabytes in one call would keep every other request from the interpreter's lock, and a
+list or an object for each row would occupy the garbage collector and several times the memory.
+
+A body is cut where an array's elements seem to meet. That is safe without looking into texts: if
+``[A]`` and ``[B]`` are JSON, then ``[A,B]`` is JSON, and holds the elements of both. So a cut in
+the wrong place, inside a text for instance, only makes a piece that is not JSON; it is then decoded
+together with what follows.
+
+As `registry.serving.codecs.json_structs`, this knows only good bodies of the usual forms.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import msgspec
+
+from registry.serving.codecs.batch import Batch
+from registry.serving.codecs.growing_columns import PIECE_BYTES, GrowingColumns
+from registry.signature import Column, ColumnType, Signature
+
+
+def _pattern(text: str) -> "re.Pattern[bytes]":
+    """``text`` as a pattern in which a space stands for any whitespace that JSON allows."""
+    return re.compile(text.replace(" ", r"[ \t\n\r]*").encode())
+
+
+_ROWS = _pattern(r' \{ "(instances|dataframe_records|X|inputs)" : \[ ')
+_SPLIT = _pattern(
+    r' \{ "dataframe_split" : \{ "columns" : (\[[^]]*\]) ,'
+    r'(?: "index" : (\[[^]"{[]*\]) ,)? "data" : \[ '
+)
+_COLUMNS = _pattern(r' \{ "inputs" : \{ ')
+_COLUMN = _pattern(r'"([^"\\]*)" : \[ ')
+_AFTER_COLUMN = _pattern(r'\] , (?=")')
+_AFTER_ROWS = _pattern(r"\] \} ")
+_AFTER_ALL = _pattern(r"\] \} \} ")
+
+
+_BETWEEN_RECORDS = _pattern(r"(?<=\}) , (?=\{)")
+_BETWEEN_LISTS = _pattern(r"(?<=\]) , (?=\[)")
+_BETWEEN_NUMBERS = _pattern(r", (?=[-0-9a-z])")
+_BETWEEN_TEXTS = _pattern(r'(?<=["l]) , (?=["n])')
+
+_LARGEST_PIECE = 64
+"""How often its usual size a piece may have before the body is given up."""
+_OTHERS_AT_MOST = 100
+"""Columns that the model does not take, in rows by position."""
+
+_TYPES: dict[str, Any] = {"number": float, "integer": float, "boolean": bool, "string": str}
+
+_Decode = Callable[[bytes], list[Any]]
+
+
+class _OtherForm(Exception):
+    """The body is not one that is read here."""
+
+
+class _Array(NamedTuple):
+    """How an array is read: what its elements are, where it may be cut, and how often."""
+
+    decode: _Decode
+    between: "re.Pattern[bytes]"
+    size: int
+
+
+class JsonPieces:
+    """Reads JSON bodies of many rows for one signature, about ``size`` bytes at a time.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, signature: Signature, size: int = PIECE_BYTES) -> None:
+        self._signature = signature
+        self._size = size
+        self._records = lru_cache(maxsize=1)(lambda: _record_decoder(signature))
+        self._lists = lru_cache(maxsize=8)(lambda names: _list_decoder(signature, names))
+
+    def read(self, body: bytes) -> Batch | None:
+        """The rows in ``body``; None where it is not a good one of the forms that are known."""
+        columns = GrowingColumns(self._signature)
+        try:
+            if head := _ROWS.match(body):
+                self._read_rows(columns, body, head)
+            elif head := _SPLIT.match(body):
+                self._read_split(columns, body, head)
+            elif head := _COLUMNS.match(body):
+                self._read_columns(columns, body, head.end())
+            else:
+                return None
+        except (_OtherForm, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        return columns.to_batch()
+
+    def _read_rows(self, columns: GrowingColumns, body: bytes, head: "re.Match[bytes]") -> None:
+        kind, key = body[head.end() : head.end() + 1], head[1]
+        if kind == b"{" and key in {b"instances", b"dataframe_records"}:
+            array = _Array(self._records(), _BETWEEN_RECORDS, self._size)
+        elif kind == b"[" and key != b"dataframe_records":
+            lists = self._lists(self._signature.names)
+            array = _Array(lists, _BETWEEN_LISTS, self._size)
+        else:
+            raise _OtherForm
+        self._add_rows(columns, _pieces(body, head.end(), _end(body, _AFTER_ROWS), array))
+
+    def _read_split(self, columns: GrowingColumns, body: bytes, head: "re.Match[bytes]") -> None:
+        names = tuple(msgspec.json.decode(head[1], type=list[str]))
+        if len(names) > len(self._signature.names) + _OTHERS_AT_MOST:
+            raise _OtherForm
+        if head[2]:
+            msgspec.json.decode(head[2], type=list[float])
+        array = _Array(self._lists(names), _BETWEEN_LISTS, self._size)
+        self._add_rows(columns, _pieces(body, head.end(), _end(body, _AFTER_ALL), array))
+
+    def _add_rows(self, columns: GrowingColumns, pieces: Iterator[list[Any]]) -> None:
+        fields = [
+            (position, _adder(columns, column), attrgetter(_field(position)))
+            for position, column in enumerate(self._signature.inputs)
+        ]
+        for rows in pieces:
+            for position, add, get in fields:
+                add(position, list(map(get, rows)))
+
+    def _read_columns(self, columns: GrowingColumns, body: bytes, at: int) -> None:
+        missing = {name.encode(): position for position, name in enumerate(self._signature.names)}
+        while missing:
+            head = _COLUMN.match(body, at)
+            # A column that the model does not take, or one that is there twice.
+            if head is None or (position := missing.pop(head[1], None)) is None:
+                raise _OtherForm
+            at = self._read_column(columns, body, head.end(), position)
+            after = _AFTER_COLUMN.match(body, at) if missing else _AFTER_ALL.fullmatch(body, at)
+            if after is None:
+                raise _OtherForm
+            at = after.end()
+
+    def _read_column(self, columns: GrowingColumns, body: bytes, at: int, position: int) -> int:
+        """Where the column's array ends, whose first element begins at ``at``."""
+        column = self._signature.inputs[position]
+        between = _BETWEEN_TEXTS if column.type == "string" else _BETWEEN_NUMBERS
+        decode = _cell_decoder(column.type, nullable=column.nullable)
+        add, array = _adder(columns, column), _Array(decode, between, self._size)
+        while body[at : at + 1] != b"]":
+            cells, at = _piece(body, at, None, array)
+            add(position, cells)
+        return at
+
+
+def _pieces(body: bytes, start: int, end: int, array: _Array) -> Iterator[list[Any]]:
+    """The elements of the array that stands between ``start`` and ``end``, some at a time."""
+    while start < end:
+        elements, start = _piece(body, start, end, array)
+        yield elements
+
+
+def _piece(body: bytes, start: int, end: int | None, array: _Array) -> tuple[list[Any], int]:
+    """The next elements from ``start`` on, and where those behind them begin, or the array ends.
+
+    ``end`` is where the array ends; None: at a bracket that is yet to be found. Raises MsgspecError
+    or UnicodeDecodeError where the elements are not as they should be.
+    """
+    size, behind = array.size, start
+    while True:
+        close = body.find(b"]", behind, start + size) if end is None else -1
+        cut = array.between.search(body, start + size) if close < 0 else None
+        stop, after = cut.span() if cut else (close, close)
+        if stop < 0 or (end is not None and stop >= end):
+            stop = after = len(body) if end is None else end
+        piece = b"[%b]" % body[start:stop]
+        try:
+            if not piece.isascii():
+                piece.decode()  # a struct does not look into the texts that it leaves out
+            return array.decode(piece), after
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            if after in {end, len(body)} or size >= _LARGEST_PIECE * array.size:
+                raise
+            size *= 4  # perhaps this was cut within a text
+            behind = max(behind, close + 1)
+
+
+def _end(body: bytes, after: "re.Pattern[bytes]") -> int:
+    """Where the array ends that is the last thing in the body but for ``after``."""
+    at = body.rfind(b"]")
+    if at < 0 or not after.fullmatch(body, at):
+        raise _OtherForm
+    return at
+
+
+def _record_decoder(signature: Signature) -> _Decode:
+    fields = [(_field(position), _type(column)) for position, column in enumerate(signature.inputs)]
+    rename = dict(zip((name for name, _ in fields), signature.names, strict=True))
+    try:
+        # gc=False: it holds nothing that could lead back to it.
+        row: Any = msgspec.defstruct("Row", fields, rename=rename, gc=False)
+        return msgspec.json.Decoder(list[row]).decode
+    except ValueError as error:
+        # msgspec has no fields whose names hold quotes, backslashes or control characters.
+        raise _OtherForm from error
+
+
+def _list_decoder(signature: Signature, names: tuple[str, ...]) -> _Decode:
+    """Decodes lists whose cells are those of the columns ``names``, in this order."""
+    known = {column.name: position for position, column in enumerate(signature.inputs)}
+    if len(set(names)) < len(names) or not known.keys() <= set(names):
+        raise _OtherForm
+    fields = [
+        (_field(known[name]), _type(signature.inputs[known[name]]))
+        if name in known
+        else (f"other{index}", msgspec.Raw)
+        for index, name in enumerate(names)
+    ]
+    row: Any = msgspec.defstruct(
+        "Row", fields, array_like=True, forbid_unknown_fields=True, gc=False
+    )
+    return msgspec.json.Decoder(list[row]).decode
+
+
+@cache
+def _cell_decoder(type_: ColumnType, *, nullable: bool) -> _Decode:
+    kind: Any = _TYPES[type_] | None if nullable else _TYPES[type_]
+    return msgspec.json.Decoder(list[kind]).decode
+
+
+def _adder(columns: GrowingColumns, column: Column) -> Callable[[int, list[Any]], None]:
+    return columns.add_texts if column.type == "string" else columns.add_numbers
+
+
+def _field(position: int) -> str:
+    """The name of a struct's field for the signature's column at ``position``."""
+    return f"column{position}"
+
+
+def _type(column: Column) -> Any:
+    return _TYPES[column.type] | None if column.nullable else _TYPES[column.type]

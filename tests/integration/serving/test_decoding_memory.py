@@ -1,0 +1,106 @@
+"""What a process needs to decode a large body, as Linux counts it, and that it is given back."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+DECODE = r"""
+import ctypes, gc, io, json, sys
+from pathlib import Path
+import numpy as np, pandas as pd
+from registry.serving.codecs.requests import ARROW, CSV, JSON, PARQUET, RequestReader
+from registry.signature import Column, Output, Signature
+
+rng = np.random.default_rng(0)
+names = [f"measure {index}" for index in range(8)]
+signature = Signature(
+    (*(Column(name, "number", True) for name in names), Column("place", "string", True)),
+    Output("y", "number"),
+)
+
+def table(rows):
+    found = pd.DataFrame(rng.uniform(-99, 99, (rows, 8)).round(2), columns=names)
+    places = np.array(["INLAND", "NEAR BAY", "ISLAND"], dtype=object)
+    found["place"] = places[rng.integers(0, 3, rows)]
+    return found
+
+def as_json(value):
+    return json.dumps(value, separators=(",", ":")).encode()
+
+def arrow(frame):
+    import pyarrow as pa
+    data, sink = pa.Table.from_pandas(frame), pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, data.schema) as writer:
+        writer.write_table(data)
+    return sink.getvalue().to_pybytes()
+
+def parquet(frame):
+    sink = io.BytesIO()
+    frame.to_parquet(sink)
+    return sink.getvalue()
+
+forms = {
+    "lists": (JSON, lambda frame: as_json({"instances": frame.values.tolist()})),
+    "records": (JSON, lambda frame: as_json({"instances": frame.to_dict(orient="records")})),
+    "columns": (JSON, lambda frame: as_json({"inputs": frame.to_dict(orient="list")})),
+    "csv": (CSV, lambda frame: frame.to_csv(index=False).encode()),
+    "narrow csv": (CSV, lambda frame: b"a\n" + b"1\n" * 40 * len(frame)),
+    "arrow": (ARROW, arrow),
+    "parquet": (PARQUET, parquet),
+}
+
+def memory(field):
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) * 1024
+
+def trim():
+    gc.collect()
+    getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
+
+found = {}
+for form, (content_type, encode) in forms.items():
+    narrow = Signature((Column("a", "integer"),), Output("y", "number"))
+    reader = RequestReader(narrow if form == "narrow csv" else signature)
+    reader.read(content_type, encode(table(1_000)), 2**28)
+    body = encode(table(60_000))
+    cost = reader.cost(content_type, body)
+    trim()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = memory("VmRSS")
+    batch = reader.read(content_type, body, 2**28)
+    peak = memory("VmHWM")
+    del batch
+    trim()
+    found[form] = {
+        "body": len(body), "peak": peak - before, "kept": memory("VmRSS") - before, "cost": cost
+    }
+print(json.dumps(found))
+"""
+FORMS = ["lists", "records", "columns", "csv", "narrow csv", "arrow", "parquet"]
+
+
+@pytest.fixture(scope="module")
+def measured():
+    done = subprocess.run(
+        [sys.executable, "-c", DECODE], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_body_takes_no_more_memory_than_is_reserved_for_it(measured, form):
+    found = measured[form]
+    # A cell of one digit and its line end become a double.
+    most = 10 * found["body"] if form == "narrow csv" else found["cost"]
+
+    assert found["peak"] + found["body"] <= most
+    assert form == "parquet" or found["cost"] == 6 * found["body"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_memory_of_a_body_goes_back_to_the_system(measured, form):
+    assert measured[form]["kept"] <= 4 * 2**20
