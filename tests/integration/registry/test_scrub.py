@@ -1,16 +1,22 @@
 """Damage is found wherever it is, put aside, and named by the versions that it hits."""
 
+import gc
 import shutil
+import tracemalloc
 
 import pytest
+from sqlalchemy import insert, inspect
 
 from registry.blobs.local import LocalBlobStore
+from registry.doctor.findings import Installation
+from registry.doctor.storage import check_blobs
 from registry.errors import BlobDamaged
 from registry.operations.back_up import back_up
 from registry.operations.promote import Order, promote
 from registry.operations.scrub import scrub
 from registry.references import Reference
-from tests.factories import ungated
+from registry.tables import VersionRow, utc_now
+from tests.factories import ungated, version_row
 from tests.integration.registry.fakes import Preparer
 from tests.integration.registry.races import orphan, upload
 
@@ -124,3 +130,36 @@ def test_damage_that_cannot_be_put_aside_is_damage_all_the_same(database, blobs)
     with pytest.raises(BlobDamaged):
         blobs.open(digest)
     assert [loss.state for loss in scrub(database, blobs).losses] == ["damaged"]
+
+
+def test_what_a_scrub_and_the_doctor_hold_does_not_grow_with_the_versions(sqlite_database, blobs):
+    """All versions have the same bytes, so there is one digest however many there are."""
+    digest = upload(sqlite_database, blobs, b"first")["artifact"]["sha256"]
+    proto = version_row("house", 1, sha256=digest, compiled={"onnx": digest}, created_at=utc_now())
+    columns = {
+        column.key: getattr(proto, column.key) for column in inspect(VersionRow).column_attrs
+    }
+    columns["description"] = ""
+
+    def held(first, last):
+        """The bytes held at most, with as many versions as ``last``."""
+        rows = [{**columns, "number": number} for number in range(first, last + 1)]
+        with sqlite_database.write() as session:
+            session.execute(insert(VersionRow), rows)
+        installation = Installation(blobs.root.parent, sqlite_database, blobs)
+        assert scrub(sqlite_database, blobs).losses == ()  # the first time fills caches
+        gc.collect()
+        tracemalloc.start()
+        found = [*check_blobs(installation)]
+        assert scrub(sqlite_database, blobs).losses == ()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found, most
+
+    # From 2,000 on, of which two pieces of 1,000 rows are held at once.
+    _, few = held(2, 2000)
+    found, many = held(2001, 5500)
+
+    assert [finding.message for finding in found] == ["the bytes of 5500 versions are there"]
+    # To hold what each blob belongs to takes 800 bytes for each version.
+    assert many - few < 100 * 3500, (few, many)
