@@ -11,6 +11,7 @@ again, and names what is wrong.
 import csv
 import io
 from collections.abc import Sequence
+from math import inf
 
 from registry.serving.codecs.batch import Batch
 from registry.serving.codecs.growing_columns import PIECE_BYTES, GrowingColumns
@@ -90,13 +91,18 @@ def _add(columns: GrowingColumns, index: int, column: Column, cells: Sequence[st
         columns.add_numbers(index, [_boolean(cell) for cell in cells])
     elif "".join(cells).encode().translate(None, _OF_NUMBERS):
         raise _Unfit
-    elif has_nulls:
-        columns.add_numbers(index, [float(cell) if cell else None for cell in cells])
     else:
-        columns.add_numbers(index, list(map(float, cells)))
+        numbers = list(map(float, filter(None, cells) if has_nulls else cells))
+        if inf in numbers or -inf in numbers:
+            raise _Unfit
+        if has_nulls:
+            there = iter(numbers)
+            columns.add_numbers(index, [next(there) if cell else None for cell in cells])
+        else:
+            columns.add_numbers(index, numbers)
 
 
-def _boolean(cell: str) -> bool | None:
+def _boolean(cell: str) -> float | None:
     """Raises ValueError."""
     if not cell:
         return None

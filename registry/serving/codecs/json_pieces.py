@@ -12,7 +12,7 @@ As `registry.serving.codecs.json_structs`, this knows only good bodies of the us
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -77,7 +77,12 @@ class JsonPieces:
     def __init__(self, signature: Signature, size: int = PIECE_BYTES) -> None:
         self._signature = signature
         self._size = size
+        self._getters = [
+            (column, attrgetter(_field(position)))
+            for position, column in enumerate(signature.inputs)
+        ]
         self._records = lru_cache(maxsize=1)(lambda: _record_decoder(signature))
+        self._columns = lru_cache(maxsize=1)(lambda: _columns_decoder(signature))
         self._lists = lru_cache(maxsize=8)(lambda names: _list_decoder(signature, names))
 
     def read(self, body: bytes) -> Batch | None:
@@ -89,7 +94,10 @@ class JsonPieces:
             elif head := _SPLIT.match(body):
                 self._read_split(columns, body, head)
             elif head := _COLUMNS.match(body):
-                self._read_columns(columns, body, head.end())
+                if len(body) <= self._size:
+                    self._read_few_columns(columns, body)
+                else:
+                    self._read_columns(columns, body, head.end())
             else:
                 return None
         except (_OtherForm, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -118,12 +126,19 @@ class JsonPieces:
 
     def _add_rows(self, columns: GrowingColumns, pieces: Iterator[list[Any]]) -> None:
         fields = [
-            (position, _adder(columns, column), attrgetter(_field(position)))
-            for position, column in enumerate(self._signature.inputs)
+            (position, _adder(columns, column), get)
+            for position, (column, get) in enumerate(self._getters)
         ]
         for rows in pieces:
             for position, add, get in fields:
                 add(position, list(map(get, rows)))
+
+    def _read_few_columns(self, columns: GrowingColumns, body: bytes) -> None:
+        if not body.isascii():
+            body.decode()  # a struct does not look into the texts that it leaves out
+        cells = msgspec.structs.astuple(self._columns()(body))
+        for position, (column, _) in enumerate(self._getters):
+            _adder(columns, column)(position, cells[position])
 
     def _read_columns(self, columns: GrowingColumns, body: bytes, at: int) -> None:
         missing = {name.encode(): position for position, name in enumerate(self._signature.names)}
@@ -191,12 +206,31 @@ def _end(body: bytes, after: "re.Pattern[bytes]") -> int:
 
 
 def _record_decoder(signature: Signature) -> _Decode:
-    fields = [(_field(position), _type(column)) for position, column in enumerate(signature.inputs)]
-    rename = dict(zip((name for name, _ in fields), signature.names, strict=True))
+    row = _struct(signature, [_type(column) for column in signature.inputs])
+    return msgspec.json.Decoder(list[row]).decode  # type: ignore[valid-type]  # made a line above
+
+
+def _columns_decoder(signature: Signature) -> Callable[[bytes], Any]:
+    """Decodes a body of columns to a struct of lists."""
+    cells: list[Any] = [list[_type(column)] for column in signature.inputs]  # type: ignore[misc]  # made at run time
+    body: Any = msgspec.defstruct(
+        "Body", [("inputs", _struct(signature, cells))], forbid_unknown_fields=True, gc=False
+    )
+    decode = msgspec.json.Decoder(body).decode
+    return lambda content: decode(content).inputs
+
+
+def _struct(signature: Signature, types: Sequence[Any]) -> Any:
+    """A struct with a field of each of ``types`` for the signature's columns."""
+    names = [_field(position) for position in range(len(types))]
     try:
         # gc=False: it holds nothing that could lead back to it.
-        row: Any = msgspec.defstruct("Row", fields, rename=rename, gc=False)
-        return msgspec.json.Decoder(list[row]).decode
+        return msgspec.defstruct(
+            "Row",
+            list(zip(names, types, strict=True)),
+            rename=dict(zip(names, signature.names, strict=True)),
+            gc=False,
+        )
     except ValueError as error:
         # msgspec has no fields whose names hold quotes, backslashes or control characters.
         raise _OtherForm from error
