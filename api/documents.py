@@ -131,7 +131,7 @@ def _say_how_it_fails(path: str, operation: dict[str, Any]) -> None:
     if "{" in path:
         statuses += ["400", "404"]
     if "requestBody" in operation:
-        statuses += ["400", "413", "415"]
+        statuses.append("400")
     for status in statuses:
         operation["responses"].setdefault(status, _PROBLEM)
 

@@ -247,6 +247,10 @@ class Overloaded(Unavailable):
     """More requests at once than the service takes."""
 
 
+class WorkerFull(Unavailable):
+    """The worker decodes as many large bodies as its memory for them allows."""
+
+
 class BlobUnavailable(Unavailable):
     """The artifact's bytes cannot be read."""
 

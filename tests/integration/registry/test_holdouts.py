@@ -130,6 +130,7 @@ def test_a_database_of_the_release_before_is_brought_up_with_all_that_is_in_it(s
         connection.execute("DROP TABLE policies")
         connection.execute("DROP TABLE holdouts")
         connection.execute("DROP INDEX ix_versions_status_model_number")
+        connection.execute("DROP INDEX ix_metrics_name_model_value_number")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
 
