@@ -182,6 +182,7 @@ class Pool:
         key = version.key
         with self._lock:
             self._held[key] += 1
+            self._spare.pop(key, None)
             if key in self._failures:
                 self._failures[key] = self._failures[key].at_once(self._clock)
         try:

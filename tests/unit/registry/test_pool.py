@@ -245,6 +245,19 @@ def test_what_is_held_stays_until_it_is_let_go_of():
     assert set(pool.loaded) == {("house", 3)}
 
 
+def test_what_was_loaded_before_it_is_held_stays_too():
+    shelf = Shelf()
+    pool = Pool(shelf, limit=100)
+    pool.get(served(1, size=100))
+    with pool.holding(served(1, size=100)):
+        for number in (2, 3):
+            pool.get(served(number, size=100))
+        assert set(pool.loaded) == {("house", 1), ("house", 3)}
+
+    assert set(pool.loaded) == {("house", 3)}, "it may be dropped again"
+    assert shelf.loads == {1: 1, 2: 1, 3: 1}
+
+
 def test_what_is_to_be_held_is_tried_however_often_it_failed():
     shelf = Shelf()
     pool = Pool(shelf, limit=100, clock=Clock())
