@@ -138,41 +138,41 @@ def _pieces(
     too_large = TooLarge("The body", f"{limit} bytes", setting)
     # Data that cannot be compressed is a little longer when it is encoded.
     most = limit if coding is None else limit + limit // 2**8 + 2**10
-    size = 0
-    sent = _received(environ, most, too_large, anonymous=anonymous, kept=kept)
-    for piece in sent if coding is None else decoded(coding, sent):
-        size += len(piece)
-        if size > limit:
-            raise too_large
-        yield piece
-
-
-def _received(
-    environ: Environ, most: int, too_large: TooLarge, *, anonymous: bool, kept: bool
-) -> Iterator[bytes]:
-    """The body as it is sent, in pieces."""
     length = environ.get("CONTENT_LENGTH")
     known = int(length) if length and length.isdecimal() else None
     if known is not None and known > most:
         raise too_large
-    read, received = _reader(environ, known), 0
+    read, size = _reader(environ, known), 0
     settle(environ, whole=False)  # until it is
     with bodies.arriving(_caller(environ, anonymous=anonymous)) as body:
-        while known is None or received < known:
-            size = min(_PIECE, (most + 1 if known is None else known) - received)
-            if kept:
-                body.hold(size)
-            try:
-                with without_place(environ):
-                    piece = read(size)
-            except OSError as error:  # as other servers than granian report it
-                raise _broken_off(environ, received) from error
-            if not piece:
-                break
-            received += len(piece)
-            if received > most:
+        body.hold(_PIECE if known is None else min(_PIECE, known))  # what is being received
+        received = _received(environ, read, known, most, too_large)
+        for piece in received if coding is None else decoded(coding, received):
+            size += len(piece)
+            if size > limit:
                 raise too_large
+            if kept:
+                body.hold(len(piece))
             yield piece
+
+
+def _received(
+    environ: Environ, read: Callable[[int], bytes], known: int | None, most: int, excess: TooLarge
+) -> Iterator[bytes]:
+    """The body as it is sent, in pieces. Raises ``excess`` where it is longer than ``most``."""
+    received = 0
+    while known is None or received < known:
+        try:
+            with without_place(environ):
+                piece = read(min(_PIECE, (most + 1 if known is None else known) - received))
+        except OSError as error:  # as other servers than granian report it
+            raise _broken_off(environ, received) from error
+        if not piece:
+            break
+        received += len(piece)
+        if received > most:
+            raise excess
+        yield piece
     if received != known if known is not None else not _has_ended(environ):
         raise _broken_off(environ, received)
     settle(environ)

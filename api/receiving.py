@@ -17,7 +17,7 @@ MAX_ANSWERS = 32
 MAX_BODIES = 512
 """Bodies of one caller that one process waits for at the same time."""
 MAX_BODY_BYTES = 256 * 2**20
-"""What one process holds of bodies of one caller that have not arrived whole."""
+"""What one process holds, decoded, of bodies of one caller that have not arrived whole."""
 
 PATIENCE_SECONDS = 20.0
 LEAST_BYTES_PER_SECOND = 1024

@@ -8,8 +8,10 @@ import zlib
 
 import pytest
 
+from api import bodies
 from api.codings import decoded
-from registry.errors import BodyMalformed
+from api.receiving import Bodies
+from registry.errors import BodyMalformed, Overloaded
 from tests.integration.api.conftest import END, FORM, WatchedStream, check_problem, new_name, part
 
 ROW = b'{"x0": 1.0, "x1": 2.0}'
@@ -143,6 +145,26 @@ def test_no_more_is_read_of_a_bomb_than_its_limit_needs(plane):
     )
     check_problem(answer, 400, "body-malformed")
     assert stream.taken < 2**21
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+def test_what_is_kept_of_a_body_counts_decoded(monkeypatch, coding):
+    table = b"1,2\n" * 2**18
+    sent = gzip.compress(table) if coding == "gzip" else table
+    environ = {
+        "wsgi.input": io.BytesIO(sent),
+        "CONTENT_LENGTH": str(len(sent)),
+        "HTTP_CONTENT_ENCODING": coding,
+    }
+    arriving = Bodies(most_bytes=2**19)
+    monkeypatch.setattr(bodies, "bodies", arriving)
+
+    with pytest.raises(Overloaded):
+        bodies.read_body(dict(environ), 2**24)
+    environ["wsgi.input"].seek(0)
+    bodies.receive_body(dict(environ), len, 2**24, "HOTSWAP_MAX_UPLOAD_MB")  # keeps nothing
+    with arriving.arriving("") as next_one:
+        next_one.hold(2**19)
 
 
 @pytest.mark.parametrize("size", [1, 7, 2**16])
