@@ -119,7 +119,9 @@ class Pool:
         self._waited_for: OrderedDict[Key, ServedVersion] = OrderedDict()
         self._ahead: OrderedDict[Key, ServedVersion] = OrderedDict()
         self._threads = ThreadPoolExecutor(_LOADERS, thread_name_prefix="loader")
-        self.publishing: Callable[[Key], AbstractContextManager[None]] = lambda _: nullcontext()
+        self.publishing: Callable[[ServedVersion], AbstractContextManager[None]] = lambda _: (
+            nullcontext()
+        )
         """Entered around the publication of a version that was loaded; raises to prevent it."""
         self.loaded: MappingProxyType[Key, LoadedVersion] = MappingProxyType({})
 
@@ -168,6 +170,15 @@ class Pool:
         """The versions that are loaded or could not be loaded."""
         with self._lock:
             return self.loaded.keys() | self._failures.keys()
+
+    def outdated(self, versions: Mapping[Key, ServedVersion]) -> set[Key]:
+        """Of what is ``known``, that which ``versions`` lacks, or has with other contents."""
+        loaded = self.loaded
+        return {
+            key
+            for key in self.known()
+            if key not in versions or (key in loaded and loaded[key].version != versions[key])
+        }
 
     def pin(self, keys: Iterable[Key]) -> None:
         """Keep these versions loaded from now on, and of the others only those that are held."""
@@ -244,7 +255,7 @@ class Pool:
             key, version = queue.popitem(last=False)
         try:
             loaded = self._make(version)
-            with self.publishing(key), self._lock:
+            with self.publishing(version), self._lock:
                 self._failures.pop(key, None)
                 if key not in self._pinned and key not in self._held:
                     self._spare[key] = loaded

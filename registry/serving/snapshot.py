@@ -115,7 +115,7 @@ class Changes(NamedTuple):
 
 def read_snapshot(session: Session) -> Snapshot:
     """Read the whole state; the session sees one state of the database throughout."""
-    head = Head(*session.execute(select(HistoryHeadRow.seq, HistoryHeadRow.hash)).one())
+    head = last_event(session)
     references, live, before = _read_references(session, None)
     rows = session.scalars(select(TokenRow).where(TokenRow.revoked_at.is_(None)))
     tokens = {row.digest: _known(row) for row in rows}
@@ -181,9 +181,9 @@ def changed_snapshot(session: Session, known: Snapshot, changes: Changes) -> Sna
     return Snapshot(changes.head, references, aliased, live, tokens)
 
 
-def last_seq(session: Session) -> int:
-    """The number of the last event: it moves with everything that is ever changed."""
-    return session.scalars(select(HistoryHeadRow.seq)).one()
+def last_event(session: Session) -> Head:
+    """The last event: it moves with everything that is ever changed, and with the history."""
+    return Head(*session.execute(select(HistoryHeadRow.seq, HistoryHeadRow.hash)).one())
 
 
 def not_ready(session: Session, keys: Iterable[Key]) -> set[Key]:

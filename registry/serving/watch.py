@@ -15,7 +15,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -30,6 +29,7 @@ from registry.errors import (
     DatabaseUnavailable,
     RegistryError,
     Unavailable,
+    VersionLoading,
     VersionNotFound,
 )
 from registry.serving.counter import Counter
@@ -39,7 +39,7 @@ from registry.serving.snapshot import (
     KnownToken,
     Snapshot,
     changed_snapshot,
-    last_seq,
+    last_event,
     not_ready,
     read_changes,
     read_snapshot,
@@ -219,20 +219,24 @@ class Watch:
         return seen if seen.counter == self._counter.value else self._refresh()
 
     @contextmanager
-    def _publishing(self, key: Key) -> Iterator[None]:
-        """Publish a version in this block: it may have been archived while it was loaded.
+    def _publishing(self, version: ServedVersion) -> Iterator[None]:
+        """Publish a version in this block: it may have been archived while it was loaded, or the
+        database replaced by one in which it is another.
 
         Nobody looks at the database in between. So an archival is either seen here, or its event
         is still to come and makes the next look drop what was published.
 
-        Raises VersionNotFound, DatabaseBusy, DatabaseUnavailable.
+        Raises VersionNotFound, VersionLoading, DatabaseBusy, DatabaseUnavailable.
         """
+        key = version.key
         with self._refreshing:
             counter = self._counter.value
             with self._telling_unread(counter), self._database.read() as session:
-                gone = not_ready(session, [key])
-            if gone:
+                current = read_versions(session, [key]).get(key)
+            if current is None:
                 raise VersionNotFound.archived(*key)
+            if current != version:
+                raise VersionLoading(*key)
             yield
 
     def _refresh(self, *, again: bool = False) -> _Seen:
@@ -250,7 +254,7 @@ class Watch:
             known = self._seen.snapshot
             seen = self._read()
         if seen.snapshot.live is not known.live:
-            self._load(seen.snapshot, seen.snapshot.live - known.live)
+            self._load(seen.snapshot)
         return seen
 
     def _refuse_unread(self) -> None:
@@ -269,7 +273,7 @@ class Watch:
             changes = read_changes(session, known.head)
             if changes is None:
                 snapshot = read_snapshot(session)
-                gone = not_ready(session, self._pool.known())
+                gone = self._pool.outdated(read_versions(session, self._pool.known()))
             else:
                 snapshot = changed_snapshot(session, known, changes)
                 known_here = self._pool.known() if changes.ended else ()
@@ -302,12 +306,12 @@ class Watch:
             logger.info("the database can be read again")
             self._unread = None
 
-    def _load(self, snapshot: Snapshot, keys: AbstractSet[Key]) -> None:
-        """Begin to load those of ``keys`` that are not loaded, what an alias points at first.
+    def _load(self, snapshot: Snapshot) -> None:
+        """Begin to load what is live and not loaded, what an alias points at first.
 
         A fault is logged, and met again by who asks for the version.
         """
-        missing = self._pool.to_begin(keys)
+        missing = self._pool.to_begin(snapshot.live)
         if not missing:
             return
         try:
@@ -324,11 +328,10 @@ class Watch:
             with suppress(Unavailable):  # noted and logged
                 counter = self._counter.value
                 with self._telling_unread(counter), self._database.read() as session:
-                    seq = last_seq(session)
-                if seq != self._seen.snapshot.head.seq:
+                    head = last_event(session)
+                if head != self._seen.snapshot.head:
                     self._seen = self._seen._replace(counter=-1)
-                snapshot = self._refresh(again=True).snapshot
-                self._load(snapshot, snapshot.live)
+                self._load(self._refresh(again=True).snapshot)
             self._tell()
 
     def _tell(self) -> None:

@@ -5,12 +5,14 @@ import threading
 import time
 
 import pytest
+from sqlalchemy import delete, update
 
 from registry.errors import (
     BlobMissing,
     ModelNotFound,
     ReferenceMalformed,
     Unauthenticated,
+    VersionLoading,
     VersionNotFound,
 )
 from registry.history import record
@@ -24,6 +26,7 @@ from registry.serving.pool import Pool
 from registry.serving.predictor import Answers
 from registry.serving.snapshot import served_version
 from registry.serving.watch import POLL_SECONDS, Watch
+from registry.tables import EventRow, HistoryHeadRow, VersionRow
 from tests.factories import NUMBERS, add_versions, ungated
 from tests.integration.registry.fakes import Preparer
 
@@ -82,6 +85,23 @@ def worker(database, tmp_path):
 
 def moved(database, number, model="house"):
     promote(database, Preparer(), model, str(number), Order(actor="ann"), judge=ungated)
+
+
+OTHER_BYTES = "c" * 64
+
+
+def replace_database(database, other, without=()):
+    """As if a database were put in its place that had as many events, and in which version
+    ``other`` of the model has other bytes and those of ``without`` are not there."""
+    with database.write() as session:
+        for number in without:
+            session.execute(delete(VersionRow).where(VersionRow.number == number))
+        session.execute(
+            update(VersionRow).where(VersionRow.number == other).values(sha256=OTHER_BYTES)
+        )
+        head = session.get(HistoryHeadRow, 1)
+        head.hash = "f" * 64
+        session.execute(update(EventRow).where(EventRow.seq == head.seq).values(hash=head.hash))
 
 
 def eventually(holds):
@@ -217,6 +237,52 @@ def test_an_upload_has_what_could_not_be_loaded_tried_again_at_once(database, wo
     worker.counter.bump()
 
     assert worker.watch.resolve("shed", "1").version.number == 1
+
+
+def test_versions_of_a_database_that_was_replaced_no_longer_answer(database, worker):
+    add_versions(database, "house", ["ready"] * 4)
+    moved(database, 1)
+    for number in (1, 2, 3, 4):
+        worker.watch.resolve("house", str(number))
+
+    replace_database(database, other=2, without=[3])
+    worker.counter.bump()
+
+    assert worker.watch.resolve("house", "2").version.sha256 == OTHER_BYTES
+    with pytest.raises(VersionNotFound):
+        worker.watch.resolve("house", "3")
+    for reference in ("production", "1", "4"):
+        worker.watch.resolve("house", reference)
+    assert worker.loads == [1, 2, 3, 4, 2], "what is the same in both is not loaded again"
+
+
+def test_a_database_that_was_replaced_is_found_by_the_poll(database, worker):
+    add_versions(database, "house", ["ready"] * 2)
+    moved(database, 2)
+    worker.watch.start()
+    eventually(lambda: ("house", 2) in worker.pool.loaded)
+
+    replace_database(database, other=2)
+
+    eventually(lambda: worker.watch.resolve("house", "2").version.sha256 == OTHER_BYTES)
+
+
+def test_a_version_that_the_database_replaces_while_it_is_loaded_never_answers(database, worker):
+    add_versions(database, "house", ["ready"] * 2)
+    moved(database, 1)
+    worker.watch.resolve("house", "1")
+    worker.may_load.clear()
+    with database.read() as session:
+        loading = worker.pool.begin(find_usable(session, "house", "2"))
+
+    replace_database(database, other=2)
+    worker.counter.bump()
+    worker.watch.snapshot()
+    worker.may_load.set()
+
+    with pytest.raises(VersionLoading):
+        loading.result(10)
+    assert worker.watch.resolve("house", "2").version.sha256 == OTHER_BYTES
 
 
 def test_an_archived_version_is_let_go_of(database, worker):
