@@ -43,8 +43,8 @@ _AFTER_ALL = _pattern(r"\] \} \} ")
 
 _BETWEEN_RECORDS = _pattern(r"(?<=\}) , (?=\{)")
 _BETWEEN_LISTS = _pattern(r"(?<=\]) , (?=\[)")
-_BETWEEN_NUMBERS = _pattern(r", (?=[-0-9a-z])")
 _BETWEEN_TEXTS = _pattern(r'(?<=["l]) , (?=["n])')
+_BETWEEN_CELLS = _pattern(r'(?<=["0-9el]) , (?=["0-9tfn-])')
 
 _LARGEST_PIECE = 64
 """How often its usual size a piece may have before the body is given up."""
@@ -54,6 +54,7 @@ _OTHERS_AT_MOST = 100
 _TYPES: dict[str, Any] = {"number": float, "integer": float, "boolean": bool, "string": str}
 
 _Decode = Callable[[bytes], list[Any]]
+_skip_cells: _Decode = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class _OtherForm(Exception):
@@ -141,27 +142,42 @@ class JsonPieces:
             _adder(columns, column)(position, cells[position])
 
     def _read_columns(self, columns: GrowingColumns, body: bytes, at: int) -> None:
-        missing = {name.encode(): position for position, name in enumerate(self._signature.names)}
-        while missing:
-            head = _COLUMN.match(body, at)
-            # A column that the model does not take, or one that is there twice.
-            if head is None or (position := missing.pop(head[1], None)) is None:
+        positions = {name.encode(): position for position, name in enumerate(self._signature.names)}
+        seen: set[bytes] = set()
+        while head := _COLUMN.match(body, at):
+            if head[1] in seen:
                 raise _OtherForm
-            at = self._read_column(columns, body, head.end(), position)
-            after = _AFTER_COLUMN.match(body, at) if missing else _AFTER_ALL.fullmatch(body, at)
+            if head[1] in positions:
+                seen.add(head[1])
+                at = self._read_column(columns, body, head.end(), positions[head[1]])
+            else:
+                at = self._skip_column(body, head)
+            after = _AFTER_COLUMN.match(body, at)
             if after is None:
-                raise _OtherForm
+                break
             at = after.end()
+        if len(seen) < len(positions) or not _AFTER_ALL.fullmatch(body, at):
+            raise _OtherForm
 
     def _read_column(self, columns: GrowingColumns, body: bytes, at: int, position: int) -> int:
         """Where the column's array ends, whose first element begins at ``at``."""
         column = self._signature.inputs[position]
-        between = _BETWEEN_TEXTS if column.type == "string" else _BETWEEN_NUMBERS
+        between = _BETWEEN_TEXTS if column.type == "string" else _BETWEEN_CELLS
         decode = _cell_decoder(column.type, nullable=column.nullable)
         add, array = _adder(columns, column), _Array(decode, between, self._size)
         while body[at : at + 1] != b"]":
             cells, at = _piece(body, at, None, array)
             add(position, cells)
+        return at
+
+    def _skip_column(self, body: bytes, head: "re.Match[bytes]") -> int:
+        """Where the array ends of a column that the model does not take."""
+        msgspec.json.decode(b'"%b"' % head[1], type=str)
+        at = head.end()
+        between = _BETWEEN_TEXTS if body[at : at + 1] == b'"' else _BETWEEN_CELLS
+        array = _Array(_skip_cells, between, self._size)
+        while body[at : at + 1] != b"]":
+            _, at = _piece(body, at, None, array)
         return at
 
 

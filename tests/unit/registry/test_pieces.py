@@ -17,6 +17,7 @@ from registry.serving.codecs.json_body import decode_json
 from registry.serving.codecs.json_pieces import JsonPieces
 from registry.serving.codecs.json_structs import JsonReader
 from registry.serving.codecs.text_body import decode_csv
+from registry.signature import Column, Output, Signature
 from tests.factories import MIXED
 
 NAMES = list(MIXED.names)
@@ -85,6 +86,36 @@ def test_a_large_json_body_is_read_in_pieces_to_the_same_rows(form, ascii_, inde
 
     assert in_pieces is not None
     assert outcome(lambda: in_pieces) == outcome(lambda: decode_json(body, MIXED))
+
+
+@pytest.mark.parametrize(
+    "surplus",
+    [
+        pytest.param(["Ghent, Belgium", None, '"'], id="texts"),
+        pytest.param([None, -1.5, 10**300], id="numbers"),
+        pytest.param([None, True, False], id="booleans"),
+        pytest.param([], id="no cells"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 2, 4], ids=["first", "between", "last"])
+def test_columns_that_the_model_does_not_take_are_skipped_in_pieces(surplus, place):
+    columns = list(FORMS["inputs of columns"]["inputs"].items())
+    columns.insert(place, ("more", surplus * 2_000))
+    body = json.dumps({"inputs": dict(columns)}).encode()
+
+    in_pieces = JsonPieces(MIXED).read(body)
+
+    assert in_pieces is not None
+    assert outcome(lambda: in_pieces) == outcome(lambda: decode_json(body, MIXED))
+
+
+def test_the_size_of_a_body_does_not_decide_which_numbers_a_skipped_column_may_hold():
+    columns = b'"a": [%b1], "more": [%b]' % (b"1, " * PIECE_BYTES, b"1" * 5000)
+    signature = Signature((Column("a", "number"),), Output("y", "number"))
+
+    batch = JsonReader(signature).read(b'{"inputs": {%b}}' % columns)
+
+    assert batch.rows == PIECE_BYTES + 1
 
 
 @pytest.mark.parametrize("options", [{}, {"quoting": csv.QUOTE_ALL}, {"lineterminator": "\n"}])
@@ -185,9 +216,8 @@ def _as_form(form, rows):
     if form == "records":
         return {"instances": [dict(zip(NAMES, row, strict=False)) for row in rows]}
     if form == "columns":
-        return {
-            "inputs": {name: [r[at] for r in rows if at < len(r)] for at, name in enumerate(NAMES)}
-        }
+        columns = {name: [r[at] for r in rows if at < len(r)] for at, name in enumerate(NAMES)}
+        return {"inputs": {"more": [cell for row in rows for cell in row], **columns}}
     if form == "split":
         return {"dataframe_split": {"columns": NAMES, "data": rows}}
     return {"instances": rows}
