@@ -1,6 +1,6 @@
-"""Ensembles and what they hold: whether the members are of the width and classes they are used for.
+"""Ensembles and their members: whether widths, classes and the shapes of answers fit together.
 
-Checked after every member by itself is sound, for the members are asked here.
+Each ensemble is checked after its members, whose methods may be called here.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,9 @@ from registry.errors import ArtifactRefused
 from registry.formats.shapes import is_count
 
 _STACKED = frozenset({"predict", "predict_proba", "decision_function"})
+_TRIAL_ROWS = (1, 2, 5)
+"""An answer that has the right shape for one of these numbers of rows by chance has another one
+for the next."""
 
 
 def check_trees(model: Any) -> None:
@@ -45,21 +48,27 @@ def check_bagging(ensemble: Any) -> None:
             raise ArtifactRefused(
                 f"{name} has 'estimators_features_' that do not fit its estimators."
             )
-    _check_numbered(ensemble, members)
+    check_voting(ensemble)
 
 
 def check_voting(ensemble: Any) -> None:
-    """Raises ArtifactRefused unless each member votes by the numbers of the ensemble's classes."""
-    _check_numbered(ensemble, list(_members(ensemble)))
+    """Raises ArtifactRefused unless each member answers as the ensemble counts answers.
+
+    The members of a classifier answer the numbers of its classes, the regressors one number a row.
+    """
+    members = list(_members(ensemble))
+    _check_numbered(ensemble, members)
+    _check_dimensions(ensemble, members)
 
 
 def check_stacking(ensemble: Any) -> None:
-    """Raises ArtifactRefused unless each member is asked by a method that predicts."""
+    """Raises ArtifactRefused unless each member is called by a method that predicts."""
     name, own = type(ensemble).__name__, vars(ensemble)
-    methods = own.get("stack_method_")
+    methods, members = own.get("stack_method_"), list(_members(ensemble))
+    _check_dimensions(ensemble, [*members, own.get("final_estimator_")])
     if (
         type(methods) is not list
-        or len(methods) != len(list(_members(ensemble)))
+        or len(methods) != len(members)
         or not all(type(method) is str and method in _STACKED for method in methods)
     ):
         raise ArtifactRefused(
@@ -69,13 +78,14 @@ def check_stacking(ensemble: Any) -> None:
 
 
 def check_weights(ensemble: Any) -> None:
-    """Raises ArtifactRefused unless each member has a weight."""
-    weights = vars(ensemble).get("estimator_weights_")
+    """Raises ArtifactRefused unless each member has a weight, and regressors one number a row."""
+    weights, members = vars(ensemble).get("estimator_weights_"), list(_members(ensemble))
+    _check_dimensions(ensemble, members)
     if (
         not isinstance(weights, np.ndarray)
         or weights.ndim != 1
         or weights.dtype.kind != "f"
-        or len(weights) < len(list(_members(ensemble)))
+        or len(weights) < len(members)
     ):
         raise ArtifactRefused(
             f"{type(ensemble).__name__} does not have 'estimator_weights_' for each estimator."
@@ -85,7 +95,8 @@ def check_weights(ensemble: Any) -> None:
 def check_boosting(ensemble: Any) -> None:
     """Raises ArtifactRefused unless the trees fit what they add to.
 
-    Each adds to one column of what ``init_`` answers, without a look at where it ends.
+    Compiled code adds each to one column of what ``init_`` answers, for as many rows as were
+    given: an answer of fewer rows or columns is written beyond its end.
     """
     name, own = type(ensemble).__name__, vars(ensemble)
     trees = own.get("estimators_")
@@ -101,11 +112,16 @@ def check_boosting(ensemble: Any) -> None:
         raise ArtifactRefused(
             f"{name} has {trees.shape[1]} trees a round, where {columns} are expected."
         )
-    start = ensemble._raw_predict_init(np.zeros((1, own["n_features_in_"]), dtype=np.float32))
-    if start.dtype != np.float64 or start.shape != (1, columns):
-        raise ArtifactRefused(
-            f"{name} has {columns} trees a round for answers of the shape {start.shape}."
-        )
+    if own.get("init_") != "zero":
+        _check_dimensions(ensemble, [own.get("init_")])
+    for rows in _TRIAL_ROWS:
+        given = np.zeros((rows, own["n_features_in_"]), dtype=np.float32)
+        start = ensemble._raw_predict_init(given)
+        if start.dtype != np.float64 or start.shape != (rows, columns):
+            raise ArtifactRefused(
+                f"{name} starts from answers of the shape {start.shape} for {rows} rows, where "
+                f"({rows}, {columns}) is expected."
+            )
 
 
 def _members(ensemble: Any) -> Iterator[Any]:
@@ -138,13 +154,16 @@ def _tree(model: Any, member: Any) -> Any:
 
 def _check_numbered(ensemble: Any, members: list[Any]) -> None:
     """The members of a classifier know its classes by their numbers, and count votes by them."""
+    from sklearn.base import ClassifierMixin
+
     classes = vars(ensemble).get("classes_")
     if classes is None:
         return
     for member in members:
         numbers = getattr(member, "classes_", None)
         if (
-            not isinstance(numbers, np.ndarray)
+            not isinstance(_final(member), ClassifierMixin)
+            or not isinstance(numbers, np.ndarray)
             or numbers.ndim != 1
             or not all(is_count(each) and 0 <= each < len(classes) for each in numbers.tolist())
         ):
@@ -152,3 +171,47 @@ def _check_numbered(ensemble: Any, members: list[Any]) -> None:
                 f"{type(ensemble).__name__} has an estimator of other classes than the numbers "
                 f"below {len(classes)}."
             )
+
+
+def _check_dimensions(ensemble: Any, members: list[Any]) -> None:
+    """Each regressor among ``members`` answers one number a row, in an array of one dimension.
+
+    NumPy combines arrays of two dimensions as well, along the wrong axis.
+    """
+    from sklearn.base import RegressorMixin
+
+    for member in members:
+        final = _final(member)
+        if isinstance(final, RegressorMixin) and not _has_one_dimension(final):
+            raise ArtifactRefused(
+                f"{type(ensemble).__name__} has a {type(final).__name__} that does not answer one "
+                "number for each row: fit it with targets of one dimension."
+            )
+
+
+def _has_one_dimension(regressor: Any) -> bool:
+    """Whether ``regressor`` answers an array of one dimension.
+
+    Regressors that store nothing of the kind do by their code; ensembles do where their members do.
+    """
+    own = vars(regressor)
+    if type(regressor).__name__ == "TransformedTargetRegressor":
+        width = getattr(own.get("transformer_"), "n_features_in_", None)
+        return bool(own.get("_training_dim") == 1 and width == 1)
+    if "coef_" in own:
+        return np.ndim(own["coef_"]) == 1
+    return bool(own.get("n_outputs_", 1) == 1)
+
+
+def _final(member: Any) -> Any:
+    """The estimator that answers for ``member``: the last one, where that is a pipeline.
+
+    Raises ArtifactRefused where there is none.
+    """
+    while type(member).__name__ == "Pipeline":
+        steps = vars(member).get("steps")
+        last = steps[-1] if type(steps) is list and steps else None
+        member = last[1] if type(last) is tuple and len(last) == 2 else None
+    if not hasattr(member, "__dict__"):
+        raise ArtifactRefused(f"An ensemble has a {type(member).__name__} among its estimators.")
+    return member

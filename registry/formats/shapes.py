@@ -128,9 +128,6 @@ None is not checked: without it the model answers no row at all. ``outputs=1`` i
 says what ``outputs`` is where this alternative holds.
 """
 
-_LABELLERS = ("_label_binarizer", "_label_encoder", "le_")
-"""What turns an estimator's scores into its labels."""
-
 
 def check_shapes(estimator: Any) -> None:
     """Raises ArtifactRefused unless the attributes of ``estimator`` are as ``SHAPES`` has them."""
@@ -147,9 +144,6 @@ def check_shapes(estimator: Any) -> None:
                 f"{_expected(described, lengths)} is expected."
             )
         lengths = found
-    for key in _LABELLERS:
-        if key in own and not _same_classes(own[key], own.get("classes_")):
-            raise ArtifactRefused(f"{name} has a '{key}' of other classes than its own.")
 
 
 def check_layers(network: Any) -> None:
@@ -284,8 +278,3 @@ def _shown_shape(value: Any) -> str:
         return f"the value {str(value)[:30]}"
     shape = _shape(value)
     return f"type {type(value).__name__}" if shape is None else f"shape {shape}"
-
-
-def _same_classes(labeller: Any, classes: Any) -> bool:
-    own = vars(labeller).get("classes_") if hasattr(labeller, "__dict__") else None
-    return isinstance(own, np.ndarray) and np.array_equal(own, classes)

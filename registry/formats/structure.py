@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from registry.errors import ArtifactRefused, shown
-from registry.formats import columns, encoders, members, shapes
+from registry.formats import columns, encoders, labels, members, shapes
 from registry.formats.allowed import ESTIMATORS, PARTS, why_not
 from registry.formats.parameters import check_parameters
 from registry.formats.support_vectors import check_support_vectors
@@ -21,6 +21,7 @@ Check = Callable[[Any], None]
 CHECKS: Mapping[str, Check] = {
     "BandEncoder": columns.check_band_encoder,
     "ColumnTransformer": columns.check_column_transformer,
+    "DummyClassifier": labels.check_constant,
     "HistGradientBoostingClassifier": check_histograms,
     "HistGradientBoostingRegressor": check_histograms,
     "KBinsDiscretizer": encoders.check_bins,
@@ -36,7 +37,7 @@ CHECKS: Mapping[str, Check] = {
     "SVC": check_support_vectors,
     "SVR": check_support_vectors,
 }
-"""What is checked of an estimator by itself, by its class, besides ``shapes.SHAPES``."""
+"""What is checked of an estimator by itself, by its class, besides shapes and labels."""
 MEMBER_CHECKS: Mapping[str, Check] = {
     "AdaBoostClassifier": members.check_weights,
     "AdaBoostRegressor": members.check_weights,
@@ -55,6 +56,7 @@ MEMBER_CHECKS: Mapping[str, Check] = {
     "StackingClassifier": members.check_stacking,
     "StackingRegressor": members.check_stacking,
     "VotingClassifier": members.check_voting,
+    "VotingRegressor": members.check_voting,
 }
 """What is checked of an estimator that holds others, once all of them have been checked."""
 
@@ -81,12 +83,26 @@ def check_structure(model: Any) -> None:
         raise ArtifactRefused(
             f"The artifact holds a {type(model).__name__}, not a scikit-learn model that predicts."
         )
-    _check_nesting(model)
+    estimators = _innermost_first(model)
     for part in parts:
-        _check_part(part)
-    for part in parts:
-        if (check := MEMBER_CHECKS.get(type(part).__name__)) is not None and _is_fitted(part):
-            check(part)
+        _apply(_check_part, part)
+    for estimator in estimators:
+        check = MEMBER_CHECKS.get(type(estimator).__name__)
+        if check is not None and _is_fitted(estimator):
+            _apply(check, estimator)
+
+
+def _apply(check: Check, part: Any) -> None:
+    """Raises ArtifactRefused as ``check`` does, and where it fails on what ``part`` holds."""
+    try:
+        check(part)
+    except (ArtifactRefused, MemoryError):
+        raise
+    except Exception as error:
+        raise ArtifactRefused(
+            f"{type(part).__name__} does not hold what scikit-learn stores in it: "
+            f"{type(error).__name__}: {str(error)[:300]}"
+        ) from error
 
 
 def _check_part(part: Any) -> None:
@@ -101,6 +117,7 @@ def _check_part(part: Any) -> None:
         check_parameters(part)
         if _is_fitted(part):
             shapes.check_shapes(part)
+            labels.check_labels(part)
             if (check := CHECKS.get(name)) is not None:
                 check(part)
 
@@ -143,18 +160,19 @@ def _held(part: Any) -> list[Any]:
     return held
 
 
-def _check_nesting(model: Any) -> None:
-    """scikit-learn asks an estimator once for each way that leads to it: a few kilobytes of
-    estimators that share their parts, or stand in one another, would take hours.
+def _innermost_first(model: Any) -> list[Any]:
+    """The estimators of ``model``, each once and after those that it holds.
 
-    Raises ArtifactRefused.
+    Raises ArtifactRefused where estimators are nested too deep or share too many parts.
+    scikit-learn calls an estimator once for each way that leads to it: a few kilobytes of
+    estimators that share their parts, or hold one another, would take hours.
     """
     from sklearn.base import BaseEstimator
 
     ways: dict[int, int] = {}
     depths: dict[int, int] = {}
     begun: set[int] = set()
-    distinct = 0
+    ordered: list[Any] = []
     pending = [model]
     while pending:
         part = pending[-1]
@@ -170,15 +188,17 @@ def _check_nesting(model: Any) -> None:
             continue
         pending.pop()
         counts = isinstance(part, BaseEstimator)
-        distinct += counts
+        if counts:
+            ordered.append(part)
         ways[id(part)] = counts + sum(ways.get(id(each), 0) for each in held)
         depths[id(part)] = counts + max((depths.get(id(each), 0) for each in held), default=0)
     if depths[id(model)] > _MAX_DEPTH:
         raise ArtifactRefused(f"The model nests estimators more than {_MAX_DEPTH} levels deep.")
-    if ways[id(model)] > _MAX_WAYS * (distinct + _MAX_WAYS):
+    if ways[id(model)] > _MAX_WAYS * (len(ordered) + _MAX_WAYS):
         raise ArtifactRefused(
-            f"Estimators share parts: {ways[id(model)]} ways lead to the model's {distinct}."
+            f"Estimators share parts: {ways[id(model)]} ways lead to the model's {len(ordered)}."
         )
+    return ordered
 
 
 def _check_type(part: Any) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     AdaBoostRegressor,
     BaggingClassifier,
+    BaggingRegressor,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
@@ -22,6 +24,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
     StackingRegressor,
     VotingClassifier,
+    VotingRegressor,
 )
 from sklearn.impute import MissingIndicator
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -114,6 +117,17 @@ def _labels() -> MLPClassifier:
     model: MLPClassifier = _with(MLPClassifier((2,), max_iter=2), TWO)
     model._label_binarizer.classes_ = np.array([5, 6])
     return model
+
+
+def _several_labels() -> MLPClassifier:
+    model: MLPClassifier = _with(MLPClassifier((2,), max_iter=2), TWO)
+    model._label_binarizer.y_type_ = "multilabel-indicator"
+    return model
+
+
+def _constant(label: Any) -> DummyClassifier:
+    """A classifier that answers ``label`` for each row, of the classes 0 and 1."""
+    return _with(DummyClassifier(strategy="constant", constant=0), TWO, constant=label)
 
 
 RARE = {"max_categories": 3, "handle_unknown": "infrequent_if_exist"}
@@ -224,7 +238,44 @@ HOSTILE: dict[str, Callable[[], Any]] = {
     ),
     "a network with a layer of another width": _network,
     "a network of other labels": _labels,
+    "a network that answers several labels for a row": _several_labels,
+    "a constant that is none of the classes": lambda: _constant(2**40),
+    "a constant of several labels for each row": lambda: _constant([0, 1]),
     "a machine that predicts by another method": lambda: _with(SVR(), _impl="c_svc"),
+    "boosting from a vote of answers in two dimensions": lambda: _boosted_from(
+        _vote(_two_dimensional())
+    ),
+    "boosting from bagging of a column that it does not have": lambda: _boosted_from(
+        _bagged([np.array([0, 1, 99])] * 2)
+    ),
+    "a vote of answers in two dimensions": lambda: _vote(_two_dimensional()),
+    "bagging of answers in two dimensions": lambda: _of_two_dimensions(
+        BaggingRegressor(Ridge(), n_estimators=2)
+    ),
+    "stacking of answers in two dimensions": lambda: _of_two_dimensions(
+        StackingRegressor([("a", Ridge()), ("b", Ridge())], cv=2)
+    ),
+    "stacking that ends in two dimensions": lambda: _with(
+        StackingRegressor([("a", Ridge())], Ridge(), cv=2),
+        final_estimator_=_two_dimensional(X[:, :1]),
+    ),
+    "boosting of answers in two dimensions": lambda: _of_two_dimensions(
+        AdaBoostRegressor(Ridge(), n_estimators=2)
+    ),
+    "a vote of pipelines that answer in two dimensions": lambda: _vote(
+        make_pipeline(StandardScaler(), _two_dimensional())
+    ),
+    "a vote of answers that are transformed to two dimensions": lambda: _vote(
+        TransformedTargetRegressor(transformer=StandardScaler()).fit(X, Y[:, None])
+    ),
+    "a vote of answers that are transformed to two columns": lambda: _vote(
+        _with(TransformedTargetRegressor(Ridge()), transformer_=PCA(1).fit(X[:, :2]))
+    ),
+    "a vote of a regressor for a class": lambda: _with(
+        VotingClassifier([("a", DecisionTreeClassifier())]),
+        TWO,
+        estimators_=[_with(DummyRegressor(), classes_=np.arange(2))],
+    ),
 }
 
 
@@ -248,6 +299,27 @@ def _bagged(columns: list[Any]) -> BaggingClassifier:
 def _member(model: Any, classes_: Any) -> Any:
     model.fit(X, TWO)
     model.estimators_[0].classes_ = classes_
+    return model
+
+
+def _two_dimensional(rows: Any = X) -> LinearRegression:
+    """A regression that answers an array of one column, as its targets were."""
+    return LinearRegression().fit(rows, Y[:, None])
+
+
+def _vote(*members: Any) -> VotingRegressor:
+    model: VotingRegressor = _with(VotingRegressor([("a", Ridge())]), estimators_=list(members))
+    return model
+
+
+def _of_two_dimensions(ensemble: Any) -> Any:
+    return _with(ensemble, estimators_=[_two_dimensional()] * 2)
+
+
+def _boosted_from(start: Any) -> GradientBoostingRegressor:
+    """Boosting that begins with the answers of ``start``, and writes beside them."""
+    model: GradientBoostingRegressor = _with(GradientBoostingRegressor(n_estimators=2))
+    model.init_ = start
     return model
 
 

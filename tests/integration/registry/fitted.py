@@ -121,6 +121,7 @@ CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "BernoulliNB": BernoulliNB,
     "DecisionTreeClassifier": lambda: DecisionTreeClassifier(max_depth=3),
     "DummyClassifier": DummyClassifier,
+    "DummyClassifier uniform": lambda: DummyClassifier(strategy="uniform", random_state=1),
     "DummyClassifier stratified": lambda: DummyClassifier(strategy="stratified", random_state=1),
     "DummyClassifier most_frequent": lambda: DummyClassifier(strategy="most_frequent"),
     "ExtraTreeClassifier": lambda: ExtraTreeClassifier(max_depth=3),
@@ -174,9 +175,13 @@ CLASSIFIERS: dict[str, Callable[[], Any]] = {
 REGRESSORS: dict[str, Callable[[], Any]] = {
     "ARDRegression": ARDRegression,
     "AdaBoostRegressor": lambda: AdaBoostRegressor(n_estimators=3),
+    "AdaBoostRegressor of machines": lambda: AdaBoostRegressor(SVR(), n_estimators=3),
     "BaggingRegressor": lambda: BaggingRegressor(n_estimators=3, max_features=2),
     "BaggingRegressor again": lambda: BaggingRegressor(
         Ridge(), n_estimators=3, bootstrap_features=True
+    ),
+    "BaggingRegressor of networks": lambda: BaggingRegressor(
+        MLPRegressor(hidden_layer_sizes=(2,), max_iter=2), n_estimators=2
     ),
     "BayesianRidge": BayesianRidge,
     "DecisionTreeRegressor": lambda: DecisionTreeRegressor(max_depth=3),
@@ -190,6 +195,9 @@ REGRESSORS: dict[str, Callable[[], Any]] = {
     "GradientBoostingRegressor": lambda: GradientBoostingRegressor(n_estimators=3),
     "GradientBoostingRegressor huber": lambda: GradientBoostingRegressor(
         loss="huber", n_estimators=3
+    ),
+    "GradientBoostingRegressor from a vote": lambda: GradientBoostingRegressor(
+        init=VotingRegressor(_trees()), n_estimators=3
     ),
     "GradientBoostingRegressor from zero": lambda: GradientBoostingRegressor(
         n_estimators=3, init="zero"
@@ -225,9 +233,35 @@ REGRESSORS: dict[str, Callable[[], Any]] = {
     ),
     "TweedieRegressor": TweedieRegressor,
     "VotingRegressor": lambda: VotingRegressor([*_trees(), ("gone", "drop")]),
+    "VotingRegressor of every kind": lambda: VotingRegressor(
+        [
+            ("linear", make_pipeline(StandardScaler(), SGDRegressor())),
+            ("glm", TweedieRegressor()),
+            ("cross-validated", RidgeCV()),
+            ("forest", RandomForestRegressor(2)),
+            ("boosted", GradientBoostingRegressor(n_estimators=2)),
+            ("histograms", HistGradientBoostingRegressor(max_iter=2)),
+            ("constant", DummyRegressor()),
+            ("machine", SVR()),
+            ("stacked", StackingRegressor(_trees(), cv=2)),
+            ("bagged", BaggingRegressor(n_estimators=2)),
+            (
+                "transformed",
+                TransformedTargetRegressor(
+                    transformer=make_pipeline(StandardScaler(), PowerTransformer())
+                ),
+            ),
+            ("plain", TransformedTargetRegressor(Ridge())),
+        ]
+    ),
     "VotingRegressor weighted": lambda: VotingRegressor(_trees(), weights=[1, 2]),
 }
 OTHERS: dict[str, Callable[[], Case]] = {
+    "DummyClassifier constant": lambda: (
+        DummyClassifier(strategy="constant", constant=["low"]),
+        X,
+        TWO,
+    ),
     "BandEncoder": lambda: _steps(BandEncoder([-9.0, 0.0, 9.0], ["low", "high"])),
     "Binarizer": lambda: _steps(Binarizer(threshold=0.3)),
     "ColumnTransformer": lambda: _steps(

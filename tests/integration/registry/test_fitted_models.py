@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.ensemble import BaggingRegressor
+from sklearn.ensemble import BaggingRegressor, GradientBoostingClassifier
 from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import SVR
@@ -31,7 +31,6 @@ NOTHING_TO_CHECK = {
     "Normalizer",
     "Pipeline",
     "TransformedTargetRegressor",
-    "VotingRegressor",
 }
 """Estimators that store no array, position or count of their own to predict with."""
 
@@ -125,6 +124,22 @@ def test_a_refusal_says_which_shape_is_expected():
     assert refusal(model) == (
         "GaussianNB has a 'theta_' of shape (2, 3), where (2 classes, 4 features) is expected."
     )
+
+
+def test_a_start_without_the_method_that_boosting_calls_is_refused_by_name():
+    model = GradientBoostingClassifier(n_estimators=2).fit(X, Y > 0)
+    model.init_ = LinearRegression().fit(X, Y)
+
+    assert refusal(model) == (
+        "GradientBoostingClassifier does not hold what scikit-learn stores in it: "
+        "AttributeError: 'LinearRegression' object has no attribute 'predict_proba'"
+    )
+
+
+def test_members_are_checked_before_the_ensemble_calls_them():
+    said = refusal(HOSTILE["boosting from bagging of a column that it does not have"]())
+
+    assert said == "BaggingClassifier has 'estimators_features_' that do not fit its estimators."
 
 
 def test_a_model_that_holds_templates_which_are_not_fitted_is_accepted():

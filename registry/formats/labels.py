@@ -1,0 +1,36 @@
+"""The labels that a classifier answers: those of its classes, one for each row."""
+
+from typing import Any
+
+import numpy as np
+
+from registry.errors import ArtifactRefused
+
+_LABELLERS = ("_label_binarizer", "_label_encoder", "le_")
+"""What turns an estimator's scores into its labels."""
+_ONE_LABEL = frozenset({"binary", "multiclass"})
+"""The kinds of targets for which a LabelBinarizer answers one label for each row."""
+
+
+def check_labels(estimator: Any) -> None:
+    """Raises ArtifactRefused unless ``estimator`` turns scores into labels of its own classes."""
+    name, own = type(estimator).__name__, vars(estimator)
+    for key in _LABELLERS:
+        if key not in own:
+            continue
+        labels = vars(own[key]) if hasattr(own[key], "__dict__") else {}
+        known = labels.get("classes_")
+        if not isinstance(known, np.ndarray) or not np.array_equal(known, own.get("classes_")):
+            raise ArtifactRefused(f"{name} has a '{key}' of other classes than its own.")
+        if labels.get("y_type_", "binary") not in _ONE_LABEL:
+            raise ArtifactRefused(f"{name} has a '{key}' that answers several labels for a row.")
+
+
+def check_constant(dummy: Any) -> None:
+    """Raises ArtifactRefused unless a DummyClassifier answers one of its classes for each row."""
+    own = vars(dummy)
+    if own.get("_strategy") != "constant":
+        return
+    constant = np.ravel(own.get("constant")).tolist()
+    if len(constant) != 1 or constant[0] not in own["classes_"].tolist():
+        raise ArtifactRefused("DummyClassifier has a 'constant' that is not one of its classes.")
