@@ -34,7 +34,7 @@ from api.security_headers import secure_answers
 from api.services import Services, attach
 from api.serving_measures import ServingMeasures
 from api.sessions import db
-from api.start import prepare
+from api.start import prepare_worker
 from api.tokens import blueprint as tokens
 from api.uploads import StreamingRequest, discard_uploads
 from api.uploads import blueprint as uploads
@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> Flask:
     configure_logs(settings.log_level)
     figures = ServingMeasures()
     services = Services.build(settings, figures)
-    if (token := prepare(services)) and not settings.admin_token:
+    if (token := prepare_worker(services)) and not settings.admin_token:
         # The one time that the token is shown; it goes past the log, which must never hold it.
         print(f"admin token: {token}", file=sys.stderr, flush=True)  # noqa: T201
     app = Flask("api", static_folder="static", static_url_path="/docs/static")

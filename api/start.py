@@ -6,6 +6,7 @@ from pathlib import Path
 from api.services import Services
 from registry.confinement.spawner import SpawnFailed, missing_defences
 from registry.durable import make_directory
+from registry.errors import TokenRefused
 from registry.file_modes import close_to_others, open_to_others
 from registry.operations.ensure_admin import ensure_admin
 from registry.operations.restore import check_restored
@@ -21,7 +22,8 @@ def prepare(services: Services) -> str | None:
 
     Every worker does this; all but the first find nothing to do.
 
-    Raises DataDirectoryRefused, SchemaMismatch, TokenRefused, and the Unavailable errors.
+    Raises DataDirectoryRefused, SchemaMismatch, TokenRefused for a configured admin token that is
+    not valid, and the Unavailable errors.
     """
     settings = services.settings
     make_directory(settings.data)
@@ -32,6 +34,21 @@ def prepare(services: Services) -> str | None:
     if swept := services.blobs.sweep().count:
         logger.info("removed %d interrupted uploads", swept)
     return ensure_admin(services.database, settings.data / ADMIN_TOKEN_FILE, settings.admin_token)
+
+
+def prepare_worker(services: Services) -> str | None:
+    """As ``prepare``, but a configured admin token that is not valid is only logged.
+
+    It may have been revoked while the service runs, which goes on when one of its workers is
+    replaced.
+
+    Raises DataDirectoryRefused, SchemaMismatch, and the Unavailable errors.
+    """
+    try:
+        return prepare(services)
+    except TokenRefused as error:
+        logger.warning("the configured admin token is not accepted: %s", error.detail)
+        return None
 
 
 def log_warnings(data: Path) -> None:

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from api.start import prepare
+from registry.errors import TokenRefused
 from tests.integration.api.conftest import Caller, check_problem, places
 
 
@@ -156,3 +158,21 @@ def test_the_last_admin_token_is_kept_and_another_lets_it_go(make_app):
 
     assert service.admin.delete(f"/tokens/{own}").status_code == 204
     assert Caller(service.app, made["token"]).get("/tokens").status_code == 200
+
+
+def test_a_worker_starts_although_the_configured_admin_token_was_revoked(make_app, capsys):
+    service = make_app()
+    own = service.admin.get("/tokens/self").json["id"]
+    another = service.admin.post("/tokens", json={"name": "a", "scopes": ["admin"]}).json["token"]
+    assert Caller(service.app, another).delete(f"/tokens/{own}").status_code == 204
+
+    replaced = make_app(data=service.services.settings.data)
+
+    assert Caller(replaced.app).get("/readyz").status_code == 200
+    assert Caller(replaced.app, another).get("/tokens/self").status_code == 200
+    check_problem(replaced.admin.get("/tokens/self"), 401, "unauthenticated")
+    assert "HOTSWAP_ADMIN_TOKEN holds the value of a token that was revoked" in (
+        capsys.readouterr().err
+    )
+    with pytest.raises(TokenRefused):  # what the start of the whole service does
+        prepare(replaced.services)
