@@ -173,7 +173,7 @@ def _received(
         if received > most:
             raise excess
         yield piece
-    if received != known if known is not None else not _has_ended(environ):
+    if received != known if known is not None else not _has_ended(environ, received):
         raise _broken_off(environ, received)
     settle(environ)
 
@@ -188,15 +188,15 @@ def _reader(environ: Environ, known: int | None) -> Callable[[int], bytes]:
     return read
 
 
-def _has_ended(environ: Environ) -> bool:
-    """Whether a body in chunks that gives no more bytes came to its end."""
-    return ARRIVAL not in environ or environ[ARRIVAL]() is Arrival.WHOLE
+def _has_ended(environ: Environ, received: int) -> bool:
+    """Whether a body in chunks that gave so many bytes, and gives no more, is whole."""
+    return ARRIVAL not in environ or environ[ARRIVAL](received) is Arrival.WHOLE
 
 
 def _broken_off(environ: Environ, received: int) -> BodyMalformed | BodyTooSlow:
-    if ARRIVAL in environ and environ[ARRIVAL]() is Arrival.SLOW:
+    if ARRIVAL in environ and environ[ARRIVAL](received) is Arrival.SLOW:
         return BodyTooSlow(LEAST_BYTES_PER_SECOND, PATIENCE_SECONDS)
-    return BodyMalformed(f"The body is incomplete: it ends after {received} bytes.")
+    return BodyMalformed(f"The body is incomplete: it cannot be read beyond {received} bytes.")
 
 
 def _caller(environ: Environ, *, anonymous: bool) -> str:

@@ -25,7 +25,8 @@ LEAST_BYTES_PER_SECOND = 1024
 
 ARRIVAL = "hotswap.arrival"
 """Where the server puts, for a body that was not there together with the request's head, a function
-that tells how it has arrived. The WSGI interface has no way to report a body that broke off."""
+that tells how it has arrived, given how many bytes of it were read (``Callable[[int], Arrival]``).
+The WSGI interface has no way to report a body that broke off."""
 PLACE = "hotswap.place"
 """Where the server puts the ``Places`` of which the request has one."""
 

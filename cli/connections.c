@@ -7,7 +7,7 @@ library and the C library's accept4, recv and close. It parses the framing of ea
 RFC 9112 defines it (sections 2.2, 5, 6 and 7.1) and
 
 - adds a header field, whose name nobody can guess, to each request whose body was not there together
-  with its head: by its value the application learns later whether the whole body arrived;
+  with its head: by its value the application learns later whether the body it read is the whole one;
 - spoils a head whose framing is ambiguous, so that the HTTP library answers 400 and closes;
 - ends the reading of a body that arrives too slowly;
 - answers connections beyond a limit, and keeps some for health checks.
@@ -55,6 +55,11 @@ enum phase {
     REFUSED, /* answered here: the HTTP library is told that the caller is gone */
 };
 
+/* A body in chunks that has arrived whole. */
+struct whole {
+    uint64_t request, content; /* the number of the request, and of the content's bytes */
+};
+
 struct connection {
     uint64_t id;       /* never used for another one */
     uint64_t requests; /* whose heads have arrived */
@@ -67,11 +72,15 @@ struct connection {
     uint64_t body; /* its Content-Length */
     /* Of the body that is arriving: */
     uint64_t left;   /* bytes of it, or of its present chunk */
+    uint64_t content; /* bytes of it in chunks so far */
     unsigned digits; /* of the chunk's size */
     bool slow;
     double since;      /* when something was last received */
     double waited;     /* seconds spent on waiting */
     uint64_t received; /* bytes in these seconds */
+    /* Bodies in chunks that the application has not asked for, more than one if pipelined: */
+    struct whole *unasked;
+    size_t unasked_count;
     /* Beyond the limit of connections, kept for health checks: */
     bool spare;
     /* What did not fit into the HTTP library's buffer together with what was added: */
@@ -208,6 +217,7 @@ static size_t finish_head(struct connection *c, int fd, size_t available, char *
     } else {
         c->phase = CHUNK_SIZE;
         c->left = 0;
+        c->content = 0;
         c->digits = 0;
     }
     return (size_t)snprintf(
@@ -220,6 +230,30 @@ static void finish_body(struct connection *c)
 {
     c->phase = HEAD;
     c->whole = c->requests;
+}
+
+static void finish_chunks(struct connection *c)
+{
+    finish_body(c);
+    struct whole *more = realloc(c->unasked, (c->unasked_count + 1) * sizeof *more);
+    if (more == NULL)
+        abort(); /* as the HTTP library does where there is no memory */
+    c->unasked = more;
+    c->unasked[c->unasked_count++] = (struct whole){c->requests, c->content};
+}
+
+/* Whether the body in chunks of this request arrived whole with so much content. Forgets it. */
+static bool take_whole(struct connection *c, uint64_t request, uint64_t content)
+{
+    size_t at = 0;
+    while (at < c->unasked_count && c->unasked[at].request < request)
+        at++;
+    if (at == c->unasked_count || c->unasked[at].request != request)
+        return false;
+    bool same = c->unasked[at].content == content;
+    c->unasked_count -= at + 1;
+    memmove(c->unasked, c->unasked + at + 1, c->unasked_count * sizeof *c->unasked);
+    return same;
 }
 
 static enum phase after(unsigned char byte, unsigned char wanted, enum phase next)
@@ -277,11 +311,11 @@ static void take_chunked(struct connection *c, unsigned char byte)
         c->digits = 0;
         break;
     case TRAILER_START:
-        c->phase = byte == '\r' ? LAST_LF : TRAILER;
-        break;
     case TRAILER:
         if (byte == '\r')
-            c->phase = TRAILER_LF;
+            c->phase = c->phase == TRAILER ? TRAILER_LF : LAST_LF;
+        else
+            c->phase = byte == '\n' ? SPOILED : TRAILER;
         break;
     case TRAILER_LF:
         c->phase = after(byte, '\n', TRAILER_START);
@@ -289,7 +323,7 @@ static void take_chunked(struct connection *c, unsigned char byte)
     default: /* LAST_LF */
         c->phase = after(byte, '\n', LAST_LF);
         if (c->phase == LAST_LF)
-            finish_body(c);
+            finish_chunks(c);
     }
 }
 
@@ -323,6 +357,7 @@ static size_t scan(
         } else if (c->phase == BODY || c->phase == CHUNK) {
             size_t part = c->left < size - at ? (size_t)c->left : size - at;
             c->left -= part;
+            c->content += part;
             at += part;
             if (c->left == 0 && c->phase == BODY)
                 finish_body(c);
@@ -346,7 +381,7 @@ static void keep(struct connection *c, const unsigned char *data, size_t size)
 {
     unsigned char *more = realloc(c->late, c->late_size + size);
     if (more == NULL)
-        abort(); /* as the HTTP library does where there is no memory */
+        abort();
     memcpy(more + c->late_size, data, size);
     c->late = more;
     c->late_size += size;
@@ -529,6 +564,7 @@ int close(int fd)
         else
             watch.ordinary--;
         free(c->late);
+        free(c->unasked);
         free(c);
         pthread_mutex_unlock(&lock);
     }
@@ -556,8 +592,9 @@ int connections_preloaded(void)
     return dlsym(RTLD_DEFAULT, "accept4") == (void *)accept4;
 }
 
-/* How the body has arrived that belongs to a field with this value. */
-int connections_body(const char *mark)
+/* How the body has arrived that belongs to a field with this value, and of which the HTTP library
+   gave so many bytes. Where the two disagree on a body in chunks, it is broken. */
+int connections_body(const char *mark, unsigned long long content)
 {
     int fd, state = BROKEN;
     unsigned long long id, request;
@@ -565,8 +602,12 @@ int connections_body(const char *mark)
         return state;
     pthread_mutex_lock(&lock);
     struct connection *c = watched(fd);
-    if (c != NULL && c->id == id)
-        state = c->whole >= request ? WHOLE : c->slow ? SLOW : BROKEN;
+    if (c != NULL && c->id == id) {
+        if (c->whole >= request)
+            state = take_whole(c, request, content) ? WHOLE : BROKEN;
+        else if (c->slow)
+            state = SLOW;
+    }
     pthread_mutex_unlock(&lock);
     return state;
 }

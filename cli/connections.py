@@ -79,9 +79,12 @@ def watch_connections(refusal: bytes, seconds: float, bytes_per_second: int) -> 
     return True
 
 
-def body_of(mark: str) -> int:
-    """How the body has arrived whose request has the field ``MARK`` with this value."""
-    state: int = _library().connections_body(mark.encode())
+def body_of(mark: str, size: int) -> int:
+    """How the body has arrived whose request has the field ``MARK`` with this value.
+
+    ``size`` bytes of it were read. A body in chunks is ``BROKEN`` if that is not all its content.
+    """
+    state: int = _library().connections_body(mark.encode(), size)
     return state
 
 
@@ -103,5 +106,5 @@ def _library() -> Any:
     library = ctypes.CDLL(os.fspath(path))
     library.connections_watch.argtypes = [ctypes.c_int, ctypes.c_int, *[ctypes.c_char_p] * 2]
     library.connections_expire.argtypes = [ctypes.c_double] * 3
-    library.connections_body.argtypes = [ctypes.c_char_p]
+    library.connections_body.argtypes = [ctypes.c_char_p, ctypes.c_ulonglong]
     return library

@@ -47,8 +47,8 @@ REFUSAL = (
 _ARRIVALS = {WHOLE: Arrival.WHOLE, SLOW: Arrival.SLOW}
 
 
-def _arrival(mark: str) -> Arrival:
-    return _ARRIVALS.get(body_of(mark), Arrival.BROKEN)
+def _arrival(mark: str, size: int) -> Arrival:
+    return _ARRIVALS.get(body_of(mark, size), Arrival.BROKEN)
 
 
 @dataclass(slots=True)

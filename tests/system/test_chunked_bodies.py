@@ -19,6 +19,11 @@ ROW = b'{"x0": 1.0, "x1": 2.0}'
 LAST = b"0\r\n\r\n"
 FORM = b"multipart/form-data; boundary=b"
 
+
+def chunk(data: bytes, extension: bytes = b"") -> bytes:
+    return b"%x%b\r\n%b\r\n" % (len(data), extension, data)
+
+
 BREAKS = {
     "no more chunks": b"",
     "no end of the last chunk": b"0\r\n",
@@ -28,6 +33,9 @@ BREAKS = {
     "a size below zero": b"-1\r\nx\r\n" + LAST,
     "more than the size": b"1\r\nxyz\r\n" + LAST,
     "an extension that ends in a bare LF": b"1;\nx\r\n" + LAST,
+    "a trailer that ends in a bare LF": b"0\r\nX: a\nY: b\r\n\r\n",
+    "a bare LF in place of a trailer": b"0\r\n\n\r\n\r\n",
+    "more extensions than are taken": chunk(b"\n", b";" + b"a" * 1000) * 17 + LAST,
 }
 """What follows the content, in chunks that are good, instead of the last chunk."""
 
@@ -38,10 +46,6 @@ def plane(server: Server) -> Server:
     upload(server, "chunked", constant_model(100.0))
     server.call("POST", "/models/chunked/1/promote").raise_for_status()
     return server
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def request(server: Server, target: str, content_type: bytes, body: bytes) -> bytes:

@@ -90,7 +90,7 @@ def test_a_body_that_does_not_arrive_whole_is_refused(admin, path, length, state
         "CONTENT_TYPE": "multipart/form-data; boundary=b" if form else "application/json",
         "CONTENT_LENGTH": "" if length is None else str(length),
         "HTTP_TRANSFER_ENCODING": "chunked",
-        ARRIVAL: lambda: state,
+        ARRIVAL: lambda received: state,
     }
     answer = admin.post(path, environ_overrides=environ)
     slow = state is Arrival.SLOW
