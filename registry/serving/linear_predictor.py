@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from registry.errors import ArtifactRefused, PredictionRefused
 from registry.serving.chain_program import ChainProgram, logistic
@@ -18,6 +19,8 @@ from registry.serving.linear_file import from_bytes
 from registry.serving.predictor import Answers
 from registry.signature import Scalar, Signature
 
+_BLAS = ThreadpoolController().select(user_api="blas")
+"""The library that numpy, imported above, multiplies matrices with."""
 _VECTOR_CELLS = 4_608
 """OpenBLAS multiplies a matrix by a vector on several threads from 9,216 cells on; the last part of
 a batch may have nearly twice as many cells as this."""
@@ -31,8 +34,9 @@ _MATRIX_PRODUCTS = 2**20
 class LinearPredictor:
     """``columns`` are the bytes of the preprocessing, ``linear`` those of the weights.
 
-    Safe to call from several threads. Raises ArtifactRefused where the two do not fit each other
-    or the signature.
+    Limits numpy's BLAS to one thread, for the rest of the process: the split of a product among
+    threads changes its last bits. Safe to call from several threads. Raises ArtifactRefused where
+    the two do not fit each other or the signature.
     """
 
     def __init__(self, columns: bytes, linear: bytes, signature: Signature) -> None:
@@ -54,6 +58,8 @@ class LinearPredictor:
         self._by_feature = np.ascontiguousarray(model.weights)
         self._first = self._by_feature[:, 0].copy(), float(model.start[0])
         self._part = _rows_of_a_part(*model.weights.shape)
+        # Not with an environment variable, which has no effect once a server has imported numpy.
+        _BLAS.limit(limits=1)
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """Raises PredictionRefused where the model has no answer for this input."""

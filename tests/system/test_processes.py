@@ -10,8 +10,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import requests
+import skops.io
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from tests.processes import children
 from tests.system.models import iris_artifact, upload
@@ -145,6 +150,28 @@ def test_the_same_application_runs_under_gunicorn(tmp_path: Path) -> None:
             server.call("POST", f"/models/iris/{number}/promote").raise_for_status()
             answers = [server.call("POST", "/models/iris/predict", json=ROW) for _ in range(8)]
             assert {answer.json()["version"] for answer in answers} == {number}
+        answered, expected = wide_batch(server)
+        assert answered == expected
+
+
+def wide_batch(server: Server) -> tuple[list[list[float]], list[list[float]]]:
+    """Probabilities for a batch that a BLAS splits among threads: the answer of ``server``, and
+    that of scikit-learn on one thread."""
+    draws = np.random.default_rng(0)
+    trained = pd.DataFrame(draws.normal(size=(300, 63)), columns=[f"c{at}" for at in range(63)])
+    model = LogisticRegression().fit(trained, np.arange(300) % 8)
+    assert upload(server, "wide", bytes(skops.io.dumps(model)))["engine"]["name"] == "linear"
+    rows = pd.DataFrame(draws.normal(size=(4097, 63)), columns=trained.columns)
+    reply = server.call(
+        "POST",
+        "/models/wide/1/predict?probabilities=true",
+        data=rows.to_csv(index=False).encode(),
+        headers={"Content-Type": "text/csv"},
+    )
+    with threadpool_limits(1):
+        expected = model.predict_proba(rows).tolist()
+    shares = reply.json()["probabilities"]
+    return [[row[str(label)] for label in range(8)] for row in shares], expected
 
 
 def test_the_first_start_prints_the_admin_token_once_and_keeps_it_private(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, Ri
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from registry.intake.compilation import compile_model
 from registry.intake.samples import sample
@@ -132,6 +132,43 @@ def test_a_single_row_is_answered_with_the_bits_of_scikit_learn_for_that_row(ser
     for at in range(rows.rows):
         row = part(rows, at, at + 1)
         assert compiled.predict(row).values == own.predict(row).values
+
+
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
+@pytest.mark.parametrize(
+    ("rows", "features", "classes"),
+    [
+        (3001, 63, 8),
+        (4097, 63, 8),
+        (4097, 200, 20),
+        (2049, 129, 12),
+        (20_011, 17, 3),
+        (9001, 65, 2),
+    ],
+)
+def test_no_part_of_a_large_batch_is_split_among_threads(rows, features, classes):
+    """numpy uses a thread for each core unless told otherwise, whatever server runs the worker."""
+    draws = np.random.default_rng(features)
+    trained = draws.normal(size=(100, features)) * 10.0 ** draws.integers(-6, 7, features)
+    model = LogisticRegression(max_iter=20).fit(trained, np.arange(100) % classes)
+    scales = 10.0 ** (np.arange(features) % 5 - 2)
+    signature = read_signature(model, None)
+    made = compile_model(model, signature, None)
+    batch = Batch(
+        {name: draws.normal(size=rows) * scales[at] for at, name in enumerate(signature.names)},
+        rows,
+    )
+
+    with threadpool_limits(3):
+        compiled = compiled_predictor(made.blobs, made.blobs.__getitem__, signature)
+        threads = {each["num_threads"] for each in threadpool_info() if "numpy" in each["filepath"]}
+        answers = compiled.predict(batch, probabilities=True)
+    with threadpool_limits(1):
+        expected = SklearnPredictor(model, signature).predict(batch, probabilities=True)
+
+    assert answers.values == expected.values
+    assert answers.probabilities.tobytes() == expected.probabilities.tobytes()
+    assert threads == {1}
 
 
 def test_a_label_that_rounding_decides_is_scikit_learn_s():
