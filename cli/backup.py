@@ -29,7 +29,7 @@ def backup(
 ) -> None:
     """Copy the registry into the new folder DIR: the database, and every artifact in it.
 
-    The service may run meanwhile; the copy is one state of it. Every byte that is copied is hashed.
+    The service may run meanwhile; the copy is one state of it. Every byte of the copy is hashed.
     For SQLite only: with PostgreSQL, run pg_dump and then copy the folder 'blobs'.
 
     \b

@@ -4,6 +4,7 @@ The database first, as one consistent state; then the blobs that this copy point
 there: bytes come before their row, versions are never deleted, and no blob is removed meanwhile.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +12,24 @@ from typing import BinaryIO
 
 from registry.backups.copying import made_durable, pieces, write_durably
 from registry.backups.folder import new_folder
-from registry.backups.manifest import BLOBS, DATABASE, Entry, Manifest, read_manifest
+from registry.backups.manifest import BLOBS, DATABASE, Entry, Manifest, checked, read_manifest
 from registry.blobs.store import BlobStore
 from registry.database import Database, frozen
-from registry.errors import BackupRefused, BlobDamaged, BlobMissing, StorageFull, StorageUnavailable
+from registry.errors import (
+    BackupDamaged,
+    BackupRefused,
+    BlobDamaged,
+    BlobMissing,
+    StorageFull,
+    StorageUnavailable,
+)
 from registry.history import verify
 from registry.queries import moment
 from registry.references import blob_references, referenced_digests
 from registry.schema import HEAD
 from registry.tables import utc_now
+
+logger = logging.getLogger(__name__)
 
 
 def back_up(
@@ -32,8 +42,9 @@ def back_up(
 ) -> Manifest:
     """Make the backup ``target``, a folder that is not there yet or is empty.
 
-    Blobs that the backup ``since`` holds are linked to its files, which takes neither time nor
-    room; the others are copied. Where files cannot be linked, as across disks, all are copied.
+    Blobs that the backup ``since`` holds are linked to its files, which are read but take no room;
+    the others are copied. Where files cannot be linked, as across disks, all are copied. A file of
+    ``since`` that is damaged is logged, and copied.
 
     ``incomplete`` makes it also where blobs are damaged or missing, without these; its manifest
     names them.
@@ -81,17 +92,19 @@ def back_up(
 
 
 def _linked(since: Path, kept: Entry, folder: Path) -> bool:
-    """Link the file of an earlier backup into ``folder``; False where that cannot be done.
-
-    Its bytes were hashed when they were copied, and are hashed again by whoever restores them.
-    """
+    """Link the file of an earlier backup into ``folder``, and read it there; False where it cannot
+    be linked or is not what the earlier backup says."""
     source, target = since / kept.path, folder / kept.path
     target.parent.mkdir(mode=0o700, exist_ok=True)
     try:
-        if source.stat().st_size != kept.size:
-            return False
         os.link(source, target, follow_symlinks=False)
-    except OSError:  # another disk, a file system without links, too many links, a missing file
+        for _ in checked(folder, kept):
+            pass
+    except (BackupDamaged, FileNotFoundError):
+        logger.warning("%s is damaged or missing; the registry's own file is copied", source)
+        target.unlink(missing_ok=True)
+        return False
+    except OSError:  # another disk, a file system without links, too many links
         return False
     return True
 

@@ -186,14 +186,22 @@ def test_what_an_earlier_backup_holds_is_linked_and_the_rest_is_copied(
         assert look(tmp_path / "restored") == (verify(session), set(blob_references(session)))
 
 
-@pytest.mark.parametrize("harm", [Path.unlink, lambda file: file.write_bytes(b"")])
-def test_a_file_that_an_earlier_backup_lost_is_copied_anew(registry, blobs, backup, tmp_path, harm):
+def flip_a_bit(file):
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda file: file.write_bytes(b""), flip_a_bit])
+def test_a_file_that_an_earlier_backup_lost_is_copied_anew(registry, blobs, backup, harm, caplog):
     lost = next(entry for entry in read_manifest(backup).files if entry.path != "registry.db")
     harm(backup / lost.path)
 
-    back_up(registry, blobs, tmp_path / "next", since=backup)
+    back_up(registry, blobs, backup.with_name("next"), since=backup)
 
-    verify_backup(tmp_path / "next")
+    verify_backup(backup.with_name("next"))
+    (warning,) = caplog.messages
+    assert lost.path in warning, "who relies on the earlier backup is told"
 
 
 def test_only_a_backup_is_taken_for_an_earlier_one(registry, blobs, tmp_path):
