@@ -18,7 +18,13 @@ from api.receiving import (
     Environ,
     without_place,
 )
-from registry.errors import BodyMalformed, BodyTooSlow, LengthRequired, TooLarge
+from registry.errors import (
+    BodyMalformed,
+    BodyTooSlow,
+    BodyUnfinished,
+    LengthRequired,
+    TooLarge,
+)
 
 MAX_JSON_BODY = 2**20
 MAX_DRAINERS = 4
@@ -43,7 +49,7 @@ def read_body(
     the caller is known by the address alone.
 
     Raises TooLarge, BodyMalformed where it breaks off or is not of its coding, BodyTooSlow,
-    CodingUnsupported, LengthRequired and Overloaded.
+    BodyUnfinished, CodingUnsupported, LengthRequired and Overloaded.
     """
     length = environ.get("CONTENT_LENGTH")
     if (
@@ -193,9 +199,12 @@ def _has_ended(environ: Environ, received: int) -> bool:
     return ARRIVAL not in environ or environ[ARRIVAL](received) is Arrival.WHOLE
 
 
-def _broken_off(environ: Environ, received: int) -> BodyMalformed | BodyTooSlow:
-    if ARRIVAL in environ and environ[ARRIVAL](received) is Arrival.SLOW:
+def _broken_off(environ: Environ, received: int) -> BodyMalformed | BodyTooSlow | BodyUnfinished:
+    arrival = environ[ARRIVAL](received) if ARRIVAL in environ else Arrival.BROKEN
+    if arrival is Arrival.SLOW:
         return BodyTooSlow(LEAST_BYTES_PER_SECOND, PATIENCE_SECONDS)
+    if arrival is Arrival.STOPPED:
+        return BodyUnfinished()
     return BodyMalformed(f"The body is incomplete: it cannot be read beyond {received} bytes.")
 
 

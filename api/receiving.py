@@ -37,6 +37,8 @@ class Arrival(Enum):
     WHOLE = auto()
     BROKEN = auto()
     SLOW = auto()
+    STOPPED = auto()
+    """The worker stopped before it was there."""
 
 
 class Places:

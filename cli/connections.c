@@ -9,7 +9,7 @@ RFC 9112 defines it (sections 2.2, 5, 6 and 7.1) and
 - adds a header field, whose name nobody can guess, to each request whose body was not there together
   with its head: by its value the application learns later whether the body it read is the whole one;
 - spoils a head whose framing is ambiguous, so that the HTTP library answers 400 and closes;
-- ends the reading of a body that arrives too slowly;
+- ends the reading of a body that arrives too slowly, or not before the worker stops;
 - answers connections beyond a limit, and keeps some for health checks.
 
 All other bytes pass as they are, and without being copied.
@@ -35,7 +35,7 @@ tokio reads a socket again without waiting only where the last read filled its w
 
 enum { DESCRIPTORS = 1 << 16, LINE = 128, MARK = 128 };
 
-enum { WHOLE = 0, BROKEN = 1, SLOW = 2 };
+enum state { WHOLE, BROKEN, SLOW, STOPPED };
 
 enum phase {
     HEAD,
@@ -74,7 +74,7 @@ struct connection {
     uint64_t left;   /* bytes of it, or of its present chunk */
     uint64_t content; /* bytes of it in chunks so far */
     unsigned digits; /* of the chunk's size */
-    bool slow;
+    enum state state; /* BROKEN, or why the reading of it was ended */
     double since;      /* when something was last received */
     double waited;     /* seconds spent on waiting */
     uint64_t received; /* bytes in these seconds */
@@ -92,6 +92,7 @@ static struct {
     atomic_bool begun;
     pid_t owner;
     int most, most_spare;
+    bool stopping;
     int ordinary, spare;
     uint64_t ids;
     char name[64];
@@ -205,7 +206,7 @@ static size_t finish_head(struct connection *c, int fd, size_t available, char *
         c->phase = SPOILED;
         return (size_t)snprintf(text, MARK, "@\r\n"); /* no character of a field's name */
     }
-    c->slow = false;
+    c->state = BROKEN;
     c->waited = 0;
     c->received = 0;
     if (!chunked) {
@@ -596,20 +597,35 @@ int connections_preloaded(void)
    gave so many bytes. Where the two disagree on a body in chunks, it is broken. */
 int connections_body(const char *mark, unsigned long long content)
 {
-    int fd, state = BROKEN;
+    int fd;
+    enum state state = BROKEN;
     unsigned long long id, request;
     if (sscanf(mark, "%d-%llu-%llu", &fd, &id, &request) != 3)
         return state;
     pthread_mutex_lock(&lock);
     struct connection *c = watched(fd);
     if (c != NULL && c->id == id) {
-        if (c->whole >= request)
-            state = take_whole(c, request, content) ? WHOLE : BROKEN;
-        else if (c->slow)
-            state = SLOW;
+        if (c->whole < request)
+            state = c->state;
+        else if (take_whole(c, request, content))
+            state = WHOLE;
     }
     pthread_mutex_unlock(&lock);
     return state;
+}
+
+/* The worker stops: end the reading of bodies with the next `connections_expire`. */
+void connections_stop(void)
+{
+    pthread_mutex_lock(&lock);
+    watch.stopping = true;
+    pthread_mutex_unlock(&lock);
+}
+
+static void end_body(struct connection *c, int fd, enum state reason)
+{
+    c->state = reason;
+    shutdown(fd, SHUT_RD); /* what is there already is still read */
 }
 
 /* End the reading of bodies for which the server waited `patience` seconds while they arrived with
@@ -626,16 +642,16 @@ void connections_expire(double patience, double rate, double spare_patience)
         if (c->phase == HEAD) {
             if (c->spare && c->requests == 0 && moment - c->since > spare_patience)
                 shutdown(fd, SHUT_RD);
+        } else if (watch.stopping) {
+            end_body(c, fd, STOPPED);
         } else if (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0) {
             c->since = moment; /* the server does not read: that time is not the caller's */
         } else {
             double waited = c->waited + moment - c->since;
             if (waited < patience)
                 continue;
-            if ((double)c->received < rate * waited) {
-                c->slow = true;
-                shutdown(fd, SHUT_RD);
-            }
+            if ((double)c->received < rate * waited)
+                end_body(c, fd, SLOW);
             c->waited = 0;
             c->received = 0;
             c->since = moment;

@@ -23,7 +23,7 @@ SPARE_CONNECTIONS = 64
 OTHER_FILES = 512
 """Files that a worker may have open beside its connections."""
 
-WHOLE, BROKEN, SLOW = range(3)
+WHOLE, BROKEN, SLOW, STOPPED = range(4)
 """How a body has arrived; the numbers are those of ``connections.c``."""
 
 _FIELD = f"x-arrival-{secrets.token_hex(12)}"
@@ -86,6 +86,13 @@ def body_of(mark: str, size: int) -> int:
     """
     state: int = _library().connections_body(mark.encode(), size)
     return state
+
+
+def end_bodies() -> None:
+    """Read bodies no further that are still arriving, from a second from now on."""
+    library = _library()
+    if library is not None:
+        library.connections_stop()
 
 
 def _each_second(work: Callable[[], object]) -> None:

@@ -25,7 +25,16 @@ from api.receiving import (
     Arrival,
     Places,
 )
-from cli.connections import MARK, SLOW, WHOLE, body_of, do_not_preload, watch_connections
+from cli.connections import (
+    MARK,
+    SLOW,
+    STOPPED,
+    WHOLE,
+    body_of,
+    do_not_preload,
+    end_bodies,
+    watch_connections,
+)
 from registry.errors import Overloaded
 
 SWITCH_SECONDS = 0.001
@@ -34,6 +43,9 @@ twice; beside a promotion it would wait for Python's own 5 ms each time."""
 
 RETIRE_SECONDS = 0.5
 """How long a worker that is to stop goes on, closing each connection with its answer."""
+
+LAST_BODIES_SECONDS = 5.0
+"""How long a worker that is to stop then waits for bodies that are arriving."""
 
 LAST_SECONDS = 30
 """How long a worker whose main process is gone may take to finish its requests."""
@@ -44,7 +56,7 @@ REFUSAL = (
 )
 """What a connection gets that a worker has no room for."""
 
-_ARRIVALS = {WHOLE: Arrival.WHOLE, SLOW: Arrival.SLOW}
+_ARRIVALS = {WHOLE: Arrival.WHOLE, SLOW: Arrival.SLOW, STOPPED: Arrival.STOPPED}
 
 
 def _arrival(mark: str, size: int) -> Arrival:
@@ -146,7 +158,10 @@ def _drain_at_end(draining: Connection, stop: Stop) -> None:
 
 
 def _retire_on_sigterm(stop: Stop) -> None:
-    """Close connections for a while before granian stops, which takes SIGINT for the same."""
+    """Close connections for a while before granian stops, which takes SIGINT for the same.
+
+    granian goes on until each request is answered, so the last bodies are not waited for.
+    """
     while True:
         signal.sigwait({signal.SIGTERM})
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -154,6 +169,8 @@ def _retire_on_sigterm(stop: Stop) -> None:
         stop.retire()
         time.sleep(RETIRE_SECONDS)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        time.sleep(LAST_BODIES_SECONDS)
+        end_bodies()
 
 
 def _end_with_parent() -> None:

@@ -247,6 +247,10 @@ class Overloaded(Unavailable):
     """More requests at once than the service takes."""
 
 
+class BodyUnfinished(Unavailable):
+    """The worker stopped before the body had arrived."""
+
+
 class WorkerFull(Unavailable):
     """The worker decodes as many large bodies as its memory for them allows."""
 

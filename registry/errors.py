@@ -69,6 +69,7 @@
     │   ├── NotReady
     │   ├── Draining
     │   ├── Overloaded
+    │   ├── BodyUnfinished            a body that was arriving when its worker stopped
     │   ├── WorkerFull                the bodies being decoded take all the memory for them
     │   └── BlobUnavailable
     │       ├── BlobMissing
@@ -712,6 +713,14 @@ class Overloaded(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("This worker receives as many of your bodies as it can. Try again.")
+
+
+class BodyUnfinished(Unavailable):
+    title = "Worker stopped"
+    retry_after = 1
+
+    def __init__(self) -> None:
+        super().__init__("This worker stopped before the body had arrived. Send it again.")
 
 
 class WorkerFull(Unavailable):

@@ -1,10 +1,19 @@
 """Workers are replaced under load, and nobody who predicts notices."""
 
+import json
 import os
 import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
 
 from tests.system.load import predicting
 from tests.system.real_server import Server, wait_until
+
+BODY_SIZE = 1000
 
 
 def test_sighup_replaces_every_worker_and_loses_nothing(hardy_server: Server) -> None:
@@ -47,6 +56,52 @@ def test_a_worker_that_is_killed_before_it_is_up_does_not_end_the_service(
     wait_until(lambda: len(hardy_server.workers()) == 2, "no new worker came")
     assert hardy_server.process.poll() is None
     assert hardy_server.call("GET", "/livez").status_code == 200
+
+
+@pytest.mark.slow
+def test_bodies_that_do_not_arrive_hold_up_no_replacement(hardy_server: Server) -> None:
+    before = set(hardy_server.workers())
+    with _sending_slowly(hardy_server) as clients:
+        hardy_server.process.send_signal(signal.SIGHUP)
+        _check_refused(clients)
+        wait_until(lambda: _replaced(hardy_server, before) == 2, "no new workers came", 20)
+
+
+@pytest.mark.slow
+def test_bodies_that_do_not_arrive_hold_up_no_stop(own_server: Server) -> None:
+    with _sending_slowly(own_server) as clients:
+        own_server.process.send_signal(signal.SIGTERM)
+        clients[-1].sendall(b" " * BODY_SIZE)  # it comes late, but it comes
+        assert clients.pop().recv(4096).startswith(b"HTTP/1.1 400 ")
+        _check_refused(clients)
+        own_server.process.wait(10)
+
+
+@contextmanager
+def _sending_slowly(server: Server) -> Iterator[list[socket.socket]]:
+    """Connections that sent a part of a body each, to any of the workers."""
+    head = (
+        "POST /models HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {server.token}\r\nContent-Length: {BODY_SIZE + 1}\r\n\r\n{{"
+    ).encode()
+    with ExitStack() as open_:
+        clients = [
+            open_.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+            for _ in range(6)
+        ]
+        for client in clients:
+            client.sendall(head)
+        time.sleep(0.5)
+        yield clients
+
+
+def _check_refused(clients: list[socket.socket]) -> None:
+    for client in clients:
+        head, _, problem = client.recv(4096).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: " in head.lower()
+        assert b"connection: close" in head.lower()
+        assert json.loads(problem)["type"] == "/problems/body-unfinished"
 
 
 def _replaced(server: Server, before: set[int]) -> int:

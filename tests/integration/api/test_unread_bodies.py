@@ -79,7 +79,14 @@ def test_who_waits_for_a_body_gives_the_place_to_others():
     places.leave(None)
 
 
-@pytest.mark.parametrize("state", [Arrival.BROKEN, Arrival.SLOW])
+REFUSALS = {
+    Arrival.BROKEN: (400, "body-malformed"),
+    Arrival.SLOW: (408, "body-too-slow"),
+    Arrival.STOPPED: (503, "body-unfinished"),
+}
+
+
+@pytest.mark.parametrize("state", REFUSALS)
 @pytest.mark.parametrize("length", [None, 9])
 @pytest.mark.parametrize("path", ["/models/nobody/1/promote", "/models/nobody/versions"])
 def test_a_body_that_does_not_arrive_whole_is_refused(admin, path, length, state):
@@ -93,8 +100,7 @@ def test_a_body_that_does_not_arrive_whole_is_refused(admin, path, length, state
         ARRIVAL: lambda received: state,
     }
     answer = admin.post(path, environ_overrides=environ)
-    slow = state is Arrival.SLOW
-    check_problem(answer, 408 if slow else 400, "body-too-slow" if slow else "body-malformed")
+    check_problem(answer, *REFUSALS[state])
     assert answer.headers["Connection"] == "close"
 
 
