@@ -16,19 +16,24 @@ from registry.confinement.kernel import (
 from registry.confinement.limits import Limits
 from registry.confinement.plan import Plan
 
+NO_FOLDER = "/nowhere"
+"""The temporary folder of a process that has none."""
+
 
 def confine(plan: Plan, limits: Limits, user: int, folder: Path | None, parent: int) -> None:
     """Confine this process for good, as ``plan`` says, under ``limits``.
 
     ``user`` is the id that it takes where the plan changes users, ``folder`` the one place where it
-    may write, ``parent`` the process whose death ends it. It must have one thread.
+    may write, ``parent`` the process whose death ends it. It must have one thread. Without a
+    ``folder`` it keeps the working folder of ``parent``, which ``plan.isolate`` has chosen.
 
     Raises OSError where something that the plan asks for fails: then nothing untrusted may run.
     """
     os.setsid()
     os.umask(0o077)
-    os.chdir(folder or "/")
-    os.environ["TMPDIR"] = str(folder or "/nowhere")
+    if folder is not None:
+        os.chdir(folder)
+    os.environ["TMPDIR"] = str(folder or NO_FOLDER)
     limits.apply(folder=folder is not None)
     if plan.users != "same":
         os.setgroups([])

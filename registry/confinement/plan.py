@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from registry.confinement import landlock, seccomp
-from registry.confinement.rooms import leave_files, leave_network
+from registry.confinement.rooms import leave_files, leave_network, leave_working_folder
 
 NOBODY = 65534
 _FIRST_USER = 0x30000000
@@ -61,24 +61,41 @@ def candidates(readable: tuple[Path, ...], *, folders: bool) -> Iterator[Plan]:
 def isolate(readable: Iterable[Path]) -> tuple[bool, list[str]]:
     """Take this process away from the network and from all files but ``readable``.
 
-    Whether it now has its own file system, and what could not be done.
+    Whether it now has its own file system, and what could not be done. Where it has none, its
+    working folder is an empty one.
     """
+    lacking = _leave(readable)
+    if lacking is None:
+        return True, []
+    try:
+        leave_working_folder()
+    except OSError as error:
+        return False, [
+            lacking,
+            f"no empty working folder: {error.strerror}. In confined processes relative paths "
+            "start at the root of the file system. Let the service write to /tmp.",
+        ]
+    return False, [lacking]
+
+
+def _leave(readable: Iterable[Path]) -> str | None:
+    """Leave the network and all files but ``readable``; what could not be done."""
     try:
         leave_network()
     except OSError as error:
-        return False, [
+        return (
             f"no namespace without a network, nor a file system of parts: {error.strerror}. "
             "Sockets are closed by the filter of system calls alone, and confined processes have "
             "no temporary folder."
-        ]
+        )
     try:
         leave_files(readable)
     except OSError as error:
-        return False, [
+        return (
             f"no file system of parts: {error.strerror}. Confined processes see every file that "
             "Landlock and its permissions do not close to them, and have no temporary folder."
-        ]
-    return True, []
+        )
+    return None
 
 
 def shortcomings(plan: Plan) -> list[str]:

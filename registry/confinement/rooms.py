@@ -7,6 +7,7 @@ also where the folders above a Python installation are closed to other users, as
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -69,6 +70,18 @@ def leave_files(readable: Iterable[Path]) -> None:
             _bind(path, root)
     (root / _FOLDERS.relative_to("/")).mkdir(parents=True)
     enter_root(str(root))
+
+
+def leave_working_folder() -> None:
+    """Make a folder that is empty, and already removed again, the working folder.
+
+    No relative path leads to a file from there, unless it names folders above. Raises OSError where
+    no folder can be made; the working folder is then the root.
+    """
+    os.chdir("/")
+    folder = Path(tempfile.mkdtemp())
+    os.chdir(folder)
+    folder.rmdir()
 
 
 def _bind(path: Path, root: Path) -> None:

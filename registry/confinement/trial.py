@@ -1,8 +1,9 @@
 """The least that a confined process has to be able to do, to find out whether one runs at all."""
 
+import os
 import tempfile
-from pathlib import Path
 
+from registry.confinement.confine import NO_FOLDER
 from registry.confinement.frames import Channel
 
 
@@ -10,7 +11,7 @@ def answer(channel: Channel, _files: list[int]) -> None:
     """Write to the temporary folder, if there is one; answer with what failed, or nothing."""
     fault = ""
     try:
-        if Path.cwd() != Path("/"):
+        if os.environ["TMPDIR"] != NO_FOLDER:
             with tempfile.TemporaryFile() as file:
                 file.write(b"confined")
     except OSError as error:

@@ -1,10 +1,9 @@
 """Reads the protobuf of an uploaded ONNX file, and refuses what a file of its own does not need.
 
-Refused are data outside the file, operators of unknown domains, training information, and tensors
-that are smaller than they say. Runs in the intake's child only.
+Refused are data outside the file, operators of unknown domains, training information, fields that
+are not known, and tensors that are smaller than they say. Runs in the intake's child only.
 """
 
-from collections.abc import Iterator
 from math import prod
 from typing import Any, TypeAlias
 
@@ -26,8 +25,19 @@ _PACKED = {
 }
 """How many elements share a byte, or a number of the list."""
 
+_RESERVED = ("ai.onnx.", "com.microsoft.", "com.ms.")
+"""How domains begin in which ONNX Runtime has operators for its own use. Where a function of the
+file has the name of such an operator, ONNX Runtime runs the operator."""
+_REFUSED = {
+    "SparseTensorProto": "sparse tensors",
+    "TrainingInfoProto": "training information",
+}
+"""Kinds of messages that no file may hold, and what they are."""
+
 Message: TypeAlias = Any
 """onnx's types come from protobuf, which publishes none for them."""
+_Functions: TypeAlias = frozenset[tuple[str, str, str]]
+"""Domain, name and overload of each."""
 
 
 def parse(content: bytes) -> Message:
@@ -45,12 +55,15 @@ def parse(content: bytes) -> Message:
         )
     if not len(proto.graph.node):
         raise ArtifactRefused("The artifact is no ONNX file with a graph: it has no nodes.")
-    if len(proto.training_info):
-        raise ArtifactRefused("The ONNX file holds training information: not allowed.")
-    known = DOMAINS | {function.domain for function in proto.functions}
-    for nodes in (proto.graph.node, *(function.node for function in proto.functions)):
-        _check_nodes(nodes, known, 0)
-    _check_constants(proto.graph)
+    _check_known(proto)
+    for function in proto.functions:
+        if function.domain not in DOMAINS and function.domain.startswith(_RESERVED):
+            raise ArtifactRefused(
+                f"The ONNX file has a function of the domain {shown(function.domain)}, which is "
+                "reserved for operators of ONNX Runtime: give it a domain of its own."
+            )
+    own = frozenset((each.domain, each.name, each.overload) for each in proto.functions)
+    _check_message(proto, own, 0)
     return proto
 
 
@@ -59,40 +72,45 @@ def opset_of(proto: Message) -> int:
     return max((entry.version for entry in proto.opset_import if not entry.domain), default=1)
 
 
-def _check_graph(graph: Message, known: frozenset[str], depth: int) -> None:
-    if depth > MAX_DEPTH:
+def _check_known(proto: Message) -> None:
+    """All of the file is in fields that can be read here, and so are checked."""
+    size = proto.ByteSize()
+    proto.DiscardUnknownFields()
+    if proto.ByteSize() != size:
+        raise ArtifactRefused(
+            f"The ONNX file has fields that onnx {onnx.__version__} does not know: export it for "
+            "an older release of ONNX."
+        )
+
+
+def _check_message(message: Message, own: _Functions, depth: int) -> None:
+    """Check ``message`` and the messages in all of its fields.
+
+    ``own``: the functions of the file. ``depth``: how many attributes hold ``message``.
+    """
+    kind = message.DESCRIPTOR.name
+    if kind in _REFUSED:
+        raise ArtifactRefused(f"The ONNX file holds {_REFUSED[kind]}: not allowed.")
+    if kind == "GraphProto" and depth > MAX_DEPTH:
         raise ArtifactRefused(f"The ONNX file has graphs in graphs more than {MAX_DEPTH} deep.")
-    _check_constants(graph)
-    _check_nodes(graph.node, known, depth)
+    if kind == "NodeProto":
+        _check_operator(message, own)
+    if kind == "TensorProto":
+        _check_tensor(message)
+    depth += kind == "AttributeProto"
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in (value,) if hasattr(value, "DESCRIPTOR") else value:
+                _check_message(inner, own, depth)
 
 
-def _check_nodes(nodes: Message, known: frozenset[str], depth: int) -> None:
-    for node in nodes:
-        if node.domain not in known:
-            raise ArtifactRefused(
-                f"The ONNX file uses the domain {shown(node.domain)}: only operators that are "
-                f"built into ONNX Runtime are allowed ({', '.join(sorted(DOMAINS - {''}))})."
-            )
-        for attribute in node.attribute:
-            if attribute.sparse_tensors or attribute.HasField("sparse_tensor"):
-                raise ArtifactRefused("The ONNX file holds sparse tensors: not allowed.")
-            for tensor in _tensors(attribute):
-                _check_tensor(tensor)
-            for graph in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-                _check_graph(graph, known, depth + 1)
-
-
-def _tensors(attribute: Message) -> Iterator[Message]:
-    yield from attribute.tensors
-    if attribute.HasField("t"):
-        yield attribute.t
-
-
-def _check_constants(graph: Message) -> None:
-    if len(graph.sparse_initializer):
-        raise ArtifactRefused("The ONNX file holds sparse tensors: not allowed.")
-    for tensor in graph.initializer:
-        _check_tensor(tensor)
+def _check_operator(node: Message, own: _Functions) -> None:
+    if node.domain not in DOMAINS and (node.domain, node.op_type, node.overload) not in own:
+        raise ArtifactRefused(
+            f"The ONNX file uses {shown(node.op_type)} of the domain {shown(node.domain)}: only "
+            "functions of the file and operators that are built into ONNX Runtime are allowed "
+            f"({', '.join(sorted(DOMAINS - {''}))})."
+        )
 
 
 def _check_tensor(tensor: Message) -> None:

@@ -179,6 +179,42 @@ def _function(recursive: bool) -> Any:
     )
 
 
+def _calling(operator: str, domain: str, *defaults: Any) -> Any:
+    """A graph that calls ``operator``, beside a function F of the same domain."""
+    function = helper.make_function(
+        domain,
+        "F",
+        ["a"],
+        ["b"],
+        [node("Identity", "a", "b")],
+        [helper.make_opsetid("", 18)],
+        attribute_protos=defaults,
+    )
+    return model(
+        node(operator, "x", "z", domain=domain),
+        node("ReduceSum", "z axes"),
+        constants=AXES,
+        imports=((ML, 3), (domain, 1)),
+        functions=[function],
+    )
+
+
+def _default_outside(canary: Canary) -> Any:
+    """A function whose attribute has a default in another file."""
+    tensor = _outside(canary.script).graph.initializer[0]
+    return _calling("F", "own", helper.make_attribute("t", tensor))
+
+
+def _default_graph_outside(canary: Canary) -> Any:
+    """A function whose attribute has a graph for its default, with data in another file."""
+    return _calling("F", "own", helper.make_attribute("g", _outside(canary.script).graph))
+
+
+def _unknown_field() -> bytes:
+    """A file whose last field, 1000, no release of ONNX has."""
+    return bytes(plain().SerializeToString()) + b"\xc0\x3e\x01"
+
+
 def _hidden_function() -> Any:
     """A function that replaces one of ONNX's own operators."""
     function = helper.make_function(
@@ -466,6 +502,10 @@ GRAPHS: dict[str, Callable[[Canary], Any]] = {
     "a function that calls itself": lambda c: _function(True),
     "a function": lambda c: _function(False),
     "a function in place of an operator": lambda c: _hidden_function(),
+    "a function with a default outside": _default_outside,
+    "a function with a graph for a default, with data outside": _default_graph_outside,
+    "an operator beside a function of its domain": lambda c: _calling("System", "own"),
+    "a function among ONNX Runtime's own operators": lambda c: _calling("F", "com.microsoft.nchwc"),
     "training": lambda c: _training(),
     "a sparse tensor": lambda c: _sparse(),
     "a tensor in segments": lambda c: _segment(),
@@ -616,6 +656,7 @@ BYTES: dict[str, Callable[[Canary], bytes]] = {
     "a length that is too long": lambda c: b"\x3a\xff\xff\xff\xff\x0f",
     "groups in groups": lambda c: b"\x3b" * 100_000,
     "messages in messages": lambda c: _deep(),
+    "a field that is not known": lambda c: _unknown_field(),
     "a model without a graph": lambda c: bytes(onnx.ModelProto(ir_version=9).SerializeToString()),
 }
 

@@ -19,8 +19,9 @@ spawner = Spawner([ATTEMPTS])
 said = {"missing": spawner.missing()}
 for attempt in (
     ("read", "/etc/passwd"), ("write", "/var/hotswap-was-here"), ("list_folder", "/"),
-    ("read", os.__file__), ("fork",), ("start_program",), ("listen", "127.0.0.1"),
-    ("kill", os.getpid(), 0), ("allocate", 2**36), ("write_into_own_folder",), ("who",),
+    ("read", os.__file__), ("read", os.__file__[1:]),
+    ("fork",), ("start_program",), ("listen", "127.0.0.1"), ("kill", os.getpid(), 0),
+    ("allocate", 2**36), ("write_into_own_folder",), ("who",),
 ):
     with begin(spawner, *attempt) as process:
         said[attempt[0] + str(attempt[1:])] = told(process)["succeeded"]
@@ -43,11 +44,13 @@ def run(*command, program=PROGRAM):
     return json.loads(ran.stdout)
 
 
-def in_a_container():
-    """What comes of the attempts for root as in a container, which may not mount."""
+def in_a_container(program=PROGRAM):
+    """What ``program`` prints for root as in a container, which may not mount."""
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("it takes root and setpriv to give capabilities up")
-    return run("setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin")
+    return run(
+        *("setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"), program=program
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,7 @@ def test_without_namespaces_landlock_and_the_filter_hold():
         "write('/var/hotswap-was-here',)": False,
         "list_folder('/',)": False,
         f"read('{os.__file__}',)": True,
+        f"read('{os.__file__[1:]}',)": False,
         "fork()": False,
         "start_program()": False,
         "listen('127.0.0.1',)": False,
@@ -76,6 +80,35 @@ def test_without_namespaces_landlock_and_the_filter_hold():
         "write_into_own_folder()": False,
         "who()": True,
     }
+
+
+@pytest.mark.slow
+def test_without_namespaces_uploads_are_inspected_in_a_working_folder_that_is_removed():
+    program = """
+import json, tempfile
+from pathlib import Path
+from registry.confinement.spawner import missing_defences
+from registry.intake.inspector import Inspector
+from sklearn.linear_model import LinearRegression
+from tests.attacks.onnx_graphs import SUM, AXES, model
+from tests.attacks.opcodes import written
+inspector = Inspector()
+engines = []
+with tempfile.TemporaryDirectory() as folder:
+    for format_, content in (
+        ("onnx", model(SUM, constants=AXES).SerializeToString()),
+        ("skops", written(LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0]), "skops")),
+    ):
+        path = Path(folder, format_)
+        path.write_bytes(content)
+        engines.append(inspector.inspect(path, format_, {})[0].engine["name"])
+inspector.close()
+print(json.dumps({"engines": engines, "missing": missing_defences()}))
+"""
+    told = in_a_container(program)
+
+    assert told["engines"] == ["onnxruntime", "linear"]
+    assert not any("working folder" in line for line in told["missing"])
 
 
 def test_the_numbers_of_user_and_group_may_differ(as_user_of_another_group):
