@@ -24,6 +24,7 @@ EventType = Literal[
     "model_updated",
     "model_archived",
     "registered",
+    "upload_reused",
     "version_updated",
     "archived",
     "promoted",

@@ -18,7 +18,7 @@ from registry.blobs.store import StagedBlob
 from registry.database import Database
 from registry.errors import ArtifactRefused, ModelArchived, NameTaken
 from registry.formats.reading import Format
-from registry.history import record
+from registry.history import EventType, record
 from registry.idempotency import Idempotency, recall, remember
 from registry.intake.inspector import Inspection, Inspector
 from registry.names import check_model_name, name_key
@@ -98,6 +98,8 @@ def register(
             raise ModelArchived(model)
         version = _version(model, artifact, metadata, inspection, signature)
         if reuse and (twin := _twin(session, version)) is not None:
+            # Its bytes may have been lost until now: this event has workers try again to load it.
+            _record(session, "upload_reused", twin, actor)
             answer = version_view(twin)
             remember(session, idempotency, answer)
             return Outcome(answer, replayed=True)
@@ -106,17 +108,22 @@ def register(
         version.created_by = actor
         session.add(version)
         session.flush()
-        record(
-            session,
-            "registered",
-            actor=actor,
-            model=model,
-            to_version=version.number,
-            details={"sha256": version.sha256, "format": version.format},
-        )
+        _record(session, "registered", version, actor)
         answer = version_view(version)
         remember(session, idempotency, answer)
         return Outcome(answer)
+
+
+def _record(session: Session, type_: EventType, version: VersionRow, actor: str) -> None:
+    details = {"sha256": version.sha256, "format": version.format}
+    record(
+        session,
+        type_,
+        actor=actor,
+        model=version.model,
+        to_version=version.number,
+        details=details,
+    )
 
 
 def _twin(session: Session, version: VersionRow) -> VersionRow | None:

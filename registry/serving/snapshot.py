@@ -42,13 +42,15 @@ UNSERVED_EVENTS: frozenset[EventType] = frozenset(
     {
         "model_created",
         "model_updated",
+        "upload_reused",
         "version_updated",
         "policy_changed",
         "holdout_changed",
         "holdout_removed",
     }
 )
-"""Events that change nothing that a prediction depends on."""
+"""Events that change no row that a prediction depends on."""
+_UPLOADS: frozenset[EventType] = frozenset({"registered", "upload_reused"})
 
 _UNREAD = Head(-1, GENESIS)
 MOST_EVENTS = 500
@@ -161,7 +163,7 @@ def read_changes(session: Session, since: Head) -> Changes | None:
             tokens.add(event.details["token_id"])
         elif event.type not in UNSERVED_EVENTS:
             return None
-    uploaded = any(event.type == "registered" for event in events)
+    uploaded = any(event.type in _UPLOADS for event in events)
     return Changes(head, frozenset(models), frozenset(ended), frozenset(tokens), uploaded)
 
 

@@ -109,13 +109,13 @@ class Caller:
         *,
         filename: str = "model.skops",
         headers: dict[str, str] | None = None,
+        reuse: bool = False,
     ) -> TestResponse:
         body = part(f'; name="artifact"; filename="{filename}"', artifact)
         if metadata is not None:
             body += part('; name="metadata"', json.dumps(metadata).encode())
-        return self.post(
-            f"/models/{name}/versions", data=body + END, content_type=FORM, headers=headers
-        )
+        path = f"/models/{name}/versions{'?reuse=true' if reuse else ''}"
+        return self.post(path, data=body + END, content_type=FORM, headers=headers)
 
     def stream(
         self, path: str, stream: io.RawIOBase, content_type: str, length: int | None = None

@@ -207,12 +207,6 @@ def test_a_slow_upload_holds_no_database_connection(service, fresh_name, artifac
     assert seen == {0}
 
 
-def upload_reusing(caller, name, artifact, metadata):
-    body = part('; name="artifact"; filename="model.skops"', artifact)
-    body += part('; name="metadata"', json.dumps(metadata).encode()) + END
-    return caller.post(f"/models/{name}/versions?reuse=true", data=body, content_type=FORM)
-
-
 def test_equal_uploads_of_two_tokens_at_once_make_one_version(service, fresh_name, artifacts):
     said = {"metrics": {"rmse": 1.5}, "lineage": {"git_commit": "1a2b3c", "parent_version": 1}}
     callers = [service.caller("upload") for _ in range(4)]
@@ -220,7 +214,7 @@ def test_equal_uploads_of_two_tokens_at_once_make_one_version(service, fresh_nam
 
     def send(caller):
         at_once.wait(30)
-        return upload_reusing(caller, fresh_name, artifacts["line-1"], said)
+        return caller.upload(fresh_name, artifacts["line-1"], said, reuse=True)
 
     with ThreadPoolExecutor(len(callers)) as threads:
         answers = list(threads.map(send, callers))
@@ -229,6 +223,9 @@ def test_equal_uploads_of_two_tokens_at_once_make_one_version(service, fresh_nam
     replayed = [answer.headers.get("Idempotent-Replayed") for answer in answers]
     assert sorted(replayed, key=str) == [None, "true", "true", "true"]
     assert service.admin.get(f"/models/{fresh_name}/versions").json["total"] == 1
+    history = service.admin.get(f"/models/{fresh_name}/history").json["items"]
+    assert [event["type"] for event in history[:4]] == [*["upload_reused"] * 3, "registered"]
+    assert {event["to_version"] for event in history[:4]} == {1}
 
 
 @pytest.mark.parametrize(
@@ -250,7 +247,7 @@ def test_the_same_bytes_with_other_claims_are_another_version(
     said = {"metrics": {"rmse": 1.5}, "lineage": {"git_commit": "1a2b3c"}}
     service.admin.upload(fresh_name, artifacts["line-1"], said)
 
-    answer = upload_reusing(service.admin, fresh_name, artifacts["line-1"], {**said, **other})
+    answer = service.admin.upload(fresh_name, artifacts["line-1"], {**said, **other}, reuse=True)
 
     assert (answer.status_code, answer.json["version"]) == (201, 2)
 
@@ -259,6 +256,6 @@ def test_an_archived_version_is_not_used_again(service, fresh_name, artifacts):
     service.admin.upload(fresh_name, artifacts["line-1"])
     service.admin.delete(f"/models/{fresh_name}/1")
 
-    answer = upload_reusing(service.admin, fresh_name, artifacts["line-1"], {})
+    answer = service.admin.upload(fresh_name, artifacts["line-1"], reuse=True)
 
     assert (answer.status_code, answer.json["version"]) == (201, 2)

@@ -221,7 +221,8 @@ def test_a_version_that_is_no_longer_live_is_not_named(database, worker):
     assert worker.watch.unloadable() == {}
 
 
-def test_an_upload_has_what_could_not_be_loaded_tried_again_at_once(database, worker):
+@pytest.mark.parametrize("event", ["registered", "upload_reused"])
+def test_an_upload_has_what_could_not_be_loaded_tried_again_at_once(database, worker, event):
     add_versions(database, "shed")
     worker.missing.add(("shed", 1))
     worker.counter.bump()
@@ -233,7 +234,7 @@ def test_an_upload_has_what_could_not_be_loaded_tried_again_at_once(database, wo
         worker.watch.resolve("shed", "1")
 
     with database.write() as session:
-        record(session, "registered", actor="ann", model="shed", to_version=2)
+        record(session, event, actor="ann", model="shed", to_version=1)
     worker.counter.bump()
 
     assert worker.watch.resolve("shed", "1").version.number == 1
