@@ -10,6 +10,7 @@ RFC 9112 defines it (sections 2.2, 5, 6 and 7.1) and
   with its head: by its value the application learns later whether the body it read is the whole one;
 - spoils a head whose framing is ambiguous, so that the HTTP library answers 400 and closes;
 - ends the reading of a body that arrives too slowly, or not before the worker stops;
+- closes a connection whose client reads its answers too slowly;
 - answers connections beyond a limit, and keeps some for health checks.
 
 All other bytes pass as they are, and without being copied.
@@ -20,6 +21,8 @@ tokio reads a socket again without waiting only where the last read filled its w
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -33,7 +36,7 @@ tokio reads a socket again without waiting only where the last read filled its w
 #include <time.h>
 #include <unistd.h>
 
-enum { DESCRIPTORS = 1 << 16, LINE = 128, MARK = 128 };
+enum { DESCRIPTORS = 1 << 16, LINE = 128, MARK = 128, MOST_AHEAD = 5 };
 
 enum state { WHOLE, BROKEN, SLOW, STOPPED };
 
@@ -81,6 +84,9 @@ struct connection {
     /* Bodies in chunks that the application has not asked for, more than one if pipelined: */
     struct whole *unasked;
     size_t unasked_count;
+    /* Of the answers that are due: */
+    uint64_t taken; /* bytes that the client had acknowledged when some were last due */
+    double behind;  /* seconds by which it lags behind the least rate; below 0 it is ahead */
     /* Beyond the limit of connections, kept for health checks: */
     bool spare;
     /* What did not fit into the HTTP library's buffer together with what was added: */
@@ -628,34 +634,71 @@ static void end_body(struct connection *c, int fd, enum state reason)
     shutdown(fd, SHUT_RD); /* what is there already is still read */
 }
 
-/* End the reading of bodies for which the server waited `patience` seconds while they arrived with
-   less than `rate` bytes a second, and of spare connections that ask for nothing. */
+/* Ends the reading of a body that is too slow, or not there when the worker stops, and of a spare
+   connection that asks for nothing. */
+static void expire_reading(
+    struct connection *c, int fd, double patience, double rate, double spare_patience
+)
+{
+    double moment = now();
+    int unread = 0;
+    if (c->phase == HEAD) {
+        if (c->spare && c->requests == 0 && moment - c->since > spare_patience)
+            shutdown(fd, SHUT_RD);
+    } else if (watch.stopping) {
+        end_body(c, fd, STOPPED);
+    } else if (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0) {
+        c->since = moment; /* the server does not read: that time is not the caller's */
+    } else {
+        double waited = c->waited + moment - c->since;
+        if (waited < patience)
+            return;
+        if ((double)c->received < rate * waited)
+            end_body(c, fd, SLOW);
+        c->waited = 0;
+        c->received = 0;
+        c->since = moment;
+    }
+}
+
+/* Closes a connection whose client reads too slowly what is due to it. A client with a large buffer
+   takes much at once and then nothing until that is read, so it may be ahead of the rate. */
+static void expire_writing(struct connection *c, int fd, double patience, double rate)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    int due = 0;
+    if (ioctl(fd, TIOCOUTQ, &due) < 0 || due == 0 ||
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0) {
+        c->behind = 0;
+        return;
+    }
+    c->behind += 1 - (double)(info.tcpi_bytes_acked - c->taken) / rate;
+    c->taken = info.tcpi_bytes_acked;
+    if (c->behind < -MOST_AHEAD * patience)
+        c->behind = -MOST_AHEAD * patience;
+    if (c->behind < patience)
+        return;
+    /* What was not read is dropped; else the kernel would go on offering it after the close. */
+    struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    shutdown(fd, SHUT_RDWR);
+}
+
+/* To be called once a second. Ends the reading of bodies for which the server waited `patience`
+   seconds while they arrived with less than `rate` bytes a second, and of spare connections that
+   ask for nothing; closes connections whose clients read their answers as slowly as that. */
 void connections_expire(double patience, double rate, double spare_patience)
 {
-    pthread_mutex_lock(&lock);
-    double moment = now();
     for (int fd = 0; fd < DESCRIPTORS; fd++) {
-        struct connection *c = watched(fd);
-        if (c == NULL)
+        if (watched(fd) == NULL)
             continue;
-        int unread = 0;
-        if (c->phase == HEAD) {
-            if (c->spare && c->requests == 0 && moment - c->since > spare_patience)
-                shutdown(fd, SHUT_RD);
-        } else if (watch.stopping) {
-            end_body(c, fd, STOPPED);
-        } else if (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0) {
-            c->since = moment; /* the server does not read: that time is not the caller's */
-        } else {
-            double waited = c->waited + moment - c->since;
-            if (waited < patience)
-                continue;
-            if ((double)c->received < rate * waited)
-                end_body(c, fd, SLOW);
-            c->waited = 0;
-            c->received = 0;
-            c->since = moment;
+        pthread_mutex_lock(&lock);
+        struct connection *c = watched(fd);
+        if (c != NULL) {
+            expire_reading(c, fd, patience, rate, spare_patience);
+            expire_writing(c, fd, patience, rate);
         }
+        pthread_mutex_unlock(&lock);
     }
-    pthread_mutex_unlock(&lock);
 }

@@ -13,11 +13,13 @@ from benchmarks.swap import constant_model
 from cli.connections import CONNECTIONS, SPARE_CONNECTIONS
 from tests.system.models import upload
 from tests.system.raw_requests import exchange
-from tests.system.real_server import BIN, Server, free_port, running
+from tests.system.real_server import BIN, ROOT, Server, free_port, running
 
 ROW = {"x0": 1.0, "x1": 2.0}
 BODY = json.dumps(ROW).encode()
 PREDICT = "/models/plane/predict"
+LONG_ANSWER = "/docs/static/vendor/swagger-ui/swagger-ui-bundle.js"
+LONG_ANSWER_SIZE = (ROOT / f"api{LONG_ANSWER.removeprefix('/docs')}").stat().st_size
 SLOW = 500
 
 
@@ -47,6 +49,15 @@ def beginning(token: str, body: bytes = BODY[:5]) -> bytes:
 
 def connected(server: Server) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=30)
+
+
+def small_window(server: Server) -> socket.socket:
+    """A connection on which the server cannot send much ahead of the client."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(30)
+    client.connect(("127.0.0.1", server.port))
+    return client
 
 
 def test_slow_bodies_of_one_token_take_nothing_from_another(single: Server) -> None:
@@ -112,6 +123,33 @@ def test_a_body_slower_than_a_kilobyte_a_second_is_not_waited_for(single: Server
     assert b"connection: close" in head.lower()
     assert json.loads(problem)["type"] == "/problems/body-too-slow"
     assert answer.startswith(b"HTTP/1.1 400 "), "it came, and is no JSON"
+
+
+@pytest.mark.slow
+def test_connections_on_which_no_answer_is_read_are_closed_and_others_are_not(
+    single: Server,
+) -> None:
+    request = f"GET {LONG_ANSWER} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    with ExitStack() as open_:
+        steady = open_.enter_context(small_window(single))
+        others = [open_.enter_context(small_window(single)) for _ in range(CONNECTIONS - 1)]
+        steady.sendall(request)
+        for client in others:
+            client.sendall(request * 6)
+        refused = exchange(single.url, beginning(single.token, BODY), patience=5)
+        began, read = time.monotonic(), b""
+        while time.monotonic() < began + 45:
+            read += steady.recv(4096)
+            time.sleep(1)
+        answered = exchange(single.url, beginning(single.token, BODY), patience=5)
+        head, _, body = read.partition(b"\r\n\r\n")
+        while len(body) < LONG_ANSWER_SIZE and (part := steady.recv(65536)):
+            body += part
+
+    assert refused.statuses == [503]
+    assert answered.statuses == [200]
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert len(body) == LONG_ANSWER_SIZE
 
 
 def test_probes_are_answered_and_others_refused_when_all_connections_are_taken(

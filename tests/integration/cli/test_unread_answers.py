@@ -1,0 +1,63 @@
+"""Clients that do not read what they asked for, as the library below the HTTP server sees them."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+
+from cli.connections import do_not_preload, preload
+from tests.integration.cli.watched_pair import (
+    LEAST_BYTES_PER_SECOND,
+    PATIENCE_SECONDS,
+    seconds_until_closed,
+)
+
+
+@pytest.fixture(scope="module")
+def preloaded() -> Iterator[Executor]:
+    """A process that preloads the library."""
+    if not preload(os.environ):
+        pytest.skip("installed without a C compiler")
+    try:
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            process.submit(int).result()
+            yield process
+    finally:
+        do_not_preload(os.environ)
+
+
+def test_a_connection_whose_answer_is_not_read_is_closed(preloaded: Executor) -> None:
+    closed = preloaded.submit(seconds_until_closed, 200, taken=0).result()
+
+    assert closed is not None
+    assert PATIENCE_SECONDS <= closed <= 6 * PATIENCE_SECONDS
+
+
+def test_reading_a_little_of_an_answer_now_and_then_does_not_keep_the_connection(
+    preloaded: Executor,
+) -> None:
+    taken = LEAST_BYTES_PER_SECOND // 2
+
+    assert preloaded.submit(seconds_until_closed, 200, taken=taken).result() is not None
+
+
+def test_a_slow_but_steady_reader_keeps_the_connection(preloaded: Executor) -> None:
+    taken = LEAST_BYTES_PER_SECOND * 2
+
+    assert preloaded.submit(seconds_until_closed, 200, taken=taken).result() is None
+
+
+def test_a_client_that_reads_much_at_once_may_rest_for_a_while(preloaded: Executor) -> None:
+    taken, every = 60 * LEAST_BYTES_PER_SECOND * 2, 60
+
+    open_ = preloaded.submit(seconds_until_closed, 300, taken=taken, every=every)
+
+    assert open_.result() is None
+
+
+def test_a_connection_to_which_nothing_is_due_is_not_taken_for_unread(preloaded: Executor) -> None:
+    open_ = preloaded.submit(seconds_until_closed, 200, taken=0, answered=False)
+
+    assert open_.result() is None

@@ -1,0 +1,59 @@
+"""A connection that ``connections.c`` watches, both its ends in one process that preloads it."""
+
+import ctypes
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+PATIENCE_SECONDS = 20
+LEAST_BYTES_PER_SECOND = 1024
+SMALL_BUFFER = 4096
+ANSWER = b"x" * 2**16
+
+
+@contextmanager
+def watched_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The server's end and the client's of a connection with small buffers."""
+    library = ctypes.CDLL(None)
+    library.connections_watch(10, 1, b"x-arrival", b"")
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        client.connect(listener.getsockname())
+        # As the HTTP library accepts; Python's own sockets are not watched.
+        accepted = library.accept4(listener.fileno(), None, None, socket.SOCK_NONBLOCK)
+        with socket.socket(fileno=accepted) as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)
+            yield server, client
+
+
+def seconds_until_closed(
+    seconds: int, *, taken: int, every: int = 1, answered: bool = True
+) -> int | None:
+    """When the watch closes a connection whose client reads ``taken`` bytes ``every`` so many
+    seconds.
+
+    None where it is open after so many ``seconds``. ``answered``: there is always more to read.
+    """
+    library = ctypes.CDLL(None)
+    expire = library.connections_expire
+    expire.argtypes = [ctypes.c_double] * 3
+    with watched_pair() as (server, client):
+        for second in range(seconds):
+            left = 0 if second % every else taken
+            try:
+                if answered:
+                    _fill(server)
+                while left:
+                    left -= len(client.recv(min(left, SMALL_BUFFER)))
+                    _fill(server)
+            except BrokenPipeError:
+                return second
+            expire(PATIENCE_SECONDS, LEAST_BYTES_PER_SECOND, 1.0)
+    return None
+
+
+def _fill(server: socket.socket) -> None:
+    """Send until the client's buffer and the server's are full."""
+    with suppress(BlockingIOError):
+        while True:
+            server.send(ANSWER)
