@@ -14,7 +14,7 @@ from api.callers import Callers, has_usual_spelling
 from api.decoding import DecodingBudget
 from api.negotiation import best_type
 from api.problems import problem_of
-from api.receiving import Environ
+from api.receiving import Environ, without_place
 from registry.errors import (
     NoProbabilities,
     ParameterMalformed,
@@ -82,10 +82,10 @@ class PredictionEndpoint:
         content_type = environ.get("CONTENT_TYPE", "")
         if content_type == JSON and len(body) <= SMALL_BODY:
             batch = loaded.reader.read_json(body)
-            return _reply(loaded, batch, reply_type, probabilities=probabilities)
+            return _reply(environ, loaded, batch, reply_type, probabilities=probabilities)
         with self.budget.hold(loaded.reader.cost(content_type, body)):
             batch = loaded.reader.read(content_type, body, self.max_bytes)
-            return _reply(loaded, batch, reply_type, probabilities=probabilities)
+            return _reply(environ, loaded, batch, reply_type, probabilities=probabilities)
 
     def _admit(self, environ: Environ, caller: Caller) -> LoadedVersion:
         """The version that ``caller`` gets. Raises whatever forbids it or is wrong with it."""
@@ -105,8 +105,20 @@ class PredictionEndpoint:
         return loaded
 
 
-def _reply(loaded: LoadedVersion, batch: Batch, reply_type: str, *, probabilities: bool) -> Reply:
-    answers = loaded.predictor.predict(batch, probabilities=probabilities)
+def _reply(
+    environ: Environ,
+    loaded: LoadedVersion,
+    batch: Batch,
+    reply_type: str,
+    *,
+    probabilities: bool,
+) -> Reply:
+    predictor = loaded.predictor
+    if predictor.waits:
+        with without_place(environ):
+            answers = predictor.predict(batch, probabilities=probabilities)
+    else:
+        answers = predictor.predict(batch, probabilities=probabilities)
     if reply_type == JSON:
         return Reply(200, loaded.json_headers, loaded.writer.write(answers, single=batch.single))
     encoded = encode_arrow(answers, loaded.version.signature)

@@ -44,6 +44,8 @@ class ForestPredictor:
     or the signature.
     """
 
+    waits = False
+
     def __init__(self, program: FeatureProgram, forest: bytes, signature: Signature) -> None:
         self.signature = signature
         self.has_probabilities = signature.output.classes is not None

@@ -39,6 +39,8 @@ class LinearPredictor:
     the two do not fit each other or the signature.
     """
 
+    waits = False
+
     def __init__(self, columns: bytes, linear: bytes, signature: Signature) -> None:
         self.signature = signature
         self._program = ChainProgram(columns, signature)

@@ -1,13 +1,12 @@
 """From verified bytes to a predictor."""
 
 from collections.abc import Callable, Collection
-from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from registry.blobs.store import BlobStore
 from registry.confinement.spawner import Spawner
 from registry.serving import chain_program, forest
-from registry.serving.model_process import MODULES, PLACES, ModelProcess
+from registry.serving.model_process import MODULES, ModelProcess
 from registry.serving.pool import Loader, ServedVersion
 from registry.serving.predictor import Predictor
 from registry.signature import Signature
@@ -32,7 +31,6 @@ def loader(blobs: BlobStore, spawner: Spawner | None = None) -> Loader:
     reads an artifact.
     """
     confined = Spawner(MODULES) if spawner is None else spawner
-    places = BoundedSemaphore(PLACES)
 
     def load(version: ServedVersion) -> Predictor:
         def read(form: str) -> bytes:
@@ -49,7 +47,6 @@ def loader(blobs: BlobStore, spawner: Spawner | None = None) -> Loader:
             version.format,
             version.signature,
             version.input_example,
-            places=places,
         )
 
     return load

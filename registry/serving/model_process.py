@@ -41,8 +41,6 @@ PREDICT_SECONDS = 20.0
 """What a batch may take, and how long one waits for those before it."""
 WAITING = 11
 """Batches that wait for the one that is being answered."""
-PLACES = 24
-"""Batches that are with all model processes of a worker, which has 32 threads for all it does."""
 CPU_SECONDS = 3600
 """Of processor time; a process that has used it up is replaced like one that died."""
 ONNX_MEMORY = min(2 * 2**30, MAX_MEMORY)
@@ -84,12 +82,13 @@ class _Place:
 class ModelProcess:
     """A Predictor whose model is in a process that ``spawner`` starts. Safe for several threads.
 
-    Batches are answered one after the other, each within ``seconds``. ``places``: shared with the
-    other processes, whose batches take one each. ``input_example``: a row that
+    Batches are answered one after the other, each within ``seconds``. ``input_example``: a row that
     the model answers, where it does not answer any of its signature. ``entry``: what the process
     runs. Starts it at once, and raises ArtifactRefused where the model cannot be loaded,
     ModelProcessUnavailable where no process is to be had, and what ``open_artifact`` raises.
     """
+
+    waits = True
 
     def __init__(
         self,
@@ -99,7 +98,6 @@ class ModelProcess:
         signature: Signature,
         input_example: Record | None = None,
         *,
-        places: threading.BoundedSemaphore | None = None,
         seconds: float = PREDICT_SECONDS,
         entry: str = _ENTRY,
     ) -> None:
@@ -113,7 +111,6 @@ class ModelProcess:
         self._seconds = seconds
         self._entry = entry
         self._admitted = threading.BoundedSemaphore(1 + WAITING)
-        self._places = threading.BoundedSemaphore(PLACES) if places is None else places
         self._turn = threading.Lock()
         self._restarts = Restarts()
         self._place = _Place()
@@ -144,9 +141,6 @@ class ModelProcess:
         """Wait until it is this thread's turn."""
         if not self._admitted.acquire(blocking=False):
             raise ModelProcessUnavailable("too many requests wait for it")
-        if not self._places.acquire(blocking=False):
-            self._admitted.release()
-            raise ModelProcessUnavailable("too many requests wait for such processes")
         try:
             if not self._turn.acquire(timeout=self._seconds):
                 raise ModelProcessUnavailable("it is still busy with other requests")
@@ -155,7 +149,6 @@ class ModelProcess:
             finally:
                 self._turn.release()
         finally:
-            self._places.release()
             self._admitted.release()
 
     def _answered(self, question: list[bytes], rows: int, *, shares: bool) -> Answers:

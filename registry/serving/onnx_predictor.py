@@ -21,6 +21,8 @@ class OnnxPredictor:
     Raises ArtifactRefused where the bytes are no such file, or one for another signature.
     """
 
+    waits = False
+
     def __init__(
         self, model: bytes, signature: Signature, *, seconds: float = BATCH_SECONDS
     ) -> None:

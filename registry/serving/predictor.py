@@ -34,12 +34,18 @@ class Predictor(Protocol):
     @property
     def has_probabilities(self) -> bool: ...
 
+    @property
+    def waits(self) -> bool:
+        """Whether ``predict`` waits for another process, and computes nothing in this one."""
+
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
         """Raises PredictionRefused where the model has no answer for this input."""
 
 
 class SklearnPredictor:
     """Calls a fitted scikit-learn estimator in this process."""
+
+    waits = False
 
     def __init__(self, model: Any, signature: Signature) -> None:
         self.signature = signature

@@ -89,6 +89,8 @@ class UploadedOnnx:
     Raises ArtifactRefused where the graph does not fit the signature or answers no such row.
     """
 
+    waits = False
+
     def __init__(self, session: Any, signature: Signature, example: Record | None) -> None:
         self.signature = signature
         self._session = session

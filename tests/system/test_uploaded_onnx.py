@@ -114,5 +114,5 @@ def test_a_slow_model_holds_neither_probes_nor_other_models(server: Server) -> N
 
     statuses = [each.result() for each in asked]
     assert set(statuses) <= {200, 503}
-    assert 503 in statuses, "more waited than the worker has threads to spare"
+    assert 503 in statuses, "more waited for one model than may"
     assert longest < 5

@@ -31,6 +31,7 @@ _STEP = 10
 class Constant:
     signature = NUMBERS
     has_probabilities = False
+    waits = False
 
     def predict(self, batch, **_):
         return Answers([1.0] * batch.rows)

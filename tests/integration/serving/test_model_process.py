@@ -20,6 +20,7 @@ import skops.io
 from registry.confinement.spawner import Spawner
 from registry.errors import ArtifactRefused, ModelProcessUnavailable, PredictionRefused
 from registry.serving.codecs.batch import Batch, build_batch
+from registry.serving.loading import loader
 from registry.serving.model_process import MODULES, WAITING, ModelProcess
 from registry.serving.pool import Pool, ServedVersion
 from registry.serving.predictor import SklearnPredictor, example_batch
@@ -175,7 +176,7 @@ from registry.serving.predictor import example_batch
 from registry.signature import Signature
 said = json.load(sys.stdin)
 class Blobs:
-    def open(self, digest):
+    def open(self, _):
         return open(said["path"], "rb")
 signature = Signature.from_json(said["signature"])
 version = ServedVersion("m", 1, "skops", "0" * 64, 1, signature, None)
@@ -234,13 +235,12 @@ def test_it_ends_with_its_worker_even_if_that_is_killed(tmp_path):
 def hostile(spawner):
     """A predictor whose process misbehaves when it is asked to, and has a second for each batch."""
 
-    def hostile(signature=SIGNATURE, seconds=1.0, entry="serve", places=None):
+    def hostile(signature=SIGNATURE, seconds=1.0, entry="serve"):
         return ModelProcess(
             spawner,
             io.BytesIO,
             "skops",
             signature,
-            places=places,
             seconds=seconds,
             entry=f"{HOSTILE}:{entry}",
         )
@@ -382,19 +382,37 @@ def test_only_so_many_wait_for_a_model(hostile):
     assert all(isinstance(error, ModelProcessUnavailable) for error in turned_away)
 
 
-def test_only_so_many_wait_for_all_models_together(hostile):
-    """So that a worker always has threads left for what it answers itself."""
-    places = threading.BoundedSemaphore(2)
-    slow, other = hostile(seconds=3, places=places), hostile(places=places)
-    with ThreadPoolExecutor(2) as threads:
-        asked = [threads.submit(ask, slow, NUMBERS["hang"]) for _ in range(2)]
-        wait_for(lambda: places._value == 0)
+class Shelf:
+    """Holds one ONNX file, under every digest."""
 
-        with pytest.raises(ModelProcessUnavailable, match="too many requests wait for such"):
-            ask(other, 21)
-        assert all(each.exception(60) for each in asked)
+    def open(self, _):
+        return io.BytesIO(looping(1).SerializeToString())
 
-    assert ask(other, 21) == [42]
+
+def test_a_model_is_answered_however_many_wait_for_others(spawner):
+    load = loader(Shelf(), spawner)
+    inputs = tuple(Column(f"x{index}", "number") for index in range(3))
+    signature = Signature(inputs, Output("y", "number"))
+    row = Batch({column.name: np.zeros(1) for column in inputs}, 1)
+    spawner.missing()  # so that there is a zygote
+    (zygote,) = [pid for pid in zygotes() if pid not in _others(spawner)]
+    before = set(children(zygote))
+    slow = [load(ServedVersion("slow", n, "onnx", "0" * 64, 1, signature, None)) for n in range(2)]
+    stopped = set(children(zygote)) - before
+    for helper in stopped:
+        os.kill(helper, signal.SIGSTOP)
+
+    with ThreadPoolExecutor(2 * (WAITING + 1)) as threads:
+        asked = [threads.submit(each.predict, row) for each in slow for _ in range(WAITING + 1)]
+        wait_for(lambda: not any(each._admitted._value for each in slow))
+        other = load(ServedVersion("other", 1, "onnx", "0" * 64, 1, signature, None))
+
+        assert other.predict(row).values == [0.0]
+
+        assert not any(each.done() for each in asked)
+        for helper in stopped:
+            os.kill(helper, signal.SIGCONT)
+        assert [each.result(30).values for each in asked] == [[0.0]] * len(asked)
 
 
 def test_an_uploaded_graph_that_never_ends_is_stopped(spawner):

@@ -34,6 +34,8 @@ from registry.signature import Column, Output, Signature
 
 
 class Fixed:
+    waits = False
+
     def __init__(self, signature):
         self.signature = signature
         self.has_probabilities = signature.output.classes is not None

@@ -52,6 +52,7 @@ class Looks(Observer):
 class Constant:
     signature = NUMBERS
     has_probabilities = False
+    waits = False
 
     def predict(self, batch, **_):
         return Answers([1.0] * batch.rows)

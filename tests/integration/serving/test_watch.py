@@ -36,6 +36,7 @@ class Numbered:
 
     signature = NUMBERS
     has_probabilities = False
+    waits = False
 
     def __init__(self, version):
         self.number = version.number

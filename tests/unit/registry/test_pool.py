@@ -18,6 +18,7 @@ class Constant:
 
     signature = NUMBERS
     has_probabilities = False
+    waits = False
 
     def __init__(self, number):
         self.number = number
