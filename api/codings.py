@@ -12,6 +12,11 @@ _ZLIB_BITS = 15
 _RAW_BITS = -15
 _PIECE = 2**16
 
+FREE_MEMBERS = 10_000
+MEMBER_BYTES = 2**10
+"""A body may have so many gzip members, and one more for each so many bytes that they decode to.
+Each takes about a microsecond, however little is in it."""
+
 
 def coding_of(header: str | None) -> str | None:
     """The coding that a Content-Encoding header names; None: the body is sent as it is.
@@ -31,18 +36,23 @@ def coding_of(header: str | None) -> str | None:
 def decoded(coding: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
     """What ``pieces`` are when they are decoded, in pieces of at most 64 KiB.
 
-    Raises BodyMalformed where they are not of that coding or break off.
+    Raises BodyMalformed where they are not of that coding, break off, or have too many members.
     """
     decoder = None
+    members, size = 0, 0
     for piece in pieces:
         rest, more = piece, False
         while rest or more:
-            decoder = decoder or zlib.decompressobj(_bits(coding, rest))
+            if decoder is None:
+                members += 1
+                _check_members(members, size)
+                decoder = zlib.decompressobj(_bits(coding, rest))
             try:
                 data = decoder.decompress(rest, _PIECE)
             except zlib.error as error:
                 raise BodyMalformed(f"The body is not {coding}: {error}.") from error
             if data:
+                size += len(data)
                 yield data
             # All input may be taken in while output is still to come.
             rest, more = decoder.unconsumed_tail, len(data) == _PIECE
@@ -54,6 +64,14 @@ def decoded(coding: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
                     raise BodyMalformed("The body goes on after the end of its deflate data.")
     if decoder is not None and not decoder.eof:
         raise BodyMalformed(f"The {coding} data of the body breaks off.")
+
+
+def _check_members(members: int, size: int) -> None:
+    if members > FREE_MEMBERS + size // MEMBER_BYTES:
+        raise BodyMalformed(
+            f"The body has more gzip members than {FREE_MEMBERS}, and one more for each KiB that "
+            "they decode to."
+        )
 
 
 def _bits(coding: str, start: bytes) -> int:

@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from api import bodies
-from api.codings import decoded
+from api.codings import FREE_MEMBERS, MEMBER_BYTES, decoded
 from api.receiving import Bodies
 from registry.errors import BodyMalformed, Overloaded
 from tests.integration.api.conftest import END, FORM, WatchedStream, check_problem, new_name, part
@@ -145,6 +145,20 @@ def test_no_more_is_read_of_a_bomb_than_its_limit_needs(plane):
     )
     check_problem(answer, 400, "body-malformed")
     assert stream.taken < 2**21
+
+
+@pytest.mark.parametrize("content", [b"", b"x"])
+def test_members_of_next_to_nothing_are_refused_before_they_take_time(plane, content):
+    body = gzip.compress(content) * (FREE_MEMBERS + 100)
+    answer = send(plane.admin, *ROUTES["prediction"][:2], body, "gzip", "application/json")
+    check_problem(answer, 400, "body-malformed")
+    assert "gzip members" in answer.json["detail"]
+
+
+def test_more_members_are_taken_where_there_is_something_in_them():
+    content = b"x" * MEMBER_BYTES
+    members = [gzip.compress(content)] * (FREE_MEMBERS + 1)
+    assert sum(map(len, decoded("gzip", members))) == len(members) * MEMBER_BYTES
 
 
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
