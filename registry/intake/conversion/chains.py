@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from registry.intake.conversion.target import NotConvertible, Vocabulary, require
+from registry.intake.conversion.target import Norm, NotConvertible, Vocabulary, require
 from registry.serving.chains_file import ChainsFile, Operation
 from registry.signature import Signature
 
@@ -85,13 +85,16 @@ class ChainTarget:
             for chain, low, high in zip(block.chains, lows, highs, strict=True)
         )
 
+    def normalize(self, block: ChainBlock, norm: Norm) -> ChainBlock:
+        raise _mixes(f"Normalizer(norm={norm!r})", block)
+
     def concat(self, blocks: Sequence[ChainBlock]) -> ChainBlock:
         chains = tuple(chain for block in blocks for chain in block.chains)
         require(chains, "No column is left for the estimator.")
         return ChainBlock(chains, tuple(text for block in blocks for text in block.texts))
 
     def foreign(self, step: Any, block: ChainBlock) -> ChainBlock:
-        raise NotConvertible(f"{type(step).__name__} is no chain of steps on {len(block)} columns.")
+        raise _mixes(type(step).__name__, block)
 
 
 def given_chains(signature: Signature) -> ChainBlock:
@@ -117,6 +120,10 @@ def to_file(given: ChainBlock, made: ChainBlock) -> ChainsFile:
         first=np.array([first for _, first, _ in steps], np.float64),
         second=np.array([second for _, _, second in steps], np.float64),
     )
+
+
+def _mixes(step: str, block: ChainBlock) -> NotConvertible:
+    return NotConvertible(f"{step} is no chain of steps on {len(block)} columns.")
 
 
 def _each(block: ChainBlock, operation: Operation, row: ArrayLike) -> ChainBlock:

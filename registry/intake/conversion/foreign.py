@@ -20,7 +20,6 @@ from registry.intake.conversion.trees import rounded
 
 _TRANSFORMERS = frozenset(
     {
-        "Normalizer",
         "PCA",
         "TruncatedSVD",
         "VarianceThreshold",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from registry.intake.conversion.target import Vocabulary, require
+from registry.intake.conversion.target import SMALLEST_NORM, Norm, Vocabulary, require
 from registry.serving.onnx_program import LARGEST_KEY, ROWS, TEXTS_KEY
 from registry.signature import Signature
 
@@ -154,6 +154,16 @@ class Graph:
         above = self.add("Greater", tensor, self.row(lows))
         below = self.add("LessOrEqual", tensor, self.row(highs))
         return self._numbers(self.double(self.add("And", above, below)), block)
+
+    def normalize(self, block: Block, norm: Norm) -> Block:
+        tensor, axis = self.tensor(block), self.constant([1], np.int64)
+        if norm == "max":
+            norms = self.add("ReduceMax", self.add("Abs", tensor), axis, keepdims=1)
+        else:
+            norms = self.add(f"Reduce{norm.upper()}", tensor, axis, keepdims=1)
+        small = self.add("Greater", self.constant(SMALLEST_NORM), norms)
+        divisors = self.add("Where", small, self.constant(1.0), norms)
+        return self._numbers(self.add("Div", tensor, divisors), block)
 
     def foreign(self, step: Any, block: Block) -> Block:
         # Late: it draws in all of skl2onnx, and it builds on this module.

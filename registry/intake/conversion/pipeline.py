@@ -6,7 +6,7 @@ from registry.intake.conversion.chains import ChainTarget, given_chains, to_file
 from registry.intake.conversion.estimators import predict
 from registry.intake.conversion.graph import Graph, input_block, to_bytes
 from registry.intake.conversion.target import C, Target
-from registry.intake.conversion.transformers import transform
+from registry.intake.conversion.transformers import transform_all
 from registry.serving.chains_file import to_bytes as chains_to_bytes
 from registry.serving.onnx_program import FEATURES
 from registry.signature import Signature
@@ -52,7 +52,6 @@ def final_estimator(model: Any) -> Any:
 def _preprocessed(target: Target[C], model: Any, block: C) -> tuple[Any, C]:
     """The last estimator, and the columns as it sees them."""
     while hasattr(model, "steps"):
-        for _, step in model.steps[:-1]:
-            block = transform(target, step, block)
+        block = transform_all(target, model.steps[:-1], block)
         model = model.steps[-1][1]
     return model, block

@@ -1,9 +1,13 @@
 """What a fitted model's steps are converted to, and the columns that flow through them."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 from numpy.typing import ArrayLike
+
+Norm = Literal["l1", "l2", "max"]
+SMALLEST_NORM = 10 * 2.0**-52
+"""scikit-learn divides a row of float64 by no smaller norm: ``10 * numpy.finfo(float).eps``."""
 
 
 class NotConvertible(Exception):
@@ -67,6 +71,12 @@ class Target(Protocol[C]):
 
     def between(self, block: C, lows: Sequence[float], highs: Sequence[float]) -> C:
         """1.0 where a value is above its column's low and at most its high, else 0.0."""
+
+    def normalize(self, block: C, norm: Norm) -> C:
+        """Each row divided by its norm, or by 1 where that is below ``SMALLEST_NORM``.
+
+        Raises NotConvertible.
+        """
 
     def concat(self, blocks: Sequence[C]) -> C:
         """``blocks`` side by side. Raises NotConvertible where no column is left."""

@@ -3,7 +3,7 @@
 Each converter takes the fitted step and the block of columns it sees, and gives the block it makes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import inf, isnan, nan, nextafter
 from typing import Any
 
@@ -36,10 +36,30 @@ def transform(target: Target[C], step: Any, block: C) -> C:
     return target.foreign(step, block)
 
 
-def _pipeline(target: Target[C], step: Any, block: C) -> C:
-    for _, inner in step.steps:
-        block = transform(target, inner, block)
+def transform_all(target: Target[C], steps: Sequence[tuple[str, Any]], block: C) -> C:
+    """What the ``steps`` of a pipeline make of ``block``, one after the other.
+
+    Raises NotConvertible.
+    """
+    sparse = False
+    for _, step in steps:
+        require(
+            not (sparse and any(type(part).__name__ == "Normalizer" for part in _parts(step))),
+            "scikit-learn divides sparse rows by norms of any size, and a Normalizer after a "
+            "OneHotEncoder has no ONNX form here: fit that with sparse_output=False.",
+        )
+        block = transform(target, step, block)
+        sparse = sparse or any(getattr(part, "sparse_output", False) for part in _parts(step))
     return block
+
+
+def _parts(step: Any) -> list[Any]:
+    """``step`` and all that it holds."""
+    return [step, *step.get_params().values()] if hasattr(step, "get_params") else []
+
+
+def _pipeline(target: Target[C], step: Any, block: C) -> C:
+    return transform_all(target, step.steps, block)
 
 
 def _columns(target: Target[C], step: Any, block: C) -> C:
@@ -157,6 +177,11 @@ def _binarizer(target: Target[C], step: Any, block: C) -> C:
     return target.between(block, [float(step.threshold)] * len(block), [inf] * len(block))
 
 
+def _normalizer(target: Target[C], step: Any, block: C) -> C:
+    _require_numbers(step, block)
+    return target.normalize(block, step.norm)
+
+
 def _code(value: Any, text: Vocabulary | None) -> float:
     """The number that stands for a category or a filling: NaN for a missing one."""
     if _is_nan(value):
@@ -197,6 +222,7 @@ _CONVERTERS: Mapping[str, Callable[[Any, Any, Any], Any]] = {
     "OneHotEncoder": _one_hot,
     "MaxAbsScaler": _max_abs_scaler,
     "MinMaxScaler": _min_max_scaler,
+    "Normalizer": _normalizer,
     "Pipeline": _pipeline,
     "RobustScaler": _robust_scaler,
     "SignedLog": _signed_log,

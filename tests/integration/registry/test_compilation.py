@@ -26,6 +26,7 @@ from sklearn.preprocessing import (
     Binarizer,
     FunctionTransformer,
     MinMaxScaler,
+    Normalizer,
     OneHotEncoder,
     StandardScaler,
 )
@@ -257,6 +258,25 @@ def test_a_number_at_a_binarizer_s_threshold_is_not_above_it(final):
     for forms in (made.blobs, {"onnx": made.blobs["onnx"]}):
         theirs = compiled_predictor(forms, made.blobs.__getitem__, signature)
         assert theirs.predict(batch).values == pytest.approx(own, rel=EXACT)
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "max"])
+def test_rows_whose_norm_is_zero_or_tiny_are_normalized_as_scikit_learn_does(norm):
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    model = make_pipeline(Normalizer(norm), Ridge()).fit(rows, rows[:, 0])
+    signature = read_signature(model, None)
+    made = compile_model(model, signature, None)
+    assert made.engine["name"] == "onnx"
+
+    tiny = np.array([0.0, 1e-170, 1e-30, 1e-20, 1e-16, 2.2e-15, 2.3e-15, 1e-14, 1e-9, 1.0, 1e160])
+    columns = {"x0": tiny, "x1": -tiny / 3, "x2": np.where(tiny < 1e-15, 0.0, tiny / 5)}
+    both_answers = both(
+        SklearnPredictor(model, signature),
+        compiled_predictor(made.blobs, made.blobs.__getitem__, signature),
+        Batch(columns, len(tiny)),
+    )
+
+    assert distance(*both_answers) <= EXACT
 
 
 def multiplying(_, signature):

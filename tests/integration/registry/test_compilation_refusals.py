@@ -11,6 +11,7 @@ from sklearn.linear_model import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
+    Normalizer,
     OneHotEncoder,
     OrdinalEncoder,
     StandardScaler,
@@ -61,13 +62,25 @@ from tests.integration.registry.shops import (
         ),
         (
             make_pipeline(
+                ColumnTransformer(
+                    [("texts", OneHotEncoder(handle_unknown="ignore"), ["city", "plan"])],
+                    remainder=SimpleImputer(),
+                    sparse_threshold=1.0,
+                ),
+                Normalizer(),
+                Ridge(),
+            ),
+            "divides sparse rows by norms of any size",
+        ),
+        (
+            make_pipeline(
                 preparation(),
                 TransformedTargetRegressor(LinearRegression(), transformer=StandardScaler()),
             ),
             "transforms its answers",
         ),
     ],
-    ids=["unknown-refused", "ordinal", "null-refused", "target"],
+    ids=["unknown-refused", "ordinal", "null-refused", "sparse-norms", "target"],
 )
 def test_what_does_not_convert_stays_with_scikit_learn_and_says_why(model, why):
     fitted = model.fit(FRAME.dropna() if why.startswith("scikit") else FRAME, _target(why))
