@@ -15,11 +15,13 @@ help: ## Say what can be made
 serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1:8000
 	@$(BIN)/hotswap serve --demo
 
+# Three processes for two cores, since tests wait for their servers; each process more costs another
+# collection, PostgreSQL and server. In the order of the folders the long tests do not come last.
 test: lint ## Run linters, types, import rules and the tests
-	$(COMPILED) $(BIN)/python -m pytest -n 4 --dist loadscope -m "not slow"
+	$(COMPILED) $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not slow"
 
 test-slow: .venv/test ## Run the tests that take long, which make test leaves out
-	$(COMPILED) $(BIN)/python -m pytest -n 2 --dist loadscope -m slow
+	$(COMPILED) $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m slow
 
 test-faults: .venv/test ## Kill, cut the power and fail the disk at every point, and print the figures
 	$(BIN)/python -m pytest tests/faults --long-faults -n 0

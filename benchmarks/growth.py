@@ -136,6 +136,9 @@ def _do_everything(subject: Subject) -> None:
 def _upload(subject: Subject) -> None:
     artifact = small_model(len(subject.seconds.get("upload", [])))
     subject.timed("upload", lambda: upload(subject.service, subject.model, artifact))
+    # The service closes a connection that is idle for ten seconds, which uploads may take.
+    subject.reader.close()
+    subject.reader.connect()
     subject.timed("first prediction after upload", subject.predict)
 
 

@@ -45,7 +45,7 @@ def zygotes(pid: int | None = None) -> list[int]:
     ]
 
 
-def wait_for(condition: Callable[[], Found], seconds: float = 20) -> Found:
+def wait_for(condition: Callable[[], Found], seconds: float = 60) -> Found:
     """What ``condition`` gives, as soon as that is true."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -15,7 +15,7 @@ from registry.operations.restore import restore
 from tests.faults.load import MODELS, Load, look
 from tests.faults.moved_clock import MovedClock
 from tests.system.models import upload
-from tests.system.real_server import BIN, free_port, running
+from tests.system.real_server import BIN, free_port, running, wait_until
 
 pytestmark = pytest.mark.slow
 DAY = 86400
@@ -146,7 +146,7 @@ def test_a_database_that_is_locked_stops_writes_and_no_prediction(server, long_f
         writer.join()
 
     assert set(predictions) == {(200, 1)}
-    assert slowest < 1
+    assert slowest < 4, "less than a writer waits"
     assert len(refused) >= len(writers)
     assert {reply.status_code for reply in refused} == {503}
     assert {reply.json()["type"] for reply in refused} == {"/problems/database-busy"}
@@ -189,7 +189,7 @@ def test_where_the_live_version_rots_it_serves_on_and_the_one_before_comes_back(
     assert answered("production") == {(200, 1)}
     for digest, content in intact.items():
         store.path_of(digest).write_bytes(content)
-    assert answered("3") == {(200, 3)}, "its bytes are back"
+    wait_until(lambda: answered("3") == {(200, 3)}, "its bytes are back, and it is not loaded")
     tell("bit rot: the live version served on from memory, and the one before came back")
 
 

@@ -28,12 +28,21 @@ class Load:
 
 
 @contextmanager
-def predicting(server: Server, connections: int = 4, settle: float = 0.5) -> Iterator[Load]:
-    """Predict with ``MODEL``, of which one version is made and promoted, until the block ends."""
-    number = upload(server, MODEL, constant_model(100.0))["version"]
-    server.call("POST", f"/models/{MODEL}/{number}/promote").raise_for_status()
+def predicting(
+    server: Server,
+    model: str = MODEL,
+    value: float = 100.0,
+    connections: int = 4,
+    settle: float = 0.5,
+) -> Iterator[Load]:
+    """Predict with ``model`` until the block ends.
+
+    A version that always answers ``value`` is made and promoted before.
+    """
+    number = upload(server, model, constant_model(value))["version"]
+    server.call("POST", f"/models/{model}/{number}/promote").raise_for_status()
     stop, load = threading.Event(), Load()
-    target = Target(server.url, server.token, MODEL)
+    target = Target(server.url, server.token, model)
     clients = [Client(target, client, stop, pause=PAUSE_SECONDS) for client in range(connections)]
     for client in clients:
         client.start()

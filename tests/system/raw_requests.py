@@ -27,8 +27,15 @@ class Answers:
         return self.received.partition(b"\r\n\r\n")[0].lower()
 
 
-def exchange(url: str, sent: bytes, patience: float = 0.7) -> Answers:
-    """Send these bytes on a new connection; read until it is closed or nothing comes any more."""
+QUIET_SECONDS = 1.0
+"""After so long without another byte an answer is taken to be complete."""
+
+
+def exchange(url: str, sent: bytes, patience: float = 20.0) -> Answers:
+    """Send these bytes on a new connection; read until it is closed or nothing more comes.
+
+    ``patience``: how many seconds to wait for the first byte.
+    """
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port)) as client:
         client.settimeout(patience)
@@ -39,6 +46,7 @@ def exchange(url: str, sent: bytes, patience: float = 0.7) -> Answers:
                 chunk = client.recv(65536)
                 closed = not chunk
                 received += chunk
+                client.settimeout(QUIET_SECONDS)
         except TimeoutError:
             pass
         except ConnectionError:
@@ -74,5 +82,5 @@ class Wire:
 
     def _open(self) -> None:
         self._socket = socket.create_connection((self._address.hostname, self._address.port))
-        self._socket.settimeout(20)
+        self._socket.settimeout(60)
         self._reader = self._socket.makefile("rb")

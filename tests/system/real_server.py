@@ -17,7 +17,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 ADMIN_TOKEN = "admin-token-of-the-system-tests-0123456789"
-START_SECONDS = 40
+START_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Server:
     def call(self, method: str, path: str, **kwargs: object) -> requests.Response:
         """Call a route as admin, on a connection of its own, so that any worker may answer."""
         headers = {"Authorization": f"Bearer {self.token}", **kwargs.pop("headers", {})}
-        return requests.request(method, f"{self.url}{path}", headers=headers, timeout=30, **kwargs)
+        return requests.request(method, f"{self.url}{path}", headers=headers, timeout=60, **kwargs)
 
     def hotswap(self, *arguments: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
         """Run the command against this server."""
@@ -51,7 +51,7 @@ class Server:
             },
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
             **kwargs,
         )
@@ -106,7 +106,7 @@ def running(
     finally:
         process.terminate()
         try:
-            process.wait(15)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -125,6 +125,6 @@ def _is_ready(server: Server) -> bool:
     if server.process.poll() is not None:
         pytest.fail(f"the server ended:\n{server.log.read_text()}")
     try:
-        return requests.get(f"{server.url}/readyz", timeout=2).status_code == 200
+        return requests.get(f"{server.url}/readyz", timeout=10).status_code == 200
     except (requests.ConnectionError, requests.Timeout):
         return False

@@ -75,7 +75,7 @@ def test_a_broken_body_is_refused_and_nothing_kept(plane: Server, target: str, b
     content_type, content = ROUTES[target]
     sent = request(plane, target, content_type, chunk(content) + BREAKS[broken])
 
-    with socket.create_connection(("127.0.0.1", plane.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", plane.port), timeout=60) as client:
         client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: client.recv(65536), b""))
@@ -92,7 +92,7 @@ def test_a_malformed_chunk_is_answered_with_400(plane: Server, target: str) -> N
     content_type, content = ROUTES[target]
     body = chunk(content) + BREAKS["a size that is no number"]
 
-    answers = exchange(plane.url, request(plane, target, content_type, body), patience=10)
+    answers = exchange(plane.url, request(plane, target, content_type, body))
 
     assert answers.statuses == [400]
     assert answers.closed
@@ -122,7 +122,7 @@ Content-Length: {len(ROW)}
     expected = [200] * 4
 
     for at in range(1, len(sent), 3):
-        with socket.create_connection(("127.0.0.1", plane.port), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", plane.port), timeout=60) as client:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client.sendall(sent[:at])
             time.sleep(0.0005)
@@ -141,7 +141,7 @@ def test_many_requests_in_chunks_at_once_are_answered_one_by_one(plane: Server) 
     one = request(plane, "POST /models/chunked/1/predict", b"application/json", chunk(ROW) + LAST)
     count = 1000  # more than one buffer holds, and each is longer by the time granian reads it
 
-    with socket.create_connection(("127.0.0.1", plane.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", plane.port), timeout=60) as client:
         client.sendall(one * count)
         received = b""
         while received.count(b'"prediction":100.0') < count:

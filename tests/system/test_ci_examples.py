@@ -68,7 +68,7 @@ def run(script: str, place: Path, server: Server, token: str, code: int = 0, **m
         env={**inherited, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == code, f"{done.stdout}\n{done.stderr}"

@@ -70,7 +70,7 @@ def test_a_worker_that_serves_compiled_models_imports_neither_scikit_learn_nor_p
         server.call("POST", "/models/plain/2/promote").raise_for_status()
         modules = {
             name.partition(".")[0]
-            for name in requests.get(f"{server.url}/modules", timeout=5).json()
+            for name in requests.get(f"{server.url}/modules", timeout=30).json()
         }
 
     assert "numpy" in modules

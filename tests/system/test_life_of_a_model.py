@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from benchmarks.swap import constant_model
+from tests.system.models import upload
 from tests.system.real_server import Server
 
+ROW = {"x0": 1.0, "x1": 2.0}
 IRIS_ROW = ["sepal length (cm)=5.1", "sepal width (cm)=3.5", "petal length (cm)=1.4"]
 
 
@@ -37,7 +40,7 @@ def test_a_model_is_trained_promoted_swapped_and_brought_back(server: Server) ->
 
 
 @pytest.mark.parametrize(
-    "kind", [*(pytest.param(kind, marks=pytest.mark.slow) for kind in ("linear", "tree")), "forest"]
+    "kind", [pytest.param(kind, marks=pytest.mark.slow) for kind in ("linear", "tree", "forest")]
 )
 def test_a_regression_of_each_kind_is_served(server: Server, kind: str) -> None:
     name = f"diabetes-{kind}"
@@ -55,14 +58,14 @@ def test_a_regression_of_each_kind_is_served(server: Server, kind: str) -> None:
 
 
 def test_every_worker_answers_by_the_new_version_after_a_promotion(server: Server) -> None:
-    for kind in ("logistic", "tree"):
-        server.hotswap("train", "sklearn:wine", "--kind", kind, "--name", "wines")
-    example = server.call("GET", "/models/wines/1").json()["input_example"]
+    for value in (100.0, 200.0):
+        upload(server, "planes", constant_model(value))
 
     for number in (1, 2, 1, 2):
-        server.call("POST", f"/models/wines/{number}/promote").raise_for_status()
-        answers = [server.call("POST", "/models/wines/predict", json=example) for _ in range(12)]
+        server.call("POST", f"/models/planes/{number}/promote").raise_for_status()
+        answers = [server.call("POST", "/models/planes/predict", json=ROW) for _ in range(12)]
         assert {answer.json()["version"] for answer in answers} == {number}
+        assert {answer.json()["prediction"] for answer in answers} == {100.0 * number}
 
 
 def test_the_history_verifies_in_the_database_and_its_end_serves_as_an_anchor(

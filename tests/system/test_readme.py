@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import select
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import fields
@@ -48,6 +50,11 @@ def test_the_version_that_the_tour_promotes_is_better(made: Server) -> None:
     assert after["r2"] > before["r2"]
 
 
+QUIET_SECONDS = 300
+"""No command of the README is silent for so long, on however busy a machine."""
+
+
+@pytest.mark.slow  # test_life_of_a_model.py has the main part, without the tables and the plots
 def test_every_command_of_the_readme_runs_in_its_order(made: Server, tmp_path: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     script = "\n".join(blocks).replace("http://127.0.0.1:8000", made.url)
@@ -58,19 +65,31 @@ def test_every_command_of_the_readme_runs_in_its_order(made: Server, tmp_path: P
     ):
         (tmp_path / name).symlink_to(target)
 
-    run = subprocess.run(
-        ["bash", "-ec", script],
+    with subprocess.Popen(
+        ["bash", "-exc", script],  # -x: each command is printed when it starts
         cwd=tmp_path,
         env={**os.environ, "HOTSWAP_URL": made.url},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as tour:
+        printed = until_silent(tour, QUIET_SECONDS)
 
-    assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
-    assert '"predictions":["setosa","virginica"]' in run.stdout
-    assert "rolled_back" in run.stdout
+    assert tour.returncode == 0, printed
+    assert '"predictions":["setosa","virginica"]' in printed
+    assert "rolled_back" in printed
+
+
+def until_silent(process: subprocess.Popen[bytes], seconds: float) -> str:
+    """What ``process`` prints. It is killed when it prints nothing for ``seconds``."""
+    assert process.stdout is not None
+    printed = b""
+    while select.select([process.stdout], [], [], seconds)[0]:
+        if not (part := os.read(process.stdout.fileno(), 65536)):
+            return printed.decode()
+        printed += part
+    os.killpg(process.pid, signal.SIGKILL)
+    pytest.fail(f"nothing for {seconds} s after:\n{printed.decode()}")
 
 
 def test_the_table_of_settings_is_the_codes() -> None:

@@ -70,7 +70,7 @@ def test_killed_and_run_again_it_makes_one_version_and_one_promotion(
     killed.communicate()
 
     again = start(server, file, "--json")
-    output, errors = again.communicate(timeout=60)
+    output, errors = again.communicate(timeout=300)
 
     assert again.returncode == 0, errors
     assert json.loads(output)["version"]["version"] == 1
@@ -90,7 +90,7 @@ def test_two_jobs_for_one_commit_at_once_make_one_version_and_one_promotion(
         for name in names
     }
     twins = [start(server, file, "--json", token=tokens[name]) for name in names]
-    outputs = [twin.communicate(timeout=90) for twin in twins]
+    outputs = [twin.communicate(timeout=300) for twin in twins]
 
     assert [twin.returncode for twin in twins] == [0, 0], outputs
     reports = [json.loads(output) for output, _ in outputs]
@@ -117,7 +117,7 @@ def test_the_registry_measures_what_is_promoted_and_refuses_what_is_worse(
         file = tmp_path / "measured.toml"
         file.write_text(f"{text}gates = {json.dumps(gates)}\n[params]\n{params}\n")
         process = start(server, file, "--json")
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
         return process.returncode, json.loads(output)
 
     code, first = ended("tree", "max_depth = 3")
@@ -141,7 +141,7 @@ def test_a_gate_that_is_not_understood_is_told_before_the_training(
     server: Server, tmp_path: Path
 ) -> None:
     process = start(server, recipe(tmp_path, "misread"), "--gate", "rmse <<< 3")
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 2
     assert "'rmse <<< 3', at character 7" in errors
     assert "fitting" not in errors
@@ -154,7 +154,7 @@ def test_a_token_that_may_upload_and_not_promote_exits_1_and_leaves_the_version(
     body = {"name": "half", "scopes": ["upload"]}
     uploader = server.call("POST", "/tokens", json=body).json()["token"]
     refused = start(server, file, token=uploader)
-    _, errors = refused.communicate(timeout=60)
+    _, errors = refused.communicate(timeout=300)
 
     assert refused.returncode == 1
     assert "Version 1 of half was uploaded, but not promoted." in errors
@@ -172,13 +172,13 @@ def test_a_server_that_dies_in_the_middle_ends_it_with_3_and_it_can_be_run_again
         process = start(server, file, "--patience", "3")
         until(process, "uploading")
         os.killpg(server.process.pid, signal.SIGKILL)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=300)
     assert process.returncode == 3, errors
     assert "Trying again" in errors
     assert "cannot be reached" in errors
 
     with running(command, data, port) as server:
         again = start(server, file)
-        _, errors = again.communicate(timeout=60)
+        _, errors = again.communicate(timeout=300)
         assert again.returncode == 0, errors
         assert happened(server, "left") == ONCE

@@ -64,11 +64,11 @@ def authenticate(server: Server) -> str:
         "Basic Y2FuYXJ5LWJhc2lj",
         "canary-bare",
     ):
-        requests.get(f"{server.url}/models", headers={"Authorization": authorization}, timeout=5)
+        requests.get(f"{server.url}/models", headers={"Authorization": authorization}, timeout=30)
     server.call("DELETE", f"/tokens/{made['id']}")
-    requests.get(f"{server.url}/models?access_token=hsw_canary-query", timeout=5)
-    requests.get(f"{server.url}/canary-path/hsw_canary-path", timeout=5)
-    requests.get(f"{server.url}/models", cookies={"token": "canary-cookie"}, timeout=5)
+    requests.get(f"{server.url}/models?access_token=hsw_canary-query", timeout=30)
+    requests.get(f"{server.url}/canary-path/hsw_canary-path", timeout=30)
+    requests.get(f"{server.url}/models", cookies={"token": "canary-cookie"}, timeout=30)
     return str(made["token"])
 
 

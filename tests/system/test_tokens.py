@@ -7,7 +7,7 @@ from pathlib import Path
 
 import requests
 
-from tests.system.real_server import BIN, Server, free_port, running
+from tests.system.real_server import BIN, Server, free_port, running, wait_until
 
 TRIES = 24
 """On connections of their own: with so many, no worker is left out."""
@@ -23,7 +23,7 @@ def serving(data: Path, **environment: str) -> Iterator[Server]:
 def statuses(server: Server, token: str) -> list[int]:
     headers = {"Authorization": f"Bearer {token}"}
     address = f"{server.url}/models/nobody"
-    return [requests.get(address, headers=headers, timeout=10).status_code for _ in range(TRIES)]
+    return [requests.get(address, headers=headers, timeout=60).status_code for _ in range(TRIES)]
 
 
 def make(server: Server) -> dict[str, str]:
@@ -55,14 +55,27 @@ def test_a_rate_and_failures_are_counted_over_all_workers(tmp_path: Path) -> Non
         assert f'hotswap_failed_authentications_total{{why="slowed"}} {TRIES - 10}.0' in figures
 
 
-def test_the_first_admin_token_is_warned_of_until_it_is_rotated(tmp_path: Path) -> None:
+def test_the_first_start_makes_an_admin_token_and_warns_until_it_is_rotated(
+    tmp_path: Path,
+) -> None:
     everywhere = {"HOTSWAP_HOST": "0.0.0.0", "HOTSWAP_ADMIN_TOKEN": ""}  # noqa: S104 - what is warned of
     with serving(tmp_path / "data", **everywhere) as server:
-        assert "hotswap tokens rotate 1" in server.log.read_text()
-        first = (server.data / "admin.token").read_text().strip()
+        file = server.data / "admin.token"
+        wait_until(lambda: str(file) in server.log.read_text(), "the file is not named")
+        printed = server.log.read_text()
+        first = file.read_text().strip()
+        assert printed.count(first) == 1
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert "hotswap tokens rotate 1" in printed
+        assert set(statuses(server, first)) == {404}
         rotated = replace(server, token=first).hotswap("tokens", "rotate", "1")
         assert rotated.returncode == 0, rotated.stderr
         assert set(statuses(server, first)) == {401}
+        second = file.read_text().strip()
 
     with serving(tmp_path / "data", **everywhere) as server:
-        assert "Warning" not in server.log.read_text()
+        wait_until(lambda: str(file) in server.log.read_text(), "the file is not named")
+        printed = server.log.read_text()
+        assert "Warning" not in printed
+        assert second not in printed
+        assert set(statuses(server, second)) == {404}

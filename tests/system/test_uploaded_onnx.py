@@ -103,7 +103,7 @@ def test_a_slow_model_holds_neither_probes_nor_other_models(server: Server) -> N
         name = ("looping", "looping-too")[request % 2]
         return ask(server, name, number, 0, 0).status_code
 
-    longest = 0.0
+    longest, asked_at = 0.0, time.monotonic()
     with ThreadPoolExecutor(60) as threads:
         asked = [threads.submit(slow, request) for request in range(60)]
         while not all(each.done() for each in asked):
@@ -112,7 +112,8 @@ def test_a_slow_model_holds_neither_probes_nor_other_models(server: Server) -> N
             assert server.call("POST", "/models/iris/predict", json=IRIS).status_code == 200
             longest = max(longest, time.monotonic() - began)
 
+    took = time.monotonic() - asked_at
     statuses = [each.result() for each in asked]
     assert set(statuses) <= {200, 503}
     assert 503 in statuses, "more waited for one model than may"
-    assert longest < 5
+    assert longest < took / 2, "nobody waited until the slow ones were answered"

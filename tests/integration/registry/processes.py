@@ -10,7 +10,9 @@ from registry.operations.ensure_admin import ensure_admin
 from registry.schema import upgrade
 from registry.tables import ModelRow
 
-_fresh = multiprocessing.get_context("spawn")
+# Forked from a process that has imported this module and has no threads, database or pytest in it.
+_fresh = multiprocessing.get_context("forkserver")
+_fresh.set_forkserver_preload([__name__])
 
 
 def together(work: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:

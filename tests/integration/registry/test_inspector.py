@@ -244,14 +244,20 @@ def test_a_limit_that_is_exceeded_is_named(inspector, artifact, model, said):
         look(inspector, artifact(model(), "joblib"), "joblib")
 
 
-def test_a_refusal_is_cut_to_what_the_service_reads():
-    long = [Fault("signature", "x" * 20_000)] * 200_000
-
+def refused_with(faults):
     with pytest.raises(MetadataRefused) as refused:
-        read_facts(refusal(MetadataRefused("y" * 20_000, long)))
+        read_facts(refusal(MetadataRefused("y" * 20_000, faults)))
+    return refused.value
 
-    assert len(refused.value.detail) == 10_000
-    assert {len(fault.message) for fault in refused.value.faults} == {10_000}
+
+def test_a_refusal_is_cut_to_what_the_service_reads():
+    long = refused_with([Fault("signature", "x" * 20_000)] * 4_000)
+    many = refused_with([Fault("signature", "x")] * 100_001)
+
+    assert len(long.detail) == 10_000
+    assert {len(fault.message) for fault in long.faults} == {10_000}
+    assert len(long.faults) == 1_000, "more of them would take more than 32 MB"
+    assert len(many.faults) == 100_000
 
 
 def test_what_is_not_allowed_is_refused_with_the_reason(inspector, artifact):

@@ -19,19 +19,22 @@ PROCESSORS = {
     "AVX2": ("Haswell", "Haswell", "X86_V4", "avx2"),
     "AVX-512": ("SkylakeX", "SkylakeX", "", "avx512vl"),
 }
-LINEAR = "tests/integration/registry/test_linear_bits.py"
 MODEL_PROCESS = (
     "tests/integration/serving/test_model_process.py::"
     "test_answers_are_those_of_scikit_learn_to_the_last_bit"
 )
+LINEAR = ["tests/integration/registry/test_linear_bits.py", f"{MODEL_PROCESS}[linear-skops]"]
+"""What depends on the kernels most: without the same layout of memory, bits differ on each."""
+
 COMPARING = [
+    "tests/integration/registry/test_linear_bits.py",
     MODEL_PROCESS,
     "tests/integration/registry/test_compilation.py",
     "tests/integration/registry/test_walked_forests.py",
     "tests/integration/api/test_predict_bodies.py",
     "tests/integration/api/test_predict_tables.py",
     "tests/unit/registry/serving",
-    "tests/unit/registry/scoring",
+    "tests/unit/registry/metrics",
 ]
 _KERNELS = """
 import threadpoolctl, numpy, numpy._core._multiarray_umath as numpys
@@ -67,15 +70,11 @@ def run_tests(tests, environment):
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
 
 
+@pytest.mark.parametrize("processor", ["SSE3"], indirect=True)
 def test_linear_answers_have_scikit_learn_s_bits(processor):
-    run_tests([LINEAR], processor)
+    run_tests(LINEAR, processor)
 
 
 @pytest.mark.slow
 def test_every_answer_compares_as_on_any_other(processor):
     run_tests(COMPARING, processor)
-
-
-@pytest.mark.parametrize("processor", ["SSE3"], indirect=True)
-def test_a_model_process_computes_with_the_kernels_of_its_worker(processor):
-    run_tests([f"{MODEL_PROCESS}[linear-skops]"], processor)
