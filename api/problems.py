@@ -1,5 +1,6 @@
 """The one table from what went wrong to an HTTP status, and how a problem is written (RFC 9457)."""
 
+import errno
 import logging
 import re
 from typing import Any
@@ -117,6 +118,8 @@ def _as_registry_error(error: Exception) -> RegistryError | None:
         return error
     if isinstance(error, PoolTimeout):
         return errors.DatabaseBusy()
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        return errors.OpenFilesExhausted()
     return as_registry_error(error) if isinstance(error, DBAPIError) else None
 
 

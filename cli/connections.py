@@ -21,7 +21,8 @@ CONNECTIONS = 1024
 SPARE_CONNECTIONS = 64
 """Connections beyond these that a worker takes for health checks."""
 OTHER_FILES = 512
-"""Files that a worker may have open beside its connections."""
+"""Files that a worker may have open beside its connections, and those that it sends or receives on
+them: one each."""
 
 WHOLE, BROKEN, SLOW, STOPPED = range(4)
 """How a body has arrived; the numbers are those of ``connections.c``."""
@@ -42,11 +43,11 @@ def most_connections() -> int:
     Fewer than ``CONNECTIONS`` where the operating system does not allow them.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    others = SPARE_CONNECTIONS + OTHER_FILES
-    if soft < CONNECTIONS + others:
-        soft = min(CONNECTIONS + others, hard)
+    needed = 2 * (CONNECTIONS + SPARE_CONNECTIONS) + OTHER_FILES
+    if soft < needed:
+        soft = min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return max(min(CONNECTIONS, soft - others), 1)
+    return max(min(CONNECTIONS, (soft - OTHER_FILES) // 2 - SPARE_CONNECTIONS), 1)
 
 
 def preload(environ: MutableMapping[str, str]) -> bool:

@@ -251,6 +251,10 @@ class BodyUnfinished(Unavailable):
     """The worker stopped before the body had arrived."""
 
 
+class OpenFilesExhausted(Unavailable):
+    """The operating system lets the worker open no more files."""
+
+
 class WorkerFull(Unavailable):
     """The worker decodes as many large bodies as its memory for them allows."""
 

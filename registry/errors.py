@@ -70,6 +70,7 @@
     │   ├── Draining
     │   ├── Overloaded
     │   ├── BodyUnfinished            a body that was arriving when its worker stopped
+    │   ├── OpenFilesExhausted        the operating system lets this worker open no more
     │   ├── WorkerFull                the bodies being decoded take all the memory for them
     │   └── BlobUnavailable
     │       ├── BlobMissing
@@ -721,6 +722,17 @@ class BodyUnfinished(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("This worker stopped before the body had arrived. Send it again.")
+
+
+class OpenFilesExhausted(Unavailable):
+    title = "Too many open files"
+    retry_after = 2
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This worker, or its machine, has as many files open as the operating system allows. "
+            "Try again."
+        )
 
 
 class WorkerFull(Unavailable):

@@ -5,7 +5,8 @@ import resource
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
@@ -151,6 +152,27 @@ def test_connections_on_which_no_answer_is_read_are_closed_and_others_are_not(
     assert answered.statuses == [200]
     assert head.startswith(b"HTTP/1.1 200 ")
     assert len(body) == LONG_ANSWER_SIZE
+
+
+@pytest.mark.slow
+def test_answers_that_are_not_read_leave_files_to_open_for_the_others(tmp_path: Path) -> None:
+    """Each that is sent from a file keeps it open."""
+    request = f"GET {LONG_ANSWER} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    short = b"GET /docs/static/docs.js HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    command = ["prlimit", "--nofile=1600:1600", BIN / "hotswap", "serve", "--workers", "1"]
+    with running(command, tmp_path / "data", free_port()) as server, ExitStack() as open_:
+        for _ in range(CONNECTIONS):
+            client = open_.enter_context(small_window(server))
+            with suppress(ConnectionError):  # refused
+                client.sendall(request * 6)
+        refused = exchange(server.url, short, patience=5)
+        answered = -1
+        while answered < (answered := server.log.read_text().count("answered")):
+            time.sleep(1)
+
+    assert refused.statuses == [503]
+    assert '"status": 200' in server.log.read_text()
+    assert '"status": 50' not in server.log.read_text()
 
 
 def test_probes_are_answered_and_others_refused_when_all_connections_are_taken(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import resource
 
 import pytest
 
@@ -191,6 +192,20 @@ def test_a_database_that_another_writer_holds_is_busy(make_app):
     assert answer.headers["Retry-After"] == "1"
     assert service.admin.post("/models", json={"name": "m"}).status_code == 201
     impatient.dispose()
+
+
+def test_a_file_that_cannot_be_opened_since_too_many_are_is_503(service):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    service.stranger().get("/docs/static/docs.js").close()  # imports what it takes
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        answer = service.stranger().get("/docs/static/docs.js")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    check_problem(answer, 503, "open-files-exhausted")
+    assert answer.headers["Retry-After"] == "2"
+    assert service.stranger().get("/docs/static/docs.js").status_code == 200
 
 
 class NoIntake:

@@ -1,0 +1,37 @@
+"""How many connections a worker holds where the operating system limits its open files."""
+
+import subprocess
+import sys
+
+import pytest
+
+from cli.connections import CONNECTIONS, OTHER_FILES, SPARE_CONNECTIONS
+
+PROGRAM = """
+import resource
+from cli.connections import most_connections
+print(most_connections(), *resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+def connections(soft: int, hard: int) -> list[int]:
+    """The connections of a process with these limits, and what the limits are then."""
+    limit = [f"--nofile={soft}:{hard}", sys.executable, "-c", PROGRAM]
+    told = subprocess.run(["prlimit", *limit], capture_output=True, text=True, check=True)
+    return [int(number) for number in told.stdout.split()]
+
+
+def test_the_limit_is_raised_as_far_as_the_connections_need_it() -> None:
+    most, soft, hard = connections(1024, 10_000)
+
+    assert (most, hard) == (CONNECTIONS, 10_000)
+    assert soft < hard
+
+
+@pytest.mark.parametrize("limit", [1024, 1600, 2000])
+def test_each_connection_has_room_for_a_file_beside_it(limit: int) -> None:
+    most, soft, _ = connections(1024, limit)
+
+    assert soft == limit
+    assert 0 < most < CONNECTIONS
+    assert 2 * (most + SPARE_CONNECTIONS) + OTHER_FILES <= limit
