@@ -108,17 +108,17 @@ def drain(environ: Environ) -> bool:
     """Read what nobody looked at, so that the connection can be used again; False: it cannot.
 
     A server closes a connection on which a body is still to come, and a caller who is sending it
-    would lose the answer. Long bodies, and those of callers who take their time while others do
-    too, are not waited for.
+    would lose the answer. Long bodies, those of callers who take their time while others do too,
+    and those that are sent only when asked for (RFC 9110, 10.1.1) are not waited for.
     """
     if (settled := environ.get(_SETTLED)) is not None:
         return bool(settled)
     length = environ.get("CONTENT_LENGTH") or "0"
     if length == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
         return True
-    if not length.isdecimal() or not 0 < int(length) <= DRAINED_AT_MOST:
-        return False
-    if not _drainers.acquire(blocking=False):
+    short = length.isdecimal() and 0 < int(length) <= DRAINED_AT_MOST
+    expects_to_be_asked = "HTTP_EXPECT" in environ and ARRIVAL in environ
+    if not short or expects_to_be_asked or not _drainers.acquire(blocking=False):
         return False
     try:
         with without_place(environ):

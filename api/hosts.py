@@ -15,7 +15,8 @@ from registry.errors import HostRefused
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 PROBES = frozenset({"/livez", "/readyz"})
-"""Balancers ask these by whatever address the process has; they tell nothing worth a trick."""
+"""Balancers ask these by whatever address the process has; they tell nothing worth a trick. There
+has to be one Host header nevertheless (RFC 9112, 3.2)."""
 
 _HTTP_1_0 = frozenset({"HTTP/1.0", "HTTP/1"})
 """Granian writes it the second way."""
@@ -59,12 +60,12 @@ class Hosts:
 
 
 def check_hosts(app: Flask, hosts: Hosts) -> None:
-    """Refuse requests of ``app`` that name another host, but for those of probes."""
+    """Refuse requests of ``app`` that name another host; those of probes may name any."""
+    any_host = Hosts(None)
 
     @app.before_request
     def check_host() -> None:
-        if request.path not in PROBES:
-            hosts.check(request.environ)
+        (any_host if request.path in PROBES else hosts).check(request.environ)
 
 
 def _bracketed(name: str) -> str:

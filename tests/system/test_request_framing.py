@@ -128,10 +128,36 @@ def test_a_length_that_is_clear_ends_the_body_there(
         (b"GET http://evil.example/version HTTP/1.1\r\n\r\n", 400),
         (b"GET /version HTTP/1.0\r\n\r\n", 200),
         (b"GET /livez HTTP/1.1\r\nHost: 10.0.0.7:8000\r\n\r\n", 200),
+        (b"GET /livez HTTP/1.1\r\n\r\n", 400),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"GET /readyz HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
+        (b"GET /readyz HTTP/1.0\r\n\r\n", 200),
     ],
 )
 def test_a_request_names_one_host_of_ours(server: Server, sent: bytes, status: int) -> None:
     assert exchange(server.url, sent).statuses == [status]
+
+
+@pytest.mark.parametrize("path", ["/models/iris/predict", "/models", "/nowhere"])
+def test_a_body_that_is_not_wanted_is_not_asked_for(server: Server, path: str) -> None:
+    head = post(b"Expect: 100-continue\r\n" + length(b"2"), b"").replace(b"/nowhere", path.encode())
+
+    answers = exchange(server.url, head)
+
+    assert answers.statuses == [404 if path == "/nowhere" else 401]
+    assert answers.closed
+
+
+def test_a_body_that_is_wanted_is_asked_for(server: Server) -> None:
+    head = (
+        f"POST /models HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.token}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    ).encode()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(head)
+        assert client.recv(1024) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"{}")
+        assert client.recv(1024).startswith(b"HTTP/1.1 422 ")
 
 
 @pytest.mark.parametrize(
