@@ -6,6 +6,7 @@ from api.access import allows
 from api.blueprints import Blueprint
 from api.callers import Callers, callers
 from api.predict import PredictionEndpoint
+from api.problems import CONTENT_TYPE
 from api.services import Services, services
 from registry.names import PRODUCTION
 from registry.serving.codecs.requests import ARROW, REQUEST_TYPES
@@ -38,6 +39,13 @@ _DOCUMENTED = {
             "description": "Add a probability for each class.",
         }
     ],
+    "responses": {
+        "422": {
+            "description": "The rows do not fit the signature, the model has no answer for them, "
+            "or it took over 20 s (`/problems/prediction-timed-out`: send fewer rows)",
+            "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        },
+    },
     "requestBody": {
         "required": True,
         "content": {

@@ -179,6 +179,10 @@ class PredictionRefused(Refused):
     """The model itself cannot answer these rows."""
 
 
+class PredictionTimedOut(Refused):
+    """The model took longer for these rows than the service allows."""
+
+
 class TokenRefused(Refused):
     """A token with such scopes or such an expiry cannot be made."""
 
@@ -225,10 +229,6 @@ class ScoringBusy(Unavailable):
 
 class VersionLoading(Unavailable):
     """The version is being loaded."""
-
-
-class PredictionTimedOut(Unavailable):
-    """The version took longer for this batch than the service allows."""
 
 
 class VersionUnavailable(Unavailable):

@@ -538,6 +538,18 @@ class PredictionRefused(Refused):
     title = "No prediction"
 
 
+class PredictionTimedOut(Refused):
+    """It is no 503: the same rows take as long again, so a caller should not repeat them."""
+
+    title = "Prediction took too long"
+
+    def __init__(self, seconds: float, rows: int) -> None:
+        super().__init__(
+            f"The model took over {seconds:g} s for the rows of this request ({rows}), so it was "
+            "stopped. Send fewer rows in a request."
+        )
+
+
 class BackupDamaged(Refused):
     title = "Backup damaged"
 
@@ -648,17 +660,6 @@ class ModelProcessUnavailable(Unavailable):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"The process that answers for this version is not to be had: {why}.")
-
-
-class PredictionTimedOut(Unavailable):
-    title = "Prediction took too long"
-    retry_after = 5
-
-    def __init__(self, seconds: float, rows: int, done: int) -> None:
-        super().__init__(
-            f"The request was stopped after {seconds:g} s, when {done} of its {rows} rows were "
-            "answered. Send fewer rows in a request."
-        )
 
 
 class ScoringBusy(Unavailable):

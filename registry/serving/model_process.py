@@ -21,7 +21,13 @@ import msgspec
 from registry.confinement.frames import Deadline, FrameRefused
 from registry.confinement.limits import MAX_MEMORY, Limits
 from registry.confinement.spawner import Confined, Spawner, SpawnFailed
-from registry.errors import ArtifactRefused, ModelProcessUnavailable, PredictionRefused, printable
+from registry.errors import (
+    ArtifactRefused,
+    ModelProcessUnavailable,
+    PredictionRefused,
+    PredictionTimedOut,
+    printable,
+)
 from registry.formats.reading import Format
 from registry.serving.codecs.batch import Batch
 from registry.serving.model_messages import (
@@ -118,7 +124,8 @@ class ModelProcess:
         self.has_probabilities = self._start()
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
-        """Raises PredictionRefused where the model has no answer for this input, or not in time.
+        """Raises PredictionRefused where the model has no answer for this input, PredictionTimedOut
+        where it takes over ``seconds``.
 
         Raises ModelProcessUnavailable where too many wait, or the process has died too often; and
         what starting it raises.
@@ -170,9 +177,7 @@ class ModelProcess:
             raise
         except TimeoutError as error:
             self._stop()
-            raise PredictionRefused(
-                f"The model took over {self._seconds:g} s for this input, so it was stopped."
-            ) from error
+            raise PredictionTimedOut(self._seconds, rows) from error
         except (OSError, _Died) as error:
             try:
                 how = self._end(process)

@@ -168,7 +168,7 @@ class OnnxProgram:
         parts = []
         for start in range(0, len(rows), self._part):
             if time.monotonic() > ends:
-                raise PredictionTimedOut(self._seconds, len(rows), start)
+                raise PredictionTimedOut(self._seconds, len(rows))
             parts.append(self._session.run(heads, {ROWS: rows[start : start + self._part]}))
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 

@@ -39,7 +39,8 @@ class Predictor(Protocol):
         """Whether ``predict`` waits for another process, and computes nothing in this one."""
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Answers:
-        """Raises PredictionRefused where the model has no answer for this input."""
+        """Raises PredictionRefused where the model has no answer for this input, PredictionTimedOut
+        where it takes too long."""
 
 
 class SklearnPredictor:

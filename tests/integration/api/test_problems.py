@@ -76,6 +76,7 @@ def test_the_statuses_and_slugs_that_clients_rely_on():
         "input-refused": 422,
         "no-probabilities": 422,
         "prediction-refused": 422,
+        "prediction-timed-out": 422,
         "token-refused": 422,
         "database-busy": 503,
         "database-unavailable": 503,
