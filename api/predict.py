@@ -83,7 +83,8 @@ class PredictionEndpoint:
         if content_type == JSON and len(body) <= SMALL_BODY:
             batch = loaded.reader.read_json(body)
             return _reply(environ, loaded, batch, reply_type, probabilities=probabilities)
-        with self.budget.hold(loaded.reader.cost(content_type, body)):
+        cost = loaded.reader.cost(content_type, body, probabilities=probabilities)
+        with self.budget.hold(cost):
             batch = loaded.reader.read(content_type, body, self.max_bytes)
             return _reply(environ, loaded, batch, reply_type, probabilities=probabilities)
 

@@ -71,7 +71,7 @@ def write_question(batch: Batch, signature: Signature, *, probabilities: bool) -
         if column.type == "string":
             texts.append([cell if isinstance(cell, str) else None for cell in cells])
         else:
-            numbers.append(np.ascontiguousarray(cells, np.float64).tobytes())
+            numbers.append(np.ascontiguousarray(cells, np.float64).data)
     try:
         packed = msgspec.msgpack.encode(texts)
     except UnicodeEncodeError as error:

@@ -1,4 +1,4 @@
-"""Weighs the messages of an Arrow stream before they are unpacked.
+"""How much the messages of an Arrow stream hold, before they are unpacked.
 
 A compressed message of a few kilobytes can hold gigabytes, and Arrow allocates whatever it
 declares. How much that is stands before each compressed buffer; which buffers there are stands in
@@ -14,10 +14,10 @@ _DICTIONARY_BATCH, _RECORD_BATCH = 2, 3
 # Places of the fields in the tables of Arrow's Message.fbs.
 _MESSAGE_HEADER_TYPE, _MESSAGE_HEADER = 1, 2
 _DICTIONARY_DATA = 1
-_BATCH_BUFFERS, _BATCH_COMPRESSION = 2, 3
+_BATCH_LENGTH, _BATCH_BUFFERS, _BATCH_COMPRESSION = 0, 2, 3
 
 _BUFFER = struct.Struct("<qq")  # offset and length within the body
-_UNPACKED = struct.Struct("<q")  # -1: this buffer is not compressed
+_LONG = struct.Struct("<q")
 
 
 def unpacked_size(metadata: bytes, body: memoryview) -> int:
@@ -35,10 +35,23 @@ def unpacked_size(metadata: bytes, body: memoryview) -> int:
             place = vector + 4 + index * _BUFFER.size
             offset, length = _BUFFER.unpack_from(metadata, place)
             if length:
-                size += max(0, _UNPACKED.unpack_from(body, offset)[0])
+                size += max(0, _LONG.unpack_from(body, offset)[0])  # -1: it is not compressed
     except (struct.error, IndexError) as error:
         raise ValueError("a message that is cut off") from error
     return size
+
+
+def rows_of(metadata: bytes) -> int:
+    """How many rows, or texts of a dictionary, a message declares; 0 for other messages.
+
+    Raises ValueError where the metadata is no such flatbuffer.
+    """
+    try:
+        batch = _batch(metadata)
+        place = _field(metadata, batch, _BATCH_LENGTH) if batch else 0
+        return int(_LONG.unpack_from(metadata, place)[0]) if place else 0
+    except (struct.error, IndexError) as error:
+        raise ValueError("a message that is cut off") from error
 
 
 def _batch(metadata: bytes) -> int:

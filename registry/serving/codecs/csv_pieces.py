@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from math import inf
 
 from registry.serving.codecs.batch import Batch
-from registry.serving.codecs.growing_columns import PIECE_BYTES, GrowingColumns
+from registry.serving.codecs.growing_columns import PIECE_BYTES, GrowingColumns, count
 from registry.signature import Column, Signature
 
 BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
@@ -35,7 +35,7 @@ def read_pieces(body: bytes, signature: Signature, size: int = PIECE_BYTES) -> B
 
     None where something is wrong with it.
     """
-    columns = GrowingColumns(signature, null="")
+    columns = GrowingColumns(signature, most_rows(body), null="")
     header: list[str] = []
     positions: list[int] = []
     at = len(_MARK) if body.startswith(_MARK) else 0
@@ -54,6 +54,11 @@ def read_pieces(body: bytes, signature: Signature, size: int = PIECE_BYTES) -> B
     except ValueError:
         return None
     return columns.to_batch()
+
+
+def most_rows(body: bytes) -> int:
+    """How many rows ``body`` can hold at most, where all of its lines end alike."""
+    return max(count(body, b"\n"), count(body, b"\r")) + 1
 
 
 def _piece(body: bytes, start: int, size: int) -> tuple[list[list[str]], int]:

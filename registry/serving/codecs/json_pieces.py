@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from registry.serving.codecs.batch import Batch
-from registry.serving.codecs.growing_columns import PIECE_BYTES, GrowingColumns
+from registry.serving.codecs.growing_columns import PIECE_BYTES, GrowingColumns, count
 from registry.signature import Column, ColumnType, Signature
 
 
@@ -88,7 +88,7 @@ class JsonPieces:
 
     def read(self, body: bytes) -> Batch | None:
         """The rows in ``body``; None where it is not a good one of the forms that are known."""
-        columns = GrowingColumns(self._signature)
+        columns = GrowingColumns(self._signature, most_rows(body, self._signature))
         try:
             if head := _ROWS.match(body):
                 self._read_rows(columns, body, head)
@@ -101,7 +101,7 @@ class JsonPieces:
                     self._read_columns(columns, body, head.end())
             else:
                 return None
-        except (_OtherForm, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except (_OtherForm, msgspec.MsgspecError, ValueError, RecursionError):
             return None
         return columns.to_batch()
 
@@ -179,6 +179,11 @@ class JsonPieces:
         while body[at : at + 1] != b"]":
             _, at = _piece(body, at, None, array)
         return at
+
+
+def most_rows(body: bytes, signature: Signature) -> int:
+    """How many rows ``body`` can hold at most that have a cell for each column of ``signature``."""
+    return count(body, b",") // len(signature.inputs) + 1
 
 
 def _pieces(body: bytes, start: int, end: int, array: _Array) -> Iterator[list[Any]]:

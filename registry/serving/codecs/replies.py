@@ -1,6 +1,6 @@
 """Predictions to bytes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -27,21 +27,29 @@ class JsonWriter:
     def write(self, answers: Answers, *, single: bool) -> bytes:
         """The JSON reply: ``prediction`` for a single row, ``predictions`` for a batch."""
         values, shares = answers.values, answers.probabilities
-        reply = self._one + _encode(values[0]) if single else self._many + _list(values)
-        if shares is None:
+        if single:
+            reply = self._one + _encode(values[0])
+            if shares is not None:
+                reply += b',"probabilities":' + _encode(self._named(shares)[0])
             return reply + b"}"
-        named = _encode(self._named(shares)[0]) if single else _list(shares, self._named)
-        return reply + b',"probabilities":' + named + b"}"
+        parts = [self._many, *_list(values)]
+        if shares is not None:
+            parts += (b',"probabilities":', *_list(shares, self._named))
+        return b"".join([*parts, b"}"])
 
     def _named(self, shares: NDArray[Any]) -> list[dict[str, float]]:
         return [dict(zip(self._labels, row, strict=True)) for row in shares.tolist()]
 
 
-def _list(values: Any, to_list: Callable[[Any], list[Any]] = list) -> bytes:
-    """``values`` as a JSON array. Many are written in parts, between which other threads may have
-    the interpreter's lock."""
-    parts = [_encode(to_list(values[at : at + _AT_ONCE])) for at in range(0, len(values), _AT_ONCE)]
-    return parts[0] if len(parts) == 1 else b"[%b]" % b",".join(part[1:-1] for part in parts)
+def _list(values: Any, to_list: Callable[[Any], list[Any]] = list) -> Iterator[bytes]:
+    """``values`` as the parts of a JSON array, between which other threads may have the
+    interpreter's lock."""
+    before = b"["
+    for at in range(0, len(values), _AT_ONCE):
+        yield before
+        yield _encode(to_list(values[at : at + _AT_ONCE]))[1:-1]
+        before = b","
+    yield b"]"
 
 
 def encode_arrow(answers: Answers, signature: Signature) -> bytes:

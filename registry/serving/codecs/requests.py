@@ -4,13 +4,12 @@ from collections.abc import Callable
 
 from registry.errors import FormatUnsupported, shown
 from registry.serving.codecs.batch import Batch
+from registry.serving.codecs.csv_pieces import most_rows as most_csv_rows
+from registry.serving.codecs.json_pieces import most_rows as most_json_rows
 from registry.serving.codecs.json_structs import JsonReader
-from registry.serving.codecs.table_body import (
-    arrow_size,
-    decode_arrow,
-    decode_parquet,
-    parquet_size,
-)
+from registry.serving.codecs.row_memory import RowMemory
+from registry.serving.codecs.table_body import decode_arrow, decode_parquet
+from registry.serving.codecs.table_sizes import TableSize, arrow_size, parquet_size
 from registry.serving.codecs.text_body import decode_csv, decode_form
 from registry.signature import Signature
 
@@ -23,17 +22,19 @@ PARQUET = "application/vnd.apache.parquet"
 _BYTES_OF_SMALLEST_CELL = 2
 """``0,``: what a cell takes at least in CSV or JSON."""
 
-_COST_A_BYTE = 6
-"""Memory that a byte of a body takes, unpacked and with itself included, until the rows are
-answered: 2 to 4 were measured."""
-
 _TABLES: dict[str, Callable[[bytes, Signature, int], Batch]] = {
     CSV: lambda body, signature, _: decode_csv(body, signature),
     FORM: lambda body, signature, _: decode_form(body, signature),
     ARROW: decode_arrow,
     PARQUET: decode_parquet,
 }
-_UNPACKED: dict[str, Callable[[bytes, Signature], int]] = {ARROW: arrow_size, PARQUET: parquet_size}
+_SIZES: dict[str, Callable[[bytes, Signature], TableSize]] = {
+    JSON: lambda body, signature: TableSize(most_json_rows(body, signature), 0),
+    CSV: lambda body, _: TableSize(most_csv_rows(body), 0),
+    FORM: lambda *_: TableSize(1, 0),
+    ARROW: lambda body, _: arrow_size(body),
+    PARQUET: lambda body, _: parquet_size(body),
+}
 REQUEST_TYPES = (JSON, *_TABLES)
 
 
@@ -42,16 +43,17 @@ class RequestReader:
 
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
+        self._memory = RowMemory(signature)
         self.read_json = JsonReader(signature).read
 
-    def cost(self, content_type: str, body: bytes) -> int:
-        """About how many bytes of memory it takes to read the rows in ``body`` and answer them.
+    def cost(self, content_type: str, body: bytes, *, probabilities: bool = False) -> int:
+        """How many bytes of memory it takes at most to read the rows in ``body`` and answer them,
+        ``body`` included, where nothing is wrong with it.
 
-        Raises FormatUnsupported, BodyMalformed.
+        Raises FormatUnsupported.
         """
-        media_type = _media_type(content_type)
-        unpacked = _UNPACKED[media_type](body, self._signature) if media_type in _UNPACKED else 0
-        return _COST_A_BYTE * max(len(body), unpacked)
+        size = _SIZES[_media_type(content_type)](body, self._signature)
+        return self._memory.of(size.rows, len(body) + size.unpacked, probabilities=probabilities)
 
     def read(self, content_type: str, body: bytes, max_bytes: int) -> Batch:
         """The rows in ``body``.

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import BodyMalformed, Fault, InputRefused, TooLarge
-from registry.serving.codecs.arrow_messages import unpacked_size
 from registry.serving.codecs.batch import MAX_FAULTS, Batch, missing_columns, refuse
+from registry.serving.codecs.table_sizes import message_size
 from registry.signature import Column, Signature
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _BYTES_A_CELL = 16
 """What a cell of a compressed table may unpack to on average: a number is 8 bytes."""
-_CELLS_AT_ONCE = 2**20
+_CELLS_AT_ONCE = 2**18
 """Cells of a Parquet file that are unpacked before they become columns."""
 
 
@@ -78,31 +78,6 @@ def decode_parquet(body: bytes, signature: Signature, max_cells: int) -> Batch:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise BodyMalformed(f"The body is no Parquet file: {_first_line(error)}") from error
     return _checked(columns, rows, faults)
-
-
-def arrow_size(body: bytes, _: Signature) -> int:
-    """How many bytes the Arrow stream ``body`` unpacks to; 0 where it is none."""
-    from registry.serving.codecs.arrow_library import pa
-
-    try:
-        messages = pa.ipc.MessageReader.open_stream(pa.py_buffer(body))
-        return sum(_unpacked(message) for message in messages)
-    except (pa.ArrowException, OSError, ValueError):
-        return 0
-
-
-def parquet_size(body: bytes, signature: Signature) -> int:
-    """How many bytes the columns of ``signature`` take that the Parquet file ``body`` says it
-    holds, as numbers; 0 where it is none."""
-    from pyarrow import parquet
-
-    from registry.serving.codecs.arrow_library import pa
-
-    try:
-        rows = int(parquet.read_metadata(pa.BufferReader(body)).num_rows)
-    except (pa.ArrowException, OSError, ValueError):
-        return 0
-    return max(0, rows) * len(signature.inputs) * np.dtype(np.float64).itemsize
 
 
 def parquet_columns(file: BinaryIO) -> tuple[list[str], int]:
@@ -186,14 +161,8 @@ def _weigh(body: bytes, limit: int) -> None:
 
     size = 0
     for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(body)):
-        size += _unpacked(message)
+        size += message_size(message).unpacked
         _check_unpacked(size, limit)
-
-
-def _unpacked(message: Any) -> int:
-    if message.body is None:
-        return 0
-    return unpacked_size(message.metadata.to_pybytes(), memoryview(message.body))
 
 
 def _check_unpacked(size: int, limit: int) -> None:

@@ -1,0 +1,106 @@
+"""How much memory a body is reserved before it is decoded: by the rows that it can hold at most."""
+
+import io
+import json
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from registry.serving.codecs.csv_pieces import most_rows as most_csv_rows
+from registry.serving.codecs.json_pieces import most_rows as most_json_rows
+from registry.serving.codecs.replies import JsonWriter
+from registry.serving.codecs.requests import ARROW, CSV, FORM, JSON, PARQUET, RequestReader
+from registry.serving.codecs.row_memory import RowMemory
+from registry.serving.codecs.table_sizes import TableSize, arrow_size, parquet_size
+from registry.serving.predictor import Answers
+from tests.factories import MIXED, NUMBERS
+
+ROWS = 300
+ROW = {"age": None, "visits": 7, "member": True, "city": "Ghent, Belgium"}
+RECORDS = [ROW] * ROWS
+LISTS = [list(ROW.values())] * ROWS
+TABLE = pa.table({name: [ROW[name]] * ROWS for name in ROW})
+
+
+def arrow(**options):
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, TABLE.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        writer.write_table(TABLE, max_chunksize=100)
+    return sink.getvalue()
+
+
+def packed():
+    sink = io.BytesIO()
+    parquet.write_table(TABLE, sink, row_group_size=100)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"instances": RECORDS},
+        {"instances": LISTS},
+        {"inputs": {name: [ROW[name]] * ROWS for name in ROW}},
+        {"dataframe_split": {"columns": list(ROW), "data": LISTS}},
+    ],
+    ids=["records", "lists", "columns", "split"],
+)
+def test_json_has_no_more_rows_than_its_commas_tell(body):
+    assert ROWS <= most_json_rows(json.dumps(body).encode(), MIXED) <= 2 * ROWS
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_csv_has_no_more_rows_than_lines(end):
+    assert ROWS <= most_csv_rows(end.join(["a", *"1" * ROWS]).encode()) <= ROWS + 2
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zstd"}], ids=["plain", "compressed"])
+def test_the_rows_of_an_arrow_stream_stand_in_its_messages(options):
+    size = arrow_size(arrow(**options))
+
+    assert size.rows == ROWS
+    assert (size.unpacked > 0) == bool(options)
+
+
+def test_the_rows_of_a_parquet_file_stand_in_its_metadata():
+    assert parquet_size(packed()).rows == ROWS
+
+
+@pytest.mark.parametrize("size", [arrow_size, parquet_size])
+def test_a_table_that_is_none_has_no_rows(size):
+    assert size(b"no table at all") == TableSize(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (JSON, json.dumps({"instances": RECORDS}).encode()),
+        (CSV, b"age,visits,member,city\n" + b",7,true,Ghent\n" * ROWS),
+        (ARROW, arrow()),
+        (ARROW, arrow(compression="zstd")),
+        (PARQUET, packed()),
+    ],
+)
+def test_as_much_is_reserved_in_every_form_as_its_rows_take(content_type, body):
+    reader = RequestReader(MIXED)
+
+    assert reader.cost(content_type, body) >= RowMemory(MIXED).of(
+        ROWS, len(body), probabilities=False
+    )
+    assert reader.cost(content_type, body, probabilities=True) > reader.cost(content_type, body)
+
+
+def test_a_form_is_one_row():
+    assert RequestReader(NUMBERS).cost(FORM, b"x0=1&x1=2") == RowMemory(NUMBERS).of(
+        1, 9, probabilities=False
+    )
+
+
+def test_the_reply_to_few_bytes_is_reserved_too():
+    few = b"a\n" + b"1\n" * ROWS
+    reply = JsonWriter("m", 1, NUMBERS).write(Answers([1 / 3] * ROWS), single=False)
+    nothing = RequestReader(NUMBERS).cost(CSV, b"a\n")
+
+    assert len(reply) > 5 * len(few)
+    assert RequestReader(NUMBERS).cost(CSV, few) - nothing > 2 * len(reply)
