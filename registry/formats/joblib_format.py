@@ -18,7 +18,7 @@ from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 from registry.errors import ArtifactRefused, shown
 from registry.formats.allowed import PICKLE_GLOBALS, why_not
 from registry.formats.structure import is_dunder
-from registry.formats.trees import check_making
+from registry.formats.trees import check_making, check_state
 
 MAX_UNPACKED = 2 * 2**30
 MAX_RATIO = 200
@@ -117,6 +117,7 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
             if any(target is built for built in self._trees):
                 raise ArtifactRefused("The artifact fills a tree twice.")
             self._trees.append(target)
+            check_state(state)
         if isinstance(target, NumpyArrayWrapper):
             self._check_left(state)
         if isinstance(target, NumpyArrayWrapper) and state["dtype"].hasobject:

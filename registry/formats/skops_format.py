@@ -16,7 +16,7 @@ import numpy as np
 
 from registry.errors import ArtifactRefused, shown
 from registry.formats.allowed import ESTIMATORS, PARTS, SKOPS_NODES, SKOPS_TYPES, why_not
-from registry.formats.trees import check_making
+from registry.formats.trees import check_making, check_nodes
 
 MAX_UNPACKED = 2 * 2**30
 MAX_SCHEMA = 256 * 2**20
@@ -26,6 +26,7 @@ MAX_RATIO = 200
 FREE_BYTES = 32 * 2**20
 _SCHEMA = "schema.json"
 _MAX_SEED_POOL = 1024
+_TWO_WAYS = "The artifact describes one object in two ways."
 
 
 def read_skops(file: BinaryIO) -> Any:
@@ -95,7 +96,10 @@ class _Checker:
         self._archive = archive
         self._members = members
         self._by_id: dict[Any, tuple[Any, ...]] = {}
+        self._described: dict[Any, list[dict[str, Any]]] = {}
+        self._inner: dict[Any, Any] = {}
         self._files: set[Any] = set()
+        self._shapes: dict[str, tuple[int, ...]] = {}
         self._loaded = 0
 
     def check(self, schema: Any) -> None:
@@ -109,6 +113,9 @@ class _Checker:
                 )
             self._check_twin(node)
             self._check_node(node, str(loader))
+        for key, node in self._inner.items():
+            if any(node != other for other in self._described.get(key, ())):
+                raise ArtifactRefused(_TWO_WAYS)
 
     def _check_twin(self, node: dict[str, Any]) -> None:
         """What is described twice has to be alike: skops takes the first description for both.
@@ -122,7 +129,15 @@ class _Checker:
         )
         told = (*outside, node.get("file"), content if isinstance(content, str) else None)
         if key is not None and self._by_id.setdefault(key, told) != told:
-            raise ArtifactRefused("The artifact describes one object in two ways.")
+            raise ArtifactRefused(_TWO_WAYS)
+        if key is not None and isinstance(content, dict | list):
+            self._described.setdefault(key, []).append(node)
+
+    def _keep_inner(self, node: Any) -> None:
+        """Of what is checked as a part of another object, all descriptions have to be alike."""
+        key = _at(node, "__id__")
+        if key is not None and self._inner.setdefault(key, node) != node:
+            raise ArtifactRefused(_TWO_WAYS)
 
     def _check_node(self, node: dict[str, Any], loader: str) -> None:
         if "file" in node:
@@ -138,18 +153,25 @@ class _Checker:
             if not all(end is None or type(end) is int for end in ends):
                 raise ArtifactRefused("The artifact holds a slice of other than numbers.")
         elif loader == "RandomGeneratorNode":
+            self._keep_inner(_at(node, "content", "seed_seq"))
             pool = _plain(node, "content", "seed_seq", "content", "pool_size")
             if type(pool) is not int or not 1 <= pool <= _MAX_SEED_POOL:
                 raise ArtifactRefused("The artifact holds a generator with a pool of another size.")
 
     def _check_array(self, file: str) -> None:
         """The head of an array says as much as the file holds; all together are not too much."""
+        self._shape(file)
+        self._loaded += self._members[file].file_size
+        if self._loaded > MAX_UNPACKED:
+            raise ArtifactRefused(f"The artifact's arrays take more than {MAX_UNPACKED} bytes.")
+
+    def _shape(self, file: str) -> tuple[int, ...]:
+        """The shape that the head of an array says, once it is as much as the file holds."""
+        if file in self._shapes:
+            return self._shapes[file]
         member = self._members.get(file)
         if member is None:
             raise ArtifactRefused(f"The artifact lacks its file {shown(file)}.")
-        self._loaded += member.file_size
-        if self._loaded > MAX_UNPACKED:
-            raise ArtifactRefused(f"The artifact's arrays take more than {MAX_UNPACKED} bytes.")
         with self._archive.open(member) as stream:
             try:
                 version = np.lib.format.read_magic(stream)
@@ -168,28 +190,47 @@ class _Checker:
                 f"The artifact's {shown(file)} says it takes {prod(shape) * dtype.itemsize} bytes "
                 f"and holds {member.file_size - head}."
             )
+        self._shapes[file] = tuple(shape)
+        return self._shapes[file]
 
     def _check_tree(self, node: dict[str, Any]) -> None:
-        arguments = node["__reduce__"]["args"]["content"]
+        made_with, state = _at(node, "__reduce__", "args"), _at(node, "content")
+        self._keep_inner(made_with)
+        self._keep_inner(state)
+        arguments = _at(made_with, "content")
         if not isinstance(arguments, list) or len(arguments) != 3:
             raise ArtifactRefused("A tree is made in a way that scikit-learn does not.")
         features, classes, outputs = arguments
-        file = classes.get("file")
-        if file is None or classes.get("type") != "numpy":
+        file = _file(classes)
+        if file is None:
             raise ArtifactRefused("A tree does not say how many classes it has.")
-        self._check_array(str(file))
-        array = np.load(BytesIO(self._archive.read(str(file))), allow_pickle=False)
+        self._shape(file)
+        array = np.load(BytesIO(self._archive.read(file)), allow_pickle=False)
         check_making((_plain(features), array, _plain(outputs)))
+        files = [_file(_at(state, "content", key)) for key in ("nodes", "values")]
+        check_nodes(*(() if file is None else self._shape(file) for file in files))
+
+
+def _at(node: Any, *path: str) -> Any:
+    """What is below ``path`` in ``node``; None where there is nothing."""
+    for key in path:
+        node = node.get(key) if isinstance(node, dict) else None
+    return node
 
 
 def _plain(node: Any, *path: str) -> Any:
     """The value of a JsonNode, below ``path``; None where there is none."""
     try:
-        for key in path:
-            node = node[key]
-        return json.loads(node["content"])
-    except (KeyError, TypeError, ValueError):
+        return json.loads(_at(node, *path, "content"))
+    except (TypeError, ValueError):
         return None
+
+
+def _file(node: Any) -> str | None:
+    """The file of a node that is an array of numbers."""
+    file = _at(node, "file")
+    plain = _at(node, "__class__") == "ndarray" and _at(node, "type") == "numpy"
+    return str(file) if plain and file is not None else None
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:

@@ -32,6 +32,21 @@ def check_making(arguments: Any) -> None:
         raise ArtifactRefused(f"A tree says it has {classes.max()} classes.")
 
 
+def check_state(state: Any) -> None:
+    """Hold the state that a ``Tree`` is filled with to the dimensions of its arrays.
+
+    It reads the length of ``nodes`` before it looks whether they have one. Raises ArtifactRefused.
+    """
+    held = [state.get(key) for key in ("nodes", "values")] if type(state) is dict else [None]
+    check_nodes(*(each.shape if type(each) is np.ndarray else () for each in held))
+
+
+def check_nodes(*shapes: tuple[int, ...]) -> None:
+    """The same by the shapes of ``nodes`` and ``values``. Raises ArtifactRefused."""
+    if [len(shape) for shape in shapes] != [1, 3]:
+        raise ArtifactRefused("A tree does not hold a list of nodes and their values.")
+
+
 def check_tree(tree: Any) -> None:
     """Raises ArtifactRefused unless every walk of a ``Tree`` of scikit-learn ends at a leaf."""
     count = tree.node_count

@@ -118,6 +118,10 @@ def _state(**change: Any) -> bytes:
     return written(model, "joblib")
 
 
+def _nodes() -> Any:
+    return DecisionTreeRegressor(max_depth=2).fit(X, Y).tree_.__getstate__()["nodes"]
+
+
 def _skops_outputs(outputs: int) -> bytes:
     """A skops file of a tree that says it has more outputs than numbers of classes."""
     content = written(DecisionTreeRegressor(max_depth=2).fit(X, Y), "skops")
@@ -135,23 +139,52 @@ def _skops_outputs(outputs: int) -> bytes:
     return changed(content, change)
 
 
-def _skops_classes() -> bytes:
-    """A skops file of a tree that takes another array for its numbers of classes."""
+def _skops_array(of: Callable[[Any], Any], change: Callable[[Any], Any]) -> bytes:
+    """A skops file of a forest whose tree takes another array in one place of its schema."""
     content = written(RandomForestClassifier(1).fit(X, Y > 0), "skops")
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
         schema = json.loads(old.read("schema.json"))
         members = schema["content"]["content"]["estimators_"]["content"]
-        tree = members[0]["content"]["content"]["tree_"]
-        classes = tree["__reduce__"]["args"]["content"][1]["file"]
+        file = of(members[0]["content"]["content"]["tree_"])["file"]
         for name in old.namelist():
             data = old.read(name)
-            if name == classes:
-                empty = io.BytesIO()
-                np.save(empty, np.empty(0, dtype=np.int64))
-                data = empty.getvalue()
+            if name == file:
+                changed_array = io.BytesIO()
+                np.save(changed_array, change(np.load(io.BytesIO(data))))
+                data = changed_array.getvalue()
             new.writestr(name, data)
     return out.getvalue()
+
+
+def _classes(tree: Any) -> Any:
+    return tree["__reduce__"]["args"]["content"][1]
+
+
+def _skops_twin(inner: Callable[[Any], Any], change: Callable[[Any], Any]) -> bytes:
+    """A skops file that describes a part of its tree before, under the same id, in another way.
+
+    skops takes the first description.
+    """
+    content = written(DecisionTreeRegressor(max_depth=2).fit(X, Y), "skops")
+
+    def described(schema: Any) -> Any:
+        held = schema["content"]
+        first = deepcopy(inner(held["content"]["tree_"]))
+        change(first["content"])
+        held["content"] = {"first_": first, **held["content"]}
+        held["key_types"]["content"].insert(0, held["key_types"]["content"][0])
+        return schema
+
+    return changed(content, described)
+
+
+def _many_outputs(arguments: Any) -> None:
+    arguments[2] = {**arguments[2], "content": "900", "__id__": 1}
+
+
+def _values_for_nodes(state: Any) -> None:
+    state["nodes"] = {**state["values"], "__id__": 1}
 
 
 @cache
@@ -274,6 +307,18 @@ ATTACKS = [
         lambda c: _state(values=np.zeros((1, 1, 1))),
     ),
     Attack("a tree whose nodes are of another kind", "joblib", lambda c: _state(nodes=np.zeros(7))),
+    Attack(
+        "a tree whose nodes have no length",
+        "joblib",
+        lambda c: _state(nodes=np.array(_nodes()[0])),
+    ),
+    Attack(
+        "a tree whose nodes have two lengths",
+        "joblib",
+        lambda c: _state(nodes=_nodes()[None]),
+    ),
+    Attack("a tree whose values have no length", "joblib", lambda c: _state(values=np.array(1.0))),
+    Attack("a tree whose nodes are a list", "joblib", lambda c: _state(nodes=_nodes().tolist())),
     Attack("a tree with a negative count", "joblib", lambda c: _state(node_count=-1)),
     # scikit-learn takes the number of nodes that are there.
     Attack(
@@ -285,7 +330,35 @@ ATTACKS = [
     Attack(
         "a tree with fewer numbers of classes than outputs", "skops", lambda c: _skops_outputs(900)
     ),
-    Attack("a tree with no numbers of classes", "skops", lambda c: _skops_classes()),
+    Attack(
+        "a tree with no numbers of classes",
+        "skops",
+        lambda c: _skops_array(_classes, lambda classes: classes[:0]),
+    ),
+    Attack(
+        "a tree whose nodes have no length",
+        "skops",
+        lambda c: _skops_array(
+            lambda tree: tree["content"]["content"]["nodes"], lambda nodes: np.array(nodes[0])
+        ),
+    ),
+    Attack(
+        "a tree whose values have no length",
+        "skops",
+        lambda c: _skops_array(
+            lambda tree: tree["content"]["content"]["values"], lambda values: np.array(1.0)
+        ),
+    ),
+    Attack(
+        "a tree made with arguments that are described in two ways",
+        "skops",
+        lambda c: _skops_twin(lambda tree: tree["__reduce__"]["args"], _many_outputs),
+    ),
+    Attack(
+        "a tree filled with a state that is described in two ways",
+        "skops",
+        lambda c: _skops_twin(lambda tree: tree["content"], _values_for_nodes),
+    ),
     *(
         Attack(
             f"histograms with {name}",

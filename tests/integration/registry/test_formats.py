@@ -31,6 +31,8 @@ from sklearn.utils import Bunch
 from registry.errors import ArtifactRefused, FormatUnsupported
 from registry.formats.allowed import ESTIMATORS, PARTS, PICKLE_GLOBALS, SKOPS_TYPES
 from registry.formats.reading import format_of_filename, parse_format, read_model
+from tests.attacks.attack import canary_in
+from tests.attacks.structures import ATTACKS
 from tests.integration.registry.models import MODELS, X, Y, rows_for
 
 both = pytest.mark.parametrize("format_", ["skops", "joblib"])
@@ -514,6 +516,29 @@ def test_a_malformed_tree_is_refused_wherever_it_stands(damage, where, format_):
         model.estimators_[2] = tree
 
     assert refusal(written(model, format_), format_).startswith("A tree")
+
+
+TREES_BEFORE_THEY_ARE_MADE = {
+    "a tree whose nodes have no length": "does not hold a list of nodes and their values",
+    "a tree whose nodes have two lengths": "does not hold a list of nodes and their values",
+    "a tree whose values have no length": "does not hold a list of nodes and their values",
+    "a tree whose nodes are a list": "does not hold a list of nodes and their values",
+    "a tree made with arguments that are described in two ways": "one object in two ways",
+    "a tree filled with a state that is described in two ways": "one object in two ways",
+}
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [each for each in ATTACKS if each.name in TREES_BEFORE_THEY_ARE_MADE],
+    ids=str,
+)
+def test_what_a_tree_is_made_from_is_checked_before_scikit_learn_reads_it(attack, tmp_path):
+    with canary_in(tmp_path / "canary") as canary:
+        content = attack.make(canary)
+
+    with pytest.raises(ArtifactRefused, match=TREES_BEFORE_THEY_ARE_MADE[attack.name]):
+        read_model(io.BytesIO(content), attack.format)
 
 
 @both
