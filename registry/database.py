@@ -1,15 +1,11 @@
-"""The engine, its pragmas, and the one way to open a transaction."""
+"""The one way to open a transaction, on SQLite or PostgreSQL."""
 
-import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -23,41 +19,18 @@ from registry.errors import (
     StorageFull,
 )
 from registry.file_systems import refuse_network_file_system
+from registry.sqlite import BUSY, READONLY, WRITING, result_code, sqlite_engine, sqlite_module
 
 BUSY_TIMEOUT_SECONDS = 5.0
 STATEMENT_TIMEOUT_SECONDS = 10.0
-_WRITE = "hotswap_write"
 
-# SQLite's result codes, https://www.sqlite.org/rescode.html; extended codes keep them in the low
-# byte.
-_SQLITE_BUSY, _SQLITE_FULL = 5, 13
-_SQLITE_WAITED = frozenset({_SQLITE_BUSY, 6, 15})  # LOCKED; PROTOCOL: too long for a place to read
-_SQLITE_CORRUPT, _SQLITE_NOT_A_DATABASE = 11, 26
-_SQLITE_READONLY = 8
-_SQLITE_GONE = frozenset({_SQLITE_READONLY, 10, 14})  # and IOERR, CANTOPEN
+# SQLite's result codes, https://www.sqlite.org/rescode.html
+_SQLITE_WAITED = frozenset({BUSY, 6, 15})  # and LOCKED, and PROTOCOL: no place to read from
+_SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOT_A_DATABASE = 13, 11, 26
+_SQLITE_GONE = frozenset({READONLY, 10, 14})  # and IOERR, CANTOPEN
 # PostgreSQL's, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRES_BUSY = frozenset({"40001", "40P01", "55P03", "57014"})
 _POSTGRES_FULL = frozenset({"53100"})
-
-
-def sqlite_module() -> ModuleType:
-    """The safest SQLite at hand: pysqlite3 brings a newer one than most Pythons link."""
-    try:
-        import pysqlite3
-    except ImportError:
-        return sqlite3
-    module: ModuleType = pysqlite3
-    return module
-
-
-def wal_is_safe(version: tuple[int, ...]) -> bool:
-    """Whether this SQLite carries the fix of the WAL-reset bug (3.51.3, 3.50.7, 3.44.6).
-
-    Source: https://www.sqlite.org/wal.html#walresetbug
-    """
-    return (
-        version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
-    )
 
 
 class Database:
@@ -86,11 +59,11 @@ class Database:
         if self.is_sqlite and (file := _file_of(self.url)) is not None:
             refuse_network_file_system(file)
         self.engine = (
-            _sqlite(self.url, busy_timeout)
+            sqlite_engine(self.url, busy_timeout)
             if self.is_sqlite
             else _postgresql(self.url, busy_timeout, statement_timeout)
         )
-        self._writing_engine = self.engine.execution_options(**{_WRITE: True})
+        self._writing_engine = self.engine.execution_options(**{WRITING: True})
         # SQLite's readers see one state by themselves; PostgreSQL's must ask for it.
         self.reading_engine = (
             self.engine
@@ -194,16 +167,13 @@ def translated_errors() -> Iterator[None]:
 
 def as_registry_error(error: DBAPIError) -> RegistryError | None:
     """What ``error`` means for the caller; None where it is a fault of our own."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
+    code = result_code(error.orig)
     if code == _SQLITE_NOT_A_DATABASE:
         return SchemaMismatch("The database file is no SQLite database; give the service its own.")
     if not isinstance(error, OperationalError):
-        corrupt = code is not None and code & 0xFF == _SQLITE_CORRUPT
-        return DatabaseUnavailable() if corrupt else None
-    if code is None and "sqlite" in type(error.orig).__module__:
-        code = _SQLITE_BUSY if "locked" in str(error.orig) else None
+        return DatabaseUnavailable() if code == _SQLITE_CORRUPT else None
     if code is not None:
-        return _from_sqlite(code & 0xFF)
+        return _from_sqlite(code)
     state = getattr(error.orig, "sqlstate", None)
     if state in _POSTGRES_BUSY:
         return DatabaseBusy()
@@ -246,64 +216,3 @@ def _postgresql(url: URL, busy_timeout: float, statement_timeout: float) -> Engi
     from registry.postgresql import make_engine
 
     return make_engine(url, lock_timeout=busy_timeout, statement_timeout=statement_timeout)
-
-
-def _set_journal(connection: Any, module: Any, journal: str, patience: float) -> None:
-    """A new database gets its journal, for which SQLite waits for nobody, whatever its time-out:
-    several workers may open the file at the same moment."""
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            connection.execute(f"PRAGMA journal_mode = {journal}")
-        except module.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-def _sqlite(url: URL, busy_timeout: float) -> Engine:
-    module = sqlite_module()
-    engine = create_engine(
-        url,
-        module=module,
-        connect_args={"timeout": busy_timeout, "check_same_thread": False},
-        hide_parameters=True,
-        pool_size=8,
-        max_overflow=24,
-        pool_timeout=busy_timeout,
-    )
-    # A rollback journal commits by being removed, and FULL does not wait until the removal is on
-    # the disk: after a power cut the journal would be back, and undo what was acknowledged.
-    # Source: https://www.sqlite.org/pragma.html#pragma_synchronous
-    journal, synchronous = (
-        ("WAL", "FULL") if wal_is_safe(module.sqlite_version_info) else ("DELETE", "EXTRA")
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: object) -> None:
-        # The driver must leave transactions to us, or it would begin deferred ones by itself.
-        connection.isolation_level = None
-        _set_journal(connection, module, journal, busy_timeout)
-        for pragma in (f"synchronous = {synchronous}", "foreign_keys = ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "handle_error")
-    def let_go(context: ExceptionContext) -> None:
-        # SQLite opens a file that it cannot write for reading, and stays with that: in the pool,
-        # such a connection would refuse writes long after the disk's fault is gone.
-        code = getattr(context.original_exception, "sqlite_errorcode", None)
-        if code is not None and code & 0xFF == _SQLITE_READONLY:
-            context.is_disconnect = True
-            if context.connection is not None:
-                # SQLite closes it for good only when Python has let go of its statements, and it
-                # would hold its lock until then.
-                context.connection.connection.rollback()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        immediate = connection.get_execution_options().get(_WRITE, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    return engine

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
 
-from registry.database import sqlite_module, wal_is_safe
 from registry.doctor.findings import Finding, Installation
 from registry.serving import forest
+from registry.sqlite import sqlite_module, wal_is_safe
 
 _OLDEST_PYTHON = (3, 11)
 _REINSTALL = "Install the project again: make serve, or pip install with the requirements.txt."

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from registry.backups.manifest import read_manifest
 from registry.blobs.local import LocalBlobStore
-from registry.database import Database, sqlite_module
+from registry.database import Database
 from registry.errors import (
     BackupDamaged,
     BackupRefused,
@@ -33,6 +33,7 @@ from registry.operations.verify_backup import verify_backup
 from registry.queries import find_version
 from registry.references import blob_references
 from registry.serving.fleet import Fleet
+from registry.sqlite import sqlite_module
 from tests.factories import ungated
 from tests.integration.registry.fakes import Preparer
 from tests.integration.registry.races import orphan, upload

@@ -1,5 +1,7 @@
 """Transactions: nothing is lost, nothing waits for ever, readers see one state."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -7,8 +9,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from registry.database import Database, as_registry_error, sqlite_module, wal_is_safe
+from registry.database import Database, as_registry_error
 from registry.errors import DatabaseBusy, DatabaseUnavailable, StorageFull
+from registry.sqlite import sqlite_module, wal_is_safe
 from registry.tables import ModelRow
 from tests.factories import add_versions
 from tests.integration.registry.processes import count_up, together
@@ -57,6 +60,31 @@ def test_a_writer_that_waits_too_long_is_told_that_the_database_is_busy(database
     write()
     assert generation(database) == 2
     impatient.dispose()
+
+
+def test_a_writer_that_has_waited_for_long_begins_as_soon_as_the_lock_is_free(
+    sqlite_database, sqlite_url
+):
+    """SQLite's own wait, if nothing else, would be in a pause of 0.1 s by then."""
+    other = Database(sqlite_url)
+    late = []
+
+    def write():
+        with other.write() as session:
+            session.connection()
+            return time.monotonic()
+
+    with ThreadPoolExecutor(1) as thread:
+        for _ in range(3):
+            with sqlite_database.write() as session:
+                session.connection()
+                waiting = thread.submit(write)
+                time.sleep(0.25)
+            freed = time.monotonic()
+            late.append(waiting.result() - freed)
+    other.dispose()
+
+    assert min(late) < 0.04
 
 
 def test_a_reader_sees_one_state_while_others_write(database):

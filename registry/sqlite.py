@@ -1,0 +1,141 @@
+"""Connections to SQLite: the library, its journal, and a turn for each writer."""
+
+import sqlite3
+import threading
+import time
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy.exc import OperationalError
+
+WRITING = "hotswap_write"
+"""An execution option of SQLAlchemy: transactions take the write lock when they begin."""
+
+# Result codes, https://www.sqlite.org/rescode.html; extended codes keep them in the low byte.
+BUSY, READONLY = 5, 8
+_RETRY_SECONDS = 0.002
+
+
+def sqlite_module() -> ModuleType:
+    """The safest SQLite at hand: pysqlite3 brings a newer one than most Pythons link."""
+    try:
+        import pysqlite3
+    except ImportError:
+        return sqlite3
+    module: ModuleType = pysqlite3
+    return module
+
+
+def wal_is_safe(version: tuple[int, ...]) -> bool:
+    """Whether this SQLite carries the fix of the WAL-reset bug (3.51.3, 3.50.7, 3.44.6).
+
+    Source: https://www.sqlite.org/wal.html#walresetbug
+    """
+    return (
+        version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    )
+
+
+def sqlite_engine(url: URL, busy_timeout: float) -> Engine:
+    """An engine on the file, or the memory, that ``url`` names; a lock is waited for
+    ``busy_timeout`` seconds."""
+    module, turn = sqlite_module(), threading.Lock()
+    engine = create_engine(
+        url,
+        module=module,
+        connect_args={"timeout": busy_timeout, "check_same_thread": False},
+        hide_parameters=True,
+        pool_size=8,
+        max_overflow=24,
+        pool_timeout=busy_timeout,
+    )
+    # A rollback journal commits by being removed, and FULL does not wait until the removal is on
+    # the disk: after a power cut the journal would be back, and undo what was acknowledged.
+    # Source: https://www.sqlite.org/pragma.html#pragma_synchronous
+    journal, synchronous = (
+        ("WAL", "FULL") if wal_is_safe(module.sqlite_version_info) else ("DELETE", "EXTRA")
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        # The driver must leave transactions to us, or it would begin deferred ones by itself.
+        connection.isolation_level = None
+        _set_journal(connection, module, journal, busy_timeout)
+        for pragma in (f"synchronous = {synchronous}", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "handle_error")
+    def let_go(context: ExceptionContext) -> None:
+        # SQLite opens a file that it cannot write for reading, and stays with that: in the pool,
+        # such a connection would refuse writes long after the disk's fault is gone.
+        if result_code(context.original_exception) == READONLY:
+            context.is_disconnect = True
+            if context.connection is not None:
+                # SQLite closes it for good only when Python has let go of its statements, and it
+                # would hold its lock until then.
+                context.connection.connection.rollback()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(WRITING, False):
+            _begin_immediate(connection, turn, busy_timeout)
+        else:
+            connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _begin_immediate(connection: Connection, turn: threading.Lock, patience: float) -> None:
+    """Begin a transaction that holds the write lock; wait ``patience`` seconds for it.
+
+    SQLite's own wait pauses longer and longer between two tries, up to 100 ms. Beside several
+    writers, the one that has waited longest would lose the lock to those that just came until its
+    time is over. So each process tries equally often, and its threads take turns in that.
+    """
+    deadline = time.monotonic() + patience
+    driver: Any = connection.connection.driver_connection
+    in_turn = turn.acquire(timeout=patience)
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while not _begun(connection, deadline):
+            time.sleep(_RETRY_SECONDS)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
+        if in_turn:
+            turn.release()
+
+
+def _begun(connection: Connection, deadline: float) -> bool:
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as error:
+        if result_code(error.orig) != BUSY or time.monotonic() >= deadline:
+            raise
+        return False
+    return True
+
+
+def result_code(error: BaseException | None) -> int | None:
+    """The result code of an error of SQLite, None for other errors. A Python that tells no codes
+    (3.10 and earlier) tells BUSY by its text."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None:
+        return int(code) & 0xFF
+    locked = "sqlite" in type(error).__module__ and "locked" in str(error)
+    return BUSY if locked else None
+
+
+def _set_journal(connection: Any, module: Any, journal: str, patience: float) -> None:
+    """A new database gets its journal, for which SQLite waits for nobody, whatever its time-out:
+    several workers may open the file at the same moment."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute(f"PRAGMA journal_mode = {journal}")
+        except module.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
