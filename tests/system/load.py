@@ -37,10 +37,11 @@ def predicting(
 ) -> Iterator[Load]:
     """Predict with ``model`` until the block ends.
 
-    A version that always answers ``value`` is made and promoted before.
+    If there is no such model, a version that always answers ``value`` is made and promoted before.
     """
-    number = upload(server, model, constant_model(value))["version"]
-    server.call("POST", f"/models/{model}/{number}/promote").raise_for_status()
+    if server.call("GET", f"/models/{model}").status_code == 404:
+        upload(server, model, constant_model(value))
+        server.call("POST", f"/models/{model}/1/promote").raise_for_status()
     stop, load = threading.Event(), Load()
     target = Target(server.url, server.token, model)
     clients = [Client(target, client, stop, pause=PAUSE_SECONDS) for client in range(connections)]

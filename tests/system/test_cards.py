@@ -56,6 +56,7 @@ def test_the_code_of_a_card_predicts_when_it_is_pasted(
     assert "wrong" not in run.stdout
 
 
+@pytest.mark.slow  # unit/cli/test_compare.py, test_plots.py and test_card.py have its parts
 def test_what_was_trained_is_compared_drawn_and_described(server: Server, tmp_path: Path) -> None:
     for kind in ("logistic", "tree"):
         trained = server.hotswap("train", "sklearn:wine", "--kind", kind, "--name", "compared")

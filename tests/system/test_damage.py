@@ -136,6 +136,7 @@ def _can_mount() -> bool:
     return subprocess.run(tried, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow  # faults/test_failing_disk.py has it where the tests may mount
 @pytest.mark.skipif(not _can_mount(), reason="a small disk needs a user namespace that may mount")
 def test_a_full_disk_refuses_uploads_and_not_one_prediction(tmp_path: Path) -> None:
     data = tmp_path / "data"

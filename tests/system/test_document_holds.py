@@ -96,6 +96,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.slow  # the tests of each route in integration/api have what is sent most
 def test_every_answer_is_one_that_the_document_declares(house: Server) -> None:
     document = house.call("GET", "/openapi.json").json()
     found = schemathesis.openapi.from_dict(document).get_all_operations()
@@ -186,11 +187,11 @@ def check_refusal(case: Any, answer: Any) -> None:
         assert not unexpected, unexpected
 
 
-def test_options_names_the_methods_that_the_document_has(house: Server) -> None:
-    document = house.call("GET", "/openapi.json").json()
+def test_options_names_the_methods_that_the_document_has(server: Server) -> None:
+    document = server.call("GET", "/openapi.json").json()
     for path, item in document["paths"].items():
         named = path.format(**THERE, token_id="1")
-        answer = house.call("OPTIONS", named)
+        answer = server.call("OPTIONS", named)
         allowed = {method.strip() for method in answer.headers["Allow"].split(",")}
         assert allowed - {"HEAD", "OPTIONS"} == {
             method.upper() for method in item.keys() - {"parameters"}

@@ -12,6 +12,7 @@ from tests.system.load import predicting
 from tests.system.models import upload
 from tests.system.real_server import Server, free_port, running, wait_until
 
+pytestmark = pytest.mark.slow  # integration/serving/test_fleet.py has what the workers agree on
 SERVE = [sys.executable, "-m", "tests.system.serve_module", "tests.system.faulty_wsgi:app"]
 ROW = {"x0": 1.0, "x1": 2.0}
 
@@ -52,7 +53,6 @@ def test_a_version_that_hangs_its_loader_is_not_promoted_and_nobody_notices(
     _nothing_changed(faulty_server, "hanging")
 
 
-@pytest.mark.slow
 def test_a_worker_that_serves_compiled_models_imports_neither_scikit_learn_nor_pandas(
     tmp_path: Path,
 ) -> None:

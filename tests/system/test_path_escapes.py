@@ -68,6 +68,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, P
         yield server, record
 
 
+@pytest.mark.slow  # unit/registry/test_names.py has which names are taken at all
 def test_no_name_leads_out_of_the_data_directory(
     traced: tuple[Server, Path | None],
     capsys: pytest.CaptureFixture[str],

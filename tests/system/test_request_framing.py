@@ -185,6 +185,7 @@ def test_http_2_is_not_spoken(server: Server) -> None:
     assert b"\0\0" not in answers.received
 
 
+@pytest.mark.slow  # granian waits ten seconds
 def test_a_head_that_does_not_come_to_its_end_is_not_waited_for(server: Server) -> None:
     port = server.port
     with socket.create_connection(("127.0.0.1", port)) as client:

@@ -18,7 +18,19 @@ from tests.system.models import upload
 from tests.system.real_server import Server, wait_until
 
 BODY_SIZE = 1000
-ROW = {"input": [5.1, 3.5, 1.4, 0.2]}
+ROW = {"x0": 1.0, "x1": 2.0}
+SWAPPED = "swapped"
+"""A model of two versions."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def versions(_hardy_server: Server) -> dict[int, object]:
+    """What each version of ``SWAPPED`` answers. They are uploaded before any worker is replaced: a
+    new one would first have to start the process that looks at uploads."""
+    return {
+        upload(_hardy_server, SWAPPED, constant_model(value))["version"]: value
+        for value in (100.0, 200.0)
+    }
 
 
 def test_sighup_replaces_every_worker_and_loses_nothing(hardy_server: Server) -> None:
@@ -82,9 +94,10 @@ def test_bodies_that_do_not_arrive_hold_up_no_stop(own_server: Server) -> None:
         own_server.process.wait(30)
 
 
-def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(hardy_server: Server) -> None:
-    upload(hardy_server, "iris")
-    hardy_server.call("POST", "/models/iris/1/promote").raise_for_status()
+def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(
+    hardy_server: Server, versions: dict[int, object]
+) -> None:
+    hardy_server.call("POST", f"/models/{SWAPPED}/2/promote").raise_for_status()
     before = hardy_server.workers()
     assert len(before) == 2
 
@@ -93,31 +106,29 @@ def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(hardy_serv
     wait_until(
         lambda: len(set(hardy_server.workers()) - set(before)) == 1, "no worker came in its place"
     )
-    answers = [hardy_server.call("POST", "/models/iris/predict", json=ROW) for _ in range(20)]
-    assert {answer.status_code for answer in answers} == {200}
-    assert {answer.json()["version"] for answer in answers} == {1}
+    replies = [hardy_server.call("POST", f"/models/{SWAPPED}/predict", json=ROW) for _ in range(20)]
+    assert {reply.status_code for reply in replies} == {200}
+    assert {reply.json()["version"] for reply in replies} == {2}
+    assert {reply.json()["prediction"] for reply in replies} == {versions[2]}
 
 
 def test_a_worker_that_is_killed_takes_only_its_own_connections_with_it(
-    hardy_server: Server,
+    hardy_server: Server, versions: dict[int, object]
 ) -> None:
-    answers: dict[int, object] = {
-        upload(hardy_server, "killed", constant_model(value))["version"]: value
-        for value in (100.0, 200.0)
-    }
     before = hardy_server.workers()
-    threading.Timer(0.5, os.kill, (before[0], signal.SIGKILL)).start()
+    threading.Timer(1.0, os.kill, (before[0], signal.SIGKILL)).start()
 
     replies, moves = swap(
-        Target(hardy_server.url, hardy_server.token, "killed"),
-        answers,
+        Target(hardy_server.url, hardy_server.token, SWAPPED),
+        versions,
         moves=20,
         connections=8,
         pause=0.05,
+        steady=0.5,
     )
 
     broken = [reply for reply in replies if reply.status == 0]
-    verdict = check([reply for reply in replies if reply.status != 0], moves, answers)
+    verdict = check([reply for reply in replies if reply.status != 0], moves, versions)
     assert verdict.clean, f"{verdict.failed[:3]} {verdict.stale[:3]} {verdict.backwards[:3]}"
     assert len(broken) <= 8
     wait_until(
@@ -125,14 +136,14 @@ def test_a_worker_that_is_killed_takes_only_its_own_connections_with_it(
     )
 
 
-def test_a_promotion_waits_for_no_worker_that_is_dead(hardy_server: Server) -> None:
-    for value in (100.0, 200.0):
-        upload(hardy_server, "dead", constant_model(value))
+def test_a_promotion_waits_for_no_worker_that_is_dead(
+    hardy_server: Server, versions: dict[int, object]
+) -> None:
     victim = hardy_server.workers()[0]
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: victim not in hardy_server.workers(), "it lives on")
 
-    promoted = hardy_server.call("POST", "/models/dead/2/promote")
+    promoted = hardy_server.call("POST", f"/models/{SWAPPED}/2/promote")
 
     assert promoted.status_code == 200
     assert promoted.elapsed.total_seconds() < 20, "less than a worker that hangs is given"

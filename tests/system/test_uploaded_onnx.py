@@ -79,7 +79,7 @@ def test_the_memory_of_large_batches_is_bounded_and_returned(server: Server) -> 
     confined = set(children(zygotes(worker)[0]))
     before = memory(worker), sum(map(memory, confined))
 
-    for _ in range(4):  # half a gigabyte each
+    for _ in range(2):  # half a gigabyte each
         answer = ask_for_all(text)
         assert answer.status_code == 200, answer.text
         assert answer.json()["predictions"] == [32_768.0] * 4096
