@@ -120,6 +120,7 @@ def drain(environ: Environ) -> bool:
     expects_to_be_asked = "HTTP_EXPECT" in environ and ARRIVAL in environ
     if not short or expects_to_be_asked or not _drainers.acquire(blocking=False):
         return False
+    _begin_wait(environ)
     try:
         with without_place(environ):
             body: bytes = environ["wsgi.input"].read(int(length))
@@ -167,6 +168,7 @@ def _received(
 ) -> Iterator[bytes]:
     """The body as it is sent, in pieces. Raises ``excess`` where it is longer than ``most``."""
     received = 0
+    _begin_wait(environ)
     while known is None or received < known:
         try:
             with without_place(environ):
@@ -194,13 +196,18 @@ def _reader(environ: Environ, known: int | None) -> Callable[[int], bytes]:
     return read
 
 
+def _begin_wait(environ: Environ) -> None:
+    if ARRIVAL in environ:
+        environ[ARRIVAL].begin_wait()
+
+
 def _has_ended(environ: Environ, received: int) -> bool:
     """Whether a body in chunks that gave so many bytes, and gives no more, is whole."""
-    return ARRIVAL not in environ or environ[ARRIVAL](received) is Arrival.WHOLE
+    return ARRIVAL not in environ or environ[ARRIVAL].arrival(received) is Arrival.WHOLE
 
 
 def _broken_off(environ: Environ, received: int) -> BodyMalformed | BodyTooSlow | BodyUnfinished:
-    arrival = environ[ARRIVAL](received) if ARRIVAL in environ else Arrival.BROKEN
+    arrival = environ[ARRIVAL].arrival(received) if ARRIVAL in environ else Arrival.BROKEN
     if arrival is Arrival.SLOW:
         return BodyTooSlow(LEAST_BYTES_PER_SECOND, PATIENCE_SECONDS)
     if arrival is Arrival.STOPPED:

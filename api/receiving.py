@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 from registry.errors import Overloaded
 
@@ -24,8 +24,7 @@ LEAST_BYTES_PER_SECOND = 1024
 """A body that comes more slowly, in so many seconds of waiting for it, is not waited for."""
 
 ARRIVAL = "hotswap.arrival"
-"""Where the server puts, for a body that was not there together with the request's head, a function
-that tells how it has arrived, given how many bytes of it were read (``Callable[[int], Arrival]``).
+"""Where the server puts an ``ArrivingBody``, unless the body came together with the request's head.
 The WSGI interface has no way to report a body that broke off."""
 PLACE = "hotswap.place"
 """Where the server puts the ``Places`` of which the request has one."""
@@ -39,6 +38,16 @@ class Arrival(Enum):
     SLOW = auto()
     STOPPED = auto()
     """The worker stopped before it was there."""
+
+
+class ArrivingBody(Protocol):
+    """A body that is on its way, as the server sees it."""
+
+    def begin_wait(self) -> None:
+        """Count from now on how slowly it arrives."""
+
+    def arrival(self, size: int) -> Arrival:
+        """How it has arrived; ``size`` bytes of it were read."""
 
 
 class Places:

@@ -74,10 +74,11 @@ struct connection {
     bool begun, unwelcome, chunked, measured, ambiguous, holds_cr;
     uint64_t body; /* its Content-Length */
     /* Of the body that is arriving: */
-    uint64_t left;   /* bytes of it, or of its present chunk */
-    uint64_t content; /* bytes of it in chunks so far */
-    unsigned digits; /* of the chunk's size */
-    enum state state; /* BROKEN, or why the reading of it was ended */
+    uint64_t left;     /* bytes of it, or of its present chunk */
+    uint64_t content;  /* bytes of it in chunks so far */
+    unsigned digits;   /* of the chunk's size */
+    enum state state;  /* BROKEN, or why the reading of it was ended */
+    bool awaited;      /* the application has begun to read it */
     double since;      /* when something was last received */
     double waited;     /* seconds spent on waiting */
     uint64_t received; /* bytes in these seconds */
@@ -213,6 +214,7 @@ static size_t finish_head(struct connection *c, int fd, size_t available, char *
         return (size_t)snprintf(text, MARK, "@\r\n"); /* no character of a field's name */
     }
     c->state = BROKEN;
+    c->awaited = false;
     c->waited = 0;
     c->received = 0;
     if (!chunked) {
@@ -599,18 +601,40 @@ int connections_preloaded(void)
     return dlsym(RTLD_DEFAULT, "accept4") == (void *)accept4;
 }
 
+/* The connection that a field with this value belongs to, and the number of its request. */
+static struct connection *marked(const char *mark, unsigned long long *request)
+{
+    int fd;
+    unsigned long long id;
+    if (sscanf(mark, "%d-%llu-%llu", &fd, &id, request) != 3)
+        return NULL;
+    struct connection *c = watched(fd);
+    return c != NULL && c->id == id ? c : NULL;
+}
+
+/* The application reads the body that belongs to a field with this value. Before that the HTTP
+   library does not ask for it either, where a client waits to be asked (100 Continue). */
+void connections_await(const char *mark)
+{
+    unsigned long long request;
+    pthread_mutex_lock(&lock);
+    struct connection *c = marked(mark, &request);
+    if (c != NULL && c->requests == request && !c->awaited) {
+        c->awaited = true;
+        c->since = now();
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 /* How the body has arrived that belongs to a field with this value, and of which the HTTP library
    gave so many bytes. Where the two disagree on a body in chunks, it is broken. */
 int connections_body(const char *mark, unsigned long long content)
 {
-    int fd;
     enum state state = BROKEN;
-    unsigned long long id, request;
-    if (sscanf(mark, "%d-%llu-%llu", &fd, &id, &request) != 3)
-        return state;
+    unsigned long long request;
     pthread_mutex_lock(&lock);
-    struct connection *c = watched(fd);
-    if (c != NULL && c->id == id) {
+    struct connection *c = marked(mark, &request);
+    if (c != NULL) {
         if (c->whole < request)
             state = c->state;
         else if (take_whole(c, request, content))
@@ -647,7 +671,7 @@ static void expire_reading(
             shutdown(fd, SHUT_RD);
     } else if (watch.stopping) {
         end_body(c, fd, STOPPED);
-    } else if (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0) {
+    } else if (!c->awaited || (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0)) {
         c->since = moment; /* the server does not read: that time is not the caller's */
     } else {
         double waited = c->waited + moment - c->since;

@@ -80,6 +80,11 @@ def watch_connections(refusal: bytes, seconds: float, bytes_per_second: int) -> 
     return True
 
 
+def await_body(mark: str) -> None:
+    """Count from now on how slowly the body arrives whose request has ``MARK`` with this value."""
+    _library().connections_await(mark.encode())
+
+
 def body_of(mark: str, size: int) -> int:
     """How the body has arrived whose request has the field ``MARK`` with this value.
 
@@ -114,5 +119,6 @@ def _library() -> Any:
     library = ctypes.CDLL(os.fspath(path))
     library.connections_watch.argtypes = [ctypes.c_int, ctypes.c_int, *[ctypes.c_char_p] * 2]
     library.connections_expire.argtypes = [ctypes.c_double] * 3
+    library.connections_await.argtypes = [ctypes.c_char_p]
     library.connections_body.argtypes = [ctypes.c_char_p, ctypes.c_ulonglong]
     return library

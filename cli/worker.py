@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -30,6 +29,7 @@ from cli.connections import (
     SLOW,
     STOPPED,
     WHOLE,
+    await_body,
     body_of,
     do_not_preload,
     end_bodies,
@@ -59,8 +59,19 @@ REFUSAL = (
 _ARRIVALS = {WHOLE: Arrival.WHOLE, SLOW: Arrival.SLOW, STOPPED: Arrival.STOPPED}
 
 
-def _arrival(mark: str, size: int) -> Arrival:
-    return _ARRIVALS.get(body_of(mark, size), Arrival.BROKEN)
+@dataclass(frozen=True, slots=True)
+class WatchedBody:
+    """The body of a request whose field ``MARK`` has the value ``mark``."""
+
+    mark: str
+
+    def begin_wait(self) -> None:
+        """Count from now on how slowly it arrives."""
+        await_body(self.mark)
+
+    def arrival(self, size: int) -> Arrival:
+        """How it has arrived; ``size`` bytes of it were read."""
+        return _ARRIVALS.get(body_of(self.mark, size), Arrival.BROKEN)
 
 
 @dataclass(slots=True)
@@ -97,7 +108,7 @@ class Gate:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if MARK in environ:
-            environ[ARRIVAL] = partial(_arrival, environ[MARK])
+            environ[ARRIVAL] = WatchedBody(environ[MARK])
         environ[PLACE] = self._places
         self._places.enter()
         try:

@@ -3,6 +3,7 @@
 import io
 import threading
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 import pytest
 
@@ -10,6 +11,24 @@ from api import bodies
 from api.receiving import ARRIVAL, PLACE, Arrival, Bodies, Places, without_place
 from registry.errors import Overloaded
 from tests.integration.api.conftest import WatchedStream, check_problem
+
+
+@dataclass
+class StoppedBody:
+    """A body of which no more than ``size`` bytes arrive."""
+
+    size: int
+    state: Arrival
+    waits: bool = False
+
+    def begin_wait(self):
+        self.waits = True
+
+    def arrival(self, size):
+        assert self.waits
+        assert size == self.size
+        return self.state
+
 
 ENDPOINTS = ["/models/nobody/predict", "/models/nobody/1/promote", "/nothing"]
 
@@ -97,7 +116,7 @@ def test_a_body_that_does_not_arrive_whole_is_refused(admin, path, length, state
         "CONTENT_TYPE": "multipart/form-data; boundary=b" if form else "application/json",
         "CONTENT_LENGTH": "" if length is None else str(length),
         "HTTP_TRANSFER_ENCODING": "chunked",
-        ARRIVAL: lambda received: state,
+        ARRIVAL: StoppedBody(2, state),
     }
     answer = admin.post(path, environ_overrides=environ)
     check_problem(answer, *REFUSALS[state])

@@ -1,31 +1,12 @@
 """Clients that do not read what they asked for, as the library below the HTTP server sees them."""
 
-import os
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Executor
 
-import pytest
-
-from cli.connections import do_not_preload, preload
 from tests.integration.cli.watched_pair import (
     LEAST_BYTES_PER_SECOND,
     PATIENCE_SECONDS,
     seconds_until_closed,
 )
-
-
-@pytest.fixture(scope="module")
-def preloaded() -> Iterator[Executor]:
-    """A process that preloads the library."""
-    if not preload(os.environ):
-        pytest.skip("installed without a C compiler")
-    try:
-        with ProcessPoolExecutor(1, get_context("spawn")) as process:
-            process.submit(int).result()
-            yield process
-    finally:
-        do_not_preload(os.environ)
 
 
 def test_a_connection_whose_answer_is_not_read_is_closed(preloaded: Executor) -> None:

@@ -1,9 +1,13 @@
 """A connection that ``connections.c`` watches, both its ends in one process that preloads it."""
 
 import ctypes
+import select
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+from cli.connections import SLOW
 
 PATIENCE_SECONDS = 20
 LEAST_BYTES_PER_SECOND = 1024
@@ -50,6 +54,21 @@ def seconds_until_closed(
                 return second
             expire(PATIENCE_SECONDS, LEAST_BYTES_PER_SECOND, 1.0)
     return None
+
+
+def body_is_ended(*, awaited: bool) -> bool:
+    """Whether the watch ends a body of which nothing arrives when its patience is over."""
+    library = ctypes.CDLL(None)
+    library.connections_expire.argtypes = [ctypes.c_double] * 3
+    with watched_pair() as (server, client):
+        client.sendall(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n")
+        select.select([server], [], [])
+        mark = server.recv(4096).partition(b"x-arrival: ")[2].partition(b"\r\n")[0]
+        if awaited:
+            library.connections_await(mark)
+        time.sleep(0.2)
+        library.connections_expire(0.1, LEAST_BYTES_PER_SECOND, 1.0)
+        return library.connections_body(mark, 0) == SLOW
 
 
 def _fill(server: socket.socket) -> None:
