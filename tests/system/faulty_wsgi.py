@@ -41,7 +41,7 @@ def faulty(make_loader):
 api.services.loader = faulty(api.services.loader)
 _app = create_app(Settings.from_environment())
 _app.extensions["hotswap"].fleet.patience = PATIENCE
-_app.extensions["hotswap"].fleet.head_start = 1.0
+_app.extensions["hotswap"].fleet.head_start = 4.0
 
 
 def app(environ, start_response):

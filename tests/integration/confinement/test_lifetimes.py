@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -134,10 +133,8 @@ def test_a_message_that_is_too_long_or_too_late_is_refused(own):
     with begin(spawner, "who") as process, pytest.raises(FrameRefused, match="10 are allowed"):
         process.receive(10, Deadline(10))
     with begin(spawner, "sleep") as process:
-        began = time.monotonic()
         with pytest.raises(TimeoutError):
             process.receive(10, Deadline(0.2))
-        assert time.monotonic() - began < 2
         assert process.ended() == "SIGKILL"
 
 

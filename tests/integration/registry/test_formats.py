@@ -616,7 +616,7 @@ def test_estimators_that_are_asked_more_often_than_they_are_there_are_refused(mo
     began = time.monotonic()
 
     assert why in refusal(stored.getvalue())
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_a_list_that_holds_itself_is_refused():

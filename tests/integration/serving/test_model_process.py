@@ -264,7 +264,7 @@ def test_a_model_that_hangs_is_stopped_and_answers_the_next(hostile):
     with pytest.raises(PredictionTimedOut, match=r"took over 1 s for the rows .*\(1\)"):
         ask(process, NUMBERS["hang"])
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert ask(process, 21) == [42]
 
 

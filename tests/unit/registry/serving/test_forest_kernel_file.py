@@ -98,7 +98,7 @@ def test_large_sizes_reserve_nothing() -> None:
     for name in ("trees", "nodes", "leaves", "outputs"):
         with pytest.raises(ValueError, match="not as long"):
             from_bytes(with_header(to_bytes(REGRESSION), **{name: 2**31 - 1}))
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize(
