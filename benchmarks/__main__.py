@@ -90,6 +90,7 @@ def _measure(run: Run, only: Sequence[str], folder: Path, port: int, models: int
             running_service(1, port, data, core=core, settings=settings) as service,
         ):
             run.large = large_batches.measure(service, housing)
+            run.parallel = large_batches.measure_parallel(service)
     if "versions" in only:
         with _part(run, "many versions"):
             run.many_versions = many_versions.measure(run.method, port, models)

@@ -95,6 +95,20 @@ class LargeBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class ParallelBodies:
+    """Large bodies sent to one worker at the same time: how many were answered and how many refused
+    with 503, and the worker's megabytes before, at its peak, and after."""
+
+    form: str
+    body_bytes: int
+    answered: int
+    refused: int
+    before_mb: float
+    peak_mb: float
+    after_mb: float
+
+
+@dataclass(frozen=True, slots=True)
 class ManyVersions:
     """Requests a second in turn: with few versions loaded, and with many; a pair for each round."""
 
@@ -164,6 +178,7 @@ class Run:
     servers: dict[str, ServerFigures] = field(default_factory=dict)
     engine: EngineFigures | None = None
     large: list[LargeBatch] = field(default_factory=list)
+    parallel: ParallelBodies | None = None
     many_versions: ManyVersions | None = None
     promotions: Promotions | None = None
     failures: dict[str, str] = field(default_factory=dict)

@@ -9,7 +9,6 @@ from benchmarks.growth_registry import Size
 HEADING = "## Growth"
 
 READY_SECONDS = 15.0
-_SECTION = re.compile(rf"^{HEADING}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 GOALS = {
     "SQL statements for each version loaded": 1.1,
     "first prediction after promote": 2.0,
@@ -77,9 +76,9 @@ def _written(value: float) -> str:
 
 
 def place(page: str, section: str) -> str:
-    """``page`` with ``section``, if it is not empty, in the place of the one that it has, or at its
-    end."""
-    if found := _SECTION.search(page):
+    """``page`` with ``section``, if it is not empty, in the place of the one with the same heading,
+    or at its end."""
+    if section and (found := _find(page, section.partition("\n")[0])):
         rest = page[found.end() :]
         return page[: found.start()] + section + (f"\n{rest}" if rest else "")
     return f"{page.rstrip()}\n\n{section}" if section else page
@@ -87,5 +86,9 @@ def place(page: str, section: str) -> str:
 
 def section_of(page: str) -> str:
     """The section that ``page`` has; empty where it has none."""
-    found = _SECTION.search(page)
+    found = _find(page, HEADING)
     return found[0] if found else ""
+
+
+def _find(page: str, heading: str) -> re.Match[str] | None:
+    return re.search(rf"^{heading}\n.*?(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)

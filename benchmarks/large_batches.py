@@ -1,9 +1,11 @@
 """100,000 rows in one body: how long they take, what memory they need, and who waits for them.
 
-    python -m benchmarks.large_batches [--seconds 5] [--port 8470] [--core N]
+    python -m benchmarks.large_batches [--seconds 5] [--port 8470] [--core N] [--write]
 
 prints, for each form of body, the latency of single rows on the same worker while one client sends
-such bodies without a pause, beside their latency when nothing else is sent.
+such bodies without a pause, beside their latency when nothing else is sent; and what the worker
+takes of memory while 16 such bodies arrive at the same time. ``--write`` replaces the section of
+RESULTS.md.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,18 +40,22 @@ from benchmarks.dialects import (
     parquet_body,
     records_body,
 )
-from benchmarks.figures import LargeBatch
+from benchmarks.figures import LargeBatch, ParallelBodies
+from benchmarks.growth_report import place
 from benchmarks.memory import forget_peak, peak_mb, resident_mb
 from benchmarks.pipelines import TRAINING_ROWS, housing_like, train_housing
-from benchmarks.report import large_table
+from benchmarks.report import large_section
 from benchmarks.service import TOKEN, Service, ServiceRefused, promote, running_service, upload
 
 ROWS = 100_000
+RESULTS = Path(__file__).with_name("RESULTS.md")
 FIRST_ROWS = 1_000
 CALLS = 5
 SETTLE_SECONDS = 2.0
 SINGLE_SECONDS = 5.0
 ROWS_PER_SECOND = 250
+PARALLEL = 16
+PARALLEL_BYTES = 15_000_000
 SETTINGS = {"HOTSWAP_MAX_PREDICT_MB": "64"}
 """100,000 records are 20 MB of JSON."""
 PATH = "/models/housing/predict"
@@ -97,6 +104,38 @@ def _one_form(
     return LargeBatch(
         form, len(table), len(large.body), took, before, peak, after, unequal, alone, beside
     )
+
+
+def measure_parallel(service: Service) -> ParallelBodies:
+    """Send the service, which runs with one worker and ``SETTINGS``, large CSV bodies at once."""
+    (worker,) = service.workers()
+    few, _ = housing_like(ROWS, seed=5)
+    rows = PARALLEL_BYTES * len(few) // len(csv_body(few))
+    table, _ = housing_like(rows, seed=6)
+    large = _question(CSV, csv_body(table))
+    forget_peak(worker)
+    before = resident_mb(worker)
+    with ThreadPoolExecutor(PARALLEL) as senders:
+        statuses = list(senders.map(lambda _: _status(service, large), range(PARALLEL)))
+    peak = peak_mb(worker)
+    time.sleep(SETTLE_SECONDS)
+    return ParallelBodies(
+        *("CSV", len(large.body), statuses.count(200), statuses.count(503)),
+        *(before, peak, resident_mb(worker)),
+    )
+
+
+def _status(service: Service, question: Question) -> int:
+    connection = service.connect()
+    try:
+        connection.request("POST", question.path, question.body, question.headers(TOKEN))
+        reply = connection.getresponse()
+        reply.read()
+    finally:
+        connection.close()
+    if reply.status not in {200, 503}:
+        raise ServiceRefused(f"{question.content_type}: {reply.status}")
+    return reply.status
 
 
 def _question(content_type: str, body: bytes) -> Question:
@@ -173,6 +212,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8470)
     parser.add_argument("--core", type=int, help="the worker's; any, if left out")
     parser.add_argument("--data", type=Path, help="a data directory to keep for the next time")
+    parser.add_argument("--write", action="store_true", help="to RESULTS.md as well")
     asked = parser.parse_args()
     housing = train_housing(*housing_like(TRAINING_ROWS, seed=1))
     with tempfile.TemporaryDirectory(prefix="hotswap-large-") as folder:
@@ -181,7 +221,11 @@ def main() -> None:
             with running_service(1, asked.port, data) as service:
                 promote(service, "housing", upload(service, "housing", skops.io.dumps(housing)))
         with running_service(1, asked.port, data, core=asked.core, settings=SETTINGS) as service:
-            print(large_table(measure(service, housing, asked.seconds)))
+            forms = measure(service, housing, asked.seconds)
+            section = large_section(forms, measure_parallel(service))
+    print(section)
+    if asked.write:
+        RESULTS.write_text(place(RESULTS.read_text(), f"{section}\n"))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from benchmarks.engine import RATIOS
-from benchmarks.figures import LargeBatch, Measured, Run, ServerFigures
+from benchmarks.figures import LargeBatch, Measured, ParallelBodies, Run, ServerFigures
 from benchmarks.servers import OURS
 from benchmarks.targets import TARGETS, Target, best_peer
 from benchmarks.workloads import HOUSING_BATCH, HOUSING_ROW, IRIS_ROW, OTHER_FORMS
@@ -189,10 +189,10 @@ def _forms(run: Run) -> str:
 
 
 def _large(run: Run) -> str:
-    return f"## Large batches\n\n{large_table(run.large)}" if run.large else ""
+    return large_section(run.large, run.parallel) if run.large and run.parallel else ""
 
 
-def large_table(batches: Sequence[LargeBatch]) -> str:
+def large_section(batches: Sequence[LargeBatch], parallel: ParallelBodies) -> str:
     """What large batches need, and what single rows wait beside them."""
     rows = [
         [
@@ -218,7 +218,14 @@ def large_table(batches: Sequence[LargeBatch]) -> str:
         " median and 99 of 100 on one connection, alone and beside a client that sends such bodies"
         " without a pause."
     )
-    return f"{said}\n\n{table(header, rows)}"
+    at_once = (
+        f"{parallel.answered + parallel.refused} {parallel.form} bodies of"
+        f" {number(parallel.body_bytes / 1e6)} MB at the same time: {parallel.answered} answered,"
+        f" {parallel.refused} refused with 503. The worker took"
+        f" {number(parallel.before_mb)} MB before, {number(parallel.peak_mb)} at its peak,"
+        f" {number(parallel.after_mb)} after."
+    )
+    return f"## Large batches\n\n{said}\n\n{table(header, rows)}\n\n{at_once}"
 
 
 def _engine(run: Run) -> str:

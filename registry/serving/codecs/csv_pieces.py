@@ -14,14 +14,17 @@ from collections.abc import Sequence
 from math import inf
 
 from registry.serving.codecs.batch import Batch
-from registry.serving.codecs.growing_columns import PIECE_BYTES, GrowingColumns, count
+from registry.serving.codecs.growing_columns import (
+    LARGEST_PIECE,
+    PIECE_BYTES,
+    GrowingColumns,
+    count,
+)
 from registry.signature import Column, Signature
 
 BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 _MARK = b"\xef\xbb\xbf"
-_LARGEST_PIECE = 64
-"""How often its usual size a piece may have before the body is given up."""
 _OF_NUMBERS = b"0123456789+-.eE \t\n\r\f\v"
 """Where a text has no other characters, Python's ``float`` takes just what is a number here."""
 
@@ -35,7 +38,7 @@ def read_pieces(body: bytes, signature: Signature, size: int = PIECE_BYTES) -> B
 
     None where something is wrong with it.
     """
-    columns = GrowingColumns(signature, most_rows(body), null="")
+    columns = GrowingColumns(signature, most_rows(body, signature), null="")
     header: list[str] = []
     positions: list[int] = []
     at = len(_MARK) if body.startswith(_MARK) else 0
@@ -56,14 +59,16 @@ def read_pieces(body: bytes, signature: Signature, size: int = PIECE_BYTES) -> B
     return columns.to_batch()
 
 
-def most_rows(body: bytes) -> int:
-    """How many rows ``body`` can hold at most, where all of its lines end alike."""
-    return max(count(body, b"\n"), count(body, b"\r")) + 1
+def most_rows(body: bytes, signature: Signature) -> int:
+    """How many rows ``body`` can hold at most that have a cell for each column of ``signature``,
+    where all of its lines end alike."""
+    lines = max(count(body, b"\n"), count(body, b"\r")) + 1
+    return min(lines, len(body) // len(signature.inputs) + 1)
 
 
 def _piece(body: bytes, start: int, size: int) -> tuple[list[list[str]], int]:
     """The next rows from ``start`` on, and where those behind them begin. Raises ValueError."""
-    largest = _LARGEST_PIECE * size
+    largest = LARGEST_PIECE * size
     while True:
         stop = body.find(b"\n", start + size) + 1 or len(body)
         lines = io.StringIO(body[start:stop].decode(), newline="")

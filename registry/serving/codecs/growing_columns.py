@@ -14,6 +14,9 @@ from registry.signature import Signature
 PIECE_BYTES = 2**15
 """Of a body that is decoded at a time. The interpreter's lock is held for about 0.1 ms, which is
 what a prediction of one row may have to wait; smaller pieces take longer in total."""
+LARGEST_PIECE = 64
+"""How often its usual size a piece may have, where the body was cut within a text, before the body
+is given up."""
 _FIRST_TEXTS = 1024
 """A text that is among so many first ones of its column is kept once, however often it comes."""
 _BYTES_EACH = 8

@@ -12,16 +12,30 @@ As `registry.serving.codecs.json_structs`, this knows only good bodies of the us
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache, lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 
 from registry.serving.codecs.batch import Batch
-from registry.serving.codecs.growing_columns import PIECE_BYTES, GrowingColumns, count
-from registry.signature import Column, ColumnType, Signature
+from registry.serving.codecs.growing_columns import (
+    LARGEST_PIECE,
+    PIECE_BYTES,
+    GrowingColumns,
+    count,
+)
+from registry.serving.codecs.json_decoders import (
+    Decode,
+    cell_decoder,
+    columns_decoder,
+    field_name,
+    list_decoder,
+    record_decoder,
+    skip_cells,
+)
+from registry.signature import Column, Signature
 
 
 def _pattern(text: str) -> "re.Pattern[bytes]":
@@ -46,25 +60,18 @@ _BETWEEN_LISTS = _pattern(r"(?<=\]) , (?=\[)")
 _BETWEEN_TEXTS = _pattern(r'(?<=["l]) , (?=["n])')
 _BETWEEN_CELLS = _pattern(r'(?<=["0-9el]) , (?=["0-9tfn-])')
 
-_LARGEST_PIECE = 64
-"""How often its usual size a piece may have before the body is given up."""
 _OTHERS_AT_MOST = 100
 """Columns that the model does not take, in rows by position."""
 
-_TYPES: dict[str, Any] = {"number": float, "integer": float, "boolean": bool, "string": str}
 
-_Decode = Callable[[bytes], list[Any]]
-_skip_cells: _Decode = msgspec.json.Decoder(list[msgspec.Raw]).decode
-
-
-class _OtherForm(Exception):
+class _OtherForm(ValueError):
     """The body is not one that is read here."""
 
 
 class _Array(NamedTuple):
     """How an array is read: what its elements are, where it may be cut, and how often."""
 
-    decode: _Decode
+    decode: Decode
     between: "re.Pattern[bytes]"
     size: int
 
@@ -79,12 +86,12 @@ class JsonPieces:
         self._signature = signature
         self._size = size
         self._getters = [
-            (column, attrgetter(_field(position)))
+            (column, attrgetter(field_name(position)))
             for position, column in enumerate(signature.inputs)
         ]
-        self._records = lru_cache(maxsize=1)(lambda: _record_decoder(signature))
-        self._columns = lru_cache(maxsize=1)(lambda: _columns_decoder(signature))
-        self._lists = lru_cache(maxsize=8)(lambda names: _list_decoder(signature, names))
+        self._records = lru_cache(maxsize=1)(lambda: record_decoder(signature))
+        self._columns = lru_cache(maxsize=1)(lambda: columns_decoder(signature))
+        self._lists = lru_cache(maxsize=8)(lambda names: list_decoder(signature, names))
 
     def read(self, body: bytes) -> Batch | None:
         """The rows in ``body``; None where it is not a good one of the forms that are known."""
@@ -101,7 +108,7 @@ class JsonPieces:
                     self._read_columns(columns, body, head.end())
             else:
                 return None
-        except (_OtherForm, msgspec.MsgspecError, ValueError, RecursionError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
         return columns.to_batch()
 
@@ -163,7 +170,7 @@ class JsonPieces:
         """Where the column's array ends, whose first element begins at ``at``."""
         column = self._signature.inputs[position]
         between = _BETWEEN_TEXTS if column.type == "string" else _BETWEEN_CELLS
-        decode = _cell_decoder(column.type, nullable=column.nullable)
+        decode = cell_decoder(column.type, nullable=column.nullable)
         add, array = _adder(columns, column), _Array(decode, between, self._size)
         while body[at : at + 1] != b"]":
             cells, at = _piece(body, at, None, array)
@@ -175,7 +182,7 @@ class JsonPieces:
         msgspec.json.decode(b'"%b"' % head[1], type=str)
         at = head.end()
         between = _BETWEEN_TEXTS if body[at : at + 1] == b'"' else _BETWEEN_CELLS
-        array = _Array(_skip_cells, between, self._size)
+        array = _Array(skip_cells, between, self._size)
         while body[at : at + 1] != b"]":
             _, at = _piece(body, at, None, array)
         return at
@@ -212,7 +219,7 @@ def _piece(body: bytes, start: int, end: int | None, array: _Array) -> tuple[lis
                 piece.decode()  # a struct does not look into the texts that it leaves out
             return array.decode(piece), after
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            if after in {end, len(body)} or size >= _LARGEST_PIECE * array.size:
+            if after in {end, len(body)} or size >= LARGEST_PIECE * array.size:
                 raise
             size *= 4  # perhaps this was cut within a text
             behind = max(behind, close + 1)
@@ -226,68 +233,5 @@ def _end(body: bytes, after: "re.Pattern[bytes]") -> int:
     return at
 
 
-def _record_decoder(signature: Signature) -> _Decode:
-    row = _struct(signature, [_type(column) for column in signature.inputs])
-    return msgspec.json.Decoder(list[row]).decode  # type: ignore[valid-type]  # made a line above
-
-
-def _columns_decoder(signature: Signature) -> Callable[[bytes], Any]:
-    """Decodes a body of columns to a struct of lists."""
-    cells: list[Any] = [list[_type(column)] for column in signature.inputs]  # type: ignore[misc]  # made at run time
-    body: Any = msgspec.defstruct(
-        "Body", [("inputs", _struct(signature, cells))], forbid_unknown_fields=True, gc=False
-    )
-    decode = msgspec.json.Decoder(body).decode
-    return lambda content: decode(content).inputs
-
-
-def _struct(signature: Signature, types: Sequence[Any]) -> Any:
-    """A struct with a field of each of ``types`` for the signature's columns."""
-    names = [_field(position) for position in range(len(types))]
-    try:
-        # gc=False: it holds nothing that could lead back to it.
-        return msgspec.defstruct(
-            "Row",
-            list(zip(names, types, strict=True)),
-            rename=dict(zip(names, signature.names, strict=True)),
-            gc=False,
-        )
-    except ValueError as error:
-        # msgspec has no fields whose names hold quotes, backslashes or control characters.
-        raise _OtherForm from error
-
-
-def _list_decoder(signature: Signature, names: tuple[str, ...]) -> _Decode:
-    """Decodes lists whose cells are those of the columns ``names``, in this order."""
-    known = {column.name: position for position, column in enumerate(signature.inputs)}
-    if len(set(names)) < len(names) or not known.keys() <= set(names):
-        raise _OtherForm
-    fields = [
-        (_field(known[name]), _type(signature.inputs[known[name]]))
-        if name in known
-        else (f"other{index}", msgspec.Raw)
-        for index, name in enumerate(names)
-    ]
-    row: Any = msgspec.defstruct(
-        "Row", fields, array_like=True, forbid_unknown_fields=True, gc=False
-    )
-    return msgspec.json.Decoder(list[row]).decode
-
-
-@cache
-def _cell_decoder(type_: ColumnType, *, nullable: bool) -> _Decode:
-    kind: Any = _TYPES[type_] | None if nullable else _TYPES[type_]
-    return msgspec.json.Decoder(list[kind]).decode
-
-
 def _adder(columns: GrowingColumns, column: Column) -> Callable[[int, list[Any]], None]:
     return columns.add_texts if column.type == "string" else columns.add_numbers
-
-
-def _field(position: int) -> str:
-    """The name of a struct's field for the signature's column at ``position``."""
-    return f"column{position}"
-
-
-def _type(column: Column) -> Any:
-    return _TYPES[column.type] | None if column.nullable else _TYPES[column.type]

@@ -30,7 +30,7 @@ _TABLES: dict[str, Callable[[bytes, Signature, int], Batch]] = {
 }
 _SIZES: dict[str, Callable[[bytes, Signature], TableSize]] = {
     JSON: lambda body, signature: TableSize(most_json_rows(body, signature), 0),
-    CSV: lambda body, _: TableSize(most_csv_rows(body), 0),
+    CSV: lambda body, signature: TableSize(most_csv_rows(body, signature), 0),
     FORM: lambda *_: TableSize(1, 0),
     ARROW: lambda body, _: arrow_size(body),
     PARQUET: lambda body, _: parquet_size(body),

@@ -31,3 +31,4 @@ def test_the_section_takes_the_place_of_the_one_before_and_outlives_a_new_page()
     assert place("# Others\n", section_of(page)) == f"# Others\n\n{new}"
     assert place(PAGE, section_of(PAGE)) == PAGE
     assert place(f"{page}\n## More\n", old).endswith("\n## More\n")
+    assert place(page, "## Housing\n\nfaster\n") == page.replace("fast", "faster")

@@ -4,10 +4,12 @@ import pytest
 
 from benchmarks.engine import FOREST, FOREST_SINGLY, KERNEL, KERNEL_SINGLY, PIPELINE, EngineFigures
 from benchmarks.figures import (
+    LargeBatch,
     Machine,
     ManyVersions,
     Measured,
     Method,
+    ParallelBodies,
     Promotions,
     Run,
     ServerFigures,
@@ -15,7 +17,7 @@ from benchmarks.figures import (
 from benchmarks.load import Load
 from benchmarks.memory import Memory
 from benchmarks.parity import Parity
-from benchmarks.report import failures, markdown
+from benchmarks.report import failures, large_section, markdown
 from benchmarks.targets import TARGETS, Target, against_bare, against_best, best_peer
 from benchmarks.workloads import HOUSING_ARROW, HOUSING_BATCH, HOUSING_ROW, IRIS_ROW
 
@@ -164,3 +166,13 @@ def test_the_other_measurements_are_told_with_their_ratios(run: Run) -> None:
     assert "| 2 | 100 | 99 | 0.990 |" in page
     assert "median 50.5 ms, p99 99.0 ms" in page
     assert target("500 loaded").met(run) is True
+
+
+def test_large_batches_are_shown_with_who_waits_beside_them_and_with_many_at_once() -> None:
+    csv = LargeBatch("CSV", 100_000, 5_800_000, [300.0], 100, 130, 101, 0, (1.0, 2.0), (1.5, 5.0))
+    parallel = ParallelBodies("CSV", 15_000_000, 5, 11, 100, 700, 110)
+
+    section = large_section([csv], parallel)
+
+    assert "| 1 / 2 | 1.5 / 5 | 2.5 |" in section
+    assert "16 CSV bodies of 15 MB at the same time: 5 answered, 11 refused" in section

@@ -14,6 +14,7 @@ from registry.serving.codecs.requests import ARROW, CSV, FORM, JSON, PARQUET, Re
 from registry.serving.codecs.row_memory import RowMemory
 from registry.serving.codecs.table_sizes import TableSize, arrow_size, parquet_size
 from registry.serving.predictor import Answers
+from registry.signature import Column, Output, Signature
 from tests.factories import MIXED, NUMBERS
 
 ROWS = 300
@@ -52,7 +53,16 @@ def test_json_has_no_more_rows_than_its_commas_tell(body):
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_csv_has_no_more_rows_than_lines(end):
-    assert ROWS <= most_csv_rows(end.join(["a", *"1" * ROWS]).encode()) <= ROWS + 2
+    body = end.join(["x0,x1", *["1,2"] * ROWS]).encode()
+
+    assert ROWS <= most_csv_rows(body, NUMBERS) <= ROWS + 2
+
+
+def test_empty_lines_are_not_taken_for_rows_of_many_columns():
+    wide = Signature(tuple(Column(f"x{at}", "number") for at in range(1000)), Output("y", "number"))
+    header = ",".join(wide.names).encode()
+
+    assert most_csv_rows(header + b"\n" * 10**6, wide) < 1100
 
 
 @pytest.mark.parametrize("options", [{}, {"compression": "zstd"}], ids=["plain", "compressed"])
