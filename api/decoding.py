@@ -1,12 +1,12 @@
 """How much memory a worker may spend on bodies at the same time, and who goes first meanwhile."""
 
-import ctypes
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from registry.errors import WorkerFull
+from registry.serving.allocator import give_back_memory
 
 _LARGE = 8 * 2**20
 """Bytes of memory from which on a body is large: it takes more than some milliseconds."""
@@ -60,12 +60,4 @@ class DecodingBudget:
             if self._large:
                 return
             sys.setswitchinterval(self._usual_switch)
-        _give_back_memory()
-
-
-def _give_back_memory() -> None:
-    """Return to the system what large bodies took; an allocator keeps it for the next one."""
-    # Only glibc has it; elsewhere the allocator does as it pleases.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+        give_back_memory()

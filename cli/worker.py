@@ -36,6 +36,7 @@ from cli.connections import (
     watch_connections,
 )
 from registry.errors import Overloaded
+from registry.serving.allocator import map_large_blocks
 
 SWITCH_SECONDS = 0.001
 """How long a thread may keep others from Python's lock. A prediction takes 0.04 ms and asks for it
@@ -149,6 +150,7 @@ def load_application(target: str, draining: Connection) -> Gate:
     # which nobody is answered.
     gc.collect()
     gc.freeze()
+    map_large_blocks()
     return Gate(app, stop)
 
 

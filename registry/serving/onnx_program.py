@@ -7,7 +7,6 @@ tensor of strings does and leaves NaN to mean null in every column. A whole mode
 its preprocessing alone is ``features``.
 """
 
-import ctypes
 import json
 import logging
 import threading
@@ -24,6 +23,7 @@ from registry.errors import (
     PredictionTimedOut,
     RegistryError,
 )
+from registry.serving.allocator import give_back_memory
 from registry.serving.codecs.batch import Batch
 from registry.serving.coded_rows import RowCoder
 from registry.serving.onnx_runtime import open_session
@@ -92,7 +92,7 @@ class OnnxProgram:
         if _OUTSIDE in model:
             raise ArtifactRefused("The ONNX file keeps data outside itself.")
         self._session = open_session(model, keep_memory=True)
-        _give_back_memory()
+        give_back_memory()
         try:
             self._read_layout(signature.names, head)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -199,11 +199,3 @@ class OnnxFeatures:
 
 def _bind(bind: Any, name: str, array: NDArray[Any]) -> None:
     bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
-
-
-def _give_back_memory() -> None:
-    """Return to the system what reading the file took: half of what a worker held with a forest."""
-    # Only glibc has it; elsewhere the allocator does as it pleases.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

@@ -21,7 +21,7 @@ _FIRST_TEXTS = 1024
 """A text that is among so many first ones of its column is kept once, however often it comes."""
 _BYTES_EACH = 8
 _CHECKED_AT_ONCE = 2**16
-_COUNTED_AT_ONCE = 2**18
+_COUNTED_AT_ONCE = 2**16
 
 
 class GrowingColumns:
