@@ -1,5 +1,6 @@
 """Lists page after page: by number, and by cursor while others write."""
 
+import sys
 import threading
 from urllib.parse import urlencode
 
@@ -138,3 +139,26 @@ def test_a_cursor_beyond_all_numbers_is_an_empty_or_whole_list(admin, uploaded):
 
     assert len(admin.get(f"{path}?after={'9' * 19}").json["items"]) == 3
     assert admin.get(f"{path}?after=1").json["items"] == []
+
+
+def test_a_version_in_a_list_is_not_copied_field_by_field(admin, uploaded):
+    name, _ = uploaded
+
+    def calls(page_size):
+        count = 0
+
+        def counting(_frame, event, _):
+            nonlocal count
+            count += event == "call"
+
+        path = f"/models/{name}/versions?page_size={page_size}"
+        admin.get(path)  # what is done for the first time fills caches
+        sys.setprofile(counting)
+        try:
+            answer = admin.get(path)
+        finally:
+            sys.setprofile(None)
+        assert len(answer.json["items"]) == page_size
+        return count
+
+    assert (calls(3) - calls(1)) / 2 < 200
