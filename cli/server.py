@@ -12,9 +12,10 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -56,20 +57,35 @@ class DrainingServer(Server):
     """Stops in two steps on SIGTERM: first not ready, so that balancers turn away, then gone."""
 
     drains: Connection
-    """The end of a pipe whose other end each worker has: closing it tells them to drain. The kernel
-    closes it with this process, so nothing of it is left for the next one."""
+    """The end of a pipe whose other end each worker has: a byte tells them to drain, and closing it
+    to stop. The kernel closes it with this process, so nothing of it is left for the next one."""
+
+    stopping = False
+    """Whether a signal has ended the service; a worker that ends from then on is not replaced. The
+    signal may have reached the workers too, from a terminal or a supervisor."""
 
     workers_directory: Path
 
     def signal_handler_interrupt(self, *arguments: Any, **more: Any) -> None:
         """Begin to stop; at once on SIGINT, or when told a second time."""
-        again = self.drains.closed
-        self.drains.close()
+        again, self.stopping = self.stopping, True
+        for worker in self.wrks:
+            worker.interrupt_by_parent = True  # not an unexpected end
         if again or (arguments and arguments[0] == signal.SIGINT):
-            super().signal_handler_interrupt(*arguments, **more)
+            self._stop(*arguments, **more)
         else:
-            stop = super().signal_handler_interrupt
-            threading.Timer(DRAIN_SECONDS, stop, arguments, more).start()
+            self.drains.send_bytes(b"drain")
+            threading.Timer(DRAIN_SECONDS, self._stop, arguments, more).start()
+
+    def _stop(self, *arguments: Any, **more: Any) -> None:
+        self.drains.close()
+        super().signal_handler_interrupt(*arguments, **more)
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Stop the workers. Those that ended before, on the same signal, are no failure."""
+        if self.stopping:
+            self.interrupt_children.clear()
+        super().shutdown(exit_code)
 
     def _init_shared_socket(self) -> None:
         """A socket for each worker, which listens from when the worker is up. The kernel shares
@@ -89,7 +105,8 @@ class DrainingServer(Server):
         return super()._spawn_worker(idx, target, callback_loader)
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
-        super()._spawn_workers(spawn_target, target_loader)
+        with _sigint_blocked():
+            super()._spawn_workers(spawn_target, target_loader)
         for worker in self.wrks:  # in no time, so what is there already is of earlier processes
             self._marker(worker).unlink(missing_ok=True)
 
@@ -102,6 +119,8 @@ class DrainingServer(Server):
     ) -> None:
         """Replace these workers one after the other, each when its successor is up."""
         for index in workers:
+            if self.stopping:
+                return
             if self.wrks[index].is_alive():
                 self._hand_over(index, spawn_target, target_loader)
             else:
@@ -141,7 +160,8 @@ class DrainingServer(Server):
         self._marker(old).unlink(missing_ok=True)
 
     def _start(self, worker: WorkerProcess) -> None:
-        worker.start()
+        with _sigint_blocked():
+            worker.start()
         self._marker(worker).unlink(missing_ok=True)
 
     def _comes_up(self, worker: WorkerProcess) -> bool:
@@ -182,11 +202,27 @@ class RespawnTimes(dict[int, float]):
 
     def get(self, index: int, default: Any = 0) -> Any:
         """The time for granian's own test; 0, long ago, where the server goes on."""
+        if self._server.stopping:
+            return default
         workers = self._server.wrks
         others_serve = any(worker.is_alive() and self._server.came_up(worker) for worker in workers)
         if others_serve or not self._server.failed_to_start(workers[index]):
             return default
         return super().get(index, default)
+
+
+@contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """A process that is started in this block has SIGINT blocked.
+
+    Ctrl-C in a terminal reaches the workers too, which stop when the main process tells them.
+    """
+    resource_tracker.ensure_running()  # or the start would do this, which unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _load_application(target: str, draining: Connection) -> Any:

@@ -5,12 +5,13 @@ import importlib
 import json
 import multiprocessing
 import os
+import select
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -51,6 +52,9 @@ LAST_BODIES_SECONDS = 5.0
 LAST_SECONDS = 30
 """How long a worker whose main process is gone may take to finish its requests."""
 
+STOP_SIGNAL = signal.SIGUSR1
+"""Wakes the main thread for granian to stop; SIGINT and SIGTERM are blocked there."""
+
 REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 2\r\n"
     b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%b"
@@ -82,6 +86,8 @@ class Stop:
     begun: bool = False
     draining: bool = False
     retiring: bool = False
+    ended: threading.Event = field(default_factory=threading.Event)
+    """Set when the main process has drained, or is gone."""
 
     def drain(self) -> None:
         """The whole service is about to stop; this worker still takes every request."""
@@ -133,15 +139,16 @@ def _closing(start_response: Any) -> Any:
 def load_application(target: str, draining: Connection) -> Gate:
     """What a worker serves, from ``module:attribute``.
 
-    From now on it drains when ``draining`` ends, and retires on SIGTERM, which the caller has
-    blocked for all threads.
+    From now on it drains when there is a byte in ``draining``, and retires on SIGTERM, which the
+    caller has blocked for all threads.
     """
     do_not_preload(os.environ)
     watch_connections(_refusal(), PATIENCE_SECONDS, LEAST_BYTES_PER_SECOND)
     stop = Stop()
     sys.setswitchinterval(SWITCH_SECONDS)
     threading.Thread(target=_retire_on_sigterm, args=(stop,), name="retire", daemon=True).start()
-    threading.Thread(target=_drain_at_end, args=(draining, stop), name="drain", daemon=True).start()
+    signal.signal(STOP_SIGNAL, _stop_granian)
+    threading.Thread(target=_follow, args=(draining, stop), name="drain", daemon=True).start()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     # Not granian's own loader, which imports from the working directory first.
     module, _, attribute = target.partition(":")
@@ -165,23 +172,38 @@ def _refusal() -> bytes:
     return REFUSAL % (len(body), body)
 
 
-def _drain_at_end(draining: Connection, stop: Stop) -> None:
-    draining.poll(None)  # nobody writes: it wakes up when the other end is closed
+def _follow(draining: Connection, stop: Stop) -> None:
+    """Drain and end with the main process."""
+    draining.poll(None)  # until there is a byte, which each worker leaves to the others, or the end
     stop.drain()
+    end = select.poll()
+    end.register(draining, 0)  # a pipe that has ended is always told of
+    end.poll()
+    stop.ended.set()
+
+
+def _stop_granian(*arguments: Any) -> None:
+    """In the main thread; granian has set its own handlers since."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if callable(handler):
+        handler(*arguments)
 
 
 def _retire_on_sigterm(stop: Stop) -> None:
-    """Close connections for a while before granian stops, which takes SIGINT for the same.
+    """Close connections for a while before granian stops.
 
-    granian goes on until each request is answered, so the last bodies are not waited for.
+    Where the signal went to the main process too, this one serves until all have drained. granian
+    goes on until each request is answered, so the last bodies are not waited for.
     """
     while True:
         signal.sigwait({signal.SIGTERM})
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             os._exit(0)  # nothing is served yet
         stop.retire()
         time.sleep(RETIRE_SECONDS)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        if stop.draining:
+            stop.ended.wait()
+        signal.pthread_kill(threading.main_thread().ident or 0, STOP_SIGNAL)
         time.sleep(LAST_BODIES_SECONDS)
         end_bodies()
 

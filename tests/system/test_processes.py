@@ -81,6 +81,25 @@ def test_a_server_killed_while_it_drained_leaves_nothing_to_the_next_with_its_pi
             server.process.wait(60)
 
 
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT], ids=lambda end: end.name)
+def test_a_signal_to_the_whole_process_group_ends_the_service_in_order(
+    tmp_path: Path, end: signal.Signals
+) -> None:
+    """As Ctrl-C in a terminal, timeout(1) and systemd send it."""
+    command = [BIN / "hotswap", "serve", "--workers", "2"]
+    with running(command, tmp_path / "data", free_port()) as server:
+        os.killpg(server.process.pid, end)
+        if end == signal.SIGTERM:
+            wait_until(
+                lambda: server.call("GET", "/readyz").status_code == 503, "no drain", seconds=2
+            )
+        assert server.process.wait(10) == 0
+
+    log = server.log.read_text()
+    for said in ("Unexpected exit", "Traceback", "panicked", "Process granian-worker"):
+        assert said not in log, log
+
+
 def test_sigterm_lets_a_request_under_way_finish_and_makes_the_service_not_ready_before(
     own_server: Server,
 ) -> None:
