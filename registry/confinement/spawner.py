@@ -15,7 +15,7 @@ import msgspec
 
 from registry.confinement.frames import Deadline, FrameRefused, receive, receive_into, send
 from registry.confinement.limits import Limits
-from registry.confinement.zygote import NOT_CONFINED, Ready, Request
+from registry.confinement.zygote import BEGUN, NOT_CONFINED, Ready, Request
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,8 @@ They decide the last bits of a sum, so a confined process has those of the servi
 _START_SECONDS = 60.0
 """Importing everything takes 3 s on an idle machine."""
 _REQUEST_SECONDS = 10.0
+_BEGIN_SECONDS = 60.0
+"""A process takes some 8 ms from its request to its begin on an idle machine."""
 _END_SECONDS = 10.0
 _MAX_READY = 65536
 _MAX_STATUS = 1000
@@ -129,7 +131,8 @@ class Spawner:
     def spawn(self, entry: str, limits: Limits, files: Iterable[int] = ()) -> Confined:
         """Start a process that runs ``entry`` (``module:function``), confined, under ``limits``.
 
-        It may read the open ``files``, which stay the caller's to close.
+        It may read the open ``files``, which stay the caller's to close. Returns once it runs: the
+        import of the modules and the wait for a processor are not part of its own time.
 
         Raises SpawnFailed.
         """
@@ -140,6 +143,7 @@ class Spawner:
             with theirs, reporting:
                 request = msgspec.json.encode(Request(entry, limits))
                 self._ask(request, [theirs.fileno(), reporting.fileno(), *files])
+            _wait_for_begin(confined)
         except BaseException:
             confined.close()
             raise
@@ -241,6 +245,16 @@ def missing_defences() -> list[str]:
         return missing
     finally:
         spawner.close()
+
+
+def _wait_for_begin(process: Confined) -> None:
+    """Raises SpawnFailed where it does not begin."""
+    try:
+        said = process.receive(len(BEGUN), Deadline(_BEGIN_SECONDS))
+    except TimeoutError as error:
+        raise SpawnFailed(f"a process did not begin in {_BEGIN_SECONDS:g} s") from error
+    if said is None:
+        raise SpawnFailed(f"a process ended before it began ({process.ended()})")
 
 
 def _request(control: socket.socket, request: bytes, files: list[int]) -> None:

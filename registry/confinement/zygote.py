@@ -30,6 +30,8 @@ NOT_CONFINED = "not confined: "
 """How the status of a child begins that could not be confined, and so has run nothing. The cause
 follows, up to the end of the line."""
 
+BEGUN = b""
+"""The first message of a child: it is confined, and runs what was requested."""
 _HEAD = 4
 _MAX_FILES = 8
 _FIRST_TO_GO = "1000"
@@ -148,7 +150,9 @@ class Zygote:
                 function = _find(request.entry)
                 with asking, _telling_not_confined(asking):
                     confine(self._plan, request.limits, user, folder, parent)
-                function(Channel(channel), given)
+                talking = Channel(channel)
+                talking.send(BEGUN)
+                function(talking, given)
         status = asking.dup()
         self._children[pid] = _Child(place, status, folder)
         self._events.register(status, selectors.EVENT_READ, pid)

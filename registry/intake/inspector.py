@@ -135,8 +135,8 @@ class Inspector:
     def _inspected(self, file: BinaryIO, job: bytes) -> tuple[Inspection, Signature]:
         file.seek(0)
         limits = Limits(cpu_seconds=self._timeout, niceness=_NICENESS)
-        deadline = Deadline(self._timeout)
         with self._spawner.spawn(self._entry, limits, [file.fileno()]) as process:
+            deadline = Deadline(self._timeout)
             try:
                 facts, signature = read_facts(_first_answer(process, job, deadline))
                 said, blobs = self._compiled(process, Path(file.name).parent, deadline)
@@ -162,8 +162,8 @@ class Inspector:
         file.seek(0)
         seconds = min(self._timeout, ONNX_SECONDS)
         limits = Limits(cpu_seconds=seconds, memory=ONNX_MEMORY, niceness=_NICENESS)
-        deadline = Deadline(seconds)
         with self._spawner.spawn(self._entry, limits, [file.fileno()]) as process:
+            deadline = Deadline(seconds)
             try:
                 facts, signature = read_facts(_first_answer(process, job, deadline))
             except TimeoutError as error:

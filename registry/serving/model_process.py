@@ -194,9 +194,9 @@ class ModelProcess:
             raise ModelProcessUnavailable(
                 f"it ended again and again; the next try is in {wait:.0f} s"
             )
-        deadline = Deadline(LOAD_SECONDS)
         with self._open_artifact() as file:
             self._place.process = process = self._spawned(file)
+        deadline = Deadline(LOAD_SECONDS)
         try:
             process.send(deadline, self._load)
             said = msgspec.json.decode(

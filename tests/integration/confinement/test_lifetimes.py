@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -140,9 +141,20 @@ def test_a_message_that_is_too_long_or_too_late_is_refused(own):
 
 def test_code_that_cannot_be_found_runs_nothing(own):
     spawner, _ = own
-    with spawner.spawn("registry.confinement.frames:nothing", Limits()) as process:
-        assert process.receive(10, Deadline(10)) is None
-        assert process.ended() == "no answer"
+    with pytest.raises(SpawnFailed, match=r"ended before it began \(no answer\)"):
+        spawner.spawn("registry.confinement.frames:nothing", Limits())
+
+
+def test_a_process_is_started_once_it_runs(own):
+    spawner, zygote = own
+    os.kill(zygote, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as threads:
+        starting = threads.submit(begin, spawner, "who")
+        with pytest.raises(TimeoutError):
+            starting.result(0.3)
+        os.kill(zygote, signal.SIGCONT)
+        with starting.result(60) as process:
+            assert told(process)["succeeded"]
 
 
 def test_a_zygote_that_does_not_start_is_said():

@@ -39,6 +39,13 @@ def answer(channel: Channel, files: list[int]) -> None:
     HOSTILITIES[os.read(files[0], 100).decode()](channel)
 
 
+def end_when_told(channel: Channel, files: list[int]) -> None:
+    """Say nothing, and end once the artifact, which was empty, holds a byte."""
+    channel.receive()
+    while not os.read(files[0], 1):
+        time.sleep(0.01)
+
+
 def say(channel: Channel, *messages: Any) -> None:
     channel.send(*[json.dumps(message).encode() for message in messages])
 

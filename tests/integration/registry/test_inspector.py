@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -16,13 +17,7 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from registry.confinement.spawner import Spawner
-from registry.errors import (
-    ArtifactRefused,
-    Fault,
-    IntakeBusy,
-    IntakeUnavailable,
-    MetadataRefused,
-)
+from registry.errors import ArtifactRefused, Fault, IntakeBusy, IntakeUnavailable, MetadataRefused
 from registry.intake.answers import read_facts, refusal
 from registry.intake.inspector import Inspector
 from tests.integration.registry.models import LABELS, MODELS, X, Y
@@ -356,38 +351,69 @@ def test_a_refusal_forges_no_line_of_a_log(taken_over, file_that):
     assert refused.value.detail.isprintable()
 
 
+@pytest.fixture
+def waiting(tmp_path):
+    """An artifact whose inspection ends, without an answer, once the file is written to."""
+    path = tmp_path / "waiting"
+    path.touch()
+    yield path
+    path.write_text("end")  # also where a test fails
+
+
 def inspections():
-    """The processes that look at an artifact."""
-    return [child for zygote in zygotes() for child in children(zygote)]
+    """The processes of inspections, also of those that are just ending."""
+    return {child for zygote in zygotes() for child in children(zygote)}
 
 
-def test_an_inspection_that_hangs_holds_nobody_up(spawner, file_that):
-    patient = Inspector(30, spawner=spawner, entry=f"{HOSTILE}:answer")
-    with ThreadPoolExecutor(2) as threads:
-        hanging = threads.submit(look, patient, file_that("hang"))
+def test_an_inspection_that_hangs_holds_nobody_up(spawner, waiting, file_that):
+    patient = Inspector(60, spawner=spawner, entry=f"{HOSTILE}:end_when_told")
+    others = inspections()
+    with ThreadPoolExecutor(1) as threads:
+        hanging = threads.submit(look, patient, waiting)
+        wait_for(lambda: inspections() - others)
+
         with pytest.raises(ArtifactRefused):
             look(patient, file_that("say-nothing"))
+
         assert not hanging.done()
-        for child in inspections():
-            os.kill(child, signal.SIGKILL)
-        with pytest.raises(ArtifactRefused, match="SIGKILL"):
-            hanging.result(30)
+        waiting.write_text("end")
+        with pytest.raises(ArtifactRefused, match="no answer"):
+            hanging.result(60)
 
 
-def test_more_than_it_takes_at_once_wait_and_then_are_told_to_come_again(spawner, file_that):
-    narrow = Inspector(60, spawner=spawner, entry=f"{HOSTILE}:answer", at_once=2, wait=0.3)
-    others, hanging = set(inspections()), [file_that("hang"), file_that("hang")]
+def test_more_than_it_takes_at_once_wait_and_then_are_told_to_come_again(spawner, waiting):
+    narrow = Inspector(60, spawner=spawner, entry=f"{HOSTILE}:end_when_told", at_once=2, wait=0.3)
+    others = inspections()
     with ThreadPoolExecutor(2) as threads:
-        asked = [threads.submit(look, narrow, file) for file in hanging]
-        wait_for(lambda: len(set(inspections()) - others) == 2)
-        with pytest.raises(IntakeBusy):
-            look(narrow, file_that("say-nothing"))
-        for child in set(inspections()) - others:
-            os.kill(child, signal.SIGKILL)
-        assert [type(each.exception(30)) for each in asked] == [ArtifactRefused] * 2
+        hanging = [threads.submit(look, narrow, waiting) for _ in range(2)]
+        wait_for(lambda: len(inspections() - others) == 2)
 
+        with pytest.raises(IntakeBusy):
+            look(narrow, waiting)
+
+        assert not any(each.done() for each in hanging)
+        waiting.write_text("end")
+        for each in hanging:
+            with pytest.raises(ArtifactRefused):
+                each.result(60)
     with pytest.raises(ArtifactRefused):
-        look(narrow, file_that("say-nothing"))
+        look(narrow, waiting)
+
+
+def test_the_time_of_an_inspection_begins_with_its_process(spawner, file_that):
+    """A zygote that is not scheduled at once, as on a busy machine."""
+    hasty = Inspector(2, spawner=spawner, entry=f"{HOSTILE}:answer")
+    spawner.missing()  # its zygote runs
+    with ThreadPoolExecutor(1) as threads:
+        for zygote in zygotes():
+            os.kill(zygote, signal.SIGSTOP)
+        looking = threads.submit(look, hasty, file_that("say-nothing"))
+        time.sleep(2.1)
+        for zygote in zygotes():
+            os.kill(zygote, signal.SIGCONT)
+
+        with pytest.raises(ArtifactRefused, match="no answer"):
+            looking.result(60)
 
 
 def test_without_a_process_there_is_no_intake(file_that):

@@ -24,6 +24,7 @@ from registry.errors import (
     PredictionRefused,
     PredictionTimedOut,
 )
+from registry.serving import model_process
 from registry.serving.codecs.batch import Batch, build_batch
 from registry.serving.loading import loader
 from registry.serving.model_process import MODULES, WAITING, ModelProcess
@@ -369,6 +370,21 @@ def test_a_refusal_forges_no_line_of_a_log(hostile):
 def test_a_process_that_does_not_load_is_refused(hostile, entry, said):
     with pytest.raises(ArtifactRefused, match=said):
         hostile(entry=entry)
+
+
+def test_the_time_to_load_begins_with_the_process(hostile, spawner, monkeypatch):
+    """A zygote that is not scheduled at once, as on a busy machine."""
+    monkeypatch.setattr(model_process, "LOAD_SECONDS", 2)
+    spawner.missing()  # its zygote runs
+    with ThreadPoolExecutor(1) as threads:
+        for zygote in zygotes():
+            os.kill(zygote, signal.SIGSTOP)
+        loading = threads.submit(hostile)
+        time.sleep(2.1)
+        for zygote in zygotes():
+            os.kill(zygote, signal.SIGCONT)
+
+        assert loading.result(60).signature == SIGNATURE
 
 
 def test_a_number_has_no_probabilities_whatever_the_process_says(hostile):
