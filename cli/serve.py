@@ -1,9 +1,11 @@
 """``hotswap serve``: granian with our WSGI application, and several worker processes."""
 
+import errno
 import multiprocessing
 import os
 import socket
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from cli.announce import announce
 from cli.database import configured_settings
 from cli.exits import SAID_NO, CommandFailed
 from config import Settings
+
+PORT_SECONDS = 5.0
+"""How long a start waits for a port that is in use."""
 
 
 @click.command
@@ -51,7 +56,7 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
     settings = replace(configured_settings(), **given)
     # Python starts spawned processes with the working directory first on their import path.
     os.environ["PYTHONSAFEPATH"] = "1"
-    _check_port_is_free(settings)
+    wait_for_port(settings)
     token, first_token = _prepare(settings)
     for warning in warnings_for(settings, first_token):
         click.echo(f"Warning: {warning}", err=True)
@@ -135,15 +140,26 @@ def _demo(settings: Settings) -> None:
     register_demo(settings)
 
 
-def _check_port_is_free(settings: Settings) -> None:
+def wait_for_port(settings: Settings, patience: float = PORT_SECONDS) -> None:
+    """Wait until nobody listens on the port: the workers of a service that was killed end a moment
+    later. Raises CommandFailed after ``patience`` seconds, or where the address is not ours."""
+    deadline = time.monotonic() + patience
+    while (error := _port_error(settings)) is not None:
+        if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+            raise CommandFailed(
+                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
+                SAID_NO,
+                advice="Choose another with --host and --port.",
+            ) from error
+        time.sleep(0.1)
+
+
+def _port_error(settings: Settings) -> OSError | None:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            raise CommandFailed(
-                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
-                SAID_NO,
-                advice="Choose another with --host and --port.",
-            ) from error
+            return error
+    return None
