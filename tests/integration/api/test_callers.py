@@ -119,9 +119,20 @@ def test_the_page_may_run_its_own_script_and_nothing_else(service):
     assert "unsafe-eval" not in policy
 
 
+class BrokenBody:
+    """A body in chunks that breaks off before the first."""
+
+    def begin_wait(self):
+        pass
+
+    def arrival(self, size):
+        assert size == 0
+        return Arrival.BROKEN
+
+
 @pytest.mark.parametrize("path", ["/models/m/1/promote", "/models/m/rollback"])
 def test_a_body_in_chunks_that_breaks_off_at_once_is_not_taken_for_no_body(service, path):
-    broken = {ARRIVAL: lambda: Arrival.BROKEN, "wsgi.input_terminated": True}
+    broken = {ARRIVAL: BrokenBody(), "wsgi.input_terminated": True}
     environ = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": "", **broken}
     answer = service.admin.post(path, environ_overrides=environ)
     check_problem(answer, 400, "body-malformed")
