@@ -57,7 +57,7 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
     # Python starts spawned processes with the working directory first on their import path.
     os.environ["PYTHONSAFEPATH"] = "1"
     wait_for_port(settings)
-    token, first_token = _prepare(settings)
+    token, first_token, in_file = _prepare(settings)
     for warning in warnings_for(settings, first_token):
         click.echo(f"Warning: {warning}", err=True)
     if demo:
@@ -68,7 +68,7 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
         target=announce,
         args=(settings, token),
         kwargs={
-            "in_file": first_token is not None,
+            "in_file": in_file,
             "demo": demo,
             "as_json": as_json,
         },
@@ -102,13 +102,13 @@ def warnings_for(settings: Settings, first_token: int | None) -> list[str]:
     return found
 
 
-def _prepare(settings: Settings) -> tuple[str | None, int | None]:
+def _prepare(settings: Settings) -> tuple[str | None, int | None, bool]:
     """Make the data directory ready. The admin token if it was made up here, to be shown; the id
-    of the one of the first start if it is in use."""
+    of the one of the first start if it is in use; whether the token in the file is valid."""
     from api.logs import configure_logs
     from api.services import Services
-    from api.start import log_warnings, prepare
-    from registry.operations.ensure_admin import first_token_in_use
+    from api.start import ADMIN_TOKEN_FILE, log_warnings, prepare
+    from registry.operations.ensure_admin import first_token_in_use, holds_admin_token
 
     try:
         services = Services.build(settings)
@@ -117,12 +117,13 @@ def _prepare(settings: Settings) -> tuple[str | None, int | None]:
     try:
         made = prepare(services)
         first_token = first_token_in_use(services.database)
+        in_file = holds_admin_token(services.database, settings.data / ADMIN_TOKEN_FILE)
     finally:
         services.close()
     configure_logs(settings.log_level)
     log_warnings(settings.data)
     # Who chose the value knows it, and standard output is often kept.
-    return None if settings.admin_token else made, first_token
+    return None if settings.admin_token else made, first_token, in_file
 
 
 def _register_demo(settings: Settings) -> None:

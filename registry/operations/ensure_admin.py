@@ -52,6 +52,16 @@ def first_token_in_use(database: Database) -> int | None:
         return next((row.id for row in rows if is_live(row, utc_now())), None)
 
 
+def holds_admin_token(database: Database, file: Path) -> bool:
+    """Whether the token in ``file`` is an admin token that is valid."""
+    if not file.exists():
+        return False
+    digest = token_digest(file.read_text(errors="replace").strip())
+    with database.read() as session:
+        rows = session.scalars(select(TokenRow).where(TokenRow.digest == digest)).all()
+        return any("admin" in row.scopes and is_live(row, utc_now()) for row in rows)
+
+
 def _ensure_configured(
     session: Session, rows: Sequence[TokenRow], file: Path, value: str
 ) -> str | None:

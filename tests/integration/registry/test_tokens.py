@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from registry.errors import LastAdminToken, TokenNotFound, TokenRefused, Unauthenticated
 from registry.operations.create_token import create_token
-from registry.operations.ensure_admin import ensure_admin, first_token_in_use
+from registry.operations.ensure_admin import ensure_admin, first_token_in_use, holds_admin_token
 from registry.operations.revoke_token import revoke_token
 from registry.pages import Paging
 from registry.queries import list_models, list_tokens
@@ -264,3 +264,17 @@ def test_a_configured_token_was_not_made_up_by_the_first_start(database, file):
     ensure_admin(database, file, "chosen by the operator")
 
     assert first_token_in_use(database) is None
+
+
+def test_a_file_without_a_valid_admin_token_is_not_told_of(database, file):
+    made = ensure_admin(database, file)
+    assert made is not None
+    assert holds_admin_token(database, file)
+
+    ensure_admin(database, file, made)  # the same value from the environment: the file is removed
+
+    assert not file.exists()
+    assert first_token_in_use(database) is not None
+    assert not holds_admin_token(database, file)
+    file.write_text("hsw_another")
+    assert not holds_admin_token(database, file)
