@@ -16,6 +16,7 @@ from registry.blobs.local import LocalBlobStore
 from registry.confinement.spawner import Spawner
 from registry.database import Database
 from registry.errors import BlobMissing, VersionNotLoadable
+from registry.file_modes import refuse_shared
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
 from registry.operations.outcome import Outcome
@@ -58,8 +59,10 @@ class Services:
 
         ``observer`` is told what happens while versions are loaded and the database is read.
 
-        Raises ValueError for a database URL that is not supported, NetworkFileSystem, StorageFull.
+        Raises ValueError for a database URL that is not supported, NetworkFileSystem, StorageFull,
+        DataDirectoryRefused.
         """
+        refuse_shared(settings.data)
         observer = observer or Observer()
         run = settings.data / "run"
         blobs = LocalBlobStore(settings.data / "blobs")

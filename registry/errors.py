@@ -487,6 +487,13 @@ class DataDirectoryRefused(Conflict):
         )
 
     @classmethod
+    def shared(cls, data: Path) -> "DataDirectoryRefused":
+        return cls(
+            f"All users of this machine share {data}, and nothing was changed there. Use a folder "
+            "of its own as the data directory."
+        )
+
+    @classmethod
     def unwritable(cls, data: Path, error: OSError) -> "DataDirectoryRefused":
         why = error.strerror or type(error).__name__
         return cls(f"{data} could not be written ({why}); nothing was left there.")

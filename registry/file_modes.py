@@ -17,6 +17,23 @@ _FOLDERS = ("blobs", "run", "restoring")
 _FILES = ("admin.token", "registry.db", "registry.db-wal", "registry.db-shm", "registry.db-journal")
 
 
+def refuse_shared(data: Path) -> None:
+    """Raise DataDirectoryRefused where ``data`` is a folder that all users share, like /tmp.
+
+    To be called before anything is made or changed there. The empty mount point of a volume passes,
+    and so does one with a registry in it.
+    """
+    if not data.exists():
+        return
+    data = data.resolve()
+    mode = data.stat().st_mode
+    if not (mode & stat.S_ISVTX and mode & stat.S_IWOTH):
+        return
+    used = any(data.iterdir()) and not (data / "registry.db").exists()
+    if used or not data.is_mount():
+        raise DataDirectoryRefused.shared(data)
+
+
 def close_to_others(data: Path) -> None:
     """Take the rights of group and others away from the data directory ``data`` and all in it.
 

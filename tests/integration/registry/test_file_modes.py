@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from api.services import Services
+from config import Settings
 from registry.errors import DataDirectoryRefused
-from registry.file_modes import close_to_others, open_to_others
+from registry.file_modes import close_to_others, open_to_others, refuse_shared
 
 
 @pytest.fixture
@@ -95,3 +97,20 @@ def test_a_directory_that_everybody_may_write_to_is_refused(data: Path) -> None:
     refused = as_another_user(PROGRAM, data)
 
     assert f"{DataDirectoryRefused.__name__}: Every user of this machine" in refused.stderr
+
+
+def test_a_folder_that_all_users_share_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    (tmp_path / "shared" / "another's file").touch()
+
+    with pytest.raises(DataDirectoryRefused, match="All users of this machine share"):
+        Services.build(Settings(data=tmp_path / "shared"))
+
+    assert (tmp_path / "shared").stat().st_mode & 0o7777 == 0o1777
+    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["another's file"]
+
+
+def test_a_folder_of_its_own_is_not_refused_as_shared(data: Path) -> None:
+    refuse_shared(data)
+    refuse_shared(data / "new")
