@@ -29,6 +29,10 @@ def check_labels(estimator: Any) -> None:
 def check_constant(dummy: Any) -> None:
     """Raises ArtifactRefused unless a DummyClassifier answers one of its classes for each row."""
     own = vars(dummy)
+    if own.get("sparse_output_"):
+        raise ArtifactRefused(
+            "DummyClassifier answers a sparse matrix of several labels for a row."
+        )
     if own.get("_strategy") != "constant":
         return
     constant = np.ravel(own.get("constant")).tolist()

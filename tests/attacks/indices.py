@@ -240,6 +240,7 @@ HOSTILE: dict[str, Callable[[], Any]] = {
     "a network of other labels": _labels,
     "a network that answers several labels for a row": _several_labels,
     "a constant that is none of the classes": lambda: _constant(2**40),
+    "a constant in a sparse matrix": lambda: _with(DummyClassifier(), TWO, sparse_output_=True),
     "a constant of several labels for each row": lambda: _constant([0, 1]),
     "a machine that predicts by another method": lambda: _with(SVR(), _impl="c_svc"),
     "boosting from a vote of answers in two dimensions": lambda: _boosted_from(
