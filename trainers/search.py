@@ -1,6 +1,5 @@
 """Tries the parameters that a recipe searches for, by cross-validation, and says which are best."""
 
-import itertools
 import math
 import warnings
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from registry.metrics.names import HIGHER_IS_BETTER
 from registry.signature import Task
+from trainers.candidates import Candidate, candidates
 from trainers.errors import SearchRefused
 from trainers.estimators import FAMILIES
 from trainers.estimators.family import Family
@@ -22,11 +22,10 @@ from trainers.fitting import Progress, notes_of, one_thread, refusals
 from trainers.metrics import predict
 from trainers.preparing import Ready
 from trainers.recipe import Recipe
-from trainers.search_space import DEFAULT_METRIC, Range, Search
+from trainers.search_space import DEFAULT_METRIC, Search
 from trainers.split import Split
 
 MAX_KEPT = 50
-Candidate = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +51,11 @@ def search(
     nothing. Raises ParameterRefused, FitRefused, SearchRefused.
     """
     family, task, folds = FAMILIES[recipe.kind], ready.target.task, ready.folds
-    candidates = _candidates(rule, recipe.seed)
+    tried = candidates(rule, recipe.seed)
     metric = rule.metric or DEFAULT_METRIC[task]
     measure_one = _measurer(pipeline, family, task, ready.rows, metric)
-    tasks = (delayed(measure_one)(params, fold) for params in candidates for fold in folds)
-    count = len(candidates) * len(folds)
+    tasks = (delayed(measure_one)(params, fold) for params in tried for fold in folds)
+    count = len(tried) * len(folds)
     figures = []
     with warnings.catch_warnings(record=True) as caught, refusals(family), one_thread():
         warnings.simplefilter("always")
@@ -66,7 +65,7 @@ def search(
             figures.append(figure)
             if progress is not None:
                 progress(len(figures), count)
-    scores = np.array(figures).reshape(len(candidates), len(folds))
+    scores = np.array(figures).reshape(len(tried), len(folds))
     means = scores.mean(axis=1)
     if not np.isfinite(means).any():
         raise SearchRefused(metric, "it could not be measured for any candidate on every fold")
@@ -76,11 +75,11 @@ def search(
         "method": rule.method,
         "metric": metric,
         "folds": len(folds),
-        "candidates": len(candidates),
-        "best": candidates[order[0]],
-        "tried": [_tried(candidates[at], scores[at]) for at in order[:MAX_KEPT]],
+        "candidates": len(tried),
+        "best": tried[order[0]],
+        "tried": [_tried(tried[at], scores[at]) for at in order[:MAX_KEPT]],
     }
-    return Found(candidates[order[0]], record, notes_of(caught))
+    return Found(tried[order[0]], record, notes_of(caught))
 
 
 def _measurer(
@@ -104,32 +103,3 @@ def _tried(params: Candidate, scores: Any) -> dict[str, Any]:
     if not np.isfinite(scores).all():
         return {"params": params, "mean": None, "std": None}
     return {"params": params, "mean": float(scores.mean()), "std": float(scores.std())}
-
-
-def _candidates(rule: Search, seed: int) -> list[Candidate]:
-    names = list(rule.params)
-    if rule.method == "grid":
-        # Its rules let a grid have lists only.
-        choices = [space for space in rule.params.values() if not isinstance(space, Range)]
-        return [dict(zip(names, values, strict=True)) for values in itertools.product(*choices)]
-    draws = np.random.default_rng(seed)
-    drawn: dict[str, Candidate] = {}
-    # Ranges repeat themselves only where they are short; then some draws more are spent on them.
-    for _ in range(100 * rule.draws):
-        candidate = {name: _drawn(space, draws) for name, space in rule.params.items()}
-        drawn.setdefault(repr(candidate), candidate)
-        if len(drawn) == rule.draws:
-            break
-    return list(drawn.values())
-
-
-def _drawn(space: Any, draws: np.random.Generator) -> Any:
-    if not isinstance(space, Range):
-        return space[int(draws.integers(len(space)))]
-    if space.log:
-        number = math.exp(draws.uniform(math.log(space.low), math.log(space.high)))
-        number = min(max(number, space.low), space.high)
-        return round(number) if space.is_whole else number
-    if space.is_whole:
-        return int(draws.integers(int(space.low), int(space.high), endpoint=True))
-    return float(draws.uniform(space.low, space.high))
