@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
@@ -29,7 +28,6 @@ from granian.server.mp import WorkerProcess
 
 from cli.connections import SPARE_CONNECTIONS, do_not_preload, most_connections, preload
 from config import Settings
-from registry.serving.fleet import joined_marker
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +61,6 @@ class DrainingServer(Server):
     stopping = False
     """Whether a signal has ended the service; a worker that ends from then on is not replaced. The
     signal may have reached the workers too, from a terminal or a supervisor."""
-
-    workers_directory: Path
 
     def signal_handler_interrupt(self, *arguments: Any, **more: Any) -> None:
         """Begin to stop; at once on SIGINT, or when told a second time."""
@@ -102,13 +98,16 @@ class DrainingServer(Server):
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> WorkerProcess:
         # What granian passes on to a worker: the socket, and what it is known by there.
         self._sso, self._shd = self._listeners[idx], self._holders[idx]
-        return super()._spawn_worker(idx, target, callback_loader)
+        up, comes_up = multiprocessing.Pipe(duplex=False)
+        load = partial(callback_loader, comes_up=comes_up)
+        worker = super()._spawn_worker(idx, target, load)
+        # Both ends stay open: what the worker said is there after it has ended, and nothing else.
+        worker.up = (up, comes_up)
+        return worker
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         with _sigint_blocked():
             super()._spawn_workers(spawn_target, target_loader)
-        for worker in self.wrks:  # in no time, so what is there already is of earlier processes
-            self._marker(worker).unlink(missing_ok=True)
 
     def _respawn_workers(
         self,
@@ -135,7 +134,6 @@ class DrainingServer(Server):
         self.respawned_wrks[index] = time.monotonic()
         self.wrks[index] = self._spawn_worker(index, spawn_target, target_loader)
         self._start(self.wrks[index])
-        self._marker(dead).unlink(missing_ok=True)
 
     def _hand_over(self, index: int, spawn_target: Any, target_loader: Any) -> None:
         """Replace a worker that serves. It goes on where no successor comes up."""
@@ -146,7 +144,6 @@ class DrainingServer(Server):
             logger.error("worker %d goes on: no worker came up in its place", old.inner.pid)
             new.kill()
             new.join()
-            self._marker(new).unlink(missing_ok=True)
             return
         self.wrks[index] = new
         new.interrupt_by_parent = False
@@ -157,12 +154,10 @@ class DrainingServer(Server):
         old.join(GRACE_SECONDS)
         old.kill()
         old.join()
-        self._marker(old).unlink(missing_ok=True)
 
     def _start(self, worker: WorkerProcess) -> None:
         with _sigint_blocked():
             worker.start()
-        self._marker(worker).unlink(missing_ok=True)
 
     def _comes_up(self, worker: WorkerProcess) -> bool:
         deadline = time.monotonic() + COME_UP_SECONDS
@@ -174,17 +169,13 @@ class DrainingServer(Server):
 
     def came_up(self, worker: WorkerProcess) -> bool:
         """Whether the worker was ever able to serve."""
-        return self._marker(worker).exists()
+        up, _ = worker.up
+        return up.poll()
 
     def failed_to_start(self, worker: WorkerProcess) -> bool:
         """Whether the worker ended by itself before it could serve."""
         ended = worker.inner.exitcode not in {None, -signal.SIGKILL}
         return ended and not self.came_up(worker)
-
-    def _marker(self, worker: WorkerProcess) -> Path:
-        """What the worker leaves when it is up. Found at its start, it is that of an earlier
-        process with the same id."""
-        return joined_marker(self.workers_directory, worker.inner.pid)
 
 
 class RespawnTimes(dict[int, float]):
@@ -225,15 +216,23 @@ def _sigint_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _load_application(target: str, draining: Connection) -> Any:
-    """What a worker serves, from ``module:attribute``, until ``draining`` ends."""
+def _load_application(target: str, draining: Connection, comes_up: Connection) -> Any:
+    """What a worker serves, from ``module:attribute``, until ``draining`` ends.
+
+    The main process learns from ``comes_up`` that the worker can serve. It is a pipe and no file:
+    process ids are given out again, and other PID namespaces may share the data directory.
+    """
     # Blocked before any other thread is made, so that the signal waits for the one that takes it.
     # Processes that this one starts have it blocked too; they end when their pipe does.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     # Late: it takes numpy along, which makes threads, and Flask, which no main process needs.
     from cli.worker import load_application
 
-    return load_application(target, draining)
+    application = load_application(target, draining)
+    with suppress(BrokenPipeError):  # the main process is gone, and this one ends for that
+        comes_up.send_bytes(b"up")
+    comes_up.close()
+    return application
 
 
 def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
@@ -264,7 +263,6 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
         websockets=False,
         log_level=LogLevels.error,
     )
-    server.workers_directory = settings.data / "run" / "workers"
     server.respawned_wrks = RespawnTimes(server)
     draining, server.drains = multiprocessing.Pipe(duplex=False)
     # Late, since it takes Flask along, which ``hotswap`` needs for few of its commands.

@@ -67,7 +67,6 @@ class Fleet:
             Path(short).chmod(0o600)
         listener.listen(_BACKLOG)
         self._socket, self._path = listener, path
-        joined_marker(self._directory, os.getpid()).touch(0o600)
         threading.Thread(
             target=_answer_all, args=(listener, prepare), name="fleet", daemon=True
         ).start()
@@ -76,7 +75,6 @@ class Fleet:
         """Take no more part."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
-            joined_marker(self._directory, os.getpid()).unlink(missing_ok=True)
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -196,11 +194,6 @@ class Fleet:
                 elif (fault := json.loads(answer)["fault"]) is not None:
                     faults.append(str(fault))
         return died
-
-
-def joined_marker(directory: Path, pid: int) -> Path:
-    """A file that shows that the process once took part, also after it was killed."""
-    return directory / f"{pid}.joined"
 
 
 def _answer_all(listener: socket.socket, prepare: Prepare) -> None:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from tests.processes import children
 from tests.system.models import iris_artifact, upload
-from tests.system.real_server import ADMIN_TOKEN, BIN, Server, free_port, running, wait_until
+from tests.system.real_server import ADMIN_TOKEN, BIN, ROOT, Server, free_port, running, wait_until
 
 ROW = {"input": [5.1, 3.5, 1.4, 0.2]}
 
@@ -79,6 +80,49 @@ def test_a_server_killed_while_it_drained_leaves_nothing_to_the_next_with_its_pi
             )
             os.kill(main, kill)
             server.process.wait(60)
+
+
+NEVER_UP = """
+import os
+from pathlib import Path
+workers = Path(os.environ["HOTSWAP_DATA"], "run", "workers")
+workers.mkdir(parents=True, exist_ok=True)
+(workers / f"{os.getpid()}.joined").touch()
+raise ImportError("it never comes up")
+"""
+SERVE_WITHOUT_DELAY = """
+import cli.server
+from config import Settings
+if __name__ == "__main__":
+    cli.server.RETRY_SECONDS = 0
+    cli.server.run_workers(Settings.from_environment(), "never_up:app")
+"""
+
+
+def test_a_worker_that_never_came_up_ends_the_service_whatever_has_its_process_id_elsewhere(
+    tmp_path: Path,
+) -> None:
+    """Processes of other containers have the same ids, and may share the data directory."""
+    (tmp_path / "never_up.py").write_text(NEVER_UP)
+    (tmp_path / "serve.py").write_text(SERVE_WITHOUT_DELAY)
+    environment = {
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+        "HOTSWAP_DATA": str(tmp_path / "data"),
+        "HOTSWAP_PORT": str(free_port()),
+        "HOTSWAP_WORKERS": "1",
+    }
+
+    ended = subprocess.run(
+        [sys.executable, tmp_path / "serve.py"],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.count("ImportError: it never comes up") == 2
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT], ids=lambda end: end.name)
