@@ -71,7 +71,8 @@ def main() -> None:
         with suppress(OSError):  # there need be no /proc
             Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
         plan = _make_plan()
-        Channel(control.fileno()).send(msgspec.json.encode(Ready(plan.missing)))
+        with suppress(BrokenPipeError):  # who started this process has ended, and needs no answer
+            Channel(control.fileno()).send(msgspec.json.encode(Ready(plan.missing)))
         Zygote(control, plan).serve()
 
 

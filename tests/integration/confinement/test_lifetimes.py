@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -69,6 +70,20 @@ def test_a_zygote_that_was_killed_is_replaced(own):
 
     with begin(spawner, "who") as process:
         assert told(process)["succeeded"]
+
+
+def test_a_zygote_whose_worker_ends_while_it_starts_ends_silently():
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with theirs:
+        ended = subprocess.run(
+            [sys.executable, "-m", "registry.confinement.zygote", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            capture_output=True,
+            check=False,
+        )
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("attempt", ["sleep", "spin", "spin_and_ignore_signals"])
