@@ -16,7 +16,7 @@ from registry.blobs.local import LocalBlobStore
 from registry.confinement.spawner import Spawner
 from registry.database import Database
 from registry.errors import BlobMissing, VersionNotLoadable
-from registry.file_modes import refuse_shared
+from registry.file_modes import refuse_foreign
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
 from registry.operations.outcome import Outcome
@@ -62,7 +62,7 @@ class Services:
         Raises ValueError for a database URL that is not supported, NetworkFileSystem, StorageFull,
         DataDirectoryRefused.
         """
-        refuse_shared(settings.data)
+        refuse_foreign(settings.data)
         observer = observer or Observer()
         run = settings.data / "run"
         blobs = LocalBlobStore(settings.data / "blobs")

@@ -13,6 +13,7 @@ from registry import schema
 from registry.blobs.local import LocalBlobStore
 from registry.database import Database
 from registry.durable import make_directory
+from registry.file_modes import refuse_foreign
 from registry.history import Head, verify
 
 data_option = click.option(
@@ -68,6 +69,7 @@ def configured_database() -> Iterator[Database]:
     """The database that the environment names, closed at the end of the block."""
     settings = configured_settings()
     if not settings.database_url:
+        refuse_foreign(settings.data)
         make_directory(settings.data)
     with opened_database(settings) as database:
         yield database

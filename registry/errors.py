@@ -494,6 +494,13 @@ class DataDirectoryRefused(Conflict):
         )
 
     @classmethod
+    def foreign(cls, data: Path, found: Iterable[str]) -> "DataDirectoryRefused":
+        return cls(
+            f"{data} has no registry, but other files ({', '.join(sorted(found)[:5])}). Nothing "
+            "was changed there. Use an empty or a new folder as the data directory."
+        )
+
+    @classmethod
     def unwritable(cls, data: Path, error: OSError) -> "DataDirectoryRefused":
         why = error.strerror or type(error).__name__
         return cls(f"{data} could not be written ({why}); nothing was left there.")

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from registry.doctor.findings import Finding, Installation
 from registry.doctor.records import current_database
-from registry.file_modes import open_to_others
+from registry.errors import DataDirectoryRefused
+from registry.file_modes import open_to_others, refuse_foreign
 from registry.references import STREAMED
 from registry.tables import HoldoutRow, VersionRow
 
@@ -31,6 +32,11 @@ def check_directory(installation: Installation) -> Iterator[Finding]:
         return
     if not stat.S_ISDIR(data.stat().st_mode):
         yield Finding("data", "fault", f"{data} is no directory", "Set HOTSWAP_DATA to one.")
+        return
+    try:
+        refuse_foreign(data)
+    except DataDirectoryRefused as error:
+        yield Finding("data", "fault", error.detail, "Set HOTSWAP_DATA to another directory.")
         return
     if os.access(data, os.R_OK | os.W_OK | os.X_OK):
         yield Finding("data", "ok", f"{data} can be written to")

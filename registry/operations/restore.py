@@ -17,6 +17,7 @@ from registry.backups.manifest import BLOBS, DATABASE, Manifest, checked
 from registry.blobs import locks
 from registry.durable import fsync_directory, make_directory
 from registry.errors import DataDirectoryRefused
+from registry.file_modes import refuse_foreign
 from registry.operations.verify_backup import verify_backup
 from registry.serving.fleet import Fleet
 
@@ -28,7 +29,8 @@ _NOTHING = frozenset({".gitkeep", "lost+found"})
 def restore(folder: Path, data: Path) -> Manifest:
     """Verify the backup in ``folder`` and restore it into the data directory ``data``.
 
-    Raises BackupDamaged; DataDirectoryRefused where ``data`` is in use, not empty or not writable.
+    Raises BackupDamaged; DataDirectoryRefused where ``data`` is in use, not empty, not writable or
+    shared by all users.
     """
     manifest = verify_backup(folder)
     with _claimed(data) as staging:
@@ -119,6 +121,7 @@ def _stage(data: Path) -> Path:
         _remove(data / BLOBS)
         _remove(staging)
     _check_is_empty(data, set())
+    refuse_foreign(data)
     staging.mkdir(mode=0o700)
     return staging
 

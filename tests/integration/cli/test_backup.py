@@ -63,6 +63,18 @@ def test_a_backup_that_cannot_be_made_or_restored_ends_with_1(hotswap, tmp_path)
     assert "registry.db is not what the manifest says" in damaged.stderr
 
 
+def test_nothing_is_restored_into_a_folder_that_all_users_share(hotswap, tmp_path):
+    hotswap("backup", tmp_path / "backup")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+
+    told = hotswap("restore", tmp_path / "backup", "--data", tmp_path / "shared")
+
+    assert told.exit_code == 1
+    assert "All users of this machine share" in told.stderr
+    assert list((tmp_path / "shared").iterdir()) == []
+
+
 def test_restoring_beside_another_database_is_wrong_usage(hotswap, tmp_path):
     hotswap("backup", tmp_path / "backup")
 

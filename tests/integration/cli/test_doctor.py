@@ -188,6 +188,15 @@ def test_a_data_directory_that_is_a_file_is_a_fault(tmp_path: Path) -> None:
     assert "no directory" in found(file, 1)["data"]["message"]
 
 
+def test_a_folder_with_other_files_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "a.jpeg").touch()
+
+    said = found(tmp_path, exit_code=1)["data"]
+
+    assert said["result"] == "fault"
+    assert "has no registry, but other files (a.jpeg)" in said["message"]
+
+
 def test_what_other_users_may_read_is_told(data: Path) -> None:
     for path in (data, *data.rglob("*")):
         path.chmod(0o700 if path.is_dir() else 0o600)

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from api.services import Services
+from cli.main import main
 from config import Settings
 from registry.errors import DataDirectoryRefused
-from registry.file_modes import close_to_others, open_to_others, refuse_shared
+from registry.file_modes import close_to_others, open_to_others, refuse_foreign
 
 
 @pytest.fixture
@@ -111,6 +113,57 @@ def test_a_folder_that_all_users_share_is_refused_and_left_as_it_is(tmp_path: Pa
     assert [path.name for path in (tmp_path / "shared").iterdir()] == ["another's file"]
 
 
-def test_a_folder_of_its_own_is_not_refused_as_shared(data: Path) -> None:
-    refuse_shared(data)
-    refuse_shared(data / "new")
+def test_a_folder_with_other_files_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    (folder / "a.jpeg").touch()
+    folder.chmod(0o755)
+
+    with pytest.raises(DataDirectoryRefused, match=r"has no registry, but other files \(a\.jpeg\)"):
+        Services.build(Settings(data=folder))
+    with pytest.raises(DataDirectoryRefused, match="has no registry"):
+        close_to_others(folder)
+
+    assert folder.stat().st_mode & 0o7777 == 0o755
+    assert [path.name for path in folder.iterdir()] == ["a.jpeg"]
+
+
+def test_no_database_is_made_among_other_files(tmp_path: Path) -> None:
+    (tmp_path / "a.jpeg").touch()
+
+    told = CliRunner().invoke(main, ["db", "upgrade"], env={"HOTSWAP_DATA": str(tmp_path)})
+
+    assert told.exit_code == 1
+    assert "has no registry, but other files" in told.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpeg"]
+
+
+@pytest.mark.parametrize("held", [(), ("run",), ("blobs", "run"), (".git", "lost+found")])
+def test_a_folder_of_its_own_is_not_refused(tmp_path: Path, held: tuple[str, ...]) -> None:
+    for name in held:
+        (tmp_path / name).mkdir()
+
+    refuse_foreign(tmp_path)
+    refuse_foreign(tmp_path / "new")
+
+
+@pytest.mark.parametrize("sign", ["registry.db", "run/counter"])
+def test_a_folder_with_a_registry_may_hold_more(tmp_path: Path, sign: str) -> None:
+    for name in (sign, "notes"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    refuse_foreign(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to give files to another user")
+def test_root_changes_no_mode_of_what_belongs_to_another_user(data: Path) -> None:
+    belongings = [data / "registry.db", data / "blobs" / "ab", data / "blobs" / "ab" / "abcd"]
+    for path in belongings:
+        os.chown(path, 1, 1)
+    before = [path.stat().st_mode for path in belongings]
+
+    close_to_others(data)
+
+    assert [path.stat().st_mode for path in belongings] == before
+    assert set(open_to_others(data, deep=True)) == set(belongings)
