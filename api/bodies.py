@@ -64,7 +64,12 @@ def read_body(
         if len(body) < size:
             raise _broken_off(environ, len(body))
         return body
-    return b"".join(_pieces(environ, limit, setting, anonymous=anonymous))
+    # Not a list of pieces: from a megabyte on this one block goes back to the system once it is
+    # free, also where the body is refused half-way (``map_large_blocks``).
+    kept = bytearray()
+    for piece in _pieces(environ, limit, setting, anonymous=anonymous):
+        kept += piece
+    return bytes(kept)
 
 
 def receive_body(

@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from registry.errors import Overloaded
+from registry.serving.allocator import give_back_memory
 
 Environ = dict[str, Any]
 
@@ -18,6 +19,9 @@ MAX_BODIES = 512
 """Bodies of one caller that one process waits for at the same time."""
 MAX_BODY_BYTES = 256 * 2**20
 """What one process holds, decoded, of bodies of one caller that have not arrived whole."""
+_MANY_BYTES = 32 * 2**20
+_FEW_BYTES = 8 * 2**20
+"""Once the bodies held many bytes and then hold few, free memory goes back to the system."""
 
 PATIENCE_SECONDS = 20.0
 LEAST_BYTES_PER_SECOND = 1024
@@ -85,6 +89,8 @@ class Bodies:
         self._lock = threading.Lock()
         self._count: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
+        self._held = 0
+        self._held_many = False
 
     @contextmanager
     def arriving(self, caller: str) -> Iterator["Body"]:
@@ -94,11 +100,8 @@ class Bodies:
         try:
             yield body
         finally:
-            with self._lock:
-                self._count[caller] -= 1
-                self._bytes[caller] -= body.held
-                if not self._count[caller]:
-                    del self._count[caller], self._bytes[caller]
+            if self._leave(caller, body.held):
+                give_back_memory()
 
     def take(self, caller: str, *, bodies: int = 0, size: int = 0) -> None:
         """Count more of the caller's. Raises Overloaded."""
@@ -107,6 +110,20 @@ class Bodies:
             if count > self._most or held > self._most_bytes:
                 raise Overloaded
             self._count[caller], self._bytes[caller] = count, held
+            self._held += size
+            self._held_many = self._held_many or self._held >= _MANY_BYTES
+
+    def _leave(self, caller: str, size: int) -> bool:
+        """Count one body of ``size`` less; whether there is much memory to give back."""
+        with self._lock:
+            self._count[caller] -= 1
+            self._bytes[caller] -= size
+            if not self._count[caller]:
+                del self._count[caller], self._bytes[caller]
+            self._held -= size
+            gives_back = self._held_many and self._held < _FEW_BYTES
+            self._held_many = self._held_many and not gives_back
+            return gives_back
 
 
 class Body:
