@@ -75,7 +75,20 @@ class Settings:
     model_cache_mb: int = _setting(
         1024,
         "HOTSWAP_MODEL_CACHE_MB",
-        "Memory for loaded versions that no alias needs, in MiB a worker.",
+        "Memory for loaded versions that no alias needs, by the size of their artifacts, in MiB a"
+        " worker.",
+    )
+    model_process_mb: int = _setting(
+        1024,
+        "HOTSWAP_MODEL_PROCESS_MB",
+        "Memory that the process of one version may hold, in MiB. An ONNX file that needs more is"
+        " refused at its upload.",
+    )
+    model_processes_mb: int = _setting(
+        2048,
+        "HOTSWAP_MODEL_PROCESSES_MB",
+        "Memory that the processes of all versions may hold together, in MiB a worker; above it"
+        " idle ones are ended until they are needed.",
     )
     log_level: str = _setting("info", "HOTSWAP_LOG_LEVEL", "debug, info, warning or error.")
 
@@ -118,6 +131,14 @@ class Settings:
     @property
     def decoding_bytes(self) -> int:
         return self.decoding_mb * MEGABYTE
+
+    @property
+    def model_process_bytes(self) -> int:
+        return self.model_process_mb * MEGABYTE
+
+    @property
+    def model_processes_bytes(self) -> int:
+        return self.model_processes_mb * MEGABYTE
 
     @property
     def max_predict_bytes(self) -> int:

@@ -28,6 +28,7 @@ from registry.serving.loading import loader, read_forms
 from registry.serving.model_process import MODULES as SERVING_MODULES
 from registry.serving.observer import Observer, observed
 from registry.serving.pool import Pool, ServedVersion
+from registry.serving.process_memory import ProcessMemory
 from registry.serving.snapshot import served_version
 from registry.serving.watch import Watch
 
@@ -71,13 +72,15 @@ class Services:
         counter = Counter(run / "counter")
         database.committed = counter.bump
         spawner = Spawner((*INTAKE_MODULES, *SERVING_MODULES))
-        pool = Pool(observed(loader(blobs, spawner), observer), settings.model_cache_mb * 2**20)
+        memory = ProcessMemory(settings.model_process_bytes, settings.model_processes_bytes)
+        load = observed(loader(blobs, spawner, memory), observer)
+        pool = Pool(load, settings.model_cache_mb * 2**20)
         return cls(
             settings=settings,
             database=database,
             blobs=blobs,
             spawner=spawner,
-            inspector=Inspector(spawner=spawner),
+            inspector=Inspector(spawner=spawner, memory=memory),
             counter=counter,
             pool=pool,
             judge=Judge(blobs, lambda version: pool.get(version).predictor),

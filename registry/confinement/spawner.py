@@ -1,6 +1,7 @@
 """The service's side: starts confined processes, talks with them, and ends them."""
 
 import logging
+import mmap
 import os
 import socket
 import subprocess
@@ -8,6 +9,8 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -15,7 +18,7 @@ import msgspec
 
 from registry.confinement.frames import Deadline, FrameRefused, receive, receive_into, send
 from registry.confinement.limits import Limits
-from registry.confinement.zygote import BEGUN, NOT_CONFINED, Ready, Request
+from registry.confinement.zygote import BEGUN, NOT_CONFINED, PID_BYTES, Ready, Request
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,8 @@ _START_SECONDS = 60.0
 _REQUEST_SECONDS = 10.0
 _BEGIN_SECONDS = 60.0
 """A process takes some 8 ms from its request to its begin on an idle machine."""
+_FORK_SECONDS = 60.0
+"""What the zygote has to do takes milliseconds; but all that it started would end with it."""
 _END_SECONDS = 10.0
 _MAX_READY = 65536
 _MAX_STATUS = 1000
@@ -53,6 +58,8 @@ class Confined:
     def __init__(self, connection: socket.socket, status: socket.socket) -> None:
         self._connection = connection
         self._status = status
+        self._figures: BinaryIO | None = None
+        self._inherited = 0
 
     def send(self, deadline: Deadline, *messages: bytes) -> None:
         """Raises TimeoutError, or OSError where it has ended."""
@@ -97,10 +104,28 @@ class Confined:
             raise SpawnFailed("the process that it came from has ended")
         return said
 
+    def watch_memory(self, pid: int, parent: int) -> None:
+        """Know what ``memory`` tells from now on; ``parent`` is what it was forked from."""
+        with suppress(OSError):  # it has ended, or this is no Linux
+            with _figures_of(parent) as figures:
+                self._inherited = _anonymous(figures)
+            self._figures = _figures_of(pid)
+
+    def memory(self) -> int:
+        """The bytes that it holds beyond what it was forked with; 0 where that is not known."""
+        try:
+            held = 0 if self._figures is None else _anonymous(self._figures)
+        except OSError:
+            return 0  # it has ended
+        return max(0, held - self._inherited)
+
     def close(self) -> None:
         """End it now."""
         self._connection.close()
         self._status.close()
+        if self._figures is not None:
+            self._figures.close()
+            self._figures = None
 
     def __enter__(self) -> Self:
         return self
@@ -142,7 +167,8 @@ class Spawner:
         try:
             with theirs, reporting:
                 request = msgspec.json.encode(Request(entry, limits))
-                self._ask(request, [theirs.fileno(), reporting.fileno(), *files])
+                pid, zygote = self._ask(request, [theirs.fileno(), reporting.fileno(), *files])
+            confined.watch_memory(pid, zygote)
             _wait_for_begin(confined)
         except BaseException:
             confined.close()
@@ -160,18 +186,21 @@ class Spawner:
         with self._lock:
             self._stop()
 
-    def _ask(self, request: bytes, files: list[int]) -> None:
+    def _ask(self, request: bytes, files: list[int]) -> tuple[int, int]:
+        """The ids of the new process and of the zygote."""
         with self._lock:
             try:
-                _request(self._running(), request, files)
+                pid = _request(self._running(), request, files)
             except OSError:
-                # It died since it was asked last. The new one has not seen the request.
+                # It died since it was asked last, and with it what it had started.
                 self._stop()
                 try:
-                    _request(self._running(), request, files)
+                    pid = _request(self._running(), request, files)
                 except OSError as error:
                     self._stop()
                     raise SpawnFailed(f"the zygote takes no request: {error}") from error
+            assert self._process is not None  # noqa: S101 - it has answered
+            return pid, self._process.pid
 
     def _running(self) -> socket.socket:
         """The socket to a zygote that is ready. The lock is held."""
@@ -257,11 +286,29 @@ def _wait_for_begin(process: Confined) -> None:
         raise SpawnFailed(f"a process ended before it began ({process.ended()})")
 
 
-def _request(control: socket.socket, request: bytes, files: list[int]) -> None:
+def _request(control: socket.socket, request: bytes, files: list[int]) -> int:
+    """The id of the process that was asked for; 0 where there is none."""
     control.settimeout(_REQUEST_SECONDS)
     head = len(request).to_bytes(4)
     sent = socket.send_fds(control, [head + request], files)
     control.sendall((head + request)[sent:])
+    control.settimeout(_FORK_SECONDS)
+    answer = control.recv(PID_BYTES, socket.MSG_WAITALL)
+    if len(answer) < PID_BYTES:
+        raise OSError("it ended before it answered")
+    return int.from_bytes(answer)
+
+
+def _figures_of(pid: int) -> BinaryIO:
+    """Linux's figures of the memory of a process, which a file descriptor keeps apart from those of
+    a later process with the same id."""
+    return Path(f"/proc/{pid}/statm").open("rb", buffering=0)
+
+
+def _anonymous(figures: BinaryIO) -> int:
+    """The resident bytes that are no file's. Raises OSError where the process has ended."""
+    _, resident, shared, *_ = os.pread(figures.fileno(), _MAX_STATUS, 0).split()
+    return (int(resident) - int(shared)) * mmap.PAGESIZE
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

@@ -3,7 +3,8 @@
 Started as ``python -m registry.confinement.zygote FD MODULE…`` with one end of a socket pair as FD.
 It imports the modules, shuts itself off, and says over FD what the machine could not do. Each
 request that follows names the function to run and its limits, and brings along the child's end of a
-channel, one end of a socket for its status, and any files that it may read. The status socket tells
+channel, one end of a socket for its status, and any files that it may read. It is answered with the
+child's process id in four bytes, 0 where there is none. The status socket tells
 how the child ended; whoever closes its other end kills the child. The end of FD ends everything.
 """
 
@@ -32,6 +33,9 @@ follows, up to the end of the line."""
 
 BEGUN = b""
 """The first message of a child: it is confined, and runs what was requested."""
+PID_BYTES = 4
+"""How long the answer to a request is."""
+
 _HEAD = 4
 _MAX_FILES = 8
 _FIRST_TO_GO = "1000"
@@ -120,19 +124,21 @@ class Zygote:
         if not head:
             return False
         channel, status, *given = files
+        pid = 0
         with socket.socket(fileno=status) as asking:
             try:
-                self._fork(msgspec.json.decode(rest, type=Request), channel, asking, given)
+                pid = self._fork(msgspec.json.decode(rest, type=Request), channel, asking, given)
             except OSError as error:
                 _tell_not_confined(asking, error)
+        with suppress(OSError):  # its end is seen at the next request
+            self._control.sendall(pid.to_bytes(PID_BYTES))
         for descriptor in (channel, *given):
             os.close(descriptor)
         return True
 
-    def _fork(
-        self, request: Request, channel: int, asking: socket.socket, given: list[int]
-    ) -> None:
-        """Raises OSError where there is no room for one more process or folder."""
+    def _fork(self, request: Request, channel: int, asking: socket.socket, given: list[int]) -> int:
+        """The id of the child. Raises OSError where there is no room for one more process or
+        folder."""
         taken = {child.place for child in self._children.values()}
         place = next(number for number in range(len(taken) + 1) if number not in taken)
         user, group = self._plan.user(place), self._plan.group(place)
@@ -157,6 +163,7 @@ class Zygote:
         status = asking.dup()
         self._children[pid] = _Child(place, status, folder)
         self._events.register(status, selectors.EVENT_READ, pid)
+        return pid
 
     def _kill(self, pid: int) -> None:
         """The status socket of this child has ended, or spoke, which it never should."""

@@ -12,7 +12,12 @@ import msgspec
 from registry.confinement.frames import Deadline, FrameRefused
 from registry.confinement.limits import Limits
 from registry.confinement.spawner import Confined, Spawner, SpawnFailed
-from registry.errors import ArtifactRefused, IntakeBusy, IntakeUnavailable
+from registry.errors import (
+    ArtifactRefused,
+    IntakeBusy,
+    IntakeUnavailable,
+    ModelProcessUnavailable,
+)
 from registry.formats.reading import Format
 from registry.intake.answers import (
     MAX_ENGINE,
@@ -25,8 +30,9 @@ from registry.intake.answers import (
     read_facts,
 )
 from registry.intake.forms import Content, check_form, receive_form
-from registry.serving.model_process import ONNX_MEMORY
-from registry.signature import Signature
+from registry.serving.model_process import ONNX_MEMORY, ModelProcess
+from registry.serving.process_memory import ProcessMemory
+from registry.signature import Record, Signature
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +82,8 @@ class Inspector:
     """Has each artifact inspected in a confined process, some of them at a time.
 
     Safe to call from several threads. ``timeout``: seconds for an artifact; ``wait``: for a turn.
-    Without a ``spawner`` it has one of its own.
+    ``memory`` limits what the process holds that will answer for an ONNX file. Without a
+    ``spawner`` it has one of its own.
     """
 
     def __init__(
@@ -86,6 +93,7 @@ class Inspector:
         spawner: Spawner | None = None,
         at_once: int = AT_ONCE,
         wait: float = WAIT_SECONDS,
+        memory: ProcessMemory | None = None,
         entry: str = _ENTRY,
     ) -> None:
         self._timeout = timeout
@@ -93,6 +101,7 @@ class Inspector:
         self._spawner = Spawner(MODULES) if spawner is None else spawner
         self._turns = threading.BoundedSemaphore(at_once)
         self._wait = wait
+        self._memory = ProcessMemory() if memory is None else memory
         self._entry = entry
 
     def inspect(
@@ -102,10 +111,11 @@ class Inspector:
 
         What is compiled is kept in files without names beside ``path``.
 
-        Raises ArtifactRefused or MetadataRefused as that decided, IntakeBusy where too many are
+        Raises ArtifactRefused or MetadataRefused as that decided, ArtifactRefused where the process
+        that is to answer for an ONNX file holds too much memory, IntakeBusy where too many are
         inspected just now, IntakeUnavailable where no such process starts, StorageFull.
         """
-        job = msgspec.json.encode(Job(format_, dict(declared)))
+        job = Job(format_, dict(declared))
         try:
             with self._turn(), path.open("rb") as file:
                 inspected = self._inspected_onnx if format_ == "onnx" else self._inspected
@@ -114,7 +124,8 @@ class Inspector:
                 except SpawnFailed:
                     # Somebody killed the zygote, maybe. Asking a new one changes nothing.
                     return inspected(file, job)
-        except (SpawnFailed, OSError) as error:  # the latter where no files are left to open
+        # OSError where no files are left to open
+        except (SpawnFailed, ModelProcessUnavailable, OSError) as error:
             logger.warning("an upload cannot be inspected: %s", error)
             raise IntakeUnavailable from error
 
@@ -132,7 +143,7 @@ class Inspector:
         finally:
             self._turns.release()
 
-    def _inspected(self, file: BinaryIO, job: bytes) -> tuple[Inspection, Signature]:
+    def _inspected(self, file: BinaryIO, job: Job) -> tuple[Inspection, Signature]:
         file.seek(0)
         limits = Limits(cpu_seconds=self._timeout, niceness=_NICENESS)
         with self._spawner.spawn(self._entry, limits, [file.fileno()]) as process:
@@ -157,7 +168,7 @@ class Inspector:
         )
         return inspection, signature
 
-    def _inspected_onnx(self, file: BinaryIO, job: bytes) -> tuple[Inspection, Signature]:
+    def _inspected_onnx(self, file: BinaryIO, job: Job) -> tuple[Inspection, Signature]:
         """The child's one answer: whatever it says, no compiled form is taken from it."""
         file.seek(0)
         seconds = min(self._timeout, ONNX_SECONDS)
@@ -176,7 +187,18 @@ class Inspector:
                 ) from error
             except (FrameRefused, msgspec.MsgspecError, ValueError) as error:
                 raise ArtifactRefused(_UNSOUND) from error
+        example = job.declared.get("input_example") or facts.input_example
+        self._check_memory(file, signature, example)
         return Inspection(**msgspec.structs.asdict(facts), engine=dict(_AS_UPLOADED)), signature
+
+    def _check_memory(self, file: BinaryIO, signature: Signature, example: Record | None) -> None:
+        """Load an ONNX file once as it will be served. Raises ArtifactRefused where that takes too
+        much memory, ModelProcessUnavailable."""
+
+        def opened() -> BinaryIO:
+            return Path(file.name).open("rb")
+
+        ModelProcess(self._spawner, opened, "onnx", signature, example, memory=self._memory).close()
 
     def _compiled(
         self, process: Confined, folder: Path, deadline: Deadline
@@ -207,10 +229,10 @@ class _Ended(Exception):
     """The process has ended without an answer; the message says how."""
 
 
-def _first_answer(process: Confined, job: bytes, deadline: Deadline) -> bytearray:
+def _first_answer(process: Confined, job: Job, deadline: Deadline) -> bytearray:
     """Raises _Ended, TimeoutError, FrameRefused."""
     try:
-        process.send(deadline, job)
+        process.send(deadline, msgspec.json.encode(job))
         answer = process.receive(MAX_FACTS, deadline)
     except TimeoutError:
         raise

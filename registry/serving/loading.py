@@ -9,6 +9,7 @@ from registry.serving import chain_program, forest
 from registry.serving.model_process import MODULES, ModelProcess
 from registry.serving.pool import Loader, ServedVersion
 from registry.serving.predictor import Predictor
+from registry.serving.process_memory import ProcessMemory
 from registry.signature import Signature
 
 if TYPE_CHECKING:
@@ -23,14 +24,17 @@ ReadForm = Callable[[str], bytes]
 """The bytes of a compiled form, by its name."""
 
 
-def loader(blobs: BlobStore, spawner: Spawner | None = None) -> Loader:
+def loader(
+    blobs: BlobStore, spawner: Spawner | None = None, memory: ProcessMemory | None = None
+) -> Loader:
     """A loader that reads from ``blobs``: the compiled form where there is one.
 
     A version without one, and each that was uploaded as ONNX, is served from its artifact in a
-    process that ``spawner`` confines; without a spawner the loader has one of its own. Nothing here
-    reads an artifact.
+    process that ``spawner`` confines; without a spawner the loader has one of its own. ``memory``
+    limits what these processes hold. Nothing here reads an artifact.
     """
     confined = Spawner(MODULES) if spawner is None else spawner
+    memory = memory or ProcessMemory()
 
     def load(version: ServedVersion) -> Predictor:
         def read(form: str) -> bytes:
@@ -47,6 +51,7 @@ def loader(blobs: BlobStore, spawner: Spawner | None = None) -> Loader:
             version.format,
             version.signature,
             version.input_example,
+            memory=memory,
         )
 
     return load

@@ -7,6 +7,7 @@ more, and with its worker.
 """
 
 import json
+import logging
 import tempfile
 import threading
 import weakref
@@ -19,7 +20,7 @@ from typing import BinaryIO
 import msgspec
 
 from registry.confinement.frames import Deadline, FrameRefused
-from registry.confinement.limits import MAX_MEMORY, Limits
+from registry.confinement.limits import MAX_MEMORY, MEGABYTE, Limits
 from registry.confinement.spawner import Confined, Spawner, SpawnFailed
 from registry.errors import (
     ArtifactRefused,
@@ -39,8 +40,11 @@ from registry.serving.model_messages import (
     write_question,
 )
 from registry.serving.predictor import Answers
+from registry.serving.process_memory import ProcessMemory
 from registry.serving.restarts import Restarts
 from registry.signature import Record, Signature
+
+logger = logging.getLogger(__name__)
 
 LOAD_SECONDS = 20.0
 PREDICT_SECONDS = 20.0
@@ -88,10 +92,13 @@ class _Place:
 class ModelProcess:
     """A Predictor whose model is in a process that ``spawner`` starts. Safe for several threads.
 
-    Batches are answered one after the other, each within ``seconds``. ``input_example``: a row that
-    the model answers, where it does not answer any of its signature. ``entry``: what the process
-    runs. Starts it at once, and raises ArtifactRefused where the model cannot be loaded,
-    ModelProcessUnavailable where no process is to be had, and what ``open_artifact`` raises.
+    Batches are answered one after the other, each within ``seconds``. ``memory``: what the
+    processes that share it may hold; one that holds too much after a batch is ended.
+    ``input_example``: a row that the model answers, where it does not answer any of its signature.
+    ``entry``: what the process runs.
+
+    Starts it at once, and raises ArtifactRefused where the model cannot be loaded,
+    ModelProcessUnavailable where no process can be started, and what ``open_artifact`` raises.
     """
 
     waits = True
@@ -104,6 +111,7 @@ class ModelProcess:
         signature: Signature,
         input_example: Record | None = None,
         *,
+        memory: ProcessMemory | None = None,
         seconds: float = PREDICT_SECONDS,
         entry: str = _ENTRY,
     ) -> None:
@@ -117,6 +125,7 @@ class ModelProcess:
         self._seconds = seconds
         self._entry = entry
         self._admitted = threading.BoundedSemaphore(1 + WAITING)
+        self._memory = ProcessMemory() if memory is None else memory
         self._turn = threading.Lock()
         self._restarts = Restarts()
         self._place = _Place()
@@ -143,6 +152,26 @@ class ModelProcess:
                     f"The model's process ended twice while it answered ({death})."
                 ) from death
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has a process now; a request starts one where it has none."""
+        return self._place.process is not None
+
+    def rest(self) -> bool:
+        """End the process unless it is answering; whether that was done."""
+        if not self._turn.acquire(blocking=False):
+            return False
+        try:
+            self.close()
+        finally:
+            self._turn.release()
+        return True
+
+    def close(self) -> None:
+        """End the process."""
+        self._place.close()
+        self._memory.forget(self)
+
     @contextmanager
     def _next(self) -> Iterator[None]:
         """Wait until it is this thread's turn."""
@@ -167,12 +196,15 @@ class ModelProcess:
         deadline = Deadline(self._seconds)
         try:
             process.send(deadline, *question)
-            return read_answer(
-                lambda limit: _next_message(process, limit, deadline),
-                self.signature,
-                rows,
-                shares=shares,
-            )
+            try:
+                return read_answer(
+                    lambda limit: _next_message(process, limit, deadline),
+                    self.signature,
+                    rows,
+                    shares=shares,
+                )
+            finally:
+                self._count_memory(process)
         except PredictionRefused:
             raise
         except TimeoutError as error:
@@ -217,6 +249,13 @@ class ModelProcess:
         if isinstance(said, Refused):
             self._place.close()
             raise ArtifactRefused(printable(said.detail, MAX_DETAIL))
+        if (held := process.memory()) > self._memory.each:
+            self.close()
+            raise ArtifactRefused(
+                f"Its process holds {held // MEGABYTE} MiB of memory once it is loaded, where "
+                f"{self._memory.each // MEGABYTE} are allowed (HOTSWAP_MODEL_PROCESS_MB)."
+            )
+        self._memory.count(self, held)
         return said.has_probabilities and self.signature.output.classes is not None
 
     def _spawned(self, file: BinaryIO) -> Confined:
@@ -226,14 +265,24 @@ class ModelProcess:
         except SpawnFailed as error:
             raise ModelProcessUnavailable(f"it cannot be started: {error}") from error
 
+    def _count_memory(self, process: Confined) -> None:
+        """End the process where it holds more than it may; the next request starts it again."""
+        held = process.memory()
+        if held > self._memory.each:
+            logger.info("ended a model's process that held %d MiB", held // MEGABYTE)
+            self.close()
+        else:
+            self._memory.count(self, held)
+
     def _stop(self) -> None:
         """End the process and count it as a death."""
-        self._place.close()
+        self.close()
         self._restarts.died()
 
     def _end(self, process: Confined) -> str:
         """The same, and say how it ended. Raises SpawnFailed."""
         self._place.process = None
+        self._memory.forget(self)
         self._restarts.died()
         with process:
             return process.ended()

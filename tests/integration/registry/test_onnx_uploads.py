@@ -25,6 +25,7 @@ from registry.serving.model_process import MODULES as SERVING_MODULES
 from registry.serving.model_process import ModelProcess
 from registry.serving.onnx_runtime import open_session
 from registry.serving.pool import ServedVersion
+from registry.serving.process_memory import ProcessMemory
 from registry.signature import Signature
 from tests.attacks.onnx_graphs import AXES, ML, SUM, model, node, plain, trees
 from tests.integration.registry.models import FRAME, LABELS, MODELS, X, Y
@@ -67,7 +68,7 @@ def look(spawner, tmp_path):
     """Gives a file to the intake."""
     inspector = Inspector(spawner=spawner)
 
-    def look(content, **declared):
+    def look(content, inspector=inspector, **declared):
         path = tmp_path / "model.onnx"
         path.write_bytes(written(content))
         return inspector.inspect(path, "onnx", declared)
@@ -350,6 +351,93 @@ def test_text_operators_of_onnx_runtime_answer_as_they_do_there(look, serve):
 
     answers = serve(content, signature).predict(batch_of(signature, texts))
     assert answers.values == expected.ravel().tolist() == [1.0, 2.0, 0.0]
+
+
+MEGABYTE = 2**20
+BLOAT = 128
+"""MiB that ``bloated`` holds in its process."""
+
+
+def bloated():
+    """A file of some 300 bytes whose constant takes ``BLOAT`` MiB once it is loaded."""
+    return model(
+        node("ConstantOfShape", "size", "table"),
+        node("ReduceSum", "x axes", "sum"),
+        node("Cast", "sum", "at0", to=TensorProto.INT64),
+        node("Mul", "at0 nought", "at"),
+        node("Gather", "table at", "cell"),
+        node("Add", "sum cell"),
+        constants={**AXES, "size": np.array([BLOAT * MEGABYTE // 4]), "nought": np.array(0)},
+    )
+
+
+def test_a_small_file_that_takes_much_memory_is_refused(spawner, look):
+    memory = ProcessMemory(each=BLOAT // 2 * MEGABYTE)
+    assert len(written(bloated())) < 400
+
+    with pytest.raises(ArtifactRefused, match=r"MiB.*where 64 are.*HOTSWAP_MODEL_PROCESS_MB"):
+        look(bloated(), Inspector(spawner=spawner, memory=memory))
+
+    _, signature = look(plain(), Inspector(spawner=spawner, memory=memory))
+    assert signature.names == ("x0", "x1", "x2")
+
+
+def test_an_idle_process_ends_for_another_and_its_version_still_answers(spawner, look):
+    memory = ProcessMemory(together=BLOAT * 3 // 2 * MEGABYTE)
+    _, signature = look(bloated())
+    content = written(bloated())
+    row = batch_of(signature, [1.0], [2.0], [3.0])
+
+    def load():
+        return ModelProcess(spawner, lambda: io.BytesIO(content), "onnx", signature, memory=memory)
+
+    first = load()
+    assert first.is_running
+    second = load()
+
+    assert (first.is_running, second.is_running) == (False, True)
+    assert first.predict(row).values == [6.0]
+    assert (first.is_running, second.is_running) == (True, False)
+    assert second.predict(row).values == [6.0]
+
+
+def test_a_process_that_holds_too_much_after_a_batch_is_replaced(spawner, look):
+    """Its limit is lowered to what the process already exceeds."""
+    memory = ProcessMemory()
+    _, signature = look(bloated())
+    content = written(bloated())
+    process = ModelProcess(spawner, lambda: io.BytesIO(content), "onnx", signature, memory=memory)
+    row = batch_of(signature, [1.0], [2.0], [3.0])
+
+    memory.each = BLOAT // 2 * MEGABYTE
+
+    assert process.predict(row).values == [6.0]
+    assert not process.is_running
+    memory.each = 2 * BLOAT * MEGABYTE
+    assert process.predict(row).values == [6.0]
+    assert process.is_running
+
+
+class MeasuredMemory(ProcessMemory):
+    """Keeps what was last measured."""
+
+    def count(self, process, held):
+        self.held = held
+        super().count(process, held)
+
+
+def test_the_memory_of_a_large_batch_is_returned(spawner, look):
+    memory = MeasuredMemory()
+    _, signature = look(plain())
+    content = written(plain())
+    process = ModelProcess(spawner, lambda: io.BytesIO(content), "onnx", signature, memory=memory)
+    loaded = memory.held
+    rows = 200_000
+
+    process.predict(batch_of(signature, *[[1.0] * rows] * 3))
+
+    assert loaded > 0
+    assert memory.held - loaded < 2 * rows * 3 * 8, "twice the bytes of the batch"
 
 
 def test_labels_that_the_graph_does_not_tell_have_to_be_said(look, serve):

@@ -38,6 +38,8 @@ def test_every_setting_is_read_from_its_variable():
             "HOTSWAP_MAX_PREDICT_MB": "2",
             "HOTSWAP_DECODING_MB": "64",
             "HOTSWAP_MODEL_CACHE_MB": "3",
+            "HOTSWAP_MODEL_PROCESS_MB": "4",
+            "HOTSWAP_MODEL_PROCESSES_MB": "5",
             "HOTSWAP_LOG_LEVEL": "DEBUG",
         }
     )
