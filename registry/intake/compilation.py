@@ -21,13 +21,16 @@ from registry.intake.candidates import (
 from registry.intake.conversion.pipeline import convert
 from registry.intake.conversion.target import NotConvertible
 from registry.intake.forms import FORM_LIMITS, Form
-from registry.intake.parity import Parity, compare_labels, compare_values
-from registry.intake.samples import sample
+from registry.intake.parity import Parity, compare_labels, compare_values, worst
+from registry.intake.samples import far_rows, sample
 from registry.serving.codecs.batch import Batch
 from registry.serving.predictor import Answers, SklearnPredictor
 from registry.signature import Record, Signature
 
 CHECKED_ROWS = 512
+FAR_ROWS = 128
+"""So many more of a classification: its scores are so large there, or so small, that a form which
+takes the label from rounded probabilities gives another one."""
 ONNX_BESIDE = 64 * 2**20
 """Bytes of a forest up to which its ONNX form is kept, too, for a host without the compiled walk.
 Making and checking that form takes most of the time and memory of an inspection."""
@@ -88,13 +91,16 @@ class _Comparison:
     def parity(self, candidate: Candidate) -> Parity:
         """How far its answers are apart. Raises NotConvertible where that is too far."""
         form = _FORMS.get(candidate.name, candidate.name)
-        expected = self._expected
-        probabilities = expected.probabilities is not None
+        probabilities = self._own.has_probabilities
         if candidate.predictor.has_probabilities != probabilities:
             raise NotConvertible(f"Its {form} form does not give the probabilities that it has.")
-        answers = candidate.predictor.predict(self._batch, probabilities=probabilities)
         compare = compare_values if self._signature.task == "regression" else compare_labels
-        parity = compare(expected, answers)
+        parity = worst(
+            [
+                compare(expected, candidate.predictor.predict(batch, probabilities=probabilities))
+                for batch, expected in self._expected
+            ]
+        )
         fault = parity.fault
         if fault is None and candidate.to_the_bit and parity.max_abs_diff != 0:
             fault = f"its numbers are off by {parity.max_abs_diff:.1e}"
@@ -112,13 +118,20 @@ class _Comparison:
         return sample(self._model, self._signature, self._example, CHECKED_ROWS)
 
     @cached_property
-    def _expected(self) -> Answers:
-        """scikit-learn's answers to the sample."""
+    def _expected(self) -> list[tuple[Batch, Answers]]:
+        """The batches that are compared, each with scikit-learn's answers to it."""
+        batches = [self._batch]
+        if self._signature.task == "classification":
+            first = {name: cells[:FAR_ROWS] for name, cells in self._batch.columns.items()}
+            batches.append(far_rows(Batch(first, FAR_ROWS), self._signature))
         try:
             with warnings.catch_warnings():
                 # That a category is unknown, say: the sample is made to hold such rows.
                 warnings.simplefilter("ignore", UserWarning)
-                return self._own.predict(self._batch, probabilities=self._own.has_probabilities)
+                return [
+                    (batch, self._own.predict(batch, probabilities=self._own.has_probabilities))
+                    for batch in batches
+                ]
         except RegistryError as error:
             raise NotConvertible(
                 "scikit-learn itself refuses some rows that the signature allows, and a compiled "

@@ -1,5 +1,6 @@
 """Whether a compiled model answers as its own scikit-learn model does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,16 @@ class Parity:
     max_rel_diff: float
     checked_rows: int
     fault: str | None
+
+
+def worst(parities: Sequence[Parity]) -> Parity:
+    """The largest differences of ``parities``, all their rows, and the first fault among them."""
+    return Parity(
+        max(parity.max_abs_diff for parity in parities),
+        max(parity.max_rel_diff for parity in parities),
+        sum(parity.checked_rows for parity in parities),
+        next((parity.fault for parity in parities if parity.fault is not None), None),
+    )
 
 
 def compare_values(own: Answers, compiled: Answers) -> Parity:

@@ -19,6 +19,10 @@ UNKNOWN_TEXT = "a text that training never saw"
 _NULLS = 0.1
 _UNKNOWNS = 0.1
 _AT_EDGES = 0.5
+_DECADES = 12
+_LARGEST_NUMBER = 1e30
+"""Trees refuse what is beyond float32."""
+_LARGEST_INTEGER = 2.0**53
 
 
 def sample(model: Any, signature: Signature, example: Record | None, rows: int) -> Batch:
@@ -36,6 +40,28 @@ def sample(model: Any, signature: Signature, example: Record | None, rows: int) 
             values[0] = np.nan if given is None else given
         columns[column.name] = values
     return Batch(columns, rows)
+
+
+def far_rows(batch: Batch, signature: Signature) -> Batch:
+    """The rows of ``batch`` with their numbers far outside the range that training saw.
+
+    The numbers of a row are all multiplied by one power of ten, from 1e-12 to 1e12; where that
+    makes one too large, it stays as
+    it is. Those of the first row are zero.
+    """
+    factors = 10.0 ** np.random.default_rng(SEED).uniform(-_DECADES, _DECADES, batch.rows)
+    factors[:1] = 0.0
+    columns = {}
+    for column in signature.inputs:
+        values = batch.columns[column.name].copy()
+        if column.type in {"number", "integer"}:
+            scaled = values * factors
+            largest = _LARGEST_NUMBER
+            if column.type == "integer":
+                scaled, largest = np.rint(scaled), _LARGEST_INTEGER
+            values = np.where(np.abs(scaled) > largest, values, scaled)
+        columns[column.name] = values
+    return Batch(columns, batch.rows)
 
 
 def known_row(model: Any, signature: Signature) -> Record:

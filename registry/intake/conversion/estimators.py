@@ -61,22 +61,36 @@ def _is_linear_regressor(estimator: Any) -> bool:
 
 
 def _is_linear_classifier(estimator: Any) -> bool:
-    """Whether it is logistic regression, or gives labels by the same rule and no probabilities."""
-    from sklearn.linear_model import LogisticRegression
+    """Whether its labels follow from its linear scores, and its probabilities, if any, as well."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.linear_model import LogisticRegression, SGDClassifier
     from sklearn.linear_model._base import LinearClassifierMixin
 
-    if isinstance(estimator, LogisticRegression):
+    if isinstance(estimator, LogisticRegression | LinearDiscriminantAnalysis | SGDClassifier):
         return True
     return isinstance(estimator, LinearClassifierMixin) and not hasattr(estimator, "predict_proba")
 
 
 def take_linear(estimator: Any) -> LinearFile | None:
-    """The weights of a linear model whose answers follow from them by the usual rule; else None."""
+    """The weights of a linear model whose answers follow from them by the usual rule; else None.
+
+    The usual rule gives probabilities by the logistic function or softmax.
+    """
     classifies = _is_linear_classifier(estimator)
     if not classifies and not _is_linear_regressor(estimator):
         return None
+    probabilities = classifies and hasattr(estimator, "predict_proba")
+    if probabilities and _normalizes(estimator):
+        return None
     weights, start = _weights(estimator)
-    return LinearFile(weights, start, classifies and hasattr(estimator, "predict_proba"))
+    return LinearFile(weights, start, probabilities)
+
+
+def _normalizes(estimator: Any) -> bool:
+    """Whether it estimates each class by itself, and divides by the sum of these estimates."""
+    from sklearn.linear_model import SGDClassifier
+
+    return isinstance(estimator, SGDClassifier)
 
 
 def _weights(estimator: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -97,15 +111,10 @@ def _scores(graph: Graph, estimator: Any, block: Block) -> str:
 def _linear_classifier(graph: Graph, estimator: Any, block: Block) -> Heads:
     scores = _scores(graph, estimator, block)
     binary = np.atleast_2d(estimator.coef_).shape[0] == 1
+    # Not from the probabilities, of which several are 1 where the scores are large.
     heads: Heads = {"label": _winner(graph, scores, binary=binary)}
-    if not hasattr(estimator, "predict_proba"):
-        return heads
-    if binary:
-        share = graph.add("Sigmoid", scores)
-        other = graph.add("Sub", graph.constant(1.0), share)
-        heads["probabilities"] = graph.add("Concat", other, share, axis=1)
-    else:
-        heads["probabilities"] = graph.add("Softmax", scores, axis=1)
+    if hasattr(estimator, "predict_proba"):
+        heads["probabilities"] = _shares(graph, estimator, scores, binary=binary)
     return heads
 
 
@@ -114,6 +123,26 @@ def _winner(graph: Graph, scores: str, *, binary: bool) -> str:
         return graph.add("ArgMax", scores, axis=1, keepdims=0)
     above = graph.add("Greater", scores, graph.constant(0.0))
     return graph.add("Cast", above, to=_INT64)
+
+
+def _shares(graph: Graph, estimator: Any, scores: str, *, binary: bool) -> str:
+    """The probability of each class, rows x classes."""
+    if not binary and not _normalizes(estimator):
+        return graph.add("Softmax", scores, axis=1)
+    one = graph.constant(1.0)
+    if getattr(estimator, "loss", None) == "modified_huber":
+        clipped = graph.add("Clip", scores, graph.constant(-1.0), one)
+        estimates = graph.add("Div", graph.add("Add", clipped, one), graph.constant(2.0))
+    else:
+        # Not Sigmoid: ONNX Runtime's is 0 from -37 downwards, and the sum below is then 0, too.
+        powers = graph.add("Exp", graph.add("Mul", scores, graph.constant(-1.0)))
+        estimates = graph.add("Reciprocal", graph.add("Add", one, powers))
+    if binary:
+        return graph.add("Concat", graph.add("Sub", one, estimates), estimates, axis=1)
+    total = graph.add("ReduceSum", estimates, graph.constant([1], np.int64), keepdims=1)
+    none = graph.add("Equal", total, graph.constant(0.0))
+    equal = graph.constant(1.0 / len(estimator.classes_))
+    return graph.add("Where", none, equal, graph.add("Div", estimates, total))
 
 
 _INT64 = 7

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
@@ -75,6 +76,8 @@ MODELS = {
     ),
     "sparse, two classes": (towns(LogisticRegression()).fit(TOWNS, TWO), "sparse"),
     "sparse, three classes": (towns(LogisticRegression()).fit(TOWNS, THREE), "sparse"),
+    "discriminants, two classes": (LinearDiscriminantAnalysis().fit(TABLE, TWO), "F"),
+    "discriminants, three classes": (LinearDiscriminantAnalysis().fit(TABLE, THREE), "F"),
     "ridge classes": (RidgeClassifier().fit(TABLE, THREE), "F"),
     "vector machine": (make_pipeline(StandardScaler(), LinearSVC()).fit(TABLE, TWO), "F"),
 }
