@@ -101,7 +101,8 @@ def _begin_immediate(connection: Connection, turn: threading.Lock, patience: flo
         while not _begun(connection, deadline):
             time.sleep(_RETRY_SECONDS)
     finally:
-        driver.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
+        if not connection.invalidated:  # or the error that closed it would be lost
+            driver.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
         if in_turn:
             turn.release()
 

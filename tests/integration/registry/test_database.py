@@ -6,12 +6,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from registry.database import Database, as_registry_error
 from registry.errors import DatabaseBusy, DatabaseUnavailable, StorageFull
-from registry.sqlite import sqlite_module, wal_is_safe
+from registry.sqlite import READONLY, sqlite_module, wal_is_safe
 from registry.tables import ModelRow
 from tests.factories import add_versions
 from tests.integration.registry.processes import count_up, together
@@ -128,6 +128,21 @@ def test_a_full_disk_is_said(sqlite_database):
 
     with pytest.raises(StorageFull):
         write()
+
+
+def test_a_file_that_can_no_longer_be_written_is_unavailable(sqlite_database):
+    module = sqlite_module()
+
+    def fail(_cursor, statement, _parameters, _context):
+        if statement == "BEGIN IMMEDIATE":
+            error = module.OperationalError("attempt to write a readonly database")
+            error.sqlite_errorcode = READONLY
+            raise error
+
+    event.listen(sqlite_database.engine, "do_execute", fail)
+
+    with pytest.raises(DatabaseUnavailable), sqlite_database.write() as session:
+        session.execute(text("SELECT 1"))
 
 
 def test_a_damaged_page_is_unavailable_and_no_fault_of_the_caller(sqlite_database):
