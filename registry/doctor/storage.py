@@ -33,16 +33,16 @@ def check_directory(installation: Installation) -> Iterator[Finding]:
     if not stat.S_ISDIR(data.stat().st_mode):
         yield Finding("data", "fault", f"{data} is no directory", "Set HOTSWAP_DATA to one.")
         return
+    if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
+        advice = "Run as the user that the service runs as, or give that user the directory."
+        yield Finding("data", "fault", f"{data} cannot be written to by this user", advice)
+        return
     try:
         refuse_foreign(data)
     except DataDirectoryRefused as error:
         yield Finding("data", "fault", error.detail, "Set HOTSWAP_DATA to another directory.")
         return
-    if os.access(data, os.R_OK | os.W_OK | os.X_OK):
-        yield Finding("data", "ok", f"{data} can be written to")
-    else:
-        advice = "Run as the user that the service runs as, or give that user the directory."
-        yield Finding("data", "fault", f"{data} cannot be written to by this user", advice)
+    yield Finding("data", "ok", f"{data} can be written to")
     free = shutil.disk_usage(data).free
     said = f"{free / 2**20:,.0f} MiB are free on the disk of {data}"
     if free >= LEAST_FREE:

@@ -101,6 +101,26 @@ def test_a_directory_that_everybody_may_write_to_is_refused(data: Path) -> None:
     assert f"{DataDirectoryRefused.__name__}: Every user of this machine" in refused.stderr
 
 
+EXAMINE = """
+import sys
+from pathlib import Path
+from registry.blobs.local import LocalBlobStore
+from registry.doctor.findings import Installation
+from registry.doctor.storage import check_directory
+data = Path(sys.argv[1])
+for finding in check_directory(Installation(data, None, LocalBlobStore(data / "blobs"))):
+    print(finding.message)
+"""
+
+
+def test_a_directory_that_only_another_user_can_look_into_is_told(data: Path) -> None:
+    data.chmod(0o700)
+
+    told = as_another_user(EXAMINE, data)
+
+    assert told.stdout == f"{data} cannot be written to by this user\n", told.stderr
+
+
 def test_a_folder_that_all_users_share_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)
