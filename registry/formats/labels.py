@@ -22,6 +22,8 @@ def check_labels(estimator: Any) -> None:
         known = labels.get("classes_")
         if not isinstance(known, np.ndarray) or not np.array_equal(known, own.get("classes_")):
             raise ArtifactRefused(f"{name} has a '{key}' of other classes than its own.")
+        if labels.get("sparse_input_"):
+            raise ArtifactRefused(f"{name} has a '{key}' that answers a sparse matrix.")
         if labels.get("y_type_", "binary") not in _ONE_LABEL:
             raise ArtifactRefused(f"{name} has a '{key}' that answers several labels for a row.")
 

@@ -119,9 +119,10 @@ def _labels() -> MLPClassifier:
     return model
 
 
-def _several_labels() -> MLPClassifier:
+def _labelling(**changes: Any) -> MLPClassifier:
+    """A network of which the LabelBinarizer has ``changes``."""
     model: MLPClassifier = _with(MLPClassifier((2,), max_iter=2), TWO)
-    model._label_binarizer.y_type_ = "multilabel-indicator"
+    vars(model._label_binarizer).update(changes)
     return model
 
 
@@ -238,7 +239,10 @@ HOSTILE: dict[str, Callable[[], Any]] = {
     ),
     "a network with a layer of another width": _network,
     "a network of other labels": _labels,
-    "a network that answers several labels for a row": _several_labels,
+    "a network that answers several labels for a row": lambda: _labelling(
+        y_type_="multilabel-indicator"
+    ),
+    "a network that answers a sparse matrix": lambda: _labelling(sparse_input_=True),
     "a constant that is none of the classes": lambda: _constant(2**40),
     "a constant in a sparse matrix": lambda: _with(DummyClassifier(), TWO, sparse_output_=True),
     "a constant of several labels for each row": lambda: _constant([0, 1]),
