@@ -167,6 +167,12 @@ HOSTILE: dict[str, Callable[[], Any]] = {
     "PolynomialFeatures of degree 10^9": lambda: _after(
         PolynomialFeatures(2), _max_degree=10**9, _n_out_full=10**9
     ),
+    "PolynomialFeatures of degree 2^62 without features": lambda: _after(
+        PolynomialFeatures(2), _max_degree=2**62, n_features_in_=0
+    ),
+    "PolynomialFeatures of degree 2^62 with one feature": lambda: _after(
+        PolynomialFeatures(2), _max_degree=2**62, n_features_in_=1
+    ),
     "PolynomialFeatures with columns that nothing fills": lambda: _after(
         PolynomialFeatures(2), _n_out_full=20, n_output_features_=10
     ),
