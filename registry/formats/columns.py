@@ -59,8 +59,8 @@ def check_polynomials(transformer: Any) -> None:
     """
     own = vars(transformer)
     low, high, features = (own.get(key) for key in ("_min_degree", "_max_degree", "n_features_in_"))
-    if not all(map(is_count, (low, high, features))) or not 0 <= low <= high or features < 1:
-        raise ArtifactRefused("PolynomialFeatures does not say its degrees and its features.")
+    if not all(map(is_count, (low, high, features))) or not 0 <= low <= high:
+        raise ArtifactRefused("PolynomialFeatures does not say its degrees.")
     bias, distinct = bool(own.get("include_bias")), bool(own.get("interaction_only"))
     full = selected = int(bias)
     products = 1  # of ``degree`` features
