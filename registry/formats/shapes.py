@@ -133,6 +133,7 @@ def check_shapes(estimator: Any) -> None:
     """Raises ArtifactRefused unless the attributes of ``estimator`` are as ``SHAPES`` has them."""
     name, own = type(estimator).__name__, vars(estimator)
     lengths = _lengths(name, own)
+    _check_names(estimator)
     for key, described in SHAPES.get(name, {}).items():
         value = own.get(key)
         if value is None:
@@ -208,14 +209,24 @@ def _lengths(name: str, own: Mapping[str, Any]) -> dict[str, int]:
             )
         lengths["classes"] = len(classes)
         lengths["scores"] = 1 if len(classes) == 2 else len(classes)
-    names = own.get("feature_names_in_")
+    return lengths
+
+
+def _check_names(estimator: Any) -> None:
+    """Raises ArtifactRefused unless the names of the features are a text for each.
+
+    An ensemble, and a regression of transformed targets, take the number of features from what
+    they hold, by a property.
+    """
+    names = vars(estimator).get("feature_names_in_")
     if names is not None and (
         not isinstance(names, np.ndarray)
-        or names.shape != (lengths.get("features"),)
+        or names.shape != (getattr(estimator, "n_features_in_", None),)
         or not all(isinstance(each, str) for each in names.tolist())
     ):
-        raise ArtifactRefused(f"{name} has 'feature_names_in_' that are not one for each feature.")
-    return lengths
+        raise ArtifactRefused(
+            f"{type(estimator).__name__} has 'feature_names_in_' that are not one for each feature."
+        )
 
 
 def _fitting(value: Any, described: str, lengths: Mapping[str, int]) -> dict[str, int] | None:

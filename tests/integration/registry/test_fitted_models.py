@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.ensemble import BaggingRegressor, GradientBoostingClassifier
-from sklearn.linear_model import LinearRegression
+from sklearn.ensemble import BaggingRegressor, GradientBoostingClassifier, VotingRegressor
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import SVR
 
@@ -133,6 +133,16 @@ def test_a_start_without_the_method_that_boosting_calls_is_refused_by_name():
     assert refusal(model) == (
         "GradientBoostingClassifier does not hold what scikit-learn stores in it: "
         "AttributeError: 'LinearRegression' object has no attribute 'predict_proba'"
+    )
+
+
+@pytest.mark.parametrize("names", [["a", "b"], [["a", "b", "c", "d"]], [1, 2, 3, 4]])
+def test_names_that_are_not_one_for_each_column_of_the_members_are_refused(names):
+    model = VotingRegressor([("a", Ridge()), ("b", LinearRegression())]).fit(X, Y)
+    model.feature_names_in_ = np.array(names, dtype=object)
+
+    assert refusal(model) == (
+        "VotingRegressor has 'feature_names_in_' that are not one for each feature."
     )
 
 

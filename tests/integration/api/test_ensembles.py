@@ -1,0 +1,55 @@
+"""Models that hold others, and take the number and the names of their columns from them."""
+
+import io
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.base import is_regressor
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import (
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeRegressor
+
+CLASSIFIERS = [("linear", LogisticRegression()), ("bayes", GaussianNB())]
+REGRESSORS = [("linear", Ridge()), ("tree", DecisionTreeRegressor(max_depth=3))]
+ENSEMBLES = [
+    VotingClassifier(CLASSIFIERS, voting="soft"),
+    StackingClassifier(CLASSIFIERS, cv=2),
+    VotingRegressor(REGRESSORS),
+    StackingRegressor(REGRESSORS, cv=2),
+    TransformedTargetRegressor(Ridge(), transformer=StandardScaler()),
+]
+DUMPS = {"joblib": joblib.dump, "skops": skops.io.dump}
+
+
+@pytest.mark.parametrize("format_", DUMPS)
+@pytest.mark.parametrize("model", ENSEMBLES, ids=lambda model: type(model).__name__)
+def test_an_ensemble_fitted_on_a_frame_is_asked_by_the_names_of_its_columns(
+    admin, fresh_name, model, format_
+):
+    draws = np.random.default_rng(5)
+    frame = pd.DataFrame(draws.normal(size=(60, 2)), columns=["length", "width"])
+    target = frame["length"] - 2 * frame["width"]
+    model.fit(frame, target if is_regressor(model) else np.where(target > 0, "high", "low"))
+    content = io.BytesIO()
+    DUMPS[format_](model, content)
+
+    made = admin.upload(fresh_name, content.getvalue(), filename=f"model.{format_}")
+    rows = frame[:9]
+    answer = admin.post(
+        f"/models/{fresh_name}/1/predict", json={"instances": rows.to_dict("records")}
+    )
+
+    assert made.status_code == 201, made.text
+    assert [each["name"] for each in made.json["signature"]["inputs"]] == ["length", "width"]
+    assert answer.json["predictions"] == model.predict(rows).tolist()
