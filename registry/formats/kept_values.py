@@ -41,6 +41,8 @@ def routes(step: Any, columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
     """Each transformer that still sees the model's own columns, with which of them it sees."""
     if hasattr(step, "steps"):
         for _, inner in step.steps:
+            if isinstance(inner, str | None):  # passes the columns on
+                continue
             yield from routes(inner, columns)
             if type(inner).__name__ != "SimpleImputer":
                 return  # what comes after has seen other columns come or go
@@ -50,6 +52,21 @@ def routes(step: Any, columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
                 yield from routes(inner, chosen_columns(step, chosen, columns))
     else:
         yield step, columns
+
+
+def entrance(model: Any) -> Any:
+    """The estimator inside ``model`` that is given its columns first, and keeps their number and
+    names as ``n_features_in_`` and ``feature_names_in_``.
+
+    The properties of scikit-learn's ``Pipeline`` stop at a first step that is "passthrough".
+    """
+    own = vars(model)
+    if type(model).__name__ == "Pipeline":
+        steps = [step for _, step in own["steps"] if not isinstance(step, str | None)]
+        return entrance(steps[0]) if steps else model
+    if "n_features_in_" not in own and (held := own.get("estimators_") or own.get("regressor_")):
+        return entrance(held[0] if isinstance(held, list) else held)
+    return model
 
 
 def chosen_columns(step: Any, chosen: Any, columns: list[int]) -> list[int]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from registry.errors import ArtifactRefused
+from registry.formats.kept_values import entrance
 from registry.signature import MAX_CLASSES
 
 MAX_WIDTH = 1_000_000
@@ -215,13 +216,12 @@ def _lengths(name: str, own: Mapping[str, Any]) -> dict[str, int]:
 def _check_names(estimator: Any) -> None:
     """Raises ArtifactRefused unless the names of the features are a text for each.
 
-    An ensemble, and a regression of transformed targets, take the number of features from what
-    they hold, by a property.
+    A class that keeps no number of features has that of what it holds.
     """
     names = vars(estimator).get("feature_names_in_")
     if names is not None and (
         not isinstance(names, np.ndarray)
-        or names.shape != (getattr(estimator, "n_features_in_", None),)
+        or names.shape != (getattr(entrance(estimator), "n_features_in_", None),)
         or not all(isinstance(each, str) for each in names.tolist())
     ):
         raise ArtifactRefused(

@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from registry.errors import ArtifactRefused, Fault, MetadataRefused, shown
-from registry.formats.kept_values import KeptValues, kept_values
+from registry.formats.kept_values import KeptValues, entrance, kept_values
 from registry.signature import (
     MAX_CLASSES,
     MAX_COLUMNS,
@@ -28,14 +28,15 @@ def read_signature(model: Any, declared: object | None) -> Signature:
     fitted, has several outputs or neither task.
     """
     output = _output(model)
-    count = getattr(model, "n_features_in_", None)
+    first = entrance(model)
+    count = getattr(first, "n_features_in_", None)
     if not isinstance(count, int) or count < 1:
         raise ArtifactRefused("The model does not say how many columns it takes. Is it fitted?")
     if count > MAX_COLUMNS:
         raise ArtifactRefused(
             f"The model takes {count} columns; at most {MAX_COLUMNS} are allowed."
         )
-    names = [str(name) for name in getattr(model, "feature_names_in_", [])] or None
+    names = [str(name) for name in getattr(first, "feature_names_in_", [])] or None
     kept = kept_values(model, count)
     own = _columns(kept, names or [f"x{i}" for i in range(count)])
     _check_exact(own, kept)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import PredictionRefused
-from registry.formats.kept_values import kept_values
+from registry.formats.kept_values import entrance, kept_values
 from registry.serving.codecs.batch import Batch, build_batch
 from registry.serving.frames import to_frame
 from registry.signature import Record, Scalar, Signature
@@ -54,7 +54,7 @@ class SklearnPredictor:
             model, "predict_proba"
         )
         self._model = model
-        self._by_name = hasattr(model, "feature_names_in_")
+        self._by_name = hasattr(entrance(model), "feature_names_in_")
         self._kept = dict(
             zip(signature.names, kept_values(model, len(signature.inputs)), strict=True)
         )

@@ -10,6 +10,8 @@ import skops.io
 from sklearn.base import is_regressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
+    BaggingRegressor,
+    GradientBoostingRegressor,
     StackingClassifier,
     StackingRegressor,
     VotingClassifier,
@@ -17,24 +19,33 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
 CLASSIFIERS = [("linear", LogisticRegression()), ("bayes", GaussianNB())]
 REGRESSORS = [("linear", Ridge()), ("tree", DecisionTreeRegressor(max_depth=3))]
+SCALING = Pipeline([("none", "passthrough"), ("scale", StandardScaler())])
+SCALED = Pipeline([*SCALING.steps, ("linear", Ridge())])
 ENSEMBLES = [
     VotingClassifier(CLASSIFIERS, voting="soft"),
     StackingClassifier(CLASSIFIERS, cv=2),
     VotingRegressor(REGRESSORS),
     StackingRegressor(REGRESSORS, cv=2),
     TransformedTargetRegressor(Ridge(), transformer=StandardScaler()),
+    SCALED,
+    VotingRegressor([("scaled", SCALED), *REGRESSORS]),
+    StackingRegressor([("scaled", SCALED), *REGRESSORS], cv=2),
+    BaggingRegressor(SCALED, n_estimators=2),
+    VotingRegressor([("transformed", TransformedTargetRegressor(transformer=SCALING))]),
+    GradientBoostingRegressor(init=SCALED, n_estimators=2),
 ]
 DUMPS = {"joblib": joblib.dump, "skops": skops.io.dump}
 
 
 @pytest.mark.parametrize("format_", DUMPS)
 @pytest.mark.parametrize("model", ENSEMBLES, ids=lambda model: type(model).__name__)
-def test_an_ensemble_fitted_on_a_frame_is_asked_by_the_names_of_its_columns(
+def test_a_model_fitted_on_a_frame_is_asked_by_the_names_of_its_columns(
     admin, fresh_name, model, format_
 ):
     draws = np.random.default_rng(5)

@@ -53,6 +53,14 @@ def test_a_null_is_the_null_that_the_model_was_trained_on(encoder, null):
         assert found == pytest.approx(model.predict(frame[:3]).tolist())
 
 
+def test_an_encoder_after_a_step_that_passes_the_columns_on_is_seen():
+    frame = table("a", "b", "c")
+    model = fitted(frame, "passthrough", OneHotEncoder())
+
+    for found in answers(model, b'{"instances": [{"c": "a"}, {"c": "c"}]}'):
+        assert found == pytest.approx(model.predict(frame[:3]).tolist()[::2])
+
+
 def test_an_imputer_of_none_fills_a_null():
     frame = table("a", None, "b")
     fill = SimpleImputer(missing_values=None, strategy="constant", fill_value="b")
