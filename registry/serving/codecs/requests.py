@@ -11,6 +11,7 @@ from registry.serving.codecs.row_memory import RowMemory
 from registry.serving.codecs.table_body import decode_arrow, decode_parquet
 from registry.serving.codecs.table_sizes import TableSize, arrow_size, parquet_size
 from registry.serving.codecs.text_body import decode_csv, decode_form
+from registry.serving.codecs.text_memory import WIDEST, json_width, text_width
 from registry.signature import Signature
 
 JSON = "application/json"
@@ -35,6 +36,17 @@ _SIZES: dict[str, Callable[[bytes, Signature], TableSize]] = {
     ARROW: lambda body, _: arrow_size(body),
     PARQUET: lambda body, _: parquet_size(body),
 }
+_COPIES_IN_TABLES = 2
+"""Of the characters of texts, while Arrow makes its dictionary of them, which grows by doubling."""
+_TEXTS: dict[str, Callable[[bytes], int]] = {
+    JSON: json_width,
+    CSV: text_width,
+    FORM: lambda _: WIDEST,
+    ARROW: lambda _: _COPIES_IN_TABLES + WIDEST,
+    PARQUET: lambda _: _COPIES_IN_TABLES + WIDEST,
+}
+"""How many bytes the texts in a byte of a body take. Tables are not searched for wide characters:
+they may be compressed, and their numbers hold all kinds of bytes."""
 REQUEST_TYPES = (JSON, *_TABLES)
 
 
@@ -44,6 +56,7 @@ class RequestReader:
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
         self._memory = RowMemory(signature)
+        self._has_texts = any(column.type == "string" for column in signature.inputs)
         self.read_json = JsonReader(signature).read
 
     def cost(self, content_type: str, body: bytes, *, probabilities: bool = False) -> int:
@@ -52,8 +65,12 @@ class RequestReader:
 
         Raises FormatUnsupported.
         """
-        size = _SIZES[_media_type(content_type)](body, self._signature)
-        return self._memory.of(size.rows, len(body) + size.unpacked, probabilities=probabilities)
+        media_type = _media_type(content_type)
+        size = _SIZES[media_type](body, self._signature)
+        text = _TEXTS[media_type](body) if self._has_texts else 1
+        return self._memory.of(
+            size.rows, len(body) + size.unpacked, text=text, probabilities=probabilities
+        )
 
     def read(self, content_type: str, body: bytes, max_bytes: int) -> Batch:
         """The rows in ``body``.

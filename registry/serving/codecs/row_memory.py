@@ -19,7 +19,7 @@ _SHARE = 16
 _WRITTEN = 24
 """The digits of a double in JSON, and the comma."""
 _COPIES = 2
-"""A reply is made of its parts, and the characters of texts are also in the body."""
+"""A reply is made of its parts."""
 _PIECE = 2 * 2**20
 """A piece of a body with its cells as Python objects."""
 
@@ -33,11 +33,13 @@ class RowMemory:
         self._row = cells + _ANSWER + _COPIES * max([_WRITTEN, *labels])
         self._shares = sum(_SHARE + _COPIES * (label + _WRITTEN) for label in labels)
 
-    def of(self, rows: int, size: int, *, probabilities: bool) -> int:
+    def of(self, rows: int, size: int, *, text: int = 1, probabilities: bool) -> int:
         """The bytes that ``rows`` rows take at most until they are answered, with the body that
-        they come in, which is ``size`` bytes when it is unpacked."""
+        they come in, which is ``size`` bytes when it is unpacked.
+
+        ``text`` is how many bytes of texts are decoded from one byte of the body at most."""
         each = self._row + (self._shares if probabilities else 0)
-        return _PIECE + _COPIES * size + rows * each
+        return _PIECE + (1 + text) * size + rows * each
 
 
 def _length(text: str) -> int:

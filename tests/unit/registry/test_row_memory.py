@@ -13,6 +13,7 @@ from registry.serving.codecs.replies import JsonWriter
 from registry.serving.codecs.requests import ARROW, CSV, FORM, JSON, PARQUET, RequestReader
 from registry.serving.codecs.row_memory import RowMemory
 from registry.serving.codecs.table_sizes import TableSize, arrow_size, parquet_size
+from registry.serving.codecs.whole_bodies import SMALL_BODY
 from registry.serving.predictor import Answers
 from registry.signature import Column, Output, Signature
 from tests.factories import MIXED, NUMBERS
@@ -114,3 +115,71 @@ def test_the_reply_to_few_bytes_is_reserved_too():
 
     assert len(reply) > 5 * len(few)
     assert RequestReader(NUMBERS).cost(CSV, few) - nothing > 2 * len(reply)
+
+
+TEXTS = Signature((Column("t", "string"),), Output("y", "number"))
+EURO, EMOJI = "\N{EURO SIGN}", "\N{GRINNING FACE}"
+
+
+def text_body(content_type, first, **options):
+    """A body of 500 texts of 1,000 characters, all ASCII but the first of each."""
+    texts = [first.ljust(1000, "x")] * 500
+    if content_type == CSV:
+        return "\n".join(["t", *texts]).encode()
+    return json.dumps({"instances": [[text] for text in texts]}, **options).encode()
+
+
+def reserved(rows, body, text):
+    """For ``body``, of which each byte takes ``text`` bytes as a part of a text."""
+    return RowMemory(TEXTS).of(rows, len(body), text=text, probabilities=False)
+
+
+@pytest.mark.parametrize("content_type", [JSON, CSV])
+@pytest.mark.parametrize(("first", "each"), [("x", 1), ("\xe9", 1), (EURO, 2), (EMOJI, 4)])
+def test_texts_are_reserved_at_the_bytes_of_their_widest_character(content_type, first, each):
+    body = text_body(content_type, first, ensure_ascii=False)
+
+    cost = RequestReader(TEXTS).cost(content_type, body)
+
+    assert reserved(500, body, each) <= cost < reserved(500, body, each + 1)
+
+
+@pytest.mark.parametrize(("first", "each"), [("\n", 1), (EURO, 2), (EMOJI, 4)])
+def test_an_escaped_character_is_as_wide_as_one_that_is_written_out(first, each):
+    body = text_body(JSON, first)
+
+    assert body.isascii()
+    cost = RequestReader(TEXTS).cost(JSON, body)
+    assert reserved(500, body, each) <= cost < reserved(500, body, each + 1)
+
+
+def test_an_escape_is_found_wherever_it_stands():
+    head, escape = b'{"instances":[["', b"\\ud83d\\ude00"
+    starts = range(2**16 - len(head) - len(escape), 2**16 - len(head) + 2)
+    bodies = [(head + b"x" * start + escape).ljust(2**18, b"x") for start in starts]
+
+    for body in bodies:
+        assert RequestReader(TEXTS).cost(JSON, body) == reserved(1, body, 4)
+
+
+def test_an_arrow_table_of_texts_is_reserved_with_the_dictionary_that_is_made_of_it():
+    table = pa.table({"t": ["x" * 1000] * 500})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    body = sink.getvalue()
+
+    assert RequestReader(TEXTS).cost(ARROW, body) == reserved(500, body, 2 + 4)
+
+
+@pytest.mark.parametrize("other", ["x", EMOJI])
+def test_a_body_of_numbers_is_reserved_without_regard_to_its_characters(other):
+    body = f"x0,x1,{other}\n".encode() + b"1,2,3\n" * SMALL_BODY
+
+    assert RequestReader(NUMBERS).cost(CSV, body) == RowMemory(NUMBERS).of(
+        SMALL_BODY + 2, len(body), probabilities=False
+    )
+
+
+def test_a_small_body_is_reserved_as_wide_without_a_look_at_it():
+    assert RequestReader(TEXTS).cost(CSV, b"t\nx\n") == reserved(3, b"t\nx\n", 4)
