@@ -11,6 +11,16 @@ from typing import Any, Literal
 
 _EXACT = 2**53
 """Up to here every integer is a double, too."""
+_GIVEN_THE_SAME = {
+    "GradientBoostingClassifier": "init_",
+    "GradientBoostingRegressor": "init_",
+    "StackingClassifier": "estimators_",
+    "StackingRegressor": "estimators_",
+    "TransformedTargetRegressor": "regressor_",
+    "VotingClassifier": "estimators_",
+    "VotingRegressor": "estimators_",
+}
+"""Where an estimator has those that are given its own rows before anything is done to them."""
 
 
 @dataclass(slots=True)
@@ -50,6 +60,10 @@ def routes(step: Any, columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
         for name, inner, chosen in step.transformers_:
             if name != "remainder" and not isinstance(inner, str):
                 yield from routes(inner, chosen_columns(step, chosen, columns))
+    elif (attribute := _GIVEN_THE_SAME.get(type(step).__name__)) is not None:
+        held = getattr(step, attribute)
+        for inner in held if isinstance(held, list) else [held]:
+            yield from routes(inner, columns)
     else:
         yield step, columns
 

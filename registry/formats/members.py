@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from registry.errors import ArtifactRefused
-from registry.formats.kept_values import entrance
+from registry.formats.kept_values import entrance, routes
 from registry.formats.shapes import is_count
 
 _STACKED = frozenset({"predict", "predict_proba", "decision_function"})
@@ -115,14 +115,39 @@ def check_boosting(ensemble: Any) -> None:
         )
     if own.get("init_") != "zero":
         _check_dimensions(ensemble, [own.get("init_")])
+    _check_start(ensemble, columns)
+
+
+def _check_start(ensemble: Any, columns: int) -> None:
+    """Raises ArtifactRefused unless ``init_`` answers ``columns`` numbers for each row."""
+    name = type(ensemble).__name__
+    row = _trial_row(ensemble)
     for rows in _TRIAL_ROWS:
-        given = np.zeros((rows, own["n_features_in_"]), dtype=np.float32)
-        start = ensemble._raw_predict_init(given)
+        try:
+            start = ensemble._raw_predict_init(np.tile(row, (rows, 1)))
+        except ValueError as error:
+            raise ArtifactRefused(
+                f"{name} is not supported with an 'init' that refuses a row made to check it: "
+                f"{str(error)[:300]}. The row has the first category of each column of an encoder, "
+                "and 1 in the other columns. Fit the encoders with handle_unknown='ignore', or use "
+                "another 'init'."
+            ) from error
         if start.dtype != np.float64 or start.shape != (rows, columns):
             raise ArtifactRefused(
                 f"{name} starts from answers of the shape {start.shape} for {rows} rows, where "
                 f"({rows}, {columns}) is expected."
             )
+
+
+def _trial_row(ensemble: Any) -> Any:
+    """A row for ``init_``: categories that its encoders know, and else 1, which is positive for
+    transformers that refuse other numbers."""
+    width = vars(ensemble)["n_features_in_"]
+    row = np.ones(width, dtype=np.float32)
+    for step, columns in routes(ensemble, list(range(width))):
+        for column, categories in zip(columns, getattr(step, "categories_", ()), strict=False):
+            row[column] = categories[0]
+    return row
 
 
 def _members(ensemble: Any) -> Iterator[Any]:

@@ -7,9 +7,17 @@ from functools import cache
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.ensemble import BaggingRegressor, GradientBoostingClassifier, VotingRegressor
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import (
+    BaggingRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    VotingRegressor,
+)
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, PowerTransformer
 from sklearn.svm import SVR
 
 from registry.errors import ArtifactRefused
@@ -18,6 +26,7 @@ from registry.formats.allowed import ESTIMATORS
 from registry.formats.reading import read_model
 from registry.formats.shapes import MAX_WIDTH, SHAPES
 from registry.formats.structure import check_structure
+from registry.intake.inspection import inspect
 from tests.attacks.indices import HOSTILE
 from tests.attacks.opcodes import written
 from tests.integration.registry.fitted import NAMES, X, Y, fitted
@@ -144,6 +153,44 @@ def test_names_that_are_not_one_for_each_column_of_the_members_are_refused(names
     assert refusal(model) == (
         "VotingRegressor has 'feature_names_in_' that are not one for each feature."
     )
+
+
+STARTS = {
+    "OneHotEncoder": make_pipeline(OneHotEncoder(), Ridge()),
+    "OrdinalEncoder": make_pipeline(OrdinalEncoder(), Ridge()),
+    "one column": make_pipeline(
+        ColumnTransformer([("a", OneHotEncoder(), [1])], remainder="passthrough"), Ridge()
+    ),
+    "in a vote": VotingRegressor([("a", make_pipeline(OneHotEncoder(), Ridge()))]),
+    "positive": make_pipeline(PowerTransformer(method="box-cox"), Ridge()),
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_boosting_from_an_estimator_that_refuses_zeros_is_accepted(name):
+    rows = np.column_stack([np.tile([1, 2, 3], 20), np.tile([5, 6], 30)])
+    model = GradientBoostingRegressor(init=STARTS[name], n_estimators=2).fit(rows, Y)
+
+    again = read_model(io.BytesIO(written(model, "joblib")), "joblib")
+
+    assert np.array_equal(again.predict(rows), model.predict(rows))
+    predictor = inspect(io.BytesIO(written(model, "skops")), "skops", {})
+    assert predictor.signature.names == ("x0", "x1")
+
+
+def test_a_start_that_refuses_every_row_that_can_be_made_is_refused_with_what_to_do():
+    start = make_pipeline(FeatureUnion([("a", OneHotEncoder())]), Ridge())
+    model = GradientBoostingRegressor(init=start, n_estimators=2).fit(
+        np.tile([[2], [3]], (30, 1)), Y
+    )
+
+    said = refusal(model)
+
+    assert said.startswith(
+        "GradientBoostingRegressor is not supported with an 'init' that refuses a row made to "
+        "check it: Found unknown categories"
+    )
+    assert "handle_unknown='ignore', or use another 'init'" in said
 
 
 def test_members_are_checked_before_the_ensemble_calls_them():

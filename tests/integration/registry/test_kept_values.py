@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.ensemble import VotingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
@@ -59,6 +60,15 @@ def test_an_encoder_after_a_step_that_passes_the_columns_on_is_seen():
 
     for found in answers(model, b'{"instances": [{"c": "a"}, {"c": "c"}]}'):
         assert found == pytest.approx(model.predict(frame[:3]).tolist()[::2])
+
+
+def test_an_encoder_inside_an_ensemble_is_seen():
+    frame = table("a", "b", "c")
+    member = make_pipeline(OneHotEncoder(), LinearRegression())
+    model = VotingRegressor([("a", TransformedTargetRegressor(member))]).fit(frame, ANSWERS)
+
+    for found in answers(model, b'{"instances": [{"c": "a"}, {"c": "c"}]}'):
+        assert found == model.predict(frame[:3]).tolist()[::2]
 
 
 def test_an_imputer_of_none_fills_a_null():
