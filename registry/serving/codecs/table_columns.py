@@ -4,7 +4,7 @@ Cells that hold a floating-point NaN count as null, since that is what tables ma
 numpy mean by it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,19 +86,22 @@ def _text(cells: "pa.ChunkedArray") -> NDArray[np.object_] | None:
         return None
     if not pa.types.is_dictionary(cells.type):
         cells = cells.dictionary_encode()
-    texts = [_decoded(chunk) for chunk in cells.chunks]
-    return np.concatenate(texts)
+    return np.concatenate(list(_decoded(cells)))
 
 
-def _decoded(chunk: "pa.DictionaryArray") -> NDArray[np.object_]:
-    """Each text once as a Python string, however often it stands in the column."""
+def _decoded(cells: "pa.ChunkedArray") -> Iterator[NDArray[np.object_]]:
+    """Each text once as a Python string, however often it stands in the column, and in however many
+    batches its dictionary is used."""
     from registry.serving.codecs.arrow_library import pa
 
-    known = [np.nan if text is None else text for text in chunk.dictionary.to_pylist()]
-    values = np.array([*known, np.nan], dtype=object)
-    indices = chunk.indices.cast(pa.int64())
-    texts: NDArray[np.object_] = values[_plain(indices, -1)]  # the last: NaN
-    return texts
+    dictionary, values = None, np.array([], dtype=object)
+    for chunk in cells.chunks:
+        if dictionary is None or not chunk.dictionary.equals(dictionary):
+            dictionary = chunk.dictionary
+            known = [np.nan if text is None else text for text in dictionary.to_pylist()]
+            values = np.array([*known, np.nan], dtype=object)
+        indices = chunk.indices.cast(pa.int64())
+        yield values[_plain(indices, -1)]  # the last: NaN
 
 
 def _cell_faults(array: NDArray[Any], column: Column, first: int) -> list[Fault]:

@@ -118,6 +118,28 @@ def test_every_sort_of_text_is_a_text(decode, write, cities):
     assert [row[3] for row in rows_of(batch)] == ["a", "b", None]
 
 
+@pytest.mark.parametrize(
+    "cities",
+    [
+        pa.array(["Ghent", "Ghent", "Ghent"]),
+        pa.array(["Ghent", "Ghent", "Ghent"]).dictionary_encode(),
+    ],
+    ids=["texts", "dictionary"],
+)
+def test_a_text_of_several_batches_is_kept_once(cities):
+    batch = decode_arrow(arrow(people(city=cities)), MIXED, MANY)
+
+    assert len({id(text) for text in batch.columns["city"]}) == 1
+
+
+def test_each_batch_may_have_a_dictionary_of_its_own():
+    first, second = pa.array(["a", "b"]).dictionary_encode(), pa.array(["c"]).dictionary_encode()
+
+    batch = decode_arrow(arrow(people(city=pa.chunked_array([first, second]))), MIXED, MANY)
+
+    assert list(batch.columns["city"]) == ["a", "b", "c"]
+
+
 @both
 def test_a_column_of_nulls_is_null_where_that_is_allowed(decode, write):
     nulls = pa.nulls(3)
