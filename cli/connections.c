@@ -87,6 +87,7 @@ struct connection {
     size_t unasked_count;
     /* Of the answers that are due: */
     uint64_t taken; /* bytes that the client had acknowledged when some were last due */
+    uint64_t owed;  /* bytes that it would then have acknowledged with all that was due */
     double behind;  /* seconds by which it lags behind the least rate; below 0 it is ahead */
     /* Beyond the limit of connections, kept for health checks: */
     bool spare;
@@ -698,7 +699,10 @@ static void expire_writing(struct connection *c, int fd, double patience, double
         return;
     }
     c->behind += 1 - (double)(info.tcpi_bytes_acked - c->taken) / rate;
+    if (info.tcpi_bytes_acked >= c->owed && c->behind > 0)
+        c->behind = 0; /* it took all that was due; what is due now has been sent since */
     c->taken = info.tcpi_bytes_acked;
+    c->owed = c->taken + (uint64_t)due;
     if (c->behind < -MOST_AHEAD * patience)
         c->behind = -MOST_AHEAD * patience;
     if (c->behind < patience)

@@ -96,13 +96,15 @@ def _begin_immediate(connection: Connection, turn: threading.Lock, patience: flo
     deadline = time.monotonic() + patience
     driver: Any = connection.connection.driver_connection
     in_turn = turn.acquire(timeout=patience)
-    driver.execute("PRAGMA busy_timeout = 0")
     try:
-        while not _begun(connection, deadline):
-            time.sleep(_RETRY_SECONDS)
+        driver.execute("PRAGMA busy_timeout = 0")
+        try:
+            while not _begun(connection, deadline):
+                time.sleep(_RETRY_SECONDS)
+        finally:
+            if not connection.invalidated:  # or the error that closed it would be lost
+                driver.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
     finally:
-        if not connection.invalidated:  # or the error that closed it would be lost
-            driver.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
         if in_turn:
             turn.release()
 

@@ -6,6 +6,7 @@ from tests.integration.cli.watched_pair import (
     LEAST_BYTES_PER_SECOND,
     PATIENCE_SECONDS,
     seconds_until_closed,
+    stays_open_far_away,
 )
 
 
@@ -28,6 +29,12 @@ def test_a_slow_but_steady_reader_keeps_the_connection(preloaded: Executor) -> N
     taken = LEAST_BYTES_PER_SECOND * 2
 
     assert preloaded.submit(seconds_until_closed, 200, taken=taken).result() is None
+
+
+def test_a_client_far_away_that_reads_every_answer_at_once_keeps_the_connection(
+    preloaded: Executor,
+) -> None:
+    assert preloaded.submit(stays_open_far_away, 3 * PATIENCE_SECONDS).result()
 
 
 def test_a_client_that_reads_much_at_once_may_rest_for_a_while(preloaded: Executor) -> None:

@@ -56,6 +56,22 @@ def seconds_until_closed(
     return None
 
 
+def stays_open_far_away(seconds: int) -> bool:
+    """Whether the watch lets a client be to which an answer is always under way, as over a long
+    distance, and which has read each one when the watch looks again."""
+    library = ctypes.CDLL(None)
+    library.connections_expire.argtypes = [ctypes.c_double] * 3
+    with watched_pair() as (server, client):
+        for _ in range(seconds):
+            _fill(server)
+            # Of answers much smaller than these, as many would be less than the least rate.
+            library.connections_expire(PATIENCE_SECONDS, 2.0**40, 1.0)
+            while select.select([client], [], [], 0.01)[0]:
+                if not client.recv(2**16):
+                    return False
+    return True
+
+
 def body_is_ended(*, awaited: bool) -> bool:
     """Whether the watch ends a body of which nothing arrives when its patience is over."""
     library = ctypes.CDLL(None)
