@@ -13,7 +13,7 @@ _DICTIONARY_BATCH, _RECORD_BATCH = 2, 3
 
 # Places of the fields in the tables of Arrow's Message.fbs.
 _MESSAGE_HEADER_TYPE, _MESSAGE_HEADER = 1, 2
-_DICTIONARY_DATA = 1
+_DICTIONARY_DATA, _DICTIONARY_IS_DELTA = 1, 2
 _BATCH_LENGTH, _BATCH_BUFFERS, _BATCH_COMPRESSION = 0, 2, 3
 
 _BUFFER = struct.Struct("<qq")  # offset and length within the body
@@ -54,15 +54,34 @@ def rows_of(metadata: bytes) -> int:
         raise ValueError("a message that is cut off") from error
 
 
+def is_delta(metadata: bytes) -> bool:
+    """Whether a message adds to a dictionary that was sent before.
+
+    Raises ValueError where the metadata is no such flatbuffer.
+    """
+    try:
+        kind, header = _header(metadata)
+        if kind != _DICTIONARY_BATCH or not header:
+            return False
+        place = _field(metadata, header, _DICTIONARY_IS_DELTA)
+        return bool(place and metadata[place])
+    except (struct.error, IndexError) as error:
+        raise ValueError("a message that is cut off") from error
+
+
 def _batch(metadata: bytes) -> int:
     """Where the record batch stands; 0 for a message that holds none."""
-    message = _unsigned(metadata, 0)
-    place = _field(metadata, message, _MESSAGE_HEADER_TYPE)
-    kind = metadata[place] if place else 0
-    header = _referred(metadata, message, _MESSAGE_HEADER)
+    kind, header = _header(metadata)
     if kind == _DICTIONARY_BATCH and header:
         return _referred(metadata, header, _DICTIONARY_DATA)
     return header if kind == _RECORD_BATCH else 0
+
+
+def _header(metadata: bytes) -> tuple[int, int]:
+    """Of which kind a message is, and where its header stands."""
+    message = _unsigned(metadata, 0)
+    place = _field(metadata, message, _MESSAGE_HEADER_TYPE)
+    return metadata[place] if place else 0, _referred(metadata, message, _MESSAGE_HEADER)
 
 
 def _unsigned(buffer: bytes, place: int) -> int:

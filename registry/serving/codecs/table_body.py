@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from registry.errors import BodyMalformed, Fault, InputRefused, TooLarge
 from registry.serving.codecs.batch import Batch, missing_columns, refuse
 from registry.serving.codecs.table_columns import add_columns
-from registry.serving.codecs.table_sizes import message_size
+from registry.serving.codecs.table_sizes import message_sizes
 from registry.signature import Signature
 
 if TYPE_CHECKING:
@@ -153,12 +153,10 @@ def _check_group(size: int, limit: int) -> None:
 
 def _weigh(body: bytes, limit: int) -> None:
     """Raises TooLarge where the stream unpacks to more than ``limit`` bytes."""
-    from registry.serving.codecs.arrow_library import pa
-
-    size = 0
-    for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(body)):
-        size += message_size(message).unpacked
-        _check_unpacked(size, limit)
+    unpacked = 0
+    for size in message_sizes(body):
+        unpacked += size.unpacked
+        _check_unpacked(unpacked, limit)
 
 
 def _check_unpacked(size: int, limit: int) -> None:

@@ -1,12 +1,14 @@
 """What Arrow streams and Parquet files say they hold, before they are unpacked."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from registry.serving.codecs.arrow_messages import rows_of, unpacked_size
+from registry.serving.codecs.arrow_messages import is_delta, rows_of, unpacked_size
 
 
 class TableSize(NamedTuple):
-    """``unpacked``: the bytes of what is compressed in the table."""
+    """``unpacked``: the bytes of what is compressed in the table, and of the dictionaries that
+    Arrow copies to add to them."""
 
     rows: int
     unpacked: int
@@ -20,19 +22,30 @@ def arrow_size(body: bytes) -> TableSize:
     from registry.serving.codecs.arrow_library import pa
 
     try:
-        messages = pa.ipc.MessageReader.open_stream(pa.py_buffer(body))
-        sizes = [message_size(message) for message in messages]
+        sizes = list(message_sizes(body))
     except (pa.ArrowException, OSError, ValueError):
         return _NONE
     return TableSize(sum(size.rows for size in sizes), sum(size.unpacked for size in sizes))
 
 
-def message_size(message: Any) -> TableSize:
-    """The size of one message of an Arrow stream. Raises ValueError where it is malformed."""
-    if message.body is None:
-        return _NONE
-    metadata = message.metadata.to_pybytes()
-    return TableSize(max(0, rows_of(metadata)), unpacked_size(metadata, memoryview(message.body)))
+def message_sizes(body: bytes) -> Iterator[TableSize]:
+    """The size of each message of the Arrow stream ``body``.
+
+    Raises ArrowException, OSError or ValueError where it is malformed.
+    """
+    from registry.serving.codecs.arrow_library import pa
+
+    dictionaries = 0
+    for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(body)):
+        if message.body is None:
+            continue
+        metadata = message.metadata.to_pybytes()
+        unpacked = unpacked_size(metadata, memoryview(message.body))
+        if message.type == "dictionary":
+            dictionaries += message.body.size + unpacked
+            if is_delta(metadata):
+                unpacked += dictionaries
+        yield TableSize(max(0, rows_of(metadata)), unpacked)
 
 
 def parquet_size(body: bytes) -> TableSize:

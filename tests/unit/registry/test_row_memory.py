@@ -7,11 +7,13 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from registry.errors import TooLarge
 from registry.serving.codecs.csv_pieces import most_rows as most_csv_rows
 from registry.serving.codecs.json_pieces import most_rows as most_json_rows
 from registry.serving.codecs.replies import JsonWriter
 from registry.serving.codecs.requests import ARROW, CSV, FORM, JSON, PARQUET, RequestReader
 from registry.serving.codecs.row_memory import RowMemory
+from registry.serving.codecs.table_body import decode_arrow
 from registry.serving.codecs.table_sizes import TableSize, arrow_size, parquet_size
 from registry.serving.codecs.whole_bodies import SMALL_BODY
 from registry.serving.predictor import Answers
@@ -170,6 +172,24 @@ def test_an_arrow_table_of_texts_is_reserved_with_the_dictionary_that_is_made_of
     body = sink.getvalue()
 
     assert RequestReader(TEXTS).cost(ARROW, body) == reserved(500, body, 2 + 4)
+
+
+def test_a_dictionary_is_counted_for_each_addition_to_it():
+    texts, sink = ["x" * 10_000], io.BytesIO()
+    schema = pa.schema({"t": pa.dictionary(pa.int32(), pa.string())})
+    options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
+    with pa.ipc.new_stream(sink, schema, options=options) as writer:
+        for row in range(11):
+            texts.append(str(row))
+            writer.write_batch(
+                pa.record_batch([pa.array(texts).dictionary_encode()], schema=schema)
+            )
+    body = sink.getvalue()
+
+    assert 100_000 < arrow_size(body).unpacked < 110_000
+    assert len(decode_arrow(body, TEXTS, 10_000).columns["t"]) == sum(range(2, 13))
+    with pytest.raises(TooLarge):
+        decode_arrow(body, TEXTS, 6_000)
 
 
 @pytest.mark.parametrize("other", ["x", EMOJI])
