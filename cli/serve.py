@@ -56,29 +56,29 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
     settings = replace(configured_settings(), **given)
     # Python starts spawned processes with the working directory first on their import path.
     os.environ["PYTHONSAFEPATH"] = "1"
-    wait_for_port(settings)
-    token, first_token, in_file = _prepare(settings)
-    for warning in warnings_for(settings, first_token):
-        click.echo(f"Warning: {warning}", err=True)
-    if demo:
-        _register_demo(settings)
-    # The workers read their settings from the environment, like under any other WSGI server.
-    os.environ.update(settings.to_environment())
-    watcher = threading.Thread(
-        target=announce,
-        args=(settings, token),
-        kwargs={
-            "in_file": in_file,
-            "demo": demo,
-            "as_json": as_json,
-        },
-        name="announce",
-        daemon=True,
-    )
-    watcher.start()
-    from cli.server import run_workers
+    with claim_port(settings):
+        token, first_token, in_file = _prepare(settings)
+        for warning in warnings_for(settings, first_token):
+            click.echo(f"Warning: {warning}", err=True)
+        if demo:
+            _register_demo(settings)
+        # The workers read their settings from the environment, like under any other WSGI server.
+        os.environ.update(settings.to_environment())
+        watcher = threading.Thread(
+            target=announce,
+            args=(settings, token),
+            kwargs={
+                "in_file": in_file,
+                "demo": demo,
+                "as_json": as_json,
+            },
+            name="announce",
+            daemon=True,
+        )
+        watcher.start()
+        from cli.server import run_workers
 
-    run_workers(settings)
+        run_workers(settings)
 
 
 def warnings_for(settings: Settings, first_token: int | None) -> list[str]:
@@ -141,26 +141,39 @@ def _demo(settings: Settings) -> None:
     register_demo(settings)
 
 
-def wait_for_port(settings: Settings, patience: float = PORT_SECONDS) -> None:
-    """Wait until nobody listens on the port: the workers of a service that was killed end a moment
-    later. Raises CommandFailed after ``patience`` seconds, or where the address is not ours."""
+def claim_port(settings: Settings, patience: float = PORT_SECONDS) -> socket.socket:
+    """A socket that keeps other services off the port while it is open, also before ours listens.
+
+    Waits until nobody listens on the port: the workers of a service that was killed end a moment
+    later. Raises CommandFailed after ``patience`` seconds, or where the address is not ours.
+    """
     deadline = time.monotonic() + patience
-    while (error := _port_error(settings)) is not None:
-        if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-            raise CommandFailed(
-                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
-                SAID_NO,
-                advice="Choose another with --host and --port.",
-            ) from error
+    while True:
+        try:
+            return _bound(settings)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise CommandFailed(
+                    f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
+                    SAID_NO,
+                    advice="Choose another with --host and --port.",
+                ) from error
         time.sleep(0.1)
 
 
-def _port_error(settings: Settings) -> OSError | None:
+def _bound(settings: Settings) -> socket.socket:
+    """Raises OSError."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            return error
-    return None
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # Connections that have ended are no reason to wait.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((settings.host, settings.port))
+        # From here on the port is shared with the sockets of our workers, which have SO_REUSEPORT,
+        # and not with the next socket that is bound as this one was (man 7 socket).
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    except OSError:
+        bound.close()
+        raise
+    return bound
