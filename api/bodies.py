@@ -31,7 +31,9 @@ MAX_DRAINERS = 4
 """Threads that may wait for bodies which nobody will look at; a caller needs no token for that."""
 DRAINED_AT_MOST = 64 * 2**10
 _PIECE = 2**17
-_SETTLED = "hotswap.body_settled"
+_LEFT = "hotswap.body_left"
+"""How many bytes of its body a request has still to read; ``_NEVER``: it can be read no further."""
+_NEVER = -1
 
 _UNTOLD = "Granian"
 """The server that does not tell whether a body in chunks broke off."""
@@ -60,7 +62,7 @@ def read_body(
         and "HTTP_CONTENT_ENCODING" not in environ
     ):
         body: bytes = environ["wsgi.input"].read(size)
-        environ[_SETTLED] = len(body) == size
+        environ[_LEFT] = 0 if len(body) == size else _NEVER
         if len(body) < size:
             raise _broken_off(environ, len(body))
         return body
@@ -104,11 +106,6 @@ class BodyStream(io.RawIOBase):
         return size
 
 
-def settle(environ: Environ, *, whole: bool = True) -> None:
-    """Note that nothing of the request's body is left to read; not ``whole``: it broke off."""
-    environ[_SETTLED] = whole
-
-
 def drain(environ: Environ) -> bool:
     """Read what nobody looked at, so that the connection can be used again; False: it cannot.
 
@@ -116,25 +113,25 @@ def drain(environ: Environ) -> bool:
     would lose the answer. Long bodies, those of callers who take their time while others do too,
     and those that are sent only when asked for (RFC 9110, 10.1.1) are not waited for.
     """
-    if (settled := environ.get(_SETTLED)) is not None:
-        return bool(settled)
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if length == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
+    if (left := environ.get(_LEFT)) is None:
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if length == "0":
+            return "HTTP_TRANSFER_ENCODING" not in environ
+        expects_to_be_asked = "HTTP_EXPECT" in environ and ARRIVAL in environ
+        left = int(length) if length.isdecimal() and not expects_to_be_asked else _NEVER
+    if left == 0:
         return True
-    short = length.isdecimal() and 0 < int(length) <= DRAINED_AT_MOST
-    expects_to_be_asked = "HTTP_EXPECT" in environ and ARRIVAL in environ
-    if not short or expects_to_be_asked or not _drainers.acquire(blocking=False):
+    if not 0 < left <= DRAINED_AT_MOST or not _drainers.acquire(blocking=False):
         return False
     _begin_wait(environ)
     try:
         with without_place(environ):
-            body: bytes = environ["wsgi.input"].read(int(length))
+            body: bytes = environ["wsgi.input"].read(left)
     except OSError:
         return False  # the caller is gone
     finally:
         _drainers.release()
-    settle(environ, whole=len(body) == int(length))
-    return bool(environ[_SETTLED])
+    return len(body) == left
 
 
 def _pieces(
@@ -155,7 +152,6 @@ def _pieces(
     if known is not None and known > most:
         raise too_large
     read, size = _reader(environ, known), 0
-    settle(environ, whole=False)  # until it is
     with bodies.arriving(_caller(environ, anonymous=anonymous)) as body:
         body.hold(_PIECE if known is None else min(_PIECE, known))  # what is being received
         received = _received(environ, read, known, most, too_large)
@@ -175,6 +171,7 @@ def _received(
     received = 0
     _begin_wait(environ)
     while known is None or received < known:
+        environ[_LEFT] = _NEVER  # where it breaks off
         try:
             with without_place(environ):
                 piece = read(min(_PIECE, (most + 1 if known is None else known) - received))
@@ -185,10 +182,12 @@ def _received(
         received += len(piece)
         if received > most:
             raise excess
+        if known is not None:
+            environ[_LEFT] = known - received
         yield piece
     if received != known if known is not None else not _has_ended(environ, received):
         raise _broken_off(environ, received)
-    settle(environ)
+    environ[_LEFT] = 0
 
 
 def _reader(environ: Environ, known: int | None) -> Callable[[int], bytes]:

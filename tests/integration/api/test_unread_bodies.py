@@ -9,7 +9,7 @@ import pytest
 
 from api import bodies
 from api.receiving import ARRIVAL, PLACE, Arrival, Bodies, Places, without_place
-from registry.errors import Overloaded
+from registry.errors import BodyMalformed, Overloaded, StorageFull
 from tests.integration.api.conftest import WatchedStream, check_problem
 
 
@@ -50,6 +50,34 @@ def test_a_long_body_is_left_and_the_connection_closed(admin, path, length):
     check_problem(answer, 404, "not-found" if path == "/nothing" else "model-not-found")
     assert stream.taken == 0
     assert answer.headers["Connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    ("more", "drained"), [(0, True), (bodies.DRAINED_AT_MOST, True), (10**6, False)]
+)
+def test_what_is_left_of_a_body_is_read_where_it_is_short(more, drained):
+    content = b"x" * (200_000 + more)
+    stream = io.BytesIO(content)
+    environ = {"CONTENT_LENGTH": str(len(content)), "wsgi.input": stream}
+
+    def failing(_piece):
+        if stream.tell() >= 200_000 - bodies.DRAINED_AT_MOST:
+            raise StorageFull
+
+    with pytest.raises(StorageFull):
+        bodies.receive_body(environ, failing, 10**9, "HOTSWAP_MAX_UPLOAD_MB")
+
+    assert bodies.drain(environ) is drained
+    assert (stream.tell() == len(content)) is drained
+
+
+def test_a_body_that_broke_off_is_read_no_further():
+    environ = {"CONTENT_LENGTH": "100", "wsgi.input": io.BytesIO(b"x" * 60)}
+
+    with pytest.raises(BodyMalformed):
+        bodies.receive_body(environ, lambda _: None, 10**9, "HOTSWAP_MAX_UPLOAD_MB")
+
+    assert not bodies.drain(environ)
 
 
 def test_nobody_waits_for_a_body_to_drain_while_enough_do(admin, monkeypatch):
