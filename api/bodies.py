@@ -131,6 +131,7 @@ def drain(environ: Environ) -> bool:
         return False  # the caller is gone
     finally:
         _drainers.release()
+    environ[_LEFT] = 0 if len(body) == left else _NEVER
     return len(body) == left
 
 
@@ -152,6 +153,7 @@ def _pieces(
     if known is not None and known > most:
         raise too_large
     read, size = _reader(environ, known), 0
+    environ[_LEFT] = _NEVER  # where there is no room for it
     with bodies.arriving(_caller(environ, anonymous=anonymous)) as body:
         body.hold(_PIECE if known is None else min(_PIECE, known))  # what is being received
         received = _received(environ, read, known, most, too_large)
@@ -171,7 +173,7 @@ def _received(
     received = 0
     _begin_wait(environ)
     while known is None or received < known:
-        environ[_LEFT] = _NEVER  # where it breaks off
+        environ[_LEFT] = _NEVER  # where it breaks off or is too long
         try:
             with without_place(environ):
                 piece = read(min(_PIECE, (most + 1 if known is None else known) - received))
