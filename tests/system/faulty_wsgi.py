@@ -15,15 +15,15 @@ import api.services
 from api import create_app
 from config import Settings
 
-PATIENCE = 6.0
+PATIENCE = 12.0
 """Seconds; less than an operator's workers wait, so that the tests need not wait so long."""
 
 
 def faulty(make_loader):
     """``make_loader`` with versions that do harm."""
 
-    def loader(blobs, spawner):
-        load = make_loader(blobs, spawner)
+    def loader(*collaborators):
+        load = make_loader(*collaborators)
 
         def load_or_fail(version):
             if version.key == ("crashing", 2):
@@ -41,7 +41,7 @@ def faulty(make_loader):
 api.services.loader = faulty(api.services.loader)
 _app = create_app(Settings.from_environment())
 _app.extensions["hotswap"].fleet.patience = PATIENCE
-_app.extensions["hotswap"].fleet.head_start = 4.0
+_app.extensions["hotswap"].fleet.head_start = 10.0
 
 
 def app(environ, start_response):

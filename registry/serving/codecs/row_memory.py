@@ -20,7 +20,7 @@ _WRITTEN = 24
 """The digits of a double in JSON, and the comma."""
 _COPIES = 2
 """A reply is made of its parts."""
-_PIECE = 2 * 2**20
+_PIECE = 4 * 2**20
 """A piece of a body with its cells as Python objects."""
 
 
