@@ -70,17 +70,19 @@ def test_callers_of_a_silent_server_are_refused_while_others_still_wait(wire):
                 select_one(database)
 
     with ThreadPoolExecutor(CONNECTIONS) as threads:
-        started = threading.Barrier(CONNECTIONS + 1)
+        connected, silent = threading.Barrier(CONNECTIONS + 1), threading.Event()
 
         def wait():
             with database.read() as session:
                 session.scalar(text("SELECT 1"))
-                started.wait(30)
+                connected.wait(30)
+                silent.wait(30)
                 session.scalar(text("SELECT 2"))
 
         waiting = [threads.submit(wait) for _ in range(CONNECTIONS)]
-        started.wait(30)
+        connected.wait(30)
         wire.cut()
+        silent.set()
         time.sleep(1.2)
         refusals()
         still = [each.done() for each in waiting]
