@@ -1,0 +1,18 @@
+"""The parts in C are optional, and tests of them are skipped where they are not built."""
+
+import shutil
+import sysconfig
+
+import pytest
+
+from cli.connections import preload
+from registry.serving import chain_program, forest
+
+COMPILER = (sysconfig.get_config_var("CC") or "cc").split()[0]
+
+
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason="there is no C compiler")
+def test_where_there_is_a_compiler_all_of_them_are_built() -> None:
+    assert forest.AVAILABLE
+    assert chain_program.AVAILABLE
+    assert preload({})
