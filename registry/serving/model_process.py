@@ -157,7 +157,7 @@ class ModelProcess:
         """Whether it has a process now; a request starts one where it has none."""
         return self._place.process is not None
 
-    def rest(self) -> bool:
+    def end_if_idle(self) -> bool:
         """End the process unless it is answering; whether that was done."""
         if not self._turn.acquire(blocking=False):
             return False

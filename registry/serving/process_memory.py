@@ -7,10 +7,10 @@ from weakref import WeakKeyDictionary
 from registry.confinement.limits import MEGABYTE
 
 
-class Restable(Protocol):
+class Restartable(Protocol):
     """Has a process that it can start again when it needs one."""
 
-    def rest(self) -> bool:
+    def end_if_idle(self) -> bool:
         """End the process unless it is answering; whether that was done."""
 
 
@@ -25,9 +25,9 @@ class ProcessMemory:
         self.each = each
         self._together = together
         self._lock = threading.Lock()
-        self._held: WeakKeyDictionary[Restable, int] = WeakKeyDictionary()
+        self._held: WeakKeyDictionary[Restartable, int] = WeakKeyDictionary()
 
-    def count(self, process: Restable, held: int) -> None:
+    def count(self, process: Restartable, held: int) -> None:
         """Note that the process was used just now and holds so many bytes; make room for it."""
         with self._lock:
             self._held.pop(process, None)
@@ -37,10 +37,10 @@ class ProcessMemory:
         for other, its in others:
             if excess <= 0:
                 return
-            if other.rest():
+            if other.end_if_idle():
                 excess -= its
 
-    def forget(self, process: Restable) -> None:
+    def forget(self, process: Restartable) -> None:
         """Note that it has ended."""
         with self._lock:
             self._held.pop(process, None)

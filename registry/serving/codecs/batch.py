@@ -67,7 +67,7 @@ def build_batch(
     """
     rows = len(values[0]) if values else 0
     if rows == 0:
-        raise InputRefused("The batch is empty: at least one row is asked.")
+        raise InputRefused("The batch is empty: expected at least one row.")
     faults: list[Fault] = []
     columns: dict[str, NDArray[Any]] = {}
     for column, cells in zip(signature.inputs, values, strict=True):
@@ -143,12 +143,12 @@ def _faults(column: Column, cells: Sequence[Any], place: Place) -> Iterator[Faul
 def _message(column: Column, cell: Any) -> str | None:
     asked = _ASKED[column.type]
     if cell is None:
-        return None if column.nullable else f"{asked} is asked, null is not allowed here"
+        return None if column.nullable else f"expected {asked}, null is not allowed here"
     if type(cell) in _PLAIN_TYPES[column.type]:
         return None if isinstance(cell, str) or _in_range(cell) else "the number is out of range"
     if column.type == "integer" and isinstance(cell, float):
-        return None if cell.is_integer() else f"{asked} is asked, not {cell!r}"
-    return f"{asked} is asked, not {_described(cell)}"
+        return None if cell.is_integer() else f"expected {asked}, not {cell!r}"
+    return f"expected {asked}, not {_described(cell)}"
 
 
 def _in_range(cell: float) -> bool:

@@ -133,7 +133,7 @@ def _opened(source: Any, schema: "pa.Schema", signature: Signature) -> Any:
 
     kinds = [(column, schema.field(column.name).type) for column in signature.inputs]
     if nested := [
-        Fault(column.name, f"{column.type} is asked, not {kind}")
+        Fault(column.name, f"expected {column.type}, not {kind}")
         for column, kind in kinds
         if pa.types.is_nested(kind)
     ]:
@@ -189,7 +189,7 @@ def _batch(table: "pa.Table", signature: Signature, first: int = 0) -> Batch:
 
 def _checked(columns: dict[str, NDArray[Any]], rows: int, faults: list[Fault]) -> Batch:
     if rows == 0:
-        raise InputRefused("The batch is empty: at least one row is asked.")
+        raise InputRefused("The batch is empty: expected at least one row.")
     if faults:
         raise refuse(faults)
     return Batch(columns, rows)

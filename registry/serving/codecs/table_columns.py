@@ -32,7 +32,7 @@ def add_columns(
         cells = table.column(column.name)
         array = _text(cells) if column.type == "string" else _numbers(cells, column)
         if array is None:
-            faults.append(Fault(column.name, f"{column.type} is asked, not {cells.type}"))
+            faults.append(Fault(column.name, f"expected {column.type}, not {cells.type}"))
             continue
         columns[column.name] = array
         faults += _cell_faults(array, column, first)
@@ -121,7 +121,7 @@ def _cell_faults(array: NDArray[Any], column: Column, first: int) -> list[Fault]
             f"rows[{first + row}].{column.name}",
             "null is not allowed here"
             if null[row]
-            else f"{column.type} is asked, not {array[row]}",
+            else f"expected {column.type}, not {array[row]}",
         )
         for row in np.flatnonzero(bad)[: MAX_FAULTS + 1]
     ]

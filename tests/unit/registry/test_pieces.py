@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from registry.errors import RegistryError
 from registry.serving.codecs.csv_pieces import read_pieces
-from registry.serving.codecs.growing_columns import PIECE_BYTES
+from registry.serving.codecs.filled_columns import PIECE_BYTES
 from registry.serving.codecs.json_body import decode_json
 from registry.serving.codecs.json_pieces import JsonPieces
 from registry.serving.codecs.json_structs import JsonReader

@@ -13,7 +13,7 @@ class Process:
         self.answering = answering
         self.ended = False
 
-    def rest(self):
+    def end_if_idle(self):
         if self.answering:
             return False
         self.ended = True
