@@ -120,13 +120,9 @@ def _begun(connection: Connection, deadline: float) -> bool:
 
 
 def result_code(error: BaseException | None) -> int | None:
-    """The result code of an error of SQLite, None for other errors. A Python that tells no codes
-    (3.10 and earlier) tells BUSY by its text."""
+    """The result code of an error of SQLite; None for other errors."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code is not None:
-        return int(code) & 0xFF
-    locked = "sqlite" in type(error).__module__ and "locked" in str(error)
-    return BUSY if locked else None
+    return None if code is None else int(code) & 0xFF
 
 
 def _set_journal(connection: Any, module: Any, journal: str, patience: float) -> None:
@@ -137,7 +133,7 @@ def _set_journal(connection: Any, module: Any, journal: str, patience: float) ->
         try:
             connection.execute(f"PRAGMA journal_mode = {journal}")
         except module.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
+            if result_code(error) != BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:
