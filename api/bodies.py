@@ -193,7 +193,7 @@ def _received(
 
 
 def _reader(environ: Environ, known: int | None) -> Callable[[int], bytes]:
-    """What reads the body; it gives fewer bytes than it is asked for only at the end."""
+    """What reads the body; it returns fewer bytes than requested only at the end."""
     if known is None and ARRIVAL not in environ:
         if environ.get("SERVER_SOFTWARE") == _UNTOLD and "HTTP_TRANSFER_ENCODING" in environ:
             raise LengthRequired

@@ -240,8 +240,8 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
     # A forked worker would inherit this process's threads and locks half-way; a spawned one starts
     # clean.
     multiprocessing.set_start_method("spawn", force=True)
-    # A thread waits for each body that a granian worker is asked to read, so each connection has
-    # one; `Gate` lets few of them work at a time.
+    # granian reads each body in a thread, which waits for it, so each connection has a thread;
+    # `Gate` lets few of them work at a time.
     connections = most_connections() + SPARE_CONNECTIONS
     watched = preload(os.environ)
     if not watched:

@@ -45,9 +45,8 @@ def sample(model: Any, signature: Signature, example: Record | None, rows: int) 
 def far_rows(batch: Batch, signature: Signature) -> Batch:
     """The rows of ``batch`` with their numbers far outside the range that training saw.
 
-    The numbers of a row are all multiplied by one power of ten, from 1e-12 to 1e12; where that
-    makes one too large, it stays as
-    it is. Those of the first row are zero.
+    The numbers of a row are all multiplied by one power of ten, from 1e-12 to 1e12; one that would
+    be too large stays as it is. Those of the first row are zero.
     """
     factors = 10.0 ** np.random.default_rng(SEED).uniform(-_DECADES, _DECADES, batch.rows)
     factors[:1] = 0.0

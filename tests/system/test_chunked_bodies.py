@@ -29,7 +29,7 @@ BREAKS = {
     "no end of the last chunk": b"0\r\n",
     "half a chunk": b"ff\r\nx",
     "half a size": b"f",
-    "a size that is no number": b"zz\r\nx\r\n" + LAST,
+    "a size that is not a number": b"zz\r\nx\r\n" + LAST,
     "a size below zero": b"-1\r\nx\r\n" + LAST,
     "more than the size": b"1\r\nxyz\r\n" + LAST,
     "an extension that ends in a bare LF": b"1;\nx\r\n" + LAST,
@@ -90,7 +90,7 @@ def test_a_broken_body_is_refused_and_nothing_kept(plane: Server, target: str, b
 @pytest.mark.parametrize("target", ROUTES)
 def test_a_malformed_chunk_is_answered_with_400(plane: Server, target: str) -> None:
     content_type, content = ROUTES[target]
-    body = chunk(content) + BREAKS["a size that is no number"]
+    body = chunk(content) + BREAKS["a size that is not a number"]
 
     answers = exchange(plane.url, request(plane, target, content_type, body))
 
