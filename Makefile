@@ -28,15 +28,15 @@ test-faults: .venv/test ## Kill, cut the power and fail the disk at every point,
 
 # The modules built with sanitizers stand in a copy of the package, beside the one in use.
 test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer and UBSan
-	rm -rf build/asan && mkdir -p build/asan && cp -R registry build/asan/ && rm -f build/asan/registry/serving/*.so
+	rm -rf build/asan && mkdir -p build/asan && cp -R registry build/asan/ && rm -f build/asan/registry/engines/*.so
 	for module in trees chains; do $(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -fno-sanitize-recover=all \
 		-fsanitize=address,undefined -shared -fPIC \
 		-I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
-		registry/serving/$$module.c -o build/asan/registry/serving/$$module.abi3.so -lm || exit 1; done
+		registry/engines/$$module.c -o build/asan/registry/engines/$$module.abi3.so -lm || exit 1; done
 	cd build/asan && ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 		LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 		$(abspath $(BIN))/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:cacheprovider \
-		$(CURDIR)/tests/unit/registry/serving -k "forest_kernel or chains"
+		$(CURDIR)/tests/unit/registry/engines -k "forest_kernel or chains"
 
 bench: .venv/test .venv-bench/done .venv-bench-mlserver/done ## Measure against MLServer, MLflow and others: benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks $(BENCH)
@@ -82,7 +82,7 @@ lock-bench: .venv/test ## Resolve the requirements of the benchmark's peers anew
 	done
 
 clean: ## Remove the environment, caches and everything the service wrote
-	rm -f registry/serving/*.so cli/*.so
+	rm -f registry/engines/*.so cli/*.so
 	rm -rf .venv .venv-bench .venv-bench-mlserver build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find artifacts -mindepth 1 ! -name .gitkeep -delete
@@ -90,7 +90,7 @@ clean: ## Remove the environment, caches and everything the service wrote
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/serve: requirements.txt pyproject.toml registry/serving/trees.c registry/serving/chains.c cli/connections.c | .venv/bin/python
+.venv/serve: requirements.txt pyproject.toml registry/engines/trees.c registry/engines/chains.c cli/connections.c | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

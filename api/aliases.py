@@ -7,14 +7,14 @@ from flask import Response
 
 from api.access import allows, grant
 from api.blueprints import IDEMPOTENCY_KEY, Blueprint, replay_header
-from api.promotions import order_of
+from api.promotions import promotion_request
 from api.schemas import AliasPageSchema, AliasTargetSchema, MovedSchema
 from api.services import services
 from api.sessions import db
-from registry import queries
 from registry.operations.delete_alias import delete_alias
 from registry.operations.promote import promote
-from registry.pages import Page
+from registry.reading import queries
+from registry.reading.pages import Page
 
 blueprint = Blueprint("aliases", __name__, description="Movable names of versions")
 
@@ -37,19 +37,19 @@ def put_alias(
     body: dict[str, Any], name: str, alias: str
 ) -> tuple[queries.View, int, dict[str, str]]:
     """Promote a version under this alias."""
-    order = order_of({**body, "alias": alias})
+    requested = promotion_request({**body, "alias": alias})
     number = str(body["version"])
     move = partial(
         promote,
         services().database,
-        services().prepare,
+        services().preparer.prepared,
         name,
         number,
-        order,
-        judge=services().judge.outcomes,
+        requested,
+        evaluate_gates=services().evaluator.results,
     )
-    outcome = services().move(move)
-    return outcome.view, 200, replay_header(outcome)
+    result = services().move(move)
+    return result.view, 200, replay_header(result)
 
 
 @blueprint.route("/models/<name>/aliases/<alias>", methods=["DELETE"])

@@ -13,15 +13,13 @@ from api.cards import blueprint as cards
 from api.comparisons import blueprint as comparisons
 from api.documents import blueprint as documents
 from api.documents import describe
-from api.door import open_door
 from api.evaluations import blueprint as evaluations
+from api.fast_path import open_door
 from api.health import blueprint as health
 from api.history import blueprint as history
 from api.holdouts import blueprint as holdouts
 from api.hosts import Hosts, check_hosts
 from api.logs import configure_logs
-from api.measures import blueprint as measures
-from api.measures import measure_requests
 from api.models import blueprint as models
 from api.policies import blueprint as policies
 from api.predictions import blueprint as predictions
@@ -32,9 +30,11 @@ from api.request_ids import identify_requests
 from api.routing import TokenIdConverter, VersionReferenceConverter
 from api.security_headers import secure_answers
 from api.services import Services, attach
-from api.serving_measures import ServingMeasures
+from api.serving_telemetry import ServingMeasures
 from api.sessions import db
 from api.start import prepare_worker
+from api.telemetry import blueprint as measures
+from api.telemetry import measure_requests
 from api.tokens import blueprint as tokens
 from api.uploads import StreamingRequest, discard_uploads
 from api.uploads import blueprint as uploads

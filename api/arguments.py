@@ -18,7 +18,7 @@ from registry.errors import (
     MetadataRefused,
     ParameterMalformed,
 )
-from registry.pages import Paging
+from registry.reading.pages import Paging
 
 JSON = "application/json"
 

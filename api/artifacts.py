@@ -7,7 +7,7 @@ from api.access import allows
 from api.blueprints import Blueprint
 from api.services import services
 from api.sessions import db
-from registry import queries
+from registry.reading import queries
 
 BYTES = "application/octet-stream"
 

@@ -10,8 +10,8 @@ from api.access import grant
 from api.arguments import Parser
 from api.negotiation import JSON, require_accepted
 from api.schemas import OptionalBodySchema
-from registry.idempotency import Idempotency
-from registry.operations.outcome import Outcome
+from registry.operations.results import OperationResult
+from registry.storage.idempotency import Idempotency
 
 REPLAYED = "Idempotent-Replayed"
 
@@ -57,6 +57,6 @@ def idempotency(fingerprint: str) -> Idempotency | None:
     return None if key is None else Idempotency(grant().token_id, key, fingerprint)
 
 
-def replay_header(outcome: Outcome) -> dict[str, str]:
+def replay_header(outcome: OperationResult) -> dict[str, str]:
     """Tells the caller that the answer is an earlier one."""
     return {REPLAYED: "true"} if outcome.replayed else {}

@@ -16,7 +16,7 @@ from flask import Flask, current_app
 from api.rates import Rates
 from api.services import Services
 from registry.errors import RateLimited, TooManyFailures, Unauthenticated
-from registry.serving.snapshot import KnownToken
+from registry.live.snapshot import KnownToken
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from api.access import allows
 from api.blueprints import Blueprint
 from api.schemas import ComparisonQuerySchema, ComparisonSchema
 from api.sessions import db
-from registry.comparison import compare
-from registry.queries import View
+from registry.reading.comparison import compare
+from registry.reading.queries import View
 
 blueprint = Blueprint("comparisons", __name__, description="Versions side by side")
 

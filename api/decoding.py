@@ -5,8 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from registry.engines.allocator import give_back_memory
 from registry.errors import WorkerFull
-from registry.serving.allocator import give_back_memory
 
 _LARGE = 8 * 2**20
 """Bytes of memory from which on a body is large: it takes more than some milliseconds."""

@@ -8,7 +8,7 @@ from api.schemas import EvaluateSchema, EvaluationSchema
 from api.services import services
 from registry.gates import parse_all
 from registry.operations.evaluate import evaluate
-from registry.queries import View
+from registry.reading.queries import View
 
 blueprint = Blueprint("evaluations", __name__, description="Measuring without promoting")
 
@@ -21,7 +21,7 @@ def post_evaluate(body: dict[str, Any], name: str, version: str) -> View:
     """Measure this version and the one that the alias points at, and hold it against the gates."""
     return evaluate(
         services().database,
-        services().judge.verdict,
+        services().evaluator.report,
         name,
         version,
         alias=body["alias"],

@@ -9,7 +9,7 @@ from api.blueprints import Blueprint
 from api.problems import slug_of
 from api.services import services
 from registry.errors import Draining, NotReady
-from registry.schema import HEAD
+from registry.storage.schema import HEAD
 
 blueprint = Blueprint("health", __name__, description="Health of the service", answers=None)
 

@@ -7,8 +7,8 @@ from api.arguments import paging_of
 from api.blueprints import Blueprint
 from api.schemas import EventPageSchema, PagingSchema
 from api.sessions import db
-from registry import queries
-from registry.pages import Page
+from registry.reading import queries
+from registry.reading.pages import Page
 
 blueprint = Blueprint("history", __name__, description="What happened to a model")
 

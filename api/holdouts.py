@@ -17,12 +17,12 @@ from api.schemas import (
 from api.services import services
 from api.sessions import db
 from api.uploads import StreamingRequest
-from registry import queries
 from registry.errors import FormatUnsupported
+from registry.gates.holdouts import FORMATS
 from registry.names import check_model_name
 from registry.operations.remove_holdout import remove_holdout
 from registry.operations.set_holdout import set_holdout
-from registry.scoring.holdouts import FORMATS
+from registry.reading import queries
 
 blueprint = Blueprint("holdouts", __name__, description="Tables that versions are measured on")
 

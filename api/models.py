@@ -16,11 +16,11 @@ from api.schemas import (
 )
 from api.services import services
 from api.sessions import db
-from registry import queries
 from registry.operations.archive_model import archive_model
 from registry.operations.create_model import create_model
 from registry.operations.update_model import update_model
-from registry.pages import Page
+from registry.reading import queries
+from registry.reading.pages import Page
 
 blueprint = Blueprint("models", __name__, description="Registered models")
 

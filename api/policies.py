@@ -7,8 +7,8 @@ from api.blueprints import Blueprint
 from api.schemas import PolicyChangeSchema, PolicySchema
 from api.services import services
 from api.sessions import db
-from registry import queries
 from registry.operations.set_policy import set_policy
+from registry.reading import queries
 
 blueprint = Blueprint("policies", __name__, description="Gates that a model's versions must pass")
 

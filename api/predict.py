@@ -1,7 +1,7 @@
 """The prediction endpoint, written once: bytes in, bytes out. Knows nothing of Flask.
 
 Two doors lead here: the Flask route in ``api.predictions``, which documentation and tests use, and
-the narrow door in ``api.door``, which hands a request over before Flask has looked at it.
+the narrow door in ``api.fast_path``, which hands a request over before Flask has looked at it.
 """
 
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from api.decoding import DecodingBudget
 from api.negotiation import best_type
 from api.problems import problem_of
 from api.receiving import Environ, without_place
+from registry.codecs.batch import Batch
+from registry.codecs.replies import encode_arrow
+from registry.codecs.requests import ARROW, JSON
+from registry.codecs.whole_bodies import SMALL_BODY
 from registry.errors import (
     NoProbabilities,
     ParameterMalformed,
 )
-from registry.serving.codecs.batch import Batch
-from registry.serving.codecs.replies import encode_arrow
-from registry.serving.codecs.requests import ARROW, JSON
-from registry.serving.codecs.whole_bodies import SMALL_BODY
-from registry.serving.pool import LoadedVersion
-from registry.serving.watch import Caller, Watch
+from registry.live.pool import LoadedVersion
+from registry.live.watch import Caller, Watch
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _OFFERED = (JSON, ARROW)
@@ -69,7 +69,7 @@ class PredictionEndpoint:
         # Where anybody may, what they send is no part of it: one could be made up for each request.
         shown = None if self.anonymous else environ.get("HTTP_AUTHORIZATION")
         caller = (shown, model, reference)
-        loaded = self.watch.recall(caller) or self._admit(environ, caller)
+        loaded = self.watch.cached(caller) or self._admit(environ, caller)
         accept = environ.get("HTTP_ACCEPT")
         reply_type = JSON if not accept or accept == "*/*" else best_type(accept, _OFFERED)
         query = environ.get("QUERY_STRING")

@@ -8,8 +8,8 @@ from api.callers import Callers, callers
 from api.predict import PredictionEndpoint
 from api.problems import CONTENT_TYPE
 from api.services import Services, services
+from registry.codecs.requests import ARROW, REQUEST_TYPES
 from registry.names import PRODUCTION
-from registry.serving.codecs.requests import ARROW, REQUEST_TYPES
 
 blueprint = Blueprint("predictions", __name__, description="Predictions", answers=None)
 

@@ -12,8 +12,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from registry import errors
-from registry.database import as_registry_error
 from registry.errors import RegistryError
+from registry.storage.database import as_registry_error
 
 logger = logging.getLogger(__name__)
 

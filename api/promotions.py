@@ -13,9 +13,9 @@ from api.schemas import MovedSchema, PromoteSchema, RollbackSchema
 from api.services import services
 from registry.errors import BodyRefused, Fault
 from registry.gates import parse_all
-from registry.operations.promote import UNCHECKED, Order, promote
+from registry.operations.promote import UNCHECKED, PromotionRequest, promote
 from registry.operations.rollback import rollback
-from registry.queries import View
+from registry.reading.queries import View
 
 blueprint = Blueprint("promotions", __name__, description="Moving aliases between versions")
 
@@ -30,14 +30,14 @@ def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, i
     move = partial(
         promote,
         services().database,
-        services().prepare,
+        services().preparer.prepared,
         name,
         version,
-        order_of(body),
-        judge=services().judge.outcomes,
+        promotion_request(body),
+        evaluate_gates=services().evaluator.results,
     )
-    outcome = services().move(move)
-    return outcome.view, 200, replay_header(outcome)
+    result = services().move(move)
+    return result.view, 200, replay_header(result)
 
 
 @blueprint.route("/models/<name>/rollback", methods=["POST"])
@@ -50,18 +50,18 @@ def post_rollback(body: dict[str, Any], name: str) -> tuple[View, int, dict[str,
     move = partial(
         rollback,
         services().database,
-        services().prepare,
+        services().preparer.prepared,
         name,
-        order_of(body),
+        promotion_request(body),
         body["to_version"],
-        judge=services().judge.outcomes,
+        evaluate_gates=services().evaluator.results,
     )
-    outcome = services().move(move)
-    return outcome.view, 200, replay_header(outcome)
+    result = services().move(move)
+    return result.view, 200, replay_header(result)
 
 
-def order_of(body: dict[str, Any]) -> Order:
-    """The order that a checked body, its path and its caller make up.
+def promotion_request(body: dict[str, Any]) -> PromotionRequest:
+    """The request that a checked body, its path and its caller make up.
 
     Raises GateMalformed, and where it is forced ScopeMissing and BodyRefused.
     """
@@ -72,7 +72,7 @@ def order_of(body: dict[str, Any]) -> Order:
             fault = Fault("reason", "is asked where gates are to be overruled")
             raise BodyRefused("To force a promotion, say why: it stays in the history.", [fault])
     text = json.dumps([request.method, request.path, body], sort_keys=True)
-    return Order(
+    return PromotionRequest(
         actor=grant().name,
         alias=body["alias"],
         reason=body["reason"],

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from registry.serving.mapped import open_with_room
+from registry.storage.mapped_files import open_with_room
 
 SLOTS = 4096
 _MOMENT = 8

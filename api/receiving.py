@@ -8,8 +8,8 @@ from enum import Enum, auto
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+from registry.engines.allocator import give_back_memory
 from registry.errors import Overloaded
-from registry.serving.allocator import give_back_memory
 
 Environ = dict[str, Any]
 

@@ -10,11 +10,11 @@ from marshmallow import fields, validate
 
 from registry.formats.reading import FORMATS
 from registry.gates.grammar import ENGINES, MAX_GATES, MAX_LENGTH, PATTERN
-from registry.kept_texts import MAX_DESCRIPTION, unstorable
 from registry.names import ALIAS, MODEL_NAME
 from registry.operations.create_token import MODEL_PATTERN
 from registry.signature import COLUMN_TYPES, KINDS, MAX_COLUMN_NAME, TASKS
-from registry.tables import HOLDOUT_FORMATS, STATUSES
+from registry.storage.tables import HOLDOUT_FORMATS, STATUSES
+from registry.stored_text import MAX_DESCRIPTION, unstorable
 from registry.tokens import SCOPES
 
 MAX_PAGE_SIZE = 200
@@ -23,7 +23,7 @@ _LARGEST = 2**31 - 1
 _DIGITS = re.compile(r"-?[0-9]{1,20}")
 
 STORABLE = r"^[^\u0000]*$"
-"""What ``registry.kept_texts`` takes; JSON has no way to write a lone surrogate that is checked."""
+"""What ``registry.stored_text`` takes; JSON cannot write a lone surrogate that is checked."""
 _REFERENCE = rf"(?:0|[1-9][0-9]{{0,9}}|{ALIAS.pattern})"
 
 

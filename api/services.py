@@ -1,7 +1,6 @@
 """What the views work with: one of each for a process, made by the app factory."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -14,23 +13,24 @@ from api.rates import Rates
 from config import Settings
 from registry.blobs.local import LocalBlobStore
 from registry.confinement.spawner import Spawner
-from registry.database import Database
-from registry.errors import BlobMissing, VersionNotLoadable
-from registry.file_modes import refuse_foreign
+from registry.engines.loading import loader
+from registry.engines.model_process import MODULES as SERVING_MODULES
+from registry.engines.process_memory import ProcessMemory
+from registry.engines.served_version import ServedVersion
+from registry.gates.evaluator import GateEvaluator
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
-from registry.operations.outcome import Outcome
-from registry.queries import find_usable_version
-from registry.scoring.judge import Judge
-from registry.serving.counter import Counter
-from registry.serving.fleet import Fleet
-from registry.serving.loading import loader, read_forms
-from registry.serving.model_process import MODULES as SERVING_MODULES
-from registry.serving.observer import Observer, observed
-from registry.serving.pool import Pool, ServedVersion
-from registry.serving.process_memory import ProcessMemory
-from registry.serving.snapshot import served_version
-from registry.serving.watch import Watch
+from registry.live.counter import Counter
+from registry.live.fleet import Fleet
+from registry.live.observer import Observer, observed
+from registry.live.pool import Pool
+from registry.live.prepare import Preparer
+from registry.live.snapshot import served_version
+from registry.live.watch import Watch
+from registry.operations.results import OperationResult
+from registry.reading.queries import find_usable_version
+from registry.storage.database import Database
+from registry.storage.file_modes import refuse_foreign
 
 _KEY = "hotswap"
 
@@ -46,9 +46,10 @@ class Services:
     inspector: Inspector
     counter: Counter
     pool: Pool
-    judge: Judge
+    evaluator: GateEvaluator
     watch: Watch
     fleet: Fleet
+    preparer: Preparer
     decoding: DecodingBudget
     observer: Observer
     failures: Rates | None
@@ -75,6 +76,7 @@ class Services:
         memory = ProcessMemory(settings.model_process_bytes, settings.model_processes_bytes)
         load = observed(loader(blobs, spawner, memory), observer)
         pool = Pool(load, settings.model_cache_mb * 2**20)
+        fleet = Fleet(run / "workers")
         return cls(
             settings=settings,
             database=database,
@@ -83,9 +85,10 @@ class Services:
             inspector=Inspector(spawner=spawner, memory=memory),
             counter=counter,
             pool=pool,
-            judge=Judge(blobs, lambda version: pool.get(version).predictor),
+            evaluate_gates=GateEvaluator(blobs, lambda version: pool.get(version).predictor),
             watch=Watch(database, counter, pool, _find_usable, observer),
-            fleet=Fleet(run / "workers"),
+            fleet=fleet,
+            preparer=Preparer(blobs, fleet, pool),
             decoding=DecodingBudget(settings.decoding_bytes),
             observer=observer,
             failures=_rates(run / "failures", settings.auth_failures, seconds=60),
@@ -97,39 +100,16 @@ class Services:
         self.fleet.join(self.watch.prepared)
         self.watch.start()
 
-    @contextmanager
-    def prepare(self, version: ServedVersion) -> Iterator[None]:
-        """Have every live worker load and warm the version, and keep it until the block ends.
-
-        The bytes that a worker reads are verified too where it is in memory already: the next one
-        that starts must be able to load it. The others have to be there; to verify a large
-        artifact takes longer than all the rest, and is left to the scrub.
-
-        Raises VersionNotLoadable, BlobUnavailable.
-        """
-        read = {version.compiled[form] for form in read_forms(version.compiled)}
-        for digest in read or {version.sha256}:
-            self.blobs.open(digest).close()
-        for digest in (version.sha256, *version.compiled.values()):
-            if not self.blobs.holds(digest):
-                raise BlobMissing(digest)
-        with self.fleet.prepared(version.model, version.number) as faults:
-            if faults:
-                why = " ".join(sorted(set(faults)))
-                raise VersionNotLoadable(version.model, version.number, why)
-            with self.pool.holding(version):
-                yield
-
-    def move(self, move: Callable[[], Outcome]) -> Outcome:
+    def move(self, move: Callable[[], OperationResult]) -> OperationResult:
         """Move an alias, and tell the observer how it went unless nothing was to be done."""
         try:
-            outcome = move()
+            result = move()
         except Exception as error:
             self.observer.moved(error)
             raise
-        if not (outcome.replayed or outcome.unchanged):
+        if not (result.replayed or result.unchanged):
             self.observer.moved(None)
-        return outcome
+        return result
 
     def close(self) -> None:
         """End what was started and close what was opened."""

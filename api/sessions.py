@@ -12,7 +12,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine
 
 from api.services import services
-from registry.tables import Base
+from registry.storage.tables import Base
 
 
 class RequestSessions(SQLAlchemy):

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from api.services import Services
 from registry.confinement.spawner import SpawnFailed, missing_defences
-from registry.durable import make_directory
 from registry.errors import TokenRefused
-from registry.file_modes import close_to_others, open_to_others
 from registry.operations.ensure_admin import ensure_admin
 from registry.operations.restore import check_restored
-from registry.schema import upgrade
+from registry.storage.durable import make_directory
+from registry.storage.file_modes import close_to_others, open_to_others
+from registry.storage.schema import upgrade
 
 logger = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from api.schemas import (
 )
 from api.services import services
 from api.sessions import db
-from registry import queries
 from registry.operations.create_token import create_token
 from registry.operations.revoke_token import revoke_token
-from registry.pages import Page
+from registry.reading import queries
+from registry.reading.pages import Page
 
 blueprint = Blueprint("tokens", __name__, description="API tokens")
 

@@ -10,10 +10,10 @@ from api.blueprints import Blueprint
 from api.schemas import ChangeSchema, VersionPageSchema, VersionQuerySchema, VersionSchema
 from api.services import services
 from api.sessions import db
-from registry import queries
 from registry.operations.archive_version import archive_version
 from registry.operations.update_version import update_version
-from registry.pages import Page
+from registry.reading import queries
+from registry.reading.pages import Page
 
 blueprint = Blueprint("versions", __name__, description="Versions of a model")
 

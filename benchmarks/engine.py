@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 
 from benchmarks.launching import on_cores
 from benchmarks.pipelines import TRAINING_ROWS, housing_like, train_housing
-from registry.serving.forest import AVAILABLE, compile_forest
+from registry.engines.forest import AVAILABLE, compile_forest
 
 ASKED_ROWS = 1_000
 ROUNDS = 40

@@ -21,10 +21,10 @@ from sqlalchemy.orm import Session
 from api.services import Services
 from api.start import prepare
 from config import Settings
-from registry.history import EventType, Head, event_hash
 from registry.names import PRODUCTION, name_key
 from registry.operations.register import Metadata, register
-from registry.tables import (
+from registry.storage.history import EventType, Head, event_hash
+from registry.storage.tables import (
     AliasRow,
     Base,
     EventRow,

@@ -9,12 +9,12 @@ import click
 
 from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
 from config import SettingInvalid, Settings
-from registry import schema
 from registry.blobs.local import LocalBlobStore
-from registry.database import Database
-from registry.durable import make_directory
-from registry.file_modes import refuse_foreign
-from registry.history import Head, verify
+from registry.storage import schema
+from registry.storage.database import Database
+from registry.storage.durable import make_directory
+from registry.storage.file_modes import refuse_foreign
+from registry.storage.history import Head, verify
 
 data_option = click.option(
     "--data",

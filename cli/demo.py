@@ -8,10 +8,10 @@ from typing import Literal
 
 from api.services import Services
 from config import Settings
-from registry.operations.promote import Order, promote
+from registry.operations.promote import PromotionRequest, promote
 from registry.operations.register import Metadata, register
-from registry.pages import Paging
-from registry.queries import list_models
+from registry.reading.pages import Paging
+from registry.reading.queries import list_models
 from registry.tokens import Grant
 from trainers.recipe import Recipe
 from trainers.training import train
@@ -36,14 +36,14 @@ def register_demo(settings: Settings) -> None:
             recipe = Recipe(name=name, data=f"sklearn:{name}", kind=kind, params=params)
             number = _register(services, recipe)
             if live:
-                order = Order(actor=_ACTOR, reason="a first look")
+                order = PromotionRequest(actor=_ACTOR, reason="a first look")
                 promote(
                     services.database,
-                    services.prepare,
+                    services.preparer.prepared,
                     name,
                     str(number),
                     order,
-                    judge=services.judge.outcomes,
+                    evaluate_gates=services.evaluator.results,
                 )
     finally:
         services.close()

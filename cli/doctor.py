@@ -14,9 +14,9 @@ from cli.service import json_option
 from cli.terminal import Column, print_json, print_table
 from config import Settings
 from registry.blobs.local import LocalBlobStore
-from registry.database import Database
 from registry.doctor.checks import CHECKS, examine
 from registry.doctor.findings import Finding, Installation
+from registry.storage.database import Database
 
 COLUMNS = [Column("Check"), Column("Result"), Column("Found")]
 

@@ -13,7 +13,7 @@ from cli.spans import Span
 from cli.terminal import print_json
 from cli.wording import size
 from registry.operations.collect_garbage import GRACE_SECONDS, Collection, collect_garbage
-from registry.references import referenced_digests
+from registry.reading.blob_references import referenced_digests
 
 
 @click.command

@@ -63,7 +63,7 @@ def _draw(version: Version, evaluation: dict[str, Any]) -> "list[Picture]":
         stage("loading matplotlib")
         from cli.drawing.look import Subject
         from cli.drawing.plots import pictures
-        from registry.kept_evaluation import read_evaluation
+        from registry.reading.stored_evaluation import read_evaluation
 
         kept = read_evaluation(evaluation)
         named = f"{version['model']}/{version['version']}"

@@ -14,7 +14,7 @@ import click
 from cli.exits import NOT_BETTER, WRONG_USAGE, CommandFailed
 from cli.gates import print_gates
 from cli.references import AliasName, ModelName
-from cli.retraining.outcome import Outcome
+from cli.retraining.report import RetrainReport
 from cli.retraining.run import Progress, Run, Stage, Wish
 from cli.retraining.summary import as_json, as_markdown
 from cli.service import failed, json_option, speaks_to_service
@@ -170,12 +170,12 @@ def _told() -> Iterator[tuple[Stage, Progress | None]]:
         yield (lambda stage: click.echo(f"{one_line(stage)} …", err=True)), None
 
 
-def _keep(outcome: Outcome, error: ClientError | CommandFailed) -> None:
+def _keep(outcome: RetrainReport, error: ClientError | CommandFailed) -> None:
     outcome.ending = "failed"
     outcome.problem = error.problem if isinstance(error, ProblemReply) else str(error)
 
 
-def _failure(outcome: Outcome, error: ClientError | CommandFailed) -> CommandFailed:
+def _failure(outcome: RetrainReport, error: ClientError | CommandFailed) -> CommandFailed:
     if isinstance(error, CommandFailed):
         return error
     return failed(error, before=outcome.headline() if outcome.version is not None else "")

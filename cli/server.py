@@ -266,7 +266,7 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
     server.respawned_wrks = RespawnTimes(server)
     draining, server.drains = multiprocessing.Pipe(duplex=False)
     # Late, since it takes Flask along, which ``hotswap`` needs for few of its commands.
-    from api.measure_folders import own_folder, remove_folder
+    from api.telemetry_folders import own_folder, remove_folder
 
     with suppress(OSError):  # the workers say so
         own_folder(settings.data, os.getpid())  # held while a worker is replaced by another

@@ -36,8 +36,8 @@ from cli.connections import (
     end_bodies,
     watch_connections,
 )
+from registry.engines.allocator import map_large_blocks
 from registry.errors import Overloaded
-from registry.serving.allocator import map_large_blocks
 
 SWITCH_SECONDS = 0.001
 """How long a thread may keep others from Python's lock. A prediction takes 0.04 ms and asks for it

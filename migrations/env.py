@@ -1,11 +1,11 @@
 """How Alembic runs our migrations: on the connection and in the transaction of the caller.
 
-Called by ``registry.schema``; nothing else opens the database for a migration.
+Called by ``registry.storage.schema``; nothing else opens the database for a migration.
 """
 
 from alembic import context
 
-from registry.tables import Base
+from registry.storage.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

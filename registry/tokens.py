@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from registry.errors import ModelForbidden, ScopeMissing
 from registry.names import name_key
-from registry.tables import TokenRow
+from registry.storage.tables import TokenRow
 
 Scope = Literal["predict", "upload", "promote", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)

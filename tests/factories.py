@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from registry.database import Database
-from registry.gates.outcomes import Outcome
+from registry.engines.served_version import ServedVersion
+from registry.gates.inputs import GateInputs
+from registry.gates.results import GateResult
 from registry.names import name_key
-from registry.scoring.cases import Case
-from registry.serving.pool import ServedVersion
 from registry.signature import Column, Output, Signature
-from registry.tables import ModelRow, TokenRow, VersionRow
+from registry.storage.database import Database
+from registry.storage.tables import ModelRow, TokenRow, VersionRow
 from registry.tokens import SCOPES, token_digest
 
 NUMBERS = Signature(
@@ -76,9 +76,9 @@ def add_token(database: Database, value: str = "hsw_tests", **given: Any) -> int
         return row.id
 
 
-def ungated(case: Case) -> tuple[Outcome, ...]:
-    """Stands for the judge where no test asks for gates."""
-    assert case.gates == ()
+def ungated(inputs: GateInputs) -> tuple[GateResult, ...]:
+    """Stands for the evaluation of gates where no test asks for gates."""
+    assert inputs.gates == ()
     return ()
 
 

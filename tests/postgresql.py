@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import create_engine, make_url, text
 
-from registry.database import Database
-from registry.schema import upgrade
+from registry.storage.database import Database
+from registry.storage.schema import upgrade
 
 _numbers = count(1)
 

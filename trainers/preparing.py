@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from registry.serving.frames import to_frame
+from registry.codecs.data_frame import to_frame
 from registry.signature import Column, Output, Signature
 from trainers.columns import Values, check_feature, check_magnitude, type_column
 from trainers.data import BUNDLED_TARGET, Table, is_bundled, read_table

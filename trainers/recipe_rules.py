@@ -8,10 +8,10 @@ from typing import Any, get_args
 from registry.errors import GateMalformed, NameMalformed
 from registry.gates import parse
 from registry.gates.grammar import MAX_GATES, MetricGate
-from registry.kept_texts import MAX_DESCRIPTION, unstorable
 from registry.metrics.names import METRICS
 from registry.names import check_model_name
 from registry.signature import KINDS, TASKS, Task
+from registry.stored_text import MAX_DESCRIPTION, unstorable
 from trainers.kinds import TRAINED_KINDS, TrainedKind
 from trainers.origin import Mistake
 from trainers.preparation import Preparation

@@ -6,12 +6,12 @@ from flask import Response, request
 
 from api.access import allows
 from api.blueprints import Blueprint
-from api.cards.content import card_of
 from api.cards.html import MEDIA_TYPE as HTML
 from api.cards.html import POLICY, to_html
 from api.negotiation import best_type
 from api.schemas import CardQuerySchema
 from api.sessions import db
+from registry.cards.content import card_of
 from registry.cards.markdown import MEDIA_TYPE as MARKDOWN
 from registry.cards.markdown import to_markdown
 

@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 from matplotlib.axes import Axes
 
 from cli.drawing.look import INK, QUIET, SHADES, Plot, Subject, canvas, short, strokes, unit_square
-from registry.kept_evaluation import (
+from registry.reading.stored_evaluation import (
     CalibrationCurve,
     ConfusionMatrix,
-    KeptEvaluation,
     PrecisionRecallCurve,
     RocCurve,
+    StoredEvaluation,
 )
 from registry.signature import Label, label_text
 
@@ -23,7 +23,7 @@ MAX_WRITTEN = 20
 Curve = TypeVar("Curve", RocCurve, PrecisionRecallCurve, CalibrationCurve)
 
 
-def confusion_matrix(subject: Subject, kept: KeptEvaluation) -> Plot | None:
+def confusion_matrix(subject: Subject, kept: StoredEvaluation) -> Plot | None:
     """Rows are the true classes. None where none was kept."""
     matrix = kept.confusion_matrix
     if matrix is None:
@@ -53,7 +53,7 @@ def confusion_matrix(subject: Subject, kept: KeptEvaluation) -> Plot | None:
     return Plot("confusion-matrix", title, description, figure)
 
 
-def roc(subject: Subject, kept: KeptEvaluation) -> Plot | None:
+def roc(subject: Subject, kept: StoredEvaluation) -> Plot | None:
     """None where no curve was kept."""
     if not kept.roc:
         return None
@@ -73,7 +73,7 @@ def roc(subject: Subject, kept: KeptEvaluation) -> Plot | None:
     return Plot("roc", title, _described(chosen, "AUC", lambda curve: curve.auc), figure)
 
 
-def precision_recall(subject: Subject, kept: KeptEvaluation) -> Plot | None:
+def precision_recall(subject: Subject, kept: StoredEvaluation) -> Plot | None:
     """None where no curve was kept."""
     curves = kept.precision_recall
     if not curves:
@@ -100,7 +100,7 @@ def precision_recall(subject: Subject, kept: KeptEvaluation) -> Plot | None:
     return Plot("precision-recall", title, described, figure)
 
 
-def calibration(subject: Subject, kept: KeptEvaluation) -> Plot | None:
+def calibration(subject: Subject, kept: StoredEvaluation) -> Plot | None:
     """None where no curve was kept."""
     if not kept.calibration:
         return None
@@ -160,7 +160,7 @@ def _chosen(curves: Sequence[Curve], merit: Callable[[Curve], float | None]) -> 
     return [curve for curve in curves if id(curve) in kept]
 
 
-def _under(all_: Sequence[Any], chosen: Sequence[Any], kept: KeptEvaluation) -> str:
+def _under(all_: Sequence[Any], chosen: Sequence[Any], kept: StoredEvaluation) -> str:
     parts = [] if kept.rows is None else [f"{kept.rows:,} held-out rows"]
     if len(all_) > len(chosen):
         parts.append(f"the {len(chosen)} of {len(all_)} classes that are told worst")

@@ -11,7 +11,7 @@ from cli.drawing.classification import calibration, confusion_matrix, precision_
 from cli.drawing.look import STYLE, Plot, Subject
 from cli.drawing.regression import predicted_against_true, residuals
 from cli.drawing.weights import coefficients, importances
-from registry.kept_evaluation import KeptEvaluation
+from registry.reading.stored_evaluation import StoredEvaluation
 
 DRAWINGS = (
     predicted_against_true,
@@ -35,7 +35,7 @@ class Picture:
     files: dict[str, bytes]
 
 
-def pictures(subject: Subject, kept: KeptEvaluation) -> Iterator[Picture]:
+def pictures(subject: Subject, kept: StoredEvaluation) -> Iterator[Picture]:
     """Draw one after the other what ``kept`` has figures for."""
     for draw in DRAWINGS:
         # Not matplotlib's own settings, which whoever runs this may have changed.

@@ -5,12 +5,12 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 
 from cli.drawing.look import COLOURS, INK, Plot, Subject, canvas, short
-from registry.kept_evaluation import Histogram, KeptEvaluation, PredictedVsTrue
+from registry.reading.stored_evaluation import Histogram, PredictedVsTrue, StoredEvaluation
 
 POINTS = {"s": 14, "alpha": 0.5, "color": COLOURS[0], "linewidths": 0}
 
 
-def predicted_against_true(subject: Subject, kept: KeptEvaluation) -> Plot | None:
+def predicted_against_true(subject: Subject, kept: StoredEvaluation) -> Plot | None:
     """None where no sample was kept."""
     sample = kept.predicted_vs_true
     if sample is None:
@@ -32,7 +32,7 @@ def predicted_against_true(subject: Subject, kept: KeptEvaluation) -> Plot | Non
     return Plot("predicted-against-true", title, description, figure)
 
 
-def residuals(subject: Subject, kept: KeptEvaluation) -> Plot | None:
+def residuals(subject: Subject, kept: StoredEvaluation) -> Plot | None:
     """Errors by what was predicted, of the sample; and how often each size occurs, of all rows.
 
     None where neither was kept.
@@ -84,7 +84,7 @@ def _said(histogram: Histogram | None) -> str:
     )
 
 
-def _counted(sample: PredictedVsTrue, kept: KeptEvaluation) -> str:
+def _counted(sample: PredictedVsTrue, kept: StoredEvaluation) -> str:
     count = len(sample.true)
     if kept.rows is None or kept.rows <= count:
         return f"{count:,} held-out rows"

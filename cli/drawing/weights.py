@@ -1,19 +1,19 @@
 """Which features count."""
 
 from cli.drawing.look import COLOURS, INK, Plot, Subject, canvas, listed, short
-from registry.kept_evaluation import KeptEvaluation, Weight
+from registry.reading.stored_evaluation import StoredEvaluation, Weight
 
 MAX_BARS = 20
 
 
-def importances(subject: Subject, kept: KeptEvaluation) -> Plot | None:
+def importances(subject: Subject, kept: StoredEvaluation) -> Plot | None:
     """None where none were kept."""
     if not kept.importances:
         return None
     return _bars(subject, "importances", kept.importances, "importance (share of all)")
 
 
-def coefficients(subject: Subject, kept: KeptEvaluation) -> Plot | None:
+def coefficients(subject: Subject, kept: StoredEvaluation) -> Plot | None:
     """None where none were kept."""
     weights = kept.coefficients
     if not weights:

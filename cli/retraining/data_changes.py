@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 
 from cli.wording import number, one_line
 from client.replies import Version
-from registry.kept_evaluation import read_evaluation
+from registry.reading.stored_evaluation import read_evaluation
 
 _FIGURES = ("min", "max", "mean")
 _MAX_NAMED = 8

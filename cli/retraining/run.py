@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.exits import SAID_NO, CommandFailed
 from cli.retraining.inputs import Inputs
-from cli.retraining.outcome import Outcome
+from cli.retraining.report import RetrainReport
 from client import Registry
 from client.errors import NotFound
 from client.problems import (
@@ -58,7 +58,7 @@ class Run:
         self._progress = progress
         self._inputs = Inputs.of(recipe.name, {"recipe_sha256": recipe.sha256})
         self.trained: TrainedModel | None = None
-        self.outcome = Outcome(
+        self.outcome = RetrainReport(
             model=recipe.name, alias=wish.alias, inputs=str(self._inputs), url=registry.url
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cli.retraining.data_changes import data_changes
-from cli.retraining.outcome import Outcome
+from cli.retraining.report import RetrainReport
 from cli.wording import ABSENT, cell, number
 from client.replies import Gate
 from registry.cards.blocks import Block, Data, Paragraph, Phrase, Said, Section, Table, data
@@ -14,7 +14,7 @@ from registry.cards.markdown import heading, link, sections, written
 _MOST_CHANGES = 30
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
+def as_json(outcome: RetrainReport) -> dict[str, Any]:
     """All that is known of the run."""
     return {
         "outcome": outcome.ending,
@@ -35,7 +35,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def as_markdown(outcome: Outcome) -> str:
+def as_markdown(outcome: RetrainReport) -> str:
     """The same for people, as GitHub and GitLab show it."""
     parts = [heading(2, *outcome.phrase())]
     parts += sections([Section("How it ended", list(_ending(outcome)))], level=3)
@@ -50,7 +50,7 @@ def as_markdown(outcome: Outcome) -> str:
     return written(parts)
 
 
-def _ending(outcome: Outcome) -> Iterator[Block]:
+def _ending(outcome: RetrainReport) -> Iterator[Block]:
     problem = outcome.problem
     said = problem.get("detail") if isinstance(problem, dict) else problem
     for text in (outcome.remark, said):
@@ -63,7 +63,7 @@ def _ending(outcome: Outcome) -> Iterator[Block]:
         )
 
 
-def _metrics(outcome: Outcome) -> Iterator[Block]:
+def _metrics(outcome: RetrainReport) -> Iterator[Block]:
     candidate = dict((outcome.version or {}).get("metrics") or {})
     champion = dict((outcome.champion or {}).get("metrics") or {})
     if not candidate:
@@ -105,7 +105,7 @@ def _gates(gates: Sequence[Gate]) -> Block:
     return Table([heads[at] for at in kept], [[row[at] for at in kept] for row in rows])
 
 
-def _data(outcome: Outcome) -> Iterator[Block]:
+def _data(outcome: RetrainReport) -> Iterator[Block]:
     if outcome.champion is None:
         yield Paragraph(["There is no champion whose data this could be compared with."])
         return
@@ -132,7 +132,7 @@ def _value(value: object) -> Phrase:
     return [data(value)]
 
 
-def _changes(outcome: Outcome) -> list[dict[str, Any]]:
+def _changes(outcome: RetrainReport) -> list[dict[str, Any]]:
     if outcome.version is None:
         return []
     return data_changes(
@@ -140,7 +140,7 @@ def _changes(outcome: Outcome) -> list[dict[str, Any]]:
     )
 
 
-def _links(outcome: Outcome) -> dict[str, str]:
+def _links(outcome: RetrainReport) -> dict[str, str]:
     if outcome.number is None:
         return {}
     model = f"{outcome.url}/models/{quote(outcome.model, safe='')}"

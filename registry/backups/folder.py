@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from registry.durable import fsync_directory
 from registry.errors import BackupRefused
+from registry.storage.durable import fsync_directory
 
 _UNFINISHED = ".hotswap-unfinished"
 

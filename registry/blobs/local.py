@@ -26,7 +26,6 @@ from typing import BinaryIO, Self
 
 from registry.blobs import locks
 from registry.blobs.store import Leftovers, Removed
-from registry.durable import fsync_directory, make_directory
 from registry.errors import (
     BlobDamaged,
     BlobMissing,
@@ -36,6 +35,7 @@ from registry.errors import (
     StorageUnavailable,
     TooLarge,
 )
+from registry.storage.durable import fsync_directory, make_directory
 
 _MENDING_SECONDS = 1.0
 """How long who found damage waits for uploads that might be mending it."""

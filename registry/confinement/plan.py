@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from registry.confinement import landlock, seccomp
-from registry.confinement.rooms import leave_files, leave_network, leave_working_folder
+from registry.confinement.namespaces import (
+    isolate_filesystem,
+    isolate_network,
+    leave_working_folder,
+)
 
 NOBODY = 65534
 _FIRST_USER = 0x30000000
@@ -81,7 +85,7 @@ def isolate(readable: Iterable[Path]) -> tuple[bool, list[str]]:
 def _leave(readable: Iterable[Path]) -> str | None:
     """Leave the network and all files but ``readable``; what could not be done."""
     try:
-        leave_network()
+        isolate_network()
     except OSError as error:
         return (
             f"no namespace without a network, nor a file system of parts: {error.strerror}. "
@@ -89,7 +93,7 @@ def _leave(readable: Iterable[Path]) -> str | None:
             "no temporary folder."
         )
     try:
-        leave_files(readable)
+        isolate_filesystem(readable)
     except OSError as error:
         return (
             f"no file system of parts: {error.strerror}. Confined processes see every file that "

@@ -16,7 +16,7 @@ from typing import BinaryIO, Self
 
 import msgspec
 
-from registry.confinement.frames import Deadline, FrameRefused, receive, receive_into, send
+from registry.confinement.channel import Deadline, MessageRefused, receive, receive_into, send
 from registry.confinement.limits import Limits
 from registry.confinement.zygote import BEGUN, NOT_CONFINED, PID_BYTES, Ready, Request
 
@@ -68,7 +68,7 @@ class Confined:
     def receive(self, limit: int, deadline: Deadline) -> bytearray | None:
         """Its next message; None where it has ended.
 
-        Raises FrameRefused where that is longer than ``limit`` or breaks off, TimeoutError.
+        Raises MessageRefused where that is longer than ``limit`` or breaks off, TimeoutError.
         """
         try:
             return receive(self._connection, limit, deadline)
@@ -207,7 +207,7 @@ class Spawner:
         if self._control is None:
             try:
                 self._control = self._start()
-            except (OSError, FrameRefused, msgspec.MsgspecError) as error:
+            except (OSError, MessageRefused, msgspec.MsgspecError) as error:
                 self._stop()
                 raise SpawnFailed(f"the zygote does not start: {error}") from error
         return self._control

@@ -3,8 +3,8 @@
 import os
 import tempfile
 
+from registry.confinement.channel import Channel
 from registry.confinement.confine import NO_FOLDER
-from registry.confinement.frames import Channel
 
 
 def answer(channel: Channel, _files: list[int]) -> None:

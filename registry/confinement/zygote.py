@@ -21,11 +21,11 @@ from pathlib import Path
 
 import msgspec
 
+from registry.confinement.channel import Channel
 from registry.confinement.confine import confine
-from registry.confinement.frames import Channel
 from registry.confinement.limits import Limits
+from registry.confinement.namespaces import make_folder, remove_folder
 from registry.confinement.plan import Plan, candidates, isolate, readable_paths, shortcomings
-from registry.confinement.rooms import make_folder, remove_folder
 
 NOT_CONFINED = "not confined: "
 """How the status of a child begins that could not be confined, and so has run nothing. The cause

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from registry.doctor.confinement import check_confinement
+from registry.doctor.confined_processes import check_confinement
 from registry.doctor.findings import Check, Finding, Installation
 from registry.doctor.records import check_engines, check_history, check_schema
 from registry.doctor.software import (

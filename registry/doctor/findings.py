@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from registry.blobs.store import BlobStore
-from registry.database import Database
+from registry.storage.database import Database
 
 Result = Literal["ok", "warning", "fault"]
 """A warning works, but not as well as it could; a fault does not work."""

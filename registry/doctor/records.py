@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 
 from sqlalchemy import select
 
-from registry import schema
 from registry.blobs.store import BlobStore
-from registry.database import Database
 from registry.doctor.findings import Finding, Installation
+from registry.engines.loading import FOREST, LINEAR, ONNX, read_forms
 from registry.errors import BlobMissing, HistoryBroken, RegistryError
-from registry.history import verify
-from registry.serving.loading import FOREST, LINEAR, ONNX, read_forms
-from registry.tables import AliasRow, VersionRow
+from registry.storage import schema
+from registry.storage.database import Database
+from registry.storage.history import verify
+from registry.storage.tables import AliasRow, VersionRow
 
 _ENGINES = {
     (): "scikit-learn",

@@ -7,8 +7,8 @@ from importlib import import_module
 from importlib.metadata import version
 
 from registry.doctor.findings import Finding, Installation
-from registry.serving import forest
-from registry.sqlite import sqlite_module, wal_is_safe
+from registry.engines import forest
+from registry.storage.sqlite import sqlite_module, wal_is_safe
 
 _OLDEST_PYTHON = (3, 11)
 _REINSTALL = "Install the project again: make serve, or pip install with the requirements.txt."
@@ -30,7 +30,7 @@ def check_scikit_learn(_: Installation) -> Iterator[Finding]:
 
 def check_onnxruntime(_: Installation) -> Iterator[Finding]:
     """It serves what was compiled, but for trees."""
-    yield _imported("onnxruntime", "registry.serving.onnx_runtime")
+    yield _imported("onnxruntime", "registry.engines.onnx_runtime")
 
 
 def check_kernel(_: Installation) -> Iterator[Finding]:

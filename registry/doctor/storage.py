@@ -10,9 +10,9 @@ from sqlalchemy import select
 from registry.doctor.findings import Finding, Installation
 from registry.doctor.records import current_database
 from registry.errors import DataDirectoryRefused
-from registry.file_modes import open_to_others, refuse_foreign
-from registry.references import STREAMED
-from registry.tables import HoldoutRow, VersionRow
+from registry.reading.blob_references import STREAMED
+from registry.storage.file_modes import open_to_others, refuse_foreign
+from registry.storage.tables import HoldoutRow, VersionRow
 
 LEAST_FREE = 2**30
 """Bytes below which the room that is left is worth a word."""

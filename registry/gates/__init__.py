@@ -1,6 +1,7 @@
-"""What a version has to be before an alias may point at it: the language of gates and its verdicts.
+"""What a version has to meet before an alias may point at it: gates, and their evaluation.
 
-Never measures anything, and imports nothing heavy: trainers and commands check their gates with it.
+The language of gates is imported by trainers and commands too, so importing this package or its
+``grammar`` loads no engine. Never opens a write transaction, and never knows who asks.
 """
 
 from registry.gates.grammar import Gate, parse, parse_all

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from registry.engines.predictor import example_batch
 from registry.errors import (
     ArtifactRefused,
     Fault,
@@ -21,7 +22,6 @@ from registry.errors import (
 )
 from registry.formats.reading import Format
 from registry.intake.forms import Form
-from registry.serving.predictor import example_batch
 from registry.signature import Kind, Record, Signature, Task
 
 MAX_FACTS = 32 * 2**20

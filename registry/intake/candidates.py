@@ -7,22 +7,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from registry.engines import chain_program, forest
+from registry.engines.chain_program import ChainProgram
+from registry.engines.forest_arrays import is_forest, take_arrays
+from registry.engines.forest_file import to_bytes as forest_to_bytes
+from registry.engines.forest_predictor import FeatureProgram, ForestPredictor
+from registry.engines.linear_file import LinearFile
+from registry.engines.linear_file import to_bytes as linear_to_bytes
+from registry.engines.linear_predictor import LinearPredictor
+from registry.engines.onnx_predictor import OnnxPredictor
+from registry.engines.onnx_program import PART_SECONDS, OnnxFeatures
+from registry.engines.predictor import Predictor
 from registry.intake.conversion.estimators import take_linear
 from registry.intake.conversion.layout import features_layout
 from registry.intake.conversion.pipeline import convert_columns, convert_features, final_estimator
 from registry.intake.conversion.target import NotConvertible
 from registry.intake.forms import Form, check_form
-from registry.serving import chain_program, forest
-from registry.serving.chain_program import ChainProgram
-from registry.serving.forest_arrays import is_forest, take_arrays
-from registry.serving.forest_file import to_bytes as forest_to_bytes
-from registry.serving.forest_predictor import FeatureProgram, ForestPredictor
-from registry.serving.linear_file import LinearFile
-from registry.serving.linear_file import to_bytes as linear_to_bytes
-from registry.serving.linear_predictor import LinearPredictor
-from registry.serving.onnx_predictor import OnnxPredictor
-from registry.serving.onnx_program import PART_SECONDS, OnnxFeatures
-from registry.serving.predictor import Predictor
 from registry.signature import Signature
 
 Converter = Callable[[Any, Signature], bytes]

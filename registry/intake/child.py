@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from registry.confinement.frames import Channel
+from registry.confinement.channel import Channel
 from registry.errors import ArtifactRefused, RegistryError
 from registry.intake.answers import Job, check_facts, refusal
 from registry.intake.compilation import compile_model

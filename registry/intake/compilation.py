@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from registry.codecs.batch import Batch
+from registry.codecs.predictions import Predictions
+from registry.engines.predictor import SklearnPredictor
 from registry.errors import RegistryError
 from registry.intake.answers import MAX_REASON
 from registry.intake.candidates import (
@@ -23,8 +26,6 @@ from registry.intake.conversion.target import NotConvertible
 from registry.intake.forms import FORM_LIMITS, Form
 from registry.intake.parity import Parity, compare_labels, compare_values, worst
 from registry.intake.samples import far_rows, sample
-from registry.serving.codecs.batch import Batch
-from registry.serving.predictor import Answers, SklearnPredictor
 from registry.signature import Record, Signature
 
 CHECKED_ROWS = 512
@@ -118,7 +119,7 @@ class _Comparison:
         return sample(self._model, self._signature, self._example, CHECKED_ROWS)
 
     @cached_property
-    def _expected(self) -> list[tuple[Batch, Answers]]:
+    def _expected(self) -> list[tuple[Batch, Predictions]]:
         """The batches that are compared, each with scikit-learn's answers to it."""
         batches = [self._batch]
         if self._signature.task == "classification":

@@ -12,14 +12,14 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Literal
 
-from registry.confinement.frames import Deadline
+from registry.confinement.channel import Deadline
 from registry.confinement.spawner import Confined
+from registry.engines import chains_file, forest_file, linear_file
 from registry.errors import StorageFull
 from registry.intake.onnx_check import check_onnx
-from registry.serving import chains_file, forest_file, linear_file
 
 Form = Literal["onnx", "features", "columns", "forest", "linear"]
-"""The compiled forms, by what they hold; see ``registry.serving.loading``."""
+"""The compiled forms, by what they hold; see ``registry.engines.loading``."""
 Content = bytes | memoryview
 
 _MEGABYTE = 2**20
@@ -60,7 +60,7 @@ def receive_form(
     So a large form takes no memory of the service on its way to the blobs. The file has no name and
     ends with what is returned. None where the process has ended.
 
-    Raises FrameRefused, TimeoutError, StorageFull, and ValueError where the form is empty.
+    Raises MessageRefused, TimeoutError, StorageFull, and ValueError where the form is empty.
     """
     try:
         with TemporaryFile(dir=folder) as file:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, BinaryIO
 
+from registry.codecs.batch import Batch
+from registry.engines.predictor import Predictor, SklearnPredictor, example_batch
 from registry.errors import (
     ArtifactRefused,
     Fault,
@@ -20,8 +22,6 @@ from registry.formats.reading import Format, read_model
 from registry.intake.onnx_upload import read_upload
 from registry.intake.samples import known_row
 from registry.intake.signatures import read_signature
-from registry.serving.codecs.batch import Batch
-from registry.serving.predictor import Predictor, SklearnPredictor, example_batch
 from registry.signature import KINDS, Kind, Record, Signature
 
 _TREES = "sklearn.tree._classes"

@@ -9,9 +9,11 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from registry.confinement.frames import Deadline, FrameRefused
+from registry.confinement.channel import Deadline, MessageRefused
 from registry.confinement.limits import Limits
 from registry.confinement.spawner import Confined, Spawner, SpawnFailed
+from registry.engines.model_process import ONNX_MEMORY, ModelProcess
+from registry.engines.process_memory import ProcessMemory
 from registry.errors import (
     ArtifactRefused,
     IntakeBusy,
@@ -30,8 +32,6 @@ from registry.intake.answers import (
     read_facts,
 )
 from registry.intake.forms import Content, check_form, receive_form
-from registry.serving.model_process import ONNX_MEMORY, ModelProcess
-from registry.serving.process_memory import ProcessMemory
 from registry.signature import Record, Signature
 
 logger = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ class Inspector:
                 raise ArtifactRefused(
                     f"Its inspection ended without a result ({error})."
                 ) from error
-            except (FrameRefused, msgspec.MsgspecError, ValueError) as error:
+            except (MessageRefused, msgspec.MsgspecError, ValueError) as error:
                 raise ArtifactRefused(_UNSOUND) from error
         inspection = Inspection(
             **msgspec.structs.asdict(facts),
@@ -185,7 +185,7 @@ class Inspector:
                 raise ArtifactRefused(
                     f"ONNX Runtime ended while it loaded or ran the file ({error})."
                 ) from error
-            except (FrameRefused, msgspec.MsgspecError, ValueError) as error:
+            except (MessageRefused, msgspec.MsgspecError, ValueError) as error:
                 raise ArtifactRefused(_UNSOUND) from error
         example = job.declared.get("input_example") or facts.input_example
         self._check_memory(file, signature, example)
@@ -230,7 +230,7 @@ class _Ended(Exception):
 
 
 def _first_answer(process: Confined, job: Job, deadline: Deadline) -> bytearray:
-    """Raises _Ended, TimeoutError, FrameRefused."""
+    """Raises _Ended, TimeoutError, MessageRefused."""
     try:
         process.send(deadline, msgspec.json.encode(job))
         answer = process.receive(MAX_FACTS, deadline)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from registry.engines.uploaded_onnx import NUMPY_TYPES
 from registry.errors import ArtifactRefused, Fault, MetadataRefused, shown
-from registry.serving.uploaded_onnx import NUMPY_TYPES
 from registry.signature import (
     MAX_CLASSES,
     MAX_COLUMNS,

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.codecs.batch import Batch
+from registry.codecs.predictions import Predictions
+from registry.engines.onnx_runtime import open_session
+from registry.engines.predictor import example_batch
+from registry.engines.uploaded_onnx import OnnxInputs, UploadedOnnx
 from registry.errors import ArtifactRefused, InputRefused, MetadataRefused, PredictionRefused
 from registry.intake.onnx_file import Message, opset_of, parse
 from registry.intake.onnx_labels import GraphLabels
 from registry.intake.onnx_signature import read_columns, read_output
-from registry.serving.codecs.batch import Batch
-from registry.serving.onnx_runtime import open_session
-from registry.serving.predictor import Answers, example_batch
-from registry.serving.uploaded_onnx import OnnxInputs, UploadedOnnx
 from registry.signature import Column, Label, Output, Record, Signature
 
 _SAME = 1e-3
@@ -86,14 +87,14 @@ def _example(signature: Signature, example: Record | None) -> Batch:
         )
 
 
-def _answers(predictor: UploadedOnnx, batch: Batch) -> Answers:
+def _answers(predictor: UploadedOnnx, batch: Batch) -> Predictions:
     try:
         return predictor.predict(batch, probabilities=predictor.has_probabilities)
     except PredictionRefused as error:
         raise ArtifactRefused(f"The ONNX graph has no answer: {error.detail}") from error
 
 
-def _check_rows_alone(predictor: UploadedOnnx, together: Answers) -> None:
+def _check_rows_alone(predictor: UploadedOnnx, together: Predictions) -> None:
     """Raises ArtifactRefused where a row is answered otherwise alone than among others."""
     for row, value in enumerate(together.values):
         columns = {name: cells[row : row + 1] for name, cells in predictor.probe.columns.items()}
@@ -116,7 +117,7 @@ def _close(left: NDArray[Any], right: NDArray[Any]) -> bool:
     return bool(np.allclose(left, right, rtol=0, atol=_SAME * largest or _SAME, equal_nan=True))
 
 
-def _check_order(found: Answers, signature: Signature) -> None:
+def _check_order(found: Predictions, signature: Signature) -> None:
     """Raises ArtifactRefused unless the most probable class is answered where one leads clearly."""
     classes, shares = signature.output.classes or (), found.probabilities
     if shares is None or shares.shape[1] < 2:

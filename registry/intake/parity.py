@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from registry.serving.predictor import Answers
+from registry.codecs.predictions import Predictions
 
 RELATIVE_TOLERANCE = 1e-5
 PROBABILITY_TOLERANCE = 1e-6
@@ -39,7 +39,7 @@ def worst(parities: Sequence[Parity]) -> Parity:
     )
 
 
-def compare_values(own: Answers, compiled: Answers) -> Parity:
+def compare_values(own: Predictions, compiled: Predictions) -> Parity:
     """Compare a regression's answers; ``own`` are scikit-learn's to the same rows."""
     absolute, relative = _distances(own.values, compiled.values)
     fault = None
@@ -48,7 +48,7 @@ def compare_values(own: Answers, compiled: Answers) -> Parity:
     return Parity(absolute, relative, len(own.values), fault)
 
 
-def compare_labels(own: Answers, compiled: Answers) -> Parity:
+def compare_labels(own: Predictions, compiled: Predictions) -> Parity:
     """Compare a classification's answers, and their probabilities where both have them."""
     rows = len(own.values)
     absolute = relative = 0.0

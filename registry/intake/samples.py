@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.codecs.batch import Batch
 from registry.intake.learned import Learned, learn
-from registry.serving.codecs.batch import Batch
 from registry.signature import Column, Record, Scalar, Signature
 
 SEED = 20

@@ -2,10 +2,10 @@
 
 from sqlalchemy import select
 
-from registry.database import Database
-from registry.history import record
 from registry.operations.rows import locked_model
-from registry.tables import AliasRow, VersionRow, utc_now
+from registry.storage.database import Database
+from registry.storage.history import record
+from registry.storage.tables import AliasRow, VersionRow, utc_now
 
 
 def archive_model(database: Database, name: str, *, actor: str) -> None:

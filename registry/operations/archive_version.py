@@ -2,12 +2,12 @@
 
 from sqlalchemy import select
 
-from registry.database import Database
 from registry.errors import VersionHasAlias
-from registry.history import record
 from registry.operations.rows import locked_model
-from registry.queries import find_version
-from registry.tables import AliasRow, utc_now
+from registry.reading.queries import find_version
+from registry.storage.database import Database
+from registry.storage.history import record
+from registry.storage.tables import AliasRow, utc_now
 
 
 def archive_version(database: Database, model: str, reference: str, *, actor: str) -> None:

@@ -14,7 +14,6 @@ from registry.backups.copying import made_durable, pieces, write_durably
 from registry.backups.folder import new_folder
 from registry.backups.manifest import BLOBS, DATABASE, Entry, Manifest, checked, read_manifest
 from registry.blobs.store import BlobStore
-from registry.database import Database, frozen
 from registry.errors import (
     BackupDamaged,
     BackupRefused,
@@ -23,11 +22,12 @@ from registry.errors import (
     StorageFull,
     StorageUnavailable,
 )
-from registry.history import verify
-from registry.queries import moment
-from registry.references import blob_references, referenced_digests
-from registry.schema import HEAD
-from registry.tables import utc_now
+from registry.reading.blob_references import blob_references, referenced_digests
+from registry.reading.queries import moment
+from registry.storage.database import Database, frozen
+from registry.storage.history import verify
+from registry.storage.schema import HEAD
+from registry.storage.tables import utc_now
 
 logger = logging.getLogger(__name__)
 

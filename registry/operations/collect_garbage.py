@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from registry.blobs.store import BlobStore, Leftovers, Removed
-from registry.database import Database
-from registry.references import referenced_digests
+from registry.reading.blob_references import referenced_digests
+from registry.storage.database import Database
 
 GRACE_SECONDS = 3600.0
 

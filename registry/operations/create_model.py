@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from registry.database import Database
 from registry.errors import ModelArchived, NameTaken
 from registry.operations.rows import insert_model
-from registry.queries import View, model_view
-from registry.tables import ModelTagRow
+from registry.reading.queries import View, model_view
+from registry.storage.database import Database
+from registry.storage.tables import ModelTagRow
 
 
 def create_model(

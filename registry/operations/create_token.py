@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from registry.database import Database
 from registry.errors import Fault, TokenRefused
-from registry.history import record
-from registry.queries import View, token_view
-from registry.tables import TokenRow, utc_now
+from registry.reading.queries import View, token_view
+from registry.storage.database import Database
+from registry.storage.history import record
+from registry.storage.tables import TokenRow, utc_now
 from registry.tokens import SCOPES, new_token, token_digest, unknown_scopes
 
 MODEL_PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,128}")

@@ -1,11 +1,11 @@
 """Take an alias away from the version that it names."""
 
-from registry.database import Database
 from registry.errors import AliasNotFound
-from registry.history import record
 from registry.names import check_alias
 from registry.operations.rows import locked_model
-from registry.tables import AliasRow
+from registry.storage.database import Database
+from registry.storage.history import record
+from registry.storage.tables import AliasRow
 
 
 def delete_alias(database: Database, model: str, alias: str, *, actor: str) -> None:

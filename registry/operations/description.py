@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from registry.tables import ModelTagRow, VersionTagRow
+from registry.storage.tables import ModelTagRow, VersionTagRow
 
 
 def describe(

@@ -7,11 +7,11 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.database import Database
-from registry.durable import fsync_directory, make_directory
 from registry.errors import TokenRefused
-from registry.history import record
-from registry.tables import HistoryHeadRow, TokenRow, utc_now
+from registry.storage.database import Database
+from registry.storage.durable import fsync_directory, make_directory
+from registry.storage.history import record
+from registry.storage.tables import HistoryHeadRow, TokenRow, utc_now
 from registry.tokens import is_live, looks_whole, new_token, token_digest
 
 _ACTOR = "hotswap"

@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
-from registry.database import Database
 from registry.errors import VersionNotReady
+from registry.gates.evaluator import GateReport
 from registry.gates.grammar import Gate
-from registry.gates.outcomes import all_passed
+from registry.gates.inputs import GateInputs
+from registry.gates.measurements import Measurement
+from registry.gates.results import all_passed
 from registry.names import PRODUCTION, check_alias
-from registry.operations.case import read_case
-from registry.queries import View, find_version
-from registry.scoring.cases import Case
-from registry.scoring.judge import Verdict
-from registry.scoring.measurements import Measurement
+from registry.operations.gate_inputs import read_gate_inputs
+from registry.reading.queries import View, find_version
+from registry.storage.database import Database
 
-Assess = Callable[[Case], Verdict]
-"""Measures a case and says what becomes of its gates."""
+Assess = Callable[[GateInputs], GateReport]
+"""Measures both versions and evaluates the gates."""
 
 
 def evaluate(
@@ -40,29 +40,29 @@ def evaluate(
         version = find_version(session, model, reference)
         if version.status != "ready":
             raise VersionNotReady(model, version.number, version.status)
-        case = read_case(session, version, alias, gates)
-    verdict = assess(case)
+        inputs = read_gate_inputs(session, version, alias, gates)
+    report = assess(inputs)
     return {
         "model": model,
         "alias": alias,
-        "passed": all_passed(verdict.outcomes),
-        "candidate": _measured(verdict.candidate),
-        "champion": None if verdict.champion is None else _measured(verdict.champion),
+        "passed": all_passed(report.results),
+        "candidate": _measured(report.candidate),
+        "champion": None if report.champion is None else _measured(report.champion),
         "differences": {
             metric: {
                 "value": difference.value,
                 "interval": None if difference.interval is None else list(difference.interval),
             }
-            for metric, difference in verdict.differences.items()
+            for metric, difference in report.differences.items()
         },
         "holdout": None
-        if case.holdout is None
+        if inputs.holdout is None
         else {
-            "sha256": case.holdout.sha256,
-            "rows": case.holdout.rows,
-            "target": case.holdout.target,
+            "sha256": inputs.holdout.sha256,
+            "rows": inputs.holdout.rows,
+            "target": inputs.holdout.target,
         },
-        "gates": [outcome.to_json() for outcome in verdict.outcomes],
+        "gates": [result.to_json() for result in report.results],
     }
 
 

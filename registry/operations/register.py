@@ -15,18 +15,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.blobs.store import StagedBlob
-from registry.database import Database
 from registry.errors import ArtifactRefused, ModelArchived, NameTaken
 from registry.formats.reading import Format
-from registry.history import EventType, record
-from registry.idempotency import Idempotency, recall, remember
 from registry.intake.inspector import Inspection, Inspector
 from registry.names import check_model_name, name_key
-from registry.operations.outcome import Outcome, replay
+from registry.operations.results import OperationResult, replay
 from registry.operations.rows import insert_model
-from registry.queries import version_view
+from registry.reading.queries import version_view
 from registry.signature import Signature
-from registry.tables import MetricRow, ModelRow, VersionRow, VersionTagRow
+from registry.storage.database import Database
+from registry.storage.history import EventType, record
+from registry.storage.idempotency import Idempotency, store_answer, stored_answer
+from registry.storage.tables import MetricRow, ModelRow, VersionRow, VersionTagRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ def register(
     actor: str,
     idempotency: Idempotency | None = None,
     reuse: bool = False,
-) -> Outcome:
+) -> OperationResult:
     """Inspect the artifact, keep it, and give it the model's next number.
 
     Makes the model if there is none of that name. An alias never moves. With ``reuse`` a version of
@@ -76,7 +76,7 @@ def register(
     if artifact.size == 0:
         raise ArtifactRefused("The artifact is empty.")
     with database.read() as session:
-        if (answer := recall(session, idempotency)) is not None:
+        if (answer := stored_answer(session, idempotency)) is not None:
             return replay(database, answer)
         _check_name_is_free(session, model)
     declared = {
@@ -92,8 +92,8 @@ def register(
     with database.write() as session:
         # The model's lock first: who waits for it may find that its twin has answered meanwhile.
         row, _ = insert_model(session, model, actor)
-        if (answer := recall(session, idempotency)) is not None:
-            return Outcome(answer, replayed=True)
+        if (answer := stored_answer(session, idempotency)) is not None:
+            return OperationResult(answer, replayed=True)
         if row.archived_at is not None:
             raise ModelArchived(model)
         version = _version(model, artifact, metadata, inspection, signature)
@@ -101,8 +101,8 @@ def register(
             # Its bytes may have been lost until now: this event has workers try again to load it.
             _record(session, "upload_reused", twin, actor)
             answer = version_view(twin)
-            remember(session, idempotency, answer)
-            return Outcome(answer, replayed=True)
+            store_answer(session, idempotency, answer)
+            return OperationResult(answer, replayed=True)
         version.number = row.last_number = row.last_number + 1
         version.compiled = compiled
         version.created_by = actor
@@ -110,8 +110,8 @@ def register(
         session.flush()
         _record(session, "registered", version, actor)
         answer = version_view(version)
-        remember(session, idempotency, answer)
-        return Outcome(answer)
+        store_answer(session, idempotency, answer)
+        return OperationResult(answer)
 
 
 def _record(session: Session, type_: EventType, version: VersionRow, actor: str) -> None:

@@ -1,11 +1,11 @@
 """Take the table away that a model's versions are measured on."""
 
-from registry.database import Database
 from registry.errors import HoldoutNotFound
-from registry.history import record
 from registry.operations.rows import locked_active_model
-from registry.queries import current_holdout
-from registry.tables import utc_now
+from registry.reading.queries import current_holdout
+from registry.storage.database import Database
+from registry.storage.history import record
+from registry.storage.tables import utc_now
 
 
 def remove_holdout(database: Database, model: str, *, actor: str) -> None:

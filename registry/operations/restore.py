@@ -15,11 +15,11 @@ from pathlib import Path
 from registry.backups.copying import write_durably
 from registry.backups.manifest import BLOBS, DATABASE, Manifest, checked
 from registry.blobs import locks
-from registry.durable import fsync_directory, make_directory
 from registry.errors import DataDirectoryRefused
-from registry.file_modes import refuse_foreign
+from registry.live.fleet import Fleet
 from registry.operations.verify_backup import verify_backup
-from registry.serving.fleet import Fleet
+from registry.storage.durable import fsync_directory, make_directory
+from registry.storage.file_modes import refuse_foreign
 
 _STAGING = "restoring"
 _NOTHING = frozenset({".gitkeep", "lost+found"})

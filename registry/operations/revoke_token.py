@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.database import Database
 from registry.errors import LastAdminToken, TokenNotFound
-from registry.history import record
-from registry.tables import HistoryHeadRow, TokenRow, utc_now
+from registry.storage.database import Database
+from registry.storage.history import record
+from registry.storage.tables import HistoryHeadRow, TokenRow, utc_now
 from registry.tokens import is_live, is_unrestricted_admin
 
 LEAST_LEFT = timedelta(days=1)

@@ -5,27 +5,33 @@ from dataclasses import dataclass, replace
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from registry.database import Database
 from registry.errors import AliasNotFound, NothingToRollBackTo
-from registry.idempotency import recall
+from registry.gates.inputs import GateInputs
 from registry.names import check_alias
-from registry.operations.case import read_case
-from registry.operations.outcome import Outcome, replay
-from registry.operations.promote import Judge, Order, Prepare, move_alias, ready
-from registry.queries import find_model, find_version
-from registry.scoring.cases import Case
-from registry.tables import AliasRow, EventRow
+from registry.operations.gate_inputs import read_gate_inputs
+from registry.operations.promote import (
+    EvaluateGates,
+    Prepare,
+    PromotionRequest,
+    check_ready,
+    move_alias,
+)
+from registry.operations.results import OperationResult, replay
+from registry.reading.queries import find_model, find_version
+from registry.storage.database import Database
+from registry.storage.idempotency import stored_answer
+from registry.storage.tables import AliasRow, EventRow
 
 
 def rollback(
     database: Database,
     prepare: Prepare,
     model: str,
-    order: Order,
+    request: PromotionRequest,
     to_version: int | None = None,
     *,
-    judge: Judge,
-) -> Outcome:
+    evaluate_gates: EvaluateGates,
+) -> OperationResult:
     """Point the alias at ``to_version``, or at the one before the present one by the history.
 
     A second rollback goes one further back, not forth. Of the policy's gates those alone are held
@@ -36,23 +42,31 @@ def rollback(
     VersionNotReady, NothingToRollBackTo, VersionNotLoadable, GateFailed, ChampionMoved,
     ExpectedVersionConflict, IdempotencyKeyReused, and the Unavailable errors.
     """
-    check_alias(order.alias)
+    check_alias(request.alias)
     with database.read() as session:
-        if (answer := recall(session, order.idempotency)) is not None:
+        if (answer := stored_answer(session, request.idempotency)) is not None:
             return replay(database, answer)
         find_model(session, model)
-        back = _Back.read(session, model, order.alias, to_version)
-        version = ready(find_version(session, model, str(back.target())))
-        case = read_case(session, version, order.alias).about_loading()
+        back = _Back.read(session, model, request.alias, to_version)
+        version = check_ready(find_version(session, model, str(back.target())))
+        inputs = read_gate_inputs(session, version, request.alias).about_loading()
     number = version.number
 
-    def read_again(session: Session) -> Case:
+    def read_again(session: Session) -> GateInputs:
         if back.read_on(session).target() != number:
-            raise NothingToRollBackTo.moved(order.alias)
-        version = ready(find_version(session, model, str(number)))
-        return read_case(session, version, order.alias).about_loading()
+            raise NothingToRollBackTo.moved(request.alias)
+        version = check_ready(find_version(session, model, str(number)))
+        return read_gate_inputs(session, version, request.alias).about_loading()
 
-    return move_alias(database, prepare, order, case, "rolled_back", judge=judge, again=read_again)
+    return move_alias(
+        database,
+        prepare,
+        request,
+        inputs,
+        event="rolled_back",
+        evaluate_gates=evaluate_gates,
+        read_again=read_again,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from registry.errors import ModelArchived, ModelNotFound, NameTaken
-from registry.history import record
 from registry.names import check_model_name, name_key
-from registry.tables import ModelRow, utc_now
+from registry.storage.history import record
+from registry.storage.tables import ModelRow, utc_now
 
 
 def locked_model(session: Session, name: str) -> ModelRow:

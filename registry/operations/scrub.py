@@ -11,10 +11,10 @@ from typing import Literal
 from sqlalchemy import select
 
 from registry.blobs.store import BlobStore
-from registry.database import Database
 from registry.errors import BlobDamaged, BlobMissing, StorageUnavailable
-from registry.references import HOLDOUT, Reference, blob_references, referenced_digests
-from registry.tables import AliasRow
+from registry.reading.blob_references import HOLDOUT, Reference, blob_references, referenced_digests
+from registry.storage.database import Database
+from registry.storage.tables import AliasRow
 
 State = Literal["intact", "damaged", "missing", "unreadable"]
 

@@ -10,14 +10,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from registry.blobs.store import StagedBlob
-from registry.database import Database
 from registry.errors import Fault, HoldoutRefused
-from registry.history import record
+from registry.gates.holdouts import HoldoutFormat, look_at, other_rows, read_through
 from registry.operations.rows import locked_active_model
-from registry.queries import View, current_holdout, find_model, holdout_view
-from registry.scoring.holdouts import HoldoutFormat, look_at, other_rows, read_through
+from registry.reading.queries import View, current_holdout, find_model, holdout_view
 from registry.signature import Signature
-from registry.tables import AliasRow, HoldoutRow, VersionRow, utc_now
+from registry.storage.database import Database
+from registry.storage.history import record
+from registry.storage.tables import AliasRow, HoldoutRow, VersionRow, utc_now
 
 
 def set_holdout(

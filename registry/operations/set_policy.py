@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.database import Database
 from registry.gates.grammar import parse_all
-from registry.history import record
+from registry.gates.policies import check_task
 from registry.operations.rows import locked_active_model
-from registry.queries import View, policy_view
-from registry.scoring.policies import check_task
+from registry.reading.queries import View, policy_view
 from registry.signature import Signature, Task
-from registry.tables import PolicyRow, VersionRow, utc_now
+from registry.storage.database import Database
+from registry.storage.history import record
+from registry.storage.tables import PolicyRow, VersionRow, utc_now
 
 
 def set_policy(database: Database, model: str, gates: Sequence[str], *, actor: str) -> View:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from registry.database import Database
-from registry.history import record
 from registry.operations.description import describe
 from registry.operations.rows import locked_active_model
-from registry.queries import View, model_view
-from registry.tables import ModelTagRow
+from registry.reading.queries import View, model_view
+from registry.storage.database import Database
+from registry.storage.history import record
+from registry.storage.tables import ModelTagRow
 
 
 def update_model(

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from registry.database import Database
-from registry.history import record
 from registry.operations.description import describe
 from registry.operations.rows import locked_model
-from registry.queries import View, find_version, version_view
-from registry.tables import VersionTagRow
+from registry.reading.queries import View, find_version, version_view
+from registry.storage.database import Database
+from registry.storage.history import record
+from registry.storage.tables import VersionTagRow
 
 
 def update_version(

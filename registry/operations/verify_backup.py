@@ -7,11 +7,11 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from registry.backups.manifest import DATABASE, Manifest, checked, read_manifest
-from registry.database import frozen
 from registry.errors import BackupDamaged, HistoryBroken, RegistryError
-from registry.history import verify
-from registry.references import referenced_digests
-from registry.schema import HEAD, current_revision
+from registry.reading.blob_references import referenced_digests
+from registry.storage.database import frozen
+from registry.storage.history import verify
+from registry.storage.schema import HEAD, current_revision
 
 
 def verify_backup(folder: Path) -> Manifest:

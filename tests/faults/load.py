@@ -8,11 +8,11 @@ from sqlalchemy import select
 from api.services import Services
 from benchmarks.swap import constant_model
 from config import Settings
-from registry.history import verify
+from registry.engines.predictor import example_batch
 from registry.operations.scrub import scrub
-from registry.queries import find_version
-from registry.serving.predictor import example_batch
-from registry.tables import VersionRow
+from registry.reading.queries import find_version
+from registry.storage.history import verify
+from registry.storage.tables import VersionRow
 from tests.system.models import upload
 
 MODELS = ("a", "b")

@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from registry.blobs.local import LocalBlobStore, LocalStagedBlob
-from registry.database import Database
+from registry.storage.database import Database
 
 
 class AnnouncesBeforeItCommits(Database):

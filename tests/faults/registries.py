@@ -10,19 +10,19 @@ from typing import Literal
 from sqlalchemy import text
 
 from registry.blobs.local import LocalBlobStore
-from registry.database import Database
-from registry.idempotency import Idempotency
+from registry.engines.served_version import ServedVersion
 from registry.intake.inspector import Inspection
+from registry.live.counter import Counter
 from registry.operations.archive_model import archive_model
 from registry.operations.archive_version import archive_version
 from registry.operations.collect_garbage import collect_garbage
-from registry.operations.outcome import Outcome
-from registry.operations.promote import Order, promote
+from registry.operations.promote import PromotionRequest, promote
 from registry.operations.register import Metadata, register
+from registry.operations.results import OperationResult
 from registry.operations.rollback import rollback
-from registry.schema import upgrade
-from registry.serving.counter import Counter
-from registry.serving.pool import ServedVersion
+from registry.storage.database import Database
+from registry.storage.idempotency import Idempotency
+from registry.storage.schema import upgrade
 from tests.factories import NUMBERS, add_token, ungated
 
 Journal = Literal["wal", "rollback"]
@@ -65,7 +65,7 @@ class Registry:
         *,
         compiled: dict[str, bytes] | None = None,
         key: str | None = None,
-    ) -> Outcome:
+    ) -> OperationResult:
         """Receive ``content`` in chunks, as the view does, and register it."""
         content = content.encode() if isinstance(content, str) else content
         metadata = Metadata(format="skops", metrics={"rmse": 1.5}, tags={"team": "a"})
@@ -89,10 +89,10 @@ class Registry:
         model: str = "house",
         alias: str = "production",
         key: str | None = None,
-    ) -> Outcome:
+    ) -> OperationResult:
         request = self._request(key, f"promote {model} {number} {alias}")
-        order = Order(actor="ci", alias=alias, idempotency=request)
-        return promote(self.database, self.load, model, str(number), order, judge=ungated)
+        order = PromotionRequest(actor="ci", alias=alias, idempotency=request)
+        return promote(self.database, self.load, model, str(number), order, evaluate_gates=ungated)
 
     def rollback(
         self,
@@ -101,10 +101,10 @@ class Registry:
         model: str = "house",
         alias: str = "production",
         key: str | None = None,
-    ) -> Outcome:
+    ) -> OperationResult:
         request = self._request(key, f"rollback {model} {to_version} {alias}")
-        order = Order(actor="ci", alias=alias, idempotency=request)
-        return rollback(self.database, self.load, model, order, to_version, judge=ungated)
+        order = PromotionRequest(actor="ci", alias=alias, idempotency=request)
+        return rollback(self.database, self.load, model, order, to_version, evaluate_gates=ungated)
 
     def archive(self, model: str, number: int) -> None:
         archive_version(self.database, model, str(number), actor="ci")
@@ -158,8 +158,8 @@ def use_journal(journal: Journal) -> None:
 
 def begin_fresh(registry: Registry) -> None:
     """Tables, a token, nothing else."""
-    upgrade(registry.database)
-    registry.token_id = add_token(registry.database)
+    upgrade(registry.storage.database)
+    registry.token_id = add_token(registry.storage.database)
 
 
 def begin_used(registry: Registry) -> None:
@@ -175,7 +175,7 @@ def begin_used(registry: Registry) -> None:
 def begin_long(registry: Registry) -> None:
     """As used, with a log so long that the next commit has it written back."""
     begin_used(registry)
-    with registry.database.engine.connect() as connection:
+    with registry.storage.database.engine.connect() as connection:
         connection.execute(text("PRAGMA wal_autocheckpoint = 0"))
         connection.commit()
         for number in range(400):

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from registry.blobs.local import LocalBlobStore
-from registry.database import Database
 from registry.errors import DataDirectoryRefused
 from registry.operations.back_up import back_up
-from registry.operations.promote import Order, promote
+from registry.operations.promote import PromotionRequest, promote
 from registry.operations.restore import check_restored, restore
 from registry.operations.scrub import scrub
 from registry.operations.verify_backup import verify_backup
-from registry.schema import upgrade
+from registry.storage.database import Database
+from registry.storage.schema import upgrade
 from tests.factories import ungated
 from tests.integration.registry.fakes import Preparer
 from tests.integration.registry.races import upload
@@ -28,7 +28,7 @@ CALLS = ("mkdir", "openat", "write", "pwrite64", "fsync", "fdatasync", "rename",
 CALLS += ("unlinkat", "rmdir", "ftruncate", "fchmod", "flock")
 BACK_UP = """
 import sys; from pathlib import Path
-from registry.blobs.local import LocalBlobStore; from registry.database import Database
+from registry.blobs.local import LocalBlobStore; from registry.storage.database import Database
 from registry.operations.back_up import back_up
 back_up(Database(sys.argv[1]), LocalBlobStore(Path(sys.argv[2])), Path(sys.argv[3]))
 """
@@ -90,7 +90,9 @@ def url(tmp_path):
     upgrade(database)
     for content in (b"first", b"second"):
         upload(database, LocalBlobStore(tmp_path / "blobs"), content)
-    promote(database, Preparer(), "house", "2", Order(actor="ann"), judge=ungated)
+    promote(
+        database, Preparer(), "house", "2", PromotionRequest(actor="ann"), evaluate_gates=ungated
+    )
     database.dispose()
     return url
 

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.swap import constant_model
 from registry.blobs.local import LocalBlobStore
 from registry.operations.restore import restore
-from registry.sqlite import sqlite_module
+from registry.storage.sqlite import sqlite_module
 from tests.faults.load import MODELS, Load, look
 from tests.faults.moved_clock import MovedClock
 from tests.system.models import upload

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from registry.operations.outcome import Outcome
+from registry.operations.results import OperationResult
 from tests.faults.expected import Call, Expected
 from tests.faults.harness import Bench
 from tests.faults.registries import begin_fresh, open_registry
@@ -82,7 +82,7 @@ class Machine(RuleBasedStateMachine):
             with pytest.raises(refusal) as raised:
                 act(self.registry)
             assert raised.type is refusal
-        elif isinstance(outcome := act(self.registry), Outcome):
+        elif isinstance(outcome := act(self.registry), OperationResult):
             assert outcome.view["version"] == answer
             assert outcome.replayed == (call[1]["key"] in self.expected.keys)
         self.expected = after

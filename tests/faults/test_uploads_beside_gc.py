@@ -1,8 +1,8 @@
 """Uploads beside a collection of garbage without any grace period."""
 
 from registry.blobs.local import LocalBlobStore
-from registry.database import Database
-from registry.schema import upgrade
+from registry.storage.database import Database
+from registry.storage.schema import upgrade
 from tests.integration.registry.races import race_uploads
 
 

@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import status_of
 from registry.errors import Conflict, RegistryError
-from registry.operations.outcome import Outcome
+from registry.operations.results import OperationResult
 from tests.faults.mutants import PARTS
 from tests.faults.registries import BEGINNINGS, Registry, open_registry, use_journal
 from tests.faults.restart import announced, faults_of, restart, state_of, unused_blobs
@@ -108,7 +108,7 @@ def look(say: Say, order: dict[str, Any]) -> None:
     if order["go_on"]:
         try:
             outcome = scenario.act(registry)
-            found["replayed"] = isinstance(outcome, Outcome) and outcome.replayed
+            found["replayed"] = isinstance(outcome, OperationResult) and outcome.replayed
         except Conflict as error:
             found["conflict"] = str(error)
         found["announced_again"] = announced(data)

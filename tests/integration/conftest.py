@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.database import Database
+from registry.storage.database import Database
 from tests.postgresql import PostgreSql, running_postgresql, upgrade_and_close
 
 

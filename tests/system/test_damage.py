@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.swap import constant_model
-from registry.serving.watch import POLL_SECONDS
+from registry.live.watch import POLL_SECONDS
 from tests.system.load import MODEL, predicting
 from tests.system.models import upload
 from tests.system.real_server import BIN, Server, free_port, running, wait_until

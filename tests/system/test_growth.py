@@ -7,9 +7,9 @@ import pytest
 from benchmarks.growth import measure
 from benchmarks.growth_registry import Size, fill, name_of
 from benchmarks.growth_report import GOALS
-from registry.database import Database
-from registry.history import verify
-from registry.queries import Paging, find_version, list_history, list_versions
+from registry.reading.queries import Paging, find_version, list_history, list_versions
+from registry.storage.database import Database
+from registry.storage.history import verify
 from tests.system.real_server import ADMIN_TOKEN, free_port
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from registry.engines.chains_file import ChainsFile, Operation
 from registry.intake.conversion.target import Norm, NotConvertible, Vocabulary, require
-from registry.serving.chains_file import ChainsFile, Operation
 from registry.signature import Signature
 
 _Step = tuple[Operation, float, float]

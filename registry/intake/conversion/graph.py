@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from registry.engines.onnx_program import LARGEST_KEY, ROWS, TEXTS_KEY
 from registry.intake.conversion.target import SMALLEST_NORM, Norm, Vocabulary, require
-from registry.serving.onnx_program import LARGEST_KEY, ROWS, TEXTS_KEY
 from registry.signature import Signature
 
 OPSET = 18

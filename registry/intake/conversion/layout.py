@@ -3,8 +3,8 @@
 import warnings
 from typing import Any
 
+from registry.engines.linear_file import Layout
 from registry.intake.conversion.target import require
-from registry.serving.linear_file import Layout
 
 
 def features_layout(model: Any, rows: Any) -> Layout:

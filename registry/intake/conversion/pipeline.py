@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from registry.engines.chains_file import to_bytes as chains_to_bytes
+from registry.engines.onnx_program import FEATURES
 from registry.intake.conversion.chains import ChainTarget, given_chains, to_file
 from registry.intake.conversion.estimators import predict
 from registry.intake.conversion.graph import Graph, input_block, to_bytes
 from registry.intake.conversion.target import C, Target
 from registry.intake.conversion.transformers import transform_all
-from registry.serving.chains_file import to_bytes as chains_to_bytes
-from registry.serving.onnx_program import FEATURES
 from registry.signature import Signature
 
 

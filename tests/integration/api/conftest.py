@@ -23,8 +23,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from api import create_app
-from api.measure_folders import remove_folder
 from api.services import Services, attach
+from api.telemetry_folders import remove_folder
 from config import Settings
 from registry.formats.reading import Format
 from registry.intake.inspector import Inspection, Inspector

@@ -12,7 +12,7 @@ import skops.io
 from markdown_it import MarkdownIt
 from sklearn.linear_model import LinearRegression
 
-from registry.history import record
+from registry.storage.history import record
 from tests.integration.api.conftest import ADMIN_TOKEN, check_problem
 
 EVIL = (

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from registry.comparison import HIGHER_IS_BETTER, LOWER_IS_BETTER
-from registry.history import record
+from registry.reading.comparison import HIGHER_IS_BETTER, LOWER_IS_BETTER
+from registry.storage.history import record
 from tests.integration.api.conftest import check_problem
 from tests.scikit_learn_metrics import classification_metrics, regression_metrics
 

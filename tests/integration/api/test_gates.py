@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from sqlalchemy import select
 
-from registry.tables import VersionRow
+from registry.storage.tables import VersionRow
 from tests.integration.api.conftest import check_problem, places
 from tests.integration.api.tables import irises, line, parquet, set_holdout, set_policy
 from tests.scikit_learn_metrics import classification_metrics, regression_metrics

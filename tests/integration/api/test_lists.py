@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from registry.history import record
+from registry.storage.history import record
 from tests.integration.api.conftest import check_problem
 
 

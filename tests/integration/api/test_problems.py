@@ -8,8 +8,8 @@ import pytest
 
 from api.problems import STATUS, slug_of, status_of
 from api.services import attach
-from registry.database import Database
 from registry.errors import IntakeUnavailable, RegistryError
+from registry.storage.database import Database
 from tests.integration.api.conftest import check_problem
 
 

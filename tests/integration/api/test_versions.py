@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.serving import chain_program
+from registry.engines import chain_program
 from tests.integration.api.conftest import check_problem, places
 
 

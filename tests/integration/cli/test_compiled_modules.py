@@ -6,7 +6,7 @@ import sysconfig
 import pytest
 
 from cli.connections import preload
-from registry.serving import chain_program, forest
+from registry.engines import chain_program, forest
 
 COMPILER = (sysconfig.get_config_var("CC") or "cc").split()[0]
 

@@ -11,12 +11,12 @@ from sqlalchemy import text
 
 from cli.main import main
 from registry.blobs.local import LocalBlobStore
-from registry.database import Database
 from registry.doctor.checks import examine
 from registry.doctor.findings import Finding, Installation
+from registry.engines import chain_program, forest
 from registry.errors import DatabaseUnavailable
-from registry.operations.promote import Order, promote
-from registry.serving import chain_program, forest
+from registry.operations.promote import PromotionRequest, promote
+from registry.storage.database import Database
 from tests.factories import add_versions, ungated
 from tests.integration.registry.fakes import Preparer
 
@@ -32,7 +32,9 @@ def data(tmp_path: Path, sqlite_template: Path) -> Path:
         blob.write(b"an artifact")
         digest = blob.keep()
     add_versions(database, "house", ["ready"] * 2, sha256=digest, compiled={"onnx": digest})
-    promote(database, Preparer(), "house", "1", Order(actor="ann"), judge=ungated)
+    promote(
+        database, Preparer(), "house", "1", PromotionRequest(actor="ann"), evaluate_gates=ungated
+    )
     database.dispose()
     return folder
 

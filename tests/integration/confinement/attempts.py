@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from registry.confinement.frames import Channel
+from registry.confinement.channel import Channel
 
 # Found before it is confined: afterwards there is nothing to find it in.
 LIBC = ctypes.CDLL(None, use_errno=True)

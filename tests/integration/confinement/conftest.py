@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from registry.confinement.frames import Deadline, receive, send
+from registry.confinement.channel import Deadline, receive, send
 from registry.confinement.limits import Limits
 from registry.confinement.spawner import Confined, Spawner
 
@@ -76,7 +76,7 @@ def attempt(spawner: Spawner) -> Attempt:
 def unconfined() -> Attempt:
     """Makes an attempt in a process that nothing confines."""
     program = (
-        "import sys; from registry.confinement.frames import Channel;"
+        "import sys; from registry.confinement.channel import Channel;"
         f"from {ATTEMPTS} import answer; answer(Channel(int(sys.argv[1])), [])"
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.confinement.frames import Deadline, FrameRefused
+from registry.confinement.channel import Deadline, MessageRefused
 from registry.confinement.limits import Limits
 from registry.confinement.spawner import Spawner, SpawnFailed, missing_defences
 from tests.integration.confinement.conftest import ATTEMPTS, begin, told
@@ -146,7 +146,7 @@ def test_several_threads_spawn_at_once(own):
 
 def test_a_message_that_is_too_long_or_too_late_is_refused(own):
     spawner, _ = own
-    with begin(spawner, "who") as process, pytest.raises(FrameRefused, match="10 are allowed"):
+    with begin(spawner, "who") as process, pytest.raises(MessageRefused, match="10 are allowed"):
         process.receive(10, Deadline(10))
     with begin(spawner, "sleep") as process:
         with pytest.raises(TimeoutError):
@@ -157,7 +157,7 @@ def test_a_message_that_is_too_long_or_too_late_is_refused(own):
 def test_code_that_cannot_be_found_runs_nothing(own):
     spawner, _ = own
     with pytest.raises(SpawnFailed, match=r"ended before it began \(no answer\)"):
-        spawner.spawn("registry.confinement.frames:nothing", Limits())
+        spawner.spawn("registry.confinement.channel:nothing", Limits())
 
 
 def test_a_process_is_started_once_it_runs(own):

@@ -129,7 +129,7 @@ import json, logging, sys
 from dataclasses import asdict
 from pathlib import Path
 from registry.confinement.spawner import Spawner
-from registry.doctor.confinement import check_confinement
+from registry.doctor.confined_processes import check_confinement
 from registry.errors import IntakeUnavailable
 from registry.intake.inspector import Inspector
 from tests.integration.confinement.conftest import ATTEMPTS

@@ -98,11 +98,11 @@ CATEGORIES = np.column_stack([WORDS, _draws.integers(0, 3, 60).astype(object)])
 GAPS = np.where(_draws.random((60, 4)) < 0.2, np.nan, X)
 FEW = _draws.integers(0, 4, (60, 2)).astype(float)
 
-Case = tuple[Any, Any, Any]
+Fitted = tuple[Any, Any, Any]
 """A model that is not fitted, its rows and its answers."""
 
 
-def _steps(*steps: Any, rows: Any = X) -> Case:
+def _steps(*steps: Any, rows: Any = X) -> Fitted:
     return make_pipeline(*steps, Ridge()), rows, Y
 
 
@@ -256,7 +256,7 @@ REGRESSORS: dict[str, Callable[[], Any]] = {
     ),
     "VotingRegressor weighted": lambda: VotingRegressor(_trees(), weights=[1, 2]),
 }
-OTHERS: dict[str, Callable[[], Case]] = {
+OTHERS: dict[str, Callable[[], Fitted]] = {
     "DummyClassifier constant": lambda: (
         DummyClassifier(strategy="constant", constant=["low"]),
         X,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from registry.confinement.frames import Channel
+from registry.confinement.channel import Channel
 from registry.intake.answers import MAX_ENGINE, MAX_FACTS
 from registry.intake.forms import FORM_LIMITS
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-from registry.database import Database
 from registry.operations.ensure_admin import ensure_admin
-from registry.schema import upgrade
-from registry.tables import ModelRow
+from registry.storage.database import Database
+from registry.storage.schema import upgrade
+from registry.storage.tables import ModelRow
 
 # Forked from a process that has imported this module and has no threads, database or pytest in it.
 _fresh = multiprocessing.get_context("forkserver")

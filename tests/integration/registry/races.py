@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from registry.database import Database
 from registry.errors import BlobUnavailable, RegistryError
 from registry.operations.collect_garbage import collect_garbage
 from registry.operations.register import Metadata, register
-from registry.references import blob_references
-from registry.tables import VersionRow
+from registry.reading.blob_references import blob_references
+from registry.storage.database import Database
+from registry.storage.tables import VersionRow
 from tests.integration.registry.fakes import QuickInspector
 
 SKOPS = Metadata(format="skops")

@@ -20,19 +20,19 @@ from registry.errors import (
     VersionNotReady,
     VersionUnavailable,
 )
-from registry.history import verify
-from registry.idempotency import Idempotency
 from registry.operations.archive_model import archive_model
 from registry.operations.archive_version import archive_version
 from registry.operations.delete_alias import delete_alias
-from registry.operations.promote import Order, promote
+from registry.operations.promote import PromotionRequest, promote
 from registry.operations.rollback import rollback
-from registry.pages import Paging
-from registry.queries import aliases_of, list_history
+from registry.reading.pages import Paging
+from registry.reading.queries import aliases_of, list_history
+from registry.storage.history import verify
+from registry.storage.idempotency import Idempotency
 from tests.factories import add_token, add_versions, ungated
 from tests.integration.registry.fakes import Preparer
 
-ANN = Order(actor="ann")
+ANN = PromotionRequest(actor="ann")
 
 
 @pytest.fixture
@@ -43,11 +43,15 @@ def house(database):
 
 
 def go(database, number, order=ANN, prepare=None):
-    return promote(database, prepare or Preparer(), "house", str(number), order, judge=ungated).view
+    return promote(
+        database, prepare or Preparer(), "house", str(number), order, evaluate_gates=ungated
+    ).view
 
 
 def back(database, to=None, order=ANN, prepare=None):
-    return rollback(database, prepare or Preparer(), "house", order, to, judge=ungated).view
+    return rollback(
+        database, prepare or Preparer(), "house", order, to, evaluate_gates=ungated
+    ).view
 
 
 def live(database, alias="production"):
@@ -78,7 +82,7 @@ def test_a_promotion_is_prepared_moved_and_written_down(house):
     go(house, 1)
     prepare = Preparer()
 
-    answer = go(house, 2, Order(actor="ann", reason="better"), prepare)
+    answer = go(house, 2, PromotionRequest(actor="ann", reason="better"), prepare)
 
     assert (answer["version"], answer["previous_version"], answer["generation"]) == (2, 1, 2)
     assert prepare.prepared == [2]
@@ -98,7 +102,7 @@ def test_promoting_the_holder_adds_nothing(house):
 
 
 def test_latest_and_another_alias_can_be_promoted(house):
-    assert go(house, "latest", Order(actor="ann", alias="candidate"))["version"] == 4
+    assert go(house, "latest", PromotionRequest(actor="ann", alias="candidate"))["version"] == 4
     assert go(house, "candidate")["version"] == 4
     with house.read() as session:
         assert aliases_of(session, "house") == [
@@ -122,9 +126,9 @@ def test_what_is_not_there_is_not_promoted(house):
     with pytest.raises(VersionNotFound):
         go(house, "blue")
     with pytest.raises(ModelNotFound):
-        promote(house, Preparer(), "garden", "1", ANN, judge=ungated)
+        promote(house, Preparer(), "garden", "1", ANN, evaluate_gates=ungated)
     with pytest.raises(AliasMalformed):
-        go(house, 1, Order(actor="ann", alias="latest"))
+        go(house, 1, PromotionRequest(actor="ann", alias="latest"))
     assert events(house) == []
 
 
@@ -149,19 +153,19 @@ def test_an_expectation_that_does_not_hold_is_a_conflict(house, expected):
     go(house, 1)
 
     with pytest.raises(ExpectedVersionConflict, match="points at version 1"):
-        go(house, 3, Order(actor="ann", expected_version=expected))
+        go(house, 3, PromotionRequest(actor="ann", expected_version=expected))
     assert live(house) == 1
 
 
 def test_expecting_a_version_where_there_is_no_alias_is_a_conflict(house):
     with pytest.raises(ExpectedVersionConflict, match="does not exist"):
-        go(house, 1, Order(actor="ann", expected_version=1))
+        go(house, 1, PromotionRequest(actor="ann", expected_version=1))
 
 
 def test_expectations_that_hold_let_it_through(house):
-    go(house, 1, Order(actor="ann", expected_version=None))
+    go(house, 1, PromotionRequest(actor="ann", expected_version=None))
 
-    assert go(house, 2, Order(actor="ann", expected_version=1))["version"] == 2
+    assert go(house, 2, PromotionRequest(actor="ann", expected_version=1))["version"] == 2
 
 
 def test_of_eight_that_expect_the_same_one_wins(house):
@@ -169,7 +173,7 @@ def test_of_eight_that_expect_the_same_one_wins(house):
 
     def attempt(number):
         try:
-            return go(house, number, Order(actor="ann", expected_version=1))["version"]
+            return go(house, number, PromotionRequest(actor="ann", expected_version=1))["version"]
         except ExpectedVersionConflict:
             return None
 
@@ -220,7 +224,7 @@ def test_rollback_to_a_version_takes_off_what_lies_above(house):
 
 def test_rollback_to_a_version_that_was_never_live_is_refused(house):
     go(house, 1)
-    go(house, 2, Order(actor="ann", alias="candidate"))
+    go(house, 2, PromotionRequest(actor="ann", alias="candidate"))
 
     with pytest.raises(NothingToRollBackTo, match="never pointed at version 2"):
         back(house, to=2)
@@ -275,12 +279,12 @@ def test_rollback_honours_an_expectation(house):
     go(house, 2)
 
     with pytest.raises(ExpectedVersionConflict):
-        back(house, order=Order(actor="ann", expected_version=1))
-    assert back(house, order=Order(actor="ann", expected_version=2))["version"] == 1
+        back(house, order=PromotionRequest(actor="ann", expected_version=1))
+    assert back(house, order=PromotionRequest(actor="ann", expected_version=2))["version"] == 1
 
 
 def test_deleting_the_alias_ends_its_trail_and_no_other_s(house):
-    candidate = Order(actor="ann", alias="candidate")
+    candidate = PromotionRequest(actor="ann", alias="candidate")
     for number in (1, 2):
         go(house, number)
         go(house, number, candidate)
@@ -308,7 +312,7 @@ def test_deleting_an_alias_is_written_down(house):
 def test_a_repeat_with_the_same_key_is_answered_and_not_done(house, act):
     go(house, 1)
     go(house, 2)
-    order = Order(actor="ann", idempotency=Idempotency(add_token(house), "k", "f"))
+    order = PromotionRequest(actor="ann", idempotency=Idempotency(add_token(house), "k", "f"))
     first = act(house, 1, order)
     go(house, 3)
 
@@ -318,17 +322,17 @@ def test_a_repeat_with_the_same_key_is_answered_and_not_done(house, act):
 
 def test_a_key_used_for_another_promotion_is_refused(house):
     token = add_token(house)
-    go(house, 1, Order(actor="ann", idempotency=Idempotency(token, "k", "f")))
+    go(house, 1, PromotionRequest(actor="ann", idempotency=Idempotency(token, "k", "f")))
 
     with pytest.raises(IdempotencyKeyReused):
-        go(house, 2, Order(actor="ann", idempotency=Idempotency(token, "k", "g")))
+        go(house, 2, PromotionRequest(actor="ann", idempotency=Idempotency(token, "k", "g")))
     assert live(house) == 1
 
 
 def test_the_same_rollback_eight_times_at_once_goes_back_once(house):
     for number in (1, 2, 3):
         go(house, number)
-    order = Order(actor="ann", idempotency=Idempotency(add_token(house), "k", "f"))
+    order = PromotionRequest(actor="ann", idempotency=Idempotency(add_token(house), "k", "f"))
 
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: back(house, order=order), range(8)))
@@ -339,7 +343,7 @@ def test_the_same_rollback_eight_times_at_once_goes_back_once(house):
 
 def test_a_live_version_is_not_archived(house):
     go(house, 1)
-    go(house, 1, Order(actor="ann", alias="blue"))
+    go(house, 1, PromotionRequest(actor="ann", alias="blue"))
 
     with pytest.raises(VersionHasAlias, match=r"'blue', 'production'|'production', 'blue'"):
         archive_version(house, "house", "1", actor="ann")
@@ -372,7 +376,7 @@ def archive_and_promote(database):
     """The model is archived while its version, of a row that stayed ready, is being loaded."""
     add_versions(database, "shed")
     meanwhile = Preparer(meanwhile=lambda: archive_model(database, "shed", actor="eve"))
-    promote(database, meanwhile, "shed", "1", ANN, judge=ungated)
+    promote(database, meanwhile, "shed", "1", ANN, evaluate_gates=ungated)
 
 
 @pytest.mark.parametrize(

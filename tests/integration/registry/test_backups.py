@@ -16,7 +16,6 @@ from sqlalchemy import text
 
 from registry.backups.manifest import read_manifest
 from registry.blobs.local import LocalBlobStore
-from registry.database import Database
 from registry.errors import (
     BackupDamaged,
     BackupRefused,
@@ -24,16 +23,17 @@ from registry.errors import (
     DataDirectoryRefused,
     HistoryBroken,
 )
-from registry.history import verify
+from registry.live.fleet import Fleet
 from registry.operations.back_up import back_up
 from registry.operations.collect_garbage import collect_garbage
-from registry.operations.promote import Order, promote
+from registry.operations.promote import PromotionRequest, promote
 from registry.operations.restore import restore
 from registry.operations.verify_backup import verify_backup
-from registry.queries import find_version
-from registry.references import blob_references
-from registry.serving.fleet import Fleet
-from registry.sqlite import sqlite_module
+from registry.reading.blob_references import blob_references
+from registry.reading.queries import find_version
+from registry.storage.database import Database
+from registry.storage.history import verify
+from registry.storage.sqlite import sqlite_module
 from tests.factories import ungated
 from tests.integration.registry.fakes import Preparer
 from tests.integration.registry.races import orphan, upload
@@ -49,7 +49,14 @@ def registry(sqlite_database, blobs):
     """Three versions of a house, the second in production, and a blob that is nobody's."""
     for content in (b"first", b"second", b"third"):
         upload(sqlite_database, blobs, content)
-    promote(sqlite_database, Preparer(), "house", "2", Order(actor="ann"), judge=ungated)
+    promote(
+        sqlite_database,
+        Preparer(),
+        "house",
+        "2",
+        PromotionRequest(actor="ann"),
+        evaluate_gates=ungated,
+    )
     orphan(blobs)
     return sqlite_database
 
@@ -118,7 +125,9 @@ def test_a_restored_registry_goes_on_where_the_backup_ended(backup, tmp_path):
     store = LocalBlobStore(tmp_path / "new" / "blobs")
 
     assert upload(database, store, b"fourth")["version"] == 4
-    promote(database, Preparer(), "house", "4", Order(actor="ann"), judge=ungated)
+    promote(
+        database, Preparer(), "house", "4", PromotionRequest(actor="ann"), evaluate_gates=ungated
+    )
     assert collect_garbage(database, store, older_than=0).blobs.count == 0
     database.dispose()
     look(tmp_path / "new")
@@ -137,9 +146,14 @@ def test_backups_that_are_made_while_others_upload_and_promote_are_whole(
             while not done.is_set():
                 number += 1
                 view = upload(database, blobs, b"%d of %d" % (number, which), f"m{which}")
-                order = Order(actor="ann")
+                order = PromotionRequest(actor="ann")
                 promote(
-                    database, Preparer(), f"m{which}", str(view["version"]), order, judge=ungated
+                    database,
+                    Preparer(),
+                    f"m{which}",
+                    str(view["version"]),
+                    order,
+                    evaluate_gates=ungated,
                 )
                 collect_garbage(database, blobs, older_than=0)
         except Exception as error:  # noqa: BLE001 - told to the test below

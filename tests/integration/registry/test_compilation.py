@@ -34,15 +34,15 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import trainers
+from registry.codecs.batch import Batch
+from registry.engines.loading import compiled_predictor
+from registry.engines.onnx_predictor import OnnxPredictor
+from registry.engines.predictor import SklearnPredictor
 from registry.errors import PredictionRefused
 from registry.intake.compilation import compile_model
 from registry.intake.conversion.graph import Graph, input_block, to_bytes
 from registry.intake.samples import sample
 from registry.intake.signatures import read_signature
-from registry.serving.codecs.batch import Batch
-from registry.serving.loading import compiled_predictor
-from registry.serving.onnx_predictor import OnnxPredictor
-from registry.serving.predictor import SklearnPredictor
 from registry.signature import Column
 from tests.integration.registry.shops import (
     EXAMPLE,

@@ -23,13 +23,13 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
+from registry.codecs.batch import Batch
+from registry.engines.loading import compiled_predictor
+from registry.engines.onnx_predictor import OnnxPredictor
+from registry.engines.predictor import SklearnPredictor
 from registry.intake.compilation import compile_model
 from registry.intake.conversion.graph import Graph, input_block, to_bytes
 from registry.intake.signatures import read_signature
-from registry.serving.codecs.batch import Batch
-from registry.serving.loading import compiled_predictor
-from registry.serving.onnx_predictor import OnnxPredictor
-from registry.serving.predictor import SklearnPredictor
 
 _draws = np.random.default_rng(5)
 X = _draws.normal(size=(120, 3))

@@ -19,12 +19,12 @@ from sklearn.preprocessing import StandardScaler
 
 import registry
 from registry.blobs.local import LocalBlobStore
-from registry.database import Database
+from registry.engines import forest
 from registry.intake.inspector import Inspector
+from registry.live.snapshot import served_version
 from registry.operations.register import Metadata, register
-from registry.queries import find_version
-from registry.serving import forest
-from registry.serving.snapshot import served_version
+from registry.reading.queries import find_version
+from registry.storage.database import Database
 from tests.integration.registry.shops import EXAMPLE, FRAME, TARGET, preparation, signature_of
 
 ROOT = Path(registry.__file__).parents[1]
@@ -52,9 +52,9 @@ _WORKER = """
 import json, os, sys
 from pathlib import Path
 from registry.blobs.local import LocalBlobStore
-from registry.serving.loading import loader
-from registry.serving.pool import ServedVersion
-from registry.serving.predictor import example_batch
+from registry.engines.loading import loader
+from registry.engines.served_version import ServedVersion
+from registry.engines.predictor import example_batch
 from registry.signature import Signature
 said = json.load(sys.stdin)
 signature = Signature.from_json(said["signature"])

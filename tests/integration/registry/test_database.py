@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
-from registry.database import Database, as_registry_error
 from registry.errors import DatabaseBusy, DatabaseUnavailable, StorageFull
-from registry.sqlite import READONLY, sqlite_module, wal_is_safe
-from registry.tables import ModelRow
+from registry.storage.database import Database, as_registry_error
+from registry.storage.sqlite import READONLY, sqlite_module, wal_is_safe
+from registry.storage.tables import ModelRow
 from tests.factories import add_versions
 from tests.integration.registry.processes import count_up, together
 

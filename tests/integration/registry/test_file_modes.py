@@ -13,7 +13,7 @@ from api.services import Services
 from cli.main import main
 from config import Settings
 from registry.errors import DataDirectoryRefused
-from registry.file_modes import close_to_others, open_to_others, refuse_foreign
+from registry.storage.file_modes import close_to_others, open_to_others, refuse_foreign
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def as_another_user(program: str, data: Path) -> "subprocess.CompletedProcess[st
 PROGRAM = """
 import sys
 from pathlib import Path
-from registry.file_modes import close_to_others, open_to_others
+from registry.storage.file_modes import close_to_others, open_to_others
 close_to_others(Path(sys.argv[1]))
 print([path.name for path in open_to_others(Path(sys.argv[1]), deep=True)])
 """

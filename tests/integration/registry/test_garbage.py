@@ -12,8 +12,8 @@ from registry.operations.archive_model import archive_model
 from registry.operations.archive_version import archive_version
 from registry.operations.collect_garbage import collect_garbage
 from registry.operations.register import register
-from registry.references import Reference, blob_references, referenced_digests
-from registry.tables import Base
+from registry.reading.blob_references import Reference, blob_references, referenced_digests
+from registry.storage.tables import Base
 from tests.integration.registry.races import SKOPS, CompilingInspector, orphan, race_uploads, upload
 
 
@@ -163,7 +163,7 @@ def test_an_empty_store_has_no_garbage(database, blobs):
 
 
 def test_every_column_that_holds_a_hash_of_stored_bytes_is_known_here():
-    """Who adds one must say in ``registry.references`` whether it points at a blob."""
+    """Who adds one must say in ``registry.reading.blob_references`` whether it points at a blob."""
     names = {
         f"{table.name}.{column.name}"
         for table in Base.metadata.tables.values()

@@ -3,29 +3,29 @@
 import pytest
 
 from registry.errors import ChampionMoved, ExpectedVersionConflict, GateFailed, ScoringBusy
-from registry.gates.outcomes import Outcome
-from registry.operations.promote import Order, promote
+from registry.gates.results import GateResult
+from registry.operations.promote import PromotionRequest, promote
 from registry.operations.rollback import rollback
 from registry.operations.set_policy import set_policy
-from registry.pages import Paging
-from registry.queries import list_history
-from registry.tables import AliasRow
+from registry.reading.pages import Paging
+from registry.reading.queries import list_history
+from registry.storage.tables import AliasRow
 from tests.factories import add_versions, ungated
 from tests.integration.registry.fakes import Preparer
 
-ANN = Order(actor="ann")
+ANN = PromotionRequest(actor="ann")
 
 
 @pytest.fixture
 def house(database):
     """Three versions, the first in production, and a gate."""
     add_versions(database, "house", ["ready"] * 3)
-    promote(database, Preparer(), "house", "1", ANN, judge=ungated)
+    promote(database, Preparer(), "house", "1", ANN, evaluate_gates=ungated)
     set_policy(database, "house", ["rmse < champion"], actor="ann")
     return database
 
 
-class Judge:
+class GateEvaluator:
     """Lets versions pass, notes what it was asked, and lets ``meanwhile`` happen."""
 
     def __init__(self, *meanwhile, passes=True):
@@ -33,12 +33,12 @@ class Judge:
         self._meanwhile = list(meanwhile)
         self._passes = passes
 
-    def __call__(self, case):
-        champion = None if case.champion is None else case.champion.version.number
-        self.asked.append((champion, [gate.text for gate in case.gates]))
+    def __call__(self, inputs):
+        champion = None if inputs.champion is None else inputs.champion.version.number
+        self.asked.append((champion, [gate.text for gate in inputs.gates]))
         if self._meanwhile:
             self._meanwhile.pop(0)()
-        return [Outcome(gate=gate.text, passed=self._passes) for gate in case.gates]
+        return [GateResult(gate=gate.text, passed=self._passes) for gate in inputs.gates]
 
 
 def point_at(database, number):
@@ -53,57 +53,57 @@ def live(database):
 
 
 def test_a_champion_that_moves_while_it_is_compared_is_compared_again(house):
-    judge = Judge(lambda: point_at(house, 3))
+    evaluator = GateEvaluator(lambda: point_at(house, 3))
 
-    view = promote(house, Preparer(), "house", "2", ANN, judge=judge).view
+    view = promote(house, Preparer(), "house", "2", ANN, evaluate_gates=evaluator).view
 
-    assert judge.asked == [(1, ["rmse < champion"]), (3, ["rmse < champion"])]
+    assert evaluator.asked == [(1, ["rmse < champion"]), (3, ["rmse < champion"])]
     assert (view["version"], view["previous_version"]) == (2, 3)
 
 
 def test_a_policy_that_is_changed_meanwhile_counts(house):
-    judge = Judge(lambda: set_policy(house, "house", ["r2 > 0.5"], actor="bob"))
+    evaluator = GateEvaluator(lambda: set_policy(house, "house", ["r2 > 0.5"], actor="bob"))
 
-    view = promote(house, Preparer(), "house", "2", ANN, judge=judge).view
+    view = promote(house, Preparer(), "house", "2", ANN, evaluate_gates=evaluator).view
 
     assert [gate["gate"] for gate in view["gates"]] == ["r2 > 0.5"]
 
 
 def test_a_champion_that_never_stands_still_is_a_conflict(house):
-    judge = Judge(*(lambda n=n: point_at(house, n) for n in (3, 1, 3, 1)))
+    evaluator = GateEvaluator(*(lambda n=n: point_at(house, n) for n in (3, 1, 3, 1)))
 
     with pytest.raises(ChampionMoved):
-        promote(house, Preparer(), "house", "2", ANN, judge=judge)
+        promote(house, Preparer(), "house", "2", ANN, evaluate_gates=evaluator)
 
-    assert len(judge.asked) == 3
+    assert len(evaluator.asked) == 3
     assert live(house) == 3
 
 
 def test_who_expected_a_champion_is_told_that_it_moved(house):
-    judge = Judge(lambda: point_at(house, 3))
-    order = Order(actor="ann", expected_version=1)
+    evaluator = GateEvaluator(lambda: point_at(house, 3))
+    order = PromotionRequest(actor="ann", expected_version=1)
 
     with pytest.raises(ExpectedVersionConflict):
-        promote(house, Preparer(), "house", "2", order, judge=judge)
+        promote(house, Preparer(), "house", "2", order, evaluate_gates=evaluator)
 
     assert live(house) == 3
 
 
 def test_what_came_there_meanwhile_by_another_hand_has_nothing_to_pass(house):
-    judge = Judge(lambda: point_at(house, 2), passes=False)
+    evaluator = GateEvaluator(lambda: point_at(house, 2), passes=False)
 
-    view = promote(house, Preparer(), "house", "2", ANN, judge=judge).view
+    view = promote(house, Preparer(), "house", "2", ANN, evaluate_gates=evaluator).view
 
     assert (view["version"], view["previous_version"], view["gates"]) == (2, 2, [])
 
 
 def test_without_gates_nobody_waits_for_a_champion_to_stand_still(house):
     set_policy(house, "house", [], actor="ann")
-    judge = Judge(lambda: point_at(house, 3))
+    evaluator = GateEvaluator(lambda: point_at(house, 3))
 
-    view = promote(house, Preparer(), "house", "2", ANN, judge=judge).view
+    view = promote(house, Preparer(), "house", "2", ANN, evaluate_gates=evaluator).view
 
-    assert judge.asked == [(None, [])]
+    assert evaluator.asked == [(None, [])]
     assert view["previous_version"] == 3
 
 
@@ -112,9 +112,9 @@ def test_a_shut_gate_leaves_everything_as_it_was(house):
         before = list_history(session, "house", Paging())
 
     with pytest.raises(GateFailed) as raised:
-        promote(house, Preparer(), "house", "2", ANN, judge=Judge(passes=False))
+        promote(house, Preparer(), "house", "2", ANN, evaluate_gates=GateEvaluator(passes=False))
 
-    assert raised.value.outcomes[0]["gate"] == "rmse < champion"
+    assert raised.value.results[0]["gate"] == "rmse < champion"
     assert live(house) == 1
     with house.read() as session:
         assert list_history(session, "house", Paging()) == before
@@ -122,38 +122,47 @@ def test_a_shut_gate_leaves_everything_as_it_was(house):
 
 def test_going_back_asks_no_gate_that_compares(house):
     point_at(house, 2)
-    promote(house, Preparer(), "house", "3", Order(actor="ann", force=True), judge=Judge())
+    promote(
+        house,
+        Preparer(),
+        "house",
+        "3",
+        PromotionRequest(actor="ann", force=True),
+        evaluate_gates=GateEvaluator(),
+    )
     set_policy(
         house,
         "house",
         ["rmse < champion", "signature compatible", "latency_ms < 1", "input_example answered"],
         actor="ann",
     )
-    judge = Judge()
+    evaluator = GateEvaluator()
 
-    assert rollback(house, Preparer(), "house", ANN, judge=judge).view["version"] == 1
-    assert judge.asked == [(None, ["input_example answered"])]
+    assert rollback(house, Preparer(), "house", ANN, evaluate_gates=evaluator).view["version"] == 1
+    assert evaluator.asked == [(None, ["input_example answered"])]
 
 
 def test_a_rollback_meets_the_policy_that_holds_when_it_commits(house):
-    promote(house, Preparer(), "house", "2", ANN, judge=Judge())
-    judge = Judge(lambda: set_policy(house, "house", ["input_example answered"], actor="bob"))
+    promote(house, Preparer(), "house", "2", ANN, evaluate_gates=GateEvaluator())
+    evaluator = GateEvaluator(
+        lambda: set_policy(house, "house", ["input_example answered"], actor="bob")
+    )
 
-    view = rollback(house, Preparer(), "house", ANN, judge=judge).view
+    view = rollback(house, Preparer(), "house", ANN, evaluate_gates=evaluator).view
 
-    assert judge.asked == [(None, []), (None, ["input_example answered"])]
+    assert evaluator.asked == [(None, []), (None, ["input_example answered"])]
     assert [gate["gate"] for gate in view["gates"]] == ["input_example answered"]
 
 
 def test_a_rollback_whose_policy_keeps_changing_is_a_conflict(house):
-    promote(house, Preparer(), "house", "2", ANN, judge=Judge())
+    promote(house, Preparer(), "house", "2", ANN, evaluate_gates=GateEvaluator())
     policies = (["input_example answered"], [], ["input_example answered"])
-    judge = Judge(
+    evaluator = GateEvaluator(
         *(lambda gates=gates: set_policy(house, "house", gates, actor="bob") for gates in policies)
     )
 
     with pytest.raises(ChampionMoved):
-        rollback(house, Preparer(), "house", ANN, judge=judge)
+        rollback(house, Preparer(), "house", ANN, evaluate_gates=evaluator)
 
     assert live(house) == 2
 
@@ -163,10 +172,10 @@ def test_force_is_not_held_up_by_what_cannot_be_measured_just_now(house):
         raise ScoringBusy
 
     with pytest.raises(ScoringBusy):
-        promote(house, Preparer(), "house", "2", ANN, judge=busy)
-    order = Order(actor="ann", force=True, reason="the champion hangs")
+        promote(house, Preparer(), "house", "2", ANN, evaluate_gates=busy)
+    order = PromotionRequest(actor="ann", force=True, reason="the champion hangs")
 
-    view = promote(house, Preparer(), "house", "2", order, judge=busy).view
+    view = promote(house, Preparer(), "house", "2", order, evaluate_gates=busy).view
 
     assert (view["version"], view["gates"][0]["passed"]) == (2, False)
     assert "as many versions as it can" in view["gates"][0]["reason"]

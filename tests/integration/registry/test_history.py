@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import func, select, text
 
 from registry.errors import HistoryBroken
-from registry.history import GENESIS, Head, event_hash, record, verify
-from registry.tables import EventRow
+from registry.storage.history import GENESIS, Head, event_hash, record, verify
+from registry.storage.tables import EventRow
 from tests.factories import add_versions
 
 

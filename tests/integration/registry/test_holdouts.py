@@ -5,11 +5,9 @@ import sqlite3
 import pytest
 
 from registry.blobs.local import LocalBlobStore
-from registry.database import Database
 from registry.doctor.findings import Installation
 from registry.doctor.storage import check_blobs
 from registry.errors import BackupRefused, BlobMissing
-from registry.history import verify
 from registry.operations.back_up import back_up
 from registry.operations.collect_garbage import collect_garbage
 from registry.operations.remove_holdout import remove_holdout
@@ -18,10 +16,12 @@ from registry.operations.scrub import scrub
 from registry.operations.set_holdout import set_holdout
 from registry.operations.set_policy import set_policy
 from registry.operations.verify_backup import verify_backup
-from registry.pages import Paging
-from registry.queries import list_holdouts
-from registry.references import HOLDOUT, Reference
-from registry.schema import HEAD, current_revision, upgrade
+from registry.reading.blob_references import HOLDOUT, Reference
+from registry.reading.pages import Paging
+from registry.reading.queries import list_holdouts
+from registry.storage.database import Database
+from registry.storage.history import verify
+from registry.storage.schema import HEAD, current_revision, upgrade
 from tests.factories import add_versions
 
 TABLE = b"length,width,area\n1,2,2\n3,4,12\n"

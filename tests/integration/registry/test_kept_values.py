@@ -10,12 +10,12 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from registry.codecs.json_body import decode_json
+from registry.engines.loading import compiled_predictor
+from registry.engines.predictor import SklearnPredictor
 from registry.errors import ArtifactRefused, MetadataRefused
 from registry.intake.compilation import compile_model
 from registry.intake.signatures import read_signature
-from registry.serving.codecs.json_body import decode_json
-from registry.serving.loading import compiled_predictor
-from registry.serving.predictor import SklearnPredictor
 
 ANSWERS = np.array([1.0, 5.0, 2.0] * 20)
 ENCODERS = [

@@ -14,14 +14,14 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from registry.codecs.batch import Batch
+from registry.engines import chain_program
+from registry.engines.linear_file import from_bytes
+from registry.engines.loading import compiled_predictor
+from registry.engines.predictor import SklearnPredictor
 from registry.intake.compilation import compile_model
 from registry.intake.samples import sample
 from registry.intake.signatures import read_signature
-from registry.serving import chain_program
-from registry.serving.codecs.batch import Batch
-from registry.serving.linear_file import from_bytes
-from registry.serving.loading import compiled_predictor
-from registry.serving.predictor import SklearnPredictor
 from registry.signature import Output, Signature
 from tests.integration.registry.shops import FRAME, INPUTS, LABELS, TARGET, preparation
 

@@ -5,9 +5,9 @@ import re
 import pytest
 from sqlalchemy import event, text
 
-from registry.pages import Paging
-from registry.queries import list_versions
-from registry.tables import MetricRow
+from registry.reading.pages import Paging
+from registry.reading.queries import list_versions
+from registry.storage.tables import MetricRow
 from tests.factories import add_versions
 
 
@@ -63,7 +63,7 @@ def test_a_page_is_found_in_indexes_and_no_table_is_sorted(house, sort, paging, 
 
 def test_names_are_compared_as_bytes_on_postgresql(postgresql):
     """In the locale of many servers 'b_1' comes before 'B-2', and cursors would skip names."""
-    from registry.database import Database
+    from registry.storage.database import Database
 
     url = postgresql.create(migrated=True)
     database = Database(url)

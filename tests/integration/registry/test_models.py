@@ -7,9 +7,9 @@ from registry.operations.archive_model import archive_model
 from registry.operations.create_model import create_model
 from registry.operations.update_model import update_model
 from registry.operations.update_version import update_version
-from registry.pages import Paging
-from registry.queries import find_usable_version, list_history, list_models, list_versions
-from registry.tables import AliasRow, MetricRow
+from registry.reading.pages import Paging
+from registry.reading.queries import find_usable_version, list_history, list_models, list_versions
+from registry.storage.tables import AliasRow, MetricRow
 from registry.tokens import Grant
 from tests.factories import add_versions
 

@@ -15,17 +15,17 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from registry.blobs.local import LocalBlobStore
+from registry.codecs.batch import build_batch
 from registry.confinement.spawner import Spawner
+from registry.engines.loading import loader
+from registry.engines.model_process import MODULES as SERVING_MODULES
+from registry.engines.model_process import ModelProcess
+from registry.engines.onnx_runtime import open_session
+from registry.engines.process_memory import ProcessMemory
+from registry.engines.served_version import ServedVersion
 from registry.errors import ArtifactRefused, MetadataRefused, PredictionRefused
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
-from registry.serving.codecs.batch import build_batch
-from registry.serving.loading import loader
-from registry.serving.model_process import MODULES as SERVING_MODULES
-from registry.serving.model_process import ModelProcess
-from registry.serving.onnx_runtime import open_session
-from registry.serving.pool import ServedVersion
-from registry.serving.process_memory import ProcessMemory
 from registry.signature import Signature
 from tests.attacks.onnx_graphs import AXES, ML, SUM, model, node, plain, trees
 from tests.integration.registry.models import FRAME, LABELS, MODELS, X, Y

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from registry import schema
-from registry.database import Database
 from registry.errors import DatabaseBusy, DatabaseUnavailable
-from registry.postgresql import CONNECTIONS
+from registry.storage import schema
+from registry.storage.database import Database
+from registry.storage.postgresql import CONNECTIONS
 from tests.postgresql import Wire
 
 

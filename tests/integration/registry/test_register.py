@@ -13,15 +13,15 @@ from registry.errors import (
     NameMalformed,
     NameTaken,
 )
-from registry.history import verify
-from registry.idempotency import KEPT, Idempotency
 from registry.operations.archive_model import archive_model
 from registry.operations.archive_version import archive_version
 from registry.operations.create_model import create_model
 from registry.operations.register import Metadata, register
-from registry.pages import Paging
-from registry.queries import list_history
-from registry.tables import IdempotencyKeyRow, ModelRow, VersionRow, utc_now
+from registry.reading.pages import Paging
+from registry.reading.queries import list_history
+from registry.storage.history import verify
+from registry.storage.idempotency import KEPT, Idempotency
+from registry.storage.tables import IdempotencyKeyRow, ModelRow, VersionRow, utc_now
 from tests.factories import add_token
 from tests.integration.registry.fakes import QuickInspector
 

@@ -1,4 +1,4 @@
-"""Migrations build the tables of ``registry.tables``, on both databases, once."""
+"""Migrations build the tables of ``registry.storage.tables``, on both databases, once."""
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +10,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 import migrations
-from registry.database import Database
 from registry.errors import DatabaseUnavailable, SchemaMismatch
-from registry.schema import HEAD, current_revision, upgrade
-from registry.tables import Base, VersionRow
+from registry.storage.database import Database
+from registry.storage.schema import HEAD, current_revision, upgrade
+from registry.storage.tables import Base, VersionRow
 from tests.factories import add_versions
 from tests.integration.registry.processes import bring_up_to_date, together
 

@@ -12,10 +12,10 @@ from registry.doctor.findings import Installation
 from registry.doctor.storage import check_blobs
 from registry.errors import BlobDamaged
 from registry.operations.back_up import back_up
-from registry.operations.promote import Order, promote
+from registry.operations.promote import PromotionRequest, promote
 from registry.operations.scrub import scrub
-from registry.references import Reference
-from registry.tables import VersionRow, utc_now
+from registry.reading.blob_references import Reference
+from registry.storage.tables import VersionRow, utc_now
 from tests.factories import ungated, version_row
 from tests.integration.registry.fakes import Preparer
 from tests.integration.registry.races import orphan, upload
@@ -44,7 +44,9 @@ def test_damage_is_put_aside_and_named_by_version_form_and_alias(database, blobs
     digest = upload(database, blobs, b"first")["artifact"]["sha256"]
     upload(database, blobs, b"first", model="garden")
     upload(database, blobs, b"second")
-    promote(database, Preparer(), "garden", "1", Order(actor="ann"), judge=ungated)
+    promote(
+        database, Preparer(), "garden", "1", PromotionRequest(actor="ann"), evaluate_gates=ungated
+    )
     blobs.path_of(digest).write_bytes(b"fIrst")
 
     found = scrub(database, blobs)

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from registry.errors import LastAdminToken, TokenNotFound, TokenRefused, Unauthenticated
+from registry.live.snapshot import read_snapshot
 from registry.operations.create_token import create_token
 from registry.operations.ensure_admin import ensure_admin, first_token_in_use, holds_admin_token
 from registry.operations.revoke_token import revoke_token
-from registry.pages import Paging
-from registry.queries import list_models, list_tokens
-from registry.serving.snapshot import read_snapshot
-from registry.tables import TokenRow, utc_now
+from registry.reading.pages import Paging
+from registry.reading.queries import list_models, list_tokens
+from registry.storage.tables import TokenRow, utc_now
 from registry.tokens import Grant, new_token, token_digest
 from tests.factories import add_token, add_versions
 from tests.integration.registry.processes import make_admin, together

@@ -10,17 +10,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from registry.codecs.batch import build_batch
+from registry.codecs.data_frame import to_frame
+from registry.engines import forest
+from registry.engines.loading import compiled_predictor
+from registry.engines.predictor import SklearnPredictor
 from registry.errors import ArtifactRefused, PredictionRefused
 from registry.intake.compilation import compile_model
 from registry.intake.forms import FORM_LIMITS
 from registry.intake.onnx_trees import MAX_DEPTH
 from registry.intake.samples import sample
 from registry.intake.signatures import read_signature
-from registry.serving import forest
-from registry.serving.codecs.batch import build_batch
-from registry.serving.frames import to_frame
-from registry.serving.loading import compiled_predictor
-from registry.serving.predictor import SklearnPredictor
 from registry.signature import Column, Output, Signature
 
 pytestmark = pytest.mark.skipif(

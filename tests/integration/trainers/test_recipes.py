@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import trainers
-from registry.serving.frames import to_frame
+from registry.codecs.data_frame import to_frame
 from trainers.errors import RecipeRefused
 from trainers.recipe import Recipe
 from trainers.training import train

@@ -10,7 +10,7 @@ import pytest
 import skops.io
 from sklearn.metrics import root_mean_squared_error
 
-from registry.serving.frames import to_frame
+from registry.codecs.data_frame import to_frame
 from registry.signature import Column, Signature
 from trainers.lineage import RECORDED_PACKAGES, git_commit
 from trainers.recipe import Recipe

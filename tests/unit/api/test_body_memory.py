@@ -20,7 +20,7 @@ import io
 
 from api.bodies import read_body
 from registry.errors import BodyMalformed
-from registry.serving.allocator import map_large_blocks
+from registry.engines.allocator import map_large_blocks
 
 SIZE = 30 * 2**20
 others = []

@@ -8,8 +8,9 @@ import pytest
 from api.decoding import DecodingBudget
 from api.predict import PredictionEndpoint
 from api.receiving import PLACE, Places
-from registry.serving.pool import LoadedVersion, ServedVersion
-from registry.serving.predictor import Answers
+from registry.codecs.predictions import Predictions
+from registry.engines.served_version import ServedVersion
+from registry.live.pool import LoadedVersion
 from registry.signature import Column, Output, Signature
 
 SIGNATURE = Signature((Column("x", "number"),), Output("y", "number"))
@@ -22,7 +23,7 @@ class Watch:
         version = ServedVersion("m", 1, "onnx", "0" * 64, 1, SIGNATURE, None)
         self._loaded = LoadedVersion(version, predictor)
 
-    def recall(self, _):
+    def cached(self, _):
         return self._loaded
 
 
@@ -40,7 +41,7 @@ class Predictor:
         other = threading.Thread(target=lambda: (self._places.enter(), self._places.leave(None)))
         other.start()
         other.join(5 if self.waits else 0.1)
-        return Answers([0.0 if other.is_alive() else 1.0])
+        return Predictions([0.0 if other.is_alive() else 1.0])
 
 
 @pytest.mark.parametrize("body", [b'{"x": 1}', b'{"x": 1, "more": "%s"}' % (b"x" * 2**17)])

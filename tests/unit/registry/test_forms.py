@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.confinement.frames import Channel, Deadline
+from registry.confinement.channel import Channel, Deadline
 from registry.confinement.spawner import Confined
 from registry.errors import StorageFull
 from registry.intake.forms import FORM_LIMITS, check_form, receive_form

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.errors import ModelForbidden, ScopeMissing
-from registry.tables import TokenRow
+from registry.storage.tables import TokenRow
 from registry.tokens import (
     PREFIX,
     SCOPES,

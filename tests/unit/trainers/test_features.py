@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from registry.serving.frames import to_frame
+from registry.codecs.data_frame import to_frame
 from registry.signature import Column, Output, Signature
 from trainers.columns import type_column
 from trainers.errors import ColumnNotFound, ColumnRefused, NoFeatures

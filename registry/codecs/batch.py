@@ -1,0 +1,171 @@
+"""The rows of one request as columns, and how a list of values becomes a checked column."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from math import isfinite, nan
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.codecs.data_frame import Columns
+from registry.errors import Fault, InputRefused, shown
+from registry.signature import Column, Scalar, Signature
+
+MAX_FAULTS = 20
+"""How many bad cells an answer names."""
+
+Place = Callable[[int, Column], str]
+"""Where a cell stands in the caller's own body: row (from 0) and column to ``instances[3].x``."""
+
+_ASKED = {
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "string": "a text",
+}
+_PLAIN_TYPES: dict[str, frozenset[type]] = {
+    "number": frozenset({float, int}),
+    "integer": frozenset({int}),
+    "boolean": frozenset({bool}),
+    "string": frozenset({str}),
+}
+
+
+class Batch(msgspec.Struct, gc=False):
+    """Rows as one array for each input; ``single``: the caller sent one row, not a list.
+
+    A row that came by itself may also be had as ``cells``: checked values in the order of the
+    signature, None for null. Making arrays of them takes longer than all the rest of its way, so
+    that waits until somebody asks.
+    """
+
+    arrays: Columns | None
+    rows: int
+    single: bool = False
+    cells: tuple[Scalar, ...] = ()
+    inputs: tuple[Column, ...] = ()
+    """What the cells are of."""
+
+    @property
+    def columns(self) -> Columns:
+        if self.arrays is None:
+            self.arrays = {
+                column.name: cells_to_array(column, [cell])
+                for column, cell in zip(self.inputs, self.cells, strict=True)
+            }
+        return self.arrays
+
+
+def build_batch(
+    values: Sequence[Sequence[Any]], signature: Signature, place: Place, *, single: bool = False
+) -> Batch:
+    """Check ``values``, one sequence for each input of ``signature``, and lay them out.
+
+    Raises InputRefused naming the bad cells, or an empty batch.
+    """
+    rows = len(values[0]) if values else 0
+    if rows == 0:
+        raise InputRefused("The batch is empty: expected at least one row.")
+    faults: list[Fault] = []
+    columns: dict[str, NDArray[Any]] = {}
+    for column, cells in zip(signature.inputs, values, strict=True):
+        array = _column(column, cells)
+        if array is None:
+            faults += first_faults(_faults(column, cells, place))
+        else:
+            columns[column.name] = array
+    if faults:
+        raise refuse(faults)
+    return Batch(columns, rows, single)
+
+
+def refuse(faults: Iterable[Fault]) -> InputRefused:
+    """The refusal that names the first of ``faults``."""
+    named = first_faults(faults)
+    what = "One value does" if len(named) == 1 else f"{len(named)} values do"
+    if len(named) > MAX_FAULTS:
+        what = f"More than {MAX_FAULTS} values do"
+    return InputRefused(
+        f"{what} not fit the model's signature. First, {named[0].at}: {named[0].message}.",
+        named[:MAX_FAULTS],
+    )
+
+
+def first_faults(faults: Iterable[Fault]) -> list[Fault]:
+    """As many as an answer names, and one more: a body can hold millions."""
+    return list(islice(faults, MAX_FAULTS + 1))
+
+
+def missing_columns(names: Sequence[str], at: Callable[[str], str] = str) -> InputRefused:
+    """The refusal of rows that lack the columns ``names``."""
+    faults = [Fault(at(name), "the column is missing") for name in names]
+    listed = ", ".join(repr(name) for name in names[:MAX_FAULTS])
+    return InputRefused(f"The model's columns are not all there: {listed}.", faults[:MAX_FAULTS])
+
+
+def _column(column: Column, cells: Sequence[Any]) -> NDArray[Any] | None:
+    """The column as an array, or None where a cell does not fit."""
+    types = set(map(type, cells))
+    if column.nullable:
+        types.discard(type(None))
+    if column.type == "integer" and types == {float} | (types & {int}):
+        if not all(cell is None or isinstance(cell, int) or cell.is_integer() for cell in cells):
+            return None
+    elif not types <= _PLAIN_TYPES[column.type]:
+        return None
+    try:
+        array = cells_to_array(column, cells)
+    except OverflowError:
+        return None
+    return None if column.type != "string" and np.isinf(array).any() else array
+
+
+def cells_to_array(column: Column, cells: Sequence[Any]) -> NDArray[Any]:
+    """Cells that are of the column's type, or None for null, as an array.
+
+    Raises OverflowError for an integer that no double comes near.
+    """
+    if column.type != "string":
+        return np.array(cells, dtype=np.float64)  # numpy takes None for NaN
+    array = np.empty(len(cells), dtype=object)
+    array[:] = [nan if cell is None else cell for cell in cells] if column.nullable else cells
+    return array
+
+
+def _faults(column: Column, cells: Sequence[Any], place: Place) -> Iterator[Fault]:
+    for row, cell in enumerate(cells):
+        if (message := _message(column, cell)) is not None:
+            yield Fault(place(row, column), message)
+
+
+def _message(column: Column, cell: Any) -> str | None:
+    asked = _ASKED[column.type]
+    if cell is None:
+        return None if column.nullable else f"expected {asked}, null is not allowed here"
+    if type(cell) in _PLAIN_TYPES[column.type]:
+        return None if isinstance(cell, str) or _in_range(cell) else "the number is out of range"
+    if column.type == "integer" and isinstance(cell, float):
+        return None if cell.is_integer() else f"expected {asked}, not {cell!r}"
+    return f"expected {asked}, not {_described(cell)}"
+
+
+def _in_range(cell: float) -> bool:
+    try:
+        return isfinite(float(cell))
+    except OverflowError:
+        return False
+
+
+def _described(cell: Any) -> str:
+    if isinstance(cell, str):
+        return f"the text {shown(cell)}"
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, list):
+        return "a list"
+    if isinstance(cell, dict):
+        return "an object"
+    text = repr(cell)
+    return text if len(text) <= 60 else f"{text[:59]}…"

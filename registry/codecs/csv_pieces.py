@@ -1,0 +1,122 @@
+"""CSV bodies, read some lines at a time straight into columns.
+
+A body is cut behind a line end. Where the lines before the cut can be read in Python's strict mode,
+the cut is not within quotes, so that what follows begins a row; where they cannot, they are read
+together with those behind the cut.
+
+This knows only good bodies. Whatever it does not take, `registry.codecs.text_body` reads
+again, and names what is wrong.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from math import inf
+
+from registry.codecs.batch import Batch
+from registry.codecs.filled_columns import (
+    LARGEST_PIECE,
+    PIECE_BYTES,
+    FilledColumns,
+    count,
+)
+from registry.signature import Column, Signature
+
+BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+
+_MARK = b"\xef\xbb\xbf"
+_OF_NUMBERS = b"0123456789+-.eE \t\n\r\f\v"
+"""Where a text has no other characters, Python's ``float`` takes just what is a number here."""
+
+
+class _Unfit(ValueError):
+    """The body cannot be read here."""
+
+
+def read_pieces(body: bytes, signature: Signature, size: int = PIECE_BYTES) -> Batch | None:
+    """The rows in ``body``, read about ``size`` bytes at a time.
+
+    None where something is wrong with it.
+    """
+    columns = FilledColumns(signature, most_rows(body, signature), null="")
+    header: list[str] = []
+    positions: list[int] = []
+    at = len(_MARK) if body.startswith(_MARK) else 0
+    try:
+        while at < len(body):
+            rows, at = _piece(body, at, size)
+            if rows and not header:
+                header = rows.pop(0)
+                positions = _positions(header, signature)
+            if rows:
+                cells = list(zip(*rows, strict=True))
+                if len(cells) != len(header):
+                    return None
+                for index, column in enumerate(signature.inputs):
+                    _add(columns, index, column, cells[positions[index]])
+    except ValueError:
+        return None
+    return columns.to_batch()
+
+
+def most_rows(body: bytes, signature: Signature) -> int:
+    """How many rows ``body`` can hold at most that have a cell for each column of ``signature``,
+    where all of its lines end alike."""
+    lines = max(count(body, b"\n"), count(body, b"\r")) + 1
+    return min(lines, len(body) // len(signature.inputs) + 1)
+
+
+def _piece(body: bytes, start: int, size: int) -> tuple[list[list[str]], int]:
+    """The next rows from ``start`` on, and where those behind them begin. Raises ValueError."""
+    largest = LARGEST_PIECE * size
+    while True:
+        stop = body.find(b"\n", start + size) + 1 or len(body)
+        lines = io.StringIO(body[start:stop].decode(), newline="")
+        try:
+            return [row for row in csv.reader(lines, strict=True) if row], stop
+        except csv.Error as error:
+            if stop == len(body) or size >= largest:
+                raise _Unfit from error
+            size *= 4  # perhaps this was cut within quotes
+
+
+def _positions(header: list[str], signature: Signature) -> list[int]:
+    """Where each column of the signature stands. Raises ValueError."""
+    if len(set(header)) < len(header):
+        raise _Unfit
+    found = {name: position for position, name in enumerate(header)}
+    if not found.keys() >= set(signature.names):
+        raise _Unfit
+    return [found[name] for name in signature.names]
+
+
+def _add(columns: FilledColumns, index: int, column: Column, cells: Sequence[str]) -> None:
+    """Raises ValueError."""
+    has_nulls = "" in cells
+    if has_nulls and not column.nullable:
+        raise _Unfit
+    if column.type == "string":
+        columns.add_texts(index, cells)
+    elif column.type == "boolean":
+        columns.add_numbers(index, [_boolean(cell) for cell in cells])
+    elif "".join(cells).encode().translate(None, _OF_NUMBERS):
+        raise _Unfit
+    else:
+        numbers = list(map(float, filter(None, cells) if has_nulls else cells))
+        if inf in numbers or -inf in numbers:
+            raise _Unfit
+        if has_nulls:
+            there = iter(numbers)
+            columns.add_numbers(index, [next(there) if cell else None for cell in cells])
+        else:
+            columns.add_numbers(index, numbers)
+
+
+def _boolean(cell: str) -> float | None:
+    """Raises ValueError."""
+    if not cell:
+        return None
+    found = BOOLEANS.get(cell.strip().lower())
+    if found is None:
+        raise _Unfit
+    return found

@@ -1,0 +1,111 @@
+"""Columns that are filled some rows at a time, for bodies that are decoded in pieces."""
+
+import struct
+from collections.abc import Sequence
+from math import nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.codecs.batch import Batch
+from registry.signature import Signature
+
+PIECE_BYTES = 2**15
+"""Of a body that is decoded at a time. The interpreter's lock is held for about 0.1 ms, which is
+what a prediction of one row may have to wait; smaller pieces take longer in total."""
+LARGEST_PIECE = 64
+"""How often its usual size a piece may have, where the body was cut within a text, before the body
+is given up."""
+_FIRST_TEXTS = 1024
+"""A text that is among so many first ones of its column is kept once, however often it comes."""
+_BYTES_EACH = 8
+_CHECKED_AT_ONCE = 2**16
+_COUNTED_AT_ONCE = 2**16
+
+
+class FilledColumns:
+    """A column of doubles or texts for each input of ``signature``, of at most ``rows`` rows;
+    ``null`` is the text that stands for null.
+
+    Numbers have their place from the beginning. To move them to a larger one again and again would
+    take two to three times the memory, depending on the allocator; a place that stays empty takes
+    none, since no page of it is touched.
+
+    Between two additions nothing gives up the interpreter's lock: a thread that does so for a
+    moment all the time takes it back before another wakes up, and is never made to hand it over.
+    """
+
+    def __init__(self, signature: Signature, rows: int, null: str | None = None) -> None:
+        self._inputs = signature.inputs
+        self._most = rows
+        self._numbers = np.empty((len(self._inputs), rows))
+        self._bytes = self._numbers.data.cast("B")
+        self._filled = [0] * len(self._inputs)
+        self._texts: list[list[Any]] = [[] for _ in signature.inputs]
+        self._null = null
+        self._known: list[dict[Any, Any]] = [{} for _ in signature.inputs]
+
+    def add_numbers(self, position: int, numbers: list[float] | list[float | None]) -> None:
+        """Add finite numbers to the column at ``position``; None is null.
+
+        Raises ValueError where the column has no place left for them.
+        """
+        start, size = self._filled[position], len(numbers)
+        if start + size > self._most:
+            raise ValueError("more rows than the body can hold")
+        self._filled[position] += size
+        place = (position * self._most + start) * _BYTES_EACH
+        try:
+            struct.pack_into(f"{size}d", self._bytes, place, *numbers)
+        except struct.error:  # None
+            struct.pack_into(
+                f"{size}d", self._bytes, place, *[nan if n is None else n for n in numbers]
+            )
+
+    def add_texts(self, position: int, texts: Sequence[str | None]) -> None:
+        """Add texts to the column at ``position``."""
+        column, null = self._texts[position], self._null
+        if len(column) < _FIRST_TEXTS:
+            column += [nan if text == null else text for text in texts] if null in texts else texts
+            return
+        known = self._known[position]
+        if not known:
+            known |= zip(column, column, strict=True)
+            known[null] = nan
+        column += map(known.get, texts, texts)
+
+    def to_batch(self) -> Batch | None:
+        """What was added, as one batch. To be called once.
+
+        None where there are no rows, columns of different lengths, or numbers that are not whole
+        where they have to be.
+        """
+        columns: dict[str, NDArray[Any]] = {}
+        for position, column in enumerate(self._inputs):
+            if column.type == "string":
+                texts, self._texts[position] = self._texts[position], []
+                columns[column.name] = np.fromiter(texts, dtype=object, count=len(texts))
+            else:
+                numbers = self._numbers[position, : self._filled[position]]
+                if column.type == "integer" and not _are_whole(numbers):
+                    return None
+                columns[column.name] = numbers
+        lengths = set(map(len, columns.values()))
+        return Batch(columns, lengths.pop()) if len(lengths) == 1 and 0 not in lengths else None
+
+
+def count(body: bytes, byte: bytes) -> int:
+    """How often ``byte`` is in ``body``. Other threads may have the lock meanwhile."""
+    if len(body) <= _COUNTED_AT_ONCE:
+        return body.count(byte)
+    steps = range(0, len(body), _COUNTED_AT_ONCE)
+    return sum(body.count(byte, at, at + _COUNTED_AT_ONCE) for at in steps)
+
+
+def _are_whole(numbers: NDArray[np.float64]) -> bool:
+    for start in range(0, len(numbers), _CHECKED_AT_ONCE):
+        part = numbers[start : start + _CHECKED_AT_ONCE]
+        if not ((np.floor(part) == part) | np.isnan(part)).all():
+            return False
+    return True

@@ -1,0 +1,237 @@
+"""JSON bodies of many rows, decoded some rows at a time straight into columns.
+
+To decode megabytes in one call would keep every other request from the interpreter's lock, and a
+list or an object for each row would occupy the garbage collector and several times the memory.
+
+A body is cut where an array's elements seem to meet. That is safe without looking into texts: if
+``[A]`` and ``[B]`` are JSON, then ``[A,B]`` is JSON, and holds the elements of both. So a cut in
+the wrong place, inside a text for instance, only makes a piece that is not JSON; it is then decoded
+together with what follows.
+
+As `registry.codecs.json_structs`, this knows only good bodies of the usual forms.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import msgspec
+
+from registry.codecs.batch import Batch
+from registry.codecs.filled_columns import (
+    LARGEST_PIECE,
+    PIECE_BYTES,
+    FilledColumns,
+    count,
+)
+from registry.codecs.json_decoders import (
+    Decode,
+    cell_decoder,
+    columns_decoder,
+    field_name,
+    list_decoder,
+    record_decoder,
+    skip_cells,
+)
+from registry.signature import Column, Signature
+
+
+def _pattern(text: str) -> "re.Pattern[bytes]":
+    """``text`` as a pattern in which a space stands for any whitespace that JSON allows."""
+    return re.compile(text.replace(" ", r"[ \t\n\r]*").encode())
+
+
+_ROWS = _pattern(r' \{ "(instances|dataframe_records|X|inputs)" : \[ ')
+_SPLIT = _pattern(
+    r' \{ "dataframe_split" : \{ "columns" : (\[[^]]*\]) ,'
+    r'(?: "index" : (\[[^]"{[]*\]) ,)? "data" : \[ '
+)
+_COLUMNS = _pattern(r' \{ "inputs" : \{ ')
+_COLUMN = _pattern(r'"([^"\\]*)" : \[ ')
+_AFTER_COLUMN = _pattern(r'\] , (?=")')
+_AFTER_ROWS = _pattern(r"\] \} ")
+_AFTER_ALL = _pattern(r"\] \} \} ")
+
+
+_BETWEEN_RECORDS = _pattern(r"(?<=\}) , (?=\{)")
+_BETWEEN_LISTS = _pattern(r"(?<=\]) , (?=\[)")
+_BETWEEN_TEXTS = _pattern(r'(?<=["l]) , (?=["n])')
+_BETWEEN_CELLS = _pattern(r'(?<=["0-9el]) , (?=["0-9tfn-])')
+
+_OTHERS_AT_MOST = 100
+"""Columns that the model does not take, in rows by position."""
+
+
+class _OtherForm(ValueError):
+    """The body is not one that is read here."""
+
+
+class _Array(NamedTuple):
+    """How an array is read: what its elements are, where it may be cut, and how often."""
+
+    decode: Decode
+    between: "re.Pattern[bytes]"
+    size: int
+
+
+class JsonPieces:
+    """Reads JSON bodies of many rows for one signature, about ``size`` bytes at a time.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, signature: Signature, size: int = PIECE_BYTES) -> None:
+        self._signature = signature
+        self._size = size
+        self._getters = [
+            (column, attrgetter(field_name(position)))
+            for position, column in enumerate(signature.inputs)
+        ]
+        self._records = lru_cache(maxsize=1)(lambda: record_decoder(signature))
+        self._columns = lru_cache(maxsize=1)(lambda: columns_decoder(signature))
+        self._lists = lru_cache(maxsize=8)(lambda names: list_decoder(signature, names))
+
+    def read(self, body: bytes) -> Batch | None:
+        """The rows in ``body``; None where it is not a good one of the forms that are known."""
+        columns = FilledColumns(self._signature, most_rows(body, self._signature))
+        try:
+            if head := _ROWS.match(body):
+                self._read_rows(columns, body, head)
+            elif head := _SPLIT.match(body):
+                self._read_split(columns, body, head)
+            elif head := _COLUMNS.match(body):
+                if len(body) <= self._size:
+                    self._read_few_columns(columns, body)
+                else:
+                    self._read_columns(columns, body, head.end())
+            else:
+                return None
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+        return columns.to_batch()
+
+    def _read_rows(self, columns: FilledColumns, body: bytes, head: "re.Match[bytes]") -> None:
+        kind, key = body[head.end() : head.end() + 1], head[1]
+        if kind == b"{" and key in {b"instances", b"dataframe_records"}:
+            array = _Array(self._records(), _BETWEEN_RECORDS, self._size)
+        elif kind == b"[" and key != b"dataframe_records":
+            lists = self._lists(self._signature.names)
+            array = _Array(lists, _BETWEEN_LISTS, self._size)
+        else:
+            raise _OtherForm
+        self._add_rows(columns, _pieces(body, head.end(), _end(body, _AFTER_ROWS), array))
+
+    def _read_split(self, columns: FilledColumns, body: bytes, head: "re.Match[bytes]") -> None:
+        names = tuple(msgspec.json.decode(head[1], type=list[str]))
+        if len(names) > len(self._signature.names) + _OTHERS_AT_MOST:
+            raise _OtherForm
+        if head[2]:
+            msgspec.json.decode(head[2], type=list[float])
+        array = _Array(self._lists(names), _BETWEEN_LISTS, self._size)
+        self._add_rows(columns, _pieces(body, head.end(), _end(body, _AFTER_ALL), array))
+
+    def _add_rows(self, columns: FilledColumns, pieces: Iterator[list[Any]]) -> None:
+        fields = [
+            (position, _adder(columns, column), get)
+            for position, (column, get) in enumerate(self._getters)
+        ]
+        for rows in pieces:
+            for position, add, get in fields:
+                add(position, list(map(get, rows)))
+
+    def _read_few_columns(self, columns: FilledColumns, body: bytes) -> None:
+        if not body.isascii():
+            body.decode()  # a struct does not look into the texts that it leaves out
+        cells = msgspec.structs.astuple(self._columns()(body))
+        for position, (column, _) in enumerate(self._getters):
+            _adder(columns, column)(position, cells[position])
+
+    def _read_columns(self, columns: FilledColumns, body: bytes, at: int) -> None:
+        positions = {name.encode(): position for position, name in enumerate(self._signature.names)}
+        seen: set[bytes] = set()
+        while head := _COLUMN.match(body, at):
+            if head[1] in seen:
+                raise _OtherForm
+            if head[1] in positions:
+                seen.add(head[1])
+                at = self._read_column(columns, body, head.end(), positions[head[1]])
+            else:
+                at = self._skip_column(body, head)
+            after = _AFTER_COLUMN.match(body, at)
+            if after is None:
+                break
+            at = after.end()
+        if len(seen) < len(positions) or not _AFTER_ALL.fullmatch(body, at):
+            raise _OtherForm
+
+    def _read_column(self, columns: FilledColumns, body: bytes, at: int, position: int) -> int:
+        """Where the column's array ends, whose first element begins at ``at``."""
+        column = self._signature.inputs[position]
+        between = _BETWEEN_TEXTS if column.type == "string" else _BETWEEN_CELLS
+        decode = cell_decoder(column.type, nullable=column.nullable)
+        add, array = _adder(columns, column), _Array(decode, between, self._size)
+        while body[at : at + 1] != b"]":
+            cells, at = _piece(body, at, None, array)
+            add(position, cells)
+        return at
+
+    def _skip_column(self, body: bytes, head: "re.Match[bytes]") -> int:
+        """Where the array ends of a column that the model does not take."""
+        msgspec.json.decode(b'"%b"' % head[1], type=str)
+        at = head.end()
+        between = _BETWEEN_TEXTS if body[at : at + 1] == b'"' else _BETWEEN_CELLS
+        array = _Array(skip_cells, between, self._size)
+        while body[at : at + 1] != b"]":
+            _, at = _piece(body, at, None, array)
+        return at
+
+
+def most_rows(body: bytes, signature: Signature) -> int:
+    """How many rows ``body`` can hold at most that have a cell for each column of ``signature``."""
+    return count(body, b",") // len(signature.inputs) + 1
+
+
+def _pieces(body: bytes, start: int, end: int, array: _Array) -> Iterator[list[Any]]:
+    """The elements of the array that stands between ``start`` and ``end``, some at a time."""
+    while start < end:
+        elements, start = _piece(body, start, end, array)
+        yield elements
+
+
+def _piece(body: bytes, start: int, end: int | None, array: _Array) -> tuple[list[Any], int]:
+    """The next elements from ``start`` on, and where those behind them begin, or the array ends.
+
+    ``end`` is where the array ends; None: at a bracket that is yet to be found. Raises MsgspecError
+    or UnicodeDecodeError where the elements are not as they should be.
+    """
+    size, behind = array.size, start
+    while True:
+        close = body.find(b"]", behind, start + size) if end is None else -1
+        cut = array.between.search(body, start + size) if close < 0 else None
+        stop, after = cut.span() if cut else (close, close)
+        if stop < 0 or (end is not None and stop >= end):
+            stop = after = len(body) if end is None else end
+        piece = b"[%b]" % body[start:stop]
+        try:
+            if not piece.isascii():
+                piece.decode()  # a struct does not look into the texts that it leaves out
+            return array.decode(piece), after
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            if after in {end, len(body)} or size >= LARGEST_PIECE * array.size:
+                raise
+            size *= 4  # perhaps this was cut within a text
+            behind = max(behind, close + 1)
+
+
+def _end(body: bytes, after: "re.Pattern[bytes]") -> int:
+    """Where the array ends that is the last thing in the body but for ``after``."""
+    at = body.rfind(b"]")
+    if at < 0 or not after.fullmatch(body, at):
+        raise _OtherForm
+    return at
+
+
+def _adder(columns: FilledColumns, column: Column) -> Callable[[int, list[Any]], None]:
+    return columns.add_texts if column.type == "string" else columns.add_numbers

@@ -1,0 +1,14 @@
+"""What a version answers to a batch."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Predictions(msgspec.Struct, frozen=True, gc=False):
+    """A number or a label for each row; where requested, probabilities as rows by classes."""
+
+    values: list[Any]
+    probabilities: NDArray[np.float64] | None = None

@@ -1,0 +1,98 @@
+"""Which codec reads which content type."""
+
+from collections.abc import Callable
+
+from registry.codecs.arrow_body import decode_arrow, decode_parquet
+from registry.codecs.arrow_sizes import TableSize, arrow_size, parquet_size
+from registry.codecs.batch import Batch
+from registry.codecs.csv_pieces import most_rows as most_csv_rows
+from registry.codecs.json_pieces import most_rows as most_json_rows
+from registry.codecs.json_structs import JsonReader
+from registry.codecs.row_memory import RowMemory
+from registry.codecs.text_body import decode_csv, decode_form
+from registry.codecs.text_memory import WIDEST, json_width, text_width
+from registry.errors import FormatUnsupported, shown
+from registry.signature import Signature
+
+JSON = "application/json"
+CSV = "text/csv"
+FORM = "application/x-www-form-urlencoded"
+ARROW = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
+
+_BYTES_OF_SMALLEST_CELL = 2
+"""``0,``: what a cell takes at least in CSV or JSON."""
+
+_TABLES: dict[str, Callable[[bytes, Signature, int], Batch]] = {
+    CSV: lambda body, signature, _: decode_csv(body, signature),
+    FORM: lambda body, signature, _: decode_form(body, signature),
+    ARROW: decode_arrow,
+    PARQUET: decode_parquet,
+}
+_SIZES: dict[str, Callable[[bytes, Signature], TableSize]] = {
+    JSON: lambda body, signature: TableSize(most_json_rows(body, signature), 0),
+    CSV: lambda body, signature: TableSize(most_csv_rows(body, signature), 0),
+    FORM: lambda *_: TableSize(1, 0),
+    ARROW: lambda body, _: arrow_size(body),
+    PARQUET: lambda body, _: parquet_size(body),
+}
+_COPIES_IN_TABLES = 2
+"""Of the characters of texts, while Arrow makes its dictionary of them, which grows by doubling."""
+_TEXTS: dict[str, Callable[[bytes], int]] = {
+    JSON: json_width,
+    CSV: text_width,
+    FORM: lambda _: WIDEST,
+    ARROW: lambda _: _COPIES_IN_TABLES + WIDEST,
+    PARQUET: lambda _: _COPIES_IN_TABLES + WIDEST,
+}
+"""How many bytes the texts in a byte of a body take. Tables are not searched for wide characters:
+they may be compressed, and their numbers hold all kinds of bytes."""
+REQUEST_TYPES = (JSON, *_TABLES)
+
+
+class RequestReader:
+    """Reads the rows in request bodies for one signature. Safe to use from several threads."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._signature = signature
+        self._memory = RowMemory(signature)
+        self._has_texts = any(column.type == "string" for column in signature.inputs)
+        self.read_json = JsonReader(signature).read
+
+    def cost(self, content_type: str, body: bytes, *, probabilities: bool = False) -> int:
+        """How many bytes of memory it takes at most to read the rows in ``body`` and answer them,
+        ``body`` included, where nothing is wrong with it.
+
+        Raises FormatUnsupported.
+        """
+        media_type = _media_type(content_type)
+        size = _SIZES[media_type](body, self._signature)
+        text = _TEXTS[media_type](body) if self._has_texts else 1
+        return self._memory.of(
+            size.rows, len(body) + size.unpacked, text=text, probabilities=probabilities
+        )
+
+    def read(self, content_type: str, body: bytes, max_bytes: int) -> Batch:
+        """The rows in ``body``.
+
+        ``max_bytes`` is the limit on the body; compressed tables may not hold more cells than the
+        largest text body could.
+
+        Raises FormatUnsupported, BodyMalformed, InputRefused or TooLarge.
+        """
+        media_type = _media_type(content_type)
+        if media_type == JSON:
+            return self.read_json(body)
+        return _TABLES[media_type](body, self._signature, max_bytes // _BYTES_OF_SMALLEST_CELL)
+
+
+def _media_type(content_type: str) -> str:
+    media_type, _, parameters = content_type.partition(";")
+    media_type = media_type.strip().lower()
+    if media_type not in REQUEST_TYPES:
+        what = f"not {shown(content_type)}" if content_type else "none was sent"
+        raise FormatUnsupported(f"Content-Type must be one of {', '.join(REQUEST_TYPES)}; {what}.")
+    charset = parameters.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
+    if charset not in {"", "utf-8", "utf8", "us-ascii"}:
+        raise FormatUnsupported(f"The charset must be utf-8, not {shown(charset)}.")
+    return media_type

@@ -1,0 +1,104 @@
+"""From verified bytes to a predictor."""
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from registry.blobs.store import BlobStore
+from registry.confinement.spawner import Spawner
+from registry.engines import chain_program, forest
+from registry.engines.model_process import MODULES, ModelProcess
+from registry.engines.predictor import Predictor
+from registry.engines.process_memory import ProcessMemory
+from registry.engines.served_version import Loader, ServedVersion
+from registry.signature import Signature
+
+if TYPE_CHECKING:
+    from registry.engines.forest_predictor import FeatureProgram
+
+ONNX, FEATURES, COLUMNS = "onnx", "features", "columns"
+FOREST, LINEAR = "forest", "linear"
+"""The compiled forms: a whole model; its preprocessing alone, as ONNX or as chains of steps on its
+columns; its trees; its weights."""
+
+ReadForm = Callable[[str], bytes]
+"""The bytes of a compiled form, by its name."""
+
+
+def loader(
+    blobs: BlobStore, spawner: Spawner | None = None, memory: ProcessMemory | None = None
+) -> Loader:
+    """A loader that reads from ``blobs``: the compiled form where there is one.
+
+    A version without one, and each that was uploaded as ONNX, is served from its artifact in a
+    process that ``spawner`` confines; without a spawner the loader has one of its own. ``memory``
+    limits what these processes hold. Nothing here reads an artifact.
+    """
+    confined = Spawner(MODULES) if spawner is None else spawner
+    memory = memory or ProcessMemory()
+
+    def load(version: ServedVersion) -> Predictor:
+        def read(form: str) -> bytes:
+            with blobs.open(version.compiled[form]) as file:
+                return file.read()
+
+        if version.format != "onnx":
+            compiled = compiled_predictor(version.compiled, read, version.signature)
+            if compiled is not None:
+                return compiled
+        return ModelProcess(
+            confined,
+            lambda: blobs.open(version.sha256),
+            version.format,
+            version.signature,
+            version.input_example,
+            memory=memory,
+        )
+
+    return load
+
+
+def read_forms(forms: Collection[str]) -> tuple[str, ...]:
+    """Which of the compiled ``forms`` answer the fastest here; empty where none does.
+
+    Either a model whole, or its features and then what walks or weighs them.
+    """
+    chains = COLUMNS in forms and chain_program.AVAILABLE
+    features = COLUMNS if chains else FEATURES
+    if FOREST in forms and forest.AVAILABLE and features in forms:
+        return features, FOREST
+    if LINEAR in forms and chains:
+        return COLUMNS, LINEAR
+    return (ONNX,) if ONNX in forms else ()
+
+
+def compiled_predictor(
+    forms: Collection[str], read: ReadForm, signature: Signature
+) -> Predictor | None:
+    """The fastest predictor that the compiled ``forms`` allow here; None where there is none.
+
+    Each is imported only when it is needed: a worker that needs no ONNX file loads no onnxruntime.
+
+    Raises ArtifactRefused, and what ``read`` raises.
+    """
+    match read_forms(forms):
+        case features, form if form == FOREST:
+            from registry.engines.forest_predictor import ForestPredictor
+
+            return ForestPredictor(_features(features, read, signature), read(form), signature)
+        case columns, form:
+            from registry.engines.linear_predictor import LinearPredictor
+
+            return LinearPredictor(read(columns), read(form), signature)
+        case (form,):
+            from registry.engines.onnx_predictor import OnnxPredictor
+
+            return OnnxPredictor(read(form), signature)
+    return None
+
+
+def _features(form: str, read: ReadForm, signature: Signature) -> "FeatureProgram":
+    if form == COLUMNS:
+        return chain_program.ChainProgram(read(form), signature)
+    from registry.engines.onnx_program import OnnxFeatures
+
+    return OnnxFeatures(read(form), signature)

@@ -1,0 +1,68 @@
+"""What runs in the confined process that answers for a version without compiled forms."""
+
+import json
+import os
+import warnings
+
+import msgspec
+
+from registry.confinement.channel import Channel
+from registry.engines.allocator import give_back_memory
+from registry.engines.model_messages import (
+    MAX_DETAIL,
+    Load,
+    Loaded,
+    Refused,
+    read_question,
+    write_answer,
+)
+from registry.engines.onnx_runtime import open_session
+from registry.engines.predictor import Predictor, SklearnPredictor
+from registry.engines.uploaded_onnx import UploadedOnnx
+from registry.errors import PredictionRefused, RegistryError
+from registry.formats.reading import read_model
+from registry.signature import Signature
+
+_LARGE = 2**13
+"""Cells of a batch from which on memory is given back: that takes a tenth of what it was about."""
+
+
+def serve(channel: Channel, files: list[int]) -> None:
+    """Load the artifact in the one file of ``files``; then answer until nobody asks."""
+    said = channel.receive()
+    if said is None:
+        return
+    warnings.simplefilter("ignore")  # to nobody: the streams lead nowhere
+    try:
+        predictor = _load(said, files[0])
+    except RegistryError as error:
+        channel.send(msgspec.json.encode(Refused(error.detail[:MAX_DETAIL])))
+        return
+    channel.send(msgspec.json.encode(Loaded(predictor.has_probabilities)))
+    while (head := channel.receive()) is not None:
+        answer, cells = _answer(predictor, head, channel)
+        if cells > _LARGE:
+            give_back_memory()
+        channel.send(*answer)
+
+
+def _load(said: bytes, file: int) -> Predictor:
+    load = msgspec.convert(json.loads(said), type=Load)
+    signature = Signature.from_json(load.signature)
+    with os.fdopen(file, "rb") as artifact:
+        if load.format == "onnx":
+            session = open_session(artifact.read(), keep_memory=False)
+            return UploadedOnnx(session, signature, load.input_example)
+        return SklearnPredictor(read_model(artifact, load.format), signature)
+
+
+def _answer(predictor: Predictor, head: bytes, channel: Channel) -> tuple[list[bytes], int]:
+    """The messages of the answer, and how many cells were asked about."""
+    signature = predictor.signature
+    batch, probabilities = read_question(head, lambda _: channel.receive() or b"", signature)
+    cells = batch.rows * len(batch.columns)
+    try:
+        answers = predictor.predict(batch, probabilities=probabilities)
+        return write_answer(answers, signature), cells
+    except PredictionRefused as error:
+        return [msgspec.json.encode(Refused(error.detail[:MAX_DETAIL]))], cells

@@ -1,0 +1,201 @@
+"""Runs ONNX files on batches of a signature's columns. Imports neither scikit-learn nor pandas.
+
+The file has one input, ``rows``: a double for each column of the signature, in its order. A text
+is passed as the number that the file's own vocabulary gives it, which costs a row less than a
+tensor of strings does and leaves NaN to mean null in every column. A whole model's outputs are
+``value``, or ``label`` (the index of a class) and, where it has them, ``probabilities``; that of
+its preprocessing alone is ``features``.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.codecs.batch import Batch
+from registry.engines.allocator import give_back_memory
+from registry.engines.coded_rows import RowCoder
+from registry.engines.onnx_runtime import open_session
+from registry.errors import (
+    ArtifactRefused,
+    PredictionRefused,
+    PredictionTimedOut,
+    RegistryError,
+)
+from registry.signature import Signature
+
+logger = logging.getLogger(__name__)
+
+ROWS, FEATURES = "rows", "features"
+TEXTS_KEY = "hotswap.texts"
+"""Metadata: hexadecimal JSON; for each column null, or its texts, the one with code 0 first."""
+LARGEST_KEY = "hotswap.largest"
+"""Metadata: the size from which on scikit-learn refuses numbers; left out where it takes any."""
+CHUNK_ROWS = 4096
+"""A larger batch is answered in parts, so that it leaves no large buffers behind in the session."""
+PART_SECONDS = 0.25
+"""What a part may take, by the time of a row alone, which is longer than that of one in a batch."""
+BATCH_SECONDS = 20.0
+"""What all parts of a batch may take; the time is looked at before each of them."""
+_TIMED_RUNS = 3
+_OUTSIDE = b"location"
+"""The key under which an ONNX file names the file that holds a tensor's data."""
+
+
+class _OneRow:
+    """A row's buffers, bound to the session once: a third of a call's time is binding them anew.
+
+    For one thread. ``outputs`` maps the names of what is asked to arrays shaped as for one row.
+    """
+
+    def __init__(self, session: Any, width: int, outputs: dict[str, NDArray[Any]]) -> None:
+        self.cells = np.empty(width)
+        self._outputs = [np.empty_like(array) for array in outputs.values()]
+        self._session = session
+        self._binding = session.io_binding()
+        _bind(self._binding.bind_input, ROWS, self.cells.reshape(1, width))
+        for name, array in zip(outputs, self._outputs, strict=True):
+            _bind(self._binding.bind_output, name, array)
+
+    def run(self) -> list[NDArray[Any]]:
+        """The outputs for ``cells``, which the next run overwrites."""
+        self._session.run_with_iobinding(self._binding)
+        return self._outputs
+
+
+class _ThreadRows(threading.local):
+    """The ``_OneRow`` of the present thread, for each set of outputs."""
+
+    def __init__(self) -> None:
+        self.by_heads: dict[tuple[str, ...], _OneRow] = {}
+
+
+class OnnxProgram:
+    """An ONNX file, given as its bytes, that takes batches of a signature's columns.
+
+    ``head`` is the output that it must have, the first of all; ``seconds``: for each batch. Safe to
+    run from several threads. ``row_seconds`` is what one row took, just now.
+
+    Raises ArtifactRefused where the bytes are no such file, or one for another signature.
+    """
+
+    def __init__(
+        self, model: bytes, signature: Signature, head: str, *, seconds: float = BATCH_SECONDS
+    ) -> None:
+        self._width = len(signature.inputs)
+        self._seconds = seconds
+        if _OUTSIDE in model:
+            raise ArtifactRefused("The ONNX file keeps data outside itself.")
+        self._session = open_session(model, keep_memory=True)
+        give_back_memory()
+        try:
+            self._read_layout(signature.names, head)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ArtifactRefused("The ONNX file does not describe its columns.") from error
+
+    def _read_layout(self, names: tuple[str, ...], head: str) -> None:
+        given = [(tensor.name, tensor.type, tensor.shape) for tensor in self._session.get_inputs()]
+        self.heads = [tensor.name for tensor in self._session.get_outputs()]
+        if [(name, kind) for name, kind, _ in given] != [(ROWS, "tensor(double)")]:
+            raise ArtifactRefused("The ONNX file does not take rows of numbers.")
+        if given[0][2][1] != len(names) or self.heads[:1] != [head]:
+            raise ArtifactRefused("The ONNX file does not fit the version's signature.")
+        notes = self._session.get_modelmeta().custom_metadata_map
+        self._coder = RowCoder(names, json.loads(bytes.fromhex(notes[TEXTS_KEY])))
+        self._largest = float(notes[LARGEST_KEY]) if LARGEST_KEY in notes else None
+        self._rows_of_threads = _ThreadRows()
+        self.shapes = self._first_answers()
+        self.row_seconds = min(self._timed_row() for _ in range(_TIMED_RUNS))
+        self._part = max(1, min(CHUNK_ROWS, int(PART_SECONDS / self.row_seconds)))
+
+    def _first_answers(self) -> dict[str, NDArray[Any]]:
+        """What the file answers to a row of zeros: the shape and type of each output."""
+        zeros = np.zeros((1, self._width))
+        try:
+            return dict(zip(self.heads, self._session.run(self.heads, {ROWS: zeros}), strict=True))
+        except Exception as error:  # onnxruntime's errors have no base class of their own
+            raise ArtifactRefused("The ONNX file does not answer a row of zeros.") from error
+
+    def _timed_row(self) -> float:
+        began = time.perf_counter()
+        self._first_answers()
+        return time.perf_counter() - began
+
+    def run(self, batch: Batch, heads: tuple[str, ...]) -> list[NDArray[Any]]:
+        """The outputs named ``heads``, each rows x whatever; valid until this thread's next run.
+
+        Raises PredictionRefused where the model has no answer for this input, PredictionTimedOut
+        where the batch takes too long.
+        """
+        try:
+            if batch.rows == 1:
+                return self._run_one(batch, heads)
+            rows = self._coder.many(batch)
+            self._check_sizes(rows)
+            return self._run_in_parts(list(heads), rows)
+        except RegistryError:
+            raise
+        except Exception as error:  # onnxruntime's errors have no base class of their own
+            logger.info("a model refused its input", exc_info=True)
+            raise PredictionRefused(
+                f"The model has no answer for this input: {type(error).__name__}."
+            ) from error
+
+    def _run_one(self, batch: Batch, heads: tuple[str, ...]) -> list[NDArray[Any]]:
+        row = self._rows_of_threads.by_heads.get(heads)
+        if row is None:
+            outputs = {name: self.shapes[name] for name in heads}
+            row = _OneRow(self._session, self._width, outputs)
+            self._rows_of_threads.by_heads[heads] = row
+        row.cells[:] = self._coder.one(batch)  # None becomes NaN
+        self._check_sizes(row.cells)
+        return row.run()
+
+    def _check_sizes(self, cells: NDArray[np.float64]) -> None:
+        if self._largest is not None and np.fmax.reduce(np.abs(cells), axis=None) >= self._largest:
+            raise PredictionRefused("The model has no answer for numbers of this size.")
+
+    def _run_in_parts(self, heads: list[str], rows: NDArray[np.float64]) -> list[NDArray[Any]]:
+        if len(rows) <= self._part:
+            whole: list[NDArray[Any]] = self._session.run(heads, {ROWS: rows})
+            return whole
+        ends = time.monotonic() + self._seconds
+        parts = []
+        for start in range(0, len(rows), self._part):
+            if time.monotonic() > ends:
+                raise PredictionTimedOut(self._seconds, len(rows))
+            parts.append(self._session.run(heads, {ROWS: rows[start : start + self._part]}))
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+
+class OnnxFeatures:
+    """A model's preprocessing as an ONNX file, given as its bytes. Safe for several threads.
+
+    Raises ArtifactRefused where the bytes are no such file, or one for another signature.
+    """
+
+    def __init__(self, model: bytes, signature: Signature) -> None:
+        self._program = OnnxProgram(model, signature, FEATURES)
+        shape = self._program.shapes[FEATURES].shape
+        if len(shape) != 2:
+            raise ArtifactRefused("The ONNX file does not make features of rows.")
+        self.width: int = shape[1]
+        self.row_seconds = self._program.row_seconds
+
+    def blocks(self, batch: Batch) -> Iterable[NDArray[np.float64]]:
+        """The features of ``batch``, rows x ``width``; valid until this thread's next run."""
+        return self._program.run(batch, (FEATURES,))
+
+    def row(self, batch: Batch) -> bytes:
+        """The features of a batch of one row, as the bytes of ``width`` doubles."""
+        (features,) = self.blocks(batch)
+        return features.tobytes()
+
+
+def _bind(bind: Any, name: str, array: NDArray[Any]) -> None:
+    bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)

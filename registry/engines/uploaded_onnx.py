@@ -1,0 +1,188 @@
+"""Answers batches with an ONNX file as it was uploaded. Belongs in confined processes only.
+
+The graph takes either one tensor of rows x columns, or one tensor for each column. Its first output
+is a number or a label for each row; its second, where it has one, the scores of the classes, as a
+tensor or as the list of mappings that ONNX's ZipMap makes.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.codecs.batch import Batch
+from registry.codecs.predictions import Predictions
+from registry.engines.predictor import example_batch
+from registry.errors import ArtifactRefused, PredictionRefused
+from registry.signature import Record, Signature
+
+logger = logging.getLogger(__name__)
+
+NUMPY_TYPES: Mapping[str, type] = {
+    "tensor(float16)": np.float16,
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(int8)": np.int8,
+    "tensor(int16)": np.int16,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(uint8)": np.uint8,
+    "tensor(uint16)": np.uint16,
+    "tensor(uint32)": np.uint32,
+    "tensor(uint64)": np.uint64,
+    "tensor(bool)": np.bool_,
+    "tensor(string)": np.object_,
+}
+"""The types of tensors that columns are laid out as, by onnxruntime's names for them."""
+_FACTORS = (1.0, 0.0, -1.0, 2.0, 10.0)
+_SUM_TOLERANCE = 1e-3
+"""How far the probabilities of a row, often float32, may be from a sum of one."""
+
+
+class OnnxInputs:
+    """Lays out columns as what ``session`` takes. Raises ArtifactRefused for other types."""
+
+    def __init__(self, session: Any) -> None:
+        self.tensors = session.get_inputs()
+        for tensor in self.tensors:
+            if tensor.type not in NUMPY_TYPES:
+                raise ArtifactRefused(
+                    f"The ONNX input {tensor.name[:60]!r} is of the type {tensor.type[:60]}: "
+                    "tensors of numbers, booleans or strings are taken."
+                )
+
+    def feed(self, columns: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The tensors for ``columns``. Raises PredictionRefused for a number that does not fit."""
+        if len(self.tensors) == 1:
+            (tensor,) = self.tensors
+            parts = [_typed(column, tensor.type) for column in columns]
+            return {tensor.name: parts[0] if len(tensor.shape) == 1 else np.column_stack(parts)}
+        return {
+            tensor.name: _typed(column, tensor.type).reshape((-1, 1)[: len(tensor.shape) or 2])
+            for tensor, column in zip(self.tensors, columns, strict=True)
+        }
+
+
+def _typed(cells: NDArray[Any], name: str) -> NDArray[Any]:
+    type_ = NUMPY_TYPES[name]
+    if type_ is np.object_ or type_ is np.bool_:
+        return cells.astype(type_)
+    if issubclass(type_, np.integer):
+        limits = np.iinfo(type_)
+        if not ((cells >= float(limits.min)) & (cells < float(limits.max) + 1)).all():
+            raise PredictionRefused(f"The model has no answer for numbers beyond {type_.__name__}.")
+        return cells.astype(type_)
+    with np.errstate(over="ignore"):
+        made: NDArray[Any] = cells.astype(type_)
+    if np.isinf(made).any():
+        raise PredictionRefused(f"The model has no answer for numbers beyond {type_.__name__}.")
+    return made
+
+
+class UploadedOnnx:
+    """A Predictor on an open session.
+
+    ``example``: a row that the graph answers, where one made from the signature will not do.
+    ``probe``: rows like it, by which it was found whether the scores are probabilities.
+
+    Raises ArtifactRefused where the graph does not fit the signature or answers no such row.
+    """
+
+    waits = False
+
+    def __init__(self, session: Any, signature: Signature, example: Record | None) -> None:
+        self.signature = signature
+        self._session = session
+        self._inputs = OnnxInputs(session)
+        self._outputs = [output.name for output in session.get_outputs()]
+        self._classes = signature.output.classes or ()
+        if len(self._inputs.tensors) not in {1, len(signature.inputs)}:
+            raise ArtifactRefused("The ONNX graph takes other columns than the signature has.")
+        self.has_probabilities = False
+        first = example_batch(signature, example)
+        try:
+            self.probe, shares = self._first_answers(first)
+        except PredictionRefused as error:
+            what = "a row made from its signature" if example is None else "its input example"
+            raise ArtifactRefused(
+                f"The ONNX graph does not answer {what}: {error.__cause__ or error}"[:500]
+            ) from error
+        self.has_probabilities = shares is not None and bool(_add_up(shares).all())
+
+    def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
+        """Raises PredictionRefused where the graph has no answer for this input."""
+        found = self._run(batch, self._outputs[: 1 + probabilities])
+        values = self._values(found[0], batch.rows)
+        if not probabilities:
+            return Predictions(values)
+        shares = self._shares(found[1], batch.rows)
+        if not (whole := _add_up(shares)).all():
+            row = int(np.flatnonzero(~whole)[0])
+            raise PredictionRefused(f"The model's scores for row {row} are not probabilities.")
+        return Predictions(values, shares)
+
+    def _first_answers(self, example: Batch) -> tuple[Batch, NDArray[np.float64] | None]:
+        """The rows that could be asked, and their scores; all rows but the example may fail."""
+        for batch in (_variations(example), example):
+            try:
+                found = self._run(batch, self._outputs)
+            except PredictionRefused:
+                if batch is example:
+                    raise
+                continue
+            self._values(found[0], batch.rows)
+            scored = bool(self._classes) and len(found) > 1
+            return batch, self._shares(found[1], batch.rows) if scored else None
+        raise AssertionError("the example is the last")
+
+    def _run(self, batch: Batch, outputs: list[str]) -> list[Any]:
+        columns = [batch.columns[name] for name in self.signature.names]
+        try:
+            found: list[Any] = self._session.run(outputs, self._inputs.feed(columns))
+        except PredictionRefused:
+            raise
+        except Exception as error:  # onnxruntime's errors have no base class of their own
+            logger.info("a model refused its input", exc_info=True)
+            raise PredictionRefused(
+                f"The model has no answer for this input: {type(error).__name__}."
+            ) from error
+        return found
+
+    def _values(self, found: Any, rows: int) -> list[Any]:
+        values = found.ravel() if isinstance(found, np.ndarray) else ()
+        if len(values) != rows:
+            raise PredictionRefused(f"The model gives {len(values)} values for {rows} rows.")
+        answers: list[Any] = values.tolist()  # type: ignore[union-attr]
+        return answers
+
+    def _shares(self, found: Any, rows: int) -> NDArray[np.float64]:
+        try:
+            if isinstance(found, list):
+                found = [[row[label] for label in self._classes] for row in found]
+            shares = np.asarray(found, np.float64)
+        except (KeyError, TypeError, ValueError) as error:
+            raise PredictionRefused("The model's scores are not those of its classes.") from error
+        if shares.shape != (rows, len(self._classes)):
+            raise PredictionRefused(
+                f"The model's second output has the shape {shares.shape}, where {rows} x "
+                f"{len(self._classes)} scores are expected."
+            )
+        return shares
+
+
+def _add_up(shares: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which rows are made of shares of one."""
+    inside = ((shares >= 0) & (shares <= 1 + _SUM_TOLERANCE)).all(axis=1)
+    whole: NDArray[np.bool_] = inside & (np.abs(shares.sum(axis=1) - 1) <= _SUM_TOLERANCE)
+    return whole
+
+
+def _variations(example: Batch) -> Batch:
+    """The row of ``example``, and rows with its numbers multiplied."""
+    columns: dict[str, NDArray[Any]] = {}
+    for name, cells in example.columns.items():
+        repeated = np.repeat(cells, len(_FACTORS))
+        columns[name] = repeated if cells.dtype == object else repeated * np.array(_FACTORS)
+    return Batch(columns, len(_FACTORS))

@@ -1,0 +1,141 @@
+"""A version's answers to a holdout, ready to be measured."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.codecs.batch import Batch
+from registry.codecs.predictions import Predictions
+from registry.engines.predictor import Predictor
+from registry.errors import shown
+from registry.gates.holdouts import Holdout, batches, other_rows
+from registry.metrics.bootstrap import Counts, Figures, Measures, figures_of
+from registry.metrics.classification import ClassificationMeasures
+from registry.metrics.names import METRICS
+from registry.metrics.regression import RegressionMeasures
+from registry.signature import Label, Signature, label_text
+
+MAX_PROBABILITIES = 2**23
+"""Rows times classes: 64 MiB. Beyond it the probabilities are not kept."""
+_OF_PROBABILITIES = ("log_loss", "roc_auc")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a version answered to the rows of a holdout.
+
+    ``lacking``: why it has no figure of a metric that its task has.
+    """
+
+    signature: Signature
+    rows: int
+    measures: Measures
+    lacking: Mapping[str, str] = field(default_factory=dict)
+
+    def metrics(self) -> dict[str, float]:
+        """Every metric of its task that is a finite number on these rows."""
+        return figures_of(self.measures, self.rows, METRICS[self.signature.task])
+
+    def figures(self, counts: Counts, names: Collection[str]) -> Figures:
+        """Each metric that it has of ``names``, for each draw."""
+        return self.measures.figures(counts, names)
+
+    def why_not(self, metric: str) -> str:
+        """Why it has no figure of ``metric``."""
+        if metric not in METRICS[self.signature.task]:
+            return f"a {self.signature.task} has no {metric}"
+        if metric == "roc_auc":
+            default = "a class has no row in the holdout"
+        else:
+            default = "it is not a finite number on the holdout"
+        return self.lacking.get(metric, default)
+
+
+def answer(predictor: Predictor, file: BinaryIO, holdout: Holdout) -> Answered:
+    """Have ``predictor`` answer every row of the holdout in ``file``, some thousand at a time.
+
+    Raises HoldoutRefused where its columns or its target do not fit, BodyMalformed, TooLarge,
+    PredictionRefused, ModelProcessUnavailable.
+    """
+    signature = predictor.signature
+    collected: _Values | _Labels
+    if signature.output.classes is None:
+        collected = _Values(holdout.rows)
+    else:
+        collected = _Labels(holdout.rows, signature.output.classes, predictor.has_probabilities)
+    answered = 0
+    for batch in batches(file, holdout.format, holdout.target, signature):
+        columns = dict(batch.columns)
+        true = columns.pop(holdout.target)
+        answered += batch.rows
+        if answered > holdout.rows:
+            break
+        answers = predictor.predict(
+            Batch(columns, batch.rows), probabilities=collected.wants_probabilities
+        )
+        collected.add(slice(answered - batch.rows, answered), true, answers)
+    if answered != holdout.rows:
+        raise other_rows()
+    return Answered(signature, holdout.rows, collected.measures(), collected.lacking())
+
+
+class _Values:
+    wants_probabilities = False
+
+    def __init__(self, rows: int) -> None:
+        self._true, self._predicted = np.empty(rows), np.empty(rows)
+
+    def add(self, where: slice, true: NDArray[Any], answers: Predictions) -> None:
+        self._true[where] = true
+        self._predicted[where] = answers.values
+
+    def measures(self) -> Measures:
+        return RegressionMeasures(self._true, self._predicted)
+
+    def lacking(self) -> dict[str, str]:
+        return {}
+
+
+class _Labels:
+    """Codes of labels: the version's classes first, then what else the target has."""
+
+    def __init__(self, rows: int, classes: tuple[Label, ...], has_probabilities: bool) -> None:
+        self._texts = any(isinstance(label, str) for label in classes)
+        self._codes = {self._key(label): code for code, label in enumerate(classes)}
+        self._classes = len(classes)
+        self._has_probabilities = has_probabilities
+        self._true, self._predicted = np.empty(rows, np.intp), np.empty(rows, np.intp)
+        self.wants_probabilities = has_probabilities and rows * len(classes) <= MAX_PROBABILITIES
+        self._shares = np.empty((rows, len(classes))) if self.wants_probabilities else None
+
+    def add(self, where: slice, true: NDArray[Any], answers: Predictions) -> None:
+        self._true[where] = self._encoded(true.tolist())
+        self._predicted[where] = self._encoded(answers.values)
+        if self._shares is not None:
+            self._shares[where] = answers.probabilities
+
+    def measures(self) -> Measures:
+        shares = None if self.lacking() else self._shares
+        return ClassificationMeasures(self._true, self._predicted, self._classes, shares)
+
+    def lacking(self) -> dict[str, str]:
+        if not self._has_probabilities:
+            why = "the version gives no probabilities"
+        elif self._shares is None:
+            why = f"the holdout is too large to keep the probabilities of {self._classes} classes"
+        elif len(self._codes) > self._classes:
+            strange = shown(str([*self._codes][self._classes]))
+            why = f"the holdout has the label {strange}, which is none of the version's classes"
+        else:
+            return {}
+        return dict.fromkeys(_OF_PROBABILITIES, why)
+
+    def _encoded(self, labels: Iterable[Label]) -> list[int]:
+        codes = self._codes
+        return [codes.setdefault(self._key(label), len(codes)) for label in labels]
+
+    def _key(self, label: Label) -> str | float:
+        return label_text(label) if self._texts else float(label)

@@ -1,0 +1,140 @@
+"""Tables that versions are measured on: what is asked of one, and how one is read.
+
+Read a few thousand rows at a time, so that a large one takes no more memory than its answers.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, Literal, cast
+
+from registry.codecs.arrow_body import parquet_batches, parquet_columns
+from registry.codecs.batch import Batch
+from registry.codecs.requests import CSV, PARQUET
+from registry.codecs.text_body import csv_batches, csv_columns
+from registry.errors import Fault, HoldoutRefused, InputRefused, TooLarge, shown
+from registry.signature import MAX_COLUMN_NAME, MAX_COLUMNS, Column, ColumnType, Signature
+
+HoldoutFormat = Literal["parquet", "csv"]
+FORMATS: dict[str, HoldoutFormat] = {PARQUET: "parquet", CSV: "csv"}
+"""What a table may be sent as, by its media type."""
+
+
+def parse_format(name: str) -> HoldoutFormat:
+    """The format of that name. Raises ValueError where there is none."""
+    for known in FORMATS.values():
+        if name == known:
+            return known
+    raise ValueError(f"There is no format {name!r} of holdouts.")
+
+
+MAX_ROWS = 1_000_000
+LEAST_ROWS = 2
+"""One row has no spread: neither r2 nor an interval."""
+BATCH_ROWS = 4096
+_MAX_UNPACKED = 2**28
+"""Bytes that one group of a Parquet file's rows may unpack to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """A table that is kept: its bytes by their SHA-256, and the column that is to be predicted."""
+
+    sha256: str
+    format: HoldoutFormat
+    target: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a table says of itself."""
+
+    columns: list[str]
+    rows: int
+
+
+def look_at(file: BinaryIO, format_: HoldoutFormat, target: str) -> Table:
+    """The columns and rows of a table that may be an enemy's.
+
+    Raises BodyMalformed where it is not of that format, HoldoutRefused where it has no target, too
+    few rows or columns that cannot be, TooLarge where it has too many rows.
+    """
+    with _refused():
+        columns, rows = (parquet_columns if format_ == "parquet" else csv_columns)(file)
+    if rows > MAX_ROWS:
+        raise TooLarge("The holdout", f"{MAX_ROWS} rows")
+    if rows < LEAST_ROWS:
+        raise HoldoutRefused(
+            f"The holdout has {'one row' if rows else 'no rows'}: at least {LEAST_ROWS} are asked, "
+            "and some hundred to tell versions apart."
+        )
+    if len(columns) > MAX_COLUMNS or not all(map(_may_be_named, columns)):
+        raise HoldoutRefused(
+            f"The holdout has more than {MAX_COLUMNS} columns, or names of more than "
+            f"{MAX_COLUMN_NAME} characters or with U+0000."
+        )
+    if columns.count(target) != 1:
+        is_there = "is there twice" if target in columns else "is not a column of the table"
+        raise HoldoutRefused(
+            f"The target {shown(target)} {is_there}. The table has "
+            f"{', '.join(map(shown, columns[:20]))}.",
+            [Fault("target", is_there)],
+        )
+    return Table(columns, rows)
+
+
+def read_through(file: BinaryIO, format_: HoldoutFormat, target: str, signature: Signature) -> int:
+    """Read all of the table as a version with ``signature`` would be given it; its rows.
+
+    Raises HoldoutRefused where it cannot be measured on the table, BodyMalformed, TooLarge.
+    """
+    return sum(batch.rows for batch in batches(file, format_, target, signature))
+
+
+def batches(
+    file: BinaryIO, format_: HoldoutFormat, target: str, signature: Signature
+) -> Iterator[Batch]:
+    """The columns of ``signature`` and the target, some thousand rows at a time.
+
+    Raises as ``read_through`` does.
+    """
+    if target in signature.names:
+        raise HoldoutRefused(f"The target {shown(target)} is one of the version's own columns.")
+    wanted = Signature((*signature.inputs, _target_column(target, signature)), signature.output)
+    file.seek(0)
+    with _refused():
+        if format_ == "parquet":
+            yield from parquet_batches(file, wanted, BATCH_ROWS, _MAX_UNPACKED)
+        else:
+            yield from csv_batches(file, wanted, BATCH_ROWS)
+
+
+def other_rows() -> HoldoutRefused:
+    """The refusal of a table that holds more or fewer rows than it says."""
+    return HoldoutRefused("The holdout has another number of rows than it says.")
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
+    except InputRefused as error:
+        raise HoldoutRefused(f"The holdout does not fit: {error.detail}", error.faults) from error
+
+
+def _target_column(target: str, signature: Signature) -> Column:
+    classes = signature.output.classes
+    kinds: set[str] = {"number"} if classes is None else set(map(_kind, classes))
+    kind = kinds.pop() if len(kinds) == 1 else "string"
+    return Column(target, cast("ColumnType", kind))
+
+
+def _may_be_named(column: str) -> bool:
+    return len(column) <= MAX_COLUMN_NAME and "\x00" not in column
+
+
+def _kind(label: object) -> str:
+    if isinstance(label, bool):
+        return "boolean"
+    return "string" if isinstance(label, str) else "number"

@@ -1,0 +1,47 @@
+"""What became of a gate."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Measured = Literal["holdout", "claimed"]
+"""Where figures come from: this registry measured them, or the uploader says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """Whether a gate lets the candidate through, the figures that decided, and why not.
+
+    ``interval``: of the candidate's figure less what it was held against. ``holdout``: the SHA-256
+    of the table that both figures were measured on.
+    """
+
+    gate: str
+    passed: bool
+    candidate: float | None = None
+    champion: float | None = None
+    reason: str | None = None
+    interval: tuple[float, float] | None = None
+    measured: Measured | None = None
+    holdout: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As the API shows it; ``interval`` and ``holdout`` only where there is one."""
+        shown: dict[str, Any] = {
+            "gate": self.gate,
+            "passed": self.passed,
+            "candidate": self.candidate,
+            "champion": self.champion,
+            "reason": self.reason,
+            "measured": self.measured,
+        }
+        if self.interval is not None:
+            shown["interval"] = list(self.interval)
+        if self.holdout is not None:
+            shown["holdout"] = self.holdout
+        return shown
+
+
+def all_passed(results: Iterable[GateResult]) -> bool:
+    """Whether none of the gates is shut."""
+    return all(result.passed for result in results)

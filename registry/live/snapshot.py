@@ -1,0 +1,278 @@
+"""What a worker has to know of the database to answer predictions.
+
+It is read whole at the start. After that, the events of the history name the models and tokens
+that have changed since the last look, and only those are read again.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy.orm import Session, aliased, lazyload, load_only
+
+from registry.engines.served_version import Key, ServedVersion
+from registry.errors import Unauthenticated
+from registry.formats.reading import parse_format
+from registry.names import LATEST
+from registry.signature import Signature
+from registry.storage.history import GENESIS, EventType, Head
+from registry.storage.tables import (
+    AliasRow,
+    EventRow,
+    HistoryHeadRow,
+    ModelRow,
+    TokenRow,
+    VersionRow,
+    utc_now,
+)
+from registry.tokens import Grant, grant_of
+
+_ENDING: frozenset[EventType] = frozenset({"archived", "model_archived"})
+MODEL_EVENTS: frozenset[EventType] = _ENDING | {
+    "registered",
+    "promoted",
+    "rolled_back",
+    "alias_deleted",
+}
+"""Events that change which versions of their model may answer, or by which reference."""
+TOKEN_EVENTS: frozenset[EventType] = frozenset({"token_created", "token_revoked"})
+UNSERVED_EVENTS: frozenset[EventType] = frozenset(
+    {
+        "model_created",
+        "model_updated",
+        "upload_reused",
+        "version_updated",
+        "policy_changed",
+        "holdout_changed",
+        "holdout_removed",
+    }
+)
+"""Events that change no row that a prediction depends on."""
+_UPLOADS: frozenset[EventType] = frozenset({"registered", "upload_reused"})
+
+_UNREAD = Head(-1, GENESIS)
+MOST_EVENTS = 500
+"""After more new events than this, the whole state is read again."""
+_CHUNK = 1000
+"""Versions in one query; each takes two of the parameters that a database allows."""
+_LOADED = (
+    VersionRow.format,
+    VersionRow.sha256,
+    VersionRow.size,
+    VersionRow.signature,
+    VersionRow.input_example,
+    VersionRow.compiled,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownToken:
+    """A token that is not revoked."""
+
+    grant: Grant
+    expires_at: datetime | None
+
+    def valid_grant(self) -> Grant:
+        """What its bearer may do now. Raises Unauthenticated where it has expired."""
+        if self.expires_at is not None and self.expires_at <= utc_now():
+            raise Unauthenticated.invalid()
+        return self.grant
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The registry's serving state at one moment. Never changed, only replaced.
+
+    ``head`` is the last event. ``references`` leads from model and alias (or ``latest``) to a
+    number. ``aliased`` are the versions that an alias points at; ``live`` are those and the
+    versions that an alias pointed at before its last move, as long as they may answer.
+    """
+
+    head: Head = _UNREAD
+    references: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    aliased: frozenset[Key] = frozenset()
+    live: frozenset[Key] = frozenset()
+    tokens: Mapping[str, KnownToken] = field(default_factory=dict)
+
+    def known_token(self, digest: str) -> KnownToken:
+        """The token with this digest. Raises Unauthenticated where there is none."""
+        known = self.tokens.get(digest)
+        if known is None:
+            raise Unauthenticated.invalid()
+        return known
+
+
+class Changes(NamedTuple):
+    """What the events up to ``head`` name: models whose references or versions changed, those of
+    them of which a version was archived, the ids of tokens, and whether bytes were uploaded."""
+
+    head: Head
+    models: frozenset[str]
+    ended: frozenset[str]
+    tokens: frozenset[int]
+    uploaded: bool
+
+
+def read_snapshot(session: Session) -> Snapshot:
+    """Read the whole state; the session sees one state of the database throughout."""
+    head = last_event(session)
+    references, live, before = _read_references(session, None)
+    rows = session.scalars(select(TokenRow).where(TokenRow.revoked_at.is_(None)))
+    tokens = {row.digest: _known(row) for row in rows}
+    return Snapshot(head, references, frozenset(live), frozenset(live | before), tokens)
+
+
+def read_changes(session: Session, since: Head) -> Changes | None:
+    """What has changed since the event ``since`` was the last.
+
+    None where the history does not tell: it is another history, an event is missing or of a type
+    that this release does not know, or there are more than ``MOST_EVENTS``.
+    """
+    query = (
+        select(
+            EventRow.seq,
+            EventRow.hash,
+            EventRow.previous_hash,
+            EventRow.type,
+            EventRow.model,
+            EventRow.details,
+        )
+        .where(EventRow.seq >= since.seq)
+        .order_by(EventRow.seq)
+        .limit(MOST_EVENTS + 2)
+    )
+    events = session.execute(query).all()
+    if since != Head(0, GENESIS):
+        if not events or Head(events[0].seq, events[0].hash) != since:
+            return None
+        events = events[1:]
+    if len(events) > MOST_EVENTS:
+        return None
+    head, models, ended, tokens = since, set[str](), set[str](), set[int]()
+    for event in events:
+        if event.seq != head.seq + 1 or event.previous_hash != head.hash:
+            return None
+        head = Head(event.seq, event.hash)
+        if event.type in MODEL_EVENTS:
+            models.add(event.model)
+            if event.type in _ENDING:
+                ended.add(event.model)
+        elif event.type in TOKEN_EVENTS and "token_id" in event.details:
+            tokens.add(event.details["token_id"])
+        elif event.type not in UNSERVED_EVENTS:
+            return None
+    uploaded = any(event.type in _UPLOADS for event in events)
+    return Changes(head, frozenset(models), frozenset(ended), frozenset(tokens), uploaded)
+
+
+def changed_snapshot(session: Session, known: Snapshot, changes: Changes) -> Snapshot:
+    """``known`` with what ``changes`` names read again, in the same transaction."""
+    references, aliased, live, tokens = known.references, known.aliased, known.live, known.tokens
+    if changes.models:
+        read, now, before = _read_references(session, changes.models)
+        references = {k: v for k, v in references.items() if k not in changes.models} | read
+        aliased = _others(aliased, changes.models) | now
+        live = _others(live, changes.models) | now | before
+    if changes.tokens:
+        rows = session.scalars(select(TokenRow).where(TokenRow.id.in_(changes.tokens))).all()
+        revoked = {row.digest for row in rows if row.revoked_at is not None}
+        made = {row.digest: _known(row) for row in rows if row.revoked_at is None}
+        tokens = {**{k: v for k, v in tokens.items() if k not in revoked}, **made}
+    return Snapshot(changes.head, references, aliased, live, tokens)
+
+
+def last_event(session: Session) -> Head:
+    """The last event: it moves with everything that is ever changed, and with the history."""
+    return Head(*session.execute(select(HistoryHeadRow.seq, HistoryHeadRow.hash)).one())
+
+
+def not_ready(session: Session, keys: Iterable[Key]) -> set[Key]:
+    """Which of these versions may no longer answer."""
+    gone = set()
+    for chunk in _chunks(keys):
+        query = select(VersionRow.model, VersionRow.number).where(
+            tuple_(VersionRow.model, VersionRow.number).in_(chunk), VersionRow.status != "ready"
+        )
+        gone |= {(model, number) for model, number in session.execute(query)}
+    return gone
+
+
+def read_versions(session: Session, keys: Iterable[Key]) -> dict[Key, ServedVersion]:
+    """What has to be known of these versions to load them; without those that may not answer."""
+    found: dict[Key, ServedVersion] = {}
+    for chunk in _chunks(keys):
+        query = (
+            select(VersionRow)
+            .where(
+                tuple_(VersionRow.model, VersionRow.number).in_(chunk),
+                VersionRow.status == "ready",
+            )
+            .options(load_only(*_LOADED), lazyload("*"))
+        )
+        found |= {(row.model, row.number): served_version(row) for row in session.scalars(query)}
+    return found
+
+
+def served_version(row: VersionRow) -> ServedVersion:
+    """What the pool has to know to load the version."""
+    return ServedVersion(
+        model=row.model,
+        number=row.number,
+        format=parse_format(row.format),
+        sha256=row.sha256,
+        size=row.size,
+        signature=Signature.from_json(row.signature),
+        input_example=row.input_example,
+        compiled=row.compiled,
+    )
+
+
+def _read_references(
+    session: Session, models: Collection[str] | None
+) -> tuple[dict[str, dict[str, int]], set[Key], set[Key]]:
+    """The references of ``models`` (None: of all), what their aliases point at, and what those
+    pointed at before that is ready."""
+    number = (
+        select(func.max(VersionRow.number))
+        .where(VersionRow.status == "ready", VersionRow.model == ModelRow.name)
+        .scalar_subquery()
+    )
+    latest = select(ModelRow.name, number)
+    previous = aliased(VersionRow)
+    pointing = select(AliasRow.model, AliasRow.name, AliasRow.number, previous.number).outerjoin(
+        previous,
+        and_(
+            previous.model == AliasRow.model,
+            previous.number == AliasRow.previous_number,
+            previous.status == "ready",
+        ),
+    )
+    if models is not None:
+        latest = latest.where(ModelRow.name.in_(models))
+        pointing = pointing.where(AliasRow.model.in_(models))
+    references = {
+        model: {LATEST: number} for model, number in session.execute(latest) if number is not None
+    }
+    now, before = set(), set()
+    for model, name, target, last in session.execute(pointing):
+        references.setdefault(model, {})[name] = target
+        now.add((model, target))
+        if last is not None:
+            before.add((model, last))
+    return references, now, before
+
+
+def _others(keys: frozenset[Key], models: Collection[str]) -> frozenset[Key]:
+    """Those of other models."""
+    return frozenset(key for key in keys if key[0] not in models)
+
+
+def _known(row: TokenRow) -> KnownToken:
+    return KnownToken(grant_of(row), row.expires_at)
+
+
+def _chunks(keys: Iterable[Key]) -> Iterable[Sequence[Key]]:
+    wanted = list(keys)
+    return (wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK))

@@ -1,0 +1,50 @@
+"""Reads what the gates of a version are evaluated with."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.gates.grammar import Gate, parse_all
+from registry.gates.holdouts import Holdout, parse_format
+from registry.gates.inputs import Candidate, GateInputs
+from registry.gates.policies import check_task, merged
+from registry.live.snapshot import served_version
+from registry.reading.queries import current_holdout
+from registry.storage.tables import AliasRow, HoldoutRow, PolicyRow, VersionRow
+
+
+def read_gate_inputs(
+    session: Session, version: VersionRow, alias: str, more: Sequence[Gate] = ()
+) -> GateInputs:
+    """The gates of the policy and ``more``, with ``version`` and what ``alias`` points at.
+
+    Raises GateRefused where ``more`` asks for a metric that the version's task has not.
+    """
+    candidate = _candidate(version)
+    check_task(more, candidate.version.signature.task)
+    champion = session.scalar(
+        select(VersionRow)
+        .join(
+            AliasRow,
+            (AliasRow.model == VersionRow.model) & (AliasRow.number == VersionRow.number),
+        )
+        .where(AliasRow.model == version.model, AliasRow.name == alias)
+    )
+    policy = session.get(PolicyRow, version.model, populate_existing=True)
+    holdout = current_holdout(session, version.model)
+    return GateInputs(
+        candidate=candidate,
+        champion=None if champion is None else _candidate(champion),
+        holdout=None if holdout is None else _table(holdout),
+        gates=merged(() if policy is None else parse_all(policy.gates), more),
+    )
+
+
+def _table(row: HoldoutRow) -> Holdout:
+    return Holdout(row.sha256, parse_format(row.format), row.target, row.table_rows)
+
+
+def _candidate(row: VersionRow) -> Candidate:
+    claimed = {metric.name: metric.value for metric in row.metrics}
+    return Candidate(served_version(row), claimed, str(row.engine.get("name")))

@@ -1,0 +1,101 @@
+"""Versions in the order of one of their metrics; those without it come last, newest first.
+
+The numbers of a page are read from the metrics' own index, in order, and no more of them than the
+page has; then the versions of the page alone are read.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy.orm import Session
+
+from registry.errors import ParameterMalformed
+from registry.reading.pages import Page, Paging, count, page_of
+from registry.storage.tables import MetricRow, VersionRow
+
+
+def page_by_metric(
+    session: Session,
+    query: Select[VersionRow],
+    paging: Paging,
+    view: Callable[[VersionRow], dict[str, Any]],
+    *,
+    model: str,
+    metric: str,
+    descending: bool,
+    status: str | None,
+) -> Page:
+    """The page of ``query``, the versions of ``model`` with this ``status``, None: with any.
+
+    Equal figures stand newest first. The cursor is the number of a version. Raises
+    ParameterMalformed where there is no such version.
+    """
+    figures = _figures(model, metric, status)
+    without = query.with_only_columns(VersionRow.number).where(
+        ~exists().where(
+            MetricRow.model == model,
+            MetricRow.number == VersionRow.number,
+            MetricRow.name == metric,
+        )
+    )
+    total, wanted = count(session, query), paging.page_size + 1
+    by_value = MetricRow.value.desc() if descending else MetricRow.value.asc()
+    ordered = figures.order_by(by_value, MetricRow.number.desc())
+    numbers: list[int] = []
+    if (after := paging.after_number) is None:
+        numbers += session.scalars(ordered.limit(wanted).offset(paging.offset)).all()
+    elif (figure := _figure(session, model, after, metric)) is not None:
+        numbers += session.scalars(ordered.where(_beyond(figure, after, descending)).limit(wanted))
+    else:
+        without = without.where(VersionRow.number < after)
+    if len(numbers) < wanted and (measured := count(session, figures)) < total:
+        newest = without.order_by(VersionRow.number.desc()).limit(wanted - len(numbers))
+        numbers += session.scalars(newest.offset(max(0, paging.offset - measured))).all()
+    return page_of(
+        _in_order(session, model, numbers),
+        view,
+        paging,
+        total=total,
+        cursor=lambda row: row.number,
+    )
+
+
+def _figures(model: str, metric: str, status: str | None) -> Select[int]:
+    """The numbers of the versions that have the metric."""
+    figures = select(MetricRow.number).where(MetricRow.name == metric, MetricRow.model == model)
+    if status is None:
+        return figures
+    # Not a join: SQLite might begin with the versions of the status, and sort them all.
+    has_status = exists().where(
+        VersionRow.model == model,
+        VersionRow.number == MetricRow.number,
+        VersionRow.status == status,
+    )
+    return figures.where(has_status)
+
+
+def _beyond(figure: float, number: int, descending: bool) -> ColumnElement[bool]:
+    """What comes after the version of this figure and number. The first condition is what an index
+    is searched by."""
+    if descending:
+        from_there, further = MetricRow.value <= figure, MetricRow.value < figure
+    else:
+        from_there, further = MetricRow.value >= figure, MetricRow.value > figure
+    return and_(from_there, or_(further, MetricRow.number < number))
+
+
+def _figure(session: Session, model: str, number: int, metric: str) -> float | None:
+    """The metric of a version; None where it has none. Raises ParameterMalformed."""
+    if session.get(VersionRow, (model, number)) is None:
+        raise ParameterMalformed("after", "there is no such version; give the 'next' of a page.")
+    row = session.get(MetricRow, (model, number, metric))
+    return None if row is None else row.value
+
+
+def _in_order(session: Session, model: str, numbers: Sequence[int]) -> list[VersionRow]:
+    found = session.scalars(
+        select(VersionRow).where(VersionRow.model == model, VersionRow.number.in_(numbers))
+    )
+    rows = {row.number: row for row in found}
+    return [rows[number] for number in numbers]

@@ -1,0 +1,109 @@
+"""One page of a list: by its number, or after the last item of the page before it.
+
+The number of a page counts items from the start, so a page repeats or skips items when others come
+or go between two requests. A cursor names an item: what follows it is the same whatever was added.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NotRequired, TypedDict, TypeVar
+
+from sqlalchemy import Select, func
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from registry.errors import ParameterMalformed
+from registry.storage.tables import Base
+
+_Row = TypeVar("_Row", bound=Base)
+
+LARGEST_NUMBER = 2**63 - 1
+
+
+class Page(TypedDict):
+    """One page of a list; ``total`` counts all pages' items. ``next``, where there are more items,
+    is the cursor that the following page comes after."""
+
+    items: list[dict[str, Any]]
+    page: int
+    page_size: int
+    total: int
+    next: NotRequired[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which page, from 1, and how many items it has at most; ``after``: a cursor instead.
+
+    Raises ParameterMalformed for both a page and a cursor.
+    """
+
+    page: int = 1
+    page_size: int = 50
+    after: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.after is not None and self.page != 1:
+            raise ParameterMalformed("after", "'after' takes the place of 'page'.")
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.page_size
+
+    @property
+    def after_number(self) -> int | None:
+        """The cursor as a number. Raises ParameterMalformed."""
+        if self.after is None:
+            return None
+        if not (self.after.isascii() and self.after.isdigit() and len(self.after) <= 19):
+            raise ParameterMalformed("after", "expected a whole number: the 'next' of a page.")
+        return min(int(self.after), LARGEST_NUMBER)
+
+
+def page_of(
+    items: Sequence[_Row],
+    view: Callable[[_Row], dict[str, Any]],
+    paging: Paging,
+    *,
+    total: int,
+    cursor: Callable[[_Row], object],
+) -> Page:
+    """The page of ``items``, of which the caller read one more than a page has, if there is one."""
+    shown = items[: paging.page_size]
+    page: Page = {
+        "items": [view(row) for row in shown],
+        "page": paging.page,
+        "page_size": paging.page_size,
+        "total": total,
+    }
+    if len(items) > len(shown):
+        page["next"] = str(cursor(shown[-1]))
+    return page
+
+
+def numbered_page(
+    session: Session,
+    query: Select[_Row],
+    paging: Paging,
+    view: Callable[[_Row], dict[str, Any]],
+    key: InstrumentedAttribute[int],
+    *,
+    ascending: bool = False,
+) -> Page:
+    """The page of ``query`` by the number ``key``, the largest first unless ``ascending``."""
+    found = query
+    if (after := paging.after_number) is not None:
+        found = found.where(key > after if ascending else key < after)
+    found = found.order_by(key.asc() if ascending else key.desc())
+    return page_of(
+        session.scalars(found.limit(paging.page_size + 1).offset(paging.offset)).all(),
+        view,
+        paging,
+        total=count(session, query),
+        cursor=lambda row: getattr(row, key.key),
+    )
+
+
+def count(session: Session, query: Select[Any]) -> int:
+    """How many rows ``query`` finds."""
+    counted = query.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)
+    return session.scalar(counted) or 0

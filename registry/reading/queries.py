@@ -1,0 +1,333 @@
+"""What lists and pages read, in the shape that the API shows.
+
+Nothing here writes. Views are plain JSON data, so that an answer can be kept as it was given.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy.orm import Session
+
+from registry.errors import (
+    HoldoutNotFound,
+    ModelNotFound,
+    ParameterMalformed,
+    TokenNotFound,
+    VersionNotFound,
+    VersionNotReady,
+)
+from registry.names import LATEST, check_model_name, name_key, parse_reference
+from registry.reading.metric_order import page_by_metric
+from registry.reading.pages import Page, Paging, count, numbered_page, page_of
+from registry.storage.tables import (
+    AliasRow,
+    EventRow,
+    HoldoutRow,
+    ModelRow,
+    ModelTagRow,
+    PolicyRow,
+    TokenRow,
+    VersionRow,
+)
+from registry.tokens import Grant
+
+View = dict[str, Any]
+
+
+def find_model(session: Session, name: str) -> ModelRow:
+    """Raises NameMalformed or ModelNotFound."""
+    row = session.get(ModelRow, check_model_name(name))
+    if row is None:
+        raise ModelNotFound(name)
+    return row
+
+
+def find_version(session: Session, model: str, reference: str) -> VersionRow:
+    """The version that ``reference`` (a number, an alias or ``latest``) stands for, readable.
+
+    Raises NameMalformed, ReferenceMalformed, ModelNotFound or VersionNotFound.
+    """
+    check_model_name(model)
+    parsed = parse_reference(reference)
+    if isinstance(parsed, int):
+        row = session.get(VersionRow, (model, parsed))
+    elif parsed == LATEST:
+        row = session.scalar(
+            select(VersionRow)
+            .where(VersionRow.model == model, VersionRow.status == "ready")
+            .order_by(VersionRow.number.desc())
+            .limit(1)
+        )
+    else:
+        row = session.scalar(
+            select(VersionRow)
+            .join(
+                AliasRow,
+                and_(AliasRow.model == VersionRow.model, AliasRow.number == VersionRow.number),
+            )
+            .where(AliasRow.model == model, AliasRow.name == parsed)
+        )
+    if row is None:
+        find_model(session, model)
+        raise VersionNotFound(model, reference)
+    return row
+
+
+def find_usable_version(session: Session, model: str, reference: str) -> VersionRow:
+    """As ``find_version``, of a version that can answer.
+
+    Raises also VersionNotFound for an archived one, VersionNotReady for one that is pending or
+    failed.
+    """
+    row = find_version(session, model, reference)
+    if row.status == "archived":
+        raise VersionNotFound.archived(model, row.number)
+    if row.status != "ready":
+        raise VersionNotReady(model, row.number, row.status)
+    return row
+
+
+def list_models(
+    session: Session,
+    grant: Grant,
+    paging: Paging,
+    *,
+    text: str | None = None,
+    tag: str | None = None,
+) -> Page:
+    """Models that ``grant`` covers, by name; ``text`` within the name, ``tag`` as ``key:value``.
+
+    Raises ParameterMalformed.
+    """
+    query = select(ModelRow).where(_covered(grant))
+    if text:
+        query = query.where(ModelRow.name_key.contains(name_key(text), autoescape=True))
+    if tag:
+        key, separator, value = tag.partition(":")
+        if not separator:
+            raise ParameterMalformed("tag", "expected key:value.")
+        query = query.where(
+            exists().where(
+                ModelTagRow.model == ModelRow.name,
+                ModelTagRow.key == key,
+                ModelTagRow.value == value,
+            )
+        )
+    found = query.order_by(ModelRow.name_key)
+    if paging.after is not None:
+        found = found.where(ModelRow.name_key > name_key(paging.after))
+    return page_of(
+        session.scalars(found.limit(paging.page_size + 1).offset(paging.offset)).all(),
+        model_view,
+        paging,
+        total=count(session, query),
+        cursor=lambda row: row.name,
+    )
+
+
+def list_versions(
+    session: Session,
+    model: str,
+    paging: Paging,
+    *,
+    sort: str | None = None,
+    status: str | None = None,
+) -> Page:
+    """Versions of ``model``, newest first unless ``sort`` says otherwise.
+
+    ``sort`` is ``version``, ``created_at`` or ``metrics.<name>``, with ``-`` before it for the
+    largest first; versions without that metric come last.
+
+    Raises ModelNotFound, ParameterMalformed.
+    """
+    find_model(session, model)
+    query = select(VersionRow).where(VersionRow.model == model)
+    if status is not None:
+        query = query.where(VersionRow.status == status)
+    order = sort or "-version"
+    descending, key = order.startswith("-"), order.removeprefix("-")
+    if key in {"version", "created_at"}:
+        return numbered_page(
+            session, query, paging, version_view, VersionRow.number, ascending=not descending
+        )
+    metric = key.removeprefix("metrics.")
+    if not metric or metric == key:
+        raise ParameterMalformed("sort", "expected version, created_at or metrics.<name>.")
+    return page_by_metric(
+        *(session, query, paging, version_view),
+        model=model,
+        metric=metric,
+        descending=descending,
+        status=status,
+    )
+
+
+def list_history(session: Session, model: str, paging: Paging) -> Page:
+    """What happened to ``model``, newest first. Raises ModelNotFound."""
+    find_model(session, model)
+    query = select(EventRow).where(EventRow.model == model)
+    return numbered_page(session, query, paging, event_view, EventRow.seq)
+
+
+def list_tokens(session: Session, paging: Paging) -> Page:
+    """Every token that was made, newest first, without its value."""
+    return numbered_page(session, select(TokenRow), paging, token_view, TokenRow.id)
+
+
+def own_token(session: Session, grant: Grant) -> View:
+    """The token that ``grant`` came with, without its value. Raises TokenNotFound."""
+    row = session.get(TokenRow, grant.token_id)
+    if row is None:
+        raise TokenNotFound(str(grant.token_id))
+    return token_view(row)
+
+
+def policy_of(session: Session, model: str) -> View:
+    """The gates of ``model``; none where nobody has set any. Raises ModelNotFound."""
+    find_model(session, model)
+    row = session.get(PolicyRow, model)
+    return (
+        {"gates": [], "updated_at": None, "updated_by": None} if row is None else policy_view(row)
+    )
+
+
+def current_holdout(session: Session, model: str) -> HoldoutRow | None:
+    """The holdout that versions of ``model`` are measured on now."""
+    return session.scalar(
+        select(HoldoutRow).where(HoldoutRow.model == model, HoldoutRow.removed_at.is_(None))
+    )
+
+
+def holdout_of(session: Session, model: str) -> View:
+    """The holdout in use. Raises ModelNotFound, HoldoutNotFound."""
+    find_model(session, model)
+    row = current_holdout(session, model)
+    if row is None:
+        raise HoldoutNotFound(model)
+    return holdout_view(row)
+
+
+def list_holdouts(session: Session, model: str, paging: Paging) -> Page:
+    """Every holdout that ``model`` ever had, newest first. Raises ModelNotFound."""
+    find_model(session, model)
+    query = select(HoldoutRow).where(HoldoutRow.model == model)
+    return numbered_page(session, query, paging, holdout_view, HoldoutRow.number)
+
+
+def aliases_of(session: Session, model: str) -> list[View]:
+    """The aliases of ``model`` by name. Raises ModelNotFound."""
+    aliases = find_model(session, model).aliases
+    return [{"alias": row.name, "version": row.number} for row in aliases]
+
+
+def model_view(row: ModelRow) -> View:
+    return {
+        "name": row.name,
+        "description": row.description,
+        "tags": {tag.key: tag.value for tag in row.tags},
+        "aliases": {alias.name: alias.number for alias in row.aliases},
+        "status": "active" if row.archived_at is None else "archived",
+        "last_version": row.last_number or None,
+        "generation": row.generation,
+        "created_at": moment(row.created_at),
+        "created_by": row.created_by,
+    }
+
+
+def version_view(row: VersionRow) -> View:
+    view: View = {
+        "model": row.model,
+        "version": row.number,
+        "status": row.status,
+        "kind": row.kind,
+        "task": row.task,
+        "aliases": [alias.name for alias in row.aliases],
+        "description": row.description,
+        "tags": {tag.key: tag.value for tag in row.tags},
+        "metrics": {metric.name: metric.value for metric in row.metrics},
+        "params": row.params,
+        "signature": row.signature,
+        "input_example": row.input_example,
+        "artifact": {"format": row.format, "sha256": row.sha256, "size": row.size},
+        "engine": row.engine,
+        "lineage": row.lineage,
+        "environment": row.environment,
+        "created_at": moment(row.created_at),
+        "created_by": row.created_by,
+    }
+    if row.failure is not None:
+        view["failure"] = row.failure
+    return view
+
+
+def policy_view(row: PolicyRow) -> View:
+    return {
+        "gates": row.gates,
+        "updated_at": moment(row.updated_at),
+        "updated_by": row.updated_by,
+    }
+
+
+def holdout_view(row: HoldoutRow) -> View:
+    return {
+        "sha256": row.sha256,
+        "size": row.size,
+        "format": row.format,
+        "rows": row.table_rows,
+        "columns": row.columns,
+        "target": row.target,
+        "created_at": moment(row.created_at),
+        "created_by": row.created_by,
+        "removed_at": None if row.removed_at is None else moment(row.removed_at),
+        "removed_by": row.removed_by,
+    }
+
+
+def event_view(row: EventRow) -> View:
+    view: View = {
+        "seq": row.seq,
+        "at": moment(row.at),
+        "type": row.type,
+        "actor": row.actor,
+        "reason": row.reason,
+        "alias": row.alias,
+        "from_version": row.from_version,
+        "to_version": row.to_version,
+        "hash": row.hash,
+    }
+    if row.details:
+        view["details"] = row.details
+    return view
+
+
+def token_view(row: TokenRow) -> View:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "scopes": row.scopes,
+        "models": row.models,
+        "created_at": moment(row.created_at),
+        "created_by": row.created_by,
+        "expires_at": None if row.expires_at is None else moment(row.expires_at),
+        "revoked_at": None if row.revoked_at is None else moment(row.revoked_at),
+    }
+
+
+def moment(at: datetime) -> str:
+    """A moment as RFC 3339 in UTC with milliseconds."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _covered(grant: Grant) -> ColumnElement[bool]:
+    """The grant's glob patterns as SQL, so that pages and totals hold only what it covers."""
+    if grant.models is None:
+        return ModelRow.name == ModelRow.name
+    return or_(
+        *(ModelRow.name_key.like(_like(name_key(pattern)), escape="\\") for pattern in grant.models)
+    )
+
+
+def _like(pattern: str) -> str:
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("*", "%").replace("?", "_")

@@ -1,4 +1,0 @@
-"""What is loaded and how it answers: bytes to arrays, arrays to predictions.
-
-Never opens a write transaction and never knows who asks.
-"""

@@ -1,0 +1,225 @@
+"""The one way to open a transaction, on SQLite or PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from registry.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    RegistryError,
+    SchemaMismatch,
+    StorageFull,
+)
+from registry.storage.file_systems import refuse_network_file_system
+from registry.storage.sqlite import (
+    BUSY,
+    READONLY,
+    WRITING,
+    result_code,
+    sqlite_engine,
+    sqlite_module,
+)
+
+BUSY_TIMEOUT_SECONDS = 5.0
+STATEMENT_TIMEOUT_SECONDS = 10.0
+
+# SQLite's result codes, https://www.sqlite.org/rescode.html
+_SQLITE_WAITED = frozenset({BUSY, 6, 15})  # and LOCKED, and PROTOCOL: no place to read from
+_SQLITE_FULL, _SQLITE_CORRUPT, _SQLITE_NOT_A_DATABASE = 13, 11, 26
+_SQLITE_GONE = frozenset({READONLY, 10, 14})  # and IOERR, CANTOPEN
+# PostgreSQL's, https://www.postgresql.org/docs/current/errcodes-appendix.html
+_POSTGRES_BUSY = frozenset({"40001", "40P01", "55P03", "57014"})
+_POSTGRES_FULL = frozenset({"53100"})
+
+
+class Database:
+    """One database and its connections.
+
+    ``url`` is an SQLAlchemy URL of SQLite or of PostgreSQL (psycopg). Nothing is opened before
+    the first transaction. ``committed`` announces a change: it is called after each commit of a
+    write, before its caller goes on, so whoever must know of a change cannot be forgotten.
+    ``busy_timeout``: seconds that a lock is waited for; ``statement_timeout``: seconds that one
+    statement may take on PostgreSQL.
+
+    Raises ValueError for another kind of database, NetworkFileSystem for SQLite on one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        busy_timeout: float = BUSY_TIMEOUT_SECONDS,
+        statement_timeout: float = STATEMENT_TIMEOUT_SECONDS,
+        committed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.committed = committed
+        self.url = _with_driver(make_url(url))
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite and (file := _file_of(self.url)) is not None:
+            refuse_network_file_system(file)
+        self.engine = (
+            sqlite_engine(self.url, busy_timeout)
+            if self.is_sqlite
+            else _postgresql(self.url, busy_timeout, statement_timeout)
+        )
+        self._writing_engine = self.engine.execution_options(**{WRITING: True})
+        # SQLite's readers see one state by themselves; PostgreSQL's must ask for it.
+        self.reading_engine = (
+            self.engine
+            if self.is_sqlite
+            else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one state of the database and writes nothing.
+
+        Raises DatabaseBusy or DatabaseUnavailable.
+        """
+        with translated_errors(), Session(self.reading_engine) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A write transaction: committed at the end of the block, undone by an exception.
+
+        On SQLite it takes the write lock at once (BEGIN IMMEDIATE): one that upgrades later
+        cannot wait for its turn and fails instead.
+
+        Raises DatabaseBusy, DatabaseUnavailable or StorageFull.
+        """
+        with (
+            translated_errors(),
+            Session(self._writing_engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+        self.committed()
+
+    def copy_to(self, path: Path) -> None:
+        """Write the state of this SQLite database to the new file ``path``, while others write.
+
+        The file is not durable yet.
+
+        Raises DatabaseBusy, DatabaseUnavailable, StorageFull.
+        """
+        module = sqlite_module()
+        with translated_errors():
+            connection = self.engine.raw_connection()
+            try:
+                # Not through SQLAlchemy, which would begin a transaction: VACUUM allows none.
+                connection.cursor().execute("VACUUM INTO ?", (str(path),))
+            except module.Error as error:
+                raise DBAPIError.instance("VACUUM INTO", None, error, module.Error) from error
+            finally:
+                connection.close()
+
+    @contextmanager
+    def patient(self, session: Session, **seconds: float) -> Iterator[None]:
+        """Give this transaction another ``lock_timeout`` or ``statement_timeout`` in this block.
+
+        On SQLite nothing changes: no statement is cut short, and a writer holds the lock already.
+        """
+        if self.is_sqlite:
+            yield
+            return
+        from registry.storage.postgresql import limits
+
+        with limits(session.connection(), **seconds):
+            yield
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def frozen(path: Path) -> Iterator[Session]:
+    """A session on an SQLite file that nobody writes. It leaves the file, and its folder, as is.
+
+    Raises SchemaMismatch for what is no SQLite database, DatabaseUnavailable for a damaged one.
+    """
+    module = sqlite_module()
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+    engine = create_engine(
+        "sqlite://",
+        module=module,
+        creator=lambda: module.connect(uri, uri=True),
+        poolclass=NullPool,
+    )
+    with translated_errors(), Session(engine) as session:
+        yield session
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise what a database reports of its own state as a RegistryError."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise DatabaseBusy from error
+    except DBAPIError as error:
+        if translated := as_registry_error(error):
+            raise translated from error
+        raise
+
+
+def as_registry_error(error: DBAPIError) -> RegistryError | None:
+    """What ``error`` means for the caller; None where it is a fault of our own."""
+    code = result_code(error.orig)
+    if code == _SQLITE_NOT_A_DATABASE:
+        return SchemaMismatch("The database file is no SQLite database; give the service its own.")
+    if not isinstance(error, OperationalError):
+        return DatabaseUnavailable() if code == _SQLITE_CORRUPT else None
+    if code is not None:
+        return _from_sqlite(code)
+    state = getattr(error.orig, "sqlstate", None)
+    if state in _POSTGRES_BUSY:
+        return DatabaseBusy()
+    if state in _POSTGRES_FULL:
+        return StorageFull()
+    # psycopg gives no state where it never reached the server; class 08 is a lost connection, 57P
+    # a server that is going down.
+    gone = "sqlite" not in type(error.orig).__module__ and (
+        state is None or state.startswith(("08", "57P"))
+    )
+    return DatabaseUnavailable() if gone else None
+
+
+def _from_sqlite(code: int) -> RegistryError | None:
+    if code in _SQLITE_WAITED:
+        return DatabaseBusy()
+    if code == _SQLITE_FULL:
+        return StorageFull()
+    return DatabaseUnavailable() if code in _SQLITE_GONE else None
+
+
+def _with_driver(url: URL) -> URL:
+    if url.drivername in {"postgres", "postgresql"}:
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise ValueError(
+            f"HOTSWAP_DATABASE_URL names {url.drivername!r}; sqlite and postgresql are supported."
+        )
+    return url
+
+
+def _file_of(url: URL) -> Path | None:
+    """Where an SQLite database stands; None where it is in memory."""
+    name = (url.database or "").removeprefix("file:").partition("?")[0]
+    return None if name in {"", ":memory:"} else Path(name)
+
+
+def _postgresql(url: URL, busy_timeout: float, statement_timeout: float) -> Engine:
+    # Late, so that a service on SQLite does not import a driver that it never uses.
+    from registry.storage.postgresql import make_engine
+
+    return make_engine(url, lock_timeout=busy_timeout, statement_timeout=statement_timeout)

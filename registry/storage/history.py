@@ -1,0 +1,154 @@
+"""The append-only record of what happened, chained by hashes.
+
+Each event's hash covers its fields and the hash before it (a hash chain, as in Haber and
+Stornetta, "How to time-stamp a digital document", 1991), and one head row says where the chain
+ends. So a row that is edited, removed, swapped or cut off shows. Who can rewrite the whole
+database can also forge a whole chain; against that, keep a head somewhere else and give it to
+``verify`` as the anchor.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.errors import HistoryBroken
+from registry.storage.tables import EventRow, HistoryHeadRow, utc_now
+
+EventType = Literal[
+    "model_created",
+    "model_updated",
+    "model_archived",
+    "registered",
+    "upload_reused",
+    "version_updated",
+    "archived",
+    "promoted",
+    "rolled_back",
+    "alias_deleted",
+    "policy_changed",
+    "holdout_changed",
+    "holdout_removed",
+    "token_created",
+    "token_revoked",
+]
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the chain: the number of events and the last one's hash."""
+
+    seq: int
+    hash: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Head":
+        """Read ``SEQ:HASH``.
+
+        Raises ValueError.
+        """
+        seq, _, digest = text.partition(":")
+        if not (seq.isascii() and seq.isdigit()) or len(digest) != len(GENESIS):
+            raise ValueError("an anchor reads SEQ:HASH, as 'hotswap history --verify' prints it")
+        return cls(int(seq), digest)
+
+    def __str__(self) -> str:
+        return f"{self.seq}:{self.hash}"
+
+
+def record(
+    session: Session,
+    type_: EventType,
+    *,
+    actor: str,
+    model: str | None = None,
+    alias: str | None = None,
+    from_version: int | None = None,
+    to_version: int | None = None,
+    reason: str | None = None,
+    details: dict[str, Any] | None = None,
+) -> EventRow:
+    """Add an event at the end of the chain, within the caller's write transaction."""
+    head = session.execute(
+        select(HistoryHeadRow).with_for_update().execution_options(populate_existing=True)
+    ).scalar_one()
+    event = EventRow(
+        seq=head.seq + 1,
+        at=utc_now(),
+        type=type_,
+        actor=actor,
+        reason=reason,
+        model=model,
+        alias=alias,
+        from_version=from_version,
+        to_version=to_version,
+        details=details or {},
+        previous_hash=head.hash,
+    )
+    event.hash = event_hash(event)
+    head.seq, head.hash = event.seq, event.hash
+    session.add(event)
+    session.flush()
+    return event
+
+
+def verify(session: Session, anchor: Head | None = None) -> Head:
+    """Walk the whole chain and return its head.
+
+    Raises HistoryBroken naming the first place that does not hold; also where the event at
+    ``anchor`` is not the one that it names.
+    """
+    last = Head(0, GENESIS)
+    every = select(EventRow).order_by(EventRow.seq).execution_options(yield_per=1000)
+    with session.scalars(every) as events:
+        for event in events:
+            last = _next(event, last)
+            if anchor is not None and anchor.seq == last.seq and anchor != last:
+                raise HistoryBroken(f"Event {event.seq} is another one than the anchor names.")
+    head = session.execute(select(HistoryHeadRow)).scalar_one_or_none()
+    if head is None or Head(head.seq, head.hash) != last:
+        named = "nowhere" if head is None else f"at event {head.seq}"
+        raise HistoryBroken(f"The history ends at event {last.seq}, but its head stands {named}.")
+    if anchor is not None and anchor.seq > last.seq:
+        raise HistoryBroken(f"The history ends at event {last.seq}, before the anchor's.")
+    return last
+
+
+def _next(event: EventRow, last: Head) -> Head:
+    """The head after ``event``. Raises HistoryBroken unless it follows ``last``."""
+    if event.seq != last.seq + 1:
+        raise HistoryBroken(f"Event {last.seq + 1} is missing; the next is {event.seq}.")
+    if event.previous_hash != last.hash:
+        raise HistoryBroken(f"Event {event.seq} does not follow event {last.seq}.")
+    if event.hash != event_hash(event):
+        raise HistoryBroken(f"Event {event.seq} was changed after it was written.")
+    return Head(event.seq, event.hash)
+
+
+def event_hash(event: EventRow) -> str:
+    """SHA-256 over the event's fields in canonical JSON, the hash before it among them."""
+    fields = [
+        event.seq,
+        _moment(event.at),
+        event.type,
+        event.actor,
+        event.reason,
+        event.model,
+        event.alias,
+        event.from_version,
+        event.to_version,
+        event.details,
+        event.previous_hash,
+    ]
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _moment(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")

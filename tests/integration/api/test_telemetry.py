@@ -1,0 +1,98 @@
+"""Where the figures are kept: never on the disk of the data, and never at the price of serving."""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from api import telemetry, telemetry_folders
+from tests.integration.api.conftest import check_problem
+
+
+@pytest.fixture
+def bases(tmp_path, monkeypatch):
+    """Two folders to keep figures in, the second for when the first will not do."""
+    found = [tmp_path / "memory", tmp_path / "temporary"]
+    for base in found:
+        base.mkdir()
+    monkeypatch.setattr(telemetry_folders, "_bases", lambda: iter(found))
+    return found
+
+
+def test_without_room_for_figures_the_service_serves(make_app, bases, monkeypatch):
+    allocate = os.posix_fallocate
+
+    def refuse(descriptor: int, offset: int, size: int) -> None:
+        if size in telemetry._ROOM.values():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        allocate(descriptor, offset, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    service = make_app()
+    assert service.admin.get("/models").status_code == 200
+    assert service.admin.get("/livez").status_code == 200
+    check_problem(service.admin.get("/metrics"), 503, "unavailable")
+
+
+def test_figures_are_kept_apart_from_the_data(make_app, bases):
+    service = make_app()
+    (folder,) = bases[0].iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert all(path.stat().st_blocks * 512 >= path.stat().st_size for path in folder.iterdir())
+    assert not (service.data / "run" / "metrics").exists()
+    assert service.admin.get("/metrics").status_code == 200
+
+
+@pytest.mark.parametrize("taken", ["link", "open to all"])
+def test_a_folder_that_may_be_somebody_elses_is_avoided(make_app, bases, tmp_path, taken):
+    name = telemetry_folders._name(tmp_path / "data-0", os.getppid())
+    if taken == "link":
+        (tmp_path / "trap").mkdir(mode=0o700)
+        (bases[0] / name).symlink_to(tmp_path / "trap")
+    else:
+        (bases[0] / name).mkdir()
+        (bases[0] / name).chmod(0o777)
+    make_app()
+    assert list((bases[0] / name).iterdir()) == []
+    assert (bases[1] / name).is_dir()
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from api import telemetry_folders
+telemetry_folders._bases = lambda: iter([Path(sys.argv[1])])
+print(telemetry_folders.own_folder(Path("/anywhere"), 1).name, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("namespace", ["this", "another"])
+def test_folders_of_running_servers_stay_and_those_of_dead_ones_are_swept(
+    make_app, bases, namespace
+):
+    """Also of servers whose process ids mean nothing here, as those of other containers."""
+    apart = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
+    command = apart if namespace == "another" else []
+    if command and (shutil.which("unshare") is None or subprocess.call([*apart, "true"]) != 0):
+        pytest.skip("this machine allows no PID namespaces")
+    holder = subprocess.Popen(
+        [*command, sys.executable, "-c", HOLDER, str(bases[0])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    held = bases[0] / holder.stdout.readline().strip()
+    left = bases[0] / f"{telemetry_folders._prefix()}left-{os.getpid()}"
+    left.mkdir(mode=0o700)
+
+    make_app()
+    assert (held.exists(), left.exists()) == (True, False)
+
+    holder.communicate("")
+    make_app()
+    assert not held.exists()

@@ -1,0 +1,80 @@
+"""The tests that compare answers with scikit-learn's, on the kernels of other processors.
+
+OpenBLAS and numpy choose their kernels by the processor they find, and let environment variables
+choose for them. Each test starts pytest with other ones and makes sure that they took effect.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PROCESSORS = {
+    # name: OpenBLAS core type, what OpenBLAS calls it, numpy's features to do without, cpu flag
+    "SSE3": ("Prescott", "Katmai", "X86_V3 X86_V4", "pni"),
+    "AVX": ("Sandybridge", "Sandybridge", "X86_V3 X86_V4", "avx"),
+    "AVX2": ("Haswell", "Haswell", "X86_V4", "avx2"),
+    "AVX-512": ("SkylakeX", "SkylakeX", "", "avx512vl"),
+}
+MODEL_PROCESS = (
+    "tests/integration/engines/test_model_process.py::"
+    "test_answers_are_those_of_scikit_learn_to_the_last_bit"
+)
+LINEAR = ["tests/integration/registry/test_linear_bits.py", f"{MODEL_PROCESS}[linear-skops]"]
+"""What depends on the kernels most: without the same layout of memory, bits differ on each."""
+
+COMPARING = [
+    "tests/integration/registry/test_linear_bits.py",
+    MODEL_PROCESS,
+    "tests/integration/registry/test_compilation.py",
+    "tests/integration/registry/test_walked_forests.py",
+    "tests/integration/api/test_predict_bodies.py",
+    "tests/integration/api/test_predict_tables.py",
+    "tests/unit/registry/engines",
+    "tests/unit/registry/metrics",
+]
+_KERNELS = """
+import threadpoolctl, numpy, numpy._core._multiarray_umath as numpys
+print(*{each["architecture"] for each in threadpoolctl.threadpool_info()})
+print(*[name for name in numpys.__cpu_dispatch__ if numpys.__cpu_features__[name]])
+"""
+
+
+@pytest.fixture(params=PROCESSORS)
+def processor(request):
+    """The environment that chooses the kernels of a processor that this machine can stand for."""
+    core, name, without, flag = PROCESSORS[request.param]
+    found = Path("/proc/cpuinfo").read_text() if sys.platform == "linux" else ""
+    if flag not in found.split():
+        pytest.skip(f"this processor has no {request.param}, or is no x86-64")
+    environment = {**os.environ, "OPENBLAS_CORETYPE": core, "NPY_DISABLE_CPU_FEATURES": without}
+    environment.pop("OPENBLAS_L2_SIZE", None)
+    kernels = run([sys.executable, "-W", "ignore", "-c", _KERNELS], environment)
+    assert kernels.stdout.splitlines()[0] == name
+    assert not set(without.split()) & set(kernels.stdout.split())
+    return environment
+
+
+def run(command, environment):
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def run_tests(tests, environment):
+    options = ["-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow"]
+    done = run([sys.executable, "-m", "pytest", *options, *tests], environment)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+
+
+@pytest.mark.parametrize("processor", ["SSE3"], indirect=True)
+def test_linear_answers_have_scikit_learn_s_bits(processor):
+    run_tests(LINEAR, processor)
+
+
+@pytest.mark.slow
+def test_every_answer_compares_as_on_any_other(processor):
+    run_tests(COMPARING, processor)

@@ -1,0 +1,62 @@
+"""The counter in shared memory that tells workers that something changed."""
+
+import errno
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+
+from registry.errors import StorageFull
+from registry.live.counter import Counter
+
+
+def test_a_bump_is_seen_through_every_mapping_of_the_file(tmp_path: Path) -> None:
+    one, other = Counter(tmp_path / "run" / "counter"), Counter(tmp_path / "run" / "counter")
+
+    one.bump()
+    other.bump()
+
+    assert (one.value, other.value) == (2, 2)
+    one.close()
+    other.close()
+
+
+def test_processes_that_bump_at_the_same_time_lose_none(tmp_path: Path) -> None:
+    path = tmp_path / "counter"
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=bump, args=(path, 500)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+    counter = Counter(path)
+    assert counter.value == 2000
+    counter.close()
+
+
+def test_the_file_has_its_room_on_the_disk_from_the_start(tmp_path: Path) -> None:
+    """A sparse file on a disk that is full by then ends the process with a SIGBUS."""
+    path = tmp_path / "counter"
+    with path.open("wb") as sparse:
+        sparse.truncate(os.sysconf("SC_PAGE_SIZE"))
+    Counter(path).close()
+    assert path.stat().st_blocks > 0
+
+
+def test_a_full_disk_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(StorageFull):
+        Counter(tmp_path / "counter")
+
+
+def bump(path: Path, times: int) -> None:
+    """Bump the counter at ``path`` in this process."""
+    counter = Counter(path)
+    for _ in range(times):
+        counter.bump()
+    counter.close()

@@ -1,0 +1,217 @@
+"""Workers that prepare a version for each other, over their real sockets."""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from registry.errors import BlobMissing
+from registry.live import fleet as fleet_module
+from registry.live.fleet import Fleet
+
+
+@pytest.fixture
+def join(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
+    """Makes workers of one directory; all leave at the end."""
+    joined: list[Fleet] = []
+
+    def make(prepare: Callable[[str, int], None]) -> Fleet:
+        @contextmanager
+        def prepared(model: str, number: int) -> Iterator[None]:
+            prepare(model, number)
+            yield
+
+        fleet = Fleet(tmp_path / "workers")
+        fleet.join(prepared)
+        joined.append(fleet)
+        return fleet
+
+    yield make
+    for fleet in joined:
+        fleet.leave()
+
+
+def faults_of(fleet: Fleet) -> list[str]:
+    with fleet.prepared("housing", 7) as faults:
+        return faults
+
+
+class Holder:
+    """Prepares at once, and notes whether it holds the version."""
+
+    def __init__(self) -> None:
+        self.held = threading.Event()
+        self.let_go = threading.Event()
+
+    @contextmanager
+    def __call__(self, *_: object) -> Iterator[None]:
+        self.held.set()
+        yield
+        self.let_go.set()
+
+
+def test_every_worker_holds_the_version_until_who_asked_has_done_with_it(tmp_path: Path) -> None:
+    holders = [Holder(), Holder()]
+    fleets = [Fleet(tmp_path / "workers") for _ in holders]
+    for fleet, holder in zip(fleets, holders, strict=True):
+        fleet.join(holder)
+
+    with fleets[0].prepared("housing", 7) as faults:
+        assert faults == []
+        assert all(holder.held.is_set() and not holder.let_go.is_set() for holder in holders)
+
+    assert all(holder.let_go.wait(5) for holder in holders)
+    for fleet in fleets:
+        fleet.leave()
+
+
+def test_a_worker_lets_go_of_the_version_when_who_asked_has_died(tmp_path: Path) -> None:
+    holder, fleet = Holder(), Fleet(tmp_path / "workers")
+    fleet.join(holder)
+    (path,) = (tmp_path / "workers").glob("*.sock")
+    with fleet_module._short_path(path) as short, socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(short)
+        asking.sendall(b'{"model": "housing", "number": 7}\n')
+        assert json.loads(asking.makefile().readline()) == {"fault": None}
+        assert not holder.let_go.is_set()
+
+    assert holder.let_go.wait(5)
+    fleet.leave()
+
+
+def test_every_worker_is_asked_for_the_version(join: Callable[..., Fleet]) -> None:
+    asked: list[tuple[int, str, int]] = []
+    fleets = [
+        join(lambda model, number, me=me: asked.append((me, model, number))) for me in range(3)
+    ]
+
+    assert faults_of(fleets[0]) == []
+    assert sorted(asked) == [(0, "housing", 7), (1, "housing", 7), (2, "housing", 7)]
+
+
+def test_a_worker_that_cannot_load_says_why(join: Callable[..., Fleet]) -> None:
+    def fail(model: str, number: int) -> None:
+        raise BlobMissing("ab" * 32)
+
+    join(lambda model, number: None)
+    faults = faults_of(join(fail))
+
+    assert len(faults) == 1
+    assert "abab" in faults[0]
+
+
+def test_a_worker_that_has_died_is_not_waited_for(
+    join: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    alive = join(lambda model, number: None)
+    dead = tmp_path / "workers" / "999999-1.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(dead)) if len(str(dead)) < 100 else dead.touch()
+
+    assert faults_of(alive) == []
+    assert not dead.exists(), "what a dead worker left is cleared away"
+
+
+def test_a_worker_that_dies_when_it_is_asked_is_forgiven_if_another_comes_in_its_place(
+    join: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    alive = join(lambda model, number: asked.append("alive"))
+    dying = DyingWorker(tmp_path / "workers" / "1-1.sock", deaths=1)
+    replacing = threading.Timer(0.3, join, (lambda model, number: asked.append("replacement"),))
+    replacing.start()
+
+    assert faults_of(alive) == []
+    replacing.join()
+    assert dying.asked == 1
+    assert asked == ["replacement", "alive"]
+
+
+def test_a_version_that_kills_who_loads_it_leaves_who_asked_alive(
+    join: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    alive = join(lambda model, number: asked.append("alive"))
+    alive.replacement_patience = 0.2
+    DyingWorker(tmp_path / "workers" / "1-1.sock", deaths=1)
+
+    faults = faults_of(alive)
+
+    assert faults == ["A worker died while it loaded the version, and none came in its place."]
+    assert asked == []
+
+
+def test_one_worker_goes_ahead_and_who_cannot_load_spares_the_others(
+    join: Callable[..., Fleet],
+) -> None:
+    asked: list[int] = []
+
+    def fail(model: str, number: int) -> None:
+        asked.append(number)
+        raise BlobMissing("ab" * 32)
+
+    fleets = [join(fail) for _ in range(4)]
+
+    assert len(faults_of(fleets[0])) == 1
+    assert asked == [7]
+
+
+def test_the_others_begin_when_the_one_ahead_takes_its_time(join: Callable[..., Fleet]) -> None:
+    all_began = threading.Barrier(3)
+    fleets = [join(lambda model, number: all_began.wait(10) and None) for _ in range(3)]
+    fleets[0].head_start = 0.1
+
+    assert faults_of(fleets[0]) == [], "nobody waits for the end of the first"
+
+
+def test_a_second_death_is_held_against_the_version(
+    join: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    alive = join(lambda model, number: None)
+    DyingWorker(tmp_path / "workers" / "1-1.sock", deaths=1)
+    DyingWorker(tmp_path / "workers" / "2-1.sock", deaths=1)
+
+    assert faults_of(alive) == ["A worker died while it loaded the version."]
+
+
+def test_a_worker_that_hangs_fails_the_preparation_in_time(
+    join: Callable[..., Fleet],
+) -> None:
+    release = threading.Event()
+    fleet = join(lambda model, number: release.wait(20) and None)
+    fleet.patience = 0.2
+
+    faults = faults_of(fleet)
+
+    release.set()
+    assert faults == ["A worker did not load the version in 0.2 s."]
+    assert fleet_module.PREPARE_TIMEOUT_SECONDS < 30, "the contract gives a promotion 30 s"
+
+
+class DyingWorker:
+    """Accepts and breaks off, as a worker does that is killed; gone after so many deaths."""
+
+    def __init__(self, path: Path, deaths: int) -> None:
+        self.asked = 0
+        folder = os.open(path.parent, os.O_RDONLY)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(f"/proc/self/fd/{folder}/{path.name}")
+        os.close(folder)
+        self._listener.listen()
+        threading.Thread(target=self._die, args=(deaths,), daemon=True).start()
+
+    def _die(self, deaths: int) -> None:
+        for _ in range(deaths):
+            connection, _address = self._listener.accept()
+            assert json.loads(connection.makefile().readline()) == {
+                "model": "housing",
+                "number": 7,
+            }
+            self.asked += 1
+            connection.close()
+        self._listener.close()

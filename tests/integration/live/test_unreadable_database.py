@@ -1,0 +1,227 @@
+"""What a worker does while the database cannot be read: answers from memory, but never stale."""
+
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy.exc import DatabaseError
+
+from registry.codecs.predictions import Predictions
+from registry.errors import DatabaseBusy, DatabaseUnavailable
+from registry.live.counter import Counter
+from registry.live.observer import Observer
+from registry.live.pool import Pool
+from registry.live.snapshot import served_version
+from registry.live.watch import POLL_SECONDS, Watch
+from registry.operations.promote import PromotionRequest, promote
+from registry.reading.queries import find_usable_version
+from tests.factories import NUMBERS, add_versions, ungated
+from tests.integration.registry.fakes import Preparer
+
+
+class Breakable:
+    """The database, until ``fault`` is set: from then on whoever reads it gets that."""
+
+    def __init__(self, database):
+        self._database = database
+        self.fault = None
+        self.seconds = 0.0
+        self.failed = 0
+
+    @contextmanager
+    def read(self):
+        if self.fault is not None:
+            time.sleep(self.seconds)
+            self.failed += 1
+            raise self.fault
+        with self._database.read() as session:
+            yield session
+
+
+class Looks(Observer):
+    """Keeps what was told last."""
+
+    last = None
+
+    def looked(self, **told):
+        self.last = told
+
+
+class Constant:
+    signature = NUMBERS
+    has_probabilities = False
+    waits = False
+
+    def predict(self, batch, **_):
+        return Predictions([1.0] * batch.rows)
+
+
+class Worker:
+    """A worker's serving state on a database that can be broken."""
+
+    def __init__(self, database, folder):
+        self.database = Breakable(database)
+        self.counter = Counter(folder / "counter")
+        self.loading = threading.Event()
+        self.may_load = threading.Event()
+        self.may_load.set()
+        self.pool = Pool(self.load, limit=2**30)
+        self.looks = Looks()
+        self.watch = Watch(self.database, self.counter, self.pool, find_usable, self.looks)
+
+    def load(self, _):
+        self.loading.set()
+        assert self.may_load.wait(10)
+        return Constant()
+
+    def answers(self):
+        return self.watch.resolve("house", "production").version.number
+
+    def close(self):
+        self.watch.close()
+        self.pool.close()
+        self.counter.close()
+
+
+def find_usable(session, model, reference):
+    return served_version(find_usable_version(session, model, reference))
+
+
+@pytest.fixture
+def worker(sqlite_database, tmp_path):
+    add_versions(sqlite_database, "house", ["ready"] * 3)
+    moved(sqlite_database, 1)
+    worker = Worker(sqlite_database, tmp_path)
+    worker.watch.start()
+    assert worker.answers() == 1
+    yield worker
+    worker.close()
+
+
+def figures(*, readable):
+    return {"readable": readable, "loaded": 1, "missing": 0, "unloadable": set()}
+
+
+def moved(database, number):
+    promote(
+        database,
+        Preparer(),
+        "house",
+        str(number),
+        PromotionRequest(actor="ann"),
+        evaluate_gates=ungated,
+    )
+
+
+def eventually(holds):
+    deadline = time.monotonic() + 5 * POLL_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        DatabaseBusy(),
+        DatabaseUnavailable(),
+        DatabaseError("SELECT", {}, sqlite3.DatabaseError("database disk image is malformed")),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_predictions_go_on_from_memory_and_the_figures_say_why(worker, fault, caplog):
+    worker.database.fault = fault
+    eventually(lambda: worker.looks.last == figures(readable=False))
+
+    assert worker.answers() == 1
+    assert caplog.text.count("the database cannot be read") == 1
+
+    worker.database.fault = None
+    eventually(lambda: worker.looks.last["readable"])
+    assert worker.answers() == 1
+
+
+def test_once_the_counter_has_moved_nobody_is_answered_by_what_may_be_stale(
+    worker, sqlite_database
+):
+    worker.database.fault = DatabaseBusy()
+    moved(sqlite_database, 2)
+    worker.counter.bump()
+
+    with pytest.raises(DatabaseBusy):
+        worker.answers()
+
+    worker.database.fault = None
+    eventually(lambda: answer_or_none(worker) == 2)
+
+
+def test_what_is_wrong_with_the_database_is_not_told_to_who_predicts(worker):
+    worker.database.fault = DatabaseError("SELECT", {}, sqlite3.DatabaseError("malformed"))
+    worker.counter.bump()
+
+    with pytest.raises(DatabaseUnavailable):
+        worker.answers()
+
+
+def test_many_requests_wait_once_for_a_locked_database_and_not_one_after_the_other(worker):
+    worker.database.seconds = 0.3
+    worker.database.fault = DatabaseBusy()
+    worker.counter.bump()
+    refused = []
+
+    def ask():
+        with pytest.raises(DatabaseBusy):
+            worker.answers()
+        refused.append(time.monotonic())
+
+    callers = [threading.Thread(target=ask) for _ in range(16)]
+    began = time.monotonic()
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+
+    assert len(refused) == 16
+    assert max(refused) - began < 2.4, "sixteen times 0.3 s is what taking turns would cost"
+
+
+def test_a_write_after_the_fault_is_seen_by_the_next_request_not_by_the_next_poll(
+    worker, sqlite_database
+):
+    worker.database.fault = DatabaseBusy()
+    eventually(lambda: worker.database.failed)
+    worker.database.fault = None
+    moved(sqlite_database, 2)
+    worker.counter.bump()
+
+    assert worker.answers() == 2
+
+
+def test_a_version_that_finishes_loading_meanwhile_does_not_disturb_those_that_serve(worker):
+    worker.loading.clear()
+    worker.may_load.clear()
+    waiting = threading.Thread(target=refused_or_answered, args=(worker, "3"))
+    waiting.start()
+    assert worker.loading.wait(5)
+    worker.database.fault = DatabaseBusy()
+    worker.may_load.set()
+    waiting.join()
+
+    assert worker.answers() == 1
+    assert set(worker.pool.loaded) == {("house", 1)}, "nobody could say if 3 is archived by now"
+    worker.database.fault = None
+    assert worker.watch.resolve("house", "3").version.number == 3
+
+
+def refused_or_answered(worker, reference):
+    with pytest.raises(DatabaseBusy):
+        worker.watch.resolve("house", reference)
+
+
+def answer_or_none(worker):
+    try:
+        return worker.answers()
+    except DatabaseBusy:
+        return None

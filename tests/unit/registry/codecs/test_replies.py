@@ -1,0 +1,61 @@
+"""Predictions as bytes."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.codecs.predictions import Predictions
+from registry.codecs.replies import JsonWriter, encode_arrow
+from tests.factories import MIXED, NUMBERS
+
+LIKELY = np.array([[0.25, 0.75], [1.0, 0.0]])
+
+
+def test_a_batch_is_answered_with_a_list():
+    assert json.loads(JsonWriter("m", 3, NUMBERS).write(Predictions([1.5, 2.0]), single=False)) == {
+        "model": "m",
+        "version": 3,
+        "predictions": [1.5, 2.0],
+    }
+
+
+def test_a_single_row_is_answered_with_one_value():
+    reply = json.loads(
+        JsonWriter("m", 3, MIXED).write(Predictions([True], LIKELY[:1]), single=True)
+    )
+
+    assert reply == {
+        "model": "m",
+        "version": 3,
+        "prediction": True,
+        "probabilities": {"false": 0.25, "true": 0.75},
+    }
+
+
+def test_probabilities_are_by_class_for_each_row():
+    reply = json.loads(
+        JsonWriter("m", 3, MIXED).write(Predictions([True, False], LIKELY), single=False)
+    )
+
+    assert reply["probabilities"] == [{"false": 0.25, "true": 0.75}, {"false": 1.0, "true": 0.0}]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_predictions_leave_to_the_last_bit(values):
+    body = JsonWriter("m", 1, NUMBERS).write(Predictions(values), single=False)
+
+    assert json.loads(body)["predictions"] == values
+
+
+def test_arrow_has_the_output_s_column_and_one_for_each_class():
+    with pa.ipc.open_stream(encode_arrow(Predictions([True, False], LIKELY), MIXED)) as reader:
+        table = reader.read_all()
+
+    assert table.to_pydict() == {
+        "spends": [True, False],
+        "probability_false": [0.25, 1.0],
+        "probability_true": [0.75, 0.0],
+    }

@@ -1,0 +1,320 @@
+"""The compiled module that makes features: scikit-learn's bits, and no step beyond its arrays."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.special
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.codecs.batch import Batch
+from registry.engines.chain_program import AVAILABLE, ChainProgram
+from registry.engines.chains_file import ChainsFile, Operation, from_bytes, to_bytes
+from registry.errors import ArtifactRefused
+from tests.factories import MIXED, NUMBERS
+
+pytestmark = pytest.mark.skipif(not AVAILABLE, reason="built without a C compiler")
+
+if AVAILABLE:
+    from registry.engines.chains import Chains, logistic
+
+_doubles = st.floats()
+
+APPLIED = {
+    Operation.FILL: lambda x, a, _: a if np.isnan(x) else x,
+    Operation.SUBTRACT: lambda x, a, _: x - a,
+    Operation.DIVIDE: lambda x, a, _: x / a,
+    Operation.MULTIPLY: lambda x, a, _: x * a,
+    Operation.ADD: lambda x, a, _: x + a,
+    Operation.EQUALS: lambda x, a, _: np.float64(x == a),
+    Operation.IS_MISSING: lambda x, *_: np.float64(np.isnan(x)),
+    Operation.BETWEEN: lambda x, a, b: np.float64(a < x <= b),
+    Operation.SIGNED_LOG: lambda x, *_: math.copysign(math.log1p(abs(x)), x),
+    Operation.CLIP: lambda x, a, b: a if x < a else (b if x > b else x),  # noqa: FURB136 - of NaN min() makes a bound
+}
+"""What each step does, in numpy."""
+
+
+def chains(steps, column=0, columns=1):
+    """One chain of ``(operation, first, second)``."""
+    return Chains(
+        np.array([column], np.int32),
+        np.array([len(steps)], np.int32),
+        np.array([step[0] for step in steps], np.uint8),
+        np.array([step[1] for step in steps], np.float64),
+        np.array([step[2] for step in steps], np.float64),
+        columns=columns,
+    )
+
+
+def bits(number):
+    """Equal for equal bits; all NaN are one."""
+    return "NaN" if math.isnan(number) else np.float64(number).tobytes()
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(list(Operation)), _doubles, _doubles), max_size=5),
+    st.lists(_doubles, min_size=1, max_size=4),
+)
+def test_steps_are_numpy_s_to_the_last_bit(steps, values):
+    expected = []
+    with np.errstate(all="ignore"):
+        for value in values:
+            x = np.float64(value)
+            for operation, first, second in steps:
+                x = APPLIED[operation](x, np.float64(first), np.float64(second))
+            expected.append(x)
+    made = chains(steps)
+    many = np.empty((len(values), 1))
+
+    made.many(np.array(values).reshape(-1, 1), many, False)
+
+    assert list(map(bits, many[:, 0])) == list(map(bits, expected))
+    for value, answer in zip(values, expected, strict=True):
+        assert bits(np.frombuffer(made.row((value,)))[0]) == bits(answer)
+
+
+def test_none_is_missing_and_numbers_of_every_kind_are_doubles():
+    made = Chains(
+        np.array([0, 1, 2, 3], np.int32),
+        np.array([1, 0, 0, 0], np.int32),
+        np.array([Operation.IS_MISSING], np.uint8),
+        np.zeros(1),
+        np.zeros(1),
+        columns=4,
+    )
+
+    row = made.row((None, 3, True, 0.5))
+
+    assert np.frombuffer(row).tolist() == [1.0, 3.0, 1.0, 0.5]
+
+
+def test_a_row_may_have_more_columns_than_fit_the_stack():
+    width = 1000
+    made = Chains(
+        np.arange(width, dtype=np.int32)[::-1].copy(),
+        np.zeros(width, np.int32),
+        *(np.zeros(0, kind) for kind in (np.uint8, np.float64, np.float64)),
+        columns=width,
+    )
+
+    row = made.row(tuple(range(width)))
+
+    assert np.frombuffer(row).tolist() == list(range(width))[::-1]
+
+
+GOOD = {
+    "column": np.array([0, 1], np.int32),
+    "length": np.array([1, 1], np.int32),
+    "kind": np.array([0, 1], np.uint8),
+    "first": np.zeros(2),
+    "second": np.zeros(2),
+    "columns": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"column": np.array([0, 2], np.int32)}, "of column 2"),
+        ({"column": np.array([0, -1], np.int32)}, "of column -1"),
+        ({"length": np.array([1, 2], np.int32)}, "has 2 steps"),
+        ({"length": np.array([1, -1], np.int32)}, "has -1 steps"),
+        ({"length": np.array([1, 0], np.int32)}, "2 steps, the chains have 1"),
+        ({"length": np.array([1], np.int32)}, "1 lengths of 2 chains"),
+        ({"kind": np.array([0, 10], np.uint8)}, "of kind 10"),
+        ({"kind": np.array([0], np.uint8)}, "different lengths"),
+        ({"first": np.zeros(3)}, "different lengths"),
+        ({"first": np.zeros(2, np.float32)}, "format 'f'"),
+        ({"first": np.zeros((2, 1))}, "2 dimensions"),
+        ({"first": np.zeros(4)[::2]}, "not contiguous"),
+        ({"column": np.array([], np.int32), "length": np.array([], np.int32)}, "0 features"),
+        ({"columns": 0}, "0 columns"),
+        ({"columns": 1}, "of column 1"),
+        ({"columns": 2**40}, "1099511627776 columns"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_arrays_that_lead_astray_are_refused(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        Chains(**{**GOOD, **wrong})
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [(), (1.0,), (1.0, 2.0, 3.0), (1.0, "2"), (1.0, 2j), [1.0, 2.0], None, (10**400, 1.0)],
+    ids=repr,
+)
+def test_rows_that_do_not_fit_are_refused(cells):
+    with pytest.raises((ValueError, TypeError, OverflowError)):
+        Chains(**GOOD).row(cells)
+
+
+@pytest.mark.parametrize(
+    ("rows", "out"),
+    [
+        (np.empty((3, 1)), np.empty((3, 2))),
+        (np.empty((3, 2)), np.empty((2, 2))),
+        (np.empty((3, 2)).T, np.empty((2, 2))),
+        (np.empty((3, 2), np.float32), np.empty((3, 2))),
+    ],
+)
+def test_batches_that_do_not_fit_are_refused(rows, out):
+    with pytest.raises(ValueError, match=r"rows|out"):
+        Chains(**GOOD).many(rows, out, False)
+
+
+def test_a_read_only_answer_is_refused():
+    out = np.empty((1, 2))
+    out.flags.writeable = False
+
+    with pytest.raises(ValueError, match="not writable"):
+        Chains(**GOOD).many(np.zeros((1, 2)), out, False)
+
+
+@given(
+    st.lists(st.floats(-1e9, 1e9), min_size=3, max_size=3),
+    st.integers(1, 100).flatmap(
+        lambda outputs: st.lists(
+            st.floats(-1e9, 1e9), min_size=4 * outputs, max_size=4 * outputs
+        ).map(lambda numbers: np.array(numbers).reshape(4, outputs))
+    ),
+)
+def test_a_row_is_weighed_as_its_features_are(values, drawn):
+    made = Chains(
+        np.array([2, 0, 1], np.int32),
+        np.array([1, 0, 1], np.int32),
+        np.array([Operation.MULTIPLY, Operation.ADD], np.uint8),
+        np.array([2.0, 1.0]),
+        np.zeros(2),
+        columns=3,
+    )
+    weights, start = drawn[:3].copy(), drawn[3].copy()
+
+    expected = np.zeros(len(start))
+    for feature, row in zip(np.frombuffer(made.row(tuple(values))), weights, strict=True):
+        expected += feature * row
+
+    assert made.weighted_sums(tuple(values), weights, start) == (expected + start).tolist()
+
+
+@pytest.mark.parametrize(
+    ("cells", "weights", "start"),
+    [
+        ((1.0,), np.zeros((2, 1)), np.zeros(1)),
+        ([1.0, 2.0], np.zeros((2, 1)), np.zeros(1)),
+        ((1.0, "2"), np.zeros((2, 1)), np.zeros(1)),
+        ((10**400, 1.0), np.zeros((2, 1)), np.zeros(1)),
+        ((1.0, 2.0), np.zeros((3, 1)), np.zeros(1)),
+        ((1.0, 2.0), np.zeros((2, 2)), np.zeros(1)),
+        ((1.0, 2.0), np.zeros((2, 1)), np.zeros(2)),
+        ((1.0, 2.0), np.zeros(2), np.zeros(1)),
+        ((1.0, 2.0), np.zeros((2, 1), np.float32), np.zeros(1)),
+        ((1.0, 2.0), np.zeros((2, 2)).T, np.zeros((1, 1))),
+        ((1.0, 2.0), np.zeros((4, 1))[::2], np.zeros(1)),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(cells, weights, start):
+    with pytest.raises((ValueError, TypeError, OverflowError)):
+        Chains(**GOOD).weighted_sums(cells, weights, start)
+
+
+def a_file(texts=(None, None)):
+    arrays = {name: value for name, value in GOOD.items() if name != "columns"}
+    return ChainsFile(texts=list(texts), **arrays)
+
+
+def test_a_file_comes_back_as_it_was():
+    back = from_bytes(to_bytes(a_file(texts=[None, ["a", "b"]])))
+
+    assert back.texts == [None, ["a", "b"]]
+    for name in ("column", "length", "kind", "first", "second"):
+        assert getattr(back, name).tolist() == GOOD[name].tolist()
+
+
+@given(st.binary(max_size=80))
+def test_any_other_bytes_are_refused(data):
+    with pytest.raises(ValueError, match="chains"):
+        from_bytes(data)
+
+
+@given(st.data())
+def test_a_damaged_file_is_refused_or_answers_something(data):
+    whole = bytearray(to_bytes(a_file()))
+    for _ in range(data.draw(st.integers(1, 3))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+
+    try:
+        program = ChainProgram(bytes(whole), NUMBERS)
+    except ArtifactRefused:
+        return
+    (features,) = program.blocks(Batch({"length": np.ones(1), "width": np.ones(1)}, 1))
+    assert features.shape == (1, program.width)
+
+
+def test_a_file_for_another_signature_is_refused():
+    with pytest.raises(ArtifactRefused, match="2 lists of texts for 4 columns"):
+        ChainProgram(to_bytes(a_file()), MIXED)
+
+
+AS_THEY_ARE = [np.array([0, 1], np.int32), np.zeros(2, np.int32), np.zeros(0, np.uint8)]
+
+
+def plain():
+    """Two columns that are the features as they are."""
+    return Chains(*AS_THEY_ARE, np.zeros(0), np.zeros(0), columns=2)
+
+
+def test_features_are_written_by_column_too():
+    rows = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    by_column = np.empty((2, 3))
+
+    plain().many(rows, by_column, True)
+
+    assert by_column.tolist() == rows.T.tolist()
+    with pytest.raises(ValueError, match="out is 3 x 2"):
+        plain().many(rows, np.empty((3, 2)), True)
+
+
+def test_sums_are_those_of_each_row_in_the_order_of_the_features():
+    rows = np.random.default_rng(1).normal(size=(50, 2))
+    weights, start = np.array([[0.1, 3.0], [0.7, -1.0]]), np.array([0.3, 1e-3])
+    sums = np.empty((50, 2))
+
+    plain().weighted_sums_many(rows, weights, start, sums)
+
+    expected = [
+        [row[0] * weights[0, at] + row[1] * weights[1, at] + start[at] for at in (0, 1)]
+        for row in rows
+    ]
+    assert sums.tolist() == expected
+    assert [plain().weighted_sums(tuple(row), weights, start) for row in rows.tolist()] == expected
+
+
+@pytest.mark.parametrize(
+    ("cells", "place"),
+    [
+        ((2.0, -1.0), 1),
+        ((1.0, -2.0), 0),
+        ((1.0, -1.0), -1),
+        ((1.0, -1.0 + 2**-53), -1),
+        ((1.0, -1.0 + 2**-46), 1),
+        ((math.inf, 1.0), -1),
+        ((math.nan, 1.0), -1),
+    ],
+)
+def test_a_class_is_chosen_only_where_rounding_could_not_choose_another(cells, place):
+    one, two = np.ones((2, 1)), np.array([[0.0, 1.0], [0.0, 1.0]])
+
+    assert plain().decide(cells, one, np.zeros(1)) == place
+    assert plain().decide(cells, two, np.zeros(2)) == place
+
+
+def test_the_logistic_function_is_scipy_s_to_the_last_bit():
+    numbers = np.concatenate([np.random.default_rng(2).normal(0, 20, 5000), [800.0, -800.0, 0.0]])
+    expected = scipy.special.expit(numbers)
+
+    logistic(numbers)
+
+    assert numbers.tobytes() == expected.tobytes()

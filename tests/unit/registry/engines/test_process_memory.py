@@ -1,0 +1,96 @@
+"""Which processes end when those of a worker hold too much memory together."""
+
+import gc
+
+from registry.engines.process_memory import ProcessMemory
+
+
+class Process:
+    """Ends when it is told to, unless it is answering, and tells the budget as a real one does."""
+
+    def __init__(self, memory, *, answering=False):
+        self.memory = memory
+        self.answering = answering
+        self.ended = False
+
+    def end_if_idle(self):
+        if self.answering:
+            return False
+        self.ended = True
+        self.memory.forget(self)
+        return True
+
+
+def processes(memory, count):
+    return [Process(memory) for _ in range(count)]
+
+
+def test_processes_that_fit_together_are_left_alone():
+    memory = ProcessMemory(each=100, together=100)
+    first, second = processes(memory, 2)
+
+    memory.count(first, 50)
+    memory.count(second, 50)
+
+    assert not first.ended
+    assert not second.ended
+
+
+def test_the_least_recently_used_ends_first_and_no_more_than_needed():
+    memory = ProcessMemory(each=100, together=100)
+    first, second, third = processes(memory, 3)
+    for process in (first, second):
+        memory.count(process, 40)
+    memory.count(first, 40)
+
+    memory.count(third, 40)
+
+    assert [first.ended, second.ended, third.ended] == [False, True, False]
+
+
+def test_one_that_is_answering_is_passed_over():
+    memory = ProcessMemory(each=100, together=100)
+    answering = Process(memory, answering=True)
+    idle, used = processes(memory, 2)
+    for process in (answering, idle):
+        memory.count(process, 40)
+
+    memory.count(used, 40)
+
+    assert [answering.ended, idle.ended, used.ended] == [False, True, False]
+
+
+def test_the_process_that_was_just_used_is_not_ended_for_its_own_memory():
+    memory = ProcessMemory(each=200, together=100)
+    (process,) = processes(memory, 1)
+
+    memory.count(process, 150)
+
+    assert not process.ended
+
+
+def test_a_process_is_counted_once_with_what_it_holds_now():
+    memory = ProcessMemory(each=100, together=100)
+    first, second = processes(memory, 2)
+    memory.count(second, 10)
+    for held in (60, 90, 60):
+        memory.count(first, held)
+
+    assert not second.ended
+    memory.count(first, 95)
+    assert second.ended
+
+
+def test_what_has_ended_no_longer_counts():
+    memory = ProcessMemory(each=100, together=100)
+    ended, dropped, idle, used = processes(memory, 4)
+    for process in (ended, dropped):
+        memory.count(process, 40)
+    memory.forget(ended)
+    del dropped, process
+    gc.collect()
+
+    memory.count(idle, 50)
+    memory.count(used, 50)
+
+    assert not idle.ended
