@@ -85,7 +85,7 @@ class Services:
             inspector=Inspector(spawner=spawner, memory=memory),
             counter=counter,
             pool=pool,
-            evaluate_gates=GateEvaluator(blobs, lambda version: pool.get(version).predictor),
+            evaluator=GateEvaluator(blobs, lambda version: pool.get(version).predictor),
             watch=Watch(database, counter, pool, _find_usable, observer),
             fleet=fleet,
             preparer=Preparer(blobs, fleet, pool),

@@ -75,7 +75,7 @@ def measure(
     """Ask the service, which runs with one worker and ``SETTINGS``, in every form."""
     table, _ = housing_like(ROWS, seed=5)
     expected = housing.predict(table)
-    _single_rows(service, table, seconds / 5)
+    single_rows(service, table, seconds / 5)
     return [_one_form(service, form, table, expected, seconds) for form in FORMS]
 
 
@@ -98,9 +98,9 @@ def _one_form(
     peak = peak_mb(worker)
     time.sleep(SETTLE_SECONDS)
     after = resident_mb(worker)
-    alone = _single_rows(service, table, seconds)
+    alone = single_rows(service, table, seconds)
     with _sent_without_pause(service, large):
-        beside = _single_rows(service, table, seconds)
+        beside = single_rows(service, table, seconds)
     return LargeBatch(
         form, len(table), len(large.body), took, before, peak, after, unequal, alone, beside
     )
@@ -161,7 +161,7 @@ def _answer(connection: http.client.HTTPConnection, question: Question) -> tuple
     return said, reply.headers["Content-Type"]
 
 
-def _single_rows(service: Service, table: pd.DataFrame, seconds: float) -> tuple[float, float]:
+def single_rows(service: Service, table: pd.DataFrame, seconds: float) -> tuple[float, float]:
     """The latency of single rows on one connection: median and 99 of 100, in milliseconds.
 
     They are due at a steady rate, and late from then on: a worker that stops for a second delays
