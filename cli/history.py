@@ -64,7 +64,7 @@ def history(
     elif name is None:
         raise click.UsageError("Missing argument 'NAME': which model's history?")
     else:
-        _print_events(list(islice(registry.storage.history(name), limit)), name, as_json)
+        _print_events(list(islice(registry.history(name), limit)), name, as_json)
 
 
 def _verify(anchor: str | None, as_json: bool) -> None:

@@ -158,8 +158,8 @@ def use_journal(journal: Journal) -> None:
 
 def begin_fresh(registry: Registry) -> None:
     """Tables, a token, nothing else."""
-    upgrade(registry.storage.database)
-    registry.token_id = add_token(registry.storage.database)
+    upgrade(registry.database)
+    registry.token_id = add_token(registry.database)
 
 
 def begin_used(registry: Registry) -> None:
@@ -175,7 +175,7 @@ def begin_used(registry: Registry) -> None:
 def begin_long(registry: Registry) -> None:
     """As used, with a log so long that the next commit has it written back."""
     begin_used(registry)
-    with registry.storage.database.engine.connect() as connection:
+    with registry.database.engine.connect() as connection:
         connection.execute(text("PRAGMA wal_autocheckpoint = 0"))
         connection.commit()
         for number in range(400):

@@ -18,13 +18,13 @@ State = dict[str, Any]
 
 def restart(registry: Registry) -> None:
     """What the service does before its first request."""
-    upgrade(registry.storage.database)
+    upgrade(registry.database)
     registry.blobs.sweep()
 
 
 def state_of(registry: Registry) -> State:
     """Everything that was promised to callers, without moments in time."""
-    with registry.storage.database.read() as session:
+    with registry.database.read() as session:
         return {
             "models": {
                 row.name: [row.last_number, row.generation, row.archived_at is not None]
@@ -55,7 +55,7 @@ def faults_of(registry: Registry) -> list[str]:
 
 def unused_blobs(registry: Registry) -> list[str]:
     """The blobs that no version points at."""
-    with registry.storage.database.read() as session:
+    with registry.database.read() as session:
         rows = session.scalars(select(VersionRow)).all()
         used = {digest for row in rows for digest in (row.sha256, *row.compiled.values())}
     return sorted(set(registry.blobs.digests()) - used)
@@ -69,7 +69,7 @@ def announced(data: Path) -> int:
 
 def _of_database(registry: Registry) -> list[str]:
     faults = []
-    with registry.storage.database.read() as session:
+    with registry.database.read() as session:
         if (said := session.scalar(text("PRAGMA integrity_check"))) != "ok":
             faults.append(f"the database is damaged: {said}")
         faults += [
@@ -85,7 +85,7 @@ def _of_database(registry: Registry) -> list[str]:
 
 def _of_rows(registry: Registry) -> list[str]:
     faults = []
-    with registry.storage.database.read() as session:
+    with registry.database.read() as session:
         rows = session.scalars(select(VersionRow)).all()
         status = {(row.model, row.number): row.status for row in rows}
         aliases = session.scalars(select(AliasRow)).all()

@@ -128,14 +128,14 @@ def test_no_damage_is_served_and_all_of_it_is_found(registry, long_faults, tell)
             kinds[damage(registry.blobs.path_of(digest), others, chance)] += 1
         by_scrub_first = chance.random() < 0.5
         if by_scrub_first:
-            losses = scrub(registry.storage.database, registry.blobs).losses
+            losses = scrub(registry.database, registry.blobs).losses
             assert {loss.state for loss in losses} == {"damaged"}
         for version in registry.versions:
             assert registry.answer(version) in (None, registry.answers[version.number])
         served += sum(registry.opens(digest) for digest in hit)
         assert all(registry.opens(digest) for digest in registry.intact.keys() - hit)
         if not by_scrub_first:
-            losses = scrub(registry.storage.database, registry.blobs).losses
+            losses = scrub(registry.database, registry.blobs).losses
         assert {loss.digest for loss in losses} == hit
         found += len(losses)
         for path in (registry.blobs.root / "damaged").iterdir():

@@ -14,7 +14,7 @@ from benchmarks.swap import constant_model
 from cli.connections import CONNECTIONS, SPARE_CONNECTIONS
 from tests.system.models import upload
 from tests.system.raw_requests import exchange
-from tests.system.real_server import BIN, ROOT, Server, free_port, running
+from tests.system.real_server import BIN, ROOT, Server, free_port, running, wait_until
 
 ROW = {"x0": 1.0, "x1": 2.0}
 BODY = json.dumps(ROW).encode()
@@ -182,7 +182,10 @@ def test_probes_are_answered_and_others_refused_when_all_connections_are_taken(
     with ExitStack() as open_:
         for _ in range(CONNECTIONS):
             open_.enter_context(connected(single)).sendall(b"GET /livez HTTP/1.1\r\n")
-        time.sleep(0.5)
+        wait_until(
+            lambda: exchange(single.url, beginning(single.token, BODY)).statuses == [503],
+            "the connections are not counted",
+        )
         probed = exchange(single.url, probe * 2)
         began = time.monotonic()
         refused = exchange(single.url, beginning(single.token, BODY))

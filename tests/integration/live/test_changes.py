@@ -91,7 +91,7 @@ def test_every_type_of_event_is_known_by_what_it_changes():
 
 
 def test_reading_the_changes_comes_to_the_same_as_reading_everything(registry):
-    database, token = registry.storage.database, {}
+    database, token = registry.database, {}
     steps = [
         lambda: create_model(database, "empty", actor="ann"),
         lambda: [registry.upload(name) for name in ("house", "house", "house", "shed")],
@@ -188,7 +188,7 @@ def test_a_history_that_does_not_tell_is_not_relied_on(registry, damage, monkeyp
     monkeypatch.setattr(snapshot_module, "MOST_EVENTS", 3)
     registry.upload("house")
     head = registry.snapshot().head
-    with registry.storage.database.write() as session:
+    with registry.database.write() as session:
         damage(session, head)
 
     assert registry.changes(head) is None
