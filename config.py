@@ -15,7 +15,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class SettingInvalid(ValueError):
-    """A setting that cannot be read; the message names the variable and says what is asked."""
+    """A setting that cannot be read; the message names the variable and what was expected."""
 
 
 def _setting(default: Any, variables: str, help: str) -> Any:
@@ -42,7 +42,7 @@ class Settings:
         0, "HOTSWAP_WORKERS WEB_CONCURRENCY", "Worker processes; 0: the number of cores."
     )
     admin_token: str = _setting(
-        "", "HOTSWAP_ADMIN_TOKEN", "Value of the admin token; empty: one is made at first start."
+        "", "HOTSWAP_ADMIN_TOKEN", "Value of the admin token; empty: generated at the first start."
     )
     anonymous_predict: bool = _setting(
         False, "HOTSWAP_ANONYMOUS_PREDICT", "1: predictions need no token."
@@ -50,7 +50,8 @@ class Settings:
     allowed_hosts: str = _setting(
         "",
         "HOTSWAP_ALLOWED_HOSTS",
-        "Host names to answer to, with commas; empty: on a loopback address its names, else any.",
+        "Comma-separated host names to accept; empty: the loopback names on a loopback address,"
+        " else any.",
     )
     rate_limit: int = _setting(
         0, "HOTSWAP_RATE_LIMIT", "Requests a second for each token, all workers; 0: no limit."
@@ -61,34 +62,34 @@ class Settings:
         "Failed authentications a minute from one address, then 429; 0: no limit.",
     )
     max_upload_mb: int = _setting(
-        512, "HOTSWAP_MAX_UPLOAD_MB", "Largest artifact that is accepted, in MiB."
+        512, "HOTSWAP_MAX_UPLOAD_MB", "Largest artifact accepted, in MiB."
     )
     max_predict_mb: int = _setting(
-        16, "HOTSWAP_MAX_PREDICT_MB", "Largest body of a prediction, in MiB."
+        16, "HOTSWAP_MAX_PREDICT_MB", "Largest request body of a prediction, in MiB."
     )
     decoding_mb: int = _setting(
         512,
         "HOTSWAP_DECODING_MB",
-        "Memory for the bodies of predictions that are decoded at the same time, in MiB a worker;"
-        " beyond it 503. One body alone is always decoded.",
+        "Memory for decoding request bodies at the same time, in MiB for each worker; beyond it"
+        " 503. A single body is always decoded.",
     )
     model_cache_mb: int = _setting(
         1024,
         "HOTSWAP_MODEL_CACHE_MB",
-        "Memory for loaded versions that no alias needs, by the size of their artifacts, in MiB a"
-        " worker.",
+        "Memory for loaded versions that no alias points at, by the size of their artifacts, in MiB"
+        " for each worker.",
     )
     model_process_mb: int = _setting(
         1024,
         "HOTSWAP_MODEL_PROCESS_MB",
         "Memory that the process of one version may hold, in MiB. An ONNX file that needs more is"
-        " refused at its upload.",
+        " refused at upload.",
     )
     model_processes_mb: int = _setting(
         2048,
         "HOTSWAP_MODEL_PROCESSES_MB",
-        "Memory that the processes of all versions may hold together, in MiB a worker; above it"
-        " idle ones are ended until they are needed.",
+        "Memory that the processes of all versions may hold together, in MiB for each worker;"
+        " above it idle ones are stopped until they are needed.",
     )
     log_level: str = _setting("info", "HOTSWAP_LOG_LEVEL", "debug, info, warning or error.")
 
@@ -114,7 +115,7 @@ class Settings:
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine reaches a service that listens where these settings say."""
+        """Whether the address to listen on can be reached from this machine only."""
         try:
             return ipaddress.ip_address(self.host.strip("[]")).is_loopback
         except ValueError:
@@ -147,7 +148,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """Where the commands find the service, and as whom."""
+    """The settings of the commands: the service's address and the token they send."""
 
     url: str = _setting(
         "http://127.0.0.1:8000", "HOTSWAP_URL", "Address of the service for the commands."

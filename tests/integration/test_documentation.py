@@ -1,0 +1,85 @@
+"""Every link, path and dotted name in the documentation exists."""
+
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from client import Registry
+
+ROOT = Path(__file__).parents[2]
+SOURCES = (
+    *("api", "benchmarks", "cli", "client", "docs", "examples", "migrations", "registry"),
+    *("tests", "trainers"),
+)
+PAGES = (
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+)
+NOT_OURS = {
+    "api.py": "a file in a user's working directory",
+    "numpy.py": "a file in a user's working directory",
+}
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+SPAN = re.compile(r"`([^`\n]+)`")
+PATH = re.compile(rf"(?:{'|'.join(SOURCES)})/[\w./*-]*|[\w/]+\.(?:py|c|lua)")
+NAME = re.compile(r"(?:registry|api|cli|client|trainers|benchmarks)(?:\.\w+)+")
+
+
+def spans(pattern: re.Pattern[str]) -> Iterator[tuple[Path, str]]:
+    """Each page with each piece of code in it that the whole of ``pattern`` matches."""
+    for page in PAGES:
+        for span in SPAN.findall(page.read_text()):
+            if pattern.fullmatch(span):
+                yield page, span
+
+
+def test_every_file_that_a_page_links_to_exists() -> None:
+    for page in PAGES:
+        for target in LINK.findall(page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_path_in_a_page_exists() -> None:
+    """A path may omit the first folders: ``registry/engines/trees.c``, ``trees.c``."""
+    files = [f"/{path.relative_to(ROOT)}" for name in SOURCES for path in (ROOT / name).rglob("*")]
+    files += [f"/{path.name}" for path in ROOT.iterdir()]
+
+    missing = {
+        f"{page.name}: {path}"
+        for page, path in spans(PATH)
+        if path not in NOT_OURS
+        and not any(ROOT.glob(path.rstrip("/")))
+        and not any(file.endswith(f"/{path}") for file in files)
+    }
+
+    assert missing == set()
+
+
+def test_every_dotted_name_in_a_page_exists() -> None:
+    missing = {
+        f"{page.name}: {name}"
+        for page, name in spans(NAME)
+        if not name.endswith((".py", ".db", ".md"))  # file names
+        and not exists(name)
+    }
+
+    assert missing == set()
+
+
+def test_every_call_of_the_client_in_its_page_exists() -> None:
+    """In the examples a ``Registry`` is called ``registry``."""
+    example = (ROOT / "docs" / "client.md").read_text()
+    calls = re.findall(r"\bregistry\.([\w.]+)\(", example)
+
+    assert calls
+    assert [call for call in calls if not hasattr(Registry, call)] == []
+
+
+def exists(name: str) -> bool:
+    """Whether ``name`` is a module, or an attribute of one."""
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
