@@ -26,17 +26,17 @@ test-slow: .venv/test ## Run the tests that take long, which make test leaves ou
 test-faults: .venv/test ## Kill, cut the power and fail the disk at every point, and print the figures
 	$(BIN)/python -m pytest tests/faults --long-faults -n 0
 
-# The modules built with sanitizers stand in a copy of the package, beside the one in use.
+# The modules are built with sanitizers into a copy of the package, next to the one in use.
 test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer and UBSan
 	rm -rf build/asan && mkdir -p build/asan && cp -R registry build/asan/ && rm -f build/asan/registry/engines/*.so
-	for module in trees chains; do $(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -fno-sanitize-recover=all \
+	for module in forest_kernel chain_kernel; do $(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer -fno-sanitize-recover=all \
 		-fsanitize=address,undefined -shared -fPIC \
 		-I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
 		registry/engines/$$module.c -o build/asan/registry/engines/$$module.abi3.so -lm || exit 1; done
 	cd build/asan && ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 		LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 		$(abspath $(BIN))/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:cacheprovider \
-		$(CURDIR)/tests/unit/registry/engines -k "forest_kernel or chains"
+		$(CURDIR)/tests/unit/registry/engines -k "forest_kernel or chain_kernel"
 
 bench: .venv/test .venv-bench/done .venv-bench-mlserver/done ## Measure against MLServer, MLflow and others: benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks $(BENCH)
@@ -90,7 +90,7 @@ clean: ## Remove the environment, caches and everything the service wrote
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/serve: requirements.txt pyproject.toml registry/engines/trees.c registry/engines/chains.c cli/connections.c | .venv/bin/python
+.venv/serve: requirements.txt pyproject.toml $(wildcard registry/engines/*.[ch]) cli/connections.c | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

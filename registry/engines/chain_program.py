@@ -16,7 +16,7 @@ from registry.errors import ArtifactRefused
 from registry.signature import Signature
 
 try:
-    from registry.engines import chains
+    from registry.engines import chain_kernel
 except ImportError:
     AVAILABLE = False
 else:
@@ -35,7 +35,7 @@ class ChainProgram:
     def __init__(self, data: bytes, signature: Signature) -> None:
         try:
             file = from_bytes(data)
-            self._chains = chains.Chains(
+            self._chains = chain_kernel.Chains(
                 file.column,
                 file.length,
                 file.kind,
@@ -106,5 +106,5 @@ class ChainProgram:
 def logistic(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 / (1 + exp(-x)) for each x of ``scores``, in C order, as ``scipy.special.expit`` has it."""
     made = scores.copy()
-    chains.logistic(made.ravel())
+    chain_kernel.logistic(made.ravel())
     return made

@@ -12,7 +12,7 @@ _FORMAT = 1
 
 
 class Operation(IntEnum):
-    """The kinds of steps, numbered as in ``chains.c``."""
+    """The kinds of steps, numbered as in ``chain_kernel.c``."""
 
     FILL = 0
     SUBTRACT = 1

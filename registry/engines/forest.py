@@ -1,7 +1,7 @@
 """Predicts with decision trees and forests exactly as scikit-learn does, without it.
 
-The walk itself is compiled (``trees.c``). Where the project was installed without a C compiler,
-``AVAILABLE`` is False and nothing here can be made.
+The walk itself is compiled (``forest_kernel.c``). Where the project was installed without a C
+compiler, ``AVAILABLE`` is False and nothing here can be made.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from registry.engines.forest_arrays import ForestArrays, Labels, is_forest, take_arrays
 
 try:
-    from registry.engines.trees import Trees
+    from registry.engines.forest_kernel import PackedTrees
 except ImportError:
     AVAILABLE = False
 else:
@@ -57,7 +57,7 @@ class Forest:
         self.n_features = arrays.n_features
         self.classes = _checked_classes(arrays)
         self._width = 1 if self.classes is None else len(self.classes)
-        self._trees = Trees(
+        self._trees = PackedTrees(
             arrays.node_counts,
             arrays.children_left,
             arrays.children_right,

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 @final
-class Trees:
+class PackedTrees:
     def __new__(
         cls,
         node_counts: NDArray[np.int64],
@@ -18,7 +18,7 @@ class Trees:
         n_features: int,
         averaged: bool,
         allows_missing: bool,
-    ) -> Trees: ...
+    ) -> PackedTrees: ...
     @property
     def depth(self) -> int: ...
     @property

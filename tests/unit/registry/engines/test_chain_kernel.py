@@ -17,7 +17,7 @@ from tests.factories import MIXED, NUMBERS
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="built without a C compiler")
 
 if AVAILABLE:
-    from registry.engines.chains import Chains, logistic
+    from registry.engines.chain_kernel import Chains, logistic
 
 _doubles = st.floats()
 

@@ -1,81 +1,52 @@
 /*
- * registry.engines.trees: walks decision trees and forests exactly as scikit-learn does.
+ * registry.engines.forest_kernel: walks decision trees and forests exactly as scikit-learn does.
  *
- * A compiled module in CPython's limited API: one build serves every Python from 3.11 on. It knows
- * numpy only through the buffer protocol (PEP 3118), and it keeps no state outside its objects.
- *
- * Two things decide the shape of this file.
- *
- * Equality to the last bit. scikit-learn 1.9 compares a float32 feature with a float64 threshold
- * (`_tree.pyx`, `_apply_dense`), adds the float64 leaf values to zero in the order of the trees and
- * divides by their number (`_forest.py`, `_accumulate_prediction`); a single tree's leaf value is
- * the answer as it stands. The same operations in the same order give the same bits.
- *
- * Distrust. Whoever makes the arrays may be an attacker, so every one of them is checked while it
- * is packed, once; afterwards only the packed copy is used. Each number is read from its array a
- * single time, because another thread could write to the array in between.
+ * The result is equal to the last bit. scikit-learn 1.9 compares a float32 feature with a float64
+ * threshold (`_tree.pyx`, `_apply_dense`), adds the float64 leaf values to zero in the order of the
+ * trees and divides by their number (`_forest.py`, `_accumulate_prediction`); a single tree's leaf
+ * value is the prediction itself. The same operations in the same order give the same bits.
  */
 
-#define Py_LIMITED_API 0x030B0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
-#include <float.h>
-#include <limits.h>
-#include <math.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* Wider intermediate results, or a compiler that may reorder sums, would change last bits. The
- * module is optional: refusing to compile is better than answers that are nearly right. */
-#if FLT_EVAL_METHOD != 0
-#error "float and double expressions must be evaluated in their own types"
-#endif
-#ifdef __FAST_MATH__
-#error "-ffast-math breaks the order of sums and the meaning of NaN"
-#endif
+#include "kernel.h"
 
 enum {
     CACHE_LINE = 64,
-    /* Rows that walk one tree side by side. A step waits for the one before it, but not for those
-     * of other rows: this many fill the processor, and their places still fit in its registers. */
+    /* Rows that walk one tree side by side. A step waits for the previous step of the same row, but
+     * not for other rows: this many fill the processor, and their places still fit in its registers. */
     LANES = 8,
-    /* All rows of a block walk one tree before the next, so a tree comes into the nearest cache once
-     * for a block. The more rows the better, while their keys (13 features: 53 kB) stay near too. */
+    /* All rows of a block walk one tree before the next, so that a tree is loaded into the nearest
+     * cache once per block. More rows are better as long as their keys (13 features: 53 kB) stay in
+     * a near cache too. */
     BLOCK_ROWS = 1024,
     BLOCK_KEYS = 65536,
-    /* Fewer rows than this do not pay for that: each walks this many trees side by side. They are
-     * more than the lanes of rows, as the nodes of so many trees are waited for much longer. */
+    /* With fewer rows than this, each row walks GROUP_TREES trees side by side instead. These are
+     * more than LANES because the nodes of different trees take much longer to load. */
     FEW_ROWS = 16,
     GROUP_TREES = 128,
-    /* Beyond this many steps most walks of a deep tree are over; from there on, one look at all of
-     * them after each further spell of steps saves the rest. */
+    /* After this many steps most walks of a deep tree have ended; from then on, a check after every
+     * SPELL steps whether all have ended saves the remaining steps. */
     FIRST_SPELL = 16,
     SPELL = 4,
     /* Real trees are tens of levels deep. The limit bounds what one row of a hostile tree costs. */
     MAX_DEPTH = 10000,
-    /* Below about 50 microseconds of work the lock is kept: to give it up and win it back from
-     * busy threads costs up to a switch interval, a hundred times the work itself. */
-    STEPS_WORTH_A_SWITCH = 32768,
 };
 
 #define LEAF (-1)
 
 /* Floats are compared as unsigned integers of the same order (`order`), which takes fewer
- * instructions. No number that a row may hold is above infinity's; a missing one is above all. */
+ * instructions. The key of every number that a row may hold is below infinity's; MISSING is above
+ * all. */
 #define ORDER_OF_ZERO 0x80000000u
 #define ORDER_OF_INFINITY 0xff800000u
 #define MISSING 0xffffffffu
 
-/* The right child lies behind the left one, so a step is
+/* The right child follows the left one, so a step is
  *     next = left + 1 - (key[feature] <= threshold)
- * without a branch to mispredict. A leaf has a threshold that no number exceeds and `left` pointing
- * at itself: rows that have arrived stay, so every row can take as many steps as the tree is deep.
+ * without a branch to mispredict. A leaf has a threshold that no number exceeds, and its `left` is
+ * the leaf itself: a row stays at its leaf, so every row can take as many steps as the tree is deep.
  *
- * Nodes of a forest are all of one form. The narrow one is half as large, so that a tree of 4,000
- * nodes fits in the nearest cache; the wide one takes what the narrow one has no room for. */
+ * All nodes of a forest have one form. The narrow form is half as large, so that a tree of 4,000
+ * nodes fits in the nearest cache; the wide form holds what the narrow form has no room for. */
 typedef struct {
     uint32_t threshold; /* leaf: ORDER_OF_INFINITY + which of the tree's leaves it is */
     uint32_t packed;    /* from the lowest bit: 1 missing goes left, 2 unused, 8 feature, 21 left.
@@ -93,7 +64,7 @@ _Static_assert(LANES == 8, "the layout of NarrowNode");
 typedef struct {
     uint32_t threshold;
     uint32_t left;    /* counted from the tree's root, as in the narrow form */
-    uint32_t feature; /* 0 for a leaf, which has to look somewhere */
+    uint32_t feature; /* 0 for a leaf, which reads a key, too */
     uint32_t leaf;    /* from the lowest bit: 1 missing goes left, 31 which of the leaves it is */
 } WideNode;
 
@@ -105,8 +76,7 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD
-    void *memory; /* what holds the nodes, before alignment */
-    char *nodes;  /* of the form that `narrow` says */
+    char *nodes; /* of the form that `narrow` says */
     Tree *trees;
     double *values; /* leaves x outputs */
     size_t bytes;
@@ -118,40 +88,9 @@ typedef struct {
     bool narrow;
     bool averaged;
     bool allows_missing;
-} Trees;
+} PackedTrees;
 
-/* ---- Numbers out of other people's memory ------------------------------------------------- */
-
-/* A buffer may be misaligned (a slice of bytes, say); memcpy compiles to the plain load. */
-static inline int32_t load_int32(const char *items, Py_ssize_t index)
-{
-    int32_t item;
-    memcpy(&item, items + index * (Py_ssize_t)sizeof item, sizeof item);
-    return item;
-}
-
-static inline int64_t load_int64(const char *items, Py_ssize_t index)
-{
-    int64_t item;
-    memcpy(&item, items + index * (Py_ssize_t)sizeof item, sizeof item);
-    return item;
-}
-
-static inline double load_double(const char *items, Py_ssize_t index)
-{
-    double item;
-    memcpy(&item, items + index * (Py_ssize_t)sizeof item, sizeof item);
-    return item;
-}
-
-static inline float load_float(const char *items, Py_ssize_t index)
-{
-    float item;
-    memcpy(&item, items + index * (Py_ssize_t)sizeof item, sizeof item);
-    return item;
-}
-
-/* The unsigned integer that stands among others as `number`, not NaN, stands among floats.
+/* Maps floats other than NaN to unsigned integers of the same order.
  *
  * IEEE 754 numbers of one sign have the order of their bits. -0.0 comes right before 0.0, though
  * they are equal. */
@@ -165,7 +104,7 @@ static inline uint32_t order(float number)
 /* The order of the largest float that is not above `threshold`.
  *
  * Exact for every float x: no float lies between the result t and `threshold`, so x <= threshold
- * and x <= t are the same question. That includes thresholds beyond the range of float (t is
+ * and x <= t are equivalent. That includes thresholds beyond the range of float (t is
  * FLT_MAX or -inf) and those nearer to zero than its smallest step. Stepping down is done on the
  * integers, which no rounding or flush-to-zero mode of the processor can disturb. Of the two zeros
  * the upper one is the threshold: neither zero exceeds it, and nothing lies between them. */
@@ -188,7 +127,7 @@ typedef struct {
 typedef struct {
     int32_t *queue; /* nodes in the order in which they are packed */
     int32_t *left;  /* each node's left child as it was read, the one time */
-    int32_t *rank;  /* how many leaves stand before a node */
+    int32_t *rank;  /* how many leaves precede a node */
     unsigned char *seen;
 } Scratch;
 
@@ -204,12 +143,12 @@ static int32_t fault(Fault *found, const char *what, Py_ssize_t node)
     return 0;
 }
 
-static size_t node_size(const Trees *self)
+static size_t node_size(const PackedTrees *self)
 {
     return self->narrow ? sizeof(NarrowNode) : sizeof(WideNode);
 }
 
-static void store_leaf(const Trees *self, Py_ssize_t root, int32_t at, int32_t leaf)
+static void store_leaf(const PackedTrees *self, Py_ssize_t root, int32_t at, int32_t leaf)
 {
     if (self->narrow) {
         ((NarrowNode *)self->nodes)[root + at] = (NarrowNode){
@@ -225,7 +164,7 @@ static void store_leaf(const Trees *self, Py_ssize_t root, int32_t at, int32_t l
     }
 }
 
-static void store_inner(const Trees *self, Py_ssize_t root, int32_t at, uint32_t threshold,
+static void store_inner(const PackedTrees *self, Py_ssize_t root, int32_t at, uint32_t threshold,
                         int32_t left, int32_t feature, bool missing_left)
 {
     if (self->narrow) {
@@ -244,11 +183,12 @@ static void store_inner(const Trees *self, Py_ssize_t root, int32_t at, uint32_t
     }
 }
 
-/* Check a tree of `count` nodes that begins at `first` in the source, and pack it breadth first
- * from its root on. Breadth first lays siblings side by side and the busy upper levels together.
- * Returns how many leaves it has, or 0 with `found` filled. */
-static int32_t pack_tree(const Trees *self, const Source *source, Py_ssize_t first, int32_t count,
-                         Tree *tree, const Scratch *scratch, Fault *found)
+/* Check a tree of `count` nodes that begins at `first` in the source, and pack it breadth first.
+ * That puts siblings side by side and the upper levels, which every row visits, together. It also
+ * bounds a walk: a step goes at most one level down, so `depth` steps end within the tree, whatever
+ * the keys. Returns the number of leaves, or 0 with `found` filled. */
+static int32_t pack_tree(const PackedTrees *self, const Source *source, Py_ssize_t first,
+                         int32_t count, Tree *tree, const Scratch *scratch, Fault *found)
 {
     int32_t tail = 1, level_end = 1, own_leaves = 0;
 
@@ -282,7 +222,7 @@ static int32_t pack_tree(const Trees *self, const Source *source, Py_ssize_t fir
             store_leaf(self, tree->root, head, scratch->rank[old]);
             continue;
         }
-        /* A child that stands behind its parent also rules out every cycle. */
+        /* That each child follows its parent also rules out cycles. */
         if (left <= old || left >= count || right <= old || right >= count) {
             return fault(found, "a child is out of range or not behind its parent", old);
         }
@@ -315,17 +255,17 @@ static int32_t pack_tree(const Trees *self, const Source *source, Py_ssize_t fir
     return own_leaves;
 }
 
-/* Fills the object's nodes and trees. Needs no interpreter: loading a large forest does not hold
- * up the threads that predict. */
-static bool pack(Trees *self, const Source *source, const int32_t *counts, const Scratch *scratch,
-                 Fault *found)
+/* Fills the object's nodes and trees. Runs without the interpreter's lock, so that loading a large
+ * forest does not delay the threads that predict. */
+static bool pack(PackedTrees *self, const Source *source, const int32_t *counts,
+                 const Scratch *scratch, Fault *found)
 {
     Py_ssize_t first = 0, leaves = 0;
 
     for (Py_ssize_t index = 0; index < self->tree_count; index++) {
         Tree *tree = self->trees + index;
-        /* One node's room before each root: pairs of siblings then start at even places and never
-         * straddle two cache lines. The room is taken from the counts, each of them odd. */
+        /* One unused node before each root: pairs of siblings then start at even places and never
+         * straddle two cache lines, since each count is odd. */
         tree->root = first + index + 1;
         tree->leaf = leaves;
         found->tree = index;
@@ -358,8 +298,8 @@ static bool pack(Trees *self, const Source *source, const int32_t *counts, const
 
 /* ---- Walking ------------------------------------------------------------------------------- */
 
-/* What follows is compiled four times: `narrow` and `missing` are constants in each copy. Rows
- * without a missing value, nearly all, do not pay for asking. */
+/* The following functions are compiled four times: `narrow` and `missing` are constants in each
+ * copy. Rows without a missing value, nearly all, do not pay for the check. */
 #ifdef __GNUC__
 #define COPIED static inline __attribute__((always_inline))
 #else
@@ -397,7 +337,7 @@ COPIED uint32_t read_leaf(const void *tree, uint32_t at, const bool narrow)
                   : ((const WideNode *)tree)[at].leaf >> 1;
 }
 
-/* Where the row whose first key is *keys goes from node `at`. */
+/* The node after `at` for the row whose first key is *keys. */
 COPIED uint32_t next_node(const void *tree, uint32_t at, const uint32_t *keys, const bool narrow,
                           const bool missing)
 {
@@ -411,7 +351,7 @@ COPIED uint32_t next_node(const void *tree, uint32_t at, const uint32_t *keys, c
     return node.left + 1 - goes_left;
 }
 
-COPIED void add_leaf(const Trees *self, const Tree *tree, uint32_t leaf, double *sums)
+COPIED void add_leaf(const PackedTrees *self, const Tree *tree, uint32_t leaf, double *sums)
 {
     const double *values = self->values + (tree->leaf + (Py_ssize_t)leaf) * self->outputs;
 
@@ -458,7 +398,7 @@ COPIED void walk_rows(const void *tree, int32_t depth, const uint32_t *keys, uin
 }
 
 /* All rows of a block walk one tree after the other. */
-COPIED void sum_block(const Trees *self, const uint32_t *keys, int count, double *sums,
+COPIED void sum_block(const PackedTrees *self, const uint32_t *keys, int count, double *sums,
                       const bool narrow, const bool missing)
 {
     for (Py_ssize_t index = 0; index < self->tree_count; index++) {
@@ -479,7 +419,7 @@ COPIED void sum_block(const Trees *self, const uint32_t *keys, int count, double
 }
 
 /* One row walks groups of trees side by side; its sums are still made in the order of trees. */
-COPIED void sum_row(const Trees *self, const uint32_t *keys, double *sums, const bool narrow,
+COPIED void sum_row(const PackedTrees *self, const uint32_t *keys, double *sums, const bool narrow,
                     const bool missing)
 {
     const char *nodes[GROUP_TREES];
@@ -517,7 +457,7 @@ COPIED void sum_row(const Trees *self, const uint32_t *keys, double *sums, const
     }
 }
 
-COPIED void sum_rows(const Trees *self, const uint32_t *keys, int count, double *sums,
+COPIED void sum_rows(const PackedTrees *self, const uint32_t *keys, int count, double *sums,
                      const bool narrow, const bool missing)
 {
     if (count >= FEW_ROWS) {
@@ -530,35 +470,37 @@ COPIED void sum_rows(const Trees *self, const uint32_t *keys, int count, double 
     }
 }
 
-static void sum_narrow(const Trees *self, const uint32_t *keys, int count, double *sums)
+static void sum_narrow(const PackedTrees *self, const uint32_t *keys, int count, double *sums)
 {
     sum_rows(self, keys, count, sums, true, false);
 }
 
-static void sum_narrow_missing(const Trees *self, const uint32_t *keys, int count, double *sums)
+static void sum_narrow_missing(const PackedTrees *self, const uint32_t *keys, int count,
+                               double *sums)
 {
     sum_rows(self, keys, count, sums, true, true);
 }
 
-static void sum_wide(const Trees *self, const uint32_t *keys, int count, double *sums)
+static void sum_wide(const PackedTrees *self, const uint32_t *keys, int count, double *sums)
 {
     sum_rows(self, keys, count, sums, false, false);
 }
 
-static void sum_wide_missing(const Trees *self, const uint32_t *keys, int count, double *sums)
+static void sum_wide_missing(const PackedTrees *self, const uint32_t *keys, int count,
+                             double *sums)
 {
     sum_rows(self, keys, count, sums, false, true);
 }
 
 /* The keys of one row, cast to float as scikit-learn's validation does, into the lane that begins
  * at *keys. Returns whether all can be used; `missing` becomes true if there is a NaN. */
-static bool make_keys(const Trees *self, const char *row, bool doubles, uint32_t *keys,
+static bool make_keys(const PackedTrees *self, const char *row, bool are_doubles, uint32_t *keys,
                       bool *missing)
 {
     bool infinite = false, none = false;
 
     for (Py_ssize_t feature = 0; feature < self->features; feature++) {
-        float x = doubles ? (float)load_double(row, feature) : load_float(row, feature);
+        float x = are_doubles ? (float)load_double(row, feature) : load_float(row, feature);
         infinite |= fabsf(x) > FLT_MAX;
         none |= x != x;
         keys[feature * LANES] = x != x ? MISSING : order(x);
@@ -568,22 +510,37 @@ static bool make_keys(const Trees *self, const char *row, bool doubles, uint32_t
 }
 
 /* Rows of a block: a whole number of LANES. */
-static int block_rows(const Trees *self)
+static int block_rows(const PackedTrees *self)
 {
     Py_ssize_t rows = BLOCK_KEYS / self->features / LANES * LANES;
     return rows < LANES ? LANES : rows < BLOCK_ROWS ? (int)rows : BLOCK_ROWS;
 }
 
-/* The answers for all rows into `out` (rows x outputs). Returns -1, or the first row that has a
- * value no tree can be asked with. `keys` has room for those of a block, or of all rows, rounded up
+/* Lanes without a row walk with the others of their group. With keys of an earlier block, MISSING
+ * above all, they could go on for as many steps as a tree is deep; with zeros they stop at a leaf. */
+static void clear_padding(const PackedTrees *self, uint32_t *keys, int count)
+{
+    if (count >= FEW_ROWS && count % LANES != 0) {
+        uint32_t *group = keys + count / LANES * LANES * self->features;
+        for (Py_ssize_t feature = 0; feature < self->features; feature++) {
+            for (int lane = count % LANES; lane < LANES; lane++) {
+                group[feature * LANES + lane] = 0;
+            }
+        }
+    }
+}
+
+/* The predictions for all rows into `out` (rows x outputs). Returns -1, or the first row that has a
+ * value scikit-learn refuses. `keys` has room for those of a block, or of all rows, rounded up
  * to LANES, if they are fewer. */
-static Py_ssize_t evaluate_rows(const Trees *self, const char *rows, bool doubles,
+static Py_ssize_t evaluate_rows(const PackedTrees *self, const char *rows, bool are_doubles,
                                 Py_ssize_t count, uint32_t *keys, double *out)
 {
-    const Py_ssize_t width = self->features * (Py_ssize_t)(doubles ? sizeof(double) : sizeof(float));
+    const size_t item_size = are_doubles ? sizeof(double) : sizeof(float);
+    const Py_ssize_t width = self->features * (Py_ssize_t)item_size;
     const int block = block_rows(self);
-    /* A forest's sums begin at zero as scikit-learn's do. A single tree's value must come through
-     * as it is: only -0.0 leaves every number alone, -0.0 too. */
+    /* A forest's sums begin at zero as scikit-learn's do. A single tree's value must stay as it is:
+     * adding it to -0.0 changes no number, not even -0.0. */
     const double start = self->averaged ? 0.0 : -0.0;
 
     for (Py_ssize_t item = 0; item < count * self->outputs; item++) {
@@ -596,10 +553,11 @@ static Py_ssize_t evaluate_rows(const Trees *self, const char *rows, bool double
 
         for (int row = 0; row < lanes; row++) {
             uint32_t *lane = keys + row / LANES * LANES * self->features + row % LANES;
-            if (!make_keys(self, rows + (first + row) * width, doubles, lane, &missing)) {
+            if (!make_keys(self, rows + (first + row) * width, are_doubles, lane, &missing)) {
                 return first + row;
             }
         }
+        clear_padding(self, keys, lanes);
         if (self->narrow) {
             (missing ? sum_narrow_missing : sum_narrow)(self, keys, lanes, sums);
         } else {
@@ -616,52 +574,18 @@ static Py_ssize_t evaluate_rows(const Trees *self, const char *rows, bool double
 
 /* ---- Python -------------------------------------------------------------------------------- */
 
-/* A C-contiguous buffer of `dimensions` whose items are one of `formats` and `size` bytes. */
-static bool get_buffer(PyObject *object, const char *name, int dimensions, const char *formats,
-                       Py_ssize_t size, bool writable, Py_buffer *view)
-{
-    int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
-
-    if (PyObject_GetBuffer(object, view, flags) < 0) {
-        /* numpy and memoryview raise differently for the same. */
-        if (PyErr_ExceptionMatches(PyExc_BufferError) || PyErr_ExceptionMatches(PyExc_ValueError)) {
-            PyErr_Clear();
-            PyErr_Format(PyExc_ValueError, "%s is not %scontiguous", name,
-                         writable ? "writable and " : "");
-        }
-        return false;
-    }
-    const char *format = view->format == NULL ? "B" : view->format;
-    if (view->ndim != dimensions) {
-        PyErr_Format(PyExc_ValueError, "%s has %d dimensions, not %d", name, view->ndim,
-                     dimensions);
-    } else if (format[0] == '\0' || format[1] != '\0' || strchr(formats, format[0]) == NULL ||
-               (size != 0 && view->itemsize != size)) {
-        PyErr_Format(PyExc_ValueError, "%s has items of format '%s', not '%s' of %zd bytes", name,
-                     format, formats, size);
-    } else {
-        return true;
-    }
-    PyBuffer_Release(view);
-    return false;
-}
-
 enum { COUNTS, LEFT, RIGHT, FEATURE, THRESHOLD, MISSING_LEFT, VALUES, ARRAYS };
 
-static const struct {
-    const char *name;
-    const char *formats;
-    Py_ssize_t size;
-    int dimensions;
-} ARRAY[ARRAYS] = {
-    [COUNTS] = {"node_counts", "lq", 8, 1},
-    [LEFT] = {"children_left", "il", 4, 1},
-    [RIGHT] = {"children_right", "il", 4, 1},
-    [FEATURE] = {"feature", "il", 4, 1},
-    [THRESHOLD] = {"threshold", "d", 8, 1},
-    [MISSING_LEFT] = {"missing_go_to_left", "B", 1, 1},
-    [VALUES] = {"leaf_values", "d", 8, 2},
+static const Array ARRAY[ARRAYS] = {
+    [COUNTS] = {"node_counts", "lq", 8, 1, false},
+    [LEFT] = {"children_left", "il", 4, 1, false},
+    [RIGHT] = {"children_right", "il", 4, 1, false},
+    [FEATURE] = {"feature", "il", 4, 1, false},
+    [THRESHOLD] = {"threshold", "d", 8, 1, false},
+    [MISSING_LEFT] = {"missing_go_to_left", "B", 1, 1, false},
+    [VALUES] = {"leaf_values", "d", 8, 2, false},
 };
+static const Array ROWS = {"rows", "fd", 0, 2, false}, OUT = {"out", "d", 8, 2, true};
 
 /* The counts of all trees as int32, which must add up to `nodes`; NULL with an exception set. */
 static int32_t *read_counts(const Py_buffer *view, Py_ssize_t nodes, int32_t *largest)
@@ -723,21 +647,23 @@ static bool check_shapes(const Py_buffer *views, Py_ssize_t features, bool avera
     return false;
 }
 
-/* Memory for the packed trees; their leaf values are copied right away. */
-static bool allocate(Trees *self, const Py_buffer *views)
+/* Memory for the packed trees, and in it already their leaf values. It ends where the last node
+ * ends, so that the sanitizers see a walk beyond it. */
+static bool allocate(PackedTrees *self, const Py_buffer *views)
 {
     size_t nodes = (size_t)(views[LEFT].shape[0] + self->tree_count) * node_size(self);
     size_t trees = (size_t)self->tree_count * sizeof *self->trees;
+    void *memory = NULL;
 
-    self->memory = calloc(1, nodes + CACHE_LINE);
+    if (posix_memalign(&memory, CACHE_LINE, nodes) == 0) {
+        self->nodes = memory;
+    }
     self->trees = calloc(1, trees);
     self->values = malloc(views[VALUES].len > 0 ? (size_t)views[VALUES].len : 1);
-    if (self->memory == NULL || self->trees == NULL || self->values == NULL) {
+    if (self->nodes == NULL || self->trees == NULL || self->values == NULL) {
         PyErr_NoMemory();
         return false;
     }
-    uintptr_t start = (uintptr_t)self->memory;
-    self->nodes = (char *)self->memory + (CACHE_LINE - start % CACHE_LINE) % CACHE_LINE;
     if (views[VALUES].len > 0) { /* the address of no bytes may be NULL, which memcpy forbids */
         memcpy(self->values, views[VALUES].buf, (size_t)views[VALUES].len);
     }
@@ -745,7 +671,7 @@ static bool allocate(Trees *self, const Py_buffer *views)
     return true;
 }
 
-static bool fill(Trees *self, const Py_buffer *views)
+static bool fill(PackedTrees *self, const Py_buffer *views)
 {
     const Source source = {
         .left = views[LEFT].buf,
@@ -810,24 +736,20 @@ static PyObject *trees_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     PyObject *objects[ARRAYS];
     Py_buffer views[ARRAYS];
     Py_ssize_t features;
-    int averaged, allows_missing, held = 0;
-    Trees *self = NULL;
+    int averaged, allows_missing, held;
+    PackedTrees *self = NULL;
     bool done = false;
 
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOOOOOO$npp:Trees", names, &objects[COUNTS],
-                                     &objects[LEFT], &objects[RIGHT], &objects[FEATURE],
-                                     &objects[THRESHOLD], &objects[MISSING_LEFT],
-                                     &objects[VALUES], &features, &averaged, &allows_missing)) {
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOOOOOO$npp:PackedTrees", names,
+                                     &objects[COUNTS], &objects[LEFT], &objects[RIGHT],
+                                     &objects[FEATURE], &objects[THRESHOLD],
+                                     &objects[MISSING_LEFT], &objects[VALUES], &features,
+                                     &averaged, &allows_missing)) {
         return NULL;
     }
-    while (held < ARRAYS && get_buffer(objects[held], ARRAY[held].name, ARRAY[held].dimensions,
-                                       ARRAY[held].formats, ARRAY[held].size, false,
-                                       &views[held])) {
-        held++;
-    }
+    held = get_buffers(objects, ARRAY, ARRAYS, views);
     if (held == ARRAYS && check_shapes(views, features, averaged)) {
-        allocfunc allocate_object = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-        self = (Trees *)allocate_object(type, 0);
+        self = allocate_object(type);
     }
     if (self != NULL) {
         self->tree_count = views[COUNTS].shape[0];
@@ -837,9 +759,7 @@ static PyObject *trees_new(PyTypeObject *type, PyObject *args, PyObject *keyword
         self->allows_missing = allows_missing;
         done = fill(self, views);
     }
-    while (held > 0) {
-        PyBuffer_Release(&views[--held]);
-    }
+    release_buffers(views, held);
     if (!done) {
         Py_XDECREF((PyObject *)self);
         return NULL;
@@ -849,53 +769,34 @@ static PyObject *trees_new(PyTypeObject *type, PyObject *args, PyObject *keyword
 
 static void trees_dealloc(PyObject *object)
 {
-    Trees *self = (Trees *)object;
-    PyTypeObject *type = Py_TYPE(object);
-    freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    PackedTrees *self = (PackedTrees *)object;
 
-    free(self->memory);
+    free(self->nodes);
     free(self->trees);
     free(self->values);
     free_object(object);
-    Py_DECREF(type); /* an object of a heap type holds its type */
 }
 
-static bool check_rows(const Trees *self, const Py_buffer *rows)
+static bool check_rows(const PackedTrees *self, const Py_buffer *rows)
 {
-    if (rows->itemsize != (rows->format[0] == 'd' ? (Py_ssize_t)sizeof(double)
-                                                  : (Py_ssize_t)sizeof(float))) {
-        PyErr_SetString(PyExc_ValueError, "rows have items of an odd size");
-    } else if (rows->shape[1] != self->features) {
-        PyErr_Format(PyExc_ValueError, "rows have %zd features, the trees look at %zd",
-                     rows->shape[1], self->features);
-    } else {
-        return true;
+    if (rows->shape[1] != self->features) {
+        PyErr_Format(PyExc_ValueError, "rows have %zd features, not %zd", rows->shape[1],
+                     self->features);
+        return false;
     }
-    return false;
-}
-
-static bool check_out(const Trees *self, const Py_buffer *rows, const Py_buffer *out)
-{
-    if (out->shape[0] != rows->shape[0] || out->shape[1] != self->outputs) {
-        PyErr_Format(PyExc_ValueError, "out is %zd x %zd, not %zd x %zd", out->shape[0],
-                     out->shape[1], rows->shape[0], self->outputs);
-    } else if ((uintptr_t)out->buf % sizeof(double) != 0) {
-        PyErr_SetString(PyExc_ValueError, "out is not aligned");
-    } else {
-        return true;
-    }
-    return false;
+    return true;
 }
 
 /* As `evaluate_rows`, for checked `rows`. Returns false with an exception set. */
-static bool evaluate(const Trees *self, const Py_buffer *rows, double *out, Py_ssize_t *refused)
+static bool evaluate(const PackedTrees *self, const Py_buffer *rows, double *out,
+                     Py_ssize_t *refused)
 {
-    uint32_t few[1024]; /* a row of most models: no allocation */
+    uint32_t few[1024]; /* enough for a row of most models: no allocation */
     uint32_t *keys = few;
     const Py_ssize_t count = rows->shape[0], block = block_rows(self);
     const Py_ssize_t lanes = count < block ? (count + LANES - 1) / LANES * LANES : block;
     const size_t room = (size_t)(lanes * self->features);
-    const bool doubles = rows->format[0] == 'd';
+    const bool are_doubles = rows->format[0] == 'd';
 
     if (room > sizeof few / sizeof *few) {
         keys = malloc(room * sizeof *keys);
@@ -904,14 +805,10 @@ static bool evaluate(const Trees *self, const Py_buffer *rows, double *out, Py_s
             return false;
         }
     }
-    memset(keys, 0, room * sizeof *keys); /* lanes without a row walk beside the others, anywhere */
-    if (count > STEPS_WORTH_A_SWITCH / (self->total_depth + 1)) {
-        Py_BEGIN_ALLOW_THREADS
-        *refused = evaluate_rows(self, rows->buf, doubles, count, keys, out);
-        Py_END_ALLOW_THREADS
-    } else {
-        *refused = evaluate_rows(self, rows->buf, doubles, count, keys, out);
-    }
+    PyThreadState *released =
+        release_lock(count > STEPS_WORTH_A_SWITCH / (self->total_depth + 1));
+    *refused = evaluate_rows(self, rows->buf, are_doubles, count, keys, out);
+    take_lock(released);
     if (keys != few) {
         free(keys);
     }
@@ -920,101 +817,78 @@ static bool evaluate(const Trees *self, const Py_buffer *rows, double *out, Py_s
 
 PyDoc_STRVAR(evaluate_doc,
              "evaluate($self, rows, out, /)\n--\n\n"
-             "Write the answers for rows (rows x features, float32 or float64) into out\n"
+             "Write the predictions for rows (rows x features, float32 or float64) into out\n"
              "(rows x outputs, float64). Returns -1, or the first row that has an infinity, a\n"
              "value beyond float32 or a NaN that is not allowed; out is then unfinished.");
 
 static PyObject *trees_evaluate(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
-    const Trees *self = (Trees *)object;
+    const PackedTrees *self = (PackedTrees *)object;
     Py_buffer rows, out;
     Py_ssize_t refused;
-    PyObject *answer = NULL;
+    PyObject *found = NULL;
 
     if (count != 2) {
         return PyErr_Format(PyExc_TypeError, "evaluate takes rows and out, not %zd arguments",
                             count);
     }
-    if (!get_buffer(args[0], "rows", 2, "fd", 0, false, &rows)) {
+    if (!get_buffer(args[0], &ROWS, false, &rows)) {
         return NULL;
     }
-    if (get_buffer(args[1], "out", 2, "d", sizeof(double), true, &out)) {
-        if (check_rows(self, &rows) && check_out(self, &rows, &out) &&
+    if (get_buffer(args[1], &OUT, true, &out)) {
+        if (check_rows(self, &rows) && check_out(&out, rows.shape[0], self->outputs) &&
             evaluate(self, &rows, out.buf, &refused)) {
-            answer = PyLong_FromSsize_t(refused);
+            found = PyLong_FromSsize_t(refused);
         }
         PyBuffer_Release(&out);
     }
     PyBuffer_Release(&rows);
-    return answer;
-}
-
-static PyObject *list_of_floats(const double *numbers, Py_ssize_t count)
-{
-    PyObject *list = PyList_New(count);
-
-    for (Py_ssize_t index = 0; list != NULL && index < count; index++) {
-        PyObject *number = PyFloat_FromDouble(numbers[index]);
-        if (number == NULL) {
-            Py_CLEAR(list);
-        } else {
-            PyList_SetItem(list, index, number); /* takes the reference; the place exists */
-        }
-    }
-    return list;
+    return found;
 }
 
 PyDoc_STRVAR(values_doc,
              "values($self, rows, /)\n--\n\n"
-             "The answers of trees with one output for rows, as `evaluate` takes them, in a list\n"
-             "of floats. None where `evaluate` would refuse a row.");
+             "The predictions of trees with one output for rows, as `evaluate` takes them, in a\n"
+             "list of floats. None where `evaluate` would refuse a row.");
 
 static PyObject *trees_values(PyObject *object, PyObject *argument)
 {
-    const Trees *self = (Trees *)object;
+    const PackedTrees *self = (PackedTrees *)object;
     double few[8];
-    double *out = few;
     Py_buffer rows;
     Py_ssize_t refused;
-    PyObject *answer = NULL;
+    PyObject *found = NULL;
 
     if (self->outputs != 1) {
         return PyErr_Format(PyExc_ValueError, "the trees have %zd outputs, not one",
                             self->outputs);
     }
-    if (!get_buffer(argument, "rows", 2, "fd", 0, false, &rows)) {
+    if (!get_buffer(argument, &ROWS, false, &rows)) {
         return NULL;
     }
     if (check_rows(self, &rows)) {
-        if (rows.shape[0] > (Py_ssize_t)(sizeof few / sizeof *few)) {
-            out = malloc((size_t)rows.shape[0] * sizeof *out);
+        double *out = doubles(rows.shape[0], few, sizeof few / sizeof *few);
+        if (out != NULL && evaluate(self, &rows, out, &refused)) {
+            found = refused < 0 ? list_of_floats(out, rows.shape[0]) : Py_NewRef(Py_None);
         }
-        if (out == NULL) {
-            PyErr_NoMemory();
-        } else if (evaluate(self, &rows, out, &refused)) {
-            answer = refused < 0 ? list_of_floats(out, rows.shape[0]) : Py_NewRef(Py_None);
-        }
-        if (out != few) {
-            free(out);
-        }
+        free_doubles(out, few);
     }
     PyBuffer_Release(&rows);
-    return answer;
+    return found;
 }
 
 PyDoc_STRVAR(one_doc,
              "one($self, features, /)\n--\n\n"
-             "The answer for one row, a float for each output in a list. features: the bytes of so\n"
-             "many doubles. None where `evaluate` would refuse the row.");
+             "The prediction for one row, a list with a float for each output. features: the row as\n"
+             "the bytes of doubles. None where `evaluate` would refuse the row.");
 
 static PyObject *trees_one(PyObject *object, PyObject *features)
 {
-    const Trees *self = (Trees *)object;
+    const PackedTrees *self = (PackedTrees *)object;
     double few[64];
-    double *out = few;
     char *bytes, format[] = "d";
     Py_ssize_t length, refused, shape[] = {1, self->features};
-    PyObject *answer = NULL;
+    PyObject *found = NULL;
 
     if (PyBytes_AsStringAndSize(features, &bytes, &length) < 0) {
         return NULL;
@@ -1023,34 +897,28 @@ static PyObject *trees_one(PyObject *object, PyObject *features)
         return PyErr_Format(PyExc_ValueError, "features are %zd bytes, not %zd doubles", length,
                             self->features);
     }
-    if (self->outputs > (Py_ssize_t)(sizeof few / sizeof *few)) {
-        out = malloc((size_t)self->outputs * sizeof *out);
-    }
     const Py_buffer row = {.buf = bytes, .format = format, .shape = shape};
-    if (out == NULL) {
-        PyErr_NoMemory();
-    } else if (evaluate(self, &row, out, &refused)) {
-        answer = refused < 0 ? list_of_floats(out, self->outputs) : Py_NewRef(Py_None);
+    double *out = doubles(self->outputs, few, sizeof few / sizeof *few);
+    if (out != NULL && evaluate(self, &row, out, &refused)) {
+        found = refused < 0 ? list_of_floats(out, self->outputs) : Py_NewRef(Py_None);
     }
-    if (out != few) {
-        free(out);
-    }
-    return answer;
+    free_doubles(out, few);
+    return found;
 }
 
 static PyObject *get_depth(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromLong(((Trees *)self)->depth);
+    return PyLong_FromLong(((PackedTrees *)self)->depth);
 }
 
 static PyObject *get_nbytes(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyLong_FromSize_t(((Trees *)self)->bytes);
+    return PyLong_FromSize_t(((PackedTrees *)self)->bytes);
 }
 
 static PyObject *get_allows_missing(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(((Trees *)self)->allows_missing);
+    return PyBool_FromLong(((PackedTrees *)self)->allows_missing);
 }
 
 static PyMethodDef methods[] = {
@@ -1068,9 +936,10 @@ static PyGetSetDef properties[] = {
 };
 
 PyDoc_STRVAR(trees_doc,
-             "Trees(node_counts, children_left, children_right, feature, threshold,\n"
-             "      missing_go_to_left, leaf_values, *, n_features, averaged, allows_missing)\n--\n\n"
-             "Decision trees, checked and packed. Immutable: any number of threads may ask.");
+             "PackedTrees(node_counts, children_left, children_right, feature, threshold,\n"
+             "            missing_go_to_left, leaf_values, *, n_features, averaged,\n"
+             "            allows_missing)\n--\n\n"
+             "Decision trees, checked and packed. Immutable: safe to use from several threads.");
 
 static PyType_Slot slots[] = {
     {Py_tp_new, (void *)trees_new},
@@ -1082,38 +951,31 @@ static PyType_Slot slots[] = {
 };
 
 static PyType_Spec spec = {
-    .name = "registry.engines.trees.Trees",
-    .basicsize = sizeof(Trees),
+    .name = "registry.engines.forest_kernel.PackedTrees",
+    .basicsize = sizeof(PackedTrees),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = slots,
 };
 
-static int add_type(PyObject *module)
+static int execute(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
-    int status = -1;
-
-    if (type != NULL) {
-        status = PyModule_AddType(module, (PyTypeObject *)type);
-        Py_DECREF(type);
-    }
-    return status;
+    return add_type(module, &spec);
 }
 
 static PyModuleDef_Slot module_slots[] = {
-    {Py_mod_exec, (void *)add_type},
+    {Py_mod_exec, (void *)execute},
     {0, NULL},
 };
 
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
-    .m_name = "registry.engines.trees",
+    .m_name = "registry.engines.forest_kernel",
     .m_doc = "Walks decision trees and forests exactly as scikit-learn does.",
     .m_size = 0,
     .m_slots = module_slots,
 };
 
-PyMODINIT_FUNC PyInit_trees(void)
+PyMODINIT_FUNC PyInit_forest_kernel(void)
 {
     return PyModuleDef_Init(&module_definition);
 }

@@ -1,39 +1,14 @@
 /*
- * registry.engines.chains: makes the features of a row from its columns, and adds them up.
+ * registry.engines.chain_kernel: makes the features of a row from its columns, and adds them up.
  *
  * Each feature is a chain of steps on one column: fill what is missing, subtract, divide, compare
  * with a category. The steps are scikit-learn's own operations on doubles in its own order, so the
  * features have the same bits.
- *
- * A compiled module in CPython's limited API: one build serves every Python from 3.11 on. It knows
- * numpy only through the buffer protocol (PEP 3118). Whoever makes the arrays may be an attacker:
- * they are copied first and checked once, and afterwards only the copy is used.
  */
 
-#define Py_LIMITED_API 0x030B0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "kernel.h"
 
-#include <float.h>
-#include <math.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* As in trees.c: nearly the same bits are not the same. */
-#if FLT_EVAL_METHOD != 0
-#error "double expressions must be evaluated in double"
-#endif
-#ifdef __FAST_MATH__
-#error "-ffast-math breaks the meaning of NaN"
-#endif
-
-enum {
-    /* Below some tens of microseconds of work the lock is kept, as in trees.c. */
-    STEPS_WORTH_A_SWITCH = 32768,
-    EXPONENTIALS_WORTH_A_SWITCH = 4096,
-};
+enum { EXPONENTIALS_WORTH_A_SWITCH = 4096 };
 
 /* The numbers are part of the file format: registry/engines/chains_file.py has their names. */
 enum { FILL, SUBTRACT, DIVIDE, MULTIPLY, ADD, EQUALS, IS_MISSING, BETWEEN, CLIP, SIGNED_LOG, KINDS };
@@ -45,7 +20,7 @@ typedef struct {
 
 typedef struct {
     int32_t column;
-    int32_t end; /* one behind the chain's last step; it begins where the one before ends */
+    int32_t end; /* one behind the chain's last step; it begins where the previous chain ends */
 } Chain;
 
 typedef struct {
@@ -78,7 +53,7 @@ static inline double apply(const Step *step, double x)
         return x > step->first && x <= step->second ? 1.0 : 0.0;
     case CLIP: /* a NaN stays one */
         return x < step->first ? step->first : x > step->second ? step->second : x;
-    default: /* SIGNED_LOG, from the same C library that Python's math asks */
+    default: /* SIGNED_LOG, with the C library that Python's math module uses */
         return copysign(log1p(fabs(x)), x);
     }
 }
@@ -105,7 +80,7 @@ static void make_features(const Chains *self, const double *row, double *feature
     }
 }
 
-/* The same of `count` rows, rows x features, or features x rows for `by_column`. */
+/* The features of `count` rows: rows x features, or features x rows for `by_column`. */
 static void make_many(const Chains *self, const double *rows, Py_ssize_t count, double *features,
                       bool by_column)
 {
@@ -131,7 +106,7 @@ static void make_many(const Chains *self, const double *rows, Py_ssize_t count, 
  * `sizes`, where it is not NULL, takes the sums of the absolute values of the same terms.
  */
 static void weighted_sums(const Chains *self, const double *row, const double *weights,
-                  const double *start, Py_ssize_t outputs, double *sums, double *sizes)
+                          const double *start, Py_ssize_t outputs, double *sums, double *sizes)
 {
     const Step *step = self->steps;
 
@@ -170,7 +145,7 @@ static double rounding(Py_ssize_t features, double size)
     return (double)(features + 8) * DBL_EPSILON * size + DBL_MIN;
 }
 
-/* The place of the winning class, or -1 where rounding could choose it or a sum is not finite. */
+/* The index of the winning class; -1 where rounding could decide it, or a sum is not finite. */
 static Py_ssize_t winner(Py_ssize_t features, const double *sums, const double *sizes,
                          Py_ssize_t outputs)
 {
@@ -194,48 +169,16 @@ static Py_ssize_t winner(Py_ssize_t features, const double *sums, const double *
 
 /* ---- Python -------------------------------------------------------------------------------- */
 
-/* A C-contiguous buffer of `dimensions` whose items are one of `formats` and `size` bytes. */
-static bool get_buffer(PyObject *object, const char *name, int dimensions, const char *formats,
-                       Py_ssize_t size, bool writable, Py_buffer *view)
-{
-    int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
-
-    if (PyObject_GetBuffer(object, view, flags) < 0) {
-        /* numpy and memoryview raise differently for the same. */
-        if (PyErr_ExceptionMatches(PyExc_BufferError) || PyErr_ExceptionMatches(PyExc_ValueError)) {
-            PyErr_Clear();
-            PyErr_Format(PyExc_ValueError, "%s is not %scontiguous", name,
-                         writable ? "writable and " : "");
-        }
-        return false;
-    }
-    const char *format = view->format == NULL ? "B" : view->format;
-    if (view->ndim != dimensions) {
-        PyErr_Format(PyExc_ValueError, "%s has %d dimensions, not %d", name, view->ndim,
-                     dimensions);
-    } else if (format[0] == '\0' || format[1] != '\0' || strchr(formats, format[0]) == NULL ||
-               view->itemsize != size) {
-        PyErr_Format(PyExc_ValueError, "%s has items of format '%s', not '%s' of %zd bytes", name,
-                     format, formats, size);
-    } else if ((uintptr_t)view->buf % (uintptr_t)size != 0 && view->len > 0) {
-        PyErr_Format(PyExc_ValueError, "%s is not aligned", name);
-    } else {
-        return true;
-    }
-    PyBuffer_Release(view);
-    return false;
-}
-
 enum { COLUMN, LENGTH, KIND, FIRST, SECOND, ARRAYS };
 
-static const struct {
-    const char *name;
-    const char *formats;
-    Py_ssize_t size;
-} ARRAY[ARRAYS] = {
-    [COLUMN] = {"column", "il", 4},   [LENGTH] = {"length", "il", 4}, [KIND] = {"kind", "B", 1},
-    [FIRST] = {"first", "d", 8},      [SECOND] = {"second", "d", 8},
+static const Array ARRAY[ARRAYS] = {
+    [COLUMN] = {"column", "il", 4, 1, true}, [LENGTH] = {"length", "il", 4, 1, true},
+    [KIND] = {"kind", "B", 1, 1, true},      [FIRST] = {"first", "d", 8, 1, true},
+    [SECOND] = {"second", "d", 8, 1, true},
 };
+static const Array ROWS = {"rows", "d", 8, 2, true}, OUT = {"out", "d", 8, 2, true};
+static const Array WEIGHTS = {"weights", "d", 8, 2, true}, START = {"start", "d", 8, 1, true};
+static const Array NUMBERS = {"numbers", "d", 8, 1, true};
 
 static bool check_sizes(const Py_buffer *views, Py_ssize_t columns)
 {
@@ -317,7 +260,7 @@ static PyObject *chains_new(PyTypeObject *type, PyObject *args, PyObject *keywor
     PyObject *objects[ARRAYS];
     Py_buffer views[ARRAYS];
     Py_ssize_t columns;
-    int held = 0;
+    int held;
     Chains *self = NULL;
     bool done = false;
 
@@ -326,21 +269,15 @@ static PyObject *chains_new(PyTypeObject *type, PyObject *args, PyObject *keywor
                                      &objects[SECOND], &columns)) {
         return NULL;
     }
-    while (held < ARRAYS && get_buffer(objects[held], ARRAY[held].name, 1, ARRAY[held].formats,
-                                       ARRAY[held].size, false, &views[held])) {
-        held++;
-    }
+    held = get_buffers(objects, ARRAY, ARRAYS, views);
     if (held == ARRAYS && check_sizes(views, columns)) {
-        allocfunc allocate_object = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-        self = (Chains *)allocate_object(type, 0);
+        self = allocate_object(type);
     }
     if (self != NULL) {
         self->columns = columns;
         done = fill(self, views);
     }
-    while (held > 0) {
-        PyBuffer_Release(&views[--held]);
-    }
+    release_buffers(views, held);
     if (!done) {
         Py_XDECREF((PyObject *)self);
         return NULL;
@@ -351,13 +288,10 @@ static PyObject *chains_new(PyTypeObject *type, PyObject *args, PyObject *keywor
 static void chains_dealloc(PyObject *object)
 {
     Chains *self = (Chains *)object;
-    PyTypeObject *type = Py_TYPE(object);
-    freefunc free_object = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
     free(self->chains);
     free(self->steps);
     free_object(object);
-    Py_DECREF(type); /* an object of a heap type holds its type */
 }
 
 /* A cell of a row: a number, or None where it is missing. */
@@ -386,47 +320,29 @@ static bool read_row(const Chains *self, PyObject *cells, double *row)
     return true;
 }
 
-static bool check_out(const Py_buffer *out, Py_ssize_t rows, Py_ssize_t columns)
-{
-    if (out->shape[0] != rows || out->shape[1] != columns) {
-        PyErr_Format(PyExc_ValueError, "out is %zd x %zd, not %zd x %zd", out->shape[0],
-                     out->shape[1], rows, columns);
-        return false;
-    }
-    return true;
-}
-
 PyDoc_STRVAR(row_doc,
              "row($self, cells, /)\n--\n\n"
-             "The features of a row as the bytes of so many doubles. cells: a tuple of numbers, and\n"
-             "None for what is missing. Raises TypeError, ValueError, OverflowError.");
+             "The features of a row as the bytes of doubles. cells: a tuple of numbers, with None\n"
+             "where a value is missing. Raises TypeError, ValueError, OverflowError.");
 
 static PyObject *chains_row(PyObject *object, PyObject *cells)
 {
     const Chains *self = (Chains *)object;
-    double few[64]; /* the columns of most models: no allocation */
-    double *row = few;
+    double few[64];
     PyObject *made = NULL;
 
     if (!PyTuple_Check(cells)) {
         PyErr_SetString(PyExc_TypeError, "row takes a tuple of cells");
         return NULL;
     }
-    if (self->columns > (Py_ssize_t)(sizeof few / sizeof *few)) {
-        row = malloc((size_t)self->columns * sizeof *row);
-    }
-    if (row == NULL) {
-        return PyErr_NoMemory();
-    }
-    if (read_row(self, cells, row)) {
+    double *row = doubles(self->columns, few, sizeof few / sizeof *few);
+    if (row != NULL && read_row(self, cells, row)) {
         made = PyBytes_FromStringAndSize(NULL, self->features * (Py_ssize_t)sizeof(double));
     }
     if (made != NULL) {
         make_features(self, row, (double *)(void *)PyBytes_AsString(made));
     }
-    if (row != few) {
-        free(row);
-    }
+    free_doubles(row, few);
     return made;
 }
 
@@ -438,10 +354,10 @@ typedef struct {
 
 static bool take_model(const Chains *self, PyObject *weights, PyObject *start, Model *model)
 {
-    if (!get_buffer(weights, "weights", 2, "d", sizeof(double), false, &model->weights)) {
+    if (!get_buffer(weights, &WEIGHTS, false, &model->weights)) {
         return false;
     }
-    if (get_buffer(start, "start", 1, "d", sizeof(double), false, &model->start)) {
+    if (get_buffer(start, &START, false, &model->start)) {
         model->outputs = model->weights.shape[1];
         if (model->weights.shape[0] == self->features &&
             model->start.shape[0] == model->outputs && model->outputs > 0) {
@@ -462,25 +378,11 @@ static void release_model(Model *model)
     PyBuffer_Release(&model->weights);
 }
 
-static PyObject *to_list(const double *numbers, Py_ssize_t count)
-{
-    PyObject *list = PyList_New(count);
-
-    for (Py_ssize_t at = 0; list != NULL && at < count; at++) {
-        PyObject *number = PyFloat_FromDouble(numbers[at]);
-        if (number == NULL || PyList_SetItem(list, at, number) < 0) {
-            Py_CLEAR(list);
-        }
-    }
-    return list;
-}
-
 /* The sums of one row as a list, or the winner among them. */
 static PyObject *sum_row(PyObject *object, PyObject *const *args, Py_ssize_t count, bool decide)
 {
     const Chains *self = (Chains *)object;
-    double few[64]; /* columns, sums and sizes of most models: no allocation */
-    double *room = few;
+    double few[64];
     PyObject *found = NULL;
     Model model;
 
@@ -491,20 +393,14 @@ static PyObject *sum_row(PyObject *object, PyObject *const *args, Py_ssize_t cou
     if (!take_model(self, args[1], args[2], &model)) {
         return NULL;
     }
-    if (self->columns + 2 * model.outputs > (Py_ssize_t)(sizeof few / sizeof *few)) {
-        room = malloc((size_t)(self->columns + 2 * model.outputs) * sizeof *room);
-    }
-    if (room == NULL) {
-        PyErr_NoMemory();
-    } else if (read_row(self, args[0], room)) {
+    double *room = doubles(self->columns + 2 * model.outputs, few, sizeof few / sizeof *few);
+    if (room != NULL && read_row(self, args[0], room)) {
         double *sums = room + self->columns, *sizes = decide ? sums + model.outputs : NULL;
         weighted_sums(self, room, model.weights.buf, model.start.buf, model.outputs, sums, sizes);
         found = decide ? PyLong_FromSsize_t(winner(self->features, sums, sizes, model.outputs))
-                       : to_list(sums, model.outputs);
+                       : list_of_floats(sums, model.outputs);
     }
-    if (room != few) {
-        free(room);
-    }
+    free_doubles(room, few);
     release_model(&model);
     return found;
 }
@@ -522,9 +418,10 @@ static PyObject *chains_weighted_sums(PyObject *object, PyObject *const *args, P
 
 PyDoc_STRVAR(decide_doc,
              "decide($self, cells, weights, start, /)\n--\n\n"
-             "The place of the highest of the sums that weighted_sums gives; of a single sum 1 where it is\n"
-             "above zero and 0 where it is below. -1 where another order of the same sums could\n"
-             "give another place, or where a sum is not finite. Arguments and errors as for weighted_sums.");
+             "The index of the highest of the sums that weighted_sums gives; of a single sum 1 where\n"
+             "it is above zero and 0 where it is below. -1 where adding up in another order could\n"
+             "give another index, or where a sum is not finite. Arguments and errors as for\n"
+             "weighted_sums.");
 
 static PyObject *chains_decide(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
@@ -541,27 +438,18 @@ static bool check_rows(const Chains *self, const Py_buffer *rows)
     return true;
 }
 
-/* Lets other threads run where `rows` rows take long. */
-static PyThreadState *release_lock(const Chains *self, Py_ssize_t rows, Py_ssize_t outputs)
+static bool take_long(const Chains *self, Py_ssize_t rows, Py_ssize_t outputs)
 {
-    Py_ssize_t steps = self->step_count + self->features * outputs;
-
-    return rows > STEPS_WORTH_A_SWITCH / steps ? PyEval_SaveThread() : NULL;
-}
-
-static void take_lock(PyThreadState *released)
-{
-    if (released != NULL) {
-        PyEval_RestoreThread(released);
-    }
+    return rows > STEPS_WORTH_A_SWITCH / (self->step_count + self->features * outputs);
 }
 
 PyDoc_STRVAR(weighted_sums_many_doc,
              "weighted_sums_many($self, rows, weights, start, out, /)\n--\n\n"
-             "Write what weighted_sums gives for each of rows (rows x columns, float64, NaN where a value is\n"
-             "missing) into out (rows x outputs, float64). Raises ValueError.");
+             "Write what weighted_sums gives for each of rows (rows x columns, float64, NaN where a\n"
+             "value is missing) into out (rows x outputs, float64). Raises ValueError.");
 
-static PyObject *chains_weighted_sums_many(PyObject *object, PyObject *const *args, Py_ssize_t count)
+static PyObject *chains_weighted_sums_many(PyObject *object, PyObject *const *args,
+                                           Py_ssize_t count)
 {
     const Chains *self = (Chains *)object;
     Py_buffer rows, out;
@@ -569,19 +457,22 @@ static PyObject *chains_weighted_sums_many(PyObject *object, PyObject *const *ar
     bool done = false;
 
     if (count != 4) {
-        return PyErr_Format(PyExc_TypeError, "weighted_sums_many takes 4 arguments, not %zd", count);
+        return PyErr_Format(PyExc_TypeError, "weighted_sums_many takes 4 arguments, not %zd",
+                            count);
     }
-    if (!get_buffer(args[0], "rows", 2, "d", sizeof(double), false, &rows)) {
+    if (!get_buffer(args[0], &ROWS, false, &rows)) {
         return NULL;
     }
-    if (get_buffer(args[3], "out", 2, "d", sizeof(double), true, &out)) {
+    if (get_buffer(args[3], &OUT, true, &out)) {
         if (check_rows(self, &rows) && take_model(self, args[1], args[2], &model)) {
             const double *row = rows.buf;
             double *sums = out.buf;
             if (check_out(&out, rows.shape[0], model.outputs)) {
-                PyThreadState *released = release_lock(self, rows.shape[0], model.outputs);
+                PyThreadState *released =
+                    release_lock(take_long(self, rows.shape[0], model.outputs));
                 for (Py_ssize_t at = 0; at < rows.shape[0]; at++, row += self->columns) {
-                    weighted_sums(self, row, model.weights.buf, model.start.buf, model.outputs, sums, NULL);
+                    weighted_sums(self, row, model.weights.buf, model.start.buf, model.outputs,
+                                  sums, NULL);
                     sums += model.outputs;
                 }
                 take_lock(released);
@@ -611,14 +502,14 @@ static PyObject *chains_many(PyObject *object, PyObject *const *args, Py_ssize_t
         return PyErr_Format(PyExc_TypeError, "many takes 3 arguments, not %zd", count);
     }
     const bool by_column = args[2] == Py_True;
-    if (!get_buffer(args[0], "rows", 2, "d", sizeof(double), false, &rows)) {
+    if (!get_buffer(args[0], &ROWS, false, &rows)) {
         return NULL;
     }
-    if (get_buffer(args[1], "out", 2, "d", sizeof(double), true, &out)) {
+    if (get_buffer(args[1], &OUT, true, &out)) {
         const Py_ssize_t row_count = rows.shape[0];
         if (check_rows(self, &rows) && (by_column ? check_out(&out, self->features, row_count)
                                                   : check_out(&out, row_count, self->features))) {
-            PyThreadState *released = release_lock(self, row_count, 1);
+            PyThreadState *released = release_lock(take_long(self, row_count, 1));
             make_many(self, rows.buf, row_count, out.buf, by_column);
             take_lock(released);
             done = true;
@@ -639,12 +530,11 @@ static PyObject *chains_logistic(PyObject *Py_UNUSED(module), PyObject *object)
 {
     Py_buffer numbers;
 
-    if (!get_buffer(object, "numbers", 1, "d", sizeof(double), true, &numbers)) {
+    if (!get_buffer(object, &NUMBERS, true, &numbers)) {
         return NULL;
     }
     double *x = numbers.buf;
-    PyThreadState *released =
-        numbers.shape[0] > EXPONENTIALS_WORTH_A_SWITCH ? PyEval_SaveThread() : NULL;
+    PyThreadState *released = release_lock(numbers.shape[0] > EXPONENTIALS_WORTH_A_SWITCH);
     for (Py_ssize_t at = 0; at < numbers.shape[0]; at++) {
         x[at] = 1.0 / (1.0 + exp(-x[at]));
     }
@@ -665,9 +555,11 @@ static PyObject *get_features(PyObject *self, void *Py_UNUSED(closure))
 
 static PyMethodDef methods[] = {
     {"row", chains_row, METH_O, row_doc},
-    {"weighted_sums", (PyCFunction)(void (*)(void))chains_weighted_sums, METH_FASTCALL, weighted_sums_doc},
+    {"weighted_sums", (PyCFunction)(void (*)(void))chains_weighted_sums, METH_FASTCALL,
+     weighted_sums_doc},
     {"decide", (PyCFunction)(void (*)(void))chains_decide, METH_FASTCALL, decide_doc},
-    {"weighted_sums_many", (PyCFunction)(void (*)(void))chains_weighted_sums_many, METH_FASTCALL, weighted_sums_many_doc},
+    {"weighted_sums_many", (PyCFunction)(void (*)(void))chains_weighted_sums_many, METH_FASTCALL,
+     weighted_sums_many_doc},
     {"many", (PyCFunction)(void (*)(void))chains_many, METH_FASTCALL, many_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -678,16 +570,16 @@ static PyMethodDef functions[] = {
 };
 
 static PyGetSetDef properties[] = {
-    {"columns", get_columns, NULL, "How many columns a row has.", NULL},
-    {"features", get_features, NULL, "How many features are made of it.", NULL},
+    {"columns", get_columns, NULL, "The number of columns of a row.", NULL},
+    {"features", get_features, NULL, "The number of features made from a row.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 PyDoc_STRVAR(chains_doc,
              "Chains(column, length, kind, first, second, *, columns)\n--\n\n"
              "Chains of steps, checked and copied: for each feature its column (int32) and the\n"
-             "number of its steps (int32); for each step, one behind the other, its kind (uint8)\n"
-             "and two operands (float64). Immutable: any number of threads may ask.\n"
+             "number of its steps (int32); for each step of all chains in turn its kind (uint8)\n"
+             "and two operands (float64). Immutable: safe to use from several threads.\n"
              "Raises ValueError.");
 
 static PyType_Slot slots[] = {
@@ -700,39 +592,32 @@ static PyType_Slot slots[] = {
 };
 
 static PyType_Spec spec = {
-    .name = "registry.engines.chains.Chains",
+    .name = "registry.engines.chain_kernel.Chains",
     .basicsize = sizeof(Chains),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = slots,
 };
 
-static int add_type(PyObject *module)
+static int execute(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
-    int status = -1;
-
-    if (type != NULL) {
-        status = PyModule_AddType(module, (PyTypeObject *)type);
-        Py_DECREF(type);
-    }
-    return status;
+    return add_type(module, &spec);
 }
 
 static PyModuleDef_Slot module_slots[] = {
-    {Py_mod_exec, (void *)add_type},
+    {Py_mod_exec, (void *)execute},
     {0, NULL},
 };
 
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
-    .m_name = "registry.engines.chains",
+    .m_name = "registry.engines.chain_kernel",
     .m_doc = "Makes the features of a row from its columns, and adds them up.",
     .m_size = 0,
     .m_methods = functions,
     .m_slots = module_slots,
 };
 
-PyMODINIT_FUNC PyInit_chains(void)
+PyMODINIT_FUNC PyInit_chain_kernel(void)
 {
     return PyModuleDef_Init(&module_definition);
 }
