@@ -36,7 +36,7 @@ test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer 
 	cd build/asan && ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 		LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 		$(abspath $(BIN))/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:cacheprovider \
-		$(CURDIR)/tests/unit/registry/engines -k "forest_kernel or chain_kernel"
+		$(CURDIR)/tests/integration/engines/test_forest_kernel*.py $(CURDIR)/tests/unit/registry/engines/test_chain_kernel*.py
 
 bench: .venv/test .venv-bench/done .venv-bench-mlserver/done ## Measure against MLServer, MLflow and others: benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks $(BENCH)

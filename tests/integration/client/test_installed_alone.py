@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.fake_service import HSW, running
+from tests.integration.cli.fake_service import HSW, running
 
 CLIENT = Path(__file__).resolve().parents[3] / "client"
 NEEDED = ("requests", "urllib3", "idna", "certifi", "charset-normalizer")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
 PROCESSORS = {
     # name: OpenBLAS core type, what OpenBLAS calls it, numpy's features to do without, cpu flag
     "SSE3": ("Prescott", "Katmai", "X86_V3 X86_V4", "pni"),
@@ -33,6 +34,9 @@ COMPARING = [
     "tests/integration/registry/test_walked_forests.py",
     "tests/integration/api/test_predict_bodies.py",
     "tests/integration/api/test_predict_tables.py",
+    "tests/integration/engines/test_predictor.py",
+    "tests/integration/engines/test_onnx_predictor.py",
+    *(f"tests/integration/engines/{file.name}" for file in HERE.glob("test_forest_kernel*.py")),
     "tests/unit/registry/engines",
     "tests/unit/registry/metrics",
 ]

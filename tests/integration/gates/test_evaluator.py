@@ -105,3 +105,12 @@ def test_no_more_are_measured_at_once_than_there_are_places(tmp_path):
     hold.set()
     for thread in threads:
         thread.join()
+
+
+def test_reading_gates_imports_nothing_heavy():
+    program = (
+        "import registry.gates, sys; registry.gates.parse('r2 > 0');"
+        "print([m for m in ('numpy', 'sqlalchemy', 'sklearn', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.strip() == b"[]"

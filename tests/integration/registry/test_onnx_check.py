@@ -334,7 +334,7 @@ def test_what_is_no_onnx_is_refused(content):
         check_onnx(content)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_is_refused_or_harmless_and_never_another_error(honest, data):
     content = bytearray(honest[data.draw(st.sampled_from(sorted(honest)))])

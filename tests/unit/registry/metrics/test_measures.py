@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
@@ -67,7 +67,6 @@ def test_a_target_that_never_varies_has_the_r2_that_scikit_learn_gives_it():
     arrays(np.float64, st.shared(st.integers(2, 40), key="n"), elements=THOUSANDTHS),
     st.integers(0, 100),
 )
-@settings(max_examples=100, deadline=None)
 def test_a_row_counts_as_often_as_it_was_drawn(true, predicted, seed):
     chosen = np.random.default_rng(seed).integers(0, len(true), len(true))
     counts = np.bincount(chosen, minlength=len(true)).astype(np.uint8)[None, :]

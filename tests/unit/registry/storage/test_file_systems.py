@@ -2,7 +2,7 @@
 
 import pytest
 
-from registry.storage.file_systems import network_file_system, refuse_network_file_system
+from registry.storage.file_systems import network_file_system
 
 LOCAL = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard"
 
@@ -54,7 +54,3 @@ def test_a_place_with_a_space_in_its_name_is_found():
 
 def test_lines_that_are_no_mounts_are_passed_by():
     assert network_file_system("/srv", f"\nnonsense\n1 2 - nfs\n{LOCAL}\n") is None
-
-
-def test_the_folder_of_these_tests_passes(tmp_path):
-    refuse_network_file_system(tmp_path / "not" / "there" / "yet")

@@ -7,7 +7,7 @@ import hashlib
 import json
 from typing import Any
 
-from tests.unit.cli.fake_service import Answer, Asked, FakeService, multipart, problem
+from tests.integration.cli.fake_service import Answer, Asked, FakeService, multipart, problem
 
 HANG_UP = Answer(0)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import Hotswap
-from tests.unit.cli.fake_service import Answer, FakeService, multipart, problem
+from tests.integration.cli.conftest import Hotswap
+from tests.integration.cli.fake_service import Answer, FakeService, multipart, problem
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.conftest import Hotswap
-from tests.unit.cli.fake_service import Answer, FakeService, problem
+from tests.integration.cli.conftest import Hotswap
+from tests.integration.cli.fake_service import Answer, FakeService, problem
 
 
 def head(number: int, reference: str, **more: Any) -> dict[str, Any]:

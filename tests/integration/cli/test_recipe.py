@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.unit.cli.conftest import Hotswap
+from tests.integration.cli.conftest import Hotswap
 from trainers.recipe import Recipe
 from trainers.training import train
 

@@ -11,7 +11,7 @@ import pytest
 
 from client import ClientError, ProblemReply, Registry, Retries, ServiceUnreachable, errors
 from client.retries import may_pass
-from tests.unit.cli.fake_service import HSW, Answer, FakeService, problem
+from tests.integration.cli.fake_service import HSW, Answer, FakeService, problem
 
 BUSY = problem(503, "database-busy", "Another writer holds the database.")
 

@@ -14,7 +14,7 @@ from client import Registry, errors
 from client.inputs import batch_of
 from client.retries import NEVER
 from client.tables import ARROW, JSON
-from tests.unit.cli.fake_service import HSW, Answer, Asked, FakeService, problem, running
+from tests.integration.cli.fake_service import HSW, Answer, Asked, FakeService, problem, running
 
 FRAME = pd.DataFrame(
     {

@@ -15,8 +15,8 @@ from cli.tokens import SCOPES
 from cli.upload import KINDS
 from registry import signature
 from registry import tokens as registry_tokens
-from tests.unit.cli.fake_service import FakeService
-from tests.unit.cli.test_exits import environment
+from tests.integration.cli.fake_service import FakeService
+from tests.integration.cli.test_exits import environment
 from trainers.kinds import TRAINED_KINDS
 from trainers.search_space import SEARCH_METHODS
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.conftest import Hotswap
-from tests.unit.cli.fake_service import Answer, FakeService, problem
+from tests.integration.cli.conftest import Hotswap
+from tests.integration.cli.fake_service import Answer, FakeService, problem
 from trainers.recipe import Recipe
 from trainers.trained import TrainedModel
 from trainers.training import train

@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import main
-from tests.unit.cli.conftest import Hotswap
-from tests.unit.cli.fake_service import HSW, Answer, FakeService, problem
+from tests.integration.cli.conftest import Hotswap
+from tests.integration.cli.fake_service import HSW, Answer, FakeService, problem
 
-COMMAND = [sys.executable, "-m", "tests.unit.cli.run_hotswap"]
+COMMAND = [sys.executable, "-m", "tests.integration.cli.run_hotswap"]
 
 
 def environment(service: FakeService) -> dict[str, str]:

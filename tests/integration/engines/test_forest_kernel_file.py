@@ -8,7 +8,7 @@ import time
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
@@ -142,7 +142,6 @@ def test_arrays_of_another_type_are_not_written() -> None:
         to_bytes(dataclasses.replace(CLASSIFICATION, classes=np.array([1.0, np.nan, 2.0])))
 
 
-@settings(deadline=None, max_examples=500)
 @given(st.data())
 def test_no_bytes_crash(data: st.DataObject) -> None:
     raw = bytearray(to_bytes(data.draw(st.sampled_from([REGRESSION, CLASSIFICATION]))))
@@ -158,7 +157,6 @@ def test_no_bytes_crash(data: st.DataObject) -> None:
         forest.predict(np.resize(ROWS, (20, forest.n_features)))
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.binary(max_size=200))
 def test_no_random_bytes_crash(raw: bytes) -> None:
     for data in (raw, b"HSFOREST" + raw, b"HSFOREST\x01\0\0\0\x08\0\0\0" + raw):

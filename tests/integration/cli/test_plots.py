@@ -10,9 +10,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.unit.cli.conftest import Hotswap
-from tests.unit.cli.fake_service import Answer, FakeService, problem
-from tests.unit.cli.test_exits import environment
+from tests.integration.cli.conftest import Hotswap
+from tests.integration.cli.fake_service import Answer, FakeService, problem
+from tests.integration.cli.test_exits import environment
 
 EVIL = "<script>$x^2$ & \x1b[2J\u202e" + "w" * 900
 TEXT = "{http://www.w3.org/2000/svg}text"

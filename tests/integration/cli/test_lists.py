@@ -5,9 +5,9 @@ import os
 import pty
 import subprocess
 
-from tests.unit.cli.conftest import Hotswap
-from tests.unit.cli.fake_service import FakeService
-from tests.unit.cli.test_exits import COMMAND, environment
+from tests.integration.cli.conftest import Hotswap
+from tests.integration.cli.fake_service import FakeService
+from tests.integration.cli.test_exits import COMMAND, environment
 
 
 def event(seq: int) -> dict[str, object]:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.unit.cli.conftest import Hotswap
-from tests.unit.cli.fake_service import Answer, FakeService, problem
+from tests.integration.cli.conftest import Hotswap
+from tests.integration.cli.fake_service import Answer, FakeService, problem
 
 POLICY = {
     "gates": ["rmse < champion @ 95%"],

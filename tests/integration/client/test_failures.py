@@ -12,7 +12,7 @@ from client import ProblemReply, Registry, ReplyNotUnderstood, ServiceUnreachabl
 from client.errors import AddressMalformed, FieldFault
 from client.multipart import ArtifactChanged, UploadBody
 from client.retries import NEVER
-from tests.unit.cli.fake_service import HSW, Answer, FakeService, problem
+from tests.integration.cli.fake_service import HSW, Answer, FakeService, problem
 
 Serve = Callable[[socket.socket], None]
 

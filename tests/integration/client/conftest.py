@@ -4,7 +4,7 @@ import pytest
 
 from client import Registry
 from client.retries import NEVER
-from tests.unit.cli.fake_service import HSW, FakeService, running
+from tests.integration.cli.fake_service import HSW, FakeService, running
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from click.testing import Result
 from markdown_it import MarkdownIt
 
 from cli.retrain import patient
-from tests.unit.cli.conftest import Hotswap
-from tests.unit.cli.fake_registry import FakeRegistry
-from tests.unit.cli.fake_service import Answer, problem, running
+from tests.integration.cli.conftest import Hotswap
+from tests.integration.cli.fake_registry import FakeRegistry
+from tests.integration.cli.fake_service import Answer, problem, running
 
 PATH = "/models/sales"
 

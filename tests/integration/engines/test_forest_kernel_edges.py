@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -303,7 +303,6 @@ cells = st.one_of(numbers, numbers, st.just(np.nan), st.sampled_from([np.inf, 3.
 usable_cells = numbers.filter(lambda number: abs(number) <= LARGEST) | st.just(np.nan)
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.data(), models())
 def test_any_tree_and_any_rows(data: st.DataObject, model: Any) -> None:
     kind = data.draw(st.sampled_from([usable_cells, usable_cells, cells]))
@@ -320,7 +319,6 @@ def test_any_tree_and_any_rows(data: st.DataObject, model: Any) -> None:
     assert_same_or_both_refuse(model, rows)
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_any_small_forest_that_scikit_learn_fits(data: st.DataObject) -> None:
     fitted = st.one_of(

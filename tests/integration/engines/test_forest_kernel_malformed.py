@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
@@ -241,7 +241,6 @@ interesting = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=1_000)
 @given(st.data(), st.sampled_from([REGRESSION, CLASSIFICATION]))
 def test_no_corruption_crashes(data: st.DataObject, arrays: ForestArrays) -> None:
     """Whatever is changed: it is refused with ValueError, or walked to its end."""

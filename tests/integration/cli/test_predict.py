@@ -6,8 +6,8 @@ import pytest
 
 from cli.typed_values import typed_value
 from client.replies import Column
-from tests.unit.cli.conftest import Hotswap
-from tests.unit.cli.fake_service import FakeService, problem
+from tests.integration.cli.conftest import Hotswap
+from tests.integration.cli.fake_service import FakeService, problem
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 
 from client import Registry, ReplyNotUnderstood
 from client.errors import DownloadDamaged
-from tests.unit.cli.fake_service import ARTIFACT, Answer, FakeService, multipart
+from tests.integration.cli.fake_service import ARTIFACT, Answer, FakeService, multipart
 
 
 def test_lists_fetch_the_next_page_only_when_it_is_wanted(
