@@ -20,8 +20,9 @@ serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1
 test: lint ## Run linters, types, import rules and the tests
 	$(COMPILED) $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not slow"
 
-test-slow: .venv/test ## Run the tests that take long, which make test leaves out
-	$(COMPILED) $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m slow
+test-slow: .venv/test ## Run the long tests, every attack and fault, and Hypothesis with many examples
+	$(COMPILED) HYPOTHESIS_PROFILE=thorough \
+		$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "slow or hypothesis"
 
 test-faults: .venv/test ## Kill, cut the power and fail the disk at every point, and print the figures
 	$(BIN)/python -m pytest tests/faults --long-faults -n 0

@@ -1,4 +1,7 @@
-"""Every attack, given to the intake itself: refused with a reason, and nothing runs."""
+"""Every attack, given to the intake itself: refused with a reason, and nothing runs.
+
+``make test`` tries one of each family on each format, ``make test-slow`` all of them.
+"""
 
 import pytest
 
@@ -7,7 +10,7 @@ from registry.errors import ArtifactRefused, MetadataRefused
 from registry.intake.inspector import MODULES, Inspector
 from tests.attacks.attack import canary_in
 from tests.attacks.conftest import FIGURE
-from tests.attacks.corpus import CORPUS
+from tests.attacks.corpus import CORPUS, SAMPLE
 
 ONNX_SECONDS = 5
 """What a graph that never ends is given here: less than the service does."""
@@ -25,7 +28,10 @@ def inspectors():
     spawner.close()
 
 
-@pytest.mark.parametrize("name", list(CORPUS))
+@pytest.mark.parametrize(
+    "name",
+    [name if name in SAMPLE else pytest.param(name, marks=pytest.mark.slow) for name in CORPUS],
+)
 def test_the_intake_refuses(name, inspectors, tmp_path, record_property):
     attack = CORPUS[name]
     path = tmp_path / "artifact"

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from tests.faults.strace import Strace
+from tests.marks import first_fast
 from tests.system.models import iris_artifact, upload
 from tests.system.real_server import BIN, Server, free_port, running
 
@@ -163,19 +164,14 @@ FAULTS: dict[str, Fault] = {
     "rename: input/output error": failing("rename", "EIO"),
     "read-only": read_only,
 }
-QUICK = {"no room left"}
 SPARED = {
     "rename: input/output error": {"promote"},  # it renames nothing
     "read-only": {"promote"},  # the database's files are open already
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_it_says_so_serves_on_and_recovers(
-    server: Server, attached: None, long_faults: bool, name: str
-) -> None:
-    if not long_faults and name not in QUICK:
-        pytest.skip("one of the faults of make test-faults")
+@pytest.mark.parametrize("name", first_fast(FAULTS))
+def test_it_says_so_serves_on_and_recovers(server: Server, attached: None, name: str) -> None:
     caller = Caller(server)
     before = live(server)
     other = 3 - before

@@ -12,6 +12,9 @@ from tests.faults.strace import Strace
 from tests.system.models import iris_artifact, upload
 from tests.system.real_server import BIN, Server, free_port, running, wait_until
 
+pytestmark = (
+    pytest.mark.slow
+)  # test_kills.py has what a kill leaves; system/test_restarts.py kills workers
 ROW = {"input": [5.1, 3.5, 1.4, 0.2]}
 
 # Where a worker is killed: the paths that strace watches, below the data directory, and the call.
@@ -30,9 +33,7 @@ ORDINALS = {"as the announcement ends": 2, "in the middle of the transaction": 3
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, long_faults: bool) -> Iterator[Server]:
-    if not long_faults:
-        pytest.skip("workers are killed by make test-faults")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("faults") / "data"
     with running([BIN / "hotswap", "serve", "--workers", "2"], data, free_port()) as started:
         for _ in range(3):
