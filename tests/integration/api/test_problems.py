@@ -29,6 +29,13 @@ def test_every_registry_error_has_a_status_a_title_and_a_slug(error):
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", slug_of(error))
 
 
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_every_registry_error_belongs_to_exactly_one_row_of_the_table(error):
+    rows = [kind for kind in error.__mro__ if kind in STATUS]
+
+    assert len(rows) == 1
+
+
 def test_no_two_errors_share_a_slug():
     slugs = [slug_of(error) for error in ERRORS]
     assert len(slugs) == len(set(slugs))

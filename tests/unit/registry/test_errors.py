@@ -1,7 +1,14 @@
 """The tree of errors: complete, documented, and safe to show."""
 
-import registry.errors
+import inspect
+import pkgutil
+from importlib import import_module
+
+from registry import errors
 from registry.errors import Fault, InputRefused, RegistryError, VersionHasAlias, shown
+
+INDENT = 4
+"""Columns that the tree in the package's docstring moves to the right for each level."""
 
 
 def _classes(base=RegistryError):
@@ -10,19 +17,41 @@ def _classes(base=RegistryError):
         yield from _classes(child)
 
 
-def test_the_page_at_the_top_of_the_file_names_every_error():
-    written = {word for word in registry.errors.__doc__.split() if word.isidentifier()}
-    undocumented = [
-        error.__name__
-        for error in _classes()
-        if error.__module__ == "registry.errors" and error.__name__ not in written
-    ]
+OURS = [error for error in _classes() if error.__module__.startswith("registry.errors.")]
 
-    assert undocumented == []
+
+def _documented_tree():
+    """(class, base class) of each line of the tree in the package's docstring."""
+    above = ["Exception"]
+    for line in inspect.getdoc(errors).splitlines():
+        name = line.lstrip(" │├└─").split(" ")[0]
+        if line.startswith(" ") and name.isidentifier():
+            level = line.index(name) // INDENT
+            yield name, above[level - 1]
+            above[level:] = [name]
+
+
+def test_the_tree_in_the_docstring_is_the_tree_of_the_classes():
+    assert dict(_documented_tree()) == {error.__name__: error.__base__.__name__ for error in OURS}
+
+
+def test_each_error_is_exported_by_the_package():
+    modules = [
+        import_module(f"registry.errors.{found.name}")
+        for found in pkgutil.iter_modules(errors.__path__)
+    ]
+    defined = {
+        name
+        for module in modules
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__ and not name.startswith("_")
+    }
+
+    assert set(errors.__all__) == defined
 
 
 def test_every_error_has_a_title_of_its_own():
-    titles = [error.title for error in _classes() if error.__module__ == "registry.errors"]
+    titles = [error.title for error in OURS]
 
     assert len(set(titles)) == len(titles)
 

@@ -1,0 +1,265 @@
+"""Everything that can go wrong in the registry, one class for each. Import them from here.
+
+    RegistryError
+    ├── Malformed                 the request does not have the form that it claims
+    │   ├── NameMalformed             a model name outside the grammar
+    │   ├── AliasMalformed            an alias outside the grammar, or reserved
+    │   ├── ReferenceMalformed        neither a version number nor an alias
+    │   ├── ParameterMalformed        a query parameter that cannot be read
+    │   ├── BodyMalformed             bytes that do not match their content type
+    │   ├── HostRefused               a Host header that is missing, malformed or not allowed
+    │   └── IdempotencyKeyMalformed
+    ├── Unauthenticated           no token, or an invalid one
+    ├── Forbidden
+    │   ├── ScopeMissing
+    │   └── ModelForbidden
+    ├── NotFound
+    │   ├── ModelNotFound
+    │   ├── VersionNotFound
+    │   ├── AliasNotFound
+    │   ├── HoldoutNotFound
+    │   └── TokenNotFound
+    ├── NotAcceptable             no format of the response that the caller accepts
+    ├── BodyTooSlow               a body that takes too long to arrive
+    ├── LengthRequired            a body of unknown length, which this server cannot check
+    ├── TooLarge
+    ├── FormatUnsupported
+    │   └── CodingUnsupported         a content coding that is not decoded
+    ├── Conflict
+    │   ├── NameTaken
+    │   ├── ModelArchived
+    │   ├── VersionNotReady
+    │   ├── VersionHasAlias
+    │   ├── ExpectedVersionConflict
+    │   ├── NothingToRollBackTo
+    │   ├── VersionNotLoadable
+    │   ├── GateFailed                the version did not pass a gate, so it was not promoted
+    │   ├── ChampionMoved             the alias, policy or holdout changed during the evaluation
+    │   ├── IdempotencyKeyReused
+    │   ├── LastAdminToken            without it nobody could create another
+    │   ├── BackupRefused             a backup cannot be written there, or not of this database
+    │   └── DataDirectoryRefused      a directory that cannot be served or restored into
+    ├── Refused                   well-formed, but not acceptable
+    │   ├── BodyRefused               a request body with unknown keys or invalid values
+    │   ├── MetadataRefused
+    │   ├── ArtifactRefused
+    │   ├── GateMalformed             a condition outside the gate language
+    │   ├── GateRefused               a condition that this model can never meet
+    │   ├── HoldoutRefused            a table that no version can be evaluated on
+    │   ├── InputRefused
+    │   ├── NoProbabilities
+    │   ├── PredictionRefused
+    │   ├── PredictionTimedOut        rows that take longer than one request may
+    │   ├── BackupDamaged             a backup that does not match its manifest
+    │   └── TokenRefused
+    ├── TooManyRequests           slow down
+    │   ├── RateLimited               too many requests with one token
+    │   └── TooManyFailures           too many invalid tokens from one address
+    ├── Unavailable               try again later
+    │   ├── DatabaseBusy
+    │   ├── DatabaseUnavailable
+    │   ├── StorageUnavailable
+    │   ├── IntakeUnavailable
+    │   ├── BlobsBusy                 a backup and a removal of unused blobs exclude each other
+    │   ├── IntakeBusy
+    │   ├── ModelProcessUnavailable
+    │   ├── ScoringBusy
+    │   ├── VersionLoading
+    │   ├── VersionUnavailable
+    │   ├── NotReady
+    │   ├── Draining
+    │   ├── Overloaded
+    │   ├── BodyUnfinished            a body that was arriving when its worker stopped
+    │   ├── OpenFilesExhausted        the operating system lets this worker open no more files
+    │   ├── WorkerFull                the bodies being decoded use all the memory for them
+    │   └── BlobUnavailable
+    │       ├── BlobMissing
+    │       └── BlobDamaged
+    ├── StorageFull
+    ├── SchemaMismatch            the database belongs to another release
+    ├── NetworkFileSystem         SQLite on a file system whose locks are unreliable
+    └── HistoryBroken             the hash chain does not verify
+
+Each class builds its own message. The HTTP status is the API's business (``api/problems.py``).
+"""
+
+from registry.errors.access import (
+    LastAdminToken,
+    ModelForbidden,
+    RateLimited,
+    ScopeMissing,
+    TokenNotFound,
+    TokenRefused,
+    TooManyFailures,
+)
+from registry.errors.backups import BackupDamaged, BackupRefused, DataDirectoryRefused
+from registry.errors.base import (
+    BodyTooSlow,
+    Conflict,
+    Fault,
+    Forbidden,
+    FormatUnsupported,
+    LengthRequired,
+    Malformed,
+    NotAcceptable,
+    NotFound,
+    Refused,
+    RegistryError,
+    TooLarge,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
+from registry.errors.models import (
+    AliasMalformed,
+    AliasNotFound,
+    ArtifactRefused,
+    MetadataRefused,
+    ModelArchived,
+    ModelNotFound,
+    NameMalformed,
+    NameTaken,
+    ReferenceMalformed,
+    VersionHasAlias,
+    VersionNotFound,
+    VersionNotReady,
+)
+from registry.errors.predictions import (
+    InputRefused,
+    ModelProcessUnavailable,
+    NoProbabilities,
+    PredictionRefused,
+    PredictionTimedOut,
+    VersionLoading,
+    VersionUnavailable,
+)
+from registry.errors.promotions import (
+    ChampionMoved,
+    ExpectedVersionConflict,
+    GateFailed,
+    GateMalformed,
+    GateRefused,
+    HoldoutNotFound,
+    HoldoutRefused,
+    NothingToRollBackTo,
+    VersionNotLoadable,
+)
+from registry.errors.quoting import printable, shown
+from registry.errors.requests import (
+    BodyMalformed,
+    BodyRefused,
+    CodingUnsupported,
+    HostRefused,
+    IdempotencyKeyMalformed,
+    IdempotencyKeyReused,
+    ParameterMalformed,
+)
+from registry.errors.storage import (
+    BlobDamaged,
+    BlobMissing,
+    BlobsBusy,
+    BlobUnavailable,
+    DatabaseBusy,
+    DatabaseUnavailable,
+    HistoryBroken,
+    NetworkFileSystem,
+    SchemaMismatch,
+    StorageFull,
+    StorageUnavailable,
+)
+from registry.errors.workers import (
+    BodyUnfinished,
+    Draining,
+    IntakeBusy,
+    IntakeUnavailable,
+    NotReady,
+    OpenFilesExhausted,
+    Overloaded,
+    ScoringBusy,
+    WorkerFull,
+)
+
+__all__ = [
+    "AliasMalformed",
+    "AliasNotFound",
+    "ArtifactRefused",
+    "BackupDamaged",
+    "BackupRefused",
+    "BlobDamaged",
+    "BlobMissing",
+    "BlobUnavailable",
+    "BlobsBusy",
+    "BodyMalformed",
+    "BodyRefused",
+    "BodyTooSlow",
+    "BodyUnfinished",
+    "ChampionMoved",
+    "CodingUnsupported",
+    "Conflict",
+    "DataDirectoryRefused",
+    "DatabaseBusy",
+    "DatabaseUnavailable",
+    "Draining",
+    "ExpectedVersionConflict",
+    "Fault",
+    "Forbidden",
+    "FormatUnsupported",
+    "GateFailed",
+    "GateMalformed",
+    "GateRefused",
+    "HistoryBroken",
+    "HoldoutNotFound",
+    "HoldoutRefused",
+    "HostRefused",
+    "IdempotencyKeyMalformed",
+    "IdempotencyKeyReused",
+    "InputRefused",
+    "IntakeBusy",
+    "IntakeUnavailable",
+    "LastAdminToken",
+    "LengthRequired",
+    "Malformed",
+    "MetadataRefused",
+    "ModelArchived",
+    "ModelForbidden",
+    "ModelNotFound",
+    "ModelProcessUnavailable",
+    "NameMalformed",
+    "NameTaken",
+    "NetworkFileSystem",
+    "NoProbabilities",
+    "NotAcceptable",
+    "NotFound",
+    "NotReady",
+    "NothingToRollBackTo",
+    "OpenFilesExhausted",
+    "Overloaded",
+    "ParameterMalformed",
+    "PredictionRefused",
+    "PredictionTimedOut",
+    "RateLimited",
+    "ReferenceMalformed",
+    "Refused",
+    "RegistryError",
+    "SchemaMismatch",
+    "ScopeMissing",
+    "ScoringBusy",
+    "StorageFull",
+    "StorageUnavailable",
+    "TokenNotFound",
+    "TokenRefused",
+    "TooLarge",
+    "TooManyFailures",
+    "TooManyRequests",
+    "Unauthenticated",
+    "Unavailable",
+    "VersionHasAlias",
+    "VersionLoading",
+    "VersionNotFound",
+    "VersionNotLoadable",
+    "VersionNotReady",
+    "VersionUnavailable",
+    "WorkerFull",
+    "printable",
+    "shown",
+]

@@ -1,0 +1,56 @@
+"""Tokens, scopes and rate limits."""
+
+from registry.errors.base import Conflict, Forbidden, NotFound, Refused, TooManyRequests
+from registry.errors.quoting import shown
+
+
+class ScopeMissing(Forbidden):
+    title = "Scope missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"The token lacks the scope '{scope}'. Ask an admin for one that has it.")
+
+
+class ModelForbidden(Forbidden):
+    title = "Model not allowed"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"The token is limited to other models than {shown(model)}.")
+
+
+class TokenNotFound(NotFound):
+    title = "Token not found"
+
+    def __init__(self, token_id: object) -> None:
+        super().__init__(f"There is no token with the id {token_id}.")
+
+
+class TokenRefused(Refused):
+    title = "Token refused"
+
+
+class LastAdminToken(Conflict):
+    title = "Last admin token"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No other token with the scope 'admin' and without a limit to models is valid for a "
+            "day or for as long as this one. Make such a token first, then revoke this one."
+        )
+
+
+class RateLimited(TooManyRequests):
+    title = "Rate limit reached"
+
+    def __init__(self, per_second: int, retry_after: int) -> None:
+        super().__init__(f"The token may send {per_second} requests a second.", retry_after)
+
+
+class TooManyFailures(TooManyRequests):
+    title = "Too many failed authentications"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(
+            "The token is not valid, and too many that were not came from this address.",
+            retry_after,
+        )

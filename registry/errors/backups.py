@@ -1,0 +1,102 @@
+"""Backups, and data directories that cannot be served or restored into."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from registry.errors.base import Conflict, Refused
+
+
+class BackupRefused(Conflict):
+    title = "No backup made"
+
+    @classmethod
+    def other_database(cls) -> "BackupRefused":
+        return cls(
+            "This backup covers SQLite only. For PostgreSQL run pg_dump, and after it copy the "
+            "folder 'blobs' of the data directory; let no 'hotswap gc' run in between."
+        )
+
+    @classmethod
+    def taken(cls, target: Path) -> "BackupRefused":
+        return cls(
+            f"{target} is there already. A backup makes a folder of its own: name a new one."
+        )
+
+    @classmethod
+    def unwritable(cls, target: Path, error: OSError) -> "BackupRefused":
+        why = error.strerror or type(error).__name__
+        return cls(f"The backup {target} could not be written ({why}); nothing of it was left.")
+
+    @classmethod
+    def full(cls, target: Path) -> "BackupRefused":
+        return cls(f"There is no room for the backup {target}; nothing of it was left.")
+
+    @classmethod
+    def incomplete(cls, versions: Iterable[str]) -> "BackupRefused":
+        return cls(
+            f"Bytes are damaged or missing of: {', '.join(dict.fromkeys(versions))}. Upload the "
+            "same files again or bring the bytes back from an earlier backup; --incomplete backs "
+            "up the rest."
+        )
+
+
+class BackupDamaged(Refused):
+    title = "Backup damaged"
+
+    def __init__(self, folder: Path, why: str) -> None:
+        super().__init__(f"{folder} is not to be trusted as a backup: {why}.")
+
+
+class DataDirectoryRefused(Conflict):
+    title = "Data directory refused"
+
+    @classmethod
+    def not_empty(cls, data: Path, found: Iterable[str]) -> "DataDirectoryRefused":
+        return cls(
+            f"{data} is not empty (it has {', '.join(sorted(found)[:5])}). A backup is restored "
+            "into an empty or a new folder: move the old one away first."
+        )
+
+    @classmethod
+    def served(cls, data: Path, workers: int) -> "DataDirectoryRefused":
+        return cls(
+            f"A service with {workers} workers serves {data}. Stop it, move the folder away, and "
+            "restore into a new one."
+        )
+
+    @classmethod
+    def being_restored(cls, data: Path) -> "DataDirectoryRefused":
+        return cls(f"Another 'hotswap restore' is at work on {data}.")
+
+    @classmethod
+    def unfinished(cls, data: Path) -> "DataDirectoryRefused":
+        return cls(
+            f"A backup was being restored into {data} and that has not ended. Run 'hotswap "
+            "restore' again, or wait for it."
+        )
+
+    @classmethod
+    def writable_by_all(cls, path: Path) -> "DataDirectoryRefused":
+        return cls(
+            f"Every user of this machine may write to {path}, and its mode could not be changed. "
+            f"Run 'chmod go-rwx {path}' as its owner, or use another data directory."
+        )
+
+    @classmethod
+    def shared(cls, data: Path) -> "DataDirectoryRefused":
+        return cls(
+            f"All users of this machine share {data}, and nothing was changed there. Use a folder "
+            "of its own as the data directory."
+        )
+
+    @classmethod
+    def foreign(cls, data: Path, found: Iterable[str]) -> "DataDirectoryRefused":
+        return cls(
+            f"{data} has no registry, but other files ({', '.join(sorted(found)[:5])}). Nothing "
+            "was changed there. Use an empty or a new folder as the data directory."
+        )
+
+    @classmethod
+    def unwritable(cls, data: Path, error: OSError) -> "DataDirectoryRefused":
+        why = error.strerror or type(error).__name__
+        return cls(f"{data} could not be written ({why}); nothing was left there.")

@@ -1,0 +1,100 @@
+"""Models, versions and aliases: their names, and the states that exclude an operation."""
+
+from collections.abc import Iterable
+
+from registry.errors.base import Conflict, Malformed, NotFound, Refused
+from registry.errors.quoting import shown
+
+
+class NameMalformed(Malformed):
+    title = "Malformed model name"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{shown(name)} is no model name: 1 to 128 letters, digits, '.', '_' or '-', "
+            "the first a letter or digit."
+        )
+
+
+class AliasMalformed(Malformed):
+    title = "Malformed alias"
+
+    def __init__(self, alias: str, why: str) -> None:
+        super().__init__(f"{shown(alias)} cannot be an alias: {why}.")
+
+
+class ReferenceMalformed(Malformed):
+    title = "Malformed version reference"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"{shown(reference)} is no version: give a number from 1, an alias or 'latest'."
+        )
+
+
+class ModelNotFound(NotFound):
+    title = "Model not found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no model {shown(name)}.")
+
+
+class VersionNotFound(NotFound):
+    title = "Version not found"
+
+    def __init__(self, model: str, reference: object) -> None:
+        super().__init__(f"Model '{model}' has no version {shown(str(reference))}.")
+
+    @classmethod
+    def archived(cls, model: str, number: int) -> "VersionNotFound":
+        error = cls(model, number)
+        error.detail = f"Version {number} of '{model}' is archived: it can be read, not used."
+        return error
+
+
+class AliasNotFound(NotFound):
+    title = "Alias not found"
+
+    def __init__(self, model: str, alias: str) -> None:
+        super().__init__(f"Model '{model}' has no alias {shown(alias)}.")
+
+
+class NameTaken(Conflict):
+    title = "Name taken"
+
+    def __init__(self, name: str, holder: str) -> None:
+        super().__init__(
+            f"The name '{name}' is taken by '{holder}': names are unique whatever the case."
+        )
+
+
+class ModelArchived(Conflict):
+    title = "Model archived"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Model '{name}' is archived; its name stays taken.")
+
+
+class VersionNotReady(Conflict):
+    title = "Version not ready"
+
+    def __init__(self, model: str, number: int, status: str) -> None:
+        super().__init__(f"Version {number} of '{model}' is {status}, not ready.")
+
+
+class VersionHasAlias(Conflict):
+    title = "Version has an alias"
+
+    def __init__(self, model: str, number: int, aliases: Iterable[str]) -> None:
+        named = ", ".join(f"'{alias}'" for alias in aliases)
+        super().__init__(
+            f"Version {number} of '{model}' is live as {named}: move or delete that alias first."
+        )
+
+
+class MetadataRefused(Refused):
+    title = "Metadata refused"
+
+
+class ArtifactRefused(Refused):
+    title = "Artifact refused"

@@ -1,0 +1,89 @@
+"""Gates, holdouts, promotions and rollbacks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from registry.errors.base import Conflict, Fault, NotFound, Refused
+
+
+class HoldoutNotFound(NotFound):
+    title = "Holdout not found"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"Model '{model}' has no holdout.")
+
+
+class HoldoutRefused(Refused):
+    title = "Holdout refused"
+
+
+class GateMalformed(Refused):
+    title = "Malformed gate"
+
+    def __init__(self, message: str, faults: Iterable[Fault] = ()) -> None:
+        super().__init__(f"A gate is not understood: {message}.", faults)
+
+
+class GateRefused(Refused):
+    title = "Gate refused"
+
+
+class GateFailed(Conflict):
+    """``outcomes``: what became of every gate, as JSON."""
+
+    title = "Gate failed"
+
+    def __init__(self, model: str, number: int, outcomes: Sequence[Mapping[str, Any]]) -> None:
+        shut = [outcome for outcome in outcomes if not outcome["passed"]]
+        first = shut[0]
+        why = f" ({first['reason']})" if first.get("reason") else ""
+        more = f" and {len(shut) - 1} more" if len(shut) > 1 else ""
+        super().__init__(
+            f"Version {number} of '{model}' does not pass the gate {first['gate']!r}{why}{more}; "
+            "nothing was changed."
+        )
+        self.outcomes = tuple(outcomes)
+
+
+class ChampionMoved(Conflict):
+    title = "Champion has moved"
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(
+            f"While the gates of '{alias}' were being measured, the alias, the policy or the "
+            "holdout changed again and again; nothing was changed. Look again and repeat."
+        )
+
+
+class ExpectedVersionConflict(Conflict):
+    title = "Alias has moved"
+
+    def __init__(self, alias: str, expected: int | None, actual: int | None) -> None:
+        is_at = f"points at version {actual}" if actual is not None else "does not exist"
+        wanted = f"version {expected} was expected" if expected is not None else "none was expected"
+        super().__init__(f"The alias '{alias}' {is_at}; {wanted}. Look again before you decide.")
+
+
+class NothingToRollBackTo(Conflict):
+    title = "Nothing to roll back to"
+
+    def __init__(self, alias: str, to_version: int | None = None) -> None:
+        if to_version is None:
+            super().__init__(f"The alias '{alias}' has no earlier version in its history.")
+        else:
+            super().__init__(
+                f"The alias '{alias}' never pointed at version {to_version}: promote it instead."
+            )
+
+    @classmethod
+    def moved(cls, alias: str) -> "NothingToRollBackTo":
+        error = cls(alias)
+        error.detail = f"The alias '{alias}' was moved by somebody else meanwhile. Look again."
+        return error
+
+
+class VersionNotLoadable(Conflict):
+    title = "Version cannot be loaded"
+
+    def __init__(self, model: str, number: int, why: str) -> None:
+        super().__init__(f"Version {number} of '{model}' cannot be loaded and warmed: {why}")
