@@ -15,7 +15,7 @@ class ModelForbidden(Forbidden):
     title = "Model not allowed"
 
     def __init__(self, model: str) -> None:
-        super().__init__(f"The token is limited to other models than {shown(model)}.")
+        super().__init__(f"The token does not cover the model {shown(model)}.")
 
 
 class TokenNotFound(NotFound):
@@ -34,8 +34,8 @@ class LastAdminToken(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "No other token with the scope 'admin' and without a limit to models is valid for a "
-            "day or for as long as this one. Make such a token first, then revoke this one."
+            "No other token with the scope 'admin' for all models is valid for a day or for as "
+            "long as this one. Create such a token first, then revoke this one."
         )
 
 
@@ -43,7 +43,7 @@ class RateLimited(TooManyRequests):
     title = "Rate limit reached"
 
     def __init__(self, per_second: int, retry_after: int) -> None:
-        super().__init__(f"The token may send {per_second} requests a second.", retry_after)
+        super().__init__(f"The token is limited to {per_second} requests per second.", retry_after)
 
 
 class TooManyFailures(TooManyRequests):
@@ -51,6 +51,6 @@ class TooManyFailures(TooManyRequests):
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(
-            "The token is not valid, and too many that were not came from this address.",
+            "The token is not valid, and this address has sent too many invalid tokens.",
             retry_after,
         )

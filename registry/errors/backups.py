@@ -7,36 +7,36 @@ from registry.errors.base import Conflict, Refused
 
 
 class BackupRefused(Conflict):
-    title = "No backup made"
+    title = "Backup refused"
 
     @classmethod
     def other_database(cls) -> "BackupRefused":
         return cls(
-            "This backup covers SQLite only. For PostgreSQL run pg_dump, and after it copy the "
-            "folder 'blobs' of the data directory; let no 'hotswap gc' run in between."
+            "This backup covers SQLite only. For PostgreSQL run pg_dump, then copy the folder "
+            "'blobs' of the data directory; do not run 'hotswap gc' in between."
         )
 
     @classmethod
     def taken(cls, target: Path) -> "BackupRefused":
-        return cls(
-            f"{target} is there already. A backup makes a folder of its own: name a new one."
-        )
+        return cls(f"{target} already exists. A backup creates its own folder: choose a new path.")
 
     @classmethod
     def unwritable(cls, target: Path, error: OSError) -> "BackupRefused":
         why = error.strerror or type(error).__name__
-        return cls(f"The backup {target} could not be written ({why}); nothing of it was left.")
+        return cls(
+            f"The backup {target} could not be written ({why}); what was written is removed."
+        )
 
     @classmethod
     def full(cls, target: Path) -> "BackupRefused":
-        return cls(f"There is no room for the backup {target}; nothing of it was left.")
+        return cls(f"The disk is too full for the backup {target}; what was written is removed.")
 
     @classmethod
     def incomplete(cls, versions: Iterable[str]) -> "BackupRefused":
         return cls(
-            f"Bytes are damaged or missing of: {', '.join(dict.fromkeys(versions))}. Upload the "
-            "same files again or bring the bytes back from an earlier backup; --incomplete backs "
-            "up the rest."
+            f"Artifacts are damaged or missing: {', '.join(dict.fromkeys(versions))}. Upload the "
+            "same files again or restore them from an earlier backup; --incomplete backs up the "
+            "rest."
         )
 
 
@@ -44,7 +44,7 @@ class BackupDamaged(Refused):
     title = "Backup damaged"
 
     def __init__(self, folder: Path, why: str) -> None:
-        super().__init__(f"{folder} is not to be trusted as a backup: {why}.")
+        super().__init__(f"{folder} is not an intact backup: {why}.")
 
 
 class DataDirectoryRefused(Conflict):
@@ -53,8 +53,8 @@ class DataDirectoryRefused(Conflict):
     @classmethod
     def not_empty(cls, data: Path, found: Iterable[str]) -> "DataDirectoryRefused":
         return cls(
-            f"{data} is not empty (it has {', '.join(sorted(found)[:5])}). A backup is restored "
-            "into an empty or a new folder: move the old one away first."
+            f"{data} is not empty (it contains {', '.join(sorted(found)[:5])}). A backup is "
+            "restored into an empty or new folder: move the old one away first."
         )
 
     @classmethod
@@ -66,13 +66,12 @@ class DataDirectoryRefused(Conflict):
 
     @classmethod
     def being_restored(cls, data: Path) -> "DataDirectoryRefused":
-        return cls(f"Another 'hotswap restore' is at work on {data}.")
+        return cls(f"Another 'hotswap restore' is running on {data}.")
 
     @classmethod
     def unfinished(cls, data: Path) -> "DataDirectoryRefused":
         return cls(
-            f"A backup was being restored into {data} and that has not ended. Run 'hotswap "
-            "restore' again, or wait for it."
+            f"A restore into {data} has not finished. Run 'hotswap restore' again, or wait for it."
         )
 
     @classmethod
@@ -85,15 +84,15 @@ class DataDirectoryRefused(Conflict):
     @classmethod
     def shared(cls, data: Path) -> "DataDirectoryRefused":
         return cls(
-            f"All users of this machine share {data}, and nothing was changed there. Use a folder "
-            "of its own as the data directory."
+            f"{data} is shared by all users of this machine; nothing was changed there. Use a "
+            "separate folder as the data directory."
         )
 
     @classmethod
     def foreign(cls, data: Path, found: Iterable[str]) -> "DataDirectoryRefused":
         return cls(
-            f"{data} has no registry, but other files ({', '.join(sorted(found)[:5])}). Nothing "
-            "was changed there. Use an empty or a new folder as the data directory."
+            f"{data} contains no registry, but other files ({', '.join(sorted(found)[:5])}). "
+            "Nothing was changed there. Use an empty or new folder as the data directory."
         )
 
     @classmethod

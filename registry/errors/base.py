@@ -1,4 +1,4 @@
-"""What every error is, and the kinds of errors: the API has one HTTP status for each kind."""
+"""The base class of all errors, and the kinds of errors: the API has one HTTP status for each."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Fault:
 class RegistryError(Exception):
     """Base of all. ``title`` is the same for every instance, ``detail`` says what happened."""
 
-    title: ClassVar[str] = "The registry refused"
+    title: ClassVar[str] = "Registry error"
 
     def __init__(self, detail: str, faults: Iterable[Fault] = ()) -> None:
         super().__init__(detail)
@@ -32,11 +32,11 @@ class Malformed(RegistryError):
 
 
 class Unauthenticated(RegistryError):
-    title = "Authentication needed"
+    title = "Authentication required"
 
     @classmethod
     def missing(cls) -> "Unauthenticated":
-        return cls("This needs a token: send 'Authorization: Bearer hsw_…'.")
+        return cls("A token is required: send 'Authorization: Bearer hsw_…'.")
 
     @classmethod
     def invalid(cls) -> "Unauthenticated":
@@ -55,7 +55,9 @@ class NotAcceptable(RegistryError):
     title = "Not acceptable"
 
     def __init__(self, offered: Iterable[str]) -> None:
-        super().__init__(f"The answer can be had as {', '.join(offered)}; Accept takes none.")
+        super().__init__(
+            f"The response is available as {', '.join(offered)}; Accept allows none of these."
+        )
 
 
 class BodyTooSlow(RegistryError):
@@ -63,7 +65,7 @@ class BodyTooSlow(RegistryError):
 
     def __init__(self, bytes_per_second: int, seconds: float) -> None:
         super().__init__(
-            f"The body arrived with less than {bytes_per_second} bytes a second for {seconds:g} s."
+            f"The body arrived at less than {bytes_per_second} bytes/s for {seconds:g} s."
         )
 
 
@@ -76,8 +78,8 @@ class LengthRequired(RegistryError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This server cannot check that a body in chunks is whole. Send a Content-Length. An "
-            "operator can install a C compiler and then the service again."
+            "This server cannot verify that a chunked body is complete. Send a Content-Length. To "
+            "accept chunked bodies, an operator can install a C compiler and reinstall the service."
         )
 
 
@@ -86,7 +88,7 @@ class TooLarge(RegistryError):
 
     def __init__(self, what: str, limit: str, setting: str | None = None) -> None:
         advice = f" An operator can raise {setting}." if setting else ""
-        super().__init__(f"{what} is larger than the {limit} that are allowed.{advice}")
+        super().__init__(f"{what} is larger than the limit of {limit}.{advice}")
 
 
 class FormatUnsupported(RegistryError):
@@ -108,7 +110,7 @@ class TooManyRequests(RegistryError):
 
 
 class Unavailable(RegistryError):
-    """Something the service stands on is missing just now; ``retry_after`` is in seconds."""
+    """Something that the service depends on is unavailable; ``retry_after`` is in seconds."""
 
     title = "Unavailable"
     retry_after: ClassVar[int] = 5

@@ -11,8 +11,8 @@ class NameMalformed(Malformed):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{shown(name)} is no model name: 1 to 128 letters, digits, '.', '_' or '-', "
-            "the first a letter or digit."
+            f"{shown(name)} is not a valid model name: expected 1 to 128 letters, digits, '.', '_' "
+            "or '-', starting with a letter or digit."
         )
 
 
@@ -20,7 +20,7 @@ class AliasMalformed(Malformed):
     title = "Malformed alias"
 
     def __init__(self, alias: str, why: str) -> None:
-        super().__init__(f"{shown(alias)} cannot be an alias: {why}.")
+        super().__init__(f"{shown(alias)} is not a valid alias: {why}.")
 
 
 class ReferenceMalformed(Malformed):
@@ -28,7 +28,8 @@ class ReferenceMalformed(Malformed):
 
     def __init__(self, reference: str) -> None:
         super().__init__(
-            f"{shown(reference)} is no version: give a number from 1, an alias or 'latest'."
+            f"{shown(reference)} is not a valid version: expected a number from 1, an alias or "
+            "'latest'."
         )
 
 
@@ -48,7 +49,7 @@ class VersionNotFound(NotFound):
     @classmethod
     def archived(cls, model: str, number: int) -> "VersionNotFound":
         error = cls(model, number)
-        error.detail = f"Version {number} of '{model}' is archived: it can be read, not used."
+        error.detail = f"Version {number} of '{model}' is archived: it can be read but not used."
         return error
 
 
@@ -64,7 +65,7 @@ class NameTaken(Conflict):
 
     def __init__(self, name: str, holder: str) -> None:
         super().__init__(
-            f"The name '{name}' is taken by '{holder}': names are unique whatever the case."
+            f"The name '{name}' is taken by '{holder}': names are unique regardless of case."
         )
 
 
@@ -72,7 +73,7 @@ class ModelArchived(Conflict):
     title = "Model archived"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Model '{name}' is archived; its name stays taken.")
+        super().__init__(f"Model '{name}' is archived; its name cannot be reused.")
 
 
 class VersionNotReady(Conflict):

@@ -11,31 +11,31 @@ class NoProbabilities(Refused):
     title = "No probabilities"
 
     def __init__(self, model: str, number: int) -> None:
-        super().__init__(f"Version {number} of '{model}' has no probabilities to give.")
+        super().__init__(f"Version {number} of '{model}' does not provide probabilities.")
 
 
 class PredictionRefused(Refused):
-    title = "No prediction"
+    title = "Prediction refused"
 
 
 class PredictionTimedOut(Refused):
-    """It is no 503: the same rows take as long again, so a caller should not repeat them."""
+    """Not a 503: the same rows would take as long again, so the caller should not retry."""
 
     title = "Prediction took too long"
 
     def __init__(self, seconds: float, rows: int) -> None:
         super().__init__(
-            f"The model took over {seconds:g} s for the rows of this request ({rows}), so it was "
-            "stopped. Send fewer rows in a request."
+            f"The model took more than {seconds:g} s for the rows of this request ({rows}) and was "
+            "stopped. Send fewer rows per request."
         )
 
 
 class ModelProcessUnavailable(Unavailable):
-    title = "Model's process unavailable"
+    title = "Model process unavailable"
     retry_after = 5
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The process that answers for this version is not to be had: {why}.")
+        super().__init__(f"The model process of this version is unavailable: {why}.")
 
 
 class VersionLoading(Unavailable):
@@ -47,7 +47,7 @@ class VersionLoading(Unavailable):
 
 
 class VersionUnavailable(Unavailable):
-    """``why`` is what loading it came to; it is tried again from time to time."""
+    """``why`` is the error of the last attempt to load it; loading is retried periodically."""
 
     title = "Version unavailable"
     retry_after = 30

@@ -21,7 +21,7 @@ class GateMalformed(Refused):
     title = "Malformed gate"
 
     def __init__(self, message: str, faults: Iterable[Fault] = ()) -> None:
-        super().__init__(f"A gate is not understood: {message}.", faults)
+        super().__init__(f"Invalid gate: {message}.", faults)
 
 
 class GateRefused(Refused):
@@ -29,17 +29,17 @@ class GateRefused(Refused):
 
 
 class GateFailed(Conflict):
-    """``outcomes``: what became of every gate, as JSON."""
+    """``outcomes``: the result of every gate, as JSON."""
 
     title = "Gate failed"
 
     def __init__(self, model: str, number: int, outcomes: Sequence[Mapping[str, Any]]) -> None:
-        shut = [outcome for outcome in outcomes if not outcome["passed"]]
-        first = shut[0]
+        failed = [outcome for outcome in outcomes if not outcome["passed"]]
+        first = failed[0]
         why = f" ({first['reason']})" if first.get("reason") else ""
-        more = f" and {len(shut) - 1} more" if len(shut) > 1 else ""
+        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
         super().__init__(
-            f"Version {number} of '{model}' does not pass the gate {first['gate']!r}{why}{more}; "
+            f"Version {number} of '{model}' fails the gate {first['gate']!r}{why}{more}; "
             "nothing was changed."
         )
         self.outcomes = tuple(outcomes)
@@ -50,8 +50,8 @@ class ChampionMoved(Conflict):
 
     def __init__(self, alias: str) -> None:
         super().__init__(
-            f"While the gates of '{alias}' were being measured, the alias, the policy or the "
-            "holdout changed again and again; nothing was changed. Look again and repeat."
+            f"The alias, the policy or the holdout kept changing while the gates of '{alias}' were "
+            "evaluated; nothing was changed. Try again."
         )
 
 
@@ -59,9 +59,9 @@ class ExpectedVersionConflict(Conflict):
     title = "Alias has moved"
 
     def __init__(self, alias: str, expected: int | None, actual: int | None) -> None:
-        is_at = f"points at version {actual}" if actual is not None else "does not exist"
-        wanted = f"version {expected} was expected" if expected is not None else "none was expected"
-        super().__init__(f"The alias '{alias}' {is_at}; {wanted}. Look again before you decide.")
+        found = f"points at version {actual}" if actual is not None else "does not exist"
+        wanted = f"version {expected}" if expected is not None else "no such alias"
+        super().__init__(f"The alias '{alias}' {found}; expected {wanted}. Check it and try again.")
 
 
 class NothingToRollBackTo(Conflict):
@@ -78,7 +78,7 @@ class NothingToRollBackTo(Conflict):
     @classmethod
     def moved(cls, alias: str) -> "NothingToRollBackTo":
         error = cls(alias)
-        error.detail = f"The alias '{alias}' was moved by somebody else meanwhile. Look again."
+        error.detail = f"The alias '{alias}' was moved by another request. Check it and try again."
         return error
 
 
@@ -86,4 +86,4 @@ class VersionNotLoadable(Conflict):
     title = "Version cannot be loaded"
 
     def __init__(self, model: str, number: int, why: str) -> None:
-        super().__init__(f"Version {number} of '{model}' cannot be loaded and warmed: {why}")
+        super().__init__(f"Version {number} of '{model}' cannot be loaded and warmed up: {why}")

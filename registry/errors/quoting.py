@@ -2,10 +2,10 @@
 
 
 def shown(value: str, limit: int = 60) -> str:
-    """A caller's own text, quoted and cut so that it is safe and short in a message."""
+    """A caller's text, quoted and truncated so that it is safe and short in a message."""
     return repr(value if len(value) <= limit else value[: limit - 1] + "…")
 
 
 def printable(text: str, limit: int = 10_000) -> str:
-    """The first ``limit`` letters of what an enemy may have written, fit for a line of a log."""
-    return "".join(letter if letter.isprintable() else " " for letter in text[:limit])
+    """The first ``limit`` characters of untrusted text, made printable for a line of a log."""
+    return "".join(character if character.isprintable() else " " for character in text[:limit])

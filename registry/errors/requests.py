@@ -11,7 +11,7 @@ class ParameterMalformed(Malformed):
 
     def __init__(self, parameter: str, message: str) -> None:
         super().__init__(
-            f"The query parameter '{parameter}': {message}", [Fault(parameter, message)]
+            f"Invalid query parameter '{parameter}': {message}", [Fault(parameter, message)]
         )
 
 
@@ -29,11 +29,11 @@ class HostRefused(Malformed):
     def __init__(self, host: str) -> None:
         if host:
             super().__init__(
-                f"This service does not answer for the host {shown(host)}. An operator can add it "
-                "to HOTSWAP_ALLOWED_HOSTS."
+                f"The host {shown(host)} is not allowed. An operator can add it to "
+                "HOTSWAP_ALLOWED_HOSTS."
             )
         else:
-            super().__init__("The request names no host: send one Host header.")
+            super().__init__("The Host header is missing or empty.")
 
 
 class CodingUnsupported(FormatUnsupported):
@@ -44,8 +44,8 @@ class CodingUnsupported(FormatUnsupported):
     def __init__(self, coding: str, accepted: Iterable[str]) -> None:
         self.accepted = tuple(accepted)
         super().__init__(
-            f"The Content-Encoding must be one of {', '.join(self.accepted)} or be left out; it is "
-            f"{shown(coding)}."
+            f"The Content-Encoding {shown(coding)} is not supported: expected one of "
+            f"{', '.join(self.accepted)}, or none."
         )
 
 
@@ -53,13 +53,11 @@ class IdempotencyKeyMalformed(Malformed):
     title = "Malformed idempotency key"
 
     def __init__(self) -> None:
-        super().__init__("An Idempotency-Key is 1 to 200 printable ASCII characters.")
+        super().__init__("The Idempotency-Key must be 1 to 200 printable ASCII characters.")
 
 
 class IdempotencyKeyReused(Conflict):
     title = "Idempotency key reused"
 
     def __init__(self) -> None:
-        super().__init__(
-            "This Idempotency-Key was used for a different request. Use a new key for a new one."
-        )
+        super().__init__("This Idempotency-Key was used for a different request. Use a new key.")

@@ -8,17 +8,19 @@ class DatabaseBusy(Unavailable):
     retry_after = 1
 
     def __init__(self) -> None:
-        super().__init__("Another writer holds the database; nothing was changed. Try again.")
+        super().__init__(
+            "The database is locked by another writer; nothing was changed. Try again."
+        )
 
 
 class DatabaseUnavailable(Unavailable):
     title = "Database unavailable"
 
     def __init__(self) -> None:
-        # A fault in the very moment of the commit leaves open whether it happened.
+        # After a failure during a commit it is unknown whether the commit took effect.
         super().__init__(
-            "The database cannot be reached. Try again; where that may not happen twice, with the "
-            "same Idempotency-Key."
+            "The database cannot be reached. Try again; use the same Idempotency-Key if the "
+            "request must not take effect twice."
         )
 
 
@@ -34,7 +36,7 @@ class StorageFull(RegistryError):
     title = "Storage full"
 
     def __init__(self) -> None:
-        super().__init__("The service has no room left on its disk; nothing was changed.")
+        super().__init__("The disk of the service is full; nothing was changed.")
 
 
 class SchemaMismatch(RegistryError):
@@ -46,10 +48,10 @@ class NetworkFileSystem(RegistryError):
 
     def __init__(self, type_: str) -> None:
         super().__init__(
-            f"The SQLite database would stand on a network file system ({type_}), where its locks "
-            "do not hold and it gets damaged. Point HOTSWAP_DATA at a folder on a local disk, or "
-            "HOTSWAP_DATABASE_URL at a PostgreSQL server; with PostgreSQL the artifacts may stay "
-            "on the network."
+            f"The SQLite database would be on a network file system ({type_}), where its locks are "
+            "unreliable and it can be corrupted. Point HOTSWAP_DATA at a folder on a local disk, "
+            "or HOTSWAP_DATABASE_URL at a PostgreSQL server; with PostgreSQL the artifacts may "
+            "stay on the network."
         )
 
 
@@ -63,8 +65,8 @@ class BlobsBusy(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "A backup or another collection of garbage is at work on the blobs; nothing was "
-            "changed. Try again when it is done."
+            "A backup or another garbage collection is using the blobs; nothing was changed. Try "
+            "again when it has finished."
         )
 
 
@@ -85,6 +87,6 @@ class BlobDamaged(BlobUnavailable):
 
     def __init__(self, digest: str) -> None:
         super().__init__(
-            f"The bytes stored as SHA-256 {digest} no longer have that hash. They are put aside; "
-            "upload the same file again to mend it."
+            f"The bytes stored as SHA-256 {digest} no longer have that hash. They were put aside; "
+            "upload the same file again to restore it."
         )

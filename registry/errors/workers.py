@@ -11,7 +11,7 @@ class NotReady(Unavailable):
 
     def __init__(self, missing: Iterable[tuple[str, int]]) -> None:
         named = ", ".join(f"{model}/{number}" for model, number in missing)
-        super().__init__(f"This worker has yet to load what is live: {named}.")
+        super().__init__(f"This worker has not loaded all live versions yet: {named}.")
 
 
 class Draining(Unavailable):
@@ -19,15 +19,17 @@ class Draining(Unavailable):
     retry_after = 1
 
     def __init__(self) -> None:
-        super().__init__("This service is about to stop; it takes no new traffic.")
+        super().__init__("This service is stopping; it accepts no new traffic.")
 
 
 class Overloaded(Unavailable):
-    title = "Too much at once"
+    title = "Too many bodies at once"
     retry_after = 2
 
     def __init__(self) -> None:
-        super().__init__("This worker receives as many of your bodies as it can. Try again.")
+        super().__init__(
+            "This worker is receiving as many bodies as one caller may send. Try again."
+        )
 
 
 class BodyUnfinished(Unavailable):
@@ -55,8 +57,8 @@ class WorkerFull(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "This worker decodes as many large bodies as its memory for them allows"
-            " (HOTSWAP_DECODING_MB). Try again."
+            "The large bodies that this worker is decoding use all the memory for them "
+            "(HOTSWAP_DECODING_MB). Try again."
         )
 
 
@@ -76,7 +78,7 @@ class IntakeBusy(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "This worker inspects as many uploads as it can just now; nothing was changed. "
+            "This worker is already inspecting as many uploads as it can; nothing was changed. "
             "Try again."
         )
 
@@ -87,6 +89,6 @@ class ScoringBusy(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "This worker measures as many versions as it can just now; nothing was changed. "
+            "This worker is already evaluating as many versions as it can; nothing was changed. "
             "Try again."
         )

@@ -110,7 +110,7 @@ class FakeService:
         if scripted := self._scripted.get((asked.method, asked.path)):
             return scripted
         if asked.headers.get("Authorization") != f"Bearer {HSW}":
-            return problem(401, "unauthenticated", "This needs a token.")
+            return problem(401, "unauthenticated", "A token is required.")
         for route, handler in self._routes.items():
             if match := re.fullmatch(route, f"{asked.method} {asked.path}"):
                 return handler(asked, *map(unquote, match.groups()))

@@ -58,7 +58,7 @@ def test_a_backup_that_cannot_be_made_or_restored_ends_with_1(hotswap, tmp_path)
     damaged = hotswap("restore", tmp_path / "backup", "--check")
 
     assert [told.exit_code for told in (taken, over, damaged)] == [1, 1, 1]
-    assert "is there already" in taken.stderr
+    assert "already exists" in taken.stderr
     assert "is not empty" in over.stderr
     assert "registry.db is not what the manifest says" in damaged.stderr
 
@@ -71,7 +71,7 @@ def test_nothing_is_restored_into_a_folder_that_all_users_share(hotswap, tmp_pat
     told = hotswap("restore", tmp_path / "backup", "--data", tmp_path / "shared")
 
     assert told.exit_code == 1
-    assert "All users of this machine share" in told.stderr
+    assert "is shared by all users of this machine" in told.stderr
     assert list((tmp_path / "shared").iterdir()) == []
 
 

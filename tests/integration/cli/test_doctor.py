@@ -196,7 +196,7 @@ def test_a_folder_with_other_files_is_a_fault(tmp_path: Path) -> None:
     said = found(tmp_path, exit_code=1)["data"]
 
     assert said["result"] == "fault"
-    assert "has no registry, but other files (a.jpeg)" in said["message"]
+    assert "contains no registry, but other files (a.jpeg)" in said["message"]
 
 
 def test_what_other_users_may_read_is_told(data: Path) -> None:

@@ -71,7 +71,7 @@ def test_token_and_url_of_the_command_win_over_the_environment(
 def test_busy_service_exits_1_and_says_when_to_come_back(
     hotswap: Hotswap, service: FakeService
 ) -> None:
-    busy = problem(503, "database-busy", "Another writer holds the database.")
+    busy = problem(503, "database-busy", "The database is locked by another writer.")
     service.script("GET", "/models", Answer(503, busy.content, {"Retry-After": "7"}))
     result = hotswap("models")
     assert result.exit_code == 1

@@ -335,7 +335,7 @@ def test_data_and_name_of_the_command_win_over_the_recipe(
     [
         ('data = "sales.csv"\ntarget = "march"\nkind = "tree"\n', "names no model"),
         ('name = "sales"\nkind = "tree"\n', "data is missing"),
-        ('name = "a/b"\ndata = "sales.csv"\ntarget = "march"\nkind = "tree"\n', "no model name"),
+        ('name = "a/b"\ndata = "sales.csv"\ntarget = "march"\nkind = "tree"\n', "valid model name"),
         ('name = "s"\ndata = "none.csv"\ntarget = "march"\nkind = "tree"\n', "no such file"),
     ],
 )

@@ -13,7 +13,7 @@ from client import ClientError, ProblemReply, Registry, Retries, ServiceUnreacha
 from client.retries import may_pass
 from tests.integration.cli.fake_service import HSW, Answer, FakeService, problem
 
-BUSY = problem(503, "database-busy", "Another writer holds the database.")
+BUSY = problem(503, "database-busy", "The database is locked by another writer.")
 
 
 class Waits:
@@ -64,7 +64,7 @@ def test_the_last_answer_comes_out_when_the_attempts_are_used_up(
     registry: Registry, service: FakeService
 ) -> None:
     service.script("GET", "/models/m", BUSY)
-    with pytest.raises(errors.Unavailable, match="Another writer"):
+    with pytest.raises(errors.Unavailable, match="another writer"):
         registry.model("m")
     assert len(service.asked) == 4
 

@@ -148,7 +148,7 @@ def test_a_batch_that_takes_too_long_is_stopped_between_two_parts():
     batch = Batch({"a": np.ones(rows), "b": np.zeros(rows)}, rows)
 
     began = time.monotonic()
-    with pytest.raises(PredictionTimedOut, match=rf"over 0.1 s .*\({rows}\), so it was stopped"):
+    with pytest.raises(PredictionTimedOut, match=rf"more than 0.1 s .*\({rows}\) and was stopped"):
         predictor.predict(batch)
 
     assert time.monotonic() - began < 5

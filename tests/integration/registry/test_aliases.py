@@ -135,7 +135,7 @@ def test_what_is_not_there_is_not_promoted(house):
 def test_a_version_that_cannot_be_loaded_changes_nothing(house):
     go(house, 1)
 
-    with pytest.raises(VersionNotLoadable, match=r"cannot be loaded and warmed: it is ill\."):
+    with pytest.raises(VersionNotLoadable, match=r"cannot be loaded and warmed up: it is ill\."):
         go(house, 2, prepare=Preparer(fails_with=VersionUnavailable("house", 2, "it is ill.")))
     assert live(house) == 1
     assert len(events(house)) == 1
@@ -260,7 +260,7 @@ def test_rollback_when_somebody_moved_the_alias_meanwhile_is_refused(house):
         go(house, number)
     prepare = Preparer(meanwhile=lambda: go(house, 4))
 
-    with pytest.raises(NothingToRollBackTo, match="moved by somebody else meanwhile"):
+    with pytest.raises(NothingToRollBackTo, match="moved by another request"):
         back(house, prepare=prepare)
     assert live(house) == 4
 

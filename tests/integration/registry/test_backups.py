@@ -244,7 +244,7 @@ def test_a_postgresql_database_is_left_to_its_own_tools(postgresql, blobs, tmp_p
 
 def test_a_backup_never_takes_the_place_of_anything(registry, blobs, backup, tmp_path):
     before = contents(backup)
-    with pytest.raises(BackupRefused, match="is there already"):
+    with pytest.raises(BackupRefused, match="already exists"):
         back_up(registry, blobs, backup)
     assert contents(backup) == before
     (tmp_path / "empty").mkdir()
@@ -371,7 +371,7 @@ def test_only_an_empty_folder_is_restored_into(backup, tmp_path):
     data.mkdir()
     (data / "registry.db-wal").write_bytes(b"of another database")
 
-    with pytest.raises(DataDirectoryRefused, match=r"not empty \(it has registry.db-wal\)"):
+    with pytest.raises(DataDirectoryRefused, match=r"not empty \(it contains registry.db-wal\)"):
         restore(backup, data)
     assert files(data) == {"registry.db-wal"}
     (data / "registry.db-wal").rename(data / ".gitkeep")

@@ -63,7 +63,7 @@ def test_a_mistake_between_two_keys_has_the_line_of_the_one_that_is_wrong():
         ("[split]\nby = 'time'\ncolumn = 'y'", "line 6: split.column is the target 'y'"),
         ("task = 'regression'\nsplit.by = 'stratified'", "line 5: a quantity has no classes"),
         ("gates = 'rmse < 1'", "line 4: gates must be a list of texts"),
-        ("gates = ['r2 > 0',\n' ']", "line 5: gates[1]: A gate is not understood"),
+        ("gates = ['r2 > 0',\n' ']", "line 5: gates[1]: Invalid gate"),
         ("columns.a = { log = true, one_hot = true }", "line 4: columns.a: a logarithm is neither"),
         ("params.max_features = nan", "line 4: params.max_features must be a finite number"),
         (
@@ -80,7 +80,7 @@ def test_a_mistake_between_two_keys_has_the_line_of_the_one_that_is_wrong():
             "line 4: columns.a.impute must be one",
         ),
         (f"seed = {'1' * 5000}", "it is not TOML: "),
-        ("name = 'my model'", "line 4: name: 'my model' is no model name"),
+        ("name = 'my model'", "line 4: name: 'my model' is not a valid model name"),
         (f"description = '{'x' * 10_001}'", "line 4: description has 10,001 characters"),
         ('description = "\\u0000"', "line 4: description: The character U+0000"),
         ("params.n_jobs = 2", "line 4: forest has no parameter 'n_jobs'"),
@@ -189,7 +189,7 @@ def test_a_gate_about_a_metric_that_the_task_has_not_is_refused(kind, gate, know
 def test_a_gate_that_the_registry_does_not_understand_is_refused(gate, said):
     (mistake,) = mistakes(f'data = "a.csv"\ntarget = "y"\nkind = "forest"\ngates = ["{gate}"]\n')
 
-    assert mistake.startswith("line 4: gates[0]: A gate is not understood")
+    assert mistake.startswith("line 4: gates[0]: Invalid gate")
     assert said in mistake
 
 
