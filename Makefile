@@ -1,22 +1,23 @@
-# Every target works from a fresh clone: the first that needs .venv makes it.
+# Every target works from a fresh clone: the first one that needs .venv creates it.
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Without its byte code each process that a test starts would compile the package anew.
+# Without cached byte code, each process that a test starts would compile the package again.
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-slow test-faults test-asan test-attacks bench bench-engine bench-growth bench-retrain bench-swap lint lock \
 	lock-bench clean
 
-help: ## Say what can be made
+help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
 
 serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1:8000
 	@$(BIN)/hotswap serve --demo
 
-# Three processes for two cores, since tests wait for their servers; each process more costs another
-# collection, PostgreSQL and server. In the order of the folders the long tests do not come last.
+# Three processes on two cores, since tests wait for their servers; each further process collects the
+# tests again and starts another PostgreSQL and server. In the order of the folders the long tests do
+# not come last.
 test: lint ## Run linters, types, import rules and the tests
 	$(COMPILED) $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not slow"
 
@@ -24,7 +25,7 @@ test-slow: .venv/test ## Run the long tests, every attack and fault, and Hypothe
 	$(COMPILED) HYPOTHESIS_PROFILE=thorough \
 		$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "slow or hypothesis"
 
-test-faults: .venv/test ## Kill, cut the power and fail the disk at every point, and print the figures
+test-faults: .venv/test ## Inject kills, power failures and disk errors at every point, and print the figures
 	$(BIN)/python -m pytest tests/faults --long-faults -n 0
 
 # The modules are built with sanitizers into a copy of the package, next to the one in use.
@@ -39,23 +40,23 @@ test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer 
 		$(abspath $(BIN))/python -m pytest -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) -p no:cacheprovider \
 		$(CURDIR)/tests/integration/engines/test_forest_kernel*.py $(CURDIR)/tests/unit/registry/engines/test_chain_kernel*.py
 
-bench: .venv/test .venv-bench/done .venv-bench-mlserver/done ## Measure against MLServer, MLflow and others: benchmarks/RESULTS.md
+bench: .venv/test .venv-bench/done .venv-bench-mlserver/done ## Compare with MLServer, MLflow and others; write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks $(BENCH)
 
-test-attacks: .venv/test ## Upload the whole corpus of attacks to a real server, and try every name on every route
+test-attacks: .venv/test ## Upload all attacks to a real server, and try every path escape on every route
 	$(BIN)/python -m pytest -q -n 0 tests/attacks/over_http.py
 	$(BIN)/python -m pytest -q -n 0 tests/system/test_path_escapes.py --every-route
 
-bench-engine: .venv/test ## Time the forest kernel against scikit-learn, on one core
+bench-engine: .venv/test ## Time the forest kernel and scikit-learn on one core
 	$(BIN)/python -m benchmarks.engine
 
-bench-retrain: .venv/test ## Time retrain beside plain scikit-learn on the housing forest
+bench-retrain: .venv/test ## Time hotswap retrain and plain scikit-learn on the housing forest
 	$(BIN)/python -m benchmarks.retrain
 
-bench-swap: .venv/test ## Swap versions under load 1,000 times and prove that nobody noticed
+bench-swap: .venv/test ## Swap versions 1,000 times under load and check every response
 	$(BIN)/python -m benchmarks.swap
 
-bench-growth: .venv/test ## Measure a registry of 100,000 versions beside one of 200
+bench-growth: .venv/test ## Compare a registry of 100,000 versions with one of 200
 	$(BIN)/python -m benchmarks.growth $(GROWTH)
 
 lint: .venv/test ## Run linters, types and import rules
@@ -64,7 +65,7 @@ lint: .venv/test ## Run linters, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-lock: .venv/test ## Resolve the dependencies anew into requirements*.txt
+lock: .venv/test ## Update the lock files requirements*.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --upgrade \
 		--group build pyproject.toml -o requirements.txt
@@ -72,8 +73,8 @@ lock: .venv/test ## Resolve the dependencies anew into requirements*.txt
 		--custom-compile-command 'make lock' --upgrade \
 		--group build --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
-# The peers get the libraries that make the answers in our own versions, so that answers can be equal.
-lock-bench: .venv/test ## Resolve the requirements of the benchmark's peers anew
+# The peers use our versions of the libraries that compute predictions, so that these can be equal.
+lock-bench: .venv/test ## Update the lock files of the benchmark's peers
 	mkdir -p build
 	sed -nE 's/^((joblib|numpy|pandas|scikit-learn|scipy)==[^\\]*[^\\ ]) *\\?$$/\1/p' requirements.txt > build/answers.txt
 	for name in requirements requirements-mlserver; do \
@@ -82,7 +83,7 @@ lock-bench: .venv/test ## Resolve the requirements of the benchmark's peers anew
 			-c build/answers.txt benchmarks/$$name.in -o benchmarks/$$name.txt || exit 1; \
 	done
 
-clean: ## Remove the environment, caches and everything the service wrote
+clean: ## Remove the environment, the caches and everything that the service wrote
 	rm -f registry/engines/*.so cli/*.so
 	rm -rf .venv .venv-bench .venv-bench-mlserver build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,1 +1,1 @@
-"""What is measured, against whom, and the last result."""
+"""Benchmarks of the service and of its peers, and the last results."""

@@ -1,8 +1,8 @@
-"""Measures the service against its peers and writes benchmarks/RESULTS.md.
+"""Compares the service with its peers and writes benchmarks/RESULTS.md.
 
     python -m benchmarks [--seconds 10] [--rounds 3] [--only hotswap,mlserver,engine] [--out FILE]
 
-A run of some parts only prints, unless it is told where to write.
+A run of some parts only prints its results, unless ``--out`` is given.
 """
 
 import argparse
@@ -45,25 +45,27 @@ EXAMPLE_ROWS = 200
 
 
 def main() -> int:
-    """Run what is asked for; 0 where nothing failed."""
-    asked = _arguments()
+    """Run the selected parts; 0 if none failed."""
+    arguments = _arguments()
     try:
         find_wrk()
     except LoadFailed as failure:
         raise SystemExit(str(failure)) from failure
     cores = _two_cores()
-    method = Method(asked.seconds, asked.rounds, asked.warm_up, asked.connections, *cores)
-    # Ended by SIGTERM, it still ends the servers that it started.
+    method = Method(
+        arguments.seconds, arguments.rounds, arguments.warm_up, arguments.connections, *cores
+    )
+    # On SIGTERM the servers that were started are stopped too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     today = datetime.now(UTC).date().isoformat()
     run = Run(today, machine.this_machine(), _versions(), method)
     try:
         with tempfile.TemporaryDirectory(prefix="hotswap-bench-") as folder, on_cores({cores[1]}):
-            _measure(run, asked.only, Path(folder), asked.port, asked.models)
+            _measure(run, arguments.only, Path(folder), arguments.port, arguments.models)
     finally:
         page = markdown(run)
         print(page)
-    out = asked.out or (RESULTS if set(asked.only) == set(EVERYTHING) else None)
+    out = arguments.out or (RESULTS if set(arguments.only) == set(EVERYTHING) else None)
     if out:
         before = out.read_text() if out.exists() else ""
         out.write_text(place(page, section_of(before)))
@@ -101,7 +103,7 @@ def _measure(run: Run, only: Sequence[str], folder: Path, port: int, models: int
 
 @contextmanager
 def _part(run: Run, name: str) -> Iterator[None]:
-    """What fails here is told in the report, and the rest goes on."""
+    """Put a failure of the block into the report instead of raising it."""
     _say(name)
     try:
         yield
@@ -137,7 +139,7 @@ def _measure_servers(
 
 
 def _register(data: Path, port: int, pipelines: Mapping[str, Pipeline]) -> None:
-    """Upload and promote, as any client does; the service then starts anew on what it has."""
+    """Upload and promote the pipelines; the service is then restarted on the data directory."""
     _say("upload and promote")
     with running_service(1, port, data) as service:
         for name, pipeline in pipelines.items():
@@ -145,7 +147,7 @@ def _register(data: Path, port: int, pipelines: Mapping[str, Pipeline]) -> None:
 
 
 def _write_for_peers(folder: Path, pipelines: Mapping[str, Pipeline]) -> None:
-    """Each pipeline by joblib, and rows from which a peer may take a signature."""
+    """Each pipeline as joblib, and rows from which a peer can infer a signature."""
     folder.mkdir()
     examples = {
         "iris": iris_like(EXAMPLE_ROWS, seed=1),
@@ -169,7 +171,7 @@ def _prepare(peer: Peer, figures: ServerFigures, models: Path, port: int) -> Non
 def _two_cores() -> tuple[int, int]:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
-        raise SystemExit("One core serves and another sends: this needs two.")
+        raise SystemExit("Two cores are required: one for the server and one for the client.")
     return cores[0], cores[1]
 
 
@@ -188,20 +190,22 @@ def _versions() -> dict[str, str]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=int, default=10, help="that count, for each workload")
-    parser.add_argument("--warm-up", type=int, default=2, help="seconds before those")
-    parser.add_argument("--rounds", type=int, default=3, help="over all servers")
+    parser.add_argument("--seconds", type=int, default=10, help="measured seconds of each workload")
+    parser.add_argument("--warm-up", type=int, default=2, help="seconds of warm-up before them")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds over all servers")
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--models", type=int, default=many_versions.MODELS, help="of five versions")
-    parser.add_argument("--port", type=int, default=8460, help="the first of three")
+    parser.add_argument(
+        "--models", type=int, default=many_versions.MODELS, help="models, of five versions each"
+    )
+    parser.add_argument("--port", type=int, default=8460, help="first of three ports")
     parser.add_argument(
         "--only",
         type=_chosen,
         default=EVERYTHING,
         metavar="NAME,…",
-        help=f"of {', '.join(EVERYTHING)}",
+        help=f"parts to run: {', '.join(EVERYTHING)}",
     )
-    parser.add_argument("--out", type=Path, help="default: RESULTS.md here, if all is measured")
+    parser.add_argument("--out", type=Path, help="default: RESULTS.md, if all parts are run")
     return parser.parse_args()
 
 

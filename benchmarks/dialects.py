@@ -1,4 +1,4 @@
-"""How each server is asked, and where its answers stand in a reply."""
+"""How a request is written for each server, and how its response is read."""
 
 import io
 import json
@@ -19,8 +19,8 @@ PARQUET = "application/vnd.apache.parquet"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """One POST, but for its host."""
+class Request:
+    """A POST request without its host."""
 
     path: str
     body: bytes
@@ -28,7 +28,7 @@ class Question:
     accept: str = ""
 
     def headers(self, token: str = "") -> dict[str, str]:
-        """The headers that a client sends with it."""
+        """The headers that a client sends."""
         found = {"Content-Type": self.content_type, "Content-Length": str(len(self.body))}
         if self.accept:
             found["Accept"] = self.accept
@@ -37,24 +37,24 @@ class Question:
         return found
 
     def wire(self, port: int, token: str = "") -> bytes:
-        """The whole request as it goes over the wire."""
+        """The bytes of the whole request."""
         lines = [f"POST {self.path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
         lines += [f"{name}: {value}" for name, value in self.headers(token).items()]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + self.body
 
 
-Asking = Callable[[Workload, pd.DataFrame], Question]
+Asking = Callable[[Workload, pd.DataFrame], Request]
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """``asks`` has a way to ask for each form of body that the server understands; ``answers``
-    reads a reply, whose second argument is its content type."""
+    """``asks`` has a function that writes a request for each form of body that the server accepts;
+    ``answers`` reads the predictions from a response body and its content type."""
 
     asks: Mapping[str, Asking]
     answers: Callable[[bytes, str], Any]
 
-    def questions(self, workload: Workload) -> list[Question]:
+    def requests(self, workload: Workload) -> list[Request]:
         """Every request of the workload."""
         ask = self.asks[workload.form]
         return [ask(workload, table) for table in workload.tables]
@@ -72,8 +72,8 @@ def _one_or_list(table: pd.DataFrame) -> Any:
 def _hotswap(
     content_type: str, encode: Callable[[pd.DataFrame], bytes], accept: str = ""
 ) -> Asking:
-    def ask(workload: Workload, table: pd.DataFrame) -> Question:
-        return Question(f"/models/{workload.model}/predict", encode(table), content_type, accept)
+    def ask(workload: Workload, table: pd.DataFrame) -> Request:
+        return Request(f"/models/{workload.model}/predict", encode(table), content_type, accept)
 
     return ask
 
@@ -95,7 +95,7 @@ def instances_body(table: pd.DataFrame) -> bytes:
 
 
 def csv_body(table: pd.DataFrame) -> bytes:
-    """A header and rows."""
+    """CSV with a header."""
     return table.to_csv(index=False).encode()
 
 
@@ -109,7 +109,7 @@ def arrow_body(table: pd.DataFrame) -> bytes:
 
 
 def parquet_body(table: pd.DataFrame) -> bytes:
-    """A Parquet file, compressed as pyarrow does it by default."""
+    """A Parquet file with pyarrow's default compression."""
     sink = io.BytesIO()
     parquet.write_table(pa.Table.from_pandas(table, preserve_index=False), sink)
     return sink.getvalue()
@@ -122,16 +122,16 @@ def _hotswap_answers(reply: bytes, content_type: str) -> Any:
     return answer["predictions"] if "predictions" in answer else [answer["prediction"]]
 
 
-def _plain(workload: Workload, table: pd.DataFrame) -> Question:
-    return Question(f"/{workload.model}/predict", _json(_one_or_list(table)))
+def _plain(workload: Workload, table: pd.DataFrame) -> Request:
+    return Request(f"/{workload.model}/predict", _json(_one_or_list(table)))
 
 
-def _fastapi(workload: Workload, table: pd.DataFrame) -> Question:
+def _fastapi(workload: Workload, table: pd.DataFrame) -> Request:
     route = "predict" if len(table) == 1 else "predict_many"
-    return Question(f"/{workload.model}/{route}", _json(_one_or_list(table)))
+    return Request(f"/{workload.model}/{route}", _json(_one_or_list(table)))
 
 
-def _mlserver(workload: Workload, table: pd.DataFrame) -> Question:
+def _mlserver(workload: Workload, table: pd.DataFrame) -> Request:
     inputs = []
     for name, values in columns(table).items():
         text = isinstance(values[0], str)
@@ -143,15 +143,15 @@ def _mlserver(workload: Workload, table: pd.DataFrame) -> Question:
         )
         inputs.append({**tensor, **kind})
     body = {"parameters": {"content_type": "pd"}, "inputs": inputs}
-    return Question(f"/v2/models/{workload.model}/infer", _json(body))
+    return Request(f"/v2/models/{workload.model}/infer", _json(body))
 
 
-def _mlflow(_workload: Workload, table: pd.DataFrame) -> Question:
-    return Question("/invocations", _json({"dataframe_records": records(table)}))
+def _mlflow(_workload: Workload, table: pd.DataFrame) -> Request:
+    return Request("/invocations", _json({"dataframe_records": records(table)}))
 
 
-def _bentoml(workload: Workload, table: pd.DataFrame) -> Question:
-    return Question(f"/predict_{workload.model}", _json({"rows": records(table)}))
+def _bentoml(workload: Workload, table: pd.DataFrame) -> Request:
+    return Request(f"/predict_{workload.model}", _json({"rows": records(table)}))
 
 
 HOTSWAP = Dialect(
@@ -172,5 +172,5 @@ BENTOML = Dialect({"records": _bentoml}, lambda reply, _: json.loads(reply))
 
 
 def as_numbers(answers: Any) -> np.ndarray:
-    """What ``Dialect.answers`` found, as one flat array of doubles."""
+    """The predictions from ``Dialect.answers`` as one flat array of doubles."""
     return np.asarray(answers, dtype=np.float64).ravel()

@@ -1,9 +1,9 @@
-"""The forest kernel against scikit-learn on one core: 1,000 different rows, and one row at a time.
+"""Times the forest kernel and scikit-learn on one core: 1,000 different rows, and single rows.
 
-What is compared is timed in turn, round by round, so that whatever else the machine does falls on
-all alike. Each is called once before it is timed, as a server under load calls it again and again;
-with caches that something else has filled, the kernel takes about half as long again. The answers
-are compared to the last bit before anything is timed.
+The calls are timed alternately, so that other load on the machine affects all of them equally. Each
+is called once before it is timed, as a server under load calls it repeatedly; with cold caches the
+kernel takes about half as long again. The predictions are compared to the last bit before anything
+is timed.
 
     python -m benchmarks.engine [--rounds 40]
 """
@@ -22,7 +22,7 @@ from benchmarks.launching import on_cores
 from benchmarks.pipelines import TRAINING_ROWS, housing_like, train_housing
 from registry.engines.forest import AVAILABLE, compile_forest
 
-ASKED_ROWS = 1_000
+ROWS = 1_000
 ROUNDS = 40
 TARGET = 12.0
 PIPELINE, FOREST, KERNEL = (
@@ -36,7 +36,7 @@ RATIOS = ((PIPELINE, KERNEL), (FOREST, KERNEL), (FOREST_SINGLY, KERNEL_SINGLY))
 
 @dataclass(frozen=True, slots=True)
 class EngineFigures:
-    """Seconds of each round by what was called, for a forest of so many nodes."""
+    """Seconds of each round for each call, and the size of the forest."""
 
     nodes: int
     depth: int
@@ -44,7 +44,7 @@ class EngineFigures:
     seconds: Mapping[str, Sequence[float]]
 
     def ratio(self, slow: str, quick: str) -> float:
-        """How many times as long ``slow`` takes: the median over the rounds."""
+        """The time of ``slow`` divided by that of ``quick``: the median over the rounds."""
         pairs = zip(self.seconds[slow], self.seconds[quick], strict=True)
         return statistics.median(a / b for a, b in pairs)
 
@@ -52,24 +52,24 @@ class EngineFigures:
 def measure(pipeline: Pipeline, rounds: int) -> EngineFigures:
     """Time the pipeline's forest and the kernel that walks it, on the last core.
 
-    Raises SystemExit where there is no kernel or an answer differs.
+    Raises SystemExit if the kernel is missing or a prediction differs.
     """
     if not AVAILABLE:
-        raise SystemExit("The kernel was not built: there was no C compiler at installation.")
-    asked, _ = housing_like(ASKED_ROWS, seed=2)
-    rows = np.ascontiguousarray(pipeline["columns"].transform(asked))
+        raise SystemExit("The kernel is missing: the installation had no C compiler.")
+    table, _ = housing_like(ROWS, seed=2)
+    rows = np.ascontiguousarray(pipeline["columns"].transform(table))
     forest, kernel = pipeline["forest"], compile_forest(pipeline["forest"])
     assert kernel is not None  # it is a forest, and the kernel is there
-    single = [rows[at : at + 1] for at in range(ASKED_ROWS)]
+    single = [rows[at : at + 1] for at in range(ROWS)]
     singly = np.concatenate([kernel.predict(row) for row in single])
-    if not pipeline.predict(asked).tobytes() == kernel.predict(rows).tobytes() == singly.tobytes():
-        raise SystemExit("The answers differ from scikit-learn's: nothing is timed.")
+    if not pipeline.predict(table).tobytes() == kernel.predict(rows).tobytes() == singly.tobytes():
+        raise SystemExit("The predictions differ from scikit-learn's; nothing was timed.")
     calls: dict[str, tuple[Callable[[], object], int]] = {
-        PIPELINE: (lambda: pipeline.predict(asked), 1),
+        PIPELINE: (lambda: pipeline.predict(table), 1),
         FOREST: (lambda: forest.predict(rows), 1),
         KERNEL: (lambda: kernel.predict(rows), 1),
         FOREST_SINGLY: (lambda: [forest.predict(row) for row in single[:20]], 20),
-        KERNEL_SINGLY: (lambda: [kernel.predict(row) for row in single], ASKED_ROWS),
+        KERNEL_SINGLY: (lambda: [kernel.predict(row) for row in single], ROWS),
     }
     nodes = sum(tree.tree_.node_count for tree in forest.estimators_)
     return EngineFigures(nodes, kernel.depth, kernel.nbytes / 1e6, _in_turn(calls, rounds))
@@ -96,16 +96,16 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     found = measure(train_housing(*housing_like(TRAINING_ROWS, seed=1)), rounds)
     print(f"{found.nodes:,} nodes, depth {found.depth}, {found.megabytes:.1f} MB packed;")
-    print(f"all {ASKED_ROWS:,} answers equal to the last bit; {rounds} rounds in turn\n")
-    print(f"{'':38}{'median µs':>12}{'least µs':>12}")
+    print(f"all {ROWS:,} predictions equal to the last bit; {rounds} alternating rounds\n")
+    print(f"{'':38}{'median µs':>12}{'min µs':>12}")
     for name, times in found.seconds.items():
         print(f"{name:38}{statistics.median(times) * 1e6:12,.1f}{min(times) * 1e6:12,.1f}")
     print()
     for slow, quick in RATIOS:
         least = min(found.seconds[slow]) / min(found.seconds[quick])
         print(f"{slow:38}{found.ratio(slow, quick):10.1f} times the kernel; ", end="")
-        print(f"least to least {least:.1f}")
-    print(f"\nTo reach: {TARGET:.0f} times on 1,000 rows.")
+        print(f"minimum to minimum {least:.1f}")
+    print(f"\nGoal: {TARGET:.0f} times on 1,000 rows.")
 
 
 if __name__ == "__main__":

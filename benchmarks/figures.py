@@ -1,4 +1,4 @@
-"""What a run of the benchmark found. ``asdict`` of a ``Run`` is what is written as JSON."""
+"""The results of a benchmark run. ``asdict`` of a ``Run`` is written as JSON."""
 
 import statistics
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from benchmarks.parity import Parity
 
 @dataclass(slots=True)
 class Measured:
-    """One server under one workload: a load for each round, or why there is none."""
+    """One server under one workload: a load for each round, or the reason for a failure."""
 
     loads: list[Load] = field(default_factory=list)
     parity: Parity | None = None
@@ -20,12 +20,12 @@ class Measured:
 
     @property
     def good(self) -> bool:
-        """It was timed, and nothing went wrong."""
+        """Whether it was timed without an error."""
         return bool(self.loads) and not self.wrong
 
     @property
     def wrong(self) -> str:
-        """What went wrong, empty if nothing did."""
+        """The error, empty if there was none."""
         return self.failure or next((load.wrong for load in self.loads if load.wrong), "")
 
     @property
@@ -46,8 +46,8 @@ class Measured:
 class ServerFigures:
     """One server: its workloads by name and its starts in seconds.
 
-    ``memory`` is what it took after the workloads that all servers share, ``memory_at_end`` after
-    all of its own, both in each round.
+    ``memory`` was measured after the workloads that all servers share, ``memory_at_end`` after all
+    workloads of this server, both in each round.
     """
 
     title: str
@@ -64,12 +64,12 @@ class ServerFigures:
 
     @property
     def largest(self) -> Memory | None:
-        """The memory after the shared workloads, in the round when it was most."""
+        """The memory after the shared workloads, in the round with the largest worker."""
         return max(self.memory, key=lambda one: one.worker, default=None)
 
     @property
     def largest_at_end(self) -> Memory | None:
-        """The memory after all workloads, in the round when it was most."""
+        """The memory after all workloads, in the round with the largest worker."""
         return max(self.memory_at_end, key=lambda one: one.worker, default=None)
 
 
@@ -78,8 +78,8 @@ class LargeBatch:
     """One client sends 100,000 rows.
 
     Milliseconds of each call, and the worker's megabytes before the first, at its peak, and after.
-    ``alone`` and ``beside`` are the latencies of single rows, without such a client and beside one:
-    median and 99 of 100, in milliseconds.
+    ``alone`` and ``beside`` are the latencies of single rows without and with such a client: median
+    and 99th percentile, in milliseconds.
     """
 
     form: str
@@ -110,7 +110,7 @@ class ParallelBodies:
 
 @dataclass(frozen=True, slots=True)
 class ManyVersions:
-    """Requests a second in turn: with few versions loaded, and with many; a pair for each round."""
+    """Requests a second with few and with many versions loaded; a pair for each round."""
 
     few: int
     many: int
@@ -121,13 +121,13 @@ class ManyVersions:
 
     @property
     def ratio(self) -> float:
-        """Many against few, the median of the rounds."""
+        """Many divided by few, the median of the rounds."""
         return statistics.median(many / few for few, many in self.pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class Promotions:
-    """Milliseconds of each promote over HTTP, with so many versions loaded and workers running."""
+    """Milliseconds of each promotion over HTTP, and the number of loaded versions and workers."""
 
     versions: int
     workers: int
@@ -144,7 +144,7 @@ class Promotions:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where it was measured."""
+    """The machine of a measurement."""
 
     processor: str
     cores: int
@@ -152,12 +152,12 @@ class Machine:
     kernel: str
     python: str
     load: float
-    """How many processes wanted a core in the minute before the run; anything but 0 disturbs it."""
+    """The load average in the minute before the run; other load disturbs the measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How it was measured."""
+    """The parameters of a measurement."""
 
     seconds: int
     rounds: int
@@ -169,7 +169,7 @@ class Method:
 
 @dataclass(slots=True)
 class Run:
-    """Everything of one run; what was not asked for is None or missing."""
+    """The results of one run; parts that were not selected are None or missing."""
 
     date: str
     machine: Machine

@@ -1,10 +1,9 @@
-"""Measures what grows with a registry: a small one beside a large one, in one run.
+"""Compares a small registry with a large one in one run.
 
     python -m benchmarks.growth [--models 1000] [--versions 100] [--events 300] [--rounds 100]
 
-Fills both (``benchmarks.growth_registry`` says how), starts a service of two workers on each, and
-does the same things to them in turn. Prints every figure of both, and how many times the large one
-takes.
+Fills both (see ``benchmarks.growth_registry``), starts a service with two workers on each, and
+performs the same operations on them in turn. Prints every figure of both, and their ratio.
 """
 
 import argparse
@@ -31,7 +30,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 SMALL_MODELS = 2
 WORKERS = 2
 _READY_IN_A_ROW = 12
-"""Connections, each to any of the workers, that have to find their worker ready."""
+"""Consecutive connections, each to any of the workers, that must find their worker ready."""
 _ROW = json.dumps({f"x{column}": float(column) for column in range(4)}).encode()
 _JSON = {"Content-Type": "application/json"}
 LISTS = {
@@ -46,7 +45,7 @@ LISTS = {
 class Subject:
     """A service under measurement, a connection that writes and one that predicts.
 
-    ``seconds`` has what was timed, by its name.
+    ``seconds`` contains the measured times by name.
     """
 
     def __init__(self, service: Service, size: Size) -> None:
@@ -61,7 +60,7 @@ class Subject:
         self.reader.close()
 
     def timed(self, what: str, action: Callable[[], object]) -> None:
-        """Do it, and keep how long it took."""
+        """Run ``action`` and record its duration."""
         began = time.perf_counter()
         action()
         self.seconds.setdefault(what, []).append(time.perf_counter() - began)
@@ -78,7 +77,7 @@ class Subject:
 
 
 def measure(small: Size, large: Size, *, rounds: int, uploads: int, port: int) -> list[Figure]:
-    """Fill both registries and take every figure."""
+    """Fill both registries and measure every figure."""
     with tempfile.TemporaryDirectory(prefix="hotswap-growth-") as folder:
         filled = []
         for size in (small, large):
@@ -106,7 +105,7 @@ def _measure_running(
         for number in range(rounds + 1):
             for subject in subjects if number % 2 else reversed(subjects):
                 _do_everything(subject)
-            if not number:  # what is done for the first time fills caches
+            if not number:  # the first round fills caches
                 for subject in subjects:
                     subject.seconds.clear()
         for subject in subjects * uploads:
@@ -136,7 +135,7 @@ def _do_everything(subject: Subject) -> None:
 def _upload(subject: Subject) -> None:
     artifact = small_model(len(subject.seconds.get("upload", [])))
     subject.timed("upload", lambda: upload(subject.service, subject.model, artifact))
-    # The service closes a connection that is idle for ten seconds, which uploads may take.
+    # The service closes connections that are idle for ten seconds, and uploads may take that long.
     subject.reader.close()
     subject.reader.connect()
     subject.timed("first prediction after upload", subject.predict)
@@ -149,7 +148,7 @@ def _medians(small: Subject, large: Subject) -> Iterator[Figure]:
 
 
 def _seconds_to_ready(service: Service) -> float:
-    """From the start until no connection finds a worker that is not ready."""
+    """Seconds from the start until every connection finds its worker ready."""
     began, ready = time.monotonic(), 0
     parts = urlsplit(service.url)
     while ready < _READY_IN_A_ROW:
@@ -161,8 +160,7 @@ def _seconds_to_ready(service: Service) -> float:
 
 
 def _statements_per_load(data: Path) -> float:
-    """Of a worker that starts, without its server: what it sends to the database for each version
-    that it loads."""
+    """SQL statements for each version that a starting worker loads, measured without its server."""
     services = Services.build(Settings(data=data))
     statements = 0
 
@@ -181,22 +179,24 @@ def _statements_per_load(data: Path) -> float:
 
 
 def main() -> int:
-    """Run the measurement as the command line says; 1 where a goal is missed."""
+    """Run the measurement; 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=1000)
-    parser.add_argument("--versions", type=int, default=100, help="of each model")
-    parser.add_argument("--events", type=int, default=300, help="of each model")
+    parser.add_argument("--versions", type=int, default=100, help="versions of each model")
+    parser.add_argument("--events", type=int, default=300, help="events of each model")
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--uploads", type=int, default=10)
-    parser.add_argument("--port", type=int, default=8470, help="the first of two")
-    parser.add_argument("--write", action="store_true", help=f"put the table into {RESULTS.name}")
-    asked = parser.parse_args()
-    small = Size(SMALL_MODELS, asked.versions, asked.events)
-    large = Size(asked.models, asked.versions, asked.events)
-    figures = measure(small, large, rounds=asked.rounds, uploads=asked.uploads, port=asked.port)
+    parser.add_argument("--port", type=int, default=8470, help="first of two ports")
+    parser.add_argument("--write", action="store_true", help=f"update the table in {RESULTS.name}")
+    arguments = parser.parse_args()
+    small = Size(SMALL_MODELS, arguments.versions, arguments.events)
+    large = Size(arguments.models, arguments.versions, arguments.events)
+    figures = measure(
+        small, large, rounds=arguments.rounds, uploads=arguments.uploads, port=arguments.port
+    )
     section = render(small, large, figures)
     print(section)
-    if asked.write:
+    if arguments.write:
         RESULTS.write_text(place(RESULTS.read_text(), section))
     return 0 if all(figure.within_goal for figure in figures) else 1
 

@@ -1,10 +1,10 @@
 """Fills a data directory with a registry of many models, versions and events.
 
-A few small models are inspected and registered by the project's own operations. Every other
-version is a copy of one of their rows and shares its bytes; it is written through the project's
-tables, with its metrics and its events, in large transactions. One after the other, the operations
-alone would take hours: each registration runs an inspection and waits for the disk several times.
-The events are chained as the operations chain them, so the history can be verified.
+A few small models are inspected and registered by the registry's operations. Every other version is
+a copy of one of their rows and shares its bytes; it is written with its metrics and events in large
+transactions. Registering every version would take hours: each registration runs an inspection and
+waits for the disk several times. The events are chained as the operations chain them, so the
+history can be verified.
 """
 
 from collections.abc import Iterator
@@ -44,9 +44,9 @@ _WRITTEN_AT_ONCE = 5000
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """So many models, each with as many versions, one alias, and as many events.
+    """The number of models, and of versions and events of each; each model has one alias.
 
-    A model has at least twice as many events as versions, and one more.
+    ``events`` is at least ``2 * versions + 1``.
     """
 
     models: int
@@ -63,9 +63,9 @@ def name_of(model: int) -> str:
 
 
 def fill(data: Path, size: Size, token: str) -> None:
-    """Make the registry in ``data``; ``token`` is its admin token.
+    """Create the registry in ``data``; ``token`` is its admin token.
 
-    The alias of each model points at its last version, after each version before it in turn.
+    Each version of a model was promoted in turn, so the alias points at the last.
     """
     services = Services.build(Settings(data=data, admin_token=token))
     try:
@@ -81,7 +81,7 @@ def fill(data: Path, size: Size, token: str) -> None:
 
 
 def small_model(seed: int) -> bytes:
-    """A linear regression on four columns, as skops; another for each seed."""
+    """A linear regression on four columns, as skops; a different one for each seed."""
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(50, 4))
     return bytes(skops.io.dumps(LinearRegression().fit(rows, rows @ rng.normal(size=4))))
@@ -130,14 +130,14 @@ def _write_models(session: Session, models: range, size: Size) -> None:
 
 
 class Chain:
-    """Events that follow ``head``, as rows to be inserted."""
+    """Events that follow ``head``, as rows to insert."""
 
     def __init__(self, head: Head) -> None:
         self.head = head
         self.events: list[dict[str, Any]] = []
 
     def add(self, type_: EventType, model: str, **fields: Any) -> None:
-        """Add an event at the end."""
+        """Append an event."""
         absent = dict.fromkeys(("alias", "from_version", "to_version", "reason"))
         values = {
             **absent,

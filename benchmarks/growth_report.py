@@ -20,12 +20,12 @@ GOALS = {
     "upload": 1.5,
     "token creation": 1.5,
 }
-"""How many times the small registry's figure the large one's may be."""
+"""The largest allowed ratio of the large registry's figure to the small one's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What was measured of both registries."""
+    """A figure of both registries."""
 
     what: str
     small: float
@@ -54,10 +54,10 @@ def render(small: Size, large: Size, figures: Sequence[Figure]) -> str:
     lines = [
         HEADING,
         "",
-        f"`make bench-growth`: {small} of {small.models} models beside {large} of "
+        f"`make bench-growth`: {small} of {small.models} models compared with {large} of "
         f"{large.models:,} models with as many aliases and {large.models * large.events:,} events, "
-        "two workers each, medians in turn. The versions share a few artifacts; those are "
-        "registered by the service's own operation, the other rows are copies of theirs.",
+        "two workers each, alternating, medians. The versions share a few artifacts, which were "
+        "registered by the service; the other rows are copies of theirs.",
         "",
         f"| | {small} | {large} | ratio | goal |",
         "| --- | ---: | ---: | ---: | --- |",
@@ -76,8 +76,9 @@ def _written(value: float) -> str:
 
 
 def place(page: str, section: str) -> str:
-    """``page`` with ``section``, if it is not empty, in the place of the one with the same heading,
-    or at its end."""
+    """``page`` with ``section`` in place of the section with the same heading, or at the end.
+
+    An empty ``section`` changes nothing."""
     if section and (found := _find(page, section.partition("\n")[0])):
         rest = page[found.end() :]
         return page[: found.start()] + section + (f"\n{rest}" if rest else "")
@@ -85,7 +86,7 @@ def place(page: str, section: str) -> str:
 
 
 def section_of(page: str) -> str:
-    """The section that ``page`` has; empty where it has none."""
+    """The section in ``page``, empty if there is none."""
     found = _find(page, HEADING)
     return found[0] if found else ""
 

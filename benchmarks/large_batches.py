@@ -1,11 +1,10 @@
-"""100,000 rows in one body: how long they take, what memory they need, and who waits for them.
+"""Time and memory for 100,000 rows in one body, and the latency of other requests meanwhile.
 
     python -m benchmarks.large_batches [--seconds 5] [--port 8470] [--core N] [--write]
 
-prints, for each form of body, the latency of single rows on the same worker while one client sends
-such bodies without a pause, beside their latency when nothing else is sent; and what the worker
-takes of memory while 16 such bodies arrive at the same time. ``--write`` replaces the section of
-RESULTS.md.
+prints for each form of body the latency of single rows on the same worker, with and without a
+client that sends such bodies without pause, and the memory of the worker while 16 such bodies
+arrive at the same time. ``--write`` replaces the section of RESULTS.md.
 """
 
 import argparse
@@ -31,7 +30,7 @@ from benchmarks.dialects import (
     HOTSWAP,
     JSON,
     PARQUET,
-    Question,
+    Request,
     arrow_body,
     as_numbers,
     csv_body,
@@ -72,7 +71,7 @@ FORMS: dict[str, tuple[str, Callable[[pd.DataFrame], bytes]]] = {
 def measure(
     service: Service, housing: Pipeline, seconds: float = SINGLE_SECONDS
 ) -> list[LargeBatch]:
-    """Ask the service, which runs with one worker and ``SETTINGS``, in every form."""
+    """Send every form to the service, which runs with one worker and ``SETTINGS``."""
     table, _ = housing_like(ROWS, seed=5)
     expected = housing.predict(table)
     single_rows(service, table, seconds / 5)
@@ -84,9 +83,9 @@ def _one_form(
 ) -> LargeBatch:
     (worker,) = service.workers()
     content_type, encode = FORMS[form]
-    large = _question(content_type, encode(table))
-    # What a form of body makes the worker import is no memory of the batch.
-    _ask(service, _question(content_type, encode(table[:FIRST_ROWS])))
+    large = _request(content_type, encode(table))
+    # Modules that the worker imports for a form of body do not count as memory of the batch.
+    _ask(service, _request(content_type, encode(table[:FIRST_ROWS])))
     forget_peak(worker)
     before = resident_mb(worker)
     took, unequal = [], 0
@@ -107,12 +106,12 @@ def _one_form(
 
 
 def measure_parallel(service: Service) -> ParallelBodies:
-    """Send the service, which runs with one worker and ``SETTINGS``, large CSV bodies at once."""
+    """Send large CSV bodies at the same time; the service has one worker and ``SETTINGS``."""
     (worker,) = service.workers()
     few, _ = housing_like(ROWS, seed=5)
     rows = PARALLEL_BYTES * len(few) // len(csv_body(few))
     table, _ = housing_like(rows, seed=6)
-    large = _question(CSV, csv_body(table))
+    large = _request(CSV, csv_body(table))
     forget_peak(worker)
     before = resident_mb(worker)
     with ThreadPoolExecutor(PARALLEL) as senders:
@@ -125,58 +124,58 @@ def measure_parallel(service: Service) -> ParallelBodies:
     )
 
 
-def _status(service: Service, question: Question) -> int:
+def _status(service: Service, request: Request) -> int:
     connection = service.connect()
     try:
-        connection.request("POST", question.path, question.body, question.headers(TOKEN))
+        connection.request("POST", request.path, request.body, request.headers(TOKEN))
         reply = connection.getresponse()
         reply.read()
     finally:
         connection.close()
     if reply.status not in {200, 503}:
-        raise ServiceRefused(f"{question.content_type}: {reply.status}")
+        raise ServiceRefused(f"{request.content_type}: {reply.status}")
     return reply.status
 
 
-def _question(content_type: str, body: bytes) -> Question:
-    return Question(PATH, body, content_type, ARROW if content_type == ARROW else "")
+def _request(content_type: str, body: bytes) -> Request:
+    return Request(PATH, body, content_type, ARROW if content_type == ARROW else "")
 
 
-def _ask(service: Service, question: Question) -> np.ndarray:
+def _ask(service: Service, request: Request) -> np.ndarray:
     connection = service.connect()
     try:
-        said, answered_as = _answer(connection, question)
+        said, answered_as = _answer(connection, request)
     finally:
         connection.close()
     return as_numbers(HOTSWAP.answers(said, answered_as))
 
 
-def _answer(connection: http.client.HTTPConnection, question: Question) -> tuple[bytes, str]:
-    """The reply's body and its content type. Raises ServiceRefused."""
-    connection.request("POST", question.path, question.body, question.headers(TOKEN))
+def _answer(connection: http.client.HTTPConnection, request: Request) -> tuple[bytes, str]:
+    """The response's body and content type. Raises ServiceRefused."""
+    connection.request("POST", request.path, request.body, request.headers(TOKEN))
     reply = connection.getresponse()
     said = reply.read()
     if reply.status != 200:
-        raise ServiceRefused(f"{question.content_type}: {reply.status} {said[:500]!r}")
+        raise ServiceRefused(f"{request.content_type}: {reply.status} {said[:500]!r}")
     return said, reply.headers["Content-Type"]
 
 
 def single_rows(service: Service, table: pd.DataFrame, seconds: float) -> tuple[float, float]:
-    """The latency of single rows on one connection: median and 99 of 100, in milliseconds.
+    """The latency of single rows on one connection: median and 99th percentile, in milliseconds.
 
-    They are due at a steady rate, and late from then on: a worker that stops for a second delays
-    all that were due in it, not just the one that was on its way.
+    Requests are scheduled at a steady rate, and latency counts from the scheduled time: a worker
+    that stops for a second delays all requests scheduled in it, not only the one in progress.
     """
-    questions = [_question(JSON, records_body(table[at : at + 1])) for at in range(1_000)]
+    requests = [_request(JSON, records_body(table[at : at + 1])) for at in range(1_000)]
     connection = service.connect()
     took = []
-    gc.disable()  # the collector of this process is no part of the latency
+    gc.disable()  # garbage collection in this process is not part of the latency
     try:
         began = time.perf_counter()
         for number in range(int(seconds * ROWS_PER_SECOND)):
             due = began + number / ROWS_PER_SECOND
             time.sleep(max(0.0, due - time.perf_counter()))
-            _answer(connection, questions[number % len(questions)])
+            _answer(connection, requests[number % len(requests)])
             took.append((time.perf_counter() - due) * 1e3)
     finally:
         gc.enable()
@@ -185,46 +184,50 @@ def single_rows(service: Service, table: pd.DataFrame, seconds: float) -> tuple[
 
 
 @contextmanager
-def _sent_without_pause(service: Service, question: Question) -> Iterator[None]:
-    """Send the question again and again from a process of its own until the block ends."""
-    sender = multiprocessing.get_context("fork").Process(target=_send, args=(service, question))
+def _sent_without_pause(service: Service, request: Request) -> Iterator[None]:
+    """Send the request repeatedly from a separate process until the block ends."""
+    sender = multiprocessing.get_context("fork").Process(target=_send, args=(service, request))
     sender.start()
     try:
-        time.sleep(1.0)  # the first is under way
+        time.sleep(1.0)  # until the first request is in progress
         yield
         if not sender.is_alive():
-            raise ServiceRefused(f"{question.content_type}: the large bodies were not answered")
+            raise ServiceRefused(f"{request.content_type}: the large bodies were not answered")
     finally:
         sender.kill()
         sender.join()
 
 
-def _send(service: Service, question: Question) -> None:
+def _send(service: Service, request: Request) -> None:
     connection = service.connect()
     while True:
-        _answer(connection, question)
+        _answer(connection, request)
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=SINGLE_SECONDS, help="for each latency")
+    parser.add_argument(
+        "--seconds", type=float, default=SINGLE_SECONDS, help="seconds for each latency"
+    )
     parser.add_argument("--port", type=int, default=8470)
-    parser.add_argument("--core", type=int, help="the worker's; any, if left out")
-    parser.add_argument("--data", type=Path, help="a data directory to keep for the next time")
-    parser.add_argument("--write", action="store_true", help="to RESULTS.md as well")
-    asked = parser.parse_args()
+    parser.add_argument("--core", type=int, help="core of the worker (default: any)")
+    parser.add_argument("--data", type=Path, help="data directory, kept for the next run")
+    parser.add_argument("--write", action="store_true", help="update RESULTS.md too")
+    arguments = parser.parse_args()
     housing = train_housing(*housing_like(TRAINING_ROWS, seed=1))
     with tempfile.TemporaryDirectory(prefix="hotswap-large-") as folder:
-        data = asked.data or Path(folder)
+        data = arguments.data or Path(folder)
         if not (data / "registry.db").exists():
-            with running_service(1, asked.port, data) as service:
+            with running_service(1, arguments.port, data) as service:
                 promote(service, "housing", upload(service, "housing", skops.io.dumps(housing)))
-        with running_service(1, asked.port, data, core=asked.core, settings=SETTINGS) as service:
-            forms = measure(service, housing, asked.seconds)
+        with running_service(
+            1, arguments.port, data, core=arguments.core, settings=SETTINGS
+        ) as service:
+            forms = measure(service, housing, arguments.seconds)
             section = large_section(forms, measure_parallel(service))
     print(section)
-    if asked.write:
+    if arguments.write:
         RESULTS.write_text(place(RESULTS.read_text(), f"{section}\n"))
 
 

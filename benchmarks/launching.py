@@ -1,4 +1,4 @@
-"""Starts a server on one core, waits until it is ready, and ends it with all its processes."""
+"""Starts a server on one core, waits until it is ready, and stops it with all its processes."""
 
 import os
 import signal
@@ -23,12 +23,12 @@ BETWEEN_LOOKS_SECONDS = 0.01
 
 
 class ServerFailed(Exception):
-    """The server ended, or was not ready in time; the message has the end of its log."""
+    """The server ended or was not ready in time; the message contains the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A running server, and how long it took from its start to its first 200 as ready."""
+    """A running server, and the seconds from its start to its first 200 on the readiness route."""
 
     process: "subprocess.Popen[bytes]"
     seconds_to_ready: float
@@ -43,7 +43,7 @@ def launched(
     environment: Mapping[str, str],
     core: int | None = None,
 ) -> Iterator[Launched]:
-    """Run ``command`` on ``core`` (any, if None) until the block ends.
+    """Run ``command`` on ``core`` (None: any) until the block ends.
 
     Raises ServerFailed.
     """
@@ -65,7 +65,7 @@ def launched(
 
 @contextmanager
 def on_cores(cores: set[int]) -> Iterator[None]:
-    """Run on these cores until the block ends; what is started meanwhile stays on them."""
+    """Run on these cores until the block ends; processes started in the block stay on them."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -94,12 +94,12 @@ def _start_on(
 
 
 def _wait_until_free(url: str) -> None:
-    """The threads of a server that was ended may hold its port for a moment."""
+    """Wait until the port is free: threads of a stopped server may hold it briefly."""
     place = urlsplit(url)
     deadline = time.monotonic() + FREE_SECONDS
     while True:
         with socket.socket() as probe:
-            # So that connections which linger from the last server are no hindrance.
+            # Connections of the previous server in TIME_WAIT would prevent binding.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((place.hostname, place.port))
@@ -114,7 +114,7 @@ def _wait_until_free(url: str) -> None:
 def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, deadline: float) -> None:
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise ServerFailed(f"the server ended with {process.returncode} before it was ready")
+            raise ServerFailed(f"the server exited with {process.returncode} before it was ready")
         try:
             with urlopen(url, timeout=5):  # noqa: S310 - an address of this machine
                 return
@@ -124,7 +124,7 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, deadline: fl
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    # Some servers put their workers into sessions of their own, and leave them when they are slow.
+    # Some servers start workers in separate sessions, and leave slow ones running.
     started = family(process.pid)
     process.terminate()
     with suppress(subprocess.TimeoutExpired):

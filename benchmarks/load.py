@@ -1,4 +1,4 @@
-"""Load by wrk: connections that send different requests in turn, as quickly as it goes."""
+"""Load by wrk: connections that send different requests in turn, as fast as possible."""
 
 import json
 import shutil
@@ -11,22 +11,23 @@ from pathlib import Path
 SCRIPT = Path(__file__).with_name("wrk.lua")
 TIMEOUT_SECONDS = 30
 ERRORS = {
-    "connect": "could not connect",
-    "read": "connections broke while read",
-    "write": "connections broke while written",
-    "status": "replies above 399",
-    "timeout": f"replies later than {TIMEOUT_SECONDS} s",
+    "connect": "connections failed",
+    "read": "connections broke while reading",
+    "write": "connections broke while writing",
+    "status": "responses with a status above 399",
+    "timeout": f"responses later than {TIMEOUT_SECONDS} s",
 }
 
 
 class LoadFailed(Exception):
-    """wrk is missing, or what it said cannot be read."""
+    """wrk is missing, or its output cannot be parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What came of so many seconds: how many requests were answered, how late (median and 99 of
-    100, in milliseconds), and what went wrong, empty if nothing did."""
+    """The result of a run: responses, seconds, and latency (median and 99th percentile).
+
+    ``wrong`` describes the errors, empty if there were none."""
 
     requests: int
     seconds: float
@@ -40,7 +41,7 @@ class Load:
 
 
 def find_wrk() -> str:
-    """The path of wrk. Raises LoadFailed, which says how to come by it."""
+    """The path of wrk. Raises LoadFailed, which says how to install it."""
     found = shutil.which("wrk")
     if found is None:
         raise LoadFailed("wrk is missing. Install it: apt-get install wrk (Debian, Ubuntu).")
@@ -50,7 +51,7 @@ def find_wrk() -> str:
 def drive(
     port: int, requests: Sequence[bytes], *, connections: int, seconds: int, core: int
 ) -> Load:
-    """Send the requests in turn for so long, from ``core``."""
+    """Send the requests in turn for ``seconds``, from ``core``."""
     with tempfile.NamedTemporaryFile(prefix="hotswap-requests-") as file:
         file.write("".join(f"{n}\n" for n in (len(requests), *map(len, requests))).encode())
         file.writelines(requests)
@@ -68,14 +69,14 @@ def drive(
 
 
 def read_result(output: str, complaints: str = "") -> Load:
-    """Read what ``wrk.lua`` printed. Raises LoadFailed where its line is missing."""
+    """Parse the output of ``wrk.lua``. Raises LoadFailed if its line is missing."""
     line = next((line for line in output.splitlines() if line.startswith("result: ")), None)
     if line is None:
-        raise LoadFailed(f"wrk gave no result: {complaints or output}")
+        raise LoadFailed(f"wrk printed no result: {complaints or output}")
     found = json.loads(line.removeprefix("result: "))
     wrong = [f"{found[kind]} {text}" for kind, text in ERRORS.items() if found[kind]]
     if not found["requests"]:
-        wrong.append("not one reply")
+        wrong.append("no response")
     return Load(
         requests=found["requests"],
         seconds=found["microseconds"] / 1e6,

@@ -1,6 +1,7 @@
-"""Requests a second with many versions loaded against few, in turn on two services that both run.
+"""Compares requests a second with many and with few loaded versions, on two services alternately.
 
-Each request goes to another version, so that none is served from what the last one left in a cache.
+Consecutive requests go to different versions, so that none profits from a cache of the previous
+one.
 """
 
 import json
@@ -10,7 +11,7 @@ import numpy as np
 import skops.io
 from sklearn.linear_model import LinearRegression
 
-from benchmarks.dialects import Question
+from benchmarks.dialects import Request
 from benchmarks.figures import ManyVersions, Method
 from benchmarks.load import Load, drive
 from benchmarks.memory import resident_mb
@@ -25,7 +26,7 @@ COLUMNS = 4
 
 
 def measure(method: Method, port: int, models: int = MODELS) -> ManyVersions:
-    """Register, load all, and drive both services in turn."""
+    """Register and load all versions, and send load to both services alternately."""
     core = method.server_core
     with (
         running_service(1, port, core=core) as few,
@@ -33,10 +34,10 @@ def measure(method: Method, port: int, models: int = MODELS) -> ManyVersions:
     ):
         little = _register(few, FEW_MODELS, 1)
         much = _register(many, models, VERSIONS_OF_EACH)
-        asked = [(port, _requests(port, little)), (port + 1, _requests(port + 1, much))]
-        for at, requests in asked:
+        services = [(port, _requests(port, little)), (port + 1, _requests(port + 1, much))]
+        for at, requests in services:
             _drive(method, at, requests, method.warm_up_seconds)
-        loads = [_drive_both(method, asked, first=number % 2) for number in range(ROUNDS)]
+        loads = [_drive_both(method, services, first=number % 2) for number in range(ROUNDS)]
         (worker,) = many.workers()
         return ManyVersions(
             few=len(little),
@@ -49,7 +50,7 @@ def measure(method: Method, port: int, models: int = MODELS) -> ManyVersions:
 
 
 def _register(service: Service, models: int, versions: int) -> list[tuple[str, int]]:
-    """Upload so many, and ask each once, which loads it."""
+    """Upload the versions, and send a request to each, which loads it."""
     found = [
         (f"model-{model}", upload(service, f"model-{model}", _small_model(model * versions + n)))
         for model in range(models)
@@ -58,8 +59,8 @@ def _register(service: Service, models: int, versions: int) -> list[tuple[str, i
     connection = service.connect()
     try:
         for name, number in found:
-            question = _question(name, number, 0)
-            call(connection, "POST", question.path, question.body, question.headers())
+            request = _request(name, number, 0)
+            call(connection, "POST", request.path, request.body, request.headers())
     finally:
         connection.close()
     return found
@@ -73,21 +74,21 @@ def _small_model(seed: int) -> bytes:
 
 def _requests(port: int, versions: Sequence[tuple[str, int]]) -> list[bytes]:
     return [
-        _question(*versions[index % len(versions)], index).wire(port, TOKEN)
+        _request(*versions[index % len(versions)], index).wire(port, TOKEN)
         for index in range(REQUESTS)
     ]
 
 
-def _question(name: str, number: int, index: int) -> Question:
+def _request(name: str, number: int, index: int) -> Request:
     row = {f"x{column}": float(index + column) for column in range(COLUMNS)}
-    return Question(f"/models/{name}/{number}/predict", json.dumps(row).encode())
+    return Request(f"/models/{name}/{number}/predict", json.dumps(row).encode())
 
 
 def _drive_both(
-    method: Method, asked: Sequence[tuple[int, Sequence[bytes]]], first: int
+    method: Method, services: Sequence[tuple[int, Sequence[bytes]]], first: int
 ) -> tuple[Load, Load]:
-    """Few and many, now one first and now the other."""
-    loads = {at: _drive(method, *asked[at], method.seconds) for at in (first, 1 - first)}
+    """The loads of few and many; ``first`` is the index of the service that begins."""
+    loads = {at: _drive(method, *services[at], method.seconds) for at in (first, 1 - first)}
     return loads[0], loads[1]
 
 

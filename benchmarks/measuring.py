@@ -1,4 +1,4 @@
-"""Times one server: starts it, compares its answers, drives it through its workloads."""
+"""Times one server: starts it, checks its predictions, sends its workloads."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from benchmarks.workloads import SHARED_FORM, Workload
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that can be asked, however it was started."""
+    """A running server, ours or a peer."""
 
     pid: int
     port: int
@@ -30,7 +30,7 @@ class Running:
 
 @contextmanager
 def ours(port: int, data: Path, core: int) -> Iterator[Running]:
-    """Our service with one worker, on what it has registered."""
+    """Our service with one worker, on the data directory with the registered models."""
     with running_service(1, port, data, core=core) as service:
         pid = service.process.pid
         yield Running(pid, port, HOTSWAP, service.seconds_to_ready, TOKEN)
@@ -38,7 +38,7 @@ def ours(port: int, data: Path, core: int) -> Iterator[Running]:
 
 @contextmanager
 def theirs(peer: Peer, folder: Path, port: int, model: str, core: int) -> Iterator[Running]:
-    """A peer with one worker; ``model`` where it serves one only."""
+    """A peer with one worker; ``model`` is for peers that serve only one."""
     ready = f"http://127.0.0.1:{port}{peer.ready}"
     around = environment(peer.bin, folder)
     command = peer.command(folder, port, model)
@@ -56,7 +56,7 @@ def time_ours(
     port: int,
     data: Path,
 ) -> None:
-    """One round of our service; writes what it finds into ``figures``."""
+    """One round of our service; adds the results to ``figures``."""
     try:
         with ours(port, data, method.server_core) as running:
             _time(figures, workloads, method, running)
@@ -73,9 +73,9 @@ def time_peer(
     port: int,
     folder: Path,
 ) -> None:
-    """One round of a peer; writes what it finds into ``figures``."""
+    """One round of a peer; adds the results to ``figures``."""
     understood = [one for one in workloads if one.form in peer.dialect.asks]
-    if not peer.checked:  # it does not read what it is sent, which ends a connection on a long body
+    if not peer.checked:  # it does not read request bodies, so long ones end the connection
         understood = [one for one in understood if one.single]
     for models in peer.groups:
         chosen = [one for one in understood if one.model in models]
@@ -115,15 +115,15 @@ def _time_or_fail(
 
 
 def _time_one(measured: Measured, workload: Workload, method: Method, running: Running) -> None:
-    questions = running.dialect.questions(workload)
+    requests = running.dialect.requests(workload)
     if running.checked and measured.parity is None:
         port, dialect = running.port, running.dialect
-        measured.parity = check(port, questions, workload, dialect, running.token)
-    requests = [question.wire(running.port, running.token) for question in questions]
+        measured.parity = check(port, requests, workload, dialect, running.token)
+    wire = [request.wire(running.port, running.token) for request in requests]
     for seconds in (method.warm_up_seconds, method.seconds):
         load = drive(
             running.port,
-            requests,
+            wire,
             connections=method.connections,
             seconds=seconds,
             core=method.wrk_core,

@@ -1,4 +1,4 @@
-"""How much memory a server's processes take, as Linux counts it."""
+"""The memory of a server's processes, as Linux counts it."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ class Memory:
     """In megabytes of 10^6 bytes.
 
     ``worker`` is the resident memory (RSS) of the largest process, which is the one that predicts;
-    ``resident`` that of all processes added up, which counts what they share more than once;
-    ``proportional`` (PSS) counts it once.
+    ``resident`` is the sum over all processes, which counts shared pages more than once;
+    ``proportional`` (PSS) counts them once.
     """
 
     worker: float
@@ -23,18 +23,18 @@ class Memory:
 
 
 def memory_of(root: int) -> Memory:
-    """The memory of a process and of all that descend from it."""
+    """The memory of a process and its descendants."""
     resident = [resident_mb(pid) for pid in family(root)]
     shared_once = sum(_field(pid, "smaps_rollup", "Pss") for pid in family(root))
     return Memory(max(resident), sum(resident), shared_once, len(resident))
 
 
 def family(root: int) -> list[int]:
-    """The process and all that descend from it."""
+    """The process and its descendants."""
     children = defaultdict(list)
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            # The name stands in parentheses and may hold anything.
+            # The name is in parentheses and may contain any character.
             after_name = stat.read_text().rpartition(")")[2].split()
         except OSError:  # it has just ended
             continue
@@ -46,7 +46,7 @@ def family(root: int) -> list[int]:
 
 
 def runs(pid: int) -> bool:
-    """The process is there, and not merely waiting for its parent to notice that it ended."""
+    """Whether the process exists and is not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -60,12 +60,12 @@ def resident_mb(pid: int) -> float:
 
 
 def peak_mb(pid: int) -> float:
-    """The most resident memory since ``forget_peak``."""
+    """The peak of resident memory since ``forget_peak``."""
     return _field(pid, "status", "VmHWM")
 
 
 def forget_peak(pid: int) -> None:
-    """Let the peak begin anew from what is resident now."""
+    """Reset the peak to the current resident memory."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
@@ -73,4 +73,4 @@ def _field(pid: int, file: str, name: str) -> float:
     for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024 / MEGABYTE
-    return 0.0  # a process that has just ended has no memory, and no such line
+    return 0.0  # a process that has just ended has no such line

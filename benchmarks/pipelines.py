@@ -1,7 +1,7 @@
-"""The two pipelines that are measured, and tables of different rows to ask of them.
+"""The two pipelines that are measured, and tables of different rows for them.
 
-Both tables are made here, seeded. ``iris`` has the ranges of the irises that scikit-learn brings;
-``housing`` has the columns, ranges and gaps of the California housing data.
+Both tables are generated from a seed. ``iris`` has the ranges of scikit-learn's iris data;
+``housing`` has the columns, ranges and missing values of the California housing data.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ PLACES = ("<1H OCEAN", "INLAND", "NEAR BAY", "NEAR OCEAN", "ISLAND")
 
 
 def housing_like(rows: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """A table with the columns, ranges and gaps of the housing data, and its prices."""
+    """A table like the housing data, with missing values, and its prices."""
     rng = np.random.default_rng(seed)
     place = rng.choice(len(PLACES), size=rows, p=[0.44, 0.32, 0.11, 0.128, 0.002])
     households = rng.lognormal(6.0, 0.7, rows).round() + 1
@@ -68,7 +68,7 @@ def train_housing(table: pd.DataFrame, prices: np.ndarray) -> Pipeline:
 
 
 def iris_like(rows: int, seed: int) -> pd.DataFrame:
-    """Irises between the smallest and the largest of each measure, in centimetres."""
+    """Rows between the minimum and the maximum of each column of the iris data, in centimetres."""
     rng = np.random.default_rng(seed)
     known = load_iris().data
     drawn = rng.uniform(known.min(axis=0), known.max(axis=0), (rows, known.shape[1])).round(2)

@@ -1,4 +1,4 @@
-"""How long a promote takes over HTTP: versions that are loaded and warmed, two workers, no load."""
+"""Times promotions over HTTP: versions that are loaded and warmed up, two workers, no load."""
 
 import time
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ PROMOTES = 200
 
 
 def measure(housing: Pipeline, port: int, promotes: int = PROMOTES) -> Promotions:
-    """Promote each version once, which loads it in every worker; then go round and time it."""
+    """Promote each version once, which loads it in every worker; then time promotions in turn."""
     with running_service(WORKERS, port) as service:
         numbers = [upload(service, "housing", artifact) for artifact in _artifacts(housing)]
         connection = service.connect()
@@ -35,7 +35,7 @@ def _round_and_round(numbers: Sequence[int], times: int) -> list[int]:
 
 
 def _artifacts(housing: Pipeline) -> list[bytes]:
-    """The pipeline in different files: its trees in another order each."""
+    """The pipeline as different files, with its trees in a different order in each."""
     forest = housing["forest"]
     trees = list(forest.estimators_)
     found = []

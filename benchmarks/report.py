@@ -1,4 +1,4 @@
-"""Writes a run as Markdown: targets, the servers side by side, the rest, and the method."""
+"""Writes a run as Markdown: targets, a comparison of the servers, the rest, and the method."""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -11,27 +11,27 @@ from benchmarks.workloads import HOUSING_BATCH, HOUSING_ROW, IRIS_ROW, OTHER_FOR
 
 ABSENT = "-"
 COMPARED = (IRIS_ROW, HOUSING_ROW, HOUSING_BATCH)
-HOW_IT_IS_ASKED = """A reply above 399, a broken connection or a late reply fails the row.
+REQUESTS_AND_PEERS = """A status above 399, a broken connection or a late response fails the row.
 
 One row: 1,000 different bodies in turn. 1,000 rows: 50 bodies of 1,000 different rows in turn. In
-the first round every server answers every body once before it is timed, and each answer is
+the first round every server answers every body once before it is timed, and each prediction is
 compared with scikit-learn's.
 
 *iris* is StandardScaler and LogisticRegression. *housing* is a ColumnTransformer (SimpleImputer
 and StandardScaler on eight numbers, OneHotEncoder on one text) and a forest of 100 trees of depth
-12, on 20,000 rows made with a seed. Peers load them by joblib (MLflow by skops, as it saves them)
-and run on the same scikit-learn, numpy and pandas as ours; MLflow serves one model a server, so
-it is started once for each. Our service gets them by upload and promote, and every request to it
-carries a token, which no peer asks for. Each server is asked by name in its own protocol: JSON
-records; MLServer column by column, as a DataFrame. Where a peer offers to gather requests into
-one prediction (adaptive batching), it is measured without and with it. The Arrow rows of our
-service are Arrow both ways. The bare reply is asked for one row only: it reads no body."""
+12, on 20,000 rows generated from a seed. Peers load them with joblib (MLflow with skops, its own
+format) and use the same scikit-learn, numpy and pandas as ours. MLflow serves one model a server,
+so it is started once for each. On our service they are uploaded and promoted, and every request to
+it has a token, which no peer requires. Requests name the columns, in the protocol of each server:
+JSON records, for MLServer column by column, as a DataFrame. Peers that can combine requests into
+one prediction (adaptive batching) are measured with and without it. The Arrow rows of our service
+have Arrow requests and responses. The bare reply gets one-row requests only: it reads no body."""
 
 
 def markdown(run: Run) -> str:
     """The whole page."""
     parts = [
-        "# The last measurement\n\nWritten by `make bench`; what no row says was not measured.",
+        "# Benchmark results\n\nWritten by `make bench`. What has no row was not measured.",
         _failed(run),
         _machine(run),
         _targets(run),
@@ -49,7 +49,7 @@ def markdown(run: Run) -> str:
 
 
 def failures(run: Run) -> list[str]:
-    """What went wrong, a line for each."""
+    """The errors, one line each."""
     lines = [f"{name}: {text}" for name, text in run.failures.items()]
     for one in run.servers.values():
         wrong = {name: measured.wrong for name, measured in one.workloads.items() if measured.wrong}
@@ -77,7 +77,7 @@ def ratio(value: float, ours: float) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits or more, thousands apart."""
+    """At least three digits, with thousands separators."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
@@ -99,7 +99,7 @@ def _machine(run: Run) -> str:
 
 def _targets(run: Run) -> str:
     rows = [(target.name, *_verdict(target, run)) for target in TARGETS]
-    return "## Targets\n\n" + table(("measured in one run", "to reach", "measured", ""), rows)
+    return "## Targets\n\n" + table(("measured in one run", "goal", "measured", ""), rows)
 
 
 def _verdict(target: Target, run: Run) -> tuple[str, str, str]:
@@ -159,12 +159,12 @@ def _footprint(run: Run) -> str:
                 ratio(start, ours.start) if both else ABSENT,
             ]
         )
-    header = ("server", "worker MB", "÷ ours", "all MB", "all, shared once", "processes", "start s")
+    header = ("server", "worker MB", "÷ ours", "all MB", "all, PSS", "processes", "start s")
     said = (
-        "After the workloads that all share, in megabytes of 10^6 bytes. *Worker* is the "
-        "resident memory (RSS) of the largest process, the one that predicts; *all* adds up every "
-        "process of the server, *shared once* does so by proportional share (PSS). *Start* is "
-        "from the start of the process to the first 200 of its readiness route."
+        "After the workloads that all servers share, in megabytes of 10^6 bytes. *Worker* is the "
+        "resident memory (RSS) of the largest process, the one that predicts; *all* is the sum "
+        "over every process of the server, *PSS* the sum of proportional shares. *Start* is the "
+        "time from the start of the process to the first 200 of its readiness route."
     )
     if ours and ours.largest_at_end:
         said += f" After all forms of body our worker takes {ours.largest_at_end.worker:.0f} MB."
@@ -185,7 +185,7 @@ def _forms(run: Run) -> str:
         thousand = one.per_second * 1_000
         rows.append([name, *map(number, (one.per_second, thousand, one.p50_ms, one.p99_ms))])
     header = ("our service", "requests/s", "rows/s", "p50 ms", "p99 ms")
-    return f"## Forms of a batch\n\n{table(header, rows)}"
+    return f"## Batch formats\n\n{table(header, rows)}"
 
 
 def _large(run: Run) -> str:
@@ -193,7 +193,7 @@ def _large(run: Run) -> str:
 
 
 def large_section(batches: Sequence[LargeBatch], parallel: ParallelBodies) -> str:
-    """What large batches need, and what single rows wait beside them."""
+    """Time and memory of large batches, and the latency of single rows meanwhile."""
     rows = [
         [
             batch.form,
@@ -211,19 +211,19 @@ def large_section(batches: Sequence[LargeBatch], parallel: ParallelBodies) -> st
     ]
     header = (
         *("100,000 rows, one client", "body MB", "median ms", "before", "peak", "after", "≠"),
-        *("one row alone, ms", "beside, ms", "p99 ratio"),
+        *("one row alone, ms", "with batches, ms", "p99 ratio"),
     )
     said = (
-        "Resident memory of the one worker, in MB; ≠ counts answers unlike scikit-learn's. One row:"
-        " median and 99 of 100 on one connection, alone and beside a client that sends such bodies"
-        " without a pause."
+        "Resident memory of the single worker, in MB; ≠ counts predictions that differ from"
+        " scikit-learn's. One row: median and 99th percentile on one connection, alone and with a"
+        " client that sends such bodies without pause."
     )
     at_once = (
         f"{parallel.answered + parallel.refused} {parallel.form} bodies of"
         f" {number(parallel.body_bytes / 1e6)} MB at the same time: {parallel.answered} answered,"
         f" {parallel.refused} refused with 503. The worker took"
-        f" {number(parallel.before_mb)} MB before, {number(parallel.peak_mb)} at its peak,"
-        f" {number(parallel.after_mb)} after."
+        f" {number(parallel.before_mb)} MB before, {number(parallel.peak_mb)} MB at its peak,"
+        f" {number(parallel.after_mb)} MB after."
     )
     return f"## Large batches\n\n{said}\n\n{table(header, rows)}\n\n{at_once}"
 
@@ -239,9 +239,9 @@ def _engine(run: Run) -> str:
     times = ", ".join(f"{found.ratio(*pair):.1f} times ({pair[0]})" for pair in RATIOS)
     size = f"{found.nodes:,} nodes, depth {found.depth}, {found.megabytes:.1f} MB"
     return (
-        f"## The engine alone\n\n{size}; all answers equal to the last bit. The kernel against "
-        f"each of the others, median of the rounds: {times}.\n\n"
-        + table(("called", "median µs", "least µs"), medians)
+        f"## The engine alone\n\n{size}; all predictions equal to the last bit. The kernel "
+        f"compared with the others, median of the rounds: {times}.\n\n"
+        + table(("called", "median µs", "min µs"), medians)
     )
 
 
@@ -253,9 +253,9 @@ def _many_versions(run: Run) -> str:
         [str(n), number(a), number(b), f"{b / a:.3f}"] for n, (a, b) in enumerate(found.pairs, 1)
     ]
     return (
-        f"## Many versions\n\n{found.many} loaded versions of {found.models} models against "
-        f"{found.few}, requests spread over all, in turn: {found.ratio:.3f} (median); the worker "
-        f"with many takes {found.worker_mb:.0f} MB.\n\n"
+        f"## Many versions\n\n{found.many} loaded versions of {found.models} models compared "
+        f"with {found.few}, requests to all in turn: {found.ratio:.3f} (median). The worker with "
+        f"many takes {found.worker_mb:.0f} MB.\n\n"
         + table(("round", f"{found.few} versions, req/s", f"{found.many}, req/s", "ratio"), rows)
     )
 
@@ -265,9 +265,9 @@ def _promotions(run: Run) -> str:
     if found is None:
         return ""
     return (
-        f"## Promote\n\n{len(found.milliseconds)} promotes in turn of {found.versions} warmed "
-        f"versions of the forest, {found.workers} workers, no load: median {found.median:.1f} ms, "
-        f"p99 {found.p99:.1f} ms."
+        f"## Promotions\n\n{len(found.milliseconds)} promotions of {found.versions} warmed-up "
+        f"versions of the forest in turn, {found.workers} workers, no load: median "
+        f"{found.median:.1f} ms, p99 {found.p99:.1f} ms."
     )
 
 
@@ -279,19 +279,19 @@ def _answers(run: Run) -> str:
         if (p := one.parity)
     ]
     header = ("compared with scikit-learn", "rows", "other bits", "largest difference")
-    return f"## Answers\n\n{table(header, rows)}" if rows else ""
+    return f"## Comparison with scikit-learn\n\n{table(header, rows)}" if rows else ""
 
 
 def _method(run: Run) -> str:
     how = run.method
-    rounds = "1 round" if how.rounds == 1 else f"{how.rounds} rounds; a figure is their median"
+    rounds = "1 round" if how.rounds == 1 else f"{how.rounds} rounds, and figures are their medians"
     return (
         "## Method\n\n"
         f"Each server runs with one worker, pinned to core {how.server_core}; wrk sends from core "
-        f"{how.wrk_core}, one thread, {how.connections} connections. Every round starts each "
-        "server anew, ours first and then in the order of the tables, and drives it through its "
-        f"workloads one after the other: {how.warm_up_seconds} s to warm up, then {how.seconds} s "
-        f"that count; {rounds}. {HOW_IT_IS_ASKED}"
+        f"{how.wrk_core}, one thread, {how.connections} connections. Every round restarts each "
+        "server, ours first and then in the order of the tables, and sends its workloads one after "
+        f"the other: {how.warm_up_seconds} s of warm-up, then {how.seconds} s measured; "
+        f"{rounds}. {REQUESTS_AND_PEERS}"
     )
 
 

@@ -1,11 +1,11 @@
-"""What ``hotswap retrain`` costs beside plain scikit-learn doing the same fit and scoring.
+"""Compares ``hotswap retrain`` with plain scikit-learn doing the same fit and scoring.
 
     python -m benchmarks.retrain [--data FILE] [--rounds 5] [--port 9320]
 
 Both read the same CSV file of houses, hold out the same rows, fit the same pipeline with a forest
-of 100 trees on all cores, and score it on the rows held out. They take turns, and every other round
-changes who begins. Of ``retrain`` the part from reading the data to the evaluation counts; what it
-does beyond, with a running service, stands beside it. The metrics of both have to be the same.
+of 100 trees on all cores, and score it on the held-out rows. They alternate, and the order changes
+in every round. Of ``retrain``, the part from reading the data to the evaluation is compared; the
+time of the whole run, with a running service, is printed too. The metrics of both must be equal.
 """
 
 import argparse
@@ -36,14 +36,14 @@ TARGET = "median_house_value"
 ROUNDS = 5
 MOST = 1.10
 SAME = 1e-9
-"""How much two metrics may differ: forests add up their votes in any order on several cores."""
+"""The allowed difference of metrics: on several cores a forest adds its votes in any order."""
 BEGUN = "reading "
 ENDED = "writing the artifact"
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Seconds of one pair, and of the whole run of ``retrain`` that the second belongs to."""
+    """Seconds of both in one round, and of the whole run of ``retrain``."""
 
     plain: float
     retrained: float
@@ -55,7 +55,7 @@ class Round:
 
 
 class Watch:
-    """Notes when each stage of a run began."""
+    """Records when each stage of a run began."""
 
     def __init__(self) -> None:
         self.began: list[tuple[str, float]] = []
@@ -64,14 +64,14 @@ class Watch:
         self.began.append((stage, time.perf_counter()))
 
     def between(self, first: str, last: str) -> float:
-        """Seconds from the beginning of one stage to that of another."""
+        """Seconds from the start of one stage to the start of another."""
         at = {begun: moment for begun in (first, last) for stage, moment in self.began
               if stage.startswith(begun)}  # fmt: skip
         return at[last] - at[first]
 
 
 def plain(data: Path, unfitted: Pipeline, recipe: Recipe) -> tuple[float, dict[str, float]]:
-    """Seconds that scikit-learn takes by itself, and its metrics."""
+    """Seconds that plain scikit-learn takes, and its metrics."""
     pipeline = clone(unfitted)
     pipeline[-1].set_params(n_jobs=-1)
     start = time.perf_counter()
@@ -94,7 +94,7 @@ def plain(data: Path, unfitted: Pipeline, recipe: Recipe) -> tuple[float, dict[s
 def retrained(service: Service, recipe: Recipe) -> tuple[float, float, Pipeline, dict[str, float]]:
     """Seconds of training and evaluation, seconds of the whole run, the pipeline and its metrics.
 
-    Raises SystemExit where nothing was trained.
+    Raises SystemExit if nothing was trained.
     """
     watch = Watch()
     start = time.perf_counter()
@@ -108,43 +108,43 @@ def retrained(service: Service, recipe: Recipe) -> tuple[float, float, Pipeline,
 
 
 def measure(service: Service, recipe: Recipe, rounds: int) -> list[Round]:
-    """Time both in turn. Raises SystemExit where their metrics differ."""
+    """Time both alternately. Raises SystemExit if their metrics differ."""
     data = Path(recipe.data)
-    # The first of each is not timed: it imports, and finds cold caches.
+    # The first run of each is not timed: it imports modules and fills caches.
     _, _, pipeline, metrics = retrained(service, replace(recipe, description="warm-up"))
     _, expected = plain(data, pipeline, recipe)
     check(metrics, expected)
     found = []
     for number in range(rounds):
-        # Another description is another recipe, which has to be trained.
-        asked = replace(recipe, description=f"round {number + 1}")
+        # A different description makes a different recipe, which must be trained.
+        variant = replace(recipe, description=f"round {number + 1}")
         if number % 2:
-            seconds, whole, _, _ = retrained(service, asked)
+            seconds, whole, _, _ = retrained(service, variant)
             alone, _ = plain(data, pipeline, recipe)
         else:
             alone, _ = plain(data, pipeline, recipe)
-            seconds, whole, _, _ = retrained(service, asked)
+            seconds, whole, _, _ = retrained(service, variant)
         found.append(Round(alone, seconds, whole))
         print(f"{number + 1:5}{alone:12.2f}{seconds:12.2f}{found[-1].ratio:9.3f}{whole:12.2f}")
     return found
 
 
 def check(metrics: Mapping[str, float], expected: Mapping[str, float]) -> None:
-    """Raises SystemExit where one of ``expected`` is another in ``metrics``."""
+    """Raises SystemExit if a metric differs."""
     for name, value in expected.items():
         if not math.isclose(metrics[name], value, rel_tol=SAME):
-            raise SystemExit(f"{name} is {metrics[name]} and {value}: not the same fit.")
+            raise SystemExit(f"{name} differs: {metrics[name]} and {value}: not the same fit.")
 
 
 def verdict(rounds: list[Round]) -> str:
-    """The median over the pairs, and whether that is what was to be reached."""
+    """The median over the pairs, and whether the goal is met."""
     ratio = statistics.median(pair.ratio for pair in rounds)
-    reached = "reached" if ratio <= MOST else "NOT reached"
-    return f"{ratio:.3f} times scikit-learn (median of pairs); at most {MOST:.2f}: {reached}."
+    reached = "met" if ratio <= MOST else "MISSED"
+    return f"{ratio:.3f} times scikit-learn (median of pairs); goal at most {MOST:.2f}: {reached}."
 
 
 def houses(folder: Path) -> Path:
-    """A CSV file with the columns, ranges and gaps of the housing data."""
+    """Write a CSV file like the housing data."""
     table, prices = housing_like(ROWS, seed=1)
     file = folder / "houses.csv"
     table.assign(**{TARGET: prices.round()}).to_csv(file, index=False)
@@ -154,7 +154,9 @@ def houses(folder: Path) -> Path:
 def main() -> None:
     """Print each pair, and the verdict."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, help="CSV with median_house_value [default: made up]")
+    parser.add_argument(
+        "--data", type=Path, help="CSV with median_house_value (default: generated)"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--port", type=int, default=9320)
     given = parser.parse_args()
@@ -169,7 +171,7 @@ def main() -> None:
             name="housing",
             params={"n_estimators": TREES},
         )
-        print(f"{'pair':>5}{'alone s':>12}{'retrain s':>12}{'ratio':>9}{'in all s':>12}")
+        print(f"{'pair':>5}{'plain s':>12}{'retrain s':>12}{'ratio':>9}{'whole s':>12}")
         rounds = measure(service, recipe, given.rounds)
     print(f"\n{verdict(rounds)}")
 

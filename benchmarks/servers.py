@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is started, and how it is asked."""
+"""The servers that are compared: how each is started, and its dialect."""
 
 import json
 import os
@@ -20,7 +20,7 @@ MODELS = ("iris", "housing")
 
 OURS, BARE = "hotswap", "bare"
 BATCH_REQUESTS, LONGEST_WAIT = 8, 0.005
-"""What MLServer gathers: as many requests as there are connections, for so many seconds at most."""
+"""MLServer's adaptive batching: the number of connections, and a wait in seconds."""
 
 Command = Callable[[Path, int, str], list[str | Path]]
 
@@ -29,8 +29,8 @@ Command = Callable[[Path, int, str], list[str | Path]]
 class Peer:
     """A server to compare with.
 
-    ``command`` takes the folder of the models, the port and, where each model needs a server of its
-    own (``one_model``), the model; ``prepare`` writes what the server reads, once.
+    ``command`` takes the folder of the models, the port and the model (used if a server serves only
+    one model, ``one_model``). ``prepare`` writes the files that the server reads, once.
     """
 
     key: str
@@ -44,7 +44,7 @@ class Peer:
 
     @property
     def checked(self) -> bool:
-        """Its answers are answers, and compared with scikit-learn's."""
+        """Whether its responses are predictions, to compare with scikit-learn's."""
         return self.key != BARE
 
     @property
@@ -54,7 +54,7 @@ class Peer:
 
 
 def environment(peer_bin: Path, folder: Path) -> dict[str, str]:
-    """The environment of a peer: ours, less what would lead it to our own packages."""
+    """The environment of a peer: ours without the variables that select our own packages."""
     kept = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
     return {
         **kept,
@@ -128,7 +128,7 @@ def _run_peer(script: str) -> Callable[[Path, int], None]:
 
 
 def _mlserver_settings(name: str, batching: Mapping[str, float]) -> Callable[[Path, int], None]:
-    """Write the settings that MLServer reads: no second process, and nothing for debugging."""
+    """Write MLServer's settings: no second process, no debugging."""
 
     def prepare(folder: Path, port: int) -> None:
         place = {"host": "127.0.0.1", "http_port": port, "grpc_port": port + 1}
@@ -136,9 +136,14 @@ def _mlserver_settings(name: str, batching: Mapping[str, float]) -> Callable[[Pa
         _write(folder / name / "settings.json", place)
         for model in MODELS:
             parameters = {"uri": str(folder / f"{model}.joblib"), "version": "1"}
-            told = {"name": model, "implementation": "mlserver_sklearn.SKLearnModel", **batching}
+            settings = {
+                "name": model,
+                "implementation": "mlserver_sklearn.SKLearnModel",
+                **batching,
+            }
             _write(
-                folder / name / model / "model-settings.json", {**told, "parameters": parameters}
+                folder / name / model / "model-settings.json",
+                {**settings, "parameters": parameters},
             )
 
     return prepare

@@ -1,4 +1,4 @@
-"""Starts the service for a measurement, the way a user starts it, and calls it."""
+"""Starts the service for a measurement as a user does, and calls it."""
 
 import http.client
 import json
@@ -21,12 +21,12 @@ CALL_SECONDS = 120
 
 
 class ServiceRefused(Exception):
-    """The service answered something else than was hoped for; the message has the answer."""
+    """The service answered with an unexpected status; the message contains the response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service, and how long it took to be ready."""
+    """A running service, and the seconds until it was ready."""
 
     url: str
     process: "subprocess.Popen[bytes]"
@@ -34,7 +34,7 @@ class Service:
     seconds_to_ready: float
 
     def workers(self) -> list[int]:
-        """The process ids of the workers, in no order."""
+        """The process ids of the workers, unordered."""
         found = subprocess.run(  # noqa: S603 - a command of ours
             ["/usr/bin/pgrep", "-P", str(self.process.pid), "-f", "spawn_main"],
             capture_output=True,
@@ -44,7 +44,7 @@ class Service:
         return [int(pid) for pid in found.stdout.split()]
 
     def connect(self) -> http.client.HTTPConnection:
-        """A connection of its own."""
+        """Create a new connection."""
         parts = urlsplit(self.url)
         return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=CALL_SECONDS)
 
@@ -58,7 +58,7 @@ def running_service(
     core: int | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
-    """Run the service, on ``core`` if one is given, until the block ends.
+    """Run the service, on ``core`` if given, until the block ends.
 
     The block begins when the service is ready. Raises ServerFailed.
     """
@@ -89,7 +89,7 @@ def call(
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Call the service as its admin and return the answer. Raises ServiceRefused."""
+    """Send a request with the admin token and return the response. Raises ServiceRefused."""
     sent = {"Authorization": f"Bearer {TOKEN}", **(headers or {})}
     connection.request(method, path, body or None, sent)
     reply = connection.getresponse()
@@ -101,7 +101,7 @@ def call(
 
 
 def upload(service: Service, model: str, artifact: bytes) -> int:
-    """Register a skops artifact and return its number. Raises ServiceRefused."""
+    """Register a skops artifact and return the version's number. Raises ServiceRefused."""
     boundary = "7e5a0d0c2f"
     body = b"".join(
         (
@@ -122,7 +122,7 @@ def upload(service: Service, model: str, artifact: bytes) -> int:
 
 
 def promote(service: Service, model: str, number: int) -> None:
-    """Send the model's production alias to a version. Raises ServiceRefused."""
+    """Promote a version to production. Raises ServiceRefused."""
     connection = service.connect()
     try:
         call(connection, "POST", f"/models/{model}/{number}/promote")

@@ -1,10 +1,10 @@
-"""Swaps versions under load and proves that nobody noticed.
+"""Swaps versions under load and checks every response.
 
     python -m benchmarks.swap [--moves 1000] [--connections 16] [--kill-every SECONDS]
 
-Starts the service with two workers, registers versions whose answers differ, and lets clients
-predict by alias without pause while the alias goes to and fro. Prints the verdict and the latency
-in steady state and within 50 ms of a move.
+Starts the service with two workers, registers versions whose predictions differ, and lets clients
+predict by alias without pause while the alias moves back and forth. Prints the verdict and the
+latency in steady state and within 50 ms of a move.
 """
 
 import argparse
@@ -34,7 +34,7 @@ ATTEMPTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The service under test: ``url``, a token that may do all, and the model to swap."""
+    """The service under test: ``url``, an admin token, and the model to swap."""
 
     url: str
     token: str
@@ -48,9 +48,9 @@ class Target:
         return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
 
     def post(self, path: str) -> dict[str, Any]:
-        """Post without a body; again under the same Idempotency-Key where the connection breaks.
+        """Post without a body; repeat with the same Idempotency-Key if the connection breaks.
 
-        Raises RuntimeError where the service says anything but 200.
+        Raises RuntimeError if the service answers with another status than 200.
         """
         headers = {**self.headers(), "Idempotency-Key": uuid.uuid4().hex}
         for _ in range(ATTEMPTS):
@@ -70,9 +70,9 @@ class Target:
 
 
 class Client(threading.Thread):
-    """Predicts by alias on one connection, and writes down every reply.
+    """Predicts by alias on one connection, and records every response.
 
-    ``pause``: seconds that it rests after each.
+    ``pause``: seconds between requests.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ def swap(
     pause: float = 0.0,
     steady: float = STEADY_SECONDS,
 ) -> tuple[list[Reply], list[Move]]:
-    """Move the alias ``moves`` times under load; ``versions`` leads from number to answer."""
+    """Move the alias ``moves`` times under load; ``versions`` maps numbers to predictions."""
     numbers = sorted(versions)
     done = [_move(target, numbers[0])]
     stop = threading.Event()
@@ -147,7 +147,7 @@ def swap(
 
 
 def _move(target: Target, number: int, back: int | None = None) -> Move:
-    """Promote; or, every other time where there is a version behind, roll back to it."""
+    """Promote ``number``, or roll back to it if that moves from a higher number."""
     start = time.monotonic()
     if back is not None and back > number:
         answer = target.post(f"/models/{target.model}/rollback")
@@ -158,7 +158,7 @@ def _move(target: Target, number: int, back: int | None = None) -> Move:
 
 @contextmanager
 def killing(pids: Callable[[], list[int]], every: float) -> Iterator[list[float]]:
-    """Kill one of the processes every so many seconds, until the block ends; gives the times."""
+    """Kill one of the processes every ``every`` seconds until the block ends; yields the times."""
     stop, killed = threading.Event(), list[float]()
 
     def kill() -> None:
@@ -209,35 +209,35 @@ def constant_model(value: float) -> bytes:
 
 
 def main() -> int:
-    """Run the test as the command line says; 0 where nobody noticed anything."""
+    """Run the test; 0 if no response was wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moves", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--port", type=int, default=8450)
     parser.add_argument("--kill-every", type=float, metavar="SECONDS")
-    asked = parser.parse_args()
-    with running_service(workers=2, port=asked.port) as service:
+    arguments = parser.parse_args()
+    with running_service(workers=2, port=arguments.port) as service:
         target = Target(service.url, TOKEN)
         answers: dict[int, object] = {
             upload(service, target.model, constant_model(value)): value for value in (100.0, 200.0)
         }
         killer = (
-            killing(service.workers, asked.kill_every)
-            if asked.kill_every
+            killing(service.workers, arguments.kill_every)
+            if arguments.kill_every
             else nullcontext(list[float]())
         )
         with killer as killed:
-            replies, moves = swap(target, answers, asked.moves, asked.connections)
+            replies, moves = swap(target, answers, arguments.moves, arguments.connections)
     broken = [reply for reply in replies if reply.status == 0]
-    whole = [reply for reply in replies if reply.status != 0] if asked.kill_every else replies
+    whole = [reply for reply in replies if reply.status != 0] if arguments.kill_every else replies
     verdict = check(whole, moves, answers)
     print(report(verdict, whole, moves))
-    excused = not asked.kill_every or _print_killed(killed, broken, asked.connections)
+    excused = not arguments.kill_every or _print_killed(killed, broken, arguments.connections)
     return 0 if verdict.clean and excused else 1
 
 
 def _print_killed(killed: list[float], broken: list[Reply], connections: int) -> bool:
-    """Whether no connection broke but those of a worker that was killed just then."""
+    """Whether every broken connection is explained by a killed worker."""
     unexcused = unexplained(broken, killed)
     print(f"killed workers   {len(killed)}")
     print(f"broken           {len(broken)} connections, {len(unexcused)} of them without a kill")

@@ -1,7 +1,7 @@
-"""What a swap test records, and the proof that nobody saw anything they should not have.
+"""What a swap test records, and the check of its responses.
 
-Times are seconds of one monotonic clock. Moves are made one after the other by one client; each is
-a promotion or a rollback that was answered.
+Times are seconds of one monotonic clock. One client makes the moves one after the other; each is an
+answered promotion or rollback.
 """
 
 from bisect import bisect_right
@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 KILL_SECONDS = 0.1
-"""How long it may take until the connections of a process that was killed are closed."""
+"""The longest time until the connections of a killed process are closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The alias was sent to ``version``; asked for at ``start``, answered at ``end``."""
+    """A move of the alias to ``version``, requested at ``start``, answered at ``end``."""
 
     start: float
     end: float
@@ -23,7 +23,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What one client got. ``status`` 0: the connection broke before an answer."""
+    """A response to one client. ``status`` 0: the connection broke before a response."""
 
     client: int
     start: float
@@ -36,7 +36,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How many replies there were, and each way in which one was wrong."""
+    """The number of responses, and the wrong ones by kind of error."""
 
     replies: int
     failed: Sequence[Reply]
@@ -52,16 +52,17 @@ class Verdict:
 def check(
     replies: Sequence[Reply], moves: Sequence[Move], answers: Mapping[int, object]
 ) -> Verdict:
-    """Hold every reply against what it may have been.
+    """Check every response.
 
-    ``answers`` is what each version predicts for the row that was asked, all different. The first
-    of ``moves`` was answered before the first request. A reply is
+    ``answers`` maps each version to its prediction for the row, all different. The first of
+    ``moves`` was answered before the first request. A response is
 
     - failed, if it is not 200;
-    - torn, if its version, its header and its prediction do not belong together;
-    - stale, if its version is neither where the last move answered before its start led, nor where
-      a move led that was under way before its end;
-    - backwards, if the same client had already seen a later move under the alias.
+    - torn, if its version, its header and its prediction do not match;
+    - stale, if its version is neither that of the last move answered before its start, nor that of
+    a
+      move that was in progress before its end;
+    - backwards, if the same client had already seen a later move.
     """
     starts = [move.start for move in moves]
     ends = [move.end for move in moves]
@@ -91,8 +92,8 @@ def check(
 def unexplained(
     broken: Sequence[Reply], killed: Sequence[float], within: float = KILL_SECONDS
 ) -> list[Reply]:
-    """Of the broken connections those that no kill explains: none came while the request was under
-    way, or at most ``within`` seconds before it began or after it broke."""
+    """The broken connections without a kill during the request, or at most ``within`` seconds
+    before it began or after it broke."""
     return [
         reply
         for reply in broken
@@ -101,13 +102,13 @@ def unexplained(
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The value below which ``share`` of ``values`` lie, by the nearest rank."""
+    """The ``share`` quantile of ``values``, by the nearest rank."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def near_a_move(replies: Sequence[Reply], moves: Sequence[Move], within: float) -> list[Reply]:
-    """Replies that were under way at most ``within`` seconds from the end of a move."""
+    """Responses in progress at most ``within`` seconds from the end of a move."""
     ends = [move.end for move in moves]
     near = []
     for reply in replies:

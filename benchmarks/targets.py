@@ -1,4 +1,4 @@
-"""What is to be reached, and whether a run reached it."""
+"""The goals, and whether a run meets them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from benchmarks.workloads import HOUSING_ARROW, HOUSING_BATCH, HOUSING_ROW, IRIS
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """``measured`` takes the figure from a run, None where the run has none."""
+    """``measured`` returns the figure of a run, None if it was not measured."""
 
     name: str
     goal: float
@@ -20,7 +20,7 @@ class Target:
     measured: Callable[[Run], float | None]
 
     def met(self, run: Run) -> bool | None:
-        """Whether the run reached it; None where it was not measured."""
+        """Whether the run meets the goal; None if it was not measured."""
         found = self.measured(run)
         if found is None:
             return None
@@ -28,14 +28,14 @@ class Target:
 
 
 def per_second(run: Run, server: str, workload: str) -> float | None:
-    """Requests a second, if the server was timed under the workload without a fault."""
+    """Requests a second, if the workload was timed without an error."""
     figures = run.servers.get(server)
     measured = figures.workloads.get(workload) if figures else None
     return measured.per_second if measured and measured.good else None
 
 
 def best_peer(run: Run, workload: str) -> tuple[str, float] | None:
-    """The peer that answers most, and how many requests a second."""
+    """The fastest peer, and its requests a second."""
     found = {
         key: rate
         for key in run.servers
@@ -46,13 +46,13 @@ def best_peer(run: Run, workload: str) -> tuple[str, float] | None:
 
 
 def against_best(run: Run, ours: str, theirs: str) -> float | None:
-    """Our requests a second under one workload against the best peer's under another."""
+    """Our requests a second under one workload, divided by the best peer's under another."""
     own, best = per_second(run, OURS, ours), best_peer(run, theirs)
     return own / best[1] if own and best else None
 
 
 def against_bare(run: Run) -> float | None:
-    """Our requests a second against the bare reply's, at the worse of both one-row workloads."""
+    """Our requests a second divided by the bare reply's, for the worse one-row workload."""
     pairs = [
         (per_second(run, OURS, workload), per_second(run, BARE, workload))
         for workload in (IRIS_ROW, HOUSING_ROW)
@@ -62,7 +62,7 @@ def against_bare(run: Run) -> float | None:
 
 
 def unequal_answers(run: Run) -> float | None:
-    """Answers of the forest whose bits are not scikit-learn's, over all forms of request."""
+    """Predictions of the forest with other bits than scikit-learn's, over all forms of request."""
     ours = run.servers.get(OURS)
     checked = [
         one.parity
@@ -89,59 +89,59 @@ def _many_against_few(run: Run) -> float | None:
 
 TARGETS = (
     Target(
-        "one row by name, iris, against the best peer",
+        "one row by name, iris, compared with the best peer",
         15,
         True,
         "times",
         lambda run: against_best(run, IRIS_ROW, IRIS_ROW),
     ),
     Target(
-        "one row by name, housing forest, against the best peer",
+        "one row by name, housing forest, compared with the best peer",
         80,
         True,
         "times",
         lambda run: against_best(run, HOUSING_ROW, HOUSING_ROW),
     ),
-    Target("one row, against the bare WSGI reply", 0.45, True, "of it", against_bare),
+    Target("one row, compared with the bare WSGI reply", 0.45, True, "of it", against_bare),
     Target(
-        "1,000 different rows as JSON records, housing, against the best peer",
+        "1,000 different rows as JSON records, housing, compared with the best peer",
         7,
         True,
         "times",
         lambda run: against_best(run, HOUSING_BATCH, HOUSING_BATCH),
     ),
     Target(
-        "1,000 different rows as Arrow, housing, against the best peer's JSON",
+        "1,000 different rows as Arrow, housing, compared with the best peer's JSON",
         10,
         True,
         "times",
         lambda run: against_best(run, HOUSING_ARROW, HOUSING_BATCH),
     ),
     Target(
-        "the engine alone, forest of 100, 1,000 different rows, against scikit-learn",
+        "the engine alone, forest of 100, 1,000 different rows, compared with scikit-learn",
         12,
         True,
         "times",
         lambda run: run.engine.ratio(PIPELINE, KERNEL) if run.engine else None,
     ),
     Target(
-        "answers of the forest that differ from scikit-learn's",
+        "predictions of the forest that differ from scikit-learn's",
         0,
         False,
-        "answers",
+        "predictions",
         unequal_answers,
     ),
     Target("memory of one worker serving both models", 130, False, "MB", _worker_memory),
     Target("from start to ready with both models", 2.5, False, "s", _start),
     Target(
-        "requests/s with 500 loaded versions of 100 models, against 2",
+        "requests/s with 500 loaded versions of 100 models, compared with 2",
         0.95,
         True,
         "of it",
         _many_against_few,
     ),
     Target(
-        "promote of a warmed version, 8 versions loaded, two workers, median",
+        "promotion of a warmed-up version, 8 versions loaded, two workers, median",
         60,
         False,
         "ms",

@@ -1,4 +1,4 @@
-"""What is asked of every server: rows, cut into requests, and the right answers to them."""
+"""The requests to every server: rows, split into requests, and their correct predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ DIFFERENT_BODIES = 1_000
 BATCH_ROWS = 1_000
 DIFFERENT_BATCHES = 50
 SHARED_FORM = "records"
-"""The form of body that every server understands."""
+"""The form of body that every server accepts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
     """Requests to one model in one form.
 
-    ``tables`` has the rows of each request, ``expected`` scikit-learn's own answers to them.
+    ``tables`` has the rows of each request, ``expected`` scikit-learn's predictions for them.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Workload:
 
     @property
     def single(self) -> bool:
-        """Each request is one row."""
+        """Whether each request is one row."""
         return len(self.tables[0]) == 1
 
 
@@ -49,7 +49,7 @@ OTHER_FORMS = {
 
 
 def all_workloads(iris: Pipeline, housing: Pipeline) -> list[Workload]:
-    """Every workload, those that all servers understand first."""
+    """Every workload, those that all servers accept first."""
     irises = iris_like(DIFFERENT_BODIES, seed=3)
     houses, _ = housing_like(DIFFERENT_BODIES, seed=2)
     many, _ = housing_like(DIFFERENT_BATCHES * BATCH_ROWS, seed=4)
@@ -66,18 +66,18 @@ def all_workloads(iris: Pipeline, housing: Pipeline) -> list[Workload]:
 
 
 def cut(table: pd.DataFrame, rows: int) -> list[pd.DataFrame]:
-    """The table in pieces of so many rows."""
+    """The table in pieces of ``rows`` rows."""
     return [table.iloc[at : at + rows] for at in range(0, len(table), rows)]
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Its rows as JSON has them: a missing value is null."""
+    """The rows as JSON values: a missing value is null."""
     plain = table.astype(object).where(table.notna(), None)
     return plain.to_dict(orient="records")
 
 
 def columns(table: pd.DataFrame) -> dict[str, list[Any]]:
-    """Its columns as JSON has them: a missing value is null."""
+    """The columns as JSON values: a missing value is null."""
     plain = table.astype(object).where(table.notna(), None)
     return {str(name): plain[name].tolist() for name in plain}
 

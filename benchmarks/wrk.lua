@@ -1,5 +1,5 @@
--- Sends the requests of a file in turn, and prints what came of it as one line of JSON.
--- The file: its number of requests, the length of each, one a line; then all of them.
+-- Sends the requests of a file in turn, and prints the result as one line of JSON.
+-- The file contains the number of requests and the length of each, one a line; then all requests.
 local requests, at = {}, 0
 
 function init(arguments)

@@ -1,4 +1,4 @@
-"""How Alembic runs our migrations: on the connection and in the transaction of the caller.
+"""Runs the migrations on the connection and in the transaction of the caller.
 
 Called by ``registry.storage.schema``; nothing else opens the database for a migration.
 """

@@ -1,4 +1,4 @@
-"""The peers, each as its own documentation sets it up for production, with one worker.
+"""The peers, each configured as its own documentation recommends for production, with one worker.
 
-These files run in the peers' environments and import nothing of ours.
+These files run in the peers' environments and import no module of this project.
 """

@@ -1,4 +1,4 @@
-"""The limit: a WSGI application that reads nothing, does nothing and answers fixed bytes."""
+"""The upper limit: a WSGI application that reads nothing and answers with fixed bytes."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -8,6 +8,6 @@ HEADERS = [("Content-Type", "application/json"), ("Content-Length", str(len(BODY
 
 
 def app(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer 200 to whatever is asked."""
+    """Answer every request with 200."""
     start_response("200 OK", HEADERS)
     return [BODY]

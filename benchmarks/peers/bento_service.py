@@ -1,4 +1,4 @@
-"""BentoML services: each call by itself, and with the adaptive batching that BentoML offers."""
+"""BentoML services: without and with BentoML's adaptive batching."""
 
 import bentoml
 import joblib
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 @bentoml.service(workers=1)
 class Each:
-    """Predicts for each call by itself."""
+    """Predicts for each call separately."""
 
     iris_model = BentoModel("iris:latest")
     housing_model = BentoModel("housing:latest")
@@ -53,9 +53,9 @@ class House(BaseModel):
 
 @bentoml.service(workers=1)
 class Batching:
-    """Gathers the calls that wait into one prediction, of up to eight calls of 1,000 rows.
+    """Combines waiting calls into one prediction, of up to eight calls of 1,000 rows.
 
-    It takes lists: BentoML 1.4.39 does not gather DataFrames, whose size it takes for a tuple.
+    It takes lists: BentoML 1.4.39 does not combine DataFrames, whose size it reads as a tuple.
     """
 
     iris_model = BentoModel("iris:latest")

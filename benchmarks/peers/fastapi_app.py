@@ -1,4 +1,4 @@
-"""FastAPI as its documentation has it: typed bodies, and ``def`` routes for what computes."""
+"""FastAPI as in its documentation: typed bodies, and ``def`` routes for computation."""
 
 import os
 from pathlib import Path

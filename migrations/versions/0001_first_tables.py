@@ -1,4 +1,4 @@
-"""The registry's first tables, and the head of an empty history."""
+"""Create the first tables, and the head of an empty history."""
 
 import sqlalchemy as sa
 from alembic import op

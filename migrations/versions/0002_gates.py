@@ -1,4 +1,4 @@
-"""Policies of gates, and the holdouts that versions are measured on."""
+"""Add policies of gates, and holdouts."""
 
 import sqlalchemy as sa
 from alembic import op

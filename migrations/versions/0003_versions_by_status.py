@@ -1,4 +1,4 @@
-"""An index that leads to the latest version of a model that is ready."""
+"""Add an index to find the latest ready version of a model."""
 
 from alembic import op
 

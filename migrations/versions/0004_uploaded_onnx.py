@@ -1,6 +1,6 @@
-"""Uploaded ONNX files lose their compiled forms: they are served from what was uploaded.
+"""Drop the compiled forms of uploaded ONNX files, which are served from the uploaded file.
 
-The bytes of the forms stay until ``hotswap gc`` removes them.
+The bytes of the forms remain until ``hotswap gc`` removes them.
 """
 
 import sqlalchemy as sa

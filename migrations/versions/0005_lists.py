@@ -1,4 +1,4 @@
-"""An index that leads through a metric's figures in order, and one order of names everywhere."""
+"""Add an index of metrics in order, and sort model names by bytes on PostgreSQL."""
 
 import sqlalchemy as sa
 from alembic import op

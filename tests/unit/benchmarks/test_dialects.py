@@ -15,7 +15,7 @@ from benchmarks.dialects import (
     MLFLOW,
     MLSERVER,
     Dialect,
-    Question,
+    Request,
 )
 from benchmarks.workloads import Workload
 
@@ -23,9 +23,9 @@ ROWS = pd.DataFrame({"age": [41.0, np.nan], "place": ["INLAND", "ISLAND"]})
 RECORDS = [{"age": 41.0, "place": "INLAND"}, {"age": None, "place": "ISLAND"}]
 
 
-def ask(dialect: Dialect, rows: pd.DataFrame, form: str = "records") -> Question:
-    (question,) = dialect.questions(Workload("", "housing", form, [rows], [np.zeros(len(rows))]))
-    return question
+def ask(dialect: Dialect, rows: pd.DataFrame, form: str = "records") -> Request:
+    (request,) = dialect.requests(Workload("", "housing", form, [rows], [np.zeros(len(rows))]))
+    return request
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def ask(dialect: Dialect, rows: pd.DataFrame, form: str = "records") -> Question
 def test_rows_are_records_by_name_and_a_missing_value_is_null(
     dialect: Dialect, path: str, body: object
 ) -> None:
-    question = ask(dialect, ROWS)
+    request = ask(dialect, ROWS)
 
-    assert (question.path, json.loads(question.body)) == (path, body)
+    assert (request.path, json.loads(request.body)) == (path, body)
 
 
 def test_mlserver_is_asked_by_column_as_a_data_frame() -> None:
@@ -63,14 +63,14 @@ def test_one_row_is_one_record() -> None:
 
 
 def test_arrow_goes_out_and_is_asked_for() -> None:
-    question = ask(HOTSWAP, ROWS, "arrow")
+    request = ask(HOTSWAP, ROWS, "arrow")
 
-    assert question.accept == question.content_type == "application/vnd.apache.arrow.stream"
-    assert pa.ipc.open_stream(question.body).read_all().num_rows == 2
+    assert request.accept == request.content_type == "application/vnd.apache.arrow.stream"
+    assert pa.ipc.open_stream(request.body).read_all().num_rows == 2
 
 
 def test_a_request_on_the_wire_says_its_length_and_carries_the_token() -> None:
-    head, _, body = Question("/predict", b"{}").wire(8460, "secret").partition(b"\r\n\r\n")
+    head, _, body = Request("/predict", b"{}").wire(8460, "secret").partition(b"\r\n\r\n")
 
     assert body == b"{}"
     assert head.decode().split("\r\n") == [

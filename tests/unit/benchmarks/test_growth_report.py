@@ -1,4 +1,4 @@
-"""The table of growth stays in RESULTS.md when the rest of it is written anew."""
+"""The table of growth is kept in RESULTS.md when the rest is rewritten."""
 
 from benchmarks.growth_registry import Size
 from benchmarks.growth_report import Figure, place, render, section_of
@@ -7,11 +7,11 @@ SMALL, LARGE = Size(2, 100, 300), Size(1000, 100, 300)
 PAGE = "# Results\n\n## Housing\n\nfast\n"
 
 
-def test_a_figure_is_held_against_its_goal() -> None:
+def test_a_figure_is_compared_with_its_goal() -> None:
     assert Figure("promote", 10.0, 15.0, "ms").within_goal
     assert not Figure("promote", 10.0, 15.1, "ms").within_goal
     assert not Figure("start until every worker is ready", 2.0, 15.1, "s").within_goal
-    assert Figure("history", 1.0, 99.0, "ms").within_goal, "nobody set a goal for it"
+    assert Figure("history", 1.0, 99.0, "ms").within_goal, "it has no goal"
 
 
 def test_the_section_names_both_registries_and_what_was_missed() -> None:
@@ -21,7 +21,7 @@ def test_the_section_names_both_registries_and_what_was_missed() -> None:
     assert "| promote | 10 ms | 25 ms | 2.50 | at most 1.5 times: missed |" in section
 
 
-def test_the_section_takes_the_place_of_the_one_before_and_outlives_a_new_page() -> None:
+def test_the_section_replaces_the_previous_one_and_is_kept_in_a_new_page() -> None:
     old, new = (render(SMALL, LARGE, [Figure("promote", 10.0, x, "ms")]) for x in (11.0, 12.0))
     page = place(place(PAGE, old), new)
 

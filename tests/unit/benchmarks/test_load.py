@@ -21,11 +21,11 @@ def test_requests_a_second_and_latencies_are_read_from_the_line_of_the_script() 
 def test_refusals_and_broken_connections_are_named() -> None:
     load = read_result(OUTPUT % (10, 3, 7))
 
-    assert load.wrong == "3 connections broke while read, 7 replies above 399"
+    assert load.wrong == "3 connections broke while reading, 7 responses with a status above 399"
 
 
 def test_a_server_that_never_answers_has_failed() -> None:
-    assert read_result(OUTPUT % (0, 0, 0)).wrong == "not one reply"
+    assert read_result(OUTPUT % (0, 0, 0)).wrong == "no response"
 
 
 def test_without_a_result_what_wrk_complained_of_is_passed_on() -> None:

@@ -23,7 +23,7 @@ def test_a_difference_in_the_last_bit_is_counted_but_let_through() -> None:
 
 
 def test_another_answer_is_refused() -> None:
-    with pytest.raises(AnswersWrong, match="1 of 3 answers differ"):
+    with pytest.raises(AnswersWrong, match="1 of 3 predictions differ"):
         compare(np.array([100.0, 250.5, 4.0]), PRICES)
 
 
@@ -33,5 +33,5 @@ def test_answers_in_another_order_are_refused() -> None:
 
 
 def test_a_missing_answer_is_refused() -> None:
-    with pytest.raises(AnswersWrong, match="2 answers to 3 rows"):
+    with pytest.raises(AnswersWrong, match="2 predictions for 3 rows"):
         compare(PRICES[:2], PRICES)

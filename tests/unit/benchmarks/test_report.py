@@ -1,4 +1,4 @@
-"""What a run says of itself: ratios, verdicts, and failures that nobody can overlook."""
+"""The report of a run: ratios, targets and failures."""
 
 import pytest
 
@@ -79,7 +79,7 @@ def test_the_share_of_the_bare_reply_is_that_of_the_worse_workload(run: Run) -> 
     assert against_bare(run) == pytest.approx(0.4)
 
 
-def test_a_peer_that_failed_is_no_best_peer(run: Run) -> None:
+def test_a_peer_that_failed_is_not_the_best_peer(run: Run) -> None:
     run.servers["flask"].workloads[IRIS_ROW] = measured(1_000, wrong="3 replies above 399")
 
     assert best_peer(run, IRIS_ROW) == ("mlserver", 500)
@@ -98,15 +98,13 @@ def test_one_answer_with_other_bits_misses_the_target(run: Run) -> None:
     assert target("that differ").met(run) is False
 
 
-def test_every_figure_stands_beside_its_ratio_to_ours(run: Run) -> None:
+def test_every_figure_is_shown_with_its_ratio_to_ours(run: Run) -> None:
     page = markdown(run)
 
     assert "| Flask | 1,000 | 0.05 | 1 | 20 | 3 | 20 |" in page
     assert "| MLServer | 360 | 3 | 370 | 365 | 2 | 1.00 | 1 |" in page
-    assert (
-        "| one row, against the bare WSGI reply | at least 0.45 of it | 0.4 of it | **missed** |"
-        in page
-    )
+    bare = "| one row, compared with the bare WSGI reply | at least 0.45 of it | 0.4 of it |"
+    assert f"{bare} **missed** |" in page
 
 
 def test_a_failed_row_says_why_instead_of_a_figure(run: Run) -> None:
@@ -118,19 +116,19 @@ def test_a_failed_row_says_why_instead_of_a_figure(run: Run) -> None:
     assert "- Flask, iris, one row: 3 replies above 399" in page
 
 
-def test_a_part_that_failed_is_told_and_its_target_not_measured(run: Run) -> None:
+def test_a_part_that_failed_is_reported_and_its_target_not_measured(run: Run) -> None:
     run.failures["promotes"] = "POST /models/housing/3/promote: 409"
 
     assert "- promotes: POST /models/housing/3/promote: 409" in markdown(run)
-    assert target("promote").met(run) is None
+    assert target("promotion").met(run) is None
 
 
-def test_where_nothing_failed_nothing_is_said_of_failure(run: Run) -> None:
+def test_without_failures_there_is_no_section_for_them(run: Run) -> None:
     assert failures(run) == []
     assert "## Failed" not in markdown(run)
 
 
-def test_a_server_that_never_started_stands_in_every_table_as_failed(run: Run) -> None:
+def test_a_server_that_never_started_is_failed_in_every_table(run: Run) -> None:
     run.servers["fastapi"] = ServerFigures("FastAPI", failure="the server ended\nTraceback")
 
     assert markdown(run).count("| FastAPI | **failed: the server ended** |") == 3
@@ -140,11 +138,11 @@ def test_what_was_not_measured_has_no_section(run: Run) -> None:
     page = markdown(run)
 
     assert "## The engine alone" not in page
-    assert "## Promote" not in page
+    assert "## Promotions" not in page
     assert page.count("not measured") >= 3
 
 
-def test_the_other_measurements_are_told_with_their_ratios(run: Run) -> None:
+def test_the_other_measurements_are_shown_with_their_ratios(run: Run) -> None:
     run.engine = EngineFigures(
         345_400,
         12,
@@ -168,7 +166,7 @@ def test_the_other_measurements_are_told_with_their_ratios(run: Run) -> None:
     assert target("500 loaded").met(run) is True
 
 
-def test_large_batches_are_shown_with_who_waits_beside_them_and_with_many_at_once() -> None:
+def test_large_batches_are_shown_with_the_latency_of_single_rows_and_many_at_once() -> None:
     csv = LargeBatch("CSV", 100_000, 5_800_000, [300.0], 100, 130, 101, 0, (1.0, 2.0), (1.5, 5.0))
     parallel = ParallelBodies("CSV", 15_000_000, 5, 11, 100, 700, 110)
 
