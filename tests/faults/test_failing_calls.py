@@ -5,6 +5,7 @@ import pytest
 from tests.faults import scenarios
 from tests.faults.conftest import summed_up
 from tests.faults.harness import Bench, over
+from tests.marks import first_fast
 
 WRITES = {"write", "pwrite64", "ftruncate", "fsync", "fdatasync"}
 SAMPLE = 3
@@ -24,7 +25,7 @@ def points(bench: Bench, names: list[str]) -> list[tuple[str, int, str]]:
     return found
 
 
-@pytest.mark.parametrize("operation", scenarios.OPERATIONS)
+@pytest.mark.parametrize("operation", first_fast(scenarios.OPERATIONS))
 def test_a_write_that_fails_is_answered_and_forgotten(benches, operation, long_faults, tell):
     every = points(benches[0], scenarios.of(operation, every=long_faults))
     wanted = every if long_faults else every[:: len(every) // SAMPLE]

@@ -207,6 +207,7 @@ def test_an_upload_that_does_not_fit_is_refused_and_the_next_that_does_is_taken(
     assert caller.predict() == before
 
 
+@pytest.mark.slow
 def test_a_start_on_a_read_only_disk_ends_with_what_is_wrong(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

@@ -5,11 +5,12 @@ import pytest
 from tests.faults import scenarios
 from tests.faults.conftest import summed_up
 from tests.faults.harness import over
+from tests.marks import first_fast
 
 SAMPLE = 4
 
 
-@pytest.mark.parametrize("operation", scenarios.OPERATIONS)
+@pytest.mark.parametrize("operation", first_fast(scenarios.OPERATIONS))
 def test_a_kill_anywhere_leaves_nothing_half_made(benches, operation, long_faults, tell):
     points = [
         (name, index)

@@ -25,6 +25,7 @@ def kills(bench: Bench, scenario: str, mutant: str, around: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_row_before_its_bytes_is_found_by_kills_and_by_the_order(bench):
     found = kills(bench, UPLOAD, "row-before-bytes", "registry.db-wal")
 
@@ -41,6 +42,7 @@ def test_bytes_without_fsync_are_found_by_the_order_and_by_power_cuts(bench):
     assert "a blob got its name before its bytes were synced" in order(bench, UPLOAD, "no-fsync")
 
 
+@pytest.mark.slow
 def test_an_announcement_before_the_commit_is_found_by_kills_and_by_the_order(bench):
     found = kills(bench, PROMOTE, "announce-before-commit", "run/counter")
 

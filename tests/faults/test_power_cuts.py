@@ -18,6 +18,7 @@ def test_bytes_are_durable_before_the_row_and_the_row_before_the_answer(
         assert faults_of_order(bench.record(name).calls, bench.folder / "work") == []
 
 
+@pytest.mark.slow  # the journal's test cuts the power too
 def test_a_power_cut_anywhere_leaves_nothing_half_made(benches, long_faults, tell):
     names = list(scenarios.SCENARIOS) if long_faults else QUICK
     random_states, every = (1, 1) if long_faults else (1, 8)

@@ -89,6 +89,7 @@ def test_both_files_install_and_retrain_with_the_recipe_beside_them() -> None:
     assert set(wanted) == {"HOTSWAP_URL", "HOTSWAP_TOKEN"}
 
 
+@pytest.mark.slow  # integration/cli/test_retrain.py has what they run
 def test_the_lines_of_both_run_against_a_server_and_make_one_version_of_one_commit(
     server: Server, checkout: Path, job_token: str
 ) -> None:

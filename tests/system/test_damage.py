@@ -30,6 +30,7 @@ def figure(server: Server, name: str) -> float:
     return float(found[1]) if found else 0.0
 
 
+@pytest.mark.slow  # integration/registry/test_database.py has the lock
 def test_a_locked_database_stops_writes_and_not_one_prediction(hardy_server: Server) -> None:
     with predicting(hardy_server) as load:
         with sqlite3.connect(hardy_server.data / "registry.db", isolation_level=None) as other:
@@ -81,7 +82,8 @@ def test_workers_that_cannot_start_on_a_damaged_database_end_none_that_serves(
     assert survivor in own_server.workers()
 
 
-@pytest.mark.parametrize("damage", [pytest.param("lost", marks=pytest.mark.slow), "flipped"])
+@pytest.mark.slow  # faults/test_bit_rot.py has what is found
+@pytest.mark.parametrize("damage", ["lost", "flipped"])
 def test_a_version_that_is_loaded_outlives_its_bytes_and_is_not_promoted_again(
     hardy_server: Server, damage: str
 ) -> None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import skops.io
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -18,6 +19,7 @@ def worse_artifact() -> bytes:
     return bytes(skops.io.dumps(model))
 
 
+@pytest.mark.slow  # integration/api/test_gates.py and cli/test_gates.py have its parts
 def test_only_what_is_better_on_the_holdout_becomes_live(server: Server, tmp_path: Path) -> None:
     table = tmp_path / "holdout.csv"
     table.write_bytes(iris_table())

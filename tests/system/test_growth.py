@@ -13,6 +13,7 @@ from registry.storage.history import verify
 from tests.system.real_server import ADMIN_TOKEN, free_port
 
 
+@pytest.mark.slow
 def test_a_filled_registry_is_whole(tmp_path: Path) -> None:
     fill(tmp_path / "data", Size(models=3, versions=5, events=15), ADMIN_TOKEN)
 

@@ -18,6 +18,7 @@ import skops.io
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from tests.marks import first_fast
 from tests.processes import children
 from tests.system.models import iris_artifact, upload
 from tests.system.real_server import ADMIN_TOKEN, BIN, ROOT, Server, free_port, running, wait_until
@@ -25,6 +26,7 @@ from tests.system.real_server import ADMIN_TOKEN, BIN, ROOT, Server, free_port, 
 ROW = {"input": [5.1, 3.5, 1.4, 0.2]}
 
 
+@pytest.mark.slow  # two starts; test_restarts.py has a killed worker
 def test_after_the_main_process_was_killed_workers_end_and_the_next_start_has_everything(
     tmp_path: Path,
 ) -> None:
@@ -99,6 +101,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_never_came_up_ends_the_service_whatever_has_its_process_id_elsewhere(
     tmp_path: Path,
 ) -> None:
@@ -125,7 +128,9 @@ def test_a_worker_that_never_came_up_ends_the_service_whatever_has_its_process_i
     assert ended.stderr.count("ImportError: it never comes up") == 2
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT], ids=lambda end: end.name)
+@pytest.mark.parametrize(
+    "end", first_fast([signal.SIGTERM, signal.SIGINT]), ids=lambda end: end.name
+)
 def test_a_signal_to_the_whole_process_group_ends_the_service_in_order(
     tmp_path: Path, end: signal.Signals
 ) -> None:
@@ -169,6 +174,7 @@ def test_sigterm_lets_a_request_under_way_finish_and_makes_the_service_not_ready
     assert own_server.process.wait(30) == 0
 
 
+@pytest.mark.slow
 def test_the_same_application_runs_under_gunicorn(tmp_path: Path) -> None:
     port = free_port()
     command = [BIN / "gunicorn", "wsgi:app", "-w", "2", "-b", f"127.0.0.1:{port}"]
@@ -204,6 +210,7 @@ def wide_batch(server: Server) -> tuple[list[list[float]], list[list[float]]]:
     return [[row[str(label)] for label in range(8)] for row in shares], expected
 
 
+@pytest.mark.slow
 def test_files_in_the_working_directory_are_not_imported(tmp_path: Path) -> None:
     """By the main process, the workers, or the one that confined processes are forked from."""
     cwd, imported = tmp_path / "cwd", tmp_path / "imported"
@@ -269,6 +276,7 @@ def narrow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield started
 
 
+@pytest.mark.slow  # integration/api/test_unread_bodies.py has what is read
 @pytest.mark.parametrize("size_is_said", [True, False])
 def test_an_upload_over_the_limit_is_refused_before_it_is_all_read(
     narrow_server: Server, *, size_is_said: bool

@@ -27,6 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.slow  # it starts the service with its two demo models
 def test_the_line_that_make_serve_prints_predicts_when_it_is_pasted(made: Server) -> None:
     line = next(line for line in made.log.read_text().splitlines() if "curl" in line)
 
@@ -36,6 +37,7 @@ def test_the_line_that_make_serve_prints_predicts_when_it_is_pasted(made: Server
     assert json.loads(pasted.stdout)["prediction"] == "setosa"
 
 
+@pytest.mark.slow
 def test_the_version_that_the_tour_promotes_is_better(made: Server) -> None:
     token = (made.data / "admin.token").read_text().strip()
     live, better = (

@@ -44,6 +44,7 @@ def test_sighup_replaces_every_worker_and_loses_nothing(hardy_server: Server) ->
     assert len(load.replies) > 100
 
 
+@pytest.mark.slow  # test_sighup… stops both
 def test_a_worker_that_is_told_to_stop_loses_nothing_and_is_replaced(hardy_server: Server) -> None:
     before = hardy_server.workers()
     with predicting(hardy_server) as load:
@@ -54,6 +55,7 @@ def test_a_worker_that_is_told_to_stop_loses_nothing_and_is_replaced(hardy_serve
     assert before[1] in hardy_server.workers()
 
 
+@pytest.mark.slow
 def test_while_every_worker_is_dead_new_connections_wait_for_the_next_one(
     hardy_server: Server,
 ) -> None:
@@ -63,6 +65,7 @@ def test_while_every_worker_is_dead_new_connections_wait_for_the_next_one(
     assert hardy_server.call("GET", "/livez").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_before_it_is_up_does_not_end_the_service(
     hardy_server: Server,
 ) -> None:
@@ -114,6 +117,7 @@ def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(
     assert {reply.json()["prediction"] for reply in replies} == {versions[2]}
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_takes_only_its_own_connections_with_it(
     hardy_server: Server, versions: dict[int, object]
 ) -> None:
@@ -138,6 +142,7 @@ def test_a_worker_that_is_killed_takes_only_its_own_connections_with_it(
     )
 
 
+@pytest.mark.slow  # integration/live/test_fleet.py has who is waited for
 def test_a_promotion_waits_for_no_worker_that_is_dead(
     hardy_server: Server, versions: dict[int, object]
 ) -> None:

@@ -77,9 +77,8 @@ def test_killed_and_run_again_it_makes_one_version_and_one_promotion(
     assert happened(server, file.stem) == ONCE
 
 
-@pytest.mark.parametrize(
-    "names", [pytest.param(("ci", "ci"), marks=pytest.mark.slow), ("ci", "nightly")]
-)
+@pytest.mark.slow  # integration/cli/test_retrain.py has two jobs at once
+@pytest.mark.parametrize("names", [("ci", "ci"), ("ci", "nightly")])
 def test_two_jobs_for_one_commit_at_once_make_one_version_and_one_promotion(
     server: Server, tmp_path: Path, names: tuple[str, str]
 ) -> None:
@@ -149,6 +148,7 @@ def test_a_gate_that_is_not_understood_is_told_before_the_training(
     assert "fitting" not in errors
 
 
+@pytest.mark.slow  # integration/cli/test_retrain.py has it
 def test_a_token_that_may_upload_and_not_promote_exits_1_and_leaves_the_version(
     server: Server, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def talkative(tmp_path: Path):
         yield Server(server.process, server.url, server.data, server.log, ADMIN)
 
 
+@pytest.mark.slow  # unit/api/test_logs.py has what a line holds
 def test_what_callers_send_is_not_in_the_log_at_any_level(talkative: Server) -> None:
     value = authenticate(talkative)
     upload(talkative)

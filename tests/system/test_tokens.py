@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.system.real_server import BIN, Server, free_port, running, wait_until
@@ -40,6 +41,7 @@ def test_a_token_works_and_ends_on_every_worker_at_once(server: Server) -> None:
         assert set(statuses(server, made["token"])) <= {401, 429}
 
 
+@pytest.mark.slow  # integration/api/test_rates.py shares a limit among processes
 def test_a_rate_and_failures_are_counted_over_all_workers(tmp_path: Path) -> None:
     with serving(tmp_path / "data", HOTSWAP_RATE_LIMIT="5", HOTSWAP_AUTH_FAILURES="10") as server:
         failed = statuses(server, "hsw_guess")
@@ -55,6 +57,7 @@ def test_a_rate_and_failures_are_counted_over_all_workers(tmp_path: Path) -> Non
         assert f'hotswap_failed_authentications_total{{why="slowed"}} {TRIES - 10}.0' in figures
 
 
+@pytest.mark.slow  # three starts; integration/registry/test_tokens.py has the token
 def test_the_first_start_prints_an_admin_token_once_and_each_warns_until_it_is_rotated(
     tmp_path: Path,
 ) -> None:

@@ -66,6 +66,7 @@ def swelling() -> Any:
     )
 
 
+@pytest.mark.slow
 def test_the_memory_of_large_batches_is_bounded_and_returned(server: Server) -> None:
     promoted(server, "swelling", swelling())
     (worker,) = server.workers()

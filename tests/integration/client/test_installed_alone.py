@@ -66,6 +66,7 @@ def test_the_wheel_asks_for_requests_alone_and_is_typed(wheel: Path) -> None:
     assert {name.split("/")[0] for name in names} == {"client", described.split("/")[0]}
 
 
+@pytest.mark.slow
 def test_it_works_in_an_environment_with_nothing_else(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "env", with_pip=False, symlinks=True)
     python = tmp_path / "env" / "bin" / "python"

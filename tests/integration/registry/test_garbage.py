@@ -189,6 +189,7 @@ def test_each_use_of_a_blob_is_named(database, blobs):
         }
 
 
+@pytest.mark.slow  # faults/test_uploads_beside_gc.py sends fifty
 def test_two_hundred_uploads_beside_a_collection_without_grace_lose_nothing(database_url, blobs):
     race = race_uploads(database_url, blobs, 200)
 

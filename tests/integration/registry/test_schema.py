@@ -63,6 +63,7 @@ def test_threads_at_once_migrate_once(empty):
         assert sorted(threads.map(upgrade, [empty] * 8)) == [False] * 7 + [True]
 
 
+@pytest.mark.slow
 def test_processes_at_once_migrate_once(empty_url):
     assert sorted(together(bring_up_to_date, [(empty_url,)] * 3)) == [False, False, True]
 

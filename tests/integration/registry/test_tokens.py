@@ -237,6 +237,7 @@ def test_a_configured_value_that_an_ordinary_token_has_is_refused(database, file
         ensure_admin(database, file, "hsw_x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("configured", ["", "chosen"])
 def test_workers_that_start_at_once_make_one_token(database, database_url, file, configured):
     made = together(make_admin, [(database_url, file, configured)] * 4)

@@ -43,6 +43,7 @@ def in_a_process(documents, hash_seed, *flags):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_another_process_on_one_core_makes_the_same_bytes(shops_csv):
     columns = {"size": Preparation(log=True)}
     common = {"data": str(shops_csv), "target": "sales", "columns": columns}
