@@ -8,16 +8,19 @@ import logging
 import os
 import threading
 import time
-from bisect import bisect_left
-from collections import Counter as Counts
 from collections import deque
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from flask import Flask, Response, current_app, g, request
 
 from api.access import allows
 from api.blueprints import Blueprint
+from api.prometheus_internals import (
+    forget_gauges_of_ended_processes,
+    keep_values_in,
+    observe_all,
+)
 from api.services import services
 from api.telemetry_folders import own_folder
 from registry.errors import Unavailable
@@ -28,15 +31,6 @@ logger = logging.getLogger(__name__)
 _KEY = "hotswap-measures"
 _FLUSH_SECONDS = 0.5
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_ROOM = {
-    "counter": 2**17,
-    "histogram": 2**18,
-    "gauge_livesum": 2**16,
-    "gauge_livemax": 2**16,
-}
-"""Bytes of each of prometheus_client's files, enough for every route of ours."""
-
-
 _Key = tuple[str, str, int]
 """Method, route and status."""
 
@@ -67,16 +61,9 @@ class Telemetry:
     """
 
     def __init__(self, directory: Path) -> None:
-        _make_room(directory)
-        # prometheus_client chooses its multi-process mode by this variable, when it is imported.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
-        from prometheus_client import CollectorRegistry, Counter, Histogram, values
+        keep_values_in(directory)
+        from prometheus_client import CollectorRegistry, Counter, Histogram
 
-        # It keeps to the files that it opened first; an application made later in the same process
-        # has its own.
-        values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]  # prometheus_client left it without types
-        # The files are the process's, not this object's: they stay open as long as it runs.
-        atexit.register(values.close_all_multiprocess_files)
         self.directory = directory
         self._counted: dict[_Key, tuple[Counter, Histogram]] = {}
         self._waiting: deque[tuple[_Key, float]] = deque()
@@ -140,11 +127,7 @@ class Telemetry:
                 return
             self._counted[key] = counted
         counted[0].inc(len(spent))
-        # One call for each bucket instead of one for each request; the library has no public way.
-        histogram: Any = counted[1]
-        for bucket, count in Counts(bisect_left(_BUCKETS, seconds) for seconds in spent).items():
-            histogram._buckets[bucket].inc(count)
-        histogram._sum.inc(sum(spent))
+        observe_all(counted[1], _BUCKETS, spent)
 
     def _keep_flushing(self) -> None:
         while True:
@@ -186,40 +169,8 @@ def get_metrics() -> Response:
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    _forget_gauges_of_the_dead(measures.directory)
+    forget_gauges_of_ended_processes(measures.directory)
     measures.flush()
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(measures.directory))  # type: ignore[no-untyped-call]  # prometheus_client left it without types
     return Response(generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def _make_room(directory: Path) -> None:
-    """Make the files that prometheus_client will map, with all their pages."""
-    for kind, size in _ROOM.items():
-        path = directory / f"{kind}_{os.getpid()}.db"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(descriptor, 0, size)
-        except OSError:
-            path.unlink()
-            raise
-        finally:
-            os.close(descriptor)
-
-
-def _forget_gauges_of_the_dead(directory: Path) -> None:
-    """What a worker counted stays; what it had loaded is gone with it."""
-    for path in directory.glob("gauge_live*.db"):
-        worker = path.stem.rpartition("_")[2]
-        if worker.isdecimal() and not _is_alive(int(worker)):
-            path.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

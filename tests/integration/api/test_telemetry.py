@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from api import telemetry, telemetry_folders
+from api import telemetry_folders
+from api.prometheus_internals import ROOM
 from tests.integration.api.conftest import check_problem
 
 
@@ -26,7 +27,7 @@ def test_without_room_for_figures_the_service_serves(make_app, bases, monkeypatc
     allocate = os.posix_fallocate
 
     def refuse(descriptor: int, offset: int, size: int) -> None:
-        if size in telemetry._ROOM.values():
+        if size in ROOM.values():
             raise OSError(errno.ENOSPC, "No space left on device")
         allocate(descriptor, offset, size)
 
