@@ -18,7 +18,7 @@ from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 from registry.errors import ArtifactRefused, shown
 from registry.formats.allowed import PICKLE_GLOBALS, why_not
 from registry.formats.structure import is_dunder
-from registry.formats.trees import check_making, check_state
+from registry.formats.tree_structure import check_making, check_state
 
 MAX_UNPACKED = 2 * 2**30
 MAX_RATIO = 200

@@ -16,7 +16,7 @@ import numpy as np
 
 from registry.errors import ArtifactRefused, shown
 from registry.formats.allowed import ESTIMATORS, PARTS, SKOPS_NODES, SKOPS_TYPES, why_not
-from registry.formats.trees import check_making, check_nodes
+from registry.formats.tree_structure import check_making, check_nodes
 
 MAX_UNPACKED = 2 * 2**30
 MAX_SCHEMA = 256 * 2**20

@@ -15,7 +15,7 @@ from registry.formats import columns, encoders, labels, members, shapes
 from registry.formats.allowed import ESTIMATORS, PARTS, why_not
 from registry.formats.parameters import check_parameters
 from registry.formats.support_vectors import check_support_vectors
-from registry.formats.trees import check_histograms, check_tree
+from registry.formats.tree_structure import check_histograms, check_tree
 
 Check = Callable[[Any], None]
 CHECKS: Mapping[str, Check] = {

@@ -15,9 +15,9 @@ import msgspec
 
 from registry.confinement.channel import Channel
 from registry.errors import ArtifactRefused, RegistryError
-from registry.intake.answers import Job, check_facts, refusal
 from registry.intake.compilation import compile_model
 from registry.intake.inspection import inspect
+from registry.intake.messages import Job, check_facts, refusal
 
 
 def answer(channel: Channel, files: list[int]) -> None:

@@ -13,7 +13,6 @@ from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
 from registry.engines.predictor import SklearnPredictor
 from registry.errors import RegistryError
-from registry.intake.answers import MAX_REASON
 from registry.intake.candidates import (
     Candidate,
     Converter,
@@ -24,6 +23,7 @@ from registry.intake.candidates import (
 from registry.intake.conversion.pipeline import convert
 from registry.intake.conversion.target import NotConvertible
 from registry.intake.forms import FORM_LIMITS, Form
+from registry.intake.messages import MAX_REASON
 from registry.intake.parity import Parity, compare_labels, compare_values, worst
 from registry.intake.samples import far_rows, sample
 from registry.signature import Record, Signature

@@ -21,7 +21,8 @@ from registry.errors import (
     ModelProcessUnavailable,
 )
 from registry.formats.reading import Format
-from registry.intake.answers import (
+from registry.intake.forms import Content, check_form, receive_form
+from registry.intake.messages import (
     MAX_ENGINE,
     MAX_FACTS,
     Compilation,
@@ -31,7 +32,6 @@ from registry.intake.answers import (
     read_compilation,
     read_facts,
 )
-from registry.intake.forms import Content, check_form, receive_form
 from registry.signature import Record, Signature
 
 logger = logging.getLogger(__name__)

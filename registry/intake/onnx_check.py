@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
-from registry.intake.onnx_trees import check_trees
 from registry.intake.protobuf import (
     BYTES,
     Value,
@@ -21,6 +20,7 @@ from registry.intake.protobuf import (
     run_of_varints,
     varints,
 )
+from registry.intake.tree_ensemble_check import check_trees
 
 ML = "ai.onnx.ml"
 OPERATORS: Mapping[str, frozenset[str]] = {

@@ -9,7 +9,7 @@ from registry.engines.linear_file import LinearFile
 from registry.intake.conversion.foreign import convert_estimator
 from registry.intake.conversion.graph import Block, Graph
 from registry.intake.conversion.target import NotConvertible, require
-from registry.intake.conversion.trees import tree_shares, tree_values
+from registry.intake.conversion.tree_ensembles import tree_shares, tree_values
 
 Heads = dict[Literal["value", "label", "probabilities"], str]
 """The tensors that answer: doubles for ``value``, indices of classes for ``label``."""

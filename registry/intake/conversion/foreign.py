@@ -16,7 +16,7 @@ from registry.intake.conversion.graph import (
     Model,
 )
 from registry.intake.conversion.target import NotConvertible
-from registry.intake.conversion.trees import rounded
+from registry.intake.conversion.tree_ensembles import rounded
 
 _TRANSFORMERS = frozenset(
     {

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf, isnan
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from registry.engines.onnx_program import LARGEST_KEY, ROWS, TEXTS_KEY
-from registry.intake.conversion.target import SMALLEST_NORM, Norm, Vocabulary, require
+from registry.intake.conversion.target import Vocabulary
 from registry.signature import Signature
 
 OPSET = 18
@@ -57,10 +56,10 @@ class Block:
 
 @dataclass(slots=True)
 class Graph:
-    """Nodes and constants, in the order of their making; every tensor gets a name of its own.
+    """Nodes and constants in the order in which they were added; every tensor has its own name.
 
-    ``ml_opset`` is the release of ``ai.onnx.ml`` that the nodes ask for; numbers of the size
-    ``largest`` or more are refused by the model.
+    ``ml_opset`` is the release of ``ai.onnx.ml`` that the nodes require. The model refuses numbers
+    whose absolute value is ``largest`` or more.
     """
 
     nodes: list[Model] = field(default_factory=list)
@@ -100,79 +99,6 @@ class Graph:
         if block.picks == tuple(range(block.width)):
             return block.tensor
         return self.add("Gather", block.tensor, self.constant(block.picks, np.int64), axis=1)
-
-    def concat(self, blocks: Sequence[Block]) -> Block:
-        whole = [block for block in blocks if len(block)]
-        require(whole, "No column is left for the estimator.")
-        texts = tuple(text for block in whole for text in block.texts)
-        if len({(block.tensor, block.width) for block in whole}) == 1:
-            picks = tuple(pick for block in whole for pick in block.picks)
-            return Block(whole[0].tensor, picks, whole[0].width, texts)
-        tensor = self.add("Concat", *map(self.tensor, whole), axis=1)
-        return Block(tensor, tuple(range(len(texts))), len(texts), texts)
-
-    def fill(self, block: Block, fills: Sequence[float]) -> Block:
-        tensor = self.tensor(block)
-        filled = self.add("Where", self.add("IsNaN", tensor), self.row(fills), tensor)
-        return Block(filled, tuple(range(len(block))), len(block), block.texts)
-
-    def missing(self, block: Block) -> Block:
-        return self._numbers(self.double(self.add("IsNaN", self.tensor(block))), block)
-
-    def subtract(self, block: Block, row: ArrayLike) -> Block:
-        return self._numbers(self.add("Sub", self.tensor(block), self.row(row)), block)
-
-    def divide(self, block: Block, row: ArrayLike) -> Block:
-        return self._numbers(self.add("Div", self.tensor(block), self.row(row)), block)
-
-    def multiply(self, block: Block, row: ArrayLike) -> Block:
-        return self._numbers(self.add("Mul", self.tensor(block), self.row(row)), block)
-
-    def plus(self, block: Block, row: ArrayLike) -> Block:
-        return self._numbers(self.add("Add", self.tensor(block), self.row(row)), block)
-
-    def clip(self, block: Block, low: float, high: float) -> Block:
-        bounds = self.constant(low), self.constant(high)
-        return self._numbers(self.add("Clip", self.tensor(block), *bounds), block)
-
-    def signed_log(self, block: Block) -> Block:
-        tensor = self.tensor(block)
-        size = self.add("Add", self.add("Abs", tensor), self.constant(1.0))
-        logarithm = self.add("Mul", self.add("Sign", tensor), self.add("Log", size))
-        return self._numbers(logarithm, block)
-
-    def equals(self, block: Block, codes: Sequence[float]) -> Block:
-        tensor = self.tensor(block)
-        if any(isnan(code) for code in codes):
-            # NaN equals nothing here either: +inf, which no request can carry, stands for it.
-            tensor = self.add("Where", self.add("IsNaN", tensor), self.constant(inf), tensor)
-            codes = [inf if isnan(code) else code for code in codes]
-        return self._numbers(self.double(self.add("Equal", tensor, self.row(codes))), block)
-
-    def between(self, block: Block, lows: Sequence[float], highs: Sequence[float]) -> Block:
-        tensor = self.tensor(block)
-        above = self.add("Greater", tensor, self.row(lows))
-        below = self.add("LessOrEqual", tensor, self.row(highs))
-        return self._numbers(self.double(self.add("And", above, below)), block)
-
-    def normalize(self, block: Block, norm: Norm) -> Block:
-        tensor, axis = self.tensor(block), self.constant([1], np.int64)
-        if norm == "max":
-            norms = self.add("ReduceMax", self.add("Abs", tensor), axis, keepdims=1)
-        else:
-            norms = self.add(f"Reduce{norm.upper()}", tensor, axis, keepdims=1)
-        small = self.add("Greater", self.constant(SMALLEST_NORM), norms)
-        divisors = self.add("Where", small, self.constant(1.0), norms)
-        return self._numbers(self.add("Div", tensor, divisors), block)
-
-    def foreign(self, step: Any, block: Block) -> Block:
-        # Late: it draws in all of skl2onnx, and it builds on this module.
-        from registry.intake.conversion.foreign import convert_transformer
-
-        return convert_transformer(self, step, block)
-
-    def _numbers(self, tensor: str, block: Block) -> Block:
-        return Block.numbers(tensor, len(block))
 
 
 def input_block(signature: Signature) -> Block:

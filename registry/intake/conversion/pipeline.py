@@ -6,7 +6,8 @@ from registry.engines.chains_file import to_bytes as chains_to_bytes
 from registry.engines.onnx_program import FEATURES
 from registry.intake.conversion.chains import ChainTarget, given_chains, to_file
 from registry.intake.conversion.estimators import predict
-from registry.intake.conversion.graph import Graph, input_block, to_bytes
+from registry.intake.conversion.graph import input_block, to_bytes
+from registry.intake.conversion.onnx_target import OnnxTarget
 from registry.intake.conversion.target import C, Target
 from registry.intake.conversion.transformers import transform_all
 from registry.signature import Signature
@@ -17,7 +18,7 @@ def convert(model: Any, signature: Signature) -> bytes:
 
     Raises NotConvertible; also whatever a hostile model makes numpy or onnx raise.
     """
-    graph, given = Graph(), input_block(signature)
+    graph, given = OnnxTarget(), input_block(signature)
     final, block = _preprocessed(graph, model, given)
     heads = predict(graph, final, block)
     return to_bytes(graph, given, {str(name): tensor for name, tensor in heads.items()})
@@ -28,7 +29,7 @@ def convert_features(model: Any, signature: Signature) -> bytes:
 
     Raises as ``convert`` does.
     """
-    graph, given = Graph(), input_block(signature)
+    graph, given = OnnxTarget(), input_block(signature)
     _, block = _preprocessed(graph, model, given)
     # A name of its own also where nothing is done: an output cannot be the input itself.
     features = graph.add("Identity", graph.tensor(block))

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from registry.confinement.channel import Channel
-from registry.intake.answers import MAX_ENGINE, MAX_FACTS
 from registry.intake.forms import FORM_LIMITS
+from registry.intake.messages import MAX_ENGINE, MAX_FACTS
 
 FACTS: dict[str, Any] = {
     "type": "inspected",

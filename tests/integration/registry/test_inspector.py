@@ -18,8 +18,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from registry.confinement.spawner import Spawner
 from registry.errors import ArtifactRefused, Fault, IntakeBusy, IntakeUnavailable, MetadataRefused
-from registry.intake.answers import read_facts, refusal
 from registry.intake.inspector import Inspector
+from registry.intake.messages import read_facts, refusal
 from tests.integration.registry.models import LABELS, MODELS, X, Y
 from tests.processes import children, is_alive, wait_for, zygotes
 

@@ -18,9 +18,9 @@ from registry.engines.predictor import SklearnPredictor
 from registry.errors import ArtifactRefused, PredictionRefused
 from registry.intake.compilation import compile_model
 from registry.intake.forms import FORM_LIMITS
-from registry.intake.onnx_trees import MAX_DEPTH
 from registry.intake.samples import sample
 from registry.intake.signatures import read_signature
+from registry.intake.tree_ensemble_check import MAX_DEPTH
 from registry.signature import Column, Output, Signature
 
 pytestmark = pytest.mark.skipif(
