@@ -7,9 +7,9 @@ import click
 from cli.references import ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
-from cli.whole_files import write_whole
 from client import Registry
 from registry.names import PRODUCTION
+from registry.storage.durable import write_whole
 
 MEDIA_TYPES = {"markdown": "text/markdown", "html": "text/html"}
 
@@ -46,7 +46,7 @@ def card(
     version = PRODUCTION if reference.version is None else reference.version
     text = registry.card(reference.name, version, MEDIA_TYPES[format_])
     if out is not None:
-        write_whole(out, text.encode())
+        write_whole(out, text.encode(), 0o644)
     if as_json:
         where = {"file": str(out)} if out is not None else {"card": text}
         print_json({"format": format_, **where})

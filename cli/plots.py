@@ -10,11 +10,11 @@ from cli.references import ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.stages import Stages
 from cli.terminal import print_json
-from cli.whole_files import write_whole
 from cli.wording import one_line
 from client import Registry
 from client.replies import Version
 from registry.names import PRODUCTION
+from registry.storage.durable import write_whole
 
 if TYPE_CHECKING:  # drawing brings matplotlib with it, which --help must not wait for
     from cli.drawing.plots import Picture
@@ -48,7 +48,7 @@ def plots(registry: Registry, reference: Reference, out: Path, as_json: bool) ->
     out.mkdir(parents=True, exist_ok=True)
     for picture in drawn:
         for name, content in picture.files.items():
-            write_whole(out / name, content)
+            write_whole(out / name, content, 0o644)
     if as_json:
         print_json([_described(picture, out) for picture in drawn])
         return

@@ -1,13 +1,12 @@
 """What a training makes: the model, and all that an upload says about it."""
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry.signature import Record, Signature, Task
+from registry.storage.durable import write_whole
 from trainers.canonical import to_bytes
 from trainers.kinds import TrainedKind
 from trainers.recipe import Recipe
@@ -72,22 +71,5 @@ class TrainedModel:
         """
         directory.mkdir(parents=True, exist_ok=True)
         metadata = json.dumps(self.metadata(), indent=2, ensure_ascii=False, allow_nan=False)
-        _write_whole(directory / ARTIFACT_NAME, self.artifact())
-        _write_whole(directory / METADATA_NAME, f"{metadata}\n".encode())
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            # A temporary file is for its owner alone; this one is meant to be passed on.
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_whole(directory / ARTIFACT_NAME, self.artifact(), 0o644)
+        write_whole(directory / METADATA_NAME, f"{metadata}\n".encode(), 0o644)

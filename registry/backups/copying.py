@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from registry.storage.durable import fsync_file, new_file
+
 _CHUNK = 2**20
 
 
@@ -23,16 +25,13 @@ def pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def write_durably(path: Path, content: Iterable[bytes]) -> Written:
-    """Make a new file ``path``, which only its owner may read, of ``content``."""
+    """Create the file ``path``, readable by this user only, and write ``content`` to it."""
     digest, size = hashlib.sha256(), 0
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with new_file(path) as file:
         for piece in content:
             file.write(piece)
             digest.update(piece)
             size += len(piece)
-        file.flush()
-        os.fsync(descriptor)
     return Written(digest.hexdigest(), size)
 
 
@@ -40,6 +39,6 @@ def made_durable(path: Path) -> Written:
     """Make the file ``path``, which something else wrote, durable and private to its owner."""
     with path.open("rb+") as file:
         os.fchmod(file.fileno(), 0o600)
-        os.fsync(file.fileno())
+        fsync_file(file)
         digest = hashlib.file_digest(file, "sha256")
         return Written(digest.hexdigest(), file.tell())

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from registry.errors import BackupRefused
-from registry.storage.durable import fsync_directory
+from registry.storage.durable import fsync_directory, rename_durably
 
 _UNFINISHED = ".hotswap-unfinished"
 
@@ -36,8 +36,7 @@ def new_folder(target: Path) -> Iterator[Path]:
                 if inner.is_dir():
                     fsync_directory(inner)
             fsync_directory(folder)
-            folder.rename(target)
-            fsync_directory(target.parent)
+            rename_durably(folder, target)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(lock)

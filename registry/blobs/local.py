@@ -35,7 +35,12 @@ from registry.errors import (
     StorageUnavailable,
     TooLarge,
 )
-from registry.storage.durable import fsync_directory, make_directory
+from registry.storage.durable import (
+    fsync_directory,
+    fsync_file,
+    make_directory,
+    rename_durably,
+)
 
 _MENDING_SECONDS = 1.0
 """How long who found damage waits for uploads that might be mending it."""
@@ -183,8 +188,7 @@ class LocalBlobStore:
             if not alone or not os.path.samestat(path.stat(), os.fstat(damaged)):
                 return
             aside = make_directory(self.root / "damaged")
-            path.replace(aside / f"{path.name}.{secrets.token_hex(4)}")
-            fsync_directory(aside)
+            rename_durably(path, aside / f"{path.name}.{secrets.token_hex(4)}")
             fsync_directory(path.parent)
 
 
@@ -244,14 +248,12 @@ class LocalStagedBlob:
     def keep(self) -> str:
         final = self._store.path_of(self.digest)
         with _storage_errors():
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            fsync_file(self._file)
             shard = make_directory(final.parent)
             self._held.enter_context(locks.shared(shard))
             # Replaces what may stand there already: the same bytes, or damaged ones, which this
             # mends. Its time is that of this upload.
-            self._path.replace(final)
-            fsync_directory(shard)
+            rename_durably(self._path, final)
         self._file.close()
         return self.digest
 

@@ -1,6 +1,5 @@
 """The first start makes one admin token."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from registry.errors import TokenRefused
 from registry.storage.database import Database
-from registry.storage.durable import fsync_directory, make_directory
+from registry.storage.durable import make_directory, write_whole
 from registry.storage.history import record
 from registry.storage.tables import HistoryHeadRow, TokenRow, utc_now
 from registry.tokens import is_live, looks_whole, new_token, token_digest
@@ -38,7 +37,8 @@ def ensure_admin(database: Database, file: Path, configured: str = "") -> str | 
             return None
         left = file.read_text(errors="replace").strip() if file.exists() else ""
         value = left if looks_whole(left) else new_token()
-        _write_private(file, value)
+        make_directory(file.parent)
+        write_whole(file, f"{value}\n".encode())
         _add(session, _GENERATED, value)
         return value
 
@@ -100,15 +100,3 @@ def _add(session: Session, name: str, value: str) -> None:
     session.flush()
     details = {"token_id": row.id, "name": name, "scopes": row.scopes, "models": None}
     record(session, "token_created", actor=_ACTOR, details=details)
-
-
-def _write_private(file: Path, value: str) -> None:
-    make_directory(file.parent)
-    fresh = file.with_name(f"{file.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(f"{value}\n")
-        stream.flush()
-        os.fsync(descriptor)
-    fresh.replace(file)
-    fsync_directory(file.parent)

@@ -18,7 +18,7 @@ from registry.blobs import locks
 from registry.errors import DataDirectoryRefused
 from registry.live.fleet import Fleet
 from registry.operations.verify_backup import verify_backup
-from registry.storage.durable import fsync_directory, make_directory
+from registry.storage.durable import fsync_directory, make_directory, rename_durably
 from registry.storage.file_modes import refuse_foreign
 
 _STAGING = "restoring"
@@ -48,8 +48,7 @@ def restore(folder: Path, data: Path) -> Manifest:
 
 def _put_in_place(staging: Path, data: Path) -> None:
     _check_is_empty(data, {_STAGING})
-    (staging / BLOBS).rename(data / BLOBS)
-    fsync_directory(data)
+    rename_durably(staging / BLOBS, data / BLOBS)
     try:
         # A link, since a rename would take the place of a database that came meanwhile.
         os.link(staging / DATABASE, data / DATABASE)

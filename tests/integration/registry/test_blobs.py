@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -15,6 +13,7 @@ import pytest
 
 from registry.blobs.local import LocalBlobStore
 from registry.errors import BlobDamaged, BlobMissing, StorageFull, StorageUnavailable, TooLarge
+from tests.integration.registry.file_calls import file_calls
 
 ROOT = Path(__file__).parents[3]
 
@@ -230,33 +229,12 @@ def test_a_full_disk_is_said_wherever_it_shows_and_leaves_nothing(tiny, act):
 
 
 def test_bytes_are_durable_before_they_have_their_name(tmp_path):
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
-    log = tmp_path / "calls"
     code = (
         "import sys; from pathlib import Path; from registry.blobs.local import LocalBlobStore\n"
         "with LocalBlobStore(Path(sys.argv[1])).stage(100) as blob:\n"
         "    blob.write(b'a model'); blob.keep()"
     )
-    calls = "trace=write,fsync,rename,mkdir"
-    traced = subprocess.run(
-        [
-            *("strace", "-y", "-e", calls, "-o", str(log)),
-            *(sys.executable, "-B", "-c", code, str(tmp_path / "blobs")),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-    )
-    if traced.returncode:
-        pytest.skip(f"strace cannot trace here: {traced.stderr.decode()[-200:]}")
-
-    seen = re.findall(r"^(\w+)\([^<\"]*[<\"]([^>\"]*)", log.read_text(), re.MULTILINE)
-    ours = [
-        (call, list(Path(path).relative_to(tmp_path).parts))
-        for call, path in seen
-        if str(tmp_path) in path
-    ]
+    ours = file_calls(code, tmp_path, "blobs")
     shard = hashlib.sha256(b"a model").hexdigest()[:2]
     shapes = [(call, [part if len(part) < 20 else "…" for part in path]) for call, path in ours]
     assert shapes == [
