@@ -1,4 +1,4 @@
-"""What can be read from a model: its kind, task, parameters, signature and environment.
+"""Reads a model and what it says of itself: kind, task, parameters, signature, environment.
 
 Runs in a confined process only.
 """
@@ -10,17 +10,16 @@ from importlib.metadata import version
 from typing import Any, BinaryIO
 
 from registry.codecs.batch import Batch
-from registry.engines.predictor import Predictor, SklearnPredictor, example_batch
+from registry.engines.predictor import Predictor, SklearnPredictor
 from registry.errors import (
     ArtifactRefused,
     Fault,
-    InputRefused,
     MetadataRefused,
     PredictionRefused,
 )
 from registry.formats.reading import Format, read_model
 from registry.intake.onnx_upload import read_upload
-from registry.intake.samples import known_row
+from registry.intake.samples import first_row, known_row
 from registry.intake.signatures import read_signature
 from registry.signature import KINDS, Kind, Record, Signature
 
@@ -31,7 +30,7 @@ _LOGISTIC = "sklearn.linear_model._logistic"
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A model that may become a version; ``facts``: what it is, as plain JSON data.
+    """A model that may become a version; ``facts`` describe it as plain JSON data.
 
     ``model`` is None for an ONNX file, which is not compiled but served as it is.
     """
@@ -43,10 +42,10 @@ class Inspected:
 
 
 def inspect(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Inspected:
-    """Read the artifact in ``file`` and say what it is.
+    """Read and check the artifact in ``file``.
 
     ``declared`` holds the uploader's ``kind``, ``signature`` and ``input_example``, each optional;
-    what it claims must agree with the model. The model has answered one row when this returns.
+    they must agree with the model. The model has predicted one row when this returns.
 
     Raises ArtifactRefused, MetadataRefused.
     """
@@ -58,15 +57,13 @@ def inspect(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Ins
     predictor = SklearnPredictor(model, signature)
     made = None
     try:
-        _answer_once(
-            predictor, signature, _first_row(signature, example), given=example is not None
-        )
+        _check_answer(predictor, first_row(signature, example), given=example is not None)
     except ArtifactRefused:
         if example is not None:
             raise
-        # An encoder that refuses what it has not seen, maybe: it has seen this.
+        # An encoder may refuse values that it has not seen: these it has.
         made = known_row(model, signature)
-        _answer_once(predictor, signature, _first_row(signature, made), given=False)
+        _check_answer(predictor, first_row(signature, made), given=False)
     facts = {
         "kind": _kind(model, declared.get("kind")),
         "task": signature.task,
@@ -79,7 +76,7 @@ def inspect(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Ins
 
 
 def _read(file: BinaryIO, format_: Format) -> tuple[Any, str]:
-    """The model, and the scikit-learn release that it was fitted with."""
+    """The model, and the scikit-learn version that it was fitted with."""
     import sklearn
     from sklearn.exceptions import InconsistentVersionWarning
 
@@ -95,9 +92,8 @@ def _read(file: BinaryIO, format_: Format) -> tuple[Any, str]:
 def _inspect_onnx(file: BinaryIO, declared: Mapping[str, Any]) -> Inspected:
     uploaded = read_upload(file.read(), declared)
     signature, example = uploaded.predictor.signature, declared.get("input_example")
-    _answer_once(
-        uploaded.predictor, signature, _first_row(signature, example), given=example is not None
-    )
+    row = first_row(signature, example)
+    _check_answer(uploaded.predictor, row, given=example is not None)
     facts = {
         "kind": declared.get("kind") or "other",
         "task": signature.task,
@@ -108,38 +104,31 @@ def _inspect_onnx(file: BinaryIO, declared: Mapping[str, Any]) -> Inspected:
     return Inspected(None, signature, example, facts)
 
 
-def _first_row(signature: Signature, example: Record | None) -> Batch:
-    try:
-        return example_batch(signature, example)
-    except InputRefused as error:
-        raise MetadataRefused("The input example does not fit the signature.", error.faults) from (
-            error
-        )
-
-
-def _answer_once(predictor: Predictor, signature: Signature, batch: Batch, *, given: bool) -> None:
+def _check_answer(predictor: Predictor, batch: Batch, *, given: bool) -> None:
+    """Raises ArtifactRefused unless ``predictor`` answers the one row of ``batch`` as its signature
+    says. ``given``: the row is the uploader's input example."""
     try:
         answers = predictor.predict(batch, probabilities=predictor.has_probabilities)
     except PredictionRefused as error:
         what = "its input example" if given else "a row made from its signature"
-        raise ArtifactRefused(f"The model cannot answer {what}: {error.__cause__ or error}") from (
+        raise ArtifactRefused(f"The model cannot predict {what}: {error.__cause__ or error}") from (
             error
         )
     if len(answers.values) != batch.rows:
         raise ArtifactRefused(
-            f"The model answers {len(answers.values)} values for {batch.rows} row: models with one "
-            "output are served."
+            f"The model returns {len(answers.values)} values for {batch.rows} row: only models "
+            "with one output are supported."
         )
-    classes = signature.output.classes
+    classes = predictor.signature.output.classes
     shares = answers.probabilities
     if shares is not None and shares.shape != (batch.rows, len(classes or ())):
-        raise ArtifactRefused("The model gives probabilities of other classes than its own.")
+        raise ArtifactRefused("The model returns probabilities for other classes than its own.")
     if classes is not None and not set(answers.values) <= set(classes):
-        raise ArtifactRefused("The model answers labels that are not among its classes.")
+        raise ArtifactRefused("The model returns labels that are not among its classes.")
 
 
 def _final(model: Any) -> Any:
-    """The estimator that predicts, below pipelines and target transformations."""
+    """The estimator that predicts, inside pipelines and target transformations."""
     while True:
         if hasattr(model, "steps"):
             model = model.steps[-1][1]
@@ -162,8 +151,8 @@ def _kind(model: Any, declared: str | None) -> Kind:
     elif module.startswith("sklearn.linear_model.") and not hasattr(model, "classes_"):
         kind = "linear"
     if declared not in (None, "other", kind):
-        message = f"'{declared}' is said, the model is a {type(final).__name__}: '{kind}'"
-        raise MetadataRefused(f"The kind does not fit: {message}.", [Fault("kind", message)])
+        message = f"expected '{kind}' for a {type(final).__name__}, not '{declared}'"
+        raise MetadataRefused(f"The kind does not match: {message}.", [Fault("kind", message)])
     return next(known for known in KINDS if known == (declared or kind))
 
 

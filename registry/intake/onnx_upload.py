@@ -1,6 +1,6 @@
-"""From the bytes of an uploaded ONNX file to what it says of itself. Intake's child only.
+"""Reads and checks an uploaded ONNX file. Runs in the intake's child only.
 
-The file is checked as data, then opened and run as the process that serves it will.
+The file is checked as data, then opened and run as by the process that will serve it.
 """
 
 from collections.abc import Mapping
@@ -13,24 +13,25 @@ from numpy.typing import NDArray
 from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
 from registry.engines.onnx_runtime import open_session
-from registry.engines.predictor import example_batch
 from registry.engines.uploaded_onnx import OnnxInputs, UploadedOnnx
-from registry.errors import ArtifactRefused, InputRefused, MetadataRefused, PredictionRefused
+from registry.errors import ArtifactRefused, PredictionRefused
 from registry.intake.onnx_file import Message, opset_of, parse
 from registry.intake.onnx_labels import GraphLabels
 from registry.intake.onnx_signature import read_columns, read_output
+from registry.intake.samples import first_row
 from registry.signature import Column, Label, Output, Record, Signature
 
 _SAME = 1e-3
-"""How far a row's answers may differ between a batch and the row alone, of the largest of them.
-Kernels sum in another order there; an answer that depends on other rows differs by far more."""
+"""How far the result for a row may differ between a batch and the row alone, as a share of the
+largest result. Kernels sum in another order there; a result that depends on other rows differs by
+far more."""
 _CLEAR = 1e-6
-"""By how much a probability leads where the label has to agree with it."""
+"""The lead of a probability from which on the label has to agree with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """An ONNX file that may become a version; ``predictor`` answers as its process will."""
+    """An ONNX file that may become a version; ``predictor`` predicts as its process will."""
 
     predictor: UploadedOnnx
     opset: int
@@ -62,15 +63,15 @@ def read_upload(content: bytes, declared: Mapping[str, Any]) -> Uploaded:
 def _labels(
     proto: Message, session: Any, columns: tuple[Column, ...], example: Record | None
 ) -> tuple[Label, ...] | None:
-    """What the graph can answer, in the order of its second output where it has one."""
+    """The labels that the graph can return, in the order of its second output if it has one."""
     unanswered = Signature(columns, Output("prediction", "number"))
-    batch = _example(unanswered, example)
+    batch = first_row(unanswered, example)
     feed = OnnxInputs(session).feed([batch.columns[name] for name in unanswered.names])
     try:
         found = session.run(None, feed)
     except Exception as error:  # onnxruntime's errors have no base class of their own
         what = "a row made from its signature" if example is None else "its input example"
-        raise ArtifactRefused(f"The ONNX graph does not answer {what}: {error}"[:500]) from error
+        raise ArtifactRefused(f"The ONNX graph fails on {what}: {error}"[:500]) from error
     scores = found[1] if len(found) == 2 else None
     width = scores.shape[1] if isinstance(scores, np.ndarray) and scores.ndim == 2 else None
     graph = GraphLabels(proto.graph, width)
@@ -78,24 +79,15 @@ def _labels(
     return next((labels for labels in of_outputs if labels is not None), None)
 
 
-def _example(signature: Signature, example: Record | None) -> Batch:
-    try:
-        return example_batch(signature, example)
-    except InputRefused as error:
-        raise MetadataRefused("The input example does not fit the signature.", error.faults) from (
-            error
-        )
-
-
 def _answers(predictor: UploadedOnnx, batch: Batch) -> Predictions:
     try:
         return predictor.predict(batch, probabilities=predictor.has_probabilities)
     except PredictionRefused as error:
-        raise ArtifactRefused(f"The ONNX graph has no answer: {error.detail}") from error
+        raise ArtifactRefused(f"The ONNX graph returns no valid result: {error.detail}") from error
 
 
 def _check_rows_alone(predictor: UploadedOnnx, together: Predictions) -> None:
-    """Raises ArtifactRefused where a row is answered otherwise alone than among others."""
+    """Raises ArtifactRefused where the result for a row depends on the other rows."""
     for row, value in enumerate(together.values):
         columns = {name: cells[row : row + 1] for name, cells in predictor.probe.columns.items()}
         alone = _answers(predictor, Batch(columns, 1))
@@ -107,8 +99,8 @@ def _check_rows_alone(predictor: UploadedOnnx, together: Predictions) -> None:
             same = alone.values[0] == value
         if not same:
             raise ArtifactRefused(
-                "The ONNX graph answers a row otherwise alone than together with others: answers "
-                "that depend on other rows, or on chance, are not served."
+                "The ONNX graph returns another result for a row alone than for the same row in a "
+                "batch: results that depend on other rows, or on chance, are not supported."
             )
 
 
@@ -118,7 +110,7 @@ def _close(left: NDArray[Any], right: NDArray[Any]) -> bool:
 
 
 def _check_order(found: Predictions, signature: Signature) -> None:
-    """Raises ArtifactRefused unless the most probable class is answered where one leads clearly."""
+    """Raises ArtifactRefused where the label is not the clearly most probable class."""
     classes, shares = signature.output.classes or (), found.probabilities
     if shares is None or shares.shape[1] < 2:
         return
@@ -128,5 +120,5 @@ def _check_order(found: Predictions, signature: Signature) -> None:
     if any(classes[best[row]] != found.values[row] for row in clear):
         raise ArtifactRefused(
             "The ONNX graph's labels and probabilities do not agree on the order of the classes: "
-            "give it as signature.output.classes."
+            "specify it in signature.output.classes."
         )

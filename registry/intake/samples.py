@@ -1,7 +1,7 @@
-"""Rows made from a signature, and from what the model itself has kept of its training data.
+"""Rows made from a signature, and from what the model itself has stored of its training data.
 
-Where a converted model goes wrong is at the edges: at a tree's threshold, at a null, at a category
-that training never saw. So half of the numbers are exactly such values.
+A converted model goes wrong at the edges: at a tree's threshold, at a null, at a category that
+training never saw. So half of the numbers are exactly such values.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.codecs.batch import Batch
+from registry.engines.predictor import example_batch
+from registry.errors import InputRefused, MetadataRefused
 from registry.intake.learned import Learned, learn
 from registry.signature import Column, Record, Scalar, Signature
 
@@ -25,10 +27,19 @@ _LARGEST_NUMBER = 1e30
 _LARGEST_INTEGER = 2.0**53
 
 
-def sample(model: Any, signature: Signature, example: Record | None, rows: int) -> Batch:
-    """A batch of ``rows`` rows, the same each time; the first is ``example`` where there is one.
+def first_row(signature: Signature, example: Record | None) -> Batch:
+    """``example`` as a batch, or a row of default values without one. Raises MetadataRefused."""
+    try:
+        return example_batch(signature, example)
+    except InputRefused as error:
+        message = "The input example does not match the signature."
+        raise MetadataRefused(message, error.faults) from error
 
-    ``example`` fits the signature: the caller has checked it.
+
+def sample(model: Any, signature: Signature, example: Record | None, rows: int) -> Batch:
+    """A batch of ``rows`` rows, the same each time; the first is ``example`` if there is one.
+
+    The caller has checked that ``example`` matches the signature.
     """
     draws = np.random.default_rng(SEED)
     learned = learn(model, len(signature.inputs))
@@ -45,8 +56,8 @@ def sample(model: Any, signature: Signature, example: Record | None, rows: int) 
 def far_rows(batch: Batch, signature: Signature) -> Batch:
     """The rows of ``batch`` with their numbers far outside the range that training saw.
 
-    The numbers of a row are all multiplied by one power of ten, from 1e-12 to 1e12; one that would
-    be too large stays as it is. Those of the first row are zero.
+    All numbers of a row are multiplied by the same power of ten, from 1e-12 to 1e12; a number that
+    would be too large is unchanged. Those of the first row are zero.
     """
     factors = 10.0 ** np.random.default_rng(SEED).uniform(-_DECADES, _DECADES, batch.rows)
     factors[:1] = 0.0
@@ -64,7 +75,7 @@ def far_rows(batch: Batch, signature: Signature) -> Batch:
 
 
 def known_row(model: Any, signature: Signature) -> Record:
-    """A row of values that ``model`` has kept of its training data, and so has to know."""
+    """A row of values that ``model`` has stored of its training data, and so must accept."""
     learned = learn(model, len(signature.inputs))
     return {
         column.name: _known(column, known)
@@ -106,7 +117,7 @@ def _numbers(
     known: NDArray[np.float64], rows: int, draws: np.random.Generator
 ) -> NDArray[np.float64]:
     if not len(known):
-        # Nothing is known of the column: small and large, of both signs.
+        # Nothing is known about the column: small and large numbers of both signs.
         return draws.normal(size=rows) * 10.0 ** draws.integers(0, 4, rows)
     low, high = float(known.min()), float(known.max())
     margin = (high - low) / 5 or abs(low) / 10 or 1.0
