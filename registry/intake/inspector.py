@@ -183,9 +183,10 @@ class Inspector:
                         break
                     forms[form] = content
                 else:
-                    for form, content in forms.items():
-                        check_form(form, content)
-                    return msgspec.to_builtins(result.engine), {**forms}
+                    for form, received in forms.items():
+                        check_form(form, received)
+                    named = {str(form): received for form, received in forms.items()}
+                    return msgspec.to_builtins(result.engine), named
             reason = f"ended without a result ({process.ended()})"
         except TimeoutError:
             reason = f"took over {self._timeout} s"

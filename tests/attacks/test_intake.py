@@ -52,4 +52,4 @@ def test_the_intake_refuses(name, inspectors, tmp_path, record_property):
         assert said is not None, "it was taken"
         # A refusal names what is wrong; an end of the process would only say that something is.
         assert "Its inspection" not in said
-        assert "no sound answer" not in said
+        assert "sent an invalid message" not in said

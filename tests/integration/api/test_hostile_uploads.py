@@ -36,11 +36,11 @@ def hostile(module_app):
         ("fork", "without a result"),
         ("kill-everybody", "without a result"),
         ("say-nothing", "without a result"),
-        ("say-nonsense", "no sound answer"),
-        ("say-without-end", "no sound answer"),
-        ("compile-without-end", "no sound answer"),
-        ("claim-another-engine", "no sound answer"),
-        ("signature-none", "no sound answer"),
+        ("say-nonsense", "sent an invalid message"),
+        ("say-without-end", "sent an invalid message"),
+        ("compile-without-end", "sent an invalid message"),
+        ("claim-another-engine", "sent an invalid message"),
+        ("signature-none", "sent an invalid message"),
     ],
 )
 def test_an_upload_that_takes_its_inspection_over_is_refused(hostile, hostility, said):

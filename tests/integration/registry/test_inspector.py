@@ -327,7 +327,7 @@ def test_an_inspection_that_is_stopped_refuses_the_artifact(taken_over, file_tha
     ],
 )
 def test_an_answer_that_is_not_of_the_form_refuses_the_artifact(taken_over, file_that, kind):
-    with pytest.raises(ArtifactRefused, match="no sound answer"):
+    with pytest.raises(ArtifactRefused, match="sent an invalid message"):
         look(taken_over, file_that(kind))
 
 
