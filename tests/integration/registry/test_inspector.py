@@ -192,7 +192,7 @@ def test_a_model_that_cannot_answer_its_own_example_is_refused(inspector, artifa
         "inputs": [{"name": f"x{i}", "type": "string"} for i in range(3)],
         "output": {"name": "y", "type": "number"},
     }
-    with pytest.raises(ArtifactRefused, match="cannot answer"):
+    with pytest.raises(ArtifactRefused, match="cannot predict"):
         look(inspector, artifact(MODELS["linear"]), signature=declared)
 
 

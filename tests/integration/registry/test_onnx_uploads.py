@@ -258,7 +258,7 @@ def test_an_example_may_be_the_only_row_that_is_answered(look, serve):
     )
     example = {"x0": 91, "x1": 92, "x2": 93}
 
-    with pytest.raises(ArtifactRefused, match="does not answer a row made from its signature"):
+    with pytest.raises(ArtifactRefused, match="fails on a row made from its signature"):
         look(content)
     _, signature = look(content, input_example=example)
 
