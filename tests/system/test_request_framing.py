@@ -28,6 +28,11 @@ def length(text: bytes) -> bytes:
     return b"Content-Length: " + text + b"\r\n"
 
 
+def closing(request: bytes) -> bytes:
+    """The request with a header that ends the connection after the answer."""
+    return request.removesuffix(b"\r\n") + b"Connection: close\r\n\r\n"
+
+
 IN_DOUBT = {
     "length before chunks": (post(length(b"6") + CHUNKED, LAST + SMUGGLED), 400),
     "chunks before length": (post(CHUNKED + length(b"6"), LAST + SMUGGLED), 400),
@@ -109,7 +114,7 @@ def test_nothing_is_smuggled_behind_a_request_whose_length_is_in_doubt(
 def test_a_length_that_is_clear_ends_the_body_there(
     server: Server, headers: bytes, body: bytes
 ) -> None:
-    follower = SMUGGLED.replace(b"/version", b"/livez")
+    follower = closing(SMUGGLED.replace(b"/version", b"/livez"))
 
     answers = exchange(server.url, post(headers, body) + follower)
 
@@ -135,7 +140,7 @@ def test_a_length_that_is_clear_ends_the_body_there(
     ],
 )
 def test_a_request_names_one_host_of_ours(server: Server, sent: bytes, status: int) -> None:
-    assert exchange(server.url, sent).statuses == [status]
+    assert exchange(server.url, closing(sent)).statuses == [status]
 
 
 @pytest.mark.parametrize("path", ["/models/iris/predict", "/models", "/nowhere"])
@@ -200,7 +205,7 @@ def test_a_head_that_does_not_come_to_its_end_is_not_waited_for(server: Server) 
 
 
 def test_answers_do_not_name_a_release_of_the_server(server: Server) -> None:
-    head = exchange(server.url, SMUGGLED).head
+    head = exchange(server.url, closing(SMUGGLED)).head
 
     assert b"server: granian\r\n" in head + b"\r\n"
     assert b"x-content-type-options: nosniff" in head
