@@ -1,13 +1,12 @@
 """Aliases of a model."""
 
-from functools import partial
 from typing import Any
 
 from flask import Response
 
 from api.access import allows, grant
-from api.blueprints import IDEMPOTENCY_KEY, Blueprint, replay_header
-from api.promotions import promotion_request
+from api.blueprints import IDEMPOTENCY_KEY, Blueprint
+from api.promotions import moved, promotion_request
 from api.schemas import AliasPageSchema, AliasTargetSchema, MovedSchema
 from api.services import services
 from api.sessions import db
@@ -37,19 +36,8 @@ def put_alias(
     body: dict[str, Any], name: str, alias: str
 ) -> tuple[queries.View, int, dict[str, str]]:
     """Promote a version under this alias."""
-    requested = promotion_request({**body, "alias": alias})
-    number = str(body["version"])
-    move = partial(
-        promote,
-        services().database,
-        services().preparer.prepared,
-        name,
-        number,
-        requested,
-        evaluate_gates=services().evaluator.results,
-    )
-    result = services().move(move)
-    return result.view, 200, replay_header(result)
+    request = promotion_request({**body, "alias": alias})
+    return moved(promote, name, str(body["version"]), request)
 
 
 @blueprint.route("/models/<name>/aliases/<alias>", methods=["DELETE"])

@@ -91,7 +91,7 @@ class PredictionEndpoint:
     def _admit(self, environ: Environ, caller: Caller) -> LoadedVersion:
         """The version that ``caller`` gets. Raises whatever forbids it or is wrong with it."""
         shown, model, reference = caller
-        passes = self.watch.passes()
+        cache = self.watch.admission_cache()
         lasting = True
         if not self.anonymous:
             known = self.callers.admit(environ)
@@ -102,7 +102,7 @@ class PredictionEndpoint:
             lasting = lasting and shown is not None and has_usual_spelling(shown)
         loaded = self.watch.resolve(model, reference)
         if lasting:
-            passes.versions[caller] = loaded
+            cache.versions[caller] = loaded
         return loaded
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 from flask import request
@@ -14,6 +14,7 @@ from api.services import services
 from registry.errors import BodyRefused, Fault
 from registry.gates import parse_all
 from registry.operations.promote import UNCHECKED, PromotionRequest, promote
+from registry.operations.results import OperationResult
 from registry.operations.rollback import rollback
 from registry.reading.queries import View
 
@@ -26,18 +27,8 @@ blueprint = Blueprint("promotions", __name__, description="Moving aliases betwee
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 @blueprint.response(200, MovedSchema)
 def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, int, dict[str, str]]:
-    """Point an alias at this version, once it is loaded, has answered and has passed its gates."""
-    move = partial(
-        promote,
-        services().database,
-        services().preparer.prepared,
-        name,
-        version,
-        promotion_request(body),
-        evaluate_gates=services().evaluator.results,
-    )
-    result = services().move(move)
-    return result.view, 200, replay_header(result)
+    """Point an alias at this version, after it was loaded and its gates passed."""
+    return moved(promote, name, version, promotion_request(body))
 
 
 @blueprint.route("/models/<name>/rollback", methods=["POST"])
@@ -46,17 +37,30 @@ def post_promote(body: dict[str, Any], name: str, version: str) -> tuple[View, i
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 @blueprint.response(200, MovedSchema)
 def post_rollback(body: dict[str, Any], name: str) -> tuple[View, int, dict[str, str]]:
-    """Point an alias at the version before, or at an earlier one."""
-    move = partial(
-        rollback,
-        services().database,
-        services().preparer.prepared,
-        name,
-        promotion_request(body),
-        body["to_version"],
-        evaluate_gates=services().evaluator.results,
-    )
-    result = services().move(move)
+    """Point an alias at its previous version, or at an earlier one."""
+    return moved(rollback, name, promotion_request(body), body["to_version"])
+
+
+def moved(
+    operation: Callable[..., OperationResult], *arguments: Any
+) -> tuple[View, int, dict[str, str]]:
+    """The reply of ``operation``, which moves an alias, called with ``arguments``.
+
+    The observer is notified of the result, unless nothing had to be done.
+    """
+    services_ = services()
+    try:
+        result = operation(
+            services_.database,
+            services_.preparer.prepared,
+            *arguments,
+            evaluate_gates=services_.evaluator.results,
+        )
+    except Exception as error:
+        services_.observer.promotion_ended(error)
+        raise
+    if not (result.replayed or result.unchanged):
+        services_.observer.promotion_ended(None)
     return result.view, 200, replay_header(result)
 
 

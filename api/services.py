@@ -1,6 +1,5 @@
 """What the views work with: one of each for a process, made by the app factory."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -27,7 +26,6 @@ from registry.live.pool import Pool
 from registry.live.prepare import Preparer
 from registry.live.snapshot import served_version
 from registry.live.watch import Watch
-from registry.operations.results import OperationResult
 from registry.reading.queries import find_usable_version
 from registry.storage.database import Database
 from registry.storage.file_modes import refuse_foreign
@@ -99,17 +97,6 @@ class Services:
         """Take part in the serving of this data directory, in this process."""
         self.fleet.join(self.watch.prepared)
         self.watch.start()
-
-    def move(self, move: Callable[[], OperationResult]) -> OperationResult:
-        """Move an alias, and tell the observer how it went unless nothing was to be done."""
-        try:
-            result = move()
-        except Exception as error:
-            self.observer.moved(error)
-            raise
-        if not (result.replayed or result.unchanged):
-            self.observer.moved(None)
-        return result
 
     def close(self) -> None:
         """End what was started and close what was opened."""

@@ -66,7 +66,7 @@ class ServingMeasures(Observer):
         else:
             _count(self._kept.load_failures, _kind(error))
 
-    def looked(
+    def polled(
         self, *, readable: bool, loaded: int, missing: int, unloadable: Collection[Key]
     ) -> None:
         if self._kept is None:
@@ -87,7 +87,7 @@ class ServingMeasures(Observer):
             except OSError as error:  # the file cannot grow
                 logger.warning("a version that cannot be loaded is not in the metrics: %s", error)
 
-    def moved(self, error: Exception | None) -> None:
+    def promotion_ended(self, error: Exception | None) -> None:
         if self._kept is not None:
             _count(self._kept.moves, "done" if error is None else _kind(error))
 

@@ -1,4 +1,4 @@
-"""What is judged: a candidate, the champion it is held against, a holdout and the gates."""
+"""What gates are evaluated with: a candidate, the champion, a holdout and the gates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from registry.gates.holdouts import Holdout
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version, the metrics that its uploader claims, and the name of what serves it."""
+    """A version, the metrics that its uploader claims, and the name of its engine."""
 
     version: ServedVersion
     claimed: Mapping[str, float]
@@ -19,22 +19,22 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class GateInputs:
-    """``champion`` None: the alias points nowhere. ``holdout`` None: claims have to do."""
+    """``champion`` None: the alias does not exist. ``holdout`` None: the claimed metrics count."""
 
     candidate: Candidate
     champion: Candidate | None
     holdout: Holdout | None
     gates: tuple[Gate, ...]
 
-    def to_promote(self) -> "GateInputs":
-        """As far as it matters to a promotion: what holds the alias already has nothing to pass,
-        and where there are no gates it is all the same what they would compare with."""
+    def for_promotion(self) -> "GateInputs":
+        """What a promotion depends on: a version that the alias points at already has no gates to
+        pass, and without gates neither the champion nor the holdout matters."""
         champion = self.champion and self.champion.version.number
         if not self.gates or champion == self.candidate.version.number:
             return GateInputs(self.candidate, None, None, ())
         return self
 
-    def about_loading(self) -> "GateInputs":
-        """With those gates alone that say whether the candidate can serve at all."""
+    def for_rollback(self) -> "GateInputs":
+        """With only those gates that say whether the candidate can serve at all."""
         kept = tuple(gate for gate in self.gates if isinstance(gate, ExampleGate | EngineGate))
         return GateInputs(self.candidate, None, None, kept)

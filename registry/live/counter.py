@@ -1,7 +1,7 @@
-"""A number in shared memory that goes up whenever the database was written to.
+"""A number in shared memory that is incremented after each write to the database.
 
-Every worker of a host maps the same small file. Looking at it costs a twentieth of a microsecond,
-so each request can ask whether anything changed since its worker last read the database.
+Every worker of a host maps the same small file. Reading it takes 0.05 µs, so each request can check
+whether anything has changed since its worker last read the database.
 """
 
 import fcntl
@@ -15,24 +15,24 @@ _SIZE = mmap.PAGESIZE
 
 
 class Counter:
-    """The counter in the file ``path``, which is made with the value 0 if it is not there.
+    """The counter in the file ``path``, which is created with the value 0 if it does not exist.
 
-    Raises StorageFull where the disk has no room for it.
+    Raises StorageFull.
     """
 
     def __init__(self, path: Path) -> None:
         self._descriptor = open_with_room(path, _SIZE)
         self._map = mmap.mmap(self._descriptor, _SIZE)
-        # An aligned load of eight bytes is one instruction: no reader ever sees half a write.
+        # An aligned load of eight bytes is one instruction: no reader sees half a write.
         self.view = memoryview(self._map).cast("Q")
-        """Its first item is the value; to be read only."""
+        """Its first item is the value; only to be read."""
 
     @property
     def value(self) -> int:
         return self.view[0]
 
     def bump(self) -> None:
-        """Add one, whatever other processes do at the same time."""
+        """Add one. Safe with several processes."""
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:
             self.view[0] += 1
@@ -40,7 +40,7 @@ class Counter:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Let go of the file. The counter cannot be used afterwards."""
+        """Close the file. The counter cannot be used afterwards."""
         self.view.release()
         self._map.close()
         os.close(self._descriptor)

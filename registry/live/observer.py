@@ -1,4 +1,4 @@
-"""What a worker tells about its own state, for whoever keeps figures of it."""
+"""What a worker reports of its own state, for metrics."""
 
 import time
 from collections.abc import Collection
@@ -8,34 +8,34 @@ from registry.engines.served_version import Key, Loader, ServedVersion
 
 
 class Observer:
-    """Told of what happens off the request path; itself it does nothing with it.
+    """Notified of what happens outside the prediction path; this class ignores it.
 
     Its methods are called from several threads and must not raise.
     """
 
     def load_ended(self, seconds: float, error: Exception | None) -> None:
-        """A version's bytes were read and made a predictor of, or ``error`` came in between."""
+        """A version was loaded, or ``error`` says why it was not."""
 
-    def looked(
+    def polled(
         self, *, readable: bool, loaded: int, missing: int, unloadable: Collection[Key]
     ) -> None:
-        """The database was looked at, about once a second.
+        """The database was polled, about once a second.
 
-        ``loaded`` versions are in memory; an alias points at ``missing`` that are not, among them
-        the ``unloadable``, which were tried.
+        ``loaded`` versions are in memory; an alias points at ``missing`` that are not. Loading the
+        ``unloadable`` of these failed.
         """
 
-    def moved(self, error: Exception | None) -> None:
+    def promotion_ended(self, error: Exception | None) -> None:
         """An alias was moved, or ``error`` says why it was not.
 
-        Not told of an answer that was given before, and of an alias that pointed there already.
+        Not called for a replayed answer, or for an alias that pointed at the version already.
         """
 
 
 def observed(load: Loader, observer: Observer) -> Loader:
-    """``load``, and ``observer`` is told how each call of it ended."""
+    """``load``, with ``observer`` notified of the result of each call."""
 
-    def load_and_tell(version: ServedVersion) -> Predictor:
+    def load_and_report(version: ServedVersion) -> Predictor:
         began = time.monotonic()
         try:
             predictor = load(version)
@@ -45,4 +45,4 @@ def observed(load: Loader, observer: Observer) -> Loader:
         observer.load_ended(time.monotonic() - began, None)
         return predictor
 
-    return load_and_tell
+    return load_and_report

@@ -1,8 +1,8 @@
 """The versions that are loaded in this process.
 
-The mapping of loaded versions is never changed, only replaced whole: a request takes one reference
-and keeps it to its end, and Python's reference counts are the drain. Loading happens in threads of
-its own, once for each version however many wait for it.
+The mapping of loaded versions is never changed, only replaced as a whole: a request takes one
+version and keeps it to its end, and Python's reference counts are the drain. Versions are loaded in
+separate threads, each once, however many callers wait for it.
 """
 
 import logging
@@ -31,9 +31,9 @@ _LOADERS = 2
 
 
 class LoadedVersion:
-    """A version that can answer: its predictor, and what reads its requests and writes its replies.
+    """A loaded version: its predictor, and what reads its requests and writes its replies.
 
-    Everything but ``last_used`` stays as it was made.
+    Only ``last_used`` ever changes.
     """
 
     __slots__ = (
@@ -58,25 +58,25 @@ class LoadedVersion:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """What the last attempt to load a version came to, and when there may be another."""
+    """The error of the last attempt to load a version, and when the next attempt is allowed."""
 
     error: Unavailable
     retries: Backoff
 
-    def at_once(self, clock: Callable[[], float]) -> "_Failure":
-        """The same, and the next attempt need not wait."""
+    def retried_at_once(self, clock: Callable[[], float]) -> "_Failure":
+        """The same error, with the next attempt allowed at once."""
         return _Failure(self.error, Backoff(clock))
 
 
 class Pool:
-    """Loaded versions by model and number; ``load`` makes the predictor of one that is not.
+    """Loaded versions by model and number; ``load`` makes the predictor of a version.
 
-    What is pinned or held stays loaded. The others go, the least lately used first, when the
-    artifacts of all together outgrow ``limit`` bytes; one alone may be larger.
+    Pinned and held versions stay loaded. The others are evicted, least recently used first, when
+    their artifacts together exceed ``limit`` bytes; a single one may be larger.
 
-    Versions are loaded in the order in which they are asked for, but those that somebody waits for
-    before all others. One that could not be loaded is tried again after a time that doubles; until
-    then, who asks for it gets the error of the last attempt.
+    Versions that a caller waits for are loaded before the preloaded ones, each kind in the order
+    requested. A version that could not be loaded is tried again after a delay that doubles; until
+    then, its callers get the error of the last attempt.
     """
 
     def __init__(
@@ -88,58 +88,58 @@ class Pool:
         self._lock = threading.Lock()
         self._pinned: frozenset[Key] = frozenset()
         self._held: Counter[Key] = Counter()
-        self._spare: dict[Key, LoadedVersion] = {}
+        self._evictable: dict[Key, LoadedVersion] = {}
         self._loading: dict[Key, Future[LoadedVersion]] = {}
         self._failures: dict[Key, _Failure] = {}
-        self._waited_for: OrderedDict[Key, ServedVersion] = OrderedDict()
-        self._ahead: OrderedDict[Key, ServedVersion] = OrderedDict()
+        self._awaited: OrderedDict[Key, ServedVersion] = OrderedDict()
+        self._preloads: OrderedDict[Key, ServedVersion] = OrderedDict()
         self._threads = ThreadPoolExecutor(_LOADERS, thread_name_prefix="loader")
         self.publishing: Callable[[ServedVersion], AbstractContextManager[None]] = lambda _: (
             nullcontext()
         )
-        """Entered around the publication of a version that was loaded; raises to prevent it."""
+        """Entered while a loaded version is published; raises to prevent that."""
         self.loaded: MappingProxyType[Key, LoadedVersion] = MappingProxyType({})
 
     def get(self, version: ServedVersion) -> LoadedVersion:
-        """The version, loaded and warmed; waits for it if need be.
+        """The version, loaded and warmed; waits until it is.
 
-        Raises BlobUnavailable or another of the Unavailable errors that loading it raises,
-        VersionUnavailable for what else is wrong with it, VersionLoading when it takes too long.
+        Raises BlobUnavailable or another Unavailable error that loading it raises,
+        VersionUnavailable for any other fault, VersionLoading when it takes too long.
         """
         if found := self.find(version.key):
             return found
         try:
-            return self._begin(version, self._waited_for).result(LOAD_TIMEOUT_SECONDS)
+            return self._enqueue(version, self._awaited).result(LOAD_TIMEOUT_SECONDS)
         except FutureTimeout as error:
             raise VersionLoading(version.model, version.number) from error
 
     def find(self, key: Key) -> LoadedVersion | None:
-        """The version if it is loaded; counts as a use of it."""
+        """The version if it is loaded; this counts as a use of it."""
         found = self.loaded.get(key)
         if found is not None:
             found.last_used = time.monotonic()
         return found
 
-    def begin(self, version: ServedVersion) -> "Future[LoadedVersion]":
+    def preload(self, version: ServedVersion) -> "Future[LoadedVersion]":
         """Load the version in the background, unless it is loaded or being loaded already."""
-        return self._begin(version, self._ahead)
+        return self._enqueue(version, self._preloads)
 
-    def to_begin(self, keys: AbstractSet[Key]) -> AbstractSet[Key]:
-        """Those of ``keys`` that are neither loaded nor being loaded, nor failed just now."""
+    def to_preload(self, keys: AbstractSet[Key]) -> AbstractSet[Key]:
+        """Those of ``keys`` that are not loaded, not being loaded, and allowed another attempt."""
         with self._lock:
             missing = keys - self.loaded.keys() - self._loading.keys()
-            return {key for key in missing if self._failure(key) is None}
+            return {key for key in missing if self._blocking_error(key) is None}
 
     def failures(self, keys: AbstractSet[Key]) -> dict[Key, RegistryError]:
-        """Those of ``keys`` that could not be loaded, with what was wrong at the last attempt."""
+        """Those of ``keys`` that could not be loaded, with the error of the last attempt."""
         with self._lock:
             return {key: self._failures[key].error for key in keys & self._failures.keys()}
 
     def retry(self) -> None:
-        """Let everything that could not be loaded be tried again at once."""
+        """Allow another attempt at everything that could not be loaded."""
         with self._lock:
             for key, failure in self._failures.items():
-                self._failures[key] = failure.at_once(self._clock)
+                self._failures[key] = failure.retried_at_once(self._clock)
 
     def known(self) -> AbstractSet[Key]:
         """The versions that are loaded or could not be loaded."""
@@ -147,7 +147,7 @@ class Pool:
             return self.loaded.keys() | self._failures.keys()
 
     def outdated(self, versions: Mapping[Key, ServedVersion]) -> set[Key]:
-        """Of what is ``known``, that which ``versions`` lacks, or has with other contents."""
+        """The ``known`` versions that ``versions`` lacks, or has with other contents."""
         loaded = self.loaded
         return {
             key
@@ -156,21 +156,21 @@ class Pool:
         }
 
     def pin(self, keys: Iterable[Key]) -> None:
-        """Keep these versions loaded from now on, and of the others only those that are held."""
+        """Keep these versions loaded from now on, in place of those that were pinned before."""
         with self._lock:
             self._pinned = frozenset(keys)
-            self._find_spare()
+            self._update_evictable()
 
     @contextmanager
     def holding(self, version: ServedVersion) -> Iterator[None]:
-        """Load the version, whatever became of the last attempt, and keep it loaded until the block
-        ends. Raises what ``get`` raises."""
+        """Load the version, even if the last attempt failed just now, and keep it loaded until the
+        block ends. Raises what ``get`` raises."""
         key = version.key
         with self._lock:
             self._held[key] += 1
-            self._spare.pop(key, None)
+            self._evictable.pop(key, None)
             if key in self._failures:
-                self._failures[key] = self._failures[key].at_once(self._clock)
+                self._failures[key] = self._failures[key].retried_at_once(self._clock)
         try:
             self.get(version)
             yield
@@ -179,29 +179,29 @@ class Pool:
                 self._held[key] -= 1
                 if not self._held[key]:
                     del self._held[key]
-                    self._find_spare()
+                    self._update_evictable()
 
     def drop(self, keys: Iterable[Key]) -> None:
-        """Let go of these versions; requests that are using one finish with it."""
+        """Remove these versions; requests that are using one finish with it."""
         with self._lock:
             loaded = self.loaded.copy()
             for key in keys:
                 loaded.pop(key, None)
-                self._spare.pop(key, None)
+                self._evictable.pop(key, None)
                 self._failures.pop(key, None)
             self._replace(loaded)
 
     def close(self) -> None:
-        """Stop loading and let go of everything."""
+        """Stop loading and remove everything."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
-            for key in (*self._waited_for, *self._ahead):
+            for key in (*self._awaited, *self._preloads):
                 self._loading.pop(key).cancel()
-            self._waited_for.clear()
-            self._ahead.clear()
+            self._awaited.clear()
+            self._preloads.clear()
             self.loaded = MappingProxyType({})
 
-    def _begin(
+    def _enqueue(
         self, version: ServedVersion, queue: OrderedDict[Key, ServedVersion]
     ) -> "Future[LoadedVersion]":
         key = version.key
@@ -212,43 +212,43 @@ class Pool:
                 if found := self.loaded.get(key):
                     loading.set_result(found)
                     return loading
-                if error := self._failure(key):
+                if error := self._blocking_error(key):
                     loading.set_exception(error)
                     return loading
                 self._threads.submit(self._load_next)
                 self._loading[key], queue[key] = loading, version
-            elif queue is self._waited_for and key in self._ahead:
-                queue[key] = self._ahead.pop(key)
+            elif queue is self._awaited and key in self._preloads:
+                queue[key] = self._preloads.pop(key)
             return loading
 
     def _load_next(self) -> None:
-        """Load what is first in turn; called once for each version that waits for its turn."""
+        """Load the first version of the queues; called once for each version added to them."""
         with self._lock:
-            queue = self._waited_for or self._ahead
+            queue = self._awaited or self._preloads
             if not queue:
                 return  # closed meanwhile
             key, version = queue.popitem(last=False)
         try:
-            loaded = self._make(version)
+            loaded = self._load_and_warm(version)
             with self.publishing(version), self._lock:
                 self._failures.pop(key, None)
                 if key not in self._pinned and key not in self._held:
-                    self._spare[key] = loaded
+                    self._evictable[key] = loaded
                 self._replace({**self.loaded.copy(), key: loaded})
-        except BaseException as error:  # noqa: BLE001 - it is raised where the version is waited for
-            self._end(key).set_exception(error.with_traceback(None))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the version is awaited
+            self._take_future(key).set_exception(error.with_traceback(None))
         else:
-            self._end(key).set_result(loaded)
+            self._take_future(key).set_result(loaded)
 
-    def _make(self, version: ServedVersion) -> LoadedVersion:
-        """Load and warm the version. Raises one of the Unavailable errors, and remembers it."""
+    def _load_and_warm(self, version: ServedVersion) -> LoadedVersion:
+        """Load and warm the version. Raises one of the Unavailable errors, and keeps it."""
         began = time.monotonic()
         try:
             predictor = self._load(version)
             predictor.predict(example_batch(version.signature, version.input_example))
             loaded = LoadedVersion(version, predictor)
         except Exception as error:  # noqa: BLE001 - whatever it is, the version cannot answer
-            kept = _kept(version, error)
+            unavailable = _as_unavailable(version, error)
         else:
             seconds = time.monotonic() - began
             logger.info("loaded version %d of %s in %.3f s", version.number, version.model, seconds)
@@ -257,50 +257,52 @@ class Pool:
             before = self._failures.get(version.key)
             retries = Backoff(self._clock) if before is None else before.retries
             retries.died()
-            self._failures[version.key] = _Failure(kept, retries)
-        raise kept  # not where ``error`` would stay in memory as its context
+            self._failures[version.key] = _Failure(unavailable, retries)
+        raise unavailable  # here, since in the handler ``error`` would be kept as its context
 
-    def _failure(self, key: Key) -> Unavailable | None:
-        """Why the version cannot be had just now; None where it may be tried. The lock is held."""
+    def _blocking_error(self, key: Key) -> Unavailable | None:
+        """The error that callers get until the next attempt; None where one is allowed. The lock is
+        held."""
         failure = self._failures.get(key)
         if failure is None or failure.retries.wait() <= 0:
             return None
         # It is raised many times; without this its traceback would grow each time.
         return failure.error.with_traceback(None)
 
-    def _end(self, key: Key) -> "Future[LoadedVersion]":
+    def _take_future(self, key: Key) -> "Future[LoadedVersion]":
         with self._lock:
             return self._loading.pop(key)
 
-    def _find_spare(self) -> None:
-        """See anew what may go, and let go of what has to. The lock is held."""
-        spare = self.loaded.keys() - self._pinned - self._held.keys()
-        self._spare = {key: self.loaded[key] for key in spare}
+    def _update_evictable(self) -> None:
+        """Find what may be evicted, and evict what exceeds the limit. The lock is held."""
+        evictable = self.loaded.keys() - self._pinned - self._held.keys()
+        self._evictable = {key: self.loaded[key] for key in evictable}
         self._replace(self.loaded.copy())
 
     def _replace(self, loaded: dict[Key, LoadedVersion]) -> None:
-        """Publish ``loaded`` less what has to go. The lock is held."""
-        size = sum(entry.version.size for entry in self._spare.values())
+        """Publish ``loaded`` without what exceeds the limit. The lock is held."""
+        size = sum(entry.version.size for entry in self._evictable.values())
         if size > self._limit:
-            for oldest in sorted(self._spare.values(), key=lambda entry: entry.last_used)[:-1]:
+            for oldest in sorted(self._evictable.values(), key=lambda entry: entry.last_used)[:-1]:
                 version = oldest.version
                 size -= version.size
-                del loaded[version.key], self._spare[version.key]
+                del loaded[version.key], self._evictable[version.key]
                 logger.info("dropped version %d of %s", version.number, version.model)
                 if size <= self._limit:
                     break
         self.loaded = MappingProxyType(loaded)
 
 
-def _kept(version: ServedVersion, error: Exception) -> Unavailable:
-    """``error`` as who asks for the version gets it, without what it would keep in memory."""
-    kept = error
-    if not isinstance(kept, Unavailable):
+def _as_unavailable(version: ServedVersion, error: Exception) -> Unavailable:
+    """``error`` as callers get it, without its traceback and its causes, which would stay in
+    memory."""
+    unavailable = error
+    if not isinstance(unavailable, Unavailable):
         why = f"{type(error).__name__}, which the log has"
         if isinstance(error, RegistryError):
             why = error.detail
         else:
             logger.error("unexpected error while a version was loaded", exc_info=error)
-        kept = VersionUnavailable(version.model, version.number, why)
-    kept.__cause__ = kept.__context__ = None
-    return kept.with_traceback(None)
+        unavailable = VersionUnavailable(version.model, version.number, why)
+    unavailable.__cause__ = unavailable.__context__ = None
+    return unavailable.with_traceback(None)

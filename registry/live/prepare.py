@@ -1,12 +1,12 @@
 """Has every live worker of this host load a version before an alias may point at it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from registry.blobs.store import BlobStore
 from registry.engines.loading import read_forms
 from registry.engines.served_version import ServedVersion
-from registry.errors import BlobMissing, VersionNotLoadable
+from registry.errors import BlobMissing, BlobUnavailable, VersionNotLoadable, VersionUnavailable
 from registry.live.fleet import Fleet
 from registry.live.pool import Pool
 
@@ -23,11 +23,28 @@ class Preparer:
     def prepared(self, version: ServedVersion) -> Iterator[None]:
         """Have every live worker load and warm the version, and keep it until the block ends.
 
-        The bytes that a worker reads are verified too where it is in memory already: the next one
-        that starts must be able to load it. The others have to be there; to verify a large
-        artifact takes longer than all the rest, and is left to the scrub.
+        Raises VersionNotLoadable, and the other Unavailable errors.
+        """
+        with ExitStack() as held:
+            try:
+                self._check_blobs(version)
+                faults = held.enter_context(self._fleet.prepared(version.model, version.number))
+                if faults:
+                    why = " ".join(sorted(set(faults)))
+                    raise VersionNotLoadable(version.model, version.number, why)
+                held.enter_context(self._pool.holding(version))
+            except VersionUnavailable as error:
+                raise VersionNotLoadable(version.model, version.number, error.why) from error
+            except BlobUnavailable as error:
+                raise VersionNotLoadable(version.model, version.number, error.detail) from error
+            yield
 
-        Raises VersionNotLoadable, BlobUnavailable.
+    def _check_blobs(self, version: ServedVersion) -> None:
+        """Verify the blobs that a worker reads, even where the version is in memory already: the
+        next worker that starts must be able to load it. The others only have to exist: verifying a
+        large artifact takes longer than all other steps, and is left to the scrub.
+
+        Raises BlobUnavailable.
         """
         read = {version.compiled[form] for form in read_forms(version.compiled)}
         for digest in read or {version.sha256}:
@@ -35,9 +52,3 @@ class Preparer:
         for digest in (version.sha256, *version.compiled.values()):
             if not self._blobs.holds(digest):
                 raise BlobMissing(digest)
-        with self._fleet.prepared(version.model, version.number) as faults:
-            if faults:
-                why = " ".join(sorted(set(faults)))
-                raise VersionNotLoadable(version.model, version.number, why)
-            with self._pool.holding(version):
-                yield

@@ -1,7 +1,7 @@
-"""What a worker has to know of the database to answer predictions.
+"""The serving state: what a worker reads from the database to answer predictions.
 
-It is read whole at the start. After that, the events of the history name the models and tokens
-that have changed since the last look, and only those are read again.
+All of it is read at the start. After that, the events of the history name the models and tokens
+that have changed since the last reading, and only those are read again.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -29,8 +29,8 @@ from registry.storage.tables import (
 )
 from registry.tokens import Grant, grant_of
 
-_ENDING: frozenset[EventType] = frozenset({"archived", "model_archived"})
-MODEL_EVENTS: frozenset[EventType] = _ENDING | {
+_ARCHIVALS: frozenset[EventType] = frozenset({"archived", "model_archived"})
+MODEL_EVENTS: frozenset[EventType] = _ARCHIVALS | {
     "registered",
     "promoted",
     "rolled_back",
@@ -49,7 +49,7 @@ UNSERVED_EVENTS: frozenset[EventType] = frozenset(
         "holdout_removed",
     }
 )
-"""Events that change no row that a prediction depends on."""
+"""Events that change no row that predictions depend on."""
 _UPLOADS: frozenset[EventType] = frozenset({"registered", "upload_reused"})
 
 _UNREAD = Head(-1, GENESIS)
@@ -57,7 +57,7 @@ MOST_EVENTS = 500
 """After more new events than this, the whole state is read again."""
 _CHUNK = 1000
 """Versions in one query; each takes two of the parameters that a database allows."""
-_LOADED = (
+_SERVED_COLUMNS = (
     VersionRow.format,
     VersionRow.sha256,
     VersionRow.size,
@@ -75,7 +75,7 @@ class KnownToken:
     expires_at: datetime | None
 
     def valid_grant(self) -> Grant:
-        """What its bearer may do now. Raises Unauthenticated where it has expired."""
+        """What its bearer may do. Raises Unauthenticated where it has expired."""
         if self.expires_at is not None and self.expires_at <= utc_now():
             raise Unauthenticated.invalid()
         return self.grant
@@ -85,9 +85,9 @@ class KnownToken:
 class Snapshot:
     """The registry's serving state at one moment. Never changed, only replaced.
 
-    ``head`` is the last event. ``references`` leads from model and alias (or ``latest``) to a
-    number. ``aliased`` are the versions that an alias points at; ``live`` are those and the
-    versions that an alias pointed at before its last move, as long as they may answer.
+    ``head`` is the last event. ``references`` maps model and alias (or ``latest``) to a number.
+    ``aliased`` are the versions that an alias points at; ``live`` are those and the ready versions
+    that an alias pointed at before its last move.
     """
 
     head: Head = _UNREAD
@@ -106,11 +106,11 @@ class Snapshot:
 
 class Changes(NamedTuple):
     """What the events up to ``head`` name: models whose references or versions changed, those of
-    them of which a version was archived, the ids of tokens, and whether bytes were uploaded."""
+    them that have a newly archived version, ids of tokens, and whether bytes were uploaded."""
 
     head: Head
     models: frozenset[str]
-    ended: frozenset[str]
+    archived: frozenset[str]
     tokens: frozenset[int]
     uploaded: bool
 
@@ -118,17 +118,17 @@ class Changes(NamedTuple):
 def read_snapshot(session: Session) -> Snapshot:
     """Read the whole state; the session sees one state of the database throughout."""
     head = last_event(session)
-    references, live, before = _read_references(session, None)
+    references, aliased, previous = _read_references(session, None)
     rows = session.scalars(select(TokenRow).where(TokenRow.revoked_at.is_(None)))
     tokens = {row.digest: _known(row) for row in rows}
-    return Snapshot(head, references, frozenset(live), frozenset(live | before), tokens)
+    return Snapshot(head, references, frozenset(aliased), frozenset(aliased | previous), tokens)
 
 
 def read_changes(session: Session, since: Head) -> Changes | None:
     """What has changed since the event ``since`` was the last.
 
-    None where the history does not tell: it is another history, an event is missing or of a type
-    that this release does not know, or there are more than ``MOST_EVENTS``.
+    None where the whole state has to be read: it is another history, an event is missing or of a
+    type that this release does not know, or there are more than ``MOST_EVENTS``.
     """
     query = (
         select(
@@ -150,31 +150,31 @@ def read_changes(session: Session, since: Head) -> Changes | None:
         events = events[1:]
     if len(events) > MOST_EVENTS:
         return None
-    head, models, ended, tokens = since, set[str](), set[str](), set[int]()
+    head, models, archived, tokens = since, set[str](), set[str](), set[int]()
     for event in events:
         if event.seq != head.seq + 1 or event.previous_hash != head.hash:
             return None
         head = Head(event.seq, event.hash)
         if event.type in MODEL_EVENTS:
             models.add(event.model)
-            if event.type in _ENDING:
-                ended.add(event.model)
+            if event.type in _ARCHIVALS:
+                archived.add(event.model)
         elif event.type in TOKEN_EVENTS and "token_id" in event.details:
             tokens.add(event.details["token_id"])
         elif event.type not in UNSERVED_EVENTS:
             return None
     uploaded = any(event.type in _UPLOADS for event in events)
-    return Changes(head, frozenset(models), frozenset(ended), frozenset(tokens), uploaded)
+    return Changes(head, frozenset(models), frozenset(archived), frozenset(tokens), uploaded)
 
 
 def changed_snapshot(session: Session, known: Snapshot, changes: Changes) -> Snapshot:
     """``known`` with what ``changes`` names read again, in the same transaction."""
     references, aliased, live, tokens = known.references, known.aliased, known.live, known.tokens
     if changes.models:
-        read, now, before = _read_references(session, changes.models)
+        read, now, previous = _read_references(session, changes.models)
         references = {k: v for k, v in references.items() if k not in changes.models} | read
-        aliased = _others(aliased, changes.models) | now
-        live = _others(live, changes.models) | now | before
+        aliased = _of_other_models(aliased, changes.models) | now
+        live = _of_other_models(live, changes.models) | now | previous
     if changes.tokens:
         rows = session.scalars(select(TokenRow).where(TokenRow.id.in_(changes.tokens))).all()
         revoked = {row.digest for row in rows if row.revoked_at is not None}
@@ -184,12 +184,12 @@ def changed_snapshot(session: Session, known: Snapshot, changes: Changes) -> Sna
 
 
 def last_event(session: Session) -> Head:
-    """The last event: it moves with everything that is ever changed, and with the history."""
+    """The last event, which changes with every write."""
     return Head(*session.execute(select(HistoryHeadRow.seq, HistoryHeadRow.hash)).one())
 
 
 def not_ready(session: Session, keys: Iterable[Key]) -> set[Key]:
-    """Which of these versions may no longer answer."""
+    """Which of these versions are not ready."""
     gone = set()
     for chunk in _chunks(keys):
         query = select(VersionRow.model, VersionRow.number).where(
@@ -200,7 +200,7 @@ def not_ready(session: Session, keys: Iterable[Key]) -> set[Key]:
 
 
 def read_versions(session: Session, keys: Iterable[Key]) -> dict[Key, ServedVersion]:
-    """What has to be known of these versions to load them; without those that may not answer."""
+    """What is needed to load these versions; without those that are not ready."""
     found: dict[Key, ServedVersion] = {}
     for chunk in _chunks(keys):
         query = (
@@ -209,14 +209,14 @@ def read_versions(session: Session, keys: Iterable[Key]) -> dict[Key, ServedVers
                 tuple_(VersionRow.model, VersionRow.number).in_(chunk),
                 VersionRow.status == "ready",
             )
-            .options(load_only(*_LOADED), lazyload("*"))
+            .options(load_only(*_SERVED_COLUMNS), lazyload("*"))
         )
         found |= {(row.model, row.number): served_version(row) for row in session.scalars(query)}
     return found
 
 
 def served_version(row: VersionRow) -> ServedVersion:
-    """What the pool has to know to load the version."""
+    """What the pool needs to load the version."""
     return ServedVersion(
         model=row.model,
         number=row.number,
@@ -232,8 +232,8 @@ def served_version(row: VersionRow) -> ServedVersion:
 def _read_references(
     session: Session, models: Collection[str] | None
 ) -> tuple[dict[str, dict[str, int]], set[Key], set[Key]]:
-    """The references of ``models`` (None: of all), what their aliases point at, and what those
-    pointed at before that is ready."""
+    """The references of ``models`` (None: of all), the versions that their aliases point at, and
+    the ready versions that those pointed at before."""
     number = (
         select(func.max(VersionRow.number))
         .where(VersionRow.status == "ready", VersionRow.model == ModelRow.name)
@@ -264,8 +264,7 @@ def _read_references(
     return references, now, before
 
 
-def _others(keys: frozenset[Key], models: Collection[str]) -> frozenset[Key]:
-    """Those of other models."""
+def _of_other_models(keys: frozenset[Key], models: Collection[str]) -> frozenset[Key]:
     return frozenset(key for key in keys if key[0] not in models)
 
 

@@ -1,13 +1,13 @@
-"""Keeps what this worker knows equal to the database.
+"""Keeps the serving state of this worker up to date with the database.
 
-Every request asks here what its reference stands for. If the counter has moved since the last look,
-the database is read before the answer; so a request that starts after a promotion was answered
-cannot get the version before it. What is read is what the events since the last look name. A slow
-poll catches what was committed and never announced, because the process died in between.
+Every request resolves its reference here. If the counter has changed since the state was read, the
+database is read first; so a request that starts after a promotion was answered cannot get the
+previous version. Only the models and tokens that the new events name are read. A slow poll finds
+what was committed but never announced, because the process died in between.
 
-Where the database cannot be read, predictions go on from memory for as long as the counter stands
-still: nothing was committed then. Once it has moved, what is in memory may be stale, and requests
-are refused until somebody could read again.
+Where the database cannot be read, predictions are served from memory as long as the counter has not
+changed: nothing was committed then. Once it has changed, the state may be stale, and requests are
+refused until the database can be read again.
 """
 
 import logging
@@ -57,36 +57,36 @@ _ATTEMPTS = 5
 FindUsable = Callable[[Session, str, str], ServedVersion]
 """Looks up a version that may answer; raises NotFound or VersionNotReady."""
 
-_NONE: Mapping[str, int] = {}
+_NO_REFERENCES: Mapping[str, int] = {}
 
 
-class _Seen(NamedTuple):
-    """A snapshot, what the counter showed before it was read, and the tokens shown since."""
+class _State(NamedTuple):
+    """A snapshot, the counter's value before it was read, and the tokens presented since."""
 
     counter: int
     snapshot: Snapshot
-    shown: dict[str, KnownToken]
-    """By the token itself, to hash each one once. Holds none but good ones, so it stays small."""
+    tokens: dict[str, KnownToken]
+    """By the token itself, to hash each one once. Holds only valid ones, so it stays small."""
 
 
-class _Unread(NamedTuple):
-    """The database could not be read when the counter showed this."""
+class _ReadFailure(NamedTuple):
+    """The database could not be read when the counter had this value."""
 
     counter: int
     error: DatabaseBusy | DatabaseUnavailable
 
 
 Caller = tuple[str | None, str, str]
-"""An Authorization header, and the model and the reference that it is shown for."""
+"""An Authorization header, and the model and the reference of the request."""
 
 
 class AdmissionCache(NamedTuple):
-    """Who was let through to which version, while neither the database nor the pool has moved."""
+    """The version that each caller was admitted to, valid for this state and these versions."""
 
-    seen: _Seen
+    state: _State
     loaded: Mapping[Key, LoadedVersion]
     versions: dict[Caller, LoadedVersion]
-    """Holds only what was found good, so it is no larger than tokens and references together."""
+    """Holds only admitted callers, so it is no larger than tokens and references together."""
 
 
 class Watch:
@@ -105,40 +105,40 @@ class Watch:
         self._pool = pool
         self._find_usable = find_usable
         self._observer = observer or Observer()
-        self._unread: _Unread | None = None
+        self._read_failure: _ReadFailure | None = None
         self._refreshing = threading.Lock()
-        self._seen = _Seen(-1, Snapshot(), {})
-        self._passes = AdmissionCache(self._seen, pool.loaded, {})
+        self._state = _State(-1, Snapshot(), {})
+        self._admissions = AdmissionCache(self._state, pool.loaded, {})
         self._stop = threading.Event()
         pool.publishing = self._publishing
-        self._poll: threading.Thread | None = None
+        self._poller: threading.Thread | None = None
 
     def start(self) -> None:
-        """Read the state, begin to load what is live, and poll from now on."""
+        """Read the state, begin to load the live versions, and poll from now on."""
         self.snapshot()
-        self._poll = threading.Thread(target=self._keep_up, name="watch", daemon=True)
-        self._poll.start()
+        self._poller = threading.Thread(target=self._poll, name="watch", daemon=True)
+        self._poller.start()
 
     def close(self) -> None:
         """Stop polling."""
         self._stop.set()
-        if self._poll is not None:
-            self._poll.join()
+        if self._poller is not None:
+            self._poller.join()
 
     def snapshot(self) -> Snapshot:
         """The state, as new as the last write that was announced before this call.
 
-        Raises DatabaseBusy or DatabaseUnavailable where it moved and cannot be read.
+        Raises DatabaseBusy or DatabaseUnavailable where it has changed and cannot be read.
         """
-        return self._now().snapshot
+        return self._current_state().snapshot
 
     def cached(self, caller: Caller) -> LoadedVersion | None:
-        """The version that ``caller`` got before, if it is certain that it would get it again."""
-        seen, loaded, versions = self._passes
+        """The version that ``caller`` was admitted to before, if nothing has changed since."""
+        state, loaded, versions = self._admissions
         if (
-            seen is not self._seen
+            state is not self._state
             or loaded is not self._pool.loaded
-            or seen.counter != self._counter.view[0]
+            or state.counter != self._counter.view[0]
         ):
             return None
         version = versions.get(caller)
@@ -146,15 +146,15 @@ class Watch:
             version.last_used = time.monotonic()
         return version
 
-    def passes(self) -> AdmissionCache:
-        """Where to note, once it is found good, what a caller gets.
+    def admission_cache(self) -> AdmissionCache:
+        """The cache that an admitted caller is added to.
 
-        To be taken before it is looked for: what moves in between then makes the note void.
+        To be taken before the caller is checked: a change in between then invalidates the entry.
         """
-        passes = self._passes
-        if passes.seen is not self._seen or passes.loaded is not self._pool.loaded:
-            passes = self._passes = AdmissionCache(self._seen, self._pool.loaded, {})
-        return passes
+        cache = self._admissions
+        if cache.state is not self._state or cache.loaded is not self._pool.loaded:
+            cache = self._admissions = AdmissionCache(self._state, self._pool.loaded, {})
+        return cache
 
     def resolve(self, model: str, reference: str) -> LoadedVersion:
         """The loaded version that ``reference`` of ``model`` stands for now.
@@ -164,19 +164,19 @@ class Watch:
         """
         loaded = None
         for _ in range(_ATTEMPTS):
-            seen = self._now()
-            number = seen.snapshot.references.get(model, _NONE).get(reference)
+            state = self._current_state()
+            number = state.snapshot.references.get(model, _NO_REFERENCES).get(reference)
             if number is None and _SHORT_NUMBER.fullmatch(reference):
                 number = int(reference)
             loaded = None if number is None else self._pool.find((model, number))
-            # Found under what is still the newest look at the database: so it may answer.
-            if loaded is not None and self._seen is seen:
+            # The state in which it was found is still the newest, so it may answer.
+            if loaded is not None and self._state is state:
                 return loaded
             if loaded is None:
                 with self._database.read() as session:
                     version = self._find_usable(session, model, reference)
                 loaded = self._pool.get(version)
-        # Loaded and dropped for lack of memory again and again: answer with what was just loaded.
+        # Loaded and evicted each time: answer with the version that was loaded last.
         return loaded or self._pool.get(version)
 
     @contextmanager
@@ -190,23 +190,23 @@ class Watch:
         with self._pool.holding(version):
             yield
             with suppress(Unavailable):  # an alias that was moved meanwhile pins it
-                self._now()
+                self._current_state()
 
     def grant(self, token: str) -> Grant:
         """What the bearer of ``token`` may do. Raises Unauthenticated."""
         return self.known_token(token).valid_grant()
 
     def known_token(self, token: str) -> KnownToken:
-        """What is known of ``token``. Raises Unauthenticated where that is nothing."""
-        seen = self._now()
-        known = seen.shown.get(token)
+        """The entry of ``token``. Raises Unauthenticated where there is none."""
+        state = self._current_state()
+        known = state.tokens.get(token)
         if known is None:
-            known = seen.shown[token] = seen.snapshot.known_token(token_digest(token))
+            known = state.tokens[token] = state.snapshot.known_token(token_digest(token))
         return known
 
     def missing(self) -> list[Key]:
         """Versions that an alias points at and that have yet to be loaded. Empty: ready for
-        traffic, but for what ``unloadable`` names."""
+        traffic, except for the versions that ``unloadable`` names."""
         aliased = self.snapshot().aliased
         missing = aliased - self._pool.loaded.keys()
         return sorted(missing - self._pool.failures(missing).keys())
@@ -215,24 +215,24 @@ class Watch:
         """Versions that an alias points at and that could not be loaded, and why, in order."""
         return dict(sorted(self._pool.failures(self.snapshot().aliased).items()))
 
-    def _now(self) -> _Seen:
-        seen = self._seen
-        return seen if seen.counter == self._counter.value else self._refresh()
+    def _current_state(self) -> _State:
+        state = self._state
+        return state if state.counter == self._counter.value else self._refresh()
 
     @contextmanager
     def _publishing(self, version: ServedVersion) -> Iterator[None]:
         """Publish a version in this block: it may have been archived while it was loaded, or the
-        database replaced by one in which it is another.
+        database replaced by one in which it has other contents.
 
-        Nobody looks at the database in between. So an archival is either seen here, or its event
-        is still to come and makes the next look drop what was published.
+        The state is not read in between. So an archival is either seen here, or its event is read
+        later and drops the published version.
 
         Raises VersionNotFound, VersionLoading, DatabaseBusy, DatabaseUnavailable.
         """
         key = version.key
         with self._refreshing:
             counter = self._counter.value
-            with self._telling_unread(counter), self._database.read() as session:
+            with self._noting_failures(counter), self._database.read() as session:
                 current = read_versions(session, [key]).get(key)
             if current is None:
                 raise VersionNotFound.archived(*key)
@@ -240,105 +240,106 @@ class Watch:
                 raise VersionLoading(*key)
             yield
 
-    def _refresh(self, *, again: bool = False) -> _Seen:
-        """Read the database if the counter has moved; ``again``: also where that failed before.
+    def _refresh(self, *, retry: bool = False) -> _State:
+        """Read the database if the counter has changed; ``retry``: also after it failed before.
 
         Raises DatabaseBusy, DatabaseUnavailable.
         """
-        if not again:
-            self._refuse_unread()
+        if not retry:
+            self._raise_known_failure()
         with self._refreshing:
-            if self._seen.counter == self._counter.value:
-                return self._seen
-            if not again:  # another may have failed meanwhile: waiting as long would not help
-                self._refuse_unread()
-            known = self._seen.snapshot
-            seen = self._read()
-        if seen.snapshot.live is not known.live:
-            self._load(seen.snapshot)
-        return seen
+            if self._state.counter == self._counter.value:
+                return self._state
+            if not retry:  # another may have failed meanwhile: waiting as long would not help
+                self._raise_known_failure()
+            before = self._state.snapshot
+            state = self._read()
+        if state.snapshot.live is not before.live:
+            self._begin_loading(state.snapshot)
+        return state
 
-    def _refuse_unread(self) -> None:
-        """The poll tries again each second; callers would only take up threads beside it."""
-        unread = self._unread
-        if unread is None or self._poll is None:
+    def _raise_known_failure(self) -> None:
+        """The poll tries again each second; callers that tried too would only occupy threads."""
+        failure = self._read_failure
+        if failure is None or self._poller is None:
             return
-        if unread.counter == self._counter.value:
-            raise type(unread.error) from unread.error
+        if failure.counter == self._counter.value:
+            raise type(failure.error) from failure.error
 
-    def _read(self) -> _Seen:
-        """Take a new look at the database; ``_refreshing`` is held. Raises Unavailable."""
-        # Read before the database: what is written in between shows as a move next time.
-        counter, known = self._counter.value, self._seen.snapshot
-        with self._telling_unread(counter), self._database.read() as session:
+    def _read(self) -> _State:
+        """Read the state; ``_refreshing`` is held. Raises Unavailable."""
+        # Taken before the database is read: a write in between changes the counter once more.
+        counter, known = self._counter.value, self._state.snapshot
+        with self._noting_failures(counter), self._database.read() as session:
             changes = read_changes(session, known.head)
             if changes is None:
                 snapshot = read_snapshot(session)
                 gone = self._pool.outdated(read_versions(session, self._pool.known()))
             else:
                 snapshot = changed_snapshot(session, known, changes)
-                known_here = self._pool.known() if changes.ended else ()
-                gone = not_ready(session, [key for key in known_here if key[0] in changes.ended])
+                known_here = self._pool.known() if changes.archived else ()
+                gone = not_ready(session, [key for key in known_here if key[0] in changes.archived])
         if gone:
             self._pool.drop(gone)
         if changes is None or changes.uploaded:
             self._pool.retry()  # an upload brings lost bytes back, whatever version it makes
         if snapshot.live is not known.live:
             self._pool.pin(snapshot.live)
-        self._seen = _Seen(counter, snapshot, {})
-        return self._seen
+        self._state = _State(counter, snapshot, {})
+        return self._state
 
     @contextmanager
-    def _telling_unread(self, counter: int) -> Iterator[None]:
-        """Read the database in this block; note and log when that begins or ceases to fail.
+    def _noting_failures(self, counter: int) -> Iterator[None]:
+        """Read the database in this block; note and log when that starts or stops failing.
 
-        Raises DatabaseBusy, or DatabaseUnavailable for whatever else is wrong with it.
+        Raises DatabaseBusy, or DatabaseUnavailable for any other fault of the database.
         """
         try:
             yield
         except (RegistryError, SQLAlchemyError) as error:
             busy = isinstance(error, DatabaseBusy)
-            unread = DatabaseBusy() if busy else DatabaseUnavailable()
-            if self._unread is None:
+            failure = DatabaseBusy() if busy else DatabaseUnavailable()
+            if self._read_failure is None:
                 logger.warning("the database cannot be read; serving from memory: %s", error)
-            self._unread = _Unread(counter, unread)
-            raise unread from error
-        if self._unread is not None:
+            self._read_failure = _ReadFailure(counter, failure)
+            raise failure from error
+        if self._read_failure is not None:
             logger.info("the database can be read again")
-            self._unread = None
+            self._read_failure = None
 
-    def _load(self, snapshot: Snapshot) -> None:
-        """Begin to load what is live and not loaded, what an alias points at first.
+    def _begin_loading(self, snapshot: Snapshot) -> None:
+        """Load the live versions that are not loaded in the background, aliased ones first.
 
-        A fault is logged, and met again by who asks for the version.
+        A failure is logged, and raised where the version is requested.
         """
-        missing = self._pool.to_begin(snapshot.live)
+        missing = self._pool.to_preload(snapshot.live)
         if not missing:
             return
         try:
             with self._database.read() as session:
                 versions = read_versions(session, missing)
         except (RegistryError, SQLAlchemyError) as error:
-            logger.warning("cannot look up what has to be loaded: %s", error)
+            logger.warning("cannot look up the versions to load: %s", error)
             return
         for key in sorted(versions, key=lambda key: (key not in snapshot.aliased, key)):
-            self._pool.begin(versions[key]).add_done_callback(partial(_log_failure, key))
+            self._pool.preload(versions[key]).add_done_callback(partial(_log_failure, key))
 
-    def _keep_up(self) -> None:
+    def _poll(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
             with suppress(Unavailable):  # noted and logged
                 counter = self._counter.value
-                with self._telling_unread(counter), self._database.read() as session:
+                with self._noting_failures(counter), self._database.read() as session:
                     head = last_event(session)
-                if head != self._seen.snapshot.head:
-                    self._seen = self._seen._replace(counter=-1)
-                self._load(self._refresh(again=True).snapshot)
-            self._tell()
+                if head != self._state.snapshot.head:
+                    self._state = self._state._replace(counter=-1)
+                self._begin_loading(self._refresh(retry=True).snapshot)
+            self._report()
 
-    def _tell(self) -> None:
-        loaded, aliased = self._pool.loaded.keys(), self._seen.snapshot.aliased
-        self._observer.looked(
-            readable=self._unread is None,
+    def _report(self) -> None:
+        """Report the state to the observer."""
+        loaded, aliased = self._pool.loaded.keys(), self._state.snapshot.aliased
+        self._observer.polled(
+            readable=self._read_failure is None,
             loaded=len(loaded),
             missing=len(aliased - loaded),
             unloadable=self._pool.failures(aliased - loaded).keys(),

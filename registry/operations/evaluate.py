@@ -1,9 +1,8 @@
-"""Hold a version against the gates without promoting it."""
+"""Evaluate the gates of a version without promoting it."""
 
 from collections.abc import Callable
 from typing import Any
 
-from registry.errors import VersionNotReady
 from registry.gates.evaluator import GateReport
 from registry.gates.grammar import Gate
 from registry.gates.inputs import GateInputs
@@ -11,7 +10,7 @@ from registry.gates.measurements import Measurement
 from registry.gates.results import all_passed
 from registry.names import PRODUCTION, check_alias
 from registry.operations.gate_inputs import read_gate_inputs
-from registry.reading.queries import View, find_version
+from registry.reading.queries import View, find_ready_version
 from registry.storage.database import Database
 
 Assess = Callable[[GateInputs], GateReport]
@@ -27,19 +26,17 @@ def evaluate(
     alias: str = PRODUCTION,
     gates: tuple[Gate, ...] = (),
 ) -> View:
-    """What becomes of the gates that a promotion under ``alias`` asks for, with every figure.
+    """The results of the gates that a promotion under ``alias`` requires, with every metric.
 
-    The version that the alias points at is held against itself, where its promotion would ask for
-    nothing. Nothing is changed, and nothing is noted.
+    The version that the alias points at is compared with itself, although its promotion would
+    require no gates. Nothing is changed or recorded.
 
     Raises AliasMalformed, ModelNotFound, VersionNotFound, VersionNotReady, GateRefused, and the
     Unavailable errors.
     """
     check_alias(alias)
     with database.read() as session:
-        version = find_version(session, model, reference)
-        if version.status != "ready":
-            raise VersionNotReady(model, version.number, version.status)
+        version = find_ready_version(session, model, reference)
         inputs = read_gate_inputs(session, version, alias, gates)
     report = assess(inputs)
     return {

@@ -15,25 +15,16 @@ with. Gates are evaluated before the write transaction, which then checks that t
 policy and the holdout are still those that were used.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
 from registry.engines.served_version import ServedVersion
-from registry.errors import (
-    BlobUnavailable,
-    ChampionMoved,
-    ExpectedVersionConflict,
-    GateFailed,
-    Unavailable,
-    VersionNotLoadable,
-    VersionNotReady,
-    VersionUnavailable,
-)
+from registry.errors import ChampionMoved, ExpectedVersionConflict, GateFailed, Unavailable
 from registry.gates.grammar import Gate
 from registry.gates.inputs import GateInputs
 from registry.gates.results import GateResult, all_passed
@@ -41,19 +32,20 @@ from registry.names import PRODUCTION, check_alias
 from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.results import OperationResult, replay
 from registry.operations.rows import locked_active_model
-from registry.reading.queries import find_version
+from registry.reading.queries import find_ready_version
 from registry.storage.database import Database
 from registry.storage.history import EventType, record
 from registry.storage.idempotency import Idempotency, store_answer, stored_answer
-from registry.storage.tables import AliasRow, ModelRow, VersionRow
+from registry.storage.tables import AliasRow, ModelRow
 
 Prepare = Callable[[ServedVersion], AbstractContextManager[object]]
 """Loads and warms a version in every worker, and keeps it loaded while the context manager that it
-returns is entered; raises where that fails."""
+returns is entered; raises VersionNotLoadable where that fails."""
 EvaluateGates = Callable[[GateInputs], Sequence[GateResult]]
 """Raises Unavailable where the gates cannot be evaluated at present."""
-ReadInputs = Callable[[Session], GateInputs]
-"""Reads what the gates are evaluated with; raises where the alias may not be moved."""
+ReadInputs = Callable[[Session, int | None], GateInputs]
+"""Reads what the gates are evaluated with; raises where the alias may not be moved. The number is
+that of the candidate, or None where it has yet to be found."""
 
 ATTEMPTS = 3
 """How often the gates are evaluated where their inputs change in the meantime."""
@@ -100,89 +92,74 @@ def promote(
     VersionNotLoadable, ExpectedVersionConflict, GateRefused, GateFailed, ChampionMoved,
     IdempotencyKeyReused, and the Unavailable errors.
     """
-    check_alias(request.alias)
-    with database.read() as session:
-        if (answer := stored_answer(session, request.idempotency)) is not None:
-            return replay(database, answer)
-        version = check_ready(find_version(session, model, reference))
-        number = version.number
-        _check_expected(request, session.get(AliasRow, (model, request.alias)))
-        inputs = read_gate_inputs(session, version, request.alias, request.gates).to_promote()
 
-    def read_again(session: Session) -> GateInputs:
-        version = check_ready(find_version(session, model, str(number)))
-        return read_gate_inputs(session, version, request.alias, request.gates).to_promote()
+    def read_inputs(session: Session, number: int | None) -> GateInputs:
+        version = find_ready_version(session, model, reference if number is None else str(number))
+        return read_gate_inputs(session, version, request.alias, request.gates).for_promotion()
 
     return move_alias(
-        database,
-        prepare,
-        request,
-        inputs,
-        event="promoted",
+        *(database, prepare, model, request, read_inputs),
         evaluate_gates=evaluate_gates,
-        read_again=read_again,
+        event="promoted",
     )
 
 
 def move_alias(
     database: Database,
     prepare: Prepare,
+    model: str,
     request: PromotionRequest,
-    inputs: GateInputs,
+    read_inputs: ReadInputs,
     *,
-    event: EventType,
     evaluate_gates: EvaluateGates,
-    read_again: ReadInputs,
+    event: EventType,
 ) -> OperationResult:
-    """Prepare the candidate of ``inputs``, evaluate its gates, and point the alias at it.
+    """Prepare the candidate that ``read_inputs`` finds, evaluate its gates, and move the alias.
 
-    ``read_again`` is called in the write transaction, where the model is locked. An alias that
-    points at the candidate already stays, and no event is recorded.
+    ``read_inputs`` is called again in the write transaction, where the model is locked.
 
     Raises what ``promote`` raises.
     """
-    version = inputs.candidate.version
-    with _prepared(prepare, version):
+    check_alias(request.alias)
+    with database.read() as session:
+        if (answer := stored_answer(session, request.idempotency)) is not None:
+            return replay(database, answer)
+        inputs = read_inputs(session, None)
+        _current_alias(session, model, request)
+    candidate = inputs.candidate.version
+    with prepare(candidate):
         for _ in range(ATTEMPTS):
-            results = _evaluated(evaluate_gates, request, inputs)
+            results = _evaluate(evaluate_gates, request, inputs)
             with database.write() as session:  # its end commits and announces
-                model = locked_active_model(session, version.model)
+                row = locked_active_model(session, model)
                 if (answer := stored_answer(session, request.idempotency)) is not None:
                     return OperationResult(answer, replayed=True)
-                alias = session.get(AliasRow, (version.model, request.alias))
-                _check_expected(request, alias)
-                current = read_again(session)
+                alias = _current_alias(session, model, request)
+                current = read_inputs(session, candidate.number)
                 if current == inputs:
-                    gates = [result.to_json() for result in results]
-                    if not (request.force or all_passed(results)):
-                        raise GateFailed(version.model, version.number, gates)
                     return _commit(
                         session,
-                        model,
+                        row,
                         alias,
-                        version.number,
+                        candidate.number,
                         request=request,
+                        results=results,
                         event=event,
-                        gates=gates,
                     )
             inputs = current
     raise ChampionMoved(request.alias)
 
 
-@contextmanager
-def _prepared(prepare: Prepare, version: ServedVersion) -> Iterator[None]:
-    """Raises VersionNotLoadable."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(prepare(version))
-        except VersionUnavailable as error:
-            raise VersionNotLoadable(version.model, version.number, error.why) from error
-        except BlobUnavailable as error:
-            raise VersionNotLoadable(version.model, version.number, error.detail) from error
-        yield
+def _current_alias(session: Session, model: str, request: PromotionRequest) -> AliasRow | None:
+    """The alias as it is. Raises ExpectedVersionConflict."""
+    alias = session.get(AliasRow, (model, request.alias))
+    actual = None if alias is None else alias.number
+    if request.expected_version is not UNCHECKED and request.expected_version != actual:
+        raise ExpectedVersionConflict(request.alias, request.expected_version, actual)
+    return alias
 
 
-def _evaluated(
+def _evaluate(
     evaluate_gates: EvaluateGates, request: PromotionRequest, inputs: GateInputs
 ) -> Sequence[GateResult]:
     """The results of the gates. Where they cannot be evaluated, a forced request goes on with all
@@ -202,13 +179,19 @@ def _commit(
     number: int,
     *,
     request: PromotionRequest,
+    results: Sequence[GateResult],
     event: EventType,
-    gates: list[dict[str, Any]],
 ) -> OperationResult:
-    """Move the alias; record the event and the answer. ``model`` is locked, ``alias`` read since.
+    """Move the alias; record the event and the answer. ``model`` is locked.
 
-    The history keeps the gates, and that the request was forced.
+    The event has the results of the gates, and says where the request was forced. An alias that
+    points at the version already stays as it is, and no event is recorded.
+
+    Raises GateFailed.
     """
+    gates = [result.to_json() for result in results]
+    if not (request.force or all_passed(results)):
+        raise GateFailed(model.name, number, gates)
     previous = None if alias is None else alias.number
     if previous != number:
         if alias is None:
@@ -238,17 +221,3 @@ def _commit(
     }
     store_answer(session, request.idempotency, answer)
     return OperationResult(answer, unchanged=previous == number)
-
-
-def check_ready(version: VersionRow) -> VersionRow:
-    """``version``, which may answer. Raises VersionNotReady."""
-    if version.status != "ready":
-        raise VersionNotReady(version.model, version.number, version.status)
-    return version
-
-
-def _check_expected(request: PromotionRequest, alias: AliasRow | None) -> None:
-    """Raises ExpectedVersionConflict."""
-    actual = None if alias is None else alias.number
-    if request.expected_version is not UNCHECKED and request.expected_version != actual:
-        raise ExpectedVersionConflict(request.alias, request.expected_version, actual)

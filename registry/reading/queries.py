@@ -74,17 +74,22 @@ def find_version(session: Session, model: str, reference: str) -> VersionRow:
     return row
 
 
-def find_usable_version(session: Session, model: str, reference: str) -> VersionRow:
-    """As ``find_version``, of a version that can answer.
+def find_ready_version(session: Session, model: str, reference: str) -> VersionRow:
+    """As ``find_version``. Raises also VersionNotReady."""
+    return _check_ready(find_version(session, model, reference))
 
-    Raises also VersionNotFound for an archived one, VersionNotReady for one that is pending or
-    failed.
-    """
+
+def find_usable_version(session: Session, model: str, reference: str) -> VersionRow:
+    """As ``find_ready_version``, for predictions: an archived version raises VersionNotFound."""
     row = find_version(session, model, reference)
     if row.status == "archived":
         raise VersionNotFound.archived(model, row.number)
+    return _check_ready(row)
+
+
+def _check_ready(row: VersionRow) -> VersionRow:
     if row.status != "ready":
-        raise VersionNotReady(model, row.number, row.status)
+        raise VersionNotReady(row.model, row.number, row.status)
     return row
 
 

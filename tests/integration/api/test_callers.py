@@ -144,7 +144,7 @@ def test_an_open_service_remembers_nothing_of_who_asks(make_app, artifacts):
     service.admin.promote("m", 1)
     for number in range(5):
         assert ask(Caller(service.app, f"made-up-{number}"), PATHS[1]).status_code == 200
-    assert list(service.services.watch.passes().versions) == [(None, "m", "production")]
+    assert list(service.services.watch.admission_cache().versions) == [(None, "m", "production")]
 
 
 def test_one_token_is_remembered_once_however_its_header_is_spelled(make_app, artifacts):
@@ -159,4 +159,4 @@ def test_one_token_is_remembered_once_however_its_header_is_spelled(make_app, ar
         answer = ask(service.admin, PATHS[1], headers={"Authorization": spelling})
         assert answer.status_code == 200, spelling
 
-    assert list(service.services.watch.passes().versions) == [(usual, "m", "production")]
+    assert list(service.services.watch.admission_cache().versions) == [(usual, "m", "production")]

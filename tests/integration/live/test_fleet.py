@@ -142,7 +142,7 @@ def test_a_version_that_kills_who_loads_it_leaves_who_asked_alive(
 
     faults = faults_of(alive)
 
-    assert faults == ["A worker died while it loaded the version, and none came in its place."]
+    assert faults == ["A worker died while it loaded the version, and was not replaced."]
     assert asked == []
 
 

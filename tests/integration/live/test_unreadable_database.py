@@ -45,7 +45,7 @@ class Looks(Observer):
 
     last = None
 
-    def looked(self, **told):
+    def polled(self, **told):
         self.last = told
 
 

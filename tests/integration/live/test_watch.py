@@ -282,7 +282,7 @@ def test_a_version_that_the_database_replaces_while_it_is_loaded_never_answers(d
     worker.watch.resolve("house", "1")
     worker.may_load.clear()
     with database.read() as session:
-        loading = worker.pool.begin(find_usable(session, "house", "2"))
+        loading = worker.pool.preload(find_usable(session, "house", "2"))
 
     replace_database(database, other=2)
     worker.counter.bump()

@@ -18,7 +18,6 @@ from registry.errors import (
     VersionNotFound,
     VersionNotLoadable,
     VersionNotReady,
-    VersionUnavailable,
 )
 from registry.operations.archive_model import archive_model
 from registry.operations.archive_version import archive_version
@@ -135,8 +134,8 @@ def test_what_is_not_there_is_not_promoted(house):
 def test_a_version_that_cannot_be_loaded_changes_nothing(house):
     go(house, 1)
 
-    with pytest.raises(VersionNotLoadable, match=r"cannot be loaded and warmed up: it is ill\."):
-        go(house, 2, prepare=Preparer(fails_with=VersionUnavailable("house", 2, "it is ill.")))
+    with pytest.raises(VersionNotLoadable, match=r"cannot be loaded and warmed up: no memory\."):
+        go(house, 2, prepare=Preparer(fails_with=VersionNotLoadable("house", 2, "no memory.")))
     assert live(house) == 1
     assert len(events(house)) == 1
 
@@ -270,7 +269,7 @@ def test_rollback_that_cannot_be_loaded_changes_nothing(house):
     go(house, 2)
 
     with pytest.raises(VersionNotLoadable):
-        back(house, prepare=Preparer(fails_with=VersionUnavailable("house", 2, "it is ill.")))
+        back(house, prepare=Preparer(fails_with=VersionNotLoadable("house", 2, "no memory.")))
     assert live(house) == 2
 
 

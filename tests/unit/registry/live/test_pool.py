@@ -92,13 +92,13 @@ def test_a_version_that_somebody_waits_for_goes_ahead_of_the_others():
     shelf = Shelf()
     pool = Pool(shelf, limit=10_000)
     shelf.gate.clear()
-    ahead = [pool.begin(served(number)) for number in range(1, 11)]
+    ahead = [pool.preload(served(number)) for number in range(1, 11)]
     while len(shelf.loads) < 2:
         time.sleep(0.001)
     with ThreadPoolExecutor(2) as threads:
         new = threads.submit(pool.get, served(20))
         begun = threads.submit(pool.get, served(10))
-        while not {("house", 20), ("house", 10)} <= set(pool._waited_for):
+        while not {("house", 20), ("house", 10)} <= set(pool._awaited):
             time.sleep(0.001)
         shelf.gate.set()
         assert new.result(10).predictor.number == 20
@@ -115,7 +115,7 @@ def test_who_waits_for_a_version_is_told_when_the_pool_closes():
     shelf = Shelf()
     pool = Pool(shelf, limit=1000)
     shelf.gate.clear()
-    waiting = [pool.begin(served(number)) for number in range(1, 6)]
+    waiting = [pool.preload(served(number)) for number in range(1, 6)]
 
     pool.close()
 
@@ -188,7 +188,7 @@ def test_a_load_that_goes_on_failing_is_tried_again_after_a_time_that_doubles():
 
     assert tried == [0, 1, 2, 3, 5, 9, 17, 33, 65, 125]
     assert pool.failures({("house", 1)}).keys() == {("house", 1)}
-    assert pool.to_begin({("house", 1), ("house", 2)}) == {("house", 2)}
+    assert pool.to_preload({("house", 1), ("house", 2)}) == {("house", 2)}
 
 
 def test_what_failed_is_tried_at_once_when_there_is_reason_to():
