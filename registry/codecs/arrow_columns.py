@@ -108,7 +108,8 @@ def _cell_faults(array: NDArray[Any], column: Column, first: int) -> list[Fault]
     if column.type == "string":
         if column.nullable:
             return []
-        null = np.array([not isinstance(text, str) for text in array])
+        # Python code between two cells: other threads may have the interpreter's lock.
+        null = np.fromiter((not isinstance(text, str) for text in array), bool, len(array))
         wrong = np.zeros(len(array), dtype=bool)
     else:
         null = np.isnan(array)
