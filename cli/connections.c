@@ -9,14 +9,14 @@ RFC 9112 defines it (sections 2.2, 5, 6 and 7.1) and
 - adds a header field, whose name nobody can guess, to each request whose body was not there together
   with its head: by its value the application learns later whether the body it read is the whole one;
 - spoils a head whose framing is ambiguous, so that the HTTP library answers 400 and closes;
-- ends the reading of a body that arrives too slowly, or not before the worker stops;
-- closes a connection whose client reads its answers too slowly;
-- answers connections beyond a limit, and keeps some for health checks.
+- ends the reading of a body that arrives too slowly, or has not arrived when the worker stops;
+- closes a connection whose client reads its responses too slowly;
+- refuses connections beyond a limit, and reserves some for health checks.
 
-All other bytes pass as they are, and without being copied.
+All other bytes pass unchanged, and are not copied.
 
-tokio reads a socket again without waiting only where the last read filled its whole buffer. So
-`receive` returns less than it was asked for only when the socket is drained. */
+tokio reads a socket again without waiting only if the last read filled its whole buffer. So
+`receive` returns less than was requested only when the socket is drained. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -54,17 +54,17 @@ enum phase {
     TRAILER,
     TRAILER_LF,
     LAST_LF,
-    SPOILED, /* the HTTP library refuses what it got: what follows does not matter */
-    REFUSED, /* answered here: the HTTP library is told that the caller is gone */
+    SPOILED, /* the HTTP library refuses what it received: what follows does not matter */
+    REFUSED, /* answered here: to the HTTP library the client has closed the connection */
 };
 
-/* A body in chunks that has arrived whole. */
+/* A body in chunks that arrived whole. */
 struct whole {
     uint64_t request, content; /* the number of the request, and of the content's bytes */
 };
 
 struct connection {
-    uint64_t id;       /* never used for another one */
+    uint64_t id;       /* unique in this process */
     uint64_t requests; /* whose heads have arrived */
     uint64_t whole;    /* of these, how many have arrived whole */
     enum phase phase;
@@ -82,16 +82,16 @@ struct connection {
     double since;      /* when something was last received */
     double waited;     /* seconds spent on waiting */
     uint64_t received; /* bytes in these seconds */
-    /* Bodies in chunks that the application has not asked for, more than one if pipelined: */
-    struct whole *unasked;
-    size_t unasked_count;
-    /* Of the answers that are due: */
-    uint64_t taken; /* bytes that the client had acknowledged when some were last due */
-    uint64_t owed;  /* bytes that it would then have acknowledged with all that was due */
-    double behind;  /* seconds by which it lags behind the least rate; below 0 it is ahead */
+    /* Bodies in chunks whose state the application has not requested; several if pipelined: */
+    struct whole *unclaimed;
+    size_t unclaimed_count;
+    /* Of the responses that are not acknowledged yet: */
+    uint64_t taken; /* bytes that the client had acknowledged when this was last checked */
+    uint64_t owed;  /* bytes that it will have acknowledged once it has all that was sent by then */
+    double behind;  /* seconds by which it is behind the least rate; below 0 it is ahead */
     /* Beyond the limit of connections, kept for health checks: */
     bool spare;
-    /* What did not fit into the HTTP library's buffer together with what was added: */
+    /* What did not fit into the HTTP library's buffer because a field was added: */
     unsigned char *late;
     size_t late_size;
 };
@@ -166,7 +166,7 @@ static void take_field(struct connection *c, size_t size)
 {
     const char *colon = memchr(c->line, ':', size);
     if (colon == NULL)
-        return; /* none that could be one of the two, or none that the HTTP library accepts */
+        return; /* neither of the two fields, or a line that the HTTP library refuses */
     size_t name = (size_t)(colon - c->line);
     bool coding = is(c->line, name, "transfer-encoding");
     if (!coding && !is(c->line, name, "content-length"))
@@ -201,7 +201,7 @@ static void take_line(struct connection *c)
     }
 }
 
-/* Ends the head; writes into `text` what is to be added to it and returns the size of that. */
+/* Ends the head; writes the text to add to it into `text` and returns its size. */
 static size_t finish_head(struct connection *c, int fd, size_t available, char *text)
 {
     bool chunked = c->chunked;
@@ -212,7 +212,7 @@ static size_t finish_head(struct connection *c, int fd, size_t available, char *
     c->body = 0;
     if (ambiguous) {
         c->phase = SPOILED;
-        return (size_t)snprintf(text, MARK, "@\r\n"); /* no character of a field's name */
+        return (size_t)snprintf(text, MARK, "@\r\n"); /* not allowed in the name of a field */
     }
     c->state = BROKEN;
     c->awaited = false;
@@ -245,24 +245,25 @@ static void finish_body(struct connection *c)
 static void finish_chunks(struct connection *c)
 {
     finish_body(c);
-    struct whole *more = realloc(c->unasked, (c->unasked_count + 1) * sizeof *more);
+    struct whole *more = realloc(c->unclaimed, (c->unclaimed_count + 1) * sizeof *more);
     if (more == NULL)
-        abort(); /* as the HTTP library does where there is no memory */
-    c->unasked = more;
-    c->unasked[c->unasked_count++] = (struct whole){c->requests, c->content};
+        abort(); /* as the HTTP library does when there is no memory */
+    c->unclaimed = more;
+    c->unclaimed[c->unclaimed_count++] = (struct whole){c->requests, c->content};
 }
 
-/* Whether the body in chunks of this request arrived whole with so much content. Forgets it. */
+/* Whether the body in chunks of this request arrived whole with this size of content. Removes it
+   from the list. */
 static bool take_whole(struct connection *c, uint64_t request, uint64_t content)
 {
     size_t at = 0;
-    while (at < c->unasked_count && c->unasked[at].request < request)
+    while (at < c->unclaimed_count && c->unclaimed[at].request < request)
         at++;
-    if (at == c->unasked_count || c->unasked[at].request != request)
+    if (at == c->unclaimed_count || c->unclaimed[at].request != request)
         return false;
-    bool same = c->unasked[at].content == content;
-    c->unasked_count -= at + 1;
-    memmove(c->unasked, c->unasked + at + 1, c->unasked_count * sizeof *c->unasked);
+    bool same = c->unclaimed[at].content == content;
+    c->unclaimed_count -= at + 1;
+    memmove(c->unclaimed, c->unclaimed + at + 1, c->unclaimed_count * sizeof *c->unclaimed);
     return same;
 }
 
@@ -279,7 +280,7 @@ static int hexadecimal(unsigned char byte)
     return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
 }
 
-/* One byte of a body in chunks that is not of a chunk's content. */
+/* One byte of a body in chunks, outside of a chunk's content. */
 static void take_chunked(struct connection *c, unsigned char byte)
 {
     int digit;
@@ -337,8 +338,8 @@ static void take_chunked(struct connection *c, unsigned char byte)
     }
 }
 
-/* Takes in data[at..size). Returns where it stopped: at the end, or after a head to which `text`
-   is to be added at *where. */
+/* Parses data[at..size). Returns where it stopped: at the end, or after a head to which `text` must
+   be added at *where. */
 static size_t scan(
     struct connection *c, int fd, const unsigned char *data, size_t at, size_t size, size_t *where,
     char *text, size_t *text_size
@@ -380,8 +381,8 @@ static size_t scan(
     return at;
 }
 
-/* Whether what arrived ends with half of the blank line after a head. Nothing could be added to the
-   head any more if the HTTP library had that already. */
+/* Whether what arrived ends with half of the blank line after a head. Once the HTTP library has
+   that half, nothing can be added to the head. */
 static bool ends_in_blank_line(const struct connection *c)
 {
     return c->phase == HEAD && c->begun && c->length == 1 && c->line[0] == '\r';
@@ -420,8 +421,8 @@ static size_t put(
     return filled + fits;
 }
 
-/* Takes in what was received, `size` bytes in a buffer that has `room`. Returns how many bytes the
-   HTTP library gets; more may wait in `late`. */
+/* Parses what was received, `size` bytes in a buffer that has `room`. Returns how many bytes the
+   HTTP library receives; more may wait in `late`. */
 static size_t take(struct connection *c, int fd, unsigned char *data, size_t size, size_t room)
 {
     char text[MARK];
@@ -473,7 +474,7 @@ static void admit(struct connection *c, int fd)
         c->spare = false;
         return;
     }
-    if (c->requests <= 1) /* or it would come before the answers that are still due */
+    if (c->requests <= 1) /* otherwise it would precede the responses to earlier requests */
         refuse(fd);
     c->phase = REFUSED;
 }
@@ -489,7 +490,7 @@ static ssize_t receive(struct connection *c, int fd, unsigned char *into, size_t
         if (got <= 0)
             return filled > 0 ? (ssize_t)filled : got;
         double moment = now();
-        c->waited += moment - c->since; /* void where a head ends in what was received */
+        c->waited += moment - c->since; /* reset below if a head ends in what was received */
         c->received += (uint64_t)got;
         c->since = moment;
         filled += take(c, fd, into + filled, (size_t)got, asked);
@@ -565,7 +566,7 @@ ssize_t recv(int fd, void *into, size_t room, int flags)
 int close(int fd)
 {
     pthread_once(&resolved, resolve);
-    /* A child process closes its copies, and may do so in the memory of this one (vfork). */
+    /* A child process closes its own copies, and may do so in this process's memory (vfork). */
     if (watched(fd) != NULL && getpid() == watch.owner) {
         pthread_mutex_lock(&lock);
         struct connection *c = atomic_exchange(&table[fd], NULL);
@@ -574,7 +575,7 @@ int close(int fd)
         else
             watch.ordinary--;
         free(c->late);
-        free(c->unasked);
+        free(c->unclaimed);
         free(c);
         pthread_mutex_unlock(&lock);
     }
@@ -583,8 +584,8 @@ int close(int fd)
 
 /* ---- What the application calls ---- */
 
-/* Watch the connections that are accepted from now on: `most` of them, and so many more for health
-   checks; the others get `refusal`. `name` is that of the field that is added. */
+/* Watch the connections that are accepted from now on: `most` of them, and `spare` more for health
+   checks; others are answered with `refusal`. `name` is the name of the field that is added. */
 void connections_watch(int most, int spare, const char *name, const char *refusal)
 {
     watch.owner = getpid();
@@ -596,13 +597,13 @@ void connections_watch(int most, int spare, const char *name, const char *refusa
     atomic_store(&watch.begun, true);
 }
 
-/* Whether the C library's calls lead here, in this process. */
+/* Whether this library replaces the C library's calls in this process. */
 int connections_preloaded(void)
 {
     return dlsym(RTLD_DEFAULT, "accept4") == (void *)accept4;
 }
 
-/* The connection that a field with this value belongs to, and the number of its request. */
+/* The connection that a field with this value names, and the number of its request. */
 static struct connection *marked(const char *mark, unsigned long long *request)
 {
     int fd;
@@ -613,8 +614,8 @@ static struct connection *marked(const char *mark, unsigned long long *request)
     return c != NULL && c->id == id ? c : NULL;
 }
 
-/* The application reads the body that belongs to a field with this value. Before that the HTTP
-   library does not ask for it either, where a client waits to be asked (100 Continue). */
+/* The application begins to read the body of the request with this field value. Until then the HTTP
+   library does not request it either from a client that waits for 100 Continue. */
 void connections_await(const char *mark)
 {
     unsigned long long request;
@@ -627,8 +628,8 @@ void connections_await(const char *mark)
     pthread_mutex_unlock(&lock);
 }
 
-/* How the body has arrived that belongs to a field with this value, and of which the HTTP library
-   gave so many bytes. Where the two disagree on a body in chunks, it is broken. */
+/* How the body arrived of the request with this field value, of which the HTTP library delivered
+   `content` bytes. A body in chunks is broken if that differs from what was received here. */
 int connections_body(const char *mark, unsigned long long content)
 {
     enum state state = BROKEN;
@@ -656,11 +657,11 @@ void connections_stop(void)
 static void end_body(struct connection *c, int fd, enum state reason)
 {
     c->state = reason;
-    shutdown(fd, SHUT_RD); /* what is there already is still read */
+    shutdown(fd, SHUT_RD); /* what has been received already is still read */
 }
 
-/* Ends the reading of a body that is too slow, or not there when the worker stops, and of a spare
-   connection that asks for nothing. */
+/* Ends the reading of a body that is too slow, or has not arrived when the worker stops, and of a
+   spare connection that sends no request. */
 static void expire_reading(
     struct connection *c, int fd, double patience, double rate, double spare_patience
 )
@@ -673,7 +674,7 @@ static void expire_reading(
     } else if (watch.stopping) {
         end_body(c, fd, STOPPED);
     } else if (!c->awaited || (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0)) {
-        c->since = moment; /* the server does not read: that time is not the caller's */
+        c->since = moment; /* the server does not read: that is not the client's delay */
     } else {
         double waited = c->waited + moment - c->since;
         if (waited < patience)
@@ -686,8 +687,8 @@ static void expire_reading(
     }
 }
 
-/* Closes a connection whose client reads too slowly what is due to it. A client with a large buffer
-   takes much at once and then nothing until that is read, so it may be ahead of the rate. */
+/* Closes a connection whose client reads its responses too slowly. A client with a large buffer
+   takes much at once and then nothing until it has read that, so it may be ahead of the rate. */
 static void expire_writing(struct connection *c, int fd, double patience, double rate)
 {
     struct tcp_info info;
@@ -700,22 +701,22 @@ static void expire_writing(struct connection *c, int fd, double patience, double
     }
     c->behind += 1 - (double)(info.tcpi_bytes_acked - c->taken) / rate;
     if (info.tcpi_bytes_acked >= c->owed && c->behind > 0)
-        c->behind = 0; /* it took all that was due; what is due now has been sent since */
+        c->behind = 0; /* it took all that was sent then; the rest has been sent since */
     c->taken = info.tcpi_bytes_acked;
     c->owed = c->taken + (uint64_t)due;
     if (c->behind < -MOST_AHEAD * patience)
         c->behind = -MOST_AHEAD * patience;
     if (c->behind < patience)
         return;
-    /* What was not read is dropped; else the kernel would go on offering it after the close. */
+    /* Drops what was not read; otherwise the kernel would keep sending it after the close. */
     struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     shutdown(fd, SHUT_RDWR);
 }
 
 /* To be called once a second. Ends the reading of bodies for which the server waited `patience`
-   seconds while they arrived with less than `rate` bytes a second, and of spare connections that
-   ask for nothing; closes connections whose clients read their answers as slowly as that. */
+   seconds while they arrived at less than `rate` bytes a second, and of spare connections that send
+   no request; closes connections whose clients read their responses as slowly as that. */
 void connections_expire(double patience, double rate, double spare_patience)
 {
     for (int fd = 0; fd < DESCRIPTORS; fd++) {

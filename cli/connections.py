@@ -1,8 +1,8 @@
-"""The connections of a worker: how many there may be, and whether the bodies on them arrive.
+"""The connections of a worker: how many there may be, and whether request bodies arrive whole.
 
-granian tells neither that a body broke off nor that it takes for ever. ``connections.c`` watches
-what a worker receives, and says how. It is compiled when the project is installed, and preloaded
-into the workers; where there was no compiler they do without.
+granian reports neither a body that broke off nor one that never ends. ``connections.c`` watches
+what a worker receives. It is compiled when the project is installed, and preloaded into the
+workers; an installation without a C compiler does without it and refuses bodies in chunks.
 """
 
 import ctypes
@@ -17,30 +17,31 @@ from pathlib import Path
 from typing import Any
 
 CONNECTIONS = 1024
-"""Connections that one worker holds, idle ones too; the others are refused at once."""
+"""Connections that one worker holds, idle ones included; others are refused immediately."""
 SPARE_CONNECTIONS = 64
-"""Connections beyond these that a worker takes for health checks."""
+"""Additional connections that a worker accepts for health checks."""
 OTHER_FILES = 512
-"""Files that a worker may have open beside its connections, and those that it sends or receives on
-them: one each."""
+"""Files that a worker may have open in addition to two for each connection: its socket, and a
+file that is sent or received on it."""
 
 WHOLE, BROKEN, SLOW, STOPPED = range(4)
-"""How a body has arrived; the numbers are those of ``connections.c``."""
+"""How a body arrived; the numbers are those of ``connections.c``."""
 
 _FIELD = f"x-arrival-{secrets.token_hex(12)}"
-"""Of requests whose body was not there together with their head. Nobody else knows the name, so
-nobody else can send it."""
+"""The header field that is added to requests whose body did not arrive together with their head.
+Its name is random, so that no client can send it."""
 MARK = f"HTTP_{_FIELD.upper().replace('-', '_')}"
-"""Where a WSGI environment has that field."""
+"""The key of that field in a WSGI environment."""
 
 _PRELOAD = "LD_PRELOAD"
 _SPARE_PATIENCE_SECONDS = 1.0
 
 
 def most_connections() -> int:
-    """How many connections a worker holds; lets it and its children have as many files open.
+    """How many connections a worker holds. Raises this process's limit on open files to match,
+    which child processes inherit.
 
-    Fewer than ``CONNECTIONS`` where the operating system does not allow them.
+    Fewer than ``CONNECTIONS`` where the hard limit of the operating system is lower.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = 2 * (CONNECTIONS + SPARE_CONNECTIONS) + OTHER_FILES
@@ -51,7 +52,8 @@ def most_connections() -> int:
 
 
 def preload(environ: MutableMapping[str, str]) -> bool:
-    """Have processes with the environment ``environ`` preload the library; False: there is none."""
+    """Make processes with the environment ``environ`` preload the library. False if it was not
+    compiled."""
     path = _path()
     if path is not None:
         environ[_PRELOAD] = ":".join(filter(None, (str(path), environ.get(_PRELOAD))))
@@ -59,17 +61,17 @@ def preload(environ: MutableMapping[str, str]) -> bool:
 
 
 def do_not_preload(environ: MutableMapping[str, str]) -> None:
-    """Take back ``preload``, for the processes that this one starts."""
+    """Undo ``preload``, for the processes that this one starts."""
     others = [name for name in environ.pop(_PRELOAD, "").split(":") if name != str(_path())]
     if any(others):
         environ[_PRELOAD] = ":".join(others)
 
 
 def watch_connections(refusal: bytes, seconds: float, bytes_per_second: int) -> bool:
-    """Begin to watch the connections of this process. False where the library was not preloaded.
+    """Begin to watch the connections of this process. False if the library was not preloaded.
 
-    Connections beyond the limit are answered with ``refusal``. Bodies are read no further once the
-    server has waited so many ``seconds`` for them while they arrived more slowly.
+    Connections beyond the limit are answered with ``refusal``. Reading of a body ends once the
+    server has waited ``seconds`` for it while it arrived at less than ``bytes_per_second``.
     """
     library = _library()
     if library is None or not library.connections_preloaded():
@@ -81,21 +83,20 @@ def watch_connections(refusal: bytes, seconds: float, bytes_per_second: int) -> 
 
 
 def await_body(mark: str) -> None:
-    """Count from now on how slowly the body arrives whose request has ``MARK`` with this value."""
+    """Measure from now on the rate of the body whose request has ``MARK`` with this value."""
     _library().connections_await(mark.encode())
 
 
 def body_of(mark: str, size: int) -> int:
-    """How the body has arrived whose request has the field ``MARK`` with this value.
-
-    ``size`` bytes of it were read. A body in chunks is ``BROKEN`` if that is not all its content.
+    """How the body arrived whose request has the field ``MARK`` with this value, after ``size``
+    bytes of it were read. A body in chunks is ``BROKEN`` if that is not all its content.
     """
     state: int = _library().connections_body(mark.encode(), size)
     return state
 
 
 def end_bodies() -> None:
-    """Read bodies no further that are still arriving, from a second from now on."""
+    """End the reading of bodies that are still arriving, within about a second."""
     library = _library()
     if library is not None:
         library.connections_stop()

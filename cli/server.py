@@ -1,8 +1,11 @@
-"""granian's server, but for how its workers come and go.
+"""granian's server with its own way to start, replace and stop workers.
 
 Each worker has a listening socket that this process keeps open: a connection that was not accepted
 yet waits for the worker's successor. A worker that is replaced on SIGHUP stops when its successor
-is up; one that is to stop closes its connections with an answer first.
+is up, and it answers its open connections before it closes them.
+
+granian has no public hooks for this, so ``DrainingServer`` overrides private methods and sets
+private attributes. tests/unit/cli/test_granian_internals.py checks each of them.
 """
 
 import logging
@@ -32,41 +35,42 @@ from config import Settings
 logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 30
-"""How long a worker may take to finish its requests when the service stops."""
+"""How long a worker may take to finish its requests when it stops."""
 
 HTTP1 = HTTP1Settings(
-    # Of a request's head, and between two requests on one connection.
+    # Milliseconds for the head of a request, and between two requests on one connection.
     header_read_timeout=10_000,
-    # So a head is at most about as long; the request line has a limit of its own below that.
+    # This also limits the head of a request; the request line has a lower limit of its own.
     max_buffer_size=2**16,
 )
 
 DRAIN_SECONDS = 1.0
-"""How long the workers say that they are not ready, before a stopping service takes no more."""
+"""How long a stopping service reports that it is not ready before it refuses connections."""
 
 COME_UP_SECONDS = 60.0
-"""How long a worker goes on for a successor that does not come up."""
+"""How long a worker waits for its successor to come up; after that it keeps serving."""
 
 RETRY_SECONDS = 3.0
-"""How long it is until a worker that could not start is started again."""
+"""How long to wait before a worker that failed to start is started again."""
 
 
 class DrainingServer(Server):
-    """Stops in two steps on SIGTERM: first not ready, so that balancers turn away, then gone."""
+    """Stops in two steps on SIGTERM: it first reports not ready, so that load balancers send no
+    more requests, and then stops the workers."""
 
     drains: Connection
-    """The end of a pipe whose other end each worker has: a byte tells them to drain, and closing it
-    to stop. The kernel closes it with this process, so nothing of it is left for the next one."""
+    """The write end of a pipe that every worker reads: a byte makes them drain, closing it makes
+    them stop. The kernel closes it when this process ends, however that happens."""
 
     stopping = False
-    """Whether a signal has ended the service; a worker that ends from then on is not replaced. The
-    signal may have reached the workers too, from a terminal or a supervisor."""
+    """Whether the service has received a signal to stop; a worker that ends after that is not
+    replaced. A terminal or a supervisor may have sent the signal to the workers too."""
 
     def signal_handler_interrupt(self, *arguments: Any, **more: Any) -> None:
-        """Begin to stop; at once on SIGINT, or when told a second time."""
+        """Begin to stop; immediately on SIGINT or on a second signal."""
         again, self.stopping = self.stopping, True
         for worker in self.wrks:
-            worker.interrupt_by_parent = True  # not an unexpected end
+            worker.interrupt_by_parent = True  # granian then does not log an unexpected exit
         if again or (arguments and arguments[0] == signal.SIGINT):
             self._stop(*arguments, **more)
         else:
@@ -77,46 +81,48 @@ class DrainingServer(Server):
         self.drains.close()
         super().signal_handler_interrupt(*arguments, **more)
 
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:
+        """Bind the sockets and start the workers."""
+        with _sigint_blocked():
+            super().startup(spawn_target, target_loader)
+
     def shutdown(self, exit_code: int = 0) -> None:
-        """Stop the workers. Those that ended before, on the same signal, are no failure."""
+        """Stop the workers. Exits with 1 only if one of them ended before the service was
+        stopped."""
         if self.stopping:
             self.interrupt_children.clear()
+        for listener in self._listeners:
+            listener.close()
         super().shutdown(exit_code)
 
     def _init_shared_socket(self) -> None:
-        """A socket for each worker, which listens from when the worker is up. The kernel shares
-        connections out evenly, and those that wait in one are not lost with its worker, as they
-        are where each makes its own."""
+        """Bind a socket for each worker, which listens as soon as the worker is up.
+
+        The kernel distributes connections evenly over the sockets. Connections that wait in a
+        socket survive its worker; with granian's own sockets, one in each worker, they do not.
+        """
         spec = SocketSpec(self.bind_addr, self.bind_port, self.backlog)
         self._holders = [spec.build() for _ in range(self.workers)]
         self._listeners = [socket.socket(fileno=holder.get_fd()) for holder in self._holders]
 
-    def _drop_shared_socket(self) -> None:
-        for listener in self._listeners:
-            listener.close()
-
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> WorkerProcess:
-        # What granian passes on to a worker: the socket, and what it is known by there.
+        # granian passes these two to the worker: the socket, and the holder of its descriptor.
         self._sso, self._shd = self._listeners[idx], self._holders[idx]
         up, comes_up = multiprocessing.Pipe(duplex=False)
         load = partial(callback_loader, comes_up=comes_up)
         worker = super()._spawn_worker(idx, target, load)
-        # Both ends stay open: what the worker said is there after it has ended, and nothing else.
+        # Both ends stay open, so that what the worker wrote can be read after it has ended.
         worker.up = (up, comes_up)
         return worker
-
-    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
-        with _sigint_blocked():
-            super()._spawn_workers(spawn_target, target_loader)
 
     def _respawn_workers(
         self,
         workers: Iterable[int],
         spawn_target: Any,
         target_loader: Any,
-        delay: float = 0,  # noqa: ARG002 - granian's way to wait for the successor
+        delay: float = 0,  # noqa: ARG002 - granian's fixed wait for the successor
     ) -> None:
-        """Replace these workers one after the other, each when its successor is up."""
+        """Replace these workers one after the other. A live one stops when its successor is up."""
         for index in workers:
             if self.stopping:
                 return
@@ -128,26 +134,27 @@ class DrainingServer(Server):
     def _replace_dead(self, index: int, spawn_target: Any, target_loader: Any) -> None:
         dead = self.wrks[index]
         if self.failed_to_start(dead):
-            with suppress(OSError):  # it never listened
-                self._listeners[index].shutdown(socket.SHUT_RDWR)  # connections go to the others
+            # Stop listening, so that connections go to the other workers.
+            with suppress(OSError):  # raised where the socket never listened
+                self._listeners[index].shutdown(socket.SHUT_RDWR)
             time.sleep(RETRY_SECONDS)
         self.respawned_wrks[index] = time.monotonic()
         self.wrks[index] = self._spawn_worker(index, spawn_target, target_loader)
         self._start(self.wrks[index])
 
     def _hand_over(self, index: int, spawn_target: Any, target_loader: Any) -> None:
-        """Replace a worker that serves. It goes on where no successor comes up."""
+        """Replace a worker that serves. If no successor comes up, it keeps serving."""
         old, new = self.wrks[index], self._spawn_worker(index, spawn_target, target_loader)
-        new.interrupt_by_parent = True  # if it dies now, nobody is to be put in its place
+        new.interrupt_by_parent = True  # if it dies now, granian must not replace it
         self._start(new)
         if not self._comes_up(new):
-            logger.error("worker %d goes on: no worker came up in its place", old.inner.pid)
+            logger.error("worker %d keeps serving: its successor did not start", old.inner.pid)
             new.kill()
             new.join()
             return
         self.wrks[index] = new
         new.interrupt_by_parent = False
-        if not new.is_alive():  # and was not told of
+        if not new.is_alive():  # it died while granian ignored it: report that now
             self.interrupt_children.append(index)
             self.main_loop_interrupt.set()
         old.terminate()
@@ -179,12 +186,13 @@ class DrainingServer(Server):
 
 
 class RespawnTimes(dict[int, float]):
-    """When granian last replaced each worker.
+    """The times at which granian last replaced each worker; takes the place of
+    ``Server.respawned_wrks``.
 
-    granian ends the whole server when a worker dies within 5.5 s of its start, taking that for a
-    crash at start. It asks here for that time; a worker that had come up before it died, or that
-    somebody killed, is replaced however young it was, and so is one that cannot start while others
-    serve: a damaged database must not end those that answer from memory.
+    granian reads the time here when a worker dies. If that was within 5.5 s of its start, granian
+    assumes a crash at start and ends the whole server. Here that applies only to a worker that
+    failed to start while no other one serves: a worker that had come up, or was killed, is
+    replaced, and a damaged database must not end the workers that still serve from memory.
     """
 
     def __init__(self, server: DrainingServer) -> None:
@@ -192,7 +200,7 @@ class RespawnTimes(dict[int, float]):
         self._server = server
 
     def get(self, index: int, default: Any = 0) -> Any:
-        """The time for granian's own test; 0, long ago, where the server goes on."""
+        """When the worker was replaced; 0 (long ago) where the server must keep running."""
         if self._server.stopping:
             return default
         workers = self._server.wrks
@@ -204,11 +212,11 @@ class RespawnTimes(dict[int, float]):
 
 @contextmanager
 def _sigint_blocked() -> Iterator[None]:
-    """A process that is started in this block has SIGINT blocked.
+    """Block SIGINT for the processes that are started in this block.
 
-    Ctrl-C in a terminal reaches the workers too, which stop when the main process tells them.
+    Ctrl-C in a terminal reaches the workers too; they stop when the main process requests it.
     """
-    resource_tracker.ensure_running()  # or the start would do this, which unblocks the signal
+    resource_tracker.ensure_running()  # otherwise the first start does this and unblocks the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -217,31 +225,33 @@ def _sigint_blocked() -> Iterator[None]:
 
 
 def _load_application(target: str, draining: Connection, comes_up: Connection) -> Any:
-    """What a worker serves, from ``module:attribute``, until ``draining`` ends.
+    """The application that a worker serves, from ``module:attribute``.
 
-    The main process learns from ``comes_up`` that the worker can serve. It is a pipe and no file:
-    process ids are given out again, and other PID namespaces may share the data directory.
+    The worker stops when ``draining`` is closed, and writes to ``comes_up`` when it can serve. That
+    is a pipe, not a file, because process ids are reused and other PID namespaces may share the
+    data directory.
     """
-    # Blocked before any other thread is made, so that the signal waits for the one that takes it.
-    # Processes that this one starts have it blocked too; they end when their pipe does.
+    # Blocked before any thread is started, so that only the thread that waits for it receives it.
+    # Child processes inherit the block; they end when their pipe is closed.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    # Late: it takes numpy along, which makes threads, and Flask, which no main process needs.
+    # Imported late: it imports numpy, which starts threads, and Flask, which the main process does
+    # not need.
     from cli.worker import load_application
 
     application = load_application(target, draining)
-    with suppress(BrokenPipeError):  # the main process is gone, and this one ends for that
+    with suppress(BrokenPipeError):  # the main process is gone; this one will end because of it
         comes_up.send_bytes(b"up")
     comes_up.close()
     return application
 
 
 def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
-    """Serve ``application`` until a signal ends it; the settings are in the environment already."""
-    # A forked worker would inherit this process's threads and locks half-way; a spawned one starts
-    # clean.
+    """Serve ``application`` until a signal stops it. The workers read ``settings`` from the
+    environment, where the caller has put them."""
+    # A forked worker would inherit locks that other threads of this process hold.
     multiprocessing.set_start_method("spawn", force=True)
-    # granian reads each body in a thread, which waits for it, so each connection has a thread;
-    # `Gate` lets few of them work at a time.
+    # granian blocks a thread while it reads a body, so there is a thread for each connection;
+    # `Gate` limits how many of them work at a time.
     connections = most_connections() + SPARE_CONNECTIONS
     watched = preload(os.environ)
     if not watched:
@@ -251,25 +261,24 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
         address=settings.host,
         port=settings.port,
         interface=Interfaces.WSGI,
-        http=HTTPModes.http1,  # to look at each connection for HTTP/2 costs a tenth of a prediction
+        http=HTTPModes.http1,  # detecting HTTP/2 on each connection costs a tenth of a prediction
         workers=settings.worker_count,
         blocking_threads=connections,
         respawn_failed_workers=True,
         workers_kill_timeout=GRACE_SECONDS,
-        # Nobody speaks HTTP/2 without TLS but those who try what else the server understands.
         http1_settings=HTTP1,
-        # With places to spare, or those that are to be refused would wait instead.
+        # More than are allowed, so that a connection beyond the limit is refused and does not wait.
         backpressure=connections + SPARE_CONNECTIONS if watched else connections,
         websockets=False,
         log_level=LogLevels.error,
     )
     server.respawned_wrks = RespawnTimes(server)
     draining, server.drains = multiprocessing.Pipe(duplex=False)
-    # Late, since it takes Flask along, which ``hotswap`` needs for few of its commands.
+    # Imported late: it imports Flask, which few commands of ``hotswap`` need.
     from api.telemetry_folders import own_folder, remove_folder
 
-    with suppress(OSError):  # the workers say so
-        own_folder(settings.data, os.getpid())  # held while a worker is replaced by another
+    with suppress(OSError):  # the workers report it
+        own_folder(settings.data, os.getpid())  # kept while one worker replaces another
     try:
         server.serve(target_loader=partial(_load_application, draining=draining))
     finally:

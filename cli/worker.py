@@ -1,4 +1,4 @@
-"""What runs in a worker beside the application: who may come in, and how the worker ends."""
+"""What runs in a worker next to the application: the limit on requests, and how it stops."""
 
 import gc
 import importlib
@@ -40,72 +40,72 @@ from registry.engines.allocator import map_large_blocks
 from registry.errors import Overloaded
 
 SWITCH_SECONDS = 0.001
-"""How long a thread may keep others from Python's lock. A prediction takes 0.04 ms and asks for it
-twice; beside a promotion it would wait for Python's own 5 ms each time."""
+"""How long a thread may hold Python's lock while others wait. A prediction takes 0.04 ms and
+acquires it twice; during a promotion it would wait 5 ms each time with Python's own setting."""
 
 RETIRE_SECONDS = 0.5
-"""How long a worker that is to stop goes on, closing each connection with its answer."""
+"""How long a stopping worker keeps serving, closing each connection after its response."""
 
 LAST_BODIES_SECONDS = 5.0
-"""How long a worker that is to stop then waits for bodies that are arriving."""
+"""How long a stopping worker then waits for bodies that are still arriving."""
 
 LAST_SECONDS = 30
-"""How long a worker whose main process is gone may take to finish its requests."""
+"""How long a worker may take to finish its requests after its main process has ended."""
 
 STOP_SIGNAL = signal.SIGUSR1
-"""Wakes the main thread for granian to stop; SIGINT and SIGTERM are blocked there."""
+"""Sent to the main thread to stop granian; SIGINT and SIGTERM are blocked there."""
 
 REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 2\r\n"
     b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%b"
 )
-"""What a connection gets that a worker has no room for."""
+"""The response to a connection beyond the worker's limit."""
 
 _ARRIVALS = {WHOLE: Arrival.WHOLE, SLOW: Arrival.SLOW, STOPPED: Arrival.STOPPED}
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedBody:
-    """The body of a request whose field ``MARK`` has the value ``mark``."""
+    """The body of the request whose header field ``MARK`` has the value ``mark``."""
 
     mark: str
 
     def begin_wait(self) -> None:
-        """Count from now on how slowly it arrives."""
+        """Measure its rate from now on."""
         await_body(self.mark)
 
     def arrival(self, size: int) -> Arrival:
-        """How it has arrived; ``size`` bytes of it were read."""
+        """How it arrived, after ``size`` bytes of it were read."""
         return _ARRIVALS.get(body_of(self.mark, size), Arrival.BROKEN)
 
 
 @dataclass(slots=True)
 class Stop:
-    """How far a worker is with stopping: first it drains, then it retires; or it retires alone."""
+    """How far a worker has stopped. When the service stops, the worker drains and then retires;
+    when only this worker stops, it retires at once."""
 
     begun: bool = False
     draining: bool = False
     retiring: bool = False
     ended: threading.Event = field(default_factory=threading.Event)
-    """Set when the main process has drained, or is gone."""
+    """Set when the main process has finished draining, or has ended."""
 
     def drain(self) -> None:
-        """The whole service is about to stop; this worker still takes every request."""
+        """The service is about to stop; this worker still accepts every request."""
         self.draining = self.begun = True
 
     def retire(self) -> None:
-        """This worker closes each connection with its answer."""
+        """This worker closes each connection after its response."""
         self.retiring = self.begun = True
 
 
 class Gate:
-    """A WSGI application in front of ``app`` that lets a limited number of requests in at a time,
-    and does what ``stop`` says.
+    """A WSGI application in front of ``app`` that limits the number of concurrent requests and
+    applies the state ``stop``.
 
-    While the worker drains, a request's environment holds ``api.health.DRAINING``. While it
-    retires, connections are closed: a server that stops closes those that are idle just then. A
-    request that is on its way over one of them would be lost, and its client cannot tell if it was
-    answered.
+    While the worker drains, a request's environment has ``api.health.DRAINING``. While it retires,
+    each connection is closed after its response. Otherwise granian would close idle connections
+    when it stops, and a request already sent over one would be lost without its client knowing.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]], stop: Stop) -> None:
@@ -137,9 +137,9 @@ def _closing(start_response: Any) -> Any:
 
 
 def load_application(target: str, draining: Connection) -> Gate:
-    """What a worker serves, from ``module:attribute``.
+    """The application that a worker serves, from ``module:attribute``.
 
-    From now on it drains when there is a byte in ``draining``, and retires on SIGTERM, which the
+    From now on the worker drains when ``draining`` holds a byte, and retires on SIGTERM, which the
     caller has blocked for all threads.
     """
     do_not_preload(os.environ)
@@ -153,8 +153,8 @@ def load_application(target: str, draining: Connection) -> Gate:
     # Not granian's own loader, which imports from the working directory first.
     module, _, attribute = target.partition(":")
     app = getattr(importlib.import_module(module), attribute)
-    # What is there by now stays. A full collection would go through all of it, for 50 ms or more in
-    # which nobody is answered.
+    # Objects that exist by now stay. A full collection would traverse all of them and stop every
+    # request for 50 ms or more.
     gc.collect()
     gc.freeze()
     map_large_blocks()
@@ -173,32 +173,32 @@ def _refusal() -> bytes:
 
 
 def _follow(draining: Connection, stop: Stop) -> None:
-    """Drain and end with the main process."""
-    draining.poll(None)  # until there is a byte, which each worker leaves to the others, or the end
+    """Drain when the main process does, and record when it has finished or ended."""
+    draining.poll(None)  # until there is a byte, which is left there for the others, or the end
     stop.drain()
     end = select.poll()
-    end.register(draining, 0)  # a pipe that has ended is always told of
+    end.register(draining, 0)  # poll always reports that a pipe was closed
     end.poll()
     stop.ended.set()
 
 
 def _stop_granian(*arguments: Any) -> None:
-    """In the main thread; granian has set its own handlers since."""
+    """Call the handler that granian has set for SIGTERM; runs in the main thread."""
     handler = signal.getsignal(signal.SIGTERM)
     if callable(handler):
         handler(*arguments)
 
 
 def _retire_on_sigterm(stop: Stop) -> None:
-    """Close connections for a while before granian stops.
+    """On SIGTERM, close connections after their responses for a while, then stop granian.
 
-    Where the signal went to the main process too, this one serves until all have drained. granian
-    goes on until each request is answered, so the last bodies are not waited for.
+    If the main process received the signal too, this worker serves until it has finished draining.
+    granian waits for every request to finish, so bodies that still arrive are ended.
     """
     while True:
         signal.sigwait({signal.SIGTERM})
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            os._exit(0)  # nothing is served yet
+            os._exit(0)  # granian does not serve yet
         stop.retire()
         time.sleep(RETIRE_SECONDS)
         if stop.draining:
@@ -209,8 +209,8 @@ def _retire_on_sigterm(stop: Stop) -> None:
 
 
 def _end_with_parent() -> None:
-    """Stop as on SIGTERM when the main process is gone: nobody else would stop or replace this
-    worker, and it would keep the port from the service that is started next."""
+    """Stop as on SIGTERM when the main process ends. Otherwise nothing would stop this worker, and
+    the next service could not use the port."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
