@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from cli.database import configured_registry, data_option
+from cli.formatting import size
 from cli.service import json_option
 from cli.terminal import print_json
-from cli.wording import size
 from registry.operations.back_up import back_up
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.references import ModelReference, Reference
+from cli.names import ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
 from client import Registry

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from cli.references import ModelName, VersionReference
+from cli.formatting import ABSENT, cell, moment, size
+from cli.names import ModelName, VersionReference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_heading, print_json, print_table
-from cli.wording import ABSENT, cell, moment, size
 from client import Registry
 
 LEAST, MOST = 2, 10

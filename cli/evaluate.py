@@ -3,11 +3,11 @@
 import click
 
 from cli.exits import SAID_NO
+from cli.formatting import one_line
 from cli.gates import interval, print_gates
-from cli.references import AliasName, ModelReference, Reference
+from cli.names import AliasName, ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
-from cli.wording import one_line
 from client import Registry
 from client.replies import GateReport, Measured
 

@@ -11,8 +11,8 @@ from typing import IO, Any
 
 import click
 
+from cli.formatting import one_line
 from cli.lazy import LazyGroup
-from cli.wording import one_line
 from registry.errors import Fault, Malformed, RegistryError
 
 SAID_NO = 1

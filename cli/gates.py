@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from cli.formatting import number
 from cli.terminal import Column, print_table
-from cli.wording import number
 from client.replies import Gate
 from registry.errors import Fault
 

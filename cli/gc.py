@@ -8,10 +8,10 @@ import click
 
 from cli.database import configured_registry, data_option
 from cli.exits import SAID_NO, CommandFailed
+from cli.formatting import size
 from cli.service import json_option
 from cli.spans import Span
 from cli.terminal import print_json
-from cli.wording import size
 from registry.operations.collect_garbage import GRACE_SECONDS, Collection, collect_garbage
 from registry.reading.blob_references import referenced_digests
 

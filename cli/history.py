@@ -6,10 +6,10 @@ from itertools import islice
 import click
 
 from cli.exits import WRONG_USAGE, CommandFailed
-from cli.references import ModelName
+from cli.formatting import moment
+from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
-from cli.wording import moment
 from client import Registry
 from client.replies import Event
 

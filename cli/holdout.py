@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 
 from cli.exits import WRONG_USAGE, CommandFailed
-from cli.references import ModelName
+from cli.formatting import moment, size
+from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_pairs, print_table
-from cli.wording import moment, size
 from client import Registry
 from client.replies import Holdout
 

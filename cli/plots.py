@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.exits import SAID_NO, CommandFailed
-from cli.references import ModelReference, Reference
+from cli.formatting import one_line
+from cli.names import ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.stages import Stages
 from cli.terminal import print_json
-from cli.wording import one_line
+from cli.formatting import one_line
 from client import Registry
 from client.replies import Version
 from registry.names import PRODUCTION

@@ -3,10 +3,10 @@
 import click
 
 from cli.exits import WRONG_USAGE, CommandFailed
-from cli.references import ModelName
+from cli.formatting import moment, one_line
+from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
-from cli.wording import moment, one_line
 from client import Registry
 from client.replies import Policy
 from registry.errors import GateMalformed

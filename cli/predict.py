@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
+from cli.formatting import one_line
+from cli.names import ModelReference, Reference
 from cli.pairs import TagPair, as_mapping
 from cli.prediction_data import read_prediction_data
-from cli.references import ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
 from cli.typed_values import typed_record
-from cli.wording import one_line
 from client import Registry
 from client.errors import Forbidden, Unauthenticated
 from client.replies import Column, Prediction

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
+from cli.names import AliasName, IdempotencyKey, ModelName, VersionReference
 from cli.promotion import print_promotion
-from cli.references import AliasName, IdempotencyKey, ModelName, VersionReference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
 from client import UNSET, Registry

@@ -2,8 +2,8 @@
 
 import click
 
+from cli.formatting import one_line
 from cli.gates import print_gates
-from cli.wording import one_line
 from client.replies import Promotion
 
 

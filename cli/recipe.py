@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.exits import WRONG_USAGE, CommandFailed
+from cli.names import ModelName
 from cli.recipe_flags import KINDS
-from cli.references import ModelName
 from cli.service import json_option
 from cli.stages import Stages
 from cli.terminal import print_json
 from cli.training_refusals import refusals
 
 if TYPE_CHECKING:  # it brings scikit-learn with it, which --help must not wait for
-    from trainers.kinds import TrainedKind
+    from trainers.model_kinds import TrainedKind
     from trainers.recipe import Recipe
 
 STDOUT = "-"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
+from cli.names import ModelName
 from cli.pairs import as_mapping
-from cli.references import ModelName
 
 if TYPE_CHECKING:  # a recipe brings scikit-learn with it, which --help must not wait for
     from trainers.origin import Origin

@@ -6,9 +6,9 @@ import click
 
 from cli.database import configured_settings, data_option
 from cli.exits import WRONG_USAGE, CommandFailed
+from cli.formatting import moment, size
 from cli.service import json_option
 from cli.terminal import print_json
-from cli.wording import moment, size
 from registry.operations.restore import restore as restore_backup
 from registry.operations.verify_backup import verify_backup
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from cli.exits import NOT_BETTER, WRONG_USAGE, CommandFailed
+from cli.formatting import one_line
 from cli.gates import print_gates
-from cli.references import AliasName, ModelName
+from cli.names import AliasName, ModelName
 from cli.retraining.report import RetrainReport
 from cli.retraining.run import Progress, Run, Stage, Wish
 from cli.retraining.summary import as_json, as_markdown
@@ -22,7 +23,6 @@ from cli.stages import Stages
 from cli.terminal import print_json
 from cli.training_refusals import refusals
 from cli.training_report import print_training
-from cli.wording import one_line
 from client import ClientError, ProblemReply, Registry, Retries
 from config import ClientSettings
 from registry.errors import GateMalformed

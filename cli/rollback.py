@@ -2,8 +2,8 @@
 
 import click
 
+from cli.names import AliasName, ModelName
 from cli.promotion import print_promotion
-from cli.references import AliasName, ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
 from client import Registry

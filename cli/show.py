@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import click
 
-from cli.references import ModelReference, Reference
+from cli.formatting import moment, size
+from cli.names import ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_heading, print_json, print_pairs, print_table
-from cli.wording import moment, size
 from client import Registry
 from client.replies import Model, Signature, Version
 

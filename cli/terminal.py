@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import click
 
-from cli.wording import cell
+from cli.formatting import cell
 
 
 @dataclass(frozen=True, slots=True)

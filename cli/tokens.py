@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from cli.exits import SAID_NO, CommandFailed
+from cli.formatting import moment
 from cli.service import failed, json_option, speaks_to_service
 from cli.spans import Span
 from cli.terminal import Column, print_json, print_pairs, print_table
-from cli.wording import moment
 from client import ClientError, Registry
 from client.replies import NewToken
 

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
+from cli.formatting import size
+from cli.names import AliasName
 from cli.promotion import print_promotion
 from cli.recipe_flags import RecipeFlags, recipe_flags, recipe_of
-from cli.references import AliasName
 from cli.service import failed, json_option, speaks_to_service
 from cli.stages import Stages
 from cli.terminal import print_json
 from cli.training_refusals import refusals
 from cli.training_report import print_training, training_report
 from cli.upload import print_uploaded
-from cli.wording import size
 from client import ClientError, ProblemReply, Registry
 from registry.names import PRODUCTION, check_model_name
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.formatting import one_line
 from cli.terminal import Column, print_table
-from cli.wording import one_line
 
 if TYPE_CHECKING:  # it brings scikit-learn with it
     from trainers.trained import TrainedModel

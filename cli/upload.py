@@ -7,11 +7,11 @@ from typing import Any, TypedDict, Unpack
 
 import click
 
+from cli.formatting import one_line, size
+from cli.names import IdempotencyKey, ModelName
 from cli.pairs import TagPair, as_mapping, refuse_constant
-from cli.references import IdempotencyKey, ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
-from cli.wording import one_line, size
 from client import Registry, Uploaded
 
 KINDS = ("linear", "logistic", "tree", "forest", "other")

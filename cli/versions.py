@@ -2,10 +2,10 @@
 
 import click
 
-from cli.references import ModelName
+from cli.formatting import moment, size
+from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
-from cli.wording import moment, size
 from client import Registry
 from client.replies import Version
 

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from client.tables import DataFrame
+from client.batches import DataFrame
 
 PARQUET = "application/vnd.apache.parquet"
 CSV = "text/csv"

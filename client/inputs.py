@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from client.tables import JSON, Batch, Tabular, as_json, batch_of_rows, batch_of_table
+from client.batches import JSON, Batch, Tabular, as_json, batch_of_rows, batch_of_table
 
 Record = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]] | Sequence[Sequence[Any]]

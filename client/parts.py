@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from client.errors import ProblemReply, ReplyNotUnderstood, TooLarge
-from client.tables import Batch
+from client.batches import Batch
 
 Ask = Callable[[bytes, int | None], dict[str, Any]]
 """Sends a body, to a version by its number or to the one that was asked for; gives the answer."""

@@ -11,10 +11,10 @@ from trainers.search_space import Choices, Range, Search
 Candidate = dict[str, Any]
 
 ATTEMPTS = 100
-"""Draws for each candidate asked for: short ranges repeat themselves, and repeats are dropped."""
+"""Draws for each requested candidate: short ranges give repeats, which are dropped."""
 
 MAX_LISTED = 2**31
-"""Combinations up to which scikit-learn draws from lists, without replacement."""
+"""The most combinations from which scikit-learn draws without replacement."""
 
 
 def candidates(rule: Search, seed: int) -> list[Candidate]:
@@ -35,7 +35,7 @@ def candidates(rule: Search, seed: int) -> list[Candidate]:
 
 
 def _space(space: Choices | Range, listed: bool) -> Any:
-    """``space`` as scikit-learn takes it: a list, or a distribution of scipy's."""
+    """``space`` in scikit-learn's form: a list, or a scipy distribution."""
     if not isinstance(space, Range):
         return space
     if space.log:
@@ -47,7 +47,7 @@ def _space(space: Choices | Range, listed: bool) -> Any:
 
 
 def _plain(space: Choices | Range, value: Any) -> Any:
-    """A number drawn from a range as a number of Python's, within the range."""
+    """A number drawn from a range as a Python number, within the range."""
     if not isinstance(space, Range):
         return value
     number = min(max(value, space.low), space.high)

@@ -1,4 +1,4 @@
-"""What each column held in the rows that a model was trained on."""
+"""The values of each column in the rows that a model was trained on, summarised."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ MAX_VALUES = 50
 
 
 def column_ranges(columns: Sequence[Values], rows: NDArray[np.intp]) -> dict[str, dict[str, Any]]:
-    """For each column ``missing``, the number of rows without a value, and of the others: of
-    numbers ``min``, ``max`` and ``mean``; of text and booleans ``values``, how often each comes,
-    the most frequent first. Values beyond the first MAX_VALUES are added up as ``other``."""
+    """For each column ``missing``, the number of rows without a value; for numbers ``min``, ``max``
+    and ``mean``; for text and booleans ``values``, the count of each, the most frequent first.
+    ``other`` is the count of all values beyond the first MAX_VALUES."""
     return {values.name: _range(values, rows) for values in columns}
 
 
@@ -30,7 +30,7 @@ def _range(values: Values, rows: NDArray[np.intp]) -> dict[str, Any]:
         true = int(present.sum())
         return found | {"values": {"false": len(present) - true, "true": true}}
     counts = Counter(present.tolist())
-    # By name where they are as frequent, so that the same data give the same order.
+    # By name where the counts are equal, so that the same data give the same order.
     order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     found["values"] = dict(order[:MAX_VALUES])
     if len(order) > MAX_VALUES:

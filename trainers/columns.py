@@ -1,4 +1,4 @@
-"""Types the columns of a table and turns them into the arrays that models are trained on."""
+"""Finds the type of each column of the data, and makes the arrays that models are trained on."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from registry.signature import ColumnType
 from trainers.errors import ColumnRefused, listed
 
 MAX_CATEGORIES = 1_000
-# An identifier differs in nearly every row; below so many rows a true category may too.
+# An identifier differs in nearly every row; with fewer rows a real category may as well.
 IDENTIFIER_SHARE = 0.9
 IDENTIFIER_ROWS = 50
 DATE_SHARE = 0.9
@@ -46,10 +46,10 @@ class Values:
 
 
 def type_column(name: str, series: "pd.Series[Any]") -> Values:
-    """The column as numbers, integers, booleans or strings, whatever pandas read it as.
+    """The column as numbers, integers, booleans or strings, whatever dtype pandas gave it.
 
-    Integers and booleans stay so where some are missing; text that is only true and false is
-    boolean. Raises ColumnRefused for dates and for values that are none of these.
+    Integers and booleans keep their type where some are missing; text that is only true and false
+    is boolean. Raises ColumnRefused for dates and for values of other types.
     """
     if series.dtype == object or isinstance(series.dtype, pd.StringDtype | pd.CategoricalDtype):
         series = series.astype(object).convert_dtypes()
@@ -66,8 +66,20 @@ def type_column(name: str, series: "pd.Series[Any]") -> Values:
     return _other(name, series, missing)
 
 
-def check_feature(values: Values) -> None:
-    """Raise ColumnRefused for a feature that nothing can be learnt from, or only by heart."""
+def feature_column(name: str, series: "pd.Series[Any]", largest: float) -> Values:
+    """A column to learn from, typed.
+
+    Raises ColumnRefused where ``type_column`` does, and for a column without values, with a
+    different text in nearly every row, with too many categories, or with a number further from
+    zero than ``largest``.
+    """
+    values = type_column(name, series)
+    _check_categories(values)
+    check_magnitude(values, largest)
+    return values
+
+
+def _check_categories(values: Values) -> None:
     present = values.present
     if len(present) == 0:
         raise ColumnRefused(values.name, "has no value in any row", "Exclude it, or fill it.")
@@ -97,8 +109,8 @@ def check_magnitude(values: Values, limit: float) -> None:
     if largest > limit:
         raise ColumnRefused(
             values.name,
-            f"holds a number of the size {largest:g}, too large to reckon with (over {limit:.2g})",
-            "Mend the value, divide the column by a constant, or exclude it.",
+            f"holds a number of magnitude {largest:g}; at most {limit:.2g} can be computed with",
+            "Correct the value, divide the column by a constant, or exclude it.",
         )
 
 
@@ -111,7 +123,7 @@ def _numeric(
         raise ColumnRefused(
             name,
             f"holds infinite values, the first in data row {infinite[0] + 1}",
-            "Put numbers in their place or leave the cells empty, or exclude the column.",
+            "Replace them by numbers, leave the cells empty, or exclude the column.",
         )
     return Values(name, type_, array, missing)
 
@@ -142,5 +154,5 @@ def _other(name: str, series: "pd.Series[Any]", missing: NDArray[np.bool_]) -> V
     raise ColumnRefused(
         name,
         f"holds values of the type {listed(kinds)}",
-        "Only numbers, booleans and text can be learnt from: exclude it or convert it.",
+        "A feature holds numbers, booleans or text: exclude the column or convert it.",
     )

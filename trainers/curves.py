@@ -1,8 +1,8 @@
-"""How a classifier's probabilities compare with the truth, class by class, small enough to keep.
+"""ROC, precision-recall and calibration curves of a classifier, small enough to store.
 
-Each curve is of one class against the rest; of two classes only the second's is kept. A curve of
-more points than fit is thinned to some of them, evenly by their place in it, its ends among them;
-``points`` then says how many there were. Areas are those of the whole curve.
+Each curve is of one class against the rest; with two classes, only the second has one. A curve
+with more than the allowed points is thinned to evenly spaced ones, including both ends; ``points``
+is then the original number. Areas are those of the whole curve.
 """
 
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
 MAX_POINTS = 200
-"""Of one curve. A screen shows no more, and a version's evaluation has to fit into the metadata of
-an upload, which may have 4 MiB."""
+"""Of one curve. A screen shows no more, and the evaluation must fit into the metadata of an upload,
+which is limited to 4 MiB."""
 MAX_POINTS_TOGETHER = 5_000
-"""Of all curves of one sort, so that a hundred classes fit too."""
+"""Of all curves of one kind, so that a hundred classes fit too."""
 CALIBRATION_BINS = 10
 
 Figures = dict[str, Any]
@@ -25,7 +25,7 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _OneClass:
-    """A class against the rest: its label, which rows are of it, and how probable each row is."""
+    """A class against the rest: its label, which rows belong to it, and their probabilities."""
 
     label: Any
     is_class: NDArray[np.bool_]
@@ -35,10 +35,10 @@ class _OneClass:
 def probability_curves(
     true: NDArray[Any], probabilities: NDArray[np.float64], classes: NDArray[Any]
 ) -> dict[str, list[Figures]]:
-    """``roc``, ``precision_recall`` and ``calibration``, a list of curves each, as JSON.
+    """``roc``, ``precision_recall`` and ``calibration``, each a list of curves, as JSON.
 
-    ``probabilities`` are rows x ``classes``. A class of which there is no row, or nothing but rows,
-    has no ROC curve and no precision-recall curve.
+    ``probabilities`` are rows x ``classes``. A class that no row or every row belongs to has no ROC
+    curve and no precision-recall curve.
     """
     compared = list(_against_the_rest(true, probabilities, classes))
     most = max(20, min(MAX_POINTS, MAX_POINTS_TOGETHER // max(1, len(compared))))
@@ -64,7 +64,7 @@ def _roc(one: _OneClass, most: int) -> Figures:
 
 
 def _precision_recall(one: _OneClass, most: int) -> Figures:
-    """``positives`` is the share of rows of the class: what guessing has as precision."""
+    """``positives`` is the share of rows of the class, the precision of guessing."""
     precision, recall, _ = precision_recall_curve(
         one.is_class, one.probable, drop_intermediate=True
     )
@@ -77,8 +77,8 @@ def _precision_recall(one: _OneClass, most: int) -> Figures:
 
 
 def _calibration(one: _OneClass) -> Figures:
-    """In bins of equal width, those that have rows: the mean probability that was predicted, the
-    share of rows that were of the class, and the count of rows."""
+    """For each bin of equal width that has rows: the mean predicted probability, the share of rows
+    that belong to the class, and the count of rows."""
     bins = np.minimum((one.probable * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     counts = np.bincount(bins, minlength=CALIBRATION_BINS)
     filled = counts > 0

@@ -1,4 +1,4 @@
-"""Reads the data of a training: CSV, Parquet or one of scikit-learn's bundled sets."""
+"""Reads the data to train on: CSV, Parquet or one of scikit-learn's bundled sets."""
 
 import hashlib
 import io
@@ -8,17 +8,16 @@ from pathlib import Path
 import pandas as pd
 from sklearn import datasets
 
-from trainers.csv_table import check_names, read_csv
+from trainers.bundled import BUNDLED_PREFIX, BUNDLED_TARGET, is_bundled
+from trainers.csv_data import check_names, read_csv
 from trainers.errors import (
     BundledSetUnknown,
     DataEmpty,
+    DataMalformed,
     DataNotFound,
-    TableMalformed,
     TooFewRows,
 )
 
-BUNDLED_PREFIX = "sklearn:"
-BUNDLED_TARGET = "target"
 _LOADERS = {
     "iris": datasets.load_iris,
     "diabetes": datasets.load_diabetes,
@@ -30,10 +29,10 @@ PARQUET_ENDINGS = {".parquet", ".pq"}
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Data as read: ``frame`` with pandas' nullable types, ``sha256`` of the bytes it came from.
+class Dataset:
+    """Data as read: ``frame`` with pandas' nullable types, ``sha256`` of the bytes of its file.
 
-    A bundled set has no bytes of its own: its digest is that of its content written as CSV.
+    A bundled set has no file: its digest is that of its content written as CSV.
     """
 
     source: str
@@ -45,27 +44,23 @@ class Table:
         return list(self.frame.columns)
 
 
-def is_bundled(data: str) -> bool:
-    return data.startswith(BUNDLED_PREFIX)
-
-
-def read_table(data: str) -> Table:
+def read_dataset(data: str) -> Dataset:
     """Read ``data``: a path, or ``sklearn:iris`` and the like. Files ending in .parquet or .pq are
     Parquet, all others CSV.
 
-    Raises DataRefused, in the class that says what is wrong.
+    Raises a subclass of DataRefused, which says what is wrong.
     """
-    table = _bundled(data) if is_bundled(data) else _file(Path(data))
-    rows = len(table.frame)
+    dataset = _bundled(data) if is_bundled(data) else _file(Path(data))
+    rows = len(dataset.frame)
     if rows == 0:
-        raise DataEmpty(table.source, "has a header and no rows")
+        raise DataEmpty(dataset.source, "has a header and no rows")
     if rows == 1:
-        raise TooFewRows(table.source, 1, "give it more rows, some of them are kept for testing")
-    return table
+        raise TooFewRows(dataset.source, 1, "add rows: some of them are held out for evaluation")
+    return dataset
 
 
 def data_digest(data: str) -> str:
-    """The ``sha256`` that ``read_table`` gives for ``data``, without reading a file as a table.
+    """The ``sha256`` that ``read_dataset`` gives for ``data``, without parsing a file.
 
     Raises DataNotFound, BundledSetUnknown.
     """
@@ -86,14 +81,14 @@ def _bytes_of(path: Path) -> bytes:
         raise DataNotFound(source, getattr(error, "strerror", None) or str(error)) from None
 
 
-def _file(path: Path) -> Table:
+def _file(path: Path) -> Dataset:
     source = str(path)
     raw = _bytes_of(path)
     if not raw.strip():
         raise DataEmpty(source, "is empty")
     is_parquet = path.suffix.lower() in PARQUET_ENDINGS
     frame = _read_parquet(raw, source) if is_parquet else read_csv(raw, source)
-    return Table(source, frame, hashlib.sha256(raw).hexdigest())
+    return Dataset(source, frame, hashlib.sha256(raw).hexdigest())
 
 
 def _read_parquet(raw: bytes, source: str) -> pd.DataFrame:
@@ -104,15 +99,15 @@ def _read_parquet(raw: bytes, source: str) -> pd.DataFrame:
         check_names(pq.read_schema(io.BytesIO(raw)).names, source)
         frame = pd.read_parquet(io.BytesIO(raw), dtype_backend="numpy_nullable")
     except (pa.ArrowException, OSError) as error:
-        raise TableMalformed(
+        raise DataMalformed(
             source, f"is not a Parquet file ({error})", "Write it again as Parquet or CSV."
         ) from None
-    # An index with a name was a column once; one without only counts the rows.
+    # An index with a name was a column; one without a name only counts the rows.
     frame = frame.reset_index(drop=all(name is None for name in frame.index.names))
     return frame.rename(columns=str)
 
 
-def _bundled(data: str) -> Table:
+def _bundled(data: str) -> Dataset:
     name = data.removeprefix(BUNDLED_PREFIX)
     loader = _LOADERS.get(name)
     if loader is None:
@@ -124,4 +119,4 @@ def _bundled(data: str) -> Table:
         labels = [str(class_names[code]) for code in bunch.target]
         frame[BUNDLED_TARGET] = pd.array(labels, dtype="string")
     digest = hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()
-    return Table(data, frame, digest)
+    return Dataset(data, frame, digest)

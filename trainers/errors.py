@@ -2,22 +2,22 @@
 
     TrainingRefused
     ├── RecipeRefused             the recipe itself is wrong
-    ├── DataRefused               the data cannot be read as a table
+    ├── DataRefused               the data cannot be read
     │   ├── DataNotFound
-    │   ├── BundledSetUnknown         sklearn:… that is not there
-    │   ├── DataEmpty                 no bytes, or a header alone
+    │   ├── BundledSetUnknown         sklearn:… that does not exist
+    │   ├── DataEmpty                 no bytes, or only a header
     │   ├── TooFewRows
     │   ├── EncodingRefused           not UTF-8
-    │   ├── TableMalformed            not CSV, not Parquet, ragged rows
-    │   ├── HeaderRefused             a name missing
+    │   ├── DataMalformed            not CSV, not Parquet, ragged rows
+    │   ├── HeaderRefused             a column without a name
     │   └── DuplicateColumns
     ├── ColumnNotFound
-    ├── ColumnRefused             a feature that cannot be trained on as it is
+    ├── ColumnRefused             a feature that cannot be trained on
     ├── NoFeatures
-    ├── TargetRefused             constant, or of no use for the task
+    ├── TargetRefused             constant, or unsuitable for the task
     │   ├── TargetConstant
     │   ├── ClassTooRare
-    │   └── TaskRefused               this kind cannot do that task
+    │   └── TaskRefused               a task that this kind of model cannot do
     ├── ParameterRefused
     ├── SearchRefused             no candidate of a search could be measured
     └── FitRefused                the estimator could not be fitted
@@ -32,12 +32,12 @@ SHOWN = 5
 
 
 class TrainingRefused(Exception):
-    """Base of all; the text is for the person who asked for the training."""
+    """Base of all; the text is for the user who trains."""
 
 
 class RecipeRefused(TrainingRefused):
-    """``mistakes`` are all that were found, each naming its key and, in a file, its line;
-    ``source`` is what they were found in."""
+    """``mistakes`` are all that were found, each with its key and, in a file, its line; ``source``
+    names where they were found."""
 
     def __init__(self, mistakes: Sequence[str], source: str = "The recipe") -> None:
         self.mistakes = tuple(mistakes)
@@ -46,28 +46,26 @@ class RecipeRefused(TrainingRefused):
 
 
 class DataRefused(TrainingRefused):
-    """Base of what is wrong with the data as a whole."""
+    """Base of errors of the data as a whole."""
 
 
 class DataNotFound(DataRefused):
-    def __init__(self, source: str, why: str = "there is no such file") -> None:
+    def __init__(self, source: str, why: str = "the file does not exist") -> None:
         super().__init__(
             f"Cannot read {source}: {why}. Give a CSV or Parquet file, or one of scikit-learn's "
-            "sets such as sklearn:iris."
+            "data sets, such as sklearn:iris."
         )
 
 
 class BundledSetUnknown(DataRefused):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         offered = ", ".join(f"sklearn:{set_name}" for set_name in known)
-        super().__init__(f"There is no bundled set sklearn:{name}. There are {offered}.")
+        super().__init__(f"There is no bundled set sklearn:{name}. Available are {offered}.")
 
 
 class DataEmpty(DataRefused):
     def __init__(self, source: str, what: str) -> None:
-        super().__init__(
-            f"{source} {what}. A table needs a header of column names and rows below it."
-        )
+        super().__init__(f"{source} {what}. Data needs a header with column names, and rows.")
 
 
 class TooFewRows(DataRefused):
@@ -80,12 +78,12 @@ class EncodingRefused(DataRefused):
     def __init__(self, source: str, line: int, offset: int, byte: int) -> None:
         super().__init__(
             f"{source} is not UTF-8: line {line} holds the byte 0x{byte:02x} (byte {offset} of the "
-            "file). Save it as UTF-8, for instance with "
+            "file). Save it as UTF-8, for example with "
             "'iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW'."
         )
 
 
-class TableMalformed(DataRefused):
+class DataMalformed(DataRefused):
     def __init__(self, source: str, what: str, advice: str) -> None:
         super().__init__(f"{source} {what}. {advice}")
 
@@ -98,13 +96,13 @@ class HeaderRefused(DataRefused):
 class DuplicateColumns(DataRefused):
     def __init__(self, source: str, names: Iterable[str]) -> None:
         super().__init__(
-            f"{source} has more than one column named {listed(names)}. Columns are taken by name: "
+            f"{source} has more than one column named {listed(names)}. Names must be unique: "
             "rename or remove the others."
         )
 
 
 class ColumnNotFound(TrainingRefused):
-    """``where`` begins the message: the line of the recipe that asks for the column."""
+    """``where`` begins the message: the line of the recipe that names the column."""
 
     def __init__(self, role: str, name: str, columns: Sequence[str], where: str = "") -> None:
         near = get_close_matches(name, columns, n=3) or [
@@ -113,12 +111,12 @@ class ColumnNotFound(TrainingRefused):
         hint = (
             f"Did you mean {listed(near)}?" if near else f"The columns are {listed(columns, 20)}."
         )
-        super().__init__(f"{where}The data has no column '{name}', asked for as {role}. {hint}")
+        super().__init__(f"{where}The data has no column '{name}', named as {role}. {hint}")
 
 
 class ColumnRefused(TrainingRefused):
-    """``is_time``: because it holds dates or times; ``where`` begins the message: the line of the
-    recipe that prepares the column."""
+    """``is_time``: refused because it holds dates or times. ``where`` begins the message: the line
+    of the recipe that prepares the column."""
 
     is_time = False
 
@@ -133,8 +131,7 @@ class ColumnRefused(TrainingRefused):
         refused = cls(
             name,
             f"holds dates or times, such as {example}",
-            "Exclude it, or put numbers made from it (year, month, days since a start) in columns "
-            "of their own.",
+            "Exclude it, or add columns of numbers made from it (year, month, days since a start).",
         )
         refused.is_time = True
         return refused
@@ -143,7 +140,7 @@ class ColumnRefused(TrainingRefused):
 class NoFeatures(TrainingRefused):
     def __init__(self) -> None:
         super().__init__(
-            "No column is left to learn from beside the target. Exclude or drop fewer columns."
+            "No column is left to learn from except the target. Exclude or drop fewer columns."
         )
 
 
@@ -157,7 +154,7 @@ class TargetConstant(TargetRefused):
         super().__init__(
             name,
             f"is {value!r} in every row",
-            "There is nothing to learn: choose another target or other rows.",
+            "A model cannot learn from it: choose another target or other rows.",
         )
 
 
@@ -169,30 +166,33 @@ class ClassTooRare(TargetRefused):
             f"has a single row of the class {listed(classes)}"
             if one
             else f"has {len(classes)} classes with a single row: {listed(classes)}",
-            "A class needs two rows or more, one to train and one to test: add rows, merge the "
-            "class with another, or leave it out. If the target is a quantity, ask for regression.",
+            "A class needs at least two rows, one to train and one to test: add rows, merge the "
+            "class with another, or leave it out. If the target is a quantity, set "
+            'task = "regression".',
         )
 
 
 class TaskRefused(TargetRefused):
-    """The kind of model that was asked for cannot predict such a target."""
+    """The requested kind of model cannot predict such a target."""
 
 
 class ParameterRefused(TrainingRefused):
-    """A parameter that the estimator does not take, or not with that value."""
+    """A parameter that the estimator does not have, or a value that it does not allow."""
 
     @classmethod
     def unknown(cls, name: str, kind: str, valid: Sequence[str]) -> "ParameterRefused":
         near = get_close_matches(name, valid, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
-        return cls(f"{kind} has no parameter '{name}'.{hint} It takes {listed(valid, 40)}.")
+        return cls(
+            f"{kind} has no parameter '{name}'.{hint} Its parameters are {listed(valid, 40)}."
+        )
 
 
 class SearchRefused(TrainingRefused):
     def __init__(self, metric: str, why: str) -> None:
         super().__init__(
-            f"The search by {metric} found no best: {why}. Use another metric, fewer folds or more "
-            "data."
+            f"The search by {metric} found no best candidate: {why}. Use another metric, fewer "
+            "folds or more data."
         )
 
 
@@ -202,7 +202,7 @@ class FitRefused(TrainingRefused):
 
 
 def listed(names: Iterable[str], limit: int = SHOWN) -> str:
-    """Names in quotes, at most ``limit``, the rest counted."""
+    """Names in quotes, at most ``limit``, and the count of the others."""
     every = list(names)
     shown = ", ".join(f"'{name}'" for name in every[:limit])
     return shown if len(every) <= limit else f"{shown} and {len(every) - limit} more"

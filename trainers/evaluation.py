@@ -1,4 +1,4 @@
-"""Measures a fitted pipeline on held-out rows, beside a baseline, and keeps what plots need."""
+"""Measures a fitted pipeline and a baseline on held-out rows, and keeps the figures of plots."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ class Rows:
         return len(self.target)
 
     def take(self, rows: NDArray[np.intp]) -> "Rows":
-        """Those of them at the positions ``rows``."""
+        """The rows at the positions ``rows``."""
         return Rows(self.features.iloc[rows], self.target[rows])
 
 
@@ -41,7 +41,7 @@ class Rows:
 class Evaluation:
     """``metrics`` and ``baseline`` have the same names; ``plots`` is JSON, kept with the version.
 
-    The baseline predicts the mean, or each class as often as it was in training, without looking.
+    The baseline uses no feature: it predicts the mean, or the classes' shares of the training rows.
     ``rows`` were held out, ``train_rows`` fitted on; ``intervals`` are at 95%.
     """
 
@@ -53,7 +53,7 @@ class Evaluation:
     plots: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """What a version keeps beside its metrics."""
+        """What a version keeps in addition to its metrics."""
         return {
             "rows": self.rows,
             "train_rows": self.train_rows,
@@ -64,15 +64,12 @@ class Evaluation:
 
 
 def evaluate(pipeline: "Pipeline", task: Task, train: Rows, test: Rows, seed: int) -> Evaluation:
-    """Predict the rows of ``test`` once and measure, beside a dummy fitted on ``train``."""
-    answered = predict(pipeline, task, test.features, test.target)
-    metrics = answered.metrics()
-    intervals = answered.intervals(metrics, seed)
-    predicted, probabilities, classes = (
-        answered.predicted,
-        answered.probabilities,
-        answered.classes,
-    )
+    """Predict the rows of ``test`` once and measure the predictions, and those of a baseline fitted
+    on ``train``."""
+    made = predict(pipeline, task, test.features, test.target)
+    metrics = made.metrics()
+    intervals = made.intervals(metrics, seed)
+    predicted, probabilities, classes = made.predicted, made.probabilities, made.classes
     plots: dict[str, Any] = {}
     if probabilities is None or classes is None:
         plots["predicted_vs_true"] = _sample(test.target, predicted, seed)
@@ -88,7 +85,7 @@ def evaluate(pipeline: "Pipeline", task: Task, train: Rows, test: Rows, seed: in
 
 def _baseline(task: Task, train: Rows, test: Rows) -> dict[str, float]:
     dummy = DummyRegressor() if task == "regression" else DummyClassifier(strategy="prior")
-    # A dummy looks at no feature, so any column of the right length will do.
+    # A dummy uses no feature, so any column of the right length is enough.
     dummy.fit(np.zeros((len(train), 1)), train.target)
     blank = np.zeros((len(test), 1))
     return predict(dummy, task, blank, test.target).metrics()
@@ -105,7 +102,7 @@ def _sample(
 
 def _histogram(residuals: NDArray[np.float64]) -> dict[str, list[float]]:
     spread = np.ptp(residuals)
-    # Errors that differ by rounding alone have no room for bins between them.
+    # Errors that differ only by rounding are too close for bins between them.
     is_flat = spread <= 1e-9 * max(1.0, float(np.abs(residuals).max()))
     counts, edges = np.histogram(residuals, bins=1 if is_flat else RESIDUAL_BINS)
     return {"edges": edges.tolist(), "counts": counts.tolist()}
@@ -114,24 +111,24 @@ def _histogram(residuals: NDArray[np.float64]) -> dict[str, list[float]]:
 def _weights(pipeline: "Pipeline") -> dict[str, list[dict[str, Any]]]:
     """``importances`` or ``coefficients``, the largest first.
 
-    The features are those that the estimator sees, after the preprocessing: a coefficient is the
-    change for one standard deviation of a scaled column. With three classes or more ``value`` is
-    the mean of the coefficients' absolute values, and ``by_class`` gives each, in class order.
+    The features are those after the preprocessing: the coefficient of a scaled column is the change
+    for one standard deviation. With three or more classes ``value`` is the mean of the
+    coefficients' absolute values, and ``by_class`` has each, in class order.
     """
-    # scikit-learn puts the step before the name: scale__age.
+    # scikit-learn puts the name of the step before that of the column: scale__age.
     named = pipeline[0].get_feature_names_out()
     names = [name.partition("__")[2] for name in named]
     model = pipeline[-1]
     if hasattr(model, "feature_importances_"):
-        key, table = "importances", np.atleast_2d(model.feature_importances_)
+        key, weights = "importances", np.atleast_2d(model.feature_importances_)
     else:
-        key, table = "coefficients", np.atleast_2d(model.coef_)
-    values = table[0] if len(table) == 1 else np.abs(table).mean(axis=0)
+        key, weights = "coefficients", np.atleast_2d(model.coef_)
+    values = weights[0] if len(weights) == 1 else np.abs(weights).mean(axis=0)
     largest = np.argsort(-np.abs(values), kind="stable")[:MAX_WEIGHTS]
     entries: list[dict[str, Any]] = []
     for index in largest:
         entry: dict[str, Any] = {"feature": names[index], "value": float(values[index])}
-        if len(table) > 1:
-            entry["by_class"] = table[:, index].tolist()
+        if len(weights) > 1:
+            entry["by_class"] = weights[:, index].tolist()
         entries.append(entry)
     return {key: entries}

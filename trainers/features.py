@@ -1,4 +1,4 @@
-"""Chooses the columns to learn from and builds the preprocessing that the pipeline carries."""
+"""Chooses the columns to learn from and builds the preprocessing steps of the pipeline."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ _DEFAULT_IMPUTE: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """What one column goes through: perhaps filled, its logarithm taken, then encoded. Equal
-    treatments share a step."""
+    """The preprocessing of one column: filling, logarithm, encoding. Columns with equal treatments
+    share a step."""
 
     impute: str | Constant | None
     encode: Literal["as_is", "scale", "one_hot"] | Bands
@@ -47,9 +47,10 @@ class Treatment:
 
 
 def choose(columns: Sequence[str], recipe: Recipe, target: str) -> list[str]:
-    """The names of the columns to learn from: the recipe's, in its order, else all in the data's.
+    """The names of the columns to learn from: those of the recipe in its order, else all in the
+    order of the data.
 
-    Raises ColumnNotFound for a name that the data has not, NoFeatures where none is left.
+    Raises ColumnNotFound for a name that the data does not have, NoFeatures where none is left.
     """
     named: list[tuple[str, Path, str]] = [("target", ("target",), target)]
     named += [("a feature", ("features", at), name) for at, name in
@@ -64,7 +65,7 @@ def choose(columns: Sequence[str], recipe: Recipe, target: str) -> list[str]:
     dropped = {name for name, how in recipe.columns.items() if how.drop}
     left_out = {target, *recipe.exclude, *dropped}
     if recipe.features is None:
-        # It says which rows belong together, or when they were; who wants to learn from it says so.
+        # The group or time of a row is learnt from only if ``features`` names it.
         left_out.add(recipe.split.column)
     wanted = columns if recipe.features is None else dict.fromkeys(recipe.features)
     chosen = [name for name in wanted if name not in left_out]
@@ -74,10 +75,11 @@ def choose(columns: Sequence[str], recipe: Recipe, target: str) -> list[str]:
 
 
 def plan(values: Values, how: Preparation, *, scaled: bool) -> Treatment:
-    """How a column is treated: as the recipe says, else by its type.
+    """The treatment of a column: as the recipe says, else by its type.
 
-    ``scaled``: whether the estimator wants its numbers standardised. Only a column with missing
-    values is filled, unless the recipe asks. Raises ColumnRefused where type and recipe disagree.
+    ``scaled``: whether the estimator needs standardised numbers. Unless the recipe says otherwise,
+    only a column with missing values is filled. Raises ColumnRefused where the preparation does not
+    fit the type.
     """
     _check_preparation(values, how)
     encode: Literal["as_is", "scale", "one_hot"] | Bands
@@ -93,7 +95,7 @@ def plan(values: Values, how: Preparation, *, scaled: bool) -> Treatment:
 
 
 def column_transformer(treatments: Mapping[str, Treatment]) -> ColumnTransformer:
-    """The preprocessing of all columns, by name; what is not named is dropped."""
+    """The preprocessing of all columns, by name; other columns are dropped."""
     groups: dict[Treatment, list[str]] = {}
     for name, treatment in treatments.items():
         groups.setdefault(treatment, []).append(name)
@@ -132,7 +134,7 @@ def _imputation(values: Values, how: Preparation, encode: object) -> str | Const
         if how.impute == "none" and values.missing_count and encode in {"as_is", "scale"}:
             raise ColumnRefused(
                 values.name,
-                f"has {values.missing_count} missing values and is not to be filled",
+                f"has {values.missing_count} missing values, and impute is 'none'",
                 "Set impute to mean, median, most_frequent or a constant, or drop the column.",
             )
         return None if how.impute == "none" else how.impute
@@ -146,15 +148,15 @@ def _imputation(values: Values, how: Preparation, encode: object) -> str | Const
 
 def _check_preparation(values: Values, how: Preparation) -> None:
     name, is_text = values.name, values.type == "string"
+    held = "text" if is_text else f"of the type {values.type}"
     if how.log and values.type not in {"number", "integer"}:
-        held = "text" if is_text else f"of the type {values.type}"
         raise ColumnRefused(
-            name, f"is {held} and has no logarithm", "Take log out of its preparation."
+            name, f"is {held} and has no logarithm", "Remove log from its preparation."
         )
     if is_text and (how.bands is not None or how.scale or how.one_hot is False):
         raise ColumnRefused(
             name,
-            "is text; it can be one-hot encoded, and neither scaled nor cut into bands",
+            "is text, which can be one-hot encoded, but not scaled or cut into bands",
             "Change its preparation in the recipe, or drop it.",
         )
     if is_text and how.impute in {"mean", "median"}:
@@ -162,7 +164,6 @@ def _check_preparation(values: Values, how: Preparation) -> None:
             name, f"is text and has no {how.impute}", "Fill it with most_frequent or a constant."
         )
     if isinstance(how.impute, Constant) and isinstance(how.impute.value, str) != is_text:
-        held = "text" if is_text else f"of the type {values.type}"
         raise ColumnRefused(
             name,
             f"is {held} and cannot be filled with {how.impute.value!r}",

@@ -1,8 +1,8 @@
-"""Fits pipelines so that the same inputs give the same model, on one core or many.
+"""Fits pipelines so that the same inputs give the same model on any number of cores.
 
-Trees and forests use all cores: each tree has a seed of its own, so it does not matter which core
-grows it. The matrix products of linear models are not cut up among cores, which would add their
-numbers up in another order.
+Trees and forests use all cores: each tree has its own seed, so it does not matter which core grows
+it. The matrix products of linear models run on one core, because several would add the numbers in
+another order.
 """
 
 import re
@@ -21,17 +21,18 @@ from trainers.errors import FitRefused, ParameterRefused
 from trainers.estimators.family import Family
 
 Progress = Callable[[int, int], None]
-"""Told how many of how many parts are done."""
+"""Called with the number of parts done and the number of all parts."""
 
 PARTS = 10
+"""In how many parts a forest is grown at most, where progress is shown."""
 TREES_EACH = 5
-"""Where somebody watches, a forest is grown in so many parts, or fewer so that each core grows so
-many trees of a part: at the end of each the cores wait for the last tree."""
+"""How many trees of a part each core grows at least: at the end of a part the cores wait for the
+last tree."""
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Within it, numpy's and scipy's matrix products and scikit-learn's loops use one core."""
+    """In this block, numpy's and scipy's matrix products and scikit-learn's loops use one core."""
     with threadpool_limits(limits=1):
         yield
 
@@ -43,9 +44,9 @@ def fit(
     family: Family,
     progress: Progress | None = None,
 ) -> list[str]:
-    """Fit in place; the answer is what scikit-learn warned of, each warning once.
+    """Fit in place; returns scikit-learn's warnings, each once.
 
-    A forest that somebody watches is grown in parts, tree for tree the same. Raises
+    With ``progress`` a forest is grown in parts, with the same trees as without. Raises
     ParameterRefused, FitRefused.
     """
     with warnings.catch_warnings(record=True) as caught, refusals(family), one_thread():
@@ -55,19 +56,19 @@ def fit(
         else:
             pipeline.fit(features, target)
     if family.parallel:
-        # Threads add up a forest's votes in any order, so its last bits would differ by run.
+        # Threads would add the trees' results in varying order, so the last bits would differ.
         pipeline[-1].set_params(n_jobs=None)
     return notes_of(caught)
 
 
 @contextmanager
 def refusals(family: Family) -> Iterator[None]:
-    """What scikit-learn raises within it, in our words. Raises ParameterRefused, FitRefused."""
+    """Turn what scikit-learn raises in this block into ParameterRefused or FitRefused."""
     try:
         yield
     except (ValueError, TypeError, ArithmeticError, np.linalg.LinAlgError) as error:
         why = str(error)
-        # So begin scikit-learn's own refusals of a parameter's value.
+        # scikit-learn's errors about the value of a parameter begin so.
         if re.match(r"The '\w+' parameter of ", why):
             raise ParameterRefused(why) from error
         raise FitRefused(family.kind, why) from error
@@ -80,13 +81,13 @@ def notes_of(caught: list[warnings.WarningMessage]) -> list[str]:
 
 def _grows_in_parts(estimator: Any) -> bool:
     trees = getattr(estimator, "n_estimators", 0)
-    # These look at the whole forest after each part; and what is no number is refused by fit.
+    # These use the whole forest after each part. fit() refuses what is not a number.
     whole = getattr(estimator, "oob_score", False) or getattr(estimator, "class_weight", None)
     return isinstance(trees, int) and trees > 1 and not whole
 
 
 def _grow(pipeline: Pipeline, features: Any, target: NDArray[Any], progress: Progress) -> None:
-    """scikit-learn's warm start gives each tree the seed that it has in a forest grown at once."""
+    """Fit by scikit-learn's warm start, which gives each tree the seed that it has in one fit."""
     estimator = pipeline[-1]
     trees = estimator.n_estimators
     prepared = pipeline[:-1].fit_transform(features, target)

@@ -1,4 +1,4 @@
-"""Where a model comes from: digests, the commit, and the versions of the libraries."""
+"""The lineage of a model: digests, the commit, and the versions of the libraries."""
 
 import platform
 import shutil
@@ -7,22 +7,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from trainers.data import Table, data_digest, is_bundled
+from trainers.bundled import is_bundled
+from trainers.data import Dataset, data_digest
 from trainers.recipe import Recipe
 
 RECORDED_PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "skops")
 
 
-def lineage(recipe: Recipe, table: Table) -> dict[str, Any]:
-    """The recipe and its digest, that of the data and the rows as read, the seed, and the commit
-    where there is one. Of a path of data only the name is kept."""
+def lineage(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+    """The recipe and its digest, the digest and number of rows of the data, the seed, and the
+    commit where there is one. Of the data's path only the file name is kept."""
     document = recipe.to_json()
     if not is_bundled(recipe.data):
         document["data"] = Path(recipe.data).name
     recorded: dict[str, Any] = {
         "recipe": document,
-        "data_sha256": table.sha256,
-        "data_rows": len(table.frame),
+        "data_sha256": dataset.sha256,
+        "data_rows": len(dataset.frame),
         "recipe_sha256": recipe.sha256,
         "seed": recipe.seed,
     }
@@ -33,9 +34,9 @@ def lineage(recipe: Recipe, table: Table) -> dict[str, Any]:
 
 
 def inputs_of(recipe: Recipe) -> dict[str, str]:
-    """The digests and the commit that a training by ``recipe`` would record, without training.
+    """The digests and the commit that a training by ``recipe`` would record.
 
-    Raises DataRefused where the data is not there.
+    Raises DataRefused where the data does not exist.
     """
     inputs = {"recipe_sha256": recipe.sha256, "data_sha256": data_digest(recipe.data)}
     commit = commit_of(recipe)
@@ -43,7 +44,7 @@ def inputs_of(recipe: Recipe) -> dict[str, str]:
 
 
 def commit_of(recipe: Recipe) -> str | None:
-    """The commit of the present directory, else of the one that the data lies in."""
+    """The commit of the current directory, else of the directory of the data."""
     places = [Path.cwd()]
     if not is_bundled(recipe.data):
         places.append(Path(recipe.data).resolve().parent)
@@ -51,18 +52,18 @@ def commit_of(recipe: Recipe) -> str | None:
 
 
 def environment() -> dict[str, str]:
-    """The versions of Python and of what the model was made with."""
+    """The versions of Python and of the libraries that the model was made with."""
     packages = {package: version(package) for package in RECORDED_PACKAGES}
     return {"python": platform.python_version(), **packages}
 
 
 def git_commit(directory: Path) -> str | None:
-    """The commit that ``directory`` is at, or None where there is no repository or no git."""
+    """The current commit of ``directory``; None without a repository or without git."""
     git = shutil.which("git")
     if git is None:
         return None
     try:
-        # Its own directory is all that varies in the command.
+        # Only the directory varies in this command.
         answer = subprocess.run(  # noqa: S603
             [git, "-C", str(directory), "rev-parse", "--verify", "--quiet", "HEAD"],
             capture_output=True,

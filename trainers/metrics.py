@@ -1,4 +1,4 @@
-"""What a model predicts for held-out rows, how good that is, and how uncertain the figures are.
+"""A model's predictions for held-out rows, their metrics, and the metrics' intervals.
 
 Higher is better for r2, accuracy, f1, precision, recall and roc_auc; lower for all others. Errors
 are in the target's own unit.
@@ -45,8 +45,8 @@ class Predicted:
         return figures_of(self._measures(), len(self.true), METRICS[self.task])
 
     def intervals(self, names: Collection[str], seed: int) -> dict[str, list[float]]:
-        """The 95% interval of each of the metrics ``names``; one that most draws do not have is
-        left out. The same seed draws the same rows."""
+        """The 95% interval of each of the metrics ``names``, without those that most draws do not
+        have. The same seed draws the same rows."""
         (figures,) = drawn([self._measures()], len(self.true), names, seed=seed)
         found = {name: interval(figures[name], LEVEL) for name in figures}
         return {name: list(bounds) for name, bounds in found.items() if bounds is not None}

@@ -1,4 +1,4 @@
-"""Where the values of a recipe were written, so that a mistake can be told with its line."""
+"""Where the values of a recipe were written, so that a mistake is reported with its line."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Path = tuple[str | int, ...]
 
 
 class Mistake(NamedTuple):
-    """What is wrong with what stands at ``path``, in words."""
+    """What is wrong with the value at ``path``, in words."""
 
     path: Path
     text: str
@@ -17,14 +17,14 @@ class Mistake(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """``source`` names the recipe in a message; ``lines`` are those of its keys, where it was a
-    file."""
+    """``source`` names the recipe in a message; ``lines`` has the lines of its keys, where it was
+    a file."""
 
     source: str = "The recipe"
     lines: Mapping[Path, int] = field(default_factory=dict)
 
     def line(self, path: Path) -> int | None:
-        """The line of ``path``, or of the nearest table around it; None where there is none."""
+        """The line of ``path``, or of the nearest table that holds it; None where unknown."""
         while path:
             if path in self.lines:
                 return self.lines[path]
@@ -32,19 +32,18 @@ class Origin:
         return None
 
     def where(self, path: Path) -> str:
-        """``The recipe r.toml, line 4: ``, for the head of a message; empty where nothing is
-        known."""
+        """``The recipe r.toml, line 4: ``, to begin a message; empty where the line is unknown."""
         line = self.line(path)
         return "" if line is None else f"{self.source}, line {line}: "
 
     def without(self, keys: Iterable[str]) -> "Origin":
-        """The same for a recipe whose ``keys`` were written elsewhere."""
+        """The origin of a recipe whose ``keys`` were written elsewhere."""
         gone = set(keys)
         kept = {path: line for path, line in self.lines.items() if path[0] not in gone}
         return Origin(self.source, kept)
 
-    def told(self, mistakes: Iterable[Mistake]) -> list[str]:
-        """Each mistake in words, with its line where it has one, in the order of the lines."""
+    def described(self, mistakes: Iterable[Mistake]) -> list[str]:
+        """Each mistake in words, with its line where it is known, in the order of the lines."""
         lined = [(self.line(mistake.path), mistake.text) for mistake in mistakes]
         lined.sort(key=lambda pair: pair[0] or 0)
         return [text if line is None else f"line {line}: {text}" for line, text in lined]

@@ -1,4 +1,4 @@
-"""What a recipe says of one column: how it is filled, and how it is turned into numbers."""
+"""How a recipe prepares one column: how it is filled, and how it becomes numbers."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -9,14 +9,14 @@ IMPUTE_STRATEGIES: tuple[ImputeStrategy, ...] = get_args(ImputeStrategy)
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """Fills what is missing with one value: a number, a text, or true or false."""
+    """Fills missing values with one value: a number, a text, or a boolean."""
 
     value: str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """Cuts a number at ``edges`` (n + 1, rising) into n bands named by ``labels``."""
+    """Cuts a number at ``edges`` (n + 1, ascending) into n bands named by ``labels``."""
 
     edges: tuple[float, ...]
     labels: tuple[str, ...]
@@ -24,7 +24,7 @@ class Bands:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """How one column is prepared. What is None is left to the trainer, by type and estimator."""
+    """How one column is prepared. None: the trainer decides by type and estimator."""
 
     impute: ImputeStrategy | Constant | None = None
     scale: bool | None = None
@@ -34,20 +34,22 @@ class Preparation:
     drop: bool = False
 
     def mistakes(self) -> list[str]:
-        """What contradicts itself, in words; empty where nothing does."""
+        """The contradictions in it, in words."""
         found = []
         if self.drop and self != Preparation(drop=True):
-            found.append("a dropped column takes no other preparation")
+            found.append("a dropped column cannot have another preparation")
         if self.bands is not None and (self.one_hot is not None or self.scale is not None):
-            found.append("a column in bands is neither scaled nor one-hot encoded again")
+            found.append("a column cut into bands cannot be scaled or one-hot encoded")
         if self.one_hot and self.scale:
-            found.append("a column is scaled or one-hot encoded, not both")
+            found.append("a column cannot be both scaled and one-hot encoded")
         if self.log and (self.one_hot or self.bands is not None):
-            found.append("a logarithm is neither one-hot encoded nor cut into bands")
+            found.append("a logarithm cannot be one-hot encoded or cut into bands")
         if isinstance(self.impute, str) and self.impute not in IMPUTE_STRATEGIES:
-            found.append(f"impute is one of {', '.join(IMPUTE_STRATEGIES)}, not {self.impute!r}")
+            found.append(
+                f"impute must be one of {', '.join(IMPUTE_STRATEGIES)}, not {self.impute!r}"
+            )
         if self.bands is not None:
-            # Late, so that importing a recipe does not import scikit-learn.
+            # Imported late, so that importing a recipe does not import scikit-learn.
             from registry.preprocessing import check_bands
 
             try:
@@ -57,7 +59,7 @@ class Preparation:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """The table of a recipe that says the same; what is left to the trainer is not in it."""
+        """The same as a table of a recipe, without what is left to the trainer."""
         document: dict[str, Any] = {}
         if isinstance(self.impute, Constant):
             document["impute"] = {"constant": self.impute.value}

@@ -1,4 +1,4 @@
-"""From a recipe to rows that can be fitted on; what is wrong with the data is found here."""
+"""Reads and checks the data of a recipe, and makes the rows to fit on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,33 +6,32 @@ from typing import Any
 
 from registry.codecs.data_frame import to_frame
 from registry.signature import Column, Output, Signature
-from trainers.columns import Values, check_feature, check_magnitude, type_column
-from trainers.data import BUNDLED_TARGET, Table, is_bundled, read_table
-from trainers.errors import ColumnNotFound, ColumnRefused, RecipeRefused, TargetRefused
+from trainers.columns import Values, feature_column
+from trainers.data import Dataset, read_dataset
+from trainers.errors import ColumnRefused, RecipeRefused
 from trainers.estimators import FAMILIES
-from trainers.estimators.family import LARGEST_SQUARED
 from trainers.evaluation import Rows
 from trainers.features import Treatment, choose, column_transformer, plan
 from trainers.preparation import Preparation
 from trainers.recipe import Recipe
 from trainers.recipe_rules import metric_mistakes
 from trainers.split import Keys, Split, folds, read_keys, split_rows
-from trainers.target import Target, read_target
+from trainers.target import Target, read_target, target_column
 
 Stage = Callable[[str], None]
 
 
 def silent(text: str) -> None:
-    """Take no notice of what is being done."""
+    """Ignore the name of a stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """A table as the models see it: ``rows`` are those whose target is there, ``columns`` what they
-    hold, ``transformer`` how they will be encoded. ``split`` and ``folds``, those of a search, are
-    numbers of rows."""
+    """Data ready to fit on: ``rows`` are those that have a target, ``columns`` their values by
+    column, ``transformer`` the preprocessing. ``split``, and the ``folds`` of a search, are row
+    numbers."""
 
-    table: Table
+    dataset: Dataset
     target: Target
     columns: tuple[Values, ...]
     signature: Signature
@@ -45,20 +44,20 @@ class Ready:
 def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
     """Read the data, choose and type the columns, divide the rows.
 
-    Raises TrainingRefused, in the class that says what is wrong.
+    Raises a subclass of TrainingRefused.
     """
     stage(f"reading {recipe.data}")
-    table = read_table(recipe.data)
-    target = _target(table, recipe)
-    columns, signature, treatments = _columns(table, recipe, target)
+    dataset = read_dataset(recipe.data)
+    target = _target(dataset, recipe)
+    columns, signature, treatments = _columns(dataset, recipe, target)
     frame = to_frame({values.name: values.array for values in columns}, signature)
-    keys = _keys(table, recipe, target)
+    keys = _keys(dataset, recipe, target)
     split = split_rows(
-        target, recipe.test_size, recipe.seed, table.source, rule=recipe.split, keys=keys
+        target, recipe.test_size, recipe.seed, dataset.source, rule=recipe.split, keys=keys
     )
     _check_training_part(columns, split)
     return Ready(
-        table=table,
+        dataset=dataset,
         target=target,
         columns=columns,
         signature=signature,
@@ -69,25 +68,18 @@ def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
     )
 
 
-def _target(table: Table, recipe: Recipe) -> Target:
-    name = recipe.target or (BUNDLED_TARGET if is_bundled(recipe.data) else "")
-    if name not in table.columns:
-        raise ColumnNotFound("target", name, table.columns, recipe.origin.where(("target",)))
-    try:
-        values = type_column(name, table.frame[name])
-        check_magnitude(values, LARGEST_SQUARED)
-    except ColumnRefused as error:
-        raise TargetRefused(name, error.what, "Mend it, or choose another target.") from error
+def _target(dataset: Dataset, recipe: Recipe) -> Target:
+    values = target_column(dataset, recipe.target, recipe.origin.where(("target",)))
     target = read_target(values, recipe.kind, recipe.task)
     mistakes = metric_mistakes(recipe.search, recipe.gates, (target.task,))
     if mistakes:
-        raise RecipeRefused(recipe.origin.told(mistakes), recipe.origin.source)
+        raise RecipeRefused(recipe.origin.described(mistakes), recipe.origin.source)
     return target
 
 
-def _keys(table: Table, recipe: Recipe, target: Target) -> Keys | None:
+def _keys(dataset: Dataset, recipe: Recipe, target: Target) -> Keys | None:
     name = recipe.split.column
-    return read_keys(name, table.frame.loc[target.kept, name], recipe.split) if name else None
+    return read_keys(name, dataset.frame.loc[target.kept, name], recipe.split) if name else None
 
 
 def _folds(
@@ -101,27 +93,27 @@ def _folds(
 
 
 def _columns(
-    table: Table, recipe: Recipe, target: Target
+    dataset: Dataset, recipe: Recipe, target: Target
 ) -> tuple[tuple[Values, ...], Signature, dict[str, Treatment]]:
     columns = []
     inputs = []
     treatments = {}
-    for name in choose(table.columns, recipe, target.name):
+    for name in choose(dataset.columns, recipe, target.name):
         how = recipe.columns.get(name, Preparation())
-        values, treatments[name] = _column(table, recipe, name, how)
-        # Whoever says how a column is filled wants it to be left out now and then.
+        values, treatments[name] = _column(dataset, recipe, name, how)
+        # A column that the recipe says how to fill may be left out of requests.
         is_filled = how.impute not in {None, "none"}
         inputs.append(Column(name, values.type, nullable=bool(values.missing_count) or is_filled))
         columns.append(values.of_rows(target.kept))
     return tuple(columns), Signature(tuple(inputs), Output(target.name, target.type)), treatments
 
 
-def _column(table: Table, recipe: Recipe, name: str, how: Preparation) -> tuple[Values, Treatment]:
+def _column(
+    dataset: Dataset, recipe: Recipe, name: str, how: Preparation
+) -> tuple[Values, Treatment]:
     family = FAMILIES[recipe.kind]
     try:
-        values = type_column(name, table.frame[name])
-        check_feature(values)
-        check_magnitude(values, family.largest)
+        values = feature_column(name, dataset.frame[name], family.largest)
         return values, plan(values, how, scaled=family.scaled)
     except ColumnRefused as error:
         if name not in recipe.columns:
@@ -136,5 +128,5 @@ def _check_training_part(columns: tuple[Values, ...], split: Split) -> None:
             raise ColumnRefused(
                 values.name,
                 "has no value in the rows to train on",
-                "It is nearly empty: exclude it, or fill it.",
+                "Exclude it, or fill it.",
             )

@@ -1,4 +1,4 @@
-"""A recipe: all that a training needs to be told. The flags of ``hotswap train`` are one, typed."""
+"""A recipe: what to train, on what data, and how. ``hotswap train`` also makes one of its flags."""
 
 import hashlib
 import json
@@ -10,28 +10,27 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from registry.signature import Task
+from trainers.bundled import is_bundled
 from trainers.errors import RecipeRefused
-from trainers.kinds import TrainedKind
+from trainers.model_kinds import TrainedKind
 from trainers.origin import Origin
 from trainers.preparation import Preparation
 from trainers.recipe_rules import mistakes_in
 from trainers.search_space import Search
 from trainers.split_rule import DEFAULT_SPLIT, SplitRule
 
-BUNDLED_PREFIX = "sklearn:"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """What to train, on what, and how.
 
-    ``data`` is a path or ``sklearn:iris`` and the like; ``target`` may be left empty for those
-    sets, which call theirs ``target``. ``features`` are the columns to learn from (None: all but
-    the target and the column that the split goes by), ``exclude`` those to leave out. ``test_size``
-    is the share of rows held out. ``gates`` are the conditions for a promotion, which the registry
-    checks. ``origin`` knows where all this was written.
+    ``data`` is a path or a bundled set such as ``sklearn:iris``; ``target`` may be empty for a
+    bundled set, whose target column is called ``target``. ``features`` are the columns to learn
+    from (None: all except the target and the column of the split), ``exclude`` those to leave out.
+    ``test_size`` is the share of rows held out. ``gates`` are the conditions for a promotion, which
+    the registry checks. ``origin`` has the lines where the values were written.
 
-    Raises RecipeRefused, with all that is wrong, when it is made with values that cannot be.
+    The constructor raises RecipeRefused, with all mistakes, for values that are not allowed.
     """
 
     data: str
@@ -56,15 +55,15 @@ class Recipe:
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
         mistakes = mistakes_in({own.name: getattr(self, own.name) for own in fields(self)})
         if mistakes:
-            raise RecipeRefused(self.origin.told(mistakes), self.origin.source)
+            raise RecipeRefused(self.origin.described(mistakes), self.origin.source)
 
     @classmethod
     def from_toml(cls, source: Path | str) -> Self:
         """Read a recipe from a file (a Path) or from TOML text (a str).
 
-        A relative path of data is taken from the file's own directory.
+        A relative path of data is resolved from the directory of the file.
 
-        Raises RecipeRefused, naming every key that is wrong and its line.
+        Raises RecipeRefused, with every wrong key and its line.
         """
         from trainers.recipe_file import parse
 
@@ -77,7 +76,7 @@ class Recipe:
             raise RecipeRefused([error.strerror or str(error)], where) from None
         except UnicodeDecodeError:
             raise RecipeRefused(["it is not UTF-8"], where) from None
-        if not values["data"].startswith(BUNDLED_PREFIX):
+        if not is_bundled(values["data"]):
             values["data"] = str(source.parent / values["data"])
         return cls(**values)
 
@@ -89,8 +88,7 @@ class Recipe:
         return cls(**read(document, origin or Origin()))
 
     def to_json(self) -> dict[str, Any]:
-        """The recipe as the keys and tables of its file; what is as it would be anyway is left
-        out."""
+        """The recipe as the keys and tables of its file, mostly without those at their default."""
         document: dict[str, Any] = {"data": self.data, "kind": self.kind}
         for name in ("target", "name", "description", "task"):
             if getattr(self, name):
@@ -113,22 +111,22 @@ class Recipe:
 
     @property
     def sha256(self) -> str:
-        """Digest of what is to be done, the same wherever the data lies: ``to_json`` without
-        ``data``, with sorted keys."""
+        """SHA-256 of ``to_json`` with sorted keys and without ``data``, so that it does not depend
+        on where the data is."""
         document = self.to_json()
         del document["data"]
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def parse_parameter(text: str) -> tuple[str, Any]:
-    """A parameter as typed, ``n_estimators=200``, as its name and value.
+    """The name and value of a parameter as typed, such as ``n_estimators=200``.
 
-    The value is read as TOML does (numbers, true, false, "quoted", lists), ``none`` is None, and
+    The value is parsed as TOML (numbers, true, false, "quoted", lists); ``none`` is None, and
     anything else is a text. Raises RecipeRefused where there is no name or no ``=``.
     """
     name, equals, written = (part.strip() for part in text.partition("="))
     if not name or not equals:
-        raise RecipeRefused([f"'{text}' is no parameter: write name=value"], "The command")
+        raise RecipeRefused([f"'{text}' is not a parameter: write name=value"], "The command")
     if written.lower() == "none":
         return name, None
     if written in {"True", "False"}:

@@ -1,4 +1,4 @@
-"""Reads a recipe's TOML into the fields of a Recipe; every key that is wrong is named."""
+"""Reads a recipe's TOML into the fields of a Recipe, and collects every mistake in it."""
 
 import math
 import tomllib
@@ -11,7 +11,7 @@ from trainers.preparation import IMPUTE_STRATEGIES, Bands, Constant, Preparation
 from trainers.recipe_rules import mistakes_in
 from trainers.search_space import Choices, Range, Search
 from trainers.split_rule import SplitRule
-from trainers.toml_lines import key_lines
+from trainers.toml_line_numbers import key_lines
 
 _REQUIRED = ("data", "kind")
 
@@ -19,30 +19,30 @@ _REQUIRED = ("data", "kind")
 def parse(text: str, source: str) -> dict[str, Any]:
     """The keyword arguments of Recipe that ``text`` gives; ``source`` names it in errors.
 
-    Raises RecipeRefused with all that is wrong, each mistake with its line.
+    Raises RecipeRefused with all mistakes, each with its line.
     """
     try:
         document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also for a number of thousands of digits
+    except (ValueError, RecursionError) as error:  # ValueError: also for very long numbers
         raise RecipeRefused([f"it is not TOML: {error}"], source) from None
     return read(document, Origin(source, key_lines(text)))
 
 
 def read(document: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
-    """The same of a document that was read before. Raises RecipeRefused."""
+    """The same for a document that is already parsed. Raises RecipeRefused."""
     reader = _Reader()
     values = reader.recipe(document)
     sound = {key: value for key, value in values.items() if key not in reader.wrong}
     if reader.mistakes:
-        # Without these, all that is said below is for values of the right type.
-        told = origin.told([*reader.mistakes, *mistakes_in(sound)])
-        raise RecipeRefused(told, origin.source)
+        # The further rules apply only to values of the right type.
+        mistakes = [*reader.mistakes, *mistakes_in(sound)]
+        raise RecipeRefused(origin.described(mistakes), origin.source)
     return {**values, "origin": origin}
 
 
 class _Reader:
-    """Collects all mistakes instead of stopping at the first; ``wrong`` are the keys at the top
-    that have some."""
+    """Collects all mistakes instead of stopping at the first; ``wrong`` are the top-level keys that
+    have some."""
 
     def __init__(self) -> None:
         self.mistakes: list[Mistake] = []
@@ -110,7 +110,7 @@ class _Reader:
             self._say(at, "search.method is missing: grid or random")
             return None
         if table["method"] == "grid" and "draws" in table:
-            self._say((*at, "draws"), "search.draws goes with method = 'random'")
+            self._say((*at, "draws"), "search.draws requires method = 'random'")
         return Search(**table)
 
     def _spaces(self, at: Path, value: Any) -> dict[str, Choices | Range]:
@@ -162,7 +162,7 @@ class _Reader:
         return None if labels is None else Bands(numbers, labels)
 
     def _plain(self, at: Path, value: Any) -> Any:
-        """What JSON can hold: lineage keeps it."""
+        """A value that JSON can hold, because the lineage keeps it."""
         if value is None or isinstance(value, str | int):
             return value
         if isinstance(value, float):
@@ -182,18 +182,18 @@ class _Reader:
             if key in table
         }
 
-    def _typed(self, at: Path, value: Any, type_: type, asked: str) -> Any:
+    def _typed(self, at: Path, value: Any, type_: type, expected: str) -> Any:
         if isinstance(value, type_) and not (isinstance(value, bool) and type_ is not bool):
             return value
-        return self._wrong(at, asked)
+        return self._wrong(at, expected)
 
     def _unknown(self, at: Path, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for key in table.keys() - set(known):
-            said = f"{_dotted((*at, key))} is no key here; there are {listed(known, 20)}"
+            said = f"{_dotted((*at, key))} is not a known key; known are {listed(known, 20)}"
             self._say((*at, key), said)
 
-    def _wrong(self, at: Path, asked: str) -> Any:
-        self._say(at, f"{_dotted(at)} must be {asked}")
+    def _wrong(self, at: Path, expected: str) -> Any:
+        self._say(at, f"{_dotted(at)} must be {expected}")
 
     def _say(self, at: Path, text: str) -> None:
         self.mistakes.append(Mistake(at, text))
@@ -220,7 +220,7 @@ _READERS: Mapping[str, _Read] = {
 
 
 def _is_in_range(value: float) -> bool:
-    """Whether ``value`` is a float, or a whole number that one comes near to."""
+    """Whether ``value`` is within the range of a float."""
     try:
         float(value)
     except OverflowError:

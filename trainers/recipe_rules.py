@@ -1,4 +1,4 @@
-"""What a recipe must hold to beyond the types of its values, checked without its data."""
+"""The rules for the values of a recipe beyond their types, checked without its data."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -12,7 +12,8 @@ from registry.metrics.names import METRICS
 from registry.names import check_model_name
 from registry.signature import KINDS, TASKS, Task
 from registry.stored_text import MAX_DESCRIPTION, unstorable
-from trainers.kinds import TRAINED_KINDS, TrainedKind
+from trainers.bundled import is_bundled
+from trainers.model_kinds import TRAINED_KINDS, TrainedKind
 from trainers.origin import Mistake
 from trainers.preparation import Preparation
 from trainers.search_space import Search
@@ -26,12 +27,12 @@ _TASKS: Mapping[TrainedKind, tuple[Task, ...]] = {
     "forest": get_args(Task),
 }
 
-assert set(TRAINED_KINDS) < set(KINDS)  # noqa: S101 -- a mistake of ours, found at import
+assert set(TRAINED_KINDS) < set(KINDS)  # noqa: S101 -- an error of ours, found at import
 
 
 def mistakes_in(fields: Mapping[str, Any]) -> list[Mistake]:
-    """All that is wrong with the fields of a Recipe, each of its type; one that is missing is not
-    looked at."""
+    """All mistakes in the fields of a Recipe, which have the right types; missing fields are
+    skipped."""
     found = []
     for name, rule in _RULES.items():
         if name in fields:
@@ -40,7 +41,7 @@ def mistakes_in(fields: Mapping[str, Any]) -> list[Mistake]:
 
 
 def possible_tasks(kind: TrainedKind, task: Task | None) -> tuple[Task, ...]:
-    """The tasks that a recipe may turn out to have, before its target is known."""
+    """The tasks that a recipe may have, before the values of its target are known."""
     possible = _TASKS[kind]
     return possible if task not in possible else (task,)
 
@@ -48,22 +49,22 @@ def possible_tasks(kind: TrainedKind, task: Task | None) -> tuple[Task, ...]:
 def metric_mistakes(
     search: Search | None, gates: tuple[str, ...], tasks: tuple[Task, ...]
 ) -> list[Mistake]:
-    """The metrics that none of ``tasks`` has."""
-    asked = [(("search", "metric"), search.metric)] if search and search.metric else []
+    """A mistake for each metric that none of ``tasks`` has."""
+    named = [(("search", "metric"), search.metric)] if search and search.metric else []
     for position, text in enumerate(gates):
-        with suppress(GateMalformed):  # told with the others
+        with suppress(GateMalformed):  # reported by _gates
             if isinstance(gate := parse(text), MetricGate):
-                asked.append((("gates", position), gate.metric))
+                named.append((("gates", position), gate.metric))
     known = [name for task in tasks for name in METRICS[task]]
     return [
         Mistake(path, f"{' or '.join(tasks)} has no metric '{name}'; it has {', '.join(known)}")
-        for path, name in asked
+        for path, name in named
         if name not in known
     ]
 
 
 def _name(name: str) -> list[tuple[tuple[str], str]]:
-    """The service would refuse it too, but only after the training; so too the description."""
+    """The service would refuse it too, but only after the training; the description likewise."""
     try:
         if name:
             check_model_name(name)
@@ -74,7 +75,7 @@ def _name(name: str) -> list[tuple[tuple[str], str]]:
 
 def _description(text: str) -> list[tuple[tuple[str], str]]:
     if len(text) > MAX_DESCRIPTION:
-        said = f"description has {len(text):,} characters; at most {MAX_DESCRIPTION:,} are kept"
+        said = f"description has {len(text):,} characters; at most {MAX_DESCRIPTION:,} are allowed"
         return [(("description",), said)]
     if (why := unstorable(text)) is not None:
         return [(("description",), f"description: {why}")]
@@ -90,31 +91,31 @@ def _data(data: str) -> list[tuple[tuple[str], str]]:
 def _kind(kind: str) -> list[tuple[tuple[str], str]]:
     if kind in TRAINED_KINDS:
         return []
-    return [(("kind",), f"kind is one of {', '.join(TRAINED_KINDS)}, not {kind!r}")]
+    return [(("kind",), f"kind must be one of {', '.join(TRAINED_KINDS)}, not {kind!r}")]
 
 
 def _task(task: str | None) -> list[tuple[tuple[str], str]]:
     if task is None or task in TASKS:
         return []
-    return [(("task",), f"task is one of {', '.join(TASKS)}, not {task!r}")]
+    return [(("task",), f"task must be one of {', '.join(TASKS)}, not {task!r}")]
 
 
 def _test_size(share: float) -> list[tuple[tuple[str], str]]:
     if isfinite(share) and 0 < share < 1:
         return []
-    return [(("test_size",), f"test_size is a share between 0 and 1, not {share}")]
+    return [(("test_size",), f"test_size must be a share between 0 and 1, not {share}")]
 
 
 def _seed(seed: int) -> list[tuple[tuple[str], str]]:
     if 0 <= seed <= MAX_SEED:
         return []
-    return [(("seed",), f"seed is a whole number from 0 to {MAX_SEED}, not {seed}")]
+    return [(("seed",), f"seed must be a whole number from 0 to {MAX_SEED}, not {seed}")]
 
 
 def _features(features: tuple[str, ...] | None) -> list[tuple[tuple[str], str]]:
     if features is None or features:
         return []
-    return [(("features",), "features is empty: name a column, or leave it out to take all")]
+    return [(("features",), "features is empty: name a column, or leave it out to use all")]
 
 
 def _columns(columns: Mapping[str, Preparation]) -> list[Any]:
@@ -162,10 +163,10 @@ _RULES: Mapping[str, Any] = {
 
 
 def _between(fields: Mapping[str, Any]) -> list[Mistake]:
-    """What two or more fields say against each other."""
+    """The contradictions between two or more fields."""
     found = []
     target, data = fields.get("target"), fields.get("data")
-    if target == "" and data is not None and not data.startswith("sklearn:"):
+    if target == "" and data is not None and not is_bundled(data):
         found.append(Mistake(("target",), "target is empty: name the column to predict"))
     if target:
         found += _against_target(fields, target)
@@ -179,7 +180,7 @@ def _taken_and_left_out(fields: Mapping[str, Any]) -> Iterator[Mistake]:
     taken = fields.get("features") or ()
     for index, name in enumerate(fields.get("exclude") or ()):
         if name in taken:
-            yield Mistake(("exclude", index), f"exclude names '{name}', which features names too")
+            yield Mistake(("exclude", index), f"exclude names '{name}', which features also names")
 
 
 def _against_target(fields: Mapping[str, Any], target: str) -> list[Mistake]:
@@ -189,7 +190,11 @@ def _against_target(fields: Mapping[str, Any], target: str) -> list[Mistake]:
             at = (role, fields[role].index(target))
             found.append(Mistake(at, f"{role} names the target '{target}'"))
     if target in fields.get("columns", {}):
-        found.append(Mistake(("columns", target), f"columns prepares the target '{target}'"))
+        found.append(
+            Mistake(
+                ("columns", target), f"columns names the target '{target}', which is not prepared"
+            )
+        )
     rule = fields.get("split")
     if rule is not None and rule.column == target:
         found.append(Mistake(("split", "column"), f"split.column is the target '{target}'"))
@@ -201,14 +206,16 @@ def _against_estimator(fields: Mapping[str, Any]) -> list[Mistake]:
     tasks = possible_tasks(kind, task)
     found = []
     if task is not None and task not in tasks:
-        found.append(Mistake(("task",), f"{kind} does {' and '.join(tasks)} only, not {task}"))
+        found.append(Mistake(("task",), f"{kind} supports only {' and '.join(tasks)}, not {task}"))
     rule = fields.get("split")
     if rule is not None and rule.by == "stratified" and tasks == ("regression",):
-        said = "a quantity has no classes to take shares of: use by = 'random'"
+        said = (
+            "a stratified split requires classes, and the target is a quantity: use by = 'random'"
+        )
         found.append(Mistake(("split", "by"), said))
     search, params = fields.get("search"), fields.get("params", {})
     found += metric_mistakes(search, fields.get("gates", ()), tasks)
-    # Late, so that importing a recipe does not import scikit-learn.
+    # Imported late, so that importing a recipe does not import scikit-learn.
     from trainers.estimators.checking import parameter_mistakes
 
     return found + parameter_mistakes(kind, tasks, params, search)

@@ -1,4 +1,4 @@
-"""Writes a first recipe for a table: sound as it stands, with a comment on each column."""
+"""Writes a first recipe for a data set: ready to train, with a comment on each column."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from trainers.columns import Values, check_feature, check_magnitude, type_column
-from trainers.data import BUNDLED_TARGET, Table, is_bundled, read_table
-from trainers.errors import ColumnNotFound, ColumnRefused, NoFeatures, TargetRefused
+from trainers.columns import Values, feature_column
+from trainers.data import Dataset, read_dataset
+from trainers.errors import ColumnRefused, NoFeatures
 from trainers.estimators import FAMILIES
-from trainers.estimators.family import LARGEST_SQUARED, Family
+from trainers.estimators.family import Family
 from trainers.features import MISSING_CATEGORY
-from trainers.kinds import TrainedKind
+from trainers.model_kinds import TrainedKind
 from trainers.preparation import Constant, Preparation
 from trainers.search_space import DEFAULT_METRIC
-from trainers.target import Target, read_target
-from trainers.toml_text import comment, key, value
+from trainers.target import Target, read_target, target_column
+from trainers.toml_writer import comment, key, value
 
 SKEWED = 20
-"""A column without negative numbers is called skewed where its largest is so many medians."""
+"""A column without negative numbers is skewed if its largest number exceeds this many medians."""
 _SHOWN = 4
 _SEARCHED: dict[TrainedKind, dict[str, list[Any]]] = {
     "linear": {"fit_intercept": [True, False]},
@@ -32,43 +32,38 @@ _SEARCHED: dict[TrainedKind, dict[str, list[Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One column: what it holds in words, and how it is prepared, or why it is left out."""
+    """One column: its values in words, and how it is prepared, or why it is left out."""
 
     name: str
-    held: str
+    values: str
     how: Preparation | None = None
     refused: str = ""
     is_time: bool = False
 
 
 def write_recipe(data: str, target: str, kind: TrainedKind, name: str, shown: str) -> str:
-    """A recipe for the table ``data``, as TOML; in it the data are called ``shown``.
+    """A recipe for ``data``, as TOML; in it the data is called ``shown``.
 
-    A column that cannot be learnt from is left out, and a comment says why.
+    A column that cannot be learnt from is excluded, with a comment that says why.
 
-    Raises TrainingRefused, in the class that says why nothing can be learnt from this table.
+    Raises a subclass of TrainingRefused where nothing can be learnt from the data.
     """
-    table = read_table(data)
-    target = target or (BUNDLED_TARGET if is_bundled(data) else "")
-    if target not in table.columns:
-        raise ColumnNotFound("target", target, table.columns)
-    try:
-        answer = type_column(target, table.frame[target])
-        check_magnitude(answer, LARGEST_SQUARED)
-    except ColumnRefused as error:
-        raise TargetRefused(target, error.what, "Mend it, or choose another target.") from error
-    goal = read_target(answer, kind, None)
+    dataset = read_dataset(data)
+    predicted = target_column(dataset, target)
+    goal = read_target(predicted, kind, None)
     family = FAMILIES[kind]
-    columns = [_column(table, each, family) for each in table.columns if each != target]
+    columns = [_column(dataset, each, family) for each in dataset.columns if each != goal.name]
     if not any(column.how for column in columns):
         raise NoFeatures
     lines = [
-        comment(f"A recipe for {shown}: {len(table.frame):,} rows, {len(table.columns)} columns."),
-        comment("docs/recipes.md says what each key may be; 'hotswap recipe check' checks it."),
+        comment(
+            f"A recipe for {shown}: {len(dataset.frame):,} rows, {len(dataset.columns)} columns."
+        ),
+        comment("docs/recipes.md describes each key; 'hotswap recipe check' checks them."),
         f"name = {value(name)}",
         f"data = {value(shown)}",
-        *_goal(goal, _held(answer), kind),
-        *_left_out(columns),
+        *_goal(goal, _summary(predicted), kind),
+        *_excluded(columns),
         *_promotion(goal),
         *_split(goal, columns),
         *_params(family, goal),
@@ -77,16 +72,14 @@ def write_recipe(data: str, target: str, kind: TrainedKind, name: str, shown: st
     return "\n".join(lines) + "\n"
 
 
-def _column(table: Table, name: str, family: Family) -> _Column:
+def _column(dataset: Dataset, name: str, family: Family) -> _Column:
     try:
-        values = type_column(name, table.frame[name])
-        check_feature(values)
-        check_magnitude(values, family.largest)
+        values = feature_column(name, dataset.frame[name], family.largest)
     except ColumnRefused as error:
         return _Column(name, "", refused=error.what, is_time=error.is_time)
     if len(np.unique(values.present.astype(str))) == 1:
         return _Column(name, "", refused="has the same value in every row")
-    return _Column(name, _held(values), _preparation(values, family))
+    return _Column(name, _summary(values), _preparation(values, family))
 
 
 def _preparation(values: Values, family: Family) -> Preparation:
@@ -107,7 +100,7 @@ def _is_skewed(values: Values) -> bool:
     return bool(numbers.min() >= 0 and middle > 0 and numbers.max() > SKEWED * middle)
 
 
-def _held(values: Values) -> str:
+def _summary(values: Values) -> str:
     missing = f"; {values.missing_count:,} missing" if values.missing_count else ""
     present = values.present
     if values.type == "string":
@@ -124,9 +117,9 @@ def _held(values: Values) -> str:
     return f"{noun} {ends}{skewed}{missing}"
 
 
-def _goal(goal: Target, held: str, kind: TrainedKind) -> Iterator[str]:
+def _goal(goal: Target, summary: str, kind: TrainedKind) -> Iterator[str]:
     yield ""
-    yield comment(f"{held}. So it is a {goal.task}.")
+    yield comment(f"{summary}. So it is a {goal.task}.")
     yield f"target = {value(goal.name)}"
     yield f"task = {value(goal.task)}"
     yield f"kind = {value(kind)}"
@@ -134,11 +127,11 @@ def _goal(goal: Target, held: str, kind: TrainedKind) -> Iterator[str]:
     yield "seed = 0"
 
 
-def _left_out(columns: list[_Column]) -> Iterator[str]:
+def _excluded(columns: list[_Column]) -> Iterator[str]:
     refused = [column for column in columns if column.refused]
     if refused:
         yield ""
-        yield comment("Not learnt from:")
+        yield comment("Columns that cannot be learnt from:")
         yield "exclude = ["
         for column in refused:
             yield f"  {value(column.name)}, {comment(column.refused)}"
@@ -148,7 +141,7 @@ def _left_out(columns: list[_Column]) -> Iterator[str]:
 def _promotion(goal: Target) -> Iterator[str]:
     metric = DEFAULT_METRIC[goal.task]
     yield ""
-    yield comment("What must hold before it is promoted; take the # away, and say your own:")
+    yield comment("Conditions for a promotion; remove the # and write your own:")
     yield f'# gates = ["{metric} <= champion * 1.02"]'
 
 
@@ -158,7 +151,7 @@ def _split(goal: Target, columns: list[_Column]) -> Iterator[str]:
     yield f"by = {value('stratified' if goal.task == 'classification' else 'random')}"
     for column in columns:
         if column.is_time:
-            yield comment("Or, to be measured on the latest rows:")
+            yield comment("Or, to hold out the latest rows:")
             yield '# by = "time"'
             yield f"# column = {value(column.name)}"
             return
@@ -170,7 +163,7 @@ def _params(family: Family, goal: Target) -> Iterator[str]:
     for name, given in family.defaults.get(goal.task, {}).items():
         yield f"{key(name)} = {value(given)}"
     yield ""
-    yield comment("To try others, and keep the best by cross-validation, take the # away:")
+    yield comment("To try values and use the best by cross-validation, remove the #:")
     yield "# [search]"
     yield '# method = "grid"'
     yield "# folds = 5"
@@ -182,5 +175,5 @@ def _prepared(columns: list[_Column]) -> Iterator[str]:
     yield "[columns]"
     for column in columns:
         if column.how is not None:
-            yield comment(column.held)
+            yield comment(column.values)
             yield f"{key(column.name)} = {value(column.how.to_json())}"

@@ -1,4 +1,4 @@
-"""Rows of a table as records of plain values, as a request holds them."""
+"""Rows of data as records of plain values, in the form of a request."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ def example(frame: "pd.DataFrame", signature: Signature) -> Record:
 
 
 def records(frame: "pd.DataFrame", signature: Signature) -> list[Record]:
-    """Each row by name, its values of the signature's types and None where one is missing."""
+    """Each row by column name, with values of the signature's types, None where one is missing."""
     return [_record(row, signature) for row in frame.to_dict(orient="records")]
 
 

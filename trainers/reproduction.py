@@ -1,4 +1,4 @@
-"""Trains a version once more from its lineage, and says whether the same comes out."""
+"""Compares a model trained again from a version's lineage with what the version recorded."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ from trainers.trained import TrainedModel
 
 METRIC_TOLERANCE = 1e-9
 PREDICTION_TOLERANCE = 1e-6
-"""Relative. Other releases of the libraries, or another processor, add in another order."""
+"""Relative. Other library versions or another processor may add numbers in another order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One thing that was recorded and came out again; None where one side has it not."""
+    """One recorded value and the new one; None where one side does not have it."""
 
     name: str
     recorded: Any
@@ -30,9 +30,9 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """Of ``rows`` predictions ``agree`` are the same; ``largest`` is the largest difference, None
-    for classes."""
+class ComparedPredictions:
+    """Of ``rows`` predictions ``agree`` are equal; ``largest`` is the largest difference, None for
+    classes."""
 
     rows: int
     agree: int
@@ -40,15 +40,15 @@ class Answers:
 
 
 def recorded_recipe(lineage: Mapping[str, Any], data: str | None) -> Recipe:
-    """The recipe that ``lineage`` keeps, for ``data`` in place of its own where it is given.
+    """The recipe in ``lineage``, with ``data`` in place of its own where given.
 
-    Raises RecipeRefused where it keeps none, or one that cannot be used.
+    Raises RecipeRefused where there is none, or it cannot be used.
     """
     origin = Origin("The recipe in the version's lineage")
     document = lineage.get("recipe")
     if not isinstance(document, Mapping):
         raise RecipeRefused(
-            ["there is none: the version was not trained by 'hotswap train'"], origin.source
+            ["there is none, because the version was not trained by 'hotswap train'"], origin.source
         )
     return Recipe.from_json({**document, **({"data": data} if data else {})}, origin)
 
@@ -64,8 +64,8 @@ def compared_metrics(recorded: Mapping[str, float], again: Mapping[str, float]) 
 def compared_inputs(
     lineage: Mapping[str, Any], environment: Mapping[str, str], model: TrainedModel
 ) -> list[Figure]:
-    """The digests of data and recipe and the versions of the libraries: what may explain that
-    something else came out."""
+    """The digests of data and recipe and the versions of the libraries, which may explain a
+    different result."""
     digests = [(name, lineage.get(name), model.lineage[name]) for name in
                ("data_sha256", "data_rows", "recipe_sha256")]  # fmt: skip
     libraries = [(name, environment.get(name), own) for name, own in model.environment.items()]
@@ -77,17 +77,17 @@ def held_out_records(model: TrainedModel, rows: int) -> list[Record]:
     return records(model.held_out.iloc[:rows], model.signature)
 
 
-def compared_answers(model: TrainedModel, served: Sequence[Any]) -> Answers:
-    """What the model predicts for its first held-out rows, beside what a service answered."""
+def compared_predictions(model: TrainedModel, served: Sequence[Any]) -> ComparedPredictions:
+    """The model's predictions for its first held-out rows, compared with those of a service."""
     own = model.pipeline.predict(model.held_out.iloc[: len(served)])
     if model.task == "classification":
         same = sum(mine == theirs for mine, theirs in zip(own.tolist(), served, strict=True))
-        return Answers(len(served), same, None)
+        return ComparedPredictions(len(served), same, None)
     theirs = np.array(served, dtype=np.float64)
     difference = np.abs(own - theirs)
     size = np.maximum(np.abs(own), np.abs(own).max(initial=0.0) * 1e-6)
     same = int((difference <= PREDICTION_TOLERANCE * size).sum())
-    return Answers(len(served), same, float(difference.max(initial=0.0)))
+    return ComparedPredictions(len(served), same, float(difference.max(initial=0.0)))
 
 
 def _close(recorded: Mapping[str, float], again: Mapping[str, float], name: str) -> bool:

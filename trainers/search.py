@@ -1,4 +1,4 @@
-"""Tries the parameters that a recipe searches for, by cross-validation, and says which are best."""
+"""Finds the best parameters of a recipe's search by cross-validation."""
 
 import math
 import warnings
@@ -47,8 +47,8 @@ def search(
     """Fit a copy of ``pipeline`` for each candidate and fold, on all cores, and measure it on the
     rows that the fold leaves out.
 
-    The best has the best mean over the folds; of equals the first. Which core fits what changes
-    nothing. Raises ParameterRefused, FitRefused, SearchRefused.
+    The best has the best mean over the folds; among equals, the first. The result does not depend
+    on the number of cores. Raises ParameterRefused, FitRefused, SearchRefused.
     """
     family, task, folds = FAMILIES[recipe.kind], ready.target.task, ready.folds
     tried = candidates(rule, recipe.seed)
@@ -59,7 +59,7 @@ def search(
     figures = []
     with warnings.catch_warnings(record=True) as caught, refusals(family), one_thread():
         warnings.simplefilter("always")
-        # Threads: trees are grown outside of Python's lock, and the rows are not copied.
+        # Threads suffice, because trees are grown without Python's lock; they share the rows.
         made = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(tasks)
         for figure in made:
             figures.append(figure)
@@ -89,12 +89,12 @@ def _measurer(
         own = clone(pipeline)
         own[-1].set_params(**params)
         if family.parallel:
-            # The cores are busy with the other candidates.
+            # All cores are in use for other candidates.
             own[-1].set_params(n_jobs=None)
         fitted, measured = rows.take(fold.train), rows.take(fold.test)
         own.fit(fitted.features, fitted.target)
-        answered = predict(own, task, measured.features, measured.target)
-        return answered.metrics().get(metric, math.nan)
+        predicted = predict(own, task, measured.features, measured.target)
+        return predicted.metrics().get(metric, math.nan)
 
     return measure_one
 

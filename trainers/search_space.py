@@ -1,4 +1,4 @@
-"""Which parameters a recipe tries, and how it chooses among them."""
+"""Which parameters a recipe's search tries, and how."""
 
 import math
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ MAX_FOLDS = 50
 DEFAULT_DRAWS = 20
 MAX_CANDIDATES = 10_000
 DEFAULT_METRIC: Mapping[Task, str] = {"regression": "rmse", "classification": "log_loss"}
-"""What is looked at unless it is told."""
+"""The metric of a search that names none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Any number from ``low`` to ``high``, both included; whole numbers where both are whole.
+    """The numbers from ``low`` to ``high``, inclusive; whole numbers if both ends are whole.
 
-    ``log``: as often between 1 and 10 as between 10 and 100.
+    ``log``: drawn uniformly on a logarithmic scale.
     """
 
     low: float
@@ -35,11 +35,11 @@ class Range:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def mistakes(self) -> list[tuple[str, str]]:
-        """What is wrong with it: the key, and in words."""
+        """The mistakes in it: the key, and what is wrong."""
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            return [("low", f"leaves no room: low {self.low} must be below high {self.high}")]
+            return [("low", f"is empty: low {self.low} must be below high {self.high}")]
         if self.log and self.low <= 0:
-            return [("low", f"has no logarithm at its low end {self.low}: it must be above 0")]
+            return [("low", f"has no logarithm at low = {self.low}: it must be above 0")]
         return []
 
     def to_json(self) -> dict[str, Any]:
@@ -52,10 +52,10 @@ Choices = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Tries parameters by cross-validation on the rows to train on, and takes the best.
+    """A search for the best parameters by cross-validation on the rows to train on.
 
-    ``grid`` tries every combination of the lists in ``params``, ``random`` as many as ``draws``
-    says, out of lists and ranges. ``metric`` says which is best; empty: rmse or log_loss, by task.
+    ``grid`` tries every combination of the lists in ``params``, ``random`` draws ``draws`` of them
+    from lists and ranges. The best is chosen by ``metric``; empty: rmse or log_loss, by task.
     """
 
     method: SearchMethod
@@ -69,7 +69,7 @@ class Search:
 
     @property
     def combinations(self) -> int | None:
-        """How many combinations there are; None where a range of fractions has no number."""
+        """The number of combinations; None if a range of fractions makes it infinite."""
         count = 1
         for space in self.params.values():
             if isinstance(space, Range):
@@ -82,23 +82,23 @@ class Search:
 
     @property
     def candidates(self) -> int:
-        """How many combinations will be tried."""
+        """The number of combinations that are tried."""
         return self.draws if self.method == "random" else self.combinations or 0
 
     def mistakes(self) -> list[tuple[Path, str]]:
-        """What is wrong with it: the path below ``search``, and in words."""
+        """The mistakes in it: the path below ``search``, and what is wrong."""
         if self.method not in SEARCH_METHODS:
-            said = f"search.method is one of {', '.join(SEARCH_METHODS)}, not {self.method!r}"
+            said = f"search.method must be one of {', '.join(SEARCH_METHODS)}, not {self.method!r}"
             return [(("method",), said)]
         found: list[tuple[Path, str]] = []
         if not 2 <= self.folds <= MAX_FOLDS:
-            said = f"search.folds is a whole number from 2 to {MAX_FOLDS}, not {self.folds}"
+            said = f"search.folds must be a whole number from 2 to {MAX_FOLDS}, not {self.folds}"
             found.append((("folds",), said))
         found += self._space_mistakes()
-        return found or self._room_mistakes()
+        return found or self._count_mistakes()
 
     def to_json(self) -> dict[str, Any]:
-        """The table of a recipe that says the same."""
+        """The same as a table of a recipe."""
         document: dict[str, Any] = {"method": self.method, "folds": self.folds}
         if self.method == "random":
             document["draws"] = self.draws
@@ -122,31 +122,31 @@ class Search:
                     ((*at, key), f"search.params.{name} {said}") for key, said in space.mistakes()
                 ]
                 if self.method == "grid":
-                    said = "a grid tries lists of values: write one, or search at random"
+                    said = "a grid requires lists of values: write one, or use method = 'random'"
                     found.append((at, f"search.params.{name} is a range; {said}"))
             elif not space:
-                found.append((at, f"search.params.{name} is empty: give it values to try"))
+                found.append((at, f"search.params.{name} is empty: give values to try"))
             elif len({repr(value) for value in space}) < len(space):
                 found.append((at, f"search.params.{name} has a value twice"))
         return found
 
-    def _room_mistakes(self) -> list[tuple[Path, str]]:
+    def _count_mistakes(self) -> list[tuple[Path, str]]:
         count = self.combinations
         if count == 1:
-            said = "search.params leaves one combination, which is nothing to search: put it in "
-            return [(("params",), f"{said}params, or give more values")]
+            said = "search.params has only one combination: move it to params, or give more values"
+            return [(("params",), said)]
         if self.method == "random":
             return self._draws_mistakes(count)
         if count is not None and count > MAX_CANDIDATES:
             said = f"search.params has {count:,} combinations; at most {MAX_CANDIDATES:,} are tried"
-            return [(("params",), f"{said}: give fewer values, or search at random")]
+            return [(("params",), f"{said}: give fewer values, or use method = 'random'")]
         return []
 
     def _draws_mistakes(self, count: int | None) -> list[tuple[Path, str]]:
         if not 1 <= self.draws <= MAX_CANDIDATES:
-            said = f"search.draws is a whole number from 1 to {MAX_CANDIDATES:,}, not {self.draws}"
+            said = f"search.draws must be from 1 to {MAX_CANDIDATES:,}, not {self.draws}"
             return [(("draws",), said)]
         if count is not None and self.draws > count:
-            said = f"search.draws asks for {self.draws:,} of {count:,} combinations"
-            return [(("draws",), f"{said}: draw fewer, or try them all by method = 'grid'")]
+            said = f"search.draws is {self.draws:,}, and there are only {count:,} combinations"
+            return [(("draws",), f"{said}: draw fewer, or try all with method = 'grid'")]
         return []

@@ -1,4 +1,4 @@
-"""Divides the rows into those to train on and those held out, and the former into folds."""
+"""Divides the rows into training rows and held-out rows, and the training rows into folds."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,22 +22,22 @@ from trainers.target import Target
 
 Indices = NDArray[np.intp]
 Keys = NDArray[Any]
-"""For each row whose target is there its group, as a code, or its time; both sort."""
+"""For each row that has a target, its group as a code, or its time; both are sortable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Row numbers among the rows whose target is there."""
+    """Row numbers among the rows that have a target."""
 
     train: Indices
     test: Indices
 
 
 def read_keys(name: str, series: "pd.Series[Any]", rule: SplitRule) -> Keys | None:
-    """What the rule goes by, from its column, for the rows whose target is there; None where the
-    rule goes by none.
+    """The groups or times of the rows that have a target, from the rule's column; None if the rule
+    has no column.
 
-    Raises ColumnRefused where a row has no value, or one that is no time.
+    Raises ColumnRefused where a row has no value, or its value is not a time.
     """
     if not rule.column:
         return None
@@ -45,8 +45,8 @@ def read_keys(name: str, series: "pd.Series[Any]", rule: SplitRule) -> Keys | No
     if missing:
         raise ColumnRefused(
             name,
-            f"has no value in {missing} rows, so that they have no {rule.by}",
-            "Fill it, or take those rows out.",
+            f"has no value in {missing} rows, so they have no {rule.by}",
+            "Fill it, or remove those rows.",
         )
     if rule.by == "group":
         return pd.factorize(series.astype(str))[0]
@@ -62,12 +62,11 @@ def split_rows(
     rule: SplitRule = DEFAULT_SPLIT,
     keys: Keys | None = None,
 ) -> Split:
-    """Hold out ``test_size`` of the rows, as ``rule`` says: at random by the seed, of every class
-    its share, whole groups (then it is the share of the groups), or the latest.
+    """Hold out the share ``test_size`` of the rows by ``rule``: at random by the seed, the same
+    share of each class, whole groups (then it is the share of the groups), or the latest rows.
 
-    Raises TooFewRows where either side would have fewer than two, TargetRefused where a class
-    would be missing from the rows to train on, ColumnRefused where there are too few groups or
-    times.
+    Raises TooFewRows where either side would have fewer than two rows, TargetRefused where a class
+    would have no training row, ColumnRefused where there are too few groups or times.
     """
     count = len(target.values)
     tested = int(np.ceil(count * test_size))
@@ -92,14 +91,14 @@ def folds(
     rule: SplitRule = DEFAULT_SPLIT,
     keys: Keys | None = None,
 ) -> list[Split]:
-    """``count`` ways to divide the rows ``train`` once more, by the same rule.
+    """``count`` divisions of the rows ``train`` by the same rule.
 
-    Raises TargetRefused where a class would be missing from the rows to train on, ColumnRefused
-    where there are fewer groups or times than folds, TooFewRows.
+    Raises TargetRefused where a class would have no training row, ColumnRefused where there are
+    fewer groups or times than folds, TooFewRows.
     """
     if len(train) < 2 * count:
-        why = f"{count} folds need two rows each; give more rows, or fewer folds"
-        raise TooFewRows("The part to search on", len(train), why)
+        why = f"{count} folds need at least two rows each; add rows, or use fewer folds"
+        raise TooFewRows("The search", len(train), why)
     made = []
     for inner, outer in _fold_rows(target, train, count, seed, rule=rule, keys=keys):
         _check_classes(target, train[inner], f"{count} folds are made of {len(train)} rows")
@@ -128,7 +127,7 @@ def _fold_rows(
         raise ColumnRefused(
             rule.column,
             f"has {distinct} different values in the rows to train on, too few for {count} folds",
-            "Use fewer folds, or give more data.",
+            "Use fewer folds, or add data.",
         )
     if rule.by == "group":
         return GroupKFold(count).split(values, groups=own)
@@ -136,7 +135,7 @@ def _fold_rows(
 
 
 def _time_folds(times: Keys, count: int) -> Iterator[tuple[Indices, Indices]]:
-    # Over the different times, so that rows of one time stay on one side.
+    # Divides the different times, so that rows of the same time stay on one side.
     distinct, place = np.unique(times, return_inverse=True)
     for before, after in TimeSeriesSplit(count).split(distinct):
         yield np.flatnonzero(np.isin(place, before)), np.flatnonzero(np.isin(place, after))
@@ -158,8 +157,8 @@ def _keeps_shares(target: Target, rule: SplitRule) -> bool:
     if rule.by == "stratified" and target.task == "regression":
         raise TargetRefused(
             target.name,
-            "is a quantity, which has no classes to take shares of",
-            "Split by = 'random', or set task = 'classification'.",
+            "is a quantity, and a stratified split requires classes",
+            "Set split.by = 'random', or task = 'classification'.",
         )
     return target.task == "classification" and rule.by != "random"
 
@@ -170,7 +169,7 @@ def _by_group(column: str, groups: Keys, test_size: float, seed: int) -> Split:
     if min(tested, distinct - tested) < 1:
         raise ColumnRefused(
             column,
-            f"makes {distinct} groups, of which {test_size:g} cannot be held out",
+            f"makes {distinct} groups; a share of {test_size:g} of them cannot be held out",
             "Use another test_size or another column, or add groups.",
         )
     shuffled = GroupShuffleSplit(1, test_size=tested, random_state=seed)
@@ -178,13 +177,13 @@ def _by_group(column: str, groups: Keys, test_size: float, seed: int) -> Split:
 
 
 def _by_time(column: str, times: Keys, tested: int) -> Split:
-    # What is as late as the first row held out is held out too.
+    # Rows of the same time as the first held-out row are held out too.
     first = np.sort(times, kind="stable")[len(times) - tested]
     late = times >= first
     if late.all():
         raise ColumnRefused(
             column,
-            "has the same time in too many rows: none would be left that is earlier",
+            "has the same time in too many rows: no earlier row would be left",
             "Use a smaller test_size, or a column with finer times.",
         )
     return Split(np.flatnonzero(~late), np.flatnonzero(late))
@@ -201,7 +200,7 @@ def _times(name: str, series: "pd.Series[Any]") -> Keys:
             f"cannot be read as times: {error}",
             "Write them as numbers, or as 2026-01-31 or 2026-01-31T12:00:00.",
         ) from None
-    # In the unit that holds them: nanoseconds end in 2262, and beyond they would begin anew.
+    # In pandas' own unit: converting to nanoseconds would overflow after the year 2262.
     return times.dt.tz_convert(None).to_numpy().astype(np.int64)
 
 
@@ -210,7 +209,7 @@ def _check_counts(trained: int, tested: int, test_size: float, source: str) -> N
         raise TooFewRows(
             source,
             trained + tested,
-            f"with test_size {test_size:g}, {tested} would be held out; two at least are needed to "
+            f"with test_size {test_size:g}, {tested} would be held out; at least two are needed to "
             "train and two to test",
         )
 
@@ -224,7 +223,7 @@ def _check_classes(target: Target, train: Indices, when: str) -> None:
 
 def _class_left_out(target: Target, when: str, lost: Iterable[object]) -> TargetRefused:
     named = ", ".join(f"'{label}'" for label in lost)
-    what = f"loses {named} from the rows to train on" if named else "has too many classes"
+    what = f"has no training row of {named}" if named else "has too many classes"
     return TargetRefused(
         target.name,
         f"{what} when {when}",

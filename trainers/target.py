@@ -1,4 +1,4 @@
-"""The column to predict: which task it makes, and its values as the estimators want them."""
+"""The column to predict: its task, and its values in the form that estimators need."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,9 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.signature import ColumnType, Task
-from trainers.columns import Values
-from trainers.errors import ClassTooRare, TargetConstant, TargetRefused, TaskRefused
-from trainers.kinds import TrainedKind
+from trainers.bundled import BUNDLED_TARGET, is_bundled
+from trainers.columns import Values, check_magnitude, type_column
+from trainers.data import Dataset
+from trainers.errors import (
+    ClassTooRare,
+    ColumnNotFound,
+    ColumnRefused,
+    TargetConstant,
+    TargetRefused,
+    TaskRefused,
+)
+from trainers.estimators.family import LARGEST_SQUARED
+from trainers.model_kinds import TrainedKind
 
 MAX_INFERRED_CLASSES = 20
 EXACT_INTEGERS = 2**53
@@ -19,7 +29,7 @@ EXACT_INTEGERS = 2**53
 @dataclass(frozen=True, slots=True)
 class Target:
     """``values``: one for each kept row; float64 for regression; for classes ``str``, int64 or
-    bool. ``kept`` marks, among all rows of the data, those whose target is there."""
+    bool. ``kept`` marks, among all rows of the data, those that have a target."""
 
     name: str
     task: Task
@@ -32,20 +42,36 @@ class Target:
         return int((~self.kept).sum())
 
 
-def read_target(column: Values, kind: TrainedKind, asked: Task | None) -> Target:
+def target_column(dataset: Dataset, name: str, where: str = "") -> Values:
+    """The column ``name``, typed; that of a bundled set where ``name`` is empty.
+
+    ``where`` begins the message of ColumnNotFound. Raises ColumnNotFound, TargetRefused.
+    """
+    name = name or (BUNDLED_TARGET if is_bundled(dataset.source) else "")
+    if name not in dataset.columns:
+        raise ColumnNotFound("target", name, dataset.columns, where)
+    try:
+        values = type_column(name, dataset.frame[name])
+        check_magnitude(values, LARGEST_SQUARED)
+    except ColumnRefused as error:
+        raise TargetRefused(name, error.what, "Correct it, or choose another target.") from error
+    return values
+
+
+def read_target(column: Values, kind: TrainedKind, wanted: Task | None) -> Target:
     """Decide the task and convert the values.
 
-    Text and booleans are classes. Numbers are a quantity, unless they are classes to ``logistic``
-    or, as few different whole numbers, to a tree or forest. ``asked`` overrules that.
+    Text and booleans are classes. Numbers are a quantity, except for ``logistic``, and for a tree
+    or forest if they are few different whole numbers. ``wanted`` overrides that.
 
-    Raises TargetRefused where there is nothing to learn or the kind does not fit the target.
+    Raises TargetRefused where the values cannot be learnt or the kind does not fit the target.
     """
     present = column.present
     if len(present) == 0:
         raise TargetRefused(column.name, "has no value in any row", "Choose another target.")
     if (present == present[0]).all():
         raise TargetConstant(column.name, _example(present[0], column.type))
-    task = _task(column, kind, asked)
+    task = _task(column, kind, wanted)
     kept = ~column.missing
     if task == "regression":
         return Target(column.name, task, "number", present, kept)
@@ -55,37 +81,37 @@ def read_target(column: Values, kind: TrainedKind, asked: Task | None) -> Target
     return Target(column.name, task, type_, present.astype(dtype), kept)
 
 
-def _task(column: Values, kind: TrainedKind, asked: Task | None) -> Task:
-    if asked == "regression" and kind == "logistic":
+def _task(column: Values, kind: TrainedKind, wanted: Task | None) -> Task:
+    if wanted == "regression" and kind == "logistic":
         raise TaskRefused(
-            column.name, "is to be a quantity", "logistic predicts classes: use linear."
+            column.name, "is declared a quantity", "logistic predicts classes: use linear."
         )
-    if asked == "classification" and kind == "linear":
+    if wanted == "classification" and kind == "linear":
         raise TaskRefused(
-            column.name, "is to be a class", "linear predicts quantities: use logistic."
+            column.name, "is declared a class", "linear predicts quantities: use logistic."
         )
     if column.type in {"string", "boolean"}:
-        return _classes_only(column, kind, asked)
-    if kind == "linear" or asked == "regression":
+        return _classes_only(column, kind, wanted)
+    if kind == "linear" or wanted == "regression":
         return "regression"
     whole = _are_whole(column.present)
-    if asked == "classification" and not whole:
+    if wanted == "classification" and not whole:
         raise TaskRefused(
             column.name,
-            f"is to be a class, and holds numbers such as {_no_class(column.present)}",
-            "Classes are text, booleans or whole numbers up to 2^53: convert it or ask for "
-            "regression.",
+            f"is declared a class, and holds numbers such as {_no_class(column.present)}",
+            "Classes are text, booleans or whole numbers up to 2^53: convert it or set "
+            'task = "regression".',
         )
-    classes = asked == "classification" or (whole and _are_few(column.present))
+    classes = wanted == "classification" or (whole and _are_few(column.present))
     if kind == "logistic":
         return _logistic(column, classes)
-    # A float that happens to be whole is a measurement more often than a class.
-    is_class = asked == "classification" or (classes and column.type == "integer")
+    # Floats that are all whole are usually measurements, not classes.
+    is_class = wanted == "classification" or (classes and column.type == "integer")
     return "classification" if is_class else "regression"
 
 
-def _classes_only(column: Values, kind: TrainedKind, asked: Task | None) -> Task:
-    if kind == "linear" or asked == "regression":
+def _classes_only(column: Values, kind: TrainedKind, wanted: Task | None) -> Task:
+    if kind == "linear" or wanted == "regression":
         held = "text" if column.type == "string" else "true and false"
         raise TaskRefused(
             column.name,
@@ -129,7 +155,7 @@ def _no_class(numbers: NDArray[np.float64]) -> float:
 
 
 def _are_few(numbers: NDArray[np.float64]) -> bool:
-    # Three rows to a class at least, or each small table of counts would be one of classes.
+    # At least three rows for each class, so that small data with counts is not taken for classes.
     most = max(2, min(MAX_INFERRED_CLASSES, len(numbers) // 3))
     return len(np.unique(numbers)) <= most
 

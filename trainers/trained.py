@@ -1,4 +1,4 @@
-"""What a training makes: the model, and all that an upload says about it."""
+"""The result of a training: the model, and the metadata of its upload."""
 
 import json
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from registry.signature import Record, Signature, Task
 from registry.storage.durable import write_whole
-from trainers.canonical import to_bytes
-from trainers.kinds import TrainedKind
+from trainers.deterministic_skops import to_bytes
+from trainers.model_kinds import TrainedKind
 from trainers.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ METADATA_NAME = "metadata.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedModel:
-    """A fitted pipeline with its signature, what was measured, and where it comes from.
+    """A fitted pipeline with its signature, its evaluation and its lineage.
 
-    ``notes`` are for the person who trains: rows dropped, warnings of the fit. ``held_out`` are the
-    features of the rows that it was evaluated on.
+    ``notes`` are for the user: rows dropped, warnings of the fit. ``held_out`` are the features of
+    the rows that it was evaluated on.
     """
 
     recipe: Recipe
@@ -43,8 +43,8 @@ class TrainedModel:
     notes: tuple[str, ...] = ()
 
     def metadata(self, parent_version: int | None = None) -> dict[str, Any]:
-        """The ``metadata`` part of an upload, JSON throughout; ``parent_version`` is the version
-        that this one is made to follow, where there is one."""
+        """The ``metadata`` part of an upload, as JSON; ``parent_version`` is the version that this
+        one is to replace, if there is one."""
         parent = {} if parent_version is None else {"parent_version": parent_version}
         return {
             "format": "skops",
@@ -65,7 +65,7 @@ class TrainedModel:
         return to_bytes(self.pipeline)
 
     def write(self, directory: Path) -> None:
-        """Write ``model.skops`` and ``metadata.json`` into ``directory``, made where it is not.
+        """Write ``model.skops`` and ``metadata.json`` into ``directory``, which is created.
 
         Each file appears whole or not at all. Raises OSError.
         """

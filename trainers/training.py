@@ -1,4 +1,4 @@
-"""The train verb: from a recipe to a model that was measured on rows it has not seen."""
+"""Trains a model by a recipe and evaluates it on rows that it was not trained on."""
 
 from typing import Any
 
@@ -22,13 +22,13 @@ from trainers.trained import TrainedModel
 def train(
     recipe: Recipe, *, stage: Stage = silent, progress: Progress | None = None
 ) -> TrainedModel:
-    """Read the data, fit on a part of the rows, evaluate on the rest.
+    """Read the data, fit on some of the rows, evaluate on the others.
 
-    ``stage`` is told, in a few words, what is being done; ``progress`` how much of it, where that
-    is known. The model that is kept is the one that was evaluated. The same recipe, data and seed
-    give the same predictions and metrics, on one core or many.
+    ``stage`` is called with the name of each step; ``progress``, where the amount is known, with
+    how much of it is done. The model that is returned is the one that was evaluated. The same
+    recipe, data and seed give the same predictions and metrics on any number of cores.
 
-    Raises TrainingRefused, in the class that says what is wrong.
+    Raises a subclass of TrainingRefused.
     """
     family = FAMILIES[recipe.kind]
     ready = prepare(recipe, stage=stage)

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cli.wording import one_line
+from cli.formatting import one_line
 
 INK = "#1a1a1a"
 QUIET = "#6b6b6b"

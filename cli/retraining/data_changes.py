@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from cli.wording import number, one_line
+from cli.formatting import number, one_line
 from client.replies import Version
 from registry.reading.stored_evaluation import read_evaluation
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from cli.formatting import ABSENT, cell, number
 from cli.retraining.data_changes import data_changes
 from cli.retraining.report import RetrainReport
-from cli.wording import ABSENT, cell, number
 from client.replies import Gate
 from registry.cards.blocks import Block, Data, Paragraph, Phrase, Said, Section, Table, data
 from registry.cards.markdown import heading, link, sections, written

@@ -1,4 +1,4 @@
-"""The kinds of models that can be trained, one file for each. Never reads data, never fits."""
+"""The kinds of models that can be trained, one file for each. Reads no data and fits nothing."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from trainers.estimators.forest import FOREST
 from trainers.estimators.linear import LINEAR
 from trainers.estimators.logistic import LOGISTIC
 from trainers.estimators.tree import TREE
-from trainers.kinds import TrainedKind
+from trainers.model_kinds import TrainedKind
 
 FAMILIES: Mapping[TrainedKind, Family] = {
     family.kind: family for family in (LINEAR, LOGISTIC, TREE, FOREST)

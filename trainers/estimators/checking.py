@@ -1,4 +1,4 @@
-"""Checks the parameters of a recipe against its estimators, before there is any data."""
+"""Checks the parameters of a recipe against its estimators, without data."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from registry.signature import Task
 from trainers.errors import ParameterRefused
 from trainers.estimators import FAMILIES
 from trainers.estimators.family import Family
-from trainers.kinds import TrainedKind
+from trainers.model_kinds import TrainedKind
 from trainers.origin import Mistake, Path
 from trainers.search_space import Range, Search
 
@@ -15,23 +15,24 @@ from trainers.search_space import Range, Search
 def parameter_mistakes(
     kind: TrainedKind, tasks: tuple[Task, ...], params: Mapping[str, Any], search: Search | None
 ) -> list[Mistake]:
-    """The names and values in ``params`` and ``search`` that no estimator of ``tasks`` takes."""
+    """A mistake for each name and value in ``params`` and ``search`` that every estimator of
+    ``tasks`` refuses."""
     family = FAMILIES[kind]
     found = []
-    for path, name, value in _asked(params, search):
+    for path, name, value in _given(params, search):
         refusals = [_refusal(family, task, name, value) for task in tasks]
         if all(refusals):
             found.append(Mistake(path, refusals[0]))
     twice = [] if search is None else [name for name in search.params if name in params]
     found += [
-        Mistake(("search", "params", name), f"'{name}' is both in params and searched for")
+        Mistake(("search", "params", name), f"'{name}' is in both params and search.params")
         for name in twice
     ]
-    # What is wrong with a name is wrong with each of its values.
+    # A wrong name gives the same mistake for each of its values.
     return list({mistake.text: mistake for mistake in reversed(found)}.values())
 
 
-def _asked(params: Mapping[str, Any], search: Search | None) -> Iterator[tuple[Path, str, Any]]:
+def _given(params: Mapping[str, Any], search: Search | None) -> Iterator[tuple[Path, str, Any]]:
     for name, value in params.items():
         yield ("params", name), name, value
     for name, space in {} if search is None else search.params.items():
@@ -45,10 +46,10 @@ def _asked(params: Mapping[str, Any], search: Search | None) -> Iterator[tuple[P
 
 
 def _refusal(family: Family, task: Task, name: str, value: Any) -> str:
-    """Why the estimator does not take the value; empty where it does."""
+    """Why the estimator refuses the value; empty if it does not."""
     try:
         estimator = family.build(task, {name: value}, seed=0)
-        # The check that scikit-learn itself makes at the beginning of fit, without the data.
+        # scikit-learn's own check at the beginning of fit.
         estimator._validate_params()
     except (ParameterRefused, ValueError, TypeError) as error:
         return str(error).rstrip(".")

@@ -7,19 +7,19 @@ from typing import Any
 
 from registry.signature import Task
 from trainers.errors import ParameterRefused
-from trainers.kinds import TrainedKind
+from trainers.model_kinds import TrainedKind
 
-# Said once by the recipe's seed, or of no use to a training that is run once and in silence.
+# Set by the recipe's seed, or useless for a single fit without output.
 _NOT_FOR_RECIPES = {"random_state", "verbose", "warm_start", "n_jobs"}
-# Beyond these a square is infinite, and the 32-bit floats that trees compare are.
+# The square of a larger number is infinite; trees compare 32-bit floats, whose limit is lower.
 LARGEST_SQUARED = 1e150
 LARGEST_FLOAT32 = 3.4e38
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """``estimators`` and ``defaults`` by task; ``scaled``: it wants standardised numbers;
-    ``largest``: the size of number that it can take; ``parallel``: it fits on all cores."""
+    """``estimators`` and ``defaults`` by task; ``scaled``: it needs standardised numbers;
+    ``largest``: the largest magnitude of a number; ``parallel``: it fits on all cores."""
 
     kind: TrainedKind
     estimators: Mapping[Task, type[Any]]
@@ -31,7 +31,7 @@ class Family:
     def build(self, task: Task, params: Mapping[str, Any], seed: int) -> Any:
         """An unfitted estimator with our defaults, the caller's ``params`` and the seed.
 
-        Raises ParameterRefused for a name that the estimator has not, or a value that is no JSON.
+        Raises ParameterRefused for an unknown name, or a value that JSON cannot hold.
         """
         estimator = self.estimators[task](**self.defaults.get(task, {}))
         known = estimator.get_params(deep=False)
@@ -51,13 +51,13 @@ class Family:
 
 
 def recorded_params(estimator: Any) -> dict[str, Any]:
-    """The estimator's parameters as a version keeps them: JSON, without what changes no answer."""
+    """The estimator's parameters as JSON, without those that do not affect predictions."""
     params = estimator.get_params(deep=False)
     return {name: value for name, value in sorted(params.items()) if _is_offered(name, value)}
 
 
 def _is_offered(name: str, value: object) -> bool:
-    # scikit-learn marks a parameter on its way out by this value.
+    # scikit-learn gives a deprecated parameter this value.
     return name not in _NOT_FOR_RECIPES and value != "deprecated"
 
 

@@ -7,7 +7,7 @@ from trainers.estimators.family import Family
 LOGISTIC = Family(
     "logistic",
     {"classification": LogisticRegression},
-    # scikit-learn's 100 steps are too few for many wide tables even when they are scaled.
+    # scikit-learn's 100 iterations are too few for many wide data sets, even scaled ones.
     {"classification": {"max_iter": 1_000}},
     scaled=True,
 )

@@ -17,7 +17,7 @@ from registry import signature
 from registry import tokens as registry_tokens
 from tests.integration.cli.fake_service import FakeService
 from tests.integration.cli.test_exits import environment
-from trainers.kinds import TRAINED_KINDS
+from trainers.model_kinds import TRAINED_KINDS
 from trainers.search_space import SEARCH_METHODS
 
 LOCAL = ["backup", "restore", "gc"]

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from client import Registry, errors
+from client.batches import ARROW, JSON
 from client.inputs import batch_of
 from client.retries import NEVER
-from client.tables import ARROW, JSON
 from tests.integration.cli.fake_service import HSW, Answer, Asked, FakeService, problem, running
 
 FRAME = pd.DataFrame(

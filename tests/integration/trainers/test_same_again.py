@@ -13,7 +13,7 @@ import pytest
 import skops.io
 
 from registry.formats.reading import read_model
-from trainers.canonical import to_bytes
+from trainers.deterministic_skops import to_bytes
 from trainers.preparation import Preparation
 from trainers.recipe import Recipe
 from trainers.search_space import Search

@@ -1,4 +1,4 @@
-"""Writes values and comments of TOML."""
+"""Writes keys, values and comments of TOML."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def key(name: str) -> str:
-    """``name`` as a key, in quotes where it must be."""
+    """``name`` as a key, quoted where necessary."""
     return name if _BARE.fullmatch(name) else value(name)
 
 
@@ -28,7 +28,7 @@ def value(given: Any) -> str:
 
 
 def comment(text: str) -> str:
-    """``text`` behind a #, on one line whatever is in it."""
+    """``text`` as a comment on one line."""
     return "# " + " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 

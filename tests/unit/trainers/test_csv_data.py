@@ -2,13 +2,13 @@
 
 import pytest
 
-from trainers.csv_table import read_csv
+from trainers.csv_data import read_csv
 from trainers.errors import (
     DataEmpty,
+    DataMalformed,
     DuplicateColumns,
     EncodingRefused,
     HeaderRefused,
-    TableMalformed,
 )
 
 
@@ -74,7 +74,7 @@ def test_a_table_without_a_header_is_refused():
     ],
 )
 def test_ragged_rows_are_refused_with_their_line(raw, told):
-    with pytest.raises(TableMalformed, match=told):
+    with pytest.raises(DataMalformed, match=told):
         read_csv(raw, "t.csv")
 
 
@@ -93,7 +93,7 @@ def test_ragged_rows_are_refused_with_their_line(raw, told):
     ],
 )
 def test_what_is_not_comma_separated_text_is_refused(raw, told):
-    with pytest.raises(TableMalformed, match=told):
+    with pytest.raises(DataMalformed, match=told):
         read_csv(raw, "t.csv")
 
 

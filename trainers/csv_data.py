@@ -1,4 +1,4 @@
-"""Reads CSV strictly: what pandas would quietly mend (double names, ragged rows) is refused."""
+"""Reads CSV strictly: duplicate names and ragged rows, which pandas accepts, are errors."""
 
 import codecs
 import csv
@@ -11,10 +11,10 @@ import pandas as pd
 
 from trainers.errors import (
     DataEmpty,
+    DataMalformed,
     DuplicateColumns,
     EncodingRefused,
     HeaderRefused,
-    TableMalformed,
 )
 
 _OTHER_FORMATS = {
@@ -29,29 +29,29 @@ _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def read_csv(raw: bytes, source: str) -> pd.DataFrame:
-    """The table in ``raw``: UTF-8 with or without a byte-order mark, commas, a header, and as many
-    fields in every row as the header has. Empty fields, ``NA`` and the like are missing values.
+    """Read ``raw``: UTF-8 with or without a byte-order mark, commas, a header, and in every row as
+    many fields as the header has. Empty fields, ``NA`` and the like are missing values.
 
-    Raises DataRefused in the class that says what is wrong and on which line.
+    Raises a subclass of DataRefused, which says what is wrong and on which line.
     """
     for start, (what, advice) in _OTHER_FORMATS.items():
         if raw.removeprefix(codecs.BOM_UTF8).lstrip().startswith(start):
-            raise TableMalformed(source, what, advice)
+            raise DataMalformed(source, what, advice)
     text = _decoded(raw, source)
     _check_rows(text, source)
-    # index_col=False, or pandas would take a first column for row names where it sees fit.
+    # index_col=False, because pandas would otherwise sometimes use the first column as row names.
     try:
         return pd.read_csv(
             io.StringIO(text), dtype_backend="numpy_nullable", index_col=False, low_memory=False
         )
     except pd.errors.ParserError as error:
-        raise TableMalformed(
+        raise DataMalformed(
             source, f"cannot be read as CSV: {error}", "Write it again as plain CSV."
         ) from None
 
 
 def check_names(names: Sequence[str], source: str) -> None:
-    """Raise HeaderRefused for a column without a name, DuplicateColumns for one that is twice."""
+    """Raise HeaderRefused for a column without a name, DuplicateColumns for a name used twice."""
     for position, name in enumerate(names, start=1):
         if not name.strip():
             raise HeaderRefused(
@@ -76,7 +76,7 @@ def _decoded(raw: bytes, source: str) -> str:
         raise EncodingRefused(source, line, offset, body[error.start]) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise TableMalformed(
+        raise DataMalformed(
             source, f"holds a zero byte on line {line}", "It is not text: write it as UTF-8 CSV."
         )
     if not text.strip():
@@ -92,15 +92,15 @@ def _check_rows(text: str, source: str) -> None:
         _check_header(header, source)
         for row in rows:
             if row and len(row) != len(header):
-                raise TableMalformed(
+                raise DataMalformed(
                     source,
                     f"has {len(row)} fields on line {rows.line_num}; its header has {len(header)}",
                     "Every row needs as many fields as the header; put a text with commas in "
                     'double quotes ("a, b").',
                 )
     except csv.Error as error:
-        raise TableMalformed(
-            source, f"cannot be read as CSV at line {rows.line_num}: {error}", "Mend that line."
+        raise DataMalformed(
+            source, f"cannot be read as CSV at line {rows.line_num}: {error}", "Correct that line."
         ) from None
 
 
@@ -108,18 +108,18 @@ def _check_header(header: list[str], source: str) -> None:
     if len(header) == 1:
         for separator, named in _OTHER_SEPARATORS.items():
             if separator in header[0]:
-                raise TableMalformed(
+                raise DataMalformed(
                     source, f"separates its columns by {named}", "Separate them by commas."
                 )
-        raise TableMalformed(
+        raise DataMalformed(
             source,
             "has a single column",
-            "A training needs a target and at least one column more, separated by commas.",
+            "Training needs a target and at least one other column, separated by commas.",
         )
     check_names(header, source)
     if all(_is_number(name) for name in header):
         raise HeaderRefused(
-            source, "holds numbers only", "The first line must name the columns: add such a line."
+            source, "holds only numbers", "Add a first line with the names of the columns."
         )
 
 

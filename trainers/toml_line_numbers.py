@@ -1,8 +1,8 @@
 """Finds the line of every key and list item of a TOML document.
 
-``tomllib`` says what a document holds and forgets where it stood. This walks the same text once
-more. It is only for text that tomllib has read, so it looks for where keys and values begin and end
-and leaves what is right and wrong to tomllib.
+``tomllib`` returns the values of a document without their lines. This module scans the same text a
+second time. It is only for text that tomllib has read, so it only finds where keys and values begin
+and end, and leaves all checks to tomllib.
 """
 
 import re
@@ -24,10 +24,10 @@ _BARE = re.compile(r"[^,\]}#\r\n]*")
 
 
 def key_lines(text: str) -> Mapping[Path, int]:
-    """The line, from 1, on which each key and each item of a list stands; of a key that is in
-    several places (``[a]`` and ``[a.b]``) the first.
+    """The line, from 1, of each key and each item of a list; of a key that occurs several times
+    (``[a]`` and ``[a.b]``) the first.
 
-    ``text`` must be TOML: what this answers for other text means nothing.
+    ``text`` must be TOML; the result for other text is undefined.
     """
     scan = _Scan(text)
     scan.document()
@@ -50,7 +50,7 @@ class _Scan:
             table = self._header() if self.text[self.at] == "[" else self._pair(table, table)
             self._skip(_BLANK)
             if self.at == start:
-                return  # text that tomllib refuses; walking on would never end
+                return  # not TOML; continuing would never end
 
     def _header(self) -> Path:
         line = self._line()
@@ -60,7 +60,7 @@ class _Scan:
         for key in self._keys():
             path = (*path, key)
             self._note(path, line)
-            if path in self._tables:  # its newest table is the one that is meant
+            if path in self._tables:  # a header refers to the latest table of a list
                 path = (*path, self._tables[path])
         if is_list:
             listed = path[:-1] if isinstance(path[-1], int) else path
@@ -70,7 +70,7 @@ class _Scan:
         self.at += 2 if is_list else 1
         return path
 
-    def _pair(self, table: Path, answer: Path) -> Path:
+    def _pair(self, table: Path, following: Path) -> Path:
         line = self._line()
         path = table
         for key in self._keys():
@@ -79,7 +79,7 @@ class _Scan:
         self.at += 1  # the equals sign
         self._skip(_SPACE)
         self._value(path)
-        return answer
+        return following
 
     def _keys(self) -> list[str]:
         keys = []

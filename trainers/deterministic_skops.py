@@ -1,9 +1,9 @@
-"""Writes a skops file whose bytes follow from the model alone.
+"""Writes a skops file whose bytes depend on the model alone.
 
-skops names objects and arrays by their addresses in memory and stamps every entry with the time, so
-that no two files are alike. Here they are numbered in the order of the schema, and every entry has
-the first date that a zip can hold: what was trained from the same recipe, data and seed has the
-same bytes, and a registry that addresses content knows it again.
+skops names objects and arrays by their addresses in memory and gives every entry the current time,
+so that no two files are equal. Here they are numbered in the order of the schema, and every entry
+has the first date that a zip file can hold. So models trained from the same recipe, data and seed
+have the same bytes, and the registry, which addresses content by its hash, stores them once.
 """
 
 import io
@@ -14,14 +14,14 @@ from typing import Any
 import skops.io
 
 _SCHEMA = "schema.json"
-# Compressed at the lowest level: a forest takes a quarter of the room for a second's work.
+# The lowest level of compression: it makes a forest four times smaller in about a second.
 _LEVEL = 1
 
 
 def to_bytes(model: Any) -> bytes:
-    """``model`` as a skops file, compressed.
+    """``model`` as a compressed skops file.
 
-    The same for equal models, with the same versions of skops, numpy and zlib.
+    Equal models give the same bytes with the same versions of skops, numpy and zlib.
     """
     written = io.BytesIO(skops.io.dumps(model))
     made = io.BytesIO()
@@ -38,14 +38,14 @@ def to_bytes(model: Any) -> bytes:
 
 
 class _Numbering:
-    """New names for the objects and files of a schema, in the order in which it names them."""
+    """Numbers the objects and files of a schema in the order in which it names them."""
 
     def __init__(self) -> None:
         self.objects: dict[int, int] = {}
         self.files: dict[str, str] = {}
 
     def renamed(self, node: Any) -> Any:
-        """``node`` and all within, objects and files by their new names."""
+        """``node`` with the new names of all objects and files in it."""
         if isinstance(node, list):
             return [self.renamed(item) for item in node]
         if not isinstance(node, dict):
@@ -67,7 +67,7 @@ class _Numbering:
 
 
 def _write(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    # Made anew, its date is 1980-01-01 and its system and rights do not vary with the machine.
+    # A new entry has the date 1980-01-01; system and permissions do not depend on the machine.
     entry = zipfile.ZipInfo(name)
     entry.create_system = 3
     entry.compress_type = zipfile.ZIP_DEFLATED

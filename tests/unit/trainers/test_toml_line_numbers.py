@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainers.toml_lines import key_lines
+from trainers.toml_line_numbers import key_lines
 
 DOCUMENT = '''\
 name = "a # no comment"  # a comment with "quotes = 1"

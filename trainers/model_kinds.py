@@ -1,4 +1,4 @@
-"""The kinds of models that can be trained."""
+"""The kinds of models that can be trained. Imports no scikit-learn."""
 
 from typing import Literal, get_args
 
