@@ -1,1 +1,1 @@
-"""The ``hotswap`` command. Holds no logic of its own beyond asking, showing and exit codes."""
+"""The ``hotswap`` command: options, output and exit codes, and no other logic."""

@@ -1,4 +1,4 @@
-"""Tells where the service is, as soon as it answers and not before."""
+"""Prints the address of the service as soon as it is ready."""
 
 import json
 import shlex
@@ -18,7 +18,7 @@ DEMO_RECORD = {
     "petal length (cm)": 1.4,
     "petal width (cm)": 0.2,
 }
-"""A measured iris, for the first prediction."""
+"""One row of the iris data, for the first prediction."""
 
 
 def announce(
@@ -26,8 +26,8 @@ def announce(
 ) -> None:
     """Wait until the service is ready, then print its address and how to use it.
 
-    ``token`` is the admin token if this start made it; it is not printed again later. ``in_file``:
-    the one in ``admin.token`` is good.
+    ``token`` is the admin token if this start created it; it is not printed again. ``in_file``:
+    the token in ``admin.token`` is valid.
     """
     url = address_of(settings)
     if not _is_ready(url):
@@ -40,8 +40,8 @@ def announce(
 
 
 def address_of(settings: Settings) -> str:
-    """Where a client on this machine finds the service."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - told apart, not bound to
+    """The URL of the service for clients on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
     return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{settings.port}"
 
 
@@ -49,20 +49,20 @@ def _lines(
     settings: Settings, url: str, token: str | None, *, in_file: bool, demo: bool
 ) -> list[str]:
     file = settings.data / "admin.token"
-    lines = [f"Hotswap serves at {url} (API to try at {url}/docs)"]
+    lines = [f"Hotswap serves at {url} (interactive API documentation: {url}/docs)"]
     if token:
-        lines += [f"Admin token, shown this once: {token}", f"It is also in {file}."]
+        lines += [f"Admin token, shown only once: {token}", f"It is also in {file}."]
     elif in_file:
         lines.append(f"The admin token is in {file}.")
     if demo:
-        kept = f"$(cat {shlex.quote(str(file))})" if in_file else "$HOTSWAP_TOKEN"
-        said = token or kept
-        lines += ["", "Paste this for a prediction:", "", f"  {curl(url, said, DEMO_RECORD)}", ""]
+        stored = f"$(cat {shlex.quote(str(file))})" if in_file else "$HOTSWAP_TOKEN"
+        command = curl(url, token or stored, DEMO_RECORD)
+        lines += ["", "Paste this for a prediction:", "", f"  {command}", ""]
     return lines
 
 
 def curl(url: str, token: str, record: dict[str, float]) -> str:
-    """A line for the shell that predicts; ``token`` may be a command substitution."""
+    """A shell command for a prediction; ``token`` may be a command substitution."""
     return (
         f'curl -s {url}/models/iris/predict -H "Authorization: Bearer {token}"'
         f" -H 'Content-Type: application/json' -d {shlex.quote(json.dumps(record))}"

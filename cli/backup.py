@@ -1,6 +1,7 @@
 """``hotswap backup``."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -8,19 +9,22 @@ from cli.database import configured_registry, data_option
 from cli.formatting import size
 from cli.service import json_option
 from cli.terminal import print_json
+from registry.backups.manifest import Manifest
 from registry.operations.back_up import back_up
 
 
 @click.command
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
-    "--incomplete", is_flag=True, help="Also where blobs are damaged or missing, without these."
+    "--incomplete",
+    is_flag=True,
+    help="Back up even if blobs are damaged or missing, without those.",
 )
 @click.option(
     "--since",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="An earlier backup: what it holds is linked to its files, and only the rest copied.",
+    help="An earlier backup: files that it holds are linked, only the others are copied.",
 )
 @data_option
 @json_option
@@ -29,8 +33,8 @@ def backup(
 ) -> None:
     """Copy the registry into the new folder DIR: the database, and every artifact in it.
 
-    The service may run meanwhile; the copy is one state of it. Every byte of the copy is hashed.
-    For SQLite only: with PostgreSQL, run pg_dump and then copy the folder 'blobs'.
+    The service may be running; the copy is a consistent snapshot. Every byte of the copy is
+    hashed. For SQLite only: with PostgreSQL, run pg_dump and then copy the folder 'blobs'.
 
     \b
     Example:
@@ -41,18 +45,21 @@ def backup(
     with configured_registry(data) as (_, database, blobs):
         manifest = back_up(database, blobs, folder, since=since, incomplete=incomplete)
     if as_json:
-        print_json(
-            {
-                "backup": str(folder),
-                "made_at": manifest.made_at,
-                "history": manifest.history,
-                "blobs": manifest.blob_count,
-                "bytes": manifest.size,
-                "missing": list(manifest.missing),
-            }
-        )
+        print_json(backup_json(folder, manifest))
         return
     click.echo(f"Backed up to {folder}: {manifest.blob_count} blobs, {size(manifest.size)}.")
     click.echo(f"Its history ends at {manifest.history}")
     if manifest.missing:
         click.echo(f"It lacks {len(manifest.missing)} blobs that are damaged or missing.", err=True)
+
+
+def backup_json(folder: Path, manifest: Manifest) -> dict[str, Any]:
+    """The backup in ``folder`` for ``--json``."""
+    return {
+        "backup": str(folder),
+        "made_at": manifest.made_at,
+        "history": manifest.history,
+        "blobs": manifest.blob_count,
+        "bytes": manifest.size,
+        "missing": list(manifest.missing),
+    }

@@ -21,20 +21,20 @@ MEDIA_TYPES = {"markdown": "text/markdown", "html": "text/html"}
     "format_",
     type=click.Choice(list(MEDIA_TYPES)),
     default="markdown",
-    help="How it is written.  [default: markdown]",
+    help="Format of the card.  [default: markdown]",
 )
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write it there instead of printing it.",
+    help="Write the card to FILE instead of printing it.",
 )
 @json_option
 @speaks_to_service
 def card(
     registry: Registry, reference: Reference, format_: str, out: Path | None, *, as_json: bool
 ) -> None:
-    """Print the model card of a version: what it is, how good, and how to call it.
+    """Print the model card of a version: its data, metrics, gates and how to call it.
 
     VERSION is a number, an alias or 'latest'; 'production' unless given.
 

@@ -14,7 +14,7 @@ from client import Registry
 
 LEAST, MOST = 2, 10
 SECTIONS = {
-    "metrics": "Metrics, as claimed",
+    "metrics": "Metrics, as uploaded",
     "measured": "Metrics, as measured by the registry",
     "params": "Parameters",
     "signature": "Signature",
@@ -33,7 +33,7 @@ _WIDEST = 64
 @click.command
 @click.argument("name", type=ModelName())
 @click.argument("versions", metavar="VERSION...", nargs=-1, type=VersionReference())
-@click.option("--differences", is_flag=True, help="Only what differs.")
+@click.option("--differences", is_flag=True, help="Show only the rows that differ.")
 @json_option
 @speaks_to_service
 def compare(
@@ -46,8 +46,8 @@ def compare(
 ) -> None:
     """Show two to ten versions of the model NAME side by side.
 
-    A VERSION is a number, an alias or 'latest'. What differs is marked with a star, and so is the
-    best of a metric where it is known which way is better.
+    A VERSION is a number, an alias or 'latest'. A star marks the rows that differ, and the best
+    value of each metric of which it is known whether higher or lower is better.
 
     \b
     Example:
@@ -55,7 +55,7 @@ def compare(
       hotswap compare housing production latest --differences
     """
     if not LEAST <= len(versions) <= MOST:
-        raise click.UsageError(f"{LEAST} to {MOST} versions are asked, not {len(versions)}.")
+        raise click.UsageError(f"Expected {LEAST} to {MOST} versions, not {len(versions)}.")
     found = registry.compare(name, versions)
     if as_json:
         print_json(found)
@@ -71,8 +71,8 @@ def compare(
 
 
 def _named(version: dict[str, Any]) -> str:
-    number, asked = str(version["version"]), version["reference"]
-    return number if asked == number else f"{number} ({asked})"
+    number, reference = str(version["version"]), version["reference"]
+    return number if reference == number else f"{number} ({reference})"
 
 
 def _heads(versions: list[dict[str, Any]]) -> Iterator[list[object]]:
@@ -93,7 +93,7 @@ def _row(row: dict[str, Any], numbers: list[int]) -> list[object]:
 
 
 def _shown(value: object) -> str:
-    """In a few words; null and what is empty are not like what is not there."""
+    """``value``, shortened; null and empty values differ from missing ones."""
     empty = value is None or value in ("", [], {})
     text = json.dumps(value) if empty else cell(value)
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"

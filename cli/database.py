@@ -1,4 +1,4 @@
-"""``hotswap db``, and the check of the history: what works on the database without the service."""
+"""``hotswap db``, and the database for other commands that work without the service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,13 +26,13 @@ data_option = click.option(
 
 @click.group
 def db() -> None:
-    """Look after the database."""
+    """Manage the database."""
 
 
 @db.command
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print only JSON on stdout.")
 def upgrade(*, as_json: bool) -> None:
-    """Bring the database to this release. The service does so itself when it starts.
+    """Upgrade the database schema to this release. The service also does this when it starts.
 
     The database is the one of HOTSWAP_DATABASE_URL, or the SQLite file in HOTSWAP_DATA.
 
@@ -45,7 +45,7 @@ def upgrade(*, as_json: bool) -> None:
     if as_json:
         click.echo(f'{{"schema": "{schema.HEAD}", "changed": {str(changed).lower()}}}')
     else:
-        done = "Brought to" if changed else "Stands at"
+        done = "Upgraded to" if changed else "Already at"
         click.echo(f"{done} schema {schema.HEAD}: {database.url.render_as_string()}")
 
 
@@ -57,16 +57,16 @@ def verify_history(anchor: str | None) -> Head:
     with configured_database() as database, database.read() as session:
         if schema.current_revision(session.connection()) is None:
             raise CommandFailed(
-                "The database is empty: there is no history yet.",
+                "The database is empty and has no history.",
                 WRONG_USAGE,
-                advice="Set HOTSWAP_DATA or HOTSWAP_DATABASE_URL to where the service keeps it.",
+                advice="Set HOTSWAP_DATA or HOTSWAP_DATABASE_URL to the database of the service.",
             )
         return verify(session, None if anchor is None else Head.parse(anchor))
 
 
 @contextmanager
 def configured_database() -> Iterator[Database]:
-    """The database that the environment names, closed at the end of the block."""
+    """The database that the environment configures, closed at the end of the block."""
     settings = configured_settings()
     if not settings.database_url:
         refuse_foreign(settings.data)
@@ -90,10 +90,10 @@ def opened_database(settings: Settings) -> Iterator[Database]:
 
 @contextmanager
 def configured_registry(data: Path | None) -> Iterator[tuple[Settings, Database, LocalBlobStore]]:
-    """The settings, the database and the blobs of the data directory, as the service has them.
+    """The settings, the database and the blobs of the data directory.
 
-    ``data`` instead of HOTSWAP_DATA, if given. Nothing is made here: where no service has been, and
-    where the database is of another release, the command ends.
+    ``data`` replaces HOTSWAP_DATA. Creates nothing. Raises CommandFailed where there is no database
+    or its schema is that of another release.
     """
     settings = configured_settings()
     if data is not None:
@@ -101,16 +101,16 @@ def configured_registry(data: Path | None) -> Iterator[tuple[Settings, Database,
     with opened_database(settings) as database:
         file = Path(database.url.database or "")
         if database.is_sqlite and not file.is_file():
-            raise _no_registry(f"There is no database {file}.")
+            raise _no_registry(f"The database {file} does not exist.")
         with database.read() as session:
             revision = schema.current_revision(session.connection())
         if revision is None:
             raise _no_registry("The database is empty.")
         if revision != schema.HEAD:
             raise CommandFailed(
-                f"The database stands at schema {revision}, this release at {schema.HEAD}.",
+                f"The database has schema {revision}, this release needs {schema.HEAD}.",
                 SAID_NO,
-                advice="Run 'hotswap db upgrade', or the release that made it.",
+                advice="Run 'hotswap db upgrade', or use the release that made the database.",
             )
         yield settings, database, LocalBlobStore(settings.data / "blobs")
 
@@ -119,12 +119,12 @@ def _no_registry(what: str) -> CommandFailed:
     return CommandFailed(
         what,
         WRONG_USAGE,
-        advice="Set HOTSWAP_DATA (and HOTSWAP_DATABASE_URL) as the service has them.",
+        advice="Set HOTSWAP_DATA (and HOTSWAP_DATABASE_URL) to the values of the service.",
     )
 
 
 def configured_settings() -> Settings:
-    """The settings of the environment; what cannot be read is wrong usage."""
+    """The settings of the environment. Raises CommandFailed for an invalid one."""
     try:
         return Settings.from_environment()
     except SettingInvalid as error:

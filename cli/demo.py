@@ -1,7 +1,7 @@
-"""Two small models of real data for a first look: irises, and the progress of diabetes.
+"""Two small demo models of real data.
 
-``iris`` is a logistic regression. ``diabetes`` has two versions, a decision tree in production and
-a forest beside it that is better on the same held-out rows, so that there is something to promote.
+``iris`` is a logistic regression. ``diabetes`` has two versions: a decision tree in production, and
+a forest that is better on the same held-out rows and can be promoted.
 """
 
 from typing import Literal
@@ -36,13 +36,13 @@ def register_demo(settings: Settings) -> None:
             recipe = Recipe(name=name, data=f"sklearn:{name}", kind=kind, params=params)
             number = _register(services, recipe)
             if live:
-                order = PromotionRequest(actor=_ACTOR, reason="a first look")
+                request = PromotionRequest(actor=_ACTOR, reason="demo model")
                 promote(
                     services.database,
                     services.preparer.prepared,
                     name,
                     str(number),
-                    order,
+                    request,
                     evaluate_gates=services.evaluator.results,
                 )
     finally:
@@ -54,7 +54,7 @@ def _register(services: Services, recipe: Recipe) -> int:
     metadata = Metadata(**model.metadata())
     with services.blobs.stage(services.settings.max_upload_bytes) as artifact:
         artifact.write(model.artifact())
-        outcome = register(
+        result = register(
             services.database,
             services.inspector,
             recipe.name,
@@ -62,5 +62,5 @@ def _register(services: Services, recipe: Recipe) -> int:
             metadata,
             actor=_ACTOR,
         )
-    number: int = outcome.view["version"]
+    number: int = result.view["version"]
     return number

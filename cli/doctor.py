@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from cli.database import configured_settings, data_option
-from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
+from cli.database import configured_settings, data_option, opened_database
+from cli.exits import SAID_NO
 from cli.scrub import check_scrub
 from cli.service import json_option
 from cli.terminal import Column, print_json, print_table
@@ -16,7 +16,6 @@ from config import Settings
 from registry.blobs.local import LocalBlobStore
 from registry.doctor.checks import CHECKS, examine
 from registry.doctor.findings import Finding, Installation
-from registry.storage.database import Database
 
 COLUMNS = [Column("Check"), Column("Result"), Column("Found")]
 
@@ -25,18 +24,18 @@ COLUMNS = [Column("Check"), Column("Result"), Column("Found")]
 @click.option(
     "--scrub",
     is_flag=True,
-    help="Also read and hash every stored byte; what is damaged is put aside.",
+    help="Also read and hash every stored byte; damaged files are moved aside.",
 )
 @data_option
 @json_option
 @click.pass_context
 def doctor(context: click.Context, *, scrub: bool, data: Path | None, as_json: bool) -> None:
-    """Look at the installation and the data directory; needs no service and changes nothing.
+    """Check the installation and the data directory. Needs no service and changes nothing.
 
-    With --scrub it takes as long as the disk takes to read all artifacts, and moves the damaged
-    ones to blobs/damaged/, so that nobody can load them.
+    With --scrub it takes as long as the disk needs to read all artifacts, and moves damaged ones to
+    blobs/damaged/, so that they cannot be loaded.
 
-    Exits with 1 where something is at fault. The database is that of HOTSWAP_DATABASE_URL, or the
+    Exits with 1 if a check finds a fault. The database is that of HOTSWAP_DATABASE_URL, or the
     SQLite file in the data directory.
 
     \b
@@ -74,15 +73,9 @@ def _as_json(finding: Finding) -> dict[str, str]:
 
 @contextmanager
 def _installation(settings: Settings) -> Iterator[Installation]:
-    """What the settings name; a SQLite file that is not there yet is not made."""
-    try:
-        database = Database(settings.effective_database_url)
-    except ValueError as error:
-        raise CommandFailed(str(error), WRONG_USAGE) from error
-    file = database.url.database
-    is_there = not database.is_sqlite or (file is not None and Path(file).exists())
-    try:
+    """The installation of ``settings``; a SQLite file that does not exist is not created."""
+    with opened_database(settings) as database:
+        file = database.url.database
+        exists = not database.is_sqlite or (file is not None and Path(file).exists())
         blobs = LocalBlobStore(settings.data / "blobs")
-        yield Installation(settings.data, database if is_there else None, blobs)
-    finally:
-        database.dispose()
+        yield Installation(settings.data, database if exists else None, blobs)

@@ -22,8 +22,14 @@ _COLUMNS = [
 
 @click.command
 @click.argument("reference", metavar="NAME/VERSION", type=ModelReference())
-@click.option("--alias", type=AliasName(), help="Whose version to compare with.  [production]")
-@click.option("--gate", "gates", multiple=True, metavar="GATE", help="Ask this beside the policy.")
+@click.option(
+    "--alias",
+    type=AliasName(),
+    help="Compare with the version of this alias.  [default: production]",
+)
+@click.option(
+    "--gate", "gates", multiple=True, metavar="GATE", help="Also check this gate; may be repeated."
+)
 @json_option
 @speaks_to_service
 def evaluate(
@@ -34,16 +40,16 @@ def evaluate(
     gates: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Measure a version and the champion on the model's holdout; nothing is promoted.
+    """Measure a version and the champion on the model's holdout, without promoting.
 
-    Exits with 1 where a gate would keep the version from being promoted.
+    Exits with 1 if a gate fails.
 
     \b
     Example:
       hotswap evaluate housing/4 --gate "rmse < champion @ 95%"
     """
     if reference.version is None:
-        raise click.UsageError("Name a version, such as housing/4 or housing/latest.")
+        raise click.UsageError("A version is required, such as housing/4 or housing/latest.")
     found = registry.evaluate(reference.name, reference.version, alias=alias, gates=gates)
     print_json(found) if as_json else _print_report(found)
     if not found["passed"]:
@@ -66,10 +72,12 @@ def _print_report(found: GateReport) -> None:
                 None if difference is None else interval(difference["interval"]),
             ]
         )
-    print_table(_COLUMNS, rows, "There are no figures.")
+    print_table(_COLUMNS, rows, "There are no metrics.")
     for role, one in (("Candidate", candidate), ("Champion", champion)):
         if one.get("version") is not None:
             on = one.get("measured_on") or one.get("reason")
             click.echo(f"{role}: version {one['version']} ({one_line(on)})")
     print_gates(found["gates"])
-    click.echo("It may be promoted." if found["passed"] else "It may not be promoted.")
+    click.echo(
+        "All gates pass: it can be promoted." if found["passed"] else "It cannot be promoted."
+    )

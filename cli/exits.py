@@ -1,8 +1,7 @@
-"""What a command exits with, and what it says on stderr when it fails.
+"""The exit codes of the commands, and their error messages on stderr.
 
-0 done, 1 the service said no, 2 wrong usage, 3 the service cannot be reached, 10 a retrained model
-that is not better; as the shell has it, 130 when interrupted and 141 when the reader of the output
-went away.
+0 success, 1 refused by the service, 2 wrong usage, 3 the service cannot be reached, 10 a retrained
+model that is not better; as in a shell, 130 when interrupted and 141 when the output was closed.
 """
 
 import os
@@ -24,7 +23,7 @@ PIPE_CLOSED = 141
 
 
 class CommandFailed(click.ClickException):
-    """Ends a command: what was wrong, where, what to do, and the exit code."""
+    """Ends a command with a message, the faults, advice, and the exit code."""
 
     def __init__(
         self,
@@ -53,13 +52,13 @@ class CommandFailed(click.ClickException):
 
 
 class ExitCodes(LazyGroup):
-    """The group of all commands: turns every foreseeable failure into a message and a code."""
+    """The group of all commands: turns every expected failure into a message and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. Raises click's own exceptions only, or what is a bug."""
+        """Run the command. Any exception other than click's own is a bug."""
         try:
             result = super().invoke(ctx)
-            # Here rather than at the interpreter's end, where a closed pipe could not be silenced.
+            # Flushed here, because an error at the interpreter's exit could not be silenced.
             sys.stdout.flush()
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
@@ -70,15 +69,15 @@ class ExitCodes(LazyGroup):
             code = WRONG_USAGE if isinstance(error, Malformed) else SAID_NO
             raise CommandFailed(error.detail, code, faults=error.faults) from error
         except UnicodeEncodeError as error:
-            message = f"{error.object!a} is no text in UTF-8."
+            message = f"{error.object!a} is not valid UTF-8."
             raise CommandFailed(message, WRONG_USAGE) from error
         except OSError as error:
             _drop_unwritable_output()
-            raise CommandFailed(_file_trouble(error), WRONG_USAGE) from error
+            raise CommandFailed(_file_error(error), WRONG_USAGE) from error
         return result
 
 
-def _file_trouble(error: OSError) -> str:
+def _file_error(error: OSError) -> str:
     what = error.strerror or str(error)
     return f"{error.filename}: {what}" if error.filename else what
 
@@ -86,7 +85,7 @@ def _file_trouble(error: OSError) -> str:
 def _drop_unwritable_output() -> None:
     try:
         sys.stdout.flush()
-    except OSError:  # a full disk: Python would complain once more at its end
+    except OSError:  # a full disk: Python would report it again when it exits
         _silence_stdout()
 
 
@@ -94,7 +93,7 @@ def _silence_stdout() -> None:
     try:
         descriptor = sys.stdout.fileno()
     except OSError:
-        return  # no real stdout: nothing will be flushed at the end
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+        return  # stdout has no file, so nothing is flushed at exit
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)

@@ -1,22 +1,21 @@
-"""Sizes, times and numbers as people read them."""
+"""Formats texts, numbers, sizes and times for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from registry.cards.blocks import figure, visible
+
 ABSENT = "-"
-"""Stands where there is nothing, so that a line has as many fields as its heading."""
+"""Printed for a missing value, so that each line has as many fields as the heading."""
 
 
 def one_line(value: object) -> str:
-    """``value`` on one line, with what could steer a terminal made visible."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in str(value)
-    )
+    """``value`` on one line, with line breaks and control characters escaped."""
+    return visible(str(value))
 
 
 def cell(value: object) -> str:
-    """``value`` for a table."""
+    """``value`` as the text of a table cell."""
     if value is None or value in ("", {}, []):
         return ABSENT
     if isinstance(value, bool):
@@ -31,8 +30,14 @@ def cell(value: object) -> str:
 
 
 def number(value: float) -> str:
-    """Six digits that matter (48211.7, 0.82, 7.5e-07); millions in groups of three."""
-    return f"{value:,.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
+    """Six significant digits (48211.7, 0.82, 7.5e-07); from a million on, grouped by thousands."""
+    return f"{value:,.0f}" if 1e6 <= abs(value) < 1e15 else figure(value)
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first ``most`` of ``names``, and the number of the others."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def size(count: int) -> str:
@@ -46,7 +51,7 @@ def size(count: int) -> str:
 
 
 def moment(text: str | None) -> str:
-    """A time of the service as ``2026-11-21 06:00:00 UTC``."""
+    """A time from the service as ``2026-11-21 06:00:00 UTC``."""
     if not text:
         return ABSENT
     try:

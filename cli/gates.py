@@ -1,4 +1,4 @@
-"""How gates and what became of them are shown."""
+"""Prints gates and their results."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ _COLUMNS = [
 
 
 def print_gates(gates: Sequence[Gate]) -> None:
-    """A table of what became of each gate, with the figures that decided."""
+    """Write a table of the results of gates, with their figures, to stdout."""
     rows = [
         [
             gate.get("gate"),
@@ -42,7 +42,7 @@ def interval(ends: Sequence[float] | None) -> str | None:
 
 
 def gate_faults(gates: Any) -> Iterator[Fault]:
-    """A line for each gate of a problem: whether it let the version through, and why not."""
+    """A line for each gate of a problem: whether it passed, or why it failed."""
     for gate in gates if isinstance(gates, list) else ():
         if not isinstance(gate, dict):
             continue

@@ -17,20 +17,20 @@ from registry.reading.blob_references import referenced_digests
 
 
 @click.command
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--dry-run", is_flag=True, help="Only report what would be removed.")
 @click.option(
     "--older-than",
     type=Span(zero=True),
     default=timedelta(seconds=GRACE_SECONDS),
     show_default="1h",
-    help="Leave what was uploaded since then.",
+    help="Keep what is younger than this.",
 )
 @data_option
 @json_option
 def gc(*, dry_run: bool, older_than: timedelta, data: Path | None, as_json: bool) -> None:
-    """Remove the bytes that no version points at, and what interrupted uploads left.
+    """Remove artifacts that no version refers to, and the files of interrupted uploads.
 
-    The service may run and take uploads meanwhile. Archived versions keep their bytes.
+    The service may be running and accept uploads. Archived versions keep their artifacts.
 
     \b
     Example:
@@ -40,13 +40,13 @@ def gc(*, dry_run: bool, older_than: timedelta, data: Path | None, as_json: bool
     with configured_registry(data) as (settings, database, blobs):
         with database.read() as session:
             versions = bool(referenced_digests(session))
-        # Whoever names the wrong database must not lose every artifact by it.
+        # A wrong HOTSWAP_DATABASE_URL must not remove every artifact.
         if not versions and not dry_run and next(blobs.digests(), None) is not None:
             raise CommandFailed(
-                f"The database has no version at all, but {settings.data / 'blobs'} has blobs.",
+                f"The database has no versions, but {settings.data / 'blobs'} has blobs.",
                 SAID_NO,
-                advice="Is HOTSWAP_DATABASE_URL the one of this data directory? Nothing was "
-                "removed.",
+                advice="Nothing was removed. Check that HOTSWAP_DATABASE_URL belongs to this data "
+                "directory.",
             )
         collected = collect_garbage(
             database, blobs, older_than=older_than.total_seconds(), dry_run=dry_run
@@ -56,12 +56,12 @@ def gc(*, dry_run: bool, older_than: timedelta, data: Path | None, as_json: bool
         return
     done = "Would remove" if dry_run else "Removed"
     removed, left = collected.blobs, collected.interrupted
-    click.echo(f"{done} {removed.count} blobs that no version points at ({size(removed.size)}),")
+    click.echo(f"{done} {removed.count} blobs that no version refers to ({size(removed.size)}),")
     click.echo(f"and {left.count} files of interrupted uploads ({size(left.size)}).")
     if removed.young:
-        click.echo(f"{removed.young} more are younger than --older-than.")
+        click.echo(f"{removed.young} more are younger than --older-than and were kept.")
     if removed.passed_over:
-        click.echo(f"{removed.passed_over} more were passed over, beside uploads under way.")
+        click.echo(f"{removed.passed_over} more were skipped, because uploads were in progress.")
 
 
 def _as_json(collected: Collection) -> dict[str, object]:

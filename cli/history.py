@@ -28,14 +28,16 @@ _ANCHOR = re.compile(r"[0-9]+:[0-9a-f]{64}")
 
 @click.command
 @click.argument("name", type=ModelName(), required=False)
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the N newest.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Show only the N newest events."
+)
 @click.option(
     "--verify",
     is_flag=True,
-    help="Check the hash chain of the whole history, in the database itself; needs no service.",
+    help="Check the hash chain of the whole history in the database; needs no service.",
 )
 @click.option(
-    "--anchor", metavar="SEQ:HASH", help="With --verify: an end of the chain noted down before."
+    "--anchor", metavar="SEQ:HASH", help="With --verify: an end of the chain recorded earlier."
 )
 @json_option
 @speaks_to_service
@@ -48,7 +50,7 @@ def history(
     anchor: str | None,
     as_json: bool,
 ) -> None:
-    """Show what happened to the model NAME, newest first.
+    """Show the history of the model NAME, newest first.
 
     \b
     Example:
@@ -57,12 +59,12 @@ def history(
     """
     if verify:
         if name is not None:
-            raise click.UsageError("--verify checks the history of all models: give no NAME.")
+            raise click.UsageError("--verify checks the history of all models and takes no NAME.")
         _verify(anchor, as_json)
     elif anchor is not None:
-        raise click.UsageError("--anchor goes with --verify.")
+        raise click.UsageError("--anchor requires --verify.")
     elif name is None:
-        raise click.UsageError("Missing argument 'NAME': which model's history?")
+        raise click.UsageError("Missing argument 'NAME': the model.")
     else:
         _print_events(list(islice(registry.history(name), limit)), name, as_json)
 
@@ -70,7 +72,7 @@ def history(
 def _verify(anchor: str | None, as_json: bool) -> None:
     if anchor is not None and not _ANCHOR.fullmatch(anchor):
         raise CommandFailed(
-            "--anchor reads SEQ:HASH, as 'hotswap history --verify' prints it.", WRONG_USAGE
+            "--anchor must be SEQ:HASH, as 'hotswap history --verify' prints it.", WRONG_USAGE
         )
     from cli.database import verify_history
 
@@ -78,7 +80,7 @@ def _verify(anchor: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"seq": head.seq, "hash": head.hash})
     else:
-        click.echo(f"The history holds, to its {head.seq}. event. Note its end down as an anchor:")
+        click.echo(f"The history is intact up to event {head.seq}. Record its end as an anchor:")
         click.echo(f"{head.seq}:{head.hash}")
 
 
@@ -99,4 +101,4 @@ def _print_events(events: list[Event], name: str, as_json: bool) -> None:
         ]
         for event in events
     ]
-    print_table(COLUMNS, rows, f"Nothing happened to {name} yet.")
+    print_table(COLUMNS, rows, f"{name} has no history yet.")

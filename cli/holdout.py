@@ -27,9 +27,13 @@ _COLUMNS = [
 @click.argument(
     "file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-@click.option("--target", metavar="COLUMN", help="What is predicted.  [default: as the versions]")
-@click.option("--history", is_flag=True, help="Show every holdout that there was.")
-@click.option("--remove", is_flag=True, help="Measure on no table any more.")
+@click.option(
+    "--target", metavar="COLUMN", help="Column to predict.  [default: that of the versions]"
+)
+@click.option(
+    "--history", is_flag=True, help="List all holdouts of the model, including removed ones."
+)
+@click.option("--remove", is_flag=True, help="Remove the holdout.")
 @json_option
 @speaks_to_service
 def holdout(
@@ -42,21 +46,21 @@ def holdout(
     remove: bool,
     as_json: bool,
 ) -> None:
-    """Show or set the table that versions of the model NAME are measured on.
+    """Show or set the holdout data that versions of the model NAME are measured on.
 
-    FILE is CSV or Parquet, with the columns that the versions take and the one that they predict.
+    FILE is CSV or Parquet, with the input columns of the versions and the one that they predict.
 
     \b
     Example:
       hotswap holdout housing holdout.parquet --target median_house_value
     """
     if (file is not None) + history + remove > 1:
-        raise click.UsageError("FILE, --history and --remove exclude each other.")
+        raise click.UsageError("FILE, --history and --remove are mutually exclusive.")
     if target is not None and file is None:
-        raise click.UsageError("--target belongs to a FILE.")
+        raise click.UsageError("--target requires a FILE.")
     if remove:
         registry.delete_holdout(name)
-        print_json(None) if as_json else click.echo(f"Nothing measures {name} any more.")
+        print_json(None) if as_json else click.echo(f"The holdout of {name} was removed.")
     elif history:
         found = list(registry.holdouts(name))
         print_json(found) if as_json else _print_list(found, name)
@@ -98,4 +102,4 @@ def _print_list(found: list[Holdout], name: str) -> None:
         ]
         for one in found
     ]
-    print_table(_COLUMNS, rows, f"{name} never had a holdout.")
+    print_table(_COLUMNS, rows, f"{name} has never had a holdout.")

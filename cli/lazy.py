@@ -1,4 +1,4 @@
-"""A click group whose commands are imported when they are called, and not before."""
+"""A click group that imports a command only when it is called."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ import click
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
-    """Where a command stands (``package.module:attribute``) and its line in the list."""
+    """Where a command is defined (``package.module:attribute``), and its summary in --help."""
 
     target: str
     summary: str
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and summary alone, so that --help imports none."""
+    """A group that knows its commands by name and summary, so that --help imports none."""
 
     def __init__(self, *args: Any, lazy: Mapping[str, LazyCommand], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -32,7 +32,7 @@ class LazyGroup(click.Group):
         module, _, attribute = self.lazy[cmd_name].target.partition(":")
         command = getattr(import_module(module), attribute)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{self.lazy[cmd_name].target} is no click command.")
+            raise TypeError(f"{self.lazy[cmd_name].target} is not a click command.")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -1,52 +1,62 @@
-"""The ``hotswap`` command: its verbs, each in a module of its own."""
+"""The ``hotswap`` command and its subcommands, each in its own module."""
 
 import click
 
 from cli.exits import ExitCodes
 from cli.lazy import LazyCommand
 
-VERBS = {
+COMMANDS = {
     "serve": LazyCommand("cli.serve:serve", "Start the service."),
-    "recipe": LazyCommand("cli.recipe:recipe", "Write a recipe for a training, or check one."),
+    "recipe": LazyCommand("cli.recipe:recipe", "Write or check a recipe for training."),
     "train": LazyCommand("cli.train:train", "Train a model and upload it."),
-    "retrain": LazyCommand("cli.retrain:retrain", "Train in CI, and promote what is better."),
-    "reproduce": LazyCommand("cli.reproduce:reproduce", "Train a version again and compare."),
+    "retrain": LazyCommand(
+        "cli.retrain:retrain", "Train in CI, and promote the version if it is better."
+    ),
+    "reproduce": LazyCommand(
+        "cli.reproduce:reproduce", "Train a version again and compare the result."
+    ),
     "upload": LazyCommand("cli.upload:upload", "Register a file as a new version of a model."),
     "models": LazyCommand("cli.models:models", "List the models."),
     "versions": LazyCommand("cli.versions:versions", "List the versions of a model."),
     "show": LazyCommand("cli.show:show", "Show one model or one version."),
     "compare": LazyCommand("cli.compare:compare", "Show versions side by side."),
-    "plots": LazyCommand("cli.plots:plots", "Draw what a version keeps of its evaluation."),
+    "plots": LazyCommand("cli.plots:plots", "Draw plots of a version's evaluation."),
     "card": LazyCommand("cli.card:card", "Print a version's model card."),
-    "promote": LazyCommand("cli.promote:promote", "Make a version the one that answers."),
-    "rollback": LazyCommand("cli.rollback:rollback", "Go back to the version before."),
-    "policy": LazyCommand("cli.policy:policy", "Show or set the gates of a model's versions."),
-    "holdout": LazyCommand("cli.holdout:holdout", "Show or set what versions are measured on."),
-    "evaluate": LazyCommand("cli.evaluate:evaluate", "Measure a version, and promote nothing."),
-    "history": LazyCommand("cli.history:history", "Show what happened to a model."),
-    "predict": LazyCommand("cli.predict:predict", "Ask a model for predictions."),
-    "tokens": LazyCommand("cli.tokens:tokens", "Make, list and revoke tokens."),
-    "backup": LazyCommand("cli.backup:backup", "Copy the registry while it is in use."),
-    "restore": LazyCommand("cli.restore:restore", "Bring a backup back."),
-    "gc": LazyCommand("cli.gc:gc", "Remove the bytes that no version points at."),
-    "db": LazyCommand("cli.database:db", "Look after the database."),
-    "doctor": LazyCommand("cli.doctor:doctor", "Say what is there and what is missing."),
+    "promote": LazyCommand("cli.promote:promote", "Make a version live."),
+    "rollback": LazyCommand("cli.rollback:rollback", "Go back to the previous version."),
+    "policy": LazyCommand("cli.policy:policy", "Show or set the gates for a model's promotions."),
+    "holdout": LazyCommand(
+        "cli.holdout:holdout", "Show or set the data that versions are measured on."
+    ),
+    "evaluate": LazyCommand(
+        "cli.evaluate:evaluate", "Check a version against its gates, without promoting it."
+    ),
+    "history": LazyCommand("cli.history:history", "Show the history of a model."),
+    "predict": LazyCommand("cli.predict:predict", "Predict with a model."),
+    "tokens": LazyCommand("cli.tokens:tokens", "Create, list, rotate and revoke tokens."),
+    "backup": LazyCommand(
+        "cli.backup:backup", "Back up the registry, also while the service is running."
+    ),
+    "restore": LazyCommand("cli.restore:restore", "Restore a backup."),
+    "gc": LazyCommand("cli.gc:gc", "Remove artifacts that no version refers to."),
+    "db": LazyCommand("cli.database:db", "Manage the database."),
+    "doctor": LazyCommand("cli.doctor:doctor", "Check the installation and the data directory."),
 }
 
 
 @click.group(
     cls=ExitCodes,
-    lazy=VERBS,
+    lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 the service said no, 2 wrong usage, "
+    epilog="Exit codes: 0 success, 1 refused by the service, 2 wrong usage, "
     "3 the service cannot be reached, 10 retrained, but not better.",
 )
 @click.version_option(package_name="hotswap", message="%(package)s %(version)s")
 def main() -> None:
-    """Train scikit-learn models, register them, and swap the one that answers.
+    """Train scikit-learn models, register them, and swap versions while they serve.
 
-    The service is found at HOTSWAP_URL (http://127.0.0.1:8000 unless set) and spoken to with
-    HOTSWAP_TOKEN; --url and --token of each command override them.
+    Commands use the service at HOTSWAP_URL (default: http://127.0.0.1:8000) with the token
+    HOTSWAP_TOKEN; the options --url and --token override them.
 
     \b
     Example:

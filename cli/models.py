@@ -17,7 +17,7 @@ COLUMNS = [
 
 
 @click.command
-@click.option("--query", metavar="TEXT", help="Only models with TEXT in their name.")
+@click.option("--query", metavar="TEXT", help="Only models whose name contains TEXT.")
 @click.option("--tag", type=TagPair(), help="Only models with this tag.")
 @json_option
 @speaks_to_service

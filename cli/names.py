@@ -1,4 +1,4 @@
-"""What stands for a model or a version on the command line, checked before anything is sent."""
+"""Model names, aliases and version references on the command line, checked before a request."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from registry.names import check_alias, check_model_name, parse_reference
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """``housing``, ``housing/3`` or ``housing/production``."""
+    """A model, or a version of it: ``housing``, ``housing/3`` or ``housing/production``."""
 
     name: str
     version: int | str | None
@@ -21,7 +21,7 @@ class Reference:
 
 
 class _Checked(click.ParamType[Any]):
-    """Takes what the registry's grammar takes, and says it in the registry's words."""
+    """Checks a value by the registry's own grammar, with its error messages."""
 
     def read(self, value: str) -> Any:
         raise NotImplementedError
@@ -45,7 +45,7 @@ class ModelName(_Checked):
 
 
 class AliasName(_Checked):
-    """An alias that a caller may give."""
+    """An alias that a caller may set."""
 
     name = "alias"
 
@@ -63,7 +63,7 @@ class VersionReference(_Checked):
 
 
 class ModelReference(_Checked):
-    """A model name, and behind a slash a version reference, where one is given."""
+    """A model name, optionally followed by a slash and a version reference."""
 
     name = "name[/version]"
 
@@ -73,7 +73,7 @@ class ModelReference(_Checked):
 
 
 class IdempotencyKey(_Checked):
-    """A key under which a repeat of a request is known again."""
+    """A key by which the service recognises a repeated request."""
 
     name = "key"
 

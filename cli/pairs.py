@@ -25,32 +25,18 @@ class TagPair(click.ParamType[tuple[str, str]]):
         return key, text
 
 
-class ParameterPair(click.ParamType[tuple[str, Any]]):
-    """``key=value``, the value as JSON where it is some, else text."""
-
-    name = "key=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, Any]:
-        if isinstance(value, tuple):
-            return value
-        key, text = TagPair().convert(value, param, ctx)
-        return key, json_or_text(text)
-
-
 def as_mapping(pairs: Iterable[tuple[str, Value]], option: str) -> dict[str, Value]:
-    """``pairs`` as a dict. Raises click.UsageError where a key comes twice."""
+    """``pairs`` as a dict. Raises click.UsageError for a repeated key."""
     mapping: dict[str, Value] = {}
     for key, value in pairs:
         if key in mapping:
-            raise click.UsageError(f"{option} names {key!r} twice.")
+            raise click.UsageError(f"{option} has the key {key!r} twice.")
         mapping[key] = value
     return mapping
 
 
 def json_or_text(text: str) -> Any:
-    """``text`` read as JSON; as itself where it is none. NaN and Infinity are no JSON."""
+    """``text`` parsed as JSON, or unchanged if it is not JSON. NaN and Infinity are not JSON."""
     try:
         return json.loads(text, parse_constant=refuse_constant)
     except ValueError:
@@ -58,5 +44,5 @@ def json_or_text(text: str) -> Any:
 
 
 def refuse_constant(constant: str) -> Never:
-    """Refuse NaN and Infinity, which Python reads and JSON does not know. Raises ValueError."""
-    raise ValueError(f"{constant} is no JSON")
+    """Raise ValueError for NaN and Infinity, which Python reads but JSON does not have."""
+    raise ValueError(f"{constant} is not JSON")

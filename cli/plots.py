@@ -11,13 +11,12 @@ from cli.names import ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.stages import Stages
 from cli.terminal import print_json
-from cli.formatting import one_line
 from client import Registry
 from client.replies import Version
 from registry.names import PRODUCTION
 from registry.storage.durable import write_whole
 
-if TYPE_CHECKING:  # drawing brings matplotlib with it, which --help must not wait for
+if TYPE_CHECKING:  # it imports matplotlib, which --help must not wait for
     from cli.drawing.plots import Picture
 
 
@@ -28,16 +27,16 @@ if TYPE_CHECKING:  # drawing brings matplotlib with it, which --help must not wa
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write the pictures there; the directory is made if need be.",
+    help="Directory for the plots; created if it does not exist.",
 )
 @json_option
 @speaks_to_service
 def plots(registry: Registry, reference: Reference, out: Path, as_json: bool) -> None:
-    """Draw what a version keeps of its evaluation, as SVG and PNG.
+    """Draw plots of a version's evaluation, as SVG and PNG.
 
-    Predicted against true and residuals of a regression; confusion matrix, ROC, precision and
-    recall, and calibration of a classification; importances or coefficients of both. VERSION is
-    'production' unless given.
+    For a regression: predicted against true values, and residuals. For a classification: confusion
+    matrix, ROC, precision and recall, and calibration. For both: importances or coefficients.
+    VERSION is 'production' unless given.
 
     \b
     Example:
@@ -59,7 +58,7 @@ def plots(registry: Registry, reference: Reference, out: Path, as_json: bool) ->
 
 
 def _draw(version: Version, evaluation: dict[str, Any]) -> "list[Picture]":
-    """All pictures of a version, before any is written. Raises CommandFailed where it has none."""
+    """All plots of a version. Raises CommandFailed where it has none."""
     with Stages() as stage:
         stage("loading matplotlib")
         from cli.drawing.look import Subject
@@ -73,14 +72,14 @@ def _draw(version: Version, evaluation: dict[str, Any]) -> "list[Picture]":
         drawn = list(pictures(subject, kept))
     if kept.unsound:
         click.echo(
-            f"Note: {named} keeps {', '.join(kept.unsound)} in a form that is not understood.",
+            f"Note: {', '.join(kept.unsound)} of {named} has an unknown format and is not drawn.",
             err=True,
         )
     if not drawn:
         raise CommandFailed(
-            f"{named} keeps nothing that could be drawn.",
+            f"The evaluation of {named} has nothing to draw.",
             SAID_NO,
-            advice="A version that 'hotswap train' uploads does; see docs/comparing.md for others.",
+            advice="Versions uploaded by 'hotswap train' have; see docs/comparing.md for others.",
         )
     return drawn
 

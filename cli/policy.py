@@ -16,9 +16,13 @@ from registry.gates import parse_all
 @click.command
 @click.argument("name", type=ModelName())
 @click.option(
-    "--set", "gates", multiple=True, metavar="GATE", help="Replace the gates; once for each gate."
+    "--set",
+    "gates",
+    multiple=True,
+    metavar="GATE",
+    help="Replace all gates by this one; may be repeated.",
 )
-@click.option("--clear", is_flag=True, help="Take all gates away.")
+@click.option("--clear", is_flag=True, help="Remove all gates.")
 @json_option
 @speaks_to_service
 def policy(
@@ -26,16 +30,16 @@ def policy(
 ) -> None:
     """Show or set the gates that versions of the model NAME must pass to be promoted.
 
-    A gate is a metric against a number or the champion's ('rmse <= champion * 1.02', with '@ 95%'
-    by more than noise), 'signature compatible', 'input_example answered', 'latency_ms <= 5' or
-    'engine in trees, linear, onnx'.
+    A gate compares a metric with a number or with the champion's ('rmse <= champion * 1.02'; '@
+    95%' requires a significant difference), or is 'signature compatible', 'input_example answered',
+    'latency_ms <= 5' or 'engine in trees, linear, onnx'.
 
     \b
     Example:
       hotswap policy housing --set "rmse < champion @ 95%" --set "signature compatible"
     """
     if gates and clear:
-        raise click.UsageError("--set and --clear exclude each other.")
+        raise click.UsageError("--set and --clear are mutually exclusive.")
     try:
         parse_all(gates)
     except GateMalformed as error:
@@ -48,6 +52,6 @@ def _print_policy(name: str, shown: Policy) -> None:
     for gate in shown["gates"]:
         click.echo(one_line(gate))
     if not shown["gates"]:
-        click.echo(f"Every version of {name} that can be loaded may be promoted.")
+        click.echo(f"{name} has no gates: every version that can be loaded may be promoted.")
     if shown.get("updated_at"):
         click.echo(f"Set by {one_line(shown['updated_by'])}, {moment(shown['updated_at'])}.")

@@ -26,7 +26,7 @@ from registry.names import PRODUCTION
 @click.option(
     "--data", metavar="FILE", help="Rows to predict: .csv, .json, .parquet, or - for stdin."
 )
-@click.option("--probabilities", is_flag=True, help="Also how probable each class is.")
+@click.option("--probabilities", is_flag=True, help="Also print the probability of each class.")
 @json_option
 @speaks_to_service
 def predict(
@@ -38,10 +38,10 @@ def predict(
     probabilities: bool,
     as_json: bool,
 ) -> None:
-    """Ask a model for the prediction of one record, or of each row of a file.
+    """Predict one record, or each row of a file.
 
-    Without VERSION the version in production answers. Predictions go to stdout, one a line; which
-    version gave them goes to stderr.
+    Without VERSION the version in production is used. Predictions are printed to stdout, one per
+    line, and the version to stderr.
 
     \b
     Example:
@@ -70,7 +70,7 @@ def _check_source(
     reference: Reference, values: tuple[tuple[str, str], ...], data: str | None
 ) -> None:
     if data is not None and values:
-        raise click.UsageError("Give COLUMN=VALUE or --data, not both.")
+        raise click.UsageError("COLUMN=VALUE and --data are mutually exclusive.")
     if data is None and not values:
         raise click.UsageError(
             f"Give COLUMN=VALUE or --data FILE; 'hotswap show {reference.name}/"
@@ -82,7 +82,7 @@ def _columns(registry: Registry, reference: Reference) -> list[Column]:
     try:
         version = registry.version(reference.name, reference.version or PRODUCTION)
     except (Unauthenticated, Forbidden):
-        # Predictions may be open to those who may not read; then values are typed by their looks.
+        # A token may be allowed to predict but not to read; values are then parsed as JSON.
         return []
     signature = version.get("signature")
     return signature["inputs"] if signature else []

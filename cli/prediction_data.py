@@ -1,4 +1,4 @@
-"""Reads the file that ``hotswap predict --data`` names, and tells what it is."""
+"""Reads the file of ``hotswap predict --data`` and finds its content type."""
 
 import sys
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class PredictionData:
 def read_prediction_data(source: str) -> PredictionData:
     """Read a file, or stdin for ``-``; a JSON list becomes ``instances``.
 
-    Raises click.UsageError where the ending says nothing or there are no bytes, OSError.
+    Raises click.UsageError for an unknown ending or an empty file, OSError.
     """
     if source == "-":
         content = sys.stdin.buffer.read()
@@ -35,7 +35,7 @@ def read_prediction_data(source: str) -> PredictionData:
         path = Path(source)
         if path.suffix.lower() not in _BY_ENDING:
             endings = ", ".join(_BY_ENDING)
-            raise click.UsageError(f"{source}: what it holds is told by its ending: {endings}.")
+            raise click.UsageError(f"{source} must end in one of {endings}.")
         content, content_type = path.read_bytes(), _BY_ENDING[path.suffix.lower()]
     if not content.strip():
         raise click.UsageError(f"{'stdin' if source == '-' else source} is empty.")

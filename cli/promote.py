@@ -37,11 +37,11 @@ class Expected(click.ParamType[Any]):
     "--expected-version",
     type=Expected(),
     default=UNSET,
-    help="Only if the alias points at this version now; 'none': only if it does not exist.",
+    help="Promote only if the alias points at this version now; 'none': if it does not exist.",
 )
-@click.option("--reason", metavar="TEXT", help="Why, for the history.")
-@click.option("--force", is_flag=True, help="Whatever the gates say.")
-@click.option("--idempotency-key", type=IdempotencyKey(), help="Makes it safe to send again.")
+@click.option("--reason", metavar="TEXT", help="Reason, for the history.")
+@click.option("--force", is_flag=True, help="Promote even if gates fail.")
+@click.option("--idempotency-key", type=IdempotencyKey(), help="Makes the request safe to repeat.")
 @json_option
 @speaks_to_service
 def promote(
@@ -56,9 +56,9 @@ def promote(
     idempotency_key: str | None,
     as_json: bool,
 ) -> None:
-    """Make VERSION of the model NAME the one that answers.
+    """Make VERSION of the model NAME live.
 
-    Returns when every worker of the service answers with it.
+    Returns when every worker of the service serves it.
 
     \b
     Example:

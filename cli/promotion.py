@@ -1,4 +1,4 @@
-"""How the answer to a promotion or a rollback is shown."""
+"""Prints the result of a promotion or a rollback."""
 
 import click
 
@@ -8,14 +8,14 @@ from client.replies import Promotion
 
 
 def print_promotion(promotion: Promotion) -> None:
-    """Say what is live now and what was before; then the gates, where there were some."""
+    """Print the live version, the previous one, and the gates if there were any."""
     live = f"{promotion['model']}/{promotion['alias']} is now version {promotion['version']}"
     previous = promotion.get("previous_version")
     if previous == promotion["version"]:
-        click.echo(f"{one_line(live)}, as it was before.")
+        click.echo(f"{one_line(live)}, as before.")
     elif previous is None:
         click.echo(f"{one_line(live)}.")
     else:
-        click.echo(f"{one_line(live)}; before, it was version {previous}.")
+        click.echo(f"{one_line(live)}; it was version {previous}.")
     if gates := promotion.get("gates"):
         print_gates(gates)

@@ -8,14 +8,14 @@ import click
 
 from cli.exits import WRONG_USAGE, CommandFailed
 from cli.names import ModelName
-from cli.recipe_flags import KINDS
 from cli.service import json_option
 from cli.stages import Stages
 from cli.terminal import print_json
 from cli.training_refusals import refusals
+from trainers.bundled import BUNDLED_PREFIX, is_bundled
+from trainers.model_kinds import TRAINED_KINDS, TrainedKind
 
-if TYPE_CHECKING:  # it brings scikit-learn with it, which --help must not wait for
-    from trainers.model_kinds import TrainedKind
+if TYPE_CHECKING:  # it imports scikit-learn, which --help must not wait for
     from trainers.recipe import Recipe
 
 STDOUT = "-"
@@ -23,41 +23,38 @@ STDOUT = "-"
 
 @click.group
 def recipe() -> None:
-    """Write a recipe for a training, and look one over."""
+    """Write or check a recipe for training."""
 
 
 @recipe.command
 @click.argument("data")
 @click.option("--target", metavar="COLUMN", default="", help="Column to predict.")
-@click.option("--kind", type=click.Choice(KINDS), default="forest", show_default=True)
-@click.option("--name", type=ModelName(), help="Model to upload it to.  [default: by DATA]")
-@click.option(
-    "--out", metavar="FILE", help="Where to write it; - for stdout.  [default: NAME.toml]"
-)
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--kind", type=click.Choice(TRAINED_KINDS), default="forest", show_default=True)
+@click.option("--name", type=ModelName(), help="Model to upload to.  [default: from DATA]")
+@click.option("--out", metavar="FILE", help="Output file; - for stdout.  [default: NAME.toml]")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(
-    *, data: str, target: str, kind: "TrainedKind", name: str | None, out: str | None, force: bool
+    *, data: str, target: str, kind: TrainedKind, name: str | None, out: str | None, force: bool
 ) -> None:
     """Write a recipe for DATA, with a comment on each of its columns.
 
-    DATA is a CSV or Parquet file, or a set of scikit-learn's such as sklearn:iris.
+    DATA is a CSV or Parquet file, or a data set of scikit-learn such as sklearn:iris.
 
     \b
     Example:
       hotswap recipe init housing.csv --target median_house_value
       hotswap train --recipe housing.toml
     """
-    bundled = data.startswith("sklearn:")
-    if not target and not bundled:
+    if not target and not is_bundled(data):
         raise click.UsageError("Missing option '--target': the column to predict.")
     name = name or _model_name(data)
     file = None if out == STDOUT else Path(out or f"{name}.toml")
     if file is not None and file.exists() and not force:
         raise CommandFailed(
-            f"{file} is there already.", WRONG_USAGE, advice="Give --out FILE, or --force."
+            f"{file} exists.", WRONG_USAGE, advice="Give --out FILE, or --force to overwrite it."
         )
     base = Path() if file is None else file.parent
-    shown = data if bundled else Path(os.path.relpath(data, base)).as_posix()
+    shown = data if is_bundled(data) else Path(os.path.relpath(data, base)).as_posix()
     with refusals(), Stages() as stage:
         stage(f"reading {data}")
         from trainers.recipe import Recipe
@@ -74,17 +71,17 @@ def init(
 
 @recipe.command
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--with-data", is_flag=True, help="Also read the data and look at every column.")
+@click.option("--with-data", is_flag=True, help="Also read the data and check every column.")
 @json_option
 def check(file: Path, *, with_data: bool, as_json: bool) -> None:
-    """Look over the recipe in FILE: every mistake is told, with its line.
+    """Check the recipe in FILE and report every mistake with its line.
 
     \b
     Example:
       hotswap recipe check housing.toml --with-data
     """
     with refusals(), Stages() as stage:
-        stage("loading scikit-learn")  # by which the parameters are checked
+        stage("loading scikit-learn")  # it checks the parameters
         from trainers.recipe import Recipe
 
         read = Recipe.from_toml(file)
@@ -100,10 +97,10 @@ def check(file: Path, *, with_data: bool, as_json: bool) -> None:
 
 def _said(file: Path, read: "Recipe", *, with_data: bool) -> str:
     fits = f" and fits {read.data}" if with_data else ""
-    return f"{file} is sound{fits}. Its digest is {read.sha256}."
+    return f"{file} is valid{fits}. Its digest is {read.sha256}."
 
 
 def _model_name(data: str) -> str:
-    stem = data.removeprefix("sklearn:") if data.startswith("sklearn:") else Path(data).stem
+    stem = data.removeprefix(BUNDLED_PREFIX) if is_bundled(data) else Path(data).stem
     kept = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in stem).strip("-")
     return kept[:100] or "model"

@@ -1,4 +1,4 @@
-"""The flags of ``hotswap train`` that say what to train, and the recipe that they make."""
+"""The options of ``hotswap train`` that make a recipe."""
 
 import csv
 from collections.abc import Callable
@@ -9,18 +9,18 @@ import click
 
 from cli.names import ModelName
 from cli.pairs import as_mapping
+from registry.signature import TASKS
+from trainers.bundled import is_bundled
+from trainers.model_kinds import TRAINED_KINDS
+from trainers.search_space import SEARCH_METHODS
 
-if TYPE_CHECKING:  # a recipe brings scikit-learn with it, which --help must not wait for
+if TYPE_CHECKING:  # a recipe imports scikit-learn, which --help must not wait for
     from trainers.origin import Origin
     from trainers.recipe import Recipe
 
-KINDS = ("linear", "logistic", "tree", "forest")
-TASKS = ("regression", "classification")
-SEARCHES = ("grid", "random")
-
 
 class RecipeFlags(TypedDict):
-    """What the flags gave; None, or nothing in it, where one was left out."""
+    """The values of the options; None or empty for those that were not given."""
 
     data: str | None
     recipe: Path | None
@@ -50,13 +50,15 @@ _FLAGS = [
         "--recipe",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="Recipe (TOML); DATA and the flags below override what it says.",
+        help="Recipe (TOML); DATA and the options below override its values.",
     ),
     click.option("--target", metavar="COLUMN", help="Column to predict."),
-    click.option("--kind", type=click.Choice(KINDS), help="What sort of model."),
-    click.option("--name", type=ModelName(), help="Model to upload it to as a new version."),
+    click.option("--kind", type=click.Choice(TRAINED_KINDS), help="Kind of model."),
+    click.option("--name", type=ModelName(), help="Model to upload to as a new version."),
     click.option(
-        "--task", type=click.Choice(TASKS), help="For trees and forests, if the target misleads."
+        "--task",
+        type=click.Choice(TASKS),
+        help="For trees and forests.  [default: from the values of the target]",
     ),
     click.option(
         "--features", metavar="A,B", multiple=True, help="Columns to learn from.  [default: all]"
@@ -67,7 +69,7 @@ _FLAGS = [
         "params",
         metavar="K=V",
         multiple=True,
-        help="Parameter of the estimator; may come repeatedly.",
+        help="Parameter of the estimator; may be repeated.",
     ),
     click.option(
         "--test-size",
@@ -79,8 +81,7 @@ _FLAGS = [
         "--prepare",
         metavar="C.HOW=V",
         multiple=True,
-        help="How a column is prepared: income.log=true, rate.impute=median, …; may come "
-        "repeatedly.",
+        help="How a column is prepared: income.log=true, rate.impute=median, …; may be repeated.",
     ),
     click.option(
         "--split",
@@ -89,77 +90,76 @@ _FLAGS = [
     ),
     click.option(
         "--search",
-        type=click.Choice(SEARCHES),
-        help="Try the parameters of --try, and take the best.",
+        type=click.Choice(SEARCH_METHODS),
+        help="Try the parameters of --try, and use the best.",
     ),
     click.option(
         "--try",
         "tried",
         metavar="K=V",
         multiple=True,
-        help="Values to try: max_depth=[4, 8], or alpha={low = 1, high = 9}; may come repeatedly.",
+        help="Values to try: max_depth=[4, 8], or alpha={low = 1, high = 9}; may be repeated.",
     ),
     click.option("--folds", type=int, metavar="N", help="Folds of the search.  [default: 5]"),
     click.option(
         "--draws", type=int, metavar="N", help="Candidates of a random search.  [default: 20]"
     ),
-    click.option("--metric", metavar="NAME", help="What the search looks at."),
+    click.option("--metric", metavar="NAME", help="Metric that the search optimises."),
     click.option("--seed", type=click.IntRange(0, 2**32 - 1), metavar="N", help="[default: 0]"),
     click.option(
         "--gate",
         "gates",
         metavar="CONDITION",
         multiple=True,
-        help='What must hold for a promotion: "rmse <= champion"; may come repeatedly.',
+        help='Condition for a promotion: "rmse <= champion"; may be repeated.',
     ),
-    click.option("--description", metavar="TEXT", help="What a reader should know of it."),
+    click.option("--description", metavar="TEXT", help="Description of the version."),
 ]
 
 
 def recipe_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Give ``command`` the argument and the options of RecipeFlags."""
+    """Add the argument and the options of RecipeFlags to ``command``."""
     for flag in reversed(_FLAGS):
         command = flag(command)
     return command
 
 
 def recipe_of(flags: RecipeFlags) -> "Recipe":
-    """The recipe that the flags make, over the one of --recipe where there is one.
+    """The recipe that the options make, based on that of --recipe if given.
 
-    Raises click.UsageError where something needed was not given, TrainingRefused where it cannot
-    be trained so.
+    Raises click.UsageError for a missing option, TrainingRefused for an invalid recipe.
     """
     from trainers.recipe import Recipe
 
     if flags["recipe"] is None:
-        return Recipe.from_json(_given(_sufficient(flags), {}), _typed({}))
+        return Recipe.from_json(_given(_complete(flags), {}), _origin({}))
     base = Recipe.from_toml(flags["recipe"])
     document = base.to_json()
     given = _given(flags, document)
-    return Recipe.from_json({**document, **given}, _typed(given, base.origin))
+    return Recipe.from_json({**document, **given}, _origin(given, base.origin))
 
 
-def _typed(given: dict[str, Any], file: "Origin | None" = None) -> "Origin":
+def _origin(given: dict[str, Any], file: "Origin | None" = None) -> "Origin":
     from trainers.origin import Origin
 
-    # What was typed stands on no line of the file.
+    # Values from options have no line in the file.
     return Origin("The command") if file is None else file.without(given)
 
 
-def _sufficient(flags: RecipeFlags) -> RecipeFlags:
+def _complete(flags: RecipeFlags) -> RecipeFlags:
     if flags["data"] is None:
         raise click.UsageError("Missing argument 'DATA': a CSV or Parquet file, or sklearn:iris.")
     if flags["kind"] is None:
-        raise click.UsageError(f"Missing option '--kind': one of {', '.join(KINDS)}.")
-    if flags["target"] is None and not flags["data"].startswith("sklearn:"):
+        raise click.UsageError(f"Missing option '--kind': one of {', '.join(TRAINED_KINDS)}.")
+    if flags["target"] is None and not is_bundled(flags["data"]):
         raise click.UsageError("Missing option '--target': the column to predict.")
     return flags
 
 
 def _given(flags: RecipeFlags, base: dict[str, Any]) -> dict[str, Any]:
-    """The keys of a recipe that the flags give, over those of ``base``."""
+    """The keys of a recipe that the options set; their tables extend those of ``base``."""
     simple = ("data", "target", "kind", "name", "task", "test_size", "seed", "description")
-    # A TypedDict takes only literal keys, and these are all its own.
+    # mypy accepts only literal keys of a TypedDict.
     values: dict[str, Any] = {
         key: flags[key]  # type: ignore[literal-required]
         for key in simple
@@ -190,7 +190,7 @@ def _search(flags: RecipeFlags, base: dict[str, Any]) -> dict[str, Any]:
     if flags["tried"]:
         given["params"] = {**base.get("params", {}), **_pairs(flags["tried"], "--try")}
     if given and "method" not in {**base, **given}:
-        raise click.UsageError("--try, --folds, --draws and --metric go with --search.")
+        raise click.UsageError("--try, --folds, --draws and --metric require --search.")
     if given.get("method") == "grid":
         base = {key: value for key, value in base.items() if key != "draws"}
     return {**base, **given} if given else {}
@@ -199,10 +199,10 @@ def _search(flags: RecipeFlags, base: dict[str, Any]) -> dict[str, Any]:
 def _prepared(texts: tuple[str, ...], base: dict[str, Any]) -> dict[str, Any]:
     columns = {name: dict(how) for name, how in base.items()}
     for path, value in _pairs(texts, "--prepare").items():
-        # The last dot: a column may have dots in its name, a preparation has none.
+        # The last dot, because the name of a column may contain dots.
         name, dot, key = path.rpartition(".")
         if not dot or not name:
-            raise click.UsageError(f"--prepare {path}=…: write COLUMN.HOW=VALUE.")
+            raise click.UsageError(f"--prepare {path}=…: expected COLUMN.HOW=VALUE.")
         columns.setdefault(name, {})[key] = value
     return columns
 
@@ -214,6 +214,6 @@ def _pairs(texts: tuple[str, ...], option: str) -> dict[str, Any]:
 
 
 def _columns(texts: tuple[str, ...]) -> list[str]:
-    # Read as lines of CSV, so that a column with a comma in its name can be given in quotes.
+    # Parsed as CSV, so that a column with a comma in its name can be quoted.
     rows = csv.reader(texts, skipinitialspace=True)
     return [name.strip() for row in rows for name in row if name.strip()]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cli.backup import backup_json
 from cli.database import configured_settings, data_option
 from cli.exits import WRONG_USAGE, CommandFailed
 from cli.formatting import moment, size
@@ -17,14 +18,14 @@ from registry.operations.verify_backup import verify_backup
 @click.argument(
     "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
-@click.option("--check", is_flag=True, help="Only say whether the backup is whole.")
+@click.option("--check", is_flag=True, help="Only check the backup; restore nothing.")
 @data_option
 @json_option
 def restore(*, folder: Path, check: bool, data: Path | None, as_json: bool) -> None:
-    """Bring the backup in DIR back, into an empty or a new data directory.
+    """Restore the backup in DIR into an empty or new data directory.
 
-    All of it is read and compared with its hashes first, and the history's chain is checked. Tokens
-    work as they did when the backup was made; the file admin.token is not part of it.
+    First, every file is compared with its hash, and the hash chain of the history is checked. The
+    tokens of the backup are valid again; the file admin.token is not part of a backup.
 
     \b
     Example:
@@ -37,32 +38,22 @@ def restore(*, folder: Path, check: bool, data: Path | None, as_json: bool) -> N
         manifest = verify_backup(folder)
     elif settings.database_url:
         raise CommandFailed(
-            "HOTSWAP_DATABASE_URL is set, but a backup holds a database of its own.",
+            "HOTSWAP_DATABASE_URL is set, but a backup contains its own SQLite database.",
             WRONG_USAGE,
             advice="Unset it: the database is restored into the data directory.",
         )
     else:
         manifest = restore_backup(folder, target)
     if as_json:
-        print_json(
-            {
-                "backup": str(folder),
-                "data": None if check else str(target),
-                "made_at": manifest.made_at,
-                "history": manifest.history,
-                "blobs": manifest.blob_count,
-                "bytes": manifest.size,
-                "missing": list(manifest.missing),
-            }
-        )
+        print_json(backup_json(folder, manifest) | {"data": None if check else str(target)})
         return
-    done = "is whole" if check else f"restored into {target}"
+    done = "is complete and undamaged" if check else f"restored into {target}"
     figures = f"{manifest.blob_count} blobs, {size(manifest.size)}"
     click.echo(f"The backup of {moment(manifest.made_at)} {done}: {figures}.")
     click.echo(f"Its history ends at {manifest.history}")
     if manifest.missing:
         click.echo(
-            f"It lacks {len(manifest.missing)} blobs that were lost before; "
+            f"It lacks {len(manifest.missing)} blobs that were already lost; "
             "'hotswap doctor --scrub' names their versions.",
             err=True,
         )

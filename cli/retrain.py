@@ -16,7 +16,7 @@ from cli.formatting import one_line
 from cli.gates import print_gates
 from cli.names import AliasName, ModelName
 from cli.retraining.report import RetrainReport
-from cli.retraining.run import Progress, Run, Stage, Wish
+from cli.retraining.run import Progress, PromotionOptions, Run, Stage
 from cli.retraining.summary import as_json, as_markdown
 from cli.service import failed, json_option, speaks_to_service
 from cli.stages import Stages
@@ -29,16 +29,16 @@ from registry.errors import GateMalformed
 from registry.gates import parse_all
 from registry.names import PRODUCTION, check_model_name
 
-if TYPE_CHECKING:  # a recipe brings scikit-learn with it, which --help must not wait for
+if TYPE_CHECKING:  # a recipe imports scikit-learn, which --help must not wait for
     from trainers.recipe import Recipe
 
 LONGEST_WAIT = 60.0
 LONGEST_PATIENCE = 604_800
-"""A week of seconds."""
+"""Seconds: one week."""
 
 
 class _Flags(TypedDict):
-    """What was asked beside the recipe."""
+    """The options in addition to the recipe."""
 
     data: str | None
     name: str | None
@@ -51,22 +51,22 @@ class _Flags(TypedDict):
 
 @click.command
 @click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--data", metavar="DATA", help="Train on this instead of what the recipe names.")
-@click.option("--name", type=ModelName(), help="Model, instead of the recipe's name.")
+@click.option("--data", metavar="DATA", help="Train on DATA instead of the data of the recipe.")
+@click.option("--name", type=ModelName(), help="Model, instead of the name in the recipe.")
 @click.option("--alias", type=AliasName(), help="Alias to promote under.  [default: production]")
 @click.option(
     "--gate",
     "gates",
     metavar="TEXT",
     multiple=True,
-    help="A condition for the promotion, such as 'rmse <= champion'; may come repeatedly.",
+    help="Additional gate for the promotion, such as 'rmse <= champion'; may be repeated.",
 )
-@click.option("--reason", metavar="TEXT", help="Why, for the history.  [default: the inputs]")
+@click.option("--reason", metavar="TEXT", help="Reason, for the history.  [default: the inputs]")
 @click.option(
     "--summary",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     metavar="FILE",
-    help="Write the summary there, as Markdown; GITHUB_STEP_SUMMARY gets it in any case.",
+    help="Write the summary to FILE, as Markdown; it is also added to GITHUB_STEP_SUMMARY.",
 )
 @click.option(
     "--patience",
@@ -74,17 +74,17 @@ class _Flags(TypedDict):
     default=120.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait, at most, before tries to reach a service that does not answer.",
+    help="The longest total wait between attempts to reach the service.",
 )
 @json_option
 @speaks_to_service
 def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Flags]) -> None:
-    """Train by RECIPE, upload, and promote if the registry finds it better. Made for CI.
+    """Train by RECIPE, upload, and promote the version if its gates pass. For use in CI.
 
-    It may be cut at any point and run again: the same recipe, data and commit make one version,
-    and one promotion.
+    It can be interrupted at any point and run again: the same recipe, data and commit make one
+    version and one promotion.
 
-    Exits with 0 when the version is live, 10 when it is not better and the champion stays.
+    Exits with 0 if the version is live, with 10 if it is not better and the champion stays.
 
     \b
     Example:
@@ -93,27 +93,28 @@ def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Fl
     """
     with refusals():
         wanted = _recipe(recipe, flags)
-        wish = Wish(
+        options = PromotionOptions(
             alias=flags["alias"] or PRODUCTION,
             gates=_gates(wanted, flags["gates"]),
             reason=flags["reason"],
         )
-    with registry.with_retries(patient(flags["patience"])) as patiently, _told() as (say, progress):
-        run = Run(patiently, wanted, wish, say, progress)
+    retries = patient(flags["patience"])
+    with registry.with_retries(retries) as patient_registry, _stages() as (stage, progress):
+        run = Run(patient_registry, wanted, options, stage, progress)
         try:
             with refusals():
                 run.go()
         except (ClientError, CommandFailed) as error:
-            _keep(run.outcome, error)
+            _keep(run.report, error)
             _report(run, flags["summary"], as_json)
-            raise _failure(run.outcome, error) from error
+            raise _failure(run.report, error) from error
     _report(run, flags["summary"], as_json)
-    if run.outcome.ending != "promoted":
+    if run.report.ending != "promoted":
         click.get_current_context().exit(NOT_BETTER)
 
 
 def patient(seconds: float) -> Retries:
-    """Retries that wait ``seconds`` in all before they give up, or less by chance."""
+    """Retries whose waits add up to at most ``seconds``; each wait is random below its limit."""
     first = min(1.0, seconds)
     longest = min(LONGEST_WAIT, max(seconds, 1.0))
     waits, waited, next_wait = 0, 0.0, first
@@ -121,7 +122,7 @@ def patient(seconds: float) -> Retries:
         waited += next_wait
         waits += 1
         next_wait *= 2
-    # From here on all are as long: whoever is patient for a month need not be counted up to.
+    # All further waits have the same length.
     waits += max(0, math.ceil((seconds - waited) / longest))
     return Retries(attempts=1 + waits, first_wait=first, longest_wait=longest, pause=_pause)
 
@@ -143,9 +144,9 @@ def _recipe(path: Path, flags: _Flags) -> "Recipe":
 
 
 def _gates(recipe: "Recipe", more: tuple[str, ...]) -> tuple[str, ...]:
-    """The conditions of the recipe and of the command, each once.
+    """The gates of the recipe and of the command, each once.
 
-    Raises CommandFailed for those that are not understood, before anything is trained.
+    Raises CommandFailed for an invalid gate, before the training.
     """
     gates = tuple(dict.fromkeys((*recipe.gates, *more)))
     try:
@@ -154,15 +155,15 @@ def _gates(recipe: "Recipe", more: tuple[str, ...]) -> tuple[str, ...]:
         raise CommandFailed(error.detail, WRONG_USAGE, faults=error.faults) from error
     from trainers.recipe_rules import metric_mistakes, possible_tasks
 
-    # The recipe has looked at its own.
+    # The recipe has checked its own gates.
     for mistake in metric_mistakes(None, more, possible_tasks(recipe.kind, recipe.task)):
-        raise CommandFailed(f"A gate can never be met: {mistake.text}.", WRONG_USAGE)
+        raise CommandFailed(f"A gate can never pass: {mistake.text}.", WRONG_USAGE)
     return gates
 
 
 @contextmanager
-def _told() -> Iterator[tuple[Stage, Progress | None]]:
-    """Where the stages are told: by a bar on a terminal, else line by line, as CI logs it."""
+def _stages() -> Iterator[tuple[Stage, Progress | None]]:
+    """How the stages are shown: by a progress bar on a terminal, else one per line for CI logs."""
     if sys.stderr.isatty():
         with Stages() as stages:
             yield stages, stages.progress
@@ -170,35 +171,35 @@ def _told() -> Iterator[tuple[Stage, Progress | None]]:
         yield (lambda stage: click.echo(f"{one_line(stage)} …", err=True)), None
 
 
-def _keep(outcome: RetrainReport, error: ClientError | CommandFailed) -> None:
-    outcome.ending = "failed"
-    outcome.problem = error.problem if isinstance(error, ProblemReply) else str(error)
+def _keep(report: RetrainReport, error: ClientError | CommandFailed) -> None:
+    report.ending = "failed"
+    report.problem = error.problem if isinstance(error, ProblemReply) else str(error)
 
 
-def _failure(outcome: RetrainReport, error: ClientError | CommandFailed) -> CommandFailed:
+def _failure(report: RetrainReport, error: ClientError | CommandFailed) -> CommandFailed:
     if isinstance(error, CommandFailed):
         return error
-    return failed(error, before=outcome.headline() if outcome.version is not None else "")
+    return failed(error, before=report.headline() if report.version is not None else "")
 
 
 def _report(run: Run, summary: Path | None, is_json: bool) -> None:
-    outcome = run.outcome
-    text = as_markdown(outcome)
+    report = run.report
+    text = as_markdown(report)
     if summary is not None:
         _write(summary, text, "w")
     if step := ClientSettings.from_environment().step_summary:
         _write(Path(step), f"{text}\n", "a")
     if is_json:
-        print_json(as_json(outcome))
+        print_json(as_json(report))
         return
     if run.trained is not None:
         print_training(run.trained)
-    if outcome.gates:
-        print_gates(outcome.gates)
-    if outcome.ending != "failed":
-        click.echo(one_line(outcome.headline()))
-        if outcome.remark:
-            click.echo(one_line(outcome.remark))
+    if report.gates:
+        print_gates(report.gates)
+    if report.ending != "failed":
+        click.echo(one_line(report.headline()))
+        if report.remark:
+            click.echo(one_line(report.remark))
 
 
 def _write(path: Path, text: str, mode: str) -> None:
@@ -206,5 +207,7 @@ def _write(path: Path, text: str, mode: str) -> None:
         with path.open(mode, encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        # What the registry has done stands, and so does what the exit code says of it.
-        click.echo(f"Warning: no summary in {path}: {error.strerror or error}", err=True)
+        # Only a warning, because the exit code reports what the registry has done.
+        click.echo(
+            f"Warning: cannot write the summary to {path}: {error.strerror or error}", err=True
+        )

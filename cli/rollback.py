@@ -15,10 +15,10 @@ from client import Registry
     "--to-version",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Version to go back to.  [default: the one before]",
+    help="Version to go back to.  [default: the previous one]",
 )
 @click.option("--alias", type=AliasName(), help="Alias to move.  [default: production]")
-@click.option("--reason", metavar="TEXT", help="Why, for the history.")
+@click.option("--reason", metavar="TEXT", help="Reason, for the history.")
 @json_option
 @speaks_to_service
 def rollback(
@@ -30,9 +30,9 @@ def rollback(
     reason: str | None,
     as_json: bool,
 ) -> None:
-    """Make the version that answered before answer again for the model NAME.
+    """Make the previous version of the model NAME live again.
 
-    A second rollback goes one further back, not forth.
+    A second rollback goes back one version further; it does not undo the first.
 
     \b
     Example:

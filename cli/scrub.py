@@ -1,4 +1,4 @@
-"""The check of ``hotswap doctor --scrub``: reads every byte, and puts aside what is damaged."""
+"""The check of ``hotswap doctor --scrub``: reads every blob, and moves damaged ones aside."""
 
 import sys
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from registry.doctor.records import current_database
 from registry.operations.scrub import Loss, scrub
 
 _FOUND = {
-    "damaged": "damaged, and put aside",
+    "damaged": "damaged, and was moved aside",
     "missing": "missing",
-    "unreadable": "there, but the disk does not give it out",
+    "unreadable": "unreadable",
 }
 
 
 def check_scrub(installation: Installation) -> Iterator[Finding]:
-    """Every stored byte is what it was when it was uploaded."""
+    """Every stored byte is unchanged since its upload."""
     if (database := current_database(installation)) is None:
-        return  # the check of the schema says why
+        return  # the check of the schema reports it
     found = scrub(database, installation.blobs, progress=_show if sys.stderr.isatty() else None)
     if sys.stderr.isatty():
         click.echo(err=True)
@@ -34,7 +34,7 @@ def check_scrub(installation: Installation) -> Iterator[Finding]:
 def _finding(loss: Loss, installation: Installation) -> Finding:
     what = f"blob {loss.digest} is {_FOUND[loss.state]}"
     if not loss.uses:
-        return Finding("scrub", "warning", f"{what}; no version points at it")
+        return Finding("scrub", "warning", f"{what}; no version refers to it")
     forms: dict[str, list[str]] = {}
     for use in loss.uses:
         forms.setdefault(use.owner, []).append(use.role)
@@ -42,13 +42,10 @@ def _finding(loss: Loss, installation: Installation) -> Finding:
     place = f"{loss.digest[:2]}/{loss.digest}"
     if isinstance(installation.blobs, LocalBlobStore):
         place = str(installation.blobs.path_of(loss.digest))
-    advice = (
-        f"Copy it from a backup to {place}, or upload the file of the version again: equal "
-        "bytes mend it."
-    )
+    advice = f"Copy it from a backup to {place}, or upload the same file again, which replaces it."
     if loss.aliases:
         live = ", ".join(loss.aliases)
-        advice += f" {live} is served from memory until a worker starts: roll it back before that."
+        advice += f" {live} is served from memory until a worker restarts: roll it back before."
     return Finding("scrub", "fault", f"{what}: {hit}", advice)
 
 

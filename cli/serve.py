@@ -1,4 +1,4 @@
-"""``hotswap serve``: granian with our WSGI application, and several worker processes."""
+"""``hotswap serve``: our WSGI application in several worker processes of granian."""
 
 import errno
 import multiprocessing
@@ -18,11 +18,13 @@ from cli.exits import SAID_NO, CommandFailed
 from config import Settings
 
 PORT_SECONDS = 5.0
-"""How long a start waits for a port that is in use."""
+"""How long to wait for a port that is in use."""
 
 
 @click.command
-@click.option("--demo", is_flag=True, help="On first start, train and promote two small models.")
+@click.option(
+    "--demo", is_flag=True, help="On the first start, train and promote two small models."
+)
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
@@ -42,10 +44,10 @@ PORT_SECONDS = 5.0
     help="Worker processes.  [HOTSWAP_WORKERS, default: one for each core]",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print where the service is as JSON, on one line."
+    "--json", "as_json", is_flag=True, help="Print the address of the service as one line of JSON."
 )
 def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
-    """Start the service and print where it is, with the admin token at the first start.
+    """Start the service and print its address, and on the first start the admin token.
 
     \b
     Example:
@@ -54,7 +56,7 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
     """
     given = {name: value for name, value in flags.items() if value is not None}
     settings = replace(configured_settings(), **given)
-    # Python starts spawned processes with the working directory first on their import path.
+    # Otherwise Python puts the working directory first on the import path of spawned processes.
     os.environ["PYTHONSAFEPATH"] = "1"
     with claim_port(settings):
         token, first_token, in_file = _prepare(settings)
@@ -62,7 +64,7 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
             click.echo(f"Warning: {warning}", err=True)
         if demo:
             _register_demo(settings)
-        # The workers read their settings from the environment, like under any other WSGI server.
+        # The workers read their settings from the environment, as under any other WSGI server.
         os.environ.update(settings.to_environment())
         watcher = threading.Thread(
             target=announce,
@@ -82,17 +84,17 @@ def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
 
 
 def warnings_for(settings: Settings, first_token: int | None) -> list[str]:
-    """What an operator should know who lets other machines in.
+    """Warnings for an operator whose service accepts connections from other machines.
 
-    ``first_token`` is the id of the admin token of the first start, while it is in use.
+    ``first_token`` is the id of the admin token of the first start, if it is still in use.
     """
     if settings.is_local:
         return []
     found = []
     if settings.anonymous_predict:
         found.append(
-            f"whoever reaches {settings.host} may predict without a token, as often as they like "
-            "(HOTSWAP_ANONYMOUS_PREDICT)."
+            f"every client that reaches {settings.host} can predict without a token and without a "
+            "rate limit (HOTSWAP_ANONYMOUS_PREDICT)."
         )
     if first_token is not None:
         found.append(
@@ -103,8 +105,9 @@ def warnings_for(settings: Settings, first_token: int | None) -> list[str]:
 
 
 def _prepare(settings: Settings) -> tuple[str | None, int | None, bool]:
-    """Make the data directory ready. The admin token if it was made up here, to be shown; the id
-    of the one of the first start if it is in use; whether the token in the file is valid."""
+    """Prepare the data directory. Returns the admin token if it was generated here, to be shown;
+    the id of the admin token of the first start if it is in use; and whether the token in the file
+    is valid."""
     from api.logs import configure_logs
     from api.services import Services
     from api.start import ADMIN_TOKEN_FILE, log_warnings, prepare
@@ -122,17 +125,17 @@ def _prepare(settings: Settings) -> tuple[str | None, int | None, bool]:
         services.close()
     configure_logs(settings.log_level)
     log_warnings(settings.data)
-    # Who chose the value knows it, and standard output is often kept.
+    # A configured token is not printed, because standard output is often stored.
     return None if settings.admin_token else made, first_token, in_file
 
 
 def _register_demo(settings: Settings) -> None:
-    """In a process of its own, so that this one never holds scikit-learn."""
+    """Register the demo models, in a child process: this one does not import scikit-learn."""
     process = multiprocessing.get_context("spawn").Process(target=_demo, args=(settings,))
     process.start()
     process.join()
     if process.exitcode:
-        raise CommandFailed("The demo models could not be made; see above.", SAID_NO)
+        raise CommandFailed("The demo models could not be trained; see above.", SAID_NO)
 
 
 def _demo(settings: Settings) -> None:
@@ -142,10 +145,10 @@ def _demo(settings: Settings) -> None:
 
 
 def claim_port(settings: Settings, patience: float = PORT_SECONDS) -> socket.socket:
-    """A socket that keeps other services off the port while it is open, also before ours listens.
+    """A socket that reserves the port while it is open, also before our workers listen.
 
-    Waits until nobody listens on the port: the workers of a service that was killed end a moment
-    later. Raises CommandFailed after ``patience`` seconds, or where the address is not ours.
+    Waits until the port is free, because the workers of a killed service end a moment later. Raises
+    CommandFailed after ``patience`` seconds, or if the address is not local.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -156,7 +159,7 @@ def claim_port(settings: Settings, patience: float = PORT_SECONDS) -> socket.soc
                 raise CommandFailed(
                     f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
                     SAID_NO,
-                    advice="Choose another with --host and --port.",
+                    advice="Choose another address or port with --host and --port.",
                 ) from error
         time.sleep(0.1)
 
@@ -166,11 +169,11 @@ def _bound(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # Connections that have ended are no reason to wait.
+        # Allows binding while closed connections are in TIME_WAIT.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((settings.host, settings.port))
-        # From here on the port is shared with the sockets of our workers, which have SO_REUSEPORT,
-        # and not with the next socket that is bound as this one was (man 7 socket).
+        # From here on the port is shared with our workers' sockets, which have SO_REUSEPORT, but
+        # not with other sockets that are bound in the same way as this one (man 7 socket).
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     except OSError:

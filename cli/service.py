@@ -1,4 +1,4 @@
-"""What every command that speaks to the service shares: its options, its way to say no."""
+"""Options and error handling of all commands that use the service."""
 
 from collections.abc import Callable
 from functools import update_wrapper
@@ -23,13 +23,13 @@ from registry.errors import Fault
 P = ParamSpec("P")
 
 BRIEFLY = Retries(attempts=3, first_wait=0.25, longest_wait=2.0)
-"""How a command tries again while somebody looks on."""
+"""Retries of an interactive command."""
 
 
 def speaks_to_service(command: Callable[Concatenate[Registry, P], None]) -> Callable[..., None]:
-    """Give ``command`` the options --url and --token and, first, the Registry that they name.
+    """Add the options --url and --token to ``command``; its first argument is the Registry.
 
-    Its ClientErrors end the program as the exit codes have it.
+    A ClientError ends the command with the matching exit code.
     """
 
     def wrapped(*args: Any, url: str | None, token: str | None, **kwargs: Any) -> None:
@@ -42,9 +42,7 @@ def speaks_to_service(command: Callable[Concatenate[Registry, P], None]) -> Call
         except ClientError as error:
             raise failed(error) from error
 
-    token_option = click.option(
-        "--token", metavar="TOKEN", help="Token to speak with, instead of HOTSWAP_TOKEN."
-    )
+    token_option = click.option("--token", metavar="TOKEN", help="Token, instead of HOTSWAP_TOKEN.")
     url_option = click.option(
         "--url", metavar="URL", help="Address of the service, instead of HOTSWAP_URL."
     )
@@ -52,20 +50,20 @@ def speaks_to_service(command: Callable[Concatenate[Registry, P], None]) -> Call
 
 
 def json_option(command: Callable[P, None]) -> Callable[P, None]:
-    """Give ``command`` the flag --json, as ``as_json``."""
-    return click.option(
-        "--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout."
-    )(command)
+    """Add the flag --json to ``command``, as ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print only JSON on stdout.")(
+        command
+    )
 
 
 def failed(error: ClientError, before: str = "") -> CommandFailed:
-    """The end of the command that ``error`` means; ``before`` says what had been done by then."""
+    """The CommandFailed for ``error``; ``before`` says what had been done by then."""
     message = f"{before} {error}".lstrip()
     if isinstance(error, ServiceUnreachable):
-        advice = "Is the service running there? Set HOTSWAP_URL or give --url."
+        advice = "Check that the service is running, and set HOTSWAP_URL or give --url."
         return CommandFailed(message, UNREACHABLE, advice=advice)
     if isinstance(error, AddressMalformed):
-        return CommandFailed(message, WRONG_USAGE, advice="Mend --url/HOTSWAP_URL or the token.")
+        return CommandFailed(message, WRONG_USAGE, advice="Correct --url/HOTSWAP_URL or the token.")
     if isinstance(error, ProblemReply):
         return CommandFailed(
             message,

@@ -17,7 +17,7 @@ from client.replies import Model, Signature, Version
 @json_option
 @speaks_to_service
 def show(registry: Registry, reference: Reference, as_json: bool) -> None:
-    """Show one model, or one version of it: its metrics, its columns, where it comes from.
+    """Show a model, or a version of it with its metrics, columns and lineage.
 
     VERSION is a number, an alias or 'latest'.
 
@@ -92,7 +92,7 @@ def _print_signature(signature: Signature) -> None:
         [column.get("name"), column.get("type"), column.get("nullable", False)]
         for column in signature["inputs"]
     ]
-    print_table([Column("Column"), Column("Type"), Column("May be null")], rows, "none")
+    print_table([Column("Column"), Column("Type"), Column("Nullable")], rows, "none")
     output = signature["output"]
     print_heading("Output")
     print_pairs(

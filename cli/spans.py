@@ -1,4 +1,4 @@
-"""Spans of time as flags take them."""
+"""Durations on the command line."""
 
 import re
 from datetime import timedelta
@@ -11,7 +11,7 @@ _SPAN = re.compile(r"(0|[1-9][0-9]{0,4})([mhdw])")
 
 
 class Span(click.ParamType[timedelta]):
-    """A span of time such as ``90d``; nothing at all (``0m``) only where ``zero`` says so."""
+    """A duration such as ``90d``; ``0m`` only if ``zero``."""
 
     name = "time"
 
@@ -25,5 +25,5 @@ class Span(click.ParamType[timedelta]):
             return value
         match = _SPAN.fullmatch(value)
         if match is None or (match[1] == "0" and not self._zero):
-            self.fail(f"{value!r} is no span of time: write 30m, 12h, 90d or 4w.", param, ctx)
+            self.fail(f"{value!r} is not a duration such as 30m, 12h, 90d or 4w.", param, ctx)
         return timedelta(**{_UNITS[match[2]]: int(match[1])})

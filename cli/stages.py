@@ -1,4 +1,4 @@
-"""Shows on stderr what is being done and for how long; silent where nobody watches."""
+"""Shows the current step and its duration on stderr, if that is a terminal."""
 
 import sys
 from collections.abc import Callable
@@ -7,11 +7,10 @@ from typing import Self
 
 
 class Stages:
-    """The present stage and its time, on a terminal only: a bar with an estimate of what is left
-    where it is known how much there is, else a spinner.
+    """The current stage and its duration: a progress bar where the amount is known, else a spinner.
 
-    Used as a context manager; called with the name of each stage as it begins. It leaves nothing
-    on the screen.
+    Used as a context manager; called with the name of each stage as it begins. Prints only to a
+    terminal, and removes its output at the end.
     """
 
     def __init__(self) -> None:
@@ -40,13 +39,13 @@ class Stages:
 
     def __call__(self, stage: str) -> None:
         if self._progress is not None:
-            # A task of its own: what was known of the last one tells nothing of this.
+            # A new task, because the progress of the last one does not apply.
             self._progress.remove_task(self._task)
             self._task = self._progress.add_task(stage, total=None)
 
     @property
     def progress(self) -> Callable[[int, int], None] | None:
-        """Takes how many of how many parts of the stage are done; None where nobody watches."""
+        """Called with the number of parts done and of all parts; None without a terminal."""
         return None if self._progress is None else self._show
 
     def _show(self, done: int, total: int) -> None:

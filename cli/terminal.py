@@ -1,6 +1,6 @@
-"""Prints: rich tables on a terminal, plain lines into a pipe, JSON for machines.
+"""Prints rich tables on a terminal, plain lines into a pipe, and JSON for programs.
 
-Text is taken as it is, never as markup; nothing in it can steer the terminal.
+Text is printed literally, never as markup, and control characters are escaped.
 """
 
 import json
@@ -15,7 +15,7 @@ from cli.formatting import cell
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table; numbers stand at its right."""
+    """A column of a table; ``right``: aligned right, for numbers."""
 
     title: str
     right: bool = False
@@ -23,13 +23,13 @@ class Column:
 
 def print_json(value: object) -> None:
     """Write ``value`` to stdout as JSON, and nothing else."""
-    # Line by line: with PYTHONUNBUFFERED, Python does not tell when a large write breaks off.
+    # Line by line: with PYTHONUNBUFFERED, Python does not report a large write that breaks off.
     for line in json.dumps(value, indent=2, ensure_ascii=False).split("\n"):
         sys.stdout.write(f"{line}\n")
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], empty: str) -> None:
-    """Write a table to stdout; where it has no rows, say ``empty`` on stderr."""
+    """Write a table to stdout, or, if it has no rows, the text ``empty`` to stderr."""
     cells = [[cell(value) for value in row] for row in rows]
     if not cells:
         click.echo(empty, err=True)
@@ -40,7 +40,7 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], emp
 
 
 def print_pairs(pairs: Mapping[str, object]) -> None:
-    """Write names and values to stdout, one pair a line."""
+    """Write names and values to stdout, one pair per line."""
     width = max(map(len, pairs), default=0)
     for name, value in pairs.items():
         label = f"{name:<{width}}"
@@ -49,7 +49,7 @@ def print_pairs(pairs: Mapping[str, object]) -> None:
 
 
 def print_heading(text: str) -> None:
-    """Write the heading of what follows, after an empty line."""
+    """Write a heading, after an empty line."""
     click.echo(f"\n{text}")
 
 

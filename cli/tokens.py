@@ -25,7 +25,7 @@ COLUMNS = [
 
 @click.group
 def tokens() -> None:
-    """Make, list and revoke tokens; needs the scope admin."""
+    """Create, list, rotate and revoke tokens. Requires the scope admin."""
 
 
 @tokens.command
@@ -36,16 +36,16 @@ def tokens() -> None:
     type=click.Choice(SCOPES),
     multiple=True,
     required=True,
-    help="What it may do; may come repeatedly.",
+    help="Allowed operations; may be repeated.",
 )
 @click.option(
     "--model",
     "models",
     metavar="GLOB",
     multiple=True,
-    help="Only with models so named; may come repeatedly.  [default: all]",
+    help="Limit it to models whose name matches; may be repeated.  [default: all]",
 )
-@click.option("--expires", type=Span(), help="When it stops to work, such as 90d.")
+@click.option("--expires", type=Span(), help="Lifetime, such as 90d.  [default: unlimited]")
 @json_option
 @speaks_to_service
 def create(
@@ -57,7 +57,7 @@ def create(
     expires: timedelta | None,
     as_json: bool,
 ) -> None:
-    """Make a token called NAME. Its secret is shown this once and never again.
+    """Create a token called NAME. Its secret is shown only once.
 
     \b
     Example:
@@ -100,9 +100,9 @@ def list_(registry: Registry, as_json: bool) -> None:
 @json_option
 @speaks_to_service
 def rotate(registry: Registry, token_id: int, as_json: bool) -> None:
-    """Make a new token with the rights of the one with this ID, show it, and revoke the old one.
+    """Create a new token with the rights of token ID, show it, and revoke the old one.
 
-    It may be the very token that this command speaks with. The history keeps both.
+    ID may be the token that this command itself uses. The history keeps both events.
 
     \b
     Example:
@@ -110,18 +110,20 @@ def rotate(registry: Registry, token_id: int, as_json: bool) -> None:
     """
     old = next((token for token in registry.tokens() if token["id"] == token_id), None)
     if old is None or old.get("revoked_at"):
-        raise CommandFailed(f"There is no token with the id {token_id} in use.", SAID_NO)
+        raise CommandFailed(f"There is no valid token with the id {token_id}.", SAID_NO)
     expires_at = datetime.fromisoformat(old["expires_at"]) if old.get("expires_at") else None
     made = registry.create_token(
         old["name"], old["scopes"], models=old.get("models") or (), expires_at=expires_at
     )
-    # Shown before the old one goes: whatever happens then, somebody holds one that works.
+    # Shown before the old one is revoked, so that a failure leaves the user with a valid token.
     _show(made, as_json)
     try:
         registry.revoke_token(token_id)
     except ClientError as error:
-        raise failed(error, f"The new token works, but so does the old one, {token_id}:") from error
-    click.echo(f"Token {token_id} is revoked.", err=True)
+        raise failed(
+            error, f"The new token is valid, but the old one, {token_id}, was not revoked:"
+        ) from error
+    click.echo(f"Token {token_id} was revoked.", err=True)
 
 
 @tokens.command
@@ -129,7 +131,7 @@ def rotate(registry: Registry, token_id: int, as_json: bool) -> None:
 @json_option
 @speaks_to_service
 def revoke(registry: Registry, token_id: int, as_json: bool) -> None:
-    """Make the token with this ID worthless, from now on.
+    """Revoke the token ID immediately.
 
     \b
     Example:
@@ -139,7 +141,7 @@ def revoke(registry: Registry, token_id: int, as_json: bool) -> None:
     if as_json:
         print_json({"id": token_id, "revoked": True})
     else:
-        click.echo(f"Token {token_id} is revoked.")
+        click.echo(f"Token {token_id} was revoked.")
 
 
 def _show(token: NewToken, as_json: bool) -> None:
@@ -156,4 +158,4 @@ def _show(token: NewToken, as_json: bool) -> None:
             "expires": moment(token["expires_at"]) if token.get("expires_at") else "never",
         }
     )
-    click.echo("Keep the token now: it cannot be shown again.", err=True)
+    click.echo("Store the token now: it cannot be shown again.", err=True)

@@ -18,13 +18,13 @@ from cli.upload import print_uploaded
 from client import ClientError, ProblemReply, Registry
 from registry.names import PRODUCTION, check_model_name
 
-if TYPE_CHECKING:  # training brings scikit-learn with it, which --help must not wait for
+if TYPE_CHECKING:  # training imports scikit-learn, which --help must not wait for
     from trainers.recipe import Recipe
     from trainers.trained import TrainedModel
 
 
 class _Destination(TypedDict):
-    """Where the model goes."""
+    """What to do with the trained model."""
 
     promote: bool
     alias: str | None
@@ -33,26 +33,26 @@ class _Destination(TypedDict):
 
 
 class _Flags(RecipeFlags, _Destination):
-    """All flags but those that every command has."""
+    """All options except those that every command has."""
 
 
 @click.command
 @recipe_flags
-@click.option("--promote", is_flag=True, help="Make it live when it is uploaded.")
-@click.option("--alias", type=AliasName(), help="With --promote.  [default: production]")
-@click.option("--reason", metavar="TEXT", help="With --promote: why, for the history.")
+@click.option("--promote", is_flag=True, help="Promote the version after the upload.")
+@click.option("--alias", type=AliasName(), help="Alias for --promote.  [default: production]")
+@click.option("--reason", metavar="TEXT", help="Reason for --promote, for the history.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write model.skops and metadata.json there, and upload nothing.",
+    help="Write model.skops and metadata.json to DIR instead of uploading.",
 )
 @json_option
 @speaks_to_service
 def train(registry: Registry, *, as_json: bool, **flags: Unpack[_Flags]) -> None:
     """Train a model on DATA, evaluate it on held-out rows, and upload it.
 
-    DATA is a CSV or Parquet file, or a set of scikit-learn's: sklearn:iris, sklearn:diabetes,
+    DATA is a CSV or Parquet file, or a data set of scikit-learn: sklearn:iris, sklearn:diabetes,
     sklearn:wine, sklearn:breast_cancer (their target is called 'target').
 
     \b
@@ -63,7 +63,7 @@ def train(registry: Registry, *, as_json: bool, **flags: Unpack[_Flags]) -> None
     """
     _check_destination(flags)
     with refusals(), Stages() as stage:
-        stage("loading scikit-learn")  # by which a recipe's parameters are checked
+        stage("loading scikit-learn")  # it checks the parameters of the recipe
         recipe = recipe_of(flags)
     out = flags["out"]
     if out is None:
@@ -83,7 +83,7 @@ def train(registry: Registry, *, as_json: bool, **flags: Unpack[_Flags]) -> None
 
 
 class _Report:
-    """What the command tells as it goes: in words at once, or as one JSON object at the end."""
+    """Collects the output for --json, which is printed as one object at the end."""
 
     def __init__(self, content: dict[str, Any], as_json: bool) -> None:
         self.content = content
@@ -96,10 +96,10 @@ class _Report:
 
 def _check_destination(flags: _Flags) -> None:
     if flags["out"] is not None and flags["promote"]:
-        raise click.UsageError("--out uploads nothing, so there is nothing to --promote.")
+        raise click.UsageError("--promote requires an upload, and --out does not upload.")
     for option, given in (("alias", flags["alias"]), ("reason", flags["reason"])):
         if given is not None and not flags["promote"]:
-            raise click.UsageError(f"--{option} goes with --promote.")
+            raise click.UsageError(f"--{option} requires --promote.")
 
 
 def _named(recipe: "Recipe") -> str:
@@ -136,11 +136,11 @@ def _publish(
 
 
 def _parent(registry: Registry, name: str) -> int | None:
-    """The version that answers now, which the new one is made to follow."""
+    """The version that is live now, or None."""
     try:
         return registry.version(name, PRODUCTION)["version"]
     except ProblemReply as error:
-        if error.status in {403, 404}:  # there is none, or it is not for this token to see
+        if error.status in {403, 404}:  # there is none, or this token may not read it
             return None
         raise
 

@@ -1,4 +1,4 @@
-"""What the trainers refuse, as the end of a command."""
+"""Turns the errors of the trainers into CommandFailed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from registry.errors import Fault
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What the trainers refuse is wrong usage, and their words say how."""
+    """Raise a TrainingRefused in this block as CommandFailed, with the exit code of wrong usage."""
     from trainers.errors import RecipeRefused, TrainingRefused
 
     try:
@@ -25,5 +25,5 @@ def refusals() -> Iterator[None]:
 
 
 def _fault(mistake: str) -> Fault:
-    at, colon, said = mistake.partition(": ")
-    return Fault(at, said) if colon and at.startswith("line ") else Fault("recipe", mistake)
+    at, colon, text = mistake.partition(": ")
+    return Fault(at, text) if colon and at.startswith("line ") else Fault("recipe", mistake)

@@ -1,4 +1,4 @@
-"""What is shown of a training: its metrics beside the baseline's, and the rows it used."""
+"""Shows a training: its metrics, the baseline's, and the number of rows."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,14 +7,14 @@ import click
 from cli.formatting import one_line
 from cli.terminal import Column, print_table
 
-if TYPE_CHECKING:  # it brings scikit-learn with it
+if TYPE_CHECKING:  # it imports scikit-learn
     from trainers.trained import TrainedModel
 
 COLUMNS = [Column("Metric"), Column("Model", right=True), Column("Baseline", right=True)]
 
 
 def training_report(model: "TrainedModel") -> dict[str, Any]:
-    """The same for machines."""
+    """The training for ``--json``."""
     return {
         "metrics": model.metrics,
         "baseline": model.baseline,
@@ -28,7 +28,7 @@ def training_report(model: "TrainedModel") -> dict[str, Any]:
 
 
 def print_training(model: "TrainedModel") -> None:
-    """Write the table of metrics on held-out rows; under it the counts of rows, and the notes."""
+    """Print a table of the metrics on held-out rows, the counts of rows, and the notes."""
     table = [[name, value, model.baseline.get(name)] for name, value in model.metrics.items()]
     print_table(COLUMNS, table, "There are no metrics.")
     counts = model.evaluation

@@ -1,4 +1,4 @@
-"""Turns ``column=value`` as typed into the types that a version's signature asks for."""
+"""Converts ``column=value`` from the command line to the types of a version's signature."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -11,10 +11,10 @@ _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 
 def typed_record(texts: Mapping[str, str], columns: list[Column]) -> dict[str, Any]:
-    """``texts`` with each value as its column takes it.
+    """``texts`` with each value converted to the type of its column.
 
-    What cannot be read so goes as text, for the service to name the place. A column that
-    ``columns`` does not have is read as JSON where it is some, else as text.
+    A value that cannot be converted stays a text, so that the service reports it. The value of an
+    unknown column is parsed as JSON if it is valid JSON, else it stays a text.
     """
     by_name = {column["name"]: column for column in columns}
     return {
@@ -24,12 +24,12 @@ def typed_record(texts: Mapping[str, str], columns: list[Column]) -> dict[str, A
 
 
 def typed_value(text: str, column: Column) -> Any:
-    """``text`` as a value of ``column``; ``null``, or nothing at all, where it may be null."""
+    """``text`` as a value of ``column``; ``null`` or an empty text is None if allowed."""
     type_ = column.get("type")
     if column.get("nullable") and (text == "null" or (text == "" and type_ != "string")):
         return None
     if type_ == "string":
-        # A text in quotes of its own is JSON, typed with more care than was needed.
+        # A quoted text is accepted as a JSON string.
         value = json_or_text(text)
         return value if isinstance(value, str) else text
     if type_ == "boolean":
@@ -44,7 +44,7 @@ def _number(text: str) -> int | float | str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
     try:
-        number = float(text)  # also takes .5, +5 and 007, which JSON does not
+        number = float(text)  # also accepts .5, +5 and 007, which JSON does not
     except ValueError:
         return text
     return number if isfinite(number) and "_" not in text else text

@@ -13,13 +13,13 @@ from cli.pairs import TagPair, as_mapping, refuse_constant
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
 from client import Registry, Uploaded
+from registry.signature import KINDS
 
-KINDS = ("linear", "logistic", "tree", "forest", "other")
 FORMATS = ("skops", "onnx", "joblib")
 
 
 class _Described(TypedDict):
-    """The metadata that have options of their own; they win over those of --metadata."""
+    """Metadata with their own options, which override --metadata."""
 
     kind: str | None
     format: str | None
@@ -35,16 +35,16 @@ class _Described(TypedDict):
     metavar="FILE",
     help="JSON object with metrics, params, signature, …; - for stdin.",
 )
-@click.option("--kind", type=click.Choice(KINDS), help="What sort of model it is.")
+@click.option("--kind", type=click.Choice(KINDS), help="Kind of model.")
 @click.option(
-    "--format", type=click.Choice(FORMATS), help="Format of FILE, where its ending does not say."
+    "--format", type=click.Choice(FORMATS), help="Format of FILE.  [default: by its ending]"
 )
-@click.option("--description", metavar="TEXT", help="What a reader should know of this version.")
-@click.option("--tag", "tags", type=TagPair(), multiple=True, help="A tag; may come repeatedly.")
+@click.option("--description", metavar="TEXT", help="Description of the version.")
+@click.option("--tag", "tags", type=TagPair(), multiple=True, help="Tag; may be repeated.")
 @click.option(
     "--idempotency-key",
     type=IdempotencyKey(),
-    help="Sent again under the same key, nothing new is made.",
+    help="A repeated upload with the same key creates no new version.",
 )
 @json_option
 @speaks_to_service
@@ -58,9 +58,9 @@ def upload(
     as_json: bool,
     **described: Unpack[_Described],
 ) -> None:
-    """Register FILE as a new version of the model NAME, which is made if it does not exist.
+    """Register FILE as a new version of the model NAME, which is created if it does not exist.
 
-    An upload moves no alias: 'hotswap promote' does.
+    An upload moves no alias; use 'hotswap promote'.
 
     \b
     Example:
@@ -72,14 +72,14 @@ def upload(
 
 
 def print_uploaded(uploaded: Uploaded) -> None:
-    """Say which version there is now."""
+    """Print the number of the new version."""
     version = uploaded.version
     bytes_ = (version.get("artifact") or {}).get("size")
-    held = f", {size(bytes_)}" if isinstance(bytes_, int) else ""
-    verb = "was uploaded before as" if uploaded.replayed else "is uploaded:"
+    sized = f", {size(bytes_)}" if isinstance(bytes_, int) else ""
+    verb = "was already uploaded as" if uploaded.replayed else "was uploaded as"
     click.echo(
         f"{one_line(version.get('model'))} {verb} version {version.get('version')} "
-        f"({one_line(version.get('status'))}{held})."
+        f"({one_line(version.get('status'))}{sized})."
     )
 
 
@@ -88,9 +88,11 @@ def _read_metadata(source: str) -> dict[str, Any]:
     try:
         metadata = json.loads(text, parse_constant=refuse_constant)
     except ValueError as error:
-        raise click.BadParameter(f"{source} is no JSON: {error}", param_hint="--metadata") from None
+        raise click.BadParameter(
+            f"{source} is not JSON: {error}", param_hint="--metadata"
+        ) from None
     if not isinstance(metadata, dict):
-        raise click.BadParameter(f"{source} holds no JSON object.", param_hint="--metadata")
+        raise click.BadParameter(f"{source} does not hold a JSON object.", param_hint="--metadata")
     return metadata
 
 

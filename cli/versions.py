@@ -20,16 +20,16 @@ COLUMNS = [
     Column("By"),
 ]
 SHOWN_METRICS = ("rmse", "r2", "accuracy", "f1_macro", "roc_auc")
-"""Those that tell versions apart at a glance; ``hotswap show`` has them all."""
+"""The metrics in the list; ``hotswap show`` prints all of them."""
 
 
 @click.command
 @click.argument("name", type=ModelName())
-@click.option("--sort", metavar="FIELD", help="Order, such as -metrics.rmse (- is downwards).")
+@click.option("--sort", metavar="FIELD", help="Sort field, such as -metrics.rmse (-: descending).")
 @click.option(
     "--status",
     type=click.Choice(["pending", "ready", "failed", "archived"]),
-    help="Only versions that are so.",
+    help="Only versions with this status.",
 )
 @json_option
 @speaks_to_service

@@ -1,4 +1,4 @@
-"""The HTTP client of the service. Imports nothing of ours, so that it can be installed alone."""
+"""The HTTP client of the service. Imports no other package of ours, so it installs alone."""
 
 from client.errors import ClientError, ProblemReply, ReplyNotUnderstood, ServiceUnreachable
 from client.registry import UNSET, Registry

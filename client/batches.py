@@ -1,7 +1,6 @@
-"""DataFrames, Arrow tables and arrays as bodies of the service, a range of rows at a time.
+"""Encodes DataFrames, Arrow tables and arrays as bodies of requests, a range of rows at a time.
 
-Neither pandas, numpy nor pyarrow is imported here before somebody hands in what they made; pyarrow
-then also carries a DataFrame, where it is installed.
+Neither pandas nor numpy is imported here, and pyarrow only to encode a DataFrame or Arrow table.
 """
 
 import json
@@ -17,7 +16,7 @@ ARROW = "application/vnd.apache.arrow.stream"
 
 @runtime_checkable
 class DataFrame(Protocol):
-    """A table with named columns, as pandas has it."""
+    """A DataFrame of pandas, or one with its interface."""
 
     columns: Any
     iloc: Any
@@ -27,14 +26,14 @@ class DataFrame(Protocol):
 
 @runtime_checkable
 class ArrowTable(Protocol):
-    """A table of pyarrow's, of Polars', or of any library that shares its memory as Arrow does."""
+    """A table of pyarrow, of Polars, or of another library with the Arrow C stream interface."""
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
 
 
 @runtime_checkable
 class Array(Protocol):
-    """An array as numpy has it."""
+    """A numpy array, or one with its interface."""
 
     @property
     def shape(self) -> Any: ...
@@ -49,10 +48,10 @@ Tabular = DataFrame | ArrowTable | Array
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``count`` rows; ``encode(start, stop)`` gives some of them as a body of ``content_type``.
+    """``count`` rows; ``encode(start, stop)`` gives a range of them as a body of ``content_type``.
 
-    ``encode`` raises ValueError where they hold what cannot be sent. ``unwrap`` where one record
-    had to travel as a list of one.
+    ``encode`` raises ValueError for values that cannot be sent. ``unwrap``: a single record is sent
+    as a list of one.
     """
 
     count: int
@@ -61,10 +60,10 @@ class Batch:
     unwrap: bool = False
 
 
-def batch_of_table(data: object) -> Batch | None:
-    """The rows of a DataFrame, an Arrow table or an array; None where ``data`` is none of them.
+def batch_of_tabular(data: object) -> Batch | None:
+    """The rows of a DataFrame, an Arrow table or an array; None for data of another type.
 
-    Raises ValueError for an array that has not two dimensions, or a column that is there twice.
+    Raises ValueError for an array that does not have two dimensions, or a duplicate column.
     """
     if isinstance(data, DataFrame):
         return _of_frame(data)
@@ -76,28 +75,30 @@ def batch_of_table(data: object) -> Batch | None:
 
 
 def batch_of_rows(rows: Sequence[Any]) -> Batch:
-    """Records, or lists by position."""
+    """The batch for records, or for lists by position."""
     return Batch(
         len(rows), JSON, lambda start, stop: as_json({"instances": list(rows[start:stop])})
     )
 
 
 def as_json(value: object) -> bytes:
-    """``value`` as JSON. Raises ValueError where it is NaN, infinite or nothing that JSON knows."""
+    """``value`` as JSON. Raises ValueError for NaN, infinity and types that JSON does not have."""
     try:
         return json.dumps(value, allow_nan=False).encode()
     except TypeError as error:
-        raise ValueError(f"The values to predict from must be JSON: {error}") from None
+        raise ValueError(f"Values to predict from must be representable as JSON: {error}") from None
 
 
 def _of_frame(frame: DataFrame) -> Batch:
     names = list(frame.columns)
     if not all(isinstance(name, str) for name in names):
-        # Columns that are only counted have no name that a model could know: they go by position.
+        # Columns without names, which are only numbered, are sent by position.
         return _by_position(len(frame), lambda start, stop: frame.iloc[start:stop].values.tolist())
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"The table has more than one column named {', '.join(map(repr, twice))}.")
+        raise ValueError(
+            f"The DataFrame has more than one column named {', '.join(map(repr, twice))}."
+        )
     if (table := _arrow_table_of(frame)) is not None:
         return _of_arrow(table)
 
@@ -110,7 +111,7 @@ def _of_frame(frame: DataFrame) -> Batch:
 
 
 def _arrow_table_of(frame: DataFrame) -> Any:
-    """``frame`` as an Arrow table; None without pyarrow, or for cells that Arrow cannot mix."""
+    """``frame`` as an Arrow table; None without pyarrow, or for a column of mixed types."""
     try:
         pyarrow = import_module("pyarrow")
     except ImportError:
@@ -122,7 +123,7 @@ def _arrow_table_of(frame: DataFrame) -> Any:
 
 
 def _unfolded(table: Any) -> Any:
-    """``table`` with categories that are no texts as plain columns, which is what they mean."""
+    """``table`` with categorical columns of non-text values as plain columns."""
     types = sys.modules["pyarrow"].types
     for place, field in enumerate(table.schema):
         if types.is_dictionary(field.type) and not (
@@ -149,7 +150,7 @@ def _of_arrow(table: Any) -> Batch:
 def _of_array(array: Array) -> Batch:
     shape = tuple(array.shape)
     if len(shape) != 2:
-        raise ValueError(f"An array has rows and columns; this has {len(shape)} dimension(s).")
+        raise ValueError(f"Expected an array with two dimensions; this one has {len(shape)}.")
     return _by_position(int(shape[0]), lambda start, stop: array[start:stop].tolist())
 
 
@@ -161,7 +162,7 @@ def _by_position(count: int, rows: Callable[[int, int], list[list[Any]]]) -> Bat
 
 
 def _native(value: Any) -> Any:
-    """What JSON has for a cell: null for NaN and for pandas' own marks of what is missing."""
+    """A cell as a JSON value: null for NaN and for pandas' markers of missing values."""
     if isinstance(value, str | int | bool | None):
         return value
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""Fetches an artifact to a file, and believes it only when its hash is right."""
+"""Downloads an artifact to a file and verifies its hash."""
 
 import hashlib
 import tempfile
@@ -13,10 +13,9 @@ BLOCK = 1024 * 1024
 
 
 def artifact(transport: Transport, path: str, to: Path) -> str:
-    """Write what is at ``path`` to the file ``to`` and return its SHA-256.
+    """Write the response of ``path`` to the file ``to`` and return its SHA-256.
 
-    Raises DownloadDamaged, OSError and what ``Transport.request`` raises; then ``to`` is as it
-    was.
+    Raises DownloadDamaged, OSError and what ``Transport.request`` raises; ``to`` is then unchanged.
     """
     return transport.again(lambda: _attempt(transport, path, to))
 

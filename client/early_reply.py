@@ -1,7 +1,7 @@
-"""Reads a reply that comes before the whole request is sent.
+"""Reads a response that arrives before the whole request is sent.
 
-A service that refuses an upload by its length answers and stops reading. A client that goes on
-writing then meets a reset connection, and with it often loses the very reply that says why.
+A service that refuses an upload by its length responds and stops reading. A client that continues
+to write then gets a connection reset, and often loses the response with the reason.
 """
 
 import selectors
@@ -13,17 +13,17 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 
 class _ListeningConnection(HTTPConnection):
-    """Stops sending as soon as the service has begun to answer.
+    """Stops sending as soon as the service begins to respond.
 
-    Only for plain HTTP: over TLS a readable socket may hold no more than a session ticket. There
-    it is left to the server, or the proxy that ends TLS, to linger on closing.
+    Only for plain HTTP: over TLS, a readable socket may hold only a session ticket. There the
+    server, or the proxy that terminates TLS, has to delay the close.
     """
 
     def send(self, data: Any) -> None:
-        """Send ``data`` whole.
+        """Send all of ``data``.
 
-        Raises BrokenPipeError where the other side has answered or gone (urllib3 takes that as
-        the sign to stop sending and read the answer) and TimeoutError.
+        Raises BrokenPipeError if the other side has responded or closed the connection (urllib3
+        then stops sending and reads the response), and TimeoutError.
         """
         if self.sock is None:
             self.connect()
@@ -35,7 +35,7 @@ class _ListeningConnection(HTTPConnection):
                 if not ready:
                     raise TimeoutError("timed out while sending")
                 if ready[0][1] & selectors.EVENT_READ:
-                    raise BrokenPipeError("The service answered before it had the whole request.")
+                    raise BrokenPipeError("The service responded before it had the whole request.")
                 rest = rest[self.sock.send(rest) :]
 
 
@@ -44,10 +44,10 @@ class _ListeningPool(HTTPConnectionPool):
 
 
 class EarlyReplyAdapter(HTTPAdapter):
-    """A requests adapter for ``http://`` whose uploads notice an early answer.
+    """A requests adapter for ``http://`` whose uploads notice an early response.
 
-    A connection that was answered early must not be used again: half a request is on it. Give the
-    adapter a session of its own for each upload.
+    A connection with an early response must not be used again, because half a request is on it.
+    Use the adapter with a new session for each upload.
     """
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

@@ -1,11 +1,11 @@
-"""What can go wrong between a caller and the service.
+"""The errors of the client.
 
     ClientError
-    ├── AddressMalformed      the URL or the token cannot be used at all; nothing was sent
-    ├── ServiceUnreachable    no answer of the service came back
-    ├── ReplyNotUnderstood    something answered that does not speak the service's contract
-    ├── DownloadDamaged       the bytes that arrived do not have the hash they were announced with
-    └── ProblemReply          the service said no, and why (RFC 9457)
+    ├── AddressMalformed      the URL or the token is invalid; nothing was sent
+    ├── ServiceUnreachable    no response of the service was received
+    ├── ReplyNotUnderstood    the response does not follow the service's contract
+    ├── DownloadDamaged       the bytes received do not have the announced hash
+    └── ProblemReply          the service refused the request, and why (RFC 9457)
         ├── BadRequest            400
         ├── Unauthenticated       401
         ├── Forbidden             403
@@ -27,20 +27,19 @@ from typing import Any
 
 
 class ClientError(Exception):
-    """Base of all that the client raises on its own account."""
+    """Base of the client's own errors."""
 
 
 class AddressMalformed(ClientError, ValueError):
-    """The URL or the token cannot be used; nothing was sent."""
+    """The URL or the token is invalid; nothing was sent."""
 
 
 class ServiceUnreachable(ClientError):
-    """No answer of the service came back: refused, unknown host, timeout, connection lost.
+    """No response of the service was received: refused, unknown host, timeout, connection lost.
 
-    ``may_have_happened`` is true where the request was under way, so that the service may have
-    done what was asked without being able to say so. ``transient`` is false where another try would
-    end the same; ``timed_out`` is true where the answer did not come in time. ``retry_after`` are
-    the seconds that something in front of the service asks to wait.
+    ``may_have_happened``: the request was sent, so the service may have carried it out.
+    ``transient``: another attempt may succeed. ``timed_out``: the response did not arrive in time.
+    ``retry_after``: the seconds to wait, requested by a proxy in front of the service.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class ServiceUnreachable(ClientError):
 
 
 class ReplyNotUnderstood(ClientError):
-    """A reply that is neither the JSON nor the problem that the contract promises."""
+    """A response that is neither the JSON nor the problem document of the contract."""
 
     def __init__(
         self,
@@ -73,7 +72,7 @@ class ReplyNotUnderstood(ClientError):
         request_id: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(f"{url} answered {status}, but not as the service does: {why}")
+        super().__init__(f"{url} answered {status}, but not in the format of the service: {why}")
         self.url = url
         self.status = status
         self.why = why
@@ -82,24 +81,24 @@ class ReplyNotUnderstood(ClientError):
 
 
 class DownloadDamaged(ClientError):
-    """The bytes that arrived do not have the SHA-256 that the service gave for them."""
+    """The bytes received do not have the SHA-256 that the service announced."""
 
     def __init__(self, expected: str, actual: str) -> None:
-        super().__init__(f"The artifact should have SHA-256 {expected}, what arrived has {actual}.")
+        super().__init__(f"Expected an artifact with SHA-256 {expected}, received {actual}.")
         self.expected = expected
         self.actual = actual
 
 
 @dataclass(frozen=True, slots=True)
 class FieldFault:
-    """One field at fault: where it is (``instances[3].income``) and what is wrong with it."""
+    """An invalid field: where it is (``instances[3].income``) and what is wrong with it."""
 
     at: str
     message: str
 
 
 class ProblemReply(ClientError):
-    """The service understood and said no. The attributes are those of its problem document."""
+    """The service refused the request. The attributes are those of its problem document."""
 
     def __init__(
         self, problem: Mapping[str, Any], status: int, *, retry_after: float | None = None
@@ -121,11 +120,11 @@ class ProblemReply(ClientError):
 
 
 class BadRequest(ProblemReply):
-    """400: the body or the URL is not of the form it claims."""
+    """400: the body or the URL is malformed."""
 
 
 class Unauthenticated(ProblemReply):
-    """401: no token, or none that is valid."""
+    """401: no token, or an invalid one."""
 
 
 class Forbidden(ProblemReply):
@@ -137,33 +136,33 @@ class NotFound(ProblemReply):
 
 
 class Conflict(ProblemReply):
-    """409: it cannot be done as things stand; nothing was changed."""
+    """409: a conflict with the current state; nothing was changed."""
 
 
 class TooLarge(ProblemReply):
-    """413: more bytes than the service takes."""
+    """413: more bytes than the service accepts."""
 
     STATUS = 413
 
 
 class UnsupportedFormat(ProblemReply):
-    """415: a content type or an artifact format that the service does not take."""
+    """415: a content type or an artifact format that the service does not accept."""
 
 
 class Refused(ProblemReply):
-    """422: well-formed, but not what the signature or the schema asks."""
+    """422: well-formed, but against the signature or the schema."""
 
 
 class TooManyRequests(ProblemReply):
-    """429: slow down; ``retry_after`` says how long."""
+    """429: too many requests; ``retry_after`` says how long to wait."""
 
 
 class Unavailable(ProblemReply):
-    """503: not now; ``retry_after`` says when to try again."""
+    """503: temporarily unavailable; ``retry_after`` says how long to wait."""
 
 
 class StorageFull(ProblemReply):
-    """507: no room left on the service's disk."""
+    """507: the disk of the service is full."""
 
 
 def _faults(errors: object) -> list[FieldFault]:

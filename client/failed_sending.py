@@ -1,4 +1,4 @@
-"""Says in a few words why a request could not be sent or its answer not be read."""
+"""Explains why a request could not be sent or its response not be read."""
 
 import socket
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ _BROKEN: tuple[tuple[type[requests.RequestException], str], ...] = (
 
 
 def explain(url: str, error: requests.RequestException) -> Exception:
-    """The error that a caller is to see for what ``requests`` raised.
+    """The error to raise for an exception of ``requests``.
 
-    It is a ServiceUnreachable, except where the fault was found before or outside the connection:
-    then AddressMalformed or ArtifactChanged.
+    A ServiceUnreachable, or, if the fault is not in the connection, AddressMalformed or
+    ArtifactChanged.
     """
     causes = list(_causes(error))
     for cause in causes:
@@ -43,19 +43,19 @@ def explain(url: str, error: requests.RequestException) -> Exception:
 
 def _reason(error: requests.RequestException, causes: list[BaseException]) -> str:
     if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return "its host name is not known here."
+        return "the host name cannot be resolved."
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return "the connection was refused; nothing listens there."
+        return "the connection was refused; no service listens there."
     if isinstance(error, requests.ConnectTimeout):
-        return "no connection came about in time."
+        return "the connection timed out."
     if isinstance(error, requests.Timeout):
-        return "the answer did not come in time; what was asked may have been done all the same."
+        return "the response timed out; the request may have been carried out."
     words = next(words for kind, words in _BROKEN if isinstance(error, kind))
     return f"{words} ({_deepest_text(causes)})."
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """``error`` and what lies under it: urllib3 hides causes in ``reason`` and in ``args``."""
+    """``error`` and its causes, which urllib3 also stores in ``reason`` and ``args``."""
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting:

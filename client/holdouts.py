@@ -1,4 +1,4 @@
-"""A table to measure promotions on, as bytes."""
+"""Encodes holdout data as the body of a request."""
 
 import io
 from importlib.util import find_spec
@@ -11,20 +11,20 @@ PARQUET = "application/vnd.apache.parquet"
 CSV = "text/csv"
 _BY_ENDING = {".csv": CSV, ".parquet": PARQUET, ".pq": PARQUET}
 
-HoldoutTable = Path | DataFrame
+HoldoutData = Path | DataFrame
 
 
-def holdout_body(table: HoldoutTable) -> tuple[bytes, str]:
-    """The bytes of a file or a DataFrame, and what they are.
+def holdout_body(data: HoldoutData) -> tuple[bytes, str]:
+    """The bytes of a file or a DataFrame, and their content type.
 
-    Raises OSError, and ValueError for a file that is neither CSV nor Parquet by its ending.
+    Raises OSError, and ValueError for a file whose ending is not that of CSV or Parquet.
     """
-    if isinstance(table, Path):
-        content_type = _BY_ENDING.get(table.suffix.lower())
+    if isinstance(data, Path):
+        content_type = _BY_ENDING.get(data.suffix.lower())
         if content_type is None:
-            raise ValueError(f"{table} ends neither in .csv nor in .parquet.")
-        return table.read_bytes(), content_type
-    return _of_frame(table)
+            raise ValueError(f"{data} must end in .csv or .parquet.")
+        return data.read_bytes(), content_type
+    return _of_frame(data)
 
 
 def _of_frame(frame: Any) -> tuple[bytes, str]:

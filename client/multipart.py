@@ -22,10 +22,9 @@ class ArtifactChanged(OSError):
 class UploadBody(AbstractContextManager["UploadBody"]):
     """The two parts of an upload: ``metadata``, then ``artifact``.
 
-    It has a length, which becomes the Content-Length, and it iterates over its bytes block by
-    block, so that a file of any size passes through little memory. Metadata come first: the
-    service can refuse them before the file has been sent. Raises OSError where the file cannot be
-    opened.
+    Its length becomes the Content-Length, and it iterates over its bytes in blocks, so that a file
+    of any size needs little memory. The metadata comes first, so that the service can refuse it
+    before the file is sent. Raises OSError if the file cannot be opened.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Asks for the predictions of a batch, in parts where it is too large for one request."""
+"""Predicts a batch, in parts if it is too large for one request."""
 
 import math
 import re
@@ -7,28 +7,28 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from client.errors import ProblemReply, ReplyNotUnderstood, TooLarge
 from client.batches import Batch
+from client.errors import ProblemReply, ReplyNotUnderstood, TooLarge
 
-Ask = Callable[[bytes, int | None], dict[str, Any]]
-"""Sends a body, to a version by its number or to the one that was asked for; gives the answer."""
+Send = Callable[[bytes, int | None], dict[str, Any]]
+"""Sends a body to the version with this number, or to the requested version; returns the reply."""
 
 _ROW = re.compile(r"^(\w+\[)(\d+)(\].*)$", re.DOTALL)
-"""``instances[3].x`` of rows and ``rows[3].x`` of a table."""
+"""``instances[3].x`` of JSON rows and ``rows[3].x`` of CSV and Arrow."""
 _CELL = re.compile(r"^(inputs\..*\[)(\d+)(\])$", re.DOTALL)
-"""``inputs.x[3]`` of columns."""
+"""``inputs.x[3]`` of JSON columns."""
 
 
 @dataclass(slots=True)
 class Limit:
-    """The largest body that the service takes, as far as is known; 413 teaches better."""
+    """The largest body that the service accepts, as far as known; a response 413 lowers it."""
 
     bytes: int
 
 
 @dataclass(slots=True)
-class _Answer:
-    """What the parts have answered so far, all by one version."""
+class _Reply:
+    """The joined replies to the parts so far, all of the same version."""
 
     content: dict[str, Any] = field(default_factory=dict)
 
@@ -45,13 +45,13 @@ class _Answer:
                 self.content[key] = self.content[key] + part[key]
 
 
-def predict_in_parts(batch: Batch, limit: Limit, ask: Ask) -> dict[str, Any]:
-    """The answer to the whole batch, its rows in their order.
+def predict_in_parts(batch: Batch, limit: Limit, send: Send) -> dict[str, Any]:
+    """The reply to the whole batch, with its rows in order.
 
-    The first part decides which version answers them all. What the service says of a row counts
-    from the first row of the batch. Raises what ``ask`` raises.
+    The version that replies to the first part predicts all of them. Row numbers in errors are
+    counted from the first row of the batch. Raises what ``send`` raises.
     """
-    answer = _Answer()
+    reply = _Reply()
     waiting = [(0, batch.count)]
     while waiting:
         start, stop = waiting.pop()
@@ -61,7 +61,7 @@ def predict_in_parts(batch: Batch, limit: Limit, ask: Ask) -> dict[str, Any]:
             waiting += _cut(start, stop, pieces)
             continue
         try:
-            answer.add(ask(body, answer.version))
+            reply.add(send(body, reply.version))
         except (TooLarge, ReplyNotUnderstood) as error:
             if error.status != TooLarge.STATUS or stop - start <= 1:
                 raise
@@ -70,17 +70,17 @@ def predict_in_parts(batch: Batch, limit: Limit, ask: Ask) -> dict[str, Any]:
         except ProblemReply as error:
             _count_on(error, start)
             raise
-    return answer.content
+    return reply.content
 
 
 def _cut(start: int, stop: int, pieces: int) -> list[tuple[int, int]]:
-    """The rows in pieces of about equal length, the first one last, where it is taken from."""
+    """The rows in pieces of about equal length, in reverse, because the last one is taken first."""
     edges = [start + (stop - start) * piece // pieces for piece in range(pieces + 1)]
     return list(pairwise(edges))[::-1]
 
 
 def _count_on(error: ProblemReply, start: int) -> None:
-    """Count the rows that ``error`` names, also in its words, from ``start`` rows earlier."""
+    """Add ``start`` to the row numbers in ``error``, also in its text."""
     if not start:
         return
     counted = tuple(replace(fault, at=_counted_on(fault.at, start)) for fault in error.errors)
@@ -88,7 +88,7 @@ def _count_on(error: ProblemReply, start: int) -> None:
         if before.at in error.detail:
             error.detail = error.detail.replace(before.at, after.at, 1)
             error.args = (error.detail,)
-            break  # the service names the first
+            break  # the text names only the first
     error.errors = counted
 
 

@@ -1,7 +1,7 @@
 """A class for each type of problem that the service has, under the class of its status.
 
-Their names are those of the service's types: ``/problems/version-not-found`` is VersionNotFound. A
-type that is not here comes as the class of its status.
+Each is named after the service's type: ``/problems/version-not-found`` is VersionNotFound. An
+unknown type becomes the class of its status.
 """
 
 import re
@@ -46,7 +46,7 @@ class BodyMalformed(BadRequest):
 
 
 class HostRefused(BadRequest):
-    """The service does not answer to the host name of this URL."""
+    """The service does not serve the host name of this URL."""
 
 
 class IdempotencyKeyMalformed(BadRequest):
@@ -82,11 +82,11 @@ class TokenNotFound(NotFound):
 
 
 class NotAcceptable(ProblemReply):
-    """406: no answer in a format that was asked for."""
+    """406: no response in an accepted format."""
 
 
 class FormatUnsupported(UnsupportedFormat):
-    """A content type or an artifact format that the service does not take."""
+    """A content type or an artifact format that the service does not accept."""
 
 
 class CodingUnsupported(FormatUnsupported):
@@ -94,7 +94,7 @@ class CodingUnsupported(FormatUnsupported):
 
 
 class NameTaken(Conflict):
-    """A model of that name, but for upper and lower case, is there."""
+    """A model exists whose name differs only in upper and lower case."""
 
 
 class ModelArchived(Conflict):
@@ -102,7 +102,7 @@ class ModelArchived(Conflict):
 
 
 class VersionNotReady(Conflict):
-    """The version cannot answer."""
+    """The version cannot serve."""
 
 
 class VersionHasAlias(Conflict):
@@ -118,37 +118,37 @@ class NothingToRollBackTo(Conflict):
 
 
 class VersionNotLoadable(Conflict):
-    """The version could not be loaded and warmed; the one before serves on."""
+    """The version could not be loaded and warmed; the previous one keeps serving."""
 
 
 class LastAdminToken(Conflict):
-    """Without this token nobody could administer the service."""
+    """Without this token, nobody could administer the service."""
 
 
 class IdempotencyKeyReused(Conflict):
-    """The key stood for another request."""
+    """The key was used for another request."""
 
 
 class GateFailed(Conflict):
-    """A condition of the promotion does not hold; nothing has changed."""
+    """A gate of the promotion fails; nothing has changed."""
 
     @property
     def gates(self) -> list[Gate]:
-        """Every condition with its figures, those that hold as well."""
+        """Every gate with its figures, including those that pass."""
         gates = self.problem.get("gates")
         return cast(list[Gate], gates) if isinstance(gates, list) else []
 
 
 class ChampionMoved(Conflict):
-    """What the gates are measured against changed again and again meanwhile."""
+    """The champion, the policy or the holdout changed repeatedly during the measurement."""
 
 
 class BodyRefused(Refused):
-    """A body with keys or values that are not asked."""
+    """A body with unknown keys or invalid values."""
 
 
 class MetadataRefused(Refused):
-    """What an upload says of its artifact cannot be."""
+    """The metadata of an upload is invalid."""
 
 
 class ArtifactRefused(Refused):
@@ -156,15 +156,15 @@ class ArtifactRefused(Refused):
 
 
 class GateMalformed(Refused):
-    """A condition that is not understood."""
+    """A gate that cannot be parsed."""
 
 
 class GateRefused(Refused):
-    """A condition that this model cannot have, such as a metric of another task."""
+    """A gate that this model cannot have, such as a metric of another task."""
 
 
 class HoldoutRefused(Refused):
-    """A table that versions of the model cannot be measured on."""
+    """Data that versions of the model cannot be measured on."""
 
 
 class InputRefused(Refused):
@@ -172,11 +172,11 @@ class InputRefused(Refused):
 
 
 class NoProbabilities(Refused):
-    """The model has no probabilities to give."""
+    """The model has no probabilities."""
 
 
 class PredictionRefused(Refused):
-    """The model itself cannot answer these rows."""
+    """The model cannot predict these rows."""
 
 
 class PredictionTimedOut(Refused):
@@ -184,15 +184,15 @@ class PredictionTimedOut(Refused):
 
 
 class TokenRefused(Refused):
-    """A token with such scopes or such an expiry cannot be made."""
+    """A token with these scopes or this expiry cannot be created."""
 
 
 class RateLimited(TooManyRequests):
-    """One token, too many requests."""
+    """Too many requests with one token."""
 
 
 class TooManyFailures(TooManyRequests):
-    """One address, too many tokens that are not valid."""
+    """Too many invalid tokens from one address."""
 
 
 class DatabaseBusy(Unavailable):
@@ -208,23 +208,23 @@ class StorageUnavailable(Unavailable):
 
 
 class BlobsBusy(Unavailable):
-    """A backup or a removal of unused bytes is under way."""
+    """A backup or a garbage collection is in progress."""
 
 
 class IntakeUnavailable(Unavailable):
-    """The process that inspects uploads is not there."""
+    """The process that inspects uploads is not running."""
 
 
 class IntakeBusy(Unavailable):
-    """As many uploads as can be are being inspected."""
+    """The limit of uploads inspected at a time is reached."""
 
 
 class ModelProcessUnavailable(Unavailable):
-    """The process that answers for this version is not there."""
+    """The process that serves this version is not running."""
 
 
 class ScoringBusy(Unavailable):
-    """As many versions as can be are being measured."""
+    """The limit of versions measured at a time is reached."""
 
 
 class VersionLoading(Unavailable):
@@ -232,19 +232,19 @@ class VersionLoading(Unavailable):
 
 
 class VersionUnavailable(Unavailable):
-    """The version could not be loaded; the service tries again from time to time."""
+    """The version could not be loaded; the service retries periodically."""
 
 
 class NotReady(Unavailable):
-    """This worker cannot take traffic yet."""
+    """This worker is not ready yet."""
 
 
 class Draining(Unavailable):
-    """The service is being stopped."""
+    """The service is stopping."""
 
 
 class Overloaded(Unavailable):
-    """More requests at once than the service takes."""
+    """More concurrent requests than the service accepts."""
 
 
 class BodyUnfinished(Unavailable):
@@ -252,11 +252,11 @@ class BodyUnfinished(Unavailable):
 
 
 class OpenFilesExhausted(Unavailable):
-    """The operating system lets the worker open no more files."""
+    """The worker has reached its limit of open files."""
 
 
 class WorkerFull(Unavailable):
-    """The worker decodes as many large bodies as its memory for them allows."""
+    """The worker's memory for decoding large bodies is in use."""
 
 
 class BlobUnavailable(Unavailable):
@@ -264,11 +264,11 @@ class BlobUnavailable(Unavailable):
 
 
 class BlobMissing(BlobUnavailable):
-    """The artifact's bytes are not there."""
+    """The artifact's bytes are missing."""
 
 
 class BlobDamaged(BlobUnavailable):
-    """The artifact's bytes are not those that were uploaded."""
+    """The artifact's bytes differ from those that were uploaded."""
 
 
 _BY_STATUS: dict[int, type[ProblemReply]] = {
@@ -294,17 +294,17 @@ def problem_reply(
     plain = _BY_STATUS.get(status, ProblemReply)
     slug = str(problem.get("type", "")).rstrip("/").rpartition("/")[2]
     named = BY_SLUG.get(slug, plain)
-    kind = named if issubclass(named, plain) else plain
-    return kind(problem, status, retry_after=retry_after)
+    class_ = named if issubclass(named, plain) else plain
+    return class_(problem, status, retry_after=retry_after)
 
 
-def _kinds(base: type[ProblemReply]) -> Iterator[type[ProblemReply]]:
-    for kind in base.__subclasses__():
-        yield kind
-        yield from _kinds(kind)
+def _subclasses(base: type[ProblemReply]) -> Iterator[type[ProblemReply]]:
+    for class_ in base.__subclasses__():
+        yield class_
+        yield from _subclasses(class_)
 
 
 BY_SLUG = {
-    re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in _kinds(ProblemReply)
+    re.sub(r"(?<!^)(?=[A-Z])", "-", one.__name__).lower(): one for one in _subclasses(ProblemReply)
 }
 """Every class by the last part of its type."""

@@ -1,4 +1,4 @@
-"""The service as a Python object: a method for each thing that it does."""
+"""The service as a Python object, with a method for each operation."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Self, cast
 
 from client import download
 from client.errors import ClientError
-from client.holdouts import HoldoutTable, holdout_body
+from client.holdouts import HoldoutData, holdout_body
 from client.inputs import Predictable, batch_of
 from client.multipart import UploadBody
 from client.pages import all_items
@@ -37,13 +37,13 @@ JSON = "application/json"
 SLOW_SECONDS = 900.0
 """How long an upload or a promotion may take: the model is inspected, compiled and warmed."""
 READY_SECONDS = 0.2
-"""Between two questions whether the service takes traffic."""
+"""Between two checks whether the service is ready."""
 LARGEST_PREDICTION = 16 * 2**20
-"""What the service takes at once unless HOTSWAP_MAX_PREDICT_MB says else."""
+"""The largest body that the service accepts by default (HOTSWAP_MAX_PREDICT_MB)."""
 
 
 class Unset(Enum):
-    """What ``expected_version`` is when nothing is expected; None expects no alias at all."""
+    """``expected_version`` without a condition; None requires that there is no alias."""
 
     UNSET = "unset"
 
@@ -57,15 +57,15 @@ Reference = int | str
 class Registry(AbstractContextManager["Registry"]):
     """A client of the service at ``url``.
 
-    Every method raises ServiceUnreachable where no answer came, ProblemReply (by its subclass, see
-    ``client.errors``) where the service said no, and ReplyNotUnderstood where something else than
-    the service answered. Names that cannot stand in a URL, and idempotency keys that
-    cannot stand in a header, raise ValueError. Lists are walked
-    lazily: a page is fetched when its first item is wanted. Not to be shared between threads.
+    Every method raises ServiceUnreachable if no response was received, a subclass of ProblemReply
+    (see ``client.errors``) if the service refused the request, and ReplyNotUnderstood if the
+    response is not one of the service. Names that a URL cannot hold, and idempotency keys that a
+    header cannot hold, raise ValueError. Lists are lazy: a page is requested when its first item is
+    needed. Not to be shared between threads.
 
-    Broken connections, 429, 502, 503 and 504 are tried again as ``Retries`` has it, where a repeat
-    does no harm: to read, to predict, and with an idempotency key, which every upload, promotion
-    and rollback gets if it is not given one.
+    Broken connections, 429, 502, 503 and 504 are retried as ``Retries`` says, if the request may be
+    repeated: reads, predictions, and requests with an idempotency key, which every upload,
+    promotion and rollback has (a new one if none is given).
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class Registry(AbstractContextManager["Registry"]):
         retries: Retries | None = None,
         largest_prediction: int = LARGEST_PREDICTION,
     ) -> None:
-        """``timeout`` is how many seconds to wait for an answer; larger batches than
-        ``largest_prediction`` bytes are sent in parts. Raises AddressMalformed."""
+        """``timeout`` is in seconds; batches larger than ``largest_prediction`` bytes are sent in
+        parts. Raises AddressMalformed."""
         self._address = (url, token, timeout)
         self._transport = Transport(url, token, timeout, retries or Retries())
         self._limit = Limit(largest_prediction)
 
     def with_retries(self, retries: Retries) -> "Registry":
-        """A client of the same service, with the same token, that tries again in another way."""
+        """A client of the same service with the same token and other retries."""
         return Registry(*self._address, retries, self._limit.bytes)
 
     @property
@@ -94,11 +94,11 @@ class Registry(AbstractContextManager["Registry"]):
     def models(
         self, query: str | None = None, tag: tuple[str, str] | None = None
     ) -> Iterator[Model]:
-        """The registered models; ``query`` is looked for in their names, ``tag`` is a pair."""
-        asked = {} if query is None else {"q": query}
+        """The registered models whose name contains ``query`` and that have the pair ``tag``."""
+        parameters = {} if query is None else {"q": query}
         if tag is not None:
-            asked["tag"] = ":".join(tag)
-        return all_items(self._transport, "/models", asked)
+            parameters["tag"] = ":".join(tag)
+        return all_items(self._transport, "/models", parameters)
 
     def model(self, name: str) -> Model:
         """One registered model."""
@@ -107,9 +107,9 @@ class Registry(AbstractContextManager["Registry"]):
     def versions(
         self, name: str, *, sort: str | None = None, status: str | None = None
     ) -> Iterator[Version]:
-        """The versions of a model, newest first unless ``sort`` (``-metrics.rmse``) says else."""
-        asked = {key: value for key, value in (("sort", sort), ("status", status)) if value}
-        return all_items(self._transport, path_of("models", name, "versions"), asked)
+        """The versions of a model, newest first or by ``sort``, such as ``-metrics.rmse``."""
+        parameters = {key: value for key, value in (("sort", sort), ("status", status)) if value}
+        return all_items(self._transport, path_of("models", name, "versions"), parameters)
 
     def version(self, name: str, version: Reference) -> Version:
         """One version of a model."""
@@ -127,12 +127,11 @@ class Registry(AbstractContextManager["Registry"]):
     ) -> Uploaded:
         """Register a new version; a file is read from disk while it is sent.
 
-        With ``reuse`` the answer is the version that has the same bytes, metrics, signature and
-        lineage, if the model has one; no other is made then.
+        With ``reuse``, if the model has a version with the same bytes, metrics, signature and
+        lineage, that one is returned and no new one is created.
 
-        ``filename`` stands in for the name of the file, whose ending tells the format where
-        ``metadata`` does not. Raises OSError where the file cannot be read, ValueError where the
-        metadata are no JSON.
+        ``filename`` replaces the name of the file, whose ending gives the format if ``metadata``
+        does not. Raises OSError if the file cannot be read, ValueError if the metadata is not JSON.
         """
         path = path_of("models", name, "versions")
         reply = self._transport.upload(
@@ -147,8 +146,8 @@ class Registry(AbstractContextManager["Registry"]):
     def download(self, name: str, version: Reference, to: Path) -> str:
         """Write the uploaded bytes of a version to the file ``to``; returns their SHA-256.
 
-        The file appears only when all has arrived and has the announced hash. Raises OSError,
-        DownloadDamaged.
+        The file appears only when all bytes have arrived and have the announced hash. Raises
+        OSError, DownloadDamaged.
         """
         return download.artifact(self._transport, path_of("models", name, version, "artifact"), to)
 
@@ -164,12 +163,12 @@ class Registry(AbstractContextManager["Registry"]):
         force: bool = False,
         idempotency_key: str | None = None,
     ) -> Promotion:
-        """Point ``alias`` (``production`` unless given) at a version; answers when it is live.
+        """Point ``alias`` (default: ``production``) at a version; returns when it is live.
 
         ``expected_version`` makes it a compare-and-set: the version that the alias must point at
-        now, or None where the alias must not exist yet. ``gates`` are conditions beside those of
-        the model's policy. Raises ``problems.GateFailed`` where one does not hold; ``force`` moves
-        the alias all the same, and wants a reason.
+        now, or None if the alias must not exist yet. ``gates`` are checked in addition to those of
+        the model's policy. Raises ``problems.GateFailed`` if one fails; ``force`` moves the alias
+        nevertheless, and requires a reason.
         """
         request = promotion_request(alias=alias, reason=reason, gates=list(gates) or None)
         if expected_version is not UNSET:
@@ -188,7 +187,7 @@ class Registry(AbstractContextManager["Registry"]):
         reason: str | None = None,
         idempotency_key: str | None = None,
     ) -> Promotion:
-        """Point ``alias`` at the version before the present one, or at ``to_version``."""
+        """Point ``alias`` at its previous version, or at ``to_version``."""
         request = promotion_request(alias=alias, reason=reason, to_version=to_version)
         path = path_of("models", name, "rollback")
         return self._move(path, request, idempotency_key)
@@ -201,7 +200,7 @@ class Registry(AbstractContextManager["Registry"]):
         alias: str | None = None,
         gates: Sequence[str] = (),
     ) -> GateReport:
-        """What the gates of a promotion would say now. Nothing moves."""
+        """The results of the gates that a promotion would have now. Moves no alias."""
         request = promotion_request(alias=alias, gates=list(gates) or None)
         reply = self._transport.request(
             "POST",
@@ -214,11 +213,11 @@ class Registry(AbstractContextManager["Registry"]):
         return cast(GateReport, reply.object("passed", "gates"))
 
     def policy(self, name: str) -> Policy:
-        """The conditions that every promotion of a model has to meet."""
+        """The gates of every promotion of a model."""
         return cast(Policy, self._get(path_of("models", name, "policy"), "gates"))
 
     def set_policy(self, name: str, gates: Sequence[str]) -> Policy:
-        """Replace the conditions of a model's promotions."""
+        """Replace the gates of a model's promotions."""
         reply = self._transport.request(
             "PUT",
             path_of("models", name, "policy"),
@@ -228,20 +227,20 @@ class Registry(AbstractContextManager["Registry"]):
         return cast(Policy, reply.object("gates"))
 
     def holdout(self, name: str) -> Holdout:
-        """The table on which promotions of a model are measured."""
+        """The holdout data on which promotions of a model are measured."""
         return cast(Holdout, self._get(path_of("models", name, "holdout"), "sha256"))
 
     def holdouts(self, name: str) -> Iterator[Holdout]:
-        """Every such table that the model has had, newest first."""
+        """Every holdout that the model has had, newest first."""
         return all_items(self._transport, path_of("models", name, "holdout"), {"history": "true"})
 
-    def set_holdout(self, name: str, table: HoldoutTable, *, target: str | None = None) -> Holdout:
-        """Measure promotions of a model on ``table`` from now on: a CSV or Parquet file, or a
-        DataFrame. ``target`` is the column to predict, unless the model's signature names it.
+    def set_holdout(self, name: str, data: HoldoutData, *, target: str | None = None) -> Holdout:
+        """Measure promotions of a model on ``data`` from now on: a CSV or Parquet file, or a
+        DataFrame. ``target`` is the column to predict, by default that of the model's signature.
 
-        Raises OSError where the file cannot be read, ValueError where its ending says nothing.
+        Raises OSError if the file cannot be read, ValueError for an unknown ending.
         """
-        content, content_type = holdout_body(table)
+        content, content_type = holdout_body(data)
         reply = self._transport.request(
             "PUT",
             path_of("models", name, "holdout"),
@@ -253,17 +252,17 @@ class Registry(AbstractContextManager["Registry"]):
         return cast(Holdout, reply.object("sha256"))
 
     def delete_holdout(self, name: str) -> None:
-        """Measure promotions of a model on no table any more."""
+        """Remove the holdout of a model."""
         self._transport.request("DELETE", path_of("models", name, "holdout"))
 
     def compare(self, name: str, versions: Sequence[Reference]) -> dict[str, Any]:
         """Versions side by side: metrics, parameters, signature, lineage and environment."""
-        asked = {"versions": ",".join(map(str, versions))}
+        query = {"versions": ",".join(map(str, versions))}
         path = path_of("models", name, "compare")
-        return self._transport.request("GET", path, query=asked).object("versions")
+        return self._transport.request("GET", path, query=query).object("versions")
 
     def evaluation(self, name: str, version: Reference) -> dict[str, Any]:
-        """What a version keeps of its evaluation: baseline, counts of rows, figures of plots."""
+        """The stored evaluation of a version: baseline, counts of rows, figures of plots."""
         return self._get(path_of("models", name, version, "evaluation"))
 
     def card(self, name: str, version: Reference, media_type: str = "text/markdown") -> str:
@@ -275,11 +274,11 @@ class Registry(AbstractContextManager["Registry"]):
         return all_items(self._transport, path_of("models", name, "aliases"))
 
     def delete_alias(self, name: str, alias: str) -> None:
-        """Take an alias away; its version stays."""
+        """Delete an alias; its version is kept."""
         self._transport.request("DELETE", path_of("models", name, "aliases", alias))
 
     def history(self, name: str) -> Iterator[Event]:
-        """What happened to a model, newest first."""
+        """The events of a model, newest first."""
         return all_items(self._transport, path_of("models", name, "history"))
 
     def predict(
@@ -294,15 +293,15 @@ class Registry(AbstractContextManager["Registry"]):
         """Predict from one record; from rows, as records or lists, a DataFrame, an Arrow table or
         an array of two dimensions; or from bytes as they are.
 
-        One record is answered with ``prediction``, rows with ``predictions``. Without ``version``
-        ``production`` answers. DataFrames travel as Arrow where pyarrow is installed. Rows that are
-        too many for one request are sent in parts, and one version answers them all. Bytes need
-        their ``content_type``. Raises ValueError where the values cannot be sent.
+        The reply to one record has ``prediction``, to rows ``predictions``. ``version`` is
+        ``production`` by default. DataFrames are sent as Arrow if pyarrow is installed. Too many
+        rows for one request are sent in parts, all predicted by the same version. Bytes require
+        their ``content_type``. Raises ValueError for values that cannot be sent.
         """
         batch = batch_of(data, content_type)
         wanted = "predictions" if batch.count > 1 or batch.unwrap else "version"
 
-        def ask(body: bytes, number: int | None) -> dict[str, Any]:
+        def send(body: bytes, number: int | None) -> dict[str, Any]:
             pinned = number if number is not None else version
             segments = ["models", name] if pinned is None else ["models", name, pinned]
             reply = self._transport.request(
@@ -315,19 +314,19 @@ class Registry(AbstractContextManager["Registry"]):
             )
             return reply.object("model", "version", wanted)
 
-        answer = predict_in_parts(batch, self._limit, ask)
+        reply = predict_in_parts(batch, self._limit, send)
         if batch.unwrap:
-            answer["prediction"] = answer.pop("predictions")[0]
-            if "probabilities" in answer:
-                answer["probabilities"] = answer["probabilities"][0]
-        return cast(Prediction, answer)
+            reply["prediction"] = reply.pop("predictions")[0]
+            if "probabilities" in reply:
+                reply["probabilities"] = reply["probabilities"][0]
+        return cast(Prediction, reply)
 
     def tokens(self) -> Iterator[Token]:
         """The tokens, without their secrets."""
         return all_items(self._transport, "/tokens")
 
     def own_token(self) -> Token:
-        """The token that this client speaks with: its name, scopes and models."""
+        """The token of this client: its name, scopes and models."""
         return cast(Token, self._get("/tokens/self", "name", "scopes"))
 
     def create_token(
@@ -338,9 +337,9 @@ class Registry(AbstractContextManager["Registry"]):
         models: Sequence[str] = (),
         expires_at: datetime | None = None,
     ) -> NewToken:
-        """Make a token; its secret is in this answer and never again.
+        """Create a token; only this reply has its secret.
 
-        ``models`` are glob patterns, none means all. ``expires_at`` must know its time zone.
+        ``models`` are glob patterns, none means all. ``expires_at`` must have a time zone.
         """
         request: dict[str, Any] = {"name": name, "scopes": list(scopes)}
         if models:
@@ -353,17 +352,17 @@ class Registry(AbstractContextManager["Registry"]):
         return cast(NewToken, reply.object("id", "token"))
 
     def revoke_token(self, token_id: int) -> None:
-        """Make a token worthless from now on."""
+        """Revoke a token immediately."""
         self._transport.request("DELETE", path_of("tokens", token_id))
 
     def check(self) -> None:
-        """Ask for something small, to learn whether the service answers and takes the token."""
+        """Check by a small request that the service responds and accepts the token."""
         self._transport.request("GET", "/models", query={"page_size": 1})
 
     def wait_ready(self, seconds: float = 60.0) -> None:
-        """Return as soon as the service takes traffic.
+        """Return as soon as the service is ready.
 
-        Raises what it last said, or ServiceUnreachable, when ``seconds`` are over.
+        Raises its last error, or ServiceUnreachable, after ``seconds``.
         """
         url, token, timeout = self._address
         deadline = time.monotonic() + seconds

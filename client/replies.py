@@ -1,4 +1,4 @@
-"""The shapes of the service's answers, as types. All are plain dicts at run time."""
+"""Types of the service's replies. At run time they are plain dicts."""
 
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
@@ -21,7 +21,7 @@ class Model(TypedDict, total=False):
 
 
 class Column(TypedDict, total=False):
-    """One column of a signature; ``classes`` only where it is a classifier's output."""
+    """One column of a signature; ``classes`` only for the output of a classifier."""
 
     name: str
     type: str
@@ -30,7 +30,7 @@ class Column(TypedDict, total=False):
 
 
 class Signature(TypedDict):
-    """What a version takes and gives."""
+    """The inputs and the output of a version."""
 
     inputs: list[Column]
     output: Column
@@ -62,17 +62,17 @@ class Version(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """The version that an upload made, or had made before under the same idempotency key."""
+    """The version of an upload; ``replayed``: an earlier request with the same key made it."""
 
     version: Version
     replayed: bool
 
 
 class Gate(TypedDict, total=False):
-    """One condition of a promotion and how it went.
+    """A gate of a promotion and its result.
 
-    ``interval`` is that of the difference, ``measured`` says on what: ``holdout`` or ``claimed``,
-    ``holdout`` has the SHA-256 of the table.
+    ``interval`` is that of the difference. ``measured`` says on what: ``holdout`` or ``claimed``.
+    ``holdout`` has the SHA-256 of the holdout.
     """
 
     gate: str
@@ -86,7 +86,7 @@ class Gate(TypedDict, total=False):
 
 
 class Measured(TypedDict, total=False):
-    """A version's metrics, as the registry measured them or as its uploader claims."""
+    """A version's metrics, as measured by the registry or as uploaded."""
 
     version: int
     metrics: dict[str, float]
@@ -95,14 +95,14 @@ class Measured(TypedDict, total=False):
 
 
 class Difference(TypedDict):
-    """The candidate's figure less the champion's, and what 95% of the draws lie between."""
+    """The candidate's metric minus the champion's, and its 95% interval."""
 
     value: float
     interval: list[float] | None
 
 
 class GateReport(TypedDict, total=False):
-    """What a promotion's gates would say; nothing has moved."""
+    """The results of the gates that a promotion would have; no alias has moved."""
 
     passed: bool
     candidate: Measured
@@ -112,7 +112,7 @@ class GateReport(TypedDict, total=False):
 
 
 class Policy(TypedDict):
-    """The gates that a model's versions have to pass."""
+    """The gates of a model's promotions."""
 
     gates: list[str]
     updated_at: str | None
@@ -120,7 +120,7 @@ class Policy(TypedDict):
 
 
 class Holdout(TypedDict, total=False):
-    """A table that a model's versions are measured on."""
+    """The data that a model's versions are measured on."""
 
     sha256: str
     size: int
@@ -135,7 +135,7 @@ class Holdout(TypedDict, total=False):
 
 
 class Promotion(TypedDict):
-    """The answer to a promotion or a rollback."""
+    """The reply to a promotion or a rollback."""
 
     model: str
     alias: str
@@ -146,14 +146,14 @@ class Promotion(TypedDict):
 
 
 class Alias(TypedDict):
-    """A movable name and the version it points at."""
+    """An alias and the version it points at."""
 
     alias: str
     version: int
 
 
 class Event(TypedDict, total=False):
-    """One line of a model's history."""
+    """One event of a model's history."""
 
     seq: int
     at: str
@@ -178,7 +178,7 @@ class Prediction(TypedDict):
 
 
 class Token(TypedDict, total=False):
-    """A token as lists show it: without its secret."""
+    """A token without its secret."""
 
     id: int
     name: str
@@ -191,6 +191,6 @@ class Token(TypedDict, total=False):
 
 
 class NewToken(Token, total=False):
-    """A token as it is shown once, at its making."""
+    """A new token with its secret, which is shown only once."""
 
     token: str

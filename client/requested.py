@@ -1,4 +1,4 @@
-"""The small JSON requests, in which what was not given must not appear."""
+"""JSON bodies and headers of small requests."""
 
 import json
 import uuid
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def promotion_request(**given: Any) -> dict[str, Any]:
-    """``given`` without what is None: there the service's own default holds."""
+    """``given`` without the values that are None, for which the service has defaults."""
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -16,12 +16,12 @@ def json_body(request: Mapping[str, Any]) -> bytes:
 
 
 def with_key(idempotency_key: str | None) -> dict[str, str]:
-    """The header under which a repeat of the request is known again; a new key unless one is given.
+    """The header by which the service recognises a repeated request; a new key unless one is given.
 
-    Raises ValueError where the key cannot stand in a header.
+    Raises ValueError for a key that a header cannot hold.
     """
     if idempotency_key is None:
         return {"Idempotency-Key": str(uuid.uuid4())}
     if not idempotency_key or not (idempotency_key.isascii() and idempotency_key.isprintable()):
-        raise ValueError("An idempotency key is printable ASCII, and not empty.")
+        raise ValueError("An idempotency key must be printable ASCII and not empty.")
     return {"Idempotency-Key": idempotency_key}

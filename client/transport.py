@@ -1,4 +1,4 @@
-"""Sends one request and reads one answer; everything that can go wrong becomes a ClientError."""
+"""Sends a request and reads its response; every failure becomes a ClientError."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -25,19 +25,19 @@ from client.retries import Retries, is_repeatable
 
 CONNECT_SECONDS = 10.0
 UPLOAD_STALL_SECONDS = 60.0
-"""How long the service may refuse to take more bytes of an upload."""
+"""How long an upload may make no progress."""
 
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
 _EXCERPT = 120
 _LARGE_BODY = 256 * 1024
-"""Past this a body may be refused by its length before it is sent whole."""
+"""A larger body may be refused by its length before it is sent completely."""
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer that is no error: its JSON (None where it has no body) and its headers."""
+    """A successful response: its JSON (None without a body) and its headers."""
 
     url: str
     status: int
@@ -45,9 +45,9 @@ class Reply:
     headers: Mapping[str, str]
 
     def object(self, *keys: str) -> dict[str, Any]:
-        """The JSON object that the answer is.
+        """The JSON object of the response.
 
-        Raises ReplyNotUnderstood where it is none, or has not all of ``keys``.
+        Raises ReplyNotUnderstood if it is not an object with all of ``keys``.
         """
         if not isinstance(self.content, dict):
             raise ReplyNotUnderstood(self.url, self.status, "no JSON object")
@@ -58,7 +58,7 @@ class Reply:
 
 
 class Transport:
-    """The service at one URL, spoken to with one token."""
+    """Sends requests to one URL with one token."""
 
     def __init__(self, url: str, token: str | None, timeout: float, retries: Retries) -> None:
         self.url = _checked_url(url)
@@ -78,11 +78,10 @@ class Transport:
         patience: float = 0.0,
         repeatable: bool | None = None,
     ) -> Reply:
-        """Send a request and return its answer; ``patience`` lengthens the wait for it.
+        """Send a request and return its response; ``patience`` seconds extend the time-out.
 
-        It is sent again, as Retries has it, where that does no harm: ``repeatable`` says so where
-        method and headers do not. Raises ServiceUnreachable, ReplyNotUnderstood, ProblemReply,
-        AddressMalformed.
+        Retries apply if the request may be repeated, by its method, its headers or ``repeatable``.
+        Raises ServiceUnreachable, ReplyNotUnderstood, ProblemReply, AddressMalformed.
         """
         request = requests.Request(
             method, self.url + path, params=query, data=body, headers=dict(headers or {})
@@ -101,7 +100,7 @@ class Transport:
         headers: Mapping[str, str],
         patience: float,
     ) -> Reply:
-        """POST a body block by block and return the answer; a repeat opens it anew.
+        """POST a body in blocks and return the response; each attempt opens the body again.
 
         Raises as ``request`` does, and ArtifactChanged.
         """
@@ -116,7 +115,7 @@ class Transport:
         return self.again(send, repeatable=is_repeatable("POST", headers))
 
     def stream(self, path: str) -> requests.Response:
-        """GET ``path``, once, with its body still to be read; raises as ``request`` does."""
+        """GET ``path`` once and return the unread response; raises as ``request`` does."""
         request = requests.Request("GET", self.url + path, headers={"Accept": "*/*"})
         timeout = (min(CONNECT_SECONDS, self._timeout), self._timeout)
         response = self._send(self._session, request, timeout, stream=True)
@@ -125,12 +124,12 @@ class Transport:
                 self._read(response)
         return response
 
-    def again(self, send: Callable[[], Answer], *, repeatable: bool = True) -> Answer:
-        """What ``send`` returns, called once more where its failure may pass."""
+    def again(self, send: Callable[[], Result], *, repeatable: bool = True) -> Result:
+        """What ``send`` returns, called again after a temporary failure."""
         return self._retries.call(send, repeatable=repeatable)
 
     def failure(self, error: requests.RequestException) -> Exception:
-        """What ``error``, met while sending or reading, is to the caller."""
+        """The error to raise for ``error``, which occurred while sending or reading."""
         return explain(self.url, error)
 
     def close(self) -> None:
@@ -139,7 +138,7 @@ class Transport:
 
     def _new_session(self) -> requests.Session:
         session = requests.Session()
-        # Given as auth, not as a header: a ~/.netrc would replace the header.
+        # Set as auth, because a ~/.netrc would replace a header.
         session.auth = self._auth
         session.headers["Accept"] = "application/json"
         session.headers["User-Agent"] = f"hotswap-client {requests.utils.default_user_agent()}"
@@ -147,15 +146,15 @@ class Transport:
 
     def _exchange(
         self,
-        read: Callable[[requests.Response], Answer],
+        read: Callable[[requests.Response], Result],
         request: requests.Request,
         patience: float = 0.0,
         repeatable: bool | None = None,
-    ) -> Answer:
+    ) -> Result:
         timeout = (min(CONNECT_SECONDS, self._timeout), max(self._timeout, patience))
         is_large = isinstance(request.data, bytes) and len(request.data) > _LARGE_BODY
 
-        def send() -> Answer:
+        def send() -> Result:
             if is_large:
                 return read(self._send_listening(request, timeout))
             return read(self._send(self._session, request, timeout))
@@ -167,7 +166,7 @@ class Transport:
     def _send_listening(
         self, request: requests.Request, timeout: tuple[float, float]
     ) -> requests.Response:
-        # A session of its own: an answer that came early leaves its connection unusable.
+        # A new session, because an early response leaves the connection unusable.
         with self._new_session() as session:
             session.mount("http://", EarlyReplyAdapter())
             return self._send(session, request, timeout)
@@ -183,7 +182,7 @@ class Transport:
         try:
             prepared = session.prepare_request(request)
             settings = session.merge_environment_settings(prepared.url, {}, stream, None, None)
-            # No redirects: they would turn a POST into a GET and hand the token on.
+            # No redirects: they would turn a POST into a GET and forward the token.
             return session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
         except requests.RequestException as error:
             raise self.failure(error) from error
@@ -191,7 +190,7 @@ class Transport:
     def _read(self, response: requests.Response) -> Reply:
         status = response.status_code
         if 300 <= status < 400:
-            where = response.headers.get("Location", "an unnamed place")
+            where = response.headers.get("Location", "an unknown address")
             raise self._not_understood(response, f"it redirects to {where}; use that address")
         content = self._json(response) if response.content else None
         if status < 300:
@@ -217,10 +216,10 @@ class Transport:
     def _not_understood(self, response: requests.Response, why: str) -> ClientError:
         retry_after = _seconds(response.headers.get("Retry-After"))
         if response.status_code in _GATEWAY_STATUSES:
-            # A proxy in front speaks for a service that it could not reach either.
+            # A proxy in front of the service could not reach it either.
             return ServiceUnreachable(
                 self.url,
-                f"something in front of it answered {response.status_code} ({_excerpt(response)})",
+                f"a proxy in front of it answered {response.status_code} ({_excerpt(response)})",
                 may_have_happened=True,
                 retry_after=retry_after,
             )
@@ -241,11 +240,11 @@ class _BearerToken(AuthBase):
 def path_of(*segments: object) -> str:
     """The path of ``segments``, each quoted.
 
-    Raises ValueError for a segment that would mean another place: empty, ``.`` or ``..``.
+    Raises ValueError for a segment that would change the path: empty, ``.`` or ``..``.
     """
     for segment in segments:
         if str(segment) in {"", ".", ".."}:
-            raise ValueError(f"{str(segment)!r} names nothing that the service could have.")
+            raise ValueError(f"{str(segment)!r} is not a valid name.")
     return "".join(f"/{quote(str(segment), safe='')}" for segment in segments)
 
 
@@ -257,21 +256,21 @@ def _checked_url(url: str) -> str:
         sound = False
     if not sound or parts.query or parts.fragment:
         raise AddressMalformed(
-            f"{url!r} is not the address of a service: give it like http://127.0.0.1:8000."
+            f"{url!r} is not a valid address: expected one such as http://127.0.0.1:8000."
         )
     if parts.username is not None:
-        raise AddressMalformed("The address must hold no user or password: give a token.")
+        raise AddressMalformed("The address must not contain a user or password: give a token.")
     return url.rstrip("/")
 
 
 def _checked_token(token: str | None) -> str | None:
     if token and not (token.isascii() and token.isprintable() and " " not in token):
-        raise AddressMalformed("The token holds characters that no token has: paste it again.")
+        raise AddressMalformed("The token contains characters that no token has: copy it again.")
     return token or None
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """The seconds that a Retry-After asks for, which may also be written as a date."""
+    """The seconds of a Retry-After, which may also be a date."""
     text = (retry_after or "").strip()
     if text.isascii() and text.isdecimal():
         return float(text)

@@ -64,7 +64,7 @@ def train(
         evaluation=kept | evaluation.to_json(),
         params=recorded_params(pipeline[-1]),
         input_example=example(train_rows.features, ready.signature),
-        lineage=lineage(recipe, ready.table),
+        lineage=lineage(recipe, ready.dataset),
         environment=environment(),
         notes=tuple(kept["notes"]),
         held_out=test_rows.features,

@@ -1,1 +1,1 @@
-"""Pictures of what a version keeps of its evaluation. Asks nobody for anything; reads no data."""
+"""Draws plots of a version's stored evaluation. Sends no requests and reads no data."""

@@ -1,4 +1,4 @@
-"""What a classifier takes for what, and what its probabilities are worth."""
+"""Plots of a classifier's errors and probabilities."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -16,9 +16,9 @@ from registry.reading.stored_evaluation import (
 from registry.signature import Label, label_text
 
 MAX_CURVES = 8
-"""More lines than that in one picture are not told apart."""
+"""More lines in one plot could not be distinguished."""
 MAX_WRITTEN = 20
-"""Classes up to which the counts are written into the confusion matrix."""
+"""The most classes with which the counts are written into the confusion matrix."""
 
 Curve = TypeVar("Curve", RocCurve, PrecisionRecallCurve, CalibrationCurve)
 
@@ -47,8 +47,8 @@ def confusion_matrix(subject: Subject, kept: StoredEvaluation) -> Plot | None:
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class's rows (0 to 1)")
     right = sum(matrix.counts[place][place] for place in range(count))
     description = (
-        f"{right:,} of {total:,} held-out rows stand on the diagonal, where the predicted class "
-        "is the true one."
+        f"{right:,} of {total:,} held-out rows are on the diagonal, where the predicted class is "
+        "the true one."
     )
     return Plot("confusion-matrix", title, description, figure)
 
@@ -84,7 +84,7 @@ def precision_recall(subject: Subject, kept: StoredEvaluation) -> Plot | None:
     axes = figure.add_subplot()
     for curve, stroke in zip(chosen, strokes(len(chosen)), strict=True):
         named = _named(curve.label, "AP", curve.average_precision)
-        # Between two thresholds there is nothing: the precision steps.
+        # Precision is a step function of recall.
         axes.step(curve.recall, curve.precision, where="post", label=named, **stroke)
         if curve.positives is not None and len(chosen) == 1:
             axes.axhline(
@@ -127,7 +127,8 @@ def calibration(subject: Subject, kept: StoredEvaluation) -> Plot | None:
 
 
 def _miscalibrated(curve: CalibrationCurve) -> float:
-    """The expected calibration error: how far the bins lie from the diagonal, by their rows."""
+    """The expected calibration error: the mean distance of the bins from the diagonal, weighted by
+    their rows."""
     distances = [
         abs(predicted - observed) * count
         for predicted, observed, count in zip(
@@ -147,7 +148,7 @@ def _write_counts(axes: Axes, matrix: ConfusionMatrix, shares: list[list[float]]
 
 
 def _chosen(curves: Sequence[Curve], merit: Callable[[Curve], float | None]) -> list[Curve]:
-    """All, or the MAX_CURVES of the classes that are told worst."""
+    """All curves, or the MAX_CURVES with the worst ``merit``."""
     if len(curves) <= MAX_CURVES:
         return list(curves)
     worst_first = sorted(
@@ -163,7 +164,7 @@ def _chosen(curves: Sequence[Curve], merit: Callable[[Curve], float | None]) -> 
 def _under(all_: Sequence[Any], chosen: Sequence[Any], kept: StoredEvaluation) -> str:
     parts = [] if kept.rows is None else [f"{kept.rows:,} held-out rows"]
     if len(all_) > len(chosen):
-        parts.append(f"the {len(chosen)} of {len(all_)} classes that are told worst")
+        parts.append(f"the worst {len(chosen)} of {len(all_)} classes")
     elif len(all_) > 1:
         parts.append("each class against the rest")
     thinned = [curve.points for curve in chosen if getattr(curve, "points", None)]

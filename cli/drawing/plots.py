@@ -1,4 +1,4 @@
-"""Every plot that a version's evaluation has figures for, as SVG and PNG."""
+"""All plots of a version's evaluation, as SVG and PNG."""
 
 import io
 import warnings
@@ -27,7 +27,7 @@ DRAWINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A plot's files: the bytes by the file's name."""
+    """The files of a plot: the bytes by file name."""
 
     name: str
     title: str
@@ -36,13 +36,13 @@ class Picture:
 
 
 def pictures(subject: Subject, kept: StoredEvaluation) -> Iterator[Picture]:
-    """Draw one after the other what ``kept`` has figures for."""
+    """Draw, one after the other, all plots that ``kept`` has the figures for."""
     for draw in DRAWINGS:
-        # Not matplotlib's own settings, which whoever runs this may have changed.
+        # Ignores the user's matplotlib configuration.
         with mpl.rc_context(), warnings.catch_warnings():
             mpl.rcdefaults()
             mpl.rcParams.update(STYLE)
-            # A PNG shows a box for it; the SVG has the letter itself.
+            # A PNG then shows a box; the SVG contains the character itself.
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             if (plot := draw(subject, kept)) is not None:
                 yield _rendered(plot, subject)

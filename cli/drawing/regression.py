@@ -1,4 +1,4 @@
-"""What a regression missed, and by how much."""
+"""Plots of a regression's errors."""
 
 from itertools import pairwise
 
@@ -33,7 +33,7 @@ def predicted_against_true(subject: Subject, kept: StoredEvaluation) -> Plot | N
 
 
 def residuals(subject: Subject, kept: StoredEvaluation) -> Plot | None:
-    """Errors by what was predicted, of the sample; and how often each size occurs, of all rows.
+    """The errors of the sample by predicted value, and a histogram of the errors of all rows.
 
     None where neither was kept.
     """
@@ -41,7 +41,7 @@ def residuals(subject: Subject, kept: StoredEvaluation) -> Plot | None:
     if sample is None and histogram is None:
         return None
     title = "Residuals"
-    under = "the rows held out" if sample is None else _counted(sample, kept)
+    under = "held-out rows" if sample is None else _counted(sample, kept)
     count = (sample is not None) + (histogram is not None)
     figure = canvas(subject, title, under, width=9.0 if count == 2 else 6.0)
     panels = figure.subplots(1, count, sharey=True, squeeze=False)[0].tolist()

@@ -1,6 +1,7 @@
-"""Which features count."""
+"""Plots of feature importances and coefficients."""
 
-from cli.drawing.look import COLOURS, INK, Plot, Subject, canvas, listed, short
+from cli.drawing.look import COLOURS, INK, Plot, Subject, canvas, short
+from cli.formatting import listed
 from registry.reading.stored_evaluation import StoredEvaluation, Weight
 
 MAX_BARS = 20
@@ -18,7 +19,7 @@ def coefficients(subject: Subject, kept: StoredEvaluation) -> Plot | None:
     weights = kept.coefficients
     if not weights:
         return None
-    # A classifier's add up to log odds, which have no unit.
+    # The sum for a classifier is the log odds, which have no unit.
     is_classes = subject.task == "classification"
     unit = "log odds" if is_classes else f"unit of {short(subject.target)}"
     meaning = f"coefficient ({unit} for each unit of the prepared feature)"
@@ -45,4 +46,4 @@ def _bars(subject: Subject, name: str, weights: tuple[Weight, ...], meaning: str
     if min(values) < 0:
         axes.axvline(0, color=INK, linewidth=0.8)
     said = [f"{short(weight.feature)} {weight.value:.4g}" for weight in largest]
-    return Plot(name, title, f"The largest are {listed(said)}; {under}.", figure)
+    return Plot(name, title, f"The largest are {listed(said, 3)}; {under}.", figure)

@@ -1,1 +1,1 @@
-"""What ``hotswap retrain`` does. Imports no scikit-learn; prints nothing."""
+"""The steps of ``hotswap retrain`` and their report. Imports no scikit-learn; prints nothing."""

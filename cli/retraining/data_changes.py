@@ -1,11 +1,11 @@
-"""What is different in the data of two versions, by what each keeps of its training."""
+"""The differences between the training data of two versions, by what each has recorded."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import asdict
 
-from cli.formatting import number, one_line
+from cli.formatting import listed, number, one_line
 from client.replies import Version
 from registry.reading.stored_evaluation import read_evaluation
 
@@ -19,9 +19,9 @@ def data_changes(
     evaluation_before: Mapping[str, Any],
     evaluation_after: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """One entry for each difference: ``{"what", "before", "after"}``, texts or None.
+    """One entry for each difference: ``{"what", "before", "after"}``, each a text or None.
 
-    Empty where there is nothing to compare with, or nothing has changed.
+    Empty without a version to compare with, or without changes.
     """
     if before is None:
         return []
@@ -62,7 +62,7 @@ def _counted(count: object) -> str | None:
 
 
 def _signature(version: Version) -> dict[str, str]:
-    """Each column and, in words, what it takes."""
+    """The type of each column, in words."""
     signature = version.get("signature")
     if not signature:
         return {}
@@ -94,8 +94,8 @@ def _known(version: Version) -> set[Any]:
 
 
 def _summaries(evaluation: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What each column held; none of it where that is not as the trainers write it, since whoever
-    uploads a version may keep anything with it."""
+    """The summary of each column's values; empty where it does not have the trainers' format, since
+    an upload may contain any evaluation."""
     columns = read_evaluation(evaluation).columns
     return {name: asdict(summary) for name, summary in columns.items()}
 
@@ -105,29 +105,28 @@ def _ranges(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[st
     for name in before.keys() & after.keys():
         if before[name] == after[name]:
             continue
-        told = _told(before[name], after[name]), _told(after[name], before[name])
-        if told[0] != told[1]:
-            found.append(_change(f"values of {one_line(name)}", *told))
+        old = _described(before[name], after[name])
+        new = _described(after[name], before[name])
+        if old != new:
+            found.append(_change(f"values of {one_line(name)}", old, new))
     return sorted(found, key=lambda change: change["what"])
 
 
-def _told(column: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """A numeric column's figures, or the values that the ``other`` has not; and what is missing."""
+def _described(column: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """The figures of a numeric column, or the values that ``other`` does not have; and the number
+    of missing values."""
     missing = f"{column['missing']} missing" if column.get("missing") else ""
     if column["values"] is not None:
         own = set(column["values"]) - set(other.get("values") or ())
-        told = f"with {_named(own)}" if own else ""
+        values = f"with {_named(own)}" if own else ""
     else:
-        told = ", ".join(
+        values = ", ".join(
             f"{figure} {number(column[figure])}"
             for figure in _FIGURES
             if isinstance(column.get(figure), int | float)
         )
-    return "; ".join(filter(None, (told, missing)))
+    return "; ".join(filter(None, (values, missing)))
 
 
 def _named(values: set[Any]) -> str | None:
-    texts = sorted(map(one_line, values))
-    more = len(texts) - _MAX_NAMED
-    shown = ", ".join(texts[:_MAX_NAMED])
-    return (f"{shown} and {more} more" if more > 0 else shown) or None
+    return listed(sorted(map(one_line, values)), _MAX_NAMED) or None

@@ -1,4 +1,4 @@
-"""What makes two runs of ``hotswap retrain`` the same run."""
+"""The inputs by which ``hotswap retrain`` recognises a repeated run."""
 
 import hashlib
 import json
@@ -9,9 +9,9 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The model's name, and the digests and the commit that a version's lineage records.
+    """The model's name, and the digests and the commit in a version's lineage.
 
-    The same inputs make one version, however often and wherever they are run.
+    Runs with the same inputs make one version.
     """
 
     model: str
@@ -21,7 +21,7 @@ class Inputs:
 
     @classmethod
     def of(cls, model: str, lineage: Mapping[str, Any]) -> Self:
-        """The inputs that ``lineage`` tells of; what it does not tell is None."""
+        """The inputs in ``lineage``; None for those that it does not have."""
         return cls(
             model,
             lineage.get("recipe_sha256"),
@@ -30,22 +30,22 @@ class Inputs:
         )
 
     def made(self, version: Mapping[str, Any]) -> bool:
-        """Whether ``version`` says that it was made from these."""
+        """Whether the lineage of ``version`` has these inputs."""
         return Inputs.of(self.model, version.get("lineage") or {}) == self
 
     def key(self, purpose: str, *more: object) -> str:
-        """An idempotency key for what is done to ``purpose``; ``more`` is what else it depends on.
+        """An idempotency key for the operation ``purpose``, which also depends on ``more``.
 
-        At most 200 characters of ASCII, as the service asks.
+        At most 200 ASCII characters, as the service requires.
         """
         text = json.dumps([asdict(self), *more], sort_keys=True)
         return f"retrain-{purpose}-{hashlib.sha256(text.encode()).hexdigest()}"
 
     def __str__(self) -> str:
         """For people: ``commit 1a2b3c4, recipe 5d6e7f8, data 9a0b1c2``."""
-        told = {
+        digests = {
             "commit": self.git_commit,
             "recipe": self.recipe_sha256,
             "data": self.data_sha256,
         }
-        return ", ".join(f"{what} {digest[:7]}" for what, digest in told.items() if digest)
+        return ", ".join(f"{what} {digest[:7]}" for what, digest in digests.items() if digest)

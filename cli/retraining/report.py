@@ -1,4 +1,4 @@
-"""How a run of ``hotswap retrain`` ended, with all that its summary tells."""
+"""The result of a run of ``hotswap retrain``, with everything that its summary shows."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -7,16 +7,16 @@ from client.replies import Gate, Promotion, Version
 from registry.cards.blocks import Data, Phrase
 
 Ending = Literal["promoted", "not_better", "superseded", "failed"]
-"""``superseded``: this version was live once, and somebody has put another in its place since."""
+"""``superseded``: this version was live and has been replaced since."""
 
 
 @dataclass(slots=True, kw_only=True)
 class RetrainReport:
-    """What is known of a run so far; ``ending`` None: it is still under way.
+    """The state of a run; ``ending`` is None while it is in progress.
 
-    ``version`` is the one that these inputs made, in this run (``made``) or an earlier one.
-    ``champion`` is what the alias pointed at when the run began. Evaluations are what the service
-    keeps of each.
+    ``version`` is the version of these inputs, made in this run (``made``) or an earlier one.
+    ``champion`` is the version of the alias when the run began. Each evaluation is what the service
+    stores with the version.
     """
 
     model: str
@@ -45,28 +45,28 @@ class RetrainReport:
 
     @property
     def baseline(self) -> dict[str, float]:
-        """The metrics of a model that only guesses, on the candidate's held-out rows."""
+        """The metrics of the baseline on the candidate's held-out rows."""
         return dict(self.evaluation.get("baseline") or {})
 
     def headline(self) -> str:
-        """The end in one line."""
+        """The result in one line."""
         return "".join(part if isinstance(part, str) else part.text for part in self.phrase())
 
     def phrase(self) -> Phrase:
-        """The same, with the names marked as such."""
+        """The headline, with names as Data."""
         model = Data(self.model)
         if self.ending == "promoted":
             live = (Data(f"{self.model}/{self.alias}"), f" is now version {self.number}")
-            return (*live, ", as it was before." if self.already_live else ".")
+            return (*live, ", as before." if self.already_live else ".")
         if self.ending == "not_better":
             stays = (
                 f"version {self.champion_number} stays"
                 if self.champion_number is not None
                 else "nothing is live"
             )
-            return (f"Version {self.number} of ", model, f" is not promoted; {stays}.")
+            return (f"Version {self.number} of ", model, f" was not promoted; {stays}.")
         if self.ending == "superseded":
-            return (f"Version {self.number} of ", model, " was live before; it stays replaced.")
+            return (f"Version {self.number} of ", model, " was live and has been replaced since.")
         if self.version is not None:
             return (f"Version {self.number} of ", model, " was uploaded, but not promoted.")
-        return ("No version of ", model, " was made.")
+        return ("No version of ", model, " was created.")

@@ -1,7 +1,7 @@
-"""From a recipe to a version that is live, or is not; safe to be cut and to be run again.
+"""Trains, uploads and promotes a version of a recipe; can be interrupted and run again.
 
-Nothing is kept on this side. What an earlier run with the same inputs has done is read from the
-service: the version that it made is known by its lineage, and that it was live, by the history.
+It stores nothing locally. What an earlier run with the same inputs has done is read from the
+service: its version is found by the lineage, and its promotion in the history.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,19 +21,19 @@ from client.problems import (
 )
 from client.replies import Event, Version
 
-if TYPE_CHECKING:  # training brings scikit-learn with it
+if TYPE_CHECKING:  # training imports scikit-learn
     from trainers.recipe import Recipe
     from trainers.trained import TrainedModel
 
 Stage = Callable[[str], None]
 Progress = Callable[[int, int], None]
-"""Told how many of how many parts of a stage are done."""
+"""Called with the number of parts of a stage that are done, and of all its parts."""
 _MOVES = frozenset({"promoted", "rolled_back"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is to become of the model: the alias, the conditions, and a reason for the history."""
+class PromotionOptions:
+    """The alias to promote under, the gates, and a reason for the history."""
 
     alias: str
     gates: tuple[str, ...] = ()
@@ -41,40 +41,40 @@ class Wish:
 
 
 class Run:
-    """One run; ``outcome`` tells how far it came, whatever ends it."""
+    """One run; ``report`` is up to date even if an exception ends it."""
 
     def __init__(
         self,
         registry: Registry,
         recipe: "Recipe",
-        wish: Wish,
+        options: PromotionOptions,
         stage: Stage,
         progress: Progress | None = None,
     ) -> None:
         self._registry = registry
         self._recipe = recipe
-        self._wish = wish
+        self._options = options
         self._stage = stage
         self._progress = progress
         self._inputs = Inputs.of(recipe.name, {"recipe_sha256": recipe.sha256})
         self.trained: TrainedModel | None = None
-        self.outcome = RetrainReport(
-            model=recipe.name, alias=wish.alias, inputs=str(self._inputs), url=registry.url
+        self.report = RetrainReport(
+            model=recipe.name, alias=options.alias, inputs=str(self._inputs), url=registry.url
         )
 
     def go(self) -> None:
-        """Make the version, unless it is there, and ask for its promotion.
+        """Create the version, unless it exists, and request its promotion.
 
         Raises TrainingRefused, CommandFailed and what the registry raises.
         """
         from trainers.lineage import inputs_of
 
-        self._use(inputs_of(self._recipe))
+        self._set_inputs(inputs_of(self._recipe))
         own = self._registry.own_token()
         champion = self._live()
         if champion is not None:
-            self.outcome.champion = self._registry.version(self._inputs.model, champion)
-            self.outcome.champion_evaluation = self._evaluation_of(champion)
+            self.report.champion = self._registry.version(self._inputs.model, champion)
+            self.report.champion_evaluation = self._evaluation_of(champion)
         version = self._made_by(own["name"])
         if version is None:
             _require_upload(own["scopes"])
@@ -82,23 +82,23 @@ class Run:
         self._take(version)
         self._promote(version["version"], champion)
 
-    def _use(self, lineage: Mapping[str, Any]) -> None:
-        """Take these for the inputs of the run."""
+    def _set_inputs(self, lineage: Mapping[str, Any]) -> None:
+        """Set the inputs of the run."""
         self._inputs = Inputs.of(self._inputs.model, lineage)
-        self.outcome.inputs = str(self._inputs)
+        self.report.inputs = str(self._inputs)
 
     def _live(self) -> int | None:
         """The version that the alias points at now."""
         try:
-            return self._registry.model(self._inputs.model)["aliases"].get(self._wish.alias)
+            return self._registry.model(self._inputs.model)["aliases"].get(self._options.alias)
         except ModelNotFound:
             return None
 
     def _made_by(self, actor: str) -> Version | None:
         """The version that ``actor`` made from these inputs.
 
-        Only its own: lineage is what an uploader claims, and a token that may upload and not
-        promote must not get promoted what it passes off as the work of this job.
+        Versions of others do not count: any uploader can claim a lineage, and a token that may
+        upload but not promote must not get its version promoted by this job.
         """
         self._stage("looking for a version of the same inputs")
         try:
@@ -114,8 +114,8 @@ class Run:
 
         self._stage("loading scikit-learn")
         model = self.trained = train(self._recipe, stage=self._stage, progress=self._progress)
-        # What was trained on counts, should the data have changed since it was looked at.
-        self._use(model.lineage)
+        # The data may have changed since its digest was read; what was trained on counts.
+        self._set_inputs(model.lineage)
         self._stage("writing the artifact")
         return self._upload(model, model.artifact(), actor)
 
@@ -125,20 +125,20 @@ class Run:
             uploaded = self._registry.upload(
                 self._inputs.model,
                 artifact,
-                model.metadata(parent_version=self.outcome.champion_number),
+                model.metadata(parent_version=self.report.champion_number),
                 filename="model.skops",
                 idempotency_key=self._inputs.key("upload"),
-                # The same bytes prove a version to be the same, whoever uploaded it. What is
-                # claimed of them they do not prove, so the service compares that too.
+                # Equal bytes make it the same version, whoever uploaded it. They do not prove the
+                # metadata, so the service compares that too.
                 reuse=True,
             )
         except IdempotencyKeyReused:
             # Another run with these inputs was first, and its bytes differ from ours.
-            theirs = self._made_by(actor)
-            if theirs is None:
+            other = self._made_by(actor)
+            if other is None:
                 raise
-            return theirs
-        self.outcome.made = not uploaded.replayed
+            return other
+        self.report.made = not uploaded.replayed
         return uploaded.version
 
     def _take(self, version: Version) -> None:
@@ -146,12 +146,12 @@ class Run:
         if version.get("status") == "archived":
             raise CommandFailed(
                 f"Version {number} of {self._inputs.model} was made from the same inputs "
-                f"({self._inputs}), and somebody has archived it.",
+                f"({self._inputs}) and has been archived.",
                 SAID_NO,
-                advice="Change the recipe or the data, or commit anew, to make another.",
+                advice="To create another version, change the recipe or the data, or commit again.",
             )
-        self.outcome.version = version
-        self.outcome.evaluation = self._evaluation_of(number)
+        self.report.version = version
+        self.report.evaluation = self._evaluation_of(number)
 
     def _evaluation_of(self, number: int) -> dict[str, Any]:
         try:
@@ -160,43 +160,43 @@ class Run:
             return {}
 
     def _promote(self, number: int, champion: int | None) -> None:
-        was_live = None if self.outcome.made else self._last_move_to(number)
+        was_live = None if self.report.made else self._last_move_to(number)
         if number == champion:
-            return self._tell_live(was_live)
+            return self._report_live(was_live)
         if was_live is not None:
-            # The champion is older than the training, and another run may have been quicker.
+            # The champion was read before the training, and another run may have been faster.
             is_live = self._live() == number
-            return self._tell_live(was_live) if is_live else self._tell_replaced(was_live)
+            return self._report_live(was_live) if is_live else self._report_replaced(was_live)
         self._stage(f"promoting version {number}: every worker loads and warms it")
         try:
-            self._ask_for_promotion(number, champion)
+            self._request_promotion(number, champion)
         except GateFailed as error:
-            self.outcome.ending = "not_better"
-            self.outcome.gates = error.gates
-            self.outcome.remark = error.detail
+            self.report.ending = "not_better"
+            self.report.gates = error.gates
+            self.report.remark = error.detail
         except ExpectedVersionConflict as error:
-            # A run beside this one may have asked for the same a moment earlier.
+            # A concurrent run may have promoted the same version.
             if self._live() != number:
                 raise _moved_meanwhile(number, error) from error
-            self._tell_live(self._last_move_to(number))
+            self._report_live(self._last_move_to(number))
         return None
 
-    def _ask_for_promotion(self, number: int, champion: int | None) -> None:
-        wish = self._wish
-        reason = wish.reason or f"retrained: {self._inputs}"
-        asked = (number, wish.alias, champion, reason, *wish.gates)
+    def _request_promotion(self, number: int, champion: int | None) -> None:
+        options = self._options
+        reason = options.reason or f"retrained: {self._inputs}"
+        request = (number, options.alias, champion, reason, *options.gates)
         promotion = self._registry.promote(
             self._inputs.model,
             number,
-            alias=wish.alias,
+            alias=options.alias,
             expected_version=champion,
             reason=reason,
-            gates=wish.gates,
-            idempotency_key=self._inputs.key("promote", *asked),
+            gates=options.gates,
+            idempotency_key=self._inputs.key("promote", *request),
         )
-        self.outcome.ending = "promoted"
-        self.outcome.promotion = promotion
-        self.outcome.gates = promotion.get("gates") or []
+        self.report.ending = "promoted"
+        self.report.promotion = promotion
+        self.report.gates = promotion.get("gates") or []
 
     def _last_move_to(self, number: int) -> Event | None:
         """The last time that the alias was made to point at ``number``."""
@@ -205,31 +205,31 @@ class Run:
                 continue
             if event["type"] == "registered":
                 return None
-            if event["type"] in _MOVES and event.get("alias") == self._wish.alias:
+            if event["type"] in _MOVES and event.get("alias") == self._options.alias:
                 return event
         return None
 
-    def _tell_live(self, promotion: Event | None) -> None:
-        self.outcome.ending = "promoted"
-        self.outcome.already_live = True
-        self.outcome.gates = list(((promotion or {}).get("details") or {}).get("gates") or [])
+    def _report_live(self, promotion: Event | None) -> None:
+        self.report.ending = "promoted"
+        self.report.already_live = True
+        self.report.gates = list(((promotion or {}).get("details") or {}).get("gates") or [])
         if promotion is not None:
-            self.outcome.remark = _who_and_when("Promoted", promotion)
+            self.report.remark = _who_and_when("Promoted", promotion)
 
-    def _tell_replaced(self, promotion: Event) -> None:
-        # Whoever replaced it, or rolled it back, had a reason that a nightly job cannot know.
-        self.outcome.ending = "superseded"
-        self.outcome.remark = (
+    def _report_replaced(self, promotion: Event) -> None:
+        # A user replaced it or rolled it back for a reason that this job does not know.
+        self.report.ending = "superseded"
+        self.report.remark = (
             f"{_who_and_when('It was promoted', promotion)} and has been replaced since. "
-            "'hotswap promote' brings it back."
+            "Use 'hotswap promote' to make it live again."
         )
 
 
 def _require_upload(scopes: Sequence[str]) -> None:
-    """Before hours of training, not after. Raises CommandFailed."""
+    """Check this before the training. Raises CommandFailed."""
     if not {"upload", "admin"} & set(scopes):
         raise CommandFailed(
-            "The token lacks the scope 'upload', so what is trained could not be kept.",
+            "The token lacks the scope 'upload', so the trained model could not be uploaded.",
             SAID_NO,
             advice="Set HOTSWAP_TOKEN to a token that may upload and promote.",
         )
@@ -239,7 +239,7 @@ def _moved_meanwhile(number: int, error: ExpectedVersionConflict) -> CommandFail
     return CommandFailed(
         f"Version {number} was uploaded, but not promoted: {error}",
         SAID_NO,
-        advice="Somebody moved the alias while this ran. Run it again to ask anew.",
+        advice="The alias was moved during this run. Run it again to try once more.",
         request_id=error.request_id,
     )
 

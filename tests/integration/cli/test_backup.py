@@ -29,7 +29,7 @@ def test_there_and_back(hotswap, tmp_path):
 
     assert (made.exit_code, checked.exit_code, restored.exit_code) == (0, 0, 0)
     assert made.stdout.startswith(f"Backed up to {tmp_path / 'backup'}: 2 blobs, ")
-    assert " is whole: 2 blobs, " in checked.stdout
+    assert " is complete and undamaged: 2 blobs, " in checked.stdout
     assert f"restored into {tmp_path / 'new'}: 2 blobs, " in restored.stdout
     ends = {told.stdout.splitlines()[-1] for told in (made, checked, restored)}
     assert len(ends) == 1

@@ -68,7 +68,7 @@ def test_upload_that_was_made_before_says_so(
     replay = Answer(201, version, {"Idempotent-Replayed": "true"})
     service.script("POST", "/models/housing/versions", replay)
     result = hotswap("upload", "housing", str(artifact), "--idempotency-key", "k")
-    assert "uploaded before as version 4" in result.stdout
+    assert "already uploaded as version 4" in result.stdout
 
 
 def test_promote_says_what_is_live_and_what_was(hotswap: Hotswap, service: FakeService) -> None:
@@ -76,10 +76,10 @@ def test_promote_says_what_is_live_and_what_was(hotswap: Hotswap, service: FakeS
         service.add_version("housing")
     assert hotswap("promote", "housing", "1").stdout == ("housing/production is now version 1.\n")
     assert hotswap("promote", "housing", "2").stdout == (
-        "housing/production is now version 2; before, it was version 1.\n"
+        "housing/production is now version 2; it was version 1.\n"
     )
     assert hotswap("promote", "housing", "2").stdout == (
-        "housing/production is now version 2, as it was before.\n"
+        "housing/production is now version 2, as before.\n"
     )
 
 
@@ -133,7 +133,7 @@ def test_rollback_shows_where_it_went(hotswap: Hotswap, service: FakeService) ->
     service.add_version("housing")
     service.aliases["housing"] = {"production": 2}
     result = hotswap("rollback", "housing", "--to-version", "1", "--reason", "complaints")
-    assert result.stdout == "housing/production is now version 1; before, it was version 2.\n"
+    assert result.stdout == "housing/production is now version 1; it was version 2.\n"
     assert service.asked[0].json == {"to_version": 1, "reason": "complaints"}
 
 
@@ -153,7 +153,7 @@ def test_new_token_is_printed_once_with_what_it_may(hotswap: Hotswap, service: F
 def test_tokens_are_listed_and_revoked(hotswap: Hotswap, service: FakeService) -> None:
     hotswap("tokens", "create", "ci", "--scope", "upload")
     assert "ci" in hotswap("tokens", "list").stdout
-    assert hotswap("tokens", "revoke", "7").stdout == "Token 7 is revoked.\n"
+    assert hotswap("tokens", "revoke", "7").stdout == "Token 7 was revoked.\n"
     assert service.asked[-1].path == "/tokens/7"
 
 
@@ -180,7 +180,7 @@ def test_a_token_that_cannot_be_revoked_is_said_to_work_still(
     result = hotswap("tokens", "rotate", "1")
     assert result.exit_code == 1
     assert "hsw_new" in result.stdout
-    assert "so does the old one, 1: Busy." in result.stderr
+    assert "the old one, 1, was not revoked: Busy." in result.stderr
 
 
 @pytest.mark.parametrize("revoked_at", [None, "2026-11-21T06:00:00Z"])
@@ -190,5 +190,5 @@ def test_only_a_token_in_use_is_rotated(
     service.tokens.append({**OLD, "id": 1 if revoked_at else 2, "revoked_at": revoked_at})
     result = hotswap("tokens", "rotate", "1")
     assert result.exit_code == 1
-    assert "no token with the id 1 in use" in result.stderr
+    assert "no valid token with the id 1" in result.stderr
     assert [asked.method for asked in service.asked] == ["GET"]

@@ -256,7 +256,7 @@ def test_a_scrub_names_the_versions_that_damage_hits_and_what_to_do(data: Path) 
     (scrubbed,) = [one for one in json.loads(said.stdout)["findings"] if one["check"] == "scrub"]
     assert (said.exit_code, scrubbed["result"]) == (1, "fault")
     assert scrubbed["message"] == (
-        f"blob {digest} is damaged, and put aside: "
+        f"blob {digest} is damaged, and was moved aside: "
         "the artifact and onnx of house/1, the artifact and onnx of house/2"
     )
     assert str(store.path_of(digest)) in scrubbed["advice"]

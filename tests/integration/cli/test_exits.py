@@ -83,7 +83,7 @@ def test_something_else_at_the_address_exits_1(hotswap: Hotswap, service: FakeSe
     service.script("GET", "/models", page)
     result = hotswap("models")
     assert result.exit_code == 1
-    assert "not as the service does" in result.stderr
+    assert "not in the format of the service" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""``hotswap policy``, ``holdout`` and ``evaluate``, and how shut gates are told."""
+"""``hotswap policy``, ``holdout`` and ``evaluate``, and how failed gates are shown."""
 
 import json
 
@@ -22,7 +22,7 @@ HOLDOUT = {
     "created_by": "ann",
     "removed_at": None,
 }
-SHUT = {
+FAILED = {
     "gate": "rmse < champion @ 95%",
     "passed": False,
     "candidate": 49871.2,
@@ -36,7 +36,7 @@ REPORT = {
     "candidate": {"version": 4, "metrics": {"rmse": 49871.2}, "measured_on": "holdout"},
     "champion": {"version": 3, "metrics": {"rmse": 48211.7}, "measured_on": "holdout"},
     "differences": {"rmse": {"value": 1659.5, "interval": [1212.4, 2090.3]}},
-    "gates": [SHUT],
+    "gates": [FAILED],
 }
 
 
@@ -116,7 +116,7 @@ def test_an_evaluation_is_shown_and_says_by_its_exit_what_it_came_to(
     result = hotswap("evaluate", "housing/4", "--gate", "rmse < champion @ 95%")
     assert result.exit_code == 1
     assert "1659.5  1212.4 to 2090.3" in result.stdout
-    assert "It may not be promoted." in result.stdout
+    assert "It cannot be promoted." in result.stdout
     assert service.asked[0].json == {"gates": ["rmse < champion @ 95%"]}
 
     service.script("POST", "/models/housing/4/evaluate", Answer(200, {**REPORT, "passed": True}))
@@ -125,7 +125,7 @@ def test_an_evaluation_is_shown_and_says_by_its_exit_what_it_came_to(
 
 def test_shut_gates_are_told_with_their_figures(hotswap: Hotswap, service: FakeService) -> None:
     open_ = {"gate": "engine in trees", "passed": True}
-    refusal = problem(409, "gate-failed", "It does not pass.", gates=[SHUT, open_])
+    refusal = problem(409, "gate-failed", "It does not pass.", gates=[FAILED, open_])
     service.script("POST", "/models/housing/4/promote", refusal)
     result = hotswap("promote", "housing", "4")
     assert result.exit_code == 1

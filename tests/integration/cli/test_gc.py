@@ -35,9 +35,9 @@ def test_it_says_what_it_removed_and_what_is_too_young(gc, sqlite_database, blob
 
     assert told.exit_code == 0
     assert told.stdout.splitlines() == [
-        "Removed 1 blobs that no version points at (8 B),",
+        "Removed 1 blobs that no version refers to (8 B),",
         "and 0 files of interrupted uploads (0 B).",
-        "1 more are younger than --older-than.",
+        "1 more are younger than --older-than and were kept.",
     ]
     assert len(set(blobs.digests())) == 3
 

@@ -7,18 +7,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from cli.main import VERBS, main
-from cli.recipe_flags import KINDS as TRAINED
-from cli.recipe_flags import SEARCHES
-from cli.recipe_flags import TASKS as TRAINED_TASKS
+from cli.main import COMMANDS, main
 from cli.tokens import SCOPES
-from cli.upload import KINDS
-from registry import signature
 from registry import tokens as registry_tokens
 from tests.integration.cli.fake_service import FakeService
 from tests.integration.cli.test_exits import environment
-from trainers.model_kinds import TRAINED_KINDS
-from trainers.search_space import SEARCH_METHODS
 
 LOCAL = ["backup", "restore", "gc"]
 """These work on the data directory itself and speak to no service."""
@@ -27,7 +20,7 @@ GROUPS = ["tokens", "recipe"]
 OURS = [
     *(
         [verb]
-        for verb in VERBS
+        for verb in COMMANDS
         if verb not in {"serve", "db", "doctor", "tokens", "recipe", *LOCAL}
     ),
     *(["tokens", verb] for verb in ("create", "list", "revoke")),
@@ -59,7 +52,7 @@ def test_each_verb_about_recipes_has_help_with_an_example(verb: str) -> None:
     assert f"Example:\n    hotswap recipe {verb}" in result.stdout
 
 
-def test_help_lists_the_verbs_of_the_contract() -> None:
+def test_help_lists_the_commands_of_the_contract() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout.partition("Commands:\n")[2]
     first, second = (
         "serve train retrain upload models versions show",
@@ -70,17 +63,13 @@ def test_help_lists_the_verbs_of_the_contract() -> None:
     assert [name for name in names if name in wanted] == wanted
 
 
-def test_unknown_verb_gets_the_nearest_one() -> None:
+def test_unknown_command_gets_the_nearest_one() -> None:
     result = CliRunner().invoke(main, ["promot"])
     assert result.exit_code == 2
     assert "promot" in result.stderr
 
 
-def test_choices_are_those_of_the_registry() -> None:
-    assert set(KINDS) == set(signature.KINDS)
-    assert set(TRAINED) == set(TRAINED_KINDS)
-    assert set(TRAINED_TASKS) == set(signature.TASKS)
-    assert SEARCHES == SEARCH_METHODS
+def test_the_scopes_to_choose_from_are_those_of_the_registry() -> None:
     assert set(SCOPES) == set(registry_tokens.SCOPES)
 
 
@@ -111,9 +100,9 @@ def test_start_waits_for_no_heavy_library(service: FakeService, arguments: list[
     assert done.stdout
 
 
-def test_lazy_verb_that_is_no_command_is_a_bug_that_shows() -> None:
+def test_a_lazy_command_that_is_not_a_click_command_is_a_bug_that_shows() -> None:
     from cli.lazy import LazyCommand, LazyGroup
 
-    group = LazyGroup("g", lazy={"bad": LazyCommand("cli.main:VERBS", "Not a command.")})
-    with pytest.raises(TypeError, match="no click command"):
+    group = LazyGroup("g", lazy={"bad": LazyCommand("cli.main:COMMANDS", "Not a command.")})
+    with pytest.raises(TypeError, match="not a click command"):
         group.get_command(click.Context(group), "bad")

@@ -137,11 +137,13 @@ def test_a_classification_has_its_plots(plots: Any, labels: list[Any]) -> None:
     assert "share of the true class" in texts(drawn["confusion-matrix"])
 
 
-def test_of_many_classes_the_worst_told_are_drawn_and_that_is_said(plots: Any) -> None:
+def test_of_many_classes_those_with_the_worst_figures_are_drawn_and_the_plot_says_so(
+    plots: Any,
+) -> None:
     drawn = plots(curves([f"class {place}" for place in range(40)]), "classification")
 
     roc = texts(drawn["roc"])
-    assert "the 8 of 40 classes that are told worst" in roc
+    assert "the worst 8 of 40 classes" in roc
     assert "class 7 (AUC" in roc
     assert "class 8" not in roc
 
@@ -192,7 +194,7 @@ def test_a_version_that_keeps_no_figures_exits_1_and_leaves_no_directory(
     service.script("GET", "/models/m/1/evaluation", Answer(200, {"rows": 3}))
     result = hotswap("plots", "m/1", "--out", str(tmp_path / "plots"))
     assert result.exit_code == 1
-    assert "keeps nothing that could be drawn" in result.stderr
+    assert "has nothing to draw" in result.stderr
     assert not (tmp_path / "plots").exists()
 
 

@@ -87,7 +87,7 @@ def test_a_file_that_is_there_is_not_written_over(
     arguments = ("recipe", "init", str(shops), "--target", "sales", "--out", str(file))
     result = hotswap(*arguments)
     assert result.exit_code == 2
-    assert "is there already" in result.stderr
+    assert "exists." in result.stderr
     assert file.read_text() == "mine"
     assert hotswap(*arguments, "--force").exit_code == 0
     assert file.read_text() != "mine"
@@ -132,7 +132,7 @@ def test_check_tells_every_mistake_with_its_line(hotswap: Hotswap, tmp_path: Pat
     assert lines[2].startswith("  line 6: tree has no parameter 'depth'.")
 
 
-def test_check_reads_the_data_only_where_it_is_asked(
+def test_check_reads_the_data_only_with_the_option(
     hotswap: Hotswap, shops: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "r.toml"
@@ -140,7 +140,7 @@ def test_check_reads_the_data_only_where_it_is_asked(
     assert hotswap("recipe", "check", str(file)).exit_code == 0
     result = hotswap("recipe", "check", str(file), "--with-data")
     assert result.exit_code == 2
-    assert "line 5: The data has no column 'cty', asked for as excluded." in result.stderr
+    assert "line 5: The data has no column 'cty', named as excluded." in result.stderr
 
 
 def test_check_prints_the_recipe_as_json(hotswap: Hotswap, shops: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_what_comes_out_the_same_is_reproduced(
     assert result.exit_code == 0, result.stderr
     assert "12 of 12 predictions agree." in result.stdout
     assert "differs" not in result.stdout
-    assert result.stdout.splitlines()[-1] == "sales/1 is reproduced."
+    assert result.stdout.splitlines()[-1] == "sales/1 was reproduced."
 
 
 def test_other_data_are_told_and_are_not_the_same(
@@ -51,8 +51,8 @@ def test_other_data_are_told_and_are_not_the_same(
     table.write_text(table.read_text().replace("\n7,", "\n70,"))
     result = hotswap("reproduce", "sales/1", "--data", str(table), "--json")
     assert result.exit_code == 1
-    assert "sales/1 is not reproduced." in result.stderr
-    assert "The data are not those that it was trained on" in result.stderr
+    assert "sales/1 was not reproduced." in result.stderr
+    assert "The data differs from what it was trained on" in result.stderr
     report = json.loads(result.stdout)
     assert report["agrees"] is False
     changed = [figure["name"] for figure in report["inputs"] if not figure["agrees"]]

@@ -73,7 +73,7 @@ def test_the_same_again_trains_nothing_makes_nothing_and_ends_the_same(
     service.forget_keys()
     again = retrain(hotswap, recipe)
     assert again.exit_code == 0, again.stderr
-    assert again.stdout.splitlines()[0] == "sales/production is now version 1, as it was before."
+    assert again.stdout.splitlines()[0] == "sales/production is now version 1, as before."
     assert len(service.versions["sales"]) == 1
     assert service.promotions() == [1]
 
@@ -86,7 +86,7 @@ def test_what_is_not_better_exits_10_and_the_champion_stays(
     worse = write_recipe(recipe.parent, depth=1)
     for run in (retrain(hotswap, worse), retrain(hotswap, worse)):
         assert run.exit_code == 10, run.stderr
-        assert "Version 2 of sales is not promoted; version 1 stays." in run.stdout
+        assert "Version 2 of sales was not promoted; version 1 stays." in run.stdout
         assert "rmse <= champion" in run.stdout
     assert service.aliases == {"sales": {"production": 1}}
     assert len(service.versions["sales"]) == 2
@@ -222,7 +222,7 @@ def test_somebody_who_promotes_meanwhile_is_not_overridden(
     result = retrain(hotswap, recipe)
     assert result.exit_code == 1
     assert "Version 2 was uploaded, but not promoted" in result.stderr
-    assert "Somebody moved the alias" in result.stderr
+    assert "The alias was moved" in result.stderr
     assert service.aliases["sales"] == {"production": 1}
 
 
@@ -336,7 +336,10 @@ def test_data_and_name_of_the_command_win_over_the_recipe(
         ('data = "sales.csv"\ntarget = "march"\nkind = "tree"\n', "names no model"),
         ('name = "sales"\nkind = "tree"\n', "data is missing"),
         ('name = "a/b"\ndata = "sales.csv"\ntarget = "march"\nkind = "tree"\n', "valid model name"),
-        ('name = "s"\ndata = "none.csv"\ntarget = "march"\nkind = "tree"\n', "no such file"),
+        (
+            'name = "s"\ndata = "none.csv"\ntarget = "march"\nkind = "tree"\n',
+            "the file does not exist",
+        ),
     ],
 )
 def test_a_recipe_that_cannot_be_used_exits_2_and_sends_nothing(
@@ -384,7 +387,7 @@ def test_a_missing_data_file_exits_2_with_the_document_and_the_summary(
     document = json.loads(result.stdout)
     assert (document["outcome"], document["version"]) == ("failed", None)
     assert "sales.csv" in document["problem"]
-    assert "No version of `sales` was made." in summary.read_text()
+    assert "No version of `sales` was created." in summary.read_text()
     assert service.asked == []
 
 
@@ -407,7 +410,7 @@ def test_the_summary_has_metrics_gates_data_and_links(
     assert result.exit_code == 10
     text = summary.read_text()
     assert step.read_text() == f"what an earlier step said\n{text}\n"
-    assert text.startswith("## Version 2 of `sales` is not promoted; version 1 stays.\n")
+    assert text.startswith("## Version 2 of `sales` was not promoted; version 1 stays.\n")
     assert "| | version 2 | champion, version 1 | baseline |".replace("| |", "|  |") in text
     assert "| `rmse <= champion` | no | " in text
     assert "| `rows` | `60` | `49` |" in text
@@ -422,7 +425,7 @@ def test_a_summary_that_cannot_be_written_does_not_change_how_it_ended(
     missing = tmp_path / "no" / "such" / "summary.md"
     result = retrain(hotswap, recipe, "--summary", str(missing))
     assert result.exit_code == 0
-    assert f"no summary in {missing}" in result.stderr
+    assert f"cannot write the summary to {missing}" in result.stderr
 
 
 @pytest.mark.parametrize(

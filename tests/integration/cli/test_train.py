@@ -33,7 +33,7 @@ def test_training_is_shown_uploaded_and_promoted(
     assert lines[0].split() == ["METRIC", "MODEL", "BASELINE"]
     assert any(line.startswith("rmse ") for line in lines)
     assert "Trained on 48 rows, evaluated on 12 others." in lines
-    assert lines[-2].startswith("sales is uploaded: version 1 (ready")
+    assert lines[-2].startswith("sales was uploaded as version 1 (ready")
     assert lines[-1] == "sales/production is now version 1."
     assert result.stderr == ""
     (asked,) = service.of("POST", "/models/sales/versions")
@@ -191,14 +191,14 @@ def test_flags_say_all_that_a_recipe_says(
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (("--folds", "3"), "go with --search"),
-        (("--prepare", "log=true"), "write COLUMN.HOW=VALUE"),
+        (("--folds", "3"), "require --search"),
+        (("--prepare", "log=true"), "expected COLUMN.HOW=VALUE"),
         (("--search", "grid", "--try", "positive=[true]"), "one combination"),
         (("--search", "grid", "--draws", "3", "--try", "positive=[true, false]"), "search.draws"),
         (("--split", "group"), "split.column is missing"),
         (("--split", "group:shop"), "no column 'shop'"),
         (("--gate", "accuracy > 1"), "regression has no metric 'accuracy'"),
-        (("--prepare", "january.logg=true"), "columns.january.logg is no key here"),
+        (("--prepare", "january.logg=true"), "columns.january.logg is not a known key"),
     ],
 )
 def test_flags_that_make_no_recipe_are_wrong_usage(

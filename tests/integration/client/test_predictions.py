@@ -140,14 +140,14 @@ def test_an_arrow_table_travels_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (np.zeros(3), "rows and columns"),
+        (np.zeros(3), "two dimensions"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "more than one column named 'a'"),
-        ("rows", "nothing to predict from"),
-        ({1, 2}, "nothing to predict from"),
+        ("rows", "Cannot predict from"),
+        ({1, 2}, "Cannot predict from"),
         (np.array([[np.inf]]), "JSON"),
     ],
 )
-def test_what_is_no_table_is_refused_before_anything_is_sent(data: Any, said: str) -> None:
+def test_data_of_another_type_is_refused_before_a_request(data: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         batch_of(data).encode(0, 1)
 

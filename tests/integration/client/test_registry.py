@@ -128,7 +128,7 @@ def test_what_cannot_be_sent_as_json_is_refused_here(registry: Registry, data: o
 def test_name_that_would_lead_elsewhere_is_never_sent(
     registry: Registry, service: FakeService, name: str
 ) -> None:
-    with pytest.raises(ValueError, match="names nothing"):
+    with pytest.raises(ValueError, match="not a valid name"):
         registry.model(name)
     assert service.asked == []
 
@@ -222,5 +222,5 @@ def test_policy_holdout_and_evaluation_speak_the_routes_of_the_gates(
 
 
 def test_a_holdout_file_of_an_unknown_kind_is_refused(registry: Registry, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"neither in \.csv nor in \.parquet"):
+    with pytest.raises(ValueError, match=r"must end in \.csv or \.parquet"):
         registry.set_holdout("m", tmp_path / "holdout.xlsx")

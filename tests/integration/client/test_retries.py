@@ -118,7 +118,7 @@ def test_waits_are_drawn_anew_and_grow_to_a_ceiling() -> None:
 
 @pytest.mark.parametrize("wrong", [{"attempts": 0}, {"first_wait": -1.0}, {"longest_wait": -1.0}])
 def test_retries_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="one attempt at least"):
+    with pytest.raises(ValueError, match="at least one attempt"):
         Retries(**wrong)  # type: ignore[arg-type]
 
 
@@ -214,7 +214,7 @@ def test_an_answer_that_never_comes_is_waited_for_twice_and_no_more(waits: Waits
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with (
             Registry(url, timeout=0.1, retries=Retries(attempts=9, pause=waits)) as registry,
-            pytest.raises(ServiceUnreachable, match="did not come in time"),
+            pytest.raises(ServiceUnreachable, match="response timed out"),
         ):
             registry.check()
     assert len(waits.seconds) == 1

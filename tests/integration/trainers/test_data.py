@@ -67,7 +67,7 @@ def test_an_unknown_bundled_set_is_refused_with_those_there_are():
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(DataNotFound, match=r"nothing\.csv: there is no such file"):
+    with pytest.raises(DataNotFound, match=r"nothing\.csv: the file does not exist"):
         read_dataset(str(tmp_path / "nothing.csv"))
 
 

@@ -29,7 +29,7 @@ def written(tmp_path, frame):
 
 
 def test_a_target_that_is_not_there_is_refused_with_near_matches(shops_csv):
-    with pytest.raises(ColumnNotFound, match=r"no column 'sale', asked for as target.*'sales'"):
+    with pytest.raises(ColumnNotFound, match=r"no column 'sale', named as target.*'sales'"):
         train(recipe(shops_csv, target="sale"))
 
 

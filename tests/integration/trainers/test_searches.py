@@ -146,7 +146,7 @@ def test_parameters_that_do_not_go_together_are_refused(shops_csv):
 def test_a_column_to_split_by_has_to_be_there(shops_csv):
     text = f"data = {str(shops_csv)!r}\ntarget = 'sales'\nkind = 'tree'\n[split]\nby = 'group'\n"
     divided = Recipe.from_toml(f"{text}column = 'block'")
-    with pytest.raises(ColumnNotFound, match=r"line 6: .*no column 'block', asked for as the col"):
+    with pytest.raises(ColumnNotFound, match=r"line 6: .*no column 'block', named as the col"):
         train(divided)
 
 

@@ -52,7 +52,7 @@ def test_dates_are_refused_with_advice(values):
     with pytest.raises(ColumnRefused, match="'sold' holds dates or times, such as") as refusal:
         type_column("sold", values)
 
-    assert "Exclude it, or put numbers made from it" in str(refusal.value)
+    assert "Exclude it, or add columns of numbers made from it" in str(refusal.value)
 
 
 def test_text_with_a_date_in_it_is_text():

@@ -61,7 +61,7 @@ def test_a_column_without_a_name_is_refused():
 
 
 def test_a_table_without_a_header_is_refused():
-    with pytest.raises(HeaderRefused, match="holds numbers only"):
+    with pytest.raises(HeaderRefused, match="holds only numbers"):
         read_csv(b"1.5,2,3\n4,5,6\n", "t.csv")
 
 

@@ -97,7 +97,7 @@ def test_the_recipe_says_how_a_column_is_prepared(name, how, third_row):
         ("city", Preparation(impute="mean"), "has no mean"),
         ("city", Preparation(impute=Constant(0)), "cannot be filled with 0"),
         ("age", Preparation(impute=Constant("x")), "cannot be filled with 'x'"),
-        ("size", Preparation(impute="none"), "has 1 missing values and is not to be filled"),
+        ("size", Preparation(impute="none"), "has 1 missing values, and impute is 'none'"),
     ],
 )
 def test_a_preparation_that_does_not_fit_the_column_is_refused(name, how, told):

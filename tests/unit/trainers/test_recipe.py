@@ -67,23 +67,23 @@ def test_the_digest_is_of_what_is_done_and_not_of_where_the_data_lies():
 @pytest.mark.parametrize(
     ("line", "named"),
     [
-        ("estimator = 'x'", "estimator is no key here"),
+        ("estimator = 'x'", "estimator is not a known key"),
         ("features = 'a'", "features must be a list of texts"),
         ("features = [1]", "features must be a list of texts"),
         ("features = []", "features is empty"),
         ("exclude = ['y']", "exclude names the target 'y'"),
-        ("features = ['a']\nexclude = ['a']", "exclude names 'a', which features names too"),
+        ("features = ['a']\nexclude = ['a']", "exclude names 'a', which features also names"),
         ("test_size = '0.2'", "test_size must be a number"),
-        ("test_size = 1.5", "test_size is a share between 0 and 1"),
-        ("test_size = nan", "test_size is a share between 0 and 1"),
+        ("test_size = 1.5", "test_size must be a share between 0 and 1"),
+        ("test_size = nan", "test_size must be a share between 0 and 1"),
         ("seed = 1.5", "seed must be a whole number"),
         ("seed = true", "seed must be a whole number"),
-        ("seed = -1", "seed is a whole number from 0"),
-        ("task = 'ranking'", "task is one of regression, classification"),
+        ("seed = -1", "seed must be a whole number from 0"),
+        ("task = 'ranking'", "task must be one of regression, classification"),
         ("params = 3", "params must be a table"),
         ("columns = 3", "columns must be a table of columns"),
         ("columns.a = 3", "columns.a must be a table"),
-        ("columns.a.fill = 3", "columns.a.fill is no key here"),
+        ("columns.a.fill = 3", "columns.a.fill is not a known key"),
         ("columns.a.scale = 1", "columns.a.scale must be true or false"),
         ("columns.a.impute = 'best'", "columns.a.impute must be one of"),
         ("columns.a.impute = {constant = []}", "columns.a.impute must be one of"),
@@ -91,9 +91,15 @@ def test_the_digest_is_of_what_is_done_and_not_of_where_the_data_lies():
         ("columns.a.bands = {edges = 3, labels = []}", "columns.a.bands.edges must be a list"),
         ("columns.a.bands = {edges = [0, 1], labels = 3}", "columns.a.bands.labels must be a list"),
         ("columns.a.bands = {edges = [1, 0], labels = ['x']}", "columns.a: The edges of bands"),
-        ("columns.a = {scale = true, one_hot = true}", "columns.a: a column is scaled or one-hot"),
-        ("columns.a = {scale = true, drop = true}", "columns.a: a dropped column takes no other"),
-        ("columns.y.scale = true", "columns prepares the target 'y'"),
+        (
+            "columns.a = {scale = true, one_hot = true}",
+            "columns.a: a column cannot be both scaled and one-hot",
+        ),
+        (
+            "columns.a = {scale = true, drop = true}",
+            "columns.a: a dropped column cannot have another",
+        ),
+        ("columns.y.scale = true", "columns names the target 'y', which is not prepared"),
     ],
 )
 def test_a_wrong_key_or_value_is_refused_by_name(line, named):
@@ -113,7 +119,7 @@ def test_all_mistakes_are_told_at_once():
 
 
 def test_a_kind_that_cannot_be_trained_is_refused():
-    with pytest.raises(RecipeRefused, match="kind is one of linear, logistic, tree, forest"):
+    with pytest.raises(RecipeRefused, match="kind must be one of linear, logistic, tree, forest"):
         Recipe(data="a.csv", target="y", kind="other")
 
 
