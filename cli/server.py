@@ -5,7 +5,7 @@ yet waits for the worker's successor. A worker that is replaced on SIGHUP stops 
 is up, and it answers its open connections before it closes them.
 
 granian has no public hooks for this, so ``DrainingServer`` overrides private methods and sets
-private attributes. tests/unit/cli/test_granian_internals.py checks each of them.
+private attributes. tests/integration/cli/test_granian_internals.py checks each of them.
 """
 
 import logging
