@@ -1,4 +1,4 @@
-"""Processes that may do nothing but compute: how they are made, what they may not, what is missing.
+"""Processes that may only compute: how they start, what they may not do, what the machine lacks.
 
-Knows nothing of models or artifacts. Whoever uses it names the code that is to run confined.
+Knows nothing of models or artifacts. The caller names the code to run confined.
 """

@@ -1,7 +1,6 @@
 """Messages between the service and its confined processes: bytes, each after its length.
 
-The service reads them as from an enemy: never more than it allows for, and never longer than it
-waits for.
+The service does not trust them: it never reads more than a limit, nor beyond a deadline.
 """
 
 import os
@@ -13,16 +12,15 @@ from typing import BinaryIO
 
 _LENGTH = struct.Struct("!I")
 _CHUNK = 2**20
-MAX_FRAME = 2**32 - 1
-_BREAKS_OFF = "a message breaks off"
+_TRUNCATED = "a message is truncated"
 
 
 class MessageRefused(Exception):
-    """A message that is longer than is allowed, or that breaks off."""
+    """A message that is longer than the limit, or truncated."""
 
 
 class Channel:
-    """The confined side: blocking, on an open socket or pipe, by nothing but read and write."""
+    """The confined side: blocking reads and writes on an open socket or pipe."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -35,11 +33,11 @@ class Channel:
         (length,) = _LENGTH.unpack(head)
         message = self._read(length)
         if len(message) < length:
-            raise MessageRefused(_BREAKS_OFF)
+            raise MessageRefused(_TRUNCATED)
         return message
 
     def send(self, *messages: bytes) -> None:
-        """Raises OSError where nobody listens any more."""
+        """Raises OSError where the other side is closed."""
         for message in messages:
             for part in (_LENGTH.pack(len(message)), message):
                 rest = memoryview(part)
@@ -52,7 +50,7 @@ class Channel:
             part = os.read(self._descriptor, min(count - len(parts), _CHUNK))
             if not part:
                 if parts:
-                    raise MessageRefused(_BREAKS_OFF)
+                    raise MessageRefused(_TRUNCATED)
                 return b""
             parts += part
         return bytes(parts)
@@ -66,15 +64,15 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """Seconds until then. Raises TimeoutError where it has passed."""
+        """Seconds until then. Raises TimeoutError once it has passed."""
         left = self._at - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the time is up")
+            raise TimeoutError("the deadline has passed")
         return left
 
 
 def send(connection: socket.socket, deadline: Deadline, *messages: bytes) -> None:
-    """Raises TimeoutError, or OSError where the other side is gone."""
+    """Raises TimeoutError, or OSError where the other side is closed."""
     for message in messages:
         for part in (_LENGTH.pack(len(message)), message):
             connection.settimeout(deadline.left)
@@ -84,13 +82,13 @@ def send(connection: socket.socket, deadline: Deadline, *messages: bytes) -> Non
 def receive(connection: socket.socket, limit: int, deadline: Deadline) -> bytearray | None:
     """The next message; None where the other side has ended the stream.
 
-    Raises MessageRefused where it is longer than ``limit`` or breaks off, TimeoutError, and OSError
+    Raises MessageRefused where it is longer than ``limit`` or truncated, TimeoutError, and OSError
     where the connection fails.
     """
     parts = _receive_parts(connection, limit, deadline)
     if parts is None:
         return None
-    # Grown as bytes arrive: a length alone reserves nothing.
+    # It grows as bytes arrive: the announced length alone reserves no memory.
     message = bytearray()
     for part in parts:
         message += part
@@ -102,7 +100,7 @@ def receive_into(
 ) -> int | None:
     """Write the next message to ``file``, a megabyte at a time, and return its length.
 
-    None, and what it raises, as ``receive``; and what writing to ``file`` raises.
+    Returns None and raises as ``receive`` does, and raises what writing to ``file`` raises.
     """
     parts = _receive_parts(connection, limit, deadline)
     return None if parts is None else sum(file.write(part) for part in parts)
@@ -116,20 +114,20 @@ def _receive_parts(
     if not head:
         return None
     if len(head) < _LENGTH.size:
-        raise MessageRefused(_BREAKS_OFF)
+        raise MessageRefused(_TRUNCATED)
     (length,) = _LENGTH.unpack(head)
     if length > limit:
-        raise MessageRefused(f"a message of {length} bytes, where {limit} are allowed")
+        raise MessageRefused(f"a message of {length} bytes; at most {limit} are allowed")
     return _whole(_parts(connection, length, deadline), length)
 
 
 def _whole(parts: Iterator[bytes], length: int) -> Iterator[bytes]:
-    """The same parts. Raises MessageRefused at their end where they are fewer than ``length``."""
+    """The same parts. Raises MessageRefused at the end if they are shorter than ``length``."""
     for part in parts:
         length -= len(part)
         yield part
     if length:
-        raise MessageRefused(_BREAKS_OFF)
+        raise MessageRefused(_TRUNCATED)
 
 
 def _parts(connection: socket.socket, count: int, deadline: Deadline) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Takes every right from the process that calls it, but those to compute and to answer."""
+"""Removes every right of the calling process except to compute and to answer."""
 
 import os
 import signal
@@ -17,17 +17,17 @@ from registry.confinement.limits import Limits
 from registry.confinement.plan import Plan
 
 NO_FOLDER = "/nowhere"
-"""The temporary folder of a process that has none."""
+"""TMPDIR of a process without a temporary folder."""
 
 
 def confine(plan: Plan, limits: Limits, user: int, folder: Path | None, parent: int) -> None:
-    """Confine this process for good, as ``plan`` says, under ``limits``.
+    """Confine this process irrevocably, as ``plan`` says, under ``limits``.
 
-    ``user`` is the id that it takes where the plan changes users, ``folder`` the one place where it
-    may write, ``parent`` the process whose death ends it. It must have one thread. Without a
+    ``user`` is the id that it takes if the plan changes users, ``folder`` the only place where it
+    may write, ``parent`` the process whose end ends it. It must have one thread. Without a
     ``folder`` it keeps the working folder of ``parent``, which ``plan.isolate`` has chosen.
 
-    Raises OSError where something that the plan asks for fails: then nothing untrusted may run.
+    Raises OSError where a part of the plan fails: then nothing untrusted may run.
     """
     os.setsid()
     os.umask(0o077)
@@ -42,12 +42,12 @@ def confine(plan: Plan, limits: Limits, user: int, folder: Path | None, parent: 
     if sys.platform == "linux":
         drop_capabilities()
         prctl(PR_SET_NO_NEW_PRIVS, 1)
-        # Not to be traced or looked into by others of the same user, and without a core.
+        # No tracing or inspection by other processes of the same user, and no core dump.
         prctl(PR_SET_DUMPABLE, 0)
-        # After the change of user, which takes it back.
+        # After the change of user, which resets it.
         prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != parent:
-        raise OSError("the process that made this one has ended")
+        raise OSError("the parent process has ended")
     if plan.landlock:
         landlock.restrict(plan.readable, folder)
     if plan.seccomp:

@@ -1,6 +1,6 @@
-"""The system calls that Python has no name for, by ctypes. Linux only; elsewhere all of them fail.
+"""System calls that Python does not wrap, by ctypes. Linux only; elsewhere all of them fail.
 
-Every call raises OSError where the kernel says no, or has no such call.
+Every call raises OSError where the kernel refuses it or does not have it.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ from functools import cache
 
 MACHINE = os.uname().machine if sys.platform == "linux" else ""
 
-# Of these the C libraries know no names. The numbers are the same on every machine.
+# C libraries have no wrappers for these. The numbers are the same on every architecture.
 _LANDLOCK = {
     "landlock_create_ruleset": 444,
     "landlock_add_rule": 445,
@@ -44,7 +44,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 @cache
 def _libc() -> ctypes.CDLL:
     if sys.platform != "linux":
-        raise OSError(errno.ENOSYS, "this is no Linux")
+        raise OSError(errno.ENOSYS, "not Linux")
     return ctypes.CDLL(None, use_errno=True)
 
 
@@ -56,20 +56,20 @@ def _checked(result: int) -> int:
 
 
 def landlock_call(name: str, *arguments: object) -> int:
-    """Make the call ``name`` of Landlock's and return what it does."""
+    """Make the Landlock call ``name`` and return its result."""
     wide = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
     return _checked(_libc().syscall(ctypes.c_long(_LANDLOCK[name]), *wide))
 
 
 def prctl(option: int, *arguments: object) -> None:
-    """Change this process. What is left out of its four arguments is 0."""
+    """Change an attribute of this process. Missing arguments, of four, are 0."""
     given = [*arguments, *[0] * (4 - len(arguments))]
     wide = [ctypes.c_ulong(each) if isinstance(each, int) else each for each in given]
     _checked(_libc().prctl(option, *wide))
 
 
 def unshare(flags: int) -> None:
-    """Leave the namespaces that ``flags`` name for new ones."""
+    """Move this process to new namespaces of the kinds in ``flags``."""
     _checked(_libc().unshare(flags))
 
 
@@ -87,20 +87,20 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
 
 
 def unmount(target: str) -> None:
-    """Take the mount away at once; it goes when nobody uses it any more."""
+    """Detach the mount; it ends when nobody uses it any more."""
     _checked(_libc().umount2(os.fsencode(target), MNT_DETACH))
 
 
 def enter_root(root: str) -> None:
-    """Make ``root``, a mount, the file system of this process, and let go of the one before."""
+    """Make ``root``, a mount, the root of this process, and unmount the previous one."""
     os.chdir(root)
-    # Both in one place: the old root lies on the new one until it is taken away (pivot_root(2)).
+    # Both in one place: the old root lies on the new one until it is unmounted (pivot_root(2)).
     _checked(_libc().pivot_root(b".", b"."))
     unmount(".")
     os.chdir("/")
 
 
 def drop_capabilities() -> None:
-    """Give up every capability, also those that could be raised again."""
+    """Drop every capability, including those that could be raised again."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     _checked(_libc().capset(header, (ctypes.c_uint32 * 6)()))

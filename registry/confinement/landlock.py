@@ -1,7 +1,6 @@
-"""Landlock: what files a process may open, for good (kernel.org, userspace-api/landlock).
+"""Landlock: which files a process may open, irrevocably (kernel.org, userspace-api/landlock).
 
-Handled is everything that the running kernel's version of it knows, so that what no rule allows is
-refused.
+The ruleset handles every right that the running kernel knows, so what no rule allows is refused.
 """
 
 import ctypes
@@ -20,11 +19,11 @@ _REMOVE_DIR, _REMOVE_FILE, _MAKE_DIR, _MAKE_REG = 1 << 4, 1 << 5, 1 << 7, 1 << 8
 _REFER, _TRUNCATE = 1 << 13, 1 << 14
 
 _FILES_BY_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
-"""Every right to files that a version of the interface knows, by the first that has them."""
+"""All rights to files, by the first version of the interface that has them."""
 _TCP_ABI, _TCP = 4, 0b11
-"""Binding and connecting."""
+"""Bind and connect."""
 SCOPE_ABI, _SCOPE = 6, 0b11
-"""Abstract Unix sockets and signals stay among the confined."""
+"""Abstract Unix sockets and signals only reach other confined processes."""
 
 _READ = _READ_FILE | _READ_DIR
 _OWN = (
@@ -48,7 +47,7 @@ class _PathBeneath(ctypes.Structure):
 
 
 def abi() -> int:
-    """The version of the kernel's interface; 0 where there is none, or it is switched off."""
+    """The version of the kernel's interface; 0 where it has none or it is disabled."""
     try:
         return landlock_call("landlock_create_ruleset", None, 0, _CREATE_RULESET_VERSION)
     except OSError:
@@ -56,17 +55,17 @@ def abi() -> int:
 
 
 def restrict(readable: Iterable[Path], own: Path | None) -> None:
-    """Let this process only read below ``readable``, and read and write below ``own``.
+    """Allow this process only to read below ``readable``, and to read and write below ``own``.
 
     It takes effect at once, for this thread and its descendants, and cannot be undone. Paths that
-    do not exist are passed over. The process must have given up new privileges.
+    do not exist are skipped. The process must have set no_new_privs.
 
     Raises OSError where the kernel has no Landlock.
     """
     version = abi()
     rights = max((files for first, files in _FILES_BY_ABI.items() if first <= version), default=0)
     rules = _Ruleset(rights, _TCP if version >= _TCP_ABI else 0, _SCOPE)
-    # A kernel takes no more of the structure than it knows.
+    # A kernel accepts only as much of the structure as it knows.
     size = 24 if version >= SCOPE_ABI else 16 if version >= _TCP_ABI else 8
     ruleset = landlock_call("landlock_create_ruleset", ctypes.byref(rules), size, 0)
     try:

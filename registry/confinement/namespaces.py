@@ -1,8 +1,8 @@
-"""Namespaces of its own for a process that makes confined ones: no network, a file system of parts.
+"""Namespaces for the process that forks confined ones: no network, a private file system.
 
-The file system holds what may be read, bound from the real one, and a place for temporary folders
-in memory. It goes when the last process in it does, whatever became of whoever made it. This works
-also where the folders above a Python installation are closed to other users, as root's home is.
+The private file system holds what may be read, bind-mounted from the real one, and a place for
+temporary folders in memory. It ends with the last process in it. This also works where the folders
+above a Python installation are closed to other users, as root's home is.
 """
 
 import os
@@ -32,12 +32,12 @@ from registry.confinement.kernel import (
 )
 
 _FOLDERS = Path("/run/confined")
-"""Where temporary folders stand in the file system of parts."""
+"""Where the private file system has temporary folders."""
 _INODES = 1024
 
 
 def isolate_network() -> None:
-    """Go where there is no network. As another user than root this takes a user namespace.
+    """Move this process to a namespace without a network, by a user namespace unless it is root.
 
     Raises OSError where that is not allowed.
     """
@@ -47,7 +47,7 @@ def isolate_network() -> None:
 
 
 def _own_user_namespace() -> None:
-    """Where this user may make namespaces, and is still itself."""
+    """Enter a user namespace in which this user, with the same id, may create namespaces."""
     user, group = os.geteuid(), os.getegid()
     unshare(CLONE_NEWUSER)
     Path("/proc/self/setgroups").write_text("deny")
@@ -56,13 +56,13 @@ def _own_user_namespace() -> None:
 
 
 def isolate_filesystem(readable: Iterable[Path]) -> None:
-    """Go where there is nothing but ``readable``. ``isolate_network`` comes first.
+    """Move this process to a file system of only ``readable``, after ``isolate_network``.
 
-    Raises OSError where that is not allowed; the files are then still those of before.
+    Raises OSError where that is not allowed; the file system is unchanged then.
     """
     unshare(CLONE_NEWNS)
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
-    # The root is built upon a folder that is there everywhere and, from here on, seen by us alone.
+    # The root is mounted on a folder that every system has; only this process sees it there.
     root = Path("/proc")
     mount("tmpfs", str(root), "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
     for path in readable:
@@ -73,10 +73,10 @@ def isolate_filesystem(readable: Iterable[Path]) -> None:
 
 
 def leave_working_folder() -> None:
-    """Make a folder that is empty, and already removed again, the working folder.
+    """Make an empty folder the working folder, and remove it.
 
-    No relative path leads to a file from there, unless it names folders above. Raises OSError where
-    no folder can be made; the working folder is then the root.
+    No relative path leads to a file from there, except through parent folders. Raises OSError where
+    no folder can be created; the working folder is the root then.
     """
     os.chdir("/")
     folder = Path(tempfile.mkdtemp())
@@ -92,13 +92,13 @@ def _bind(path: Path, root: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
     mount(str(path.resolve()), str(target), flags=MS_BIND | MS_REC)
-    # A user namespace may not loosen what the mount forbids; Landlock forbids writing anyway.
+    # A user namespace may not drop flags of the original mount; Landlock also forbids writing.
     with suppress(OSError):
         mount("none", str(target), flags=MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
 def make_folder(number: int, user: int, group: int, size: int) -> Path:
-    """A temporary folder that holds ``size`` bytes, in the file system of parts.
+    """Create a temporary folder of at most ``size`` bytes in the private file system.
 
     It belongs to ``user`` and ``group``. Raises OSError.
     """
@@ -110,6 +110,6 @@ def make_folder(number: int, user: int, group: int, size: int) -> Path:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove what ``make_folder`` made, with all that is in it."""
+    """Remove a folder of ``make_folder`` and its content."""
     unmount(str(folder))
     shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""What a machine can do to confine a process, found out by doing it; and what it cannot."""
+"""How this machine can confine a process, found out by trial, and which defences it lacks."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ from registry.confinement.namespaces import (
 NOBODY = 65534
 _FIRST_USER = 0x30000000
 _USERS_EACH = 256
-"""User ids that each zygote hands out, so that no two confined processes have the same one."""
+"""User ids of each zygote, so that no two confined processes have the same one."""
 
 Users = Literal["own", "nobody", "same"]
 
@@ -32,7 +32,8 @@ class Plan:
     """How this process's children are confined.
 
     ``users``: whether each gets a user id of its own, that of nobody, or keeps this process's.
-    ``folders``: whether they can have temporary folders. ``missing``: what could not be had.
+    ``folders``: whether they can have temporary folders. ``missing``: the defences that this
+    machine lacks, in words.
     """
 
     readable: tuple[Path, ...] = ()
@@ -43,18 +44,18 @@ class Plan:
     missing: tuple[str, ...] = field(default=())
 
     def user(self, place: int) -> int:
-        """The user id of the child in the numbered ``place`` of this process."""
+        """The user id of the child number ``place``."""
         if self.users == "own":
             return _FIRST_USER + os.getpid() % 2**22 * _USERS_EACH + place % _USERS_EACH
         return NOBODY if self.users == "nobody" else os.geteuid()
 
     def group(self, place: int) -> int:
-        """The group id of the child in the numbered ``place``."""
+        """The group id of the child number ``place``."""
         return os.getegid() if self.users == "same" else self.user(place)
 
 
 def candidates(readable: tuple[Path, ...], *, folders: bool) -> Iterator[Plan]:
-    """The plans to try, the strictest first; the last one asks nothing of the kernel."""
+    """The plans to try, the strictest first; the last one requires nothing of the kernel."""
     users: tuple[Users, ...] = ("own", "nobody", "same") if os.geteuid() == 0 else ("same",)
     locks = (True, False) if landlock.abi() else (False,)
     filters = (True, False) if seccomp.supported() else (False,)
@@ -63,85 +64,85 @@ def candidates(readable: tuple[Path, ...], *, folders: bool) -> Iterator[Plan]:
 
 
 def isolate(readable: Iterable[Path]) -> tuple[bool, list[str]]:
-    """Take this process away from the network and from all files but ``readable``.
+    """Isolate this process from the network and from all files but ``readable``.
 
-    Whether it now has its own file system, and what could not be done. Where it has none, its
-    working folder is an empty one.
+    Returns whether it has a private file system, and what failed. Without one, its working folder
+    is an empty one.
     """
-    lacking = _leave(readable)
-    if lacking is None:
+    failure = _enter_namespaces(readable)
+    if failure is None:
         return True, []
     try:
         leave_working_folder()
     except OSError as error:
         return False, [
-            lacking,
+            failure,
             f"no empty working folder: {error.strerror}. In confined processes relative paths "
-            "start at the root of the file system. Let the service write to /tmp.",
+            "start at the root of the file system. Allow the service to write to /tmp.",
         ]
-    return False, [lacking]
+    return False, [failure]
 
 
-def _leave(readable: Iterable[Path]) -> str | None:
-    """Leave the network and all files but ``readable``; what could not be done."""
+def _enter_namespaces(readable: Iterable[Path]) -> str | None:
+    """Isolate this process by namespaces; what failed, in words."""
     try:
         isolate_network()
     except OSError as error:
         return (
-            f"no namespace without a network, nor a file system of parts: {error.strerror}. "
-            "Sockets are closed by the filter of system calls alone, and confined processes have "
-            "no temporary folder."
+            f"no network namespace and no private file system: {error.strerror}. Only the filter "
+            "of system calls blocks sockets, and confined processes have no temporary folder."
         )
     try:
         isolate_filesystem(readable)
     except OSError as error:
         return (
-            f"no file system of parts: {error.strerror}. Confined processes see every file that "
-            "Landlock and its permissions do not close to them, and have no temporary folder."
+            f"no private file system: {error.strerror}. Confined processes see every file that "
+            "Landlock and file permissions do not block, and have no temporary folder."
         )
     return None
 
 
 def shortcomings(plan: Plan) -> list[str]:
-    """What ``plan`` leaves open, in words for an operator."""
+    """The defences that ``plan`` lacks, in words for an operator."""
     missing = []
     if sys.platform != "linux":
-        return ["this system is no Linux: uploads are confined by resource limits alone."]
+        return ["this system is not Linux: only resource limits confine uploads."]
     version = landlock.abi()
     if not plan.landlock:
         missing.append(
-            "no Landlock (Linux 5.13 or later has it, where it is switched on): which files "
-            "confined processes may open is not limited by it."
+            "no Landlock (available since Linux 5.13, if enabled): it does not limit which files "
+            "confined processes may open."
         )
     elif version < landlock.SCOPE_ABI:
         missing.append(
-            f"an older Landlock, version {version} of {landlock.SCOPE_ABI} (Linux 6.12): it does "
-            "not close TCP, abstract sockets and signals, or only some of them."
+            f"an older Landlock, version {version}, where {landlock.SCOPE_ABI} (Linux 6.12) is "
+            "required to block TCP, abstract sockets and signals: some of them are not blocked."
         )
     if not plan.seccomp:
         missing.append(
-            "no filter of system calls (it takes seccomp, on x86_64 or aarch64): confined "
+            "no filter of system calls (requires seccomp, on x86_64 or aarch64): confined "
             "processes may make any call, such as one for a new process or a socket."
         )
     if plan.users == "nobody":
         missing.append(
-            "no user ids to spare: all confined processes share that of nobody. Give the "
-            "container more than 65,536 user ids."
+            "no spare user ids: all confined processes share that of nobody. Give the container "
+            "more than 65,536 user ids."
         )
     elif os.geteuid() == 0 and plan.users == "same":
         missing.append(
-            "no user of its own: confined processes stay root, without its capabilities, since "
-            "other users cannot be taken or cannot read this Python installation. Run the "
-            "service as a user without privileges, or install it where all may read."
+            "no separate user: confined processes stay root, without its capabilities, since "
+            "the process cannot change to another user, or other users cannot read this Python "
+            "installation. Run the service as a user without privileges, or install it where "
+            "all users may read."
         )
     return missing
 
 
 def readable_paths() -> tuple[Path, ...]:
-    """What a Python process may have to read once it is confined: libraries and what it imported.
+    """What a confined Python process has to read: libraries and the modules that it imported.
 
-    Only folders that hold libraries and nothing else: the one that this package is in, or that the
-    service was started in, may hold the data too.
+    Only folders that hold libraries and nothing else: the folder of this package, or the one that
+    the service was started in, may also hold the data.
     """
     found = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     found += [entry for entry in sys.path if Path(entry).name in _LIBRARY_FOLDERS]

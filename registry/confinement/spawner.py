@@ -1,4 +1,4 @@
-"""The service's side: starts confined processes, talks with them, and ends them."""
+"""The service's side: starts confined processes, exchanges messages with them, ends them."""
 
 import logging
 import mmap
@@ -28,20 +28,20 @@ _ONE_THREAD = {
     "MKL_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
-"""The zygote forks, so it must have no other thread; its children can make none."""
+"""The zygote forks, so it must have no other thread; its children cannot start any."""
 ARITHMETIC = (
     *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
     *("NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES", "GLIBC_TUNABLES"),
 )
-"""Environment variables that choose the instructions of OpenBLAS, MKL, numpy and the C library.
-They decide the last bits of a sum, so a confined process has those of the service."""
+"""Environment variables that select the instructions of OpenBLAS, MKL, numpy and the C library.
+They affect the last bits of a sum, so a confined process has those of the service."""
 _START_SECONDS = 60.0
 """Importing everything takes 3 s on an idle machine."""
 _REQUEST_SECONDS = 10.0
 _BEGIN_SECONDS = 60.0
-"""A process takes some 8 ms from its request to its begin on an idle machine."""
+"""A process begins about 8 ms after its request on an idle machine."""
 _FORK_SECONDS = 60.0
-"""What the zygote has to do takes milliseconds; but all that it started would end with it."""
+"""A fork takes milliseconds, but ending the zygote ends all that it started."""
 _END_SECONDS = 10.0
 _MAX_READY = 65536
 _MAX_STATUS = 1000
@@ -49,7 +49,7 @@ _TRIAL_SECONDS = 20.0
 
 
 class SpawnFailed(Exception):
-    """No confined process is to be had just now; the message says why."""
+    """No confined process can be started; the message says why."""
 
 
 class Confined:
@@ -68,7 +68,7 @@ class Confined:
     def receive(self, limit: int, deadline: Deadline) -> bytearray | None:
         """Its next message; None where it has ended.
 
-        Raises MessageRefused where that is longer than ``limit`` or breaks off, TimeoutError.
+        Raises MessageRefused where that is longer than ``limit`` or truncated, TimeoutError.
         """
         try:
             return receive(self._connection, limit, deadline)
@@ -76,9 +76,9 @@ class Confined:
             return None
 
     def receive_into(self, file: BinaryIO, limit: int, deadline: Deadline) -> int | None:
-        """Write its next message to ``file``, and return how long it is; None where it has ended.
+        """Write its next message to ``file`` and return its length; None where it has ended.
 
-        Raises as ``receive``, and what writing to ``file`` raises.
+        Raises as ``receive`` does, and what writing to ``file`` raises.
         """
         try:
             return receive_into(self._connection, file, limit, deadline)
@@ -86,10 +86,10 @@ class Confined:
             return None
 
     def ended(self) -> str:
-        """End it if it has not, and say how it ended: the name of a signal, or 'no answer'.
+        """End it if it still runs. How it ended: the name of a signal, or 'no answer'.
 
-        Raises SpawnFailed where that was not its own doing: it could not be confined and so never
-        ran, or its zygote was killed.
+        Raises SpawnFailed where it was not the cause: it could not be confined and so never ran,
+        or its zygote was killed.
         """
         try:
             self._status.shutdown(socket.SHUT_WR)
@@ -101,18 +101,18 @@ class Confined:
             cause = said.removeprefix(NOT_CONFINED).partition("\n")[0]
             raise SpawnFailed(f"a process could not be confined: {cause}")
         if not said:
-            raise SpawnFailed("the process that it came from has ended")
+            raise SpawnFailed("its parent process has ended")
         return said
 
     def watch_memory(self, pid: int, parent: int) -> None:
-        """Know what ``memory`` tells from now on; ``parent`` is what it was forked from."""
-        with suppress(OSError):  # it has ended, or this is no Linux
+        """Make ``memory`` available; ``parent`` is the process that it was forked from."""
+        with suppress(OSError):  # it has ended, or this is not Linux
             with _figures_of(parent) as figures:
                 self._inherited = _anonymous(figures)
             self._figures = _figures_of(pid)
 
     def memory(self) -> int:
-        """The bytes that it holds beyond what it was forked with; 0 where that is not known."""
+        """The bytes that it has allocated since its fork; 0 where that is not known."""
         try:
             held = 0 if self._figures is None else _anonymous(self._figures)
         except OSError:
@@ -140,9 +140,9 @@ class Confined:
 
 
 class Spawner:
-    """Owns the zygote, which it starts when the first process is wanted and replaces when it dies.
+    """Owns the zygote, which it starts for the first process and replaces when it has ended.
 
-    The zygote imports ``modules`` before it forks. Safe to call from several threads. Whatever it
+    The zygote imports ``modules`` before it forks. Safe to call from several threads. All that it
     started ends with it, and with the process that it is in.
     """
 
@@ -156,8 +156,8 @@ class Spawner:
     def spawn(self, entry: str, limits: Limits, files: Iterable[int] = ()) -> Confined:
         """Start a process that runs ``entry`` (``module:function``), confined, under ``limits``.
 
-        It may read the open ``files``, which stay the caller's to close. Returns once it runs: the
-        import of the modules and the wait for a processor are not part of its own time.
+        It may read the open ``files``, which the caller closes. Returns once it runs: its own time
+        does not include the import of the modules and the wait for a processor.
 
         Raises SpawnFailed.
         """
@@ -192,18 +192,18 @@ class Spawner:
             try:
                 pid = _request(self._running(), request, files)
             except OSError:
-                # It died since it was asked last, and with it what it had started.
+                # It has ended since its last request, and with it all that it had started.
                 self._stop()
                 try:
                     pid = _request(self._running(), request, files)
                 except OSError as error:
                     self._stop()
-                    raise SpawnFailed(f"the zygote takes no request: {error}") from error
+                    raise SpawnFailed(f"the zygote accepts no request: {error}") from error
             assert self._process is not None  # noqa: S101 - it has answered
             return pid, self._process.pid
 
     def _running(self) -> socket.socket:
-        """The socket to a zygote that is ready. The lock is held."""
+        """The socket to a zygote that is ready. The caller holds the lock."""
         if self._control is None:
             try:
                 self._control = self._start()
@@ -218,14 +218,14 @@ class Spawner:
             with theirs:
                 self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
                     [
-                        # -P: its path is the one of this process, without the working directory.
+                        # -P: its path is that of this process, without the working directory.
                         *(sys.executable, "-P", "-m", "registry.confinement.zygote"),
                         *(str(theirs.fileno()), *self._modules),
                     ],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    start_new_session=True,  # Ctrl-C is the service's; this one ends with it
+                    start_new_session=True,  # Ctrl-C is for the service, which ends this one
                     env={
                         "PATH": os.defpath,
                         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -233,7 +233,7 @@ class Spawner:
                         **{name: os.environ[name] for name in ARITHMETIC if name in os.environ},
                     },
                 )
-            # Where this process goes otherwise, the zygote sees the end of the socket.
+            # If this process is killed, the zygote sees the end of the socket.
             weakref.finalize(self, _kill, self._process)
             ready = receive(ours, _MAX_READY, Deadline(_START_SECONDS))
             if ready is None:
@@ -255,7 +255,7 @@ class Spawner:
 
 
 def missing_defences() -> list[str]:
-    """The defences against uploaded files that this machine lacks, in words; empty where none.
+    """The defences against uploaded files that this machine lacks, in words.
 
     Starts one confined process. Raises SpawnFailed with the cause where that fails.
     """
@@ -266,7 +266,7 @@ def missing_defences() -> list[str]:
             try:
                 fault = process.receive(_MAX_STATUS, Deadline(_TRIAL_SECONDS))
             except TimeoutError as error:
-                raise SpawnFailed(f"a process gave no answer in {_TRIAL_SECONDS:g} s") from error
+                raise SpawnFailed(f"a process did not answer in {_TRIAL_SECONDS:g} s") from error
             if fault is None:
                 raise SpawnFailed(f"a process ended before its answer ({process.ended()})")
         if fault:
@@ -287,7 +287,7 @@ def _wait_for_begin(process: Confined) -> None:
 
 
 def _request(control: socket.socket, request: bytes, files: list[int]) -> int:
-    """The id of the process that was asked for; 0 where there is none."""
+    """The id of the requested process; 0 where there is none."""
     control.settimeout(_REQUEST_SECONDS)
     head = len(request).to_bytes(4)
     sent = socket.send_fds(control, [head + request], files)
@@ -300,13 +300,13 @@ def _request(control: socket.socket, request: bytes, files: list[int]) -> int:
 
 
 def _figures_of(pid: int) -> BinaryIO:
-    """Linux's figures of the memory of a process, which a file descriptor keeps apart from those of
-    a later process with the same id."""
+    """Linux's figures of the memory of a process. The open file never shows those of a later
+    process with the same id."""
     return Path(f"/proc/{pid}/statm").open("rb", buffering=0)
 
 
 def _anonymous(figures: BinaryIO) -> int:
-    """The resident bytes that are no file's. Raises OSError where the process has ended."""
+    """The resident bytes not backed by a file. Raises OSError where the process has ended."""
     _, resident, shared, *_ = os.pread(figures.fileno(), _MAX_STATUS, 0).split()
     return (int(resident) - int(shared)) * mmap.PAGESIZE
 

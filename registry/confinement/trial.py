@@ -1,4 +1,4 @@
-"""The least that a confined process has to be able to do, to find out whether one runs at all."""
+"""A minimal confined process, which shows whether one can run at all."""
 
 import os
 import tempfile
@@ -8,7 +8,7 @@ from registry.confinement.confine import NO_FOLDER
 
 
 def answer(channel: Channel, _files: list[int]) -> None:
-    """Write to the temporary folder, if there is one; answer with what failed, or nothing."""
+    """Write to the temporary folder, if there is one; send what failed, or nothing."""
     fault = ""
     try:
         if os.environ["TMPDIR"] != NO_FOLDER:

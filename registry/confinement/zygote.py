@@ -1,11 +1,11 @@
 """The process that confined ones are forked from: it has imported all that they need.
 
 Started as ``python -m registry.confinement.zygote FD MODULE…`` with one end of a socket pair as FD.
-It imports the modules, shuts itself off, and says over FD what the machine could not do. Each
-request that follows names the function to run and its limits, and brings along the child's end of a
-channel, one end of a socket for its status, and any files that it may read. It is answered with the
-child's process id in four bytes, 0 where there is none. The status socket tells
-how the child ended; whoever closes its other end kills the child. The end of FD ends everything.
+It imports the modules, isolates itself, and sends over FD which defences the machine lacks. Each
+request that follows names the function to run and its limits, and carries the child's end of a
+channel, one end of a socket for its status, and any files that it may read. The reply is the
+child's process id in four bytes, 0 where there is none. The status socket reports how the child
+ended; closing its other end kills the child. The end of FD ends everything.
 """
 
 import importlib
@@ -28,22 +28,22 @@ from registry.confinement.namespaces import make_folder, remove_folder
 from registry.confinement.plan import Plan, candidates, isolate, readable_paths, shortcomings
 
 NOT_CONFINED = "not confined: "
-"""How the status of a child begins that could not be confined, and so has run nothing. The cause
+"""The prefix of the status of a child that could not be confined, and so has run nothing. The cause
 follows, up to the end of the line."""
 
 BEGUN = b""
 """The first message of a child: it is confined, and runs what was requested."""
 PID_BYTES = 4
-"""How long the answer to a request is."""
+"""The length of the reply to a request."""
 
 _HEAD = 4
 _MAX_FILES = 8
 _FIRST_TO_GO = "1000"
-"""The kernel ends this process and its children first when the machine is out of memory."""
+"""An oom_score_adj: the kernel ends this process and its children first when memory runs out."""
 
 
 Entry = Callable[[Channel, list[int]], object]
-"""What runs confined: takes a channel and the open files that it was given."""
+"""What runs confined: takes a channel and the open files of the request."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """What the zygote says once it takes requests; ``missing`` as in Plan."""
+    """What the zygote sends once it accepts requests; ``missing`` as in Plan."""
 
     missing: tuple[str, ...]
 
@@ -75,13 +75,13 @@ def main() -> None:
         with suppress(OSError):  # there need be no /proc
             Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
         plan = _make_plan()
-        with suppress(BrokenPipeError):  # who started this process has ended, and needs no answer
+        with suppress(BrokenPipeError):  # the parent has ended, and needs no answer
             Channel(control.fileno()).send(msgspec.json.encode(Ready(plan.missing)))
         Zygote(control, plan).serve()
 
 
 class Zygote:
-    """Forks children on request and tells how they ended."""
+    """Forks children on request and reports how they ended."""
 
     def __init__(self, control: socket.socket, plan: Plan) -> None:
         self._control = control
@@ -90,7 +90,7 @@ class Zygote:
         self._events = selectors.DefaultSelector()
 
     def serve(self) -> None:
-        """Until the control socket ends; then no child is left."""
+        """Serve until the control socket ends; then no child is left."""
         woken, wakes = socket.socketpair()
         woken.setblocking(False)
         wakes.setblocking(False)
@@ -112,7 +112,7 @@ class Zygote:
             self._reap()
 
     def _take_request(self) -> bool:
-        """Fork the child that is asked for. False: nobody asks any more."""
+        """Fork the requested child. False where the control socket has ended."""
         try:
             head, files, _, _ = socket.recv_fds(self._control, _HEAD, _MAX_FILES)
             rest = b""
@@ -125,20 +125,22 @@ class Zygote:
             return False
         channel, status, *given = files
         pid = 0
-        with socket.socket(fileno=status) as asking:
+        with socket.socket(fileno=status) as reporting:
             try:
-                pid = self._fork(msgspec.json.decode(rest, type=Request), channel, asking, given)
+                pid = self._fork(msgspec.json.decode(rest, type=Request), channel, reporting, given)
             except OSError as error:
-                _tell_not_confined(asking, error)
+                _report_not_confined(reporting, error)
         with suppress(OSError):  # its end is seen at the next request
             self._control.sendall(pid.to_bytes(PID_BYTES))
         for descriptor in (channel, *given):
             os.close(descriptor)
         return True
 
-    def _fork(self, request: Request, channel: int, asking: socket.socket, given: list[int]) -> int:
-        """The id of the child. Raises OSError where there is no room for one more process or
-        folder."""
+    def _fork(
+        self, request: Request, channel: int, reporting: socket.socket, given: list[int]
+    ) -> int:
+        """The id of the child. Raises OSError where the system allows no more processes or
+        folders."""
         taken = {child.place for child in self._children.values()}
         place = next(number for number in range(len(taken) + 1) if number not in taken)
         user, group = self._plan.user(place), self._plan.group(place)
@@ -153,20 +155,20 @@ class Zygote:
             raise
         if pid == 0:
             with _never_returning():
-                _release(keep={channel, asking.fileno(), *given})
+                _release(keep={channel, reporting.fileno(), *given})
                 function = _find(request.entry)
-                with asking, _telling_not_confined(asking):
+                with reporting, _reporting_not_confined(reporting):
                     confine(self._plan, request.limits, user, folder, parent)
-                talking = Channel(channel)
-                talking.send(BEGUN)
-                function(talking, given)
-        status = asking.dup()
+                own_end = Channel(channel)
+                own_end.send(BEGUN)
+                function(own_end, given)
+        status = reporting.dup()
         self._children[pid] = _Child(place, status, folder)
         self._events.register(status, selectors.EVENT_READ, pid)
         return pid
 
     def _kill(self, pid: int) -> None:
-        """The status socket of this child has ended, or spoke, which it never should."""
+        """End the child whose status socket was closed; nobody sends bytes on it."""
         child = self._children.get(pid)
         if child is not None:
             os.kill(pid, signal.SIGKILL)
@@ -179,33 +181,33 @@ class Zygote:
             if pid == 0:
                 return
             if (child := self._children.pop(pid, None)) is not None:
-                self._bury(child, status)
+                self._report_end(child, status)
 
-    def _bury(self, child: _Child, status: int) -> None:
+    def _report_end(self, child: _Child, status: int) -> None:
         with suppress(KeyError):
             self._events.unregister(child.status)
         if child.folder is not None:
             remove_folder(child.folder)
-        with child.status, suppress(OSError):  # nobody need listen any more
+        with child.status, suppress(OSError):  # the other side may be closed
             child.status.send(_how(status).encode())
 
     def _end_all(self) -> None:
         for pid, child in self._children.items():
             os.kill(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
-            self._bury(child, status)
+            self._report_end(child, status)
 
 
 def _make_plan() -> Plan:
-    """Shut this process off, and find out by trial how its children can be confined."""
+    """Isolate this process, and find out by trial how its children can be confined."""
     readable = readable_paths()
     folders, missing = isolate(readable)
-    plan = next(plan for plan in candidates(readable, folders=folders) if _holds(plan))
+    plan = next(plan for plan in candidates(readable, folders=folders) if _works(plan))
     return replace(plan, missing=(*missing, *shortcomings(plan)))
 
 
-def _holds(plan: Plan) -> bool:
-    """Whether a child can be confined so, and still read what it has to."""
+def _works(plan: Plan) -> bool:
+    """Whether a child can be confined by ``plan`` and still read ``plan.readable``."""
     parent = os.getpid()
     child = os.fork()
     if child == 0:
@@ -218,7 +220,7 @@ def _holds(plan: Plan) -> bool:
 
 @contextmanager
 def _never_returning() -> Iterator[None]:
-    """End the process with the block, whatever happens in it."""
+    """End the process at the end of the block, also after an exception."""
     code = 1
     try:
         yield
@@ -228,24 +230,24 @@ def _never_returning() -> Iterator[None]:
 
 
 @contextmanager
-def _telling_not_confined(status: socket.socket) -> Iterator[None]:
+def _reporting_not_confined(status: socket.socket) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: a limit above the one of this process
-        _tell_not_confined(status, error)
+        _report_not_confined(status, error)
         raise
 
 
-def _tell_not_confined(status: socket.socket, error: Exception) -> None:
-    with suppress(OSError):  # nobody need listen any more
+def _report_not_confined(status: socket.socket, error: Exception) -> None:
+    with suppress(OSError):  # the other side may be closed
         status.send(f"{NOT_CONFINED}{error}\n".encode())
 
 
 def _release(keep: set[int]) -> None:
-    """Close every open file but ``keep``, and have the standard streams lead nowhere."""
+    """Close every open file but ``keep``, and redirect the standard streams to /dev/null."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.dup2(1, 2)  # where the zygote's own output goes: to /dev/null
+    os.dup2(1, 2)  # the zygote's own output goes to /dev/null
     start = 3
     for descriptor in sorted(keep):
         os.closerange(start, descriptor)
@@ -260,7 +262,7 @@ def _find(entry: str) -> Entry:
 
 
 def _how(status: int) -> str:
-    """How a child ended, by the status that ``waitpid`` gave."""
+    """How a child ended, by the status that ``waitpid`` returned."""
     if os.WIFSIGNALED(status):
         try:
             return signal.Signals(os.WTERMSIG(status)).name

@@ -1,9 +1,9 @@
 """The exact names that an artifact may load. Nothing matches by prefix or by pattern.
 
-Estimators are on the list when fitting them leaves plain arrays behind that cannot be made to run
-code, and when everything that they predict from is checked: see ``shapes`` and the checks in
-``structure``. What calls a function that a file names (ufuncs, scorers, callables) is not on it.
-What is often requested and is not on it is in ``REASONS``.
+An estimator is on the list if fitting it stores plain arrays that cannot run code, and if
+everything that it predicts from is checked: see ``shapes`` and the checks in ``structure``. Objects
+that call a function that a file names (ufuncs, scorers, callables) are not on it. ``REASONS`` has
+those that users often request.
 """
 
 ESTIMATORS = frozenset(
@@ -139,7 +139,7 @@ PARTS = frozenset(
         "sklearn.utils._bunch.Bunch",
     }
 )
-"""What fitted estimators hold besides arrays and numbers."""
+"""What fitted estimators contain in addition to arrays and numbers."""
 
 NUMBER_TYPES = frozenset(
     {
@@ -157,7 +157,7 @@ NUMBER_TYPES = frozenset(
         "numpy.uint8",
     }
 )
-"""As a value they say what an encoder puts out: ``OneHotEncoder(dtype=numpy.float32)``."""
+"""As a value they are the type that an encoder returns: ``OneHotEncoder(dtype=numpy.float32)``."""
 
 _TREE = "sklearn.tree._tree.Tree"
 _LOSSES = frozenset(
@@ -188,8 +188,8 @@ SKOPS_NODES: dict[str, frozenset[str]] = {
         "numpy.str_",
     },
 }
-"""How skops may build an object, and which types it may build so. FunctionNode, MethodNode,
-PartialNode and the like are not here: they call what a file names."""
+"""The ways in which skops may build an object, and the types for each. FunctionNode, MethodNode,
+PartialNode and similar are not here: they call what a file names."""
 
 SKOPS_TYPES = frozenset[str]().union(*SKOPS_NODES.values())
 
@@ -224,7 +224,7 @@ PICKLE_GLOBALS = (
     }
 )
 
-_READS = "it reads files that the model names, and runs patterns that it brings along"
+_READS = "it reads files that the model names, and runs regular expressions of the model"
 _WALKS = "its search tree is walked by compiled code that follows the file's indices unchecked"
 _CALLS = "it calls a function that the model names"
 _KERNEL = "its kernel is a program of objects that is not checked"
@@ -249,7 +249,7 @@ REASONS: dict[str, str] = {
     "TfidfTransformer": "the sparse matrix inside it is not checked",
     "TfidfVectorizer": _READS,
 }
-"""Why what is often asked for is not allowed, by the name of its class."""
+"""Why classes that users often request are not allowed."""
 
 
 def why_not(name: str) -> str:

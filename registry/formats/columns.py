@@ -1,4 +1,4 @@
-"""Which columns a transformer takes or makes, as positions and counts that it has stored."""
+"""Checks the indices and counts of the columns that a transformer takes and returns."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def check_column_transformer(transformer: Any) -> None:
 
 
 def check_missing_indicator(indicator: Any) -> None:
-    """Raises ArtifactRefused unless a MissingIndicator looks at columns that it has."""
+    """Raises ArtifactRefused unless a MissingIndicator's features are among its columns."""
     own = vars(indicator)
     features, width = own.get("features_"), own.get("_n_features")
     if (
@@ -55,12 +55,12 @@ def check_missing_indicator(indicator: Any) -> None:
 def check_polynomials(transformer: Any) -> None:
     """Raises ArtifactRefused unless the counts of PolynomialFeatures follow from its parameters.
 
-    It reserves ``_n_out_full`` columns and fills as many as there are products.
+    It allocates ``_n_out_full`` columns and fills one for each product.
     """
     own = vars(transformer)
     low, high, features = (own.get(key) for key in ("_min_degree", "_max_degree", "n_features_in_"))
     if not all(map(is_count, (low, high, features))) or not 0 <= low <= high:
-        raise ArtifactRefused("PolynomialFeatures does not say its degrees.")
+        raise ArtifactRefused("PolynomialFeatures does not state its degrees.")
     bias, distinct = bool(own.get("include_bias")), bool(own.get("interaction_only"))
     full = selected = int(bias)
     products = 1  # of ``degree`` features
@@ -70,21 +70,21 @@ def check_polynomials(transformer: Any) -> None:
         full += products
         selected += products if degree >= low else 0
         if full > MAX_WIDTH:
-            raise ArtifactRefused(f"PolynomialFeatures makes more than {MAX_WIDTH} columns.")
+            raise ArtifactRefused(f"PolynomialFeatures returns more than {MAX_WIDTH} columns.")
     if own.get("_n_out_full") != full or own.get("n_output_features_") != selected:
         raise ArtifactRefused(
-            f"PolynomialFeatures does not say that it makes {selected} columns, from {full}."
+            f"PolynomialFeatures does not state that it returns {selected} columns of {full}."
         )
 
 
 def check_band_encoder(encoder: Any) -> None:
-    """Raises ArtifactRefused unless a BandEncoder has rising edges and a label between each two."""
+    """Raises ArtifactRefused unless a BandEncoder has ascending edges and a label for each band."""
     from registry.preprocessing import check_bands
 
     try:
         check_bands(encoder.edges, encoder.labels)
     except (TypeError, ValueError) as error:
-        raise ArtifactRefused(f"BandEncoder is not sound: {error}") from error
+        raise ArtifactRefused(f"BandEncoder is invalid: {error}") from error
 
 
 def _is_run(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """The categories of encoders, and the positions that are derived from them.
 
-OneHotEncoder writes a sparse matrix from ``_n_features_outs`` and its maps, which is then expanded
-by compiled code: a position beyond the width is written beyond the end of the array.
+OneHotEncoder builds a sparse matrix from ``_n_features_outs`` and its maps. Compiled code then
+expands it: a position beyond the width is written beyond the end of the array.
 """
 
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ def check_ordinal(encoder: Any) -> None:
 
 
 def check_bins(discretizer: Any) -> None:
-    """Raises ArtifactRefused unless a KBinsDiscretizer's bins are those that its encoder knows."""
+    """Raises ArtifactRefused unless a KBinsDiscretizer's bins match those of its encoder."""
     name, own = type(discretizer).__name__, vars(discretizer)
     edges, counts = own.get("bin_edges_"), own.get("n_bins_")
     width = own.get("n_features_in_")
@@ -68,13 +68,13 @@ def check_bins(discretizer: Any) -> None:
             raise ArtifactRefused(f"{name} has 'bin_edges_' that do not fit its 'n_bins_'.")
     if own.get("encode") == "ordinal":
         return
-    # The encoder's own columns are checked where it is met itself.
+    # The encoder is also checked by itself.
     encoder = own.get("_encoder")
     if type(encoder).__name__ != "OneHotEncoder" or vars(encoder).get("n_features_in_") != width:
         raise ArtifactRefused(f"{name} has no encoder for its bins.")
     for known, count in zip(_categories(encoder), bins, strict=True):
         if not np.array_equal(known, np.arange(count)):
-            raise ArtifactRefused(f"{name} has an encoder of other bins than its own.")
+            raise ArtifactRefused(f"{name} has an encoder whose bins are not its own.")
 
 
 def _categories(encoder: Any) -> list[NDArray[Any]]:
@@ -95,7 +95,7 @@ def _categories(encoder: Any) -> list[NDArray[Any]]:
 
 
 def _groups(encoder: Any, categories: list[NDArray[Any]], missing: Mapping[int, int]) -> list[int]:
-    """How many codes each column has once its infrequent categories share one.
+    """The number of codes of each column, where its infrequent categories share one.
 
     ``missing`` has the columns whose last category is the missing value, which is in no group.
     """
@@ -131,7 +131,7 @@ def _groups(encoder: Any, categories: list[NDArray[Any]], missing: Mapping[int, 
 
 
 def _are_places(value: Any, count: int) -> bool:
-    """Whether these are places below ``count``, each once, in rising order."""
+    """Whether these are distinct indices below ``count`` in ascending order."""
     return bool(
         isinstance(value, np.ndarray)
         and value.ndim == 1

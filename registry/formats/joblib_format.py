@@ -1,4 +1,4 @@
-"""joblib files: a pickle with arrays beside it. Only exact names of the allow-list are loaded.
+"""joblib files: a pickle with arrays in it. Only exact names of the allow-list are loaded.
 
 Needs joblib 1.6: before it, object arrays were unpickled past a restricted ``find_class``.
 """
@@ -18,11 +18,11 @@ from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 from registry.errors import ArtifactRefused, shown
 from registry.formats.allowed import PICKLE_GLOBALS, why_not
 from registry.formats.structure import is_dunder
-from registry.formats.tree_structure import check_making, check_state
+from registry.formats.tree_structure import check_arguments, check_state
 
 MAX_UNPACKED = 2 * 2**30
 MAX_RATIO = 200
-"""How much larger than itself a packed file may become, once it has become ``FREE_BYTES``."""
+"""The largest ratio of a file's unpacked size to its size, once it unpacks to ``FREE_BYTES``."""
 FREE_BYTES = 32 * 2**20
 _CHUNK = 2**20
 
@@ -33,7 +33,7 @@ _PACKERS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
     (b"\xfd7zXZ\x00", lambda: lzma.LZMADecompressor(memlimit=2**28)),
     (b"\x5d\x00\x00", lambda: lzma.LZMADecompressor(memlimit=2**28)),
 )
-"""The compressions that joblib writes, by the bytes that a file of each begins with."""
+"""The compressions that joblib writes, by their first bytes."""
 
 
 _UNWRITTEN = b"".join(
@@ -42,14 +42,14 @@ _UNWRITTEN = b"".join(
         *(pickle.EXT1, pickle.EXT2, pickle.EXT4),
     ]
 )
-"""Opcodes that make objects in ways that joblib has no need of."""
+"""Opcodes that create objects in ways that joblib does not use."""
 
 _KEYS = frozenset({type(None), bool, int, float, str, bytes})
 _WRAPPER = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap"})
 
 
 class _Remaining:
-    """A file that knows what is left of it: memory is taken for what is asked, not what comes."""
+    """A file whose reads are checked against its rest: a reader reserves memory before it reads."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -59,11 +59,11 @@ class _Remaining:
         self.tell = file.tell
 
     def check_left(self, asked: int) -> None:
-        """Raises ArtifactRefused where fewer than ``asked`` bytes are left."""
+        """Raises ArtifactRefused where fewer than ``asked`` bytes remain."""
         left = self._size - self._file.tell()
         if asked > left:
             raise ArtifactRefused(
-                f"The artifact breaks off: it says that {asked} bytes follow, and {left} do."
+                f"The artifact is truncated: it states that {asked} bytes follow, and {left} do."
             )
 
     def read(self, size: int) -> bytes:
@@ -83,7 +83,7 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
     def __init__(self, file: _Remaining) -> None:
         super().__init__("", file, ensure_native_byte_order=True)
         self._trees: list[Any] = []
-        # By id, and kept alive so that no id is given twice.
+        # By id, and kept alive so that no id is reused.
         self._named: dict[int, Any] = {}
         self._made: dict[int, Any] = {}
 
@@ -108,46 +108,47 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
 
     def load_build(self) -> None:
         target, state = self.stack[-2:]
-        # A class or a function is shared with all that this process will ever load.
+        # A class or a function is shared with everything else that this process loads.
         if id(target) not in self._made or isinstance(target, type):
-            raise ArtifactRefused("The artifact sets the state of what it has not made itself.")
+            raise ArtifactRefused(
+                "The artifact sets the state of an object that it has not created."
+            )
         _check_state(target, state)
         if type(target).__name__ == "Tree":
-            # scikit-learn copies a second state over the first without making room for it.
+            # scikit-learn copies a second state over the first without allocating memory for it.
             if any(target is built for built in self._trees):
-                raise ArtifactRefused("The artifact fills a tree twice.")
+                raise ArtifactRefused("The artifact sets the state of a tree twice.")
             self._trees.append(target)
             check_state(state)
         if isinstance(target, NumpyArrayWrapper):
             self._check_left(state)
         if isinstance(target, NumpyArrayWrapper) and state["dtype"].hasobject:
-            # joblib would read these from a pickle inside the pickle, with find_class for its only
-            # restriction.
+            # joblib would read these from a nested pickle, restricted only by find_class.
             del self.stack[-2:]
             array = _RestrictedUnpickler(self.file_handle).load()
             if type(array) is not np.ndarray:
-                raise ArtifactRefused("The artifact holds something else in an array's place.")
+                raise ArtifactRefused("The artifact has another object where an array is expected.")
             self.stack.append(array)
         else:
             super().load_build()
         _check_dtype(self.stack[-1])
 
     def _check_left(self, state: dict[str, Any]) -> None:
-        """An array may only be as large as what is left of the file: it is made before it is read.
+        """An array, which is allocated before it is read, may be no larger than the file's rest.
 
-        One of objects is read from a pickle, which is as large as it is.
+        An array of objects is read from a pickle, which is checked as it is read.
         """
         if not state["dtype"].hasobject:
             self.file_handle.check_left(prod(state["shape"]) * state["dtype"].itemsize)
 
     def _check_call(self, called: Any, arguments: Any) -> None:
         if id(called) not in self._named:
-            raise ArtifactRefused("The artifact calls what it has not named.")
-        # As a name it says what to make; called, it lays an array over bytes, also one of pointers.
+            raise ArtifactRefused("The artifact calls an object that it has not named.")
+        # It may be named, but a call would lay an array over bytes, including one of pointers.
         if called is np.ndarray:
             raise ArtifactRefused("The artifact calls numpy.ndarray: not allowed.")
         if isinstance(called, type) and called.__name__ == "Tree":
-            check_making(arguments)
+            check_arguments(arguments)
 
     def _keep_made(self) -> None:
         made = self.stack[-1]
@@ -155,7 +156,7 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
         if id(made) not in self._named:
             self._made[id(made)] = made
 
-    # On anything else these would call a method that the file may have put there itself.
+    # On any other object these would call a method that the file may have defined.
 
     def load_append(self) -> None:
         _check_collection(self.stack[-2], list)
@@ -209,30 +210,32 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
 
 def _check_collection(target: Any, kind: type) -> None:
     if not issubclass(type(target), kind):
-        raise ArtifactRefused(f"The artifact fills a {type(target).__name__} like a collection.")
+        raise ArtifactRefused(
+            f"The artifact adds items to a {type(target).__name__}, which is not a collection."
+        )
 
 
 def _check_keys(keys: list[Any]) -> None:
-    """Python hashes them: an object's own way could be slow, a tuple of tuples never ends."""
+    """Python hashes keys: an object's own hash could be slow, that of nested tuples endless."""
     for key in keys:
         if type(key) not in _KEYS and not isinstance(key, np.generic):
             raise ArtifactRefused(f"The artifact uses a {type(key).__name__} as a key.")
 
 
 def _check_state(target: Any, state: Any) -> None:
-    """Python's own objects take names and values, and none that Python itself looks up."""
+    """Only attributes may be set, and none that Python itself looks up."""
     name = type(target).__name__
     if isinstance(target, NumpyArrayWrapper):
         _check_wrapper(state)
     elif type(state) is dict:
         if any(type(key) is not str or is_dunder(key) for key in state):
-            raise ArtifactRefused(f"The artifact gives a {name} attributes that are not allowed.")
+            raise ArtifactRefused(f"The artifact sets attributes of a {name} that are not allowed.")
     elif hasattr(target, "__dict__") or not hasattr(type(target), "__setstate__"):
-        raise ArtifactRefused(f"The artifact gives a {name} a state that is not its attributes.")
+        raise ArtifactRefused(f"The artifact sets a state of a {name} that is not its attributes.")
 
 
 def _check_wrapper(state: Any) -> None:
-    """joblib calls methods of what it finds in here."""
+    """joblib calls methods of these values."""
     shape = state.get("shape") if type(state) is dict else None
     if (
         type(shape) is not tuple
@@ -244,19 +247,19 @@ def _check_wrapper(state: Any) -> None:
         or type(state["allow_mmap"]) is not bool
         or type(state.get("numpy_array_alignment_bytes")) not in {int, type(None)}
     ):
-        raise ArtifactRefused("The artifact describes an array in a way that joblib does not.")
+        raise ArtifactRefused("The artifact has an invalid description of an array.")
 
 
 def _check_dtype(value: Any) -> None:
-    """A dtype's state may deny that it holds pointers, or place a field outside of it."""
+    """A dtype's state may hide that it has pointers, or place a field outside its size."""
     if not isinstance(value, np.dtype):
         return
     for field, offset, *_ in (value.fields or {}).values():
         if field.kind == "O" or field.fields or offset + field.itemsize > value.itemsize:
-            raise ArtifactRefused("The artifact holds records of a kind that is not allowed.")
+            raise ArtifactRefused("The artifact has a record type that is not allowed.")
     whole = value.base
     if whole.kind == "O" and (whole.flags != np.dtype(object).flags or value.subdtype):
-        raise ArtifactRefused("The artifact holds a forged type of object arrays.")
+        raise ArtifactRefused("The artifact has a forged type of object arrays.")
 
 
 def read_joblib(file: BinaryIO) -> Any:
@@ -270,10 +273,10 @@ def read_joblib(file: BinaryIO) -> Any:
         raise ArtifactRefused("The artifact is nested too deeply.") from error
     except Exception as error:
         raise ArtifactRefused(
-            f"The artifact is no whole joblib file: {type(error).__name__}: {error}"
+            f"The artifact is not a complete joblib file: {type(error).__name__}: {error}"
         ) from error
     if not unpacked.at_end():
-        raise ArtifactRefused("The artifact goes on after the end of its pickle.")
+        raise ArtifactRefused("The artifact has bytes after the end of its pickle.")
     return model
 
 
@@ -293,18 +296,20 @@ def _decompressed(file: BinaryIO, decompressor: Any, limit: int) -> BinaryIO:
     try:
         while chunk := file.read(_CHUNK):
             if decompressor.eof:
-                raise ArtifactRefused("The artifact goes on after the end of its compressed data.")
+                raise ArtifactRefused(
+                    "The artifact has bytes after the end of its compressed data."
+                )
             _drain(decompressor, chunk, out, limit)
     except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
-        raise ArtifactRefused(f"The artifact is no whole compressed file: {error}") from error
+        raise ArtifactRefused(f"The artifact is not a complete compressed file: {error}") from error
     if not decompressor.eof or decompressor.unused_data:
-        raise ArtifactRefused("The artifact's compressed data is cut off or has bytes after it.")
+        raise ArtifactRefused("The artifact's compressed data is truncated or has bytes after it.")
     out.seek(0)
     return out
 
 
 def _drain(decompressor: Any, chunk: bytes, out: io.BytesIO, limit: int) -> None:
-    """Unpack ``chunk`` a megabyte at a time, so that a bomb is seen before it has gone off."""
+    """Unpack ``chunk`` a megabyte at a time, so that a decompression bomb is detected early."""
     while True:
         out.write(decompressor.decompress(chunk, _CHUNK))
         if out.tell() > limit:

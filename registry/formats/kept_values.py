@@ -1,7 +1,8 @@
-"""What a fitted model has kept of its own columns' values, and so what it can tell apart in a row.
+"""What a fitted model has stored of the values of its columns, and so can distinguish in a row.
 
-scikit-learn's encoders and imputers compare by type: a text is no number, an object no double, and
-of the two nulls that Python has, ``None`` and NaN, each is unknown to who saw the other.
+scikit-learn's encoders and imputers compare by type: a text is not a number, an object not a
+double, and of ``None`` and NaN each is an unknown value to an encoder that was fitted with the
+other.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from math import isnan
 from typing import Any, Literal
 
 _EXACT = 2**53
-"""Up to here every integer is a double, too."""
+"""Up to here a double can represent every integer."""
 _GIVEN_THE_SAME = {
     "GradientBoostingClassifier": "init_",
     "GradientBoostingRegressor": "init_",
@@ -20,16 +21,16 @@ _GIVEN_THE_SAME = {
     "VotingClassifier": "estimators_",
     "VotingRegressor": "estimators_",
 }
-"""Where an estimator has those that are given its own rows before anything is done to them."""
+"""The attribute of an estimator with those that get its own, unchanged rows."""
 
 
 @dataclass(slots=True)
 class KeptValues:
-    """Of one column: the ``kind`` of the categories and fillings, None where there are none.
+    """About one column: the ``kind`` of the categories and fill values, None where it has none.
 
-    ``objects``: they are numbers kept as Python objects, and only such are compared with them.
-    ``null``: the one that the model knows, None where it knows none. ``inexact``: a whole number
-    among them that no double can stand for.
+    ``objects``: they are numbers stored as Python objects, which only equal such objects. ``null``:
+    the null that the model knows, if any. ``inexact``: an integer among them that no double can
+    represent.
     """
 
     kind: Literal["text", "boolean", "number"] | None = None
@@ -39,7 +40,7 @@ class KeptValues:
 
 
 def kept_values(model: Any, columns: int) -> list[KeptValues]:
-    """What ``model`` has kept of each of its ``columns`` columns."""
+    """What ``model`` has stored of each of its ``columns`` columns."""
     kept = [KeptValues() for _ in range(columns)]
     for step, seen in routes(model, list(range(columns))):
         for index, column in enumerate(seen):
@@ -48,14 +49,14 @@ def kept_values(model: Any, columns: int) -> list[KeptValues]:
 
 
 def routes(step: Any, columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
-    """Each transformer that still sees the model's own columns, with which of them it sees."""
+    """Each transformer that gets columns of the model's input, with these columns."""
     if hasattr(step, "steps"):
         for _, inner in step.steps:
             if isinstance(inner, str | None):  # passes the columns on
                 continue
             yield from routes(inner, columns)
             if type(inner).__name__ != "SimpleImputer":
-                return  # what comes after has seen other columns come or go
+                return  # the steps after it may get other columns
     elif hasattr(step, "transformers_"):
         for name, inner, chosen in step.transformers_:
             if name != "remainder" and not isinstance(inner, str):
@@ -69,7 +70,7 @@ def routes(step: Any, columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
 
 
 def entrance(model: Any) -> Any:
-    """The estimator inside ``model`` that is given its columns first, and keeps their number and
+    """The first estimator inside ``model`` that gets its columns, and stores their number and
     names as ``n_features_in_`` and ``feature_names_in_``.
 
     The properties of scikit-learn's ``Pipeline`` stop at a first step that is "passthrough".
@@ -84,7 +85,7 @@ def entrance(model: Any) -> Any:
 
 
 def chosen_columns(step: Any, chosen: Any, columns: list[int]) -> list[int]:
-    """What a ColumnTransformer's choice means in positions: names, numbers, a slice or a mask."""
+    """The columns that a ColumnTransformer chooses: by names, numbers, a slice or a mask."""
     import numpy as np
 
     names = list(getattr(step, "feature_names_in_", []))
@@ -99,7 +100,7 @@ def chosen_columns(step: Any, chosen: Any, columns: list[int]) -> list[int]:
 
 
 def _by_position(chosen: slice, names: list[str]) -> slice:
-    """A slice of names includes its end, as pandas has it."""
+    """A slice of names includes its end, as in pandas."""
     start, stop = chosen.start, chosen.stop
     return slice(
         names.index(start) if isinstance(start, str) else start,
@@ -128,7 +129,7 @@ def _add(kept: KeptValues, step: Any, index: int) -> None:
 
 
 def _values(step: Any, index: int) -> tuple[list[Any], str]:
-    """The categories of the column that ``step`` sees at ``index``, or its filling; their kind."""
+    """The categories of the input column ``index`` of ``step``, or its fill value; its dtype."""
     categories = getattr(step, "categories_", None)
     if categories is not None and index < len(categories):
         return categories[index].tolist(), categories[index].dtype.kind

@@ -1,4 +1,4 @@
-"""The labels that a classifier answers: those of its classes, one for each row."""
+"""Checks that a classifier returns labels of its classes, one for each row."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import numpy as np
 from registry.errors import ArtifactRefused
 
 _LABELLERS = ("_label_binarizer", "_label_encoder", "le_")
-"""What turns an estimator's scores into its labels."""
+"""The attributes that convert an estimator's scores to labels."""
 _ONE_LABEL = frozenset({"binary", "multiclass"})
-"""The kinds of targets for which a LabelBinarizer answers one label for each row."""
+"""The types of targets for which a LabelBinarizer returns one label for each row."""
 
 
 def check_labels(estimator: Any) -> None:
-    """Raises ArtifactRefused unless ``estimator`` turns scores into labels of its own classes."""
+    """Raises ArtifactRefused unless ``estimator`` converts scores to labels of its own classes."""
     name, own = type(estimator).__name__, vars(estimator)
     for key in _LABELLERS:
         if key not in own:
@@ -23,17 +23,17 @@ def check_labels(estimator: Any) -> None:
         if not isinstance(known, np.ndarray) or not np.array_equal(known, own.get("classes_")):
             raise ArtifactRefused(f"{name} has a '{key}' of other classes than its own.")
         if labels.get("sparse_input_"):
-            raise ArtifactRefused(f"{name} has a '{key}' that answers a sparse matrix.")
+            raise ArtifactRefused(f"{name} has a '{key}' that returns a sparse matrix.")
         if labels.get("y_type_", "binary") not in _ONE_LABEL:
-            raise ArtifactRefused(f"{name} has a '{key}' that answers several labels for a row.")
+            raise ArtifactRefused(f"{name} has a '{key}' that returns several labels for a row.")
 
 
 def check_constant(dummy: Any) -> None:
-    """Raises ArtifactRefused unless a DummyClassifier answers one of its classes for each row."""
+    """Raises ArtifactRefused unless a DummyClassifier returns one of its classes for each row."""
     own = vars(dummy)
     if own.get("sparse_output_"):
         raise ArtifactRefused(
-            "DummyClassifier answers a sparse matrix of several labels for a row."
+            "DummyClassifier returns a sparse matrix of several labels for a row."
         )
     if own.get("_strategy") != "constant":
         return

@@ -1,4 +1,4 @@
-"""Ensembles and their members: whether widths, classes and the shapes of answers fit together.
+"""Checks ensembles and their members: widths, classes and the shapes of outputs must agree.
 
 Each ensemble is checked after its members, whose methods may be called here.
 """
@@ -14,12 +14,12 @@ from registry.formats.shapes import is_count
 
 _STACKED = frozenset({"predict", "predict_proba", "decision_function"})
 _TRIAL_ROWS = (1, 2, 5)
-"""An answer that has the right shape for one of these numbers of rows by chance has another one
-for the next."""
+"""Numbers of rows to try: an output that has the expected shape for one of them by chance has
+another shape for the next."""
 
 
 def check_trees(model: Any) -> None:
-    """Raises ArtifactRefused unless each tree of a tree or forest takes and gives what it does."""
+    """Raises ArtifactRefused unless each tree has the features and outputs of the model."""
     name, own = type(model).__name__, vars(model)
     classes = len(own["classes_"]) if own.get("classes_") is not None else 1
     for member in (model,) if "tree_" in own else _members(model):
@@ -32,7 +32,7 @@ def check_trees(model: Any) -> None:
 
 
 def check_bagging(ensemble: Any) -> None:
-    """Raises ArtifactRefused unless each member has columns of its own, as many as it takes."""
+    """Raises ArtifactRefused unless each member has a list of as many columns as it takes."""
     name, own = type(ensemble).__name__, vars(ensemble)
     members = list(_members(ensemble))
     chosen = own.get("estimators_features_")
@@ -53,9 +53,9 @@ def check_bagging(ensemble: Any) -> None:
 
 
 def check_voting(ensemble: Any) -> None:
-    """Raises ArtifactRefused unless each member answers as the ensemble counts answers.
+    """Raises ArtifactRefused unless each member's output is what the ensemble expects.
 
-    The members of a classifier answer the numbers of its classes, the regressors one number a row.
+    Members of a classifier return the indices of its classes, regressors one number for each row.
     """
     members = list(_members(ensemble))
     _check_numbered(ensemble, members)
@@ -79,7 +79,7 @@ def check_stacking(ensemble: Any) -> None:
 
 
 def check_weights(ensemble: Any) -> None:
-    """Raises ArtifactRefused unless each member has a weight, and regressors one number a row."""
+    """Raises ArtifactRefused unless each member has a weight, and regressors return one number."""
     weights, members = vars(ensemble).get("estimator_weights_"), list(_members(ensemble))
     _check_dimensions(ensemble, members)
     if (
@@ -94,10 +94,10 @@ def check_weights(ensemble: Any) -> None:
 
 
 def check_boosting(ensemble: Any) -> None:
-    """Raises ArtifactRefused unless the trees fit what they add to.
+    """Raises ArtifactRefused unless the trees match the output of ``init_``.
 
-    Compiled code adds each to one column of what ``init_`` answers, for as many rows as were
-    given: an answer of fewer rows or columns is written beyond its end.
+    Compiled code adds each tree to one column of that output, for all rows of the input: if it has
+    fewer rows or columns, memory beyond its end is written.
     """
     name, own = type(ensemble).__name__, vars(ensemble)
     trees = own.get("estimators_")
@@ -111,7 +111,7 @@ def check_boosting(ensemble: Any) -> None:
     columns = 1 if classes is None or len(classes) == 2 else len(classes)
     if trees.shape[1] != columns or own.get("n_trees_per_iteration_", columns) != columns:
         raise ArtifactRefused(
-            f"{name} has {trees.shape[1]} trees a round, where {columns} are expected."
+            f"{name} has {trees.shape[1]} trees in each round, expected {columns}."
         )
     if own.get("init_") != "zero":
         _check_dimensions(ensemble, [own.get("init_")])
@@ -119,7 +119,7 @@ def check_boosting(ensemble: Any) -> None:
 
 
 def _check_start(ensemble: Any, columns: int) -> None:
-    """Raises ArtifactRefused unless ``init_`` answers ``columns`` numbers for each row."""
+    """Raises ArtifactRefused unless ``init_`` returns ``columns`` numbers for each row."""
     name = type(ensemble).__name__
     row = _trial_row(ensemble)
     for rows in _TRIAL_ROWS:
@@ -134,14 +134,14 @@ def _check_start(ensemble: Any, columns: int) -> None:
             ) from error
         if start.dtype != np.float64 or start.shape != (rows, columns):
             raise ArtifactRefused(
-                f"{name} starts from answers of the shape {start.shape} for {rows} rows, where "
-                f"({rows}, {columns}) is expected."
+                f"{name} has an 'init' whose output has the shape {start.shape} for {rows} rows, "
+                f"expected ({rows}, {columns})."
             )
 
 
 def _trial_row(ensemble: Any) -> Any:
-    """A row for ``init_``: categories that its encoders know, and else 1, which is positive for
-    transformers that refuse other numbers."""
+    """A row for ``init_``: known categories for encoders, and 1 in other columns, since some
+    transformers require positive numbers."""
     width = vars(ensemble)["n_features_in_"]
     row = np.ones(width, dtype=np.float32)
     for step, columns in routes(ensemble, list(range(width))):
@@ -152,7 +152,7 @@ def _trial_row(ensemble: Any) -> Any:
 
 def _members(ensemble: Any) -> Iterator[Any]:
     members = vars(ensemble).get("estimators_")
-    # Not np.asarray: it would take a pipeline, or a forest, for the list of its own parts.
+    # Not np.asarray: it would convert a pipeline, or a forest, to the list of its parts.
     if isinstance(members, np.ndarray) and members.dtype == object:
         members = members.ravel().tolist()
     if type(members) is not list or not members:
@@ -166,20 +166,20 @@ def _members(ensemble: Any) -> Iterator[Any]:
 
 
 def _tree(model: Any, member: Any) -> Any:
-    """The tree of ``member``, which looks at as many features as ``model`` has."""
+    """The tree of ``member``, which must have as many features as ``model``."""
     name, width = type(model).__name__, vars(model).get("n_features_in_")
     tree = vars(member).get("tree_")
     if type(tree).__name__ != "Tree":
         raise ArtifactRefused(f"{name} is not fitted: it has a member without a tree.")
     if tree.n_features != width:
         raise ArtifactRefused(
-            f"A tree of {name} looks at {tree.n_features} features, the model has {width}."
+            f"A tree of {name} has {tree.n_features} features, the model has {width}."
         )
     return tree
 
 
 def _check_numbered(ensemble: Any, members: list[Any]) -> None:
-    """The members of a classifier know its classes by their numbers, and count votes by them."""
+    """The classes of a classifier's members must be indices of its own, which count the votes."""
     from sklearn.base import ClassifierMixin
 
     classes = vars(ensemble).get("classes_")
@@ -194,15 +194,15 @@ def _check_numbered(ensemble: Any, members: list[Any]) -> None:
             or not all(is_count(each) and 0 <= each < len(classes) for each in numbers.tolist())
         ):
             raise ArtifactRefused(
-                f"{type(ensemble).__name__} has an estimator of other classes than the numbers "
+                f"{type(ensemble).__name__} has an estimator whose classes are not the numbers "
                 f"below {len(classes)}."
             )
 
 
 def _check_dimensions(ensemble: Any, members: list[Any]) -> None:
-    """Each regressor among ``members`` answers one number a row, in an array of one dimension.
+    """Each regressor among ``members`` must return one number for each row, in one dimension.
 
-    NumPy combines arrays of two dimensions as well, along the wrong axis.
+    NumPy would combine arrays of two dimensions along the wrong axis.
     """
     from sklearn.base import RegressorMixin
 
@@ -210,15 +210,15 @@ def _check_dimensions(ensemble: Any, members: list[Any]) -> None:
         final = _final(member)
         if isinstance(final, RegressorMixin) and not _has_one_dimension(final):
             raise ArtifactRefused(
-                f"{type(ensemble).__name__} has a {type(final).__name__} that does not answer one "
-                "number for each row: fit it with targets of one dimension."
+                f"{type(ensemble).__name__} has a {type(final).__name__} that does not return one "
+                "number for each row: fit it with one-dimensional targets."
             )
 
 
 def _has_one_dimension(regressor: Any) -> bool:
-    """Whether ``regressor`` answers an array of one dimension.
+    """Whether ``regressor`` returns an array of one dimension.
 
-    Regressors that store nothing of the kind do by their code; ensembles do where their members do.
+    Regressors that do not store it always do; ensembles do if their members do.
     """
     own = vars(regressor)
     if type(regressor).__name__ == "TransformedTargetRegressor":
@@ -230,7 +230,7 @@ def _has_one_dimension(regressor: Any) -> bool:
 
 
 def _final(member: Any) -> Any:
-    """The estimator that answers for ``member``: the last one, where that is a pipeline.
+    """The estimator that predicts for ``member``: the last one, if that is a pipeline.
 
     Raises ArtifactRefused where there is none.
     """

@@ -1,7 +1,7 @@
 """The policy for parameters. Types are not enough: some parameters write, read or call something.
 
-``RULES`` is the whole of it. A rule stands for a parameter of that name on every estimator, or on
-one class (``Class.parameter``), which then counts alone.
+``RULES`` has all rules. A rule applies to the parameter of that name on every estimator, or on one
+class (``Class.parameter``), where it replaces the general rule.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def _is_word(value: Any) -> bool:
 
 _CALLED = "calls a function of the file's own: not allowed"
 RULES: dict[str, Callable[[str, Any], Any]] = {
-    # What is written or printed, and how many threads are used, is the server's choice.
+    # The server decides what is written or printed, and how many threads are used.
     "memory": _must(
         lambda value: value is None, "would write to the server's disk: set it to None"
     ),
@@ -57,25 +57,25 @@ RULES: dict[str, Callable[[str, Any], Any]] = {
     "LogisticRegressionCV.scoring": _set_to(None),
     "RidgeCV.scoring": _set_to(None),
     "RidgeClassifierCV.scoring": _set_to(None),
-    # With a matrix that is computed elsewhere, or by a function, nothing could be predicted here.
+    # With a precomputed matrix, or a function, prediction is not possible here.
     "kernel": _must(
         lambda value: value in {"linear", "poly", "rbf", "sigmoid"},
-        "is none of linear, poly, rbf and sigmoid",
+        "is not one of linear, poly, rbf and sigmoid",
     ),
 }
 
 
 def check_parameters(estimator: Any) -> None:
-    """Hold ``estimator`` to ``RULES``, and set what they set.
+    """Apply ``RULES`` to the parameters of ``estimator``.
 
-    Any other parameter that is a function is refused; so is a class, but for a type of numbers.
+    Any other parameter that is a function is refused, and any class except a type of numbers.
     Raises ArtifactRefused naming the parameter.
     """
     from sklearn.base import BaseEstimator
 
     kind = type(estimator)
     own = vars(estimator)
-    # Through the class: asked itself, the estimator could answer with a function of the file's.
+    # Through the class: the file may have replaced the method on the estimator.
     for key in {*kind._get_param_names(), "memory"}:
         if key not in own:
             continue

@@ -8,7 +8,7 @@ from registry.formats.structure import check_structure
 
 Format = Literal["skops", "joblib", "onnx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-_ENDINGS: dict[str, Format] = {".skops": "skops", ".joblib": "joblib", ".onnx": "onnx"}
+_EXTENSIONS: dict[str, Format] = {".skops": "skops", ".joblib": "joblib", ".onnx": "onnx"}
 
 
 def parse_format(name: str) -> Format:
@@ -22,16 +22,16 @@ def parse_format(name: str) -> Format:
 
 
 def format_of_filename(filename: str) -> Format:
-    """The format that a file's ending stands for.
+    """The format by the extension of a file's name.
 
     Raises FormatUnsupported.
     """
-    ending = PurePath(filename).suffix.lower()
-    if ending in _ENDINGS:
-        return _ENDINGS[ending]
+    extension = PurePath(filename).suffix.lower()
+    if extension in _EXTENSIONS:
+        return _EXTENSIONS[extension]
     raise FormatUnsupported(
-        f"The ending of {shown(filename)} names no format. Say it in the metadata: "
-        f"'format' is one of {', '.join(FORMATS)}."
+        f"The extension of {shown(filename)} is not a known format. Set 'format' in the metadata "
+        f"to one of {', '.join(FORMATS)}."
     )
 
 
@@ -39,11 +39,11 @@ def read_model(file: BinaryIO, format_: Format) -> Any:
     """The fitted scikit-learn estimator in ``file``, a seekable stream at its start.
 
     Raises ArtifactRefused where the bytes are not of that format, name anything that is not
-    allowed, or hold a structure that could not be trusted to predict. An ONNX file holds no such
-    estimator: ``registry.intake.onnx_upload`` reads it.
+    allowed, or have a structure that is not safe to predict with. ``registry.intake.onnx_upload``
+    reads ONNX files.
     """
     if format_ == "onnx":
-        raise ArtifactRefused("An ONNX file holds no scikit-learn model.")
+        raise ArtifactRefused("An ONNX file contains no scikit-learn model.")
     if format_ == "skops":
         from registry.formats.skops_format import read_skops
 

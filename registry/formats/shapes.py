@@ -1,7 +1,7 @@
-"""The shapes of the arrays that a fitted estimator predicts from, and the counts that it states.
+"""Checks the shapes of the arrays that a fitted estimator predicts from, and its counts.
 
-scikit-learn trusts that they agree. Where they do not, NumPy raises an error for some rows only,
-and memory is reserved by whatever a count says. ``SHAPES`` is the whole table.
+scikit-learn trusts that they agree. If they do not, NumPy raises an error for some rows only, and
+memory is allocated by invalid counts. ``SHAPES`` has all of them.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from registry.formats.kept_values import entrance
 from registry.signature import MAX_CLASSES
 
 MAX_WIDTH = 1_000_000
-"""Columns that a step inside a model may take or make. A model itself takes fewer."""
+"""Columns that a step inside a model may take or return. A model itself takes fewer."""
 
 _REGRESSOR = {"coef_": "features outputs=1 | outputs features", "intercept_": "number | outputs"}
 _CLASSIFIER = {"coef_": "scores features", "intercept_": "number | scores"}
@@ -122,16 +122,16 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
 
 An array of numbers is described by its dimensions, separated by blanks, with ``|`` between
 alternatives; ``number`` has none; ``any`` in front allows other elements than numbers. With ``=``
-in front it is a whole number. ``features`` is ``n_features_in_``, ``classes`` the length of
+in front it is an integer. ``features`` is ``n_features_in_``, ``classes`` the length of
 ``classes_``, ``scores`` the outputs of a classifier: 1 for two classes, else one for each. Any
-other name stands for the length that it has where it is met first. An attribute that is missing or
-None is not checked: without it the model answers no row at all. ``outputs=1`` is no dimension: it
-says what ``outputs`` is where this alternative holds.
+other name is bound to a length where it first occurs. An attribute that is missing or None is not
+checked: without it the model fails on every row. ``outputs=1`` is not a dimension: it is the value
+of ``outputs`` in this alternative.
 """
 
 
 def check_shapes(estimator: Any) -> None:
-    """Raises ArtifactRefused unless the attributes of ``estimator`` are as ``SHAPES`` has them."""
+    """Raises ArtifactRefused unless the attributes of ``estimator`` match ``SHAPES``."""
     name, own = type(estimator).__name__, vars(estimator)
     lengths = _lengths(name, own)
     _check_names(estimator)
@@ -142,14 +142,14 @@ def check_shapes(estimator: Any) -> None:
         found = _fitting(value, described, lengths)
         if found is None:
             raise ArtifactRefused(
-                f"{name} has a '{key}' of {_shown_shape(value)}, where "
-                f"{_expected(described, lengths)} is expected."
+                f"{name} has a '{key}' of {_shown_shape(value)}, expected "
+                f"{_expected(described, lengths)}."
             )
         lengths = found
 
 
 def check_layers(network: Any) -> None:
-    """Raises ArtifactRefused unless each layer of an MLP takes what the one before it makes."""
+    """Raises ArtifactRefused unless each layer of an MLP takes the output of the previous one."""
     name, own = type(network).__name__, vars(network)
     weights, starts = own.get("coefs_"), own.get("intercepts_")
     width, outputs = own.get("n_features_in_"), own.get("n_outputs_")
@@ -159,14 +159,16 @@ def check_layers(network: Any) -> None:
         or not is_count(own.get("n_layers_"))
         or not len(weights) == len(starts) == own["n_layers_"] - 1
     ):
-        raise ArtifactRefused(f"{name} has other layers than 'n_layers_' says.")
+        raise ArtifactRefused(f"{name} has layers that do not match 'n_layers_'.")
     for number, (weight, start) in enumerate(zip(weights, starts, strict=True)):
         shape = _shape(weight) or ()
         if len(shape) != 2 or shape[0] != width or _shape(start) != shape[1:]:
-            raise ArtifactRefused(f"{name} has a layer {number} that does not fit the one before.")
+            raise ArtifactRefused(
+                f"{name} has a layer {number} that does not fit the previous one."
+            )
         width = shape[1]
     if width != outputs:
-        raise ArtifactRefused(f"{name} has {width} outputs, where 'n_outputs_' says {outputs}.")
+        raise ArtifactRefused(f"{name} has {width} outputs, but 'n_outputs_' is {outputs}.")
 
 
 def check_rotations(analysis: Any) -> None:
@@ -189,12 +191,12 @@ def is_count(value: Any) -> bool:
 
 
 def _lengths(name: str, own: Mapping[str, Any]) -> dict[str, int]:
-    """The lengths that are known from the start."""
+    """The lengths of features, classes and scores."""
     lengths = {}
     if (features := own.get("n_features_in_")) is not None:
         if not is_count(features) or not 1 <= features <= MAX_WIDTH:
             raise ArtifactRefused(
-                f"{name} says that it takes {str(features)[:30]} features; 1 to {MAX_WIDTH} are "
+                f"{name} states that it takes {str(features)[:30]} features; 1 to {MAX_WIDTH} are "
                 "allowed."
             )
         lengths["features"] = int(features)
@@ -206,7 +208,7 @@ def _lengths(name: str, own: Mapping[str, Any]) -> dict[str, int]:
         ):
             raise ArtifactRefused(
                 f"{name} does not have one list of 1 to {MAX_CLASSES} classes: models with several "
-                "outputs are not served."
+                "outputs are not supported."
             )
         lengths["classes"] = len(classes)
         lengths["scores"] = 1 if len(classes) == 2 else len(classes)
@@ -214,9 +216,9 @@ def _lengths(name: str, own: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _check_names(estimator: Any) -> None:
-    """Raises ArtifactRefused unless the names of the features are a text for each.
+    """Raises ArtifactRefused unless there is a text as a name for each feature.
 
-    A class that keeps no number of features has that of what it holds.
+    A class that stores no number of features has that of its first estimator.
     """
     names = vars(estimator).get("feature_names_in_")
     if names is not None and (
@@ -230,7 +232,7 @@ def _check_names(estimator: Any) -> None:
 
 
 def _fitting(value: Any, described: str, lengths: Mapping[str, int]) -> dict[str, int] | None:
-    """``lengths`` with what ``value`` adds to them; None where it is not as ``described``."""
+    """``lengths`` with those that ``value`` adds; None where it does not match ``described``."""
     for alternative in described.split("|"):
         dimensions = _dimensions(alternative)
         shape = _measured(value, alternative)
@@ -251,13 +253,13 @@ def _dimensions(alternative: str) -> list[str]:
 
 
 def _fixed(alternative: str) -> dict[str, int]:
-    """What an alternative such as ``features outputs=1`` says of other lengths."""
+    """The lengths that an alternative such as ``features outputs=1`` sets."""
     pairs = [word.split("=") for word in alternative.split() if "=" in word and word != "="]
     return {name: int(length) for name, length in pairs}
 
 
 def _measured(value: Any, alternative: str) -> tuple[int, ...] | None:
-    """The shape of ``value``, or a count as the one length of a shape; None where it is neither."""
+    """The shape of ``value``, or a count as a shape of one length; None where it is neither."""
     words = alternative.split()
     if "=" in words:
         return (int(value),) if is_count(value) else None
@@ -276,7 +278,7 @@ def _shape(value: Any) -> tuple[int, ...] | None:
 
 
 def _expected(described: str, lengths: Mapping[str, int]) -> str:
-    """``described`` for people: (2 classes, 3 features)."""
+    """``described`` in words: (2 classes, 3 features)."""
     alternatives = [
         ", ".join(f"{lengths[word]} {word}" if word in lengths else word for word in words)
         for words in map(_dimensions, described.split("|"))

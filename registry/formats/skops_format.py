@@ -1,7 +1,7 @@
-"""skops files: a zip of numpy arrays and a schema of how to put them together.
+"""skops files: a zip of numpy arrays and a schema of how to assemble them.
 
-skops trusts by itself every estimator of scikit-learn, some of which read files or call functions
-that the file names. So the schema and the heads of the arrays are read before skops sees them.
+skops trusts every estimator of scikit-learn, some of which read files or call functions that the
+file names. So the schema and the headers of the arrays are checked before skops reads them.
 """
 
 import json
@@ -16,17 +16,17 @@ import numpy as np
 
 from registry.errors import ArtifactRefused, shown
 from registry.formats.allowed import ESTIMATORS, PARTS, SKOPS_NODES, SKOPS_TYPES, why_not
-from registry.formats.tree_structure import check_making, check_nodes
+from registry.formats.tree_structure import check_arguments, check_nodes
 
 MAX_UNPACKED = 2 * 2**30
 MAX_SCHEMA = 256 * 2**20
 MAX_FILES = 100_000
 MAX_RATIO = 200
-"""How much larger than itself a packed file may become, once it has become ``FREE_BYTES``."""
+"""The largest ratio of a file's unpacked size to its size, once it unpacks to ``FREE_BYTES``."""
 FREE_BYTES = 32 * 2**20
 _SCHEMA = "schema.json"
 _MAX_SEED_POOL = 1024
-_TWO_WAYS = "The artifact describes one object in two ways."
+_CONTRADICTION = "The artifact has two different descriptions of one object."
 
 
 def read_skops(file: BinaryIO) -> Any:
@@ -39,12 +39,14 @@ def read_skops(file: BinaryIO) -> Any:
     try:
         return load(file, trusted=sorted(ESTIMATORS | PARTS | {"numpy.dtype"}))
     except UntrustedTypesFoundException as error:
-        raise ArtifactRefused(f"The artifact holds types that are not allowed: {error}") from error
+        raise ArtifactRefused(
+            f"The artifact contains types that are not allowed: {error}"
+        ) from error
     except RecursionError as error:
         raise ArtifactRefused("The artifact is nested too deeply.") from error
     except Exception as error:
         raise ArtifactRefused(
-            f"The artifact is no whole skops file: {type(error).__name__}: {error}"
+            f"The artifact is not a complete skops file: {type(error).__name__}: {error}"
         ) from error
 
 
@@ -53,28 +55,32 @@ def _check(file: BinaryIO) -> None:
         with ZipFile(file) as archive:
             members = _members(archive)
             if _SCHEMA not in members:
-                raise ArtifactRefused("The artifact is a zip without a schema.json: no skops file.")
+                raise ArtifactRefused(
+                    "The artifact is not a skops file: it is a zip without a schema.json."
+                )
             if members[_SCHEMA].file_size > MAX_SCHEMA:
                 raise ArtifactRefused(f"The artifact's schema is larger than {MAX_SCHEMA} bytes.")
             schema = json.loads(archive.read(_SCHEMA))
             if not isinstance(schema, dict):
-                raise ArtifactRefused("The artifact's schema describes no object.")
+                raise ArtifactRefused("The artifact's schema is not an object.")
             _Checker(archive, members).check(schema)
     except ArtifactRefused:
         raise
     except RecursionError as error:
         raise ArtifactRefused("The artifact is nested too deeply.") from error
     except (BadZipFile, ValueError, NotImplementedError, RuntimeError, ZlibError) as error:
-        raise ArtifactRefused(f"The artifact is no skops file: {error}") from error
+        raise ArtifactRefused(f"The artifact is not a skops file: {error}") from error
     except (OSError, EOFError) as error:
-        raise ArtifactRefused("The artifact is no whole skops file: it is cut off.") from error
+        raise ArtifactRefused(
+            "The artifact is not a complete skops file: it is truncated."
+        ) from error
 
 
 def _members(archive: ZipFile) -> dict[str, ZipInfo]:
-    """What the zip holds, by name, if all of it unpacked is not too much."""
+    """The files of the zip by name. Raises ArtifactRefused where they unpack to too much."""
     entries = archive.infolist()
     if len(entries) > MAX_FILES:
-        raise ArtifactRefused(f"The artifact holds more than {MAX_FILES} files.")
+        raise ArtifactRefused(f"The artifact contains more than {MAX_FILES} files.")
     unpacked = sum(entry.file_size for entry in entries)
     packed = sum(entry.compress_size for entry in entries)
     limit = min(MAX_UNPACKED, max(FREE_BYTES, MAX_RATIO * packed))
@@ -82,15 +88,15 @@ def _members(archive: ZipFile) -> dict[str, ZipInfo]:
         raise ArtifactRefused(f"The artifact unpacks to more than {limit} bytes.")
     for entry in entries:
         if entry.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
-            raise ArtifactRefused("The artifact is packed in a way that skops does not.")
+            raise ArtifactRefused("The artifact has a compression that skops does not use.")
     members = {entry.filename: entry for entry in entries}
     if len(members) != len(entries):
-        raise ArtifactRefused("The artifact holds two files of one name.")
+        raise ArtifactRefused("The artifact contains two files of the same name.")
     return members
 
 
 class _Checker:
-    """Walks the schema of a file and looks into its arrays before anything is made of them."""
+    """Checks the schema of a file and its arrays before any object is created."""
 
     def __init__(self, archive: ZipFile, members: dict[str, ZipInfo]) -> None:
         self._archive = archive
@@ -106,42 +112,42 @@ class _Checker:
         for node in _nodes(schema):
             name, loader = f"{node.get('__module__')}.{node.get('__class__')}", node["__loader__"]
             if name not in SKOPS_TYPES:
-                raise ArtifactRefused(f"The artifact holds the type {shown(name)}: {why_not(name)}")
+                raise ArtifactRefused(
+                    f"The artifact contains the type {shown(name)}: {why_not(name)}"
+                )
             if name not in SKOPS_NODES.get(str(loader), ()):
                 raise ArtifactRefused(
-                    f"The artifact builds {shown(name)} by {shown(str(loader))}: not allowed."
+                    f"The artifact builds {shown(name)} with {shown(str(loader))}: not allowed."
                 )
             self._check_twin(node)
             self._check_node(node, str(loader))
         for key, node in self._inner.items():
             if any(node != other for other in self._described.get(key, ())):
-                raise ArtifactRefused(_TWO_WAYS)
+                raise ArtifactRefused(_CONTRADICTION)
 
     def _check_twin(self, node: dict[str, Any]) -> None:
-        """What is described twice has to be alike: skops takes the first description for both.
+        """Two descriptions of one object must be equal: skops uses the first for both.
 
-        Of what holds other objects the outside is compared. skops makes some of those anew each
-        time it writes them; they are checked as often as they are there.
+        Of containers only the type is compared. skops writes some of them again each time; each
+        copy is checked.
         """
         key, content = node.get("__id__"), node.get("content")
-        outside = tuple(
-            node.get(name) for name in ("__module__", "__class__", "__loader__", "type")
-        )
-        told = (*outside, node.get("file"), content if isinstance(content, str) else None)
-        if key is not None and self._by_id.setdefault(key, told) != told:
-            raise ArtifactRefused(_TWO_WAYS)
+        type_ = tuple(node.get(name) for name in ("__module__", "__class__", "__loader__", "type"))
+        described = (*type_, node.get("file"), content if isinstance(content, str) else None)
+        if key is not None and self._by_id.setdefault(key, described) != described:
+            raise ArtifactRefused(_CONTRADICTION)
         if key is not None and isinstance(content, dict | list):
             self._described.setdefault(key, []).append(node)
 
     def _keep_inner(self, node: Any) -> None:
-        """Of what is checked as a part of another object, all descriptions have to be alike."""
+        """All descriptions of an object that is checked as a part of another must be equal."""
         key = _at(node, "__id__")
         if key is not None and self._inner.setdefault(key, node) != node:
-            raise ArtifactRefused(_TWO_WAYS)
+            raise ArtifactRefused(_CONTRADICTION)
 
     def _check_node(self, node: dict[str, Any], loader: str) -> None:
         if "file" in node:
-            # What has an id is loaded once, however often it is named.
+            # An object with an id is loaded once, however often it is referenced.
             key = node.get("__id__")
             if key is None or key not in self._files:
                 self._check_array(str(node["file"]))
@@ -151,22 +157,24 @@ class _Checker:
         elif loader == "SliceNode":
             ends = (node["content"] or {}).values() if isinstance(node["content"], dict) else ["?"]
             if not all(end is None or type(end) is int for end in ends):
-                raise ArtifactRefused("The artifact holds a slice of other than numbers.")
+                raise ArtifactRefused("The artifact contains a slice whose ends are not numbers.")
         elif loader == "RandomGeneratorNode":
             self._keep_inner(_at(node, "content", "seed_seq"))
             pool = _plain(node, "content", "seed_seq", "content", "pool_size")
             if type(pool) is not int or not 1 <= pool <= _MAX_SEED_POOL:
-                raise ArtifactRefused("The artifact holds a generator with a pool of another size.")
+                raise ArtifactRefused(
+                    "The artifact contains a random generator with an invalid pool size."
+                )
 
     def _check_array(self, file: str) -> None:
-        """The head of an array says as much as the file holds; all together are not too much."""
+        """Check the header of an array, and that all arrays together are not too large."""
         self._shape(file)
         self._loaded += self._members[file].file_size
         if self._loaded > MAX_UNPACKED:
             raise ArtifactRefused(f"The artifact's arrays take more than {MAX_UNPACKED} bytes.")
 
     def _shape(self, file: str) -> tuple[int, ...]:
-        """The shape that the head of an array says, once it is as much as the file holds."""
+        """The shape in the header of an array, checked against the size of the file."""
         if file in self._shapes:
             return self._shapes[file]
         member = self._members.get(file)
@@ -182,44 +190,46 @@ class _Checker:
                 shape, _, dtype = read(stream)
                 head = stream.tell()
             except (ValueError, KeyError, EOFError, SyntaxError, TypeError) as error:
-                raise ArtifactRefused(f"The artifact's {shown(file)} is no numpy array.") from error
+                raise ArtifactRefused(
+                    f"The artifact's {shown(file)} is not a numpy array."
+                ) from error
         if dtype.hasobject or any(length < 0 for length in shape):
-            raise ArtifactRefused(f"The artifact's {shown(file)} is no array of numbers.")
+            raise ArtifactRefused(f"The artifact's {shown(file)} is not an array of numbers.")
         if head + prod(shape) * dtype.itemsize != member.file_size:
             raise ArtifactRefused(
-                f"The artifact's {shown(file)} says it takes {prod(shape) * dtype.itemsize} bytes "
-                f"and holds {member.file_size - head}."
+                f"The artifact's {shown(file)} states {prod(shape) * dtype.itemsize} bytes and has "
+                f"{member.file_size - head}."
             )
         self._shapes[file] = tuple(shape)
         return self._shapes[file]
 
     def _check_tree(self, node: dict[str, Any]) -> None:
-        made_with, state = _at(node, "__reduce__", "args"), _at(node, "content")
-        self._keep_inner(made_with)
+        created_with, state = _at(node, "__reduce__", "args"), _at(node, "content")
+        self._keep_inner(created_with)
         self._keep_inner(state)
-        arguments = _at(made_with, "content")
+        arguments = _at(created_with, "content")
         if not isinstance(arguments, list) or len(arguments) != 3:
-            raise ArtifactRefused("A tree is made in a way that scikit-learn does not.")
+            raise ArtifactRefused("A tree has invalid constructor arguments.")
         features, classes, outputs = arguments
         file = _file(classes)
         if file is None:
-            raise ArtifactRefused("A tree does not say how many classes it has.")
+            raise ArtifactRefused("A tree does not state how many classes it has.")
         self._shape(file)
         array = np.load(BytesIO(self._archive.read(file)), allow_pickle=False)
-        check_making((_plain(features), array, _plain(outputs)))
+        check_arguments((_plain(features), array, _plain(outputs)))
         files = [_file(_at(state, "content", key)) for key in ("nodes", "values")]
         check_nodes(*(() if file is None else self._shape(file) for file in files))
 
 
 def _at(node: Any, *path: str) -> Any:
-    """What is below ``path`` in ``node``; None where there is nothing."""
+    """The value at ``path`` in ``node``; None where there is none."""
     for key in path:
         node = node.get(key) if isinstance(node, dict) else None
     return node
 
 
 def _plain(node: Any, *path: str) -> Any:
-    """The value of a JsonNode, below ``path``; None where there is none."""
+    """The value of the JsonNode at ``path``; None where there is none."""
     try:
         return json.loads(_at(node, *path, "content"))
     except (TypeError, ValueError):
@@ -227,14 +237,14 @@ def _plain(node: Any, *path: str) -> Any:
 
 
 def _file(node: Any) -> str | None:
-    """The file of a node that is an array of numbers."""
+    """The file of a node that is an array of numbers; None for other nodes."""
     file = _at(node, "file")
     plain = _at(node, "__class__") == "ndarray" and _at(node, "type") == "numpy"
     return str(file) if plain and file is not None else None
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
-    """Every node, in the order in which skops meets them."""
+    """Every node, in the order in which skops visits them."""
     pending = [schema]
     while pending:
         value = pending.pop()

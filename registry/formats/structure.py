@@ -1,8 +1,8 @@
-"""Whether a loaded model can be trusted to predict: scikit-learn itself does not check.
+"""Checks that a loaded model is safe to predict with, which scikit-learn does not check.
 
-Its compiled code follows whatever positions the file holds, and reserves memory by whatever counts:
-a child out of range reads foreign memory, a cycle never ends. And some parameters make a
-transformer write or call things.
+Its compiled code follows the indices in the file and allocates memory by the counts in the file: a
+child out of range reads other memory, a cycle never ends. Some parameters make a transformer write
+files or call functions.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +37,7 @@ CHECKS: Mapping[str, Check] = {
     "SVC": check_support_vectors,
     "SVR": check_support_vectors,
 }
-"""What is checked of an estimator by itself, by its class, besides shapes and labels."""
+"""The check of an estimator by its class, in addition to shapes and labels."""
 MEMBER_CHECKS: Mapping[str, Check] = {
     "AdaBoostClassifier": members.check_weights,
     "AdaBoostRegressor": members.check_weights,
@@ -58,13 +58,13 @@ MEMBER_CHECKS: Mapping[str, Check] = {
     "VotingClassifier": members.check_voting,
     "VotingRegressor": members.check_voting,
 }
-"""What is checked of an estimator that holds others, once all of them have been checked."""
+"""The check of an estimator that has others, after these have been checked."""
 
 _DRAWS = 624
 _MAX_OBJECTS = 2_000_000
 _MAX_DEPTH = 20
 _MAX_WAYS = 20
-"""Genuine models have a handful of levels, and a voting of forests leads twice to each tree."""
+"""Genuine models have few levels, and a voting of forests reaches each tree in two ways."""
 
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
 _HOLDERS = frozenset(
@@ -74,14 +74,15 @@ _OBJECTS = ESTIMATORS | PARTS
 
 
 def check_structure(model: Any) -> None:
-    """Raises ArtifactRefused naming what is wrong with ``model``, or with a part of it."""
+    """Raises ArtifactRefused naming what is wrong with ``model`` or a part of it."""
     from sklearn.base import BaseEstimator
 
-    # All of it is walked before any of it is asked: until then its methods may be the file's own.
+    # All objects are checked before any method is called: until then the file may have replaced it.
     parts = list(_parts(model))
     if not isinstance(model, BaseEstimator) or not hasattr(model, "predict"):
         raise ArtifactRefused(
-            f"The artifact holds a {type(model).__name__}, not a scikit-learn model that predicts."
+            f"The artifact contains a {type(model).__name__}, not a scikit-learn model that "
+            "predicts."
         )
     estimators = _innermost_first(model)
     for part in parts:
@@ -93,14 +94,14 @@ def check_structure(model: Any) -> None:
 
 
 def _apply(check: Check, part: Any) -> None:
-    """Raises ArtifactRefused as ``check`` does, and where it fails on what ``part`` holds."""
+    """Raises ArtifactRefused as ``check`` does, and where ``check`` itself fails on ``part``."""
     try:
         check(part)
     except (ArtifactRefused, MemoryError):
         raise
     except Exception as error:
         raise ArtifactRefused(
-            f"{type(part).__name__} does not hold what scikit-learn stores in it: "
+            f"{type(part).__name__} does not have the attributes that scikit-learn stores: "
             f"{type(error).__name__}: {str(error)[:300]}"
         ) from error
 
@@ -129,7 +130,7 @@ def is_dunder(name: str) -> bool:
 def _parts(model: Any) -> Iterator[Any]:
     """Every object below ``model``, each once. Raises ArtifactRefused at one that is not allowed.
 
-    Calls nothing of the objects: what they hold may look like methods of theirs.
+    Calls no method of the objects: the file may have replaced it.
     """
     pending, seen = [model], set()
     while pending:
@@ -138,14 +139,14 @@ def _parts(model: Any) -> Iterator[Any]:
             continue
         seen.add(id(part))
         if len(seen) > _MAX_OBJECTS:
-            raise ArtifactRefused(f"The artifact holds more than {_MAX_OBJECTS} objects.")
+            raise ArtifactRefused(f"The artifact contains more than {_MAX_OBJECTS} objects.")
         _check_type(part)
         yield part
         pending.extend(_held(part))
 
 
 def _held(part: Any) -> list[Any]:
-    """What ``part`` holds directly."""
+    """The objects that ``part`` refers to directly."""
     held: list[Any] = []
     if isinstance(part, dict):
         held += [*part.keys(), *part.values()]
@@ -161,11 +162,11 @@ def _held(part: Any) -> list[Any]:
 
 
 def _innermost_first(model: Any) -> list[Any]:
-    """The estimators of ``model``, each once and after those that it holds.
+    """The estimators of ``model``, each once and after those that it contains.
 
-    Raises ArtifactRefused where estimators are nested too deep or share too many parts.
-    scikit-learn calls an estimator once for each way that leads to it: a few kilobytes of
-    estimators that share their parts, or hold one another, would take hours.
+    Raises ArtifactRefused where estimators are nested too deeply or share too many parts.
+    scikit-learn calls an estimator once for each path that leads to it: a few kilobytes of
+    estimators that share parts, or contain each other, would take hours.
     """
     from sklearn.base import BaseEstimator
 
@@ -183,7 +184,7 @@ def _innermost_first(model: Any) -> list[Any]:
         if id(part) not in begun:
             begun.add(id(part))
             if any(id(each) in begun and id(each) not in ways for each in held):
-                raise ArtifactRefused(f"A {type(part).__name__} holds what it is held by.")
+                raise ArtifactRefused(f"A {type(part).__name__} contains itself.")
             pending += held
             continue
         pending.pop()
@@ -196,24 +197,24 @@ def _innermost_first(model: Any) -> list[Any]:
         raise ArtifactRefused(f"The model nests estimators more than {_MAX_DEPTH} levels deep.")
     if ways[id(model)] > _MAX_WAYS * (len(ordered) + _MAX_WAYS):
         raise ArtifactRefused(
-            f"Estimators share parts: {ways[id(model)]} ways lead to the model's {len(ordered)}."
+            f"Estimators share parts: {ways[id(model)]} paths lead to the model's {len(ordered)}."
         )
     return ordered
 
 
 def _check_type(part: Any) -> None:
-    """Classes, functions and the like are not among these, wherever they stand."""
+    """Raises ArtifactRefused for classes, functions and other objects that are not data."""
     kind = type(part)
     if kind in _HOLDERS or issubclass(kind, np.generic | np.dtype):
         return
     name = f"{kind.__module__}.{kind.__qualname__}"
     if name not in _OBJECTS:
-        said = part.__name__ if isinstance(part, type) else kind.__name__
-        raise ArtifactRefused(f"The model holds {shown(said)} as a value: {why_not(said)}")
+        found = part.__name__ if isinstance(part, type) else kind.__name__
+        raise ArtifactRefused(f"The model contains {shown(found)} as a value: {why_not(found)}")
 
 
 def _attributes(part: Any) -> Iterator[Any]:
-    """The values of ``part``'s own attributes, none of which may stand before one of its class."""
+    """The values of ``part``'s own attributes, none of which may hide one of its class."""
     kind = type(part)
     for key, value in vars(part).items():
         if type(key) is not str or is_dunder(key):
@@ -233,17 +234,17 @@ def _attributes(part: Any) -> Iterator[Any]:
 
 
 def _is_parameter(kind: Any, name: str) -> bool:
-    """Whether the constructor of an estimator's class takes ``name``."""
+    """Whether ``name`` is a parameter of the estimator class ``kind``."""
     return hasattr(kind, "_get_param_names") and name in kind._get_param_names()
 
 
 def _is_fitted(estimator: Any) -> bool:
-    """As scikit-learn sees it, which predicts with nothing else; a template is not fitted."""
+    """Whether it has fitted attributes, without which scikit-learn does not predict."""
     return any(key.endswith("_") for key in vars(estimator))
 
 
 def _check_draws(state: Any) -> None:
-    """The next draw is read at a position that numpy does not look at."""
+    """Raises ArtifactRefused where the position, which numpy does not check, is out of range."""
     inner = state.get_state(legacy=False)
     if inner["bit_generator"] != "MT19937" or not 0 <= inner["state"]["pos"] <= _DRAWS:
-        raise ArtifactRefused("The model holds a RandomState whose position is out of range.")
+        raise ArtifactRefused("The model contains a RandomState whose position is out of range.")

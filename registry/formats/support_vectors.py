@@ -1,4 +1,4 @@
-"""The arrays of support vector machines, whose lengths libsvm's compiled code takes on trust."""
+"""Checks the arrays of support vector machines, whose lengths libsvm does not check."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from registry.errors import ArtifactRefused
 
 
 def check_support_vectors(machine: Any) -> None:
-    """Raises ArtifactRefused unless the arrays of a fitted SVC, SVR or their Nu forms fit."""
+    """Raises ArtifactRefused unless the arrays of an SVC, SVR, NuSVC or NuSVR have valid shapes."""
     name, own = type(machine).__name__, vars(machine)
     classes = len(own["classes_"]) if "classes_" in own else 2
     width = own.get("n_features_in_")
     vectors = own.get("support_vectors_")
     if own.get("_sparse") is not False or not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
-        raise ArtifactRefused(f"{name} is not fitted on a plain table, which is not taken.")
+        raise ArtifactRefused(f"{name} is not fitted on a dense array, which is required.")
     count, pairs = len(vectors), classes * (classes - 1) // 2
     shapes: dict[str, tuple[tuple[int, ...], type]] = {
         "support_": ((count,), np.int32),

@@ -1,4 +1,4 @@
-"""The nodes of trees, which scikit-learn's compiled code follows whatever they say."""
+"""Checks the nodes of trees, which scikit-learn's compiled code follows unchecked."""
 
 from typing import Any
 
@@ -11,50 +11,50 @@ _MAX_OUTPUTS = 1_000
 _MAX_CLASSES = 10_000
 
 
-def check_making(arguments: Any) -> None:
-    """Hold the arguments that a ``Tree`` is made with to one another, before it is made.
+def check_arguments(arguments: Any) -> None:
+    """Check the constructor arguments of a ``Tree`` before it is created.
 
-    It reads as many numbers of classes as it has outputs, wherever the array ends.
+    It reads a number of classes for each output, even beyond the end of the array.
     Raises ArtifactRefused.
     """
     if type(arguments) is not tuple or len(arguments) != 3:
-        raise ArtifactRefused("A tree is made in a way that scikit-learn does not.")
+        raise ArtifactRefused("A tree has invalid constructor arguments.")
     features, classes, outputs = arguments
     if type(features) is not int or features < 1 or type(outputs) is not int:
-        raise ArtifactRefused("A tree does not say how many features and outputs it has.")
+        raise ArtifactRefused("A tree does not state how many features and outputs it has.")
     if not 1 <= outputs <= _MAX_OUTPUTS:
-        raise ArtifactRefused(f"A tree says it has {outputs} outputs.")
+        raise ArtifactRefused(f"A tree states that it has {outputs} outputs.")
     if type(classes) is not np.ndarray or classes.shape != (outputs,) or classes.dtype.kind != "i":
         raise ArtifactRefused(
-            f"A tree of {outputs} outputs does not say how many classes each has."
+            f"A tree of {outputs} outputs does not state how many classes each has."
         )
     if classes.min() < 1 or classes.max() > _MAX_CLASSES:
-        raise ArtifactRefused(f"A tree says it has {classes.max()} classes.")
+        raise ArtifactRefused(f"A tree states that it has {classes.max()} classes.")
 
 
 def check_state(state: Any) -> None:
-    """Hold the state that a ``Tree`` is filled with to the dimensions of its arrays.
+    """Check the dimensions of the arrays in the state of a ``Tree``, before it is set.
 
-    It reads the length of ``nodes`` before it looks whether they have one. Raises ArtifactRefused.
+    It reads the length of ``nodes`` before it checks that it has one. Raises ArtifactRefused.
     """
     held = [state.get(key) for key in ("nodes", "values")] if type(state) is dict else [None]
     check_nodes(*(each.shape if type(each) is np.ndarray else () for each in held))
 
 
 def check_nodes(*shapes: tuple[int, ...]) -> None:
-    """The same by the shapes of ``nodes`` and ``values``. Raises ArtifactRefused."""
+    """Check the shapes of ``nodes`` and ``values``. Raises ArtifactRefused."""
     if [len(shape) for shape in shapes] != [1, 3]:
-        raise ArtifactRefused("A tree does not hold a list of nodes and their values.")
+        raise ArtifactRefused("A tree does not have a list of nodes and their values.")
 
 
 def check_tree(tree: Any) -> None:
     """Raises ArtifactRefused unless every walk of a ``Tree`` of scikit-learn ends at a leaf."""
     count = tree.node_count
     if count < 1:
-        raise ArtifactRefused(f"A tree says it has {count} nodes.")
+        raise ArtifactRefused(f"A tree states that it has {count} nodes.")
     left, right = tree.children_left, tree.children_right
     if len(left) != count or len(tree.value) != count:
-        raise ArtifactRefused(f"A tree says it has {count} nodes and holds {len(left)}.")
+        raise ArtifactRefused(f"A tree states that it has {count} nodes and has {len(left)}.")
     nodes = np.arange(count)
     leaf = left == _LEAF
     if not np.array_equal(leaf, right == _LEAF):
@@ -69,7 +69,7 @@ def check_tree(tree: Any) -> None:
         raise ArtifactRefused("A tree has a node with no parent, or with two.")
     features = tree.feature[inner]
     if np.any(features < 0) or np.any(features >= tree.n_features):
-        raise ArtifactRefused(f"A tree looks at a feature beyond its {tree.n_features}.")
+        raise ArtifactRefused(f"A tree uses a feature beyond its {tree.n_features}.")
     if np.isnan(tree.threshold[inner]).any() or not np.isfinite(tree.value).all():
         raise ArtifactRefused("A tree has a threshold or a value that is not a number.")
 
@@ -77,7 +77,7 @@ def check_tree(tree: Any) -> None:
 def check_histograms(ensemble: Any) -> None:
     """Raises ArtifactRefused unless the trees of a HistGradientBoosting model can be walked.
 
-    Those that split by categories are refused: they look into sets whose bounds are not checked.
+    Those that split by categories are refused: they read sets whose bounds are not checked.
     """
     name, own = type(ensemble).__name__, vars(ensemble)
     mapper = own.get("_bin_mapper")
@@ -86,7 +86,7 @@ def check_histograms(ensemble: Any) -> None:
         raise ArtifactRefused(f"{name} is not fitted.")
     if own.get("_preprocessor") is not None or np.any(vars(mapper).get("is_categorical_", 1)):
         raise ArtifactRefused(
-            f"{name} splits by categories, which is not checked: encode them in a pipeline before."
+            f"{name} splits by categories, which is not supported: encode them in a pipeline first."
         )
     mapper.n_threads = 1
     width, trees = own.get("n_features_in_"), own.get("n_trees_per_iteration_")
@@ -94,10 +94,10 @@ def check_histograms(ensemble: Any) -> None:
         raise ArtifactRefused(f"{name} has bins for other features than its {width}.")
     start = own.get("_baseline_prediction")
     if type(trees) is not int or not isinstance(start, np.ndarray) or start.size != trees:
-        raise ArtifactRefused(f"{name} does not begin with a number for each of its trees a round.")
+        raise ArtifactRefused(f"{name} does not have a baseline for each tree of a round.")
     for one in rounds:
         if type(one) is not list or len(one) != trees:
-            raise ArtifactRefused(f"{name} does not have {trees} trees a round.")
+            raise ArtifactRefused(f"{name} does not have {trees} trees in each round.")
         for tree in one:
             _check_histogram(tree, width)
 
@@ -114,7 +114,7 @@ def _check_histogram(tree: Any, width: Any) -> None:
     ):
         raise ArtifactRefused("A tree of histograms has no nodes.")
     if nodes["is_categorical"].any():
-        raise ArtifactRefused("A tree of histograms splits by categories, which is not checked.")
+        raise ArtifactRefused("A tree of histograms splits by categories, which is not supported.")
     inner = np.flatnonzero(nodes["is_leaf"] == 0)
     for side in ("left", "right"):
         child = nodes[side][inner].astype(np.int64)
@@ -124,6 +124,8 @@ def _check_histogram(tree: Any, width: Any) -> None:
             )
     features = nodes["feature_idx"][inner]
     if np.any(features < 0) or np.any(features >= width):
-        raise ArtifactRefused(f"A tree of histograms looks at a feature beyond its {width}.")
+        raise ArtifactRefused(f"A tree of histograms uses a feature beyond its {width}.")
     if np.isnan(nodes["num_threshold"][inner]).any() or not np.isfinite(nodes["value"]).all():
-        raise ArtifactRefused("A tree of histograms holds what is not a number.")
+        raise ArtifactRefused(
+            "A tree of histograms has a threshold or a value that is not a number."
+        )

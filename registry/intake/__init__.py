@@ -1,4 +1,4 @@
-"""What happens to uploaded bytes before they are a version.
+"""Reads, checks and compiles uploaded bytes before they become a version.
 
-An artifact is opened only in a process of its own; what that process says is read as plain data.
+An artifact is opened only in a process of its own; what that process sends is read as plain data.
 """

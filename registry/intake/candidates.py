@@ -1,4 +1,4 @@
-"""The compiled engines that could answer a fitted model, each made and ready to be compared.
+"""The compiled engines that could serve a fitted model, each ready to be compared with it.
 
 Runs in a confined process.
 """
@@ -31,94 +31,99 @@ FormLimits = Mapping[Form, int]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An engine by its ``name``, the forms that it is made of, and a predictor of these.
+    """An engine by its ``name``, its compiled forms, and a predictor made from these.
 
-    ``to_the_bit``: it serves only where its answers equal scikit-learn's to the last one.
+    ``exact``: it serves only if its predictions equal scikit-learn's bit for bit.
     """
 
     name: str
     blobs: dict[Form, bytes]
     predictor: Predictor
-    to_the_bit: bool = False
+    exact: bool = False
 
 
 def onnx_candidate(
     model: Any, signature: Signature, converter: Converter, limits: FormLimits
 ) -> Candidate:
-    """Raises NotConvertible; also whatever a hostile model makes numpy or onnx raise."""
+    """Raises NotConvertible, and whatever numpy or onnx raise on a malicious model."""
     made = converter(model, signature)
-    _require_sound("onnx", made, limits)
+    _require_valid("onnx", made, limits)
     predictor = OnnxPredictor(made, signature)
-    _require_quick(predictor.row_seconds)
+    _require_fast(predictor.row_seconds)
     return Candidate("onnx", {"onnx": made}, predictor)
 
 
-def own_candidate(
+def kernel_candidate(
     model: Any, rows: Callable[[], Any], signature: Signature, limits: FormLimits
 ) -> Candidate | None:
-    """What answers this kind of model faster than ONNX Runtime; None where nothing does.
+    """The candidate on our C kernels; None where they have none for this kind of model.
 
-    ``rows`` makes some for ``model``. Raises NotConvertible where it would, but not for this model
-    or not in this installation.
+    ``rows`` returns some rows for ``model``. Raises NotConvertible where this model or this
+    installation does not allow it.
     """
     final = final_estimator(model)
     try:
         if is_forest(final):
-            return _walked(model, final, signature, limits)
+            return _forest_candidate(model, final, signature, limits)
         if (linear := take_linear(final)) is not None:
             _require_chains()
             laid_out = replace(linear, features=features_layout(model, rows()))
-            return _weighed(model, laid_out, signature, limits)
+            return _linear_candidate(model, laid_out, signature, limits)
     except ValueError as error:
         raise NotConvertible(str(error)) from error
     return None
 
 
-def _walked(model: Any, final: Any, signature: Signature, limits: FormLimits) -> Candidate:
+def _forest_candidate(
+    model: Any, final: Any, signature: Signature, limits: FormLimits
+) -> Candidate:
     if not forest.AVAILABLE:
-        raise NotConvertible("The compiled walk of trees was not built at installation.")
+        raise NotConvertible("The C kernel for trees was not built at installation.")
     trees = forest_to_bytes(take_arrays(final))
-    _require_sound("forest", trees, limits)
+    _require_valid("forest", trees, limits)
     program: FeatureProgram
     form: Form
     try:
         _require_chains()
         form, made = "columns", convert_columns(model, signature)
-        _require_sound(form, made, limits)
+        _require_valid(form, made, limits)
         program = ChainProgram(made, signature)
     except NotConvertible:
         form, made = "features", convert_features(model, signature)
-        _require_sound(form, made, limits)
+        _require_valid(form, made, limits)
         program = features = OnnxFeatures(made, signature)
-        _require_quick(features.row_seconds)
+        _require_fast(features.row_seconds)
     predictor = ForestPredictor(program, trees, signature)
-    return Candidate("trees", {form: made, "forest": trees}, predictor, to_the_bit=True)
+    return Candidate("trees", {form: made, "forest": trees}, predictor, exact=True)
 
 
-def _weighed(model: Any, linear: LinearFile, signature: Signature, limits: FormLimits) -> Candidate:
+def _linear_candidate(
+    model: Any, linear: LinearFile, signature: Signature, limits: FormLimits
+) -> Candidate:
     columns, weights = convert_columns(model, signature), linear_to_bytes(linear)
-    _require_sound("columns", columns, limits)
-    _require_sound("linear", weights, limits)
+    _require_valid("columns", columns, limits)
+    _require_valid("linear", weights, limits)
     predictor = LinearPredictor(columns, weights, signature)
     return Candidate("linear", {"columns": columns, "linear": weights}, predictor)
 
 
-def _require_quick(row_seconds: float) -> None:
-    """In a worker one row is never cut short, so what takes long gets a process of its own."""
+def _require_fast(row_seconds: float) -> None:
+    """A worker cannot stop within a row, so a slow model gets a process of its own."""
     if row_seconds > PART_SECONDS:
         raise NotConvertible(
-            f"A row takes {row_seconds:.2f} s as ONNX, and at most {PART_SECONDS:g} s in a worker."
+            f"A row takes {row_seconds:.2f} s as ONNX; at most {PART_SECONDS:g} s are allowed in a "
+            "worker."
         )
 
 
 def _require_chains() -> None:
     if not chain_program.AVAILABLE:
-        raise NotConvertible("The compiled chains of steps were not built at installation.")
+        raise NotConvertible("The C kernel for preprocessing was not built at installation.")
 
 
-def _require_sound(form: Form, content: bytes, limits: FormLimits) -> None:
-    """Whoever receives it checks the same, and refuses what this refuses."""
+def _require_valid(form: Form, content: bytes, limits: FormLimits) -> None:
+    """Check it as the service will when it receives the form."""
     try:
         check_form(form, content, limits)
     except ValueError as error:
-        raise NotConvertible(f"Its {form} form is not one that is served: {error}.") from error
+        raise NotConvertible(f"Its {form} form is not supported: {error}.") from error

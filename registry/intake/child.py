@@ -1,9 +1,9 @@
-"""What runs in a confined process for each upload: reads the artifact, checks it, compiles it.
+"""Runs in a confined process for each upload: reads the artifact, checks it, compiles it.
 
-The job comes as one JSON message, the artifact as an open file. The answers are a message that says
-what the model is, or why it is refused; then, since compiling may crash where inspecting did not,
-one with the engine; then the compiled forms, in the order that the engine's message names them. An
-ONNX file is not compiled, so the first is the only one.
+The job arrives as one JSON message, the artifact as an open file. The replies are a message that
+describes the model or says why it is refused; then, since compiling may crash where inspecting did
+not, one with the engine; then the compiled forms, in the order in which that message names them. An
+ONNX file is not compiled: the first reply is the only one.
 """
 
 import json
@@ -21,11 +21,11 @@ from registry.intake.messages import Job, check_facts, refusal
 
 
 def answer(channel: Channel, files: list[int]) -> None:
-    """Inspect and compile the one artifact of ``files``, as the job on ``channel`` asks."""
-    said = channel.receive()
-    if said is None:
+    """Inspect and compile the only file of ``files``, as the job on ``channel`` requests."""
+    message = channel.receive()
+    if message is None:
         return
-    job = msgspec.json.decode(said, type=Job)
+    job = msgspec.json.decode(message, type=Job)
     try:
         with os.fdopen(files[0], "rb") as file:
             found = inspect(file, job.format, job.declared)
@@ -35,7 +35,7 @@ def answer(channel: Channel, files: list[int]) -> None:
         channel.send(refusal(error))
     except MemoryError:
         channel.send(refusal(ArtifactRefused(f"It needs more than {_memory()} bytes.")))
-    except Exception as error:  # noqa: BLE001 - whatever the file made the libraries raise
+    except Exception as error:  # noqa: BLE001 - the libraries may raise anything on a bad file
         channel.send(refusal(ArtifactRefused(f"{type(error).__name__}: {error}"[:500])))
     else:
         channel.send(facts)
@@ -47,10 +47,10 @@ def answer(channel: Channel, files: list[int]) -> None:
 
 
 def _encoded(message: dict[str, Any]) -> bytes:
-    """Raises ValueError where a number is not finite: JSON has none of those."""
+    """Raises ValueError where a number is not finite, which JSON cannot represent."""
     return json.dumps(message, allow_nan=False).encode()
 
 
 def _memory() -> int:
-    """The bytes of addresses that this process may use."""
+    """The bytes of address space that this process may use."""
     return resource.getrlimit(resource.RLIMIT_AS)[0]

@@ -1,4 +1,4 @@
-"""Compiles a fitted model and makes sure that it still answers as scikit-learn does.
+"""Compiles a fitted model and checks that it still predicts as scikit-learn does.
 
 Runs in a confined process, after the model has been inspected.
 """
@@ -17,8 +17,8 @@ from registry.intake.candidates import (
     Candidate,
     Converter,
     FormLimits,
+    kernel_candidate,
     onnx_candidate,
-    own_candidate,
 )
 from registry.intake.conversion.pipeline import convert
 from registry.intake.conversion.target import NotConvertible
@@ -30,13 +30,13 @@ from registry.signature import Record, Signature
 
 CHECKED_ROWS = 512
 FAR_ROWS = 128
-"""So many more of a classification: its scores are so large there, or so small, that a form which
-takes the label from rounded probabilities gives another one."""
-ONNX_BESIDE = 64 * 2**20
-"""Bytes of a forest up to which its ONNX form is kept, too, for a host without the compiled walk.
+"""Additional rows of a classification. Its scores there are so large, or so small, that a form that
+takes the label from rounded probabilities returns another one."""
+ONNX_UP_TO = 64 * 2**20
+"""Bytes of a forest up to which its ONNX form is kept too, for a host without the C kernel.
 Making and checking that form takes most of the time and memory of an inspection."""
 _FORMS = {"onnx": "ONNX", "trees": "forest"}
-"""What the form of an engine is called, where that is not its name."""
+"""The names of an engine's form in messages, where that is not the engine's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,47 +54,49 @@ def compile_model(
     converter: Converter = convert,
     *,
     limits: FormLimits = FORM_LIMITS,
-    onnx_beside: int = ONNX_BESIDE,
+    onnx_up_to: int = ONNX_UP_TO,
 ) -> Compiled:
-    """Compile ``model``; what is not compiled, or answers otherwise, stays with scikit-learn.
+    """Compile ``model``. One that cannot be compiled, or predicts differently, keeps scikit-learn.
 
-    ``example`` is a row that fits the signature. The engine has a ``reason`` where one that is
+    ``example`` is a row that matches the signature. The engine has a ``reason`` if one that is
     faster for this kind of model is not used. ``limits`` are the bytes that each form may take,
-    and ``onnx_beside`` those of a forest that still has an ONNX form. Raises nothing.
+    and ``onnx_up_to`` those of a forest that also gets an ONNX form. Raises nothing.
     """
     comparison = _Comparison(model, signature, example)
-    own = _serving(lambda: own_candidate(model, comparison.rows, signature, limits), comparison)
-    if isinstance(own, _Serving) and own.candidate.to_the_bit and own.size > onnx_beside:
-        return own.compiled({})
-    onnx = _serving(lambda: onnx_candidate(model, signature, converter, limits), comparison)
-    beside = onnx.candidate.blobs if isinstance(onnx, _Serving) else {}
-    # Only what equals scikit-learn to the bit serves without an ONNX form that agrees.
-    if isinstance(own, _Serving) and (beside or own.candidate.to_the_bit):
-        return own.compiled(beside)
-    if not isinstance(onnx, _Serving):
+    kernel = _checked(
+        lambda: kernel_candidate(model, comparison.rows, signature, limits), comparison
+    )
+    if isinstance(kernel, _Equal) and kernel.candidate.exact and kernel.size > onnx_up_to:
+        return kernel.compiled({})
+    onnx = _checked(lambda: onnx_candidate(model, signature, converter, limits), comparison)
+    onnx_forms = onnx.candidate.blobs if isinstance(onnx, _Equal) else {}
+    # Only an engine that equals scikit-learn bit for bit serves without an ONNX form that agrees.
+    if isinstance(kernel, _Equal) and (onnx_forms or kernel.candidate.exact):
+        return kernel.compiled(onnx_forms)
+    if not isinstance(onnx, _Equal):
         return Compiled({"name": "scikit-learn", "reason": (onnx or "")[:MAX_REASON]})
     made = onnx.compiled({})
-    if isinstance(own, str):
-        made.engine["reason"] = f"A faster engine is not used: {own}"[:MAX_REASON]
+    if isinstance(kernel, str):
+        made.engine["reason"] = f"A faster engine is not used: {kernel}"[:MAX_REASON]
     return made
 
 
 class _Comparison:
-    """scikit-learn's answers to a sample of rows, to which a candidate's are compared."""
+    """scikit-learn's predictions for a sample of rows, with which a candidate's are compared."""
 
     def __init__(self, model: Any, signature: Signature, example: Record | None) -> None:
         self._model, self._signature, self._example = model, signature, example
 
     def rows(self) -> Any:
-        """The sample as the model is called with it."""
+        """The sample in the form in which the model is called."""
         return self._own.rows(self._batch)
 
     def parity(self, candidate: Candidate) -> Parity:
-        """How far its answers are apart. Raises NotConvertible where that is too far."""
+        """How far its predictions differ. Raises NotConvertible where they differ too much."""
         form = _FORMS.get(candidate.name, candidate.name)
         probabilities = self._own.has_probabilities
         if candidate.predictor.has_probabilities != probabilities:
-            raise NotConvertible(f"Its {form} form does not give the probabilities that it has.")
+            raise NotConvertible(f"Its {form} form does not return the probabilities that it has.")
         compare = compare_values if self._signature.task == "regression" else compare_labels
         parity = worst(
             [
@@ -103,10 +105,12 @@ class _Comparison:
             ]
         )
         fault = parity.fault
-        if fault is None and candidate.to_the_bit and parity.max_abs_diff != 0:
-            fault = f"its numbers are off by {parity.max_abs_diff:.1e}"
+        if fault is None and candidate.exact and parity.max_abs_diff != 0:
+            fault = f"its numbers differ by {parity.max_abs_diff:.1e}"
         if fault is not None:
-            raise NotConvertible(f"Its {form} form answers otherwise than scikit-learn: {fault}.")
+            raise NotConvertible(
+                f"Its {form} form predicts differently from scikit-learn: {fault}."
+            )
         return parity
 
     @cached_property
@@ -115,19 +119,19 @@ class _Comparison:
 
     @cached_property
     def _batch(self) -> Batch:
-        """The sample, which is made once a candidate needs it."""
+        """The sample, made when the first candidate needs it."""
         return sample(self._model, self._signature, self._example, CHECKED_ROWS)
 
     @cached_property
     def _expected(self) -> list[tuple[Batch, Predictions]]:
-        """The batches that are compared, each with scikit-learn's answers to it."""
+        """The batches to compare, each with scikit-learn's predictions."""
         batches = [self._batch]
         if self._signature.task == "classification":
             first = {name: cells[:FAR_ROWS] for name, cells in self._batch.columns.items()}
             batches.append(far_rows(Batch(first, FAR_ROWS), self._signature))
         try:
             with warnings.catch_warnings():
-                # That a category is unknown, say: the sample is made to hold such rows.
+                # For example of unknown categories, which the sample contains on purpose.
                 warnings.simplefilter("ignore", UserWarning)
                 return [
                     (batch, self._own.predict(batch, probabilities=self._own.has_probabilities))
@@ -135,14 +139,14 @@ class _Comparison:
                 ]
         except RegistryError as error:
             raise NotConvertible(
-                "scikit-learn itself refuses some rows that the signature allows, and a compiled "
-                f"form would not: {error.__cause__ or error.detail}"
+                "scikit-learn itself refuses some rows that the signature allows, which a compiled "
+                f"form would accept: {error.__cause__ or error.detail}"
             ) from error
 
 
 @dataclass(frozen=True, slots=True)
-class _Serving:
-    """A candidate that answers as scikit-learn does, and how far its answers are apart."""
+class _Equal:
+    """A candidate that predicts as scikit-learn does, and how far its predictions differ."""
 
     candidate: Candidate
     parity: Parity
@@ -152,29 +156,27 @@ class _Serving:
         """Bytes of its forms."""
         return sum(map(len, self.candidate.blobs.values()))
 
-    def compiled(self, beside: Mapping[Form, bytes]) -> Compiled:
-        """As the engine of a version, with the forms ``beside`` its own."""
+    def compiled(self, others: Mapping[Form, bytes]) -> Compiled:
+        """As the engine of a version, with ``others`` in addition to its own forms."""
         engine = {
             "name": self.candidate.name,
             "max_abs_diff": self.parity.max_abs_diff,
             "max_rel_diff": self.parity.max_rel_diff,
             "checked_rows": self.parity.checked_rows,
         }
-        return Compiled(engine, {**beside, **self.candidate.blobs})
+        return Compiled(engine, {**others, **self.candidate.blobs})
 
 
-def _serving(
-    make: Callable[[], Candidate | None], comparison: _Comparison
-) -> _Serving | str | None:
-    """The candidate that ``make`` makes, or why it does not serve; None where it makes none."""
+def _checked(make: Callable[[], Candidate | None], comparison: _Comparison) -> _Equal | str | None:
+    """The candidate that ``make`` returns, or why it cannot serve; None where it returns None."""
     try:
         candidate = make()
-        return None if candidate is None else _Serving(candidate, comparison.parity(candidate))
+        return None if candidate is None else _Equal(candidate, comparison.parity(candidate))
     except NotConvertible as error:
         return str(error)
     except RegistryError as error:
         return error.detail
     except MemoryError:
         return "Its compilation needs too much memory."
-    except Exception as error:  # noqa: BLE001 - a model that serves uncompiled is not refused
+    except Exception as error:  # noqa: BLE001 - the model can still serve uncompiled
         return f"Its compilation failed: {type(error).__name__}: {error}"

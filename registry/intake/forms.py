@@ -1,8 +1,8 @@
-"""The compiled forms of a model: how large each may become, and what its bytes have to be.
+"""The compiled forms of a model: the size limit of each, and how its bytes are checked.
 
-The confined inspection checks what it has compiled by this, so that the uploader is told which
-limit is exceeded; the service checks what it receives by the same, since a confined process may
-have been taken over by the file that it read.
+The confined inspection checks what it has compiled, so that the uploader learns which limit is
+exceeded. The service repeats the check on what it receives, since the file that a confined process
+reads may have taken it over.
 """
 
 import errno
@@ -19,7 +19,7 @@ from registry.errors import StorageFull
 from registry.intake.onnx_check import check_onnx
 
 Form = Literal["onnx", "features", "columns", "forest", "linear"]
-"""The compiled forms, by what they hold; see ``registry.engines.loading``."""
+"""The compiled forms by their content; see ``registry.engines.loading``."""
 Content = bytes | memoryview
 
 _MEGABYTE = 2**20
@@ -30,8 +30,8 @@ FORM_LIMITS: Mapping[Form, int] = {
     "forest": 512 * _MEGABYTE,
     "linear": 64 * _MEGABYTE,
 }
-"""Bytes of each compiled form, on the disk. A forest has some 25 for each node, and takes about as
-many in the memory of each worker that serves it."""
+"""Bytes of each compiled form on disk. A forest has about 25 for each node, and takes about as many
+in the memory of each worker that serves it."""
 
 _CHECKS: Mapping[Form, Callable[[Content], object]] = {
     "onnx": check_onnx,
@@ -46,7 +46,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def check_form(form: Form, content: Content, limits: Mapping[Form, int] = FORM_LIMITS) -> None:
-    """Raises ValueError where the bytes of a compiled form are too many or not of that form."""
+    """Raises ValueError where ``content`` is too large or not valid for ``form``."""
     if len(content) > limits[form]:
         raise ValueError(f"it takes {len(content)} bytes; at most {limits[form]} are allowed")
     _CHECKS[form](content)
@@ -55,10 +55,10 @@ def check_form(form: Form, content: Content, limits: Mapping[Form, int] = FORM_L
 def receive_form(
     process: Confined, form: Form, folder: Path, deadline: Deadline
 ) -> memoryview | None:
-    """The next message of ``process``, which is a compiled form, as a file in ``folder``.
+    """Receive a compiled form, the next message of ``process``, into a file in ``folder``.
 
     So a large form takes no memory of the service on its way to the blobs. The file has no name and
-    ends with what is returned. None where the process has ended.
+    ends with the returned view. None where the process has ended.
 
     Raises MessageRefused, TimeoutError, StorageFull, and ValueError where the form is empty.
     """

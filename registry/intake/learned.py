@@ -1,4 +1,4 @@
-"""What a fitted model has kept of the columns it was trained on: ranges, edges and categories."""
+"""What a fitted model stores about the columns of its training: ranges, edges, categories."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,13 +10,13 @@ from registry.formats.kept_values import chosen_columns, routes
 
 _MOST_THRESHOLDS = 2_000
 Traced = list[tuple[int, float, float] | None]
-"""For each column that a step makes, which of the model's own it is, and the mean and scale that
-were taken off it; None where it is something else."""
+"""For each column that a step returns, the model's own column that it comes from, and the mean and
+scale that were removed from it; None where it comes from something else."""
 
 
 @dataclass(slots=True)
 class Learned:
-    """Of one column: finite numbers that matter to the model, and texts that it knows."""
+    """About one column: finite numbers that matter to the model, and texts that it knows."""
 
     numbers: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     texts: list[str] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Learned:
 
 
 def learn(model: Any, columns: int) -> list[Learned]:
-    """What ``model`` knows of each of its ``columns`` columns."""
+    """What ``model`` knows about each of its ``columns`` columns."""
     learned = [Learned() for _ in range(columns)]
     for step, seen in routes(model, list(range(columns))):
         for index, column in enumerate(seen):
@@ -40,7 +40,7 @@ def learn(model: Any, columns: int) -> list[Learned]:
 
 
 def _kept(step: Any, index: int) -> list[Any]:
-    """What ``step`` has kept of the column that it sees at ``index``."""
+    """What ``step`` stores about its input column ``index``."""
     kept = [
         getattr(step, name)[index]
         for name in ("categories_", "statistics_", "data_min_", "data_max_", "bin_edges_")
@@ -93,7 +93,7 @@ def _trace(step: Any, traced: Traced) -> Traced:
 
 
 def _trace_columns(step: Any, traced: Traced) -> Traced:
-    """By the slices that the fitted transformer has noted for what each of its parts makes."""
+    """By the slices that the fitted transformer stores for the output of each of its parts."""
     width = max((part.stop for part in step.output_indices_.values()), default=0)
     made: Traced = [None] * width
     for name, inner, chosen in step.transformers_:

@@ -1,7 +1,7 @@
-"""What the service and a confined inspection say to each other, and how the answers are read.
+"""The messages between the service and a confined inspection.
 
-They are read as if an enemy had written them: a confined process may have been taken over by the
-file that it read.
+The service does not trust those that it receives: the file that a confined process reads may have
+taken it over.
 """
 
 from collections.abc import Mapping
@@ -25,10 +25,10 @@ from registry.intake.forms import Form
 from registry.signature import Kind, Record, Signature, Task
 
 MAX_FACTS = 32 * 2**20
-"""Bytes of what is said of a model; ten thousand columns with long names fit."""
+"""Bytes of the message that describes a model; ten thousand columns with long names fit."""
 MAX_ENGINE = 2**16
 MAX_REASON = 500
-"""Characters of why an engine is not used."""
+"""Characters of the reason why an engine is not used."""
 
 _MAX_TEXT = 10_000
 _MAX_FAULTS = 100_000
@@ -40,16 +40,16 @@ _Reason = Annotated[str, Meta(max_length=MAX_REASON)]
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What a confined inspection is asked: ``declared`` as the uploader said it."""
+    """The request for an inspection; ``declared``: what the uploader declared."""
 
     format: Format
     declared: dict[str, Any]
 
 
 class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="inspected"):
-    """What an inspection says of a model.
+    """The description of a model.
 
-    ``input_example``: a row to warm it with, where it does not answer any row of its types.
+    ``input_example``: a row to warm it up with, if it does not accept every row of its types.
     """
 
     kind: Kind
@@ -61,7 +61,7 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="inspec
 
 
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="refused"):
-    """Why an artifact cannot be a version; ``faults``: where, and what is wrong there."""
+    """Why an artifact is refused; ``faults``: each place, and what is wrong there."""
 
     error: Literal["ArtifactRefused", "MetadataRefused"]
     detail: _Text
@@ -128,16 +128,16 @@ _FORMS: Mapping[type, list[list[Form]]] = {
     ],
     Linear: [["onnx", "columns", "linear"]],
 }
-"""What an engine may be made of."""
+"""The compiled forms that an engine may have."""
 
 
 def refusal(error: RegistryError) -> bytes:
-    """The message that refuses the artifact because of ``error``, cut to what is taken."""
+    """The message that refuses the artifact because of ``error``, cut to the limits."""
     metadata = isinstance(error, MetadataRefused)
     faults = [(fault.at[:_MAX_TEXT], fault.message[:_MAX_TEXT]) for fault in error.faults]
     detail = error.detail[:_MAX_TEXT]
     message = b""
-    # All that is wrong where that fits, else the first of it.
+    # All faults if they fit, else the first of them.
     for share in (_MAX_FAULTS, 1_000, 0):
         message = msgspec.json.encode(
             Refusal("MetadataRefused" if metadata else "ArtifactRefused", detail, faults[:share])
@@ -148,48 +148,47 @@ def refusal(error: RegistryError) -> bytes:
 
 
 def check_facts(message: bytes) -> None:
-    """Hold the facts of an inspection to what the service takes, before they are sent.
+    """Check the facts of an inspection as the service will, before they are sent.
 
     Raises ArtifactRefused naming the limit that they exceed.
     """
     if len(message) > MAX_FACTS:
         raise ArtifactRefused(
-            f"What the model says of itself takes {len(message)} bytes; at most {MAX_FACTS} are "
-            "allowed."
+            f"The model's description takes {len(message)} bytes; at most {MAX_FACTS} are allowed."
         )
     try:
         read_facts(message)
     except (msgspec.MsgspecError, ValueError) as error:
         raise ArtifactRefused(
-            f"What the model says of itself exceeds a limit of the service: {error}."
+            f"The model's description exceeds a limit of the service: {error}."
         ) from error
 
 
 def read_facts(message: bytes | bytearray) -> tuple[Facts, Signature]:
-    """What an inspection found.
+    """The facts of an inspection and the signature.
 
-    Raises the refusal that it said instead, and ValueError where it is not of this form.
+    Raises the refusal that it sent instead, and ValueError where the message is invalid.
     """
-    said = msgspec.json.decode(message, type=Facts | Refusal)
-    if isinstance(said, Refusal):
-        raise said.to_error()
+    facts = msgspec.json.decode(message, type=Facts | Refusal)
+    if isinstance(facts, Refusal):
+        raise facts.to_error()
     try:
-        signature = Signature.from_json(said.signature)
+        signature = Signature.from_json(facts.signature)
     except MetadataRefused as error:
-        raise ValueError("the signature is none") from error
-    if signature.task != said.task:
-        raise ValueError("the task is not the signature's")
-    if said.input_example is not None:
+        raise ValueError("the signature is invalid") from error
+    if signature.task != facts.task:
+        raise ValueError("the task does not match the signature")
+    if facts.input_example is not None:
         try:
-            example_batch(signature, said.input_example)
+            example_batch(signature, facts.input_example)
         except InputRefused as error:
-            raise ValueError("the input example is none") from error
-    return said, signature
+            raise ValueError("the input example is invalid") from error
+    return facts, signature
 
 
 def read_compilation(message: bytes | bytearray) -> Compilation:
-    """What came of the compilation. Raises ValueError where the message is not of this form."""
-    said = msgspec.json.decode(message, type=Compilation)
-    if said.compiled not in _FORMS[type(said.engine)]:
-        raise ValueError("the engine is not the one that was compiled")
-    return said
+    """The result of a compilation. Raises ValueError where the message is invalid."""
+    result = msgspec.json.decode(message, type=Compilation)
+    if result.compiled not in _FORMS[type(result.engine)]:
+        raise ValueError("the engine does not match the compiled forms")
+    return result

@@ -1,9 +1,9 @@
-"""What the bytes of a compiled model may hold, checked before anything native reads them.
+"""Checks the bytes of a compiled ONNX model before any native code reads them.
 
-They come from a process that an uploaded file may have taken over, and are read by a library in C++
-that trusts them. So they are taken apart here first, by the numbers of onnx.proto: a plain graph of
-known operators, every tensor inside and as large as it says; no data elsewhere, no graph within a
-graph, no function, no loop; trees that end.
+They come from a process that an uploaded file may have taken over, and a C++ library that trusts
+them reads them. So they are parsed here first, by the field numbers of onnx.proto. Allowed is a
+plain graph of known operators, with every tensor inside the file and as large as it states; no
+external data, no nested graph, no function, no loop, and only valid tree ensembles.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from registry.intake.protobuf import (
     run_of_varints,
     varints,
 )
-from registry.intake.tree_ensemble_check import check_trees
+from registry.intake.tree_ensemble_check import check_tree_ensemble
 
 ML = "ai.onnx.ml"
 OPERATORS: Mapping[str, frozenset[str]] = {
@@ -40,8 +40,8 @@ OPERATORS: Mapping[str, frozenset[str]] = {
         }
     ),
 }
-"""What ``registry.intake.conversion`` and skl2onnx write for the models that are converted."""
-_TREES = frozenset({"TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor"})
+"""The operators that ``registry.intake.conversion`` and skl2onnx write."""
+_TREE_ENSEMBLES = frozenset({"TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor"})
 _MODES = (
     b"LEAF",
     b"BRANCH_LEQ",
@@ -52,7 +52,7 @@ _MODES = (
     b"BRANCH_NEQ",
 )
 LEAF = _MODES.index(b"LEAF")
-"""The only texts in lists, told apart by their places."""
+"""The index of the mode LEAF. The modes are the only texts in lists, read as their indices."""
 
 _MODEL, _GRAPH, _NODE, _ATTRIBUTE, _TENSOR = (
     frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14}),
@@ -61,27 +61,27 @@ _MODEL, _GRAPH, _NODE, _ATTRIBUTE, _TENSOR = (
     frozenset({1, 2, 3, 4, 5, 7, 8, 9, 13, 20}),
     frozenset({1, 2, 4, 5, 7, 8, 9, 10, 12}),
 )
-"""The fields that each message may have; what is left out is what a plain graph does not need."""
+"""The fields that each message may have: those that a plain graph needs."""
 _SIZES = {1: 4, 2: 1, 3: 1, 6: 4, 7: 8, 9: 1, 11: 8}
-"""Bytes of an element, by the number of its type: float, (u)int8, int32, int64, bool, double."""
+"""Bytes of an element by the number of its type: float, (u)int8, int32, int64, bool, double."""
 _MAX_DIMENSIONS = 8
 _RUNS: Mapping[int, Callable[[memoryview, int], tuple[Any, int]]] = {
     0x40: run_of_varints,
     0x3D: run_of_floats,
     0x4A: lambda message, at: run_of_texts(message, at, _MODES),
 }
-"""How the lists of an attribute are read, by their tags: those of fields 8, 7 and 9."""
+"""How the lists of an attribute are read, by the tags of fields 8, 7 and 9."""
 
 
 def check_onnx(content: bytes | memoryview) -> None:
-    """Raises ValueError that says what ``content`` holds that it may not, or that it is no ONNX."""
+    """Raises ValueError naming what ``content`` may not contain, or why it is not ONNX."""
     graphs = []
     for number, kind, value in fields(memoryview(content)):
         _expect(number, _MODEL, "the model")
         if number == 7:
             graphs.append(_bytes(kind, value))
     if len(graphs) != 1:
-        raise ValueError("the model has not one graph")
+        raise ValueError("the model does not have exactly one graph")
     for number, kind, value in fields(graphs[0]):
         _expect(number, _GRAPH, "the graph")
         if number == 1:
@@ -100,16 +100,16 @@ def _check_node(message: memoryview) -> None:
         elif number == 5:
             name, given = _attribute(_bytes(kind, value))
             if name in attributes:
-                raise ValueError(f"the attribute {name} is there twice")
+                raise ValueError(f"the attribute {name} occurs twice")
             attributes[name] = given
     if named[4] not in OPERATORS.get(named[7], ()):
-        raise ValueError(f"the operator {named[7]}.{named[4]} is not known here"[:200])
-    if named[4] in _TREES:
-        check_trees(named[4], attributes, leaf=LEAF)
+        raise ValueError(f"the operator {named[7]}.{named[4]} is not allowed"[:200])
+    if named[4] in _TREE_ENSEMBLES:
+        check_tree_ensemble(named[4], attributes, leaf=LEAF)
 
 
 def _attribute(message: memoryview) -> tuple[str, Any]:
-    """The name of an attribute and the one thing that it holds; of floats, how many they are."""
+    """The name of an attribute and its value; for a list of floats, their count."""
     name, at = "", 0
     held: list[Any] = []
     while at < len(message):
@@ -129,14 +129,14 @@ def _attribute(message: memoryview) -> tuple[str, Any]:
         elif number in {2, 3, 4}:
             held.append(value)
         elif number not in {13, 20}:
-            raise ValueError(f"the attribute {name} is packed otherwise"[:200])
+            raise ValueError(f"the attribute {name} has an unsupported encoding"[:200])
     if len(held) > 1:
-        raise ValueError(f"the attribute {name} holds more than one thing"[:200])
+        raise ValueError(f"the attribute {name} has more than one value"[:200])
     return name, held[0] if held else None
 
 
 def _check_tensor(message: memoryview) -> None:
-    """Raises ValueError where it is not as large as it says, or not here."""
+    """Raises ValueError where its data is not as large as it states, or outside the file."""
     dimensions: list[int] = []
     types: list[Value] = []
     data: list[tuple[int, memoryview]] = []
@@ -149,17 +149,17 @@ def _check_tensor(message: memoryview) -> None:
         elif number in {4, 5, 7, 9, 10}:
             data.append((number, _bytes(kind, value)))
     if len(dimensions) > _MAX_DIMENSIONS or any(not 0 <= each < 2**31 for each in dimensions):
-        raise ValueError("a tensor has no sound shape")
+        raise ValueError("a tensor has an invalid shape")
     found = _elements(types, data)
     if found != (count := prod(dimensions)):
-        raise ValueError(f"a tensor has {found} elements and says {count}")
+        raise ValueError(f"a tensor has {found} elements and states {count}")
 
 
 def _elements(types: list[Value], data: list[tuple[int, memoryview]]) -> float:
-    """How many there are."""
+    """The number of elements."""
     size = _SIZES.get(types[0]) if len(types) == 1 and isinstance(types[0], int) else None
     if size is None or len(data) > 1:
-        raise ValueError("a tensor is of no known type")
+        raise ValueError("a tensor has an unknown type")
     if not data:
         return 0
     number, content = data[0]
@@ -170,10 +170,10 @@ def _elements(types: list[Value], data: list[tuple[int, memoryview]]) -> float:
 
 def _expect(number: int, known: frozenset[int], what: str) -> None:
     if number not in known:
-        raise ValueError(f"{what} has the field {number}, which is not allowed here")
+        raise ValueError(f"{what} has the field {number}, which is not allowed")
 
 
 def _bytes(kind: int, value: Value) -> memoryview:
     if kind != BYTES or not isinstance(value, memoryview):
-        raise ValueError("a field is of another kind than it should be")
+        raise ValueError("a field has the wrong wire type")
     return value

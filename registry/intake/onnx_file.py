@@ -1,7 +1,7 @@
-"""Reads the protobuf of an uploaded ONNX file, and refuses what a file of its own does not need.
+"""Parses the protobuf of an uploaded ONNX file and refuses what a self-contained one does not need.
 
-Refused are data outside the file, operators of unknown domains, training information, fields that
-are not known, and tensors that are smaller than they say. Runs in the intake's child only.
+Refused are external data, operators of unknown domains, training information, unknown fields, and
+tensors whose data is not as large as their shape says. Runs in the intake's child only.
 """
 
 from math import prod
@@ -14,25 +14,25 @@ from registry.errors import ArtifactRefused, shown
 
 MAX_FILE = 200 * 2**20
 MAX_DEPTH = 16
-"""Of graphs within the attributes of nodes."""
+"""Levels of graphs nested in attributes of nodes."""
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
-"""Those of the operators that are built into onnxruntime."""
+"""The domains of the operators that are built into onnxruntime."""
 _COMPLEX = frozenset({TensorProto.COMPLEX64, TensorProto.COMPLEX128})
-"""Each element is listed as two numbers."""
+"""Types whose elements are each listed as two numbers."""
 _PACKED = {
     **dict.fromkeys((TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1), 2),
     **dict.fromkeys((TensorProto.INT2, TensorProto.UINT2), 4),
 }
-"""How many elements share a byte, or a number of the list."""
+"""How many elements share a byte, or a number in the list."""
 
 _RESERVED = ("ai.onnx.", "com.microsoft.", "com.ms.")
-"""How domains begin in which ONNX Runtime has operators for its own use. Where a function of the
-file has the name of such an operator, ONNX Runtime runs the operator."""
+"""Prefixes of the domains that ONNX Runtime uses for internal operators. If a function of the file
+has the name of such an operator, ONNX Runtime runs the operator."""
 _REFUSED = {
     "SparseTensorProto": "sparse tensors",
     "TrainingInfoProto": "training information",
 }
-"""Kinds of messages that no file may hold, and what they are."""
+"""Types of messages that no file may contain, and what they are."""
 
 Message: TypeAlias = Any
 """onnx's types come from protobuf, which publishes none for them."""
@@ -43,24 +43,24 @@ _Functions: TypeAlias = frozenset[tuple[str, str, str]]
 def parse(content: bytes) -> Message:
     """The ``onnx.ModelProto`` in ``content``.
 
-    Raises ArtifactRefused that names what is not taken.
+    Raises ArtifactRefused naming what is not accepted.
     """
     if len(content) > MAX_FILE:
-        raise ArtifactRefused(f"The ONNX file is larger than the {MAX_FILE} bytes that are taken.")
+        raise ArtifactRefused(f"The ONNX file is larger than {MAX_FILE} bytes, the limit.")
     try:
         proto = onnx.ModelProto.FromString(content)
     except Exception as error:  # protobuf's error is not a public class
-        raise ArtifactRefused("The artifact is no ONNX file: its protobuf cannot be read.") from (
-            error
-        )
+        raise ArtifactRefused(
+            "The artifact is not an ONNX file: its protobuf cannot be read."
+        ) from (error)
     if not len(proto.graph.node):
-        raise ArtifactRefused("The artifact is no ONNX file with a graph: it has no nodes.")
+        raise ArtifactRefused("The ONNX file has no graph: it has no nodes.")
     _check_known(proto)
     for function in proto.functions:
         if function.domain not in DOMAINS and function.domain.startswith(_RESERVED):
             raise ArtifactRefused(
                 f"The ONNX file has a function of the domain {shown(function.domain)}, which is "
-                "reserved for operators of ONNX Runtime: give it a domain of its own."
+                "reserved for operators of ONNX Runtime: move it to another domain."
             )
     own = frozenset((each.domain, each.name, each.overload) for each in proto.functions)
     _check_message(proto, own, 0)
@@ -68,18 +68,18 @@ def parse(content: bytes) -> Message:
 
 
 def opset_of(proto: Message) -> int:
-    """The release of ONNX's own operators that the file asks for; 1 where it names none."""
+    """The version of ONNX's own operators that the file requires; 1 where it names none."""
     return max((entry.version for entry in proto.opset_import if not entry.domain), default=1)
 
 
 def _check_known(proto: Message) -> None:
-    """All of the file is in fields that can be read here, and so are checked."""
+    """Raises ArtifactRefused where the file has fields that this version of onnx cannot read."""
     size = proto.ByteSize()
     proto.DiscardUnknownFields()
     if proto.ByteSize() != size:
         raise ArtifactRefused(
             f"The ONNX file has fields that onnx {onnx.__version__} does not know: export it for "
-            "an older release of ONNX."
+            "an older version of ONNX."
         )
 
 
@@ -90,9 +90,9 @@ def _check_message(message: Message, own: _Functions, depth: int) -> None:
     """
     kind = message.DESCRIPTOR.name
     if kind in _REFUSED:
-        raise ArtifactRefused(f"The ONNX file holds {_REFUSED[kind]}: not allowed.")
+        raise ArtifactRefused(f"The ONNX file contains {_REFUSED[kind]}: not allowed.")
     if kind == "GraphProto" and depth > MAX_DEPTH:
-        raise ArtifactRefused(f"The ONNX file has graphs in graphs more than {MAX_DEPTH} deep.")
+        raise ArtifactRefused(f"The ONNX file nests graphs more than {MAX_DEPTH} levels deep.")
     if kind == "NodeProto":
         _check_operator(message, own)
     if kind == "TensorProto":
@@ -114,30 +114,30 @@ def _check_operator(node: Message, own: _Functions) -> None:
 
 
 def _check_tensor(tensor: Message) -> None:
-    """Its data is in the file, and as large as its shape says."""
+    """Raises ArtifactRefused unless its data is in the file and as large as its shape says."""
     name = shown(tensor.name)
     if tensor.data_location != TensorProto.DEFAULT or len(tensor.external_data):
-        raise ArtifactRefused(f"The ONNX tensor {name} keeps its data outside the file.")
+        raise ArtifactRefused(f"The ONNX tensor {name} has external data: not allowed.")
     if tensor.HasField("segment"):
-        raise ArtifactRefused(f"The ONNX tensor {name} comes in segments: not allowed.")
+        raise ArtifactRefused(f"The ONNX tensor {name} has segments: not allowed.")
     if any(size < 0 for size in tensor.dims):
         raise ArtifactRefused(f"The ONNX tensor {name} has a negative dimension.")
     said, held = -(-prod(tensor.dims) // _PACKED.get(tensor.data_type, 1)), _entries(tensor)
     if held != said:
         raise ArtifactRefused(
-            f"The ONNX tensor {name} says {shown(str(list(tensor.dims)))} and holds {held:g} "
+            f"The ONNX tensor {name} has the shape {shown(str(list(tensor.dims)))} and {held:g} "
             "values."
         )
 
 
 def _entries(tensor: Message) -> float:
-    """How many elements the tensor brings along, or pairs and fours of those that are packed."""
+    """The number of elements in the tensor's data; of packed ones, the number of bytes."""
     try:
         if tensor.HasField("raw_data"):
             return len(tensor.raw_data) / helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
         listed = len(getattr(tensor, helper.tensor_dtype_to_field(tensor.data_type)))
     except (KeyError, TypeError) as error:
-        raise ArtifactRefused(f"The ONNX tensor {shown(tensor.name)} is of no known type.") from (
+        raise ArtifactRefused(f"The ONNX tensor {shown(tensor.name)} has an unknown type.") from (
             error
         )
     return listed / 2 if tensor.data_type in _COMPLEX else listed

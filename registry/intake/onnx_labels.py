@@ -1,7 +1,7 @@
-"""The labels that an ONNX graph can answer, as far as its last operators tell. Intake's child only.
+"""The labels that an ONNX graph can return, read from its last operators. Intake's child only.
 
-A classifier of ``ai.onnx.ml`` and ZipMap name their classes; other exports take the label from a
-constant by its place, or encode it. What none of that explains, the uploader has to say.
+A classifier of ``ai.onnx.ml`` and ZipMap name their classes; other exports select the label from a
+constant, or encode it. In all other cases the uploader has to declare them.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from registry.signature import Label
 _CLASSES = ("classlabels_int64s", "classlabels_ints", "classlabels_strings")
 _ENCODED = ("values_int64s", "values_strings", "values_tensor")
 _KEEP = frozenset({"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
-"""They change how labels are laid out, or their type, but not what they are."""
+"""Operators that change the shape or type of labels, but not their values."""
 _CHOOSE = frozenset({"ArrayFeatureExtractor", "Gather"})
 _MOST_STEPS = 100
 
@@ -22,7 +22,7 @@ Labels = tuple[Label, ...]
 
 
 class GraphLabels:
-    """Looks for labels in ``graph``. ``scores`` is how many each row has in the second output."""
+    """Finds labels in ``graph``. ``scores``: how many each row has in the second output."""
 
     def __init__(self, graph: Message, scores: int | None) -> None:
         self._nodes = {name: node for node in graph.node for name in node.output}
@@ -31,7 +31,7 @@ class GraphLabels:
         self._steps = 0
 
     def of(self, name: str) -> Labels | None:
-        """What the tensor ``name`` can hold, each label once and in its order; None: unknown."""
+        """The labels that the tensor ``name`` can contain, in their order; None: unknown."""
         self._steps += 1
         if self._steps > _MOST_STEPS:
             return None
@@ -69,7 +69,7 @@ def _listed(attribute: Message) -> list[Any]:
 
 
 def _distinct(values: list[Any]) -> Labels | None:
-    """None where they are no labels."""
+    """None where they are not labels."""
     if not values or not all(isinstance(value, str | int) for value in values):
         return None
     return tuple(dict.fromkeys(values))

@@ -47,15 +47,15 @@ def read_upload(content: bytes, declared: Mapping[str, Any]) -> Uploaded:
     """
     proto = parse(content)
     said, example = declared.get("signature"), declared.get("input_example")
-    claimed = None if said is None else Signature.from_json(said)
+    declared_signature = None if said is None else Signature.from_json(said)
     session = open_session(content, keep_memory=False)
-    columns = read_columns(OnnxInputs(session).tensors, claimed)
+    columns = read_columns(OnnxInputs(session).tensors, declared_signature)
     labels = _labels(proto, session, columns, example)
-    signature = Signature(columns, read_output(session.get_outputs(), labels, claimed))
+    signature = Signature(columns, read_output(session.get_outputs(), labels, declared_signature))
     predictor = UploadedOnnx(session, signature, example)
     found = _answers(predictor, predictor.probe)
     _check_rows_alone(predictor, found)
-    if claimed is None or claimed.output.classes is None:
+    if declared_signature is None or declared_signature.output.classes is None:
         _check_order(found, signature)
     return Uploaded(predictor, opset_of(proto))
 

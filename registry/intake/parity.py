@@ -1,4 +1,4 @@
-"""Whether a compiled model answers as its own scikit-learn model does."""
+"""Compares the predictions of a compiled model with those of its scikit-learn model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from registry.codecs.predictions import Predictions
 RELATIVE_TOLERANCE = 1e-5
 PROBABILITY_TOLERANCE = 1e-6
 _SMALL = 1e-6
-"""An answer below this share of the largest one counts as that large: near zero, where terms
-cancel out, the relative difference of two right answers has no bound."""
+"""A value below this share of the largest one counts as that large: near zero, where terms cancel
+out, the relative difference of two correct values has no bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far two sets of answers are apart; ``fault`` says why that is too far, None if it is not.
+    """How far two sets of predictions differ; ``fault`` says why that is too far, else None.
 
     The differences are those of values for a regression and of probabilities for a
     classification; 0 for a classifier that has none.
@@ -40,16 +40,16 @@ def worst(parities: Sequence[Parity]) -> Parity:
 
 
 def compare_values(own: Predictions, compiled: Predictions) -> Parity:
-    """Compare a regression's answers; ``own`` are scikit-learn's to the same rows."""
+    """Compare a regression's predictions with ``own``, scikit-learn's for the same rows."""
     absolute, relative = _distances(own.values, compiled.values)
     fault = None
     if not relative <= RELATIVE_TOLERANCE:
-        fault = f"its numbers are off by {relative:.1e}, relatively"
+        fault = f"its numbers have a relative difference of {relative:.1e}"
     return Parity(absolute, relative, len(own.values), fault)
 
 
 def compare_labels(own: Predictions, compiled: Predictions) -> Parity:
-    """Compare a classification's answers, and their probabilities where both have them."""
+    """Compare a classification's labels, and the probabilities where both have them."""
     rows = len(own.values)
     absolute = relative = 0.0
     fault = None
@@ -59,10 +59,10 @@ def compare_labels(own: Predictions, compiled: Predictions) -> Parity:
         else:
             absolute, relative = _distances(own.probabilities, compiled.probabilities)
             if not absolute <= PROBABILITY_TOLERANCE:
-                fault = f"its probabilities are off by {absolute:.1e}"
+                fault = f"its probabilities differ by {absolute:.1e}"
     wrong = sum(ours != theirs for ours, theirs in zip(own.values, compiled.values, strict=True))
     if wrong:
-        fault = f"{wrong} of {rows} labels are other than scikit-learn's"
+        fault = f"{wrong} of {rows} labels differ from scikit-learn's"
     return Parity(absolute, relative, rows, fault)
 
 

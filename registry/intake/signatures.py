@@ -1,7 +1,7 @@
 """The signature of a fitted scikit-learn model: declared by the uploader, or read from the model.
 
-A model knows how many columns it takes, mostly their names, and its classes; types it shows only
-where an encoder has kept the categories it saw.
+A model knows how many columns it takes, usually their names, and its classes. Types are known only
+where an encoder has stored the categories of its training.
 """
 
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ from registry.signature import (
 def read_signature(model: Any, declared: object | None) -> Signature:
     """The declared signature, completed by what the model knows, or the model's own.
 
-    Raises MetadataRefused where the two do not agree, ArtifactRefused where the model is not
-    fitted, has several outputs or neither task.
+    Raises MetadataRefused where they do not match, ArtifactRefused where the model is not fitted,
+    has several outputs, or is neither a regressor nor a classifier.
     """
     output = _output(model)
     first = entrance(model)
     count = getattr(first, "n_features_in_", None)
     if not isinstance(count, int) or count < 1:
-        raise ArtifactRefused("The model does not say how many columns it takes. Is it fitted?")
+        raise ArtifactRefused("The model does not state how many columns it takes. Is it fitted?")
     if count > MAX_COLUMNS:
         raise ArtifactRefused(
             f"The model takes {count} columns; at most {MAX_COLUMNS} are allowed."
@@ -50,7 +50,7 @@ def read_signature(model: Any, declared: object | None) -> Signature:
 
 
 def _check_limits(signature: Signature) -> None:
-    """What a model says of its columns is held to what an uploader may say of them."""
+    """Check the model's own columns by the rules for declared ones."""
     try:
         Signature.from_json(signature.to_json())
     except MetadataRefused as error:
@@ -62,49 +62,55 @@ def _check_limits(signature: Signature) -> None:
 
 def _check_inputs(signature: Signature, count: int, names: list[str] | None) -> None:
     if len(signature.inputs) != count:
-        message = f"{len(signature.inputs)} columns are said, the model takes {count}"
+        message = f"{len(signature.inputs)} columns are declared, the model takes {count}"
         raise MetadataRefused(
-            f"The signature does not fit: {message}.", [Fault("signature.inputs", message)]
+            f"The signature does not match: {message}.", [Fault("signature.inputs", message)]
         )
     faults = [
-        Fault(f"signature.inputs[{index}].name", f"the model calls this column '{name}'")
+        Fault(f"signature.inputs[{index}].name", f"the model names this column '{name}'")
         for index, (said, name) in enumerate(zip(signature.names, names or (), strict=False))
         if said != name
     ]
     if faults:
-        raise MetadataRefused("The signature does not fit the model's columns.", faults)
+        raise MetadataRefused("The signature does not match the model's columns.", faults)
 
 
 def _check_types(signature: Signature, kept: Sequence[KeptValues]) -> None:
-    """A text is unknown to who knows numbers, and the other way round: nobody would be told."""
+    """Every text would silently be an unknown category of numbers, and the reverse."""
     faults = [
-        Fault(f"signature.inputs[{index}].type", f"the model knows this column as {own.kind}")
+        Fault(
+            f"signature.inputs[{index}].type",
+            f"the model was trained with {own.kind} in this column",
+        )
         for index, (said, own) in enumerate(zip(signature.inputs, kept, strict=True))
         if own.kind is not None and (said.type == "string") != (own.kind == "text")
     ]
     if faults:
-        raise MetadataRefused("The signature does not fit the model's categories.", faults)
+        raise MetadataRefused("The signature does not match the model's categories.", faults)
 
 
 def _check_exact(columns: Sequence[Column], kept: Sequence[KeptValues]) -> None:
     for column, own in zip(columns, kept, strict=True):
         if own.inexact is not None:
             raise ArtifactRefused(
-                f"The column {shown(column.name)} has the category {own.inexact}: whole numbers "
-                "beyond 2**53 are not told apart here. Train with them as texts."
+                f"The column {shown(column.name)} has the category {own.inexact}: integers "
+                "beyond 2**53 are not distinct here. Train with them as texts."
             )
 
 
 def _checked_output(said: Output, own: Output) -> Output:
     if said.classes is not None and said.classes != own.classes:
-        fault = Fault("signature.output.classes", f"the model's are {list(own.classes or ())[:20]}")
-        raise MetadataRefused("The signature does not fit the model's classes.", [fault])
+        fault = Fault(
+            "signature.output.classes",
+            f"expected the model's classes, {list(own.classes or ())[:20]}",
+        )
+        raise MetadataRefused("The signature does not match the model's classes.", [fault])
     if own.classes is not None and said.type != own.type:
-        fault = Fault("signature.output.type", f"the model's classes are of type '{own.type}'")
-        raise MetadataRefused("The signature does not fit the model's classes.", [fault])
+        fault = Fault("signature.output.type", f"the model's classes have the type '{own.type}'")
+        raise MetadataRefused("The signature does not match the model's classes.", [fault])
     if own.classes is None and said.type not in {"number", "integer"}:
         fault = Fault("signature.output.type", "a regression's output is a number")
-        raise MetadataRefused("The signature does not fit the model's task.", [fault])
+        raise MetadataRefused("The signature does not match the model's task.", [fault])
     return Output(said.name, own.type, own.classes)
 
 
@@ -144,7 +150,7 @@ def _type_of(label: Label) -> ColumnType:
 def _columns(kept: Sequence[KeptValues], names: Sequence[str]) -> tuple[Column, ...]:
     types: dict[str | None, ColumnType] = {"text": "string", "boolean": "boolean"}
     return tuple(
-        # Of booleans that are no objects scikit-learn has made numbers, and takes either.
+        # scikit-learn has converted booleans that are not objects to numbers, and takes either.
         Column(
             name,
             types.get(own.kind, "number") if own.kind == "text" or own.objects else "number",

@@ -1,8 +1,8 @@
-"""The trees of an ONNX file: whether every walk through them ends, and stays inside.
+"""Checks the tree ensembles of an ONNX file: every walk ends, at indices inside the lists.
 
-By the operators TreeEnsemble (release 5 of ai.onnx.ml) and TreeEnsembleClassifier and
-TreeEnsembleRegressor (release 3). A child that two nodes share, or a root that is a child, could
-close a circle; without either every node is reached once at most.
+The operators are TreeEnsemble (version 5 of ai.onnx.ml) and TreeEnsembleClassifier and
+TreeEnsembleRegressor (version 3). A child that two nodes share, or a root that is a child, could
+form a cycle; without either every node is reached at most once.
 """
 
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_DEPTH = 500
-"""The library walks a tree by recursion when it loads it. scikit-learn's are mostly below 100."""
+"""The library recurses into a tree when it loads it. scikit-learn's are mostly below 100 deep."""
 _MAX_FEATURES = 100_000
 
 Ints = NDArray[np.int64]
 Attributes = Mapping[str, Any]
 
 
-def check_trees(operator: str, attributes: Attributes, *, leaf: int) -> None:
-    """Raises ValueError. ``leaf`` is the place that stands for the mode LEAF in ``nodes_modes``."""
+def check_tree_ensemble(operator: str, attributes: Attributes, *, leaf: int) -> None:
+    """Raises ValueError. ``leaf`` is the number of the mode LEAF in ``nodes_modes``."""
     features = _ints(attributes, "nodes_featureids")
     _within(features, _MAX_FEATURES, "a feature")
     if operator == "TreeEnsemble":
@@ -30,7 +30,7 @@ def check_trees(operator: str, attributes: Attributes, *, leaf: int) -> None:
 
 
 def _check_indexed(attributes: Attributes, count: int) -> None:
-    """Nodes and leaves are named by their places."""
+    """Nodes and leaves are identified by their indices."""
     leaves = _ints(attributes, "leaf_targetids")
     _within(leaves, _number(attributes, "n_targets"), "a leaf's target")
     children = []
@@ -42,12 +42,12 @@ def _check_indexed(attributes: Attributes, count: int) -> None:
         children.append(np.where(is_leaf, -1, child))
     roots = _ints(attributes, "tree_roots")
     _within(roots, count, "a root")
-    # A tree that is a single leaf has a node whose children are that leaf both.
+    # A tree that is a single leaf has a node whose two children are that leaf.
     _check_walks(roots, children[0], children[1])
 
 
 def _check_named(operator: str, attributes: Attributes, count: int, leaf: int) -> None:
-    """Nodes are named by their tree and their own number in it."""
+    """Nodes are identified by their tree and their number in it."""
     tree, node, modes, yes, no = (
         _of_length(_ints(attributes, f"nodes_{name}"), count)
         for name in ("treeids", "nodeids", "modes", "truenodeids", "falsenodeids")
@@ -55,7 +55,7 @@ def _check_named(operator: str, attributes: Attributes, count: int, leaf: int) -
     for each in (tree, node):
         _within(each, 2**31, "a tree or a node")
     if (np.diff(tree) < 0).any():
-        raise ValueError("the trees do not stand one after the other, by their numbers")
+        raise ValueError("the trees are not in the order of their numbers")
     names = tree * 2**31 + node
     order = np.argsort(names, kind="stable")
     known = names[order]
@@ -75,31 +75,31 @@ def _check_named(operator: str, attributes: Attributes, count: int, leaf: int) -
         _within(each, 2**31, "a leaf")
     at = np.searchsorted(known, voters)
     if (at >= len(known)).any() or (known[at] != voters).any() or inner[order[at]].any():
-        raise ValueError("a leaf is none of the nodes")
+        raise ValueError("a leaf is not one of the nodes")
 
 
 _VOTES = ("treeids", "nodeids")
 
 
 def _found(tree: Ints, child: Ints, inner: NDArray[np.bool_], known: Ints, order: Ints) -> Ints:
-    """The place of each inner node's child among the nodes."""
+    """The index of each inner node's child among the nodes."""
     _within(child[inner], 2**31, "a child")
     names = tree * 2**31 + np.where(inner, child, 0)
     at = np.minimum(np.searchsorted(known, names), len(known) - 1)
     if (known[at] != names)[inner].any():
-        raise ValueError("a child is none of the nodes")
+        raise ValueError("a child is not one of the nodes")
     return order[at]
 
 
 def _check_walks(roots: Ints, yes: Ints, no: Ints) -> None:
-    """``yes`` and ``no`` are the places of each node's children; -1: there is none."""
+    """``yes`` and ``no`` are the indices of each node's children; -1: none."""
     children = np.concatenate([yes[yes >= 0], no[no >= 0]])
     if len(np.unique(children)) != len(children):
         raise ValueError("two nodes share a child")
     if len(np.unique(roots)) != len(roots) or np.isin(roots, children).any():
-        raise ValueError("a root is no root")
+        raise ValueError("a root is repeated or a child")
     if len(roots) + len(children) != len(yes):
-        raise ValueError("a node is in no tree, neither a root nor a child")
+        raise ValueError("a node is neither a root nor a child")
     level = roots
     for _ in range(MAX_DEPTH):
         level = np.concatenate([yes[level], no[level]])
@@ -117,10 +117,10 @@ def _ints(attributes: Attributes, name: str) -> Ints:
 
 
 def _labels(attributes: Attributes) -> int:
-    """How many classes there are, by whichever list names them."""
+    """The number of classes, by the list that names them."""
     lists = [name for name in ("classlabels_int64s", "classlabels_strings") if name in attributes]
     if len(lists) != 1:
-        raise ValueError("the trees have no list of classes, or two")
+        raise ValueError("the trees do not have exactly one list of classes")
     return len(_ints(attributes, lists[0]))
 
 
@@ -133,7 +133,7 @@ def _number(attributes: Attributes, name: str) -> int:
 
 def _of_length(values: Ints, count: int) -> Ints:
     if len(values) != count:
-        raise ValueError("the trees' lists are not of one length")
+        raise ValueError("the trees' lists differ in length")
     return values
 
 

@@ -114,9 +114,9 @@ def slightly_wrong(by):
 @pytest.mark.parametrize(
     ("final", "target", "by", "fault"),
     [
-        (LinearRegression(), TARGET, 1e-3, "numbers are off by"),
-        (LogisticRegression(max_iter=2000), LABELS["booleans"], 1e-4, "probabilities are off by"),
-        (RidgeClassifier(), LABELS["booleans"], 0.5, "labels are other"),
+        (LinearRegression(), TARGET, 1e-3, "numbers differ by"),
+        (LogisticRegression(max_iter=2000), LABELS["booleans"], 1e-4, "probabilities differ by"),
+        (RidgeClassifier(), LABELS["booleans"], 0.5, "labels differ"),
     ],
     ids=["values", "probabilities", "labels"],
 )
@@ -144,7 +144,7 @@ def _crash(model, signature):
 @pytest.mark.parametrize(
     ("converter", "why"),
     [
-        (_no_onnx_file, "not one that is served"),
+        (_no_onnx_file, "is not supported"),
         (_no_memory, "too much memory"),
         (_crash, "ZeroDivisionError"),
     ],

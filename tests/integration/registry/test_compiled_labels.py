@@ -113,7 +113,7 @@ def test_a_form_whose_labels_differ_far_outside_training_is_not_used():
     made = compile_model(model, read_signature(model, None), None, labelled_by_probabilities)
 
     assert made.engine["name"] == "scikit-learn"
-    assert "labels are other than scikit-learn's" in made.engine["reason"]
+    assert "labels differ from scikit-learn's" in made.engine["reason"]
 
 
 def test_complement_bayes_with_weights_that_tie_is_left_to_scikit_learn():

@@ -118,7 +118,7 @@ def test_more_features_than_the_arrays_have_are_refused(kind):
     if (kind, "n_features_in_") in parts_by_class():
         said = refusal(spoilt(kind, "n_features_in_", lambda _: 2**31 - 1))
 
-        assert f"{kind} says that it takes 2147483647 features" in said
+        assert f"{kind} states that it takes 2147483647 features" in said
 
 
 @pytest.mark.parametrize("name", list(HOSTILE))

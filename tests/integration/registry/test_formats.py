@@ -206,14 +206,14 @@ def test_a_tree_that_is_filled_twice_is_refused():
     pickler.save(larger)
     file.write(pickle.BUILD + pickle.STOP)
 
-    assert "fills a tree twice" in refusal(file.getvalue())
+    assert "sets the state of a tree twice" in refusal(file.getvalue())
 
 
 def test_bytes_after_the_pickle_are_refused():
     content = written(MODELS["linear"], "joblib")
 
-    assert "goes on after" in refusal(content + b"x")
-    assert "goes on after" in refusal(content + content)
+    assert "has bytes after" in refusal(content + b"x")
+    assert "has bytes after" in refusal(content + content)
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, bz2.compress, lzma.compress])
@@ -362,7 +362,7 @@ def test_a_class_as_a_value_is_refused_wherever_it_stands(value, format_):
 
     said = refusal(written(model, format_), format_)
     # skops has a way of its own to write a class, which is known before anything is made.
-    assert "as a value: not allowed" in said or "by 'TypeNode': not allowed" in said
+    assert "as a value: not allowed" in said or "with 'TypeNode': not allowed" in said
 
 
 @both
@@ -422,7 +422,7 @@ def test_a_state_that_would_outlive_the_artifact_is_refused(state, inside):
     try:
         said = refusal(in_an_array(content) if inside else content)
         assert not hasattr(target, "marker")
-        assert "artifact sets" in said or "artifact gives" in said
+        assert "artifact sets" in said
     finally:
         for poisoned in (NumpyArrayWrapper, LinearRegression):
             if "marker" in vars(poisoned):
@@ -451,7 +451,7 @@ def test_a_model_that_is_filled_like_a_collection_is_refused(fill):
     model = LinearRegression()
     vars(model).update(append=slice, extend=slice, add=slice)
 
-    assert "like a collection" in refusal(opcodes(model, *fill))
+    assert "is not a collection" in refusal(opcodes(model, *fill))
 
 
 @pytest.mark.parametrize(
@@ -462,7 +462,7 @@ def test_a_forged_description_of_an_array_is_refused(change):
     wrapper = NumpyArrayWrapper(np.ndarray, (1,), "C", np.dtype("f8"))
     vars(wrapper).update(change)
 
-    assert "in a way that joblib does not" in refusal(opcodes(wrapper))
+    assert "invalid description of an array" in refusal(opcodes(wrapper))
 
 
 def spoilt(change, model=None):
@@ -519,12 +519,12 @@ def test_a_malformed_tree_is_refused_wherever_it_stands(damage, where, format_):
 
 
 TREES_BEFORE_THEY_ARE_MADE = {
-    "a tree whose nodes have no length": "does not hold a list of nodes and their values",
-    "a tree whose nodes have two lengths": "does not hold a list of nodes and their values",
-    "a tree whose values have no length": "does not hold a list of nodes and their values",
-    "a tree whose nodes are a list": "does not hold a list of nodes and their values",
-    "a tree made with arguments that are described in two ways": "one object in two ways",
-    "a tree filled with a state that is described in two ways": "one object in two ways",
+    "a tree whose nodes have no length": "does not have a list of nodes and their values",
+    "a tree whose nodes have two lengths": "does not have a list of nodes and their values",
+    "a tree whose values have no length": "does not have a list of nodes and their values",
+    "a tree whose nodes are a list": "does not have a list of nodes and their values",
+    "a tree made with arguments that are described in two ways": "two different descriptions of one object",
+    "a tree filled with a state that is described in two ways": "two different descriptions of one object",
 }
 
 
@@ -549,8 +549,8 @@ def test_a_tree_of_another_width_in_an_ensemble_is_refused(format_):
     boosted = GradientBoostingRegressor(n_estimators=3).fit(X, Y)
     boosted.estimators_[1, 0] = wide
 
-    assert "looks at 6 features" in refusal(written(forest, format_), format_)
-    assert "looks at 6 features" in refusal(written(boosted, format_), format_)
+    assert "has 6 features" in refusal(written(forest, format_), format_)
+    assert "has 6 features" in refusal(written(boosted, format_), format_)
 
 
 @both
@@ -559,7 +559,7 @@ def test_more_boosted_trees_a_round_than_answers_are_refused(format_):
     boosted = GradientBoostingRegressor(n_estimators=3).fit(X, Y)
     boosted.estimators_ = np.hstack([boosted.estimators_] * 3)
 
-    assert "3 trees a round" in refusal(written(boosted, format_), format_)
+    assert "3 trees in each round" in refusal(written(boosted, format_), format_)
 
 
 def test_deep_nesting_is_refused():
@@ -607,7 +607,7 @@ def doubled(times):
 
 @pytest.mark.parametrize(
     ("model", "why"),
-    [(nested(60), "more than 20 levels"), (doubled(12), "ways lead"), (doubled(60), "levels")],
+    [(nested(60), "more than 20 levels"), (doubled(12), "paths lead"), (doubled(60), "levels")],
     ids=["nested", "doubled", "doubled-and-nested"],
 )
 def test_estimators_that_are_asked_more_often_than_they_are_there_are_refused(model, why):
@@ -626,7 +626,7 @@ def test_a_list_that_holds_itself_is_refused():
     stored = io.BytesIO()
     joblib.dump(model, stored)
 
-    assert "holds what it is held by" in refusal(stored.getvalue())
+    assert "contains itself" in refusal(stored.getvalue())
 
 
 def test_ensembles_of_ensembles_are_taken():

@@ -8,7 +8,7 @@ from registry.intake import onnx_file
 from tests.attacks.attack import canary_in
 from tests.attacks.onnx_graphs import ATTACKS, _function
 
-OUTSIDE = "keeps its data outside the file"
+OUTSIDE = "has external data"
 REFUSED = {
     "data in a file beside it": OUTSIDE,
     "an attribute with data outside": OUTSIDE,

@@ -184,7 +184,7 @@ def test_columns_are_counted_by_the_signature_where_the_graph_leaves_them_open(l
     opened.graph.input[0].type.tensor_type.shape.dim[1].ClearField("value")
 
     assert look(opened, signature=says(*THREE))[1].names == ("a", "b", "c")
-    with pytest.raises(ArtifactRefused, match="give the signature"):
+    with pytest.raises(ArtifactRefused, match="signature is required"):
         look(opened)
 
 

@@ -146,7 +146,7 @@ def test_a_large_forest_is_kept_without_an_onnx_form():
     model, signature = fitted(RandomForestRegressor(5, random_state=0))
 
     both = compile_model(model, signature, None)
-    alone = compile_model(model, signature, None, onnx_beside=1_000)
+    alone = compile_model(model, signature, None, onnx_up_to=1_000)
 
     assert list(both.blobs) == ["onnx", "columns", "forest"]
     assert list(alone.blobs) == ["columns", "forest"]
