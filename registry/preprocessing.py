@@ -1,8 +1,8 @@
-"""Preprocessing steps of our own that a trained pipeline may carry.
+"""Our own preprocessing steps for trained pipelines.
 
-They stand in the registry, not in the trainers, because whoever loads an uploaded pipeline has to
-find them by an exact name on its allow-list. The only module of the registry's core that imports
-scikit-learn at its top: import it where a pipeline is loaded or trained, nowhere else.
+They are in the registry, not in the trainers, because the allow-list for uploaded pipelines has
+their exact names. The only module of the registry that imports scikit-learn at the top: import it
+where a pipeline is loaded or trained, nowhere else.
 """
 
 import math
@@ -20,9 +20,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 class BandEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Cuts numeric columns into named bands, one output column of 0.0 or 1.0 for each band.
 
-    ``edges`` are n + 1 rising finite numbers, ``labels`` the n names of the bands between them.
-    Bands are closed on the right and the first one on the left too, as ``pandas.cut`` does with
-    ``include_lowest``: edges 0, 18, 30 make [0, 18] and (18, 30]. A value outside the edges, or a
+    ``edges`` are n + 1 ascending finite numbers, ``labels`` the n names of the bands between them.
+    Bands are closed on the right, the first one also on the left, as with ``pandas.cut`` and
+    ``include_lowest``: edges 0, 18, 30 give [0, 18] and (18, 30]. A value outside the edges, or a
     missing one, is in no band: all its columns are 0.
     """
 
@@ -34,7 +34,7 @@ class BandEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002, N803
         """Check the parameters and remember the columns of ``X``, rows x columns.
 
-        Raises ValueError where the edges or labels are not as the class asks.
+        Raises ValueError where the edges or labels are invalid.
         """
         check_bands(self.edges, self.labels)
         validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
@@ -70,8 +70,8 @@ class BandEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 class SignedLog(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """The logarithm of numeric columns: log(1 + x), and -log(1 - x) for an x below zero.
 
-    So it is defined for every finite number, rises everywhere, leaves zero at zero and a missing
-    value missing. ``data_min_`` and ``data_max_`` are the ends of each column, as in MinMaxScaler.
+    It is defined and increasing for every finite number, and keeps zeros and missing values.
+    ``data_min_`` and ``data_max_`` are the ends of each column, as in MinMaxScaler.
     """
 
     # X and y are the names that scikit-learn passes and documents.
@@ -89,7 +89,7 @@ class SignedLog(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         values = validate_data(
             self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False
         )
-        # By the C library, as the compiled form does it: numpy's own differs in the last bit on
+        # With the C library, as in the compiled form: numpy's log1p differs in the last bit on
         # some processors.
         sizes = map(math.log1p, np.abs(values).ravel().tolist())
         logarithms = np.fromiter(sizes, np.float64, values.size).reshape(values.shape)
@@ -108,16 +108,16 @@ class SignedLog(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def check_bands(edges: Sequence[float], labels: Sequence[str]) -> None:
-    """Raise ValueError unless ``edges`` rise, are finite, and ``labels`` name each gap once."""
+    """Raise ValueError unless ``edges`` are finite and ascending and ``labels`` distinct names."""
     if len(edges) < 2:
-        raise ValueError(f"Bands need at least two edges, not {len(edges)}.")
+        raise ValueError(f"Bands require at least two edges, not {len(edges)}.")
     if not all(_is_finite_number(edge) for edge in edges):
         raise ValueError(f"The edges of bands must be finite numbers, not {list(edges)}.")
     if any(low >= high for low, high in pairwise(edges)):
-        raise ValueError(f"The edges of bands must rise, not {list(edges)}.")
+        raise ValueError(f"The edges of bands must be in ascending order, not {list(edges)}.")
     if len(labels) != len(edges) - 1:
         raise ValueError(
-            f"{len(edges)} edges make {len(edges) - 1} bands; {len(labels)} labels are given."
+            f"{len(edges)} edges give {len(edges) - 1} bands, but there are {len(labels)} labels."
         )
     if isinstance(labels, str) or not all(isinstance(label, str) and label for label in labels):
         raise ValueError(f"The labels of bands must be names, not {list(labels)}.")

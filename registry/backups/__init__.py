@@ -1,1 +1,1 @@
-"""Folders that hold a backup: their making and their manifest. Never opens a live registry."""
+"""Folders with a backup, and their manifest. Never opens a live registry."""

@@ -1,4 +1,4 @@
-"""Files that are copied once, hashed on the way and durable at the end."""
+"""Copies files, hashing them on the way, and makes them durable."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ _CHUNK = 2**20
 
 
 class Written(NamedTuple):
-    """What was written: its SHA-256 in hex, and its size in bytes."""
+    """A written file: its SHA-256 in hex, and its size in bytes."""
 
     sha256: str
     size: int
@@ -36,7 +36,7 @@ def write_durably(path: Path, content: Iterable[bytes]) -> Written:
 
 
 def made_durable(path: Path) -> Written:
-    """Make the file ``path``, which something else wrote, durable and private to its owner."""
+    """Make the existing file ``path`` durable and private to its owner."""
     with path.open("rb+") as file:
         os.fchmod(file.fileno(), 0o600)
         fsync_file(file)

@@ -1,4 +1,4 @@
-"""A folder that is there whole or not at all."""
+"""Creates a folder completely or not at all."""
 
 import errno
 import fcntl
@@ -17,13 +17,13 @@ _UNFINISHED = ".hotswap-unfinished"
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A folder beside ``target`` to write to; at the end of the block it is ``target``, durable.
+    """A folder next to ``target`` to write to; after the block it has that name and is durable.
 
-    An exception removes it. What a killed process left unfinished beside ``target`` goes too: it is
-    told by its name's ending, and by the lock that its maker no longer holds.
+    An exception removes it. Unfinished folders that killed processes left next to ``target`` are
+    removed too: they have a suffix in their name, and no process holds their lock.
 
-    Raises BackupRefused where ``target`` is there already, or cannot be written: the folder above
-    it has to be there.
+    Raises BackupRefused where ``target`` exists already or cannot be written. Its parent folder
+    has to exist.
     """
     target = target.absolute()
     _check_is_free(target)
@@ -54,13 +54,13 @@ def _check_is_free(target: Path) -> None:
 
 
 def _claim(target: Path) -> tuple[Path, int]:
-    """A new folder beside ``target``, and the descriptor whose lock says that it is in use."""
+    """A new folder next to ``target``, and the descriptor whose lock marks it as in use."""
     while True:
         folder = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_UNFINISHED}")
         folder.mkdir(mode=0o700)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if folder.exists():  # unless another's sweep came between its making and its lock
+        if folder.exists():  # unless another sweep removed it before it was locked
             return folder, descriptor
         os.close(descriptor)
 
@@ -75,6 +75,6 @@ def _sweep(parent: Path) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
         except BlockingIOError:
-            continue  # another backup writes it
+            continue  # another backup is writing it
         finally:
             os.close(descriptor)

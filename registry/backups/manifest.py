@@ -1,6 +1,6 @@
-"""What a backup says of itself.
+"""The manifest of a backup.
 
-<backup>/manifest.json       written last: without it a folder is no backup
+<backup>/manifest.json       written last: without it a folder is not a backup
 <backup>/registry.db         the database, as SQLite's VACUUM INTO wrote it
 <backup>/blobs/ab/abcd…      every blob that this database points at
 """
@@ -29,7 +29,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``schema`` and ``history`` (``SEQ:HASH``, the chain's end) are the database's own."""
+    """``schema`` and ``history`` (``SEQ:HASH``, the end of the chain) are those of the database."""
 
     format: int = _FORMAT
     made_at: str
@@ -37,7 +37,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     history: str
     files: tuple[Entry, ...]
     missing: tuple[str, ...] = ()
-    """SHA-256 of blobs that the database points at and that were lost before the backup."""
+    """SHA-256 of blobs that the database points at and that were already lost."""
 
     @property
     def size(self) -> int:
@@ -62,12 +62,12 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except FileNotFoundError as error:
         raise BackupDamaged(
-            folder, "there is no manifest.json, so it is no whole backup"
+            folder, "there is no manifest.json, so the backup is not complete"
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BackupDamaged(folder, f"its manifest cannot be read: {error}") from error
     if manifest.format != _FORMAT:
-        raise BackupDamaged(folder, f"its format is {manifest.format}, and not {_FORMAT}")
+        raise BackupDamaged(folder, f"its format is {manifest.format}, expected {_FORMAT}")
     for entry in manifest.files:
         named = _PATH.fullmatch(entry.path)
         if named is None or (named[2] is not None and named[2] != entry.sha256):
@@ -79,7 +79,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def checked(folder: Path, entry: Entry) -> Iterator[bytes]:
-    """The bytes of ``entry``, piece by piece; at the end they were what the manifest says.
+    """The bytes of ``entry``, piece by piece, and then a check that they match the manifest.
 
     Raises BackupDamaged.
     """
@@ -95,4 +95,4 @@ def checked(folder: Path, entry: Entry) -> Iterator[bytes]:
     except OSError as error:
         raise BackupDamaged(folder, f"{entry.path} cannot be read ({error.strerror})") from error
     if (digest.hexdigest(), size) != (entry.sha256, entry.size):
-        raise BackupDamaged(folder, f"{entry.path} is not what the manifest says")
+        raise BackupDamaged(folder, f"{entry.path} does not match the manifest")

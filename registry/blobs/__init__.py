@@ -1,1 +1,1 @@
-"""Content-addressed bytes. Never knows what the bytes mean."""
+"""Content-addressed bytes. Never interprets them."""

@@ -2,15 +2,15 @@
 
     <root>/ab/abcd…        the bytes whose SHA-256 is abcd…
     <root>/incoming/…      being received; locked while somebody writes
-    <root>/damaged/…       no longer what their name says; kept for whoever looks into it
+    <root>/damaged/…       content that no longer has its digest; kept for an investigation
 
 Bytes become durable in this order: fsync of the file, rename, fsync of the folder. Only then may a
 row point at them.
 
-Between its rename and its row an upload shares a lock on the folder ``ab``, and until its row is
-written; who removes what no row points at holds that folder alone and then asks for the rows. So
-either the row is seen or the bytes are not there yet, also where they were there before from
-another upload. The lock on ``root`` itself keeps a removal away from who copies the blobs.
+From before its rename until its row is written, an upload holds a shared lock on the folder ``ab``.
+A removal of unused blobs locks that folder exclusively and then queries the rows. So it sees the
+row, or the upload has not renamed its file yet, even if an earlier upload had stored the same
+bytes. The lock on ``root`` excludes removals while a backup copies the blobs.
 """
 
 import errno
@@ -42,15 +42,15 @@ from registry.storage.durable import (
     rename_durably,
 )
 
-_MENDING_SECONDS = 1.0
-"""How long who found damage waits for uploads that might be mending it."""
+_REPAIR_SECONDS = 1.0
+"""How long a reader that found damage waits for uploads that might be repairing it."""
 
 
 class LocalBlobStore:
-    """Blobs below ``root``, which is made when it is first written to.
+    """Blobs below ``root``, which is created at the first write.
 
-    A removal waits ``patience`` seconds for the uploads that share a folder, and then leaves that
-    folder alone; a removal and a copy wait ``turn`` seconds for each other.
+    A removal waits ``patience`` seconds for the uploads that have locked a folder, and then skips
+    that folder; a removal and a copy wait ``turn`` seconds for each other.
     """
 
     def __init__(self, root: Path, *, patience: float = 5.0, turn: float = 60.0) -> None:
@@ -79,9 +79,9 @@ class LocalBlobStore:
                 intact = hashlib.file_digest(file, "sha256").hexdigest() == digest
                 file.seek(0)
             if not intact:
-                # Also where the disk takes no change any more, nobody gets damaged bytes.
+                # Even if the disk is read-only, damaged bytes are never returned.
                 with suppress(StorageFull, StorageUnavailable):
-                    self._put_aside(path, file.fileno())
+                    self._move_aside(path, file.fileno())
                 raise BlobDamaged(digest)
         except BaseException:
             file.close()
@@ -98,7 +98,7 @@ class LocalBlobStore:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    continue  # somebody is still writing it
+                    continue  # an upload is still writing it
                 size += os.fstat(file.fileno()).st_size
                 count += 1
                 if not dry_run:
@@ -120,7 +120,7 @@ class LocalBlobStore:
                 raise BlobsBusy
             before = used("")
             for shard in self._shards():
-                # Most folders hold nothing to remove: those are passed by without their lock.
+                # Most folders have nothing to remove and are skipped without locking them.
                 suspects = [path for path in _blobs_of(shard) if path.name not in before]
                 if suspects:
                     removed += self._remove_from(
@@ -138,7 +138,7 @@ class LocalBlobStore:
             yield
 
     def path_of(self, digest: str) -> Path:
-        """Where the bytes with this digest stand, or would stand."""
+        """The path of the bytes with this digest, whether they exist or not."""
         return self.root / digest[:2] / digest
 
     def _shards(self) -> list[Path]:
@@ -157,12 +157,12 @@ class LocalBlobStore:
         with locks.tried(shard, fcntl.LOCK_EX, self._patience) as alone:
             if not alone:
                 return Removed(passed_over=len(suspects))
-            # Asked with the folder held alone: whoever kept bytes here has written its row by now.
+            # Queried under the exclusive lock: uploads to this folder have written their rows.
             now = used(shard.name)
             for path in suspects:
                 if path.name in now:
                     continue
-                with suppress(FileNotFoundError):  # put aside as damaged meanwhile
+                with suppress(FileNotFoundError):  # moved aside as damaged meanwhile
                     status = path.stat()
                     if status.st_mtime >= kept_before:
                         young += 1
@@ -173,17 +173,17 @@ class LocalBlobStore:
                     size += status.st_size
         return Removed(count, size, young)
 
-    def _put_aside(self, path: Path, damaged: int) -> None:
-        """Move ``path`` away if it still is the file that ``damaged`` has open.
+    def _move_aside(self, path: Path, damaged: int) -> None:
+        """Move ``path`` to ``damaged/`` if it still is the file that ``damaged`` has open.
 
         Another process that found the damage may have been faster, and an upload of the same bytes
-        may just have mended it: so an upload that is under way in this folder goes first, and what
-        it does not mend is put aside by the next who looks.
+        may just have repaired it: so uploads that have locked this folder go first, and the next
+        reader moves aside what they do not repair.
         """
         with (
             _storage_errors(),
             suppress(FileNotFoundError),
-            locks.tried(path.parent, fcntl.LOCK_EX, _MENDING_SECONDS) as alone,
+            locks.tried(path.parent, fcntl.LOCK_EX, _REPAIR_SECONDS) as alone,
         ):
             if not alone or not os.path.samestat(path.stat(), os.fstat(damaged)):
                 return
@@ -204,7 +204,7 @@ class LocalStagedBlob:
         self._held = ExitStack()
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._file = os.fdopen(os.open(path, flags, 0o600), "wb+")
-        # Held until the file is closed: it tells the sweep that this upload is alive.
+        # Held until the file is closed: it shows the sweep that this upload is in progress.
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def write(self, chunk: bytes | memoryview, /) -> int:
@@ -217,7 +217,7 @@ class LocalStagedBlob:
         return len(chunk)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        with _storage_errors():  # what was written may still have to go to the disk
+        with _storage_errors():  # seeking flushes what was written
             return self._file.seek(offset, whence)
 
     def tell(self) -> int:
@@ -242,7 +242,7 @@ class LocalStagedBlob:
 
     @property
     def was_swept(self) -> bool:
-        """Whether a sweep came between the file's making and its lock."""
+        """Whether a sweep removed the file between its creation and its lock."""
         return os.fstat(self._file.fileno()).st_nlink == 0
 
     def keep(self) -> str:
@@ -251,8 +251,8 @@ class LocalStagedBlob:
             fsync_file(self._file)
             shard = make_directory(final.parent)
             self._held.enter_context(locks.shared(shard))
-            # Replaces what may stand there already: the same bytes, or damaged ones, which this
-            # mends. Its time is that of this upload.
+            # Replaces an existing file: the same bytes, or damaged ones, which this repairs. The
+            # modification time is that of this upload.
             rename_durably(self._path, final)
         self._file.close()
         return self.digest
@@ -268,9 +268,9 @@ class LocalStagedBlob:
         self._held.close()
         if not self._file.closed:
             with suppress(OSError):
-                self._file.close()  # what could not be flushed to a full disk is thrown away here
-            # On a disk that refuses even this, the answer is still about what went wrong first;
-            # the sweep removes the file later.
+                self._file.close()  # discards what could not be flushed to a full disk
+            # If the disk refuses even this, the first error is still the one reported; the sweep
+            # removes the file later.
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
 

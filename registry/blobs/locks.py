@@ -1,6 +1,6 @@
 """Locks on folders, which end with the process that holds them.
 
-flock(2) on a folder's own descriptor: nothing is written, and nothing is left behind by a crash.
+flock(2) on the folder's own descriptor: nothing is written, and a crash leaves nothing behind.
 """
 
 import fcntl
@@ -15,7 +15,7 @@ _POLL_SECONDS = 0.005
 
 @contextmanager
 def shared(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` together with others who share it, and against who wants it alone."""
+    """Hold a shared lock on ``folder``."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -26,8 +26,8 @@ def shared(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def tried(folder: Path, how: int, patience: float) -> Iterator[bool]:
-    """Hold ``folder`` as ``how`` says (LOCK_SH or LOCK_EX) if ``patience`` seconds are enough for
-    it, and give whether they were."""
+    """Lock ``folder`` as ``how`` says (LOCK_SH or LOCK_EX) within ``patience`` seconds; yields
+    whether that succeeded."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield _obtained(descriptor, how, patience)

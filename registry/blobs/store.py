@@ -1,4 +1,4 @@
-"""What a blob store does, wherever it keeps its bytes."""
+"""The interface of a blob store."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol, Self
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What interrupted uploads left: how many files, and their bytes."""
+    """Files that interrupted uploads left: their number and their bytes."""
 
     count: int
     size: int
@@ -18,14 +18,14 @@ class Leftovers:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What a removal did: blobs, their bytes, and what nothing uses but stays for now."""
+    """The result of a removal: blobs, their bytes, and unused blobs that were not removed."""
 
     count: int = 0
     size: int = 0
     young: int = 0
-    """Kept too short a time ago."""
+    """Stored too recently."""
     passed_over: int = 0
-    """Beside uploads that did not end in time."""
+    """In folders that uploads had locked for too long."""
 
     def __add__(self, other: "Removed") -> "Removed":
         return Removed(
@@ -48,7 +48,7 @@ class StagedBlob(Protocol):
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hex, of what was written so far."""
+        """SHA-256, in hex, of the bytes written so far."""
 
     @property
     def size(self) -> int:
@@ -62,7 +62,7 @@ class StagedBlob(Protocol):
         """Make the bytes durable under their digest and return it.
 
         When this returns they survive a power cut, and until ``close`` no removal of unused blobs
-        takes them: write the row that points at them before that.
+        removes them: write the row that points at them before ``close``.
 
         Raises StorageFull or StorageUnavailable.
         """
@@ -70,13 +70,13 @@ class StagedBlob(Protocol):
     def keep_beside(self, content: bytes | memoryview) -> str:
         """Make ``content``, which was derived from these bytes, durable in the same store.
 
-        Its digest; held until ``close`` like these bytes' own.
+        Returns its digest. It is protected until ``close``, like these bytes.
 
         Raises StorageFull or StorageUnavailable.
         """
 
     def close(self) -> None:
-        """Discard the bytes unless they were kept; what was kept is held no longer."""
+        """Discard the bytes unless they were kept, and end their protection from removal."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -96,21 +96,21 @@ class BlobStore(Protocol):
     def open(self, digest: str) -> BinaryIO:
         """The bytes, verified against their digest, as a seekable stream at its start.
 
-        Raises BlobMissing, StorageUnavailable, or BlobDamaged after it has put the damaged bytes
+        Raises BlobMissing, StorageUnavailable, or BlobDamaged after it has moved the damaged bytes
         aside.
         """
 
     def holds(self, digest: str) -> bool:
-        """Whether there are bytes under this digest. They are not read."""
+        """Whether bytes with this digest are stored. They are not read."""
 
     def sweep(self, *, dry_run: bool = False) -> Leftovers:
-        """Remove what interrupted uploads left, or only count it, and say what it was.
+        """Remove, or only count, the files that interrupted uploads left.
 
         Raises StorageUnavailable.
         """
 
     def digests(self) -> Iterator[str]:
-        """The digest of every blob that is there, damaged or not, in order."""
+        """The digest of every stored blob, damaged or not, in order."""
 
     def remove_unused(
         self, used: Callable[[str], Collection[str]], kept_before: float, *, dry_run: bool = False
@@ -118,12 +118,11 @@ class BlobStore(Protocol):
         """Remove, or only count, the blobs that are not in ``used(prefix)`` and were last kept
         before ``kept_before`` (seconds since the epoch).
 
-        ``used`` is called more than once, with the beginning of the digests that it is asked for.
-        It has to give at least every such digest that a transaction referred to that ended before
-        the call.
+        ``used`` is called more than once, each time with a prefix of digests. It must return at
+        least every such digest that was referenced by a transaction committed before the call.
 
         Raises BlobsBusy, StorageUnavailable, and what ``used`` raises.
         """
 
     def nothing_removed(self) -> AbstractContextManager[None]:
-        """While it is entered no blob is removed. Raises BlobsBusy, StorageUnavailable."""
+        """A context in which no blob is removed. Raises BlobsBusy, StorageUnavailable."""

@@ -1,7 +1,7 @@
-"""A filter on system calls: those that reading, computing and answering take, and no others.
+"""A filter of system calls: allows those required to read, compute and answer, and no others.
 
-Everything else fails with EPERM: processes, threads, sockets, signals to others, tracing, mounting,
-devices, keys, and whatever a later kernel brings. The program is classic BPF, as seccomp(2) has it.
+All others fail with EPERM: processes, threads, sockets, signals to others, tracing, mounting,
+devices, keys, and the calls of later kernels. The program is classic BPF; see seccomp(2).
 """
 
 import ctypes
@@ -19,10 +19,10 @@ _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 _CLONE3 = 435
 _NEWEST = 450
-"""Calls above, and clone3, are answered as by a kernel that lacks them: libc falls back then."""
+"""Calls above, and clone3, fail with ENOSYS, so that libc falls back to older calls."""
 
 _NONE = -1
-"""A call that the machine does not have."""
+"""A call that the architecture does not have."""
 
 ALLOWED: dict[str, tuple[int, int]] = {
     "access": (21, _NONE),
@@ -123,14 +123,14 @@ CHECKED: dict[str, tuple[int, int]] = {
 
 
 def supported() -> bool:
-    """Whether there is a filter for this machine."""
+    """Whether there is a filter for this architecture."""
     return MACHINE in _ARCHITECTURES
 
 
 def restrict() -> None:
-    """Filter the system calls of this process, for good. It must have given up new privileges.
+    """Filter the system calls of this process, irrevocably. It must have set no_new_privs.
 
-    Raises OSError where the kernel has no such filters, or the machine is not known here.
+    Raises OSError where the kernel has no such filters, or the architecture is not supported.
     """
     if not supported():
         raise OSError(errno.ENOSYS, f"no filter of system calls for {MACHINE or 'this system'}")
@@ -141,7 +141,7 @@ def restrict() -> None:
 
 
 def program(machine: str, pid: int) -> bytes:
-    """The filter for ``machine`` and the process ``pid``, as the kernel takes it."""
+    """The filter for ``machine`` and the process ``pid``, in the kernel's format."""
     column = list(_ARCHITECTURES).index(machine)
     refused = _ERRNO | errno.EPERM
     unknown = _ERRNO | errno.ENOSYS
@@ -172,22 +172,22 @@ def program(machine: str, pid: int) -> bytes:
 
 
 def _conditions(pid: int) -> dict[str, list[tuple[int, tuple[int, ...]]]]:
-    """For each checked call: what the four bytes at an offset of its arguments may be.
+    """For each checked call: the allowed values of the four bytes at an offset of its arguments.
 
     Each argument takes eight bytes, the low half first.
     """
     return {
         # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC
         "fcntl": [(8, (0, 1, 2, 3, 4, 1030))],
-        # TCGETS, as every opening of a file asks, FIONBIO and FIOCLEX
+        # TCGETS, which Python calls for every file it opens, FIONBIO and FIOCLEX
         "ioctl": [(8, (0x5401, 0x5421, 0x5451))],
-        # No new limits: what is asked is the present ones.
+        # It may query limits, not set them.
         "prlimit64": [(16, (0,)), (20, (0,))],
-        # To itself, as abort() does.
+        # Only to itself, as abort() does.
         "tgkill": [(0, (pid,))],
     }
 
 
 def _step(code: int, value: int, *, yes: int = 0, no: int = 0) -> bytes:
-    """One instruction; ``yes`` and ``no`` say how many of the next to leap over."""
+    """One instruction; ``yes`` and ``no``: how many of the next ones to skip."""
     return struct.pack("@HBBI", code, yes, no, value)

@@ -1,4 +1,4 @@
-"""Looks at an installation and its data directory, and says what is there and what is missing.
+"""Checks an installation and its data directory, and reports what works and what is missing.
 
-Never changes anything it looks at; imports no operations, nothing of HTTP or of commands.
+Never changes what it checks; imports no operations, nothing of HTTP or of commands.
 """

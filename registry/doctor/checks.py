@@ -1,4 +1,4 @@
-"""The checks, in the order in which they are told.
+"""The checks, in the order in which they are reported.
 
 A new one is a function in a module of this package and a line in ``CHECKS``.
 """
@@ -37,7 +37,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def examine(installation: Installation, checks: Iterable[Check] = CHECKS) -> Iterator[Finding]:
-    """What the checks say, one after the other; what one cannot look at is a fault."""
+    """The findings of the checks in their order; a check that fails to run is a fault."""
     for check in checks:
         name = check.__name__.removeprefix("check_").replace("_", "-")
         try:

@@ -1,15 +1,15 @@
-"""Whether this machine can confine what opens uploads."""
+"""Whether this machine can confine the processes that open uploads."""
 
 from collections.abc import Iterator
 
 from registry.confinement.spawner import SpawnFailed, missing_defences
 from registry.doctor.findings import Finding, Installation
 
-_ADVICE = "docs/decisions/0015-confined-processes.md says what each defence rests on."
+_ADVICE = "See docs/decisions/0015-confined-processes.md for what each defence requires."
 
 
 def check_confinement(_: Installation) -> Iterator[Finding]:
-    """Uploads are opened in processes that can do nothing else; tried here as at an upload."""
+    """Uploads are opened in confined processes; one is started here as for an upload."""
     try:
         missing = missing_defences()
     except SpawnFailed as error:
@@ -18,4 +18,4 @@ def check_confinement(_: Installation) -> Iterator[Finding]:
     for line in missing:
         yield Finding("confinement", "warning", line, _ADVICE)
     if not missing:
-        yield Finding("confinement", "ok", "uploads are opened with every defence that there is")
+        yield Finding("confinement", "ok", "uploads are opened with all defences")

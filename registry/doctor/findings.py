@@ -1,4 +1,4 @@
-"""What a check looks at, and what it says."""
+"""The input and the results of a check."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from registry.blobs.store import BlobStore
 from registry.storage.database import Database
 
 Result = Literal["ok", "warning", "fault"]
-"""A warning works, but not as well as it could; a fault does not work."""
+"""A warning: it works, but not as well as it could; a fault: it does not work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: how it is, and what to do where it is not well."""
+    """The result of checking one thing, and what to do if it is not ok."""
 
     check: str
     result: Result
@@ -24,7 +24,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What is looked at. ``database`` is None where there is none yet."""
+    """What is checked. ``database`` is None where none exists yet."""
 
     data: Path
     database: Database | None
@@ -32,4 +32,4 @@ class Installation:
 
 
 Check = Callable[[Installation], Iterable[Finding]]
-"""Looks at one thing. May raise RegistryError and OSError where it cannot be looked at."""
+"""Checks one thing. May raise RegistryError and OSError where that is not possible."""

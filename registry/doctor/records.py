@@ -1,4 +1,4 @@
-"""The database: its schema, its history, and what serves the versions that are live."""
+"""Checks the database: its schema, its history, and the engines of live versions."""
 
 from collections.abc import Iterator, Mapping
 
@@ -19,13 +19,13 @@ _ENGINES = {
     (FOREST,): "the C kernel",
     (LINEAR,): "the C kernel of linear models",
 }
-"""By the last of the compiled forms that are read, which is the one that answers."""
+"""By the last of the compiled forms that are read, which is the one that predicts."""
 
 
 def check_schema(installation: Installation) -> Iterator[Finding]:
     """The tables are those of this release."""
     if installation.database is None:
-        yield Finding("schema", "ok", "there is no database yet; the first start makes it")
+        yield Finding("schema", "ok", "there is no database yet; the first start creates it")
         return
     with installation.database.read() as session:
         revision = schema.current_revision(session.connection())
@@ -36,28 +36,28 @@ def check_schema(installation: Installation) -> Iterator[Finding]:
         yield Finding(
             "schema",
             "fault" if revision else "warning",
-            f"the database stands at schema {revision or 'none'}, this release at {schema.HEAD}: "
+            f"the database has schema {revision or 'none'}, this release requires {schema.HEAD}: "
             f"{where}",
-            "Run 'hotswap db upgrade', or the release that made the database.",
+            "Run 'hotswap db upgrade', or use the release that created the database.",
         )
 
 
 def check_history(installation: Installation) -> Iterator[Finding]:
-    """The hash chain of the history holds, from its first event to its head."""
+    """The hash chain of the history is valid, from its first event to its head."""
     if (database := current_database(installation)) is None:
         return
     with database.read() as session:
         try:
             head = verify(session)
         except HistoryBroken as error:
-            advice = "Somebody changed the database past the service: compare with a backup."
+            advice = "The database was changed without the service: compare it with a backup."
             yield Finding("history", "fault", error.detail, advice)
         else:
-            yield Finding("history", "ok", f"the history holds, to its {head.seq}. event")
+            yield Finding("history", "ok", f"the history is valid, up to event {head.seq}")
 
 
 def check_engines(installation: Installation) -> Iterator[Finding]:
-    """What answers for each version that an alias points at, and whether its bytes are there."""
+    """The engine of each version that an alias points at, and whether its files exist."""
     if (database := current_database(installation)) is None:
         return
     live = (
@@ -87,7 +87,7 @@ def check_engines(installation: Installation) -> Iterator[Finding]:
         forms = read_forms(compiled)
         said = f"{version} is served by {_ENGINES[forms[-1:]]}"
         if not forms or any(form in compiled and form not in forms for form in (FOREST, LINEAR)):
-            advice = f"'hotswap show {model}/{number}' says why."
+            advice = f"'hotswap show {model}/{number}' shows the reason."
             yield Finding("engine", "warning", said, advice)
         else:
             yield Finding("engine", "ok", said)
@@ -96,21 +96,23 @@ def check_engines(installation: Installation) -> Iterator[Finding]:
 def _unloadable(
     blobs: BlobStore, version: str, artifact: str, compiled: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """A fault where the bytes that a worker reads of the version are missing.
+    """A fault where the files that a worker reads of the version are missing.
 
-    They are not read; whoever finds damaged bytes puts them aside, and then they are missing.
+    They are not read; a process that finds a damaged file moves it aside, so it is missing then.
     """
     for digest in [compiled[form] for form in read_forms(compiled)] or [artifact]:
         if not blobs.holds(digest):
             said = f"{version} cannot be loaded: {BlobMissing(digest).detail}"
-            advice = "It answers 503 until the same file is uploaded again or its bytes restored."
+            advice = (
+                "Requests get 503 until the same file is uploaded again or restored from a backup."
+            )
             yield Finding("live", "fault", said, advice)
 
 
 def current_database(installation: Installation) -> Database | None:
     """The database, if it can be read and its tables are those of this release.
 
-    ``check_schema`` says what is wrong where they are not.
+    ``check_schema`` reports what is wrong if they are not.
     """
     if (database := installation.database) is None:
         return None

@@ -1,4 +1,4 @@
-"""Python and the libraries: what serves here, and what does the work."""
+"""Checks Python and the libraries."""
 
 import platform
 import sys
@@ -15,7 +15,7 @@ _REINSTALL = "Install the project again: make serve, or pip install with the req
 
 
 def check_python(_: Installation) -> Iterator[Finding]:
-    """The interpreter is one that the project runs on."""
+    """The project supports this version of Python."""
     said = f"Python {platform.python_version()} at {sys.executable}"
     if sys.version_info >= _OLDEST_PYTHON:
         yield Finding("python", "ok", said)
@@ -24,12 +24,12 @@ def check_python(_: Installation) -> Iterator[Finding]:
 
 
 def check_scikit_learn(_: Installation) -> Iterator[Finding]:
-    """It trains, inspects uploads, and serves what could not be compiled."""
+    """It trains, inspects uploads, and serves models that could not be compiled."""
     yield _imported("scikit-learn", "sklearn")
 
 
 def check_onnxruntime(_: Installation) -> Iterator[Finding]:
-    """It serves what was compiled, but for trees."""
+    """It serves compiled models that the C kernels do not support."""
     yield _imported("onnxruntime", "registry.engines.onnx_runtime")
 
 
@@ -47,7 +47,7 @@ def check_kernel(_: Installation) -> Iterator[Finding]:
 
 
 def check_sqlite(installation: Installation) -> Iterator[Finding]:
-    """Which SQLite is used, and how it keeps its journal."""
+    """The version of SQLite, and its journal mode."""
     if installation.database is not None and not installation.database.is_sqlite:
         return
     module = sqlite_module()
@@ -60,7 +60,7 @@ def check_sqlite(installation: Installation) -> Iterator[Finding]:
             "warning",
             f"{said} has a bug in its write-ahead log, so the rollback journal is used: writes "
             "take several times as long, and readers wait for them",
-            "Install pysqlite3, which brings a newer one.",
+            "Install pysqlite3, which contains a newer version.",
         )
 
 

@@ -1,4 +1,4 @@
-"""The data directory and the bytes in it."""
+"""Checks the data directory and the files in it."""
 
 import os
 import shutil
@@ -15,26 +15,30 @@ from registry.storage.file_modes import open_to_others, refuse_foreign
 from registry.storage.tables import HoldoutRow, VersionRow
 
 LEAST_FREE = 2**30
-"""Bytes below which the room that is left is worth a word."""
+"""Free bytes below which there is a warning."""
 _SHOWN = 20
 
 
 def check_directory(installation: Installation) -> Iterator[Finding]:
-    """The service can write to its data directory, and there is room."""
+    """The service can write to its data directory, and there is free space."""
     data = installation.data.absolute()
     if not data.exists():
         above = next(folder for folder in data.parents if folder.exists())
         if os.access(above, os.W_OK | os.X_OK):
-            yield Finding("data", "ok", f"{data} will be made at the first start")
+            yield Finding("data", "ok", f"{data} will be created at the first start")
         else:
-            advice = "Make the directory, or set HOTSWAP_DATA to another."
-            yield Finding("data", "fault", f"{data} cannot be made in {above}", advice)
+            advice = "Create the directory, or set HOTSWAP_DATA to another."
+            yield Finding("data", "fault", f"{data} cannot be created in {above}", advice)
         return
     if not stat.S_ISDIR(data.stat().st_mode):
-        yield Finding("data", "fault", f"{data} is no directory", "Set HOTSWAP_DATA to one.")
+        yield Finding(
+            "data", "fault", f"{data} is not a directory", "Set HOTSWAP_DATA to a directory."
+        )
         return
     if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
-        advice = "Run as the user that the service runs as, or give that user the directory."
+        advice = (
+            "Run this as the user of the service, or make that user the owner of the directory."
+        )
         yield Finding("data", "fault", f"{data} cannot be written to by this user", advice)
         return
     try:
@@ -48,26 +52,29 @@ def check_directory(installation: Installation) -> Iterator[Finding]:
     if free >= LEAST_FREE:
         yield Finding("room", "ok", said)
     else:
-        yield Finding("room", "warning", said, "Uploads are refused (507) when it is full.")
+        yield Finding("room", "warning", said, "Uploads are refused (507) when the disk is full.")
 
 
 def check_modes(installation: Installation) -> Iterator[Finding]:
-    """Nobody but the service's user can read the data directory."""
+    """Only the service's user can read the data directory."""
     if not installation.data.is_dir():
         return
     found = open_to_others(installation.data.absolute(), deep=True)
     if (first := next(found, None)) is None:
-        yield Finding("modes", "ok", "the data directory is closed to other users")
+        yield Finding("modes", "ok", "the data directory is not accessible to other users")
         return
     more = sum(1 for _ in found)
-    said = f"{first} is open to other users" + (f", and {more} more paths are" if more else "")
-    advice = "The service closes what belongs to its user when it starts; chmod go-rwx the rest."
+    said = f"{first} is accessible to other users"
+    said += f", and {more} more paths are" if more else ""
+    advice = (
+        "The service corrects the modes of its user's files when it starts; chmod go-rwx the rest."
+    )
     yield Finding("modes", "warning", said, advice)
 
 
 def check_blobs(installation: Installation) -> Iterator[Finding]:
-    """Every version's artifact and compiled forms are there, and every holdout that is in use.
-    Their bytes are not read."""
+    """The artifact and compiled forms of every version exist, and every holdout in use.
+    The files are not read."""
     if (database := current_database(installation)) is None:
         return
     complete, lacking, missing = 0, 0, []
@@ -94,9 +101,9 @@ def check_blobs(installation: Installation) -> Iterator[Finding]:
                 lacking += 1
                 missing.append(f"the holdout of {table.model} lacks its table")
     for said in missing[:_SHOWN]:
-        advice = "Upload the same file again, or take the bytes from a backup."
+        advice = "Upload the same file again, or restore it from a backup."
         yield Finding("blobs", "fault", said, advice)
     if lacking > _SHOWN:
-        yield Finding("blobs", "fault", f"{lacking - _SHOWN} more lack bytes")
+        yield Finding("blobs", "fault", f"{lacking - _SHOWN} more lack files")
     if not missing:
-        yield Finding("blobs", "ok", f"the bytes of {complete} versions are there")
+        yield Finding("blobs", "ok", f"the files of {complete} versions exist")

@@ -1,8 +1,7 @@
 """Register an uploaded artifact as the next version of a model.
 
-Bytes first, row second: the artifact and what was compiled from it are durable before the row that
-points at them, so a crash
-leaves at worst bytes that nothing points at.
+Bytes first, row second: the artifact and its compiled forms are durable before the row that points
+at them, so a crash leaves at worst bytes that nothing points at.
 """
 
 import hashlib
@@ -31,7 +30,7 @@ from registry.storage.tables import MetricRow, ModelRow, VersionRow, VersionTagR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """What the uploader says of the artifact. None: to be read from the model."""
+    """What the uploader declares about the artifact. None: read from the model."""
 
     format: Format
     kind: str | None = None
@@ -46,7 +45,7 @@ class Metadata:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     def fingerprint(self, model: str, digest: str) -> str:
-        """What makes a repeated upload the same one: model, bytes and everything said of them."""
+        """A hash of model, bytes and metadata, by which a repeated upload is recognized."""
         text = json.dumps([model, digest, asdict(self)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -62,12 +61,12 @@ def register(
     idempotency: Idempotency | None = None,
     reuse: bool = False,
 ) -> OperationResult:
-    """Inspect the artifact, keep it, and give it the model's next number.
+    """Inspect the artifact, store it, and register it as the model's next version.
 
-    Makes the model if there is none of that name. An alias never moves. With ``reuse`` a version of
-    the model that is ready and has the same bytes, metrics, signature and lineage (but for the
-    parent version) is the answer, and no other is made; so of two uploads at the same moment the
-    second finds the version of the first.
+    Creates the model if it does not exist. No alias moves. With ``reuse``, an existing version that
+    is ready and has the same bytes, metrics, signature and lineage (except the parent version) is
+    returned instead of a new one; so of two simultaneous uploads the second finds the version of
+    the first.
 
     Raises NameMalformed, NameTaken, ModelArchived, ArtifactRefused, MetadataRefused,
     IdempotencyKeyReused, StorageFull, and the Unavailable errors.
@@ -90,17 +89,17 @@ def register(
     }
     artifact.keep()
     with database.write() as session:
-        # The model's lock first: who waits for it may find that its twin has answered meanwhile.
+        # The model's lock first: while this waits for it, the same request may be answered.
         row, _ = insert_model(session, model, actor)
         if (answer := stored_answer(session, idempotency)) is not None:
             return OperationResult(answer, replayed=True)
         if row.archived_at is not None:
             raise ModelArchived(model)
         version = _version(model, artifact, metadata, inspection, signature)
-        if reuse and (twin := _twin(session, version)) is not None:
-            # Its bytes may have been lost until now: this event has workers try again to load it.
-            _record(session, "upload_reused", twin, actor)
-            answer = version_view(twin)
+        if reuse and (equal := _equal_version(session, version)) is not None:
+            # Its bytes may have been lost until now: this event makes workers load it again.
+            _record(session, "upload_reused", equal, actor)
+            answer = version_view(equal)
             store_answer(session, idempotency, answer)
             return OperationResult(answer, replayed=True)
         version.number = row.last_number = row.last_number + 1
@@ -126,27 +125,27 @@ def _record(session: Session, type_: EventType, version: VersionRow, actor: str)
     )
 
 
-def _twin(session: Session, version: VersionRow) -> VersionRow | None:
-    """The first version that is ready and equal to ``version``, of which no row exists yet."""
-    said = _said(version)
+def _equal_version(session: Session, version: VersionRow) -> VersionRow | None:
+    """The first version that is ready and equal to ``version``, which has no row yet."""
+    content = _content(version)
     same_bytes = select(VersionRow).where(
         VersionRow.sha256 == version.sha256,
         VersionRow.model == version.model,
         VersionRow.status == "ready",
     )
     others = session.scalars(same_bytes.order_by(VersionRow.number))
-    return next((other for other in others if _said(other) == said), None)
+    return next((other for other in others if _content(other) == content), None)
 
 
-def _said(version: VersionRow) -> tuple[Mapping[str, Any], ...]:
-    """What was said of a version that makes it the same as another of the same bytes."""
+def _content(version: VersionRow) -> tuple[Mapping[str, Any], ...]:
+    """What two versions of the same bytes must have in common to be equal."""
     metrics = {metric.name: metric.value for metric in version.metrics}
-    lineage = {key: said for key, said in version.lineage.items() if key != "parent_version"}
+    lineage = {key: value for key, value in version.lineage.items() if key != "parent_version"}
     return metrics, lineage, version.signature
 
 
 def _check_name_is_free(session: Session, model: str) -> None:
-    """Say no before the artifact is inspected, where the transaction later would say it anyway."""
+    """Raise, before the artifact is inspected, what the later transaction would raise."""
     row = session.query(ModelRow).filter(ModelRow.name_key == name_key(model)).one_or_none()
     if row is not None and row.name != model:
         raise NameTaken(model, row.name)
@@ -161,7 +160,7 @@ def _version(
     inspection: Inspection,
     signature: Signature,
 ) -> VersionRow:
-    """A version of ``model`` that has no number yet."""
+    """A version of ``model`` without a number."""
     example = metadata.input_example
     if example is None:
         example = inspection.input_example

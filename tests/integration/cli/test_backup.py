@@ -60,7 +60,7 @@ def test_a_backup_that_cannot_be_made_or_restored_ends_with_1(hotswap, tmp_path)
     assert [told.exit_code for told in (taken, over, damaged)] == [1, 1, 1]
     assert "already exists" in taken.stderr
     assert "is not empty" in over.stderr
-    assert "registry.db is not what the manifest says" in damaged.stderr
+    assert "registry.db does not match the manifest" in damaged.stderr
 
 
 def test_nothing_is_restored_into_a_folder_that_all_users_share(hotswap, tmp_path):

@@ -79,8 +79,8 @@ def test_a_sound_installation_is_told_line_by_line(data: Path) -> None:
     assert result.stdout.splitlines()[0].split() == ["CHECK", "RESULT", "FOUND"]
     assert "scikit-learn 1." in result.stdout
     assert "onnxruntime 1." in result.stdout
-    assert "the history holds, to its 1. event" in result.stdout
-    assert "the bytes of 2 versions are there" in result.stdout
+    assert "the history is valid, up to event 1" in result.stdout
+    assert "the files of 2 versions exist" in result.stdout
     assert "house/1 (production) is served by ONNX Runtime" in result.stdout
     assert "fault" not in result.stdout
 
@@ -179,7 +179,7 @@ def test_nothing_is_made_where_there_is_nothing(tmp_path: Path) -> None:
 
     findings = found(data, 0)
 
-    assert "will be made" in findings["data"]["message"]
+    assert "will be created" in findings["data"]["message"]
     assert not data.exists()
 
 
@@ -187,7 +187,7 @@ def test_a_data_directory_that_is_a_file_is_a_fault(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
 
-    assert "no directory" in found(file, 1)["data"]["message"]
+    assert "not a directory" in found(file, 1)["data"]["message"]
 
 
 def test_a_folder_with_other_files_is_a_fault(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_what_other_users_may_read_is_told(data: Path) -> None:
     modes = found(data, 0)["modes"]
 
     assert modes["result"] == "warning"
-    assert modes["message"] == f"{data / 'registry.db'} is open to other users"
+    assert modes["message"] == f"{data / 'registry.db'} is accessible to other users"
 
 
 def test_a_setting_that_cannot_be_read_is_wrong_usage(data: Path) -> None:

@@ -220,7 +220,7 @@ def test_a_file_that_an_earlier_backup_lost_is_copied_anew(registry, blobs, back
 
 
 def test_only_a_backup_is_taken_for_an_earlier_one(registry, blobs, tmp_path):
-    with pytest.raises(BackupDamaged, match="no whole backup"):
+    with pytest.raises(BackupDamaged, match="backup is not complete"):
         back_up(registry, blobs, tmp_path / "next", since=tmp_path)
     assert not (tmp_path / "next").exists()
 
@@ -343,7 +343,10 @@ def rewrite(backup, **changes):
         ({"files": lambda files: [*files, files[1]]}, "every file once"),
         ({"files": lambda files: [*files, {**files[1], "path": "blobs/../x"}]}, "blobs/../x"),
         ({"files": lambda files: [*files, {**files[1], "path": "/etc/passwd"}]}, "/etc/passwd"),
-        ({"files": lambda files: [{**files[0], "size": 1}, *files[1:]]}, "registry.db is not what"),
+        (
+            {"files": lambda files: [{**files[0], "size": 1}, *files[1:]]},
+            "registry.db does not match",
+        ),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(backup, tmp_path, changes, said):

@@ -131,7 +131,7 @@ def test_a_refusal_says_which_shape_is_expected():
     model.theta_ = model.theta_[:, :3]
 
     assert refusal(model) == (
-        "GaussianNB has a 'theta_' of shape (2, 3), where (2 classes, 4 features) is expected."
+        "GaussianNB has a 'theta_' of shape (2, 3), expected (2 classes, 4 features)."
     )
 
 
@@ -140,7 +140,7 @@ def test_a_start_without_the_method_that_boosting_calls_is_refused_by_name():
     model.init_ = LinearRegression().fit(X, Y)
 
     assert refusal(model) == (
-        "GradientBoostingClassifier does not hold what scikit-learn stores in it: "
+        "GradientBoostingClassifier does not have the attributes that scikit-learn stores: "
         "AttributeError: 'LinearRegression' object has no attribute 'predict_proba'"
     )
 

@@ -185,8 +185,8 @@ class ForgedType:
 @pytest.mark.parametrize(
     ("name", "state", "said"),
     [
-        ("V8", (3, "|", None, ("a",), {"a": (np.dtype("O"), 0)}, 8, 1, 0), "records of a kind"),
-        ("V8", (3, "|", None, ("a",), {"a": (np.dtype("f8"), 4096)}, 8, 1, 0), "records of a kind"),
+        ("V8", (3, "|", None, ("a",), {"a": (np.dtype("O"), 0)}, 8, 1, 0), "record type"),
+        ("V8", (3, "|", None, ("a",), {"a": (np.dtype("f8"), 4096)}, 8, 1, 0), "record type"),
         ("O", (3, "|", None, None, None, -1, -1, 0), "forged type of object arrays"),
     ],
     ids=["objects denied", "field outside", "flags dropped"],
@@ -523,8 +523,8 @@ TREES_BEFORE_THEY_ARE_MADE = {
     "a tree whose nodes have two lengths": "does not have a list of nodes and their values",
     "a tree whose values have no length": "does not have a list of nodes and their values",
     "a tree whose nodes are a list": "does not have a list of nodes and their values",
-    "a tree made with arguments that are described in two ways": "two different descriptions of one object",
-    "a tree filled with a state that is described in two ways": "two different descriptions of one object",
+    "a tree made with arguments that are described in two ways": "different descriptions",
+    "a tree filled with a state that is described in two ways": "different descriptions",
 }
 
 

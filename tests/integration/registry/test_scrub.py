@@ -162,6 +162,6 @@ def test_what_a_scrub_and_the_doctor_hold_does_not_grow_with_the_versions(sqlite
     _, few = held(2, 2000)
     found, many = held(2001, 5500)
 
-    assert [finding.message for finding in found] == ["the bytes of 5500 versions are there"]
+    assert [finding.message for finding in found] == ["the files of 5500 versions exist"]
     # To hold what each blob belongs to takes 800 bytes for each version.
     assert many - few < 100 * 3500, (few, many)
