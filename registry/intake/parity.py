@@ -44,7 +44,7 @@ def compare_values(own: Predictions, compiled: Predictions) -> Parity:
     absolute, relative = _distances(own.values, compiled.values)
     fault = None
     if not relative <= RELATIVE_TOLERANCE:
-        fault = f"its numbers have a relative difference of {relative:.1e}"
+        fault = f"its numbers differ by {relative:.1e} (relative)"
     return Parity(absolute, relative, len(own.values), fault)
 
 

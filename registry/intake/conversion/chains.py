@@ -1,4 +1,4 @@
-"""Preprocessing as chains: each feature is one column and the steps that are taken with it."""
+"""Preprocessing as chains: each feature is one column and the steps applied to it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _Step = tuple[Operation, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A column of the signature by its position, and the steps taken with it so far."""
+    """A column of the signature by its index, and the steps applied to it so far."""
 
     column: int
     steps: tuple[_Step, ...] = ()
@@ -42,7 +42,7 @@ class ChainBlock:
 
 
 class ChainTarget:
-    """Takes operations down as chains; a step that mixes columns has no such form."""
+    """Records operations as chains; a step that combines columns has no such form."""
 
     def fill(self, block: ChainBlock, fills: Sequence[float]) -> ChainBlock:
         chains = _each(block, Operation.FILL, fills).chains
@@ -86,7 +86,7 @@ class ChainTarget:
         )
 
     def normalize(self, block: ChainBlock, norm: Norm) -> ChainBlock:
-        raise _mixes(f"Normalizer(norm={norm!r})", block)
+        raise _combines(f"Normalizer(norm={norm!r})", block)
 
     def concat(self, blocks: Sequence[ChainBlock]) -> ChainBlock:
         chains = tuple(chain for block in blocks for chain in block.chains)
@@ -94,11 +94,11 @@ class ChainTarget:
         return ChainBlock(chains, tuple(text for block in blocks for text in block.texts))
 
     def foreign(self, step: Any, block: ChainBlock) -> ChainBlock:
-        raise _mixes(type(step).__name__, block)
+        raise _combines(type(step).__name__, block)
 
 
 def given_chains(signature: Signature) -> ChainBlock:
-    """The columns of ``signature`` as they come."""
+    """The unchanged columns of ``signature``."""
     return ChainBlock(
         tuple(Chain(position) for position in range(len(signature.inputs))),
         tuple(Vocabulary() if column.type == "string" else None for column in signature.inputs),
@@ -122,8 +122,8 @@ def to_file(given: ChainBlock, made: ChainBlock) -> ChainsFile:
     )
 
 
-def _mixes(step: str, block: ChainBlock) -> NotConvertible:
-    return NotConvertible(f"{step} is no chain of steps on {len(block)} columns.")
+def _combines(step: str, block: ChainBlock) -> NotConvertible:
+    return NotConvertible(f"{step} combines {len(block)} columns and is not a chain of steps.")
 
 
 def _each(block: ChainBlock, operation: Operation, row: ArrayLike) -> ChainBlock:

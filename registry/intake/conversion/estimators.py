@@ -1,4 +1,4 @@
-"""What predicts, at the end of a pipeline, as nodes of a graph."""
+"""The estimator at the end of a pipeline as nodes of a graph."""
 
 from typing import Any, Literal
 
@@ -12,11 +12,11 @@ from registry.intake.conversion.target import NotConvertible, require
 from registry.intake.conversion.tree_ensembles import tree_shares, tree_values
 
 Heads = dict[Literal["value", "label", "probabilities"], str]
-"""The tensors that answer: doubles for ``value``, indices of classes for ``label``."""
+"""The output tensors: doubles for ``value``, indices of classes for ``label``."""
 
 
 def predict(graph: Graph, estimator: Any, block: Block) -> Heads:
-    """The answers of ``estimator`` to ``block``. Raises NotConvertible."""
+    """The predictions of ``estimator`` for ``block``. Raises NotConvertible."""
     from sklearn.base import is_classifier
 
     name = type(estimator).__name__
@@ -26,9 +26,9 @@ def predict(graph: Graph, estimator: Any, block: Block) -> Heads:
     )
     require(
         not hasattr(estimator, "regressor_"),
-        f"{name} transforms its answers, which has no ONNX form here.",
+        f"{name} transforms its predictions, which has no ONNX form here.",
     )
-    trees = _trees(estimator)
+    trees = _members(estimator)
     if trees is not None and is_classifier(estimator):
         label, shares = tree_shares(graph, trees, block, len(estimator.classes_))
         return {"label": label, "probabilities": shares}
@@ -41,8 +41,8 @@ def predict(graph: Graph, estimator: Any, block: Block) -> Heads:
     return convert_estimator(graph, estimator, block, has_classes=is_classifier(estimator))
 
 
-def _trees(estimator: Any) -> list[Any] | None:
-    """The ``Tree`` objects of a tree, or of a forest that takes their plain mean; else None."""
+def _members(estimator: Any) -> list[Any] | None:
+    """The ``Tree`` objects of a tree, or of a forest that averages them; else None."""
     from sklearn.ensemble._forest import ForestClassifier, ForestRegressor
     from sklearn.tree._classes import BaseDecisionTree
 
@@ -61,7 +61,7 @@ def _is_linear_regressor(estimator: Any) -> bool:
 
 
 def _is_linear_classifier(estimator: Any) -> bool:
-    """Whether its labels follow from its linear scores, and its probabilities, if any, as well."""
+    """Whether its labels, and its probabilities if any, follow from its linear scores."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegression, SGDClassifier
     from sklearn.linear_model._base import LinearClassifierMixin
@@ -72,9 +72,9 @@ def _is_linear_classifier(estimator: Any) -> bool:
 
 
 def take_linear(estimator: Any) -> LinearFile | None:
-    """The weights of a linear model whose answers follow from them by the usual rule; else None.
+    """The weights of a linear model that predicts by the usual rule; else None.
 
-    The usual rule gives probabilities by the logistic function or softmax.
+    The usual rule computes probabilities by the logistic function or softmax.
     """
     classifies = _is_linear_classifier(estimator)
     if not classifies and not _is_linear_regressor(estimator):
@@ -87,14 +87,14 @@ def take_linear(estimator: Any) -> LinearFile | None:
 
 
 def _normalizes(estimator: Any) -> bool:
-    """Whether it estimates each class by itself, and divides by the sum of these estimates."""
+    """Whether it estimates each class separately, and divides by the sum of the estimates."""
     from sklearn.linear_model import SGDClassifier
 
     return isinstance(estimator, SGDClassifier)
 
 
 def _weights(estimator: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The weights, features x outputs, as they lie in memory, and what is added to each output."""
+    """The weights, features x outputs, in their memory layout, and the intercept of each output."""
     weights = np.atleast_2d(np.asarray(estimator.coef_, dtype=np.float64)).T
     start = np.broadcast_to(np.asarray(estimator.intercept_, dtype=np.float64), weights.shape[1])
     return weights, start
@@ -104,14 +104,14 @@ def _scores(graph: Graph, estimator: Any, block: Block) -> str:
     """The linear predictor, rows x outputs."""
     weights, start = _weights(estimator)
     if weights.shape[0] != len(block):
-        raise NotConvertible(f"Its {weights.shape[0]} weights do not fit its {len(block)} columns.")
+        raise NotConvertible(f"It has {weights.shape[0]} weights for {len(block)} columns.")
     return graph.add("Gemm", graph.tensor(block), graph.constant(weights), graph.constant(start))
 
 
 def _linear_classifier(graph: Graph, estimator: Any, block: Block) -> Heads:
     scores = _scores(graph, estimator, block)
     binary = np.atleast_2d(estimator.coef_).shape[0] == 1
-    # Not from the probabilities, of which several are 1 where the scores are large.
+    # Not from the probabilities, several of which are 1 if the scores are large.
     heads: Heads = {"label": _winner(graph, scores, binary=binary)}
     if hasattr(estimator, "predict_proba"):
         heads["probabilities"] = _shares(graph, estimator, scores, binary=binary)
@@ -134,7 +134,7 @@ def _shares(graph: Graph, estimator: Any, scores: str, *, binary: bool) -> str:
         clipped = graph.add("Clip", scores, graph.constant(-1.0), one)
         estimates = graph.add("Div", graph.add("Add", clipped, one), graph.constant(2.0))
     else:
-        # Not Sigmoid: ONNX Runtime's is 0 from -37 downwards, and the sum below is then 0, too.
+        # Not Sigmoid: ONNX Runtime's is 0 below -37, and then the sum below is 0, too.
         powers = graph.add("Exp", graph.add("Mul", scores, graph.constant(-1.0)))
         estimates = graph.add("Reciprocal", graph.add("Add", one, powers))
     if binary:

@@ -1,4 +1,4 @@
-"""Steps that skl2onnx converts: each alone, in double, and put into our graph."""
+"""Steps that skl2onnx converts: each by itself, in double, and merged into our graph."""
 
 import warnings
 from copy import deepcopy
@@ -26,7 +26,7 @@ _TRANSFORMERS = frozenset(
     }
 )
 _COMPARING_FLOATS = frozenset({"GradientBoostingClassifier", "GradientBoostingRegressor"})
-"""These ask trees, which round to float32 first, without being one of our forests."""
+"""They have trees, which round to float32 first, but are converted by skl2onnx."""
 _ESTIMATORS = _COMPARING_FLOATS | {
     "BernoulliNB",
     "ComplementNB",
@@ -39,13 +39,13 @@ _ESTIMATORS = _COMPARING_FLOATS | {
     "QuadraticDiscriminantAnalysis",
     "TweedieRegressor",
 }
-"""What was tried and converts, in double, in less than a second. Of the rest some take minutes
+"""Those tested to convert, in double, in less than a second. Of the others, some take minutes
 (QuantileTransformer) and some mix float with double (AdaBoost, PolynomialFeatures)."""
 
 
 def convert_transformer(graph: Graph, step: Any, block: Block) -> Block:
-    """What ``step`` makes of ``block``, all numbers. Raises NotConvertible."""
-    _require_tried(step, _TRANSFORMERS)
+    """The output of ``step`` for ``block``, all numbers. Raises NotConvertible."""
+    _require_tested(step, _TRANSFORMERS)
     width = _width(step, len(block))
     (made,) = _merged(graph, _converted(step, len(block), {}), graph.tensor(block))
     return Block.numbers(graph.double(made), width)
@@ -54,10 +54,10 @@ def convert_transformer(graph: Graph, step: Any, block: Block) -> Block:
 def convert_estimator(
     graph: Graph, estimator: Any, block: Block, *, has_classes: bool
 ) -> dict[Literal["value", "label", "probabilities"], str]:
-    """The answers of ``estimator``, by name. Raises NotConvertible."""
-    _require_tried(estimator, _ESTIMATORS)
+    """The output tensors of ``estimator`` by name. Raises NotConvertible."""
+    _require_tested(estimator, _ESTIMATORS)
     if getattr(estimator, "norm", False):
-        # Its weights of each class add up to 1: in a row of equal numbers rounding decides.
+        # Its weights of each class sum to 1: for a row of equal numbers rounding decides.
         raise NotConvertible(f"{type(estimator).__name__}(norm=True) has no ONNX form here.")
     compares_floats = type(estimator).__name__ in _COMPARING_FLOATS
     given = rounded(graph, block) if compares_floats else graph.tensor(block)
@@ -69,14 +69,14 @@ def convert_estimator(
     return {"label": label, "probabilities": graph.double(shares)}
 
 
-def _require_tried(step: Any, tried: frozenset[str]) -> None:
+def _require_tested(step: Any, tested: frozenset[str]) -> None:
     name = type(step).__name__
-    if name not in tried:
+    if name not in tested:
         raise NotConvertible(f"{name} has no ONNX form here.")
 
 
 def _numbered_classes(estimator: Any) -> Any:
-    """A copy of the estimator that calls its classes 0, 1, 2, …, as its members then do."""
+    """A copy of the estimator, and its members, with the classes 0, 1, 2, …."""
     estimator = deepcopy(estimator)
     classes = np.asarray(estimator.classes_)
     members = np.asarray(getattr(estimator, "estimators_", []), dtype=object).ravel().tolist()
@@ -90,13 +90,13 @@ def _numbered_classes(estimator: Any) -> Any:
 def _width(step: Any, columns: int) -> int:
     try:
         return int(step.transform(np.zeros((1, columns))).shape[1])
-    except Exception as error:  # what a step raises on a row of zeros is its own choice
+    except Exception as error:  # a step may raise anything on a row of zeros
         raise NotConvertible(f"{type(step).__name__} refuses a row of zeros.") from error
 
 
 def _converted(step: Any, columns: int, options: dict[str, bool]) -> Model:
     with warnings.catch_warnings():
-        # skl2onnx calls what onnx, numpy and scikit-learn have marked as on its way out.
+        # skl2onnx calls deprecated functions of onnx, numpy and scikit-learn.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
         from skl2onnx import convert_sklearn
@@ -117,7 +117,7 @@ def _converted(step: Any, columns: int, options: dict[str, bool]) -> Model:
 
 
 def _merged(graph: Graph, piece: Model, given: str) -> list[str]:
-    """Put the nodes of ``piece`` into ``graph``, fed by the tensor ``given``; its outputs."""
+    """Add the nodes of ``piece`` to ``graph``, with the input ``given``; its outputs."""
     prefix = f"s{len(graph.nodes)}_"
     piece = compose.add_prefix(piece, prefix)
     graph.nodes.append(helper.make_node("Identity", [given], [piece.graph.input[0].name]))

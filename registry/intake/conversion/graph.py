@@ -26,7 +26,7 @@ Model: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some columns at one point of the graph.
+    """Columns at one point of the graph.
 
     ``tensor`` is the double tensor, rows x columns, that holds them; ``picks`` which of its
     columns, in order; ``texts`` the vocabulary of each picked column, None where it is a number.
@@ -42,7 +42,7 @@ class Block:
         return cls(tensor, tuple(range(width)), width, (None,) * width)
 
     def choose(self, positions: Sequence[int]) -> "Block":
-        """The columns at ``positions``, as often as they are named. Adds no node."""
+        """The columns at ``positions``, with repetitions. Adds no node."""
         return Block(
             self.tensor,
             tuple(self.picks[at] for at in positions),
@@ -95,14 +95,14 @@ class Graph:
         return self.add("Cast", tensor, to=TensorProto.DOUBLE)
 
     def tensor(self, block: Block) -> str:
-        """A tensor that holds the block's columns and no others."""
+        """A tensor with only the columns of the block."""
         if block.picks == tuple(range(block.width)):
             return block.tensor
         return self.add("Gather", block.tensor, self.constant(block.picks, np.int64), axis=1)
 
 
 def input_block(signature: Signature) -> Block:
-    """What the model is given: a tensor ``rows``, one double for each input of ``signature``."""
+    """The input of the model: a tensor ``rows``, one double for each input of ``signature``."""
     texts = tuple(Vocabulary() if column.type == "string" else None for column in signature.inputs)
     return Block(ROWS, tuple(range(len(texts))), len(texts), texts)
 
@@ -119,7 +119,7 @@ def to_bytes(graph: Graph, given: Block, heads: Mapping[str, str]) -> bytes:
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML, graph.ml_opset)]
     model = helper.make_model(made, opset_imports=opsets, producer_name="hotswap")
     model.ir_version = _IR_VERSION
-    # ASCII in hexadecimal: no text of the uploader's may look like the name of an outside file.
+    # ASCII in hexadecimal, so that no text of the uploader can look like the name of a file.
     texts = json.dumps([None if text is None else list(text) for text in given.texts])
     notes = {TEXTS_KEY: texts.encode().hex()}
     if graph.largest is not None:

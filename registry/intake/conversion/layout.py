@@ -1,4 +1,4 @@
-"""How scikit-learn lays out in memory what a model's last estimator is given."""
+"""The memory layout that scikit-learn uses for the input of a model's last estimator."""
 
 import warnings
 from typing import Any
@@ -8,16 +8,16 @@ from registry.intake.conversion.target import require
 
 
 def features_layout(model: Any, rows: Any) -> Layout:
-    """The layout of the features that ``model`` makes of ``rows``, more than one of them.
+    """The layout of the features that ``model`` computes from ``rows``, at least two of them.
 
-    It follows from the steps and from whether ``rows`` are a frame or an array, not from their
+    It depends on the steps and on whether ``rows`` are a DataFrame or an array, not on their
     values. Raises NotConvertible where they are float32, and whatever a step raises.
     """
     from scipy.sparse import issparse
     from sklearn.utils.validation import check_array
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of unknown categories, say
+        warnings.simplefilter("ignore", UserWarning)  # for example of unknown categories
         while hasattr(model, "steps"):
             for _, step in model.steps[:-1]:
                 if step is not None and not isinstance(step, str):  # both mean passthrough
@@ -26,10 +26,10 @@ def features_layout(model: Any, rows: Any) -> Layout:
     made = check_array(rows, accept_sparse=True, ensure_all_finite=False)
     require(
         made.dtype.kind != "f" or made.dtype.itemsize == 8,
-        f"Its features are {made.dtype}, and scikit-learn adds them up as such; "
-        "the compiled form adds up in float64.",
+        f"Its features are {made.dtype}, and scikit-learn computes in that type; the compiled form "
+        "computes in float64.",
     )
     if issparse(made):
         return "sparse"
-    # numpy casts whole numbers to float64 in C order before it multiplies.
+    # numpy casts integers to float64 in C order before it multiplies.
     return "C" if made.dtype.kind != "f" or made.flags.c_contiguous else "F"

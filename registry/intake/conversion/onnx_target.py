@@ -60,7 +60,7 @@ class OnnxTarget(Graph):
     def equals(self, block: Block, codes: Sequence[float]) -> Block:
         tensor = self.tensor(block)
         if any(isnan(code) for code in codes):
-            # NaN equals nothing here either: +inf, which no request can carry, stands for it.
+            # NaN equals nothing here either: it is replaced by +inf, which no request can contain.
             tensor = self.add("Where", self.add("IsNaN", tensor), self.constant(inf), tensor)
             codes = [inf if isnan(code) else code for code in codes]
         return _numbers(self.double(self.add("Equal", tensor, self.row(codes))), block)

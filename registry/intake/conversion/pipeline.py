@@ -1,4 +1,4 @@
-"""A whole model: its steps one after the other, and its answers under their names."""
+"""Converts a whole model: its steps in order, and its named outputs."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from registry.signature import Signature
 def convert(model: Any, signature: Signature) -> bytes:
     """``model`` as the bytes of an ONNX file that ``OnnxPredictor`` serves.
 
-    Raises NotConvertible; also whatever a hostile model makes numpy or onnx raise.
+    Raises NotConvertible, and whatever numpy or onnx raise on a malicious model.
     """
     graph, given = OnnxTarget(), input_block(signature)
     final, block = _preprocessed(graph, model, given)
@@ -25,13 +25,13 @@ def convert(model: Any, signature: Signature) -> bytes:
 
 
 def convert_features(model: Any, signature: Signature) -> bytes:
-    """What ``model`` does before its last estimator, as the ONNX file of a ``ForestPredictor``.
+    """The steps before ``model``'s last estimator, as the ONNX file of a ``ForestPredictor``.
 
     Raises as ``convert`` does.
     """
     graph, given = OnnxTarget(), input_block(signature)
     _, block = _preprocessed(graph, model, given)
-    # A name of its own also where nothing is done: an output cannot be the input itself.
+    # Without any step the output still needs a tensor of its own, other than the input.
     features = graph.add("Identity", graph.tensor(block))
     return to_bytes(graph, given, {FEATURES: features})
 
@@ -51,7 +51,7 @@ def final_estimator(model: Any) -> Any:
 
 
 def _preprocessed(target: Target[C], model: Any, block: C) -> tuple[Any, C]:
-    """The last estimator, and the columns as it sees them."""
+    """The last estimator, and its input columns."""
     while hasattr(model, "steps"):
         block = transform_all(target, model.steps[:-1], block)
         model = model.steps[-1][1]

@@ -1,4 +1,4 @@
-"""What a fitted model's steps are converted to, and the columns that flow through them."""
+"""The interface of what a fitted model's steps are converted to, and its columns."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, Self, TypeVar
@@ -7,23 +7,23 @@ from numpy.typing import ArrayLike
 
 Norm = Literal["l1", "l2", "max"]
 SMALLEST_NORM = 10 * 2.0**-52
-"""scikit-learn divides a row of float64 by no smaller norm: ``10 * numpy.finfo(float).eps``."""
+"""scikit-learn divides by 1 below this norm, ``10 * numpy.finfo(float).eps`` for float64."""
 
 
 class NotConvertible(Exception):
-    """Why a model has no such form: words for the person who uploaded it."""
+    """Why a model has no such form, in words for the uploader."""
 
 
 class Vocabulary(dict[str, float]):
-    """The texts of one column that the model knows, each with the number that stands for it."""
+    """The texts of one column that the model knows, each with its number."""
 
     def code(self, text: str) -> float:
-        """The number of ``text``, a new one at its first mention."""
+        """The number of ``text``, a new one on the first call for it."""
         return self.setdefault(text, float(len(self)))
 
 
 class Columns(Protocol):
-    """Some columns at one point of the conversion.
+    """Columns at one point of the conversion.
 
     ``texts``: the vocabulary of each column, None where it is a number.
     """
@@ -32,7 +32,7 @@ class Columns(Protocol):
     def texts(self) -> Sequence[Vocabulary | None]: ...
 
     def choose(self, positions: Sequence[int]) -> Self:
-        """The columns at ``positions``, as often as they are named."""
+        """The columns at ``positions``, with repetitions."""
 
     def __len__(self) -> int: ...
 
@@ -41,10 +41,10 @@ C = TypeVar("C", bound=Columns)
 
 
 class Target(Protocol[C]):
-    """Takes down the operations of preprocessing, all on doubles, in the order of the calls.
+    """Records the operations of preprocessing, all on doubles, in the order of the calls.
 
-    A row is a number for each column. What an operation makes are numbers, never texts, but for
-    ``fill`` and ``concat``.
+    A ``row`` has a number for each column. All operations except ``fill`` and ``concat`` return
+    columns of numbers, never of texts.
     """
 
     def fill(self, block: C, fills: Sequence[float]) -> C:
@@ -82,7 +82,7 @@ class Target(Protocol[C]):
         """``blocks`` side by side. Raises NotConvertible where no column is left."""
 
     def foreign(self, step: Any, block: C) -> C:
-        """What ``step``, which has no converter of ours, makes of numbers.
+        """The output of ``step``, which has no converter of ours, for columns of numbers.
 
         Raises NotConvertible.
         """

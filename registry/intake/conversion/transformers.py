@@ -1,6 +1,6 @@
 """Preprocessing steps as operations of a target, in scikit-learn's own order.
 
-Each converter takes the fitted step and the block of columns it sees, and gives the block it makes.
+Each converter takes the fitted step and its input block of columns, and returns its output block.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,11 +20,11 @@ from registry.intake.conversion.target import (
 )
 
 _NEVER = -2.0
-"""A code that no text has: the category ``None`` equals nothing that a request can hold."""
+"""A code that no text has: the category ``None`` equals no value of a request."""
 
 
 def transform(target: Target[C], step: Any, block: C) -> C:
-    """What ``step`` makes of ``block``. Raises NotConvertible."""
+    """The output of ``step`` for ``block``. Raises NotConvertible."""
     if step is None or isinstance(step, str):
         require(step in {None, "passthrough", "drop"}, f"A step is {step!r}.")
         return block.choose([]) if step == "drop" else block
@@ -37,7 +37,7 @@ def transform(target: Target[C], step: Any, block: C) -> C:
 
 
 def transform_all(target: Target[C], steps: Sequence[tuple[str, Any]], block: C) -> C:
-    """What the ``steps`` of a pipeline make of ``block``, one after the other.
+    """The output of the ``steps`` of a pipeline, applied in order, for ``block``.
 
     Raises NotConvertible.
     """
@@ -54,7 +54,7 @@ def transform_all(target: Target[C], steps: Sequence[tuple[str, Any]], block: C)
 
 
 def _parts(step: Any) -> list[Any]:
-    """``step`` and all that it holds."""
+    """``step`` and its parameters, some of which may be steps."""
     return [step, *step.get_params().values()] if hasattr(step, "get_params") else []
 
 
@@ -110,7 +110,7 @@ def _standard_scaler(target: Target[C], step: Any, block: C) -> C:
     _require_numbers(step, block)
     if step.with_mean:
         block = target.subtract(block, step.mean_)
-    # Divided, as scikit-learn does: times the reciprocal differs in the last digit.
+    # Divided, as in scikit-learn: multiplying by the reciprocal differs in the last digit.
     return block if step.scale_ is None else target.divide(block, step.scale_)
 
 
@@ -136,18 +136,18 @@ def _robust_scaler(target: Target[C], step: Any, block: C) -> C:
 def _one_hot(target: Target[C], step: Any, block: C) -> C:
     require(
         step.handle_unknown in {"ignore", "infrequent_if_exist"},
-        f"OneHotEncoder(handle_unknown={step.handle_unknown!r}) refuses categories that it has not "
-        "seen, which ONNX cannot: fit it with 'ignore'.",
+        f"OneHotEncoder(handle_unknown={step.handle_unknown!r}) refuses unknown categories, "
+        "which ONNX cannot: fit it with 'ignore'.",
     )
     require(
         not getattr(step, "_infrequent_enabled", False),
-        "A OneHotEncoder that puts rare categories together has no ONNX form here.",
+        "A OneHotEncoder that groups infrequent categories has no ONNX form here.",
     )
     drops = [None] * len(block) if step.drop_idx_ is None else list(step.drop_idx_)
     positions: list[int] = []
     codes: list[float] = []
     for column, (categories, text) in enumerate(zip(step.categories_, block.texts, strict=True)):
-        # None is what a null reaches it as, unless it has seen NaN.
+        # The encoder gets a null as None, unless it was fitted with NaN.
         knows_nan = any(_is_nan(category) for category in categories)
         for index, category in enumerate(categories):
             if index != drops[column]:
@@ -160,7 +160,7 @@ def _one_hot(target: Target[C], step: Any, block: C) -> C:
 def _bands(target: Target[C], step: Any, block: C) -> C:
     _require_numbers(step, block)
     lows, highs = list(step.edges[:-1]), list(step.edges[1:])
-    # The first band is closed on the left too: above the next smaller number is at least the edge.
+    # The first band is closed on the left too: greater than the next smaller number is >= the edge.
     lows[0] = nextafter(lows[0], -inf)
     repeated = block.choose([column for column in range(len(block)) for _ in lows])
     return target.between(repeated, lows * len(block), highs * len(block))
@@ -173,7 +173,7 @@ def _signed_log(target: Target[C], step: Any, block: C) -> C:
 
 def _binarizer(target: Target[C], step: Any, block: C) -> C:
     _require_numbers(step, block)
-    # Ours: skl2onnx puts a number that equals the threshold above it.
+    # Not skl2onnx: it puts a number that equals the threshold above it.
     return target.between(block, [float(step.threshold)] * len(block), [inf] * len(block))
 
 
@@ -183,22 +183,22 @@ def _normalizer(target: Target[C], step: Any, block: C) -> C:
 
 
 def _code(value: Any, text: Vocabulary | None) -> float:
-    """The number that stands for a category or a filling: NaN for a missing one."""
+    """The number of a category or a fill value: NaN for a missing one."""
     if _is_nan(value):
         return nan
     if text is None:
         require(
             isinstance(value, int | float | np.number | np.bool),
-            f"A column of numbers has the category or filling {str(value)[:50]!r}.",
+            f"A column of numbers has the category or fill value {str(value)[:50]!r}.",
         )
         return float(value)
     if value is None:
         return _NEVER
-    require(isinstance(value, str), f"A column of texts has the category or filling {value!r}.")
+    require(isinstance(value, str), f"A column of texts has the category or fill value {value!r}.")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise NotConvertible("A category is no valid Unicode text.") from None
+        raise NotConvertible("A category is not valid Unicode text.") from None
     return text.code(str(value))
 
 

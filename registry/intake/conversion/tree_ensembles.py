@@ -1,8 +1,8 @@
-"""Decision trees and forests, walked in double on values rounded to float, as scikit-learn does.
+"""Decision trees and forests as ONNX operators, in double on values rounded to float.
 
-scikit-learn compares the float32 of a value with a double threshold and adds the leaves up in
-double, tree after tree, before it divides by their number. So does this; all in float32 would put
-a forest off by 1e-6, and two classes that are level in the wrong order.
+scikit-learn compares the float32 of a value with a double threshold, adds the leaves in double,
+tree after tree, and divides by their number. So does this: with float32 throughout a forest would
+differ by 1e-6, and two classes with equal probabilities could be in the wrong order.
 """
 
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ from registry.intake.conversion.graph import ML, TREES_OPSET, Block, Graph
 _SUM = 1
 _LESS_OR_EQUAL = 0
 _ARGMAX_CLASSES = 3
-"""Of two classes ONNX Runtime compares one with a constant; of three it takes the largest. A class
-that no leaf votes for makes three of two."""
+"""With two classes ONNX Runtime compares one with a constant; with three it takes the largest. So a
+class without votes is added to two."""
 _INFINITE_FLOAT32 = float(2**128 - 2**103)
-"""The least double that is infinite as a float32: scikit-learn's trees refuse it."""
+"""The smallest double that is infinite as a float32: scikit-learn's trees refuse it."""
 
 
 def tree_values(graph: Graph, trees: Sequence[Any], block: Block) -> str:
-    """The mean of what ``trees`` (of scikit-learn's ``Tree``) answer, as rows x 1."""
-    # The operator with double leaves knows one target a leaf, so it serves regressions only.
+    """The mean prediction of ``trees`` (scikit-learn's ``Tree`` objects) as rows x 1."""
+    # The operator with double leaves has one target for each leaf, so it fits regressions only.
     graph.ml_opset = TREES_OPSET
     total = graph.add("TreeEnsemble", rounded(graph, block), domain=ML, **_attributes(trees))
     return _mean(graph, total, len(trees))
@@ -34,7 +34,7 @@ def tree_values(graph: Graph, trees: Sequence[Any], block: Block) -> str:
 def tree_shares(graph: Graph, trees: Sequence[Any], block: Block, classes: int) -> tuple[str, str]:
     """The winning class of each row as its index, and the probabilities as rows x ``classes``.
 
-    The winner is chosen in double; the operator gives the probabilities in float32.
+    The winner is chosen in double; the operator returns the probabilities in float32.
     """
     label, totals = graph.add_many(
         "TreeEnsembleClassifier",
@@ -62,7 +62,7 @@ def _mean(graph: Graph, total: str, count: int) -> str:
 
 
 def _attributes(trees: Sequence[Any]) -> dict[str, Any]:
-    """Attributes of TreeEnsemble: inner nodes and leaves are numbered apart, over all trees."""
+    """Attributes of TreeEnsemble: inner nodes and leaves have separate numbers, over all trees."""
     columns: dict[str, list[NDArray[Any]]] = {}
     roots: list[int] = []
     nodes = leaves = 0
@@ -89,7 +89,7 @@ def _apart(tree: Any, nodes: int, leaves: int) -> dict[str, NDArray[Any]]:
     """One tree's nodes and leaves, numbered from ``nodes`` and ``leaves``."""
     weights = np.asarray(tree.value[:, 0, 0], dtype=np.float64)
     if tree.node_count == 1:
-        # A tree begins with a node, so a lone leaf stands on both sides of a comparison.
+        # A tree starts with a node, so a lone leaf is on both sides of a comparison.
         return {
             "nodes_featureids": np.zeros(1),
             "nodes_splits": np.zeros(1),

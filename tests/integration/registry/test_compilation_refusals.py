@@ -77,7 +77,7 @@ from tests.integration.registry.shops import (
                 preparation(),
                 TransformedTargetRegressor(LinearRegression(), transformer=StandardScaler()),
             ),
-            "transforms its answers",
+            "transforms its predictions",
         ),
     ],
     ids=["unknown-refused", "ordinal", "null-refused", "sparse-norms", "target"],

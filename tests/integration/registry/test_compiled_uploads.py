@@ -115,7 +115,7 @@ def test_an_upload_that_does_not_convert_is_served_by_scikit_learn(
     view, version, _ = registered(model, tmp_path, sqlite_database, inspector)
 
     assert view["engine"]["name"] == "scikit-learn"
-    assert "transforms its answers" in view["engine"]["reason"]
+    assert "transforms its predictions" in view["engine"]["reason"]
     assert version.compiled == {}
 
 
