@@ -78,7 +78,7 @@ def test_a_message_over_the_limit_is_refused_before_it_is_read(ends):
     ours, theirs = ends
     theirs.sendall(struct.pack("!I", 2**32 - 1))
 
-    with pytest.raises(MessageRefused, match="4294967295 bytes, where 100 are allowed"):
+    with pytest.raises(MessageRefused, match="4294967295 bytes; at most 100 are allowed"):
         receive(ours, 100, Deadline(5))
 
 

@@ -78,7 +78,7 @@ def test_bytes_that_are_not_there_are_missing(store):
 
 
 @pytest.mark.parametrize("damage", [b"a modeL", b"", b"a model and more"])
-def test_damaged_bytes_are_put_aside_and_never_served(store, damage):
+def test_damaged_bytes_are_move_aside_and_never_served(store, damage):
     digest = keep(store)
     store.path_of(digest).write_bytes(damage)
 

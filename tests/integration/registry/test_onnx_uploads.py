@@ -448,7 +448,7 @@ def test_labels_that_the_graph_does_not_tell_have_to_be_said(look, serve):
         out=TensorProto.INT64,
     )
 
-    with pytest.raises(ArtifactRefused, match=r"give them.*signature\.output\.classes"):
+    with pytest.raises(ArtifactRefused, match=r"declare them.*signature\.output\.classes"):
         look(content)
     said = says(*THREE[:2], ("c", "number"), type="integer", classes=list(range(10)))
     _, signature = look(content, signature=said)

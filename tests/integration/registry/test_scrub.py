@@ -40,7 +40,7 @@ def test_a_store_that_is_whole_loses_nothing(database, blobs):
     assert len(files(blobs.root)) == 3
 
 
-def test_damage_is_put_aside_and_named_by_version_form_and_alias(database, blobs):
+def test_damage_is_move_aside_and_named_by_version_form_and_alias(database, blobs):
     digest = upload(database, blobs, b"first")["artifact"]["sha256"]
     upload(database, blobs, b"first", model="garden")
     upload(database, blobs, b"second")
@@ -81,7 +81,7 @@ def test_bytes_copied_back_from_a_backup_mend_it(sqlite_database, blobs, tmp_pat
     assert scrub(sqlite_database, blobs).losses == ()
 
 
-def test_damaged_garbage_is_put_aside_too(database, blobs):
+def test_damaged_garbage_is_move_aside_too(database, blobs):
     digest = orphan(blobs)
     blobs.path_of(digest).write_bytes(b"rotten")
 
@@ -112,19 +112,19 @@ def test_who_asks_hears_how_far_it_is(database, blobs):
     assert heard == [(1, 2, 5), (2, 2, 5)]
 
 
-def test_bytes_that_are_mended_while_damage_is_found_are_not_put_aside(database, blobs):
+def test_bytes_that_are_mended_while_damage_is_found_are_not_move_aside(database, blobs):
     digest = upload(database, blobs, b"first")["artifact"]["sha256"]
     blobs.path_of(digest).write_bytes(b"rotten")
     rotten = blobs.path_of(digest).open("rb")
     upload(database, blobs, b"first")
 
-    blobs._put_aside(blobs.path_of(digest), rotten.fileno())
+    blobs._move_aside(blobs.path_of(digest), rotten.fileno())
 
     rotten.close()
     blobs.open(digest).close()
 
 
-def test_damage_that_cannot_be_put_aside_is_damage_all_the_same(database, blobs):
+def test_damage_that_cannot_be_move_aside_is_damage_all_the_same(database, blobs):
     digest = upload(database, blobs, b"first")["artifact"]["sha256"]
     blobs.path_of(digest).write_bytes(b"rotten")
     (blobs.root / "damaged").write_bytes(b"a file where a folder should be")
