@@ -56,7 +56,7 @@ def test_it_cannot_read_a_file_that_is_open_to_all(attempt, secret):
     assert refused(attempt("list_folder", str(secret.parent)))
 
 
-def test_it_cannot_read_what_is_beside_the_package(attempt):
+def test_it_cannot_read_files_next_to_the_package(attempt):
     root = Path(__file__).parents[3]
 
     assert refused(attempt("read", str(root / "pyproject.toml")))

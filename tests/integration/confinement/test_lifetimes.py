@@ -172,12 +172,12 @@ def test_a_process_is_started_once_it_runs(own):
             assert told(process)["succeeded"]
 
 
-def test_a_zygote_that_does_not_start_is_said():
+def test_a_zygote_that_does_not_start_is_reported():
     spawner = Spawner(["there.is.no.such.module"])
 
     with pytest.raises(SpawnFailed, match="before it was ready"):
         spawner.missing()
 
 
-def test_what_is_missing_is_told_in_sentences():
+def test_missing_defences_are_reported_in_sentences():
     assert all(line.endswith(".") and len(line) > 40 for line in missing_defences())

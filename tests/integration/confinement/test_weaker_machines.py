@@ -120,7 +120,7 @@ def test_the_numbers_of_user_and_group_may_differ(as_user_of_another_group):
     assert not told["read('/etc/passwd',)"]
 
 
-def test_what_keeps_a_process_from_being_confined_is_told_to_uploads_and_by_the_doctor(
+def test_why_a_process_cannot_be_confined_is_reported_to_uploads_and_by_the_doctor(
     as_user_of_another_group,
 ):
     """A limit on the size of files, from outside, that is below what a temporary folder holds."""

@@ -119,7 +119,7 @@ def test_backup_and_restored_files_are_their_owners_alone(backup, tmp_path):
             assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_a_restored_registry_goes_on_where_the_backup_ended(backup, tmp_path):
+def test_a_restored_registry_continues_where_the_backup_ended(backup, tmp_path):
     restore(backup, tmp_path / "new")
     database = Database(f"sqlite:///{tmp_path / 'new' / 'registry.db'}")
     store = LocalBlobStore(tmp_path / "new" / "blobs")
@@ -219,7 +219,7 @@ def test_a_file_that_an_earlier_backup_lost_is_copied_anew(registry, blobs, back
     assert lost.path in warning, "who relies on the earlier backup is told"
 
 
-def test_only_a_backup_is_taken_for_an_earlier_one(registry, blobs, tmp_path):
+def test_only_a_backup_is_accepted_as_an_earlier_one(registry, blobs, tmp_path):
     with pytest.raises(BackupDamaged, match="backup is not complete"):
         back_up(registry, blobs, tmp_path / "next", since=tmp_path)
     assert not (tmp_path / "next").exists()
@@ -263,7 +263,7 @@ def test_a_backup_that_fails_leaves_nothing(registry, blobs, tmp_path):
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_backup_without_every_blob_is_made_only_when_told(registry, blobs, tmp_path):
+def test_an_incomplete_backup_is_made_only_on_request(registry, blobs, tmp_path):
     with registry.read() as session:
         digest = find_version(session, "house", "1").sha256
     blobs.path_of(digest).write_bytes(b"rotten")

@@ -100,7 +100,7 @@ def test_uploading_again_mends_damaged_bytes(store):
         assert file.read() == b"a model"
 
 
-def test_eight_that_find_the_damage_at_once_are_all_told(store):
+def test_eight_readers_that_find_damage_at_once_all_get_the_error(store):
     content = os.urandom(2**22)
     for _ in range(5):
         digest = keep(store, content)
@@ -143,7 +143,7 @@ def test_an_upload_of_a_killed_process_is_swept(store):
     assert files(store) == []
 
 
-def test_no_upload_is_lost_to_a_sweep_that_runs_beside_it(store):
+def test_no_upload_is_lost_to_a_concurrent_sweep(store):
     done = threading.Event()
 
     def sweep():
@@ -215,7 +215,7 @@ def _write_little_and_keep(blob):
 @pytest.mark.parametrize(
     "act", [_write, _write_little_and_seek, _write_little_and_hand_over, _write_little_and_keep]
 )
-def test_a_full_disk_is_said_wherever_it_shows_and_leaves_nothing(tiny, act):
+def test_a_full_disk_is_reported_at_every_step_and_leaves_nothing(tiny, act):
     keep(tiny, b"y" * 40_000)
     filler = tiny.root.parent / "filler"
     with tiny.stage(10**6) as blob:

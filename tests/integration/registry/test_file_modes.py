@@ -87,7 +87,7 @@ print([path.name for path in open_to_others(Path(sys.argv[1]), deep=True)])
 """
 
 
-def test_what_belongs_to_another_user_is_told_and_the_rest_is_closed(data: Path) -> None:
+def test_files_of_another_user_are_reported_and_the_rest_is_closed(data: Path) -> None:
     told = as_another_user(PROGRAM, data)
 
     assert told.stdout == "['data']\n", told.stderr
@@ -113,7 +113,7 @@ for finding in check_directory(Installation(data, None, LocalBlobStore(data / "b
 """
 
 
-def test_a_directory_that_only_another_user_can_look_into_is_told(data: Path) -> None:
+def test_a_directory_that_only_another_user_can_read_is_reported(data: Path) -> None:
     data.chmod(0o700)
 
     told = as_another_user(EXAMINE, data)

@@ -81,7 +81,7 @@ def refusal(model):
 
 @pytest.mark.filterwarnings("ignore:Skipping features without any observed values:UserWarning")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_fitted_model_is_accepted_and_answers_as_before(name):
+def test_a_fitted_model_is_accepted_and_predicts_as_before(name):
     model, rows = fitted(name)
     # Half of them in each format: what is checked is the same, once the file is read.
     format_ = ("joblib", "skops")[NAMES.index(name) % 2]

@@ -242,7 +242,7 @@ def test_bytes_that_are_not_the_format_are_refused(format_, content):
     refusal(content, format_)
 
 
-def test_one_format_is_not_taken_for_the_other():
+def test_one_format_is_not_read_as_the_other():
     refusal(written(MODELS["linear"], "skops"), "joblib")
     refusal(written(MODELS["linear"], "joblib"), "skops")
 
@@ -336,9 +336,7 @@ def hiding(estimator, **attributes):
         (StandardScaler(), {"__anything__": 1}),
     ],
 )
-def test_an_attribute_that_stands_before_one_of_the_class_is_refused(
-    estimator, attributes, format_
-):
+def test_an_attribute_that_hides_one_of_the_class_is_refused(estimator, attributes, format_):
     model = hiding(clone(estimator), **attributes)
 
     assert "not allowed" in refusal(written(model, format_), format_)
@@ -357,7 +355,7 @@ def test_an_attribute_that_stands_before_one_of_the_class_is_refused(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_class_as_a_value_is_refused_wherever_it_stands(value, format_):
+def test_a_class_as_a_value_is_refused_anywhere(value, format_):
     model = hiding(StandardScaler(), note_=value)
 
     said = refusal(written(model, format_), format_)
@@ -504,7 +502,7 @@ DAMAGE = {
 @both
 @pytest.mark.parametrize("damage", list(DAMAGE))
 @pytest.mark.parametrize("where", ["alone", "in a forest", "in a pipeline"])
-def test_a_malformed_tree_is_refused_wherever_it_stands(damage, where, format_):
+def test_a_malformed_tree_is_refused_anywhere(damage, where, format_):
     tree = DecisionTreeRegressor(max_depth=4).fit(X, Y)
     tree.tree_ = spoilt(DAMAGE[damage])
     model = tree
@@ -572,7 +570,7 @@ def test_deep_nesting_is_refused():
     refusal(out.getvalue(), "skops")
 
 
-def test_the_format_is_said_or_taken_from_the_ending():
+def test_the_format_is_declared_or_taken_from_the_extension():
     named = [format_of_filename(name) for name in ("m.skops", "M.JOBLIB", "m.onnx")]
     assert named == ["skops", "joblib", "onnx"]
     assert parse_format("skops") == "skops"
@@ -585,7 +583,7 @@ def test_an_ending_that_names_no_format_is_refused(filename):
 
 
 @pytest.mark.parametrize("said", ["", "pickle", "SKOPS", "ONNX"])
-def test_a_format_that_is_not_taken_is_refused(said):
+def test_an_unknown_format_is_refused(said):
     with pytest.raises(FormatUnsupported):
         parse_format(said)
 
@@ -610,7 +608,7 @@ def doubled(times):
     [(nested(60), "more than 20 levels"), (doubled(12), "paths lead"), (doubled(60), "levels")],
     ids=["nested", "doubled", "doubled-and-nested"],
 )
-def test_estimators_that_are_asked_more_often_than_they_are_there_are_refused(model, why):
+def test_estimators_that_share_too_many_parts_are_refused(model, why):
     stored = io.BytesIO()
     joblib.dump(model, stored)
     began = time.monotonic()
@@ -629,7 +627,7 @@ def test_a_list_that_holds_itself_is_refused():
     assert "contains itself" in refusal(stored.getvalue())
 
 
-def test_ensembles_of_ensembles_are_taken():
+def test_ensembles_of_ensembles_are_accepted():
     forests = [(str(n), RandomForestRegressor(200, max_depth=1)) for n in range(3)]
     model = VotingRegressor([*forests, ("more", VotingRegressor(forests))]).fit(X, Y)
     stored = io.BytesIO()

@@ -131,7 +131,7 @@ def test_bytes_are_held_from_when_they_are_kept_until_their_row_is_there(databas
     assert [collected.blobs.count for collected in collections] == [2]
 
 
-def test_an_upload_that_hangs_holds_up_only_what_stands_beside_it(database, tmp_path):
+def test_an_upload_that_hangs_delays_only_the_removal_in_its_folder(database, tmp_path):
     blobs = LocalBlobStore(tmp_path / "blobs", patience=0.05)
     with blobs.stage(100) as hanging:
         hanging.write(b"hangs")
@@ -190,7 +190,7 @@ def test_each_use_of_a_blob_is_named(database, blobs):
 
 
 @pytest.mark.slow  # faults/test_uploads_beside_gc.py sends fifty
-def test_two_hundred_uploads_beside_a_collection_without_grace_lose_nothing(database_url, blobs):
+def test_two_hundred_uploads_during_a_collection_without_grace_lose_nothing(database_url, blobs):
     race = race_uploads(database_url, blobs, 200)
 
     assert (race.faults, race.lost, race.left) == ([], [], set())

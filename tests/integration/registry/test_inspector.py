@@ -381,7 +381,7 @@ def test_an_inspection_that_hangs_holds_nobody_up(spawner, waiting, file_that):
             hanging.result(60)
 
 
-def test_more_than_it_takes_at_once_wait_and_then_are_told_to_come_again(spawner, waiting):
+def test_uploads_over_the_limit_wait_and_are_then_refused_as_busy(spawner, waiting):
     narrow = Inspector(60, spawner=spawner, entry=f"{HOSTILE}:end_when_told", at_once=2, wait=0.3)
     others = inspections()
     with ThreadPoolExecutor(2) as threads:

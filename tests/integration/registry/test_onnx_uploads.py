@@ -103,7 +103,7 @@ def rows_of(estimator):
 
 @pytest.mark.parametrize("zipmap", [False, True], ids=["tensor", "zipmap"])
 @pytest.mark.parametrize("name", list(TRAINED))
-def test_an_export_answers_as_scikit_learn_does(name, zipmap, look, serve):
+def test_an_export_predicts_as_scikit_learn_does(name, zipmap, look, serve):
     estimator = TRAINED[name]
     content = exported(estimator, zipmap=zipmap)
 
@@ -206,7 +206,7 @@ def test_what_is_claimed_must_agree_with_the_graph(content, declared, at, look):
     assert at in [fault.at for fault in refused.value.faults]
 
 
-def test_the_order_of_classes_may_be_said(look):
+def test_the_order_of_classes_may_be_declared(look):
     _, signature = look(trees(), signature=says(*THREE, type="integer", classes=[1, 0]))
 
     assert signature.output.classes == (1, 0)
@@ -220,7 +220,7 @@ def test_scores_that_are_no_probabilities_are_not_served_as_such(look, serve):
     assert not serve(content, signature).has_probabilities
 
 
-def test_rows_without_a_number_for_an_answer_are_refused_when_they_are_asked(look, serve):
+def test_rows_whose_prediction_is_not_a_number_are_refused(look, serve):
     content = model(SUM, node("Log", "y", "z"), constants=AXES, outputs=("z",))
     _, signature = look(content)
 
@@ -308,7 +308,7 @@ def test_support_vectors_answer_as_onnxruntime_does(look, serve):
     assert not predictor.has_probabilities, "its scores are distances"
 
 
-def test_a_scan_over_the_columns_answers_as_onnxruntime_does(look, serve):
+def test_a_scan_over_the_columns_predicts_as_onnxruntime_does(look, serve):
     body = helper.make_graph(
         [node("Add", "s e", "t"), node("Mul", "t e", "u")],
         "body",
@@ -440,7 +440,7 @@ def test_the_memory_of_a_large_batch_is_returned(spawner, look):
     assert memory.held - loaded < 2 * rows * 3 * 8, "twice the bytes of the batch"
 
 
-def test_labels_that_the_graph_does_not_tell_have_to_be_said(look, serve):
+def test_labels_that_the_graph_does_not_name_must_be_declared(look, serve):
     content = model(
         node("Cast", "x", "i", to=TensorProto.INT64),
         node("ReduceMax", "i axes", "y", keepdims=0),

@@ -61,7 +61,7 @@ def count(database, table):
         return session.scalar(select(func.count()).select_from(table))
 
 
-def test_a_version_is_what_was_said_and_what_was_found(upload, blobs):
+def test_a_version_has_the_declared_and_the_inspected_values(upload, blobs):
     said = Metadata(
         format="skops",
         metrics={"rmse": 2.5, "mae": 0.1 + 0.2},

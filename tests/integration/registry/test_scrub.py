@@ -59,7 +59,7 @@ def test_damage_is_move_aside_and_named_by_version_form_and_alias(database, blob
     assert found.intact == 3
 
 
-def test_what_is_missing_is_told_again_until_it_is_back(database, blobs):
+def test_missing_blobs_are_reported_until_they_are_back(database, blobs):
     digest = upload(database, blobs, b"first")["artifact"]["sha256"]
     blobs.path_of(digest).write_bytes(b"")
 
@@ -112,7 +112,7 @@ def test_who_asks_hears_how_far_it_is(database, blobs):
     assert heard == [(1, 2, 5), (2, 2, 5)]
 
 
-def test_bytes_that_are_mended_while_damage_is_found_are_not_move_aside(database, blobs):
+def test_bytes_that_are_repaired_while_damage_is_found_are_not_moved_aside(database, blobs):
     digest = upload(database, blobs, b"first")["artifact"]["sha256"]
     blobs.path_of(digest).write_bytes(b"rotten")
     rotten = blobs.path_of(digest).open("rb")
