@@ -297,7 +297,7 @@ def test_what_takes_long_for_a_row_is_left_to_a_process_of_its_own():
     made = compile_model(model, read_signature(model, None), None, multiplying)
 
     assert made.engine["name"] == "scikit-learn"
-    assert made.engine["reason"].endswith("s as ONNX, and at most 0.25 s are allowed in a worker.")
+    assert made.engine["reason"].endswith("s as ONNX; at most 0.25 s are allowed in a worker.")
 
 
 def test_probabilities_that_are_no_numbers_are_refused():
