@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.harness import ROOT
+from tests.marks import first_fast
 
 MOUNTS = "40 27 0:50 / {data} rw,relatime - nfs4 server:/export rw,vers=4.2\n"
 COMMAND = "from cli.main import main; main()"
@@ -18,7 +19,7 @@ START_THE_APP = (
 
 @pytest.mark.parametrize(
     "command",
-    [["-c", COMMAND, "serve", "--port", "18999", "--data"], ["-c", START_THE_APP]],
+    first_fast([["-c", COMMAND, "serve", "--port", "18999", "--data"], ["-c", START_THE_APP]]),
     ids=["command", "application"],
 )
 def test_it_says_so_and_makes_nothing(tmp_path: Path, command: list[str]) -> None:

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from tests.marks import first_fast
+
 RESIDENT = r"""
 from pathlib import Path
 
@@ -70,7 +72,9 @@ print(resident() - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and is about glibc")
-@pytest.mark.parametrize("bodies", [LARGE_BODY, SMALL_BODIES], ids=["a large one", "many small"])
+@pytest.mark.parametrize(
+    "bodies", first_fast([LARGE_BODY, SMALL_BODIES]), ids=["a large one", "many small"]
+)
 def test_refused_bodies_leave_no_memory_behind(bodies: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", RESIDENT + bodies], capture_output=True, text=True, check=True

@@ -13,6 +13,7 @@ from api.codings import FREE_MEMBERS, MEMBER_BYTES, decoded
 from api.receiving import Bodies
 from registry.errors import BodyMalformed, Overloaded
 from tests.integration.api.conftest import END, FORM, WatchedStream, check_problem, new_name, part
+from tests.marks import first_fast
 
 ROW = b'{"x0": 1.0, "x1": 2.0}'
 CSV = b"x0,x1\n1,2\n3,4\n"
@@ -118,7 +119,7 @@ def test_another_coding_is_415_and_those_that_are_taken_are_named(plane, route, 
     assert answer.headers["Accept-Encoding"] == "gzip, deflate"
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", first_fast(ROUTES))
 def test_what_decodes_to_more_than_the_limit_is_413_without_its_memory(plane, route):
     method, path, content_type = ROUTES[route]
     packer = zlib.compressobj(9)
