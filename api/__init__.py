@@ -1,4 +1,4 @@
-"""Flask: lets people and programs in. Never decides what the registry should do."""
+"""The HTTP API in Flask. Never decides what the registry should do."""
 
 from api.app import create_app
 

@@ -1,4 +1,4 @@
-"""Who may call what: every view says so, and a view that says nothing is closed to all."""
+"""Access control: a view declares what its caller needs; a view that does not is refused."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ _MARK = "hotswap_access"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """``scope`` None: any token will do; ``instead``: what will do as well as ``scope``.
-    ``public``: not even a token is needed."""
+    """``scope`` None: any token suffices; ``instead``: a scope that suffices instead.
+    ``public``: no token is needed."""
 
     scope: Scope | None = None
     instead: Scope | None = None
@@ -33,7 +33,7 @@ class Access:
 def allows(
     needed: Scope | Literal["any", "public"], *, instead: Scope | None = None
 ) -> Callable[[View], View]:
-    """Mark a view with what its caller must hold. Goes directly below the route."""
+    """Mark a view with the scope that its caller needs. Goes directly below the route."""
     if needed == "public":
         access = Access(public=True)
     else:
@@ -47,17 +47,17 @@ def allows(
 
 
 def access_of(view: Callable[..., object]) -> Access | None:
-    """What ``view`` asks of its caller; None where it was never marked."""
+    """The access that ``view`` declares; None if it declares none."""
     return cast("Access | None", getattr(view, _MARK, None))
 
 
 def guard(app: Flask) -> None:
-    """Check every request of ``app`` before its view, and before its body, is looked at."""
+    """Check the access of every request to ``app`` before its view runs and its body is read."""
 
     @app.before_request
     def check_access() -> None:
         if request.endpoint is None:
-            return  # no such route: the answer is 404 or 405 for everybody
+            return  # no such route: 404 or 405 for every caller
         access = access_of(app.view_functions[request.endpoint])
         if access is None:
             raise Unauthenticated.missing()
@@ -66,15 +66,17 @@ def guard(app: Flask) -> None:
         model = (request.view_args or {}).get("name")
         if access.scope == "predict" and services().settings.anonymous_predict:
             return
-        # The endpoint of predictions counts them itself, since most never come by here.
+        # The prediction endpoint counts its requests itself: most do not pass through here.
         known = callers().recognise if access.scope == "predict" else callers().admit
         g.grant = known(request.environ).grant
         access.check(g.grant, model)
         if access.scope == "admin" and model is None and g.grant.models is not None:
-            # Or an admin of one model could make themselves a token for all of them.
-            raise Forbidden("The token is limited to some models; this concerns all of them.")
+            # Otherwise an admin of one model could create a token for all models.
+            raise Forbidden(
+                "The token is limited to some models; this operation requires one for all models."
+            )
 
 
 def grant() -> Grant:
-    """The grant of the present request's caller."""
+    """The grant of the current request's caller."""
     return cast("Grant", g.grant)

@@ -15,7 +15,7 @@ from registry.operations.promote import promote
 from registry.reading import queries
 from registry.reading.pages import Page
 
-blueprint = Blueprint("aliases", __name__, description="Movable names of versions")
+blueprint = Blueprint("aliases", __name__, description="Names that point at a version")
 
 
 @blueprint.route("/models/<name>/aliases", methods=["GET"])
@@ -44,6 +44,6 @@ def put_alias(
 @allows("promote")
 @blueprint.response(204)
 def remove_alias(name: str, alias: str) -> Response:
-    """Take the alias away. Who predicts by it gets 404 from then on."""
+    """Delete the alias. Predictions through it are answered with 404 from then on."""
     delete_alias(services().database, name, alias, actor=grant().name)
     return Response(status=204)

@@ -8,13 +8,13 @@ from api.access import allows, guard
 from api.aliases import blueprint as aliases
 from api.artifacts import blueprint as artifacts
 from api.bodies import MAX_JSON_BODY, drain
-from api.callers import know_callers
+from api.callers import recognise_callers
 from api.cards import blueprint as cards
 from api.comparisons import blueprint as comparisons
 from api.documents import blueprint as documents
 from api.documents import describe
 from api.evaluations import blueprint as evaluations
-from api.fast_path import open_door
+from api.fast_path import install_fast_path
 from api.health import blueprint as health
 from api.history import blueprint as history
 from api.holdouts import blueprint as holdouts
@@ -28,13 +28,13 @@ from api.problems import handle_problems
 from api.promotions import blueprint as promotions
 from api.request_ids import identify_requests
 from api.routing import TokenIdConverter, VersionReferenceConverter
-from api.security_headers import secure_answers
+from api.security_headers import secure_responses
 from api.services import Services, attach
-from api.serving_telemetry import ServingMeasures
+from api.serving_telemetry import ServingTelemetry
 from api.sessions import db
 from api.start import prepare_worker
-from api.telemetry import blueprint as measures
-from api.telemetry import measure_requests
+from api.telemetry import blueprint as metrics
+from api.telemetry import observe_requests
 from api.tokens import blueprint as tokens
 from api.uploads import StreamingRequest, discard_uploads
 from api.uploads import blueprint as uploads
@@ -43,15 +43,15 @@ from config import Settings
 
 
 def create_app(settings: Settings) -> Flask:
-    """The WSGI application on a data directory that is made ready at once.
+    """The WSGI application on a data directory, which is prepared immediately.
 
-    Raises SchemaMismatch where the database belongs to another release.
+    Raises SchemaMismatch if the database belongs to another release.
     """
     configure_logs(settings.log_level)
-    figures = ServingMeasures()
-    services = Services.build(settings, figures)
+    serving_telemetry = ServingTelemetry()
+    services = Services.build(settings, serving_telemetry)
     if (token := prepare_worker(services)) and not settings.admin_token:
-        # The one time that the token is shown; it goes past the log, which must never hold it.
+        # The token is shown only here, and not in the log, which must never contain it.
         print(f"admin token: {token}", file=sys.stderr, flush=True)  # noqa: T201
     app = Flask("api", static_folder="static", static_url_path="/docs/static")
     app.request_class = StreamingRequest
@@ -63,32 +63,32 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.converters["version"] = VersionReferenceConverter
     app.url_map.converters["token"] = TokenIdConverter
     app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False  # it would answer with a redirect, in HTML
+    app.url_map.merge_slashes = False  # it would respond with a redirect, in HTML
     attach(app, services)
     db.init_app(app)
-    secure_answers(app)
+    secure_responses(app)
     identify_requests(app)
     _drain_bodies(app)
     hosts = Hosts.of(settings)
     check_hosts(app, hosts)
     guard(app)
-    counted = measure_requests(app)
-    figures.keep(counted.directory)
-    known = know_callers(app, services, counted.count_failed)
+    telemetry = observe_requests(app)
+    serving_telemetry.keep(telemetry.directory)
+    known = recognise_callers(app, services, telemetry.count_failed)
     handle_problems(app)
     discard_uploads(app)
     resources = [models, uploads, versions, artifacts, comparisons, cards]
     resources += [promotions, aliases, history, tokens, policies, holdouts, evaluations]
-    # The page at /docs is open to all, so what it shows itself with has to be.
+    # The page at /docs is public, so its scripts and styles are too.
     allows("public")(app.view_functions["static"])
-    describe(app, [*resources, predictions, health, measures, documents])
-    open_door(app, endpoint(services, known), counted, hosts)
+    describe(app, [*resources, predictions, health, metrics, documents])
+    install_fast_path(app, endpoint(services, known), telemetry, hosts)
     services.start()
     return app
 
 
 def _drain_bodies(app: Flask) -> None:
-    """Leave no body unread that its caller is still sending, however early the answer is known."""
+    """Read the rest of a body that the caller is still sending when the response is ready."""
 
     @app.after_request
     def drain_body(response: Response) -> Response:

@@ -1,4 +1,4 @@
-"""Reading bodies and query strings with marshmallow, and saying what is wrong with them."""
+"""Parsing JSON bodies and query strings with marshmallow, and reporting each fault."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
@@ -50,8 +50,8 @@ class Parser(FlaskParser):
             faults = list(flatten(found))
             if location == "query":
                 raise ParameterMalformed(faults[0].at, faults[0].message)
-            raise BodyRefused("The body is not of the form that is asked.", faults)
-        raise BodyRefused("The body is not of the form that is asked.")
+            raise BodyRefused("The body does not match the schema.", faults)
+        raise BodyRefused("The body does not match the schema.")
 
 
 def paging_of(query: Mapping[str, Any]) -> Paging:
@@ -75,16 +75,16 @@ def load_metadata(schema: ma.Schema, value: Any) -> dict[str, Any]:
         loaded: dict[str, Any] = schema.load(value)
     except ma.ValidationError as error:
         raise MetadataRefused(
-            "The metadata is not of the form that is asked.",
+            "The metadata does not match the schema.",
             flatten(error.messages, whole="metadata"),
         ) from error
     return loaded
 
 
 def flatten(messages: Any, at: str = "", *, whole: str = "body") -> Iterator[Fault]:
-    """marshmallow's nested messages as one fault for each place.
+    """marshmallow's nested messages as a flat sequence of faults.
 
-    ``whole`` names what is at fault where it is no single field.
+    ``whole`` is the location of a fault that belongs to no single field.
     """
     if isinstance(messages, Mapping) and _of_one_entry(messages):
         for found in messages.values():
@@ -100,7 +100,7 @@ def flatten(messages: Any, at: str = "", *, whole: str = "body") -> Iterator[Fau
 
 
 def _of_one_entry(messages: Mapping[Any, Any]) -> bool:
-    """Whether these are what fields.Dict says of one entry, whose key stands one level above."""
+    """Whether these are the messages of fields.Dict for one entry, whose key is one level above."""
     return messages.keys() <= {"key", "value"} and all(
         isinstance(found, list) for found in messages.values()
     )

@@ -1,4 +1,4 @@
-"""The uploaded bytes, as they came."""
+"""Downloads of the uploaded files."""
 
 from flask import Response, request, send_file
 from werkzeug.exceptions import PreconditionFailed, RequestedRangeNotSatisfiable
@@ -11,18 +11,18 @@ from registry.reading import queries
 
 BYTES = "application/octet-stream"
 
-blueprint = Blueprint("artifacts", __name__, description="Uploaded files", answers=BYTES)
+blueprint = Blueprint("artifacts", __name__, description="Uploaded files", produces=BYTES)
 
 
 @blueprint.route("/models/<name>/<version:version>/artifact", methods=["GET"])
 @allows("any")
 @blueprint.response(200, {"type": "string", "format": "binary"}, content_type=BYTES)
-@blueprint.alt_response(206, description="The range that was asked for")
-@blueprint.alt_response(304, description="The caller has these bytes already")
-@blueprint.alt_response(412, description="Not the bytes that the caller means")
-@blueprint.alt_response(416, description="No such range")
+@blueprint.alt_response(206, description="The requested range")
+@blueprint.alt_response(304, description="Not modified: the caller already has these bytes")
+@blueprint.alt_response(412, description="The ETag does not match")
+@blueprint.alt_response(416, description="The range cannot be satisfied")
 def get_artifact(name: str, version: str) -> Response:
-    """The uploaded bytes, verified against their SHA-256, which is the ETag."""
+    """Download the uploaded file, verified against its SHA-256, which is the ETag."""
     row = queries.find_version(db.session(), name, version)
     file = services().blobs.open(row.sha256)
     response = send_file(
@@ -40,7 +40,7 @@ def get_artifact(name: str, version: str) -> Response:
     except RequestedRangeNotSatisfiable:
         response.close()
         raise
-    if response.status_code == 412:  # so far with all of the bytes
+    if response.status_code == 412:  # werkzeug would send the whole file with it
         response.close()
         raise PreconditionFailed
     return response

@@ -1,4 +1,4 @@
-"""flask-smorest blueprints that parse and refuse in our way."""
+"""flask-smorest blueprints with this API's parser, content negotiation and idempotency."""
 
 from typing import Any
 
@@ -20,27 +20,27 @@ IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
     "schema": {"type": "string", "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"},
-    "description": "The same key again brings the first answer and does nothing.",
+    "description": "A repeated key returns the first response and changes nothing.",
 }
-"""How the header is described, for every route that heeds it."""
+"""The OpenAPI description of the header, for every route that accepts it."""
 
 
 class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest publishes no types
     """A resource of the API.
 
-    Its routes answer in the media type ``answers``, and refuse a caller who takes no such; None
-    where they decide for themselves.
+    Its routes produce the media type ``produces`` and refuse a request that does not accept it;
+    None if each route negotiates itself.
     """
 
     ARGUMENTS_PARSER = Parser()
 
-    def __init__(self, *args: Any, answers: str | None = JSON, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, produces: str | None = JSON, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if answers is not None:
-            self.before_request(lambda: require_accepted(answers))
+        if produces is not None:
+            self.before_request(lambda: require_accepted(produces))
 
     def arguments(self, schema: type[ma.Schema], *, location: str = "json", **more: Any) -> Any:
-        """Parse what ``schema`` describes; a body is required unless its schema is optional."""
+        """Parse the request with ``schema``; a body is optional for an OptionalBodySchema only."""
         if location == "query":
             more.setdefault("error_status_code", 400)
         else:
@@ -49,7 +49,7 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # flask-smorest publis
 
 
 def idempotency(fingerprint: str) -> Idempotency | None:
-    """The caller's Idempotency-Key for a request of that fingerprint, if one was sent.
+    """The caller's Idempotency-Key, with the fingerprint of the request; None if none was sent.
 
     Raises IdempotencyKeyMalformed.
     """
@@ -57,6 +57,6 @@ def idempotency(fingerprint: str) -> Idempotency | None:
     return None if key is None else Idempotency(grant().token_id, key, fingerprint)
 
 
-def replay_header(outcome: OperationResult) -> dict[str, str]:
-    """Tells the caller that the answer is an earlier one."""
-    return {REPLAYED: "true"} if outcome.replayed else {}
+def replay_header(result: OperationResult) -> dict[str, str]:
+    """The header that marks a replayed response."""
+    return {REPLAYED: "true"} if result.replayed else {}

@@ -1,4 +1,4 @@
-"""Reading a request's body, within a limit, or getting rid of it."""
+"""Reading a request's body within a limit, or discarding it."""
 
 import io
 import threading
@@ -28,15 +28,15 @@ from registry.errors import (
 
 MAX_JSON_BODY = 2**20
 MAX_DRAINERS = 4
-"""Threads that may wait for bodies which nobody will look at; a caller needs no token for that."""
+"""Threads that may wait for bodies that are discarded; a caller needs no token to send one."""
 DRAINED_AT_MOST = 64 * 2**10
 _PIECE = 2**17
 _LEFT = "hotswap.body_left"
-"""How many bytes of its body a request has still to read; ``_NEVER``: it can be read no further."""
+"""How many bytes of a request's body are unread; ``_NEVER``: the rest cannot be read."""
 _NEVER = -1
 
-_UNTOLD = "Granian"
-"""The server that does not tell whether a body in chunks broke off."""
+_SILENT_SERVER = "Granian"
+"""The server that does not report whether a chunked body was cut short."""
 
 bodies = Bodies()
 _drainers = threading.Semaphore(MAX_DRAINERS)
@@ -47,10 +47,10 @@ def read_body(
 ) -> bytes:
     """The whole body of the WSGI request ``environ``, decoded if it has a content coding.
 
-    ``limit`` is for the decoded body; ``setting`` is what an operator would raise; ``anonymous``:
-    the caller is known by the address alone.
+    ``limit`` applies to the decoded body; ``setting`` is the setting that raises it;
+    ``anonymous``: the caller is identified by the address only.
 
-    Raises TooLarge, BodyMalformed where it breaks off or is not of its coding, BodyTooSlow,
+    Raises TooLarge, BodyMalformed if it is incomplete or does not match its coding, BodyTooSlow,
     BodyUnfinished, CodingUnsupported, LengthRequired and Overloaded.
     """
     length = environ.get("CONTENT_LENGTH")
@@ -79,7 +79,7 @@ def read_body(
 def receive_body(
     environ: Environ, sink: Callable[[bytes], object], limit: int, setting: str
 ) -> None:
-    """Hand the body of the WSGI request ``environ`` to ``sink`` while it arrives.
+    """Pass the body of the WSGI request ``environ`` to ``sink`` while it arrives.
 
     Raises what ``read_body`` and ``sink`` raise.
     """
@@ -109,18 +109,18 @@ class BodyStream(io.RawIOBase):
 
 
 def drain(environ: Environ) -> bool:
-    """Read what nobody looked at, so that the connection can be used again; False: it cannot.
+    """Read the unread rest of the body so that the connection can be reused; False: it cannot.
 
-    A server closes a connection on which a body is still to come, and a caller who is sending it
-    would lose the answer. Long bodies, those of callers who take their time while others do too,
-    and those that are sent only when asked for (RFC 9110, 10.1.1) are not waited for.
+    A server closes a connection whose body has not been read, and a caller that is still sending
+    would lose the response. Long bodies, slow ones beyond ``MAX_DRAINERS``, and those announced
+    with ``Expect: 100-continue`` (RFC 9110, 10.1.1) are not waited for.
     """
     if (left := environ.get(_LEFT)) is None:
         length = environ.get("CONTENT_LENGTH") or "0"
         if length == "0":
             return "HTTP_TRANSFER_ENCODING" not in environ
-        expects_to_be_asked = "HTTP_EXPECT" in environ and ARRIVAL in environ
-        left = int(length) if length.isdecimal() and not expects_to_be_asked else _NEVER
+        expects_continue = "HTTP_EXPECT" in environ and ARRIVAL in environ
+        left = int(length) if length.isdecimal() and not expects_continue else _NEVER
     if left == 0:
         return True
     if not 0 < left <= DRAINED_AT_MOST or not _drainers.acquire(blocking=False):
@@ -130,7 +130,7 @@ def drain(environ: Environ) -> bool:
         with without_place(environ):
             body: bytes = environ["wsgi.input"].read(left)
     except OSError:
-        return False  # the caller is gone
+        return False  # the caller disconnected
     finally:
         _drainers.release()
     environ[_LEFT] = 0 if len(body) == left else _NEVER
@@ -145,17 +145,17 @@ def _pieces(
     anonymous: bool = False,
     kept: bool = True,
 ) -> Iterator[bytes]:
-    """The decoded body in pieces; ``kept``: all of them stay in memory."""
+    """The decoded body in pieces; ``kept``: the caller keeps all of them in memory."""
     coding = coding_of(environ.get("HTTP_CONTENT_ENCODING"))
     too_large = TooLarge("The body", f"{limit} bytes", setting)
-    # Data that cannot be compressed is a little longer when it is encoded.
+    # Incompressible data is slightly longer when encoded.
     most = limit if coding is None else limit + limit // 2**8 + 2**10
     length = environ.get("CONTENT_LENGTH")
     known = int(length) if length and length.isdecimal() else None
     if known is not None and known > most:
         raise too_large
     read, size = _reader(environ, known), 0
-    environ[_LEFT] = _NEVER  # where there is no room for it
+    environ[_LEFT] = _NEVER  # until it is read, in case Overloaded is raised
     with bodies.arriving(_caller(environ, anonymous=anonymous)) as body:
         body.hold(_PIECE if known is None else min(_PIECE, known))  # what is being received
         received = _received(environ, read, known, most, too_large)
@@ -171,15 +171,15 @@ def _pieces(
 def _received(
     environ: Environ, read: Callable[[int], bytes], known: int | None, most: int, excess: TooLarge
 ) -> Iterator[bytes]:
-    """The body as it is sent, in pieces. Raises ``excess`` where it is longer than ``most``."""
+    """The undecoded body in pieces. Raises ``excess`` if it is longer than ``most``."""
     received = 0
     _begin_wait(environ)
     while known is None or received < known:
-        environ[_LEFT] = _NEVER  # where it breaks off or is too long
+        environ[_LEFT] = _NEVER  # in case it is incomplete or too long
         try:
             with without_place(environ):
                 piece = read(min(_PIECE, (most + 1 if known is None else known) - received))
-        except OSError as error:  # as other servers than granian report it
+        except OSError as error:  # how servers other than granian report it
             raise _broken_off(environ, received) from error
         if not piece:
             break
@@ -195,9 +195,9 @@ def _received(
 
 
 def _reader(environ: Environ, known: int | None) -> Callable[[int], bytes]:
-    """What reads the body; it returns fewer bytes than requested only at the end."""
+    """A function that reads the body; it returns fewer bytes than requested only at the end."""
     if known is None and ARRIVAL not in environ:
-        if environ.get("SERVER_SOFTWARE") == _UNTOLD and "HTTP_TRANSFER_ENCODING" in environ:
+        if environ.get("SERVER_SOFTWARE") == _SILENT_SERVER and "HTTP_TRANSFER_ENCODING" in environ:
             raise LengthRequired
         return get_input_stream(dict(environ)).read
     read: Callable[[int], bytes] = environ["wsgi.input"].read
@@ -210,7 +210,7 @@ def _begin_wait(environ: Environ) -> None:
 
 
 def _has_ended(environ: Environ, received: int) -> bool:
-    """Whether a body in chunks that gave so many bytes, and gives no more, is whole."""
+    """Whether a chunked body that ended after ``received`` bytes is complete."""
     return ARRIVAL not in environ or environ[ARRIVAL].arrival(received) is Arrival.WHOLE
 
 

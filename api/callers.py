@@ -1,7 +1,8 @@
-"""Who calls: their token's grant, within the limits of their rates.
+"""Authentication of callers, with a limit on requests and on failed attempts.
 
-A good token is looked up before anything is counted against its address, so failures of one caller
-lock nobody out. To guess one of 2**256 is hopeless at any speed; what is slowed is the noise.
+A valid token is accepted whatever failures are counted for its address, so the failures of one
+caller lock nobody out. Guessing a token of 256 random bits is infeasible at any rate; the limit
+reduces the load and the log lines of failures.
 """
 
 import ipaddress
@@ -24,14 +25,14 @@ _KEY = "hotswap-callers"
 _SCHEME = "Bearer "
 
 FindToken = Callable[[str], KnownToken]
-"""Looks up a token that may have expired; raises Unauthenticated."""
+"""Looks a token up, also an expired one; raises Unauthenticated."""
 
 
 class Callers:
     """Recognises callers by the Authorization header of a WSGI request.
 
     ``find`` looks a token up; None for ``failures`` or ``requests``: no limit. ``count_failed`` is
-    told why whenever somebody was not recognised: ``missing``, ``invalid`` or ``slowed``.
+    called with the reason of each failure: ``missing``, ``invalid`` or ``slowed``.
     """
 
     def __init__(
@@ -50,11 +51,11 @@ class Callers:
 
     @property
     def have_rates(self) -> bool:
-        """Whether each request of a token has to be counted."""
+        """Whether each request of a token must be counted."""
         return self._requests is not None
 
     def admit(self, environ: dict[str, Any]) -> KnownToken:
-        """The token of the caller, against whose rate this request counts.
+        """The caller's token, which is valid; counts this request against its rate.
 
         Raises Unauthenticated, TooManyFailures, RateLimited.
         """
@@ -64,7 +65,7 @@ class Callers:
         return known
 
     def recognise(self, environ: dict[str, Any]) -> KnownToken:
-        """The token of the caller, which is valid. Raises Unauthenticated, TooManyFailures."""
+        """The caller's token, which is valid. Raises Unauthenticated, TooManyFailures."""
         header = environ.get("HTTP_AUTHORIZATION")
         if not header:
             self._count_failed("missing")
@@ -84,12 +85,14 @@ class Callers:
             self._count_failed("slowed")
             raise TooManyFailures(math.ceil(wait))
         self._count_failed("invalid")
-        # No more lines than the limit allows: a log cannot be filled by guessing.
+        # At most as many lines as the limit allows, so failures cannot fill the log.
         logger.warning("authentication failed", extra={"client": address})
 
 
-def know_callers(app: Flask, services: Services, count_failed: Callable[[str], None]) -> Callers:
-    """Make what recognises the callers of ``app``."""
+def recognise_callers(
+    app: Flask, services: Services, count_failed: Callable[[str], None]
+) -> Callers:
+    """Create the ``Callers`` of ``app``."""
     made = Callers(
         services.watch.known_token,
         services.failures,
@@ -102,12 +105,12 @@ def know_callers(app: Flask, services: Services, count_failed: Callable[[str], N
 
 
 def callers() -> Callers:
-    """Those of the app that answers the present request."""
+    """The ``Callers`` of the current application."""
     return cast("Callers", current_app.extensions[_KEY])
 
 
 def bearer_token(header: str | None) -> str:
-    """The token in an Authorization header. Raises Unauthenticated where there is none."""
+    """The token in an Authorization header. Raises Unauthenticated if there is none."""
     if not header or header[: len(_SCHEME)].lower() != _SCHEME.lower():
         raise Unauthenticated.missing()
     token = header[len(_SCHEME) :].strip()
@@ -120,15 +123,15 @@ def has_usual_spelling(header: str) -> bool:
     """Whether a header that ``bearer_token`` accepts is the usual spelling of its token.
 
     The scheme's name is case-insensitive and any space may surround the token (RFC 9110, 11.1 and
-    11.6.2), so one token has many spellings. Only one of them may be a key of a cache.
+    11.6.2), so one token has many spellings. Only the usual one may be a key of a cache.
     """
     return header == _SCHEME + bearer_token(header)
 
 
 def _slot(address: str) -> int:
-    """The bucket of an address: of the whole /64 for IPv6, of which one caller has all.
+    """The bucket of an address; for IPv6 of its /64, all of which usually belongs to one caller.
 
-    Addresses that share a bucket are told 429 instead of 401 a little earlier; no more than that.
+    Addresses that share a bucket are answered with 429 instead of 401 a little earlier.
     """
     try:
         parsed = ipaddress.ip_address(address)

@@ -14,12 +14,12 @@ _PIECE = 2**16
 
 FREE_MEMBERS = 10_000
 MEMBER_BYTES = 2**10
-"""A body may have so many gzip members, and one more for each so many bytes that they decode to.
-Each takes about a microsecond, however little is in it."""
+"""A body may have ``FREE_MEMBERS`` gzip members, and one more for each ``MEMBER_BYTES`` of decoded
+data. Each takes about a microsecond, even if it is empty."""
 
 
 def coding_of(header: str | None) -> str | None:
-    """The coding that a Content-Encoding header names; None: the body is sent as it is.
+    """The coding that a Content-Encoding header names; None: the body is not encoded.
 
     Raises CodingUnsupported.
     """
@@ -34,9 +34,9 @@ def coding_of(header: str | None) -> str | None:
 
 
 def decoded(coding: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """What ``pieces`` are when they are decoded, in pieces of at most 64 KiB.
+    """Decode ``pieces``, in pieces of at most 64 KiB.
 
-    Raises BodyMalformed where they are not of that coding, break off, or have too many members.
+    Raises BodyMalformed if they do not match the coding, are incomplete or have too many members.
     """
     decoder = None
     members, size = 0, 0
@@ -54,29 +54,28 @@ def decoded(coding: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
             if data:
                 size += len(data)
                 yield data
-            # All input may be taken in while output is still to come.
+            # All input may be consumed before all output has been produced.
             rest, more = decoder.unconsumed_tail, len(data) == _PIECE
             if decoder.eof:
                 rest, more = decoder.unused_data, False
-                if coding == "gzip":  # which may have several members (RFC 1952, 2.2)
+                if coding == "gzip":  # may have several members (RFC 1952, 2.2)
                     decoder = None
                 elif rest:
-                    raise BodyMalformed("The body goes on after the end of its deflate data.")
+                    raise BodyMalformed("The body continues after the end of its deflate data.")
     if decoder is not None and not decoder.eof:
-        raise BodyMalformed(f"The {coding} data of the body breaks off.")
+        raise BodyMalformed(f"The {coding} data of the body is incomplete.")
 
 
 def _check_members(members: int, size: int) -> None:
     if members > FREE_MEMBERS + size // MEMBER_BYTES:
         raise BodyMalformed(
-            f"The body has more gzip members than {FREE_MEMBERS}, and one more for each KiB that "
-            "they decode to."
+            f"The body has more than {FREE_MEMBERS} gzip members and one per KiB of decoded data."
         )
 
 
 def _bits(coding: str, start: bytes) -> int:
-    """zlib's number for the format. Some senders leave out the zlib header of ``deflate``
-    (RFC 9110, 8.4.1.2); its first byte tells, for no raw data begins with it."""
+    """zlib's ``wbits`` of the format. Some senders omit the zlib header of ``deflate``
+    (RFC 9110, 8.4.1.2); its first byte identifies it, since raw data cannot begin with it."""
     if coding == "gzip":
         return _GZIP_BITS
     return _ZLIB_BITS if start[0] & 0x0F == zlib.DEFLATED else _RAW_BITS

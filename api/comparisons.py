@@ -1,4 +1,4 @@
-"""Versions of a model side by side."""
+"""Comparison of a model's versions."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from api.sessions import db
 from registry.reading.comparison import compare
 from registry.reading.queries import View
 
-blueprint = Blueprint("comparisons", __name__, description="Versions side by side")
+blueprint = Blueprint("comparisons", __name__, description="Comparison of versions")
 
 
 @blueprint.route("/models/<name>/compare", methods=["GET"])
@@ -20,7 +20,7 @@ blueprint = Blueprint("comparisons", __name__, description="Versions side by sid
 @blueprint.response(200, ComparisonSchema)
 def get_comparison(_: dict[str, Any], name: str) -> View:
     """Compare versions: metrics, parameters, signature, lineage and environment."""
-    # ?versions=3&versions=5 means the same, and the parser would drop the second.
-    asked = ",".join(request.args.getlist("versions"))
-    references = [reference.strip() for reference in asked.split(",")]
+    # ?versions=3&versions=5 means the same; the parser would drop the second value.
+    listed = ",".join(request.args.getlist("versions"))
+    references = [reference.strip() for reference in listed.split(",")]
     return compare(db.session(), name, references)

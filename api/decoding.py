@@ -1,4 +1,4 @@
-"""How much memory a worker may spend on bodies at the same time, and who goes first meanwhile."""
+"""The memory that a worker may use for decoding bodies, and the priority of small requests."""
 
 import sys
 import threading
@@ -9,14 +9,14 @@ from registry.engines.allocator import give_back_memory
 from registry.errors import WorkerFull
 
 _LARGE = 8 * 2**20
-"""Bytes of memory from which on a body is large: it takes more than some milliseconds."""
+"""Bytes of memory from which a body counts as large: decoding it takes several milliseconds."""
 _SWITCH_SECONDS = 0.0001
-"""How long a thread may keep others from the interpreter's lock while a large body is decoded. A
-prediction of one row asks for it several times, and waits as long each time."""
+"""The interpreter's switch interval while a large body is decoded. A prediction of one row acquires
+the interpreter's lock several times, and waits up to this long each time."""
 
 
 class DecodingBudget:
-    """``limit`` bytes for the bodies that are decoded and answered at the same time.
+    """``limit`` bytes of memory for the bodies that are being decoded and answered.
 
     Safe to use from several threads.
     """
@@ -30,9 +30,9 @@ class DecodingBudget:
 
     @contextmanager
     def hold(self, cost: int) -> Iterator[None]:
-        """Decode and answer a body in this block that needs ``cost`` bytes of memory.
+        """Reserve ``cost`` bytes of memory for the body that this block decodes and answers.
 
-        One body alone may need more than the limit. Raises WorkerFull.
+        A single body may exceed the limit. Raises WorkerFull.
         """
         self._enter(cost)
         try:

@@ -1,4 +1,4 @@
-"""The OpenAPI document and the page to try the API, both served without the internet."""
+"""The OpenAPI document and the page to try the API, which needs no internet access."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from api.problems import CONTENT_TYPE
 from api.schemas import AtMost, MetadataSchema, ProblemSchema, whole
 from registry.names import ALIAS, MODEL_NAME
 
-blueprint = Blueprint("documents", __name__, description="This description", answers=None)
+blueprint = Blueprint("documents", __name__, description="Documentation of the API", produces=None)
 
 _KEY = "hotswap-document"
 _BEARER = "bearer"
@@ -29,27 +29,29 @@ _NAMES: dict[str, dict[str, str]] = {
     "alias": {"pattern": whole(ALIAS)},
     "token_id": {"pattern": "^[0-9]{1,9}$"},
 }
-"""What stands in paths, of which flask-smorest knows no more than that it is text."""
+"""The schemas of path parameters, which flask-smorest describes only as strings."""
 _PROBLEM = {"$ref": "#/components/responses/DEFAULT_ERROR"}
 _OVERVIEW = """\
 Registers trained scikit-learn models, serves every version at
 `/models/{name}/{version}/predict`, and swaps versions under load.
 
 Send `Authorization: Bearer hsw_…`. Errors are `application/problem+json` (RFC 9457)."""
-_CODINGS = f"May have a Content-Encoding ({', '.join(ACCEPTED)}). Limits are on the decoded body."
+_CODINGS = (
+    f"A Content-Encoding is accepted ({', '.join(ACCEPTED)}). Limits apply to the decoded body."
+)
 
 
 class Document(Api):  # type: ignore[misc]  # flask-smorest publishes no types
-    """flask-smorest's description of the API; errors are handled in ``api.problems``."""
+    """flask-smorest's API object; errors are handled in ``api.problems``."""
 
     ERROR_SCHEMA = ProblemSchema
 
     def _register_error_handlers(self) -> None:
-        """The base class would register one that answers in a format of its own."""
+        """The base class would register a handler with its own error format."""
 
 
 def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
-    """Register ``blueprints`` with ``app`` and describe them, with who may call what."""
+    """Register ``blueprints`` with ``app``, and describe them and the scopes they require."""
     app.config.update(
         API_TITLE="Hotswap",
         API_VERSION=RELEASE,
@@ -58,17 +60,17 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
     )
     document = Document(app)
     spec = document.spec
-    document.ma_plugin.converter.add_attribute_function(_limits_of_object)
+    document.ma_plugin.converter.add_attribute_function(_object_limits)
     spec.components.security_scheme(_BEARER, {"type": "http", "scheme": _BEARER})
     spec.components.schema("Metadata", schema=MetadataSchema)
     for resource in blueprints:
         document.register_blueprint(resource)
     described = spec.to_dict()
-    _problems_as_they_are(described)
-    _say_what_names_are(described)
-    _say_that_force_needs_a_reason(described)
-    _say_who_may(app, described)
-    _say_how_bodies_come(described)
+    _describe_problems(described)
+    _describe_path_parameters(described)
+    _require_reason_for_force(described)
+    _describe_access(app, described)
+    _describe_bodies(described)
     app.extensions[_KEY] = described
 
 
@@ -76,7 +78,7 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
 @allows("public")
 @blueprint.response(200, {"type": "object"})
 def get_openapi() -> Response:
-    """This document."""
+    """The OpenAPI document."""
     return jsonify(current_app.extensions[_KEY])
 
 
@@ -88,22 +90,22 @@ def get_docs() -> Response:
     return current_app.send_static_file("docs.html")
 
 
-def _problems_as_they_are(described: dict[str, Any]) -> None:
-    """flask-smorest writes down every response as application/json; ours are problems."""
+def _describe_problems(described: dict[str, Any]) -> None:
+    """Correct the media type: flask-smorest describes every error as application/json."""
     for response in described["components"]["responses"].values():
         content = response.get("content", {})
         if "application/json" in content:
             response["content"] = {CONTENT_TYPE: content["application/json"]}
 
 
-def _say_what_names_are(described: dict[str, Any]) -> None:
+def _describe_path_parameters(described: dict[str, Any]) -> None:
     for path in described["paths"].values():
         for parameter in path.get("parameters", ()):
             parameter["schema"] |= _NAMES[parameter["name"]]
 
 
-def _limits_of_object(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
-    """What apispec leaves out of an object: the limits of its keys and of their number."""
+def _object_limits(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
+    """The limits on an object's keys and their number, which apispec leaves out."""
     if not isinstance(field, ma.fields.Dict):
         return {}
     limits: dict[str, Any] = {}
@@ -116,7 +118,7 @@ def _limits_of_object(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
     return limits
 
 
-def _say_that_force_needs_a_reason(described: dict[str, Any]) -> None:
+def _require_reason_for_force(described: dict[str, Any]) -> None:
     forced = {"properties": {"force": {"const": True}}, "required": ["force"]}
     reason = {"type": "string", "pattern": r"\S"}
     for name in ("Promote", "AliasTarget"):
@@ -126,7 +128,7 @@ def _say_that_force_needs_a_reason(described: dict[str, Any]) -> None:
         }
 
 
-def _say_how_it_fails(path: str, operation: dict[str, Any]) -> None:
+def _describe_failures(path: str, operation: dict[str, Any]) -> None:
     statuses = ["401", "403"]
     if "{" in path:
         statuses += ["400", "404"]
@@ -136,7 +138,7 @@ def _say_how_it_fails(path: str, operation: dict[str, Any]) -> None:
         operation["responses"].setdefault(status, _PROBLEM)
 
 
-def _say_who_may(app: Flask, described: dict[str, Any]) -> None:
+def _describe_access(app: Flask, described: dict[str, Any]) -> None:
     for rule in app.url_map.iter_rules():
         access = access_of(app.view_functions[rule.endpoint])
         path = described["paths"].get(_path(rule.rule))
@@ -144,18 +146,18 @@ def _say_who_may(app: Flask, described: dict[str, Any]) -> None:
             continue
         for method in rule.methods or ():
             if operation := cast("dict[str, Any] | None", path.get(method.lower())):
-                _say_how_it_fails(_path(rule.rule), operation)
+                _describe_failures(_path(rule.rule), operation)
                 operation["security"] = [{_BEARER: []}]
                 scopes = [scope for scope in (access.scope, access.instead) if scope]
                 operation["x-scope"] = " or ".join(scopes) or "any"
 
 
-def _say_how_bodies_come(described: dict[str, Any]) -> None:
+def _describe_bodies(described: dict[str, Any]) -> None:
     problem = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     codings = {"schema": {"type": "string", "const": ", ".join(ACCEPTED)}}
     answers: dict[str, dict[str, Any]] = {
-        "408": {"description": "The body arrives too slowly"},
-        "413": {"description": "The body is too large, decoded"},
+        "408": {"description": "The body arrived too slowly"},
+        "413": {"description": "The decoded body is too large"},
         "415": {
             "description": "The media type or the content coding is not supported",
             "headers": {"Accept-Encoding": codings},

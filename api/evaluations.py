@@ -1,4 +1,4 @@
-"""Holding a version against the gates without promoting it."""
+"""Evaluating gates without promoting."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from registry.gates import parse_all
 from registry.operations.evaluate import evaluate
 from registry.reading.queries import View
 
-blueprint = Blueprint("evaluations", __name__, description="Measuring without promoting")
+blueprint = Blueprint("evaluations", __name__, description="Evaluation of gates without promotion")
 
 
 @blueprint.route("/models/<name>/<version:version>/evaluate", methods=["POST"])
@@ -18,7 +18,7 @@ blueprint = Blueprint("evaluations", __name__, description="Measuring without pr
 @blueprint.arguments(EvaluateSchema)
 @blueprint.response(200, EvaluationSchema)
 def post_evaluate(body: dict[str, Any], name: str, version: str) -> View:
-    """Measure this version and the one that the alias points at, and hold it against the gates."""
+    """Measure this version and the alias's current one, and evaluate the gates."""
     return evaluate(
         services().database,
         services().evaluator.report,

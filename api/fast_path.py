@@ -1,7 +1,8 @@
-"""The narrow door: predictions go past Flask, whose routing costs twice all the rest.
+"""The fast path of predictions, past Flask, whose routing costs twice as much as all the rest.
 
-``wsgi_app`` is Flask's own place to put something in front. What is not plainly a prediction goes
-on to Flask, whose route for predictions leads to the same endpoint and answers the same bytes.
+It wraps ``wsgi_app``, as Flask documents for middleware. Any request that is not clearly a
+prediction is passed on to Flask, whose prediction routes call the same endpoint and return the same
+bytes.
 """
 
 import time
@@ -16,19 +17,19 @@ from api.hosts import Hosts
 from api.predict import PredictionEndpoint
 from api.request_ids import HEADER, request_id_for
 from api.security_headers import SECURITY_HEADERS
-from api.telemetry import NoMeasures, Telemetry
+from api.telemetry import NoTelemetry, Telemetry
 from registry.names import LATEST, PRODUCTION, RESERVED_ALIASES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_NO_REFERENCE = RESERVED_ALIASES - {LATEST}
+_NOT_REFERENCES = RESERVED_ALIASES - {LATEST}
 _STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATUS_CODES.items()}
-"""As Flask writes them."""
+"""Formatted as Flask does."""
 _BY_ALIAS = "/models/<name>/predict"
 _BY_REFERENCE = "/models/<name>/<version:version>/predict"
 _LONGEST = 256
-"""Characters of a path, more than any good one has: so few that some may be remembered."""
+"""Longest path in characters that is examined: above any valid one, and short enough to cache."""
 
 
 class PredictionFastPath:
@@ -38,13 +39,13 @@ class PredictionFastPath:
         self,
         inner: "WSGIApplication",
         endpoint: PredictionEndpoint,
-        measures: Telemetry | NoMeasures,
+        telemetry: Telemetry | NoTelemetry,
         hosts: Hosts,
     ) -> None:
         self.inner = inner
         self._hosts = hosts
         self._endpoint = endpoint
-        self._measures = measures
+        self._telemetry = telemetry
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -52,11 +53,11 @@ class PredictionFastPath:
         path: str = environ["PATH_INFO"]
         if environ["REQUEST_METHOD"] != "POST" or len(path) > _LONGEST:
             return self.inner(environ, start_response)
-        asked = _prediction(path)
-        if asked is None or not self._hosts.knows(environ):
+        matched = _prediction(path)
+        if matched is None or not self._hosts.knows(environ):
             return self.inner(environ, start_response)
         began = time.perf_counter()
-        model, reference, route = asked
+        model, reference, route = matched
         request_id = request_id_for(environ.get("HTTP_X_REQUEST_ID"))
         reply = self._endpoint.answer(environ, model, reference, request_id)
         start_response(
@@ -68,15 +69,15 @@ class PredictionFastPath:
                 *SECURITY_HEADERS,
             ],
         )
-        self._measures.count("POST", route, reply.status, time.perf_counter() - began)
+        self._telemetry.count("POST", route, reply.status, time.perf_counter() - began)
         return [reply.body]
 
 
-def open_door(
-    app: Flask, endpoint: PredictionEndpoint, measures: Telemetry | NoMeasures, hosts: Hosts
+def install_fast_path(
+    app: Flask, endpoint: PredictionEndpoint, telemetry: Telemetry | NoTelemetry, hosts: Hosts
 ) -> None:
-    """Put the door in front of ``app``."""
-    app.wsgi_app = PredictionFastPath(app.wsgi_app, endpoint, measures, hosts)  # type: ignore[method-assign]  # the way that Flask documents
+    """Serve the predictions of ``app`` on the fast path."""
+    app.wsgi_app = PredictionFastPath(app.wsgi_app, endpoint, telemetry, hosts)  # type: ignore[method-assign]  # the way that Flask documents
 
 
 @lru_cache(maxsize=1024)
@@ -88,7 +89,7 @@ def _prediction(path: str) -> tuple[str, str, str] | None:
         case ["", "models", name, "predict"] if name:
             return name, PRODUCTION, _BY_ALIAS
         case ["", "models", name, reference, "predict"] if (
-            name and reference and reference not in _NO_REFERENCE
+            name and reference and reference not in _NOT_REFERENCES
         ):
             return name, reference, _BY_REFERENCE
     return None

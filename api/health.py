@@ -1,4 +1,4 @@
-"""Whether the process runs, whether it can take traffic, and which release it is."""
+"""Health checks, and the release of the service."""
 
 from importlib.metadata import version
 
@@ -11,7 +11,7 @@ from api.services import services
 from registry.errors import Draining, NotReady
 from registry.storage.schema import HEAD
 
-blueprint = Blueprint("health", __name__, description="Health of the service", answers=None)
+blueprint = Blueprint("health", __name__, description="Health of the service", produces=None)
 
 _STATUS = {"type": "object", "properties": {"status": {"type": "string"}}}
 _READY = {
@@ -21,8 +21,8 @@ _READY = {
         "status": {"type": "string"},
         "unloadable": {
             "type": "array",
-            "description": "Versions that an alias points at and that this worker cannot load; "
-            "they answer 503, and `reason` is the last part of that problem's type.",
+            "description": "Versions that an alias points at and that this worker cannot load. "
+            "They answer 503; `reason` is the last part of that problem's type.",
             "items": {
                 "type": "object",
                 "required": ["model", "version", "reason"],
@@ -42,14 +42,14 @@ _VERSION = {
 RELEASE = version("hotswap")
 
 DRAINING = "hotswap.draining"
-"""Whether the service is about to stop, in a request's WSGI environment; our own server sets it."""
+"""Set in a request's WSGI environment by ``hotswap serve`` when the service is stopping."""
 
 
 @blueprint.route("/livez", methods=["GET"])
 @allows("public")
 @blueprint.response(200, _STATUS)
 def livez() -> Response:
-    """The process runs. Touches nothing else."""
+    """Answer while the process runs. Accesses nothing else."""
     return jsonify(status="alive")
 
 
@@ -57,9 +57,9 @@ def livez() -> Response:
 @allows("public")
 @blueprint.response(200, _READY)
 def readyz() -> Response:
-    """This worker can take traffic; 503 and why where it cannot.
+    """Answer 200 when this worker can take traffic, otherwise 503 with the reason.
 
-    It can as soon as everything is loaded that can be; the body names what cannot.
+    It is ready when every version that can be loaded is loaded; the body lists those that cannot.
     """
     if request.environ.get(DRAINING):
         raise Draining
@@ -76,5 +76,5 @@ def readyz() -> Response:
 @allows("public")
 @blueprint.response(200, _VERSION)
 def get_release() -> Response:
-    """The release of the service, and of its database's schema."""
+    """Show the release of the service and the version of its database schema."""
     return jsonify(version=RELEASE, schema=HEAD)

@@ -1,4 +1,4 @@
-"""What happened to a model."""
+"""The history of a model."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from api.sessions import db
 from registry.reading import queries
 from registry.reading.pages import Page
 
-blueprint = Blueprint("history", __name__, description="What happened to a model")
+blueprint = Blueprint("history", __name__, description="History of a model")
 
 
 @blueprint.route("/models/<name>/history", methods=["GET"])

@@ -1,4 +1,4 @@
-"""The table that a model's versions are measured on."""
+"""The holdout: the table that a model's versions are measured on."""
 
 from typing import Any, cast
 
@@ -34,7 +34,7 @@ _TABLE = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
 @blueprint.arguments(HoldoutQuerySchema, location="query")
 @blueprint.response(200, HoldoutsSchema)
 def get_holdout(query: dict[str, Any], name: str) -> Response:
-    """Show the holdout in use, or with ``history=true`` all that there were, newest first."""
+    """Show the current holdout; with ``history=true`` list all holdouts, newest first."""
     if query["history"]:
         return jsonify(queries.list_holdouts(db.session(), name, paging_of(query)))
     return jsonify(queries.holdout_of(db.session(), name))
@@ -47,13 +47,13 @@ def get_holdout(query: dict[str, Any], name: str) -> Response:
 @blueprint.response(201, HoldoutSchema)
 @blueprint.doc(requestBody={"required": True, "content": dict.fromkeys(FORMATS, _TABLE)})
 def put_holdout(query: dict[str, Any], name: str) -> tuple[queries.View, int]:
-    """Measure the model's versions on this table from now on; 200 where they already are."""
+    """Set the table that the model's versions are measured on; 200 if it is set already."""
     check_model_name(name)
     if request.mimetype not in FORMATS:
         raise FormatUnsupported(f"Content-Type must be one of {', '.join(FORMATS)}.")
     limit = services().settings.max_upload_bytes
     table = services().blobs.stage(limit)
-    # Whatever becomes of the request, what it received and did not keep is discarded at its end.
+    # Discarded at the end of the request unless it was kept.
     cast("StreamingRequest", request).staged.append(table)
     receive_body(request.environ, table.write, limit, "HOTSWAP_MAX_UPLOAD_MB")
     view, changed = set_holdout(
@@ -71,6 +71,6 @@ def put_holdout(query: dict[str, Any], name: str) -> tuple[queries.View, int]:
 @allows("promote")
 @blueprint.response(204)
 def delete_holdout(name: str) -> Response:
-    """Take the holdout away: gates go by what uploaders claim. Its bytes stay in the store."""
+    """Remove the holdout: gates use the claimed metrics again. Its bytes stay in the store."""
     remove_holdout(services().database, name, actor=grant().name)
     return Response(status=204)

@@ -1,7 +1,7 @@
-"""Which names this service answers to.
+"""The host names that this service accepts.
 
-A page in a browser can have its own host name resolve to 127.0.0.1 and then read what a service on
-that machine answers (DNS rebinding). What gives it away is the Host header: it is the page's name.
+A web page can make its own host name resolve to 127.0.0.1 and then read the responses of a service
+on the visitor's machine (DNS rebinding). The Host header reveals it: it carries the page's name.
 """
 
 import re
@@ -15,16 +15,16 @@ from registry.errors import HostRefused
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 PROBES = frozenset({"/livez", "/readyz"})
-"""Balancers ask these by whatever address the process has; they tell nothing worth a trick. There
-has to be one Host header nevertheless (RFC 9112, 3.2)."""
+"""Load balancers request these by the address of the process, and they reveal nothing sensitive. A
+Host header is required nevertheless (RFC 9112, 3.2)."""
 
 _HTTP_1_0 = frozenset({"HTTP/1.0", "HTTP/1"})
-"""Granian writes it the second way."""
+"""Granian uses the second form."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 
 
 class Hosts:
-    """The names that a Host header may carry; None: any name, as long as it is one."""
+    """The names that a Host header may have; None: any well-formed name."""
 
     def __init__(self, names: Iterable[str] | None) -> None:
         self.names = None if names is None else LOOPBACK_NAMES | {name.lower() for name in names}
@@ -32,16 +32,16 @@ class Hosts:
 
     @classmethod
     def of(cls, settings: Settings) -> "Hosts":
-        """Those that are set. If none are: for a loopback address, its names, else any."""
+        """The configured names. If none are: on a loopback address its names, else any."""
         if settings.allowed_hosts:
             return cls(_bracketed(name.strip()) for name in settings.allowed_hosts.split(","))
         return cls([_bracketed(settings.host)] if settings.is_local else None)
 
     def knows(self, environ: dict[str, Any]) -> bool:
-        """Whether the request names a host of ours. Nearly free where it names the last one's."""
+        """Whether the request's host is accepted. Nearly free if it is the previous request's."""
         host: str | None = environ.get("HTTP_HOST")
         if not host:
-            # Only HTTP/1.0 may leave it out, which no browser speaks.
+            # Only HTTP/1.0 may omit it, which no browser uses.
             return environ.get("SERVER_PROTOCOL") in _HTTP_1_0
         if host == self._passed:
             return True
@@ -60,7 +60,7 @@ class Hosts:
 
 
 def check_hosts(app: Flask, hosts: Hosts) -> None:
-    """Refuse requests of ``app`` that name another host; those of probes may name any."""
+    """Refuse requests to ``app`` with another host; health probes may have any."""
     any_host = Hosts(None)
 
     @app.before_request

@@ -1,8 +1,8 @@
 """Logs as JSON lines, or as coloured text on a terminal. They go to standard error.
 
-No token, uploaded byte or record of a prediction may get into them, at any level. So libraries are
-never heard below a warning, and of an exception the log keeps its class and where it was raised:
-its message and local variables may hold what a caller sent.
+They must contain no token, uploaded byte or record of a prediction, at any level. Therefore
+libraries log warnings and errors only, and an exception is logged with its class and traceback
+lines, without its message and local variables, which may contain what a caller sent.
 """
 
 import logging
@@ -21,7 +21,7 @@ _OURS = ("api", "cli", "hotswap", "registry", "trainers")
 
 
 def configure_logs(level: str) -> None:
-    """Send the logs of this process, our own and the libraries', through structlog."""
+    """Format all logs of this process with structlog; ``level`` applies to this service's own."""
     before: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -50,12 +50,12 @@ def configure_logs(level: str) -> None:
 
 def _where_raised(exc_info: structlog.typing.ExcInfo) -> str:
     """The traceback of an exception and of those that led to it, without their messages."""
-    told = []
+    entries = []
     error: BaseException | None = exc_info[1]
     while error is not None:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
         kind = type(error)
-        told.append("\n".join([*lines, f"{kind.__module__}.{kind.__qualname__}"]))
+        entries.append("\n".join([*lines, f"{kind.__module__}.{kind.__qualname__}"]))
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return "\nwhile handling:\n".join(told)
+    return "\nwhile handling:\n".join(entries)

@@ -41,7 +41,7 @@ def list_models(query: dict[str, Any]) -> Page:
 @blueprint.arguments(NewModelSchema)
 @blueprint.response(201, ModelSchema, headers={"Location": {"schema": {"type": "string"}}})
 def post_model(body: dict[str, Any]) -> tuple[queries.View, int, dict[str, str]]:
-    """Register a name before there is a version of it."""
+    """Create a model without versions."""
     grant().require("upload", body["name"])
     view = create_model(
         services().database,
@@ -74,6 +74,6 @@ def patch_model(body: dict[str, Any], name: str) -> queries.View:
 @allows("admin")
 @blueprint.response(204)
 def delete_model(name: str) -> Response:
-    """Archive a model with all its versions. Its name and numbers stay taken."""
+    """Archive a model with all its versions. Its name and numbers are not reused."""
     archive_model(services().database, name, actor=grant().name)
     return Response(status=204)

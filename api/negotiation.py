@@ -1,4 +1,4 @@
-"""Which format the caller takes: what Accept rules out is 406 before any work is done."""
+"""Content negotiation: a request that accepts no available format is refused before any work."""
 
 from functools import lru_cache
 
@@ -13,7 +13,7 @@ JSON = "application/json"
 
 @lru_cache(maxsize=64)
 def best_type(accept: str | None, offered: tuple[str, ...]) -> str:
-    """The one of ``offered`` that an Accept header likes best; the first where it is all the same.
+    """The one of ``offered`` that an Accept header prefers; the first if it prefers none.
 
     Raises NotAcceptable.
     """
@@ -26,5 +26,5 @@ def best_type(accept: str | None, offered: tuple[str, ...]) -> str:
 
 
 def require_accepted(media_type: str) -> None:
-    """Raises NotAcceptable where the present request's caller takes no ``media_type``."""
+    """Raises NotAcceptable if the current request does not accept ``media_type``."""
     best_type(request.headers.get("Accept"), (media_type,))

@@ -26,5 +26,5 @@ def get_policy(name: str) -> queries.View:
 @blueprint.arguments(PolicyChangeSchema)
 @blueprint.response(200, PolicySchema)
 def put_policy(body: dict[str, Any], name: str) -> queries.View:
-    """Replace the gates; an empty list lets every version pass that can be loaded."""
+    """Replace the gates; with an empty list every version that can be loaded passes."""
     return set_policy(services().database, name, body["gates"], actor=grant().name)

@@ -1,7 +1,7 @@
 """The prediction endpoint, written once: bytes in, bytes out. Knows nothing of Flask.
 
-Two doors lead here: the Flask route in ``api.predictions``, which documentation and tests use, and
-the narrow door in ``api.fast_path``, which hands a request over before Flask has looked at it.
+Called by the Flask routes in ``api.predictions``, which documentation and tests use, and by
+``api.fast_path``, which takes a request before Flask handles it.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _OFFERED = (JSON, ARROW)
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """What goes over the wire, but for the request's id and the length of the body."""
+    """A response without the request id and the Content-Length."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -40,9 +40,9 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class PredictionEndpoint:
-    """Answers predictions from what ``watch`` keeps in memory, for those whom ``callers`` knows.
+    """Answers predictions with the versions that ``watch`` keeps in memory.
 
-    ``max_bytes`` limits the body, ``budget`` the bodies that are decoded at the same time;
+    ``max_bytes`` limits the body, ``budget`` the memory of bodies that are being decoded;
     ``anonymous``: no token is needed.
     """
 
@@ -53,9 +53,9 @@ class PredictionEndpoint:
     anonymous: bool
 
     def answer(self, environ: Environ, model: str, reference: str, request_id: str) -> Reply:
-        """Answer the WSGI request ``environ`` for the version that ``reference`` stands for.
+        """Answer the WSGI request ``environ`` with the version that ``reference`` resolves to.
 
-        Never raises: whatever goes wrong is answered as a problem.
+        Never raises: every error is answered as a problem.
         """
         try:
             return self._predict(environ, model, reference)
@@ -66,7 +66,7 @@ class PredictionEndpoint:
             return Reply(status, list(headers.items()), body)
 
     def _predict(self, environ: Environ, model: str, reference: str) -> Reply:
-        # Where anybody may, what they send is no part of it: one could be made up for each request.
+        # Not part of the key where no token is needed: callers could send a new one each time.
         shown = None if self.anonymous else environ.get("HTTP_AUTHORIZATION")
         caller = (shown, model, reference)
         loaded = self.watch.cached(caller) or self._admit(environ, caller)
@@ -89,16 +89,16 @@ class PredictionEndpoint:
             return _reply(environ, loaded, batch, reply_type, probabilities=probabilities)
 
     def _admit(self, environ: Environ, caller: Caller) -> LoadedVersion:
-        """The version that ``caller`` gets. Raises whatever forbids it or is wrong with it."""
+        """Authorise ``caller`` and return its version, which is cached for it where allowed."""
         shown, model, reference = caller
         cache = self.watch.admission_cache()
         lasting = True
         if not self.anonymous:
             known = self.callers.admit(environ)
             known.grant.require("predict", model)
-            # Who has a rate is counted each time.
+            # With a rate limit each request must be counted.
             lasting = known.expires_at is None and not self.callers.have_rates
-            # A caller can spell a header in any number of ways, and each would take memory.
+            # A header can be spelled in many ways, and each would take memory.
             lasting = lasting and shown is not None and has_usual_spelling(shown)
         loaded = self.watch.resolve(model, reference)
         if lasting:
@@ -117,12 +117,14 @@ def _reply(
     predictor = loaded.predictor
     if predictor.waits:
         with without_place(environ):
-            answers = predictor.predict(batch, probabilities=probabilities)
+            predictions = predictor.predict(batch, probabilities=probabilities)
     else:
-        answers = predictor.predict(batch, probabilities=probabilities)
+        predictions = predictor.predict(batch, probabilities=probabilities)
     if reply_type == JSON:
-        return Reply(200, loaded.json_headers, loaded.writer.write(answers, single=batch.single))
-    encoded = encode_arrow(answers, loaded.version.signature)
+        return Reply(
+            200, loaded.json_headers, loaded.writer.write(predictions, single=batch.single)
+        )
+    encoded = encode_arrow(predictions, loaded.version.signature)
     return Reply(200, [("Content-Type", ARROW), loaded.number_header], encoded)
 
 
@@ -131,5 +133,5 @@ def _flag(query: str, name: str) -> bool:
     if text is None:
         return False
     if text not in _FLAGS:
-        raise ParameterMalformed(name, "true or false is asked.")
+        raise ParameterMalformed(name, "expected true or false.")
     return _FLAGS[text]

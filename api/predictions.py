@@ -1,4 +1,4 @@
-"""The Flask door to the prediction endpoint."""
+"""The Flask routes of the prediction endpoint."""
 
 from flask import Response, g, request
 
@@ -11,7 +11,7 @@ from api.services import Services, services
 from registry.codecs.requests import ARROW, REQUEST_TYPES
 from registry.names import PRODUCTION
 
-blueprint = Blueprint("predictions", __name__, description="Predictions", answers=None)
+blueprint = Blueprint("predictions", __name__, description="Predictions", produces=None)
 
 _RECORD = {
     "type": "object",
@@ -41,8 +41,8 @@ _DOCUMENTED = {
     ],
     "responses": {
         "422": {
-            "description": "The rows do not fit the signature, the model has no answer for them, "
-            "or it took over 20 s (`/problems/prediction-timed-out`: send fewer rows)",
+            "description": "The rows do not match the signature, the model cannot predict them, "
+            "or it took more than 20 s (`/problems/prediction-timed-out`: send fewer rows)",
             "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         },
     },
@@ -82,7 +82,7 @@ def _answer(name: str, reference: str) -> Response:
 
 
 def endpoint(collaborators: Services, callers: Callers) -> PredictionEndpoint:
-    """The endpoint on the collaborators of one app."""
+    """The endpoint of one application."""
     settings = collaborators.settings
     return PredictionEndpoint(
         collaborators.watch,

@@ -1,4 +1,4 @@
-"""The one table from what went wrong to an HTTP status, and how a problem is written (RFC 9457)."""
+"""The table from errors to HTTP statuses, and the encoding of problems (RFC 9457)."""
 
 import errno
 import logging
@@ -18,7 +18,7 @@ from registry.storage.database import as_registry_error
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-_INTERNAL = "The service failed. The request id leads its operator to the cause."
+_INTERNAL = "The service failed. Its operator can find the cause in the log by the request id."
 
 STATUS: dict[type[RegistryError], int] = {
     errors.Malformed: 400,
@@ -45,7 +45,7 @@ STATUS: dict[type[RegistryError], int] = {
 def status_of(error: type[RegistryError]) -> int:
     """The status of an error's class, or of the nearest class above it that has a row.
 
-    Raises KeyError where there is none.
+    Raises KeyError if there is none.
     """
     for known in error.__mro__:
         if known in STATUS:
@@ -59,7 +59,7 @@ def slug_of(error: type[RegistryError]) -> str:
 
 
 def problem_of(error: Exception, request_id: str) -> tuple[int, dict[str, str], bytes]:
-    """What any error becomes: status, headers and body. A fault of our own is logged."""
+    """The status, headers and body for any error. Errors of the service are logged."""
     known = _as_registry_error(error)
     if known is None:
         logger.error("unexpected error", exc_info=error)
@@ -82,7 +82,7 @@ def problem_of(error: Exception, request_id: str) -> tuple[int, dict[str, str], 
     if isinstance(known, errors.CodingUnsupported):
         headers["Accept-Encoding"] = ", ".join(known.accepted)
     if isinstance(known, errors.TooManyFailures):
-        # Without holding a thread, the next try costs them a connection.
+        # The next attempt then needs a new connection.
         headers["Connection"] = "close"
     return status, headers, body
 

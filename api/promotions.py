@@ -18,7 +18,7 @@ from registry.operations.results import OperationResult
 from registry.operations.rollback import rollback
 from registry.reading.queries import View
 
-blueprint = Blueprint("promotions", __name__, description="Moving aliases between versions")
+blueprint = Blueprint("promotions", __name__, description="Promotions and rollbacks")
 
 
 @blueprint.route("/models/<name>/<version:version>/promote", methods=["POST"])
@@ -65,16 +65,18 @@ def moved(
 
 
 def promotion_request(body: dict[str, Any]) -> PromotionRequest:
-    """The request that a checked body, its path and its caller make up.
+    """The promotion that the current request describes; ``body`` is validated.
 
-    Raises GateMalformed, and where it is forced ScopeMissing and BodyRefused.
+    Raises GateMalformed, and for a forced promotion ScopeMissing and BodyRefused.
     """
     force = body.get("force", False)
     if force:
         grant().require("admin")
         if not (body["reason"] or "").strip():
-            fault = Fault("reason", "is asked where gates are to be overruled")
-            raise BodyRefused("To force a promotion, say why: it stays in the history.", [fault])
+            fault = Fault("reason", "is required with force")
+            raise BodyRefused(
+                "A forced promotion requires a reason, which the history keeps.", [fault]
+            )
     text = json.dumps([request.method, request.path, body], sort_keys=True)
     return PromotionRequest(
         actor=grant().name,

@@ -1,10 +1,9 @@
-"""How often something may happen, counted over all workers of a host.
+"""Rate limits, counted over all workers of a host.
 
-A leaky bucket for each slot of a small file that every worker maps, kept as one number: the moment
-at which the bucket is empty again. Source: the generic cell rate algorithm (ITU-T I.371), which
-needs no more than that. Nothing is locked: where two workers count in the same bucket at the same
-microsecond, one of the two is not counted, so a limit can be passed by a few requests, never by
-many. The memory is bounded, whoever sends what: there are as many buckets as slots.
+A leaky bucket for each slot of a small file that every worker maps, stored as one number: the time
+at which the bucket will be empty (the generic cell rate algorithm, ITU-T I.371). It uses no locks:
+if two workers count in the same bucket at the same microsecond, one of the two is lost, so a limit
+can be exceeded by a few requests, never by many. The number of slots bounds the memory.
 """
 
 import mmap
@@ -18,14 +17,14 @@ from registry.storage.mapped_files import open_with_room
 SLOTS = 4096
 _MOMENT = 8
 _ROUNDING = 1e-3
-"""Seconds by which a sum of moments may be off."""
+"""Rounding error of a sum of times, in seconds."""
 
 
 class Rates:
-    """``per_second`` things in each slot in the long run, ``burst`` of them at once.
+    """``per_second`` events in each slot in the long run, ``burst`` of them at once.
 
-    Keeps its buckets in the file ``path``. ``clock`` tells the same time to every process of the
-    host. Raises StorageFull where the disk has no room for the file.
+    Keeps its buckets in the file ``path``. ``clock`` returns the same time in every process of the
+    host. Raises StorageFull.
     """
 
     def __init__(
@@ -40,18 +39,18 @@ class Rates:
         self._clock = clock
         self._descriptor = open_with_room(path, SLOTS * _MOMENT)
         self._map = mmap.mmap(self._descriptor, SLOTS * _MOMENT)
-        # Aligned loads and stores of eight bytes: nobody ever sees half a moment.
+        # Aligned loads and stores of eight bytes are atomic.
         self._empty_at = memoryview(self._map).cast("d")
 
     def take(self, slot: int) -> float:
-        """Take one out of the bucket of ``slot`` and return 0; where it has none, return the
-        seconds until it has."""
+        """Count one event in ``slot`` and return 0; above the limit, count nothing and return the
+        seconds until one is allowed."""
         now = self._clock()
         slot %= SLOTS
         empty_at = self._empty_at[slot]
         wait = empty_at - now - self._ahead
         if empty_at < now or wait > self._every + _ROUNDING:
-            # Empty, or what was written before the host began anew, or with other limits.
+            # Empty, or written before the host restarted, or with other limits.
             empty_at = now
         elif wait > 0:
             return wait
@@ -59,7 +58,7 @@ class Rates:
         return 0.0
 
     def close(self) -> None:
-        """Let go of the file. Nothing can be taken afterwards."""
+        """Close the file. ``take`` must not be called afterwards."""
         self._empty_at.release()
         self._map.close()
         os.close(self._descriptor)

@@ -1,4 +1,4 @@
-"""How much a worker takes on at once: requests that are answered, and bodies that arrive."""
+"""Limits on the requests that a worker answers, and the bodies that it receives, at a time."""
 
 import threading
 from collections import Counter
@@ -14,24 +14,25 @@ from registry.errors import Overloaded
 Environ = dict[str, Any]
 
 MAX_ANSWERS = 32
-"""Requests that one process answers at the same time; the others wait for a place."""
+"""Requests that one process answers at the same time; further ones wait."""
 MAX_BODIES = 512
-"""Bodies of one caller that one process waits for at the same time."""
+"""Bodies of one caller that one process receives at the same time."""
 MAX_BODY_BYTES = 256 * 2**20
-"""What one process holds, decoded, of bodies of one caller that have not arrived whole."""
+"""Decoded bytes that one process keeps of one caller's bodies that are still arriving."""
 _MANY_BYTES = 32 * 2**20
 _FEW_BYTES = 8 * 2**20
-"""Once the bodies held many bytes and then hold few, free memory goes back to the system."""
+"""When the bodies' memory falls below the second after it reached the first, the allocator returns
+free memory to the system."""
 
 PATIENCE_SECONDS = 20.0
 LEAST_BYTES_PER_SECOND = 1024
-"""A body that comes more slowly, in so many seconds of waiting for it, is not waited for."""
+"""A body that is slower over ``PATIENCE_SECONDS`` of waiting for it is refused."""
 
 ARRIVAL = "hotswap.arrival"
-"""Where the server puts an ``ArrivingBody``, unless the body came together with the request's head.
-The WSGI interface has no way to report a body that broke off."""
+"""The key of the server's ``ArrivingBody``, unless the body arrived together with the request's
+head. WSGI has no way to report an incomplete body."""
 PLACE = "hotswap.place"
-"""Where the server puts the ``Places`` of which the request has one."""
+"""The key of the server's ``Places``, one of which the request occupies."""
 
 
 class Arrival(Enum):
@@ -41,34 +42,34 @@ class Arrival(Enum):
     BROKEN = auto()
     SLOW = auto()
     STOPPED = auto()
-    """The worker stopped before it was there."""
+    """The worker stopped before it had arrived."""
 
 
 class ArrivingBody(Protocol):
-    """A body that is on its way, as the server sees it."""
+    """A body that is still arriving, as the server sees it."""
 
     def begin_wait(self) -> None:
-        """Count from now on how slowly it arrives."""
+        """Start to measure how fast it arrives."""
 
     def arrival(self, size: int) -> Arrival:
-        """How it has arrived; ``size`` bytes of it were read."""
+        """Its state after ``size`` bytes were read."""
 
 
 class Places:
-    """Lets ``most`` threads at a time into a block; the others wait before it."""
+    """Lets at most ``most`` threads at a time into a block; the others wait."""
 
     def __init__(self, most: int) -> None:
         self._free: SimpleQueue[None] = SimpleQueue()
         for _ in range(most):
             self._free.put(None)
-        # No methods of our own in between: each prediction calls both.
+        # Bound methods, without a call in between: each prediction calls both.
         self.enter: Callable[[], None] = self._free.get
         self.leave: Callable[[None], None] = self._free.put
 
 
 @contextmanager
 def without_place(environ: Environ) -> Iterator[None]:
-    """Give the request's place to others in this block, which waits for the caller."""
+    """Release the request's place during this block, which waits for something else."""
     places: Places | None = environ.get(PLACE)
     if places is None:
         yield
@@ -81,7 +82,7 @@ def without_place(environ: Environ) -> Iterator[None]:
 
 
 class Bodies:
-    """The bodies that arrive: ``most`` of each caller, and ``most_bytes`` of their content."""
+    """The bodies that are arriving: at most ``most`` and ``most_bytes`` for each caller."""
 
     def __init__(self, most: int = MAX_BODIES, most_bytes: int = MAX_BODY_BYTES) -> None:
         self._most = most
@@ -94,7 +95,7 @@ class Bodies:
 
     @contextmanager
     def arriving(self, caller: str) -> Iterator["Body"]:
-        """A body of ``caller`` arrives in this block. Raises Overloaded."""
+        """Count a body of ``caller`` that arrives during this block. Raises Overloaded."""
         self.take(caller, bodies=1)
         body = Body(self, caller)
         try:
@@ -104,7 +105,7 @@ class Bodies:
                 give_back_memory()
 
     def take(self, caller: str, *, bodies: int = 0, size: int = 0) -> None:
-        """Count more of the caller's. Raises Overloaded."""
+        """Add to the caller's bodies and bytes. Raises Overloaded."""
         with self._lock:
             count, held = self._count[caller] + bodies, self._bytes[caller] + size
             if count > self._most or held > self._most_bytes:
@@ -114,7 +115,7 @@ class Bodies:
             self._held_many = self._held_many or self._held >= _MANY_BYTES
 
     def _leave(self, caller: str, size: int) -> bool:
-        """Count one body of ``size`` less; whether there is much memory to give back."""
+        """Remove one body of ``size`` bytes; True: much memory can be returned to the system."""
         with self._lock:
             self._count[caller] -= 1
             self._bytes[caller] -= size
@@ -127,7 +128,7 @@ class Bodies:
 
 
 class Body:
-    """A body that arrives, and how many of its bytes are in memory."""
+    """A body that is arriving; ``held`` of its bytes are in memory."""
 
     def __init__(self, bodies: Bodies, caller: str) -> None:
         self._bodies = bodies
@@ -135,6 +136,6 @@ class Body:
         self.held = 0
 
     def hold(self, size: int) -> None:
-        """Make sure that there may be so many bytes more of it. Raises Overloaded."""
+        """Count ``size`` more bytes of it. Raises Overloaded."""
         self._bodies.take(self._caller, size=size)
         self.held += size

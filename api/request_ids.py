@@ -1,4 +1,4 @@
-"""Every answer carries the id of its request, and one line of the log says how it went."""
+"""Request ids, and the access log."""
 
 import itertools
 import logging
@@ -9,22 +9,22 @@ import time
 from flask import Flask, Response, g, request
 
 HEADER = "X-Request-Id"
-_SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
-# Random once for the process: drawing anew each time would cost a request a call of the kernel.
+_VALID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
+# Random once per process: a random number per request would cost a system call.
 _process = secrets.token_hex(10)
 _requests = itertools.count()
 logger = logging.getLogger("hotswap.access")
 
 
 def request_id_for(sent: str | None) -> str:
-    """The caller's own id if it is a sane one, else a new one."""
-    return sent if sent and _SANE.fullmatch(sent) else f"{_process}{next(_requests):012x}"
+    """The caller's own id if it is valid, otherwise a new one."""
+    return sent if sent and _VALID.fullmatch(sent) else f"{_process}{next(_requests):012x}"
 
 
 def identify_requests(app: Flask) -> None:
-    """Give each request of ``app`` an id, and log it when it is answered.
+    """Assign an id to each request to ``app``, and log each response.
 
-    Has to be the first of the hooks: all others may use ``g.request_id``.
+    Must be registered before all other hooks, which use ``g.request_id``.
     """
 
     @app.before_request
@@ -35,7 +35,7 @@ def identify_requests(app: Flask) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         response.headers[HEADER] = g.request_id
-        # What a balancer asks every second would drown everything else.
+        # Health checks arrive every second and would drown everything else.
         probe = request.endpoint is not None and request.endpoint.startswith("health.")
         logger.log(
             logging.DEBUG if probe else logging.INFO,

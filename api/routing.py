@@ -1,4 +1,4 @@
-"""How URLs are told apart."""
+"""Converters of URL segments."""
 
 from werkzeug.routing import BaseConverter
 
@@ -8,12 +8,12 @@ _TAKEN = "|".join(sorted(RESERVED_ALIASES - {LATEST}))
 
 
 class VersionReferenceConverter(BaseConverter):
-    """A version reference: any segment but the words that stand at the same place in a URL."""
+    """A version reference: any segment except the words that routes use at the same position."""
 
     regex = rf"(?!(?:{_TAKEN})\Z)[^/]+"
 
 
 class TokenIdConverter(BaseConverter):
-    """The id of a token: any segment but ``self``."""
+    """The id of a token: any segment except ``self``."""
 
     regex = r"(?!self\Z)[^/]+"

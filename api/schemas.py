@@ -1,4 +1,4 @@
-"""What bodies look like, for checking what comes in and describing what goes out."""
+"""Schemas of request and response bodies, for validation and for the OpenAPI document."""
 
 import math
 import re
@@ -23,7 +23,7 @@ _LARGEST = 2**31 - 1
 _DIGITS = re.compile(r"-?[0-9]{1,20}")
 
 STORABLE = r"^[^\u0000]*$"
-"""What ``registry.stored_text`` takes; JSON cannot write a lone surrogate that is checked."""
+"""What ``registry.stored_text`` accepts; lone surrogates are checked by it alone."""
 _REFERENCE = rf"(?:0|[1-9][0-9]{{0,9}}|{ALIAS.pattern})"
 
 
@@ -37,7 +37,7 @@ class WholeNumber(fields.Integer):
 
 
 class Flag(fields.Boolean):
-    """A JSON boolean and nothing that merely stands for one."""
+    """A JSON boolean; neither ``"true"`` nor 1."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:  # noqa: ARG002 - marshmallow's own signature
         if not isinstance(value, bool):
@@ -61,7 +61,7 @@ class Number(fields.Float):
 
 
 class QueryNumber(fields.Integer):
-    """A whole number in a query, in ASCII digits; Python would take others, and ``1_000``."""
+    """An integer in a query, in ASCII digits; Python would accept others, and ``1_000``."""
 
     def _validated(self, value: Any) -> int:
         if not (isinstance(value, str) and _DIGITS.fullmatch(value)):
@@ -70,7 +70,7 @@ class QueryNumber(fields.Integer):
 
 
 class AtMost(validate.Validator):
-    """Of an object: that it has at most ``most`` keys."""
+    """Validates that an object has at most ``most`` keys."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -103,11 +103,11 @@ def _in_utc(moment: datetime) -> None:
     try:
         moment.astimezone(UTC)
     except OverflowError as error:
-        raise ma.ValidationError("The moment is out of range.") from error
+        raise ma.ValidationError("The date is out of range.") from error
 
 
 def _shallow(value: Any) -> None:
-    """Deeper than anybody nests, and well within what whoever copies or writes it can follow."""
+    """Limits nesting to what recursive code that copies or encodes the value can handle."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [
@@ -118,7 +118,7 @@ def _shallow(value: Any) -> None:
         ]
         if not level:
             return
-    raise ma.ValidationError(f"Nested more than {MAX_DEPTH} deep.")
+    raise ma.ValidationError(f"Nested more than {MAX_DEPTH} levels deep.")
 
 
 def _object() -> fields.Dict:
@@ -134,7 +134,7 @@ def _gates(**options: Any) -> "fields.List[Any]":
         _text(MAX_LENGTH, pattern=PATTERN),
         validate=validate.Length(max=MAX_GATES),
         metadata={
-            "description": "Conditions beside the policy's, such as 'rmse <= champion * 1.02'.",
+            "description": "Conditions added to the policy's, such as 'rmse <= champion * 1.02'.",
             "uniqueItems": True,
         },
         **options,
@@ -144,24 +144,26 @@ def _gates(**options: Any) -> "fields.List[Any]":
 def _force() -> Flag:
     return Flag(
         load_default=False,
-        metadata={"description": "Move the alias although gates are shut: wants admin, a reason."},
+        metadata={
+            "description": "Move the alias although gates fail: requires scope admin and a reason."
+        },
     )
 
 
 def whole(grammar: re.Pattern[str]) -> str:
-    """A pattern for JSON Schema, where one matches anywhere in a text unless it is anchored."""
+    """An anchored pattern: in JSON Schema an unanchored one matches anywhere in a text."""
     return f"^{grammar.pattern}$"
 
 
 class StrictSchema(ma.Schema):
-    """Refuses keys that it does not know."""
+    """Refuses unknown keys."""
 
     class Meta:
         unknown = ma.RAISE
 
 
 class OptionalBodySchema(StrictSchema):
-    """Of a body that may be left out; each of its fields may be, too."""
+    """A body that may be omitted; all of its fields are optional too."""
 
 
 class PagingSchema(ma.Schema):
@@ -170,14 +172,14 @@ class PagingSchema(ma.Schema):
     after = _text(
         200,
         metadata={
-            "description": "Instead of 'page': the 'next' of the page before. Read so, a list "
-            "gives each item once, whatever is added meanwhile."
+            "description": "Instead of 'page': the 'next' of the previous page. Each item is then "
+            "returned once, even if others are added in the meantime."
         },
     )
 
 
 class ModelQuerySchema(PagingSchema):
-    q = _text(1_000, metadata={"description": "A part of the name, whatever its case."})
+    q = _text(1_000, metadata={"description": "Part of the name, case-insensitive."})
     tag = _text(
         1_201,
         pattern=r"^([^\u0000:]*:[^\u0000]*)?$",
@@ -190,7 +192,7 @@ class VersionQuerySchema(PagingSchema):
         1_000,
         pattern=r"^(-?(version|created_at|metrics\.[^\u0000]+))?$",
         metadata={
-            "description": "version, created_at or metrics.<name>; '-' before it: descending"
+            "description": "version, created_at or metrics.<name>; a leading '-' reverses it."
         },
     )
     status = fields.String(validate=validate.OneOf(STATUSES))
@@ -200,9 +202,9 @@ class UploadQuerySchema(ma.Schema):
     reuse = fields.Boolean(
         load_default=False,
         metadata={
-            "description": "Answer with the ready version that has the same bytes, metrics, "
-            "signature and lineage (but for its parent_version), if there is one, instead of "
-            "making another; 'Idempotent-Replayed' is true then."
+            "description": "If a ready version has the same bytes, metrics, signature and lineage "
+            "(except parent_version), return it with 'Idempotent-Replayed: true' instead of "
+            "creating another."
         },
     )
 
@@ -210,7 +212,7 @@ class UploadQuerySchema(ma.Schema):
 class CardQuerySchema(ma.Schema):
     format = fields.String(
         validate=validate.OneOf(("markdown", "html")),
-        metadata={"description": "Instead of what Accept says."},
+        metadata={"description": "Overrides the Accept header."},
     )
 
 
@@ -220,7 +222,7 @@ class ComparisonQuerySchema(ma.Schema):
         required=True,
         pattern=rf"^ *{_REFERENCE} *(, *{_REFERENCE} *){{1,9}}$",
         metadata={
-            "description": "2 to 10 versions with commas between them: numbers, aliases, 'latest'",
+            "description": "2 to 10 versions, separated by commas: numbers, aliases or 'latest'.",
             "example": "3,production",
         },
     )
@@ -233,7 +235,7 @@ class NewModelSchema(StrictSchema):
 
 
 class ChangeSchema(StrictSchema):
-    """A change of description and tags; what is left out stays, ``tags`` replaces all tags."""
+    """A change of description and tags. Omitted fields keep their value; ``tags`` replaces all."""
 
     description = _text(MAX_DESCRIPTION)
     tags = _tags()
@@ -260,7 +262,7 @@ class PromoteSchema(OptionalBodySchema):
     expected_version = WholeNumber(
         allow_none=True,
         validate=validate.Range(1, _LARGEST),
-        metadata={"description": "What the alias must point at now; null: it must not exist."},
+        metadata={"description": "The alias's current version; null: the alias must not exist."},
     )
     reason = _text(2_000, load_default=None, allow_none=True)
     force = _force()
@@ -279,13 +281,13 @@ class PolicyChangeSchema(StrictSchema):
 class HoldoutTargetSchema(ma.Schema):
     target = _text(
         MAX_COLUMN_NAME,
-        metadata={"description": "The column that is predicted; left out: as the newest version."},
+        metadata={"description": "The target column; default: the newest version's."},
     )
 
 
 class HoldoutQuerySchema(PagingSchema):
     history = fields.Boolean(
-        load_default=False, metadata={"description": "Every holdout that there was, as a list."}
+        load_default=False, metadata={"description": "List all holdouts, also earlier ones."}
     )
 
 
@@ -323,7 +325,7 @@ class NewTokenSchema(StrictSchema):
         validate=validate.Length(max=1000),
         metadata={
             "minItems": 1,
-            "description": "Names, also with * and ?; null: every model.",
+            "description": "Model names, with the wildcards * and ?; null: all models.",
         },
     )
     expires_at = fields.AwareDateTime(
@@ -331,7 +333,7 @@ class NewTokenSchema(StrictSchema):
         load_default=None,
         allow_none=True,
         validate=_in_utc,
-        metadata={"description": "A moment to come."},
+        metadata={"description": "A time in the future."},
     )
 
 
@@ -359,11 +361,11 @@ class ArtifactSchema(ma.Schema):
 
 
 class EngineSchema(ma.Schema):
-    """What answers, and how far its answers are from scikit-learn's own."""
+    """The engine that computes predictions, and how far they differ from scikit-learn's."""
 
     name = fields.String(metadata={"enum": list(ENGINES)})
     reason = fields.String(
-        metadata={"description": "Why a faster engine is not used; absent where none is faster."}
+        metadata={"description": "Why a faster engine is not used; absent if none is faster."}
     )
     max_abs_diff = fields.Float()
     max_rel_diff = fields.Float()
@@ -393,9 +395,9 @@ class VersionSchema(ma.Schema):
 
 
 class ComparedVersionSchema(ma.Schema):
-    """The head of a version's column."""
+    """One of the compared versions."""
 
-    reference = fields.String(metadata={"description": "as it was asked for"})
+    reference = fields.String(metadata={"description": "as requested"})
     version = fields.Integer()
     status = fields.String(metadata={"enum": list(STATUSES)})
     kind = fields.String(metadata={"enum": list(KINDS)})
@@ -410,13 +412,13 @@ class ComparedVersionSchema(ma.Schema):
 
 
 class ComparedSchema(ma.Schema):
-    """One thing of each version, in the order in which the versions were asked for."""
+    """One value of each version, in the order of the request."""
 
     name = fields.String()
     values = fields.List(fields.Raw(allow_none=True))
     missing = fields.List(
         fields.Integer(),
-        metadata={"description": "The versions that have none; null stands there."},
+        metadata={"description": "The versions without a value; theirs is null."},
     )
     differs = fields.Boolean()
 
@@ -425,7 +427,7 @@ class ComparedMetricSchema(ComparedSchema):
     values = fields.List(fields.Float(allow_none=True))
     better = fields.String(allow_none=True, metadata={"enum": ["higher", "lower", None]})
     best = fields.List(
-        fields.Integer(), metadata={"description": "The versions that do best by it."}
+        fields.Integer(), metadata={"description": "The versions with the best value."}
     )
 
 
@@ -433,8 +435,8 @@ class MeasuredMetricSchema(ComparedMetricSchema):
     holdouts = fields.List(
         fields.String(allow_none=True),
         metadata={
-            "description": "The SHA-256 of the table that each figure was measured on, or the "
-            "event that has the figure. Where they differ, 'best' is empty."
+            "description": "The SHA-256 of the holdout that each value was measured on, or the "
+            "event that recorded it. If they differ, 'best' is empty."
         },
     )
 
@@ -443,13 +445,14 @@ class ComparisonSchema(ma.Schema):
     model = fields.String()
     versions = fields.List(fields.Nested(ComparedVersionSchema))
     metrics = fields.List(
-        fields.Nested(ComparedMetricSchema), metadata={"description": "As the uploaders claim."}
+        fields.Nested(ComparedMetricSchema),
+        metadata={"description": "As claimed by the uploaders."},
     )
     measured = fields.List(
         fields.Nested(MeasuredMetricSchema),
         metadata={
-            "description": "By the registry, for gates: of both sides of a promotion, on the "
-            "latest table that all of the versions were measured on, if there is one."
+            "description": "Measured by the registry when gates were evaluated, on the latest "
+            "holdout that all of the versions were measured on, if there is one."
         },
     )
     params = fields.List(fields.Nested(ComparedSchema))
@@ -466,7 +469,7 @@ class ModelSchema(ma.Schema):
     status = fields.String(metadata={"enum": ["active", "archived"]})
     last_version = fields.Integer(allow_none=True)
     generation = fields.Integer(
-        metadata={"description": "Goes up whenever an alias of the model moves."}
+        metadata={"description": "Increases whenever an alias of the model moves."}
     )
     created_at = fields.String(metadata={"format": "date-time"})
     created_by = fields.String()
@@ -490,8 +493,8 @@ class AliasSchema(ma.Schema):
     version = fields.Integer()
 
 
-class OutcomeSchema(ma.Schema):
-    """What became of a gate, and the figures that decided."""
+class GateResultSchema(ma.Schema):
+    """The result of a gate, and the values that it compared."""
 
     gate = fields.String()
     passed = fields.Boolean()
@@ -500,27 +503,29 @@ class OutcomeSchema(ma.Schema):
     reason = fields.String(allow_none=True)
     interval = fields.List(
         fields.Float(),
-        metadata={"description": "Of the candidate's figure less what it was held against."},
+        metadata={
+            "description": "95% interval of the candidate's value minus the one compared with."
+        },
     )
     measured = fields.String(allow_none=True, metadata={"enum": ["holdout", "claimed", None]})
     holdout = fields.String(
-        metadata={"description": "The SHA-256 of the table that it was measured on."}
+        metadata={"description": "The SHA-256 of the holdout that it was measured on."}
     )
 
 
 class MovedSchema(ma.Schema):
-    """The answer to promote, rollback and PUT of an alias."""
+    """The response to promote, rollback and PUT of an alias."""
 
     model = fields.String()
     alias = fields.String()
     version = fields.Integer()
     previous_version = fields.Integer(allow_none=True)
     generation = fields.Integer()
-    gates = fields.List(fields.Nested(OutcomeSchema))
+    gates = fields.List(fields.Nested(GateResultSchema))
 
 
 class MeasuredSchema(ma.Schema):
-    """The figures of a version; ``reason`` where it could not be measured."""
+    """The metrics of a version; ``reason`` if it could not be measured."""
 
     version = fields.Integer()
     metrics = fields.Dict(keys=fields.String(), values=fields.Float())
@@ -529,7 +534,7 @@ class MeasuredSchema(ma.Schema):
 
 
 class DifferenceSchema(ma.Schema):
-    """The candidate's figure less the champion's, and what 95% of the draws lie between."""
+    """The candidate's value minus the champion's, and its 95% bootstrap interval."""
 
     value = fields.Float()
     interval = fields.List(fields.Float(), allow_none=True)
@@ -549,7 +554,7 @@ class EvaluationSchema(ma.Schema):
     champion = fields.Nested(MeasuredSchema, allow_none=True)
     differences = fields.Dict(keys=fields.String(), values=fields.Nested(DifferenceSchema))
     holdout = fields.Nested(UsedHoldoutSchema, allow_none=True)
-    gates = fields.List(fields.Nested(OutcomeSchema))
+    gates = fields.List(fields.Nested(GateResultSchema))
 
 
 class PolicySchema(ma.Schema):
@@ -572,7 +577,7 @@ class HoldoutSchema(ma.Schema):
 
 
 class HoldoutsSchema(HoldoutSchema):
-    """The holdout in use; with ``history=true`` a page of all that there were instead."""
+    """The current holdout; with ``history=true`` a page of all holdouts instead."""
 
     items = fields.List(fields.Nested(HoldoutSchema))
     page = fields.Integer()
@@ -593,7 +598,7 @@ class TokenSchema(ma.Schema):
 
 
 class MadeTokenSchema(TokenSchema):
-    token = fields.String(metadata={"description": "Shown this once."})
+    token = fields.String(metadata={"description": "Shown only in this response."})
 
 
 class FaultSchema(ma.Schema):
@@ -609,14 +614,14 @@ class ProblemSchema(ma.Schema):
     request_id = fields.String(required=True)
     errors = fields.List(fields.Nested(FaultSchema))
     gates = fields.List(
-        fields.Nested(OutcomeSchema),
-        metadata={"description": "What became of every gate, where one kept a version back."},
+        fields.Nested(GateResultSchema),
+        metadata={"description": "The result of every gate, if one failed."},
     )
 
 
 class _PlainSchema(ma.Schema):
-    """Describes what is plain JSON data already, and answers it as it is: to copy the items of a
-    page field by field takes as long as to read them from the database."""
+    """Describes data that is plain JSON already, and returns it unchanged: copying the items of a
+    page field by field takes as long as reading them from the database."""
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:  # noqa: ARG002 - marshmallow's own signature
         return obj
@@ -631,7 +636,9 @@ def page_of(item: type[ma.Schema], name: str) -> type[ma.Schema]:
             "page_size": fields.Integer(),
             "total": fields.Integer(),
             "next": fields.String(
-                metadata={"description": "Where there are more: give it as 'after'."}
+                metadata={
+                    "description": "Present if there are more items: 'after' for the next page."
+                }
             ),
         },
         name=name,

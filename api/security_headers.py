@@ -1,4 +1,4 @@
-"""What every answer tells a browser: take it for what it says it is, keep it nowhere, frame it not.
+"""Security headers of every response: no content sniffing, no caching, no framing.
 
 Sources: the OWASP REST Security Cheat Sheet and the OWASP Secure Headers Project.
 """
@@ -14,18 +14,18 @@ SECURITY_HEADERS = (
     ("Referrer-Policy", "no-referrer"),
     ("Cache-Control", "no-store"),
 )
-"""For every answer that does not say otherwise; the narrow door adds them as they stand here."""
+"""Defaults for every response; the fast path adds them unchanged."""
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-"""For the page at /docs. Swagger UI writes style attributes and carries its images inside."""
+"""For the page at /docs. Swagger UI uses style attributes and inline images."""
 
 
 def policy_of_style(style: str) -> str:
-    """For a page that needs nothing but its own ``style``, known by its hash (CSP Level 3)."""
+    """The policy of a page that loads only its own ``style``, allowed by its hash (CSP Level 3)."""
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; "
@@ -33,8 +33,8 @@ def policy_of_style(style: str) -> str:
     )
 
 
-def secure_answers(app: Flask) -> None:
-    """Add the headers to every answer of ``app``, after all that its other hooks add."""
+def secure_responses(app: Flask) -> None:
+    """Add the headers to every response of ``app``, unless other hooks have set them."""
 
     @app.after_request
     def secure(response: Response) -> Response:

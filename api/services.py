@@ -1,4 +1,4 @@
-"""What the views work with: one of each for a process, made by the app factory."""
+"""The objects that views work with: one of each per process, created by the app factory."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,9 +55,9 @@ class Services:
 
     @classmethod
     def build(cls, settings: Settings, observer: Observer | None = None) -> "Services":
-        """Nothing is read or started here; ``start`` does that.
+        """Read and start nothing; ``start`` does that.
 
-        ``observer`` is told what happens while versions are loaded and the database is read.
+        ``observer`` is notified of loads, of reads of the database and of promotions.
 
         Raises ValueError for a database URL that is not supported, NetworkFileSystem, StorageFull,
         DataDirectoryRefused.
@@ -66,7 +66,7 @@ class Services:
         observer = observer or Observer()
         run = settings.data / "run"
         blobs = LocalBlobStore(settings.data / "blobs")
-        # Before anything is made in the data directory, which may be no place for a database.
+        # Before anything is created in the data directory, which may be unsuitable for a database.
         database = Database(settings.effective_database_url)
         counter = Counter(run / "counter")
         database.committed = counter.bump
@@ -94,12 +94,12 @@ class Services:
         )
 
     def start(self) -> None:
-        """Take part in the serving of this data directory, in this process."""
+        """Start to serve this data directory in this process."""
         self.fleet.join(self.watch.prepared)
         self.watch.start()
 
     def close(self) -> None:
-        """End what was started and close what was opened."""
+        """Stop and close everything that ``build`` and ``start`` opened."""
         self.fleet.leave()
         self.watch.close()
         self.pool.close()
@@ -113,17 +113,17 @@ class Services:
 
 
 def attach(app: Flask, services: Services) -> None:
-    """Give ``app`` its services."""
+    """Set the services of ``app``."""
     app.extensions[_KEY] = services
 
 
 def services() -> Services:
-    """The services of the app that answers the present request."""
+    """The services of the current application."""
     return cast("Services", current_app.extensions[_KEY])
 
 
 def _rates(path: Path, limit: int, *, seconds: int) -> Rates | None:
-    """``limit`` in so many seconds, all of them at once if need be; None for no limit."""
+    """``limit`` events in ``seconds``, with a burst of ``limit``; None for no limit."""
     return Rates(path, limit / seconds, limit) if limit else None
 
 

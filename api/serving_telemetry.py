@@ -1,7 +1,7 @@
-"""Figures of what the workers serve: versions loaded, loads that failed, the database, promotions.
+"""Metrics of loaded versions, failed loads, the database and promotions.
 
-They are kept beside those of the requests (``api.telemetry``), in the same files, and written off
-the request path: when a version is loaded, when an alias moves, and once a second.
+They are kept in the same files as the request metrics (``api.telemetry``), and written off the
+request path: when a version is loaded, when an alias moves, and once a second.
 """
 
 import logging
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_NAMED = 100
-"""Versions that the metrics name, each by labels of its own."""
+"""Versions that the metrics name, each with its own labels."""
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25)
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """The metrics themselves. A gauge of a worker that is no more does not count."""
+class _Metrics:
+    """The metrics themselves. The gauges of ended workers do not count."""
 
     load_seconds: "Histogram"
     load_failures: "Counter"
@@ -39,61 +39,63 @@ class _Kept:
     unreadable: "Gauge"
 
 
-class ServingMeasures(Observer):
-    """Keeps figures of what it is told; forgets it until ``keep`` said where, and without room."""
+class ServingTelemetry(Observer):
+    """Counts what it is notified of, from ``keep`` on; counts nothing without a directory."""
 
     def __init__(self) -> None:
-        self._kept: _Kept | None = None
+        self._metrics: _Metrics | None = None
         self._named: set[Key] = set()
 
     def keep(self, directory: Path | None) -> None:
-        """Begin to keep figures, in the ``directory`` that ``api.telemetry`` made ready, if any."""
+        """Start to keep metrics in the ``directory`` that ``api.telemetry`` prepared, if any."""
         if directory is None:
             return
         try:
-            self._kept = _new_metrics()
-            self._kept.workers.set(1)
-            self._kept.unreadable.set(0)
+            self._metrics = _new_metrics()
+            self._metrics.workers.set(1)
+            self._metrics.unreadable.set(0)
         except OSError as error:
-            self._kept = None
-            logger.warning("no figures of the versions are kept: %s", error)
+            self._metrics = None
+            logger.warning("metrics of versions are not kept: %s", error)
 
     def load_ended(self, seconds: float, error: Exception | None) -> None:
-        if self._kept is None:
+        if self._metrics is None:
             return
         if error is None:
-            self._kept.load_seconds.observe(seconds)
+            self._metrics.load_seconds.observe(seconds)
         else:
-            _count(self._kept.load_failures, _kind(error))
+            _count(self._metrics.load_failures, _kind(error))
 
     def polled(
         self, *, readable: bool, loaded: int, missing: int, unloadable: Collection[Key]
     ) -> None:
-        if self._kept is None:
+        if self._metrics is None:
             return
-        self._kept.unreadable.set(not readable)
-        self._kept.loaded.set(loaded)
-        self._kept.missing.set(missing)
-        self._name(self._kept.unloadable, unloadable)
+        self._metrics.unreadable.set(not readable)
+        self._metrics.loaded.set(loaded)
+        self._metrics.missing.set(missing)
+        self._name(self._metrics.unloadable, unloadable)
 
     def _name(self, gauge: "Gauge", unloadable: Collection[Key]) -> None:
-        """A label that was once set cannot be removed: it stays, with the value 0."""
+        """Set the gauge of each version. Labels cannot be removed, so they stay, with value 0."""
         for key in unloadable:
             if len(self._named) < MOST_NAMED:
                 self._named.add(key)
         for model, number in self._named:
             try:
                 gauge.labels(model, str(number)).set((model, number) in unloadable)
-            except OSError as error:  # the file cannot grow
-                logger.warning("a version that cannot be loaded is not in the metrics: %s", error)
+            except OSError as error:  # the file cannot be enlarged
+                logger.warning(
+                    "a version that cannot be loaded is missing from the metrics: %s", error
+                )
 
     def promotion_ended(self, error: Exception | None) -> None:
-        if self._kept is not None:
-            _count(self._kept.moves, "done" if error is None else _kind(error))
+        if self._metrics is not None:
+            _count(self._metrics.moves, "done" if error is None else _kind(error))
 
 
 def _kind(error: Exception) -> str:
-    """An error's slug: there are only as many as classes of errors."""
+    """An error's slug; there is one per class of errors."""
     return slug_of(type(error)) if isinstance(error, RegistryError) else "internal-error"
 
 
@@ -101,44 +103,44 @@ def _count(counter: "Counter", label: str) -> None:
     try:
         counter.labels(label).inc()
     except OSError as error:
-        # The file cannot grow. What was to be counted has happened all the same.
-        logger.warning("not counted: %s", error)
+        # The file cannot be enlarged. What was not counted has happened nevertheless.
+        logger.warning("an event was not counted: %s", error)
 
 
-def _new_metrics() -> _Kept:
+def _new_metrics() -> _Metrics:
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
     registry = CollectorRegistry()
 
     def gauge(name: str, help_text: str, mode: str, labels: Sequence[str] = ()) -> Gauge:
-        return Gauge(name, help_text, labels, multiprocess_mode=mode, registry=registry)  # type: ignore[arg-type]  # one of its own words
+        return Gauge(name, help_text, labels, multiprocess_mode=mode, registry=registry)  # type: ignore[arg-type]  # a Literal of prometheus_client
 
-    return _Kept(
+    return _Metrics(
         load_seconds=Histogram(
             "hotswap_version_load_duration_seconds",
-            "Time to read a version and make it ready to answer.",
+            "Time to read a version and make it ready to predict.",
             buckets=_BUCKETS,
             registry=registry,
         ),
         load_failures=Counter(
             "hotswap_version_load_failures",
-            "Versions that could not be loaded, by what was wrong.",
+            "Loads of versions that failed, by reason.",
             ["reason"],
             registry=registry,
         ),
         moves=Counter(
             "hotswap_promotions",
-            "Promotions and rollbacks, by how they ended.",
+            "Promotions and rollbacks, by result.",
             ["result"],
             registry=registry,
         ),
-        workers=gauge("hotswap_workers", "Workers that run.", "livesum"),
+        workers=gauge("hotswap_workers", "Running workers.", "livesum"),
         loaded=gauge(
-            "hotswap_loaded_versions", "Versions in memory, added up over workers.", "livesum"
+            "hotswap_loaded_versions", "Versions in memory, summed over workers.", "livesum"
         ),
         missing=gauge(
             "hotswap_missing_versions",
-            "Versions that an alias points at and that the worst-off worker has not loaded.",
+            "Versions that an alias points at and a worker has not loaded; maximum over workers.",
             "livemax",
         ),
         unloadable=gauge(
@@ -148,6 +150,6 @@ def _new_metrics() -> _Kept:
             ("model", "version"),
         ),
         unreadable=gauge(
-            "hotswap_database_unreadable", "1 where a worker cannot read the database.", "livemax"
+            "hotswap_database_unreadable", "1 if a worker cannot read the database.", "livemax"
         ),
     )

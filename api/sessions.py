@@ -1,8 +1,7 @@
 """Flask-SQLAlchemy on the registry's own tables and engine.
 
-The views read through its session, which ends with the request and sees one state of the database
-throughout, so that a page and its total agree. Writing is the operations' business: they open their
-own transactions on the same connections.
+Views read through its session, which ends with the request and sees one state of the database, so
+that a page and its total agree. Operations write in their own transactions.
 """
 
 from typing import Any

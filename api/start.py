@@ -1,4 +1,4 @@
-"""What has to be true before the first request: the tables, the admin token, no debris."""
+"""Preparation before the first request: the tables, the admin token, interrupted uploads."""
 
 import logging
 from pathlib import Path
@@ -18,9 +18,9 @@ ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - a file's name
 
 
 def prepare(services: Services) -> str | None:
-    """Make the data directory ready; return the admin token if this start made it.
+    """Prepare the data directory; return the admin token if this start created it.
 
-    Every worker does this; all but the first find nothing to do.
+    Every worker calls this; all but the first find nothing to do.
 
     Raises DataDirectoryRefused, SchemaMismatch, TokenRefused for a configured admin token that is
     not valid, and the Unavailable errors.
@@ -29,7 +29,7 @@ def prepare(services: Services) -> str | None:
     make_directory(settings.data)
     check_restored(settings.data)
     if upgrade(services.database):
-        logger.info("the database was brought to this release")
+        logger.info("the database was migrated to this release")
     close_to_others(settings.data)
     if swept := services.blobs.sweep().count:
         logger.info("removed %d interrupted uploads", swept)
@@ -39,7 +39,7 @@ def prepare(services: Services) -> str | None:
 def prepare_worker(services: Services) -> str | None:
     """As ``prepare``, but a configured admin token that is not valid is only logged.
 
-    It may have been revoked while the service runs, which goes on when one of its workers is
+    It may have been revoked while the service runs, which continues when one of its workers is
     replaced.
 
     Raises DataDirectoryRefused, SchemaMismatch, and the Unavailable errors.
@@ -52,8 +52,8 @@ def prepare_worker(services: Services) -> str | None:
 
 
 def log_warnings(data: Path) -> None:
-    """Say what of ``data`` is open to other users, and what this machine lacks to confine uploads
-    with; once for a service, not by workers."""
+    """Log which paths in ``data`` are open to other users, and which defences against uploads this
+    machine lacks. Called once per service, not by workers."""
     for path in open_to_others(data):
         logger.warning("%s is open to other users, and its mode could not be changed", path)
     try:

@@ -1,6 +1,6 @@
-"""Prometheus metrics, added up over all workers of this server.
+"""Prometheus metrics, summed over all workers of this server.
 
-Routes are labelled by their pattern, never by the path that was asked, which anybody could choose.
+Routes are labelled by their pattern, never by the requested path, which callers choose.
 """
 
 import atexit
@@ -25,39 +25,41 @@ from api.services import services
 from api.telemetry_folders import own_folder
 from registry.errors import Unavailable
 
-blueprint = Blueprint("metrics", __name__, description="For Prometheus", answers="text/plain")
+blueprint = Blueprint(
+    "metrics", __name__, description="Metrics for Prometheus", produces="text/plain"
+)
 logger = logging.getLogger(__name__)
 
-_KEY = "hotswap-measures"
+_KEY = "hotswap-telemetry"
 _FLUSH_SECONDS = 0.5
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _Key = tuple[str, str, int]
 """Method, route and status."""
 
 
-class NoMeasures:
-    """Stands in where figures cannot be kept."""
+class NoTelemetry:
+    """Replaces ``Telemetry`` where metrics cannot be kept."""
 
     directory = None
 
     def flush(self) -> None:
-        """There is nothing to bring anywhere."""
+        """Do nothing."""
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     def count_failed(self, why: str) -> None:
-        """Forget it."""
+        """Do nothing."""
 
 
 class Telemetry:
     """The counters of this process, kept in files that every worker of the server can read.
 
-    Counting a request is one append: prometheus_client takes ten microseconds to count and time
-    it, a third of a prediction. A thread brings them there twice a second, many at a time; what a
-    process counted in the last half second before it was killed is lost.
+    Counting a request appends to a queue: prometheus_client would take ten microseconds to count
+    and time it, a third of a prediction. A thread writes the queue to the files twice a second; a
+    process that is killed loses what it counted since.
 
-    Raises OSError where there is no room for them.
+    Raises OSError if there is no room for the files.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -88,7 +90,7 @@ class Telemetry:
             buckets=_BUCKETS,
             registry=registry,
         )
-        threading.Thread(target=self._keep_flushing, name="measures", daemon=True).start()
+        threading.Thread(target=self._keep_flushing, name="telemetry", daemon=True).start()
         atexit.register(self.flush)
 
     def count_failed(self, why: str) -> None:
@@ -99,11 +101,11 @@ class Telemetry:
             logger.warning("a failed authentication was not counted: %s", error)
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request and its time. ``route`` is a pattern of ours, so there are few."""
+        """Count one request and its time. ``route`` is a URL pattern, so there are few."""
         self._waiting.append(((method, route, status), seconds))
 
     def flush(self) -> None:
-        """Bring what was counted to the files."""
+        """Write what was counted to the files."""
         with self._flushing:
             times: dict[_Key, list[float]] = {}
             for _ in range(len(self._waiting)):
@@ -122,7 +124,7 @@ class Telemetry:
                     self.seconds.labels(method, route),
                 )
             except OSError as error:
-                # The files are gone or cannot grow. The requests were answered all the same.
+                # The files are gone or cannot be enlarged. The requests were answered nevertheless.
                 logger.warning("requests were not counted: %s", error)
                 return
             self._counted[key] = counted
@@ -135,42 +137,44 @@ class Telemetry:
             self.flush()
 
 
-def measure_requests(app: Flask) -> Telemetry | NoMeasures:
-    """Count and time every request of ``app``; where that is impossible, serve without."""
-    measures: Telemetry | NoMeasures
+def observe_requests(app: Flask) -> Telemetry | NoTelemetry:
+    """Count and time every request to ``app``; without room for metrics, serve without them."""
+    telemetry: Telemetry | NoTelemetry
     with app.app_context():
         data = services().settings.data
     try:
-        measures = Telemetry(own_folder(data, os.getppid()))
+        telemetry = Telemetry(own_folder(data, os.getppid()))
     except OSError as error:
-        logger.warning("no figures are kept: %s", error)
-        measures = NoMeasures()
-    app.extensions[_KEY] = measures
+        logger.warning("metrics are not kept: %s", error)
+        telemetry = NoTelemetry()
+    app.extensions[_KEY] = telemetry
 
     @app.after_request
     def count(response: Response) -> Response:
         route = "none" if request.url_rule is None else request.url_rule.rule
-        # A method that no route takes is whatever the caller wrote.
+        # The method of an unknown route is any text that the caller sent.
         method = request.method if route != "none" else "any"
-        measures.count(method, route, response.status_code, time.perf_counter() - g.began)
+        telemetry.count(method, route, response.status_code, time.perf_counter() - g.began)
         return response
 
-    return measures
+    return telemetry
 
 
 @blueprint.route("/metrics", methods=["GET"])
 @allows("any")
 @blueprint.response(200, {"type": "string"}, content_type="text/plain")
 def get_metrics() -> Response:
-    """Show the figures of all workers in Prometheus' text format."""
-    measures = cast("Telemetry | NoMeasures", current_app.extensions[_KEY])
-    if measures.directory is None:
-        raise Unavailable("This worker keeps no figures: it found no room for them when it began.")
+    """Show the metrics of all workers in Prometheus' text format."""
+    telemetry = cast("Telemetry | NoTelemetry", current_app.extensions[_KEY])
+    if telemetry.directory is None:
+        raise Unavailable(
+            "This worker keeps no metrics: there was no room for them when it started."
+        )
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    forget_gauges_of_ended_processes(measures.directory)
-    measures.flush()
+    forget_gauges_of_ended_processes(telemetry.directory)
+    telemetry.flush()
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(measures.directory))  # type: ignore[no-untyped-call]  # prometheus_client left it without types
+    MultiProcessCollector(registry, path=str(telemetry.directory))  # type: ignore[no-untyped-call]  # prometheus_client has no types here
     return Response(generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST})

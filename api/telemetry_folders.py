@@ -1,9 +1,9 @@
-"""The folders in which servers keep their figures: each its own, which goes when the server has.
+"""The folders in which servers keep their metrics: one per server, removed when it has ended.
 
 They are not on the disk of the data, which may be full: the files are mapped into memory, and a
-page that the disk has no room for would end the worker with a SIGBUS. Containers may share the
-folder above them, and cannot see each other's processes. So each process of a server holds a lock
-on its folder (flock(2)), which ends with it; a folder without one is removed.
+page without room on the disk would end the worker with a SIGBUS. Containers may share the parent
+folder and cannot see each other's processes. Therefore each process of a server holds a lock on its
+folder (flock(2)), which ends with the process; a folder without a lock is removed.
 """
 
 import fcntl
@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - what is made in there is checked for its owner
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the owner of folders in it is checked
 
 
 def own_folder(data: Path, server: int) -> Path:
     """The folder of the server with the process id ``server``, held by this process until it ends.
 
-    Folders that nobody holds are removed. Raises OSError where none can be made.
+    Unlocked folders are removed. Raises OSError if no folder can be created.
     """
     refused: OSError = FileNotFoundError("there is no folder for temporary files")
     for base in _bases():
@@ -38,7 +38,7 @@ def own_folder(data: Path, server: int) -> Path:
 
 
 def remove_folder(data: Path, server: int) -> None:
-    """Remove the figures of a server that has ended; they would go on taking memory."""
+    """Remove the metrics of a server that has ended, which would otherwise keep using memory."""
     for base in _bases():
         folder = base / _name(data, server)
         if _is_ours(folder):
@@ -46,21 +46,21 @@ def remove_folder(data: Path, server: int) -> None:
 
 
 def _hold(folder: Path) -> None:
-    """Make ``folder`` if it is not there and hold it as long as this process runs."""
+    """Create ``folder`` if it does not exist, and lock it as long as this process runs."""
     while True:
         folder.mkdir(mode=0o700, exist_ok=True)
         if not _is_ours(folder):
-            raise PermissionError(f"{folder} belongs to somebody else")
+            raise PermissionError(f"{folder} belongs to another user")
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), folder.stat()):
                 return
-        os.close(descriptor)  # a sweep came between its making and its lock
+        os.close(descriptor)  # another process removed it before it was locked
 
 
 def _sweep(base: Path, kept: str) -> None:
-    """Remove the folders that nobody holds, whatever data they were for, but not ``kept``."""
+    """Remove unlocked folders, whatever data directory they belong to, except ``kept``."""
     for folder in base.glob(f"{_prefix()}*"):
         if folder.name == kept or not _is_ours(folder):
             continue
@@ -70,7 +70,7 @@ def _sweep(base: Path, kept: str) -> None:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)
             except BlockingIOError:
-                pass  # its server runs
+                pass  # its server is running
             finally:
                 os.close(descriptor)
 
@@ -82,10 +82,9 @@ def _bases() -> Iterator[Path]:
 
 
 def _name(data: Path, server: int) -> str:
-    """The same for all workers of a server, and for no other server.
+    """The same name for all workers of a server, and a different one for any other server.
 
-    A process id is not enough: it is given out again, and there may be another in each PID
-    namespace.
+    A process id is not enough: ids are reused, and each PID namespace has its own.
     """
     known = f"{data.resolve()} {_namespace()} {_started(server)}"
     return f"{_prefix()}{hashlib.sha256(os.fsencode(known)).hexdigest()[:16]}-{server}"
@@ -94,12 +93,12 @@ def _name(data: Path, server: int) -> str:
 def _namespace() -> int:
     try:
         return Path("/proc/self/ns/pid").stat().st_ino
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return 0
 
 
 def _started(pid: int) -> str:
-    """When the process started, in ticks since the machine did: proc_pid_stat(5), field 22."""
+    """The start time of the process, in ticks since boot: proc_pid_stat(5), field 22."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
@@ -111,7 +110,7 @@ def _prefix() -> str:
 
 
 def _is_ours(folder: Path) -> bool:
-    """It is a folder, no link to one, and nobody but us can get into it."""
+    """Whether it is a folder, not a link to one, that only this user can access."""
     try:
         status = folder.lstat()
     except OSError:

@@ -38,7 +38,7 @@ def list_tokens(query: dict[str, Any]) -> Page:
 @blueprint.arguments(NewTokenSchema)
 @blueprint.response(201, MadeTokenSchema)
 def post_token(body: dict[str, Any]) -> queries.View:
-    """Make a token. Its value is in this answer and nowhere else."""
+    """Create a token. Its value is shown only in this response."""
     return create_token(services().database, actor=grant().name, **body)
 
 
@@ -46,7 +46,7 @@ def post_token(body: dict[str, Any]) -> queries.View:
 @allows("any")
 @blueprint.response(200, TokenSchema)
 def get_own_token() -> queries.View:
-    """Show the token that this request carries, without its value."""
+    """Show the token of this request, without its value."""
     return queries.own_token(db.session(), grant())
 
 
@@ -54,7 +54,7 @@ def get_own_token() -> queries.View:
 @allows("admin")
 @blueprint.response(204)
 def delete_token(token_id: str) -> Response:
-    """Revoke a token, at once and for good."""
+    """Revoke a token immediately. This cannot be undone."""
     revoke_token(services().database, _number(token_id), actor=grant().name)
     return Response(status=204)
 

@@ -39,7 +39,7 @@ _PARTS = frozenset({"artifact", "metadata"})
 
 
 class StreamingRequest(Request):
-    """Sends uploaded files to the blob store, hashed on the way, instead of a temporary folder."""
+    """Streams uploaded files into the blob store, hashed, instead of a temporary folder."""
 
     max_form_parts = 8
 
@@ -49,7 +49,7 @@ class StreamingRequest(Request):
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        """The body, which raises where it is not whole; up to ``max_content_length``, decoded."""
+        """The decoded body, up to ``max_content_length``; reading raises if it is incomplete."""
         limit = self.max_content_length or 0
         return cast("IO[bytes]", BodyStream(self.environ, limit, "HOTSWAP_MAX_UPLOAD_MB"))
 
@@ -65,14 +65,14 @@ class StreamingRequest(Request):
         return cast("IO[bytes]", blob)
 
     def make_form_data_parser(self) -> FormDataParser:
-        """One that says so where a form breaks off, instead of taking it for an empty one."""
+        """A parser that raises for an incomplete form instead of treating it as an empty one."""
         parser = super().make_form_data_parser()
         parser.silent = False
         return parser
 
 
 def discard_uploads(app: Flask) -> None:
-    """Let go of what a request of ``app`` received and did not keep, however the request ends."""
+    """Discard the uploads of each request to ``app`` that were not kept, however it ends."""
 
     @app.teardown_request
     def discard(_: BaseException | None) -> None:
@@ -106,10 +106,12 @@ def discard_uploads(app: Flask) -> None:
 def post_version(query: dict[str, Any], name: str) -> tuple[View, int, dict[str, str]]:
     """Upload a trained model as the next version. No alias moves."""
     check_model_name(name)
-    artifact, said = _read_form()
-    metadata = Metadata(**{**said, "format": _format(said.get("format"), artifact.filename or "")})
+    artifact, fields = _read_form()
+    metadata = Metadata(
+        **{**fields, "format": _format(fields.get("format"), artifact.filename or "")}
+    )
     blob = cast("StagedBlob", artifact.stream)
-    outcome = register(
+    result = register(
         services().database,
         services().inspector,
         name,
@@ -119,26 +121,26 @@ def post_version(query: dict[str, Any], name: str) -> tuple[View, int, dict[str,
         idempotency=idempotency(metadata.fingerprint(name, blob.digest)),
         reuse=query["reuse"],
     )
-    location = f"/models/{outcome.view['model']}/{outcome.view['version']}"
-    return outcome.view, 201, {"Location": location, **replay_header(outcome)}
+    location = f"/models/{result.view['model']}/{result.view['version']}"
+    return result.view, 201, {"Location": location, **replay_header(result)}
 
 
 def _read_form() -> tuple[FileStorage, dict[str, Any]]:
-    """The artifact's part and the metadata, checked."""
+    """The artifact and the validated metadata."""
     if request.mimetype != _FORM:
         raise FormatUnsupported(f"Content-Type must be {_FORM}.")
     if "boundary" not in request.mimetype_params:
-        raise BodyMalformed(f"The Content-Type {_FORM} names no boundary.")
+        raise BodyMalformed(f"The Content-Type {_FORM} has no boundary.")
     _check_parts(_receive())
     artifact = request.files.get("artifact")
     if artifact is None:
-        fault = Fault("artifact", "a file is asked")
-        raise ArtifactRefused("There is no artifact: send the model's file.", [fault])
+        fault = Fault("artifact", "is required")
+        raise ArtifactRefused("The form has no artifact: send the model's file.", [fault])
     return artifact, load_metadata(MetadataSchema(), parse_json(_metadata_text(), "The metadata"))
 
 
 def _receive() -> Counter[str]:
-    """Read the whole body, fields into memory, files into the blob store; count its parts."""
+    """Read fields into memory and files into the blob store; count the parts by name."""
     limit = services().settings.max_upload_bytes
     request.max_content_length = limit + MAX_METADATA + _MULTIPART_OVERHEAD
     request.max_form_memory_size = MAX_METADATA
@@ -151,7 +153,7 @@ def _receive() -> Counter[str]:
         )
         raise TooLarge("The form", most, "HOTSWAP_MAX_UPLOAD_MB") from error
     except ValueError as error:
-        raise BodyMalformed(f"The body is no whole {_FORM}: {error}.") from error
+        raise BodyMalformed(f"The body is not a complete {_FORM}: {error}.") from error
     return Counter(
         name or "" for name, _ in chain(files.items(multi=True), fields.items(multi=True))
     )
@@ -159,12 +161,12 @@ def _receive() -> Counter[str]:
 
 def _check_parts(sent: Counter[str]) -> None:
     faults = [
-        Fault(part or "body", "the parts are 'artifact' and 'metadata'")
+        Fault(part or "body", "unknown part: expected 'artifact' and 'metadata'")
         for part in sorted(sent.keys() - _PARTS)
     ]
-    faults += [Fault(part, "is there twice") for part in sorted(_PARTS) if sent[part] > 1]
+    faults += [Fault(part, "was sent more than once") for part in sorted(_PARTS) if sent[part] > 1]
     if faults:
-        raise MetadataRefused("The form has parts that are not asked.", faults)
+        raise MetadataRefused("The form has unknown or repeated parts.", faults)
 
 
 def _metadata_text() -> bytes | str:
@@ -173,7 +175,7 @@ def _metadata_text() -> bytes | str:
     if sent is None:
         field = request.form.get("metadata") or "{}"
         if "\ufffd" in field:
-            # werkzeug's mark for bytes that are no text; nobody writes it on purpose.
+            # What werkzeug substitutes for bytes that are not UTF-8.
             raise BodyMalformed("The metadata is not UTF-8.")
         return field
     text = sent.stream.read(MAX_METADATA + 1)
@@ -182,5 +184,5 @@ def _metadata_text() -> bytes | str:
     return text
 
 
-def _format(said: str | None, filename: str) -> Format:
-    return format_of_filename(filename) if said is None else parse_format(said)
+def _format(named: str | None, filename: str) -> Format:
+    return format_of_filename(filename) if named is None else parse_format(named)

@@ -59,6 +59,6 @@ def delete_version(name: str, version: str) -> Response:
 @allows("any")
 @blueprint.response(200, {"type": "object"})
 def get_evaluation(name: str, version: str) -> Response:
-    """What its training kept: baseline, counts of rows, and the figures of its plots."""
+    """Show the stored evaluation: baseline, row counts and the data of the plots."""
     row = queries.find_version(db.session(), name, version)
     return jsonify(row.evaluation)

@@ -1,6 +1,6 @@
-"""Model cards: what a version is, where it comes from, how good it is, and how to call it.
+"""The route of model cards, and their HTML.
 
-What a card says is put together once, in blocks; Markdown and HTML are two ways to write them.
+Decides only the format; the content of a card and its Markdown are in ``registry.cards``.
 """
 
 from api.cards.view import blueprint

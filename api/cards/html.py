@@ -1,4 +1,4 @@
-"""A card as a page of HTML, by a template that escapes whatever it is given."""
+"""A card as an HTML page, by a template that escapes all values."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from registry.cards.blocks import Card, visible
 MEDIA_TYPE = "text/html"
 STYLE = (Path(__file__).parents[1] / "templates" / "card.css").read_text(encoding="utf-8")
 POLICY = policy_of_style(STYLE)
-"""Nothing but the page's own style is loaded or run, not even what got past the escaping."""
+"""Only the page's own style is applied, even if something bypassed the escaping."""
 
 
 def to_html(card: Card) -> str:
-    """The card as a whole document."""
+    """The card as a complete document."""
     return render_template("card.html", card=card, style=STYLE, visible=visible)

@@ -1,4 +1,4 @@
-"""The route of the cards."""
+"""The route of model cards."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from registry.cards.content import card_of
 from registry.cards.markdown import MEDIA_TYPE as MARKDOWN
 from registry.cards.markdown import to_markdown
 
-blueprint = Blueprint("cards", __name__, description="Model cards", answers=None)
+blueprint = Blueprint("cards", __name__, description="Model cards", produces=None)
 
 _BY_NAME = {"markdown": MARKDOWN, "html": HTML}
 
@@ -26,7 +26,7 @@ _BY_NAME = {"markdown": MARKDOWN, "html": HTML}
 @blueprint.response(200, {"type": "string"}, content_type=MARKDOWN)
 @blueprint.alt_response(200, schema={"type": "string"}, content_type=HTML, success=True)
 def get_card(query: dict[str, Any], name: str, version: str) -> Response:
-    """The model card of a version, as Markdown, or as HTML where Accept or ?format= asks for it."""
+    """Show the model card of a version, as Markdown, or as HTML by Accept or ?format=."""
     wanted = _BY_NAME.get(query.get("format", ""))
     media_type = wanted or best_type(request.headers.get("Accept"), (MARKDOWN, HTML))
     card = card_of(db.session(), name, version, request.host_url.rstrip("/"))

@@ -83,7 +83,7 @@ def test_a_version_that_cannot_be_loaded_is_counted_by_what_is_wrong(service):
 
 
 def test_gauges_of_a_worker_that_died_no_longer_count(service):
-    folder = service.app.extensions["hotswap-measures"].directory
+    folder = service.app.extensions["hotswap-telemetry"].directory
     ended = subprocess.Popen(["true"])
     ended.wait()
     (alive,) = folder.glob(f"gauge_livesum_{os.getpid()}.db")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.integration.api.conftest import new_name
-from tests.integration.api.test_two_doors import both
+from tests.integration.api.test_prediction_routes import both
 
 DIGITS = "1" * 5000
 
