@@ -24,7 +24,7 @@ def _setting(default: Any, variables: str, help: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings, read once at start and handed to whoever needs one."""
+    """The settings, read once at start and passed to what needs them."""
 
     data: Path = _setting(
         Path("artifacts"),
@@ -95,7 +95,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
-        """Read the settings from ``environ`` (the process's own unless given).
+        """Read the settings from ``environ`` (default: the process's environment).
 
         Raises SettingInvalid.
         """
@@ -103,7 +103,7 @@ class Settings:
         return cls(**_values(cls, source))
 
     def to_environment(self) -> dict[str, str]:
-        """The variables that give these settings to a child process."""
+        """The variables that pass these settings to a child process."""
         return {
             setting.metadata["variables"][0]: _write(getattr(self, setting.name))
             for setting in fields(self)
@@ -160,7 +160,7 @@ class ClientSettings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "ClientSettings":
-        """Read the client's settings from ``environ`` (the process's own unless given)."""
+        """Read the client's settings from ``environ`` (default: the process's environment)."""
         source = os.environ if environ is None else environ
         return cls(**_values(cls, source))
 

@@ -1,1 +1,4 @@
-"""Texts in blocks, and the one writer of Markdown: what is not ours is never markup."""
+"""Model cards: their content in blocks, and the Markdown writer.
+
+Never knows of HTTP or HTML, and never treats a text of users as markup.
+"""

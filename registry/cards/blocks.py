@@ -1,7 +1,7 @@
-"""What a card is made of, in no format yet.
+"""The blocks of a card, independent of the format.
 
-A plain ``str`` is ours. Whatever somebody wrote, the name of a column as much as a description, is
-``Data`` or ``Said``, which every format shows as what it is and never as markup.
+A plain ``str`` is written by this service. Any text of a user, the name of a column as well as a
+description, is ``Data`` or ``Said``, which every format shows literally and never as markup.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ MAX_DATA = 200
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A short text that is not ours, or a value as JSON shows it: on one line, and cut."""
+    """A short text of a user, or a value as in JSON: on one line, and truncated."""
 
     text: str
 
@@ -42,7 +42,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A longer text of somebody's, with its lines."""
+    """A longer text of a user, with its line breaks."""
 
     kind: ClassVar = "said"
     text: str
@@ -50,7 +50,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Code to be copied."""
+    """Code to copy."""
 
     kind: ClassVar = "listing"
     language: str
@@ -62,7 +62,7 @@ Block = Paragraph | Bullets | Table | Said | Listing
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and its blocks."""
 
     title: str
     blocks: list[Block] = field(default_factory=list)
@@ -74,25 +74,25 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """``title`` is a version's name and number, whose grammar allows nothing that could hurt."""
+    """``title`` is the model's name and version, whose grammar excludes markup."""
 
     title: str
     sections: Sequence[Section]
 
 
 def data(value: Any) -> Data:
-    """``value`` as Data: a text by itself, anything else as its JSON would read."""
+    """``value`` as Data: a string as it is, anything else as in JSON."""
     text = value if isinstance(value, str) else _json(value)
     return Data(text if len(text) <= MAX_DATA else f"{text[: MAX_DATA - 1]}…")
 
 
 def figure(value: float) -> str:
-    """Six digits that matter: 48211.7, 0.82, 7.5e-07."""
+    """``value`` with six significant digits: 48211.7, 0.82, 7.5e-07."""
     return f"{value:.6g}"
 
 
 def visible(text: str) -> str:
-    """``text`` with what has no picture (control characters, changes of direction) written out."""
+    """``text`` with invisible characters (control characters, changes of direction) escaped."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text

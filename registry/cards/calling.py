@@ -1,4 +1,4 @@
-"""How a version is called, ready to be pasted. The token is always the caller's own to fill in."""
+"""Code that calls a version, ready to copy. The reader supplies the token."""
 
 import json
 import shlex
@@ -19,7 +19,7 @@ def curl(url: str, example: Example) -> str:
 
 
 def python(url: str, example: Example) -> str:
-    """A program that needs nothing but requests."""
+    """A program that needs only requests."""
     return "\n".join(_python_lines(url, example))
 
 
@@ -43,7 +43,7 @@ def _python_lines(url: str, example: Example) -> Iterator[str]:
 
 
 def _json_text(example: Example) -> str:
-    """Under a key, since a column of a record of its own may be called like one of the keys."""
+    """The body, with ``instances``: a column of a bare record could be named like a known key."""
     text = json.dumps({"instances": [example]}, ensure_ascii=False)
-    # What has no picture could show something else than is sent.
+    # Invisible characters could make the command look different from what it sends.
     return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)

@@ -1,4 +1,4 @@
-"""What a card says of a version."""
+"""The content of a version's card."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ _KINDS = {
     "logistic": "a logistic regression",
     "tree": "a decision tree",
     "forest": "a forest of decision trees",
-    "other": "a model of another kind than the service trains",
+    "other": "a model of a kind that the service does not train",
 }
 
 
@@ -91,18 +91,18 @@ def _what_it_is(subject: Subject) -> Section:
 
 def _status(view: View) -> str:
     if view["status"] == "archived":
-        return "archived: it can be read, and answers nobody"
+        return "archived: it can be read, but not used for predictions"
     return str(view["status"])
 
 
 def _data(subject: Subject) -> Section:
-    section, kept = Section("Data"), subject.kept
+    section, evaluation = Section("Data"), subject.evaluation
     facts: list[tuple[str, Phrase]] = [
         (name, [f"{count:,}"])
         for name, count in (
-            ("Rows trained on", kept.train_rows),
-            ("Rows held out and measured on", kept.rows),
-            ("Rows left out, since they had no target", kept.dropped_rows),
+            ("Rows trained on", evaluation.train_rows),
+            ("Rows held out for evaluation", evaluation.rows),
+            ("Rows dropped, since they had no target", evaluation.dropped_rows),
         )
         if count is not None
     ]
@@ -114,7 +114,7 @@ def _data(subject: Subject) -> Section:
     if facts:
         section.blocks.append(_facts(facts))
     else:
-        section.say("Whoever uploaded it said nothing of the data.")
+        section.say("The upload has no information about the data.")
     return section
 
 
@@ -145,15 +145,15 @@ def _columns(subject: Subject) -> Section:
             [data(column["name"])],
             [column["type"]],
             ["yes" if column["nullable"] else "no"],
-            _range(subject.kept.columns.get(column["name"])),
-            _missing(subject.kept.columns.get(column["name"])),
+            _range(subject.evaluation.columns.get(column["name"])),
+            _missing(subject.evaluation.columns.get(column["name"])),
         ]
         for column in subject.inputs[:MAX_COLUMNS]
     ]
     head = ["Column", "Type", "May be null", "In training", "Missing in training"]
     section.blocks.append(Table(head, rows))
     if (more := len(subject.inputs) - MAX_COLUMNS) > 0:
-        section.say(f"And {more:,} more, which the version's signature lists.")
+        section.say(f"And {more:,} more columns; see the version's signature.")
     return section
 
 
@@ -178,7 +178,7 @@ def _missing(summary: ColumnSummary | None) -> Phrase:
 
 
 def _limits(subject: Subject) -> Section:
-    return Section("Limits", [Bullets(list(limits(subject.view, subject.kept)))])
+    return Section("Limits", [Bullets(list(limits(subject.view, subject.evaluation)))])
 
 
 def _how_to_call(subject: Subject, service: str) -> Section:
@@ -186,10 +186,10 @@ def _how_to_call(subject: Subject, service: str) -> Section:
     path = f"/models/{view['model']}/{view['version']}"
     example = view["input_example"]
     if view["status"] != "ready":
-        section.say("It answers nobody.")
+        section.say("It cannot be used for predictions.")
     elif example is None:
         section.say(
-            "It was uploaded without an input example. Send an object with the columns above to ",
+            "It has no input example. Send an object with the columns above to ",
             data(f"POST {path}/predict"),
             ".",
         )
@@ -199,12 +199,12 @@ def _how_to_call(subject: Subject, service: str) -> Section:
             data("HOTSWAP_TOKEN"),
             " to a token with the scope ",
             data("predict"),
-            ". With an alias instead of the number, the version that the alias points at answers.",
+            ". With an alias instead of the number, the alias's version answers.",
         )
         section.blocks.append(Listing("sh", curl(f"{service}{path}/predict", example)))
         section.blocks.append(Listing("python", python(f"{service}{path}/predict", example)))
     section.say(
-        "The figures of its plots are at ",
+        "The data of its plots is at ",
         data(f"GET {path}/evaluation"),
         "; ",
         data(f"hotswap plots {view['model']}/{view['version']} --out plots"),

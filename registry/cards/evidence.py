@@ -1,4 +1,4 @@
-"""How good a version is, and who found it good enough."""
+"""The metrics of a version, and its promotions."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,23 +10,23 @@ from registry.reading.queries import moment
 
 
 def metrics_section(subject: Subject) -> Section:
-    """The metrics, each with what tells how far it is to be believed."""
-    section, kept = Section("Metrics"), subject.kept
+    """The metrics, each with its interval, its baseline and the registry's own measurement."""
+    section, evaluation = Section("Metrics"), subject.evaluation
     names = dict.fromkeys([*subject.view["metrics"], *subject.measured])
     if not names:
-        section.say("None are known.")
+        section.say("No metrics are known.")
         return section
     section.say(
-        "As whoever uploaded it says, of rows that it was not trained on. The interval holds 95% "
-        "of what other draws of these rows would have given; the baseline guesses without looking. "
-        "What this registry measured itself, on a table that it holds, stands by itself."
+        "Claimed by the uploader, for rows that the model was not trained on. The interval is the "
+        "95% bootstrap interval over these rows; the baseline predicts without the inputs. The "
+        "last column was measured by this registry on its holdout."
     )
     rows = [
         [
             [data(name)],
             _figure(subject.view["metrics"].get(name)),
-            _interval(kept.metric_intervals.get(name)),
-            _figure(kept.baseline.get(name)),
+            _interval(evaluation.metric_intervals.get(name)),
+            _figure(evaluation.baseline.get(name)),
             _figure(subject.measured.get(name)),
         ]
         for name in names
@@ -37,10 +37,10 @@ def metrics_section(subject: Subject) -> Section:
 
 
 def gates_section(subject: Subject) -> Section:
-    """What the version was held against when aliases were pointed at it, the latest first."""
+    """The gates of the version's promotions, the latest first."""
     section = Section("Gates passed")
     if not subject.promotions:
-        section.say("No alias was ever pointed at it.")
+        section.say("No alias has pointed at it.")
     for promotion in subject.promotions:
         section.say(*_promoted(promotion))
         if promotion.gates:
@@ -55,7 +55,7 @@ def gates_section(subject: Subject) -> Section:
                 ]
                 for outcome in promotion.gates
             ]
-            head = ["Gate", "Outcome", "This version", "Champion", "Interval", "Figures"]
+            head = ["Gate", "Result", "This version", "Champion", "Interval", "Values"]
             section.blocks.append(Table(head, rows))
     return section
 
@@ -71,7 +71,7 @@ def _promoted(promotion: Promotion) -> Iterator[Any]:
     if promotion.reason:
         yield ", for the reason "
         yield data(promotion.reason)
-    yield "." if promotion.gates else ". No gates were asked."
+    yield "." if promotion.gates else ". No gates were required."
 
 
 def _figure(value: float | None) -> Phrase:

@@ -1,4 +1,4 @@
-"""What a version is not good for, as far as its own records tell."""
+"""The limits of a version, as far as its records show them."""
 
 from collections.abc import Iterator
 
@@ -8,68 +8,72 @@ from registry.reading.stored_evaluation import StoredEvaluation
 
 FEW_ROWS = 200
 MAX_NOTES = 20
-_STAYS = "Beyond the ranges of training its answers stay what they are at the edge of these."
+_STAYS = "Outside the ranges of training its predictions stay as at the edge of the ranges."
 _BY_KIND = {
-    "linear": "Beyond the ranges of training it goes on in a straight line, whatever comes of it.",
+    "linear": "Outside the ranges of training it extrapolates linearly, without bounds.",
     "logistic": (
-        "Beyond the ranges of training its probabilities go on towards 0 or 1, and so seem surer "
-        "than they are."
+        "Outside the ranges of training its probabilities approach 0 or 1, and so appear more "
+        "certain than they are."
     ),
     "tree": _STAYS,
     "forest": _STAYS,
 }
 
 
-def limits(view: View, kept: StoredEvaluation) -> Iterator[Phrase]:
-    """One after the other, the general ones last."""
+def limits(view: View, evaluation: StoredEvaluation) -> Iterator[Phrase]:
+    """The limits one by one, the general ones last."""
     if view["kind"] in _BY_KIND:
         yield [_BY_KIND[view["kind"]]]
-    yield from _of_measuring(view, kept)
+    yield from _of_measuring(view, evaluation)
     engine = view["engine"]
     if engine.get("name") == "scikit-learn":
         yield [
-            "It could not be compiled, so scikit-learn answers, slower: ",
+            "It could not be compiled, so scikit-learn predicts, which is slower: ",
             data(_reason(view)),
             ".",
         ]
     elif engine.get("name") == "onnxruntime":
-        yield ["It answers from the uploaded ONNX file in a process of its own, which is slower."]
+        yield ["The uploaded ONNX file runs in a separate process, which is slower."]
     elif isinstance(difference := engine.get("max_rel_diff"), float) and difference > 0:
         yield [
-            f"Its answers may differ from scikit-learn's own by a share of {figure(difference)}."
+            f"Its predictions may differ from scikit-learn's by a relative {figure(difference)}."
         ]
     if engine.get("name") != "scikit-learn" and "reason" in engine:
         yield [data(_reason(view))]
-    for note in kept.notes[:MAX_NOTES]:
-        yield ["The training noted: ", data(note), "."]
+    for note in evaluation.notes[:MAX_NOTES]:
+        yield ["Note of the training: ", data(note), "."]
     if any(column["type"] == "string" for column in view["signature"]["inputs"]):
         yield [
-            "A text that training never saw is taken without a word, and tells the model nothing."
+            "A text that did not occur in training is accepted, but gives the model no information."
         ]
     yield [
-        "Nothing here says that the rows of today are like those of training; values out of the "
-        "ranges above are a sign that they are not."
+        "The rows of today may differ from those of training; values outside the ranges above are "
+        "a sign of that."
     ]
 
 
-def _of_measuring(view: View, kept: StoredEvaluation) -> Iterator[Phrase]:
-    if kept.rows is None:
-        yield ["It is not known on how many rows it was measured."]
-    elif kept.rows < FEW_ROWS:
-        yield [f"It was measured on {kept.rows:,} rows only: the figures are rough."]
-    worse = [name for name in ("rmse", "log_loss") if _is_no_better(name, view, kept)]
+def _of_measuring(view: View, evaluation: StoredEvaluation) -> Iterator[Phrase]:
+    if evaluation.rows is None:
+        yield ["The number of rows that it was measured on is unknown."]
+    elif evaluation.rows < FEW_ROWS:
+        yield [f"It was measured on only {evaluation.rows:,} rows, so the metrics are imprecise."]
+    worse = [name for name in ("rmse", "log_loss") if _is_no_better(name, view, evaluation)]
     if worse:
-        yield ["It is no better than guessing, by ", data(worse[0]), "."]
-    if not kept.columns:
-        yield ["The ranges of its columns in training were not kept."]
-    if kept.unsound:
-        yield ["Not understood of what was uploaded: ", data(", ".join(kept.unsound)), "."]
+        yield ["It is no better than the baseline, by ", data(worse[0]), "."]
+    if not evaluation.columns:
+        yield ["The ranges of its columns in training are unknown."]
+    if evaluation.unsound:
+        yield [
+            "Unreadable parts of the uploaded evaluation: ",
+            data(", ".join(evaluation.unsound)),
+            ".",
+        ]
 
 
-def _is_no_better(name: str, view: View, kept: StoredEvaluation) -> bool:
-    claimed, baseline = view["metrics"].get(name), kept.baseline.get(name)
+def _is_no_better(name: str, view: View, evaluation: StoredEvaluation) -> bool:
+    claimed, baseline = view["metrics"].get(name), evaluation.baseline.get(name)
     return claimed is not None and baseline is not None and claimed >= baseline
 
 
 def _reason(view: View) -> str:
-    return str(view["engine"].get("reason", "no reason was kept"))
+    return str(view["engine"].get("reason", "no reason was stored"))

@@ -1,6 +1,6 @@
 """Blocks as Markdown, in the dialect of GitHub (GFM), whose tables it needs.
 
-What is not ours stands in code, where no renderer finds links, mentions or HTML: short texts in
+Texts of users are written as code, where renderers find no links, mentions or HTML: short texts in
 code spans (CommonMark 0.31, section 6.1), longer ones in fenced blocks (4.5).
 """
 
@@ -27,16 +27,16 @@ MEDIA_TYPE = "text/markdown"
 _MEANINGFUL = re.compile(r"([\\`*_\[\]<|~&])")
 _WIDTH = 96
 _IN_ADDRESS = ":/?#[]@!$&'()*+,;=%-._~"
-"""What an address may hold as it is (RFC 3986, sections 2.2 and 2.3), and per cent signs."""
+"""Characters that an address may contain unescaped (RFC 3986, sections 2.2 and 2.3), and ``%``."""
 
 
 def to_markdown(card: Card) -> str:
-    """The card as a text that ends with a newline."""
+    """The card as text that ends with a newline."""
     return written([heading(1, card.title), *sections(card.sections, level=2)])
 
 
 def written(parts: Iterable[str]) -> str:
-    """A whole text of ``parts``, with an empty line between them."""
+    """A document of ``parts``, with an empty line between them."""
     return "\n\n".join(parts) + "\n"
 
 
@@ -53,27 +53,27 @@ def heading(level: int, *phrase: str | Data) -> str:
 
 
 def link(words: str, address: str) -> str:
-    """A link to an address of our own making."""
+    """A link to an address that this service made."""
     return f"[{_words(words)}](<{quote(address, safe=_IN_ADDRESS)}>)"
 
 
 def code_span(text: str, *, in_table: bool = False) -> str:
-    """``text`` in code on one line; nothing, where it is empty, in words."""
+    """``text`` as a code span on one line; "(empty)" if it is empty."""
     shown = visible(text)
     if in_table:
-        # A backslash before it is how a table takes a pipe for itself, so one that is there already
-        # is written out.
+        # In a table a backslash escapes a pipe, so a backslash before a pipe in the text is
+        # written as \\x5c.
         shown = shown.replace("\\|", "\\x5c|").replace("|", "\\|")
     if not shown:
         return "(empty)"
     fence = "`" * (_longest_run(shown) + 1)
-    # Of a space on both sides one is taken away, unless there is nothing else.
+    # Renderers strip one space on both sides, unless the text is only spaces.
     pad = " " if shown.strip(" ") and (shown[0] in "` " or shown[-1] in "` ") else ""
     return f"{fence}{pad}{shown}{pad}{fence}"
 
 
 def fenced(text: str, language: str = "") -> str:
-    """``text`` as a block of code; its lines are ours to trust or already visible."""
+    """``text`` as a fenced block; its lines are trusted or already escaped."""
     fence = "`" * max(3, _longest_run(text) + 1)
     return f"{fence}{language}\n{text}\n{fence}"
 

@@ -1,4 +1,4 @@
-"""What is known of the version that a card is about."""
+"""The data that a card is made of."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from registry.reading.stored_evaluation import StoredEvaluation, read_evaluation
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The version and what is known of it besides."""
+    """The version, and what other tables know about it."""
 
     view: View
-    kept: StoredEvaluation
+    evaluation: StoredEvaluation
     model_description: str
     promotions: list[Promotion]
     measured: dict[str, float]
@@ -35,7 +35,7 @@ def read_subject(session: Session, model: str, reference: str) -> Subject:
     row = find_version(session, model, reference)
     return Subject(
         view=version_view(row),
-        kept=read_evaluation(row.evaluation),
+        evaluation=read_evaluation(row.evaluation),
         model_description=find_model(session, model).description,
         promotions=promotions_of(session, model, row.number),
         measured=measured_metrics(session, model, row.number),

@@ -144,7 +144,7 @@ def test_a_card_says_what_the_version_is_and_where_it_is_from(admin, told):
     assert rows(what)["Tag"] == ["`run` is `7`"]
     data = rows(found["Data"])
     assert data["Rows trained on"] == ["5,000"]
-    assert data["Rows held out and measured on"] == ["1,234"]
+    assert data["Rows held out for evaluation"] == ["1,234"]
     assert data["Rows of the data, as read"] == ["`6236`"]
     assert data["Parent version"] == ["`2`"]
 
@@ -181,9 +181,9 @@ def test_what_was_not_kept_is_said_and_costs_nothing_else(admin, uploaded):
     name, _ = uploaded
     found = sections(card(admin, name).text)
 
-    assert "No alias was ever pointed at it." in found["Gates passed"]
-    assert "The ranges of its columns in training were not kept." in found["Limits"]
-    assert "without an input example" in found["How to call it"]
+    assert "No alias has pointed at it." in found["Gates passed"]
+    assert "The ranges of its columns in training are unknown." in found["Limits"]
+    assert "no input example" in found["How to call it"]
     assert "```" not in found["How to call it"]
 
 
@@ -200,7 +200,9 @@ def test_an_evaluation_of_another_form_is_named_and_not_shown(
 ):
     admin.upload(fresh_name, artifacts["line-1"], {"evaluation": evaluation})
     limits = sections(card(admin, fresh_name).text)["Limits"]
-    assert f"Not understood of what was uploaded: `{', '.join(sorted(evaluation))}`" in limits
+    assert (
+        f"Unreadable parts of the uploaded evaluation: `{', '.join(sorted(evaluation))}`" in limits
+    )
     assert card(admin, fresh_name, accept="text/html").status_code == 200
 
 
@@ -209,7 +211,7 @@ def test_an_archived_version_has_a_card_that_does_not_say_how_to_call_it(admin, 
     admin.delete(f"/models/{name}/1")
     found = sections(card(admin, name).text)
     assert "archived" in rows(found["What it predicts"])["Status"][0]
-    assert "It answers nobody." in found["How to call it"]
+    assert "It cannot be used for predictions." in found["How to call it"]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Predictions come in by two doors, Flask's own and the narrow one: not a byte may differ."""
+"""The fast path and the Flask routes of predictions return the same bytes for any request."""
 
 import gzip
 import json
@@ -80,9 +80,9 @@ def house(module_app, artifacts):
 
 @pytest.mark.parametrize(("request_", "body"), [*GOOD, *BAD])
 def test_both_doors_answer_the_same_bytes(house, request_, body):
-    narrow, flasks = both(house, request_, body)
+    fast, of_flask = both(house, request_, body)
 
-    assert narrow == flasks
+    assert fast == of_flask
 
 
 @pytest.mark.parametrize(("request_", "body"), GOOD)
@@ -93,9 +93,9 @@ def test_what_should_succeed_does(house, request_, body):
 
 
 def both(service, request_, body):
-    """Body, status line and headers of the answer of each door to one request."""
-    door = service.app.wsgi_app
-    return [ask(application, service, dict(request_), body) for application in (door, door.inner)]
+    """Body, status line and headers of the responses of the fast path and of Flask."""
+    fast = service.app.wsgi_app
+    return [ask(application, service, dict(request_), body) for application in (fast, fast.inner)]
 
 
 def ask(application, service, request_, body):

@@ -1,4 +1,4 @@
-"""Odd values in the columns of a table with texts: both doors answer them byte for byte alike."""
+"""Odd values in the columns of a table with texts: both prediction routes return the same bytes."""
 
 import json
 

@@ -31,37 +31,43 @@ def test_a_sound_version_has_the_limits_of_its_kind_only() -> None:
     sound = {"rows": 5000, "columns": COLUMNS, "baseline": {"rmse": 9.0}}
     text = told(sound)
     assert len(text.splitlines()) == 2
-    assert "stay what they are at the edge" in text
+    assert "stay as at the edge" in text
 
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("linear", "straight line"), ("logistic", "surer than they are"), ("tree", "at the edge")],
+    [
+        ("linear", "extrapolates linearly"),
+        ("logistic", "more certain than they are"),
+        ("tree", "at the edge"),
+    ],
 )
 def test_each_kind_goes_on_in_its_own_way_beyond_the_ranges(kind: str, words: str) -> None:
     assert words in told({}, kind=kind)
-    assert "Beyond the ranges" not in told({}, kind="other")
+    assert "Outside the ranges" not in told({}, kind="other")
 
 
 def test_few_rows_or_an_unknown_number_of_them_are_said() -> None:
-    assert "measured on 89 rows only" in told({"rows": 89})
-    assert "rows only" not in told({"rows": 200})
-    assert "not known on how many rows" in told({})
+    assert "measured on only 89 rows" in told({"rows": 89})
+    assert "on only" not in told({"rows": 200})
+    assert "it was measured on is unknown" in told({})
 
 
 @pytest.mark.parametrize(("claimed", "is_no_better"), [(1.9, False), (2.0, True), (2.1, True)])
 def test_a_version_that_guesses_as_well_is_named(claimed: float, is_no_better: bool) -> None:
     text = told({"rows": 5000, "baseline": {"rmse": 2.0}}, metrics={"rmse": claimed})
-    assert ("no better than guessing, by <rmse>" in text) is is_no_better
+    assert ("no better than the baseline, by <rmse>" in text) is is_no_better
 
 
 def test_what_serves_it_and_how_far_it_is_off_is_said() -> None:
     slow = {"name": "scikit-learn", "reason": "no converter for <b>Mine</b>"}
-    assert "scikit-learn answers, slower: <no converter for <b>Mine</b>>" in told({}, engine=slow)
-    assert "from the uploaded ONNX file" in told({}, engine={"name": "onnxruntime"})
+    assert "scikit-learn predicts, which is slower: <no converter for <b>Mine</b>>" in told(
+        {}, engine=slow
+    )
+    assert "The uploaded ONNX file" in told({}, engine={"name": "onnxruntime"})
     close = {"name": "onnx", "max_rel_diff": 7.5e-7}
-    assert "by a share of 7.5e-07" in told({}, engine=close)
-    assert "a share of" not in told({}, engine={"name": "trees"})
+    assert "by a relative 7.5e-07" in told({}, engine=close)
+    assert "a relative" not in told({}, engine={"name": "trees"})
     second = {"name": "onnx", "reason": "A faster engine is not used: too large"}
     assert "<A faster engine is not used: too large>" in told({}, engine=second)
 
@@ -71,7 +77,7 @@ def test_notes_texts_and_unsound_parts_are_passed_on_as_data() -> None:
         {"notes": ["`it` did not converge"], "roc": "x", "columns": COLUMNS},
         signature={"inputs": [{"name": "city", "type": "string", "nullable": False}]},
     )
-    assert "noted: <`it` did not converge>." in text
-    assert "Not understood of what was uploaded: <roc>." in text
-    assert "A text that training never saw" in text
-    assert "ranges of its columns in training were not kept" not in text
+    assert "Note of the training: <`it` did not converge>." in text
+    assert "Unreadable parts of the uploaded evaluation: <roc>." in text
+    assert "A text that did not occur in training" in text
+    assert "ranges of its columns in training are unknown" not in text
