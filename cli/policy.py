@@ -20,7 +20,7 @@ from registry.gates import parse_all
     "gates",
     multiple=True,
     metavar="GATE",
-    help="Replace all gates by this one; may be repeated.",
+    help="Gate that replaces the present ones; may be repeated.",
 )
 @click.option("--clear", is_flag=True, help="Remove all gates.")
 @json_option

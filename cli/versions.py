@@ -46,7 +46,11 @@ def versions(
     if as_json:
         print_json(found)
         return
-    print_table(COLUMNS, map(_row, found), f"{name} has no such versions.")
+    print_table(
+        COLUMNS,
+        map(_row, found),
+        f"{name} has no versions with this status." if status else f"{name} has no versions.",
+    )
 
 
 def _row(version: Version) -> list[object]:

@@ -64,7 +64,7 @@ def git_commit(directory: Path) -> str | None:
         return None
     try:
         # Only the directory varies in this command.
-        answer = subprocess.run(  # noqa: S603
+        result = subprocess.run(  # noqa: S603
             [git, "-C", str(directory), "rev-parse", "--verify", "--quiet", "HEAD"],
             capture_output=True,
             text=True,
@@ -73,4 +73,4 @@ def git_commit(directory: Path) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout.strip() or None
+    return result.stdout.strip() or None

@@ -1,4 +1,4 @@
-"""What a card says can be pasted, and what was trained can be compared and drawn."""
+"""The code in a card runs, and trained versions can be compared and drawn."""
 
 import json
 import os
@@ -18,11 +18,11 @@ from tests.system.models import upload
 from tests.system.real_server import Server
 
 ROW = {"it's $HOME `id` | %s": 'O\'Neil \u202e \\ "quoted" $(id) \n `x` 水', "instances": "b"}
-"""The names and values of somebody who hopes that they are run."""
+"""Names and values that would run if they were not escaped."""
 
 
 def listing(server: Server, name: str, language: str) -> str:
-    """The code of that language in the card of a model's first version."""
+    """The code in this language in the card of a model's first version."""
     card = server.hotswap("card", f"{name}/1")
     assert card.returncode == 0, card.stderr
     found = re.search(rf"^(`{{3,}}){language}\n(.*?)\n\1$", card.stdout, re.DOTALL | re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The CI files of examples/ci are what they seem to be, and their script lines do what they say."""
+"""The CI files of examples/ci are valid, and their scripts work."""
 
 import json
 import os
@@ -20,7 +20,7 @@ INSTALL = "make .venv/serve"
 
 
 def github_scripts() -> list[str]:
-    """The shell of each step, in its order."""
+    """The script of each step, in order."""
     return [step["run"] for step in GITHUB["jobs"]["retrain"]["steps"] if "run" in step]
 
 
@@ -31,7 +31,7 @@ def gitlab_scripts() -> list[str]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A repository with the examples and the environment that the job has made, at one commit."""
+    """A repository at one commit, with the examples and the environment that the job installs."""
     place = tmp_path / "checkout"
     for folder in ("examples", "trainers"):
         shutil.copytree(ROOT / folder, place / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -47,7 +47,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def job_token(server: Server) -> Iterator[str]:
-    """The token that the files ask for: it may upload and promote this model, and nothing else."""
+    """The token that the files require: it may only upload and promote this model."""
     body = {"name": "ci", "scopes": ["upload", "promote"], "models": ["housing-nightly"]}
     made = server.call("POST", "/tokens", json=body).json()
     yield made["token"]
@@ -55,7 +55,7 @@ def job_token(server: Server) -> Iterator[str]:
 
 
 def run(script: str, place: Path, server: Server, token: str, code: int = 0, **more: str) -> None:
-    """Run a script line as the runner's shell does, and expect it to exit with ``code``."""
+    """Run a script with the options of the runner's shell, and expect the exit code ``code``."""
     inherited = {
         key: value
         for key, value in os.environ.items()

@@ -1,4 +1,4 @@
-"""The Python client against the real server, with what its callers have in their hands."""
+"""The Python client against the real server, with the types of data that callers have."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from client import Registry, Retries, errors
 from tests.system.real_server import Server
 
 MANY = 700_000
-"""Rows of the irises that are more than 16 MiB, whichever way they travel."""
+"""Rows of iris data; more than 16 MiB in every encoding."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Gates against the real server and its workers, by the command: what a person does with them."""
+"""Gates on the real server and its workers, used by the command."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.system.real_server import Server
 
 
 def worse_artifact() -> bytes:
-    """A logistic regression that is held back until it hardly looks."""
+    """A logistic regression, regularised so strongly that it hardly uses the features."""
     data = load_iris()
     model = LogisticRegression(C=1e-4).fit(data.data, data.target_names[data.target])
     return bytes(skops.io.dumps(model))

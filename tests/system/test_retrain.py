@@ -1,4 +1,4 @@
-"""``hotswap retrain`` and a real server: killed, twice at once, or left without the server."""
+"""``hotswap retrain`` and a real server: killed, run twice at a time, or without the server."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def recipe(folder: Path, name: str) -> Path:
 
 
 def start(server: Server, file: Path, *more: str, token: str = "") -> subprocess.Popen[str]:
-    """The command in a process of its own, outside of any repository."""
+    """The command in a new process, outside of any repository."""
     return subprocess.Popen(
         [BIN / "hotswap", "retrain", str(file), *more],
         cwd=file.parent,
@@ -42,7 +42,7 @@ def start(server: Server, file: Path, *more: str, token: str = "") -> subprocess
 
 
 def until(process: subprocess.Popen[str], stage: str) -> None:
-    """Return as soon as ``process`` says that it does ``stage``."""
+    """Return as soon as ``process`` reports ``stage``."""
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith(stage):
@@ -51,7 +51,7 @@ def until(process: subprocess.Popen[str], stage: str) -> None:
 
 
 def happened(server: Server, name: str) -> list[str]:
-    """What happened to a model, oldest first."""
+    """The types of a model's events, oldest first."""
     events = server.call("GET", f"/models/{name}/history").json()["items"]
     return [event["type"] for event in reversed(events)]
 
@@ -104,7 +104,7 @@ def test_two_jobs_for_one_commit_at_once_make_one_version_and_one_promotion(
 def test_the_registry_measures_what_is_promoted_and_refuses_what_is_worse(
     server: Server, tmp_path: Path
 ) -> None:
-    """The same tree three times: deep enough, cut short, and as a forest."""
+    """Three recipes of the same data: a deep tree, a shallow one, and a forest."""
     name = "measured"
     server.call("POST", "/models", json={"name": name}).raise_for_status()
     table = load_diabetes(as_frame=True).frame
