@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-slow test-faults test-asan test-attacks bench bench-engine bench-growth bench-retrain bench-swap lint lock \
+.PHONY: help serve extras test test-slow test-faults test-asan test-attacks bench bench-engine bench-growth bench-retrain bench-swap lint lock \
 	lock-bench clean
 
 help: ## List the targets
@@ -14,6 +14,8 @@ help: ## List the targets
 
 serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1:8000
 	@$(BIN)/hotswap serve --demo
+
+extras: .venv/extras ## Install Arrow and Parquet, plots, PostgreSQL and gunicorn
 
 # Three processes on two cores, since tests wait for their servers; each further process collects the
 # tests again and starts another PostgreSQL and server. In the order of the folders the long tests do
@@ -71,7 +73,10 @@ lock: .venv/test ## Update the lock files requirements*.txt
 		--group build pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --upgrade \
-		--group build --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+		--group build --all-extras -c requirements.txt pyproject.toml -o requirements-extras.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command 'make lock' --upgrade \
+		--group build --group dev --all-extras -c requirements-extras.txt pyproject.toml -o requirements-dev.txt
 
 # The peers use our versions of the libraries that compute predictions, so that these can be equal.
 lock-bench: .venv/test ## Update the lock files of the benchmark's peers
@@ -92,9 +97,16 @@ clean: ## Remove the environment, the caches and everything that the service wro
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
+# pip would also compile the tests of the libraries, a third of all byte code. The first start cannot compile
+# instead: confined processes may not write, so each upload would compile skl2onnx again.
 .venv/serve: requirements.txt pyproject.toml $(wildcard registry/engines/*.[ch]) cli/connections.c | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -qq -j 0 -x '/(pip|tests)/' .venv/lib
+	@touch $@
+
+.venv/extras: requirements-extras.txt .venv/serve
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-extras.txt
 	@touch $@
 
 .venv/test: requirements-dev.txt .venv/serve

@@ -34,7 +34,8 @@ class Settings:
     database_url: str = _setting(
         "",
         "HOTSWAP_DATABASE_URL",
-        "SQLAlchemy URL (sqlite or postgresql+psycopg); empty: SQLite in the data directory.",
+        "SQLAlchemy URL (sqlite, or postgresql+psycopg with the extra postgresql); empty: SQLite in"
+        " the data directory.",
     )
     host: str = _setting("127.0.0.1", "HOTSWAP_HOST", "Address to listen on.")
     port: int = _setting(8000, "HOTSWAP_PORT PORT", "Port to listen on.")

@@ -23,11 +23,12 @@ from registry.errors import (
     NoProbabilities,
     ParameterMalformed,
 )
+from registry.extras import is_installed
 from registry.live.pool import LoadedVersion
 from registry.live.watch import Caller, Watch
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
-_OFFERED = (JSON, ARROW)
+_OFFERED = (JSON, ARROW) if is_installed("arrow") else (JSON,)
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.exits import SAID_NO, CommandFailed
+from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
 from cli.formatting import one_line
 from cli.names import ModelReference, Reference
 from cli.service import json_option, speaks_to_service
@@ -13,6 +13,7 @@ from cli.stages import Stages
 from cli.terminal import print_json
 from client import Registry
 from client.replies import Version
+from registry.extras import is_installed, missing
 from registry.names import PRODUCTION
 from registry.storage.durable import write_whole
 
@@ -36,12 +37,14 @@ def plots(registry: Registry, reference: Reference, out: Path, as_json: bool) ->
 
     For a regression: predicted against true values, and residuals. For a classification: confusion
     matrix, ROC, precision and recall, and calibration. For both: importances or coefficients.
-    VERSION is 'production' unless given.
+    VERSION is 'production' unless given. Requires matplotlib, which the extra 'plots' installs.
 
     \b
     Example:
       hotswap plots housing/3 --out plots
     """
+    if not is_installed("plots"):
+        raise CommandFailed(missing("plots", "Drawing plots"), WRONG_USAGE)
     wanted = PRODUCTION if reference.version is None else reference.version
     version = registry.version(reference.name, wanted)
     drawn = _draw(version, registry.evaluation(reference.name, version["version"]))

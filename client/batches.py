@@ -5,7 +5,7 @@ Neither pandas nor numpy is imported here, and pyarrow only to encode a DataFram
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
@@ -60,15 +60,18 @@ class Batch:
     unwrap: bool = False
 
 
-def batch_of_tabular(data: object) -> Batch | None:
+def batch_of_tabular(data: object, *, arrow: bool = True) -> Batch | None:
     """The rows of a DataFrame, an Arrow table or an array; None for data of another type.
+
+    ``arrow``: whether the service reads Arrow; tables are sent as JSON otherwise.
 
     Raises ValueError for an array that does not have two dimensions, or a duplicate column.
     """
     if isinstance(data, DataFrame):
-        return _of_frame(data)
+        return _of_frame(data, arrow=arrow)
     if isinstance(data, ArrowTable):
-        return _of_arrow(_unfolded(import_module("pyarrow").table(data)))
+        table = _unfolded(import_module("pyarrow").table(data))
+        return _of_arrow(table) if arrow else _of_columns(table)
     if isinstance(data, Array):
         return _of_array(data)
     return None
@@ -89,7 +92,7 @@ def as_json(value: object) -> bytes:
         raise ValueError(f"Values to predict from must be representable as JSON: {error}") from None
 
 
-def _of_frame(frame: DataFrame) -> Batch:
+def _of_frame(frame: DataFrame, *, arrow: bool) -> Batch:
     names = list(frame.columns)
     if not all(isinstance(name, str) for name in names):
         # Columns without names, which are only numbered, are sent by position.
@@ -99,13 +102,12 @@ def _of_frame(frame: DataFrame) -> Batch:
         raise ValueError(
             f"The DataFrame has more than one column named {', '.join(map(repr, twice))}."
         )
-    if (table := _arrow_table_of(frame)) is not None:
+    if arrow and (table := _arrow_table_of(frame)) is not None:
         return _of_arrow(table)
 
     def encode(start: int, stop: int) -> bytes:
         part = frame.iloc[start:stop]
-        columns = {name: list(map(_native, part[name].tolist())) for name in names}
-        return as_json({"inputs": columns})
+        return _by_column({name: part[name].tolist() for name in names})
 
     return Batch(len(frame), JSON, encode)
 
@@ -145,6 +147,17 @@ def _of_arrow(table: Any) -> Batch:
         return content
 
     return Batch(table.num_rows, ARROW, encode)
+
+
+def _of_columns(table: Any) -> Batch:
+    def encode(start: int, stop: int) -> bytes:
+        return _by_column(table.slice(start, stop - start).to_pydict())
+
+    return Batch(table.num_rows, JSON, encode)
+
+
+def _by_column(columns: Mapping[str, Iterable[Any]]) -> bytes:
+    return as_json({"inputs": {name: list(map(_native, cells)) for name, cells in columns.items()}})
 
 
 def _of_array(array: Array) -> Batch:

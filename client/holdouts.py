@@ -14,8 +14,10 @@ _BY_ENDING = {".csv": CSV, ".parquet": PARQUET, ".pq": PARQUET}
 HoldoutData = Path | DataFrame
 
 
-def holdout_body(data: HoldoutData) -> tuple[bytes, str]:
+def holdout_body(data: HoldoutData, *, parquet: bool = True) -> tuple[bytes, str]:
     """The bytes of a file or a DataFrame, and their content type.
+
+    ``parquet``: whether the service reads Parquet; a DataFrame is sent as CSV otherwise.
 
     Raises OSError, and ValueError for a file whose ending is not that of CSV or Parquet.
     """
@@ -24,11 +26,11 @@ def holdout_body(data: HoldoutData) -> tuple[bytes, str]:
         if content_type is None:
             raise ValueError(f"{data} must end in .csv or .parquet.")
         return data.read_bytes(), content_type
-    return _of_frame(data)
+    return _of_frame(data, parquet=parquet)
 
 
-def _of_frame(frame: Any) -> tuple[bytes, str]:
-    if find_spec("pyarrow") is None:
+def _of_frame(frame: Any, *, parquet: bool) -> tuple[bytes, str]:
+    if not parquet or find_spec("pyarrow") is None:
         return frame.to_csv(index=False).encode(), CSV
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)

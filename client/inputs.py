@@ -14,8 +14,10 @@ _ENVELOPES = frozenset(
 )
 
 
-def batch_of(data: Predictable, content_type: str | None = None) -> Batch:
+def batch_of(data: Predictable, content_type: str | None = None, *, arrow: bool = True) -> Batch:
     """The batch for a record, rows, a DataFrame, an Arrow table, an array, or encoded bytes.
+
+    ``arrow``: whether the service reads Arrow; tables are sent as JSON otherwise.
 
     Raises ValueError for bytes without a content type, and for data of another type.
     """
@@ -29,7 +31,7 @@ def batch_of(data: Predictable, content_type: str | None = None) -> Batch:
         if _ENVELOPES.isdisjoint(record):
             return Batch(1, JSON, lambda _start, _stop: as_json(record))
         return Batch(1, JSON, lambda _start, _stop: as_json({"instances": [record]}), unwrap=True)
-    tabular = batch_of_tabular(data)
+    tabular = batch_of_tabular(data, arrow=arrow)
     if tabular is not None:
         return tabular
     if isinstance(data, Sequence) and not isinstance(data, str):

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self, cast
 
 from client import download
-from client.errors import ClientError
-from client.holdouts import HoldoutData, holdout_body
+from client.batches import ARROW
+from client.errors import ClientError, UnsupportedFormat
+from client.holdouts import PARQUET, HoldoutData, holdout_body
 from client.inputs import Predictable, batch_of
 from client.multipart import UploadBody
 from client.pages import all_items
@@ -81,6 +82,7 @@ class Registry(AbstractContextManager["Registry"]):
         self._address = (url, token, timeout)
         self._transport = Transport(url, token, timeout, retries or Retries())
         self._limit = Limit(largest_prediction)
+        self._reads_arrow = True  # until it answers otherwise: pyarrow is an extra of the service
 
     def with_retries(self, retries: Retries) -> "Registry":
         """A client of the same service with the same token and other retries."""
@@ -240,15 +242,21 @@ class Registry(AbstractContextManager["Registry"]):
 
         Raises OSError if the file cannot be read, ValueError for an unknown ending.
         """
-        content, content_type = holdout_body(data)
-        reply = self._transport.request(
-            "PUT",
-            path_of("models", name, "holdout"),
-            query=None if target is None else {"target": target},
-            body=content,
-            headers={"Content-Type": content_type},
-            patience=SLOW_SECONDS,
-        )
+        content, content_type = holdout_body(data, parquet=self._reads_arrow)
+        try:
+            reply = self._transport.request(
+                "PUT",
+                path_of("models", name, "holdout"),
+                query=None if target is None else {"target": target},
+                body=content,
+                headers={"Content-Type": content_type},
+                patience=SLOW_SECONDS,
+            )
+        except UnsupportedFormat:
+            if isinstance(data, Path) or content_type != PARQUET:
+                raise
+            self._reads_arrow = False
+            return self.set_holdout(name, data, target=target)
         return cast(Holdout, reply.object("sha256"))
 
     def delete_holdout(self, name: str) -> None:
@@ -294,11 +302,11 @@ class Registry(AbstractContextManager["Registry"]):
         an array of two dimensions; or from bytes as they are.
 
         The reply to one record has ``prediction``, to rows ``predictions``. ``version`` is
-        ``production`` by default. DataFrames are sent as Arrow if pyarrow is installed. Too many
-        rows for one request are sent in parts, all predicted by the same version. Bytes require
-        their ``content_type``. Raises ValueError for values that cannot be sent.
+        ``production`` by default. Tables are sent as Arrow if the client and the service have
+        pyarrow, else as JSON. Too many rows for one request are sent in parts, all predicted by
+        the same version. Bytes require their ``content_type``. Raises ValueError for values that cannot be sent.
         """
-        batch = batch_of(data, content_type)
+        batch = batch_of(data, content_type, arrow=self._reads_arrow)
         wanted = "predictions" if batch.count > 1 or batch.unwrap else "version"
 
         def send(body: bytes, number: int | None) -> dict[str, Any]:
@@ -314,7 +322,13 @@ class Registry(AbstractContextManager["Registry"]):
             )
             return reply.object("model", "version", wanted)
 
-        reply = predict_in_parts(batch, self._limit, send)
+        try:
+            reply = predict_in_parts(batch, self._limit, send)
+        except UnsupportedFormat:
+            if isinstance(data, bytes) or batch.content_type != ARROW:
+                raise
+            self._reads_arrow = False
+            return self.predict(name, data, version=version, probabilities=probabilities)
         if batch.unwrap:
             reply["prediction"] = reply.pop("predictions")[0]
             if "probabilities" in reply:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from sklearn import datasets
 
+from registry.extras import is_installed
 from trainers.bundled import BUNDLED_PREFIX, BUNDLED_TARGET, is_bundled
 from trainers.csv_data import check_names, read_csv
 from trainers.errors import (
@@ -15,6 +16,7 @@ from trainers.errors import (
     DataEmpty,
     DataMalformed,
     DataNotFound,
+    PyarrowMissing,
     TooFewRows,
 )
 
@@ -92,6 +94,8 @@ def _file(path: Path) -> Dataset:
 
 
 def _read_parquet(raw: bytes, source: str) -> pd.DataFrame:
+    if not is_installed("arrow"):
+        raise PyarrowMissing(source)
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -9,6 +9,7 @@
     │   ├── TooFewRows
     │   ├── EncodingRefused           not UTF-8
     │   ├── DataMalformed            not CSV, not Parquet, ragged rows
+    │   ├── PyarrowMissing            Parquet without the extra that reads it
     │   ├── HeaderRefused             a column without a name
     │   └── DuplicateColumns
     ├── ColumnNotFound
@@ -27,6 +28,8 @@ Each says what was wrong, where, and what to do.
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+from registry.extras import missing
 
 SHOWN = 5
 
@@ -86,6 +89,11 @@ class EncodingRefused(DataRefused):
 class DataMalformed(DataRefused):
     def __init__(self, source: str, what: str, advice: str) -> None:
         super().__init__(f"{source} {what}. {advice}")
+
+
+class PyarrowMissing(DataRefused):
+    def __init__(self, source: str) -> None:
+        super().__init__(missing("arrow", f"Reading the Parquet file {source}"))
 
 
 class HeaderRefused(DataRefused):

@@ -12,6 +12,7 @@ from registry.codecs.row_memory import RowMemory
 from registry.codecs.text_body import decode_csv, decode_form
 from registry.codecs.text_memory import WIDEST, json_width, text_width
 from registry.errors import FormatUnsupported, shown
+from registry.extras import is_installed, missing
 from registry.signature import Signature
 
 JSON = "application/json"
@@ -86,12 +87,20 @@ class RequestReader:
         return _TABLES[media_type](body, self._signature, max_bytes // _BYTES_OF_SMALLEST_CELL)
 
 
+def require_arrow(what: str) -> None:
+    """Raises FormatUnsupported where ``what`` cannot be read because pyarrow is not installed."""
+    if not is_installed("arrow"):
+        raise FormatUnsupported(missing("arrow", what))
+
+
 def _media_type(content_type: str) -> str:
     media_type, _, parameters = content_type.partition(";")
     media_type = media_type.strip().lower()
     if media_type not in REQUEST_TYPES:
         what = f"not {shown(content_type)}" if content_type else "none was sent"
         raise FormatUnsupported(f"Content-Type must be one of {', '.join(REQUEST_TYPES)}; {what}.")
+    if media_type in {ARROW, PARQUET}:
+        require_arrow(f"A body of {media_type}")
     charset = parameters.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
     if charset not in {"", "utf-8", "utf8", "us-ascii"}:
         raise FormatUnsupported(f"The charset must be utf-8, not {shown(charset)}.")

@@ -9,7 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from registry.doctor.confined_processes import check_confinement
 from registry.doctor.findings import Check, Finding, Installation
-from registry.doctor.records import check_engines, check_history, check_schema
+from registry.doctor.records import (
+    check_engines,
+    check_history,
+    check_holdouts,
+    check_schema,
+)
 from registry.doctor.software import (
     check_kernel,
     check_onnxruntime,
@@ -33,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     check_history,
     check_blobs,
     check_engines,
+    check_holdouts,
 )
 
 

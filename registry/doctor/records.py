@@ -8,10 +8,11 @@ from registry.blobs.store import BlobStore
 from registry.doctor.findings import Finding, Installation
 from registry.engines.loading import FOREST, LINEAR, ONNX, read_forms
 from registry.errors import BlobMissing, HistoryBroken, RegistryError
+from registry.extras import advice, is_installed
 from registry.storage import schema
 from registry.storage.database import Database
 from registry.storage.history import verify
-from registry.storage.tables import AliasRow, VersionRow
+from registry.storage.tables import AliasRow, HoldoutRow, VersionRow
 
 _ENGINES = {
     (): "scikit-learn",
@@ -91,6 +92,22 @@ def check_engines(installation: Installation) -> Iterator[Finding]:
             yield Finding("engine", "warning", said, advice)
         else:
             yield Finding("engine", "ok", said)
+
+
+def check_holdouts(installation: Installation) -> Iterator[Finding]:
+    """The holdouts in use can be read; nothing is said where they can."""
+    if is_installed("arrow") or (database := current_database(installation)) is None:
+        return
+    tables = (
+        select(HoldoutRow.model)
+        .where(HoldoutRow.removed_at.is_(None), HoldoutRow.format == "parquet")
+        .order_by(HoldoutRow.model)
+    )
+    with database.read() as session:
+        models = session.scalars(tables).all()
+    for model in models:
+        said = f"the holdout of {model} is a Parquet file, and pyarrow is not installed"
+        yield Finding("holdouts", "fault", said, advice("arrow"))
 
 
 def _unloadable(

@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal, cast
 
 from registry.codecs.arrow_body import parquet_batches, parquet_columns
 from registry.codecs.batch import Batch
-from registry.codecs.requests import CSV, PARQUET
+from registry.codecs.requests import CSV, PARQUET, require_arrow
 from registry.codecs.text_body import csv_batches, csv_columns
 from registry.errors import Fault, HoldoutRefused, InputRefused, TooLarge, shown
 from registry.signature import MAX_COLUMN_NAME, MAX_COLUMNS, Column, ColumnType, Signature
@@ -60,6 +60,7 @@ def look_at(file: BinaryIO, format_: HoldoutFormat, target: str) -> Table:
     Raises BodyMalformed where it is not of that format, HoldoutRefused where it has no target, too
     few rows or columns that cannot be, TooLarge where it has too many rows.
     """
+    _check_readable(format_)
     with _refused():
         columns, rows = (parquet_columns if format_ == "parquet" else csv_columns)(file)
     if rows > MAX_ROWS:
@@ -102,12 +103,19 @@ def batches(
     if target in signature.names:
         raise HoldoutRefused(f"The target {shown(target)} is one of the version's own columns.")
     wanted = Signature((*signature.inputs, _target_column(target, signature)), signature.output)
+    _check_readable(format_)
     file.seek(0)
     with _refused():
         if format_ == "parquet":
             yield from parquet_batches(file, wanted, BATCH_ROWS, _MAX_UNPACKED)
         else:
             yield from csv_batches(file, wanted, BATCH_ROWS)
+
+
+def _check_readable(format_: HoldoutFormat) -> None:
+    """Raises FormatUnsupported."""
+    if format_ == "parquet":
+        require_arrow("A holdout in Parquet")
 
 
 def other_rows() -> HoldoutRefused:

@@ -18,6 +18,7 @@ from registry.errors import (
     SchemaMismatch,
     StorageFull,
 )
+from registry.extras import is_installed, missing
 from registry.storage.file_systems import refuse_network_file_system
 from registry.storage.sqlite import (
     BUSY,
@@ -49,7 +50,8 @@ class Database:
     ``busy_timeout``: seconds that a lock is waited for; ``statement_timeout``: seconds that one
     statement may take on PostgreSQL.
 
-    Raises ValueError for another kind of database, NetworkFileSystem for SQLite on one.
+    Raises ValueError for another kind of database and for PostgreSQL without psycopg,
+    NetworkFileSystem for SQLite on one.
     """
 
     def __init__(
@@ -219,6 +221,8 @@ def _file_of(url: URL) -> Path | None:
 
 
 def _postgresql(url: URL, busy_timeout: float, statement_timeout: float) -> Engine:
+    if not is_installed("postgresql"):
+        raise ValueError(missing("postgresql", "A PostgreSQL database"))
     # Late, so that a service on SQLite does not import a driver that it never uses.
     from registry.storage.postgresql import make_engine
 

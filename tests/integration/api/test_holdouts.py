@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression
 
 from tests.integration.api.conftest import WatchedStream, check_problem, places
 from tests.integration.api.tables import CSV, PARQUET, csv, irises, line, parquet, set_holdout
+from tests.missing_library import missing_library
 
 ADMIN = "admin (HOTSWAP_ADMIN_TOKEN)"
 FORMS = {"parquet": (PARQUET, parquet), "csv": (CSV, csv)}
@@ -39,6 +40,17 @@ def test_a_table_is_kept_as_it_came(service, uploaded, frame, form):
     assert (shown["created_by"], shown["removed_at"]) == (ADMIN, None)
     assert service.admin.get(f"/models/{name}/holdout").json == shown
     assert service.services.blobs.path_of(digest).read_bytes() == body
+
+
+def test_without_pyarrow_parquet_is_refused_and_csv_is_not(service, uploaded, frame):
+    name, _ = uploaded
+    body = parquet(frame)
+    with missing_library("pyarrow"):
+        refused = set_holdout(service.admin, name, body, "y", PARQUET)
+        taken = set_holdout(service.admin, name, csv(frame), "y", CSV)
+    check_problem(refused, 415, "format-unsupported")
+    assert "the extra 'arrow'" in refused.json["detail"]
+    assert taken.status_code == 201, taken.text
 
 
 def test_the_target_is_the_version_s_own_unless_one_is_named(admin, uploaded, frame):

@@ -9,6 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from tests.integration.api.conftest import check_problem, near, places
+from tests.missing_library import missing_library
 
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
@@ -67,6 +68,17 @@ def test_a_table_gives_the_models_own_answers(served, trained, content_type):
     answer = send(served, WRITERS[content_type](table_of(one.rows)), content_type)
     assert answer.status_code == 200, answer.text
     assert answer.json["predictions"] == near(one.model.predict(one.rows).tolist())
+
+
+@BOTH
+def test_without_pyarrow_the_extra_is_named(served, trained, content_type):
+    body = WRITERS[content_type](table_of(trained["housing"].rows))
+    with missing_library("pyarrow"):
+        refused = send(served, body, content_type)
+    check_problem(refused, 415, "format-unsupported")
+    assert f"A body of {content_type} requires pyarrow" in refused.json["detail"]
+    assert "the extra 'arrow'" in refused.json["detail"]
+    assert send(served, body, content_type).status_code == 200
 
 
 @BOTH

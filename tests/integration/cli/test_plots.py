@@ -13,6 +13,7 @@ import pytest
 from tests.integration.cli.conftest import Hotswap
 from tests.integration.cli.fake_service import Answer, FakeService, problem
 from tests.integration.cli.test_exits import environment
+from tests.missing_library import missing_library
 
 EVIL = "<script>$x^2$ & \x1b[2J\u202e" + "w" * 900
 TEXT = "{http://www.w3.org/2000/svg}text"
@@ -203,6 +204,17 @@ def test_a_version_that_is_not_there_exits_1(hotswap: Hotswap, service: FakeServ
     result = hotswap("plots", "m/9", "--out", "nowhere")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "No version 9." in result.stderr
+
+
+def test_without_matplotlib_the_extra_is_named_before_anything_is_sent(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    with missing_library("matplotlib"):
+        result = hotswap("plots", "m/1", "--out", "nowhere")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Drawing plots requires matplotlib, which is not installed" in result.stderr
+    assert "pip install 'hotswap[plots]'" in result.stderr
+    assert service.asked == []
 
 
 def test_a_directory_that_is_a_file_exits_2(

@@ -1,7 +1,6 @@
 """Whatever rows are handed in, how they travel, and how their answers are put together."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from client.batches import ARROW, JSON
 from client.inputs import batch_of
 from client.retries import NEVER
 from tests.integration.cli.fake_service import HSW, Answer, Asked, FakeService, problem, running
+from tests.missing_library import missing_library
 
 FRAME = pd.DataFrame(
     {
@@ -42,10 +42,13 @@ class Echo(FakeService):
         self.most = 1 << 30
         self.version = 1
         self.refusal: Callable[[list[Any]], Answer | None] = lambda _: None
+        self.refusal_of_type: dict[str, Answer] = {}
 
     def _predict(self, asked: Asked, name: str, reference: str = "production") -> Answer:
         if len(asked.body) > self.most:
             return problem(413, "too-large", "The body is too large.")
+        if refusal := self.refusal_of_type.get(asked.headers["Content-Type"]):
+            return refusal
         rows = rows_of(asked)
         if refusal := self.refusal(rows):
             return refusal
@@ -85,12 +88,8 @@ def registry(service: Echo) -> Iterator[Registry]:
 @pytest.fixture
 def without_pyarrow() -> Iterator[None]:
     """An interpreter in which pyarrow cannot be imported, as where it is not installed."""
-    hidden = {name: module for name, module in sys.modules.items() if name.startswith("pyarrow")}
-    for name in hidden:
-        del sys.modules[name]
-    sys.modules["pyarrow"] = None  # type: ignore[assignment]  # Python's own mark for it
-    yield
-    sys.modules.update(hidden)
+    with missing_library("pyarrow"):
+        yield
 
 
 def test_a_dataframe_travels_as_arrow_with_its_gaps_as_nulls() -> None:
@@ -106,6 +105,36 @@ def test_without_pyarrow_a_dataframe_travels_as_columns_of_json() -> None:
     assert batch.content_type == JSON
     assert json.loads(batch.encode(0, 3)) == {"inputs": PLAIN}
     assert json.loads(batch.encode(1, 2)) == {"inputs": {k: v[1:2] for k, v in PLAIN.items()}}
+
+
+FORMS = {
+    "frame": FRAME,
+    "arrow": pa.Table.from_pandas(FRAME, preserve_index=False),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_service_without_arrow_gets_the_same_rows_as_json(
+    service: Echo, registry: Registry, form: str
+) -> None:
+    service.refusal_of_type = {ARROW: problem(415, "format-unsupported", "No pyarrow here.")}
+
+    for _ in range(2):
+        assert registry.predict("m", FORMS[form])["predictions"] == PLAIN["rooms"]
+
+    refused, *sent = service.asked
+    assert refused.headers["Content-Type"] == ARROW
+    assert [asked.headers["Content-Type"] for asked in sent] == [JSON, JSON]
+    assert [asked.json for asked in sent] == [{"inputs": PLAIN}] * 2
+
+
+def test_a_format_that_the_caller_chose_is_not_changed(service: Echo, registry: Registry) -> None:
+    service.refusal_of_type = {ARROW: problem(415, "format-unsupported", "No pyarrow here.")}
+
+    with pytest.raises(errors.UnsupportedFormat, match="No pyarrow here"):
+        registry.predict("m", b"a stream", content_type=ARROW)
+
+    assert len(service.asked) == 1
 
 
 def test_cells_that_arrow_cannot_mix_travel_as_json() -> None:

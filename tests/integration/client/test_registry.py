@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from client import Registry, ReplyNotUnderstood
+from client import Registry, ReplyNotUnderstood, errors
 from client.errors import DownloadDamaged
-from tests.integration.cli.fake_service import ARTIFACT, Answer, FakeService, multipart
+from tests.integration.cli.fake_service import ARTIFACT, Answer, FakeService, multipart, problem
 
 
 def test_lists_fetch_the_next_page_only_when_it_is_wanted(
@@ -219,6 +219,27 @@ def test_policy_holdout_and_evaluation_speak_the_routes_of_the_gates(
     assert frame.headers["Content-Type"] == "application/vnd.apache.parquet"
     assert pd.read_parquet(io.BytesIO(frame.body)).to_dict("list") == {"x": [1], "y": [2]}
     assert evaluated.json == {"gates": ["r2 >= 0.9"]}
+
+
+def test_a_service_without_parquet_gets_a_dataframe_as_csv(
+    registry: Registry, service: FakeService, tmp_path: Path
+) -> None:
+    path = "/models/m/holdout"
+    service.script("PUT", path, Answer(201, {"sha256": "ab"}))
+    refusal = problem(415, "format-unsupported", "No pyarrow here.")
+    service.script_next("PUT", path, refusal)
+
+    assert registry.set_holdout("m", pd.DataFrame({"x": [1], "y": [2]}))["sha256"] == "ab"
+
+    refused, sent = service.asked
+    assert refused.headers["Content-Type"] == "application/vnd.apache.parquet"
+    assert (sent.headers["Content-Type"], sent.body) == ("text/csv", b"x,y\n1,2\n")
+
+    file = tmp_path / "holdout.parquet"
+    file.write_bytes(refused.body)
+    service.script_next("PUT", path, refusal)
+    with pytest.raises(errors.UnsupportedFormat, match="No pyarrow here"):
+        registry.set_holdout("m", file)
 
 
 def test_a_holdout_file_of_an_unknown_kind_is_refused(registry: Registry, tmp_path: Path) -> None:

@@ -1,0 +1,125 @@
+"""What is installed only on request: the extras, the lock files, and the errors without them."""
+
+import json
+import re
+from importlib.metadata import metadata, requires
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from packaging.requirements import Requirement
+
+from cli.main import main
+from registry.extras import LIBRARIES, is_installed
+from registry.storage.database import Database
+from registry.storage.tables import HoldoutRow
+from tests.factories import add_versions
+from tests.missing_library import missing_library
+from trainers.data import read_table
+from trainers.errors import PyarrowMissing
+
+ROOT = Path(__file__).resolve().parents[2]
+POSTGRESQL = "postgresql://registry@127.0.0.1:1/registry"
+
+
+def locked(name: str) -> dict[str, set[str]]:
+    """The versions and hashes of each distribution in a lock file."""
+    found: dict[str, set[str]] = {}
+    for line in (ROOT / name).read_text().splitlines():
+        if pin := re.match(r"([a-z0-9-]+)(==\S+)", line):
+            found.setdefault(pin[1], set()).add(pin[2])
+            last = pin[1]
+        elif digest := re.match(r" +--hash=(\S+)", line):
+            found[last].add(digest[1])
+    return found
+
+
+def test_each_library_of_an_extra_is_required_by_that_extra_alone() -> None:
+    wanted = [Requirement(line) for line in requires("hotswap") or []]
+    always = {one.name for one in wanted if one.marker is None or "extra" not in str(one.marker)}
+
+    assert set(metadata("hotswap").get_all("Provides-Extra") or []) >= set(LIBRARIES)
+    for extra, library in LIBRARIES.items():
+        (only,) = [
+            one.name
+            for one in wanted
+            if one.marker is not None and f'extra == "{extra}"' in str(one.marker)
+        ]
+        assert only == library
+        assert library not in always
+
+
+def test_the_lock_files_contain_each_other_with_the_same_versions_and_hashes() -> None:
+    serving, extras, development = map(
+        locked, ("requirements.txt", "requirements-extras.txt", "requirements-dev.txt")
+    )
+
+    assert serving.items() <= extras.items() <= development.items()
+    assert not {"gunicorn", *LIBRARIES.values()} & serving.keys()
+    assert {"gunicorn", *LIBRARIES.values()} <= extras.keys()
+    for versions in development.values():
+        assert any(entry.startswith("sha256:") for entry in versions)
+
+
+@pytest.mark.parametrize("extra", LIBRARIES)
+def test_a_library_that_is_missing_is_noticed(extra: str) -> None:
+    assert is_installed(extra)
+    with missing_library(LIBRARIES[extra]):
+        assert not is_installed(extra)
+    assert is_installed(extra)
+
+
+def test_a_postgresql_database_without_psycopg_names_the_extra() -> None:
+    with (
+        missing_library("psycopg"),
+        pytest.raises(ValueError, match=r"requires psycopg, which is not installed.*'postgresql'"),
+    ):
+        Database(POSTGRESQL)
+
+
+def test_the_service_does_not_start_on_postgresql_without_psycopg(tmp_path: Path) -> None:
+    settings = {"HOTSWAP_DATABASE_URL": POSTGRESQL, "HOTSWAP_DATA": str(tmp_path / "data")}
+    with missing_library("psycopg"):
+        result = CliRunner(env=settings).invoke(main, ["serve", "--port", "18931"])
+
+    assert result.exit_code == 1
+    assert "pip install 'hotswap[postgresql]'" in result.stderr
+
+
+def test_parquet_is_trained_on_only_with_pyarrow(tmp_path: Path) -> None:
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    with missing_library("pyarrow"), pytest.raises(PyarrowMissing, match="the extra 'arrow'"):
+        read_table(str(tmp_path / "t.parquet"))
+
+
+@pytest.mark.parametrize(("format_", "result"), [("parquet", "fault"), ("csv", None)])
+def test_doctor_names_the_extra_where_a_holdout_needs_it(
+    sqlite_url: str, tmp_path: Path, format_: str, result: str | None
+) -> None:
+    database = Database(sqlite_url)
+    add_versions(database, "house")
+    with database.write() as session:
+        session.add(
+            HoldoutRow(
+                model="house",
+                number=1,
+                format=format_,
+                sha256="0" * 64,
+                size=1,
+                table_rows=2,
+                columns=["a", "y"],
+                target="y",
+                created_by="ann",
+            )
+        )
+    database.dispose()
+
+    def findings() -> list[dict[str, str]]:
+        said = CliRunner(env={"HOTSWAP_DATA": str(tmp_path)}).invoke(main, ["doctor", "--json"])
+        return [one for one in json.loads(said.stdout)["findings"] if one["check"] == "holdouts"]
+
+    assert findings() == []
+    with missing_library("pyarrow"):
+        found = findings()
+    assert [one["result"] for one in found] == ([result] if result else [])
+    assert all("hotswap[arrow]" in one["advice"] for one in found)
