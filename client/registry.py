@@ -304,7 +304,8 @@ class Registry(AbstractContextManager["Registry"]):
         The reply to one record has ``prediction``, to rows ``predictions``. ``version`` is
         ``production`` by default. Tables are sent as Arrow if the client and the service have
         pyarrow, else as JSON. Too many rows for one request are sent in parts, all predicted by
-        the same version. Bytes require their ``content_type``. Raises ValueError for values that cannot be sent.
+        the same version. Bytes require their ``content_type``. Raises ValueError for values
+        that cannot be sent.
         """
         batch = batch_of(data, content_type, arrow=self._reads_arrow)
         wanted = "predictions" if batch.count > 1 or batch.unwrap else "version"

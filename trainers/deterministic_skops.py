@@ -41,7 +41,7 @@ class _Numbering:
     """Numbers the objects and files of a schema in the order in which it names them."""
 
     def __init__(self) -> None:
-        self.objects: dict[int, int] = {}
+        self.objects: dict[int | str, int] = {}
         self.files: dict[str, str] = {}
 
     def renamed(self, node: Any) -> Any:
@@ -54,7 +54,11 @@ class _Numbering:
         is_object = "__loader__" in node
         for key, value in node.items():
             if is_object and key == "__id__":
-                made[key] = self.objects.setdefault(value, len(self.objects) + 1)
+                # Whether equal scalars are one object depends on how pandas stores texts,
+                # and that on whether pyarrow is installed.
+                is_scalar = node["__loader__"] == "JsonNode"
+                identity = node["content"] if is_scalar else value
+                made[key] = self.objects.setdefault(identity, len(self.objects) + 1)
             elif is_object and key == "file":
                 made[key] = self._file(value)
             else:

@@ -15,7 +15,7 @@ from registry.storage.database import Database
 from registry.storage.tables import HoldoutRow
 from tests.factories import add_versions
 from tests.missing_library import missing_library
-from trainers.data import read_table
+from trainers.data import read_dataset
 from trainers.errors import PyarrowMissing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +89,7 @@ def test_the_service_does_not_start_on_postgresql_without_psycopg(tmp_path: Path
 def test_parquet_is_trained_on_only_with_pyarrow(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with missing_library("pyarrow"), pytest.raises(PyarrowMissing, match="the extra 'arrow'"):
-        read_table(str(tmp_path / "t.parquet"))
+        read_dataset(str(tmp_path / "t.parquet"))
 
 
 @pytest.mark.parametrize(("format_", "result"), [("parquet", "fault"), ("csv", None)])
