@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from registry.engines.allocator import give_back_memory
+from registry.engines.allocator import release_free_memory
 from registry.errors import WorkerFull
 
 _LARGE = 8 * 2**20
@@ -60,4 +60,4 @@ class DecodingBudget:
             if self._large:
                 return
             sys.setswitchinterval(self._usual_switch)
-        give_back_memory()
+        release_free_memory()

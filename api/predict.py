@@ -16,9 +16,9 @@ from api.negotiation import best_type
 from api.problems import problem_of
 from api.receiving import Environ, without_place
 from registry.codecs.batch import Batch
+from registry.codecs.large_bodies import SMALL_BODY
 from registry.codecs.replies import encode_arrow
 from registry.codecs.requests import ARROW, JSON
-from registry.codecs.whole_bodies import SMALL_BODY
 from registry.errors import (
     NoProbabilities,
     ParameterMalformed,

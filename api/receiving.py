@@ -8,7 +8,7 @@ from enum import Enum, auto
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from registry.engines.allocator import give_back_memory
+from registry.engines.allocator import release_free_memory
 from registry.errors import Overloaded
 
 Environ = dict[str, Any]
@@ -102,7 +102,7 @@ class Bodies:
             yield body
         finally:
             if self._leave(caller, body.held):
-                give_back_memory()
+                release_free_memory()
 
     def take(self, caller: str, *, bodies: int = 0, size: int = 0) -> None:
         """Add to the caller's bodies and bytes. Raises Overloaded."""

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from math import inf
 
 from registry.codecs.batch import Batch
-from registry.codecs.filled_columns import (
+from registry.codecs.column_builder import (
     LARGEST_PIECE,
     PIECE_BYTES,
-    FilledColumns,
+    ColumnBuilder,
     count,
 )
 from registry.signature import Column, Signature
@@ -38,7 +38,7 @@ def read_pieces(body: bytes, signature: Signature, size: int = PIECE_BYTES) -> B
 
     None where something is wrong with it.
     """
-    columns = FilledColumns(signature, most_rows(body, signature), null="")
+    columns = ColumnBuilder(signature, most_rows(body, signature), null="")
     header: list[str] = []
     positions: list[int] = []
     at = len(_MARK) if body.startswith(_MARK) else 0
@@ -90,7 +90,7 @@ def _positions(header: list[str], signature: Signature) -> list[int]:
     return [found[name] for name in signature.names]
 
 
-def _add(columns: FilledColumns, index: int, column: Column, cells: Sequence[str]) -> None:
+def _add(columns: ColumnBuilder, index: int, column: Column, cells: Sequence[str]) -> None:
     """Raises ValueError."""
     has_nulls = "" in cells
     if has_nulls and not column.nullable:

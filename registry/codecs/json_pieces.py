@@ -8,7 +8,7 @@ A body is cut where an array's elements seem to meet. That is safe without looki
 the wrong place, inside a text for instance, only makes a piece that is not JSON; it is then decoded
 together with what follows.
 
-As `registry.codecs.json_structs`, this knows only good bodies of the usual forms.
+As `registry.codecs.json_reader`, this knows only good bodies of the usual forms.
 """
 
 import re
@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from registry.codecs.batch import Batch
-from registry.codecs.filled_columns import (
+from registry.codecs.column_builder import (
     LARGEST_PIECE,
     PIECE_BYTES,
-    FilledColumns,
+    ColumnBuilder,
     count,
 )
 from registry.codecs.json_decoders import (
@@ -95,7 +95,7 @@ class JsonPieces:
 
     def read(self, body: bytes) -> Batch | None:
         """The rows in ``body``; None where it is not a good one of the forms that are known."""
-        columns = FilledColumns(self._signature, most_rows(body, self._signature))
+        columns = ColumnBuilder(self._signature, most_rows(body, self._signature))
         try:
             if head := _ROWS.match(body):
                 self._read_rows(columns, body, head)
@@ -112,7 +112,7 @@ class JsonPieces:
             return None
         return columns.to_batch()
 
-    def _read_rows(self, columns: FilledColumns, body: bytes, head: "re.Match[bytes]") -> None:
+    def _read_rows(self, columns: ColumnBuilder, body: bytes, head: "re.Match[bytes]") -> None:
         kind, key = body[head.end() : head.end() + 1], head[1]
         if kind == b"{" and key in {b"instances", b"dataframe_records"}:
             array = _Array(self._records(), _BETWEEN_RECORDS, self._size)
@@ -123,7 +123,7 @@ class JsonPieces:
             raise _OtherForm
         self._add_rows(columns, _pieces(body, head.end(), _end(body, _AFTER_ROWS), array))
 
-    def _read_split(self, columns: FilledColumns, body: bytes, head: "re.Match[bytes]") -> None:
+    def _read_split(self, columns: ColumnBuilder, body: bytes, head: "re.Match[bytes]") -> None:
         names = tuple(msgspec.json.decode(head[1], type=list[str]))
         if len(names) > len(self._signature.names) + _OTHERS_AT_MOST:
             raise _OtherForm
@@ -132,7 +132,7 @@ class JsonPieces:
         array = _Array(self._lists(names), _BETWEEN_LISTS, self._size)
         self._add_rows(columns, _pieces(body, head.end(), _end(body, _AFTER_ALL), array))
 
-    def _add_rows(self, columns: FilledColumns, pieces: Iterator[list[Any]]) -> None:
+    def _add_rows(self, columns: ColumnBuilder, pieces: Iterator[list[Any]]) -> None:
         fields = [
             (position, _adder(columns, column), get)
             for position, (column, get) in enumerate(self._getters)
@@ -141,14 +141,14 @@ class JsonPieces:
             for position, add, get in fields:
                 add(position, list(map(get, rows)))
 
-    def _read_few_columns(self, columns: FilledColumns, body: bytes) -> None:
+    def _read_few_columns(self, columns: ColumnBuilder, body: bytes) -> None:
         if not body.isascii():
             body.decode()  # a struct does not look into the texts that it leaves out
         cells = msgspec.structs.astuple(self._columns()(body))
         for position, (column, _) in enumerate(self._getters):
             _adder(columns, column)(position, cells[position])
 
-    def _read_columns(self, columns: FilledColumns, body: bytes, at: int) -> None:
+    def _read_columns(self, columns: ColumnBuilder, body: bytes, at: int) -> None:
         positions = {name.encode(): position for position, name in enumerate(self._signature.names)}
         seen: set[bytes] = set()
         while head := _COLUMN.match(body, at):
@@ -166,7 +166,7 @@ class JsonPieces:
         if len(seen) < len(positions) or not _AFTER_ALL.fullmatch(body, at):
             raise _OtherForm
 
-    def _read_column(self, columns: FilledColumns, body: bytes, at: int, position: int) -> int:
+    def _read_column(self, columns: ColumnBuilder, body: bytes, at: int, position: int) -> int:
         """Where the column's array ends, whose first element begins at ``at``."""
         column = self._signature.inputs[position]
         between = _BETWEEN_TEXTS if column.type == "string" else _BETWEEN_CELLS
@@ -233,5 +233,5 @@ def _end(body: bytes, after: "re.Pattern[bytes]") -> int:
     return at
 
 
-def _adder(columns: FilledColumns, column: Column) -> Callable[[int, list[Any]], None]:
+def _adder(columns: ColumnBuilder, column: Column) -> Callable[[int, list[Any]], None]:
     return columns.add_texts if column.type == "string" else columns.add_numbers

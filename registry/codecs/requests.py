@@ -7,7 +7,7 @@ from registry.codecs.arrow_sizes import TableSize, arrow_size, parquet_size
 from registry.codecs.batch import Batch
 from registry.codecs.csv_pieces import most_rows as most_csv_rows
 from registry.codecs.json_pieces import most_rows as most_json_rows
-from registry.codecs.json_structs import JsonReader
+from registry.codecs.json_reader import JsonReader
 from registry.codecs.row_memory import RowMemory
 from registry.codecs.text_body import decode_csv, decode_form
 from registry.codecs.text_memory import WIDEST, json_width, text_width

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from registry.codecs.batch import Batch, Place, build_batch, missing_columns, refuse
 from registry.codecs.csv_pieces import BOOLEANS, read_pieces
-from registry.codecs.whole_bodies import decoding_at_once
+from registry.codecs.large_bodies import one_large_body_at_a_time
 from registry.errors import BodyMalformed, Fault, InputRefused, shown
 from registry.signature import Signature
 
@@ -31,7 +31,7 @@ def decode_csv(body: bytes, signature: Signature) -> Batch:
     """
     if (batch := read_pieces(body, signature)) is not None:
         return batch
-    with decoding_at_once(body):
+    with one_large_body_at_a_time(body):
         return _decode_csv_at_once(body, signature)
 
 

@@ -6,7 +6,7 @@ CPython keeps each character of a string in as many bytes as the widest one need
 
 import numpy as np
 
-from registry.codecs.whole_bodies import SMALL_BODY
+from registry.codecs.large_bodies import SMALL_BODY
 
 WIDEST = 4
 """The bytes of a character where any may occur."""

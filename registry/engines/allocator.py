@@ -1,7 +1,4 @@
-"""glibc's allocator, and how it gives memory back to the system.
-
-Elsewhere these do nothing: other allocators do as they please.
-"""
+"""How glibc's allocator returns memory to the system. With other allocators this does nothing."""
 
 import ctypes
 
@@ -11,18 +8,19 @@ _LARGE_BLOCK = 2**20
 
 
 def map_large_blocks() -> None:
-    """Take blocks of a megabyte and more from the system, and return them as soon as they are free.
+    """Map blocks of a megabyte or more separately, so that each is returned when it is freed.
 
-    glibc does so from 128 KiB on, but only until such a block is freed: then it keeps blocks up to
-    that size, and 32 MiB in the end, in a heap that shrinks from its end alone (mallopt(3)).
+    By default glibc maps blocks from 128 KiB on, but raises the limit to the size of the largest
+    block freed so far, up to 32 MiB. Smaller blocks are in a heap that shrinks only from its end
+    (mallopt(3), M_MMAP_THRESHOLD).
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
-def give_back_memory() -> None:
-    """Return what is free in the heaps."""
+def release_free_memory() -> None:
+    """Return the free memory of the heaps to the system (malloc_trim(3))."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -1,33 +1,34 @@
-"""How soon what failed may be tried again: a process that died, a version that did not load."""
+"""How long to wait before another try of what failed: a process, or the loading of a version."""
 
 import time
 from collections.abc import Callable
 
-FREE = 2
-"""Deaths that cost no waiting: what kills a process need not be its own doing."""
+FREE_FAILURES = 2
+"""Failures without a wait: a process can be killed through no fault of its own."""
 FIRST_SECONDS = 1.0
 LONGEST_SECONDS = 60.0
 QUIET_SECONDS = 300.0
-"""After so long without a death, those before are forgotten."""
+"""Earlier failures no longer count after this long without one."""
 
 
 class Backoff:
-    """Makes a process that dies again and again wait, each time twice as long."""
+    """Exponential backoff: the wait doubles with each failure, up to ``LONGEST_SECONDS``."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._deaths = 0
+        self._failures = 0
         self._last = -QUIET_SECONDS
 
-    def died(self) -> None:
-        """Count a death, just now."""
+    def record_failure(self) -> None:
+        """Count a failure at this moment."""
         now = self._clock()
-        self._deaths = 1 if now - self._last >= QUIET_SECONDS else self._deaths + 1
+        self._failures = 1 if now - self._last >= QUIET_SECONDS else self._failures + 1
         self._last = now
 
-    def wait(self) -> float:
-        """Seconds until it may be started again; 0: now."""
-        if self._deaths <= FREE:
+    def remaining_seconds(self) -> float:
+        """Seconds until the next try; 0 if it may be now."""
+        if self._failures <= FREE_FAILURES:
             return 0.0
-        pause = min(FIRST_SECONDS * 2.0 ** min(self._deaths - FREE - 1, 10), LONGEST_SECONDS)
+        doublings = min(self._failures - FREE_FAILURES - 1, 10)
+        pause = min(FIRST_SECONDS * 2.0**doublings, LONGEST_SECONDS)
         return max(0.0, self._last + pause - self._clock())

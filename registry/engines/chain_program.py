@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from registry.codecs.batch import Batch
 from registry.engines.chains_file import from_bytes
-from registry.engines.coded_rows import RowCoder
+from registry.engines.row_encoder import RowEncoder
 from registry.errors import ArtifactRefused
 from registry.signature import Signature
 
@@ -43,7 +43,7 @@ class ChainProgram:
                 file.second,
                 columns=len(signature.inputs),
             )
-            self._coder = RowCoder(signature.names, file.texts)
+            self._encoder = RowEncoder(signature.names, file.texts)
         except ValueError as error:
             raise ArtifactRefused(f"The compiled preprocessing is refused: {error}") from error
         self.width = self._chains.features
@@ -53,14 +53,14 @@ class ChainProgram:
     def row(self, batch: Batch) -> bytes:
         """The features of a batch of one row, as the bytes of ``width`` doubles: a quarter of the
         time that an array of them takes."""
-        return self._make_row(self._coder.one(batch))
+        return self._make_row(self._encoder.row(batch))
 
     def weighted_sums(
         self, batch: Batch, weights: NDArray[np.float64], start: NDArray[np.float64]
     ) -> list[float]:
         """The features of a batch of one row times ``weights`` (``width`` x outputs, C order),
         added up one after the other, plus ``start`` (outputs). numpy takes four times as long."""
-        return self._weighted_sums(self._coder.one(batch), weights, start)
+        return self._weighted_sums(self._encoder.row(batch), weights, start)
 
     def decide(
         self, batch: Batch, weights: NDArray[np.float64], start: NDArray[np.float64]
@@ -68,7 +68,7 @@ class ChainProgram:
         """The index of the highest of the sums that ``weighted_sums`` gives; of a single one,
         whether it is above zero. None where adding up in another order could choose another
         index, and where a sum is not finite."""
-        place = self._decide(self._coder.one(batch), weights, start)
+        place = self._decide(self._encoder.row(batch), weights, start)
         return None if place < 0 else place
 
     def weighted_sums_many(
@@ -76,7 +76,7 @@ class ChainProgram:
     ) -> NDArray[np.float64]:
         """What ``weighted_sums`` gives for each row of ``batch``, rows x outputs."""
         sums = np.empty((batch.rows, len(start)))
-        self._chains.weighted_sums_many(self._coder.many(batch), weights, start, sums)
+        self._chains.weighted_sums_many(self._encoder.rows(batch), weights, start, sums)
         return sums
 
     def array(self, batch: Batch) -> NDArray[np.float64]:
@@ -97,7 +97,7 @@ class ChainProgram:
         count = max(1, batch.rows // each)
         for number in range(count):
             end = batch.rows if number == count - 1 else (number + 1) * each
-            part = self._coder.many(batch, number * each, end)
+            part = self._encoder.rows(batch, number * each, end)
             features = np.empty((self.width, len(part)) if by_column else (len(part), self.width))
             self._chains.many(part, features, by_column)
             yield features.T if by_column else features

@@ -7,14 +7,14 @@ import warnings
 import msgspec
 
 from registry.confinement.channel import Channel
-from registry.engines.allocator import give_back_memory
+from registry.engines.allocator import release_free_memory
 from registry.engines.model_messages import (
     MAX_DETAIL,
     Load,
     Loaded,
     Refused,
-    read_question,
-    write_answer,
+    read_request,
+    write_reply,
 )
 from registry.engines.onnx_runtime import open_session
 from registry.engines.predictor import Predictor, SklearnPredictor
@@ -42,7 +42,7 @@ def serve(channel: Channel, files: list[int]) -> None:
     while (head := channel.receive()) is not None:
         answer, cells = _answer(predictor, head, channel)
         if cells > _LARGE:
-            give_back_memory()
+            release_free_memory()
         channel.send(*answer)
 
 
@@ -59,10 +59,10 @@ def _load(said: bytes, file: int) -> Predictor:
 def _answer(predictor: Predictor, head: bytes, channel: Channel) -> tuple[list[bytes], int]:
     """The messages of the answer, and how many cells were asked about."""
     signature = predictor.signature
-    batch, probabilities = read_question(head, lambda _: channel.receive() or b"", signature)
+    batch, probabilities = read_request(head, lambda _: channel.receive() or b"", signature)
     cells = batch.rows * len(batch.columns)
     try:
         answers = predictor.predict(batch, probabilities=probabilities)
-        return write_answer(answers, signature), cells
+        return write_reply(answers, signature), cells
     except PredictionRefused as error:
         return [msgspec.json.encode(Refused(error.detail[:MAX_DETAIL]))], cells

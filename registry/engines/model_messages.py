@@ -60,7 +60,7 @@ class _Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="answ
 _TYPES: dict[str, type] = {"floats": np.float64, "integers": np.int64, "labels": np.int64}
 
 
-def write_question(batch: Batch, signature: Signature, *, probabilities: bool) -> list[bytes]:
+def write_request(batch: Batch, signature: Signature, *, probabilities: bool) -> list[bytes]:
     """The messages that ask for answers to ``batch``.
 
     Raises PredictionRefused for a text that is no Unicode.
@@ -80,7 +80,7 @@ def write_question(batch: Batch, signature: Signature, *, probabilities: bool) -
     return [head, b"".join(numbers), packed]
 
 
-def read_question(head: bytes, receive: Receive, signature: Signature) -> tuple[Batch, bool]:
+def read_request(head: bytes, receive: Receive, signature: Signature) -> tuple[Batch, bool]:
     """The batch that is asked about, and whether probabilities are."""
     asked = msgspec.json.decode(head, type=_Question)
     numbers = iter(np.frombuffer(receive(0)).reshape(-1, asked.rows).copy())
@@ -92,7 +92,7 @@ def read_question(head: bytes, receive: Receive, signature: Signature) -> tuple[
     return Batch(columns, asked.rows), asked.probabilities
 
 
-def write_answer(answers: Predictions, signature: Signature) -> list[bytes]:
+def write_reply(answers: Predictions, signature: Signature) -> list[bytes]:
     """The messages that give ``answers``. Raises PredictionRefused for a label that is no class."""
     if signature.output.classes is None:
         values = np.asarray(answers.values)
@@ -113,7 +113,7 @@ def write_answer(answers: Predictions, signature: Signature) -> list[bytes]:
     return messages
 
 
-def read_answer(receive: Receive, signature: Signature, rows: int, *, shares: bool) -> Predictions:
+def read_reply(receive: Receive, signature: Signature, rows: int, *, shares: bool) -> Predictions:
     """The answers to ``rows`` rows; ``shares``: with probabilities.
 
     Raises PredictionRefused where the model has none, ValueError where the messages are not sound.

@@ -30,8 +30,8 @@ from registry.engines.model_messages import (
     MAX_HEAD,
     Loaded,
     Refused,
-    read_answer,
-    write_question,
+    read_reply,
+    write_request,
 )
 from registry.engines.process_memory import ProcessMemory
 from registry.errors import (
@@ -139,7 +139,7 @@ class ModelProcess:
         Raises ModelProcessUnavailable where too many wait, or the process has died too often; and
         what starting it raises.
         """
-        question = write_question(batch, self.signature, probabilities=probabilities)
+        question = write_request(batch, self.signature, probabilities=probabilities)
         with self._next():
             try:
                 return self._answered(question, batch.rows, shares=probabilities)
@@ -197,7 +197,7 @@ class ModelProcess:
         try:
             process.send(deadline, *question)
             try:
-                return read_answer(
+                return read_reply(
                     lambda limit: _next_message(process, limit, deadline),
                     self.signature,
                     rows,
@@ -222,7 +222,7 @@ class ModelProcess:
 
     def _start(self) -> bool:
         """Start the process and have it load the model; whether that has probabilities."""
-        if wait := self._backoff.wait():
+        if wait := self._backoff.remaining_seconds():
             raise ModelProcessUnavailable(
                 f"it ended again and again; the next try is in {wait:.0f} s"
             )
@@ -277,13 +277,13 @@ class ModelProcess:
     def _stop(self) -> None:
         """End the process and count it as a death."""
         self.close()
-        self._backoff.died()
+        self._backoff.record_failure()
 
     def _end(self, process: Confined) -> str:
         """The same, and say how it ended. Raises SpawnFailed."""
         self._place.process = None
         self._memory.forget(self)
-        self._backoff.died()
+        self._backoff.record_failure()
         with process:
             return process.ended()
 

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.codecs.batch import Batch
-from registry.engines.allocator import give_back_memory
-from registry.engines.coded_rows import RowCoder
+from registry.engines.allocator import release_free_memory
 from registry.engines.onnx_runtime import open_session
+from registry.engines.row_encoder import RowEncoder
 from registry.errors import (
     ArtifactRefused,
     PredictionRefused,
@@ -92,7 +92,7 @@ class OnnxProgram:
         if _OUTSIDE in model:
             raise ArtifactRefused("The ONNX file keeps data outside itself.")
         self._session = open_session(model, keep_memory=True)
-        give_back_memory()
+        release_free_memory()
         try:
             self._read_layout(signature.names, head)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -106,7 +106,7 @@ class OnnxProgram:
         if given[0][2][1] != len(names) or self.heads[:1] != [head]:
             raise ArtifactRefused("The ONNX file does not fit the version's signature.")
         notes = self._session.get_modelmeta().custom_metadata_map
-        self._coder = RowCoder(names, json.loads(bytes.fromhex(notes[TEXTS_KEY])))
+        self._encoder = RowEncoder(names, json.loads(bytes.fromhex(notes[TEXTS_KEY])))
         self._largest = float(notes[LARGEST_KEY]) if LARGEST_KEY in notes else None
         self._rows_of_threads = _ThreadRows()
         self.shapes = self._first_answers()
@@ -135,7 +135,7 @@ class OnnxProgram:
         try:
             if batch.rows == 1:
                 return self._run_one(batch, heads)
-            rows = self._coder.many(batch)
+            rows = self._encoder.rows(batch)
             self._check_sizes(rows)
             return self._run_in_parts(list(heads), rows)
         except RegistryError:
@@ -152,7 +152,7 @@ class OnnxProgram:
             outputs = {name: self.shapes[name] for name in heads}
             row = _OneRow(self._session, self._width, outputs)
             self._rows_of_threads.by_heads[heads] = row
-        row.cells[:] = self._coder.one(batch)  # None becomes NaN
+        row.cells[:] = self._encoder.row(batch)  # None becomes NaN
         self._check_sizes(row.cells)
         return row.run()
 

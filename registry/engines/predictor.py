@@ -10,7 +10,7 @@ from registry.codecs.batch import Batch, build_batch
 from registry.codecs.data_frame import to_frame
 from registry.codecs.predictions import Predictions
 from registry.errors import PredictionRefused
-from registry.formats.kept_values import entrance, kept_values
+from registry.formats.kept_values import input_estimator, kept_values
 from registry.signature import Record, Scalar, Signature
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class SklearnPredictor:
             model, "predict_proba"
         )
         self._model = model
-        self._by_name = hasattr(entrance(model), "feature_names_in_")
+        self._by_name = hasattr(input_estimator(model), "feature_names_in_")
         self._kept = dict(
             zip(signature.names, kept_values(model, len(signature.inputs)), strict=True)
         )

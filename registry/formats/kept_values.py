@@ -69,7 +69,7 @@ def routes(step: Any, columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
         yield step, columns
 
 
-def entrance(model: Any) -> Any:
+def input_estimator(model: Any) -> Any:
     """The first estimator inside ``model`` that gets its columns, and stores their number and
     names as ``n_features_in_`` and ``feature_names_in_``.
 
@@ -78,9 +78,9 @@ def entrance(model: Any) -> Any:
     own = vars(model)
     if type(model).__name__ == "Pipeline":
         steps = [step for _, step in own["steps"] if not isinstance(step, str | None)]
-        return entrance(steps[0]) if steps else model
+        return input_estimator(steps[0]) if steps else model
     if "n_features_in_" not in own and (held := own.get("estimators_") or own.get("regressor_")):
-        return entrance(held[0] if isinstance(held, list) else held)
+        return input_estimator(held[0] if isinstance(held, list) else held)
     return model
 
 

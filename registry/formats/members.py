@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from registry.errors import ArtifactRefused
-from registry.formats.kept_values import entrance, routes
+from registry.formats.kept_values import input_estimator, routes
 from registry.formats.shapes import is_count
 
 _STACKED = frozenset({"predict", "predict_proba", "decision_function"})
@@ -42,7 +42,7 @@ def check_bagging(ensemble: Any) -> None:
         if (
             not isinstance(columns, np.ndarray)
             or columns.dtype.kind not in "iu"
-            or columns.shape != (getattr(entrance(member), "n_features_in_", None),)
+            or columns.shape != (getattr(input_estimator(member), "n_features_in_", None),)
             or (columns < 0).any()
             or (columns >= own["n_features_in_"]).any()
         ):
@@ -222,7 +222,7 @@ def _has_one_dimension(regressor: Any) -> bool:
     """
     own = vars(regressor)
     if type(regressor).__name__ == "TransformedTargetRegressor":
-        width = getattr(entrance(own["transformer_"]), "n_features_in_", None)
+        width = getattr(input_estimator(own["transformer_"]), "n_features_in_", None)
         return bool(own.get("_training_dim") == 1 and width == 1)
     if "coef_" in own:
         return np.ndim(own["coef_"]) == 1

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from registry.errors import ArtifactRefused
-from registry.formats.kept_values import entrance
+from registry.formats.kept_values import input_estimator
 from registry.signature import MAX_CLASSES
 
 MAX_WIDTH = 1_000_000
@@ -223,7 +223,7 @@ def _check_names(estimator: Any) -> None:
     names = vars(estimator).get("feature_names_in_")
     if names is not None and (
         not isinstance(names, np.ndarray)
-        or names.shape != (getattr(entrance(estimator), "n_features_in_", None),)
+        or names.shape != (getattr(input_estimator(estimator), "n_features_in_", None),)
         or not all(isinstance(each, str) for each in names.tolist())
     ):
         raise ArtifactRefused(

@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from registry.errors import ArtifactRefused, Fault, MetadataRefused, shown
-from registry.formats.kept_values import KeptValues, entrance, kept_values
+from registry.formats.kept_values import KeptValues, input_estimator, kept_values
 from registry.signature import (
     MAX_CLASSES,
     MAX_COLUMNS,
@@ -28,7 +28,7 @@ def read_signature(model: Any, declared: object | None) -> Signature:
     has several outputs, or is neither a regressor nor a classifier.
     """
     output = _output(model)
-    first = entrance(model)
+    first = input_estimator(model)
     count = getattr(first, "n_features_in_", None)
     if not isinstance(count, int) or count < 1:
         raise ArtifactRefused("The model does not state how many columns it takes. Is it fitted?")

@@ -256,7 +256,7 @@ class Pool:
         with self._lock:
             before = self._failures.get(version.key)
             retries = Backoff(self._clock) if before is None else before.retries
-            retries.died()
+            retries.record_failure()
             self._failures[version.key] = _Failure(unavailable, retries)
         raise unavailable  # here, since in the handler ``error`` would be kept as its context
 
@@ -264,7 +264,7 @@ class Pool:
         """The error that callers get until the next attempt; None where one is allowed. The lock is
         held."""
         failure = self._failures.get(key)
-        if failure is None or failure.retries.wait() <= 0:
+        if failure is None or failure.retries.remaining_seconds() <= 0:
             return None
         # It is raised many times; without this its traceback would grow each time.
         return failure.error.with_traceback(None)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from registry.confinement.channel import Channel
-from registry.engines.model_messages import read_question
+from registry.engines.model_messages import read_request
 from registry.signature import Signature
 
 SIGNATURE = Signature.from_json(
@@ -30,7 +30,7 @@ def serve(channel: Channel, files: list[int]) -> None:
     signature = Signature.from_json(load["signature"])
     channel.send(b'{"type":"loaded","has_probabilities":true}')
     while (head := channel.receive()) is not None:
-        batch, _ = read_question(head, lambda _: channel.receive() or b"", signature)
+        batch, _ = read_request(head, lambda _: channel.receive() or b"", signature)
         first = batch.columns["x"][0]
         if first in MISDEEDS:
             MISDEEDS[first](channel)

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from registry.codecs.column_builder import PIECE_BYTES
 from registry.codecs.csv_pieces import read_pieces
-from registry.codecs.filled_columns import PIECE_BYTES
 from registry.codecs.json_body import decode_json
 from registry.codecs.json_pieces import JsonPieces
-from registry.codecs.json_structs import JsonReader
+from registry.codecs.json_reader import JsonReader
 from registry.codecs.text_body import decode_csv
 from registry.errors import RegistryError
 from registry.signature import Column, Output, Signature

@@ -1,8 +1,8 @@
-"""How long a process that died has to wait, by a clock of our own."""
+"""How long to wait after failures, measured with a fake clock."""
 
 import pytest
 
-from registry.engines.backoff import FREE, LONGEST_SECONDS, QUIET_SECONDS, Backoff
+from registry.engines.backoff import FREE_FAILURES, LONGEST_SECONDS, QUIET_SECONDS, Backoff
 
 
 class Clock:
@@ -23,44 +23,44 @@ def restarts(clock):
     return Backoff(clock)
 
 
-def die(restarts, times):
+def fail(restarts, times):
     for _ in range(times):
-        restarts.died()
+        restarts.record_failure()
 
 
-def test_the_first_deaths_cost_nothing(restarts):
-    for _ in range(FREE):
-        restarts.died()
-        assert restarts.wait() == 0
+def test_the_first_failures_cost_no_wait(restarts):
+    for _ in range(FREE_FAILURES):
+        restarts.record_failure()
+        assert restarts.remaining_seconds() == 0
 
 
-def test_each_further_death_costs_twice_as_long_up_to_a_limit(restarts):
-    die(restarts, FREE)
+def test_each_further_failure_costs_twice_as_long_up_to_a_limit(restarts):
+    fail(restarts, FREE_FAILURES)
     waits = []
     for _ in range(9):
-        restarts.died()
-        waits.append(restarts.wait())
+        restarts.record_failure()
+        waits.append(restarts.remaining_seconds())
 
     assert waits == [1, 2, 4, 8, 16, 32, LONGEST_SECONDS, LONGEST_SECONDS, LONGEST_SECONDS]
 
 
 def test_waiting_ends(restarts, clock):
-    die(restarts, FREE + 3)
+    fail(restarts, FREE_FAILURES + 3)
     clock.now += 3
-    assert restarts.wait() == pytest.approx(1)
+    assert restarts.remaining_seconds() == pytest.approx(1)
     clock.now += 1
-    assert restarts.wait() == 0
+    assert restarts.remaining_seconds() == 0
 
 
-def test_deaths_of_long_ago_are_forgotten(restarts, clock):
-    die(restarts, FREE + 5)
+def test_failures_of_long_ago_are_forgotten(restarts, clock):
+    fail(restarts, FREE_FAILURES + 5)
     clock.now += QUIET_SECONDS
-    restarts.died()
+    restarts.record_failure()
 
-    assert restarts.wait() == 0
+    assert restarts.remaining_seconds() == 0
 
 
-def test_however_many_deaths_the_wait_is_a_number(restarts):
-    die(restarts, 5000)
+def test_however_many_failures_the_wait_is_a_number(restarts):
+    fail(restarts, 5000)
 
-    assert restarts.wait() == LONGEST_SECONDS
+    assert restarts.remaining_seconds() == LONGEST_SECONDS

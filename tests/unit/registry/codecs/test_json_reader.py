@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from registry.codecs.json_body import decode_json
-from registry.codecs.json_structs import JsonReader
+from registry.codecs.json_reader import JsonReader
 from registry.errors import RegistryError
 from registry.signature import Column, Output, Signature
 from tests.factories import MIXED, NUMBERS

@@ -14,7 +14,7 @@ import msgspec
 from registry.codecs.batch import Batch
 from registry.codecs.json_body import WRAPPERS, decode_json
 from registry.codecs.json_pieces import JsonPieces
-from registry.codecs.whole_bodies import decoding_at_once
+from registry.codecs.large_bodies import one_large_body_at_a_time
 from registry.signature import Signature
 
 _EXACT = 2**53
@@ -48,7 +48,7 @@ class JsonReader:
         batch = self._read_rows(body) if is_rows else self._read_record(body)
         if batch is not None:
             return batch
-        with decoding_at_once(body):
+        with one_large_body_at_a_time(body):
             return decode_json(body, self._signature)
 
 

@@ -21,7 +21,7 @@ class _Codes(dict[Any, float]):
         return _UNKNOWN if isinstance(key, str) else nan
 
 
-class RowCoder:
+class RowEncoder:
     """Lays out the columns ``names``; ``texts`` has the known texts of each, null for numbers.
 
     Safe to use from several threads. Raises ValueError where the two do not fit each other.

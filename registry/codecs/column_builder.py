@@ -24,7 +24,7 @@ _CHECKED_AT_ONCE = 2**16
 _COUNTED_AT_ONCE = 2**16
 
 
-class FilledColumns:
+class ColumnBuilder:
     """A column of doubles or texts for each input of ``signature``, of at most ``rows`` rows;
     ``null`` is the text that stands for null.
 

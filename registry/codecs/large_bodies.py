@@ -12,7 +12,7 @@ _one = threading.Lock()
 
 
 @contextmanager
-def decoding_at_once(body: bytes) -> Iterator[None]:
+def one_large_body_at_a_time(body: bytes) -> Iterator[None]:
     """Decode the whole ``body`` in this block.
 
     One large body at a time, since it may need thirty times its size; and without the garbage
