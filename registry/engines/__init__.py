@@ -1,4 +1,4 @@
-"""What turns a batch into predictions: compiled forms, ONNX, and the confined model process.
+"""What predicts: compiled forms, ONNX Runtime, and scikit-learn in a confined process.
 
 Never knows which versions are live, and never touches the database.
 """

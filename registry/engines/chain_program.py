@@ -1,7 +1,7 @@
-"""A model's preprocessing as chains of steps, run by a compiled module of our own.
+"""A model's preprocessing as chains of steps, run by our own compiled module.
 
-Where the project was installed without a C compiler, ``AVAILABLE`` is False and an ONNX program
-does the same.
+Where the project was installed without a C compiler, ``AVAILABLE`` is False and an ONNX file is
+used instead.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,13 +23,13 @@ else:
     AVAILABLE = True
 
 _CHUNK_CELLS = 2**18
-"""A larger batch is made in parts of about that many features: 2 MB, which stay in the cache."""
+"""A larger batch is computed in parts of about this many features: 2 MB, which fit in the cache."""
 
 
 class ChainProgram:
     """The chains in a file, given as its bytes. Immutable: safe to run from several threads.
 
-    Raises ArtifactRefused where the bytes are no such file, or one for another signature.
+    Raises ArtifactRefused where the bytes are not such a file, or are for another signature.
     """
 
     def __init__(self, data: bytes, signature: Signature) -> None:
@@ -45,31 +45,32 @@ class ChainProgram:
             )
             self._encoder = RowEncoder(signature.names, file.texts)
         except ValueError as error:
-            raise ArtifactRefused(f"The compiled preprocessing is refused: {error}") from error
+            raise ArtifactRefused(f"The compiled preprocessing is not valid: {error}") from error
         self.width = self._chains.features
         self._make_row = self._chains.row
         self._weighted_sums, self._decide = self._chains.weighted_sums, self._chains.decide
 
     def row(self, batch: Batch) -> bytes:
-        """The features of a batch of one row, as the bytes of ``width`` doubles: a quarter of the
-        time that an array of them takes."""
+        """The features of a batch of one row, as the bytes of ``width`` doubles.
+
+        An array takes four times as long."""
         return self._make_row(self._encoder.row(batch))
 
     def weighted_sums(
         self, batch: Batch, weights: NDArray[np.float64], start: NDArray[np.float64]
     ) -> list[float]:
         """The features of a batch of one row times ``weights`` (``width`` x outputs, C order),
-        added up one after the other, plus ``start`` (outputs). numpy takes four times as long."""
+        added up in order, plus ``start`` (outputs). numpy takes four times as long."""
         return self._weighted_sums(self._encoder.row(batch), weights, start)
 
     def decide(
         self, batch: Batch, weights: NDArray[np.float64], start: NDArray[np.float64]
     ) -> int | None:
         """The index of the highest of the sums that ``weighted_sums`` gives; of a single one,
-        whether it is above zero. None where adding up in another order could choose another
-        index, and where a sum is not finite."""
-        place = self._decide(self._encoder.row(batch), weights, start)
-        return None if place < 0 else place
+        whether it is above zero. None where adding up in another order could give another index,
+        and where a sum is not finite."""
+        index = self._decide(self._encoder.row(batch), weights, start)
+        return None if index < 0 else index
 
     def weighted_sums_many(
         self, batch: Batch, weights: NDArray[np.float64], start: NDArray[np.float64]
@@ -104,7 +105,7 @@ class ChainProgram:
 
 
 def logistic(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / (1 + exp(-x)) for each x of ``scores``, in C order, as ``scipy.special.expit`` has it."""
+    """1 / (1 + exp(-x)) for each x of ``scores``, in C order, equal to ``scipy.special.expit``."""
     made = scores.copy()
     chain_kernel.logistic(made.ravel())
     return made

@@ -1,4 +1,4 @@
-"""Chains of preprocessing steps as bytes and back: MessagePack, nothing that runs."""
+"""Reads and writes files of preprocessing steps in chains: MessagePack, plain data."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -28,10 +28,10 @@ class Operation(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChainsFile:
-    """For each feature the column that it is made of (int32) and how many steps are taken
-    (int32); for each step, one chain behind the other, its kind (uint8) and operands (float64).
+    """For each feature its ``column`` (int32) and the ``length`` of its chain in steps (int32); for
+    each step of all chains in turn its ``kind`` (uint8) and operands (float64).
 
-    ``texts``: for each column null, or its known texts, the one with code 0 first.
+    ``texts``: for each column None, or its known texts, of which the first has code 0.
     """
 
     texts: list[list[str] | None]
@@ -56,22 +56,22 @@ _DTYPES = {"column": "<i4", "length": "<i4", "kind": "<u1", "first": "<f8", "sec
 
 
 def to_bytes(file: ChainsFile) -> bytes:
-    """The bytes that hold ``file``."""
+    """The content of a file with ``file``."""
     arrays = {name: getattr(file, name).astype(kind).tobytes() for name, kind in _DTYPES.items()}
     return msgspec.msgpack.encode(_File(format=_FORMAT, texts=file.texts, **arrays))
 
 
 def from_bytes(data: bytes | memoryview) -> ChainsFile:
-    """What ``to_bytes`` wrote; what the numbers mean is checked by whoever uses them.
+    """Read what ``to_bytes`` wrote. The kernel checks the numbers.
 
-    Raises ValueError where the bytes are no such file.
+    Raises ValueError where the bytes are not such a file.
     """
     try:
         file = msgspec.msgpack.decode(data, type=_File)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"These bytes are no file of chains: {error}") from error
+        raise ValueError(f"These bytes are not a file of chains: {error}") from error
     if file.format != _FORMAT:
-        raise ValueError(f"A file of chains in format {file.format}, {_FORMAT} is asked.")
+        raise ValueError(f"A file of chains in format {file.format}: expected {_FORMAT}.")
     arrays: dict[str, Any] = {
         name: np.frombuffer(getattr(file, name), kind).astype(np.dtype(kind).newbyteorder("="))
         for name, kind in _DTYPES.items()

@@ -1,7 +1,7 @@
 """Predicts with decision trees and forests exactly as scikit-learn does, without it.
 
 The walk itself is compiled (``forest_kernel.c``). Where the project was installed without a C
-compiler, ``AVAILABLE`` is False and nothing here can be made.
+compiler, ``AVAILABLE`` is False and a `Forest` cannot be made.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ _WALKED = (np.dtype(np.float64), np.dtype(np.float32))
 
 
 class RowsRefused(ValueError):
-    """Rows with a value that scikit-learn would refuse as well. ``rows`` are their numbers."""
+    """Rows with a value that scikit-learn also refuses. ``rows``: their indices."""
 
     def __init__(self, rows: tuple[int, ...], why: str) -> None:
         shown = ", ".join(map(str, rows[:_SHOWN]))
@@ -33,26 +33,26 @@ class RowsRefused(ValueError):
         self.why = why
 
     def behind(self, count: int) -> "RowsRefused":
-        """The same, where ``count`` rows stand before these."""
+        """The same with ``count`` rows before these."""
         return RowsRefused(tuple(row + count for row in self.rows), self.why)
 
 
 class Forest:
-    """A tree or a forest, checked and ready. Immutable: safe to ask from several threads.
+    """A tree or a forest, checked and packed. Immutable: safe to use from several threads.
 
-    Answers equal scikit-learn's (``n_jobs`` 1) to the last bit, for the same rows. Rows are two
-    dimensions, rows x features, of numbers; like scikit-learn they are compared as float32.
+    Predictions equal scikit-learn's (``n_jobs`` 1) to the last bit. Rows are numbers, rows x
+    features; like in scikit-learn they are compared as float32.
 
-    Raises ValueError naming what is wrong where ``arrays`` do not describe trees: the wrong
-    dtypes or lengths, children or features out of range, nodes with no or with two parents,
-    thresholds or values that are not numbers, more than 10,000 levels.
+    Raises ValueError naming the fault where ``arrays`` do not describe trees: wrong dtypes or
+    lengths, children or features out of range, nodes without a parent or with two, thresholds or
+    values that are not numbers, more than 10,000 levels.
     """
 
     __slots__ = ("_trees", "_width", "classes", "n_features", "task")
 
     def __init__(self, arrays: ForestArrays) -> None:
         if not AVAILABLE:
-            raise RuntimeError("The compiled walk of trees was not built at installation.")
+            raise RuntimeError("The kernel of forests was not built at installation.")
         self.task = arrays.task
         self.n_features = arrays.n_features
         self.classes = _checked_classes(arrays)
@@ -71,12 +71,12 @@ class Forest:
         )
         if arrays.leaf_values.shape[1] != self._width:
             raise ValueError(
-                f"Leaves have {arrays.leaf_values.shape[1]} values, {self._width} are asked."
+                f"Leaves have {arrays.leaf_values.shape[1]} values: expected {self._width}."
             )
 
     @property
     def allows_missing(self) -> bool:
-        """Whether rows may hold NaN; without, they are refused as scikit-learn refuses them."""
+        """Whether rows may contain NaN; otherwise they are refused as in scikit-learn."""
         return self._trees.allows_missing
 
     @property
@@ -90,25 +90,25 @@ class Forest:
         return self._trees.nbytes
 
     def predict(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """One answer for each row: float64 of a regression, a label of ``classes`` otherwise.
+        """One prediction for each row: float64 of a regression, else a label of ``classes``.
 
-        Raises RowsRefused for rows that hold an infinity, a value beyond float32, or a NaN where
-        none is allowed; ValueError for no rows, the wrong width or what is no number.
+        Raises RowsRefused for rows that contain an infinity, a value beyond float32, or a NaN where
+        none is allowed; ValueError for no rows, a wrong width or what is not a number.
         """
-        answers = self._evaluate(rows)
+        values = self._evaluate(rows)
         if self.classes is None:
-            return answers[:, 0]
-        labels: NDArray[Any] = self.classes.take(answers.argmax(axis=1))
+            return values[:, 0]
+        labels: NDArray[Any] = self.classes.take(values.argmax(axis=1))
         return labels
 
     def values(self, rows: NDArray[Any]) -> list[float]:
-        """`predict` of a regression as a list, without an array in between. Raises as `predict`
-        does, and TypeError of a classification."""
+        """`predict` of a regression as a list, without an intermediate array. Raises as `predict`
+        does, and TypeError for a classification."""
         if self.classes is not None:
             raise TypeError("A classification has labels, not values.")
         try:
             values = self._trees.values(rows)
-        except ValueError:  # not as they have to lie in memory, which is soon mended
+        except ValueError:  # perhaps only of a dtype or layout that has to be converted
             rows = _as_rows(rows)
             values = self._trees.values(rows)
         if values is None:
@@ -118,32 +118,32 @@ class Forest:
     def one(self, features: bytes) -> list[float]:
         """The value, or the probability of each class, for one row: ``features`` are the bytes of
         ``n_features`` doubles. Raises RowsRefused as `predict` does."""
-        answer = self._trees.one(features)
-        if answer is None:
+        values = self._trees.one(features)
+        if values is None:
             row = np.frombuffer(features).reshape(1, -1)
             raise _refusal(row, allows_missing=self.allows_missing)
-        return answer
+        return values
 
     def predict_proba(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """The probability of each class, rows x classes. Raises as `predict` does, and TypeError
-        of a regression."""
+        for a regression."""
         if self.classes is None:
             raise TypeError("A regression has no probabilities.")
         return self._evaluate(rows)
 
     def _evaluate(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         rows = _as_rows(rows)
-        answers = np.empty((len(rows), self._width))
-        if self._trees.evaluate(rows, answers) >= 0:
+        values = np.empty((len(rows), self._width))
+        if self._trees.evaluate(rows, values) >= 0:
             raise _refusal(rows, allows_missing=self.allows_missing)
-        return answers
+        return values
 
 
 def compile_forest(model: Any) -> Forest | None:
-    """``model``, a fitted scikit-learn estimator, made ready without it.
+    """A `Forest` of ``model``, a fitted scikit-learn estimator.
 
-    None where ``model`` is neither a tree nor a forest, or the compiled walk was not built. Raises
-    ValueError where it is one that cannot be walked: several outputs, not fitted, malformed.
+    None where ``model`` is neither a tree nor a forest, or the kernel was not built. Raises
+    ValueError where it has several outputs, is not fitted or is malformed.
     """
     if not AVAILABLE or not is_forest(model):
         return None
@@ -164,14 +164,16 @@ def _checked_classes(arrays: ForestArrays) -> Labels | None:
 
 
 def _as_rows(rows: NDArray[Any]) -> NDArray[Any]:
-    """``rows`` as the walk takes them: C-contiguous, aligned float32 or float64."""
+    """``rows`` as the kernel takes them: C-contiguous, aligned float32 or float64."""
     rows = np.asarray(rows)
     if rows.ndim != 2 or not len(rows):
-        raise ValueError(f"At least one row in two dimensions is asked, not {rows.shape}.")
+        raise ValueError(
+            f"Expected at least one row in two dimensions, not the shape {rows.shape}."
+        )
     if rows.dtype not in _WALKED:
         if rows.dtype.kind not in "biuf":
-            raise ValueError(f"Numbers are asked, not {rows.dtype}.")
-        with np.errstate(over="ignore"):  # what overflows is infinite then, and refused
+            raise ValueError(f"Expected numbers, not {rows.dtype}.")
+        with np.errstate(over="ignore"):  # what overflows becomes infinite and is refused
             rows = rows.astype(np.float32)
     flags = rows.flags
     return rows if flags.c_contiguous and flags.aligned else rows.copy(order="C")
@@ -185,5 +187,5 @@ def _refusal(rows: NDArray[Any], *, allows_missing: bool) -> RowsRefused:
         why = "an infinity, or a value too large for float32"
         return RowsRefused(tuple(np.flatnonzero(infinite).tolist()), why)
     missing = np.isnan(cast).any(axis=1)
-    why = "a missing value (NaN), which the model does not take"
+    why = "a missing value (NaN), which the model does not accept"
     return RowsRefused(tuple(np.flatnonzero(missing).tolist()), why)

@@ -1,7 +1,7 @@
-"""A fitted tree or forest as plain arrays: all that is needed to predict, and nothing that runs.
+"""A fitted tree or forest as plain arrays: all the data needed to predict, and no code.
 
-Taken from scikit-learn's estimators by their attributes; this module imports nothing of
-scikit-learn, so whoever only reads such arrays does not load it either.
+The arrays are attributes of scikit-learn's estimators. This module does not import scikit-learn,
+which is not needed to read such arrays.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from registry.signature import Task
 Labels = NDArray[Any]
 """Class labels, one dimension: booleans, integers, floats, text, or objects that are text."""
 
-# Exact classes, not their children: a subclass may predict in another way.
+# Exact classes: a subclass may predict in another way.
 _TREES = {
     "DecisionTreeClassifier": "classification",
     "DecisionTreeRegressor": "regression",
@@ -35,21 +35,21 @@ _INT32 = np.iinfo(np.int32)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ForestArrays:
-    """Trees laid one behind the other, each numbered from 0 as scikit-learn numbers it.
+    """The nodes of one tree after the other, numbered within each tree from 0 as in scikit-learn.
 
     - ``node_counts`` (trees), int64: how many nodes each tree has.
     - ``children_left``, ``children_right`` (nodes), int32: numbers within the tree; -1 at a leaf.
     - ``feature`` (nodes), int32, and ``threshold`` (nodes), float64: a row goes left if its
-      feature, as float32, is at most the threshold. Without meaning at a leaf.
+      feature, as float32, is at most the threshold. Not used at a leaf.
     - ``missing_go_to_left`` (nodes), uint8: 1 where a NaN goes left.
     - ``leaf_values`` (leaves, outputs), float64: the mean, or the share of each class, for every
       leaf in the order of the nodes.
 
-    ``classes`` are the labels of a classifier in its own order, one for each output, else None.
-    ``averaged`` tells a forest, whose answer is the mean of its trees', from a single tree.
-    ``allows_missing``: scikit-learn takes rows with NaN here.
+    ``classes``: the labels of a classifier in its own order, one for each output; else None.
+    ``averaged``: a forest, which predicts the mean of its trees; False for a single tree.
+    ``allows_missing``: scikit-learn accepts rows with NaN.
 
-    Holds whatever it is given: `registry.engines.forest.Forest` checks it.
+    Not checked here but by `registry.engines.forest.Forest`.
     """
 
     task: Task
@@ -74,19 +74,19 @@ def is_forest(model: Any) -> bool:
 def take_arrays(model: Any) -> ForestArrays:
     """The arrays of a fitted DecisionTree*, ExtraTree*, RandomForest* or ExtraTrees*.
 
-    Raises ValueError where it is none of these, is not fitted, has several outputs, or where its
-    parts do not fit together.
+    Raises ValueError where ``model`` is of another class, is not fitted, has several outputs, or is
+    inconsistent.
     """
     name = _sklearn_name(model)
     if name not in _TREES and name not in _FORESTS:
-        raise ValueError(f"{type(model).__name__} is no decision tree and no forest of them.")
+        raise ValueError(f"{type(model).__name__} is neither a decision tree nor a forest.")
     averaged = name in _FORESTS
     members: Sequence[Any] = getattr(model, "estimators_", ()) if averaged else [model]
     member_name = _FORESTS.get(name, name)
     if not members or any(not hasattr(member, "tree_") for member in members):
         raise ValueError(f"{name} is not fitted.")
     if any(_sklearn_name(member) != member_name for member in members):
-        raise ValueError(f"{name} holds members that are no {member_name}.")
+        raise ValueError(f"{name} has members that are not a {member_name}.")
     if model.n_outputs_ != 1:
         raise ValueError(f"{name} has {model.n_outputs_} outputs; only one is supported.")
     classifies = _TREES[member_name] == "classification"
@@ -95,14 +95,14 @@ def take_arrays(model: Any) -> ForestArrays:
     width = 1 if classes is None else len(classes)
     for index, tree in enumerate(trees):
         if tree.n_features != model.n_features_in_:
-            raise ValueError(f"Tree {index} looks at {tree.n_features} features, not as the model.")
+            raise ValueError(f"Tree {index} has {tree.n_features} features, unlike the model.")
         if tree.value.shape != (tree.node_count, 1, width):
             raise ValueError(f"Tree {index} has values of shape {tree.value.shape}.")
     return ForestArrays(
         task="classification" if classifies else "regression",
         n_features=int(model.n_features_in_),
         averaged=averaged,
-        # scikit-learn asks the first member, which knows what its splitter can do.
+        # As in scikit-learn, where it depends on the splitter of the members.
         allows_missing=bool(members[0].__sklearn_tags__().input_tags.allow_nan),
         classes=classes,
         node_counts=np.array([tree.node_count for tree in trees], dtype=np.int64),
@@ -120,7 +120,7 @@ def take_arrays(model: Any) -> ForestArrays:
 
 
 def _sklearn_name(model: Any) -> str:
-    """The class's name if scikit-learn defines it, else an empty text."""
+    """The name of the class if scikit-learn defines it, else an empty string."""
     kind = type(model)
     own = kind.__module__ in ("sklearn.tree._classes", "sklearn.ensemble._forest")
     return kind.__qualname__ if own else ""

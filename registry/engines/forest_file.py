@@ -1,13 +1,13 @@
-"""Forests as bytes and back, without pickle: data from an enemy is at worst refused.
+"""Reads and writes files of forests: plain data, so that a malicious file is at worst refused.
 
 A file is, in this order:
 
 - 8 bytes, ``HSFOREST``;
-- two unsigned 32-bit numbers, little-endian as everything: the format's number (1) and the length
-  of the header;
+- two unsigned 32-bit numbers, little-endian like all numbers: the version of the format (1) and the
+  length of the header in bytes;
 - the header, a JSON object (`_Header`), padded with spaces to a multiple of 8 bytes;
 - the arrays of `ForestArrays` in the order of ``_ARRAYS``, each padded with zeros to a multiple
-  of 8 bytes. Their lengths follow from the header, and the file ends where the last one ends.
+  of 8 bytes. Their lengths follow from the header, and the file ends with the last of them.
 """
 
 import math
@@ -64,10 +64,10 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def to_bytes(arrays: ForestArrays) -> bytes:
-    """The file that holds ``arrays``.
+    """The content of a file with ``arrays``.
 
-    Raises ValueError for an array of another dtype than `ForestArrays` says, and for labels that
-    `from_bytes` would refuse.
+    Raises ValueError for an array of another dtype than in `ForestArrays`, and for labels that
+    `from_bytes` refuses.
     """
     header = msgspec.json.encode(
         _Header(
@@ -96,28 +96,28 @@ def to_bytes(arrays: ForestArrays) -> bytes:
 def from_bytes(data: bytes | memoryview) -> ForestArrays:
     """The arrays in a file: read-only, and views of ``data`` where it is aligned to 8 bytes.
 
-    Raises ValueError where the bytes are no such file. The trees themselves are not checked here
+    Raises ValueError where the bytes are not such a file. The trees themselves are not checked here
     but by `registry.engines.forest.Forest`.
     """
     if len(data) < _START.size:
-        raise ValueError("The file of a forest is cut off.")
+        raise ValueError("The forest file is truncated.")
     magic, number, length = _START.unpack_from(data)
     if magic != _MAGIC or number != _FORMAT:
-        raise ValueError("These bytes are no file of a forest, or one of another format.")
+        raise ValueError("These bytes are not a forest file, or one of another format.")
     start = _START.size + length
     if length > _MAX_HEADER or length % 8 or start > len(data):
-        raise ValueError(f"A header of {length} bytes does not fit the file of a forest.")
+        raise ValueError(f"A header of {length} bytes does not fit the forest file.")
     header = _header_in(bytes(data[_START.size : start]))
     shapes: dict[str, tuple[int, ...]] = {name: (header.nodes,) for name, _ in _ARRAYS}
     shapes["node_counts"] = (header.trees,)
     shapes["leaf_values"] = (header.leaves, header.outputs)
     sizes = {name: math.prod(shapes[name]) * np.dtype(dtype).itemsize for name, dtype in _ARRAYS}
     if len(data) != start + sum(size + _padding(size) for size in sizes.values()):
-        raise ValueError("The file of a forest is not as long as its header says.")
+        raise ValueError("The forest file is not as long as its header says.")
     arrays: dict[str, Any] = {}
     for name, dtype in _ARRAYS:
         array = np.frombuffer(data, dtype, math.prod(shapes[name]), start).reshape(shapes[name])
-        # A copy only where the machine is big-endian or ``data`` begins at an odd place.
+        # Copies only if the machine is big-endian or ``data`` is not aligned.
         array = array.astype(np.dtype(dtype).newbyteorder("="), copy=not array.flags.aligned)
         array.flags.writeable = False
         arrays[name] = array
@@ -136,11 +136,11 @@ def _header_in(raw: bytes) -> _Header:
     try:
         header = msgspec.json.decode(raw, type=_Header)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"The header of a forest cannot be read: {error}") from error
-    # Also keeps what is computed from them within 64 bits.
+        raise ValueError(f"The header of the forest file is not valid: {error}") from error
+    # This also keeps the sizes computed from them within 64 bits.
     numbers = (header.n_features, header.trees, header.nodes, header.leaves, header.outputs)
     if min(numbers) < 1 or max(numbers) >= 2**31:
-        raise ValueError(f"The header of a forest has sizes out of range: {numbers}.")
+        raise ValueError(f"The header of the forest file has sizes out of range: {numbers}.")
     return header
 
 
@@ -153,17 +153,17 @@ def _classes_out(classes: Labels) -> _Classes:
 
 
 def _classes_in(classes: _Classes) -> Labels:
-    """The labels in the very dtype that they had. Raises ValueError where they do not fit it."""
+    """The labels in their original dtype. Raises ValueError where they do not fit it."""
     labels, kind = classes.labels, classes.dtype
     if not 1 <= len(labels) <= MAX_CLASSES:
-        raise ValueError(f"{len(labels)} classes, 1 to {MAX_CLASSES} are asked.")
-    asked = {"b": bool, "i": int, "u": int, "f": float, "U": str, "O": str}[np.dtype(kind).kind]
-    # Each label's own type: to Python a bool is an int, too.
-    if any(type(label) is not asked for label in labels):
+        raise ValueError(f"{len(labels)} classes: expected 1 to {MAX_CLASSES}.")
+    expected = {"b": bool, "i": int, "u": int, "f": float, "U": str, "O": str}[np.dtype(kind).kind]
+    # The exact type of each label, because a bool is also an int.
+    if any(type(label) is not expected for label in labels):
         raise ValueError(f"The classes are not all of type {kind}.")
-    if asked is float and not all(math.isfinite(float(label)) for label in labels):
+    if expected is float and not all(math.isfinite(float(label)) for label in labels):
         raise ValueError("A class is not a finite number.")
-    if asked is str:
+    if expected is str:
         return _texts(labels, classes)
     with np.errstate(over="ignore"):
         try:
@@ -178,7 +178,7 @@ def _classes_in(classes: _Classes) -> Labels:
 def _texts(labels: list[Label], classes: _Classes) -> Labels:
     longest = max(len(str(label)) for label in labels)
     if longest > _MAX_LABEL:
-        raise ValueError(f"A class of {longest} characters, {_MAX_LABEL} are allowed.")
+        raise ValueError(f"A class of {longest} characters: at most {_MAX_LABEL} are allowed.")
     if classes.dtype == "object":
         return np.array(labels, dtype=object)
     if not max(longest, 1) <= classes.width <= _MAX_LABEL:

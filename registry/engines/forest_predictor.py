@@ -1,7 +1,7 @@
-"""Answers batches with trees that our own kernel walks, to scikit-learn's last bit.
+"""Predicts with trees and forests by our own kernel, equal to scikit-learn to the last bit.
 
-The columns become features first, in double and in scikit-learn's own order of operations; the
-trees are walked by ``registry.engines.forest``.
+The columns become features first, in double and in scikit-learn's own order of operations;
+``registry.engines.forest`` then walks the trees.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from registry.signature import Signature
 
 
 class FeatureProgram(Protocol):
-    """What makes ``width`` features of a batch's columns."""
+    """Computes ``width`` features from a batch's columns."""
 
     @property
     def width(self) -> int: ...
@@ -53,42 +53,42 @@ class ForestPredictor:
         try:
             self._forest = Forest(from_bytes(forest))
         except ValueError as error:
-            raise ArtifactRefused(f"The compiled trees are refused: {error}") from error
+            raise ArtifactRefused(f"The compiled trees are not valid: {error}") from error
         labels = None if self._forest.classes is None else tuple(self._forest.classes.tolist())
         if program.width != self._forest.n_features or labels != signature.output.classes:
             raise ArtifactRefused("The compiled trees do not fit the version's signature.")
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
-        """Raises PredictionRefused where the model has no answer for this input."""
+        """As in `Predictor`."""
         if batch.rows == 1 and not probabilities:
-            return Predictions([self._answer(batch)])
+            return Predictions([self._one(batch)])
         values: list[float] = []
-        shares: list[NDArray[np.float64]] = []
+        parts: list[NDArray[np.float64]] = []
         classes = self.signature.output.classes
-        answered = 0
+        done = 0
         try:
             for features in self._program.blocks(batch):
                 if classes is None:
                     values += self._forest.values(features)
                 else:
-                    shares.append(self._forest.predict_proba(features))
-                answered += len(features)
+                    parts.append(self._forest.predict_proba(features))
+                done += len(features)
         except RowsRefused as error:
-            raise _no_answer(error.behind(answered)) from error
+            raise _refusal(error.behind(done)) from error
         if classes is None:
             return Predictions(values)
-        all_shares = shares[0] if len(shares) == 1 else np.concatenate(shares)
-        labels = [classes[index] for index in np.argmax(all_shares, axis=1).tolist()]
-        return Predictions(labels, all_shares if probabilities else None)
+        by_class = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        labels = [classes[index] for index in np.argmax(by_class, axis=1).tolist()]
+        return Predictions(labels, by_class if probabilities else None)
 
-    def _answer(self, batch: Batch) -> Any:
+    def _one(self, batch: Batch) -> Any:
         try:
             values = self._forest.one(self._program.row(batch))
         except RowsRefused as error:
-            raise _no_answer(error) from error
+            raise _refusal(error) from error
         classes = self.signature.output.classes
         return values[0] if classes is None else classes[values.index(max(values))]
 
 
-def _no_answer(why: RowsRefused) -> PredictionRefused:
-    return PredictionRefused(f"The model has no answer for this input. {why}")
+def _refusal(why: RowsRefused) -> PredictionRefused:
+    return PredictionRefused(f"The model does not accept this input. {why}")

@@ -1,4 +1,4 @@
-"""Linear models as bytes and back: MessagePack, nothing that runs."""
+"""Reads and writes files of linear models: MessagePack, plain data."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 
 _FORMAT = 1
 Layout = Literal["C", "F", "sparse"]
-"""How a matrix lies in memory: row by row, column by column, or the entries that are not zero."""
+"""The memory layout of a matrix: by row, by column, or a sparse matrix."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearFile:
     """``weights`` (features x outputs) and ``start`` (outputs), float64.
 
-    ``weights`` lie in memory as scikit-learn has them when it multiplies, and ``features`` says
-    how what it multiplies them with lies there: both decide the last bits of the sums.
-    ``probabilities``: the scores are those of a logistic regression.
+    ``weights`` have the memory layout with which scikit-learn multiplies them, and ``features`` is
+    the layout of the other factor: both affect the last bits of the sums. ``probabilities``: the
+    scores are those of a logistic regression.
     """
 
     weights: NDArray[np.float64]
@@ -28,8 +28,8 @@ class LinearFile:
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    """``weights`` are always written row by row; ``order`` is how they are to lie in memory. Files
-    written by earlier versions have neither of the last two fields."""
+    """``weights`` are written by row; ``order`` is their layout in memory. Files of earlier
+    versions lack the last two fields."""
 
     format: int
     weights: bytes
@@ -40,7 +40,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def to_bytes(file: LinearFile) -> bytes:
-    """The bytes that hold ``file``."""
+    """The content of a file with ``file``."""
     return msgspec.msgpack.encode(
         _File(
             format=_FORMAT,
@@ -54,13 +54,13 @@ def to_bytes(file: LinearFile) -> bytes:
 
 
 def from_bytes(data: bytes | memoryview) -> LinearFile:
-    """What ``to_bytes`` wrote. Raises ValueError where the bytes are no such file."""
+    """Read what ``to_bytes`` wrote. Raises ValueError where the bytes are not such a file."""
     try:
         file = msgspec.msgpack.decode(data, type=_File)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"These bytes are no linear model: {error}") from error
+        raise ValueError(f"These bytes are not a linear model: {error}") from error
     if file.format != _FORMAT:
-        raise ValueError(f"A linear model in format {file.format}, {_FORMAT} is asked.")
+        raise ValueError(f"A linear model in format {file.format}: expected {_FORMAT}.")
     start = np.frombuffer(file.start, "<f8").astype(np.float64)
     weights = np.frombuffer(file.weights, "<f8").astype(np.float64)
     if not len(start) or len(weights) % len(start):

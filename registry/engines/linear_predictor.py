@@ -1,7 +1,7 @@
-"""Answers batches with a linear model: scikit-learn's own formula, without scikit-learn.
+"""Predicts with a linear model by scikit-learn's own formula, without scikit-learn.
 
-The bits of a sum depend on the order in which its terms are added up. A BLAS chooses that by the
-processor, the layout of the matrices and the number of rows. So this calls the operation that
+The bits of a sum depend on the order in which its terms are added up. A BLAS chooses the order by
+the processor, the layout of the matrices and the number of rows. So this calls the operation that
 scikit-learn calls, on arrays of the same layout: docs/decisions/0027-bits-of-linear-models.md.
 """
 
@@ -16,7 +16,8 @@ from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
 from registry.engines.chain_program import ChainProgram, logistic
 from registry.engines.linear_file import from_bytes
-from registry.errors import ArtifactRefused, PredictionRefused
+from registry.engines.refusals import check_finite
+from registry.errors import ArtifactRefused
 from registry.signature import Scalar, Signature
 
 _BLAS = ThreadpoolController().select(user_api="blas")
@@ -25,8 +26,8 @@ _VECTOR_CELLS = 4_608
 """OpenBLAS multiplies a matrix by a vector on several threads from 9,216 cells on; the last part of
 a batch may have nearly twice as many cells as this."""
 _GROUP = 16
-"""A kernel takes up to 16 rows at a time and treats those that are left over differently: all parts
-but the last are multiples of this."""
+"""A BLAS kernel processes up to 16 rows at a time and the remaining rows differently: all parts but
+the last are multiples of this."""
 _MATRIX_PRODUCTS = 2**20
 """OpenBLAS has another kernel for up to 1,000,000 products; parts of larger batches have more."""
 
@@ -47,7 +48,7 @@ class LinearPredictor:
         try:
             model = from_bytes(linear)
         except ValueError as error:
-            raise ArtifactRefused(f"The compiled model is refused: {error}") from error
+            raise ArtifactRefused(f"The compiled model is not valid: {error}") from error
         self._classes = signature.output.classes
         self.has_probabilities = model.probabilities
         # Two classes have one score, the second's; otherwise each class has its own.
@@ -64,7 +65,7 @@ class LinearPredictor:
         _BLAS.limit(limits=1)
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
-        """Raises PredictionRefused where the model has no answer for this input."""
+        """As in `Predictor`."""
         if batch.rows == 1 and not probabilities:
             if self._classes is None:
                 return Predictions([self._number(batch)])
@@ -73,10 +74,10 @@ class LinearPredictor:
         if self._classes is None:
             return Predictions(scores.ravel().tolist())
         labels = [self._classes[place] for place in _winners(scores)]
-        return Predictions(labels, _shares(scores) if probabilities else None)
+        return Predictions(labels, _probabilities(scores) if probabilities else None)
 
     def _number(self, batch: Batch) -> float:
-        """The answer to a batch of one row."""
+        """The prediction for a batch of one row."""
         if self._layout == "sparse":
             (score,) = self._program.weighted_sums(batch, self._by_feature, self._start)
         else:
@@ -84,12 +85,12 @@ class LinearPredictor:
             with np.errstate(over="ignore", invalid="ignore"):
                 score = float(self._program.array(batch).dot(weights)) + start
         if not isfinite(score):
-            raise _no_answer(0)
+            check_finite(np.array([score]), "score")
         return score
 
     def _label(self, batch: Batch, classes: tuple[Scalar, ...]) -> Scalar:
-        """The answer to a batch of one row. Only where rounding decides does it take
-        scikit-learn's own sums, which take longer."""
+        """The label of a batch of one row. scikit-learn's own sums, which take longer, are needed
+        only where rounding could decide the label."""
         place = self._program.decide(batch, self._by_feature, self._start)
         if place is None:
             (place,) = _winners(self._scores(batch))
@@ -101,40 +102,34 @@ class LinearPredictor:
             scores = self._program.weighted_sums_many(batch, self._by_feature, self._start)
         else:
             blocks = self._program.blocks(batch, self._part, by_column=self._layout == "F")
-            with np.errstate(over="ignore", invalid="ignore"):  # the scores are looked at below
+            with np.errstate(over="ignore", invalid="ignore"):  # the scores are checked below
                 scores = np.concatenate([features @ self._weights for features in blocks])
                 scores += self._start
-        finite = np.isfinite(scores).all(axis=1)
-        if not finite.all():
-            raise _no_answer(int(np.flatnonzero(~finite)[0]))
+        check_finite(scores, "score")
         return scores
 
 
 def _rows_of_a_part(features: int, outputs: int) -> int:
-    """How many rows are multiplied at a time, such that all parts have the bits of one product."""
+    """How many rows to multiply at a time so that all parts have the bits of a single product."""
     if outputs == 1:
         return max(1, _VECTOR_CELLS // features // _GROUP) * _GROUP
     return -(-_MATRIX_PRODUCTS // (features * outputs * _GROUP)) * _GROUP
 
 
 def _winners(scores: NDArray[np.float64]) -> list[int]:
-    """The place of each row's class: of one score whether it is above zero, else the highest."""
+    """The index of each row's class: of one score whether it is above zero, else the highest."""
     alone = scores.shape[1] == 1
     winners: list[int] = (scores[:, 0] > 0 if alone else scores.argmax(axis=1)).tolist()
     return winners
 
 
-def _no_answer(row: int) -> PredictionRefused:
-    return PredictionRefused(f"The model's score for row {row} is not a finite number.")
-
-
-def _shares(scores: NDArray[np.float64]) -> NDArray[Any]:
+def _probabilities(scores: NDArray[np.float64]) -> NDArray[Any]:
     """The probability of each class, rows x classes: the logistic function or softmax."""
     if scores.shape[1] == 1:
         second = logistic(scores)
         return np.hstack((1.0 - second, second))
-    # Less the largest, which changes nothing but that no exponential overflows.
+    # Subtracting the largest score keeps the exponentials from overflowing.
     with np.errstate(under="ignore"):
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+        softmax: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
+    return softmax

@@ -1,4 +1,4 @@
-"""From verified bytes to a predictor."""
+"""Makes a predictor from the verified bytes of a version."""
 
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 ONNX, FEATURES, COLUMNS = "onnx", "features", "columns"
 FOREST, LINEAR = "forest", "linear"
-"""The compiled forms: a whole model; its preprocessing alone, as ONNX or as chains of steps on its
-columns; its trees; its weights."""
+"""The compiled forms: a whole model; its preprocessing, as ONNX or as chains of steps on columns;
+its trees; its weights."""
 
 ReadForm = Callable[[str], bytes]
 """The bytes of a compiled form, by its name."""
@@ -27,11 +27,11 @@ ReadForm = Callable[[str], bytes]
 def loader(
     blobs: BlobStore, spawner: Spawner | None = None, memory: ProcessMemory | None = None
 ) -> Loader:
-    """A loader that reads from ``blobs``: the compiled form where there is one.
+    """A loader that reads compiled forms from ``blobs``.
 
-    A version without one, and each that was uploaded as ONNX, is served from its artifact in a
-    process that ``spawner`` confines; without a spawner the loader has one of its own. ``memory``
-    limits what these processes hold. Nothing here reads an artifact.
+    A version without a compiled form, or uploaded as ONNX, is served from its artifact in a process
+    that ``spawner`` confines; None: a spawner of the loader's own. ``memory`` limits the memory of
+    these processes. This process never reads an artifact.
     """
     confined = Spawner(MODULES) if spawner is None else spawner
     memory = memory or ProcessMemory()
@@ -58,9 +58,10 @@ def loader(
 
 
 def read_forms(forms: Collection[str]) -> tuple[str, ...]:
-    """Which of the compiled ``forms`` answer the fastest here; empty where none does.
+    """Which of the compiled ``forms`` are loaded, because they are the fastest here.
 
-    Either a model whole, or its features and then what walks or weighs them.
+    Either the form of a whole model, or those of its features and of what uses them. Empty where
+    none of the forms can be used.
     """
     chains = COLUMNS in forms and chain_program.AVAILABLE
     features = COLUMNS if chains else FEATURES
@@ -74,9 +75,9 @@ def read_forms(forms: Collection[str]) -> tuple[str, ...]:
 def compiled_predictor(
     forms: Collection[str], read: ReadForm, signature: Signature
 ) -> Predictor | None:
-    """The fastest predictor that the compiled ``forms`` allow here; None where there is none.
+    """The fastest predictor for the compiled ``forms``; None where none can be used here.
 
-    Each is imported only when it is needed: a worker that needs no ONNX file loads no onnxruntime.
+    Engines are imported when needed: a worker without ONNX files does not load onnxruntime.
 
     Raises ArtifactRefused, and what ``read`` raises.
     """

@@ -1,4 +1,4 @@
-"""What runs in the confined process that answers for a version without compiled forms."""
+"""The confined process that predicts for a version without compiled forms."""
 
 import json
 import os
@@ -24,30 +24,31 @@ from registry.formats.reading import read_model
 from registry.signature import Signature
 
 _LARGE = 2**13
-"""Cells of a batch from which on memory is given back: that takes a tenth of what it was about."""
+"""Cells of a batch from which memory is returned to the system, in a tenth of the time it took."""
 
 
 def serve(channel: Channel, files: list[int]) -> None:
-    """Load the artifact in the one file of ``files``; then answer until nobody asks."""
-    said = channel.receive()
-    if said is None:
+    """Load the artifact in the only file of ``files``; then reply to requests until the channel is
+    closed."""
+    message = channel.receive()
+    if message is None:
         return
-    warnings.simplefilter("ignore")  # to nobody: the streams lead nowhere
+    warnings.simplefilter("ignore")  # the process has no standard streams
     try:
-        predictor = _load(said, files[0])
+        predictor = _load(message, files[0])
     except RegistryError as error:
         channel.send(msgspec.json.encode(Refused(error.detail[:MAX_DETAIL])))
         return
     channel.send(msgspec.json.encode(Loaded(predictor.has_probabilities)))
     while (head := channel.receive()) is not None:
-        answer, cells = _answer(predictor, head, channel)
+        reply, cells = _reply(predictor, head, channel)
         if cells > _LARGE:
             release_free_memory()
-        channel.send(*answer)
+        channel.send(*reply)
 
 
-def _load(said: bytes, file: int) -> Predictor:
-    load = msgspec.convert(json.loads(said), type=Load)
+def _load(message: bytes, file: int) -> Predictor:
+    load = msgspec.convert(json.loads(message), type=Load)
     signature = Signature.from_json(load.signature)
     with os.fdopen(file, "rb") as artifact:
         if load.format == "onnx":
@@ -56,13 +57,13 @@ def _load(said: bytes, file: int) -> Predictor:
         return SklearnPredictor(read_model(artifact, load.format), signature)
 
 
-def _answer(predictor: Predictor, head: bytes, channel: Channel) -> tuple[list[bytes], int]:
-    """The messages of the answer, and how many cells were asked about."""
+def _reply(predictor: Predictor, head: bytes, channel: Channel) -> tuple[list[bytes], int]:
+    """The messages of the reply, and the number of cells of the request."""
     signature = predictor.signature
     batch, probabilities = read_request(head, lambda _: channel.receive() or b"", signature)
     cells = batch.rows * len(batch.columns)
     try:
-        answers = predictor.predict(batch, probabilities=probabilities)
-        return write_reply(answers, signature), cells
+        predictions = predictor.predict(batch, probabilities=probabilities)
+        return write_reply(predictions, signature), cells
     except PredictionRefused as error:
         return [msgspec.json.encode(Refused(error.detail[:MAX_DETAIL]))], cells

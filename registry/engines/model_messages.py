@@ -1,10 +1,10 @@
-"""What a worker and the process that answers for one of its versions say to each other.
+"""The messages between a worker and the model process of one of its versions.
 
-A question is three messages: how many rows, and whether probabilities are asked; the columns of
-numbers, one after the other, as doubles; the columns of text, as MessagePack, with nil for null.
-An answer is what kind of values it has, the values, and the probabilities where they were asked;
-or why there is none. Labels travel as their places among the signature's classes. Nothing is
-pickled, and answers are read as if an enemy had written them.
+A request is three messages: the number of rows and whether probabilities are required; the columns
+of numbers, one after the other, as doubles; the columns of text, as MessagePack, with nil for null.
+A reply is the kind of its values, the values, and the probabilities if they were required; or a
+refusal. Labels are sent as their indices in the signature's classes. Nothing is pickled, and
+replies are untrusted: they are validated completely.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
+from registry.engines.refusals import check_finite
 from registry.errors import PredictionRefused, printable
 from registry.formats.reading import Format
 from registry.signature import Record, Signature
@@ -25,11 +26,11 @@ MAX_DETAIL = 500
 _BYTES_EACH = 8
 
 Receive = Callable[[int], bytes | bytearray]
-"""Gives the next message, which may be no longer than it is told."""
+"""Receives the next message, of at most the given length in bytes; 0: of any length."""
 
 
 class Load(msgspec.Struct, frozen=True):
-    """The first message to the process, whose artifact is an open file."""
+    """The first message to the process, which gets the artifact as an open file."""
 
     format: Format
     signature: dict[str, Any]
@@ -37,33 +38,36 @@ class Load(msgspec.Struct, frozen=True):
 
 
 class Loaded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="loaded"):
-    """The process can answer."""
+    """The model is loaded."""
 
     has_probabilities: bool
 
 
 class Refused(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="refused"):
-    """The process cannot load the artifact, or answer the question."""
+    """The process cannot load the artifact, or the model fails on the rows."""
 
     detail: str
 
 
-class _Question(msgspec.Struct, frozen=True):
+_Kind = Literal["floats", "integers", "labels"]
+
+
+class _Request(msgspec.Struct, frozen=True):
     rows: int
     probabilities: bool
 
 
-class _Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="answer"):
-    values: Literal["floats", "integers", "labels"]
+class _Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="reply"):
+    values: _Kind
 
 
-_TYPES: dict[str, type] = {"floats": np.float64, "integers": np.int64, "labels": np.int64}
+_TYPES: dict[_Kind, type] = {"floats": np.float64, "integers": np.int64, "labels": np.int64}
 
 
 def write_request(batch: Batch, signature: Signature, *, probabilities: bool) -> list[bytes]:
-    """The messages that ask for answers to ``batch``.
+    """The messages that request predictions for ``batch``.
 
-    Raises PredictionRefused for a text that is no Unicode.
+    Raises PredictionRefused for a text with a lone surrogate, which UTF-8 cannot encode.
     """
     numbers, texts = [], []
     for column in signature.inputs:
@@ -75,50 +79,55 @@ def write_request(batch: Batch, signature: Signature, *, probabilities: bool) ->
     try:
         packed = msgspec.msgpack.encode(texts)
     except UnicodeEncodeError as error:
-        raise PredictionRefused("The model has no answer for half a surrogate pair.") from error
-    head = msgspec.json.encode(_Question(batch.rows, probabilities))
+        raise PredictionRefused("The model does not accept a lone surrogate in a text.") from error
+    head = msgspec.json.encode(_Request(batch.rows, probabilities))
     return [head, b"".join(numbers), packed]
 
 
 def read_request(head: bytes, receive: Receive, signature: Signature) -> tuple[Batch, bool]:
-    """The batch that is asked about, and whether probabilities are."""
-    asked = msgspec.json.decode(head, type=_Question)
-    numbers = iter(np.frombuffer(receive(0)).reshape(-1, asked.rows).copy())
+    """The batch of a request, and whether probabilities are required."""
+    request = msgspec.json.decode(head, type=_Request)
+    numbers = iter(np.frombuffer(receive(0)).reshape(-1, request.rows).copy())
     texts = iter(msgspec.msgpack.decode(receive(0), type=list[list[str | None]]))
     columns = {
         column.name: _texts(next(texts)) if column.type == "string" else next(numbers)
         for column in signature.inputs
     }
-    return Batch(columns, asked.rows), asked.probabilities
+    return Batch(columns, request.rows), request.probabilities
 
 
-def write_reply(answers: Predictions, signature: Signature) -> list[bytes]:
-    """The messages that give ``answers``. Raises PredictionRefused for a label that is no class."""
+def write_reply(predictions: Predictions, signature: Signature) -> list[bytes]:
+    """The messages with ``predictions``.
+
+    Raises PredictionRefused for a label that is not in the signature's classes.
+    """
     if signature.output.classes is None:
-        values = np.asarray(answers.values)
-        kind = "integers" if values.dtype.kind in "iu" else "floats"
+        values = np.asarray(predictions.values)
+        kind: _Kind = "integers" if values.dtype.kind in "iu" else "floats"
     else:
         kind = "labels"
-        places = {label: place for place, label in enumerate(signature.output.classes)}
+        indices = {label: index for index, label in enumerate(signature.output.classes)}
         try:
-            values = np.array([places[label] for label in answers.values])
+            values = np.array([indices[label] for label in predictions.values])
         except (KeyError, TypeError) as error:
-            raise PredictionRefused("The model gave a label that is not of its classes.") from error
+            raise PredictionRefused("The model predicted a label not in its classes.") from error
     messages = [
-        msgspec.json.encode({"type": "answer", "values": kind}),
+        msgspec.json.encode(_Reply(kind)),
         values.astype(_TYPES[kind]).tobytes(),
     ]
-    if answers.probabilities is not None:
-        messages.append(np.ascontiguousarray(answers.probabilities, np.float64).tobytes())
+    if predictions.probabilities is not None:
+        messages.append(np.ascontiguousarray(predictions.probabilities, np.float64).tobytes())
     return messages
 
 
-def read_reply(receive: Receive, signature: Signature, rows: int, *, shares: bool) -> Predictions:
-    """The answers to ``rows`` rows; ``shares``: with probabilities.
+def read_reply(
+    receive: Receive, signature: Signature, rows: int, *, probabilities: bool
+) -> Predictions:
+    """The predictions for ``rows`` rows.
 
-    Raises PredictionRefused where the model has none, ValueError where the messages are not sound.
+    Raises PredictionRefused where the reply is a refusal, ValueError where it is malformed.
     """
-    head = msgspec.json.decode(receive(MAX_HEAD), type=_Answer | Refused)
+    head = msgspec.json.decode(receive(MAX_HEAD), type=_Reply | Refused)
     if isinstance(head, Refused):
         raise PredictionRefused(printable(head.detail, MAX_DETAIL))
     classes = signature.output.classes
@@ -126,31 +135,23 @@ def read_reply(receive: Receive, signature: Signature, rows: int, *, shares: boo
         raise ValueError("the values are not those of the signature's task")
     array = _array(receive, _TYPES[head.values], rows)
     if classes is None:
-        _check_finite(array, "answer")
+        check_finite(array, "prediction")
         return Predictions(array.tolist())
     if ((array < 0) | (array >= len(classes))).any():
-        raise ValueError("a label is none of the signature's classes")
-    labels = [classes[place] for place in array.tolist()]
-    if not shares:
+        raise ValueError("a label is not in the signature's classes")
+    labels = [classes[index] for index in array.tolist()]
+    if not probabilities:
         return Predictions(labels)
-    found = _array(receive, np.float64, rows * len(classes)).reshape(rows, len(classes))
-    _check_finite(found, "probabilities")
-    return Predictions(labels, found)
+    by_class = _array(receive, np.float64, rows * len(classes)).reshape(rows, len(classes))
+    check_finite(by_class, "probability")
+    return Predictions(labels, by_class)
 
 
 def _array(receive: Receive, type_: type, count: int) -> NDArray[Any]:
     message = receive(count * _BYTES_EACH)
     if len(message) != count * _BYTES_EACH:
-        raise ValueError("the values are not as many as the rows")
+        raise ValueError("the number of values does not match the number of rows")
     return np.frombuffer(message, type_)
-
-
-def _check_finite(values: NDArray[Any], what: str) -> None:
-    finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
-    if not finite.all():
-        row = int(np.flatnonzero(~finite)[0])
-        is_no = "is not a finite number" if what == "answer" else "are not finite numbers"
-        raise PredictionRefused(f"The model's {what} for row {row} {is_no}.")
 
 
 def _texts(cells: list[str | None]) -> NDArray[np.object_]:

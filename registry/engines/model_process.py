@@ -1,9 +1,8 @@
-"""Answers batches with an artifact as it was uploaded, in a confined process of its own.
+"""Predicts with an artifact as it was uploaded, in a confined process.
 
-The artifact is a scikit-learn model that has no compiled form, or an ONNX file. The worker hands it
-over as an open file and never reads it itself. A process that dies is
-started again; one that takes too long is killed first. It ends when nobody holds the predictor any
-more, and with its worker.
+The artifact is a scikit-learn model without a compiled form, or an ONNX file. The worker passes it
+to the process as an open file and never reads it itself. A process that ended is started again; one
+that takes too long is killed first. The process ends with the predictor, and with its worker.
 """
 
 import json
@@ -48,13 +47,13 @@ logger = logging.getLogger(__name__)
 
 LOAD_SECONDS = 20.0
 PREDICT_SECONDS = 20.0
-"""What a batch may take, and how long one waits for those before it."""
+"""The time limit of a batch, and of its wait for earlier batches."""
 WAITING = 11
-"""Batches that wait for the one that is being answered."""
+"""Batches that may wait for the current one."""
 CPU_SECONDS = 3600
-"""Of processor time; a process that has used it up is replaced like one that died."""
+"""The limit of processor time; a process that reaches it ends and is started again."""
 ONNX_MEMORY = min(2 * 2**30, MAX_MEMORY)
-"""Bytes of addresses for an ONNX file and its largest batch; imports take half a gigabyte."""
+"""Bytes of address space for an ONNX file and its largest batch; imports take half a gigabyte."""
 MODULES = (
     "registry.engines.model_child",
     "joblib",
@@ -65,20 +64,20 @@ MODULES = (
     "sklearn.linear_model",
     "sklearn.pipeline",
 )
-"""What such a process imports."""
+"""The imports of such a process."""
 
 _ENTRY = "registry.engines.model_child:serve"
 
 OpenArtifact = Callable[[], BinaryIO]
-"""Opens the verified artifact at its start; asked again for each start of the process."""
+"""Opens the verified artifact; called for each start of the process."""
 
 
-class _Died(Exception):
+class _Ended(Exception):
     """The process has ended; the message says how."""
 
 
-class _Place:
-    """Holds the process that runs now, so that it can be ended when the predictor is gone."""
+class _Current:
+    """Holds the current process, so that it can be ended after the predictor is deleted."""
 
     def __init__(self) -> None:
         self.process: Confined | None = None
@@ -92,12 +91,12 @@ class _Place:
 class ModelProcess:
     """A Predictor whose model is in a process that ``spawner`` starts. Safe for several threads.
 
-    Batches are answered one after the other, each within ``seconds``. ``memory``: what the
-    processes that share it may hold; one that holds too much after a batch is ended.
-    ``input_example``: a row that the model answers, where it does not answer any of its signature.
-    ``entry``: what the process runs.
+    It processes one batch at a time, each within ``seconds``. ``memory``: the limits of all
+    processes that share it; a process above its limit after a batch is ended. ``input_example``: a
+    row that the model accepts, if it may refuse one made from its signature. ``entry``: the
+    function that the process runs.
 
-    Starts it at once, and raises ArtifactRefused where the model cannot be loaded,
+    Starts the process. Raises ArtifactRefused where the model cannot be loaded,
     ModelProcessUnavailable where no process can be started, and what ``open_artifact`` raises.
     """
 
@@ -128,37 +127,36 @@ class ModelProcess:
         self._memory = ProcessMemory() if memory is None else memory
         self._turn = threading.Lock()
         self._backoff = Backoff()
-        self._place = _Place()
-        weakref.finalize(self, self._place.close)
+        self._current = _Current()
+        weakref.finalize(self, self._current.close)
         self.has_probabilities = self._start()
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
-        """Raises PredictionRefused where the model has no answer for this input, PredictionTimedOut
-        where it takes over ``seconds``.
+        """As in `Predictor`; starts the process if it has ended.
 
-        Raises ModelProcessUnavailable where too many wait, or the process has died too often; and
-        what starting it raises.
+        Raises ModelProcessUnavailable where too many batches wait or the process has ended too
+        often, and what starting it raises.
         """
-        question = write_request(batch, self.signature, probabilities=probabilities)
+        request = write_request(batch, self.signature, probabilities=probabilities)
         with self._next():
             try:
-                return self._answered(question, batch.rows, shares=probabilities)
-            except _Died:
-                pass  # by whatever cause: once more, in a new process
+                return self._predict_once(request, batch.rows, probabilities=probabilities)
+            except _Ended:
+                pass  # perhaps not because of this batch: try once more, in a new process
             try:
-                return self._answered(question, batch.rows, shares=probabilities)
-            except _Died as death:
+                return self._predict_once(request, batch.rows, probabilities=probabilities)
+            except _Ended as end:
                 raise PredictionRefused(
-                    f"The model's process ended twice while it answered ({death})."
-                ) from death
+                    f"The model process ended twice during this prediction ({end})."
+                ) from end
 
     @property
     def is_running(self) -> bool:
-        """Whether it has a process now; a request starts one where it has none."""
-        return self._place.process is not None
+        """Whether it has a process; if not, the next request starts one."""
+        return self._current.process is not None
 
     def end_if_idle(self) -> bool:
-        """End the process unless it is answering; whether that was done."""
+        """End the process unless it is busy. Returns whether it was ended."""
         if not self._turn.acquire(blocking=False):
             return False
         try:
@@ -169,14 +167,14 @@ class ModelProcess:
 
     def close(self) -> None:
         """End the process."""
-        self._place.close()
+        self._current.close()
         self._memory.forget(self)
 
     @contextmanager
     def _next(self) -> Iterator[None]:
         """Wait until it is this thread's turn."""
         if not self._admitted.acquire(blocking=False):
-            raise ModelProcessUnavailable("too many requests wait for it")
+            raise ModelProcessUnavailable("too many requests are waiting for it")
         try:
             if not self._turn.acquire(timeout=self._seconds):
                 raise ModelProcessUnavailable("it is still busy with other requests")
@@ -187,21 +185,21 @@ class ModelProcess:
         finally:
             self._admitted.release()
 
-    def _answered(self, question: list[bytes], rows: int, *, shares: bool) -> Predictions:
-        """Raises _Died."""
-        if self._place.process is None:
+    def _predict_once(self, request: list[bytes], rows: int, *, probabilities: bool) -> Predictions:
+        """Raises _Ended."""
+        if self._current.process is None:
             self._start()
-        process = self._place.process
-        assert process is not None  # noqa: S101 - what ``_start`` is for
+        process = self._current.process
+        assert process is not None  # noqa: S101 - ``_start`` sets it
         deadline = Deadline(self._seconds)
         try:
-            process.send(deadline, *question)
+            process.send(deadline, *request)
             try:
                 return read_reply(
                     lambda limit: _next_message(process, limit, deadline),
                     self.signature,
                     rows,
-                    shares=shares,
+                    probabilities=probabilities,
                 )
             finally:
                 self._count_memory(process)
@@ -210,34 +208,32 @@ class ModelProcess:
         except TimeoutError as error:
             self._stop()
             raise PredictionTimedOut(self._seconds, rows) from error
-        except (OSError, _Died) as error:
+        except (OSError, _Ended) as error:
             try:
                 how = self._end(process)
             except SpawnFailed as failed:
                 how = str(failed)
-            raise _Died(how) from error
+            raise _Ended(how) from error
         except (MessageRefused, ValueError) as error:
             self._stop()
-            raise PredictionRefused("The model's process gave no sound answer.") from error
+            raise PredictionRefused("The model process sent a malformed reply.") from error
 
     def _start(self) -> bool:
-        """Start the process and have it load the model; whether that has probabilities."""
+        """Start the process and load the model. Returns whether it has probabilities."""
         if wait := self._backoff.remaining_seconds():
-            raise ModelProcessUnavailable(
-                f"it ended again and again; the next try is in {wait:.0f} s"
-            )
+            raise ModelProcessUnavailable(f"it ended repeatedly; the next try is in {wait:.0f} s")
         with self._open_artifact() as file:
-            self._place.process = process = self._spawned(file)
+            self._current.process = process = self._spawned(file)
         deadline = Deadline(LOAD_SECONDS)
         try:
             process.send(deadline, self._load)
-            said = msgspec.json.decode(
+            reply = msgspec.json.decode(
                 _next_message(process, MAX_HEAD, deadline), type=Loaded | Refused
             )
         except TimeoutError as error:
             self._stop()
-            raise ArtifactRefused(f"Its loading took over {LOAD_SECONDS:g} s.") from error
-        except (OSError, _Died) as error:
+            raise ArtifactRefused(f"Loading it took over {LOAD_SECONDS:g} s.") from error
+        except (OSError, _Ended) as error:
             try:
                 how = self._end(process)
             except SpawnFailed as failed:
@@ -245,18 +241,18 @@ class ModelProcess:
             raise ArtifactRefused(f"Its process ended while it loaded ({how}).") from error
         except (MessageRefused, ValueError) as error:
             self._stop()
-            raise ArtifactRefused("Its process gave no sound answer.") from error
-        if isinstance(said, Refused):
-            self._place.close()
-            raise ArtifactRefused(printable(said.detail, MAX_DETAIL))
+            raise ArtifactRefused("Its process sent a malformed reply.") from error
+        if isinstance(reply, Refused):
+            self._current.close()
+            raise ArtifactRefused(printable(reply.detail, MAX_DETAIL))
         if (held := process.memory()) > self._memory.each:
             self.close()
             raise ArtifactRefused(
-                f"Its process holds {held // MEGABYTE} MiB of memory once it is loaded, where "
+                f"Its process holds {held // MEGABYTE} MiB of memory after loading; at most "
                 f"{self._memory.each // MEGABYTE} are allowed (HOTSWAP_MODEL_PROCESS_MB)."
             )
         self._memory.count(self, held)
-        return said.has_probabilities and self.signature.output.classes is not None
+        return reply.has_probabilities and self.signature.output.classes is not None
 
     def _spawned(self, file: BinaryIO) -> Confined:
         try:
@@ -266,22 +262,22 @@ class ModelProcess:
             raise ModelProcessUnavailable(f"it cannot be started: {error}") from error
 
     def _count_memory(self, process: Confined) -> None:
-        """End the process where it holds more than it may; the next request starts it again."""
+        """End the process if it is above its limit; the next request starts it again."""
         held = process.memory()
         if held > self._memory.each:
-            logger.info("ended a model's process that held %d MiB", held // MEGABYTE)
+            logger.info("ended a model process that held %d MiB", held // MEGABYTE)
             self.close()
         else:
             self._memory.count(self, held)
 
     def _stop(self) -> None:
-        """End the process and count it as a death."""
+        """End the process and count it as a failure."""
         self.close()
         self._backoff.record_failure()
 
     def _end(self, process: Confined) -> str:
-        """The same, and say how it ended. Raises SpawnFailed."""
-        self._place.process = None
+        """As ``_stop``, for a process that has ended; returns how. Raises SpawnFailed."""
+        self._current.process = None
         self._memory.forget(self)
         self._backoff.record_failure()
         with process:
@@ -289,7 +285,7 @@ class ModelProcess:
 
 
 def limits_of(format_: Format) -> Limits:
-    """What the process that answers for an artifact of this format may use."""
+    """The limits of the model process for an artifact of this format."""
     if format_ == "onnx":
         return Limits(cpu_seconds=CPU_SECONDS, memory=ONNX_MEMORY)
     return Limits(cpu_seconds=CPU_SECONDS)
@@ -297,7 +293,7 @@ def limits_of(format_: Format) -> Limits:
 
 @contextmanager
 def _with_descriptor(file: BinaryIO) -> Iterator[int]:
-    """An open file of the system with what is in ``file``, which may be none."""
+    """A file descriptor with the content of ``file``, which may have none of its own."""
     try:
         descriptor = file.fileno()
     except UnsupportedOperation:
@@ -312,5 +308,5 @@ def _with_descriptor(file: BinaryIO) -> Iterator[int]:
 def _next_message(process: Confined, limit: int, deadline: Deadline) -> bytearray:
     message = process.receive(limit, deadline)
     if message is None:
-        raise _Died("no answer")
+        raise _Ended("no reply")
     return message

@@ -1,14 +1,12 @@
 """Runs ONNX files on batches of a signature's columns. Imports neither scikit-learn nor pandas.
 
 The file has one input, ``rows``: a double for each column of the signature, in its order. A text
-is passed as the number that the file's own vocabulary gives it, which costs a row less than a
-tensor of strings does and leaves NaN to mean null in every column. A whole model's outputs are
-``value``, or ``label`` (the index of a class) and, where it has them, ``probabilities``; that of
-its preprocessing alone is ``features``.
+is encoded as a number by the file's own vocabulary, which takes less time than a tensor of strings,
+and NaN means null in every column. The outputs of a whole model are ``value``, or ``label`` (the
+index of a class) and optionally ``probabilities``; that of its preprocessing alone is ``features``.
 """
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Iterable
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 from registry.codecs.batch import Batch
 from registry.engines.allocator import release_free_memory
 from registry.engines.onnx_runtime import open_session
+from registry.engines.refusals import model_failed
 from registry.engines.row_encoder import RowEncoder
 from registry.errors import (
     ArtifactRefused,
@@ -29,28 +28,26 @@ from registry.errors import (
 )
 from registry.signature import Signature
 
-logger = logging.getLogger(__name__)
-
 ROWS, FEATURES = "rows", "features"
 TEXTS_KEY = "hotswap.texts"
 """Metadata: hexadecimal JSON; for each column null, or its texts, the one with code 0 first."""
 LARGEST_KEY = "hotswap.largest"
-"""Metadata: the size from which on scikit-learn refuses numbers; left out where it takes any."""
+"""Metadata: the absolute value from which scikit-learn refuses numbers; absent if there is none."""
 CHUNK_ROWS = 4096
-"""A larger batch is answered in parts, so that it leaves no large buffers behind in the session."""
+"""A larger batch is run in parts, because the session keeps buffers of the size of the largest."""
 PART_SECONDS = 0.25
-"""What a part may take, by the time of a row alone, which is longer than that of one in a batch."""
+"""The longest time of a part, estimated from that of a single row; in a batch, rows take less."""
 BATCH_SECONDS = 20.0
-"""What all parts of a batch may take; the time is looked at before each of them."""
+"""The time limit of a batch, checked before each part."""
 _TIMED_RUNS = 3
 _OUTSIDE = b"location"
-"""The key under which an ONNX file names the file that holds a tensor's data."""
+"""The key with which an ONNX file refers to another file that holds a tensor's data."""
 
 
 class _OneRow:
-    """A row's buffers, bound to the session once: a third of a call's time is binding them anew.
+    """The buffers of one row, bound to the session once: binding takes a third of a call's time.
 
-    For one thread. ``outputs`` maps the names of what is asked to arrays shaped as for one row.
+    For one thread. ``outputs``: for each requested output an array of its shape for one row.
     """
 
     def __init__(self, session: Any, width: int, outputs: dict[str, NDArray[Any]]) -> None:
@@ -69,7 +66,7 @@ class _OneRow:
 
 
 class _ThreadRows(threading.local):
-    """The ``_OneRow`` of the present thread, for each set of outputs."""
+    """The ``_OneRow`` of the current thread for each set of outputs."""
 
     def __init__(self) -> None:
         self.by_heads: dict[tuple[str, ...], _OneRow] = {}
@@ -78,10 +75,10 @@ class _ThreadRows(threading.local):
 class OnnxProgram:
     """An ONNX file, given as its bytes, that takes batches of a signature's columns.
 
-    ``head`` is the output that it must have, the first of all; ``seconds``: for each batch. Safe to
-    run from several threads. ``row_seconds`` is what one row took, just now.
+    ``head``: the name that its first output must have; ``seconds``: the time limit of a batch. Safe
+    to run from several threads. ``row_seconds`` is what one row took when the file was loaded.
 
-    Raises ArtifactRefused where the bytes are no such file, or one for another signature.
+    Raises ArtifactRefused where the bytes are not such a file, or are for another signature.
     """
 
     def __init__(
@@ -90,7 +87,7 @@ class OnnxProgram:
         self._width = len(signature.inputs)
         self._seconds = seconds
         if _OUTSIDE in model:
-            raise ArtifactRefused("The ONNX file keeps data outside itself.")
+            raise ArtifactRefused("The ONNX file refers to data in another file.")
         self._session = open_session(model, keep_memory=True)
         release_free_memory()
         try:
@@ -109,28 +106,29 @@ class OnnxProgram:
         self._encoder = RowEncoder(names, json.loads(bytes.fromhex(notes[TEXTS_KEY])))
         self._largest = float(notes[LARGEST_KEY]) if LARGEST_KEY in notes else None
         self._rows_of_threads = _ThreadRows()
-        self.shapes = self._first_answers()
+        self.shapes = self._zero_outputs()
         self.row_seconds = min(self._timed_row() for _ in range(_TIMED_RUNS))
         self._part = max(1, min(CHUNK_ROWS, int(PART_SECONDS / self.row_seconds)))
 
-    def _first_answers(self) -> dict[str, NDArray[Any]]:
-        """What the file answers to a row of zeros: the shape and type of each output."""
+    def _zero_outputs(self) -> dict[str, NDArray[Any]]:
+        """The outputs for a row of zeros, which show the shape and type of each."""
         zeros = np.zeros((1, self._width))
         try:
             return dict(zip(self.heads, self._session.run(self.heads, {ROWS: zeros}), strict=True))
         except Exception as error:  # onnxruntime's errors have no base class of their own
-            raise ArtifactRefused("The ONNX file does not answer a row of zeros.") from error
+            raise ArtifactRefused("The ONNX file fails on a row of zeros.") from error
 
     def _timed_row(self) -> float:
         began = time.perf_counter()
-        self._first_answers()
+        self._zero_outputs()
         return time.perf_counter() - began
 
     def run(self, batch: Batch, heads: tuple[str, ...]) -> list[NDArray[Any]]:
-        """The outputs named ``heads``, each rows x whatever; valid until this thread's next run.
+        """The outputs named ``heads``, each with a row for each row of ``batch``; valid until this
+        thread's next run.
 
-        Raises PredictionRefused where the model has no answer for this input, PredictionTimedOut
-        where the batch takes too long.
+        Raises PredictionRefused where the model fails on this input, PredictionTimedOut where the
+        batch takes too long.
         """
         try:
             if batch.rows == 1:
@@ -141,10 +139,7 @@ class OnnxProgram:
         except RegistryError:
             raise
         except Exception as error:  # onnxruntime's errors have no base class of their own
-            logger.info("a model refused its input", exc_info=True)
-            raise PredictionRefused(
-                f"The model has no answer for this input: {type(error).__name__}."
-            ) from error
+            raise model_failed(error) from error
 
     def _run_one(self, batch: Batch, heads: tuple[str, ...]) -> list[NDArray[Any]]:
         row = self._rows_of_threads.by_heads.get(heads)
@@ -158,7 +153,7 @@ class OnnxProgram:
 
     def _check_sizes(self, cells: NDArray[np.float64]) -> None:
         if self._largest is not None and np.fmax.reduce(np.abs(cells), axis=None) >= self._largest:
-            raise PredictionRefused("The model has no answer for numbers of this size.")
+            raise PredictionRefused("The model does not accept numbers of this size.")
 
     def _run_in_parts(self, heads: list[str], rows: NDArray[np.float64]) -> list[NDArray[Any]]:
         if len(rows) <= self._part:
@@ -176,7 +171,7 @@ class OnnxProgram:
 class OnnxFeatures:
     """A model's preprocessing as an ONNX file, given as its bytes. Safe for several threads.
 
-    Raises ArtifactRefused where the bytes are no such file, or one for another signature.
+    Raises ArtifactRefused where the bytes are not such a file, or are for another signature.
     """
 
     def __init__(self, model: bytes, signature: Signature) -> None:

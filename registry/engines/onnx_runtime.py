@@ -1,8 +1,8 @@
-"""The one place that imports onnxruntime, so that it never reports to its maker, and its settings.
+"""Imports onnxruntime with its telemetry off, and opens sessions. Nothing else imports it.
 
-Since 1.29 the official builds send what is loaded and asked to Microsoft unless a variable says
-otherwise before the library starts; for that they keep a thread, a database in the user's home and
-an identifier of the machine (Privacy.md of the package, "Disabling Telemetry").
+Since 1.29 the official builds send usage data to Microsoft unless a variable is set before the
+library starts; they keep a thread, a database in the user's home and an identifier of the machine
+for that (Privacy.md of the package, "Disabling Telemetry").
 """
 
 import os
@@ -29,8 +29,8 @@ def open_session(content: bytes, *, keep_memory: bool) -> Any:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.enable_cpu_mem_arena = keep_memory
     options.enable_mem_pattern = keep_memory
-    options.log_severity_level = 4  # what it has to say comes as an exception
-    # Otherwise it also takes its own format, which nothing here has checked.
+    options.log_severity_level = 4  # errors are raised as exceptions
+    # Otherwise it also loads its own format, which the intake does not check.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

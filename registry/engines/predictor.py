@@ -1,6 +1,5 @@
-"""Answers batches with a scikit-learn model."""
+"""What every engine provides, and the engine that calls scikit-learn itself."""
 
-import logging
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,11 +8,9 @@ from numpy.typing import NDArray
 from registry.codecs.batch import Batch, build_batch
 from registry.codecs.data_frame import to_frame
 from registry.codecs.predictions import Predictions
-from registry.errors import PredictionRefused
+from registry.engines.refusals import check_finite, model_failed
 from registry.formats.kept_values import input_estimator, kept_values
 from registry.signature import Record, Scalar, Signature
-
-logger = logging.getLogger(__name__)
 
 _SAMPLE: dict[str, Scalar] = {"number": 0.5, "integer": 1, "boolean": True, "string": "a"}
 
@@ -32,8 +29,11 @@ class Predictor(Protocol):
         """Whether ``predict`` waits for another process, and computes nothing in this one."""
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
-        """Raises PredictionRefused where the model has no answer for this input, PredictionTimedOut
-        where it takes too long."""
+        """Predict each row; ``probabilities``: also the probability of each class.
+
+        Raises PredictionRefused where the model fails on this input or predicts a number that is
+        not finite, PredictionTimedOut where it takes too long.
+        """
 
 
 class SklearnPredictor:
@@ -57,22 +57,20 @@ class SklearnPredictor:
         rows = self.rows(batch)
         try:
             values = np.asarray(self._model.predict(rows))
-            shares = self._model.predict_proba(rows) if probabilities else None
-        except Exception as error:  # what a model raises on odd input is its own choice
-            logger.info("a model refused its input", exc_info=True)
-            raise PredictionRefused(
-                f"The model has no answer for this input: {type(error).__name__}."
-            ) from error
+            by_class = self._model.predict_proba(rows) if probabilities else None
+        except Exception as error:  # a model may raise anything on unusual input
+            raise model_failed(error) from error
         values = values.ravel()
-        if self.signature.task == "regression" and not np.isfinite(values).all():
-            row = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise PredictionRefused(f"The model's answer for row {row} is not a finite number.")
-        return Predictions(values.tolist(), shares)
+        if self.signature.task == "regression":
+            check_finite(values, "prediction")
+        return Predictions(values.tolist(), by_class)
 
     def rows(self, batch: Batch) -> Any:
-        """``batch`` as the model is called with it: a frame where it was trained on one, else an
-        array in C order."""
-        columns = {name: self._known(name, batch.columns[name]) for name in self.signature.names}
+        """``batch`` as the model's ``predict`` takes it: a DataFrame where it was fitted on one,
+        else an array (rows x columns, C order)."""
+        columns = {
+            name: self._as_fitted(name, batch.columns[name]) for name in self.signature.names
+        }
         if self._by_name:
             return to_frame(columns, self.signature)
         objects = any(column.dtype == object for column in columns.values())
@@ -81,8 +79,8 @@ class SklearnPredictor:
             rows[:, position] = column
         return rows
 
-    def _known(self, name: str, cells: NDArray[Any]) -> NDArray[Any]:
-        """The column as the model was trained on it, by what it has kept of it."""
+    def _as_fitted(self, name: str, cells: NDArray[Any]) -> NDArray[Any]:
+        """The column with the dtype and the null that the model was fitted with."""
         kept = self._kept[name]
         if kept.objects:
             cells = cells.astype(object)
@@ -111,7 +109,7 @@ def example_batch(signature: Signature, example: Record | None) -> Batch:
 
 
 def _use_one_thread(model: Any) -> None:
-    """Handing one row to a pool of threads costs five times what the row itself does."""
+    """Passing one row to a thread pool takes five times as long as predicting it."""
     jobs = {name: None for name in model.get_params(deep=True) if name.split("__")[-1] == "n_jobs"}
     if jobs:
         model.set_params(**jobs)

@@ -1,4 +1,4 @@
-"""How much memory the processes that answer for versions may hold in one worker."""
+"""The limits of the memory of one worker's model processes."""
 
 import threading
 from typing import Protocol
@@ -8,17 +8,17 @@ from registry.confinement.limits import MEGABYTE
 
 
 class Restartable(Protocol):
-    """Has a process that it can start again when it needs one."""
+    """Owns a process, which it can end and start again."""
 
     def end_if_idle(self) -> bool:
-        """End the process unless it is answering; whether that was done."""
+        """End the process unless it is busy. Returns whether it was ended."""
 
 
 class ProcessMemory:
-    """At most ``each`` bytes for a process, and ``together`` for all; safe for several threads.
+    """At most ``each`` bytes for a process, and ``together`` for all. Safe for several threads.
 
-    Where they hold more together, those that are idle end, the least lately used first. Processes
-    that are answering may hold more for that time.
+    Above ``together``, idle processes are ended, the least recently used first. Busy processes may
+    hold more until they have replied.
     """
 
     def __init__(self, each: int = 1024 * MEGABYTE, together: int = 2048 * MEGABYTE) -> None:
@@ -28,10 +28,10 @@ class ProcessMemory:
         self._held: WeakKeyDictionary[Restartable, int] = WeakKeyDictionary()
 
     def count(self, process: Restartable, held: int) -> None:
-        """Note that the process was used just now and holds so many bytes; make room for it."""
+        """Record that ``process`` was just used and holds ``held`` bytes; end others if needed."""
         with self._lock:
             self._held.pop(process, None)
-            self._held[process] = held  # behind the others
+            self._held[process] = held  # last: the most recently used
             excess = sum(self._held.values()) - self._together
             others = [] if excess <= 0 else [*self._held.items()][:-1]
         for other, its in others:
@@ -41,6 +41,6 @@ class ProcessMemory:
                 excess -= its
 
     def forget(self, process: Restartable) -> None:
-        """Note that it has ended."""
+        """Record that ``process`` has ended."""
         with self._lock:
             self._held.pop(process, None)

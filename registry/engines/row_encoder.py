@@ -1,4 +1,4 @@
-"""Batches as rows of doubles, each text as the number that a compiled model knows it by."""
+"""Encodes batches as rows of doubles, with a number for each text that a compiled model knows."""
 
 from collections.abc import Sequence
 from math import nan
@@ -22,9 +22,9 @@ class _Codes(dict[Any, float]):
 
 
 class RowEncoder:
-    """Lays out the columns ``names``; ``texts`` has the known texts of each, null for numbers.
+    """Encodes the columns ``names``; ``texts`` has the known texts of each, None for numbers.
 
-    Safe to use from several threads. Raises ValueError where the two do not fit each other.
+    Safe to use from several threads. Raises ValueError where the two have different lengths.
     """
 
     def __init__(self, names: tuple[str, ...], texts: Sequence[Sequence[str] | None]) -> None:
@@ -41,7 +41,7 @@ class RowEncoder:
             itemgetter(*names) if len(names) > 1 else lambda columns: (columns[names[0]],)
         )
 
-    def one(self, batch: Batch) -> tuple[Any, ...]:
+    def row(self, batch: Batch) -> tuple[Any, ...]:
         """The cells of a batch of one row: numbers, None or NaN where a value is missing."""
         cells = batch.cells
         if not cells:
@@ -53,7 +53,7 @@ class RowEncoder:
             coded[position] = codes[coded[position]]
         return tuple(coded)
 
-    def many(self, batch: Batch, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
+    def rows(self, batch: Batch, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
         """The rows of the batch from ``start`` to ``stop`` (its end, if None) as rows x columns,
         NaN where a value is missing."""
         stop = batch.rows if stop is None else stop
@@ -67,7 +67,7 @@ class RowEncoder:
 
 
 def _coded(codes: _Codes, texts: NDArray[Any]) -> NDArray[np.float64]:
-    # In parts, between which other threads may have the interpreter's lock.
+    # In parts, so that other threads can run in between.
     coded = np.empty(len(texts))
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         part = texts[start : start + _TEXTS_AT_ONCE]

@@ -1,4 +1,4 @@
-"""What has to be known of a version to load it."""
+"""The data of a version that is needed to load it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,11 +1,10 @@
-"""Answers batches with an ONNX file as it was uploaded. Belongs in confined processes only.
+"""Predicts with an ONNX file as it was uploaded. For confined processes only.
 
 The graph takes either one tensor of rows x columns, or one tensor for each column. Its first output
-is a number or a label for each row; its second, where it has one, the scores of the classes, as a
+is a number or a label for each row; its optional second output is the scores of the classes, as a
 tensor or as the list of mappings that ONNX's ZipMap makes.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,10 +14,9 @@ from numpy.typing import NDArray
 from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
 from registry.engines.predictor import example_batch
+from registry.engines.refusals import model_failed
 from registry.errors import ArtifactRefused, PredictionRefused
 from registry.signature import Record, Signature
-
-logger = logging.getLogger(__name__)
 
 NUMPY_TYPES: Mapping[str, type] = {
     "tensor(float16)": np.float16,
@@ -35,7 +33,7 @@ NUMPY_TYPES: Mapping[str, type] = {
     "tensor(bool)": np.bool_,
     "tensor(string)": np.object_,
 }
-"""The types of tensors that columns are laid out as, by onnxruntime's names for them."""
+"""The types of tensors that columns can become, by onnxruntime's names."""
 _FACTORS = (1.0, 0.0, -1.0, 2.0, 10.0)
 _SUM_TOLERANCE = 1e-3
 """How far the probabilities of a row, often float32, may be from a sum of one."""
@@ -50,7 +48,7 @@ class OnnxInputs:
             if tensor.type not in NUMPY_TYPES:
                 raise ArtifactRefused(
                     f"The ONNX input {tensor.name[:60]!r} is of the type {tensor.type[:60]}: "
-                    "tensors of numbers, booleans or strings are taken."
+                    "expected a tensor of numbers, booleans or strings."
                 )
 
     def feed(self, columns: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -72,22 +70,26 @@ def _typed(cells: NDArray[Any], name: str) -> NDArray[Any]:
     if issubclass(type_, np.integer):
         limits = np.iinfo(type_)
         if not ((cells >= float(limits.min)) & (cells < float(limits.max) + 1)).all():
-            raise PredictionRefused(f"The model has no answer for numbers beyond {type_.__name__}.")
+            raise _beyond(type_)
         return cells.astype(type_)
     with np.errstate(over="ignore"):
         made: NDArray[Any] = cells.astype(type_)
     if np.isinf(made).any():
-        raise PredictionRefused(f"The model has no answer for numbers beyond {type_.__name__}.")
+        raise _beyond(type_)
     return made
+
+
+def _beyond(type_: type) -> PredictionRefused:
+    return PredictionRefused(f"The model does not accept numbers beyond {type_.__name__}.")
 
 
 class UploadedOnnx:
     """A Predictor on an open session.
 
-    ``example``: a row that the graph answers, where one made from the signature will not do.
-    ``probe``: rows like it, by which it was found whether the scores are probabilities.
+    ``example``: a row that the graph accepts, if it may refuse one made from the signature.
+    ``probe``: rows like it, which showed whether the scores are probabilities.
 
-    Raises ArtifactRefused where the graph does not fit the signature or answers no such row.
+    Raises ArtifactRefused where the graph does not fit the signature or fails on that row.
     """
 
     waits = False
@@ -99,32 +101,32 @@ class UploadedOnnx:
         self._outputs = [output.name for output in session.get_outputs()]
         self._classes = signature.output.classes or ()
         if len(self._inputs.tensors) not in {1, len(signature.inputs)}:
-            raise ArtifactRefused("The ONNX graph takes other columns than the signature has.")
+            raise ArtifactRefused("The ONNX graph has other inputs than the signature.")
         self.has_probabilities = False
         first = example_batch(signature, example)
         try:
-            self.probe, shares = self._first_answers(first)
+            self.probe, scores = self._try_rows(first)
         except PredictionRefused as error:
             what = "a row made from its signature" if example is None else "its input example"
             raise ArtifactRefused(
-                f"The ONNX graph does not answer {what}: {error.__cause__ or error}"[:500]
+                f"The ONNX graph fails on {what}: {error.__cause__ or error}"[:500]
             ) from error
-        self.has_probabilities = shares is not None and bool(_add_up(shares).all())
+        self.has_probabilities = scores is not None and bool(_are_probabilities(scores).all())
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
-        """Raises PredictionRefused where the graph has no answer for this input."""
+        """As in `Predictor`."""
         found = self._run(batch, self._outputs[: 1 + probabilities])
         values = self._values(found[0], batch.rows)
         if not probabilities:
             return Predictions(values)
-        shares = self._shares(found[1], batch.rows)
-        if not (whole := _add_up(shares)).all():
-            row = int(np.flatnonzero(~whole)[0])
+        scores = self._scores(found[1], batch.rows)
+        if not (sound := _are_probabilities(scores)).all():
+            row = int(np.flatnonzero(~sound)[0])
             raise PredictionRefused(f"The model's scores for row {row} are not probabilities.")
-        return Predictions(values, shares)
+        return Predictions(values, scores)
 
-    def _first_answers(self, example: Batch) -> tuple[Batch, NDArray[np.float64] | None]:
-        """The rows that could be asked, and their scores; all rows but the example may fail."""
+    def _try_rows(self, example: Batch) -> tuple[Batch, NDArray[np.float64] | None]:
+        """The rows that the graph accepted, and their scores; only the example has to succeed."""
         for batch in (_variations(example), example):
             try:
                 found = self._run(batch, self._outputs)
@@ -134,7 +136,7 @@ class UploadedOnnx:
                 continue
             self._values(found[0], batch.rows)
             scored = bool(self._classes) and len(found) > 1
-            return batch, self._shares(found[1], batch.rows) if scored else None
+            return batch, self._scores(found[1], batch.rows) if scored else None
         raise AssertionError("the example is the last")
 
     def _run(self, batch: Batch, outputs: list[str]) -> list[Any]:
@@ -144,39 +146,37 @@ class UploadedOnnx:
         except PredictionRefused:
             raise
         except Exception as error:  # onnxruntime's errors have no base class of their own
-            logger.info("a model refused its input", exc_info=True)
-            raise PredictionRefused(
-                f"The model has no answer for this input: {type(error).__name__}."
-            ) from error
+            raise model_failed(error) from error
         return found
 
     def _values(self, found: Any, rows: int) -> list[Any]:
         values = found.ravel() if isinstance(found, np.ndarray) else ()
         if len(values) != rows:
             raise PredictionRefused(f"The model gives {len(values)} values for {rows} rows.")
-        answers: list[Any] = values.tolist()  # type: ignore[union-attr]
-        return answers
+        predicted: list[Any] = values.tolist()  # type: ignore[union-attr]
+        return predicted
 
-    def _shares(self, found: Any, rows: int) -> NDArray[np.float64]:
+    def _scores(self, found: Any, rows: int) -> NDArray[np.float64]:
+        """Rows x classes."""
         try:
             if isinstance(found, list):
                 found = [[row[label] for label in self._classes] for row in found]
-            shares = np.asarray(found, np.float64)
+            scores = np.asarray(found, np.float64)
         except (KeyError, TypeError, ValueError) as error:
             raise PredictionRefused("The model's scores are not those of its classes.") from error
-        if shares.shape != (rows, len(self._classes)):
+        if scores.shape != (rows, len(self._classes)):
             raise PredictionRefused(
-                f"The model's second output has the shape {shares.shape}, where {rows} x "
-                f"{len(self._classes)} scores are expected."
+                f"The model's second output has the shape {scores.shape}: expected {rows} x "
+                f"{len(self._classes)} scores."
             )
-        return shares
+        return scores
 
 
-def _add_up(shares: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which rows are made of shares of one."""
-    inside = ((shares >= 0) & (shares <= 1 + _SUM_TOLERANCE)).all(axis=1)
-    whole: NDArray[np.bool_] = inside & (np.abs(shares.sum(axis=1) - 1) <= _SUM_TOLERANCE)
-    return whole
+def _are_probabilities(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """For each row whether its scores are between 0 and 1 and add up to 1."""
+    inside = ((scores >= 0) & (scores <= 1 + _SUM_TOLERANCE)).all(axis=1)
+    sound: NDArray[np.bool_] = inside & (np.abs(scores.sum(axis=1) - 1) <= _SUM_TOLERANCE)
+    return sound
 
 
 def _variations(example: Batch) -> Batch:

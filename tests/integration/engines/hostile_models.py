@@ -20,8 +20,8 @@ CLASSES = Signature.from_json(
         "output": {"name": "y", "type": "string", "classes": ["a", "b"]},
     }
 )
-FLOATS = b'{"type":"answer","values":"floats"}'
-LABELS = b'{"type":"answer","values":"labels"}'
+FLOATS = b'{"type":"reply","values":"floats"}'
+LABELS = b'{"type":"reply","values":"labels"}'
 
 
 def serve(channel: Channel, files: list[int]) -> None:

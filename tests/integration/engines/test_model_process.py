@@ -124,7 +124,7 @@ def test_a_row_that_the_model_refuses_is_refused_and_the_next_answered(spawner):
     process = serving(spawner, model, signature)
     holes = Batch({name: np.array([np.nan]) for name in signature.names}, 1)
 
-    with pytest.raises(PredictionRefused, match=r"no answer for this input: ValueError\.$"):
+    with pytest.raises(PredictionRefused, match=r"failed on this input: ValueError\.$"):
         process.predict(holes)
 
     assert process.predict(example_batch(signature, None)).values
@@ -273,7 +273,7 @@ def test_a_model_that_hangs_is_stopped_and_answers_the_next(hostile):
 def test_a_model_that_crashes_is_tried_once_more_and_then_refused(hostile):
     process = hostile()
 
-    with pytest.raises(PredictionRefused, match=r"ended twice while it answered \(SIGSEGV\)"):
+    with pytest.raises(PredictionRefused, match=r"ended twice during this prediction \(SIGSEGV\)"):
         ask(process, NUMBERS["crash"])
 
     assert ask(process, 21) == [42]
@@ -341,7 +341,7 @@ def test_a_process_that_dies_again_and_again_has_to_wait(hostile):
 def test_an_answer_that_is_not_of_the_form_is_refused(hostile, misdeed):
     process = hostile()
 
-    with pytest.raises(PredictionRefused, match="no sound answer"):
+    with pytest.raises(PredictionRefused, match="malformed reply"):
         ask(process, NUMBERS[misdeed])
 
     assert ask(process, 21) == [42]
@@ -349,7 +349,7 @@ def test_an_answer_that_is_not_of_the_form_is_refused(hostile, misdeed):
 
 @pytest.mark.parametrize("misdeed", ["label_below", "label_above", "too_few"])
 def test_a_label_is_one_of_the_signature_s(hostile, misdeed):
-    with pytest.raises(PredictionRefused, match="no sound answer"):
+    with pytest.raises(PredictionRefused, match="malformed reply"):
         ask(hostile(CLASSES), NUMBERS[misdeed])
 
 
@@ -366,7 +366,7 @@ def test_a_refusal_forges_no_line_of_a_log(hostile):
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"), [("serve_nobody", r"\(SIGSEGV\)"), ("boast", "no sound answer")]
+    ("entry", "said"), [("serve_nobody", r"\(SIGSEGV\)"), ("boast", "malformed reply")]
 )
 def test_a_process_that_does_not_load_is_refused(hostile, entry, said):
     with pytest.raises(ArtifactRefused, match=said):

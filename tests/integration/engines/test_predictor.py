@@ -86,7 +86,7 @@ def test_an_error_of_the_model_is_refused_without_its_words():
     line = LinearRegression().fit([[0.0, 0.0]], [0.0])
     holes = Batch({"length": np.array([np.nan]), "width": np.array([1.0])}, 1)
 
-    with pytest.raises(PredictionRefused, match=r"no answer for this input: ValueError\.$"):
+    with pytest.raises(PredictionRefused, match=r"failed on this input: ValueError\.$"):
         SklearnPredictor(line, NUMBERS).predict(holes)
 
 
