@@ -5,10 +5,10 @@ import re
 from registry.errors import AliasMalformed, NameMalformed, ReferenceMalformed
 
 PRODUCTION = "production"
-"""The alias that promotions move unless told otherwise."""
+"""The alias that promotions move by default."""
 
 LATEST = "latest"
-"""Stands for the highest version that is ready; no row of its own."""
+"""Refers to the highest version that is ready. It is not a stored alias."""
 
 RESERVED_ALIASES = frozenset(
     {LATEST, "versions", "aliases", "history", "rollback", "predict", "policy", "holdout"}
@@ -32,12 +32,12 @@ def check_model_name(name: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """What must be unique of a model name: the name whatever its case."""
+    """The key by which model names are unique: without case."""
     return name.lower()
 
 
 def check_alias(alias: str) -> str:
-    """Return ``alias`` if a caller may give that name to a version.
+    """Return ``alias`` if it may be the name of an alias.
 
     Raises AliasMalformed where it is outside the grammar or reserved.
     """

@@ -1,4 +1,4 @@
-"""What a model takes and gives: named, typed columns in, one typed column out."""
+"""The signature of a model: its named and typed input columns, and its typed output."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ class Signature:
     inputs: tuple[Column, ...]
     output: Output
     names: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    """Those of the inputs."""
+    """The names of the inputs."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(column.name for column in self.inputs))
@@ -57,7 +57,7 @@ class Signature:
         return "regression" if self.output.classes is None else "classification"
 
     def to_json(self) -> dict[str, Any]:
-        """The signature as the API shows and takes it."""
+        """The signature as JSON for the API."""
         output: dict[str, Any] = {"name": self.output.name, "type": self.output.type}
         if self.output.classes is not None:
             output["classes"] = list(self.output.classes)
@@ -71,26 +71,26 @@ class Signature:
 
     @classmethod
     def from_json(cls, value: object) -> "Signature":
-        """Read what ``to_json`` writes, from anybody.
+        """Read what ``to_json`` writes, from an untrusted source.
 
-        Raises MetadataRefused with a fault for each thing that is wrong.
+        Raises MetadataRefused with all faults.
         """
         reader = _Reader()
         signature = reader.signature(value)
         if signature is None or reader.faults:
-            raise MetadataRefused("The signature is not of the form that is asked.", reader.faults)
+            raise MetadataRefused("The signature is not valid.", reader.faults)
         return signature
 
 
 class _Reader:
-    """Collects all faults of a signature instead of stopping at the first."""
+    """Reads a signature and collects all of its faults."""
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
 
     def signature(self, value: object) -> Signature | None:
         if not isinstance(value, Mapping):
-            self._fault("signature", "an object with 'inputs' and 'output' is asked")
+            self._fault("signature", "expected an object with 'inputs' and 'output'")
             return None
         for key in value.keys() - {"inputs", "output"}:
             self._fault(f"signature.{key}", "not a key of a signature")
@@ -100,7 +100,7 @@ class _Reader:
 
     def _inputs(self, value: object) -> tuple[Column, ...] | None:
         if not isinstance(value, Sequence) or isinstance(value, str) or not value:
-            self._fault("signature.inputs", "a list of at least one column is asked")
+            self._fault("signature.inputs", "expected a list of at least one column")
             return None
         if len(value) > MAX_COLUMNS:
             self._fault("signature.inputs", f"more than {MAX_COLUMNS} columns")
@@ -118,7 +118,7 @@ class _Reader:
 
     def _column(self, at: str, value: object) -> Column | None:
         if not isinstance(value, Mapping):
-            self._fault(at, "an object with 'name' and 'type' is asked")
+            self._fault(at, "expected an object with 'name' and 'type'")
             return None
         for key in value.keys() - {"name", "type", "nullable"}:
             self._fault(f"{at}.{key}", "not a key of a column")
@@ -126,14 +126,14 @@ class _Reader:
         type_ = self._type(at, value.get("type"))
         nullable = value.get("nullable", False)
         if not isinstance(nullable, bool):
-            self._fault(f"{at}.nullable", "true or false is asked")
+            self._fault(f"{at}.nullable", "expected true or false")
             return None
         return None if name is None or type_ is None else Column(name, type_, nullable)
 
     def _output(self, value: object) -> Output | None:
         at = "signature.output"
         if not isinstance(value, Mapping):
-            self._fault(at, "an object with 'name' and 'type' is asked")
+            self._fault(at, "expected an object with 'name' and 'type'")
             return None
         for key in value.keys() - {"name", "type", "classes"}:
             self._fault(f"{at}.{key}", "not a key of an output")
@@ -145,14 +145,14 @@ class _Reader:
             and 1 <= len(classes) <= MAX_CLASSES
             and all(isinstance(label, str | int | float) for label in classes)
         ):
-            self._fault(f"{at}.classes", "a list of at least one label is asked")
+            self._fault(f"{at}.classes", f"expected a list of 1 to {MAX_CLASSES} labels")
             return None
         if name is None or type_ is None:
             return None
         return Output(name, type_, None if classes is None else tuple(classes))
 
     def _name(self, at: str, value: object) -> str | None:
-        # The reader of JSON bodies ends a key at a NUL.
+        # msgspec, which decodes JSON bodies, truncates field names at NUL.
         if isinstance(value, str) and 0 < len(value) <= MAX_COLUMN_NAME and "\0" not in value:
             return value
         self._fault(
@@ -163,8 +163,8 @@ class _Reader:
     def _type(self, at: str, value: object) -> ColumnType | None:
         if value in COLUMN_TYPES:
             return value
-        asked = ", ".join(COLUMN_TYPES)
-        self._fault(f"{at}.type", f"one of {asked} is asked, not {shown(str(value))}")
+        types = ", ".join(COLUMN_TYPES)
+        self._fault(f"{at}.type", f"expected one of {types}, not {shown(str(value))}")
         return None
 
     def _fault(self, at: str, message: str) -> None:

@@ -1,7 +1,7 @@
-"""What a text has to be for the registry to keep it."""
+"""Which texts the registry can store."""
 
 MAX_DESCRIPTION = 10_000
-"""Characters of the description of a model or a version."""
+"""The most characters of the description of a model or a version."""
 
 
 def unstorable(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Bytes to columns and predictions to bytes, by the signature.
+"""Decodes request bodies to columns and encodes predictions, by the signature.
 
-A batch is checked by column; a bad cell is looked for only where a column turned out wrong.
+A batch is checked by column; single cells are checked only to name the faults of a bad column.
 """

@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 
 _BYTES_A_CELL = 16
-"""What a cell of a compressed table may unpack to on average: a number is 8 bytes."""
+"""The most that a cell of a compressed table may unpack to on average: a number takes 8 bytes."""
 _CELLS_AT_ONCE = 2**18
-"""Cells of a Parquet file that are unpacked before they become columns."""
+"""Cells of a Parquet file that are unpacked at a time."""
 
 
 def decode_arrow(body: bytes, signature: Signature, max_cells: int) -> Batch:
     """Read an Arrow IPC stream.
 
-    Raises BodyMalformed where ``body`` is none, InputRefused where it does not fit, TooLarge where
-    it holds more than ``max_cells`` cells.
+    Raises BodyMalformed where ``body`` is not an Arrow stream, InputRefused where it does not fit
+    the signature, TooLarge where it has more than ``max_cells`` cells.
     """
     from registry.codecs.arrow_library import pa
 
     try:
-        _weigh(body, max_cells * _BYTES_A_CELL)
+        _check_stream(body, max_cells * _BYTES_A_CELL)
         with pa.ipc.open_stream(body) as reader:
             _check_names(reader.schema, signature)
             batches, rows = [], 0
             for batch in reader:
                 rows += batch.num_rows
                 _check_size(rows, batch.num_columns, max_cells)
-                # The bytes are the caller's: without this, offsets could point anywhere.
+                # The body is untrusted: without this, offsets could point anywhere.
                 batch.validate(full=True)
                 batches.append(batch)
             table = pa.Table.from_batches(batches, reader.schema)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise BodyMalformed(f"The body is no Arrow stream: {_first_line(error)}") from error
+        raise BodyMalformed(f"The body is not an Arrow stream: {_first_line(error)}") from error
     return _batch(table, signature)
 
 
@@ -72,12 +72,12 @@ def decode_parquet(body: bytes, signature: Signature, max_cells: int) -> Batch:
             table.validate(full=True)
             faults += add_columns(columns, table, inputs)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise BodyMalformed(f"The body is no Parquet file: {_first_line(error)}") from error
+        raise BodyMalformed(f"The body is not a Parquet file: {_first_line(error)}") from error
     return _checked(columns, rows, faults)
 
 
 def parquet_columns(file: BinaryIO) -> tuple[list[str], int]:
-    """The names of the columns in the Parquet ``file``, and how many rows it says it has.
+    """The names of the columns in the Parquet ``file``, and the number of rows that it declares.
 
     Raises BodyMalformed.
     """
@@ -89,7 +89,7 @@ def parquet_columns(file: BinaryIO) -> tuple[list[str], int]:
         metadata = parquet.read_metadata(file)
         return list(metadata.schema.to_arrow_schema().names), int(metadata.num_rows)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise BodyMalformed(f"The table is no Parquet file: {_first_line(error)}") from error
+        raise BodyMalformed(f"The table is not a Parquet file: {_first_line(error)}") from error
 
 
 def parquet_batches(
@@ -97,8 +97,8 @@ def parquet_batches(
 ) -> Iterator[Batch]:
     """Read the columns of ``signature`` from the Parquet ``file``, ``rows`` rows at a time.
 
-    Raises BodyMalformed where it is none, InputRefused where it does not fit, TooLarge where a
-    group of its rows, or a batch of them, unpacks to more than ``max_unpacked`` bytes.
+    Raises BodyMalformed where it is not a Parquet file, InputRefused where it does not fit the
+    signature, TooLarge where a row group or a batch unpacks to more than ``max_unpacked`` bytes.
     """
     from pyarrow import parquet
 
@@ -118,14 +118,14 @@ def parquet_batches(
                 yield _batch(pa.Table.from_batches([part]), signature, first)
             first += part.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise BodyMalformed(f"The table is no Parquet file: {_first_line(error)}") from error
+        raise BodyMalformed(f"The table is not a Parquet file: {_first_line(error)}") from error
 
 
 def _opened(source: Any, schema: "pa.Schema", signature: Signature) -> Any:
-    """The Parquet file, whose texts are read as dictionaries: one that is repeated a million times
-    is a few bytes in Parquet, and stays so.
+    """The Parquet file, with its texts read as dictionaries: a text that is repeated a million
+    times takes a few bytes in Parquet, and does so in memory too.
 
-    Raises InputRefused for columns of lists and the like, in which it would not.
+    Raises InputRefused for nested columns, where it would not.
     """
     from pyarrow import parquet
 
@@ -148,10 +148,10 @@ def _opened(source: Any, schema: "pa.Schema", signature: Signature) -> Any:
 
 def _check_group(size: int, limit: int) -> None:
     if size > limit:
-        raise TooLarge("A group of the table's rows", f"{limit} unpacked bytes")
+        raise TooLarge("A row group of the table", f"{limit} unpacked bytes")
 
 
-def _weigh(body: bytes, limit: int) -> None:
+def _check_stream(body: bytes, limit: int) -> None:
     """Raises TooLarge where the stream unpacks to more than ``limit`` bytes."""
     unpacked = 0
     for size in message_sizes(body):
@@ -176,12 +176,13 @@ def _check_names(schema: "pa.Schema", signature: Signature) -> None:
     for name in signature.names:
         if schema.names.count(name) > 1:
             raise InputRefused(
-                f"The table has the column {name!r} twice.", [Fault(name, "is there twice")]
+                f"The table has the column {name!r} twice.",
+                [Fault(name, "the column appears twice")],
             )
 
 
 def _batch(table: "pa.Table", signature: Signature, first: int = 0) -> Batch:
-    """``first``: where its first row stands in the whole table."""
+    """``first``: the index of its first row in the whole table."""
     columns: dict[str, NDArray[Any]] = {}
     faults = add_columns(columns, table, signature.inputs, first)
     return _checked(columns, table.num_rows, faults)

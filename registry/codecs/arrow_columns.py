@@ -1,7 +1,6 @@
-"""The columns of Arrow tables as arrays.
+"""Converts the columns of Arrow tables to numpy arrays.
 
-Cells that hold a floating-point NaN count as null, since that is what tables made from pandas or
-numpy mean by it.
+A floating-point NaN counts as null, as in tables made from pandas or numpy.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,10 @@ def add_columns(
     inputs: Sequence[Column],
     first: int = 0,
 ) -> list[Fault]:
-    """Add the ``inputs`` from ``table`` to ``columns``; what is wrong with them."""
+    """Add the ``inputs`` from ``table`` to ``columns``. Returns the faults found.
+
+    ``first``: the index of the table's first row in the request.
+    """
     faults: list[Fault] = []
     if table.num_rows == 0:
         return faults
@@ -57,9 +59,9 @@ def _numbers(cells: "pa.ChunkedArray", column: Column) -> NDArray[np.float64] | 
 
 
 def _plain(chunk: "pa.Array", null: float) -> NDArray[Any]:
-    """Numbers as numpy has them, with ``null`` where there is none.
+    """Numbers as a numpy array, with ``null`` for null.
 
-    Not by pyarrow's own ways, which import pandas: 100 MB in a worker that needs none of it.
+    pyarrow's own conversion imports pandas, which takes 100 MB in a worker that does not need it.
     """
     kind = np.dtype(str(chunk.type).replace("double", "float64"))
     content = chunk.buffers()[1]
@@ -90,8 +92,8 @@ def _text(cells: "pa.ChunkedArray") -> NDArray[np.object_] | None:
 
 
 def _decoded(cells: "pa.ChunkedArray") -> Iterator[NDArray[np.object_]]:
-    """Each text once as a Python string, however often it stands in the column, and in however many
-    batches its dictionary is used."""
+    """Makes one Python string of each text of a dictionary, however often the column and later
+    batches use it."""
     from registry.codecs.arrow_library import pa
 
     dictionary, values = None, np.array([], dtype=object)
@@ -101,7 +103,7 @@ def _decoded(cells: "pa.ChunkedArray") -> Iterator[NDArray[np.object_]]:
             known = [np.nan if text is None else text for text in dictionary.to_pylist()]
             values = np.array([*known, np.nan], dtype=object)
         indices = chunk.indices.cast(pa.int64())
-        yield values[_plain(indices, -1)]  # the last: NaN
+        yield values[_plain(indices, -1)]  # -1, the last, is NaN
 
 
 def _cell_faults(array: NDArray[Any], column: Column, first: int) -> list[Fault]:

@@ -1,7 +1,6 @@
-"""pyarrow, which is imported when somebody sends a table, and takes its memory from malloc.
+"""Imports pyarrow with malloc as its allocator. Imported only when a table is sent.
 
-Its own allocator keeps what it once took: ten times the size of a body, for as long as the process
-lives.
+pyarrow's default allocator never returns memory: a process keeps ten times the size of a body.
 """
 
 import pyarrow as pa

@@ -1,8 +1,8 @@
-"""How much the messages of an Arrow stream hold, before they are unpacked.
+"""Reads the declared sizes of the messages of an Arrow stream before they are unpacked.
 
-A compressed message of a few kilobytes can hold gigabytes, and Arrow allocates whatever it
-declares. How much that is stands before each compressed buffer; which buffers there are stands in
-the message's metadata, a flatbuffer:
+A compressed message of a few kilobytes can unpack to gigabytes, and Arrow allocates the size that
+it declares. Each compressed buffer begins with its unpacked size; the message's metadata, a
+flatbuffer, lists the buffers:
 https://arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format and
 https://flatbuffers.dev/internals/.
 """
@@ -11,7 +11,7 @@ import struct
 
 _DICTIONARY_BATCH, _RECORD_BATCH = 2, 3
 
-# Places of the fields in the tables of Arrow's Message.fbs.
+# Indices of the fields in the tables of Arrow's Message.fbs.
 _MESSAGE_HEADER_TYPE, _MESSAGE_HEADER = 1, 2
 _DICTIONARY_DATA, _DICTIONARY_IS_DELTA = 1, 2
 _BATCH_LENGTH, _BATCH_BUFFERS, _BATCH_COMPRESSION = 0, 2, 3
@@ -21,9 +21,9 @@ _LONG = struct.Struct("<q")
 
 
 def unpacked_size(metadata: bytes, body: memoryview) -> int:
-    """How many bytes the compressed buffers of a message declare; 0 where none is compressed.
+    """The unpacked bytes that a message's compressed buffers declare; 0 where none is compressed.
 
-    Raises ValueError where the metadata is no such flatbuffer.
+    Raises ValueError where the metadata is malformed.
     """
     try:
         batch = _batch(metadata)
@@ -35,29 +35,29 @@ def unpacked_size(metadata: bytes, body: memoryview) -> int:
             place = vector + 4 + index * _BUFFER.size
             offset, length = _BUFFER.unpack_from(metadata, place)
             if length:
-                size += max(0, _LONG.unpack_from(body, offset)[0])  # -1: it is not compressed
+                size += max(0, _LONG.unpack_from(body, offset)[0])  # -1: not compressed
     except (struct.error, IndexError) as error:
-        raise ValueError("a message that is cut off") from error
+        raise ValueError("a truncated message") from error
     return size
 
 
 def rows_of(metadata: bytes) -> int:
-    """How many rows, or texts of a dictionary, a message declares; 0 for other messages.
+    """The rows, or texts of a dictionary, that a message declares; 0 for other messages.
 
-    Raises ValueError where the metadata is no such flatbuffer.
+    Raises ValueError where the metadata is malformed.
     """
     try:
         batch = _batch(metadata)
         place = _field(metadata, batch, _BATCH_LENGTH) if batch else 0
         return int(_LONG.unpack_from(metadata, place)[0]) if place else 0
     except (struct.error, IndexError) as error:
-        raise ValueError("a message that is cut off") from error
+        raise ValueError("a truncated message") from error
 
 
 def is_delta(metadata: bytes) -> bool:
-    """Whether a message adds to a dictionary that was sent before.
+    """Whether a message adds to a dictionary of an earlier message.
 
-    Raises ValueError where the metadata is no such flatbuffer.
+    Raises ValueError where the metadata is malformed.
     """
     try:
         kind, header = _header(metadata)
@@ -66,11 +66,11 @@ def is_delta(metadata: bytes) -> bool:
         place = _field(metadata, header, _DICTIONARY_IS_DELTA)
         return bool(place and metadata[place])
     except (struct.error, IndexError) as error:
-        raise ValueError("a message that is cut off") from error
+        raise ValueError("a truncated message") from error
 
 
 def _batch(metadata: bytes) -> int:
-    """Where the record batch stands; 0 for a message that holds none."""
+    """The position of the record batch; 0 for a message without one."""
     kind, header = _header(metadata)
     if kind == _DICTIONARY_BATCH and header:
         return _referred(metadata, header, _DICTIONARY_DATA)
@@ -78,7 +78,7 @@ def _batch(metadata: bytes) -> int:
 
 
 def _header(metadata: bytes) -> tuple[int, int]:
-    """Of which kind a message is, and where its header stands."""
+    """The kind of a message, and the position of its header."""
     message = _unsigned(metadata, 0)
     place = _field(metadata, message, _MESSAGE_HEADER_TYPE)
     return metadata[place] if place else 0, _referred(metadata, message, _MESSAGE_HEADER)
@@ -89,7 +89,7 @@ def _unsigned(buffer: bytes, place: int) -> int:
 
 
 def _field(buffer: bytes, table: int, index: int) -> int:
-    """Where the field stands; 0 where the table leaves it out."""
+    """The position of the field; 0 where the table omits it."""
     layout = table - int(struct.unpack_from("<i", buffer, table)[0])
     entry = 4 + 2 * index
     if entry >= struct.unpack_from("<H", buffer, layout)[0]:
@@ -99,6 +99,6 @@ def _field(buffer: bytes, table: int, index: int) -> int:
 
 
 def _referred(buffer: bytes, table: int, index: int) -> int:
-    """Where that stands which the field refers to; 0 where it refers to nothing."""
+    """The position of what the field refers to; 0 where it refers to nothing."""
     place = _field(buffer, table, index)
     return place + _unsigned(buffer, place) if place else 0

@@ -1,4 +1,4 @@
-"""What Arrow streams and Parquet files say they hold, before they are unpacked."""
+"""The sizes that Arrow streams and Parquet files declare, read before they are unpacked."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,8 +7,8 @@ from registry.codecs.arrow_messages import is_delta, rows_of, unpacked_size
 
 
 class TableSize(NamedTuple):
-    """``unpacked``: the bytes of what is compressed in the table, and of the dictionaries that
-    Arrow copies to add to them."""
+    """``unpacked``: the unpacked bytes of compressed parts, and of the copies of dictionaries that
+    Arrow makes for each addition to them."""
 
     rows: int
     unpacked: int
@@ -18,7 +18,7 @@ _NONE = TableSize(0, 0)
 
 
 def arrow_size(body: bytes) -> TableSize:
-    """The size of the Arrow stream ``body``; 0 where it is none."""
+    """The size of the Arrow stream ``body``; 0 where it is malformed."""
     from registry.codecs.arrow_library import pa
 
     try:
@@ -49,7 +49,7 @@ def message_sizes(body: bytes) -> Iterator[TableSize]:
 
 
 def parquet_size(body: bytes) -> TableSize:
-    """The size of the Parquet file ``body``; 0 where it is none."""
+    """The size of the Parquet file ``body``; 0 where it is malformed."""
     from pyarrow import parquet
 
     from registry.codecs.arrow_library import pa

@@ -1,4 +1,4 @@
-"""The rows of one request as columns, and how a list of values becomes a checked column."""
+"""The rows of one request as columns, and the checks of their cells."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -14,12 +14,12 @@ from registry.errors import Fault, InputRefused, shown
 from registry.signature import Column, Scalar, Signature
 
 MAX_FAULTS = 20
-"""How many bad cells an answer names."""
+"""The number of bad cells that a refusal names."""
 
 Place = Callable[[int, Column], str]
-"""Where a cell stands in the caller's own body: row (from 0) and column to ``instances[3].x``."""
+"""The path of a cell in the caller's body, from its row and column: ``instances[3].x``."""
 
-_ASKED = {
+_EXPECTED = {
     "number": "a number",
     "integer": "a whole number",
     "boolean": "true or false",
@@ -36,9 +36,9 @@ _PLAIN_TYPES: dict[str, frozenset[type]] = {
 class Batch(msgspec.Struct, gc=False):
     """Rows as one array for each input; ``single``: the caller sent one row, not a list.
 
-    A row that came by itself may also be had as ``cells``: checked values in the order of the
-    signature, None for null. Making arrays of them takes longer than all the rest of its way, so
-    that waits until somebody asks.
+    A single row may have ``cells`` instead: checked values in the order of the signature, None for
+    null. Arrays of them take longer to make than everything else, so ``columns`` makes them only
+    when they are needed.
     """
 
     arrays: Columns | None
@@ -46,7 +46,7 @@ class Batch(msgspec.Struct, gc=False):
     single: bool = False
     cells: tuple[Scalar, ...] = ()
     inputs: tuple[Column, ...] = ()
-    """What the cells are of."""
+    """The columns of the cells."""
 
     @property
     def columns(self) -> Columns:
@@ -61,9 +61,9 @@ class Batch(msgspec.Struct, gc=False):
 def build_batch(
     values: Sequence[Sequence[Any]], signature: Signature, place: Place, *, single: bool = False
 ) -> Batch:
-    """Check ``values``, one sequence for each input of ``signature``, and lay them out.
+    """Check ``values``, one sequence for each input of ``signature``, and convert them to arrays.
 
-    Raises InputRefused naming the bad cells, or an empty batch.
+    Raises InputRefused naming the bad cells, or for an empty batch.
     """
     rows = len(values[0]) if values else 0
     if rows == 0:
@@ -94,7 +94,7 @@ def refuse(faults: Iterable[Fault]) -> InputRefused:
 
 
 def first_faults(faults: Iterable[Fault]) -> list[Fault]:
-    """As many as an answer names, and one more: a body can hold millions."""
+    """As many as a refusal names, and one more: a body can have millions."""
     return list(islice(faults, MAX_FAULTS + 1))
 
 
@@ -102,7 +102,7 @@ def missing_columns(names: Sequence[str], at: Callable[[str], str] = str) -> Inp
     """The refusal of rows that lack the columns ``names``."""
     faults = [Fault(at(name), "the column is missing") for name in names]
     listed = ", ".join(repr(name) for name in names[:MAX_FAULTS])
-    return InputRefused(f"The model's columns are not all there: {listed}.", faults[:MAX_FAULTS])
+    return InputRefused(f"Columns of the model are missing: {listed}.", faults[:MAX_FAULTS])
 
 
 def _column(column: Column, cells: Sequence[Any]) -> NDArray[Any] | None:
@@ -123,12 +123,12 @@ def _column(column: Column, cells: Sequence[Any]) -> NDArray[Any] | None:
 
 
 def cells_to_array(column: Column, cells: Sequence[Any]) -> NDArray[Any]:
-    """Cells that are of the column's type, or None for null, as an array.
+    """Cells of the column's type, or None for null, as an array.
 
-    Raises OverflowError for an integer that no double comes near.
+    Raises OverflowError for an integer beyond the range of doubles.
     """
     if column.type != "string":
-        return np.array(cells, dtype=np.float64)  # numpy takes None for NaN
+        return np.array(cells, dtype=np.float64)  # numpy converts None to NaN
     array = np.empty(len(cells), dtype=object)
     array[:] = [nan if cell is None else cell for cell in cells] if column.nullable else cells
     return array
@@ -141,14 +141,14 @@ def _faults(column: Column, cells: Sequence[Any], place: Place) -> Iterator[Faul
 
 
 def _message(column: Column, cell: Any) -> str | None:
-    asked = _ASKED[column.type]
+    expected = _EXPECTED[column.type]
     if cell is None:
-        return None if column.nullable else f"expected {asked}, null is not allowed here"
+        return None if column.nullable else f"expected {expected}, null is not allowed here"
     if type(cell) in _PLAIN_TYPES[column.type]:
         return None if isinstance(cell, str) or _in_range(cell) else "the number is out of range"
     if column.type == "integer" and isinstance(cell, float):
-        return None if cell.is_integer() else f"expected {asked}, not {cell!r}"
-    return f"expected {asked}, not {_described(cell)}"
+        return None if cell.is_integer() else f"expected {expected}, not {cell!r}"
+    return f"expected {expected}, not {_described(cell)}"
 
 
 def _in_range(cell: float) -> bool:

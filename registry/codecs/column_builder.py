@@ -1,4 +1,4 @@
-"""Columns that are filled some rows at a time, for bodies that are decoded in pieces."""
+"""Builds columns some rows at a time, for bodies that are decoded in pieces."""
 
 import struct
 from collections.abc import Sequence
@@ -12,28 +12,26 @@ from registry.codecs.batch import Batch
 from registry.signature import Signature
 
 PIECE_BYTES = 2**15
-"""Of a body that is decoded at a time. The interpreter's lock is held for about 0.1 ms, which is
-what a prediction of one row may have to wait; smaller pieces take longer in total."""
+"""The size of a piece. It is decoded in about 0.1 ms, during which predictions of one row wait for
+the interpreter's lock; smaller pieces take longer in total."""
 LARGEST_PIECE = 64
-"""How often its usual size a piece may have, where the body was cut within a text, before the body
-is given up."""
+"""The size limit, in usual sizes, of a piece that has to grow because it was cut within a text."""
 _FIRST_TEXTS = 1024
-"""A text that is among so many first ones of its column is kept once, however often it comes."""
+"""Repeated texts among the first of a column share one string with their later repetitions."""
 _BYTES_EACH = 8
 _CHECKED_AT_ONCE = 2**16
 _COUNTED_AT_ONCE = 2**16
 
 
 class ColumnBuilder:
-    """A column of doubles or texts for each input of ``signature``, of at most ``rows`` rows;
-    ``null`` is the text that stands for null.
+    """Builds a column of doubles or texts for each input of ``signature``, of at most ``rows``
+    rows; ``null``: the text that means null.
 
-    Numbers have their place from the beginning. To move them to a larger one again and again would
-    take two to three times the memory, depending on the allocator; a place that stays empty takes
-    none, since no page of it is touched.
+    The memory for numbers is allocated at once. Growing it would take two to three times the
+    memory, depending on the allocator; pages that are never used take none.
 
-    Between two additions nothing gives up the interpreter's lock: a thread that does so for a
-    moment all the time takes it back before another wakes up, and is never made to hand it over.
+    No method releases the interpreter's lock: a thread that does so often and briefly takes it back
+    before another thread wakes up, and is never forced to hand it over.
     """
 
     def __init__(self, signature: Signature, rows: int, null: str | None = None) -> None:
@@ -49,7 +47,7 @@ class ColumnBuilder:
     def add_numbers(self, position: int, numbers: list[float] | list[float | None]) -> None:
         """Add finite numbers to the column at ``position``; None is null.
 
-        Raises ValueError where the column has no place left for them.
+        Raises ValueError where the column would have more than ``rows`` rows.
         """
         start, size = self._filled[position], len(numbers)
         if start + size > self._most:
@@ -76,10 +74,10 @@ class ColumnBuilder:
         column += map(known.get, texts, texts)
 
     def to_batch(self) -> Batch | None:
-        """What was added, as one batch. To be called once.
+        """All rows as one batch. May be called once.
 
-        None where there are no rows, columns of different lengths, or numbers that are not whole
-        where they have to be.
+        None where there are no rows, columns of different lengths, or fractions in a column of
+        integers.
         """
         columns: dict[str, NDArray[Any]] = {}
         for position, column in enumerate(self._inputs):
@@ -96,7 +94,7 @@ class ColumnBuilder:
 
 
 def count(body: bytes, byte: bytes) -> int:
-    """How often ``byte`` is in ``body``. Other threads may have the lock meanwhile."""
+    """The number of times that ``byte`` occurs in ``body``. Lets other threads run in between."""
     if len(body) <= _COUNTED_AT_ONCE:
         return body.count(byte)
     steps = range(0, len(body), _COUNTED_AT_ONCE)

@@ -1,11 +1,10 @@
-"""CSV bodies, read some lines at a time straight into columns.
+"""Decodes CSV bodies into columns, some lines at a time.
 
-A body is cut behind a line end. Where the lines before the cut can be read in Python's strict mode,
-the cut is not within quotes, so that what follows begins a row; where they cannot, they are read
-together with those behind the cut.
+A body is cut after a line end. If Python's strict mode can read the lines before the cut, the cut
+is not within quotes, and a row begins after it; otherwise they are read together with later lines.
 
-This knows only good bodies. Whatever it does not take, `registry.codecs.text_body` reads
-again, and names what is wrong.
+This accepts only valid bodies. `registry.codecs.text_body` decodes others again and names the
+fault.
 """
 
 import csv
@@ -26,18 +25,16 @@ BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 _MARK = b"\xef\xbb\xbf"
 _OF_NUMBERS = b"0123456789+-.eE \t\n\r\f\v"
-"""Where a text has no other characters, Python's ``float`` takes just what is a number here."""
+"""Of texts with these characters only, Python's ``float`` accepts exactly the numbers allowed
+here."""
 
 
-class _Unfit(ValueError):
-    """The body cannot be read here."""
+class _Invalid(ValueError):
+    """The body is not accepted here."""
 
 
 def read_pieces(body: bytes, signature: Signature, size: int = PIECE_BYTES) -> Batch | None:
-    """The rows in ``body``, read about ``size`` bytes at a time.
-
-    None where something is wrong with it.
-    """
+    """The rows in ``body``, read about ``size`` bytes at a time. None where it is not valid."""
     columns = ColumnBuilder(signature, most_rows(body, signature), null="")
     header: list[str] = []
     positions: list[int] = []
@@ -60,14 +57,14 @@ def read_pieces(body: bytes, signature: Signature, size: int = PIECE_BYTES) -> B
 
 
 def most_rows(body: bytes, signature: Signature) -> int:
-    """How many rows ``body`` can hold at most that have a cell for each column of ``signature``,
-    where all of its lines end alike."""
+    """The most rows with a cell for each column of ``signature`` that ``body`` can have, if all of
+    its lines end alike."""
     lines = max(count(body, b"\n"), count(body, b"\r")) + 1
     return min(lines, len(body) // len(signature.inputs) + 1)
 
 
 def _piece(body: bytes, start: int, size: int) -> tuple[list[list[str]], int]:
-    """The next rows from ``start`` on, and where those behind them begin. Raises ValueError."""
+    """The next rows from ``start`` on, and the position after them. Raises ValueError."""
     largest = LARGEST_PIECE * size
     while True:
         stop = body.find(b"\n", start + size) + 1 or len(body)
@@ -76,17 +73,17 @@ def _piece(body: bytes, start: int, size: int) -> tuple[list[list[str]], int]:
             return [row for row in csv.reader(lines, strict=True) if row], stop
         except csv.Error as error:
             if stop == len(body) or size >= largest:
-                raise _Unfit from error
-            size *= 4  # perhaps this was cut within quotes
+                raise _Invalid from error
+            size *= 4  # perhaps the cut is within quotes
 
 
 def _positions(header: list[str], signature: Signature) -> list[int]:
-    """Where each column of the signature stands. Raises ValueError."""
+    """The position of each column of the signature. Raises ValueError."""
     if len(set(header)) < len(header):
-        raise _Unfit
+        raise _Invalid
     found = {name: position for position, name in enumerate(header)}
     if not found.keys() >= set(signature.names):
-        raise _Unfit
+        raise _Invalid
     return [found[name] for name in signature.names]
 
 
@@ -94,17 +91,17 @@ def _add(columns: ColumnBuilder, index: int, column: Column, cells: Sequence[str
     """Raises ValueError."""
     has_nulls = "" in cells
     if has_nulls and not column.nullable:
-        raise _Unfit
+        raise _Invalid
     if column.type == "string":
         columns.add_texts(index, cells)
     elif column.type == "boolean":
         columns.add_numbers(index, [_boolean(cell) for cell in cells])
     elif "".join(cells).encode().translate(None, _OF_NUMBERS):
-        raise _Unfit
+        raise _Invalid
     else:
         numbers = list(map(float, filter(None, cells) if has_nulls else cells))
         if inf in numbers or -inf in numbers:
-            raise _Unfit
+            raise _Invalid
         if has_nulls:
             there = iter(numbers)
             columns.add_numbers(index, [next(there) if cell else None for cell in cells])
@@ -118,5 +115,5 @@ def _boolean(cell: str) -> float | None:
         return None
     found = BOOLEANS.get(cell.strip().lower())
     if found is None:
-        raise _Unfit
+        raise _Invalid
     return found

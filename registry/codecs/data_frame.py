@@ -1,8 +1,8 @@
-"""The one table form that models are trained on and asked with.
+"""The DataFrame on which models are trained and with which they predict.
 
-Numbers, integers and booleans are float64 with NaN where null; strings are Python text in an
-object column with NaN where null. Training and serving both come through here, so that a model
-sees the same types in both.
+Numbers, integers and booleans are float64 with NaN for null; strings are Python strings in an
+object column with NaN for null. Training and serving both use this, so that a model gets the same
+types.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ Columns = Mapping[str, NDArray[np.float64] | NDArray[np.object_]]
 
 
 def to_frame(columns: Columns, signature: Signature) -> "pd.DataFrame":
-    """Lay ``columns`` out as the frame that scikit-learn pipelines take, in training order."""
+    """``columns`` as a DataFrame, in the order of the signature."""
     import pandas as pd
 
     return pd.DataFrame(

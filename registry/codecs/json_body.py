@@ -1,15 +1,15 @@
-"""JSON bodies: one record, or rows under one of the keys that serving tools know.
+"""Decodes any JSON body: one record, or rows under one of the keys that serving tools use.
 
     {"longitude": -122.2, …}                               one record
     {"input": […]}                                         one row, by position
     {"instances": […]}                                     records, or rows by position
     {"X": [[…], …]}                                        rows by position
     {"inputs": {column: […]}}, {"inputs": [[…], …]}        columns, or rows by position
-    {"dataframe_split": {"columns": […], "data": [[…]]}}   as MLflow sends them
-    {"dataframe_records": [{…}]}                           the same
+    {"dataframe_split": {"columns": […], "data": [[…]]}}   rows, as MLflow sends them
+    {"dataframe_records": [{…}]}                           records, as MLflow sends them
 
-Column values are never lists or objects, so a key whose value is one can only be such a wrapper,
-also where the model has a column of that name.
+Cells are never lists or objects, so such a key with a list or an object is a wrapper even if the
+model has a column of that name.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ def decode_json(body: bytes, signature: Signature) -> Batch:
     value = _parse(body)
     if not isinstance(value, dict):
         raise InputRefused(
-            "A JSON object is asked: one record, or rows under 'instances', 'inputs', 'X', 'input',"
+            "Expected a JSON object: one record, or rows under 'instances', 'inputs', 'X', 'input',"
             " 'dataframe_split' or 'dataframe_records'."
         )
     wrappers = [key for key in WRAPPERS if isinstance(value.get(key), list | dict)]
@@ -41,7 +41,7 @@ def decode_json(body: bytes, signature: Signature) -> Batch:
     for key in WRAPPERS:
         if key in value and key not in signature.names:
             raise InputRefused(
-                f"'{key}' holds rows: a list is asked.", [Fault(key, "a list is asked")]
+                f"Expected a list of rows in '{key}'.", [Fault(key, "expected a list")]
             )
     return _record(value, signature)
 
@@ -50,7 +50,7 @@ def _parse(body: bytes) -> Any:
     try:
         return _decode(body)
     except msgspec.ValidationError as error:
-        raise InputRefused(f"The body cannot be taken: {error}.") from error
+        raise InputRefused(f"The body is not accepted: {error}.") from error
     except RecursionError as error:
         raise BodyMalformed("The body is nested too deeply.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -104,7 +104,7 @@ def _by_column(value: Mapping[str, Any], signature: Signature, at: Callable[[str
     cells = [value[name] for name in signature.names]
     for name, column in zip(signature.names, cells, strict=True):
         if not isinstance(column, list):
-            raise refuse([Fault(at(name), "a list of values is asked")])
+            raise refuse([Fault(at(name), "expected a list of values")])
         if len(column) != len(cells[0]):
             message = f"{len(column)} values, but '{signature.names[0]}' has {len(cells[0])}"
             raise refuse([Fault(at(name), message)])
@@ -115,15 +115,15 @@ def _split(key: str, value: Any, signature: Signature) -> Batch:
     columns = value.get("columns") if isinstance(value, dict) else None
     data = value.get("data") if isinstance(value, dict) else None
     if not isinstance(columns, list) or not isinstance(data, list):
-        raise refuse([Fault(key, "an object with the lists 'columns' and 'data' is asked")])
+        raise refuse([Fault(key, "expected an object with the lists 'columns' and 'data'")])
     if not all(isinstance(name, str) for name in columns) or len(set(columns)) != len(columns):
-        raise refuse([Fault(f"{key}.columns", "names that differ are asked")])
+        raise refuse([Fault(f"{key}.columns", "expected distinct names")])
     positions = {name: index for index, name in enumerate(columns)}
     missing = [name for name in signature.names if name not in positions]
     if missing:
         raise missing_columns(missing, lambda name: f"{key}.columns.{name}")
     _each_is(f"{key}.data", data, list, "a row (a list)")
-    _each_has_length(f"{key}.data", data, len(columns), "the columns named are")
+    _each_has_length(f"{key}.data", data, len(columns), single=False)
     cells = [list(map(itemgetter(positions[name]), data)) for name in signature.names]
     return build_batch(
         cells, signature, lambda row, column: f"{key}.data[{row}][{positions[column.name]}]"
@@ -136,40 +136,39 @@ def _by_position(
     width = len(signature.inputs)
     position = {name: index for index, name in enumerate(signature.names)}
 
-    def row_at(row: int) -> str:
-        return key if single else f"{key}[{row}]"
-
-    for index, row in enumerate(rows):
-        if len(row) != width:
-            message = f"{len(row)} values, the model's columns are {width}"
-            raise refuse([Fault(row_at(index), message)])
+    _each_has_length(key, rows, width, single=single)
     return build_batch(
         list(zip(*rows, strict=True)),
         signature,
-        lambda row, column: f"{row_at(row)}[{position[column.name]}]",
+        lambda row, column: f"{_row_at(key, row, single=single)}[{position[column.name]}]",
         single=single,
     )
 
 
 def _list(key: str, value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise refuse([Fault(key, "a list is asked")])
+        raise refuse([Fault(key, "expected a list")])
     return value
 
 
-def _each_is(key: str, rows: Sequence[Any], kind: type, asked: str) -> None:
+def _each_is(key: str, rows: Sequence[Any], kind: type, what: str) -> None:
     if set(map(type, rows)) - {kind}:
         raise refuse(
-            Fault(f"{key}[{index}]", f"{asked} is asked, as in the rows beside it")
+            Fault(f"{key}[{index}]", f"expected {what}, like the other rows")
             for index, row in enumerate(rows)
             if not isinstance(row, kind)
         )
 
 
-def _each_has_length(key: str, rows: Sequence[list[Any]], length: int, what: str) -> None:
+def _each_has_length(key: str, rows: Sequence[list[Any]], length: int, *, single: bool) -> None:
     for index, row in enumerate(rows):
         if len(row) != length:
-            raise refuse([Fault(f"{key}[{index}]", f"{len(row)} values, {what} {length}")])
+            message = f"expected {length} values, not {len(row)}"
+            raise refuse([Fault(_row_at(key, index, single=single), message)])
+
+
+def _row_at(key: str, row: int, *, single: bool) -> str:
+    return key if single else f"{key}[{row}]"
 
 
 def _missing_in_records(

@@ -1,7 +1,7 @@
-"""Decoders of JSON to a signature's own types.
+"""msgspec decoders of rows, columns and cells for a signature.
 
-A row is a struct that the garbage collector does not track, whose fields are the columns. msgspec
-raises ValueError for columns whose names hold quotes, backslashes or control characters.
+A row is a struct with a field for each column, which the garbage collector does not track. msgspec
+raises ValueError for column names with quotes, backslashes or control characters.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ def record_decoder(signature: Signature) -> Decode:
 
 
 def columns_decoder(signature: Signature) -> Callable[[bytes], Any]:
-    """Decodes a body of columns to a struct of lists. Raises ValueError."""
+    """Decodes a body of columns to a struct with a list for each column. Raises ValueError."""
     cells: list[Any] = [list[_column_type(column)] for column in signature.inputs]  # type: ignore[misc]  # made at run time
     body: Any = msgspec.defstruct(
         "Body", [("inputs", _struct(signature, cells))], forbid_unknown_fields=True, gc=False
@@ -38,7 +38,7 @@ def columns_decoder(signature: Signature) -> Callable[[bytes], Any]:
 def _struct(signature: Signature, types: Sequence[Any]) -> Any:
     """A struct with a field of each of ``types`` for the signature's columns."""
     names = [field_name(position) for position in range(len(types))]
-    # gc=False: it holds nothing that could lead back to it.
+    # gc=False: it cannot be part of a reference cycle.
     return msgspec.defstruct(
         "Row",
         list(zip(names, types, strict=True)),
@@ -48,9 +48,9 @@ def _struct(signature: Signature, types: Sequence[Any]) -> Any:
 
 
 def list_decoder(signature: Signature, names: tuple[str, ...]) -> Decode:
-    """Decodes lists whose cells are those of the columns ``names``, in this order.
+    """Decodes rows as lists of cells, which are those of the columns ``names`` in this order.
 
-    Raises ValueError where one of them is there twice, or one of the signature's is missing.
+    Raises ValueError where a name appears twice, or a column of the signature is missing.
     """
     known = {column.name: position for position, column in enumerate(signature.inputs)}
     if len(set(names)) < len(names) or not known.keys() <= set(names):

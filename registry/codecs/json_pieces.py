@@ -1,14 +1,14 @@
-"""JSON bodies of many rows, decoded some rows at a time straight into columns.
+"""Decodes JSON bodies of many rows into columns, some rows at a time.
 
-To decode megabytes in one call would keep every other request from the interpreter's lock, and a
-list or an object for each row would occupy the garbage collector and several times the memory.
+Decoding megabytes in one call would keep other requests from the interpreter's lock, and a list or
+an object for each row would need several times the memory and slow down the garbage collector.
 
-A body is cut where an array's elements seem to meet. That is safe without looking into texts: if
-``[A]`` and ``[B]`` are JSON, then ``[A,B]`` is JSON, and holds the elements of both. So a cut in
-the wrong place, inside a text for instance, only makes a piece that is not JSON; it is then decoded
-together with what follows.
+A body is cut where a pattern finds the end of one element of an array and the start of the next.
+This need not be right: if ``[A]`` and ``[B]`` are JSON, then ``[A,B]`` is JSON with the elements of
+both. So a wrong cut, for instance inside a text, only makes a piece that is not JSON; it is then
+decoded together with what follows.
 
-As `registry.codecs.json_reader`, this knows only good bodies of the usual forms.
+Like `registry.codecs.json_reader`, this accepts only valid bodies of the usual forms.
 """
 
 import re
@@ -61,15 +61,15 @@ _BETWEEN_TEXTS = _pattern(r'(?<=["l]) , (?=["n])')
 _BETWEEN_CELLS = _pattern(r'(?<=["0-9el]) , (?=["0-9tfn-])')
 
 _OTHERS_AT_MOST = 100
-"""Columns that the model does not take, in rows by position."""
+"""Columns that the model does not have, in rows by position."""
 
 
 class _OtherForm(ValueError):
-    """The body is not one that is read here."""
+    """The body has a form that is not read here."""
 
 
 class _Array(NamedTuple):
-    """How an array is read: what its elements are, where it may be cut, and how often."""
+    """How to read an array: the decoder of a piece, where to cut, and the usual size of a piece."""
 
     decode: Decode
     between: "re.Pattern[bytes]"
@@ -94,7 +94,7 @@ class JsonPieces:
         self._lists = lru_cache(maxsize=8)(lambda names: list_decoder(signature, names))
 
     def read(self, body: bytes) -> Batch | None:
-        """The rows in ``body``; None where it is not a good one of the forms that are known."""
+        """The rows in ``body``; None where it is not valid or has another form."""
         columns = ColumnBuilder(self._signature, most_rows(body, self._signature))
         try:
             if head := _ROWS.match(body):
@@ -143,7 +143,7 @@ class JsonPieces:
 
     def _read_few_columns(self, columns: ColumnBuilder, body: bytes) -> None:
         if not body.isascii():
-            body.decode()  # a struct does not look into the texts that it leaves out
+            body.decode()  # msgspec does not validate texts that it skips
         cells = msgspec.structs.astuple(self._columns()(body))
         for position, (column, _) in enumerate(self._getters):
             _adder(columns, column)(position, cells[position])
@@ -167,7 +167,7 @@ class JsonPieces:
             raise _OtherForm
 
     def _read_column(self, columns: ColumnBuilder, body: bytes, at: int, position: int) -> int:
-        """Where the column's array ends, whose first element begins at ``at``."""
+        """Read the column's array, whose first element begins at ``at``. Returns its end."""
         column = self._signature.inputs[position]
         between = _BETWEEN_TEXTS if column.type == "string" else _BETWEEN_CELLS
         decode = cell_decoder(column.type, nullable=column.nullable)
@@ -178,7 +178,7 @@ class JsonPieces:
         return at
 
     def _skip_column(self, body: bytes, head: "re.Match[bytes]") -> int:
-        """Where the array ends of a column that the model does not take."""
+        """Check the array of a column that the model does not have. Returns its end."""
         msgspec.json.decode(b'"%b"' % head[1], type=str)
         at = head.end()
         between = _BETWEEN_TEXTS if body[at : at + 1] == b'"' else _BETWEEN_CELLS
@@ -189,22 +189,22 @@ class JsonPieces:
 
 
 def most_rows(body: bytes, signature: Signature) -> int:
-    """How many rows ``body`` can hold at most that have a cell for each column of ``signature``."""
+    """The most rows with a cell for each column of ``signature`` that ``body`` can have."""
     return count(body, b",") // len(signature.inputs) + 1
 
 
 def _pieces(body: bytes, start: int, end: int, array: _Array) -> Iterator[list[Any]]:
-    """The elements of the array that stands between ``start`` and ``end``, some at a time."""
+    """The elements of the array between ``start`` and ``end``, some at a time."""
     while start < end:
         elements, start = _piece(body, start, end, array)
         yield elements
 
 
 def _piece(body: bytes, start: int, end: int | None, array: _Array) -> tuple[list[Any], int]:
-    """The next elements from ``start`` on, and where those behind them begin, or the array ends.
+    """The next elements from ``start`` on, and the position after them.
 
-    ``end`` is where the array ends; None: at a bracket that is yet to be found. Raises MsgspecError
-    or UnicodeDecodeError where the elements are not as they should be.
+    ``end``: the end of the array; None: at a bracket still to be found. Raises MsgspecError or
+    UnicodeDecodeError where the elements are not valid.
     """
     size, behind = array.size, start
     while True:
@@ -216,17 +216,17 @@ def _piece(body: bytes, start: int, end: int | None, array: _Array) -> tuple[lis
         piece = b"[%b]" % body[start:stop]
         try:
             if not piece.isascii():
-                piece.decode()  # a struct does not look into the texts that it leaves out
+                piece.decode()  # msgspec does not validate texts that it skips
             return array.decode(piece), after
         except (msgspec.MsgspecError, UnicodeDecodeError):
             if after in {end, len(body)} or size >= LARGEST_PIECE * array.size:
                 raise
-            size *= 4  # perhaps this was cut within a text
+            size *= 4  # perhaps the cut is within a text
             behind = max(behind, close + 1)
 
 
 def _end(body: bytes, after: "re.Pattern[bytes]") -> int:
-    """Where the array ends that is the last thing in the body but for ``after``."""
+    """The end of the array after which only ``after`` follows in the body."""
     at = body.rfind(b"]")
     if at < 0 or not after.fullmatch(body, at):
         raise _OtherForm

@@ -1,9 +1,9 @@
-"""JSON bodies decoded straight into a signature's own types, which is how nearly all arrive.
+"""Decodes JSON bodies by the fastest decoder that accepts them.
 
-A struct made from the signature decodes and checks a row in a fraction of the time that a dict
-and a look at each cell take. It knows only good bodies of the usual forms: whatever it does not
-take, `registry.codecs.json_body` reads again, and names what is wrong. Here are single
-records; bodies of many rows are read by `registry.codecs.json_pieces`.
+A struct made from the signature decodes and checks a single record in a fraction of the time that a
+dict and a check of each cell take. `registry.codecs.json_pieces` decodes many rows. Both accept
+only valid bodies of the usual forms; `registry.codecs.json_body` decodes others again and names the
+fault.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,13 @@ import msgspec
 
 from registry.codecs.batch import Batch
 from registry.codecs.json_body import WRAPPERS, decode_json
+from registry.codecs.json_decoders import field_name
 from registry.codecs.json_pieces import JsonPieces
 from registry.codecs.large_bodies import one_large_body_at_a_time
 from registry.signature import Signature
 
 _EXACT = 2**53
-"""Up to here every integer is a double, too."""
+"""Up to here every integer is a double."""
 _TYPES: dict[str, Any] = {
     "number": float,
     "integer": Annotated[int, msgspec.Meta(ge=-_EXACT, le=_EXACT)],
@@ -27,10 +28,10 @@ _TYPES: dict[str, Any] = {
 }
 _WRAPPERS = frozenset(key.encode() for key in WRAPPERS)
 _FIRST_KEY_WITHIN = 64
-"""Bytes from the beginning of a body in which its first key is looked for."""
+"""The first key of a body is searched within this number of bytes from its start."""
 
 _Read = Callable[[bytes], Batch | None]
-"""None: the body is not of the form that this one reads."""
+"""None: the body is not accepted."""
 
 
 class JsonReader:
@@ -57,7 +58,7 @@ def _record_reader(signature: Signature) -> _Read:
     try:
         struct = _record_struct(signature, wrappers)
     except ValueError:
-        # msgspec has no fields whose names hold quotes, backslashes or control characters.
+        # msgspec has no fields whose names have quotes, backslashes or control characters.
         return lambda _: None
     decode, astuple = msgspec.json.Decoder(struct).decode, msgspec.structs.astuple
     inputs = signature.inputs
@@ -66,7 +67,7 @@ def _record_reader(signature: Signature) -> _Read:
     def read(body: bytes) -> Batch | None:
         try:
             if not body.isascii():
-                body.decode()  # a struct does not look into the texts that it leaves out
+                body.decode()  # msgspec does not validate texts that it skips
             cells = astuple(decode(body))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
@@ -76,13 +77,14 @@ def _record_reader(signature: Signature) -> _Read:
 
 
 def _record_struct(signature: Signature, wrappers: list[str]) -> Any:
-    """A struct of the signature's columns, and of ``wrappers``, which are only looked out for."""
+    """A struct of the signature's columns, and of ``wrappers``, to detect whether they are
+    present."""
     names = [*signature.names, *wrappers]
     fields: list[Any] = [
-        (f"column{index}", _TYPES[column.type] | None if column.nullable else _TYPES[column.type])
+        (field_name(index), _TYPES[column.type] | None if column.nullable else _TYPES[column.type])
         for index, column in enumerate(signature.inputs)
     ]
     fields += [(f"other{index}", Any, msgspec.UNSET) for index in range(len(wrappers))]
     rename = dict(zip((field[0] for field in fields), names, strict=True))
-    # gc=False: it holds nothing that could lead back to it.
+    # gc=False: it cannot be part of a reference cycle.
     return msgspec.defstruct("Record", fields, rename=rename, gc=False)

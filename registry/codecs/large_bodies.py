@@ -1,4 +1,4 @@
-"""Large bodies that have to be decoded at once, because something is wrong or unusual in them."""
+"""Limits the decoding of large bodies that cannot be decoded in pieces: invalid or unusual ones."""
 
 import gc
 import threading
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SMALL_BODY = 2**16
-"""Bodies up to this size are decoded at once anyway: that takes less than a millisecond."""
+"""Bodies up to this many bytes are not limited: they are decoded in less than a millisecond."""
 
 _one = threading.Lock()
 
 
 @contextmanager
 def one_large_body_at_a_time(body: bytes) -> Iterator[None]:
-    """Decode the whole ``body`` in this block.
+    """In this block ``body`` is decoded; other threads with a large body wait.
 
-    One large body at a time, since it may need thirty times its size; and without the garbage
-    collector, which would go through all of its cells again and again to find nothing.
+    It may need thirty times its size. The garbage collector is off meanwhile, because it would
+    visit all cells repeatedly and find nothing to free.
     """
     if len(body) <= SMALL_BODY:
         yield

@@ -1,4 +1,4 @@
-"""What a version answers to a batch."""
+"""The predictions for a batch."""
 
 from typing import Any
 

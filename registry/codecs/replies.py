@@ -1,4 +1,4 @@
-"""Predictions to bytes."""
+"""Encodes predictions as JSON and Arrow."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,39 +11,38 @@ from registry.signature import Signature, label_text
 
 _encode = msgspec.json.Encoder().encode
 _AT_ONCE = 2048
-"""Predictions that are written in one go."""
+"""Predictions that are encoded in one call."""
 
 
 class JsonWriter:
     """Writes the replies of one version. Safe to use from several threads."""
 
     def __init__(self, model: str, number: int, signature: Signature) -> None:
-        # All replies of a version begin alike.
+        # The start of all replies of a version.
         start = _encode({"model": model, "version": number})[:-1]
         self._one = start + b',"prediction":'
         self._many = start + b',"predictions":'
         self._labels = [label_text(label) for label in signature.output.classes or ()]
 
-    def write(self, answers: Predictions, *, single: bool) -> bytes:
+    def write(self, predictions: Predictions, *, single: bool) -> bytes:
         """The JSON reply: ``prediction`` for a single row, ``predictions`` for a batch."""
-        values, shares = answers.values, answers.probabilities
+        values, probabilities = predictions.values, predictions.probabilities
         if single:
             reply = self._one + _encode(values[0])
-            if shares is not None:
-                reply += b',"probabilities":' + _encode(self._named(shares)[0])
+            if probabilities is not None:
+                reply += b',"probabilities":' + _encode(self._named(probabilities)[0])
             return reply + b"}"
         parts = [self._many, *_list(values)]
-        if shares is not None:
-            parts += (b',"probabilities":', *_list(shares, self._named))
+        if probabilities is not None:
+            parts += (b',"probabilities":', *_list(probabilities, self._named))
         return b"".join([*parts, b"}"])
 
-    def _named(self, shares: NDArray[Any]) -> list[dict[str, float]]:
-        return [dict(zip(self._labels, row, strict=True)) for row in shares.tolist()]
+    def _named(self, probabilities: NDArray[Any]) -> list[dict[str, float]]:
+        return [dict(zip(self._labels, row, strict=True)) for row in probabilities.tolist()]
 
 
 def _list(values: Any, to_list: Callable[[Any], list[Any]] = list) -> Iterator[bytes]:
-    """``values`` as the parts of a JSON array, between which other threads may have the
-    interpreter's lock."""
+    """``values`` as the parts of a JSON array. Lets other threads run between the parts."""
     before = b"["
     for at in range(0, len(values), _AT_ONCE):
         yield before
@@ -52,16 +51,17 @@ def _list(values: Any, to_list: Callable[[Any], list[Any]] = list) -> Iterator[b
     yield b"]"
 
 
-def encode_arrow(answers: Predictions, signature: Signature) -> bytes:
-    """An Arrow stream with the output's column and, if asked, ``probability_<class>`` for each."""
+def encode_arrow(predictions: Predictions, signature: Signature) -> bytes:
+    """An Arrow stream with the output's column and, if required, ``probability_<class>`` for each
+    class."""
     import pyarrow as pa
 
-    columns: dict[str, Any] = {signature.output.name: _in_parts(answers.values)}
-    if answers.probabilities is not None:
-        for label, share in zip(
-            signature.output.classes or (), answers.probabilities.T, strict=True
+    columns: dict[str, Any] = {signature.output.name: _in_parts(predictions.values)}
+    if predictions.probabilities is not None:
+        for label, column in zip(
+            signature.output.classes or (), predictions.probabilities.T, strict=True
         ):
-            columns[f"probability_{label_text(label)}"] = pa.array(share)
+            columns[f"probability_{label_text(label)}"] = pa.array(column)
     table = pa.table(columns)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:

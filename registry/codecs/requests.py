@@ -1,4 +1,4 @@
-"""Which codec reads which content type."""
+"""Chooses the decoder of a request body by its content type."""
 
 from collections.abc import Callable
 
@@ -22,9 +22,9 @@ ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
 
 _BYTES_OF_SMALLEST_CELL = 2
-"""``0,``: what a cell takes at least in CSV or JSON."""
+"""``0,``, the smallest cell in CSV or JSON."""
 
-_TABLES: dict[str, Callable[[bytes, Signature, int], Batch]] = {
+_DECODERS: dict[str, Callable[[bytes, Signature, int], Batch]] = {
     CSV: lambda body, signature, _: decode_csv(body, signature),
     FORM: lambda body, signature, _: decode_form(body, signature),
     ARROW: decode_arrow,
@@ -37,18 +37,18 @@ _SIZES: dict[str, Callable[[bytes, Signature], TableSize]] = {
     ARROW: lambda body, _: arrow_size(body),
     PARQUET: lambda body, _: parquet_size(body),
 }
-_COPIES_IN_TABLES = 2
-"""Of the characters of texts, while Arrow makes its dictionary of them, which grows by doubling."""
+_COPIES_IN_DECODERS = 2
+"""Of the characters of texts: Arrow's dictionary of them grows by doubling."""
 _TEXTS: dict[str, Callable[[bytes], int]] = {
     JSON: json_width,
     CSV: text_width,
     FORM: lambda _: WIDEST,
-    ARROW: lambda _: _COPIES_IN_TABLES + WIDEST,
-    PARQUET: lambda _: _COPIES_IN_TABLES + WIDEST,
+    ARROW: lambda _: _COPIES_IN_DECODERS + WIDEST,
+    PARQUET: lambda _: _COPIES_IN_DECODERS + WIDEST,
 }
-"""How many bytes the texts in a byte of a body take. Tables are not searched for wide characters:
-they may be compressed, and their numbers hold all kinds of bytes."""
-REQUEST_TYPES = (JSON, *_TABLES)
+"""The bytes of memory for the texts in one byte of a body. Tables are not searched for wide
+characters: they may be compressed, and numbers can contain any byte."""
+REQUEST_TYPES = (JSON, *_DECODERS)
 
 
 class RequestReader:
@@ -61,8 +61,8 @@ class RequestReader:
         self.read_json = JsonReader(signature).read
 
     def cost(self, content_type: str, body: bytes, *, probabilities: bool = False) -> int:
-        """How many bytes of memory it takes at most to read the rows in ``body`` and answer them,
-        ``body`` included, where nothing is wrong with it.
+        """The most bytes of memory, ``body`` included, that it takes to decode a valid ``body`` and
+        to predict its rows.
 
         Raises FormatUnsupported.
         """
@@ -84,7 +84,7 @@ class RequestReader:
         media_type = _media_type(content_type)
         if media_type == JSON:
             return self.read_json(body)
-        return _TABLES[media_type](body, self._signature, max_bytes // _BYTES_OF_SMALLEST_CELL)
+        return _DECODERS[media_type](body, self._signature, max_bytes // _BYTES_OF_SMALLEST_CELL)
 
 
 def require_arrow(what: str) -> None:

@@ -1,7 +1,7 @@
-"""Bodies whose cells are text: CSV with a header, and HTML forms of one record.
+"""Decodes bodies whose cells are text: CSV with a header, and HTML forms of one record.
 
-An empty cell is a null. A number is written as JSON or CSV tools write it; ``NaN``, ``Infinity``
-and the like are no numbers here. A boolean is true, false, 1 or 0.
+An empty cell is null. A number is written as by JSON or CSV tools; ``NaN`` and ``Infinity`` are not
+numbers. A boolean is true, false, 1 or 0.
 """
 
 import csv
@@ -27,7 +27,7 @@ _MAX_FORM_FIELDS = 20_000
 def decode_csv(body: bytes, signature: Signature) -> Batch:
     """Raises BodyMalformed where ``body`` is not CSV in UTF-8, InputRefused where it does not fit.
 
-    Rows are counted from 0 without the header, empty lines are passed over.
+    Empty lines are skipped; faults count rows from 0, without the header.
     """
     if (batch := read_pieces(body, signature)) is not None:
         return batch
@@ -38,21 +38,21 @@ def decode_csv(body: bytes, signature: Signature) -> Batch:
 def _decode_csv_at_once(body: bytes, signature: Signature) -> Batch:
     rows = _rows(body)
     if not rows:
-        raise BodyMalformed("The body is empty: CSV with a header line is asked.")
+        raise BodyMalformed("The body is empty: expected CSV with a header line.")
     positions = _positions(rows.pop(0), signature.names)
     return _of_rows(rows, positions, signature, 0)
 
 
 def csv_columns(file: BinaryIO) -> tuple[list[str], int]:
-    """The header of the CSV ``file`` and how many rows follow it.
+    """The header of the CSV ``file`` and the number of rows.
 
-    Raises BodyMalformed where it is no CSV in UTF-8, InputRefused where a row is not of the
-    header's length.
+    Raises BodyMalformed where it is not CSV in UTF-8, InputRefused where a row has more or fewer
+    cells than the header.
     """
     rows = _read_rows(file)
     header = next(rows, None)
     if header is None:
-        raise BodyMalformed("The table is empty: CSV with a header line is asked.")
+        raise BodyMalformed("The table is empty: expected CSV with a header line.")
     count = 0
     for row in rows:
         _check_length(row, len(header), count)
@@ -74,13 +74,16 @@ def csv_batches(file: BinaryIO, signature: Signature, rows: int) -> Iterator[Bat
 
 
 def _positions(header: list[str], names: Sequence[str]) -> dict[str, int]:
-    """Where each column stands. Raises InputRefused where one of ``names`` is missing or twice."""
+    """The position of each column.
+
+    Raises InputRefused where a name appears twice, or one of ``names`` is missing.
+    """
     positions: dict[str, int] = {}
     for position, name in enumerate(header):
         if positions.setdefault(name, position) != position:
             raise InputRefused(
                 f"The header names {shown(name)} twice.",
-                [Fault("header", f"{shown(name)} is there twice")],
+                [Fault("header", f"{shown(name)} appears twice")],
             )
     missing = [name for name in names if name not in positions]
     if missing:
@@ -91,7 +94,7 @@ def _positions(header: list[str], names: Sequence[str]) -> dict[str, int]:
 def _of_rows(
     rows: Sequence[Sequence[str]], positions: dict[str, int], signature: Signature, first: int
 ) -> Batch:
-    """``first``: where the first of ``rows`` stands in the whole table."""
+    """``first``: the index of the first of ``rows`` in the whole table."""
     for index, row in enumerate(rows, start=first):
         _check_length(row, len(positions), index)
     cells = [list(map(itemgetter(positions[name]), rows)) for name in signature.names]
@@ -102,11 +105,13 @@ def _of_rows(
 
 def _check_length(row: Sequence[str], length: int, index: int) -> None:
     if len(row) != length:
-        raise refuse([Fault(f"rows[{index}]", f"{len(row)} values, the header names {length}")])
+        raise refuse(
+            [Fault(f"rows[{index}]", f"expected {length} values as in the header, not {len(row)}")]
+        )
 
 
 def decode_form(body: bytes, signature: Signature) -> Batch:
-    """Raises BodyMalformed where ``body`` is no form, InputRefused where it does not fit."""
+    """Raises BodyMalformed where ``body`` is not a form, InputRefused where it does not fit."""
     try:
         fields = parse_qsl(
             body.decode("ascii"),
@@ -117,12 +122,12 @@ def decode_form(body: bytes, signature: Signature) -> Batch:
         )
     except (UnicodeDecodeError, ValueError) as error:
         raise BodyMalformed(
-            "The body is no HTML form. For JSON, send 'Content-Type: application/json'."
+            "The body is not an HTML form. For JSON, send 'Content-Type: application/json'."
         ) from error
     record: dict[str, str] = {}
     for name, text in fields:
         if name in record and name in signature.names:
-            raise refuse([Fault(name, "the field is there twice")])
+            raise refuse([Fault(name, "the field appears twice")])
         record[name] = text
     missing = [name for name in signature.names if name not in record]
     if missing:
@@ -152,7 +157,7 @@ def _read_rows(file: BinaryIO) -> Iterator[list[str]]:
     except csv.Error as error:
         raise BodyMalformed(f"The table is not CSV: {error}.") from error
     finally:
-        # The file is the caller's, who may have closed it by the time that nobody reads on.
+        # The caller may have closed the file before this generator ends.
         with suppress(ValueError):
             text.detach()
 

@@ -25,7 +25,7 @@ def check_finite(values: NDArray[Any], what: str) -> None:
 
     Raises PredictionRefused naming the first row with a number that is not finite.
     """
-    finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    finite = np.isfinite(values)
     if not finite.all():
-        row = int(np.flatnonzero(~finite)[0])
+        row = int(np.argwhere(~finite)[0, 0])
         raise PredictionRefused(f"The model's {what} for row {row} is not a finite number.")

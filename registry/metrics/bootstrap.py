@@ -1,9 +1,9 @@
-"""How uncertain a metric is: intervals by the percentile bootstrap.
+"""The uncertainty of metrics: confidence intervals by the percentile bootstrap.
 
 Rows are drawn with replacement, as many as there are, and each metric is computed for every draw
-(Efron and Tibshirani, "An Introduction to the Bootstrap", 1993). A draw is kept as a count for each
-row, so that a block of draws is measured with a few array operations. Measurements that are drawn
-together see the same rows in each draw: what they have in common cancels in their difference.
+(Efron and Tibshirani, "An Introduction to the Bootstrap", 1993). A draw is a count for each row, so
+that a block of draws is computed with a few array operations. Several `Measures` get the same
+draws: the variation that they share cancels in their difference.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -17,24 +17,24 @@ FEWEST_DRAWS = 200
 CELLS = 10**8
 """With more than CELLS / DRAWS rows there are fewer draws: the metrics of many rows vary less."""
 _BLOCK_CELLS = 2**18
-"""Counts that are computed at once, so that no single step keeps other threads waiting."""
+"""Counts that are computed in one step, after which other threads can run."""
 
 Counts = NDArray[np.unsignedinteger[Any]]
-"""Draws x rows: how often each draw has each row. Small integers, which sort and add up faster
-than floats."""
+"""Draws x rows: how often each draw contains each row. Small integers are faster than floats."""
 Figures = dict[str, NDArray[np.float64]]
-"""For each metric its value in every draw; NaN where a draw has none."""
+"""For each metric its value in each draw; NaN where it is undefined."""
 
 
 class Measures(Protocol):
-    """Predictions for some rows, ready to be measured."""
+    """The metrics of predictions for some rows."""
 
     def figures(self, counts: Counts, names: Collection[str]) -> Figures:
-        """Those of the metrics ``names`` that exist, for each draw."""
+        """Those of the metrics ``names`` that these predictions have, for each draw."""
 
 
 def figures_of(measures: Measures, rows: int, names: Collection[str]) -> dict[str, float]:
-    """Those of the metrics ``names`` that ``rows`` rows have, each row counted once."""
+    """Those of the metrics ``names`` that are defined, with each of the ``rows`` rows counted
+    once."""
     figures = measures.figures(np.ones((1, rows), np.uint8), names)
     return {name: float(found[0]) for name, found in figures.items() if np.isfinite(found[0])}
 
@@ -44,7 +44,7 @@ def drawn(
 ) -> list[Figures]:
     """The figures of each of ``measures`` in the same draws of ``rows`` rows.
 
-    The same seed gives the same draws. There are ``DRAWS`` of them, fewer for many rows.
+    The same seed gives the same draws. Their number is `draw_count`.
     """
     parts: list[list[Figures]] = [[] for _ in measures]
     for counts in _draws(rows, seed):
@@ -56,7 +56,7 @@ def drawn(
 
 
 def interval(figures: NDArray[np.float64], level: float) -> tuple[float, float] | None:
-    """The middle ``level`` percent of ``figures``; None unless most draws have a figure."""
+    """The bounds of the middle ``level`` percent of ``figures``; None unless most are defined."""
     known = figures[np.isfinite(figures)]
     if 2 * len(known) <= len(figures):
         return None
@@ -66,7 +66,7 @@ def interval(figures: NDArray[np.float64], level: float) -> tuple[float, float] 
 
 
 def draw_count(rows: int) -> int:
-    """How many times ``rows`` rows are drawn."""
+    """The number of draws of ``rows`` rows."""
     return min(DRAWS, max(FEWEST_DRAWS, CELLS // rows))
 
 

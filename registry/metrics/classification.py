@@ -1,7 +1,7 @@
 """The metrics of a classification, for many draws of the same rows at once.
 
-For a draw that has every row once they equal scikit-learn's, up to the order of the sums; for any
-other draw they are those of the sample in which each row stands as often as it was drawn.
+For a draw with every row once they equal scikit-learn's, up to the order of sums; for any other
+draw they are those of the sample with each row repeated as often as it was drawn.
 """
 
 from collections.abc import Collection
@@ -16,10 +16,10 @@ LABEL_METRICS = frozenset({"accuracy", "f1_macro", "precision_macro", "recall_ma
 
 
 class ClassificationMeasures:
-    """``true`` and ``predicted`` are codes of labels, one a row; the first ``classes`` codes are
-    those of the version's classes, to which the columns of ``probabilities`` belong.
+    """``true`` and ``predicted`` (rows): codes of labels, of which the first ``classes`` are the
+    version's classes. ``probabilities``: rows x classes.
 
-    Without probabilities there are no log_loss and no roc_auc.
+    log_loss and roc_auc need probabilities.
     """
 
     def __init__(
@@ -30,10 +30,10 @@ class ClassificationMeasures:
         probabilities: NDArray[np.float64] | None,
     ) -> None:
         codes = int(max(true.max(), predicted.max(), classes - 1)) + 1
-        # All that the labels tell stands in how often each pair of them occurs.
+        # The metrics of labels depend only on how often each pair of them occurs.
         pairs, pair = np.unique(true * codes + predicted, return_inverse=True)
         self._by_pair = Grouping(pair.ravel(), len(pairs))
-        # Of thousands of classes few may occur, and only those that do take room.
+        # Few of thousands of classes may occur; only those take memory.
         occurring, places = np.unique(np.r_[pairs // codes, pairs % codes], return_inverse=True)
         own, given = np.split(places.ravel(), 2)
         self._hit = own == given
@@ -44,12 +44,12 @@ class ClassificationMeasures:
         self._curves: list[_Curve] = []
         if probabilities is not None:
             self._losses = _losses(true, probabilities)
-            # Of two classes the second's curve tells all.
+            # With two classes the curve of the second is enough.
             columns = (1,) if classes == 2 else range(classes)
             self._curves = [_Curve(true == code, probabilities[:, code]) for code in columns]
 
     def figures(self, counts: Counts, names: Collection[str]) -> Figures:
-        """Each of the metrics ``names`` for each draw; NaN where a draw has no roc_auc."""
+        """Each of the metrics ``names`` for each draw; NaN where roc_auc is undefined."""
         figures = {}
         if LABEL_METRICS.intersection(names):
             figures.update(self._of_labels(self._by_pair.sums(counts)))
@@ -62,7 +62,7 @@ class ClassificationMeasures:
         return {name: figures[name] for name in names if name in figures}
 
     def _of_labels(self, pairs: NDArray[np.int64]) -> Figures:
-        """The macro means are over the labels that occur, as scikit-learn takes them."""
+        """The macro averages are over the labels that occur, as in scikit-learn."""
         true, predicted = self._by_true.sums(pairs), self._by_predicted.sums(pairs)
         hit = self._by_hit.sums(pairs[:, self._hit])
         occurring = np.count_nonzero(true + predicted, axis=1)
@@ -77,8 +77,8 @@ class ClassificationMeasures:
 class _Curve:
     """The area under the ROC curve of one class against the rest.
 
-    It is the chance that a row of the class scores higher than one of the rest, ties counted half
-    (Hanley and McNeil, "The meaning and use of the area under a ROC curve", 1982).
+    It is the probability that a row of the class scores higher than one of the rest, ties counted
+    half (Hanley and McNeil, "The meaning and use of the area under a ROC curve", 1982).
     """
 
     def __init__(self, is_class: NDArray[np.bool_], scores: NDArray[np.float64]) -> None:
@@ -91,7 +91,7 @@ class _Curve:
         self._places = [np.flatnonzero(is_class[order]) for order in self._orders]
 
     def areas(self, counts: Counts) -> NDArray[np.float64]:
-        """For each draw; NaN where it has rows of one side only."""
+        """For each draw; NaN where it has rows of the class only, or none of them."""
         areas = [
             _area(counts.take(order, axis=1), places)
             for order, places in zip(self._orders, self._places, strict=True)
@@ -120,7 +120,7 @@ def _area(ordered: Counts, places: NDArray[np.intp]) -> NDArray[np.float64]:
 
 
 def _losses(true: NDArray[np.intp], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The logarithmic loss of each row, its probability kept off 0 and 1 as scikit-learn does."""
+    """The logarithmic loss of each row, with probabilities clipped as in scikit-learn."""
     least = np.finfo(np.float64).eps
     given = probabilities[np.arange(len(true)), true]
     losses: NDArray[np.float64] = -np.log(np.clip(given, least, 1 - least))

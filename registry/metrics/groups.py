@@ -1,4 +1,4 @@
-"""How many rows of each group a draw has, for many draws at once."""
+"""The number of rows of each group, for many draws at once."""
 
 import numpy as np
 from numpy.typing import NDArray

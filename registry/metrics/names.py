@@ -1,4 +1,4 @@
-"""The metrics that each task has, by name, and which way is better. Imports nothing heavy."""
+"""The names of the metrics of each task, and which direction is better."""
 
 from collections.abc import Mapping
 
@@ -19,4 +19,4 @@ HIGHER_IS_BETTER = frozenset(
     {"r2", "accuracy", "f1_macro", "precision_macro", "recall_macro", "roc_auc"}
 )
 LOWER_IS_BETTER = frozenset(name for names in METRICS.values() for name in names) - HIGHER_IS_BETTER
-"""Of these metrics it is known; of what an uploader makes up it is not."""
+"""The direction of an uploader's own metrics is not known."""

@@ -1,7 +1,7 @@
 """The metrics of a regression, for many draws of the same rows at once.
 
-For a draw that has every row once they equal scikit-learn's, up to the order of the sums; for any
-other draw they are those of the sample in which each row stands as often as it was drawn.
+For a draw with every row once they equal scikit-learn's, up to the order of sums; for any other
+draw they are those of the sample with each row repeated as often as it was drawn.
 """
 
 from collections.abc import Collection
@@ -12,26 +12,26 @@ from numpy.typing import NDArray
 from registry.metrics.bootstrap import Counts, Figures
 
 _FLAT = 1e-12
-"""A variance below this share of the second moment is what rounding left of zero."""
+"""A variance below this fraction of the second moment is a rounding error of zero."""
 _BLOCK = 256
-"""Rows that a search for the median passes over in one step."""
+"""Rows that the search for the median skips in one step."""
 
 
 class RegressionMeasures:
-    """``true`` and ``predicted`` are finite, one a row."""
+    """``true`` and ``predicted`` (rows) are finite."""
 
     def __init__(self, true: NDArray[np.float64], predicted: NDArray[np.float64]) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             self._errors = np.abs(predicted - true)
             self._squares = self._errors**2
-            # Centred, or a small variance would drown in the squares of large values.
+            # Centred, or rounding of large squares would hide a small variance.
             self._centred = true - true.mean()
             self._centred_squares = self._centred**2
         self._by_error = np.argsort(self._errors, kind="stable")
         self._ordered_errors = self._errors[self._by_error]
 
     def figures(self, counts: Counts, names: Collection[str]) -> Figures:
-        """Each of the metrics ``names`` for each draw; one that overflows is not finite."""
+        """Each of the metrics ``names`` for each draw; not finite where it overflows."""
         rows = counts.sum(axis=1, dtype=np.int64)
         weights = counts.astype(np.float64)
         figures = {}
@@ -52,7 +52,7 @@ class RegressionMeasures:
         squares: NDArray[np.float64],
         rows: NDArray[np.int64],
     ) -> NDArray[np.float64]:
-        """The coefficient of determination; 1 or 0 for a target that never varies, as in
+        """The coefficient of determination; 1 or 0 for a constant target, as in
         ``sklearn.metrics.r2_score``."""
         moment = weights @ self._centred_squares
         variation = moment - (weights @ self._centred) ** 2 / rows
@@ -62,7 +62,7 @@ class RegressionMeasures:
         return r2
 
     def _medians(self, counts: Counts, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The middle one of the absolute errors, or the mean of the two in the middle."""
+        """The median of the absolute errors."""
         ordered = counts.take(self._by_error, axis=1)
         starts = np.arange(0, ordered.shape[1], _BLOCK)
         blocks = np.add.reduceat(ordered, starts, axis=1, dtype=np.int64)
@@ -75,8 +75,8 @@ class RegressionMeasures:
         return medians
 
     def _error(self, drawn: Counts, reached: NDArray[np.int64], place: int) -> np.float64:
-        """The error at ``place`` of a draw's errors in order; ``reached``: the rows in the blocks
-        up to and with each."""
+        """The error at ``place`` in a draw's sorted errors; ``reached``: the number of rows in the
+        blocks up to and including each."""
         block = int(np.searchsorted(reached, place, side="right"))
         before = int(reached[block - 1]) if block else 0
         within = np.cumsum(drawn[block * _BLOCK : (block + 1) * _BLOCK], dtype=np.int64)

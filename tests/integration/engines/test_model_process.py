@@ -319,7 +319,7 @@ def test_a_process_that_dies_again_and_again_has_to_wait(hostile):
         with pytest.raises((PredictionRefused, ModelProcessUnavailable)):
             ask(process, NUMBERS["leave"])
 
-    with pytest.raises(ModelProcessUnavailable, match="again and again"):
+    with pytest.raises(ModelProcessUnavailable, match="ended repeatedly"):
         ask(process, 21)
 
     def answers():

@@ -375,7 +375,7 @@ def test_a_small_file_that_takes_much_memory_is_refused(spawner, look):
     memory = ProcessMemory(each=BLOAT // 2 * MEGABYTE)
     assert len(written(bloated())) < 400
 
-    with pytest.raises(ArtifactRefused, match=r"MiB.*where 64 are.*HOTSWAP_MODEL_PROCESS_MB"):
+    with pytest.raises(ArtifactRefused, match=r"MiB.*at most 64 are.*HOTSWAP_MODEL_PROCESS_MB"):
         look(bloated(), Inspector(spawner=spawner, memory=memory))
 
     _, signature = look(plain(), Inspector(spawner=spawner, memory=memory))
@@ -455,7 +455,7 @@ def test_labels_that_the_graph_does_not_name_must_be_declared(look, serve):
 
     predictor = serve(content, signature)
     assert predictor.predict(batch_of(signature, [3.0], [1], [0.0])).values == [3]
-    with pytest.raises(PredictionRefused, match="not of its classes"):
+    with pytest.raises(PredictionRefused, match="not in its classes"):
         predictor.predict(batch_of(signature, [99.0], [1], [0.0]))
 
 

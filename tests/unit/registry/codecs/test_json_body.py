@@ -221,7 +221,7 @@ def test_rows_under_two_keys_are_refused():
 
 @pytest.mark.parametrize("body", [b"[1,2]", b"5", b'"x"', b"null"])
 def test_json_that_is_no_object_is_refused(body):
-    with pytest.raises(InputRefused, match="A JSON object is asked"):
+    with pytest.raises(InputRefused, match="Expected a JSON object"):
         decode_json(body, MIXED)
 
 
