@@ -1,4 +1,4 @@
-"""The parts in C are optional, and tests of them are skipped where they are not built."""
+"""The parts in C are optional; without them their tests are skipped."""
 
 import shutil
 import sysconfig

@@ -1,4 +1,4 @@
-"""What a process needs to decode a large body, as Linux counts it, and that it is given back."""
+"""The memory that decoding a large body takes, measured by Linux, and that it is returned."""
 
 import json
 import os

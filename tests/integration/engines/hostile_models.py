@@ -1,4 +1,4 @@
-"""A version's process that was taken over: it misbehaves as the first number of a row says."""
+"""A hostile model process, which misbehaves in the way that the first number of a row selects."""
 
 import ctypes
 import json
@@ -50,7 +50,7 @@ def load_without_end(channel: Channel, files: list[int]) -> None:
 
 
 def boast(channel: Channel, files: list[int]) -> None:
-    """Say at loading what nobody asked."""
+    """Send a message during loading that was not requested."""
     channel.receive()
     channel.send(b'{"type":"loaded","has_probabilities":true,"owner":"root"}')
 

@@ -1,4 +1,4 @@
-"""Memory goes back to the system, as Linux counts it, in a process of its own."""
+"""Memory is returned to the system, measured by Linux in a separate process."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The compiled walk gives the very bits of scikit-learn's predict, for what scikit-learn fits."""
+"""The kernel's predictions equal scikit-learn's to the last bit, for trees that it fits."""
 
 import pickle
 import subprocess
@@ -316,7 +316,7 @@ def test_a_long_walk_lets_other_threads_run() -> None:
         over.set()
 
     before = sys.getswitchinterval()
-    sys.setswitchinterval(1000)  # nobody is made to let go: only who wants to does
+    sys.setswitchinterval(1000)  # threads only switch where they release the lock themselves
     try:
         thread = threading.Thread(target=walk)
         thread.start()

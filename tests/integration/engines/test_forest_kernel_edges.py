@@ -1,4 +1,4 @@
-"""Trees made by hand, put into scikit-learn's own Tree: thresholds and rows at float32's edges."""
+"""Trees made by hand in scikit-learn's own Tree: thresholds and rows at the limits of float32."""
 
 import time
 from typing import Any, NamedTuple

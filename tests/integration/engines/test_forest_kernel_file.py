@@ -1,4 +1,4 @@
-"""Forests as files: they come back as they were, and hostile bytes are refused."""
+"""Forest files: a forest is read as it was written, and hostile bytes are refused."""
 
 import dataclasses
 import shutil

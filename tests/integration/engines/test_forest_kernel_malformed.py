@@ -1,4 +1,4 @@
-"""Arrays that do not describe trees are refused, and none of them reads foreign memory."""
+"""Arrays that do not describe trees are refused, without access beyond them."""
 
 import dataclasses
 from typing import Any
@@ -60,7 +60,7 @@ def with_(arrays: ForestArrays, **changes: Any) -> ForestArrays:
 
 
 def test_the_stump_itself_is_fine() -> None:
-    # What stands in the threshold of a leaf has no meaning, not even NaN.
+    # The threshold of a leaf is not used, not even NaN.
     rows = np.array([[9.0, 0.5], [-9.0, 0.6]])
     assert Forest(STUMP).predict(rows).tolist() == [1.0, 2.0]
 

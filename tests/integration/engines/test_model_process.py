@@ -1,4 +1,4 @@
-"""Versions that scikit-learn serves: in processes of their own, equal to the bit."""
+"""Models served by scikit-learn in confined processes: equal to the bit, and isolated."""
 
 import io
 import json
@@ -240,7 +240,7 @@ def test_it_ends_with_its_worker_even_if_that_is_killed(tmp_path):
 
 @pytest.fixture
 def hostile(spawner):
-    """A predictor whose process misbehaves when it is asked to, and has a second for each batch."""
+    """A predictor whose process misbehaves on request, with a limit of one second per batch."""
 
     def hostile(signature=SIGNATURE, seconds=1.0, entry="serve"):
         return ModelProcess(
@@ -291,7 +291,7 @@ def test_a_process_that_is_killed_is_replaced_at_once(spawner, hostile):
     assert not is_alive(helper)
 
 
-def test_a_process_that_is_killed_while_it_answers_is_asked_again(spawner, hostile):
+def test_a_batch_is_tried_again_after_its_process_was_killed(spawner, hostile):
     (zygote,) = [pid for pid in zygotes() if pid not in _others(spawner)]
     before = set(children(zygote))
     process = hostile(seconds=20)

@@ -1,4 +1,4 @@
-"""Small real models, asked in this process."""
+"""Small real models of scikit-learn, in this process."""
 
 import numpy as np
 import pandas as pd

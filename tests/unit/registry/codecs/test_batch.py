@@ -1,4 +1,4 @@
-"""From checked values to columns."""
+"""The checks of cells, and the columns made of them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""JSON bodies of predictions: every form of the contract, every wrong one named by its place."""
+"""JSON bodies: every form of the contract, and the path of each fault."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Bodies of many rows are read in pieces, and come to the same as if they were read at once."""
+"""Bodies of many rows are decoded in pieces, with the same result as in one call."""
 
 import csv
 import gc

@@ -1,4 +1,4 @@
-"""Predictions as bytes."""
+"""Replies as JSON and Arrow."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""How much memory a body is reserved before it is decoded: by the rows that it can hold at most."""
+"""How much memory is reserved for a body before it is decoded."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The compiled module that makes features: scikit-learn's bits, and no step beyond its arrays."""
+"""The kernel of preprocessing: equal to scikit-learn's bits, and no access beyond its arrays."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Linear models answer by scikit-learn's own formula, and refuse what has no answer."""
+"""Linear models predict by scikit-learn's own formula, and refuse scores that are not finite."""
 
 import msgspec
 import numpy as np

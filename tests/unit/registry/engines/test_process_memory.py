@@ -1,4 +1,4 @@
-"""Which processes end when those of a worker hold too much memory together."""
+"""Which model processes of a worker are ended when together they hold too much memory."""
 
 import gc
 

@@ -1,4 +1,4 @@
-"""Intervals of what the rows of a holdout leave open."""
+"""Confidence intervals of metrics on a holdout."""
 
 import numpy as np
 import pytest

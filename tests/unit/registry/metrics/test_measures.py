@@ -1,4 +1,4 @@
-"""The registry's own metrics are scikit-learn's, for a sample and for every weighting of it."""
+"""The metrics equal scikit-learn's, for a sample and for any weights of its rows."""
 
 import numpy as np
 import pytest
