@@ -71,7 +71,7 @@ def problem_of(error: Exception, request_id: str) -> tuple[int, dict[str, str], 
     if known.faults:
         more["errors"] = [{"at": fault.at, "message": fault.message} for fault in known.faults]
     if isinstance(known, errors.GateFailed):
-        more["gates"] = list(known.outcomes)
+        more["gates"] = list(known.results)
     status, headers, body = _written(
         status, slug_of(type(known)), known.title, known.detail, request_id, **more
     )

@@ -43,7 +43,7 @@ def check_alias(alias: str) -> str:
     """
     if not ALIAS.fullmatch(alias):
         raise AliasMalformed(
-            alias, "a letter a-z, then up to 62 of a-z, 0-9, '_' or '-', all in lower case"
+            alias, "expected a letter a-z, then up to 62 of a-z, 0-9, '_' or '-', all in lower case"
         )
     if alias in RESERVED_ALIASES:
         raise AliasMalformed(alias, "the word is reserved")

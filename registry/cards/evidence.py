@@ -46,14 +46,14 @@ def gates_section(subject: Subject) -> Section:
         if promotion.gates:
             rows: list[list[Phrase]] = [
                 [
-                    [data(outcome.gate)],
-                    ["passed" if outcome.passed else "failed"],
-                    _figure(outcome.candidate),
-                    _figure(outcome.champion),
-                    _interval(outcome.interval),
-                    [outcome.measured if outcome.measured in {"holdout", "claimed"} else "-"],
+                    [data(result.gate)],
+                    ["passed" if result.passed else "failed"],
+                    _figure(result.candidate),
+                    _figure(result.champion),
+                    _interval(result.interval),
+                    [result.measured if result.measured in {"holdout", "claimed"} else "-"],
                 ]
-                for outcome in promotion.gates
+                for result in promotion.gates
             ]
             head = ["Gate", "Result", "This version", "Champion", "Interval", "Values"]
             section.blocks.append(Table(head, rows))

@@ -29,12 +29,12 @@ class GateRefused(Refused):
 
 
 class GateFailed(Conflict):
-    """``outcomes``: the result of every gate, as JSON."""
+    """``results``: the result of every gate, as JSON."""
 
     title = "Gate failed"
 
-    def __init__(self, model: str, number: int, outcomes: Sequence[Mapping[str, Any]]) -> None:
-        failed = [outcome for outcome in outcomes if not outcome["passed"]]
+    def __init__(self, model: str, number: int, results: Sequence[Mapping[str, Any]]) -> None:
+        failed = [result for result in results if not result["passed"]]
         first = failed[0]
         why = f" ({first['reason']})" if first.get("reason") else ""
         more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
@@ -42,7 +42,7 @@ class GateFailed(Conflict):
             f"Version {number} of '{model}' fails the gate {first['gate']!r}{why}{more}; "
             "nothing was changed."
         )
-        self.outcomes = tuple(outcomes)
+        self.results = tuple(results)
 
 
 class ChampionMoved(Conflict):

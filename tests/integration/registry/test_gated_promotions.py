@@ -114,7 +114,7 @@ def test_a_shut_gate_leaves_everything_as_it_was(house):
     with pytest.raises(GateFailed) as raised:
         promote(house, Preparer(), "house", "2", ANN, evaluate_gates=GateEvaluator(passes=False))
 
-    assert raised.value.outcomes[0]["gate"] == "rmse < champion"
+    assert raised.value.results[0]["gate"] == "rmse < champion"
     assert live(house) == 1
     with house.read() as session:
         assert list_history(session, "house", Paging()) == before
