@@ -1,7 +1,7 @@
-"""What a version has to meet before an alias may point at it: gates, and their evaluation.
+"""Gates, which a version has to pass before an alias may point at it, and their evaluation.
 
-The language of gates is imported by trainers and commands too, so importing this package or its
-``grammar`` loads no engine. Never opens a write transaction, and never knows who asks.
+Never opens a transaction, and never imports ``live``. Trainers and commands import the language of
+gates, so importing this package or its ``grammar`` loads no engine.
 """
 
 from registry.gates.grammar import Gate, parse, parse_all

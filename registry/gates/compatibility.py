@@ -1,17 +1,17 @@
-"""Whether whoever calls one version can call another."""
+"""Whether callers of one version can call another."""
 
 from collections.abc import Iterator
 
 from registry.signature import Column, Signature
 
 _WIDER = {("integer", "number")}
-"""From what a column may change to what: every whole number is a number."""
+"""Compatible changes of a column's type: every integer is a number."""
 
 
 def incompatibilities(candidate: Signature, champion: Signature) -> Iterator[str]:
-    """What keeps requests to ``champion``, or readers of its answers, from ``candidate``.
+    """Why callers of ``champion`` cannot call ``candidate``, or cannot read its predictions.
 
-    A column that may be null is required too: a request has to name it.
+    A nullable column is required too: a request has to name it.
     """
     before = {column.name: column for column in champion.inputs}
     for column in candidate.inputs:
@@ -22,7 +22,7 @@ def incompatibilities(candidate: Signature, champion: Signature) -> Iterator[str
     order = {name: place for place, name in enumerate(before)}
     places = [order[column.name] for column in candidate.inputs if column.name in order]
     if places != sorted(places):
-        yield "its columns stand in another order, which rows by position would mistake"
+        yield "its columns are in another order, which rows by position depend on"
     if candidate.task != champion.task:
         yield f"it is a {candidate.task}, the champion a {champion.task}"
     elif candidate.output.classes is not None and champion.output.classes is not None:

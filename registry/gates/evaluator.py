@@ -1,4 +1,4 @@
-"""Holds versions against gates, a few at a time."""
+"""Evaluates gates, a few candidates at a time."""
 
 import threading
 from collections.abc import Collection, Iterator
@@ -7,29 +7,29 @@ from dataclasses import dataclass, field
 
 from registry.blobs.store import BlobStore
 from registry.errors import ScoringBusy
-from registry.gates.evaluation import Evidence, evaluate_gate
+from registry.gates.evaluation import GateContext, evaluate_gate
 from registry.gates.grammar import MetricGate
 from registry.gates.inputs import GateInputs
 from registry.gates.measurements import (
     Difference,
     Load,
     Measurement,
+    bootstrap,
     differences,
-    draw,
     measure,
 )
 from registry.gates.results import GateResult
 from registry.metrics.names import METRICS
 
-AT_ONCE = 2
-"""Cases that a worker judges at the same time; a large holdout keeps a core busy for seconds."""
+MAX_CONCURRENT = 2
+"""Evaluations that a worker runs at the same time; a large holdout takes a core for seconds."""
 PATIENCE_SECONDS = 10.0
-"""Of a caller who waits for a place; each holds one of the threads that also predict."""
+"""How long a caller waits for its turn; it occupies one of the threads that also predict."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
-    """What became of the gates, and the figures that were found on the way."""
+    """The results of the gates, and the measurements that they are based on."""
 
     results: tuple[GateResult, ...]
     candidate: Measurement
@@ -38,19 +38,19 @@ class GateReport:
 
 
 class GateEvaluator:
-    """Measures with what ``load`` gives, on holdouts from ``blobs``. Safe for several threads.
+    """Measures the predictors that ``load`` gives on holdouts from ``blobs``. Thread-safe.
 
-    Whoever finds no place within ``patience`` seconds is turned away.
+    A caller that waits more than ``patience`` seconds for its turn gets ScoringBusy.
     """
 
     def __init__(self, blobs: BlobStore, load: Load, *, patience: float = PATIENCE_SECONDS) -> None:
         self._blobs = blobs
         self._load = load
         self._patience = patience
-        self._places = threading.BoundedSemaphore(AT_ONCE)
+        self._slots = threading.BoundedSemaphore(MAX_CONCURRENT)
 
     def results(self, inputs: GateInputs) -> tuple[GateResult, ...]:
-        """What becomes of the gates; only what they ask for is measured.
+        """The results of the gates; only the metrics that they need are measured.
 
         Raises ScoringBusy, ModelProcessUnavailable, VersionLoading.
         """
@@ -65,7 +65,7 @@ class GateEvaluator:
         return self._evaluate(inputs, uncertain, measures=bool(metric_gates)).results
 
     def report(self, inputs: GateInputs) -> GateReport:
-        """As ``results``, with every metric of both versions and how they differ."""
+        """As ``results``, with every metric of both versions and their differences."""
         return self._evaluate(
             inputs, METRICS[inputs.candidate.version.signature.task], measures=True
         )
@@ -73,27 +73,27 @@ class GateEvaluator:
     def _evaluate(
         self, inputs: GateInputs, uncertain: Collection[str], *, measures: bool
     ) -> GateReport:
-        """``uncertain``: the metrics whose intervals are wanted."""
+        """``uncertain``: the metrics that need intervals."""
         holdout = inputs.holdout if measures else None
-        with self._place():
+        with self._slot():
             candidate = measure(inputs.candidate, holdout, self._blobs, self._load)
             champion = (
                 None
                 if inputs.champion is None
                 else measure(inputs.champion, holdout, self._blobs, self._load)
             )
-            draws = draw(candidate, champion, uncertain)
-            evidence = Evidence(
-                inputs, candidate, champion, draws, lambda: self._load(inputs.candidate.version)
+            figures = bootstrap(candidate, champion, uncertain)
+            context = GateContext(
+                inputs, candidate, champion, figures, lambda: self._load(inputs.candidate.version)
             )
-            results = tuple(evaluate_gate(gate, evidence) for gate in inputs.gates)
-        return GateReport(results, candidate, champion, differences(candidate, champion, draws))
+            results = tuple(evaluate_gate(gate, context) for gate in inputs.gates)
+        return GateReport(results, candidate, champion, differences(candidate, champion, figures))
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._places.acquire(timeout=self._patience):
+    def _slot(self) -> Iterator[None]:
+        if not self._slots.acquire(timeout=self._patience):
             raise ScoringBusy
         try:
             yield
         finally:
-            self._places.release()
+            self._slots.release()

@@ -8,7 +8,7 @@
     engine in NAME[, NAME…]
 
 OP is one of < <= > >= ==. ``champion`` is the same metric of the version that the alias points at.
-With ``@ 95%`` the bootstrap interval of the difference has to lie wholly on the right side.
+With ``@ 95%`` the whole bootstrap interval of the difference has to satisfy the comparison.
 """
 
 import math
@@ -31,7 +31,7 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 MAX_LENGTH = 200
 MAX_GATES = 32
 
-_LEAST_LEVEL, _MOST_LEVEL = 50.0, 99.0
+_MIN_LEVEL, _MAX_LEVEL = 50.0, 99.0
 _TOKEN = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z][A-Za-z0-9_]*)*)"
@@ -58,13 +58,13 @@ def _pattern() -> str:
 
 
 PATTERN = _pattern()
-"""The language as a regular expression, for JSON Schema. The parser takes more: longer numbers and
-any white space between two words."""
+"""The language as a regular expression, for JSON Schema. The parser accepts more: longer numbers
+and any white space between two words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a metric is held against: ``scale`` times the champion's plus ``shift``, or a number."""
+    """What a metric is compared with: a number, or ``scale`` times the champion's plus ``shift``."""
 
     shift: float
     scale: float = 0.0
@@ -73,7 +73,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class MetricGate:
-    """``level``: how sure it has to be, in percent; None: the bare figures decide."""
+    """``level``: the confidence level in percent; None: the metrics alone are compared."""
 
     text: str
     metric: str
@@ -84,21 +84,21 @@ class MetricGate:
 
 @dataclass(frozen=True, slots=True)
 class SignatureGate:
-    """Whoever calls the champion can call the candidate."""
+    """Callers of the champion can call the candidate."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleGate:
-    """The version has an input example, and answers it."""
+    """The version has an input example, and predicts it."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class LatencyGate:
-    """One row is answered within ``limit`` milliseconds."""
+    """One row is predicted within ``limit`` milliseconds."""
 
     text: str
     operator: str
@@ -107,7 +107,7 @@ class LatencyGate:
 
 @dataclass(frozen=True, slots=True)
 class EngineGate:
-    """What answers is one of ``engines``."""
+    """The version's engine is one of ``engines``."""
 
     text: str
     engines: tuple[str, ...]
@@ -117,7 +117,7 @@ Gate = MetricGate | SignatureGate | ExampleGate | LatencyGate | EngineGate
 
 
 def parse(text: str, at: str = "gate") -> Gate:
-    """Read one gate; ``at`` is what a fault calls its place.
+    """Read one gate; ``at`` is its place in a fault.
 
     Raises GateMalformed.
     """
@@ -127,8 +127,8 @@ def parse(text: str, at: str = "gate") -> Gate:
 def parse_all(texts: Sequence[str], at: str = "gates") -> tuple[Gate, ...]:
     """Read a list of gates.
 
-    Raises GateMalformed with a fault for each one that is wrong, for more than 32, and for one that
-    is there twice.
+    Raises GateMalformed with a fault for each invalid gate, for more than 32, and for one that is
+    there twice.
     """
     if len(texts) > MAX_GATES:
         message = f"{len(texts)} gates, at most {MAX_GATES} are allowed"
@@ -176,14 +176,14 @@ class _Parser:
                 continue
             found = _TOKEN.match(self._text, place)
             if found is None:
-                self._refuse(f"{self._text[place]!r} means nothing here", place + 1)
+                self._refuse(f"{self._text[place]!r} is not expected here", place + 1)
             yield _Token(found.lastgroup or "", found.group(), place + 1)
             place = found.end()
 
     def gate(self) -> Gate:
         known = ", ".join(name for names in METRICS.values() for name in names)
         others = "signature, input_example, latency_ms and engine"
-        first = self._take("name", f"a metric is asked, or one of {others}")
+        first = self._take("name", f"expected a metric, or one of {others}")
         made: Gate
         if first.text == "signature":
             self._word("compatible")
@@ -202,7 +202,7 @@ class _Parser:
                 f"there is no metric {first.text!r}; there are {known}, and {others}", first.place
             )
         if (left := self._peek()) is not None:
-            self._refuse(f"{left.text!r} is more than is asked", left.place)
+            self._refuse(f"{left.text!r} is not expected here", left.place)
         return made
 
     def _metric(self, metric: str) -> MetricGate:
@@ -212,42 +212,42 @@ class _Parser:
         if self._sign("@") is not None:
             level = self._level()
             if operator == "==":
-                self._refuse("'==' cannot be more than noise: leave out '@' or use < or >", 1)
+                self._refuse("'==' has no confidence level: leave out '@' or use < or >", 1)
         return MetricGate(self._text, metric, operator, bound, level)
 
     def _bound(self) -> Bound:
         found = self._peek()
         if found is None or found.kind != "name":
-            return Bound(self._signed("a number is asked, or 'champion'"))
+            return Bound(self._signed("expected a number, or 'champion'"))
         self._word("champion")
         if self._sign("*") is not None:
-            return Bound(0.0, self._number("a number is asked after '*'"), needs_champion=True)
+            return Bound(0.0, self._number("expected a number after '*'"), needs_champion=True)
         if (sign := self._sign("+", "-")) is not None:
-            shift = self._number(f"a number is asked after {sign!r}")
+            shift = self._number(f"expected a number after {sign!r}")
             return Bound(shift if sign == "+" else -shift, 1.0, needs_champion=True)
         return Bound(0.0, 1.0, needs_champion=True)
 
     def _level(self) -> float:
         place = self._place()
-        level = self._number("a percentage is asked after '@', such as 95%")
+        level = self._number("expected a percentage after '@', such as 95%")
         if self._sign("%") is None:
-            self._refuse("'%' is asked", self._place())
-        if not _LEAST_LEVEL <= level <= _MOST_LEVEL:
-            self._refuse(f"{_LEAST_LEVEL:g}% to {_MOST_LEVEL:g}% are asked", place)
+            self._refuse("expected '%'", self._place())
+        if not _MIN_LEVEL <= level <= _MAX_LEVEL:
+            self._refuse(f"expected {_MIN_LEVEL:g}% to {_MAX_LEVEL:g}%", place)
         return level
 
     def _latency(self) -> LatencyGate:
         place = self._place()
         operator = self._operator()
         if operator not in {"<", "<="}:
-            self._refuse("'<' or '<=' is asked for latency_ms", place)
-        return LatencyGate(self._text, operator, self._number("milliseconds are asked"))
+            self._refuse("expected '<' or '<=' for latency_ms", place)
+        return LatencyGate(self._text, operator, self._number("expected milliseconds"))
 
     def _engine(self) -> EngineGate:
         self._word("in")
         engines: list[str] = []
         while not engines or self._sign(",") is not None:
-            found = self._take("name", f"an engine is asked, one of {', '.join(ENGINES)}")
+            found = self._take("name", f"expected an engine, one of {', '.join(ENGINES)}")
             if found.text not in ENGINES:
                 self._refuse(
                     f"there is no engine {found.text!r}, only {', '.join(ENGINES)}", found.place
@@ -256,24 +256,24 @@ class _Parser:
         return EngineGate(self._text, tuple(engines))
 
     def _operator(self) -> str:
-        return self._take("operator", f"one of {' '.join(OPERATORS)} is asked").text
+        return self._take("operator", f"expected one of {' '.join(OPERATORS)}").text
 
-    def _signed(self, asked: str) -> float:
+    def _signed(self, expected: str) -> float:
         negative = self._sign("-") is not None
-        number = self._number(asked)
+        number = self._number(expected)
         return -number if negative else number
 
-    def _number(self, asked: str) -> float:
-        found = self._take("number", asked)
+    def _number(self, expected: str) -> float:
+        found = self._take("number", expected)
         number = float(found.text)
         if not math.isfinite(number):
             self._refuse("the number is out of range", found.place)
         return number
 
     def _word(self, word: str) -> None:
-        found = self._take("name", f"{word!r} is asked")
+        found = self._take("name", f"expected {word!r}")
         if found.text != word:
-            self._refuse(f"{word!r} is asked, not {found.text!r}", found.place)
+            self._refuse(f"expected {word!r}, not {found.text!r}", found.place)
 
     def _sign(self, *signs: str) -> str | None:
         found = self._peek()
@@ -282,10 +282,11 @@ class _Parser:
         self._next += 1
         return found.text
 
-    def _take(self, kind: str, asked: str) -> _Token:
+    def _take(self, kind: str, expected: str) -> _Token:
         found = self._peek()
         if found is None or found.kind != kind:
-            self._refuse(asked if found is None else f"{asked}, not {found.text!r}", self._place())
+            why = expected if found is None else f"{expected}, not {found.text!r}"
+            self._refuse(why, self._place())
         self._next += 1
         return found
 

@@ -1,4 +1,4 @@
-"""A version's answers to a holdout, ready to be measured."""
+"""The predictions of a version for a holdout, and their metrics."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
 from registry.engines.predictor import Predictor
 from registry.errors import shown
-from registry.gates.holdouts import Holdout, batches, other_rows
+from registry.gates.holdouts import Holdout, batches, row_count_differs
 from registry.metrics.bootstrap import Counts, Figures, Measures, figures_of
 from registry.metrics.classification import ClassificationMeasures
 from registry.metrics.names import METRICS
@@ -19,43 +19,43 @@ from registry.metrics.regression import RegressionMeasures
 from registry.signature import Label, Signature, label_text
 
 MAX_PROBABILITIES = 2**23
-"""Rows times classes: 64 MiB. Beyond it the probabilities are not kept."""
-_OF_PROBABILITIES = ("log_loss", "roc_auc")
+"""Rows times classes: 64 MiB. Beyond it the probabilities are not stored."""
+_PROBABILITY_METRICS = ("log_loss", "roc_auc")
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """What a version answered to the rows of a holdout.
+class HoldoutPredictions:
+    """The predictions of a version for the rows of a holdout, ready to be measured.
 
-    ``lacking``: why it has no figure of a metric that its task has.
+    ``missing``: why a metric of the version's task cannot be computed.
     """
 
     signature: Signature
     rows: int
     measures: Measures
-    lacking: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def metrics(self) -> dict[str, float]:
         """Every metric of its task that is a finite number on these rows."""
         return figures_of(self.measures, self.rows, METRICS[self.signature.task])
 
     def figures(self, counts: Counts, names: Collection[str]) -> Figures:
-        """Each metric that it has of ``names``, for each draw."""
+        """Those of the metrics ``names`` that exist, for each draw."""
         return self.measures.figures(counts, names)
 
-    def why_not(self, metric: str) -> str:
-        """Why it has no figure of ``metric``."""
+    def why_missing(self, metric: str) -> str:
+        """Why ``metric`` cannot be computed."""
         if metric not in METRICS[self.signature.task]:
             return f"a {self.signature.task} has no {metric}"
         if metric == "roc_auc":
             default = "a class has no row in the holdout"
         else:
             default = "it is not a finite number on the holdout"
-        return self.lacking.get(metric, default)
+        return self.missing.get(metric, default)
 
 
-def answer(predictor: Predictor, file: BinaryIO, holdout: Holdout) -> Answered:
-    """Have ``predictor`` answer every row of the holdout in ``file``, some thousand at a time.
+def predict_holdout(predictor: Predictor, file: BinaryIO, holdout: Holdout) -> HoldoutPredictions:
+    """Predict every row of the holdout in ``file``, a few thousand at a time.
 
     Raises HoldoutRefused where its columns or its target do not fit, BodyMalformed, TooLarge,
     PredictionRefused, ModelProcessUnavailable.
@@ -66,20 +66,20 @@ def answer(predictor: Predictor, file: BinaryIO, holdout: Holdout) -> Answered:
         collected = _Values(holdout.rows)
     else:
         collected = _Labels(holdout.rows, signature.output.classes, predictor.has_probabilities)
-    answered = 0
+    done = 0
     for batch in batches(file, holdout.format, holdout.target, signature):
         columns = dict(batch.columns)
         true = columns.pop(holdout.target)
-        answered += batch.rows
-        if answered > holdout.rows:
+        done += batch.rows
+        if done > holdout.rows:
             break
-        answers = predictor.predict(
+        predictions = predictor.predict(
             Batch(columns, batch.rows), probabilities=collected.wants_probabilities
         )
-        collected.add(slice(answered - batch.rows, answered), true, answers)
-    if answered != holdout.rows:
-        raise other_rows()
-    return Answered(signature, holdout.rows, collected.measures(), collected.lacking())
+        collected.add(slice(done - batch.rows, done), true, predictions)
+    if done != holdout.rows:
+        raise row_count_differs()
+    return HoldoutPredictions(signature, holdout.rows, collected.measures(), collected.missing())
 
 
 class _Values:
@@ -88,19 +88,19 @@ class _Values:
     def __init__(self, rows: int) -> None:
         self._true, self._predicted = np.empty(rows), np.empty(rows)
 
-    def add(self, where: slice, true: NDArray[Any], answers: Predictions) -> None:
+    def add(self, where: slice, true: NDArray[Any], predictions: Predictions) -> None:
         self._true[where] = true
-        self._predicted[where] = answers.values
+        self._predicted[where] = predictions.values
 
     def measures(self) -> Measures:
         return RegressionMeasures(self._true, self._predicted)
 
-    def lacking(self) -> dict[str, str]:
+    def missing(self) -> dict[str, str]:
         return {}
 
 
 class _Labels:
-    """Codes of labels: the version's classes first, then what else the target has."""
+    """Labels as codes: those of the version's classes, then of the target's other labels."""
 
     def __init__(self, rows: int, classes: tuple[Label, ...], has_probabilities: bool) -> None:
         self._texts = any(isinstance(label, str) for label in classes)
@@ -109,29 +109,29 @@ class _Labels:
         self._has_probabilities = has_probabilities
         self._true, self._predicted = np.empty(rows, np.intp), np.empty(rows, np.intp)
         self.wants_probabilities = has_probabilities and rows * len(classes) <= MAX_PROBABILITIES
-        self._shares = np.empty((rows, len(classes))) if self.wants_probabilities else None
+        self._probabilities = np.empty((rows, len(classes))) if self.wants_probabilities else None
 
-    def add(self, where: slice, true: NDArray[Any], answers: Predictions) -> None:
+    def add(self, where: slice, true: NDArray[Any], predictions: Predictions) -> None:
         self._true[where] = self._encoded(true.tolist())
-        self._predicted[where] = self._encoded(answers.values)
-        if self._shares is not None:
-            self._shares[where] = answers.probabilities
+        self._predicted[where] = self._encoded(predictions.values)
+        if self._probabilities is not None:
+            self._probabilities[where] = predictions.probabilities
 
     def measures(self) -> Measures:
-        shares = None if self.lacking() else self._shares
-        return ClassificationMeasures(self._true, self._predicted, self._classes, shares)
+        probabilities = None if self.missing() else self._probabilities
+        return ClassificationMeasures(self._true, self._predicted, self._classes, probabilities)
 
-    def lacking(self) -> dict[str, str]:
+    def missing(self) -> dict[str, str]:
         if not self._has_probabilities:
-            why = "the version gives no probabilities"
-        elif self._shares is None:
+            why = "the version predicts no probabilities"
+        elif self._probabilities is None:
             why = f"the holdout is too large to keep the probabilities of {self._classes} classes"
         elif len(self._codes) > self._classes:
-            strange = shown(str([*self._codes][self._classes]))
-            why = f"the holdout has the label {strange}, which is none of the version's classes"
+            other = shown(str([*self._codes][self._classes]))
+            why = f"the holdout has the label {other}, which is not one of the version's classes"
         else:
             return {}
-        return dict.fromkeys(_OF_PROBABILITIES, why)
+        return dict.fromkeys(_PROBABILITY_METRICS, why)
 
     def _encoded(self, labels: Iterable[Label]) -> list[int]:
         codes = self._codes

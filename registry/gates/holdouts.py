@@ -1,6 +1,6 @@
-"""Tables that versions are measured on: what is asked of one, and how one is read.
+"""Holdouts, the data that versions are measured on: what is valid, and how one is read.
 
-Read a few thousand rows at a time, so that a large one takes no more memory than its answers.
+A holdout is read a few thousand rows at a time, so it takes no more memory than its predictions.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from registry.signature import MAX_COLUMN_NAME, MAX_COLUMNS, Column, ColumnType,
 
 HoldoutFormat = Literal["parquet", "csv"]
 FORMATS: dict[str, HoldoutFormat] = {PARQUET: "parquet", CSV: "csv"}
-"""What a table may be sent as, by its media type."""
+"""The formats of holdouts by their media types."""
 
 
 def parse_format(name: str) -> HoldoutFormat:
@@ -25,20 +25,20 @@ def parse_format(name: str) -> HoldoutFormat:
     for known in FORMATS.values():
         if name == known:
             return known
-    raise ValueError(f"There is no format {name!r} of holdouts.")
+    raise ValueError(f"{name!r} is not a format of holdouts.")
 
 
 MAX_ROWS = 1_000_000
 LEAST_ROWS = 2
-"""One row has no spread: neither r2 nor an interval."""
+"""One row has no variance: neither r2 nor an interval."""
 BATCH_ROWS = 4096
 _MAX_UNPACKED = 2**28
-"""Bytes that one group of a Parquet file's rows may unpack to."""
+"""Bytes that one row group of a Parquet file may decompress to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
-    """A table that is kept: its bytes by their SHA-256, and the column that is to be predicted."""
+    """A stored holdout: the SHA-256 of its bytes, and ``target``, the column to predict."""
 
     sha256: str
     format: HoldoutFormat
@@ -47,18 +47,18 @@ class Holdout:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """What a table says of itself."""
+class Shape:
+    """The columns of a holdout and the number of its rows."""
 
     columns: list[str]
     rows: int
 
 
-def look_at(file: BinaryIO, format_: HoldoutFormat, target: str) -> Table:
-    """The columns and rows of a table that may be an enemy's.
+def read_shape(file: BinaryIO, format_: HoldoutFormat, target: str) -> Shape:
+    """The shape of an untrusted holdout.
 
     Raises BodyMalformed where it is not of that format, HoldoutRefused where it has no target, too
-    few rows or columns that cannot be, TooLarge where it has too many rows.
+    few rows or invalid columns, TooLarge where it has too many rows.
     """
     _check_readable(format_)
     with _refused():
@@ -67,28 +67,28 @@ def look_at(file: BinaryIO, format_: HoldoutFormat, target: str) -> Table:
         raise TooLarge("The holdout", f"{MAX_ROWS} rows")
     if rows < LEAST_ROWS:
         raise HoldoutRefused(
-            f"The holdout has {'one row' if rows else 'no rows'}: at least {LEAST_ROWS} are asked, "
-            "and some hundred to tell versions apart."
+            f"The holdout has {'one row' if rows else 'no rows'}: at least {LEAST_ROWS} are "
+            "required, and some hundred to tell versions apart."
         )
-    if len(columns) > MAX_COLUMNS or not all(map(_may_be_named, columns)):
+    if len(columns) > MAX_COLUMNS or not all(map(_is_valid_name, columns)):
         raise HoldoutRefused(
             f"The holdout has more than {MAX_COLUMNS} columns, or names of more than "
             f"{MAX_COLUMN_NAME} characters or with U+0000."
         )
     if columns.count(target) != 1:
-        is_there = "is there twice" if target in columns else "is not a column of the table"
+        why = "is there twice" if target in columns else "is not a column of the table"
         raise HoldoutRefused(
-            f"The target {shown(target)} {is_there}. The table has "
+            f"The target {shown(target)} {why}. The table has "
             f"{', '.join(map(shown, columns[:20]))}.",
-            [Fault("target", is_there)],
+            [Fault("target", why)],
         )
-    return Table(columns, rows)
+    return Shape(columns, rows)
 
 
-def read_through(file: BinaryIO, format_: HoldoutFormat, target: str, signature: Signature) -> int:
-    """Read all of the table as a version with ``signature`` would be given it; its rows.
+def count_rows(file: BinaryIO, format_: HoldoutFormat, target: str, signature: Signature) -> int:
+    """Read all rows as a version with ``signature`` reads them, and count them.
 
-    Raises HoldoutRefused where it cannot be measured on the table, BodyMalformed, TooLarge.
+    Raises HoldoutRefused where the holdout does not fit the version, BodyMalformed, TooLarge.
     """
     return sum(batch.rows for batch in batches(file, format_, target, signature))
 
@@ -96,9 +96,9 @@ def read_through(file: BinaryIO, format_: HoldoutFormat, target: str, signature:
 def batches(
     file: BinaryIO, format_: HoldoutFormat, target: str, signature: Signature
 ) -> Iterator[Batch]:
-    """The columns of ``signature`` and the target, some thousand rows at a time.
+    """The columns of ``signature`` and the target, a few thousand rows at a time.
 
-    Raises as ``read_through`` does.
+    Raises as ``count_rows`` does.
     """
     if target in signature.names:
         raise HoldoutRefused(f"The target {shown(target)} is one of the version's own columns.")
@@ -118,9 +118,9 @@ def _check_readable(format_: HoldoutFormat) -> None:
         require_arrow("A holdout in Parquet")
 
 
-def other_rows() -> HoldoutRefused:
-    """The refusal of a table that holds more or fewer rows than it says."""
-    return HoldoutRefused("The holdout has another number of rows than it says.")
+def row_count_differs() -> HoldoutRefused:
+    """The error for a holdout with more or fewer rows than its metadata says."""
+    return HoldoutRefused("The number of rows in the holdout differs from its metadata.")
 
 
 @contextmanager
@@ -138,7 +138,7 @@ def _target_column(target: str, signature: Signature) -> Column:
     return Column(target, cast("ColumnType", kind))
 
 
-def _may_be_named(column: str) -> bool:
+def _is_valid_name(column: str) -> bool:
     return len(column) <= MAX_COLUMN_NAME and "\x00" not in column
 
 

@@ -1,4 +1,4 @@
-"""The figures of versions: measured on a holdout, or those that their uploaders claim."""
+"""The metrics of versions: measured on a holdout, or claimed by their uploaders."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -17,55 +17,55 @@ from registry.errors import (
     RegistryError,
     TooLarge,
 )
-from registry.gates.holdout_predictions import Answered, answer
+from registry.gates.holdout_predictions import HoldoutPredictions, predict_holdout
 from registry.gates.holdouts import Holdout
 from registry.gates.inputs import Candidate
 from registry.gates.results import Measured
 from registry.metrics.bootstrap import Figures, drawn, interval
 
 Load = Callable[[ServedVersion], Predictor]
-"""The predictor of a version, which is loaded if it was not."""
+"""The predictor of a version, which is loaded first if necessary."""
 
-USUAL_LEVEL = 95.0
-_MOST_DRAWN = 2**20
-"""Rows times classes beyond which roc_auc is not drawn 1,000 times: it would take minutes."""
-UNMEASURABLE: tuple[type[RegistryError], ...] = (
+DEFAULT_LEVEL = 95.0
+_MAX_ROC_AUC_CELLS = 2**20
+"""Rows times classes beyond which roc_auc has no interval: it would take minutes."""
+MEASUREMENT_ERRORS: tuple[type[RegistryError], ...] = (
     *(ArtifactRefused, BlobUnavailable, BodyMalformed, HoldoutRefused, InputRefused),
     *(PredictionRefused, PredictionTimedOut, TooLarge),
 )
-"""What keeps a version from being measured, however soon one tries again."""
+"""Errors of a measurement that trying again does not change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The figures of a version and where they are from; ``reason``: why there are none."""
+    """The metrics of a version and where they are from; ``reason``: why there are none."""
 
     version: int
     metrics: dict[str, float]
     measured_on: Measured | None
     reason: str | None = None
-    answered: Answered | None = None
+    predictions: HoldoutPredictions | None = None
 
-    def why_not(self, metric: str) -> str:
-        """Why there is no figure of ``metric``."""
+    def why_missing(self, metric: str) -> str:
+        """Why the version has no value of ``metric``."""
         if self.reason is not None:
             return f"version {self.version} could not be measured: {self.reason}"
-        if self.answered is not None:
-            return f"version {self.version}: {self.answered.why_not(metric)}"
+        if self.predictions is not None:
+            return f"version {self.version}: {self.predictions.why_missing(metric)}"
         return f"version {self.version} claims no {metric}, and there is no holdout to measure it"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The candidate's figure less the champion's, and the interval of 95% of the draws."""
+    """The candidate's metric minus the champion's, and its 95% interval."""
 
     value: float
     interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Draws:
-    """What the bootstrap drew of the candidate and of the champion: 1,000 figures a metric."""
+class BootstrapFigures:
+    """Each metric of the candidate and of the champion in every draw of the bootstrap."""
 
     candidate: Figures
     champion: Figures
@@ -74,7 +74,9 @@ class Draws:
 def measure(
     candidate: Candidate, holdout: Holdout | None, blobs: BlobStore, load: Load
 ) -> Measurement:
-    """The version's figures; a version that cannot answer has none, and the reason is said.
+    """The metrics of a version on ``holdout``; None: those that its uploader claims.
+
+    A version that cannot predict the holdout has no metrics, but a reason.
 
     Raises ModelProcessUnavailable, VersionLoading.
     """
@@ -84,37 +86,37 @@ def measure(
     try:
         predictor = load(candidate.version)
         with blobs.open(holdout.sha256) as file:
-            answered = answer(predictor, file, holdout)
-    except UNMEASURABLE as error:
+            predictions = predict_holdout(predictor, file, holdout)
+    except MEASUREMENT_ERRORS as error:
         return Measurement(number, {}, None, error.detail)
-    return Measurement(number, answered.metrics(), "holdout", answered=answered)
+    return Measurement(number, predictions.metrics(), "holdout", predictions=predictions)
 
 
-def draw(
+def bootstrap(
     candidate: Measurement, champion: Measurement | None, metrics: Collection[str]
-) -> Draws | None:
-    """Draw the holdout's rows anew; None where there is nothing to draw from."""
-    if candidate.answered is None or not metrics:
+) -> BootstrapFigures | None:
+    """Compute ``metrics`` for draws of the holdout's rows; None where nothing was predicted."""
+    if candidate.predictions is None or not metrics:
         return None
-    rows = candidate.answered.rows
-    if rows * len(candidate.answered.signature.output.classes or ()) > _MOST_DRAWN:
+    rows = candidate.predictions.rows
+    if rows * len(candidate.predictions.signature.output.classes or ()) > _MAX_ROC_AUC_CELLS:
         metrics = [metric for metric in metrics if metric != "roc_auc"]
-    if champion is None or champion.answered is None:
-        return Draws(drawn([candidate.answered], rows, metrics)[0], {})
-    return Draws(*drawn([candidate.answered, champion.answered], rows, metrics))
+    if champion is None or champion.predictions is None:
+        return BootstrapFigures(drawn([candidate.predictions], rows, metrics)[0], {})
+    return BootstrapFigures(*drawn([candidate.predictions, champion.predictions], rows, metrics))
 
 
 def differences(
-    candidate: Measurement, champion: Measurement | None, draws: Draws | None
+    candidate: Measurement, champion: Measurement | None, figures: BootstrapFigures | None
 ) -> dict[str, Difference]:
-    """For each metric that was measured of both."""
-    if champion is None or draws is None:
+    """The difference of each metric that both versions have."""
+    if champion is None or figures is None:
         return {}
     return {
         metric: Difference(
             candidate.metrics[metric] - champion.metrics[metric],
-            interval(draws.candidate[metric] - draws.champion[metric], USUAL_LEVEL),
+            interval(figures.candidate[metric] - figures.champion[metric], DEFAULT_LEVEL),
         )
         for metric in candidate.metrics
-        if metric in champion.metrics and metric in draws.candidate and metric in draws.champion
+        if metric in champion.metrics and metric in figures.candidate and metric in figures.champion
     }

@@ -1,19 +1,19 @@
-"""What became of a gate."""
+"""The result of a gate."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Measured = Literal["holdout", "claimed"]
-"""Where figures come from: this registry measured them, or the uploader says so."""
+"""Where metrics come from: measured by this registry, or claimed by the uploader."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
-    """Whether a gate lets the candidate through, the figures that decided, and why not.
+    """Whether the candidate passes a gate, the values that were compared, and the reason.
 
-    ``interval``: of the candidate's figure less what it was held against. ``holdout``: the SHA-256
-    of the table that both figures were measured on.
+    ``interval``: of the candidate's metric minus the bound. ``holdout``: the SHA-256 of the holdout
+    that both were measured on.
     """
 
     gate: str
@@ -26,7 +26,7 @@ class GateResult:
     holdout: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As the API shows it; ``interval`` and ``holdout`` only where there is one."""
+        """As the API returns it; ``interval`` and ``holdout`` only where there is one."""
         shown: dict[str, Any] = {
             "gate": self.gate,
             "passed": self.passed,
@@ -43,5 +43,5 @@ class GateResult:
 
 
 def all_passed(results: Iterable[GateResult]) -> bool:
-    """Whether none of the gates is shut."""
+    """Whether every gate passed."""
     return all(result.passed for result in results)

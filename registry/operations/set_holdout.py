@@ -1,7 +1,7 @@
-"""Give a model the table that its versions are measured on.
+"""Give a model the holdout that its versions are measured on.
 
-Bytes first, row second, as with versions; a holdout that is replaced stays readable, since figures
-in the history were measured on it.
+The bytes are stored before the row, as with versions. A replaced holdout stays readable, since
+metrics in the history were measured on it.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from registry.blobs.store import StagedBlob
 from registry.errors import Fault, HoldoutRefused
-from registry.gates.holdouts import HoldoutFormat, look_at, other_rows, read_through
+from registry.gates.holdouts import HoldoutFormat, count_rows, read_shape, row_count_differs
 from registry.operations.rows import locked_active_model
 from registry.reading.queries import View, current_holdout, find_model, holdout_view
 from registry.signature import Signature
@@ -29,10 +29,10 @@ def set_holdout(
     *,
     actor: str,
 ) -> tuple[View, bool]:
-    """Check the table, keep it, and measure on it from now on; whether that changed anything.
+    """Check the table and store it as the holdout of ``model``; whether that changed anything.
 
-    ``target`` None: what the newest version predicts. It has to fit the newest ready version or one
-    that an alias points at, where there is any.
+    ``target`` None: what the newest ready version predicts. The table has to fit that version or
+    one that an alias points at, if there are any.
 
     Raises ModelNotFound, ModelArchived, HoldoutRefused, BodyMalformed, TooLarge, StorageFull, and
     the Unavailable errors.
@@ -43,21 +43,21 @@ def set_holdout(
     if target is None:
         if not signatures:
             raise HoldoutRefused(
-                "There is no version yet that would say what is predicted: name the target.",
-                [Fault("target", "is not known")],
+                "No version exists yet that says what is predicted: name the target.",
+                [Fault("target", "is required")],
             )
         target = signatures[0].output.name
     with table.path.open("rb") as file:
-        found = look_at(file, format_, target)
-    _check_fit(table, format_, target, found.rows, signatures)
+        shape = read_shape(file, format_, target)
+    _check_fit(table, format_, target, shape.rows, signatures)
     table.keep()
     row = HoldoutRow(
         model=model,
         format=format_,
         sha256=table.digest,
         size=table.size,
-        table_rows=found.rows,
-        columns=found.columns,
+        table_rows=shape.rows,
+        columns=shape.columns,
         target=target,
         created_by=actor,
     )
@@ -66,7 +66,7 @@ def set_holdout(
 
 
 def _written(session: Session, row: HoldoutRow) -> tuple[View, bool]:
-    """Put ``row`` in the place of the holdout in use, unless it is the same."""
+    """Replace the current holdout with ``row``, unless it is the same."""
     locked_active_model(session, row.model)
     before = current_holdout(session, row.model)
     if before is not None:
@@ -92,7 +92,7 @@ def _identity(row: HoldoutRow) -> tuple[str, str, str]:
 
 
 def _signatures(session: Session, model: str) -> list[Signature]:
-    """What the newest ready version takes, and after it those that aliases point at."""
+    """The signatures of the newest ready version, and then of those that aliases point at."""
     newest = (
         select(VersionRow.signature)
         .where(VersionRow.model == model, VersionRow.status == "ready")
@@ -119,13 +119,13 @@ def _check_fit(
     rows: int,
     signatures: Sequence[Signature],
 ) -> None:
-    """Raises HoldoutRefused where the table fits none, saying why it does not fit the newest."""
+    """Raises HoldoutRefused where the table fits none, with the reason for the newest."""
     refused: HoldoutRefused | None = None
     for signature in signatures:
         try:
             with table.path.open("rb") as file:
-                if read_through(file, format_, target, signature) != rows:
-                    raise other_rows()
+                if count_rows(file, format_, target, signature) != rows:
+                    raise row_count_differs()
         except HoldoutRefused as error:
             refused = refused or error
         else:

@@ -10,7 +10,7 @@ import pytest
 from registry.blobs.local import LocalBlobStore
 from registry.errors import ScoringBusy
 from registry.gates import parse
-from registry.gates.evaluator import AT_ONCE, GateEvaluator
+from registry.gates.evaluator import MAX_CONCURRENT, GateEvaluator
 from registry.gates.inputs import Candidate, GateInputs
 from tests.factories import served
 
@@ -94,7 +94,7 @@ def test_no_more_are_measured_at_once_than_there_are_places(tmp_path):
         with pytest.raises(AssertionError):
             evaluator.results(INPUTS)
 
-    threads = [threading.Thread(target=measure) for _ in range(AT_ONCE)]
+    threads = [threading.Thread(target=measure) for _ in range(MAX_CONCURRENT)]
     for thread in threads:
         thread.start()
         going_on.acquire()

@@ -194,7 +194,7 @@ def test_a_gate_about_a_metric_that_the_task_has_not_is_refused(kind, gate, know
     ("gate", "said"),
     [
         ("rsme <= 3 @ 95%", "there is no metric 'rsme'"),
-        ("rmse <= champion *", "a number is asked"),
+        ("rmse <= champion *", "expected a number"),
         ("engine in lions", "lions"),
     ],
 )
