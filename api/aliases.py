@@ -14,6 +14,7 @@ from registry.operations.delete_alias import delete_alias
 from registry.operations.promote import promote
 from registry.reading import queries
 from registry.reading.pages import Page
+from registry.reading.views import View
 
 blueprint = Blueprint("aliases", __name__, description="Names that point at a version")
 
@@ -32,9 +33,7 @@ def list_aliases(name: str) -> Page:
 @blueprint.arguments(AliasTargetSchema)
 @blueprint.doc(parameters=[IDEMPOTENCY_KEY])
 @blueprint.response(200, MovedSchema)
-def put_alias(
-    body: dict[str, Any], name: str, alias: str
-) -> tuple[queries.View, int, dict[str, str]]:
+def put_alias(body: dict[str, Any], name: str, alias: str) -> tuple[View, int, dict[str, str]]:
     """Promote a version under this alias."""
     request = promotion_request({**body, "alias": alias})
     return moved(promote, name, str(body["version"]), request)

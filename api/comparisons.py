@@ -9,7 +9,7 @@ from api.blueprints import Blueprint
 from api.schemas import ComparisonQuerySchema, ComparisonSchema
 from api.sessions import db
 from registry.reading.comparison import compare
-from registry.reading.queries import View
+from registry.reading.views import View
 
 blueprint = Blueprint("comparisons", __name__, description="Comparison of versions")
 

@@ -8,7 +8,7 @@ from api.schemas import EvaluateSchema, EvaluationSchema
 from api.services import services
 from registry.gates import parse_all
 from registry.operations.evaluate import evaluate
-from registry.reading.queries import View
+from registry.reading.views import View
 
 blueprint = Blueprint("evaluations", __name__, description="Evaluation of gates without promotion")
 

@@ -23,6 +23,7 @@ from registry.names import check_model_name
 from registry.operations.remove_holdout import remove_holdout
 from registry.operations.set_holdout import set_holdout
 from registry.reading import queries
+from registry.reading.views import View
 
 blueprint = Blueprint("holdouts", __name__, description="Tables that versions are measured on")
 
@@ -46,7 +47,7 @@ def get_holdout(query: dict[str, Any], name: str) -> Response:
 @blueprint.alt_response(200, schema=HoldoutSchema)
 @blueprint.response(201, HoldoutSchema)
 @blueprint.doc(requestBody={"required": True, "content": dict.fromkeys(FORMATS, _TABLE)})
-def put_holdout(query: dict[str, Any], name: str) -> tuple[queries.View, int]:
+def put_holdout(query: dict[str, Any], name: str) -> tuple[View, int]:
     """Set the table that the model's versions are measured on; 200 if it is set already."""
     check_model_name(name)
     if request.mimetype not in FORMATS:

@@ -21,6 +21,7 @@ from registry.operations.create_model import create_model
 from registry.operations.update_model import update_model
 from registry.reading import queries
 from registry.reading.pages import Page
+from registry.reading.views import View, model_view
 
 blueprint = Blueprint("models", __name__, description="Registered models")
 
@@ -40,7 +41,7 @@ def list_models(query: dict[str, Any]) -> Page:
 @allows("upload")
 @blueprint.arguments(NewModelSchema)
 @blueprint.response(201, ModelSchema, headers={"Location": {"schema": {"type": "string"}}})
-def post_model(body: dict[str, Any]) -> tuple[queries.View, int, dict[str, str]]:
+def post_model(body: dict[str, Any]) -> tuple[View, int, dict[str, str]]:
     """Create a model without versions."""
     grant().require("upload", body["name"])
     view = create_model(
@@ -56,16 +57,16 @@ def post_model(body: dict[str, Any]) -> tuple[queries.View, int, dict[str, str]]
 @blueprint.route("/models/<name>", methods=["GET"])
 @allows("any")
 @blueprint.response(200, ModelSchema)
-def get_model(name: str) -> queries.View:
+def get_model(name: str) -> View:
     """Show a model."""
-    return queries.model_view(queries.find_model(db.session(), name))
+    return model_view(queries.find_model(db.session(), name))
 
 
 @blueprint.route("/models/<name>", methods=["PATCH"])
 @allows("upload")
 @blueprint.arguments(ChangeSchema)
 @blueprint.response(200, ModelSchema)
-def patch_model(body: dict[str, Any], name: str) -> queries.View:
+def patch_model(body: dict[str, Any], name: str) -> View:
     """Change a model's description or tags."""
     return update_model(services().database, name, actor=grant().name, **body)
 

@@ -9,6 +9,7 @@ from api.services import services
 from api.sessions import db
 from registry.operations.set_policy import set_policy
 from registry.reading import queries
+from registry.reading.views import View
 
 blueprint = Blueprint("policies", __name__, description="Gates that a model's versions must pass")
 
@@ -16,7 +17,7 @@ blueprint = Blueprint("policies", __name__, description="Gates that a model's ve
 @blueprint.route("/models/<name>/policy", methods=["GET"])
 @allows("any")
 @blueprint.response(200, PolicySchema)
-def get_policy(name: str) -> queries.View:
+def get_policy(name: str) -> View:
     """Show the gates that a version must pass before an alias may point at it."""
     return queries.policy_of(db.session(), name)
 
@@ -25,6 +26,6 @@ def get_policy(name: str) -> queries.View:
 @allows("promote")
 @blueprint.arguments(PolicyChangeSchema)
 @blueprint.response(200, PolicySchema)
-def put_policy(body: dict[str, Any], name: str) -> queries.View:
+def put_policy(body: dict[str, Any], name: str) -> View:
     """Replace the gates; with an empty list every version that can be loaded passes."""
     return set_policy(services().database, name, body["gates"], actor=grant().name)

@@ -16,7 +16,7 @@ from registry.gates import parse_all
 from registry.operations.promote import UNCHECKED, PromotionRequest, promote
 from registry.operations.results import OperationResult
 from registry.operations.rollback import rollback
-from registry.reading.queries import View
+from registry.reading.views import View
 
 blueprint = Blueprint("promotions", __name__, description="Promotions and rollbacks")
 

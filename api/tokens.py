@@ -20,6 +20,7 @@ from registry.operations.create_token import create_token
 from registry.operations.revoke_token import revoke_token
 from registry.reading import queries
 from registry.reading.pages import Page
+from registry.reading.views import View
 
 blueprint = Blueprint("tokens", __name__, description="API tokens")
 
@@ -37,7 +38,7 @@ def list_tokens(query: dict[str, Any]) -> Page:
 @allows("admin")
 @blueprint.arguments(NewTokenSchema)
 @blueprint.response(201, MadeTokenSchema)
-def post_token(body: dict[str, Any]) -> queries.View:
+def post_token(body: dict[str, Any]) -> View:
     """Create a token. Its value is shown only in this response."""
     return create_token(services().database, actor=grant().name, **body)
 
@@ -45,7 +46,7 @@ def post_token(body: dict[str, Any]) -> queries.View:
 @blueprint.route("/tokens/self", methods=["GET"])
 @allows("any")
 @blueprint.response(200, TokenSchema)
-def get_own_token() -> queries.View:
+def get_own_token() -> View:
     """Show the token of this request, without its value."""
     return queries.own_token(db.session(), grant())
 

@@ -28,7 +28,7 @@ from registry.errors import (
 from registry.formats.reading import Format, format_of_filename, parse_format
 from registry.names import check_model_name
 from registry.operations.register import Metadata, register
-from registry.reading.queries import View
+from registry.reading.views import View
 
 blueprint = Blueprint("uploads", __name__, description="Uploads of trained models")
 

@@ -14,6 +14,7 @@ from registry.operations.archive_version import archive_version
 from registry.operations.update_version import update_version
 from registry.reading import queries
 from registry.reading.pages import Page
+from registry.reading.views import View, version_view
 
 blueprint = Blueprint("versions", __name__, description="Versions of a model")
 
@@ -32,16 +33,16 @@ def list_versions(query: dict[str, Any], name: str) -> Page:
 @blueprint.route("/models/<name>/<version:version>", methods=["GET"])
 @allows("any")
 @blueprint.response(200, VersionSchema)
-def get_version(name: str, version: str) -> queries.View:
+def get_version(name: str, version: str) -> View:
     """Show a version by its number, an alias or 'latest'."""
-    return queries.version_view(queries.find_version(db.session(), name, version))
+    return version_view(queries.find_version(db.session(), name, version))
 
 
 @blueprint.route("/models/<name>/<version:version>", methods=["PATCH"])
 @allows("upload")
 @blueprint.arguments(ChangeSchema)
 @blueprint.response(200, VersionSchema)
-def patch_version(body: dict[str, Any], name: str, version: str) -> queries.View:
+def patch_version(body: dict[str, Any], name: str, version: str) -> View:
     """Change a version's description or tags."""
     return update_version(services().database, name, version, actor=grant().name, **body)
 

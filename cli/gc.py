@@ -13,7 +13,7 @@ from cli.service import json_option
 from cli.spans import Span
 from cli.terminal import print_json
 from registry.operations.collect_garbage import GRACE_SECONDS, Collection, collect_garbage
-from registry.reading.blob_references import referenced_digests
+from registry.reading.blob_uses import used_digests
 
 
 @click.command
@@ -39,7 +39,7 @@ def gc(*, dry_run: bool, older_than: timedelta, data: Path | None, as_json: bool
     """
     with configured_registry(data) as (settings, database, blobs):
         with database.read() as session:
-            versions = bool(referenced_digests(session))
+            versions = bool(used_digests(session))
         # A wrong HOTSWAP_DATABASE_URL must not remove every artifact.
         if not versions and not dry_run and next(blobs.digests(), None) is not None:
             raise CommandFailed(

@@ -20,8 +20,8 @@ from registry.cards.calling import curl, python
 from registry.cards.evidence import gates_section, metrics_section
 from registry.cards.limits import limits
 from registry.cards.subject import Subject, read_subject
-from registry.reading.queries import View
 from registry.reading.stored_evaluation import ColumnSummary
+from registry.reading.views import View
 from registry.signature import Label, label_text
 
 MAX_COLUMNS = 200

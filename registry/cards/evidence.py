@@ -6,7 +6,7 @@ from typing import Any
 from registry.cards.blocks import Phrase, Section, Table, data, figure
 from registry.cards.subject import Subject
 from registry.reading.promotions import Promotion
-from registry.reading.queries import moment
+from registry.reading.views import timestamp
 
 
 def metrics_section(subject: Subject) -> Section:
@@ -61,7 +61,7 @@ def gates_section(subject: Subject) -> Section:
 
 
 def _promoted(promotion: Promotion) -> Iterator[Any]:
-    yield f"{moment(promotion.at)}: "
+    yield f"{timestamp(promotion.at)}: "
     if promotion.alias is not None:
         yield data(promotion.alias)
     yield " was pointed at it by "

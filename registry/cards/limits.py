@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from registry.cards.blocks import Phrase, data, figure
-from registry.reading.queries import View
 from registry.reading.stored_evaluation import StoredEvaluation
+from registry.reading.views import View
 
 FEW_ROWS = 200
 MAX_NOTES = 20

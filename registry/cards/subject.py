@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from registry.reading.promotions import Promotion, measured_metrics, promotions_of
-from registry.reading.queries import View, find_model, find_version, version_view
+from registry.reading.queries import find_model, find_version
 from registry.reading.stored_evaluation import StoredEvaluation, read_evaluation
+from registry.reading.views import View, version_view
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from registry.doctor.findings import Finding, Installation
 from registry.doctor.records import current_database
 from registry.errors import DataDirectoryRefused
-from registry.reading.blob_references import STREAMED
+from registry.reading.blob_uses import STREAMED
 from registry.storage.file_modes import open_to_others, refuse_foreign
 from registry.storage.tables import HoldoutRow, VersionRow
 

@@ -64,7 +64,7 @@ and any white space between two words."""
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a metric is compared with: a number, or ``scale`` times the champion's plus ``shift``."""
+    """``shift``, plus ``scale`` times the champion's metric where it is needed."""
 
     shift: float
     scale: float = 0.0

@@ -1,4 +1,4 @@
-"""What is loaded in this worker and in the others of its host, and which version is live.
+"""The versions that the workers of this host have loaded, and which of them is live.
 
-Never decides whether a version may become live.
+Never writes to the database, and never imports gates or operations.
 """

@@ -1,4 +1,4 @@
-"""What can be done to the registry, one verb a file. Each owns its transaction.
+"""What can be done to the registry, one verb in each file. Each owns its transaction.
 
-Never knows of HTTP; takes its collaborators in the call and keeps nothing between calls.
+Never imports HTTP or commands, and keeps nothing between calls: collaborators are arguments.
 """

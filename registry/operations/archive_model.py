@@ -1,4 +1,4 @@
-"""Take a whole model out of use. Its name and its numbers stay taken."""
+"""Archive a model with all its versions. Its name and its numbers are not used again."""
 
 from sqlalchemy import select
 
@@ -9,7 +9,7 @@ from registry.storage.tables import AliasRow, VersionRow, utc_now
 
 
 def archive_model(database: Database, name: str, *, actor: str) -> None:
-    """Archive the model with all its versions and drop its aliases; nothing if it is already.
+    """Archive the model and its versions, and delete its aliases; nothing if it is archived.
 
     Raises ModelNotFound.
     """

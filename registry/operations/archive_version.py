@@ -1,4 +1,4 @@
-"""Take a version out of use. It stays readable; its number stays taken."""
+"""Archive a version. It stays readable; its number is not used again."""
 
 from sqlalchemy import select
 
@@ -11,7 +11,7 @@ from registry.storage.tables import AliasRow, utc_now
 
 
 def archive_version(database: Database, model: str, reference: str, *, actor: str) -> None:
-    """Archive the version; nothing if it is already.
+    """Archive the version; nothing if it is archived.
 
     Raises ModelNotFound, VersionNotFound, or VersionHasAlias while an alias points at it.
     """

@@ -1,7 +1,8 @@
-"""Copy the registry, while it is in use, into a folder that holds all of it.
+"""Copy the registry, while it is in use, into a folder.
 
-The database first, as one consistent state; then the blobs that this copy points at. They are all
-there: bytes come before their row, versions are never deleted, and no blob is removed meanwhile.
+The database is copied first, as one consistent state; then the blobs that this copy uses. All of
+them exist: bytes are stored before their row, versions are never deleted, and no blob is removed
+while the backup runs.
 """
 
 import logging
@@ -22,8 +23,8 @@ from registry.errors import (
     StorageFull,
     StorageUnavailable,
 )
-from registry.reading.blob_references import blob_references, referenced_digests
-from registry.reading.queries import moment
+from registry.reading.blob_uses import blob_uses, used_digests
+from registry.reading.views import timestamp
 from registry.storage.database import Database, frozen
 from registry.storage.history import verify
 from registry.storage.schema import HEAD
@@ -40,14 +41,13 @@ def back_up(
     since: Path | None = None,
     incomplete: bool = False,
 ) -> Manifest:
-    """Make the backup ``target``, a folder that is not there yet or is empty.
+    """Create the backup ``target``, a folder that does not exist yet or is empty.
 
-    Blobs that the backup ``since`` holds are linked to its files, which are read but take no room;
-    the others are copied. Where files cannot be linked, as across disks, all are copied. A file of
-    ``since`` that is damaged is logged, and copied.
+    Blobs that the backup ``since`` holds become links to its files, which are verified but take no
+    space; the others are copied. Where files cannot be linked, as across disks, all are copied. A
+    damaged file of ``since`` is logged, and copied from the registry.
 
-    ``incomplete`` makes it also where blobs are damaged or missing, without these; its manifest
-    names them.
+    ``incomplete``: if blobs are damaged or missing, back up without them; the manifest names them.
 
     Raises BackupRefused, BackupDamaged where ``since`` is no backup, BlobsBusy, HistoryBroken, and
     the Unavailable errors.
@@ -63,7 +63,7 @@ def back_up(
             raise BackupRefused.full(target) from error
         with frozen(copy) as session:
             head = verify(session)
-            digests = sorted(referenced_digests(session))
+            digests = sorted(used_digests(session))
         entries = [Entry(DATABASE, *made_durable(copy))]
         missing = []
         (folder / BLOBS).mkdir(mode=0o700)
@@ -77,11 +77,11 @@ def back_up(
                 missing.append(digest)
         if missing and not incomplete:
             with frozen(copy) as session:
-                found = blob_references(session, set(missing))
+                found = blob_uses(session, set(missing))
             uses = sorted({use for each in found.values() for use in each})
             raise BackupRefused.incomplete([use.owner for use in uses])
         manifest = Manifest(
-            made_at=moment(utc_now()),
+            made_at=timestamp(utc_now()),
             schema=HEAD,
             history=str(head),
             files=tuple(entries),
@@ -92,8 +92,8 @@ def back_up(
 
 
 def _linked(since: Path, kept: Entry, folder: Path) -> bool:
-    """Link the file of an earlier backup into ``folder``, and read it there; False where it cannot
-    be linked or is not what the earlier backup says."""
+    """Link the file of an earlier backup into ``folder``, and verify it; False where it cannot be
+    linked or does not match the earlier manifest."""
     source, target = since / kept.path, folder / kept.path
     target.parent.mkdir(mode=0o700, exist_ok=True)
     try:
@@ -116,14 +116,14 @@ def _copy(blobs: BlobStore, digest: str, folder: Path) -> Entry:
     target.parent.mkdir(mode=0o700, exist_ok=True)
     with blobs.open(digest) as source:
         written = write_durably(target, _read(source))
-    if written.sha256 != digest:  # it was whole a moment ago
+    if written.sha256 != digest:  # it was intact when it was opened
         target.unlink()
         raise BlobDamaged(digest)
     return Entry(name, *written)
 
 
 def _read(source: BinaryIO) -> Iterator[bytes]:
-    """Its pieces; a disk that fails here is the service's, and not the one of the backup."""
+    """The pieces of a blob. An OSError here is a fault of the registry's disk, not the backup's."""
     try:
         yield from pieces(source)
     except OSError as error:

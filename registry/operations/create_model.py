@@ -1,10 +1,10 @@
-"""Register a name before there is any version of it."""
+"""Register a model before its first version."""
 
 from collections.abc import Mapping
 
 from registry.errors import ModelArchived, NameTaken
 from registry.operations.rows import insert_model
-from registry.reading.queries import View, model_view
+from registry.reading.views import View, model_view
 from registry.storage.database import Database
 from registry.storage.tables import ModelTagRow
 

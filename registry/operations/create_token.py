@@ -1,11 +1,11 @@
-"""Make a token. Its value is shown once, to whoever asked for it."""
+"""Create a token. Its value is returned once, to the caller."""
 
 import re
 from collections.abc import Sequence
 from datetime import datetime
 
 from registry.errors import Fault, TokenRefused
-from registry.reading.queries import View, token_view
+from registry.reading.views import View, token_view
 from registry.storage.database import Database
 from registry.storage.history import record
 from registry.storage.tables import TokenRow, utc_now
@@ -56,14 +56,16 @@ def _check(
 ) -> None:
     faults = []
     if not scopes or unknown_scopes(scopes):
-        asked = ", ".join(SCOPES)
-        faults.append(Fault("scopes", f"at least one of {asked} is asked, and nothing else"))
+        known = ", ".join(SCOPES)
+        faults.append(Fault("scopes", f"expected at least one of {known}, and nothing else"))
     for index, pattern in enumerate(models or ()):
         if not MODEL_PATTERN.fullmatch(pattern):
-            faults.append(Fault(f"models[{index}]", "a model name in which * and ? may stand"))
+            faults.append(
+                Fault(f"models[{index}]", "expected a model name, which may contain * and ?")
+            )
     if models is not None and not models:
         faults.append(Fault("models", "leave it out for every model; an empty list allows none"))
     if expires_at is not None and expires_at <= utc_now():
-        faults.append(Fault("expires_at", "a moment to come is asked"))
+        faults.append(Fault("expires_at", "expected a time in the future"))
     if faults:
-        raise TokenRefused("The token cannot be made as it is asked for.", faults)
+        raise TokenRefused("The token cannot be created.", faults)

@@ -1,4 +1,4 @@
-"""Take an alias away from the version that it names."""
+"""Delete an alias."""
 
 from registry.errors import AliasNotFound
 from registry.names import check_alias

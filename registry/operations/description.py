@@ -1,4 +1,4 @@
-"""What may change of a model and of a version alike: the description and the tags."""
+"""Change the description and the tags of a model or of a version."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ def describe(
     description: str | None,
     tags: Mapping[str, str] | None,
 ) -> bool:
-    """Replace what is given, all tags at once; None leaves as it is. Whether anything changed.
+    """Replace what is not None, all tags at once. Whether anything changed.
 
     ``row`` is a ModelRow or a VersionRow, and ``tag_row`` the class of its tags.
     """

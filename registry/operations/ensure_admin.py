@@ -1,4 +1,4 @@
-"""The first start makes one admin token."""
+"""The first start creates one admin token."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,14 +18,14 @@ _GENERATED, _CONFIGURED = "admin", "admin (HOTSWAP_ADMIN_TOKEN)"
 
 
 def ensure_admin(database: Database, file: Path, configured: str = "") -> str | None:
-    """Make the admin token if there is none yet, and return its value if it was made here.
+    """Create the admin token if there is none yet, and return its value if it was created here.
 
-    A value that is made up here is written to ``file`` (mode 0600) before the token exists, so that
-    a crash cannot leave a token that nobody knows. ``configured`` gives the value instead: it is
-    written nowhere, a token of an earlier value is revoked, and ``file`` is removed if it holds
-    such a value, as earlier releases wrote it.
+    A generated value is written to ``file`` (mode 0600) before the token exists, so a crash cannot
+    leave a token whose value is lost. ``configured`` gives the value instead: it is not written to
+    ``file``, a token with an earlier configured value is revoked, and ``file`` is removed if it
+    holds such a value, which earlier releases wrote.
 
-    Raises TokenRefused where ``configured`` is the value of a token that is out of use.
+    Raises TokenRefused where ``configured`` is the value of a token that is no longer valid.
     """
     with database.write() as session:
         # Several workers start at once: they take turns here, also on PostgreSQL.
@@ -44,7 +44,7 @@ def ensure_admin(database: Database, file: Path, configured: str = "") -> str | 
 
 
 def first_token_in_use(database: Database) -> int | None:
-    """The id of the admin token that the first start made and printed, if it still opens doors."""
+    """The id of the admin token that the first start created and printed, if it is still valid."""
     with database.read() as session:
         rows = session.scalars(
             select(TokenRow).where(TokenRow.name == _GENERATED, TokenRow.created_by == _ACTOR)
@@ -53,7 +53,7 @@ def first_token_in_use(database: Database) -> int | None:
 
 
 def holds_admin_token(database: Database, file: Path) -> bool:
-    """Whether the token in ``file`` is an admin token that is valid."""
+    """Whether ``file`` holds a valid admin token."""
     if not file.exists():
         return False
     digest = token_digest(file.read_text(errors="replace").strip())

@@ -10,7 +10,8 @@ from registry.gates.measurements import Measurement
 from registry.gates.results import all_passed
 from registry.names import PRODUCTION, check_alias
 from registry.operations.gate_inputs import read_gate_inputs
-from registry.reading.queries import View, find_ready_version
+from registry.reading.queries import find_ready_version
+from registry.reading.views import View
 from registry.storage.database import Database
 
 Assess = Callable[[GateInputs], GateReport]

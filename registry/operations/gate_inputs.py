@@ -17,9 +17,9 @@ from registry.storage.tables import AliasRow, HoldoutRow, PolicyRow, VersionRow
 def read_gate_inputs(
     session: Session, version: VersionRow, alias: str, more: Sequence[Gate] = ()
 ) -> GateInputs:
-    """The gates of the policy and ``more``, with ``version`` and what ``alias`` points at.
+    """The gates of the policy and ``more``, with ``version`` and the version at ``alias``.
 
-    Raises GateRefused where ``more`` asks for a metric that the version's task has not.
+    Raises GateRefused where ``more`` requires a metric that the version's task does not have.
     """
     candidate = _candidate(version)
     check_task(more, candidate.version.signature.task)
@@ -36,12 +36,12 @@ def read_gate_inputs(
     return GateInputs(
         candidate=candidate,
         champion=None if champion is None else _candidate(champion),
-        holdout=None if holdout is None else _table(holdout),
+        holdout=None if holdout is None else _holdout(holdout),
         gates=merged(() if policy is None else parse_all(policy.gates), more),
     )
 
 
-def _table(row: HoldoutRow) -> Holdout:
+def _holdout(row: HoldoutRow) -> Holdout:
     return Holdout(row.sha256, parse_format(row.format), row.target, row.table_rows)
 
 

@@ -20,7 +20,7 @@ from registry.intake.inspector import Inspection, Inspector
 from registry.names import check_model_name, name_key
 from registry.operations.results import OperationResult, replay
 from registry.operations.rows import insert_model
-from registry.reading.queries import version_view
+from registry.reading.views import version_view
 from registry.signature import Signature
 from registry.storage.database import Database
 from registry.storage.history import EventType, record

@@ -1,4 +1,4 @@
-"""Take the table away that a model's versions are measured on."""
+"""Remove the holdout of a model."""
 
 from registry.errors import HoldoutNotFound
 from registry.operations.rows import locked_active_model
@@ -9,7 +9,7 @@ from registry.storage.tables import utc_now
 
 
 def remove_holdout(database: Database, model: str, *, actor: str) -> None:
-    """From now on the uploaders' claims have to do. The table stays in the store.
+    """From now on gates compare the metrics that uploaders claim. The bytes stay stored.
 
     Raises ModelNotFound, ModelArchived, HoldoutNotFound.
     """

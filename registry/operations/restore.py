@@ -1,8 +1,8 @@
 """Put a backup's registry into an empty data directory.
 
-All of it is written to ``restoring/`` in the directory itself, which may be a mounted disk, and
-then moved: the blobs first, the database last. Until that last step there is no registry there,
-and a service refuses to start.
+Everything is written to ``restoring/`` in the directory itself, which may be a mounted disk, and
+then moved: the blobs first, the database last. Until that last step there is no registry, and a
+service refuses to start.
 """
 
 import fcntl
@@ -50,7 +50,7 @@ def _put_in_place(staging: Path, data: Path) -> None:
     _check_is_empty(data, {_STAGING})
     rename_durably(staging / BLOBS, data / BLOBS)
     try:
-        # A link, since a rename would take the place of a database that came meanwhile.
+        # A link, since a rename would replace a database that was created meanwhile.
         os.link(staging / DATABASE, data / DATABASE)
     except FileExistsError as error:
         raise DataDirectoryRefused.not_empty(data, [DATABASE]) from error
@@ -62,11 +62,11 @@ def _put_in_place(staging: Path, data: Path) -> None:
 
 
 def check_restored(data: Path) -> None:
-    """Make sure that no restoration into ``data`` is half done.
+    """Make sure that no restoration into ``data`` is incomplete.
 
-    One that was killed when all but its staging folder was in order is finished here.
+    One that was killed when only its staging folder had to be removed is completed here.
 
-    Raises DataDirectoryRefused while, or after, one did not end.
+    Raises DataDirectoryRefused where a restoration is running or was interrupted.
     """
     staging = data / _STAGING
     if not staging.exists():
@@ -74,15 +74,15 @@ def check_restored(data: Path) -> None:
     if not (data / DATABASE).exists():
         raise DataDirectoryRefused.unfinished(data)
     with locks.tried(data, fcntl.LOCK_EX, 0) as alone:
-        if alone:  # else the restoration, or another worker, is just removing it
+        if alone:  # else the restoration, or another worker, is removing it
             shutil.rmtree(staging, ignore_errors=True)
 
 
 @contextmanager
 def _claimed(data: Path) -> Iterator[Path]:
-    """The staging folder in ``data``, which is held alone; afterwards it is gone.
+    """The staging folder in ``data``, locked against other restorations; removed at the end.
 
-    An exception takes ``data`` back to what it was.
+    After an exception ``data`` is as before.
     """
     data = data.absolute()
     made = [path for path in (data, *data.parents) if not path.exists()]
@@ -102,7 +102,7 @@ def _claimed(data: Path) -> Iterator[Path]:
                 _remove(staging)
             fsync_directory(data)
     except BaseException as error:
-        with suppress(OSError):  # another restoration may have begun in it
+        with suppress(OSError):  # another restoration may have started in it
             for path in made:
                 path.rmdir()
         if isinstance(error, OSError):
@@ -115,7 +115,7 @@ def _stage(data: Path) -> Path:
     if workers := Fleet(data / "run" / "workers").alive():
         raise DataDirectoryRefused.served(data, workers)
     if staging.exists() and not (data / DATABASE).exists():
-        # An earlier restoration was killed; what it left is ours to remove.
+        # An earlier restoration was killed; remove what it left.
         _check_is_empty(data, {_STAGING, BLOBS})
         _remove(data / BLOBS)
         _remove(staging)

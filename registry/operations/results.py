@@ -1,15 +1,15 @@
-"""What an operation that may be repeated answers."""
+"""The result of an operation that accepts an Idempotency-Key."""
 
 from dataclasses import dataclass
 
-from registry.reading.queries import View
+from registry.reading.views import View
 from registry.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class OperationResult:
-    """The answer; ``replayed`` where an Idempotency-Key brought back an earlier one, ``unchanged``
-    where what was asked for was so already."""
+    """``replayed``: the view is the stored one of an earlier request with the same Idempotency-Key.
+    ``unchanged``: there was nothing to change."""
 
     view: View
     replayed: bool = False
@@ -17,10 +17,10 @@ class OperationResult:
 
 
 def replay(database: Database, answer: View) -> OperationResult:
-    """The answer that was kept for an Idempotency-Key, once more.
+    """The answer that was stored for an Idempotency-Key.
 
-    Who was to give it first may have died after its commit and before its announcement. So that is
-    made up for: what the answer promises holds on every worker when it is given.
+    The first process may have died after its commit and before its announcement. So it is announced
+    again: every worker has the change when the answer is returned.
     """
     database.committed()
     return OperationResult(answer, replayed=True)

@@ -1,4 +1,4 @@
-"""Take a token out of use, at once and for good."""
+"""Revoke a token, at once and permanently."""
 
 from datetime import datetime, timedelta
 
@@ -16,13 +16,13 @@ LEAST_LEFT = timedelta(days=1)
 
 
 def revoke_token(database: Database, token_id: int, *, actor: str) -> None:
-    """Nothing if it is revoked already.
+    """Revoke the token; nothing if it is revoked already.
 
     Raises TokenNotFound; LastAdminToken where no other unrestricted admin token is valid for
     ``LEAST_LEFT`` or for as long as this one.
     """
     with database.write() as session:
-        # Two revocations at once take turns here, also on PostgreSQL: each sees the other's.
+        # Concurrent revocations wait here, also on PostgreSQL: each sees the other's.
         session.execute(select(HistoryHeadRow).with_for_update())
         row = session.get(TokenRow, token_id, with_for_update=True)
         if row is None:

@@ -12,7 +12,7 @@ from registry.storage.tables import ModelRow, utc_now
 
 
 def locked_model(session: Session, name: str) -> ModelRow:
-    """The model, locked until the transaction ends: whoever changes it takes turns here.
+    """The model, locked until the transaction ends: concurrent changes wait here.
 
     Raises NameMalformed, ModelNotFound.
     """
@@ -25,7 +25,7 @@ def locked_model(session: Session, name: str) -> ModelRow:
 
 
 def locked_active_model(session: Session, name: str) -> ModelRow:
-    """As ``locked_model``. Raises also ModelArchived."""
+    """As ``locked_model``. Also raises ModelArchived."""
     row = locked_model(session, name)
     if row.archived_at is not None:
         raise ModelArchived(name)
@@ -33,9 +33,9 @@ def locked_active_model(session: Session, name: str) -> ModelRow:
 
 
 def insert_model(session: Session, name: str, actor: str) -> tuple[ModelRow, bool]:
-    """The locked model of that name, and whether it was made here.
+    """The locked model of that name, and whether it was inserted here.
 
-    Two that make it at the same time do not fail: one makes it, the other finds it.
+    Of two transactions that insert it at the same time, one does and the other finds it.
 
     Raises NameMalformed, NameTaken where another spelling of the name is in use.
     """

@@ -13,7 +13,8 @@ from registry.blobs.store import StagedBlob
 from registry.errors import Fault, HoldoutRefused
 from registry.gates.holdouts import HoldoutFormat, count_rows, read_shape, row_count_differs
 from registry.operations.rows import locked_active_model
-from registry.reading.queries import View, current_holdout, find_model, holdout_view
+from registry.reading.queries import current_holdout, find_model
+from registry.reading.views import View, holdout_view
 from registry.signature import Signature
 from registry.storage.database import Database
 from registry.storage.history import record

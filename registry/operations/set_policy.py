@@ -1,4 +1,4 @@
-"""Say which gates a model's versions have to pass."""
+"""Set the gates that the versions of a model have to pass."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from registry.gates.grammar import parse_all
 from registry.gates.policies import check_task
 from registry.operations.rows import locked_active_model
-from registry.reading.queries import View, policy_view
+from registry.reading.views import View, policy_view
 from registry.signature import Signature, Task
 from registry.storage.database import Database
 from registry.storage.history import record
@@ -16,10 +16,10 @@ from registry.storage.tables import PolicyRow, VersionRow, utc_now
 
 
 def set_policy(database: Database, model: str, gates: Sequence[str], *, actor: str) -> View:
-    """Replace the gates of ``model``; the same ones again change nothing.
+    """Replace the gates of ``model``; nothing if they are the same.
 
     Raises ModelNotFound, ModelArchived, GateMalformed, and GateRefused for a metric that the task
-    of the newest ready version has not.
+    of the newest ready version does not have.
     """
     parsed = parse_all(gates)
     texts = [gate.text for gate in parsed]
@@ -39,7 +39,7 @@ def set_policy(database: Database, model: str, gates: Sequence[str], *, actor: s
 
 
 def _task(session: Session, model: str) -> Task | None:
-    """That of the newest ready version; None where there is none."""
+    """The task of the newest ready version; None where there is none."""
     newest = session.scalar(
         select(VersionRow.signature)
         .where(VersionRow.model == model, VersionRow.status == "ready")

@@ -1,10 +1,10 @@
-"""Change what may change of a model: its description and its tags."""
+"""Change the description and the tags of a model."""
 
 from collections.abc import Mapping
 
 from registry.operations.description import describe
 from registry.operations.rows import locked_active_model
-from registry.reading.queries import View, model_view
+from registry.reading.views import View, model_view
 from registry.storage.database import Database
 from registry.storage.history import record
 from registry.storage.tables import ModelTagRow
@@ -18,7 +18,7 @@ def update_model(
     description: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> View:
-    """Replace what is given; None leaves as it is. ``tags`` replaces all of them.
+    """Replace what is not None; ``tags`` replaces all of them.
 
     Raises ModelNotFound, ModelArchived.
     """

@@ -1,10 +1,11 @@
-"""Change what may change of a version: its description and its tags."""
+"""Change the description and the tags of a version."""
 
 from collections.abc import Mapping
 
 from registry.operations.description import describe
 from registry.operations.rows import locked_model
-from registry.reading.queries import View, find_version, version_view
+from registry.reading.queries import find_version
+from registry.reading.views import View, version_view
 from registry.storage.database import Database
 from registry.storage.history import record
 from registry.storage.tables import VersionTagRow
@@ -19,7 +20,7 @@ def update_version(
     description: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> View:
-    """Replace what is given; None leaves as it is. ``tags`` replaces all of them.
+    """Replace what is not None; ``tags`` replaces all of them.
 
     Raises ModelNotFound, VersionNotFound.
     """

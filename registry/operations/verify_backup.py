@@ -1,4 +1,4 @@
-"""Say whether a backup is whole: every hash, the history's chain, and every blob that it needs."""
+"""Verify a backup: every hash, the chain of the history, and every blob that it needs."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from registry.backups.manifest import DATABASE, Manifest, checked, read_manifest
 from registry.errors import BackupDamaged, HistoryBroken, RegistryError
-from registry.reading.blob_references import referenced_digests
+from registry.reading.blob_uses import used_digests
 from registry.storage.database import frozen
 from registry.storage.history import verify
 from registry.storage.schema import HEAD, current_revision
 
 
 def verify_backup(folder: Path) -> Manifest:
-    """The manifest of the backup in ``folder``, after all of it was read and found whole.
+    """The manifest of the backup in ``folder``, after all of it was read and verified.
 
     Raises BackupDamaged.
     """
@@ -41,15 +41,15 @@ def _check_database(session: Session, folder: Path, manifest: Manifest) -> None:
     if revision != HEAD or manifest.schema != HEAD:
         raise BackupDamaged(
             folder,
-            f"its database stands at schema {revision}, this release at {HEAD}; restore it with "
+            f"its database has schema {revision}, this release {HEAD}; restore it with "
             "the release that made it",
         )
     try:
         head = verify(session)
     except HistoryBroken as error:
-        raise BackupDamaged(folder, f"its history does not hold: {error.detail}") from error
+        raise BackupDamaged(folder, f"its history is broken: {error.detail}") from error
     if str(head) != manifest.history:
-        raise BackupDamaged(folder, f"its history ends at {head}, and not where the manifest says")
+        raise BackupDamaged(folder, f"its history ends at {head}, not where the manifest says")
     held = {entry.sha256 for entry in manifest.files} | set(manifest.missing)
-    if lacking := referenced_digests(session) - held:
+    if lacking := used_digests(session) - held:
         raise BackupDamaged(folder, f"it lacks {len(lacking)} blobs, such as {min(lacking)}")

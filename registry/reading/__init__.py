@@ -1,4 +1,4 @@
-"""What lists, pages and reports read.
+"""Queries for lists, pages and reports.
 
-Never writes, and never loads a model.
+Never writes to the database, and never loads a model.
 """

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from registry.errors import ParameterMalformed
 from registry.metrics.names import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from registry.reading.promotions import measured_figures
-from registry.reading.queries import View, find_version, moment, version_view
+from registry.reading.queries import find_version
+from registry.reading.views import View, timestamp, version_view
 from registry.storage.tables import VersionRow
 
 LEAST, MOST = 2, 10
@@ -59,7 +60,7 @@ def _heading(reference: str, row: VersionRow, view: View) -> View:
         "engine": view["engine"].get("name"),
         "format": row.format,
         "size": row.size,
-        "created_at": moment(row.created_at),
+        "created_at": timestamp(row.created_at),
     }
 
 

@@ -1,10 +1,4 @@
-"""What lists and pages read, in the shape that the API shows.
-
-Nothing here writes. Views are plain JSON data, so that an answer can be kept as it was given.
-"""
-
-from datetime import UTC, datetime
-from typing import Any
+"""Finds models, versions, holdouts and policies, and lists them in pages."""
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
@@ -20,6 +14,15 @@ from registry.errors import (
 from registry.names import LATEST, check_model_name, name_key, parse_reference
 from registry.reading.metric_order import page_by_metric
 from registry.reading.pages import Page, Paging, count, numbered_page, page_of
+from registry.reading.views import (
+    View,
+    event_view,
+    holdout_view,
+    model_view,
+    policy_view,
+    token_view,
+    version_view,
+)
 from registry.storage.tables import (
     AliasRow,
     EventRow,
@@ -31,8 +34,6 @@ from registry.storage.tables import (
     VersionRow,
 )
 from registry.tokens import Grant
-
-View = dict[str, Any]
 
 
 def find_model(session: Session, name: str) -> ModelRow:
@@ -224,104 +225,6 @@ def aliases_of(session: Session, model: str) -> list[View]:
     """The aliases of ``model`` by name. Raises ModelNotFound."""
     aliases = find_model(session, model).aliases
     return [{"alias": row.name, "version": row.number} for row in aliases]
-
-
-def model_view(row: ModelRow) -> View:
-    return {
-        "name": row.name,
-        "description": row.description,
-        "tags": {tag.key: tag.value for tag in row.tags},
-        "aliases": {alias.name: alias.number for alias in row.aliases},
-        "status": "active" if row.archived_at is None else "archived",
-        "last_version": row.last_number or None,
-        "generation": row.generation,
-        "created_at": moment(row.created_at),
-        "created_by": row.created_by,
-    }
-
-
-def version_view(row: VersionRow) -> View:
-    view: View = {
-        "model": row.model,
-        "version": row.number,
-        "status": row.status,
-        "kind": row.kind,
-        "task": row.task,
-        "aliases": [alias.name for alias in row.aliases],
-        "description": row.description,
-        "tags": {tag.key: tag.value for tag in row.tags},
-        "metrics": {metric.name: metric.value for metric in row.metrics},
-        "params": row.params,
-        "signature": row.signature,
-        "input_example": row.input_example,
-        "artifact": {"format": row.format, "sha256": row.sha256, "size": row.size},
-        "engine": row.engine,
-        "lineage": row.lineage,
-        "environment": row.environment,
-        "created_at": moment(row.created_at),
-        "created_by": row.created_by,
-    }
-    if row.failure is not None:
-        view["failure"] = row.failure
-    return view
-
-
-def policy_view(row: PolicyRow) -> View:
-    return {
-        "gates": row.gates,
-        "updated_at": moment(row.updated_at),
-        "updated_by": row.updated_by,
-    }
-
-
-def holdout_view(row: HoldoutRow) -> View:
-    return {
-        "sha256": row.sha256,
-        "size": row.size,
-        "format": row.format,
-        "rows": row.table_rows,
-        "columns": row.columns,
-        "target": row.target,
-        "created_at": moment(row.created_at),
-        "created_by": row.created_by,
-        "removed_at": None if row.removed_at is None else moment(row.removed_at),
-        "removed_by": row.removed_by,
-    }
-
-
-def event_view(row: EventRow) -> View:
-    view: View = {
-        "seq": row.seq,
-        "at": moment(row.at),
-        "type": row.type,
-        "actor": row.actor,
-        "reason": row.reason,
-        "alias": row.alias,
-        "from_version": row.from_version,
-        "to_version": row.to_version,
-        "hash": row.hash,
-    }
-    if row.details:
-        view["details"] = row.details
-    return view
-
-
-def token_view(row: TokenRow) -> View:
-    return {
-        "id": row.id,
-        "name": row.name,
-        "scopes": row.scopes,
-        "models": row.models,
-        "created_at": moment(row.created_at),
-        "created_by": row.created_by,
-        "expires_at": None if row.expires_at is None else moment(row.expires_at),
-        "revoked_at": None if row.revoked_at is None else moment(row.revoked_at),
-    }
-
-
-def moment(at: datetime) -> str:
-    """A moment as RFC 3339 in UTC with milliseconds."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _covered(grant: Grant) -> ColumnElement[bool]:

@@ -1,4 +1,4 @@
-"""Where records and files are kept: the database, its tables and history, and durable files.
+"""The database, its tables and history, and durable files.
 
-Never knows what a record is used for, and never imports another room of the registry.
+Never imports another room of the registry, only its errors.
 """

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from registry.errors import BlobUnavailable, RegistryError
 from registry.operations.collect_garbage import collect_garbage
 from registry.operations.register import Metadata, register
-from registry.reading.blob_references import blob_references
+from registry.reading.blob_uses import blob_uses
 from registry.storage.database import Database
 from registry.storage.tables import VersionRow
 from tests.integration.registry.fakes import QuickInspector
@@ -93,7 +93,7 @@ def race_uploads(database_url, blobs, count):
         collector.join()
     with database.read() as session:
         rows = session.scalars(select(VersionRow.sha256)).all()
-        references = blob_references(session)
+        references = blob_uses(session)
     collect_garbage(database, blobs, older_than=0)
     database.dispose()
     assert sorted(rows) == sorted(sent)

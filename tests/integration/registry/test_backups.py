@@ -29,7 +29,7 @@ from registry.operations.collect_garbage import collect_garbage
 from registry.operations.promote import PromotionRequest, promote
 from registry.operations.restore import restore
 from registry.operations.verify_backup import verify_backup
-from registry.reading.blob_references import blob_references
+from registry.reading.blob_uses import blob_uses
 from registry.reading.queries import find_version
 from registry.storage.database import Database
 from registry.storage.history import verify
@@ -81,7 +81,7 @@ def look(data):
     store = LocalBlobStore(data / "blobs")
     try:
         with database.read() as session:
-            head, references = verify(session), blob_references(session)
+            head, references = verify(session), blob_uses(session)
         for digest in references:
             store.open(digest).close()
         return head, set(references)
@@ -198,7 +198,7 @@ def test_what_an_earlier_backup_holds_is_linked_and_the_rest_is_copied(
     verify_backup(tmp_path / "next")
     restore(tmp_path / "next", tmp_path / "restored")
     with registry.read() as session:
-        assert look(tmp_path / "restored") == (verify(session), set(blob_references(session)))
+        assert look(tmp_path / "restored") == (verify(session), set(blob_uses(session)))
 
 
 def flip_a_bit(file):

@@ -12,7 +12,7 @@ from registry.operations.archive_model import archive_model
 from registry.operations.archive_version import archive_version
 from registry.operations.collect_garbage import collect_garbage
 from registry.operations.register import register
-from registry.reading.blob_references import Reference, blob_references, referenced_digests
+from registry.reading.blob_uses import BlobUse, blob_uses, used_digests
 from registry.storage.tables import Base
 from tests.integration.registry.races import SKOPS, CompilingInspector, orphan, race_uploads, upload
 
@@ -28,7 +28,7 @@ def stored(blobs):
 
 def pointed_at(database):
     with database.read() as session:
-        return set(blob_references(session))
+        return set(blob_uses(session))
 
 
 def test_what_a_version_points_at_stays_and_the_rest_goes(database, blobs):
@@ -61,7 +61,7 @@ def test_the_digests_of_a_folder_are_found_as_artifacts_and_as_compiled_forms(da
     with database.read() as session:
         for prefix in {digest[:2] for digest in every}:
             wanted = {digest for digest in every if digest.startswith(prefix)}
-            found = referenced_digests(session, prefix)
+            found = used_digests(session, prefix)
             assert {digest for digest in found if digest.startswith(prefix)} == wanted
             assert found < every
 
@@ -163,7 +163,7 @@ def test_an_empty_store_has_no_garbage(database, blobs):
 
 
 def test_every_column_that_holds_a_hash_of_stored_bytes_is_known_here():
-    """Who adds one must say in ``registry.reading.blob_references`` whether it points at a blob."""
+    """Who adds one must say in ``registry.reading.blob_uses`` whether it points at a blob."""
     names = {
         f"{table.name}.{column.name}"
         for table in Base.metadata.tables.values()
@@ -180,9 +180,9 @@ def test_each_use_of_a_blob_is_named(database, blobs):
     upload(database, blobs, b"abba", model="garden")
 
     with database.read() as session:
-        assert blob_references(session) == {
+        assert blob_uses(session) == {
             view["artifact"]["sha256"]: [
-                Reference(model, 1, role)
+                BlobUse(model, 1, role)
                 for model in ("garden", "house")
                 for role in ("artifact", "onnx")
             ]

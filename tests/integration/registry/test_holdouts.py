@@ -16,7 +16,7 @@ from registry.operations.scrub import scrub
 from registry.operations.set_holdout import set_holdout
 from registry.operations.set_policy import set_policy
 from registry.operations.verify_backup import verify_backup
-from registry.reading.blob_references import HOLDOUT, Reference
+from registry.reading.blob_uses import HOLDOUT, BlobUse
 from registry.reading.pages import Paging
 from registry.reading.queries import list_holdouts
 from registry.storage.database import Database
@@ -91,7 +91,7 @@ def test_damage_is_found_and_named(house, blobs):
     losses = scrub(house, blobs).losses
 
     (loss,) = [loss for loss in losses if loss.digest == digest]
-    assert loss.uses == (Reference("house", 1, HOLDOUT),)
+    assert loss.uses == (BlobUse("house", 1, HOLDOUT),)
     assert (loss.uses[0].owner, loss.aliases) == ("house/holdout", ())
 
 

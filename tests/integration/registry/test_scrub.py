@@ -14,7 +14,7 @@ from registry.errors import BlobDamaged
 from registry.operations.back_up import back_up
 from registry.operations.promote import PromotionRequest, promote
 from registry.operations.scrub import scrub
-from registry.reading.blob_references import Reference
+from registry.reading.blob_uses import BlobUse
 from registry.storage.tables import VersionRow, utc_now
 from tests.factories import ungated, version_row
 from tests.integration.registry.fakes import Preparer
@@ -53,7 +53,7 @@ def test_damage_is_move_aside_and_named_by_version_form_and_alias(database, blob
 
     (loss,) = found.losses
     assert (loss.digest, loss.state) == (digest, "damaged")
-    assert loss.uses == (Reference("garden", 1, "artifact"), Reference("house", 1, "artifact"))
+    assert loss.uses == (BlobUse("garden", 1, "artifact"), BlobUse("house", 1, "artifact"))
     assert loss.aliases == ("garden@production",)
     assert [path.read_bytes() for path in files(blobs.root / "damaged")] == [b"fIrst"]
     assert found.intact == 3

@@ -1,7 +1,7 @@
-"""Which blobs the database points at, and for which versions and holdouts.
+"""Which blobs the database uses, and for which versions and holdouts.
 
-Every version counts, the archived ones too: their artifacts stay readable. So does every holdout
-that ever was in use: the figures in the history were measured on it.
+Archived versions count: their artifacts stay readable. So do replaced holdouts: metrics in the
+history were measured on them.
 """
 
 from collections import defaultdict
@@ -15,8 +15,8 @@ from registry.storage.tables import HoldoutRow, VersionRow
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Reference:
-    """One use of a blob: by which version, and as what (``artifact`` or a compiled form's name).
+class BlobUse:
+    """A version that uses a blob, and its role: ``artifact`` or the name of a compiled form.
 
     In the role ``holdout`` the number is that of a holdout.
     """
@@ -27,48 +27,46 @@ class Reference:
 
     @property
     def owner(self) -> str:
-        """What the bytes belong to, for people: ``house/3``, or ``house/holdout``."""
+        """What the blob belongs to, for people: ``house/3``, or ``house/holdout``."""
         return f"{self.model}/{HOLDOUT if self.role == HOLDOUT else self.number}"
 
 
 ARTIFACT = "artifact"
 HOLDOUT = "holdout"
 STREAMED = {"yield_per": 1000}
-"""Options of a statement that goes through all versions: rows are read as they are wanted."""
+"""Options of a statement that reads all versions: rows are fetched in parts."""
 
 
-def blob_references(
-    session: Session, wanted: Container[str] | None = None
-) -> dict[str, list[Reference]]:
-    """Each SHA-256 that a row points at, with its uses in order; of those ``wanted``, if given."""
-    references: dict[str, list[Reference]] = defaultdict(list)
-    for digest, reference in _references(session):
+def blob_uses(session: Session, wanted: Container[str] | None = None) -> dict[str, list[BlobUse]]:
+    """Each SHA-256 in use, with its uses in order; only those in ``wanted``, if given."""
+    uses: dict[str, list[BlobUse]] = defaultdict(list)
+    for digest, use in _all_uses(session):
         if wanted is None or digest in wanted:
-            references[digest].append(reference)
-    return dict(references)
+            uses[digest].append(use)
+    return dict(uses)
 
 
-def _references(session: Session) -> Iterator[tuple[str, Reference]]:
+def _all_uses(session: Session) -> Iterator[tuple[str, BlobUse]]:
     columns = select(
         VersionRow.model, VersionRow.number, VersionRow.sha256, VersionRow.compiled
     ).order_by(VersionRow.model, VersionRow.number)
     for model, number, sha256, compiled in session.execute(columns.execution_options(**STREAMED)):
-        yield sha256, Reference(model, number, ARTIFACT)
+        yield sha256, BlobUse(model, number, ARTIFACT)
         for role, digest in sorted(compiled.items()):
-            yield digest, Reference(model, number, role)
+            yield digest, BlobUse(model, number, role)
     tables = select(HoldoutRow.model, HoldoutRow.number, HoldoutRow.sha256).order_by(
         HoldoutRow.model, HoldoutRow.number
     )
     for model, number, sha256 in session.execute(tables):
-        yield sha256, Reference(model, number, HOLDOUT)
+        yield sha256, BlobUse(model, number, HOLDOUT)
 
 
-def referenced_digests(session: Session, prefix: str = "") -> set[str]:
-    """Each SHA-256 that a row points at; at least those that begin with ``prefix``."""
+def used_digests(session: Session, prefix: str = "") -> set[str]:
+    """The SHA-256 of every blob in use; at least those that begin with ``prefix``."""
     rows = select(VersionRow.sha256, VersionRow.compiled)
     if prefix:
-        # The database looks through the text of the JSON, in which a digest follows a quote: a
-        # tenth of the time that it takes to read all of it here.
+        # The database searches the text of the JSON, in which a digest follows a quote: ten times
+        # faster than reading all of it here.
         held = cast(VersionRow.compiled, Text).contains(f'"{prefix}')
         rows = rows.where(or_(VersionRow.sha256.startswith(prefix), held))
     digests: set[str] = set()
