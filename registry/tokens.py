@@ -1,4 +1,4 @@
-"""API tokens: how they are made, what they allow, how one is recognised."""
+"""API tokens: how they are generated, what they allow, how one is looked up."""
 
 import base64
 import fnmatch
@@ -32,13 +32,13 @@ class Grant:
         return scope in self.scopes or "admin" in self.scopes
 
     def covers(self, model: str) -> bool:
-        """Whether one of the glob patterns takes the model's name, whatever its case."""
+        """Whether one of the glob patterns matches the model's name, in any case."""
         return self.models is None or any(
             fnmatch.fnmatchcase(name_key(model), name_key(pattern)) for pattern in self.models
         )
 
     def require(self, scope: Scope | None, model: str | None = None) -> None:
-        """Raises ScopeMissing or ModelForbidden; ``scope`` None: any token will do."""
+        """Raises ScopeMissing or ModelForbidden; ``scope`` None: any token suffices."""
         if scope is not None and not self.has_scope(scope):
             raise ScopeMissing(scope)
         if model is not None and not self.covers(model):
@@ -46,23 +46,23 @@ class Grant:
 
 
 def new_token() -> str:
-    """A fresh token: the prefix, 256 random bits, and a CRC-32 by which scanners know one."""
+    """A new token: the prefix, 256 random bits, and a CRC-32 by which secret scanners find one."""
     body = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     return f"{PREFIX}{body}{_checksum(body)}"
 
 
 def looks_whole(token: str) -> bool:
-    """Whether ``token`` is one that ``new_token`` could have made, by its checksum."""
+    """Whether ``token`` could be from ``new_token``, by its prefix and checksum."""
     body, checksum = token.removeprefix(PREFIX)[:-8], token[-8:]
     return token.startswith(PREFIX) and _checksum(body) == checksum
 
 
 def token_digest(token: str) -> str:
-    """What is stored of a token. It has 256 random bits, so a plain SHA-256 cannot be guessed.
+    """What is stored of a token. It has 256 random bits, so a plain SHA-256 is sufficient.
 
-    Tokens are looked up by it, which is as good as a comparison in constant time: how long a lookup
-    takes tells at most how a digest begins, callers cannot choose what their digests begin with,
-    and from a digest there is no way back to the token.
+    Tokens are looked up by it, which is as safe as a comparison in constant time: the duration of a
+    lookup reveals at most how a digest begins, callers cannot choose how theirs begins, and a token
+    cannot be computed from its digest.
     """
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -72,7 +72,7 @@ def is_live(row: TokenRow, now: datetime) -> bool:
 
 
 def is_unrestricted_admin(row: TokenRow) -> bool:
-    """Whether the token, while it is live, may do everything with every model."""
+    """Whether the token, while it is valid, allows everything with every model."""
     return "admin" in row.scopes and row.models is None
 
 

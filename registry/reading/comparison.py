@@ -1,8 +1,8 @@
 """Versions of a model side by side, with what differs marked.
 
-Everything is a row of one form: a name, the versions' values in the order they were asked in, and
-whether these differ. A version that has no such value is named in ``missing`` and has null in its
-place, so that a null that was given and one that was not can be told apart.
+Every row has the same form: a name, the versions' values in the order of the request, and whether
+these differ. A version without the value is named in ``missing`` and has null in its place, which
+distinguishes it from a version whose value is null.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ def compare(session: Session, model: str, references: Sequence[str]) -> View:
     if not LEAST <= len(references) <= MOST:
         raise ParameterMalformed(
             "versions",
-            f"{LEAST} to {MOST} versions are asked, with commas between them, as in 3,5; "
+            f"expected {LEAST} to {MOST} versions, separated by commas, as in 3,5; "
             f"there are {len(references)}.",
         )
     rows = [find_version(session, model, reference) for reference in references]
@@ -52,7 +52,7 @@ def compare(session: Session, model: str, references: Sequence[str]) -> View:
 
 
 def _heading(reference: str, row: VersionRow, view: View) -> View:
-    """What tells one version from another at the head of its column."""
+    """The head of a version's column."""
     kept = ("version", "status", "kind", "task", "aliases", "description", "created_by")
     return {
         "reference": reference,
@@ -65,7 +65,7 @@ def _heading(reference: str, row: VersionRow, view: View) -> View:
 
 
 def _rows(versions: Sequence[VersionRow], each: Sequence[Mapping[Path, Any]]) -> list[View]:
-    """One row for each path that a version has, in the order in which they come up."""
+    """One row for each path that a version has, in the order of their first occurrence."""
     paths = dict.fromkeys(path for values in each for path in values)
     rows = []
     for path in paths:
@@ -84,7 +84,7 @@ def _rows(versions: Sequence[VersionRow], each: Sequence[Mapping[Path, Any]]) ->
 
 
 def _metric_rows(versions: Sequence[VersionRow], each: Sequence[Mapping[str, float]]) -> list[View]:
-    """As ``_rows``; ``best`` has the versions that do best by it, where that can be said."""
+    """As ``_rows``; ``best`` has the versions with the best value, if that is defined."""
     flat: list[dict[Path, float]] = [
         {(name,): value for name, value in metrics.items()} for metrics in each
     ]

@@ -1,7 +1,7 @@
 """Versions in the order of one of their metrics; those without it come last, newest first.
 
-The numbers of a page are read from the metrics' own index, in order, and no more of them than the
-page has; then the versions of the page alone are read.
+The numbers of a page are read in order from the index of metrics, no more than the page has; then
+only the versions of the page are read.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ def page_by_metric(
 ) -> Page:
     """The page of ``query``, the versions of ``model`` with this ``status``, None: with any.
 
-    Equal figures stand newest first. The cursor is the number of a version. Raises
+    Equal values are ordered newest first. The cursor is the number of a version. Raises
     ParameterMalformed where there is no such version.
     """
     figures = _figures(model, metric, status)
@@ -66,7 +66,7 @@ def _figures(model: str, metric: str, status: str | None) -> Select[int]:
     figures = select(MetricRow.number).where(MetricRow.name == metric, MetricRow.model == model)
     if status is None:
         return figures
-    # Not a join: SQLite might begin with the versions of the status, and sort them all.
+    # Not a join: SQLite might start with the versions of that status, and sort all of them.
     has_status = exists().where(
         VersionRow.model == model,
         VersionRow.number == MetricRow.number,
@@ -76,8 +76,8 @@ def _figures(model: str, metric: str, status: str | None) -> Select[int]:
 
 
 def _beyond(figure: float, number: int, descending: bool) -> ColumnElement[bool]:
-    """What comes after the version of this figure and number. The first condition is what an index
-    is searched by."""
+    """What follows the version with this value and number. The first condition lets the database
+    search the index."""
     if descending:
         from_there, further = MetricRow.value <= figure, MetricRow.value < figure
     else:
@@ -88,7 +88,7 @@ def _beyond(figure: float, number: int, descending: bool) -> ColumnElement[bool]
 def _figure(session: Session, model: str, number: int, metric: str) -> float | None:
     """The metric of a version; None where it has none. Raises ParameterMalformed."""
     if session.get(VersionRow, (model, number)) is None:
-        raise ParameterMalformed("after", "there is no such version; give the 'next' of a page.")
+        raise ParameterMalformed("after", "there is no such version; use the 'next' of a page.")
     row = session.get(MetricRow, (model, number, metric))
     return None if row is None else row.value
 

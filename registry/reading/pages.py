@@ -1,7 +1,8 @@
-"""One page of a list: by its number, or after the last item of the page before it.
+"""One page of a list: by its number, or after the last item of the previous page.
 
-The number of a page counts items from the start, so a page repeats or skips items when others come
-or go between two requests. A cursor names an item: what follows it is the same whatever was added.
+A page number counts items from the start, so a page repeats or skips items when others are added or
+removed between two requests. A cursor names an item: the items after it do not depend on those
+before it.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,7 +44,7 @@ class Paging:
 
     def __post_init__(self) -> None:
         if self.after is not None and self.page != 1:
-            raise ParameterMalformed("after", "'after' takes the place of 'page'.")
+            raise ParameterMalformed("after", "'after' and 'page' cannot be combined.")
 
     @property
     def offset(self) -> int:

@@ -1,4 +1,4 @@
-"""What the history says of a version's promotions: the gates that it passed, and their figures."""
+"""Promotions of a version by the history: the gates that it passed, and their metrics."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 from registry.storage.tables import EventRow
 
 HOLDOUT = "holdout"
-"""What ``measured`` says of a figure that the registry measured itself."""
+"""The value of ``measured`` for metrics that the registry measured itself."""
 _LATEST = 20
 
 
 class PassedGate(msgspec.Struct, frozen=True):
-    """A gate and how it went; ``measured``: on what, None where it is about no metric; ``holdout``:
-    the SHA-256 of the table."""
+    """The result of a gate; ``measured``: on what, None for a gate without a metric; ``holdout``:
+    its SHA-256."""
 
     gate: str
     passed: bool
@@ -32,7 +32,7 @@ class PassedGate(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """An alias was pointed at the version; ``forced``: although gates were shut."""
+    """An alias was pointed at the version; ``forced``: even if gates failed."""
 
     at: datetime
     alias: str | None
@@ -49,27 +49,27 @@ def promotions_of(session: Session, model: str, number: int) -> list[Promotion]:
 
 
 def measured_figures(session: Session, model: str, number: int) -> dict[str, dict[str, float]]:
-    """What gates measured of a version on holdouts: metric, then holdout, then the figure.
+    """The metrics of a version that gates measured on holdouts, by metric and then by holdout.
 
-    As the candidate of a promotion and as the champion of one; the latest holdout stands first,
-    with its latest figure. A holdout is named by its SHA-256; where an older release did not keep
-    that, the event stands for it.
+    The version was the candidate or the champion of a promotion. The latest holdout comes first,
+    with its latest value. A holdout is named by its SHA-256, or by the event where an older release
+    did not record that.
     """
     found: dict[str, dict[str, float]] = {}
     either = or_(EventRow.to_version == number, EventRow.from_version == number)
     for event in _moves(session, model, either):
-        for outcome in _gates(event.details.get("gates")):
+        for result in _gates(event.details.get("gates")):
             is_candidate = event.to_version == number
-            figure = outcome.candidate if is_candidate else outcome.champion
-            if outcome.measured == HOLDOUT and figure is not None:
+            figure = result.candidate if is_candidate else result.champion
+            if result.measured == HOLDOUT and figure is not None:
                 # A gate about a metric begins with its name.
-                metric = found.setdefault(outcome.gate.partition(" ")[0], {})
-                metric.setdefault(outcome.holdout or f"event {event.seq}", figure)
+                metric = found.setdefault(result.gate.partition(" ")[0], {})
+                metric.setdefault(result.holdout or f"event {event.seq}", figure)
     return found
 
 
 def measured_metrics(session: Session, model: str, number: int) -> dict[str, float]:
-    """The latest of the figures that gates measured on holdouts."""
+    """The latest value of each metric that gates measured on a holdout."""
     figures = measured_figures(session, model, number)
     return {metric: next(iter(by_holdout.values())) for metric, by_holdout in figures.items()}
 
@@ -95,9 +95,9 @@ def _promotion(event: EventRow) -> Promotion:
 
 
 def _gates(value: Any) -> Iterator[PassedGate]:
-    """Those that are of this form: an older release may have written others."""
-    for outcome in value if isinstance(value, list) else ():
+    """The results that have this form: an older release may have written others."""
+    for result in value if isinstance(value, list) else ():
         try:
-            yield msgspec.convert(outcome, PassedGate)
+            yield msgspec.convert(result, PassedGate)
         except msgspec.ValidationError:
             continue

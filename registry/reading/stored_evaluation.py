@@ -1,7 +1,7 @@
-"""Reads what a version keeps of its evaluation, which whoever uploads it may fill with anything.
+"""Reads the stored evaluation of a version, which the uploader may fill with anything.
 
-Each part is read by itself: one that is not of its form is left out and named, and the others are
-as good as before. The trainers write these parts; ``GET …/evaluation`` shows them as they came.
+Each part is read separately: a malformed one is left out and named, the others are kept. The
+trainers write these parts; ``GET …/evaluation`` returns them unchanged.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from msgspec import Meta, Struct, field
 from registry.signature import Label
 
 MAX_CLASSES = 100
-"""What is kept of more is not read: no picture shows them."""
+"""Parts with more classes are not read: no plot shows them."""
 
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
 Number = Annotated[float, Meta(ge=-1e150, le=1e150)]
-"""A difference or a square of these is still a number."""
+"""Differences and squares of these are finite."""
 Numbers = Annotated[tuple[Number, ...], Meta(min_length=1, max_length=10_000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Shares = Annotated[tuple[Share, ...], Meta(min_length=1, max_length=10_000)]
@@ -35,7 +35,7 @@ class PredictedVsTrue(Struct, frozen=True):
 
 
 class Histogram(Struct, frozen=True):
-    """``counts[i]`` lie between ``edges[i]`` and ``edges[i + 1]``."""
+    """``counts[i]`` values are between ``edges[i]`` and ``edges[i + 1]``."""
 
     edges: Annotated[tuple[Number, ...], Meta(min_length=2, max_length=1_000)]
     counts: tuple[Count, ...]
@@ -47,7 +47,7 @@ class Histogram(Struct, frozen=True):
 
 
 class ConfusionMatrix(Struct, frozen=True):
-    """``counts[i][j]`` rows of ``labels[i]`` were taken for ``labels[j]``."""
+    """``counts[i][j]`` rows of class ``labels[i]`` were predicted as ``labels[j]``."""
 
     labels: Annotated[tuple[Label, ...], Meta(min_length=1, max_length=MAX_CLASSES)]
     counts: tuple[tuple[Count, ...], ...]
@@ -58,7 +58,7 @@ class ConfusionMatrix(Struct, frozen=True):
 
 
 class RocCurve(Struct, frozen=True):
-    """``points``: how many there were before it was thinned, where it was."""
+    """``points``: how many there were, if the curve was thinned."""
 
     label: Label = field(name="class")
     fpr: Shares
@@ -110,8 +110,8 @@ OfClasses = Meta(max_length=MAX_CLASSES)
 
 
 class ColumnSummary(Struct, frozen=True):
-    """What a column held in training: ``min`` to ``max`` where it is of numbers, else how often
-    each value stood there; ``other`` rows had values that are not among these."""
+    """The values of a column in training: ``min`` to ``max`` for numbers, else the count of each
+    value; ``other`` rows had values that are not among these."""
 
     min: float | None = None
     max: float | None = None
@@ -122,7 +122,7 @@ class ColumnSummary(Struct, frozen=True):
 
 
 class StoredEvaluation(Struct, frozen=True):
-    """What was found; ``unsound`` names the parts that are there and not of their form."""
+    """The parts that were read; ``unsound`` names those that are malformed."""
 
     rows: Count | None = None
     train_rows: Count | None = None
@@ -150,7 +150,7 @@ _PARTS = {
 
 
 def read_evaluation(value: Mapping[str, Any]) -> StoredEvaluation:
-    """The parts of ``value`` that are of the form that the trainers give them."""
+    """Read the parts of ``value`` that have the form in which trainers write them."""
     found: dict[str, Any] = {}
     unsound = []
     for name in _PARTS.keys() & value.keys():

@@ -46,9 +46,8 @@ class Database:
 
     ``url`` is an SQLAlchemy URL of SQLite or of PostgreSQL (psycopg). Nothing is opened before
     the first transaction. ``committed`` announces a change: it is called after each commit of a
-    write, before its caller goes on, so whoever must know of a change cannot be forgotten.
-    ``busy_timeout``: seconds that a lock is waited for; ``statement_timeout``: seconds that one
-    statement may take on PostgreSQL.
+    write transaction, before ``write`` returns. ``busy_timeout``: seconds to wait for a lock;
+    ``statement_timeout``: seconds that one statement may take on PostgreSQL.
 
     Raises ValueError for another kind of database and for PostgreSQL without psycopg,
     NetworkFileSystem for SQLite on one.
@@ -73,7 +72,7 @@ class Database:
             else _postgresql(self.url, busy_timeout, statement_timeout)
         )
         self._writing_engine = self.engine.execution_options(**{WRITING: True})
-        # SQLite's readers see one state by themselves; PostgreSQL's must ask for it.
+        # SQLite's readers see one state by default; PostgreSQL's need this isolation level.
         self.reading_engine = (
             self.engine
             if self.is_sqlite
@@ -91,10 +90,10 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A write transaction: committed at the end of the block, undone by an exception.
+        """A write transaction: committed at the end of the block, rolled back by an exception.
 
-        On SQLite it takes the write lock at once (BEGIN IMMEDIATE): one that upgrades later
-        cannot wait for its turn and fails instead.
+        On SQLite it takes the write lock at once (BEGIN IMMEDIATE): a transaction that upgrades
+        its lock later cannot wait, and fails instead.
 
         Raises DatabaseBusy, DatabaseUnavailable or StorageFull.
         """
@@ -107,9 +106,9 @@ class Database:
         self.committed()
 
     def copy_to(self, path: Path) -> None:
-        """Write the state of this SQLite database to the new file ``path``, while others write.
+        """Write the state of this SQLite database to the new file ``path``, while it is in use.
 
-        The file is not durable yet.
+        The caller makes the file durable.
 
         Raises DatabaseBusy, DatabaseUnavailable, StorageFull.
         """
@@ -126,9 +125,9 @@ class Database:
 
     @contextmanager
     def patient(self, session: Session, **seconds: float) -> Iterator[None]:
-        """Give this transaction another ``lock_timeout`` or ``statement_timeout`` in this block.
+        """Set another ``lock_timeout`` or ``statement_timeout`` for this transaction in the block.
 
-        On SQLite nothing changes: no statement is cut short, and a writer holds the lock already.
+        On SQLite this does nothing: it has no statement timeout, and a writer holds the lock.
         """
         if self.is_sqlite:
             yield
@@ -145,9 +144,9 @@ class Database:
 
 @contextmanager
 def frozen(path: Path) -> Iterator[Session]:
-    """A session on an SQLite file that nobody writes. It leaves the file, and its folder, as is.
+    """A session on an SQLite file that no process writes. It creates no files next to it.
 
-    Raises SchemaMismatch for what is no SQLite database, DatabaseUnavailable for a damaged one.
+    Raises SchemaMismatch if the file is not an SQLite database, DatabaseUnavailable if damaged.
     """
     module = sqlite_module()
     uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
@@ -163,7 +162,7 @@ def frozen(path: Path) -> Iterator[Session]:
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raise what a database reports of its own state as a RegistryError."""
+    """Raise the errors that a database reports of its own state as RegistryErrors."""
     try:
         yield
     except PoolTimeout as error:
@@ -175,10 +174,12 @@ def translated_errors() -> Iterator[None]:
 
 
 def as_registry_error(error: DBAPIError) -> RegistryError | None:
-    """What ``error`` means for the caller; None where it is a fault of our own."""
+    """``error`` as a RegistryError; None where it is a fault in our own code."""
     code = result_code(error.orig)
     if code == _SQLITE_NOT_A_DATABASE:
-        return SchemaMismatch("The database file is no SQLite database; give the service its own.")
+        return SchemaMismatch(
+            "The database file is not an SQLite database. Use a file that belongs to this service."
+        )
     if not isinstance(error, OperationalError):
         return DatabaseUnavailable() if code == _SQLITE_CORRUPT else None
     if code is not None:
@@ -188,8 +189,8 @@ def as_registry_error(error: DBAPIError) -> RegistryError | None:
         return DatabaseBusy()
     if state in _POSTGRES_FULL:
         return StorageFull()
-    # psycopg gives no state where it never reached the server; class 08 is a lost connection, 57P
-    # a server that is going down.
+    # psycopg gives no state if it did not reach the server; class 08 is a lost connection, 57P a
+    # server that is shutting down.
     gone = "sqlite" not in type(error.orig).__module__ and (
         state is None or state.startswith(("08", "57P"))
     )
@@ -215,7 +216,7 @@ def _with_driver(url: URL) -> URL:
 
 
 def _file_of(url: URL) -> Path | None:
-    """Where an SQLite database stands; None where it is in memory."""
+    """The file of an SQLite database; None where it is in memory."""
     name = (url.database or "").removeprefix("file:").partition("?")[0]
     return None if name in {"", ":memory:"} else Path(name)
 

@@ -1,7 +1,7 @@
-"""Keeps what the service stores closed to the other users of the machine.
+"""Denies other users of the machine access to what the service stores.
 
-Folders have the mode 0700 and files 0600. What is made later is made so; this closes what an
-earlier release, or whoever made the data directory, left open.
+Folders have the mode 0700 and files 0600. New ones are created so; this changes those that an
+earlier release, or whoever created the data directory, left accessible.
 """
 
 import os
@@ -17,17 +17,16 @@ _FOLDERS = ("blobs", "run", "restoring")
 _FILES = ("admin.token", "registry.db", "registry.db-wal", "registry.db-shm", "registry.db-journal")
 _EXPECTED = frozenset({*_FOLDERS, *_FILES, "lost+found"})
 _SIGNS = ("registry.db", "run/counter")
-"""What a data directory has since its first start; the second one where the database is elsewhere
-too."""
+"""What a data directory has since its first start; the second also where the database is stored
+elsewhere."""
 
 
 def refuse_foreign(data: Path) -> None:
     """Raise DataDirectoryRefused where ``data`` is a folder that is used for something else.
 
-    To be called before anything is made or changed there. What has a registry passes, and what
-    holds nothing but the service's own files, ``lost+found`` and names that begin with a dot. One
-    that all users share, like /tmp, passes only as the mount point of a volume without others'
-    files.
+    To be called before anything is created or changed there. A directory passes if it has a
+    registry, or holds only the service's own files, ``lost+found`` and names that begin with a dot.
+    One that all users can write, like /tmp, passes only if it is a mount point without other files.
     """
     if not data.is_dir():
         return
@@ -42,14 +41,13 @@ def refuse_foreign(data: Path) -> None:
 
 
 def close_to_others(data: Path) -> None:
-    """Take the rights of group and others away from the data directory ``data`` and all in it.
+    """Remove the permissions of group and others from the data directory ``data`` and its contents.
 
-    A folder is closed after what it holds, so one that is closed is not looked into again. What
-    belongs to another user, even if root asks, or is on a file system without modes, stays as it
-    is.
+    A folder is changed after its contents, so one that is closed is not read again. Files of
+    another user, also if root calls this, and file systems without modes are left unchanged.
 
-    Raises what ``refuse_foreign`` does, and DataDirectoryRefused where everybody may still replace
-    or change the database; a mount point passes, since container platforms hand out volumes so.
+    Raises what ``refuse_foreign`` does, and DataDirectoryRefused where every user can still replace
+    or change the database; a mount point passes, since container platforms create such volumes.
     """
     refuse_foreign(data)
     data = data.resolve()
@@ -69,7 +67,7 @@ def close_to_others(data: Path) -> None:
 
 
 def open_to_others(data: Path, *, deep: bool = False) -> Iterator[Path]:
-    """What in the data directory group or others have a right to; ``deep``: every single file."""
+    """The paths in the data directory that group or others can access; ``deep``: every file."""
     data = data.resolve()
     tops = [data, *(data / name for name in (*_FILES, *_FOLDERS))]
     yield from filter(_is_open, tops)

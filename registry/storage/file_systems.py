@@ -1,7 +1,7 @@
-"""Which file system a path stands on, and whether SQLite can be trusted to it.
+"""Which file system a path is on, and whether it is safe for SQLite.
 
-SQLite needs locks that hold and memory that all processes of one host share. Network file systems
-give both only sometimes, and what goes wrong then is a damaged database.
+SQLite needs reliable locks, and memory that all processes of a host share. Network file systems do
+not always provide them, and then the database may be damaged.
 Source: https://www.sqlite.org/useovernet.html
 """
 
@@ -25,11 +25,9 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def refuse_network_file_system(path: Path) -> None:
-    """Let ``path`` pass unless it stands, or would stand, on a network file system.
+    """Raise NetworkFileSystem if ``path`` is, or would be created, on a network file system.
 
-    Where the kernel does not tell of its mounts (it does on Linux) every path passes.
-
-    Raises NetworkFileSystem.
+    Where the mounts are not known (they are on Linux), every path passes.
     """
     try:
         mounts = _MOUNTS.read_text(errors="surrogateescape")
@@ -44,7 +42,7 @@ def network_file_system(real_path: str, mounts: str) -> str | None:
     """The type of the network file system that ``real_path`` (absolute, without links) is on.
 
     None where it is on a local one. ``mounts`` is the text of /proc/self/mountinfo, whose lines
-    have the place as their fifth field and the type after a dash: proc_pid_mountinfo(5).
+    have the mount point in their fifth field and the type after a dash: proc_pid_mountinfo(5).
     """
     longest, type_ = "", ""
     for line in mounts.splitlines():
@@ -54,7 +52,7 @@ def network_file_system(real_path: str, mounts: str) -> str | None:
             continue
         place = _ESCAPED.sub(lambda match: chr(int(match[1], 8)), fields[4])
         inside = place in {"/", real_path} or real_path.startswith(f"{place}/")
-        # Of two mounts on one place the later hides the earlier.
+        # Of two mounts on one mount point the later hides the earlier.
         if inside and len(place) >= len(longest):
             longest, type_ = place, after.split(" ")[0]
     return type_ if type_ in _NETWORK else None

@@ -1,10 +1,10 @@
-"""The append-only record of what happened, chained by hashes.
+"""The append-only record of events, chained by hashes.
 
-Each event's hash covers its fields and the hash before it (a hash chain, as in Haber and
-Stornetta, "How to time-stamp a digital document", 1991), and one head row says where the chain
-ends. So a row that is edited, removed, swapped or cut off shows. Who can rewrite the whole
-database can also forge a whole chain; against that, keep a head somewhere else and give it to
-``verify`` as the anchor.
+Each event's hash covers its fields and the previous hash (a hash chain, as in Haber and Stornetta,
+"How to time-stamp a digital document", 1991), and one head row says where the chain ends. So an
+edited, removed, swapped or truncated row is detected. Somebody who can rewrite the whole database
+can also forge a whole chain; to detect that, store a head elsewhere and pass it to ``verify`` as
+the anchor.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ class Head:
         """
         seq, _, digest = text.partition(":")
         if not (seq.isascii() and seq.isdigit()) or len(digest) != len(GENESIS):
-            raise ValueError("an anchor reads SEQ:HASH, as 'hotswap history --verify' prints it")
+            raise ValueError("expected SEQ:HASH, as 'hotswap history --verify' prints it")
         return cls(int(seq), digest)
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ def record(
     reason: str | None = None,
     details: dict[str, Any] | None = None,
 ) -> EventRow:
-    """Add an event at the end of the chain, within the caller's write transaction."""
+    """Append an event to the chain, within the caller's write transaction."""
     head = session.execute(
         select(HistoryHeadRow).with_for_update().execution_options(populate_existing=True)
     ).scalar_one()
@@ -99,10 +99,10 @@ def record(
 
 
 def verify(session: Session, anchor: Head | None = None) -> Head:
-    """Walk the whole chain and return its head.
+    """Verify the whole chain and return its head.
 
-    Raises HistoryBroken naming the first place that does not hold; also where the event at
-    ``anchor`` is not the one that it names.
+    Raises HistoryBroken with the first event that is wrong; also where the event at ``anchor`` has
+    another hash.
     """
     last = Head(0, GENESIS)
     every = select(EventRow).order_by(EventRow.seq).execution_options(yield_per=1000)
@@ -110,11 +110,11 @@ def verify(session: Session, anchor: Head | None = None) -> Head:
         for event in events:
             last = _next(event, last)
             if anchor is not None and anchor.seq == last.seq and anchor != last:
-                raise HistoryBroken(f"Event {event.seq} is another one than the anchor names.")
+                raise HistoryBroken(f"Event {event.seq} is not the one that the anchor names.")
     head = session.execute(select(HistoryHeadRow)).scalar_one_or_none()
     if head is None or Head(head.seq, head.hash) != last:
-        named = "nowhere" if head is None else f"at event {head.seq}"
-        raise HistoryBroken(f"The history ends at event {last.seq}, but its head stands {named}.")
+        named = "is missing" if head is None else f"is at event {head.seq}"
+        raise HistoryBroken(f"The history ends at event {last.seq}, but its head {named}.")
     if anchor is not None and anchor.seq > last.seq:
         raise HistoryBroken(f"The history ends at event {last.seq}, before the anchor's.")
     return last
@@ -132,10 +132,10 @@ def _next(event: EventRow, last: Head) -> Head:
 
 
 def event_hash(event: EventRow) -> str:
-    """SHA-256 over the event's fields in canonical JSON, the hash before it among them."""
+    """SHA-256 of the event's fields in canonical JSON, the previous hash among them."""
     fields = [
         event.seq,
-        _moment(event.at),
+        _timestamp(event.at),
         event.type,
         event.actor,
         event.reason,
@@ -150,5 +150,5 @@ def event_hash(event: EventRow) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _moment(at: datetime) -> str:
+def _timestamp(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds")

@@ -1,6 +1,6 @@
-"""Idempotency keys: the same request twice does one thing and is answered twice.
+"""Idempotency keys: a repeated request gets the stored answer of the first one.
 
-The answer is kept in the transaction that did the work, so a crash leaves both or neither.
+The answer is stored in the transaction that did the work, so a crash leaves both or neither.
 Source of the protocol: the IETF draft "The Idempotency-Key HTTP Header Field".
 """
 
@@ -21,7 +21,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A caller's key, and the fingerprint of the request that it stands for."""
+    """A caller's key, and the fingerprint of the request that it was sent with."""
 
     token_id: int
     key: str
@@ -33,9 +33,9 @@ class Idempotency:
 
 
 def stored_answer(session: Session, request: Idempotency | None) -> dict[str, Any] | None:
-    """The answer that was given to this request before, if it was.
+    """The stored answer of this request; None where there is none.
 
-    Raises IdempotencyKeyReused where the key stood for another request.
+    Raises IdempotencyKeyReused where the key was used for another request.
     """
     if request is None:
         return None
@@ -48,9 +48,9 @@ def stored_answer(session: Session, request: Idempotency | None) -> dict[str, An
 
 
 def store_answer(session: Session, request: Idempotency | None, answer: dict[str, Any]) -> None:
-    """Keep ``answer`` for 24 hours, and let go of what is older.
+    """Store ``answer`` for 24 hours, and delete older answers.
 
-    Raises IdempotencyKeyReused where another request took the key at the same moment.
+    Raises IdempotencyKeyReused where another request used the key at the same time.
     """
     if request is None:
         return

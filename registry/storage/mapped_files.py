@@ -11,15 +11,15 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def open_with_room(path: Path, size: int) -> int:
-    """A descriptor of the file ``path``, made if it is not there, with ``size`` bytes on the disk.
+    """A descriptor of the file ``path``, created if it does not exist, with ``size`` bytes on disk.
 
-    Without blocks of its own, the first write to the mapping of a file on a full disk would be a
-    SIGBUS. What is in the file stays, so that several workers may do this at once.
+    If its blocks were not allocated, the first write to the mapping of a file on a full disk would
+    raise SIGBUS. The contents of the file are kept, so several workers may call this at once.
 
     Raises StorageFull.
     """
     try:
-        make_directory(path.parent)  # the first thing that is made in a new data directory
+        make_directory(path.parent)  # the first that is created in a new data directory
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, size)

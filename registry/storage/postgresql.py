@@ -1,9 +1,9 @@
-"""Connections to PostgreSQL that never wait for ever, and a pool that notices a silent server.
+"""Connections to PostgreSQL with timeouts, and a pool that detects an unresponsive server.
 
-Three limits hold at once. The server ends a statement, or a wait for a lock, that takes too long.
-TCP gives up a connection whose packets are not acknowledged. And this side gives up a connection
-on which nothing has come for longer than a statement may take: packets may be acknowledged by
-something on the way while the server never sees them.
+There are three timeouts. The server ends a statement, or a wait for a lock, that takes too long.
+TCP closes a connection whose packets are not acknowledged. And this process closes a connection on
+which nothing arrived for longer than a statement may take: a proxy may acknowledge packets that the
+server never gets.
 """
 
 import threading
@@ -22,17 +22,16 @@ from registry.errors import DatabaseUnavailable
 T = TypeVar("T")
 
 CONNECTIONS = 24
-"""Of one process at once; fewer than the threads of a worker, so that some are always left for
+"""The maximum of one process; fewer than the threads of a worker, so that some are always left for
 requests that need no database."""
 _KEPT = 8
 
 _GRACE_SECONDS = 1.0
-"""How much longer than a statement may take an answer is waited for: the server's own refusal of
-the statement has to arrive."""
-_SILENT_SECONDS = 1.0
-"""A server is silent that answered nothing for so long while every connection waited for it."""
+"""Added to the statement timeout: the server's error for the statement has to arrive."""
+_UNRESPONSIVE_SECONDS = 1.0
+"""A server is unresponsive if all connections waited for it and none got an answer in this time."""
 _RETRY_SECONDS = 1.0
-"""How often a caller may try whether a silent server answers again."""
+"""How often a caller may try an unresponsive server again."""
 
 _TCP = {
     "connect_timeout": "5",
@@ -48,18 +47,18 @@ https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS""
 
 
 class Server:
-    """What this process knows of whether its database server answers. Safe for several threads."""
+    """Whether the database server responds, as far as this process knows. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._heard = clock()
+        self._last_answer = clock()
         self._lost = False
         self._retry_at = 0.0
 
     def answered(self) -> None:
-        """Note that something came from the server."""
-        self._heard = self._clock()
+        """Note that the server sent something."""
+        self._last_answer = self._clock()
         self._lost = False
 
     def gave_up(self) -> None:
@@ -67,17 +66,17 @@ class Server:
         self._lost = True
 
     def check(self, waiting: int) -> None:
-        """Refuse a caller who would only wait in vain; one caller each second may try.
+        """Raise if the server is unresponsive, except for one caller each second, who may try.
 
-        ``waiting``: how many connections are in use.
+        ``waiting``: the number of connections in use.
 
         Raises DatabaseUnavailable.
         """
         now = self._clock()
         if not waiting:
-            self._heard = now  # nobody has been listening
-        silent = waiting >= CONNECTIONS and now - self._heard > _SILENT_SECONDS
-        if not (self._lost or silent):
+            self._last_answer = now  # no connection waited for it
+        unresponsive = waiting >= CONNECTIONS and now - self._last_answer > _UNRESPONSIVE_SECONDS
+        if not (self._lost or unresponsive):
             return
         with self._lock:
             if now < self._retry_at:
@@ -86,7 +85,7 @@ class Server:
 
 
 class WatchedPool(QueuePool):
-    """Refuses callers at once while its server is silent, instead of keeping their threads."""
+    """Raises at once while its server is unresponsive, instead of blocking the caller's thread."""
 
     server: Server
 
@@ -101,7 +100,7 @@ class WatchedPool(QueuePool):
 
 
 class WatchedConnection(psycopg.Connection[Any]):
-    """Closes itself where nothing comes from the server for longer than a statement may take."""
+    """Closes itself when the server sends nothing for longer than a statement may take."""
 
     server: Server
     patience: float
@@ -113,8 +112,8 @@ class WatchedConnection(psycopg.Connection[Any]):
         return result
 
     def _watched(self, gen: PQGen[T], patience: float) -> PQGen[T]:
-        """As ``gen``, which yields what it waits for and is sent what is ready, or 0 every tenth
-        of a second. Raises OperationalError where that stays 0 for ``patience`` seconds."""
+        """As ``gen``, which yields what it waits for and is sent what is ready, or 0 after each
+        0.1 s. Raises OperationalError if it is sent only 0 for ``patience`` seconds."""
         until = time.monotonic() + patience
         try:
             state = next(gen)
@@ -137,13 +136,13 @@ def make_engine(url: URL, *, lock_timeout: float, statement_timeout: float) -> E
     engine = create_engine(
         url,
         connect_args={name: value for name, value in _TCP.items() if name not in url.query},
-        # What is stored stays out of the messages of errors, which may get into a log.
+        # Stored values must not appear in error messages, which are logged.
         hide_parameters=True,
         poolclass=WatchedPool,
         pool_pre_ping=True,
         pool_size=_KEPT,
         max_overflow=CONNECTIONS - _KEPT,
-        pool_timeout=min(lock_timeout, _SILENT_SECONDS),
+        pool_timeout=min(lock_timeout, _UNRESPONSIVE_SECONDS),
     )
     cast("WatchedPool", engine.pool).server = server
 
@@ -159,7 +158,7 @@ def make_engine(url: URL, *, lock_timeout: float, statement_timeout: float) -> E
 
     @event.listens_for(engine, "connect")
     def prepare(connection: WatchedConnection, _: object) -> None:
-        # PostgreSQL itself would wait for ever.
+        # By default PostgreSQL waits without a limit.
         connection.execute(f"SET lock_timeout = {round(lock_timeout * 1000)}")
         connection.execute(f"SET statement_timeout = {round(statement_timeout * 1000)}")
         connection.commit()

@@ -1,4 +1,4 @@
-"""Brings the database's tables to this release, and refuses one of a later release."""
+"""Migrates the database to the schema of this release, and refuses that of a later release."""
 
 from importlib.resources import files
 
@@ -9,23 +9,22 @@ from registry.errors import SchemaMismatch
 from registry.storage.database import Database, translated_errors
 
 HEAD = "0005"
-"""The newest migration; a test holds it equal to what stands in ``migrations/versions``."""
+"""The newest migration; a test compares it with ``migrations/versions``."""
 
 MIGRATION_LOCK = 0x68737770
-"""The advisory lock that PostgreSQL gives to whoever migrates; any number does, as long as every
-process uses the same one."""
+"""The key of the advisory lock that a migration holds on PostgreSQL: any number, the same in every
+process."""
 _MIGRATION_SECONDS = 600.0
-"""How long a statement of a migration may take, and how long another migration is waited for."""
+"""The timeout of a statement of a migration, and of waiting for another migration."""
 
 
 def upgrade(database: Database) -> bool:
-    """Apply the migrations that are missing; True if there were any.
+    """Apply the missing migrations; True if there were any.
 
-    Safe with several processes at once, on several hosts: they take turns, and all of it is one
-    transaction.
+    Safe with several processes on several hosts: they take turns, in one transaction each.
 
-    Raises SchemaMismatch where the database belongs to a later release, DatabaseBusy where another
-    process migrates for more than ten minutes.
+    Raises SchemaMismatch where the database has the schema of a later release, DatabaseBusy where
+    the migration of another process takes more than ten minutes.
     """
     with database.read() as session:
         if current_revision(session.connection()) == HEAD:
@@ -39,7 +38,7 @@ def upgrade(database: Database) -> bool:
                 connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
         if current_revision(connection) == HEAD:
             return False
-        # Locks of tables are waited for no longer than usual: readers queue behind such a wait.
+        # The timeout for locks of tables is the usual one: readers queue behind such a wait.
         with (
             translated_errors(),
             database.patient(session, statement_timeout=_MIGRATION_SECONDS),
@@ -49,15 +48,15 @@ def upgrade(database: Database) -> bool:
 
 
 def current_revision(connection: Connection) -> str | None:
-    """The migration that the database stands at; None where it is empty.
+    """The last migration that was applied; None where the database is empty.
 
-    Raises SchemaMismatch where the database holds tables that are not ours.
+    Raises SchemaMismatch where the database has tables of another application.
     """
     names = inspect(connection).get_table_names()
     if "alembic_version" not in names:
         if names:
             raise SchemaMismatch(
-                "The database holds tables that this service did not make; give it one of its own."
+                "The database has tables of another application. Use a separate database."
             )
         return None
     versions = table("alembic_version", column("version_num"))
@@ -78,6 +77,6 @@ def _migrate(connection: Connection) -> None:
         command.upgrade(config, HEAD)
     except CommandError as error:
         raise SchemaMismatch(
-            f"The database stands at migration {current_revision(connection)}, which this release "
-            "does not know. Run the release that made it, or a later one."
+            f"The database is at migration {current_revision(connection)}, which this release does "
+            "not have. Run the release that applied it, or a later one."
         ) from error

@@ -1,4 +1,4 @@
-"""Connections to SQLite: the library, its journal, and a turn for each writer."""
+"""Connections to SQLite: the library, its journal, and the order of writers."""
 
 import sqlite3
 import threading
@@ -18,7 +18,7 @@ _RETRY_SECONDS = 0.002
 
 
 def sqlite_module() -> ModuleType:
-    """The safest SQLite at hand: pysqlite3 brings a newer one than most Pythons link."""
+    """The newest SQLite available: pysqlite3 has a newer one than most builds of Python."""
     try:
         import pysqlite3
     except ImportError:
@@ -28,7 +28,7 @@ def sqlite_module() -> ModuleType:
 
 
 def wal_is_safe(version: tuple[int, ...]) -> bool:
-    """Whether this SQLite carries the fix of the WAL-reset bug (3.51.3, 3.50.7, 3.44.6).
+    """Whether this version of SQLite has the fix for the WAL-reset bug (3.51.3, 3.50.7, 3.44.6).
 
     Source: https://www.sqlite.org/wal.html#walresetbug
     """
@@ -38,8 +38,7 @@ def wal_is_safe(version: tuple[int, ...]) -> bool:
 
 
 def sqlite_engine(url: URL, busy_timeout: float) -> Engine:
-    """An engine on the file, or the memory, that ``url`` names; a lock is waited for
-    ``busy_timeout`` seconds."""
+    """An engine for the database at ``url``, which waits ``busy_timeout`` seconds for a lock."""
     module, turn = sqlite_module(), threading.Lock()
     engine = create_engine(
         url,
@@ -50,8 +49,8 @@ def sqlite_engine(url: URL, busy_timeout: float) -> Engine:
         max_overflow=24,
         pool_timeout=busy_timeout,
     )
-    # A rollback journal commits by being removed, and FULL does not wait until the removal is on
-    # the disk: after a power cut the journal would be back, and undo what was acknowledged.
+    # A transaction commits by removing the rollback journal, and FULL does not sync that removal:
+    # after a power cut the journal could be back, and undo an acknowledged write.
     # Source: https://www.sqlite.org/pragma.html#pragma_synchronous
     journal, synchronous = (
         ("WAL", "FULL") if wal_is_safe(module.sqlite_version_info) else ("DELETE", "EXTRA")
@@ -59,7 +58,7 @@ def sqlite_engine(url: URL, busy_timeout: float) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
-        # The driver must leave transactions to us, or it would begin deferred ones by itself.
+        # Without this, the driver would begin deferred transactions itself.
         connection.isolation_level = None
         _set_journal(connection, module, journal, busy_timeout)
         for pragma in (f"synchronous = {synchronous}", "foreign_keys = ON"):
@@ -67,13 +66,13 @@ def sqlite_engine(url: URL, busy_timeout: float) -> Engine:
 
     @event.listens_for(engine, "handle_error")
     def let_go(context: ExceptionContext) -> None:
-        # SQLite opens a file that it cannot write for reading, and stays with that: in the pool,
-        # such a connection would refuse writes long after the disk's fault is gone.
+        # SQLite opens a file that it cannot write as read-only. In the pool, such a connection
+        # would refuse writes after the fault of the disk is gone.
         if result_code(context.original_exception) == READONLY:
             context.is_disconnect = True
             if context.connection is not None:
-                # SQLite closes it for good only when Python has let go of its statements, and it
-                # would hold its lock until then.
+                # SQLite closes it only after Python has released its statements, and it would hold
+                # its lock until then.
                 context.connection.connection.rollback()
 
     @event.listens_for(engine, "begin")
@@ -89,9 +88,9 @@ def sqlite_engine(url: URL, busy_timeout: float) -> Engine:
 def _begin_immediate(connection: Connection, turn: threading.Lock, patience: float) -> None:
     """Begin a transaction that holds the write lock; wait ``patience`` seconds for it.
 
-    SQLite's own wait pauses longer and longer between two tries, up to 100 ms. Beside several
-    writers, the one that has waited longest would lose the lock to those that just came until its
-    time is over. So each process tries equally often, and its threads take turns in that.
+    SQLite's own wait pauses longer after each attempt, up to 100 ms. With several writers, the one
+    that has waited longest would lose the lock to newer ones until its timeout. So each process
+    tries at a constant rate, and its threads take turns.
     """
     deadline = time.monotonic() + patience
     driver: Any = connection.connection.driver_connection

@@ -1,6 +1,6 @@
-"""The tables, on a plain DeclarativeBase.
+"""The tables of the database.
 
-A model's name and a version's number are their keys: both are given once and never change.
+A model's name and a version's number are their keys, which never change.
 """
 
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ HOLDOUT_FORMATS = ("parquet", "csv")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Moments in UTC: aware in Python, also where the database (SQLite) keeps no zone."""
+    """Times in UTC: aware in Python, also where the database (SQLite) stores no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -44,7 +44,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def utc_now() -> datetime:
-    """The present moment, cut to milliseconds, which every database keeps exactly."""
+    """The present time, truncated to milliseconds, which every database stores exactly."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
@@ -70,7 +70,7 @@ class Base(DeclarativeBase):
 
 
 class ModelRow(Base):
-    """A registered model. ``last_number`` only grows, so that no number is given twice.
+    """A registered model. ``last_number`` only grows, so that no number is used twice.
 
     ``name_key`` orders models the same way on every database, whatever its locale.
     """
@@ -108,7 +108,7 @@ class ModelTagRow(Base):
 class VersionRow(Base):
     """A model version. Only its description, its tags and its status ever change.
 
-    ``compiled`` has the SHA-256 of each compiled form by its name; none: scikit-learn serves.
+    ``compiled`` has the SHA-256 of each compiled form by its name; if empty, scikit-learn serves.
     """
 
     __tablename__ = "versions"
@@ -173,8 +173,8 @@ class MetricRow(Base):
     __tablename__ = "metrics"
     __table_args__ = (
         ForeignKeyConstraint(["model", "number"], ["versions.model", "versions.number"]),
-        # The name first: an index that begins with the model would be taken to find the metrics of
-        # some versions, and all of the model's be read.
+        # The name first: an index that begins with the model would be used to find the metrics of a
+        # few versions, and then all of the model's be read.
         Index(None, "name", "model", "value", "number"),
     )
 
@@ -185,10 +185,10 @@ class MetricRow(Base):
 
 
 class AliasRow(Base):
-    """A movable name of one version. The foreign keys are why an alias cannot dangle.
+    """A movable name of one version. The foreign keys make sure that the version exists.
 
-    ``previous_number`` is what it pointed at before its last move; workers keep that one loaded, so
-    that going back loads nothing.
+    ``previous_number`` is the version before its last move; workers keep it loaded, so that a
+    rollback loads nothing.
     """
 
     __tablename__ = "aliases"
@@ -215,10 +215,10 @@ class PolicyRow(Base):
 
 
 class HoldoutRow(Base):
-    """A table that the model's versions are measured on. Rows are added; only ``removed_at`` and
-    ``removed_by`` ever change: the one without them is in use.
+    """A holdout that the model's versions are measured on. Rows are added; only ``removed_at`` and
+    ``removed_by`` ever change: the row without them is in use.
 
-    ``table_rows`` and ``columns`` say what is in the table.
+    ``table_rows`` and ``columns`` describe its data.
     """
 
     __tablename__ = "holdouts"
@@ -243,7 +243,7 @@ class HoldoutRow(Base):
 
 
 class TokenRow(Base):
-    """An API token; of its value only the SHA-256 is kept.
+    """An API token; only the SHA-256 of its value is stored.
 
     ``models`` holds glob patterns; null: every model.
     """
@@ -262,7 +262,7 @@ class TokenRow(Base):
 
 
 class EventRow(Base):
-    """One thing that happened. Rows are added, never changed; ``hash`` chains them."""
+    """An event. Rows are added, never changed; ``hash`` chains them."""
 
     __tablename__ = "history"
     __table_args__ = (Index(None, "model", "seq"),)
@@ -282,7 +282,7 @@ class EventRow(Base):
 
 
 class HistoryHeadRow(Base):
-    """Where the chain ends. Its one row makes a cut-off end visible and orders the writers."""
+    """The end of the chain. Its one row makes truncation detectable and orders the writers."""
 
     __tablename__ = "history_head"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
@@ -293,7 +293,7 @@ class HistoryHeadRow(Base):
 
 
 class IdempotencyKeyRow(Base):
-    """What was answered to a request that carried an Idempotency-Key."""
+    """The answer to a request with an Idempotency-Key."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index(None, "created_at"),)

@@ -161,7 +161,7 @@ def test_a_database_of_another_release_is_a_fault_and_the_rest_is_left_alone(dat
 def test_a_file_that_is_no_database_is_a_fault_and_no_traceback(data: Path) -> None:
     (data / "registry.db").write_bytes(b"no database" * 1000)
 
-    assert "no SQLite database" in found(data, 1)["schema"]["message"]
+    assert "not an SQLite database" in found(data, 1)["schema"]["message"]
 
 
 def test_a_damaged_page_is_a_fault_and_no_traceback(data: Path) -> None:

@@ -71,7 +71,7 @@ def test_an_empty_history_holds(database):
         ("UPDATE history SET previous_hash = hash WHERE seq = 3", "Event 3 does not follow"),
         ("DELETE FROM history WHERE seq = 1", "Event 1 is missing; the next is 2"),
         ("DELETE FROM history WHERE seq = 3", "Event 3 is missing; the next is 4"),
-        ("DELETE FROM history WHERE seq = 5", "ends at event 4, but its head stands at event 5"),
+        ("DELETE FROM history WHERE seq = 5", "ends at event 4, but its head is at event 5"),
         ("DELETE FROM history", "ends at event 0"),
         ("UPDATE history SET seq = 9 WHERE seq = 5", "Event 5 is missing; the next is 9"),
         (
@@ -79,12 +79,12 @@ def test_an_empty_history_holds(database):
             "UPDATE history SET seq = 3 WHERE seq = 99",
             "Event 2 does not follow event 1",
         ),
-        ("UPDATE history_head SET seq = 4", "but its head stands at event 4"),
-        (f"UPDATE history_head SET hash = '{GENESIS}'", "but its head stands at event 5"),
-        ("DELETE FROM history_head", "but its head stands nowhere"),
+        ("UPDATE history_head SET seq = 4", "but its head is at event 4"),
+        (f"UPDATE history_head SET hash = '{GENESIS}'", "but its head is at event 5"),
+        ("DELETE FROM history_head", "but its head is missing"),
         (
             "DELETE FROM history WHERE seq = 5; UPDATE history_head SET seq = 4",
-            "but its head stands at event 4",
+            "but its head is at event 4",
         ),
     ],
 )
@@ -119,7 +119,7 @@ def test_a_forged_last_event_is_caught_by_the_head(told):
     with told.write() as session:
         forge(session, 5, actor="eve")
 
-    with pytest.raises(HistoryBroken, match="head stands at event 5"):
+    with pytest.raises(HistoryBroken, match="head is at event 5"):
         verified(told)
 
 
@@ -130,7 +130,7 @@ def test_a_whole_forged_chain_is_caught_by_an_anchor_kept_elsewhere(told):
         session.execute(text("UPDATE history_head SET hash = :hash"), {"hash": last.hash})
 
     assert verified(told) != anchor
-    with pytest.raises(HistoryBroken, match="Event 5 is another one than the anchor names"):
+    with pytest.raises(HistoryBroken, match="Event 5 is not the one that the anchor names"):
         verified(told, anchor)
 
 

@@ -83,7 +83,7 @@ def test_a_database_of_somebody_else_is_refused_and_left_alone(empty):
     with empty.write() as session:
         session.execute(text("CREATE TABLE invoices (id INTEGER)"))
 
-    with pytest.raises(SchemaMismatch, match="did not make"):
+    with pytest.raises(SchemaMismatch, match="tables of another application"):
         upgrade(empty)
 
     assert inspect(empty.engine).get_table_names() == ["invoices"]
@@ -124,7 +124,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
     file.write_bytes(b"this is a letter to a friend" * 100)
     database = Database(f"sqlite:///{file}")
 
-    with pytest.raises(SchemaMismatch, match="no SQLite database"):
+    with pytest.raises(SchemaMismatch, match="not an SQLite database"):
         upgrade(database)
     database.dispose()
     assert file.read_bytes().startswith(b"this is a letter")
