@@ -25,14 +25,13 @@ from sqlalchemy.orm import Session
 
 from registry.engines.served_version import Key, ServedVersion
 from registry.errors import (
-    DatabaseBusy,
-    DatabaseUnavailable,
     RegistryError,
     Unavailable,
     VersionLoading,
     VersionNotFound,
 )
 from registry.live.counter import Counter
+from registry.live.database_reads import DatabaseReads
 from registry.live.observer import Observer
 from registry.live.pool import LoadedVersion, Pool
 from registry.live.snapshot import (
@@ -69,13 +68,6 @@ class _State(NamedTuple):
     """By the token itself, to hash each one once. Holds only valid ones, so it stays small."""
 
 
-class _ReadFailure(NamedTuple):
-    """The database could not be read when the counter had this value."""
-
-    counter: int
-    error: DatabaseBusy | DatabaseUnavailable
-
-
 Caller = tuple[str | None, str, str]
 """An Authorization header, and the model and the reference of the request."""
 
@@ -101,11 +93,11 @@ class Watch:
         observer: Observer | None = None,
     ) -> None:
         self._database = database
+        self._reads = DatabaseReads(database, counter)
         self._counter = counter
         self._pool = pool
         self._find_usable = find_usable
         self._observer = observer or Observer()
-        self._read_failure: _ReadFailure | None = None
         self._refreshing = threading.Lock()
         self._state = _State(-1, Snapshot(), {})
         self._admissions = AdmissionCache(self._state, pool.loaded, {})
@@ -232,7 +224,7 @@ class Watch:
         key = version.key
         with self._refreshing:
             counter = self._counter.value
-            with self._noting_failures(counter), self._database.read() as session:
+            with self._reads.session(counter) as session:
                 current = read_versions(session, [key]).get(key)
             if current is None:
                 raise VersionNotFound.archived(*key)
@@ -260,17 +252,14 @@ class Watch:
 
     def _raise_known_failure(self) -> None:
         """The poll tries again each second; callers that tried too would only occupy threads."""
-        failure = self._read_failure
-        if failure is None or self._poller is None:
-            return
-        if failure.counter == self._counter.value:
-            raise type(failure.error) from failure.error
+        if self._poller is not None:
+            self._reads.raise_failure()
 
     def _read(self) -> _State:
         """Read the state; ``_refreshing`` is held. Raises Unavailable."""
         # Taken before the database is read: a write in between changes the counter once more.
         counter, known = self._counter.value, self._state.snapshot
-        with self._noting_failures(counter), self._database.read() as session:
+        with self._reads.session(counter) as session:
             changes = read_changes(session, known.head)
             if changes is None:
                 snapshot = read_snapshot(session)
@@ -287,25 +276,6 @@ class Watch:
             self._pool.pin(snapshot.live)
         self._state = _State(counter, snapshot, {})
         return self._state
-
-    @contextmanager
-    def _noting_failures(self, counter: int) -> Iterator[None]:
-        """Read the database in this block; note and log when that starts or stops failing.
-
-        Raises DatabaseBusy, or DatabaseUnavailable for any other fault of the database.
-        """
-        try:
-            yield
-        except (RegistryError, SQLAlchemyError) as error:
-            busy = isinstance(error, DatabaseBusy)
-            failure = DatabaseBusy() if busy else DatabaseUnavailable()
-            if self._read_failure is None:
-                logger.warning("the database cannot be read; serving from memory: %s", error)
-            self._read_failure = _ReadFailure(counter, failure)
-            raise failure from error
-        if self._read_failure is not None:
-            logger.info("the database can be read again")
-            self._read_failure = None
 
     def _begin_loading(self, snapshot: Snapshot) -> None:
         """Load the live versions that are not loaded in the background, aliased ones first.
@@ -328,7 +298,7 @@ class Watch:
         while not self._stop.wait(POLL_SECONDS):
             with suppress(Unavailable):  # noted and logged
                 counter = self._counter.value
-                with self._noting_failures(counter), self._database.read() as session:
+                with self._reads.session(counter) as session:
                     head = last_event(session)
                 if head != self._state.snapshot.head:
                     self._state = self._state._replace(counter=-1)
@@ -339,7 +309,7 @@ class Watch:
         """Report the state to the observer."""
         loaded, aliased = self._pool.loaded.keys(), self._state.snapshot.aliased
         self._observer.polled(
-            readable=self._read_failure is None,
+            readable=not self._reads.failing,
             loaded=len(loaded),
             missing=len(aliased - loaded),
             unloadable=self._pool.failures(aliased - loaded).keys(),
