@@ -25,7 +25,7 @@ from sklearn.pipeline import Pipeline
 
 from benchmarks.pipelines import housing_like
 from benchmarks.service import TOKEN, Service, running_service
-from cli.retraining.run import Run, Wish
+from cli.retraining.run import PromotionOptions, Run
 from client import Registry
 from registry.names import PRODUCTION
 from trainers.recipe import Recipe
@@ -99,7 +99,7 @@ def retrained(service: Service, recipe: Recipe) -> tuple[float, float, Pipeline,
     watch = Watch()
     start = time.perf_counter()
     with Registry(service.url, TOKEN) as registry:
-        run = Run(registry, recipe, Wish(alias=PRODUCTION), watch)
+        run = Run(registry, recipe, PromotionOptions(alias=PRODUCTION), watch)
         run.go()
     whole = time.perf_counter() - start
     if run.trained is None or run.outcome.ending != "promoted":
