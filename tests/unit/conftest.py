@@ -5,6 +5,8 @@ Tests that need any of these are in ``tests/integration``.
 
 import os
 import sys
+import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,14 +31,28 @@ _running: list[str] = []
 
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    """An audit hook; Python raises these events wherever the call comes from."""
-    if not _running:
+    """An audit hook; Python raises these events wherever the call comes from.
+
+    Threads and finalizers may belong to a test that ran earlier in this process.
+    """
+    if not _running or threading.current_thread() is not threading.main_thread():
         return
     if event not in FORBIDDEN and not (event == "open" and _writes(*arguments)):
         return
+    if _in_finalizer():
+        return
     if not any(cached in str(arguments[:1]) for cached in CACHES):
-        told = ", ".join(map(repr, arguments[:2]))
-        pytest.fail(f"a unit test caused {event}({told}); move it to tests/integration")
+        shown = ", ".join(map(repr, arguments[:2]))
+        pytest.fail(f"a unit test caused {event}({shown}); move it to tests/integration")
+
+
+def _in_finalizer() -> bool:
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code.co_name == "__del__" or frame.f_code.co_filename == weakref.__file__:
+            return True
+    return False
 
 
 def _writes(path: object, _: object, flags: int) -> bool:
@@ -48,8 +64,9 @@ sys.addaudithook(_refuse)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    # pytest-xdist calls this for the tests of other folders too.
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    # Called for the tests of other folders too. Not the setup and teardown: the last test of a
+    # process tears down what all tests share.
     if HERE in item.path.parents:
         _running.append(item.nodeid)
     try:
