@@ -102,8 +102,8 @@ def retrained(service: Service, recipe: Recipe) -> tuple[float, float, Pipeline,
         run = Run(registry, recipe, PromotionOptions(alias=PRODUCTION), watch)
         run.go()
     whole = time.perf_counter() - start
-    if run.trained is None or run.outcome.ending != "promoted":
-        raise SystemExit(f"Nothing was retrained: {run.outcome.headline()}")
+    if run.trained is None or run.report.ending != "promoted":
+        raise SystemExit(f"Nothing was retrained: {run.report.headline()}")
     return watch.between(BEGUN, ENDED), whole, run.trained.pipeline, run.trained.metrics
 
 
