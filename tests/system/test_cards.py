@@ -76,4 +76,4 @@ def test_what_was_trained_is_compared_drawn_and_described(server: Server, tmp_pa
 
     card = server.hotswap("card", "compared/1")
     assert "It is a logistic regression and predicts `target`" in card.stdout
-    assert "It was measured on 36 rows only" in card.stdout
+    assert "It was measured on only 36 rows" in card.stdout

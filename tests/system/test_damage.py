@@ -65,7 +65,7 @@ def test_workers_that_cannot_start_on_a_damaged_database_end_none_that_serves(
             database.write(b"\xff" * file.stat().st_size)
         own_server.process.send_signal(signal.SIGHUP)
         wait_until(
-            lambda: own_server.log.read_text().count("no worker came up in its place") == 2,
+            lambda: own_server.log.read_text().count("its successor did not start") == 2,
             "nobody says that the workers cannot be replaced",
         )
     assert load.failed == []
