@@ -175,10 +175,16 @@ def test_answers_that_are_not_read_leave_files_to_open_for_the_others(tmp_path: 
     assert '"status": 50' not in server.log.read_text()
 
 
+@pytest.mark.slow
 def test_probes_are_answered_and_others_refused_when_all_connections_are_taken(
     single: Server,
 ) -> None:
     probe = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    (worker,) = single.workers()
+    wait_until(
+        lambda: len(list(Path(f"/proc/{worker}/fd").iterdir())) < 200,
+        "the connections of earlier tests stay open",
+    )
     with ExitStack() as open_:
         for _ in range(CONNECTIONS):
             open_.enter_context(connected(single)).sendall(b"GET /livez HTTP/1.1\r\n")
