@@ -30,6 +30,7 @@ HEAD_START_SECONDS = 10.0
 """How long the others wait for the first worker, which may be slow without being dead."""
 REPLACEMENT_SECONDS = 15.0
 """How long to wait for the replacement of a worker that died."""
+LEAVE_TIMEOUT_SECONDS = 5.0
 _BACKLOG = 64
 _MAX_MESSAGE = 65536
 
@@ -56,6 +57,9 @@ class Fleet:
         self._directory = directory
         self._socket: socket.socket | None = None
         self._path: Path | None = None
+        self._threads: list[threading.Thread] = []
+        self._connections: set[socket.socket] = set()
+        """Those of the workers that this one prepares versions for."""
 
     def join(self, prepare: Prepare) -> None:
         """Reply to requests to prepare a version from now on."""
@@ -67,16 +71,26 @@ class Fleet:
             Path(short).chmod(0o600)
         listener.listen(_BACKLOG)
         self._socket, self._path = listener, path
-        threading.Thread(target=_serve, args=(listener, prepare), name="fleet", daemon=True).start()
+        self._begin(self._serve, listener, prepare)
 
     def leave(self) -> None:
-        """Stop replying."""
+        """Stop replying, and release the versions that are held for other workers.
+
+        After it nothing here uses what ``prepare`` does, except a version that is still loading
+        after LEAVE_TIMEOUT_SECONDS.
+        """
         if self._path is not None:
             self._path.unlink(missing_ok=True)
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-            self._socket.close()
+        if self._socket is None:
+            return
+        deadline = time.monotonic() + LEAVE_TIMEOUT_SECONDS
+        _shut_down(self._socket)
+        while self._threads:  # the first is the one that accepts, and adds the others
+            thread = self._threads.pop(0)
+            for connection in self._connections.copy():
+                _shut_down(connection)
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._socket.close()
 
     def alive(self) -> int:
         """How many workers reply at present, this one included."""
@@ -193,15 +207,27 @@ class Fleet:
                     faults.append(str(fault))
         return died
 
+    def _begin(self, target: Callable[..., None], *arguments: Any) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        thread = threading.Thread(target=target, args=arguments, name="fleet", daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
-def _serve(listener: socket.socket, prepare: Prepare) -> None:
-    while True:
+    def _serve(self, listener: socket.socket, prepare: Prepare) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return  # the worker has left
+            self._connections.add(connection)
+            # Each in its own thread: a version that hangs must not delay the next promotion.
+            self._begin(self._reply, connection, prepare)
+
+    def _reply(self, connection: socket.socket, prepare: Prepare) -> None:
         try:
-            connection, _ = listener.accept()
-        except OSError:
-            return  # the worker has left
-        # Each in its own thread: a version that hangs must not delay the next promotion.
-        threading.Thread(target=_reply, args=(connection, prepare), daemon=True).start()
+            _reply(connection, prepare)
+        finally:
+            self._connections.discard(connection)
 
 
 def _reply(connection: socket.socket, prepare: Prepare) -> None:
@@ -251,6 +277,11 @@ def _receive(key: selectors.SelectorKey) -> bytes | None:
     if not part:
         return b""
     return bytes(received) if received.endswith(b"\n") else None
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with suppress(OSError):  # the other side has closed it
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _close(waiting: selectors.BaseSelector, key: selectors.SelectorKey) -> None:

@@ -84,6 +84,17 @@ def test_a_worker_lets_go_of_the_version_when_who_asked_has_died(tmp_path: Path)
     fleet.leave()
 
 
+def test_a_worker_that_leaves_releases_first_what_it_holds_for_others(tmp_path: Path) -> None:
+    holder, asking, leaving = Holder(), Fleet(tmp_path / "workers"), Fleet(tmp_path / "workers")
+    leaving.join(holder)
+
+    with asking.prepared("housing", 7) as faults:
+        assert faults == []
+        assert not holder.let_go.is_set()
+        leaving.leave()
+        assert holder.let_go.is_set()
+
+
 def test_every_worker_is_asked_for_the_version(join: Callable[..., Fleet]) -> None:
     asked: list[tuple[int, str, int]] = []
     fleets = [
