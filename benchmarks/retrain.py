@@ -26,7 +26,7 @@ from sklearn.pipeline import Pipeline
 from benchmarks.pipelines import housing_like
 from benchmarks.service import TOKEN, Service, running_service
 from cli.retraining.run import PromotionOptions, Run
-from client import Registry
+from hotswap import Registry
 from registry.names import PRODUCTION
 from trainers.recipe import Recipe
 

@@ -7,7 +7,7 @@ import click
 from cli.names import ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
-from client import Registry
+from hotswap import Registry
 from registry.names import PRODUCTION
 from registry.storage.durable import write_whole
 

@@ -10,7 +10,7 @@ from cli.formatting import ABSENT, cell, moment, size
 from cli.names import ModelName, VersionReference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_heading, print_json, print_table
-from client import Registry
+from hotswap import Registry
 
 LEAST, MOST = 2, 10
 SECTIONS = {

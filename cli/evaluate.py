@@ -8,8 +8,8 @@ from cli.gates import interval, print_gates
 from cli.names import AliasName, ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
-from client import Registry
-from client.replies import GateReport, Measured
+from hotswap import Registry
+from hotswap.replies import GateReport, Measured
 
 _COLUMNS = [
     Column("Metric"),

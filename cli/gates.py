@@ -5,7 +5,7 @@ from typing import Any
 
 from cli.formatting import number
 from cli.terminal import Column, print_table
-from client.replies import Gate
+from hotswap.replies import Gate
 from registry.errors import Fault
 
 _COLUMNS = [

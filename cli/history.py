@@ -10,8 +10,8 @@ from cli.formatting import moment
 from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
-from client import Registry
-from client.replies import Event
+from hotswap import Registry
+from hotswap.replies import Event
 
 COLUMNS = [
     Column("Seq", right=True),

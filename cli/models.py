@@ -5,7 +5,7 @@ import click
 from cli.pairs import TagPair
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
-from client import Registry
+from hotswap import Registry
 
 COLUMNS = [
     Column("Model"),

@@ -11,8 +11,8 @@ from cli.names import ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.stages import Stages
 from cli.terminal import print_json
-from client import Registry
-from client.replies import Version
+from hotswap import Registry
+from hotswap.replies import Version
 from registry.extras import is_installed, missing
 from registry.names import PRODUCTION
 from registry.storage.durable import write_whole

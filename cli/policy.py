@@ -7,8 +7,8 @@ from cli.formatting import moment, one_line
 from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
-from client import Registry
-from client.replies import Policy
+from hotswap import Registry
+from hotswap.replies import Policy
 from registry.errors import GateMalformed
 from registry.gates import parse_all
 

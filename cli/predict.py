@@ -14,9 +14,9 @@ from cli.prediction_data import read_prediction_data
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
 from cli.typed_values import typed_record
-from client import Registry
-from client.errors import Forbidden, Unauthenticated
-from client.replies import Column, Prediction
+from hotswap import Registry
+from hotswap.errors import Forbidden, Unauthenticated
+from hotswap.replies import Column, Prediction
 from registry.names import PRODUCTION
 
 

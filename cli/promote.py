@@ -8,8 +8,8 @@ from cli.names import AliasName, IdempotencyKey, ModelName, VersionReference
 from cli.promotion import print_promotion
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
-from client import UNSET, Registry
-from client.registry import ExpectedVersion
+from hotswap import UNSET, Registry
+from hotswap.registry import ExpectedVersion
 
 
 class Expected(click.ParamType[Any]):

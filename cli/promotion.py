@@ -4,7 +4,7 @@ import click
 
 from cli.formatting import one_line
 from cli.gates import print_gates
-from client.replies import Promotion
+from hotswap.replies import Promotion
 
 
 def print_promotion(promotion: Promotion) -> None:

@@ -12,8 +12,8 @@ from cli.service import json_option, speaks_to_service
 from cli.stages import Stages
 from cli.terminal import Column, print_json, print_table
 from cli.training_refusals import refusals
-from client import ProblemReply, Registry
-from client.replies import Version
+from hotswap import ProblemReply, Registry
+from hotswap.replies import Version
 from registry.names import PRODUCTION
 
 if TYPE_CHECKING:  # it imports scikit-learn, which --help must not wait for

@@ -23,8 +23,8 @@ from cli.stages import Stages
 from cli.terminal import print_json
 from cli.training_refusals import refusals
 from cli.training_report import print_training
-from client import ClientError, ProblemReply, Registry, Retries
 from config import ClientSettings
+from hotswap import ClientError, ProblemReply, Registry, Retries
 from registry.errors import GateMalformed
 from registry.gates import parse_all
 from registry.names import PRODUCTION, check_model_name

@@ -6,7 +6,7 @@ from cli.names import AliasName, ModelName
 from cli.promotion import print_promotion
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
-from client import Registry
+from hotswap import Registry
 
 
 @click.command

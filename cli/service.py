@@ -8,7 +8,8 @@ import click
 
 from cli.exits import SAID_NO, UNREACHABLE, WRONG_USAGE, CommandFailed
 from cli.gates import gate_faults
-from client import (
+from config import ClientSettings
+from hotswap import (
     ClientError,
     ProblemReply,
     Registry,
@@ -16,8 +17,7 @@ from client import (
     Retries,
     ServiceUnreachable,
 )
-from client.errors import AddressMalformed
-from config import ClientSettings
+from hotswap.errors import AddressMalformed
 from registry.errors import Fault
 
 P = ParamSpec("P")

@@ -8,8 +8,8 @@ from cli.formatting import moment, size
 from cli.names import ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_heading, print_json, print_pairs, print_table
-from client import Registry
-from client.replies import Model, Signature, Version
+from hotswap import Registry
+from hotswap.replies import Model, Signature, Version
 
 
 @click.command

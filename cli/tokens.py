@@ -9,8 +9,8 @@ from cli.formatting import moment
 from cli.service import failed, json_option, speaks_to_service
 from cli.spans import Span
 from cli.terminal import Column, print_json, print_pairs, print_table
-from client import ClientError, Registry
-from client.replies import NewToken
+from hotswap import ClientError, Registry
+from hotswap.replies import NewToken
 
 SCOPES = ("predict", "upload", "promote", "admin")
 COLUMNS = [

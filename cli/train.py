@@ -15,7 +15,7 @@ from cli.terminal import print_json
 from cli.training_refusals import refusals
 from cli.training_report import print_training, training_report
 from cli.upload import print_uploaded
-from client import ClientError, ProblemReply, Registry
+from hotswap import ClientError, ProblemReply, Registry
 from registry.names import PRODUCTION, check_model_name
 
 if TYPE_CHECKING:  # training imports scikit-learn, which --help must not wait for

@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Any
 
 from cli.pairs import json_or_text
-from client.replies import Column
+from hotswap.replies import Column
 
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 

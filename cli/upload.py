@@ -12,7 +12,7 @@ from cli.names import IdempotencyKey, ModelName
 from cli.pairs import TagPair, as_mapping, refuse_constant
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
-from client import Registry, Uploaded
+from hotswap import Registry, Uploaded
 from registry.signature import KINDS
 
 FORMATS = ("skops", "onnx", "joblib")

@@ -6,8 +6,8 @@ from cli.formatting import moment, size
 from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
-from client import Registry
-from client.replies import Version
+from hotswap import Registry
+from hotswap.replies import Version
 
 COLUMNS = [
     Column("Version", right=True),

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from cli.formatting import listed, number, one_line
-from client.replies import Version
+from hotswap.replies import Version
 from registry.reading.stored_evaluation import read_evaluation
 
 _FIGURES = ("min", "max", "mean")

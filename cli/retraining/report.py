@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from client.replies import Gate, Promotion, Version
+from hotswap.replies import Gate, Promotion, Version
 from registry.cards.blocks import Data, Phrase
 
 Ending = Literal["promoted", "not_better", "superseded", "failed"]

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from cli.exits import SAID_NO, CommandFailed
 from cli.retraining.inputs import Inputs
 from cli.retraining.report import RetrainReport
-from client import Registry
-from client.errors import NotFound
-from client.problems import (
+from hotswap import Registry
+from hotswap.errors import NotFound
+from hotswap.problems import (
     ExpectedVersionConflict,
     GateFailed,
     IdempotencyKeyReused,
     ModelNotFound,
 )
-from client.replies import Event, Version
+from hotswap.replies import Event, Version
 
 if TYPE_CHECKING:  # training imports scikit-learn
     from trainers.recipe import Recipe

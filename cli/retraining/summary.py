@@ -8,7 +8,7 @@ from cli.formatting import ABSENT, number
 from cli.gates import interval
 from cli.retraining.data_changes import data_changes
 from cli.retraining.report import RetrainReport
-from client.replies import Gate
+from hotswap.replies import Gate
 from registry.cards.blocks import Block, Data, Paragraph, Phrase, Said, Section, Table, data
 from registry.cards.markdown import heading, link, sections, written
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from client import Registry
+from hotswap import Registry
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (
@@ -23,7 +23,7 @@ NOT_OURS = {
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 SPAN = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(rf"(?:{'|'.join(SOURCES)})/[\w./*-]*|[\w/]+\.(?:py|c|lua)")
-NAME = re.compile(r"(?:registry|api|cli|client|trainers|benchmarks)(?:\.\w+)+")
+NAME = re.compile(r"(?:registry|api|cli|hotswap|trainers|benchmarks)(?:\.\w+)+")
 
 
 def spans(pattern: re.Pattern[str]) -> Iterator[tuple[Path, str]]:

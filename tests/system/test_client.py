@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from sklearn.datasets import load_iris
 
-from client import Registry, Retries, errors
+from hotswap import Registry, Retries, errors
 from tests.system.real_server import Server
 
 MANY = 700_000

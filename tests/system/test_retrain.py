@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sklearn.datasets import load_diabetes
 
-from client import Registry
+from hotswap import Registry
 from tests.system.real_server import BIN, Server, free_port, running
 
 RECIPE = (

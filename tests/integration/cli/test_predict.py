@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.typed_values import typed_value
-from client.replies import Column
+from hotswap.replies import Column
 from tests.integration.cli.conftest import Hotswap
 from tests.integration.cli.fake_service import FakeService, problem
 

@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from client import Registry
-from client.retries import NEVER
+from hotswap import Registry
+from hotswap.retries import NEVER
 from tests.integration.cli.fake_service import HSW, FakeService, running
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from client import ProblemReply, Registry, ReplyNotUnderstood, ServiceUnreachable, errors
-from client.errors import AddressMalformed, FieldFault
-from client.multipart import ArtifactChanged, UploadBody
-from client.retries import NEVER
+from hotswap import ProblemReply, Registry, ReplyNotUnderstood, ServiceUnreachable, errors
+from hotswap.errors import AddressMalformed, FieldFault
+from hotswap.multipart import ArtifactChanged, UploadBody
+from hotswap.retries import NEVER
 from tests.integration.cli.fake_service import HSW, Answer, FakeService, problem
 
 Serve = Callable[[socket.socket], None]

@@ -19,7 +19,7 @@ NEEDED = ("requests", "urllib3", "idna", "certifi", "charset-normalizer")
 
 USE = """
 import sys
-from client import Registry, Retries, errors
+from hotswap import Registry, Retries, errors
 
 with Registry(sys.argv[1], sys.argv[2], retries=Retries(attempts=2)) as registry:
     made = registry.upload("m", b"bytes", {"kind": "other"}, filename="model.skops")
@@ -29,7 +29,7 @@ with Registry(sys.argv[1], sys.argv[2], retries=Retries(attempts=2)) as registry
         registry.version("m", 9)
     except errors.NotFound as error:
         print(type(error).__name__)
-known = {"requests", "urllib3", "idna", "certifi", "charset_normalizer", "client"}
+known = {"requests", "urllib3", "idna", "certifi", "charset_normalizer", "hotswap"}
 from_outside = {
     name.partition(".")[0]
     for name, module in sys.modules.items()
@@ -61,9 +61,9 @@ def test_the_wheel_asks_for_requests_alone_and_is_typed(wheel: Path) -> None:
         wanted = message_from_bytes(packed.read(described)).get_all("Requires-Dist")
     assert wanted is not None
     assert [line for line in wanted if "extra ==" not in line] == ["requests<3,>=2.32"]
-    assert "client/py.typed" in names
-    assert "client/registry.py" in names
-    assert {name.split("/")[0] for name in names} == {"client", described.split("/")[0]}
+    assert "hotswap/py.typed" in names
+    assert "hotswap/registry.py" in names
+    assert {name.split("/")[0] for name in names} == {"hotswap", described.split("/")[0]}
 
 
 @pytest.mark.slow

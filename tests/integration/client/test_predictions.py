@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from client import Registry, errors
-from client.batches import ARROW, JSON
-from client.inputs import batch_of
-from client.retries import NEVER
+from hotswap import Registry, errors
+from hotswap.batches import ARROW, JSON
+from hotswap.inputs import batch_of
+from hotswap.retries import NEVER
 from tests.integration.cli.fake_service import HSW, Answer, Asked, FakeService, problem, running
 from tests.missing_library import missing_library
 

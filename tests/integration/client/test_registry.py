@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from client import Registry, ReplyNotUnderstood, errors
-from client.errors import DownloadDamaged
+from hotswap import Registry, ReplyNotUnderstood, errors
+from hotswap.errors import DownloadDamaged
 from tests.integration.cli.fake_service import ARTIFACT, Answer, FakeService, multipart, problem
 
 

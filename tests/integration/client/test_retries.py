@@ -9,8 +9,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from client import ClientError, ProblemReply, Registry, Retries, ServiceUnreachable, errors
-from client.retries import may_pass
+from hotswap import ClientError, ProblemReply, Registry, Retries, ServiceUnreachable, errors
+from hotswap.retries import may_pass
 from tests.integration.cli.fake_service import HSW, Answer, FakeService, problem
 
 BUSY = problem(503, "database-busy", "The database is locked by another writer.")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cli.retraining.data_changes import data_changes
-from client.replies import Version
+from hotswap.replies import Version
 
 
 def version(columns: dict[str, str], *, rows: int = 100, digest: str = "a", **more: Any) -> Version:

@@ -3,8 +3,8 @@
 import pytest
 
 from api.problems import slug_of, status_of
-from client import problems
-from client.errors import Conflict, NotFound, ProblemReply
+from hotswap import problems
+from hotswap.errors import Conflict, NotFound, ProblemReply
 from registry import errors as service_errors
 from registry.errors import RegistryError
 
@@ -34,7 +34,7 @@ def test_each_problem_of_the_service_has_its_class(kind: type[RegistryError]) ->
     error = problems.problem_reply(problem, status)
     is_plain = kind in RegistryError.__subclasses__()
     assert type(error) is problems.BY_SLUG.get(slug, type(error))
-    assert is_plain or type(error).__name__ == kind.__name__, "add it to client/problems.py"
+    assert is_plain or type(error).__name__ == kind.__name__, "add it to client/hotswap/problems.py"
 
 
 def test_a_type_of_a_later_release_is_the_class_of_its_status() -> None:

@@ -11,21 +11,24 @@ from urllib.parse import quote, urlsplit
 import requests
 from requests.auth import AuthBase
 
-from client.early_reply import EarlyReplyAdapter
-from client.errors import (
+from hotswap._version import __version__
+from hotswap.early_reply import EarlyReplyAdapter
+from hotswap.errors import (
     AddressMalformed,
     ClientError,
     ReplyNotUnderstood,
     ServiceUnreachable,
 )
-from client.failed_sending import explain
-from client.multipart import UploadBody
-from client.problems import problem_reply
-from client.retries import Retries, is_repeatable
+from hotswap.failed_sending import explain
+from hotswap.multipart import UploadBody
+from hotswap.problems import problem_reply
+from hotswap.retries import Retries, is_repeatable
 
 CONNECT_SECONDS = 10.0
 UPLOAD_STALL_SECONDS = 60.0
 """How long an upload may make no progress."""
+
+USER_AGENT = f"hotswap-client/{__version__} {requests.utils.default_user_agent()}"
 
 _GATEWAY_STATUSES = frozenset({502, 503, 504})
 _EXCERPT = 120
@@ -141,7 +144,7 @@ class Transport:
         # Set as auth, because a ~/.netrc would replace a header.
         session.auth = self._auth
         session.headers["Accept"] = "application/json"
-        session.headers["User-Agent"] = f"hotswap-client {requests.utils.default_user_agent()}"
+        session.headers["User-Agent"] = USER_AGENT
         return session
 
     def _exchange(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from client.errors import ClientError, ProblemReply, ReplyNotUnderstood, ServiceUnreachable
+from hotswap.errors import ClientError, ProblemReply, ReplyNotUnderstood, ServiceUnreachable
 
 STATUSES = frozenset({429, 502, 503, 504})
 """Statuses of temporary failures, of the service or of a proxy in front of it."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import requests
 
-from client.errors import DownloadDamaged
-from client.transport import Transport
+from hotswap.errors import DownloadDamaged
+from hotswap.transport import Transport
 
 BLOCK = 1024 * 1024
 

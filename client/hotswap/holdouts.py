@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from client.batches import DataFrame
+from hotswap.batches import DataFrame
 
 PARQUET = "application/vnd.apache.parquet"
 CSV = "text/csv"

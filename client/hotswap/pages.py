@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from client.errors import ReplyNotUnderstood
-from client.transport import Transport
+from hotswap.errors import ReplyNotUnderstood
+from hotswap.transport import Transport
 
 PAGE_SIZE = 200
 """The largest page of the service."""

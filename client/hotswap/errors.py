@@ -18,7 +18,7 @@
         ├── Unavailable           503
         └── StorageFull           507
 
-Below these, ``client.problems`` has a class for each type of problem, such as VersionNotFound.
+Below these, ``hotswap.problems`` has a class for each type of problem, such as VersionNotFound.
 """
 
 from collections.abc import Mapping

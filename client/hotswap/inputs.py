@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from client.batches import JSON, Batch, Tabular, as_json, batch_of_rows, batch_of_tabular
+from hotswap.batches import JSON, Batch, Tabular, as_json, batch_of_rows, batch_of_tabular
 
 Record = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]] | Sequence[Sequence[Any]]

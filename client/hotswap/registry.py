@@ -8,15 +8,15 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Literal, Self, cast
 
-from client import download
-from client.batches import ARROW
-from client.errors import ClientError, UnsupportedFormat
-from client.holdouts import PARQUET, HoldoutData, holdout_body
-from client.inputs import Predictable, batch_of
-from client.multipart import UploadBody
-from client.pages import all_items
-from client.parts import Limit, predict_in_parts
-from client.replies import (
+from hotswap import download
+from hotswap.batches import ARROW
+from hotswap.errors import ClientError, UnsupportedFormat
+from hotswap.holdouts import PARQUET, HoldoutData, holdout_body
+from hotswap.inputs import Predictable, batch_of
+from hotswap.multipart import UploadBody
+from hotswap.pages import all_items
+from hotswap.parts import Limit, predict_in_parts
+from hotswap.replies import (
     Alias,
     Event,
     GateReport,
@@ -30,9 +30,9 @@ from client.replies import (
     Uploaded,
     Version,
 )
-from client.requested import json_body, promotion_request, with_key
-from client.retries import NEVER, Retries, may_pass
-from client.transport import Transport, path_of
+from hotswap.requested import json_body, promotion_request, with_key
+from hotswap.retries import NEVER, Retries, may_pass
+from hotswap.transport import Transport, path_of
 
 JSON = "application/json"
 SLOW_SECONDS = 900.0
@@ -59,7 +59,7 @@ class Registry(AbstractContextManager["Registry"]):
     """A client of the service at ``url``.
 
     Every method raises ServiceUnreachable if no response was received, a subclass of ProblemReply
-    (see ``client.errors``) if the service refused the request, and ReplyNotUnderstood if the
+    (see ``hotswap.errors``) if the service refused the request, and ReplyNotUnderstood if the
     response is not one of the service. Names that a URL cannot hold, and idempotency keys that a
     header cannot hold, raise ValueError. Lists are lazy: a page is requested when its first item is
     needed. Not to be shared between threads.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from client.batches import Batch
-from client.errors import ProblemReply, ReplyNotUnderstood, TooLarge
+from hotswap.batches import Batch
+from hotswap.errors import ProblemReply, ReplyNotUnderstood, TooLarge
 
 Send = Callable[[bytes, int | None], dict[str, Any]]
 """Sends a body to the version with this number, or to the requested version; returns the reply."""

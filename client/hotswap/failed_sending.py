@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import requests
 import urllib3
 
-from client.errors import AddressMalformed, ServiceUnreachable
-from client.multipart import ArtifactChanged
+from hotswap.errors import AddressMalformed, ServiceUnreachable
+from hotswap.multipart import ArtifactChanged
 
 _BROKEN: tuple[tuple[type[requests.RequestException], str], ...] = (
     (requests.exceptions.SSLError, "no trusted TLS connection"),

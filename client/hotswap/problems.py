@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from client.errors import (
+from hotswap.errors import (
     BadRequest,
     Conflict,
     Forbidden,
@@ -22,7 +22,7 @@ from client.errors import (
     Unavailable,
     UnsupportedFormat,
 )
-from client.replies import Gate
+from hotswap.replies import Gate
 
 
 class NameMalformed(BadRequest):

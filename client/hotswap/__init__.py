@@ -1,0 +1,19 @@
+"""The HTTP client of the service. Imports no other package of ours, so it installs alone."""
+
+from hotswap._version import __version__
+from hotswap.errors import ClientError, ProblemReply, ReplyNotUnderstood, ServiceUnreachable
+from hotswap.registry import UNSET, Registry
+from hotswap.replies import Uploaded
+from hotswap.retries import Retries
+
+__all__ = [
+    "UNSET",
+    "ClientError",
+    "ProblemReply",
+    "Registry",
+    "ReplyNotUnderstood",
+    "Retries",
+    "ServiceUnreachable",
+    "Uploaded",
+    "__version__",
+]
