@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test test-slow test-faults test-asan test-attacks bench bench-engine bench-growth bench-retrain bench-swap lint lock \
+.PHONY: help serve extras test test-slow test-faults test-asan test-attacks bench bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
 	lock-bench clean
 
 help: ## List the targets
@@ -60,6 +60,9 @@ bench-swap: .venv/test ## Swap versions 1,000 times under load and check every r
 
 bench-growth: .venv/test ## Compare a registry of 100,000 versions with one of 200
 	$(BIN)/python -m benchmarks.growth $(GROWTH)
+
+bench-telemetry: .venv/test ## Time the counting of predictions by version
+	$(BIN)/python -m benchmarks.telemetry
 
 lint: .venv/test ## Run linters, types and import rules
 	$(BIN)/ruff check .

@@ -22,8 +22,8 @@ from api.hosts import Hosts, check_hosts
 from api.logs import configure_logs
 from api.models import blueprint as models
 from api.policies import blueprint as policies
+from api.predictions import attach_endpoint
 from api.predictions import blueprint as predictions
-from api.predictions import endpoint
 from api.problems import handle_problems
 from api.promotions import blueprint as promotions
 from api.request_ids import identify_requests
@@ -73,7 +73,7 @@ def create_app(settings: Settings) -> Flask:
     check_hosts(app, hosts)
     guard(app)
     telemetry = observe_requests(app)
-    serving_telemetry.keep(telemetry.directory)
+    serving_telemetry.keep(telemetry.folder)
     known = recognise_callers(app, services, telemetry.count_failed)
     handle_problems(app)
     discard_uploads(app)
@@ -82,7 +82,8 @@ def create_app(settings: Settings) -> Flask:
     # The page at /docs is public, so its scripts and styles are too.
     allows("public")(app.view_functions["static"])
     describe(app, [*resources, predictions, health, metrics, documents])
-    install_fast_path(app, endpoint(services, known), telemetry, hosts)
+    endpoint = attach_endpoint(app, known, telemetry.predictions)
+    install_fast_path(app, endpoint, telemetry, hosts)
     services.start()
     return app
 

@@ -4,6 +4,7 @@ Called by the Flask routes in ``api.predictions``, which documentation and tests
 ``api.fast_path``, which takes a request before Flask handles it.
 """
 
+import time
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -26,6 +27,8 @@ from registry.errors import (
 from registry.extras import is_installed
 from registry.live.pool import LoadedVersion
 from registry.live.watch import Caller, Watch
+from registry.watching.counts import Fault
+from registry.watching.predictions import NoPredictionCounts, PredictionCounts
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _OFFERED = (JSON, ARROW) if is_installed("arrow") else (JSON,)
@@ -44,7 +47,7 @@ class PredictionEndpoint:
     """Answers predictions with the versions that ``watch`` keeps in memory.
 
     ``max_bytes`` limits the body, ``budget`` the memory of bodies that are being decoded;
-    ``anonymous``: no token is needed.
+    ``anonymous``: no token is needed. Each prediction is counted in ``counts``.
     """
 
     watch: Watch
@@ -52,42 +55,63 @@ class PredictionEndpoint:
     budget: DecodingBudget
     max_bytes: int
     anonymous: bool
+    counts: PredictionCounts | NoPredictionCounts
 
     def answer(self, environ: Environ, model: str, reference: str, request_id: str) -> Reply:
         """Answer the WSGI request ``environ`` with the version that ``reference`` resolves to.
 
         Never raises: every error is answered as a problem.
         """
+        loaded = None
         try:
-            return self._predict(environ, model, reference)
+            # Not part of the key where no token is needed: callers could send a new one each time.
+            shown = None if self.anonymous else environ.get("HTTP_AUTHORIZATION")
+            caller = (shown, model, reference)
+            loaded = self.watch.cached(caller) or self._admit(environ, caller)
+            return self._predict(environ, loaded, reference)
         except Exception as error:  # noqa: BLE001 - every error has a row in the table of problems
             status, headers, body = problem_of(error, request_id)
+            self._count_fault(status, loaded, model, reference)
             if not drain(environ):
                 headers["Connection"] = "close"
             return Reply(status, list(headers.items()), body)
 
-    def _predict(self, environ: Environ, model: str, reference: str) -> Reply:
-        # Not part of the key where no token is needed: callers could send a new one each time.
-        shown = None if self.anonymous else environ.get("HTTP_AUTHORIZATION")
-        caller = (shown, model, reference)
-        loaded = self.watch.cached(caller) or self._admit(environ, caller)
+    def _predict(self, environ: Environ, loaded: LoadedVersion, reference: str) -> Reply:
         accept = environ.get("HTTP_ACCEPT")
         reply_type = JSON if not accept or accept == "*/*" else best_type(accept, _OFFERED)
         query = environ.get("QUERY_STRING")
         probabilities = _flag(query, "probabilities") if query else False
         if probabilities and not loaded.predictor.has_probabilities:
-            raise NoProbabilities(model, loaded.version.number)
+            raise NoProbabilities(*loaded.version.key)
         body = read_body(
             environ, self.max_bytes, "HOTSWAP_MAX_PREDICT_MB", anonymous=self.anonymous
         )
+        began = time.perf_counter()  # how long the body takes to arrive is up to the caller
         content_type = environ.get("CONTENT_TYPE", "")
         if content_type == JSON and len(body) <= SMALL_BODY:
             batch = loaded.reader.read_json(body)
-            return _reply(environ, loaded, batch, reply_type, probabilities=probabilities)
-        cost = loaded.reader.cost(content_type, body, probabilities=probabilities)
-        with self.budget.hold(cost):
-            batch = loaded.reader.read(content_type, body, self.max_bytes)
-            return _reply(environ, loaded, batch, reply_type, probabilities=probabilities)
+            reply = _reply(environ, loaded, batch, reply_type, probabilities=probabilities)
+        else:
+            cost = loaded.reader.cost(content_type, body, probabilities=probabilities)
+            with self.budget.hold(cost):
+                batch = loaded.reader.read(content_type, body, self.max_bytes)
+                reply = _reply(environ, loaded, batch, reply_type, probabilities=probabilities)
+        self.counts.answered(loaded, reference, time.perf_counter() - began)
+        return reply
+
+    def _count_fault(
+        self, status: int, loaded: LoadedVersion | None, model: str, reference: str
+    ) -> None:
+        """Count a prediction that failed or was refused, if it is known for which version.
+
+        A refusal before the version was found is not: the caller may not use it, or it may not
+        exist, and each name that callers invent would take memory.
+        """
+        if loaded is not None:
+            outcome: Fault = "failed" if status >= 500 else "refused"
+            self.counts.faulted(loaded.version.key, reference, outcome)
+        elif status >= 500 and (key := self.watch.last_known(model, reference)) is not None:
+            self.counts.faulted(key, reference, "failed")
 
     def _admit(self, environ: Environ, caller: Caller) -> LoadedVersion:
         """Authorise ``caller`` and return its version, which is cached for it where allowed."""

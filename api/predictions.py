@@ -1,18 +1,22 @@
 """The Flask routes of the prediction endpoint."""
 
-from flask import Response, g, request
+from typing import cast
+
+from flask import Flask, Response, current_app, g, request
 
 from api.access import allows
 from api.blueprints import Blueprint
-from api.callers import Callers, callers
+from api.callers import Callers
 from api.predict import PredictionEndpoint
 from api.problems import CONTENT_TYPE
-from api.services import Services, services
+from api.services import services
 from registry.codecs.requests import ARROW, REQUEST_TYPES
 from registry.names import PRODUCTION
+from registry.watching.predictions import NoPredictionCounts, PredictionCounts
 
 blueprint = Blueprint("predictions", __name__, description="Predictions", produces=None)
 
+_KEY = "hotswap-predictions"
 _RECORD = {
     "type": "object",
     "minProperties": 1,
@@ -77,17 +81,25 @@ def post_predict(name: str, version: str) -> Response:
 
 
 def _answer(name: str, reference: str) -> Response:
-    reply = endpoint(services(), callers()).answer(request.environ, name, reference, g.request_id)
+    endpoint = cast("PredictionEndpoint", current_app.extensions[_KEY])
+    reply = endpoint.answer(request.environ, name, reference, g.request_id)
     return Response(reply.body, reply.status, reply.headers)
 
 
-def endpoint(collaborators: Services, callers: Callers) -> PredictionEndpoint:
-    """The endpoint of one application."""
+def attach_endpoint(
+    app: Flask, callers: Callers, counts: PredictionCounts | NoPredictionCounts
+) -> PredictionEndpoint:
+    """Make the endpoint of ``app``, which its prediction routes call."""
+    with app.app_context():
+        collaborators = services()
     settings = collaborators.settings
-    return PredictionEndpoint(
+    endpoint = PredictionEndpoint(
         collaborators.watch,
         callers,
         collaborators.decoding,
         settings.max_predict_bytes,
         settings.anonymous_predict,
+        counts,
     )
+    app.extensions[_KEY] = endpoint
+    return endpoint

@@ -7,10 +7,10 @@ request path: when a version is loaded, when an alias moves, and once a second.
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.problems import slug_of
+from api.telemetry_folders import TelemetryFolder
 from registry.engines.served_version import Key
 from registry.errors import RegistryError
 from registry.live.observer import Observer
@@ -40,15 +40,15 @@ class _Metrics:
 
 
 class ServingTelemetry(Observer):
-    """Counts what it is notified of, from ``keep`` on; counts nothing without a directory."""
+    """Counts what it is notified of, from ``keep`` on; counts nothing without a folder."""
 
     def __init__(self) -> None:
         self._metrics: _Metrics | None = None
         self._named: set[Key] = set()
 
-    def keep(self, directory: Path | None) -> None:
-        """Start to keep metrics in the ``directory`` that ``api.telemetry`` prepared, if any."""
-        if directory is None:
+    def keep(self, folder: TelemetryFolder | None) -> None:
+        """Start to keep metrics in the ``folder`` that ``api.telemetry`` prepared, if any."""
+        if folder is None:
             return
         try:
             self._metrics = _new_metrics()

@@ -9,21 +9,24 @@ import os
 import threading
 import time
 from collections import deque
-from pathlib import Path
+from collections.abc import Callable
 from typing import cast
 
 from flask import Flask, Response, current_app, g, request
 
 from api.access import allows
 from api.blueprints import Blueprint
+from api.prediction_metrics import PredictionMetrics
 from api.prometheus_internals import (
     forget_gauges_of_ended_processes,
     keep_values_in,
     observe_all,
 )
 from api.services import services
-from api.telemetry_folders import own_folder
-from registry.errors import Unavailable
+from api.telemetry_folders import TelemetryFolder, own_folder
+from registry.engines.served_version import Key
+from registry.errors import StorageFull, Unavailable
+from registry.watching.predictions import NoPredictionCounts, PredictionCounts
 
 blueprint = Blueprint(
     "metrics", __name__, description="Metrics for Prometheus", produces="text/plain"
@@ -40,9 +43,12 @@ _Key = tuple[str, str, int]
 class NoTelemetry:
     """Replaces ``Telemetry`` where metrics cannot be kept."""
 
-    directory = None
+    folder = None
 
-    def flush(self) -> None:
+    def __init__(self) -> None:
+        self.predictions = NoPredictionCounts()
+
+    def close(self) -> None:
         """Do nothing."""
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -55,18 +61,21 @@ class NoTelemetry:
 class Telemetry:
     """The counters of this process, kept in files that every worker of the server can read.
 
+    ``predictions`` counts by version; ``is_live`` is whether an alias points at one.
+
     Counting a request appends to a queue: prometheus_client would take ten microseconds to count
     and time it, a third of a prediction. A thread writes the queue to the files twice a second; a
     process that is killed loses what it counted since.
 
-    Raises OSError if there is no room for the files.
+    Raises OSError or StorageFull if there is no room for the files.
     """
 
-    def __init__(self, directory: Path) -> None:
-        keep_values_in(directory)
+    def __init__(self, folder: TelemetryFolder, is_live: Callable[[Key], bool]) -> None:
+        keep_values_in(folder.path)
         from prometheus_client import CollectorRegistry, Counter, Histogram
 
-        self.directory = directory
+        self.folder = folder
+        self.predictions = PredictionCounts(folder.path, is_live)
         self._counted: dict[_Key, tuple[Counter, Histogram]] = {}
         self._waiting: deque[tuple[_Key, float]] = deque()
         self._flushing = threading.Lock()
@@ -90,7 +99,9 @@ class Telemetry:
             buckets=_BUCKETS,
             registry=registry,
         )
-        threading.Thread(target=self._keep_flushing, name="telemetry", daemon=True).start()
+        self._closing = threading.Event()
+        self._flusher = threading.Thread(target=self._keep_flushing, name="telemetry", daemon=True)
+        self._flusher.start()
         atexit.register(self.flush)
 
     def count_failed(self, why: str) -> None:
@@ -106,6 +117,7 @@ class Telemetry:
 
     def flush(self) -> None:
         """Write what was counted to the files."""
+        self.predictions.flush()
         with self._flushing:
             times: dict[_Key, list[float]] = {}
             for _ in range(len(self._waiting)):
@@ -131,9 +143,17 @@ class Telemetry:
         counted[0].inc(len(spent))
         observe_all(counted[1], _BUCKETS, spent)
 
+    def close(self) -> None:
+        """Write what was counted to the files, and leave them to other workers."""
+        atexit.unregister(self.flush)
+        self._closing.set()
+        self._flusher.join()
+        self.flush()
+        self.predictions.close()
+        self.folder.release()
+
     def _keep_flushing(self) -> None:
-        while True:
-            time.sleep(_FLUSH_SECONDS)
+        while not self._closing.wait(_FLUSH_SECONDS):
             self.flush()
 
 
@@ -141,10 +161,10 @@ def observe_requests(app: Flask) -> Telemetry | NoTelemetry:
     """Count and time every request to ``app``; without room for metrics, serve without them."""
     telemetry: Telemetry | NoTelemetry
     with app.app_context():
-        data = services().settings.data
+        data, is_live = services().settings.data, services().watch.has_alias
     try:
-        telemetry = Telemetry(own_folder(data, os.getppid()))
-    except OSError as error:
+        telemetry = Telemetry(own_folder(data, os.getppid()), is_live)
+    except (OSError, StorageFull) as error:
         logger.warning("metrics are not kept: %s", error)
         telemetry = NoTelemetry()
     app.extensions[_KEY] = telemetry
@@ -160,21 +180,28 @@ def observe_requests(app: Flask) -> Telemetry | NoTelemetry:
     return telemetry
 
 
+def current_telemetry() -> Telemetry | NoTelemetry:
+    """The telemetry of the current application."""
+    return cast("Telemetry | NoTelemetry", current_app.extensions[_KEY])
+
+
 @blueprint.route("/metrics", methods=["GET"])
 @allows("any")
 @blueprint.response(200, {"type": "string"}, content_type="text/plain")
 def get_metrics() -> Response:
     """Show the metrics of all workers in Prometheus' text format."""
-    telemetry = cast("Telemetry | NoTelemetry", current_app.extensions[_KEY])
-    if telemetry.directory is None:
+    telemetry = current_telemetry()
+    if telemetry.folder is None:
         raise Unavailable(
             "This worker keeps no metrics: there was no room for them when it started."
         )
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    forget_gauges_of_ended_processes(telemetry.directory)
+    folder = telemetry.folder.path
+    forget_gauges_of_ended_processes(folder)
     telemetry.flush()
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(telemetry.directory))  # type: ignore[no-untyped-call]  # prometheus_client has no types here
+    registry.register(PredictionMetrics(telemetry.predictions.totals()))
+    MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]  # prometheus_client has no types here
     return Response(generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST})

@@ -4,6 +4,10 @@ They are not on the disk of the data, which may be full: the files are mapped in
 page without room on the disk would end the worker with a SIGBUS. Containers may share the parent
 folder and cannot see each other's processes. Therefore each process of a server holds a lock on its
 folder (flock(2)), which ends with the process; a folder without a lock is removed.
+
+A folder is named after the data directory, so a server that takes over from a running one continues
+its counts. A folder that nobody holds is continued only by workers of the server that used it last:
+all of them may have ended at the same time.
 """
 
 import fcntl
@@ -15,64 +19,87 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the owner of folders in it is checked
+_SERVER = "server"
+"""The file that says which server uses the folder."""
 
 
-def own_folder(data: Path, server: int) -> Path:
+class TelemetryFolder(NamedTuple):
+    """A folder that this process holds until it ends."""
+
+    path: Path
+    descriptor: int
+
+    def release(self) -> None:
+        """Stop holding the folder, and remove it if no other process holds it."""
+        os.close(self.descriptor)
+        _remove_if_free(self.path)
+
+
+def own_folder(data: Path, server: int) -> TelemetryFolder:
     """The folder of the server with the process id ``server``, held by this process until it ends.
 
-    Unlocked folders are removed. Raises OSError if no folder can be created.
+    Folders that nobody holds are removed. Raises OSError if no folder can be created.
     """
     refused: OSError = FileNotFoundError("there is no folder for temporary files")
     for base in _bases():
-        folder = base / _name(data, server)
-        _sweep(base, kept=folder.name)
+        folder = base / _name(data)
+        for other in base.glob(f"{_prefix()}*"):
+            if other.name != folder.name and _is_ours(other):
+                _remove_if_free(other)
         try:
-            _hold(folder)
+            return TelemetryFolder(folder, _hold(folder, f"{server} {_started(server)}"))
         except OSError as error:
             refused = error
-        else:
-            return folder
     raise refused
 
 
-def remove_folder(data: Path, server: int) -> None:
-    """Remove the metrics of a server that has ended, which would otherwise keep using memory."""
-    for base in _bases():
-        folder = base / _name(data, server)
-        if _is_ours(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+def _hold(folder: Path, server: str) -> int:
+    """Create ``folder`` if it does not exist, and lock it; returns the descriptor with the lock.
 
-
-def _hold(folder: Path) -> None:
-    """Create ``folder`` if it does not exist, and lock it as long as this process runs."""
+    If nobody holds it, what another server than ``server`` left in it is removed.
+    """
     while True:
         folder.mkdir(mode=0o700, exist_ok=True)
         if not _is_ours(folder):
             raise PermissionError(f"{folder} belongs to another user")
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = _open(folder)
+        with suppress(BlockingIOError):  # others hold it
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _begin(folder, server)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), folder.stat()):
-                return
+                return descriptor
         os.close(descriptor)  # another process removed it before it was locked
 
 
-def _sweep(base: Path, kept: str) -> None:
-    """Remove unlocked folders, whatever data directory they belong to, except ``kept``."""
-    for folder in base.glob(f"{_prefix()}*"):
-        if folder.name == kept or not _is_ours(folder):
-            continue
-        with suppress(FileNotFoundError):
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-            except BlockingIOError:
-                pass  # its server is running
-            finally:
-                os.close(descriptor)
+def _begin(folder: Path, server: str) -> None:
+    note = folder / _SERVER
+    if note.exists() and note.read_text() == server:
+        return
+    for path in folder.iterdir():
+        path.unlink()
+    note.write_text(server)
+
+
+def _remove_if_free(folder: Path) -> None:
+    """Remove ``folder`` if no process holds it."""
+    with suppress(FileNotFoundError):
+        descriptor = _open(folder)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            pass  # its server is running
+        finally:
+            os.close(descriptor)
+
+
+def _open(folder: Path) -> int:
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def _bases() -> Iterator[Path]:
@@ -81,13 +108,13 @@ def _bases() -> Iterator[Path]:
     yield Path(tempfile.gettempdir())
 
 
-def _name(data: Path, server: int) -> str:
-    """The same name for all workers of a server, and a different one for any other server.
+def _name(data: Path) -> str:
+    """The same name for all servers of a data directory in a PID namespace.
 
-    A process id is not enough: ids are reused, and each PID namespace has its own.
+    Process ids, by which workers are told apart, mean nothing in another namespace.
     """
-    known = f"{data.resolve()} {_namespace()} {_started(server)}"
-    return f"{_prefix()}{hashlib.sha256(os.fsencode(known)).hexdigest()[:16]}-{server}"
+    known = f"{data.resolve()} {_namespace()}"
+    return f"{_prefix()}{hashlib.sha256(os.fsencode(known)).hexdigest()[:16]}"
 
 
 def _namespace() -> int:

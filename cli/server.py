@@ -275,12 +275,14 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
     server.respawned_wrks = RespawnTimes(server)
     draining, server.drains = multiprocessing.Pipe(duplex=False)
     # Imported late: it imports Flask, which few commands of ``hotswap`` need.
-    from api.telemetry_folders import own_folder, remove_folder
+    from api.telemetry_folders import own_folder
 
+    metrics = None
     with suppress(OSError):  # the workers report it
-        own_folder(settings.data, os.getpid())  # kept while one worker replaces another
+        metrics = own_folder(settings.data, os.getpid())  # kept while one worker replaces another
     try:
         server.serve(target_loader=partial(_load_application, draining=draining))
     finally:
         do_not_preload(os.environ)
-        remove_folder(settings.data, os.getpid())
+        if metrics is not None:
+            metrics.release()

@@ -8,6 +8,7 @@ separate threads, each once, however many callers wait for it.
 import logging
 import threading
 import time
+from array import array
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -33,15 +34,17 @@ _LOADERS = 2
 class LoadedVersion:
     """A loaded version: its predictor, and what reads its requests and writes its replies.
 
-    Only ``last_used`` ever changes.
+    Only ``last_used`` and ``seconds`` ever change.
     """
 
     __slots__ = (
+        "__weakref__",
         "json_headers",
         "last_used",
         "number_header",
         "predictor",
         "reader",
+        "seconds",
         "version",
         "writer",
     )
@@ -54,6 +57,8 @@ class LoadedVersion:
         self.json_headers = [("Content-Type", JSON), self.number_header]
         self.writer = JsonWriter(version.model, version.number, version.signature)
         self.last_used = time.monotonic()
+        self.seconds: dict[str, array[float]] = {}
+        """Times of predictions that have yet to be counted, by the reference that was used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +146,12 @@ class Pool:
             for key, failure in self._failures.items():
                 self._failures[key] = failure.retried_at_once(self._clock)
 
+    def knows(self, key: Key) -> bool:
+        """Whether the version is loaded or could not be loaded."""
+        return key in self.loaded or key in self._failures
+
     def known(self) -> AbstractSet[Key]:
-        """The versions that are loaded or could not be loaded."""
+        """All versions that it ``knows``."""
         with self._lock:
             return self.loaded.keys() | self._failures.keys()
 

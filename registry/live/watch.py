@@ -207,6 +207,23 @@ class Watch:
         """Versions that an alias points at and that could not be loaded, and why, in order."""
         return dict(sorted(self._pool.failures(self.snapshot().aliased).items()))
 
+    def has_alias(self, key: Key) -> bool:
+        """Whether an alias pointed at the version when the database was last read."""
+        return key in self._state.snapshot.aliased
+
+    def last_known(self, model: str, reference: str) -> Key | None:
+        """The version that the reference stood for when the database was last read.
+
+        None for a number of a version that no alias points at and that this worker never loaded.
+        """
+        number = self._state.snapshot.references.get(model, _NO_REFERENCES).get(reference)
+        if number is not None:
+            return model, number
+        if not _SHORT_NUMBER.fullmatch(reference):
+            return None
+        key = model, int(reference)
+        return key if self.has_alias(key) or self._pool.knows(key) else None
+
     def _current_state(self) -> _State:
         state = self._state
         return state if state.counter == self._counter.value else self._refresh()

@@ -11,7 +11,6 @@ import io
 import itertools
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +23,6 @@ from werkzeug.test import TestResponse
 
 from api import create_app
 from api.services import Services, attach
-from api.telemetry_folders import remove_folder
 from config import Settings
 from registry.formats.reading import Format
 from registry.intake.inspector import Inspection, Inspector
@@ -204,7 +202,7 @@ def _service(settings: Settings, inspector: Inspector) -> Service:
     # What closes is what the app was made with: the intake process belongs to all.
     def close() -> None:
         own.close()
-        remove_folder(settings.data, os.getppid())
+        app.extensions["hotswap-telemetry"].close()
 
     return Service(app, services, Caller(app, settings.admin_token), close)
 

@@ -83,7 +83,7 @@ def test_a_version_that_cannot_be_loaded_is_counted_by_what_is_wrong(service):
 
 
 def test_gauges_of_a_worker_that_died_no_longer_count(service):
-    folder = service.app.extensions["hotswap-telemetry"].directory
+    folder = service.app.extensions["hotswap-telemetry"].folder.path
     ended = subprocess.Popen(["true"])
     ended.wait()
     (alive,) = folder.glob(f"gauge_livesum_{os.getpid()}.db")
@@ -114,5 +114,9 @@ def test_every_metric_is_documented_and_every_documented_one_is_there(service):
     text = service.admin.get("/metrics").text
     served = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
 
-    only_after_one = {"hotswap_version_load_failures_total", "hotswap_unloadable_versions"}
+    only_after_one = {
+        "hotswap_failed_authentications_total",
+        "hotswap_version_load_failures_total",
+        "hotswap_unloadable_versions",
+    }
     assert served | only_after_one == documented

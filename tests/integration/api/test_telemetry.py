@@ -49,7 +49,7 @@ def test_figures_are_kept_apart_from_the_data(make_app, bases):
 
 @pytest.mark.parametrize("taken", ["link", "open to all"])
 def test_a_folder_that_may_be_somebody_elses_is_avoided(make_app, bases, tmp_path, taken):
-    name = telemetry_folders._name(tmp_path / "data-0", os.getppid())
+    name = telemetry_folders._name(tmp_path / "data-0")
     if taken == "link":
         (tmp_path / "trap").mkdir(mode=0o700)
         (bases[0] / name).symlink_to(tmp_path / "trap")
@@ -66,7 +66,7 @@ import sys, time
 from pathlib import Path
 from api import telemetry_folders
 telemetry_folders._bases = lambda: iter([Path(sys.argv[1])])
-print(telemetry_folders.own_folder(Path("/anywhere"), 1).name, flush=True)
+print(telemetry_folders.own_folder(Path("/anywhere"), 1).path.name, flush=True)
 sys.stdin.read()
 """
 
@@ -97,3 +97,65 @@ def test_folders_of_running_servers_stay_and_those_of_dead_ones_are_swept(
     holder.communicate("")
     make_app()
     assert not held.exists()
+
+
+SERVER = """
+import sys
+from pathlib import Path
+from api import telemetry_folders
+telemetry_folders._bases = lambda: iter([Path(sys.argv[1])])
+folder = telemetry_folders.own_folder(Path("/anywhere"), int(sys.argv[2]))
+for line in sys.stdin:
+    (folder.path / line.strip()).touch()
+    print(sorted(path.name for path in folder.path.glob("counts*")), flush=True)
+if sys.argv[3] == "released":
+    folder.release()
+"""
+
+
+class Server:
+    """A server with the process id ``number``; releases its folder at its end, or is killed."""
+
+    def __init__(self, base, number, end="released"):
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(base), str(number), end],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def writes(self, name):
+        """Write a file; returns the names of all files in the folder of this server."""
+        self._process.stdin.write(f"{name}\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip()
+
+    def stop(self):
+        self._process.communicate("")
+
+
+def test_a_server_that_takes_over_continues_the_metrics_of_the_one_before(tmp_path):
+    before = Server(tmp_path, 1)
+    before.writes("counts-1")
+    after = Server(tmp_path, 2)
+
+    assert after.writes("counts-2") == "['counts-1', 'counts-2']"
+    before.stop()
+
+    assert after.writes("counts-3") == "['counts-1', 'counts-2', 'counts-3']"
+    after.stop()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_metrics_are_continued_after_all_workers_of_a_server_died_but_not_by_another(tmp_path):
+    worker = Server(tmp_path, 1, end="killed")
+    worker.writes("counts-1")
+    worker.stop()
+
+    successor = Server(tmp_path, 1, end="killed")
+    assert successor.writes("counts-2") == "['counts-1', 'counts-2']"
+    successor.stop()
+
+    restarted = Server(tmp_path, 2)
+    assert restarted.writes("counts-3") == "['counts-3']"
+    restarted.stop()

@@ -12,6 +12,7 @@ from registry.codecs.predictions import Predictions
 from registry.engines.served_version import ServedVersion
 from registry.live.pool import LoadedVersion
 from registry.signature import Column, Output, Signature
+from registry.watching.predictions import NoPredictionCounts
 
 SIGNATURE = Signature((Column("x", "number"),), Output("y", "number"))
 
@@ -49,7 +50,12 @@ class Predictor:
 def test_only_a_prediction_that_waits_gives_its_place_to_others(waits, body):
     places = Places(1)
     endpoint = PredictionEndpoint(
-        Watch(Predictor(places, waits=waits)), None, DecodingBudget(2**20), 2**20, anonymous=True
+        Watch(Predictor(places, waits=waits)),
+        None,
+        DecodingBudget(2**20),
+        2**20,
+        anonymous=True,
+        counts=NoPredictionCounts(),
     )
     environ = {
         PLACE: places,

@@ -1,0 +1,97 @@
+"""The counts of predictions, in files in shared memory that every worker of a server can read.
+
+A file has a fixed number of rows and is written by one worker at a time, which holds a lock on it
+(flock(2)) until it ends, however that happens. A new worker continues the first file that nobody
+holds, so the counts of a worker that has ended stay in the totals, and there are never more files
+than there were workers at the same time.
+"""
+
+import fcntl
+import itertools
+import mmap
+import os
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.storage.mapped_files import open_with_room
+
+BOUNDS = (
+    *(25e-6, 50e-6, 100e-6, 250e-6, 500e-6),
+    *(1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3),
+    *(1.0, 2.5, 5.0, 10.0),
+)
+"""Upper bounds of the bins of times in seconds, without infinity. One row takes tens of
+microseconds, a large body up to seconds."""
+BINS = len(BOUNDS) + 1
+
+Fault = Literal["refused", "failed"]
+COLUMNS: dict[Fault | Literal["nanoseconds"], int] = {
+    "refused": BINS,
+    "failed": BINS + 1,
+    "nanoseconds": BINS + 2,
+}
+"""The columns after the bins: predictions by outcome, and the sum of the times."""
+
+MOST_ROWS = 2_000
+_WIDTH = BINS + len(COLUMNS)
+_SIZE = MOST_ROWS * _WIDTH * 8
+_NAME = f"predictions-{MOST_ROWS}x{_WIDTH}-"
+"""Names the layout: during an upgrade, workers of two releases may use the same folder."""
+
+Counts = NDArray[np.uint64]
+_BOUNDS = np.array(BOUNDS)
+
+
+class WorkerCounts:
+    """The file in ``folder`` that this worker counts in. Not safe for several threads.
+
+    Raises OSError, StorageFull.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._descriptor = _claim(folder)
+        self._map = mmap.mmap(self._descriptor, _SIZE)
+        # Aligned stores of eight bytes are atomic, so readers need no lock.
+        self._rows = np.frombuffer(self._map, np.uint64).reshape(MOST_ROWS, _WIDTH)
+
+    def add_times(self, row: int, seconds: NDArray[np.float64]) -> None:
+        """Count predictions that were answered, by the time that each took."""
+        bins = np.bincount(np.searchsorted(_BOUNDS, seconds), minlength=BINS)
+        self._rows[row, :BINS] += bins.astype(np.uint64)
+        self._rows[row, COLUMNS["nanoseconds"]] += np.uint64(seconds.sum() * 1e9)
+
+    def add_fault(self, row: int, outcome: Fault) -> None:
+        """Count a prediction that was not answered."""
+        self._rows[row, COLUMNS[outcome]] += np.uint64(1)
+
+    def close(self) -> None:
+        """Leave the file to another worker."""
+        del self._rows  # it exports the map's memory
+        self._map.close()
+        os.close(self._descriptor)
+
+
+def read_counts(folder: Path) -> Counts:
+    """The sums of the rows over all workers, those that have ended included."""
+    total = np.zeros((MOST_ROWS, _WIDTH), np.uint64)
+    for path in folder.glob(f"{_NAME}*"):
+        content = path.read_bytes()
+        if len(content) == _SIZE:  # else its worker is about to allocate it
+            total += np.frombuffer(content, np.uint64).reshape(total.shape)
+    return total
+
+
+def _claim(folder: Path) -> int:
+    """A descriptor of the first file that no other worker holds, locked."""
+    for number in itertools.count():
+        descriptor = open_with_room(folder / f"{_NAME}{number}", _SIZE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+        else:
+            return descriptor
+    raise AssertionError("unreachable: the numbers do not end")
