@@ -98,7 +98,11 @@ def promote(
         return read_gate_inputs(session, version, request.alias, request.gates).for_promotion()
 
     return move_alias(
-        *(database, prepare, model, request, read_inputs),
+        database,
+        prepare,
+        model,
+        request,
+        read_inputs,
         evaluate_gates=evaluate_gates,
         event="promoted",
     )
@@ -125,7 +129,7 @@ def move_alias(
         if (answer := stored_answer(session, request.idempotency)) is not None:
             return replay(database, answer)
         inputs = read_inputs(session, None)
-        _current_alias(session, model, request)
+        _current_alias(session, model, request)  # refuses a wrong expectation before any work
     candidate = inputs.candidate.version
     with prepare(candidate):
         for _ in range(ATTEMPTS):

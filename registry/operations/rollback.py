@@ -51,7 +51,11 @@ def rollback(
         return read_gate_inputs(session, version, request.alias).for_rollback()
 
     return move_alias(
-        *(database, prepare, model, request, read_inputs),
+        database,
+        prepare,
+        model,
+        request,
+        read_inputs,
         evaluate_gates=evaluate_gates,
         event="rolled_back",
     )

@@ -161,7 +161,10 @@ def list_versions(
     if not metric or metric == key:
         raise ParameterMalformed("sort", "expected version, created_at or metrics.<name>.")
     return page_by_metric(
-        *(session, query, paging, version_view),
+        session,
+        query,
+        paging,
+        version_view,
         model=model,
         metric=metric,
         descending=descending,

@@ -20,7 +20,7 @@ from registry.operations.verify_backup import verify_backup
 from registry.storage.database import Database
 from registry.storage.schema import upgrade
 from tests.factories import ungated
-from tests.integration.registry.fakes import Preparer
+from tests.fakes import Preparer
 from tests.integration.registry.races import upload
 
 ROOT = Path(__file__).parents[2]
@@ -63,8 +63,6 @@ class Strace:
             check=False,
             text=True,
         )
-        if "ptrace" in run.stderr:
-            pytest.skip(f"strace cannot trace here: {run.stderr[-200:]}")
         died = run.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL}
         assert died == (kill is not None), f"{kill}: {run.returncode} {run.stderr}"
         counts, found = dict.fromkeys(CALLS, 0), []
@@ -76,9 +74,7 @@ class Strace:
 
 
 @pytest.fixture
-def strace(tmp_path):
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
+def strace(tmp_path, traced):
     return Strace(tmp_path)
 
 

@@ -7,16 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.rates import SLOTS, Rates
-
-
-class Clock:
-    """Stands still until it is told."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
+from tests.fakes import Clock
 
 
 @pytest.fixture

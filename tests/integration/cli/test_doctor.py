@@ -18,7 +18,7 @@ from registry.errors import DatabaseUnavailable
 from registry.operations.promote import PromotionRequest, promote
 from registry.storage.database import Database
 from tests.factories import add_versions, ungated
-from tests.integration.registry.fakes import Preparer
+from tests.fakes import Preparer
 
 
 @pytest.fixture

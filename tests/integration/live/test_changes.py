@@ -29,7 +29,7 @@ from registry.operations.update_version import update_version
 from registry.storage.history import EventType, Head, record
 from registry.storage.tables import EventRow
 from tests.factories import ungated
-from tests.integration.registry.fakes import Preparer, QuickInspector
+from tests.fakes import Preparer, QuickInspector
 
 
 class Registry:

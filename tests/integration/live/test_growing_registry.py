@@ -10,7 +10,6 @@ from functools import partial
 import pytest
 from sqlalchemy import event
 
-from registry.codecs.predictions import Predictions
 from registry.live.counter import Counter
 from registry.live.pool import Pool
 from registry.live.snapshot import served_version
@@ -21,20 +20,11 @@ from registry.operations.rollback import rollback
 from registry.reading.queries import find_usable_version
 from registry.storage.database import Database
 from registry.storage.tables import AliasRow
-from tests.factories import NUMBERS, add_versions, ungated
-from tests.integration.registry.fakes import Preparer
+from tests.factories import add_versions, ungated
+from tests.fakes import Constant, Preparer
 
 _STEP = 10
 """SQLite instructions between two calls of a progress handler."""
-
-
-class Constant:
-    signature = NUMBERS
-    has_probabilities = False
-    waits = False
-
-    def predict(self, batch, **_):
-        return Predictions([1.0] * batch.rows)
 
 
 class Costs:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy.exc import DatabaseError
 
-from registry.codecs.predictions import Predictions
 from registry.errors import DatabaseBusy, DatabaseUnavailable
 from registry.live.counter import Counter
 from registry.live.observer import Observer
@@ -17,8 +16,8 @@ from registry.live.snapshot import served_version
 from registry.live.watch import POLL_SECONDS, Watch
 from registry.operations.promote import PromotionRequest, promote
 from registry.reading.queries import find_usable_version
-from tests.factories import NUMBERS, add_versions, ungated
-from tests.integration.registry.fakes import Preparer
+from tests.factories import add_versions, ungated
+from tests.fakes import Constant, Preparer
 
 
 class Breakable:
@@ -40,22 +39,13 @@ class Breakable:
             yield session
 
 
-class Looks(Observer):
-    """Keeps what was told last."""
+class LastReport(Observer):
+    """Keeps the last report of the poll."""
 
     last = None
 
-    def polled(self, **told):
-        self.last = told
-
-
-class Constant:
-    signature = NUMBERS
-    has_probabilities = False
-    waits = False
-
-    def predict(self, batch, **_):
-        return Predictions([1.0] * batch.rows)
+    def polled(self, **figures):
+        self.last = figures
 
 
 class Worker:
@@ -68,8 +58,8 @@ class Worker:
         self.may_load = threading.Event()
         self.may_load.set()
         self.pool = Pool(self.load, limit=2**30)
-        self.looks = Looks()
-        self.watch = Watch(self.database, self.counter, self.pool, find_usable, self.looks)
+        self.report = LastReport()
+        self.watch = Watch(self.database, self.counter, self.pool, find_usable, self.report)
 
     def load(self, _):
         self.loading.set()
@@ -133,13 +123,13 @@ def eventually(holds):
 )
 def test_predictions_go_on_from_memory_and_the_figures_say_why(worker, fault, caplog):
     worker.database.fault = fault
-    eventually(lambda: worker.looks.last == figures(readable=False))
+    eventually(lambda: worker.report.last == figures(readable=False))
 
     assert worker.answers() == 1
     assert caplog.text.count("the database cannot be read") == 1
 
     worker.database.fault = None
-    eventually(lambda: worker.looks.last["readable"])
+    eventually(lambda: worker.report.last["readable"])
     assert worker.answers() == 1
 
 

@@ -7,7 +7,6 @@ import time
 import pytest
 from sqlalchemy import delete, update
 
-from registry.codecs.predictions import Predictions
 from registry.errors import (
     BlobMissing,
     ModelNotFound,
@@ -27,22 +26,8 @@ from registry.operations.revoke_token import revoke_token
 from registry.reading.queries import find_usable_version
 from registry.storage.history import record
 from registry.storage.tables import EventRow, HistoryHeadRow, VersionRow
-from tests.factories import NUMBERS, add_versions, ungated
-from tests.integration.registry.fakes import Preparer
-
-
-class Numbered:
-    """Answers every row with the number of its version."""
-
-    signature = NUMBERS
-    has_probabilities = False
-    waits = False
-
-    def __init__(self, version):
-        self.number = version.number
-
-    def predict(self, batch, **_):
-        return Predictions([self.number] * batch.rows)
+from tests.factories import add_versions, ungated
+from tests.fakes import Constant, Preparer
 
 
 class Worker:
@@ -63,7 +48,7 @@ class Worker:
         self.loads.append(version.number)
         if version.key in self.missing:
             raise BlobMissing(version.sha256)
-        return Numbered(version)
+        return Constant(version.number)
 
     def close(self):
         self.watch.close()
@@ -387,7 +372,7 @@ def test_loading_a_version_holds_no_database_connection(database, worker):
 
     def load(version):
         in_use.append(database.engine.pool.checkedout())
-        return Numbered(version)
+        return Constant(version.number)
 
     pool = Pool(load, limit=2**30)
     Watch(database, worker.counter, pool, find_usable).resolve("house", "1")
@@ -404,7 +389,7 @@ def test_a_version_that_is_archived_while_it_is_loaded_never_answers(database, t
         archive_version(database, "house", "1", actor="ann")
         worker.counter.bump()
         worker.watch.snapshot()
-        return Numbered(version)
+        return Constant(version.number)
 
     worker.pool.close()
     worker.pool = Pool(load_while_it_is_archived, limit=2**30)

@@ -12,7 +12,7 @@ from registry.operations.register import Metadata, register
 from registry.reading.blob_uses import blob_uses
 from registry.storage.database import Database
 from registry.storage.tables import VersionRow
-from tests.integration.registry.fakes import QuickInspector
+from tests.fakes import QuickInspector
 
 SKOPS = Metadata(format="skops")
 

@@ -29,7 +29,7 @@ from registry.reading.queries import aliases_of, list_history
 from registry.storage.history import verify
 from registry.storage.idempotency import Idempotency
 from tests.factories import add_token, add_versions, ungated
-from tests.integration.registry.fakes import Preparer
+from tests.fakes import Preparer
 
 ANN = PromotionRequest(actor="ann")
 

@@ -35,7 +35,7 @@ from registry.storage.database import Database
 from registry.storage.history import verify
 from registry.storage.sqlite import sqlite_module
 from tests.factories import ungated
-from tests.integration.registry.fakes import Preparer
+from tests.fakes import Preparer
 from tests.integration.registry.races import orphan, upload
 
 

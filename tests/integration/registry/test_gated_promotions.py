@@ -11,7 +11,7 @@ from registry.reading.pages import Paging
 from registry.reading.queries import list_history
 from registry.storage.tables import AliasRow
 from tests.factories import add_versions, ungated
-from tests.integration.registry.fakes import Preparer
+from tests.fakes import Preparer
 
 ANN = PromotionRequest(actor="ann")
 

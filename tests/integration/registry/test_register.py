@@ -23,7 +23,7 @@ from registry.storage.history import verify
 from registry.storage.idempotency import KEPT, Idempotency
 from registry.storage.tables import IdempotencyKeyRow, ModelRow, VersionRow, utc_now
 from tests.factories import add_token
-from tests.integration.registry.fakes import QuickInspector
+from tests.fakes import QuickInspector
 
 SKOPS = Metadata(format="skops")
 

@@ -17,7 +17,7 @@ from registry.operations.scrub import scrub
 from registry.reading.blob_uses import BlobUse
 from registry.storage.tables import VersionRow, utc_now
 from tests.factories import ungated, version_row
-from tests.integration.registry.fakes import Preparer
+from tests.fakes import Preparer
 from tests.integration.registry.races import orphan, upload
 
 

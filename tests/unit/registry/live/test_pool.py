@@ -7,26 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from registry.codecs.predictions import Predictions
 from registry.errors import ArtifactRefused, BlobMissing, VersionUnavailable
 from registry.live.pool import Pool
-from tests.factories import NUMBERS, served
-
-
-class Constant:
-    """Answers every row with its number; counts how often it was asked."""
-
-    signature = NUMBERS
-    has_probabilities = False
-    waits = False
-
-    def __init__(self, number):
-        self.number = number
-        self.asked = 0
-
-    def predict(self, batch, **_):
-        self.asked += 1
-        return Predictions([self.number] * batch.rows)
+from tests.factories import served
+from tests.fakes import Clock, Constant
 
 
 class Shelf:
@@ -46,13 +30,6 @@ class Shelf:
         if version.number in self.missing:
             raise BlobMissing(version.sha256)
         return Constant(version.number)
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 def test_a_hundred_threads_load_a_cold_version_once():
@@ -82,10 +59,10 @@ def test_versions_load_beside_each_other():
 
     with ThreadPoolExecutor(1) as thread:
         loading = thread.submit(pool.get, served(2))
-        assert pool.get(served(1)).predictor.number == 1
+        assert pool.get(served(1)).predictor.value == 1
         assert not loading.done()
         shelf.gate.set()
-        assert loading.result(10).predictor.number == 2
+        assert loading.result(10).predictor.value == 2
 
 
 def test_a_version_that_somebody_waits_for_goes_ahead_of_the_others():
@@ -101,8 +78,8 @@ def test_a_version_that_somebody_waits_for_goes_ahead_of_the_others():
         while not {("house", 20), ("house", 10)} <= set(pool._awaited):
             time.sleep(0.001)
         shelf.gate.set()
-        assert new.result(10).predictor.number == 20
-        assert begun.result(10).predictor.number == 10
+        assert new.result(10).predictor.value == 20
+        assert begun.result(10).predictor.value == 10
     for loading in ahead:
         loading.result(10)
 
@@ -124,7 +101,7 @@ def test_who_waits_for_a_version_is_told_when_the_pool_closes():
 
 
 def test_a_version_has_answered_once_before_it_is_handed_out():
-    assert Pool(Shelf(), limit=1000).get(served(1)).predictor.asked == 1
+    assert Pool(Shelf(), limit=1000).get(served(1)).predictor.calls == 1
 
 
 def test_what_was_least_used_goes_first():
@@ -150,7 +127,7 @@ def test_a_version_larger_than_the_limit_is_served_alone():
     pool.get(served(2, size=500))
 
     assert set(pool.loaded) == {("house", 2)}
-    assert pool.get(served(2, size=500)).predictor.number == 2
+    assert pool.get(served(2, size=500)).predictor.value == 2
 
 
 def test_models_with_the_same_numbers_are_kept_apart():
@@ -169,11 +146,11 @@ def test_a_load_that_failed_leaves_nothing_and_may_be_tried_again():
     assert not pool.loaded
 
     shelf.missing.clear()
-    assert pool.get(served(1)).predictor.number == 1
+    assert pool.get(served(1)).predictor.value == 1
 
 
 def test_a_load_that_goes_on_failing_is_tried_again_after_a_time_that_doubles():
-    shelf, clock = Shelf(), Clock()
+    shelf, clock = Shelf(), Clock(0.0)
     pool = Pool(shelf, limit=1000, clock=clock)
     shelf.missing.add(1)
 
@@ -193,7 +170,7 @@ def test_a_load_that_goes_on_failing_is_tried_again_after_a_time_that_doubles():
 
 def test_what_failed_is_tried_at_once_when_there_is_reason_to():
     shelf = Shelf()
-    pool = Pool(shelf, limit=1000, clock=Clock())
+    pool = Pool(shelf, limit=1000, clock=Clock(0.0))
     shelf.missing.add(1)
     for _ in range(9):
         with pytest.raises(BlobMissing):
@@ -203,7 +180,7 @@ def test_what_failed_is_tried_at_once_when_there_is_reason_to():
     shelf.missing.clear()
     pool.retry()
 
-    assert pool.get(served(1)).predictor.number == 1
+    assert pool.get(served(1)).predictor.value == 1
     assert not pool.failures({("house", 1)})
 
 
@@ -261,7 +238,7 @@ def test_what_was_loaded_before_it_is_held_stays_too():
 
 def test_what_is_to_be_held_is_tried_however_often_it_failed():
     shelf = Shelf()
-    pool = Pool(shelf, limit=100, clock=Clock())
+    pool = Pool(shelf, limit=100, clock=Clock(0.0))
     shelf.missing.add(1)
     for _ in range(9):
         with pytest.raises(BlobMissing):
@@ -278,7 +255,7 @@ def test_a_request_keeps_the_version_that_it_began_with():
     pool.drop([("house", 1)])
 
     assert not pool.loaded
-    assert held.predictor.number == 1
+    assert held.predictor.value == 1
 
 
 def test_the_table_of_loaded_versions_is_replaced_and_never_changed():

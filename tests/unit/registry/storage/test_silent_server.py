@@ -4,13 +4,7 @@ import pytest
 
 from registry.errors import DatabaseUnavailable
 from registry.storage.postgresql import CONNECTIONS, Server
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self):
-        return self.now
+from tests.fakes import Clock
 
 
 @pytest.fixture

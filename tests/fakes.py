@@ -2,8 +2,35 @@
 
 from contextlib import contextmanager
 
+from registry.engines.predictor import Predictions
 from registry.intake.inspector import Inspection
 from tests.factories import NUMBERS
+
+
+class Clock:
+    """A clock that moves only when ``now``, in seconds, is changed."""
+
+    def __init__(self, now=1000.0):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
+class Constant:
+    """A predictor of two numbers that predicts ``value`` for every row, and counts its calls."""
+
+    signature = NUMBERS
+    has_probabilities = False
+    waits = False
+
+    def __init__(self, value=1.0):
+        self.value = value
+        self.calls = 0
+
+    def predict(self, batch, **_):
+        self.calls += 1
+        return Predictions([self.value] * batch.rows)
 
 
 class QuickInspector:
