@@ -5,10 +5,11 @@ The only reader of the process environment.
 
 import ipaddress
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 MEGABYTE = 2**20
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -18,8 +19,68 @@ class SettingInvalid(ValueError):
     """A setting that cannot be read; the message names the variable and what was expected."""
 
 
-def _setting(default: Any, variables: str, help: str) -> Any:
-    return field(default=default, metadata={"variables": variables.split(), "help": help})
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Proxies = int | tuple[Network | Literal["unix"], ...]
+"""A number of proxies, or their networks; ``unix`` stands for peers on unix sockets."""
+
+URL_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
+"""The path below which a service is reached: empty, or segments that need no escaping."""
+_SERVICE_URL = re.compile(
+    r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?" + URL_PREFIX.pattern
+)
+
+
+def parse_proxies(text: str) -> Proxies:
+    """The value of HOTSWAP_TRUSTED_PROXIES; 0 where it is empty. Raises ValueError."""
+    if not text or (text.isascii() and text.isdigit()):
+        return int(text or 0)
+    return tuple(_parse_network(item.strip()) for item in text.split(","))
+
+
+def _parse_network(text: str) -> Network | Literal["unix"]:
+    if text == "unix":
+        return "unix"
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(
+            f"must be a number of proxies, or addresses, networks and 'unix': {error}."
+        ) from error
+    if network.prefixlen == 0:
+        raise ValueError(f"must not be {text}: any client could then choose its address.")
+    return network
+
+
+def _read_proxies(text: str) -> str:
+    parse_proxies(text)
+    return text
+
+
+def _read_service_url(text: str) -> str:
+    url = text.rstrip("/")
+    if not _SERVICE_URL.fullmatch(url):
+        raise ValueError(
+            f"must be an address such as https://models.example.com or https://example.com/models,"
+            f" not {text!r}."
+        )
+    return url
+
+
+def _one_of(*names: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.lower() not in names:
+            raise ValueError(f"must be one of {', '.join(names)}.")
+        return text.lower()
+
+    return read
+
+
+def _setting(
+    default: Any, variables: str, help: str, read: Callable[[str], Any] | None = None
+) -> Any:
+    """A field; ``read`` makes its value from text, and raises ValueError with what is expected."""
+    metadata = {"variables": variables.split(), "help": help, "read": read}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +114,20 @@ class Settings:
         "HOTSWAP_ALLOWED_HOSTS",
         "Comma-separated host names to accept; empty: the loopback names on a loopback address,"
         " else any.",
+    )
+    trusted_proxies: str = _setting(
+        "",
+        "HOTSWAP_TRUSTED_PROXIES",
+        "Proxies whose X-Forwarded fields are used: how many a request passes, or their addresses"
+        " and networks, and 'unix' for unix sockets; empty: none.",
+        _read_proxies,
+    )
+    public_url: str = _setting(
+        "",
+        "HOTSWAP_PUBLIC_URL",
+        "URL of the service for users, for links in cards and summaries; its host is allowed."
+        " Empty: the URL of the request.",
+        _read_service_url,
     )
     rate_limit: int = _setting(
         0, "HOTSWAP_RATE_LIMIT", "Requests a second for each token, all workers; 0: no limit."
@@ -92,7 +167,9 @@ class Settings:
         "Memory that the processes of all versions may hold together, in MiB for each worker;"
         " above it idle ones are stopped until they are needed.",
     )
-    log_level: str = _setting("info", "HOTSWAP_LOG_LEVEL", "debug, info, warning or error.")
+    log_level: str = _setting(
+        "info", "HOTSWAP_LOG_LEVEL", "debug, info, warning or error.", _one_of(*LOG_LEVELS)
+    )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -171,26 +248,27 @@ def _values(settings: type, source: Mapping[str, str]) -> dict[str, Any]:
     for setting in fields(settings):
         for variable in setting.metadata["variables"]:
             if text := source.get(variable, "").strip():
-                values[setting.name] = _read(variable, text, setting.default)
+                values[setting.name] = _read(variable, text, setting)
                 break
     return values
 
 
-def _read(variable: str, text: str, default: Any) -> Any:
-    if isinstance(default, bool):
+def _read(variable: str, text: str, setting: Field[Any]) -> Any:
+    if read := setting.metadata["read"]:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise SettingInvalid(f"{variable} {error}") from error
+    if isinstance(setting.default, bool):
         if text.lower() not in {"0", "1", "true", "false"}:
             raise SettingInvalid(f"{variable} must be 1 or 0, not {text!r}.")
         return text.lower() in {"1", "true"}
-    if isinstance(default, int):
+    if isinstance(setting.default, int):
         if not text.isascii() or not text.isdigit():
             raise SettingInvalid(f"{variable} must be a whole number, not {text!r}.")
         return int(text)
-    if isinstance(default, Path):
+    if isinstance(setting.default, Path):
         return Path(text)
-    if variable == "HOTSWAP_LOG_LEVEL":
-        if text.lower() not in LOG_LEVELS:
-            raise SettingInvalid(f"{variable} must be one of {', '.join(LOG_LEVELS)}.")
-        return text.lower()
     return text
 
 

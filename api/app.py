@@ -26,6 +26,7 @@ from api.predictions import attach_endpoint
 from api.predictions import blueprint as predictions
 from api.problems import handle_problems
 from api.promotions import blueprint as promotions
+from api.proxies import trust_proxies
 from api.request_ids import identify_requests
 from api.routing import TokenIdConverter, VersionReferenceConverter
 from api.security_headers import secure_responses
@@ -84,6 +85,7 @@ def create_app(settings: Settings) -> Flask:
     describe(app, [*resources, predictions, health, metrics, documents])
     endpoint = attach_endpoint(app, known, telemetry.predictions)
     install_fast_path(app, endpoint, telemetry, hosts)
+    trust_proxies(app, settings, hosts)
     services.start()
     return app
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import marshmallow as ma
-from flask import Flask, Response, current_app, jsonify
+from flask import Flask, Response, current_app, jsonify, render_template, request
 from flask_smorest import Api
 
 from api.access import access_of, allows
@@ -56,7 +56,7 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
         API_TITLE="Hotswap",
         API_VERSION=RELEASE,
         OPENAPI_VERSION="3.1.0",
-        API_SPEC_OPTIONS={"info": {"description": _OVERVIEW}, "servers": [{"url": "/"}]},
+        API_SPEC_OPTIONS={"info": {"description": _OVERVIEW}},
     )
     document = Document(app)
     spec = document.spec
@@ -79,7 +79,8 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
 @blueprint.response(200, {"type": "object"})
 def get_openapi() -> Response:
     """The OpenAPI document."""
-    return jsonify(current_app.extensions[_KEY])
+    servers = [{"url": request.root_path or "/"}]
+    return jsonify({**current_app.extensions[_KEY], "servers": servers})
 
 
 @blueprint.route("/docs", methods=["GET"])
@@ -87,7 +88,7 @@ def get_openapi() -> Response:
 @blueprint.response(200, {"type": "string"}, content_type="text/html")
 def get_docs() -> Response:
     """A page on which to try the API."""
-    return current_app.send_static_file("docs.html")
+    return Response(render_template("docs.html"))
 
 
 def _describe_problems(described: dict[str, Any]) -> None:

@@ -37,7 +37,15 @@ _READY = {
 }
 _VERSION = {
     "type": "object",
-    "properties": {"version": {"type": "string"}, "schema": {"type": "string"}},
+    "required": ["version", "schema"],
+    "properties": {
+        "version": {"type": "string"},
+        "schema": {"type": "string"},
+        "public_url": {
+            "type": "string",
+            "description": "The URL of the service for users (HOTSWAP_PUBLIC_URL), if it is set.",
+        },
+    },
 }
 RELEASE = version("hotswap")
 
@@ -76,5 +84,8 @@ def readyz() -> Response:
 @allows("public")
 @blueprint.response(200, _VERSION)
 def get_release() -> Response:
-    """Show the release of the service and the version of its database schema."""
-    return jsonify(version=RELEASE, schema=HEAD)
+    """Show the release of the service, the version of its database schema and its public URL."""
+    public_url = services().settings.public_url
+    return jsonify(
+        version=RELEASE, schema=HEAD, **({"public_url": public_url} if public_url else {})
+    )

@@ -7,6 +7,7 @@ on the visitor's machine (DNS rebinding). The Host header reveals it: it carries
 import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, request
 
@@ -32,10 +33,17 @@ class Hosts:
 
     @classmethod
     def of(cls, settings: Settings) -> "Hosts":
-        """The configured names. If none are: on a loopback address its names, else any."""
+        """The configured names and that of the public URL. If no names are configured: on a
+        loopback address its names and that of the public URL, else any."""
         if settings.allowed_hosts:
-            return cls(_bracketed(name.strip()) for name in settings.allowed_hosts.split(","))
-        return cls([_bracketed(settings.host)] if settings.is_local else None)
+            names = settings.allowed_hosts.split(",")
+        elif settings.is_local:
+            names = [settings.host]
+        else:
+            return cls(None)
+        if public := urlsplit(settings.public_url).hostname:
+            names.append(public)
+        return cls(_bracketed(name.strip()) for name in names)
 
     def knows(self, environ: dict[str, Any]) -> bool:
         """Whether the request's host is accepted. Nearly free if it is the previous request's."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response
+from flask import Response, url_for
 
 from api.access import allows, grant
 from api.arguments import paging_of
@@ -51,7 +51,7 @@ def post_model(body: dict[str, Any]) -> tuple[View, int, dict[str, str]]:
         description=body["description"],
         tags=body["tags"],
     )
-    return view, 201, {"Location": f"/models/{view['name']}"}
+    return view, 201, {"Location": url_for("models.get_model", name=view["name"])}
 
 
 @blueprint.route("/models/<name>", methods=["GET"])

@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import chain
 from typing import IO, Any, cast
 
-from flask import Flask, Request, request
+from flask import Flask, Request, request, url_for
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
@@ -121,7 +121,8 @@ def post_version(query: dict[str, Any], name: str) -> tuple[View, int, dict[str,
         idempotency=idempotency(metadata.fingerprint(name, blob.digest)),
         reuse=query["reuse"],
     )
-    location = f"/models/{result.view['model']}/{result.view['version']}"
+    made = {"name": result.view["model"], "version": result.view["version"]}
+    location = url_for("versions.get_version", **made)
     return result.view, 201, {"Location": location, **replay_header(result)}
 
 

@@ -8,7 +8,8 @@ RFC 9112 defines it (sections 2.2, 5, 6 and 7.1) and
 
 - adds a header field, whose name nobody can guess, to each request whose body was not there together
   with its head: by its value the application learns later whether the body it read is the whole one;
-- spoils a head whose framing is ambiguous, so that the HTTP library answers 400 and closes;
+- spoils a head whose framing is ambiguous, or that has a field such as X_Forwarded_For, so that the
+  HTTP library answers 400 and closes;
 - ends the reading of a body that arrives too slowly, or has not arrived when the worker stops;
 - closes a connection whose client reads its responses too slowly;
 - refuses connections beyond a limit, and reserves some for health checks.
@@ -162,12 +163,24 @@ static void measure(struct connection *c, const char *value, size_t size)
     c->body = body;
 }
 
+/* Whether an application finds the field in the place of a field that proxies set. Applications read
+   `_` in a name as `-`, but proxies that replace X-Forwarded-For pass X_Forwarded_For on. */
+static bool imitates_forwarded(const char *name, size_t size)
+{
+    static const char start[] = "x-forwarded-";
+    bool same = memchr(name, '_', size) != NULL && size >= sizeof start - 1;
+    for (size_t i = 0; same && i < sizeof start - 1; i++)
+        same = name[i] == '_' ? start[i] == '-' : (name[i] | 0x20) == start[i];
+    return same;
+}
+
 static void take_field(struct connection *c, size_t size)
 {
     const char *colon = memchr(c->line, ':', size);
     if (colon == NULL)
-        return; /* neither of the two fields, or a line that the HTTP library refuses */
+        return; /* none of these fields, or a line that the HTTP library refuses */
     size_t name = (size_t)(colon - c->line);
+    c->ambiguous |= imitates_forwarded(c->line, name);
     bool coding = is(c->line, name, "transfer-encoding");
     if (!coding && !is(c->line, name, "content-length"))
         return;

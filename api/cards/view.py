@@ -10,6 +10,7 @@ from api.cards.html import MEDIA_TYPE as HTML
 from api.cards.html import POLICY, to_html
 from api.negotiation import best_type
 from api.schemas import CardQuerySchema
+from api.services import services
 from api.sessions import db
 from registry.cards.content import card_of
 from registry.cards.markdown import MEDIA_TYPE as MARKDOWN
@@ -29,7 +30,8 @@ def get_card(query: dict[str, Any], name: str, version: str) -> Response:
     """Show the model card of a version, as Markdown, or as HTML by Accept or ?format=."""
     wanted = _BY_NAME.get(query.get("format", ""))
     media_type = wanted or best_type(request.headers.get("Accept"), (MARKDOWN, HTML))
-    card = card_of(db.session(), name, version, request.host_url.rstrip("/"))
+    service = services().settings.public_url or request.url_root.rstrip("/")
+    card = card_of(db.session(), name, version, service)
     if media_type == HTML:
         answer = Response(to_html(card), content_type=f"{HTML}; charset=utf-8")
         answer.headers["Content-Security-Policy"] = POLICY

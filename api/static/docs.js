@@ -1,1 +1,2 @@
-SwaggerUIBundle({ url: "/openapi.json", dom_id: "#api", deepLinking: true, validatorUrl: null });
+const url = document.currentScript.dataset.document;
+SwaggerUIBundle({ url, dom_id: "#api", deepLinking: true, validatorUrl: null });

@@ -71,6 +71,7 @@ class Run:
 
         self._set_inputs(inputs_of(self._recipe))
         own = self._registry.own_token()
+        self.report.url = self._registry.public_url()
         champion = self._live()
         if champion is not None:
             self.report.champion = self._registry.version(self._inputs.model, champion)

@@ -93,6 +93,10 @@ class Registry(AbstractContextManager["Registry"]):
         """The address of the service, without a slash at its end."""
         return self._transport.url
 
+    def public_url(self) -> str:
+        """The address of the service for links: its HOTSWAP_PUBLIC_URL, or else ``url``."""
+        return str(self._get("/version", "version").get("public_url") or self.url)
+
     def models(
         self, query: str | None = None, tag: tuple[str, str] | None = None
     ) -> Iterator[Model]:

@@ -64,6 +64,7 @@ class FakeService:
         self.events: list[dict[str, Any]] = []
         self.tokens: list[dict[str, Any]] = []
         self.url = ""
+        self.public_url: str | None = None
         self._scripted: dict[tuple[str, str], Answer] = {}
         self._next: dict[tuple[str, str], list[Answer]] = {}
 
@@ -132,11 +133,16 @@ class FakeService:
             f"POST /models{part}{part}/evaluate": self._evaluate,
             f"GET /models{part}{part}/evaluation": self._show_evaluation,
             f"GET /models{part}{part}": self._show_version,
+            "GET /version": self._show_release,
             "GET /tokens/self": self._show_own_token,
             "GET /tokens": self._list_tokens,
             "POST /tokens": self._create_token,
             f"DELETE /tokens{part}": self._revoke_token,
         }
+
+    def _show_release(self, _: Asked) -> Answer:
+        public = {"public_url": self.public_url} if self.public_url else {}
+        return Answer(200, {"version": "0.1.0", "schema": "0001", **public})
 
     def _list_models(self, asked: Asked) -> Answer:
         return _page([self._model(name) for name in self.versions], asked)

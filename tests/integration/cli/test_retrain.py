@@ -110,9 +110,9 @@ def test_what_is_better_replaces_the_champion(
     assert asked.json["gates"] == ["rmse <= champion"]
 
 
-REQUESTS = 7
-"""What a first run sends: token, model, versions, upload, evaluation, promotion; and one that
-it does not send, so that the last cut comes after all is done."""
+REQUESTS = 8
+"""What a first run sends: token, release, model, versions, upload, evaluation, promotion; and one
+that it does not send, so that the last cut comes after all is done."""
 
 
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
@@ -417,6 +417,19 @@ def test_the_summary_has_metrics_gates_data_and_links(
     assert "| `column zone` | - | `integer` |" in text
     for link in (f"{PATH}/2", f"{PATH}/2/card", f"{PATH}/compare?versions=1,2", f"{PATH}/history"):
         assert f"(<{service.url}{link}>)" in text
+
+
+def test_the_links_of_the_summary_lead_to_the_public_url(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
+) -> None:
+    service.public_url = "https://models.example.com/ml"
+    summary = tmp_path / "summary.md"
+
+    result = retrain(hotswap, recipe, "--summary", str(summary))
+
+    assert result.exit_code == 0
+    assert f"(<https://models.example.com/ml{PATH}/1/card>)" in summary.read_text()
+    assert service.url not in summary.read_text()
 
 
 def test_a_summary_that_cannot_be_written_does_not_change_how_it_ended(

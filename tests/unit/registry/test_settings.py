@@ -32,6 +32,8 @@ def test_every_setting_is_read_from_its_variable():
             "HOTSWAP_ADMIN_TOKEN": "hsw_x",
             "HOTSWAP_ANONYMOUS_PREDICT": "1",
             "HOTSWAP_ALLOWED_HOSTS": "models.example.com",
+            "HOTSWAP_TRUSTED_PROXIES": "10.0.0.0/8, unix",
+            "HOTSWAP_PUBLIC_URL": "https://models.example.com/ml/",
             "HOTSWAP_RATE_LIMIT": "100",
             "HOTSWAP_AUTH_FAILURES": "3",
             "HOTSWAP_MAX_UPLOAD_MB": "1",
@@ -50,6 +52,7 @@ def test_every_setting_is_read_from_its_variable():
     ]
     assert unread == []
     assert settings.log_level == "debug"
+    assert settings.public_url == "https://models.example.com/ml"
     assert settings.anonymous_predict is True
     assert settings.effective_database_url == "postgresql://db/registry"
 
@@ -84,6 +87,19 @@ def test_web_concurrency_gives_the_workers_and_none_means_the_cores():
         ("HOTSWAP_WORKERS", "²"),
         ("HOTSWAP_ANONYMOUS_PREDICT", "yes"),
         ("HOTSWAP_LOG_LEVEL", "loud"),
+        ("HOTSWAP_TRUSTED_PROXIES", "-1"),
+        ("HOTSWAP_TRUSTED_PROXIES", "nginx"),
+        ("HOTSWAP_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("HOTSWAP_TRUSTED_PROXIES", "10.0.0.1,,10.0.0.2"),
+        ("HOTSWAP_TRUSTED_PROXIES", "*"),
+        ("HOTSWAP_TRUSTED_PROXIES", "0.0.0.0/0"),
+        ("HOTSWAP_TRUSTED_PROXIES", "::/0"),
+        ("HOTSWAP_PUBLIC_URL", "models.example.com"),
+        ("HOTSWAP_PUBLIC_URL", "ftp://models.example.com"),
+        ("HOTSWAP_PUBLIC_URL", "https://"),
+        ("HOTSWAP_PUBLIC_URL", "https://user@models.example.com"),
+        ("HOTSWAP_PUBLIC_URL", "https://models.example.com/?a=b"),
+        ("HOTSWAP_PUBLIC_URL", "https://models.example.com/a/../b"),
     ],
 )
 def test_a_value_that_cannot_be_read_is_refused_by_its_variable_s_name(variable, value):
