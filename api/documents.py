@@ -28,6 +28,7 @@ _NAMES: dict[str, dict[str, str]] = {
     },
     "alias": {"pattern": whole(ALIAS)},
     "token_id": {"pattern": "^[0-9]{1,9}$"},
+    "form": {"pattern": "^[a-z]{1,62}$", "description": "The name of a compiled form."},
 }
 """The schemas of path parameters, which flask-smorest describes only as strings."""
 _PROBLEM = {"$ref": "#/components/responses/DEFAULT_ERROR"}

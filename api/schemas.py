@@ -394,6 +394,20 @@ class VersionSchema(ma.Schema):
     created_by = fields.String()
 
 
+class CompiledSchema(ma.Schema):
+    """The compiled forms of a version."""
+
+    model = fields.String()
+    version = fields.Integer()
+    signature = fields.Nested(SignatureSchema)
+    engine = fields.Nested(EngineSchema)
+    forms = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        metadata={"description": "The SHA-256 of each form, by its name; empty if there is none."},
+    )
+
+
 class ComparedVersionSchema(ma.Schema):
     """One of the compared versions."""
 

@@ -7,7 +7,13 @@ from flask import Response, jsonify
 from api.access import allows, grant
 from api.arguments import paging_of
 from api.blueprints import Blueprint
-from api.schemas import ChangeSchema, VersionPageSchema, VersionQuerySchema, VersionSchema
+from api.schemas import (
+    ChangeSchema,
+    CompiledSchema,
+    VersionPageSchema,
+    VersionQuerySchema,
+    VersionSchema,
+)
 from api.services import services
 from api.sessions import db
 from registry.operations.archive_version import archive_version
@@ -54,6 +60,24 @@ def delete_version(name: str, version: str) -> Response:
     """Archive a version. It stays readable; its number is never used again."""
     archive_version(services().database, name, version, actor=grant().name)
     return Response(status=204)
+
+
+@blueprint.route("/models/<name>/<version:version>/compiled", methods=["GET"])
+@allows("any")
+@blueprint.response(200, CompiledSchema)
+def get_compiled(name: str, version: str) -> View:
+    """List a version's compiled forms, with which a client can predict as the service does.
+
+    Without any, ``engine`` has the reason. An archived version is answered with 404.
+    """
+    row = queries.find_usable_version(db.session(), name, version)
+    return {
+        "model": row.model,
+        "version": row.number,
+        "signature": row.signature,
+        "engine": row.engine,
+        "forms": queries.compiled_forms(row),
+    }
 
 
 @blueprint.route("/models/<name>/<version:version>/evaluation", methods=["GET"])

@@ -5,6 +5,7 @@ from hotswap.errors import ClientError, ProblemReply, ReplyNotUnderstood, Servic
 from hotswap.registry import UNSET, Registry
 from hotswap.replies import Uploaded
 from hotswap.retries import Retries
+from hotswap.scorer import Scorer, load_scorer
 
 __all__ = [
     "UNSET",
@@ -13,7 +14,9 @@ __all__ = [
     "Registry",
     "ReplyNotUnderstood",
     "Retries",
+    "Scorer",
     "ServiceUnreachable",
     "Uploaded",
     "__version__",
+    "load_scorer",
 ]

@@ -59,6 +59,14 @@ class Batch:
     encode: Callable[[int, int], bytes]
     unwrap: bool = False
 
+    def reply(self, found: dict[str, Any]) -> dict[str, Any]:
+        """The reply ``found`` as the caller expects it, who may have given a single record."""
+        if self.unwrap:
+            found["prediction"] = found.pop("predictions")[0]
+            if "probabilities" in found:
+                found["probabilities"] = found["probabilities"][0]
+        return found
+
 
 def batch_of_tabular(data: object, *, arrow: bool = True) -> Batch | None:
     """The rows of a DataFrame, an Arrow table or an array; None for data of another type.

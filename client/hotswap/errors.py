@@ -5,6 +5,10 @@
     ├── ServiceUnreachable    no response of the service was received
     ├── ReplyNotUnderstood    the response does not follow the service's contract
     ├── DownloadDamaged       the bytes received do not have the announced hash
+    ├── NotCompiled           the version cannot be predicted with outside the service
+    ├── EngineUnavailable     the service's engines are not installed here
+    ├── FileRefused           a file or an option of predict_file; nothing was predicted from it
+    ├── UnfinishedRun         the output has an unfinished run that is not continued
     └── ProblemReply          the service refused the request, and why (RFC 9457)
         ├── BadRequest            400
         ├── Unauthenticated       401
@@ -27,7 +31,18 @@ from typing import Any
 
 
 class ClientError(Exception):
-    """Base of the client's own errors."""
+    """Base of the client's own errors. They can be pickled, as a cluster's workers do."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    kind: type[ClientError], arguments: tuple[Any, ...], attributes: dict[str, Any]
+) -> ClientError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(attributes)
+    return error
 
 
 class AddressMalformed(ClientError, ValueError):
@@ -87,6 +102,28 @@ class DownloadDamaged(ClientError):
         super().__init__(f"Expected an artifact with SHA-256 {expected}, received {actual}.")
         self.expected = expected
         self.actual = actual
+
+
+class NotCompiled(ClientError):
+    """A version without a compiled form, which only the service can predict with."""
+
+    def __init__(self, model: str, version: int, reason: str) -> None:
+        super().__init__(
+            f"Version {version} of '{model}' can be predicted with only by the service, because it "
+            f"has no compiled form: {reason}"
+        )
+
+
+class EngineUnavailable(ClientError):
+    """The engines that predict in this process are missing, or none reads the version's forms."""
+
+
+class FileRefused(ClientError, ValueError):
+    """A file that cannot be predicted from, or options that do not fit it."""
+
+
+class UnfinishedRun(ClientError):
+    """The output has parts of an unfinished run, which these options do not continue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from hotswap.batches import JSON, Batch, Tabular, as_json, batch_of_rows, batch_
 
 Record = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]] | Sequence[Sequence[Any]]
-Predictable = Record | Rows | Tabular | bytes
+Predictable = Record | Rows | Tabular | bytes | Batch
 
 _ENVELOPES = frozenset(
     {"instances", "input", "X", "inputs", "dataframe_split", "dataframe_records"}
@@ -15,12 +15,15 @@ _ENVELOPES = frozenset(
 
 
 def batch_of(data: Predictable, content_type: str | None = None, *, arrow: bool = True) -> Batch:
-    """The batch for a record, rows, a DataFrame, an Arrow table, an array, or encoded bytes.
+    """The batch for a record, rows, a DataFrame, an Arrow table, an array, or encoded bytes; a
+    Batch as it is.
 
     ``arrow``: whether the service reads Arrow; tables are sent as JSON otherwise.
 
     Raises ValueError for bytes without a content type, and for data of another type.
     """
+    if isinstance(data, Batch):
+        return data
     if isinstance(data, bytes):
         if content_type is None:
             raise ValueError("Bytes require a content_type, such as 'text/csv'.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from hotswap.batches import Batch
 from hotswap.errors import ProblemReply, ReplyNotUnderstood, TooLarge
+from hotswap.problems import PredictionRefused
 
 Send = Callable[[bytes, int | None], dict[str, Any]]
 """Sends a body to the version with this number, or to the requested version; returns the reply."""
@@ -17,6 +18,10 @@ _ROW = re.compile(r"^(\w+\[)(\d+)(\].*)$", re.DOTALL)
 """``instances[3].x`` of JSON rows and ``rows[3].x`` of CSV and Arrow."""
 _CELL = re.compile(r"^(inputs\..*\[)(\d+)(\])$", re.DOTALL)
 """``inputs.x[3]`` of JSON columns."""
+
+_ROWS_IN_TEXT = re.compile(r"\brows? \d+(?:, \d+)*", re.IGNORECASE)
+"""``row 3`` and ``Rows 3, 7`` in the text of a refused prediction."""
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(slots=True)
@@ -68,7 +73,7 @@ def predict_in_parts(batch: Batch, limit: Limit, send: Send) -> dict[str, Any]:
             limit.bytes = max(1, min(limit.bytes, len(body) // 2))
             waiting.append((start, stop))
         except ProblemReply as error:
-            _count_on(error, start)
+            count_on(error, start)
             raise
     return reply.content
 
@@ -79,10 +84,16 @@ def _cut(start: int, stop: int, pieces: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))[::-1]
 
 
-def _count_on(error: ProblemReply, start: int) -> None:
+def count_on(error: ProblemReply, start: int) -> None:
     """Add ``start`` to the row numbers in ``error``, also in its text."""
     if not start:
         return
+    if isinstance(error, PredictionRefused):
+        error.detail = _ROWS_IN_TEXT.sub(
+            lambda found: _NUMBER.sub(lambda number: str(int(number[0]) + start), found[0]),
+            error.detail,
+        )
+        error.args = (error.detail,)
     counted = tuple(replace(fault, at=_counted_on(fault.at, start)) for fault in error.errors)
     for before, after in zip(error.errors, counted, strict=True):
         if before.at in error.detail:

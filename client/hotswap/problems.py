@@ -5,7 +5,7 @@ unknown type becomes the class of its status.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from hotswap.errors import (
@@ -67,6 +67,10 @@ class ModelNotFound(NotFound):
 
 class VersionNotFound(NotFound):
     """There is no such version, or it is archived."""
+
+
+class FormNotFound(NotFound):
+    """The version has no compiled form of this name."""
 
 
 class AliasNotFound(NotFound):
@@ -298,13 +302,27 @@ def problem_reply(
     return class_(problem, status, retry_after=retry_after)
 
 
+def reply_of_type(
+    name: str, title: str, detail: str, errors: Sequence[Mapping[str, str]]
+) -> ProblemReply:
+    """The error that the service would answer with for its error ``name``, such as
+    ``InputRefused``."""
+    slug = _slug(name)
+    kind = BY_SLUG.get(slug, Refused)
+    status = next(status for status, base in _BY_STATUS.items() if issubclass(kind, base))
+    problem = {"type": f"/problems/{slug}", "title": title, "detail": detail, "errors": errors}
+    return problem_reply(problem, status)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+
+
 def _subclasses(base: type[ProblemReply]) -> Iterator[type[ProblemReply]]:
     for class_ in base.__subclasses__():
         yield class_
         yield from _subclasses(class_)
 
 
-BY_SLUG = {
-    re.sub(r"(?<!^)(?=[A-Z])", "-", one.__name__).lower(): one for one in _subclasses(ProblemReply)
-}
+BY_SLUG = {_slug(one.__name__): one for one in _subclasses(ProblemReply)}
 """Every class by the last part of its type."""

@@ -18,6 +18,7 @@ from hotswap.pages import all_items
 from hotswap.parts import Limit, predict_in_parts
 from hotswap.replies import (
     Alias,
+    CompiledForms,
     Event,
     GateReport,
     Holdout,
@@ -156,6 +157,16 @@ class Registry(AbstractContextManager["Registry"]):
         OSError, DownloadDamaged.
         """
         return download.artifact(self._transport, path_of("models", name, version, "artifact"), to)
+
+    def compiled(self, name: str, version: Reference) -> CompiledForms:
+        """The compiled forms of a version, from which ``load_scorer`` predicts."""
+        path = path_of("models", name, version, "compiled")
+        return cast(CompiledForms, self._get(path, "model", "version", "signature", "forms"))
+
+    def download_form(self, name: str, version: Reference, form: str, to: Path) -> str:
+        """As ``download``, for a compiled form."""
+        path = path_of("models", name, version, "compiled", form)
+        return download.artifact(self._transport, path, to)
 
     def promote(
         self,
@@ -334,11 +345,7 @@ class Registry(AbstractContextManager["Registry"]):
                 raise
             self._reads_arrow = False
             return self.predict(name, data, version=version, probabilities=probabilities)
-        if batch.unwrap:
-            reply["prediction"] = reply.pop("predictions")[0]
-            if "probabilities" in reply:
-                reply["probabilities"] = reply["probabilities"][0]
-        return cast(Prediction, reply)
+        return cast(Prediction, batch.reply(reply))
 
     def tokens(self) -> Iterator[Token]:
         """The tokens, without their secrets."""

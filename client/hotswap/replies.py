@@ -60,6 +60,16 @@ class Version(TypedDict, total=False):
     created_by: str
 
 
+class CompiledForms(TypedDict):
+    """The SHA-256 of each compiled form of a version; if none, ``engine`` has the reason."""
+
+    model: str
+    version: int
+    signature: Signature
+    engine: dict[str, Any]
+    forms: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Uploaded:
     """The version of an upload; ``replayed``: an earlier request with the same key made it."""

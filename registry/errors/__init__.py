@@ -16,6 +16,7 @@
     ├── NotFound
     │   ├── ModelNotFound
     │   ├── VersionNotFound
+    │   ├── FormNotFound              a compiled form that the version does not have
     │   ├── AliasNotFound
     │   ├── HoldoutNotFound
     │   └── TokenNotFound
@@ -114,6 +115,7 @@ from registry.errors.models import (
     AliasMalformed,
     AliasNotFound,
     ArtifactRefused,
+    FormNotFound,
     MetadataRefused,
     ModelArchived,
     ModelNotFound,
@@ -203,6 +205,7 @@ __all__ = [
     "ExpectedVersionConflict",
     "Fault",
     "Forbidden",
+    "FormNotFound",
     "FormatUnsupported",
     "GateFailed",
     "GateMalformed",

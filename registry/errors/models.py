@@ -53,6 +53,16 @@ class VersionNotFound(NotFound):
         return error
 
 
+class FormNotFound(NotFound):
+    title = "Compiled form not found"
+
+    def __init__(self, model: str, number: int, form: str, forms: Iterable[str]) -> None:
+        there = ", ".join(sorted(forms)) or "none"
+        super().__init__(
+            f"Version {number} of '{model}' has no compiled form {shown(form)}; it has: {there}."
+        )
+
+
 class AliasNotFound(NotFound):
     title = "Alias not found"
 

@@ -4,6 +4,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from registry.errors import (
+    FormNotFound,
     HoldoutNotFound,
     ModelNotFound,
     ParameterMalformed,
@@ -86,6 +87,22 @@ def find_usable_version(session: Session, model: str, reference: str) -> Version
     if row.status == "archived":
         raise VersionNotFound.archived(model, row.number)
     return _check_ready(row)
+
+
+def compiled_forms(row: VersionRow) -> dict[str, str]:
+    """The SHA-256 of each compiled form that predicts as the service does, by its name.
+
+    A version that was uploaded as ONNX is served from its artifact.
+    """
+    return {} if row.format == "onnx" else dict(row.compiled)
+
+
+def compiled_form(row: VersionRow, form: str) -> str:
+    """The SHA-256 of one compiled form. Raises FormNotFound."""
+    forms = compiled_forms(row)
+    if form not in forms:
+        raise FormNotFound(row.model, row.number, form, forms)
+    return forms[form]
 
 
 def _check_ready(row: VersionRow) -> VersionRow:

@@ -26,6 +26,8 @@ SCOPES = {
     ("PATCH", "/models/<name>/<version>"): UPLOAD,
     ("DELETE", "/models/<name>/<version>"): ADMIN,
     ("GET", "/models/<name>/<version>/artifact"): ANY,
+    ("GET", "/models/<name>/<version>/compiled"): ANY,
+    ("GET", "/models/<name>/<version>/compiled/<form>"): ANY,
     ("GET", "/models/<name>/<version>/evaluation"): ANY,
     ("GET", "/models/<name>/<version>/card"): ANY,
     ("POST", "/models/<name>/<version>/promote"): PROMOTE,

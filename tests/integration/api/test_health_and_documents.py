@@ -197,7 +197,7 @@ def test_it_says_what_names_look_like(document):
         for item in document["paths"].values()
         for parameter in item.get("parameters", ())
     }
-    assert set(patterns) == {"name", "version", "alias", "token_id"}
+    assert set(patterns) == {"name", "version", "alias", "token_id", "form"}
     assert re.search(patterns["name"], "Housing.v2")
     assert re.search(patterns["version"], "12")
     assert re.search(patterns["version"], "production")

@@ -1,0 +1,157 @@
+"""Predicts with a version in the process that calls, for Dask, Ray and Spark."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+from hotswap.batches import DataFrame
+from hotswap.engine import engine_of
+from hotswap.errors import DownloadDamaged, NotCompiled
+from hotswap.inputs import Predictable, batch_of
+from hotswap.parts import Limit, predict_in_parts
+from hotswap.registry import Reference, Registry
+from hotswap.replies import CompiledForms, Prediction, Signature
+
+ADDRESS = "http://127.0.0.1:8000"
+_PART = 8 * 2**20
+"""Bytes of rows that are encoded at a time."""
+
+
+def load_scorer(
+    name: str,
+    version: Reference = "production",
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    cache: str | Path | None = None,
+) -> "Scorer":
+    """A function that predicts with a version in the process that calls it.
+
+    The version of an alias is looked up now, and stays. ``url`` and ``token`` default to
+    HOTSWAP_URL and HOTSWAP_TOKEN. Compiled forms are downloaded once to the folder ``cache``, by
+    default ``hotswap`` in the user's cache folder.
+
+    Raises NotCompiled for a version that only the service can predict with, and what ``Registry``
+    raises.
+    """
+    address = url or os.environ.get("HOTSWAP_URL") or ADDRESS
+    secret = token or os.environ.get("HOTSWAP_TOKEN") or None
+    with Registry(address, secret) as registry:
+        return scorer_of(registry.compiled(name, version), address, secret, cache)
+
+
+def scorer_of(
+    compiled: CompiledForms, url: str, token: str | None, cache: str | Path | None = None
+) -> "Scorer":
+    """As ``load_scorer``, for a version whose forms are known."""
+    if not compiled["forms"]:
+        reason = compiled["engine"].get("reason") or (
+            f"its engine is {compiled['engine'].get('name')}"
+        )
+        raise NotCompiled(compiled["model"], compiled["version"], reason)
+    return Scorer(
+        compiled["model"],
+        compiled["version"],
+        compiled["forms"],
+        compiled["signature"],
+        url,
+        token,
+        None if cache is None else Path(cache),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Predicts with one version. Can be pickled, and used from several threads.
+
+    A process that gets one downloads the version when it first predicts, unless the cache has it,
+    and keeps it loaded. A pickled scorer contains the token.
+    """
+
+    model: str
+    version: int
+    forms: Mapping[str, str]
+    signature: Signature
+    url: str
+    token: str | None = field(repr=False)
+    cache: Path | None = None
+
+    def __call__(self, data: Predictable) -> Any:
+        """The prediction for a record; of rows a list, and of a DataFrame a Series with its index.
+
+        Raises what ``predict`` raises.
+        """
+        reply = self.predict(data)
+        if "prediction" in reply:
+            return reply["prediction"]
+        predictions = reply["predictions"]
+        if not isinstance(data, DataFrame):
+            return predictions
+        kind = None if predictions else self._dtype()
+        series = import_module("pandas").Series
+        return series(predictions, index=cast(Any, data).index, name="prediction", dtype=kind)
+
+    def probabilities(self, data: DataFrame) -> Any:
+        """The probability of each class, as a DataFrame with the index of ``data``.
+
+        Raises what ``predict`` raises.
+        """
+        rows = self.predict(data, probabilities=True)["probabilities"]
+        labels = [label_text(label) for label in self.signature["output"].get("classes") or ()]
+        pandas = import_module("pandas")
+        return pandas.DataFrame(rows, index=cast(Any, data).index, columns=labels, dtype="float64")
+
+    def predict(self, data: Predictable, *, probabilities: bool = False) -> Prediction:
+        """The reply that ``Registry.predict`` gives for this version, without a request. No rows
+        have no predictions.
+
+        Raises EngineUnavailable, DownloadDamaged, the ProblemReply that the service would answer
+        with, ValueError, and what ``Registry`` raises for the download.
+        """
+        batch = batch_of(data)
+        if not batch.count:
+            empty: Prediction = {"model": self.model, "version": self.version, "predictions": []}
+            return {**empty, "probabilities": []} if probabilities else empty
+        engine = engine_of(self.model, self.version, self.forms, self.signature, self._read)
+
+        def answer(body: bytes, _: int | None) -> dict[str, Any]:
+            return engine.answer(batch.content_type, body, probabilities=probabilities)
+
+        return cast(Prediction, batch.reply(predict_in_parts(batch, Limit(_PART), answer)))
+
+    def _read(self, form: str) -> bytes:
+        """The bytes of a compiled form, downloaded unless the cache has them intact."""
+        digest = self.forms[form]
+        folder = _cache_folder() if self.cache is None else self.cache
+        path = folder / digest
+        if path.exists() and (content := path.read_bytes()) and _sha256(content) == digest:
+            return content
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with Registry(self.url, self.token) as registry:
+            registry.download_form(self.model, self.version, form, path)
+        content = path.read_bytes()
+        if (received := _sha256(content)) != digest:
+            path.unlink()
+            raise DownloadDamaged(digest, received)
+        return content
+
+    def _dtype(self) -> str:
+        return "float64" if self.signature["output"].get("classes") is None else "object"
+
+
+def label_text(label: object) -> str:
+    """A class label as the name of its probability: ``True`` is ``true``, 1 is ``1``."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def _cache_folder() -> Path:
+    named = os.environ.get("XDG_CACHE_HOME")
+    return (Path(named) if named else Path.home() / ".cache") / "hotswap"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
