@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test test-slow test-faults test-asan test-attacks bench bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
+.PHONY: help serve extras test test-slow deploy-programs deploy-check test-faults test-asan test-attacks bench bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
 	lock-bench clean
 
 help: ## List the targets
@@ -25,7 +25,21 @@ test: lint ## Run linters, types, import rules and the tests
 
 test-slow: .venv/test ## Run the long tests, every attack and fault, and Hypothesis with many examples
 	$(COMPILED) HYPOTHESIS_PROFILE=thorough \
-		$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "slow or hypothesis"
+		$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "slow or hypothesis" --ignore tests/deploy
+
+# A program, and the package of the distribution that has it. podman needs crun and iproute2.
+PROGRAMS := nginx:nginx supervisord:supervisor promtool:prometheus podman:podman crun:crun mmdebstrap:mmdebstrap \
+	curl:curl openssl:openssl ip:iproute2 setpriv:util-linux systemd-analyze:systemd
+
+deploy-programs: ## Install what make deploy-check starts and this machine lacks, with apt-get (as root)
+	@missing=; for program in $(PROGRAMS); do \
+		PATH="$$PATH:/usr/sbin" command -v "$${program%:*}" > /dev/null || missing="$$missing $${program#*:}"; \
+	done; \
+	test -z "$$missing" || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $$missing; }
+
+deploy-check: .venv/test deploy-programs ## Start every deployment of deploy/, promote under load, and print the figures (as root)
+	$(COMPILED) $(BIN)/python -m pytest -q -n 0 -m slow tests/deploy
 
 test-faults: .venv/test ## Inject kills, power failures and disk errors at every point, and print the figures
 	$(BIN)/python -m pytest tests/faults --long-faults -n 0

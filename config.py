@@ -94,11 +94,13 @@ class Settings:
     )
     database_url: str = _setting(
         "",
-        "HOTSWAP_DATABASE_URL",
+        "HOTSWAP_DATABASE_URL DATABASE_URL",
         "SQLAlchemy URL (sqlite, or postgresql+psycopg with the extra postgresql); empty: SQLite in"
         " the data directory.",
     )
-    host: str = _setting("127.0.0.1", "HOTSWAP_HOST", "Address to listen on.")
+    host: str = _setting(
+        "127.0.0.1", "HOTSWAP_HOST", "Address to listen on; 0.0.0.0 if only PORT is set."
+    )
     port: int = _setting(8000, "HOTSWAP_PORT PORT", "Port to listen on.")
     workers: int = _setting(
         0, "HOTSWAP_WORKERS WEB_CONCURRENCY", "Worker processes; 0: the number of cores."
@@ -178,7 +180,11 @@ class Settings:
         Raises SettingInvalid.
         """
         source = os.environ if environ is None else environ
-        return cls(**_values(cls, source))
+        values = _values(cls, source)
+        # A platform that assigns PORT, such as Heroku, connects from another machine.
+        if "host" not in values and _is_set(source, "PORT") and not _is_set(source, "HOTSWAP_PORT"):
+            values["host"] = "0.0.0.0"  # noqa: S104
+        return cls(**values)
 
     def to_environment(self) -> dict[str, str]:
         """The variables that pass these settings to a child process."""
@@ -251,6 +257,10 @@ def _values(settings: type, source: Mapping[str, str]) -> dict[str, Any]:
                 values[setting.name] = _read(variable, text, setting)
                 break
     return values
+
+
+def _is_set(source: Mapping[str, str], variable: str) -> bool:
+    return bool(source.get(variable, "").strip())
 
 
 def _read(variable: str, text: str, setting: Field[Any]) -> Any:

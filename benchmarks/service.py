@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from benchmarks.launching import launched
@@ -18,6 +18,17 @@ from benchmarks.launching import launched
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "token-of-the-benchmarks-0123456789abcdef"  # noqa: S105 - good for one run on this machine
 CALL_SECONDS = 120
+
+
+class Reachable(Protocol):
+    """A service that a connection can be made to, and an admin token of it."""
+
+    @property
+    def token(self) -> str:
+        """The token."""
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Create a new connection."""
 
 
 class ServiceRefused(Exception):
@@ -32,6 +43,7 @@ class Service:
     process: "subprocess.Popen[bytes]"
     data: Path
     seconds_to_ready: float
+    token: str = TOKEN
 
     def workers(self) -> list[int]:
         """The process ids of the workers, unordered."""
@@ -88,9 +100,11 @@ def call(
     path: str,
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
+    *,
+    token: str = TOKEN,
 ) -> dict[str, Any]:
     """Send a request with the admin token and return the response. Raises ServiceRefused."""
-    sent = {"Authorization": f"Bearer {TOKEN}", **(headers or {})}
+    sent = {"Authorization": f"Bearer {token}", **(headers or {})}
     connection.request(method, path, body or None, sent)
     reply = connection.getresponse()
     said = reply.read()
@@ -100,7 +114,7 @@ def call(
     return answer
 
 
-def upload(service: Service, model: str, artifact: bytes) -> int:
+def upload(service: Reachable, model: str, artifact: bytes) -> int:
     """Register a skops artifact and return the version's number. Raises ServiceRefused."""
     boundary = "7e5a0d0c2f"
     body = b"".join(
@@ -114,17 +128,19 @@ def upload(service: Service, model: str, artifact: bytes) -> int:
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
     connection = service.connect()
     try:
-        answer = call(connection, "POST", f"/models/{model}/versions", body, headers)
+        answer = call(
+            connection, "POST", f"/models/{model}/versions", body, headers, token=service.token
+        )
     finally:
         connection.close()
     number: int = answer["version"]
     return number
 
 
-def promote(service: Service, model: str, number: int) -> None:
+def promote(service: Reachable, model: str, number: int) -> None:
     """Promote a version to production. Raises ServiceRefused."""
     connection = service.connect()
     try:
-        call(connection, "POST", f"/models/{model}/{number}/promote")
+        call(connection, "POST", f"/models/{model}/{number}/promote", token=service.token)
     finally:
         connection.close()

@@ -13,6 +13,7 @@ import json
 import os
 import random
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -34,17 +35,27 @@ ATTEMPTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The service under test: ``url``, an admin token, and the model to swap."""
+    """The service under test: ``url``, an admin token, and the model to swap.
+
+    ``certificate``: a file with the certificate to expect at an ``https`` URL, if it is not signed
+    by an authority.
+    """
 
     url: str
     token: str
     model: str = "swapped"
+    certificate: str | None = None
 
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
 
     def connect(self) -> http.client.HTTPConnection:
         parts = urlsplit(self.url)
+        if parts.scheme == "https":
+            context = ssl.create_default_context(cafile=self.certificate)
+            return http.client.HTTPSConnection(
+                parts.hostname or "", parts.port, timeout=30, context=context
+            )
         return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
 
     def post(self, path: str) -> dict[str, Any]:
@@ -125,12 +136,16 @@ def swap(
     *,
     pause: float = 0.0,
     steady: float = STEADY_SECONDS,
+    client_pause: float = 0.0,
 ) -> tuple[list[Reply], list[Move]]:
-    """Move the alias ``moves`` times under load; ``versions`` maps numbers to predictions."""
+    """Move the alias ``moves`` times under load; ``versions`` maps numbers to predictions.
+
+    ``pause``: seconds after each move; ``client_pause``: seconds between a client's requests.
+    """
     numbers = sorted(versions)
     done = [_move(target, numbers[0])]
     stop = threading.Event()
-    clients = [Client(target, number, stop) for number in range(connections)]
+    clients = [Client(target, number, stop, pause=client_pause) for number in range(connections)]
     for client in clients:
         client.start()
     time.sleep(steady)

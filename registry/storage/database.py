@@ -210,7 +210,8 @@ def _with_driver(url: URL) -> URL:
         return url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in {"sqlite", "postgresql"}:
         raise ValueError(
-            f"HOTSWAP_DATABASE_URL names {url.drivername!r}; sqlite and postgresql are supported."
+            f"HOTSWAP_DATABASE_URL or DATABASE_URL names {url.drivername!r}; sqlite and"
+            " postgresql are supported."
         )
     return url
 

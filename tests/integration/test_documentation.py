@@ -9,12 +9,13 @@ from hotswap import Registry
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (
-    *("api", "benchmarks", "cli", "client", "docs", "examples", "migrations", "registry"),
-    *("tests", "trainers"),
+    *("api", "benchmarks", "cli", "client", "deploy", "docs", "examples", "migrations"),
+    *("registry", "tests", "trainers"),
 )
 PAGES = (
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "deploy").rglob("*.md")),
 )
 NOT_OURS = {
     "api.py": "a file in a user's working directory",
@@ -60,7 +61,7 @@ def test_every_dotted_name_in_a_page_exists() -> None:
     missing = {
         f"{page.name}: {name}"
         for page, name in spans(NAME)
-        if not name.endswith((".py", ".db", ".md"))  # file names
+        if not name.endswith((".py", ".db", ".md", ".json", ".token"))  # file names
         and not exists(name)
     }
 

@@ -73,6 +73,27 @@ def test_our_own_variable_goes_before_the_platform_s(variables, port):
     assert Settings.from_environment(variables).port == port
 
 
+@pytest.mark.parametrize(
+    ("variables", "host"),
+    [
+        ({"PORT": "1"}, "0.0.0.0"),  # noqa: S104 - nothing listens in this test
+        ({"PORT": " "}, "127.0.0.1"),
+        ({"PORT": "1", "HOTSWAP_PORT": "2"}, "127.0.0.1"),
+        ({"PORT": "1", "HOTSWAP_HOST": "10.0.0.7"}, "10.0.0.7"),
+    ],
+)
+def test_a_port_assigned_by_the_platform_is_reachable_from_other_machines(variables, host):
+    assert Settings.from_environment(variables).host == host
+
+
+def test_the_platform_s_database_is_used_unless_our_own_variable_names_one():
+    platform = {"DATABASE_URL": "postgres://platform/registry"}
+    ours = {"HOTSWAP_DATABASE_URL": "postgresql://ours/registry"}
+
+    assert Settings.from_environment(platform).database_url == "postgres://platform/registry"
+    assert Settings.from_environment(platform | ours).database_url == "postgresql://ours/registry"
+
+
 def test_web_concurrency_gives_the_workers_and_none_means_the_cores():
     assert Settings.from_environment({"WEB_CONCURRENCY": "5"}).worker_count == 5
     assert Settings().worker_count >= 1

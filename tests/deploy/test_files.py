@@ -1,0 +1,148 @@
+"""The files of ``deploy/`` fit the settings of the service and their own formats.
+
+What starts them is in the other files of this folder.
+"""
+
+import re
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from cli.server import DRAIN_SECONDS, GRACE_SECONDS
+from cli.worker import LAST_BODIES_SECONDS, RETIRE_SECONDS
+from config import ClientSettings, Settings
+from tests.deploy.machine import DEPLOY, HOST, ROOT
+from tests.system.real_server import BIN
+
+NGINX = (DEPLOY / "nginx" / "hotswap.conf").read_text()
+MANIFESTS = {
+    path.stem: yaml.safe_load(path.read_text()) for path in (DEPLOY / "kubernetes").glob("*.yaml")
+}
+POD = MANIFESTS["deployment"]["spec"]["template"]
+COMPOSE = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())
+FILES = [path for path in DEPLOY.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+DRAIN = DRAIN_SECONDS + RETIRE_SECONDS + LAST_BODIES_SECONDS + GRACE_SECONDS
+FORM_MEGABYTES = 4
+"""Metadata in the form of an upload (docs/access-and-limits.md)."""
+
+
+def settings_of(kind: type) -> set[str]:
+    return {name for setting in fields(kind) for name in setting.metadata["variables"]}
+
+
+def test_every_setting_that_a_file_names_exists() -> None:
+    known = settings_of(Settings) | settings_of(ClientSettings)
+    named = {name for path in FILES for name in re.findall(r"\bHOTSWAP_\w+", path.read_text())}
+
+    assert named - known == set()
+    assert "HOTSWAP_TRUSTED_PROXIES" in named
+
+
+@pytest.mark.parametrize(
+    ("path", "megabytes"),
+    [
+        ("/models/iris/predict", Settings().max_predict_mb),
+        ("/models/iris/production/predict", Settings().max_predict_mb),
+        ("/models/iris/versions", Settings().max_upload_mb + FORM_MEGABYTES),
+        ("/models/iris/holdout", Settings().max_upload_mb),
+    ],
+)
+def test_nginx_passes_on_every_body_that_the_service_accepts(path: str, megabytes: int) -> None:
+    places = re.findall(r"location ~ (\S+) \{(.*?)\n    \}", NGINX, re.DOTALL)
+    (block,) = [block for pattern, block in places if re.search(pattern, path)]
+    limit = re.search(r"client_max_body_size (\d+)m", block)
+
+    assert limit is not None
+    assert megabytes <= int(limit[1]) <= megabytes + 8
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        re.search(r"stopwaitsecs=(\d+)", (DEPLOY / "supervisor" / "hotswap.conf").read_text()),
+        re.search(r"TimeoutStopSec=(\d+)", (DEPLOY / "systemd" / "hotswap.service").read_text()),
+        re.match(r"(\d+)", COMPOSE["services"]["hotswap"]["stop_grace_period"]),
+        re.match(r"(\d+)", str(POD["spec"]["terminationGracePeriodSeconds"] - 5)),
+    ],
+    ids=["supervisor", "systemd", "compose", "kubernetes after preStop"],
+)
+def test_nothing_kills_a_service_that_still_drains(seconds: re.Match[str]) -> None:
+    assert int(seconds[1]) >= DRAIN
+
+
+def test_the_dockerfile_passes_hadolint() -> None:
+    checked = subprocess.run(
+        [BIN / "hadolint", DEPLOY / "docker" / "Dockerfile"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+def test_hadolint_finds_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM python\nRUN cd /tmp\n")
+    checked = subprocess.run(
+        [BIN / "hadolint", tmp_path / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+
+    assert checked.returncode == 1
+    assert {"DL3006", "DL3003"} <= set(re.findall(r"DL\d+", checked.stdout))
+
+
+def test_the_image_is_built_from_files_that_exist() -> None:
+    service = COMPOSE["services"]["hotswap"]["build"]
+    dockerfile = DEPLOY / "docker" / service["context"] / service["dockerfile"]
+    kept = (DEPLOY / "docker" / "Dockerfile.dockerignore").read_text().splitlines()
+
+    assert dockerfile.resolve() == DEPLOY / "docker" / "Dockerfile"
+    assert [name for name in kept if name[0] == "!" and not (ROOT / name[1:]).exists()] == []
+    mounted = [volume.split(":")[0] for volume in COMPOSE["services"]["nginx"]["volumes"]]
+    assert (DEPLOY / "docker" / mounted[0]).resolve() == DEPLOY / "nginx" / "hotswap.conf"
+
+
+@pytest.mark.parametrize("version", ["1.30", "1.34", "1.37"])
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_each_manifest_fits_the_schemas_of_kubernetes(name: str, version: str) -> None:
+    kubernetes_validate.validate(MANIFESTS[name], version, strict=True)
+
+
+def test_a_manifest_with_a_misspelt_field_does_not() -> None:
+    service = {**MANIFESTS["service"], "spec": {"selektor": {}}}
+
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(service, "1.34", strict=True)
+
+
+def test_the_manifests_refer_to_each_other() -> None:
+    labels = POD["metadata"]["labels"]
+    (container,) = POD["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    (rule,) = MANIFESTS["ingress"]["spec"]["rules"]
+    backend: dict[str, Any] = rule["http"]["paths"][0]["backend"]["service"]
+    (service_port,) = MANIFESTS["service"]["spec"]["ports"]
+
+    assert MANIFESTS["deployment"]["spec"]["selector"]["matchLabels"] == labels
+    assert MANIFESTS["poddisruptionbudget"]["spec"]["selector"]["matchLabels"] == labels
+    assert MANIFESTS["service"]["spec"]["selector"] == labels
+    assert backend["name"] == MANIFESTS["service"]["metadata"]["name"]
+    assert backend["port"]["name"] == service_port["name"]
+    assert ports[service_port["targetPort"]] == Settings().port
+    claims = [volume.get("persistentVolumeClaim") for volume in POD["spec"]["volumes"]]
+    assert {"claimName": MANIFESTS["persistentvolumeclaim"]["metadata"]["name"]} in claims
+    assert rule["host"] == HOST
+    probes = [container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")]
+    assert [probe["path"] for probe in probes] == ["/livez", "/livez", "/readyz"]
+
+
+def test_the_script_of_heroku_is_valid_shell() -> None:
+    script = DEPLOY / "heroku" / "post_compile"
+
+    assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
+    assert script.stat().st_mode & 0o111
