@@ -10,6 +10,7 @@ import fcntl
 import itertools
 import mmap
 import os
+import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -38,8 +39,9 @@ COLUMNS: dict[Fault | Literal["nanoseconds"], int] = {
 MOST_ROWS = 2_000
 _WIDTH = BINS + len(COLUMNS)
 _SIZE = MOST_ROWS * _WIDTH * 8
-_NAME = f"predictions-{MOST_ROWS}x{_WIDTH}-"
-"""Names the layout: during an upgrade, workers of two releases may use the same folder."""
+LAYOUT = f"{zlib.crc32(repr((BOUNDS, COLUMNS, MOST_ROWS)).encode()):08x}"
+"""Part of the names of the files: during an upgrade, workers of two releases may use a folder."""
+_NAME = f"predictions-{LAYOUT}-"
 
 Counts = NDArray[np.uint64]
 _BOUNDS = np.array(BOUNDS)

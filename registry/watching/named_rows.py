@@ -72,6 +72,7 @@ class NamedRows:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._is_live = is_live
         self._end = 0
+        self._full = False
         self._outcomes: dict[Row, frozenset[Outcome]] = {}
         self.numbers: dict[Row, int] = {}
         """Of all rows that have ever had a name."""
@@ -86,7 +87,7 @@ class NamedRows:
         """
         if outcome in self.named.get(row, _NONE):
             return self.numbers[row]
-        if row in self.named or self._room() > 0 or self._is_live(row.key):
+        if row in self.named or self._room() > 0 or (not self._full and self._is_live(row.key)):
             try:
                 self._name(row, outcome)
             except OSError as error:
@@ -95,6 +96,14 @@ class NamedRows:
 
     def refresh(self) -> None:
         """Read which rows other workers have given a name."""
+        self._full = False  # versions that had an alias may have none by now
+        self._read()
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+    def _read(self) -> None:
         size = os.fstat(self._descriptor).st_size
         if size <= self._end:
             return
@@ -110,10 +119,6 @@ class NamedRows:
                 self.named.pop(row, None)
         self._end += len(lines)
 
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
-
     def _room(self) -> int:
         """How many more series may have a name."""
         return MOST_SERIES - len(OUTCOMES) - sum(map(len, self.named.values()))
@@ -122,7 +127,7 @@ class NamedRows:
         """Give ``row`` a name for all of its outcomes, or for none: otherwise the share of its
         predictions that failed would be wrong."""
         with self._locked():
-            self.refresh()
+            self._read()
             named = self.named.get(row, _NONE)
             if outcome in named:
                 return
@@ -146,6 +151,7 @@ class NamedRows:
                     replaced.append(other)
                     missing -= len(outcomes)
         if missing > 0:
+            self._full = self._room() <= 0 and not replaced and self._is_live(row.key)
             return False
         for other in replaced:
             self._append(other, self.named[other], named=False)
@@ -158,7 +164,7 @@ class NamedRows:
         os.ftruncate(self._descriptor, self._end)
         if os.pwrite(self._descriptor, line, self._end) < len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.refresh()
+        self._read()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

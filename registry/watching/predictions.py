@@ -16,7 +16,7 @@ import numpy as np
 
 from registry.engines.served_version import Key
 from registry.live.pool import LoadedVersion
-from registry.watching.counts import Counts, Fault, WorkerCounts, read_counts
+from registry.watching.counts import LAYOUT, Counts, Fault, WorkerCounts, read_counts
 from registry.watching.named_rows import NamedRows, Outcome, Row
 
 
@@ -60,7 +60,7 @@ class PredictionCounts:
     def __init__(self, folder: Path, is_live: Callable[[Key], bool]) -> None:
         self._folder = folder
         self._counts = WorkerCounts(folder)
-        self._rows = NamedRows(folder / "predictions.names", is_live)
+        self._rows = NamedRows(folder / f"predictions-{LAYOUT}.names", is_live)
         self._tallies: list[_Tally] = []
         self._faults: deque[tuple[Row, Fault]] = deque()
         self._adding = threading.Lock()

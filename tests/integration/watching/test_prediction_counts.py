@@ -71,6 +71,13 @@ def test_the_predictions_of_all_workers_are_added_by_version_and_alias(workers):
     assert ok(two, Row("m", 3, "")) == 1
 
 
+def test_no_two_workers_count_in_the_same_file(workers, tmp_path):
+    for _ in range(3):
+        workers()
+
+    assert len(list(tmp_path.glob("predictions-*-*"))) == 3
+
+
 def test_a_time_is_counted_in_the_first_bin_whose_bound_it_does_not_exceed(workers):
     worker, version = workers(), loaded("m", 1)
     times = [0.0, *BOUNDS, BOUNDS[-1] * 2]
@@ -193,6 +200,22 @@ def test_a_version_that_gets_its_name_back_continues_its_count(workers):
     assert ok(worker, Row("m", 1, "")) == 2
 
 
+def test_a_live_version_gets_a_name_when_another_is_no_longer_live(workers):
+    live = {("m", number) for number in range(1, MOST_SERIES)}
+    worker = workers(live)
+    versions = [loaded("m", number) for number in range(1, MOST_SERIES)]
+    for version in versions:
+        worker.answered(version, "production", 0.001)
+    worker.flush()
+    assert Row("m", MOST_SERIES - 1, "production") not in worker.totals().named
+
+    live.remove(("m", 1))
+    worker.answered(versions[-1], "production", 0.001)
+    worker.flush()
+
+    assert Row("m", MOST_SERIES - 1, "production") in worker.totals().named
+
+
 def test_a_version_has_all_of_its_outcomes_under_its_name_or_none(workers):
     """Otherwise the share of its predictions that failed would be wrong."""
     worker = workers()
@@ -211,7 +234,8 @@ def test_a_version_has_all_of_its_outcomes_under_its_name_or_none(workers):
 
 def test_the_beginning_of_a_line_that_was_not_finished_is_ignored(workers, tmp_path):
     worker = workers()
-    with (tmp_path / "predictions.names").open("ab") as names:
+    (path,) = tmp_path.glob("*.names")
+    with path.open("ab") as names:
         names.write(b'["m",1,"prod')
     worker.answered(loaded("m", 2), "2", 0.001)
     worker.flush()
