@@ -7,7 +7,7 @@ COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
 .PHONY: help serve extras test test-slow deploy-programs deploy-check test-faults test-asan test-attacks bench bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
-	lock-bench clean
+	lock-bench release clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -105,9 +105,13 @@ lock-bench: .venv/test ## Update the lock files of the benchmark's peers
 			-c build/answers.txt benchmarks/$$name.in -o benchmarks/$$name.txt || exit 1; \
 	done
 
+release: .venv/test ## Build the sdists and wheels of the service and of its client into dist/
+	rm -rf dist
+	$(BIN)/python release.py
+
 clean: ## Remove the environment, the caches and everything that the service wrote
 	rm -f registry/engines/*.so cli/*.so
-	rm -rf .venv .venv-bench .venv-bench-mlserver build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench .venv-bench-mlserver build dist client/build *.egg-info client/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find artifacts -mindepth 1 ! -name .gitkeep -delete
 

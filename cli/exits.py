@@ -21,6 +21,11 @@ NOT_BETTER = 10
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
+REINSTALL = (
+    "If hotswap-client is installed in this environment, uninstall it. Then install the service "
+    "again with pip install --force-reinstall --no-deps, or with make serve."
+)
+
 
 class CommandFailed(click.ClickException):
     """Ends a command with a message, the faults, advice, and the exit code."""
@@ -71,6 +76,11 @@ class ExitCodes(LazyGroup):
         except UnicodeEncodeError as error:
             message = f"{error.object!a} is not valid UTF-8."
             raise CommandFailed(message, WRONG_USAGE) from error
+        except ImportError as error:
+            if (error.name or "").partition(".")[0] != "hotswap":
+                raise
+            message = f"The package hotswap is not installed completely: {error}."
+            raise CommandFailed(message, SAID_NO, advice=REINSTALL) from error
         except OSError as error:
             _drop_unwritable_output()
             raise CommandFailed(_file_error(error), WRONG_USAGE) from error

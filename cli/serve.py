@@ -117,6 +117,12 @@ def _prepare(settings: Settings) -> tuple[str | None, int | None, bool]:
         services = Services.build(settings)
     except ValueError as error:
         raise CommandFailed(str(error), SAID_NO) from error
+    except OSError as error:
+        raise CommandFailed(
+            f"The data directory {settings.data.absolute()} cannot be used: {error.strerror}.",
+            SAID_NO,
+            advice="Choose another with --data or HOTSWAP_DATA.",
+        ) from error
     try:
         made = prepare(services)
         first_token = first_token_in_use(services.database)

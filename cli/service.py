@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from functools import update_wrapper
+from importlib.metadata import version
 from typing import Any, Concatenate, ParamSpec
 
 import click
 
-from cli.exits import SAID_NO, UNREACHABLE, WRONG_USAGE, CommandFailed
+from cli.exits import REINSTALL, SAID_NO, UNREACHABLE, WRONG_USAGE, CommandFailed
 from cli.gates import gate_faults
 from config import ClientSettings
 from hotswap import (
@@ -16,6 +17,7 @@ from hotswap import (
     ReplyNotUnderstood,
     Retries,
     ServiceUnreachable,
+    __version__,
 )
 from hotswap.errors import AddressMalformed
 from registry.errors import Fault
@@ -33,6 +35,7 @@ def speaks_to_service(command: Callable[Concatenate[Registry, P], None]) -> Call
     """
 
     def wrapped(*args: Any, url: str | None, token: str | None, **kwargs: Any) -> None:
+        _check_client()
         settings = ClientSettings.from_environment()
         try:
             with Registry(
@@ -47,6 +50,16 @@ def speaks_to_service(command: Callable[Concatenate[Registry, P], None]) -> Call
         "--url", metavar="URL", help="Address of the service, instead of HOTSWAP_URL."
     )
     return url_option(token_option(update_wrapper(wrapped, command)))
+
+
+def _check_client() -> None:
+    """Raises CommandFailed if the package ``hotswap`` is of another release than this command."""
+    if __version__ != (service := version("hotswap")):
+        raise CommandFailed(
+            f"The package hotswap is of release {__version__}, the service of {service}.",
+            SAID_NO,
+            advice=REINSTALL,
+        )
 
 
 def json_option(command: Callable[P, None]) -> Callable[P, None]:

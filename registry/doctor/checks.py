@@ -16,6 +16,7 @@ from registry.doctor.records import (
     check_schema,
 )
 from registry.doctor.software import (
+    check_client,
     check_kernel,
     check_onnxruntime,
     check_python,
@@ -27,6 +28,7 @@ from registry.errors import RegistryError
 
 CHECKS: tuple[Check, ...] = (
     check_python,
+    check_client,
     check_scikit_learn,
     check_onnxruntime,
     check_kernel,

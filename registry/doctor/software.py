@@ -4,9 +4,10 @@ import platform
 import sys
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 
-from registry.doctor.findings import Finding, Installation
+from registry.doctor.findings import Finding, Installation, Result
 from registry.engines import forest
 from registry.storage.sqlite import sqlite_module, wal_is_safe
 
@@ -21,6 +22,24 @@ def check_python(_: Installation) -> Iterator[Finding]:
         yield Finding("python", "ok", said)
     else:
         yield Finding("python", "fault", said, "Use Python 3.11 or later.")
+
+
+def check_client(_: Installation) -> Iterator[Finding]:
+    """The package ``hotswap``, which the distribution hotswap-client contains too."""
+    try:
+        beside = version("hotswap-client")
+    except PackageNotFoundError:
+        if find_spec("hotswap") is None:
+            yield Finding("client", "fault", "the package hotswap is missing", _REINSTALL)
+        return
+    result: Result = "warning" if beside == version("hotswap") else "fault"
+    yield Finding(
+        "client",
+        result,
+        f"hotswap-client {beside} is installed in the environment of the service, and both "
+        "contain the package hotswap",
+        f"Uninstall hotswap-client. {_REINSTALL}",
+    )
 
 
 def check_scikit_learn(_: Installation) -> Iterator[Finding]:

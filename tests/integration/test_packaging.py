@@ -1,16 +1,26 @@
-"""The names under which the code is imported, and the version that all parts of it report."""
+"""The names of modules, the version that all report, and an installation with another client."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
+
 import hotswap
 from hotswap import Registry
+from registry.blobs.local import LocalBlobStore
+from registry.doctor.findings import Installation
+from registry.doctor.software import check_client
 from tests.integration.cli.fake_service import HSW, running
+from tests.missing_library import missing_library
 
 BIN = Path(sys.executable).parent
+NOTHING = Installation(Path("data"), None, LocalBlobStore(Path("data")))
 
 NAMES = """
 import importlib, json, sys, sysconfig
@@ -58,3 +68,71 @@ def test_the_client_sends_its_version_with_each_request() -> None:
         registry.own_token()
     (request,) = service.asked
     assert request.headers["User-Agent"].startswith(f"hotswap-client/{hotswap.__version__} ")
+
+
+def distribution(folder: Path, name: str, release: str) -> None:
+    """The record of an installed distribution in ``folder``."""
+    record = folder / f"{name.replace('-', '_')}-{release}.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {release}\n")
+
+
+@contextmanager
+def on_the_path(folder: Path) -> Iterator[None]:
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def models(path: Path) -> subprocess.CompletedProcess[str]:
+    """``hotswap models`` where Python searches ``path`` before the installed distributions."""
+    return subprocess.run(
+        [BIN / "hotswap", "models"],
+        env={**os.environ, "PYTHONPATH": str(path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("release", "result"), [(version("hotswap"), "warning"), ("9.9", "fault")])
+def test_doctor_reports_a_client_that_is_installed_beside_the_service(
+    tmp_path: Path, release: str, result: str
+) -> None:
+    distribution(tmp_path, "hotswap-client", release)
+    with on_the_path(tmp_path):
+        (finding,) = check_client(NOTHING)
+    assert (finding.check, finding.result) == ("client", result)
+    assert f"hotswap-client {release} is installed" in finding.message
+    assert finding.advice.startswith("Uninstall hotswap-client.")
+
+
+def test_doctor_reports_nothing_of_an_environment_with_the_service_alone() -> None:
+    assert list(check_client(NOTHING)) == []
+
+
+def test_doctor_reports_that_the_package_of_the_client_is_missing() -> None:
+    with missing_library("hotswap"):
+        (finding,) = check_client(NOTHING)
+    assert (finding.result, finding.message) == ("fault", "the package hotswap is missing")
+
+
+def test_a_command_refuses_a_client_of_another_release(tmp_path: Path) -> None:
+    distribution(tmp_path, "hotswap", "9.9")
+    ended = models(tmp_path)
+    assert ended.returncode == 1
+    said = f"The package hotswap is of release {hotswap.__version__}, the service of 9.9."
+    assert said in ended.stderr
+    assert "If hotswap-client is installed in this environment, uninstall it." in ended.stderr
+
+
+def test_a_command_says_that_the_package_of_the_client_is_incomplete(tmp_path: Path) -> None:
+    (tmp_path / "hotswap").mkdir()
+    (tmp_path / "hotswap" / "__init__.py").touch()
+    ended = models(tmp_path)
+    assert ended.returncode == 1
+    assert "The package hotswap is not installed completely" in ended.stderr
+    assert "Traceback" not in ended.stderr

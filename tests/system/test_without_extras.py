@@ -1,19 +1,15 @@
 """An installation of requirements.txt alone: the demo runs, and errors name the missing extras."""
 
 import os
-import re
-import shutil
 import subprocess
-import venv
 from collections.abc import Iterator
-from importlib.metadata import distribution
-from importlib.util import cache_from_source
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from registry.extras import LIBRARIES
+from tests.environments import environment, locked_names
 from tests.system.real_server import BIN, ROOT, Server, free_port, running, wait_until
 
 pytestmark = pytest.mark.slow  # tests/integration/test_extras.py hides one library at a time
@@ -24,36 +20,8 @@ ARROW = "application/vnd.apache.arrow.stream"
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment that has what requirements.txt names, and this project."""
-    folder = tmp_path_factory.mktemp("lean") / ".venv"
-    venv.create(folder, with_pip=False, symlinks=True)
-    (site,) = (folder / "lib").glob("python*/site-packages")
-    locked = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    for name in {*locked, "hotswap"}:
-        _install_links(name, site)
-    return folder / "bin" / "python"
-
-
-def _install_links(name: str, site: Path) -> None:
-    """Link what this environment has of a distribution, with its byte code."""
-    found = distribution(name)
-    for file in found.files or ():
-        source = Path(str(found.locate_file(file)))
-        if ".." in file.parts or not source.exists():
-            continue
-        pairs = [(source, site / file)]
-        if source.suffix == ".py" and (cached := Path(cache_from_source(str(source)))).exists():
-            pairs.append((cached, Path(cache_from_source(str(site / file)))))
-        for present, link in pairs:
-            link.parent.mkdir(parents=True, exist_ok=True)
-            if not link.exists():
-                _link(present, link)
-
-
-def _link(present: Path, link: Path) -> None:
-    try:
-        os.link(present, link)  # not symbolic: confined processes may read this environment alone
-    except OSError:  # another file system
-        shutil.copy2(present, link)
+    names = {*locked_names("requirements.txt"), "hotswap"}
+    return environment(tmp_path_factory.mktemp("lean") / ".venv", names)
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,13 @@
 import shutil
 import subprocess
 import sys
-import venv
 import zipfile
 from email import message_from_bytes
-from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
+from tests.environments import environment, install
 from tests.integration.cli.fake_service import HSW, running
 
 CLIENT = Path(__file__).resolve().parents[3] / "client"
@@ -68,26 +67,8 @@ def test_the_wheel_asks_for_requests_alone_and_is_typed(wheel: Path) -> None:
 
 @pytest.mark.slow
 def test_it_works_in_an_environment_with_nothing_else(wheel: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
-    python = tmp_path / "env" / "bin" / "python"
-    (site,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
-    for name in NEEDED:
-        _install_copy(name, site)
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "--python",
-            python,
-            "install",
-            "--quiet",
-            "--no-index",
-            wheel,
-        ],
-        check=True,
-        timeout=60,
-    )
+    python = environment(tmp_path / "env", NEEDED)
+    install(python, wheel)
     (tmp_path / "use.py").write_text(USE)
 
     with running() as service:
@@ -102,12 +83,3 @@ def test_it_works_in_an_environment_with_nothing_else(wheel: Path, tmp_path: Pat
 
     assert used.stderr == ""
     assert used.stdout.splitlines() == ["[1.5, 2.5]", "VersionNotFound", "[]"]
-
-
-def _install_copy(name: str, site: Path) -> None:
-    """What this environment has of a distribution, without asking the network for it."""
-    found = distribution(name)
-    for file in found.files or ():
-        if ".." not in file.parts:
-            (site / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(found.locate_file(file), site / file)
