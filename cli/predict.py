@@ -10,12 +10,14 @@ import click
 from cli.formatting import one_line
 from cli.names import ModelReference, Reference
 from cli.pairs import TagPair, as_mapping
+from cli.predicted_file import predict_to_file
 from cli.prediction_data import read_prediction_data
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
 from cli.typed_values import typed_record
 from hotswap import Registry
 from hotswap.errors import Forbidden, Unauthenticated
+from hotswap.files.run import IN_FLIGHT
 from hotswap.replies import Column, Prediction
 from registry.names import PRODUCTION
 
@@ -26,7 +28,33 @@ from registry.names import PRODUCTION
 @click.option(
     "--data", metavar="FILE", help="Rows to predict: .csv, .json, .parquet, or - for stdin."
 )
-@click.option("--probabilities", is_flag=True, help="Also print the probability of each class.")
+@click.option("--probabilities", is_flag=True, help="Also give the probability of each class.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    help="Write the predictions of --data, of any size, to this file. Both may be .csv, .jsonl "
+    "(also with .gz), .parquet, .arrow or .arrows.",
+)
+@click.option(
+    "--keep",
+    metavar="COLUMN",
+    multiple=True,
+    help="With --out: a column of --data to write beside the predictions; '*' for all. Repeatable.",
+)
+@click.option("--resume", is_flag=True, help="With --out: continue an unfinished run, if any.")
+@click.option(
+    "--in-flight",
+    type=click.IntRange(1, 16),
+    default=IN_FLIGHT,
+    show_default=True,
+    help="With --out: chunks that are sent at a time.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="With --out: a Dask scheduler, such as tcp://host:8786, whose workers read, predict and "
+    "write.",
+)
 @json_option
 @speaks_to_service
 def predict(
@@ -36,6 +64,11 @@ def predict(
     values: tuple[tuple[str, str], ...],
     data: str | None,
     probabilities: bool,
+    out: str | None,
+    keep: tuple[str, ...],
+    resume: bool,
+    in_flight: int,
+    scheduler: str | None,
     as_json: bool,
 ) -> None:
     """Predict one record, or each row of a file.
@@ -47,8 +80,27 @@ def predict(
     Example:
       hotswap predict housing longitude=-122.23 latitude=37.88 ocean_proximity="NEAR BAY"
       hotswap predict housing/3 --data rows.csv > prices.txt
+      hotswap predict housing --data rows.parquet --out prices.parquet --keep id --resume
     """
     _check_source(reference, values, data)
+    if out is not None:
+        if data is None or data == "-":
+            raise click.UsageError("--out requires --data FILE.")
+        predict_to_file(
+            registry,
+            reference,
+            data,
+            out,
+            keep=keep,
+            probabilities=probabilities,
+            resume=resume,
+            in_flight=in_flight,
+            scheduler=scheduler,
+            as_json=as_json,
+        )
+        return
+    if keep or resume or scheduler:
+        raise click.UsageError("--keep, --resume and --scheduler require --out FILE.")
     if data is not None:
         rows = read_prediction_data(data)
         prediction = registry.predict(

@@ -2,6 +2,7 @@
 
 from hotswap._version import __version__
 from hotswap.errors import ClientError, ProblemReply, ReplyNotUnderstood, ServiceUnreachable
+from hotswap.files.run import PredictedFile, predict_file
 from hotswap.registry import UNSET, Registry
 from hotswap.replies import Uploaded
 from hotswap.retries import Retries
@@ -10,6 +11,7 @@ from hotswap.scorer import Scorer, load_scorer
 __all__ = [
     "UNSET",
     "ClientError",
+    "PredictedFile",
     "ProblemReply",
     "Registry",
     "ReplyNotUnderstood",
@@ -19,4 +21,5 @@ __all__ = [
     "Uploaded",
     "__version__",
     "load_scorer",
+    "predict_file",
 ]

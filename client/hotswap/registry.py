@@ -90,6 +90,11 @@ class Registry(AbstractContextManager["Registry"]):
         return Registry(*self._address, retries, self._limit.bytes)
 
     @property
+    def token(self) -> str | None:
+        """The token that the client sends."""
+        return self._address[1]
+
+    @property
     def url(self) -> str:
         """The address of the service, without a slash at its end."""
         return self._transport.url

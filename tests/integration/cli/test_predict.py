@@ -1,9 +1,12 @@
 """``hotswap predict``: values as the signature has them, files as they are."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
+from cli.predicted_file import FileProgress
 from cli.typed_values import typed_value
 from hotswap.replies import Column
 from tests.integration.cli.conftest import Hotswap
@@ -148,3 +151,46 @@ def test_model_that_is_not_there_exits_1(hotswap: Hotswap) -> None:
     result = hotswap("predict", "other", "rooms=1")
     assert result.exit_code == 1
     assert "no such version" in result.stderr
+
+
+def test_a_file_is_predicted_to_a_file(
+    hotswap: Hotswap, service: FakeService, tmp_path: Path
+) -> None:
+    service.versions["housing"][0]["signature"]["inputs"] = [{"name": "rooms", "type": "number"}]
+    (tmp_path / "rows.csv").write_bytes(b"id,rooms\na,1\nb,2\n")
+    arguments = ["predict", "housing", "--data", str(tmp_path / "rows.csv"), "--keep", "id"]
+
+    result = hotswap(*arguments, "--out", str(tmp_path / "out.csv"))
+
+    assert (result.exit_code, result.stdout) == (0, ""), result.stderr
+    assert "out.csv: 2 rows, housing version 1, " in result.stderr
+    assert (tmp_path / "out.csv").read_bytes() == b"id,prediction\na,1.5\nb,2.5\n"
+    told = json.loads(hotswap(*arguments, "--out", str(tmp_path / "out.jsonl"), "--json").stdout)
+    assert (told["version"], told["rows"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--out", "out.csv"], "Give COLUMN=VALUE or --data FILE"),
+        (["--data", "-", "--out", "out.csv"], "--out requires --data FILE"),
+        (["--data", "rows.csv", "--resume"], "require --out FILE"),
+        (["--data", "rows.csv", "--keep", "id"], "require --out FILE"),
+        (["--data", "rows.txt", "--out", "out.csv"], "must end in one of .csv"),
+        (["--data", "rows.csv", "--out", "out.csv"], "rows.csv: No such file"),
+    ],
+)
+def test_options_of_files_that_do_not_fit_are_wrong_usage(
+    hotswap: Hotswap, arguments: list[str], said: str
+) -> None:
+    result = hotswap("predict", "housing", *arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_progress_tells_rows_a_second_and_the_time_left() -> None:
+    progress = FileProgress()
+    progress(1_000, 0.2, resumed=True)
+    progress(1_000, 0.4, resumed=False)
+    assert re.fullmatch(r"2,000 rows, [\d,]+ rows/s, 0:00 left", progress.line())
+    assert (progress.rows, progress.resumed) == (1_000, 1_000)
