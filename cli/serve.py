@@ -14,8 +14,8 @@ import click
 
 from cli.announce import announce
 from cli.database import configured_settings
-from cli.exits import SAID_NO, CommandFailed
-from config import Settings
+from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
+from config import SettingInvalid, Settings
 
 PORT_SECONDS = 5.0
 """How long to wait for a port that is in use."""
@@ -129,7 +129,10 @@ def _prepare(settings: Settings) -> tuple[str | None, int | None, bool]:
         in_file = holds_admin_token(services.database, settings.data / ADMIN_TOKEN_FILE)
     finally:
         services.close()
-    configure_logs(settings.log_level)
+    try:
+        configure_logs(settings)
+    except SettingInvalid as error:
+        raise CommandFailed(str(error), WRONG_USAGE) from error
     log_warnings(settings.data)
     # A configured token is not printed, because standard output is often stored.
     return None if settings.admin_token else made, first_token, in_file
