@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 MEGABYTE = 2**20
 LOG_LEVELS = ("debug", "info", "warning", "error")
+_FILE_MODE = re.compile(r"0?[0-7]{3}")
 
 
 class SettingInvalid(ValueError):
@@ -66,6 +67,12 @@ def _read_service_url(text: str) -> str:
     return url
 
 
+def _read_file_mode(text: str) -> str:
+    if not _FILE_MODE.fullmatch(text):
+        raise ValueError(f"must be three octal digits such as 0660, not {text!r}.")
+    return text
+
+
 def _one_of(*names: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text.lower() not in names:
@@ -102,6 +109,15 @@ class Settings:
         "127.0.0.1", "HOTSWAP_HOST", "Address to listen on; 0.0.0.0 if only PORT is set."
     )
     port: int = _setting(8000, "HOTSWAP_PORT PORT", "Port to listen on.")
+    uds: str = _setting(
+        "", "HOTSWAP_UDS", "Path of a Unix socket to listen on, instead of a host and a port."
+    )
+    uds_mode: str = _setting(
+        "0660",
+        "HOTSWAP_UDS_MODE",
+        "Permissions of the file of that socket, in octal.",
+        _read_file_mode,
+    )
     workers: int = _setting(
         0, "HOTSWAP_WORKERS WEB_CONCURRENCY", "Worker processes; 0: the number of cores."
     )
@@ -172,23 +188,6 @@ class Settings:
     log_level: str = _setting(
         "info", "HOTSWAP_LOG_LEVEL", "debug, info, warning or error.", _one_of(*LOG_LEVELS)
     )
-    log_format: str = _setting(
-        "",
-        "HOTSWAP_LOG_FORMAT",
-        "json or text; empty: text on a terminal, else json.",
-        _one_of("json", "text"),
-    )
-    log_file: str = _setting(
-        "",
-        "HOTSWAP_LOG_FILE",
-        "File to append logs to, opened anew when it was moved; empty: standard error.",
-    )
-    access_log: bool = _setting(
-        False, "HOTSWAP_ACCESS_LOG", "1: log every request, without its contents."
-    )
-    traces: bool = _setting(
-        False, "HOTSWAP_TRACES", "1: an OpenTelemetry span for each prediction (extra otel)."
-    )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -217,6 +216,8 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether the address to listen on can be reached from this machine only."""
+        if self.uds:
+            return True
         try:
             return ipaddress.ip_address(self.host.strip("[]")).is_loopback
         except ValueError:
@@ -264,6 +265,23 @@ class ClientSettings:
         """Read the client's settings from ``environ`` (default: the process's environment)."""
         source = os.environ if environ is None else environ
         return cls(**_values(cls, source))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceManager:
+    """What systemd passes to a service that it starts: sd_listen_fds(3), sd_notify(3)."""
+
+    listen_pid: int = _setting(0, "LISTEN_PID", "Process that the sockets are passed to.")
+    listen_fds: int = _setting(0, "LISTEN_FDS", "How many sockets are passed.")
+    notify_socket: str = _setting("", "NOTIFY_SOCKET", "Unix socket for messages about its state.")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "ServiceManager":
+        """Read what was passed from ``environ`` (default: the process's environment).
+
+        Raises SettingInvalid.
+        """
+        return cls(**_values(cls, os.environ if environ is None else environ))
 
 
 def _values(settings: type, source: Mapping[str, str]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import sys
 from flask import Flask, Response, request
 
 from api.access import allows, guard
-from api.access_log import log_requests
 from api.aliases import blueprint as aliases
 from api.artifacts import blueprint as artifacts
 from api.bodies import MAX_JSON_BODY, drain
@@ -49,7 +48,7 @@ def create_app(settings: Settings) -> Flask:
 
     Raises SchemaMismatch if the database belongs to another release.
     """
-    configure_logs(settings)
+    configure_logs(settings.log_level)
     serving_telemetry = ServingTelemetry()
     services = Services.build(settings, serving_telemetry)
     if (token := prepare_worker(services)) and not settings.admin_token:
@@ -85,8 +84,7 @@ def create_app(settings: Settings) -> Flask:
     allows("public")(app.view_functions["static"])
     describe(app, [*resources, predictions, health, metrics, documents])
     endpoint = attach_endpoint(app, known, telemetry.predictions)
-    access_log = log_requests(app, known) if settings.access_log else None
-    install_fast_path(app, endpoint, telemetry, hosts, access_log)
+    install_fast_path(app, endpoint, telemetry, hosts)
     trust_proxies(app, settings, hosts)
     services.start()
     return app

@@ -1,14 +1,15 @@
 """Health checks, and the release of the service."""
 
+from contextlib import suppress
 from importlib.metadata import version
 
-from flask import Response, jsonify, request
+from flask import Flask, Response, jsonify, request
 
 from api.access import allows
 from api.blueprints import Blueprint
 from api.problems import slug_of
 from api.services import services
-from registry.errors import Draining, NotReady
+from registry.errors import Draining, NotReady, Unavailable
 from registry.storage.schema import HEAD
 
 blueprint = Blueprint("health", __name__, description="Health of the service", produces=None)
@@ -51,6 +52,16 @@ RELEASE = version("hotswap")
 
 DRAINING = "hotswap.draining"
 """Set in a request's WSGI environment by ``hotswap serve`` when the service is stopping."""
+
+
+def is_ready(app: Flask) -> bool:
+    """Whether this worker has loaded every version that an alias points at and that can be loaded.
+
+    False while the database cannot be read.
+    """
+    with app.app_context(), suppress(Unavailable):
+        return not services().watch.missing()
+    return False
 
 
 @blueprint.route("/livez", methods=["GET"])

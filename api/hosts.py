@@ -34,10 +34,13 @@ class Hosts:
     @classmethod
     def of(cls, settings: Settings) -> "Hosts":
         """The configured names and that of the public URL. If no names are configured: on a
-        loopback address its names and that of the public URL, else any."""
+        loopback address its names and that of the public URL, else any.
+
+        Browsers do not connect to Unix sockets, and proxies that do pass on the caller's host.
+        """
         if settings.allowed_hosts:
             names = settings.allowed_hosts.split(",")
-        elif settings.is_local:
+        elif settings.is_local and not settings.uds:
             names = [settings.host]
         else:
             return cls(None)

@@ -1,5 +1,6 @@
 """The objects that views work with: one of each per process, created by the app factory."""
 
+import atexit
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -16,7 +17,6 @@ from registry.engines.loading import loader
 from registry.engines.model_process import MODULES as SERVING_MODULES
 from registry.engines.process_memory import ProcessMemory
 from registry.engines.served_version import ServedVersion
-from registry.extras import is_installed, missing
 from registry.gates.evaluator import GateEvaluator
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
@@ -60,13 +60,10 @@ class Services:
 
         ``observer`` is notified of loads, of reads of the database and of promotions.
 
-        Raises ValueError for a database URL that is not supported or an extra that is missing,
-        NetworkFileSystem, StorageFull,
+        Raises ValueError for a database URL that is not supported, NetworkFileSystem, StorageFull,
         DataDirectoryRefused.
         """
         refuse_foreign(settings.data)
-        if settings.traces and not is_installed("otel"):
-            raise ValueError(missing("otel", "HOTSWAP_TRACES"))
         observer = observer or Observer()
         run = settings.data / "run"
         blobs = LocalBlobStore(settings.data / "blobs")
@@ -100,11 +97,14 @@ class Services:
     def start(self) -> None:
         """Start to serve this data directory in this process."""
         self.fleet.join(self.watch.prepared)
+        # A process that just ended would count as one that the version has killed.
+        atexit.register(self.fleet.leave)
         self.watch.start()
 
     def close(self) -> None:
         """Stop and close everything that ``build`` and ``start`` opened."""
         self.fleet.leave()
+        atexit.unregister(self.fleet.leave)
         self.watch.close()
         self.pool.close()
         self.inspector.close()

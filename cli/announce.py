@@ -1,11 +1,11 @@
 """Prints the address of the service as soon as it is ready."""
 
+import http.client
 import json
 import shlex
+import socket
 import sys
 import time
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import click
 
@@ -29,53 +29,82 @@ def announce(
     ``token`` is the admin token if this start created it; it is not printed again. ``in_file``:
     the token in ``admin.token`` is valid.
     """
-    url = address_of(settings)
-    if not _is_ready(url):
+    if not _is_ready(settings):
         return
     if as_json:
-        click.echo(json.dumps({"url": url, "admin_token": token}))
+        click.echo(json.dumps({**_address(settings), "admin_token": token}))
     else:
-        click.echo("\n".join(_lines(settings, url, token, in_file=in_file, demo=demo)))
+        click.echo("\n".join(_lines(settings, token, in_file=in_file, demo=demo)))
     sys.stdout.flush()
 
 
+def _address(settings: Settings) -> dict[str, str]:
+    return {"url": address_of(settings)} | ({"uds": settings.uds} if settings.uds else {})
+
+
 def address_of(settings: Settings) -> str:
-    """The URL of the service for clients on this machine."""
+    """The URL of the service for clients on this machine; on a Unix socket any host will do."""
+    if settings.uds:
+        return "http://localhost"
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
     return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{settings.port}"
 
 
-def _lines(
-    settings: Settings, url: str, token: str | None, *, in_file: bool, demo: bool
-) -> list[str]:
+def _lines(settings: Settings, token: str | None, *, in_file: bool, demo: bool) -> list[str]:
     file = settings.data / "admin.token"
-    lines = [f"Hotswap serves at {url} (interactive API documentation: {url}/docs)"]
+    if settings.uds:
+        lines = [f"Hotswap serves at the Unix socket {settings.uds}"]
+    else:
+        url = address_of(settings)
+        lines = [f"Hotswap serves at {url} (interactive API documentation: {url}/docs)"]
     if token:
         lines += [f"Admin token, shown only once: {token}", f"It is also in {file}."]
     elif in_file:
         lines.append(f"The admin token is in {file}.")
     if demo:
         stored = f"$(cat {shlex.quote(str(file))})" if in_file else "$HOTSWAP_TOKEN"
-        command = curl(url, token or stored, DEMO_RECORD)
+        command = curl(settings, token or stored, DEMO_RECORD)
         lines += ["", "Paste this for a prediction:", "", f"  {command}", ""]
     return lines
 
 
-def curl(url: str, token: str, record: dict[str, float]) -> str:
+def curl(settings: Settings, token: str, record: dict[str, float]) -> str:
     """A shell command for a prediction; ``token`` may be a command substitution."""
+    by = f"--unix-socket {shlex.quote(settings.uds)} " if settings.uds else ""
     return (
-        f'curl -s {url}/models/iris/predict -H "Authorization: Bearer {token}"'
+        f'curl -s {by}{address_of(settings)}/models/iris/predict -H "Authorization: Bearer {token}"'
         f" -H 'Content-Type: application/json' -d {shlex.quote(json.dumps(record))}"
     )
 
 
-def _is_ready(url: str) -> bool:
+class _UnixConnection(http.client.HTTPConnection):
+    """A connection to a Unix socket, by its path or its abstract name: unix(7)."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=2)
+        self._path = "\0" + path[1:] if path.startswith("@") else path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _is_ready(settings: Settings) -> bool:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
+        connection = (
+            _UnixConnection(settings.uds)
+            if settings.uds
+            else http.client.HTTPConnection(address_of(settings).removeprefix("http://"), timeout=2)
+        )
         try:
-            with urlopen(f"{url}/readyz", timeout=2) as reply:  # noqa: S310 - our own address
-                if reply.status == 200:
-                    return True
-        except (URLError, OSError):
-            time.sleep(0.1)
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return True
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.1)
     return False

@@ -102,6 +102,7 @@ static struct {
     pid_t owner;
     int most, most_spare;
     bool stopping;
+    atomic_bool left; /* accept no more: the connections that wait are another process's */
     int ordinary, spare;
     uint64_t ids;
     char name[64];
@@ -546,6 +547,10 @@ int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
     /* Python's own sockets are accepted in another way. */
     if (!atomic_load(&watch.begun) || !(flags & SOCK_NONBLOCK))
         return next_accept4(fd, address, size, flags);
+    if (atomic_load(&watch.left)) {
+        errno = EAGAIN;
+        return -1;
+    }
     socklen_t room = size == NULL ? 0 : *size;
     for (;;) {
         if (size != NULL)
@@ -608,6 +613,12 @@ void connections_watch(int most, int spare, const char *name, const char *refusa
     snprintf(watch.refusal, sizeof watch.refusal, "%s", refusal);
     watch.refusal_size = strlen(watch.refusal);
     atomic_store(&watch.begun, true);
+}
+
+/* Leave the connections that wait from now on to the processes that share the listening socket. */
+void connections_leave(void)
+{
+    atomic_store(&watch.left, true);
 }
 
 /* Whether this library replaces the C library's calls in this process. */

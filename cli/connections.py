@@ -82,6 +82,13 @@ def watch_connections(refusal: bytes, seconds: float, bytes_per_second: int) -> 
     return True
 
 
+def leave_connections() -> None:
+    """Accept no more connections: another process accepts them from the same socket."""
+    library = _library()
+    if library is not None:
+        library.connections_leave()
+
+
 def await_body(mark: str) -> None:
     """Measure from now on the rate of the body whose request has ``MARK`` with this value."""
     _library().connections_await(mark.encode())

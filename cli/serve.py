@@ -1,12 +1,10 @@
 """``hotswap serve``: our WSGI application in several worker processes of granian."""
 
-import errno
 import multiprocessing
 import os
-import socket
-import threading
-import time
+import signal
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,15 @@ import click
 
 from cli.announce import announce
 from cli.database import configured_settings
-from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
-from config import SettingInvalid, Settings
-
-PORT_SECONDS = 5.0
-"""How long to wait for a port that is in use."""
+from cli.exits import SAID_NO, CommandFailed
+from cli.hand_over import Service, Succession, take_over
+from cli.hold import Hold
+from cli.listening import describe, listen
+from cli.main_process import REPLACE, Command, MainProcess
+from cli.systemd import Notifier, configured_manager, forget
+from config import ServiceManager, Settings
+from registry.storage.database import Database
+from registry.storage.schema import HEAD, current_revision
 
 
 @click.command
@@ -38,49 +40,77 @@ PORT_SECONDS = 5.0
     help="Port to listen on.  [HOTSWAP_PORT or PORT, default: 8000]",
 )
 @click.option(
+    "--uds",
+    metavar="PATH",
+    help="Unix socket to listen on, instead of a host and a port.  [HOTSWAP_UDS]",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1, 256),
     metavar="N",
     help="Worker processes.  [HOTSWAP_WORKERS, default: one for each core]",
 )
 @click.option(
+    "--take-over",
+    "take_over_service",
+    is_flag=True,
+    help="Replace the service that uses the data directory, without a gap.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the address of the service as one line of JSON."
 )
-def serve(*, demo: bool, as_json: bool, **flags: Any) -> None:
+def serve(*, demo: bool, as_json: bool, take_over_service: bool, **flags: Any) -> None:
     """Start the service and print its address, and on the first start the admin token.
+
+    SIGTERM stops it when its requests have been answered, SIGHUP replaces the workers, and SIGUSR2
+    starts a successor with --take-over.
 
     \b
     Example:
       hotswap serve --demo
       hotswap serve --data /srv/hotswap --host 0.0.0.0 --port 80 --workers 4
+      hotswap serve --data /srv/hotswap --uds /run/hotswap/http.sock
     """
+    # Before any thread: one waits for the signal, and a blocked one that comes early is not lost.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {REPLACE})
     given = {name: value for name, value in flags.items() if value is not None}
     settings = replace(configured_settings(), **given)
+    if settings.uds:
+        settings = replace(settings, uds=str(Path(settings.uds).absolute()))
+    manager, command = configured_manager(), Command.of_this_process()
+    forget(os.environ)
     # Otherwise Python puts the working directory first on the import path of spawned processes.
     os.environ["PYTHONSAFEPATH"] = "1"
-    with claim_port(settings):
-        token, first_token, in_file = _prepare(settings)
+    succession = take_over(settings) if take_over_service else None
+    service = succession.service if succession else claim(settings, manager)
+    settings = service.settings
+    try:
+        token, first_token, in_file = _prepare(service, succession)
         for warning in warnings_for(settings, first_token):
             click.echo(f"Warning: {warning}", err=True)
         if demo:
             _register_demo(settings)
         # The workers read their settings from the environment, as under any other WSGI server.
         os.environ.update(settings.to_environment())
-        watcher = threading.Thread(
-            target=announce,
-            args=(settings, token),
-            kwargs={
-                "in_file": in_file,
-                "demo": demo,
-                "as_json": as_json,
-            },
-            name="announce",
-            daemon=True,
+        announcement = partial(
+            announce, settings, token, in_file=in_file, demo=demo, as_json=as_json
         )
-        watcher.start()
-        from cli.server import run_workers
+        MainProcess(
+            service, succession, command, Notifier(manager.notify_socket), announcement
+        ).run()
+    finally:
+        service.close()
 
-        run_workers(settings)
+
+def claim(settings: Settings, manager: ServiceManager) -> Service:
+    """The data directory and the sockets for a service that has no predecessor.
+
+    Raises CommandFailed if another one uses them.
+    """
+    # First the directory: that says which service it is. But a new one is not created for nothing.
+    hold = Hold.acquire(settings.data, create=False)
+    listeners = listen(settings, manager)
+    return Service(listeners.settings(settings), hold, listeners)
 
 
 def warnings_for(settings: Settings, first_token: int | None) -> list[str]:
@@ -104,15 +134,21 @@ def warnings_for(settings: Settings, first_token: int | None) -> list[str]:
     return found
 
 
-def _prepare(settings: Settings) -> tuple[str | None, int | None, bool]:
-    """Prepare the data directory. Returns the admin token if it was generated here, to be shown;
-    the id of the admin token of the first start if it is in use; and whether the token in the file
-    is valid."""
+def _prepare(
+    service: Service, succession: Succession | None
+) -> tuple[str | None, int | None, bool]:
+    """Hold and prepare the data directory. Returns the admin token if it was generated here, to be
+    shown; the id of the admin token of the first start if it is in use; and whether the token in
+    the file is valid.
+
+    With a predecessor it is held already, and keeps the predecessor's schema.
+    """
     from api.logs import configure_logs
     from api.services import Services
     from api.start import ADMIN_TOKEN_FILE, log_warnings, prepare
     from registry.operations.ensure_admin import first_token_in_use, holds_admin_token
 
+    settings = service.settings
     try:
         services = Services.build(settings)
     except ValueError as error:
@@ -124,18 +160,34 @@ def _prepare(settings: Settings) -> tuple[str | None, int | None, bool]:
             advice="Choose another with --data or HOTSWAP_DATA.",
         ) from error
     try:
+        if succession is None:
+            service.hold = service.hold or Hold.acquire(settings.data)
+            service.hold.record(describe(settings))
+        else:
+            _require_schema(services.database)
         made = prepare(services)
         first_token = first_token_in_use(services.database)
         in_file = holds_admin_token(services.database, settings.data / ADMIN_TOKEN_FILE)
     finally:
         services.close()
-    try:
-        configure_logs(settings)
-    except SettingInvalid as error:
-        raise CommandFailed(str(error), WRONG_USAGE) from error
+    configure_logs(settings.log_level)
     log_warnings(settings.data)
     # A configured token is not printed, because standard output is often stored.
     return None if settings.admin_token else made, first_token, in_file
+
+
+def _require_schema(database: Database) -> None:
+    """Raises CommandFailed if the workers of a predecessor would have to serve with another schema
+    than their own."""
+    with database.read() as session:
+        revision = current_revision(session.connection())
+    if revision != HEAD:
+        raise CommandFailed(
+            f"This release migrates the database from schema {revision} to {HEAD}, which the "
+            "service that runs now does not know.",
+            SAID_NO,
+            advice="Stop that service, and start this one without --take-over.",
+        )
 
 
 def _register_demo(settings: Settings) -> None:
@@ -151,41 +203,3 @@ def _demo(settings: Settings) -> None:
     from cli.demo import register_demo
 
     register_demo(settings)
-
-
-def claim_port(settings: Settings, patience: float = PORT_SECONDS) -> socket.socket:
-    """A socket that reserves the port while it is open, also before our workers listen.
-
-    Waits until the port is free, because the workers of a killed service end a moment later. Raises
-    CommandFailed after ``patience`` seconds, or if the address is not local.
-    """
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            return _bound(settings)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                raise CommandFailed(
-                    f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
-                    SAID_NO,
-                    advice="Choose another address or port with --host and --port.",
-                ) from error
-        time.sleep(0.1)
-
-
-def _bound(settings: Settings) -> socket.socket:
-    """Raises OSError."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        # Allows binding while closed connections are in TIME_WAIT.
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((settings.host, settings.port))
-        # From here on the port is shared with our workers' sockets, which have SO_REUSEPORT, but
-        # not with other sockets that are bound in the same way as this one (man 7 socket).
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    except OSError:
-        bound.close()
-        raise
-    return bound

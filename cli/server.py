@@ -1,8 +1,8 @@
 """granian's server with its own way to start, replace and stop workers.
 
-Each worker has a listening socket that this process keeps open: a connection that was not accepted
+This process keeps the listening sockets of the workers open: a connection that was not accepted
 yet waits for the worker's successor. A worker that is replaced on SIGHUP stops when its successor
-is up, and it answers its open connections before it closes them.
+is ready, and it answers its open connections before it closes them.
 
 granian has no public hooks for this, so ``DrainingServer`` overrides private methods and sets
 private attributes. tests/integration/cli/test_granian_internals.py checks each of them.
@@ -15,7 +15,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import resource_tracker
@@ -25,11 +25,15 @@ from typing import Any
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.net import SocketSpec
+from granian.net import SocketHolder
 from granian.server import Server
 from granian.server.mp import WorkerProcess
 
 from cli.connections import SPARE_CONNECTIONS, do_not_preload, most_connections, preload
+from cli.listening import BACKLOG, Listeners, listen
+from cli.respawn_times import RespawnTimes
+from cli.systemd import Notifier
+from cli.worker_start import SUCCEEDED, load_application
 from config import Settings
 
 logger = logging.getLogger(__name__)
@@ -47,6 +51,12 @@ HTTP1 = HTTP1Settings(
 DRAIN_SECONDS = 1.0
 """How long a stopping service reports that it is not ready before it refuses connections."""
 
+END_SECONDS = 4
+"""How long the main process may take after that until it has ended."""
+
+STOP_SECONDS = int(DRAIN_SECONDS) + GRACE_SECONDS + END_SECONDS
+"""How long a stop takes at most; docs/starting-and-stopping.md has its phases."""
+
 COME_UP_SECONDS = 60.0
 """How long a worker waits for its successor to come up; after that it keeps serving."""
 
@@ -58,6 +68,9 @@ class DrainingServer(Server):
     """Stops in two steps on SIGTERM: it first reports not ready, so that load balancers send no
     more requests, and then stops the workers."""
 
+    listeners: Listeners
+    notifier: Notifier
+
     drains: Connection
     """The write end of a pipe that every worker reads: a byte makes them drain, closing it makes
     them stop. The kernel closes it when this process ends, however that happens."""
@@ -66,16 +79,31 @@ class DrainingServer(Server):
     """Whether the service has received a signal to stop; a worker that ends after that is not
     replaced. A terminal or a supervisor may have sent the signal to the workers too."""
 
+    succeeded = False
+    """Whether another main process has taken over the service."""
+
     def signal_handler_interrupt(self, *arguments: Any, **more: Any) -> None:
         """Begin to stop; immediately on SIGINT or on a second signal."""
-        again, self.stopping = self.stopping, True
-        for worker in self.wrks:
-            worker.interrupt_by_parent = True  # granian then does not log an unexpected exit
+        again = self.stopping
+        self._begin_to_stop()
+        if not self.succeeded:
+            self.notifier.stopping()
         if again or (arguments and arguments[0] == signal.SIGINT):
             self._stop(*arguments, **more)
         else:
             self.drains.send_bytes(b"drain")
             threading.Timer(DRAIN_SECONDS, self._stop, arguments, more).start()
+
+    def yield_to_successor(self) -> None:
+        """Stop the workers at once: a successor accepts connections from the same sockets."""
+        self.succeeded = True
+        self._begin_to_stop()
+        super().signal_handler_interrupt()
+
+    def _begin_to_stop(self) -> None:
+        self.stopping = True
+        for worker in self.wrks:
+            worker.interrupt_by_parent = True  # granian then does not log an unexpected exit
 
     def _stop(self, *arguments: Any, **more: Any) -> None:
         self.drains.close()
@@ -91,28 +119,33 @@ class DrainingServer(Server):
         stopped."""
         if self.stopping:
             self.interrupt_children.clear()
-        for listener in self._listeners:
-            listener.close()
+        self.listeners.close()
+        if self.succeeded:
+            for worker in self.wrks:
+                _let_succeed(worker)
         super().shutdown(exit_code)
 
-    def _init_shared_socket(self) -> None:
-        """Bind a socket for each worker, which listens as soon as the worker is up.
+    def _reload(self, spawn_target: Any, target_loader: Any) -> None:
+        """Replace all workers."""
+        self.notifier.reloading()
+        super()._reload(spawn_target, target_loader)
+        self.notifier.ready()
 
-        The kernel distributes connections evenly over the sockets. Connections that wait in a
-        socket survive its worker; with granian's own sockets, one in each worker, they do not.
-        """
-        spec = SocketSpec(self.bind_addr, self.bind_port, self.backlog)
-        self._holders = [spec.build() for _ in range(self.workers)]
-        self._listeners = [socket.socket(fileno=holder.get_fd()) for holder in self._holders]
+    def _init_shared_socket(self) -> None:
+        """Bind nothing: connections that wait in the sockets of this process survive a worker; with
+        granian's own, one in each worker, they do not."""
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> WorkerProcess:
         # granian passes these two to the worker: the socket, and the holder of its descriptor.
-        self._sso, self._shd = self._listeners[idx], self._holders[idx]
+        self._sso = self.listeners.of(idx)
+        is_unix = self._sso.family == socket.AF_UNIX
+        self._shd = SocketHolder(self._sso.fileno(), is_unix, BACKLOG)
         up, comes_up = multiprocessing.Pipe(duplex=False)
-        load = partial(callback_loader, comes_up=comes_up)
+        ready, becomes_ready = multiprocessing.Pipe(duplex=False)
+        load = partial(callback_loader, comes_up=comes_up, becomes_ready=becomes_ready)
         worker = super()._spawn_worker(idx, target, load)
         # Both ends stay open, so that what the worker wrote can be read after it has ended.
-        worker.up = (up, comes_up)
+        worker.up, worker.ready = (up, comes_up), (ready, becomes_ready)
         return worker
 
     def _respawn_workers(
@@ -134,10 +167,10 @@ class DrainingServer(Server):
     def _replace_dead(self, index: int, spawn_target: Any, target_loader: Any) -> None:
         dead = self.wrks[index]
         if self.failed_to_start(dead):
-            # Stop listening, so that connections go to the other workers.
-            with suppress(OSError):  # raised where the socket never listened
-                self._listeners[index].shutdown(socket.SHUT_RDWR)
+            self.listeners.silence(index)
             time.sleep(RETRY_SECONDS)
+            if self.stopping:
+                return
         self.respawned_wrks[index] = time.monotonic()
         self.wrks[index] = self._spawn_worker(index, spawn_target, target_loader)
         self._start(self.wrks[index])
@@ -157,7 +190,8 @@ class DrainingServer(Server):
         if not new.is_alive():  # it died while granian ignored it: report that now
             self.interrupt_children.append(index)
             self.main_loop_interrupt.set()
-        old.terminate()
+        old.interrupt_by_parent = True
+        _let_succeed(old)
         old.join(GRACE_SECONDS)
         old.kill()
         old.join()
@@ -167,17 +201,34 @@ class DrainingServer(Server):
             worker.start()
 
     def _comes_up(self, worker: WorkerProcess) -> bool:
+        """Wait until the worker is ready; whether it could serve when that took too long."""
         deadline = time.monotonic() + COME_UP_SECONDS
         while worker.is_alive() and time.monotonic() < deadline:
-            if self.came_up(worker):
+            if _has_reported(worker.ready):
                 return True
             time.sleep(0.05)
-        return False
+        return worker.is_alive() and self.came_up(worker)
 
     def came_up(self, worker: WorkerProcess) -> bool:
         """Whether the worker was ever able to serve."""
-        up, _ = worker.up
-        return up.poll()
+        return _has_reported(worker.up)
+
+    def any_up(self) -> bool:
+        """Whether a worker can serve."""
+        return any(self.came_up(worker) for worker in list(self.wrks))
+
+    def any_ready(self) -> bool:
+        """Whether a worker has loaded the live versions."""
+        return any(_has_reported(worker.ready) for worker in list(self.wrks))
+
+    def all_ready(self) -> bool:
+        """Whether every worker has loaded the live versions."""
+        started = list(self.wrks)
+        return len(started) == self.workers and all(_has_reported(one.ready) for one in started)
+
+    def any_ended(self) -> bool:
+        """Whether a worker has ended."""
+        return any(worker.inner.exitcode is not None for worker in list(self.wrks))
 
     def failed_to_start(self, worker: WorkerProcess) -> bool:
         """Whether the worker ended by itself before it could serve."""
@@ -185,29 +236,14 @@ class DrainingServer(Server):
         return ended and not self.came_up(worker)
 
 
-class RespawnTimes(dict[int, float]):
-    """The times at which granian last replaced each worker; takes the place of
-    ``Server.respawned_wrks``.
+def _has_reported(pipe: tuple[Connection, Connection]) -> bool:
+    return pipe[0].poll()
 
-    granian reads the time here when a worker dies. If that was within 5.5 s of its start, granian
-    assumes a crash at start and ends the whole server. Here that applies only to a worker that
-    failed to start while no other one serves: a worker that had come up, or was killed, is
-    replaced, and a damaged database must not end the workers that still serve from memory.
-    """
 
-    def __init__(self, server: DrainingServer) -> None:
-        super().__init__()
-        self._server = server
-
-    def get(self, index: int, default: Any = 0) -> Any:
-        """When the worker was replaced; 0 (long ago) where the server must keep running."""
-        if self._server.stopping:
-            return default
-        workers = self._server.wrks
-        others_serve = any(worker.is_alive() and self._server.came_up(worker) for worker in workers)
-        if others_serve or not self._server.failed_to_start(workers[index]):
-            return default
-        return super().get(index, default)
+def _let_succeed(worker: WorkerProcess) -> None:
+    """Stop a worker whose successor accepts from the same socket."""
+    if worker.is_alive():
+        os.kill(worker.inner.pid, SUCCEEDED)
 
 
 @contextmanager
@@ -224,30 +260,21 @@ def _sigint_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _load_application(target: str, draining: Connection, comes_up: Connection) -> Any:
-    """The application that a worker serves, from ``module:attribute``.
+def run_workers(
+    settings: Settings,
+    application: str = "wsgi:app",
+    *,
+    listeners: Listeners | None = None,
+    notifier: Notifier | None = None,
+    beside: Callable[[DrainingServer], None] | None = None,
+) -> None:
+    """Serve ``application`` on ``listeners`` (default: new ones at the address of ``settings``)
+    until a signal stops it. The workers read ``settings`` from the environment, where the caller
+    has put them.
 
-    The worker stops when ``draining`` is closed, and writes to ``comes_up`` when it can serve. That
-    is a pipe, not a file, because process ids are reused and other PID namespaces may share the
-    data directory.
+    ``beside`` is called with the server in a thread of its own.
     """
-    # Blocked before any thread is started, so that only the thread that waits for it receives it.
-    # Child processes inherit the block; they end when their pipe is closed.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    # Imported late: it imports numpy, which starts threads, and Flask, which the main process does
-    # not need.
-    from cli.worker import load_application
-
-    application = load_application(target, draining)
-    with suppress(BrokenPipeError):  # the main process is gone; this one will end because of it
-        comes_up.send_bytes(b"up")
-    comes_up.close()
-    return application
-
-
-def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
-    """Serve ``application`` until a signal stops it. The workers read ``settings`` from the
-    environment, where the caller has put them."""
+    listeners = listeners or listen(settings)
     # A forked worker would inherit locks that other threads of this process hold.
     multiprocessing.set_start_method("spawn", force=True)
     # granian blocks a thread while it reads a body, so there is a thread for each connection;
@@ -258,11 +285,9 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
         logger.warning("installed without a C compiler: bodies in chunks are refused")
     server = DrainingServer(
         application,
-        address=settings.host,
-        port=settings.port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,  # detecting HTTP/2 on each connection costs a tenth of a prediction
-        workers=settings.worker_count,
+        workers=listeners.fit(settings),
         blocking_threads=connections,
         respawn_failed_workers=True,
         workers_kill_timeout=GRACE_SECONDS,
@@ -272,6 +297,7 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
         websockets=False,
         log_level=LogLevels.error,
     )
+    server.listeners, server.notifier = listeners, notifier or Notifier("")
     server.respawned_wrks = RespawnTimes(server)
     draining, server.drains = multiprocessing.Pipe(duplex=False)
     # Imported late: it imports Flask, which few commands of ``hotswap`` need.
@@ -280,9 +306,12 @@ def run_workers(settings: Settings, application: str = "wsgi:app") -> None:
     metrics = None
     with suppress(OSError):  # the workers report it
         metrics = own_folder(settings.data, os.getpid())  # kept while one worker replaces another
+    if beside is not None:
+        threading.Thread(target=beside, args=(server,), name="main", daemon=True).start()
     try:
-        server.serve(target_loader=partial(_load_application, draining=draining))
+        server.serve(target_loader=partial(load_application, draining=draining))
     finally:
+        listeners.close()
         do_not_preload(os.environ)
         if metrics is not None:
             metrics.release()

@@ -11,11 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
-from api.health import DRAINING
+from flask import Flask
+
+from api.health import DRAINING, is_ready
 from api.receiving import (
     ARRIVAL,
     LEAST_BYTES_PER_SECOND,
@@ -34,8 +37,10 @@ from cli.connections import (
     body_of,
     do_not_preload,
     end_bodies,
+    leave_connections,
     watch_connections,
 )
+from cli.worker_start import ENDS, SUCCEEDED
 from registry.engines.allocator import map_large_blocks
 from registry.errors import Overloaded
 
@@ -136,17 +141,19 @@ def _closing(start_response: Any) -> Any:
     return start_last_response
 
 
-def load_application(target: str, draining: Connection) -> Gate:
+def application_of(target: str, draining: Connection, becomes_ready: Connection) -> Gate:
     """The application that a worker serves, from ``module:attribute``.
 
-    From now on the worker drains when ``draining`` holds a byte, and retires on SIGTERM, which the
+    Writes to ``becomes_ready`` when it has loaded the live versions.
+
+    From now on the worker drains when ``draining`` holds a byte, and retires on ``ENDS``, which the
     caller has blocked for all threads.
     """
     do_not_preload(os.environ)
     watch_connections(_refusal(), PATIENCE_SECONDS, LEAST_BYTES_PER_SECOND)
     stop = Stop()
     sys.setswitchinterval(SWITCH_SECONDS)
-    threading.Thread(target=_retire_on_sigterm, args=(stop,), name="retire", daemon=True).start()
+    threading.Thread(target=_retire_on_signal, args=(stop,), name="retire", daemon=True).start()
     signal.signal(STOP_SIGNAL, _stop_granian)
     threading.Thread(target=_follow, args=(draining, stop), name="drain", daemon=True).start()
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
@@ -158,7 +165,18 @@ def load_application(target: str, draining: Connection) -> Gate:
     gc.collect()
     gc.freeze()
     map_large_blocks()
+    threading.Thread(
+        target=_report_ready, args=(app, becomes_ready), name="ready", daemon=True
+    ).start()
     return Gate(app, stop)
+
+
+def _report_ready(app: Any, becomes_ready: Connection) -> None:
+    while isinstance(app, Flask) and not is_ready(app):
+        time.sleep(0.05)
+    with suppress(BrokenPipeError):  # the main process is gone; this one will end because of it
+        becomes_ready.send_bytes(b"ready")
+    becomes_ready.close()
 
 
 def _refusal() -> bytes:
@@ -189,16 +207,21 @@ def _stop_granian(*arguments: Any) -> None:
         handler(*arguments)
 
 
-def _retire_on_sigterm(stop: Stop) -> None:
-    """On SIGTERM, close connections after their responses for a while, then stop granian.
+def _retire_on_signal(stop: Stop) -> None:
+    """On a signal of ``ENDS``, close connections after their responses for a while, then stop
+    granian.
 
-    If the main process received the signal too, this worker serves until it has finished draining.
-    granian waits for every request to finish, so bodies that still arrive are ended.
+    A worker with a successor first stops accepting: granian would close a connection that it has
+    just accepted, and lose the request. If the main process received SIGTERM too, this worker
+    serves until it has finished draining. granian waits for every request to finish, so bodies that
+    still arrive are ended.
     """
     while True:
-        signal.sigwait({signal.SIGTERM})
+        received = signal.sigwait(ENDS)
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             os._exit(0)  # granian does not serve yet
+        if received == SUCCEEDED:
+            leave_connections()
         stop.retire()
         time.sleep(RETIRE_SECONDS)
         if stop.draining:

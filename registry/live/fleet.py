@@ -2,7 +2,7 @@
 
 Each worker listens on a socket in ``run/workers/``. A promotion sends every one of them a request
 to load and warm the version, and waits for the replies. A worker that has died refuses the
-connection, or closes it, and is not waited for.
+connection, or closes it, and is not waited for; one that stops says so before.
 
 One worker loads first, and the requesting one last: so a version that crashes its loader ends one
 worker, not all of them, and the requesting one is left to report it.
@@ -11,6 +11,7 @@ worker, not all of them, and the requesting one is left to report it.
 import json
 import logging
 import os
+import select
 import selectors
 import socket
 import threading
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import RegistryError, VersionUnavailable
+from registry.storage.run_sockets import publish, short_path
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ REPLACEMENT_SECONDS = 15.0
 LEAVE_TIMEOUT_SECONDS = 5.0
 _BACKLOG = 64
 _MAX_MESSAGE = 65536
+_LEFT = b'{"fault": null, "left": true}\n'
+"""The reply of a worker that stops before it has loaded the version."""
 
 Prepare = Callable[[str, int], AbstractContextManager[None]]
 """Loads and warms version ``number`` of ``model`` in this worker, and keeps it loaded while the
@@ -57,6 +61,8 @@ class Fleet:
         self._directory = directory
         self._socket: socket.socket | None = None
         self._path: Path | None = None
+        self._wake = -1
+        """Becomes readable when this worker leaves (eventfd(2))."""
         self._threads: list[threading.Thread] = []
         self._connections: set[socket.socket] = set()
         """Those of the workers that this one prepares versions for."""
@@ -66,15 +72,14 @@ class Fleet:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._directory / f"{os.getpid()}-{time.monotonic_ns()}.sock"
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with _short_path(path) as short:
-            listener.bind(short)
-            Path(short).chmod(0o600)
-        listener.listen(_BACKLOG)
-        self._socket, self._path = listener, path
+        publish(listener, path, _BACKLOG)
+        listener.setblocking(False)
+        self._socket, self._path, self._wake = listener, path, os.eventfd(0)
         self._begin(self._serve, listener, prepare)
 
     def leave(self) -> None:
-        """Stop replying, and release the versions that are held for other workers.
+        """Stop replying, and release the versions that are held for other workers. What they are
+        still waiting for is answered first.
 
         After it nothing here uses what ``prepare`` does, except a version that is still loading
         after LEAVE_TIMEOUT_SECONDS.
@@ -84,13 +89,15 @@ class Fleet:
         if self._socket is None:
             return
         deadline = time.monotonic() + LEAVE_TIMEOUT_SECONDS
-        _shut_down(self._socket)
+        os.eventfd_write(self._wake, 1)
         while self._threads:  # the first is the one that accepts, and adds the others
             thread = self._threads.pop(0)
             for connection in self._connections.copy():
-                _shut_down(connection)
+                _leave(connection)
             thread.join(max(0.0, deadline - time.monotonic()))
         self._socket.close()
+        os.close(self._wake)
+        self._socket = None
 
     def alive(self) -> int:
         """How many workers reply at present, this one included."""
@@ -131,18 +138,20 @@ class Fleet:
         faults: list[str] = []
         with selectors.DefaultSelector() as waiting:
             try:
-                others = self._send_to_first(message, waiting, faults, replacement_patience)
-                if replacement_patience and not waiting.get_map() and not faults:
-                    faults.append(
-                        "A worker died while it loaded the version, and was not replaced."
-                    )
-                head_start = min(time.monotonic() + self.head_start, deadline)
-                died = self._collect_replies(held, waiting, faults, head_start)
-                if died or faults:
-                    return faults, died
+                left = True
+                while left:  # another one is the first then
+                    others = self._send_to_first(message, waiting, faults, replacement_patience)
+                    if replacement_patience and not waiting.get_map() and not faults:
+                        faults.append(
+                            "A worker died while it loaded the version, and was not replaced."
+                        )
+                    head_start = min(time.monotonic() + self.head_start, deadline)
+                    died, left = self._collect_replies(held, waiting, faults, head_start)
+                    if died or faults:
+                        return faults, died
                 for path in (*others, *([self._path] if self._path else ())):
                     self._send(path, message, waiting, faults)
-                died = self._collect_replies(held, waiting, faults, deadline)
+                died, _ = self._collect_replies(held, waiting, faults, deadline)
                 if waiting.get_map():
                     faults.append(f"A worker did not load the version in {self.patience:g} s.")
                 return faults, died
@@ -189,11 +198,12 @@ class Fleet:
         waiting: selectors.BaseSelector,
         faults: list[str],
         deadline: float,
-    ) -> int:
-        """Receive replies until all have arrived or the time is up; how many workers died."""
-        died = 0
-        while waiting.get_map() and (left := deadline - time.monotonic()) > 0:
-            for key, _ in waiting.select(left):
+    ) -> tuple[int, int]:
+        """Receive replies until all have arrived or the time is up; how many workers died, and how
+        many left."""
+        died = left = 0
+        while waiting.get_map() and (seconds := deadline - time.monotonic()) > 0:
+            for key, _ in waiting.select(seconds):
                 reply = _receive(key)
                 if reply is None:
                     continue
@@ -203,9 +213,12 @@ class Fleet:
                 if not reply:
                     key.data.path.unlink(missing_ok=True)  # no other promotion waits for it
                     died += 1
-                elif (fault := json.loads(reply)["fault"]) is not None:
-                    faults.append(str(fault))
-        return died
+                    continue
+                answer = json.loads(reply.splitlines()[0])
+                left += answer.get("left", False)
+                if answer["fault"] is not None:
+                    faults.append(str(answer["fault"]))
+        return died, left
 
     def _begin(self, target: Callable[..., None], *arguments: Any) -> None:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
@@ -214,14 +227,20 @@ class Fleet:
         self._threads.append(thread)
 
     def _serve(self, listener: socket.socket, prepare: Prepare) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return  # the worker has left
-            self._connections.add(connection)
-            # Each in its own thread: a version that hangs must not delay the next promotion.
-            self._begin(self._reply, connection, prepare)
+        events = select.poll()
+        events.register(listener, select.POLLIN)
+        events.register(self._wake, select.POLLIN)
+        leaving = False
+        while not leaving:
+            leaving = any(source == self._wake for source, _ in events.poll())
+            for connection in _waiting_connections(listener):
+                if leaving:
+                    with connection:
+                        _leave(connection)
+                    continue
+                self._connections.add(connection)
+                # Each in its own thread: a version that hangs must not delay the next promotion.
+                self._begin(self._reply, connection, prepare)
 
     def _reply(self, connection: socket.socket, prepare: Prepare) -> None:
         try:
@@ -253,7 +272,7 @@ def _reply(connection: socket.socket, prepare: Prepare) -> None:
 def _connect(path: Path) -> socket.socket | None:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _short_path(path) as short:
+        with short_path(path) as short:
             connection.connect(short)
     except (ConnectionRefusedError, FileNotFoundError):
         connection.close()
@@ -279,8 +298,19 @@ def _receive(key: selectors.SelectorKey) -> bytes | None:
     return bytes(received) if received.endswith(b"\n") else None
 
 
-def _shut_down(connection: socket.socket) -> None:
+def _waiting_connections(listener: socket.socket) -> Iterator[socket.socket]:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:  # BlockingIOError: there are no more
+            return
+        connection.setblocking(True)
+        yield connection
+
+
+def _leave(connection: socket.socket) -> None:
     with suppress(OSError):  # the other side has closed it
+        connection.sendall(_LEFT)
         connection.shutdown(socket.SHUT_RDWR)
 
 
@@ -288,13 +318,3 @@ def _close(waiting: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
     connection: Any = key.fileobj
     waiting.unregister(connection)
     connection.close()
-
-
-@contextmanager
-def _short_path(path: Path) -> Iterator[str]:
-    """A name for ``path`` that fits a socket's address, which holds 107 bytes."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)

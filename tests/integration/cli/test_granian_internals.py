@@ -21,6 +21,7 @@ import pytest
 from granian import _signals
 from granian.constants import Interfaces
 from granian.log import LogLevels
+from granian.net import SocketHolder
 from granian.server.common import AbstractServer
 from granian.server.mp import MPServer, WorkerProcess
 
@@ -102,7 +103,7 @@ def test_startup_makes_the_sockets_before_the_workers() -> None:
         "DrainingServer overrides Server.startup to block SIGINT for the workers"
     )
     assert steps.index("_init_shared_socket") < steps.index("_spawn_workers"), (
-        "DrainingServer binds one socket for each worker in Server._init_shared_socket"
+        "DrainingServer overrides Server._init_shared_socket, because it has the sockets already"
     )
 
 
@@ -125,6 +126,19 @@ def test_a_worker_gets_the_socket_and_the_loader_that_the_server_has_for_it() ->
     )
 
 
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
+def test_a_holder_is_made_of_a_descriptor_its_kind_and_a_backlog(
+    family: socket.AddressFamily,
+) -> None:
+    with socket.socket(family) as listener:
+        holder = SocketHolder(listener.fileno(), family == socket.AF_UNIX, 7)
+
+        assert holder.get_fd() == listener.fileno(), "DrainingServer has its own sockets"
+        assert holder.is_uds() == (family == socket.AF_UNIX), (
+            "DrainingServer serves Unix sockets by it"
+        )
+
+
 def test_the_loop_replaces_a_dead_worker_by_one_method() -> None:
     server = server_of(ReplacingServer)
     server.interrupt_children.append(2)
@@ -139,6 +153,9 @@ def test_the_loop_replaces_a_dead_worker_by_one_method() -> None:
 
 
 def test_sighup_replaces_every_worker_by_the_same_method() -> None:
+    assert parameters_of(MPServer._reload) == ["self", "spawn_target", "target_loader"], (
+        "DrainingServer overrides Server._reload to notify systemd"
+    )
     server = server_of(ReplacingServer)
     server.signal_handler_reload(signal.SIGHUP, None)
 

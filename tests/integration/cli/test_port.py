@@ -4,18 +4,21 @@ import socket
 import threading
 
 import pytest
-from granian.net import SocketSpec
 
 from cli.exits import CommandFailed
-from cli.serve import claim_port
+from cli.listening import listen
 from config import Settings
+
+
+def settings_of(listener: socket.socket, workers: int = 1) -> Settings:
+    return Settings(port=listener.getsockname()[1], workers=workers)
 
 
 def test_a_port_that_is_left_meanwhile_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         leaves = threading.Timer(0.3, listener.close)
         leaves.start()
-        claim_port(Settings(port=listener.getsockname()[1]), patience=20).close()
+        listen(settings_of(listener), patience=20).close()
         leaves.join()
 
 
@@ -23,20 +26,31 @@ def test_a_port_that_stays_in_use_is_an_error_that_says_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(CommandFailed, match=f"Cannot listen on 127.0.0.1:{port}: Address"):
-            claim_port(Settings(port=port), patience=0.2)
+            listen(settings_of(listener), patience=0.2)
 
 
 def test_a_claimed_port_is_for_the_sockets_of_its_workers_and_for_no_other_service() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        settings = Settings(port=listener.getsockname()[1])
+        settings = settings_of(listener, workers=2)
 
-    with claim_port(settings):
-        with pytest.raises(CommandFailed, match="Address already in use"):
-            claim_port(settings, patience=0)
-        for_worker = SocketSpec(settings.host, settings.port, 16).build()
-        with socket.socket(fileno=for_worker.get_fd()) as bound:
-            bound.listen()
-            with socket.create_connection((settings.host, settings.port)):
-                bound.accept()[0].close()
+    listeners = listen(settings)
+    with pytest.raises(CommandFailed, match="Address already in use"):
+        listen(settings, patience=0)
+    listeners.of(1).listen()
+    with socket.create_connection((settings.host, settings.port)):
+        listeners.of(1).accept()[0].close()
+    listeners.close()
 
-    claim_port(settings).close()
+    listen(settings).close()
+
+
+def test_more_workers_get_sockets_of_their_own_and_no_socket_is_left_without_a_worker() -> None:
+    """A connection that waits in a socket without a worker would never be answered."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        settings = settings_of(listener, workers=2)
+    listeners = listen(settings)
+
+    assert listeners.fit(settings_of(listeners.of(0), workers=4)) == 4
+    assert listeners.fit(settings_of(listeners.of(0), workers=1)) == 4
+    assert len({listeners.of(worker).fileno() for worker in range(4)}) == 4
+    listeners.close()

@@ -13,6 +13,7 @@ import pytest
 from registry.errors import BlobMissing
 from registry.live import fleet as fleet_module
 from registry.live.fleet import Fleet
+from registry.storage.run_sockets import short_path
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_a_worker_lets_go_of_the_version_when_who_asked_has_died(tmp_path: Path)
     holder, fleet = Holder(), Fleet(tmp_path / "workers")
     fleet.join(holder)
     (path,) = (tmp_path / "workers").glob("*.sock")
-    with fleet_module._short_path(path) as short, socket.socket(socket.AF_UNIX) as asking:
+    with short_path(path) as short, socket.socket(socket.AF_UNIX) as asking:
         asking.connect(short)
         asking.sendall(b'{"model": "housing", "number": 7}\n')
         assert json.loads(asking.makefile().readline()) == {"fault": None}
@@ -204,6 +205,29 @@ def test_a_worker_that_hangs_fails_the_preparation_in_time(
     assert fleet_module.PREPARE_TIMEOUT_SECONDS < 30, "the contract gives a promotion 30 s"
 
 
+def test_workers_that_stop_while_they_load_do_not_count_as_dead(
+    join: Callable[..., Fleet],
+) -> None:
+    """As in a hand-over, where all workers of the predecessor stop at about the same time."""
+    release, stopping = threading.Event(), list[threading.Thread]()
+    promoting = join(lambda model, number: None)
+
+    def stop_while_it_loads(fleet: list[Fleet]) -> None:
+        stopping.append(threading.Thread(target=fleet[0].leave))
+        stopping[-1].start()
+        release.wait(20)
+
+    for _ in range(3):
+        own: list[Fleet] = []
+        own.append(join(lambda model, number, own=own: stop_while_it_loads(own)))
+
+    assert faults_of(promoting) == []
+    release.set()
+    for one in stopping:
+        one.join()
+    assert len(stopping) == 3
+
+
 class DyingWorker:
     """Accepts and breaks off, as a worker does that is killed; gone after so many deaths."""
 
@@ -226,3 +250,24 @@ class DyingWorker:
             self.asked += 1
             connection.close()
         self._listener.close()
+
+
+def test_a_promotion_leaves_the_sockets_of_workers_that_join_meanwhile(
+    join: Callable[..., Fleet],
+) -> None:
+    promoting, stop = join(lambda model, number: None), threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            promoting.alive()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(50):
+            join(lambda model, number: None)
+    finally:
+        stop.set()
+        looking.join()
+
+    assert promoting.alive() == 51

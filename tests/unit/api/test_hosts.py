@@ -14,6 +14,16 @@ def asked(host: str | None, protocol: str = "HTTP/1.1") -> dict[str, str]:
     return environ if host is None else {**environ, "HTTP_HOST": host}
 
 
+def test_a_service_on_a_unix_socket_answers_to_any_name_unless_said():
+    """No browser connects to one, and a proxy passes on the name that its caller used."""
+    Hosts.of(Settings(uds="/run/http.sock")).check(asked("models.example.com"))
+
+    with pytest.raises(HostRefused):
+        Hosts.of(Settings(uds="/run/http.sock", allowed_hosts="a.example")).check(
+            asked("b.example")
+        )
+
+
 @pytest.mark.parametrize(
     "host", ["localhost", "LocalHost:8000", "127.0.0.1:1", "[::1]:80", "[::1]"]
 )

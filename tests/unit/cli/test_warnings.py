@@ -13,6 +13,12 @@ def test_nothing_is_said_where_only_this_machine_comes_in(host: str) -> None:
     assert warnings_for(Settings(host=host, anonymous_predict=True), 1) == []
 
 
+def test_nothing_is_said_of_a_unix_socket() -> None:
+    settings = Settings(uds="/run/http.sock", host=EVERYWHERE, anonymous_predict=True)
+
+    assert warnings_for(settings, 1) == []
+
+
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", "10.0.0.7", "models.example.com"])
 def test_predictions_for_anybody_are_warned_of(host: str) -> None:
     (warning,) = warnings_for(Settings(host=host, anonymous_predict=True), None)

@@ -28,6 +28,8 @@ def test_every_setting_is_read_from_its_variable():
             "HOTSWAP_DATABASE_URL": "postgresql://db/registry",
             "HOTSWAP_HOST": "0.0.0.0",  # noqa: S104 - nothing listens in this test
             "HOTSWAP_PORT": "9000",
+            "HOTSWAP_UDS": "/run/hotswap/http.sock",
+            "HOTSWAP_UDS_MODE": "600",
             "HOTSWAP_WORKERS": "3",
             "HOTSWAP_ADMIN_TOKEN": "hsw_x",
             "HOTSWAP_ANONYMOUS_PREDICT": "1",
@@ -43,10 +45,6 @@ def test_every_setting_is_read_from_its_variable():
             "HOTSWAP_MODEL_PROCESS_MB": "4",
             "HOTSWAP_MODEL_PROCESSES_MB": "5",
             "HOTSWAP_LOG_LEVEL": "DEBUG",
-            "HOTSWAP_LOG_FORMAT": "text",
-            "HOTSWAP_LOG_FILE": "hotswap.log",
-            "HOTSWAP_ACCESS_LOG": "1",
-            "HOTSWAP_TRACES": "1",
         }
     )
 
@@ -112,7 +110,6 @@ def test_web_concurrency_gives_the_workers_and_none_means_the_cores():
         ("HOTSWAP_WORKERS", "²"),
         ("HOTSWAP_ANONYMOUS_PREDICT", "yes"),
         ("HOTSWAP_LOG_LEVEL", "loud"),
-        ("HOTSWAP_LOG_FORMAT", "xml"),
         ("HOTSWAP_TRUSTED_PROXIES", "-1"),
         ("HOTSWAP_TRUSTED_PROXIES", "nginx"),
         ("HOTSWAP_TRUSTED_PROXIES", "10.0.0.1/8"),
@@ -126,6 +123,9 @@ def test_web_concurrency_gives_the_workers_and_none_means_the_cores():
         ("HOTSWAP_PUBLIC_URL", "https://user@models.example.com"),
         ("HOTSWAP_PUBLIC_URL", "https://models.example.com/?a=b"),
         ("HOTSWAP_PUBLIC_URL", "https://models.example.com/a/../b"),
+        ("HOTSWAP_UDS_MODE", "rw-rw----"),
+        ("HOTSWAP_UDS_MODE", "0888"),
+        ("HOTSWAP_UDS_MODE", "66"),
     ],
 )
 def test_a_value_that_cannot_be_read_is_refused_by_its_variable_s_name(variable, value):

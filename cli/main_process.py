@@ -1,0 +1,149 @@
+"""The main process of ``hotswap serve``: takes a service over, offers it, starts a successor."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cli.exits import SAID_NO, CommandFailed
+from cli.hand_over import Offer, Service, Succession
+from cli.listening import describe
+from cli.server import DrainingServer, run_workers
+from cli.systemd import Notifier
+
+logger = logging.getLogger(__name__)
+
+TAKE_OVER_SECONDS = 120.0
+"""How long the workers of a successor may take until they have loaded the live versions."""
+
+REPLACE = signal.SIGUSR2
+"""Starts a successor. The caller of ``MainProcess.run`` blocks it before it starts a thread."""
+
+_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The command line and the environment of a process, to start another one like it."""
+
+    arguments: tuple[str, ...]
+    environ: dict[str, str]
+
+    @classmethod
+    def of_this_process(cls) -> "Command":
+        """To be taken before the environment is changed."""
+        return cls((sys.executable, *sys.orig_argv[1:]), dict(os.environ))
+
+    def successor(self) -> "subprocess.Popen[bytes]":
+        """Start a successor of this process."""
+        more = () if "--take-over" in self.arguments else ("--take-over",)
+        return subprocess.Popen([*self.arguments, *more], env=self.environ)  # noqa: S603 - our own
+
+
+class MainProcess:
+    """Runs the workers of ``service``. ``succession``: how it is taken over from a predecessor.
+
+    ``REPLACE`` starts a successor from ``command``. ``announce`` is called when the service is this
+    process's.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        succession: Succession | None,
+        command: Command,
+        notifier: Notifier,
+        announce: Callable[[], None],
+    ) -> None:
+        self._service = service
+        self._succession = succession
+        self._command = command
+        self._notifier = notifier
+        self._announce = announce
+        self._offer: Offer | None = None
+        self._failure = ""
+
+    def run(self) -> None:
+        """Serve until a signal or a successor ends it. Raises CommandFailed if the service could
+        not be taken over."""
+        threading.Thread(target=self._replace_on_signal, name="replace", daemon=True).start()
+        try:
+            run_workers(
+                self._service.settings,
+                listeners=self._service.listeners,
+                notifier=self._notifier,
+                beside=self._begin,
+            )
+        finally:
+            if self._offer is not None:
+                self._offer.close()
+        if self._failure:
+            raise CommandFailed(
+                f"The service was not taken over: {self._failure}. Its predecessor serves on.",
+                SAID_NO,
+            )
+
+    def _begin(self, server: DrainingServer) -> None:
+        """Take the service over, or wait until a worker is up; then offer and announce it."""
+        if self._succession is not None:
+            self._failure = self._failure_to_start(server)
+            if self._failure:
+                server.signal_handler_interrupt(signal.SIGINT)
+            if server.stopping:
+                return
+            if not self._succession.complete():
+                self._failure = "the predecessor does not answer"
+                server.signal_handler_interrupt(signal.SIGINT)
+                return
+            self._service.hold.record(describe(self._service.settings))
+        elif not _wait(server, server.any_up):
+            return
+        self._offer = Offer(self._service, lambda pid: self._yield(server, pid))
+        threading.Thread(target=self._announce, name="announce", daemon=True).start()
+        if _wait(server, server.any_ready):
+            self._notifier.ready()
+
+    def _failure_to_start(self, server: DrainingServer) -> str:
+        """Wait until all workers are ready; why they are not, or empty."""
+        deadline = time.monotonic() + TAKE_OVER_SECONDS
+        while not server.all_ready() and not server.stopping:
+            if server.any_ended():
+                return "a worker ended before it was ready; see above"
+            if time.monotonic() > deadline:
+                return f"its workers were not ready after {TAKE_OVER_SECONDS:g} s"
+            time.sleep(_PAUSE_SECONDS)
+        return ""
+
+    def _yield(self, server: DrainingServer, pid: int) -> None:
+        logger.info("process %d has taken over the service", pid)
+        self._notifier.succeeded_by(pid)
+        server.yield_to_successor()
+
+    def _replace_on_signal(self) -> None:
+        while True:
+            signal.sigwait({REPLACE})
+            self._start_successor()
+
+    def _start_successor(self) -> None:
+        if os.getpid() == 1:
+            logger.error("process 1 of a container cannot be replaced: replace the container")
+            return
+        self._notifier.reloading()
+        # After a hand-over this process ends first.
+        code = self._command.successor().wait()
+        logger.error("the successor ended with the exit code %d; this process serves on", code)
+        self._notifier.ready()
+
+
+def _wait(server: DrainingServer, holds: Callable[[], bool]) -> bool:
+    """Whether ``holds`` became true before the service was stopped."""
+    while not holds():
+        if server.stopping:
+            return False
+        time.sleep(_PAUSE_SECONDS)
+    return True

@@ -1,0 +1,191 @@
+"""A service shares its sockets with a successor, and leaves it the service when that is ready."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cli.exits import CommandFailed
+from cli.hand_over import Offer, Service, Succession, take_over
+from cli.hold import Hold, is_held
+from cli.listening import listen
+from config import Settings
+from tests.processes import wait_for
+
+OTHER_USER = """
+import os, sys
+from pathlib import Path
+from cli.exits import CommandFailed
+from cli.hand_over import take_over
+from config import Settings
+os.setuid(65534)
+try:
+    take_over(Settings(data=Path(sys.argv[1])))
+except CommandFailed as refused:
+    print(refused.message)
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return Settings(data=tmp_path / "data", port=listener.getsockname()[1], workers=3)
+
+
+def start(settings: Settings) -> Service:
+    service = Service(settings, Hold.acquire(settings.data), listen(settings))
+    for one in service.listeners.sockets:
+        one.listen()
+    return service
+
+
+class Predecessor:
+    """A service that offers itself, and notes to whom it yielded."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.yielded: list[int] = []
+        self.service = start(settings)
+        self.offer = Offer(self.service, self.yielded.append)
+
+    def stop(self) -> None:
+        self.offer.close()
+        self.service.close()
+
+
+@pytest.fixture
+def predecessor(settings: Settings) -> Iterator[Predecessor]:
+    predecessor = Predecessor(settings)
+    yield predecessor
+    predecessor.stop()
+
+
+def taken(settings: Settings) -> Succession:
+    succession = take_over(settings)
+    assert succession is not None
+    return succession
+
+
+def answers(settings: Settings, service: Service) -> bool:
+    """Whether a connection to the address arrives at a socket of ``service``."""
+    with socket.create_connection((settings.host, settings.port)) as client:
+        for one in service.listeners.sockets:
+            one.setblocking(False)
+        while True:
+            for one in service.listeners.sockets:
+                try:
+                    accepted, _ = one.accept()
+                except BlockingIOError:
+                    continue
+                with accepted:
+                    return accepted.getpeername() == client.getsockname()
+
+
+def test_where_nobody_serves_there_is_nothing_to_take_over(settings: Settings) -> None:
+    assert take_over(settings) is None
+
+
+def test_a_successor_listens_beside_its_predecessor_and_then_alone(
+    settings: Settings, predecessor: Predecessor
+) -> None:
+    succession = taken(settings)
+    assert predecessor.yielded == []
+    assert answers(settings, succession.service)
+
+    succession.complete()
+
+    assert predecessor.yielded == [os.getpid()]
+    predecessor.stop()
+    assert is_held(settings.data)
+    assert answers(settings, succession.service)
+    succession.service.close()
+    assert not is_held(settings.data)
+
+
+def test_a_successor_that_ends_before_it_is_ready_leaves_the_service_where_it_was(
+    settings: Settings, predecessor: Predecessor
+) -> None:
+    taken(settings).abandon()
+
+    wait_for(lambda: not predecessor.service.listeners.elsewhere)
+    assert predecessor.yielded == []
+    assert is_held(settings.data)
+    assert answers(settings, predecessor.service)
+    succession = taken(settings)
+    succession.complete()
+    assert predecessor.yielded == [os.getpid()]
+    succession.service.close()
+
+
+def test_a_successor_whose_predecessor_ends_first_has_the_service(
+    settings: Settings, predecessor: Predecessor
+) -> None:
+    succession = taken(settings)
+    predecessor.stop()
+
+    assert is_held(settings.data)
+    assert answers(settings, succession.service)
+    succession.complete()
+    succession.service.close()
+
+
+def test_there_is_one_successor_at_a_time(settings: Settings, predecessor: Predecessor) -> None:
+    succession = taken(settings)
+
+    with pytest.raises(CommandFailed, match=f"process {os.getpid()} is taking it over already"):
+        take_over(settings)
+
+    succession.complete()
+    succession.service.close()
+
+
+def test_a_hand_over_keeps_the_address(settings: Settings, predecessor: Predecessor) -> None:
+    with pytest.raises(CommandFailed, match=f"to listen at 127.0.0.1:{settings.port + 1}. A hand"):
+        take_over(replace(settings, port=settings.port + 1))
+
+    wait_for(lambda: not predecessor.service.listeners.elsewhere)
+    assert answers(settings, predecessor.service)
+
+
+def test_a_service_that_is_still_starting_hands_nothing_over(settings: Settings) -> None:
+    service = start(settings)
+
+    with pytest.raises(CommandFailed, match="It does not hand over: it has not started yet"):
+        take_over(settings, patience=0)
+
+    service.close()
+
+
+def test_more_sockets_than_one_message_may_carry_are_handed_over(settings: Settings) -> None:
+    predecessor = Predecessor(replace(settings, workers=256))
+
+    succession = taken(settings)
+
+    assert len(succession.service.listeners.sockets) == 256
+    succession.complete()
+    succession.service.close()
+    predecessor.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_gets_nothing(
+    settings: Settings, predecessor: Predecessor, tmp_path: Path
+) -> None:
+    run = settings.data / "run"
+    for path in (tmp_path, *tmp_path.parents[:3], settings.data, run, *run.iterdir()):
+        path.chmod(0o777)
+
+    said = subprocess.run(
+        [sys.executable, "-c", OTHER_USER, settings.data],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert "it runs as user 0, and this process as user 65534" in said.stdout
+    assert predecessor.yielded == []
