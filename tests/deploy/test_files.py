@@ -13,8 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from cli.server import DRAIN_SECONDS, GRACE_SECONDS
-from cli.worker import LAST_BODIES_SECONDS, RETIRE_SECONDS
+from cli.server import STOP_SECONDS
 from config import ClientSettings, Settings
 from tests.deploy.machine import DEPLOY, HOST, ROOT
 from tests.system.real_server import BIN
@@ -26,7 +25,6 @@ MANIFESTS = {
 POD = MANIFESTS["deployment"]["spec"]["template"]
 COMPOSE = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())
 FILES = [path for path in DEPLOY.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-DRAIN = DRAIN_SECONDS + RETIRE_SECONDS + LAST_BODIES_SECONDS + GRACE_SECONDS
 FORM_MEGABYTES = 4
 """Metadata in the form of an upload (docs/access-and-limits.md)."""
 
@@ -72,7 +70,7 @@ def test_nginx_passes_on_every_body_that_the_service_accepts(path: str, megabyte
     ids=["supervisor", "systemd", "compose", "kubernetes after preStop"],
 )
 def test_nothing_kills_a_service_that_still_drains(seconds: re.Match[str]) -> None:
-    assert int(seconds[1]) >= DRAIN
+    assert int(seconds[1]) >= STOP_SECONDS
 
 
 def test_the_dockerfile_passes_hadolint() -> None:

@@ -1,7 +1,6 @@
 """What happens to the service when its processes come and go."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +18,6 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from tests.marks import first_fast
-from tests.processes import children
 from tests.system.models import iris_artifact, upload
 from tests.system.real_server import ADMIN_TOKEN, BIN, ROOT, Server, free_port, running, wait_until
 
@@ -60,28 +58,6 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-@pytest.mark.slow  # two starts; test_sigterm_lets… has what one start shows
-def test_a_server_killed_while_it_drained_leaves_nothing_to_the_next_with_its_pid(
-    tmp_path: Path,
-) -> None:
-    """In a container the main process has the id 1 each time."""
-    command = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
-    if shutil.which("unshare") is None or subprocess.call([*command, "true"]) != 0:
-        pytest.skip("this machine allows no PID namespaces")
-    data = tmp_path / "data"
-    for kill in (signal.SIGKILL, signal.SIGTERM):  # what follows the first SIGTERM
-        serve = [*command, BIN / "hotswap", "serve", "--workers", "1"]
-        with running(serve, data, free_port()) as server:
-            (main,) = children(server.process.pid)
-            os.kill(main, signal.SIGTERM)
-            wait_until(
-                lambda server=server: server.call("GET", "/readyz").status_code == 503,
-                "it stopped without a drain",
-            )
-            os.kill(main, kill)
-            server.process.wait(60)
 
 
 NEVER_UP = """
