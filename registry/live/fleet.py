@@ -138,8 +138,8 @@ class Fleet:
         faults: list[str] = []
         with selectors.DefaultSelector() as waiting:
             try:
-                left = True
-                while left:  # another one is the first then
+                left = 1
+                while left:  # then another one goes first
                     others = self._send_to_first(message, waiting, faults, replacement_patience)
                     if replacement_patience and not waiting.get_map() and not faults:
                         faults.append(
