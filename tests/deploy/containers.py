@@ -4,9 +4,13 @@ No registry of images can be reached. In place of Python's images there is one o
 with Debian's Python 3.11 and its compiler.
 """
 
+import errno
+import json
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,10 +107,6 @@ class Container:
         """Run a command of podman on the host."""
         return self.host.run(*self.engine.podman(*arguments), check=check)
 
-    def start(self, *options: str) -> None:
-        """Run the image with ``options`` and its volume, on the host's network."""
-        self.podman("run", "--detach", "--name", self.name, "--network", "host", *options, IMAGE)
-
     def log(self) -> str:
         """What it has printed."""
         return self.podman("logs", self.name, check=False)
@@ -116,11 +116,36 @@ class Container:
         return self.podman("exec", self.name, *command)
 
     def stop(self, seconds: int) -> int:
-        """Stop it as its image says, kill it after ``seconds``; its exit code. Remove it."""
+        """Stop it as its image says, kill it after ``seconds``; its exit code."""
         self.podman("stop", "--time", str(seconds), self.name)
-        code = self.podman("inspect", "--format", "{{.State.ExitCode}}", self.name)
-        self.podman("rm", "--force", "--volumes", self.name)
-        return int(code)
+        return int(self.podman("inspect", "--format", "{{.State.ExitCode}}", self.name))
+
+
+@contextmanager
+def container(host: Machine, engine: Engine, name: str, *options: str) -> Iterator[Container]:
+    """Run the image with ``options`` on the network of ``host`` until the block ends."""
+    made = Container(host, engine, name)
+    made.podman("run", "--detach", "--name", name, "--network", "host", *options, IMAGE)
+    try:
+        yield made
+    finally:
+        made.podman("rm", "--force", "--volumes", name)
+
+
+def filter_without_namespaces(engine: Engine) -> Path:
+    """A filter of system calls that refuses namespaces and mounts, as the default filters of Docker
+    and containerd do: podman's without the rules that allow them."""
+    refused = {"unshare", "setns", "mount", "umount", "umount2", "pivot_root"}
+    profile = json.loads(Path("/usr/share/containers/seccomp.json").read_text())
+    for rule in profile["syscalls"]:
+        rule["names"] = [name for name in rule["names"] if name not in refused]
+    profile["syscalls"] = [rule for rule in profile["syscalls"] if rule["names"]]
+    profile["syscalls"].append(
+        {"names": sorted(refused), "action": "SCMP_ACT_ERRNO", "errnoRet": errno.EPERM}
+    )
+    file = engine.folder / "filter.json"
+    file.write_text(json.dumps(profile))
+    return file
 
 
 def compose_options(service: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """deploy/docker and deploy/kubernetes: the image is built, and run with the options of each."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,13 @@ import pytest
 import yaml
 
 from tests.deploy.conftest import Report
-from tests.deploy.containers import Container, Engine, compose_options, pod_options
+from tests.deploy.containers import (
+    Engine,
+    compose_options,
+    container,
+    filter_without_namespaces,
+    pod_options,
+)
 from tests.deploy.machine import CERTIFICATE, DEPLOY, HOST, Machine, machine
 
 pytestmark = pytest.mark.slow  # they build an image; make deploy-check runs them
@@ -41,49 +48,47 @@ def test_versions_are_swapped_under_load_in_the_container_of_the_compose_file(
     host: Machine, engine: Engine, report: Report
 ) -> None:
     service = COMPOSE["services"]["hotswap"]
-    container = Container(host, engine, "compose")
-    container.start(*compose_options(service))
-    host.ready(f"https://{HOST}", container.log)
+    with container(host, engine, "compose", *compose_options(service)) as made:
+        host.ready(f"https://{HOST}", made.log)
 
-    assert container.execute("id", "-u").strip() == "10001"
-    container.podman("healthcheck", "run", container.name)
-    # The engine's filter allows no user namespaces; the other defences against uploads remain.
-    lacking = [line for line in container.log().splitlines() if "lack a defence" in line]
-    assert len(lacking) == 1, container.log()
-    assert "no private file system" in lacking[0]
-    token = container.execute("cat", "/data/registry/admin.token")
-    version = container.podman("--version").split()[-1]
-    verdict = host.load(f"https://{HOST}", token, "--certificate", CERTIFICATE)
-    assert container.stop(int(service["stop_grace_period"].removesuffix("s"))) == 0
+        assert made.execute("id", "-u").strip() == "10001"
+        made.podman("healthcheck", "run", made.name)
+        token = made.execute("cat", "/data/registry/admin.token")
+        version = made.podman("--version").split()[-1]
+        verdict = host.load(f"https://{HOST}", token, "--certificate", CERTIFICATE)
+        assert made.stop(int(service["stop_grace_period"].removesuffix("s"))) == 0
 
-    started = (
-        f"image built and run by podman {version} on Debian's Python, compose's options, nginx"
-    )
+    started = f"the image, built and run by podman {version} with compose's options, and nginx"
     report("docker", started, verdict)
 
 
 def test_any_user_of_group_0_can_run_the_image(host: Machine, engine: Engine) -> None:
-    container = Container(host, engine, "anybody")
+    options = ("--user=123456:0", "--read-only", "--volume=anybody:/data")
+    with container(host, engine, "anybody", *options) as made:
+        host.ready(URL, made.log)
 
-    container.start("--user=123456:0", "--read-only", "--volume=anybody:/data")
-
-    host.ready(URL, container.log)
-    assert container.execute("id", "-u").strip() == "123456"
-    assert container.stop(45) == 0
+        assert made.execute("id", "-u").strip() == "123456"
+        assert made.stop(45) == 0
 
 
 def test_versions_are_swapped_under_load_in_the_container_of_the_pod(
     host: Machine, engine: Engine, report: Report
 ) -> None:
-    container = Container(host, engine, "pod")
-    container.start(*pod_options(POD["spec"], {"admin-token": SECRET}))
+    options = pod_options(POD["spec"], {"admin-token": SECRET})
+    assert POD["spec"]["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+    options.append(f"--security-opt=seccomp={filter_without_namespaces(engine)}")
     (spec,) = POD["spec"]["containers"]
-    probes = {kind: spec[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness")}
-    for path in probes.values():
-        host.wait(lambda path=path: host.status(URL + path) == "200", container.log)
+    with container(host, engine, "pod", *options) as made:
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            path = spec[probe]["httpGet"]["path"]
+            host.wait(lambda path=path: host.status(URL + path) == "200", made.log)
 
-    verdict = host.load(URL, SECRET)
-    container.execute(*spec["lifecycle"]["preStop"]["exec"]["command"])
-    assert container.stop(POD["spec"]["terminationGracePeriodSeconds"] - 5) == 0
+        verdict = host.load(URL, SECRET)
+        log = made.log()
+        made.execute(*spec["lifecycle"]["preStop"]["exec"]["command"])
+        assert made.stop(POD["spec"]["terminationGracePeriodSeconds"] - 5) == 0
 
+    # The main process and every worker say so.
+    lacking = set(re.findall(r"lack a defence: ([^:]+):", log))
+    assert lacking == {"no network namespace and no private file system"}
     report("kubernetes", "the pod's container, by podman; no cluster can run here", verdict)
