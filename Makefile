@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test test-slow deploy-programs deploy-check test-faults test-asan test-attacks bench bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
+.PHONY: help serve extras test test-slow deploy-programs deploy-check test-faults test-asan test-attacks bench bench-batches bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
 	lock-bench release clean
 
 help: ## List the targets
@@ -62,6 +62,9 @@ bench: .venv/test .venv-bench/done .venv-bench-mlserver/done ## Compare with MLS
 test-attacks: .venv/test ## Upload all attacks to a real server, and try every path escape on every route
 	$(BIN)/python -m pytest -q -n 0 tests/attacks/over_http.py
 	$(BIN)/python -m pytest -q -n 0 tests/system/test_path_escapes.py --every-route
+
+bench-batches: .venv/test ## Time a file of 5,000,000 rows in process, over HTTP and on Dask
+	$(BIN)/python -m benchmarks.batches --rows 5000000
 
 bench-engine: .venv/test ## Time the forest kernel and scikit-learn on one core
 	$(BIN)/python -m benchmarks.engine

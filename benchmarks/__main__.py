@@ -21,7 +21,15 @@ import joblib
 import skops.io
 from sklearn.pipeline import Pipeline
 
-from benchmarks import engine, large_batches, machine, many_versions, promotions
+from benchmarks import (
+    batches,
+    engine,
+    growth_report,
+    large_batches,
+    machine,
+    many_versions,
+    promotions,
+)
 from benchmarks.figures import Method, Run, ServerFigures
 from benchmarks.growth_report import place, section_of
 from benchmarks.launching import ServerFailed, on_cores
@@ -68,7 +76,9 @@ def main() -> int:
     out = arguments.out or (RESULTS if set(arguments.only) == set(EVERYTHING) else None)
     if out:
         before = out.read_text() if out.exists() else ""
-        out.write_text(place(page, section_of(before)))
+        for heading in (growth_report.HEADING, batches.HEADING):
+            page = place(page, section_of(before, heading))
+        out.write_text(page)
         out.with_suffix(".json").write_text(json.dumps(asdict(run), indent=1) + "\n")
     return 1 if failures(run) else 0
 

@@ -85,9 +85,9 @@ def place(page: str, section: str) -> str:
     return f"{page.rstrip()}\n\n{section}" if section else page
 
 
-def section_of(page: str) -> str:
+def section_of(page: str, heading: str = HEADING) -> str:
     """The section in ``page``, empty if there is none."""
-    found = _find(page, HEADING)
+    found = _find(page, heading)
     return found[0] if found else ""
 
 

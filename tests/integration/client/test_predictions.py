@@ -1,6 +1,7 @@
 """Whatever rows are handed in, how they travel, and how their answers are put together."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -256,6 +257,28 @@ def test_a_row_at_fault_is_counted_from_the_first_of_the_batch(service: Echo, pl
     assert first > 0
     assert caught.value.errors[0].at == place.format(first + 2)
     assert str(caught.value) == caught.value.detail == f"First, {place.format(first + 2)}: no."
+
+
+@pytest.mark.parametrize(
+    ("said", "counted"),
+    [
+        ("The score for row 2 is not a finite number.", "The score for row {2} is not a finite"),
+        ("No. Rows 2, 5 and 3 more: a NaN.", "No. Rows {2}, {5} and 3 more: a NaN."),
+    ],
+)
+def test_rows_in_the_text_of_a_refused_prediction_are_counted_too(
+    service: Echo, said: str, counted: str
+) -> None:
+    service.refusal = lambda rows: problem(422, "prediction-refused", said) if 90 in rows else None
+    with (
+        Registry(service.url, HSW, largest_prediction=500, retries=NEVER) as registry,
+        pytest.raises(errors.Refused) as caught,
+    ):
+        registry.predict("m", [{"x": number} for number in range(100)])
+    first = rows_of(service.asked[-1])[0]
+    expected = re.sub(r"\{(\d)\}", lambda row: str(first + int(row[1])), counted)
+    assert str(caught.value).startswith(expected)
+    assert str(caught.value) == caught.value.detail
 
 
 def test_an_empty_batch_is_left_to_the_service(registry: Registry, service: Echo) -> None:
