@@ -13,6 +13,7 @@ from tests.deploy.machine import DEPLOY, ROOT, Machine, machine
 pytestmark = pytest.mark.slow  # they boot a machine; make deploy-check runs them
 
 UNIT = "/etc/systemd/system/hotswap.service"
+SOCKET = "/etc/systemd/system/hotswap.socket"
 URL = "http://127.0.0.1:8000"
 HOMES = ("/root", "/home")
 MOST_EXPOSED = 3.0
@@ -24,9 +25,11 @@ def host() -> Iterator[Machine]:
     """A machine on which systemd runs the service."""
     with machine() as host:
         host.install(DEPLOY / "systemd" / "hotswap.service", UNIT)
+        host.install(DEPLOY / "systemd" / "hotswap.socket", SOCKET)
         show_homes(host)
         host.run("systemctl", "daemon-reload")
-        host.run("systemctl", "start", "hotswap")
+        host.run("systemctl", "start", "hotswap.socket")
+        # The first connection starts the service.
         host.ready(URL, lambda: log(host))
         yield host
 
@@ -45,6 +48,10 @@ def log(host: Machine) -> str:
     return host.run("journalctl", "--unit=hotswap", "--no-pager", check=False)
 
 
+def main_process(host: Machine) -> str:
+    return host.run("systemctl", "show", "--value", "--property=MainPID", "hotswap").strip()
+
+
 def test_versions_are_swapped_under_load(host: Machine, report: Report) -> None:
     token = host.run("cat", "/var/lib/hotswap/registry/admin.token")
     version = host.run("systemctl", "--version").split()[1]
@@ -53,7 +60,7 @@ def test_versions_are_swapped_under_load(host: Machine, report: Report) -> None:
 
 
 def test_the_unit_is_valid(host: Machine) -> None:
-    assert host.run("systemd-analyze", "verify", UNIT) == ""
+    assert host.run("systemd-analyze", "verify", UNIT, SOCKET) == ""
 
 
 def test_little_is_exposed(host: Machine) -> None:
