@@ -13,7 +13,7 @@ import pytest
 from registry.errors import BlobMissing
 from registry.live import fleet as fleet_module
 from registry.live.fleet import Fleet
-from registry.storage.run_sockets import short_path
+from registry.storage.run_sockets import publish, short_path
 
 
 @pytest.fixture
@@ -252,22 +252,17 @@ class DyingWorker:
         self._listener.close()
 
 
-def test_a_promotion_leaves_the_sockets_of_workers_that_join_meanwhile(
-    join: Callable[..., Fleet],
-) -> None:
-    promoting, stop = join(lambda model, number: None), threading.Event()
+def test_the_socket_of_a_worker_appears_when_it_accepts_connections(tmp_path: Path) -> None:
+    """A promotion takes one that refuses them for a dead worker's, and removes it."""
+    path, seen = tmp_path / "worker.sock", list[bool]()
 
-    def look() -> None:
-        while not stop.is_set():
-            promoting.alive()
+    class Listener(socket.socket):
+        def listen(self, backlog: int = 1, /) -> None:
+            seen.append(path.exists())
+            super().listen(backlog)
 
-    looking = threading.Thread(target=look)
-    looking.start()
-    try:
-        for _ in range(50):
-            join(lambda model, number: None)
-    finally:
-        stop.set()
-        looking.join()
+    with Listener(socket.AF_UNIX) as listener:
+        publish(listener, path, 1)
 
-    assert promoting.alive() == 51
+    assert seen == [False]
+    assert path.is_socket()
