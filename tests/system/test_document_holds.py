@@ -59,7 +59,7 @@ UNSAYABLE = {
     "alias-malformed": "a word that is reserved",
 }
 """Why a body that the document allows may be refused nevertheless, by the type of the problem."""
-THERE = {"name": "fuzzed", "version": "1", "alias": "spare"}
+THERE = {"name": "fuzzed", "version": "1", "alias": "spare", "form": "onnx"}
 """What leads a request past the first 404."""
 
 ASKED = {"GET /models/{name}/compare": {"versions": "1,spare"}}

@@ -66,6 +66,8 @@ def convert_estimator(
         return {"value": graph.double(value)}
     estimator = _numbered_classes(estimator)
     label, shares = _merged(graph, _converted(estimator, len(block), {"zipmap": False}), given)
+    # Those of quadratic discriminants are 1 x rows, and parts of a batch could not be joined.
+    label = graph.add("Reshape", label, graph.constant([-1], np.int64))
     return {"label": label, "probabilities": graph.double(shares)}
 
 
