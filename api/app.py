@@ -28,7 +28,7 @@ from api.problems import handle_problems
 from api.promotions import blueprint as promotions
 from api.proxies import trust_proxies
 from api.request_ids import identify_requests
-from api.routing import TokenIdConverter, VersionReferenceConverter
+from api.routing import TokenIdConverter, VersionReferenceConverter, match_methods_exactly
 from api.security_headers import secure_responses
 from api.services import Services, attach
 from api.serving_telemetry import ServingTelemetry
@@ -72,6 +72,7 @@ def create_app(settings: Settings) -> Flask:
     _drain_bodies(app)
     hosts = Hosts.of(settings)
     check_hosts(app, hosts)
+    match_methods_exactly(app)
     guard(app)
     telemetry = observe_requests(app)
     serving_telemetry.keep(telemetry.folder)

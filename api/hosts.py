@@ -23,6 +23,8 @@ _HTTP_1_0 = frozenset({"HTTP/1.0", "HTTP/1"})
 """Granian uses the second form."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 
+_ABSOLUTE = re.compile(r"https?://([^/?#]+)", re.IGNORECASE)
+
 
 class Hosts:
     """The names that a Host header may have; None: any well-formed name."""
@@ -50,6 +52,8 @@ class Hosts:
 
     def knows(self, environ: dict[str, Any]) -> bool:
         """Whether the request's host is accepted. Nearly free if it is the previous request's."""
+        if "RAW_URI" in environ and not _names_host(environ):
+            return False
         host: str | None = environ.get("HTTP_HOST")
         if not host:
             # Only HTTP/1.0 may omit it, which no browser uses.
@@ -66,8 +70,10 @@ class Hosts:
 
     def check(self, environ: dict[str, Any]) -> None:
         """Raises HostRefused."""
+        if not _names_host(environ):
+            raise HostRefused.of_target()
         if not self.knows(environ):
-            raise HostRefused(environ.get("HTTP_HOST") or "")
+            raise HostRefused.of(environ.get("HTTP_HOST") or "")
 
 
 def check_hosts(app: Flask, hosts: Hosts) -> None:
@@ -77,6 +83,21 @@ def check_hosts(app: Flask, hosts: Hosts) -> None:
     @app.before_request
     def check_host() -> None:
         (any_host if request.path in PROBES else hosts).check(request.environ)
+
+
+def _names_host(environ: dict[str, Any]) -> bool:
+    """Whether the request's target is a path or has the authority of the Host header, which it
+    would replace (RFC 9112, 3.2.2).
+
+    gunicorn passes the target to the application. Under ``hotswap serve``, cli/connections.c
+    compares the two.
+    """
+    target: str = environ.get("RAW_URI", "/")
+    if target.startswith("/") or target == "*":
+        return True
+    absolute = _ABSOLUTE.match(target)
+    host: str = environ.get("HTTP_HOST", "")
+    return absolute is not None and absolute[1].lower() == host.lower()
 
 
 def _bracketed(name: str) -> str:

@@ -1,5 +1,7 @@
-"""Converters of URL segments."""
+"""What the routes match: converters of URL segments, and methods."""
 
+from flask import Flask, request
+from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import BaseConverter
 
 from registry.names import LATEST, RESERVED_ALIASES
@@ -17,3 +19,20 @@ class TokenIdConverter(BaseConverter):
     """The id of a token: any segment except ``self``."""
 
     regex = r"(?!self\Z)[^/]+"
+
+
+def match_methods_exactly(app: Flask) -> None:
+    """Answer ``post`` as any other method that no route has; werkzeug takes it for POST.
+
+    Methods are case-sensitive (RFC 9110, 9.1).
+    """
+
+    @app.before_request
+    def match_method() -> None:
+        if request.url_rule is None or request.environ["REQUEST_METHOD"] == request.method:
+            return
+        adapter = app.create_url_adapter(request)
+        allowed = [] if adapter is None else adapter.allowed_methods()
+        # Flask raises it where it raises every error of routing.
+        request.url_rule = None
+        request.routing_exception = MethodNotAllowed(list(allowed))

@@ -8,8 +8,9 @@ RFC 9112 defines it (sections 2.2, 5, 6 and 7.1) and
 
 - adds a header field, whose name nobody can guess, to each request whose body was not there together
   with its head: by its value the application learns later whether the body it read is the whole one;
-- spoils a head whose framing is ambiguous, or that has a field such as X_Forwarded_For, so that the
-  HTTP library answers 400 and closes;
+- spoils a head whose framing is ambiguous, or whose target has another authority than its Host
+  field, so that the HTTP library answers 400 and closes;
+- renames fields whose names have underscores, so that the application does not find them;
 - ends the reading of a body that arrives too slowly, or has not arrived when the worker stops;
 - closes a connection whose client reads its responses too slowly;
 - refuses connections beyond a limit, and reserves some for health checks.
@@ -72,8 +73,12 @@ struct connection {
     /* Of the head that is arriving: */
     char line[LINE]; /* the beginning of the present line */
     size_t length;   /* of the present line so far */
+    bool named;      /* the present line has had a colon */
     bool begun, unwelcome, chunked, measured, ambiguous, holds_cr;
-    uint64_t body; /* its Content-Length */
+    uint64_t body;         /* its Content-Length */
+    char authority[LINE];  /* of a target in absolute form */
+    size_t authority_size; /* otherwise 0 */
+    bool unconfirmed;      /* no Host field has had that authority yet */
     /* Of the body that is arriving: */
     uint64_t left;     /* bytes of it, or of its present chunk */
     uint64_t content;  /* bytes of it in chunks so far */
@@ -164,15 +169,52 @@ static void measure(struct connection *c, const char *value, size_t size)
     c->body = body;
 }
 
-/* Whether an application finds the field in the place of a field that proxies set. Applications read
-   `_` in a name as `-`, but proxies that replace X-Forwarded-For pass X_Forwarded_For on. */
-static bool imitates_forwarded(const char *name, size_t size)
+/* Reads the authority of a target that is not a path. A proxy may route by the authority, but the
+   application finds only the Host field, so the two must be equal (RFC 9112, 3.2.2). */
+static void take_absolute(struct connection *c, const char *target, const char *end)
 {
-    static const char start[] = "x-forwarded-";
-    bool same = memchr(name, '_', size) != NULL && size >= sizeof start - 1;
-    for (size_t i = 0; same && i < sizeof start - 1; i++)
-        same = name[i] == '_' ? start[i] == '-' : (name[i] | 0x20) == start[i];
-    return same;
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t size = strlen(schemes[i]);
+        if ((size_t)(end - target) < size || strncasecmp(target, schemes[i], size) != 0)
+            continue;
+        const char *stop = target += size;
+        while (stop < end && strchr("/?# ", *stop) == NULL)
+            stop++;
+        if (stop == end) /* longer than what is known of the line */
+            break;
+        c->authority_size = (size_t)(stop - target);
+        memcpy(c->authority, target, c->authority_size);
+        c->unconfirmed = true;
+        c->ambiguous |= c->authority_size == 0;
+        return;
+    }
+    c->ambiguous = true;
+}
+
+static void take_request_line(struct connection *c, size_t size)
+{
+    const char *end = c->line + size, *space = memchr(c->line, ' ', size);
+    const char *target = space == NULL ? end : space + 1;
+    bool path = target < end && *target == '/';
+    bool asterisk = end - target > 1 && target[0] == '*' && target[1] == ' ';
+    if (!path && !asterisk)
+        take_absolute(c, target, end);
+    bool probe = starts(c, "GET /livez ") || starts(c, "GET /readyz ");
+    c->unwelcome |= c->spare && !probe;
+    c->begun = true;
+}
+
+/* Replaces each underscore in this part of a field's line that belongs to the name. WSGI has one
+   variable for Content_Encoding and Content-Encoding, but proxies read only the latter. */
+static void rename_field(struct connection *c, unsigned char *part, size_t size)
+{
+    if (c->named)
+        return;
+    unsigned char *colon = memchr(part, ':', size), *end = colon == NULL ? part + size : colon;
+    c->named = colon != NULL;
+    while ((part = memchr(part, '_', (size_t)(end - part))) != NULL)
+        *part = '.';
 }
 
 static void take_field(struct connection *c, size_t size)
@@ -181,9 +223,9 @@ static void take_field(struct connection *c, size_t size)
     if (colon == NULL)
         return; /* none of these fields, or a line that the HTTP library refuses */
     size_t name = (size_t)(colon - c->line);
-    c->ambiguous |= imitates_forwarded(c->line, name);
     bool coding = is(c->line, name, "transfer-encoding");
-    if (!coding && !is(c->line, name, "content-length"))
+    bool host = c->authority_size > 0 && is(c->line, name, "host");
+    if (!coding && !host && !is(c->line, name, "content-length"))
         return;
     const char *value = colon + 1, *end = c->line + size;
     while (value < end && (*value == ' ' || *value == '\t'))
@@ -192,6 +234,10 @@ static void take_field(struct connection *c, size_t size)
         end--;
     if (c->length > LINE) { /* only its beginning is known */
         c->ambiguous = true;
+    } else if (host) {
+        c->unconfirmed = false;
+        c->ambiguous |= (size_t)(end - value) != c->authority_size ||
+                        strncasecmp(value, c->authority, c->authority_size) != 0;
     } else if (coding) {
         if (c->chunked || !is(value, (size_t)(end - value), "chunked"))
             c->ambiguous = true;
@@ -206,24 +252,22 @@ static void take_line(struct connection *c)
     size_t size = c->length < LINE ? c->length : LINE;
     if (size == c->length && size > 0 && c->line[size - 1] == '\r')
         size--;
-    if (c->begun) {
+    if (c->begun)
         take_field(c, size);
-    } else {
-        bool probe = starts(c, "GET /livez ") || starts(c, "GET /readyz ");
-        c->unwelcome |= c->spare && !probe;
-        c->begun = true;
-    }
+    else
+        take_request_line(c, size);
 }
 
 /* Ends the head; writes the text to add to it into `text` and returns its size. */
 static size_t finish_head(struct connection *c, int fd, size_t available, char *text)
 {
     bool chunked = c->chunked;
-    bool ambiguous = c->ambiguous || (chunked && c->measured);
+    bool ambiguous = c->ambiguous || c->unconfirmed || (chunked && c->measured);
     uint64_t body = c->body;
     c->requests++;
-    c->begun = c->chunked = c->measured = c->ambiguous = false;
+    c->begun = c->chunked = c->measured = c->ambiguous = c->unconfirmed = false;
     c->body = 0;
+    c->authority_size = 0;
     if (ambiguous) {
         c->phase = SPOILED;
         return (size_t)snprintf(text, MARK, "@\r\n"); /* not allowed in the name of a field */
@@ -352,10 +396,10 @@ static void take_chunked(struct connection *c, unsigned char byte)
     }
 }
 
-/* Parses data[at..size). Returns where it stopped: at the end, or after a head to which `text` must
-   be added at *where. */
+/* Parses data[at..size) and renames fields in it. Returns where it stopped: at the end, or after a
+   head to which `text` must be added at *where. */
 static size_t scan(
-    struct connection *c, int fd, const unsigned char *data, size_t at, size_t size, size_t *where,
+    struct connection *c, int fd, unsigned char *data, size_t at, size_t size, size_t *where,
     char *text, size_t *text_size
 )
 {
@@ -366,6 +410,8 @@ static size_t scan(
         if (c->phase == HEAD) {
             const unsigned char *end = memchr(data + at, '\n', size - at);
             size_t part = end == NULL ? size - at : (size_t)(end - (data + at));
+            if (c->begun)
+                rename_field(c, data + at, part);
             if (c->length < LINE)
                 memcpy(c->line + c->length, data + at, part < LINE - c->length ? part : LINE - c->length);
             c->length += part;
@@ -377,6 +423,7 @@ static size_t scan(
             if (!blank)
                 take_line(c);
             c->length = 0;
+            c->named = false;
             if (blank && c->begun && (*text_size = finish_head(c, fd, size - at, text)) > 0)
                 return at;
         } else if (c->phase == BODY || c->phase == CHUNK) {

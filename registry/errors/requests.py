@@ -26,14 +26,21 @@ class BodyRefused(Refused):
 class HostRefused(Malformed):
     title = "Host refused"
 
-    def __init__(self, host: str) -> None:
-        if host:
-            super().__init__(
-                f"The host {shown(host)} is not allowed. An operator can add it to "
-                "HOTSWAP_ALLOWED_HOSTS."
-            )
-        else:
-            super().__init__("The Host header is missing or empty.")
+    @classmethod
+    def of(cls, host: str) -> "HostRefused":
+        if not host:
+            return cls("The Host header is missing or empty.")
+        return cls(
+            f"The host {shown(host)} is not allowed. An operator can add it to "
+            "HOTSWAP_ALLOWED_HOSTS."
+        )
+
+    @classmethod
+    def of_target(cls) -> "HostRefused":
+        return cls(
+            "The request target is neither a path nor an http or https URL with the authority of "
+            "the Host header."
+        )
 
 
 class CodingUnsupported(FormatUnsupported):

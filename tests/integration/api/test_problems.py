@@ -144,6 +144,8 @@ def test_two_slashes_at_the_beginning_are_one_to_whoever_may(service):
         ("DELETE", "/models/a/history", {"GET", "HEAD", "OPTIONS"}),
         ("POST", "/livez", {"GET", "HEAD", "OPTIONS"}),
         ("BREW", "/models", {"GET", "HEAD", "OPTIONS", "POST"}),
+        ("post", "/models", {"GET", "HEAD", "OPTIONS", "POST"}),
+        ("options", "/models/a/predict", {"OPTIONS", "POST"}),
     ],
 )
 def test_a_method_that_is_not_there_is_told_with_those_that_are(admin, method, path, allowed):

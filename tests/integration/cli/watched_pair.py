@@ -87,6 +87,18 @@ def body_is_ended(*, awaited: bool) -> bool:
         return library.connections_body(mark, 0) == SLOW
 
 
+def delivered(*parts: bytes) -> bytes:
+    """What the server receives of a request that arrives in these parts."""
+    with watched_pair() as (server, client):
+        received = b""
+        for part in parts:
+            client.sendall(part)
+            select.select([server], [], [])
+            with suppress(BlockingIOError):  # a part of which nothing is passed on yet
+                received += server.recv(4096)
+        return received
+
+
 def _fill(server: socket.socket) -> None:
     """Send until the client's buffer and the server's are full."""
     with suppress(BlockingIOError):

@@ -80,3 +80,30 @@ def test_what_is_no_host_is_refused_everywhere(host):
 
 def test_only_http_1_0_may_leave_it_out():
     assert Hosts.of(Settings()).knows(asked(None, "HTTP/1.0"))
+
+
+@pytest.mark.parametrize(
+    ("target", "known"),
+    [
+        ("/models", True),
+        ("//evil.example/models", True),
+        ("*", True),
+        ("http://localhost/models", True),
+        ("HTTPS://LOCALHOST?a", True),
+        ("http://evil.example/models", False),
+        ("http://localhost:80/models", False),
+        ("http://localhost@evil.example/", False),
+        ("http:///models", False),
+        ("ftp://localhost/models", False),
+        ("localhost:80", False),
+        ("", False),
+    ],
+)
+def test_a_target_with_an_authority_has_that_of_the_host_header(target, known):
+    request = {**asked("localhost"), "RAW_URI": target}
+    hosts = Hosts.of(Settings())
+
+    assert hosts.knows(request) is known
+    if not known:
+        with pytest.raises(HostRefused, match="authority of the Host header"):
+            hosts.check(request)
