@@ -3,18 +3,23 @@
 A floating-point NaN counts as null, as in tables made from pandas or numpy.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.codecs.batch import MAX_FAULTS
-from registry.errors import Fault
-from registry.signature import Column
+from registry.codecs.batch import MAX_FAULTS, Batch, refuse
+from registry.errors import Fault, InputRefused
+from registry.signature import Column, Signature
 
 if TYPE_CHECKING:
     from registry.codecs.arrow_library import pa
+
+
+_Dictionaries = dict[tuple[object, ...], tuple[Any, NDArray[Any]]]
+"""By ``dictionary_key`` the dictionary, without which its memory could be used for another, and its
+texts as Python strings, which all its columns and batches share; the last is NaN."""
 
 
 def add_columns(
@@ -25,33 +30,60 @@ def add_columns(
 ) -> list[Fault]:
     """Add the ``inputs`` from ``table`` to ``columns``. Returns the faults found.
 
-    ``first``: the index of the table's first row in the request.
+    The types of the columns must fit. ``first``: the index of the table's first row in the request.
     """
+    decoded: _Dictionaries = {}
     faults: list[Fault] = []
     if table.num_rows == 0:
         return faults
     for column in inputs:
         cells = table.column(column.name)
-        array = _text(cells) if column.type == "string" else _numbers(cells, column)
-        if array is None:
-            faults.append(Fault(column.name, f"expected {column.type}, not {cells.type}"))
-            continue
+        array = _text(cells, decoded) if column.type == "string" else _numbers(cells)
         columns[column.name] = array
         faults += _cell_faults(array, column, first)
     return faults
 
 
-def _numbers(cells: "pa.ChunkedArray", column: Column) -> NDArray[np.float64] | None:
+def to_batch(table: "pa.Table", signature: Signature, first: int = 0) -> Batch:
+    """Convert the columns of ``signature``. ``first``: as in ``add_columns``.
+
+    Raises InputRefused.
+    """
+    columns: dict[str, NDArray[Any]] = {}
+    faults = add_columns(columns, table, signature.inputs, first)
+    return checked_batch(columns, table.num_rows, faults)
+
+
+def checked_batch(columns: dict[str, NDArray[Any]], rows: int, faults: list[Fault]) -> Batch:
+    """The batch of converted columns. Raises InputRefused for ``faults`` or without rows."""
+    if rows == 0:
+        raise InputRefused("The batch is empty: expected at least one row.")
+    if faults:
+        raise refuse(faults)
+    return Batch(columns, rows)
+
+
+def fits(column: Column, kind: "pa.DataType") -> bool:
+    """Whether cells of the Arrow type ``kind`` can be values of ``column``."""
     from registry.codecs.arrow_library import pa
 
-    kind = cells.type
-    if column.type == "boolean":
-        fits = pa.types.is_boolean(kind)
+    is_encoded = column.type == "string" and pa.types.is_dictionary(kind)
+    kind = kind.value_type if is_encoded else kind
+    if column.type == "string":
+        accepted = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    elif column.type == "boolean":
+        accepted = pa.types.is_boolean(kind)
     else:
-        fits = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    if not fits and not pa.types.is_null(kind):
-        return None
-    if pa.types.is_boolean(kind):
+        accepted = (
+            pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
+        )
+    return bool(accepted or pa.types.is_null(kind))
+
+
+def _numbers(cells: "pa.ChunkedArray") -> NDArray[np.float64]:
+    from registry.codecs.arrow_library import pa
+
+    if pa.types.is_boolean(cells.type):
         cells = cells.cast(pa.uint8())
     numbers = cells.cast(pa.float64(), safe=False)
     chunks = [_plain(chunk, np.nan) for chunk in numbers.chunks]
@@ -78,32 +110,38 @@ def _plain(chunk: "pa.Array", null: float) -> NDArray[Any]:
     return np.where(is_there, values, np.array(null, kind))
 
 
-def _text(cells: "pa.ChunkedArray") -> NDArray[np.object_] | None:
+def _text(cells: "pa.ChunkedArray", decoded: _Dictionaries) -> NDArray[np.object_]:
     from registry.codecs.arrow_library import pa
 
-    kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
-    if pa.types.is_null(kind):
-        return np.full(len(cells), np.nan, dtype=object)
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        return None
     if not pa.types.is_dictionary(cells.type):
-        cells = cells.dictionary_encode()
-    return np.concatenate(list(_decoded(cells)))
-
-
-def _decoded(cells: "pa.ChunkedArray") -> Iterator[NDArray[np.object_]]:
-    """Makes one Python string of each text of a dictionary, however often the column and later
-    batches use it."""
-    from registry.codecs.arrow_library import pa
-
-    dictionary, values = None, np.array([], dtype=object)
+        if pa.types.is_null(cells.type):
+            return np.full(len(cells), np.nan, dtype=object)
+        cells, decoded = cells.dictionary_encode(), {}
+    elif pa.types.is_null(cells.type.value_type):
+        return np.full(len(cells), np.nan, dtype=object)
+    latest: tuple[pa.Array | None, NDArray[Any]] = (None, np.array([], dtype=object))
+    parts = []
     for chunk in cells.chunks:
-        if dictionary is None or not chunk.dictionary.equals(dictionary):
-            dictionary = chunk.dictionary
-            known = [np.nan if text is None else text for text in dictionary.to_pylist()]
-            values = np.array([*known, np.nan], dtype=object)
+        dictionary = chunk.dictionary
+        key = dictionary_key(dictionary)
+        if key not in decoded:
+            is_repeated = latest[0] is not None and dictionary.equals(latest[0])
+            decoded[key] = (dictionary, latest[1] if is_repeated else _texts(dictionary))
+        latest = decoded[key]
         indices = chunk.indices.cast(pa.int64())
-        yield values[_plain(indices, -1)]  # -1, the last, is NaN
+        parts.append(latest[1][_plain(indices, -1)])  # -1, the last, is NaN
+    return np.concatenate(parts)
+
+
+def _texts(dictionary: "pa.Array") -> NDArray[np.object_]:
+    known = [np.nan if text is None else text for text in dictionary.to_pylist()]
+    return np.array([*known, np.nan], dtype=object)
+
+
+def dictionary_key(dictionary: "pa.Array") -> tuple[object, ...]:
+    """Equal for two arrays of texts that are the same part of the same memory."""
+    places = [buffer and buffer.address for buffer in dictionary.buffers()]
+    return (dictionary.type.id, len(dictionary), dictionary.offset, *places)
 
 
 def _cell_faults(array: NDArray[Any], column: Column, first: int) -> list[Fault]:
@@ -119,6 +157,8 @@ def _cell_faults(array: NDArray[Any], column: Column, first: int) -> list[Fault]
         if column.type == "integer":
             wrong |= ~null & (np.floor(array) != array)
     bad = wrong if column.nullable else wrong | null
+    if not bad.any():
+        return []
     return [
         Fault(
             f"rows[{first + row}].{column.name}",

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from registry.codecs.arrow_body import decode_arrow, decode_parquet
-from registry.codecs.arrow_sizes import TableSize, arrow_size, parquet_size
+from registry.codecs.arrow_body import decode_arrow
+from registry.codecs.arrow_sizes import TableSize, arrow_size
 from registry.codecs.batch import Batch
 from registry.codecs.csv_pieces import most_rows as most_csv_rows
 from registry.codecs.json_pieces import most_rows as most_json_rows
 from registry.codecs.json_reader import JsonReader
+from registry.codecs.parquet_body import decode_parquet, parquet_size
 from registry.codecs.row_memory import RowMemory
 from registry.codecs.text_body import decode_csv, decode_form
 from registry.codecs.text_memory import WIDEST, json_width, text_width
@@ -35,7 +36,7 @@ _SIZES: dict[str, Callable[[bytes, Signature], TableSize]] = {
     CSV: lambda body, signature: TableSize(most_csv_rows(body, signature), 0),
     FORM: lambda *_: TableSize(1, 0),
     ARROW: lambda body, _: arrow_size(body),
-    PARQUET: lambda body, _: parquet_size(body),
+    PARQUET: parquet_size,
 }
 _COPIES_IN_DECODERS = 2
 """Of the characters of texts: Arrow's dictionary of them grows by doubling."""

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, cast
 
-from registry.codecs.arrow_body import parquet_batches, parquet_columns
 from registry.codecs.batch import Batch
+from registry.codecs.parquet_body import parquet_batches, parquet_columns
 from registry.codecs.requests import CSV, PARQUET, require_arrow
 from registry.codecs.text_body import csv_batches, csv_columns
 from registry.errors import Fault, HoldoutRefused, InputRefused, TooLarge, shown

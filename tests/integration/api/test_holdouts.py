@@ -13,6 +13,7 @@ from sklearn.linear_model import LinearRegression
 from tests.integration.api.conftest import WatchedStream, check_problem, places
 from tests.integration.api.tables import CSV, PARQUET, csv, irises, line, parquet, set_holdout
 from tests.missing_library import missing_library
+from tests.unit.registry.codecs.parquet_footers import FILE_ROWS, with_footer
 
 ADMIN = "admin (HOTSWAP_ADMIN_TOKEN)"
 FORMS = {"parquet": (PARQUET, parquet), "csv": (CSV, csv)}
@@ -286,3 +287,16 @@ def test_more_rows_than_are_measured_are_refused(service, uploaded):
     pq.write_table(pa.table({"x0": zeros, "y": zeros}), body)
 
     check_problem(set_holdout(service.admin, name, body.getvalue(), "y"), 413, "too-large")
+
+
+@pytest.mark.parametrize("rows", [-1, 100, 300])
+def test_a_parquet_file_that_declares_another_number_of_rows_is_malformed(
+    service, uploaded, frame, rows
+):
+    name, _ = uploaded
+
+    def declare(footer):
+        footer[FILE_ROWS][1] = rows
+
+    refused = set_holdout(service.admin, name, with_footer(parquet(frame), declare), "y")
+    check_problem(refused, 400, "body-malformed")

@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from tests.integration.api.conftest import check_problem, near, places
 from tests.missing_library import missing_library
+from tests.unit.registry.codecs.parquet_footers import FILE_ROWS, with_footer
 
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
@@ -272,6 +273,20 @@ def test_a_packed_table_is_weighed_before_it_is_unpacked(make_app, artifacts):
         pa.set_memory_pool(usual)
     check_problem(answer, 413, "too-large")
     assert watched.max_memory() < 2**24
+
+
+@pytest.mark.parametrize("rows", [1, 29, 31, -1])
+def test_a_parquet_file_that_declares_another_number_of_rows_is_malformed(served, rows):
+    body = as_parquet(pa.table({"x0": np.zeros(30), "x1": np.zeros(30)}))
+
+    def declare(footer):
+        footer[FILE_ROWS][1] = rows
+
+    answer = send(served, with_footer(body, declare), PARQUET, model="plane")
+    check_problem(answer, 400, "body-malformed")
+    assert answer.json["detail"] == (
+        f"The Parquet file declares {rows} rows, but its row groups declare 30."
+    )
 
 
 def in_one_batch(table):

@@ -11,8 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from registry.codecs.arrow_body import decode_arrow, decode_parquet
+from registry.codecs.arrow_body import decode_arrow
+from registry.codecs.arrow_columns import to_batch
+from registry.codecs.parquet_body import decode_parquet
+from registry.codecs.table_checks import distinct_dictionaries
 from registry.errors import BodyMalformed, InputRefused, RegistryError, TooLarge
+from registry.signature import Column, Output, Signature
 from tests.factories import MIXED, NUMBERS
 from tests.unit.registry.codecs.test_json_body import rows_of
 
@@ -130,6 +134,47 @@ def test_a_text_of_several_batches_is_kept_once(cities):
     batch = decode_arrow(arrow(people(city=cities)), MIXED, MANY)
 
     assert len({id(text) for text in batch.columns["city"]}) == 1
+
+
+def test_columns_and_batches_that_share_a_dictionary_share_its_texts():
+    texts = pa.array([f"city {index}" for index in range(100)])
+    indices = pa.array([3, 3, 3], pa.int8())
+    shared = pa.DictionaryArray.from_arrays(indices, texts)
+    both = Signature((Column("a", "string"), Column("b", "string")), Output("y", "number"))
+    table = pa.table({"a": pa.chunked_array([shared] * 3), "b": pa.chunked_array([shared] * 3)})
+
+    assert distinct_dictionaries(table) == [texts]
+    columns = to_batch(table, both).columns
+    assert len({id(text) for text in [*columns["a"], *columns["b"]]}) == 1
+
+
+def test_a_dictionary_is_checked_once_however_many_batches_use_it():
+    cities = pa.array(["a", "b"]).dictionary_encode()
+    table = people().select(["age"]).slice(0, 2).append_column("city", cities)
+    batches = pa.ipc.open_stream(arrow(pa.concat_tables([table] * 50))).read_all()
+
+    assert batches["city"].num_chunks == 50
+    assert len(distinct_dictionaries(batches)) == 1
+
+
+@pytest.mark.parametrize("spoil", ["text", "index"])
+def test_a_dictionary_with_a_bad_text_or_index_is_malformed(spoil):
+    texts = pa.array([b"\xff" if spoil == "text" else b"ok", b"ok"], pa.binary())
+    texts = pa.Array.from_buffers(pa.string(), 2, texts.buffers())
+    indices = pa.array([0, 1, 2 if spoil == "index" else 0], pa.int8())
+    cities = pa.DictionaryArray.from_arrays(indices, texts, safe=False)
+
+    with pytest.raises(BodyMalformed):
+        decode_arrow(arrow(people(city=cities)), MIXED, MANY)
+
+
+def test_a_column_that_the_model_does_not_use_is_not_decoded():
+    bad = pa.array([b"\xff"] * 3, pa.binary())
+    other = pa.Array.from_buffers(pa.string(), 3, bad.buffers())
+
+    batch = decode_arrow(arrow(people(other=other)), MIXED, MANY)
+
+    assert batch.rows == 3
 
 
 def test_each_batch_may_have_a_dictionary_of_its_own():

@@ -8,10 +8,11 @@ import pytest
 from pyarrow import parquet
 
 from registry.codecs.arrow_body import decode_arrow
-from registry.codecs.arrow_sizes import TableSize, arrow_size, parquet_size
+from registry.codecs.arrow_sizes import TableSize, arrow_size
 from registry.codecs.csv_pieces import most_rows as most_csv_rows
 from registry.codecs.json_pieces import most_rows as most_json_rows
 from registry.codecs.large_bodies import SMALL_BODY
+from registry.codecs.parquet_body import parquet_size
 from registry.codecs.predictions import Predictions
 from registry.codecs.replies import JsonWriter
 from registry.codecs.requests import ARROW, CSV, FORM, JSON, PARQUET, RequestReader
@@ -77,10 +78,10 @@ def test_the_rows_of_an_arrow_stream_stand_in_its_messages(options):
 
 
 def test_the_rows_of_a_parquet_file_stand_in_its_metadata():
-    assert parquet_size(packed()).rows == ROWS
+    assert parquet_size(packed(), MIXED).rows == ROWS
 
 
-@pytest.mark.parametrize("size", [arrow_size, parquet_size])
+@pytest.mark.parametrize("size", [arrow_size, lambda body: parquet_size(body, MIXED)])
 def test_a_table_that_is_none_has_no_rows(size):
     assert size(b"no table at all") == TableSize(0, 0)
 

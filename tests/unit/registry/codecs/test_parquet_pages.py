@@ -1,0 +1,201 @@
+"""What the footer and the pages of a Parquet file declare, and refusals where they differ."""
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from registry.codecs.parquet_body import (
+    decode_parquet,
+    parquet_batches,
+    parquet_columns,
+    parquet_size,
+)
+from registry.codecs.parquet_pages import PageHeaders
+from registry.errors import BodyMalformed
+from registry.signature import Column, Output, Signature
+from tests.factories import NUMBERS
+from tests.unit.registry.codecs.parquet_footers import (
+    CHUNK_UNPACKED,
+    CHUNK_VALUES,
+    FILE_ROWS,
+    GROUP_ROWS,
+    chunks,
+    groups,
+    with_footer,
+)
+from tests.unit.registry.codecs.varints import varint
+
+MANY = 10_000
+
+
+def written(rows=100, columns=NUMBERS.names, **options):
+    sink = io.BytesIO()
+    table = pa.table({name: np.zeros(rows) for name in columns})
+    parquet.write_table(table, sink, compression="zstd", **options)
+    return sink.getvalue()
+
+
+def read_in_batches(body, signature, limit):
+    return list(parquet_batches(io.BytesIO(body), signature, 10, limit))
+
+
+def declare(body, *, file=None, group=None, values=None, unpacked=None):
+    """``body`` with other figures in its footer; ``group`` and ``values`` of the first group."""
+
+    def change(footer):
+        if file is not None:
+            footer[FILE_ROWS][1] = file
+        if group is not None:
+            groups(footer)[0][GROUP_ROWS][1] = group
+        for chunk in chunks(footer):
+            if values is not None:
+                chunk[CHUNK_VALUES][1] = values
+            if unpacked is not None:
+                chunk[CHUNK_UNPACKED][1] = unpacked
+
+    return with_footer(body, change)
+
+
+readers = pytest.mark.parametrize("decode", [decode_parquet, read_in_batches])
+
+
+@readers
+def test_a_file_whose_footer_is_written_anew_is_read(decode):
+    decode(declare(written(), file=100, group=100, values=100), NUMBERS, MANY)
+
+
+@readers
+@pytest.mark.parametrize("rows", [1, 99, 101, 10**6, 0, -1, 2**40])
+@pytest.mark.parametrize(
+    "places",
+    [("file",), ("group",), ("values",), ("file", "group"), ("group", "values")],
+    ids=" and ".join,
+)
+def test_a_file_that_declares_another_number_of_rows_is_malformed(decode, places, rows):
+    body = declare(written(), **dict.fromkeys(places, rows))
+
+    with pytest.raises(BodyMalformed):
+        decode(body, NUMBERS, 2**50)
+
+
+@readers
+@pytest.mark.parametrize("rows", [1, 99, 101, -1])
+def test_a_file_whose_pages_have_another_number_of_rows_is_malformed(decode, rows):
+    with pytest.raises(BodyMalformed):
+        decode(declare(written(), file=rows, group=rows, values=rows), NUMBERS, MANY)
+
+
+@pytest.mark.parametrize("rows", [1, 101, -1])
+def test_the_names_of_columns_are_not_read_from_a_footer_that_contradicts_itself(rows):
+    with pytest.raises(BodyMalformed, match=f"declares {rows} rows, but its row groups declare"):
+        parquet_columns(io.BytesIO(declare(written(), file=rows)))
+
+
+@readers
+@pytest.mark.parametrize("unpacked", [10, None], ids=["few bytes", "its bytes"])
+def test_pages_that_unpack_to_more_than_declared_are_refused_before_they_are(decode, unpacked):
+    body = written(2**21, use_dictionary=False)
+    small = declare(body, file=10, group=10, values=10, unpacked=unpacked)
+    usual = pa.default_memory_pool()
+    watched = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(watched)
+    try:
+        with pytest.raises(BodyMalformed):
+            decode(small, NUMBERS, MANY)
+    finally:
+        pa.set_memory_pool(usual)
+
+    assert watched.max_memory() < 2**20
+
+
+def test_pages_may_not_unpack_to_more_than_what_memory_is_reserved_for():
+    body = declare(written(), unpacked=2)
+
+    assert parquet_size(body, NUMBERS).unpacked == 4
+    with pytest.raises(BodyMalformed, match="declares 2 unpacked bytes"):
+        decode_parquet(body, NUMBERS, MANY)
+
+
+def test_only_the_columns_of_the_signature_are_counted():
+    wide = written(columns=[*NUMBERS.names, *map(str, range(50))])
+
+    assert parquet_size(wide, NUMBERS) == parquet_size(written(), NUMBERS)
+
+
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
+def test_texts_whose_size_only_their_decoder_knows_are_refused(encoding):
+    texts = Signature((Column("t", "string"),), Output("y", "number"))
+    sink = io.BytesIO()
+    parquet.write_table(
+        pa.table({"t": ["a", "ab"]}), sink, use_dictionary=False, column_encoding={"t": encoding}
+    )
+
+    with pytest.raises(BodyMalformed, match=rf"has the Parquet encoding {encoding}, .* PLAIN"):
+        decode_parquet(sink.getvalue(), texts, MANY)
+
+
+def test_a_name_with_a_dot_is_not_taken_for_a_column_in_a_struct():
+    dotted = Signature((Column("a.b", "number"),), Output("y", "number"))
+    sink = io.BytesIO()
+    parquet.write_table(pa.table({"a": [{"b": "x" * 99}] * 2, "a.b": [1.0, 2.0]}), sink)
+
+    assert list(decode_parquet(sink.getvalue(), dotted, MANY).columns["a.b"]) == [1.0, 2.0]
+
+
+def page(values):
+    """The header of an empty data page."""
+    details = b"\x15" + varint(values) + b"\x15\0\x15\0\x15\0\0"
+    return b"\x15\0\x15\0\x15\0\x2c" + details + b"\0"
+
+
+def unpacked(data, rows, size=2**40):
+    chunk = SimpleNamespace(
+        data_page_offset=0,
+        has_dictionary_page=False,
+        total_compressed_size=size,
+        total_uncompressed_size=size,
+        num_values=rows,
+        path_in_schema="x",
+    )
+    group = SimpleNamespace(num_rows=rows, column=lambda _: chunk)
+    return PageHeaders(lambda at, length: data(at)[:length]).unpacked(group, [0])
+
+
+def test_the_pages_of_a_file_are_limited():
+    with pytest.raises(BodyMalformed, match="more than 131072 pages"):
+        unpacked(lambda _: page(0).ljust(512), 1)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        page(-1),
+        page(2**31),
+        b"\x15" + b"\xff" * 11,  # a number without an end
+        b"\x15\0\x05\2\0" + page(1),  # a field that is there twice
+        b"\x05" + varint(2**16 + 1) + b"\0" + page(1),  # a field whose number overflows
+        b"\x1c" * 400,  # structs in structs
+        b"\x18" + varint(2**31, signed=False),  # a text without an end
+        b"\x19\x1c" + page(1),  # a list
+        b"\0",
+    ],
+    ids=lambda header: header[:6].hex(),
+)
+def test_a_header_that_readers_could_understand_in_two_ways_is_malformed(header):
+    with pytest.raises(BodyMalformed):
+        unpacked(lambda at: header[at:], 1, len(header))
+
+
+@given(data=st.binary(max_size=100))
+def test_any_bytes_are_a_header_or_malformed(data):
+    try:
+        unpacked(lambda at: data[at:], 1, len(data))
+    except BodyMalformed:
+        return
+    assert len(data) >= len(page(1)) - 6
