@@ -1,8 +1,9 @@
 """The counts of predictions that the workers of a server share through files."""
 
-import subprocess
-import sys
+import os
+import signal
 import threading
+from multiprocessing import get_context
 
 import pytest
 
@@ -119,20 +120,19 @@ def test_predictions_of_a_version_that_was_dropped_before_the_flush_are_counted(
     assert ok(worker, Row("m", 1, "")) == 2
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from tests.integration.watching.test_prediction_counts import Worker, loaded
-worker = Worker(Path(sys.argv[1]))
-worker.answered(loaded("m", 1), "production", 0.001)
-worker.flush()
-os.kill(os.getpid(), signal.SIGKILL)
-"""
+def count_one_and_die(folder):
+    worker = Worker(folder)
+    worker.answered(loaded("m", 1), "production", 0.001)
+    worker.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_the_counts_of_a_killed_worker_are_continued_by_the_next_one(workers, tmp_path):
     other = workers()
-    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    killed = get_context("spawn").Process(target=count_one_and_die, args=(tmp_path,))
+    killed.start()
+    killed.join(60)
+    assert killed.exitcode == -signal.SIGKILL
     files = sorted(tmp_path.iterdir())
 
     successor = workers()
