@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from tests.marks import first_fast
 from tests.system.models import upload
 from tests.system.real_server import Server
 
@@ -39,7 +40,7 @@ def hostile(server: Server) -> str:
     return "hostile"
 
 
-@pytest.mark.parametrize("command", [["bash", "-c"], [sys.executable, "-c"]])
+@pytest.mark.parametrize("command", first_fast([["bash", "-c"], [sys.executable, "-c"]]))
 def test_the_code_of_a_card_predicts_when_it_is_pasted(
     server: Server, hostile: str, command: list[str]
 ) -> None:

@@ -40,6 +40,7 @@ def write_rows(path: Path, count: int) -> pa.Table:
     return table
 
 
+@pytest.mark.slow  # integration/client/test_files.py has it with a fake service
 def test_a_file_has_the_predictions_of_the_service_and_of_a_scorer(
     server: Server, registry: Registry, tmp_path: Path
 ) -> None:

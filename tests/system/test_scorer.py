@@ -21,6 +21,8 @@ from tests.missing_library import missing_library
 from tests.system.models import upload
 from tests.system.real_server import Server
 
+pytestmark = pytest.mark.slow  # integration/api/test_compiled.py has its routes
+
 FRAME = pd.DataFrame(load_iris().data, columns=["x0", "x1", "x2", "x3"])
 
 
