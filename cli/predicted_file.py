@@ -2,15 +2,13 @@
 
 import sys
 import time
-from types import TracebackType
-from typing import Self
 
 import click
 
 from cli.exits import WRONG_USAGE, CommandFailed
 from cli.formatting import one_line
 from cli.names import Reference
-from cli.terminal import print_json
+from cli.terminal import Display, print_json
 from hotswap import Registry, predict_file
 from hotswap.errors import ClientError, FileRefused, UnfinishedRun
 
@@ -77,7 +75,7 @@ def predict_to_file(
         )
 
 
-class FileProgress:
+class FileProgress(Display):
     """A progress bar with rows/s and the time left on a terminal, else a line every ten seconds.
 
     Used as a context manager, and called by ``predict_file`` after each chunk.
@@ -89,19 +87,18 @@ class FileProgress:
         self._begun_at = 0.0
         self._end = 0.0
         self._began = self._shown = time.monotonic()
-        self._bar = None
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-            self._bar = Progress(
+            self._progress = Progress(
                 BarColumn(bar_width=24),
                 TaskProgressColumn(),
                 TextColumn("{task.description}", markup=False),
                 console=Console(stderr=True),
                 transient=True,
             )
-            self._task = self._bar.add_task("", total=1.0)
+            self._task = self._progress.add_task("", total=1.0)
 
     def __call__(self, rows: int, end: float, *, resumed: bool) -> None:
         """Count ``rows`` more rows, up to the fraction ``end`` of the file."""
@@ -111,8 +108,8 @@ class FileProgress:
             self._begun_at = max(self._begun_at, end)
         else:
             self.rows += rows
-        if self._bar is not None:
-            self._bar.update(self._task, completed=self._end, description=self.line())
+        if self._progress is not None:
+            self._progress.update(self._task, completed=self._end, description=self.line())
         elif time.monotonic() - self._shown >= LINE_SECONDS:
             self._shown = time.monotonic()
             click.echo(f"{self._end:.0%}, {self.line()}", err=True)
@@ -126,17 +123,3 @@ class FileProgress:
         left = seconds * (1 - self._end) / (self._end - self._begun_at)
         minutes, rest = divmod(round(left), 60)
         return f"{text}, {minutes}:{rest:02} left"
-
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()

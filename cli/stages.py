@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+
+from cli.terminal import Display
 
 
-class Stages:
+class Stages(Display):
     """The current stage and its duration: a progress bar where the amount is known, else a spinner.
 
     Used as a context manager; called with the name of each stage as it begins. Prints only to a
@@ -14,7 +14,6 @@ class Stages:
     """
 
     def __init__(self) -> None:
-        self._progress = None
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import (
@@ -51,17 +50,3 @@ class Stages:
     def _show(self, done: int, total: int) -> None:
         if self._progress is not None:
             self._progress.update(self._task, completed=done, total=total)
-
-    def __enter__(self) -> Self:
-        if self._progress is not None:
-            self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._progress is not None:
-            self._progress.stop()

@@ -7,10 +7,35 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import click
 
 from cli.formatting import cell
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+class Display:
+    """Shows the progress of a command while its block runs; without a terminal there is none."""
+
+    _progress: "Progress | None" = None
+
+    def __enter__(self) -> Self:
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,8 +138,7 @@ class Fleet:
         faults: list[str] = []
         with selectors.DefaultSelector() as waiting:
             try:
-                left = 1
-                while left:  # then another one goes first
+                while True:
                     others = self._send_to_first(message, waiting, faults, replacement_patience)
                     if replacement_patience and not waiting.get_map() and not faults:
                         faults.append(
@@ -149,6 +148,8 @@ class Fleet:
                     died, left = self._collect_replies(held, waiting, faults, head_start)
                     if died or faults:
                         return faults, died
+                    if not left:  # else another one goes first
+                        break
                 for path in (*others, *([self._path] if self._path else ())):
                     self._send(path, message, waiting, faults)
                 died, _ = self._collect_replies(held, waiting, faults, deadline)

@@ -16,7 +16,7 @@ PREDICTIONS = re.compile(
 
 
 def counted(server: Server) -> int:
-    """The answered predictions of the model, by whichever worker is asked."""
+    """The answered predictions of the model, as any worker reports them."""
     return sum(
         int(float(count)) for _, count in PREDICTIONS.findall(server.call("GET", "/metrics").text)
     )

@@ -238,7 +238,7 @@ def test_an_unfinished_run_is_continued_only_by_the_same_one(
     refused("the version was 1 and is 2", version=2)
     write(data, table(first=1))
     refused("the input's size was|the input's modified was")
-    assert service.predicted == service.predicted[:2]
+    assert len(service.predicted) == 2
     assert not out.exists()
 
 

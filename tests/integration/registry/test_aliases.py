@@ -150,10 +150,12 @@ def test_a_version_archived_while_it_was_prepared_is_not_promoted(house):
 @pytest.mark.parametrize("expected", [2, None])
 def test_an_expectation_that_does_not_hold_is_a_conflict(house, expected):
     go(house, 1)
+    prepare = Preparer()
 
     with pytest.raises(ExpectedVersionConflict, match="points at version 1"):
-        go(house, 3, PromotionRequest(actor="ann", expected_version=expected))
+        go(house, 3, PromotionRequest(actor="ann", expected_version=expected), prepare)
     assert live(house) == 1
+    assert prepare.prepared == [], "no worker loads a version for nothing"
 
 
 def test_expecting_a_version_where_there_is_no_alias_is_a_conflict(house):
