@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
@@ -90,7 +91,7 @@ class FakeService:
             "tags": {},
             "metrics": {"rmse": 48211.7, "r2": 0.82},
             "params": {"n_estimators": 100},
-            "signature": SIGNATURE,
+            "signature": deepcopy(SIGNATURE),
             "artifact": {"format": "skops", "sha256": "ab" * 32, "size": 11507123},
             "created_at": "2026-11-21T06:00:00Z",
             "created_by": "ci",
