@@ -22,6 +22,8 @@ TRACED = (
 """Everything that may change what stands on a disk, and flock, which shows where the counter of
 announcements goes up: its store is to shared memory and no call at all."""
 
+_DETACH_SECONDS = 20
+
 _CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)\) += +(\?|-?\d+)(.*)$")
 _DESCRIPTOR = re.compile(r"^(?:AT_FDCWD|-?\d+)<((?:\\x[0-9a-f]{2})*)>")
 _TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
@@ -119,9 +121,17 @@ class Strace:
         self.close()
 
     def close(self) -> None:
-        """Let go of the processes; nothing where they have ended already."""
+        """Let go of the processes; nothing where they have ended already.
+
+        strace can wait forever for a thread of a process that died while it lets go of it. Killed,
+        it lets go of all of them too: the kernel does that.
+        """
         self._process.terminate()
-        self._process.communicate()
+        try:
+            self._process.communicate(timeout=_DETACH_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
 
 
 def read_calls(log: Path) -> list[Call]:
