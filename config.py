@@ -188,6 +188,20 @@ class Settings:
     log_level: str = _setting(
         "info", "HOTSWAP_LOG_LEVEL", "debug, info, warning or error.", _one_of(*LOG_LEVELS)
     )
+    log_format: str = _setting(
+        "",
+        "HOTSWAP_LOG_FORMAT",
+        "json or text; empty: text on a terminal, else json.",
+        _one_of("json", "text"),
+    )
+    log_file: str = _setting(
+        "",
+        "HOTSWAP_LOG_FILE",
+        "File to append logs to, opened anew when it was moved; empty: standard error.",
+    )
+    access_log: bool = _setting(
+        False, "HOTSWAP_ACCESS_LOG", "1: log every request, without its contents."
+    )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":

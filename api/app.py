@@ -5,6 +5,7 @@ import sys
 from flask import Flask, Response, request
 
 from api.access import allows, guard
+from api.access_log import log_requests
 from api.aliases import blueprint as aliases
 from api.artifacts import blueprint as artifacts
 from api.bodies import MAX_JSON_BODY, drain
@@ -48,7 +49,7 @@ def create_app(settings: Settings) -> Flask:
 
     Raises SchemaMismatch if the database belongs to another release.
     """
-    configure_logs(settings.log_level)
+    configure_logs(settings)
     serving_telemetry = ServingTelemetry()
     services = Services.build(settings, serving_telemetry)
     if (token := prepare_worker(services)) and not settings.admin_token:
@@ -85,7 +86,8 @@ def create_app(settings: Settings) -> Flask:
     allows("public")(app.view_functions["static"])
     describe(app, [*resources, predictions, health, metrics, documents])
     endpoint = attach_endpoint(app, known, telemetry.predictions)
-    install_fast_path(app, endpoint, telemetry, hosts)
+    access_log = log_requests(app, known) if settings.access_log else None
+    install_fast_path(app, endpoint, telemetry, hosts, access_log)
     trust_proxies(app, settings, hosts)
     services.start()
     return app

@@ -16,7 +16,7 @@ from flask import Flask, current_app
 
 from api.rates import Rates
 from api.services import Services
-from registry.errors import RateLimited, TooManyFailures, Unauthenticated
+from registry.errors import RateLimited, TooManyFailures, Unauthenticated, Unavailable
 from registry.live.snapshot import KnownToken
 
 logger = logging.getLogger(__name__)
@@ -77,6 +77,16 @@ class Callers:
             self._note_failure(environ.get("REMOTE_ADDR", ""))
             raise
         return known
+
+    def name_of(self, environ: dict[str, Any]) -> str | None:
+        """The name of the caller's token; None without a valid one. Counts nothing."""
+        header = environ.get("HTTP_AUTHORIZATION")
+        if not header:
+            return None
+        try:
+            return self._find(bearer_token(header)).valid_grant().name
+        except (Unauthenticated, Unavailable):
+            return None
 
     def _note_failure(self, address: str) -> None:
         """Raises TooManyFailures."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from werkzeug.http import HTTP_STATUS_CODES
 
+from api.access_log import AccessLog
 from api.hosts import Hosts
 from api.predict import PredictionEndpoint
 from api.request_ids import HEADER, request_id_for
@@ -41,8 +42,10 @@ class PredictionFastPath:
         endpoint: PredictionEndpoint,
         telemetry: Telemetry | NoTelemetry,
         hosts: Hosts,
+        access_log: AccessLog | None,
     ) -> None:
         self.inner = inner
+        self._access_log = access_log
         self._hosts = hosts
         self._endpoint = endpoint
         self._telemetry = telemetry
@@ -69,15 +72,29 @@ class PredictionFastPath:
                 *SECURITY_HEADERS,
             ],
         )
-        self._telemetry.count("POST", route, reply.status, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        self._telemetry.count("POST", route, reply.status, seconds)
+        if self._access_log is not None:
+            self._access_log.write(
+                environ,
+                route=route,
+                status=reply.status,
+                seconds=seconds,
+                request_id=request_id,
+                served=reply.served,
+            )
         return [reply.body]
 
 
 def install_fast_path(
-    app: Flask, endpoint: PredictionEndpoint, telemetry: Telemetry | NoTelemetry, hosts: Hosts
+    app: Flask,
+    endpoint: PredictionEndpoint,
+    telemetry: Telemetry | NoTelemetry,
+    hosts: Hosts,
+    access_log: AccessLog | None,
 ) -> None:
     """Serve the predictions of ``app`` on the fast path."""
-    app.wsgi_app = PredictionFastPath(app.wsgi_app, endpoint, telemetry, hosts)  # type: ignore[method-assign]  # the way that Flask documents
+    app.wsgi_app = PredictionFastPath(app.wsgi_app, endpoint, telemetry, hosts, access_log)  # type: ignore[method-assign]  # the way that Flask documents
 
 
 @lru_cache(maxsize=1024)

@@ -20,6 +20,7 @@ from registry.codecs.batch import Batch
 from registry.codecs.large_bodies import SMALL_BODY
 from registry.codecs.replies import encode_arrow
 from registry.codecs.requests import ARROW, JSON
+from registry.engines.served_version import Key
 from registry.errors import (
     NoProbabilities,
     ParameterMalformed,
@@ -35,11 +36,13 @@ _OFFERED = (JSON, ARROW) if is_installed("arrow") else (JSON,)
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """A response without the request id and the Content-Length."""
+    """A response without the request id and the Content-Length; ``served`` is the version that
+    answered, or would have."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    served: Key | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,13 @@ class PredictionEndpoint:
             return self._predict(environ, loaded, reference)
         except Exception as error:  # noqa: BLE001 - every error has a row in the table of problems
             status, headers, body = problem_of(error, request_id)
-            self._count_fault(status, loaded, model, reference)
+            requested = self._requested(status, loaded, model, reference)
+            if requested is not None:
+                outcome: Fault = "failed" if status >= 500 else "refused"
+                self.counts.faulted(requested, reference, outcome)
             if not drain(environ):
                 headers["Connection"] = "close"
-            return Reply(status, list(headers.items()), body)
+            return Reply(status, list(headers.items()), body, requested)
 
     def _predict(self, environ: Environ, loaded: LoadedVersion, reference: str) -> Reply:
         accept = environ.get("HTTP_ACCEPT")
@@ -82,7 +88,7 @@ class PredictionEndpoint:
         query = environ.get("QUERY_STRING")
         probabilities = _flag(query, "probabilities") if query else False
         if probabilities and not loaded.predictor.has_probabilities:
-            raise NoProbabilities(*loaded.version.key)
+            raise NoProbabilities(*loaded.key)
         body = read_body(
             environ, self.max_bytes, "HOTSWAP_MAX_PREDICT_MB", anonymous=self.anonymous
         )
@@ -99,19 +105,17 @@ class PredictionEndpoint:
         self.counts.answered(loaded, reference, time.perf_counter() - began)
         return reply
 
-    def _count_fault(
+    def _requested(
         self, status: int, loaded: LoadedVersion | None, model: str, reference: str
-    ) -> None:
-        """Count a prediction that failed or was refused, if it is known for which version.
+    ) -> Key | None:
+        """The version that a prediction was for that failed or was refused, if it is known.
 
-        A refusal before the version was found is not: the caller may not use it, or it may not
+        A refusal before the version was found names none: the caller may not use it, or it may not
         exist, and each name that callers invent would take memory.
         """
         if loaded is not None:
-            outcome: Fault = "failed" if status >= 500 else "refused"
-            self.counts.faulted(loaded.version.key, reference, outcome)
-        elif status >= 500 and (key := self.watch.last_known(model, reference)) is not None:
-            self.counts.faulted(key, reference, "failed")
+            return loaded.key
+        return self.watch.last_known(model, reference) if status >= 500 else None
 
     def _admit(self, environ: Environ, caller: Caller) -> LoadedVersion:
         """Authorise ``caller`` and return its version, which is cached for it where allowed."""
@@ -147,10 +151,13 @@ def _reply(
         predictions = predictor.predict(batch, probabilities=probabilities)
     if reply_type == JSON:
         return Reply(
-            200, loaded.json_headers, loaded.writer.write(predictions, single=batch.single)
+            200,
+            loaded.json_headers,
+            loaded.writer.write(predictions, single=batch.single),
+            loaded.key,
         )
     encoded = encode_arrow(predictions, loaded.version.signature)
-    return Reply(200, [("Content-Type", ARROW), loaded.number_header], encoded)
+    return Reply(200, [("Content-Type", ARROW), loaded.number_header], encoded, loaded.key)
 
 
 def _flag(query: str, name: str) -> bool:

@@ -83,6 +83,7 @@ def post_predict(name: str, version: str) -> Response:
 def _answer(name: str, reference: str) -> Response:
     endpoint = cast("PredictionEndpoint", current_app.extensions[_KEY])
     reply = endpoint.answer(request.environ, name, reference, g.request_id)
+    g.served = reply.served
     return Response(reply.body, reply.status, reply.headers)
 
 

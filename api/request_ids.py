@@ -1,7 +1,6 @@
-"""Request ids, and the access log."""
+"""Request ids."""
 
 import itertools
-import logging
 import re
 import secrets
 import time
@@ -13,7 +12,6 @@ _VALID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}")
 # Random once per process: a random number per request would cost a system call.
 _process = secrets.token_hex(10)
 _requests = itertools.count()
-logger = logging.getLogger("hotswap.access")
 
 
 def request_id_for(sent: str | None) -> str:
@@ -22,9 +20,9 @@ def request_id_for(sent: str | None) -> str:
 
 
 def identify_requests(app: Flask) -> None:
-    """Assign an id to each request to ``app``, and log each response.
+    """Assign an id to each request to ``app``, and add it to the response.
 
-    Must be registered before all other hooks, which use ``g.request_id``.
+    Must be registered before all other hooks, which use ``g.request_id`` and ``g.began``.
     """
 
     @app.before_request
@@ -35,18 +33,4 @@ def identify_requests(app: Flask) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         response.headers[HEADER] = g.request_id
-        # Health checks arrive every second and would drown everything else.
-        probe = request.endpoint is not None and request.endpoint.startswith("health.")
-        logger.log(
-            logging.DEBUG if probe else logging.INFO,
-            "answered",
-            extra={
-                "method": request.method,
-                "route": None if request.url_rule is None else request.url_rule.rule,
-                "status": response.status_code,
-                "milliseconds": round((time.perf_counter() - g.began) * 1000, 2),
-                "request_id": g.request_id,
-                "actor": g.grant.name if "grant" in g else None,
-            },
-        )
         return response

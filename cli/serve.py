@@ -12,13 +12,13 @@ import click
 
 from cli.announce import announce
 from cli.database import configured_settings
-from cli.exits import SAID_NO, CommandFailed
+from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
 from cli.hand_over import Service, Succession, take_over
 from cli.hold import Hold
 from cli.listening import describe, listen
 from cli.main_process import REPLACE, Command, MainProcess
 from cli.systemd import Notifier, configured_manager, forget
-from config import ServiceManager, Settings
+from config import ServiceManager, SettingInvalid, Settings
 from registry.storage.database import Database
 from registry.storage.schema import HEAD, current_revision
 
@@ -170,7 +170,10 @@ def _prepare(
         in_file = holds_admin_token(services.database, settings.data / ADMIN_TOKEN_FILE)
     finally:
         services.close()
-    configure_logs(settings.log_level)
+    try:
+        configure_logs(settings)
+    except SettingInvalid as error:
+        raise CommandFailed(str(error), WRONG_USAGE) from error
     log_warnings(settings.data)
     # A configured token is not printed, because standard output is often stored.
     return None if settings.admin_token else made, first_token, in_file

@@ -40,6 +40,7 @@ class LoadedVersion:
     __slots__ = (
         "__weakref__",
         "json_headers",
+        "key",
         "last_used",
         "number_header",
         "predictor",
@@ -51,6 +52,7 @@ class LoadedVersion:
 
     def __init__(self, version: ServedVersion, predictor: Predictor) -> None:
         self.version = version
+        self.key = version.key
         self.predictor = predictor
         self.reader = RequestReader(version.signature)
         self.number_header = ("X-Model-Version", str(version.number))

@@ -29,27 +29,39 @@ class Gadget:
         return print, ("canary-gadget",)
 
 
-@pytest.fixture
-def talkative(tmp_path: Path):
+@pytest.fixture(params=["json", "text"])
+def talkative(tmp_path: Path, request: pytest.FixtureRequest):
     """A server that logs all it can."""
     command = [BIN / "hotswap", "serve", "--workers", "1"]
-    environment = {"HOTSWAP_LOG_LEVEL": "debug", "HOTSWAP_ADMIN_TOKEN": ADMIN}
+    environment = {
+        "HOTSWAP_LOG_LEVEL": "debug",
+        "HOTSWAP_LOG_FORMAT": request.param,
+        "HOTSWAP_LOG_FILE": str(tmp_path / "hotswap.log"),
+        "HOTSWAP_ACCESS_LOG": "1",
+        "HOTSWAP_TRUSTED_PROXIES": "127.0.0.1",
+        "HOTSWAP_ADMIN_TOKEN": ADMIN,
+    }
     with running(command, tmp_path / "data", free_port(), **environment) as server:
         yield Server(server.process, server.url, server.data, server.log, ADMIN)
 
 
-@pytest.mark.slow  # unit/api/test_logs.py has what a line holds
-def test_what_callers_send_is_not_in_the_log_at_any_level(talkative: Server) -> None:
+@pytest.mark.slow  # integration/api/test_access_log.py has the lines of a few requests
+def test_what_callers_send_is_not_in_the_log_at_any_level(
+    talkative: Server, tmp_path: Path
+) -> None:
     value = authenticate(talkative)
     upload(talkative)
     predict(talkative)
+    forward(talkative)
     send_what_is_no_request(talkative)
 
-    printed = talkative.log.read_text()
+    logged = (tmp_path / "hotswap.log").read_text()
+    printed = talkative.log.read_text() + logged
 
-    # Debugging is on, and each request that went through Flask has its line.
-    assert '"level": "debug"' in printed
-    assert printed.count('"answered"') > 20
+    # Debugging is on, and each request has its line.
+    assert "debug" in logged
+    assert logged.count("answered") > 60
+    assert "198.51.100.7" in logged
     for canary in ("canary", str(NUMBER), value, "Y2FuYXJ5"):
         assert canary not in printed
     assert "Traceback" not in printed
@@ -136,6 +148,18 @@ def predict(server: Server) -> None:
     ):
         server.call("POST", path, data=body, headers={"Content-Type": kind})
         server.call("POST", f"{path}?probabilities=canary-flag", data=body)
+
+
+def forward(server: Server) -> None:
+    """Fields that a trusted proxy may send."""
+    for fields in (
+        {"X-Forwarded-For": "198.51.100.7", "X-Request-Id": "canary\tid"},
+        {"X-Forwarded-For": "canary-address", "X-Forwarded-Host": "canary-host"},
+        {"X-Forwarded-Prefix": "/canary-prefix", "X-Forwarded-Proto": "canary-scheme"},
+        {"X-Forwarded-For": "198.51.100.7, canary-address"},
+    ):
+        server.call("GET", "/models/canary-model/1", headers=fields)
+        server.call("POST", "/models/canary-model/predict", headers=fields)
 
 
 def send_what_is_no_request(server: Server) -> None:

@@ -160,7 +160,11 @@ def test_answers_that_are_not_read_leave_files_to_open_for_the_others(tmp_path: 
     request = f"GET {LONG_ANSWER} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     short = b"GET /docs/static/docs.js HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     command = ["prlimit", "--nofile=1600:1600", BIN / "hotswap", "serve", "--workers", "1"]
-    with running(command, tmp_path / "data", free_port()) as server, ExitStack() as open_:
+    logged = {"HOTSWAP_ACCESS_LOG": "1"}
+    with (
+        running(command, tmp_path / "data", free_port(), **logged) as server,
+        ExitStack() as open_,
+    ):
         for _ in range(CONNECTIONS):
             client = open_.enter_context(small_window(server))
             with suppress(ConnectionError):  # refused

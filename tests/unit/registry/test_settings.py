@@ -45,6 +45,9 @@ def test_every_setting_is_read_from_its_variable():
             "HOTSWAP_MODEL_PROCESS_MB": "4",
             "HOTSWAP_MODEL_PROCESSES_MB": "5",
             "HOTSWAP_LOG_LEVEL": "DEBUG",
+            "HOTSWAP_LOG_FORMAT": "text",
+            "HOTSWAP_LOG_FILE": "hotswap.log",
+            "HOTSWAP_ACCESS_LOG": "1",
         }
     )
 
@@ -110,6 +113,7 @@ def test_web_concurrency_gives_the_workers_and_none_means_the_cores():
         ("HOTSWAP_WORKERS", "²"),
         ("HOTSWAP_ANONYMOUS_PREDICT", "yes"),
         ("HOTSWAP_LOG_LEVEL", "loud"),
+        ("HOTSWAP_LOG_FORMAT", "xml"),
         ("HOTSWAP_TRUSTED_PROXIES", "-1"),
         ("HOTSWAP_TRUSTED_PROXIES", "nginx"),
         ("HOTSWAP_TRUSTED_PROXIES", "10.0.0.1/8"),
