@@ -202,6 +202,9 @@ class Settings:
     access_log: bool = _setting(
         False, "HOTSWAP_ACCESS_LOG", "1: log every request, without its contents."
     )
+    traces: bool = _setting(
+        False, "HOTSWAP_TRACES", "1: an OpenTelemetry span for each prediction (extra otel)."
+    )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":

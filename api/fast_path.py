@@ -15,7 +15,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from api.access_log import AccessLog
 from api.hosts import Hosts
-from api.predict import PredictionEndpoint
+from api.predict import Endpoint
 from api.request_ids import HEADER, request_id_for
 from api.security_headers import SECURITY_HEADERS
 from api.telemetry import NoTelemetry, Telemetry
@@ -39,7 +39,7 @@ class PredictionFastPath:
     def __init__(
         self,
         inner: "WSGIApplication",
-        endpoint: PredictionEndpoint,
+        endpoint: Endpoint,
         telemetry: Telemetry | NoTelemetry,
         hosts: Hosts,
         access_log: AccessLog | None,
@@ -88,7 +88,7 @@ class PredictionFastPath:
 
 def install_fast_path(
     app: Flask,
-    endpoint: PredictionEndpoint,
+    endpoint: Endpoint,
     telemetry: Telemetry | NoTelemetry,
     hosts: Hosts,
     access_log: AccessLog | None,

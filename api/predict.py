@@ -6,6 +6,7 @@ Called by the Flask routes in ``api.predictions``, which documentation and tests
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -43,6 +44,13 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     headers: list[tuple[str, str]]
     body: bytes
     served: Key | None
+
+
+class Endpoint(Protocol):
+    """What answers predictions."""
+
+    def answer(self, environ: Environ, model: str, reference: str, request_id: str) -> Reply:
+        """Answer the WSGI request ``environ`` with the version that ``reference`` resolves to."""
 
 
 @dataclass(frozen=True, slots=True)

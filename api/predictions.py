@@ -7,7 +7,7 @@ from flask import Flask, Response, current_app, g, request
 from api.access import allows
 from api.blueprints import Blueprint
 from api.callers import Callers
-from api.predict import PredictionEndpoint
+from api.predict import Endpoint, PredictionEndpoint
 from api.problems import CONTENT_TYPE
 from api.services import services
 from registry.codecs.requests import ARROW, REQUEST_TYPES
@@ -81,7 +81,7 @@ def post_predict(name: str, version: str) -> Response:
 
 
 def _answer(name: str, reference: str) -> Response:
-    endpoint = cast("PredictionEndpoint", current_app.extensions[_KEY])
+    endpoint = cast("Endpoint", current_app.extensions[_KEY])
     reply = endpoint.answer(request.environ, name, reference, g.request_id)
     g.served = reply.served
     return Response(reply.body, reply.status, reply.headers)
@@ -89,12 +89,12 @@ def _answer(name: str, reference: str) -> Response:
 
 def attach_endpoint(
     app: Flask, callers: Callers, counts: PredictionCounts | NoPredictionCounts
-) -> PredictionEndpoint:
+) -> Endpoint:
     """Make the endpoint of ``app``, which its prediction routes call."""
     with app.app_context():
         collaborators = services()
     settings = collaborators.settings
-    endpoint = PredictionEndpoint(
+    endpoint: Endpoint = PredictionEndpoint(
         collaborators.watch,
         callers,
         collaborators.decoding,
@@ -102,5 +102,9 @@ def attach_endpoint(
         settings.anonymous_predict,
         counts,
     )
+    if settings.traces:
+        from api.traces import TracedEndpoint
+
+        endpoint = TracedEndpoint(endpoint)
     app.extensions[_KEY] = endpoint
     return endpoint

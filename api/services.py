@@ -17,6 +17,7 @@ from registry.engines.loading import loader
 from registry.engines.model_process import MODULES as SERVING_MODULES
 from registry.engines.process_memory import ProcessMemory
 from registry.engines.served_version import ServedVersion
+from registry.extras import is_installed, missing
 from registry.gates.evaluator import GateEvaluator
 from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
@@ -60,10 +61,13 @@ class Services:
 
         ``observer`` is notified of loads, of reads of the database and of promotions.
 
-        Raises ValueError for a database URL that is not supported, NetworkFileSystem, StorageFull,
+        Raises ValueError for a database URL that is not supported or an extra that is missing,
+        NetworkFileSystem, StorageFull,
         DataDirectoryRefused.
         """
         refuse_foreign(settings.data)
+        if settings.traces and not is_installed("otel"):
+            raise ValueError(missing("otel", "HOTSWAP_TRACES"))
         observer = observer or Observer()
         run = settings.data / "run"
         blobs = LocalBlobStore(settings.data / "blobs")

@@ -19,6 +19,8 @@ from trainers.data import read_dataset
 from trainers.errors import PyarrowMissing
 
 ROOT = Path(__file__).resolve().parents[2]
+DISTRIBUTIONS = {"otel": "opentelemetry-api"}
+"""The distributions of extras whose library is imported under another name."""
 POSTGRESQL = "postgresql://registry@127.0.0.1:1/registry"
 
 
@@ -45,8 +47,8 @@ def test_each_library_of_an_extra_is_required_by_that_extra_alone() -> None:
             for one in wanted
             if one.marker is not None and f'extra == "{extra}"' in str(one.marker)
         ]
-        assert only == library
-        assert library not in always
+        assert only == DISTRIBUTIONS.get(extra, library)
+        assert only not in always
 
 
 def test_the_lock_files_contain_each_other_with_the_same_versions_and_hashes() -> None:
@@ -55,8 +57,9 @@ def test_the_lock_files_contain_each_other_with_the_same_versions_and_hashes() -
     )
 
     assert serving.items() <= extras.items() <= development.items()
-    assert not {"gunicorn", *LIBRARIES.values()} & serving.keys()
-    assert {"gunicorn", *LIBRARIES.values()} <= extras.keys()
+    optional = {"gunicorn"} | {DISTRIBUTIONS.get(*item) for item in LIBRARIES.items()}
+    assert not optional & serving.keys()
+    assert optional <= extras.keys()
     for versions in development.values():
         assert any(entry.startswith("sha256:") for entry in versions)
 
@@ -84,6 +87,17 @@ def test_the_service_does_not_start_on_postgresql_without_psycopg(tmp_path: Path
 
     assert result.exit_code == 1
     assert "pip install 'hotswap[postgresql]'" in result.stderr
+
+
+def test_the_service_does_not_start_with_traces_without_opentelemetry(tmp_path: Path) -> None:
+    settings = {"HOTSWAP_TRACES": "1", "HOTSWAP_DATA": str(tmp_path / "data")}
+    with missing_library("opentelemetry"):
+        result = CliRunner(env=settings).invoke(main, ["serve", "--port", "18932"])
+
+    assert result.exit_code == 1
+    assert "HOTSWAP_TRACES requires opentelemetry" in result.stderr
+    assert "pip install 'hotswap[otel]'" in result.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_parquet_is_trained_on_only_with_pyarrow(tmp_path: Path) -> None:

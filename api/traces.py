@@ -1,0 +1,51 @@
+"""An OpenTelemetry span for each prediction, if HOTSWAP_TRACES is set.
+
+This module is imported only then, since it imports OpenTelemetry. Its API alone records nothing:
+the operator's SDK does.
+"""
+
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+
+from api.health import RELEASE
+from api.predict import Endpoint, Reply
+from api.receiving import Environ
+
+_CARRIED = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
+"""The fields in which a caller names its trace (W3C Trace Context)."""
+
+
+class TracedEndpoint:
+    """``inner``, with a span around each of its answers."""
+
+    def __init__(self, inner: Endpoint) -> None:
+        self._inner = inner
+        self._tracer = trace.get_tracer("hotswap", RELEASE)
+
+    def answer(self, environ: Environ, model: str, reference: str, request_id: str) -> Reply:
+        """Answer as ``inner`` does. The span belongs to the caller's trace, if it sent one."""
+        with self._tracer.start_as_current_span(
+            "predict", _context_of(environ), trace.SpanKind.SERVER
+        ) as span:
+            reply = self._inner.answer(environ, model, reference, request_id)
+            span.set_attributes(
+                {
+                    "http.request.method": "POST",
+                    "http.response.status_code": reply.status,
+                    "hotswap.request_id": request_id,
+                }
+            )
+            if reply.served is not None:
+                served, version = reply.served
+                span.set_attributes({"hotswap.model": served, "hotswap.version": version})
+            if reply.status >= 500:
+                span.set_status(trace.StatusCode.ERROR)
+        return reply
+
+
+def _context_of(environ: Environ) -> Context | None:
+    """The caller's trace; None for the current one, which a library that traces WSGI has begun."""
+    if trace.get_current_span().get_span_context().is_valid:
+        return None
+    sent = {name: environ[key] for name, key in _CARRIED.items() if key in environ}
+    return propagate.extract(sent)
