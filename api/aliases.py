@@ -7,7 +7,7 @@ from flask import Response
 from api.access import allows, grant
 from api.blueprints import IDEMPOTENCY_KEY, Blueprint
 from api.promotions import moved, promotion_request
-from api.schemas import AliasPageSchema, AliasTargetSchema, MovedSchema
+from api.schemas.promotions import AliasPageSchema, AliasTargetSchema, MovedSchema
 from api.services import services
 from api.sessions import db
 from registry.operations.delete_alias import delete_alias

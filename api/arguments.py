@@ -9,7 +9,7 @@ from flask import Request
 from webargs.flaskparser import FlaskParser
 
 from api.bodies import MAX_JSON_BODY, read_body
-from api.schemas import OptionalBodySchema
+from api.schemas.bases import OptionalBodySchema
 from registry.errors import (
     BodyMalformed,
     BodyRefused,

@@ -9,7 +9,7 @@ from flask_smorest import Blueprint as SmorestBlueprint
 from api.access import grant
 from api.arguments import Parser
 from api.negotiation import JSON, require_accepted
-from api.schemas import OptionalBodySchema
+from api.schemas.bases import OptionalBodySchema
 from registry.operations.results import OperationResult
 from registry.storage.idempotency import Idempotency
 

@@ -6,7 +6,7 @@ from flask import request
 
 from api.access import allows
 from api.blueprints import Blueprint
-from api.schemas import ComparisonQuerySchema, ComparisonSchema
+from api.schemas.comparisons import ComparisonQuerySchema, ComparisonSchema
 from api.sessions import db
 from registry.reading.comparison import compare
 from registry.reading.views import View

@@ -13,7 +13,9 @@ from api.blueprints import Blueprint
 from api.codings import ACCEPTED
 from api.health import RELEASE
 from api.problems import CONTENT_TYPE
-from api.schemas import AtMost, MetadataSchema, ProblemSchema, whole
+from api.schemas.fields import AtMost, whole
+from api.schemas.problems import ProblemSchema
+from api.schemas.versions import MetadataSchema
 from registry.names import ALIAS, MODEL_NAME
 
 blueprint = Blueprint("documents", __name__, description="Documentation of the API", produces=None)

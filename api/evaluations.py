@@ -4,7 +4,7 @@ from typing import Any
 
 from api.access import allows
 from api.blueprints import Blueprint
-from api.schemas import EvaluateSchema, EvaluationSchema
+from api.schemas.promotions import EvaluateSchema, EvaluationSchema
 from api.services import services
 from registry.gates import parse_all
 from registry.operations.evaluate import evaluate

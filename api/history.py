@@ -5,7 +5,8 @@ from typing import Any
 from api.access import allows
 from api.arguments import paging_of
 from api.blueprints import Blueprint
-from api.schemas import EventPageSchema, PagingSchema
+from api.schemas.bases import PagingSchema
+from api.schemas.models import EventPageSchema
 from api.sessions import db
 from registry.reading import queries
 from registry.reading.pages import Page

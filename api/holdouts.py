@@ -8,7 +8,7 @@ from api.access import allows, grant
 from api.arguments import paging_of
 from api.blueprints import Blueprint
 from api.bodies import receive_body
-from api.schemas import (
+from api.schemas.holdouts import (
     HoldoutQuerySchema,
     HoldoutSchema,
     HoldoutsSchema,

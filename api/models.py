@@ -7,7 +7,7 @@ from flask import Response, url_for
 from api.access import allows, grant
 from api.arguments import paging_of
 from api.blueprints import Blueprint
-from api.schemas import (
+from api.schemas.models import (
     ChangeSchema,
     ModelPageSchema,
     ModelQuerySchema,

@@ -4,7 +4,7 @@ from typing import Any
 
 from api.access import allows, grant
 from api.blueprints import Blueprint
-from api.schemas import PolicyChangeSchema, PolicySchema
+from api.schemas.promotions import PolicyChangeSchema, PolicySchema
 from api.services import services
 from api.sessions import db
 from registry.operations.set_policy import set_policy

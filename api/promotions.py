@@ -9,7 +9,7 @@ from flask import request
 
 from api.access import allows, grant
 from api.blueprints import IDEMPOTENCY_KEY, Blueprint, idempotency, replay_header
-from api.schemas import MovedSchema, PromoteSchema, RollbackSchema
+from api.schemas.promotions import MovedSchema, PromoteSchema, RollbackSchema
 from api.services import services
 from registry.errors import BodyRefused, Fault
 from registry.gates import parse_all

@@ -7,13 +7,8 @@ from flask import Response
 from api.access import allows, grant
 from api.arguments import paging_of
 from api.blueprints import Blueprint
-from api.schemas import (
-    MadeTokenSchema,
-    NewTokenSchema,
-    PagingSchema,
-    TokenPageSchema,
-    TokenSchema,
-)
+from api.schemas.bases import PagingSchema
+from api.schemas.tokens import MadeTokenSchema, NewTokenSchema, TokenPageSchema, TokenSchema
 from api.services import services
 from api.sessions import db
 from registry.operations.create_token import create_token

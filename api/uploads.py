@@ -14,7 +14,7 @@ from api.access import allows, grant
 from api.arguments import load_metadata, parse_json
 from api.blueprints import IDEMPOTENCY_KEY, Blueprint, idempotency, replay_header
 from api.bodies import BodyStream
-from api.schemas import MetadataSchema, UploadQuerySchema, VersionSchema
+from api.schemas.versions import MetadataSchema, UploadQuerySchema, VersionSchema
 from api.services import services
 from registry.blobs.store import StagedBlob
 from registry.errors import (

@@ -7,8 +7,8 @@ from flask import Response, jsonify
 from api.access import allows, grant
 from api.arguments import paging_of
 from api.blueprints import Blueprint
-from api.schemas import (
-    ChangeSchema,
+from api.schemas.models import ChangeSchema
+from api.schemas.versions import (
     CompiledSchema,
     VersionPageSchema,
     VersionQuerySchema,

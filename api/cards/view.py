@@ -9,7 +9,7 @@ from api.blueprints import Blueprint
 from api.cards.html import MEDIA_TYPE as HTML
 from api.cards.html import POLICY, to_html
 from api.negotiation import best_type
-from api.schemas import CardQuerySchema
+from api.schemas.versions import CardQuerySchema
 from api.services import services
 from api.sessions import db
 from registry.cards.content import card_of

@@ -1,0 +1,1 @@
+"""Schemas of request and response bodies, for validation and for the OpenAPI document."""

@@ -1,0 +1,132 @@
+"""Types of fields, and validators, that several schemas use."""
+
+import math
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from registry.stored_text import unstorable
+
+LARGEST_VERSION = 2**31 - 1
+"""The largest integer of a database column."""
+MAX_DEPTH = 64
+_DIGITS = re.compile(r"-?[0-9]{1,20}")
+
+STORABLE = r"^[^\u0000]*$"
+"""What ``registry.stored_text`` accepts; lone surrogates are checked by it alone."""
+
+
+class WholeNumber(fields.Integer):
+    """A JSON integer: 142 and, as JSON Schema has it, 142.0; neither ``"142"`` nor true."""
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
+class Flag(fields.Boolean):
+    """A JSON boolean; neither ``"true"`` nor 1."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:  # noqa: ARG002 - marshmallow's own signature
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Number(fields.Float):
+    """A finite JSON number; neither ``"1.5"`` nor true."""
+
+    def _validated(self, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid", input=value)
+        try:
+            number = float(value)
+        except OverflowError as error:
+            raise self.make_error("too_large", input=value) from error
+        if not math.isfinite(number):
+            raise self.make_error("special")
+        return number
+
+
+class QueryNumber(fields.Integer):
+    """An integer in a query, in ASCII digits; Python would accept others, and ``1_000``."""
+
+    def _validated(self, value: Any) -> int:
+        if not (isinstance(value, str) and _DIGITS.fullmatch(value)):
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
+class AtMost(validate.Validator):
+    """Validates that an object has at most ``most`` keys."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def __call__(self, value: dict[str, Any]) -> dict[str, Any]:
+        if len(value) > self.most:
+            raise ma.ValidationError(f"Longer than maximum length {self.most}.")
+        return value
+
+
+def text(most: int, *, pattern: str = STORABLE, **options: Any) -> fields.String:
+    """A text of at most ``most`` characters that the registry can store."""
+    metadata = {"pattern": pattern, **options.pop("metadata", {})}
+    return fields.String(
+        validate=[validate.Length(max=most), storable], metadata=metadata, **options
+    )
+
+
+def key() -> fields.String:
+    """A key of an object, such as the name of a tag or a metric."""
+    return fields.String(
+        validate=[validate.Length(min=1, max=200), storable], metadata={"pattern": STORABLE}
+    )
+
+
+def tags_field(**options: Any) -> fields.Dict:
+    """Tags of a model or a version."""
+    return fields.Dict(keys=key(), values=text(1000), validate=AtMost(100), **options)
+
+
+def json_object() -> fields.Dict:
+    """A JSON object with any keys, of limited depth."""
+    return fields.Dict(keys=fields.String(), validate=_shallow)
+
+
+def whole(grammar: re.Pattern[str]) -> str:
+    """An anchored pattern: in JSON Schema an unanchored one matches anywhere in a text."""
+    return f"^{grammar.pattern}$"
+
+
+def storable(value: str) -> None:
+    """Validates that the registry can store the text."""
+    if (why := unstorable(value)) is not None:
+        raise ma.ValidationError(why)
+
+
+def in_utc(moment: datetime) -> None:
+    """Validates that the time exists in UTC."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ma.ValidationError("The date is out of range.") from error
+
+
+def _shallow(value: Any) -> None:
+    """Limits nesting to what recursive code that copies or encodes the value can handle."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise ma.ValidationError(f"Nested more than {MAX_DEPTH} levels deep.")

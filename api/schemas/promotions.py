@@ -1,0 +1,147 @@
+"""Schemas of promotions, rollbacks, aliases, gates and their evaluation."""
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from api.schemas.bases import OptionalBodySchema, StrictSchema, page_of
+from api.schemas.fields import LARGEST_VERSION, Flag, WholeNumber, text, whole
+from registry.gates.grammar import MAX_GATES, MAX_LENGTH, PATTERN
+from registry.names import ALIAS
+
+
+def _gates(**options: Any) -> "fields.List[Any]":
+    return fields.List(
+        text(MAX_LENGTH, pattern=PATTERN),
+        validate=validate.Length(max=MAX_GATES),
+        metadata={
+            "description": "Conditions added to the policy's, such as 'rmse <= champion * 1.02'.",
+            "uniqueItems": True,
+        },
+        **options,
+    )
+
+
+def _force() -> Flag:
+    return Flag(
+        load_default=False,
+        metadata={
+            "description": "Move the alias although gates fail: requires scope admin and a reason."
+        },
+    )
+
+
+class PromoteSchema(OptionalBodySchema):
+    alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
+    expected_version = WholeNumber(
+        allow_none=True,
+        validate=validate.Range(1, LARGEST_VERSION),
+        metadata={"description": "The alias's current version; null: the alias must not exist."},
+    )
+    reason = text(2_000, load_default=None, allow_none=True)
+    force = _force()
+    gates = _gates()
+
+
+class RollbackSchema(OptionalBodySchema):
+    alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
+    to_version = WholeNumber(
+        load_default=None, allow_none=True, validate=validate.Range(1, LARGEST_VERSION)
+    )
+    reason = text(2_000, load_default=None, allow_none=True)
+
+
+class AliasTargetSchema(StrictSchema):
+    version = WholeNumber(required=True, validate=validate.Range(1, LARGEST_VERSION))
+    expected_version = WholeNumber(allow_none=True, validate=validate.Range(1, LARGEST_VERSION))
+    reason = text(2_000, load_default=None, allow_none=True)
+    force = _force()
+    gates = _gates()
+
+
+class EvaluateSchema(OptionalBodySchema):
+    alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
+    gates = _gates(load_default=list)
+
+
+class PolicyChangeSchema(StrictSchema):
+    gates = _gates(required=True)
+
+
+class GateResultSchema(ma.Schema):
+    """The result of a gate, and the values that it compared."""
+
+    gate = fields.String()
+    passed = fields.Boolean()
+    candidate = fields.Float(allow_none=True)
+    champion = fields.Float(allow_none=True)
+    reason = fields.String(allow_none=True)
+    interval = fields.List(
+        fields.Float(),
+        metadata={
+            "description": "95% interval of the candidate's value minus the one compared with."
+        },
+    )
+    measured = fields.String(allow_none=True, metadata={"enum": ["holdout", "claimed", None]})
+    holdout = fields.String(
+        metadata={"description": "The SHA-256 of the holdout that it was measured on."}
+    )
+
+
+class MovedSchema(ma.Schema):
+    """The response to promote, rollback and PUT of an alias."""
+
+    model = fields.String()
+    alias = fields.String()
+    version = fields.Integer()
+    previous_version = fields.Integer(allow_none=True)
+    generation = fields.Integer()
+    gates = fields.List(fields.Nested(GateResultSchema))
+
+
+class MeasuredSchema(ma.Schema):
+    """The metrics of a version; ``reason`` if it could not be measured."""
+
+    version = fields.Integer()
+    metrics = fields.Dict(keys=fields.String(), values=fields.Float())
+    measured_on = fields.String(allow_none=True, metadata={"enum": ["holdout", "claimed", None]})
+    reason = fields.String(allow_none=True)
+
+
+class DifferenceSchema(ma.Schema):
+    """The candidate's value minus the champion's, and its 95% bootstrap interval."""
+
+    value = fields.Float()
+    interval = fields.List(fields.Float(), allow_none=True)
+
+
+class UsedHoldoutSchema(ma.Schema):
+    sha256 = fields.String()
+    rows = fields.Integer()
+    target = fields.String()
+
+
+class EvaluationSchema(ma.Schema):
+    model = fields.String()
+    alias = fields.String()
+    passed = fields.Boolean()
+    candidate = fields.Nested(MeasuredSchema)
+    champion = fields.Nested(MeasuredSchema, allow_none=True)
+    differences = fields.Dict(keys=fields.String(), values=fields.Nested(DifferenceSchema))
+    holdout = fields.Nested(UsedHoldoutSchema, allow_none=True)
+    gates = fields.List(fields.Nested(GateResultSchema))
+
+
+class PolicySchema(ma.Schema):
+    gates = fields.List(fields.String())
+    updated_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    updated_by = fields.String(allow_none=True)
+
+
+class AliasSchema(ma.Schema):
+    alias = fields.String()
+    version = fields.Integer()
+
+
+AliasPageSchema = page_of(AliasSchema, "AliasPage")

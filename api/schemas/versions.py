@@ -1,0 +1,131 @@
+"""Schemas of versions, uploads and model cards."""
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from api.schemas.bases import PagingSchema, StrictSchema, page_of
+from api.schemas.fields import AtMost, Number, json_object, key, tags_field, text
+from registry.formats.reading import FORMATS
+from registry.gates.grammar import ENGINES
+from registry.signature import COLUMN_TYPES, KINDS, TASKS
+from registry.storage.tables import STATUSES
+from registry.stored_text import MAX_DESCRIPTION
+
+
+class VersionQuerySchema(PagingSchema):
+    sort = text(
+        1_000,
+        pattern=r"^(-?(version|created_at|metrics\.[^\u0000]+))?$",
+        metadata={
+            "description": "version, created_at or metrics.<name>; a leading '-' reverses it."
+        },
+    )
+    status = fields.String(validate=validate.OneOf(STATUSES))
+
+
+class UploadQuerySchema(ma.Schema):
+    reuse = fields.Boolean(
+        load_default=False,
+        metadata={
+            "description": "If a ready version has the same bytes, metrics, signature and lineage "
+            "(except parent_version), return it with 'Idempotent-Replayed: true' instead of "
+            "creating another."
+        },
+    )
+
+
+class CardQuerySchema(ma.Schema):
+    format = fields.String(
+        validate=validate.OneOf(("markdown", "html")),
+        metadata={"description": "Overrides the Accept header."},
+    )
+
+
+class MetadataSchema(StrictSchema):
+    """The ``metadata`` part of an upload."""
+
+    format = fields.String(metadata={"enum": list(FORMATS)})
+    kind = fields.String(validate=validate.OneOf(KINDS))
+    metrics = fields.Dict(keys=key(), values=Number(), validate=AtMost(1000))
+    params = json_object()
+    signature = json_object()
+    input_example = json_object()
+    tags = tags_field()
+    description = text(MAX_DESCRIPTION)
+    lineage = json_object()
+    environment = json_object()
+    evaluation = json_object()
+
+
+class ColumnSchema(ma.Schema):
+    name = fields.String()
+    type = fields.String(metadata={"enum": list(COLUMN_TYPES)})
+    nullable = fields.Boolean()
+
+
+class OutputSchema(ma.Schema):
+    name = fields.String()
+    type = fields.String(metadata={"enum": list(COLUMN_TYPES)})
+    classes = fields.List(fields.Raw(metadata={"type": ["string", "number", "boolean"]}))
+
+
+class SignatureSchema(ma.Schema):
+    inputs = fields.List(fields.Nested(ColumnSchema))
+    output = fields.Nested(OutputSchema)
+
+
+class ArtifactSchema(ma.Schema):
+    format = fields.String(metadata={"enum": list(FORMATS)})
+    sha256 = fields.String()
+    size = fields.Integer(metadata={"description": "bytes"})
+
+
+class EngineSchema(ma.Schema):
+    """The engine that computes predictions, and how far they differ from scikit-learn's."""
+
+    name = fields.String(metadata={"enum": list(ENGINES)})
+    reason = fields.String(
+        metadata={"description": "Why a faster engine is not used; absent if none is faster."}
+    )
+    max_abs_diff = fields.Float()
+    max_rel_diff = fields.Float()
+    checked_rows = fields.Integer()
+
+
+class VersionSchema(ma.Schema):
+    model = fields.String()
+    version = fields.Integer()
+    status = fields.String(metadata={"enum": list(STATUSES)})
+    failure = fields.String()
+    kind = fields.String(metadata={"enum": list(KINDS)})
+    task = fields.String(metadata={"enum": list(TASKS)})
+    aliases = fields.List(fields.String())
+    description = fields.String()
+    tags = fields.Dict(keys=fields.String(), values=fields.String())
+    metrics = fields.Dict(keys=fields.String(), values=fields.Float())
+    params = fields.Dict(keys=fields.String())
+    signature = fields.Nested(SignatureSchema)
+    input_example = fields.Dict(keys=fields.String(), allow_none=True)
+    artifact = fields.Nested(ArtifactSchema)
+    engine = fields.Nested(EngineSchema)
+    lineage = fields.Dict(keys=fields.String())
+    environment = fields.Dict(keys=fields.String())
+    created_at = fields.String(metadata={"format": "date-time"})
+    created_by = fields.String()
+
+
+VersionPageSchema = page_of(VersionSchema, "VersionPage")
+
+
+class CompiledSchema(ma.Schema):
+    """The compiled forms of a version."""
+
+    model = fields.String()
+    version = fields.Integer()
+    signature = fields.Nested(SignatureSchema)
+    engine = fields.Nested(EngineSchema)
+    forms = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        metadata={"description": "The SHA-256 of each form, by its name; empty if there is none."},
+    )
