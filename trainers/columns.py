@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from registry.signature import ColumnType
 from trainers.errors import ColumnRefused, listed
+from trainers.preparation import DeclaredType
 
 MAX_CATEGORIES = 1_000
 # An identifier differs in nearly every row; with fewer rows a real category may as well.
@@ -66,14 +67,38 @@ def type_column(name: str, series: "pd.Series[Any]") -> Values:
     return _other(name, series, missing)
 
 
-def feature_column(name: str, series: "pd.Series[Any]", largest: float) -> Values:
+def declared_column(name: str, series: "pd.Series[Any]", declared: DeclaredType | None) -> Values:
+    """The column as the type that a recipe declares; None: by its values.
+
+    Raises ColumnRefused where a value is not of that type.
+    """
+    match declared:
+        case None:
+            return type_column(name, series)
+        case "number" | "integer" | "boolean":
+            return _parsed(name, series, declared)
+        case "category":
+            return _category(name, series)
+        case "date":
+            raise ColumnRefused(name, "is declared date", "Dates cannot be learnt from: drop it.")
+        case "text":
+            raise ColumnRefused(
+                name,
+                "is declared text",
+                "Free text cannot be learnt from: declare a category, or drop it.",
+            )
+
+
+def feature_column(
+    name: str, series: "pd.Series[Any]", largest: float, declared: DeclaredType | None = None
+) -> Values:
     """A column to learn from, typed.
 
-    Raises ColumnRefused where ``type_column`` does, and for a column without values, with a
+    Raises ColumnRefused where ``declared_column`` does, and for a column without values, with a
     different text in nearly every row, with too many categories, or with a number further from
     zero than ``largest``.
     """
-    values = type_column(name, series)
+    values = declared_column(name, series, declared)
     _check_categories(values)
     check_magnitude(values, largest)
     return values
@@ -139,6 +164,33 @@ def _text(name: str, series: "pd.Series[Any]", missing: NDArray[np.bool_]) -> Va
     if dates and len(dates) >= DATE_SHARE * len(distinct):
         raise ColumnRefused.dates(name, min(dates))
     return Values(name, "string", array, missing)
+
+
+def _parsed(
+    name: str, series: "pd.Series[Any]", declared: Literal["number", "integer", "boolean"]
+) -> Values:
+    values = type_column(name, series)
+    if declared == values.type or (declared == "number" and values.type == "integer"):
+        return Values(name, declared, values.array, values.missing)
+    present = values.present
+    fits = values.type in {"number", "integer"} and bool(
+        (present == np.rint(present)).all()
+        if declared == "integer"
+        else np.isin(present, (0, 1)).all()
+    )
+    if not fits:
+        raise ColumnRefused(
+            name,
+            f"is declared as the type {declared} and holds values of the type {values.type}",
+            "Correct the values, or declare another type.",
+        )
+    return Values(name, declared, values.array, values.missing)
+
+
+def _category(name: str, series: "pd.Series[Any]") -> Values:
+    missing = series.isna().to_numpy(dtype=bool)
+    texts = series.astype("string").to_numpy(dtype=object, na_value=np.nan)
+    return Values(name, "string", texts, missing)
 
 
 def _other(name: str, series: "pd.Series[Any]", missing: NDArray[np.bool_]) -> Values:

@@ -5,7 +5,7 @@ import csv
 import io
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
@@ -28,9 +28,10 @@ _OTHER_FORMATS = {
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
-def read_csv(raw: bytes, source: str) -> pd.DataFrame:
+def read_csv(raw: bytes, source: str, *, as_text: Collection[str] = ()) -> pd.DataFrame:
     """Read ``raw``: UTF-8 with or without a byte-order mark, commas, a header, and in every row as
-    many fields as the header has. Empty fields, ``NA`` and the like are missing values.
+    many fields as the header has. Empty fields, ``NA`` and the like are missing values. The other
+    cells of the columns ``as_text`` are kept as they are written.
 
     Raises a subclass of DataRefused, which says what is wrong and on which line.
     """
@@ -42,7 +43,11 @@ def read_csv(raw: bytes, source: str) -> pd.DataFrame:
     # index_col=False, because pandas would otherwise sometimes use the first column as row names.
     try:
         return pd.read_csv(
-            io.StringIO(text), dtype_backend="numpy_nullable", index_col=False, low_memory=False
+            io.StringIO(text),
+            dtype_backend="numpy_nullable",
+            dtype=dict.fromkeys(as_text, "string"),
+            index_col=False,
+            low_memory=False,
         )
     except pd.errors.ParserError as error:
         raise DataMalformed(

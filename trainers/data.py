@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,13 +47,14 @@ class Dataset:
         return list(self.frame.columns)
 
 
-def read_dataset(data: str) -> Dataset:
+def read_dataset(data: str, *, as_text: Collection[str] = ()) -> Dataset:
     """Read ``data``: a path, or ``sklearn:iris`` and the like. Files ending in .parquet or .pq are
-    Parquet, all others CSV.
+    Parquet, all others CSV. The cells of the columns ``as_text`` of a CSV file are kept as they are
+    written.
 
     Raises a subclass of DataRefused, which says what is wrong.
     """
-    dataset = _bundled(data) if is_bundled(data) else _file(Path(data))
+    dataset = _bundled(data) if is_bundled(data) else _file(Path(data), as_text)
     rows = len(dataset.frame)
     if rows == 0:
         raise DataEmpty(dataset.source, "has a header and no rows")
@@ -83,13 +85,13 @@ def _bytes_of(path: Path) -> bytes:
         raise DataNotFound(source, getattr(error, "strerror", None) or str(error)) from None
 
 
-def _file(path: Path) -> Dataset:
+def _file(path: Path, as_text: Collection[str]) -> Dataset:
     source = str(path)
     raw = _bytes_of(path)
     if not raw.strip():
         raise DataEmpty(source, "is empty")
     is_parquet = path.suffix.lower() in PARQUET_ENDINGS
-    frame = _read_parquet(raw, source) if is_parquet else read_csv(raw, source)
+    frame = _read_parquet(raw, source) if is_parquet else read_csv(raw, source, as_text=as_text)
     return Dataset(source, frame, hashlib.sha256(raw).hexdigest())
 
 

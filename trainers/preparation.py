@@ -1,10 +1,12 @@
-"""How a recipe prepares one column: how it is filled, and how it becomes numbers."""
+"""How a recipe prepares one column: its type, how it is filled, and how it becomes numbers."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 ImputeStrategy = Literal["mean", "median", "most_frequent", "none"]
 IMPUTE_STRATEGIES: tuple[ImputeStrategy, ...] = get_args(ImputeStrategy)
+DeclaredType = Literal["number", "integer", "boolean", "category", "text", "date"]
+DECLARED_TYPES: tuple[DeclaredType, ...] = get_args(DeclaredType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,9 @@ class Bands:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """How one column is prepared. None: the trainer decides by type and estimator."""
+    """How one column is prepared. None: the trainer decides by values, type and estimator."""
 
+    type: DeclaredType | None = None
     impute: ImputeStrategy | Constant | None = None
     scale: bool | None = None
     log: bool = False
@@ -36,6 +39,8 @@ class Preparation:
     def mistakes(self) -> list[str]:
         """The contradictions in it, in words."""
         found = []
+        if self.type is not None and self.type not in DECLARED_TYPES:
+            found.append(f"type must be one of {', '.join(DECLARED_TYPES)}, not {self.type!r}")
         if self.drop and self != Preparation(drop=True):
             found.append("a dropped column cannot have another preparation")
         if self.bands is not None and (self.one_hot is not None or self.scale is not None):
@@ -60,7 +65,7 @@ class Preparation:
 
     def to_json(self) -> dict[str, Any]:
         """The same as a table of a recipe, without what is left to the trainer."""
-        document: dict[str, Any] = {}
+        document: dict[str, Any] = {} if self.type is None else {"type": self.type}
         if isinstance(self.impute, Constant):
             document["impute"] = {"constant": self.impute.value}
         elif self.impute is not None:

@@ -12,7 +12,7 @@ from trainers.errors import ColumnRefused, RecipeRefused
 from trainers.estimators import FAMILIES
 from trainers.evaluation import Rows
 from trainers.features import Treatment, choose, column_transformer, plan
-from trainers.preparation import Preparation
+from trainers.preparation import DeclaredType, Preparation
 from trainers.recipe import Recipe
 from trainers.recipe_rules import metric_mistakes
 from trainers.split import Keys, Split, folds, read_keys, split_rows
@@ -47,7 +47,7 @@ def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
     Raises a subclass of TrainingRefused.
     """
     stage(f"reading {recipe.data}")
-    dataset = read_dataset(recipe.data)
+    dataset = read_dataset(recipe.data, as_text=_categories(recipe))
     target = _target(dataset, recipe)
     columns, signature, treatments = _columns(dataset, recipe, target)
     frame = to_frame({values.name: values.array for values in columns}, signature)
@@ -69,12 +69,20 @@ def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
 
 
 def _target(dataset: Dataset, recipe: Recipe) -> Target:
-    values = target_column(dataset, recipe.target, recipe.origin.where(("target",)))
+    how = recipe.columns.get(recipe.target, Preparation())
+    where = recipe.origin.where(("target",))
+    values = target_column(dataset, recipe.target, where, how.type)
     target = read_target(values, recipe.kind, recipe.task)
     mistakes = metric_mistakes(recipe.search, recipe.gates, (target.task,))
     if mistakes:
         raise RecipeRefused(recipe.origin.described(mistakes), recipe.origin.source)
     return target
+
+
+def _categories(recipe: Recipe) -> frozenset[str]:
+    """The columns whose cells are kept as they are written: 01234 is not 1234."""
+    kept: set[DeclaredType | None] = {"category", "text", "date"}
+    return frozenset(name for name, how in recipe.columns.items() if how.type in kept)
 
 
 def _keys(dataset: Dataset, recipe: Recipe, target: Target) -> Keys | None:
@@ -113,7 +121,7 @@ def _column(
 ) -> tuple[Values, Treatment]:
     family = FAMILIES[recipe.kind]
     try:
-        values = feature_column(name, dataset.frame[name], family.largest)
+        values = feature_column(name, dataset.frame[name], family.largest, how.type)
         return values, plan(values, how, scaled=family.scaled)
     except ColumnRefused as error:
         if name not in recipe.columns:

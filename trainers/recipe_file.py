@@ -127,6 +127,7 @@ class _Reader:
 
     def _column(self, at: Path, value: Any) -> Preparation:
         known = {
+            "type": _Reader.text,
             "impute": _Reader._impute,
             "scale": _Reader.truth,
             "log": _Reader.truth,

@@ -189,12 +189,10 @@ def _against_target(fields: Mapping[str, Any], target: str) -> list[Mistake]:
         if target in (fields.get(role) or ()):
             at = (role, fields[role].index(target))
             found.append(Mistake(at, f"{role} names the target '{target}'"))
-    if target in fields.get("columns", {}):
-        found.append(
-            Mistake(
-                ("columns", target), f"columns names the target '{target}', which is not prepared"
-            )
-        )
+    how = fields.get("columns", {}).get(target, Preparation())
+    if how != Preparation(type=how.type):
+        said = f"columns names the target '{target}', of which only the type can be set"
+        found.append(Mistake(("columns", target), said))
     rule = fields.get("split")
     if rule is not None and rule.column == target:
         found.append(Mistake(("split", "column"), f"split.column is the target '{target}'"))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from registry.signature import ColumnType, Task
 from trainers.bundled import BUNDLED_TARGET, is_bundled
-from trainers.columns import Values, check_magnitude, type_column
+from trainers.columns import Values, check_magnitude, declared_column
 from trainers.data import Dataset
 from trainers.errors import (
     ClassTooRare,
@@ -21,6 +21,7 @@ from trainers.errors import (
 )
 from trainers.estimators.family import LARGEST_SQUARED
 from trainers.model_kinds import TrainedKind
+from trainers.preparation import DeclaredType
 
 MAX_INFERRED_CLASSES = 20
 EXACT_INTEGERS = 2**53
@@ -42,7 +43,9 @@ class Target:
         return int((~self.kept).sum())
 
 
-def target_column(dataset: Dataset, name: str, where: str = "") -> Values:
+def target_column(
+    dataset: Dataset, name: str, where: str = "", declared: DeclaredType | None = None
+) -> Values:
     """The column ``name``, typed; that of a bundled set where ``name`` is empty.
 
     ``where`` begins the message of ColumnNotFound. Raises ColumnNotFound, TargetRefused.
@@ -51,7 +54,7 @@ def target_column(dataset: Dataset, name: str, where: str = "") -> Values:
     if name not in dataset.columns:
         raise ColumnNotFound("target", name, dataset.columns, where)
     try:
-        values = type_column(name, dataset.frame[name])
+        values = declared_column(name, dataset.frame[name], declared)
         check_magnitude(values, LARGEST_SQUARED)
     except ColumnRefused as error:
         raise TargetRefused(name, error.what, "Correct it, or choose another target.") from error

@@ -99,7 +99,10 @@ def test_the_digest_is_of_what_is_done_and_not_of_where_the_data_lies():
             "columns.a = {scale = true, drop = true}",
             "columns.a: a dropped column cannot have another",
         ),
-        ("columns.y.scale = true", "columns names the target 'y', which is not prepared"),
+        (
+            "columns.y.scale = true",
+            "columns names the target 'y', of which only the type can be set",
+        ),
     ],
 )
 def test_a_wrong_key_or_value_is_refused_by_name(line, named):

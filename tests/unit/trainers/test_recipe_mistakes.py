@@ -50,7 +50,7 @@ folds = 1.5
 def test_a_mistake_between_two_keys_has_the_line_of_the_one_that_is_wrong():
     told = mistakes(f"{BASE}[columns.a]\nscale = true\n[columns.y]\nscale = true\n")
 
-    assert told == ("line 6: columns names the target 'y', which is not prepared",)
+    assert told == ("line 6: columns names the target 'y', of which only the type can be set",)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,10 @@ def test_a_mistake_between_two_keys_has_the_line_of_the_one_that_is_wrong():
             "line 4: params.max_features must be a number, a text",
         ),
         (f"test_size = 1{'0' * 400}", "line 4: test_size must be a number that a float can hold"),
+        (
+            "columns.a.type = 'float'",
+            "line 4: columns.a: type must be one of number, integer, boolean, category, text, date",
+        ),
         (
             f"columns.a.bands = {{ edges = [0,\n 1{'0' * 400}], labels = ['a'] }}",
             "line 5: columns.a.bands.edges[1] must be a number that a float can hold",
