@@ -67,12 +67,19 @@ class Offer:
     """Offers ``service`` to successors, one at a time, until it is closed.
 
     ``yielded`` is called with the process id of a successor that is ready. It begins to stop the
-    workers of this process, and does not wait for that.
+    workers of this process, and does not wait for that. ``unsuitable`` returns why a process cannot
+    be the successor, or an empty text.
     """
 
-    def __init__(self, service: Service, yielded: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        yielded: Callable[[int], None],
+        unsuitable: Callable[[int], str] = lambda _: "",
+    ) -> None:
         self._service = service
         self._yielded = yielded
+        self._unsuitable = unsuitable
         self._path = _path(service.settings.data)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._successor: int | None = None
@@ -120,6 +127,8 @@ class Offer:
             return f"it runs as user {os.geteuid()}, and this process as user {user}"
         if os.getpid() == 1:
             return "it is process 1 of a container, which ends with it. Replace the container"
+        if reason := self._unsuitable(pid):
+            return reason
         with self._choosing:
             if self._successor is not None:
                 return f"process {self._successor} is taking it over already"

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -26,6 +27,14 @@ REPLACE = signal.SIGUSR2
 
 _PAUSE_SECONDS = 0.05
 
+_START = """
+import os, sys
+report = int(sys.argv[1])
+os.set_inheritable(report, False)
+os.write(report, b"%d" % os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ))
+"""
+"""Starts a process, reports its id, and ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -39,10 +48,29 @@ class Command:
         """To be taken before the environment is changed."""
         return cls((sys.executable, *sys.orig_argv[1:]), dict(os.environ))
 
-    def successor(self) -> "subprocess.Popen[bytes]":
-        """Start a successor of this process."""
+    def successor(self) -> int:
+        """Start a successor of this process, and return its process id. Raises OSError.
+
+        Another process starts it and ends, so the successor becomes a child of systemd before it
+        takes over. Of a main process that is not its child, systemd does not notice the end: with
+        KillMode=mixed it would kill the service at once when it is to stop it.
+        """
         more = () if "--take-over" in self.arguments else ("--take-over",)
-        return subprocess.Popen([*self.arguments, *more], env=self.environ)  # noqa: S603 - our own
+        reported, report = os.pipe()
+        with os.fdopen(reported, "rb") as reading:
+            try:
+                subprocess.run(  # noqa: S603 - our own
+                    [sys.executable, "-I", "-S", "-c", _START, str(report), *self.arguments, *more],
+                    env=self.environ,
+                    pass_fds=[report],
+                    check=False,
+                )
+            finally:
+                os.close(report)
+            pid = reading.read()
+        if not pid:
+            raise OSError("see above")
+        return int(pid)
 
 
 class MainProcess:
@@ -103,7 +131,9 @@ class MainProcess:
             self._service.hold.record(describe(self._service.settings))
         elif not _wait(server, server.any_up):
             return
-        self._offer = Offer(self._service, lambda pid: self._yield(server, pid))
+        self._offer = Offer(
+            self._service, lambda pid: self._yield(server, pid), self._notifier.refusal
+        )
         threading.Thread(target=self._announce, name="announce", daemon=True).start()
         if _wait(server, server.any_ready):
             self._notifier.ready()
@@ -134,10 +164,28 @@ class MainProcess:
             logger.error("process 1 of a container cannot be replaced: replace the container")
             return
         self._notifier.reloading()
-        # After a hand-over this process ends first.
-        code = self._command.successor().wait()
-        logger.error("the successor ended with the exit code %d; this process serves on", code)
+        try:
+            successor = self._command.successor()
+        except OSError as error:
+            logger.error("no successor could be started: %s", error)  # noqa: TRY400
+        else:
+            _wait_for_end(successor)  # after a hand-over this process ends first
+            logger.error("the successor, process %d, has ended; this process serves on", successor)
         self._notifier.ready()
+
+
+def _wait_for_end(pid: int) -> None:
+    """Wait until the process ``pid``, which need not be a child, has ended."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        ended = select.poll()
+        ended.register(descriptor, select.POLLIN)
+        ended.poll()
+    finally:
+        os.close(descriptor)
 
 
 def _wait(server: DrainingServer, holds: Callable[[], bool]) -> bool:

@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import MutableMapping
+from pathlib import Path
 
 from cli.exits import SAID_NO, WRONG_USAGE, CommandFailed
 from config import ServiceManager, SettingInvalid
@@ -82,6 +83,16 @@ class Notifier:
         """Process ``pid`` is now the main process of the service."""
         self._send(f"MAINPID={pid}")
 
+    def refusal(self, pid: int) -> str:
+        """Why process ``pid`` cannot become the main process of the service; empty if it can.
+
+        systemd accepts only a process in the control group of its service, and would start the
+        service again beside another one.
+        """
+        if not self._address or _control_groups(pid) == _control_groups(os.getpid()):
+            return ""
+        return "it is a service of systemd. Replace it with 'systemctl reload'"
+
     def _send(self, state: str) -> None:
         if not self._address:
             return
@@ -91,3 +102,12 @@ class Notifier:
                 sending.sendall(state.encode())
         except OSError as error:
             logger.warning("systemd could not be notified: %s", error.strerror)
+
+
+def _control_groups(pid: int) -> str:
+    """The control groups of a process as cgroups(7) writes them; empty if it has ended, or is not
+    visible here."""
+    try:
+        return Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return ""

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,19 @@ def test_the_service_cannot_write_outside_its_directory(host: Machine) -> None:
     for place in ("/etc", "/opt", "/usr", "/var/log"):
         said = host.run("nsenter", "--target", main, "--mount", "touch", f"{place}/x", check=False)
         assert "Read-only file system" in said
+
+
+def test_a_reload_replaces_the_processes_under_load(host: Machine, report: Report) -> None:
+    before = main_process(host)
+    token = host.run("cat", "/var/lib/hotswap/registry/admin.token")
+
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(host.load, URL, token)
+        host.run("systemctl", "reload", "hotswap")
+        verdict = loading.result()
+
+    host.wait(lambda: main_process(host) not in {before, "0"}, lambda: log(host))
+    report("systemd, reloaded", "the same; systemctl reload during the promotions", verdict)
 
 
 def test_the_service_drains_when_it_is_stopped(host: Machine) -> None:
