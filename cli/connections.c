@@ -13,6 +13,7 @@ RFC 9112 defines it (sections 2.2, 5, 6 and 7.1) and
 - renames fields whose names have underscores, so that the application does not find them;
 - ends the reading of a body that arrives too slowly, or has not arrived when the worker stops;
 - closes a connection whose client reads its responses too slowly;
+- discards what still arrives of a request that has been answered, before the connection is closed;
 - refuses connections beyond a limit, and reserves some for health checks.
 
 All other bytes pass unchanged, and are not copied.
@@ -21,6 +22,8 @@ tokio reads a socket again without waiting only if the last read filled its whol
 `receive` returns less than was requested only when the socket is drained. */
 
 #define _GNU_SOURCE
+#include "linger.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/tcp.h>
@@ -628,9 +631,17 @@ ssize_t recv(int fd, void *into, size_t room, int flags)
     return got;
 }
 
+/* Whether a request has not been received to its end. */
+static bool is_arriving(const struct connection *c, int fd)
+{
+    int unread = 0;
+    return c->phase != HEAD || (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0);
+}
+
 int close(int fd)
 {
     pthread_once(&resolved, resolve);
+    bool arriving = false;
     /* A child process closes its own copies, and may do so in this process's memory (vfork). */
     if (watched(fd) != NULL && getpid() == watch.owner) {
         pthread_mutex_lock(&lock);
@@ -639,12 +650,13 @@ int close(int fd)
             watch.spare--;
         else
             watch.ordinary--;
+        arriving = is_arriving(c, fd);
         free(c->late);
         free(c->unclaimed);
         free(c);
         pthread_mutex_unlock(&lock);
     }
-    return next_close(fd);
+    return arriving && linger(fd) ? 0 : next_close(fd);
 }
 
 /* ---- What the application calls ---- */

@@ -74,18 +74,26 @@ def test_a_body_over_the_limit_is_answered_with_a_problem(host: Machine) -> None
     assert json.loads(body)["type"] == "/problems/too-large"
 
 
-def test_an_upload_that_is_refused_early_is_answered_with_a_problem(host: Machine) -> None:
-    """nginx passes it on while it arrives. The service answers and closes the connection before all
-    of it has: nginx passes on that answer, or its own if it has noticed the close first."""
-    host.run("truncate", "--size", "60M", "/root/upload")
+@pytest.mark.parametrize(
+    ("megabytes", "authorized", "status", "kind"),
+    [(60, False, 401, "unauthenticated"), (514, True, 413, "too-large")],
+    ids=["without a token", "too large"],
+)
+def test_an_upload_that_is_refused_while_it_arrives_is_answered_by_the_service(
+    host: Machine, megabytes: int, authorized: bool, status: int, kind: str
+) -> None:
+    """nginx passes it on while it arrives, and the service answers before all of it has."""
+    host.run("truncate", "--size", f"{megabytes}M", "/root/upload")
+    header = ("--header", f"Authorization: Bearer {token(host)}") if authorized else ()
+    for _ in range(10):
+        answer = request(
+            *(host, "/models/iris/versions", "--http1.1", *header),
+            *("--data-binary", "@/root/upload", "--header", "Content-Type: multipart/form-data"),
+        )
 
-    answer = request(host, "/models/iris/versions", "--http1.1", "-F", "artifact=@/root/upload")
-
-    head, _, body = answer.replace("HTTP/1.1 100 Continue\n\n", "").partition("\n\n")
-    assert (head.split()[1], json.loads(body)["type"]) in {
-        ("401", "/problems/unauthenticated"),
-        ("503", "/problems/unavailable"),
-    }
+        head, _, body = answer.replace("HTTP/1.1 100 Continue\n\n", "").partition("\n\n")
+        problem = json.loads(body)
+        assert (head.split()[1], problem["type"]) == (str(status), f"/problems/{kind}")
 
 
 def test_an_address_that_sends_too_fast_is_told_when_to_try_again(host: Machine) -> None:

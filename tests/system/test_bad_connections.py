@@ -95,6 +95,18 @@ def test_a_client_that_says_it_has_no_more_is_told_where_its_body_ended(single: 
     assert reply == b"" or b" 400 " in reply.split(b"\r\n")[0]
 
 
+def test_a_client_that_sends_all_of_a_refused_upload_before_it_reads_is_told_why(
+    single: Server,
+) -> None:
+    length = 8 * 2**20
+    refused = head(single, "/models/plane/versions", length).replace(b"Bearer ", b"Bearer wrong")
+    with connected(single) as client:
+        client.sendall(refused)
+        client.sendall(bytes(length))
+
+        assert answers(client, 1)[0][0] == 401
+
+
 def test_two_hundred_idle_connections_take_nothing_from_the_others(single: Server) -> None:
     with ExitStack() as open_:
         idle = [open_.enter_context(connected(single)) for _ in range(200)]

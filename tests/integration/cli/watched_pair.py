@@ -99,6 +99,24 @@ def delivered(*parts: bytes) -> bytes:
         return received
 
 
+def received_after_early_answer(length: int) -> tuple[int, bytes]:
+    """How much of a body of ``length`` bytes a client can send whose request is answered, and its
+    connection closed, when the head has arrived; and what it receives then."""
+    with watched_pair() as (server, client):
+        client.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % length)
+        select.select([server], [], [])
+        server.recv(4096)
+        server.sendall(b"refused")
+        server.close()
+        sent, received, piece = 0, b"", bytes(2**16)
+        with suppress(ConnectionError):
+            while sent < length:
+                sent += client.send(piece[: length - sent])
+            while part := client.recv(4096):
+                received += part
+        return sent, received
+
+
 def _fill(server: socket.socket) -> None:
     """Send until the client's buffer and the server's are full."""
     with suppress(BlockingIOError):
