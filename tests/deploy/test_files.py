@@ -13,7 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from cli.server import STOP_SECONDS
+from cli.server import GRACE_SECONDS, STOP_SECONDS
 from config import ClientSettings, Settings
 from tests.deploy.machine import DEPLOY, HOST, ROOT
 from tests.system.real_server import BIN
@@ -60,17 +60,39 @@ def test_nginx_passes_on_every_body_that_the_service_accepts(path: str, megabyte
 
 
 @pytest.mark.parametrize(
-    "seconds",
+    ("file", "limit"),
     [
-        re.search(r"stopwaitsecs=(\d+)", (DEPLOY / "supervisor" / "hotswap.conf").read_text()),
-        re.search(r"TimeoutStopSec=(\d+)", (DEPLOY / "systemd" / "hotswap.service").read_text()),
-        re.match(r"(\d+)", COMPOSE["services"]["hotswap"]["stop_grace_period"]),
-        re.match(r"(\d+)", str(POD["spec"]["terminationGracePeriodSeconds"] - 5)),
+        ("supervisor/hotswap.conf", r"stopwaitsecs=(\d+)"),
+        ("systemd/hotswap.service", r"TimeoutStopSec=(\d+)"),
+        ("docker/compose.yaml", r"stop_grace_period: (\d+)s"),
+        ("docker/README.md", r"--stop-timeout (\d+) hotswap"),
     ],
-    ids=["supervisor", "systemd", "compose", "kubernetes after preStop"],
 )
-def test_nothing_kills_a_service_that_still_drains(seconds: re.Match[str]) -> None:
-    assert int(seconds[1]) >= STOP_SECONDS
+def test_nothing_kills_a_service_that_still_drains(file: str, limit: str) -> None:
+    (seconds,) = re.findall(limit, (DEPLOY / file).read_text())
+
+    assert int(seconds) >= STOP_SECONDS
+
+
+def test_a_pod_is_not_killed_while_it_still_drains_after_the_hook_before_it() -> None:
+    (container,) = POD["spec"]["containers"]
+    command, hook = container["lifecycle"]["preStop"]["exec"]["command"]
+
+    assert command == "sleep"
+    assert POD["spec"]["terminationGracePeriodSeconds"] >= int(hook) + STOP_SECONDS
+
+
+def test_gunicorn_gives_requests_as_long_as_the_service_does() -> None:
+    config = (DEPLOY / "gunicorn" / "gunicorn.conf.py").read_text()
+
+    assert f"graceful_timeout = {GRACE_SECONDS}\n" in config
+
+
+def test_each_file_that_names_the_time_of_a_stop_names_the_longest() -> None:
+    limit = r"needs up to (\d+) s|up to (\d+) s for the drain"
+    named = [found for path in FILES for found in re.findall(limit, path.read_text())]
+
+    assert {"".join(seconds) for seconds in named} == {str(STOP_SECONDS)}
 
 
 def test_the_dockerfile_passes_hadolint() -> None:

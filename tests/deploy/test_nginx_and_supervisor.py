@@ -75,25 +75,30 @@ def test_a_body_over_the_limit_is_answered_with_a_problem(host: Machine) -> None
 
 
 @pytest.mark.parametrize(
-    ("megabytes", "authorized", "status", "kind"),
-    [(60, False, 401, "unauthenticated"), (514, True, 413, "too-large")],
-    ids=["without a token", "too large"],
+    ("path", "megabytes", "status", "kind"),
+    [
+        ("/models/iris/versions", 60, 401, "unauthenticated"),
+        ("/models/iris/holdout", 514, 413, "too-large"),
+    ],
 )
 def test_an_upload_that_is_refused_while_it_arrives_is_answered_by_the_service(
-    host: Machine, megabytes: int, authorized: bool, status: int, kind: str
+    host: Machine, path: str, megabytes: int, status: int, kind: str
 ) -> None:
     """nginx passes it on while it arrives, and the service answers before all of it has."""
     host.run("truncate", "--size", f"{megabytes}M", "/root/upload")
-    header = ("--header", f"Authorization: Bearer {token(host)}") if authorized else ()
+    method = "POST" if status == 401 else "PUT"
+    fields = ["Content-Type: text/csv"]
+    fields += [f"Authorization: Bearer {token(host)}"] if status != 401 else []
+    options = [option for field in fields for option in ("--header", field)]
     for _ in range(10):
         answer = request(
-            *(host, "/models/iris/versions", "--http1.1", *header),
-            *("--data-binary", "@/root/upload", "--header", "Content-Type: multipart/form-data"),
+            *(host, path, "--http1.1", "--request", method, *options),
+            *("--data-binary", "@/root/upload"),
         )
 
         head, _, body = answer.replace("HTTP/1.1 100 Continue\n\n", "").partition("\n\n")
-        problem = json.loads(body)
-        assert (head.split()[1], problem["type"]) == (str(status), f"/problems/{kind}")
+        assert head.startswith(f"HTTP/1.1 {status}")
+        assert json.loads(body)["type"] == f"/problems/{kind}"
 
 
 def test_an_address_that_sends_too_fast_is_told_when_to_try_again(host: Machine) -> None:
