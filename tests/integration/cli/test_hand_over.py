@@ -143,6 +143,17 @@ def test_there_is_one_successor_at_a_time(settings: Settings, predecessor: Prede
     succession.service.close()
 
 
+def test_an_unsuitable_successor_is_told_why(settings: Settings) -> None:
+    service = start(settings)
+    offer = Offer(service, lambda _: None, lambda pid: f"process {pid} is a stranger")
+
+    with pytest.raises(CommandFailed, match=f"handed over: process {os.getpid()} is a stranger"):
+        take_over(settings)
+
+    offer.close()
+    service.close()
+
+
 def test_a_hand_over_keeps_the_address(settings: Settings, predecessor: Predecessor) -> None:
     with pytest.raises(CommandFailed, match=f"to listen at 127.0.0.1:{settings.port + 1}. A hand"):
         take_over(replace(settings, port=settings.port + 1))

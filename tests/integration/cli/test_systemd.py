@@ -128,3 +128,12 @@ def test_where_there_is_no_systemd_nothing_is_sent(caplog: pytest.LogCaptureFixt
 
     Notifier("/nowhere").ready()
     assert "systemd could not be notified: No such file or directory" in caplog.text
+
+
+def test_systemd_accepts_only_a_process_of_the_same_unit() -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+
+    assert Notifier("/run/systemd/notify").refusal(os.getpid()) == ""
+    assert "'systemctl reload'" in Notifier("/run/systemd/notify").refusal(ended.pid)
+    assert Notifier("").refusal(ended.pid) == ""
