@@ -4,6 +4,9 @@ This module is imported only then, since it imports OpenTelemetry. Its API alone
 the operator's SDK does.
 """
 
+from importlib import import_module
+from importlib.util import find_spec
+
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 
@@ -19,6 +22,7 @@ class TracedEndpoint:
     """``inner``, with a span around each of its answers."""
 
     def __init__(self, inner: Endpoint) -> None:
+        _configure_sdk()
         self._inner = inner
         self._tracer = trace.get_tracer("hotswap", RELEASE)
 
@@ -41,6 +45,18 @@ class TracedEndpoint:
             if reply.status >= 500:
                 span.set_status(trace.StatusCode.ERROR)
         return reply
+
+
+def _configure_sdk() -> None:
+    """Configure the SDK from the variables ``OTEL_*``, if opentelemetry-distro is installed and
+    nothing else has.
+
+    In this process, when its signals are blocked. The command opentelemetry-instrument does it
+    before any code of ours, also in the processes that open uploads, and starts threads there.
+    """
+    configured = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    if not configured and find_spec("opentelemetry.instrumentation") is not None:
+        import_module("opentelemetry.instrumentation.auto_instrumentation").initialize()
 
 
 def _context_of(environ: Environ) -> Context | None:

@@ -158,26 +158,25 @@ class Succession:
     """A service that its predecessor has shared with this process, and has yet to leave to it."""
 
     service: Service
-    _predecessor: socket.socket
+    predecessor: socket.socket
 
-    def complete(self) -> bool:
-        """Have the predecessor stop, and return whether the service belongs to this process now. It
-        does too if the predecessor has ended meanwhile."""
-        with self._predecessor:
-            try:
-                self._predecessor.send(_READY)
-                self._predecessor.recv(_LONGEST)
-            except TimeoutError:
-                return False
-            except ConnectionError:
-                pass
+    def complete(self) -> None:
+        """Have the predecessor stop. The service belongs to this process when it has answered, or
+        has ended.
+
+        Without a time limit: a predecessor that answers late stops all the same, and until then
+        both serve.
+        """
+        with self.predecessor, suppress(ConnectionError):
+            self.predecessor.settimeout(None)
+            self.predecessor.send(_READY)
+            self.predecessor.recv(_LONGEST)
         self.service.listeners.elsewhere = False
-        return True
 
     def abandon(self) -> None:
         """Leave the service to the predecessor, as the end of this process does."""
         self.service.close()
-        self._predecessor.close()
+        self.predecessor.close()
 
 
 def take_over(settings: Settings, patience: float = HELD_SECONDS) -> Succession | None:

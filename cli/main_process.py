@@ -124,19 +124,24 @@ class MainProcess:
                 server.signal_handler_interrupt(signal.SIGINT)
             if server.stopping:
                 return
-            if not self._succession.complete():
-                self._failure = "the predecessor does not answer"
-                server.signal_handler_interrupt(signal.SIGINT)
-                return
+            self._succession.complete()
             self._service.hold.record(describe(self._service.settings))
         elif not _wait(server, server.any_up):
             return
-        self._offer = Offer(
-            self._service, lambda pid: self._yield(server, pid), self._notifier.refusal
-        )
+        self._offer = self._offered(server)
         threading.Thread(target=self._announce, name="announce", daemon=True).start()
         if _wait(server, server.any_ready):
             self._notifier.ready()
+
+    def _offered(self, server: DrainingServer) -> Offer | None:
+        """None if there is no socket for successors; the service is served all the same."""
+        try:
+            return Offer(
+                self._service, lambda pid: self._yield(server, pid), self._notifier.refusal
+            )
+        except OSError as error:
+            logger.error("the service cannot be handed over: %s", error)  # noqa: TRY400
+            return None
 
     def _failure_to_start(self, server: DrainingServer) -> str:
         """Wait until all workers are ready; why they are not, or empty."""

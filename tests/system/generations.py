@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.swap import Target
+from cli.hold import is_held
 from tests.processes import is_alive, wait_for
 from tests.system.real_server import ADMIN_TOKEN, BIN, ROOT, free_port, wait_until
 
@@ -95,6 +96,17 @@ class Generations:
             lambda: self.status() == 200 and is_alive(self.holder()) and offer.exists(),
             "it is not ready",
         )
+
+    def revive(self) -> None:
+        """Start a main process if there is none any more, and wait until the service answers."""
+
+        def is_served() -> bool:
+            if not is_held(self.data):
+                started = self.start()
+                wait_until(lambda: is_held(self.data) or started.poll() is not None, "no start")
+            return self.status() == 200 and is_alive(self.holder())
+
+        wait_until(is_served, "there is no service")
 
     def replace(self, *, by_signal: bool) -> None:
         """Replace the main process, and wait until the one before has ended."""

@@ -92,10 +92,7 @@ def test_whichever_is_killed_during_a_hand_over_there_is_a_service_or_the_next_s
         wait_until(lambda: not is_alive(killed), "it was not killed")
 
         # One that had just been told to yield ends now, and then nobody serves.
-        wait_until(
-            lambda: service.status() == 200 or service.start().wait() is not None,
-            "there is no service",
-        )
+        service.revive()
         service.replace(by_signal=True)
         assert service.status(f"/models/{MODEL}") == 200
 

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +131,22 @@ def test_a_successor_whose_predecessor_ends_first_has_the_service(
     assert is_held(settings.data)
     assert answers(settings, succession.service)
     succession.complete()
+    succession.service.close()
+
+
+def test_a_predecessor_that_answers_late_still_yields(settings: Settings) -> None:
+    """If the successor gave up, nobody would serve."""
+    service, may_yield = start(settings), threading.Event()
+    offer = Offer(service, lambda _: may_yield.wait(30) and None)
+    succession = taken(settings)
+    succession.predecessor.settimeout(0.1)  # it may take that long for an answer
+    threading.Timer(0.5, may_yield.set).start()
+
+    succession.complete()
+
+    assert may_yield.is_set()
+    offer.close()
+    service.close()
     succession.service.close()
 
 
