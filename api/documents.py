@@ -15,8 +15,9 @@ from api.health import RELEASE
 from api.problems import CONTENT_TYPE
 from api.schemas.fields import AtMost, whole
 from api.schemas.problems import ProblemSchema
-from api.schemas.versions import MetadataSchema
+from api.schemas.versions import EVALUATION, MetadataSchema
 from registry.names import ALIAS, MODEL_NAME
+from registry.reading.profiles import openapi_schemas
 
 blueprint = Blueprint("documents", __name__, description="Documentation of the API", produces=None)
 
@@ -66,6 +67,9 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
     document.ma_plugin.converter.add_attribute_function(_object_limits)
     spec.components.security_scheme(_BEARER, {"type": "http", "scheme": _BEARER})
     spec.components.schema("Metadata", schema=MetadataSchema)
+    for name, schema in openapi_schemas().items():
+        spec.components.schema(name, schema)
+    spec.components.schema("StoredEvaluation", {"type": "object", **EVALUATION})
     for resource in blueprints:
         document.register_blueprint(resource)
     described = spec.to_dict()

@@ -82,8 +82,12 @@ def get_compiled(name: str, version: str) -> View:
 
 @blueprint.route("/models/<name>/<version:version>/evaluation", methods=["GET"])
 @allows("any")
-@blueprint.response(200, {"type": "object"})
+@blueprint.response(200, {"$ref": "#/components/schemas/StoredEvaluation"})
 def get_evaluation(name: str, version: str) -> Response:
-    """Show the stored evaluation: baseline, row counts and the data of the plots."""
+    """Show the stored evaluation: baseline, row counts, the data of the plots, the profile.
+
+    ``profile`` is null if the version has none: it was registered before profiles existed, or
+    uploaded without one.
+    """
     row = queries.find_version(db.session(), name, version)
-    return jsonify(row.evaluation)
+    return jsonify({"profile": None, **row.evaluation})

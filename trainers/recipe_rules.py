@@ -5,10 +5,10 @@ from contextlib import suppress
 from math import isfinite
 from typing import Any, get_args
 
+from hotswap.metrics.names import METRICS
 from registry.errors import GateMalformed, NameMalformed
 from registry.gates import parse
 from registry.gates.grammar import MAX_GATES, MetricGate
-from registry.metrics.names import METRICS
 from registry.names import check_model_name
 from registry.signature import KINDS, TASKS, Task
 from registry.stored_text import MAX_DESCRIPTION, unstorable

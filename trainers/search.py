@@ -11,7 +11,8 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from registry.metrics.names import HIGHER_IS_BETTER
+from hotswap.evaluation.predicted import predict
+from hotswap.metrics.names import HIGHER_IS_BETTER
 from registry.signature import Task
 from trainers.candidates import Candidate, candidates
 from trainers.errors import SearchRefused
@@ -19,7 +20,6 @@ from trainers.estimators import FAMILIES
 from trainers.estimators.family import Family
 from trainers.evaluation import Rows
 from trainers.fitting import Progress, notes_of, one_thread, refusals
-from trainers.metrics import predict
 from trainers.preparing import Ready
 from trainers.recipe import Recipe
 from trainers.search_space import DEFAULT_METRIC, Search

@@ -4,8 +4,9 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from hotswap.evaluation.column_ranges import column_ranges
+from hotswap.evaluation.profile import profile
 from registry.signature import Output, Signature
-from trainers.column_ranges import column_ranges
 from trainers.estimators import FAMILIES
 from trainers.estimators.family import Family, recorded_params
 from trainers.evaluation import evaluate
@@ -47,10 +48,12 @@ def train(
     with one_thread():
         evaluation = evaluate(pipeline, target.task, train_rows, test_rows, recipe.seed)
     notes = [*_dropped_note(target), *(found.notes if found else ()), *fitted]
+    ranges = column_ranges(ready.columns, ready.split.train)
     kept = {
         "dropped_rows": target.dropped_count,
         "notes": list(dict.fromkeys(notes)),
-        "columns": column_ranges(ready.columns, ready.split.train),
+        "columns": ranges,
+        "profile": profile(ready.columns, ready.split.train, ranges, evaluation.made),
         **({} if found is None else {"search": found.record}),
     }
     return TrainedModel(

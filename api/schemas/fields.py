@@ -93,9 +93,9 @@ def tags_field(**options: Any) -> fields.Dict:
     return fields.Dict(keys=key(), values=text(1000), validate=AtMost(100), **options)
 
 
-def json_object() -> fields.Dict:
-    """A JSON object with any keys, of limited depth."""
-    return fields.Dict(keys=fields.String(), validate=_shallow)
+def json_object(**metadata: Any) -> fields.Dict:
+    """A JSON object with any keys, of limited depth; ``metadata`` is added to its description."""
+    return fields.Dict(keys=fields.String(), validate=_shallow, metadata=metadata)
 
 
 def whole(grammar: re.Pattern[str]) -> str:

@@ -11,6 +11,16 @@ from registry.signature import COLUMN_TYPES, KINDS, TASKS
 from registry.storage.tables import STATUSES
 from registry.stored_text import MAX_DESCRIPTION
 
+EVALUATION = {
+    "properties": {
+        "profile": {
+            "anyOf": [{"$ref": "#/components/schemas/Profile"}, {"type": "null"}],
+            "description": "null: the version has none.",
+        }
+    }
+}
+"""What is specified of an evaluation; its other parts are shown as they were uploaded."""
+
 
 class VersionQuerySchema(PagingSchema):
     sort = text(
@@ -54,7 +64,7 @@ class MetadataSchema(StrictSchema):
     description = text(MAX_DESCRIPTION)
     lineage = json_object()
     environment = json_object()
-    evaluation = json_object()
+    evaluation = json_object(**EVALUATION)
 
 
 class ColumnSchema(ma.Schema):

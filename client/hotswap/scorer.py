@@ -12,6 +12,7 @@ from hotswap.batches import DataFrame
 from hotswap.engine import engine_of
 from hotswap.errors import DownloadDamaged, NotCompiled
 from hotswap.inputs import Predictable, batch_of
+from hotswap.labels import label_text
 from hotswap.parts import Limit, predict_in_parts
 from hotswap.registry import Reference, Registry
 from hotswap.replies import CompiledForms, Prediction, Signature
@@ -141,11 +142,6 @@ class Scorer:
 
     def _dtype(self) -> str:
         return "float64" if self.signature["output"].get("classes") is None else "object"
-
-
-def label_text(label: object) -> str:
-    """A class label as the name of its probability: ``True`` is ``true``, 1 is ``1``."""
-    return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 def _cache_folder() -> Path:

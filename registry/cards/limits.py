@@ -62,6 +62,8 @@ def _of_measuring(view: View, evaluation: StoredEvaluation) -> Iterator[Phrase]:
         yield ["It is no better than the baseline, by ", data(worse[0]), "."]
     if not evaluation.columns:
         yield ["The ranges of its columns in training are unknown."]
+    if evaluation.profile is None:
+        yield ["It has no profile of its data, with which other data could be compared."]
     if evaluation.unsound:
         yield [
             "Unreadable parts of the uploaded evaluation: ",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hotswap.metrics.bootstrap import interval
 from registry.codecs.batch import Batch
 from registry.engines.predictor import Predictor, example_batch
 from registry.gates.compatibility import incompatibilities
@@ -24,7 +25,6 @@ from registry.gates.measurements import (
     Measurement,
 )
 from registry.gates.results import GateResult
-from registry.metrics.bootstrap import interval
 
 _NO_CHAMPION = "there is no champion to compare with"
 _SHOWN = 10

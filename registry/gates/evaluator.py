@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from hotswap.metrics.names import METRICS
 from registry.blobs.store import BlobStore
 from registry.errors import ScoringBusy
 from registry.gates.evaluation import GateContext, evaluate_gate
@@ -19,7 +20,6 @@ from registry.gates.measurements import (
     measure,
 )
 from registry.gates.results import GateResult
-from registry.metrics.names import METRICS
 
 MAX_CONCURRENT = 2
 """Evaluations that a worker runs at the same time; a large holdout takes a core for seconds."""

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from hotswap.metrics.names import METRICS
 from registry.errors import Fault, GateMalformed
-from registry.metrics.names import METRICS
 
 ENGINES = ("trees", "linear", "onnx", "onnxruntime", "scikit-learn")
 OPERATORS: dict[str, Callable[[float, float], bool]] = {

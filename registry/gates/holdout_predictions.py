@@ -7,15 +7,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from hotswap.metrics.bootstrap import Counts, Figures, Measures, figures_of
+from hotswap.metrics.classification import ClassificationMeasures
+from hotswap.metrics.names import METRICS
+from hotswap.metrics.regression import RegressionMeasures
 from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
 from registry.engines.predictor import Predictor
 from registry.errors import shown
 from registry.gates.holdouts import Holdout, batches, row_count_differs
-from registry.metrics.bootstrap import Counts, Figures, Measures, figures_of
-from registry.metrics.classification import ClassificationMeasures
-from registry.metrics.names import METRICS
-from registry.metrics.regression import RegressionMeasures
 from registry.signature import Label, Signature, label_text
 
 MAX_PROBABILITIES = 2**23

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from hotswap.metrics.bootstrap import Figures, drawn, interval
 from registry.blobs.store import BlobStore
 from registry.engines.predictor import Predictor
 from registry.engines.served_version import ServedVersion
@@ -21,7 +22,6 @@ from registry.gates.holdout_predictions import HoldoutPredictions, predict_holdo
 from registry.gates.holdouts import Holdout
 from registry.gates.inputs import Candidate
 from registry.gates.results import Measured
-from registry.metrics.bootstrap import Figures, drawn, interval
 
 Load = Callable[[ServedVersion], Predictor]
 """The predictor of a version, which is loaded first if necessary."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from hotswap.metrics.names import METRICS
 from registry.errors import Fault, GateRefused
 from registry.gates.grammar import Gate, MetricGate
-from registry.metrics.names import METRICS
 from registry.signature import Task
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from hotswap.metrics.names import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from registry.errors import ParameterMalformed
-from registry.metrics.names import HIGHER_IS_BETTER, LOWER_IS_BETTER
 from registry.reading.promotions import measured_figures
 from registry.reading.queries import find_version
 from registry.reading.views import View, timestamp, version_view

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, field
 
+from registry.reading.profiles import Profile
 from registry.signature import Label
 
 MAX_CLASSES = 100
@@ -131,6 +132,7 @@ class StoredEvaluation(Struct, frozen=True):
     baseline: dict[str, float] = {}
     metric_intervals: dict[str, Interval] = {}
     columns: dict[str, ColumnSummary] = {}
+    profile: Profile | None = None
     predicted_vs_true: PredictedVsTrue | None = None
     residuals: Histogram | None = None
     confusion_matrix: ConfusionMatrix | None = None

@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import Any, BinaryIO, Protocol, cast
 
 from hotswap.files.formats import FileType, Format
+from hotswap.labels import label_text
 from hotswap.replies import Signature
-from hotswap.scorer import label_text
 
 PREDICTION = "prediction"
 

@@ -306,4 +306,18 @@ def test_the_evaluation_that_was_uploaded_is_read_back(admin, fresh_name, artifa
     evaluation = {"baseline": {"rmse": 9.5}, "curve": [[0, 0.5], [1, 1]]}
     admin.upload(fresh_name, artifacts["line-1"], {"evaluation": evaluation})
     answer = admin.get(f"/models/{fresh_name}/1/evaluation")
-    assert (answer.status_code, answer.json) == (200, evaluation)
+    assert (answer.status_code, answer.json) == (200, {"profile": None, **evaluation})
+
+
+def test_a_profile_is_checked_and_kept_as_it_was_uploaded(admin, fresh_name, artifacts):
+    column = {"edges": [1.5], "counts": [2, 2], "missing": 0, "min": 1, "max": 2}
+    output = {"edges": [], "counts": [3], "sd": 0.0, "source": "held-out"}
+    profile = {"rows": 4, "source": "training", "columns": {"x0": column}, "output": output}
+    admin.upload(fresh_name, artifacts["line-1"], {"evaluation": {"profile": profile}})
+    assert admin.get(f"/models/{fresh_name}/1/evaluation").json["profile"] == profile
+
+    profile["columns"]["x0"]["counts"] = [2, 9]
+    refused = admin.upload(fresh_name, artifacts["line-1"], {"evaluation": {"profile": profile}})
+    problem = check_problem(refused, 422, "metadata-refused")
+    assert "add up to 11, not to the profile's 4 rows" in problem["detail"]
+    assert admin.get(f"/models/{fresh_name}/2").status_code == 404

@@ -38,7 +38,7 @@ COMPARING = [
     "tests/integration/engines/test_onnx_predictor.py",
     *(f"tests/integration/engines/{file.name}" for file in HERE.glob("test_forest_kernel*.py")),
     "tests/unit/registry/engines",
-    "tests/unit/registry/metrics",
+    "tests/unit/client/metrics",
 ]
 _KERNELS = """
 import threadpoolctl, numpy, numpy._core._multiarray_umath as numpys

@@ -10,8 +10,9 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeRegressor
 
-from trainers.evaluation import MAX_SAMPLE, Rows, evaluate
-from trainers.metrics import Predicted
+from hotswap.evaluation.figures import MAX_SAMPLE
+from hotswap.evaluation.predicted import Predicted
+from trainers.evaluation import Rows, evaluate
 
 
 def fitted(model, rows):

@@ -11,6 +11,8 @@ import skops.io
 from sklearn.metrics import root_mean_squared_error
 
 from registry.codecs.data_frame import to_frame
+from registry.reading.profiles import check_profile
+from registry.reading.stored_evaluation import read_evaluation
 from registry.signature import Column, Signature
 from trainers.lineage import RECORDED_PACKAGES, git_commit
 from trainers.recipe import Recipe
@@ -208,6 +210,22 @@ def test_artifact_and_metadata_are_written_whole(shops_csv, tmp_path):
     )
     assert loaded.predict(row).tolist() == model.pipeline.predict(row).tolist()
     assert math.isfinite(loaded.predict(row)[0])
+
+
+@pytest.mark.parametrize(("kind", "target"), [("linear", "sales"), ("logistic", "thrives")])
+def test_the_profile_is_of_the_rows_fitted_on_and_is_accepted_by_the_registry(
+    shops_csv, kind, target
+):
+    model = train(recipe(shops_csv, kind, target))
+    evaluation = json.loads(json.dumps(model.evaluation))
+    check_profile(evaluation, model.signature)
+    profile = read_evaluation(evaluation).profile
+
+    assert profile.rows == evaluation["train_rows"]
+    assert list(profile.columns) == [column.name for column in model.signature.inputs]
+    assert profile.columns["size"].missing == evaluation["columns"]["size"]["missing"]
+    predicted = profile.output.counts or profile.output.values.values()
+    assert sum(predicted) == evaluation["rows"]
 
 
 def test_lineage_and_environment_say_where_it_comes_from(shops_csv):

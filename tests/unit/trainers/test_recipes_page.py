@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from registry.metrics.names import METRICS
+from hotswap.metrics.names import METRICS
 from trainers.errors import RecipeRefused
 from trainers.recipe import Recipe
 

@@ -9,6 +9,12 @@ from registry.cards.limits import limits
 from registry.reading.stored_evaluation import read_evaluation
 
 COLUMNS = {"age": {"min": 1, "max": 9}}
+PROFILE = {
+    "rows": 9,
+    "source": "training",
+    "columns": {"age": {"edges": [4.0], "counts": [4, 5], "missing": 0}},
+    "output": {"edges": [], "counts": [3], "source": "held-out"},
+}
 
 
 def told(evaluation: dict[str, Any], **view: Any) -> str:
@@ -28,7 +34,7 @@ def told(evaluation: dict[str, Any], **view: Any) -> str:
 
 
 def test_a_sound_version_has_the_limits_of_its_kind_only() -> None:
-    sound = {"rows": 5000, "columns": COLUMNS, "baseline": {"rmse": 9.0}}
+    sound = {"rows": 5000, "columns": COLUMNS, "baseline": {"rmse": 9.0}, "profile": PROFILE}
     text = told(sound)
     assert len(text.splitlines()) == 2
     assert "stay as at the edge" in text
@@ -45,6 +51,10 @@ def test_a_sound_version_has_the_limits_of_its_kind_only() -> None:
 def test_each_kind_goes_on_in_its_own_way_beyond_the_ranges(kind: str, words: str) -> None:
     assert words in told({}, kind=kind)
     assert "Outside the ranges" not in told({}, kind="other")
+
+
+def test_a_version_without_a_profile_is_named() -> None:
+    assert "has no profile of its data" in told({"rows": 5000, "columns": COLUMNS})
 
 
 def test_few_rows_or_an_unknown_number_of_them_are_said() -> None:

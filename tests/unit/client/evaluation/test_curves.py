@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from api.uploads import MAX_METADATA
-from trainers.curves import MAX_POINTS, probability_curves
+from hotswap.evaluation.curves import MAX_POINTS, probability_curves
 
 NO_YES = np.array(["no", "yes"])
 

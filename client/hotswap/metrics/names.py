@@ -1,8 +1,9 @@
 """The names of the metrics of each task, and which direction is better."""
 
 from collections.abc import Mapping
+from typing import Literal
 
-from registry.signature import Task
+Task = Literal["regression", "classification"]
 
 METRICS: Mapping[Task, tuple[str, ...]] = {
     "regression": ("rmse", "mae", "mse", "r2", "median_absolute_error"),

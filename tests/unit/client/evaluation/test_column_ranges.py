@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from trainers.column_ranges import MAX_VALUES, column_ranges
+from hotswap.evaluation.column_ranges import MAX_VALUES, column_ranges
 from trainers.columns import type_column
 
 EVERY = np.arange(4)

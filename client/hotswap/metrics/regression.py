@@ -9,7 +9,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.metrics.bootstrap import Counts, Figures
+from hotswap.metrics.bootstrap import Counts, Figures
 
 _FLAT = 1e-12
 """A variance below this fraction of the second moment is a rounding error of zero."""

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
+from hotswap.metrics.classification import ClassificationMeasures
+from hotswap.metrics.regression import RegressionMeasures
 from registry.gates.grammar import METRICS
-from registry.metrics.classification import ClassificationMeasures
-from registry.metrics.regression import RegressionMeasures
 from tests.scikit_learn_metrics import classification_metrics, regression_metrics
 
 REGRESSION = METRICS["regression"]

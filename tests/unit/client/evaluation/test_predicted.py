@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from hotswap.evaluation.predicted import Predicted
 from tests.scikit_learn_metrics import classification_metrics, regression_metrics
-from trainers.metrics import Predicted
 
 DRAWS = 300
 

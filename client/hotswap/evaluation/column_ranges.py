@@ -7,23 +7,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.columns import Values
+from hotswap.evaluation.columns import ColumnValues
 
 MAX_VALUES = 50
 
 
-def column_ranges(columns: Sequence[Values], rows: NDArray[np.intp]) -> dict[str, dict[str, Any]]:
+def column_ranges(
+    columns: Sequence[ColumnValues], rows: NDArray[np.intp]
+) -> dict[str, dict[str, Any]]:
     """For each column ``missing``, the number of rows without a value; for numbers ``min``, ``max``
-    and ``mean``; for text and booleans ``values``, the count of each, the most frequent first.
-    ``other`` is the count of all values beyond the first MAX_VALUES."""
+    and ``mean`` where there is a value; for text and booleans ``values``, the count of each, the
+    most frequent first. ``other`` is the count of all values beyond the first MAX_VALUES."""
     return {values.name: _range(values, rows) for values in columns}
 
 
-def _range(values: Values, rows: NDArray[np.intp]) -> dict[str, Any]:
+def _range(values: ColumnValues, rows: NDArray[np.intp]) -> dict[str, Any]:
     missing = values.missing[rows]
     present = values.array[rows][~missing]
     found: dict[str, Any] = {"missing": int(missing.sum())}
     if values.type in {"number", "integer"}:
+        if not len(present):
+            return found
         ends = {"min": present.min(), "max": present.max(), "mean": present.mean()}
         return found | {name: float(figure) for name, figure in ends.items()}
     if values.type == "boolean":

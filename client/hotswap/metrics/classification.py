@@ -9,8 +9,8 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.metrics.bootstrap import Counts, Figures
-from registry.metrics.groups import Grouping, ratio
+from hotswap.metrics.bootstrap import Counts, Figures
+from hotswap.metrics.groups import Grouping, ratio
 
 LABEL_METRICS = frozenset({"accuracy", "f1_macro", "precision_macro", "recall_macro"})
 

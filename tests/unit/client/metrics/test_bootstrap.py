@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from registry.metrics.bootstrap import DRAWS, drawn, interval
-from registry.metrics.regression import RegressionMeasures
+from hotswap.metrics.bootstrap import DRAWS, drawn, interval
+from hotswap.metrics.regression import RegressionMeasures
 
 
 def measures(true, noise, seed):

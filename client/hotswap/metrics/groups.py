@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.metrics.bootstrap import Counts
+from hotswap.metrics.bootstrap import Counts
 
 
 class Grouping:

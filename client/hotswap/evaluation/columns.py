@@ -1,0 +1,23 @@
+"""A typed column of the data that a model was trained or measured on."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ColumnValues(Protocol):
+    """``array`` is float64 with NaN where a value is missing, or, where ``type`` is not a number
+    or boolean, object holding ``str`` and NaN. ``missing``: which rows have no value."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def array(self) -> NDArray[Any]: ...
+
+    @property
+    def missing(self) -> NDArray[np.bool_]: ...

@@ -1,0 +1,118 @@
+"""The profile of a model's data: bins at quantiles, frequent values, and held-out predictions."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hotswap.evaluation.column_ranges import column_ranges
+from hotswap.evaluation.predicted import Predicted
+from hotswap.evaluation.profile import BINS, MAX_TEXT, profile
+from trainers.columns import type_column
+
+NUMBERS = Predicted(np.arange(4.0), np.array([1.0, 2.0, 3.0, 6.0]))
+
+
+def profiled(made=NUMBERS, rows=None, **columns):
+    typed = [type_column(name, pd.Series(values)) for name, values in columns.items()]
+    rows = np.arange(len(next(iter(columns.values())))) if rows is None else rows
+    return profile(typed, rows, column_ranges(typed, rows), made)
+
+
+def counted(values, edges):
+    """How many of ``values`` are in each bin, counted one by one."""
+    ends = [-np.inf, *edges, np.inf]
+    return [sum(low <= value < high for value in values) for low, high in pairwise(ends)]
+
+
+def test_numbers_are_counted_in_bins_of_about_equal_size():
+    values = np.random.default_rng(0).normal(size=10_000)
+    found = profiled(x=values)["columns"]["x"]
+
+    assert len(found["edges"]) == BINS - 1
+    assert found["edges"] == pytest.approx(np.quantile(values, np.arange(1, BINS) / BINS), abs=0.01)
+    assert found["counts"] == [10_000 // BINS] * BINS
+    assert (found["min"], found["max"], found["missing"]) == (values.min(), values.max(), 0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.0] * 50 + [1.0] * 50,
+        [0.0] * 99 + [1.0],
+        [1.0, 2.0, 2.0, 2.0, 3.0, 5.0, 8.0],
+        np.random.default_rng(1).integers(0, 5, 1_000).astype(float).tolist(),
+        np.round(np.random.default_rng(2).exponential(size=500), 1).tolist(),
+    ],
+)
+def test_equal_edges_are_merged_and_no_bin_is_empty(values):
+    found = profiled(x=values)["columns"]["x"]
+
+    assert found["edges"] == sorted(set(found["edges"]))
+    assert len(found["counts"]) == len(found["edges"]) + 1
+    assert found["counts"] == counted(values, found["edges"])
+    assert min(found["counts"]) > 0
+
+
+def test_edges_are_written_with_all_digits():
+    values = np.random.default_rng(3).uniform(size=100) / 3
+    edges = profiled(x=values)["columns"]["x"]["edges"]
+    assert set(json.loads(json.dumps(edges))) <= set(values.tolist())
+
+
+def test_a_constant_column_has_one_bin_and_missing_values_none():
+    columns = profiled(x=[7.0, None, 7.0, 7.0])["columns"]
+    assert columns["x"] == {"edges": [], "counts": [3], "missing": 1, "min": 7.0, "max": 7.0}
+
+
+def test_only_the_rows_trained_on_are_described():
+    found = profiled(rows=np.array([0, 2]), x=[1, 99, 3], t=["a", "b", "a"])
+    assert found["rows"] == 2
+    assert found["columns"]["x"]["max"] == 3.0
+    assert found["columns"]["t"] == {"values": {"a": 2}, "other": 0, "missing": 0}
+
+
+def test_rare_values_are_counted_together():
+    texts = ["a"] * 500 + ["b"] * 496 + ["c"] * 4
+    found = profiled(t=texts, flag=[True] * 999 + [False])["columns"]
+    assert found["t"] == {"values": {"a": 500, "b": 496}, "other": 4, "missing": 0}
+    assert found["flag"] == {"values": {"true": 999}, "other": 1, "missing": 0}
+
+
+def test_a_long_text_is_not_quoted():
+    found = profiled(t=["x" * (MAX_TEXT + 1), "short"])["columns"]["t"]
+    assert found == {"values": {"short": 1}, "other": 1, "missing": 0}
+
+
+def test_the_output_of_a_regression_has_bins_and_a_spread():
+    output = profiled(x=[1.0, 2.0])["output"]
+    assert output["source"] == "held-out"
+    assert output["counts"] == counted(NUMBERS.predicted, output["edges"])
+    assert output["sd"] == pytest.approx(NUMBERS.predicted.std())
+
+
+def test_the_output_of_a_classifier_counts_classes_and_how_sure_it_is():
+    classes = np.array(["a", "b", "c"])
+    probabilities = np.array([[0.5, 0.4, 0.1], [0.95, 0.05, 0.0], [0.0, 1.0, 0.0]])
+    made = Predicted(np.array(["a", "a", "b"]), np.array(["a", "a", "b"]), probabilities, classes)
+    output = profiled(made, x=[1.0, 2.0])["output"]
+
+    assert output["values"] == {"a": 2, "b": 1, "c": 0}
+    sure = output["largest_probability"]
+    assert sure["edges"] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    assert sure["counts"] == [0, 0, 0, 0, 0, 1, 0, 0, 0, 2]
+
+
+def test_a_classifier_without_probabilities_has_classes_alone():
+    labels = np.array([True, False])
+    output = profiled(Predicted(labels, labels, None, np.array([False, True])), x=[1.0])["output"]
+    assert output == {"values": {"false": 1, "true": 1}, "other": 0, "source": "held-out"}
+
+
+def test_ten_columns_take_about_four_kilobytes():
+    draws = np.random.default_rng(0)
+    columns = {f"column_{index}": draws.normal(size=5_000) for index in range(9)}
+    columns["text"] = draws.choice(["INLAND", "NEAR BAY", "ISLAND"], 5_000)
+    assert len(json.dumps(profiled(**columns))) < 5_000
