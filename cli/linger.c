@@ -3,7 +3,8 @@
 A connection that is closed with unread data is reset, and the peer's next write fails. A client or
 proxy that is still sending then takes the connection for broken, and the response is lost
 (RFC 9112, 9.6). So only the response's direction is closed at first, and what still arrives is read
-and discarded, up to limits. */
+and discarded, up to limits. It is read slowly: a proxy may look for the response only when it cannot
+send more (nginx with proxy_request_buffering off). */
 
 #define _GNU_SOURCE
 #include "linger.h"
@@ -22,6 +23,8 @@ enum {
     MOST_SECONDS = 5,     /* for each */
     MOST_BYTES = 64 << 20, /* for each */
     PIECE = 1 << 15,
+    PIECES = 32,            /* between two pauses */
+    PAUSE_MILLISECONDS = 10,
     STACK = 1 << 17,
 };
 
@@ -34,26 +37,40 @@ static int64_t milliseconds(void)
     return (int64_t)moment.tv_sec * 1000 + moment.tv_nsec / 1000000;
 }
 
-static void discard(int fd)
+/* Discards what has arrived, at most `PIECES`. Returns how much; 0 if the peer has ended. */
+static size_t discard(int fd)
 {
     char piece[PIECE];
+    size_t size = 0;
+    for (int i = 0; i < PIECES; i++) {
+        ssize_t got = recv(fd, piece, sizeof piece, MSG_DONTWAIT);
+        if (got <= 0)
+            break;
+        size += (size_t)got;
+    }
+    return size;
+}
+
+static void discard_all(int fd)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_MILLISECONDS * 1000000};
     int64_t end = milliseconds() + MOST_SECONDS * 1000, left;
     struct pollfd arriving = {.fd = fd, .events = POLLIN};
-    size_t discarded = 0;
+    size_t discarded = 0, size;
     while (discarded < MOST_BYTES && (left = end - milliseconds()) > 0) {
         if (poll(&arriving, 1, (int)left) <= 0)
             continue;
-        ssize_t got = recv(fd, piece, sizeof piece, MSG_DONTWAIT);
-        if (got <= 0)
+        nanosleep(&pause, NULL);
+        if ((size = discard(fd)) == 0)
             return;
-        discarded += (size_t)got;
+        discarded += size;
     }
 }
 
 static void *run(void *argument)
 {
     int fd = (int)(intptr_t)argument;
-    discard(fd);
+    discard_all(fd);
     close(fd);
     atomic_fetch_sub(&lingering, 1);
     return NULL;
