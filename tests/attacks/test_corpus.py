@@ -28,13 +28,13 @@ _READ_WITHOUT_LOOKING = textwrap.dedent("""
 """)
 
 
-def test_there_are_many_different_attacks_on_each_format():
+def test_each_format_has_many_different_attacks():
     assert len(CORPUS) == sum(map(len, FAMILIES.values())) >= 200
     for format_ in ("joblib", "skops", "onnx"):
         assert sum(attack.format == format_ for attack in CORPUS.values()) >= 60
 
 
-def test_what_reads_without_looking_makes_the_canaries_sing(tmp_path):
+def test_unchecked_readers_trigger_the_canaries(tmp_path):
     """Else it would mean nothing that none sings in the other tests."""
     files = []
     with ExitStack() as stack:

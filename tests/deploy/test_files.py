@@ -68,7 +68,7 @@ def test_nginx_passes_on_every_body_that_the_service_accepts(path: str, megabyte
         ("docker/README.md", r"--stop-timeout (\d+) hotswap"),
     ],
 )
-def test_nothing_kills_a_service_that_still_drains(file: str, limit: str) -> None:
+def test_no_deployment_kills_a_service_that_is_draining(file: str, limit: str) -> None:
     (seconds,) = re.findall(limit, (DEPLOY / file).read_text())
 
     assert int(seconds) >= STOP_SECONDS
@@ -140,7 +140,7 @@ def test_a_manifest_with_a_misspelt_field_does_not() -> None:
         kubernetes_validate.validate(service, "1.34", strict=True)
 
 
-def test_the_manifests_refer_to_each_other() -> None:
+def test_references_between_manifests_resolve() -> None:
     labels = POD["metadata"]["labels"]
     (container,) = POD["spec"]["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}

@@ -101,7 +101,7 @@ def test_an_upload_that_is_refused_while_it_arrives_is_answered_by_the_service(
         assert json.loads(body)["type"] == f"/problems/{kind}"
 
 
-def test_an_address_that_sends_too_fast_is_told_when_to_try_again(host: Machine) -> None:
+def test_an_address_above_its_rate_gets_429_with_retry_after(host: Machine) -> None:
     said = statuses(host, "/version?n=[1-200]", "--parallel")
 
     assert set(said) == {"200", "429"}

@@ -64,7 +64,7 @@ def test_the_unit_is_valid(host: Machine) -> None:
     assert host.run("systemd-analyze", "verify", UNIT, SOCKET) == ""
 
 
-def test_little_is_exposed(host: Machine) -> None:
+def test_the_exposure_score_of_the_unit_is_low(host: Machine) -> None:
     said = host.run("systemd-analyze", "security", "--no-pager", "hotswap.service")
 
     score = re.search(r"Overall exposure level for hotswap.service: ([\d.]+)", said)
@@ -72,7 +72,7 @@ def test_little_is_exposed(host: Machine) -> None:
     assert float(score[1]) < MOST_EXPOSED, said
 
 
-def test_uploads_are_opened_with_every_defence(host: Machine) -> None:
+def test_uploads_are_inspected_with_every_defence(host: Machine) -> None:
     assert "lack a defence" not in log(host)
     assert "cannot be inspected" not in log(host)
 

@@ -117,7 +117,7 @@ def damage(path, others, chance):
     return kind
 
 
-def test_no_damage_is_served_and_all_of_it_is_found(registry, long_faults, tell):
+def test_damaged_bytes_are_found_and_never_served(registry, long_faults, tell):
     chance = random.Random(12)
     kinds, served, found, aside = Counter(), 0, 0, 0
     wanted = 1000 if long_faults else 40

@@ -26,7 +26,7 @@ def points(bench: Bench, names: list[str]) -> list[tuple[str, int, str]]:
 
 
 @pytest.mark.parametrize("operation", first_fast(scenarios.OPERATIONS))
-def test_a_write_that_fails_is_answered_and_forgotten(benches, operation, long_faults, tell):
+def test_a_failed_write_is_reported_and_leaves_no_trace(benches, operation, long_faults, tell):
     every = points(benches[0], scenarios.of(operation, every=long_faults))
     wanted = every if long_faults else every[:: len(every) // SAMPLE]
 
@@ -38,7 +38,7 @@ def test_a_write_that_fails_is_answered_and_forgotten(benches, operation, long_f
 
 
 @pytest.mark.parametrize("scenario", ["promote-keyed-wal", "promote-keyed-rollback"])
-def test_a_connection_that_sqlite_could_open_for_reading_only_is_not_kept(bench, scenario):
+def test_a_read_only_sqlite_connection_is_not_reused(bench, scenario):
     """It opens a file so that cannot be written for a moment. Kept in the pool, that connection
     refused writes until the service was started again; closed without a rollback, it kept a lock
     that other connections waited for."""

@@ -171,7 +171,9 @@ SPARED = {
 
 
 @pytest.mark.parametrize("name", first_fast(FAULTS))
-def test_it_says_so_serves_on_and_recovers(server: Server, attached: None, name: str) -> None:
+def test_a_failing_disk_is_reported_while_predictions_continue_and_writes_recover(
+    server: Server, attached: None, name: str
+) -> None:
     caller = Caller(server)
     before = live(server)
     other = 3 - before
@@ -194,7 +196,7 @@ def test_it_says_so_serves_on_and_recovers(server: Server, attached: None, name:
     assert server.hotswap("history", "--verify").returncode == 0
 
 
-def test_an_upload_that_does_not_fit_is_refused_and_the_next_that_does_is_taken(
+def test_an_upload_that_does_not_fit_is_refused_and_the_next_smaller_one_accepted(
     server: Server,
 ) -> None:
     caller, before = Caller(server), live(server)
@@ -208,7 +210,7 @@ def test_an_upload_that_does_not_fit_is_refused_and_the_next_that_does_is_taken(
 
 
 @pytest.mark.slow
-def test_a_start_on_a_read_only_disk_ends_with_what_is_wrong(tmp_path: Path) -> None:
+def test_a_start_on_a_read_only_disk_fails_with_the_cause(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     mount("-t", "tmpfs", "-o", "ro", "tmpfs", str(data))

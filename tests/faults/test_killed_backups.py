@@ -97,7 +97,7 @@ def some(points, long_faults):
     return points if long_faults else points[len(points) // 2 :][:1]
 
 
-def test_a_killed_backup_looks_like_none_and_the_next_clears_it_away(
+def test_a_killed_backup_is_incomplete_and_the_next_one_removes_it(
     strace, url, tmp_path, long_faults, tell
 ):
     blobs, parent = LocalBlobStore(tmp_path / "blobs"), tmp_path / "backups"
@@ -122,7 +122,7 @@ def test_a_killed_backup_looks_like_none_and_the_next_clears_it_away(
     tell(f"backup: killed at {killed} of {len(points)} calls, {whole} were whole, the rest none")
 
 
-def test_a_killed_restore_leaves_no_registry_or_a_whole_one(
+def test_a_killed_restore_leaves_no_registry_or_a_complete_one(
     strace, url, tmp_path, long_faults, tell
 ):
     backup, data = tmp_path / "backup", tmp_path / "data"

@@ -68,7 +68,7 @@ def events(server: Server) -> int:
     ("verb", "place"),
     [(verb, place) for verb in ("upload", "promote", "rollback") for place in PLACES],
 )
-def test_a_worker_that_is_killed_leaves_all_or_nothing_and_a_repeat_goes_through(
+def test_a_killed_worker_leaves_all_or_nothing_and_a_repeated_request_succeeds(
     server: Server, tmp_path: Path, verb: str, place: str
 ) -> None:
     names, call, committed = PLACES[place]

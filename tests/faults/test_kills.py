@@ -11,7 +11,7 @@ SAMPLE = 4
 
 
 @pytest.mark.parametrize("operation", first_fast(scenarios.OPERATIONS))
-def test_a_kill_anywhere_leaves_nothing_half_made(benches, operation, long_faults, tell):
+def test_a_kill_at_any_point_leaves_nothing_incomplete(benches, operation, long_faults, tell):
     points = [
         (name, index)
         for name in scenarios.of(operation, every=long_faults)

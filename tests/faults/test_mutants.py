@@ -26,7 +26,7 @@ def kills(bench: Bench, scenario: str, mutant: str, around: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_row_before_its_bytes_is_found_by_kills_and_by_the_order(bench):
+def test_storing_a_row_before_its_bytes_is_detected_by_kills_and_by_the_order(bench):
     found = kills(bench, UPLOAD, "row-before-bytes", "registry.db-wal")
 
     assert any("points at missing bytes" in fault for fault in found)
@@ -35,7 +35,7 @@ def test_a_row_before_its_bytes_is_found_by_kills_and_by_the_order(bench):
     )
 
 
-def test_bytes_without_fsync_are_found_by_the_order_and_by_power_cuts(bench):
+def test_missing_fsync_of_bytes_is_detected_by_the_order_and_by_power_cuts(bench):
     found = bench.cut_power(UPLOAD, "no-fsync", random_states=0, every=12).violations
 
     assert any("points at missing bytes" in fault for fault in found)
@@ -43,7 +43,7 @@ def test_bytes_without_fsync_are_found_by_the_order_and_by_power_cuts(bench):
 
 
 @pytest.mark.slow
-def test_an_announcement_before_the_commit_is_found_by_kills_and_by_the_order(bench):
+def test_announcing_before_the_commit_is_detected_by_kills_and_by_the_order(bench):
     found = kills(bench, PROMOTE, "announce-before-commit", "run/counter")
 
     assert any("announced that was not committed" in fault for fault in found)
@@ -51,7 +51,7 @@ def test_an_announcement_before_the_commit_is_found_by_kills_and_by_the_order(be
 
 
 @pytest.mark.parametrize("scenario", [PROMOTE, "promote-keyed-rollback"])
-def test_a_commit_without_fsync_is_found_by_the_order_and_by_power_cuts(bench, scenario):
+def test_a_commit_without_fsync_is_detected_by_the_order_and_by_power_cuts(bench, scenario):
     found = bench.cut_power(scenario, "commit-without-fsync", random_states=1, every=12).violations
 
     assert any("acknowledged is not there" in fault for fault in found)

@@ -22,7 +22,9 @@ START_THE_APP = (
     first_fast([["-c", COMMAND, "serve", "--port", "18999", "--data"], ["-c", START_THE_APP]]),
     ids=["command", "application"],
 )
-def test_it_says_so_and_makes_nothing(tmp_path: Path, command: list[str]) -> None:
+def test_a_network_file_system_is_refused_and_nothing_is_created(
+    tmp_path: Path, command: list[str]
+) -> None:
     """The kernel's list of mounts is played by a file, in a mount namespace of its own."""
     data, proc = tmp_path / "data", tmp_path / "proc"
     (proc / "self").mkdir(parents=True)

@@ -19,7 +19,7 @@ def test_bytes_are_durable_before_the_row_and_the_row_before_the_answer(
 
 
 @pytest.mark.slow  # the journal's test cuts the power too
-def test_a_power_cut_anywhere_leaves_nothing_half_made(benches, long_faults, tell):
+def test_a_power_cut_at_any_point_leaves_nothing_incomplete(benches, long_faults, tell):
     names = list(scenarios.SCENARIOS) if long_faults else QUICK
     random_states, every = (1, 1) if long_faults else (1, 8)
 
@@ -34,7 +34,7 @@ def test_a_power_cut_anywhere_leaves_nothing_half_made(benches, long_faults, tel
     assert figures.acknowledged > 0
 
 
-def test_a_promotion_that_was_answered_is_not_undone_by_a_journal_that_comes_back(bench):
+def test_an_acknowledged_promotion_is_not_undone_by_a_restored_journal(bench):
     """A rollback journal commits by its removal; that has to be on the disk before the answer."""
     figures = bench.cut_power("promote-keyed-rollback", random_states=0, every=10)
 

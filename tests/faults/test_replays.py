@@ -14,7 +14,7 @@ from tests.faults.registries import begin_used, open_registry
     ],
     ids=["upload", "promote", "rollback"],
 )
-def test_a_replayed_answer_is_announced_since_a_crash_may_have_kept_it_back(tmp_path, act):
+def test_a_replayed_response_is_announced_again_after_a_crash(tmp_path, act):
     """A worker was killed after it had committed: the others went on with the version before,
     for up to a second after the repeat had been answered."""
     registry = open_registry(tmp_path)

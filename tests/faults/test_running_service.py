@@ -55,7 +55,7 @@ def send_again(server, artifact):
     return reply.json()["version"]
 
 
-def test_a_day_forth_and_back_changes_dates_and_nothing_else(server, clock, tell):
+def test_moving_the_clock_by_a_day_changes_only_dates(server, clock, tell):
     said = {"name": "short", "scopes": ["predict"]}
     said["expires_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
     short = server.call("POST", "/tokens", json=said).json()["token"]
@@ -85,7 +85,7 @@ def test_a_day_forth_and_back_changes_dates_and_nothing_else(server, clock, tell
     tell("clock: a day forth and back, 4 promotions and 3 rollbacks in order")
 
 
-def test_no_time_out_runs_by_a_clock_that_jumps_all_the_time(server, clock, long_faults, tell):
+def test_timeouts_do_not_depend_on_the_wall_clock(server, clock, long_faults, tell):
     for number in (1, 2):
         upload(server, "jumpy", constant_model(float(number)))
     done, jumps = threading.Event(), 0
@@ -115,7 +115,7 @@ def test_no_time_out_runs_by_a_clock_that_jumps_all_the_time(server, clock, long
     tell(f"clock: {jumps} jumps of a day beside {len(statuses)} predictions, none failed")
 
 
-def test_a_database_that_is_locked_stops_writes_and_no_prediction(server, long_faults, tell):
+def test_a_locked_database_stops_writes_but_not_predictions(server, long_faults, tell):
     for number in (1, 2):
         upload(server, "held", constant_model(float(number)))
     promote(server, "held", 1)
@@ -159,7 +159,7 @@ def test_a_database_that_is_locked_stops_writes_and_no_prediction(server, long_f
     )
 
 
-def test_where_the_live_version_rots_it_serves_on_and_the_one_before_comes_back(server, tell):
+def test_a_damaged_live_version_is_served_from_memory_and_can_be_rolled_back(server, tell):
     store = LocalBlobStore(server.data / "blobs")
     kept = [set(store.digests())]
     for number in (1, 2, 3):
@@ -193,7 +193,7 @@ def test_where_the_live_version_rots_it_serves_on_and_the_one_before_comes_back(
     tell("bit rot: the live version served on from memory, and the one before came back")
 
 
-def test_every_backup_under_load_is_restored_whole(server, tmp_path, long_faults, tell):
+def test_backups_made_under_load_restore_completely(server, tmp_path, long_faults, tell):
     if not long_faults:
         pytest.skip("test_backups.py does it without a service, in a twentieth of the time")
     figures = []

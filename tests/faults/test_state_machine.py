@@ -167,7 +167,7 @@ def machine(bench: Bench) -> Iterator[type[Machine]]:
     del Machine.bench
 
 
-def test_the_registry_is_what_it_should_be_whatever_happens_to_it(
+def test_the_registry_matches_its_model_after_any_operations(
     machine: type[Machine], long_faults: bool, tell: Any
 ) -> None:
     examples, steps = (100, 40) if long_faults else (4, 20)

@@ -6,7 +6,7 @@ from registry.storage.schema import upgrade
 from tests.integration.registry.races import race_uploads
 
 
-def test_no_upload_loses_its_bytes_to_the_collection_beside_it(tmp_path, long_faults, tell):
+def test_concurrent_garbage_collection_removes_no_uploaded_bytes(tmp_path, long_faults, tell):
     url = f"sqlite:///{tmp_path / 'registry.db'}"
     database = Database(url)
     upgrade(database)

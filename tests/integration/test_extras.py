@@ -36,7 +36,7 @@ def locked(name: str) -> dict[str, set[str]]:
     return found
 
 
-def test_each_library_of_an_extra_is_required_by_that_extra_alone() -> None:
+def test_each_library_of_an_extra_is_required_only_by_that_extra() -> None:
     wanted = [Requirement(line) for line in requires("hotswap") or []]
     always = {one.name for one in wanted if one.marker is None or "extra" not in str(one.marker)}
 
@@ -65,7 +65,7 @@ def test_the_lock_files_contain_each_other_with_the_same_versions_and_hashes() -
 
 
 @pytest.mark.parametrize("extra", LIBRARIES)
-def test_a_library_that_is_missing_is_noticed(extra: str) -> None:
+def test_a_missing_library_is_detected(extra: str) -> None:
     assert is_installed(extra)
     with missing_library(LIBRARIES[extra]):
         assert not is_installed(extra)
@@ -100,7 +100,7 @@ def test_the_service_does_not_start_with_traces_without_opentelemetry(tmp_path: 
     assert not (tmp_path / "data").exists()
 
 
-def test_parquet_is_trained_on_only_with_pyarrow(tmp_path: Path) -> None:
+def test_training_on_parquet_requires_pyarrow(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with missing_library("pyarrow"), pytest.raises(PyarrowMissing, match="the extra 'arrow'"):
         read_dataset(str(tmp_path / "t.parquet"))

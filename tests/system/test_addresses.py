@@ -31,7 +31,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Generations]:
         yield service
 
 
-def test_bodies_arrive_whole_in_chunks_too(service: Generations) -> None:
+def test_chunked_bodies_arrive_complete(service: Generations) -> None:
     for chunked in (False, True):
         connection = service.target.connect()
         body = json.dumps({"name": f"model-{chunked}".lower()}).encode()
@@ -46,7 +46,7 @@ def test_bodies_arrive_whole_in_chunks_too(service: Generations) -> None:
         connection.close()
 
 
-def test_a_chunked_body_that_breaks_off_is_refused(service: Generations) -> None:
+def test_an_incomplete_chunked_body_is_refused(service: Generations) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(service.target.url)
         client.sendall(
@@ -62,12 +62,12 @@ def test_a_chunked_body_that_breaks_off_is_refused(service: Generations) -> None
     assert service.status("/models/half") == 404
 
 
-def test_the_name_that_a_proxy_passes_on_is_accepted(service: Generations) -> None:
+def test_the_host_forwarded_by_a_proxy_is_accepted(service: Generations) -> None:
     """``UnixConnection`` has models.example.com."""
     assert service.status("/models") == 200
 
 
-def test_a_service_of_http_1_0_without_a_host_is_answered(service: Generations) -> None:
+def test_http_1_0_requests_without_a_host_are_answered(service: Generations) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(service.target.url)
         client.sendall(b"GET /docs HTTP/1.0\r\n\r\n")
@@ -75,7 +75,7 @@ def test_a_service_of_http_1_0_without_a_host_is_answered(service: Generations) 
         assert client.recv(65536).startswith(b"HTTP/1.0 200 ")
 
 
-def test_systemd_passes_a_socket_and_hears_when_the_service_is_ready_and_stops(
+def test_systemd_passes_a_socket_and_is_notified_of_start_and_stop(
     tmp_path: Path,
 ) -> None:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOTSWAP_")}

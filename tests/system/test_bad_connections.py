@@ -63,7 +63,7 @@ def quick(server: Server) -> None:
     assert time.monotonic() - began < 10, "who is held up waits until others go on"
 
 
-def test_clients_that_send_a_byte_a_second_hold_up_nobody(single: Server) -> None:
+def test_slow_clients_do_not_delay_others(single: Server) -> None:
     with ExitStack() as open_:
         slow = [open_.enter_context(connected(single)) for _ in range(20)]
         for client in slow:
@@ -78,7 +78,7 @@ def test_clients_that_send_a_byte_a_second_hold_up_nobody(single: Server) -> Non
         assert [answers(client, 1)[0][0] for client in slow] == [200] * 20
 
 
-def test_a_body_that_is_cut_off_is_forgotten(single: Server) -> None:
+def test_an_incomplete_body_is_discarded(single: Server) -> None:
     for _ in range(40):
         with connected(single) as client:
             client.sendall(head(single) + BODY[:5])
@@ -86,7 +86,7 @@ def test_a_body_that_is_cut_off_is_forgotten(single: Server) -> None:
     quick(single)
 
 
-def test_a_client_that_says_it_has_no_more_is_told_where_its_body_ended(single: Server) -> None:
+def test_a_client_that_closes_its_sending_side_gets_an_error(single: Server) -> None:
     with connected(single) as client:
         client.sendall(head(single) + BODY[:5])
         client.shutdown(socket.SHUT_WR)
@@ -107,7 +107,7 @@ def test_a_client_that_sends_all_of_a_refused_upload_before_it_reads_is_told_why
         assert answers(client, 1)[0][0] == 401
 
 
-def test_two_hundred_idle_connections_take_nothing_from_the_others(single: Server) -> None:
+def test_idle_connections_do_not_delay_others(single: Server) -> None:
     with ExitStack() as open_:
         idle = [open_.enter_context(connected(single)) for _ in range(200)]
         quick(single)
@@ -133,7 +133,7 @@ def test_pipelined_requests_are_answered_in_their_order(single: Server) -> None:
 
 
 @pytest.mark.slow
-def test_names_that_do_not_exist_leave_no_trace(single: Server) -> None:
+def test_unknown_names_leave_no_trace_on_a_server(single: Server) -> None:
     (worker,) = single.workers()
 
     def ask(first: int, count: int) -> None:

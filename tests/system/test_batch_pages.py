@@ -15,9 +15,7 @@ from tests.system.real_server import ROOT, Server
 
 
 @pytest.mark.slow
-def test_the_dask_example_predicts_what_the_service_predicts(
-    server: Server, tmp_path: Path
-) -> None:
+def test_the_dask_example_predicts_as_the_service_does(server: Server, tmp_path: Path) -> None:
     upload(server, "housing")
     server.call("POST", "/models/housing/1/promote").raise_for_status()
     (example,) = re.findall(

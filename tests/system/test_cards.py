@@ -41,7 +41,7 @@ def hostile(server: Server) -> str:
 
 
 @pytest.mark.parametrize("command", first_fast([["bash", "-c"], [sys.executable, "-c"]]))
-def test_the_code_of_a_card_predicts_when_it_is_pasted(
+def test_the_example_code_of_a_card_predicts(
     server: Server, hostile: str, command: list[str]
 ) -> None:
     code = listing(server, hostile, "sh" if command[0] == "bash" else "python")
@@ -58,7 +58,9 @@ def test_the_code_of_a_card_predicts_when_it_is_pasted(
 
 
 @pytest.mark.slow  # unit/cli/test_compare.py, test_plots.py and test_card.py have its parts
-def test_what_was_trained_is_compared_drawn_and_described(server: Server, tmp_path: Path) -> None:
+def test_a_trained_version_can_be_compared_drawn_and_described(
+    server: Server, tmp_path: Path
+) -> None:
     for kind in ("logistic", "tree"):
         trained = server.hotswap("train", "sklearn:wine", "--kind", kind, "--name", "compared")
         assert trained.returncode == 0, trained.stderr

@@ -71,7 +71,9 @@ ROUTES = {
 
 @pytest.mark.parametrize("target", ROUTES)
 @pytest.mark.parametrize("broken", BREAKS)
-def test_a_broken_body_is_refused_and_nothing_kept(plane: Server, target: str, broken: str) -> None:
+def test_a_broken_chunked_body_is_refused_and_discarded(
+    plane: Server, target: str, broken: str
+) -> None:
     content_type, content = ROUTES[target]
     sent = request(plane, target, content_type, chunk(content) + BREAKS[broken])
 
@@ -99,7 +101,7 @@ def test_a_malformed_chunk_is_answered_with_400(plane: Server, target: str) -> N
     assert json.loads(answers.received.partition(b"\r\n\r\n")[2])["type"].endswith("body-malformed")
 
 
-def test_a_whole_body_is_taken_however_it_is_cut(plane: Server) -> None:
+def test_a_complete_chunked_body_is_accepted_however_it_is_split(plane: Server) -> None:
     plain = (
         f"""POST /models/chunked/predict HTTP/1.1
 Host: localhost
@@ -137,7 +139,7 @@ Content-Length: {len(ROW)}
         assert received.count(b'"prediction":100.0') == 3
 
 
-def test_many_requests_in_chunks_at_once_are_answered_one_by_one(plane: Server) -> None:
+def test_pipelined_chunked_requests_are_answered_one_by_one(plane: Server) -> None:
     one = request(plane, "POST /models/chunked/1/predict", b"application/json", chunk(ROW) + LAST)
     count = 1000  # more than one buffer holds, and each is longer by the time granian reads it
 
@@ -152,7 +154,7 @@ def test_many_requests_in_chunks_at_once_are_answered_one_by_one(plane: Server) 
     assert received.count(b"HTTP/1.1 200 ") == count
 
 
-def test_a_large_body_in_chunks_is_taken(plane: Server) -> None:
+def test_a_large_chunked_body_is_accepted(plane: Server) -> None:
     table = b"x0,x1\n" + b"1,2\n" * 200_000
     chunks = b"".join(chunk(table[at : at + 1000]) for at in range(0, len(table), 1000))
     wire = Wire(plane.url)

@@ -79,7 +79,7 @@ def report(place: Path) -> dict[str, Any]:
     return content
 
 
-def test_both_files_install_and_retrain_with_the_recipe_beside_them() -> None:
+def test_both_ci_files_install_and_retrain_with_the_recipe_beside_them() -> None:
     for scripts in (github_scripts(), gitlab_scripts()):
         assert scripts[0] == INSTALL
         assert "hotswap retrain examples/ci/housing.toml" in scripts[1]
@@ -90,7 +90,7 @@ def test_both_files_install_and_retrain_with_the_recipe_beside_them() -> None:
 
 
 @pytest.mark.slow  # integration/cli/test_retrain.py has what they run
-def test_the_lines_of_both_run_against_a_server_and_make_one_version_of_one_commit(
+def test_the_commands_of_both_ci_files_create_one_version_of_one_commit(
     server: Server, checkout: Path, job_token: str
 ) -> None:
     step = checkout / "step.md"
@@ -115,7 +115,7 @@ def test_the_lines_of_both_run_against_a_server_and_make_one_version_of_one_comm
 
 
 @pytest.mark.slow
-def test_a_champion_that_stays_is_no_failure_of_the_job(
+def test_a_job_succeeds_if_the_champion_stays(
     server: Server, checkout: Path, job_token: str
 ) -> None:
     for script in github_scripts():

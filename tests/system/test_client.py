@@ -34,7 +34,7 @@ def frame() -> pd.DataFrame:
     return load_iris(as_frame=True).data
 
 
-def test_a_dataframe_records_an_array_and_an_arrow_table_get_the_same_answers(
+def test_data_frames_records_arrays_and_arrow_tables_give_the_same_predictions(
     registry: Registry, frame: pd.DataFrame
 ) -> None:
     by_name = registry.predict("held", frame.sample(frac=1.0, axis=1, random_state=0))
@@ -53,7 +53,7 @@ def test_a_dataframe_records_an_array_and_an_arrow_table_get_the_same_answers(
     assert sum(one["probabilities"].values()) == pytest.approx(1)
 
 
-def test_a_batch_that_the_server_finds_too_large_comes_back_whole(
+def test_a_batch_too_large_for_one_request_is_answered_completely(
     server: Server, frame: pd.DataFrame
 ) -> None:
     large = frame.iloc[np.arange(MANY) % len(frame)].reset_index(drop=True)
@@ -64,9 +64,7 @@ def test_a_batch_that_the_server_finds_too_large_comes_back_whole(
     assert (predicted == np.array(expected)[np.arange(MANY) % len(frame)]).all()
 
 
-def test_what_is_refused_names_the_row_and_its_type(
-    registry: Registry, frame: pd.DataFrame
-) -> None:
+def test_a_refusal_names_the_row_and_its_class(registry: Registry, frame: pd.DataFrame) -> None:
     broken = frame.copy()
     broken.iloc[7, 0] = np.nan
     with pytest.raises(errors.Refused) as caught:
@@ -75,7 +73,7 @@ def test_what_is_refused_names_the_row_and_its_type(
     assert caught.value.errors[0].at == "rows[7].sepal length (cm)"
 
 
-def test_it_knows_whose_token_it_has_and_that_the_server_is_ready(server: Server) -> None:
+def test_the_client_shows_its_token_and_checks_readiness(server: Server) -> None:
     body = {"name": "reader", "scopes": ["predict"], "models": ["held"]}
     token = server.call("POST", "/tokens", json=body).json()["token"]
     with Registry(server.url, token, retries=Retries(attempts=2)) as registry:

@@ -41,7 +41,7 @@ def send_at_once(server: Server, body: bytes, count: int) -> list[requests.Respo
     return replies
 
 
-def test_bodies_beyond_the_budget_are_told_to_come_back(narrow_server: Server) -> None:
+def test_bodies_beyond_the_memory_budget_get_503_with_retry_after(narrow_server: Server) -> None:
     rows = 150_000
     replies = send_at_once(narrow_server, HEADER + ROW * rows, 8)
 
@@ -58,7 +58,7 @@ def test_bodies_beyond_the_budget_are_told_to_come_back(narrow_server: Server) -
     assert small.status_code == 200
 
 
-def test_a_body_that_is_larger_than_the_budget_is_answered_alone(narrow_server: Server) -> None:
+def test_a_single_body_may_exceed_the_memory_budget(narrow_server: Server) -> None:
     rows = 250_000
 
     (reply,) = send_at_once(narrow_server, HEADER + ROW * rows, 1)
@@ -68,7 +68,7 @@ def test_a_body_that_is_larger_than_the_budget_is_answered_alone(narrow_server: 
 
 
 @pytest.mark.slow
-def test_sixteen_large_bodies_at_once_stay_within_a_gigabyte_and_a_half(tmp_path: Path) -> None:
+def test_sixteen_concurrent_large_bodies_stay_within_a_gigabyte_and_a_half(tmp_path: Path) -> None:
     command = [BIN / "hotswap", "serve", "--workers", "1"]
     with running(command, tmp_path / "data", free_port()) as server:
         upload(server, "iris")

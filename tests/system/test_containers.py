@@ -33,7 +33,7 @@ def is_draining(server: Server) -> bool:
 
 
 @pytest.mark.slow  # four starts; test_processes.py has the drain of a process with any id
-def test_a_container_that_is_killed_in_its_drain_is_ready_again_after_the_next_start(
+def test_a_container_killed_while_draining_can_start_again(
     in_container: list[str], tmp_path: Path
 ) -> None:
     """Each start has the process id 1, and those of its workers, again."""
@@ -56,7 +56,7 @@ def test_a_container_that_is_killed_in_its_drain_is_ready_again_after_the_next_s
 
 
 @pytest.mark.slow
-def test_process_1_is_not_replaced_since_the_container_would_end_with_it(
+def test_process_1_of_a_container_refuses_to_be_replaced(
     in_container: list[str], tmp_path: Path
 ) -> None:
     serve = [*in_container, BIN / "hotswap", "serve", "--workers", "1"]

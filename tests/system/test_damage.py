@@ -31,7 +31,7 @@ def figure(server: Server, name: str) -> float:
 
 
 @pytest.mark.slow  # integration/registry/test_database.py has the lock
-def test_a_locked_database_stops_writes_and_not_one_prediction(hardy_server: Server) -> None:
+def test_a_locked_database_stops_writes_but_no_predictions(hardy_server: Server) -> None:
     with predicting(hardy_server) as load:
         with sqlite3.connect(hardy_server.data / "registry.db", isolation_level=None) as other:
             other.execute("BEGIN EXCLUSIVE")
@@ -51,7 +51,7 @@ def test_a_locked_database_stops_writes_and_not_one_prediction(hardy_server: Ser
 
 
 @pytest.mark.slow
-def test_workers_that_cannot_start_on_a_damaged_database_end_none_that_serves(
+def test_workers_that_fail_to_start_do_not_end_the_running_ones(
     own_server: Server,
 ) -> None:
     # Until every worker has seen the last write: one that knows of a write and cannot read it is
@@ -84,7 +84,7 @@ def test_workers_that_cannot_start_on_a_damaged_database_end_none_that_serves(
 
 @pytest.mark.slow  # faults/test_bit_rot.py has what is found
 @pytest.mark.parametrize("damage", ["lost", "flipped"])
-def test_a_version_that_is_loaded_outlives_its_bytes_and_is_not_promoted_again(
+def test_a_loaded_version_serves_after_its_bytes_are_lost(
     hardy_server: Server, damage: str
 ) -> None:
     model, value = f"{damage}-bytes", float(len(damage))
@@ -140,7 +140,7 @@ def _can_mount() -> bool:
 
 @pytest.mark.slow  # faults/test_failing_disk.py has it where the tests may mount
 @pytest.mark.skipif(not _can_mount(), reason="a small disk needs a user namespace that may mount")
-def test_a_full_disk_refuses_uploads_and_not_one_prediction(tmp_path: Path) -> None:
+def test_a_full_disk_refuses_uploads_but_no_predictions(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     script = 'mount -t tmpfs -o size=24m tmpfs "$HOTSWAP_DATA" && exec "$0" serve --workers 2'

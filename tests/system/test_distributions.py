@@ -75,7 +75,7 @@ def client_files() -> set[str]:
     return {name.removeprefix("client/") for name in committed("client/hotswap")}
 
 
-def test_the_wheel_of_the_service_has_every_file_of_its_packages(service_wheel: Path) -> None:
+def test_the_service_wheel_contains_every_file_of_its_packages(service_wheel: Path) -> None:
     sources = {name for name in committed(*PACKAGES) if not name.endswith((".c", ".h"))}
     modules = {
         "cli/_connections.abi3.so",
@@ -86,13 +86,13 @@ def test_the_wheel_of_the_service_has_every_file_of_its_packages(service_wheel: 
     assert {"migrations/script.py.mako", "registry/engines/chain_kernel.pyi"} <= sources
 
 
-def test_the_wheel_of_the_client_has_its_package_alone(client_wheel: Path) -> None:
+def test_the_client_wheel_contains_only_its_package(client_wheel: Path) -> None:
     assert files_of(client_wheel) == client_files()
     required = metadata_of(client_wheel).get_all("Requires-Dist") or []
     assert [line for line in required if "extra ==" not in line] == ["requests<3,>=2.32"]
 
 
-def test_the_names_of_the_files_tell_version_and_platform(built: Path) -> None:
+def test_file_names_contain_version_and_platform(built: Path) -> None:
     python, platform = "cp311-abi3", "manylinux_2_" if sys.platform == "linux" else ""
     names = sorted(file.name for file in built.iterdir())
     assert len(names) == 4
@@ -104,16 +104,14 @@ def test_the_names_of_the_files_tell_version_and_platform(built: Path) -> None:
     ]
 
 
-def test_the_source_of_the_service_has_what_its_c_modules_are_built_from(built: Path) -> None:
+def test_the_service_sdist_contains_the_sources_of_its_c_modules(built: Path) -> None:
     with tarfile.open(built / f"hotswap-{__version__}.tar.gz") as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert committed(*PACKAGES, "client/hotswap", "pyproject.toml", "README.md") <= names
     assert "registry/engines/kernel.h" in names
 
 
-def test_the_same_commit_gives_the_same_bytes_in_another_folder(
-    built: Path, tmp_path: Path
-) -> None:
+def test_builds_of_one_commit_are_reproducible(built: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True, timeout=60)
     release(clone, tmp_path / "dist", umask=0o077)
@@ -121,7 +119,7 @@ def test_the_same_commit_gives_the_same_bytes_in_another_folder(
     assert again == {file.name: file.read_bytes() for file in built.iterdir()}
 
 
-def test_the_client_alone_brings_no_module_of_the_service(
+def test_the_client_wheel_contains_no_module_of_the_service(
     client_wheel: Path, tmp_path: Path
 ) -> None:
     needed = ("requests", "urllib3", "idna", "certifi", "charset-normalizer")
@@ -145,7 +143,7 @@ def python(service_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return made
 
 
-def test_the_installed_service_has_nothing_of_the_checkout(python: Path) -> None:
+def test_the_installed_service_uses_nothing_of_the_checkout(python: Path) -> None:
     places = json.loads(subprocess.check_output([python, "-I", "-c", WHERE], cwd="/", text=True))
     (site,) = (python.parents[1] / "lib").glob("python*/site-packages")
     assert [place for place in places if str(ROOT) in place] == []
@@ -215,7 +213,7 @@ def command(
     )
 
 
-def test_a_start_where_nothing_can_be_written_names_the_setting(python: Path) -> None:
+def test_a_start_in_an_unwritable_place_names_the_setting(python: Path) -> None:
     port = str(free_port())
     ended = command(python.parent / "hotswap", "serve", "--port", port, cwd=Path("/proc"))
     assert ended.returncode == 1
@@ -223,7 +221,7 @@ def test_a_start_where_nothing_can_be_written_names_the_setting(python: Path) ->
     assert "--data or HOTSWAP_DATA" in ended.stderr
 
 
-def test_a_client_installed_beside_the_service_is_reported(
+def test_a_client_wheel_installed_beside_the_service_is_reported(
     service_wheel: Path, client_wheel: Path, tmp_path: Path
 ) -> None:
     python = environment(tmp_path / "env", locked_names("requirements.txt"))

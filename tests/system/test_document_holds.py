@@ -97,7 +97,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.slow  # the tests of each route in integration/api have what is sent most
-def test_every_answer_is_one_that_the_document_declares(house: Server) -> None:
+def test_every_response_matches_the_openapi_document(house: Server) -> None:
     document = house.call("GET", "/openapi.json").json()
     found = schemathesis.openapi.from_dict(document).get_all_operations()
     operations = [operation.ok() for operation in found]
@@ -187,7 +187,7 @@ def check_refusal(case: Any, answer: Any) -> None:
         assert not unexpected, unexpected
 
 
-def test_options_names_the_methods_that_the_document_has(server: Server) -> None:
+def test_options_returns_the_documented_methods(server: Server) -> None:
     document = server.call("GET", "/openapi.json").json()
     for path, item in document["paths"].items():
         named = path.format(**THERE, token_id="1")

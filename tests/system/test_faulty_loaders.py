@@ -24,7 +24,7 @@ def faulty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield started
 
 
-def test_a_version_that_crashes_its_loader_is_not_promoted_and_who_promoted_lives(
+def test_a_version_that_crashes_its_loader_is_refused_and_the_requesting_worker_survives(
     faulty_server: Server,
 ) -> None:
     _two_versions(faulty_server, "crashing")
@@ -39,7 +39,7 @@ def test_a_version_that_crashes_its_loader_is_not_promoted_and_who_promoted_live
     wait_until(lambda: len(faulty_server.workers()) == 2, "no worker came in its place")
 
 
-def test_a_version_that_hangs_its_loader_is_not_promoted_and_nobody_notices(
+def test_a_version_that_hangs_its_loader_is_refused_without_disturbing_predictions(
     faulty_server: Server,
 ) -> None:
     _two_versions(faulty_server, "hanging")

@@ -41,7 +41,7 @@ def write_rows(path: Path, count: int) -> pa.Table:
 
 
 @pytest.mark.slow  # integration/client/test_files.py has it with a fake service
-def test_a_file_has_the_predictions_of_the_service_and_of_a_scorer(
+def test_a_file_gets_the_same_predictions_from_the_service_and_a_scorer(
     server: Server, registry: Registry, tmp_path: Path
 ) -> None:
     data = tmp_path / "in.parquet"
@@ -65,7 +65,7 @@ def test_a_file_has_the_predictions_of_the_service_and_of_a_scorer(
 
 
 @pytest.mark.slow
-def test_a_command_that_is_killed_twice_gives_the_bytes_of_one_run(
+def test_a_command_killed_twice_and_resumed_gives_the_bytes_of_one_run(
     server: Server, registry: Registry, tmp_path: Path
 ) -> None:
     data = tmp_path / "in.parquet"
@@ -97,7 +97,7 @@ def test_a_command_that_is_killed_twice_gives_the_bytes_of_one_run(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # distributed's own, at the death of a worker
-def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(
+def test_a_cluster_that_loses_a_worker_gives_the_same_output(
     server: Server, registry: Registry, tmp_path: Path
 ) -> None:
     from distributed import LocalCluster

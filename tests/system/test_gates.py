@@ -20,7 +20,9 @@ def worse_artifact() -> bytes:
 
 
 @pytest.mark.slow  # integration/api/test_gates.py and cli/test_gates.py have its parts
-def test_only_what_is_better_on_the_holdout_becomes_live(server: Server, tmp_path: Path) -> None:
+def test_only_a_version_that_is_better_on_the_holdout_becomes_live(
+    server: Server, tmp_path: Path
+) -> None:
     table = tmp_path / "holdout.csv"
     table.write_bytes(iris_table())
     claims = {"metrics": {"accuracy": 0.1}}

@@ -14,7 +14,7 @@ from tests.system.real_server import ADMIN_TOKEN, free_port
 
 
 @pytest.mark.slow
-def test_a_filled_registry_is_whole(tmp_path: Path) -> None:
+def test_a_generated_registry_is_valid(tmp_path: Path) -> None:
     fill(tmp_path / "data", Size(models=3, versions=5, events=15), ADMIN_TOKEN)
 
     database = Database(f"sqlite:///{tmp_path / 'data' / 'registry.db'}")
@@ -29,7 +29,7 @@ def test_a_filled_registry_is_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_figure_is_taken_of_both_registries() -> None:
+def test_every_figure_is_measured_on_both_registries() -> None:
     small, large = Size(2, 3, 8), Size(12, 3, 8)
 
     figures = {

@@ -41,7 +41,7 @@ def service(request: pytest.FixtureRequest, data: Path) -> Iterator[Generations]
         yield service
 
 
-def test_hand_overs_during_promotions_lose_nothing_and_answer_nothing_stale(
+def test_hand_overs_during_promotions_lose_no_requests_and_serve_nothing_stale(
     service: Generations,
 ) -> None:
     stop, replaced = threading.Event(), list[float]()
@@ -78,7 +78,7 @@ def test_hand_overs_during_promotions_lose_nothing_and_answer_nothing_stale(
 
 @pytest.mark.parametrize("delay", [0.3, 1.0, 2.0, 3.0])
 @pytest.mark.parametrize("victim", ["predecessor", "successor"])
-def test_whichever_is_killed_during_a_hand_over_there_is_a_service_or_the_next_start_makes_one(
+def test_a_kill_during_a_hand_over_leaves_a_service_or_lets_the_next_start(
     data: Path, victim: str, delay: float
 ) -> None:
     with generations(data, unix=True) as service:
@@ -104,7 +104,7 @@ def test_whichever_is_killed_during_a_hand_over_there_is_a_service_or_the_next_s
         ("import os; os._exit(3)", "a worker ended before it was ready"),
     ],
 )
-def test_a_successor_that_cannot_serve_leaves_the_service_where_it_was(
+def test_a_failing_successor_leaves_the_service_running(
     service: Generations, tmp_path: Path, fault: str, said: str
 ) -> None:
     (tmp_path / "wsgi.py").write_text(fault)
@@ -120,7 +120,7 @@ def test_a_successor_that_cannot_serve_leaves_the_service_where_it_was(
     service.replace(by_signal=True)
 
 
-def test_a_second_service_on_the_same_directory_is_refused_by_name(service: Generations) -> None:
+def test_a_second_service_on_a_directory_is_refused_by_name(service: Generations) -> None:
     refused = subprocess.run(
         [BIN / "hotswap", "serve", "--port", str(free_port())],
         env=service.environment | {"HOTSWAP_UDS": ""},
@@ -135,7 +135,7 @@ def test_a_second_service_on_the_same_directory_is_refused_by_name(service: Gene
     assert service.status() == 200
 
 
-def test_workers_of_gunicorn_hold_no_directory(tmp_path: Path) -> None:
+def test_gunicorn_workers_do_not_hold_the_directory(tmp_path: Path) -> None:
     port, data = free_port(), tmp_path / "data"
     command = [BIN / "gunicorn", "wsgi:app", "-w", "2", "-b", f"127.0.0.1:{port}"]
     with (

@@ -36,7 +36,7 @@ def keyed(server: Server) -> None:
 
 
 @pytest.mark.parametrize("verb", ["upload", "promote", "rollback"])
-def test_twenty_requests_with_one_key_at_once_do_one_thing(server: Server, verb: str) -> None:
+def test_twenty_concurrent_requests_with_one_key_have_one_effect(server: Server, verb: str) -> None:
     before = server.call("GET", "/models/keyed/history").json()["total"]
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -49,7 +49,7 @@ def test_twenty_requests_with_one_key_at_once_do_one_thing(server: Server, verb:
     assert server.call("GET", "/models/keyed/history").json()["total"] == before + 1
 
 
-def test_a_key_that_stood_for_another_request_is_a_conflict(server: Server) -> None:
+def test_a_key_of_another_request_is_a_conflict(server: Server) -> None:
     send(server, "promote", "used twice").raise_for_status()
 
     answer = send(server, "rollback", "used twice")

@@ -12,7 +12,7 @@ ROW = {"x0": 1.0, "x1": 2.0}
 IRIS_ROW = ["sepal length (cm)=5.1", "sepal width (cm)=3.5", "petal length (cm)=1.4"]
 
 
-def test_a_model_is_trained_promoted_swapped_and_brought_back(server: Server) -> None:
+def test_a_model_is_trained_promoted_swapped_and_rolled_back(server: Server) -> None:
     trained = server.hotswap(
         "train", "sklearn:iris", "--kind", "logistic", "--name", "irises", "--promote"
     )
@@ -57,7 +57,7 @@ def test_a_regression_of_each_kind_is_served(server: Server, kind: str) -> None:
     assert 25 <= predicted["prediction"] <= 346, "outside of what diabetes was ever measured at"
 
 
-def test_every_worker_answers_by_the_new_version_after_a_promotion(server: Server) -> None:
+def test_every_worker_serves_the_new_version_after_a_promotion(server: Server) -> None:
     for value in (100.0, 200.0):
         upload(server, "planes", constant_model(value))
 

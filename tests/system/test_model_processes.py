@@ -52,7 +52,7 @@ def helpers(server: Server) -> list[int]:
 
 
 @pytest.mark.slow
-def test_answers_outlive_the_processes_that_give_them(
+def test_predictions_continue_after_model_processes_are_killed(
     own_server: Server, expected: list[float]
 ) -> None:
     for _ in range(4):

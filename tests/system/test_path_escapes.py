@@ -69,7 +69,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, P
 
 
 @pytest.mark.slow  # unit/registry/test_names.py has which names are taken at all
-def test_no_name_leads_out_of_the_data_directory(
+def test_no_name_accesses_files_outside_the_data_directory(
     traced: tuple[Server, Path | None],
     capsys: pytest.CaptureFixture[str],
     pytestconfig: pytest.Config,

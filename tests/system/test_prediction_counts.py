@@ -41,7 +41,7 @@ def wait_for_successors(server: Server, ended: set[int], least: int) -> None:
 
 
 @pytest.mark.slow
-def test_no_count_goes_backwards_while_workers_are_killed_and_replaced(own_server: Server) -> None:
+def test_no_count_decreases_while_workers_are_killed_and_replaced(own_server: Server) -> None:
     artifact = {"artifact": ("model.skops", constant_model(1.0))}
     assert own_server.call("POST", "/models/counted/versions", files=artifact).ok
     assert own_server.call("POST", "/models/counted/1/promote").ok

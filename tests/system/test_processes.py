@@ -25,7 +25,7 @@ ROW = {"input": [5.1, 3.5, 1.4, 0.2]}
 
 
 @pytest.mark.slow  # two starts; test_restarts.py has a killed worker
-def test_after_the_main_process_was_killed_workers_end_and_the_next_start_has_everything(
+def test_after_the_main_process_is_killed_workers_end_and_the_next_start_has_all_data(
     tmp_path: Path,
 ) -> None:
     command, data, port = (
@@ -78,7 +78,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_a_worker_that_never_came_up_ends_the_service_whatever_has_its_process_id_elsewhere(
+def test_a_worker_that_never_starts_ends_the_service_whatever_process_ids_exist(
     tmp_path: Path,
 ) -> None:
     """Processes of other containers have the same ids, and may share the data directory."""
@@ -107,7 +107,7 @@ def test_a_worker_that_never_came_up_ends_the_service_whatever_has_its_process_i
 @pytest.mark.parametrize(
     "end", first_fast([signal.SIGTERM, signal.SIGINT]), ids=lambda end: end.name
 )
-def test_a_signal_to_the_whole_process_group_ends_the_service_in_order(
+def test_a_signal_to_the_process_group_stops_the_service_cleanly(
     tmp_path: Path, end: signal.Signals
 ) -> None:
     """As Ctrl-C in a terminal, timeout(1) and systemd send it."""
@@ -125,7 +125,7 @@ def test_a_signal_to_the_whole_process_group_ends_the_service_in_order(
         assert said not in log, log
 
 
-def test_sigterm_lets_a_request_under_way_finish_and_makes_the_service_not_ready_before(
+def test_sigterm_makes_the_service_not_ready_and_lets_requests_finish(
     own_server: Server,
 ) -> None:
     upload(own_server, "iris")
@@ -202,7 +202,9 @@ def test_files_in_the_working_directory_are_not_imported(tmp_path: Path) -> None
     assert not imported.exists(), imported.read_text()
 
 
-def test_a_port_in_use_is_said_before_anything_is_started(server: Server, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_before_anything_is_started(
+    server: Server, tmp_path: Path
+) -> None:
     port = str(server.port)
     refused = server.hotswap("serve", "--port", port, "--data", str(tmp_path / "other"))
 
@@ -211,7 +213,7 @@ def test_a_port_in_use_is_said_before_anything_is_started(server: Server, tmp_pa
     assert not (tmp_path / "other").exists()
 
 
-def test_eight_clients_that_upload_to_one_new_name_get_the_numbers_one_to_n(
+def test_concurrent_uploads_to_one_new_name_get_consecutive_numbers(
     server: Server,
 ) -> None:
     numbers, artifact = [], iris_artifact()
@@ -228,7 +230,7 @@ def test_eight_clients_that_upload_to_one_new_name_get_the_numbers_one_to_n(
     assert sorted(numbers) == list(range(1, 25))
 
 
-def test_metrics_add_up_over_the_workers(server: Server) -> None:
+def test_metrics_are_summed_over_the_workers(server: Server) -> None:
     def counted() -> float:
         name = 'hotswap_requests_total{method="GET",route="/docs",status="200"} '
         lines = server.call("GET", "/metrics").text.splitlines()
@@ -254,7 +256,7 @@ def narrow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.mark.slow  # integration/api/test_unread_bodies.py has what is read
 @pytest.mark.parametrize("size_is_said", [True, False])
-def test_an_upload_over_the_limit_is_refused_before_it_is_all_read(
+def test_an_upload_above_the_limit_is_refused_before_it_is_read_completely(
     narrow_server: Server, *, size_is_said: bool
 ) -> None:
     megabyte, sent = b"\0" * 2**20, 0

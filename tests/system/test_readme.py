@@ -28,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.slow  # it starts the service with its two demo models
-def test_the_line_that_make_serve_prints_predicts_when_it_is_pasted(made: Server) -> None:
+def test_the_command_that_make_serve_prints_predicts(made: Server) -> None:
     line = next(line for line in made.log.read_text().splitlines() if "curl" in line)
 
     pasted = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
@@ -94,7 +94,7 @@ def until_silent(process: subprocess.Popen[bytes], seconds: float) -> str:
     pytest.fail(f"nothing for {seconds} s after:\n{printed.decode()}")
 
 
-def test_the_table_of_settings_is_the_codes() -> None:
+def test_the_table_of_settings_matches_the_code() -> None:
     rows = re.findall(r"^\| (`(?:HOTSWAP|GITHUB)_.*?) \| (.*?) ?\| (.*?) \|$", README, re.MULTILINE)
     told = {names: (default.strip("`"), text) for names, default, text in rows}
 

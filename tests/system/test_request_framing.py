@@ -89,9 +89,7 @@ connection is closed, so what follows it is read by nobody."""
 
 
 @pytest.mark.parametrize("case", IN_DOUBT)
-def test_nothing_is_smuggled_behind_a_request_whose_length_is_in_doubt(
-    server: Server, case: str
-) -> None:
+def test_ambiguous_framing_smuggles_no_request(server: Server, case: str) -> None:
     sent, status = IN_DOUBT[case]
 
     answers = exchange(server.url, sent)
@@ -111,9 +109,7 @@ def test_nothing_is_smuggled_behind_a_request_whose_length_is_in_doubt(
         (b"Content_Length: 3\r\nTransfer_Encoding: chunked\r\n" + length(b"5"), b"hello"),
     ],
 )
-def test_a_length_that_is_clear_ends_the_body_there(
-    server: Server, headers: bytes, body: bytes
-) -> None:
+def test_an_unambiguous_length_ends_the_body(server: Server, headers: bytes, body: bytes) -> None:
     follower = closing(SMUGGLED.replace(b"/version", b"/livez"))
 
     answers = exchange(server.url, post(headers, body) + follower)
@@ -139,12 +135,12 @@ def test_a_length_that_is_clear_ends_the_body_there(
         (b"GET /readyz HTTP/1.0\r\n\r\n", 200),
     ],
 )
-def test_a_request_names_one_host_of_ours(server: Server, sent: bytes, status: int) -> None:
+def test_a_request_must_name_one_allowed_host(server: Server, sent: bytes, status: int) -> None:
     assert exchange(server.url, closing(sent)).statuses == [status]
 
 
 @pytest.mark.parametrize("path", ["/models/iris/predict", "/models", "/nowhere"])
-def test_a_body_that_is_not_wanted_is_not_asked_for(server: Server, path: str) -> None:
+def test_a_refused_body_is_not_requested_with_100_continue(server: Server, path: str) -> None:
     head = post(b"Expect: 100-continue\r\n" + length(b"2"), b"").replace(b"/nowhere", path.encode())
 
     answers = exchange(server.url, head)
@@ -153,7 +149,7 @@ def test_a_body_that_is_not_wanted_is_not_asked_for(server: Server, path: str) -
     assert answers.closed
 
 
-def test_a_body_that_is_wanted_is_asked_for(server: Server) -> None:
+def test_an_accepted_body_is_requested_with_100_continue(server: Server) -> None:
     head = (
         f"POST /models HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.token}\r\n"
         "Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
@@ -176,14 +172,14 @@ def test_a_body_that_is_wanted_is_asked_for(server: Server) -> None:
         (b"GET / HTTP/9.9\r\n" + HOST + b"\r\n", 400),
     ],
 )
-def test_a_head_without_measure_is_refused(server: Server, sent: bytes, status: int) -> None:
+def test_an_oversized_request_head_is_refused(server: Server, sent: bytes, status: int) -> None:
     answers = exchange(server.url, sent)
 
     assert answers.statuses == [status]
     assert answers.closed
 
 
-def test_http_2_is_not_spoken(server: Server) -> None:
+def test_http_2_is_not_supported(server: Server) -> None:
     answers = exchange(server.url, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
 
     assert answers.closed
@@ -191,7 +187,7 @@ def test_http_2_is_not_spoken(server: Server) -> None:
 
 
 @pytest.mark.slow  # granian waits ten seconds
-def test_a_head_that_does_not_come_to_its_end_is_not_waited_for(server: Server) -> None:
+def test_an_incomplete_request_head_times_out(server: Server) -> None:
     port = server.port
     with socket.create_connection(("127.0.0.1", port)) as client:
         began = time.monotonic()
@@ -204,7 +200,7 @@ def test_a_head_that_does_not_come_to_its_end_is_not_waited_for(server: Server) 
         assert b"200" not in received
 
 
-def test_answers_do_not_name_a_release_of_the_server(server: Server) -> None:
+def test_responses_do_not_name_the_server_release(server: Server) -> None:
     head = exchange(server.url, closing(SMUGGLED)).head
 
     assert b"server: granian\r\n" in head + b"\r\n"

@@ -80,7 +80,7 @@ def status(
         ("localhost", "localhost", 400),
     ],
 )
-def test_a_target_has_the_authority_of_the_host_field(
+def test_an_absolute_target_must_match_the_host_header(
     service: Server, layer: str, origin: str, host: str, answer: int
 ) -> None:
     """A proxy may route by the authority of the target, which replaces Host (RFC 9112, 3.2.2)."""
@@ -88,9 +88,7 @@ def test_a_target_has_the_authority_of_the_host_field(
 
 
 @pytest.mark.parametrize("layer", PATHS)
-def test_a_target_with_an_authority_does_not_replace_a_missing_host(
-    service: Server, layer: str
-) -> None:
+def test_an_absolute_target_does_not_replace_a_missing_host(service: Server, layer: str) -> None:
     assert status(service, layer, origin="http://localhost", fields="") == [400]
 
 

@@ -45,7 +45,9 @@ def test_sighup_replaces_every_worker_and_loses_nothing(hardy_server: Server) ->
 
 
 @pytest.mark.slow  # test_sighup… stops both
-def test_a_worker_that_is_told_to_stop_loses_nothing_and_is_replaced(hardy_server: Server) -> None:
+def test_a_worker_that_receives_sigterm_loses_no_request_and_is_replaced(
+    hardy_server: Server,
+) -> None:
     before = hardy_server.workers()
     with predicting(hardy_server) as load:
         os.kill(before[0], signal.SIGTERM)
@@ -56,7 +58,7 @@ def test_a_worker_that_is_told_to_stop_loses_nothing_and_is_replaced(hardy_serve
 
 
 @pytest.mark.slow
-def test_while_every_worker_is_dead_new_connections_wait_for_the_next_one(
+def test_connections_wait_while_no_worker_is_alive(
     hardy_server: Server,
 ) -> None:
     for worker in hardy_server.workers():
@@ -66,7 +68,7 @@ def test_while_every_worker_is_dead_new_connections_wait_for_the_next_one(
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_before_it_is_up_does_not_end_the_service(
+def test_a_worker_killed_before_it_is_ready_does_not_end_the_service(
     hardy_server: Server,
 ) -> None:
     first = set(hardy_server.workers())
@@ -80,7 +82,7 @@ def test_a_worker_that_is_killed_before_it_is_up_does_not_end_the_service(
 
 
 @pytest.mark.slow
-def test_bodies_that_do_not_arrive_hold_up_no_replacement(hardy_server: Server) -> None:
+def test_unfinished_bodies_do_not_delay_a_replacement(hardy_server: Server) -> None:
     before = set(hardy_server.workers())
     with _sending_slowly(hardy_server) as clients:
         for worker in before:  # as SIGHUP tells them, one after the other
@@ -90,7 +92,7 @@ def test_bodies_that_do_not_arrive_hold_up_no_replacement(hardy_server: Server) 
 
 
 @pytest.mark.slow
-def test_bodies_that_do_not_arrive_hold_up_no_stop(own_server: Server) -> None:
+def test_unfinished_bodies_do_not_delay_a_stop(own_server: Server) -> None:
     with _sending_slowly(own_server) as clients:
         own_server.process.send_signal(signal.SIGTERM)
         clients[-1].sendall(b" " * BODY_SIZE)  # it comes late, but it comes
@@ -118,7 +120,7 @@ def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_takes_only_its_own_connections_with_it(
+def test_a_killed_worker_breaks_only_its_own_connections(
     hardy_server: Server, versions: dict[int, object]
 ) -> None:
     before = hardy_server.workers()
@@ -143,7 +145,7 @@ def test_a_worker_that_is_killed_takes_only_its_own_connections_with_it(
 
 
 @pytest.mark.slow  # integration/live/test_fleet.py has who is waited for
-def test_a_promotion_waits_for_no_worker_that_is_dead(
+def test_a_promotion_does_not_wait_for_a_dead_worker(
     hardy_server: Server, versions: dict[int, object]
 ) -> None:
     victim = hardy_server.workers()[0]

@@ -60,7 +60,7 @@ ONCE = ["model_created", "registered", "promoted"]
 
 
 @pytest.mark.parametrize("stage", [pytest.param("uploading", marks=pytest.mark.slow), "promoting"])
-def test_killed_and_run_again_it_makes_one_version_and_one_promotion(
+def test_a_killed_run_repeated_makes_one_version_and_one_promotion(
     server: Server, tmp_path: Path, stage: str
 ) -> None:
     file = recipe(tmp_path, f"killed-while-{stage}")
@@ -79,7 +79,7 @@ def test_killed_and_run_again_it_makes_one_version_and_one_promotion(
 
 @pytest.mark.slow  # integration/cli/test_retrain.py has two jobs at once
 @pytest.mark.parametrize("names", [("ci", "ci"), ("ci", "nightly")])
-def test_two_jobs_for_one_commit_at_once_make_one_version_and_one_promotion(
+def test_two_concurrent_jobs_for_one_commit_make_one_version_and_one_promotion(
     server: Server, tmp_path: Path, names: tuple[str, str]
 ) -> None:
     file = recipe(tmp_path, f"twins-{'-'.join(names)}")
@@ -101,7 +101,7 @@ def test_two_jobs_for_one_commit_at_once_make_one_version_and_one_promotion(
 
 
 @pytest.mark.slow
-def test_the_registry_measures_what_is_promoted_and_refuses_what_is_worse(
+def test_the_registry_measures_the_new_version_and_refuses_a_worse_one(
     server: Server, tmp_path: Path
 ) -> None:
     """Three recipes of the same data: a deep tree, a shallow one, and a forest."""
@@ -138,9 +138,7 @@ def test_the_registry_measures_what_is_promoted_and_refuses_what_is_worse(
 
 
 @pytest.mark.slow
-def test_a_gate_that_is_not_understood_is_told_before_the_training(
-    server: Server, tmp_path: Path
-) -> None:
+def test_an_invalid_gate_is_reported_before_the_training(server: Server, tmp_path: Path) -> None:
     process = start(server, recipe(tmp_path, "misread"), "--gate", "rmse <<< 3")
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 2
@@ -149,7 +147,7 @@ def test_a_gate_that_is_not_understood_is_told_before_the_training(
 
 
 @pytest.mark.slow  # integration/cli/test_retrain.py has it
-def test_a_token_that_may_upload_and_not_promote_exits_1_and_leaves_the_version(
+def test_a_token_without_the_scope_promote_exits_1_and_leaves_the_version(
     server: Server, tmp_path: Path
 ) -> None:
     file = recipe(tmp_path, "half")
@@ -164,7 +162,7 @@ def test_a_token_that_may_upload_and_not_promote_exits_1_and_leaves_the_version(
 
 
 @pytest.mark.slow
-def test_a_server_that_dies_in_the_middle_ends_it_with_3_and_it_can_be_run_again(
+def test_a_server_that_dies_ends_the_run_with_3_and_the_run_can_be_repeated(
     tmp_path: Path,
 ) -> None:
     file = recipe(tmp_path, "left")

@@ -37,7 +37,7 @@ def scorer(server: Server, tmp_path: Path) -> Scorer:
     return load_scorer("scored", url=server.url, token=server.token, cache=tmp_path / "cache")
 
 
-def test_a_scorer_predicts_what_the_service_predicts(server: Server, scorer: Scorer) -> None:
+def test_a_scorer_predicts_as_the_service_does(server: Server, scorer: Scorer) -> None:
     assert (scorer.model, scorer.version) == ("scored", 1)
     with Registry(server.url, server.token) as registry:
         for data in (FRAME, FRAME.to_numpy(), FRAME.iloc[3].to_dict(), FRAME.to_dict("records")):
@@ -47,7 +47,7 @@ def test_a_scorer_predicts_what_the_service_predicts(server: Server, scorer: Sco
             assert list(scorer(data)) == list(answer) if isinstance(answer, list) else scorer(data)
 
 
-def test_the_predictions_of_a_frame_have_its_index(scorer: Scorer) -> None:
+def test_predictions_for_a_data_frame_have_its_index(scorer: Scorer) -> None:
     part = FRAME.iloc[100:103]
     predictions = scorer(part)
     assert predictions.to_dict() == dict.fromkeys(part.index, "virginica")
@@ -60,7 +60,7 @@ def test_the_predictions_of_a_frame_have_its_index(scorer: Scorer) -> None:
     assert list(scorer.probabilities(FRAME.iloc[:0]).columns) == list(chances.columns)
 
 
-def test_a_fault_names_the_row_as_the_service_does(scorer: Scorer) -> None:
+def test_faults_of_a_scorer_name_the_row_as_the_service_does(scorer: Scorer) -> None:
     broken = FRAME.copy()
     broken.iloc[7, 0] = np.nan
     with pytest.raises(errors.Refused) as caught:
@@ -107,7 +107,7 @@ def predicted_elsewhere(pickled: Path) -> list[list[str]]:
     return [line.split() for line in used.stdout.splitlines()]
 
 
-def test_threads_share_what_was_loaded(scorer: Scorer) -> None:
+def test_threads_share_a_loaded_version(scorer: Scorer) -> None:
     answers: list[list[str]] = []
     threads = [
         threading.Thread(target=lambda: answers.append(list(scorer(FRAME)))) for _ in range(4)
@@ -137,7 +137,9 @@ def test_a_version_without_a_compiled_form_is_refused_with_the_reason(server: Se
     assert made["engine"]["reason"] in str(caught.value)
 
 
-def test_without_the_engines_it_says_what_to_install(server: Server, tmp_path: Path) -> None:
+def test_without_the_engines_a_scorer_explains_what_to_install(
+    server: Server, tmp_path: Path
+) -> None:
     scorer = load_scorer("scored", 1, url=server.url, token=server.token, cache=tmp_path)
     moved = Scorer(**{**{f: getattr(scorer, f) for f in scorer.__slots__}, "model": "elsewhere"})
     with (
@@ -147,7 +149,7 @@ def test_without_the_engines_it_says_what_to_install(server: Server, tmp_path: P
         moved(FRAME)
 
 
-def test_the_address_and_the_token_come_from_the_environment(
+def test_address_and_token_default_to_the_environment(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOTSWAP_URL", server.url)

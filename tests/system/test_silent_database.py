@@ -14,7 +14,7 @@ CALLERS = 64
 
 
 @pytest.mark.slow
-def test_the_process_says_that_it_lives_while_the_database_is_silent(tmp_path):
+def test_the_liveness_check_succeeds_while_the_database_is_silent(tmp_path):
     with running_postgresql() as postgresql:
         wire = Wire(postgresql.create(migrated=True))
         command = [BIN / "hotswap", "serve", "--workers", "1"]

@@ -46,9 +46,7 @@ def talkative(tmp_path: Path, request: pytest.FixtureRequest):
 
 
 @pytest.mark.slow  # integration/api/test_access_log.py has the lines of a few requests
-def test_what_callers_send_is_not_in_the_log_at_any_level(
-    talkative: Server, tmp_path: Path
-) -> None:
+def test_data_of_callers_is_never_logged(talkative: Server, tmp_path: Path) -> None:
     value = authenticate(talkative)
     upload(talkative)
     predict(talkative)

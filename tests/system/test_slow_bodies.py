@@ -61,7 +61,7 @@ def small_window(server: Server) -> socket.socket:
     return client
 
 
-def test_slow_bodies_of_one_token_take_nothing_from_another(single: Server) -> None:
+def test_slow_bodies_of_one_token_do_not_delay_others(single: Server) -> None:
     token = new_token(single)
     with ExitStack() as open_:
         slow = [open_.enter_context(connected(single)) for _ in range(SLOW)]
@@ -78,7 +78,7 @@ def test_slow_bodies_of_one_token_take_nothing_from_another(single: Server) -> N
     assert statuses == {b"200"}
 
 
-def test_one_token_does_not_get_all_connections(single: Server) -> None:
+def test_one_token_cannot_occupy_all_connections(single: Server) -> None:
     token = new_token(single)
     with ExitStack() as open_:
         for _ in range(SLOW + 12):
@@ -96,7 +96,7 @@ def test_one_token_does_not_get_all_connections(single: Server) -> None:
 
 
 @pytest.mark.slow
-def test_a_body_slower_than_a_kilobyte_a_second_is_not_waited_for(single: Server) -> None:
+def test_a_body_below_the_minimum_speed_is_refused(single: Server) -> None:
     slow, steady = b"x" * 100, b"x" * 5000
     head = beginning(single.token, b"").replace(b"Content-Length: 22", b"Content-Length: 120000")
     with connected(single) as trickle, connected(single) as stream:
@@ -128,7 +128,7 @@ def test_a_body_slower_than_a_kilobyte_a_second_is_not_waited_for(single: Server
 
 
 @pytest.mark.slow
-def test_connections_on_which_no_answer_is_read_are_closed_and_others_are_not(
+def test_connections_with_unread_responses_are_closed_and_others_are_not(
     single: Server,
 ) -> None:
     request = f"GET {LONG_ANSWER} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
@@ -155,7 +155,7 @@ def test_connections_on_which_no_answer_is_read_are_closed_and_others_are_not(
 
 
 @pytest.mark.slow
-def test_answers_that_are_not_read_leave_files_to_open_for_the_others(tmp_path: Path) -> None:
+def test_unread_responses_leave_file_descriptors_for_other_requests(tmp_path: Path) -> None:
     """Each that is sent from a file keeps it open."""
     request = f"GET {LONG_ANSWER} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     short = b"GET /docs/static/docs.js HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -180,7 +180,7 @@ def test_answers_that_are_not_read_leave_files_to_open_for_the_others(tmp_path: 
 
 
 @pytest.mark.slow
-def test_probes_are_answered_and_others_refused_when_all_connections_are_taken(
+def test_health_checks_are_answered_when_all_connections_are_in_use(
     single: Server,
 ) -> None:
     probe = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -210,7 +210,7 @@ def test_probes_are_answered_and_others_refused_when_all_connections_are_taken(
     assert single.call("POST", PREDICT, json=ROW).status_code == 200, "they are given back"
 
 
-def test_connections_beyond_those_for_probes_are_refused_without_being_read(
+def test_connections_beyond_the_reserve_are_refused_without_being_read(
     single: Server,
 ) -> None:
     with ExitStack() as open_:

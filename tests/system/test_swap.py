@@ -6,7 +6,7 @@ from tests.system.models import upload
 from tests.system.real_server import Server
 
 
-def test_not_one_reply_fails_or_is_stale_while_an_alias_goes_to_and_fro(server: Server) -> None:
+def test_no_reply_fails_or_is_stale_while_an_alias_alternates(server: Server) -> None:
     answers: dict[int, object] = {
         upload(server, "to-and-fro", constant_model(value))["version"]: value
         for value in (100.0, 200.0, 300.0)

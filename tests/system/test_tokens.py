@@ -33,7 +33,7 @@ def make(server: Server) -> dict[str, str]:
     return made
 
 
-def test_a_token_works_and_ends_on_every_worker_at_once(server: Server) -> None:
+def test_a_token_is_accepted_and_revoked_on_every_worker_at_once(server: Server) -> None:
     for _ in range(5):
         made = make(server)
         assert set(statuses(server, made["token"])) == {404}
@@ -42,7 +42,7 @@ def test_a_token_works_and_ends_on_every_worker_at_once(server: Server) -> None:
 
 
 @pytest.mark.slow  # integration/api/test_rates.py shares a limit among processes
-def test_a_rate_and_failures_are_counted_over_all_workers(tmp_path: Path) -> None:
+def test_rates_and_failures_are_counted_over_all_workers(tmp_path: Path) -> None:
     with serving(tmp_path / "data", HOTSWAP_RATE_LIMIT="5", HOTSWAP_AUTH_FAILURES="10") as server:
         failed = statuses(server, "hsw_guess")
         assert (failed.count(401), failed.count(429)) == (10, TRIES - 10)
@@ -58,7 +58,7 @@ def test_a_rate_and_failures_are_counted_over_all_workers(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow  # three starts; integration/registry/test_tokens.py has the token
-def test_the_first_start_prints_an_admin_token_once_and_each_warns_until_it_is_rotated(
+def test_the_admin_token_is_printed_once_and_each_start_warns_until_it_is_rotated(
     tmp_path: Path,
 ) -> None:
     everywhere = {"HOTSWAP_HOST": "0.0.0.0", "HOTSWAP_ADMIN_TOKEN": ""}  # noqa: S104 - what is warned of

@@ -40,7 +40,7 @@ def ask(server: Server, name: str, *row: float) -> requests.Response:
     return server.call("POST", f"/models/{name}/predict", json={"instances": [list(row)]})
 
 
-def test_a_prediction_that_stops_the_processor_ends_no_worker(server: Server) -> None:
+def test_a_prediction_that_crashes_the_processor_ends_no_worker(server: Server) -> None:
     promoted(server, "dividing", overflowing())
     before = server.workers()
     assert ask(server, "dividing", 1, 1, 1).status_code == 200
@@ -93,7 +93,7 @@ def test_the_memory_of_large_batches_is_bounded_and_returned(server: Server) -> 
 
 
 @pytest.mark.slow
-def test_a_slow_model_holds_neither_probes_nor_other_models(server: Server) -> None:
+def test_a_slow_model_delays_neither_health_checks_nor_other_models(server: Server) -> None:
     promoted(server, "looping", looping(1000))
     promoted(server, "looping-too", looping(1000))
     began = time.monotonic()

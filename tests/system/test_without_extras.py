@@ -42,7 +42,7 @@ def server(command: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield server
 
 
-def test_no_library_of_an_extra_is_there(python: Path) -> None:
+def test_no_library_of_an_extra_is_installed(python: Path) -> None:
     for library in LIBRARIES.values():
         tried = subprocess.run(
             [python, "-c", f"import {library}"], capture_output=True, check=False
@@ -56,7 +56,7 @@ def test_the_demo_predicts(server: Server) -> None:
     assert answer.json()["predictions"] == ["setosa"]
 
 
-def test_arrow_is_refused_with_the_name_of_the_extra(server: Server) -> None:
+def test_arrow_bodies_are_refused_with_the_name_of_the_extra(server: Server) -> None:
     table = pa.table({"a": [1.0]})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -75,7 +75,7 @@ def test_arrow_is_refused_with_the_name_of_the_extra(server: Server) -> None:
     assert refused.status_code == 406
 
 
-def test_commands_name_the_extra(server: Server, command: Path, tmp_path: Path) -> None:
+def test_commands_that_need_an_extra_name_it(server: Server, command: Path, tmp_path: Path) -> None:
     parquet = tmp_path / "rows.parquet"
     parquet.write_bytes(b"PAR1")
     for arguments, variables, code, extra in (

@@ -81,7 +81,7 @@ def test_the_public_routes_are_those_of_the_contract(service):
     assert public == PUBLIC
 
 
-def test_every_route_asks_the_scope_of_the_contract(service):
+def test_every_route_requires_the_scope_of_the_contract(service):
     asked = {
         (method, rule): access_of(service.app.view_functions[endpoint]).scope
         for method, rule, _, endpoint in protected(service.app)
@@ -96,14 +96,14 @@ def test_every_route_asks_the_scope_of_the_contract(service):
     assert instead == INSTEAD
 
 
-def test_a_view_without_a_mark_is_closed_to_all(make_app):
+def test_a_view_without_a_declared_scope_refuses_everybody(make_app):
     service = make_app()
     service.app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
     answer = service.admin.get("/forgotten")
     check_problem(answer, 401, "unauthenticated")
 
 
-def test_the_public_routes_answer_without_a_token_and_with_a_bad_one(service):
+def test_public_routes_ignore_missing_and_invalid_tokens(service):
     for caller in (service.stranger(), Caller(service.app, "garbage")):
         for path in ("/livez", "/readyz", "/version", "/openapi.json", "/docs"):
             assert caller.get(path).status_code == 200
@@ -140,19 +140,19 @@ def walk(service, caller, status, slug):
         f"Bearer {'x' * 10_000}",
     ],
 )
-def test_no_route_opens_to_who_is_nobody(service, header):
+def test_every_route_requires_a_token(service, header):
     nobody = service.stranger()
     nobody.authorization = header
     walk(service, nobody, 401, "unauthenticated")
 
 
-def test_no_route_opens_to_a_revoked_token(service):
+def test_every_route_refuses_a_revoked_token(service):
     made = service.admin.post("/tokens", json={"name": "x", "scopes": ["admin"]}).json
     service.admin.delete(f"/tokens/{made['id']}")
     walk(service, Caller(service.app, made["token"]), 401, "unauthenticated")
 
 
-def test_no_route_opens_to_an_expired_token(service):
+def test_every_route_refuses_an_expired_token(service):
     soon = datetime.now(UTC) + timedelta(milliseconds=300)
     holder = service.caller("admin", expires_at=soon.isoformat())
     assert holder.get("/tokens").status_code == 200
@@ -162,7 +162,7 @@ def test_no_route_opens_to_an_expired_token(service):
 
 
 @pytest.mark.parametrize("held", ["predict", "upload", "promote"])
-def test_a_scope_opens_its_own_routes_and_no_others(service, held):
+def test_a_scope_allows_its_own_routes_and_no_others(service, held):
     holder = service.caller(held)
     for method, rule, path, endpoint in protected(service.app):
         if method == "OPTIONS":
@@ -179,13 +179,13 @@ def test_a_scope_opens_its_own_routes_and_no_others(service, held):
                 assert f"'{scope}'" in problem["detail"]
 
 
-def test_the_scope_admin_holds_all(service):
+def test_the_scope_admin_includes_all_others(service):
     holder = service.caller("admin")
     for method, rule, path, _ in protected(service.app):
         assert holder.ask(method, path).status_code not in (401, 403), (method, rule)
 
 
-def test_a_limited_token_is_kept_from_other_models(service):
+def test_a_limited_token_cannot_use_other_models(service):
     holder = service.caller("admin", models=["mine-*", "nobod"])
     for method, rule, path, _ in protected(service.app):
         if "<name>" not in rule:
@@ -198,18 +198,18 @@ def test_a_limited_token_is_kept_from_other_models(service):
 
 
 @pytest.mark.parametrize("pattern", ["nobody", "no*", "NO?ODY", "*"])
-def test_a_limited_token_reaches_the_models_of_its_patterns(service, pattern):
+def test_a_limited_token_can_use_the_models_of_its_patterns(service, pattern):
     holder = service.caller("predict", models=["x", pattern])
     check_problem(holder.get("/models/nobody"), 404, "model-not-found")
 
 
-def test_the_scheme_of_the_token_may_be_written_in_any_case(service):
+def test_the_authorization_scheme_is_case_insensitive(service):
     for scheme in ("bearer", "BEARER", "Bearer  "):
         headers = {"Authorization": f"{scheme} {ADMIN_TOKEN}"}
         assert service.stranger().get("/models", headers=headers).status_code == 200
 
 
-def test_predictions_alone_open_to_anybody_where_the_operator_says_so(make_app, artifacts):
+def test_anonymous_access_allows_only_predictions(make_app, artifacts):
     service = make_app(anonymous_predict=True)
     service.admin.upload("m", artifacts["line-2"])
     service.admin.promote("m", 1)
@@ -225,11 +225,11 @@ def test_predictions_alone_open_to_anybody_where_the_operator_says_so(make_app, 
     assert opened == {"/models/<name>/predict", "/models/<name>/<version>/predict"}
 
 
-def test_an_unknown_path_is_404_for_everybody(service):
+def test_an_unknown_path_is_404_with_and_without_a_token(service):
     check_problem(service.stranger().get("/nothing"), 404, "not-found")
 
 
-def test_the_admin_token_of_the_environment_is_written_nowhere(make_app):
+def test_the_configured_admin_token_is_not_written_to_disk(make_app):
     service = make_app()
     files = [path for path in service.data.rglob("*") if path.is_file()]
     assert any(file.name == "registry.db" for file in files)

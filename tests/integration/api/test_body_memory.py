@@ -75,7 +75,7 @@ print(resident() - before)
 @pytest.mark.parametrize(
     "bodies", first_fast([LARGE_BODY, SMALL_BODIES]), ids=["a large one", "many small"]
 )
-def test_refused_bodies_leave_no_memory_behind(bodies: str) -> None:
+def test_refused_bodies_leave_no_memory_in_use(bodies: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", RESIDENT + bodies], capture_output=True, text=True, check=True
     )

@@ -30,7 +30,7 @@ def test_failed_authentications_are_slowed(make_app, path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_good_token_from_the_same_address_is_not_locked_out(make_app, path):
+def test_failures_do_not_lock_out_a_valid_token_from_the_same_address(make_app, path):
     service = make_app(auth_failures=1)
     guesser = Caller(service.app, "hsw_guess")
     assert [ask(guesser, path).status_code for _ in range(3)] == [401, 429, 429]
@@ -38,7 +38,7 @@ def test_a_good_token_from_the_same_address_is_not_locked_out(make_app, path):
     assert ask(service.admin, path).status_code in (200, 404)
 
 
-def test_another_address_has_failures_of_its_own(make_app):
+def test_failures_are_counted_separately_for_each_address(make_app):
     service = make_app(auth_failures=1)
     guesser = Caller(service.app, "hsw_guess")
     ask(guesser, "/models")
@@ -55,14 +55,14 @@ def test_another_address_has_failures_of_its_own(make_app):
     assert status("no address") == 401
 
 
-def test_who_sends_no_token_is_told_to_whatever_happened(make_app):
+def test_a_missing_token_is_always_answered_with_401(make_app):
     service = make_app(auth_failures=1)
     for _ in range(5):
         check_problem(service.stranger().get("/models"), 401, "unauthenticated")
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_token_has_a_rate(make_app, path):
+def test_requests_with_one_token_are_rate_limited(make_app, path):
     service = make_app(rate_limit=4)
     busy, other = service.caller("predict"), service.caller("predict")
 
@@ -87,12 +87,12 @@ def test_a_prediction_through_flask_counts_once(make_app):
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/version", "/nothing", "/docs"])
-def test_a_page_whose_name_was_made_to_lead_here_gets_no_answer(service, path):
+def test_a_rebound_host_name_gets_no_response(service, path):
     answer = ask(service.admin, path, headers={"Host": "evil.example"})
     check_problem(answer, 400, "host-refused")
 
 
-def test_probes_may_name_the_process_as_they_like(service):
+def test_health_checks_accept_any_host_name(service):
     for path in ("/livez", "/readyz"):
         answer = service.stranger().get(path, headers={"Host": "10.0.0.7:8000"})
         assert answer.status_code == 200
@@ -104,7 +104,7 @@ def test_every_answer_carries_the_security_headers(service, path):
     assert {name: headers[name] for name, _ in SECURITY_HEADERS} == dict(SECURITY_HEADERS)
 
 
-def test_an_artifact_may_be_kept_by_its_etag(service, uploaded):
+def test_artifacts_may_be_cached_by_their_etag(service, uploaded):
     name, (digest, *_) = uploaded
     headers = service.admin.get(f"/models/{name}/1/artifact").headers
     assert headers["ETag"] == f'"{digest}"'
@@ -112,7 +112,7 @@ def test_an_artifact_may_be_kept_by_its_etag(service, uploaded):
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_the_page_may_run_its_own_script_and_nothing_else(service):
+def test_the_documentation_page_may_load_only_its_own_scripts(service):
     policy = service.stranger().get("/docs").headers["Content-Security-Policy"]
     assert "script-src 'self';" in policy
     assert "default-src 'none';" in policy
@@ -131,14 +131,14 @@ class BrokenBody:
 
 
 @pytest.mark.parametrize("path", ["/models/m/1/promote", "/models/m/rollback"])
-def test_a_body_in_chunks_that_breaks_off_at_once_is_not_taken_for_no_body(service, path):
+def test_a_chunked_body_that_ends_at_once_is_not_treated_as_empty(service, path):
     broken = {ARRIVAL: BrokenBody(), "wsgi.input_terminated": True}
     environ = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": "", **broken}
     answer = service.admin.post(path, environ_overrides=environ)
     check_problem(answer, 400, "body-malformed")
 
 
-def test_an_open_service_remembers_nothing_of_who_asks(make_app, artifacts):
+def test_anonymous_callers_share_one_cache_entry(make_app, artifacts):
     service = make_app(anonymous_predict=True)
     service.admin.upload("m", artifacts["line-2"])
     service.admin.promote("m", 1)
@@ -147,7 +147,7 @@ def test_an_open_service_remembers_nothing_of_who_asks(make_app, artifacts):
     assert list(service.services.watch.admission_cache().versions) == [(None, "m", "production")]
 
 
-def test_one_token_is_remembered_once_however_its_header_is_spelled(make_app, artifacts):
+def test_different_spellings_of_one_token_share_a_cache_entry(make_app, artifacts):
     service = make_app()
     service.admin.upload("m", artifacts["line-2"])
     service.admin.promote("m", 1)

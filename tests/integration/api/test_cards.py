@@ -130,7 +130,7 @@ def card(caller, name, version="1", accept="text/markdown"):
     return answer
 
 
-def test_a_card_says_what_the_version_is_and_where_it_is_from(admin, told):
+def test_a_card_describes_the_version_and_its_lineage(admin, told):
     found = sections(card(admin, told).text)
 
     assert list(found) == [
@@ -149,14 +149,14 @@ def test_a_card_says_what_the_version_is_and_where_it_is_from(admin, told):
     assert data["Parent version"] == ["`2`"]
 
 
-def test_metrics_have_intervals_and_stand_beside_baseline_and_measurement(admin, told):
+def test_metrics_have_intervals_baselines_and_measurements(admin, told):
     metrics = rows(sections(card(admin, told).text)["Metrics"])
 
     assert metrics["rmse"] == ["42.125", "40.5 to 44.25", "99.5", "43.5"]
     assert metrics["made_up"] == ["1", "-", "-", "-"]
 
 
-def test_gates_are_those_of_the_promotions(admin, told):
+def test_a_card_shows_the_gates_of_promotions(admin, told):
     gates = sections(card(admin, told).text)["Gates passed"]
 
     assert "`production` was pointed at it by `ci`, for the reason `better`." in gates
@@ -167,7 +167,7 @@ def test_gates_are_those_of_the_promotions(admin, told):
     assert rows(gates)["signature compatible"] == ["passed", "-", "-", "-", "-"]
 
 
-def test_columns_have_their_ranges_in_training(admin, told):
+def test_columns_show_their_ranges_in_training(admin, told):
     columns = rows(sections(card(admin, told).text)["Columns"])
 
     assert columns["width"] == ["number", "no", "-1.5 to 9, mean 2.25", "3"]
@@ -177,7 +177,7 @@ def test_columns_have_their_ranges_in_training(admin, told):
     assert columns["depth"][3] == "-"
 
 
-def test_what_was_not_kept_is_said_and_costs_nothing_else(admin, uploaded):
+def test_missing_parts_of_an_evaluation_are_named(admin, uploaded):
     name, _ = uploaded
     found = sections(card(admin, name).text)
 
@@ -195,9 +195,7 @@ def test_what_was_not_kept_is_said_and_costs_nothing_else(admin, uploaded):
         {"rows": 10**300},
     ],
 )
-def test_an_evaluation_of_another_form_is_named_and_not_shown(
-    admin, fresh_name, artifacts, evaluation
-):
+def test_a_malformed_evaluation_is_named_and_not_shown(admin, fresh_name, artifacts, evaluation):
     admin.upload(fresh_name, artifacts["line-1"], {"evaluation": evaluation})
     limits = sections(card(admin, fresh_name).text)["Limits"]
     assert (
@@ -206,7 +204,7 @@ def test_an_evaluation_of_another_form_is_named_and_not_shown(
     assert card(admin, fresh_name, accept="text/html").status_code == 200
 
 
-def test_an_archived_version_has_a_card_that_does_not_say_how_to_call_it(admin, uploaded):
+def test_the_card_of_an_archived_version_does_not_describe_how_to_call_it(admin, uploaded):
     name, _ = uploaded
     admin.delete(f"/models/{name}/1")
     found = sections(card(admin, name).text)
@@ -246,7 +244,7 @@ def hostile(service):
     return name
 
 
-def test_in_html_what_was_written_is_text_and_nothing_else(admin, hostile):
+def test_user_texts_are_escaped_in_html(admin, hostile):
     answer = card(admin, hostile, accept="text/html")
     page = Page(answer.text)
 
@@ -261,7 +259,7 @@ def test_in_html_what_was_written_is_text_and_nothing_else(admin, hostile):
     assert "\u202e" not in answer.text
 
 
-def test_in_markdown_what_was_written_is_code_and_nothing_else(admin, hostile):
+def test_user_texts_are_code_in_markdown(admin, hostile):
     tokens = MarkdownIt("commonmark").enable("table").parse(card(admin, hostile).text)
 
     assert not {token.type for token in tokens} & {"html_block", "blockquote_open", "hr"}
@@ -272,7 +270,7 @@ def test_in_markdown_what_was_written_is_code_and_nothing_else(admin, hostile):
     assert titles == ["h1", *["h2"] * 7]
 
 
-def test_a_page_may_load_nothing_and_run_nothing_but_its_own_style(admin, told):
+def test_an_html_card_may_load_only_its_own_style(admin, told):
     answer = card(admin, told, accept="text/html")
     style = re.search(r"<style>(.*?)</style>", answer.text, re.DOTALL)[1]
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -300,7 +298,7 @@ def test_a_page_may_load_nothing_and_run_nothing_but_its_own_style(admin, told):
         ("application/json", "?format=html", "text/html"),
     ],
 )
-def test_the_caller_chooses_the_format(admin, told, accept, query, expected):
+def test_the_request_selects_the_format(admin, told, accept, query, expected):
     headers = {} if accept is None else {"Accept": accept}
     answer = admin.get(f"/models/{told}/latest/card{query}", headers=headers)
     assert answer.status_code == 200
@@ -309,7 +307,7 @@ def test_the_caller_chooses_the_format(admin, told, accept, query, expected):
     assert "Accept" in answer.headers["Vary"]
 
 
-def test_what_cannot_be_had_is_a_problem(admin, told):
+def test_unavailable_cards_are_answered_with_a_problem(admin, told):
     path = f"/models/{told}/1/card"
     refused = admin.get(path, headers={"Accept": "application/json"})
     check_problem(refused, 406, "not-acceptable")
@@ -327,7 +325,7 @@ def test_no_card_holds_a_token(admin, told, hostile):
             assert "hsw_" not in text
 
 
-def test_of_many_columns_and_classes_some_are_shown_and_the_rest_counted(admin, fresh_name):
+def test_long_lists_of_columns_and_classes_are_shortened(admin, fresh_name):
     model = LinearRegression().fit(np.zeros((2, 250)), [0.0, 1.0])
     admin.upload(fresh_name, skops.io.dumps(model))
     columns = sections(card(admin, fresh_name).text)["Columns"]
@@ -335,7 +333,7 @@ def test_of_many_columns_and_classes_some_are_shown_and_the_rest_counted(admin, 
     assert "And 50 more" in columns
 
 
-def test_the_example_is_sent_as_it_was_uploaded(admin, told):
+def test_the_input_example_is_shown_as_it_was_uploaded(admin, told):
     calling = sections(card(admin, told).text)["How to call it"]
     body = re.search(r"-d '(.*)'", calling)[1]
     assert json.loads(body) == {"instances": [{"width": 0.5, "depth": 2}]}

@@ -43,7 +43,7 @@ def pair(service, artifacts):
     return name
 
 
-def test_versions_stand_side_by_side_in_the_order_that_was_asked(admin, pair):
+def test_versions_are_compared_in_the_requested_order(admin, pair):
     answer = compare(admin, pair, "2,1")
 
     assert answer["model"] == pair
@@ -58,7 +58,7 @@ def test_versions_stand_side_by_side_in_the_order_that_was_asked(admin, pair):
     assert rows(answer["metrics"])["rmse"]["values"] == [2.5, 3.5]
 
 
-def test_references_may_be_aliases_and_say_how_they_were_asked(admin, pair):
+def test_references_may_be_aliases_and_are_returned_with_the_result(admin, pair):
     answer = compare(admin, pair, "production, challenger,latest")
 
     assert [(one["reference"], one["version"]) for one in answer["versions"]] == [
@@ -70,7 +70,7 @@ def test_references_may_be_aliases_and_say_how_they_were_asked(admin, pair):
     assert [one["version"] for one in twice.json["versions"]] == [1, 2]
 
 
-def test_metrics_say_which_is_best_where_that_is_known(admin, pair):
+def test_the_best_metric_is_marked_where_its_direction_is_known(admin, pair):
     metrics = rows(compare(admin, pair, "1,2")["metrics"])
 
     assert metrics["rmse"] == {
@@ -97,7 +97,7 @@ def test_metrics_say_which_is_best_where_that_is_known(admin, pair):
         ("new.key", [None, 1], [1], True),
     ],
 )
-def test_params_differ_as_json_does(admin, pair, expected):
+def test_params_are_compared_as_json(admin, pair, expected):
     name, values, missing, differs = expected
     row = rows(compare(admin, pair, "1,2")["params"])[name]
 
@@ -115,7 +115,7 @@ def test_nested_lineage_is_compared_leaf_by_leaf(admin, pair):
     assert not environment["scikit-learn"]["differs"]
 
 
-def test_columns_are_compared_by_name_and_the_order_by_itself(admin, fresh_name, artifacts):
+def test_columns_and_their_order_are_compared_separately(admin, fresh_name, artifacts):
     signature = {
         "inputs": [{"name": "a", "type": "number"}, {"name": "b", "type": "number"}],
         "output": {"name": "y", "type": "number"},
@@ -131,14 +131,14 @@ def test_columns_are_compared_by_name_and_the_order_by_itself(admin, fresh_name,
     assert compared["output.name"]["values"] == ["y", "y"]
 
 
-def test_classes_that_only_one_has_are_missing_in_the_other(admin, pair):
+def test_classes_of_one_version_are_missing_in_the_other(admin, pair):
     signature = rows(compare(admin, pair, "1,2")["signature"])
 
     assert signature["output.classes"]["missing"] == [1]
     assert signature["inputs.sepal_l"]["missing"] == [1]
 
 
-def test_what_gates_measured_stands_beside_what_was_claimed(service, admin, pair):
+def test_measured_metrics_are_shown_beside_claimed_ones(service, admin, pair):
     outcomes = [
         {"gate": "rmse < 9", "passed": True, "candidate": 4.25, "measured": "holdout"},
         {"gate": "r2 > 0", "passed": True, "candidate": 0.5, "measured": "claimed"},
@@ -182,7 +182,7 @@ def note_promotion(service, model, versions, figures, holdout):
         )
 
 
-def test_both_sides_of_a_promotion_show_what_was_measured(service, admin, uploaded):
+def test_candidate_and_champion_of_a_promotion_both_show_measurements(service, admin, uploaded):
     name, _ = uploaded
     note_promotion(service, name, (2, 1), (4.0, 5.0), "a" * 64)
 
@@ -193,7 +193,7 @@ def test_both_sides_of_a_promotion_show_what_was_measured(service, admin, upload
     assert measured["holdouts"] == ["a" * 64, "a" * 64, None]
 
 
-def test_figures_of_one_holdout_are_compared_though_later_ones_are_of_another(
+def test_metrics_on_a_common_holdout_are_compared_even_if_later_ones_differ(
     service, admin, uploaded
 ):
     name, _ = uploaded
@@ -208,9 +208,7 @@ def test_figures_of_one_holdout_are_compared_though_later_ones_are_of_another(
 
 
 @pytest.mark.parametrize("holdouts", [("a" * 64, "b" * 64), (None, None)])
-def test_no_version_is_best_where_figures_are_of_different_holdouts(
-    service, admin, uploaded, holdouts
-):
+def test_no_version_is_best_if_holdouts_differ(service, admin, uploaded, holdouts):
     name, _ = uploaded
     for number, holdout in enumerate(holdouts, start=1):
         note_promotion(service, name, (number, None), (4.0 + number, None), holdout)
@@ -222,7 +220,7 @@ def test_no_version_is_best_where_figures_are_of_different_holdouts(
     assert len(set(measured["holdouts"])) == 2
 
 
-def test_ten_versions_are_compared_archived_ones_too(admin, uploaded):
+def test_up_to_ten_versions_are_compared_including_archived_ones(admin, uploaded):
     name, _ = uploaded
     admin.delete(f"/models/{name}/3")
     answer = compare(admin, name, ",".join(["1", "2", "3", "3", "2", "1", "1", "1", "1", "1"]))
@@ -245,14 +243,14 @@ def test_ten_versions_are_compared_archived_ones_too(admin, uploaded):
         ("1,\x00", "parameter-malformed"),
     ],
 )
-def test_what_cannot_be_compared_is_400(admin, uploaded, versions, slug):
+def test_an_invalid_list_of_versions_is_400(admin, uploaded, versions, slug):
     name, _ = uploaded
     query = {} if versions is None else {"versions": versions}
     check_problem(admin.get(f"/models/{name}/compare", query_string=query), 400, slug)
 
 
 @pytest.mark.parametrize("versions", ["1,9", "1,production", "99999999999,1"])
-def test_a_version_that_is_not_there_is_404(admin, uploaded, versions):
+def test_an_unknown_version_is_404(admin, uploaded, versions):
     name, _ = uploaded
     answer = admin.get(f"/models/{name}/compare", query_string={"versions": versions})
     check_problem(answer, 404, "version-not-found")
@@ -266,7 +264,7 @@ def test_a_token_of_another_model_is_refused(service, uploaded):
     check_problem(other.get(f"/models/{name}/compare?versions=1,2"), 403, "model-forbidden")
 
 
-def test_it_is_known_of_every_metric_of_the_trainers_which_way_is_better():
+def test_every_metric_of_the_trainers_has_a_direction():
     numbers = np.array([1.0, 2.0, 3.0])
     labels = np.array(["a", "b", "a"])
     chances = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])

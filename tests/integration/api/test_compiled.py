@@ -7,7 +7,7 @@ from tests.integration.registry.models import MODELS
 from tests.integration.registry.onnx_exports import exported
 
 
-def test_the_forms_are_listed_with_their_hashes_and_sent_as_they_are(admin, uploaded):
+def test_compiled_forms_are_listed_with_their_hashes_and_can_be_downloaded(admin, uploaded):
     name, _ = uploaded
 
     listed = admin.get(f"/models/{name}/2/compiled")
@@ -24,7 +24,7 @@ def test_the_forms_are_listed_with_their_hashes_and_sent_as_they_are(admin, uplo
         assert hashlib.sha256(answer.data).hexdigest() == digest
 
 
-def test_a_predicting_token_may_read_the_forms_of_its_models_only(service, uploaded):
+def test_a_token_that_may_predict_can_download_the_forms_of_its_models_only(service, uploaded):
     name, _ = uploaded
     own, other = (service.caller("predict", models=[model]) for model in (name, "other"))
     for path in (f"/models/{name}/1/compiled", f"/models/{name}/1/compiled/linear"):
@@ -32,13 +32,13 @@ def test_a_predicting_token_may_read_the_forms_of_its_models_only(service, uploa
         check_problem(other.get(path), 403, "model-forbidden")
 
 
-def test_a_form_that_a_version_lacks_is_404_and_names_those_that_it_has(admin, uploaded):
+def test_an_unknown_form_is_404_and_the_detail_lists_the_available_ones(admin, uploaded):
     name, _ = uploaded
     problem = check_problem(admin.get(f"/models/{name}/1/compiled/forest"), 404, "form-not-found")
     assert "columns, linear" in problem["detail"]
 
 
-def test_an_archived_version_has_no_forms_to_predict_with(admin, uploaded):
+def test_the_forms_of_an_archived_version_are_404(admin, uploaded):
     name, _ = uploaded
     admin.delete(f"/models/{name}/3")
     for path in ("compiled", "compiled/linear"):

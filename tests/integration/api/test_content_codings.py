@@ -68,7 +68,7 @@ ROUTES = {
 
 
 @pytest.mark.parametrize("coded", CODED)
-def test_a_coded_body_is_decoded(plane, artifacts, coded):
+def test_an_encoded_body_is_decoded(plane, artifacts, coded):
     coding, encode = CODED[coded]
     name = new_name()
     form = part('; name="artifact"; filename="m.skops"', artifacts["plane"]) + END
@@ -98,7 +98,7 @@ def test_a_coded_body_is_decoded(plane, artifacts, coded):
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_body_that_is_not_of_its_coding_is_refused_and_nothing_kept(plane, route, broken):
+def test_a_body_that_does_not_match_its_coding_is_refused_and_discarded(plane, route, broken):
     method, path, content_type = ROUTES[route]
     coding, body = BROKEN[broken]
     before = plane.stored()
@@ -112,7 +112,7 @@ def test_a_body_that_is_not_of_its_coding_is_refused_and_nothing_kept(plane, rou
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "x" * 100])
-def test_another_coding_is_415_and_those_that_are_taken_are_named(plane, route, coding):
+def test_an_unsupported_coding_is_415_and_the_response_lists_supported_ones(plane, route, coding):
     method, path, content_type = ROUTES[route]
     answer = send(plane.admin, method, path, ROW, coding, content_type)
     check_problem(answer, 415, "coding-unsupported")
@@ -120,7 +120,7 @@ def test_another_coding_is_415_and_those_that_are_taken_are_named(plane, route, 
 
 
 @pytest.mark.parametrize("route", first_fast(ROUTES))
-def test_what_decodes_to_more_than_the_limit_is_413_without_its_memory(plane, route):
+def test_a_body_that_decodes_beyond_the_limit_is_413_without_using_its_memory(plane, route):
     method, path, content_type = ROUTES[route]
     packer = zlib.compressobj(9)
     piece = bytes(2**20)
@@ -136,7 +136,7 @@ def test_what_decodes_to_more_than_the_limit_is_413_without_its_memory(plane, ro
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 2**10
 
 
-def test_no_more_is_read_of_a_bomb_than_its_limit_needs(plane):
+def test_a_decompression_bomb_is_read_only_up_to_its_limit(plane):
     stream = WatchedStream(b"", 2**30)
     environ = {"wsgi.input": stream, "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
     environ["HTTP_TRANSFER_ENCODING"] = "chunked"
@@ -149,21 +149,21 @@ def test_no_more_is_read_of_a_bomb_than_its_limit_needs(plane):
 
 
 @pytest.mark.parametrize("content", [b"", b"x"])
-def test_members_of_next_to_nothing_are_refused_before_they_take_time(plane, content):
+def test_many_nearly_empty_gzip_members_are_refused_early(plane, content):
     body = gzip.compress(content) * (FREE_MEMBERS + 100)
     answer = send(plane.admin, *ROUTES["prediction"][:2], body, "gzip", "application/json")
     check_problem(answer, 400, "body-malformed")
     assert "gzip members" in answer.json["detail"]
 
 
-def test_more_members_are_taken_where_there_is_something_in_them():
+def test_more_gzip_members_are_accepted_in_larger_bodies():
     content = b"x" * MEMBER_BYTES
     members = [gzip.compress(content)] * (FREE_MEMBERS + 1)
     assert sum(map(len, decoded("gzip", members))) == len(members) * MEMBER_BYTES
 
 
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
-def test_what_is_kept_of_a_body_counts_decoded(monkeypatch, coding):
+def test_decoded_bytes_count_towards_the_limit_of_memory(monkeypatch, coding):
     table = b"1,2\n" * 2**18
     sent = gzip.compress(table) if coding == "gzip" else table
     environ = {
@@ -183,7 +183,7 @@ def test_what_is_kept_of_a_body_counts_decoded(monkeypatch, coding):
 
 
 @pytest.mark.parametrize("size", [1, 7, 2**16])
-def test_decoding_is_the_same_however_the_body_is_cut(size):
+def test_decoding_does_not_depend_on_the_size_of_pieces(size):
     data = json.dumps(list(range(50_000))).encode() + bytes(300_000)
     for coding, encode in CODED.values():
         if coding not in {"gzip", "deflate"}:
@@ -194,7 +194,7 @@ def test_decoding_is_the_same_however_the_body_is_cut(size):
         list(decoded("gzip", [gzip.compress(data)[:-1]]))
 
 
-def test_the_document_tells_of_codings_and_limits(plane):
+def test_the_openapi_document_describes_codings_and_limits(plane):
     paths = plane.stranger().get("/openapi.json").json["paths"]
     taking = [
         operation

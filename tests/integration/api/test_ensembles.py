@@ -45,9 +45,7 @@ DUMPS = {"joblib": joblib.dump, "skops": skops.io.dump}
 
 @pytest.mark.parametrize("format_", DUMPS)
 @pytest.mark.parametrize("model", ENSEMBLES, ids=lambda model: type(model).__name__)
-def test_a_model_fitted_on_a_frame_is_asked_by_the_names_of_its_columns(
-    admin, fresh_name, model, format_
-):
+def test_a_model_fitted_on_a_data_frame_predicts_by_column_names(admin, fresh_name, model, format_):
     draws = np.random.default_rng(5)
     frame = pd.DataFrame(draws.normal(size=(60, 2)), columns=["length", "width"])
     target = frame["length"] - 2 * frame["width"]

@@ -56,7 +56,7 @@ def live(caller, name):
 
 
 class TestPolicy:
-    def test_a_model_begins_without_gates(self, admin, uploaded):
+    def test_a_new_model_has_no_gates(self, admin, uploaded):
         name, _ = uploaded
         assert admin.get(f"/models/{name}/policy").json == {
             "gates": [],
@@ -64,7 +64,7 @@ class TestPolicy:
             "updated_by": None,
         }
 
-    def test_a_policy_is_kept_with_who_set_it(self, service, uploaded):
+    def test_a_policy_records_who_set_it(self, service, uploaded):
         name, _ = uploaded
         gates = ["rmse <= champion * 1.02", "signature compatible", "engine in linear, trees"]
         keeper = service.caller("promote")
@@ -77,7 +77,7 @@ class TestPolicy:
         assert (event["type"], event["actor"]) == ("policy_changed", "promote")
         assert event["details"] == {"gates": gates}
 
-    def test_the_same_gates_again_change_nothing(self, admin, uploaded):
+    def test_setting_the_same_gates_again_changes_nothing(self, admin, uploaded):
         name, _ = uploaded
         first = set_policy(admin, name, "r2 >= 0.6")
         before = admin.get(f"/models/{name}/history").json["total"]
@@ -96,14 +96,14 @@ class TestPolicy:
             ("r2 >= 0.6", "body-refused", ["gates"]),
         ],
     )
-    def test_a_gate_that_cannot_be_is_refused(self, admin, uploaded, gates, slug, at):
+    def test_an_invalid_gate_is_refused(self, admin, uploaded, gates, slug, at):
         name, _ = uploaded
         answer = admin.put(f"/models/{name}/policy", json={"gates": gates})
         check_problem(answer, 422, slug)
         assert places(answer) == at
         assert admin.get(f"/models/{name}/policy").json["gates"] == []
 
-    def test_a_model_that_is_archived_keeps_its_policy(self, admin, uploaded):
+    def test_an_archived_model_keeps_its_policy(self, admin, uploaded):
         name, _ = uploaded
         admin.delete(f"/models/{name}")
         answer = admin.put(f"/models/{name}/policy", json={"gates": []})
@@ -111,7 +111,7 @@ class TestPolicy:
 
 
 class TestPromotion:
-    def test_the_registry_s_figures_count_and_not_the_uploader_s(self, admin, measured):
+    def test_gates_use_measured_metrics_instead_of_claimed_ones(self, admin, measured):
         """The first claims the largest error and the third the smallest; measured, it is so for
         neither."""
         set_policy(admin, measured, "rmse < champion")
@@ -129,7 +129,7 @@ class TestPromotion:
         assert event["type"] == "promoted"
         assert event["details"] == {"gates": answer.json["gates"]}
 
-    def test_a_shut_gate_changes_nothing_and_tells_every_figure(self, admin, measured):
+    def test_a_failed_gate_changes_nothing_and_reports_every_value(self, admin, measured):
         admin.promote(measured, 2)
         set_policy(admin, measured, "r2 >= -5", "rmse < champion @ 95%", "mae < 0.01")
         before = admin.get(f"/models/{measured}/history").json["total"]
@@ -146,7 +146,7 @@ class TestPromotion:
         assert live(admin, measured) == {"production": 2}
         assert admin.get(f"/models/{measured}/history").json["total"] == before
 
-    def test_what_is_no_better_than_noise_is_not_better(self, admin, measured):
+    def test_an_insignificant_improvement_fails_a_gate_with_a_level(self, admin, measured):
         admin.promote(measured, 2)
         admin.upload(measured, slope(1.9995))
 
@@ -158,7 +158,7 @@ class TestPromotion:
         low, high = surely["gates"][0]["interval"]
         assert low < 0 < high
 
-    def test_gates_of_the_order_stand_beside_the_policy_s(self, admin, measured):
+    def test_gates_of_the_request_are_added_to_those_of_the_policy(self, admin, measured):
         set_policy(admin, measured, "r2 >= 0.5")
 
         answer = admin.promote(measured, 2, gates=["mae < 0.001", "r2 >= 0.5"])
@@ -166,14 +166,12 @@ class TestPromotion:
         problem = check_problem(answer, 409, "gate-failed")
         assert [gate["gate"] for gate in problem["gates"]] == ["r2 >= 0.5", "mae < 0.001"]
 
-    def test_a_metric_that_the_task_has_not_is_refused_in_an_order(self, admin, measured):
+    def test_a_requested_gate_on_a_metric_of_another_task_is_refused(self, admin, measured):
         answer = admin.promote(measured, 2, gates=["accuracy > 0.5"])
         check_problem(answer, 422, "gate-refused")
         assert places(answer) == ["gates[0]"]
 
-    def test_a_metric_that_the_task_has_not_shuts_a_gate_of_the_policy(
-        self, admin, fresh_name, artifacts
-    ):
+    def test_a_policy_gate_on_a_metric_of_another_task_fails(self, admin, fresh_name, artifacts):
         admin.post("/models", json={"name": fresh_name})
         set_policy(admin, fresh_name, "accuracy > 0.5")
         admin.upload(fresh_name, artifacts["line-1"])
@@ -183,7 +181,7 @@ class TestPromotion:
             problem = check_problem(admin.promote(fresh_name, 1), 409, "gate-failed")
             assert "no accuracy" in problem["gates"][0]["reason"]
 
-    def test_without_a_champion_what_compares_with_it_passes_and_says_so(self, admin, uploaded):
+    def test_without_a_champion_comparisons_pass_with_a_reason(self, admin, uploaded):
         name, _ = uploaded
         set_policy(admin, name, "rmse < champion @ 95%", "signature compatible")
 
@@ -192,7 +190,7 @@ class TestPromotion:
         assert [gate["passed"] for gate in gates] == [True, True]
         assert [gate["champion"] for gate in gates] == [None, None]
 
-    def test_without_a_holdout_claims_have_to_do(self, admin, uploaded):
+    def test_without_a_holdout_claimed_metrics_are_used(self, admin, uploaded):
         name, _ = uploaded
         admin.promote(name, 2)
         set_policy(admin, name, "rmse < champion")
@@ -205,14 +203,14 @@ class TestPromotion:
         assert (passed["candidate"], passed["measured"]) == (7.0, "claimed")
         assert "interval" not in passed
 
-    def test_what_nobody_claims_and_nobody_measures_shuts_the_gate(self, admin, uploaded):
+    def test_a_metric_that_is_neither_claimed_nor_measured_fails_the_gate(self, admin, uploaded):
         name, _ = uploaded
         for gate, says in (("mae < 5", "claims no mae"), ("rmse < 99 @ 95%", "no holdout")):
             answer = admin.promote(name, 1, gates=[gate])
             problem = check_problem(answer, 409, "gate-failed")
             assert says in problem["gates"][0]["reason"]
 
-    def test_promoting_what_holds_the_alias_passes_no_gates(self, admin, measured):
+    def test_promoting_the_current_version_evaluates_no_gates(self, admin, measured):
         set_policy(admin, measured, "rmse < 0.0001")
         answer = admin.promote(measured, 3)
         assert (answer.status_code, answer.json["gates"]) == (200, [])
@@ -227,7 +225,9 @@ class TestPromotion:
         forced = admin.put(path, json={"version": 1, "force": True, "reason": "a trial"})
         assert forced.status_code == 200
 
-    def test_an_answer_is_repeated_for_its_key_whatever_the_gates_say_now(self, admin, measured):
+    def test_a_repeated_key_returns_the_first_response_even_if_gates_have_changed(
+        self, admin, measured
+    ):
         def promote():
             path = f"/models/{measured}/2/promote"
             headers = {"Idempotency-Key": f"key-{measured}"}
@@ -242,7 +242,7 @@ class TestPromotion:
         assert again.headers["Idempotent-Replayed"] == "true"
         assert again.json == first.json
 
-    def test_a_version_that_was_refused_may_be_tried_again_under_its_key(self, admin, measured):
+    def test_a_refused_promotion_can_be_retried_with_the_same_key(self, admin, measured):
         headers = {"Idempotency-Key": f"again-{measured}"}
         path = f"/models/{measured}/2/promote"
         set_policy(admin, measured, "rmse < 0.0001")
@@ -250,14 +250,14 @@ class TestPromotion:
         set_policy(admin, measured)
         assert admin.post(path, json={}, headers=headers).status_code == 200
 
-    def test_an_expectation_that_is_not_met_is_told_before_anything_is_measured(
+    def test_a_wrong_expected_version_is_reported_before_anything_is_measured(
         self, admin, measured
     ):
         set_policy(admin, measured, "rmse < 0.0001")
         answer = admin.promote(measured, 2, expected_version=1)
         check_problem(answer, 409, "expected-version-conflict")
 
-    def test_two_at_once_with_one_champion_promote_once(self, admin, measured):
+    def test_of_two_concurrent_promotions_against_one_champion_one_succeeds(self, admin, measured):
         """Both are better than the third; whoever comes second is held against the first."""
         admin.upload(measured, slope(2.0))  # the fourth, as good as the second
         set_policy(admin, measured, "rmse < champion @ 95%")
@@ -281,7 +281,7 @@ class TestPromotion:
 
 
 class TestForce:
-    def test_an_admin_may_overrule_the_gates_and_it_stays_in_the_history(self, admin, measured):
+    def test_a_forced_promotion_is_recorded_in_the_history(self, admin, measured):
         set_policy(admin, measured, "rmse < 0.0001")
 
         answer = admin.promote(measured, 2, force=True, reason="the sensor was changed")
@@ -293,19 +293,19 @@ class TestForce:
         assert event["details"] == {"gates": answer.json["gates"], "forced": True}
 
     @pytest.mark.parametrize("reason", [None, "", "   "])
-    def test_force_wants_a_reason(self, admin, measured, reason):
+    def test_force_requires_a_reason(self, admin, measured, reason):
         answer = admin.promote(measured, 2, force=True, reason=reason)
         check_problem(answer, 422, "body-refused")
         assert places(answer) == ["reason"]
         assert live(admin, measured) == {"production": 3}
 
-    def test_force_wants_an_admin(self, service, measured):
+    def test_force_requires_the_scope_admin(self, service, measured):
         keeper = service.caller("promote", "upload")
         answer = keeper.promote(measured, 2, force=True, reason="because")
         check_problem(answer, 403, "scope-missing")
         assert live(service.admin, measured) == {"production": 3}
 
-    def test_force_loads_nothing_that_cannot_be_loaded(self, service, measured):
+    def test_force_does_not_promote_a_version_that_cannot_be_loaded(self, service, measured):
         digest = service.admin.get(f"/models/{measured}/2").json["artifact"]["sha256"]
         path = service.services.blobs.path_of(digest)
         content = path.read_bytes()
@@ -318,7 +318,7 @@ class TestForce:
 
 
 class TestRollback:
-    def test_going_back_is_not_a_question_of_metrics(self, admin, measured):
+    def test_a_rollback_ignores_gates_on_metrics(self, admin, measured):
         admin.promote(measured, 2)
         set_policy(
             admin, measured, "rmse < champion @ 95%", "latency_ms <= 0.000001", "engine in linear"
@@ -330,7 +330,7 @@ class TestRollback:
         assert answer.json["version"] == 3
         assert [gate["gate"] for gate in answer.json["gates"]] == ["engine in linear"]
 
-    def test_what_cannot_serve_is_not_gone_back_to(self, admin, measured):
+    def test_a_rollback_to_a_version_that_cannot_serve_is_refused(self, admin, measured):
         admin.promote(measured, 2)
         set_policy(admin, measured, "input_example answered")
 
@@ -342,13 +342,13 @@ class TestRollback:
 
 
 class TestOtherGates:
-    def test_an_input_example_has_to_be_answered(self, admin, fresh_name, artifacts):
+    def test_the_gate_on_input_examples_requires_a_prediction(self, admin, fresh_name, artifacts):
         example = {"input_example": {"x0": 2.0}}
         assert admin.upload(fresh_name, artifacts["line-1"], example).status_code == 201
         answer = admin.promote(fresh_name, 1, gates=["input_example answered"])
         assert answer.json["gates"][0]["passed"] is True
 
-    def test_the_time_of_one_row_is_measured_here(self, admin, measured):
+    def test_the_gate_on_latency_measures_one_row(self, admin, measured):
         quick, slow = evaluate(
             admin, measured, 2, gates=["latency_ms <= 1000", "latency_ms <= 0.0000001"]
         ).json["gates"]
@@ -356,7 +356,7 @@ class TestOtherGates:
         assert 0 < quick["candidate"] < 1000
         assert "ms is not <=" in slow["reason"]
 
-    def test_an_engine_is_what_the_version_says(self, admin, measured):
+    def test_the_gate_on_engines_reads_the_engine_of_the_version(self, admin, measured):
         shut, open_ = evaluate(
             admin, measured, 2, gates=["engine in trees, onnx", "engine in linear"]
         ).json["gates"]
@@ -394,7 +394,9 @@ class TestOtherGates:
 
 
 class TestChampionThatCannotBeLoaded:
-    def test_it_shuts_what_compares_with_it_and_can_be_overruled(self, make_app, artifacts):
+    def test_a_champion_that_cannot_predict_fails_comparisons_and_can_be_overruled(
+        self, make_app, artifacts
+    ):
         service = make_app()
         admin = service.admin
         for number in (2, 3):
@@ -418,7 +420,7 @@ class TestChampionThatCannotBeLoaded:
 
 
 class TestEvaluation:
-    def test_both_are_measured_and_nothing_is_changed(self, service, measured):
+    def test_an_evaluation_measures_both_versions_and_changes_nothing(self, service, measured):
         before = service.admin.get(f"/models/{measured}/history").json["total"]
 
         found = evaluate(service.caller("upload"), measured, 2).json
@@ -435,10 +437,10 @@ class TestEvaluation:
         assert live(service.admin, measured) == {"production": 3}
         assert service.admin.get(f"/models/{measured}/history").json["total"] == before
 
-    def test_the_same_question_has_the_same_answer(self, admin, measured):
+    def test_repeated_evaluations_give_the_same_result(self, admin, measured):
         assert evaluate(admin, measured, 2).json == evaluate(admin, measured, 2).json
 
-    def test_a_token_that_only_predicts_may_not_ask(self, service, measured):
+    def test_an_evaluation_requires_more_than_the_scope_predict(self, service, measured):
         answer = evaluate(service.caller("predict"), measured, 2)
         check_problem(answer, 403, "scope-missing")
 
@@ -446,7 +448,7 @@ class TestEvaluation:
         admin.delete(f"/models/{measured}/1")
         check_problem(evaluate(admin, measured, 1), 409, "version-not-ready")
 
-    def test_without_a_holdout_the_claims_are_shown(self, admin, uploaded):
+    def test_without_a_holdout_the_evaluation_shows_claimed_metrics(self, admin, uploaded):
         name, _ = uploaded
         found = evaluate(admin, name, 1).json
         assert found["candidate"]["metrics"] == {"rmse": 9.0}
@@ -454,7 +456,7 @@ class TestEvaluation:
         assert (found["champion"], found["holdout"], found["differences"]) == (None, None, {})
 
     @pytest.mark.parametrize("kind", ["texts", "integers", "booleans"])
-    def test_a_classification_is_measured_as_scikit_learn_would(self, admin, fresh_name, kind):
+    def test_metrics_of_a_classification_equal_scikit_learn_s(self, admin, fresh_name, kind):
         frame = irises()
         numbers = frame.drop(columns="species")
         species = frame["species"].astype(str)
@@ -482,7 +484,7 @@ class TestEvaluation:
         assert found["passed"] is (gate["interval"][0] > 0)
         assert set(found["differences"]) == set(expected)
 
-    def test_a_label_that_the_version_does_not_know_counts_as_wrong(self, admin, fresh_name):
+    def test_a_label_unknown_to_the_version_counts_as_wrong(self, admin, fresh_name):
         frame = irises()
         two = frame.query("species != 'virginica'")
         model = LogisticRegression().fit(two.drop(columns="species"), two["species"].astype(object))
@@ -495,7 +497,9 @@ class TestEvaluation:
         assert "virginica" in found["gates"][0]["reason"]
         assert found["gates"][1]["passed"] is True
 
-    def test_what_scikit_learn_serves_is_measured_in_its_confined_process(self, admin, fresh_name):
+    def test_a_version_served_by_scikit_learn_is_measured_in_its_confined_process(
+        self, admin, fresh_name
+    ):
         rows, target = FRAME[["x0"]], FRAME["y"]
         model = HistGradientBoostingRegressor(max_iter=5).fit(rows, target)
         uploaded = admin.upload(fresh_name, skops.io.dumps(model)).json
@@ -507,7 +511,7 @@ class TestEvaluation:
         expected = regression_metrics(target.to_numpy(), model.predict(rows))
         assert found["candidate"]["metrics"] == pytest.approx(expected, rel=1e-9)
 
-    def test_many_rows_are_answered_in_parts(self, admin, uploaded):
+    def test_a_large_holdout_is_predicted_in_parts(self, admin, uploaded):
         name, _ = uploaded
         frame = line(rows=30_000)
         set_holdout(admin, name, parquet(frame, row_group_size=7_000), "y")

@@ -34,19 +34,19 @@ def operations(document):
                 yield method.upper(), path, operation
 
 
-def test_it_is_an_openapi_document_of_version_3_1(document):
+def test_the_document_is_valid_openapi_3_1(document):
     assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
     assert document["info"]["title"] == "Hotswap"
     assert document["info"]["version"] == version("hotswap")
 
 
-def test_it_describes_every_route_and_no_others(document):
+def test_the_document_describes_every_route_and_no_others(document):
     routes = {(method, braced(rule)) for method, rule in SCOPES}
     routes |= {("GET", rule) for rule in PUBLIC if "<" not in rule}
     assert {(method, path) for method, path, _ in operations(document)} == routes
 
 
-def test_it_says_what_the_engine_of_a_version_is(document):
+def test_the_document_describes_engines(document):
     engine = document["components"]["schemas"]["Engine"]["properties"]
 
     assert {"trees", "linear", "onnx", "scikit-learn"} <= set(engine["name"]["enum"])
@@ -57,7 +57,7 @@ def braced(rule):
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
-def test_it_says_who_may_call_what(document):
+def test_the_document_describes_required_scopes(document):
     told = {
         (method, path): (operation.get("security"), operation.get("x-scope"))
         for method, path, operation in operations(document)
@@ -108,7 +108,7 @@ def test_every_operation_that_takes_a_body_describes_it(document):
     assert set(upload["properties"]) == {"artifact", "metadata"}
 
 
-def test_bodies_that_may_be_left_out_are_not_required(document):
+def test_optional_bodies_are_not_marked_as_required(document):
     for path in ("/models/{name}/{version}/promote", "/models/{name}/rollback"):
         body = document["paths"][path]["post"]["requestBody"]
         assert body.get("required", False) is False
@@ -151,14 +151,14 @@ def references(value):
             yield from references(inner)
 
 
-def test_every_reference_leads_somewhere(document):
+def test_every_reference_in_the_document_resolves(document):
     found = set(references(document))
     assert found
     for reference in found:
         assert isinstance(resolve(document, reference), dict)
 
 
-def test_operation_ids_differ(document):
+def test_operation_ids_are_unique(document):
     ids = [
         operation["operationId"]
         for _, _, operation in operations(document)
@@ -167,13 +167,13 @@ def test_operation_ids_differ(document):
     assert len(ids) == len(set(ids))
 
 
-def test_the_schema_of_a_version_has_the_keys_that_a_version_has(document, service, artifacts):
+def test_the_schema_of_a_version_matches_a_version(document, service, artifacts):
     version_ = service.admin.upload("documented", artifacts["line-1"]).json
     described = document["components"]["schemas"]["Version"]["properties"]
     assert set(described) == set(version_) | {"failure"}
 
 
-def test_the_page_to_try_it_loads_from_the_service_alone(service):
+def test_the_documentation_page_loads_everything_from_the_service(service):
     stranger = service.stranger()
     page = stranger.get("/docs")
     assert page.headers["Content-Type"].startswith("text/html")
@@ -191,7 +191,7 @@ def test_the_page_to_try_it_loads_from_the_service_alone(service):
     ).text.replace("url(http://www.w3.org/", "")
 
 
-def test_it_says_what_names_look_like(document):
+def test_the_document_has_the_patterns_of_names(document):
     patterns = {
         parameter["name"]: parameter["schema"]["pattern"]
         for item in document["paths"].values()
@@ -206,7 +206,9 @@ def test_it_says_what_names_look_like(document):
         assert not re.search(pattern, "")
 
 
-def test_a_worker_that_starts_after_bytes_were_lost_is_ready_and_names_what_it_lacks(make_app):
+def test_a_worker_that_starts_after_bytes_were_lost_is_ready_and_lists_the_missing_versions(
+    make_app,
+):
     first = make_app()
     for name, value in (("sound", 1.0), ("lost", 2.0)):
         held = first.stored()

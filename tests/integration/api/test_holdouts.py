@@ -26,7 +26,7 @@ def frame():
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_table_is_kept_as_it_came(service, uploaded, frame, form):
+def test_a_holdout_is_stored_unchanged(service, uploaded, frame, form):
     name, _ = uploaded
     content_type, written = FORMS[form]
     body = written(frame)
@@ -43,7 +43,9 @@ def test_a_table_is_kept_as_it_came(service, uploaded, frame, form):
     assert service.services.blobs.path_of(digest).read_bytes() == body
 
 
-def test_without_pyarrow_parquet_is_refused_and_csv_is_not(service, uploaded, frame):
+def test_without_pyarrow_parquet_holdouts_are_refused_and_csv_ones_accepted(
+    service, uploaded, frame
+):
     name, _ = uploaded
     body = parquet(frame)
     with missing_library("pyarrow"):
@@ -54,7 +56,7 @@ def test_without_pyarrow_parquet_is_refused_and_csv_is_not(service, uploaded, fr
     assert taken.status_code == 201, taken.text
 
 
-def test_the_target_is_the_version_s_own_unless_one_is_named(admin, uploaded, frame):
+def test_the_target_defaults_to_that_of_the_newest_version(admin, uploaded, frame):
     name, _ = uploaded
     predicted = admin.get(f"/models/{name}/1").json["signature"]["output"]["name"]
     body = parquet(frame.rename(columns={"y": predicted}))
@@ -62,7 +64,7 @@ def test_the_target_is_the_version_s_own_unless_one_is_named(admin, uploaded, fr
     assert set_holdout(admin, name, body).json["target"] == predicted
 
 
-def test_the_same_table_again_changes_nothing(admin, uploaded, frame):
+def test_setting_the_same_holdout_again_changes_nothing(admin, uploaded, frame):
     name, _ = uploaded
     first = set_holdout(admin, name, parquet(frame), "y").json
     before = admin.get(f"/models/{name}/history").json["total"]
@@ -73,7 +75,7 @@ def test_the_same_table_again_changes_nothing(admin, uploaded, frame):
     assert admin.get(f"/models/{name}/history").json["total"] == before
 
 
-def test_what_was_in_use_before_stays_in_the_list_and_in_the_store(service, uploaded, frame):
+def test_replaced_holdouts_stay_listed_and_stored(service, uploaded, frame):
     name, _ = uploaded
     admin = service.admin
     first = set_holdout(admin, name, parquet(frame), "y").json
@@ -88,7 +90,7 @@ def test_what_was_in_use_before_stays_in_the_list_and_in_the_store(service, uplo
     assert service.services.blobs.holds(first["sha256"])
 
 
-def test_a_holdout_can_be_taken_away(admin, uploaded, frame):
+def test_a_holdout_can_be_removed(admin, uploaded, frame):
     name, _ = uploaded
     set_holdout(admin, name, parquet(frame), "y")
 
@@ -101,7 +103,7 @@ def test_a_holdout_can_be_taken_away(admin, uploaded, frame):
     assert events[1]["details"]["rows"] == 200
 
 
-def test_labels_may_be_texts(admin, fresh_name, artifacts):
+def test_labels_may_be_strings(admin, fresh_name, artifacts):
     admin.upload(fresh_name, artifacts["iris-names"])
 
     for body, content_type in ((parquet(irises()), PARQUET), (csv(irises()), CSV)):
@@ -130,7 +132,7 @@ def no_rows(frame):
         (no_rows, "no rows"),
     ],
 )
-def test_a_table_that_nothing_can_be_measured_on_is_refused(service, uploaded, form, spoil, says):
+def test_an_unusable_table_is_refused(service, uploaded, form, spoil, says):
     name, _ = uploaded
     content_type, written = FORMS[form]
     frame = line()
@@ -146,7 +148,7 @@ def test_a_table_that_nothing_can_be_measured_on_is_refused(service, uploaded, f
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("spoil", ["other", "text", "null", "text target", "null target"])
-def test_a_table_that_fits_no_version_is_refused(service, uploaded, form, spoil):
+def test_a_table_that_matches_no_version_is_refused(service, uploaded, form, spoil):
     name, _ = uploaded
     column, frame = "x0", line()
     content_type, written = FORMS[form]
@@ -167,7 +169,7 @@ def test_a_table_that_fits_no_version_is_refused(service, uploaded, form, spoil)
     assert service.stored() == before
 
 
-def test_a_table_for_new_columns_is_taken_once_a_version_takes_them(admin, uploaded, frame):
+def test_a_table_with_new_columns_is_accepted_once_a_version_uses_them(admin, uploaded, frame):
     """The champion may still take the old ones: the table is for what is to come."""
     name, _ = uploaded
     admin.promote(name, 1)
@@ -180,14 +182,14 @@ def test_a_table_for_new_columns_is_taken_once_a_version_takes_them(admin, uploa
     assert set_holdout(admin, name, parquet(frame), "y").status_code == 201  # the champion's
 
 
-def test_a_table_may_come_before_the_first_version(admin, fresh_name):
+def test_a_holdout_may_be_set_before_the_first_version(admin, fresh_name):
     admin.post("/models", json={"name": fresh_name})
 
     check_problem(set_holdout(admin, fresh_name, parquet(line())), 422, "holdout-refused")
     assert set_holdout(admin, fresh_name, parquet(line()), "y").status_code == 201
 
 
-def test_a_model_that_is_not_there_has_no_holdout(admin, fresh_name):
+def test_an_unknown_model_has_no_holdout(admin, fresh_name):
     check_problem(admin.get(f"/models/{fresh_name}/holdout"), 404, "model-not-found")
     answer = set_holdout(admin, fresh_name, parquet(line()), "y")
     check_problem(answer, 404, "model-not-found")
@@ -205,7 +207,7 @@ def test_a_model_that_is_not_there_has_no_holdout(admin, fresh_name):
         (b"a,y\n1,2\n", "application/json", (415, "format-unsupported")),
     ],
 )
-def test_bytes_that_are_no_table_are_refused(service, uploaded, body, content_type, refusal):
+def test_bytes_that_are_not_a_table_are_refused(service, uploaded, body, content_type, refusal):
     name, _ = uploaded
     before = service.stored()
     answer = set_holdout(service.admin, name, body, "y", content_type)
@@ -213,7 +215,7 @@ def test_bytes_that_are_no_table_are_refused(service, uploaded, body, content_ty
     assert service.stored() == before
 
 
-def test_a_body_that_is_too_long_is_not_read_to_its_end(make_app, artifacts):
+def test_a_body_above_the_limit_is_not_read_completely(make_app, artifacts):
     service = make_app(max_upload_mb=1)
     service.admin.upload("line", artifacts["line-1"])
 
@@ -228,7 +230,7 @@ def test_a_body_that_is_too_long_is_not_read_to_its_end(make_app, artifacts):
         assert stream.taken < 3 * 2**20
 
 
-def test_a_body_that_breaks_off_leaves_nothing(service, uploaded):
+def test_an_incomplete_body_leaves_nothing_stored(service, uploaded):
     name, _ = uploaded
     before = service.stored()
     body = csv(line())
@@ -242,7 +244,7 @@ def test_a_body_that_breaks_off_leaves_nothing(service, uploaded):
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
-def test_a_text_that_is_repeated_without_end_takes_no_memory(service, uploaded, kind):
+def test_a_text_repeated_very_often_takes_little_memory(service, uploaded, kind):
     name, _ = uploaded
     text = pa.array(["x" * 500_000], kind)
     body = io.BytesIO()
@@ -261,7 +263,7 @@ def max_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def test_a_group_of_rows_that_unpacks_to_gigabytes_is_refused(service, uploaded):
+def test_a_row_group_that_unpacks_to_gigabytes_is_refused(service, uploaded):
     name, _ = uploaded
     body = io.BytesIO()
     zeros = pa.array([0.0] * 2**20)
@@ -280,7 +282,7 @@ def test_a_group_of_rows_that_unpacks_to_gigabytes_is_refused(service, uploaded)
     check_problem(answer, 413, "too-large")
 
 
-def test_more_rows_than_are_measured_are_refused(service, uploaded):
+def test_a_table_above_the_row_limit_is_refused(service, uploaded):
     name, _ = uploaded
     body = io.BytesIO()
     zeros = pa.array([0.0] * 1_000_001)

@@ -46,7 +46,7 @@ def hostile(module_app):
 
 
 @pytest.mark.parametrize("hostility", first_fast(SAYS))
-def test_an_upload_that_takes_its_inspection_over_is_refused(hostile, hostility):
+def test_an_upload_that_takes_over_its_inspection_is_refused(hostile, hostility):
     name = new_name()
     before = hostile.stored()
 

@@ -40,7 +40,7 @@ def metrics(service, fresh_name, artifacts):
     return fresh_name
 
 
-def test_a_history_read_during_writes_gives_every_event_once(service, admin, uploaded):
+def test_paging_through_a_history_during_writes_returns_every_event_once(service, admin, uploaded):
     name, _ = uploaded
     for _ in range(60):
         note(service, name)
@@ -77,7 +77,7 @@ def test_a_history_read_during_writes_gives_every_event_once(service, admin, upl
     ],
 )
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 8])
-def test_versions_in_any_order_are_the_same_by_cursor_and_by_page(
+def test_cursors_and_page_numbers_list_versions_in_the_same_order(
     admin, metrics, sort, expected, size
 ):
     query = {} if sort is None else {"sort": sort}
@@ -96,7 +96,7 @@ def test_versions_in_any_order_are_the_same_by_cursor_and_by_page(
     assert by_page == expected
 
 
-def test_versions_of_a_status_are_read_by_cursor(admin, metrics):
+def test_versions_of_one_status_can_be_listed_by_cursor(admin, metrics):
     for number in (2, 5):
         admin.delete(f"/models/{metrics}/{number}")
     path = f"/models/{metrics}/versions"
@@ -109,7 +109,7 @@ def test_versions_of_a_status_are_read_by_cursor(admin, metrics):
         assert [each["version"] for each in found] == expected
 
 
-def test_models_and_tokens_are_read_by_cursor(service, admin, fresh_name):
+def test_models_and_tokens_can_be_listed_by_cursor(service, admin, fresh_name):
     for letter in "cAbD":
         admin.post("/models", json={"name": f"{fresh_name}-{letter}"})
         service.caller("predict")
@@ -127,13 +127,13 @@ def test_models_and_tokens_are_read_by_cursor(service, admin, fresh_name):
     "query",
     ["after=x", "after=-1", "after=%D9%A1", "after=3&page=2", "after=99&sort=metrics.rmse"],
 )
-def test_a_cursor_that_is_none_is_refused(admin, uploaded, query):
+def test_a_malformed_cursor_is_refused(admin, uploaded, query):
     name, _ = uploaded
     answer = admin.get(f"/models/{name}/versions?{query}")
     assert "after" in check_problem(answer, 400, "parameter-malformed")["detail"]
 
 
-def test_a_cursor_beyond_all_numbers_is_an_empty_or_whole_list(admin, uploaded):
+def test_a_cursor_beyond_the_largest_number_gives_an_empty_or_complete_list(admin, uploaded):
     name, _ = uploaded
     path = f"/models/{name}/versions"
 
@@ -141,7 +141,7 @@ def test_a_cursor_beyond_all_numbers_is_an_empty_or_whole_list(admin, uploaded):
     assert admin.get(f"{path}?after=1").json["items"] == []
 
 
-def test_a_version_in_a_list_is_not_copied_field_by_field(admin, uploaded):
+def test_listed_versions_are_not_copied_field_by_field(admin, uploaded):
     name, _ = uploaded
 
     def calls(page_size):

@@ -10,7 +10,7 @@ from tests.integration.api.conftest import check_problem, new_name, places
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
-def test_a_new_model_is_answered_whole_with_its_address(admin, fresh_name):
+def test_creating_a_model_returns_it_with_its_location(admin, fresh_name):
     answer = admin.post(
         "/models", json={"name": fresh_name, "description": "Prices", "tags": {"team": "a"}}
     )
@@ -32,7 +32,7 @@ def test_a_new_model_is_answered_whole_with_its_address(admin, fresh_name):
     assert admin.get(answer.headers["Location"]).json == answer.json
 
 
-def test_a_model_counts_its_versions_and_shows_its_aliases(admin, uploaded):
+def test_a_model_shows_its_latest_version_and_its_aliases(admin, uploaded):
     name, _ = uploaded
     admin.promote(name, 2)
     model = admin.get(f"/models/{name}").json
@@ -44,7 +44,7 @@ def test_a_model_counts_its_versions_and_shows_its_aliases(admin, uploaded):
 
 
 @pytest.mark.parametrize("spelling", [str, str.upper, str.title])
-def test_a_name_is_taken_whatever_the_case(admin, fresh_name, spelling):
+def test_names_are_unique_regardless_of_case(admin, fresh_name, spelling):
     admin.post("/models", json={"name": fresh_name})
     check_problem(admin.post("/models", json={"name": spelling(fresh_name)}), 409, "name-taken")
 
@@ -72,7 +72,7 @@ def test_a_malformed_name_is_refused(admin, name):
 
 
 @pytest.mark.parametrize("name", ["a" * 128, "0", "A.b-c_d"])
-def test_the_longest_and_oddest_names_of_the_grammar_are_taken(admin, name):
+def test_every_name_of_the_grammar_is_accepted(admin, name):
     assert admin.post("/models", json={"name": name}).status_code == 201
     assert admin.get(f"/models/{name}").json["name"] == name
 
@@ -96,13 +96,13 @@ def test_the_longest_and_oddest_names_of_the_grammar_are_taken(admin, name):
         ("x", "body"),
     ],
 )
-def test_a_wrong_body_is_refused_with_its_place(admin, body, at):
+def test_an_invalid_body_is_refused_with_the_location_of_the_fault(admin, body, at):
     answer = admin.post("/models", data=json.dumps(body), content_type="application/json")
     check_problem(answer, 422, "body-refused")
     assert places(answer) == [at]
 
 
-def test_a_change_replaces_what_it_names_and_leaves_the_rest(admin, fresh_name):
+def test_a_change_replaces_the_given_fields_and_keeps_the_others(admin, fresh_name):
     admin.post("/models", json={"name": fresh_name, "description": "old", "tags": {"a": "1"}})
 
     changed = admin.patch(f"/models/{fresh_name}", json={"description": "new"})
@@ -114,14 +114,14 @@ def test_a_change_replaces_what_it_names_and_leaves_the_rest(admin, fresh_name):
     assert admin.get(f"/models/{fresh_name}").json == changed.json
 
 
-def test_a_change_of_what_cannot_change_is_refused(admin, fresh_name):
+def test_a_change_of_a_fixed_field_is_refused(admin, fresh_name):
     admin.post("/models", json={"name": fresh_name})
     answer = admin.patch(f"/models/{fresh_name}", json={"name": "other", "generation": 5})
     check_problem(answer, 422, "body-refused")
     assert sorted(places(answer)) == ["generation", "name"]
 
 
-def test_an_archived_model_stays_readable_and_takes_nothing_more(admin, uploaded, artifacts):
+def test_an_archived_model_is_readable_and_cannot_be_changed(admin, uploaded, artifacts):
     name, _ = uploaded
     admin.promote(name, 2)
 
@@ -145,7 +145,7 @@ def test_an_archived_model_stays_readable_and_takes_nothing_more(admin, uploaded
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_a_model_that_is_not_there_is_404(admin, method):
+def test_an_unknown_model_is_404(admin, method):
     body = {"json": {}} if method == "PATCH" else {}
     check_problem(admin.ask(method, "/models/nobody", **body), 404, "model-not-found")
 
@@ -195,20 +195,20 @@ def test_models_are_found_by_tag(admin, shelf, query, letters):
     assert listed(admin, {"q": shelf, **query})[0] == list(letters)
 
 
-def test_a_part_of_the_name_finds_it_whatever_its_case_and_stands_for_itself(admin, shelf):
+def test_models_are_found_by_a_literal_part_of_the_name_in_any_case(admin, shelf):
     assert listed(admin, {"q": shelf.upper()})[1]["total"] == 5
     assert listed(admin, {"q": f"{shelf[1:]}-c"})[0] == ["c"]
     assert listed(admin, {"q": shelf.replace("-", "%")})[1]["total"] == 0
     assert listed(admin, {"q": shelf.replace("-", "_")})[1]["total"] == 0
 
 
-def test_a_limited_token_sees_and_counts_only_its_models(service, shelf):
+def test_a_limited_token_lists_and_counts_only_its_models(service, shelf):
     limited = service.caller("predict", models=[f"{shelf}-[ab]", f"{shelf}-c", "shelf-?"][1:])
     letters, page = listed(limited, {})
     assert (letters, page["total"]) == (["c"], 1)
 
 
-def test_a_token_limited_by_an_upper_case_pattern_sees_the_same_name(service, shelf):
+def test_patterns_of_tokens_are_case_insensitive(service, shelf):
     limited = service.caller("predict", models=[f"{shelf}-D".upper()])
     assert listed(limited, {})[0] == ["d"]
 
@@ -252,17 +252,17 @@ def test_paging_out_of_range_is_a_malformed_query(admin, shelf, path, parameter,
         ("/models/{}/versions", "status", "live"),
     ],
 )
-def test_a_filter_that_cannot_be_read_is_a_malformed_query(admin, shelf, path, parameter, value):
+def test_a_malformed_filter_is_a_malformed_query(admin, shelf, path, parameter, value):
     answer = admin.get(path.format(f"{shelf}-a"), query_string={parameter: value})
     check_problem(answer, 400, "parameter-malformed")
     assert places(answer) == [parameter]
 
 
-def test_the_largest_page_is_of_two_hundred(admin, shelf):
+def test_a_page_has_at_most_two_hundred_items(admin, shelf):
     assert listed(admin, {"q": shelf, "page_size": 200})[1]["page_size"] == 200
 
 
 @pytest.mark.parametrize("path", ["/models/{}", "/models/{}/1"])
-def test_a_change_without_a_body_is_refused(admin, shelf, path):
+def test_a_change_requires_a_body(admin, shelf, path):
     problem = check_problem(admin.patch(path.format("alpha")), 422, "body-refused")
     assert "required" in problem["detail"]

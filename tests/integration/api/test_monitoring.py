@@ -56,7 +56,7 @@ def served(module_app) -> dict[str, set[str]]:
     return {name: set(re.findall(r'(\w+)="', labels)) for name, labels in samples}
 
 
-def test_every_expression_names_metrics_and_labels_that_are_served(served: dict[str, Any]) -> None:
+def test_every_expression_uses_existing_metrics_and_labels(served: dict[str, Any]) -> None:
     for where, expression in expressions():
         named = METRIC.findall(expression)
         assert named or where == "alert HotswapDown", where
@@ -69,7 +69,7 @@ def test_every_expression_names_metrics_and_labels_that_are_served(served: dict[
             assert set(group.split(", ")) <= known, f"{where}: {group}"
 
 
-def test_every_metric_is_on_the_dashboard(served: dict[str, Any]) -> None:
+def test_every_metric_is_shown_on_the_dashboard(served: dict[str, Any]) -> None:
     shown = {metric for _, expression in expressions() for metric, _ in METRIC.findall(expression)}
 
     histograms = {name.removesuffix("_count") for name in served if name.endswith("_count")}
@@ -96,7 +96,7 @@ def test_the_dashboard_has_what_an_import_into_grafana_requires() -> None:
     assert used == set(variables[1:])
 
 
-def test_no_two_panels_cover_each_other() -> None:
+def test_panels_do_not_overlap() -> None:
     covered: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
         place = panel["gridPos"]

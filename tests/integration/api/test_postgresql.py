@@ -13,7 +13,7 @@ def on_postgresql(postgresql, make_app):
     postgresql.drop(url)
 
 
-def test_a_page_and_its_total_are_of_one_moment(on_postgresql):
+def test_a_page_and_its_total_are_from_one_snapshot(on_postgresql):
     admin, database = on_postgresql.admin, on_postgresql.services.database
     create_model(database, "first", actor="ann")
     added = []

@@ -76,7 +76,9 @@ NAMED_FORMS = {
 
 @pytest.mark.parametrize("form", NAMED_FORMS)
 @pytest.mark.parametrize("model", ["housing", "iris-names"])
-def test_every_form_of_rows_gives_a_named_models_own_answers(predict, trained, model, form):
+def test_every_form_of_rows_gives_the_predictions_of_a_model_with_column_names(
+    predict, trained, model, form
+):
     one = trained[model]
     answer = predict(model, NAMED_FORMS[form](one.rows))
     assert answer == {
@@ -88,7 +90,9 @@ def test_every_form_of_rows_gives_a_named_models_own_answers(predict, trained, m
 
 @pytest.mark.parametrize("form", NAMED_FORMS)
 @pytest.mark.parametrize("model", ["plane", "iris-arrays"])
-def test_every_form_of_rows_gives_a_positional_models_own_answers(predict, trained, model, form):
+def test_every_form_of_rows_gives_the_predictions_of_a_model_without_column_names(
+    predict, trained, model, form
+):
     one = trained[model]
     frame = pd.DataFrame(one.rows, columns=[f"x{i}" for i in range(one.rows.shape[1])])
     answer = predict(model, NAMED_FORMS[form](frame))
@@ -122,7 +126,7 @@ def test_a_list_of_one_row_is_answered_with_a_list(predict, trained):
         assert "prediction" not in answer
 
 
-def test_columns_come_in_any_order_and_more_than_are_taken_are_ignored(predict, trained):
+def test_columns_may_be_in_any_order_and_extra_ones_are_ignored(predict, trained):
     one = trained["housing"]
     shuffled = one.rows[HOUSING[::-1]].assign(colour="red", zip_code=3)
     expected = one.model.predict(one.rows).tolist()
@@ -132,12 +136,12 @@ def test_columns_come_in_any_order_and_more_than_are_taken_are_ignored(predict, 
     assert predict("housing", single)["prediction"] == one.model.predict(one.rows[:1])[0]
 
 
-def test_whole_numbers_are_numbers(predict, trained):
+def test_integers_are_accepted_as_numbers(predict, trained):
     one = trained["plane"]
     assert predict("plane", {"input": [1, -3]})["prediction"] == one.model.predict([[1, -3]])[0]
 
 
-def test_a_null_is_what_the_models_own_imputer_takes_it_for(predict, trained):
+def test_a_null_is_imputed_by_the_model(predict, trained):
     one = trained["housing"]
     row = records(one.rows)[0]
     asked = pd.DataFrame([{**row, "bedrooms": np.nan, "county": np.nan}])
@@ -146,7 +150,7 @@ def test_a_null_is_what_the_models_own_imputer_takes_it_for(predict, trained):
     assert answer["prediction"] != one.model.predict(one.rows)[0]
 
 
-def test_a_category_that_training_never_saw_is_no_error(predict, trained):
+def test_an_unknown_category_is_accepted(predict, trained):
     one = trained["housing"]
     row = {**records(one.rows)[0], "ocean_proximity": "MOON é\u0000\U0001f680", "county": ""}
     answer = predict("housing", row)
@@ -154,7 +158,7 @@ def test_a_category_that_training_never_saw_is_no_error(predict, trained):
 
 
 @pytest.mark.parametrize("flag", ["true", "1"])
-def test_probabilities_are_a_mapping_from_class_for_each_row(predict, trained, flag):
+def test_probabilities_map_each_class_to_a_number_for_each_row(predict, trained, flag):
     for model, labels in [
         ("iris-names", ["setosa", "versicolor", "virginica"]),
         ("iris-arrays", ["0", "1", "2"]),
@@ -173,7 +177,7 @@ def test_probabilities_are_a_mapping_from_class_for_each_row(predict, trained, f
 
 
 @pytest.mark.parametrize("query", ["", "?probabilities=false", "?probabilities=0", "?other=1"])
-def test_probabilities_come_only_where_they_are_asked(predict, trained, query):
+def test_probabilities_are_returned_only_on_request(predict, trained, query):
     rows = trained["iris-arrays"].rows[:2].tolist()
     assert "probabilities" not in predict("iris-arrays", {"X": rows}, query=query)
 
@@ -197,13 +201,13 @@ def csv_of(frame, **options):
     ],
     ids=["plain", "bom", "crlf", "quoted", "no end of line", "empty lines", "order and extras"],
 )
-def test_csv_gives_the_models_own_answers(predict, trained, text):
+def test_csv_gives_the_predictions_of_the_model(predict, trained, text):
     one = trained["housing"]
     answer = predict("housing", text(one.rows).encode(), content_type="text/csv; charset=utf-8")
     assert answer["predictions"] == near(one.model.predict(one.rows).tolist())
 
 
-def test_a_text_in_csv_keeps_its_commas_quotes_and_line_ends(predict, trained):
+def test_texts_in_csv_may_contain_commas_quotes_and_line_ends(predict, trained):
     one = trained["housing"]
     rows = one.rows.iloc[:2].copy()
     rows["ocean_proximity"] = ['a,"b"\nc', "NEAR BAY"]
@@ -211,14 +215,14 @@ def test_a_text_in_csv_keeps_its_commas_quotes_and_line_ends(predict, trained):
     assert answer["predictions"] == near(one.model.predict(rows).tolist())
 
 
-def test_one_csv_row_is_a_list_of_one(predict, trained):
+def test_one_csv_row_is_answered_with_a_list(predict, trained):
     one = trained["housing"]
     body = csv_of(one.rows.iloc[:1]).encode()
     answer = predict("housing", body, content_type="text/csv")
     assert answer["predictions"] == near(one.model.predict(one.rows.iloc[:1]).tolist())
 
 
-def test_a_form_is_one_record(predict, trained):
+def test_an_html_form_is_one_record(predict, trained):
     one = trained["housing"]
     row = {**records(one.rows)[0], "ocean_proximity": "NEAR BAY", "submit": "Go"}
     expected = one.model.predict(pd.DataFrame([row]))[0]
@@ -245,11 +249,11 @@ def test_a_form_is_one_record(predict, trained):
         "application/json; profile=x",
     ],
 )
-def test_a_content_type_may_be_written_as_people_do(predict, content_type):
+def test_content_types_are_parsed_leniently(predict, content_type):
     assert "prediction" in predict("plane", {"input": [1, 2]}, content_type=content_type)
 
 
-def test_a_charset_may_be_followed_by_other_parameters(predict):
+def test_a_charset_may_be_followed_by_other_parameters_of_the_content_type(predict):
     content_type = "application/json; charset=utf-8; profile=x"
     assert "prediction" in predict("plane", {"input": [1, 2]}, content_type=content_type)
 
@@ -257,7 +261,7 @@ def test_a_charset_may_be_followed_by_other_parameters(predict):
 @pytest.mark.parametrize(
     "accept", [None, "*/*", "application/json", "application/*", "text/html, */*;q=0.1"]
 )
-def test_json_is_what_most_callers_accept(served, accept):
+def test_accept_headers_that_allow_json_are_accepted(served, accept):
     headers = {} if accept is None else {"Accept": accept}
     answer = served.admin.post(
         "/models/served-plane/predict", json={"input": [1, 2]}, headers=headers
@@ -289,7 +293,7 @@ def typed(service, artifacts):
         (b"rooms=3.0&garden=1", "application/x-www-form-urlencoded"),
     ],
 )
-def test_integers_and_booleans_are_taken_as_each_format_writes_them(
+def test_integers_and_booleans_are_read_as_each_format_writes_them(
     typed, trained, body, content_type
 ):
     answer = typed.admin.post("/models/typed/1/predict", data=body, content_type=content_type)

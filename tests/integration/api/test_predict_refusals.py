@@ -96,7 +96,7 @@ INPUT_FAULTS = [
 
 
 @pytest.mark.parametrize(("body", "at"), INPUT_FAULTS)
-def test_rows_that_do_not_fit_are_refused_with_their_places(served, body, at):
+def test_invalid_rows_are_refused_with_their_locations(served, body, at):
     answer = send(served, body)
     check_problem(answer, 422, "input-refused")
     assert places(answer) == at
@@ -131,11 +131,11 @@ def test_an_empty_batch_is_refused(served, body):
         {"input": [1], "inputs": {}},
     ],
 )
-def test_a_body_that_is_not_one_of_the_forms_is_refused(served, body):
+def test_an_unknown_form_of_json_is_refused(served, body):
     check_problem(send(served, body), 422, "input-refused")
 
 
-def test_no_more_than_twenty_faults_are_named(served):
+def test_at_most_twenty_faults_are_named(served):
     rows = [{**ROW, "median_income": "x"}] * 500
     answer = send(served, {"instances": rows})
     check_problem(answer, 422, "input-refused")
@@ -172,12 +172,12 @@ LINE = b'{"median_income": 8.3, "bedrooms": %s, "ocean_proximity": "A", "county"
         b"a=1&b=2",
     ],
 )
-def test_a_body_that_is_no_json_is_malformed(served, body):
+def test_invalid_json_is_malformed(served, body):
     check_problem(send(served, body), 400, "body-malformed")
 
 
 @pytest.mark.parametrize("number", [b"9" * 5000, b"-" + b"9" * 5000, b"1e999", b"1e99999999999999"])
-def test_a_number_beyond_all_range_is_refused(served, number):
+def test_a_number_out_of_range_is_refused(served, number):
     answer = send(served, LINE % number)
     assert answer.status_code in (400, 422)
     check_problem(answer, answer.status_code, answer.json["type"].removeprefix("/problems/"))
@@ -206,7 +206,7 @@ CSV_HEAD = b"median_income,bedrooms,ocean_proximity,county\n"
         (CSV_HEAD, []),
     ],
 )
-def test_csv_that_does_not_fit_is_refused_with_its_places(served, body, at):
+def test_invalid_csv_rows_are_refused_with_their_locations(served, body, at):
     answer = send(served, body, "text/csv")
     check_problem(answer, 422, "input-refused")
     assert places(answer) == at
@@ -224,7 +224,7 @@ def test_csv_that_does_not_fit_is_refused_with_its_places(served, body, at):
         CSV_HEAD + b"1,2," + b"x" * 200_000 + b",B\n",
     ],
 )
-def test_a_body_that_is_no_csv_is_malformed(served, body):
+def test_invalid_csv_is_malformed(served, body):
     check_problem(send(served, body, "text/csv"), 400, "body-malformed")
 
 
@@ -244,7 +244,7 @@ FORM = "application/x-www-form-urlencoded"
         ),
     ],
 )
-def test_a_form_that_does_not_fit_is_refused_with_its_places(served, body, at):
+def test_an_invalid_form_is_refused_with_the_location_of_the_fault(served, body, at):
     answer = send(served, body, FORM)
     check_problem(answer, 422, "input-refused")
     assert places(answer) == at
@@ -253,7 +253,7 @@ def test_a_form_that_does_not_fit_is_refused_with_its_places(served, body, at):
 @pytest.mark.parametrize(
     "body", [b'{"median_income": 1}', b"\xff=1", b"a=%FF", b"a", b"&".join([b"a=1"] * 30_000)]
 )
-def test_a_body_that_is_no_form_is_malformed(served, body):
+def test_a_malformed_form_is_refused(served, body):
     check_problem(send(served, body, FORM), 400, "body-malformed")
 
 
@@ -271,7 +271,7 @@ def test_a_body_that_is_no_form_is_malformed(served, body):
         "x" * 10_000,
     ],
 )
-def test_a_content_type_that_is_not_taken_is_unsupported(served, content_type):
+def test_an_unsupported_content_type_is_415(served, content_type):
     answer = send(served, ROW, content_type)
     check_problem(answer, 415, "format-unsupported")
     assert len(answer.data) < 1000
@@ -280,7 +280,7 @@ def test_a_content_type_that_is_not_taken_is_unsupported(served, content_type):
 @pytest.mark.parametrize(
     "accept", ["text/html", "application/xml", "application/json;q=0", "text/csv", "image/*"]
 )
-def test_an_answer_that_cannot_be_had_is_not_acceptable(served, accept):
+def test_an_unsupported_response_format_is_406(served, accept):
     answer = served.post(
         "/models/refusing-plane/predict", json={"input": [1, 2]}, headers={"Accept": accept}
     )
@@ -305,11 +305,11 @@ def test_an_answer_that_cannot_be_had_is_not_acceptable(served, accept):
         ("/models/refusing-iris-names/predict?probabilities=", 400, "parameter-malformed"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(served, path, status, slug):
+def test_invalid_query_parameters_are_refused(served, path, status, slug):
     check_problem(send(served, {"input": [1, 2]}, path=path), status, slug)
 
 
-def test_a_model_without_production_has_no_short_way(service, uploaded):
+def test_predicting_without_a_version_requires_the_alias_production(service, uploaded):
     name, _ = uploaded
     answer = send(service.admin, {"input": [1]}, path=f"/models/{name}/predict")
     check_problem(answer, 404, "version-not-found")
@@ -323,7 +323,7 @@ def small(make_app, artifacts):
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_a_body_over_the_limit_is_refused_before_it_is_all_read(small, announced):
+def test_a_body_above_the_limit_is_refused_before_it_is_read_completely(small, announced):
     size = 50 * 2**20
     stream = WatchedStream(b'{"X": [', size)
     answer = small.admin.stream(
@@ -334,7 +334,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_all_read(small, announced
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_a_body_of_just_the_limit_is_answered_and_one_byte_more_is_not(small, announced):
+def test_a_body_of_exactly_the_limit_is_accepted(small, announced):
     for size, status in ((2**20, 200), (2**20 + 1, 413)):
         stream = WatchedStream(b'{"input": [1]}'.ljust(size))
         answer = small.admin.stream(
@@ -343,7 +343,7 @@ def test_a_body_of_just_the_limit_is_answered_and_one_byte_more_is_not(small, an
         assert answer.status_code == status
 
 
-def test_rows_beyond_the_limit_are_never_cut_off_in_silence(small):
+def test_rows_are_never_dropped_silently(small):
     stream = WatchedStream(b"x0\n" + b"1\n" * 2**20)
     answer = small.admin.stream("/models/m/1/predict", stream, "text/csv")
     problem = check_problem(answer, 413, "too-large")
@@ -353,7 +353,7 @@ def test_rows_beyond_the_limit_are_never_cut_off_in_silence(small):
 @pytest.mark.parametrize(
     ("value", "fits"), [(3, True), (3.5, False), ("3", False), (True, False), (None, False)]
 )
-def test_an_integer_column_takes_whole_numbers(service, artifacts, fresh_name, value, fits):
+def test_an_integer_column_accepts_only_integers(service, artifacts, fresh_name, value, fits):
     signature = {
         "inputs": [{"name": "rooms", "type": "integer"}],
         "output": {"name": "price", "type": "number"},
@@ -367,7 +367,7 @@ def test_an_integer_column_takes_whole_numbers(service, artifacts, fresh_name, v
         assert places(answer) == ["rooms"]
 
 
-def test_a_refused_prediction_leaves_the_service_as_it_was(served, trained):
+def test_a_refused_prediction_changes_nothing(served, trained):
     for _ in range(3):
         send(served, {"instances": [{}]})
     row = trained["plane"].rows[0]

@@ -64,7 +64,7 @@ def changed(frame, **columns):
 
 
 @BOTH
-def test_a_table_gives_the_models_own_answers(served, trained, content_type):
+def test_a_table_gives_the_predictions_of_the_model(served, trained, content_type):
     one = trained["housing"]
     answer = send(served, WRITERS[content_type](table_of(one.rows)), content_type)
     assert answer.status_code == 200, answer.text
@@ -72,7 +72,7 @@ def test_a_table_gives_the_models_own_answers(served, trained, content_type):
 
 
 @BOTH
-def test_without_pyarrow_the_extra_is_named(served, trained, content_type):
+def test_without_pyarrow_the_error_names_the_extra(served, trained, content_type):
     body = WRITERS[content_type](table_of(trained["housing"].rows))
     with missing_library("pyarrow"):
         refused = send(served, body, content_type)
@@ -83,7 +83,7 @@ def test_without_pyarrow_the_extra_is_named(served, trained, content_type):
 
 
 @BOTH
-def test_columns_of_a_table_come_in_any_order_with_others(served, trained, content_type):
+def test_columns_of_a_table_may_be_in_any_order_with_extra_ones(served, trained, content_type):
     one = trained["housing"]
     frame = one.rows[one.rows.columns[::-1]].assign(when=pd.Timestamp("2026-01-01"), extra=1)
     answer = send(served, WRITERS[content_type](table_of(frame)), content_type)
@@ -92,7 +92,7 @@ def test_columns_of_a_table_come_in_any_order_with_others(served, trained, conte
 
 @BOTH
 @pytest.mark.parametrize("type_", [pa.float32(), pa.int64(), pa.int8(), pa.uint64()])
-def test_numbers_of_any_width_are_numbers(served, trained, content_type, type_):
+def test_numbers_of_any_width_are_accepted(served, trained, content_type, type_):
     one = trained["plane"]
     table = pa.table({"x0": pa.array([1, 2, 3], type_), "x1": pa.array([4, 5, 6], type_)})
     answer = send(served, WRITERS[content_type](table), content_type, model="plane")
@@ -104,7 +104,7 @@ def test_numbers_of_any_width_are_numbers(served, trained, content_type, type_):
 @pytest.mark.parametrize(
     "type_", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())]
 )
-def test_texts_of_any_arrow_sort_are_texts(served, trained, content_type, type_):
+def test_strings_of_any_arrow_type_are_accepted(served, trained, content_type, type_):
     one = trained["housing"]
     column = pa.array(one.rows["ocean_proximity"]).cast(type_)
     table = changed(one.rows, ocean_proximity=column)
@@ -114,7 +114,7 @@ def test_texts_of_any_arrow_sort_are_texts(served, trained, content_type, type_)
 
 
 @BOTH
-def test_nulls_and_nans_are_what_the_models_imputer_takes_them_for(served, trained, content_type):
+def test_nulls_and_nans_are_imputed_by_the_model(served, trained, content_type):
     one = trained["housing"]
     frame = one.rows.iloc[:3].copy()
     frame["bedrooms"] = [np.nan, np.nan, 5.0]
@@ -127,7 +127,9 @@ def test_nulls_and_nans_are_what_the_models_imputer_takes_them_for(served, train
 
 
 @BOTH
-def test_a_table_that_does_not_fit_is_refused_with_its_places(served, trained, content_type):
+def test_an_invalid_table_is_refused_with_the_locations_of_the_faults(
+    served, trained, content_type
+):
     frame = trained["housing"].rows.iloc[:4]
     write = WRITERS[content_type]
     for table, at in [
@@ -159,7 +161,7 @@ def test_a_table_that_does_not_fit_is_refused_with_its_places(served, trained, c
     check_problem(send(served, write(table_of(frame[:0])), content_type), 422, "input-refused")
 
 
-def test_a_column_that_is_there_twice_is_refused(served, trained):
+def test_a_duplicate_column_is_refused(served, trained):
     table = table_of(trained["housing"].rows.iloc[:2])
     doubled = table.append_column("county", table.column("county"))
     answer = send(served, as_arrow(doubled), ARROW)
@@ -169,7 +171,7 @@ def test_a_column_that_is_there_twice_is_refused(served, trained):
 
 @BOTH
 @pytest.mark.parametrize("spoil", ["empty", "garbage", "cut", "other"])
-def test_bytes_that_are_no_table_are_malformed(served, trained, content_type, spoil):
+def test_bytes_that_are_not_a_table_are_malformed(served, trained, content_type, spoil):
     good = WRITERS[content_type](table_of(trained["housing"].rows))
     other = WRITERS[PARQUET if content_type == ARROW else ARROW]
     body = {
@@ -182,7 +184,7 @@ def test_bytes_that_are_no_table_are_malformed(served, trained, content_type, sp
 
 
 @BOTH
-def test_no_flipped_byte_fails_the_service(served, trained, content_type):
+def test_a_flipped_byte_never_causes_a_server_error(served, trained, content_type):
     draws = np.random.default_rng(9)
     good = WRITERS[content_type](table_of(trained["housing"].rows.iloc[:5]))
     for position in draws.integers(0, len(good), 60):
@@ -193,7 +195,7 @@ def test_no_flipped_byte_fails_the_service(served, trained, content_type):
 
 
 @pytest.mark.parametrize("model", ["housing", "plane", "iris-names", "iris-arrays"])
-def test_answers_come_as_arrow_where_it_is_asked(served, trained, model):
+def test_arrow_responses_are_sent_if_accepted(served, trained, model):
     one = trained[model]
     rows = [
         [None if pd.isna(value) else value for value in row]
@@ -209,7 +211,7 @@ def test_answers_come_as_arrow_where_it_is_asked(served, trained, model):
     assert table["prediction"].to_pylist() == near(one.model.predict(one.rows).tolist())
 
 
-def test_probabilities_come_as_arrow_columns(served, trained):
+def test_probabilities_are_arrow_columns(served, trained):
     one = trained["iris-names"]
     body = as_arrow(table_of(one.rows))
     headers = {"Accept": f"{ARROW}, application/json;q=0.5"}
@@ -223,7 +225,7 @@ def test_probabilities_come_as_arrow_columns(served, trained):
     assert shares.tolist() == one.model.predict_proba(one.rows).tolist()
 
 
-def test_a_problem_is_json_also_where_arrow_is_asked(served):
+def test_problems_are_json_even_if_arrow_is_accepted(served):
     answer = served.post(
         "/models/tables-plane/predict", json={"input": []}, headers={"Accept": ARROW}
     )
@@ -250,7 +252,7 @@ def repeated(rows, text):
 
 
 @BOTH
-def test_a_table_of_more_cells_than_text_could_hold_is_too_large(small, content_type):
+def test_a_table_with_more_cells_than_the_largest_text_body_is_too_large(small, content_type):
     options = {"compression": "zstd"}
     body = WRITERS[content_type](repeated(200_000, "A"), **options)
     if content_type == ARROW:
@@ -259,7 +261,7 @@ def test_a_table_of_more_cells_than_text_could_hold_is_too_large(small, content_
     check_problem(send(small, body, content_type), 413, "too-large")
 
 
-def test_a_packed_table_is_weighed_before_it_is_unpacked(make_app, artifacts):
+def test_the_size_of_a_compressed_table_is_checked_before_it_is_unpacked(make_app, artifacts):
     service = make_app(max_predict_mb=1)
     service.admin.upload("m", artifacts["line-1"])
     body = in_one_batch(pa.table({"x0": np.zeros(2**23)}))
@@ -298,7 +300,7 @@ def in_one_batch(table):
 
 
 @BOTH
-def test_a_long_text_repeated_very_often_is_held_once(small, trained, content_type):
+def test_a_long_repeated_text_is_stored_once_in_memory(small, trained, content_type):
     rows, text = 20_000, "A" * 200_000
     table = repeated(rows, text)
     body = in_one_batch(table) if content_type == ARROW else as_parquet(table, compression="zstd")

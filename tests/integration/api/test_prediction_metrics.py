@@ -57,7 +57,7 @@ def predictions(service, model):
 
 
 @pytest.mark.usefixtures("route")
-def test_predictions_are_counted_by_version_and_the_alias_that_was_used(service, model):
+def test_predictions_are_counted_by_version_and_alias(service, model):
     for reference, times in (("production", 3), ("1", 2), ("latest", 1)):
         for _ in range(times):
             answer = service.admin.post(f"/models/{model}/{reference}/predict", json=RECORD)
@@ -72,7 +72,7 @@ def test_predictions_are_counted_by_version_and_the_alias_that_was_used(service,
 
 
 @pytest.mark.usefixtures("route")
-def test_predictions_that_are_refused_are_counted_by_their_version(service, model):
+def test_refused_predictions_are_counted_by_version(service, model):
     path = f"/models/{model}/predict"
     check_problem(service.admin.post(path, json={"x0": 1.0}), 422, "input-refused")
     check_problem(
@@ -86,7 +86,7 @@ def test_predictions_that_are_refused_are_counted_by_their_version(service, mode
 
 
 @pytest.mark.usefixtures("route")
-def test_what_callers_invent_creates_no_series(service, model):
+def test_unknown_names_create_no_time_series(service, model):
     before = samples(service, "hotswap_predictions_total")
     for path in (f"/models/{model}/9", f"/models/{model}/no-alias", "/models/no-model/1"):
         assert service.admin.post(f"{path}/predict", json=RECORD).status_code == 404
@@ -108,7 +108,7 @@ def test_predictions_of_a_version_that_cannot_be_loaded_are_counted_as_failed(se
     assert predictions(service, name) == {("1", "", "failed"): 1}
 
 
-def test_outcomes_that_did_not_occur_are_shown_as_zero(service, model):
+def test_outcomes_that_did_not_occur_are_reported_as_zero(service, model):
     """Prometheus sees no increase in a counter that begins with 1."""
     service.admin.post(f"/models/{model}/predict", json=RECORD)
 
@@ -120,7 +120,7 @@ def test_outcomes_that_did_not_occur_are_shown_as_zero(service, model):
     assert shown == {"ok": 1, "refused": 0, "failed": 0}
 
 
-def test_the_times_of_answered_predictions_are_a_histogram(service, model):
+def test_durations_of_predictions_are_a_histogram(service, model):
     path = f"/models/{model}/predict"
     for _ in range(3):
         service.admin.post(path, json=RECORD)
@@ -138,7 +138,7 @@ def test_the_times_of_answered_predictions_are_a_histogram(service, model):
     assert buckets == sorted(buckets)
 
 
-def test_a_limited_number_of_versions_is_named_and_the_others_are_counted_together(make_app):
+def test_the_number_of_named_versions_is_limited(make_app):
     """A version that is promoted afterwards is named nevertheless."""
     service = make_app()
     name = new_name()

@@ -79,14 +79,14 @@ def house(module_app, artifacts):
 
 
 @pytest.mark.parametrize(("request_", "body"), [*GOOD, *BAD])
-def test_both_doors_answer_the_same_bytes(house, request_, body):
+def test_fast_path_and_flask_route_return_the_same_bytes(house, request_, body):
     fast, of_flask = both(house, request_, body)
 
     assert fast == of_flask
 
 
 @pytest.mark.parametrize(("request_", "body"), GOOD)
-def test_what_should_succeed_does(house, request_, body):
+def test_valid_requests_succeed_on_both_paths(house, request_, body):
     (_, status, _), _ = both(house, request_, body)
 
     assert status == "200 OK"

@@ -39,7 +39,7 @@ def housing(module_app, artifacts):
 
 @pytest.mark.parametrize("shape", ["record", "instances", "inputs"])
 @pytest.mark.parametrize(("column", "value", "status"), ODD)
-def test_an_odd_value_is_answered_alike_in_every_shape(housing, column, value, status, shape):
+def test_unusual_values_give_the_same_result_in_every_form(housing, column, value, status, shape):
     service, name, version = housing
     record = {
         column["name"]: version["input_example"][column["name"]]

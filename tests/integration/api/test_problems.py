@@ -30,7 +30,7 @@ def test_every_registry_error_has_a_status_a_title_and_a_slug(error):
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
-def test_every_registry_error_belongs_to_exactly_one_row_of_the_table(error):
+def test_every_registry_error_matches_exactly_one_row_of_the_table(error):
     rows = [kind for kind in error.__mro__ if kind in STATUS]
 
     assert len(rows) == 1
@@ -41,7 +41,7 @@ def test_no_two_errors_share_a_slug():
     assert len(slugs) == len(set(slugs))
 
 
-def test_the_table_holds_only_errors_that_there_are():
+def test_the_table_contains_only_existing_errors():
     assert set(STATUS) <= set(ERRORS)
 
 
@@ -125,7 +125,7 @@ def test_an_unknown_path_is_a_problem(admin, path, method):
         check_problem(answer, 404, "not-found")
 
 
-def test_two_slashes_at_the_beginning_are_one_to_whoever_may(service):
+def test_two_leading_slashes_count_as_one(service):
     # Written as a URL, they would begin a host's name.
     twice = {"environ_overrides": {"PATH_INFO": "//models"}}
     assert service.admin.get("/", **twice).status_code == 200
@@ -148,7 +148,7 @@ def test_two_slashes_at_the_beginning_are_one_to_whoever_may(service):
         ("options", "/models/a/predict", {"OPTIONS", "POST"}),
     ],
 )
-def test_a_method_that_is_not_there_is_told_with_those_that_are(admin, method, path, allowed):
+def test_an_unsupported_method_is_405_with_the_supported_ones(admin, method, path, allowed):
     answer = admin.ask(method, path)
     check_problem(answer, 405, "method-not-allowed")
     assert {item.strip() for item in answer.headers["Allow"].split(",")} == allowed
@@ -161,7 +161,7 @@ class Broken:
         raise RuntimeError(f"could not open /srv/secret/blobs/{digest}")
 
 
-def test_an_unforeseen_failure_tells_the_caller_only_its_request_id(make_app, artifacts, caplog):
+def test_an_unexpected_error_reveals_only_its_request_id(make_app, artifacts, caplog):
     service = make_app()
     service.admin.upload("m", artifacts["line-1"])
     attach(service.app, dataclasses.replace(service.services, blobs=Broken()))
@@ -191,7 +191,7 @@ def test_a_database_that_cannot_be_opened_is_503(make_app, artifacts):
     assert service.admin.get("/livez").status_code == 200
 
 
-def test_a_database_that_another_writer_holds_is_busy(make_app):
+def test_a_locked_database_is_reported_as_busy(make_app):
     service = make_app()
     impatient = Database(service.services.settings.effective_database_url, busy_timeout=0.05)
     attach(service.app, dataclasses.replace(service.services, database=impatient))
@@ -204,7 +204,7 @@ def test_a_database_that_another_writer_holds_is_busy(make_app):
     impatient.dispose()
 
 
-def test_a_file_that_cannot_be_opened_since_too_many_are_is_503(service):
+def test_running_out_of_file_descriptors_is_503(service):
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     service.stranger().get("/docs/static/docs.js").close()  # imports what it takes
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
@@ -225,7 +225,7 @@ class NoIntake:
         raise IntakeUnavailable
 
 
-def test_an_intake_that_cannot_start_is_503(make_app, artifacts):
+def test_a_failed_start_of_the_inspection_process_is_503(make_app, artifacts):
     service = make_app()
     attach(service.app, dataclasses.replace(service.services, inspector=NoIntake()))
     answer = service.admin.upload("m", artifacts["line-1"])
@@ -238,14 +238,14 @@ def test_an_intake_that_cannot_start_is_503(make_app, artifacts):
 @pytest.mark.parametrize(
     "sent", ["a", "A-1._:/+=", "0" * 128, "01ARZ3NDEKTSV4RRFFQ69G5FAV", "550e8400-e29b-41d4-a716"]
 )
-def test_a_callers_own_request_id_comes_back(service, sent):
+def test_a_valid_request_id_of_the_caller_is_returned(service, sent):
     for path in ("/livez", "/nothing", "/models"):
         answer = service.stranger().get(path, headers={"X-Request-Id": sent})
         assert answer.headers["X-Request-Id"] == sent
 
 
 @pytest.mark.parametrize("sent", [None, "", " ", "-a", "a b", 'a"b', "<b>", "0" * 129, "é", "a;b"])
-def test_a_request_without_a_sane_id_gets_a_new_one(service, sent):
+def test_a_request_without_a_valid_id_gets_a_new_one(service, sent):
     headers = {} if sent is None else {"X-Request-Id": sent}
     ids = {
         service.stranger().get(path, headers=headers).headers["X-Request-Id"]

@@ -28,7 +28,7 @@ def scraped(directory, name):
     return re.findall(rf"^{name}(\S* \S+)$", text, re.MULTILINE)
 
 
-def test_observing_many_amounts_at_once_is_observing_each_of_them(directory):
+def test_observing_several_amounts_at_once_equals_observing_each_of_them(directory):
     registry = CollectorRegistry()
     at_once = Histogram("at_once", "", ["route"], buckets=BOUNDS, registry=registry)
     one_by_one = Histogram("one_by_one", "", ["route"], buckets=BOUNDS, registry=registry)
@@ -42,7 +42,7 @@ def test_observing_many_amounts_at_once_is_observing_each_of_them(directory):
     assert scraped(directory, "at_once") == scraped(directory, "one_by_one")
 
 
-def test_every_file_that_a_process_writes_was_made_with_room(directory):
+def test_metric_files_are_preallocated(directory):
     made = {f"{kind}_{os.getpid()}.db": size for kind, size in ROOM.items()}
 
     registry = CollectorRegistry()
@@ -55,7 +55,7 @@ def test_every_file_that_a_process_writes_was_made_with_room(directory):
     assert scraped(directory, "a_counter_total") == [" 1.0"]
 
 
-def test_each_directory_keeps_only_the_metrics_created_after_it(directory, tmp_path):
+def test_a_directory_contains_only_the_metrics_created_after_it_was_chosen(directory, tmp_path):
     later = tmp_path / "later"
     later.mkdir()
     Counter("early", "", registry=CollectorRegistry()).inc()

@@ -15,7 +15,7 @@ def answered_by(caller, name, reference=None):
     return answer.json["version"]
 
 
-def test_a_first_promotion_makes_the_alias(admin, uploaded):
+def test_the_first_promotion_creates_the_alias(admin, uploaded):
     name, _ = uploaded
     answer = admin.promote(name, 2, reason="better")
     assert answer.status_code == 200
@@ -30,7 +30,7 @@ def test_a_first_promotion_makes_the_alias(admin, uploaded):
     assert answered_by(admin, name) == 2
 
 
-def test_a_promotion_moves_the_alias_and_counts_the_generation(admin, uploaded):
+def test_a_promotion_moves_the_alias_and_increments_the_generation(admin, uploaded):
     name, _ = uploaded
     admin.promote(name, 1)
     moved = admin.promote(name, 3).json
@@ -48,7 +48,7 @@ def test_a_promotion_needs_no_body(admin, uploaded, send):
     assert admin.post(f"/models/{name}/1/promote", **send).json["alias"] == "production"
 
 
-def test_promoting_what_holds_the_alias_adds_nothing_to_the_history(admin, uploaded):
+def test_promoting_the_current_version_adds_no_event(admin, uploaded):
     name, _ = uploaded
     admin.promote(name, 1)
     before = admin.get(f"/models/{name}/history").json["total"]
@@ -63,13 +63,13 @@ def test_promoting_what_holds_the_alias_adds_nothing_to_the_history(admin, uploa
 
 
 @pytest.mark.parametrize("reference", ["latest", "canary"])
-def test_what_is_promoted_may_be_an_alias_or_the_latest(admin, uploaded, reference):
+def test_an_alias_or_latest_can_be_promoted(admin, uploaded, reference):
     name, _ = uploaded
     admin.promote(name, 3, alias="canary")
     assert admin.promote(name, reference).json["version"] == 3
 
 
-def test_aliases_of_a_model_move_by_themselves(admin, uploaded):
+def test_aliases_of_a_model_move_independently(admin, uploaded):
     name, _ = uploaded
     admin.promote(name, 1)
     admin.promote(name, 3, alias="shadow-2_x")
@@ -77,7 +77,7 @@ def test_aliases_of_a_model_move_by_themselves(admin, uploaded):
     assert answered_by(admin, name, "shadow-2_x") == 3
 
 
-def test_a_moved_alias_is_a_conflict_for_whoever_expected_another_version(admin, uploaded):
+def test_a_wrong_expected_version_is_a_conflict(admin, uploaded):
     name, _ = uploaded
     check_problem(admin.promote(name, 1, expected_version=2), 409, "expected-version-conflict")
     assert admin.promote(name, 1, expected_version=None).status_code == 200
@@ -96,13 +96,13 @@ def test_a_moved_alias_is_a_conflict_for_whoever_expected_another_version(admin,
         ("01", 400, "reference-malformed"),
     ],
 )
-def test_what_is_not_there_is_not_promoted(admin, uploaded, reference, status, slug):
+def test_an_unknown_version_cannot_be_promoted(admin, uploaded, reference, status, slug):
     name, _ = uploaded
     check_problem(admin.promote(name, reference), status, slug)
     assert admin.get(f"/models/{name}").json["aliases"] == {}
 
 
-def test_no_version_of_an_unknown_model_is_promoted(admin):
+def test_a_version_of_an_unknown_model_cannot_be_promoted(admin):
     check_problem(admin.promote("nobody", 1), 404, "model-not-found")
     check_problem(admin.post("/models/nobody/rollback"), 404, "model-not-found")
     answer = admin.put("/models/nobody/aliases/x", json={"version": 1})
@@ -111,7 +111,7 @@ def test_no_version_of_an_unknown_model_is_promoted(admin):
     check_problem(admin.get("/models/nobody/aliases"), 404, "model-not-found")
 
 
-def test_an_archived_version_is_not_promoted(admin, uploaded):
+def test_an_archived_version_cannot_be_promoted(admin, uploaded):
     name, _ = uploaded
     admin.delete(f"/models/{name}/1")
     check_problem(admin.promote(name, 1), 409, "version-not-ready")
@@ -156,7 +156,7 @@ NO_JSON = [b"{", b"version=1", b"{'a': 1}", b'{"version": NaN}', b"\xff", b'{"re
 
 
 @pytest.mark.parametrize("value", WRONG_VALUES)
-def test_a_version_of_the_wrong_sort_is_refused(admin, uploaded, value):
+def test_a_malformed_version_is_refused(admin, uploaded, value):
     name, _ = uploaded
     for answer, at in [
         (admin.promote(name, 1, expected_version=value), "expected_version"),
@@ -182,7 +182,7 @@ def test_a_version_of_the_wrong_sort_is_refused(admin, uploaded, value):
         ({"to_version": 5}, "to_version"),
     ],
 )
-def test_a_wrong_promotion_is_refused_with_its_place(admin, uploaded, body, at):
+def test_an_invalid_promotion_is_refused_with_the_location_of_the_fault(admin, uploaded, body, at):
     name, _ = uploaded
     answer = admin.post(f"/models/{name}/1/promote", json=body)
     check_problem(answer, 422, "body-refused")
@@ -198,7 +198,9 @@ def test_a_wrong_promotion_is_refused_with_its_place(admin, uploaded, body, at):
         ({"version": 1, "expected_version": "1"}, "expected_version"),
     ],
 )
-def test_a_wrong_alias_target_is_refused_with_its_place(admin, uploaded, body, at):
+def test_an_invalid_alias_target_is_refused_with_the_location_of_the_fault(
+    admin, uploaded, body, at
+):
     name, _ = uploaded
     answer = admin.put(f"/models/{name}/aliases/a", json=body)
     check_problem(answer, 422, "body-refused")
@@ -214,7 +216,7 @@ MOVES = [
 
 @pytest.mark.parametrize(("method", "path"), MOVES)
 @pytest.mark.parametrize("body", NO_OBJECTS)
-def test_json_that_is_no_object_is_refused(admin, uploaded, method, path, body):
+def test_json_other_than_an_object_is_refused(admin, uploaded, method, path, body):
     name, _ = uploaded
     answer = admin.ask(method, path.format(name), data=body, content_type="application/json")
     check_problem(answer, 422, "body-refused")
@@ -223,7 +225,7 @@ def test_json_that_is_no_object_is_refused(admin, uploaded, method, path, body):
 
 @pytest.mark.parametrize(("method", "path"), MOVES)
 @pytest.mark.parametrize("body", NO_JSON)
-def test_a_body_that_is_no_json_is_malformed(admin, uploaded, method, path, body):
+def test_invalid_json_is_malformed(admin, uploaded, method, path, body):
     name, _ = uploaded
     answer = admin.ask(method, path.format(name), data=body, content_type="application/json")
     check_problem(answer, 400, "body-malformed")
@@ -231,13 +233,13 @@ def test_a_body_that_is_no_json_is_malformed(admin, uploaded, method, path, body
 
 @pytest.mark.parametrize(("method", "path"), MOVES)
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_a_body_of_another_type_is_unsupported(admin, uploaded, method, path, content_type):
+def test_another_content_type_is_unsupported(admin, uploaded, method, path, content_type):
     name, _ = uploaded
     answer = admin.ask(method, path.format(name), data=b"{}", content_type=content_type)
     check_problem(answer, 415, "format-unsupported")
 
 
-def test_a_body_over_a_megabyte_is_too_large(admin, uploaded):
+def test_a_body_above_one_megabyte_is_too_large(admin, uploaded):
     name, _ = uploaded
     check_problem(admin.promote(name, 1, reason="r" * 2**20), 413, "too-large")
     stream = WatchedStream(b"{}".ljust(50 * 2**20))
@@ -247,7 +249,7 @@ def test_a_body_over_a_megabyte_is_too_large(admin, uploaded):
     assert admin.get(f"/models/{name}").json["aliases"] == {}
 
 
-def test_putting_an_alias_is_a_promotion_under_it(admin, uploaded):
+def test_putting_an_alias_promotes_under_it(admin, uploaded):
     name, _ = uploaded
     answer = admin.put(f"/models/{name}/aliases/canary", json={"version": 2, "reason": "try it"})
     assert answer.status_code == 200
@@ -283,7 +285,7 @@ def test_aliases_are_listed_by_name(admin, uploaded):
     assert (listed["page"], listed["total"]) == (1, 2)
 
 
-def test_a_deleted_alias_answers_no_more(admin, uploaded):
+def test_a_deleted_alias_no_longer_answers(admin, uploaded):
     name, _ = uploaded
     admin.promote(name, 2)
     answer = admin.delete(f"/models/{name}/aliases/production")
@@ -295,7 +297,7 @@ def test_a_deleted_alias_answers_no_more(admin, uploaded):
     check_problem(gone, 404, "alias-not-found")
 
 
-def test_a_repeated_promotion_is_answered_as_the_first(admin, uploaded):
+def test_a_repeated_promotion_returns_the_first_response(admin, uploaded):
     name, _ = uploaded
     key = {"Idempotency-Key": f"promote-{name}"}
     path = f"/models/{name}/2/promote"
@@ -318,7 +320,7 @@ def damage(path):
 
 
 @pytest.mark.parametrize("harm", [damage, Path.unlink])
-def test_a_version_whose_bytes_are_damaged_or_lost_is_not_promoted_though_it_is_in_memory(
+def test_a_version_with_damaged_or_lost_bytes_is_not_promoted_even_if_it_is_in_memory(
     make_app, artifacts, harm
 ):
     service = make_app()
@@ -336,7 +338,7 @@ def test_a_version_whose_bytes_are_damaged_or_lost_is_not_promoted_though_it_is_
     assert service.admin.post("/models/m/predict", json={"input": [1]}).json["version"] == 1
 
 
-def test_a_version_whose_artifact_is_lost_is_not_promoted_though_no_worker_reads_it(
+def test_a_version_with_a_lost_artifact_is_not_promoted_even_if_no_worker_reads_it(
     make_app, artifacts
 ):
     service = make_app()

@@ -50,7 +50,7 @@ def test_failed_authentications_are_counted_by_the_client_s_address(make_app, pa
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_caller_that_is_no_proxy_cannot_choose_its_address(proxied, path):
+def test_a_caller_that_is_not_a_proxy_cannot_choose_its_address(proxied, path):
     method = "GET" if path == "/models" else "POST"
     peer = f"203.0.113.{PATHS.index(path)}"
 
@@ -63,7 +63,9 @@ def test_a_caller_that_is_no_proxy_cannot_choose_its_address(proxied, path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_proxied_host_that_is_not_allowed_is_refused_with_the_setting_s_name(proxied, path):
+def test_a_forwarded_host_that_is_not_allowed_is_refused_with_the_name_of_the_setting(
+    proxied, path
+):
     method = "GET" if path == "/models" else "POST"
     ask = through(proxied, None, OTHER, **{"X-Forwarded-Host": "other.example.com"})
 
@@ -99,7 +101,7 @@ def below_prefix(request, proxied):
     return ask
 
 
-def test_locations_have_the_prefix(below_prefix, artifacts, fresh_name):
+def test_location_headers_include_the_prefix(below_prefix, artifacts, fresh_name):
     made = below_prefix("/models", "POST", json={"name": fresh_name})
     form = part('; name="artifact"; filename="model.skops"', artifacts["line-2"]) + END
     uploaded = below_prefix(f"/models/{fresh_name}/versions", "POST", data=form, content_type=FORM)
@@ -108,14 +110,14 @@ def test_locations_have_the_prefix(below_prefix, artifacts, fresh_name):
     assert uploaded.headers["Location"] == f"/ml/models/{fresh_name}/1"
 
 
-def test_the_api_document_has_the_prefix(below_prefix):
+def test_the_openapi_document_includes_the_prefix(below_prefix):
     document = below_prefix("/openapi.json").json
 
     assert document["servers"] == [{"url": "/ml"}]
     assert "/models/{name}/predict" in document["paths"]
 
 
-def test_the_page_to_try_the_api_loads_below_the_prefix(below_prefix):
+def test_the_documentation_page_works_below_the_prefix(below_prefix):
     page = below_prefix("/docs").text
     loaded = [part.partition('"')[0] for part in page.split('="')[1:]]
     addresses = [address for address in loaded if address.startswith("/")]
@@ -133,18 +135,18 @@ def test_a_card_shows_how_to_call_the_service_through_the_proxy(below_prefix):
     assert "https://models.example.com/ml/models/m/1/predict" in card
 
 
-def test_predictions_are_answered_below_the_prefix(below_prefix):
+def test_predictions_work_below_the_prefix(below_prefix):
     for path in PATHS[1:]:
         answer = below_prefix(path, "POST", json={"input": [4]})
         assert answer.status_code == 200, answer.text
 
 
-def test_the_type_of_a_problem_names_it_and_has_no_prefix(below_prefix):
+def test_problem_types_do_not_include_the_prefix(below_prefix):
     """It is compared, not opened (RFC 9457, section 3.1.1)."""
     check_problem(below_prefix("/models/nobody"), 404, "model-not-found")
 
 
-def test_links_have_the_public_url(make_app, artifacts):
+def test_links_use_the_public_url(make_app, artifacts):
     service = make_app(public_url="https://models.example.com/ml")
     service.admin.upload("m", artifacts["line-2"], {"input_example": {"x0": 1.0}})
 
@@ -155,7 +157,7 @@ def test_links_have_the_public_url(make_app, artifacts):
     assert release["public_url"] == "https://models.example.com/ml"
 
 
-def test_both_doors_see_the_same_request(proxied):
+def test_fast_path_and_flask_see_the_same_forwarded_request(proxied):
     """The fast path and Flask answer the same bytes behind a proxy."""
     for fields in (
         {"X-Forwarded-For": OTHER},

@@ -22,7 +22,7 @@ def rates(tmp_path, clock):
     made.close()
 
 
-def test_a_burst_then_as_many_as_time_goes_by(rates, clock):
+def test_a_burst_is_allowed_and_then_the_steady_rate(rates, clock):
     assert [rates.take(1) for _ in range(4)] == [0, 0, 0, 0.5]
     clock.now += 0.5
     assert rates.take(1) == 0
@@ -31,24 +31,24 @@ def test_a_burst_then_as_many_as_time_goes_by(rates, clock):
     assert [rates.take(1) for _ in range(4)] == [0, 0, 0, 0.5]
 
 
-def test_who_is_refused_pays_nothing_for_it(rates, clock):
+def test_refused_requests_do_not_count(rates, clock):
     waits = [rates.take(1) for _ in range(50)]
     assert waits[3:] == [0.5] * 47
 
 
-def test_slots_do_not_share_a_bucket_until_there_are_too_many(rates):
+def test_slots_have_separate_buckets_up_to_their_number(rates):
     assert [rates.take(1) for _ in range(3)] == [0, 0, 0]
     assert rates.take(2) == 0
     assert rates.take(1 + SLOTS) == 0.5
 
 
-def test_a_clock_that_began_anew_locks_nobody_out(rates, clock):
+def test_a_restarted_clock_locks_nobody_out(rates, clock):
     assert [rates.take(1) for _ in range(4)][-1] > 0
     clock.now = 5.0
     assert rates.take(1) == 0
 
 
-def test_a_new_limit_locks_nobody_out(tmp_path, clock):
+def test_a_changed_limit_locks_nobody_out(tmp_path, clock):
     slow = Rates(tmp_path / "rates", per_second=0.01, burst=5, clock=clock)
     for _ in range(5):
         slow.take(1)
@@ -58,7 +58,7 @@ def test_a_new_limit_locks_nobody_out(tmp_path, clock):
     quick.close()
 
 
-def test_the_file_stays_as_small_as_it_is(tmp_path, clock):
+def test_the_file_does_not_grow(tmp_path, clock):
     rates = Rates(tmp_path / "rates", per_second=2, burst=3, clock=clock)
     for slot in range(100_000):
         rates.take(slot * 7919)

@@ -20,7 +20,7 @@ def promoted(admin, uploaded):
     return name
 
 
-def test_a_rollback_brings_back_the_version_before(admin, promoted):
+def test_a_rollback_restores_the_previous_version(admin, promoted):
     answer = rollback(admin, promoted, reason="worse")
     assert answer.status_code == 200
     assert answer.json == {
@@ -35,14 +35,14 @@ def test_a_rollback_brings_back_the_version_before(admin, promoted):
     assert predicted.json["version"] == 2
 
 
-def test_a_second_rollback_goes_one_further_back_not_forth(admin, promoted):
+def test_a_second_rollback_goes_back_one_version_further(admin, promoted):
     assert admin.post(f"/models/{promoted}/rollback").json["version"] == 2
     assert rollback(admin, promoted).json["version"] == 1
     check_problem(rollback(admin, promoted), 409, "nothing-to-roll-back-to")
     assert admin.get(f"/models/{promoted}").json["aliases"] == {"production": 1}
 
 
-def test_a_rollback_after_a_new_promotion_goes_to_where_that_began(admin, promoted):
+def test_a_rollback_after_a_new_promotion_returns_to_its_predecessor(admin, promoted):
     rollback(admin, promoted)
     rollback(admin, promoted)
     admin.promote(promoted, 3)
@@ -50,11 +50,11 @@ def test_a_rollback_after_a_new_promotion_goes_to_where_that_began(admin, promot
 
 
 @pytest.mark.parametrize("to_version", [1, 1.0, 2])
-def test_a_rollback_may_name_its_version(admin, promoted, to_version):
+def test_a_rollback_may_name_a_version(admin, promoted, to_version):
     assert rollback(admin, promoted, to_version=to_version).json["version"] == int(to_version)
 
 
-def test_a_rollback_of_a_promotion_is_none_of_a_version_never_live(admin, uploaded):
+def test_a_rollback_to_a_version_that_was_never_live_is_refused(admin, uploaded):
     name, _ = uploaded
     check_problem(rollback(admin, name), 404, "alias-not-found")
     admin.promote(name, 1)
@@ -70,14 +70,14 @@ def test_a_rollback_to_an_archived_version_is_refused(admin, promoted):
     assert rollback(admin, promoted, to_version=1).json["version"] == 1
 
 
-def test_each_alias_goes_back_its_own_way(admin, promoted):
+def test_each_alias_is_rolled_back_by_its_own_history(admin, promoted):
     admin.promote(promoted, 1, alias="canary")
     admin.promote(promoted, 3, alias="canary")
     assert rollback(admin, promoted, alias="canary").json["version"] == 1
     assert admin.get(f"/models/{promoted}").json["aliases"] == {"canary": 1, "production": 3}
 
 
-def test_a_repeated_rollback_with_a_key_goes_back_once(admin, promoted):
+def test_a_rollback_repeated_with_its_key_happens_once(admin, promoted):
     key = {"Idempotency-Key": f"rollback-{promoted}"}
     path = f"/models/{promoted}/rollback"
     first = admin.post(path, headers=key)
@@ -86,7 +86,7 @@ def test_a_repeated_rollback_with_a_key_goes_back_once(admin, promoted):
     assert admin.get(f"/models/{promoted}").json["aliases"] == {"production": 2}
 
 
-def test_the_history_tells_everything_newest_first(service, fresh_name, artifacts):
+def test_the_history_lists_every_event_newest_first(service, fresh_name, artifacts):
     name = fresh_name
     writer = service.caller("upload", "promote")
     writer.upload(name, artifacts["line-1"])
@@ -138,7 +138,7 @@ def test_the_history_tells_everything_newest_first(service, fresh_name, artifact
     assert sequence == sorted(sequence, reverse=True)
 
 
-def test_the_history_comes_in_pages(admin, promoted):
+def test_the_history_is_paged(admin, promoted):
     path = f"/models/{promoted}/history"
     whole = admin.get(path).json["items"]
     page = admin.get(path, query_string={"page": 2, "page_size": 3}).json
@@ -146,7 +146,7 @@ def test_the_history_comes_in_pages(admin, promoted):
     assert (page["page"], page["page_size"], page["total"]) == (2, 3, len(whole))
 
 
-def test_a_refused_move_leaves_no_event(admin, promoted):
+def test_a_refused_promotion_records_no_event(admin, promoted):
     before = admin.get(f"/models/{promoted}/history").json
     admin.promote(promoted, 9)
     admin.promote(promoted, 1, expected_version=1)

@@ -31,7 +31,7 @@ def grown(before, after, name):
     return float(after.get(name, 0)) - float(before.get(name, 0))
 
 
-def test_a_load_a_promotion_and_what_is_in_memory_are_told(service, artifacts):
+def test_loads_promotions_and_versions_in_memory_are_counted(service, artifacts):
     name, before = new_name(), figures(service)
     service.admin.upload(name, artifacts["plane"])
     assert service.admin.promote(name, 1).status_code == 200
@@ -48,7 +48,7 @@ def test_a_load_a_promotion_and_what_is_in_memory_are_told(service, artifacts):
         time.sleep(0.05)
 
 
-def test_a_replay_and_a_move_that_changes_nothing_are_no_promotions(service, artifacts):
+def test_replays_and_unchanged_aliases_are_not_counted_as_promotions(service, artifacts):
     name = new_name()
     service.admin.upload(name, artifacts["plane"])
     key = {"Idempotency-Key": f"promote-{name}"}
@@ -65,7 +65,7 @@ def test_a_replay_and_a_move_that_changes_nothing_are_no_promotions(service, art
     assert grown(before, after, 'hotswap_promotions_total{result="done"}') == 1
 
 
-def test_a_version_that_cannot_be_loaded_is_counted_by_what_is_wrong(service):
+def test_a_version_that_cannot_be_loaded_is_counted_by_reason(service):
     name, held = new_name(), service.stored()
     service.admin.upload(name, constant_model(4711.0))
     for path in service.stored() - held:
@@ -82,7 +82,7 @@ def test_a_version_that_cannot_be_loaded_is_counted_by_what_is_wrong(service):
     assert grown(before, after, 'hotswap_promotions_total{result="version-not-loadable"}') == 1
 
 
-def test_gauges_of_a_worker_that_died_no_longer_count(service):
+def test_gauges_of_dead_workers_do_not_count(service):
     folder = service.app.extensions["hotswap-telemetry"].folder.path
     ended = subprocess.Popen(["true"])
     ended.wait()
@@ -93,7 +93,7 @@ def test_gauges_of_a_worker_that_died_no_longer_count(service):
     assert not left.exists()
 
 
-def test_a_scrape_names_every_metric_as_prometheus_asks(service, artifacts):
+def test_a_scrape_contains_every_metric_in_prometheus_format(service, artifacts):
     service.admin.upload(new_name(), artifacts["plane"])
     text = service.admin.get("/metrics").text
 
@@ -103,7 +103,7 @@ def test_a_scrape_names_every_metric_as_prometheus_asks(service, artifacts):
         assert name.endswith("_seconds") == (kind == "histogram")
 
 
-def test_every_metric_is_documented_and_every_documented_one_is_there(service):
+def test_documented_metrics_and_served_metrics_are_the_same(service):
     name = new_name()
     service.admin.upload(name, constant_model(1.0))
     service.admin.promote(name, 1)

@@ -23,7 +23,7 @@ def bases(tmp_path, monkeypatch):
     return found
 
 
-def test_without_room_for_figures_the_service_serves(make_app, bases, monkeypatch):
+def test_without_room_for_metrics_the_service_still_serves(make_app, bases, monkeypatch):
     allocate = os.posix_fallocate
 
     def refuse(descriptor: int, offset: int, size: int) -> None:
@@ -38,7 +38,7 @@ def test_without_room_for_figures_the_service_serves(make_app, bases, monkeypatc
     check_problem(service.admin.get("/metrics"), 503, "unavailable")
 
 
-def test_figures_are_kept_apart_from_the_data(make_app, bases):
+def test_metrics_are_stored_outside_the_data_directory(make_app, bases):
     service = make_app()
     (folder,) = bases[0].iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -48,7 +48,7 @@ def test_figures_are_kept_apart_from_the_data(make_app, bases):
 
 
 @pytest.mark.parametrize("taken", ["link", "open to all"])
-def test_a_folder_that_may_be_somebody_elses_is_avoided(make_app, bases, tmp_path, taken):
+def test_a_folder_that_another_user_may_control_is_not_used(make_app, bases, tmp_path, taken):
     name = telemetry_folders._name(tmp_path / "data-0")
     if taken == "link":
         (tmp_path / "trap").mkdir(mode=0o700)
@@ -72,7 +72,7 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize("namespace", ["this", "another"])
-def test_folders_of_running_servers_stay_and_those_of_dead_ones_are_swept(
+def test_folders_of_running_servers_stay_and_those_of_dead_ones_are_removed(
     make_app, bases, namespace
 ):
     """Also of servers whose process ids mean nothing here, as those of other containers."""
@@ -134,7 +134,7 @@ class Server:
         self._process.communicate("")
 
 
-def test_a_server_that_takes_over_continues_the_metrics_of_the_one_before(tmp_path):
+def test_a_successor_continues_the_metrics_of_its_predecessor(tmp_path):
     before = Server(tmp_path, 1)
     before.writes("counts-1")
     after = Server(tmp_path, 2)
@@ -147,7 +147,7 @@ def test_a_server_that_takes_over_continues_the_metrics_of_the_one_before(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_metrics_are_continued_after_all_workers_of_a_server_died_but_not_by_another(tmp_path):
+def test_metrics_continue_after_all_workers_died_but_only_on_the_same_server(tmp_path):
     worker = Server(tmp_path, 1, end="killed")
     worker.writes("counts-1")
     worker.stop()

@@ -9,7 +9,7 @@ from registry.errors import TokenRefused
 from tests.integration.api.conftest import Caller, check_problem, places
 
 
-def test_a_token_is_shown_once_at_its_making(admin):
+def test_a_token_value_is_shown_once_at_creation(admin):
     expires = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
     answer = admin.post(
         "/tokens",
@@ -36,7 +36,7 @@ def test_a_token_is_shown_once_at_its_making(admin):
     assert value not in listed.text
 
 
-def test_a_token_is_told_its_own_name_and_rights_but_no_others(service):
+def test_a_token_can_read_its_own_name_and_scopes_but_no_others(service):
     admin = service.admin
     made = admin.post("/tokens", json={"name": "ci", "scopes": ["upload"], "models": ["h*"]}).json
     value = made.pop("token")
@@ -48,7 +48,7 @@ def test_a_token_is_told_its_own_name_and_rights_but_no_others(service):
     check_problem(admin.delete("/tokens/self"), 405, "method-not-allowed")
 
 
-def test_tokens_are_listed_newest_first_in_pages(admin):
+def test_tokens_are_paged_newest_first(admin):
     ids = [
         admin.post("/tokens", json={"name": f"t{i}", "scopes": ["predict"]}).json["id"]
         for i in range(3)
@@ -71,7 +71,7 @@ def test_tokens_are_listed_newest_first_in_pages(admin):
     assert second["total"] == page["total"] >= 4
 
 
-def test_a_revoked_token_is_out_at_once_and_for_good(service):
+def test_a_revoked_token_is_refused_at_once(service):
     made = service.admin.post("/tokens", json={"name": "x", "scopes": ["predict"]}).json
     holder = Caller(service.app, made["token"])
     assert holder.get("/models").status_code == 200
@@ -87,7 +87,7 @@ def test_a_revoked_token_is_out_at_once_and_for_good(service):
 @pytest.mark.parametrize(
     "token_id", ["0", "999999999", "9" * 100, "-1", "x", "1.0", "\u0661", " 1"]
 )
-def test_a_token_that_is_not_there_is_404(admin, token_id):
+def test_an_unknown_token_is_404(admin, token_id):
     check_problem(admin.delete(f"/tokens/{token_id}"), 404, "token-not-found")
 
 
@@ -113,7 +113,7 @@ def test_a_token_that_is_not_there_is_404(admin, token_id):
         ({"token": "hsw_mine"}, "token"),
     ],
 )
-def test_a_wrong_token_is_refused_with_its_place(admin, change, at):
+def test_an_invalid_token_request_is_refused_with_the_location_of_the_fault(admin, change, at):
     answer = admin.post("/tokens", json={"name": "x", "scopes": ["predict"], **change})
     check_problem(answer, 422, "body-refused")
     assert places(answer) == [at]
@@ -129,7 +129,7 @@ def test_a_wrong_token_is_refused_with_its_place(admin, change, at):
         ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
     ],
 )
-def test_a_token_that_would_be_of_no_use_is_refused(admin, change, at):
+def test_a_useless_token_is_refused(admin, change, at):
     answer = admin.post("/tokens", json={"name": "x", "scopes": ["predict"], **change})
     check_problem(answer, 422, "token-refused")
     assert places(answer) == [at]
@@ -143,13 +143,15 @@ def test_a_token_that_would_be_of_no_use_is_refused(admin, change, at):
         ("DELETE", "/tokens/999999", None),
     ],
 )
-def test_an_admin_of_some_models_cannot_make_one_of_all(service, method, path, body):
+def test_an_admin_limited_to_some_models_cannot_create_an_unlimited_token(
+    service, method, path, body
+):
     limited = service.caller("admin", models=["mine-*"])
     options = {} if body is None else {"json": body}
     check_problem(limited.ask(method, path, **options), 403, "forbidden")
 
 
-def test_the_last_admin_token_is_kept_and_another_lets_it_go(make_app):
+def test_the_last_admin_token_can_be_revoked_only_after_another_exists(make_app):
     service = make_app()
     own = service.admin.get("/tokens/self").json["id"]
     check_problem(service.admin.delete(f"/tokens/{own}"), 409, "last-admin-token")
@@ -160,7 +162,7 @@ def test_the_last_admin_token_is_kept_and_another_lets_it_go(make_app):
     assert Caller(service.app, made["token"]).get("/tokens").status_code == 200
 
 
-def test_a_worker_starts_although_the_configured_admin_token_was_revoked(make_app, capsys):
+def test_a_worker_starts_even_if_the_configured_admin_token_was_revoked(make_app, capsys):
     service = make_app()
     own = service.admin.get("/tokens/self").json["id"]
     another = service.admin.post("/tokens", json={"name": "a", "scopes": ["admin"]}).json["token"]

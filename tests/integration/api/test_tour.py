@@ -63,7 +63,7 @@ def first_calls(flow: str, calls: list[CodeType]) -> list[str]:
     return [steps[code] for code in dict.fromkeys(calls) if code in steps]
 
 
-def test_an_upload_a_promotion_and_a_prediction_pass_the_functions_of_the_tour(
+def test_each_flow_calls_the_functions_of_the_tour_in_order(
     own_service: Service, fresh_name: str
 ) -> None:
     admin: Caller = own_service.admin

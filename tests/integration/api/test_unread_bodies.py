@@ -34,7 +34,7 @@ ENDPOINTS = ["/models/nobody/predict", "/models/nobody/1/promote", "/nothing"]
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
-def test_a_short_body_is_read_though_the_answer_is_known(admin, path):
+def test_a_short_unread_body_is_drained(admin, path):
     stream = WatchedStream(b"{}".ljust(bodies.DRAINED_AT_MOST))
     answer = admin.stream(path, stream, "application/json", bodies.DRAINED_AT_MOST)
     assert answer.status_code == 404
@@ -44,7 +44,7 @@ def test_a_short_body_is_read_though_the_answer_is_known(admin, path):
 
 @pytest.mark.parametrize("path", ["/models/nobody/predict", "/nothing"])
 @pytest.mark.parametrize("length", [bodies.DRAINED_AT_MOST + 1, None])
-def test_a_long_body_is_left_and_the_connection_closed(admin, path, length):
+def test_a_long_unread_body_closes_the_connection(admin, path, length):
     stream = WatchedStream(b"", 2**20)
     answer = admin.stream(path, stream, "application/json", length)
     check_problem(answer, 404, "not-found" if path == "/nothing" else "model-not-found")
@@ -55,7 +55,7 @@ def test_a_long_body_is_left_and_the_connection_closed(admin, path, length):
 @pytest.mark.parametrize(
     ("more", "drained"), [(0, True), (bodies.DRAINED_AT_MOST, True), (10**6, False)]
 )
-def test_what_is_left_of_a_body_is_read_where_it_is_short(more, drained):
+def test_the_unread_rest_of_a_body_is_drained_if_it_is_short(more, drained):
     content = b"x" * (200_000 + more)
     stream = io.BytesIO(content)
     environ = {"CONTENT_LENGTH": str(len(content)), "wsgi.input": stream}
@@ -71,7 +71,7 @@ def test_what_is_left_of_a_body_is_read_where_it_is_short(more, drained):
     assert (stream.tell() == len(content)) is drained
 
 
-def test_a_body_that_broke_off_is_read_no_further():
+def test_an_incomplete_body_is_not_read_further():
     environ = {"CONTENT_LENGTH": "100", "wsgi.input": io.BytesIO(b"x" * 60)}
 
     with pytest.raises(BodyMalformed):
@@ -80,7 +80,7 @@ def test_a_body_that_broke_off_is_read_no_further():
     assert not bodies.drain(environ)
 
 
-def test_nobody_waits_for_a_body_to_drain_while_enough_do(admin, monkeypatch):
+def test_bodies_are_not_drained_when_the_limit_of_drainers_is_reached(admin, monkeypatch):
     monkeypatch.setattr(bodies, "_drainers", threading.Semaphore(0))
     stream = WatchedStream(b"{}")
     answer = admin.stream("/nothing", stream, "application/json", 2)
@@ -88,7 +88,7 @@ def test_nobody_waits_for_a_body_to_drain_while_enough_do(admin, monkeypatch):
 
 
 @pytest.mark.parametrize("path", ["/models/nobody/1/promote", "/models/nobody/versions"])
-def test_one_body_too_many_is_told_to_come_back(admin, path, monkeypatch):
+def test_bodies_above_the_limit_get_503_with_retry_after(admin, path, monkeypatch):
     monkeypatch.setattr(bodies, "bodies", Bodies(most=0))
     form = path.endswith("versions")
     content_type = "multipart/form-data; boundary=b" if form else "application/json"
@@ -101,7 +101,7 @@ def test_one_body_too_many_is_told_to_come_back(admin, path, monkeypatch):
     assert admin.get("/livez").status_code == 200
 
 
-def test_the_bodies_of_one_caller_leave_room_for_those_of_others():
+def test_the_limit_of_bodies_applies_to_each_caller():
     arriving = Bodies(most=2, most_bytes=100)
     with ExitStack() as both:
         first = both.enter_context(arriving.arriving("ann"))
@@ -117,7 +117,7 @@ def test_the_bodies_of_one_caller_leave_room_for_those_of_others():
         body.hold(100)
 
 
-def test_who_waits_for_a_body_gives_the_place_to_others():
+def test_a_request_that_waits_for_its_body_releases_its_place():
     places = Places(1)
     places.enter()
     environ = {PLACE: places}
@@ -139,7 +139,7 @@ REFUSALS = {
 @pytest.mark.parametrize("state", REFUSALS)
 @pytest.mark.parametrize("length", [None, 9])
 @pytest.mark.parametrize("path", ["/models/nobody/1/promote", "/models/nobody/versions"])
-def test_a_body_that_does_not_arrive_whole_is_refused(admin, path, length, state):
+def test_an_incomplete_body_is_refused(admin, path, length, state):
     form = path.endswith("versions")
     environ = {
         "wsgi.input": io.BytesIO(b"{}"),
@@ -154,7 +154,7 @@ def test_a_body_that_does_not_arrive_whole_is_refused(admin, path, length, state
     assert answer.headers["Connection"] == "close"
 
 
-def test_a_body_in_chunks_is_refused_where_granian_is_not_watched(admin):
+def test_chunked_bodies_are_refused_without_the_preloaded_library(admin):
     environ = {"SERVER_SOFTWARE": "Granian", "HTTP_TRANSFER_ENCODING": "chunked"}
     answer = admin.post("/models/nobody/1/promote", environ_overrides=environ)
     check_problem(answer, 411, "length-required")

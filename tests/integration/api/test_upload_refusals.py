@@ -58,32 +58,32 @@ def refusals(service, fresh_name, artifacts):
 FILE = '; name="artifact"; filename="model.skops"'
 
 
-def test_no_artifact(refusals):
+def test_an_upload_without_an_artifact_is_refused(refusals):
     answer = refusals.form({"metadata": "{}"}, status=422, slug="artifact-refused")
     assert places(answer) == ["artifact"]
 
 
 @pytest.mark.parametrize("body", [END, b""])
-def test_an_empty_form(refusals, body):
+def test_an_upload_with_an_empty_form_is_refused(refusals, body):
     refusals.raw(body, status=422, slug="artifact-refused")
 
 
-def test_an_empty_artifact(refusals):
+def test_an_empty_artifact_is_refused(refusals):
     refusals.upload(b"", status=422, slug="artifact-refused")
 
 
-def test_an_artifact_as_a_plain_field(refusals):
+def test_an_artifact_sent_as_a_plain_field_is_refused(refusals):
     answer = refusals.form({"artifact": "PK..."}, status=422, slug="artifact-refused")
     assert places(answer) == ["artifact"]
 
 
-def test_two_artifacts(refusals):
+def test_two_artifacts_are_refused(refusals):
     body = part(FILE, refusals.good) + part(FILE, refusals.good) + END
     answer = refusals.raw(body, status=422, slug="metadata-refused")
     assert places(answer) == ["artifact"]
 
 
-def test_metadata_twice(refusals):
+def test_repeated_metadata_is_refused(refusals):
     once = part('; name="metadata"', b"{}")
     body = once + part(FILE, refusals.good) + once + END
     answer = refusals.raw(body, status=422, slug="metadata-refused")
@@ -91,18 +91,18 @@ def test_metadata_twice(refusals):
 
 
 @pytest.mark.parametrize("format_", ["skops", "joblib", "onnx"])
-def test_bytes_that_are_not_the_format_they_claim(refusals, format_):
+def test_bytes_of_another_format_than_claimed_are_refused(refusals, format_):
     refusals.upload(b"hello" * 99, {"format": format_}, status=422, slug="artifact-refused")
 
 
-def test_a_format_whose_file_is_of_the_other(refusals, trained):
+def test_a_file_of_the_other_format_is_refused(refusals, trained):
     packed = io.BytesIO()
     joblib.dump(trained["plane"].model, packed)
     refusals.upload(packed.getvalue(), status=422, slug="artifact-refused")
 
 
 @pytest.mark.parametrize("keep", [1, 100, -1])
-def test_an_artifact_that_is_cut_off(refusals, keep):
+def test_a_truncated_artifact_is_refused_by_the_api(refusals, keep):
     refusals.upload(refusals.good[:keep], status=422, slug="artifact-refused")
 
 
@@ -116,7 +116,7 @@ class Unpickled:
         return open, (self.path, "w")
 
 
-def test_a_pickle_that_would_run_something(refusals, tmp_path):
+def test_a_pickle_that_would_run_code_is_refused(refusals, tmp_path):
     trace = tmp_path / "trace"
     packed = io.BytesIO()
     joblib.dump(Unpickled(str(trace)), packed)
@@ -137,7 +137,7 @@ def test_a_pickle_that_would_run_something(refusals, tmp_path):
         ("model.skops", ""),
     ],
 )
-def test_a_format_that_is_not_taken(refusals, filename, format_):
+def test_an_unsupported_format_is_refused(refusals, filename, format_):
     metadata = None if format_ is None else {"format": format_}
     refusals.upload(
         refusals.good, metadata, filename=filename, status=415, slug="format-unsupported"
@@ -157,13 +157,13 @@ def test_a_format_that_is_not_taken(refusals, filename, format_):
         '{"params": {"n": ' + "9" * 5000 + "}}",
     ],
 )
-def test_metadata_that_is_not_json(refusals, text):
+def test_metadata_must_be_json(refusals, text):
     form = {"artifact": refusals.file(), "metadata": text}
     refusals.form(form, status=400, slug="body-malformed")
 
 
 @pytest.mark.parametrize("disposition", ['; name="metadata"', '; name="metadata"; filename="m"'])
-def test_metadata_that_is_not_utf8(refusals, disposition):
+def test_metadata_must_be_utf_8(refusals, disposition):
     latin = '{"description": "café"}'.encode("latin-1")
     body = part(FILE, refusals.good) + part(disposition, latin) + END
     refusals.raw(body, status=400, slug="body-malformed")
@@ -203,7 +203,7 @@ def test_metadata_that_is_not_utf8(refusals, disposition):
         ),
     ],
 )
-def test_metadata_of_the_wrong_shape(refusals, metadata, at):
+def test_invalid_metadata_is_refused_with_the_location_of_the_fault(refusals, metadata, at):
     answer = refusals.upload(refusals.good, metadata, status=422, slug="metadata-refused")
     assert sorted(places(answer)) == at
 
@@ -217,27 +217,27 @@ def nested(depth):
 
 @pytest.mark.parametrize("key", ["params", "lineage", "environment", "evaluation"])
 @pytest.mark.parametrize("depth", [65, 200, 450, 900])
-def test_metadata_nested_too_deeply(refusals, key, depth):
+def test_deeply_nested_metadata_is_refused(refusals, key, depth):
     answer = refusals.upload(
         refusals.good, {key: nested(depth)}, status=422, slug="metadata-refused"
     )
     assert places(answer) == [key]
 
 
-def test_metadata_nested_as_deep_as_people_do_is_taken(admin, fresh_name, artifacts):
+def test_usual_nesting_of_metadata_is_accepted(admin, fresh_name, artifacts):
     params = nested(30)
     answer = admin.upload(fresh_name, artifacts["line-1"], {"params": params})
     assert (answer.status_code, answer.json["params"]) == (201, params)
 
 
 @pytest.mark.parametrize("name", ["config", "Artifact", "file", ""])
-def test_a_part_that_is_not_asked(refusals, name):
+def test_an_unknown_part_is_refused(refusals, name):
     body = part(FILE, refusals.good) + part(f'; name="{name}"', b"x") + END
     answer = refusals.raw(body, status=422, slug="metadata-refused")
     assert places(answer) == [name or "body"]
 
 
-def test_a_part_without_a_name(refusals):
+def test_a_part_without_a_name_is_refused(refusals):
     body = part(FILE, refusals.good) + part("", b"x") + part('; name="other"', b"x") + END
     refusals.raw(body, status=422, slug="metadata-refused")
 
@@ -246,17 +246,17 @@ def test_a_part_without_a_name(refusals):
     "body",
     [b"--frontier\r\n", b"nothing of the sort", b"--frontier\r\nno header\r\n\r\nx"],
 )
-def test_a_body_that_is_no_form(refusals, body):
+def test_a_body_that_is_not_a_form_is_refused(refusals, body):
     refusals.raw(body, status=400, slug="body-malformed")
 
 
 @pytest.mark.parametrize("missing", [1, 6, len(END) + 10])
-def test_a_form_that_breaks_off(refusals, missing):
+def test_an_incomplete_form_is_refused(refusals, missing):
     body = part('; name="metadata"', b"{}") + part(FILE, refusals.good) + b"--frontier--"
     refusals.raw(body[:-missing], status=400, slug="body-malformed")
 
 
-def test_a_form_without_a_boundary(refusals):
+def test_a_form_without_a_boundary_is_refused(refusals):
     refusals.raw(END, content_type="multipart/form-data", status=400, slug="body-malformed")
 
 
@@ -264,7 +264,7 @@ def test_a_form_without_a_boundary(refusals):
     "content_type",
     ["application/json", "application/octet-stream", "application/x-www-form-urlencoded", ""],
 )
-def test_a_body_that_is_not_multipart(refusals, content_type):
+def test_a_body_that_is_not_multipart_is_refused(refusals, content_type):
     refusals.raw(refusals.good, content_type=content_type, status=415, slug="format-unsupported")
 
 
@@ -292,7 +292,7 @@ def test_a_body_that_is_not_multipart(refusals, content_type):
         ("%252e%252e", 400, "name-malformed"),
     ],
 )
-def test_a_name_outside_the_grammar(service, artifacts, path, status, slug):
+def test_an_upload_to_an_invalid_name_is_refused(service, artifacts, path, status, slug):
     before = service.stored()
     total = service.admin.get("/models").json["total"]
     answer = service.admin.upload(path, artifacts["line-1"])
@@ -302,7 +302,7 @@ def test_a_name_outside_the_grammar(service, artifacts, path, status, slug):
     assert service.admin.get("/models").json["total"] == total
 
 
-def test_a_taken_name_in_another_case(service, fresh_name, artifacts):
+def test_an_upload_to_a_name_in_another_case_is_refused(service, fresh_name, artifacts):
     service.admin.upload(fresh_name, artifacts["line-1"])
     before = service.stored()
     answer = service.admin.upload(fresh_name.upper(), artifacts["line-2"])
@@ -320,7 +320,7 @@ def head_of(disposition):
     return part(disposition, b"").removesuffix(b"\r\n")
 
 
-def test_a_body_announced_as_too_large_is_refused_unread(small):
+def test_a_body_announced_as_too_large_is_refused_without_reading_it(small):
     stream = WatchedStream(head_of(FILE), 100 * MEGABYTE)
     answer = small.admin.stream("/models/m/versions", stream, FORM, 100 * MEGABYTE)
     problem = check_problem(answer, 413, "too-large")
@@ -329,7 +329,7 @@ def test_a_body_announced_as_too_large_is_refused_unread(small):
     assert small.stored() == set()
 
 
-def test_a_chunked_artifact_over_the_limit_is_refused_before_it_is_all_read(small):
+def test_a_chunked_artifact_above_the_limit_is_refused_before_it_is_read_completely(small):
     stream = WatchedStream(head_of(FILE), 100 * MEGABYTE)
     answer = small.admin.stream("/models/m/versions", stream, FORM)
     problem = check_problem(answer, 413, "too-large")
@@ -339,31 +339,31 @@ def test_a_chunked_artifact_over_the_limit_is_refused_before_it_is_all_read(smal
     assert small.admin.get("/models/m").status_code == 404
 
 
-def test_an_artifact_a_little_over_the_limit_is_refused(small):
+def test_an_artifact_slightly_above_the_limit_is_refused(small):
     answer = small.admin.upload("m", bytes(MEGABYTE + 1))
     check_problem(answer, 413, "too-large")
     assert small.stored() == set()
 
 
-def test_an_artifact_of_just_the_limit_is_looked_at(small):
+def test_an_artifact_of_exactly_the_limit_is_inspected(small):
     check_problem(small.admin.upload("m", bytes(MEGABYTE)), 422, "artifact-refused")
     assert small.stored() == set()
 
 
 @pytest.mark.parametrize("disposition", ['; name="metadata"', '; name="metadata"; filename="m"'])
-def test_metadata_over_its_limit(refusals, disposition):
+def test_metadata_above_its_limit_is_refused(refusals, disposition):
     body = part(FILE, refusals.good) + part(disposition, b" " * (4 * MEGABYTE + 1)) + END
     answer = refusals.raw(body, status=413, slug="too-large")
     assert "metadata" in answer.json["detail"]
 
 
-def test_a_form_of_very_many_parts_is_refused(refusals):
+def test_a_form_with_too_many_parts_is_refused(refusals):
     body = b"".join(part(f'; name="p{i}"', b"x") for i in range(1000)) + END
     answer = refusals.raw(body, status=413, slug="too-large")
     assert "parts" in answer.json["detail"]
 
 
-def test_an_upload_that_is_left_off_is_swept_at_the_next_start(make_app, artifacts):
+def test_an_interrupted_upload_is_removed_at_the_next_start(make_app, artifacts):
     service = make_app()
     with service.services.blobs.stage(100) as blob:
         blob.write(b"half")

@@ -23,7 +23,7 @@ from tests.integration.registry.models import MODELS, X
 from tests.integration.registry.onnx_exports import exported
 
 
-def test_an_upload_makes_the_model_and_gives_numbers_from_one(admin, fresh_name, artifacts):
+def test_an_upload_creates_the_model_and_numbers_versions_from_one(admin, fresh_name, artifacts):
     for number in (1, 2, 3):
         answer = admin.upload(fresh_name, artifacts[f"line-{number}"])
         assert answer.status_code == 201, answer.text
@@ -43,21 +43,21 @@ def test_an_upload_never_moves_an_alias(admin, uploaded, artifacts):
     assert admin.post(f"/models/{name}/predict", json={"input": [1]}).json["version"] == 2
 
 
-def test_the_same_bytes_twice_are_two_versions_and_one_blob(service, fresh_name, artifacts):
+def test_equal_uploads_are_two_versions_that_share_one_blob(service, fresh_name, artifacts):
     service.admin.upload(fresh_name, artifacts["line-1"])
     before = service.stored()
     assert service.admin.upload(fresh_name, artifacts["line-1"]).json["version"] == 2
     assert service.stored() == before
 
 
-def test_nothing_stays_in_incoming_after_an_upload(service, fresh_name, artifacts):
+def test_no_temporary_file_remains_after_an_upload(service, fresh_name, artifacts):
     digest = hashlib.sha256(artifacts["plane"]).hexdigest()
     service.admin.upload(fresh_name, artifacts["plane"])
     assert f"{digest[:2]}/{digest}" in service.stored()
     assert not any(path.startswith("incoming") for path in service.stored())
 
 
-def test_the_format_comes_from_the_files_ending_and_metadata_wins(admin, fresh_name, trained):
+def test_the_format_is_taken_from_the_metadata_or_else_the_extension(admin, fresh_name, trained):
     packed = io.BytesIO()
     joblib.dump(trained["plane"].model, packed)
 
@@ -70,7 +70,7 @@ def test_the_format_comes_from_the_files_ending_and_metadata_wins(admin, fresh_n
     assert answer.json["prediction"] == trained["plane"].model.predict([[0.5, 2.0]])[0]
 
 
-def test_an_onnx_file_is_taken_promoted_and_answers(admin, fresh_name):
+def test_an_onnx_file_can_be_uploaded_promoted_and_used(admin, fresh_name):
     model = MODELS["tree-classes"]
     content = exported(model).SerializeToString()
 
@@ -92,7 +92,7 @@ def test_an_onnx_file_is_taken_promoted_and_answers(admin, fresh_name):
 
 
 @pytest.mark.parametrize("filename", ["metadata.json", "blob", "metadata"])
-def test_metadata_may_be_a_file_part(admin, fresh_name, artifacts, filename):
+def test_metadata_may_be_sent_as_a_file_part(admin, fresh_name, artifacts, filename):
     said = json.dumps({"description": "as a file: ä"}).encode()
     form = {
         "metadata": (io.BytesIO(said), filename, "application/json"),
@@ -106,7 +106,7 @@ def test_metadata_may_be_a_file_part(admin, fresh_name, artifacts, filename):
 
 
 @pytest.mark.parametrize("metadata", ["", "{}"])
-def test_empty_metadata_says_nothing(admin, fresh_name, artifacts, metadata):
+def test_empty_metadata_is_accepted(admin, fresh_name, artifacts, metadata):
     form = {"artifact": (io.BytesIO(artifacts["line-1"]), "m.skops"), "metadata": metadata}
     answer = admin.post(
         f"/models/{fresh_name}/versions", data=form, content_type="multipart/form-data"
@@ -114,14 +114,14 @@ def test_empty_metadata_says_nothing(admin, fresh_name, artifacts, metadata):
     assert answer.status_code == 201, answer.text
 
 
-def test_a_chunked_upload_is_taken(admin, fresh_name, artifacts):
+def test_a_chunked_upload_is_accepted(admin, fresh_name, artifacts):
     body = part('; name="artifact"; filename="model.skops"', artifacts["line-1"]) + END
     answer = admin.stream(f"/models/{fresh_name}/versions", WatchedStream(body), FORM)
     assert answer.status_code == 201, answer.text
     assert answer.json["artifact"]["sha256"] == hashlib.sha256(artifacts["line-1"]).hexdigest()
 
 
-def test_a_repeated_request_is_answered_as_the_first_and_makes_nothing(
+def test_a_repeated_upload_returns_the_first_response_and_creates_nothing(
     service, fresh_name, artifacts
 ):
     key = {"Idempotency-Key": f"run {fresh_name}"}
@@ -140,7 +140,7 @@ def test_a_repeated_request_is_answered_as_the_first_and_makes_nothing(
 
 
 @pytest.mark.parametrize("changed", ["bytes", "metadata", "model"])
-def test_a_key_with_another_request_is_a_conflict(service, fresh_name, artifacts, changed):
+def test_reusing_a_key_for_another_request_is_a_conflict(service, fresh_name, artifacts, changed):
     key = {"Idempotency-Key": f"key-{fresh_name}"}
     service.admin.upload(fresh_name, artifacts["line-1"], headers=key)
     before = service.stored()
@@ -158,14 +158,14 @@ def test_a_key_with_another_request_is_a_conflict(service, fresh_name, artifacts
     assert service.stored() == before
 
 
-def test_the_same_key_of_another_token_is_another_key(service, fresh_name, artifacts):
+def test_keys_of_different_tokens_are_independent(service, fresh_name, artifacts):
     key = {"Idempotency-Key": "the-same"}
     one, other = service.caller("upload"), service.caller("upload")
     assert one.upload(fresh_name, artifacts["line-1"], headers=key).json["version"] == 1
     assert other.upload(fresh_name, artifacts["line-2"], headers=key).json["version"] == 2
 
 
-def test_a_refused_request_does_not_use_up_its_key(admin, fresh_name, artifacts):
+def test_a_refused_request_does_not_consume_its_key(admin, fresh_name, artifacts):
     key = {"Idempotency-Key": f"retry-{fresh_name}"}
     assert admin.upload(fresh_name, b"no model", headers=key).status_code == 422
     assert admin.upload(fresh_name, artifacts["line-1"], headers=key).status_code == 201
@@ -180,7 +180,7 @@ def test_a_malformed_key_is_refused(service, fresh_name, artifacts, key):
     assert service.stored() == before
 
 
-def test_eight_clients_at_once_get_the_numbers_from_one_to_n(service, fresh_name, artifacts):
+def test_concurrent_uploads_get_consecutive_numbers(service, fresh_name, artifacts):
     ready = threading.Barrier(8)
 
     def upload(index):
@@ -207,7 +207,7 @@ def test_a_slow_upload_holds_no_database_connection(service, fresh_name, artifac
     assert seen == {0}
 
 
-def test_equal_uploads_of_two_tokens_at_once_make_one_version(service, fresh_name, artifacts):
+def test_concurrent_equal_uploads_with_reuse_create_one_version(service, fresh_name, artifacts):
     said = {"metrics": {"rmse": 1.5}, "lineage": {"git_commit": "1a2b3c", "parent_version": 1}}
     callers = [service.caller("upload") for _ in range(4)]
     at_once = threading.Barrier(len(callers))
@@ -241,9 +241,7 @@ def test_equal_uploads_of_two_tokens_at_once_make_one_version(service, fresh_nam
         },
     ],
 )
-def test_the_same_bytes_with_other_claims_are_another_version(
-    service, fresh_name, artifacts, other
-):
+def test_equal_bytes_with_other_metadata_are_another_version(service, fresh_name, artifacts, other):
     said = {"metrics": {"rmse": 1.5}, "lineage": {"git_commit": "1a2b3c"}}
     service.admin.upload(fresh_name, artifacts["line-1"], said)
 
@@ -252,7 +250,7 @@ def test_the_same_bytes_with_other_claims_are_another_version(
     assert (answer.status_code, answer.json["version"]) == (201, 2)
 
 
-def test_an_archived_version_is_not_used_again(service, fresh_name, artifacts):
+def test_an_archived_version_is_not_reused(service, fresh_name, artifacts):
     service.admin.upload(fresh_name, artifacts["line-1"])
     service.admin.delete(f"/models/{fresh_name}/1")
 

@@ -14,7 +14,7 @@ def numbers(answer):
     return [item["version"] for item in answer.json["items"]]
 
 
-def test_a_version_reads_as_the_contract_shows_it(admin, fresh_name, artifacts):
+def test_a_version_matches_the_contract(admin, fresh_name, artifacts):
     said = {
         "format": "skops",
         "kind": "linear",
@@ -68,7 +68,7 @@ def test_a_version_reads_as_the_contract_shows_it(admin, fresh_name, artifacts):
     }
 
 
-def test_what_is_left_out_is_read_from_the_model(admin, fresh_name, artifacts):
+def test_omitted_metadata_is_read_from_the_model(admin, fresh_name, artifacts):
     version = admin.upload(fresh_name, artifacts["iris-names"]).json
 
     assert (version["kind"], version["task"]) == ("logistic", "classification")
@@ -88,7 +88,7 @@ def test_what_is_left_out_is_read_from_the_model(admin, fresh_name, artifacts):
 @pytest.mark.parametrize(
     ("reference", "number"), [("1", 1), ("latest", 3), ("production", 2), ("champion", 1)]
 )
-def test_a_version_is_found_by_number_alias_and_latest(admin, uploaded, reference, number):
+def test_a_version_is_found_by_number_alias_or_latest(admin, uploaded, reference, number):
     name, _ = uploaded
     admin.promote(name, 2)
     admin.promote(name, 1, alias="champion")
@@ -100,7 +100,7 @@ def test_a_version_is_found_by_number_alias_and_latest(admin, uploaded, referenc
 @pytest.mark.parametrize(
     "reference", ["0", "4", "99999999999999999999999", "9" * 5000, "staging", "production"]
 )
-def test_a_version_that_is_not_there_is_404(admin, uploaded, reference):
+def test_an_unknown_version_is_404(admin, uploaded, reference):
     name, _ = uploaded
     check_problem(admin.get(f"/models/{name}/{reference}"), 404, "version-not-found")
 
@@ -113,7 +113,7 @@ def test_a_malformed_reference_is_400(admin, uploaded, reference):
     check_problem(admin.get(f"/models/{name}/{reference}"), 400, "reference-malformed")
 
 
-def test_versions_of_no_model_are_404(admin):
+def test_versions_of_an_unknown_model_are_404(admin):
     check_problem(admin.get("/models/nobody/1"), 404, "model-not-found")
     check_problem(admin.get("/models/nobody/versions"), 404, "model-not-found")
     check_problem(admin.get("/models/nobody/history"), 404, "model-not-found")
@@ -153,14 +153,14 @@ def test_versions_are_listed_sorted_and_filtered(admin, measured, query, expecte
     assert numbers(answer) == expected
 
 
-def test_a_page_of_versions_says_how_many_there_are(admin, measured):
+def test_a_page_of_versions_includes_the_total(admin, measured):
     page = admin.get(f"/models/{measured}/versions?status=ready&page_size=3").json
     assert set(page) == {"items", "page", "page_size", "total", "next"}
     assert (page["page"], page["page_size"], page["total"]) == (1, 3, 4)
     assert page["items"][0] == admin.get(f"/models/{measured}/5").json
 
 
-def test_only_description_and_tags_change(admin, uploaded):
+def test_only_description_and_tags_can_be_changed(admin, uploaded):
     name, _ = uploaded
     before = admin.get(f"/models/{name}/1").json
 
@@ -174,7 +174,7 @@ def test_only_description_and_tags_change(admin, uploaded):
     assert sorted(places(refused)) == ["metrics", "status"]
 
 
-def test_an_archived_version_is_readable_and_not_served(admin, uploaded, artifacts):
+def test_an_archived_version_is_readable_but_not_served(admin, uploaded, artifacts):
     name, _ = uploaded
     answer = admin.delete(f"/models/{name}/3")
     assert (answer.status_code, answer.data) == (204, b"")
@@ -200,7 +200,7 @@ def test_a_version_is_not_archived_while_an_alias_points_at_it(admin, uploaded):
     assert admin.delete(f"/models/{name}/2").status_code == 204
 
 
-def test_the_artifact_is_the_uploaded_bytes_under_their_hash(admin, uploaded, artifacts):
+def test_an_artifact_is_downloaded_unchanged_with_its_hash(admin, uploaded, artifacts):
     name, digests = uploaded
     answer = admin.get(f"/models/{name}/2/artifact")
 
@@ -213,7 +213,7 @@ def test_the_artifact_is_the_uploaded_bytes_under_their_hash(admin, uploaded, ar
     assert f"filename={name}-2.skops" in answer.headers["Content-Disposition"]
 
 
-def test_head_tells_of_the_artifact_without_its_bytes(admin, uploaded, artifacts):
+def test_head_returns_the_headers_of_the_artifact(admin, uploaded, artifacts):
     name, digests = uploaded
     answer = admin.ask("HEAD", f"/models/{name}/2/artifact")
     assert (answer.status_code, answer.data) == (200, b"")
@@ -243,14 +243,14 @@ def test_a_range_of_the_artifact_is_206(admin, uploaded, artifacts, asked, part)
 
 
 @pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=100000-100001"])
-def test_a_range_beyond_the_end_is_416(admin, uploaded, artifacts, asked):
+def test_a_range_beyond_the_end_of_the_artifact_is_416(admin, uploaded, artifacts, asked):
     name, _ = uploaded
     answer = admin.get(f"/models/{name}/2/artifact", headers={"Range": asked})
     check_problem(answer, 416, "requested-range-not-satisfiable")
     assert answer.headers["Content-Range"] == f"bytes */{len(artifacts['line-2'])}"
 
 
-def test_if_range_with_another_hash_brings_the_whole(admin, uploaded, artifacts):
+def test_if_range_with_another_hash_returns_the_whole_artifact(admin, uploaded, artifacts):
     name, digests = uploaded
     path = f"/models/{name}/2/artifact"
     other = {"Range": "bytes=0-9", "If-Range": f'"{digests[0]}"'}
@@ -259,7 +259,7 @@ def test_if_range_with_another_hash_brings_the_whole(admin, uploaded, artifacts)
     assert admin.get(path, headers=same).data == artifacts["line-2"][:10]
 
 
-def test_bytes_that_the_caller_does_not_mean_are_412_and_are_not_sent(admin, uploaded):
+def test_a_failed_if_match_is_412_without_bytes(admin, uploaded):
     name, digests = uploaded
     path = f"/models/{name}/2/artifact"
     answer = admin.get(path, headers={"If-Match": f'"{digests[0]}"'})
@@ -270,7 +270,7 @@ def test_bytes_that_the_caller_does_not_mean_are_412_and_are_not_sent(admin, upl
     assert admin.get(path, headers={"If-Match": f'"{digests[1]}"'}).status_code == 200
 
 
-def test_bytes_that_the_caller_has_are_304(admin, uploaded, artifacts):
+def test_a_matching_if_none_match_is_304(admin, uploaded, artifacts):
     name, digests = uploaded
     path = f"/models/{name}/2/artifact"
     answer = admin.get(path, headers={"If-None-Match": f'"{digests[1]}"'})
@@ -280,7 +280,7 @@ def test_bytes_that_the_caller_has_are_304(admin, uploaded, artifacts):
     assert (changed.status_code, changed.data) == (200, artifacts["line-2"])
 
 
-def test_damaged_bytes_are_never_sent_and_the_same_upload_mends_them(make_app, artifacts):
+def test_damaged_bytes_are_never_sent_and_the_same_upload_repairs_them(make_app, artifacts):
     service = make_app()
     version = service.admin.upload("m", artifacts["line-1"]).json
     assert version["artifact"]["sha256"] in {Path(name).name for name in service.stored()}
@@ -302,7 +302,7 @@ def test_damaged_bytes_are_never_sent_and_the_same_upload_mends_them(make_app, a
     assert service.admin.get("/models/m/1/artifact").data == artifacts["line-1"]
 
 
-def test_the_evaluation_that_was_uploaded_is_read_back(admin, fresh_name, artifacts):
+def test_the_uploaded_evaluation_can_be_read(admin, fresh_name, artifacts):
     evaluation = {"baseline": {"rmse": 9.5}, "curve": [[0, 0.5], [1, 1]]}
     admin.upload(fresh_name, artifacts["line-1"], {"evaluation": evaluation})
     answer = admin.get(f"/models/{fresh_name}/1/evaluation")

@@ -27,7 +27,7 @@ def port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_a_server_runs_on_its_core_and_ends_with_what_it_left_behind(
+def test_a_server_runs_on_its_core_and_is_stopped_with_its_children(
     tmp_path: Path, port: int
 ) -> None:
     command = [sys.executable, "-c", LEAVES_ONE_BEHIND.format(port)]
@@ -44,7 +44,7 @@ def test_a_server_runs_on_its_core_and_ends_with_what_it_left_behind(
     assert not any(map(runs, started))
 
 
-def test_a_server_that_ends_at_once_says_what_it_printed(tmp_path: Path, port: int) -> None:
+def test_the_error_of_a_server_that_exits_contains_its_output(tmp_path: Path, port: int) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no such model')"]
 
     with (
@@ -54,7 +54,7 @@ def test_a_server_that_ends_at_once_says_what_it_printed(tmp_path: Path, port: i
         pass
 
 
-def test_a_port_that_is_taken_is_no_ready_server(tmp_path: Path) -> None:
+def test_a_port_in_use_is_not_a_ready_server(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
 

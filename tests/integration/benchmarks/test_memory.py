@@ -9,7 +9,7 @@ SLEEPS = "import sys; print(flush=True); sys.stdin.read()"
 STARTS_ANOTHER = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEPS!r}])"
 
 
-def test_a_process_is_counted_with_what_it_started() -> None:
+def test_memory_includes_child_processes() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", STARTS_ANOTHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:

@@ -22,7 +22,7 @@ def hotswap(tmp_path, sqlite_database):
     return hotswap
 
 
-def test_there_and_back(hotswap, tmp_path):
+def test_a_backup_can_be_restored_by_the_commands(hotswap, tmp_path):
     made = hotswap("backup", tmp_path / "backup")
     checked = hotswap("restore", tmp_path / "backup", "--check")
     restored = hotswap("restore", tmp_path / "backup", "--data", tmp_path / "new")
@@ -40,7 +40,7 @@ def test_there_and_back(hotswap, tmp_path):
     assert verified.exit_code == 0
 
 
-def test_json_says_the_same(hotswap, tmp_path):
+def test_the_backup_commands_print_json(hotswap, tmp_path):
     made = json.loads(hotswap("backup", tmp_path / "backup", "--json").stdout)
     restored = json.loads(
         hotswap("restore", tmp_path / "backup", "--json", HOTSWAP_DATA=str(tmp_path / "new")).stdout
@@ -50,7 +50,7 @@ def test_json_says_the_same(hotswap, tmp_path):
     assert restored == {**made, "data": str(tmp_path / "new")}
 
 
-def test_a_backup_that_cannot_be_made_or_restored_ends_with_1(hotswap, tmp_path):
+def test_a_refused_backup_or_restore_exits_1(hotswap, tmp_path):
     taken = hotswap("backup", tmp_path)
     hotswap("backup", tmp_path / "backup")
     over = hotswap("restore", tmp_path / "backup")
@@ -63,7 +63,7 @@ def test_a_backup_that_cannot_be_made_or_restored_ends_with_1(hotswap, tmp_path)
     assert "registry.db does not match the manifest" in damaged.stderr
 
 
-def test_nothing_is_restored_into_a_folder_that_all_users_share(hotswap, tmp_path):
+def test_restoring_into_a_shared_folder_is_refused(hotswap, tmp_path):
     hotswap("backup", tmp_path / "backup")
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)
@@ -75,7 +75,7 @@ def test_nothing_is_restored_into_a_folder_that_all_users_share(hotswap, tmp_pat
     assert list((tmp_path / "shared").iterdir()) == []
 
 
-def test_restoring_beside_another_database_is_wrong_usage(hotswap, tmp_path):
+def test_restoring_with_a_configured_database_url_is_wrong_usage(hotswap, tmp_path):
     hotswap("backup", tmp_path / "backup")
 
     told = hotswap(

@@ -18,7 +18,7 @@ def carded(service: FakeService) -> None:
     service.script("GET", PATH, Answer(200, MARKDOWN.encode(), headers))
 
 
-def test_the_card_of_production_is_printed_as_it_came(
+def test_the_card_of_production_is_printed_unchanged(
     hotswap: Hotswap, service: FakeService
 ) -> None:
     result = hotswap("card", "housing")
@@ -26,12 +26,12 @@ def test_the_card_of_production_is_printed_as_it_came(
     assert service.asked[0].headers["Accept"] == "text/markdown"
 
 
-def test_as_json_it_is_one_value(hotswap: Hotswap) -> None:
+def test_card_with_json_prints_one_value(hotswap: Hotswap) -> None:
     result = hotswap("card", "housing/production", "--json")
     assert json.loads(result.stdout) == {"format": "markdown", "card": MARKDOWN}
 
 
-def test_html_is_written_to_a_file(hotswap: Hotswap, service: FakeService, tmp_path: Path) -> None:
+def test_card_writes_html_to_a_file(hotswap: Hotswap, service: FakeService, tmp_path: Path) -> None:
     headers = {"Content-Type": "text/html; charset=utf-8"}
     service.script("GET", PATH, Answer(200, b"<!doctype html>", headers))
     file = tmp_path / "card.html"
@@ -41,22 +41,20 @@ def test_html_is_written_to_a_file(hotswap: Hotswap, service: FakeService, tmp_p
     assert [found.name for found in tmp_path.iterdir()] == ["card.html"]
 
 
-def test_a_file_that_cannot_be_written_exits_2(hotswap: Hotswap, tmp_path: Path) -> None:
+def test_card_with_an_unwritable_file_exits_2(hotswap: Hotswap, tmp_path: Path) -> None:
     result = hotswap("card", "housing", "--out", str(tmp_path / "no" / "card.md"))
     assert result.exit_code == 2
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_answer_in_another_format_is_none_of_the_service(
-    hotswap: Hotswap, service: FakeService
-) -> None:
+def test_a_card_in_another_format_is_not_understood(hotswap: Hotswap, service: FakeService) -> None:
     service.script("GET", PATH, Answer(200, b"It works!", {"Content-Type": "text/plain"}))
     result = hotswap("card", "housing")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "no text/markdown" in result.stderr
 
 
-def test_a_version_that_is_not_there_exits_1(hotswap: Hotswap, service: FakeService) -> None:
+def test_an_unknown_version_exits_1(hotswap: Hotswap, service: FakeService) -> None:
     service.script("GET", PATH, problem(404, "version-not-found", "No such version."))
     result = hotswap("card", "housing")
     assert (result.exit_code, result.stdout) == (1, "")

@@ -17,7 +17,7 @@ def artifact(tmp_path: Path) -> Path:
     return file
 
 
-def test_upload_sends_the_file_and_options_win_over_metadata(
+def test_upload_sends_the_file_and_options_override_metadata(
     hotswap: Hotswap, service: FakeService, artifact: Path, tmp_path: Path
 ) -> None:
     given = {"kind": "tree", "metrics": {"r2": 0.5}, "tags": {"a": "1", "b": "2"}}
@@ -41,9 +41,7 @@ def test_upload_sends_the_file_and_options_win_over_metadata(
     assert asked.headers["Idempotency-Key"] == "k"
 
 
-def test_upload_takes_metadata_from_stdin_and_answers_in_json(
-    hotswap: Hotswap, artifact: Path
-) -> None:
+def test_upload_reads_metadata_from_stdin_and_prints_json(hotswap: Hotswap, artifact: Path) -> None:
     result = hotswap(
         "upload", "housing", str(artifact), "--metadata", "-", "--json", stdin='{"kind":"tree"}'
     )
@@ -51,7 +49,7 @@ def test_upload_takes_metadata_from_stdin_and_answers_in_json(
 
 
 @pytest.mark.parametrize("metadata", ["no json", "[1]", "\xff", '{"metrics":{"r2":NaN}}'])
-def test_metadata_that_are_no_object_are_wrong_usage(
+def test_metadata_other_than_an_object_is_wrong_usage(
     hotswap: Hotswap, service: FakeService, artifact: Path, metadata: str
 ) -> None:
     stdin = metadata.encode("latin-1")
@@ -61,7 +59,7 @@ def test_metadata_that_are_no_object_are_wrong_usage(
     assert service.asked == []
 
 
-def test_upload_that_was_made_before_says_so(
+def test_a_repeated_upload_is_reported_as_such(
     hotswap: Hotswap, service: FakeService, artifact: Path
 ) -> None:
     version = {"model": "housing", "version": 4, "status": "ready"}
@@ -71,7 +69,9 @@ def test_upload_that_was_made_before_says_so(
     assert "already uploaded as version 4" in result.stdout
 
 
-def test_promote_says_what_is_live_and_what_was(hotswap: Hotswap, service: FakeService) -> None:
+def test_promote_prints_the_live_and_the_previous_version(
+    hotswap: Hotswap, service: FakeService
+) -> None:
     for _ in range(2):
         service.add_version("housing")
     assert hotswap("promote", "housing", "1").stdout == ("housing/production is now version 1.\n")
@@ -83,9 +83,7 @@ def test_promote_says_what_is_live_and_what_was(hotswap: Hotswap, service: FakeS
     )
 
 
-def test_promote_sends_what_was_given_and_nothing_else(
-    hotswap: Hotswap, service: FakeService
-) -> None:
+def test_promote_sends_only_the_given_options(hotswap: Hotswap, service: FakeService) -> None:
     service.add_version("housing")
     hotswap("promote", "housing", "1")
     hotswap("promote", "housing", "1", "--expected-version", "none")
@@ -101,7 +99,7 @@ def test_promote_sends_what_was_given_and_nothing_else(
     assert service.asked[2].headers["Idempotency-Key"] == "k"
 
 
-def test_gates_are_shown_with_their_figures(hotswap: Hotswap, service: FakeService) -> None:
+def test_promote_prints_gates_with_their_values(hotswap: Hotswap, service: FakeService) -> None:
     gate = {
         "gate": "rmse <= champion * 1.02",
         "passed": True,
@@ -121,7 +119,7 @@ def test_gates_are_shown_with_their_figures(hotswap: Hotswap, service: FakeServi
     assert "rmse <= champion * 1.02  yes       48211.7     49103" in shown
 
 
-def test_promotion_that_is_refused_exits_1(hotswap: Hotswap, service: FakeService) -> None:
+def test_a_refused_promotion_exits_1(hotswap: Hotswap, service: FakeService) -> None:
     refusal = problem(409, "expected-version-conflict", "The alias points at version 5.")
     service.script("POST", "/models/housing/3/promote", refusal)
     result = hotswap("promote", "housing", "3", "--json")
@@ -129,7 +127,7 @@ def test_promotion_that_is_refused_exits_1(hotswap: Hotswap, service: FakeServic
     assert "points at version 5" in result.stderr
 
 
-def test_rollback_shows_where_it_went(hotswap: Hotswap, service: FakeService) -> None:
+def test_rollback_prints_the_version_it_returned_to(hotswap: Hotswap, service: FakeService) -> None:
     service.add_version("housing")
     service.aliases["housing"] = {"production": 2}
     result = hotswap("rollback", "housing", "--to-version", "1", "--reason", "complaints")
@@ -137,7 +135,9 @@ def test_rollback_shows_where_it_went(hotswap: Hotswap, service: FakeService) ->
     assert service.asked[0].json == {"to_version": 1, "reason": "complaints"}
 
 
-def test_new_token_is_printed_once_with_what_it_may(hotswap: Hotswap, service: FakeService) -> None:
+def test_a_new_token_is_printed_once_with_its_rights(
+    hotswap: Hotswap, service: FakeService
+) -> None:
     result = hotswap(
         *("tokens", "create", "ci", "--scope", "upload", "--scope", "promote"),
         *("--model", "housing*", "--expires", "90d"),
@@ -150,7 +150,7 @@ def test_new_token_is_printed_once_with_what_it_may(hotswap: Hotswap, service: F
     assert timedelta(days=89, hours=23) < left <= timedelta(days=90)
 
 
-def test_tokens_are_listed_and_revoked(hotswap: Hotswap, service: FakeService) -> None:
+def test_tokens_can_be_listed_and_revoked(hotswap: Hotswap, service: FakeService) -> None:
     hotswap("tokens", "create", "ci", "--scope", "upload")
     assert "ci" in hotswap("tokens", "list").stdout
     assert hotswap("tokens", "revoke", "7").stdout == "Token 7 was revoked.\n"
@@ -160,7 +160,7 @@ def test_tokens_are_listed_and_revoked(hotswap: Hotswap, service: FakeService) -
 OLD = {"id": 1, "name": "admin", "scopes": ["admin"], "models": None, "expires_at": None}
 
 
-def test_a_rotated_token_is_shown_anew_before_the_old_one_goes(
+def test_rotation_shows_the_new_token_before_it_revokes_the_old_one(
     hotswap: Hotswap, service: FakeService
 ) -> None:
     service.tokens.append({**OLD, "scopes": ["upload"], "models": ["a*"]})
@@ -172,7 +172,7 @@ def test_a_rotated_token_is_shown_anew_before_the_old_one_goes(
     assert (revoked.method, revoked.path) == ("DELETE", "/tokens/1")
 
 
-def test_a_token_that_cannot_be_revoked_is_said_to_work_still(
+def test_a_failed_revocation_says_that_the_old_token_still_works(
     hotswap: Hotswap, service: FakeService
 ) -> None:
     service.tokens.append(OLD)
@@ -184,7 +184,7 @@ def test_a_token_that_cannot_be_revoked_is_said_to_work_still(
 
 
 @pytest.mark.parametrize("revoked_at", [None, "2026-11-21T06:00:00Z"])
-def test_only_a_token_in_use_is_rotated(
+def test_only_a_valid_token_can_be_rotated(
     hotswap: Hotswap, service: FakeService, revoked_at: str | None
 ) -> None:
     service.tokens.append({**OLD, "id": 1 if revoked_at else 2, "revoked_at": revoked_at})

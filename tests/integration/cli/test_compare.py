@@ -61,7 +61,7 @@ def lines(text: str) -> dict[str, str]:
     return {line.removeprefix("* ").partition(" ")[0]: line for line in found}
 
 
-def test_what_differs_is_marked_and_so_is_the_best(hotswap: Hotswap, service: FakeService) -> None:
+def test_differing_rows_and_best_values_are_marked(hotswap: Hotswap, service: FakeService) -> None:
     result = hotswap("compare", "housing", "production", "5")
     shown = lines(result.stdout)
 
@@ -74,7 +74,7 @@ def test_what_differs_is_marked_and_so_is_the_best(hotswap: Hotswap, service: Fa
     assert "Lineage" not in result.stdout
 
 
-def test_what_a_version_lacks_is_told_from_what_is_null_or_empty(hotswap: Hotswap) -> None:
+def test_missing_values_are_distinguished_from_null_and_empty_ones(hotswap: Hotswap) -> None:
     shown = lines(hotswap("compare", "housing", "3", "5").stdout)
 
     assert shown["depth"] == "* depth null 8"
@@ -83,7 +83,7 @@ def test_what_a_version_lacks_is_told_from_what_is_null_or_empty(hotswap: Hotswa
     assert shown["steps"].endswith("x…")
 
 
-def test_differences_alone(hotswap: Hotswap) -> None:
+def test_compare_can_show_only_the_differences(hotswap: Hotswap) -> None:
     shown = hotswap("compare", "housing", "3", "5", "--differences").stdout
 
     assert "rmse" in shown
@@ -91,7 +91,7 @@ def test_differences_alone(hotswap: Hotswap) -> None:
     assert "Signature" not in shown
 
 
-def test_json_is_the_answer_of_the_service(hotswap: Hotswap) -> None:
+def test_compare_with_json_prints_the_reply_of_the_service(hotswap: Hotswap) -> None:
     assert json.loads(hotswap("compare", "housing", "3", "5", "--json").stdout) == COMPARED
 
 
@@ -103,7 +103,7 @@ def test_wrong_usage_exits_2_and_sends_nothing(
     assert (result.exit_code, result.stdout, service.asked) == (2, "", [])
 
 
-def test_a_version_that_is_not_there_exits_1(hotswap: Hotswap, service: FakeService) -> None:
+def test_an_unknown_version_exits_1(hotswap: Hotswap, service: FakeService) -> None:
     refusal = problem(404, "version-not-found", "Model 'housing' has no version 9.")
     service.script("GET", "/models/housing/compare", refusal)
     result = hotswap("compare", "housing", "3", "9")

@@ -12,7 +12,7 @@ COMPILER = (sysconfig.get_config_var("CC") or "cc").split()[0]
 
 
 @pytest.mark.skipif(shutil.which(COMPILER) is None, reason="there is no C compiler")
-def test_where_there_is_a_compiler_all_of_them_are_built() -> None:
+def test_all_c_modules_are_built_where_there_is_a_compiler() -> None:
     assert forest.AVAILABLE
     assert chain_program.AVAILABLE
     assert preload({})

@@ -54,7 +54,7 @@ def found(data: Path, exit_code: int) -> dict[str, dict[str, Any]]:
     return {finding["check"]: finding for finding in said["findings"]}
 
 
-def test_the_data_directory_may_be_given(data: Path, tmp_path: Path) -> None:
+def test_doctor_accepts_a_data_directory(data: Path, tmp_path: Path) -> None:
     """As docs/backup.md says of every command that works on the data directory itself."""
     elsewhere = {"HOTSWAP_DATA": str(tmp_path / "nowhere")}
 
@@ -72,7 +72,7 @@ def execute(data: Path, statement: str) -> None:
     database.dispose()
 
 
-def test_a_sound_installation_is_told_line_by_line(data: Path) -> None:
+def test_doctor_lists_every_check_of_a_working_installation(data: Path) -> None:
     result = doctor(data)
 
     assert result.exit_code == 0, result.output
@@ -93,7 +93,7 @@ def test_a_sound_installation_is_told_line_by_line(data: Path) -> None:
         (["onnx", "columns", "linear"], "the C kernel of linear models", chain_program.AVAILABLE),
     ],
 )
-def test_what_serves_a_live_version_is_told(
+def test_doctor_names_the_engine_of_each_live_version(
     data: Path, forms: list[str], engine: str, *, there: bool
 ) -> None:
     compiled = json.dumps(dict.fromkeys(forms, "0" * 64))
@@ -106,7 +106,7 @@ def test_what_serves_a_live_version_is_told(
     assert told["result"] == ("ok" if there else "warning")
 
 
-def test_an_uploaded_onnx_file_is_served_as_it_is(data: Path) -> None:
+def test_doctor_names_the_engine_of_an_uploaded_onnx_file(data: Path) -> None:
     execute(data, "UPDATE versions SET format = 'onnx', compiled = '{}'")
 
     told = found(data, 0)["engine"]
@@ -115,14 +115,14 @@ def test_an_uploaded_onnx_file_is_served_as_it_is(data: Path) -> None:
     assert told["result"] == "ok"
 
 
-def test_what_walks_the_trees_is_told(data: Path) -> None:
+def test_doctor_names_the_kernel_of_trees(data: Path) -> None:
     kernel = found(data, 0)["kernel"]
 
     assert kernel["result"] == ("ok" if forest.AVAILABLE else "warning")
     assert ("is built" in kernel["message"]) is forest.AVAILABLE
 
 
-def test_bytes_that_are_missing_are_a_fault_that_names_the_version(data: Path) -> None:
+def test_missing_bytes_are_a_fault_that_names_the_version(data: Path) -> None:
     shutil.rmtree(data / "blobs")
 
     blobs = found(data, 1)["blobs"]
@@ -132,7 +132,7 @@ def test_bytes_that_are_missing_are_a_fault_that_names_the_version(data: Path) -
     assert "backup" in blobs["advice"]
 
 
-def test_a_live_version_that_cannot_be_loaded_is_named(data: Path) -> None:
+def test_a_live_version_that_cannot_be_loaded_is_a_fault(data: Path) -> None:
     (blob,) = (data / "blobs").glob("??/*")
     blob.unlink()
 
@@ -143,13 +143,13 @@ def test_a_live_version_that_cannot_be_loaded_is_named(data: Path) -> None:
     assert "uploaded again" in live["advice"]
 
 
-def test_a_history_that_was_changed_is_a_fault(data: Path) -> None:
+def test_a_modified_history_is_a_fault(data: Path) -> None:
     execute(data, "UPDATE history SET actor = 'nobody'")
 
     assert found(data, 1)["history"]["message"] == "Event 1 was changed after it was written."
 
 
-def test_a_database_of_another_release_is_a_fault_and_the_rest_is_left_alone(data: Path) -> None:
+def test_a_database_of_another_release_is_a_fault_and_is_not_changed(data: Path) -> None:
     execute(data, "UPDATE alembic_version SET version_num = '9999'")
 
     findings = found(data, 1)
@@ -158,13 +158,13 @@ def test_a_database_of_another_release_is_a_fault_and_the_rest_is_left_alone(dat
     assert "history" not in findings
 
 
-def test_a_file_that_is_no_database_is_a_fault_and_no_traceback(data: Path) -> None:
+def test_a_file_that_is_not_a_database_is_a_fault_without_a_traceback(data: Path) -> None:
     (data / "registry.db").write_bytes(b"no database" * 1000)
 
     assert "not an SQLite database" in found(data, 1)["schema"]["message"]
 
 
-def test_a_damaged_page_is_a_fault_and_no_traceback(data: Path) -> None:
+def test_a_damaged_page_is_a_fault_without_a_traceback(data: Path) -> None:
     file = data / "registry.db"
     content = bytearray(file.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
@@ -174,7 +174,7 @@ def test_a_damaged_page_is_a_fault_and_no_traceback(data: Path) -> None:
     assert not json.loads(doctor(data, "--json").stdout)["ok"]
 
 
-def test_nothing_is_made_where_there_is_nothing(tmp_path: Path) -> None:
+def test_doctor_creates_nothing_in_an_empty_directory(tmp_path: Path) -> None:
     data = tmp_path / "later"
 
     findings = found(data, 0)
@@ -190,7 +190,7 @@ def test_a_data_directory_that_is_a_file_is_a_fault(tmp_path: Path) -> None:
     assert "not a directory" in found(file, 1)["data"]["message"]
 
 
-def test_a_folder_with_other_files_is_a_fault(tmp_path: Path) -> None:
+def test_a_foreign_folder_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "a.jpeg").touch()
 
     said = found(tmp_path, exit_code=1)["data"]
@@ -199,7 +199,7 @@ def test_a_folder_with_other_files_is_a_fault(tmp_path: Path) -> None:
     assert "contains no registry, but other files (a.jpeg)" in said["message"]
 
 
-def test_what_other_users_may_read_is_told(data: Path) -> None:
+def test_paths_readable_by_other_users_are_reported(data: Path) -> None:
     for path in (data, *data.rglob("*")):
         path.chmod(0o700 if path.is_dir() else 0o600)
     assert found(data, 0)["modes"]["result"] == "ok"
@@ -211,19 +211,19 @@ def test_what_other_users_may_read_is_told(data: Path) -> None:
     assert modes["message"] == f"{data / 'registry.db'} is accessible to other users"
 
 
-def test_a_setting_that_cannot_be_read_is_wrong_usage(data: Path) -> None:
+def test_an_invalid_setting_is_wrong_usage(data: Path) -> None:
     assert doctor(data, HOTSWAP_WORKERS="many").exit_code == 2
     assert doctor(data, HOTSWAP_DATABASE_URL="mysql://x/y").exit_code == 2
 
 
-def test_help_has_an_example_and_imports_nothing_it_does_not_need() -> None:
+def test_doctor_help_has_an_example_and_imports_nothing_it_does_not_need() -> None:
     result = CliRunner().invoke(main, ["doctor", "--help"])
 
     assert "Example:\n    hotswap doctor" in result.stdout
     assert "--json" in result.stdout
 
 
-def test_what_a_check_cannot_look_at_is_a_fault_and_the_next_goes_on(tmp_path: Path) -> None:
+def test_a_check_that_cannot_run_is_a_fault_and_the_others_continue(tmp_path: Path) -> None:
     def check_this(_: Installation) -> list[Finding]:
         raise DatabaseUnavailable
 
@@ -237,7 +237,7 @@ def test_what_a_check_cannot_look_at_is_a_fault_and_the_next_goes_on(tmp_path: P
     assert that == Finding("that", "fault", "/somewhere: Permission denied")
 
 
-def test_a_scrub_reads_every_byte(data: Path) -> None:
+def test_doctor_with_scrub_reads_every_byte(data: Path) -> None:
     said = doctor(data, "--scrub", "--json")
 
     (scrubbed,) = [one for one in json.loads(said.stdout)["findings"] if one["check"] == "scrub"]
@@ -245,7 +245,7 @@ def test_a_scrub_reads_every_byte(data: Path) -> None:
     assert scrubbed["message"] == "1 blobs were read and are intact (0.0 MiB)"
 
 
-def test_a_scrub_names_the_versions_that_damage_hits_and_what_to_do(data: Path) -> None:
+def test_a_scrub_names_the_affected_versions_and_what_to_do(data: Path) -> None:
     store = LocalBlobStore(data / "blobs")
     (digest,) = store.digests()
     store.path_of(digest).write_bytes(b"An artifact")

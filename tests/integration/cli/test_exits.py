@@ -23,7 +23,7 @@ def environment(service: FakeService) -> dict[str, str]:
     return {**os.environ, "HOTSWAP_URL": service.url, "HOTSWAP_TOKEN": HSW}
 
 
-def test_refused_connection_exits_3_and_says_what_to_set() -> None:
+def test_a_refused_connection_exits_3_and_names_the_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     result = CliRunner().invoke(main, ["models", "--json", "--url", url])
@@ -33,7 +33,7 @@ def test_refused_connection_exits_3_and_says_what_to_set() -> None:
     assert "HOTSWAP_URL" in result.stderr
 
 
-def test_refusal_exits_1_and_names_places_and_request(
+def test_a_refusal_exits_1_and_prints_the_faults_and_the_request_id(
     hotswap: Hotswap, service: FakeService
 ) -> None:
     service.add_version("housing")
@@ -54,13 +54,13 @@ def test_refusal_exits_1_and_names_places_and_request(
     ]
 
 
-def test_missing_token_exits_1_and_says_where_to_give_it(hotswap: Hotswap) -> None:
+def test_a_missing_token_exits_1_and_names_the_setting(hotswap: Hotswap) -> None:
     result = hotswap("models", token="hsw_wrong")
     assert result.exit_code == 1
     assert "HOTSWAP_TOKEN" in result.stderr
 
 
-def test_token_and_url_of_the_command_win_over_the_environment(
+def test_options_override_the_environment_for_token_and_url(
     service: FakeService,
 ) -> None:
     runner = CliRunner(env={"HOTSWAP_URL": "http://127.0.0.1:1", "HOTSWAP_TOKEN": "hsw_wrong"})
@@ -68,7 +68,7 @@ def test_token_and_url_of_the_command_win_over_the_environment(
     assert (result.exit_code, result.stdout) == (0, "[]\n")
 
 
-def test_busy_service_exits_1_and_says_when_to_come_back(
+def test_a_busy_service_exits_1_and_prints_when_to_retry(
     hotswap: Hotswap, service: FakeService
 ) -> None:
     busy = problem(503, "database-busy", "The database is locked by another writer.")
@@ -78,7 +78,7 @@ def test_busy_service_exits_1_and_says_when_to_come_back(
     assert "Try again in 7 s." in result.stderr
 
 
-def test_something_else_at_the_address_exits_1(hotswap: Hotswap, service: FakeService) -> None:
+def test_another_server_at_the_address_exits_1(hotswap: Hotswap, service: FakeService) -> None:
     page = Answer(200, b"<html>It works!</html>", {"Content-Type": "text/html"})
     service.script("GET", "/models", page)
     result = hotswap("models")
@@ -140,7 +140,7 @@ def test_wrong_usage_exits_2_and_sends_nothing(
     assert service.asked == []
 
 
-def test_text_of_the_service_cannot_steer_the_terminal(
+def test_control_characters_from_the_service_are_escaped(
     hotswap: Hotswap, service: FakeService
 ) -> None:
     service.script("GET", "/models", problem(409, "x", "evil \x1b[2J\r\ntext"))
@@ -152,7 +152,7 @@ def test_text_of_the_service_cannot_steer_the_terminal(
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("versions", [1, 400])
-def test_reader_that_goes_away_is_no_error(
+def test_a_closed_pipe_is_not_an_error(
     service: FakeService, versions: int, unbuffered: str
 ) -> None:
     for _ in range(versions):
@@ -170,7 +170,7 @@ def test_reader_that_goes_away_is_no_error(
     assert (done.stderr, done.returncode) == (b"", 141)
 
 
-def test_reader_that_had_enough_is_no_error(service: FakeService) -> None:
+def test_a_reader_that_stops_early_is_not_an_error(service: FakeService) -> None:
     for _ in range(400):
         service.add_version("housing")
     process = subprocess.Popen(
@@ -189,7 +189,7 @@ def test_reader_that_had_enough_is_no_error(service: FakeService) -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_full_disk_is_said_and_no_success(service: FakeService, unbuffered: str) -> None:
+def test_a_full_disk_for_stdout_is_an_error(service: FakeService, unbuffered: str) -> None:
     service.add_version("housing")
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -204,7 +204,7 @@ def test_full_disk_is_said_and_no_success(service: FakeService, unbuffered: str)
     assert done.returncode == 2
 
 
-def test_ctrl_c_ends_quietly() -> None:
+def test_ctrl_c_ends_a_command_without_a_traceback() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         process = subprocess.Popen(

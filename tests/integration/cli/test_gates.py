@@ -40,7 +40,7 @@ REPORT = {
 }
 
 
-def test_a_policy_is_shown(hotswap: Hotswap, service: FakeService) -> None:
+def test_policy_shows_the_gates(hotswap: Hotswap, service: FakeService) -> None:
     service.script("GET", "/models/housing/policy", Answer(200, POLICY))
     assert hotswap("policy", "housing").stdout == (
         "rmse < champion @ 95%\nSet by ann, 2026-11-21 06:00:00 UTC.\n"
@@ -48,7 +48,7 @@ def test_a_policy_is_shown(hotswap: Hotswap, service: FakeService) -> None:
     assert json.loads(hotswap("policy", "housing", "--json").stdout) == POLICY
 
 
-def test_gates_are_set_and_taken_away(hotswap: Hotswap, service: FakeService) -> None:
+def test_gates_can_be_set_and_cleared(hotswap: Hotswap, service: FakeService) -> None:
     service.script("PUT", "/models/housing/policy", Answer(200, POLICY))
     hotswap("policy", "housing", "--set", "r2 > 0.5", "--set", "signature compatible")
     hotswap("policy", "housing", "--clear")
@@ -70,7 +70,7 @@ def test_gates_are_set_and_taken_away(hotswap: Hotswap, service: FakeService) ->
         ("evaluate", "housing"),
     ],
 )
-def test_wrong_usage_is_said_before_anything_is_sent(
+def test_wrong_usage_is_reported_before_a_request(
     hotswap: Hotswap, service: FakeService, arguments: tuple[str, ...]
 ) -> None:
     result = hotswap(*arguments)
@@ -78,12 +78,12 @@ def test_wrong_usage_is_said_before_anything_is_sent(
     assert service.asked == []
 
 
-def test_a_bad_gate_is_shown_with_its_place(hotswap: Hotswap) -> None:
+def test_an_invalid_gate_is_shown_with_the_position_of_the_fault(hotswap: Hotswap) -> None:
     shown = hotswap("policy", "housing", "--set", "r2 > 0", "--set", "rmse =< 3").stderr
     assert "gates[1]: 'rmse =< 3', at character 6" in shown
 
 
-def test_a_table_is_sent_as_what_it_is(
+def test_a_holdout_is_sent_with_its_media_type(
     hotswap: Hotswap, service: FakeService, tmp_path: object
 ) -> None:
     service.script("PUT", "/models/housing/holdout", Answer(201, HOLDOUT))
@@ -99,7 +99,7 @@ def test_a_table_is_sent_as_what_it_is(
     assert "4128" in shown
 
 
-def test_holdouts_are_listed_and_taken_away(hotswap: Hotswap, service: FakeService) -> None:
+def test_holdouts_can_be_listed_and_removed(hotswap: Hotswap, service: FakeService) -> None:
     page = {"items": [HOLDOUT], "page": 1, "page_size": 50, "total": 1}
     service.script("GET", "/models/housing/holdout", Answer(200, page))
     service.script("DELETE", "/models/housing/holdout", Answer(204))
@@ -109,9 +109,7 @@ def test_holdouts_are_listed_and_taken_away(hotswap: Hotswap, service: FakeServi
     assert service.asked[0].query["history"] == ["true"]
 
 
-def test_an_evaluation_is_shown_and_says_by_its_exit_what_it_came_to(
-    hotswap: Hotswap, service: FakeService
-) -> None:
+def test_an_evaluation_sets_the_exit_code(hotswap: Hotswap, service: FakeService) -> None:
     service.script("POST", "/models/housing/4/evaluate", Answer(200, REPORT))
     result = hotswap("evaluate", "housing/4", "--gate", "rmse < champion @ 95%")
     assert result.exit_code == 1
@@ -123,7 +121,7 @@ def test_an_evaluation_is_shown_and_says_by_its_exit_what_it_came_to(
     assert hotswap("evaluate", "housing/4").exit_code == 0
 
 
-def test_shut_gates_are_told_with_their_figures(hotswap: Hotswap, service: FakeService) -> None:
+def test_failed_gates_are_printed_with_their_values(hotswap: Hotswap, service: FakeService) -> None:
     open_ = {"gate": "engine in trees", "passed": True}
     refusal = problem(409, "gate-failed", "It does not pass.", gates=[FAILED, open_])
     service.script("POST", "/models/housing/4/promote", refusal)

@@ -25,7 +25,7 @@ def gc(tmp_path):
     return gc
 
 
-def test_it_says_what_it_removed_and_what_is_too_young(gc, sqlite_database, blobs):
+def test_gc_prints_what_was_removed_and_what_is_too_young(gc, sqlite_database, blobs):
     upload(sqlite_database, blobs, b"first")
     digest = orphan(blobs)
     orphan(blobs, b"young")
@@ -42,7 +42,7 @@ def test_it_says_what_it_removed_and_what_is_too_young(gc, sqlite_database, blob
     assert len(set(blobs.digests())) == 3
 
 
-def test_the_figures_come_as_json_and_a_dry_run_has_the_same(gc, sqlite_database, blobs):
+def test_gc_prints_the_same_figures_as_json_with_and_without_dry_run(gc, sqlite_database, blobs):
     upload(sqlite_database, blobs, b"first")
     orphan(blobs)
     figures = {"removed": 1, "removed_bytes": 8, "young": 0, "passed_over": 0}
@@ -56,7 +56,7 @@ def test_the_figures_come_as_json_and_a_dry_run_has_the_same(gc, sqlite_database
     assert len(set(blobs.digests())) == 2
 
 
-def test_a_database_without_any_version_is_taken_for_the_wrong_one(gc, sqlite_database, blobs):
+def test_gc_refuses_a_database_without_versions_beside_blobs(gc, sqlite_database, blobs):
     digest = orphan(blobs)
 
     told = gc("--older-than", "0m")
@@ -66,7 +66,7 @@ def test_a_database_without_any_version_is_taken_for_the_wrong_one(gc, sqlite_da
     assert set(blobs.digests()) == {digest}
 
 
-def test_where_no_service_has_been_it_makes_nothing(gc, tmp_path):
+def test_gc_creates_nothing_in_an_empty_directory(gc, tmp_path):
     told = gc("--data", str(tmp_path / "elsewhere"))
 
     assert told.exit_code == 2
@@ -74,7 +74,7 @@ def test_where_no_service_has_been_it_makes_nothing(gc, tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_database_of_another_release_is_left_alone(gc, sqlite_database, blobs):
+def test_gc_refuses_a_database_of_another_release(gc, sqlite_database, blobs):
     orphan(blobs)
     with sqlite_database.write() as session:
         session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
@@ -87,5 +87,5 @@ def test_a_database_of_another_release_is_left_alone(gc, sqlite_database, blobs)
 
 
 @pytest.mark.parametrize("span", ["1", "h", "-1h", "1 hour", ""])
-def test_a_span_that_cannot_be_read_is_wrong_usage(gc, span):
+def test_gc_with_an_invalid_duration_is_wrong_usage(gc, span):
     assert gc("--older-than", span).exit_code == 2

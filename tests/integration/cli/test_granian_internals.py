@@ -57,7 +57,7 @@ def parameters_of(function: Callable[..., Any]) -> list[str]:
     return list(inspect.signature(function).parameters)
 
 
-def test_pyproject_admits_the_one_minor_version_of_granian_that_these_tests_hold_for() -> None:
+def test_pyproject_allows_only_the_tested_minor_version_of_granian() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 
     (granian,) = [one for one in project["dependencies"] if re.match(r"granian\b", one)]
@@ -67,7 +67,7 @@ def test_pyproject_admits_the_one_minor_version_of_granian_that_these_tests_hold
     assert high == f"{major}.{minor + 1}"
 
 
-def test_workers_are_processes_with_a_mark_for_those_that_granian_must_not_replace() -> None:
+def test_granian_workers_are_processes_with_a_flag_for_those_not_to_replace() -> None:
     server = server_of()
 
     worker = WorkerProcess(server, 0, print, ())
@@ -83,7 +83,7 @@ def test_workers_are_processes_with_a_mark_for_those_that_granian_must_not_repla
         assert callable(getattr(worker, method)), f"DrainingServer calls WorkerProcess.{method}"
 
 
-def test_the_handler_of_signals_ends_the_loop_of_the_server() -> None:
+def test_the_signal_handler_of_granian_ends_its_main_loop() -> None:
     server = server_of()
 
     server.signal_handler_interrupt(signal.SIGTERM, None)
@@ -96,7 +96,7 @@ def test_the_handler_of_signals_ends_the_loop_of_the_server() -> None:
     server._serve_loop(None, None)
 
 
-def test_startup_makes_the_sockets_before_the_workers() -> None:
+def test_granian_creates_sockets_before_workers() -> None:
     steps = AbstractServer.startup.__code__.co_names
 
     assert parameters_of(MPServer.startup) == ["self", "spawn_target", "target_loader"], (
@@ -107,7 +107,7 @@ def test_startup_makes_the_sockets_before_the_workers() -> None:
     )
 
 
-def test_a_worker_gets_the_socket_and_the_loader_that_the_server_has_for_it() -> None:
+def test_a_worker_gets_the_socket_and_loader_of_the_server() -> None:
     server = server_of()
     with socket.socket() as listener:
         server._sso, server._shd = listener, "the holder of its descriptor"
@@ -127,7 +127,7 @@ def test_a_worker_gets_the_socket_and_the_loader_that_the_server_has_for_it() ->
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
-def test_a_holder_is_made_of_a_descriptor_its_kind_and_a_backlog(
+def test_a_socket_holder_is_built_from_a_descriptor_its_kind_and_a_backlog(
     family: socket.AddressFamily,
 ) -> None:
     with socket.socket(family) as listener:
@@ -139,7 +139,7 @@ def test_a_holder_is_made_of_a_descriptor_its_kind_and_a_backlog(
         )
 
 
-def test_the_loop_replaces_a_dead_worker_by_one_method() -> None:
+def test_granian_replaces_a_dead_worker_by_one_method() -> None:
     server = server_of(ReplacingServer)
     server.interrupt_children.append(2)
     server.main_loop_interrupt.set()
@@ -152,7 +152,7 @@ def test_the_loop_replaces_a_dead_worker_by_one_method() -> None:
     )
 
 
-def test_sighup_replaces_every_worker_by_the_same_method() -> None:
+def test_granian_replaces_workers_on_sighup_by_the_same_method() -> None:
     assert parameters_of(MPServer._reload) == ["self", "spawn_target", "target_loader"], (
         "DrainingServer overrides Server._reload to notify systemd"
     )
@@ -169,7 +169,7 @@ def test_sighup_replaces_every_worker_by_the_same_method() -> None:
 
 
 @pytest.mark.parametrize(("seconds_ago", "ends"), [(1, True), (3600, False)])
-def test_the_loop_ends_if_a_worker_dies_soon_after_the_time_that_get_returns(
+def test_granian_exits_if_a_worker_dies_soon_after_its_recorded_start(
     seconds_ago: int, ends: bool
 ) -> None:
     class Times(dict[int, float]):
@@ -193,7 +193,7 @@ def test_the_loop_ends_if_a_worker_dies_soon_after_the_time_that_get_returns(
     )
 
 
-def test_shutdown_fails_for_workers_that_ended_unexpectedly() -> None:
+def test_granian_fails_at_shutdown_for_workers_that_ended_unexpectedly() -> None:
     server = server_of()
     server._sso = None
     server._start_ipc()
@@ -208,7 +208,7 @@ def test_shutdown_fails_for_workers_that_ended_unexpectedly() -> None:
     )
 
 
-def test_a_worker_sets_its_handler_of_sigterm_after_the_application_is_loaded() -> None:
+def test_a_worker_sets_its_sigterm_handler_after_the_application_is_loaded() -> None:
     wrapped = MPServer._spawn_wsgi_worker.__wrapped__
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     try:
@@ -227,7 +227,7 @@ def test_a_worker_sets_its_handler_of_sigterm_after_the_application_is_loaded() 
 
 
 @pytest.mark.parametrize("function", [b"accept4", b"recv", b"close"])
-def test_granian_receives_by_the_functions_that_connections_c_replaces(function: bytes) -> None:
+def test_granian_receives_with_the_functions_that_connections_c_replaces(function: bytes) -> None:
     library = Path(granian._granian.__file__).read_bytes()
 
     assert b"\0" + function + b"\0" in library, (

@@ -86,11 +86,11 @@ def answers(settings: Settings, service: Service) -> bool:
                     return accepted.getpeername() == client.getsockname()
 
 
-def test_where_nobody_serves_there_is_nothing_to_take_over(settings: Settings) -> None:
+def test_without_a_running_service_there_is_nothing_to_take_over(settings: Settings) -> None:
     assert take_over(settings) is None
 
 
-def test_a_successor_listens_beside_its_predecessor_and_then_alone(
+def test_a_successor_listens_beside_its_predecessor_until_that_stops(
     settings: Settings, predecessor: Predecessor
 ) -> None:
     succession = taken(settings)
@@ -107,7 +107,7 @@ def test_a_successor_listens_beside_its_predecessor_and_then_alone(
     assert not is_held(settings.data)
 
 
-def test_a_successor_that_ends_before_it_is_ready_leaves_the_service_where_it_was(
+def test_a_successor_that_ends_before_it_is_ready_changes_nothing(
     settings: Settings, predecessor: Predecessor
 ) -> None:
     taken(settings).abandon()
@@ -122,7 +122,7 @@ def test_a_successor_that_ends_before_it_is_ready_leaves_the_service_where_it_wa
     succession.service.close()
 
 
-def test_a_successor_whose_predecessor_ends_first_has_the_service(
+def test_a_successor_whose_predecessor_ends_first_owns_the_service(
     settings: Settings, predecessor: Predecessor
 ) -> None:
     succession = taken(settings)
@@ -150,7 +150,9 @@ def test_a_predecessor_that_answers_late_still_yields(settings: Settings) -> Non
     succession.service.close()
 
 
-def test_there_is_one_successor_at_a_time(settings: Settings, predecessor: Predecessor) -> None:
+def test_only_one_successor_is_accepted_at_a_time(
+    settings: Settings, predecessor: Predecessor
+) -> None:
     succession = taken(settings)
 
     with pytest.raises(CommandFailed, match=f"process {os.getpid()} is taking it over already"):
@@ -171,7 +173,9 @@ def test_an_unsuitable_successor_is_told_why(settings: Settings) -> None:
     service.close()
 
 
-def test_a_hand_over_keeps_the_address(settings: Settings, predecessor: Predecessor) -> None:
+def test_a_hand_over_requires_the_same_address(
+    settings: Settings, predecessor: Predecessor
+) -> None:
     with pytest.raises(CommandFailed, match=f"to listen at 127.0.0.1:{settings.port + 1}. A hand"):
         take_over(replace(settings, port=settings.port + 1))
 
@@ -179,7 +183,7 @@ def test_a_hand_over_keeps_the_address(settings: Settings, predecessor: Predeces
     assert answers(settings, predecessor.service)
 
 
-def test_a_service_that_is_still_starting_hands_nothing_over(settings: Settings) -> None:
+def test_a_service_that_is_starting_cannot_be_taken_over(settings: Settings) -> None:
     service = start(settings)
 
     with pytest.raises(CommandFailed, match="It does not hand over: it has not started yet"):
@@ -188,7 +192,7 @@ def test_a_service_that_is_still_starting_hands_nothing_over(settings: Settings)
     service.close()
 
 
-def test_more_sockets_than_one_message_may_carry_are_handed_over(settings: Settings) -> None:
+def test_more_sockets_than_fit_one_message_are_handed_over(settings: Settings) -> None:
     predecessor = Predecessor(replace(settings, workers=256))
 
     succession = taken(settings)
@@ -200,7 +204,7 @@ def test_more_sockets_than_one_message_may_carry_are_handed_over(settings: Setti
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_another_user_gets_nothing(
+def test_a_process_of_another_user_cannot_take_over(
     settings: Settings, predecessor: Predecessor, tmp_path: Path
 ) -> None:
     run = settings.data / "run"

@@ -35,5 +35,7 @@ def test_fields_with_underscores_are_renamed(preloaded: Executor, target: bytes)
 
 
 @pytest.mark.parametrize("target", [b"http://localhost/", b"ftp://local_host/", b"local_host"])
-def test_a_target_with_another_authority_is_spoiled(preloaded: Executor, target: bytes) -> None:
+def test_a_target_with_another_authority_is_made_invalid(
+    preloaded: Executor, target: bytes
+) -> None:
     assert all(head.endswith(SPOILED) for head in received(preloaded, sent(target)))

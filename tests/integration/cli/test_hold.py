@@ -21,7 +21,7 @@ time.sleep(600)
 """
 
 
-def test_a_second_service_is_refused_with_the_process_the_time_and_the_address_of_the_first(
+def test_a_second_service_is_refused_with_the_process_time_and_address_of_the_first(
     tmp_path: Path,
 ) -> None:
     hold = Hold.acquire(tmp_path)
@@ -40,7 +40,7 @@ def test_a_second_service_is_refused_with_the_process_the_time_and_the_address_o
     hold.close()
 
 
-def test_a_directory_that_was_never_served_from_is_not_created_for_the_question(
+def test_looking_for_a_hold_does_not_create_the_directory(
     tmp_path: Path,
 ) -> None:
     assert Hold.acquire(tmp_path / "data", create=False) is None
@@ -48,7 +48,7 @@ def test_a_directory_that_was_never_served_from_is_not_created_for_the_question(
     assert not (tmp_path / "data").exists()
 
 
-def test_a_killed_service_holds_nothing(tmp_path: Path) -> None:
+def test_a_killed_service_releases_its_hold(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDING, tmp_path], stdout=subprocess.PIPE
     ) as holding:
@@ -64,9 +64,7 @@ def test_a_killed_service_holds_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1, "later": 2}'])
-def test_a_hold_whose_file_says_nothing_useful_is_one_nevertheless(
-    tmp_path: Path, text: str
-) -> None:
+def test_a_hold_with_an_unreadable_file_still_counts(tmp_path: Path, text: str) -> None:
     hold = Hold.acquire(tmp_path)
     (tmp_path / "run" / "serve.lock").write_text(text)
 

@@ -24,7 +24,9 @@ def event(seq: int) -> dict[str, object]:
     }
 
 
-def test_models_are_plain_aligned_lines_in_a_pipe(hotswap: Hotswap, service: FakeService) -> None:
+def test_models_are_printed_as_plain_aligned_lines_in_a_pipe(
+    hotswap: Hotswap, service: FakeService
+) -> None:
     service.add_version("housing")
     service.add_version("x")
     service.aliases["housing"] = {"production": 1, "canary": 1}
@@ -35,7 +37,7 @@ def test_models_are_plain_aligned_lines_in_a_pipe(hotswap: Hotswap, service: Fak
     ]
 
 
-def test_versions_show_metrics_and_sizes_as_people_read_them(
+def test_versions_are_printed_with_metrics_and_sizes(
     hotswap: Hotswap, service: FakeService
 ) -> None:
     service.add_version("housing", aliases=["production"])
@@ -47,13 +49,13 @@ def test_versions_show_metrics_and_sizes_as_people_read_them(
     assert service.asked[0].query["status"] == ["ready"]
 
 
-def test_empty_list_leaves_stdout_empty(hotswap: Hotswap) -> None:
+def test_an_empty_list_prints_nothing_to_stdout(hotswap: Hotswap) -> None:
     result = hotswap("models")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no models yet" in result.stderr
 
 
-def test_show_of_a_version_has_its_metrics_and_columns(
+def test_show_prints_metrics_and_columns_of_a_version(
     hotswap: Hotswap, service: FakeService
 ) -> None:
     service.add_version("housing")
@@ -65,7 +67,7 @@ def test_show_of_a_version_has_its_metrics_and_columns(
     assert "price" in shown
 
 
-def test_show_of_a_version_says_why_a_faster_engine_is_not_used(
+def test_show_prints_why_a_faster_engine_is_not_used(
     hotswap: Hotswap, service: FakeService
 ) -> None:
     reason = "A faster engine is not used: PCA is no chain of steps."
@@ -73,18 +75,18 @@ def test_show_of_a_version_says_why_a_faster_engine_is_not_used(
     assert reason in hotswap("show", "housing/1").stdout
 
 
-def test_show_of_a_model_has_its_aliases(hotswap: Hotswap, service: FakeService) -> None:
+def test_show_prints_the_aliases_of_a_model(hotswap: Hotswap, service: FakeService) -> None:
     service.add_version("housing")
     service.aliases["housing"] = {"production": 1}
     assert "production=1" in hotswap("show", "housing").stdout
 
 
-def test_show_of_a_failed_version_says_why(hotswap: Hotswap, service: FakeService) -> None:
+def test_show_prints_why_a_version_failed(hotswap: Hotswap, service: FakeService) -> None:
     service.add_version("housing", status="failed", failure="It could not be read.")
     assert "It could not be read." in hotswap("show", "housing/1").stdout
 
 
-def test_history_reads_no_more_than_it_was_asked_for(
+def test_history_requests_no_more_events_than_asked_for(
     hotswap: Hotswap, service: FakeService
 ) -> None:
     service.add_version("housing")
@@ -95,7 +97,7 @@ def test_history_reads_no_more_than_it_was_asked_for(
     assert len(hotswap("history", "housing").stdout.splitlines()) == 402
 
 
-def test_every_list_is_json_for_machines(hotswap: Hotswap, service: FakeService) -> None:
+def test_every_list_can_be_printed_as_json(hotswap: Hotswap, service: FakeService) -> None:
     service.add_version("housing", description="Größe")
     for arguments in (["models"], ["versions", "housing"], ["show", "housing/1"]):
         result = hotswap(*arguments, "--json")
@@ -104,7 +106,7 @@ def test_every_list_is_json_for_machines(hotswap: Hotswap, service: FakeService)
     assert "Größe" in hotswap("show", "housing/1", "--json").stdout
 
 
-def test_terminal_gets_a_table_and_markup_in_names_stays_text(service: FakeService) -> None:
+def test_a_terminal_gets_a_table_without_interpreted_markup(service: FakeService) -> None:
     service.add_version("housing", created_by="[red]ci[/red]")
     ours, theirs = pty.openpty()
     subprocess.run(

@@ -28,7 +28,7 @@ OURS = [
 
 
 @pytest.mark.parametrize("verb", OURS, ids=" ".join)
-def test_each_verb_has_help_with_an_example_and_json(verb: list[str]) -> None:
+def test_each_service_command_has_help_with_an_example_and_json(verb: list[str]) -> None:
     result = CliRunner().invoke(main, [*verb, "--help"])
     assert result.exit_code == 0
     assert f"Example:\n    hotswap {' '.join(verb)}" in result.stdout
@@ -37,7 +37,7 @@ def test_each_verb_has_help_with_an_example_and_json(verb: list[str]) -> None:
 
 
 @pytest.mark.parametrize("verb", LOCAL)
-def test_each_local_verb_has_help_with_an_example_and_json(verb: str) -> None:
+def test_each_local_command_has_help_with_an_example_and_json(verb: str) -> None:
     result = CliRunner().invoke(main, [verb, "--help"])
     assert result.exit_code == 0
     assert f"Example:\n    hotswap {verb}" in result.stdout
@@ -46,7 +46,7 @@ def test_each_local_verb_has_help_with_an_example_and_json(verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["init", "check"])
-def test_each_verb_about_recipes_has_help_with_an_example(verb: str) -> None:
+def test_each_recipe_command_has_help_with_an_example(verb: str) -> None:
     result = CliRunner().invoke(main, ["recipe", verb, "--help"])
     assert result.exit_code == 0
     assert f"Example:\n    hotswap recipe {verb}" in result.stdout
@@ -63,13 +63,13 @@ def test_help_lists_the_commands_of_the_contract() -> None:
     assert [name for name in names if name in wanted] == wanted
 
 
-def test_unknown_command_gets_the_nearest_one() -> None:
+def test_an_unknown_command_suggests_the_nearest_one() -> None:
     result = CliRunner().invoke(main, ["promot"])
     assert result.exit_code == 2
     assert "promot" in result.stderr
 
 
-def test_the_scopes_to_choose_from_are_those_of_the_registry() -> None:
+def test_the_offered_scopes_are_those_of_the_registry() -> None:
     assert set(SCOPES) == set(registry_tokens.SCOPES)
 
 
@@ -87,7 +87,9 @@ finally:
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["train", "--help"], ["plots", "--help"], ["predict", "m/1", "a=1"]]
 )
-def test_start_waits_for_no_heavy_library(service: FakeService, arguments: list[str]) -> None:
+def test_the_command_starts_without_heavy_imports(
+    service: FakeService, arguments: list[str]
+) -> None:
     service.add_version("m")
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *arguments],
@@ -100,7 +102,7 @@ def test_start_waits_for_no_heavy_library(service: FakeService, arguments: list[
     assert done.stdout
 
 
-def test_a_lazy_command_that_is_not_a_click_command_is_a_bug_that_shows() -> None:
+def test_a_lazy_command_that_is_not_a_click_command_raises_an_error() -> None:
     from cli.lazy import LazyCommand, LazyGroup
 
     group = LazyGroup("g", lazy={"bad": LazyCommand("cli.main:COMMANDS", "Not a command.")})

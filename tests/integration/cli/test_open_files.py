@@ -21,7 +21,7 @@ def connections(soft: int, hard: int) -> list[int]:
     return [int(number) for number in told.stdout.split()]
 
 
-def test_the_limit_is_raised_as_far_as_the_connections_need_it() -> None:
+def test_the_limit_on_open_files_is_raised_to_match_the_connections() -> None:
     most, soft, hard = connections(1024, 10_000)
 
     assert (most, hard) == (CONNECTIONS, 10_000)
@@ -29,7 +29,7 @@ def test_the_limit_is_raised_as_far_as_the_connections_need_it() -> None:
 
 
 @pytest.mark.parametrize("limit", [1024, 1600, 2000])
-def test_each_connection_has_room_for_a_file_beside_it(limit: int) -> None:
+def test_each_connection_may_have_a_file_in_addition_to_its_socket(limit: int) -> None:
     most, soft, _ = connections(1024, limit)
 
     assert soft == limit

@@ -91,7 +91,7 @@ def texts(entry: dict[str, Any]) -> str:
     return "\n".join("".join(element.itertext()) for element in root.iter(TEXT))
 
 
-def test_a_regression_has_its_plots_as_svg_and_png(plots: Any) -> None:
+def test_a_regression_is_drawn_as_svg_and_png(plots: Any) -> None:
     drawn = plots(REGRESSION)
 
     assert list(drawn) == ["predicted-against-true", "residuals", "importances"]
@@ -104,7 +104,7 @@ def test_a_regression_has_its_plots_as_svg_and_png(plots: Any) -> None:
         assert svg.stat().st_mode & 0o777 == 0o644
 
 
-def test_titles_axes_units_and_the_count_of_rows_are_readable_text(plots: Any) -> None:
+def test_titles_axes_units_and_row_counts_are_text(plots: Any) -> None:
     drawn = plots(REGRESSION)
 
     shown = texts(drawn["predicted-against-true"])
@@ -117,7 +117,7 @@ def test_titles_axes_units_and_the_count_of_rows_are_readable_text(plots: Any) -
     assert described.findtext("{http://www.w3.org/2000/svg}title") == "Residuals of m/1"
 
 
-def test_names_are_text_and_neither_markup_nor_formula(plots: Any) -> None:
+def test_names_are_not_interpreted_as_markup_or_formulas(plots: Any) -> None:
     drawn = plots(REGRESSION)
 
     shown = texts(drawn["importances"])
@@ -128,7 +128,7 @@ def test_names_are_text_and_neither_markup_nor_formula(plots: Any) -> None:
 
 
 @pytest.mark.parametrize("labels", [[True, False], ["水", EVIL, "$c$"]])
-def test_a_classification_has_its_plots(plots: Any, labels: list[Any]) -> None:
+def test_a_classification_is_drawn(plots: Any, labels: list[Any]) -> None:
     drawn = plots(curves(labels), "classification")
 
     assert set(drawn) == CLASSIFICATION_PLOTS
@@ -138,7 +138,7 @@ def test_a_classification_has_its_plots(plots: Any, labels: list[Any]) -> None:
     assert "share of the true class" in texts(drawn["confusion-matrix"])
 
 
-def test_of_many_classes_those_with_the_worst_figures_are_drawn_and_the_plot_says_so(
+def test_the_worst_of_many_classes_are_drawn_and_the_plot_says_so(
     plots: Any,
 ) -> None:
     drawn = plots(curves([f"class {place}" for place in range(40)]), "classification")
@@ -149,7 +149,7 @@ def test_of_many_classes_those_with_the_worst_figures_are_drawn_and_the_plot_say
     assert "class 8" not in roc
 
 
-def test_the_same_figures_make_the_same_files(
+def test_the_same_figures_give_the_same_files(
     hotswap: Hotswap, service: FakeService, tmp_path: Path
 ) -> None:
     service.add_version("m")
@@ -172,7 +172,7 @@ def test_extreme_figures_are_drawn(plots: Any) -> None:
     assert len(plots({"importances": [{"feature": "", "value": 0}]})) == 1
 
 
-def test_what_is_of_another_form_is_said_and_the_rest_is_drawn(
+def test_malformed_parts_are_named_and_the_rest_is_drawn(
     hotswap: Hotswap, service: FakeService, tmp_path: Path
 ) -> None:
     service.add_version("m")
@@ -188,7 +188,7 @@ def test_what_is_of_another_form_is_said_and_the_rest_is_drawn(
     assert "predicted_vs_true, residuals" in result.stderr
 
 
-def test_a_version_that_keeps_no_figures_exits_1_and_leaves_no_directory(
+def test_a_version_without_figures_exits_1_and_creates_no_directory(
     hotswap: Hotswap, service: FakeService, tmp_path: Path
 ) -> None:
     service.add_version("m")
@@ -199,14 +199,14 @@ def test_a_version_that_keeps_no_figures_exits_1_and_leaves_no_directory(
     assert not (tmp_path / "plots").exists()
 
 
-def test_a_version_that_is_not_there_exits_1(hotswap: Hotswap, service: FakeService) -> None:
+def test_an_unknown_version_exits_1(hotswap: Hotswap, service: FakeService) -> None:
     service.script("GET", "/models/m/9", problem(404, "version-not-found", "No version 9."))
     result = hotswap("plots", "m/9", "--out", "nowhere")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "No version 9." in result.stderr
 
 
-def test_without_matplotlib_the_extra_is_named_before_anything_is_sent(
+def test_without_matplotlib_the_error_names_the_extra_before_a_request(
     hotswap: Hotswap, service: FakeService
 ) -> None:
     with missing_library("matplotlib"):
@@ -217,7 +217,7 @@ def test_without_matplotlib_the_extra_is_named_before_anything_is_sent(
     assert service.asked == []
 
 
-def test_a_directory_that_is_a_file_exits_2(
+def test_an_output_directory_that_is_a_file_exits_2(
     hotswap: Hotswap, service: FakeService, tmp_path: Path
 ) -> None:
     service.add_version("m")

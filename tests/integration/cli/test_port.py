@@ -14,7 +14,7 @@ def settings_of(listener: socket.socket, workers: int = 1) -> Settings:
     return Settings(port=listener.getsockname()[1], workers=workers)
 
 
-def test_a_port_that_is_left_meanwhile_is_taken() -> None:
+def test_a_port_released_while_waiting_is_used() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         leaves = threading.Timer(0.3, listener.close)
         leaves.start()
@@ -22,14 +22,14 @@ def test_a_port_that_is_left_meanwhile_is_taken() -> None:
         leaves.join()
 
 
-def test_a_port_that_stays_in_use_is_an_error_that_says_so() -> None:
+def test_a_port_that_stays_in_use_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(CommandFailed, match=f"Cannot listen on 127.0.0.1:{port}: Address"):
             listen(settings_of(listener), patience=0.2)
 
 
-def test_a_claimed_port_is_for_the_sockets_of_its_workers_and_for_no_other_service() -> None:
+def test_a_reserved_port_is_shared_only_by_its_workers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         settings = settings_of(listener, workers=2)
 
@@ -44,7 +44,7 @@ def test_a_claimed_port_is_for_the_sockets_of_its_workers_and_for_no_other_servi
     listen(settings).close()
 
 
-def test_more_workers_get_sockets_of_their_own_and_no_socket_is_left_without_a_worker() -> None:
+def test_each_worker_has_its_own_socket() -> None:
     """A connection that waits in a socket without a worker would never be answered."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         settings = settings_of(listener, workers=2)

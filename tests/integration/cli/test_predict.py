@@ -47,7 +47,7 @@ def housing(service: FakeService) -> None:
         ("maybe", "boolean", False, "maybe"),
     ],
 )
-def test_value_is_read_as_its_column_takes_it(
+def test_values_are_parsed_by_the_type_of_their_column(
     text: str, type_: str, nullable: bool, value: object
 ) -> None:
     column = Column(name="c", type=type_, nullable=nullable)
@@ -55,7 +55,9 @@ def test_value_is_read_as_its_column_takes_it(
     assert (read, type(read)) == (value, type(value))
 
 
-def test_record_goes_out_typed_by_the_signature(hotswap: Hotswap, service: FakeService) -> None:
+def test_a_record_is_sent_with_the_types_of_the_signature(
+    hotswap: Hotswap, service: FakeService
+) -> None:
     result = hotswap(
         "predict", "housing", "rooms=3.5", "zip=01234", "new=yes", "floors=2", "note=x=y", "more=1"
     )
@@ -72,12 +74,12 @@ def test_record_goes_out_typed_by_the_signature(hotswap: Hotswap, service: FakeS
     }
 
 
-def test_version_that_was_asked_for_answers(hotswap: Hotswap, service: FakeService) -> None:
+def test_the_requested_version_predicts(hotswap: Hotswap, service: FakeService) -> None:
     hotswap("predict", "housing/1", "rooms=3")
     assert len(service.of("POST", "/models/housing/1/predict")) == 1
 
 
-def test_who_may_predict_but_not_read_has_values_typed_by_their_looks(
+def test_without_read_access_values_are_parsed_as_json(
     hotswap: Hotswap, service: FakeService
 ) -> None:
     service.script("GET", "/models/housing/production", problem(403, "scope-missing", "No."))
@@ -85,7 +87,7 @@ def test_who_may_predict_but_not_read_has_values_typed_by_their_looks(
     assert service.asked[-1].json == {"zip": 12, "rooms": "many"}
 
 
-def test_json_holds_the_whole_answer(hotswap: Hotswap) -> None:
+def test_json_prints_the_whole_reply(hotswap: Hotswap) -> None:
     result = hotswap("predict", "housing", "rooms=3", "--json")
     assert result.stderr == ""
     assert '"version": 1' in result.stdout
@@ -99,7 +101,7 @@ def test_json_holds_the_whole_answer(hotswap: Hotswap) -> None:
         ("rows.parquet", "application/vnd.apache.parquet"),
     ],
 )
-def test_file_goes_as_it_is_and_gives_one_prediction_a_line(
+def test_a_file_is_sent_unchanged_and_prints_one_prediction_per_line(
     hotswap: Hotswap, service: FakeService, tmp_path: Path, name: str, content_type: str
 ) -> None:
     file = tmp_path / name
@@ -119,7 +121,7 @@ def test_file_goes_as_it_is_and_gives_one_prediction_a_line(
         (b"PAR1xPAR1", "application/vnd.apache.parquet", b"PAR1xPAR1"),
     ],
 )
-def test_stdin_is_told_by_its_beginning(
+def test_the_format_of_stdin_is_detected_from_its_beginning(
     hotswap: Hotswap, service: FakeService, stdin: bytes, content_type: str, body: bytes
 ) -> None:
     assert hotswap("predict", "housing", "--data", "-", stdin=stdin).exit_code == 0
@@ -140,14 +142,14 @@ def test_empty_data_is_wrong_usage(hotswap: Hotswap, tmp_path: Path) -> None:
         (["--data", "-"], ["1.5\tcheap=0.25 dear=0.75", "2.5\tcheap=0.25 dear=0.75"]),
     ],
 )
-def test_probabilities_stand_beside_their_prediction(
+def test_probabilities_are_printed_beside_their_prediction(
     hotswap: Hotswap, arguments: list[str], lines: list[str]
 ) -> None:
     result = hotswap("predict", "housing", "--probabilities", *arguments, stdin=b"rooms\n1\n2\n")
     assert result.stdout.splitlines() == lines
 
 
-def test_model_that_is_not_there_exits_1(hotswap: Hotswap) -> None:
+def test_an_unknown_model_exits_1(hotswap: Hotswap) -> None:
     result = hotswap("predict", "other", "rooms=1")
     assert result.exit_code == 1
     assert "no such version" in result.stderr
@@ -180,7 +182,7 @@ def test_a_file_is_predicted_to_a_file(
         (["--data", "rows.csv", "--out", "out.csv"], "rows.csv: No such file"),
     ],
 )
-def test_options_of_files_that_do_not_fit_are_wrong_usage(
+def test_incompatible_options_for_files_are_wrong_usage(
     hotswap: Hotswap, arguments: list[str], said: str
 ) -> None:
     result = hotswap("predict", "housing", *arguments)
@@ -188,7 +190,7 @@ def test_options_of_files_that_do_not_fit_are_wrong_usage(
     assert said in result.stderr
 
 
-def test_progress_tells_rows_a_second_and_the_time_left() -> None:
+def test_progress_shows_rows_per_second_and_the_remaining_time() -> None:
     progress = FileProgress()
     progress(1_000, 0.2, resumed=True)
     progress(1_000, 0.4, resumed=False)

@@ -38,7 +38,7 @@ def shops(tmp_path: Path) -> Path:
     ("kind", "target"),
     [("linear", "sales"), ("tree", "sales"), ("forest", "thrives"), ("logistic", "thrives")],
 )
-def test_what_init_writes_can_be_trained(
+def test_a_recipe_from_init_can_be_trained(
     hotswap: Hotswap, shops: Path, tmp_path: Path, kind: str, target: str
 ) -> None:
     file = tmp_path / "deep.toml"
@@ -53,7 +53,7 @@ def test_what_init_writes_can_be_trained(
     assert hotswap("recipe", "check", str(file), "--with-data").exit_code == 0
 
 
-def test_each_column_has_a_comment(hotswap: Hotswap, shops: Path) -> None:
+def test_a_recipe_from_init_has_a_comment_for_each_column(hotswap: Hotswap, shops: Path) -> None:
     result = hotswap(
         "recipe", "init", str(shops), "--target", "sales", "--kind", "linear", "--out", "-"
     )
@@ -66,7 +66,7 @@ def test_each_column_has_a_comment(hotswap: Hotswap, shops: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["linear", "logistic", "tree", "forest"])
-def test_what_stands_behind_a_hash_may_be_taken_in(
+def test_commented_lines_of_a_recipe_from_init_can_be_enabled(
     hotswap: Hotswap, shops: Path, kind: str
 ) -> None:
     target = "thrives" if kind == "logistic" else "sales"
@@ -79,7 +79,7 @@ def test_what_stands_behind_a_hash_may_be_taken_in(
     assert len(recipe.gates) == 1
 
 
-def test_a_file_that_is_there_is_not_written_over(
+def test_an_existing_recipe_is_not_overwritten(
     hotswap: Hotswap, shops: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "mine.toml"
@@ -93,7 +93,7 @@ def test_a_file_that_is_there_is_not_written_over(
     assert file.read_text() != "mine"
 
 
-def test_a_bundled_set_needs_no_target(hotswap: Hotswap) -> None:
+def test_a_recipe_for_a_bundled_set_needs_no_target(hotswap: Hotswap) -> None:
     result = hotswap("recipe", "init", "sklearn:iris", "--kind", "tree", "--out", "-")
     recipe = Recipe.from_toml(result.stdout)
     assert (recipe.data, recipe.target, recipe.name) == ("sklearn:iris", "target", "iris")
@@ -109,7 +109,7 @@ def test_a_bundled_set_needs_no_target(hotswap: Hotswap) -> None:
         (("{shops}", "--target", "sales", "--kind", "logistic"), "logistic predicts classes"),
     ],
 )
-def test_data_that_no_recipe_can_be_written_for_are_refused(
+def test_data_that_cannot_be_trained_on_gets_no_recipe(
     hotswap: Hotswap, shops: Path, arguments: tuple[str, ...], told: str
 ) -> None:
     given = [argument.format(shops=shops) for argument in arguments]
@@ -119,7 +119,7 @@ def test_data_that_no_recipe_can_be_written_for_are_refused(
     assert result.stdout == ""
 
 
-def test_check_tells_every_mistake_with_its_line(hotswap: Hotswap, tmp_path: Path) -> None:
+def test_check_reports_every_mistake_with_its_line(hotswap: Hotswap, tmp_path: Path) -> None:
     file = tmp_path / "r.toml"
     file.write_text(
         'data = "d.csv"\ntarget = "y"\nkind = "tree"\nseed = "x"\n[params]\ndepth = 1\n'
@@ -132,7 +132,7 @@ def test_check_tells_every_mistake_with_its_line(hotswap: Hotswap, tmp_path: Pat
     assert lines[2].startswith("  line 6: tree has no parameter 'depth'.")
 
 
-def test_check_reads_the_data_only_with_the_option(
+def test_check_reads_the_data_only_on_request(
     hotswap: Hotswap, shops: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "r.toml"

@@ -33,7 +33,7 @@ def registered(service: FakeService, model: TrainedModel, **changed: Any) -> Non
 @pytest.mark.parametrize(
     ("kind", "target"), [("linear", "march"), ("forest", "march"), ("tree", "level")]
 )
-def test_what_comes_out_the_same_is_reproduced(
+def test_equal_results_count_as_reproduced(
     hotswap: Hotswap, service: FakeService, table: Path, kind: Any, target: str
 ) -> None:
     registered(service, train(Recipe(data=str(table), target=target, kind=kind, seed=3)))
@@ -44,7 +44,7 @@ def test_what_comes_out_the_same_is_reproduced(
     assert result.stdout.splitlines()[-1] == "sales/1 was reproduced."
 
 
-def test_other_data_are_told_and_are_not_the_same(
+def test_different_data_is_reported_and_not_reproduced(
     hotswap: Hotswap, service: FakeService, table: Path
 ) -> None:
     registered(service, train(Recipe(data=str(table), target="march", kind="tree")))
@@ -59,7 +59,7 @@ def test_other_data_are_told_and_are_not_the_same(
     assert changed == ["data_sha256"]
 
 
-def test_answers_of_another_model_are_counted(
+def test_differing_predictions_are_counted(
     hotswap: Hotswap, service: FakeService, table: Path
 ) -> None:
     model = train(Recipe(data=str(table), target="march", kind="linear"))
@@ -74,7 +74,7 @@ def test_answers_of_another_model_are_counted(
     assert "The largest difference is 1." in result.stdout
 
 
-def test_metrics_that_are_claimed_otherwise_are_told(
+def test_differing_metrics_are_reported(
     hotswap: Hotswap, service: FakeService, table: Path
 ) -> None:
     model = train(Recipe(data=str(table), target="march", kind="linear"))
@@ -84,7 +84,7 @@ def test_metrics_that_are_claimed_otherwise_are_told(
     assert [line.split()[0] for line in result.stdout.splitlines() if "differs" in line] == ["r2"]
 
 
-def test_a_version_that_does_not_answer_is_not_reproduced(
+def test_a_version_that_does_not_predict_is_not_reproduced(
     hotswap: Hotswap, service: FakeService, table: Path
 ) -> None:
     registered(service, train(Recipe(data=str(table), target="march", kind="linear")))
@@ -105,7 +105,7 @@ def test_a_version_without_a_recipe_cannot_be_trained_again(
     assert "was not trained by 'hotswap train'" in result.stderr
 
 
-def test_data_have_to_be_given_but_for_a_bundled_set(
+def test_data_is_required_except_for_a_bundled_set(
     hotswap: Hotswap, service: FakeService, table: Path
 ) -> None:
     registered(service, train(Recipe(data=str(table), target="march", kind="linear")))

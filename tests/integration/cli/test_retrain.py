@@ -50,7 +50,7 @@ def report_of(result: Result) -> dict[str, Any]:
     return report
 
 
-def test_a_first_run_makes_a_version_and_promotes_it(
+def test_the_first_run_creates_and_promotes_a_version(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     result = retrain(hotswap, recipe)
@@ -66,7 +66,7 @@ def test_a_first_run_makes_a_version_and_promotes_it(
     assert promoted.json["alias"] == "production"
 
 
-def test_the_same_again_trains_nothing_makes_nothing_and_ends_the_same(
+def test_a_repeated_run_trains_nothing_and_creates_nothing(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     retrain(hotswap, recipe)
@@ -78,7 +78,7 @@ def test_the_same_again_trains_nothing_makes_nothing_and_ends_the_same(
     assert service.promotions() == [1]
 
 
-def test_what_is_not_better_exits_10_and_the_champion_stays(
+def test_a_version_that_is_not_better_exits_10_and_the_champion_stays(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     service.gated = ["rmse <= champion"]
@@ -92,7 +92,7 @@ def test_what_is_not_better_exits_10_and_the_champion_stays(
     assert len(service.versions["sales"]) == 2
 
 
-def test_what_is_better_replaces_the_champion(
+def test_a_better_version_replaces_the_champion(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     retrain(hotswap, write_recipe(recipe.parent, depth=1))
@@ -118,7 +118,7 @@ that it does not send, so that the last cut comes after all is done."""
 @pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
 @pytest.mark.parametrize("keys", [True, False], ids=["at once", "a day later"])
 @pytest.mark.parametrize("at", range(1, REQUESTS + 1))
-def test_cut_at_any_request_and_run_again_it_ends_as_if_it_had_not_been_cut(
+def test_a_run_interrupted_at_any_request_and_repeated_ends_the_same(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, *, at: int, keys: bool, done: bool
 ) -> None:
     service.hang_up_at, service.done = at, done
@@ -135,7 +135,7 @@ def test_cut_at_any_request_and_run_again_it_ends_as_if_it_had_not_been_cut(
 
 
 @pytest.mark.parametrize("at", range(1, REQUESTS))
-def test_a_hiccup_at_any_request_is_not_noticed(
+def test_a_temporary_failure_of_any_request_is_retried(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, at: int
 ) -> None:
     service.hang_up_at = at
@@ -146,7 +146,7 @@ def test_a_hiccup_at_any_request_is_not_noticed(
     assert service.promotions() == [1]
 
 
-def test_a_service_that_dies_in_the_middle_is_retried_and_then_exit_3(
+def test_a_service_that_dies_is_retried_and_then_exits_3(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
 ) -> None:
     service.dies_after("POST", f"{PATH}/versions")
@@ -158,7 +158,7 @@ def test_a_service_that_dies_in_the_middle_is_retried_and_then_exit_3(
     assert "cannot be reached" in summary.read_text()
 
 
-def test_a_token_that_may_not_promote_exits_1_with_the_version_uploaded(
+def test_a_token_without_the_scope_promote_exits_1_with_the_version_uploaded(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
 ) -> None:
     service.scopes = ["upload"]
@@ -177,7 +177,7 @@ def test_a_token_that_may_not_promote_exits_1_with_the_version_uploaded(
     assert len(service.versions["sales"]) == 1
 
 
-def test_a_token_that_may_not_upload_is_told_before_the_training(
+def test_a_token_without_the_scope_upload_is_refused_before_the_training(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     service.scopes = ["promote"]
@@ -187,7 +187,7 @@ def test_a_token_that_may_not_upload_is_told_before_the_training(
     assert "fitting" not in result.stderr
 
 
-def test_two_jobs_at_once_make_one_version_and_one_promotion(
+def test_two_concurrent_jobs_create_one_version_and_one_promotion(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     other: list[Result] = []
@@ -198,7 +198,7 @@ def test_two_jobs_at_once_make_one_version_and_one_promotion(
     assert service.promotions() == [1]
 
 
-def test_two_jobs_that_promote_at_once_both_find_it_live(
+def test_two_jobs_that_promote_at_the_same_time_both_find_it_live(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     other: list[Result] = []
@@ -210,7 +210,7 @@ def test_two_jobs_that_promote_at_once_both_find_it_live(
     assert service.promotions() == [1]
 
 
-def test_somebody_who_promotes_meanwhile_is_not_overridden(
+def test_a_concurrent_promotion_is_not_overridden(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     service.add_version("sales", metrics={"rmse": 5.0})
@@ -226,7 +226,7 @@ def test_somebody_who_promotes_meanwhile_is_not_overridden(
     assert service.aliases["sales"] == {"production": 1}
 
 
-def test_what_was_rolled_back_is_not_promoted_again(
+def test_a_version_that_was_rolled_back_is_not_promoted_again(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     retrain(hotswap, write_recipe(recipe.parent, depth=1))
@@ -250,7 +250,7 @@ def forge(service: FakeRegistry, **forged: Any) -> dict[str, Any]:
     return genuine
 
 
-def test_a_version_that_somebody_else_claims_to_have_made_so_is_not_promoted(
+def test_a_version_claimed_by_another_token_is_not_promoted(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     retrain(hotswap, recipe)
@@ -260,7 +260,7 @@ def test_a_version_that_somebody_else_claims_to_have_made_so_is_not_promoted(
     assert service.versions["sales"][1]["created_by"] == "ci"
 
 
-def test_the_same_bytes_with_other_claims_are_not_promoted_in_place_of_its_own(
+def test_equal_bytes_with_other_metadata_are_not_promoted_instead(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     retrain(hotswap, recipe)
@@ -270,7 +270,7 @@ def test_the_same_bytes_with_other_claims_are_not_promoted_in_place_of_its_own(
     assert service.versions["sales"][1]["metrics"] == genuine["metrics"]
 
 
-def test_the_same_bytes_with_the_same_claims_are_taken_whoever_uploaded_them(
+def test_equal_bytes_with_equal_metadata_are_used_whoever_uploaded_them(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     retrain(hotswap, recipe)
@@ -285,7 +285,7 @@ def test_the_same_bytes_with_the_same_claims_are_taken_whoever_uploaded_them(
     assert len(service.versions["sales"]) == 1
 
 
-def test_a_version_that_was_archived_is_neither_made_again_nor_promoted(
+def test_an_archived_version_is_neither_recreated_nor_promoted(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     retrain(hotswap, recipe)
@@ -298,7 +298,7 @@ def test_a_version_that_was_archived_is_neither_made_again_nor_promoted(
     assert service.aliases == {}
 
 
-def test_other_data_make_another_version(
+def test_other_data_creates_another_version(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     retrain(hotswap, recipe)
@@ -308,7 +308,7 @@ def test_other_data_make_another_version(
     assert service.promotions() == [1, 2]
 
 
-def test_another_commit_makes_another_version(service: FakeRegistry) -> None:
+def test_another_commit_creates_another_version(service: FakeRegistry) -> None:
     from cli.retraining.inputs import Inputs
 
     lineage = {"recipe_sha256": "a" * 64, "data_sha256": "b" * 64}
@@ -321,7 +321,7 @@ def test_another_commit_makes_another_version(service: FakeRegistry) -> None:
     assert all(len(key) <= 200 for key in keys)
 
 
-def test_data_and_name_of_the_command_win_over_the_recipe(
+def test_options_override_the_data_and_name_of_the_recipe(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
 ) -> None:
     moved = (recipe.parent / "sales.csv").rename(tmp_path / "moved.csv")
@@ -342,7 +342,7 @@ def test_data_and_name_of_the_command_win_over_the_recipe(
         ),
     ],
 )
-def test_a_recipe_that_cannot_be_used_exits_2_and_sends_nothing(
+def test_an_invalid_recipe_exits_2_before_any_request(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, text: str, said: str
 ) -> None:
     recipe.write_text(text)
@@ -352,7 +352,7 @@ def test_a_recipe_that_cannot_be_used_exits_2_and_sends_nothing(
     assert service.asked == []
 
 
-def test_a_gate_that_the_task_can_never_meet_is_told_before_the_training(
+def test_a_gate_that_can_never_pass_is_reported_before_the_training(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path
 ) -> None:
     recipe.write_text('task = "regression"\n' + recipe.read_text())
@@ -362,7 +362,7 @@ def test_a_gate_that_the_task_can_never_meet_is_told_before_the_training(
     assert service.versions == {}
 
 
-def test_what_the_trainers_refuse_exits_2_and_stands_in_the_summary(
+def test_a_refused_training_exits_2_and_is_in_the_summary(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
 ) -> None:
     recipe.write_text(recipe.read_text().replace('"march"', '"mach"'))
@@ -374,7 +374,7 @@ def test_what_the_trainers_refuse_exits_2_and_stands_in_the_summary(
     assert service.versions == {}
 
 
-def test_a_missing_data_file_exits_2_with_the_document_and_the_summary(
+def test_a_missing_data_file_exits_2_with_json_and_the_summary(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
 ) -> None:
     (recipe.parent / "sales.csv").unlink()
@@ -419,7 +419,7 @@ def test_the_summary_has_metrics_gates_data_and_links(
         assert f"(<{service.url}{link}>)" in text
 
 
-def test_the_links_of_the_summary_lead_to_the_public_url(
+def test_links_of_the_summary_use_the_public_url(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
 ) -> None:
     service.public_url = "https://models.example.com/ml"
@@ -432,7 +432,7 @@ def test_the_links_of_the_summary_lead_to_the_public_url(
     assert service.url not in summary.read_text()
 
 
-def test_a_summary_that_cannot_be_written_does_not_change_how_it_ended(
+def test_an_unwritable_summary_does_not_change_the_exit_code(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
 ) -> None:
     missing = tmp_path / "no" / "such" / "summary.md"
@@ -451,7 +451,7 @@ def test_a_summary_that_cannot_be_written_does_not_change_how_it_ended(
         "me@evil.example #1",
     ],
 )
-def test_what_others_wrote_is_code_in_the_summary_and_nothing_else(
+def test_texts_of_others_are_code_in_the_summary(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path, evil: str
 ) -> None:
     """In code no renderer finds a mention, an issue number, an address or HTML."""
@@ -477,7 +477,7 @@ def test_what_others_wrote_is_code_in_the_summary_and_nothing_else(
     assert "1.5 to 2" in plain
 
 
-def test_what_the_service_says_is_code_in_the_summary(
+def test_messages_of_the_service_are_code_in_the_summary(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
 ) -> None:
     problem = {"title": "Conflict", "status": 409, "detail": "@octocat: see https://evil.example"}
@@ -492,7 +492,7 @@ def test_what_the_service_says_is_code_in_the_summary(
 
 
 @pytest.mark.parametrize("seconds", [0, 0.2, 1, 5, 60, 63, 120, 3600, 86_400])
-def test_patience_is_what_all_waits_add_up_to(seconds: float) -> None:
+def test_the_patience_limits_the_sum_of_all_waits(seconds: float) -> None:
     retries = patient(seconds)
     ceilings = [
         min(retries.longest_wait, retries.first_wait * 2.0 ** min(wait, 10))
@@ -502,9 +502,7 @@ def test_patience_is_what_all_waits_add_up_to(seconds: float) -> None:
     assert sum(ceilings[:-1]) < seconds or not ceilings
 
 
-def test_a_refusal_by_another_rule_exits_1(
-    hotswap: Hotswap, service: FakeRegistry, recipe: Path
-) -> None:
+def test_another_refusal_exits_1(hotswap: Hotswap, service: FakeRegistry, recipe: Path) -> None:
     refusal = problem(409, "version-not-loadable", "Version 1 cannot be loaded.")
     service.script("POST", f"{PATH}/1/promote", refusal)
     result = retrain(hotswap, recipe)

@@ -9,7 +9,7 @@ from cli.server import DRAIN_SECONDS, END_SECONDS, GRACE_SECONDS, STOP_SECONDS
 PAGE = (Path(__file__).parents[3] / "docs" / "starting-and-stopping.md").read_text()
 
 
-def test_the_phases_of_a_stop_have_the_limits_of_the_code() -> None:
+def test_documented_stop_phases_match_the_code() -> None:
     rows = re.findall(r"^\| .* \| ([\d.]+) s.* \| `(cli\.[\w.]+)` \|$", PAGE, re.MULTILINE)
 
     assert len(rows) == 5
@@ -18,7 +18,7 @@ def test_the_phases_of_a_stop_have_the_limits_of_the_code() -> None:
     }
 
 
-def test_the_limits_for_supervisors_are_the_sum_of_the_phases() -> None:
+def test_supervisor_limits_are_the_sum_of_the_phases() -> None:
     assert STOP_SECONDS == DRAIN_SECONDS + GRACE_SECONDS + END_SECONDS
     given = re.findall(
         r"stopwaitsecs=(\d+)|TimeoutStopSec=(\d+)|--time (\d+)|= \*\*(\d+) s\*\*", PAGE
@@ -27,7 +27,7 @@ def test_the_limits_for_supervisors_are_the_sum_of_the_phases() -> None:
     assert {int("".join(one)) for one in given} == {STOP_SECONDS}
 
 
-def test_the_grace_period_of_kubernetes_has_room_for_the_hook_before_it() -> None:
+def test_the_kubernetes_grace_period_includes_the_hook() -> None:
     found = re.search(
         r"terminationGracePeriodSeconds = preStop \+ STOP_SECONDS = (\d+) \+ (\d+) = (\d+)", PAGE
     )

@@ -47,7 +47,7 @@ def activated(passed: int, count: int = 1) -> str:
     ).stdout.strip()
 
 
-def test_a_tcp_socket_of_systemd_is_shared_by_the_workers_and_gives_the_address() -> None:
+def test_a_tcp_socket_of_systemd_is_shared_by_the_workers_and_sets_the_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert activated(listener.fileno()) == f"2 127.0.0.1:{listener.getsockname()[1]}"
 
@@ -55,7 +55,7 @@ def test_a_tcp_socket_of_systemd_is_shared_by_the_workers_and_gives_the_address(
 @pytest.mark.parametrize(
     ("name", "shown"), [("here.sock", "here.sock"), ("\0hotswap-test", "@hotswap-test")]
 )
-def test_so_is_a_unix_socket_in_the_file_system_or_not(
+def test_a_unix_socket_of_systemd_is_shared_by_the_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, shown: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -74,14 +74,14 @@ def of_datagrams() -> socket.socket:
 
 
 @pytest.mark.parametrize("make", [not_listening, of_datagrams])
-def test_a_socket_on_which_nothing_can_be_accepted_is_refused(
+def test_a_socket_that_does_not_listen_is_refused(
     make: Callable[[], socket.socket],
 ) -> None:
     with make() as wrong:
         assert "does not listen for connections" in activated(wrong.fileno())
 
 
-def test_a_file_that_is_no_socket_is_refused() -> None:
+def test_a_file_that_is_not_a_socket_is_refused() -> None:
     with Path(os.devnull).open() as wrong:
         assert "What systemd passes is not a socket" in activated(wrong.fileno())
 
@@ -91,12 +91,12 @@ def test_several_sockets_are_refused() -> None:
         assert "systemd passes 2 sockets" in activated(listener.fileno(), count=2)
 
 
-def test_sockets_that_were_passed_to_another_process_are_left_alone() -> None:
+def test_sockets_passed_to_another_process_are_ignored() -> None:
     assert passed_socket(ServiceManager(listen_pid=1, listen_fds=1)) is None
     assert passed_socket(configured_manager()) is None
 
 
-def test_the_variables_are_kept_from_other_processes() -> None:
+def test_the_systemd_variables_are_removed_from_the_environment() -> None:
     environ = {"LISTEN_PID": "1", "LISTEN_FDS": "1", "NOTIFY_SOCKET": "@x", "PATH": "/bin"}
 
     forget(environ)
@@ -105,7 +105,7 @@ def test_the_variables_are_kept_from_other_processes() -> None:
 
 
 @pytest.mark.parametrize("name", ["\0hotswap-notify", "notify"])
-def test_systemd_hears_of_each_state(
+def test_systemd_is_notified_of_each_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -122,7 +122,7 @@ def test_systemd_hears_of_each_state(
     assert reloading.startswith("RELOADING=1\nMONOTONIC_USEC=")
 
 
-def test_where_there_is_no_systemd_nothing_is_sent(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_sent_without_systemd(caplog: pytest.LogCaptureFixture) -> None:
     Notifier("").ready()
     assert caplog.text == ""
 

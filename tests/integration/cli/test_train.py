@@ -21,7 +21,7 @@ def arguments(table: Path, *more: str) -> list[str]:
     return ["train", str(table), "--target", "march", "--kind", "linear", *more]
 
 
-def test_training_is_shown_uploaded_and_promoted(
+def test_train_prints_uploads_and_promotes(
     hotswap: Hotswap, service: FakeService, table: Path
 ) -> None:
     result = hotswap(
@@ -47,14 +47,14 @@ def test_training_is_shown_uploaded_and_promoted(
     assert promoted.json == {"reason": "first"}
 
 
-def test_without_promote_no_alias_moves(
+def test_train_without_promote_moves_no_alias(
     hotswap: Hotswap, service: FakeService, table: Path
 ) -> None:
     assert hotswap(*arguments(table, "--name", "sales")).exit_code == 0
     assert service.aliases == {}
 
 
-def test_json_is_all_that_stands_on_stdout(hotswap: Hotswap, table: Path) -> None:
+def test_train_with_json_prints_only_json(hotswap: Hotswap, table: Path) -> None:
     result = hotswap(*arguments(table, "--name", "sales", "--promote", "--json"))
     report = json.loads(result.stdout)
     assert report["metrics"]["r2"] > report["baseline"]["r2"]
@@ -63,7 +63,7 @@ def test_json_is_all_that_stands_on_stdout(hotswap: Hotswap, table: Path) -> Non
     assert report["promotion"]["version"] == 1
 
 
-def test_out_writes_files_and_speaks_to_nobody(
+def test_train_with_out_writes_files_without_a_request(
     hotswap: Hotswap, service: FakeService, table: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "deep" / "out"
@@ -75,7 +75,7 @@ def test_out_writes_files_and_speaks_to_nobody(
     assert service.asked == []
 
 
-def test_out_that_cannot_be_written_is_wrong_usage(
+def test_train_with_an_unwritable_out_is_wrong_usage(
     hotswap: Hotswap, table: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
@@ -84,7 +84,7 @@ def test_out_that_cannot_be_written_is_wrong_usage(
     assert "Not a directory" in result.stderr
 
 
-def test_token_is_tried_before_the_training(
+def test_the_token_is_checked_before_the_training(
     hotswap: Hotswap, service: FakeService, table: Path
 ) -> None:
     result = hotswap(*arguments(table, "--name", "sales"), token="hsw_wrong")
@@ -93,7 +93,7 @@ def test_token_is_tried_before_the_training(
     assert [asked.method for asked in service.asked] == ["GET"]
 
 
-def test_promotion_that_is_refused_says_what_was_uploaded(
+def test_a_refused_promotion_names_the_uploaded_version(
     hotswap: Hotswap, service: FakeService, table: Path
 ) -> None:
     refusal = problem(403, "scope-missing", "The token lacks the scope 'promote'.")
@@ -104,7 +104,7 @@ def test_promotion_that_is_refused_says_what_was_uploaded(
     assert "lacks the scope 'promote'" in result.stderr
 
 
-def test_refused_promotion_in_json_has_version_and_problem(
+def test_a_refused_promotion_in_json_has_the_version_and_the_problem(
     hotswap: Hotswap, service: FakeService, table: Path
 ) -> None:
     service.script("POST", "/models/sales/1/promote", problem(409, "gate-failed", "No."))
@@ -116,7 +116,7 @@ def test_refused_promotion_in_json_has_version_and_problem(
     assert report["problem"]["type"] == "/problems/gate-failed"
 
 
-def test_what_the_trainers_refuse_is_wrong_usage_in_their_words(
+def test_a_refused_training_is_wrong_usage_with_the_message_of_the_trainers(
     hotswap: Hotswap, service: FakeService, table: Path
 ) -> None:
     result = hotswap("train", str(table), "--target", "mach", "--kind", "linear", "--name", "s")
@@ -126,7 +126,7 @@ def test_what_the_trainers_refuse_is_wrong_usage_in_their_words(
     assert service.of("POST", "/models/s/versions") == []
 
 
-def test_recipe_is_trained_and_flags_override_it(
+def test_a_recipe_can_be_trained_and_flags_override_it(
     hotswap: Hotswap, service: FakeService, table: Path, tmp_path: Path
 ) -> None:
     recipe = tmp_path / "sales.toml"
@@ -148,7 +148,7 @@ def test_recipe_is_trained_and_flags_override_it(
     assert len(metadata["signature"]["inputs"]) == 2
 
 
-def test_recipe_with_mistakes_is_wrong_usage(
+def test_an_invalid_recipe_is_wrong_usage(
     hotswap: Hotswap, service: FakeService, tmp_path: Path
 ) -> None:
     recipe = tmp_path / "sales.toml"
@@ -159,7 +159,7 @@ def test_recipe_with_mistakes_is_wrong_usage(
     assert service.asked == []
 
 
-def test_flags_say_all_that_a_recipe_says(
+def test_flags_can_set_every_key_of_a_recipe(
     hotswap: Hotswap, service: FakeService, table: Path
 ) -> None:
     result = hotswap(
@@ -201,7 +201,7 @@ def test_flags_say_all_that_a_recipe_says(
         (("--prepare", "january.logg=true"), "columns.january.logg is not a known key"),
     ],
 )
-def test_flags_that_make_no_recipe_are_wrong_usage(
+def test_incomplete_flags_are_wrong_usage(
     hotswap: Hotswap, service: FakeService, table: Path, flags: tuple[str, ...], told: str
 ) -> None:
     result = hotswap(*arguments(table, "--name", "sales", *flags))
@@ -210,7 +210,7 @@ def test_flags_that_make_no_recipe_are_wrong_usage(
     assert service.of("POST", "/models/sales/versions") == []
 
 
-def test_the_version_that_is_live_is_the_parent_of_the_next(
+def test_the_live_version_is_the_parent_of_the_new_one(
     hotswap: Hotswap, service: FakeService, table: Path
 ) -> None:
     for _ in range(2):

@@ -41,7 +41,7 @@ def short_folder(path: Path) -> None:
 
 @pytest.mark.usefixtures("short_folder")
 @pytest.mark.parametrize("mode", ["0660", "0600", "666"])
-def test_its_file_has_the_mode_of_the_setting_and_is_removed_at_the_end(
+def test_the_socket_file_has_the_configured_mode_and_is_removed_at_the_end(
     path: Path, mode: str
 ) -> None:
     listeners = listen(settings_of(path, uds_mode=mode))
@@ -53,7 +53,7 @@ def test_its_file_has_the_mode_of_the_setting_and_is_removed_at_the_end(
 
 
 @pytest.mark.usefixtures("short_folder")
-def test_the_file_of_a_service_that_died_is_replaced(path: Path) -> None:
+def test_the_socket_file_of_a_dead_service_is_replaced(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(os.fspath(path))
         dead.listen()
@@ -66,7 +66,7 @@ def test_the_file_of_a_service_that_died_is_replaced(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("short_folder")
-def test_a_service_that_listens_there_is_left_alone(path: Path) -> None:
+def test_the_socket_of_a_running_service_is_not_replaced(path: Path) -> None:
     first = listen(settings_of(path))
 
     with pytest.raises(CommandFailed, match=r"http\.sock: Address already in use"):
@@ -77,7 +77,7 @@ def test_a_service_that_listens_there_is_left_alone(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("short_folder")
-def test_a_service_removes_no_file_that_has_replaced_its_own(path: Path) -> None:
+def test_a_service_does_not_remove_the_socket_of_its_successor(path: Path) -> None:
     first = listen(settings_of(path))
     path.unlink()
     second = listen(settings_of(path))
@@ -89,7 +89,7 @@ def test_a_service_removes_no_file_that_has_replaced_its_own(path: Path) -> None
 
 
 @pytest.mark.usefixtures("short_folder")
-def test_another_kind_of_file_is_refused_and_kept(path: Path) -> None:
+def test_a_path_that_is_not_a_socket_is_refused_and_not_changed(path: Path) -> None:
     path.write_text("precious")
 
     with pytest.raises(CommandFailed, match="exists and is not a socket"):
@@ -98,7 +98,7 @@ def test_another_kind_of_file_is_refused_and_kept(path: Path) -> None:
     assert path.read_text() == "precious"
 
 
-def test_a_path_that_the_operating_system_does_not_allow_is_refused_with_its_limit(
+def test_a_path_that_is_too_long_is_refused_with_the_limit(
     tmp_path: Path,
 ) -> None:
     long = tmp_path / ("x" * LONGEST_PATH)
@@ -107,6 +107,6 @@ def test_a_path_that_the_operating_system_does_not_allow_is_refused_with_its_lim
         listen(settings_of(long))
 
 
-def test_a_folder_that_does_not_exist_is_said(tmp_path: Path) -> None:
+def test_a_missing_folder_for_the_socket_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match=r"Cannot listen on .*: No such file or directory"):
         listen(settings_of(Path("/nowhere/http.sock")), patience=0)

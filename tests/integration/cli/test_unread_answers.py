@@ -10,14 +10,14 @@ from tests.integration.cli.watched_pair import (
 )
 
 
-def test_a_connection_whose_answer_is_not_read_is_closed(preloaded: Executor) -> None:
+def test_a_connection_with_an_unread_response_is_closed(preloaded: Executor) -> None:
     closed = preloaded.submit(seconds_until_closed, 200, taken=0).result()
 
     assert closed is not None
     assert PATIENCE_SECONDS <= closed <= 6 * PATIENCE_SECONDS
 
 
-def test_reading_a_little_of_an_answer_now_and_then_does_not_keep_the_connection(
+def test_reading_slowly_does_not_keep_a_connection_open(
     preloaded: Executor,
 ) -> None:
     taken = LEAST_BYTES_PER_SECOND // 2
@@ -25,19 +25,19 @@ def test_reading_a_little_of_an_answer_now_and_then_does_not_keep_the_connection
     assert preloaded.submit(seconds_until_closed, 200, taken=taken).result() is not None
 
 
-def test_a_slow_but_steady_reader_keeps_the_connection(preloaded: Executor) -> None:
+def test_a_slow_reader_above_the_minimum_speed_keeps_the_connection(preloaded: Executor) -> None:
     taken = LEAST_BYTES_PER_SECOND * 2
 
     assert preloaded.submit(seconds_until_closed, 200, taken=taken).result() is None
 
 
-def test_a_client_far_away_that_reads_every_answer_at_once_keeps_the_connection(
+def test_a_distant_client_that_reads_every_response_keeps_the_connection(
     preloaded: Executor,
 ) -> None:
     assert preloaded.submit(stays_open_far_away, 3 * PATIENCE_SECONDS).result()
 
 
-def test_a_client_that_reads_much_at_once_may_rest_for_a_while(preloaded: Executor) -> None:
+def test_a_client_that_reads_in_bursts_may_pause(preloaded: Executor) -> None:
     taken, every = 60 * LEAST_BYTES_PER_SECOND * 2, 60
 
     open_ = preloaded.submit(seconds_until_closed, 300, taken=taken, every=every)
@@ -45,7 +45,7 @@ def test_a_client_that_reads_much_at_once_may_rest_for_a_while(preloaded: Execut
     assert open_.result() is None
 
 
-def test_a_connection_to_which_nothing_is_due_is_not_taken_for_unread(preloaded: Executor) -> None:
+def test_an_idle_connection_does_not_count_as_unread(preloaded: Executor) -> None:
     open_ = preloaded.submit(seconds_until_closed, 200, taken=0, answered=False)
 
     assert open_.result() is None

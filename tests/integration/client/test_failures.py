@@ -46,7 +46,7 @@ def too_large() -> bytes:
     return head.encode() + body
 
 
-def test_problem_arrives_with_all_its_parts(registry: Registry, service: FakeService) -> None:
+def test_a_problem_is_raised_with_all_its_members(registry: Registry, service: FakeService) -> None:
     faults = [{"at": "instances[3].rooms", "message": "must be a number"}]
     service.script("POST", "/models/m/predict", problem(422, "input-refused", "No.", errors=faults))
     with pytest.raises(errors.Refused) as caught:
@@ -73,7 +73,7 @@ def test_problem_arrives_with_all_its_parts(registry: Registry, service: FakeSer
         (500, ProblemReply),
     ],
 )
-def test_each_status_has_its_class(
+def test_each_status_has_its_class_of_error(
     registry: Registry, service: FakeService, status: int, kind: type[ProblemReply]
 ) -> None:
     service.script("GET", "/models/m", problem(status, "some-problem", "No."))
@@ -82,7 +82,7 @@ def test_each_status_has_its_class(
     assert type(caught.value) is kind
 
 
-def test_retry_after_is_kept(registry: Registry, service: FakeService) -> None:
+def test_retry_after_is_available_on_the_error(registry: Registry, service: FakeService) -> None:
     busy = problem(503, "database-busy", "Busy.")
     service.script("GET", "/models/m", Answer(503, busy.content, {"Retry-After": "7"}))
     with pytest.raises(errors.Unavailable) as caught:
@@ -90,14 +90,16 @@ def test_retry_after_is_kept(registry: Registry, service: FakeService) -> None:
     assert caught.value.retry_after == 7
 
 
-def test_page_of_something_else_is_named_as_such(registry: Registry, service: FakeService) -> None:
+def test_an_html_page_of_another_server_is_not_understood(
+    registry: Registry, service: FakeService
+) -> None:
     page = Answer(200, b"<html>Welcome to nginx!</html>", {"Content-Type": "text/html"})
     service.script("GET", "/models/m", page)
     with pytest.raises(ReplyNotUnderstood, match=r"no JSON, but text/html.*Welcome to nginx"):
         registry.model("m")
 
 
-def test_json_error_that_is_no_problem_is_named_as_such(
+def test_a_json_error_that_is_not_a_problem_is_not_understood(
     registry: Registry, service: FakeService
 ) -> None:
     service.script("GET", "/models/m", Answer(404, {"message": "no Route matched"}))
@@ -105,14 +107,14 @@ def test_json_error_that_is_no_problem_is_named_as_such(
         registry.model("m")
 
 
-def test_json_of_another_service_is_no_list(registry: Registry, service: FakeService) -> None:
+def test_json_of_another_service_is_not_a_list(registry: Registry, service: FakeService) -> None:
     service.script("GET", "/models", Answer(200, ["gpt"]))
     with pytest.raises(ReplyNotUnderstood, match="no JSON object"):
         list(registry.models())
 
 
 @pytest.mark.parametrize("content", [None, [1], {}, {"model": "m"}])
-def test_json_without_what_was_promised_is_not_understood(
+def test_json_without_the_expected_keys_is_not_understood(
     registry: Registry, service: FakeService, content: object
 ) -> None:
     for method, path in [
@@ -132,7 +134,7 @@ def test_json_without_what_was_promised_is_not_understood(
         registry.predict("m", {"a": 1})
 
 
-def test_idempotency_key_that_no_header_can_hold_is_refused(
+def test_an_invalid_idempotency_key_is_refused_before_a_request(
     registry: Registry, service: FakeService
 ) -> None:
     with pytest.raises(ValueError, match="printable ASCII"):
@@ -140,7 +142,7 @@ def test_idempotency_key_that_no_header_can_hold_is_refused(
     assert service.asked == []
 
 
-def test_redirect_is_not_followed_but_told(registry: Registry, service: FakeService) -> None:
+def test_redirects_are_reported_and_not_followed(registry: Registry, service: FakeService) -> None:
     moved = Answer(301, None, {"Location": "https://other.example/models/m"})
     service.script("GET", "/models/m", moved)
     with pytest.raises(ReplyNotUnderstood, match=r"https://other\.example/models/m"):
@@ -148,7 +150,7 @@ def test_redirect_is_not_followed_but_told(registry: Registry, service: FakeServ
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_gateway_that_reaches_nothing_means_unreachable(
+def test_a_gateway_error_means_unreachable(
     registry: Registry, service: FakeService, status: int
 ) -> None:
     service.script("GET", "/models/m", Answer(status, b"<html>Bad gateway</html>"))
@@ -156,7 +158,7 @@ def test_gateway_that_reaches_nothing_means_unreachable(
         registry.model("m")
 
 
-def test_nothing_listens() -> None:
+def test_a_refused_connection_is_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with (
@@ -167,7 +169,7 @@ def test_nothing_listens() -> None:
     assert not caught.value.may_have_happened
 
 
-def test_host_is_unknown() -> None:
+def test_an_unknown_host_is_unreachable() -> None:
     with (
         Registry("http://no-such-host.invalid", retries=NEVER) as registry,
         pytest.raises(ServiceUnreachable, match="host name cannot be resolved"),
@@ -175,7 +177,7 @@ def test_host_is_unknown() -> None:
         registry.check()
 
 
-def test_answer_that_does_not_come_may_have_happened() -> None:
+def test_a_timed_out_request_may_have_been_carried_out() -> None:
     release = threading.Event()
     with raw_server(lambda _: wait(release)) as url:
         with (
@@ -187,7 +189,7 @@ def test_answer_that_does_not_come_may_have_happened() -> None:
     assert caught.value.may_have_happened
 
 
-def test_answer_that_breaks_off_is_unreachable() -> None:
+def test_an_incomplete_response_is_unreachable() -> None:
     def serve(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
@@ -212,23 +214,23 @@ def test_answer_that_breaks_off_is_unreachable() -> None:
         "http://h?a=b",
     ],
 )
-def test_url_that_is_none_is_refused_before_anything_is_sent(url: str) -> None:
+def test_an_invalid_url_is_refused_before_a_request(url: str) -> None:
     with pytest.raises(AddressMalformed):
         Registry(url)
 
 
-def test_password_in_the_url_is_not_repeated() -> None:
+def test_a_password_in_the_url_is_not_repeated() -> None:
     with pytest.raises(AddressMalformed) as caught:
         Registry("http://me:secret@host")
     assert "secret" not in str(caught.value)
 
 
-def test_token_with_a_line_break_is_refused() -> None:
+def test_a_token_with_a_line_break_is_refused() -> None:
     with pytest.raises(AddressMalformed, match="token"):
         Registry("http://host", "hsw_a\r\nX-Evil: 1")
 
 
-def test_netrc_does_not_replace_the_token(
+def test_a_netrc_file_does_not_replace_the_token(
     service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -239,7 +241,7 @@ def test_netrc_does_not_replace_the_token(
     assert service.asked[0].headers["Authorization"] == f"Bearer {HSW}"
 
 
-def test_early_413_comes_out_though_the_service_reads_no_further(tmp_path: Path) -> None:
+def test_an_early_413_is_raised_even_if_the_service_stops_reading(tmp_path: Path) -> None:
     refused = threading.Event()
     in_time = []
 
@@ -262,7 +264,7 @@ def test_early_413_comes_out_though_the_service_reads_no_further(tmp_path: Path)
     assert in_time == [True]
 
 
-def test_early_413_comes_out_though_the_service_hangs_up(tmp_path: Path) -> None:
+def test_an_early_413_is_raised_even_if_the_service_closes_the_connection(tmp_path: Path) -> None:
     def serve(connection: socket.socket) -> None:
         connection.recv(1024)
         connection.sendall(too_large())
@@ -278,7 +280,7 @@ def test_early_413_comes_out_though_the_service_hangs_up(tmp_path: Path) -> None
         registry.upload("m", file)
 
 
-def test_file_that_shrinks_while_it_is_sent_is_said_as_such(
+def test_a_file_that_shrinks_during_the_upload_is_reported(
     service: FakeService, registry: Registry, tmp_path: Path
 ) -> None:
     file = tmp_path / "model.skops"
@@ -289,6 +291,6 @@ def test_file_that_shrinks_while_it_is_sent_is_said_as_such(
             b"".join(body)
 
 
-def test_missing_file_is_an_os_error(registry: Registry, tmp_path: Path) -> None:
+def test_a_missing_file_raises_an_os_error(registry: Registry, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         registry.upload("m", tmp_path / "none.skops")

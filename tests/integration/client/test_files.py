@@ -192,7 +192,7 @@ def test_each_format_is_written_with_the_kept_columns_first(
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl.gz", "parquet", "arrow", "arrows"])
-def test_a_run_that_was_interrupted_anywhere_ends_with_the_same_bytes(
+def test_a_run_interrupted_at_any_point_gives_the_same_bytes_when_resumed(
     service: Doubler, registry: Registry, tmp_path: Path, ending: str
 ) -> None:
     data = write(tmp_path / f"in.{ending}", table())
@@ -220,7 +220,7 @@ def test_a_run_that_was_interrupted_anywhere_ends_with_the_same_bytes(
     assert not parts[0].parent.exists()
 
 
-def test_an_unfinished_run_is_continued_only_by_the_same_one(
+def test_an_unfinished_run_is_continued_only_with_the_same_options(
     service: Doubler, registry: Registry, tmp_path: Path
 ) -> None:
     data, out = write(tmp_path / "in.csv", table()), tmp_path / "out.csv"
@@ -242,7 +242,7 @@ def test_an_unfinished_run_is_continued_only_by_the_same_one(
     assert not out.exists()
 
 
-def test_a_continued_run_keeps_the_version_that_the_alias_had(
+def test_a_resumed_run_keeps_the_version_of_its_alias(
     service: Doubler, registry: Registry, tmp_path: Path
 ) -> None:
     data, out = write(tmp_path / "in.csv", table()), tmp_path / "out.csv"
@@ -256,7 +256,7 @@ def test_a_continued_run_keeps_the_version_that_the_alias_had(
     assert predict(registry, data, out, resume=True).version == 2
 
 
-def test_a_first_chunk_that_fails_leaves_nothing_to_continue(
+def test_a_failing_first_chunk_leaves_nothing_to_resume(
     service: Doubler, registry: Registry, tmp_path: Path
 ) -> None:
     data = write(tmp_path / "in.csv", table())
@@ -305,7 +305,7 @@ def test_a_line_that_is_not_json_is_named(registry: Registry, tmp_path: Path, li
         ("in.parquet", {"probabilities": True}, "no classes, so no probabilities"),
     ],
 )
-def test_what_cannot_be_predicted_is_refused_before_a_request(
+def test_invalid_options_and_files_are_refused_before_a_request(
     service: Doubler, tmp_path: Path, name: str, options: dict[str, Any], said: str
 ) -> None:
     write(tmp_path / "in.parquet", table())
@@ -324,9 +324,7 @@ def test_what_cannot_be_predicted_is_refused_before_a_request(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_an_input_without_rows_gives_an_output_without_rows(
-    registry: Registry, tmp_path: Path
-) -> None:
+def test_an_empty_input_gives_an_empty_output(registry: Registry, tmp_path: Path) -> None:
     for ending in ENDINGS:
         data = write(tmp_path / f"in.{ending}", table(1))
         if ending.startswith("csv"):
@@ -352,7 +350,7 @@ def test_a_file_changed_while_it_is_read_is_refused(registry: Registry, tmp_path
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_a_second_process_is_refused_while_one_writes(registry: Registry, tmp_path: Path) -> None:
+def test_a_second_process_cannot_write_the_same_output(registry: Registry, tmp_path: Path) -> None:
     data, out = write(tmp_path / "in.csv", table()), tmp_path / "out.csv"
 
     def another(rows: int, end: float, *, resumed: bool) -> None:
@@ -379,6 +377,6 @@ def test_files_at_urls_are_read_and_written_through_fsspec(
     assert not list(tmp_path.glob("*.parts"))
 
 
-def test_the_ending_gives_the_type_in_any_case() -> None:
+def test_file_extensions_are_case_insensitive() -> None:
     assert file_type("A.CSV.GZ") == file_type("b.csv.gz")
     assert PATIENT.attempts > chunk_sizes.SPAN_ROWS // chunk_sizes.CHUNK_ROWS

@@ -53,7 +53,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_the_wheel_asks_for_requests_alone_and_is_typed(wheel: Path) -> None:
+def test_the_client_wheel_requires_only_requests_and_is_typed(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         names = packed.namelist()
         (described,) = (name for name in names if name.endswith(".dist-info/METADATA"))
@@ -66,7 +66,7 @@ def test_the_wheel_asks_for_requests_alone_and_is_typed(wheel: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_works_in_an_environment_with_nothing_else(wheel: Path, tmp_path: Path) -> None:
+def test_the_client_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Path) -> None:
     python = environment(tmp_path / "env", NEEDED)
     install(python, wheel)
     (tmp_path / "use.py").write_text(USE)

@@ -93,7 +93,7 @@ def without_pyarrow() -> Iterator[None]:
         yield
 
 
-def test_a_dataframe_travels_as_arrow_with_its_gaps_as_nulls() -> None:
+def test_a_dataframe_is_sent_as_arrow_with_missing_values_as_nulls() -> None:
     batch = batch_of(FRAME)
     assert (batch.count, batch.content_type) == (3, ARROW)
     with pa.ipc.open_stream(batch.encode(0, 3)) as reader:
@@ -101,7 +101,7 @@ def test_a_dataframe_travels_as_arrow_with_its_gaps_as_nulls() -> None:
 
 
 @pytest.mark.usefixtures("without_pyarrow")
-def test_without_pyarrow_a_dataframe_travels_as_columns_of_json() -> None:
+def test_without_pyarrow_a_dataframe_is_sent_as_json_by_column() -> None:
     batch = batch_of(FRAME)
     assert batch.content_type == JSON
     assert json.loads(batch.encode(0, 3)) == {"inputs": PLAIN}
@@ -115,9 +115,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_service_without_arrow_gets_the_same_rows_as_json(
-    service: Echo, registry: Registry, form: str
-) -> None:
+def test_a_service_without_arrow_gets_json(service: Echo, registry: Registry, form: str) -> None:
     service.refusal_of_type = {ARROW: problem(415, "format-unsupported", "No pyarrow here.")}
 
     for _ in range(2):
@@ -129,7 +127,7 @@ def test_a_service_without_arrow_gets_the_same_rows_as_json(
     assert [asked.json for asked in sent] == [{"inputs": PLAIN}] * 2
 
 
-def test_a_format_that_the_caller_chose_is_not_changed(service: Echo, registry: Registry) -> None:
+def test_encoded_bytes_are_sent_in_the_given_format(service: Echo, registry: Registry) -> None:
     service.refusal_of_type = {ARROW: problem(415, "format-unsupported", "No pyarrow here.")}
 
     with pytest.raises(errors.UnsupportedFormat, match="No pyarrow here"):
@@ -138,12 +136,12 @@ def test_a_format_that_the_caller_chose_is_not_changed(service: Echo, registry: 
     assert len(service.asked) == 1
 
 
-def test_cells_that_arrow_cannot_mix_travel_as_json() -> None:
+def test_columns_of_mixed_types_are_sent_as_json() -> None:
     batch = batch_of(pd.DataFrame({"a": [1, "x"]}))
     assert json.loads(batch.encode(0, 2)) == {"inputs": {"a": [1, "x"]}}
 
 
-def test_columns_without_names_and_arrays_go_by_position() -> None:
+def test_arrays_and_frames_without_column_names_are_sent_by_position() -> None:
     rows = [[1.0, None], [3.0, 4.0]]
     array = np.array([[1.0, np.nan], [3.0, 4.0]])
     for data in (array, pd.DataFrame(array)):
@@ -153,7 +151,7 @@ def test_columns_without_names_and_arrays_go_by_position() -> None:
 
 
 @pytest.mark.parametrize("values", [[3, 1, 3], [0.5, None, 0.5], [True, False, True]])
-def test_categories_that_are_no_texts_travel_as_plain_values(values: list[Any]) -> None:
+def test_categories_other_than_strings_are_sent_as_plain_values(values: list[Any]) -> None:
     folded = pa.table({"a": pa.array(values).dictionary_encode(), "b": [1, 2, 3]})
     for table in (folded, folded.to_pandas()):
         with pa.ipc.open_stream(batch_of(table).encode(0, 3)) as reader:
@@ -161,7 +159,7 @@ def test_categories_that_are_no_texts_travel_as_plain_values(values: list[Any]) 
             assert reader.read_all().to_pydict() == {"a": values, "b": [1, 2, 3]}
 
 
-def test_an_arrow_table_travels_as_it_is() -> None:
+def test_an_arrow_table_is_sent_unchanged() -> None:
     batch = batch_of(pa.table({"a": [1, 2, 3]}))
     with pa.ipc.open_stream(batch.encode(1, 3)) as reader:
         assert reader.read_all().to_pydict() == {"a": [2, 3]}
@@ -203,7 +201,7 @@ def test_a_batch_over_the_known_limit_is_sent_in_parts_and_answered_in_order(
     assert all(len(asked.body) <= 4096 for asked in service.asked)
 
 
-def test_one_version_answers_every_part(registry: Registry, service: Echo) -> None:
+def test_all_parts_are_predicted_by_one_version(registry: Registry, service: Echo) -> None:
     service.most = 400
     answer = registry.predict("m", [[number] for number in range(100)])
     assert answer["version"] == 1
@@ -213,7 +211,7 @@ def test_one_version_answers_every_part(registry: Registry, service: Echo) -> No
     assert set(answered[1:]) == {"/models/m/1/predict"}
 
 
-def test_what_413_has_taught_is_kept(registry: Registry, service: Echo) -> None:
+def test_the_limit_of_a_413_is_remembered(registry: Registry, service: Echo) -> None:
     service.most = 400
     rows = [[number] for number in range(100)]
     registry.predict("m", rows)
@@ -223,15 +221,13 @@ def test_what_413_has_taught_is_kept(registry: Registry, service: Echo) -> None:
     assert sum(len(asked.body) > 400 for asked in service.asked) == refused
 
 
-def test_a_proxys_413_is_understood_as_well(registry: Registry, service: Echo) -> None:
+def test_a_413_of_a_proxy_is_understood(registry: Registry, service: Echo) -> None:
     page = Answer(413, b"<html>Request Entity Too Large</html>", {"Content-Type": "text/html"})
     service.refusal = lambda rows: page if len(rows) > 10 else None
     assert registry.predict("m", [[n] for n in range(40)])["predictions"] == list(range(40))
 
 
-def test_one_row_that_is_too_large_is_the_callers_to_mend(
-    registry: Registry, service: Echo
-) -> None:
+def test_a_single_row_that_is_too_large_raises_the_error(registry: Registry, service: Echo) -> None:
     service.most = 10
     with pytest.raises(errors.TooLarge):
         registry.predict("m", [[1, 2, 3, 4, 5, 6]])
@@ -242,7 +238,7 @@ def test_one_row_that_is_too_large_is_the_callers_to_mend(
 @pytest.mark.parametrize(
     "place", ["instances[{}].x", "rows[{}].x", "inputs.x[{}]", "inputs.a[1].b[{}]"]
 )
-def test_a_row_at_fault_is_counted_from_the_first_of_the_batch(service: Echo, place: str) -> None:
+def test_faults_are_located_by_the_row_of_the_whole_batch(service: Echo, place: str) -> None:
     at = place.format(2)
     faults = [{"at": at, "message": "must be a number"}]
     service.refusal = lambda rows: (
@@ -266,7 +262,7 @@ def test_a_row_at_fault_is_counted_from_the_first_of_the_batch(service: Echo, pl
         ("No. Rows 2, 5 and 3 more: a NaN.", "No. Rows {2}, {5} and 3 more: a NaN."),
     ],
 )
-def test_rows_in_the_text_of_a_refused_prediction_are_counted_too(
+def test_row_numbers_in_messages_refer_to_the_whole_batch(
     service: Echo, said: str, counted: str
 ) -> None:
     service.refusal = lambda rows: problem(422, "prediction-refused", said) if 90 in rows else None
@@ -281,6 +277,6 @@ def test_rows_in_the_text_of_a_refused_prediction_are_counted_too(
     assert str(caught.value) == caught.value.detail
 
 
-def test_an_empty_batch_is_left_to_the_service(registry: Registry, service: Echo) -> None:
+def test_an_empty_batch_is_sent_to_the_service(registry: Registry, service: Echo) -> None:
     registry.predict("m", [])
     assert service.asked[0].json == {"instances": []}

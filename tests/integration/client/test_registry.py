@@ -14,7 +14,7 @@ from hotswap.errors import DownloadDamaged
 from tests.integration.cli.fake_service import ARTIFACT, Answer, FakeService, multipart, problem
 
 
-def test_lists_fetch_the_next_page_only_when_it_is_wanted(
+def test_lists_request_the_next_page_only_when_it_is_needed(
     registry: Registry, service: FakeService
 ) -> None:
     for _ in range(450):
@@ -26,14 +26,14 @@ def test_lists_fetch_the_next_page_only_when_it_is_wanted(
     assert [asked.query.get("after") for asked in service.asked] == [None, ["200"], ["400"]]
 
 
-def test_list_that_shrinks_between_pages_ends(registry: Registry, service: FakeService) -> None:
+def test_a_list_that_shrinks_between_pages_ends(registry: Registry, service: FakeService) -> None:
     page = {"items": [], "page": 1, "page_size": 200, "total": 9}
     service.script("GET", "/models", Answer(200, page))
     assert list(registry.models()) == []
 
 
 @pytest.mark.parametrize("following", [7, "7"])
-def test_a_cursor_that_leads_nowhere_is_not_followed_for_ever(
+def test_an_invalid_next_cursor_is_not_understood(
     registry: Registry, service: FakeService, following: object
 ) -> None:
     page = {"items": [], "page": 1, "page_size": 200, "total": 9, "next": following}
@@ -43,13 +43,13 @@ def test_a_cursor_that_leads_nowhere_is_not_followed_for_ever(
         list(registry.models())
 
 
-def test_models_are_asked_for_by_name_and_tag(registry: Registry, service: FakeService) -> None:
+def test_models_can_be_filtered_by_name_and_tag(registry: Registry, service: FakeService) -> None:
     list(registry.models("hous", ("team", "pricing")))
     assert service.asked[0].query["q"] == ["hous"]
     assert service.asked[0].query["tag"] == ["team:pricing"]
 
 
-def test_upload_sends_the_file_with_its_name_and_exact_length(
+def test_an_upload_sends_the_file_with_its_name_and_length(
     registry: Registry, service: FakeService, tmp_path: Path
 ) -> None:
     file = tmp_path / 'odd "name".skops'
@@ -65,7 +65,7 @@ def test_upload_sends_the_file_with_its_name_and_exact_length(
     assert json.loads(parts["metadata"][1]) == {"kind": "forest"}
 
 
-def test_repeated_upload_is_known_as_such(registry: Registry, service: FakeService) -> None:
+def test_a_replayed_upload_is_marked_as_replayed(registry: Registry, service: FakeService) -> None:
     answer = Answer(201, {"model": "m", "version": 4}, {"Idempotent-Replayed": "true"})
     service.script("POST", "/models/m/versions", answer)
     uploaded = registry.upload("m", b"bytes", {}, filename="m.onnx")
@@ -73,7 +73,7 @@ def test_repeated_upload_is_known_as_such(registry: Registry, service: FakeServi
     assert multipart(service.asked[0])["artifact"] == ("m.onnx", b"bytes")
 
 
-def test_promote_tells_an_absent_expectation_from_none(
+def test_promote_distinguishes_no_expectation_from_none(
     registry: Registry, service: FakeService
 ) -> None:
     service.add_version("housing")
@@ -87,20 +87,20 @@ def test_promote_tells_an_absent_expectation_from_none(
     ]
 
 
-def test_rollback_sends_only_what_was_given(registry: Registry, service: FakeService) -> None:
+def test_rollback_sends_only_given_options(registry: Registry, service: FakeService) -> None:
     service.add_version("housing")
     registry.rollback("housing")
     registry.rollback("housing", to_version=1, reason="why")
     assert [asked.json for asked in service.asked] == [{}, {"to_version": 1, "reason": "why"}]
 
 
-def test_one_record_gets_one_prediction(registry: Registry, service: FakeService) -> None:
+def test_a_record_returns_one_prediction(registry: Registry, service: FakeService) -> None:
     service.add_version("housing")
     assert registry.predict("housing", {"rooms": 3}, version=1)["prediction"] == 452600.0
     assert service.asked[0].json == {"rooms": 3}
 
 
-def test_record_with_a_column_named_like_an_envelope_gets_one_prediction(
+def test_a_record_with_a_column_named_like_a_wrapper_returns_one_prediction(
     registry: Registry, service: FakeService
 ) -> None:
     service.add_version("m")
@@ -110,7 +110,7 @@ def test_record_with_a_column_named_like_an_envelope_gets_one_prediction(
     assert answer["probabilities"] == {"cheap": 0.25, "dear": 0.75}
 
 
-def test_rows_and_bytes_get_a_list(registry: Registry, service: FakeService) -> None:
+def test_rows_and_bytes_return_a_list(registry: Registry, service: FakeService) -> None:
     service.add_version("m")
     assert registry.predict("m", [[1], [2]], version=1)["predictions"] == [1.5, 2.5]
     registry.predict("m", b"a\n1\n2\n", version=1, content_type="text/csv")
@@ -119,13 +119,15 @@ def test_rows_and_bytes_get_a_list(registry: Registry, service: FakeService) -> 
 
 
 @pytest.mark.parametrize("data", [{"a": float("nan")}, [{"a": object()}], b"a\n1\n"])
-def test_what_cannot_be_sent_as_json_is_refused_here(registry: Registry, data: object) -> None:
+def test_values_that_json_does_not_have_are_refused_before_a_request(
+    registry: Registry, data: object
+) -> None:
     with pytest.raises(ValueError, match=r"JSON|content_type"):
         registry.predict("m", data)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["", ".", ".."])
-def test_name_that_would_lead_elsewhere_is_never_sent(
+def test_a_name_that_would_change_the_url_is_refused(
     registry: Registry, service: FakeService, name: str
 ) -> None:
     with pytest.raises(ValueError, match="not a valid name"):
@@ -133,13 +135,15 @@ def test_name_that_would_lead_elsewhere_is_never_sent(
     assert service.asked == []
 
 
-def test_slash_in_a_name_stays_within_its_segment(registry: Registry, service: FakeService) -> None:
+def test_a_slash_in_a_name_is_escaped(registry: Registry, service: FakeService) -> None:
     service.add_version("a/b?c")
     assert registry.model("a/b?c")["name"] == "a/b?c"
     assert service.asked[0].path == "/models/a%2Fb%3Fc"
 
 
-def test_token_goes_out_with_scopes_and_expiry(registry: Registry, service: FakeService) -> None:
+def test_a_token_is_created_with_scopes_and_expiry(
+    registry: Registry, service: FakeService
+) -> None:
     expires = datetime(2027, 1, 1, tzinfo=UTC)
     made = registry.create_token("ci", ["upload"], models=["h*"], expires_at=expires)
     assert made["token"] == "hsw_new"
@@ -153,7 +157,7 @@ def test_token_goes_out_with_scopes_and_expiry(registry: Registry, service: Fake
     assert service.asked[1].path == "/tokens/7"
 
 
-def test_download_writes_the_file_and_tells_its_hash(
+def test_a_download_writes_the_file_and_returns_its_hash(
     registry: Registry, service: FakeService, tmp_path: Path
 ) -> None:
     digest = hashlib.sha256(ARTIFACT).hexdigest()
@@ -163,7 +167,7 @@ def test_download_writes_the_file_and_tells_its_hash(
     assert (tmp_path / "model.skops").read_bytes() == ARTIFACT
 
 
-def test_damaged_download_leaves_the_file_as_it_was(
+def test_a_damaged_download_does_not_replace_the_file(
     registry: Registry, service: FakeService, tmp_path: Path
 ) -> None:
     service.script("GET", "/models/m/3/artifact", Answer(200, b"x", {"ETag": f'"{"0" * 64}"'}))
@@ -176,7 +180,7 @@ def test_damaged_download_leaves_the_file_as_it_was(
     ]
 
 
-def test_a_card_is_text_of_the_type_that_was_asked_for(
+def test_a_card_is_returned_in_the_requested_format(
     registry: Registry, service: FakeService
 ) -> None:
     page = Answer(200, "# Häuser".encode(), {"Content-Type": "text/markdown; charset=utf-8"})
@@ -195,7 +199,7 @@ def test_versions_are_compared_by_their_references(
     assert service.asked[0].query == {"versions": ["3,production"]}
 
 
-def test_policy_holdout_and_evaluation_speak_the_routes_of_the_gates(
+def test_policy_holdout_and_evaluation_use_their_routes(
     registry: Registry, service: FakeService, tmp_path: Path
 ) -> None:
     service.script("PUT", "/models/m/policy", Answer(200, {"gates": ["r2 >= 0.6"]}))
@@ -221,7 +225,7 @@ def test_policy_holdout_and_evaluation_speak_the_routes_of_the_gates(
     assert evaluated.json == {"gates": ["r2 >= 0.9"]}
 
 
-def test_a_service_without_parquet_gets_a_dataframe_as_csv(
+def test_a_service_without_parquet_gets_a_holdout_as_csv(
     registry: Registry, service: FakeService, tmp_path: Path
 ) -> None:
     path = "/models/m/holdout"

@@ -40,7 +40,7 @@ def registry(service: FakeService, waits: Waits) -> Iterator[Registry]:
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_what_may_pass_is_asked_again_until_it_has_passed(
+def test_temporary_failures_are_retried_until_they_pass(
     registry: Registry, service: FakeService, waits: Waits, status: int
 ) -> None:
     service.add_version("m")
@@ -51,7 +51,7 @@ def test_what_may_pass_is_asked_again_until_it_has_passed(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 500, 507])
-def test_what_will_not_pass_is_asked_once(
+def test_permanent_failures_are_not_retried(
     registry: Registry, service: FakeService, status: int
 ) -> None:
     service.script("GET", "/models/m", problem(status, "no", "No."))
@@ -60,7 +60,7 @@ def test_what_will_not_pass_is_asked_once(
     assert len(service.asked) == 1
 
 
-def test_the_last_answer_comes_out_when_the_attempts_are_used_up(
+def test_the_last_error_is_raised_when_the_attempts_are_used_up(
     registry: Registry, service: FakeService
 ) -> None:
     service.script("GET", "/models/m", BUSY)
@@ -69,7 +69,7 @@ def test_the_last_answer_comes_out_when_the_attempts_are_used_up(
     assert len(service.asked) == 4
 
 
-def test_retry_after_is_waited_for_and_the_backoff_on_top(
+def test_retry_after_is_added_to_the_backoff(
     registry: Registry, service: FakeService, waits: Waits
 ) -> None:
     service.add_version("m")
@@ -88,7 +88,7 @@ def test_retry_after_may_be_a_date(registry: Registry, service: FakeService, wai
     assert 15 < waited <= 20.5
 
 
-def test_a_proxys_page_is_waited_for_as_it_asks(
+def test_retry_after_of_a_proxy_is_respected(
     registry: Registry, service: FakeService, waits: Waits
 ) -> None:
     service.add_version("m")
@@ -99,7 +99,7 @@ def test_a_proxys_page_is_waited_for_as_it_asks(
     assert waits.seconds == [3.5, 3.5]
 
 
-def test_a_wait_that_is_too_long_is_left_to_the_caller(
+def test_a_retry_after_above_the_longest_wait_ends_the_attempts(
     registry: Registry, service: FakeService, waits: Waits
 ) -> None:
     service.script("GET", "/models/m", Answer(429, BUSY.content, {"Retry-After": "3600"}))
@@ -109,7 +109,7 @@ def test_a_wait_that_is_too_long_is_left_to_the_caller(
     assert waits.seconds == []
 
 
-def test_waits_are_drawn_anew_and_grow_to_a_ceiling() -> None:
+def test_waits_are_random_and_grow_up_to_a_limit() -> None:
     drawn = iter([0.0, 0.5, 1.0, 1.0])
     retries = Retries(attempts=9, first_wait=1, longest_wait=3, jitter=lambda: next(drawn))
     busy = ServiceUnreachable("http://h", "refused")
@@ -117,12 +117,12 @@ def test_waits_are_drawn_anew_and_grow_to_a_ceiling() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"attempts": 0}, {"first_wait": -1.0}, {"longest_wait": -1.0}])
-def test_retries_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
+def test_invalid_retries_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="at least one attempt"):
         Retries(**wrong)  # type: ignore[arg-type]
 
 
-def test_uploads_promotions_and_rollbacks_are_repeated_under_one_key(
+def test_uploads_promotions_and_rollbacks_are_retried_with_one_key(
     registry: Registry, service: FakeService
 ) -> None:
     service.add_version("m")
@@ -139,14 +139,14 @@ def test_uploads_promotions_and_rollbacks_are_repeated_under_one_key(
     assert b"bytes" in bodies[1]
 
 
-def test_a_given_key_is_kept(registry: Registry, service: FakeService) -> None:
+def test_a_given_idempotency_key_is_used(registry: Registry, service: FakeService) -> None:
     service.add_version("m")
     service.script_next("POST", "/models/m/1/promote", BUSY)
     registry.promote("m", 1, idempotency_key="mine")
     assert [asked.headers["Idempotency-Key"] for asked in service.asked] == ["mine", "mine"]
 
 
-def test_predictions_and_evaluations_are_repeated_without_a_key(
+def test_predictions_and_evaluations_are_retried_without_a_key(
     registry: Registry, service: FakeService
 ) -> None:
     service.add_version("m")
@@ -158,7 +158,7 @@ def test_predictions_and_evaluations_are_repeated_without_a_key(
     assert not any("Idempotency-Key" in asked.headers for asked in service.asked)
 
 
-def test_a_token_is_made_once_whatever_happens(registry: Registry, service: FakeService) -> None:
+def test_creating_a_token_is_never_retried(registry: Registry, service: FakeService) -> None:
     service.script("POST", "/tokens", BUSY)
     with pytest.raises(errors.Unavailable):
         registry.create_token("ci", ["upload"])
@@ -188,7 +188,7 @@ def dropping(connections: int, then: bytes) -> Iterator[tuple[str, list[bytes]]]
         thread.join(5)
 
 
-def test_a_connection_that_breaks_is_made_again(waits: Waits) -> None:
+def test_a_broken_connection_is_reopened(waits: Waits) -> None:
     body = b'{"items": [], "total": 0}'
     ok = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
     retries = Retries(attempts=4, pause=waits)
@@ -198,7 +198,7 @@ def test_a_connection_that_breaks_is_made_again(waits: Waits) -> None:
     assert len(waits.seconds) == 2
 
 
-def test_nothing_listens_still_after_every_attempt(waits: Waits) -> None:
+def test_a_service_that_never_listens_is_unreachable_after_all_attempts(waits: Waits) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with (
@@ -209,7 +209,7 @@ def test_nothing_listens_still_after_every_attempt(waits: Waits) -> None:
     assert len(waits.seconds) == 2
 
 
-def test_an_answer_that_never_comes_is_waited_for_twice_and_no_more(waits: Waits) -> None:
+def test_a_request_that_times_out_is_retried_once(waits: Waits) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with (
@@ -220,11 +220,11 @@ def test_an_answer_that_never_comes_is_waited_for_twice_and_no_more(waits: Waits
     assert len(waits.seconds) == 1
 
 
-def test_a_certificate_that_is_not_trusted_does_not_become_so() -> None:
+def test_an_untrusted_certificate_is_not_retried() -> None:
     assert not may_pass(ServiceUnreachable("https://h", "no trusted TLS", transient=False))
 
 
-def test_a_service_that_starts_is_waited_for(service: FakeService) -> None:
+def test_wait_until_ready_returns_when_the_service_has_started(service: FakeService) -> None:
     service.script("GET", "/readyz", Answer(200, {"ready": True}))
     service.script_next("GET", "/readyz", problem(503, "not-ready", "Not yet."), times=2)
     with Registry(service.url) as registry:
@@ -232,7 +232,7 @@ def test_a_service_that_starts_is_waited_for(service: FakeService) -> None:
     assert len(service.asked) == 3
 
 
-def test_a_service_that_does_not_start_is_given_up(service: FakeService) -> None:
+def test_wait_until_ready_gives_up_after_its_time_limit(service: FakeService) -> None:
     service.script("GET", "/readyz", problem(503, "not-ready", "Not yet."))
     with Registry(service.url) as registry, pytest.raises(errors.Unavailable, match="Not yet"):
         registry.wait_ready(0.3)

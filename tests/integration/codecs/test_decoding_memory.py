@@ -153,12 +153,12 @@ def test_a_body_is_decoded_in_six_times_its_size(measured, form):
 
 
 @pytest.mark.parametrize("form", [*FORMS, *TEXT_FORMS])
-def test_a_body_takes_no_more_memory_until_it_is_answered_than_is_reserved_for_it(measured, form):
+def test_a_body_takes_no_more_memory_than_is_reserved_for_it(measured, form):
     found = measured[form]
 
     assert found["answered"] <= found["reserved"]
 
 
 @pytest.mark.parametrize("form", [*FORMS, *TEXT_FORMS])
-def test_the_memory_of_a_body_goes_back_to_the_system(measured, form):
+def test_the_memory_of_a_body_is_returned_to_the_system(measured, form):
     assert measured[form]["kept"] <= 4 * 2**20

@@ -91,7 +91,7 @@ def test_it_cannot_write_a_file_that_is_open_to_all(attempt, secret):
     assert secret.read_text() == "the secret"
 
 
-def test_it_writes_into_a_folder_of_its_own_that_is_gone_afterwards(attempt):
+def test_it_can_write_to_its_own_folder_which_is_removed_afterwards(attempt):
     written = attempt("write_into_own_folder")
 
     assert written["succeeded"], written
@@ -102,13 +102,13 @@ def test_it_writes_into_a_folder_of_its_own_that_is_gone_afterwards(attempt):
     ("name", "amount"),
     [("fill_own_folder", 10**10), ("fill_own_folder_with_many", 10**10), ("make_files", 10**7)],
 )
-def test_its_folder_holds_little(attempt, name, amount):
+def test_the_size_of_its_folder_is_limited(attempt, name, amount):
     filled = attempt(name, amount, limits=Limits(cpu_seconds=10, folder=4 * MEGABYTE))
 
     assert "No space left" in filled["error"] or "File too large" in filled["error"]
 
 
-def test_it_cannot_see_the_folder_of_another(spawner):
+def test_it_cannot_look_into_the_folders_of_others(spawner):
     with begin(spawner, "sleep"), begin(spawner, "look_into_folders_of_others") as nosy:
         answer = told(nosy)
     assert answer["succeeded"], answer
@@ -118,7 +118,7 @@ def test_it_cannot_see_the_folder_of_another(spawner):
     assert "seen" not in found
 
 
-def test_no_two_have_the_same_user(spawner):
+def test_each_process_has_its_own_user(spawner):
     with begin(spawner, "sleep"), begin(spawner, "who") as one, begin(spawner, "who") as two:
         users = [told(process)["result"]["user"] for process in (one, two)]
 
@@ -129,7 +129,7 @@ def test_no_two_have_the_same_user(spawner):
         assert users[0] == users[1]
 
 
-def test_it_holds_nothing_open_but_its_channel(attempt):
+def test_it_has_no_open_files_except_its_channel(attempt):
     found = attempt("who")["result"]
 
     assert len(found["open"]) == 4
@@ -161,7 +161,7 @@ def listeners(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["tcp", "udp", "unix", "abstract"])
-def test_it_reaches_nobody(attempt, listeners, kind):
+def test_it_cannot_connect_to_anything(attempt, listeners, kind):
     assert refused(attempt("reach", *listeners[kind]))
 
 
@@ -171,7 +171,7 @@ def test_it_cannot_listen_or_talk_to_itself(attempt):
 
 
 @pytest.mark.parametrize("name", ["fork", "start_program", "replace_itself", "start_thread"])
-def test_it_stays_one_process(attempt, name):
+def test_it_cannot_create_processes(attempt, name):
     assert refused(attempt(name))
 
 
@@ -185,7 +185,7 @@ def test_it_cannot_signal_everybody(attempt, pid):
     assert refused(attempt("kill", pid, signal.SIGTERM))
 
 
-def test_it_cannot_have_the_kernel_signal_the_service(attempt):
+def test_it_cannot_make_the_kernel_signal_the_service(attempt):
     assert refused(attempt("signal_by_terminal_input", os.getpid()))
 
 
@@ -212,7 +212,7 @@ def test_it_cannot_look_into_the_service(attempt):
         ("system_call", (100_000,)),
     ],
 )
-def test_it_gets_no_more_of_the_kernel(attempt, name, arguments):
+def test_it_cannot_make_other_system_calls(attempt, name, arguments):
     assert refused(attempt(name, *arguments))
 
 
@@ -239,11 +239,11 @@ def test_its_processor_time_is_limited(attempt, name):
 
 
 @pytest.mark.parametrize(("name", "how"), [("crash", "SIGSEGV"), ("abort", "SIGABRT")])
-def test_how_it_ended_is_known(attempt, name, how):
+def test_the_cause_of_its_end_is_known(attempt, name, how):
     assert attempt(name) == {"succeeded": False, "ended": how}
 
 
-def test_outside_most_of_this_succeeds(unconfined, secret, listeners):
+def test_unconfined_most_of_these_attempts_succeed(unconfined, secret, listeners):
     """So that what is refused above is refused by the confinement."""
     for name, *arguments in (
         ("read", "/etc/passwd"),

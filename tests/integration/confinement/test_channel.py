@@ -49,7 +49,7 @@ def test_a_message_larger_than_any_buffer_arrives(ends):
     sender.join()
 
 
-def test_the_end_of_the_stream_is_no_message(ends):
+def test_the_end_of_the_stream_is_not_a_message(ends):
     ours, theirs = ends
     theirs.close()
 
@@ -60,7 +60,7 @@ WHOLE = struct.pack("!I", 5) + b"hello"
 
 
 @pytest.mark.parametrize("cut", range(1, len(WHOLE)))
-def test_a_message_that_is_cut_off_is_refused_on_both_sides(cut):
+def test_a_truncated_message_is_refused_on_both_sides(cut):
     for read in (
         lambda end: receive(end, 10, Deadline(5)),
         lambda end: receive_into(end, io.BytesIO(), 10, Deadline(5)),
@@ -82,7 +82,7 @@ def test_a_message_over_the_limit_is_refused_before_it_is_read(ends):
         receive(ours, 100, Deadline(5))
 
 
-def test_one_who_sends_slowly_is_not_waited_for(ends):
+def test_a_slow_sender_times_out(ends):
     ours, theirs = ends
     stop = threading.Event()
 
@@ -101,7 +101,7 @@ def test_one_who_sends_slowly_is_not_waited_for(ends):
     dripping.join()
 
 
-def test_one_who_does_not_read_is_not_waited_for(ends):
+def test_a_receiver_that_does_not_read_times_out(ends):
     ours, _ = ends
 
     with pytest.raises(TimeoutError):
@@ -109,7 +109,7 @@ def test_one_who_does_not_read_is_not_waited_for(ends):
 
 
 @given(st.binary(max_size=40))
-def test_whatever_is_sent_is_a_message_a_refusal_or_the_end(sent):
+def test_any_bytes_are_a_message_a_refusal_or_the_end(sent):
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(sent)

@@ -39,7 +39,7 @@ def own():
     spawner.close()
 
 
-def test_all_end_when_their_worker_is_killed():
+def test_confined_processes_end_when_their_worker_is_killed():
     worker = subprocess.Popen([sys.executable, "-c", _WORKER], stdout=subprocess.PIPE)
     assert worker.stdout is not None
     assert worker.stdout.readline() == b"ready\n"
@@ -52,7 +52,7 @@ def test_all_end_when_their_worker_is_killed():
     wait_for(lambda: not any(map(is_alive, (zygote, *confined))))
 
 
-def test_all_end_when_their_zygote_is_killed(own):
+def test_confined_processes_end_when_their_zygote_is_killed(own):
     spawner, zygote = own
     with begin(spawner, "spin_and_ignore_signals") as process:
         confined = wait_for(lambda: children(zygote))
@@ -87,14 +87,14 @@ def test_a_zygote_whose_worker_ends_while_it_starts_ends_silently():
 
 
 @pytest.mark.parametrize("attempt", ["sleep", "spin", "spin_and_ignore_signals"])
-def test_leaving_a_process_ends_it(own, attempt):
+def test_leaving_the_context_manager_ends_the_process(own, attempt):
     spawner, zygote = own
     with begin(spawner, attempt):
         wait_for(lambda: len(children(zygote)) == 1)
     wait_for(lambda: children(zygote) == [])
 
 
-def test_closing_the_spawner_ends_all(own):
+def test_closing_the_spawner_ends_all_processes(own):
     spawner, zygote = own
     kept = [begin(spawner, "sleep") for _ in range(3)]
     confined = wait_for(lambda: len(children(zygote)) == 3 and children(zygote))
@@ -106,7 +106,7 @@ def test_closing_the_spawner_ends_all(own):
         process.close()
 
 
-def test_a_hundred_leave_nothing_behind(own):
+def test_a_hundred_processes_leave_nothing_behind(own):
     spawner, zygote = own
     with begin(spawner, "who") as process:
         told(process)
@@ -126,7 +126,7 @@ def test_a_hundred_leave_nothing_behind(own):
     wait_for(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
 
 
-def test_several_threads_spawn_at_once(own):
+def test_several_threads_can_spawn_at_the_same_time(own):
     spawner, _ = own
     users = []
 
@@ -144,7 +144,7 @@ def test_several_threads_spawn_at_once(own):
     assert len(users) == 40
 
 
-def test_a_message_that_is_too_long_or_too_late_is_refused(own):
+def test_messages_that_are_too_long_or_too_late_are_refused(own):
     spawner, _ = own
     with begin(spawner, "who") as process, pytest.raises(MessageRefused, match="10 are allowed"):
         process.receive(10, Deadline(10))
@@ -154,13 +154,13 @@ def test_a_message_that_is_too_long_or_too_late_is_refused(own):
         assert process.ended() == "SIGKILL"
 
 
-def test_code_that_cannot_be_found_runs_nothing(own):
+def test_an_unknown_entry_point_is_an_error(own):
     spawner, _ = own
     with pytest.raises(SpawnFailed, match=r"ended before it began \(no answer\)"):
         spawner.spawn("registry.confinement.channel:nothing", Limits())
 
 
-def test_a_process_is_started_once_it_runs(own):
+def test_spawn_returns_once_the_process_runs(own):
     spawner, zygote = own
     os.kill(zygote, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as threads:

@@ -62,7 +62,7 @@ def as_user_of_another_group():
     return command
 
 
-def test_without_namespaces_landlock_and_the_filter_hold():
+def test_without_namespaces_landlock_and_the_filter_still_confine():
     told = in_a_container()
 
     assert any("no network namespace" in line for line in told.pop("missing"))
@@ -111,7 +111,7 @@ print(json.dumps({"engines": engines, "missing": missing_defences()}))
     assert not any("working folder" in line for line in told["missing"])
 
 
-def test_the_numbers_of_user_and_group_may_differ(as_user_of_another_group):
+def test_user_and_group_ids_may_differ(as_user_of_another_group):
     told = run(*as_user_of_another_group)
 
     assert told["missing"] == []

@@ -28,7 +28,7 @@ print(before - resident())
 @pytest.mark.parametrize(
     ("first", "given_back"), [("allocator.map_large_blocks()", True), ("", False)]
 )
-def test_a_large_block_goes_back_as_soon_as_it_is_free(first: str, given_back: bool) -> None:
+def test_a_large_block_is_returned_to_the_system_when_freed(first: str, given_back: bool) -> None:
     code = HOLE.replace("{first}", first)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

@@ -105,7 +105,7 @@ def assert_same(model: Any, rows: np.ndarray, counts: tuple[int, ...] = ROW_COUN
 
 
 @pytest.mark.parametrize("model", REGRESSORS, ids=title)
-def test_regressions_are_equal(model: Any) -> None:
+def test_predictions_of_regressions_equal_scikit_learn_s(model: Any) -> None:
     rows = table(600, 1)
     model.fit(rows, numbers(rows))
     assert_same(model, table(1000, 2))
@@ -113,7 +113,7 @@ def test_regressions_are_equal(model: Any) -> None:
 
 @pytest.mark.parametrize("classes", [1, 2, 3, 11])
 @pytest.mark.parametrize("model", CLASSIFIERS, ids=title)
-def test_classifications_are_equal(model: Any, classes: int) -> None:
+def test_predictions_of_classifications_equal_scikit_learn_s(model: Any, classes: int) -> None:
     rows = table(600, 1)
     labels = (numbers(rows) * 5).astype(int) % classes
     model.fit(rows, labels)
@@ -143,7 +143,7 @@ def test_labels_keep_their_type(labels: np.ndarray) -> None:
 @pytest.mark.parametrize(
     "model", [RandomForestRegressor(20, random_state=0), DecisionTreeRegressor(random_state=0)]
 )
-def test_sample_weights(model: Any) -> None:
+def test_models_fitted_with_sample_weights_predict_the_same(model: Any) -> None:
     rows = table(400, 1)
     weights = np.random.default_rng(0).exponential(size=400)
     weights[:50] = 0
@@ -164,7 +164,7 @@ def test_sample_weights(model: Any) -> None:
     ],
     ids=title,
 )
-def test_missing_values_go_where_scikit_learn_sends_them(
+def test_missing_values_take_the_branch_that_scikit_learn_takes(
     model: Any, *, fitted_with_missing: bool
 ) -> None:
     rows = table(500, 1, missing=0.2 if fitted_with_missing else 0.0)
@@ -209,7 +209,7 @@ def test_infinite_values_are_refused(bad: float, row: int) -> None:
     assert caught.value.rows == (row,)
 
 
-def test_one_node() -> None:
+def test_a_tree_of_one_node_predicts_the_same() -> None:
     rows = table(20, 1)
     for model in (DecisionTreeRegressor(), RandomForestRegressor(3), ExtraTreeRegressor()):
         model.fit(rows, np.full(20, 0.1))
@@ -218,7 +218,7 @@ def test_one_node() -> None:
 
 
 @pytest.mark.parametrize("depth", [40, 300])
-def test_a_chain_of_nodes(depth: int) -> None:
+def test_a_tree_that_is_a_chain_of_nodes_predicts_the_same(depth: int) -> None:
     rows = np.arange(depth + 1, dtype=float)[:, None]
     target = np.where(rows[:, 0] % 2, 1, -1) * 2.0 ** (rows[:, 0] / 10)
     rng = np.random.default_rng(0)
@@ -229,7 +229,7 @@ def test_a_chain_of_nodes(depth: int) -> None:
     assert_same(forest, rng.uniform(-1, depth + 1, (1000, 1)))
 
 
-def test_sums_are_made_in_the_order_of_the_trees() -> None:
+def test_trees_are_added_in_their_order() -> None:
     rows = table(300, 1)
     target = numbers(rows) * 10.0 ** np.random.default_rng(0).integers(-12, 12, 300)
     assert_same(RandomForestRegressor(100, random_state=0).fit(rows, target), table(1000, 2))
@@ -248,14 +248,14 @@ def test_sums_are_made_in_the_order_of_the_trees() -> None:
         lambda rows: rows.astype(np.longdouble),
     ],
 )
-def test_any_layout_and_any_number_type(cast: Any) -> None:
+def test_rows_may_have_any_layout_and_number_type(cast: Any) -> None:
     rows = table(300, 1)
     model = RandomForestRegressor(10, random_state=0).fit(rows, numbers(rows))
     asked = cast(table(100, 2))
     assert equal_bits(compiled(model).predict(asked), model.predict(asked))
 
 
-def test_rows_that_are_no_table_are_refused() -> None:
+def test_rows_must_be_two_dimensional_numbers() -> None:
     rows = table(100, 1)
     forest = compiled(DecisionTreeRegressor().fit(rows, numbers(rows)))
     for wrong in (rows[0], rows[:0], rows[:, :4], rows[None], rows.astype(str), rows.astype("O")):
@@ -265,7 +265,7 @@ def test_rows_that_are_no_table_are_refused() -> None:
         forest.predict_proba(rows)
 
 
-def test_what_is_not_compiled() -> None:
+def test_unsupported_models_are_not_compiled() -> None:
     rows = table(100, 1)
     target = numbers(rows)
 
@@ -305,7 +305,7 @@ def test_threads_share_a_forest() -> None:
     assert not wrong
 
 
-def test_a_long_walk_lets_other_threads_run() -> None:
+def test_a_long_batch_lets_other_threads_run() -> None:
     rows = table(300, 1)
     forest = compiled(RandomForestRegressor(200, random_state=0).fit(rows, numbers(rows)))
     asked = np.tile(table(1000, 2), (50, 1))
@@ -328,7 +328,7 @@ def test_a_long_walk_lets_other_threads_run() -> None:
     assert ticks > 3
 
 
-def test_a_forest_cannot_be_changed() -> None:
+def test_a_forest_is_immutable() -> None:
     rows = table(100, 1)
     forest = compiled(DecisionTreeClassifier().fit(rows, numbers(rows) > 1))
     with pytest.raises(AttributeError):

@@ -146,7 +146,9 @@ def assert_same_or_both_refuse(model: Any, rows: np.ndarray) -> None:
 
 @pytest.mark.parametrize("missing_left", [True, False])
 @pytest.mark.parametrize("threshold", [*NEAR_EDGES, np.inf, -np.inf])
-def test_a_threshold_at_the_edge_of_float32(threshold: float, *, missing_left: bool) -> None:
+def test_thresholds_at_the_edge_of_float32_predict_the_same(
+    threshold: float, *, missing_left: bool
+) -> None:
     """Rounded down to float32, a threshold parts the same float32 numbers as before."""
     splits = [Split(0, 0, threshold, missing_left)]
     model = model_of([make_tree(splits, [[0.0], [1.0], [2.0]], 1)], forest=False)
@@ -160,13 +162,13 @@ def test_a_threshold_at_the_edge_of_float32(threshold: float, *, missing_left: b
     assert np.array_equal(forest.predict(rows[:-1]) == 2.0, right)
 
 
-def test_the_sign_of_zero_survives_as_in_scikit_learn() -> None:
+def test_the_sign_of_zero_equals_scikit_learn_s() -> None:
     tree = make_tree([], [[-0.0]], 1)
     for forest in (True, False):
         assert_same_or_both_refuse(model_of([tree], forest=forest), np.zeros((3, 1)))
 
 
-def test_sums_that_overflow() -> None:
+def test_overflowing_sums_predict_the_same() -> None:
     trees = [make_tree([], [[1.7e308]], 1)] * 3
     model = model_of(trees, forest=True)
     forest = compile_forest(model)
@@ -198,7 +200,7 @@ def complete_tree(inner: int, features: int) -> ForestArrays:
     ("inner", "features"),
     [(2**20 - 1, 256), (2**20, 256), (2**20 - 1, 257), (500, 256), (500, 257)],
 )
-def test_trees_of_many_nodes_or_features(inner: int, features: int) -> None:
+def test_trees_with_many_nodes_or_features_predict_the_same(inner: int, features: int) -> None:
     """On both sides of what the smaller form of a node has room for, and in its last bits."""
     arrays = complete_tree(inner, features)
     rows = np.random.default_rng(1).normal(size=(200, features)).astype(np.float32)
@@ -236,7 +238,7 @@ def right_chains(trees: int, depth: int, features: int) -> ForestArrays:
     )
 
 
-def test_missing_values_do_not_slow_down_the_rows_of_the_next_block() -> None:
+def test_missing_values_do_not_change_the_rows_of_the_next_block() -> None:
     """Of 2,700 features 24 rows make a block: the second has 17 rows, and 7 lanes without a row.
 
     All rows are at a leaf after one step. A lane that keeps the key of a missing value, which is
@@ -256,7 +258,7 @@ def test_missing_values_do_not_slow_down_the_rows_of_the_next_block() -> None:
     assert min(seconds(with_missing) for _ in range(7)) < 4 * min(seconds(rows) for _ in range(7))
 
 
-def test_most_forests_are_packed_into_eight_bytes_a_node() -> None:
+def test_most_forests_take_eight_bytes_a_node() -> None:
     small, large = Forest(complete_tree(500, 256)), Forest(complete_tree(500, 257))
     assert large.nbytes - small.nbytes >= 8 * 1001
 
@@ -304,7 +306,7 @@ usable_cells = numbers.filter(lambda number: abs(number) <= LARGEST) | st.just(n
 
 
 @given(st.data(), models())
-def test_any_tree_and_any_rows(data: st.DataObject, model: Any) -> None:
+def test_any_tree_predicts_any_rows_like_the_reference(data: st.DataObject, model: Any) -> None:
     kind = data.draw(st.sampled_from([usable_cells, usable_cells, cells]))
     features = model.n_features_in_
     drawn = min(features, 5)
@@ -320,7 +322,7 @@ def test_any_tree_and_any_rows(data: st.DataObject, model: Any) -> None:
 
 
 @given(st.data())
-def test_any_small_forest_that_scikit_learn_fits(data: st.DataObject) -> None:
+def test_any_small_forest_predicts_like_scikit_learn(data: st.DataObject) -> None:
     fitted = st.one_of(
         st.integers(-3, 3).map(float),
         st.floats(-(2.0**100), 2.0**100, width=32),

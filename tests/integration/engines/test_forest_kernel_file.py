@@ -43,7 +43,7 @@ def test_the_kernel_is_built_where_there_is_a_compiler() -> None:
 
 
 @pytest.mark.parametrize("arrays", [REGRESSION, CLASSIFICATION], ids=["numbers", "labels"])
-def test_a_forest_comes_back_as_it_was(arrays: ForestArrays) -> None:
+def test_a_forest_file_restores_the_same_forest(arrays: ForestArrays) -> None:
     data = to_bytes(arrays)
     again = from_bytes(data)
     for field in dataclasses.fields(ForestArrays):
@@ -59,7 +59,7 @@ def test_a_forest_comes_back_as_it_was(arrays: ForestArrays) -> None:
     assert to_bytes(from_bytes(at_an_odd_place)) == data
 
 
-def test_every_cut_is_refused() -> None:
+def test_every_truncated_file_is_refused() -> None:
     data = to_bytes(CLASSIFICATION)
     for length in {*range(300), *range(300, len(data), 97)}:
         with pytest.raises(ValueError, match="forest"):
@@ -68,7 +68,7 @@ def test_every_cut_is_refused() -> None:
         from_bytes(data + b"\0" * 8)
 
 
-def test_what_is_no_such_file_is_refused() -> None:
+def test_other_bytes_are_refused() -> None:
     header, arrays = parts(to_bytes(REGRESSION))
     raw = msgspec.json.encode(header)
     for data in (
@@ -93,7 +93,7 @@ def test_sizes_out_of_range_are_refused(name: str, size: object) -> None:
         from_bytes(with_header(to_bytes(REGRESSION), **{name: size}))
 
 
-def test_large_sizes_reserve_nothing() -> None:
+def test_large_declared_sizes_allocate_nothing() -> None:
     started = time.monotonic()
     for name in ("trees", "nodes", "leaves", "outputs"):
         with pytest.raises(ValueError, match="not as long"):
@@ -126,12 +126,12 @@ def test_large_sizes_reserve_nothing() -> None:
         "labels",
     ],
 )
-def test_labels_that_do_not_fit_are_refused(classes: object) -> None:
+def test_invalid_labels_are_refused(classes: object) -> None:
     with pytest.raises(ValueError, match=r"[Cc]lass|forest"):
         from_bytes(with_header(to_bytes(CLASSIFICATION), classes=classes))
 
 
-def test_arrays_of_another_type_are_not_written() -> None:
+def test_arrays_of_another_type_cannot_be_written() -> None:
     wrong = dataclasses.replace(REGRESSION, feature=REGRESSION.feature.astype(np.int64))
     with pytest.raises(ValueError, match="feature is int64"):
         to_bytes(wrong)
@@ -143,7 +143,7 @@ def test_arrays_of_another_type_are_not_written() -> None:
 
 
 @given(st.data())
-def test_no_bytes_crash(data: st.DataObject) -> None:
+def test_modified_files_never_crash(data: st.DataObject) -> None:
     raw = bytearray(to_bytes(data.draw(st.sampled_from([REGRESSION, CLASSIFICATION]))))
     for _ in range(data.draw(st.integers(1, 5))):
         at = data.draw(st.integers(0, len(raw) - 1) | st.integers(0, 400))
@@ -158,7 +158,7 @@ def test_no_bytes_crash(data: st.DataObject) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_random_bytes_crash(raw: bytes) -> None:
+def test_random_bytes_never_crash(raw: bytes) -> None:
     for data in (raw, b"HSFOREST" + raw, b"HSFOREST\x01\0\0\0\x08\0\0\0" + raw):
         with pytest.raises(ValueError, match="forest"):
             from_bytes(data)

@@ -59,7 +59,7 @@ def with_(arrays: ForestArrays, **changes: Any) -> ForestArrays:
     return dataclasses.replace(arrays, **changes)
 
 
-def test_the_stump_itself_is_fine() -> None:
+def test_the_unmodified_stump_is_accepted() -> None:
     # The threshold of a leaf is not used, not even NaN.
     rows = np.array([[9.0, 0.5], [-9.0, 0.6]])
     assert Forest(STUMP).predict(rows).tolist() == [1.0, 2.0]
@@ -123,7 +123,7 @@ def test_malformed_arrays_are_refused(changes: dict[str, Any], message: str) -> 
         Forest(with_(STUMP, **changes))
 
 
-def test_a_cycle_an_orphan_and_a_shared_child() -> None:
+def test_cycles_orphans_and_shared_children_are_refused() -> None:
     five = {
         "node_counts": np.array([5]),
         "feature": i32(0, 0, 0, 0, 0),
@@ -159,7 +159,7 @@ def chain(depth: int) -> ForestArrays:
     )
 
 
-def test_depth_is_bounded() -> None:
+def test_the_depth_of_trees_is_limited() -> None:
     forest = Forest(chain(10_000))
     assert forest.depth == 10_000
     rows = np.array([[float(number), 0.0] for number in (0, 3, 9_998, 9_999, 20_000)] * 4)
@@ -169,13 +169,13 @@ def test_depth_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_no_array_is_refused(name: str) -> None:
+def test_objects_other_than_arrays_are_refused(name: str) -> None:
     for wrong in (None, "abc", [1, 2], b"123"):
         with pytest.raises((ValueError, TypeError, AttributeError)):
             Forest(with_(STUMP, **{name: wrong}))
 
 
-def test_evaluate_checks_its_buffers() -> None:
+def test_evaluate_validates_its_buffers() -> None:
     trees = Forest(STUMP)._trees
     rows, out = np.zeros((4, 2)), np.zeros((4, 1))
     read_only = out.copy()
@@ -206,7 +206,7 @@ def test_evaluate_checks_its_buffers() -> None:
     assert Forest(STUMP).predict(odd).tolist() == [1.0] * 4
 
 
-def test_values_checks_its_rows() -> None:
+def test_values_validates_its_rows() -> None:
     trees = Forest(STUMP)._trees
     rows = np.zeros((4, 2))
     for bad in (rows[:, :1].copy(), rows.astype(np.int64), rows.astype(">f8"), rows.ravel()):
@@ -223,7 +223,7 @@ def test_values_checks_its_rows() -> None:
         Forest(CLASSIFICATION).values(np.zeros((1, 3)))
 
 
-def test_one_checks_its_row() -> None:
+def test_one_validates_its_row() -> None:
     trees = Forest(STUMP)._trees
     row = np.zeros(2)
     for bad in (b"", row.tobytes()[:-1], row.tobytes() + b"\0", row.astype(np.float32).tobytes()):
@@ -242,7 +242,7 @@ interesting = st.sampled_from(
 
 
 @given(st.data(), st.sampled_from([REGRESSION, CLASSIFICATION]))
-def test_no_corruption_crashes(data: st.DataObject, arrays: ForestArrays) -> None:
+def test_corrupted_arrays_never_crash(data: st.DataObject, arrays: ForestArrays) -> None:
     """Whatever is changed: it is refused with ValueError, or walked to its end."""
     for _ in range(data.draw(st.integers(1, 4))):
         name = data.draw(st.sampled_from([*NAMES, "n_features"]))

@@ -88,7 +88,7 @@ def serving(spawner, model, signature, format_="skops", **options):
 
 @pytest.mark.parametrize("format_", ["skops", "joblib"])
 @pytest.mark.parametrize("name", MODELS)
-def test_answers_are_those_of_scikit_learn_to_the_last_bit(spawner, name, format_):
+def test_predictions_equal_scikit_learn_s_to_the_last_bit(spawner, name, format_):
     model = MODELS[name]
     signature = signature_of(model)
     batch = rows_for(signature)
@@ -107,7 +107,7 @@ def test_answers_are_those_of_scikit_learn_to_the_last_bit(spawner, name, format
 
 
 @pytest.mark.filterwarnings("ignore:Found unknown categories")
-def test_texts_of_any_alphabet_arrive(spawner):
+def test_texts_in_any_alphabet_are_passed_on_unchanged(spawner):
     model = MODELS["shop-linear"]
     signature = signature_of(model)
     texts = np.array(["Gent", "Ωμέγα", "😀", "", "a\0b", np.nan], dtype=object)
@@ -118,7 +118,7 @@ def test_texts_of_any_alphabet_arrive(spawner):
     assert answers == SklearnPredictor(model, signature).predict(batch)
 
 
-def test_a_row_that_the_model_refuses_is_refused_and_the_next_answered(spawner):
+def test_a_refused_row_does_not_affect_the_next_request(spawner):
     model = MODELS["linear"]
     signature = signature_of(model)
     process = serving(spawner, model, signature)
@@ -130,7 +130,7 @@ def test_a_row_that_the_model_refuses_is_refused_and_the_next_answered(spawner):
     assert process.predict(example_batch(signature, None)).values
 
 
-def test_a_text_that_is_no_unicode_is_refused(spawner):
+def test_a_lone_surrogate_in_a_text_is_refused(spawner):
     model = MODELS["shop-linear"]
     signature = signature_of(model)
     process = serving(spawner, model, signature)
@@ -140,7 +140,7 @@ def test_a_text_that_is_no_unicode_is_refused(spawner):
         process.predict(batch)
 
 
-def test_several_threads_each_get_their_own_answers(spawner):
+def test_several_threads_each_get_their_own_predictions(spawner):
     model = MODELS["linear"]
     signature = signature_of(model)
     process = serving(spawner, model, signature)
@@ -155,7 +155,7 @@ def test_several_threads_each_get_their_own_answers(spawner):
         assert all(threads.map(ask, range(200)))
 
 
-def test_an_artifact_that_is_no_file_is_handed_over_all_the_same(spawner, tmp_path):
+def test_an_artifact_without_a_file_descriptor_is_passed_on(spawner, tmp_path):
     model = MODELS["linear"]
     path = tmp_path / "model.skops"
     path.write_bytes(packed(model))
@@ -225,7 +225,7 @@ def test_the_worker_itself_never_imports_scikit_learn(tmp_path):
     assert heavy == []
 
 
-def test_it_ends_with_its_worker_even_if_that_is_killed(tmp_path):
+def test_a_model_process_ends_with_its_worker_even_if_that_is_killed(tmp_path):
     process, _ = worker(tmp_path, wait=True)
     (zygote,) = zygotes(process.pid)
     helpers = children(zygote)
@@ -259,7 +259,7 @@ def ask(process, number, rows=1):
     return process.predict(Batch({"x": np.full(rows, float(number))}, rows)).values
 
 
-def test_a_model_that_hangs_is_stopped_and_answers_the_next(hostile):
+def test_a_model_that_hangs_is_stopped_and_the_next_request_is_answered(hostile):
     process = hostile()
     began = time.monotonic()
 
@@ -270,7 +270,7 @@ def test_a_model_that_hangs_is_stopped_and_answers_the_next(hostile):
     assert ask(process, 21) == [42]
 
 
-def test_a_model_that_crashes_is_tried_once_more_and_then_refused(hostile):
+def test_a_model_that_crashes_is_retried_once_and_then_refused(hostile):
     process = hostile()
 
     with pytest.raises(PredictionRefused, match=r"ended twice during this prediction \(SIGSEGV\)"):
@@ -291,7 +291,7 @@ def test_a_process_that_is_killed_is_replaced_at_once(spawner, hostile):
     assert not is_alive(helper)
 
 
-def test_a_batch_is_tried_again_after_its_process_was_killed(spawner, hostile):
+def test_a_batch_is_retried_after_its_process_was_killed(spawner, hostile):
     (zygote,) = [pid for pid in zygotes() if pid not in _others(spawner)]
     before = set(children(zygote))
     process = hostile(seconds=20)
@@ -313,7 +313,7 @@ def _command(pid):
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-def test_a_process_that_dies_again_and_again_has_to_wait(hostile):
+def test_a_process_that_dies_repeatedly_is_restarted_with_a_delay(hostile):
     process = hostile()
     for _ in range(2):
         with pytest.raises((PredictionRefused, ModelProcessUnavailable)):
@@ -338,7 +338,7 @@ def test_a_process_that_dies_again_and_again_has_to_wait(hostile):
         *("labels_of_a_number", "unasked_pickle"),
     ],
 )
-def test_an_answer_that_is_not_of_the_form_is_refused(hostile, misdeed):
+def test_a_malformed_reply_is_refused(hostile, misdeed):
     process = hostile()
 
     with pytest.raises(PredictionRefused, match="malformed reply"):
@@ -348,17 +348,17 @@ def test_an_answer_that_is_not_of_the_form_is_refused(hostile, misdeed):
 
 
 @pytest.mark.parametrize("misdeed", ["label_below", "label_above", "too_few"])
-def test_a_label_is_one_of_the_signature_s(hostile, misdeed):
+def test_a_label_outside_the_signature_is_refused(hostile, misdeed):
     with pytest.raises(PredictionRefused, match="malformed reply"):
         ask(hostile(CLASSES), NUMBERS[misdeed])
 
 
-def test_an_answer_that_is_not_finite_is_refused(hostile):
+def test_a_prediction_that_is_not_finite_is_refused(hostile):
     with pytest.raises(PredictionRefused, match="row 0 is not a finite number"):
         ask(hostile(), NUMBERS["not_finite"])
 
 
-def test_a_refusal_forges_no_line_of_a_log(hostile):
+def test_messages_of_a_model_cannot_forge_log_lines(hostile):
     with pytest.raises(PredictionRefused) as refused:
         ask(hostile(), NUMBERS["forge"])
 
@@ -368,12 +368,12 @@ def test_a_refusal_forges_no_line_of_a_log(hostile):
 @pytest.mark.parametrize(
     ("entry", "said"), [("serve_nobody", r"\(SIGSEGV\)"), ("boast", "malformed reply")]
 )
-def test_a_process_that_does_not_load_is_refused(hostile, entry, said):
+def test_an_artifact_that_does_not_load_is_refused(hostile, entry, said):
     with pytest.raises(ArtifactRefused, match=said):
         hostile(entry=entry)
 
 
-def test_the_time_to_load_begins_with_the_process(hostile, spawner, monkeypatch):
+def test_the_time_limit_for_loading_begins_with_the_process(hostile, spawner, monkeypatch):
     """A zygote that is not scheduled at once, as on a busy machine."""
     monkeypatch.setattr(model_process, "LOAD_SECONDS", 2)
     spawner.missing()  # its zygote runs
@@ -388,11 +388,11 @@ def test_the_time_to_load_begins_with_the_process(hostile, spawner, monkeypatch)
         assert loading.result(60).signature == SIGNATURE
 
 
-def test_a_number_has_no_probabilities_whatever_the_process_says(hostile):
+def test_a_regression_has_no_probabilities_whatever_the_process_reports(hostile):
     assert not hostile().has_probabilities
 
 
-def test_only_so_many_wait_for_a_model(hostile):
+def test_the_number_of_waiting_requests_is_limited(hostile):
     process = hostile(seconds=3)
     with ThreadPoolExecutor(WAITING + 3) as threads:
         asked = [threads.submit(ask, process, NUMBERS["hang"]) for _ in range(WAITING + 3)]
@@ -411,7 +411,7 @@ class Shelf:
         return io.BytesIO(looping(1).SerializeToString())
 
 
-def test_a_model_is_answered_however_many_wait_for_others(spawner):
+def test_other_models_are_unaffected_by_waiting_requests(spawner):
     load = loader(Shelf(), spawner)
     inputs = tuple(Column(f"x{index}", "number") for index in range(3))
     signature = Signature(inputs, Output("y", "number"))
@@ -437,7 +437,7 @@ def test_a_model_is_answered_however_many_wait_for_others(spawner):
         assert [each.result(30).values for each in asked] == [[0.0]] * len(asked)
 
 
-def test_an_uploaded_graph_that_never_ends_is_stopped(spawner):
+def test_an_uploaded_graph_that_never_ends_is_killed(spawner):
     content = looping(2**40).SerializeToString()
     signature = Signature.from_json(
         {

@@ -62,7 +62,7 @@ def texts(*rows):
     return Batch({"a": np.array([row[0] for row in rows]), "city": city}, len(rows))
 
 
-def test_columns_are_taken_by_name_one_row_or_many():
+def test_columns_are_matched_by_name_for_one_row_and_for_many():
     predictor = OnnxPredictor(total(), TWO)
 
     assert predictor.predict(numbers((1, 2.5))).values == [3.5]
@@ -70,14 +70,14 @@ def test_columns_are_taken_by_name_one_row_or_many():
     assert not predictor.has_probabilities
 
 
-def test_one_column():
+def test_a_model_of_one_column_predicts():
     predictor = OnnxPredictor(total(width=1), Signature(TWO.inputs[:1], PRICE))
 
     assert predictor.predict(Batch({"a": np.array([2.0])}, 1)).values == [2.0]
     assert predictor.predict(Batch({"a": np.array([2.0, 3.0])}, 2)).values == [2.0, 3.0]
 
 
-def test_texts_become_their_codes_and_what_is_unknown_minus_one():
+def test_known_texts_become_codes_and_unknown_ones_minus_one():
     predictor = OnnxPredictor(total(texts=[None, ["Ghent", "Leeds"]]), TEXT)
     rows = [(10.0, "Ghent"), (10.0, "Leeds"), (10.0, "\ud800"), (10.0, "")]
 
@@ -86,7 +86,7 @@ def test_texts_become_their_codes_and_what_is_unknown_minus_one():
 
 
 @pytest.mark.parametrize("null", [np.nan, float("nan"), np.float64("nan")])
-def test_a_null_is_no_text_that_is_unknown(null):
+def test_a_null_differs_from_an_unknown_text(null):
     predictor = OnnxPredictor(total(texts=[None, ["Ghent"]]), TEXT)
 
     for batch in (texts((1.0, null)), texts((1.0, "Ghent"), (1.0, null))):
@@ -94,7 +94,7 @@ def test_a_null_is_no_text_that_is_unknown(null):
             predictor.predict(batch)
 
 
-def test_labels_are_the_signatures_own():
+def test_labels_are_those_of_the_signature():
     predictor = OnnxPredictor(shares(), SPECIES)
     batch = numbers((-1, -2), (3, 1), (0, 0.5))
 
@@ -106,7 +106,7 @@ def test_labels_are_the_signatures_own():
     assert predictor.predict(batch).probabilities is None
 
 
-def test_one_rows_probabilities_are_the_callers_to_keep():
+def test_probabilities_of_one_row_are_not_overwritten_later():
     predictor = OnnxPredictor(shares(), SPECIES)
 
     first = predictor.predict(numbers((5, 0)), probabilities=True).probabilities
@@ -117,7 +117,7 @@ def test_one_rows_probabilities_are_the_callers_to_keep():
     assert not np.array_equal(first, second)
 
 
-def test_a_batch_larger_than_a_chunk_comes_back_in_order():
+def test_a_batch_larger_than_a_part_keeps_its_order():
     predictor = OnnxPredictor(total(), TWO)
     rows = 2 * CHUNK_ROWS + 7
     batch = Batch({"a": np.arange(rows) * 1.0, "b": np.zeros(rows)}, rows)
@@ -141,7 +141,7 @@ def laborious():
     return onnx_file(nodes, {"value": TensorProto.DOUBLE}, constants=constants)
 
 
-def test_a_batch_that_takes_too_long_is_stopped_between_two_parts():
+def test_a_batch_above_its_time_limit_is_stopped_between_two_parts():
     predictor = OnnxPredictor(laborious(), TWO, seconds=0.1)
     # Unstopped it takes ten seconds, by the time of one row and the most that a batch saves.
     rows = int(100 / predictor.row_seconds)
@@ -155,7 +155,7 @@ def test_a_batch_that_takes_too_long_is_stopped_between_two_parts():
     assert predictor.predict(numbers((1, 2.5), (2, 3))).values == [3.5, 5.0]
 
 
-def test_threads_do_not_see_each_others_rows():
+def test_threads_get_their_own_results():
     predictor = OnnxPredictor(total(), TWO)
 
     def ask(number):
@@ -174,7 +174,7 @@ def test_numbers_that_scikit_learn_would_refuse_are_refused():
     assert predictor.predict(numbers((99.5, 0))).values == [99.5]
 
 
-def test_data_outside_the_file_is_refused():
+def test_external_data_is_refused():
     tensor = numpy_helper.from_array(np.zeros((1, 2)), "outside")
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
@@ -205,6 +205,6 @@ def without_notes():
     ],
     ids=["empty", "garbage", "cut", "width", "no-label", "no-value", "no-notes"],
 )
-def test_a_file_that_is_not_the_versions_is_refused(file, signature):
+def test_a_file_for_another_signature_is_refused(file, signature):
     with pytest.raises(ArtifactRefused, match="ONNX file"):
         OnnxPredictor(file, signature)

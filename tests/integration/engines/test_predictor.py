@@ -40,7 +40,7 @@ def classifier():
     return make_pipeline(columns, LogisticRegression()).fit(FRAME, SPENDS)
 
 
-def test_a_pipeline_answers_by_name_as_scikit_learn_does():
+def test_a_pipeline_predicts_by_column_names_as_scikit_learn_does():
     model = classifier()
     batch = decode_json(BODY, MIXED)
     asked = pd.DataFrame(
@@ -59,20 +59,20 @@ def test_a_pipeline_answers_by_name_as_scikit_learn_does():
     assert np.array_equal(answers.probabilities, model.predict_proba(asked))
 
 
-def test_a_model_without_names_is_asked_by_position():
+def test_a_model_without_column_names_predicts_by_position():
     model = LinearRegression().fit(np.array([[1.0, 2.0], [2.0, 1.0], [3.0, 5.0]]), [1.0, 2.0, 4.0])
     batch = decode_json(b'{"width": 5, "length": 3}', NUMBERS)
 
     assert SklearnPredictor(model, NUMBERS).predict(batch).values == pytest.approx([4.0])
 
 
-def test_probabilities_are_not_worked_out_unless_asked_for():
+def test_probabilities_are_computed_only_on_request():
     answers = SklearnPredictor(classifier(), MIXED).predict(decode_json(BODY, MIXED))
 
     assert answers.probabilities is None
 
 
-def test_only_a_classifier_that_gives_probabilities_has_them():
+def test_only_classifiers_with_probabilities_have_them():
     ridge = RidgeClassifier().fit([[0.0, 0.0], [1.0, 1.0]], [False, True])
     line = LinearRegression().fit([[0.0, 0.0], [1.0, 1.0]], [0.0, 1.0])
     two = Signature(NUMBERS.inputs, Output("y", "boolean", (False, True)))
@@ -82,7 +82,7 @@ def test_only_a_classifier_that_gives_probabilities_has_them():
     assert not SklearnPredictor(line, NUMBERS).has_probabilities
 
 
-def test_an_error_of_the_model_is_refused_without_its_words():
+def test_an_error_of_the_model_is_refused_without_its_message():
     line = LinearRegression().fit([[0.0, 0.0]], [0.0])
     holes = Batch({"length": np.array([np.nan]), "width": np.array([1.0])}, 1)
 
@@ -91,7 +91,7 @@ def test_an_error_of_the_model_is_refused_without_its_words():
 
 
 @pytest.mark.filterwarnings("ignore:overflow")
-def test_an_answer_that_is_no_finite_number_is_refused():
+def test_a_prediction_that_is_not_a_finite_number_is_refused():
     line = LinearRegression().fit([[0.0, 0.0], [1.0, 1.0]], [0.0, 1.0])
     line.coef_ = np.array([1e300, 0.0])
     batch = decode_json(b'{"X": [[1, 1], [1e300, 1]]}', NUMBERS)
@@ -100,7 +100,7 @@ def test_an_answer_that_is_no_finite_number_is_refused():
         SklearnPredictor(line, NUMBERS).predict(batch)
 
 
-def test_a_forest_is_asked_in_one_thread():
+def test_a_forest_predicts_in_one_thread():
     forest = RandomForestRegressor(3, n_jobs=2).fit([[0.0, 0.0], [1.0, 1.0]], [0.0, 1.0])
     pipeline = make_pipeline(SimpleImputer(), forest)
 
@@ -115,7 +115,7 @@ def test_a_row_is_made_from_the_signature_where_no_example_is_given():
     assert [array.tolist() for array in batch.columns.values()] == [[0.5], [1.0], [1.0], ["a"]]
 
 
-def test_what_an_example_leaves_out_is_null():
+def test_values_missing_from_the_example_are_null():
     batch = example_batch(MIXED, {"visits": 1, "member": False})
 
     assert np.isnan(batch.columns["age"][0])
@@ -123,7 +123,7 @@ def test_what_an_example_leaves_out_is_null():
         example_batch(NUMBERS, {"length": 1.0})
 
 
-def test_a_column_called_like_a_step_disturbs_nothing():
+def test_a_column_named_like_a_step_is_allowed():
     signature = Signature((Column("n_jobs", "number"),), Output("y", "number"))
     line = LinearRegression().fit(pd.DataFrame({"n_jobs": [0.0, 1.0]}), [0.0, 1.0])
 

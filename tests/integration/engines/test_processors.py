@@ -22,7 +22,7 @@ PROCESSORS = {
 }
 MODEL_PROCESS = (
     "tests/integration/engines/test_model_process.py::"
-    "test_answers_are_those_of_scikit_learn_to_the_last_bit"
+    "test_predictions_equal_scikit_learn_s_to_the_last_bit"
 )
 LINEAR = ["tests/integration/registry/test_linear_bits.py", f"{MODEL_PROCESS}[linear-skops]"]
 """What depends on the kernels most: without the same layout of memory, bits differ on each."""
@@ -75,10 +75,10 @@ def run_tests(tests, environment):
 
 
 @pytest.mark.parametrize("processor", ["SSE3"], indirect=True)
-def test_linear_answers_have_scikit_learn_s_bits(processor):
+def test_linear_predictions_have_scikit_learn_s_bits_on_other_processors(processor):
     run_tests(LINEAR, processor)
 
 
 @pytest.mark.slow
-def test_every_answer_compares_as_on_any_other(processor):
+def test_predictions_match_scikit_learn_on_every_processor_type(processor):
     run_tests(COMPARING, processor)

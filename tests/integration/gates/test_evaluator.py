@@ -80,7 +80,7 @@ def test_measuring_imports_neither_scikit_learn_nor_pandas(tmp_path):
     assert (done.stdout.strip(), done.stderr) == (b"[]", b"")
 
 
-def test_no_more_are_measured_at_once_than_there_are_places(tmp_path):
+def test_the_number_of_concurrent_measurements_is_limited(tmp_path):
     going_on, hold = threading.Semaphore(0), threading.Event()
 
     def load(version):
@@ -107,7 +107,7 @@ def test_no_more_are_measured_at_once_than_there_are_places(tmp_path):
         thread.join()
 
 
-def test_reading_gates_imports_nothing_heavy():
+def test_parsing_gates_imports_nothing_heavy():
     program = (
         "import registry.gates, sys; registry.gates.parse('r2 > 0');"
         "print([m for m in ('numpy', 'sqlalchemy', 'sklearn', 'pandas') if m in sys.modules])"

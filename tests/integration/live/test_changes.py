@@ -90,7 +90,7 @@ def test_every_type_of_event_is_known_by_what_it_changes():
     assert frozenset().union(*kinds) == set(get_args(EventType))
 
 
-def test_reading_the_changes_comes_to_the_same_as_reading_everything(registry):
+def test_reading_changes_gives_the_same_state_as_reading_everything(registry):
     database, token = registry.database, {}
     steps = [
         lambda: create_model(database, "empty", actor="ann"),
@@ -123,7 +123,7 @@ def test_reading_the_changes_comes_to_the_same_as_reading_everything(registry):
     assert known.references == {"shed": {"latest": 1, "production": 1}}
 
 
-def test_what_an_alias_pointed_at_before_is_live_until_it_is_archived(registry):
+def test_the_previous_version_of_an_alias_stays_live_until_it_is_archived(registry):
     for _ in range(2):
         registry.upload("house")
         registry.promote("house", "latest")
@@ -184,7 +184,7 @@ def _add(session, kind):
         _many_events,
     ],
 )
-def test_a_history_that_does_not_tell_is_not_relied_on(registry, damage, monkeypatch):
+def test_an_unusable_history_causes_a_full_read(registry, damage, monkeypatch):
     monkeypatch.setattr(snapshot_module, "MOST_EVENTS", 3)
     registry.upload("house")
     head = registry.snapshot().head
@@ -194,7 +194,7 @@ def test_a_history_that_does_not_tell_is_not_relied_on(registry, damage, monkeyp
     assert registry.changes(head) is None
 
 
-def test_an_empty_history_tells_that_nothing_has_changed(registry):
+def test_an_empty_list_of_events_means_that_nothing_has_changed(registry):
     nothing = registry.snapshot()
     assert nothing.head == Head(0, "0" * 64)
 

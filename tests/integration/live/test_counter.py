@@ -11,7 +11,7 @@ from registry.errors import StorageFull
 from registry.live.counter import Counter
 
 
-def test_a_bump_is_seen_through_every_mapping_of_the_file(tmp_path: Path) -> None:
+def test_an_increment_is_visible_in_every_mapping_of_the_file(tmp_path: Path) -> None:
     one, other = Counter(tmp_path / "run" / "counter"), Counter(tmp_path / "run" / "counter")
 
     one.bump()
@@ -22,7 +22,7 @@ def test_a_bump_is_seen_through_every_mapping_of_the_file(tmp_path: Path) -> Non
     other.close()
 
 
-def test_processes_that_bump_at_the_same_time_lose_none(tmp_path: Path) -> None:
+def test_concurrent_increments_by_processes_are_not_lost(tmp_path: Path) -> None:
     path = tmp_path / "counter"
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=bump, args=(path, 500)) for _ in range(4)]
@@ -36,7 +36,7 @@ def test_processes_that_bump_at_the_same_time_lose_none(tmp_path: Path) -> None:
     counter.close()
 
 
-def test_the_file_has_its_room_on_the_disk_from_the_start(tmp_path: Path) -> None:
+def test_the_file_of_the_counter_is_preallocated(tmp_path: Path) -> None:
     """A sparse file on a disk that is full by then ends the process with a SIGBUS."""
     path = tmp_path / "counter"
     with path.open("wb") as sparse:
@@ -45,7 +45,9 @@ def test_the_file_has_its_room_on_the_disk_from_the_start(tmp_path: Path) -> Non
     assert path.stat().st_blocks > 0
 
 
-def test_a_full_disk_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_when_the_counter_is_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -56,7 +56,7 @@ class Holder:
         self.let_go.set()
 
 
-def test_every_worker_holds_the_version_until_who_asked_has_done_with_it(tmp_path: Path) -> None:
+def test_every_worker_holds_the_version_until_the_requester_releases_it(tmp_path: Path) -> None:
     holders = [Holder(), Holder()]
     fleets = [Fleet(tmp_path / "workers") for _ in holders]
     for fleet, holder in zip(fleets, holders, strict=True):
@@ -71,7 +71,7 @@ def test_every_worker_holds_the_version_until_who_asked_has_done_with_it(tmp_pat
         fleet.leave()
 
 
-def test_a_worker_lets_go_of_the_version_when_who_asked_has_died(tmp_path: Path) -> None:
+def test_a_worker_releases_the_version_when_the_requester_has_died(tmp_path: Path) -> None:
     holder, fleet = Holder(), Fleet(tmp_path / "workers")
     fleet.join(holder)
     (path,) = (tmp_path / "workers").glob("*.sock")
@@ -85,7 +85,7 @@ def test_a_worker_lets_go_of_the_version_when_who_asked_has_died(tmp_path: Path)
     fleet.leave()
 
 
-def test_a_worker_that_leaves_releases_first_what_it_holds_for_others(tmp_path: Path) -> None:
+def test_a_leaving_worker_first_releases_the_versions_it_holds_for_others(tmp_path: Path) -> None:
     holder, asking, leaving = Holder(), Fleet(tmp_path / "workers"), Fleet(tmp_path / "workers")
     leaving.join(holder)
 
@@ -96,7 +96,7 @@ def test_a_worker_that_leaves_releases_first_what_it_holds_for_others(tmp_path: 
         assert holder.let_go.is_set()
 
 
-def test_every_worker_is_asked_for_the_version(join: Callable[..., Fleet]) -> None:
+def test_every_worker_loads_the_version(join: Callable[..., Fleet]) -> None:
     asked: list[tuple[int, str, int]] = []
     fleets = [
         join(lambda model, number, me=me: asked.append((me, model, number))) for me in range(3)
@@ -106,7 +106,7 @@ def test_every_worker_is_asked_for_the_version(join: Callable[..., Fleet]) -> No
     assert sorted(asked) == [(0, "housing", 7), (1, "housing", 7), (2, "housing", 7)]
 
 
-def test_a_worker_that_cannot_load_says_why(join: Callable[..., Fleet]) -> None:
+def test_a_worker_that_cannot_load_reports_why(join: Callable[..., Fleet]) -> None:
     def fail(model: str, number: int) -> None:
         raise BlobMissing("ab" * 32)
 
@@ -117,9 +117,7 @@ def test_a_worker_that_cannot_load_says_why(join: Callable[..., Fleet]) -> None:
     assert "abab" in faults[0]
 
 
-def test_a_worker_that_has_died_is_not_waited_for(
-    join: Callable[..., Fleet], tmp_path: Path
-) -> None:
+def test_a_dead_worker_is_not_waited_for(join: Callable[..., Fleet], tmp_path: Path) -> None:
     alive = join(lambda model, number: None)
     dead = tmp_path / "workers" / "999999-1.sock"
     with socket.socket(socket.AF_UNIX) as listener:
@@ -129,7 +127,7 @@ def test_a_worker_that_has_died_is_not_waited_for(
     assert not dead.exists(), "what a dead worker left is cleared away"
 
 
-def test_a_worker_that_dies_when_it_is_asked_is_forgiven_if_another_comes_in_its_place(
+def test_a_worker_that_dies_while_loading_is_forgiven_if_it_is_replaced(
     join: Callable[..., Fleet], tmp_path: Path
 ) -> None:
     asked: list[str] = []
@@ -144,7 +142,7 @@ def test_a_worker_that_dies_when_it_is_asked_is_forgiven_if_another_comes_in_its
     assert asked == ["replacement", "alive"]
 
 
-def test_a_version_that_kills_who_loads_it_leaves_who_asked_alive(
+def test_a_version_that_crashes_its_loader_does_not_end_the_requesting_worker(
     join: Callable[..., Fleet], tmp_path: Path
 ) -> None:
     asked: list[str] = []
@@ -158,7 +156,7 @@ def test_a_version_that_kills_who_loads_it_leaves_who_asked_alive(
     assert asked == []
 
 
-def test_one_worker_goes_ahead_and_who_cannot_load_spares_the_others(
+def test_a_failure_of_the_first_worker_spares_the_others(
     join: Callable[..., Fleet],
 ) -> None:
     asked: list[int] = []
@@ -173,7 +171,7 @@ def test_one_worker_goes_ahead_and_who_cannot_load_spares_the_others(
     assert asked == [7]
 
 
-def test_the_others_begin_when_the_one_ahead_takes_its_time(join: Callable[..., Fleet]) -> None:
+def test_the_other_workers_begin_when_the_first_takes_too_long(join: Callable[..., Fleet]) -> None:
     all_began = threading.Barrier(3)
     fleets = [join(lambda model, number: all_began.wait(10) and None) for _ in range(3)]
     fleets[0].head_start = 0.1
@@ -181,7 +179,7 @@ def test_the_others_begin_when_the_one_ahead_takes_its_time(join: Callable[..., 
     assert faults_of(fleets[0]) == [], "nobody waits for the end of the first"
 
 
-def test_a_second_death_is_held_against_the_version(
+def test_a_second_crash_is_blamed_on_the_version(
     join: Callable[..., Fleet], tmp_path: Path
 ) -> None:
     alive = join(lambda model, number: None)
@@ -191,7 +189,7 @@ def test_a_second_death_is_held_against_the_version(
     assert faults_of(alive) == ["A worker died while it loaded the version."]
 
 
-def test_a_worker_that_hangs_fails_the_preparation_in_time(
+def test_a_hanging_worker_fails_the_preparation_in_time(
     join: Callable[..., Fleet],
 ) -> None:
     release = threading.Event()
@@ -205,7 +203,7 @@ def test_a_worker_that_hangs_fails_the_preparation_in_time(
     assert fleet_module.PREPARE_TIMEOUT_SECONDS < 30, "the contract gives a promotion 30 s"
 
 
-def test_workers_that_stop_while_they_load_do_not_count_as_dead(
+def test_workers_that_stop_while_loading_do_not_count_as_dead(
     join: Callable[..., Fleet],
 ) -> None:
     """As in a hand-over, where all workers of the predecessor stop at about the same time."""

@@ -121,7 +121,7 @@ def worker_of(sqlite_template, tmp_path):
         worker.close()
 
 
-def test_each_version_that_a_start_loads_costs_the_same_few_statements(worker_of):
+def test_each_version_loaded_at_start_takes_a_constant_number_of_statements(worker_of):
     few, many = worker_of(5, 1), worker_of(60, 1)
 
     more = many.costs.of(many.load_all)[0] - few.costs.of(few.load_all)[0]
@@ -129,7 +129,7 @@ def test_each_version_that_a_start_loads_costs_the_same_few_statements(worker_of
     assert more == 2 * 55, "to begin a transaction, and to see that the version is still ready"
 
 
-def test_what_is_loaded_at_a_start_is_looked_up_at_once(worker_of):
+def test_versions_loaded_at_start_are_looked_up_together(worker_of):
     costs = {size: worker_of(size, 1) for size in (5, 60)}
     for worker in costs.values():
         worker.pool.publishing = lambda key: threading.Lock()  # anything that can be entered
@@ -139,7 +139,7 @@ def test_what_is_loaded_at_a_start_is_looked_up_at_once(worker_of):
     assert counts[0] == counts[1]
 
 
-def test_the_first_prediction_after_a_write_costs_the_same_in_a_large_registry(worker_of):
+def test_the_first_prediction_after_a_write_takes_as_many_statements_in_a_large_registry(worker_of):
     small, large = (prepared(worker_of(*size)) for size in ((2, 10), (40, 50)))
 
     for write in (promoted, rolled_back, token_created):
@@ -154,7 +154,7 @@ def test_the_first_prediction_after_a_write_costs_the_same_in_a_large_registry(w
         assert looks[1][1] < 1.5 * looks[0][1], write
 
 
-def test_a_write_costs_the_same_in_a_large_registry(worker_of):
+def test_a_write_takes_as_many_statements_in_a_large_registry(worker_of):
     small, large = (prepared(worker_of(*size)) for size in ((2, 10), (40, 50)))
 
     for write in (promoted, rolled_back, token_created):
@@ -164,7 +164,7 @@ def test_a_write_costs_the_same_in_a_large_registry(worker_of):
         assert costs[1][1] < 1.5 * costs[0][1], write
 
 
-def test_a_rollback_holds_the_database_as_long_whatever_the_history(worker_of):
+def test_a_rollback_takes_as_many_locked_statements_with_a_long_history(worker_of):
     worker = worker_of(2, 5)
     costs = []
     for moves in (3, 60):
@@ -177,7 +177,7 @@ def test_a_rollback_holds_the_database_as_long_whatever_the_history(worker_of):
     assert costs[1] < 1.2 * costs[0]
 
 
-def test_a_promotion_reads_nothing_twice_while_it_holds_the_database(worker_of):
+def test_a_promotion_reads_nothing_twice_in_its_write_transaction(worker_of):
     worker = prepared(worker_of(2, 5))
 
     for write in (partial(promoted, number=4), rolled_back):

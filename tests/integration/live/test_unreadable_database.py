@@ -121,7 +121,7 @@ def eventually(holds):
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_predictions_go_on_from_memory_and_the_figures_say_why(worker, fault, caplog):
+def test_predictions_continue_from_memory_and_metrics_show_why(worker, fault, caplog):
     worker.database.fault = fault
     eventually(lambda: worker.report.last == figures(readable=False))
 
@@ -133,9 +133,7 @@ def test_predictions_go_on_from_memory_and_the_figures_say_why(worker, fault, ca
     assert worker.answers() == 1
 
 
-def test_once_the_counter_has_moved_nobody_is_answered_by_what_may_be_stale(
-    worker, sqlite_database
-):
+def test_after_the_counter_has_changed_stale_state_is_not_used(worker, sqlite_database):
     worker.database.fault = DatabaseBusy()
     moved(sqlite_database, 2)
     worker.counter.bump()
@@ -147,7 +145,7 @@ def test_once_the_counter_has_moved_nobody_is_answered_by_what_may_be_stale(
     eventually(lambda: answer_or_none(worker) == 2)
 
 
-def test_what_is_wrong_with_the_database_is_not_told_to_who_predicts(worker):
+def test_details_of_the_database_are_not_revealed_to_callers(worker):
     worker.database.fault = DatabaseError("SELECT", {}, sqlite3.DatabaseError("malformed"))
     worker.counter.bump()
 
@@ -155,7 +153,7 @@ def test_what_is_wrong_with_the_database_is_not_told_to_who_predicts(worker):
         worker.answers()
 
 
-def test_many_requests_wait_once_for_a_locked_database_and_not_one_after_the_other(worker):
+def test_concurrent_requests_wait_for_a_locked_database_together(worker):
     worker.database.seconds = 0.3
     worker.database.fault = DatabaseBusy()
     worker.counter.bump()
@@ -177,9 +175,7 @@ def test_many_requests_wait_once_for_a_locked_database_and_not_one_after_the_oth
     assert max(refused) - began < 2.4, "sixteen times 0.3 s is what taking turns would cost"
 
 
-def test_a_write_after_the_fault_is_seen_by_the_next_request_not_by_the_next_poll(
-    worker, sqlite_database
-):
+def test_a_write_after_the_fault_is_seen_by_the_next_request(worker, sqlite_database):
     worker.database.fault = DatabaseBusy()
     eventually(lambda: worker.database.failed)
     worker.database.fault = None
@@ -189,7 +185,7 @@ def test_a_write_after_the_fault_is_seen_by_the_next_request_not_by_the_next_pol
     assert worker.answers() == 2
 
 
-def test_a_version_that_finishes_loading_meanwhile_does_not_disturb_those_that_serve(worker):
+def test_a_version_that_finishes_loading_meanwhile_does_not_affect_others(worker):
     worker.loading.clear()
     worker.may_load.clear()
     waiting = threading.Thread(target=refused_or_answered, args=(worker, "3"))

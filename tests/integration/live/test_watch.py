@@ -104,7 +104,7 @@ def eventually(holds):
         time.sleep(0.01)
 
 
-def test_a_moved_alias_is_seen_by_the_next_request_after_the_counter_moved(database, worker):
+def test_a_moved_alias_is_seen_by_the_first_request_after_the_counter_changed(database, worker):
     add_versions(database, "house", ["ready"] * 2)
     moved(database, 1)
     assert worker.watch.resolve("house", "production").version.number == 1
@@ -115,7 +115,7 @@ def test_a_moved_alias_is_seen_by_the_next_request_after_the_counter_moved(datab
     assert worker.watch.resolve("house", "production").version.number == 2
 
 
-def test_while_the_counter_stands_still_the_database_is_not_asked(database, worker):
+def test_an_unchanged_counter_causes_no_read_of_the_database(database, worker):
     add_versions(database, "house", ["ready"] * 1)
     moved(database, 1)
     worker.watch.resolve("house", "production")
@@ -127,7 +127,7 @@ def test_while_the_counter_stands_still_the_database_is_not_asked(database, work
     assert worker.watch.resolve("house", "latest").version.number == 1
 
 
-def test_a_move_that_was_never_announced_is_found_by_the_poll(database, worker):
+def test_an_unannounced_move_is_found_by_the_poll(database, worker):
     add_versions(database, "house", ["ready"] * 2)
     moved(database, 1)
     worker.watch.start()
@@ -141,7 +141,7 @@ def test_a_move_that_was_never_announced_is_found_by_the_poll(database, worker):
         time.sleep(0.02)
 
 
-def test_a_start_loads_what_is_live_and_what_was_live_before(database, worker):
+def test_a_start_loads_live_and_previously_live_versions(database, worker):
     add_versions(database, "house", ["ready"] * 4)
     for number in (1, 2, 3):
         moved(database, number)
@@ -154,7 +154,7 @@ def test_a_start_loads_what_is_live_and_what_was_live_before(database, worker):
         time.sleep(0.01)
 
 
-def test_a_worker_is_ready_when_everything_live_is_loaded(database, worker):
+def test_a_worker_is_ready_when_every_live_version_is_loaded(database, worker):
     add_versions(database, "house", ["ready"] * 1)
     assert worker.watch.missing() == []
     moved(database, 1)
@@ -167,7 +167,7 @@ def test_a_worker_is_ready_when_everything_live_is_loaded(database, worker):
     assert set(worker.pool.loaded) == {("house", 1)}
 
 
-def test_a_worker_is_ready_without_what_cannot_be_loaded_and_names_it(database, worker):
+def test_a_worker_is_ready_without_versions_that_cannot_be_loaded_and_lists_them(database, worker):
     add_versions(database, "house", ["ready"] * 1)
     add_versions(database, "shed", ["ready"] * 2)
     for model in ("house", "shed"):
@@ -187,7 +187,7 @@ def test_a_worker_is_ready_without_what_cannot_be_loaded_and_names_it(database, 
         worker.watch.resolve("shed", "production")
 
 
-def test_what_could_not_be_loaded_is_loaded_by_itself_when_its_bytes_are_back(database, worker):
+def test_a_version_is_loaded_once_its_bytes_are_restored(database, worker):
     add_versions(database, "shed")
     moved(database, 1, "shed")
     worker.missing.add(("shed", 1))
@@ -200,7 +200,7 @@ def test_what_could_not_be_loaded_is_loaded_by_itself_when_its_bytes_are_back(da
     assert worker.watch.unloadable() == {}
 
 
-def test_a_version_that_is_no_longer_live_is_not_named(database, worker):
+def test_an_unloadable_version_that_is_no_longer_live_is_not_listed(database, worker):
     add_versions(database, "shed", ["ready"] * 2)
     moved(database, 1, "shed")
     worker.missing.add(("shed", 1))
@@ -215,7 +215,7 @@ def test_a_version_that_is_no_longer_live_is_not_named(database, worker):
 
 
 @pytest.mark.parametrize("event", ["registered", "upload_reused"])
-def test_an_upload_has_what_could_not_be_loaded_tried_again_at_once(database, worker, event):
+def test_an_upload_retries_versions_that_could_not_be_loaded(database, worker, event):
     add_versions(database, "shed")
     worker.missing.add(("shed", 1))
     worker.counter.bump()
@@ -233,7 +233,7 @@ def test_an_upload_has_what_could_not_be_loaded_tried_again_at_once(database, wo
     assert worker.watch.resolve("shed", "1").version.number == 1
 
 
-def test_versions_of_a_database_that_was_replaced_no_longer_answer(database, worker):
+def test_versions_of_a_replaced_database_no_longer_answer(database, worker):
     add_versions(database, "house", ["ready"] * 4)
     moved(database, 1)
     for number in (1, 2, 3, 4):
@@ -250,7 +250,7 @@ def test_versions_of_a_database_that_was_replaced_no_longer_answer(database, wor
     assert worker.loads == [1, 2, 3, 4, 2], "what is the same in both is not loaded again"
 
 
-def test_a_database_that_was_replaced_is_found_by_the_poll(database, worker):
+def test_a_replaced_database_is_found_by_the_poll(database, worker):
     add_versions(database, "house", ["ready"] * 2)
     moved(database, 2)
     worker.watch.start()
@@ -261,7 +261,7 @@ def test_a_database_that_was_replaced_is_found_by_the_poll(database, worker):
     eventually(lambda: worker.watch.resolve("house", "2").version.sha256 == OTHER_BYTES)
 
 
-def test_a_version_that_the_database_replaces_while_it_is_loaded_never_answers(database, worker):
+def test_a_version_replaced_while_it_is_loaded_never_answers(database, worker):
     add_versions(database, "house", ["ready"] * 2)
     moved(database, 1)
     worker.watch.resolve("house", "1")
@@ -279,7 +279,7 @@ def test_a_version_that_the_database_replaces_while_it_is_loaded_never_answers(d
     assert worker.watch.resolve("house", "2").version.sha256 == OTHER_BYTES
 
 
-def test_an_archived_version_is_let_go_of(database, worker):
+def test_an_archived_version_is_unloaded(database, worker):
     add_versions(database, "house", ["ready"] * 2)
     worker.counter.bump()
     worker.watch.resolve("house", "1")
@@ -292,9 +292,7 @@ def test_an_archived_version_is_let_go_of(database, worker):
     assert ("house", 1) not in worker.pool.loaded
 
 
-def test_an_archived_version_that_an_alias_pointed_at_before_is_not_asked_for(
-    database, worker, caplog
-):
+def test_an_archived_previous_version_is_not_loaded(database, worker, caplog):
     add_versions(database, "house", ["ready"] * 3)
     for number in (1, 2):
         moved(database, number)
@@ -310,7 +308,7 @@ def test_an_archived_version_that_an_alias_pointed_at_before_is_not_asked_for(
     assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
 
 
-def test_a_prepared_version_stays_loaded_until_its_alias_has_moved_and_after(database, tmp_path):
+def test_a_prepared_version_stays_loaded_until_its_alias_has_moved(database, tmp_path):
     add_versions(database, "house", ["ready"] * 9, size=100)
     worker = Worker(database, tmp_path / "tight-counter", limit=150)
     worker.watch.snapshot()
@@ -332,7 +330,7 @@ def test_a_prepared_version_stays_loaded_until_its_alias_has_moved_and_after(dat
 @pytest.mark.parametrize(
     "reference", ["\N{ARABIC-INDIC DIGIT ONE}", "1\N{SUPERSCRIPT TWO}", "01", "+1"]
 )
-def test_a_number_is_written_in_ascii_digits(database, worker, reference):
+def test_version_numbers_must_be_ascii_digits(database, worker, reference):
     add_versions(database, "house", ["ready"] * 2)
     worker.watch.resolve("house", "1")
 
@@ -352,7 +350,7 @@ def test_a_revoked_token_is_refused_as_soon_as_the_counter_moved(database, worke
         worker.watch.grant(made["token"])
 
 
-def test_names_that_do_not_exist_leave_no_trace(database, worker):
+def test_unknown_names_leave_no_trace_in_memory(database, worker):
     add_versions(database, "house", ["ready"] * 1)
     worker.counter.bump()
     worker.watch.snapshot()
@@ -381,7 +379,7 @@ def test_loading_a_version_holds_no_database_connection(database, worker):
     pool.close()
 
 
-def test_a_version_that_is_archived_while_it_is_loaded_never_answers(database, tmp_path):
+def test_a_version_archived_while_it_is_loaded_never_answers(database, tmp_path):
     add_versions(database, "house", ["ready"])
     worker = Worker(database, tmp_path / "slow-counter")
 

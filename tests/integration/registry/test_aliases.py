@@ -65,7 +65,7 @@ def events(database):
         return list_history(session, "house", Paging())["items"]
 
 
-def test_the_first_promotion_makes_the_alias(house):
+def test_the_first_promotion_adds_the_alias(house):
     assert go(house, 1) == {
         "model": "house",
         "alias": "production",
@@ -77,7 +77,7 @@ def test_the_first_promotion_makes_the_alias(house):
     assert live(house) == 1
 
 
-def test_a_promotion_is_prepared_moved_and_written_down(house):
+def test_a_promotion_prepares_moves_and_records(house):
     go(house, 1)
     prepare = Preparer()
 
@@ -90,7 +90,7 @@ def test_a_promotion_is_prepared_moved_and_written_down(house):
     assert (newest["from_version"], newest["to_version"]) == (1, 2)
 
 
-def test_promoting_the_holder_adds_nothing(house):
+def test_promoting_the_current_version_adds_nothing(house):
     go(house, 1)
     before = events(house)
 
@@ -119,7 +119,7 @@ def test_a_version_that_is_not_ready_is_not_promoted(house, number):
     assert prepare.prepared == []
 
 
-def test_what_is_not_there_is_not_promoted(house):
+def test_an_unknown_version_is_not_promoted(house):
     with pytest.raises(VersionNotFound):
         go(house, 99)
     with pytest.raises(VersionNotFound):
@@ -131,7 +131,7 @@ def test_what_is_not_there_is_not_promoted(house):
     assert events(house) == []
 
 
-def test_a_version_that_cannot_be_loaded_changes_nothing(house):
+def test_a_version_that_cannot_be_loaded_is_not_promoted(house):
     go(house, 1)
 
     with pytest.raises(VersionNotLoadable, match=r"cannot be loaded and warmed up: no memory\."):
@@ -148,7 +148,7 @@ def test_a_version_archived_while_it_was_prepared_is_not_promoted(house):
 
 
 @pytest.mark.parametrize("expected", [2, None])
-def test_an_expectation_that_does_not_hold_is_a_conflict(house, expected):
+def test_a_wrong_expectation_is_a_conflict(house, expected):
     go(house, 1)
     prepare = Preparer()
 
@@ -158,18 +158,18 @@ def test_an_expectation_that_does_not_hold_is_a_conflict(house, expected):
     assert prepare.prepared == [], "no worker loads a version for nothing"
 
 
-def test_expecting_a_version_where_there_is_no_alias_is_a_conflict(house):
+def test_expecting_a_version_of_a_missing_alias_is_a_conflict(house):
     with pytest.raises(ExpectedVersionConflict, match="does not exist"):
         go(house, 1, PromotionRequest(actor="ann", expected_version=1))
 
 
-def test_expectations_that_hold_let_it_through(house):
+def test_met_expectations_allow_the_promotion(house):
     go(house, 1, PromotionRequest(actor="ann", expected_version=None))
 
     assert go(house, 2, PromotionRequest(actor="ann", expected_version=1))["version"] == 2
 
 
-def test_of_eight_that_expect_the_same_one_wins(house):
+def test_of_eight_concurrent_promotions_with_one_expectation_one_succeeds(house):
     go(house, 1)
 
     def attempt(number):
@@ -186,7 +186,7 @@ def test_of_eight_that_expect_the_same_one_wins(house):
     assert len(events(house)) == 2
 
 
-def test_rollback_goes_back_along_the_trail_and_not_forth(house):
+def test_repeated_rollbacks_go_further_back(house):
     for number in (1, 2, 3):
         go(house, number)
 
@@ -197,7 +197,7 @@ def test_rollback_goes_back_along_the_trail_and_not_forth(house):
     assert [event["type"] for event in events(house)][:2] == ["rolled_back", "rolled_back"]
 
 
-def test_a_promotion_after_a_rollback_lies_on_top(house):
+def test_a_promotion_after_a_rollback_continues_from_there(house):
     go(house, 1)
     go(house, 2)
     back(house)
@@ -206,14 +206,14 @@ def test_a_promotion_after_a_rollback_lies_on_top(house):
     assert back(house)["version"] == 1
 
 
-def test_going_to_and_fro_is_remembered_as_it_happened(house):
+def test_alternating_promotions_are_rolled_back_in_reverse_order(house):
     for number in (1, 2, 1, 3):
         go(house, number)
 
     assert [back(house)["version"] for _ in range(3)] == [1, 2, 1]
 
 
-def test_rollback_to_a_version_takes_off_what_lies_above(house):
+def test_rollback_to_a_version_drops_the_later_ones(house):
     for number in (1, 2, 3, 4):
         go(house, number)
     prepare = Preparer()
@@ -251,12 +251,12 @@ def test_rollback_to_an_archived_version_is_refused(house):
     assert live(house) == 2
 
 
-def test_rollback_of_an_alias_that_is_not_there_is_refused(house):
+def test_rollback_of_a_missing_alias_is_refused(house):
     with pytest.raises(AliasNotFound):
         back(house)
 
 
-def test_rollback_when_somebody_moved_the_alias_meanwhile_is_refused(house):
+def test_rollback_of_an_alias_moved_meanwhile_is_refused(house):
     for number in (1, 2, 3):
         go(house, number)
     prepare = Preparer(meanwhile=lambda: go(house, 4))
@@ -266,7 +266,7 @@ def test_rollback_when_somebody_moved_the_alias_meanwhile_is_refused(house):
     assert live(house) == 4
 
 
-def test_rollback_that_cannot_be_loaded_changes_nothing(house):
+def test_rollback_to_a_version_that_cannot_be_loaded_changes_nothing(house):
     go(house, 1)
     go(house, 2)
 
@@ -275,7 +275,7 @@ def test_rollback_that_cannot_be_loaded_changes_nothing(house):
     assert live(house) == 2
 
 
-def test_rollback_honours_an_expectation(house):
+def test_rollback_checks_the_expected_version(house):
     go(house, 1)
     go(house, 2)
 
@@ -284,7 +284,7 @@ def test_rollback_honours_an_expectation(house):
     assert back(house, order=PromotionRequest(actor="ann", expected_version=2))["version"] == 1
 
 
-def test_deleting_the_alias_ends_its_trail_and_no_other_s(house):
+def test_deleting_an_alias_ends_only_its_own_history(house):
     candidate = PromotionRequest(actor="ann", alias="candidate")
     for number in (1, 2):
         go(house, number)
@@ -297,7 +297,7 @@ def test_deleting_the_alias_ends_its_trail_and_no_other_s(house):
     assert back(house, order=candidate)["version"] == 1
 
 
-def test_deleting_an_alias_is_written_down(house):
+def test_deleting_an_alias_is_recorded(house):
     go(house, 1)
 
     delete_alias(house, "house", "production", actor="bob")
@@ -310,7 +310,7 @@ def test_deleting_an_alias_is_written_down(house):
 
 
 @pytest.mark.parametrize("act", [go, back], ids=["promote", "rollback"])
-def test_a_repeat_with_the_same_key_is_answered_and_not_done(house, act):
+def test_a_repeated_key_returns_the_first_answer_without_effect(house, act):
     go(house, 1)
     go(house, 2)
     order = PromotionRequest(actor="ann", idempotency=Idempotency(add_token(house), "k", "f"))
@@ -330,7 +330,7 @@ def test_a_key_used_for_another_promotion_is_refused(house):
     assert live(house) == 1
 
 
-def test_the_same_rollback_eight_times_at_once_goes_back_once(house):
+def test_eight_concurrent_rollbacks_with_one_key_happen_once(house):
     for number in (1, 2, 3):
         go(house, number)
     order = PromotionRequest(actor="ann", idempotency=Idempotency(add_token(house), "k", "f"))
@@ -342,7 +342,7 @@ def test_the_same_rollback_eight_times_at_once_goes_back_once(house):
     assert live(house) == 2
 
 
-def test_a_live_version_is_not_archived(house):
+def test_a_live_version_cannot_be_archived(house):
     go(house, 1)
     go(house, 1, PromotionRequest(actor="ann", alias="blue"))
 
@@ -350,14 +350,14 @@ def test_a_live_version_is_not_archived(house):
         archive_version(house, "house", "1", actor="ann")
 
 
-def test_archiving_twice_is_written_down_once(house):
+def test_archiving_twice_is_recorded_once(house):
     archive_version(house, "house", "1", actor="ann")
     archive_version(house, "house", "1", actor="ann")
 
     assert [event["type"] for event in events(house)] == ["archived"]
 
 
-def test_archiving_the_model_drops_its_aliases_and_ends_everything(house):
+def test_archiving_a_model_removes_its_aliases(house):
     go(house, 1)
 
     archive_model(house, "house", actor="ann")
@@ -393,7 +393,7 @@ def archive_and_promote(database):
         "INSERT INTO aliases (model, name, number) VALUES ('house', 'production', 2)",
     ],
 )
-def test_the_database_itself_lets_no_alias_dangle(house, statement):
+def test_foreign_keys_prevent_dangling_aliases(house, statement):
     go(house, 1)
     add_versions(house, "garden", [])
 

@@ -89,7 +89,7 @@ def look(data):
         database.dispose()
 
 
-def test_a_restored_registry_is_the_one_that_was_backed_up(registry, blobs, backup, tmp_path):
+def test_a_restored_registry_equals_the_original(registry, blobs, backup, tmp_path):
     restore(backup, tmp_path / "new")
 
     head, digests = look(tmp_path / "new")
@@ -102,7 +102,7 @@ def test_a_restored_registry_is_the_one_that_was_backed_up(registry, blobs, back
     restored.dispose()
 
 
-def test_a_backup_holds_what_versions_point_at_and_a_hash_of_everything(backup):
+def test_a_backup_contains_all_used_blobs_and_a_hash_of_every_file(backup):
     manifest = read_manifest(backup)
 
     assert files(backup) == {"manifest.json", *(entry.path for entry in manifest.files)}
@@ -111,7 +111,7 @@ def test_a_backup_holds_what_versions_point_at_and_a_hash_of_everything(backup):
     assert verify_backup(backup) == manifest
 
 
-def test_backup_and_restored_files_are_their_owners_alone(backup, tmp_path):
+def test_backups_and_restored_files_are_private_to_their_owner(backup, tmp_path):
     restore(backup, tmp_path / "new")
 
     for folder in (backup, tmp_path / "new"):
@@ -133,7 +133,7 @@ def test_a_restored_registry_continues_where_the_backup_ended(backup, tmp_path):
     look(tmp_path / "new")
 
 
-def test_backups_that_are_made_while_others_upload_and_promote_are_whole(
+def test_backups_made_during_uploads_and_promotions_are_consistent(
     sqlite_url, registry, blobs, tmp_path
 ):
     done = threading.Event()
@@ -178,9 +178,7 @@ def test_backups_that_are_made_while_others_upload_and_promote_are_whole(
     assert heads == sorted(set(heads)), "each holds more than the one before"
 
 
-def test_what_an_earlier_backup_holds_is_linked_and_the_rest_is_copied(
-    registry, blobs, backup, tmp_path
-):
+def test_files_of_an_earlier_backup_are_linked_and_others_copied(registry, blobs, backup, tmp_path):
     view = upload(registry, blobs, b"fourth")
 
     manifest = back_up(registry, blobs, tmp_path / "next", since=backup)
@@ -208,7 +206,7 @@ def flip_a_bit(file):
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, lambda file: file.write_bytes(b""), flip_a_bit])
-def test_a_file_that_an_earlier_backup_lost_is_copied_anew(registry, blobs, backup, harm, caplog):
+def test_a_file_lost_in_the_earlier_backup_is_copied_again(registry, blobs, backup, harm, caplog):
     lost = next(entry for entry in read_manifest(backup).files if entry.path != "registry.db")
     harm(backup / lost.path)
 
@@ -219,7 +217,7 @@ def test_a_file_that_an_earlier_backup_lost_is_copied_anew(registry, blobs, back
     assert lost.path in warning, "who relies on the earlier backup is told"
 
 
-def test_only_a_backup_is_accepted_as_an_earlier_one(registry, blobs, tmp_path):
+def test_the_earlier_backup_must_be_a_backup(registry, blobs, tmp_path):
     with pytest.raises(BackupDamaged, match="backup is not complete"):
         back_up(registry, blobs, tmp_path / "next", since=tmp_path)
     assert not (tmp_path / "next").exists()
@@ -232,7 +230,7 @@ def test_an_empty_registry_can_be_backed_up_and_restored(sqlite_database, blobs,
     assert look(tmp_path / "new")[0].seq == 0
 
 
-def test_a_postgresql_database_is_left_to_its_own_tools(postgresql, blobs, tmp_path):
+def test_a_postgresql_database_is_refused(postgresql, blobs, tmp_path):
     url = postgresql.create(migrated=True)
     database = Database(url)
     with pytest.raises(BackupRefused, match="pg_dump"):
@@ -242,7 +240,7 @@ def test_a_postgresql_database_is_left_to_its_own_tools(postgresql, blobs, tmp_p
     assert not (tmp_path / "backup").exists()
 
 
-def test_a_backup_never_takes_the_place_of_anything(registry, blobs, backup, tmp_path):
+def test_a_backup_never_replaces_anything(registry, blobs, backup, tmp_path):
     before = contents(backup)
     with pytest.raises(BackupRefused, match="already exists"):
         back_up(registry, blobs, backup)
@@ -252,7 +250,7 @@ def test_a_backup_never_takes_the_place_of_anything(registry, blobs, backup, tmp
     verify_backup(tmp_path / "empty")
 
 
-def test_a_backup_that_fails_leaves_nothing(registry, blobs, tmp_path):
+def test_a_failed_backup_leaves_nothing(registry, blobs, tmp_path):
     before = sorted(tmp_path.iterdir())
     with registry.write() as session:
         session.execute(text("UPDATE history SET actor = 'eve' WHERE seq = 2"))
@@ -279,7 +277,7 @@ def test_an_incomplete_backup_is_made_only_on_request(registry, blobs, tmp_path)
         look(tmp_path / "new")
 
 
-def test_no_blob_is_removed_under_a_backup(registry, blobs, tmp_path):
+def test_no_blob_is_removed_during_a_backup(registry, blobs, tmp_path):
     """The backup is made to wait within; then the collection has to wait for the backup."""
     entered, collected = threading.Event(), threading.Event()
 
@@ -315,7 +313,7 @@ def flip(path):
 
 @pytest.mark.parametrize("damage", [cut, flip, Path.unlink, lambda path: path.write_bytes(b"")])
 @pytest.mark.parametrize("which", ["registry.db", "a blob", "manifest.json"])
-def test_a_damaged_backup_is_refused_and_nothing_is_made(backup, tmp_path, damage, which):
+def test_a_damaged_backup_is_refused_and_nothing_is_restored(backup, tmp_path, damage, which):
     entry = read_manifest(backup).files[3].path
     damage(backup / (entry if which == "a blob" else which))
 
@@ -349,7 +347,7 @@ def rewrite(backup, **changes):
         ),
     ],
 )
-def test_a_manifest_that_does_not_fit_is_refused(backup, tmp_path, changes, said):
+def test_an_invalid_manifest_is_refused(backup, tmp_path, changes, said):
     rewrite(backup, **changes)
 
     with pytest.raises(BackupDamaged, match=re.escape(said)):
@@ -357,7 +355,7 @@ def test_a_manifest_that_does_not_fit_is_refused(backup, tmp_path, changes, said
     assert not (tmp_path / "new").exists()
 
 
-def test_a_forged_history_is_refused_though_every_hash_fits(backup, tmp_path):
+def test_a_forged_history_is_refused_even_if_every_hash_matches(backup, tmp_path):
     with closing(sqlite_module().connect(backup / "registry.db")) as connection:
         connection.execute("UPDATE history SET actor = 'eve' WHERE seq = 2")
         connection.commit()
@@ -369,7 +367,7 @@ def test_a_forged_history_is_refused_though_every_hash_fits(backup, tmp_path):
         restore(backup, tmp_path / "new")
 
 
-def test_only_an_empty_folder_is_restored_into(backup, tmp_path):
+def test_the_target_of_a_restore_must_be_empty(backup, tmp_path):
     data = tmp_path / "old"
     data.mkdir()
     (data / "registry.db-wal").write_bytes(b"of another database")
@@ -382,7 +380,7 @@ def test_only_an_empty_folder_is_restored_into(backup, tmp_path):
     look(data)
 
 
-def test_a_folder_that_a_service_serves_is_refused(backup, tmp_path):
+def test_restoring_into_the_directory_of_a_running_service_is_refused(backup, tmp_path):
     data = tmp_path / "served"
     fleet = Fleet(data / "run" / "workers")
     fleet.join(lambda model, number: None)
@@ -393,7 +391,7 @@ def test_a_folder_that_a_service_serves_is_refused(backup, tmp_path):
         fleet.leave()
 
 
-def test_two_restorations_at_once_make_one_registry(backup, tmp_path):
+def test_of_several_concurrent_restores_one_succeeds(backup, tmp_path):
     refused = []
 
     def attempt():
@@ -440,6 +438,6 @@ def test_a_full_disk_leaves_no_backup_and_no_restored_registry(registry, blobs, 
     assert list(tiny.iterdir()) == []
 
 
-def test_a_disk_that_is_mounted_there_can_be_restored_into(registry, blobs, backup, tiny):
+def test_a_mount_point_can_be_restored_into(registry, blobs, backup, tiny):
     restore(backup, tiny)
     look(tiny)

@@ -42,7 +42,7 @@ def test_bytes_are_found_by_the_hash_of_their_content(store):
         assert file.read() == b"a model"
 
 
-def test_they_are_hashed_while_they_stream(store):
+def test_bytes_are_hashed_while_they_are_written(store):
     with store.stage(10**7) as blob:
         for chunk in (b"a ", b"mod", b"el"):
             assert blob.write(chunk) == len(chunk)
@@ -52,19 +52,19 @@ def test_they_are_hashed_while_they_stream(store):
         assert blob.digest == hashlib.sha256(b"a model").hexdigest()
 
 
-def test_what_is_not_kept_is_gone(store):
+def test_bytes_that_are_not_kept_are_removed(store):
     with store.stage(100) as blob:
         blob.write(b"a model")
 
     assert files(store) == []
 
 
-def test_the_same_bytes_are_kept_once(store):
+def test_equal_bytes_are_stored_once(store):
     assert keep(store) == keep(store)
     assert len(files(store)) == 1
 
 
-def test_one_byte_over_the_limit_is_refused_before_it_is_written(store):
+def test_a_byte_above_the_limit_is_refused_before_it_is_written(store):
     with store.stage(7) as blob:
         blob.write(b"a model")
         with pytest.raises(TooLarge, match="HOTSWAP_MAX_UPLOAD_MB"):
@@ -72,13 +72,13 @@ def test_one_byte_over_the_limit_is_refused_before_it_is_written(store):
         assert blob.size == 7
 
 
-def test_bytes_that_are_not_there_are_missing(store):
+def test_unknown_bytes_are_missing(store):
     with pytest.raises(BlobMissing):
         store.open("0" * 64)
 
 
 @pytest.mark.parametrize("damage", [b"a modeL", b"", b"a model and more"])
-def test_damaged_bytes_are_move_aside_and_never_served(store, damage):
+def test_damaged_bytes_are_moved_aside_and_never_served(store, damage):
     digest = keep(store)
     store.path_of(digest).write_bytes(damage)
 
@@ -91,7 +91,7 @@ def test_damaged_bytes_are_move_aside_and_never_served(store, damage):
         store.open(digest)
 
 
-def test_uploading_again_mends_damaged_bytes(store):
+def test_uploading_again_repairs_damaged_bytes(store):
     digest = keep(store)
     store.path_of(digest).write_bytes(b"rotten")
 
@@ -100,7 +100,7 @@ def test_uploading_again_mends_damaged_bytes(store):
         assert file.read() == b"a model"
 
 
-def test_eight_readers_that_find_damage_at_once_all_get_the_error(store):
+def test_concurrent_readers_of_damaged_bytes_all_get_the_error(store):
     content = os.urandom(2**22)
     for _ in range(5):
         digest = keep(store, content)
@@ -116,7 +116,7 @@ def test_eight_readers_that_find_damage_at_once_all_get_the_error(store):
             assert set(threads.map(attempt, range(8))) <= {BlobDamaged, BlobMissing}
 
 
-def test_the_sweep_removes_what_is_dead_and_leaves_what_lives(store):
+def test_the_sweep_removes_only_files_without_a_living_writer(store):
     (store.root / "incoming").mkdir(parents=True)
     (store.root / "incoming" / "left by a crash").write_bytes(b"half a mod")
     with store.stage(100) as blob:
@@ -129,7 +129,7 @@ def test_the_sweep_removes_what_is_dead_and_leaves_what_lives(store):
     assert store.sweep().count == 0
 
 
-def test_an_upload_of_a_killed_process_is_swept(store):
+def test_the_upload_of_a_killed_process_is_removed_by_the_sweep(store):
     code = (
         "import os, signal, sys; from pathlib import Path;"
         "from registry.blobs.local import LocalBlobStore;"
@@ -143,7 +143,7 @@ def test_an_upload_of_a_killed_process_is_swept(store):
     assert files(store) == []
 
 
-def test_no_upload_is_lost_to_a_concurrent_sweep(store):
+def test_a_concurrent_sweep_removes_no_active_upload(store):
     done = threading.Event()
 
     def sweep():
@@ -163,7 +163,7 @@ def test_no_upload_is_lost_to_a_concurrent_sweep(store):
             sweeper.join()
 
 
-def test_a_store_that_cannot_be_written_says_so(tmp_path):
+def test_an_unwritable_store_is_an_error(tmp_path):
     (tmp_path / "blobs").write_text("a file where a folder should be")
 
     with pytest.raises(StorageUnavailable):
@@ -228,7 +228,7 @@ def test_a_full_disk_is_reported_at_every_step_and_leaves_nothing(tiny, act):
     assert keep(tiny) in {path.name for path in files(tiny)}
 
 
-def test_bytes_are_durable_before_they_have_their_name(tmp_path):
+def test_bytes_are_durable_before_they_get_their_name(tmp_path):
     code = (
         "import sys; from pathlib import Path; from registry.blobs.local import LocalBlobStore\n"
         "with LocalBlobStore(Path(sys.argv[1])).stage(100) as blob:\n"

@@ -179,7 +179,7 @@ def test_trees_on_bare_timestamps_split_where_scikit_learn_does(model):
     assert distance(own, other) <= SHARES
 
 
-def test_trees_that_were_trained_on_nulls():
+def test_trees_trained_on_missing_values_predict_the_same():
     frame = FRAME[["age", "visits"]]
     columns = tuple(Column(name, "number", nullable=True) for name in frame)
 
@@ -187,7 +187,7 @@ def test_trees_that_were_trained_on_nulls():
         assert distance(*compiled(model.fit(frame, TARGET), columns)) == 0
 
 
-def test_a_tree_of_one_leaf():
+def test_a_tree_of_one_leaf_compiles():
     regression = DecisionTreeRegressor().fit(NUMBERS, np.full(len(NUMBERS), 2.5))
     own, other = compiled(regression, None)
 
@@ -208,7 +208,7 @@ def test_a_tree_of_one_leaf():
     ],
     ids=["minmax", "union", "identity", "poisson", "boosted", "boosted-classes", "sgd", "bayes"],
 )
-def test_other_steps_are_converted_too(model):
+def test_other_preprocessing_steps_are_converted(model):
     labels = hasattr(model, "predict_proba") or "sgd" in str(model).lower()
     target = LABELS["texts"] if labels else np.abs(TARGET)
 
@@ -218,7 +218,7 @@ def test_other_steps_are_converted_too(model):
 
 
 @pytest.mark.filterwarnings("ignore:Found unknown categories")
-def test_numbers_as_categories_and_a_dropped_one():
+def test_numeric_categories_and_a_dropped_one_compile():
     encode = OneHotEncoder(handle_unknown="ignore", drop="first")
     model = make_pipeline(ColumnTransformer([("one", encode, ["visits", "city"])]), Ridge())
 
@@ -226,7 +226,7 @@ def test_numbers_as_categories_and_a_dropped_one():
     assert distance(*compiled(model.fit(FRAME[["visits", "city"]], TARGET), inputs)) <= EXACT
 
 
-def test_nulls_and_texts_that_training_never_saw_one_by_one():
+def test_nulls_and_unknown_texts_predict_the_same():
     model = make_pipeline(preparation(), LinearRegression()).fit(FRAME, TARGET)
     signature = signature_of(model)
     made = compile_model(model, signature, None)
@@ -290,7 +290,7 @@ def multiplying(_, signature):
     return to_bytes(graph, given, {"value": graph.add("MatMul", tensor, last)})
 
 
-def test_what_takes_long_for_a_row_is_left_to_a_process_of_its_own():
+def test_slow_models_are_served_in_a_separate_process():
     """A worker stops a batch between two rows at the earliest."""
     model = LinearRegression().fit(NUMBERS, TARGET)
 
@@ -300,7 +300,7 @@ def test_what_takes_long_for_a_row_is_left_to_a_process_of_its_own():
     assert made.engine["reason"].endswith("s as ONNX; at most 0.25 s are allowed in a worker.")
 
 
-def test_probabilities_that_are_no_numbers_are_refused():
+def test_probabilities_that_are_not_numbers_are_refused():
     model = GaussianNB().fit(NUMBERS, LABELS["texts"])
     signature = read_signature(model, None)
     made = compile_model(model, signature, None)

@@ -82,7 +82,7 @@ from tests.integration.registry.shops import (
     ],
     ids=["unknown-refused", "ordinal", "null-refused", "sparse-norms", "target"],
 )
-def test_what_does_not_convert_stays_with_scikit_learn_and_says_why(model, why):
+def test_models_that_do_not_convert_are_served_by_scikit_learn_with_a_reason(model, why):
     fitted = model.fit(FRAME.dropna() if why.startswith("scikit") else FRAME, _target(why))
 
     made = compile_model(fitted, signature_of(fitted), None)
@@ -120,7 +120,7 @@ def slightly_wrong(by):
     ],
     ids=["values", "probabilities", "labels"],
 )
-def test_a_wrong_conversion_is_found_out(final, target, by, fault):
+def test_a_wrong_conversion_is_detected(final, target, by, fault):
     model = make_pipeline(preparation(), final).fit(FRAME, target)
 
     made = compile_model(model, signature_of(model), None, slightly_wrong(by))
@@ -149,7 +149,7 @@ def _crash(model, signature):
         (_crash, "ZeroDivisionError"),
     ],
 )
-def test_a_conversion_that_fails_is_a_reason_and_not_an_error(converter, why):
+def test_a_failed_conversion_is_a_reason_and_not_an_error(converter, why):
     model = LinearRegression().fit(FRAME[["seen_at", "member"]], TARGET)
 
     made = compile_model(model, read_signature(model, None), None, converter)

@@ -76,7 +76,7 @@ def as_batch(rows, signature):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("classes", CLASSES)
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_labels_of_rows_far_outside_training_are_scikit_learn_s(name, classes):
+def test_labels_far_outside_the_training_range_equal_scikit_learn_s(name, classes):
     counts = name in {"counting bayes", "complement bayes"}
     # More rows than ONNX Runtime gets at once, so that the outputs of its parts are joined.
     rows = np.resize(np.abs(FAR) if counts else FAR, (CHUNK_ROWS + 1, FAR.shape[1]))
@@ -109,7 +109,7 @@ def labelled_by_probabilities(model, signature):
     return to_bytes(graph, given, {"label": label, "probabilities": shares})
 
 
-def test_a_form_whose_labels_differ_far_outside_training_is_not_used():
+def test_a_form_whose_labels_differ_far_outside_the_training_range_is_not_used():
     model = make_pipeline(MinMaxScaler(), LogisticRegression()).fit(X, CLASSES[4])
 
     made = compile_model(model, read_signature(model, None), None, labelled_by_probabilities)
@@ -118,7 +118,7 @@ def test_a_form_whose_labels_differ_far_outside_training_is_not_used():
     assert "labels differ from scikit-learn's" in made.engine["reason"]
 
 
-def test_complement_bayes_with_weights_that_tie_is_left_to_scikit_learn():
+def test_complement_bayes_with_tied_weights_is_served_by_scikit_learn():
     """In a row of equal numbers all its classes have one score, and rounding decides."""
     model = ComplementNB(norm=True).fit(np.abs(X), CLASSES[4])
 

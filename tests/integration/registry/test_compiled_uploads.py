@@ -68,7 +68,9 @@ json.dump([answers.values, [name for name in heavy if name in sys.modules], thre
 """
 
 
-def test_a_worker_serves_it_without_scikit_learn_and_pandas(sqlite_database, inspector, tmp_path):
+def test_a_worker_serves_a_compiled_model_without_scikit_learn_and_pandas(
+    sqlite_database, inspector, tmp_path
+):
     model = make_pipeline(preparation(), RandomForestRegressor(10, random_state=0))
     model.fit(FRAME, TARGET)
     view, version, blobs = registered(model, tmp_path, sqlite_database, inspector, EXAMPLE)
@@ -119,7 +121,7 @@ def test_an_upload_that_does_not_convert_is_served_by_scikit_learn(
     assert version.compiled == {}
 
 
-def test_why_a_faster_engine_is_not_used_is_kept_with_the_version(
+def test_the_reason_against_a_faster_engine_is_stored_with_the_version(
     sqlite_database, inspector, tmp_path
 ):
     model = make_pipeline(preparation(), PCA(2), LinearRegression()).fit(FRAME, TARGET)

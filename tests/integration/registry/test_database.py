@@ -22,7 +22,7 @@ def generation(database):
         return session.get(ModelRow, "house").generation
 
 
-def test_four_processes_that_read_change_and_write_lose_nothing(database, database_url):
+def test_concurrent_read_modify_write_transactions_lose_nothing(database, database_url):
     add_versions(database, "house")
 
     together(count_up, [(database_url, "house", 25)] * 4)
@@ -30,7 +30,7 @@ def test_four_processes_that_read_change_and_write_lose_nothing(database, databa
     assert generation(database) == 100
 
 
-def test_an_exception_undoes_the_transaction(database):
+def test_an_exception_rolls_the_transaction_back(database):
     add_versions(database, "house")
 
     def fail():
@@ -44,7 +44,7 @@ def test_an_exception_undoes_the_transaction(database):
     assert generation(database) == 0
 
 
-def test_a_writer_that_waits_too_long_is_told_that_the_database_is_busy(database, database_url):
+def test_a_writer_that_waits_too_long_gets_database_busy(database, database_url):
     add_versions(database, "house")
     impatient = Database(database_url, busy_timeout=0.1)
 
@@ -62,9 +62,7 @@ def test_a_writer_that_waits_too_long_is_told_that_the_database_is_busy(database
     impatient.dispose()
 
 
-def test_a_writer_that_has_waited_for_long_begins_as_soon_as_the_lock_is_free(
-    sqlite_database, sqlite_url
-):
+def test_a_long_waiting_writer_begins_as_soon_as_the_lock_is_free(sqlite_database, sqlite_url):
     """SQLite's own wait, if nothing else, would be in a pause of 0.1 s by then."""
     other = Database(sqlite_url)
     late = []
@@ -87,7 +85,7 @@ def test_a_writer_that_has_waited_for_long_begins_as_soon_as_the_lock_is_free(
     assert min(late) < 0.04
 
 
-def test_a_reader_sees_one_state_while_others_write(database):
+def test_a_reader_sees_one_snapshot_while_others_write(database):
     add_versions(database, "house")
 
     with database.read() as session:
@@ -109,7 +107,7 @@ def test_a_reader_does_not_wait_for_a_writer(database):
         assert generation(database) == 0
 
 
-def test_a_server_that_is_not_there_is_unavailable():
+def test_an_unreachable_server_is_unavailable():
     database = Database("postgresql://127.0.0.1:1/registry?connect_timeout=2")
 
     with pytest.raises(DatabaseUnavailable), database.read() as session:
@@ -117,7 +115,7 @@ def test_a_server_that_is_not_there_is_unavailable():
     assert database.url.drivername == "postgresql+psycopg"
 
 
-def test_a_full_disk_is_said(sqlite_database):
+def test_a_full_disk_is_reported_as_storage_full(sqlite_database):
     """The page limit makes SQLite fail as a full disk does."""
     add_versions(sqlite_database, "house")
 
@@ -130,7 +128,7 @@ def test_a_full_disk_is_said(sqlite_database):
         write()
 
 
-def test_a_file_that_can_no_longer_be_written_is_unavailable(sqlite_database):
+def test_a_file_that_became_unwritable_is_unavailable(sqlite_database):
     module = sqlite_module()
 
     def fail(_cursor, statement, _parameters, _context):
@@ -145,7 +143,7 @@ def test_a_file_that_can_no_longer_be_written_is_unavailable(sqlite_database):
         session.execute(text("SELECT 1"))
 
 
-def test_a_damaged_page_is_unavailable_and_no_fault_of_the_caller(sqlite_database):
+def test_a_damaged_page_is_reported_as_unavailable(sqlite_database):
     add_versions(sqlite_database, "house")
     sqlite_database.dispose()
     file = Path(sqlite_database.url.database)
@@ -155,7 +153,7 @@ def test_a_damaged_page_is_unavailable_and_no_fault_of_the_caller(sqlite_databas
         generation(sqlite_database)
 
 
-def test_readers_that_find_no_place_are_told_that_the_database_is_busy():
+def test_readers_without_a_free_slot_get_database_busy():
     class Protocol(Exception):
         sqlite_errorcode = 15
 
@@ -176,7 +174,7 @@ def pragmas(session):
     }
 
 
-def test_every_connection_to_sqlite_is_durable_patient_and_has_foreign_keys(sqlite_database):
+def test_sqlite_connections_are_durable_wait_for_locks_and_check_foreign_keys(sqlite_database):
     safe = wal_is_safe(sqlite_module().sqlite_version_info)
     # FULL and EXTRA, https://www.sqlite.org/pragma.html#pragma_synchronous
     journal, synchronous = ("wal", 2) if safe else ("delete", 3)
@@ -212,5 +210,5 @@ def test_every_connection_to_sqlite_is_durable_patient_and_has_foreign_keys(sqli
         ((3, 53, 4), True),
     ],
 )
-def test_wal_is_used_only_with_the_fix_of_its_reset(version, safe):
+def test_wal_is_used_only_with_the_fix_of_the_reset_bug(version, safe):
     assert wal_is_safe(version) is safe

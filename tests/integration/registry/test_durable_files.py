@@ -9,7 +9,7 @@ from registry.storage.durable import new_file, write_whole
 from tests.integration.registry.file_calls import file_calls
 
 
-def test_a_file_is_durable_before_it_has_its_name_and_the_name_before_the_return(tmp_path):
+def test_content_is_durable_before_the_name_and_the_name_before_the_return(tmp_path):
     code = (
         "import sys; from pathlib import Path; from registry.storage.durable import write_whole\n"
         "write_whole(Path(sys.argv[1]), b'content')"
@@ -23,7 +23,7 @@ def test_a_file_is_durable_before_it_has_its_name_and_the_name_before_the_return
     assert paths[3] == []
 
 
-def test_a_file_is_replaced_with_the_mode_that_is_given(tmp_path):
+def test_a_replaced_file_gets_the_given_mode(tmp_path):
     file = tmp_path / "card.md"
     file.write_text("a longer text than the next")
     before = os.umask(0o077)
@@ -37,7 +37,7 @@ def test_a_file_is_replaced_with_the_mode_that_is_given(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_write_that_fails_leaves_the_previous_file_and_nothing_else(tmp_path):
+def test_a_failed_write_leaves_the_previous_file_and_nothing_else(tmp_path):
     file = tmp_path / "admin.token"
     write_whole(file, b"before")
     assert file.stat().st_mode & 0o777 == 0o600
@@ -53,7 +53,7 @@ def test_a_write_that_fails_leaves_the_previous_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_new_file_takes_the_place_of_no_other(tmp_path):
+def test_a_new_file_replaces_no_other(tmp_path):
     (tmp_path / "registry.db").write_bytes(b"before")
 
     with pytest.raises(FileExistsError), new_file(tmp_path / "registry.db"):

@@ -34,7 +34,7 @@ def modes(data: Path) -> set[int]:
     return {path.stat().st_mode & 0o777 for path in (data, *data.rglob("*"))}
 
 
-def test_an_existing_directory_is_closed_with_all_that_is_in_it(data: Path) -> None:
+def test_an_existing_directory_is_made_private_with_its_contents(data: Path) -> None:
     assert len(list(open_to_others(data, deep=True))) == 11
 
     close_to_others(data)
@@ -43,7 +43,7 @@ def test_an_existing_directory_is_closed_with_all_that_is_in_it(data: Path) -> N
     assert list(open_to_others(data, deep=True)) == []
 
 
-def test_what_is_not_the_service_s_is_left_alone(data: Path, tmp_path: Path) -> None:
+def test_files_of_others_are_not_changed(data: Path, tmp_path: Path) -> None:
     for target in (tmp_path / "elsewhere", data / "notes"):
         target.write_text("mine")
         target.chmod(0o644)
@@ -55,7 +55,7 @@ def test_what_is_not_the_service_s_is_left_alone(data: Path, tmp_path: Path) -> 
     assert (data / "notes").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_directory_behind_a_link_is_closed(data: Path, tmp_path: Path) -> None:
+def test_a_directory_behind_a_link_is_made_private(data: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(data)
 
@@ -87,13 +87,13 @@ print([path.name for path in open_to_others(Path(sys.argv[1]), deep=True)])
 """
 
 
-def test_files_of_another_user_are_reported_and_the_rest_is_closed(data: Path) -> None:
+def test_files_of_another_user_are_reported_and_others_made_private(data: Path) -> None:
     told = as_another_user(PROGRAM, data)
 
     assert told.stdout == "['data']\n", told.stderr
 
 
-def test_a_directory_that_everybody_may_write_to_is_refused(data: Path) -> None:
+def test_a_world_writable_directory_is_refused(data: Path) -> None:
     data.chmod(0o777)
 
     refused = as_another_user(PROGRAM, data)
@@ -113,7 +113,7 @@ for finding in check_directory(Installation(data, None, LocalBlobStore(data / "b
 """
 
 
-def test_a_directory_that_only_another_user_can_read_is_reported(data: Path) -> None:
+def test_a_directory_of_another_user_is_reported(data: Path) -> None:
     data.chmod(0o700)
 
     told = as_another_user(EXAMINE, data)
@@ -121,7 +121,7 @@ def test_a_directory_that_only_another_user_can_read_is_reported(data: Path) -> 
     assert told.stdout == f"{data} cannot be written to by this user\n", told.stderr
 
 
-def test_a_folder_that_all_users_share_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+def test_a_folder_shared_by_all_users_is_refused_unchanged(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)
     (tmp_path / "shared" / "another's file").touch()
@@ -133,7 +133,7 @@ def test_a_folder_that_all_users_share_is_refused_and_left_as_it_is(tmp_path: Pa
     assert [path.name for path in (tmp_path / "shared").iterdir()] == ["another's file"]
 
 
-def test_a_folder_with_other_files_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused_unchanged(tmp_path: Path) -> None:
     folder = tmp_path / "photographs"
     folder.mkdir()
     (folder / "a.jpeg").touch()
@@ -148,7 +148,7 @@ def test_a_folder_with_other_files_is_refused_and_left_as_it_is(tmp_path: Path) 
     assert [path.name for path in folder.iterdir()] == ["a.jpeg"]
 
 
-def test_no_database_is_made_among_other_files(tmp_path: Path) -> None:
+def test_no_database_is_created_among_other_files(tmp_path: Path) -> None:
     (tmp_path / "a.jpeg").touch()
 
     told = CliRunner().invoke(main, ["db", "upgrade"], env={"HOTSWAP_DATA": str(tmp_path)})
@@ -159,7 +159,7 @@ def test_no_database_is_made_among_other_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("held", [(), ("run",), ("blobs", "run"), (".git", "lost+found")])
-def test_a_folder_of_its_own_is_not_refused(tmp_path: Path, held: tuple[str, ...]) -> None:
+def test_a_separate_folder_is_accepted(tmp_path: Path, held: tuple[str, ...]) -> None:
     for name in held:
         (tmp_path / name).mkdir()
 
@@ -168,7 +168,7 @@ def test_a_folder_of_its_own_is_not_refused(tmp_path: Path, held: tuple[str, ...
 
 
 @pytest.mark.parametrize("sign", ["registry.db", "run/counter"])
-def test_a_folder_with_a_registry_may_hold_more(tmp_path: Path, sign: str) -> None:
+def test_a_folder_with_a_registry_may_contain_other_files(tmp_path: Path, sign: str) -> None:
     for name in (sign, "notes"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -177,7 +177,7 @@ def test_a_folder_with_a_registry_may_hold_more(tmp_path: Path, sign: str) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to give files to another user")
-def test_root_changes_no_mode_of_what_belongs_to_another_user(data: Path) -> None:
+def test_root_does_not_change_modes_of_other_users_files(data: Path) -> None:
     belongings = [data / "registry.db", data / "blobs" / "ab", data / "blobs" / "ab" / "abcd"]
     for path in belongings:
         os.chown(path, 1, 1)

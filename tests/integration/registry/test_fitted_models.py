@@ -81,7 +81,7 @@ def refusal(model):
 
 @pytest.mark.filterwarnings("ignore:Skipping features without any observed values:UserWarning")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_fitted_model_is_accepted_and_predicts_as_before(name):
+def test_fitted_models_are_accepted_and_predict_as_before(name):
     model, rows = fitted(name)
     # Half of them in each format: what is checked is the same, once the file is read.
     format_ = ("joblib", "skops")[NAMES.index(name) % 2]
@@ -91,13 +91,13 @@ def test_a_fitted_model_is_accepted_and_predicts_as_before(name):
     assert np.array_equal(again.predict(rows), model.predict(rows))
 
 
-def test_every_allowed_estimator_is_among_the_fitted_models():
+def test_every_allowed_estimator_is_tested_fitted():
     classes = {kind for kind, _ in parts_by_class()}
 
     assert {name.rpartition(".")[2] for name in ESTIMATORS} <= classes
 
 
-def test_every_allowed_estimator_is_checked_or_has_nothing_to_check():
+def test_every_allowed_estimator_has_checks_or_needs_none():
     checked = {*SHAPES, *structure.CHECKS, *structure.MEMBER_CHECKS}
 
     assert {name.rpartition(".")[2] for name in ESTIMATORS} == checked | NOTHING_TO_CHECK
@@ -107,14 +107,14 @@ def test_every_allowed_estimator_is_checked_or_has_nothing_to_check():
 @pytest.mark.parametrize(
     ("kind", "key"), [(kind, key) for kind, shapes in SHAPES.items() for key in shapes]
 )
-def test_an_array_or_a_count_that_disagrees_with_the_rest_is_refused(kind, key):
+def test_inconsistent_arrays_and_counts_are_refused(kind, key):
     said = refusal(spoilt(kind, key, longer))
 
     assert kind in said
 
 
 @pytest.mark.parametrize("kind", sorted(SHAPES))
-def test_more_features_than_the_arrays_have_are_refused(kind):
+def test_more_features_than_the_arrays_support_are_refused(kind):
     if (kind, "n_features_in_") in parts_by_class():
         said = refusal(spoilt(kind, "n_features_in_", lambda _: 2**31 - 1))
 
@@ -122,11 +122,11 @@ def test_more_features_than_the_arrays_have_are_refused(kind):
 
 
 @pytest.mark.parametrize("name", list(HOSTILE))
-def test_a_stored_index_or_count_that_is_out_of_range_is_refused(name):
+def test_indices_and_counts_out_of_range_are_refused(name):
     refusal(HOSTILE[name]())
 
 
-def test_a_refusal_says_which_shape_is_expected():
+def test_a_refusal_names_the_expected_shape():
     model = GaussianNB().fit(X, Y > 0)
     model.theta_ = model.theta_[:, :3]
 
@@ -135,7 +135,7 @@ def test_a_refusal_says_which_shape_is_expected():
     )
 
 
-def test_a_start_without_the_method_that_boosting_calls_is_refused_by_name():
+def test_an_init_without_the_method_that_boosting_calls_is_refused():
     model = GradientBoostingClassifier(n_estimators=2).fit(X, Y > 0)
     model.init_ = LinearRegression().fit(X, Y)
 
@@ -146,7 +146,7 @@ def test_a_start_without_the_method_that_boosting_calls_is_refused_by_name():
 
 
 @pytest.mark.parametrize("names", [["a", "b"], [["a", "b", "c", "d"]], [1, 2, 3, 4]])
-def test_names_that_are_not_one_for_each_column_of_the_members_are_refused(names):
+def test_feature_names_that_do_not_match_the_columns_are_refused(names):
     model = VotingRegressor([("a", Ridge()), ("b", LinearRegression())]).fit(X, Y)
     model.feature_names_in_ = np.array(names, dtype=object)
 
@@ -178,7 +178,7 @@ def test_boosting_from_an_estimator_that_refuses_zeros_is_accepted(name):
     assert predictor.signature.names == ("x0", "x1")
 
 
-def test_a_start_that_refuses_every_row_that_can_be_made_is_refused_with_what_to_do():
+def test_an_init_that_refuses_every_generated_row_is_refused_with_advice():
     start = make_pipeline(FeatureUnion([("a", OneHotEncoder())]), Ridge())
     model = GradientBoostingRegressor(init=start, n_estimators=2).fit(
         np.tile([[2], [3]], (30, 1)), Y
@@ -199,13 +199,13 @@ def test_members_are_checked_before_the_ensemble_calls_them():
     assert said == "BaggingClassifier has 'estimators_features_' that do not fit its estimators."
 
 
-def test_a_model_that_holds_templates_which_are_not_fitted_is_accepted():
+def test_unfitted_templates_in_a_model_are_accepted():
     model = BaggingRegressor(SVR(), n_estimators=2).fit(X, Y)
 
     check_structure(model)
 
 
-def test_an_attribute_of_the_class_is_not_replaced():
+def test_class_attributes_cannot_be_replaced():
     model = SVR().fit(X, Y)
     model._impl = "c_svc"
 

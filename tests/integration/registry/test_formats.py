@@ -58,13 +58,13 @@ def refusal(content, format_="joblib"):
 
 
 @pytest.mark.parametrize("name", sorted(ESTIMATORS | PARTS))
-def test_every_name_on_the_list_is_there_in_the_installed_release(name):
+def test_every_allowed_name_exists_in_the_installed_release(name):
     module, _, attribute = name.rpartition(".")
 
     assert isinstance(getattr(importlib.import_module(module), attribute), type)
 
 
-def test_the_list_names_nothing_that_imports_or_runs():
+def test_the_allow_list_contains_nothing_that_imports_or_runs_code():
     for name in SKOPS_TYPES | PICKLE_GLOBALS:
         assert name.startswith(("sklearn.", "numpy.", "builtins.", "registry.", "joblib."))
         assert not name.startswith("builtins.") or name.partition(".")[2] in {
@@ -74,7 +74,7 @@ def test_the_list_names_nothing_that_imports_or_runs():
 
 @both
 @pytest.mark.parametrize("name", list(MODELS))
-def test_a_model_comes_back_and_answers_the_same(name, format_):
+def test_a_loaded_model_predicts_the_same(name, format_):
     model = MODELS[name]
 
     again = read(written(model, format_), format_)
@@ -86,7 +86,7 @@ def test_a_model_comes_back_and_answers_the_same(name, format_):
 
 
 @pytest.mark.parametrize("compress", [("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
-def test_joblib_s_compressions_are_read(compress):
+def test_compressed_joblib_files_are_read(compress):
     file = io.BytesIO()
     joblib.dump(MODELS["forest"], file, compress=compress)
 
@@ -128,7 +128,7 @@ def calls(canary):
 
 @pytest.mark.parametrize("name", list(calls("")))
 @pytest.mark.parametrize("inside", ["alone", "in a model", "in an object array"])
-def test_a_pickle_that_calls_what_is_not_listed_is_refused_before_it_runs(name, inside, canary):
+def test_a_pickle_that_calls_unlisted_globals_is_refused_before_it_runs(name, inside, canary):
     attack = calls(canary)[name]
     if inside == "in a model":
         model = LinearRegression().fit(X, Y)
@@ -152,7 +152,7 @@ def test_a_pickle_that_calls_what_is_not_listed_is_refused_before_it_runs(name, 
         ("sklearn.externals", "anything"),
     ],
 )
-def test_a_dotted_or_near_name_is_refused(module, name):
+def test_dotted_and_similar_names_are_refused(module, name):
     opcodes = pickle.PROTO + b"\x04"
     for text in (module, name):
         opcodes += pickle.SHORT_BINUNICODE + bytes([len(text)]) + text.encode()
@@ -195,7 +195,7 @@ def test_a_forged_dtype_is_refused(name, state, said):
     assert said in refusal(pickle.dumps(ForgedType(name, state)))
 
 
-def test_a_tree_that_is_filled_twice_is_refused():
+def test_setting_the_state_of_a_tree_twice_is_refused():
     tree = MODELS["tree"].tree_
     function, arguments, state = tree.__reduce__()
     larger = RandomForestRegressor(1).fit(X, Y).estimators_[0].tree_.__reduce__()[2]
@@ -217,7 +217,7 @@ def test_bytes_after_the_pickle_are_refused():
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, bz2.compress, lzma.compress])
-def test_bytes_after_compressed_data_and_truncated_data_are_refused(pack):
+def test_trailing_and_truncated_compressed_data_is_refused(pack):
     packed = pack(written(MODELS["forest"], "joblib"))
 
     assert read(packed).n_estimators == 5
@@ -238,11 +238,11 @@ def test_a_truncated_artifact_is_refused(format_, share):
 
 @both
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04", b"\x80\x04.", b"\x1f\x8b\x08"])
-def test_bytes_that_are_not_the_format_are_refused(format_, content):
+def test_bytes_of_no_known_format_are_refused(format_, content):
     refusal(content, format_)
 
 
-def test_one_format_is_not_read_as_the_other():
+def test_a_file_of_one_format_is_refused_as_another():
     refusal(written(MODELS["linear"], "skops"), "joblib")
     refusal(written(MODELS["linear"], "joblib"), "skops")
 
@@ -279,7 +279,7 @@ def shout(rows):
     ids=lambda model: type(model).__name__,
 )
 @both
-def test_what_is_not_on_the_list_or_does_not_predict_is_refused(model, format_):
+def test_unlisted_types_and_objects_that_do_not_predict_are_refused(model, format_):
     refusal(written(model, format_), format_)
 
 
@@ -294,7 +294,7 @@ def test_what_is_not_on_the_list_or_does_not_predict_is_refused(model, format_):
         ("__class__", "Popen"),
     ],
 )
-def test_a_skops_node_built_another_way_is_refused(key, value):
+def test_a_skops_node_with_another_loader_is_refused(key, value):
     content = written(MODELS["linear"], "skops")
 
     assert "not allowed" in refusal(
@@ -303,7 +303,7 @@ def test_a_skops_node_built_another_way_is_refused(key, value):
 
 
 @pytest.mark.parametrize("schema", [{}, [], None, 5, {"__class__": 1}, {"__loader__": "DictNode"}])
-def test_a_skops_schema_that_says_nothing_is_refused(schema):
+def test_a_meaningless_skops_schema_is_refused(schema):
     refusal(with_schema(written(MODELS["linear"], "skops"), lambda _: schema), "skops")
 
 
@@ -336,7 +336,7 @@ def hiding(estimator, **attributes):
         (StandardScaler(), {"__anything__": 1}),
     ],
 )
-def test_an_attribute_that_hides_one_of_the_class_is_refused(estimator, attributes, format_):
+def test_an_attribute_that_shadows_one_of_the_class_is_refused(estimator, attributes, format_):
     model = hiding(clone(estimator), **attributes)
 
     assert "not allowed" in refusal(written(model, format_), format_)
@@ -364,7 +364,7 @@ def test_a_class_as_a_value_is_refused_anywhere(value, format_):
 
 
 @both
-def test_a_function_transformer_takes_no_function_and_an_encoder_takes_a_number_type(format_):
+def test_function_transformers_may_not_call_functions_and_encoders_may_name_number_types(format_):
     encoder = make_pipeline(OneHotEncoder(dtype=np.float64), LinearRegression()).fit(X, Y)
     plain = make_pipeline(FunctionTransformer(), LinearRegression()).fit(X, Y)
 
@@ -414,7 +414,7 @@ STATES = {
 
 @pytest.mark.parametrize("state", list(STATES))
 @pytest.mark.parametrize("inside", [False, True], ids=["alone", "in an object array"])
-def test_a_state_that_would_outlive_the_artifact_is_refused(state, inside):
+def test_setting_the_state_of_a_shared_object_is_refused(state, inside):
     target, given = STATES[state]
     content = opcodes(MODELS["linear"], target, given, pickle.BUILD, pickle.POP)
     try:
@@ -444,7 +444,7 @@ def test_an_array_laid_over_bytes_inside_an_object_array_is_refused():
     ],
     ids=["append", "appends", "setitem", "setitems", "additems"],
 )
-def test_a_model_that_is_filled_like_a_collection_is_refused(fill):
+def test_a_model_with_collection_items_is_refused(fill):
     """Python would call its ``append``, ``extend`` or ``add``: a class of the file's choice."""
     model = LinearRegression()
     vars(model).update(append=slice, extend=slice, add=slice)
@@ -531,7 +531,9 @@ TREES_BEFORE_THEY_ARE_MADE = {
     [each for each in ATTACKS if each.name in TREES_BEFORE_THEY_ARE_MADE],
     ids=str,
 )
-def test_what_a_tree_is_made_from_is_checked_before_scikit_learn_reads_it(attack, tmp_path):
+def test_constructor_arguments_of_trees_are_checked_before_scikit_learn_reads_them(
+    attack, tmp_path
+):
     with canary_in(tmp_path / "canary") as canary:
         content = attack.make(canary)
 
@@ -552,7 +554,7 @@ def test_a_tree_of_another_width_in_an_ensemble_is_refused(format_):
 
 
 @both
-def test_more_boosted_trees_a_round_than_answers_are_refused(format_):
+def test_more_boosted_trees_per_round_than_outputs_are_refused(format_):
     """scikit-learn would write them beyond the end of the answers."""
     boosted = GradientBoostingRegressor(n_estimators=3).fit(X, Y)
     boosted.estimators_ = np.hstack([boosted.estimators_] * 3)
@@ -577,7 +579,7 @@ def test_the_format_is_declared_or_taken_from_the_extension():
 
 
 @pytest.mark.parametrize("filename", ["model", "model.pkl", "model.h5", "skops", ".skops.txt"])
-def test_an_ending_that_names_no_format_is_refused(filename):
+def test_an_unknown_extension_is_refused(filename):
     with pytest.raises(FormatUnsupported):
         format_of_filename(filename)
 
@@ -617,7 +619,7 @@ def test_estimators_that_share_too_many_parts_are_refused(model, why):
     assert time.monotonic() - began < 30
 
 
-def test_a_list_that_holds_itself_is_refused():
+def test_a_list_that_contains_itself_is_refused():
     model = LinearRegression().fit(X, Y)
     model.kept = []
     model.kept.append(model.kept)

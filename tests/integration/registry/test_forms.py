@@ -36,7 +36,7 @@ def test_a_form_is_received_into_a_file_without_a_name(pair, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_process_that_has_ended_sends_none(pair, tmp_path: Path) -> None:
+def test_an_ended_process_sends_no_form(pair, tmp_path: Path) -> None:
     process, channel = pair
     with socket.socket(fileno=os.dup(channel._descriptor)) as theirs:
         theirs.shutdown(socket.SHUT_RDWR)
@@ -51,11 +51,11 @@ class FullDisk:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_form_that_does_not_fit_on_the_disk_is_no_fault_of_the_model(tmp_path: Path) -> None:
+def test_a_full_disk_for_a_form_is_not_an_error_of_the_model(tmp_path: Path) -> None:
     with pytest.raises(StorageFull):
         receive_form(FullDisk(), "onnx", tmp_path, Deadline(20))
 
 
-def test_a_form_beyond_its_limit_is_refused_before_it_is_read() -> None:
+def test_a_form_above_its_limit_is_refused_before_it_is_read() -> None:
     with pytest.raises(ValueError, match="it takes 3 bytes; at most 2 are allowed"):
         check_form("linear", b"abc", {**FORM_LIMITS, "linear": 2})

@@ -31,7 +31,7 @@ def pointed_at(database):
         return set(blob_uses(session))
 
 
-def test_what_a_version_points_at_stays_and_the_rest_goes(database, blobs):
+def test_blobs_of_versions_are_kept_and_others_removed(database, blobs):
     upload(database, blobs, b"first")
     orphan(blobs)
 
@@ -43,7 +43,7 @@ def test_what_a_version_points_at_stays_and_the_rest_goes(database, blobs):
     assert collect_garbage(database, blobs, older_than=0).blobs.count == 0
 
 
-def test_archived_versions_and_models_keep_their_bytes(database, blobs):
+def test_archived_versions_and_models_keep_their_blobs(database, blobs):
     upload(database, blobs, b"first")
     upload(database, blobs, b"second")
     archive_version(database, "house", "1", actor="ci")
@@ -53,7 +53,7 @@ def test_archived_versions_and_models_keep_their_bytes(database, blobs):
     assert len(stored(blobs)) == 4
 
 
-def test_the_digests_of_a_folder_are_found_as_artifacts_and_as_compiled_forms(database, blobs):
+def test_digests_are_found_as_artifacts_and_as_compiled_forms(database, blobs):
     for number in range(40):
         upload(database, blobs, b"%d" % number)
     every = pointed_at(database)
@@ -78,7 +78,7 @@ def test_a_dry_run_counts_the_same_and_removes_nothing(database, blobs):
     assert [path for path in blobs.root.rglob("*") if path.is_file()] == []
 
 
-def test_what_is_younger_than_the_grace_period_stays(database, blobs):
+def test_blobs_younger_than_the_grace_period_are_kept(database, blobs):
     old, young = orphan(blobs, b"old"), orphan(blobs, b"young")
     hours_ago = blobs.path_of(young).stat().st_mtime - 2 * 3600
     os.utime(blobs.path_of(old), (hours_ago, hours_ago))
@@ -89,7 +89,7 @@ def test_what_is_younger_than_the_grace_period_stays(database, blobs):
     assert stored(blobs) == {young}
 
 
-def test_uploading_bytes_again_makes_them_young_again(database, blobs):
+def test_uploading_bytes_again_restarts_their_grace_period(database, blobs):
     digest = orphan(blobs)
     os.utime(blobs.path_of(digest), (0, 0))
 
@@ -99,7 +99,7 @@ def test_uploading_bytes_again_makes_them_young_again(database, blobs):
 
 
 @pytest.mark.parametrize("days", [-1, 1])
-def test_a_clock_that_is_a_day_off_loses_nothing_that_is_used(database, blobs, days):
+def test_a_wrong_clock_removes_nothing_that_is_used(database, blobs, days):
     upload(database, blobs, b"first")
     with blobs.stage(100) as under_way:
         under_way.write(b"second")
@@ -112,7 +112,7 @@ def test_a_clock_that_is_a_day_off_loses_nothing_that_is_used(database, blobs, d
     assert stored(blobs) == pointed_at(database)
 
 
-def test_bytes_are_held_from_when_they_are_kept_until_their_row_is_there(database, blobs):
+def test_bytes_are_protected_until_their_row_is_written(database, blobs):
     digest = orphan(blobs)
     with blobs.stage(100) as again:  # the same bytes, which are garbage until its row is written
         again.write(b"nobody's")
@@ -131,7 +131,7 @@ def test_bytes_are_held_from_when_they_are_kept_until_their_row_is_there(databas
     assert [collected.blobs.count for collected in collections] == [2]
 
 
-def test_an_upload_that_hangs_delays_only_the_removal_in_its_folder(database, tmp_path):
+def test_a_hanging_upload_delays_only_the_removal_in_its_folder(database, tmp_path):
     blobs = LocalBlobStore(tmp_path / "blobs", patience=0.05)
     with blobs.stage(100) as hanging:
         hanging.write(b"hangs")
@@ -146,7 +146,7 @@ def test_an_upload_that_hangs_delays_only_the_removal_in_its_folder(database, tm
     assert other not in stored(blobs)
 
 
-def test_while_the_blobs_are_copied_nothing_is_removed(database, tmp_path):
+def test_no_blob_is_removed_while_blobs_are_copied(database, tmp_path):
     blobs = LocalBlobStore(tmp_path / "blobs", turn=0.05)
     digest = orphan(blobs)
 
@@ -162,7 +162,7 @@ def test_an_empty_store_has_no_garbage(database, blobs):
     assert not blobs.root.exists()
 
 
-def test_every_column_that_holds_a_hash_of_stored_bytes_is_known_here():
+def test_every_column_with_a_blob_hash_is_known_to_the_collection():
     """Who adds one must say in ``registry.reading.blob_uses`` whether it points at a blob."""
     names = {
         f"{table.name}.{column.name}"
@@ -190,7 +190,7 @@ def test_each_use_of_a_blob_is_named(database, blobs):
 
 
 @pytest.mark.slow  # faults/test_uploads_beside_gc.py sends fifty
-def test_two_hundred_uploads_during_a_collection_without_grace_lose_nothing(database_url, blobs):
+def test_uploads_during_a_collection_without_grace_lose_nothing(database_url, blobs):
     race = race_uploads(database_url, blobs, 200)
 
     assert (race.faults, race.lost, race.left) == ([], [], set())

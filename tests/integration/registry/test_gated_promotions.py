@@ -52,7 +52,7 @@ def live(database):
         return session.get(AliasRow, ("house", "production")).number
 
 
-def test_a_champion_that_moves_while_it_is_compared_is_compared_again(house):
+def test_a_champion_that_changes_during_the_comparison_is_compared_again(house):
     evaluator = GateEvaluator(lambda: point_at(house, 3))
 
     view = promote(house, Preparer(), "house", "2", ANN, evaluate_gates=evaluator).view
@@ -61,7 +61,7 @@ def test_a_champion_that_moves_while_it_is_compared_is_compared_again(house):
     assert (view["version"], view["previous_version"]) == (2, 3)
 
 
-def test_a_policy_that_is_changed_meanwhile_counts(house):
+def test_a_policy_changed_during_the_evaluation_is_applied(house):
     evaluator = GateEvaluator(lambda: set_policy(house, "house", ["r2 > 0.5"], actor="bob"))
 
     view = promote(house, Preparer(), "house", "2", ANN, evaluate_gates=evaluator).view
@@ -69,7 +69,7 @@ def test_a_policy_that_is_changed_meanwhile_counts(house):
     assert [gate["gate"] for gate in view["gates"]] == ["r2 > 0.5"]
 
 
-def test_a_champion_that_never_stands_still_is_a_conflict(house):
+def test_a_champion_that_keeps_changing_is_a_conflict(house):
     evaluator = GateEvaluator(*(lambda n=n: point_at(house, n) for n in (3, 1, 3, 1)))
 
     with pytest.raises(ChampionMoved):
@@ -79,7 +79,7 @@ def test_a_champion_that_never_stands_still_is_a_conflict(house):
     assert live(house) == 3
 
 
-def test_who_expected_a_champion_is_told_that_it_moved(house):
+def test_an_expected_champion_that_changed_is_a_conflict(house):
     evaluator = GateEvaluator(lambda: point_at(house, 3))
     order = PromotionRequest(actor="ann", expected_version=1)
 
@@ -89,7 +89,7 @@ def test_who_expected_a_champion_is_told_that_it_moved(house):
     assert live(house) == 3
 
 
-def test_what_came_there_meanwhile_by_another_hand_has_nothing_to_pass(house):
+def test_a_version_promoted_meanwhile_by_another_request_passes_without_gates(house):
     evaluator = GateEvaluator(lambda: point_at(house, 2), passes=False)
 
     view = promote(house, Preparer(), "house", "2", ANN, evaluate_gates=evaluator).view
@@ -97,7 +97,7 @@ def test_what_came_there_meanwhile_by_another_hand_has_nothing_to_pass(house):
     assert (view["version"], view["previous_version"], view["gates"]) == (2, 2, [])
 
 
-def test_without_gates_nobody_waits_for_a_champion_to_stand_still(house):
+def test_without_gates_a_changing_champion_does_not_matter(house):
     set_policy(house, "house", [], actor="ann")
     evaluator = GateEvaluator(lambda: point_at(house, 3))
 
@@ -107,7 +107,7 @@ def test_without_gates_nobody_waits_for_a_champion_to_stand_still(house):
     assert view["previous_version"] == 3
 
 
-def test_a_shut_gate_leaves_everything_as_it_was(house):
+def test_a_failed_gate_changes_nothing(house):
     with house.read() as session:
         before = list_history(session, "house", Paging())
 
@@ -120,7 +120,7 @@ def test_a_shut_gate_leaves_everything_as_it_was(house):
         assert list_history(session, "house", Paging()) == before
 
 
-def test_going_back_asks_no_gate_that_compares(house):
+def test_a_rollback_evaluates_no_comparing_gates(house):
     point_at(house, 2)
     promote(
         house,
@@ -142,7 +142,7 @@ def test_going_back_asks_no_gate_that_compares(house):
     assert evaluator.asked == [(None, ["input_example answered"])]
 
 
-def test_a_rollback_meets_the_policy_that_holds_when_it_commits(house):
+def test_a_rollback_uses_the_policy_at_its_commit(house):
     promote(house, Preparer(), "house", "2", ANN, evaluate_gates=GateEvaluator())
     evaluator = GateEvaluator(
         lambda: set_policy(house, "house", ["input_example answered"], actor="bob")
@@ -167,7 +167,7 @@ def test_a_rollback_whose_policy_keeps_changing_is_a_conflict(house):
     assert live(house) == 2
 
 
-def test_force_is_not_held_up_by_what_cannot_be_measured_just_now(house):
+def test_force_succeeds_when_gates_cannot_be_evaluated(house):
     def busy(case):
         raise ScoringBusy
 

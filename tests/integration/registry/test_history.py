@@ -43,7 +43,7 @@ def verified(database, anchor=None):
         return verify(session, anchor)
 
 
-def test_an_honest_history_holds_and_gives_its_head(told):
+def test_an_intact_history_verifies_and_returns_its_head(told):
     head = verified(told)
 
     assert head.seq == 5
@@ -51,7 +51,7 @@ def test_an_honest_history_holds_and_gives_its_head(told):
     assert Head.parse(str(head)) == head
 
 
-def test_an_empty_history_holds(database):
+def test_an_empty_history_verifies(database):
     assert verified(database) == Head(0, GENESIS)
 
 
@@ -88,7 +88,7 @@ def test_an_empty_history_holds(database):
         ),
     ],
 )
-def test_damage_is_caught_and_the_first_bad_place_is_named(told, damage, said):
+def test_damage_is_detected_and_the_first_damaged_event_is_named(told, damage, said):
     with told.write() as session:
         for statement in damage.split(";"):
             session.execute(text(statement))
@@ -107,7 +107,7 @@ def forge(session, seq, **changes):
     return event
 
 
-def test_a_forged_event_with_a_hash_that_fits_breaks_the_next_one(told):
+def test_a_forged_event_with_a_matching_hash_breaks_the_next_one(told):
     with told.write() as session:
         forge(session, 2, actor="eve")
 
@@ -115,7 +115,7 @@ def test_a_forged_event_with_a_hash_that_fits_breaks_the_next_one(told):
         verified(told)
 
 
-def test_a_forged_last_event_is_caught_by_the_head(told):
+def test_a_forged_last_event_is_detected_by_the_head(told):
     with told.write() as session:
         forge(session, 5, actor="eve")
 
@@ -123,7 +123,7 @@ def test_a_forged_last_event_is_caught_by_the_head(told):
         verified(told)
 
 
-def test_a_whole_forged_chain_is_caught_by_an_anchor_kept_elsewhere(told):
+def test_a_completely_forged_chain_is_detected_by_an_anchor(told):
     anchor = verified(told)
     with told.write() as session:
         last = forge(session, 5, actor="eve")
@@ -134,7 +134,7 @@ def test_a_whole_forged_chain_is_caught_by_an_anchor_kept_elsewhere(told):
         verified(told, anchor)
 
 
-def test_an_end_cut_off_with_its_head_is_caught_by_an_anchor(told):
+def test_truncation_with_the_head_is_detected_by_an_anchor(told):
     anchor = verified(told)
     with told.write() as session:
         fourth = session.get(EventRow, 4).hash
@@ -146,7 +146,7 @@ def test_an_end_cut_off_with_its_head_is_caught_by_an_anchor(told):
         verified(told, anchor)
 
 
-def test_an_anchor_holds_while_the_history_grows(told):
+def test_an_anchor_stays_valid_while_the_history_grows(told):
     anchor = verified(told)
     with told.write() as session:
         record(session, "archived", actor="ci", model="house", from_version=1)
@@ -155,7 +155,7 @@ def test_an_anchor_holds_while_the_history_grows(told):
 
 
 @pytest.mark.parametrize("anchor", ["", "5", "5:abc", ":" + GENESIS, "x:" + GENESIS])
-def test_an_anchor_that_cannot_be_read_is_refused(anchor):
+def test_a_malformed_anchor_is_refused(anchor):
     with pytest.raises(ValueError, match="SEQ:HASH"):
         Head.parse(anchor)
 
@@ -183,7 +183,7 @@ def test_verifying_while_others_write_raises_no_false_alarm(told):
     assert failures == []
 
 
-def test_events_that_were_undone_leave_no_gap(told):
+def test_rolled_back_events_leave_no_gap(told):
     def fail():
         with told.write() as session:
             record(session, "archived", actor="ci", model="house", from_version=1)

@@ -44,7 +44,7 @@ def house(database):
     return database
 
 
-def test_neither_the_one_in_use_nor_one_from_before_is_garbage(house, blobs):
+def test_current_and_replaced_holdouts_are_not_garbage(house, blobs):
     digests = {keep(house, blobs), keep(house, blobs, TABLE + b"5,6,30\n")}
     remove_holdout(house, "house", actor="ann")
 
@@ -52,14 +52,14 @@ def test_neither_the_one_in_use_nor_one_from_before_is_garbage(house, blobs):
     assert set(blobs.digests()) == digests
 
 
-def test_a_table_that_was_refused_leaves_nothing(house, blobs):
+def test_a_refused_table_leaves_nothing_stored(house, blobs):
     with pytest.raises(Exception, match="target"):
         keep(house, blobs, b"length,width\n1,2\n3,4\n")
 
     assert list(blobs.digests()) == []
 
 
-def test_a_backup_brings_every_holdout_back(sqlite_database, blobs, tmp_path):
+def test_a_backup_contains_every_holdout(sqlite_database, blobs, tmp_path):
     add_versions(sqlite_database, "house", [])
     digests = {keep(sqlite_database, blobs), keep(sqlite_database, blobs, TABLE + b"5,6,30\n")}
 
@@ -76,7 +76,7 @@ def test_a_backup_brings_every_holdout_back(sqlite_database, blobs, tmp_path):
     database.dispose()
 
 
-def test_a_backup_misses_no_lost_holdout(sqlite_database, blobs, tmp_path):
+def test_a_backup_reports_a_lost_holdout(sqlite_database, blobs, tmp_path):
     add_versions(sqlite_database, "house", [])
     blobs.path_of(keep(sqlite_database, blobs)).unlink()
 
@@ -84,7 +84,7 @@ def test_a_backup_misses_no_lost_holdout(sqlite_database, blobs, tmp_path):
         back_up(sqlite_database, blobs, tmp_path / "backup")
 
 
-def test_damage_is_found_and_named(house, blobs):
+def test_damage_to_a_holdout_is_found_and_named(house, blobs):
     digest = keep(house, blobs)
     blobs.path_of(digest).write_bytes(b"other")
 
@@ -95,7 +95,7 @@ def test_damage_is_found_and_named(house, blobs):
     assert (loss.uses[0].owner, loss.aliases) == ("house/holdout", ())
 
 
-def test_the_doctor_misses_the_table_that_is_in_use(database, blobs, tmp_path):
+def test_the_doctor_reports_a_missing_holdout(database, blobs, tmp_path):
     add_versions(database, "house", [])
     digest = keep(database, blobs)
     installation = Installation(tmp_path, database, blobs)
@@ -111,7 +111,7 @@ def test_the_doctor_misses_the_table_that_is_in_use(database, blobs, tmp_path):
         blobs.open(digest)
 
 
-def test_the_history_holds_with_policies_and_holdouts_in_it(house, blobs):
+def test_the_history_verifies_with_policies_and_holdouts(house, blobs):
     set_policy(house, "house", ["rmse < champion @ 95%"], actor="ann")
     keep(house, blobs)
     remove_holdout(house, "house", actor="bob")
@@ -120,7 +120,7 @@ def test_the_history_holds_with_policies_and_holdouts_in_it(house, blobs):
         assert verify(session).seq == 3
 
 
-def test_a_database_of_the_release_before_is_brought_up_with_all_that_is_in_it(sqlite_url, blobs):
+def test_a_database_of_the_previous_release_is_migrated_with_its_contents(sqlite_url, blobs):
     """As the first migration left it."""
     file = sqlite_url.removeprefix("sqlite:///")
     before = Database(sqlite_url)

@@ -97,9 +97,7 @@ def test_columns_types_nulls_and_classes_are_read_from_a_pipeline(inspector, art
     assert (inspection.params["n_estimators"], inspection.params["max_depth"]) == (5, None)
 
 
-def test_a_model_that_refuses_unknown_categories_is_given_an_example_of_known_ones(
-    inspector, artifact
-):
+def test_a_model_that_refuses_unknown_categories_gets_an_example_of_known_ones(inspector, artifact):
     frame = pd.DataFrame(
         {
             "city": pd.Series(["Leeds", "Turin"] * 10, dtype=object),
@@ -114,7 +112,7 @@ def test_a_model_that_refuses_unknown_categories_is_given_an_example_of_known_on
     assert inspection.input_example == {"city": "Leeds", "rooms": 3, "old": False}
 
 
-def test_a_model_that_answers_any_row_of_its_types_is_given_no_example(inspector, artifact):
+def test_a_model_that_accepts_any_row_of_its_types_gets_no_example(inspector, artifact):
     inspection, _ = look(inspector, artifact(MODELS["shop-forest"]))
 
     assert inspection.input_example is None
@@ -164,7 +162,7 @@ def says(names, output=None):
         ("linear", {"input_example": {"x0": 1}}, "input_example.x1"),
     ],
 )
-def test_what_is_claimed_must_agree_with_the_model(inspector, artifact, name, declared, at):
+def test_declared_metadata_must_match_the_model(inspector, artifact, name, declared, at):
     with pytest.raises(MetadataRefused) as refused:
         look(inspector, artifact(MODELS[name]), **declared)
 
@@ -182,12 +180,12 @@ def test_two_outputs_are_refused(inspector, artifact):
 
 
 @pytest.mark.parametrize("model", [LinearRegression(), DecisionTreeClassifier()], ids=str)
-def test_a_model_that_is_not_fitted_is_refused(inspector, artifact, model):
+def test_an_unfitted_model_is_refused(inspector, artifact, model):
     with pytest.raises(ArtifactRefused):
         look(inspector, artifact(model))
 
 
-def test_a_model_that_cannot_answer_its_own_example_is_refused(inspector, artifact):
+def test_a_model_that_cannot_predict_its_own_example_is_refused(inspector, artifact):
     declared = {
         "inputs": [{"name": f"x{i}", "type": "string"} for i in range(3)],
         "output": {"name": "y", "type": "number"},
@@ -196,7 +194,7 @@ def test_a_model_that_cannot_answer_its_own_example_is_refused(inspector, artifa
         look(inspector, artifact(MODELS["linear"]), signature=declared)
 
 
-def test_probabilities_of_other_classes_than_the_model_s_are_refused(inspector, artifact):
+def test_probabilities_for_other_classes_are_refused(inspector, artifact):
     model = DecisionTreeClassifier().fit(X, LABELS)
     model.classes_ = np.array(["high", "low", "medium"])
 
@@ -239,7 +237,7 @@ def with_classes(*classes):
         "an-infinite-class",
     ],
 )
-def test_a_limit_that_is_exceeded_is_named(inspector, artifact, model, said):
+def test_an_exceeded_limit_is_named(inspector, artifact, model, said):
     with pytest.raises(ArtifactRefused, match=said):
         look(inspector, artifact(model(), "joblib"), "joblib")
 
@@ -250,7 +248,7 @@ def refused_with(faults):
     return refused.value
 
 
-def test_a_refusal_is_cut_to_what_the_service_reads():
+def test_a_refusal_is_truncated_to_the_limits_of_messages():
     long = refused_with([Fault("signature", "x" * 20_000)] * 4_000)
     many = refused_with([Fault("signature", "x")] * 100_001)
 
@@ -260,7 +258,7 @@ def test_a_refusal_is_cut_to_what_the_service_reads():
     assert len(many.faults) == 100_000
 
 
-def test_what_is_not_allowed_is_refused_with_the_reason(inspector, artifact):
+def test_disallowed_types_are_refused_with_the_reason(inspector, artifact):
     class Canary:
         def __reduce__(self):
             return os.system, ("true",)
@@ -269,7 +267,7 @@ def test_what_is_not_allowed_is_refused_with_the_reason(inspector, artifact):
         look(inspector, artifact(Canary(), "joblib"), "joblib")
 
 
-def test_eight_at_once_are_all_inspected(inspector, artifact):
+def test_eight_concurrent_inspections_succeed(inspector, artifact):
     path = artifact(MODELS["linear"])
 
     with ThreadPoolExecutor(8) as threads:
@@ -326,7 +324,7 @@ def test_an_inspection_that_is_stopped_refuses_the_artifact(taken_over, file_tha
         *("signature-column-twice", "signature-columns-many"),
     ],
 )
-def test_an_answer_that_is_not_of_the_form_refuses_the_artifact(taken_over, file_that, kind):
+def test_a_malformed_reply_of_an_inspection_refuses_the_artifact(taken_over, file_that, kind):
     with pytest.raises(ArtifactRefused, match="sent an invalid message"):
         look(taken_over, file_that(kind))
 
@@ -335,7 +333,9 @@ def test_an_answer_that_is_not_of_the_form_refuses_the_artifact(taken_over, file
     ("kind", "said"),
     [("hang-while-compiling", "took over 2 s"), ("crash-while-compiling", "SIGSEGV")],
 )
-def test_what_stops_while_it_compiles_is_served_by_scikit_learn(taken_over, file_that, kind, said):
+def test_a_model_whose_compilation_crashes_is_served_by_scikit_learn(
+    taken_over, file_that, kind, said
+):
     inspection, signature = look(taken_over, file_that(kind))
 
     assert signature.names == ("x",)
@@ -344,7 +344,7 @@ def test_what_stops_while_it_compiles_is_served_by_scikit_learn(taken_over, file
     assert inspection.compiled == {}
 
 
-def test_a_refusal_forges_no_line_of_a_log(taken_over, file_that):
+def test_messages_of_an_inspection_cannot_forge_log_lines(taken_over, file_that):
     with pytest.raises(ArtifactRefused) as refused:
         look(taken_over, file_that("forge-a-log-line"))
 
@@ -365,7 +365,7 @@ def inspections():
     return {child for zygote in zygotes() for child in children(zygote)}
 
 
-def test_an_inspection_that_hangs_holds_nobody_up(spawner, waiting, file_that):
+def test_a_hanging_inspection_does_not_block_others(spawner, waiting, file_that):
     patient = Inspector(60, spawner=spawner, entry=f"{HOSTILE}:end_when_told")
     others = inspections()
     with ThreadPoolExecutor(1) as threads:
@@ -381,7 +381,7 @@ def test_an_inspection_that_hangs_holds_nobody_up(spawner, waiting, file_that):
             hanging.result(60)
 
 
-def test_uploads_over_the_limit_wait_and_are_then_refused_as_busy(spawner, waiting):
+def test_uploads_above_the_limit_wait_and_are_then_refused_as_busy(spawner, waiting):
     narrow = Inspector(60, spawner=spawner, entry=f"{HOSTILE}:end_when_told", at_once=2, wait=0.3)
     others = inspections()
     with ThreadPoolExecutor(2) as threads:
@@ -400,7 +400,7 @@ def test_uploads_over_the_limit_wait_and_are_then_refused_as_busy(spawner, waiti
         look(narrow, waiting)
 
 
-def test_the_time_of_an_inspection_begins_with_its_process(spawner, file_that):
+def test_the_time_limit_of_an_inspection_begins_with_its_process(spawner, file_that):
     """A zygote that is not scheduled at once, as on a busy machine."""
     hasty = Inspector(2, spawner=spawner, entry=f"{HOSTILE}:answer")
     spawner.missing()  # its zygote runs
@@ -416,14 +416,14 @@ def test_the_time_of_an_inspection_begins_with_its_process(spawner, file_that):
             looking.result(60)
 
 
-def test_without_a_process_there_is_no_intake(file_that):
+def test_without_a_process_the_intake_is_unavailable(file_that):
     inspector = Inspector(spawner=Spawner(["there.is.no.such.module"]))
 
     with pytest.raises(IntakeUnavailable):
         look(inspector, file_that("hang"))
 
 
-def test_the_process_is_replaced_when_it_was_killed_between_uploads(artifact):
+def test_a_zygote_killed_between_uploads_is_replaced(artifact):
     inspector = Inspector()
     others = set(zygotes())
     path = artifact(MODELS["linear"])

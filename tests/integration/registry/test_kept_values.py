@@ -46,7 +46,7 @@ def answers(model, body, signature=None):
 
 @pytest.mark.parametrize("encoder", ENCODERS, ids=str)
 @pytest.mark.parametrize("null", [None, np.nan], ids=str)
-def test_a_null_is_the_null_that_the_model_was_trained_on(encoder, null):
+def test_nulls_become_the_null_that_the_model_was_trained_with(encoder, null):
     frame = table("a", null, "b")
     model = fitted(frame, encoder)
 
@@ -54,7 +54,7 @@ def test_a_null_is_the_null_that_the_model_was_trained_on(encoder, null):
         assert found == pytest.approx(model.predict(frame[:3]).tolist())
 
 
-def test_an_encoder_after_a_step_that_passes_the_columns_on_is_seen():
+def test_an_encoder_after_a_passthrough_step_is_found():
     frame = table("a", "b", "c")
     model = fitted(frame, "passthrough", OneHotEncoder())
 
@@ -62,7 +62,7 @@ def test_an_encoder_after_a_step_that_passes_the_columns_on_is_seen():
         assert found == pytest.approx(model.predict(frame[:3]).tolist()[::2])
 
 
-def test_an_encoder_inside_an_ensemble_is_seen():
+def test_an_encoder_inside_an_ensemble_is_found():
     frame = table("a", "b", "c")
     member = make_pipeline(OneHotEncoder(), LinearRegression())
     model = VotingRegressor([("a", TransformedTargetRegressor(member))]).fit(frame, ANSWERS)
@@ -91,7 +91,7 @@ def test_an_imputer_of_none_fills_a_null():
     ],
     ids=str,
 )
-def test_categories_that_are_numbers_held_as_objects_are_numbers(encoder, values, type_, body):
+def test_numeric_categories_stored_as_objects_are_numbers(encoder, values, type_, body):
     frame = table(*values)
     model = fitted(frame, encoder)
 
@@ -120,14 +120,14 @@ def test_a_declared_type_that_the_model_cannot_know_is_refused(values, said):
     assert [fault.at for fault in refused.value.faults] == ["signature.inputs[0].type"]
 
 
-def test_categories_that_no_double_tells_apart_are_refused():
+def test_categories_that_doubles_cannot_distinguish_are_refused():
     frame = pd.DataFrame({"c": np.array([2**53, 2**53 + 1, 2**53 + 2] * 20)})
 
     with pytest.raises(ArtifactRefused, match="9007199254740993"):
         read_signature(fitted(frame, OneHotEncoder(handle_unknown="ignore")), None)
 
 
-def test_columns_chosen_by_a_slice_of_names_are_read():
+def test_columns_selected_by_a_slice_of_names_are_read():
     frame = pd.DataFrame(dict.fromkeys("abcd", ANSWERS))
     choice = ColumnTransformer(
         [("some", SimpleImputer(), slice("b", "c"))], remainder="passthrough"

@@ -112,7 +112,7 @@ def part(batch, start, end):
 
 
 @pytest.mark.filterwarnings("ignore:Found unknown categories")
-def test_every_batch_is_answered_with_the_bits_of_scikit_learn_on_one_thread(served):
+def test_every_batch_has_the_bits_of_scikit_learn_on_one_thread(served):
     own, compiled = served
     rows = sample(own._model, own.signature, None, max(ROWS))
 
@@ -128,7 +128,7 @@ def test_every_batch_is_answered_with_the_bits_of_scikit_learn_on_one_thread(ser
 
 
 @pytest.mark.filterwarnings("ignore:Found unknown categories")
-def test_a_single_row_is_answered_with_the_bits_of_scikit_learn_for_that_row(served):
+def test_a_single_row_has_the_bits_of_scikit_learn_for_that_row(served):
     own, compiled = served
     rows = sample(own._model, own.signature, None, 40)
 
@@ -174,7 +174,7 @@ def test_no_part_of_a_large_batch_is_split_among_threads(rows, features, classes
     assert threads == {1}
 
 
-def test_a_label_that_rounding_decides_is_scikit_learn_s():
+def test_labels_decided_by_rounding_equal_scikit_learn_s():
     """Rows on the boundary of two classes, where another order of the sum changes its sign."""
     model = LogisticRegression(max_iter=1000).fit(TABLE.to_numpy(), TWO)
     weights, start = model.coef_[0], model.intercept_[0]
@@ -197,7 +197,7 @@ def test_a_label_that_rounding_decides_is_scikit_learn_s():
     assert [compiled.predict(row).values[0] for row in singly] == alone
 
 
-def test_a_model_that_scikit_learn_adds_up_in_float32_is_no_linear_engine_s():
+def test_float32_models_are_not_served_by_the_linear_engine():
     encode = OneHotEncoder(dtype=np.float32, handle_unknown="ignore")
     model = make_pipeline(encode, LinearRegression()).fit(GROUPS, Y)
 

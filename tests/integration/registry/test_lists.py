@@ -50,7 +50,7 @@ TOO_MANY = re.compile(r"(SCAN metrics|SEARCH metrics .*\((model|name)=\?\))$")
 @pytest.mark.parametrize("sort", [None, "version", "metrics.rmse", "-metrics.rmse"])
 @pytest.mark.parametrize("paging", [{}, {"page": 2}, {"after": "4"}, {"after": "10"}])
 @pytest.mark.parametrize("status", [None, "ready"])
-def test_a_page_is_found_in_indexes_and_no_table_is_sorted(house, sort, paging, status):
+def test_pages_are_read_from_indexes_without_sorting_a_table(house, sort, paging, status):
     found = plans(house, sort=sort, paging=paging, status=status)
 
     assert len(found) >= 2

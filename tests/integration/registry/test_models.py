@@ -21,7 +21,7 @@ def types(database, model="house"):
         return [event["type"] for event in list_history(session, model, Paging())["items"]]
 
 
-def test_a_model_is_made_once_whatever_the_case(database):
+def test_names_of_models_are_unique_regardless_of_case(database):
     view = create_model(database, "house", actor="ann", description="d", tags={"b": "2", "a": "1"})
 
     assert (view["name"], view["tags"], view["last_version"]) == (
@@ -35,7 +35,7 @@ def test_a_model_is_made_once_whatever_the_case(database):
 
 
 @pytest.mark.parametrize("what", ["model", "version"])
-def test_an_update_replaces_what_is_given_and_leaves_the_rest(database, what):
+def test_an_update_replaces_the_given_fields_and_keeps_the_others(database, what):
     add_versions(database, "house")
 
     def update(**changes):
@@ -55,7 +55,7 @@ def test_an_update_replaces_what_is_given_and_leaves_the_rest(database, what):
     assert types(database) == [f"{what}_updated"] * 3
 
 
-def test_an_archived_model_does_not_change(database):
+def test_an_archived_model_cannot_be_changed(database):
     add_versions(database, "house")
     archive_model(database, "house", actor="ann")
 
@@ -63,7 +63,7 @@ def test_an_archived_model_does_not_change(database):
         update_model(database, "house", actor="ann", description="d")
 
 
-def test_models_are_found_by_name_and_tag_page_by_page(database):
+def test_models_are_listed_by_name_and_tag_in_pages(database):
     for name in ("b_1", "B-2", "bx1", "zoo"):
         create_model(database, name, actor="ann", tags={"team": name[0].lower()})
 
@@ -102,7 +102,7 @@ def test_versions_are_sorted_by_a_metric_with_those_without_it_last(database):
                 numbers(sort=sort)
 
 
-def test_latest_is_the_highest_that_is_ready(database):
+def test_latest_is_the_highest_ready_version(database):
     add_versions(database, "house", ["ready", "ready", "failed", "archived"])
     with database.write() as session:
         session.add(AliasRow(model="house", name="blue", number=1))

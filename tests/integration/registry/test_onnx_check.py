@@ -67,7 +67,7 @@ CONVERTED = [
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("case", CONVERTED, ids=lambda case: str(case[0])[:60])
-def test_what_is_converted_passes(case):
+def test_converted_models_pass_the_check(case):
     model, rows, target, signature = case
     engine = compile_model(model.fit(rows, target), signature, None).engine
 
@@ -87,7 +87,7 @@ def honest():
     return {name: compiled(name) for name in ("linear", "forest", "boosted", "boosted-classes")}
 
 
-def test_files_of_ours_pass(honest):
+def test_our_own_files_pass_the_check(honest):
     for content in honest.values():
         check_onnx(content)
 
@@ -181,7 +181,7 @@ def huge_and_empty(model):
     ],
     ids=lambda change: change.__name__,
 )
-def test_what_a_plain_graph_does_not_need_is_refused(honest, change):
+def test_features_beyond_a_plain_graph_are_refused(honest, change):
     with pytest.raises(ValueError, match=r"allowed|not known|tensor"):
         check_onnx(changed(honest["linear"], change))
 
@@ -256,21 +256,21 @@ NAMED = [
 
 
 @pytest.mark.parametrize("change", INDEXED, ids=lambda change: change.__name__)
-def test_trees_by_place_that_do_not_end_or_lead_outside_are_refused(honest, change):
+def test_trees_by_index_with_cycles_or_bad_indices_are_refused(honest, change):
     with pytest.raises(ValueError, match=r"child|root|range|length|leaf"):
         check_onnx(changed(honest["forest"], change))
 
 
 @pytest.mark.parametrize("name", ["boosted", "boosted-classes"])
 @pytest.mark.parametrize("change", NAMED, ids=lambda change: change.__name__)
-def test_trees_by_number_that_do_not_end_or_lead_outside_are_refused(honest, change, name):
+def test_trees_by_number_with_cycles_or_bad_indices_are_refused(honest, change, name):
     with pytest.raises(ValueError, match=r"child|root|range|length|leaf|number"):
         check_onnx(changed(honest[name], change))
 
 
 @pytest.mark.parametrize(("name", "kind"), [("boosted", "target"), ("boosted-classes", "class")])
 @pytest.mark.parametrize("value", [-1, 3, 10**6])
-def test_votes_for_what_there_is_not_are_refused(honest, name, kind, value):
+def test_votes_for_missing_classes_are_refused(honest, name, kind, value):
     for what in ("ids", "nodeids", "treeids"):
         if value == 3 and what != "ids":
             continue
@@ -278,7 +278,7 @@ def test_votes_for_what_there_is_not_are_refused(honest, name, kind, value):
             check_onnx(changed(honest[name], setter(f"{kind}_{what}", value)))
 
 
-def test_a_list_in_two_pieces_is_refused(honest):
+def test_a_list_in_two_fields_is_refused(honest):
     """The library would put them together, and this would look at one of them."""
     model = onnx.load_from_string(honest["forest"])
     (node,) = [each for each in model.graph.node if each.op_type == "TreeEnsemble"]
@@ -318,7 +318,7 @@ def test_two_graphs_are_refused(honest):
 
 
 @pytest.mark.parametrize("text", ["", "w0", "LEAF\n", "BRANCH_MEMBER", "a long text", "\u00e9"])
-def test_texts_are_modes_of_nodes_and_nothing_else(honest, text):
+def test_lists_of_texts_may_contain_only_modes_of_nodes(honest, text):
     def with_text(model):
         (node,) = [each for each in model.graph.node if each.op_type == "TreeEnsembleRegressor"]
         (modes,) = [each for each in node.attribute if each.name == "nodes_modes"]
@@ -329,14 +329,14 @@ def test_texts_are_modes_of_nodes_and_nothing_else(honest, text):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00", b"\xff" * 20, b"\x80\x04.", b"PK\x03\x04"])
-def test_what_is_no_onnx_is_refused(content):
+def test_bytes_that_are_not_onnx_are_refused(content):
     with pytest.raises(ValueError, match=r"[a-z]"):
         check_onnx(content)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_damage_is_refused_or_harmless_and_never_another_error(honest, data):
+def test_damaged_files_are_refused_or_harmless(honest, data):
     content = bytearray(honest[data.draw(st.sampled_from(sorted(honest)))])
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

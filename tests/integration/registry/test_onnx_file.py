@@ -24,7 +24,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", list(REFUSED))
-def test_a_file_is_refused_by_what_is_in_it(name, tmp_path):
+def test_files_are_refused_by_their_contents(name, tmp_path):
     attack = next(each for each in ATTACKS if each.name == name)
     with canary_in(tmp_path / "canary") as canary, pytest.raises(ArtifactRefused) as refused:
         onnx_file.parse(attack.make(canary))

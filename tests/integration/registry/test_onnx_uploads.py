@@ -103,7 +103,7 @@ def rows_of(estimator):
 
 @pytest.mark.parametrize("zipmap", [False, True], ids=["tensor", "zipmap"])
 @pytest.mark.parametrize("name", list(TRAINED))
-def test_an_export_predicts_as_scikit_learn_does(name, zipmap, look, serve):
+def test_an_exported_model_predicts_as_scikit_learn_does(name, zipmap, look, serve):
     estimator = TRAINED[name]
     content = exported(estimator, zipmap=zipmap)
 
@@ -121,7 +121,7 @@ def test_an_export_predicts_as_scikit_learn_does(name, zipmap, look, serve):
         assert np.allclose(answers.probabilities, estimator.predict_proba(rows), atol=1e-5)
 
 
-def test_the_engine_says_that_the_file_is_served_as_it_is(look):
+def test_the_engine_states_that_the_file_is_served_unchanged(look):
     inspection, _ = look(plain())
 
     assert inspection.kind == "other"
@@ -146,7 +146,7 @@ def test_columns_types_and_classes_are_read_from_the_graph(look):
     assert inspection.environment["onnx-opset"] == str(opset)
 
 
-def test_a_text_that_the_file_does_not_know_is_no_category(look, serve):
+def test_an_unknown_text_is_not_a_category(look, serve):
     estimator = TRAINED["columns"]
     content = exported(estimator)
     _, signature = look(content)
@@ -171,7 +171,7 @@ def says(*inputs, **output):
 THREE = (("a", "number"), ("b", "integer"), ("c", "number", True))
 
 
-def test_a_signature_that_fits_names_the_columns_of_one_tensor(look):
+def test_a_matching_signature_names_the_columns_of_one_tensor(look):
     _, signature = look(plain(), signature=says(*THREE))
     _, unnamed = look(plain())
 
@@ -179,7 +179,7 @@ def test_a_signature_that_fits_names_the_columns_of_one_tensor(look):
     assert (unnamed.names, signature.output.name) == (("x0", "x1", "x2"), "y")
 
 
-def test_columns_are_counted_by_the_signature_where_the_graph_leaves_them_open(look):
+def test_the_signature_gives_the_number_of_columns_if_the_graph_does_not(look):
     opened = model(node("Relu", "x", "r"), node("ReduceSum", "r axes"), constants=AXES)
     opened.graph.input[0].type.tensor_type.shape.dim[1].ClearField("value")
 
@@ -199,7 +199,7 @@ def test_columns_are_counted_by_the_signature_where_the_graph_leaves_them_open(l
         (trees(), says(*THREE, type="integer", classes=[0, 1, 1]), "signature.output.classes"),
     ],
 )
-def test_what_is_claimed_must_agree_with_the_graph(content, declared, at, look):
+def test_declared_metadata_must_match_the_graph(content, declared, at, look):
     with pytest.raises(MetadataRefused) as refused:
         look(content, signature=declared)
 
@@ -212,7 +212,7 @@ def test_the_order_of_classes_may_be_declared(look):
     assert signature.output.classes == (1, 0)
 
 
-def test_scores_that_are_no_probabilities_are_not_served_as_such(look, serve):
+def test_scores_that_are_not_probabilities_are_not_served_as_such(look, serve):
     content = trees(class_weights=[7.0, 3.0])
     _, signature = look(content)
 
@@ -228,7 +228,7 @@ def test_rows_whose_prediction_is_not_a_number_are_refused(look, serve):
         serve(content, signature).predict(batch_of(signature, [-1.0], [-1.0], [-1.0]))
 
 
-def test_a_number_that_the_graph_s_type_does_not_hold_is_refused(look, serve):
+def test_a_number_outside_the_type_of_the_graph_is_refused(look, serve):
     floats = model(SUM, constants=AXES)
     _, signature = look(floats)
     with pytest.raises(PredictionRefused, match="beyond float32"):
@@ -246,7 +246,7 @@ def test_a_number_that_the_graph_s_type_does_not_hold_is_refused(look, serve):
         serve(whole, signature).predict(batch_of(signature, [1e19], [0.0], [0.0]))
 
 
-def test_an_example_may_be_the_only_row_that_is_answered(look, serve):
+def test_the_example_may_be_the_only_accepted_row(look, serve):
     """A file is asked for it at the intake, and each time its process starts."""
     table = {"table": np.arange(10, dtype=np.float32), "ninety": np.array([[-90]]), **AXES}
     content = model(
@@ -266,7 +266,7 @@ def test_an_example_may_be_the_only_row_that_is_answered(look, serve):
     assert predictor.predict(batch_of(signature, [94.0], [94.0], [94.0])).values == [12.0]
 
 
-def test_whole_numbers_booleans_and_texts_come_as_columns_of_their_own(look, serve):
+def test_integers_booleans_and_texts_are_separate_inputs(look, serve):
     graph = model(
         node("Cast", "flag", "f", to=TensorProto.FLOAT),
         node("Cast", "count", "c", to=TensorProto.FLOAT),
@@ -295,7 +295,7 @@ def own_answers(content, feed):
     return open_session(written(content), keep_memory=True).run(None, feed)
 
 
-def test_support_vectors_answer_as_onnxruntime_does(look, serve):
+def test_support_vector_machines_predict_as_onnxruntime_does(look, serve):
     content = exported(SVC(random_state=0).fit(X, LABELS))
     assert "SVMClassifier" in {each.op_type for each in content.graph.node}
     labels, _ = own_answers(content, {"X": X.astype(np.float32)})
@@ -330,7 +330,7 @@ def test_a_scan_over_the_columns_predicts_as_onnxruntime_does(look, serve):
     assert answers.values == expected.astype(np.float64).tolist()
 
 
-def test_text_operators_of_onnx_runtime_answer_as_they_do_there(look, serve):
+def test_text_operators_predict_as_onnx_runtime_does(look, serve):
     """How often the word good is in a text."""
     words = {"mark": 0, "mincharnum": 1, "pad_value": "#", "separators": [" "]}
     content = model(
@@ -371,7 +371,7 @@ def bloated():
     )
 
 
-def test_a_small_file_that_takes_much_memory_is_refused(spawner, look):
+def test_a_small_file_that_uses_too_much_memory_is_refused(spawner, look):
     memory = ProcessMemory(each=BLOAT // 2 * MEGABYTE)
     assert len(written(bloated())) < 400
 
@@ -382,7 +382,7 @@ def test_a_small_file_that_takes_much_memory_is_refused(spawner, look):
     assert signature.names == ("x0", "x1", "x2")
 
 
-def test_an_idle_process_ends_for_another_and_its_version_still_answers(spawner, look):
+def test_an_idle_process_is_ended_for_another_and_restarted_on_demand(spawner, look):
     memory = ProcessMemory(together=BLOAT * 3 // 2 * MEGABYTE)
     _, signature = look(bloated())
     content = written(bloated())
@@ -401,7 +401,7 @@ def test_an_idle_process_ends_for_another_and_its_version_still_answers(spawner,
     assert second.predict(row).values == [6.0]
 
 
-def test_a_process_that_holds_too_much_after_a_batch_is_replaced(spawner, look):
+def test_a_process_above_its_memory_limit_is_replaced(spawner, look):
     """Its limit is lowered to what the process already exceeds."""
     memory = ProcessMemory()
     _, signature = look(bloated())
@@ -459,7 +459,7 @@ def test_labels_that_the_graph_does_not_name_must_be_declared(look, serve):
         predictor.predict(batch_of(signature, [99.0], [1], [0.0]))
 
 
-def test_a_version_that_was_written_anew_is_served_from_what_was_uploaded(spawner, tmp_path):
+def test_a_version_rewritten_by_an_older_release_is_served_from_its_upload(spawner, tmp_path):
     """As releases before this one did, which kept a compiled form of an uploaded graph."""
     blobs = LocalBlobStore(tmp_path)
     content = written(plain())

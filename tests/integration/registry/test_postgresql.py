@@ -42,7 +42,7 @@ def far(wire):
     database.dispose()
 
 
-def test_a_statement_that_is_never_answered_ends_and_the_next_one_is_answered_again(far, wire):
+def test_an_unanswered_statement_times_out_and_the_next_one_succeeds(far, wire):
     assert select_one(far) == 1
     wire.cut()
     with pytest.raises(DatabaseUnavailable):
@@ -53,14 +53,14 @@ def test_a_statement_that_is_never_answered_ends_and_the_next_one_is_answered_ag
     assert select_one(far) == 1
 
 
-def test_a_connection_that_is_never_answered_ends(far, wire):
+def test_an_unanswered_connection_attempt_times_out(far, wire):
     wire.cut()
 
     with pytest.raises(DatabaseUnavailable):
         select_one(far)
 
 
-def test_callers_of_a_silent_server_are_refused_while_others_still_wait(wire):
+def test_callers_of_an_unresponsive_server_are_refused_while_others_still_wait(wire):
     """So a worker's threads are not all kept: those who wait are fewer than its threads."""
     database = Database(wire.url, statement_timeout=60)
 
@@ -94,7 +94,7 @@ def test_callers_of_a_silent_server_are_refused_while_others_still_wait(wire):
     assert all(isinstance(error, DatabaseUnavailable) for error in ended)
 
 
-def test_a_statement_that_takes_too_long_is_ended_by_the_server(url):
+def test_the_server_ends_a_statement_that_takes_too_long(url):
     database = Database(url, statement_timeout=0.1)
 
     with pytest.raises(DatabaseBusy), database.read() as session:
@@ -103,7 +103,7 @@ def test_a_statement_that_takes_too_long_is_ended_by_the_server(url):
     database.dispose()
 
 
-def test_the_migration_of_another_host_is_waited_for(postgresql):
+def test_a_migration_by_another_host_is_waited_for(postgresql):
     """The lock is held for longer than a lock is otherwise waited for."""
     url = postgresql.create(migrated=False)
     database = Database(url, busy_timeout=0.1, statement_timeout=0.1)

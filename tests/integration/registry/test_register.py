@@ -61,7 +61,7 @@ def count(database, table):
         return session.scalar(select(func.count()).select_from(table))
 
 
-def test_a_version_has_the_declared_and_the_inspected_values(upload, blobs):
+def test_a_version_has_declared_and_inspected_values(upload, blobs):
     said = Metadata(
         format="skops",
         metrics={"rmse": 2.5, "mae": 0.1 + 0.2},
@@ -83,7 +83,7 @@ def test_a_version_has_the_declared_and_the_inspected_values(upload, blobs):
         assert file.read() == b"bytes"
 
 
-def test_eight_uploads_at_once_to_a_new_name_get_one_number_each(database, upload):
+def test_concurrent_uploads_to_a_new_name_get_distinct_numbers(database, upload):
     with ThreadPoolExecutor(8) as threads:
         outcomes = list(threads.map(lambda n: upload(content=b"%d" % n), range(24)))
 
@@ -93,7 +93,7 @@ def test_eight_uploads_at_once_to_a_new_name_get_one_number_each(database, uploa
         assert verify(session).seq == 25  # one model, 24 versions
 
 
-def test_two_spellings_of_a_new_name_at_once_make_one_model(database, upload):
+def test_concurrent_uploads_in_two_spellings_create_one_model(database, upload):
     def attempt(name):
         try:
             return upload(name).view["model"]
@@ -107,7 +107,7 @@ def test_two_spellings_of_a_new_name_at_once_make_one_model(database, upload):
     assert count(database, ModelRow) == 1
 
 
-def test_a_number_is_never_given_twice(database, upload):
+def test_numbers_are_never_reused(database, upload):
     upload()
     upload()
     archive_version(database, "house", "2", actor="ci")
@@ -115,7 +115,7 @@ def test_a_number_is_never_given_twice(database, upload):
     assert upload().view["version"] == 3
 
 
-def test_the_same_bytes_make_another_version(upload):
+def test_equal_bytes_make_another_version(upload):
     assert [upload().view["version"] for _ in range(2)] == [1, 2]
 
 
@@ -136,7 +136,7 @@ def test_a_refused_artifact_leaves_no_model_no_number_and_no_bytes(database, upl
     assert upload().view["version"] == 1
 
 
-def test_an_archived_model_takes_no_versions_and_keeps_its_name(database, upload):
+def test_an_archived_model_accepts_no_versions_and_keeps_its_name(database, upload):
     upload()
     archive_model(database, "house", actor="ci")
     inspector = QuickInspector()
@@ -150,7 +150,7 @@ def test_an_archived_model_takes_no_versions_and_keeps_its_name(database, upload
     assert inspector.asked == 0
 
 
-def test_a_repeat_with_the_same_key_makes_nothing(database, upload):
+def test_a_repeated_key_creates_nothing(database, upload):
     key = (add_token(database), "k1")
     first = upload(key=key)
     inspector = QuickInspector()
@@ -163,7 +163,7 @@ def test_a_repeat_with_the_same_key_makes_nothing(database, upload):
     assert count(database, VersionRow) == 1
 
 
-def test_a_key_used_for_something_else_is_refused(database, upload):
+def test_a_key_used_for_another_upload_is_refused(database, upload):
     key = (add_token(database), "k1")
     upload(key=key)
 
@@ -174,7 +174,7 @@ def test_a_key_used_for_something_else_is_refused(database, upload):
     assert count(database, VersionRow) == 1
 
 
-def test_a_key_belongs_to_its_token(database, upload):
+def test_keys_of_idempotency_belong_to_their_token(database, upload):
     ours, theirs = add_token(database, "hsw_a"), add_token(database, "hsw_b")
 
     upload(key=(ours, "k1"))
@@ -182,7 +182,7 @@ def test_a_key_belongs_to_its_token(database, upload):
     assert upload(key=(theirs, "k1")).replayed is False
 
 
-def test_the_same_request_eight_times_at_once_makes_one_version(database, upload):
+def test_eight_equal_requests_with_one_key_create_one_version(database, upload):
     key = (add_token(database), "k1")
 
     with ThreadPoolExecutor(8) as threads:
@@ -193,7 +193,7 @@ def test_the_same_request_eight_times_at_once_makes_one_version(database, upload
     assert count(database, VersionRow) == 1
 
 
-def test_a_key_is_forgotten_after_a_day(database, upload):
+def test_a_key_expires_after_a_day(database, upload):
     key = (add_token(database), "k1")
     upload(key=key)
     with database.write() as session:
@@ -205,7 +205,7 @@ def test_a_key_is_forgotten_after_a_day(database, upload):
     assert count(database, IdempotencyKeyRow) == 1
 
 
-def test_an_upload_is_in_the_history_and_moves_no_alias(database, upload):
+def test_an_upload_is_recorded_and_moves_no_alias(database, upload):
     upload()
 
     with database.read() as session:

@@ -25,14 +25,14 @@ def empty(empty_url):
     database.dispose()
 
 
-def test_migrations_build_exactly_the_tables(database):
+def test_migrations_create_exactly_the_tables(database):
     with database.read() as session:
         context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
 
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_migrations_build_what_comparing_does_not_see(database, empty):
+def test_migrations_create_what_a_comparison_does_not_see(database, empty):
     """Check constraints and the names of keys, held against what the tables would make."""
     Base.metadata.create_all(empty.engine)
     migrated, made = inspect(database.engine), inspect(empty.engine)
@@ -45,7 +45,7 @@ def test_migrations_build_what_comparing_does_not_see(database, empty):
         )
 
 
-def test_the_newest_script_is_the_release_s(database):
+def test_the_newest_migration_is_that_of_the_release(database):
     scripts = sorted((Path(migrations.__file__).parent / "versions").glob("[0-9]*.py"))
 
     with database.read() as session:
@@ -53,22 +53,22 @@ def test_the_newest_script_is_the_release_s(database):
     assert scripts[-1].name.startswith(f"{HEAD}_")
 
 
-def test_an_empty_database_is_brought_up_once(empty):
+def test_an_empty_database_is_migrated_once(empty):
     assert upgrade(empty) is True
     assert upgrade(empty) is False
 
 
-def test_threads_at_once_migrate_once(empty):
+def test_concurrent_threads_migrate_once(empty):
     with ThreadPoolExecutor(8) as threads:
         assert sorted(threads.map(upgrade, [empty] * 8)) == [False] * 7 + [True]
 
 
 @pytest.mark.slow
-def test_processes_at_once_migrate_once(empty_url):
+def test_concurrent_processes_migrate_once(empty_url):
     assert sorted(together(bring_up_to_date, [(empty_url,)] * 3)) == [False, False, True]
 
 
-def test_a_database_of_a_later_release_is_refused_and_left_alone(database):
+def test_a_database_of_a_later_release_is_refused_unchanged(database):
     with database.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
@@ -79,7 +79,7 @@ def test_a_database_of_a_later_release_is_refused_and_left_alone(database):
         assert current_revision(session.connection()) == "9999"
 
 
-def test_a_database_of_somebody_else_is_refused_and_left_alone(empty):
+def test_a_database_of_another_application_is_refused_unchanged(empty):
     with empty.write() as session:
         session.execute(text("CREATE TABLE invoices (id INTEGER)"))
 
@@ -89,7 +89,7 @@ def test_a_database_of_somebody_else_is_refused_and_left_alone(empty):
     assert inspect(empty.engine).get_table_names() == ["invoices"]
 
 
-def test_a_migration_that_fails_leaves_nothing(empty):
+def test_a_failed_migration_changes_nothing(empty):
     """A view that stands in the way of the last table, so that all before it are undone."""
     with empty.write() as session:
         session.execute(text("CREATE VIEW version_tags AS SELECT 1 AS x"))
@@ -100,7 +100,7 @@ def test_a_migration_that_fails_leaves_nothing(empty):
     assert inspect(empty.engine).get_table_names() == []
 
 
-def test_an_uploaded_onnx_file_loses_the_form_that_was_written_of_it(database):
+def test_a_migration_removes_the_rewritten_forms_of_uploaded_onnx_files(database):
     """Versions of the releases that wrote such files anew; what was compiled of others stays."""
     written, converted = {"onnx": "1" * 64}, {"onnx": "2" * 64}
     engine = {"name": "onnx", "max_abs_diff": 0.0, "max_rel_diff": 0.0, "checked_rows": 512}
@@ -119,7 +119,7 @@ def test_an_uploaded_onnx_file_loses_the_form_that_was_written_of_it(database):
     assert kept["uploaded"][1] == {}
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path):
+def test_a_file_that_is_not_a_database_is_refused(tmp_path):
     file = tmp_path / "registry.db"
     file.write_bytes(b"this is a letter to a friend" * 100)
     database = Database(f"sqlite:///{file}")
@@ -130,7 +130,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
     assert file.read_bytes().startswith(b"this is a letter")
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     database = Database(f"sqlite:///{tmp_path / 'nowhere' / 'registry.db'}")
 
     with pytest.raises(DatabaseUnavailable):

@@ -30,7 +30,7 @@ def files(folder):
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def test_a_store_that_is_whole_loses_nothing(database, blobs):
+def test_an_intact_store_has_no_losses(database, blobs):
     upload(database, blobs, b"first")
     orphan(blobs)
 
@@ -40,7 +40,7 @@ def test_a_store_that_is_whole_loses_nothing(database, blobs):
     assert len(files(blobs.root)) == 3
 
 
-def test_damage_is_move_aside_and_named_by_version_form_and_alias(database, blobs):
+def test_damaged_bytes_are_moved_aside_and_named_by_version_form_and_alias(database, blobs):
     digest = upload(database, blobs, b"first")["artifact"]["sha256"]
     upload(database, blobs, b"first", model="garden")
     upload(database, blobs, b"second")
@@ -59,7 +59,7 @@ def test_damage_is_move_aside_and_named_by_version_form_and_alias(database, blob
     assert found.intact == 3
 
 
-def test_missing_blobs_are_reported_until_they_are_back(database, blobs):
+def test_missing_blobs_are_reported_until_they_are_restored(database, blobs):
     digest = upload(database, blobs, b"first")["artifact"]["sha256"]
     blobs.path_of(digest).write_bytes(b"")
 
@@ -70,7 +70,7 @@ def test_missing_blobs_are_reported_until_they_are_back(database, blobs):
     assert scrub(database, blobs).losses == ()
 
 
-def test_bytes_copied_back_from_a_backup_mend_it(sqlite_database, blobs, tmp_path):
+def test_bytes_copied_from_a_backup_repair_a_blob(sqlite_database, blobs, tmp_path):
     digest = upload(sqlite_database, blobs, b"first")["artifact"]["sha256"]
     back_up(sqlite_database, blobs, tmp_path / "backup")
     blobs.path_of(digest).write_bytes(b"rotten")
@@ -81,7 +81,7 @@ def test_bytes_copied_back_from_a_backup_mend_it(sqlite_database, blobs, tmp_pat
     assert scrub(sqlite_database, blobs).losses == ()
 
 
-def test_damaged_garbage_is_move_aside_too(database, blobs):
+def test_damaged_garbage_is_moved_aside_too(database, blobs):
     digest = orphan(blobs)
     blobs.path_of(digest).write_bytes(b"rotten")
 
@@ -91,7 +91,7 @@ def test_damaged_garbage_is_move_aside_too(database, blobs):
     assert scrub(database, blobs).losses == ()
 
 
-def test_bytes_that_cannot_be_read_do_not_end_it(database, blobs):
+def test_unreadable_bytes_do_not_end_a_scrub(database, blobs):
     digest = upload(database, blobs, b"first")["artifact"]["sha256"]
     blobs.path_of(digest).unlink()
     blobs.path_of(digest).mkdir()  # reading it fails, as a bad sector does
@@ -103,7 +103,7 @@ def test_bytes_that_cannot_be_read_do_not_end_it(database, blobs):
     assert found.intact == 3
 
 
-def test_who_asks_hears_how_far_it_is(database, blobs):
+def test_a_scrub_reports_its_progress(database, blobs):
     upload(database, blobs, b"first")
     heard = []
 
@@ -112,7 +112,7 @@ def test_who_asks_hears_how_far_it_is(database, blobs):
     assert heard == [(1, 2, 5), (2, 2, 5)]
 
 
-def test_bytes_that_are_repaired_while_damage_is_found_are_not_moved_aside(database, blobs):
+def test_bytes_repaired_meanwhile_are_not_moved_aside(database, blobs):
     digest = upload(database, blobs, b"first")["artifact"]["sha256"]
     blobs.path_of(digest).write_bytes(b"rotten")
     rotten = blobs.path_of(digest).open("rb")
@@ -124,7 +124,7 @@ def test_bytes_that_are_repaired_while_damage_is_found_are_not_moved_aside(datab
     blobs.open(digest).close()
 
 
-def test_damage_that_cannot_be_move_aside_is_damage_all_the_same(database, blobs):
+def test_damage_that_cannot_be_moved_aside_is_still_reported(database, blobs):
     digest = upload(database, blobs, b"first")["artifact"]["sha256"]
     blobs.path_of(digest).write_bytes(b"rotten")
     (blobs.root / "damaged").write_bytes(b"a file where a folder should be")
@@ -134,7 +134,7 @@ def test_damage_that_cannot_be_move_aside_is_damage_all_the_same(database, blobs
     assert [loss.state for loss in scrub(database, blobs).losses] == ["damaged"]
 
 
-def test_what_a_scrub_and_the_doctor_hold_does_not_grow_with_the_versions(sqlite_database, blobs):
+def test_the_memory_of_scrub_and_doctor_does_not_grow_with_the_versions(sqlite_database, blobs):
     """All versions have the same bytes, so there is one digest however many there are."""
     digest = upload(sqlite_database, blobs, b"first")["artifact"]["sha256"]
     proto = version_row("house", 1, sha256=digest, compiled={"onnx": digest}, created_at=utc_now())

@@ -31,7 +31,7 @@ def who(database, token):
         return read_snapshot(session).known_token(token_digest(token)).valid_grant()
 
 
-def test_a_token_that_was_made_is_recognised_and_its_value_is_nowhere(database):
+def test_a_created_token_is_recognised_and_its_value_is_not_stored(database):
     made = create_token(database, "ci", ["upload", "predict"], actor="ann", models=["house*"])
 
     grant = who(database, made["token"])
@@ -50,14 +50,14 @@ def test_a_token_that_was_made_is_recognised_and_its_value_is_nowhere(database):
 @pytest.mark.parametrize(
     "token", ["", "hsw_", "hsw_wrong", "hsw_" + "a" * 51, "hsw_\udcff", "é" * 99]
 )
-def test_a_token_that_is_not_known_is_nobody(database, token):
+def test_an_unknown_token_is_unauthenticated(database, token):
     add_token(database)
 
     with pytest.raises(Unauthenticated):
         who(database, token)
 
 
-def test_a_revoked_and_an_expired_token_are_nobody_s(database):
+def test_revoked_and_expired_tokens_are_unauthenticated(database):
     made = create_token(database, "ci", ["predict"], actor="ann")
     add_token(database, "hsw_old", expires_at=utc_now() - timedelta(seconds=1))
     revoke_token(database, made["id"], actor="ann")
@@ -102,7 +102,7 @@ def test_the_last_valid_admin_token_cannot_be_revoked(database, other):
 @pytest.mark.parametrize(
     ("revoked", "left"), [(None, None), (None, 2), (0.5, 0.5), (2, 1.5), (-1, None)]
 )
-def test_an_admin_token_can_be_revoked_where_another_lasts(database, revoked, left):
+def test_an_admin_token_can_be_revoked_if_another_stays_valid(database, revoked, left):
     first = add_token(database, "hsw_first", **admin_for(revoked))
     add_token(database, "hsw_second", **admin_for(left))
 
@@ -112,7 +112,7 @@ def test_an_admin_token_can_be_revoked_where_another_lasts(database, revoked, le
         who(database, "hsw_first")
 
 
-def test_of_two_admin_tokens_revoked_at_once_one_stays(database):
+def test_of_two_admin_tokens_revoked_at_the_same_time_one_stays(database):
     tokens = [add_token(database, f"hsw_{n}", scopes=["admin"]) for n in range(2)]
     begin = threading.Barrier(2)
 
@@ -139,7 +139,7 @@ def test_of_two_admin_tokens_revoked_at_once_one_stays(database):
         ({"scopes": ["predict"], "expires_at": utc_now() - timedelta(1)}, "expires_at"),
     ],
 )
-def test_a_token_that_would_allow_nothing_or_nonsense_is_refused(sqlite_database, asked, at):
+def test_a_token_that_allows_nothing_or_nonsense_is_refused(sqlite_database, asked, at):
     with pytest.raises(TokenRefused) as refused:
         create_token(sqlite_database, "ci", actor="ann", **asked)
 
@@ -159,7 +159,7 @@ def test_a_list_holds_the_models_that_the_token_covers(database):
         assert page["total"] == len(page["items"])
 
 
-def test_the_first_start_makes_one_admin_token(database, file):
+def test_the_first_start_creates_one_admin_token(database, file):
     token = ensure_admin(database, file)
 
     assert who(database, token).has_scope("admin")
@@ -179,7 +179,7 @@ def test_a_crash_between_the_file_and_the_row_loses_nothing(database, file):
 
 
 @pytest.mark.parametrize("left", [b"", b"hsw_half", b"\xff\xfe\x00", "hsw_ééééééééé".encode()])
-def test_a_file_that_holds_no_whole_token_is_written_anew(database, file, left):
+def test_a_file_with_an_incomplete_token_is_rewritten(database, file, left):
     file.parent.mkdir()
     file.write_bytes(left)
 
@@ -189,7 +189,7 @@ def test_a_file_that_holds_no_whole_token_is_written_anew(database, file, left):
     assert file.read_text() == f"{token}\n"
 
 
-def test_a_configured_value_is_the_admin_s(database, file):
+def test_a_configured_value_becomes_the_admin_token(database, file):
     assert ensure_admin(database, file, "chosen by the operator") == "chosen by the operator"
     assert ensure_admin(database, file, "chosen by the operator") is None
     assert who(database, "chosen by the operator").has_scope("admin")
@@ -197,7 +197,7 @@ def test_a_configured_value_is_the_admin_s(database, file):
 
 
 @pytest.mark.parametrize("held", ["now", "before"])
-def test_a_file_that_holds_a_configured_value_is_removed(database, file, held):
+def test_a_file_with_a_configured_value_is_removed(database, file, held):
     """As releases before left it."""
     ensure_admin(database, file, "before")
     file.parent.mkdir()
@@ -208,7 +208,7 @@ def test_a_file_that_holds_a_configured_value_is_removed(database, file, held):
     assert not file.exists()
 
 
-def test_a_file_that_holds_another_token_is_left_beside_a_configured_value(database, file):
+def test_a_file_with_another_token_is_kept_beside_a_configured_value(database, file):
     first = ensure_admin(database, file)
 
     ensure_admin(database, file, "chosen by the operator")
@@ -217,7 +217,7 @@ def test_a_file_that_holds_another_token_is_left_beside_a_configured_value(datab
     assert who(database, first).has_scope("admin")
 
 
-def test_a_new_configured_value_takes_the_place_of_the_old(database, file):
+def test_a_new_configured_value_revokes_the_old_one(database, file):
     ensure_admin(database, file, "old")
 
     assert ensure_admin(database, file, "new") == "new"
@@ -230,7 +230,7 @@ def test_a_new_configured_value_takes_the_place_of_the_old(database, file):
     assert who(database, "new").has_scope("admin")
 
 
-def test_a_configured_value_that_an_ordinary_token_has_is_refused(database, file):
+def test_the_value_of_an_ordinary_token_is_refused_as_configured_value(database, file):
     add_token(database, "hsw_x", scopes=["predict"])
 
     with pytest.raises(TokenRefused, match="lacks"):
@@ -239,7 +239,7 @@ def test_a_configured_value_that_an_ordinary_token_has_is_refused(database, file
 
 @pytest.mark.slow
 @pytest.mark.parametrize("configured", ["", "chosen"])
-def test_workers_that_start_at_once_make_one_token(database, database_url, file, configured):
+def test_concurrently_starting_workers_create_one_token(database, database_url, file, configured):
     made = together(make_admin, [(database_url, file, configured)] * 4)
 
     (token,) = [value for value in made if value is not None]
@@ -249,7 +249,7 @@ def test_workers_that_start_at_once_make_one_token(database, database_url, file,
         assert len(session.scalars(select(TokenRow)).all()) == 1
 
 
-def test_the_token_that_the_first_start_printed_is_known_until_it_is_revoked(database, file):
+def test_the_printed_token_of_the_first_start_is_known_until_it_is_revoked(database, file):
     assert first_token_in_use(database) is None
     token = ensure_admin(database, file)
     first = first_token_in_use(database)
@@ -261,13 +261,13 @@ def test_the_token_that_the_first_start_printed_is_known_until_it_is_revoked(dat
     assert first_token_in_use(database) is None
 
 
-def test_a_configured_token_was_not_made_up_by_the_first_start(database, file):
+def test_a_configured_token_does_not_count_as_printed(database, file):
     ensure_admin(database, file, "chosen by the operator")
 
     assert first_token_in_use(database) is None
 
 
-def test_a_file_without_a_valid_admin_token_is_not_told_of(database, file):
+def test_a_file_without_a_valid_admin_token_is_not_mentioned(database, file):
     made = ensure_admin(database, file)
     assert made is not None
     assert holds_admin_token(database, file)

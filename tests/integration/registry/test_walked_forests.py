@@ -72,7 +72,7 @@ def fitted(estimator, labels=False):
         (DecisionTreeClassifier(random_state=0), True),
     ],
 )
-def test_answers_are_scikit_learns_to_the_last_bit(estimator, labels):
+def test_walked_forests_predict_scikit_learn_s_values_to_the_last_bit(estimator, labels):
     model, signature = fitted(estimator, labels)
     compiled = compile_model(model, signature, None)
     assert compiled.engine["name"] == "trees"
@@ -89,7 +89,7 @@ def test_answers_are_scikit_learns_to_the_last_bit(estimator, labels):
         assert np.array_equal(ours.probabilities, theirs.probabilities)
 
 
-def test_one_row_is_answered_as_it_is_among_many():
+def test_a_single_row_predicts_the_same_as_in_a_batch():
     model, signature = fitted(RandomForestRegressor(20, random_state=0))
     compiled = compile_model(model, signature, None)
     predictor = walker(compiled, signature)
@@ -106,7 +106,7 @@ def test_one_row_is_answered_as_it_is_among_many():
     assert alone == predictor.predict(many).values
 
 
-def test_a_number_beyond_float32_is_refused_as_scikit_learn_refuses_it():
+def test_numbers_beyond_float32_are_refused_as_in_scikit_learn():
     model, signature = fitted(RandomForestRegressor(5, random_state=0))
     compiled = compile_model(model, signature, None)
     predictor = walker(compiled, signature)
@@ -117,7 +117,7 @@ def test_a_number_beyond_float32_is_refused_as_scikit_learn_refuses_it():
             one.predict(batch)
 
 
-def test_a_forest_beyond_its_limit_is_answered_by_onnx_runtime_and_says_so():
+def test_a_forest_above_its_limit_is_served_by_onnx_runtime_with_the_reason():
     model, signature = fitted(RandomForestRegressor(5, random_state=0))
 
     compiled = compile_model(model, signature, None, limits={**FORM_LIMITS, "forest": 1_000})
@@ -128,7 +128,7 @@ def test_a_forest_beyond_its_limit_is_answered_by_onnx_runtime_and_says_so():
 
 
 @pytest.mark.parametrize("labels", [False, True], ids=["values", "labels"])
-def test_a_forest_whose_onnx_form_is_too_large_is_walked_without_it(labels):
+def test_a_forest_with_a_too_large_onnx_form_is_walked_without_it(labels):
     kind = RandomForestClassifier if labels else RandomForestRegressor
     model, signature = fitted(kind(5, random_state=0), labels)
 
@@ -142,7 +142,7 @@ def test_a_forest_whose_onnx_form_is_too_large_is_walked_without_it(labels):
     assert walker(compiled, signature).predict(rows).values == own.values
 
 
-def test_a_large_forest_is_kept_without_an_onnx_form():
+def test_a_large_forest_is_stored_without_an_onnx_form():
     model, signature = fitted(RandomForestRegressor(5, random_state=0))
 
     both = compile_model(model, signature, None)
@@ -153,7 +153,7 @@ def test_a_large_forest_is_kept_without_an_onnx_form():
     assert alone.engine == both.engine
 
 
-def test_a_tree_deeper_than_onnx_runtime_walks_is_walked():
+def test_a_tree_too_deep_for_onnx_runtime_is_walked():
     rows = np.arange(1_200.0).reshape(-1, 1)
     # Of two labels in turn the best split takes one row off an end.
     model = DecisionTreeClassifier().fit(rows, rows.ravel() % 2)
@@ -165,7 +165,7 @@ def test_a_tree_deeper_than_onnx_runtime_walks_is_walked():
     assert list(compiled.blobs) == ["columns", "forest"]
 
 
-def test_a_forest_that_is_too_large_for_every_form_stays_with_scikit_learn():
+def test_a_forest_too_large_for_every_form_is_served_by_scikit_learn():
     model, signature = fitted(RandomForestRegressor(5, random_state=0))
 
     limits = {**FORM_LIMITS, "forest": 1_000, "onnx": 1_000}
@@ -176,7 +176,7 @@ def test_a_forest_that_is_too_large_for_every_form_stays_with_scikit_learn():
     assert compiled.blobs == {}
 
 
-def test_what_is_no_forest_is_not_walked():
+def test_models_other_than_forests_are_not_walked():
     model, signature = fitted(LinearRegression())
 
     compiled = compile_model(model, signature, None)
@@ -185,7 +185,7 @@ def test_what_is_no_forest_is_not_walked():
     assert set(compiled.blobs) == {"onnx", "columns", "linear"}
 
 
-def test_preprocessing_that_mixes_columns_stays_an_onnx_program():
+def test_preprocessing_that_combines_columns_is_an_onnx_program():
     model, signature = fitted(make_pipeline(Normalizer(), RandomForestRegressor(5, random_state=0)))
     compiled = compile_model(model, signature, None)
 
@@ -196,7 +196,7 @@ def test_preprocessing_that_mixes_columns_stays_an_onnx_program():
     assert ours.values == SklearnPredictor(model, signature).predict(batch).values
 
 
-def test_a_row_that_is_refused_is_named_by_its_place_in_the_whole_batch():
+def test_a_refused_row_is_located_in_the_whole_batch():
     model, signature = fitted(RandomForestRegressor(2, random_state=0))
     predictor = walker(compile_model(model, signature, None), signature)
     rows = 100_000
@@ -209,7 +209,7 @@ def test_a_row_that_is_refused_is_named_by_its_place_in_the_whole_batch():
         predictor.predict(batch)
 
 
-def test_forms_that_do_not_belong_together_are_refused():
+def test_forms_that_do_not_match_are_refused():
     model, signature = fitted(RandomForestRegressor(5, random_state=0))
     compiled = compile_model(model, signature, None)
     other = make_pipeline(DecisionTreeRegressor()).fit(np.eye(3), [1.0, 2.0, 3.0])

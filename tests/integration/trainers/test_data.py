@@ -18,7 +18,7 @@ from trainers.errors import (
 )
 
 
-def test_a_csv_is_read_with_the_digest_of_its_bytes(shops_csv):
+def test_a_csv_file_is_read_with_the_digest_of_its_bytes(shops_csv):
     table = read_dataset(str(shops_csv))
 
     assert len(table.frame) == 60
@@ -26,7 +26,7 @@ def test_a_csv_is_read_with_the_digest_of_its_bytes(shops_csv):
     assert table.sha256 == hashlib.sha256(shops_csv.read_bytes()).hexdigest()
 
 
-def test_parquet_gives_the_same_table_as_csv(shops, shops_csv, tmp_path):
+def test_parquet_and_csv_give_the_same_table(shops, shops_csv, tmp_path):
     shops.to_parquet(tmp_path / "shops.parquet")
 
     pd.testing.assert_frame_equal(
@@ -34,7 +34,7 @@ def test_parquet_gives_the_same_table_as_csv(shops, shops_csv, tmp_path):
     )
 
 
-def test_a_named_index_of_parquet_is_a_column_and_names_are_text(tmp_path):
+def test_a_named_index_in_parquet_is_a_column_and_names_are_text(tmp_path):
     frame = pd.DataFrame({0: [1.5, 2.5], 1: [3, 4]}, index=pd.Index(["a", "b"], name="key"))
     frame.to_parquet(tmp_path / "t.parquet")
 
@@ -42,7 +42,7 @@ def test_a_named_index_of_parquet_is_a_column_and_names_are_text(tmp_path):
 
 
 @pytest.mark.parametrize("name", BUNDLED_SETS)
-def test_the_bundled_sets_have_a_target_and_a_stable_digest(name):
+def test_bundled_sets_have_a_target_and_a_stable_digest(name):
     table = read_dataset(f"sklearn:{name}")
 
     assert "target" in table.columns
@@ -57,16 +57,16 @@ def test_the_bundled_sets_have_a_target_and_a_stable_digest(name):
         ("breast_cancer", {"malignant", "benign"}),
     ],
 )
-def test_bundled_classes_go_by_their_real_names(name, classes):
+def test_bundled_classes_have_their_real_names(name, classes):
     assert set(read_dataset(f"sklearn:{name}").frame["target"]) == classes
 
 
-def test_an_unknown_bundled_set_is_refused_with_those_there_are():
+def test_an_unknown_bundled_set_is_refused_with_the_available_ones():
     with pytest.raises(BundledSetUnknown, match=r"no bundled set sklearn:irs.*sklearn:iris"):
         read_dataset("sklearn:irs")
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(DataNotFound, match=r"nothing\.csv: the file does not exist"):
         read_dataset(str(tmp_path / "nothing.csv"))
 
@@ -84,7 +84,7 @@ def test_an_empty_file_is_refused(tmp_path, content):
         read_dataset(str(tmp_path / "t.csv"))
 
 
-def test_a_header_alone_is_refused(tmp_path):
+def test_a_file_with_only_a_header_is_refused(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n")
 
     with pytest.raises(DataEmpty, match="has a header and no rows"):
@@ -98,14 +98,14 @@ def test_a_single_row_is_refused(tmp_path):
         read_dataset(str(tmp_path / "t.csv"))
 
 
-def test_bytes_that_are_no_parquet_are_refused(tmp_path):
+def test_bytes_that_are_not_parquet_are_refused(tmp_path):
     (tmp_path / "t.parquet").write_bytes(b"a,b\n1,2\n")
 
     with pytest.raises(DataMalformed, match="is not a Parquet file"):
         read_dataset(str(tmp_path / "t.parquet"))
 
 
-def test_parquet_with_double_names_is_refused(tmp_path):
+def test_parquet_with_duplicate_names_is_refused(tmp_path):
     twice = pa.table([pa.array([1, 2]), pa.array([3, 4])], names=["a", "a"])
     pq.write_table(twice, tmp_path / "t.parquet")
 

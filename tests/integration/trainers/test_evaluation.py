@@ -26,7 +26,7 @@ def line(count, noise=0.0):
     return Rows(features, 3 * features["x"].to_numpy() + 1 + noise * draws.normal(size=count))
 
 
-def test_regression_metrics_by_hand():
+def test_regression_metrics_equal_hand_computed_values():
     true, predicted = np.array([1.0, 2.0, 3.0, 6.0]), np.array([1.0, 2.0, 5.0, 6.0])
     figures = Predicted(true, predicted).metrics()
 
@@ -37,7 +37,7 @@ def test_regression_metrics_by_hand():
     assert figures["r2"] == pytest.approx(1 - 4 / 14)
 
 
-def test_classification_metrics_by_hand():
+def test_classification_metrics_equal_hand_computed_values():
     classes = np.array(["no", "yes"])
     true, predicted = np.array(["yes", "no", "yes", "no"]), np.array(["yes", "no", "no", "no"])
     probabilities = np.array([[0.2, 0.8], [0.9, 0.1], [0.6, 0.4], [0.7, 0.3]])
@@ -51,7 +51,7 @@ def test_classification_metrics_by_hand():
     assert figures["roc_auc"] == 1.0
 
 
-def test_roc_auc_is_left_out_where_a_class_has_no_row():
+def test_roc_auc_is_omitted_if_a_class_has_no_row():
     classes = np.array(["a", "b", "c"])
     true = np.array(["a", "b"])
     figures = Predicted(true, true, np.eye(3)[:2], classes).metrics()
@@ -60,7 +60,7 @@ def test_roc_auc_is_left_out_where_a_class_has_no_row():
     assert figures["accuracy"] == 1.0
 
 
-def test_a_regression_stands_beside_the_mean_and_keeps_its_plots():
+def test_a_regression_is_compared_with_the_mean_and_stores_its_plots():
     train, test = line(100, noise=1.0), line(1000, noise=1.0)
     evaluation = evaluate(fitted(LinearRegression(), train), "regression", train, test, seed=0)
 
@@ -90,7 +90,7 @@ def test_a_perfect_fit_still_has_a_histogram():
     assert evaluation.plots["residuals"]["counts"] == [50]
 
 
-def test_coefficients_and_importances_are_named_and_sorted():
+def test_coefficients_and_importances_are_named_in_sorted_order():
     train = line(50)
     linear = evaluate(fitted(LinearRegression(), train), "regression", train, train, seed=0)
     tree = evaluate(fitted(DecisionTreeRegressor(), train), "regression", train, train, seed=0)
@@ -122,7 +122,7 @@ def test_two_classes_have_one_roc_curve_and_signed_coefficients():
     assert "by_class" not in plots["coefficients"][0]
 
 
-def test_three_classes_have_a_curve_each_and_coefficients_by_class():
+def test_three_classes_have_a_curve_each_and_coefficients_for_each_class():
     rows = classes_of(300, [5, 6, 7])
     evaluation = evaluate(fitted(LogisticRegression(), rows), "classification", rows, rows, seed=0)
 

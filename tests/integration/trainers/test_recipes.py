@@ -57,7 +57,7 @@ def test_house_prices_by_linear_regression_on_standardised_features():
     assert nullable == ["total_bedrooms"]
 
 
-def test_house_prices_takes_another_table_with_the_same_columns(tmp_path):
+def test_the_house_prices_recipe_accepts_another_table_with_the_same_columns(tmp_path):
     houses = pd.read_csv(RECIPES / "data" / "houses.csv").sample(100, random_state=1)
     houses.to_csv(tmp_path / "mine.csv", index=False)
     recipe = Recipe.from_toml(RECIPES / "house-prices.toml")
@@ -90,7 +90,7 @@ def test_irises_by_a_tree_called_with_named_measurements():
     assert predict(model, **measured) == "virginica"
 
 
-def test_third_month_sales_fill_the_rate_with_zero_and_sales_with_the_mean():
+def test_the_sales_recipe_fills_the_rate_with_zero_and_sales_with_the_mean():
     model = cooked("monthly-sales.toml")
     data = pd.read_csv(RECIPES / "data" / "monthly_sales.csv")
     row = {"rate": 6.0, "sales_first_month": 3000.0, "sales_second_month": 3100.0}
@@ -133,7 +133,7 @@ def test_customers_of_one_band_are_alike():
     assert chance(np.nan) == chance(150)
 
 
-def test_every_recipe_is_read_from_any_directory(tmp_path, monkeypatch):
+def test_every_recipe_can_be_read_from_any_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipes = [Recipe.from_toml(path) for path in sorted(RECIPES.glob("*.toml"))]
 
@@ -143,7 +143,7 @@ def test_every_recipe_is_read_from_any_directory(tmp_path, monkeypatch):
     )
 
 
-def test_a_recipe_that_is_not_there_or_not_text_is_refused(tmp_path):
+def test_a_missing_or_non_text_recipe_is_refused(tmp_path):
     (tmp_path / "bytes.toml").write_bytes(b"name = '\xff'")
 
     with pytest.raises(RecipeRefused, match=r"none\.toml.*No such file"):

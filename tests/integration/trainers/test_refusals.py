@@ -28,7 +28,7 @@ def written(tmp_path, frame):
     return tmp_path / "t.csv"
 
 
-def test_a_target_that_is_not_there_is_refused_with_near_matches(shops_csv):
+def test_an_unknown_target_is_refused_with_near_matches(shops_csv):
     with pytest.raises(ColumnNotFound, match=r"no column 'sale', named as target.*'sales'"):
         train(recipe(shops_csv, target="sale"))
 
@@ -70,7 +70,7 @@ def first_held_out_row(shops, tmp_path):
     return shops.index[shops["sales"] == model.evaluation["predicted_vs_true"]["true"][0]][0]
 
 
-def test_a_column_without_a_value_where_it_is_trained_is_refused(shops, tmp_path):
+def test_a_column_without_training_values_is_refused(shops, tmp_path):
     held_out = first_held_out_row(shops, tmp_path)
     shops["nearly"] = np.nan
     shops.loc[held_out, "nearly"] = 1.5
@@ -82,7 +82,7 @@ def test_a_column_without_a_value_where_it_is_trained_is_refused(shops, tmp_path
 @pytest.mark.parametrize(
     ("value", "kind"), [("inf", "linear"), ("1e200", "linear"), ("1e39", "tree")]
 )
-def test_numbers_that_cannot_be_reckoned_with_are_refused(tmp_path, value, kind):
+def test_numbers_too_large_to_compute_with_are_refused_when_fitting(tmp_path, value, kind):
     rows = "".join(f"{row},{row * 2.5}\n" for row in range(20))
     (tmp_path / "t.csv").write_text(f"x,y\n{value},1.5\n{rows}")
 
@@ -98,20 +98,18 @@ def test_numbers_that_cannot_be_reckoned_with_are_refused(tmp_path, value, kind)
         ("tree", "sales", {"depth": 3}, "tree has no parameter 'depth'"),
     ],
 )
-def test_parameters_that_the_estimator_does_not_take_are_refused(
-    shops_csv, kind, target, params, told
-):
+def test_parameters_unknown_to_the_estimator_are_refused(shops_csv, kind, target, params, told):
     with pytest.raises(RecipeRefused, match=told):
         train(recipe(shops_csv, kind, target, params=params))
 
 
-def test_parameters_that_do_not_go_together_are_refused(shops_csv):
+def test_incompatible_parameters_are_refused(shops_csv):
     params = {"solver": "lbfgs", "dual": True}
     with pytest.raises(FitRefused, match="dual"):
         train(recipe(shops_csv, "logistic", "thrives", params=params))
 
 
-def test_too_few_rows_to_hold_some_out_are_refused(tmp_path):
+def test_too_few_rows_for_a_split_are_refused(tmp_path):
     (tmp_path / "t.csv").write_text("x,y\n1,1.5\n2,2.5\n3,3.5\n")
 
     with pytest.raises(TooFewRows, match="only 3 rows"):

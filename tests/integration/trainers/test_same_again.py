@@ -44,7 +44,7 @@ def in_a_process(documents, hash_seed, *flags):
 
 
 @pytest.mark.slow
-def test_another_process_on_one_core_makes_the_same_bytes(shops_csv):
+def test_another_process_on_one_core_produces_the_same_bytes(shops_csv):
     columns = {"size": Preparation(log=True)}
     common = {"data": str(shops_csv), "target": "sales", "columns": columns}
     recipes = [
@@ -67,7 +67,7 @@ def test_another_process_on_one_core_makes_the_same_bytes(shops_csv):
     assert in_a_process(documents, "7", "--one-core") == json.loads(json.dumps(here))
 
 
-def test_other_data_or_another_seed_make_other_bytes(shops, shops_csv, tmp_path):
+def test_other_data_or_another_seed_gives_other_bytes(shops, shops_csv, tmp_path):
     def digest(data, seed=0):
         recipe = Recipe(data=str(data), target="sales", kind="tree", seed=seed)
         return hashlib.sha256(train(recipe).artifact()).hexdigest()
@@ -78,7 +78,7 @@ def test_other_data_or_another_seed_make_other_bytes(shops, shops_csv, tmp_path)
     assert len({digest(shops_csv), digest(shops_csv, 1), digest(tmp_path / "other.csv")}) == 3
 
 
-def test_an_artifact_is_a_skops_file_that_the_registry_takes(shops_csv):
+def test_an_artifact_is_a_skops_file_that_the_registry_accepts(shops_csv):
     columns = {"size": Preparation(log=True), "staff": Preparation(log=True, scale=True)}
     model = train(Recipe(data=str(shops_csv), target="sales", kind="tree", columns=columns))
     loaded = read_model(io.BytesIO(model.artifact()), "skops")
@@ -87,7 +87,7 @@ def test_an_artifact_is_a_skops_file_that_the_registry_takes(shops_csv):
     assert answers.tolist() == model.pipeline.predict(model.held_out).tolist()
 
 
-def test_no_entry_of_an_artifact_tells_of_its_making():
+def test_entries_of_an_artifact_have_no_creation_times():
     content = to_bytes({"a": np.arange(3.0), "b": [np.arange(2.0), "file"]})
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = archive.infolist()
@@ -100,7 +100,7 @@ def test_no_entry_of_an_artifact_tells_of_its_making():
 
 
 @pytest.mark.parametrize("params", [{}, {"bootstrap": False}, {"max_features": 0.5}])
-def test_a_forest_that_is_watched_grows_the_same_trees(shops_csv, params):
+def test_a_forest_grown_with_progress_has_the_same_trees(shops_csv, params):
     recipe = Recipe(
         data=str(shops_csv), target="sales", kind="forest", params={"n_estimators": 75, **params}
     )
@@ -115,7 +115,7 @@ def test_a_forest_that_is_watched_grows_the_same_trees(shops_csv, params):
 
 
 @pytest.mark.parametrize("params", [{"oob_score": True}, {"n_estimators": 1}])
-def test_a_forest_that_looks_at_itself_is_grown_at_once(shops_csv, params):
+def test_a_forest_that_needs_all_of_its_trees_is_grown_at_once(shops_csv, params):
     told = []
     model = train(
         Recipe(data=str(shops_csv), target="sales", kind="forest", params=params),

@@ -27,7 +27,7 @@ def grid(folds=3, metric="", **params):
     return Search(method="grid", params=params, folds=folds, metric=metric)
 
 
-def test_a_grid_finds_what_scikit_learn_s_finds(shops_csv):
+def test_a_grid_search_finds_the_parameters_that_scikit_learn_s_finds(shops_csv):
     model = train(recipe(shops_csv, search=grid(max_depth=(1, 2, 4), min_samples_leaf=(2, 6))))
     kept = model.evaluation["search"]
 
@@ -48,7 +48,7 @@ def test_a_grid_finds_what_scikit_learn_s_finds(shops_csv):
     assert {name: model.params[name] for name in best} == best
 
 
-def test_a_random_search_draws_by_the_seed(shops_csv):
+def test_a_random_search_depends_on_the_seed(shops_csv):
     space = {"max_depth": Range(1, 12), "ccp_alpha": Range(0.001, 10.0, log=True)}
     search = Search(method="random", params=space, draws=5, folds=2)
     first, again = (train(recipe(shops_csv, search=search, seed=2)) for _ in range(2))
@@ -70,7 +70,7 @@ def test_a_short_range_is_drawn_without_repeats(shops_csv):
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "roc_auc", "log_loss"])
-def test_the_metric_decides_which_is_best(shops_csv, metric):
+def test_the_metric_selects_the_best_candidate(shops_csv, metric):
     model = train(
         recipe(shops_csv, "tree", "thrives", search=grid(metric=metric, max_depth=(1, 3, 8)))
     )
@@ -80,7 +80,7 @@ def test_the_metric_decides_which_is_best(shops_csv, metric):
     assert model.evaluation["search"]["metric"] == metric
 
 
-def test_groups_of_the_split_are_groups_of_the_folds(shops, tmp_path):
+def test_folds_keep_the_groups_of_the_split_together(shops, tmp_path):
     shops["block"] = np.arange(60) // 3
     shops.to_csv(tmp_path / "s.csv", index=False)
     model = train(
@@ -91,14 +91,14 @@ def test_groups_of_the_split_are_groups_of_the_folds(shops, tmp_path):
     assert model.evaluation["rows"] % 3 == 0
 
 
-def test_the_column_of_the_split_is_learnt_from_where_it_is_named(shops_csv):
+def test_the_column_of_the_split_is_a_feature_only_if_named(shops_csv):
     rule = SplitRule("group", "staff")
     model = train(recipe(shops_csv, split=rule, features=("staff", "size")))
 
     assert model.signature.names == ("staff", "size")
 
 
-def test_progress_is_told_to_the_end(shops_csv):
+def test_progress_is_reported_to_the_end(shops_csv):
     told = []
     train(
         recipe(shops_csv, search=grid(folds=2, max_depth=(1, 3, 5))),
@@ -108,7 +108,7 @@ def test_progress_is_told_to_the_end(shops_csv):
     assert told == [(done, 6) for done in range(1, 7)]
 
 
-def test_a_metric_that_the_task_turns_out_not_to_have_is_refused(shops_csv):
+def test_a_metric_of_another_task_is_refused(shops_csv):
     with pytest.raises(RecipeRefused, match="classification has no metric 'rmse'"):
         train(recipe(shops_csv, target="thrives", search=grid(metric="rmse", max_depth=(1, 2))))
     text = f"data = {str(shops_csv)!r}\ntarget = 'sales'\nkind = 'tree'\n"
@@ -117,7 +117,7 @@ def test_a_metric_that_the_task_turns_out_not_to_have_is_refused(shops_csv):
         train(gated)
 
 
-def test_folds_that_leave_a_class_out_are_refused(shops, tmp_path):
+def test_folds_without_a_class_are_refused(shops, tmp_path):
     shops["grade"] = ["a"] * 56 + ["b"] * 4
     shops.to_csv(tmp_path / "s.csv", index=False)
 
@@ -125,7 +125,7 @@ def test_folds_that_leave_a_class_out_are_refused(shops, tmp_path):
         train(recipe(tmp_path / "s.csv", target="grade", search=grid(5, max_depth=(1, 2))))
 
 
-def test_a_metric_that_no_fold_has_is_refused(shops, tmp_path):
+def test_a_metric_undefined_on_every_fold_is_refused(shops, tmp_path):
     shops["grade"] = ["a"] * 54 + ["b"] * 6
     shops["when"] = np.arange(60) % 5 + np.where(shops["grade"] == "b", 0.5, 0)
     shops.loc[shops["grade"] == "b", "when"] = [0.0, 0.1, 0.2, 0.3, 0.4, 9.0]
@@ -137,20 +137,20 @@ def test_a_metric_that_no_fold_has_is_refused(shops, tmp_path):
         train(recipe(tmp_path / "s.csv", target="grade", split=rule, search=search))
 
 
-def test_parameters_that_do_not_go_together_are_refused(shops_csv):
+def test_incompatible_parameters_of_a_search_are_refused(shops_csv):
     search = grid(2, solver=("lbfgs", "liblinear"), dual=(True, False))
     with pytest.raises(FitRefused, match="dual"):
         train(recipe(shops_csv, "logistic", "thrives", search=search))
 
 
-def test_a_column_to_split_by_has_to_be_there(shops_csv):
+def test_a_missing_column_to_split_by_is_refused(shops_csv):
     text = f"data = {str(shops_csv)!r}\ntarget = 'sales'\nkind = 'tree'\n[split]\nby = 'group'\n"
     divided = Recipe.from_toml(f"{text}column = 'block'")
     with pytest.raises(ColumnNotFound, match=r"line 6: .*no column 'block', named as the col"):
         train(divided)
 
 
-def test_a_preparation_that_the_column_does_not_take_has_its_line(shops_csv):
+def test_an_unsuitable_preparation_is_refused_with_its_line(shops_csv):
     text = f"data = {str(shops_csv)!r}\ntarget = 'sales'\nkind = 'tree'\n[columns.city]\nlog = true"
     prepared = Recipe.from_toml(text)
     with pytest.raises(ColumnRefused, match=r"line 4: The column 'city' is text and has no log"):

@@ -39,7 +39,7 @@ def test_the_signature_has_every_feature_with_its_type(shops_csv):
     assert Signature.from_json(signature.to_json()) == signature
 
 
-def test_the_input_example_is_a_whole_row_of_plain_values(shops, shops_csv):
+def test_the_input_example_is_a_complete_row_of_plain_values(shops, shops_csv):
     example = train(recipe(shops_csv, exclude=("thrives",))).input_example
 
     assert [type(value) for value in example.values()] == [float, int, bool, str]
@@ -66,7 +66,7 @@ def test_a_class_is_predicted_better_than_by_its_share(shops_csv, kind):
     assert model.metrics["roc_auc"] > 0.7
 
 
-def test_whole_numbers_and_booleans_stay_themselves_as_classes(shops, tmp_path):
+def test_integers_and_booleans_keep_their_type_as_classes(shops, tmp_path):
     shops["grade"] = np.arange(60) % 3 + 1
     shops.to_csv(tmp_path / "s.csv", index=False)
 
@@ -82,7 +82,7 @@ def test_whole_numbers_and_booleans_stay_themselves_as_classes(shops, tmp_path):
     ("data", "kind"),
     [("sklearn:breast_cancer", "logistic"), ("sklearn:wine", "forest"), ("sklearn:iris", "tree")],
 )
-def test_the_bundled_classes_are_learnt(data, kind):
+def test_a_bundled_set_of_classes_can_be_trained_on(data, kind):
     model = train(
         Recipe(data=data, kind=kind, params={"n_estimators": 20} if kind == "forest" else {})
     )
@@ -91,7 +91,7 @@ def test_the_bundled_classes_are_learnt(data, kind):
     assert model.notes == ()
 
 
-def test_the_kept_model_is_the_one_that_was_measured(shops, shops_csv):
+def test_the_stored_model_is_the_one_that_was_measured(shops, shops_csv):
     model = train(recipe(shops_csv, exclude=("thrives",), test_size=0.5))
     sample = model.evaluation["predicted_vs_true"]
 
@@ -118,14 +118,14 @@ def test_the_same_recipe_and_data_give_the_same_model(shops_csv, kind):
     assert train(recipe(shops_csv, kind, seed=4)).metrics != first.metrics
 
 
-def test_a_forest_keeps_nothing_of_the_cores_it_was_fitted_on(shops_csv):
+def test_a_forest_does_not_store_the_number_of_cores(shops_csv):
     model = train(recipe(shops_csv, "forest", params={"n_estimators": 5}))
 
     assert model.pipeline[-1].n_jobs is None
     assert len(model.pipeline[-1].estimators_) == model.params["n_estimators"] == 5
 
 
-def test_rows_without_a_target_are_left_out_and_counted(shops, tmp_path):
+def test_rows_without_a_target_are_dropped_and_counted(shops, tmp_path):
     shops.loc[:2, "sales"] = np.nan
     shops.to_csv(tmp_path / "s.csv", index=False)
 
@@ -137,7 +137,7 @@ def test_rows_without_a_target_are_left_out_and_counted(shops, tmp_path):
     assert model.notes == ("3 rows without 'sales' left out",)
 
 
-def test_asking_how_to_fill_a_column_lets_it_be_null(tmp_path, shops_csv):
+def test_a_column_with_a_fill_rule_is_nullable(tmp_path, shops_csv):
     text = f"""
         data = {str(shops_csv)!r}
         target = "sales"
@@ -150,7 +150,7 @@ def test_asking_how_to_fill_a_column_lets_it_be_null(tmp_path, shops_csv):
     assert not inputs["opens_late"].nullable
 
 
-def test_a_fit_that_did_not_converge_is_told(shops_csv):
+def test_a_fit_that_did_not_converge_is_noted(shops_csv):
     model = train(
         recipe(shops_csv, "logistic", "thrives", exclude=("sales",), params={"max_iter": 1})
     )
@@ -159,7 +159,7 @@ def test_a_fit_that_did_not_converge_is_told(shops_csv):
     assert model.evaluation["notes"] == list(model.notes)
 
 
-def test_the_stages_are_told_in_order(shops_csv):
+def test_the_stages_are_reported_in_order(shops_csv):
     told = []
     train(recipe(shops_csv, "forest", params={"n_estimators": 5}), stage=told.append)
 
@@ -176,7 +176,7 @@ def test_training_prints_nothing(shops_csv, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_artifact_and_metadata_are_written_whole(shops_csv, tmp_path):
+def test_artifact_and_metadata_are_written_completely(shops_csv, tmp_path):
     model = train(recipe(shops_csv, exclude=("thrives",)))
     model.write(tmp_path / "new" / "out")
     model.write(tmp_path / "new" / "out")
@@ -228,7 +228,7 @@ def test_the_profile_is_of_the_rows_fitted_on_and_is_accepted_by_the_registry(
     assert sum(predicted) == evaluation["rows"]
 
 
-def test_lineage_and_environment_say_where_it_comes_from(shops_csv):
+def test_lineage_and_environment_describe_the_training(shops_csv):
     given = recipe(shops_csv, seed=9)
     model = train(given)
 
@@ -238,7 +238,7 @@ def test_lineage_and_environment_say_where_it_comes_from(shops_csv):
     assert set(model.environment) == {"python", *RECORDED_PACKAGES}
 
 
-def test_the_commit_is_that_of_the_repository_or_left_out(tmp_path):
+def test_the_commit_of_the_repository_is_recorded_if_there_is_one(tmp_path):
     assert git_commit(tmp_path) is None
 
     run = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]

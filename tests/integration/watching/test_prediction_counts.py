@@ -53,7 +53,7 @@ def workers(tmp_path):
         worker.close()
 
 
-def test_the_predictions_of_all_workers_are_added_by_version_and_alias(workers):
+def test_predictions_of_all_workers_are_summed_by_version_and_alias(workers):
     one, two = workers(), workers()
     version = loaded("m", 3)
     one.answered(version, "production", 0.001)
@@ -72,14 +72,14 @@ def test_the_predictions_of_all_workers_are_added_by_version_and_alias(workers):
     assert ok(two, Row("m", 3, "")) == 1
 
 
-def test_no_two_workers_count_in_the_same_file(workers, tmp_path):
+def test_each_worker_counts_in_its_own_file(workers, tmp_path):
     for _ in range(3):
         workers()
 
     assert len(list(tmp_path.glob("predictions-*-*"))) == 3
 
 
-def test_a_time_is_counted_in_the_first_bin_whose_bound_it_does_not_exceed(workers):
+def test_a_duration_is_counted_in_the_first_bin_with_a_sufficient_bound(workers):
     worker, version = workers(), loaded("m", 1)
     times = [0.0, *BOUNDS, BOUNDS[-1] * 2]
     for seconds in times:
@@ -109,7 +109,7 @@ def test_predictions_of_many_threads_are_counted_exactly_while_they_are_flushed(
     assert [ok(worker, Row("m", 1, f"a{n}")) for n in range(5)] == [4_000] * 5
 
 
-def test_predictions_of_a_version_that_was_dropped_before_the_flush_are_counted(workers):
+def test_predictions_of_an_evicted_version_are_counted(workers):
     worker, version = workers(), loaded("m", 1)
     worker.answered(version, "1", 0.001)
     del version
@@ -127,7 +127,7 @@ def count_one_and_die(folder):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_the_counts_of_a_killed_worker_are_continued_by_the_next_one(workers, tmp_path):
+def test_the_counts_of_a_killed_worker_are_continued(workers, tmp_path):
     other = workers()
     killed = get_context("spawn").Process(target=count_one_and_die, args=(tmp_path,))
     killed.start()
@@ -143,7 +143,7 @@ def test_the_counts_of_a_killed_worker_are_continued_by_the_next_one(workers, tm
     assert sorted(tmp_path.iterdir()) == files
 
 
-def test_what_has_no_name_is_counted_as_other(workers):
+def test_unnamed_predictions_are_counted_as_other(workers):
     """At most ``MOST_SERIES`` series: one of each version here, and three of the others."""
     worker = workers()
     for number in range(1, 251):
@@ -156,7 +156,7 @@ def test_what_has_no_name_is_counted_as_other(workers):
     assert others(worker)[COLUMNS["failed"]] == 1
 
 
-def test_a_live_version_takes_the_name_of_one_that_is_not(workers):
+def test_a_live_version_replaces_one_that_is_not_in_the_names(workers):
     """Also in another worker, and without a count that goes backwards."""
     worker, other = workers(), workers(live={("m", 250)})
     first = loaded("m", 1)
@@ -177,7 +177,7 @@ def test_a_live_version_takes_the_name_of_one_that_is_not(workers):
     assert ok(worker, Row("m", 1, "")) == 2
 
 
-def test_a_version_that_gets_its_name_back_continues_its_count(workers):
+def test_a_version_that_is_named_again_continues_its_count(workers):
     live = {("m", 1)}
     worker = workers(live)
     first = loaded("m", 1)
@@ -200,7 +200,7 @@ def test_a_version_that_gets_its_name_back_continues_its_count(workers):
     assert ok(worker, Row("m", 1, "")) == 2
 
 
-def test_a_live_version_gets_a_name_when_another_is_no_longer_live(workers):
+def test_a_live_version_is_named_when_another_is_no_longer_live(workers):
     live = {("m", number) for number in range(1, MOST_SERIES)}
     worker = workers(live)
     versions = [loaded("m", number) for number in range(1, MOST_SERIES)]
@@ -216,7 +216,7 @@ def test_a_live_version_gets_a_name_when_another_is_no_longer_live(workers):
     assert Row("m", MOST_SERIES - 1, "production") in worker.totals().named
 
 
-def test_a_version_has_all_of_its_outcomes_under_its_name_or_none(workers):
+def test_a_version_is_named_with_all_of_its_outcomes_or_none(workers):
     """Otherwise the share of its predictions that failed would be wrong."""
     worker = workers()
     for number in range(1, MOST_SERIES - 2):
@@ -232,7 +232,7 @@ def test_a_version_has_all_of_its_outcomes_under_its_name_or_none(workers):
     assert others(worker)[COLUMNS["failed"]] == 1
 
 
-def test_the_beginning_of_a_line_that_was_not_finished_is_ignored(workers, tmp_path):
+def test_an_incomplete_line_is_ignored(workers, tmp_path):
     worker = workers()
     (path,) = tmp_path.glob("*.names")
     with path.open("ab") as names:

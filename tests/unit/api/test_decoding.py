@@ -10,7 +10,7 @@ from registry.errors import WorkerFull
 MEGABYTE = 2**20
 
 
-def test_bodies_beyond_the_budget_are_refused_until_one_is_done():
+def test_bodies_beyond_the_budget_are_refused_until_one_is_finished():
     budget = DecodingBudget(10)
 
     with budget.hold(6), budget.hold(4), pytest.raises(WorkerFull), budget.hold(1):
@@ -19,7 +19,7 @@ def test_bodies_beyond_the_budget_are_refused_until_one_is_done():
         pass
 
 
-def test_one_body_alone_may_need_more_than_the_budget():
+def test_a_single_body_may_need_more_than_the_budget():
     budget = DecodingBudget(10)
 
     with budget.hold(1000), pytest.raises(WorkerFull), budget.hold(1):
@@ -28,7 +28,7 @@ def test_one_body_alone_may_need_more_than_the_budget():
         pass
 
 
-def test_a_body_that_fails_gives_its_memory_back():
+def test_a_failed_body_releases_its_memory():
     budget = DecodingBudget(10)
 
     for _ in range(3):
@@ -36,7 +36,7 @@ def test_a_body_that_fails_gives_its_memory_back():
             raise ValueError("malformed")
 
 
-def test_other_threads_are_let_in_sooner_while_a_large_body_is_decoded():
+def test_other_threads_run_sooner_while_a_large_body_is_decoded():
     budget, usual = DecodingBudget(1000 * MEGABYTE), sys.getswitchinterval()
 
     with budget.hold(MEGABYTE):

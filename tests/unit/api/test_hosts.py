@@ -14,7 +14,7 @@ def asked(host: str | None, protocol: str = "HTTP/1.1") -> dict[str, str]:
     return environ if host is None else {**environ, "HTTP_HOST": host}
 
 
-def test_a_service_on_a_unix_socket_answers_to_any_name_unless_said():
+def test_a_service_on_a_unix_socket_accepts_any_host_by_default():
     """No browser connects to one, and a proxy passes on the name that its caller used."""
     Hosts.of(Settings(uds="/run/http.sock")).check(asked("models.example.com"))
 
@@ -27,14 +27,14 @@ def test_a_service_on_a_unix_socket_answers_to_any_name_unless_said():
 @pytest.mark.parametrize(
     "host", ["localhost", "LocalHost:8000", "127.0.0.1:1", "[::1]:80", "[::1]"]
 )
-def test_a_service_for_this_machine_answers_to_the_names_of_loopback(host):
+def test_a_service_on_loopback_accepts_loopback_names(host):
     assert Hosts.of(Settings()).knows(asked(host))
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.7", "localhost2"]
 )
-def test_a_service_for_this_machine_answers_to_no_other_name(host):
+def test_a_service_on_loopback_refuses_other_names(host):
     hosts = Hosts.of(Settings())
     hosts.check(asked("localhost"))
 
@@ -43,12 +43,12 @@ def test_a_service_for_this_machine_answers_to_no_other_name(host):
 
 
 @pytest.mark.parametrize(("host", "known"), [("127.9.9.9", True), ("127.9.9.8", False)])
-def test_the_address_that_is_listened_on_is_a_name_too(host, known):
+def test_the_address_to_listen_on_is_an_allowed_host(host, known):
     assert Hosts.of(Settings(host="127.9.9.9")).knows(asked(host)) is known
 
 
 @pytest.mark.parametrize("listening", [EVERYWHERE, "::", "10.0.0.7"])
-def test_a_service_for_others_answers_to_any_name_unless_told(listening):
+def test_a_service_on_other_addresses_accepts_any_host_by_default(listening):
     assert Hosts.of(Settings(host=listening)).knows(asked("whatever.example:99"))
 
 
@@ -64,7 +64,7 @@ def test_a_service_for_others_answers_to_any_name_unless_told(listening):
         ("evil.example", False),
     ],
 )
-def test_the_names_that_are_set_are_those_that_hold(host, known):
+def test_configured_names_replace_the_defaults(host, known):
     settings = Settings(host=EVERYWHERE, allowed_hosts="models.example.com, 2001:db8::1")
 
     assert Hosts.of(settings).knows(asked(host)) is known
@@ -74,11 +74,11 @@ def test_the_names_that_are_set_are_those_that_hold(host, known):
     "host",
     ["", None, "a,b", "a b", "user@a", "a:b", "a:123456", "a/b", "[::1", "::1", "a\x00", "a\nb"],
 )
-def test_what_is_no_host_is_refused_everywhere(host):
+def test_malformed_hosts_are_always_refused(host):
     assert not Hosts.of(Settings(host=EVERYWHERE)).knows(asked(host))
 
 
-def test_only_http_1_0_may_leave_it_out():
+def test_only_http_1_0_may_omit_the_host():
     assert Hosts.of(Settings()).knows(asked(None, "HTTP/1.0"))
 
 
@@ -99,7 +99,7 @@ def test_only_http_1_0_may_leave_it_out():
         ("", False),
     ],
 )
-def test_a_target_with_an_authority_has_that_of_the_host_header(target, known):
+def test_the_authority_of_a_target_must_match_the_host_header(target, known):
     request = {**asked("localhost"), "RAW_URI": target}
     hosts = Hosts.of(Settings())
 

@@ -14,7 +14,7 @@ def fail() -> None:
         raise KeyError(CANARY) from error
 
 
-def test_a_traceback_is_kept_without_messages_and_values():
+def test_tracebacks_are_logged_without_messages_and_values():
     try:
         fail()
     except KeyError:

@@ -47,7 +47,7 @@ class Predictor:
 
 @pytest.mark.parametrize("body", [b'{"x": 1}', b'{"x": 1, "more": "%s"}' % (b"x" * 2**17)])
 @pytest.mark.parametrize("waits", [True, False])
-def test_only_a_prediction_that_waits_gives_its_place_to_others(waits, body):
+def test_only_waiting_predictions_release_their_place(waits, body):
     places = Places(1)
     endpoint = PredictionEndpoint(
         Watch(Predictor(places, waits=waits)),

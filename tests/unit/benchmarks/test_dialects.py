@@ -38,7 +38,7 @@ def ask(dialect: Dialect, rows: pd.DataFrame, form: str = "records") -> Request:
         (BENTOML, "/predict_housing", {"rows": RECORDS}),
     ],
 )
-def test_rows_are_records_by_name_and_a_missing_value_is_null(
+def test_rows_become_records_with_null_for_missing_values(
     dialect: Dialect, path: str, body: object
 ) -> None:
     request = ask(dialect, ROWS)
@@ -46,7 +46,7 @@ def test_rows_are_records_by_name_and_a_missing_value_is_null(
     assert (request.path, json.loads(request.body)) == (path, body)
 
 
-def test_mlserver_is_asked_by_column_as_a_data_frame() -> None:
+def test_mlserver_gets_columns_as_a_data_frame() -> None:
     body = json.loads(ask(MLSERVER, ROWS).body)
 
     assert body["parameters"] == {"content_type": "pd"}
@@ -62,14 +62,14 @@ def test_one_row_is_one_record() -> None:
     assert ask(FASTAPI, ROWS[:1]).path == "/housing/predict"
 
 
-def test_arrow_goes_out_and_is_asked_for() -> None:
+def test_arrow_is_sent_and_requested() -> None:
     request = ask(HOTSWAP, ROWS, "arrow")
 
     assert request.accept == request.content_type == "application/vnd.apache.arrow.stream"
     assert pa.ipc.open_stream(request.body).read_all().num_rows == 2
 
 
-def test_a_request_on_the_wire_says_its_length_and_carries_the_token() -> None:
+def test_a_request_contains_its_length_and_the_token() -> None:
     head, _, body = Request("/predict", b"{}").wire(8460, "secret").partition(b"\r\n\r\n")
 
     assert body == b"{}"

@@ -79,7 +79,7 @@ def test_the_share_of_the_bare_reply_is_that_of_the_worse_workload(run: Run) -> 
     assert against_bare(run) == pytest.approx(0.4)
 
 
-def test_a_peer_that_failed_is_not_the_best_peer(run: Run) -> None:
+def test_a_failed_peer_is_not_the_best_peer(run: Run) -> None:
     run.servers["flask"].workloads[IRIS_ROW] = measured(1_000, wrong="3 replies above 399")
 
     assert best_peer(run, IRIS_ROW) == ("mlserver", 500)
@@ -92,7 +92,7 @@ def test_targets_are_met_missed_or_not_measured(run: Run) -> None:
     assert target("memory").met(run) is True
 
 
-def test_one_answer_with_other_bits_misses_the_target(run: Run) -> None:
+def test_one_prediction_with_other_bits_misses_the_target(run: Run) -> None:
     assert target("that differ").met(run) is True
     run.servers["hotswap"].workloads[HOUSING_BATCH] = measured(300, unequal=1)
     assert target("that differ").met(run) is False
@@ -107,7 +107,7 @@ def test_every_figure_is_shown_with_its_ratio_to_ours(run: Run) -> None:
     assert f"{bare} **missed** |" in page
 
 
-def test_a_failed_row_says_why_instead_of_a_figure(run: Run) -> None:
+def test_a_failed_row_shows_the_error(run: Run) -> None:
     run.servers["flask"].workloads[IRIS_ROW] = measured(1_000, wrong="3 replies above 399")
 
     page = markdown(run)
@@ -116,7 +116,7 @@ def test_a_failed_row_says_why_instead_of_a_figure(run: Run) -> None:
     assert "- Flask, iris, one row: 3 replies above 399" in page
 
 
-def test_a_part_that_failed_is_reported_and_its_target_not_measured(run: Run) -> None:
+def test_a_failed_part_is_reported_and_its_target_not_measured(run: Run) -> None:
     run.failures["promotes"] = "POST /models/housing/3/promote: 409"
 
     assert "- promotes: POST /models/housing/3/promote: 409" in markdown(run)
@@ -128,13 +128,13 @@ def test_without_failures_there_is_no_section_for_them(run: Run) -> None:
     assert "## Failed" not in markdown(run)
 
 
-def test_a_server_that_never_started_is_failed_in_every_table(run: Run) -> None:
+def test_a_server_that_never_started_fails_in_every_table(run: Run) -> None:
     run.servers["fastapi"] = ServerFigures("FastAPI", failure="the server ended\nTraceback")
 
     assert markdown(run).count("| FastAPI | **failed: the server ended** |") == 3
 
 
-def test_what_was_not_measured_has_no_section(run: Run) -> None:
+def test_parts_that_were_not_measured_have_no_section(run: Run) -> None:
     page = markdown(run)
 
     assert "## The engine alone" not in page

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.retrain import BEGUN, ENDED, Round, Watch, check, verdict
 
 
-def test_the_median_of_the_pairs_decides() -> None:
+def test_the_verdict_uses_the_median_of_the_pairs() -> None:
     quick, slow = Round(10.0, 10.5, 14.0), Round(10.0, 12.0, 15.0)
     assert verdict([quick, slow, quick]) == (
         "1.050 times scikit-learn (median of pairs); goal at most 1.10: met."
@@ -13,7 +13,7 @@ def test_the_median_of_the_pairs_decides() -> None:
     assert verdict([slow, slow, quick]).endswith("MISSED.")
 
 
-def test_another_fit_is_not_timed() -> None:
+def test_different_metrics_are_refused() -> None:
     check({"rmse": 48211.700000001, "r2": 0.8}, {"rmse": 48211.7})
     with pytest.raises(SystemExit, match="not the same fit"):
         check({"rmse": 48211.7}, {"rmse": 48213.0})

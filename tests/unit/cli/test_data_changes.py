@@ -41,12 +41,12 @@ def test_without_a_champion_there_is_nothing_to_compare_with() -> None:
     assert changes(None, version(PLAIN), {}, {}) == []
 
 
-def test_rows_and_digests_are_told() -> None:
+def test_changed_rows_and_digests_are_reported() -> None:
     found = changes(version(PLAIN), version(PLAIN, rows=20_640, digest="b"), {}, {})
     assert found == [("digest", "a" * 12, "b" * 12), ("rows", "100", "20,640")]
 
 
-def test_columns_that_came_went_or_changed_their_type_are_told_in_order() -> None:
+def test_added_removed_and_retyped_columns_are_reported_in_order() -> None:
     after = version({"zip": "integer", "rooms": "number?", "age": "number"})
     assert changes(version({**PLAIN, "old": "boolean"}), after, {}, {}) == [
         ("column rooms", "number", "number, may be null"),
@@ -56,12 +56,12 @@ def test_columns_that_came_went_or_changed_their_type_are_told_in_order() -> Non
     ]
 
 
-def test_classes_that_came_and_went_are_told() -> None:
+def test_added_and_removed_classes_are_reported() -> None:
     before, after = version(PLAIN, classes=["no", "yes"]), version(PLAIN, classes=["yes", 2])
     assert changes(before, after, {}, {}) == [("classes", "no", "2")]
 
 
-def test_ranges_missing_values_and_new_values_are_told() -> None:
+def test_changed_ranges_missing_values_and_new_values_are_reported() -> None:
     old = {
         "rooms": {"min": 1, "max": 9, "mean": 4.5, "missing": 0},
         "zip": {"values": {"a": 5, "b": 2}, "missing": 0},
@@ -87,7 +87,7 @@ def test_many_new_values_are_counted(count: int) -> None:
     assert found == ("values of zip", "", f"with {shown}{more}")
 
 
-def test_versions_that_keep_nothing_of_their_data_are_compared_by_what_they_have() -> None:
+def test_versions_without_recorded_data_are_compared_by_what_they_have() -> None:
     bare: Version = {"model": "m", "version": 1}
     assert data_changes(bare, bare, {}, {}) == []
 
@@ -96,14 +96,14 @@ def test_versions_that_keep_nothing_of_their_data_are_compared_by_what_they_have
     "columns",
     [[1], "x", {"rooms": 3}, {"rooms": {"values": 3}}, {"rooms": {"values": [{}]}}],
 )
-def test_what_a_version_keeps_in_another_form_is_passed_over(columns: Any) -> None:
+def test_malformed_parts_of_an_evaluation_are_skipped(columns: Any) -> None:
     sound = {"rooms": {"min": 1, "max": 9, "mean": 4.5, "missing": 0}}
     assert changes(version(PLAIN), version(PLAIN), columns, sound) == []
     assert changes(version(PLAIN), version(PLAIN), sound, columns) == []
 
 
 @pytest.mark.parametrize("digest", [5, {"a": 1}, ["b"], True])
-def test_a_digest_that_is_no_text_is_as_none(digest: Any) -> None:
+def test_a_malformed_digest_counts_as_missing(digest: Any) -> None:
     odd = version(PLAIN)
     odd["lineage"]["data_sha256"] = digest
     assert changes(odd, version(PLAIN), {}, {}) == [("digest", None, "a" * 12)]

@@ -28,7 +28,7 @@ def all_kinds(base: type[RegistryError]) -> list[type[RegistryError]]:
     [kind for kind in all_kinds(RegistryError) if kind not in NEVER_OVER_HTTP],
     ids=lambda kind: kind.__name__,
 )
-def test_each_problem_of_the_service_has_its_class(kind: type[RegistryError]) -> None:
+def test_each_problem_type_of_the_service_has_its_class(kind: type[RegistryError]) -> None:
     status, slug = status_of(kind), slug_of(kind)
     problem = {"type": f"/problems/{slug}", "title": "No", "status": status, "detail": "No."}
     error = problems.problem_reply(problem, status)
@@ -37,20 +37,20 @@ def test_each_problem_of_the_service_has_its_class(kind: type[RegistryError]) ->
     assert is_plain or type(error).__name__ == kind.__name__, "add it to client/hotswap/problems.py"
 
 
-def test_a_type_of_a_later_release_is_the_class_of_its_status() -> None:
+def test_an_unknown_type_becomes_the_class_of_its_status() -> None:
     error = problems.problem_reply({"type": "/problems/moon-full", "title": "No"}, 409)
     assert type(error) is Conflict
     assert error.slug == "moon-full"
 
 
-def test_a_status_that_does_not_go_with_its_type_wins() -> None:
+def test_a_status_that_contradicts_the_type_takes_precedence() -> None:
     error = problems.problem_reply({"type": "/problems/version-not-found", "title": "No"}, 409)
     assert type(error) is Conflict
     assert issubclass(problems.VersionNotFound, NotFound)
     assert type(problems.problem_reply({"title": "Teapot"}, 418)) is ProblemReply
 
 
-def test_a_gate_that_failed_brings_every_figure() -> None:
+def test_a_failed_gate_has_the_result_of_every_gate() -> None:
     gates = [{"gate": "rmse <= champion", "passed": False, "candidate": 3.0, "champion": 2.0}]
     problem = {"type": "/problems/gate-failed", "title": "No", "gates": gates}
     error = problems.problem_reply(problem, 409)

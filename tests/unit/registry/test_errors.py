@@ -56,18 +56,18 @@ def test_every_error_has_a_title_of_its_own():
     assert len(set(titles)) == len(titles)
 
 
-def test_an_error_carries_its_message_and_its_faults():
+def test_an_error_has_its_message_and_its_faults():
     error = InputRefused("No.", [Fault("a", "is wrong")])
 
     assert (str(error), error.detail, error.faults) == ("No.", "No.", (Fault("a", "is wrong"),))
 
 
-def test_a_message_is_built_by_its_class():
+def test_each_class_builds_its_message():
     assert VersionHasAlias("house", 3, ["blue", "production"]).detail == (
         "Version 3 of 'house' is live as 'blue', 'production': move or delete that alias first."
     )
 
 
-def test_a_caller_s_text_is_shown_quoted_and_cut():
+def test_a_text_of_a_caller_is_quoted_and_truncated():
     assert shown("a\x1b[31m\n") == r"'a\x1b[31m\n'"
     assert shown("x" * 10_000) == repr("x" * 59 + "…")

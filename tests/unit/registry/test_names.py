@@ -15,7 +15,7 @@ from registry.names import (
 
 
 @pytest.mark.parametrize("name", ["a", "7", "Housing", "a.b_c-d", "v1..2", "x" * 128])
-def test_a_model_name_of_the_grammar_is_taken(name):
+def test_a_valid_model_name_is_accepted(name):
     assert check_model_name(name) == name
 
 
@@ -41,7 +41,7 @@ def test_a_model_name_of_the_grammar_is_taken(name):
         "x" * 10_000,
     ],
 )
-def test_a_name_outside_the_grammar_is_refused_in_a_short_message(name):
+def test_an_invalid_name_is_refused_with_a_short_message(name):
     with pytest.raises(NameMalformed) as refused:
         check_model_name(name)
 
@@ -50,7 +50,7 @@ def test_a_name_outside_the_grammar_is_refused_in_a_short_message(name):
 
 
 @given(st.text())
-def test_no_text_but_the_grammar_s_is_a_model_name(name):
+def test_only_texts_of_the_grammar_are_names(name):
     letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
     of_the_grammar = (
         0 < len(name) <= 128 and name[0] in letters and all(c in letters + "._-" for c in name)
@@ -63,28 +63,28 @@ def test_no_text_but_the_grammar_s_is_a_model_name(name):
     assert taken == of_the_grammar
 
 
-def test_names_that_differ_in_case_alone_have_one_key():
+def test_names_that_differ_only_in_case_share_a_key():
     assert name_key("Housing") == name_key("hOUSING")
 
 
 @pytest.mark.parametrize("alias", ["production", "a", "blue-green_2", "x" * 63])
-def test_an_alias_of_the_grammar_is_taken(alias):
+def test_a_valid_alias_is_accepted(alias):
     assert check_alias(alias) == alias
 
 
 @pytest.mark.parametrize("alias", ["", "1", "A", "aB", "-a", "a.b", "a b", "a\n", "x" * 64])
-def test_an_alias_outside_the_grammar_is_refused(alias):
+def test_an_invalid_alias_is_refused(alias):
     with pytest.raises(AliasMalformed, match="a letter a-z"):
         check_alias(alias)
 
 
 @pytest.mark.parametrize("alias", sorted(RESERVED_ALIASES))
-def test_a_reserved_word_is_no_alias(alias):
+def test_reserved_words_are_not_aliases(alias):
     with pytest.raises(AliasMalformed, match="reserved"):
         check_alias(alias)
 
 
-def test_the_contract_s_reserved_words_are_all_there():
+def test_all_words_reserved_by_the_contract_are_refused():
     promised = "latest versions aliases history rollback predict policy holdout compare"
 
     assert set(promised.split()) == RESERVED_ALIASES
@@ -99,14 +99,14 @@ def test_a_reference_is_a_number_an_alias_or_latest(reference, parsed):
 
 
 @pytest.mark.parametrize("reference", ["0", "2147483648", "99999999999", "9" * 10_000])
-def test_a_number_that_no_version_can_have_is_read_as_none_s(reference):
+def test_a_number_too_large_for_any_version_matches_none(reference):
     assert parse_reference(reference) == 0
 
 
 @pytest.mark.parametrize(
     "reference", ["", "01", "-1", "1.0", "+1", "1e3", " 1", "1\n", "A", "versions", "\u0661"]
 )
-def test_what_is_neither_is_refused(reference):
+def test_other_references_are_refused(reference):
     with pytest.raises(ReferenceMalformed):
         parse_reference(reference)
 

@@ -29,7 +29,7 @@ def numbers_in(header):
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_the_numbers_are_those_of_the_kernel(machine):
+def test_system_call_numbers_match_the_kernel_headers(machine):
     if not Path(HEADERS[machine]).exists():
         pytest.skip("the kernel's headers are not installed here")
     kernel = numbers_in(HEADERS[machine])
@@ -61,7 +61,7 @@ def decide(machine, number, *arguments, architecture=None):
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_what_is_on_the_list_is_allowed_and_nothing_else(machine):
+def test_only_listed_calls_are_allowed(machine):
     column = MACHINES[machine][0]
     allowed = {numbers[column] for numbers in ALLOWED.values()}
     checked = {numbers[column] for numbers in CHECKED.values()}
@@ -94,7 +94,7 @@ def test_what_is_on_the_list_is_allowed_and_nothing_else(machine):
         ("tgkill", (0xFFFFFFFF, 1, 9), REFUSE),
     ],
 )
-def test_some_calls_are_allowed_with_some_arguments(machine, name, arguments, answer):
+def test_some_calls_are_allowed_only_with_some_arguments(machine, name, arguments, answer):
     assert decide(machine, CHECKED[name][MACHINES[machine][0]], *arguments) == answer
 
 

@@ -8,7 +8,7 @@ import pytest
 from config import ClientSettings, SettingInvalid, Settings
 
 
-def test_an_empty_environment_gives_the_contract_s_defaults():
+def test_defaults_match_the_contract():
     settings = Settings.from_environment({})
 
     assert settings == Settings()
@@ -63,7 +63,7 @@ def test_every_setting_is_read_from_its_variable():
     assert settings.effective_database_url == "postgresql://db/registry"
 
 
-def test_settings_handed_to_a_child_process_are_the_same_there():
+def test_settings_survive_the_way_to_a_child_process():
     settings = Settings(
         data=Path("d"), port=1, workers=2, anonymous_predict=True, admin_token="hsw_x"
     )
@@ -75,7 +75,7 @@ def test_settings_handed_to_a_child_process_are_the_same_there():
     ("variables", "port"),
     [({"PORT": "1"}, 1), ({"PORT": "1", "HOTSWAP_PORT": "2"}, 2), ({"HOTSWAP_PORT": " "}, 8000)],
 )
-def test_our_own_variable_goes_before_the_platform_s(variables, port):
+def test_our_own_variables_override_those_of_the_platform(variables, port):
     assert Settings.from_environment(variables).port == port
 
 
@@ -100,7 +100,7 @@ def test_the_platform_s_database_is_used_unless_our_own_variable_names_one():
     assert Settings.from_environment(platform | ours).database_url == "postgresql://ours/registry"
 
 
-def test_web_concurrency_gives_the_workers_and_none_means_the_cores():
+def test_web_concurrency_sets_the_workers():
     assert Settings.from_environment({"WEB_CONCURRENCY": "5"}).worker_count == 5
     assert Settings().worker_count >= 1
 
@@ -133,23 +133,23 @@ def test_web_concurrency_gives_the_workers_and_none_means_the_cores():
         ("HOTSWAP_UDS_MODE", "66"),
     ],
 )
-def test_a_value_that_cannot_be_read_is_refused_by_its_variable_s_name(variable, value):
+def test_an_invalid_value_is_refused_by_the_name_of_its_variable(variable, value):
     with pytest.raises(SettingInvalid, match=variable):
         Settings.from_environment({variable: value})
 
 
-def test_the_database_lies_in_the_data_directory_unless_said():
+def test_the_database_is_in_the_data_directory_by_default():
     url = Settings(data=Path("d")).effective_database_url
 
     assert url == f"sqlite:///{Path('d').resolve()}/registry.db"
 
 
-def test_settings_do_not_change():
+def test_settings_are_immutable():
     with pytest.raises(FrozenInstanceError):
         Settings().port = 1
 
 
-def test_the_client_s_settings():
+def test_the_settings_of_the_client_are_read():
     assert ClientSettings.from_environment({}).url == "http://127.0.0.1:8000"
     assert ClientSettings.from_environment({"HOTSWAP_TOKEN": "hsw_x"}).token == "hsw_x"
 

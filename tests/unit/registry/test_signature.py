@@ -30,11 +30,11 @@ _outputs = st.builds(
         _outputs,
     )
 )
-def test_a_signature_reads_back_from_its_json(signature):
+def test_a_signature_can_be_restored_from_its_json(signature):
     assert Signature.from_json(signature.to_json()) == signature
 
 
-def test_the_json_is_the_contract_s():
+def test_the_json_matches_the_contract():
     assert MIXED.to_json() == {
         "inputs": [
             {"name": "age", "type": "number", "nullable": True},
@@ -51,14 +51,14 @@ def test_classes_make_it_a_classification():
     assert (MIXED.task, NUMBERS.task) == ("classification", "regression")
 
 
-def test_nullable_is_false_unless_said():
+def test_nullable_defaults_to_false():
     said = {"inputs": [{"name": "a", "type": "number"}], "output": NUMBERS.to_json()["output"]}
 
     assert Signature.from_json(said).inputs == (Column("a", "number", nullable=False),)
 
 
 @given(_json | st.fixed_dictionaries({"inputs": _json, "output": _json}))
-def test_any_other_json_is_refused_and_nothing_else_happens(value):
+def test_any_other_json_is_refused_without_another_error(value):
     with pytest.raises(MetadataRefused) as refused:
         Signature.from_json(value)
 
@@ -102,7 +102,7 @@ def test_a_fault_is_named_by_its_place(value, at):
     assert at in [fault.at for fault in refused.value.faults]
 
 
-def test_every_fault_is_named_not_the_first_alone():
+def test_all_faults_are_reported_at_once():
     with pytest.raises(MetadataRefused) as refused:
         Signature.from_json({"inputs": [{"name": 1, "type": "x"}, 5], "output": {"classes": 3}})
 

@@ -27,14 +27,14 @@ def grant(*scopes, models=None):
     return Grant(1, "ci", frozenset(scopes), models)
 
 
-def test_new_tokens_differ_and_carry_the_prefix_and_256_bits():
+def test_new_tokens_are_unique_with_the_prefix_and_256_bits():
     made = {new_token() for _ in range(100)}
 
     assert len(made) == 100
     assert all(token.startswith(PREFIX) and len(token) == len(PREFIX) + 43 + 8 for token in made)
 
 
-def test_a_token_that_was_cut_or_mistyped_does_not_look_whole():
+def test_truncated_and_mistyped_tokens_are_recognised_as_such():
     token = new_token()
     mistyped = token[:10] + ("a" if token[10] != "a" else "b") + token[11:]
 
@@ -45,11 +45,11 @@ def test_a_token_that_was_cut_or_mistyped_does_not_look_whole():
 
 
 @given(st.text())
-def test_no_text_makes_the_check_fail_otherwise_than_by_saying_no(text):
+def test_the_check_accepts_any_text_without_an_error(text):
     assert not looks_whole(PREFIX + text) or text[-8:].isascii()
 
 
-def test_what_is_stored_is_not_the_token():
+def test_the_token_itself_is_not_stored():
     token = new_token()
 
     assert token_digest(token) != token
@@ -58,7 +58,7 @@ def test_what_is_stored_is_not_the_token():
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_a_token_without_scopes_may_nothing(scope):
+def test_a_token_without_scopes_allows_nothing(scope):
     with pytest.raises(ScopeMissing, match=scope):
         grant().require(scope)
 
@@ -68,7 +68,7 @@ def test_admin_holds_every_scope(scope):
     grant("admin").require(scope)
 
 
-def test_any_token_will_do_where_no_scope_is_asked():
+def test_any_token_suffices_if_no_scope_is_required():
     grant().require(None)
 
 
@@ -88,7 +88,7 @@ def test_any_token_will_do_where_no_scope_is_asked():
         ("*", "anything", True),
     ],
 )
-def test_a_pattern_covers_names_as_globs_do_whatever_the_case(pattern, model, covered):
+def test_patterns_match_names_as_globs_in_any_case(pattern, model, covered):
     limited = grant("predict", models=("other", pattern))
 
     assert limited.covers(model) == covered
@@ -97,12 +97,12 @@ def test_a_pattern_covers_names_as_globs_do_whatever_the_case(pattern, model, co
             limited.require("predict", model)
 
 
-def test_the_scope_is_asked_before_the_model():
+def test_the_scope_is_checked_before_the_model():
     with pytest.raises(ScopeMissing):
         grant(models=("a",)).require("upload", "b")
 
 
-def test_a_token_lives_until_it_expires_or_is_revoked():
+def test_a_token_is_valid_until_it_expires_or_is_revoked():
     soon, past = NOW + timedelta(seconds=1), NOW - timedelta(seconds=1)
 
     assert is_live(TokenRow(), NOW)
@@ -119,5 +119,5 @@ def test_a_grant_is_read_from_the_row():
     assert grant_of(TokenRow(id=7, name="ci", scopes=[], models=None)).models is None
 
 
-def test_scopes_that_do_not_exist_are_named():
+def test_unknown_scopes_are_named():
     assert unknown_scopes(["predict", "root", "all"]) == ["all", "root"]

@@ -26,7 +26,7 @@ def bands(*values):
     return [[label for label, hit in zip(LABELS, row, strict=True) if hit] for row in encoded]
 
 
-def test_a_band_is_closed_on_the_right_and_the_first_on_the_left_too():
+def test_bands_are_closed_on_the_right_and_the_first_also_on_the_left():
     assert bands(0, 18, 18.5, 30, 31, 60, 100) == [
         ["child"],
         ["child"],
@@ -38,7 +38,7 @@ def test_a_band_is_closed_on_the_right_and_the_first_on_the_left_too():
     ]
 
 
-def test_outside_and_missing_are_in_no_band():
+def test_values_outside_and_missing_values_are_in_no_band():
     assert bands(-1, 100.5, np.nan, np.inf, -np.inf) == [[]] * 5
 
 
@@ -84,12 +84,12 @@ def test_outputs_are_named_by_column_and_band():
         ([0, 1], [3], "must be names"),
     ],
 )
-def test_wrong_edges_and_labels_are_refused(edges, labels, told):
+def test_invalid_edges_and_labels_are_refused(edges, labels, told):
     with pytest.raises(ValueError, match=told):
         BandEncoder(edges, labels).fit(ages(1.0))
 
 
-def test_it_comes_back_from_a_skops_file_inside_a_pipeline():
+def test_it_can_be_restored_from_a_skops_file_in_a_pipeline():
     columns = ColumnTransformer([("bands", BandEncoder(EDGES, LABELS), ["age"])])
     columns.fit(ages(1.0))
 

@@ -27,14 +27,14 @@ def test_equal_seeds_draw_equal_candidates():
 
 
 @pytest.mark.parametrize("log", [False, True])
-def test_a_short_range_is_drawn_to_its_last_number_and_none_twice(log):
+def test_a_short_range_is_drawn_completely_without_repeats(log):
     tried = candidates(sampled(6, depth=Range(1, 6, log=log)), seed=0)
 
     assert sorted(one["depth"] for one in tried) == [1, 2, 3, 4, 5, 6]
     assert {type(one["depth"]) for one in tried} == {int}
 
 
-def test_whole_ranges_too_wide_to_list_are_drawn():
+def test_integer_ranges_too_wide_to_list_are_drawn_from():
     tried = candidates(sampled(50, a=Range(0, 10**15), b=Range(0, 10**15)), seed=1)
 
     assert len(tried) == 50
@@ -48,7 +48,7 @@ def test_whole_ranges_too_wide_to_list_are_drawn():
         (Range(2.0, 3.0), stats.uniform(2, 1)),
     ],
 )
-def test_a_range_is_drawn_evenly_or_evenly_in_its_logarithm(space, distribution):
+def test_ranges_are_uniform_or_log_uniform(space, distribution):
     drawn = [one["rate"] for one in candidates(sampled(2_000, rate=space), seed=0)]
 
     assert all(type(rate) is float and space.low <= rate <= space.high for rate in drawn)

@@ -26,7 +26,7 @@ from trainers.errors import ColumnRefused
         ([Decimal("1.5"), None], "object", "number", [1.5, np.nan]),
     ],
 )
-def test_a_column_is_typed_whatever_pandas_calls_it(values, dtype, type_, array):
+def test_column_types_do_not_depend_on_the_pandas_dtype(values, dtype, type_, array):
     typed = type_column("x", pd.Series(values, dtype=dtype))
 
     assert typed.type == type_
@@ -55,7 +55,7 @@ def test_dates_are_refused_with_advice(values):
     assert "Exclude it, or add columns of numbers made from it" in str(refusal.value)
 
 
-def test_text_with_a_date_in_it_is_text():
+def test_text_containing_a_date_is_text():
     assert type_column("x", pd.Series(["2026-01-01 in Ghent", "10-20", "3/4"])).type == "string"
 
 
@@ -75,7 +75,7 @@ def test_a_feature_without_any_value_is_refused(values):
         feature_column("x", pd.Series(values), 1e30)
 
 
-def test_text_that_differs_in_every_row_is_refused_as_a_feature():
+def test_text_that_is_unique_in_every_row_is_refused_as_a_feature():
     names = pd.Series([f"customer {row}" for row in range(60)])
 
     with pytest.raises(ColumnRefused, match=r"60 values in 60 rows.*Exclude it"):
@@ -87,7 +87,7 @@ def test_too_many_categories_are_refused_as_a_feature():
         feature_column("x", pd.Series([f"c{row % 1001}" for row in range(3000)]), 1e30)
 
 
-def test_a_few_rows_of_different_words_are_categories():
+def test_a_few_distinct_words_are_categories():
     feature_column("x", pd.Series(["a", "b", "c"]), 1e30)
 
 

@@ -12,31 +12,31 @@ from trainers.errors import (
 )
 
 
-def test_columns_keep_their_types_where_values_are_missing():
+def test_columns_with_missing_values_keep_their_types():
     frame = read_csv(b"whole,real,flag,word\n1,1.0,true,a\n,,,\n3,0.25,False,b\n", "t.csv")
 
     assert [str(kind) for kind in frame.dtypes] == ["Int64", "Float64", "boolean", "string"]
     assert frame["whole"].isna().tolist() == [False, True, False]
 
 
-def test_numbers_are_read_to_the_last_bit():
+def test_numbers_are_read_exactly():
     written = ["0.1", "8.3252", "2.675", "1e-300", "123456789.123456789"]
     frame = read_csv(("x,y\n" + "".join(f"{n},1\n" for n in written)).encode(), "t.csv")
 
     assert frame["x"].tolist() == [float(number) for number in written]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_name():
+def test_a_byte_order_mark_is_not_part_of_the_first_name():
     frame = read_csv("\ufeffage,größe\n1,2\n3,4\n".encode(), "t.csv")
 
     assert list(frame.columns) == ["age", "größe"]
 
 
-def test_a_quoted_comma_is_no_separator():
+def test_a_quoted_comma_does_not_separate_cells():
     assert read_csv(b'a,b\n"x, y",1\n', "t.csv")["a"].tolist() == ["x, y"]
 
 
-def test_another_encoding_is_refused_with_its_place():
+def test_another_encoding_is_refused_with_the_position():
     with pytest.raises(EncodingRefused) as refusal:
         read_csv("name,n\nAda,1\nZoë,2\n".encode("latin-1"), "people.csv")
 
@@ -50,7 +50,7 @@ def test_utf_16_is_refused_as_an_encoding():
         read_csv("a,b\n1,2\n".encode("utf-16"), "t.csv")
 
 
-def test_double_names_are_refused_instead_of_renamed():
+def test_duplicate_names_are_refused_and_not_renamed():
     with pytest.raises(DuplicateColumns, match="more than one column named 'rooms'"):
         read_csv(b"rooms,age,rooms\n1,2,3\n", "t.csv")
 
@@ -73,7 +73,7 @@ def test_a_table_without_a_header_is_refused():
         (b'a,b\n"1,2\n3,4\n', "cannot be read as CSV at line 3"),
     ],
 )
-def test_ragged_rows_are_refused_with_their_line(raw, told):
+def test_ragged_rows_are_refused_with_their_line_number(raw, told):
     with pytest.raises(DataMalformed, match=told):
         read_csv(raw, "t.csv")
 
@@ -92,11 +92,11 @@ def test_ragged_rows_are_refused_with_their_line(raw, told):
         (b"a,b\n1,\x00\n", "zero byte on line 2"),
     ],
 )
-def test_what_is_not_comma_separated_text_is_refused(raw, told):
+def test_text_that_is_not_comma_separated_is_refused(raw, told):
     with pytest.raises(DataMalformed, match=told):
         read_csv(raw, "t.csv")
 
 
-def test_a_byte_order_mark_alone_is_empty():
+def test_a_file_with_only_a_byte_order_mark_is_empty():
     with pytest.raises(DataEmpty):
         read_csv(b"\xef\xbb\xbf\n", "t.csv")

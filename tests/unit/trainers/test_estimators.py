@@ -9,7 +9,7 @@ from trainers.estimators.family import recorded_params
 TASKS = [(kind, task) for kind, family in FAMILIES.items() for task in family.estimators]
 
 
-def test_every_kind_does_its_tasks():
+def test_every_kind_supports_its_tasks():
     assert set(TASKS) == {
         ("linear", "regression"),
         ("logistic", "classification"),
@@ -21,13 +21,13 @@ def test_every_kind_does_its_tasks():
 
 
 @pytest.mark.parametrize(("kind", "task"), TASKS)
-def test_the_seed_reaches_every_estimator_that_draws(kind, task):
+def test_the_seed_is_passed_to_every_random_estimator(kind, task):
     estimator = FAMILIES[kind].build(task, {}, seed=7)
 
     assert getattr(estimator, "random_state", 7) == 7
 
 
-def test_given_parameters_overrule_our_defaults():
+def test_given_parameters_override_the_defaults():
     forest = FAMILIES["forest"].build("regression", {"n_estimators": 3, "max_depth": 2}, seed=0)
 
     assert (forest.n_estimators, forest.max_depth, forest.min_samples_leaf) == (3, 2, 2)
@@ -44,7 +44,7 @@ def test_an_unknown_parameter_is_refused_with_the_valid_ones():
 
 
 @pytest.mark.parametrize("name", ["verbose", "warm_start", "n_jobs"])
-def test_parameters_of_the_run_and_not_of_the_model_are_not_offered(name):
+def test_parameters_of_execution_are_not_offered(name):
     with pytest.raises(ParameterRefused, match=f"no parameter '{name}'"):
         FAMILIES["forest"].build("regression", {name: 1}, seed=0)
 
@@ -55,6 +55,6 @@ def test_the_random_state_is_given_as_the_seed():
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}])
-def test_a_value_that_is_no_json_is_refused(value):
+def test_a_value_that_is_not_json_is_refused(value):
     with pytest.raises(ParameterRefused, match="'max_depth' cannot be"):
         FAMILIES["tree"].build("regression", {"max_depth": value}, seed=0)

@@ -29,11 +29,11 @@ def prepared(name, how=None, scaled=False):
     return column_transformer({name: treatment}).fit_transform(frame).tolist()
 
 
-def test_missing_numbers_become_the_median():
+def test_missing_numbers_are_filled_with_the_median():
     assert prepared("size") == [[1.0], [2.0], [2.0], [4.0]]
 
 
-def test_numbers_are_standardised_where_the_estimator_wants_it():
+def test_numbers_are_standardised_if_the_estimator_needs_it():
     scaled = np.array(prepared("age", scaled=True))
 
     assert scaled.mean() == pytest.approx(0)
@@ -41,7 +41,7 @@ def test_numbers_are_standardised_where_the_estimator_wants_it():
     assert prepared("age") == [[10.0], [20.0], [30.0], [40.0]]
 
 
-def test_a_logarithm_is_taken_of_what_was_filled_and_then_scaled():
+def test_the_logarithm_follows_the_fill_and_precedes_scaling():
     logs = np.log1p([1.0, 2.0, 2.0, 4.0])
 
     assert np.ravel(prepared("size", Preparation(log=True))) == pytest.approx(logs)
@@ -50,7 +50,7 @@ def test_a_logarithm_is_taken_of_what_was_filled_and_then_scaled():
 
 
 @pytest.mark.parametrize("name", ["city", "member"])
-def test_what_is_no_number_has_no_logarithm(name):
+def test_only_numbers_have_a_logarithm(name):
     with pytest.raises(ColumnRefused, match=f"'{name}' is .* has no logarithm"):
         prepared(name, Preparation(log=True))
 
@@ -59,11 +59,11 @@ def test_booleans_are_zero_and_one_and_never_scaled():
     assert prepared("member", scaled=True) == [[1.0], [0.0], [1.0], [1.0]]
 
 
-def test_categories_are_one_hot_with_one_for_missing():
+def test_categories_are_one_hot_encoded_with_one_for_missing():
     assert prepared("city") == [[1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0]]
 
 
-def test_a_category_that_training_never_saw_is_no_error():
+def test_an_unknown_category_is_accepted():
     values = type_column("city", pd.Series(["Ghent", "Turin"]))
     encoder = column_transformer({"city": plan(values, Preparation(), scaled=False)})
     encoder.fit(pd.DataFrame({"city": pd.Series(["Ghent", "Turin"], dtype=object)}))
@@ -85,7 +85,7 @@ def test_a_category_that_training_never_saw_is_no_error():
         ("city", Preparation(impute=Constant("Ghent")), [0.0, 1.0]),
     ],
 )
-def test_the_recipe_says_how_a_column_is_prepared(name, how, third_row):
+def test_the_recipe_overrides_the_preparation_of_a_column(name, how, third_row):
     assert prepared(name, how)[2] == third_row
 
 
@@ -100,7 +100,7 @@ def test_the_recipe_says_how_a_column_is_prepared(name, how, third_row):
         ("size", Preparation(impute="none"), "has 1 missing values, and impute is 'none'"),
     ],
 )
-def test_a_preparation_that_does_not_fit_the_column_is_refused(name, how, told):
+def test_an_unsuitable_preparation_is_refused(name, how, told):
     with pytest.raises(ColumnRefused, match=f"'{name}' .*{told}"):
         prepared(name, how)
 
@@ -145,7 +145,7 @@ def recipe(**fields):
     return Recipe(data="a.csv", target="price", kind="linear", **fields)
 
 
-def test_all_columns_but_the_target_are_features_unless_told():
+def test_features_default_to_all_columns_except_the_target():
     assert choose(COLUMNS, recipe(), "price") == ["id", "size", "age", "city"]
     assert choose(COLUMNS, recipe(exclude=("id",)), "price") == ["size", "age", "city"]
     assert choose(COLUMNS, recipe(columns={"id": Preparation(drop=True)}), "price") == [
@@ -164,11 +164,11 @@ def test_all_columns_but_the_target_are_features_unless_told():
         {"columns": {"siez": Preparation(scale=True)}},
     ],
 )
-def test_a_column_that_is_not_there_is_refused_with_near_matches(fields):
+def test_an_unknown_column_is_refused_with_near_matches(fields):
     with pytest.raises(ColumnNotFound, match=r"no column 'siez'.*Did you mean 'size'"):
         choose(COLUMNS, recipe(**fields), "price")
 
 
-def test_a_recipe_that_leaves_no_feature_is_refused():
+def test_a_recipe_without_features_is_refused():
     with pytest.raises(NoFeatures):
         choose(COLUMNS, recipe(exclude=tuple(set(COLUMNS) - {"price"})), "price")

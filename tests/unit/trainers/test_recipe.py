@@ -29,7 +29,7 @@ note = { drop = true }
 """
 
 
-def test_toml_becomes_a_typed_recipe():
+def test_toml_is_parsed_into_a_typed_recipe():
     recipe = Recipe.from_toml(FULL)
 
     assert (recipe.name, recipe.kind, recipe.task) == ("shop", "forest", "regression")
@@ -44,7 +44,7 @@ def test_toml_becomes_a_typed_recipe():
     assert recipe.columns["note"] == Preparation(drop=True)
 
 
-def test_flags_make_the_same_recipe_as_toml():
+def test_flags_and_toml_give_the_same_recipe():
     typed = Recipe(data="a.csv", target="y", kind="tree", params={"max_depth": 3}, seed=1)
     written = Recipe.from_toml(
         'data = "a.csv"\ntarget = "y"\nkind = "tree"\nseed = 1\nparams.max_depth = 3'
@@ -54,7 +54,7 @@ def test_flags_make_the_same_recipe_as_toml():
     assert written.sha256 == typed.sha256
 
 
-def test_the_digest_is_of_what_is_done_and_not_of_where_the_data_lies():
+def test_the_digest_does_not_depend_on_the_location_of_the_data():
     here = Recipe(data="a.csv", target="y", kind="tree")
 
     assert Recipe(data="/elsewhere/a.csv", target="y", kind="tree").sha256 == here.sha256
@@ -105,14 +105,14 @@ def test_the_digest_is_of_what_is_done_and_not_of_where_the_data_lies():
         ),
     ],
 )
-def test_a_wrong_key_or_value_is_refused_by_name(line, named):
+def test_an_invalid_key_or_value_is_refused_by_name(line, named):
     with pytest.raises(RecipeRefused) as refusal:
         Recipe.from_toml(f"data = 'a.csv'\ntarget = 'y'\nkind = 'tree'\n{line}")
 
     assert named in str(refusal.value)
 
 
-def test_all_mistakes_are_told_at_once():
+def test_all_mistakes_are_reported_at_once():
     with pytest.raises(RecipeRefused) as refusal:
         Recipe.from_toml("target = 3\nsed = 1")
 
@@ -121,12 +121,12 @@ def test_all_mistakes_are_told_at_once():
     assert all(name in told for name in ("data is missing", "kind is missing", "target", "sed"))
 
 
-def test_a_kind_that_cannot_be_trained_is_refused():
+def test_an_unknown_kind_is_refused():
     with pytest.raises(RecipeRefused, match="kind must be one of linear, logistic, tree, forest"):
         Recipe(data="a.csv", target="y", kind="other")
 
 
-def test_only_the_bundled_sets_may_go_without_a_target():
+def test_only_bundled_sets_may_omit_the_target():
     assert Recipe(data="sklearn:iris", kind="tree").target == ""
     with pytest.raises(RecipeRefused, match="target is empty"):
         Recipe(data="a.csv", kind="tree")
@@ -152,7 +152,7 @@ def test_text_that_is_not_toml_is_refused_with_its_line():
         ("p=1\nq = 2", "1\nq = 2"),
     ],
 )
-def test_a_parameter_is_read_as_it_is_typed(typed, value):
+def test_parameters_are_parsed_as_typed(typed, value):
     name, read = parse_parameter(typed)
 
     assert (name, read) == ("p", value)

@@ -15,7 +15,7 @@ def mistakes(text):
     return refusal.value.mistakes
 
 
-def test_all_mistakes_are_told_in_the_order_of_their_lines():
+def test_mistakes_are_reported_in_the_order_of_their_lines():
     told = mistakes("""\
 data = "a.csv"
 target = "y"
@@ -47,7 +47,7 @@ folds = 1.5
     assert "'max_depth' parameter" in told[4]
 
 
-def test_a_mistake_between_two_keys_has_the_line_of_the_one_that_is_wrong():
+def test_a_contradiction_between_two_keys_names_the_line_of_the_wrong_one():
     told = mistakes(f"{BASE}[columns.a]\nscale = true\n[columns.y]\nscale = true\n")
 
     assert told == ("line 6: columns names the target 'y', of which only the type can be set",)
@@ -101,7 +101,7 @@ def test_a_mistake_between_two_keys_has_the_line_of_the_one_that_is_wrong():
         ("params.n_estimators = -1", "line 4: The 'n_estimators' parameter"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line(text, told):
+def test_mistakes_are_reported_with_their_line(text, told):
     (said,) = mistakes(BASE + text)
 
     assert said.startswith(told)
@@ -160,13 +160,13 @@ def test_what_is_wrong_is_said_with_its_line(text, told):
         ("method = 'grid'\nmetric = 'rsme'\nparams.max_depth = [1, 2]", "line 6: regression or"),
     ],
 )
-def test_a_search_without_room_or_sense_is_refused(search, told):
+def test_an_empty_or_invalid_search_is_refused(search, told):
     (said,) = mistakes(f"{BASE}[search]\n{search}\n")
 
     assert said.startswith(told)
 
 
-def test_too_many_combinations_are_refused():
+def test_too_many_combinations_of_a_search_are_refused():
     values = list(range(1, 102))
     text = (
         f"[search]\nmethod = 'grid'\nparams = {{ max_depth = {values}, n_estimators = {values} }}"
@@ -175,7 +175,7 @@ def test_too_many_combinations_are_refused():
     assert "10,201 combinations; at most 10,000 are tried" in mistakes(BASE + text)[0]
 
 
-def test_a_parameter_is_fixed_or_searched_for_and_not_both():
+def test_a_parameter_cannot_be_both_fixed_and_searched():
     text = "params.max_depth = 3\n[search]\nmethod = 'grid'\nparams.max_depth = [1, 2]"
 
     assert mistakes(BASE + text) == ("line 7: 'max_depth' is in both params and search.params",)
@@ -188,7 +188,7 @@ def test_a_parameter_is_fixed_or_searched_for_and_not_both():
         ("logistic", "rmse <= champion", "classification has no metric 'rmse'; it has accuracy"),
     ],
 )
-def test_a_gate_about_a_metric_that_the_task_has_not_is_refused(kind, gate, known):
+def test_a_gate_on_a_metric_of_another_task_is_refused(kind, gate, known):
     (said,) = mistakes(f'data = "a.csv"\ntarget = "y"\nkind = "{kind}"\ngates = ["{gate}"]\n')
 
     assert said.startswith(f"line 4: {known}")
@@ -202,20 +202,20 @@ def test_a_gate_about_a_metric_that_the_task_has_not_is_refused(kind, gate, know
         ("engine in lions", "lions"),
     ],
 )
-def test_a_gate_that_the_registry_does_not_understand_is_refused(gate, said):
+def test_an_invalid_gate_is_refused(gate, said):
     (mistake,) = mistakes(f'data = "a.csv"\ntarget = "y"\nkind = "forest"\ngates = ["{gate}"]\n')
 
     assert mistake.startswith("line 4: gates[0]: Invalid gate")
     assert said in mistake
 
 
-def test_gates_about_other_things_than_metrics_are_taken():
+def test_gates_without_metrics_are_accepted():
     gates = ("signature compatible", "input_example answered", "latency_ms <= 5", "engine in trees")
 
     assert Recipe(data="a.csv", target="y", kind="tree", gates=gates).gates == gates
 
 
-def test_what_was_typed_has_no_line_of_the_file():
+def test_mistakes_in_options_have_no_line():
     origin = Recipe.from_toml(BASE).origin
 
     assert origin.line(("target",)) == 2
@@ -252,7 +252,7 @@ params = { min_samples_leaf = { low = 1, high = 9, log = true }, max_features = 
 )
 
 
-def test_a_recipe_comes_back_from_its_json_with_the_same_digest():
+def test_a_recipe_can_be_restored_from_its_json_with_the_same_digest():
     recipe = Recipe.from_toml(FULL)
     again = Recipe.from_json(recipe.to_json())
 
@@ -262,7 +262,7 @@ def test_a_recipe_comes_back_from_its_json_with_the_same_digest():
 
 
 @pytest.mark.parametrize("key", [line.partition(" ")[0] for line in FULL.splitlines()[2:13]])
-def test_every_key_but_data_is_in_the_digest(key):
+def test_the_digest_covers_every_key_except_data(key):
     document = Recipe.from_toml(FULL).to_json()
     if key == "kind":
         document[key], other = "tree", document[key]

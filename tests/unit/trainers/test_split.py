@@ -15,7 +15,7 @@ def target(values, task):
     return Target("y", task, "number", values, np.ones(len(values), dtype=bool))
 
 
-def test_every_row_is_on_one_side_and_the_seed_decides_which():
+def test_every_row_is_on_one_side_as_the_seed_determines():
     amounts = target(np.arange(50.0), "regression")
     split = split_rows(amounts, 0.2, 3, "t")
 
@@ -25,7 +25,7 @@ def test_every_row_is_on_one_side_and_the_seed_decides_which():
     assert split_rows(amounts, 0.2, 4, "t").test.tolist() != split.test.tolist()
 
 
-def test_classes_keep_their_shares():
+def test_a_stratified_split_keeps_the_shares_of_classes():
     classes = target(["a"] * 80 + ["b"] * 20, "classification")
     split = split_rows(classes, 0.25, 0, "t")
 
@@ -56,7 +56,7 @@ def keys(values, rule):
     return read_keys(rule.column, pd.Series(values), rule)
 
 
-def test_groups_stay_together():
+def test_a_split_by_group_keeps_groups_together():
     rule = SplitRule("group", "shop")
     amounts = target(np.arange(60.0), "regression")
     shops = [f"shop {row % 12}" for row in range(60)]
@@ -80,7 +80,7 @@ def test_groups_stay_together():
         np.array([f"{year}-01-01" for year in range(9999, 9979, -1)], dtype="datetime64[s]"),
     ],
 )
-def test_the_latest_rows_are_held_out(times):
+def test_a_split_by_time_holds_out_the_latest_rows(times):
     rule = SplitRule("time", "sold_at")
     amounts = target(np.arange(20.0), "regression")
 
@@ -89,7 +89,7 @@ def test_the_latest_rows_are_held_out(times):
     assert sorted(split.test) == [0, 1, 2, 3]
 
 
-def test_rows_of_one_time_are_on_one_side():
+def test_rows_of_the_same_time_are_on_one_side():
     rule = SplitRule("time", "year")
     amounts = target(np.arange(20.0), "regression")
 
@@ -107,13 +107,13 @@ def test_rows_of_one_time_are_on_one_side():
         (SplitRule("group", "g"), ["a"] * 19 + [None], "'g' has no value in 1 rows"),
     ],
 )
-def test_a_column_that_cannot_be_split_by_is_refused(rule, values, told):
+def test_an_unsuitable_column_to_split_by_is_refused(rule, values, told):
     amounts = target(np.arange(20.0), "regression")
     with pytest.raises(ColumnRefused, match=told):
         split_rows(amounts, 0.2, 0, "t", rule=rule, keys=keys(values, rule))
 
 
-def test_a_split_that_leaves_a_class_out_is_refused_by_name():
+def test_a_split_without_a_class_is_refused_by_name():
     rule = SplitRule("time", "year")
     classes = target(["old"] * 10 + ["new"] * 10, "classification")
 
@@ -130,7 +130,7 @@ def test_classes_split_at_random_need_not_keep_their_shares():
     assert {(classes.values[rows] == "b").sum() for rows in shares} != {5}
 
 
-def test_a_quantity_has_no_shares_to_keep():
+def test_a_quantity_cannot_be_stratified():
     with pytest.raises(TargetRefused, match="stratified split requires classes"):
         split_rows(target(np.arange(9.0), "regression"), 0.3, 0, "t", rule=SplitRule("stratified"))
 
@@ -139,7 +139,7 @@ TRAIN = np.arange(5, 65)
 
 
 @pytest.mark.parametrize("way", [None, "random", "group", "time"])
-def test_folds_divide_the_rows_to_train_on_by_the_same_rule(way):
+def test_folds_follow_the_rule_of_the_split(way):
     rule = SplitRule(way, "k" if way in {"group", "time"} else "")
     amounts = target(np.arange(80.0), "regression")
     own = keys([row // 4 for row in range(80)], rule)
@@ -172,7 +172,7 @@ def test_folds_divide_the_rows_to_train_on_by_the_same_rule(way):
         ),
     ],
 )
-def test_more_folds_than_the_rows_allow_are_refused(rule, values, task, error, told):
+def test_more_folds_than_possible_are_refused(rule, values, task, error, told):
     labels = np.array(["often"] * 57 + ["rare"] * 3)
     if rule.by == "random":
         labels = np.array(["often"] * 59 + ["rare"])
@@ -183,6 +183,6 @@ def test_more_folds_than_the_rows_allow_are_refused(rule, values, task, error, t
         folds(goal, np.arange(60), 4, 0, rule=rule, keys=own)
 
 
-def test_fewer_rows_than_two_a_fold_are_refused():
+def test_folds_with_fewer_than_two_rows_are_refused():
     with pytest.raises(TooFewRows, match="5 folds need at least two rows each"):
         folds(target(np.arange(9.0), "regression"), np.arange(9), 5, 0)

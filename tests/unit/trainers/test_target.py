@@ -47,7 +47,7 @@ def test_a_recipe_may_ask_for_the_other_task():
     ("values", "type_", "dtype"),
     [(WORDS, "string", "U"), (CODES, "integer", "i"), (FLAGS, "boolean", "b")],
 )
-def test_classes_keep_their_own_type(values, type_, dtype):
+def test_classes_keep_their_type(values, type_, dtype):
     read = target(values, "tree")
 
     assert read.type == type_
@@ -55,7 +55,7 @@ def test_classes_keep_their_own_type(values, type_, dtype):
     assert read.values.tolist() == values
 
 
-def test_rows_without_a_target_are_left_out_and_counted():
+def test_rows_without_a_target_are_omitted_and_counted():
     read = target([1.5, np.nan, 2.5, np.nan, 4.0], "linear")
 
     assert read.values.tolist() == [1.5, 2.5, 4.0]
@@ -64,13 +64,13 @@ def test_rows_without_a_target_are_left_out_and_counted():
 
 
 @pytest.mark.parametrize("values", [WORDS, FLAGS])
-def test_linear_on_classes_is_refused_with_advice(values):
+def test_linear_for_classes_is_refused_with_advice(values):
     with pytest.raises(TaskRefused, match="Use logistic, tree or forest"):
         target(values, "linear")
 
 
 @pytest.mark.parametrize("values", [AMOUNTS, list(range(30)), [1e17, 2e17] * 5])
-def test_logistic_on_a_quantity_is_refused_with_advice(values):
+def test_logistic_for_a_quantity_is_refused_with_advice(values):
     with pytest.raises(TaskRefused, match=r"is a quantity.*Use linear, tree or forest"):
         target(values, "logistic")
 
@@ -85,7 +85,7 @@ def test_logistic_on_a_quantity_is_refused_with_advice(values):
         ([1e17, 2e17] * 5, "tree", "classification"),
     ],
 )
-def test_a_task_that_cannot_be_is_refused(values, kind, asked):
+def test_an_impossible_task_is_refused(values, kind, asked):
     with pytest.raises(TaskRefused):
         target(values, kind, asked)
 

@@ -69,12 +69,12 @@ def paths(value, path=()):
         yield from paths(inner, (*path, key))
 
 
-def test_the_keys_are_those_that_tomllib_reads():
+def test_the_keys_match_those_of_tomllib():
     assert set(key_lines(DOCUMENT)) == set(paths(tomllib.loads(DOCUMENT)))
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
-def test_both_ends_of_line_count_alike(end):
+def test_both_kinds_of_line_ends_count(end):
     lines = key_lines(DOCUMENT.replace("\n", end))
 
     assert lines["runs", 1, "more", "x"] == 26
@@ -102,7 +102,7 @@ def written(value):
 
 
 @given(st.dictionaries(keys, st.dictionaries(keys, values, max_size=3), max_size=3))
-def test_whatever_is_in_the_document_is_found(document):
+def test_every_key_and_item_of_a_document_is_found(document):
     text = "\n".join(
         "\n".join([f"[{quoted(name)}]", *(f"{quoted(key)} = {written(value)}" for key, value in
                                           table.items())])

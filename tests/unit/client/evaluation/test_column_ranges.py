@@ -13,7 +13,7 @@ def ranges(values, rows=EVERY):
     return column_ranges([type_column("c", pd.Series(values))], rows)["c"]
 
 
-def test_numbers_have_their_ends_and_their_mean():
+def test_numbers_have_range_and_mean():
     assert ranges([1.0, 3.0, None, 8.0]) == {"missing": 1, "min": 1.0, "max": 8.0, "mean": 4.0}
 
 
@@ -21,7 +21,7 @@ def test_only_the_rows_trained_on_count():
     assert ranges([1, 3, 9, 2], np.array([0, 1]))["max"] == 3.0
 
 
-def test_texts_and_booleans_are_counted_the_most_frequent_first():
+def test_texts_and_booleans_are_counted_in_order_of_frequency():
     assert ranges(["b", "a", "b", None]) == {"missing": 1, "values": {"b": 2, "a": 1}}
     assert ranges([True, False, True, True]) == {
         "missing": 0,
@@ -29,7 +29,7 @@ def test_texts_and_booleans_are_counted_the_most_frequent_first():
     }
 
 
-def test_of_many_texts_the_rest_is_added_up():
+def test_rare_texts_are_summed():
     texts = [f"t{index:03d}" for index in range(MAX_VALUES + 5)] * 2
     found = ranges(texts, np.arange(len(texts)))
 

@@ -26,7 +26,7 @@ def noisy(count):
     return np.where(draws.uniform(size=count) < probable, "yes", "no"), probable
 
 
-def test_of_two_classes_the_second_is_kept_and_its_curves_are_those_of_hand():
+def test_two_classes_have_curves_of_the_second_equal_to_hand_computed_ones():
     curves = two(["yes", "no", "yes", "no"], [0.9, 0.8, 0.35, 0.1])
 
     assert curves["roc"] == {
@@ -42,7 +42,7 @@ def test_of_two_classes_the_second_is_kept_and_its_curves_are_those_of_hand():
     assert (kept["recall"][-1], kept["precision"][-1]) == (0.0, 1.0)
 
 
-def test_calibration_has_the_means_of_the_bins_that_have_rows():
+def test_calibration_has_means_of_the_non_empty_bins():
     curves = two(["yes", "no", "no", "yes", "yes"], [1.0, 0.93, 0.11, 0.13, 0.0])
 
     assert curves["calibration"] == {
@@ -53,7 +53,7 @@ def test_calibration_has_the_means_of_the_bins_that_have_rows():
     }
 
 
-def test_a_long_curve_is_thinned_between_its_ends_and_its_area_is_that_of_the_whole():
+def test_a_long_curve_is_thinned_and_keeps_its_ends_and_area():
     true, probable = noisy(5_000)
     curves = two(true, probable)
 
@@ -67,14 +67,14 @@ def test_a_long_curve_is_thinned_between_its_ends_and_its_area_is_that_of_the_wh
     )
 
 
-def test_a_short_curve_is_whole_and_says_nothing_of_points():
+def test_a_short_curve_is_complete_without_a_number_of_points():
     curves = two(*noisy(40))
 
     assert "points" not in curves["roc"]
     assert "points" not in curves["precision_recall"]
 
 
-def test_a_class_without_rows_is_left_out_of_the_curves_that_need_some():
+def test_a_class_without_rows_is_omitted_from_curves_that_need_some():
     classes = np.array([5, 6, 7])
     curves = probability_curves(np.array([5, 6, 6]), np.full((3, 3), 1 / 3), classes)
 
@@ -84,7 +84,7 @@ def test_a_class_without_rows_is_left_out_of_the_curves_that_need_some():
     assert curves["calibration"][2]["observed"] == [0.0]
 
 
-def test_the_curves_of_a_hundred_classes_fit_into_a_quarter_of_an_uploads_metadata():
+def test_curves_of_a_hundred_classes_fit_into_a_quarter_of_the_metadata():
     draws = np.random.default_rng(1)
     classes = np.arange(100)
     true = draws.choice(classes, 20_000)

@@ -45,7 +45,7 @@ def classified(count, rows):
     return Predicted(classes[true], classes[chances.argmax(axis=1)], chances, classes)
 
 
-def test_intervals_are_as_wide_as_those_of_a_plain_bootstrap(quantities):
+def test_intervals_match_those_of_a_plain_bootstrap(quantities):
     found = quantities.intervals(quantities.metrics(), seed=5)
 
     for name, (low, high) in plain(quantities, 6).items():
@@ -53,7 +53,7 @@ def test_intervals_are_as_wide_as_those_of_a_plain_bootstrap(quantities):
 
 
 @pytest.mark.parametrize("count", [2, 4])
-def test_so_are_those_of_classes(count):
+def test_intervals_of_classifications_match_those_of_a_plain_bootstrap(count):
     predicted = classified(count, 60)
     found = predicted.intervals(predicted.metrics(), seed=2)
 
@@ -61,7 +61,7 @@ def test_so_are_those_of_classes(count):
         assert found[name] == pytest.approx([low, high], abs=0.3 * (high - low) + 1e-9), name
 
 
-def test_the_seed_decides_and_the_metric_lies_within(quantities):
+def test_the_seed_determines_the_interval_and_the_metric_is_within_it(quantities):
     metrics = quantities.metrics()
     found = quantities.intervals(metrics, seed=1)
 
@@ -70,7 +70,7 @@ def test_the_seed_decides_and_the_metric_lies_within(quantities):
     assert all(low <= metrics[name] <= high for name, (low, high) in found.items())
 
 
-def test_a_metric_that_most_draws_do_not_have_is_left_out():
+def test_a_metric_undefined_in_most_draws_is_omitted():
     labels = np.array(["a", "b"])
     without_c = Predicted(labels, labels, np.eye(3)[:2], np.array(["a", "b", "c"]))
 
@@ -79,7 +79,7 @@ def test_a_metric_that_most_draws_do_not_have_is_left_out():
     assert set(found) == {"accuracy"}
 
 
-def test_many_rows_give_narrow_bounds():
+def test_many_rows_give_narrow_intervals():
     true = np.random.default_rng(0).normal(size=60_000)
     found = Predicted(true, np.zeros(60_000)).intervals(["rmse"], seed=0)
 

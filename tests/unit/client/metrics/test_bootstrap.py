@@ -16,7 +16,7 @@ def measures(true, noise, seed):
 TRUE = np.random.default_rng(0).normal(size=800)
 
 
-def test_the_same_answers_give_the_same_draws():
+def test_the_same_seed_gives_the_same_draws():
     one, other = (drawn([measures(TRUE, 1, 1)], len(TRUE), ["rmse"]) for _ in range(2))
 
     assert np.array_equal(one[0]["rmse"], other[0]["rmse"])
@@ -24,7 +24,7 @@ def test_the_same_answers_give_the_same_draws():
 
 
 @pytest.mark.parametrize("rows", [3, 800])
-def test_both_answer_for_the_same_rows_in_each_draw(rows):
+def test_both_measures_get_the_same_rows_in_each_draw(rows):
     twice = [measures(TRUE[:rows], 1, 1)] * 2
 
     first, second = drawn(twice, rows, ["rmse", "median_absolute_error"])
@@ -33,7 +33,7 @@ def test_both_answer_for_the_same_rows_in_each_draw(rows):
         assert np.array_equal(figures, second[name])
 
 
-def test_what_is_common_to_both_falls_out_of_the_difference():
+def test_common_variation_cancels_in_the_difference():
     shared = 3 * np.random.default_rng(5).normal(size=len(TRUE))
     worse = RegressionMeasures(TRUE, TRUE + shared + 0.05)
     better = RegressionMeasures(TRUE, TRUE + shared)
@@ -45,7 +45,7 @@ def test_what_is_common_to_both_falls_out_of_the_difference():
     assert high - low < (alone_high - alone_low) / 5
 
 
-def test_the_interval_of_a_mean_is_as_wide_as_theory_has_it():
+def test_the_interval_of_a_mean_has_the_theoretical_width():
     draws = drawn([measures(TRUE, 2, 3)], len(TRUE), ["mae"])[0]["mae"]
     low, high = interval(draws, 95)
 
@@ -55,14 +55,14 @@ def test_the_interval_of_a_mean_is_as_wide_as_theory_has_it():
     assert low < errors.mean() < high
 
 
-def test_a_higher_level_is_wider():
+def test_a_higher_level_gives_a_wider_interval():
     draws = drawn([measures(TRUE, 2, 3)], len(TRUE), ["rmse"])[0]["rmse"]
     ninety, ninety_nine = interval(draws, 90), interval(draws, 99)
 
     assert ninety_nine[0] < ninety[0] < ninety[1] < ninety_nine[1]
 
 
-def test_too_few_draws_with_a_figure_give_no_interval():
+def test_too_few_defined_draws_give_no_interval():
     figures = np.full(DRAWS, np.nan)
     figures[:50] = 0.5
 

@@ -43,7 +43,7 @@ def probabilities(draws, rows, classes):
 
 @pytest.mark.parametrize("rows", [2, 3, 10, 501])
 @pytest.mark.parametrize("offset", [0.0, 1e6])
-def test_a_regression_s_figures_are_scikit_learn_s(rows, offset):
+def test_regression_metrics_equal_scikit_learn_s(rows, offset):
     draws = np.random.default_rng(rows)
     true = offset + draws.normal(size=rows)
     predicted = true + draws.normal(size=rows)
@@ -54,7 +54,7 @@ def test_a_regression_s_figures_are_scikit_learn_s(rows, offset):
     assert set(expected) == set(REGRESSION)
 
 
-def test_a_target_that_never_varies_has_the_r2_that_scikit_learn_gives_it():
+def test_r2_of_a_constant_target_equals_scikit_learn_s():
     true = np.full(5, 0.1)
 
     for predicted in (true, true + 1):
@@ -67,7 +67,7 @@ def test_a_target_that_never_varies_has_the_r2_that_scikit_learn_gives_it():
     arrays(np.float64, st.shared(st.integers(2, 40), key="n"), elements=THOUSANDTHS),
     st.integers(0, 100),
 )
-def test_a_row_counts_as_often_as_it_was_drawn(true, predicted, seed):
+def test_weights_count_rows_as_often_as_they_were_drawn(true, predicted, seed):
     chosen = np.random.default_rng(seed).integers(0, len(true), len(true))
     counts = np.bincount(chosen, minlength=len(true)).astype(np.uint8)[None, :]
 
@@ -80,7 +80,7 @@ def test_a_row_counts_as_often_as_it_was_drawn(true, predicted, seed):
 
 @pytest.mark.parametrize("classes", [2, 3, 7])
 @pytest.mark.parametrize("rows", [20, 400])
-def test_a_classification_s_figures_are_scikit_learn_s(classes, rows):
+def test_classification_metrics_equal_scikit_learn_s(classes, rows):
     draws = np.random.default_rng(classes * rows)
     true = np.r_[np.arange(classes), draws.integers(0, classes, rows - classes)]
     shares = probabilities(draws, rows, classes).round(2 if classes == 2 else 15)
@@ -94,7 +94,7 @@ def test_a_classification_s_figures_are_scikit_learn_s(classes, rows):
     assert set(found) == set(CLASSIFICATION)
 
 
-def test_draws_of_a_classification_are_scikit_learn_s_on_the_rows_drawn():
+def test_classification_metrics_of_draws_equal_scikit_learn_s_on_the_rows_drawn():
     draws = np.random.default_rng(4)
     rows, classes = 120, 3
     true = draws.integers(0, classes, rows)
@@ -110,7 +110,7 @@ def test_draws_of_a_classification_are_scikit_learn_s_on_the_rows_drawn():
         assert found == pytest.approx(expected, rel=1e-12)
 
 
-def test_labels_that_the_version_does_not_know_count_as_missed():
+def test_unknown_labels_count_as_missed():
     true, predicted = np.array([0, 1, 2, 2]), np.array([0, 1, 1, 0])
     measures = ClassificationMeasures(true, predicted, 2, None)
 
@@ -123,7 +123,7 @@ def test_labels_that_the_version_does_not_know_count_as_missed():
     )
 
 
-def test_a_draw_without_one_of_two_classes_has_no_roc_auc():
+def test_a_draw_with_one_class_has_no_roc_auc():
     true, shares = np.array([0, 1]), np.array([[0.7, 0.3], [0.4, 0.6]])
     counts = np.array([[1, 1], [2, 0]], np.uint8)
 
@@ -133,7 +133,7 @@ def test_a_draw_without_one_of_two_classes_has_no_roc_auc():
     assert np.isnan(found[1]["roc_auc"])
 
 
-def test_what_overflows_is_not_finite_and_no_warning():
+def test_overflow_gives_infinity_without_a_warning():
     true, predicted = np.array([0.0, 1.0]), np.array([1e300, -1e300])
 
     assert regression(true, predicted)[0]["mse"] == np.inf

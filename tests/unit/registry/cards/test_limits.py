@@ -33,7 +33,7 @@ def told(evaluation: dict[str, Any], **view: Any) -> str:
     )
 
 
-def test_a_sound_version_has_the_limits_of_its_kind_only() -> None:
+def test_a_version_without_problems_has_only_the_limits_of_its_kind() -> None:
     sound = {"rows": 5000, "columns": COLUMNS, "baseline": {"rmse": 9.0}, "profile": PROFILE}
     text = told(sound)
     assert len(text.splitlines()) == 2
@@ -48,7 +48,7 @@ def test_a_sound_version_has_the_limits_of_its_kind_only() -> None:
         ("tree", "at the edge"),
     ],
 )
-def test_each_kind_goes_on_in_its_own_way_beyond_the_ranges(kind: str, words: str) -> None:
+def test_each_kind_extrapolates_in_its_own_way(kind: str, words: str) -> None:
     assert words in told({}, kind=kind)
     assert "Outside the ranges" not in told({}, kind="other")
 
@@ -57,19 +57,21 @@ def test_a_version_without_a_profile_is_named() -> None:
     assert "has no profile of its data" in told({"rows": 5000, "columns": COLUMNS})
 
 
-def test_few_rows_or_an_unknown_number_of_them_are_said() -> None:
+def test_few_or_unknown_evaluation_rows_are_mentioned() -> None:
     assert "measured on only 89 rows" in told({"rows": 89})
     assert "on only" not in told({"rows": 200})
     assert "it was measured on is unknown" in told({})
 
 
 @pytest.mark.parametrize(("claimed", "is_no_better"), [(1.9, False), (2.0, True), (2.1, True)])
-def test_a_version_that_guesses_as_well_is_named(claimed: float, is_no_better: bool) -> None:
+def test_a_version_no_better_than_the_baseline_is_mentioned(
+    claimed: float, is_no_better: bool
+) -> None:
     text = told({"rows": 5000, "baseline": {"rmse": 2.0}}, metrics={"rmse": claimed})
     assert ("no better than the baseline, by <rmse>" in text) is is_no_better
 
 
-def test_what_serves_it_and_how_far_it_is_off_is_said() -> None:
+def test_the_engine_and_its_differences_are_mentioned() -> None:
     slow = {"name": "scikit-learn", "reason": "no converter for <b>Mine</b>"}
     assert "scikit-learn predicts, which is slower: <no converter for <b>Mine</b>>" in told(
         {}, engine=slow
@@ -82,7 +84,7 @@ def test_what_serves_it_and_how_far_it_is_off_is_said() -> None:
     assert "<A faster engine is not used: too large>" in told({}, engine=second)
 
 
-def test_notes_texts_and_unsound_parts_are_passed_on_as_data() -> None:
+def test_notes_and_names_of_malformed_parts_are_data() -> None:
     text = told(
         {"notes": ["`it` did not converge"], "roc": "x", "columns": COLUMNS},
         signature={"inputs": [{"name": "city", "type": "string", "nullable": False}]},

@@ -66,7 +66,7 @@ def shown(text):
 
 
 @pytest.mark.parametrize("text", EVIL)
-def test_an_evil_text_is_one_code_span(text):
+def test_a_hostile_text_is_one_code_span(text):
     tokens = parsed(Paragraph(["Says ", Data(text), "."]), Bullets([["It is ", Data(text)]]))
     said = [token for token in tokens if token.type == "inline"][2:]
     assert [spans(token) for token in said] == [shown(text), shown(text)]
@@ -74,7 +74,7 @@ def test_an_evil_text_is_one_code_span(text):
 
 
 @pytest.mark.parametrize("text", EVIL)
-def test_an_evil_text_is_one_cell_of_a_table(text):
+def test_a_hostile_text_is_one_table_cell(text):
     row = [[Data("before")], [Data(text)], ["after"]]
     tokens = parsed(Table(["A", "B", "C"], [row, row]))
     cells = [token for before, token in pairwise(tokens) if before.type == "td_open"]
@@ -85,7 +85,7 @@ def test_an_evil_text_is_one_cell_of_a_table(text):
 
 
 @pytest.mark.parametrize("text", EVIL)
-def test_an_evil_text_of_many_lines_is_one_block(text):
+def test_a_hostile_text_of_several_lines_is_one_block(text):
     tokens = parsed(Said(text), Listing("sh", visible(text)), Paragraph(["end"]))
     assert [token.type for token in tokens if token.type == "fence"] == ["fence", "fence"]
     assert tokens[-2].content == "end"
@@ -95,7 +95,7 @@ def test_an_evil_text_of_many_lines_is_one_block(text):
 @example(["\\", "|"])
 @example(["`a", "b`"])
 @example([" ", "   "])
-def test_any_texts_are_as_many_cells(texts):
+def test_texts_and_cells_have_the_same_number(texts):
     tokens = parsed(Table(["x"] * len(texts), [[[Data(text)] for text in texts]]))
     cells = [token for before, token in pairwise(tokens) if before.type == "td_open"]
     assert len(cells) == len(texts)
@@ -104,7 +104,7 @@ def test_any_texts_are_as_many_cells(texts):
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_one_block_and_keeps_its_words(text):
+def test_any_text_is_one_block_with_the_same_words(text):
     tokens = parsed(Said(text))
     (fence,) = [token for token in tokens if token.type == "fence"]
     kept = "".join(visible(line) for line in text.expandtabs(4).splitlines())

@@ -59,7 +59,7 @@ def refusal(decode, body, signature=MIXED):
 
 
 @both
-def test_a_table_is_read_by_name_in_any_order_with_its_nulls(decode, write):
+def test_columns_of_an_arrow_table_are_matched_by_name_with_nulls(decode, write):
     batch = decode(write(people()), MIXED, MANY)
 
     assert rows_of(batch) == [
@@ -71,7 +71,7 @@ def test_a_table_is_read_by_name_in_any_order_with_its_nulls(decode, write):
 
 
 @both
-def test_a_frame_of_pandas_is_read_with_nan_as_null(decode, write):
+def test_a_pandas_frame_is_read_with_nan_as_null(decode, write):
     frame = pd.DataFrame(
         {
             "age": [31.5, np.nan],
@@ -99,7 +99,7 @@ def test_a_frame_of_pandas_is_read_with_nan_as_null(decode, write):
     ],
     ids=lambda array: str(array.type),
 )
-def test_every_sort_of_number_is_a_number(decode, write, ages):
+def test_every_numeric_type_is_a_number(decode, write, ages):
     batch = decode(write(people(age=ages)), MIXED, MANY)
 
     assert [row[0] for row in rows_of(batch)] == [1.0, 2.0, None]
@@ -116,7 +116,7 @@ def test_every_sort_of_number_is_a_number(decode, write, ages):
     ],
     ids=lambda array: str(array.type),
 )
-def test_every_sort_of_text_is_a_text(decode, write, cities):
+def test_every_string_type_is_a_string(decode, write, cities):
     batch = decode(write(people(city=cities)), MIXED, MANY)
 
     assert [row[3] for row in rows_of(batch)] == ["a", "b", None]
@@ -130,7 +130,7 @@ def test_every_sort_of_text_is_a_text(decode, write, cities):
     ],
     ids=["texts", "dictionary"],
 )
-def test_a_text_of_several_batches_is_kept_once(cities):
+def test_a_text_repeated_across_batches_is_stored_once(cities):
     batch = decode_arrow(arrow(people(city=cities)), MIXED, MANY)
 
     assert len({id(text) for text in batch.columns["city"]}) == 1
@@ -158,7 +158,7 @@ def test_a_dictionary_is_checked_once_however_many_batches_use_it():
 
 
 @pytest.mark.parametrize("spoil", ["text", "index"])
-def test_a_dictionary_with_a_bad_text_or_index_is_malformed(spoil):
+def test_a_dictionary_with_an_invalid_text_or_index_is_malformed(spoil):
     texts = pa.array([b"\xff" if spoil == "text" else b"ok", b"ok"], pa.binary())
     texts = pa.Array.from_buffers(pa.string(), 2, texts.buffers())
     indices = pa.array([0, 1, 2 if spoil == "index" else 0], pa.int8())
@@ -168,7 +168,7 @@ def test_a_dictionary_with_a_bad_text_or_index_is_malformed(spoil):
         decode_arrow(arrow(people(city=cities)), MIXED, MANY)
 
 
-def test_a_column_that_the_model_does_not_use_is_not_decoded():
+def test_unused_columns_are_not_decoded():
     bad = pa.array([b"\xff"] * 3, pa.binary())
     other = pa.Array.from_buffers(pa.string(), 3, bad.buffers())
 
@@ -186,7 +186,7 @@ def test_each_batch_may_have_a_dictionary_of_its_own():
 
 
 @both
-def test_a_column_of_nulls_is_null_where_that_is_allowed(decode, write):
+def test_a_column_of_nulls_is_accepted_where_null_is_allowed(decode, write):
     nulls = pa.nulls(3)
 
     batch = decode(write(people(age=nulls, city=nulls)), MIXED, MANY)
@@ -212,12 +212,12 @@ def test_a_column_of_nulls_is_null_where_that_is_allowed(decode, write):
         ("city", [["a"], ["b"], ["c"]], "city"),
     ],
 )
-def test_what_does_not_fit_is_named(decode, write, column, cells, at):
+def test_invalid_cells_are_named(decode, write, column, cells, at):
     assert [f.at for f in refusal(decode, write(people(**{column: cells}))).faults] == [at]
 
 
 @both
-def test_a_missing_a_double_and_an_empty_table_are_refused(decode, write):
+def test_missing_duplicate_and_empty_columns_are_refused(decode, write):
     doubled = people()
     doubled = doubled.append_column("age", doubled["age"])
 
@@ -227,7 +227,7 @@ def test_a_missing_a_double_and_an_empty_table_are_refused(decode, write):
 
 
 @both
-def test_more_cells_than_the_limit_are_refused_however_small_the_body(decode, write):
+def test_more_cells_than_the_limit_are_refused_whatever_the_body_size(decode, write):
     repeated = pa.array([1.0]).take(pa.array(np.zeros(100_000, np.int64)))
     body = write(pa.table({"length": repeated, "width": repeated}))
 
@@ -236,7 +236,7 @@ def test_more_cells_than_the_limit_are_refused_however_small_the_body(decode, wr
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary()])
-def test_a_long_text_that_is_repeated_stays_one(kind):
+def test_a_long_repeated_text_is_stored_once(kind):
     """16 MB, if each were written out; read as one."""
     many = pa.chunked_array([pa.array(["x" * 200_000], kind)] * 80)
     table = pa.table({"city": many, "age": [1.0] * 80, "member": [True] * 80, "visits": [1] * 80})
@@ -259,7 +259,7 @@ def test_a_column_of_lists_is_refused_before_it_is_read():
 
 
 @both
-def test_nulls_that_cost_no_bytes_are_counted_too(decode, write):
+def test_nulls_that_take_no_bytes_are_counted(decode, write):
     nothing = pa.table({"length": pa.nulls(100_000), "width": pa.nulls(100_000)})
 
     with pytest.raises(TooLarge):
@@ -276,7 +276,7 @@ def test_text_that_is_not_utf_8_is_malformed(decode, write):
         decode(write(people(city=bad)), MIXED, MANY)
 
 
-def test_an_offset_that_points_outside_the_body_is_malformed():
+def test_an_offset_outside_the_body_is_malformed():
     # Written as the offsets 0, 3, 6, 9, which stand in the body as they are.
     body = arrow(people(city=["abc", "def", "ghi"]))
     offsets = np.array([0, 3, 6], np.int32).tobytes()
@@ -290,7 +290,7 @@ def test_an_offset_that_points_outside_the_body_is_malformed():
 
 @both
 @given(data=st.data())
-def test_a_damaged_table_is_read_or_refused_and_nothing_else(decode, write, data):
+def test_a_damaged_table_is_read_or_refused(decode, write, data):
     body = bytearray(write(people()))
     if data.draw(st.booleans()):
         del body[data.draw(st.integers(0, len(body) - 1)) :]

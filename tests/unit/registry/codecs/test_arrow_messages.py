@@ -73,7 +73,7 @@ def packed(size):
 COMPRESSED = {"ARROW__experimental_compression": "zstd"}
 
 
-def test_a_message_that_is_compressed_as_before_arrow_1_is_refused():
+def test_compression_from_before_arrow_1_is_refused():
     part = packed(8 * ROWS)
     aligned = part + bytes(-len(part) % 8)
     places = [(0, len(part)), (len(aligned), len(part))]
@@ -97,13 +97,13 @@ def test_a_message_that_is_not_compressed_is_read_in_each_version(version, metad
     assert list(batch.columns["width"]) == list(range(ROWS, 2 * ROWS))
 
 
-def test_buffers_that_overlap_are_counted_as_often_as_they_are_used():
+def test_overlapping_buffers_are_counted_as_often_as_they_are_used():
     body = stream(V5, bytes(8 * ROWS), (0, 8 * ROWS), (0, 8 * ROWS))
 
     assert arrow_size(body) == TableSize(ROWS, 8 * ROWS)
 
 
 @pytest.mark.parametrize("place", [(-8, 8), (0, -8)])
-def test_a_buffer_with_a_negative_place_is_malformed(place):
+def test_a_buffer_with_a_negative_offset_is_malformed(place):
     with pytest.raises(BodyMalformed):
         decode_arrow(stream(V5, bytes(16 * ROWS), (0, 8 * ROWS), place), NUMBERS, MANY)

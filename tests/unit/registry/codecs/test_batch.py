@@ -26,7 +26,7 @@ def test_columns_have_the_types_that_models_are_trained_on():
     assert np.isnan(frame["city"].tolist()[1])
 
 
-def test_faults_of_several_columns_are_all_named():
+def test_faults_of_all_columns_are_named():
     with pytest.raises(InputRefused) as refused:
         build_batch([["x", 1], [1, 1.5], [True, True], ["a", "b"]], MIXED, place)
 
@@ -34,7 +34,7 @@ def test_faults_of_several_columns_are_all_named():
 
 
 @pytest.mark.parametrize("values", [[], [[], []]])
-def test_no_rows_are_no_batch(values):
+def test_a_batch_requires_a_row(values):
     with pytest.raises(InputRefused, match="empty"):
         build_batch(values, NUMBERS, place)
 
@@ -43,7 +43,7 @@ def test_no_rows_are_no_batch(values):
     "content_type",
     ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"'],
 )
-def test_the_content_type_picks_the_codec(content_type):
+def test_the_content_type_selects_the_decoder(content_type):
     batch = RequestReader(NUMBERS).read(content_type, b'{"length": 1, "width": 2}', 1000)
 
     assert rows_of(batch) == [[1.0, 2.0]]
@@ -58,7 +58,7 @@ def test_another_content_type_is_not_supported(content_type):
         RequestReader(NUMBERS).read(content_type, b"{}", 1000)
 
 
-def test_the_contract_s_content_types_are_all_there():
+def test_the_content_types_of_the_contract_are_supported():
     assert set(REQUEST_TYPES) == {
         "application/json",
         "text/csv",

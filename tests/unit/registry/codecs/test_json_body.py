@@ -60,7 +60,7 @@ def test_every_form_of_a_batch_gives_the_same_rows(body):
 
 
 @pytest.mark.parametrize("body", [ROW, {"input": LIST}], ids=["record", "input"])
-def test_one_record_and_one_row_are_answered_as_one(body):
+def test_a_single_record_or_row_is_answered_with_one_prediction(body):
     batch = decode(body)
 
     assert rows_of(batch) == [[31.5, 4.0, 1.0, "Ghent"]]
@@ -79,11 +79,11 @@ def test_one_record_and_one_row_are_answered_as_one(body):
         {"dataframe_split": {"columns": ["id", *ROW], "data": [[7, *LIST]]}},
     ],
 )
-def test_columns_are_taken_by_name_in_any_order_and_others_are_ignored(body):
+def test_columns_are_matched_by_name_and_extra_ones_ignored(body):
     assert rows_of(decode(body)) == [[31.5, 4.0, 1.0, "Ghent"]]
 
 
-def test_a_null_is_nan_where_it_is_allowed():
+def test_an_allowed_null_becomes_nan():
     batch = decode({"instances": [{**ROW, "age": None, "city": None}, ROW]})
 
     assert rows_of(batch) == [[None, 4.0, 1.0, None], [31.5, 4.0, 1.0, "Ghent"]]
@@ -113,7 +113,7 @@ def test_a_null_is_nan_where_it_is_allowed():
         (10**400, "city"),
     ],
 )
-def test_a_cell_of_the_wrong_type_is_named_in_every_form(cell, column):
+def test_a_cell_of_the_wrong_type_is_located_in_every_form(cell, column):
     bad = {**ROW, column: cell}
     position = list(ROW).index(column)
 
@@ -138,7 +138,7 @@ def test_a_cell_of_the_wrong_type_is_named_in_every_form(cell, column):
 
 
 @pytest.mark.parametrize("cell", [4, 4.0, -0.0, 2**53, 1e300])
-def test_a_whole_number_is_an_integer_however_it_is_written(cell):
+def test_an_integral_float_is_an_integer(cell):
     assert rows_of(decode({**ROW, "visits": cell}))[0][1] == cell
 
 
@@ -193,7 +193,7 @@ def test_whole_numbers_beside_a_number_that_is_out_of_range_are_refused():
     ],
     ids=json.dumps,
 )
-def test_rows_of_the_wrong_shape_are_named_by_their_place(body, at):
+def test_rows_of_the_wrong_shape_are_located(body, at):
     assert at in [fault.at for fault in refusal(body).faults]
 
 
@@ -220,7 +220,7 @@ def test_rows_under_two_keys_are_refused():
 
 
 @pytest.mark.parametrize("body", [b"[1,2]", b"5", b'"x"', b"null"])
-def test_json_that_is_no_object_is_refused(body):
+def test_json_other_than_objects_is_refused(body):
     with pytest.raises(InputRefused, match="Expected a JSON object"):
         decode_json(body, MIXED)
 
@@ -243,7 +243,7 @@ def test_json_that_is_no_object_is_refused(body):
     ],
     ids=lambda body: repr(body[:16]),
 )
-def test_what_is_not_json_is_malformed(body):
+def test_invalid_json_is_malformed_as_a_body(body):
     with pytest.raises(BodyMalformed):
         decode_json(body, MIXED)
 
@@ -255,7 +255,7 @@ def test_a_number_beyond_every_range_is_refused(number):
 
 
 @pytest.mark.parametrize("key", ["instances", "inputs", "X", "input"])
-def test_a_model_s_own_column_may_be_called_like_a_key_of_rows(key):
+def test_a_column_may_be_named_like_a_wrapper(key):
     signature = Signature((Column(key, "number"),), Output("y", "number"))
 
     record = decode({key: 5}, signature)
@@ -265,14 +265,14 @@ def test_a_model_s_own_column_may_be_called_like_a_key_of_rows(key):
     assert rows_of(batch) == [[5.0]]
 
 
-def test_the_first_faults_are_named_and_no_more():
+def test_only_the_first_faults_are_named():
     refused = refusal({"instances": [{**ROW, "visits": "x"}] * (MAX_FAULTS + 5)})
 
     assert len(refused.faults) == MAX_FAULTS
     assert refused.detail.startswith(f"More than {MAX_FAULTS} values do not fit")
 
 
-def test_a_million_faults_cost_no_more_than_the_first():
+def test_many_faults_take_no_more_memory_than_the_first():
     body = b'{"instances":[' + b"{}," * 1_000_000 + b"{}]}"
 
     tracemalloc.start()
@@ -306,7 +306,7 @@ _wrapped = st.dictionaries(
 
 @given(_json | _wrapped)
 @example({"instances": [{**ROW, "visits": 1.0}, {**ROW, "visits": 10**400}]})
-def test_any_json_gives_a_batch_or_a_refusal_and_nothing_else(value):
+def test_any_json_is_a_batch_or_refused(value):
     for signature in (MIXED, NUMBERS):
         try:
             batch = decode(value, signature)
@@ -318,13 +318,13 @@ def test_any_json_gives_a_batch_or_a_refusal_and_nothing_else(value):
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_give_a_batch_or_a_refusal_and_nothing_else(body):
+def test_any_bytes_are_a_batch_or_refused(body):
     with pytest.raises(RegistryError):
         decode_json(body, MIXED)
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
-def test_numbers_arrive_to_the_last_bit(numbers):
+def test_numbers_are_decoded_exactly(numbers):
     body = msgspec.json.encode({"X": [[number, 0] for number in numbers]})
 
     arrived = decode_json(body, NUMBERS).columns["length"].tolist()

@@ -54,7 +54,7 @@ def both(body, signature):
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: ",".join(body)[:40])
-def test_both_read_the_same(body):
+def test_both_decoders_read_the_same_rows(body):
     typed, cell_by_cell = both(json.dumps(body).encode(), MIXED)
 
     assert typed == cell_by_cell
@@ -64,7 +64,7 @@ def test_both_read_the_same(body):
     "body",
     [b"", b"{", b'{"age": NaN}', b'"', b"[]", b'{"x":"\xff","length":1,"width":2}', b"{}" * 2],
 )
-def test_both_refuse_the_same(body):
+def test_both_decoders_refuse_the_same_bodies(body):
     typed, cell_by_cell = both(body, NUMBERS)
 
     assert typed == cell_by_cell
@@ -91,13 +91,13 @@ _columns = st.dictionaries(st.sampled_from([*ROW, "extra"]), st.lists(_cells, ma
     | st.fixed_dictionaries({"inputs": _columns})
 )
 @example({**ROW, "visits": 10**400})
-def test_both_agree_on_any_body(value):
+def test_both_decoders_agree_on_any_body(value):
     typed, cell_by_cell = both(json.dumps(value).encode(), MIXED)
 
     assert typed == cell_by_cell
 
 
-def test_a_record_s_cells_are_at_hand_before_any_array_is_made():
+def test_the_cells_of_a_record_are_available_without_arrays():
     batch = READERS[MIXED].read(json.dumps({**ROW, "city": None}).encode())
 
     assert batch.cells == (31.5, 4, True, None)
@@ -114,7 +114,7 @@ def test_ten_thousand_columns_are_read():
 
 
 @pytest.mark.parametrize("name", ['height (")', "a\\b", "a\nb", "a\tb", "\x7f", "é", "instances"])
-def test_a_column_may_have_any_name_that_a_signature_takes(name):
+def test_a_column_may_have_any_valid_name(name):
     signature = Signature((Column(name, "number"), Column("b", "number")), NUMBERS.output)
     bodies = [
         {name: 1.5, "b": 2},

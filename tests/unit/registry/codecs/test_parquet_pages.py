@@ -66,7 +66,7 @@ readers = pytest.mark.parametrize("decode", [decode_parquet, read_in_batches])
 
 
 @readers
-def test_a_file_whose_footer_is_written_anew_is_read(decode):
+def test_a_file_with_a_rewritten_footer_is_read(decode):
     decode(declare(written(), file=100, group=100, values=100), NUMBERS, MANY)
 
 
@@ -92,7 +92,7 @@ def test_a_file_whose_pages_have_another_number_of_rows_is_malformed(decode, row
 
 
 @pytest.mark.parametrize("rows", [1, 101, -1])
-def test_the_names_of_columns_are_not_read_from_a_footer_that_contradicts_itself(rows):
+def test_column_names_are_not_read_from_a_contradictory_footer(rows):
     with pytest.raises(BodyMalformed, match=f"declares {rows} rows, but its row groups declare"):
         parquet_columns(io.BytesIO(declare(written(), file=rows)))
 
@@ -129,7 +129,7 @@ def test_only_the_columns_of_the_signature_are_counted():
 
 
 @pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
-def test_texts_whose_size_only_their_decoder_knows_are_refused(encoding):
+def test_text_encodings_without_a_declared_size_are_refused(encoding):
     texts = Signature((Column("t", "string"),), Output("y", "number"))
     sink = io.BytesIO()
     parquet.write_table(
@@ -140,7 +140,7 @@ def test_texts_whose_size_only_their_decoder_knows_are_refused(encoding):
         decode_parquet(sink.getvalue(), texts, MANY)
 
 
-def test_a_name_with_a_dot_is_not_taken_for_a_column_in_a_struct():
+def test_a_name_with_a_dot_does_not_match_a_nested_column():
     dotted = Signature((Column("a.b", "number"),), Output("y", "number"))
     sink = io.BytesIO()
     parquet.write_table(pa.table({"a": [{"b": "x" * 99}] * 2, "a.b": [1.0, 2.0]}), sink)
@@ -187,7 +187,7 @@ def test_the_pages_of_a_file_are_limited():
     ],
     ids=lambda header: header[:6].hex(),
 )
-def test_a_header_that_readers_could_understand_in_two_ways_is_malformed(header):
+def test_an_ambiguous_page_header_is_malformed(header):
     with pytest.raises(BodyMalformed):
         unpacked(lambda at: header[at:], 1, len(header))
 

@@ -98,7 +98,7 @@ def test_a_large_json_body_is_read_in_pieces_to_the_same_rows(form, ascii_, inde
     ],
 )
 @pytest.mark.parametrize("place", [0, 2, 4], ids=["first", "between", "last"])
-def test_columns_that_the_model_does_not_take_are_skipped_in_pieces(surplus, place):
+def test_unknown_columns_are_skipped_in_pieces(surplus, place):
     columns = list(FORMS["inputs of columns"]["inputs"].items())
     columns.insert(place, ("more", surplus * 2_000))
     body = json.dumps({"inputs": dict(columns)}).encode()
@@ -109,7 +109,7 @@ def test_columns_that_the_model_does_not_take_are_skipped_in_pieces(surplus, pla
     assert outcome(lambda: in_pieces) == outcome(lambda: decode_json(body, MIXED))
 
 
-def test_the_size_of_a_body_does_not_decide_which_numbers_a_skipped_column_may_hold():
+def test_numbers_in_skipped_columns_are_checked_regardless_of_size():
     columns = b'"a": [%b1], "more": [%b]' % (b"1, " * PIECE_BYTES, b"1" * 5000)
     signature = Signature((Column("a", "number"),), Output("y", "number"))
 
@@ -143,7 +143,7 @@ def test_a_large_csv_body_is_read_in_pieces_to_the_same_rows(options):
     ],
     ids=["cell", "comma", "end", "not UTF-8", "length", "kind", "two keys"],
 )
-def test_what_is_wrong_at_the_end_of_a_large_body_is_named_as_in_a_small_one(damage, at):
+def test_a_fault_at_the_end_of_a_large_json_body_is_located_as_in_a_small_one(damage, at):
     body = damage(json.dumps({"instances": ROWS}, separators=(", ", ": ")).encode())
 
     found = outcome(lambda: JsonReader(MIXED).read(body))
@@ -157,7 +157,7 @@ def test_what_is_wrong_at_the_end_of_a_large_body_is_named_as_in_a_small_one(dam
     ("line", "at"),
     [("x,1,true,a", "rows[5000].age"), ("1,2", "rows[5000]"), ("1,,true,a", "rows[5000].visits")],
 )
-def test_what_is_wrong_at_the_end_of_a_large_csv_is_named_by_its_row(line, at):
+def test_a_fault_at_the_end_of_a_large_csv_body_is_located_by_row(line, at):
     found = outcome(lambda: decode_csv(csv_of(ROWS) + line.encode(), MIXED))
 
     assert found[2][0].at == at
@@ -172,7 +172,7 @@ def test_a_whole_number_may_be_written_as_a_float_in_pieces():
 
 
 @pytest.mark.parametrize("form", [*FORMS, "csv"])
-def test_the_garbage_collector_has_nothing_to_do_with_a_large_body(form):
+def test_decoding_a_large_body_triggers_no_garbage_collection(form):
     reader = JsonReader(MIXED)
     body = csv_of(ROWS) if form == "csv" else json.dumps(FORMS[form]).encode()
     read = (lambda: decode_csv(body, MIXED)) if form == "csv" else (lambda: reader.read(body))
@@ -232,7 +232,7 @@ def _as_form(form, rows):
     | st.tuples(st.integers(0, 400), st.sampled_from([b"", b",", b"]", b'"', b" ", b"1", b"\x0c"])),
 )
 @example(rows=[[1.0, 2, True, "],["]] * 3, form="lists", size=3, ascii_=True, damage=None)
-def test_pieces_of_any_size_never_read_anything_else(rows, form, size, ascii_, damage):
+def test_pieces_of_json_of_any_size_read_the_same_rows(rows, form, size, ascii_, damage):
     body = json.dumps(_as_form(form, rows), ensure_ascii=ascii_).encode(errors="surrogatepass")
     if damage is not None:
         at, put = damage
@@ -257,7 +257,7 @@ def test_pieces_of_any_size_never_read_anything_else(rows, form, size, ascii_, d
     put=st.sampled_from([b"", b'"', b"\r", b"\n", b",", b"\xff"]),
     at=st.integers(0, 80),
 )
-def test_pieces_of_csv_never_read_anything_else(rows, size, put, at):
+def test_pieces_of_csv_of_any_size_read_the_same_rows(rows, size, put, at):
     body = csv_of([["1", "2", "true", "a"], *rows])
     body = body[:at] + put + body[at:]
 

@@ -44,13 +44,13 @@ def test_probabilities_are_by_class_for_each_row():
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
-def test_predictions_leave_to_the_last_bit(values):
+def test_predictions_are_encoded_exactly(values):
     body = JsonWriter("m", 1, NUMBERS).write(Predictions(values), single=False)
 
     assert json.loads(body)["predictions"] == values
 
 
-def test_arrow_has_the_output_s_column_and_one_for_each_class():
+def test_arrow_replies_have_the_output_and_a_column_for_each_class():
     with pa.ipc.open_stream(encode_arrow(Predictions([True, False], LIKELY), MIXED)) as reader:
         table = reader.read_all()
 

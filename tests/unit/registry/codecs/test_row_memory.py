@@ -51,18 +51,18 @@ def packed():
     ],
     ids=["records", "lists", "columns", "split"],
 )
-def test_json_has_no_more_rows_than_its_commas_tell(body):
+def test_commas_limit_the_number_of_json_rows(body):
     assert ROWS <= most_json_rows(json.dumps(body).encode(), MIXED) <= 2 * ROWS
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_csv_has_no_more_rows_than_lines(end):
+def test_lines_limit_the_number_of_csv_rows(end):
     body = end.join(["x0,x1", *["1,2"] * ROWS]).encode()
 
     assert ROWS <= most_csv_rows(body, NUMBERS) <= ROWS + 2
 
 
-def test_empty_lines_are_not_taken_for_rows_of_many_columns():
+def test_empty_lines_do_not_count_as_rows_of_many_columns():
     wide = Signature(tuple(Column(f"x{at}", "number") for at in range(1000)), Output("y", "number"))
     header = ",".join(wide.names).encode()
 
@@ -70,19 +70,19 @@ def test_empty_lines_are_not_taken_for_rows_of_many_columns():
 
 
 @pytest.mark.parametrize("options", [{}, {"compression": "zstd"}], ids=["plain", "compressed"])
-def test_the_rows_of_an_arrow_stream_stand_in_its_messages(options):
+def test_arrow_rows_are_counted_from_the_messages(options):
     size = arrow_size(arrow(**options))
 
     assert size.rows == ROWS
     assert (size.unpacked > 0) == bool(options)
 
 
-def test_the_rows_of_a_parquet_file_stand_in_its_metadata():
+def test_parquet_rows_are_counted_from_the_metadata():
     assert parquet_size(packed(), MIXED).rows == ROWS
 
 
 @pytest.mark.parametrize("size", [arrow_size, lambda body: parquet_size(body, MIXED)])
-def test_a_table_that_is_none_has_no_rows(size):
+def test_an_invalid_table_has_no_rows(size):
     assert size(b"no table at all") == TableSize(0, 0)
 
 
@@ -96,7 +96,7 @@ def test_a_table_that_is_none_has_no_rows(size):
         (PARQUET, packed()),
     ],
 )
-def test_as_much_is_reserved_in_every_form_as_its_rows_take(content_type, body):
+def test_the_reserved_memory_is_enough_for_every_form(content_type, body):
     reader = RequestReader(MIXED)
 
     assert reader.cost(content_type, body) >= RowMemory(MIXED).of(
@@ -105,13 +105,13 @@ def test_as_much_is_reserved_in_every_form_as_its_rows_take(content_type, body):
     assert reader.cost(content_type, body, probabilities=True) > reader.cost(content_type, body)
 
 
-def test_a_form_is_one_row():
+def test_an_html_form_is_one_row():
     assert RequestReader(NUMBERS).cost(FORM, b"x0=1&x1=2") == RowMemory(NUMBERS).of(
         1, 9, probabilities=False
     )
 
 
-def test_the_reply_to_few_bytes_is_reserved_too():
+def test_memory_for_the_reply_is_reserved():
     few = b"a\n" + b"1\n" * ROWS
     reply = JsonWriter("m", 1, NUMBERS).write(Predictions([1 / 3] * ROWS), single=False)
     nothing = RequestReader(NUMBERS).cost(CSV, b"a\n")
@@ -139,7 +139,7 @@ def reserved(rows, body, text):
 
 @pytest.mark.parametrize("content_type", [JSON, CSV])
 @pytest.mark.parametrize(("first", "each"), [("x", 1), ("\xe9", 1), (EURO, 2), (EMOJI, 4)])
-def test_texts_are_reserved_at_the_bytes_of_their_widest_character(content_type, first, each):
+def test_memory_for_texts_depends_on_the_widest_character(content_type, first, each):
     body = text_body(content_type, first, ensure_ascii=False)
 
     cost = RequestReader(TEXTS).cost(content_type, body)
@@ -148,7 +148,7 @@ def test_texts_are_reserved_at_the_bytes_of_their_widest_character(content_type,
 
 
 @pytest.mark.parametrize(("first", "each"), [("\n", 1), (EURO, 2), (EMOJI, 4)])
-def test_an_escaped_character_is_as_wide_as_one_that_is_written_out(first, each):
+def test_escaped_characters_count_by_their_width(first, each):
     body = text_body(JSON, first)
 
     assert body.isascii()
@@ -156,7 +156,7 @@ def test_an_escaped_character_is_as_wide_as_one_that_is_written_out(first, each)
     assert reserved(500, body, each) <= cost < reserved(500, body, each + 1)
 
 
-def test_an_escape_is_found_wherever_it_stands():
+def test_escapes_are_found_at_any_position():
     head, escape = b'{"instances":[["', b"\\ud83d\\ude00"
     starts = range(2**16 - len(head) - len(escape), 2**16 - len(head) + 2)
     bodies = [(head + b"x" * start + escape).ljust(2**18, b"x") for start in starts]
@@ -165,7 +165,7 @@ def test_an_escape_is_found_wherever_it_stands():
         assert RequestReader(TEXTS).cost(JSON, body) == reserved(1, body, 4)
 
 
-def test_an_arrow_table_of_texts_is_reserved_with_the_dictionary_that_is_made_of_it():
+def test_memory_for_arrow_texts_includes_the_dictionary():
     table = pa.table({"t": ["x" * 1000] * 500})
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -175,7 +175,7 @@ def test_an_arrow_table_of_texts_is_reserved_with_the_dictionary_that_is_made_of
     assert RequestReader(TEXTS).cost(ARROW, body) == reserved(500, body, 2 + 4)
 
 
-def test_a_dictionary_is_counted_for_each_addition_to_it():
+def test_a_dictionary_counts_again_for_each_addition():
     texts, sink = ["x" * 10_000], io.BytesIO()
     schema = pa.schema({"t": pa.dictionary(pa.int32(), pa.string())})
     options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
@@ -194,7 +194,7 @@ def test_a_dictionary_is_counted_for_each_addition_to_it():
 
 
 @pytest.mark.parametrize("other", ["x", EMOJI])
-def test_a_body_of_numbers_is_reserved_without_regard_to_its_characters(other):
+def test_memory_for_numbers_does_not_depend_on_characters(other):
     body = f"x0,x1,{other}\n".encode() + b"1,2,3\n" * SMALL_BODY
 
     assert RequestReader(NUMBERS).cost(CSV, body) == RowMemory(NUMBERS).of(
@@ -202,5 +202,5 @@ def test_a_body_of_numbers_is_reserved_without_regard_to_its_characters(other):
     )
 
 
-def test_a_small_body_is_reserved_as_wide_without_a_look_at_it():
+def test_small_bodies_are_assumed_to_have_wide_characters():
     assert RequestReader(TEXTS).cost(CSV, b"t\nx\n") == reserved(3, b"t\nx\n", 4)

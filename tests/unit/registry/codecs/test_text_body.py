@@ -65,7 +65,7 @@ def test_an_empty_cell_is_a_null():
         ("1,4,true,Ghent,more", "rows[1]"),
     ],
 )
-def test_a_bad_row_is_named(row, at):
+def test_an_invalid_csv_row_is_located(row, at):
     assert [f.at for f in refusal(f"{HEADER}1,4,true,Ghent\n{row}\n").faults] == [at]
 
 
@@ -73,21 +73,21 @@ def test_a_bad_row_is_named(row, at):
     ("header", "at"),
     [("age,visits,member", "header.city"), ("age,visits,member,city,age", "header")],
 )
-def test_a_bad_header_is_named(header, at):
+def test_an_invalid_csv_header_is_refused(header, at):
     assert refusal(f"{header}\n1,1,1,1\n").faults[0].at == at
 
 
-def test_a_header_alone_is_an_empty_batch():
+def test_a_csv_header_without_rows_is_an_empty_batch():
     assert "empty" in refusal(HEADER).detail
 
 
 @pytest.mark.parametrize("body", [b"", b"\n\n", b"age\xff\n", b'age\n"1', b'age\n"1"x\n'])
-def test_what_is_no_csv_is_malformed(body):
+def test_invalid_csv_is_malformed_as_a_body(body):
     with pytest.raises(BodyMalformed):
         decode_csv(body, MIXED)
 
 
-def test_a_wide_header_costs_no_more_than_its_bytes():
+def test_a_wide_header_takes_no_more_memory_than_its_bytes():
     names = [f"c{index}" for index in range(3_000)]
     signature = Signature(tuple(Column(name, "number") for name in names), Output("y", "number"))
     extra = ",".join(f"e{index}" for index in range(100_000))
@@ -100,7 +100,7 @@ def test_a_wide_header_costs_no_more_than_its_bytes():
 
 
 @given(st.text(max_size=80))
-def test_any_text_gives_a_batch_or_a_refusal(text):
+def test_any_text_is_a_batch_or_refused(text):
     for body in (text, HEADER + text):
         try:
             batch = decode_csv(body.encode(), MIXED)
@@ -110,7 +110,7 @@ def test_any_text_gives_a_batch_or_a_refusal(text):
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
-def test_numbers_and_texts_arrive_as_they_were(numbers):
+def test_numbers_and_texts_are_decoded_exactly(numbers):
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["width", "length"])
@@ -125,14 +125,14 @@ def form(**fields):
     return urlencode(fields)
 
 
-def test_a_form_is_one_record():
+def test_an_html_form_is_one_record():
     batch = decode_form(form(age="", visits=4, member="true", city="Sint & Ké").encode(), MIXED)
 
     assert rows_of(batch) == [[None, 4.0, 1.0, "Sint & Ké"]]
     assert batch.single is True
 
 
-def test_a_form_s_faults_are_named_by_the_field():
+def test_faults_of_a_form_name_the_field():
     bad = form(age="old", visits=4, member="true", city="x")
 
     assert refusal(bad, decode_form).faults[0].at == "age"
@@ -142,6 +142,6 @@ def test_a_form_s_faults_are_named_by_the_field():
 
 
 @pytest.mark.parametrize("body", [b'{"age": 1}', b"\xff", b"age=%ff", b"a=1&" * 30_000])
-def test_what_is_no_form_is_malformed(body):
+def test_an_invalid_form_is_malformed(body):
     with pytest.raises(BodyMalformed):
         decode_form(body, MIXED)

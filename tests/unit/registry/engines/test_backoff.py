@@ -21,13 +21,13 @@ def fail(backoff, times):
         backoff.record_failure()
 
 
-def test_the_first_failures_cost_no_wait(backoff):
+def test_the_first_failures_cause_no_delay(backoff):
     for _ in range(FREE_FAILURES):
         backoff.record_failure()
         assert backoff.remaining_seconds() == 0
 
 
-def test_each_further_failure_costs_twice_as_long_up_to_a_limit(backoff):
+def test_the_delay_doubles_up_to_a_limit(backoff):
     fail(backoff, FREE_FAILURES)
     waits = []
     for _ in range(9):
@@ -37,7 +37,7 @@ def test_each_further_failure_costs_twice_as_long_up_to_a_limit(backoff):
     assert waits == [1, 2, 4, 8, 16, 32, LONGEST_SECONDS, LONGEST_SECONDS, LONGEST_SECONDS]
 
 
-def test_waiting_ends(backoff, clock):
+def test_the_delay_ends(backoff, clock):
     fail(backoff, FREE_FAILURES + 3)
     clock.now += 3
     assert backoff.remaining_seconds() == pytest.approx(1)
@@ -45,7 +45,7 @@ def test_waiting_ends(backoff, clock):
     assert backoff.remaining_seconds() == 0
 
 
-def test_failures_of_long_ago_are_forgotten(backoff, clock):
+def test_old_failures_no_longer_count(backoff, clock):
     fail(backoff, FREE_FAILURES + 5)
     clock.now += QUIET_SECONDS
     backoff.record_failure()
@@ -53,7 +53,7 @@ def test_failures_of_long_ago_are_forgotten(backoff, clock):
     assert backoff.remaining_seconds() == 0
 
 
-def test_however_many_failures_the_wait_is_a_number(backoff):
+def test_the_delay_is_finite_after_any_number_of_failures(backoff):
     fail(backoff, 5000)
 
     assert backoff.remaining_seconds() == LONGEST_SECONDS

@@ -57,7 +57,7 @@ def bits(number):
     st.lists(st.tuples(st.sampled_from(list(Operation)), _doubles, _doubles), max_size=5),
     st.lists(_doubles, min_size=1, max_size=4),
 )
-def test_steps_are_numpy_s_to_the_last_bit(steps, values):
+def test_steps_equal_numpy_s_to_the_last_bit(steps, values):
     expected = []
     with np.errstate(all="ignore"):
         for value in values:
@@ -75,7 +75,7 @@ def test_steps_are_numpy_s_to_the_last_bit(steps, values):
         assert bits(np.frombuffer(made.row((value,)))[0]) == bits(answer)
 
 
-def test_none_is_missing_and_numbers_of_every_kind_are_doubles():
+def test_none_becomes_nan_and_numbers_of_any_type_doubles():
     made = Chains(
         np.array([0, 1, 2, 3], np.int32),
         np.array([1, 0, 0, 0], np.int32),
@@ -136,7 +136,7 @@ GOOD = {
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_arrays_that_lead_astray_are_refused(wrong, words):
+def test_arrays_with_invalid_indices_are_refused(wrong, words):
     with pytest.raises(ValueError, match=words):
         Chains(**{**GOOD, **wrong})
 
@@ -146,7 +146,7 @@ def test_arrays_that_lead_astray_are_refused(wrong, words):
     [(), (1.0,), (1.0, 2.0, 3.0), (1.0, "2"), (1.0, 2j), [1.0, 2.0], None, (10**400, 1.0)],
     ids=repr,
 )
-def test_rows_that_do_not_fit_are_refused(cells):
+def test_rows_of_the_wrong_shape_are_refused(cells):
     with pytest.raises((ValueError, TypeError, OverflowError)):
         Chains(**GOOD).row(cells)
 
@@ -160,12 +160,12 @@ def test_rows_that_do_not_fit_are_refused(cells):
         (np.empty((3, 2), np.float32), np.empty((3, 2))),
     ],
 )
-def test_batches_that_do_not_fit_are_refused(rows, out):
+def test_batches_of_the_wrong_shape_are_refused(rows, out):
     with pytest.raises(ValueError, match=r"rows|out"):
         Chains(**GOOD).many(rows, out, False)
 
 
-def test_a_read_only_answer_is_refused():
+def test_a_read_only_output_buffer_is_refused():
     out = np.empty((1, 2))
     out.flags.writeable = False
 
@@ -181,7 +181,7 @@ def test_a_read_only_answer_is_refused():
         ).map(lambda numbers: np.array(numbers).reshape(4, outputs))
     ),
 )
-def test_a_row_is_weighed_as_its_features_are(values, drawn):
+def test_the_weighted_sum_of_a_row_equals_that_of_its_features(values, drawn):
     made = Chains(
         np.array([2, 0, 1], np.int32),
         np.array([1, 0, 1], np.int32),
@@ -215,7 +215,7 @@ def test_a_row_is_weighed_as_its_features_are(values, drawn):
         ((1.0, 2.0), np.zeros((4, 1))[::2], np.zeros(1)),
     ],
 )
-def test_weights_that_do_not_fit_are_refused(cells, weights, start):
+def test_weights_of_the_wrong_shape_are_refused(cells, weights, start):
     with pytest.raises((ValueError, TypeError, OverflowError)):
         Chains(**GOOD).weighted_sums(cells, weights, start)
 
@@ -225,7 +225,7 @@ def a_file(texts=(None, None)):
     return ChainsFile(texts=list(texts), **arrays)
 
 
-def test_a_file_comes_back_as_it_was():
+def test_a_file_restores_the_same_chains():
     back = from_bytes(to_bytes(a_file(texts=[None, ["a", "b"]])))
 
     assert back.texts == [None, ["a", "b"]]
@@ -234,13 +234,13 @@ def test_a_file_comes_back_as_it_was():
 
 
 @given(st.binary(max_size=80))
-def test_any_other_bytes_are_refused(data):
+def test_bytes_that_are_not_a_chain_file_are_refused(data):
     with pytest.raises(ValueError, match="chains"):
         from_bytes(data)
 
 
 @given(st.data())
-def test_a_damaged_file_is_refused_or_answers_something(data):
+def test_a_damaged_file_is_refused_or_computes_something(data):
     whole = bytearray(to_bytes(a_file()))
     for _ in range(data.draw(st.integers(1, 3))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
@@ -277,7 +277,7 @@ def test_features_are_written_by_column_too():
         plain().many(rows, np.empty((3, 2)), True)
 
 
-def test_sums_are_those_of_each_row_in_the_order_of_the_features():
+def test_sums_add_the_features_of_each_row_in_order():
     rows = np.random.default_rng(1).normal(size=(50, 2))
     weights, start = np.array([[0.1, 3.0], [0.7, -1.0]]), np.array([0.3, 1e-3])
     sums = np.empty((50, 2))
@@ -304,14 +304,14 @@ def test_sums_are_those_of_each_row_in_the_order_of_the_features():
         ((math.nan, 1.0), -1),
     ],
 )
-def test_a_class_is_chosen_only_where_rounding_could_not_choose_another(cells, place):
+def test_a_class_is_returned_only_if_rounding_cannot_change_it(cells, place):
     one, two = np.ones((2, 1)), np.array([[0.0, 1.0], [0.0, 1.0]])
 
     assert plain().decide(cells, one, np.zeros(1)) == place
     assert plain().decide(cells, two, np.zeros(2)) == place
 
 
-def test_the_logistic_function_is_scipy_s_to_the_last_bit():
+def test_the_logistic_function_equals_scipy_s_to_the_last_bit():
     numbers = np.concatenate([np.random.default_rng(2).normal(0, 20, 5000), [800.0, -800.0, 0.0]])
     expected = scipy.special.expit(numbers)
 

@@ -65,7 +65,7 @@ def test_two_classes_share_one_score():
     assert shares.tolist() == [[0.5, 0.5]]
 
 
-def test_of_several_classes_the_highest_score_wins_and_the_first_of_equal_ones():
+def test_the_class_with_the_highest_score_wins_and_ties_go_to_the_first():
     size = predictor(THREE, [[-1.0, 0.0, 1.0], [0.0, 0.0, 0.0]], [0, 0, 0], probabilities=True)
 
     assert size.predict(one(-3.0, 0.0)).values == ["small"]
@@ -77,7 +77,7 @@ def test_of_several_classes_the_highest_score_wins_and_the_first_of_equal_ones()
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
-def test_a_row_is_answered_alone_as_it_is_among_others(a, b):
+def test_a_row_predicts_the_same_alone_and_in_a_batch(a, b):
     for signature, outputs in ((AREA, 1), (TWO, 1), (THREE, 3)):
         made_weights = np.arange(2.0 * outputs).reshape(2, -1) - 1.5
         made = predictor(signature, made_weights, [0.25] * outputs)
@@ -90,7 +90,7 @@ def test_a_row_is_answered_alone_as_it_is_among_others(a, b):
 
 
 @pytest.mark.parametrize("signature", [AREA, TWO, THREE], ids=["number", "two", "three"])
-def test_a_score_beyond_every_number_is_refused(signature):
+def test_an_infinite_score_is_refused(signature):
     outputs = 3 if signature is THREE else 1
     made = predictor(signature, np.full((2, outputs), 1e300), [0.0] * outputs)
 
@@ -111,14 +111,14 @@ def test_weights_for_another_signature_are_refused(signature, shape, probabiliti
 
 
 @given(st.binary(max_size=60))
-def test_any_other_bytes_are_refused(data):
+def test_bytes_that_are_not_a_linear_model_are_refused(data):
     with pytest.raises(ValueError, match=r"linear model|weights|finite"):
         from_bytes(data)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("features", ["C", "F", "sparse"])
-def test_the_layout_in_memory_is_kept(order, features):
+def test_the_memory_layout_is_restored(order, features):
     weights = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], order=order)
 
     read = from_bytes(to_bytes(LinearFile(weights, np.zeros(2), False, features)))
@@ -128,7 +128,7 @@ def test_the_layout_in_memory_is_kept(order, features):
     assert read.weights.flags[f"{order}_CONTIGUOUS"]
 
 
-def test_a_file_from_before_layouts_were_kept_is_served_as_it_was():
+def test_a_file_without_layouts_is_served_as_before():
     written = msgspec.msgpack.decode(
         to_bytes(LinearFile(np.array([[2.0], [3.0]]), np.array([1.0]), probabilities=False))
     )
@@ -139,7 +139,7 @@ def test_a_file_from_before_layouts_were_kept_is_served_as_it_was():
     assert served.predict(many((1, 10), (0, 0))).values == [33.0, 1.0]
 
 
-def test_weights_that_are_no_numbers_are_refused():
+def test_weights_that_are_not_numbers_are_refused():
     endless = to_bytes(LinearFile(np.array([[np.inf]]), np.array([0.0]), probabilities=False))
 
     with pytest.raises(ValueError, match="not finite"):

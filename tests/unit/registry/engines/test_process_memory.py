@@ -25,7 +25,7 @@ def processes(memory, count):
     return [Process(memory) for _ in range(count)]
 
 
-def test_processes_that_fit_together_are_left_alone():
+def test_processes_within_the_limit_keep_running():
     memory = ProcessMemory(each=100, together=100)
     first, second = processes(memory, 2)
 
@@ -36,7 +36,7 @@ def test_processes_that_fit_together_are_left_alone():
     assert not second.ended
 
 
-def test_the_least_recently_used_ends_first_and_no_more_than_needed():
+def test_the_least_recently_used_processes_end_first():
     memory = ProcessMemory(each=100, together=100)
     first, second, third = processes(memory, 3)
     for process in (first, second):
@@ -48,7 +48,7 @@ def test_the_least_recently_used_ends_first_and_no_more_than_needed():
     assert [first.ended, second.ended, third.ended] == [False, True, False]
 
 
-def test_one_that_is_answering_is_passed_over():
+def test_a_busy_process_is_not_ended():
     memory = ProcessMemory(each=100, together=100)
     answering = Process(memory, answering=True)
     idle, used = processes(memory, 2)
@@ -60,7 +60,7 @@ def test_one_that_is_answering_is_passed_over():
     assert [answering.ended, idle.ended, used.ended] == [False, True, False]
 
 
-def test_the_process_that_was_just_used_is_not_ended_for_its_own_memory():
+def test_the_process_just_used_is_not_ended_for_its_own_memory():
     memory = ProcessMemory(each=200, together=100)
     (process,) = processes(memory, 1)
 
@@ -69,7 +69,7 @@ def test_the_process_that_was_just_used_is_not_ended_for_its_own_memory():
     assert not process.ended
 
 
-def test_a_process_is_counted_once_with_what_it_holds_now():
+def test_a_process_counts_once_with_its_current_memory():
     memory = ProcessMemory(each=100, together=100)
     first, second = processes(memory, 2)
     memory.count(second, 10)
@@ -81,7 +81,7 @@ def test_a_process_is_counted_once_with_what_it_holds_now():
     assert second.ended
 
 
-def test_what_has_ended_no_longer_counts():
+def test_ended_processes_do_not_count():
     memory = ProcessMemory(each=100, together=100)
     ended, dropped, idle, used = processes(memory, 4)
     for process in (ended, dropped):

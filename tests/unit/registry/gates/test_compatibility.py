@@ -23,7 +23,7 @@ NUMBER = Column("a", "number")
         (signature(NUMBER, classes=("x", "y")), signature(NUMBER, classes=("y", "x"))),
     ],
 )
-def test_less_asked_and_more_taken_is_compatible(candidate, champion):
+def test_fewer_requirements_are_compatible(candidate, champion):
     assert list(incompatibilities(candidate, champion)) == []
 
 
@@ -66,5 +66,5 @@ def test_less_asked_and_more_taken_is_compatible(candidate, champion):
         ),
     ],
 )
-def test_what_is_not_compatible_is_named(candidate, champion, says):
+def test_incompatibilities_are_named(candidate, champion, says):
     assert says in "; ".join(incompatibilities(candidate, champion))

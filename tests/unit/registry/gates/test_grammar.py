@@ -58,7 +58,7 @@ from registry.gates.grammar import (
         ),
     ],
 )
-def test_a_gate_is_read(text, gate):
+def test_a_gate_is_parsed(text, gate):
     assert parse(text) == gate
 
 
@@ -89,7 +89,7 @@ def test_a_gate_is_read(text, gate):
         ("x" * 201, 201, "longer than 200"),
     ],
 )
-def test_what_is_wrong_and_where_is_said(text, place, says):
+def test_a_parse_error_names_the_position_and_the_cause(text, place, says):
     with pytest.raises(GateMalformed) as raised:
         parse(text)
 
@@ -98,7 +98,7 @@ def test_what_is_wrong_and_where_is_said(text, place, says):
     assert says in fault.message
 
 
-def test_every_bad_gate_of_a_list_is_told():
+def test_every_invalid_gate_of_a_list_is_reported():
     with pytest.raises(GateMalformed) as raised:
         parse_all(["r2 > 0", "rmse", "signature compatible", "r2 >  0", "foo"], at="recipe.gates")
 
@@ -109,7 +109,7 @@ def test_every_bad_gate_of_a_list_is_told():
     ]
 
 
-def test_a_list_has_an_end():
+def test_the_number_of_gates_is_limited():
     with pytest.raises(GateMalformed, match="33 gates, at most 32"):
         parse_all([f"r2 > 0.{number}" for number in range(33)])
 

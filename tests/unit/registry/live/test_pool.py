@@ -32,7 +32,7 @@ class Shelf:
         return Constant(version.number)
 
 
-def test_a_hundred_threads_load_a_cold_version_once():
+def test_concurrent_requests_load_a_cold_version_once():
     shelf = Shelf()
     pool = Pool(shelf, limit=1000)
     shelf.gate.clear()
@@ -51,7 +51,7 @@ def test_a_hundred_threads_load_a_cold_version_once():
     assert shelf.loads == {1: 1}
 
 
-def test_versions_load_beside_each_other():
+def test_versions_load_concurrently():
     shelf = Shelf()
     pool = Pool(shelf, limit=1000)
     pool.get(served(1))
@@ -65,7 +65,7 @@ def test_versions_load_beside_each_other():
         assert loading.result(10).predictor.value == 2
 
 
-def test_a_version_that_somebody_waits_for_goes_ahead_of_the_others():
+def test_awaited_versions_are_loaded_before_preloaded_ones():
     shelf = Shelf()
     pool = Pool(shelf, limit=10_000)
     shelf.gate.clear()
@@ -88,7 +88,7 @@ def test_a_version_that_somebody_waits_for_goes_ahead_of_the_others():
     assert shelf.loads == Counter([*range(1, 11), 20])
 
 
-def test_who_waits_for_a_version_is_told_when_the_pool_closes():
+def test_waiting_callers_get_an_error_when_the_pool_closes():
     shelf = Shelf()
     pool = Pool(shelf, limit=1000)
     shelf.gate.clear()
@@ -100,11 +100,11 @@ def test_who_waits_for_a_version_is_told_when_the_pool_closes():
     assert [loading.cancelled() for loading in waiting[2:]] == [True] * 3
 
 
-def test_a_version_has_answered_once_before_it_is_handed_out():
+def test_a_version_is_warmed_before_it_is_published():
     assert Pool(Shelf(), limit=1000).get(served(1)).predictor.calls == 1
 
 
-def test_what_was_least_used_goes_first():
+def test_the_least_recently_used_version_is_evicted_first():
     pool = Pool(Shelf(), limit=250)
     for number in (1, 2, 1, 3):
         pool.get(served(number, size=100))
@@ -112,7 +112,7 @@ def test_what_was_least_used_goes_first():
     assert set(pool.loaded) == {("house", 1), ("house", 3)}
 
 
-def test_a_dropped_version_is_loaded_again():
+def test_an_evicted_version_is_loaded_again():
     shelf = Shelf()
     pool = Pool(shelf, limit=100)
     for number in (1, 2, 1):
@@ -121,7 +121,7 @@ def test_a_dropped_version_is_loaded_again():
     assert shelf.loads == {1: 2, 2: 1}
 
 
-def test_a_version_larger_than_the_limit_is_served_alone():
+def test_a_single_version_may_exceed_the_limit():
     pool = Pool(Shelf(), limit=100)
     pool.get(served(1, size=60))
     pool.get(served(2, size=500))
@@ -130,13 +130,13 @@ def test_a_version_larger_than_the_limit_is_served_alone():
     assert pool.get(served(2, size=500)).predictor.value == 2
 
 
-def test_models_with_the_same_numbers_are_kept_apart():
+def test_versions_of_different_models_are_distinct():
     pool = Pool(Shelf(), limit=1000)
 
     assert pool.get(served(1, model="a")) is not pool.get(served(1, model="b"))
 
 
-def test_a_load_that_failed_leaves_nothing_and_may_be_tried_again():
+def test_a_failed_load_leaves_nothing_and_may_be_retried():
     shelf = Shelf()
     pool = Pool(shelf, limit=1000)
     shelf.missing.add(1)
@@ -149,7 +149,7 @@ def test_a_load_that_failed_leaves_nothing_and_may_be_tried_again():
     assert pool.get(served(1)).predictor.value == 1
 
 
-def test_a_load_that_goes_on_failing_is_tried_again_after_a_time_that_doubles():
+def test_repeated_failures_delay_the_next_attempt():
     shelf, clock = Shelf(), Clock(0.0)
     pool = Pool(shelf, limit=1000, clock=clock)
     shelf.missing.add(1)
@@ -168,7 +168,7 @@ def test_a_load_that_goes_on_failing_is_tried_again_after_a_time_that_doubles():
     assert pool.to_preload({("house", 1), ("house", 2)}) == {("house", 2)}
 
 
-def test_what_failed_is_tried_at_once_when_there_is_reason_to():
+def test_a_failed_load_can_be_retried_at_once_on_request():
     shelf = Shelf()
     pool = Pool(shelf, limit=1000, clock=Clock(0.0))
     shelf.missing.add(1)
@@ -191,7 +191,7 @@ def test_what_failed_is_tried_at_once_when_there_is_reason_to():
         (KeyError("weights"), "KeyError, which the log has"),
     ],
 )
-def test_whatever_keeps_a_version_from_loading_makes_it_unavailable(raised, why):
+def test_any_error_while_loading_makes_the_version_unavailable(raised, why):
     def load(version):
         raise raised
 
@@ -202,7 +202,7 @@ def test_whatever_keeps_a_version_from_loading_makes_it_unavailable(raised, why)
     assert refused.value.__context__ is None, "it is kept, and must keep nothing else in memory"
 
 
-def test_what_is_pinned_stays_however_little_it_is_used():
+def test_pinned_versions_are_not_evicted():
     pool = Pool(Shelf(), limit=100)
     pool.get(served(1, size=100))
     pool.pin([("house", 1)])
@@ -212,7 +212,7 @@ def test_what_is_pinned_stays_however_little_it_is_used():
     assert set(pool.loaded) == {("house", 1), ("house", 3)}
 
 
-def test_what_is_held_stays_until_it_is_let_go_of():
+def test_held_versions_are_not_evicted_until_released():
     pool = Pool(Shelf(), limit=100)
     with pool.holding(served(1, size=100)):
         with pool.holding(served(1, size=100)):
@@ -223,7 +223,7 @@ def test_what_is_held_stays_until_it_is_let_go_of():
     assert set(pool.loaded) == {("house", 3)}
 
 
-def test_what_was_loaded_before_it_is_held_stays_too():
+def test_a_version_loaded_earlier_can_be_held():
     shelf = Shelf()
     pool = Pool(shelf, limit=100)
     pool.get(served(1, size=100))
@@ -236,7 +236,7 @@ def test_what_was_loaded_before_it_is_held_stays_too():
     assert shelf.loads == {1: 1, 2: 1, 3: 1}
 
 
-def test_what_is_to_be_held_is_tried_however_often_it_failed():
+def test_holding_a_version_retries_it_whatever_failed_before():
     shelf = Shelf()
     pool = Pool(shelf, limit=100, clock=Clock(0.0))
     shelf.missing.add(1)
@@ -249,7 +249,7 @@ def test_what_is_to_be_held_is_tried_however_often_it_failed():
         assert set(pool.loaded) == {("house", 1)}
 
 
-def test_a_request_keeps_the_version_that_it_began_with():
+def test_a_request_keeps_its_version_to_the_end():
     pool = Pool(Shelf(), limit=1000)
     held = pool.get(served(1))
     pool.drop([("house", 1)])

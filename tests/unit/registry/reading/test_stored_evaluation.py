@@ -22,7 +22,7 @@ SOUND = {
 }
 
 
-def test_sound_parts_are_read_and_unknown_ones_passed_over():
+def test_valid_parts_are_read_and_unknown_ones_skipped():
     kept = read_evaluation(SOUND)
 
     assert kept.unsound == ()
@@ -63,7 +63,7 @@ def test_sound_parts_are_read_and_unknown_ones_passed_over():
         ("coefficients", [{"feature": "a", "value": 1e200}]),
     ],
 )
-def test_a_part_of_another_form_is_named_and_costs_no_other(part, value):
+def test_a_malformed_part_is_named_and_the_others_are_read(part, value):
     kept = read_evaluation({"train_rows": 12, part: value})
 
     assert kept.unsound == (part,)

@@ -27,7 +27,7 @@ def test_a_network_file_system_is_known_by_its_type(type_):
 @pytest.mark.parametrize(
     "type_", ["ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "fuse.bcachefs"]
 )
-def test_a_local_one_passes(type_):
+def test_a_local_file_system_is_accepted(type_):
     assert network_file_system("/srv/registry.db", mounted("/srv", type_)) is None
 
 
@@ -40,7 +40,7 @@ def test_the_mount_nearest_to_the_path_decides():
     assert network_file_system("/srvant/registry.db", mounts) is None
 
 
-def test_the_order_of_the_mounts_does_not_matter_unless_they_are_on_one_place():
+def test_the_order_of_mounts_matters_only_on_the_same_mount_point():
     mounts = "\n".join([mounted("/srv/disk", "cifs"), mounted("/srv", "ext4"), LOCAL])
 
     assert network_file_system("/srv/disk/registry.db", mounts) == "cifs"
@@ -48,9 +48,9 @@ def test_the_order_of_the_mounts_does_not_matter_unless_they_are_on_one_place():
     assert network_file_system("/srv/registry.db", hidden) is None
 
 
-def test_a_place_with_a_space_in_its_name_is_found():
+def test_a_mount_point_with_a_space_is_found():
     assert network_file_system("/my data/registry.db", mounted("/my\\040data", "nfs")) == "nfs"
 
 
-def test_lines_that_are_no_mounts_are_passed_by():
+def test_malformed_lines_are_skipped():
     assert network_file_system("/srv", f"\nnonsense\n1 2 - nfs\n{LOCAL}\n") is None

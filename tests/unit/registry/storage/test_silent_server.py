@@ -25,26 +25,26 @@ def refused(server, waiting):
     return False
 
 
-def test_nobody_is_refused_while_answers_come(server, clock):
+def test_no_caller_is_refused_while_the_server_answers(server, clock):
     for _ in range(10):
         clock.now += 0.9
         server.answered()
         assert not refused(server, CONNECTIONS)
 
 
-def test_nobody_is_refused_while_connections_are_left(server, clock):
+def test_no_caller_is_refused_while_connections_are_free(server, clock):
     clock.now += 60
 
     assert not refused(server, CONNECTIONS - 1)
 
 
-def test_a_rush_after_a_quiet_hour_is_no_silence(server, clock):
+def test_a_burst_after_an_idle_hour_is_not_a_silence(server, clock):
     clock.now += 3600
 
     assert not any(refused(server, waiting) for waiting in range(CONNECTIONS + 1))
 
 
-def test_once_all_wait_for_a_second_one_caller_a_second_is_let_through(server, clock):
+def test_one_caller_a_second_may_try_once_all_wait(server, clock):
     server.check(0)
     clock.now += 1.1
 
@@ -53,7 +53,7 @@ def test_once_all_wait_for_a_second_one_caller_a_second_is_let_through(server, c
     assert [refused(server, CONNECTIONS) for _ in range(3)] == [False, True, True]
 
 
-def test_after_a_wait_in_vain_one_caller_a_second_is_let_through_until_an_answer(server, clock):
+def test_after_a_time_out_one_caller_a_second_may_try_until_an_answer(server, clock):
     server.gave_up()
 
     assert [refused(server, 0) for _ in range(3)] == [False, True, True]
