@@ -68,7 +68,7 @@ class Offer:
 
     ``yielded`` is called with the process id of a successor that is ready. It begins to stop the
     workers of this process, and does not wait for that. ``unsuitable`` returns why a process cannot
-    be the successor, or an empty text.
+    be the successor, or an empty text. Raises OSError if it cannot listen for successors.
     """
 
     def __init__(
@@ -84,7 +84,11 @@ class Offer:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._successor: int | None = None
         self._choosing = threading.Lock()
-        publish(self._listener, self._path, backlog=4)
+        try:
+            publish(self._listener, self._path, backlog=4)
+        except OSError:
+            self._listener.close()
+            raise
         self._begin(self._accept)
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ def short_path(path: Path) -> Iterator[str]:
 
 
 def publish(listener: socket.socket, path: Path, backlog: int) -> None:
-    """Bind ``listener`` to ``path`` with the mode 0600, in place of what is there.
+    """Bind ``listener`` to ``path`` with the mode 0600, in place of what is there. Raises OSError.
 
     The path appears when the socket accepts connections: one that refuses them is taken for a dead
     process's, and removed.
@@ -29,4 +29,8 @@ def publish(listener: socket.socket, path: Path, backlog: int) -> None:
         listener.bind(short)
         Path(short).chmod(0o600)
     listener.listen(backlog)
-    hidden.rename(path)
+    try:
+        hidden.rename(path)
+    except OSError:
+        hidden.unlink()
+        raise

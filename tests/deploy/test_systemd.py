@@ -78,7 +78,7 @@ def test_uploads_are_inspected_with_every_defence(host: Machine) -> None:
 
 
 def test_the_service_cannot_write_outside_its_directory(host: Machine) -> None:
-    main = host.run("systemctl", "show", "--value", "--property=MainPID", "hotswap").strip()
+    main = main_process(host)
     for place in ("/etc", "/opt", "/usr", "/var/log"):
         said = host.run("nsenter", "--target", main, "--mount", "touch", f"{place}/x", check=False)
         assert "Read-only file system" in said
@@ -95,6 +95,20 @@ def test_a_reload_replaces_the_processes_under_load(host: Machine, report: Repor
 
     host.wait(lambda: main_process(host) not in {before, "0"}, lambda: log(host))
     report("systemd, reloaded", "the same; systemctl reload during the promotions", verdict)
+
+
+def test_a_successor_from_a_shell_is_refused(host: Machine) -> None:
+    """systemd would take the end of its own process for the end of the service."""
+    before = main_process(host)
+
+    said = host.run(
+        *("runuser", "-u", "hotswap", "--", "env", "HOTSWAP_DATA=/var/lib/hotswap/registry"),
+        *("/opt/hotswap/.venv/bin/hotswap", "serve", "--take-over"),
+        check=False,
+    )
+
+    assert "it is a service of systemd. Replace it with 'systemctl reload'" in said
+    assert main_process(host) == before
 
 
 def test_the_service_drains_when_it_is_stopped(host: Machine) -> None:

@@ -120,6 +120,17 @@ def test_a_failing_successor_leaves_the_service_running(
     service.replace(by_signal=True)
 
 
+def test_a_service_that_cannot_be_handed_over_serves_and_says_so(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "run" / "main.sock" / "here").mkdir(parents=True)
+
+    with running([BIN / "hotswap", "serve", "--workers", "1"], data, free_port()) as server:
+        wait_until(lambda: "Hotswap serves at" in server.log.read_text(), "it is not announced")
+
+        assert "the service cannot be handed over: " in server.log.read_text()
+        assert server.call("GET", "/models").status_code == 200
+
+
 def test_a_second_service_on_a_directory_is_refused_by_name(service: Generations) -> None:
     refused = subprocess.run(
         [BIN / "hotswap", "serve", "--port", str(free_port())],

@@ -162,6 +162,18 @@ def test_only_one_successor_is_accepted_at_a_time(
     succession.service.close()
 
 
+def test_a_service_that_cannot_be_offered_leaves_nothing_behind(settings: Settings) -> None:
+    service = start(settings)
+    run = settings.data / "run"
+    (run / "main.sock" / "here").mkdir(parents=True)
+
+    with pytest.raises(OSError, match=r"main\.sock"):
+        Offer(service, lambda _: None)
+
+    assert {path.name for path in run.iterdir()} == {"main.sock", "serve.lock"}
+    service.close()
+
+
 def test_an_unsuitable_successor_is_told_why(settings: Settings) -> None:
     service = start(settings)
     offer = Offer(service, lambda _: None, lambda pid: f"process {pid} is a stranger")
