@@ -8,7 +8,7 @@ where a pipeline is loaded or trained, nowhere else.
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,6 +66,12 @@ class BandEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             [f"{name}_{label}" for name in names for label in self.labels], dtype=object
         )
 
+    def __sklearn_tags__(self) -> Any:
+        """It accepts missing values."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
 
 class SignedLog(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """The logarithm of numeric columns: log(1 + x), and -log(1 - x) for an x below zero.
@@ -105,6 +111,12 @@ class SignedLog(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             unnamed = [f"x{index}" for index in range(self.n_features_in_)]
             input_features = getattr(self, "feature_names_in_", unnamed)
         return np.array(input_features, dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        """It accepts missing values."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
 
 def check_bands(edges: Sequence[float], labels: Sequence[str]) -> None:

@@ -7,10 +7,53 @@ from api.schemas.bases import PagingSchema, StrictSchema, page_of
 from api.schemas.fields import AtMost, Number, json_object, key, tags_field, text
 from registry.formats.reading import FORMATS
 from registry.gates.grammar import ENGINES
-from registry.signature import COLUMN_TYPES, KINDS, TASKS
+from registry.signature import (
+    COLUMN_TYPES,
+    KINDS,
+    MAX_CLASSES,
+    MAX_COLUMN_NAME,
+    MAX_COLUMNS,
+    TASKS,
+)
 from registry.storage.tables import STATUSES
 from registry.stored_text import MAX_DESCRIPTION
 
+_COLUMN = {
+    "name": {"type": "string", "minLength": 1, "maxLength": MAX_COLUMN_NAME},
+    "type": {"enum": list(COLUMN_TYPES)},
+}
+SIGNATURE = {
+    "description": "What is left out is read from the model: see docs/artifacts.md.",
+    "properties": {
+        "inputs": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAX_COLUMNS,
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {**_COLUMN, "nullable": {"type": "boolean"}},
+                "additionalProperties": False,
+            },
+        },
+        "output": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                **_COLUMN,
+                "classes": {
+                    "type": "array",
+                    "items": {"type": ["string", "number", "boolean"]},
+                    "minItems": 1,
+                    "maxItems": MAX_CLASSES,
+                },
+            },
+            "additionalProperties": False,
+        },
+    },
+    "required": ["inputs"],
+}
+"""The declared signature of an upload."""
 EVALUATION = {
     "properties": {
         "profile": {
@@ -58,7 +101,7 @@ class MetadataSchema(StrictSchema):
     kind = fields.String(validate=validate.OneOf(KINDS))
     metrics = fields.Dict(keys=key(), values=Number(), validate=AtMost(1000))
     params = json_object()
-    signature = json_object()
+    signature = json_object(**SIGNATURE)
     input_example = json_object()
     tags = tags_field()
     description = text(MAX_DESCRIPTION)

@@ -9,7 +9,8 @@ from registry.codecs.batch import Batch, build_batch
 from registry.codecs.data_frame import to_frame
 from registry.codecs.predictions import Predictions
 from registry.engines.refusals import check_finite, model_failed
-from registry.formats.kept_values import input_estimator, kept_values
+from registry.formats.kept_values import kept_values
+from registry.formats.used_columns import column_names, model_columns
 from registry.signature import Record, Scalar, Signature
 
 _SAMPLE: dict[str, Scalar] = {"number": 0.5, "integer": 1, "boolean": True, "string": "a"}
@@ -47,10 +48,9 @@ class SklearnPredictor:
             model, "predict_proba"
         )
         self._model = model
-        self._by_name = hasattr(input_estimator(model), "feature_names_in_")
-        self._kept = dict(
-            zip(signature.names, kept_values(model, len(signature.inputs)), strict=True)
-        )
+        self._own_names = column_names(model)
+        columns = model_columns(model, signature.names)
+        self._kept = dict(zip(signature.names, kept_values(model, columns), strict=True))
         _use_one_thread(model)
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
@@ -71,8 +71,14 @@ class SklearnPredictor:
         columns = {
             name: self._as_fitted(name, batch.columns[name]) for name in self.signature.names
         }
-        if self._by_name:
-            return to_frame(columns, self.signature)
+        if self._own_names is not None:
+            frame = to_frame(columns, self.signature)
+            # Columns that the model drops are not in the signature.
+            return (
+                frame
+                if frame.shape[1] == len(self._own_names)
+                else frame.reindex(columns=self._own_names)
+            )
         objects = any(column.dtype == object for column in columns.values())
         rows = np.empty((batch.rows, len(columns)), object if objects else np.float64)
         for position, column in enumerate(columns.values()):

@@ -5,7 +5,7 @@ double, and of ``None`` and NaN each is an unknown value to an encoder that was 
 other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Any, Literal
@@ -39,10 +39,13 @@ class KeptValues:
     inexact: int | None = None
 
 
-def kept_values(model: Any, columns: int) -> list[KeptValues]:
-    """What ``model`` has stored of each of its ``columns`` columns."""
-    kept = [KeptValues() for _ in range(columns)]
-    for step, seen in routes(model, list(range(columns))):
+def kept_values(model: Any, columns: Sequence[int]) -> list[KeptValues]:
+    """What ``model`` has stored of each of its columns, which are numbered ``columns``.
+
+    The result is in the order of the numbers, from 0; see ``used_columns.model_columns``.
+    """
+    kept = [KeptValues() for _ in range(max(columns) + 1)]
+    for step, seen in routes(model, list(columns)):
         for index, column in enumerate(seen):
             _add(kept[column], step, index)
     return kept
@@ -61,12 +64,20 @@ def routes(step: Any, columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
         for name, inner, chosen in step.transformers_:
             if name != "remainder" and not isinstance(inner, str):
                 yield from routes(inner, chosen_columns(step, chosen, columns))
-    elif (attribute := _GIVEN_THE_SAME.get(type(step).__name__)) is not None:
-        held = getattr(step, attribute)
-        for inner in held if isinstance(held, list) else [held]:
+    elif (members := members_given_the_same(step)) is not None:
+        for inner in members:
             yield from routes(inner, columns)
     else:
         yield step, columns
+
+
+def members_given_the_same(step: Any) -> list[Any] | None:
+    """The estimators inside ``step`` that get its own, unchanged rows; None where it has none."""
+    attribute = _GIVEN_THE_SAME.get(type(step).__name__)
+    if attribute is None:
+        return None
+    held = getattr(step, attribute)
+    return held if isinstance(held, list) else [held]
 
 
 def input_estimator(model: Any) -> Any:
@@ -111,12 +122,12 @@ def _by_position(chosen: slice, names: list[str]) -> slice:
 
 def _add(kept: KeptValues, step: Any, index: int) -> None:
     values, dtype = _values(step, index)
-    nulls = {"none" if value is None else "nan" for value in values if _is_null(value)}
+    nulls = {"none" if value is None else "nan" for value in values if is_null(value)}
     if type(step).__name__ == "SimpleImputer":
         kept.null = kept.null or ("none" if step.missing_values is None else "nan")
     elif nulls:
         kept.null = kept.null or ("nan" if "nan" in nulls else "none")
-    known = [value for value in values if not _is_null(value)]
+    known = [value for value in values if not is_null(value)]
     if any(isinstance(value, str) for value in known):
         kept.kind, kept.objects = "text", False
     elif known and kept.kind != "text":
@@ -139,5 +150,6 @@ def _values(step: Any, index: int) -> tuple[list[Any], str]:
     return [], ""
 
 
-def _is_null(value: Any) -> bool:
+def is_null(value: Any) -> bool:
+    """Whether ``value`` is None or NaN."""
     return value is None or (isinstance(value, float) and isnan(value))

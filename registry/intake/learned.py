@@ -1,5 +1,6 @@
 """What a fitted model stores about the columns of its training: ranges, edges, categories."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.formats.kept_values import chosen_columns, routes
+from registry.formats.used_columns import DROPPED, model_columns
 
 _MOST_THRESHOLDS = 2_000
 Traced = list[tuple[int, float, float] | None]
@@ -28,14 +30,15 @@ class Learned:
         self.numbers = np.concatenate([self.numbers, numbers[np.isfinite(numbers)]])
 
 
-def learn(model: Any, columns: int) -> list[Learned]:
-    """What ``model`` knows about each of its ``columns`` columns."""
-    learned = [Learned() for _ in range(columns)]
-    for step, seen in routes(model, list(range(columns))):
+def learn(model: Any, names: Sequence[str]) -> list[Learned]:
+    """What ``model`` knows about each of the columns ``names`` of its signature."""
+    learned = [Learned() for _ in names]
+    columns = model_columns(model, names)
+    for step, seen in routes(model, columns):
         for index, column in enumerate(seen):
             for values in _kept(step, index):
                 learned[column].add(values)
-    _add_thresholds(model, learned)
+    _add_thresholds(model, columns, learned)
     return learned
 
 
@@ -55,8 +58,8 @@ def _kept(step: Any, index: int) -> list[Any]:
     return kept
 
 
-def _add_thresholds(model: Any, learned: list[Learned]) -> None:
-    traced: Traced = [(index, 0.0, 1.0) for index in range(len(learned))]
+def _add_thresholds(model: Any, columns: Sequence[int], learned: list[Learned]) -> None:
+    traced: Traced = [None if column == DROPPED else (column, 0.0, 1.0) for column in columns]
     while hasattr(model, "steps"):
         for _, step in model.steps[:-1]:
             traced = _trace(step, traced)

@@ -42,7 +42,7 @@ def sample(model: Any, signature: Signature, example: Record | None, rows: int) 
     The caller has checked that ``example`` matches the signature.
     """
     draws = np.random.default_rng(SEED)
-    learned = learn(model, len(signature.inputs))
+    learned = learn(model, signature.names)
     columns = {}
     for column, known in zip(signature.inputs, learned, strict=True):
         values = _column(column, known, rows, draws)
@@ -76,7 +76,7 @@ def far_rows(batch: Batch, signature: Signature) -> Batch:
 
 def known_row(model: Any, signature: Signature) -> Record:
     """A row of values that ``model`` has stored of its training data, and so must accept."""
-    learned = learn(model, len(signature.inputs))
+    learned = learn(model, signature.names)
     return {
         column.name: _known(column, known)
         for column, known in zip(signature.inputs, learned, strict=True)

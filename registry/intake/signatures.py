@@ -1,15 +1,19 @@
 """The signature of a fitted scikit-learn model: declared by the uploader, or read from the model.
 
-A model knows how many columns it takes, usually their names, and its classes. Types are known only
-where an encoder has stored the categories of its training.
+A model knows how many columns it takes, usually their names, which of them it drops, where it
+accepts a null, and its classes. Types are known only where an encoder has stored the categories of
+its training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
 from registry.errors import ArtifactRefused, Fault, MetadataRefused, shown
 from registry.formats.kept_values import KeptValues, input_estimator, kept_values
+from registry.formats.null_outcomes import accepts_null
+from registry.formats.used_columns import column_names, used_columns
 from registry.signature import (
     MAX_CLASSES,
     MAX_COLUMNS,
@@ -19,6 +23,14 @@ from registry.signature import (
     Output,
     Signature,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """A column as the model itself knows it."""
+
+    column: Column
+    kept: KeptValues
 
 
 def read_signature(model: Any, declared: object | None) -> Signature:
@@ -36,17 +48,46 @@ def read_signature(model: Any, declared: object | None) -> Signature:
         raise ArtifactRefused(
             f"The model takes {count} columns; at most {MAX_COLUMNS} are allowed."
         )
-    names = [str(name) for name in getattr(first, "feature_names_in_", [])] or None
-    kept = kept_values(model, count)
-    own = _columns(kept, names or [f"x{i}" for i in range(count)])
-    _check_exact(own, kept)
-    _check_limits(Signature(own, output))
+    names = column_names(model)
+    used = range(count) if names is None else sorted(used_columns(model, count)) or range(count)
+    columns = _columns(model, count, names or [f"x{i}" for i in range(count)])
+    own = [columns[position] for position in used]
+    _check_exact(own)
+    known = Signature(tuple(each.column for each in own), output)
+    _check_limits(known)
     if declared is None:
-        return Signature(own, output)
-    signature = Signature.from_json(declared)
-    _check_inputs(signature, count, names)
-    _check_types(signature, kept)
+        return known
+    dropped = set(names or ()) - set(known.names)
+    signature = Signature.from_json(_completed(declared, known, dropped))
+    _check_inputs(signature, known, named=names is not None)
+    _check_types(signature, own)
     return Signature(signature.inputs, _checked_output(signature.output, output))
+
+
+def _completed(declared: object, known: Signature, dropped: Collection[str]) -> object:
+    """``declared`` without the columns ``dropped``, and with what it leaves out: the type of a
+    column, whether it is nullable, the output or its type.
+
+    What is not of the expected form is left as it is, to be refused.
+    """
+    if not isinstance(declared, Mapping):
+        return declared
+    own = known.to_json()
+    completed = {"output": own["output"], **declared}
+    if isinstance(output := declared.get("output"), Mapping):
+        completed["output"] = {"type": known.output.type, **output}
+    inputs = declared.get("inputs")
+    if not isinstance(inputs, list):
+        return completed
+    names = [each.get("name") if isinstance(each, Mapping) else None for each in inputs]
+    kept = [each for each, name in zip(inputs, names, strict=True) if name not in dropped]
+    completed["inputs"] = [
+        {"type": column["type"], "nullable": column["nullable"], **each}
+        if isinstance(each, Mapping)
+        else each
+        for each, column in zip(kept, own["inputs"], strict=False)
+    ] + kept[len(own["inputs"]) :]
+    return completed
 
 
 def _check_limits(signature: Signature) -> None:
@@ -60,41 +101,42 @@ def _check_limits(signature: Signature) -> None:
         ) from error
 
 
-def _check_inputs(signature: Signature, count: int, names: list[str] | None) -> None:
-    if len(signature.inputs) != count:
-        message = f"{len(signature.inputs)} columns are declared, the model takes {count}"
+def _check_inputs(signature: Signature, known: Signature, *, named: bool) -> None:
+    declared, taken = len(signature.inputs), len(known.inputs)
+    if declared != taken:
+        message = f"{declared} columns are declared, the model takes {taken}"
         raise MetadataRefused(
             f"The signature does not match: {message}.", [Fault("signature.inputs", message)]
         )
     faults = [
         Fault(f"signature.inputs[{index}].name", f"the model names this column '{name}'")
-        for index, (said, name) in enumerate(zip(signature.names, names or (), strict=False))
-        if said != name
+        for index, (said, name) in enumerate(zip(signature.names, known.names, strict=True))
+        if named and said != name
     ]
     if faults:
         raise MetadataRefused("The signature does not match the model's columns.", faults)
 
 
-def _check_types(signature: Signature, kept: Sequence[KeptValues]) -> None:
+def _check_types(signature: Signature, own: Sequence[_Own]) -> None:
     """Every text would silently be an unknown category of numbers, and the reverse."""
     faults = [
         Fault(
             f"signature.inputs[{index}].type",
-            f"the model was trained with {own.kind} in this column",
+            f"the model was trained with {each.kept.kind} in this column",
         )
-        for index, (said, own) in enumerate(zip(signature.inputs, kept, strict=True))
-        if own.kind is not None and (said.type == "string") != (own.kind == "text")
+        for index, (said, each) in enumerate(zip(signature.inputs, own, strict=True))
+        if each.kept.kind is not None and (said.type == "string") != (each.kept.kind == "text")
     ]
     if faults:
         raise MetadataRefused("The signature does not match the model's categories.", faults)
 
 
-def _check_exact(columns: Sequence[Column], kept: Sequence[KeptValues]) -> None:
-    for column, own in zip(columns, kept, strict=True):
-        if own.inexact is not None:
+def _check_exact(own: Sequence[_Own]) -> None:
+    for each in own:
+        if each.kept.inexact is not None:
             raise ArtifactRefused(
-                f"The column {shown(column.name)} has the category {own.inexact}: integers "
-                "beyond 2**53 are not distinct here. Train with them as texts."
+                f"The column {shown(each.column.name)} has the category {each.kept.inexact}: "
+                "integers beyond 2**53 are not distinct here. Train with them as texts."
             )
 
 
@@ -147,14 +189,17 @@ def _type_of(label: Label) -> ColumnType:
     return "integer" if isinstance(label, int) else "number"
 
 
-def _columns(kept: Sequence[KeptValues], names: Sequence[str]) -> tuple[Column, ...]:
-    types: dict[str | None, ColumnType] = {"text": "string", "boolean": "boolean"}
-    return tuple(
-        # scikit-learn has converted booleans that are not objects to numbers, and takes either.
-        Column(
-            name,
-            types.get(own.kind, "number") if own.kind == "text" or own.objects else "number",
-            own.null is not None,
-        )
-        for name, own in zip(names, kept, strict=True)
-    )
+def _columns(model: Any, count: int, names: Sequence[str]) -> list[_Own]:
+    kept = kept_values(model, range(count))
+    nullable = accepts_null(model, count)
+    return [
+        _Own(Column(name, _column_type(own), accepted or own.null is not None), own)
+        for name, own, accepted in zip(names, kept, nullable, strict=True)
+    ]
+
+
+def _column_type(kept: KeptValues) -> ColumnType:
+    if kept.kind == "text":
+        return "string"
+    # scikit-learn has converted booleans that are not objects to numbers, and takes either.
+    return "boolean" if kept.kind == "boolean" and kept.objects else "number"

@@ -4,6 +4,7 @@ from typing import Any
 
 from registry.engines.chains_file import to_bytes as chains_to_bytes
 from registry.engines.onnx_program import FEATURES
+from registry.formats.used_columns import model_columns
 from registry.intake.conversion.chains import ChainTarget, given_chains, to_file
 from registry.intake.conversion.estimators import predict
 from registry.intake.conversion.graph import input_block, to_bytes
@@ -19,7 +20,7 @@ def convert(model: Any, signature: Signature) -> bytes:
     Raises NotConvertible, and whatever numpy or onnx raise on a malicious model.
     """
     graph, given = OnnxTarget(), input_block(signature)
-    final, block = _preprocessed(graph, model, given)
+    final, block = _preprocessed(graph, model, _model_block(model, signature, given))
     heads = predict(graph, final, block)
     return to_bytes(graph, given, {str(name): tensor for name, tensor in heads.items()})
 
@@ -30,7 +31,7 @@ def convert_features(model: Any, signature: Signature) -> bytes:
     Raises as ``convert`` does.
     """
     graph, given = OnnxTarget(), input_block(signature)
-    _, block = _preprocessed(graph, model, given)
+    _, block = _preprocessed(graph, model, _model_block(model, signature, given))
     # Without any step the output still needs a tensor of its own, other than the input.
     features = graph.add("Identity", graph.tensor(block))
     return to_bytes(graph, given, {FEATURES: features})
@@ -39,7 +40,7 @@ def convert_features(model: Any, signature: Signature) -> bytes:
 def convert_columns(model: Any, signature: Signature) -> bytes:
     """The same as chains of steps: the file of a ``ChainProgram``. Raises as ``convert`` does."""
     given = given_chains(signature)
-    _, made = _preprocessed(ChainTarget(), model, given)
+    _, made = _preprocessed(ChainTarget(), model, _model_block(model, signature, given))
     return chains_to_bytes(to_file(given, made))
 
 
@@ -48,6 +49,12 @@ def final_estimator(model: Any) -> Any:
     while hasattr(model, "steps"):
         model = model.steps[-1][1]
     return model
+
+
+def _model_block(model: Any, signature: Signature, given: C) -> C:
+    """The columns of ``model``, from those of ``signature``. A column that it drops, which nothing
+    reads, is the first one."""
+    return given.choose([max(column, 0) for column in model_columns(model, signature.names)])
 
 
 def _preprocessed(target: Target[C], model: Any, block: C) -> tuple[Any, C]:

@@ -89,7 +89,7 @@ def test_columns_types_nulls_and_classes_are_read_from_a_pipeline(inspector, art
 
     columns = [(c.name, c.type, c.nullable) for c in signature.inputs]
     assert columns == [
-        ("age", "number", False),
+        ("age", "number", True),
         ("rate", "number", True),
         ("city", "string", True),
     ]
