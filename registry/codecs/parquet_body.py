@@ -1,5 +1,6 @@
 """Parquet files."""
 
+import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 from registry.codecs.arrow_columns import add_columns, checked_batch, to_batch
 from registry.codecs.arrow_sizes import TableSize
 from registry.codecs.batch import Batch
-from registry.codecs.parquet_pages import PageHeaders, declared_rows, declared_size
+from registry.codecs.parquet_footer import Footer, ReadAt, read_footer
+from registry.codecs.parquet_pages import PageHeaders
 from registry.codecs.table_checks import (
     check_cells,
     check_content,
@@ -27,12 +29,8 @@ class _File(NamedTuple):
     """A Parquet file and the position of each column of a signature among its columns."""
 
     reader: Any
-    metadata: Any
-    rows: int
+    footer: Footer
     positions: dict[str, int]
-
-    def groups(self) -> Iterator[Any]:
-        return map(self.metadata.row_group, range(self.metadata.num_row_groups))
 
 
 def decode_parquet(body: bytes, signature: Signature, max_cells: int) -> Batch:
@@ -42,24 +40,25 @@ def decode_parquet(body: bytes, signature: Signature, max_cells: int) -> Batch:
     columns: dict[str, NDArray[Any]] = {}
     faults: list[Fault] = []
     try:
-        file = _opened(pa.BufferReader(body), signature)
-        check_cells(file.rows, len(signature.inputs), max_cells)
-        headers = PageHeaders(lambda at, size: body[at : at + size])
+        file = _opened(pa.BufferReader(body), _read_footer(body), signature)
+        rows = file.footer.rows
+        check_cells(rows, len(signature.inputs), max_cells)
+        headers = PageHeaders(_from(body))
         unpacked = 0
-        for group in file.groups():
-            unpacked += headers.unpacked(group, list(file.positions.values()))
+        for group in file.footer.groups:
+            unpacked += headers.unpacked(group, file.positions)
             check_unpacked(unpacked, max_cells)
-        at_once = max(1, _CELLS_AT_ONCE // max(1, file.rows))
+        at_once = max(1, _CELLS_AT_ONCE // max(1, rows))
         for start in range(0, len(signature.inputs), at_once):
             inputs = signature.inputs[start : start + at_once]
             read = [file.positions[column.name] for column in inputs]
             table = file.reader.read_all(column_indices=read, use_threads=False)
-            _check_rows(table.num_rows, file.rows)
+            _check_rows(table.num_rows, rows)
             check_content(table)
             faults += add_columns(columns, table, inputs)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise BodyMalformed(f"The body is not a Parquet file: {first_line(error)}") from error
-    return checked_batch(columns, file.rows, faults)
+    return checked_batch(columns, rows, faults)
 
 
 def parquet_size(body: bytes, signature: Signature) -> TableSize:
@@ -71,9 +70,8 @@ def parquet_size(body: bytes, signature: Signature) -> TableSize:
     try:
         metadata = parquet.read_metadata(pa.BufferReader(body))
         read = list(_positions(metadata, signature).values())
-        groups = map(metadata.row_group, range(metadata.num_row_groups))
-        size = sum(declared_size(group, read) for group in groups)
-        return TableSize(declared_rows(metadata), size)
+        footer = _read_footer(body)
+        return TableSize(footer.rows, footer.unpacked(read))
     except (pa.ArrowException, OSError, ValueError, BodyMalformed):
         return TableSize(0, 0)
 
@@ -89,7 +87,8 @@ def parquet_columns(file: BinaryIO) -> tuple[list[str], int]:
 
     try:
         metadata = parquet.read_metadata(file)
-        return list(metadata.schema.to_arrow_schema().names), declared_rows(metadata)
+        rows = read_footer(_from_file(file), file.seek(0, os.SEEK_END)).rows
+        return list(metadata.schema.to_arrow_schema().names), rows
     except (pa.ArrowException, OSError, ValueError) as error:
         raise BodyMalformed(f"The table is not a Parquet file: {first_line(error)}") from error
 
@@ -104,18 +103,15 @@ def parquet_batches(
     """
     from registry.codecs.arrow_library import pa
 
-    def read_at(at: int, size: int) -> bytes:
-        file.seek(at)
-        return file.read(size)
-
+    read_at = _from_file(file)
     try:
-        source = _opened(file, signature)
-        read = list(source.positions.values())
-        for group in source.groups():
-            _check_group(group.total_byte_size, max_unpacked)  # other versions may read the rest
-            _check_group(PageHeaders(read_at).unpacked(group, read), max_unpacked)
+        footer = read_footer(read_at, file.seek(0, os.SEEK_END))
+        source = _opened(file, footer, signature)
+        for group in footer.groups:
+            _check_group(group.unpacked, max_unpacked)  # other versions may read the rest
+            _check_group(PageHeaders(read_at).unpacked(group, source.positions), max_unpacked)
         first = 0
-        groups = list(range(source.metadata.num_row_groups))
+        groups, read = list(range(len(footer.groups))), list(source.positions.values())
         for part in source.reader.iter_batches(
             rows, row_groups=groups, column_indices=read, use_threads=False
         ):
@@ -125,16 +121,32 @@ def parquet_batches(
             if part.num_rows:
                 yield to_batch(table, signature, first)
             first += part.num_rows
-        _check_rows(first, source.rows)
+        _check_rows(first, footer.rows)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise BodyMalformed(f"The table is not a Parquet file: {first_line(error)}") from error
 
 
-def _opened(source: Any, signature: Signature) -> _File:
+def _from(body: bytes) -> ReadAt:
+    return lambda at, size: body[at : at + size]
+
+
+def _from_file(file: BinaryIO) -> ReadAt:
+    def read_at(at: int, size: int) -> bytes:
+        file.seek(at)
+        return file.read(size)
+
+    return read_at
+
+
+def _read_footer(body: bytes) -> Footer:
+    return read_footer(_from(body), len(body))
+
+
+def _opened(source: Any, footer: Footer, signature: Signature) -> _File:
     """The Parquet file, with its texts read as dictionaries: a text that is repeated a million
     times takes a few bytes in Parquet, and does so in memory too.
 
-    Raises InputRefused, or BodyMalformed where the footer contradicts itself.
+    Raises InputRefused, or BodyMalformed where a column is missing.
     """
     from pyarrow import parquet
 
@@ -144,7 +156,7 @@ def _opened(source: Any, signature: Signature) -> _File:
     positions = _positions(metadata, signature)
     if texts := [positions[column.name] for column in signature.inputs if column.type == "string"]:
         file = parquet.ParquetFile(source, metadata=metadata, read_dictionary=texts)
-    return _File(file.reader, metadata, declared_rows(metadata), positions)
+    return _File(file.reader, footer, positions)
 
 
 def _positions(metadata: Any, signature: Signature) -> dict[str, int]:

@@ -38,8 +38,9 @@ _SIZES: dict[str, Callable[[bytes, Signature], TableSize]] = {
     ARROW: lambda body, _: arrow_size(body),
     PARQUET: parquet_size,
 }
-_COPIES_IN_DECODERS = 2
-"""Of the characters of texts: Arrow's dictionary of them grows by doubling."""
+_COPIES_IN_DECODERS = 3
+"""Of the characters of texts: Arrow's dictionary of them, the result that it is copied to, and the
+smaller blocks that it outgrew, which Arrow's allocator returns to the system some time later."""
 _TEXTS: dict[str, Callable[[bytes], int]] = {
     JSON: json_width,
     CSV: text_width,

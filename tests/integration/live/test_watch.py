@@ -40,8 +40,12 @@ class Worker:
         self.missing = set()
         self.may_load = threading.Event()
         self.may_load.set()
-        self.pool = Pool(self.load, limit)
+        self.stopped_at = None
+        self.pool = Pool(self.load, limit, self.now)
         self.watch = Watch(database, self.counter, self.pool, find_usable)
+
+    def now(self):
+        return time.monotonic() if self.stopped_at is None else self.stopped_at
 
     def load(self, version):
         assert self.may_load.wait(10)
@@ -217,6 +221,7 @@ def test_an_unloadable_version_that_is_no_longer_live_is_not_listed(database, wo
 @pytest.mark.parametrize("event", ["registered", "upload_reused"])
 def test_an_upload_retries_versions_that_could_not_be_loaded(database, worker, event):
     add_versions(database, "shed")
+    worker.stopped_at = 0.0  # the time for another try never comes
     worker.missing.add(("shed", 1))
     worker.counter.bump()
     for _ in range(9):

@@ -1,7 +1,6 @@
 """What the footer and the pages of a Parquet file declare, and refusals where they differ."""
 
 import io
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +15,21 @@ from registry.codecs.parquet_body import (
     parquet_columns,
     parquet_size,
 )
+from registry.codecs.parquet_footer import Chunk, RowGroup
 from registry.codecs.parquet_pages import PageHeaders
 from registry.errors import BodyMalformed
 from registry.signature import Column, Output, Signature
 from tests.factories import NUMBERS
 from tests.unit.registry.codecs.parquet_footers import (
+    CHUNK_SIZES,
     CHUNK_UNPACKED,
     CHUNK_VALUES,
+    FILE_GROUPS,
     FILE_ROWS,
+    GROUP_CHUNKS,
     GROUP_ROWS,
+    LIST,
+    STRUCT,
     chunks,
     groups,
     with_footer,
@@ -97,6 +102,55 @@ def test_column_names_are_not_read_from_a_contradictory_footer(rows):
         parquet_columns(io.BytesIO(declare(written(), file=rows)))
 
 
+# pyarrow ends the process that reads the metadata of a column with such statistics.
+@readers
+@pytest.mark.parametrize("levels", [2, 3], ids=["repetition", "definition"])
+def test_statistics_of_another_size_than_the_schema_s_end_nothing(decode, levels):
+    def change(footer):
+        for chunk in chunks(footer):
+            chunk[CHUNK_SIZES] = [STRUCT, {levels: [LIST, [6, 100, 0, 0, 0]]}]
+
+    body = with_footer(written(), change)
+
+    assert parquet_size(body, NUMBERS).rows == 100
+    with pytest.raises(BodyMalformed, match="histogram size mismatch"):
+        decode(body, NUMBERS, MANY)
+
+
+@readers
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda footer: footer.pop(FILE_GROUPS), "has no field"),
+        (lambda footer: footer.pop(FILE_ROWS), "has no field"),
+        (lambda footer: groups(footer)[0].pop(GROUP_ROWS), "has no field"),
+        (lambda footer: groups(footer)[0][GROUP_CHUNKS][1].pop(), "row group with 1 columns"),
+        (lambda footer: chunks(footer)[0].pop(CHUNK_UNPACKED), "has no field"),
+        (lambda footer: chunks(footer)[0].update({CHUNK_UNPACKED: [8, b"1"]}), "another type"),
+        (lambda footer: chunks(footer)[0].update({CHUNK_UNPACKED: [6, -1]}), "out of range"),
+    ],
+    ids=["groups", "rows", "rows of a group", "columns", "no size", "a text", "a negative size"],
+)
+def test_a_footer_that_lacks_what_is_read_of_it_is_malformed(decode, change, message):
+    with pytest.raises(BodyMalformed, match=message):
+        decode(with_footer(written(), change), NUMBERS, MANY)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "no footer"),
+        (b"\x01\0\0\0PAR1", "no footer"),
+        (b"\0\0\0\0PAR1", "truncated"),
+        (b"\x19\xfc\xff\xff\xff\x7f" + b"\6\0\0\0PAR1", "too many values"),
+    ],
+    ids=["no bytes", "longer than the file", "empty", "a list of 268 million structs"],
+)
+def test_what_ends_in_no_footer_is_malformed(body, message):
+    with pytest.raises(BodyMalformed, match=message):
+        decode_parquet(body, NUMBERS, MANY)
+
+
 @readers
 @pytest.mark.parametrize("unpacked", [10, None], ids=["few bytes", "its bytes"])
 def test_pages_that_unpack_to_more_than_declared_are_refused_before_they_are(decode, unpacked):
@@ -155,16 +209,8 @@ def page(values):
 
 
 def unpacked(data, rows, size=2**40):
-    chunk = SimpleNamespace(
-        data_page_offset=0,
-        has_dictionary_page=False,
-        total_compressed_size=size,
-        total_uncompressed_size=size,
-        num_values=rows,
-        path_in_schema="x",
-    )
-    group = SimpleNamespace(num_rows=rows, column=lambda _: chunk)
-    return PageHeaders(lambda at, length: data(at)[:length]).unpacked(group, [0])
+    group = RowGroup(rows, size, (Chunk(rows, size, 0, size),))
+    return PageHeaders(lambda at, length: data(at)[:length]).unpacked(group, {"x": 0})
 
 
 def test_the_pages_of_a_file_are_limited():

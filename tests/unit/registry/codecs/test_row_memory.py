@@ -172,7 +172,7 @@ def test_memory_for_arrow_texts_includes_the_dictionary():
         writer.write_table(table)
     body = sink.getvalue()
 
-    assert RequestReader(TEXTS).cost(ARROW, body) == reserved(500, body, 2 + 4)
+    assert RequestReader(TEXTS).cost(ARROW, body) == reserved(500, body, 3 + 4)
 
 
 def test_a_dictionary_counts_again_for_each_addition():
