@@ -42,7 +42,7 @@ class Canary:
     def port(self) -> int:
         return int(self.listener.getsockname()[1])
 
-    def sang(self) -> bool:
+    def triggered(self) -> bool:
         """Whether anything ran."""
         if any(not item.name.startswith(".") for item in self.folder.iterdir()):
             return True

@@ -71,15 +71,15 @@ def test_the_server_refuses(name, server, at_start, tmp_path, record_property):
         answer = upload(server, model, attack.make(canary), attack.format)
         if attack.harmless:
             _ask(server, model)
-        sang = canary.sang()
+        triggered = canary.triggered()
     workers = server.workers()
     lost = len(at_start.keys() - set(workers))
     growth = max(memory(worker) - at_start[worker] for worker in workers if worker in at_start)
     refused = answer.status_code in REFUSALS
-    for figure, number in (("tried", 1), ("refused", refused), ("run", sang), ("lost", lost)):
+    for figure, number in (("tried", 1), ("refused", refused), ("run", triggered), ("lost", lost)):
         record_property(FIGURE, (_NAMES.get(figure, figure), int(number)))
     record_property(FIGURE, ("largest growth of a worker, MB", round(growth / MEGABYTE, 1)))
-    assert not sang
+    assert not triggered
     assert lost == 0
     assert growth < MOST_GROWTH
     if attack.harmless:

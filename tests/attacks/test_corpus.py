@@ -47,4 +47,4 @@ def test_unchecked_readers_trigger_the_canaries(tmp_path):
             files[-1].write_bytes(CORPUS[name].make(canary))
         read = [sys.executable, "-c", _READ_WITHOUT_LOOKING, *files]
         subprocess.run(read, cwd=tmp_path, check=True, timeout=120)
-        assert [name for name, canary in canaries.items() if not canary.sang()] == []
+        assert [name for name, canary in canaries.items() if not canary.triggered()] == []

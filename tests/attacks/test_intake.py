@@ -42,10 +42,10 @@ def test_the_intake_refuses(name, inspectors, tmp_path, record_property):
             inspectors[attack.format].inspect(path, attack.format, attack.metadata)
         except (ArtifactRefused, MetadataRefused) as refused:
             said = refused.detail
-        sang = canary.sang()
-    for figure, number in (("tried", 1), ("refused", said is not None), ("run", sang)):
+        triggered = canary.triggered()
+    for figure, number in (("tried", 1), ("refused", said is not None), ("run", triggered)):
         record_property(FIGURE, (figure, int(number)))
-    assert not sang
+    assert not triggered
     if attack.harmless:
         assert said is None
     else:

@@ -219,7 +219,7 @@ class Bench:
         )
         found = self.look(scenario, data, go_on=True)
         where = f"{scenario} killed at {point}"
-        faults = judge(recorded, found, acknowledged=run.acknowledged)
+        faults = faults_after(recorded, found, acknowledged=run.acknowledged)
         if found["announced"] > recorded.announced and found["state"] == recorded.before:
             faults.append("a change was announced that was not committed")
         if run.acknowledged and recorded.collects and found["unused"]:
@@ -241,7 +241,7 @@ class Bench:
         found = self.look(scenario, data)
         faults = judge_answers(run.said)
         if SCENARIOS[scenario].again:
-            faults += judge(recorded, found, acknowledged=run.acknowledged)
+            faults += faults_after(recorded, found, acknowledged=run.acknowledged)
         else:
             # The fault may have come after the commit; the second try, without a key, did it twice.
             faults += found["faults"]
@@ -281,14 +281,14 @@ class Bench:
                 restore(state, root, cut)
                 # Workers start after the power is back, and the counter with them.
                 shutil.copytree(self.beginning(scenario) / "run", cut / "run")
-                faults = judge(recorded, self.look(scenario, cut), acknowledged=acknowledged)
+                faults = faults_after(recorded, self.look(scenario, cut), acknowledged=acknowledged)
                 where = f"{scenario}, power cut after {call}"
                 violations = [f"{where}: {fault}" for fault in faults]
                 figures += Figures(1, 1, int(acknowledged), violations)
         return figures
 
 
-def judge(recorded: Recorded, found: Any, *, acknowledged: bool) -> list[str]:
+def faults_after(recorded: Recorded, found: Any, *, acknowledged: bool) -> list[str]:
     """What is wrong with the state that a restart found."""
     faults = list(found["faults"])
     if found["state"] not in (recorded.before, recorded.after):
@@ -300,17 +300,17 @@ def judge(recorded: Recorded, found: Any, *, acknowledged: bool) -> list[str]:
 
 def judge_answers(said: list[Any]) -> list[str]:
     """What is wrong with what an operation said while the disk failed, and afterwards."""
-    told: dict[str, Any] = {}
+    report: dict[str, Any] = {}
     for one in said:
-        told.update(one if isinstance(one, dict) else {})
-    first, *second = told["attempts"]
+        report.update(one if isinstance(one, dict) else {})
+    first, *second = report["attempts"]
     if first == "done":
         return []
     faults = [] if first[1] in {503, 507} else [f"answered with {first}"]
     if second[0] != "done" and second[0][1] != 409:
         faults.append(f"did not recover: {first}, {second}")
-    if told["left"]:
-        faults.append(f"left {told['left']}")
+    if report["left"]:
+        faults.append(f"left {report['left']}")
     return faults
 
 

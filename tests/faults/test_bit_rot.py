@@ -66,7 +66,7 @@ class Registry:
             return False
         return True
 
-    def mend(self, digests):
+    def repair(self, digests):
         """Put the right bytes back, as from a backup."""
         for digest in digests:
             self.blobs.path_of(digest).write_bytes(self.intact[digest])
@@ -141,7 +141,7 @@ def test_damaged_bytes_are_found_and_never_served(registry, long_faults, tell):
         for path in (registry.blobs.root / "damaged").iterdir():
             aside += 1
             path.unlink()
-        registry.mend(hit)
+        registry.repair(hit)
         assert all(registry.answer(v) == registry.answers[v.number] for v in registry.versions)
 
     assert (served, found, aside) == (0, kinds.total(), kinds.total())

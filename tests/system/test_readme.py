@@ -96,15 +96,15 @@ def until_silent(process: subprocess.Popen[bytes], seconds: float) -> str:
 
 def test_the_table_of_settings_matches_the_code() -> None:
     rows = re.findall(r"^\| (`(?:HOTSWAP|GITHUB)_.*?) \| (.*?) ?\| (.*?) \|$", README, re.MULTILINE)
-    told = {names: (default.strip("`"), text) for names, default, text in rows}
+    reported = {names: (default.strip("`"), text) for names, default, text in rows}
 
     for setting in (*fields(Settings), *fields(ClientSettings)):
         names = " or ".join(f"`{name}`" for name in setting.metadata["variables"])
         default = str(
             int(setting.default) if isinstance(setting.default, bool) else setting.default
         )
-        assert told.pop(names) == (default, setting.metadata["help"])
-    assert told == {}
+        assert reported.pop(names) == (default, setting.metadata["help"])
+    assert reported == {}
 
 
 def test_every_target_of_make_has_a_line_of_help() -> None:

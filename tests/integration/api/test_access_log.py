@@ -54,7 +54,7 @@ def without_time(line):
 
 
 @pytest.fixture(params=["fast path", "Flask"])
-def door(logged, request):
+def endpoint(logged, request):
     """Predictions come through this door."""
     layer = logged.app.wsgi_app
     fast = layer.inner
@@ -65,7 +65,7 @@ def door(logged, request):
 
 
 @pytest.mark.parametrize("reference", ["1", "production"])
-def test_a_prediction_is_logged_with_its_version_and_its_caller(logged, door, lines, reference):
+def test_a_prediction_is_logged_with_its_version_and_its_caller(logged, endpoint, lines, reference):
     caller = logged.caller("predict")
     lines.clear()
 
@@ -98,7 +98,7 @@ def test_a_prediction_is_logged_with_its_version_and_its_caller(logged, door, li
     ],
 )
 def test_a_refused_prediction_names_only_what_exists(
-    logged, door, lines, *, token, path, body, status, more
+    logged, endpoint, lines, *, token, path, body, status, more
 ):
     caller = logged.admin if token == "admin" else Caller(logged.app, token)
 

@@ -79,7 +79,7 @@ EVALUATION = {
 
 
 @pytest.fixture(scope="module")
-def told(service, artifacts):
+def documented(service, artifacts):
     """A version of which everything is known, promoted past two gates."""
     said = {
         "kind": "linear",
@@ -130,8 +130,8 @@ def card(caller, name, version="1", accept="text/markdown"):
     return answer
 
 
-def test_a_card_describes_the_version_and_its_lineage(admin, told):
-    found = sections(card(admin, told).text)
+def test_a_card_describes_the_version_and_its_lineage(admin, documented):
+    found = sections(card(admin, documented).text)
 
     assert list(found) == [
         *("What it predicts", "Data", "Metrics", "Gates passed", "Columns", "Limits"),
@@ -149,15 +149,15 @@ def test_a_card_describes_the_version_and_its_lineage(admin, told):
     assert data["Parent version"] == ["`2`"]
 
 
-def test_metrics_have_intervals_baselines_and_measurements(admin, told):
-    metrics = rows(sections(card(admin, told).text)["Metrics"])
+def test_metrics_have_intervals_baselines_and_measurements(admin, documented):
+    metrics = rows(sections(card(admin, documented).text)["Metrics"])
 
     assert metrics["rmse"] == ["42.125", "40.5 to 44.25", "99.5", "43.5"]
     assert metrics["made_up"] == ["1", "-", "-", "-"]
 
 
-def test_a_card_shows_the_gates_of_promotions(admin, told):
-    gates = sections(card(admin, told).text)["Gates passed"]
+def test_a_card_shows_the_gates_of_promotions(admin, documented):
+    gates = sections(card(admin, documented).text)["Gates passed"]
 
     assert "`production` was pointed at it by `ci`, for the reason `better`." in gates
     assert rows(gates)["rmse < champion @ 95%"] == [
@@ -167,8 +167,8 @@ def test_a_card_shows_the_gates_of_promotions(admin, told):
     assert rows(gates)["signature compatible"] == ["passed", "-", "-", "-", "-"]
 
 
-def test_columns_show_their_ranges_in_training(admin, told):
-    columns = rows(sections(card(admin, told).text)["Columns"])
+def test_columns_show_their_ranges_in_training(admin, documented):
+    columns = rows(sections(card(admin, documented).text)["Columns"])
 
     assert columns["width"] == ["number", "no", "-1.5 to 9, mean 2.25", "3"]
     assert columns["depth"][1] == "yes"
@@ -270,8 +270,8 @@ def test_user_texts_are_code_in_markdown(admin, hostile):
     assert titles == ["h1", *["h2"] * 7]
 
 
-def test_an_html_card_may_load_only_its_own_style(admin, told):
-    answer = card(admin, told, accept="text/html")
+def test_an_html_card_may_load_only_its_own_style(admin, documented):
+    answer = card(admin, documented, accept="text/html")
     style = re.search(r"<style>(.*?)</style>", answer.text, re.DOTALL)[1]
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
@@ -298,27 +298,27 @@ def test_an_html_card_may_load_only_its_own_style(admin, told):
         ("application/json", "?format=html", "text/html"),
     ],
 )
-def test_the_request_selects_the_format(admin, told, accept, query, expected):
+def test_the_request_selects_the_format(admin, documented, accept, query, expected):
     headers = {} if accept is None else {"Accept": accept}
-    answer = admin.get(f"/models/{told}/latest/card{query}", headers=headers)
+    answer = admin.get(f"/models/{documented}/latest/card{query}", headers=headers)
     assert answer.status_code == 200
     assert answer.mimetype == expected
     assert answer.mimetype_params["charset"] == "utf-8"
     assert "Accept" in answer.headers["Vary"]
 
 
-def test_unavailable_cards_are_answered_with_a_problem(admin, told):
-    path = f"/models/{told}/1/card"
+def test_unavailable_cards_are_answered_with_a_problem(admin, documented):
+    path = f"/models/{documented}/1/card"
     refused = admin.get(path, headers={"Accept": "application/json"})
     check_problem(refused, 406, "not-acceptable")
     check_problem(admin.get(f"{path}?format=pdf"), 400, "parameter-malformed")
-    check_problem(admin.get(f"/models/{told}/9/card"), 404, "version-not-found")
+    check_problem(admin.get(f"/models/{documented}/9/card"), 404, "version-not-found")
     check_problem(admin.get("/models/nobody/1/card?format=html"), 404, "model-not-found")
-    check_problem(admin.get(f"/models/{told}/-1/card"), 400, "reference-malformed")
+    check_problem(admin.get(f"/models/{documented}/-1/card"), 400, "reference-malformed")
 
 
-def test_no_card_holds_a_token(admin, told, hostile):
-    for name in (told, hostile):
+def test_no_card_holds_a_token(admin, documented, hostile):
+    for name in (documented, hostile):
         for accept in ("text/html", "text/markdown"):
             text = card(admin, name, accept=accept).text
             assert ADMIN_TOKEN not in text
@@ -333,12 +333,12 @@ def test_long_lists_of_columns_and_classes_are_shortened(admin, fresh_name):
     assert "And 50 more" in columns
 
 
-def test_the_input_example_is_shown_as_it_was_uploaded(admin, told):
-    calling = sections(card(admin, told).text)["How to call it"]
+def test_the_input_example_is_shown_as_it_was_uploaded(admin, documented):
+    calling = sections(card(admin, documented).text)["How to call it"]
     body = re.search(r"-d '(.*)'", calling)[1]
     assert json.loads(body) == {"instances": [{"width": 0.5, "depth": 2}]}
-    assert f"http://localhost/models/{told}/1/predict" in calling
+    assert f"http://localhost/models/{documented}/1/predict" in calling
     assert "$HOTSWAP_TOKEN" in calling
     assert "os.environ['HOTSWAP_TOKEN']" in calling
-    answer = admin.post(f"/models/{told}/1/predict", json=json.loads(body))
+    answer = admin.post(f"/models/{documented}/1/predict", json=json.loads(body))
     assert answer.status_code == 200

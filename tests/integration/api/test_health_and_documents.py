@@ -58,15 +58,15 @@ def braced(rule):
 
 
 def test_the_document_describes_required_scopes(document):
-    told = {
+    documented = {
         (method, path): (operation.get("security"), operation.get("x-scope"))
         for method, path, operation in operations(document)
     }
     for (method, rule), scope in SCOPES.items():
         scopes = [one for one in (scope, INSTEAD.get((method, rule))) if one]
-        assert told[method, braced(rule)] == ([{"bearer": []}], " or ".join(scopes) or "any")
+        assert documented[method, braced(rule)] == ([{"bearer": []}], " or ".join(scopes) or "any")
     for rule in PUBLIC - {"/docs/static/<path:filename>"}:
-        assert told["GET", rule] == (None, None)
+        assert documented["GET", rule] == (None, None)
     assert document["components"]["securitySchemes"] == {
         "bearer": {"type": "http", "scheme": "bearer"}
     }

@@ -51,7 +51,7 @@ def test_an_error_outside_the_table_has_no_status():
 
 
 def test_the_statuses_and_slugs_that_clients_rely_on():
-    told = {slug_of(error): status_of(error) for error in ERRORS}
+    statuses = {slug_of(error): status_of(error) for error in ERRORS}
     promised = {
         "name-malformed": 400,
         "alias-malformed": 400,
@@ -93,7 +93,7 @@ def test_the_statuses_and_slugs_that_clients_rely_on():
         "blob-damaged": 503,
         "storage-full": 507,
     }
-    assert {slug: told.get(slug) for slug in promised} == promised
+    assert {slug: statuses.get(slug) for slug in promised} == promised
 
 
 @pytest.mark.parametrize(

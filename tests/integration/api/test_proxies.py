@@ -169,8 +169,8 @@ def test_fast_path_and_flask_see_the_same_forwarded_request(proxied):
         answers = []
         layer = proxied.app.wsgi_app
         fast = layer.inner
-        for door in (fast, fast.inner):
-            layer.inner = door
+        for endpoint in (fast, fast.inner):
+            layer.inner = endpoint
             builder = EnvironBuilder(
                 PATHS[1],
                 method="POST",

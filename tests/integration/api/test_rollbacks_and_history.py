@@ -102,11 +102,11 @@ def test_the_history_lists_every_event_newest_first(service, fresh_name, artifac
 
     page = writer.get(f"/models/{name}/history").json
 
-    told = [
+    listed = [
         (event["type"], event["alias"], event["from_version"], event["to_version"], event["reason"])
         for event in page["items"]
     ]
-    assert told == [
+    assert listed == [
         ("model_archived", None, None, None, None),
         ("alias_deleted", "production", 1, None, None),
         ("archived", None, 2, None, None),

@@ -36,7 +36,7 @@ def traced(module_app, artifacts, exporter):
 
 
 @pytest.fixture(params=["fast path", "Flask"])
-def door(traced, request):
+def endpoint(traced, request):
     """Predictions come through this door."""
     fast = traced.app.wsgi_app
     if request.param == "Flask":
@@ -55,7 +55,7 @@ def span_of(exporter, caller, path, body, **headers):
     return span
 
 
-def test_a_prediction_is_a_span_with_its_model_and_version(traced, door, exporter):
+def test_a_prediction_is_a_span_with_its_model_and_version(traced, endpoint, exporter):
     span = span_of(exporter, traced.admin, "/models/m/predict", {"input": [4]})
 
     assert dict(span.attributes) == {
@@ -69,7 +69,7 @@ def test_a_prediction_is_a_span_with_its_model_and_version(traced, door, exporte
     assert span.parent is None
 
 
-def test_a_span_belongs_to_the_caller_s_trace(traced, door, exporter):
+def test_a_span_belongs_to_the_caller_s_trace(traced, endpoint, exporter):
     sent = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
     span = span_of(exporter, traced.admin, "/models/m/predict", {"input": [4]}, **sent)
 
@@ -85,7 +85,7 @@ def test_a_span_belongs_to_the_trace_of_a_library_that_traces_requests(traced, e
 
 
 @pytest.mark.parametrize("sent", ["", "00-0-0-01", "canary", "00-" + "z" * 32 + "-" + "z" * 16])
-def test_a_malformed_trace_is_ignored(traced, door, exporter, sent):
+def test_a_malformed_trace_is_ignored(traced, endpoint, exporter, sent):
     span = span_of(exporter, traced.admin, "/models/m/predict", {"input": [4]}, traceparent=sent)
 
     assert span.parent is None
@@ -97,7 +97,7 @@ def test_a_malformed_trace_is_ignored(traced, door, exporter, sent):
     [("/models/m/predict", 422, 1), (f"/models/{CANARY}/predict", 404, None)],
 )
 def test_a_refusal_is_a_span_without_what_the_caller_sent(
-    traced, door, exporter, *, path, status, version
+    traced, endpoint, exporter, *, path, status, version
 ):
     span = span_of(exporter, traced.admin, path, {"canary": "canary"})
 

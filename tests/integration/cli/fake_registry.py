@@ -7,7 +7,13 @@ import hashlib
 import json
 from typing import Any
 
-from tests.integration.cli.fake_service import Answer, Asked, FakeService, multipart, problem
+from tests.integration.cli.fake_service import (
+    Answer,
+    FakeService,
+    ReceivedRequest,
+    multipart,
+    problem,
+)
 
 HANG_UP = Answer(0)
 
@@ -31,17 +37,17 @@ class FakeRegistry(FakeService):
         self.between: dict[tuple[str, str], Any] = {}
         self._keys: dict[str, tuple[str, Answer]] = {}
 
-    def answer(self, asked: Asked) -> Answer:
+    def answer(self, received: ReceivedRequest) -> Answer:
         if self._dead:
             return HANG_UP
-        self._dead = (asked.method, asked.path) == self._last_words
-        if self.hang_up_at == len(self.asked) + 1:
+        self._dead = (received.method, received.path) == self._last_words
+        if self.hang_up_at == len(self.requests) + 1:
             if self.done:
-                super().answer(asked)
+                super().answer(received)
             else:
-                self.asked.append(asked)
+                self.requests.append(received)
             return HANG_UP
-        return super().answer(asked)
+        return super().answer(received)
 
     def dies_after(self, method: str, path: str) -> None:
         """Answer ``method`` to ``path``, and nothing from then on."""
@@ -51,33 +57,33 @@ class FakeRegistry(FakeService):
         """What happens after a day."""
         self._keys.clear()
 
-    def _show_own_token(self, _: Asked) -> Answer:
+    def _show_own_token(self, _: ReceivedRequest) -> Answer:
         token = {"id": 1, "name": self.actor, "scopes": self.scopes, "models": None}
         return Answer(200, token)
 
-    def _show_model(self, asked: Asked, name: str) -> Answer:
+    def _show_model(self, received: ReceivedRequest, name: str) -> Answer:
         if name not in self.versions:
             return problem(404, "model-not-found", f"There is no model '{name}'.")
-        return super()._show_model(asked, name)
+        return super()._show_model(received, name)
 
-    def _list_versions(self, asked: Asked, name: str) -> Answer:
+    def _list_versions(self, received: ReceivedRequest, name: str) -> Answer:
         if name not in self.versions:
             return problem(404, "model-not-found", f"There is no model '{name}'.")
-        return super()._list_versions(asked, name)
+        return super()._list_versions(received, name)
 
-    def _upload(self, asked: Asked, name: str) -> Answer:
-        parts = multipart(asked)
+    def _upload(self, received: ReceivedRequest, name: str) -> Answer:
+        parts = multipart(received)
         artifact = parts["artifact"][1]
         metadata = json.loads(parts["metadata"][1])
         body = hashlib.sha256(artifact + json.dumps(metadata, sort_keys=True).encode()).hexdigest()
-        if (known := self._recalled(asked, body)) is not None:
+        if (known := self._recalled(received, body)) is not None:
             return known
         if happening := self.between.pop(("POST", "upload"), None):
             happening()
-            if (known := self._recalled(asked, body)) is not None:
+            if (known := self._recalled(received, body)) is not None:
                 return known
         digest = hashlib.sha256(artifact).hexdigest()
-        if asked.query.get("reuse") == ["true"]:
+        if received.query.get("reuse") == ["true"]:
             for version in self.versions.get(name, ()):
                 if version["artifact"].get("sha256") == digest and _said(version) == _said(
                     metadata
@@ -86,21 +92,21 @@ class FakeRegistry(FakeService):
         described = {"sha256": digest, "size": len(artifact)}
         version = self.add_version(name, **metadata, artifact=described, created_by=self.actor)
         self._event("registered", to_version=version["version"])
-        return self._remember(asked, body, Answer(201, version))
+        return self._remember(received, body, Answer(201, version))
 
-    def _promote(self, asked: Asked, name: str, number: str) -> Answer:
+    def _promote(self, received: ReceivedRequest, name: str, number: str) -> Answer:
         if "promote" not in self.scopes:
             return problem(403, "scope-missing", "The token lacks the scope 'promote'.")
-        if (known := self._recalled(asked, asked.body.decode())) is not None:
+        if (known := self._recalled(received, received.body.decode())) is not None:
             return known
         if happening := self.between.pop(("POST", "promote"), None):
             happening()
-        alias = asked.json.get("alias", "production")
+        alias = received.json.get("alias", "production")
         live = self.aliases.get(name, {}).get(alias)
-        expected = asked.json.get("expected_version", "anything")
+        expected = received.json.get("expected_version", "anything")
         if expected not in {"anything", live}:
             return problem(409, "expected-version-conflict", f"The alias points at {live}.")
-        gates = self._outcomes(name, int(number), live, asked.json.get("gates", []))
+        gates = self._outcomes(name, int(number), live, received.json.get("gates", []))
         if not all(gate["passed"] for gate in gates):
             return problem(409, "gate-failed", "A gate does not hold.", gates=gates)
         moved = self._moved(name, alias, int(number))
@@ -108,7 +114,7 @@ class FakeRegistry(FakeService):
             more = {"alias": alias, "from_version": live, "to_version": int(number)}
             self._event("promoted", **more, details={"gates": gates})
         answer = Answer(200, {**moved.content, "gates": gates})
-        return self._remember(asked, asked.body.decode(), answer)
+        return self._remember(received, received.body.decode(), answer)
 
     def _outcomes(
         self, name: str, number: int, live: int | None, more: list[str]
@@ -139,16 +145,16 @@ class FakeRegistry(FakeService):
         """The versions that were promoted, one for each event."""
         return [event["to_version"] for event in self.events if event["type"] == "promoted"]
 
-    def _recalled(self, asked: Asked, body: str) -> Answer | None:
-        known = self._keys.get(asked.headers["Idempotency-Key"])
+    def _recalled(self, received: ReceivedRequest, body: str) -> Answer | None:
+        known = self._keys.get(received.headers["Idempotency-Key"])
         if known is None:
             return None
         if known[0] != body:
             return problem(409, "idempotency-key-reused", "The key stood for another request.")
         return Answer(known[1].status, known[1].content, {"Idempotent-Replayed": "true"})
 
-    def _remember(self, asked: Asked, body: str, answer: Answer) -> Answer:
-        self._keys[asked.headers["Idempotency-Key"]] = body, answer
+    def _remember(self, received: ReceivedRequest, body: str, answer: Answer) -> Answer:
+        self._keys[received.headers["Idempotency-Key"]] = body, answer
         return answer
 
 

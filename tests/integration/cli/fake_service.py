@@ -32,7 +32,7 @@ HSW = "hsw_right"
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """One request as it came in."""
 
     method: str
@@ -59,7 +59,7 @@ class FakeService:
     """The state of the fake and what a test may look at."""
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.versions: dict[str, list[dict[str, Any]]] = {}
         self.aliases: dict[str, dict[str, int]] = {}
         self.events: list[dict[str, Any]] = []
@@ -100,23 +100,27 @@ class FakeService:
         versions.append(version)
         return version
 
-    def of(self, method: str, path: str) -> list[Asked]:
+    def of(self, method: str, path: str) -> list[ReceivedRequest]:
         """The requests that came for ``path``."""
-        return [asked for asked in self.asked if (asked.method, asked.path) == (method, path)]
+        return [
+            received
+            for received in self.requests
+            if (received.method, received.path) == (method, path)
+        ]
 
-    def answer(self, asked: Asked) -> Answer:
+    def answer(self, received: ReceivedRequest) -> Answer:
         """What the service says to ``asked``."""
-        self.asked.append(asked)
-        if waiting := self._next.get((asked.method, asked.path)):
+        self.requests.append(received)
+        if waiting := self._next.get((received.method, received.path)):
             return waiting.pop(0)
-        if scripted := self._scripted.get((asked.method, asked.path)):
+        if scripted := self._scripted.get((received.method, received.path)):
             return scripted
-        if asked.headers.get("Authorization") != f"Bearer {HSW}":
+        if received.headers.get("Authorization") != f"Bearer {HSW}":
             return problem(401, "unauthenticated", "A token is required.")
         for route, handler in self._routes.items():
-            if match := re.fullmatch(route, f"{asked.method} {asked.path}"):
-                return handler(asked, *map(unquote, match.groups()))
-        return problem(404, "not-found", f"There is nothing at {asked.path}.")
+            if match := re.fullmatch(route, f"{received.method} {received.path}"):
+                return handler(received, *map(unquote, match.groups()))
+        return problem(404, "not-found", f"There is nothing at {received.path}.")
 
     @property
     def _routes(self) -> dict[str, Callable[..., Answer]]:
@@ -141,25 +145,25 @@ class FakeService:
             f"DELETE /tokens{part}": self._revoke_token,
         }
 
-    def _show_release(self, _: Asked) -> Answer:
+    def _show_release(self, _: ReceivedRequest) -> Answer:
         public = {"public_url": self.public_url} if self.public_url else {}
         return Answer(200, {"version": "0.1.0", "schema": "0001", **public})
 
-    def _list_models(self, asked: Asked) -> Answer:
-        return _page([self._model(name) for name in self.versions], asked)
+    def _list_models(self, received: ReceivedRequest) -> Answer:
+        return _page([self._model(name) for name in self.versions], received)
 
-    def _show_model(self, _: Asked, name: str) -> Answer:
+    def _show_model(self, _: ReceivedRequest, name: str) -> Answer:
         return Answer(200, self._model(name))
 
-    def _list_versions(self, asked: Asked, name: str) -> Answer:
-        return _page(self.versions[name][::-1], asked)
+    def _list_versions(self, received: ReceivedRequest, name: str) -> Answer:
+        return _page(self.versions[name][::-1], received)
 
-    def _show_version(self, _: Asked, name: str, reference: str) -> Answer:
+    def _show_version(self, _: ReceivedRequest, name: str, reference: str) -> Answer:
         version = self._find(name, reference)
         return Answer(200, version) if version else _no_version(name)
 
-    def _list_history(self, asked: Asked, _: str) -> Answer:
-        return _page(self.events[::-1], asked)
+    def _list_history(self, received: ReceivedRequest, _: str) -> Answer:
+        return _page(self.events[::-1], received)
 
     def _model(self, name: str) -> dict[str, Any]:
         return {
@@ -181,15 +185,15 @@ class FakeService:
                 return version
         return None
 
-    def _upload(self, asked: Asked, name: str) -> Answer:
-        parts = multipart(asked)
+    def _upload(self, received: ReceivedRequest, name: str) -> Answer:
+        parts = multipart(received)
         metadata = json.loads(parts["metadata"][1])
         return Answer(201, self.add_version(name, **metadata))
 
-    def _promote(self, asked: Asked, name: str, number: str) -> Answer:
-        return self._moved(name, asked.json.get("alias", "production"), int(number))
+    def _promote(self, received: ReceivedRequest, name: str, number: str) -> Answer:
+        return self._moved(name, received.json.get("alias", "production"), int(number))
 
-    def _evaluate(self, _: Asked, name: str, reference: str) -> Answer:
+    def _evaluate(self, _: ReceivedRequest, name: str, reference: str) -> Answer:
         version = self._find(name, reference)
         if version is None:
             return _no_version(name)
@@ -197,15 +201,15 @@ class FakeService:
         report = {"passed": True, "candidate": candidate, "champion": None, "gates": []}
         return Answer(200, report)
 
-    def _show_evaluation(self, _: Asked, name: str, reference: str) -> Answer:
+    def _show_evaluation(self, _: ReceivedRequest, name: str, reference: str) -> Answer:
         version = self._find(name, reference)
         return Answer(200, version.get("evaluation", {})) if version else _no_version(name)
 
-    def _show_own_token(self, _: Asked) -> Answer:
+    def _show_own_token(self, _: ReceivedRequest) -> Answer:
         return Answer(200, {"id": 1, "name": "ci", "scopes": ["admin"], "models": None})
 
-    def _rollback(self, asked: Asked, name: str) -> Answer:
-        return self._moved(name, "production", asked.json.get("to_version", 1))
+    def _rollback(self, received: ReceivedRequest, name: str) -> Answer:
+        return self._moved(name, "production", received.json.get("to_version", 1))
 
     def _moved(self, name: str, alias: str, number: int) -> Answer:
         if self._find(name, str(number)) is None:
@@ -222,30 +226,34 @@ class FakeService:
         }
         return Answer(200, content)
 
-    def _predict(self, asked: Asked, name: str, reference: str = "production") -> Answer:
+    def _predict(
+        self, received: ReceivedRequest, name: str, reference: str = "production"
+    ) -> Answer:
         version = self._find(name, reference)
         if version is None:
             return _no_version(name)
         answer: dict[str, Any] = {"model": name, "version": version["version"]}
         chances = {"cheap": 0.25, "dear": 0.75}
-        many = asked.headers["Content-Type"] != "application/json" or b"instances" in asked.body
+        many = (
+            received.headers["Content-Type"] != "application/json" or b"instances" in received.body
+        )
         if many:
             answer["predictions"] = [1.5, 2.5]
         else:
             answer["prediction"] = 452600.0
-        if asked.query.get("probabilities") == ["true"]:
+        if received.query.get("probabilities") == ["true"]:
             answer["probabilities"] = [chances, chances] if many else chances
         return Answer(200, answer)
 
-    def _list_tokens(self, asked: Asked) -> Answer:
-        return _page(self.tokens, asked)
+    def _list_tokens(self, received: ReceivedRequest) -> Answer:
+        return _page(self.tokens, received)
 
-    def _create_token(self, asked: Asked) -> Answer:
-        token = {"id": 7, "models": None, "expires_at": None, **asked.json}
+    def _create_token(self, received: ReceivedRequest) -> Answer:
+        token = {"id": 7, "models": None, "expires_at": None, **received.json}
         self.tokens.append(token)
         return Answer(201, {**token, "token": "hsw_new"})
 
-    def _revoke_token(self, _: Asked, token_id: str) -> Answer:
+    def _revoke_token(self, _: ReceivedRequest, token_id: str) -> Answer:
         self.tokens = [token for token in self.tokens if str(token["id"]) != token_id]
         return Answer(204)
 
@@ -267,10 +275,10 @@ def _no_version(name: str) -> Answer:
     return problem(404, "version-not-found", f"Model '{name}' has no such version.")
 
 
-def multipart(asked: Asked) -> dict[str, tuple[str | None, bytes]]:
+def multipart(received: ReceivedRequest) -> dict[str, tuple[str | None, bytes]]:
     """The parts of an upload: name -> (filename, bytes), read by the standard library's parser."""
-    head = f"Content-Type: {asked.headers['Content-Type']}\r\n\r\n".encode()
-    message = message_from_bytes(head + asked.body, policy=email.policy.HTTP)
+    head = f"Content-Type: {received.headers['Content-Type']}\r\n\r\n".encode()
+    message = message_from_bytes(head + received.body, policy=email.policy.HTTP)
     return {
         str(part.get_param("name", header="content-disposition")): (
             part.get_filename(),
@@ -280,10 +288,10 @@ def multipart(asked: Asked) -> dict[str, tuple[str | None, bytes]]:
     }
 
 
-def _page(items: list[Any], asked: Asked) -> Answer:
+def _page(items: list[Any], received: ReceivedRequest) -> Answer:
     """The cursor is the place in the list; a real service's names an item."""
-    begin = int(asked.query.get("after", ["0"])[0])
-    end = begin + int(asked.query.get("page_size", ["50"])[0])
+    begin = int(received.query.get("after", ["0"])[0])
+    end = begin + int(received.query.get("page_size", ["50"])[0])
     page = {"items": items[begin:end], "page": 1, "page_size": end - begin, "total": len(items)}
     return Answer(200, page | ({"next": str(end)} if end < len(items) else {}))
 
@@ -295,8 +303,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        asked = Asked(self.command, parts.path, parse_qs(parts.query), self.headers, body)
-        answer = self.service.answer(asked)
+        received = ReceivedRequest(
+            self.command, parts.path, parse_qs(parts.query), self.headers, body
+        )
+        answer = self.service.answer(received)
         if not answer.status:
             self.close_connection = True
             return

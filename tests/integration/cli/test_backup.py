@@ -31,7 +31,7 @@ def test_a_backup_can_be_restored_by_the_commands(hotswap, tmp_path):
     assert made.stdout.startswith(f"Backed up to {tmp_path / 'backup'}: 2 blobs, ")
     assert " is complete and undamaged: 2 blobs, " in checked.stdout
     assert f"restored into {tmp_path / 'new'}: 2 blobs, " in restored.stdout
-    ends = {told.stdout.splitlines()[-1] for told in (made, checked, restored)}
+    ends = {reported.stdout.splitlines()[-1] for reported in (made, checked, restored)}
     assert len(ends) == 1
     anchor = ends.pop().rpartition(" ")[2]
     verified = hotswap(
@@ -57,7 +57,7 @@ def test_a_refused_backup_or_restore_exits_1(hotswap, tmp_path):
     (tmp_path / "backup" / "registry.db").write_bytes(b"")
     damaged = hotswap("restore", tmp_path / "backup", "--check")
 
-    assert [told.exit_code for told in (taken, over, damaged)] == [1, 1, 1]
+    assert [reported.exit_code for reported in (taken, over, damaged)] == [1, 1, 1]
     assert "already exists" in taken.stderr
     assert "is not empty" in over.stderr
     assert "registry.db does not match the manifest" in damaged.stderr
@@ -68,21 +68,21 @@ def test_restoring_into_a_shared_folder_is_refused(hotswap, tmp_path):
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)
 
-    told = hotswap("restore", tmp_path / "backup", "--data", tmp_path / "shared")
+    reported = hotswap("restore", tmp_path / "backup", "--data", tmp_path / "shared")
 
-    assert told.exit_code == 1
-    assert "is shared by all users of this machine" in told.stderr
+    assert reported.exit_code == 1
+    assert "is shared by all users of this machine" in reported.stderr
     assert list((tmp_path / "shared").iterdir()) == []
 
 
 def test_restoring_with_a_configured_database_url_is_wrong_usage(hotswap, tmp_path):
     hotswap("backup", tmp_path / "backup")
 
-    told = hotswap(
+    reported = hotswap(
         *("restore", tmp_path / "backup", "--data", tmp_path / "new"),
         HOTSWAP_DATABASE_URL="sqlite:////elsewhere.db",
     )
 
-    assert told.exit_code == 2
-    assert "HOTSWAP_DATABASE_URL" in told.stderr
+    assert reported.exit_code == 2
+    assert "HOTSWAP_DATABASE_URL" in reported.stderr
     assert not (tmp_path / "new").exists()

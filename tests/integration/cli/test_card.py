@@ -23,7 +23,7 @@ def test_the_card_of_production_is_printed_unchanged(
 ) -> None:
     result = hotswap("card", "housing")
     assert (result.exit_code, result.stdout) == (0, MARKDOWN)
-    assert service.asked[0].headers["Accept"] == "text/markdown"
+    assert service.requests[0].headers["Accept"] == "text/markdown"
 
 
 def test_card_with_json_prints_one_value(hotswap: Hotswap) -> None:

@@ -29,8 +29,8 @@ def test_upload_sends_the_file_and_options_override_metadata(
     )
     assert result.exit_code == 0
     assert "version 1" in result.stdout
-    (asked,) = service.asked
-    parts = multipart(asked)
+    (received,) = service.requests
+    parts = multipart(received)
     assert parts["artifact"] == ("model.skops", b"the model")
     assert json.loads(parts["metadata"][1]) == {
         "kind": "forest",
@@ -38,7 +38,7 @@ def test_upload_sends_the_file_and_options_override_metadata(
         "tags": {"a": "1", "b": "3"},
         "description": "new",
     }
-    assert asked.headers["Idempotency-Key"] == "k"
+    assert received.headers["Idempotency-Key"] == "k"
 
 
 def test_upload_reads_metadata_from_stdin_and_prints_json(hotswap: Hotswap, artifact: Path) -> None:
@@ -56,7 +56,7 @@ def test_metadata_other_than_an_object_is_wrong_usage(
     result = hotswap("upload", "housing", str(artifact), "--metadata", "-", stdin=stdin)
     assert result.exit_code == 2
     assert "--metadata" in result.stderr
-    assert service.asked == []
+    assert service.requests == []
 
 
 def test_a_repeated_upload_is_reported_as_such(
@@ -91,12 +91,12 @@ def test_promote_sends_only_the_given_options(hotswap: Hotswap, service: FakeSer
         *("promote", "housing", "1", "--expected-version", "1", "--alias", "canary"),
         *("--reason", "why", "--force", "--idempotency-key", "k"),
     )
-    assert [asked.json for asked in service.asked] == [
+    assert [received.json for received in service.requests] == [
         {},
         {"expected_version": None},
         {"expected_version": 1, "alias": "canary", "reason": "why", "force": True},
     ]
-    assert service.asked[2].headers["Idempotency-Key"] == "k"
+    assert service.requests[2].headers["Idempotency-Key"] == "k"
 
 
 def test_promote_prints_gates_with_their_values(hotswap: Hotswap, service: FakeService) -> None:
@@ -132,7 +132,7 @@ def test_rollback_prints_the_version_it_returned_to(hotswap: Hotswap, service: F
     service.aliases["housing"] = {"production": 2}
     result = hotswap("rollback", "housing", "--to-version", "1", "--reason", "complaints")
     assert result.stdout == "housing/production is now version 1; it was version 2.\n"
-    assert service.asked[0].json == {"to_version": 1, "reason": "complaints"}
+    assert service.requests[0].json == {"to_version": 1, "reason": "complaints"}
 
 
 def test_a_new_token_is_printed_once_with_its_rights(
@@ -144,7 +144,7 @@ def test_a_new_token_is_printed_once_with_its_rights(
     )
     assert "hsw_new" in result.stdout
     assert "cannot be shown again" in result.stderr
-    sent = service.asked[0].json
+    sent = service.requests[0].json
     assert (sent["scopes"], sent["models"]) == (["upload", "promote"], ["housing*"])
     left = datetime.fromisoformat(sent["expires_at"]) - datetime.now(UTC)
     assert timedelta(days=89, hours=23) < left <= timedelta(days=90)
@@ -154,7 +154,7 @@ def test_tokens_can_be_listed_and_revoked(hotswap: Hotswap, service: FakeService
     hotswap("tokens", "create", "ci", "--scope", "upload")
     assert "ci" in hotswap("tokens", "list").stdout
     assert hotswap("tokens", "revoke", "7").stdout == "Token 7 was revoked.\n"
-    assert service.asked[-1].path == "/tokens/7"
+    assert service.requests[-1].path == "/tokens/7"
 
 
 OLD = {"id": 1, "name": "admin", "scopes": ["admin"], "models": None, "expires_at": None}
@@ -167,7 +167,7 @@ def test_rotation_shows_the_new_token_before_it_revokes_the_old_one(
     result = hotswap("tokens", "rotate", "1")
     assert result.exit_code == 0
     assert "hsw_new" in result.stdout
-    made, revoked = service.asked[-2:]
+    made, revoked = service.requests[-2:]
     assert made.json == {"name": "admin", "scopes": ["upload"], "models": ["a*"]}
     assert (revoked.method, revoked.path) == ("DELETE", "/tokens/1")
 
@@ -191,4 +191,4 @@ def test_only_a_valid_token_can_be_rotated(
     result = hotswap("tokens", "rotate", "1")
     assert result.exit_code == 1
     assert "no valid token with the id 1" in result.stderr
-    assert [asked.method for asked in service.asked] == ["GET"]
+    assert [received.method for received in service.requests] == ["GET"]

@@ -65,7 +65,7 @@ def test_differing_rows_and_best_values_are_marked(hotswap: Hotswap, service: Fa
     result = hotswap("compare", "housing", "production", "5")
     shown = lines(result.stdout)
 
-    assert service.asked[0].query == {"versions": ["production,5"]}
+    assert service.requests[0].query == {"versions": ["production,5"]}
     assert shown["rmse"] == "* rmse 48211.7 47000.2 *"
     assert shown["r2"] == "r2 0.82 0.82"
     assert shown["HOUSING"] == "* HOUSING 3 (PRODUCTION) 5"
@@ -100,7 +100,7 @@ def test_wrong_usage_exits_2_and_sends_nothing(
     hotswap: Hotswap, service: FakeService, versions: list[str]
 ) -> None:
     result = hotswap("compare", "housing", *versions)
-    assert (result.exit_code, result.stdout, service.asked) == (2, "", [])
+    assert (result.exit_code, result.stdout, service.requests) == (2, "", [])
 
 
 def test_an_unknown_version_exits_1(hotswap: Hotswap, service: FakeService) -> None:

@@ -99,20 +99,20 @@ def test_doctor_names_the_engine_of_each_live_version(
     compiled = json.dumps(dict.fromkeys(forms, "0" * 64))
     execute(data, f"UPDATE versions SET compiled = '{compiled}'")
 
-    told = found(data, 1 if forms else 0)["engine"]  # what was compiled is not there
+    reported = found(data, 1 if forms else 0)["engine"]  # what was compiled is not there
 
     fallback = "ONNX Runtime" if forms else "scikit-learn"
-    assert told["message"].endswith(f"is served by {engine if there else fallback}")
-    assert told["result"] == ("ok" if there else "warning")
+    assert reported["message"].endswith(f"is served by {engine if there else fallback}")
+    assert reported["result"] == ("ok" if there else "warning")
 
 
 def test_doctor_names_the_engine_of_an_uploaded_onnx_file(data: Path) -> None:
     execute(data, "UPDATE versions SET format = 'onnx', compiled = '{}'")
 
-    told = found(data, 0)["engine"]
+    reported = found(data, 0)["engine"]
 
-    assert told["message"].endswith("is served by ONNX Runtime in a confined process")
-    assert told["result"] == "ok"
+    assert reported["message"].endswith("is served by ONNX Runtime in a confined process")
+    assert reported["result"] == "ok"
 
 
 def test_doctor_names_the_kernel_of_trees(data: Path) -> None:

@@ -137,7 +137,7 @@ def test_wrong_usage_exits_2_and_sends_nothing(
     assert result.exit_code == 2
     assert result.stdout == ""
     assert "Error: " in result.stderr
-    assert service.asked == []
+    assert service.requests == []
 
 
 def test_control_characters_from_the_service_are_escaped(

@@ -52,7 +52,7 @@ def test_gates_can_be_set_and_cleared(hotswap: Hotswap, service: FakeService) ->
     service.script("PUT", "/models/housing/policy", Answer(200, POLICY))
     hotswap("policy", "housing", "--set", "r2 > 0.5", "--set", "signature compatible")
     hotswap("policy", "housing", "--clear")
-    assert [asked.json for asked in service.asked] == [
+    assert [received.json for received in service.requests] == [
         {"gates": ["r2 > 0.5", "signature compatible"]},
         {"gates": []},
     ]
@@ -75,7 +75,7 @@ def test_wrong_usage_is_reported_before_a_request(
 ) -> None:
     result = hotswap(*arguments)
     assert result.exit_code == 2, result.output
-    assert service.asked == []
+    assert service.requests == []
 
 
 def test_an_invalid_gate_is_shown_with_the_position_of_the_fault(hotswap: Hotswap) -> None:
@@ -93,9 +93,9 @@ def test_a_holdout_is_sent_with_its_media_type(
 
     shown = hotswap("holdout", "housing", file, "--target", "price").stdout
 
-    (asked,) = service.asked
-    assert (asked.body, asked.query) == (b"rooms,price\n1,2\n", {"target": ["price"]})
-    assert asked.headers["Content-Type"] == "text/csv"
+    (received,) = service.requests
+    assert (received.body, received.query) == (b"rooms,price\n1,2\n", {"target": ["price"]})
+    assert received.headers["Content-Type"] == "text/csv"
     assert "4128" in shown
 
 
@@ -106,7 +106,7 @@ def test_holdouts_can_be_listed_and_removed(hotswap: Hotswap, service: FakeServi
     assert "ab" * 32 in hotswap("holdout", "housing", "--history").stdout
     assert json.loads(hotswap("holdout", "housing", "--history", "--json").stdout) == [HOLDOUT]
     assert hotswap("holdout", "housing", "--remove").exit_code == 0
-    assert service.asked[0].query["history"] == ["true"]
+    assert service.requests[0].query["history"] == ["true"]
 
 
 def test_an_evaluation_sets_the_exit_code(hotswap: Hotswap, service: FakeService) -> None:
@@ -115,7 +115,7 @@ def test_an_evaluation_sets_the_exit_code(hotswap: Hotswap, service: FakeService
     assert result.exit_code == 1
     assert "1659.5  1212.4 to 2090.3" in result.stdout
     assert "It cannot be promoted." in result.stdout
-    assert service.asked[0].json == {"gates": ["rmse < champion @ 95%"]}
+    assert service.requests[0].json == {"gates": ["rmse < champion @ 95%"]}
 
     service.script("POST", "/models/housing/4/evaluate", Answer(200, {**REPORT, "passed": True}))
     assert hotswap("evaluate", "housing/4").exit_code == 0

@@ -31,10 +31,10 @@ def test_gc_prints_what_was_removed_and_what_is_too_young(gc, sqlite_database, b
     orphan(blobs, b"young")
     os.utime(blobs.path_of(digest), (0, 0))
 
-    told = gc()
+    reported = gc()
 
-    assert told.exit_code == 0
-    assert told.stdout.splitlines() == [
+    assert reported.exit_code == 0
+    assert reported.stdout.splitlines() == [
         "Removed 1 blobs that no version refers to (8 B),",
         "and 0 files of interrupted uploads (0 B).",
         "1 more are younger than --older-than and were kept.",
@@ -59,18 +59,18 @@ def test_gc_prints_the_same_figures_as_json_with_and_without_dry_run(gc, sqlite_
 def test_gc_refuses_a_database_without_versions_beside_blobs(gc, sqlite_database, blobs):
     digest = orphan(blobs)
 
-    told = gc("--older-than", "0m")
+    reported = gc("--older-than", "0m")
 
-    assert told.exit_code == 1
-    assert "HOTSWAP_DATABASE_URL" in told.stderr
+    assert reported.exit_code == 1
+    assert "HOTSWAP_DATABASE_URL" in reported.stderr
     assert set(blobs.digests()) == {digest}
 
 
 def test_gc_creates_nothing_in_an_empty_directory(gc, tmp_path):
-    told = gc("--data", str(tmp_path / "elsewhere"))
+    reported = gc("--data", str(tmp_path / "elsewhere"))
 
-    assert told.exit_code == 2
-    assert "HOTSWAP_DATA" in told.stderr
+    assert reported.exit_code == 2
+    assert "HOTSWAP_DATA" in reported.stderr
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -79,10 +79,10 @@ def test_gc_refuses_a_database_of_another_release(gc, sqlite_database, blobs):
     with sqlite_database.write() as session:
         session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
 
-    told = gc("--older-than", "0m")
+    reported = gc("--older-than", "0m")
 
-    assert told.exit_code == 1
-    assert "schema 9999" in told.stderr
+    assert reported.exit_code == 1
+    assert "schema 9999" in reported.stderr
     assert len(set(blobs.digests())) == 1
 
 

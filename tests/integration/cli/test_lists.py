@@ -45,8 +45,8 @@ def test_versions_are_printed_with_metrics_and_sizes(
     assert "rmse=48211.7, r2=0.82" in line.stdout
     assert "11.5 MB" in line.stdout
     assert "2026-11-21 06:00:00 UTC" in line.stdout
-    assert service.asked[0].query["sort"] == ["-metrics.rmse"]
-    assert service.asked[0].query["status"] == ["ready"]
+    assert service.requests[0].query["sort"] == ["-metrics.rmse"]
+    assert service.requests[0].query["status"] == ["ready"]
 
 
 def test_an_empty_list_prints_nothing_to_stdout(hotswap: Hotswap) -> None:
@@ -93,7 +93,7 @@ def test_history_requests_no_more_events_than_asked_for(
     service.events = [event(seq) for seq in range(1, 402)]
     events = json.loads(hotswap("history", "housing", "--limit", "2", "--json").stdout)
     assert [found["seq"] for found in events] == [401, 400]
-    assert len(service.asked) == 1
+    assert len(service.requests) == 1
     assert len(hotswap("history", "housing").stdout.splitlines()) == 402
 
 

@@ -17,8 +17,8 @@ print(most_connections(), *resource.getrlimit(resource.RLIMIT_NOFILE))
 def connections(soft: int, hard: int) -> list[int]:
     """The connections of a process with these limits, and what the limits are then."""
     limit = [f"--nofile={soft}:{hard}", sys.executable, "-c", PROGRAM]
-    told = subprocess.run(["prlimit", *limit], capture_output=True, text=True, check=True)
-    return [int(number) for number in told.stdout.split()]
+    reported = subprocess.run(["prlimit", *limit], capture_output=True, text=True, check=True)
+    return [int(number) for number in reported.stdout.split()]
 
 
 def test_the_limit_on_open_files_is_raised_to_match_the_connections() -> None:

@@ -214,7 +214,7 @@ def test_without_matplotlib_the_error_names_the_extra_before_a_request(
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Drawing plots requires matplotlib, which is not installed" in result.stderr
     assert "pip install 'hotswap[plots]'" in result.stderr
-    assert service.asked == []
+    assert service.requests == []
 
 
 def test_an_output_directory_that_is_a_file_exits_2(

@@ -63,8 +63,8 @@ def test_a_record_is_sent_with_the_types_of_the_signature(
     )
     assert result.stdout == "452600.0\n"
     assert result.stderr == "housing version 1\n"
-    (asked,) = service.of("POST", "/models/housing/predict")
-    assert asked.json == {
+    (received,) = service.of("POST", "/models/housing/predict")
+    assert received.json == {
         "rooms": 3.5,
         "zip": "01234",
         "new": True,
@@ -84,7 +84,7 @@ def test_without_read_access_values_are_parsed_as_json(
 ) -> None:
     service.script("GET", "/models/housing/production", problem(403, "scope-missing", "No."))
     assert hotswap("predict", "housing", "zip=12", "rooms=many").exit_code == 0
-    assert service.asked[-1].json == {"zip": 12, "rooms": "many"}
+    assert service.requests[-1].json == {"zip": 12, "rooms": "many"}
 
 
 def test_json_prints_the_whole_reply(hotswap: Hotswap) -> None:
@@ -108,8 +108,8 @@ def test_a_file_is_sent_unchanged_and_prints_one_prediction_per_line(
     file.write_bytes(b"rooms\n1\n2\n")
     result = hotswap("predict", "housing", "--data", str(file))
     assert result.stdout == "1.5\n2.5\n"
-    assert service.asked[-1].headers["Content-Type"] == content_type
-    assert service.asked[-1].body == b"rooms\n1\n2\n"
+    assert service.requests[-1].headers["Content-Type"] == content_type
+    assert service.requests[-1].body == b"rooms\n1\n2\n"
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_the_format_of_stdin_is_detected_from_its_beginning(
     hotswap: Hotswap, service: FakeService, stdin: bytes, content_type: str, body: bytes
 ) -> None:
     assert hotswap("predict", "housing", "--data", "-", stdin=stdin).exit_code == 0
-    assert service.asked[-1].headers["Content-Type"] == content_type
-    assert service.asked[-1].body == body
+    assert service.requests[-1].headers["Content-Type"] == content_type
+    assert service.requests[-1].body == body
 
 
 def test_empty_data_is_wrong_usage(hotswap: Hotswap, tmp_path: Path) -> None:
@@ -167,8 +167,10 @@ def test_a_file_is_predicted_to_a_file(
     assert (result.exit_code, result.stdout) == (0, ""), result.stderr
     assert "out.csv: 2 rows, housing version 1, " in result.stderr
     assert (tmp_path / "out.csv").read_bytes() == b"id,prediction\na,1.5\nb,2.5\n"
-    told = json.loads(hotswap(*arguments, "--out", str(tmp_path / "out.jsonl"), "--json").stdout)
-    assert (told["version"], told["rows"]) == (1, 2)
+    reported = json.loads(
+        hotswap(*arguments, "--out", str(tmp_path / "out.jsonl"), "--json").stdout
+    )
+    assert (reported["version"], reported["rows"]) == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_a_recipe_for_a_bundled_set_needs_no_target(hotswap: Hotswap) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("nowhere.csv", "--target", "y"), "Cannot read nowhere.csv"),
         (("{shops}", "--target", "sale"), "no column 'sale'"),
@@ -110,12 +110,12 @@ def test_a_recipe_for_a_bundled_set_needs_no_target(hotswap: Hotswap) -> None:
     ],
 )
 def test_data_that_cannot_be_trained_on_gets_no_recipe(
-    hotswap: Hotswap, shops: Path, arguments: tuple[str, ...], told: str
+    hotswap: Hotswap, shops: Path, arguments: tuple[str, ...], reported: str
 ) -> None:
     given = [argument.format(shops=shops) for argument in arguments]
     result = hotswap("recipe", "init", *given, "--out", "-")
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert reported in result.stderr
     assert result.stdout == ""
 
 

@@ -105,9 +105,9 @@ def test_a_better_version_replaces_the_champion(
     assert report["champion"]["version"] == 1
     assert report["gates"][0]["passed"]
     assert report["gates"][0]["candidate"] < report["gates"][0]["champion"]
-    (asked,) = service.of("POST", f"{PATH}/2/promote")
-    assert asked.json["expected_version"] == 1
-    assert asked.json["gates"] == ["rmse <= champion"]
+    (received,) = service.of("POST", f"{PATH}/2/promote")
+    assert received.json["expected_version"] == 1
+    assert received.json["gates"] == ["rmse <= champion"]
 
 
 REQUESTS = 8
@@ -349,7 +349,7 @@ def test_an_invalid_recipe_exits_2_before_any_request(
     result = retrain(hotswap, recipe)
     assert result.exit_code == 2
     assert said in result.stderr
-    assert service.asked == []
+    assert service.requests == []
 
 
 def test_a_gate_that_can_never_pass_is_reported_before_the_training(
@@ -388,7 +388,7 @@ def test_a_missing_data_file_exits_2_with_json_and_the_summary(
     assert (document["outcome"], document["version"]) == ("failed", None)
     assert "sales.csv" in document["problem"]
     assert "No version of `sales` was created." in summary.read_text()
-    assert service.asked == []
+    assert service.requests == []
 
 
 def test_the_summary_has_metrics_gates_data_and_links(

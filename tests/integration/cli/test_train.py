@@ -36,10 +36,10 @@ def test_train_prints_uploads_and_promotes(
     assert lines[-2].startswith("sales was uploaded as version 1 (ready")
     assert lines[-1] == "sales/production is now version 1."
     assert result.stderr == ""
-    (asked,) = service.of("POST", "/models/sales/versions")
-    filename, artifact = multipart(asked)["artifact"]
+    (received,) = service.of("POST", "/models/sales/versions")
+    filename, artifact = multipart(received)["artifact"]
     assert (filename, artifact[:2]) == ("model.skops", b"PK")
-    metadata = json.loads(multipart(asked)["metadata"][1])
+    metadata = json.loads(multipart(received)["metadata"][1])
     assert metadata["description"] == "a line"
     assert [column["name"] for column in metadata["signature"]["inputs"]] == ["january"]
     assert metadata["lineage"]["seed"] == 3
@@ -72,7 +72,7 @@ def test_train_with_out_writes_files_without_a_request(
     assert (out / "model.skops").read_bytes()[:2] == b"PK"
     assert json.loads((out / "metadata.json").read_text())["kind"] == "linear"
     assert str(out / "model.skops") in result.stdout
-    assert service.asked == []
+    assert service.requests == []
 
 
 def test_train_with_an_unwritable_out_is_wrong_usage(
@@ -90,7 +90,7 @@ def test_the_token_is_checked_before_the_training(
     result = hotswap(*arguments(table, "--name", "sales"), token="hsw_wrong")
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert [asked.method for asked in service.asked] == ["GET"]
+    assert [received.method for received in service.requests] == ["GET"]
 
 
 def test_a_refused_promotion_names_the_uploaded_version(
@@ -139,8 +139,8 @@ def test_a_recipe_can_be_trained_and_flags_override_it(
         *("--features", 'january, "region"', "--task", "regression"),
     )
     assert result.exit_code == 0, result.stderr
-    (asked,) = service.of("POST", "/models/sales/versions")
-    metadata = json.loads(multipart(asked)["metadata"][1])
+    (received,) = service.of("POST", "/models/sales/versions")
+    metadata = json.loads(multipart(received)["metadata"][1])
     assert metadata["kind"] == "tree"
     assert metadata["lineage"]["seed"] == 5
     assert metadata["params"]["max_depth"] == 4
@@ -156,7 +156,7 @@ def test_an_invalid_recipe_is_wrong_usage(
     result = hotswap("train", "--recipe", str(recipe))
     assert result.exit_code == 2
     assert "colour" in result.stderr
-    assert service.asked == []
+    assert service.requests == []
 
 
 def test_flags_can_set_every_key_of_a_recipe(
@@ -171,8 +171,8 @@ def test_flags_can_set_every_key_of_a_recipe(
         *("--test-size", "0.3"),
     )
     assert result.exit_code == 0, result.stderr
-    (asked,) = service.of("POST", "/models/sales/versions")
-    recipe = json.loads(multipart(asked)["metadata"][1])["lineage"]["recipe"]
+    (received,) = service.of("POST", "/models/sales/versions")
+    recipe = json.loads(multipart(received)["metadata"][1])["lineage"]["recipe"]
     assert recipe["columns"] == {"january": {"log": True}, "region": {"impute": "median"}}
     assert recipe["split"] == {"by": "group", "column": "region"}
     assert recipe["gates"] == ["rmse <= champion", "r2 >= 0"]
@@ -189,7 +189,7 @@ def test_flags_can_set_every_key_of_a_recipe(
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "reported"),
     [
         (("--folds", "3"), "require --search"),
         (("--prepare", "log=true"), "expected COLUMN.HOW=VALUE"),
@@ -202,11 +202,11 @@ def test_flags_can_set_every_key_of_a_recipe(
     ],
 )
 def test_incomplete_flags_are_wrong_usage(
-    hotswap: Hotswap, service: FakeService, table: Path, flags: tuple[str, ...], told: str
+    hotswap: Hotswap, service: FakeService, table: Path, flags: tuple[str, ...], reported: str
 ) -> None:
     result = hotswap(*arguments(table, "--name", "sales", *flags))
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert reported in result.stderr
     assert service.of("POST", "/models/sales/versions") == []
 
 
@@ -216,7 +216,7 @@ def test_the_live_version_is_the_parent_of_the_new_one(
     for _ in range(2):
         assert hotswap(*arguments(table, "--name", "sales", "--promote")).exit_code == 0
     lineages = [
-        json.loads(multipart(asked)["metadata"][1])["lineage"]
-        for asked in service.of("POST", "/models/sales/versions")
+        json.loads(multipart(received)["metadata"][1])["lineage"]
+        for received in service.of("POST", "/models/sales/versions")
     ]
     assert [lineage.get("parent_version") for lineage in lineages] == [None, 1]

@@ -139,7 +139,7 @@ def test_an_invalid_idempotency_key_is_refused_before_a_request(
 ) -> None:
     with pytest.raises(ValueError, match="printable ASCII"):
         registry.promote("m", 1, idempotency_key="a\r\nX-Evil: 1")
-    assert service.asked == []
+    assert service.requests == []
 
 
 def test_redirects_are_reported_and_not_followed(registry: Registry, service: FakeService) -> None:
@@ -238,7 +238,7 @@ def test_a_netrc_file_does_not_replace_the_token(
     monkeypatch.setenv("NETRC", str(netrc))
     with Registry(service.url, HSW, retries=NEVER) as registry:
         registry.check()
-    assert service.asked[0].headers["Authorization"] == f"Bearer {HSW}"
+    assert service.requests[0].headers["Authorization"] == f"Bearer {HSW}"
 
 
 def test_an_early_413_is_raised_even_if_the_service_stops_reading(tmp_path: Path) -> None:

@@ -23,7 +23,14 @@ from hotswap.files import tables, text
 from hotswap.files.formats import file_type
 from hotswap.files.run import PATIENT
 from hotswap.retries import NEVER
-from tests.integration.cli.fake_service import HSW, Answer, Asked, FakeService, problem, running
+from tests.integration.cli.fake_service import (
+    HSW,
+    Answer,
+    FakeService,
+    ReceivedRequest,
+    problem,
+    running,
+)
 
 ROWS = 2_500
 ENDINGS = ["csv", "csv.gz", "jsonl", "jsonl.gz", "parquet", "arrow", "arrows"]
@@ -40,14 +47,18 @@ class Doubler(FakeService):
         self.add_version("m", signature=SIGNATURE)
         self.aliases["m"] = {"production": 1}
 
-    def _predict(self, asked: Asked, name: str, reference: str = "production") -> Answer:
+    def _predict(
+        self, received: ReceivedRequest, name: str, reference: str = "production"
+    ) -> Answer:
         if len(self.predicted) >= self.most:
             return problem(500, "internal", "It broke.")
-        rows = x_of(asked)
+        rows = x_of(received)
         if isinstance(rows, Answer):
             return rows
         if bad := [index for index, x in enumerate(rows) if x < 0]:
-            place = "instances" if asked.headers["Content-Type"] == "application/json" else "rows"
+            place = (
+                "instances" if received.headers["Content-Type"] == "application/json" else "rows"
+            )
             at = f"{place}[{bad[0]}].x"
             fault = {"at": at, "message": "negative"}
             return problem(422, "input-refused", f"First, {at}: negative.", errors=[fault])
@@ -62,17 +73,17 @@ SIGNATURE = {
 }
 
 
-def x_of(asked: Asked) -> list[float] | Answer:
-    kind = asked.headers["Content-Type"]
+def x_of(received: ReceivedRequest) -> list[float] | Answer:
+    kind = received.headers["Content-Type"]
     if kind == ARROW:
-        with pa.ipc.open_stream(asked.body) as reader:
+        with pa.ipc.open_stream(received.body) as reader:
             table = reader.read_all()
         assert table.column_names == ["x"]
         return table.column("x").to_pylist()  # type: ignore[no-any-return]
     if kind == "text/csv":
-        return [float(row["x"]) for row in csv.DictReader(io.StringIO(asked.body.decode()))]
+        return [float(row["x"]) for row in csv.DictReader(io.StringIO(received.body.decode()))]
     try:
-        return [row["x"] for row in asked.json["instances"]]
+        return [row["x"] for row in received.json["instances"]]
     except ValueError:
         return problem(400, "body-malformed", "Not JSON.")
 

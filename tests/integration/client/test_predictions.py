@@ -14,7 +14,14 @@ from hotswap import Registry, errors
 from hotswap.batches import ARROW, JSON
 from hotswap.inputs import batch_of
 from hotswap.retries import NEVER
-from tests.integration.cli.fake_service import HSW, Answer, Asked, FakeService, problem, running
+from tests.integration.cli.fake_service import (
+    HSW,
+    Answer,
+    FakeService,
+    ReceivedRequest,
+    problem,
+    running,
+)
 from tests.missing_library import missing_library
 
 FRAME = pd.DataFrame(
@@ -45,28 +52,30 @@ class Echo(FakeService):
         self.refusal: Callable[[list[Any]], Answer | None] = lambda _: None
         self.refusal_of_type: dict[str, Answer] = {}
 
-    def _predict(self, asked: Asked, name: str, reference: str = "production") -> Answer:
-        if len(asked.body) > self.most:
+    def _predict(
+        self, received: ReceivedRequest, name: str, reference: str = "production"
+    ) -> Answer:
+        if len(received.body) > self.most:
             return problem(413, "too-large", "The body is too large.")
-        if refusal := self.refusal_of_type.get(asked.headers["Content-Type"]):
+        if refusal := self.refusal_of_type.get(received.headers["Content-Type"]):
             return refusal
-        rows = rows_of(asked)
+        rows = rows_of(received)
         if refusal := self.refusal(rows):
             return refusal
         version = self.version if reference == "production" else int(reference)
         self.version += 1  # somebody promotes all the time
         answer = {"model": name, "version": version, "predictions": rows}
-        if asked.query.get("probabilities") == ["true"]:
+        if received.query.get("probabilities") == ["true"]:
             answer["probabilities"] = [{"yes": row} for row in rows]
         return Answer(200, answer)
 
 
-def rows_of(asked: Asked) -> list[Any]:
+def rows_of(received: ReceivedRequest) -> list[Any]:
     """The first cell of each row that a body holds."""
-    if asked.headers["Content-Type"] == ARROW:
-        with pa.ipc.open_stream(asked.body) as reader:
+    if received.headers["Content-Type"] == ARROW:
+        with pa.ipc.open_stream(received.body) as reader:
             return reader.read_all().column(0).to_pylist()  # type: ignore[no-any-return]
-    content = asked.json
+    content = received.json
     if "inputs" in content:
         return next(iter(content["inputs"].values()))  # type: ignore[no-any-return]
     rows = content["instances"]
@@ -121,10 +130,10 @@ def test_a_service_without_arrow_gets_json(service: Echo, registry: Registry, fo
     for _ in range(2):
         assert registry.predict("m", FORMS[form])["predictions"] == PLAIN["rooms"]
 
-    refused, *sent = service.asked
+    refused, *sent = service.requests
     assert refused.headers["Content-Type"] == ARROW
-    assert [asked.headers["Content-Type"] for asked in sent] == [JSON, JSON]
-    assert [asked.json for asked in sent] == [{"inputs": PLAIN}] * 2
+    assert [received.headers["Content-Type"] for received in sent] == [JSON, JSON]
+    assert [received.json for received in sent] == [{"inputs": PLAIN}] * 2
 
 
 def test_encoded_bytes_are_sent_in_the_given_format(service: Echo, registry: Registry) -> None:
@@ -133,7 +142,7 @@ def test_encoded_bytes_are_sent_in_the_given_format(service: Echo, registry: Reg
     with pytest.raises(errors.UnsupportedFormat, match="No pyarrow here"):
         registry.predict("m", b"a stream", content_type=ARROW)
 
-    assert len(service.asked) == 1
+    assert len(service.requests) == 1
 
 
 def test_columns_of_mixed_types_are_sent_as_json() -> None:
@@ -197,8 +206,8 @@ def test_a_batch_over_the_known_limit_is_sent_in_parts_and_answered_in_order(
         answer = registry.predict("m", data, probabilities=True)
     assert answer["predictions"] == list(range(count))
     assert answer["probabilities"] == [{"yes": float(row)} for row in range(count)]
-    assert len(service.asked) > 2
-    assert all(len(asked.body) <= 4096 for asked in service.asked)
+    assert len(service.requests) > 2
+    assert all(len(received.body) <= 4096 for received in service.requests)
 
 
 def test_all_parts_are_predicted_by_one_version(registry: Registry, service: Echo) -> None:
@@ -206,7 +215,7 @@ def test_all_parts_are_predicted_by_one_version(registry: Registry, service: Ech
     answer = registry.predict("m", [[number] for number in range(100)])
     assert answer["version"] == 1
     assert answer["predictions"] == list(range(100))
-    answered = [asked.path for asked in service.asked if len(asked.body) <= 400]
+    answered = [received.path for received in service.requests if len(received.body) <= 400]
     assert answered[0] == "/models/m/predict"
     assert set(answered[1:]) == {"/models/m/1/predict"}
 
@@ -215,10 +224,10 @@ def test_the_limit_of_a_413_is_remembered(registry: Registry, service: Echo) -> 
     service.most = 400
     rows = [[number] for number in range(100)]
     registry.predict("m", rows)
-    refused = sum(len(asked.body) > 400 for asked in service.asked)
+    refused = sum(len(received.body) > 400 for received in service.requests)
     registry.predict("m", rows)
     assert refused > 0
-    assert sum(len(asked.body) > 400 for asked in service.asked) == refused
+    assert sum(len(received.body) > 400 for received in service.requests) == refused
 
 
 def test_a_413_of_a_proxy_is_understood(registry: Registry, service: Echo) -> None:
@@ -249,7 +258,7 @@ def test_faults_are_located_by_the_row_of_the_whole_batch(service: Echo, place: 
         pytest.raises(errors.Refused) as caught,
     ):
         registry.predict("m", [{"x": number} for number in range(100)])
-    first = rows_of(service.asked[-1])[0]
+    first = rows_of(service.requests[-1])[0]
     assert first > 0
     assert caught.value.errors[0].at == place.format(first + 2)
     assert str(caught.value) == caught.value.detail == f"First, {place.format(first + 2)}: no."
@@ -271,7 +280,7 @@ def test_row_numbers_in_messages_refer_to_the_whole_batch(
         pytest.raises(errors.Refused) as caught,
     ):
         registry.predict("m", [{"x": number} for number in range(100)])
-    first = rows_of(service.asked[-1])[0]
+    first = rows_of(service.requests[-1])[0]
     expected = re.sub(r"\{(\d)\}", lambda row: str(first + int(row[1])), counted)
     assert str(caught.value).startswith(expected)
     assert str(caught.value) == caught.value.detail
@@ -279,4 +288,4 @@ def test_row_numbers_in_messages_refer_to_the_whole_batch(
 
 def test_an_empty_batch_is_sent_to_the_service(registry: Registry, service: Echo) -> None:
     registry.predict("m", [])
-    assert service.asked[0].json == {"instances": []}
+    assert service.requests[0].json == {"instances": []}

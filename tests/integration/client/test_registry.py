@@ -21,9 +21,13 @@ def test_lists_request_the_next_page_only_when_it_is_needed(
         service.add_version("housing")
     found = registry.versions("housing")
     assert next(found)["version"] == 450
-    assert len(service.asked) == 1
+    assert len(service.requests) == 1
     assert [version["version"] for version in found] == list(range(449, 0, -1))
-    assert [asked.query.get("after") for asked in service.asked] == [None, ["200"], ["400"]]
+    assert [received.query.get("after") for received in service.requests] == [
+        None,
+        ["200"],
+        ["400"],
+    ]
 
 
 def test_a_list_that_shrinks_between_pages_ends(registry: Registry, service: FakeService) -> None:
@@ -45,8 +49,8 @@ def test_an_invalid_next_cursor_is_not_understood(
 
 def test_models_can_be_filtered_by_name_and_tag(registry: Registry, service: FakeService) -> None:
     list(registry.models("hous", ("team", "pricing")))
-    assert service.asked[0].query["q"] == ["hous"]
-    assert service.asked[0].query["tag"] == ["team:pricing"]
+    assert service.requests[0].query["q"] == ["hous"]
+    assert service.requests[0].query["tag"] == ["team:pricing"]
 
 
 def test_an_upload_sends_the_file_with_its_name_and_length(
@@ -56,11 +60,11 @@ def test_an_upload_sends_the_file_with_its_name_and_length(
     file.write_bytes(ARTIFACT)
     uploaded = registry.upload("housing", file, {"kind": "forest"}, idempotency_key="k1")
     assert (uploaded.version["version"], uploaded.replayed) == (1, False)
-    (asked,) = service.asked
-    assert asked.headers["Content-Length"] == str(len(asked.body))
-    assert "Transfer-Encoding" not in asked.headers
-    assert asked.headers["Idempotency-Key"] == "k1"
-    parts = multipart(asked)
+    (received,) = service.requests
+    assert received.headers["Content-Length"] == str(len(received.body))
+    assert "Transfer-Encoding" not in received.headers
+    assert received.headers["Idempotency-Key"] == "k1"
+    parts = multipart(received)
     assert parts["artifact"] == ("odd %22name%22.skops", ARTIFACT)
     assert json.loads(parts["metadata"][1]) == {"kind": "forest"}
 
@@ -70,7 +74,7 @@ def test_a_replayed_upload_is_marked_as_replayed(registry: Registry, service: Fa
     service.script("POST", "/models/m/versions", answer)
     uploaded = registry.upload("m", b"bytes", {}, filename="m.onnx")
     assert uploaded.replayed
-    assert multipart(service.asked[0])["artifact"] == ("m.onnx", b"bytes")
+    assert multipart(service.requests[0])["artifact"] == ("m.onnx", b"bytes")
 
 
 def test_promote_distinguishes_no_expectation_from_none(
@@ -80,7 +84,7 @@ def test_promote_distinguishes_no_expectation_from_none(
     registry.promote("housing", 1)
     registry.promote("housing", 1, expected_version=None)
     registry.promote("housing", 1, expected_version=1, reason="why", force=True, alias="canary")
-    assert [asked.json for asked in service.asked] == [
+    assert [received.json for received in service.requests] == [
         {},
         {"expected_version": None},
         {"expected_version": 1, "reason": "why", "force": True, "alias": "canary"},
@@ -91,13 +95,16 @@ def test_rollback_sends_only_given_options(registry: Registry, service: FakeServ
     service.add_version("housing")
     registry.rollback("housing")
     registry.rollback("housing", to_version=1, reason="why")
-    assert [asked.json for asked in service.asked] == [{}, {"to_version": 1, "reason": "why"}]
+    assert [received.json for received in service.requests] == [
+        {},
+        {"to_version": 1, "reason": "why"},
+    ]
 
 
 def test_a_record_returns_one_prediction(registry: Registry, service: FakeService) -> None:
     service.add_version("housing")
     assert registry.predict("housing", {"rooms": 3}, version=1)["prediction"] == 452600.0
-    assert service.asked[0].json == {"rooms": 3}
+    assert service.requests[0].json == {"rooms": 3}
 
 
 def test_a_record_with_a_column_named_like_a_wrapper_returns_one_prediction(
@@ -105,7 +112,7 @@ def test_a_record_with_a_column_named_like_a_wrapper_returns_one_prediction(
 ) -> None:
     service.add_version("m")
     answer = registry.predict("m", {"input": 3}, version=1, probabilities=True)
-    assert service.asked[0].json == {"instances": [{"input": 3}]}
+    assert service.requests[0].json == {"instances": [{"input": 3}]}
     assert answer["prediction"] == 1.5
     assert answer["probabilities"] == {"cheap": 0.25, "dear": 0.75}
 
@@ -114,8 +121,8 @@ def test_rows_and_bytes_return_a_list(registry: Registry, service: FakeService) 
     service.add_version("m")
     assert registry.predict("m", [[1], [2]], version=1)["predictions"] == [1.5, 2.5]
     registry.predict("m", b"a\n1\n2\n", version=1, content_type="text/csv")
-    assert service.asked[1].headers["Content-Type"] == "text/csv"
-    assert service.asked[1].body == b"a\n1\n2\n"
+    assert service.requests[1].headers["Content-Type"] == "text/csv"
+    assert service.requests[1].body == b"a\n1\n2\n"
 
 
 @pytest.mark.parametrize("data", [{"a": float("nan")}, [{"a": object()}], b"a\n1\n"])
@@ -132,13 +139,13 @@ def test_a_name_that_would_change_the_url_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="not a valid name"):
         registry.model(name)
-    assert service.asked == []
+    assert service.requests == []
 
 
 def test_a_slash_in_a_name_is_escaped(registry: Registry, service: FakeService) -> None:
     service.add_version("a/b?c")
     assert registry.model("a/b?c")["name"] == "a/b?c"
-    assert service.asked[0].path == "/models/a%2Fb%3Fc"
+    assert service.requests[0].path == "/models/a%2Fb%3Fc"
 
 
 def test_a_token_is_created_with_scopes_and_expiry(
@@ -147,14 +154,14 @@ def test_a_token_is_created_with_scopes_and_expiry(
     expires = datetime(2027, 1, 1, tzinfo=UTC)
     made = registry.create_token("ci", ["upload"], models=["h*"], expires_at=expires)
     assert made["token"] == "hsw_new"
-    assert service.asked[0].json == {
+    assert service.requests[0].json == {
         "name": "ci",
         "scopes": ["upload"],
         "models": ["h*"],
         "expires_at": "2027-01-01T00:00:00+00:00",
     }
     registry.revoke_token(7)
-    assert service.asked[1].path == "/tokens/7"
+    assert service.requests[1].path == "/tokens/7"
 
 
 def test_a_download_writes_the_file_and_returns_its_hash(
@@ -186,7 +193,7 @@ def test_a_card_is_returned_in_the_requested_format(
     page = Answer(200, "# Häuser".encode(), {"Content-Type": "text/markdown; charset=utf-8"})
     service.script("GET", "/models/m/3/card", page)
     assert registry.card("m", 3) == "# Häuser"
-    assert service.asked[0].headers["Accept"] == "text/markdown"
+    assert service.requests[0].headers["Accept"] == "text/markdown"
     with pytest.raises(ReplyNotUnderstood, match="no text/html, but text/markdown"):
         registry.card("m", 3, "text/html")
 
@@ -196,7 +203,7 @@ def test_versions_are_compared_by_their_references(
 ) -> None:
     service.script("GET", "/models/m/compare", Answer(200, {"versions": [3, 5]}))
     assert registry.compare("m", [3, "production"]) == {"versions": [3, 5]}
-    assert service.asked[0].query == {"versions": ["3,production"]}
+    assert service.requests[0].query == {"versions": ["3,production"]}
 
 
 def test_policy_holdout_and_evaluation_use_their_routes(
@@ -216,7 +223,7 @@ def test_policy_holdout_and_evaluation_use_their_routes(
     registry.delete_holdout("m")
     assert registry.evaluate("m", 3, gates=["r2 >= 0.9"]) == report
 
-    policy, file, frame, _, evaluated = service.asked
+    policy, file, frame, _, evaluated = service.requests
     assert policy.json == {"gates": ["r2 >= 0.6"]}
     assert (file.query, file.body) == ({"target": ["y"]}, b"x,y\n1,2\n")
     assert file.headers["Content-Type"] == "text/csv"
@@ -235,7 +242,7 @@ def test_a_service_without_parquet_gets_a_holdout_as_csv(
 
     assert registry.set_holdout("m", pd.DataFrame({"x": [1], "y": [2]}))["sha256"] == "ab"
 
-    refused, sent = service.asked
+    refused, sent = service.requests
     assert refused.headers["Content-Type"] == "application/vnd.apache.parquet"
     assert (sent.headers["Content-Type"], sent.body) == ("text/csv", b"x,y\n1,2\n")
 

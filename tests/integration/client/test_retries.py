@@ -46,7 +46,7 @@ def test_temporary_failures_are_retried_until_they_pass(
     service.add_version("m")
     service.script_next("GET", "/models/m", problem(status, "busy", "Not now."), times=3)
     assert registry.model("m")["name"] == "m"
-    assert len(service.asked) == 4
+    assert len(service.requests) == 4
     assert waits.seconds == [0.5, 1.0, 2.0]
 
 
@@ -57,7 +57,7 @@ def test_permanent_failures_are_not_retried(
     service.script("GET", "/models/m", problem(status, "no", "No."))
     with pytest.raises(ProblemReply):
         registry.model("m")
-    assert len(service.asked) == 1
+    assert len(service.requests) == 1
 
 
 def test_the_last_error_is_raised_when_the_attempts_are_used_up(
@@ -66,7 +66,7 @@ def test_the_last_error_is_raised_when_the_attempts_are_used_up(
     service.script("GET", "/models/m", BUSY)
     with pytest.raises(errors.Unavailable, match="another writer"):
         registry.model("m")
-    assert len(service.asked) == 4
+    assert len(service.requests) == 4
 
 
 def test_retry_after_is_added_to_the_backoff(
@@ -131,10 +131,10 @@ def test_uploads_promotions_and_rollbacks_are_retried_with_one_key(
     registry.upload("m", b"bytes")
     registry.promote("m", 1)
     registry.rollback("m")
-    keys = [asked.headers["Idempotency-Key"] for asked in service.asked]
+    keys = [received.headers["Idempotency-Key"] for received in service.requests]
     assert keys[0::2] == keys[1::2]
     assert len(set(keys)) == 3
-    bodies = [asked.body.split(b"\r\n\r\n")[-1] for asked in service.asked]
+    bodies = [received.body.split(b"\r\n\r\n")[-1] for received in service.requests]
     assert b"bytes" in bodies[0]
     assert b"bytes" in bodies[1]
 
@@ -143,7 +143,10 @@ def test_a_given_idempotency_key_is_used(registry: Registry, service: FakeServic
     service.add_version("m")
     service.script_next("POST", "/models/m/1/promote", BUSY)
     registry.promote("m", 1, idempotency_key="mine")
-    assert [asked.headers["Idempotency-Key"] for asked in service.asked] == ["mine", "mine"]
+    assert [received.headers["Idempotency-Key"] for received in service.requests] == [
+        "mine",
+        "mine",
+    ]
 
 
 def test_predictions_and_evaluations_are_retried_without_a_key(
@@ -154,8 +157,8 @@ def test_predictions_and_evaluations_are_retried_without_a_key(
     service.script_next("POST", "/models/m/1/evaluate", BUSY)
     registry.predict("m", {"rooms": 1}, version=1)
     registry.evaluate("m", 1)
-    assert len(service.asked) == 4
-    assert not any("Idempotency-Key" in asked.headers for asked in service.asked)
+    assert len(service.requests) == 4
+    assert not any("Idempotency-Key" in received.headers for received in service.requests)
 
 
 def test_creating_a_token_is_never_retried(registry: Registry, service: FakeService) -> None:
@@ -165,7 +168,7 @@ def test_creating_a_token_is_never_retried(registry: Registry, service: FakeServ
     service.script("DELETE", "/tokens/7", BUSY)
     with pytest.raises(errors.Unavailable):
         registry.revoke_token(7)
-    assert len(service.asked) == 2
+    assert len(service.requests) == 2
 
 
 @contextmanager
@@ -229,11 +232,11 @@ def test_wait_until_ready_returns_when_the_service_has_started(service: FakeServ
     service.script_next("GET", "/readyz", problem(503, "not-ready", "Not yet."), times=2)
     with Registry(service.url) as registry:
         registry.wait_ready(10)
-    assert len(service.asked) == 3
+    assert len(service.requests) == 3
 
 
 def test_wait_until_ready_gives_up_after_its_time_limit(service: FakeService) -> None:
     service.script("GET", "/readyz", problem(503, "not-ready", "Not yet."))
     with Registry(service.url) as registry, pytest.raises(errors.Unavailable, match="Not yet"):
         registry.wait_ready(0.3)
-    assert len(service.asked) >= 2
+    assert len(service.requests) >= 2

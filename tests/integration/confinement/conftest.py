@@ -38,7 +38,7 @@ def begin(
     return process
 
 
-def told(process: Confined, seconds: float = 20) -> dict[str, Any]:
+def reported(process: Confined, seconds: float = 20) -> dict[str, Any]:
     """What came of the attempt; ``ended`` says how, where the process did not live to tell."""
     said = process.receive(10**6, Deadline(seconds))
     if said is None:
@@ -67,7 +67,7 @@ def attempt(spawner: Spawner) -> Attempt:
 
     def attempt(name: str, *arguments: Any, limits: Limits | None = None) -> dict[str, Any]:
         with begin(spawner, name, *arguments, limits=limits) as process:
-            return told(process)
+            return reported(process)
 
     return attempt
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry.confinement.limits import MAX_MEMORY, MEGABYTE, Limits
-from tests.integration.confinement.conftest import begin, refused, told
+from tests.integration.confinement.conftest import begin, refused, reported
 
 # The numbers differ between machines; these tests ask for what Python has no function for.
 IO_URING_SETUP, MEMFD_SECRET, BPF, USERFAULTFD, KEYCTL = {
@@ -110,7 +110,7 @@ def test_the_size_of_its_folder_is_limited(attempt, name, amount):
 
 def test_it_cannot_look_into_the_folders_of_others(spawner):
     with begin(spawner, "sleep"), begin(spawner, "look_into_folders_of_others") as nosy:
-        answer = told(nosy)
+        answer = reported(nosy)
     assert answer["succeeded"], answer
     found = answer["result"]
 
@@ -120,7 +120,7 @@ def test_it_cannot_look_into_the_folders_of_others(spawner):
 
 def test_each_process_has_its_own_user(spawner):
     with begin(spawner, "sleep"), begin(spawner, "who") as one, begin(spawner, "who") as two:
-        users = [told(process)["result"]["user"] for process in (one, two)]
+        users = [reported(process)["result"]["user"] for process in (one, two)]
 
     if os.getuid() == 0:
         assert users[0] != users[1]

@@ -14,7 +14,7 @@ import pytest
 from registry.confinement.channel import Deadline, MessageRefused
 from registry.confinement.limits import Limits
 from registry.confinement.spawner import Spawner, SpawnFailed, missing_defences
-from tests.integration.confinement.conftest import ATTEMPTS, begin, told
+from tests.integration.confinement.conftest import ATTEMPTS, begin, reported
 from tests.processes import children, is_alive, wait_for, zygotes
 
 _WORKER = f"""
@@ -69,7 +69,7 @@ def test_a_zygote_that_was_killed_is_replaced(own):
     wait_for(lambda: not is_alive(zygote))
 
     with begin(spawner, "who") as process:
-        assert told(process)["succeeded"]
+        assert reported(process)["succeeded"]
 
 
 def test_a_zygote_whose_worker_ends_while_it_starts_ends_silently():
@@ -109,7 +109,7 @@ def test_closing_the_spawner_ends_all_processes(own):
 def test_a_hundred_processes_leave_nothing_behind(own):
     spawner, zygote = own
     with begin(spawner, "who") as process:
-        told(process)
+        reported(process)
     wait_for(lambda: children(zygote) == [])
 
     def held():
@@ -121,7 +121,7 @@ def test_a_hundred_processes_leave_nothing_behind(own):
 
     for _ in range(100):
         with begin(spawner, "write_into_own_folder") as process:
-            assert told(process)["succeeded"]
+            assert reported(process)["succeeded"]
 
     wait_for(lambda: all(now <= then for now, then in zip(held(), before, strict=True)))
 
@@ -133,7 +133,7 @@ def test_several_threads_can_spawn_at_the_same_time(own):
     def spawn():
         for _ in range(5):
             with begin(spawner, "who") as process:
-                users.append(told(process)["result"]["user"])
+                users.append(reported(process)["result"]["user"])
 
     threads = [threading.Thread(target=spawn) for _ in range(8)]
     for thread in threads:
@@ -169,7 +169,7 @@ def test_spawn_returns_once_the_process_runs(own):
             starting.result(0.3)
         os.kill(zygote, signal.SIGCONT)
         with starting.result(60) as process:
-            assert told(process)["succeeded"]
+            assert reported(process)["succeeded"]
 
 
 def test_a_zygote_that_does_not_start_is_reported():

@@ -63,10 +63,10 @@ def as_user_of_another_group():
 
 
 def test_without_namespaces_landlock_and_the_filter_still_confine():
-    told = in_a_container()
+    results = in_a_container()
 
-    assert any("no network namespace" in line for line in told.pop("missing"))
-    assert told == {
+    assert any("no network namespace" in line for line in results.pop("missing"))
+    assert results == {
         "read('/etc/passwd',)": False,
         "write('/var/hotswap-was-here',)": False,
         "list_folder('/',)": False,
@@ -75,7 +75,7 @@ def test_without_namespaces_landlock_and_the_filter_still_confine():
         "fork()": False,
         "start_program()": False,
         "listen('127.0.0.1',)": False,
-        next(key for key in told if key.startswith("kill")): False,
+        next(key for key in results if key.startswith("kill")): False,
         f"allocate({2**36},)": False,
         "write_into_own_folder()": False,
         "who()": True,
@@ -105,19 +105,19 @@ with tempfile.TemporaryDirectory() as folder:
 inspector.close()
 print(json.dumps({"engines": engines, "missing": missing_defences()}))
 """
-    told = in_a_container(program)
+    results = in_a_container(program)
 
-    assert told["engines"] == ["onnxruntime", "linear"]
-    assert not any("working folder" in line for line in told["missing"])
+    assert results["engines"] == ["onnxruntime", "linear"]
+    assert not any("working folder" in line for line in results["missing"])
 
 
 def test_user_and_group_ids_may_differ(as_user_of_another_group):
-    told = run(*as_user_of_another_group)
+    results = run(*as_user_of_another_group)
 
-    assert told["missing"] == []
-    assert told["write_into_own_folder()"], told
-    assert told["who()"]
-    assert not told["read('/etc/passwd',)"]
+    assert results["missing"] == []
+    assert results["write_into_own_folder()"], results
+    assert results["who()"]
+    assert not results["read('/etc/passwd',)"]
 
 
 def test_why_a_process_cannot_be_confined_is_reported_to_uploads_and_by_the_doctor(
@@ -145,10 +145,10 @@ except IntakeUnavailable:
 found = [asdict(finding) for finding in check_confinement(None)]
 print(json.dumps({"refused": refused, "logs": logs, "found": found}))
 """
-    told = run(*as_user_of_another_group, "prlimit", "--fsize=1048576", program=program)
+    results = run(*as_user_of_another_group, "prlimit", "--fsize=1048576", program=program)
 
-    assert told["refused"]
-    assert "not allowed to raise maximum limit" in " ".join(told["logs"])
-    (finding,) = told["found"]
+    assert results["refused"]
+    assert "not allowed to raise maximum limit" in " ".join(results["logs"])
+    (finding,) = results["found"]
     assert finding["result"] == "fault"
     assert "not allowed to raise maximum limit" in finding["message"]

@@ -88,9 +88,9 @@ print([path.name for path in open_to_others(Path(sys.argv[1]), deep=True)])
 
 
 def test_files_of_another_user_are_reported_and_others_made_private(data: Path) -> None:
-    told = as_another_user(PROGRAM, data)
+    reported = as_another_user(PROGRAM, data)
 
-    assert told.stdout == "['data']\n", told.stderr
+    assert reported.stdout == "['data']\n", reported.stderr
 
 
 def test_a_world_writable_directory_is_refused(data: Path) -> None:
@@ -116,9 +116,9 @@ for finding in check_directory(Installation(data, None, LocalBlobStore(data / "b
 def test_a_directory_of_another_user_is_reported(data: Path) -> None:
     data.chmod(0o700)
 
-    told = as_another_user(EXAMINE, data)
+    reported = as_another_user(EXAMINE, data)
 
-    assert told.stdout == f"{data} cannot be written to by this user\n", told.stderr
+    assert reported.stdout == f"{data} cannot be written to by this user\n", reported.stderr
 
 
 def test_a_folder_shared_by_all_users_is_refused_unchanged(tmp_path: Path) -> None:
@@ -151,10 +151,10 @@ def test_a_folder_with_other_files_is_refused_unchanged(tmp_path: Path) -> None:
 def test_no_database_is_created_among_other_files(tmp_path: Path) -> None:
     (tmp_path / "a.jpeg").touch()
 
-    told = CliRunner().invoke(main, ["db", "upgrade"], env={"HOTSWAP_DATA": str(tmp_path)})
+    reported = CliRunner().invoke(main, ["db", "upgrade"], env={"HOTSWAP_DATA": str(tmp_path)})
 
-    assert told.exit_code == 1
-    assert "contains no registry, but other files" in told.stderr
+    assert reported.exit_code == 1
+    assert "contains no registry, but other files" in reported.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpeg"]
 
 

@@ -12,7 +12,7 @@ from tests.factories import add_versions
 
 
 @pytest.fixture
-def told(database):
+def eventful(database):
     """A database in which five things have happened."""
     add_versions(database, "house", ["ready"] * 3)
     with database.write() as session:
@@ -43,11 +43,11 @@ def verified(database, anchor=None):
         return verify(session, anchor)
 
 
-def test_an_intact_history_verifies_and_returns_its_head(told):
-    head = verified(told)
+def test_an_intact_history_verifies_and_returns_its_head(eventful):
+    head = verified(eventful)
 
     assert head.seq == 5
-    assert verified(told, head) == head
+    assert verified(eventful, head) == head
     assert Head.parse(str(head)) == head
 
 
@@ -88,13 +88,13 @@ def test_an_empty_history_verifies(database):
         ),
     ],
 )
-def test_damage_is_detected_and_the_first_damaged_event_is_named(told, damage, said):
-    with told.write() as session:
+def test_damage_is_detected_and_the_first_damaged_event_is_named(eventful, damage, said):
+    with eventful.write() as session:
         for statement in damage.split(";"):
             session.execute(text(statement))
 
     with pytest.raises(HistoryBroken) as broken:
-        verified(told)
+        verified(eventful)
     assert said in broken.value.detail
 
 
@@ -107,51 +107,51 @@ def forge(session, seq, **changes):
     return event
 
 
-def test_a_forged_event_with_a_matching_hash_breaks_the_next_one(told):
-    with told.write() as session:
+def test_a_forged_event_with_a_matching_hash_breaks_the_next_one(eventful):
+    with eventful.write() as session:
         forge(session, 2, actor="eve")
 
     with pytest.raises(HistoryBroken, match="Event 3 does not follow event 2"):
-        verified(told)
+        verified(eventful)
 
 
-def test_a_forged_last_event_is_detected_by_the_head(told):
-    with told.write() as session:
+def test_a_forged_last_event_is_detected_by_the_head(eventful):
+    with eventful.write() as session:
         forge(session, 5, actor="eve")
 
     with pytest.raises(HistoryBroken, match="head is at event 5"):
-        verified(told)
+        verified(eventful)
 
 
-def test_a_completely_forged_chain_is_detected_by_an_anchor(told):
-    anchor = verified(told)
-    with told.write() as session:
+def test_a_completely_forged_chain_is_detected_by_an_anchor(eventful):
+    anchor = verified(eventful)
+    with eventful.write() as session:
         last = forge(session, 5, actor="eve")
         session.execute(text("UPDATE history_head SET hash = :hash"), {"hash": last.hash})
 
-    assert verified(told) != anchor
+    assert verified(eventful) != anchor
     with pytest.raises(HistoryBroken, match="Event 5 is not the one that the anchor names"):
-        verified(told, anchor)
+        verified(eventful, anchor)
 
 
-def test_truncation_with_the_head_is_detected_by_an_anchor(told):
-    anchor = verified(told)
-    with told.write() as session:
+def test_truncation_with_the_head_is_detected_by_an_anchor(eventful):
+    anchor = verified(eventful)
+    with eventful.write() as session:
         fourth = session.get(EventRow, 4).hash
         session.execute(text("DELETE FROM history WHERE seq = 5"))
         session.execute(text("UPDATE history_head SET seq = 4, hash = :h"), {"h": fourth})
 
-    assert verified(told).seq == 4
+    assert verified(eventful).seq == 4
     with pytest.raises(HistoryBroken, match="ends at event 4, before the anchor's"):
-        verified(told, anchor)
+        verified(eventful, anchor)
 
 
-def test_an_anchor_stays_valid_while_the_history_grows(told):
-    anchor = verified(told)
-    with told.write() as session:
+def test_an_anchor_stays_valid_while_the_history_grows(eventful):
+    anchor = verified(eventful)
+    with eventful.write() as session:
         record(session, "archived", actor="ci", model="house", from_version=1)
 
-    assert verified(told, anchor).seq == 6
+    assert verified(eventful, anchor).seq == 6
 
 
 @pytest.mark.parametrize("anchor", ["", "5", "5:abc", ":" + GENESIS, "x:" + GENESIS])
@@ -160,14 +160,14 @@ def test_a_malformed_anchor_is_refused(anchor):
         Head.parse(anchor)
 
 
-def test_verifying_while_others_write_raises_no_false_alarm(told):
+def test_verifying_while_others_write_raises_no_false_alarm(eventful):
     done = threading.Event()
     failures = []
 
     def write():
         try:
             while not done.is_set():
-                with told.write() as session:
+                with eventful.write() as session:
                     record(session, "model_updated", actor="ci", model="house")
         except Exception as error:  # noqa: BLE001 - told to the test below
             failures.append(error)
@@ -176,22 +176,22 @@ def test_verifying_while_others_write_raises_no_false_alarm(told):
     writer.start()
     try:
         for _ in range(30):
-            verified(told)
+            verified(eventful)
     finally:
         done.set()
         writer.join()
     assert failures == []
 
 
-def test_rolled_back_events_leave_no_gap(told):
+def test_rolled_back_events_leave_no_gap(eventful):
     def fail():
-        with told.write() as session:
+        with eventful.write() as session:
             record(session, "archived", actor="ci", model="house", from_version=1)
             raise LookupError
 
     with pytest.raises(LookupError):
         fail()
 
-    assert verified(told).seq == 5
-    with told.read() as session:
+    assert verified(eventful).seq == 5
+    with eventful.read() as session:
         assert session.scalar(select(func.count()).select_from(EventRow)) == 5

@@ -91,15 +91,15 @@ def test_numbers_too_large_to_compute_with_are_refused_when_fitting(tmp_path, va
 
 
 @pytest.mark.parametrize(
-    ("kind", "target", "params", "told"),
+    ("kind", "target", "params", "reported"),
     [
         ("forest", "sales", {"n_estimators": -1}, "'n_estimators' parameter .* Got -1"),
         ("forest", "sales", {"max_depth": "deep"}, "'max_depth' parameter .* Got 'deep'"),
         ("tree", "sales", {"depth": 3}, "tree has no parameter 'depth'"),
     ],
 )
-def test_parameters_unknown_to_the_estimator_are_refused(shops_csv, kind, target, params, told):
-    with pytest.raises(RecipeRefused, match=told):
+def test_parameters_unknown_to_the_estimator_are_refused(shops_csv, kind, target, params, reported):
+    with pytest.raises(RecipeRefused, match=reported):
         train(recipe(shops_csv, kind, target, params=params))
 
 

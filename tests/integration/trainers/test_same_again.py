@@ -104,23 +104,23 @@ def test_a_forest_grown_with_progress_has_the_same_trees(shops_csv, params):
     recipe = Recipe(
         data=str(shops_csv), target="sales", kind="forest", params={"n_estimators": 75, **params}
     )
-    told = []
+    reported = []
 
-    watched = train(recipe, progress=lambda done, total: told.append((done, total)))
+    watched = train(recipe, progress=lambda done, total: reported.append((done, total)))
 
     assert watched.artifact() == train(recipe).artifact()
     assert watched.metadata() == train(recipe).metadata()
-    assert told[0] == (0, 75)
-    assert told[-1] == (75, 75)
+    assert reported[0] == (0, 75)
+    assert reported[-1] == (75, 75)
 
 
 @pytest.mark.parametrize("params", [{"oob_score": True}, {"n_estimators": 1}])
 def test_a_forest_that_needs_all_of_its_trees_is_grown_at_once(shops_csv, params):
-    told = []
+    reported = []
     model = train(
         Recipe(data=str(shops_csv), target="sales", kind="forest", params=params),
-        progress=lambda done, total: told.append(done),
+        progress=lambda done, total: reported.append(done),
     )
 
-    assert told == []
+    assert reported == []
     assert model.pipeline[-1].warm_start is False

@@ -99,13 +99,13 @@ def test_the_column_of_the_split_is_a_feature_only_if_named(shops_csv):
 
 
 def test_progress_is_reported_to_the_end(shops_csv):
-    told = []
+    reported = []
     train(
         recipe(shops_csv, search=grid(folds=2, max_depth=(1, 3, 5))),
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: reported.append((done, total)),
     )
 
-    assert told == [(done, 6) for done in range(1, 7)]
+    assert reported == [(done, 6) for done in range(1, 7)]
 
 
 def test_a_metric_of_another_task_is_refused(shops_csv):

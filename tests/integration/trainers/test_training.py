@@ -160,10 +160,10 @@ def test_a_fit_that_did_not_converge_is_noted(shops_csv):
 
 
 def test_the_stages_are_reported_in_order(shops_csv):
-    told = []
-    train(recipe(shops_csv, "forest", params={"n_estimators": 5}), stage=told.append)
+    reported = []
+    train(recipe(shops_csv, "forest", params={"n_estimators": 5}), stage=reported.append)
 
-    assert told == [
+    assert reported == [
         f"reading {shops_csv}",
         "fitting 5 trees on 48 rows",
         "evaluating on 12 rows",

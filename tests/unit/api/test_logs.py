@@ -18,10 +18,10 @@ def test_tracebacks_are_logged_without_messages_and_values():
     try:
         fail()
     except KeyError:
-        told = _where_raised(sys.exc_info())
+        reported = _where_raised(sys.exc_info())
 
-    assert CANARY not in told
-    assert "builtins.KeyError" in told
-    assert "builtins.ValueError" in told
-    assert f"{__file__}:" in told
-    assert " in fail" in told
+    assert CANARY not in reported
+    assert "builtins.KeyError" in reported
+    assert "builtins.ValueError" in reported
+    assert f"{__file__}:" in reported
+    assert " in fail" in reported

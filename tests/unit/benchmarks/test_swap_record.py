@@ -7,8 +7,13 @@ MOVES = [Move(0, 1, 1), Move(10, 11, 2), Move(20, 21, 1)]
 
 
 def reply(start: float, end: float, version: int, **more: object) -> Reply:
-    told = {"status": 200, "header_version": version, "prediction": ANSWERS[version], "client": 0}
-    return Reply(start=start, end=end, version=version, **{**told, **more})
+    reported = {
+        "status": 200,
+        "header_version": version,
+        "prediction": ANSWERS[version],
+        "client": 0,
+    }
+    return Reply(start=start, end=end, version=version, **{**reported, **more})
 
 
 def test_replies_of_the_current_version_are_correct() -> None:

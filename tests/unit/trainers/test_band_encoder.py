@@ -68,7 +68,7 @@ def test_outputs_are_named_by_column_and_band():
 
 
 @pytest.mark.parametrize(
-    ("edges", "labels", "told"),
+    ("edges", "labels", "reported"),
     [
         ([0], [], "at least two edges"),
         ([0, 18, 18], ["a", "b"], "must be in ascending order"),
@@ -84,8 +84,8 @@ def test_outputs_are_named_by_column_and_band():
         ([0, 1], [3], "must be names"),
     ],
 )
-def test_invalid_edges_and_labels_are_refused(edges, labels, told):
-    with pytest.raises(ValueError, match=told):
+def test_invalid_edges_and_labels_are_refused(edges, labels, reported):
+    with pytest.raises(ValueError, match=reported):
         BandEncoder(edges, labels).fit(ages(1.0))
 
 

@@ -40,9 +40,9 @@ def test_another_encoding_is_refused_with_the_position():
     with pytest.raises(EncodingRefused) as refusal:
         read_csv("name,n\nAda,1\nZoë,2\n".encode("latin-1"), "people.csv")
 
-    told = str(refusal.value)
-    assert "people.csv is not UTF-8: line 3 holds the byte 0xeb (byte 15 of the file)" in told
-    assert "Save it as UTF-8" in told
+    reported = str(refusal.value)
+    assert "people.csv is not UTF-8: line 3 holds the byte 0xeb (byte 15 of the file)" in reported
+    assert "Save it as UTF-8" in reported
 
 
 def test_utf_16_is_refused_as_an_encoding():
@@ -66,20 +66,20 @@ def test_a_table_without_a_header_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("raw", "told"),
+    ("raw", "reported"),
     [
         (b"a,b\n1,2\n1,2,3\n", "has 3 fields on line 3; its header has 2"),
         (b"a,b\n1,2\n1\n", "has 1 fields on line 3; its header has 2"),
         (b'a,b\n"1,2\n3,4\n', "cannot be read as CSV at line 3"),
     ],
 )
-def test_ragged_rows_are_refused_with_their_line_number(raw, told):
-    with pytest.raises(DataMalformed, match=told):
+def test_ragged_rows_are_refused_with_their_line_number(raw, reported):
+    with pytest.raises(DataMalformed, match=reported):
         read_csv(raw, "t.csv")
 
 
 @pytest.mark.parametrize(
-    ("raw", "told"),
+    ("raw", "reported"),
     [
         (b"a;b\n1;2\n", "by semicolons"),
         (b"a\tb\n1\t2\n", "by tabs"),
@@ -92,8 +92,8 @@ def test_ragged_rows_are_refused_with_their_line_number(raw, told):
         (b"a,b\n1,\x00\n", "zero byte on line 2"),
     ],
 )
-def test_text_that_is_not_comma_separated_is_refused(raw, told):
-    with pytest.raises(DataMalformed, match=told):
+def test_text_that_is_not_comma_separated_is_refused(raw, reported):
+    with pytest.raises(DataMalformed, match=reported):
         read_csv(raw, "t.csv")
 
 

@@ -38,9 +38,9 @@ def test_an_unknown_parameter_is_refused_with_the_valid_ones():
     with pytest.raises(ParameterRefused) as refusal:
         FAMILIES["forest"].build("regression", {"n_estimator": 3}, seed=0)
 
-    told = str(refusal.value)
-    assert "forest has no parameter 'n_estimator'. Did you mean 'n_estimators'?" in told
-    assert "'max_depth'" in told
+    reported = str(refusal.value)
+    assert "forest has no parameter 'n_estimator'. Did you mean 'n_estimators'?" in reported
+    assert "'max_depth'" in reported
 
 
 @pytest.mark.parametrize("name", ["verbose", "warm_start", "n_jobs"])

@@ -90,7 +90,7 @@ def test_the_recipe_overrides_the_preparation_of_a_column(name, how, third_row):
 
 
 @pytest.mark.parametrize(
-    ("name", "how", "told"),
+    ("name", "how", "reported"),
     [
         ("city", Preparation(scale=True), "is text"),
         ("city", Preparation(bands=Bands((0, 1), ("a",))), "is text"),
@@ -100,8 +100,8 @@ def test_the_recipe_overrides_the_preparation_of_a_column(name, how, third_row):
         ("size", Preparation(impute="none"), "has 1 missing values, and impute is 'none'"),
     ],
 )
-def test_an_unsuitable_preparation_is_refused(name, how, told):
-    with pytest.raises(ColumnRefused, match=f"'{name}' .*{told}"):
+def test_an_unsuitable_preparation_is_refused(name, how, reported):
+    with pytest.raises(ColumnRefused, match=f"'{name}' .*{reported}"):
         prepared(name, how)
 
 

@@ -116,9 +116,9 @@ def test_all_mistakes_are_reported_at_once():
     with pytest.raises(RecipeRefused) as refusal:
         Recipe.from_toml("target = 3\nsed = 1")
 
-    told = " ".join(refusal.value.mistakes)
+    reported = " ".join(refusal.value.mistakes)
     assert len(refusal.value.mistakes) == 4
-    assert all(name in told for name in ("data is missing", "kind is missing", "target", "sed"))
+    assert all(name in reported for name in ("data is missing", "kind is missing", "target", "sed"))
 
 
 def test_an_unknown_kind_is_refused():

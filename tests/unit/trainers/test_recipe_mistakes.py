@@ -16,7 +16,7 @@ def mistakes(text):
 
 
 def test_mistakes_are_reported_in_the_order_of_their_lines():
-    told = mistakes("""\
+    reported = mistakes("""\
 data = "a.csv"
 target = "y"
 kind = "tree"
@@ -39,22 +39,22 @@ method = "grid"
 folds = 1.5
 """)
 
-    lines = [said.partition(":")[0] for said in told]
+    lines = [said.partition(":")[0] for said in reported]
     expected = (4, 5, 8, 11, 12, 14, 17, 20)
     assert lines == [f"line {line}" for line in expected]
-    assert "colour is not a known key" in told[1]
-    assert "tree has no parameter 'depth'. Did you mean 'max_depth'?" in told[3]
-    assert "'max_depth' parameter" in told[4]
+    assert "colour is not a known key" in reported[1]
+    assert "tree has no parameter 'depth'. Did you mean 'max_depth'?" in reported[3]
+    assert "'max_depth' parameter" in reported[4]
 
 
 def test_a_contradiction_between_two_keys_names_the_line_of_the_wrong_one():
-    told = mistakes(f"{BASE}[columns.a]\nscale = true\n[columns.y]\nscale = true\n")
+    reported = mistakes(f"{BASE}[columns.a]\nscale = true\n[columns.y]\nscale = true\n")
 
-    assert told == ("line 6: columns names the target 'y', of which only the type can be set",)
+    assert reported == ("line 6: columns names the target 'y', of which only the type can be set",)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         (
             "[split]\nby = 'chance'",
@@ -101,14 +101,14 @@ def test_a_contradiction_between_two_keys_names_the_line_of_the_wrong_one():
         ("params.n_estimators = -1", "line 4: The 'n_estimators' parameter"),
     ],
 )
-def test_mistakes_are_reported_with_their_line(text, told):
+def test_mistakes_are_reported_with_their_line(text, reported):
     (said,) = mistakes(BASE + text)
 
-    assert said.startswith(told)
+    assert said.startswith(reported)
 
 
 @pytest.mark.parametrize(
-    ("search", "told"),
+    ("search", "reported"),
     [
         ("folds = 3", "line 4: search.method is missing"),
         ("method = 'best'\nparams.max_depth = [1, 2]", "line 5: search.method must be one of grid"),
@@ -160,10 +160,10 @@ def test_mistakes_are_reported_with_their_line(text, told):
         ("method = 'grid'\nmetric = 'rsme'\nparams.max_depth = [1, 2]", "line 6: regression or"),
     ],
 )
-def test_an_empty_or_invalid_search_is_refused(search, told):
+def test_an_empty_or_invalid_search_is_refused(search, reported):
     (said,) = mistakes(f"{BASE}[search]\n{search}\n")
 
-    assert said.startswith(told)
+    assert said.startswith(reported)
 
 
 def test_too_many_combinations_of_a_search_are_refused():

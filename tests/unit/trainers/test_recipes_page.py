@@ -18,8 +18,8 @@ def known_keys(line, key):
     """The keys that a table takes, as the refusal of a wrong one lists them."""
     with pytest.raises(RecipeRefused) as refusal:
         Recipe.from_toml(f"{BASE}{line}")
-    (told,) = [said for said in refusal.value.mistakes if f"{key} is not a known key" in said]
-    return set(re.findall(r"'(\w+)'", told.partition("known are")[2]))
+    (reported,) = [said for said in refusal.value.mistakes if f"{key} is not a known key" in said]
+    return set(re.findall(r"'(\w+)'", reported.partition("known are")[2]))
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_rows_of_the_same_time_are_on_one_side():
 
 
 @pytest.mark.parametrize(
-    ("rule", "values", "told"),
+    ("rule", "values", "reported"),
     [
         (SplitRule("group", "g"), ["a"] * 20, "makes 1 groups"),
         (SplitRule("time", "g"), [3] * 20, "has the same time in too many rows"),
@@ -107,9 +107,9 @@ def test_rows_of_the_same_time_are_on_one_side():
         (SplitRule("group", "g"), ["a"] * 19 + [None], "'g' has no value in 1 rows"),
     ],
 )
-def test_an_unsuitable_column_to_split_by_is_refused(rule, values, told):
+def test_an_unsuitable_column_to_split_by_is_refused(rule, values, reported):
     amounts = target(np.arange(20.0), "regression")
-    with pytest.raises(ColumnRefused, match=told):
+    with pytest.raises(ColumnRefused, match=reported):
         split_rows(amounts, 0.2, 0, "t", rule=rule, keys=keys(values, rule))
 
 
@@ -158,7 +158,7 @@ def test_folds_follow_the_rule_of_the_split(way):
 
 
 @pytest.mark.parametrize(
-    ("rule", "values", "task", "error", "told"),
+    ("rule", "values", "task", "error", "reported"),
     [
         (SplitRule("group", "k"), range(2), "regression", ColumnRefused, "2 different values"),
         (SplitRule("time", "k"), range(4), "regression", ColumnRefused, "4 different values"),
@@ -172,14 +172,14 @@ def test_folds_follow_the_rule_of_the_split(way):
         ),
     ],
 )
-def test_more_folds_than_possible_are_refused(rule, values, task, error, told):
+def test_more_folds_than_possible_are_refused(rule, values, task, error, reported):
     labels = np.array(["often"] * 57 + ["rare"] * 3)
     if rule.by == "random":
         labels = np.array(["often"] * 59 + ["rare"])
     goal = target(labels if task == "classification" else np.arange(60.0), task)
     own = None if values is None else keys([values[row % len(values)] for row in range(60)], rule)
 
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=reported):
         folds(goal, np.arange(60), 4, 0, rule=rule, keys=own)
 
 

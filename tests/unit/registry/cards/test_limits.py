@@ -17,7 +17,7 @@ PROFILE = {
 }
 
 
-def told(evaluation: dict[str, Any], **view: Any) -> str:
+def reported(evaluation: dict[str, Any], **view: Any) -> str:
     """The limits as one text."""
     whole = {
         "kind": "forest",
@@ -35,7 +35,7 @@ def told(evaluation: dict[str, Any], **view: Any) -> str:
 
 def test_a_version_without_problems_has_only_the_limits_of_its_kind() -> None:
     sound = {"rows": 5000, "columns": COLUMNS, "baseline": {"rmse": 9.0}, "profile": PROFILE}
-    text = told(sound)
+    text = reported(sound)
     assert len(text.splitlines()) == 2
     assert "stay as at the edge" in text
 
@@ -49,43 +49,43 @@ def test_a_version_without_problems_has_only_the_limits_of_its_kind() -> None:
     ],
 )
 def test_each_kind_extrapolates_in_its_own_way(kind: str, words: str) -> None:
-    assert words in told({}, kind=kind)
-    assert "Outside the ranges" not in told({}, kind="other")
+    assert words in reported({}, kind=kind)
+    assert "Outside the ranges" not in reported({}, kind="other")
 
 
 def test_a_version_without_a_profile_is_named() -> None:
-    assert "has no profile of its data" in told({"rows": 5000, "columns": COLUMNS})
+    assert "has no profile of its data" in reported({"rows": 5000, "columns": COLUMNS})
 
 
 def test_few_or_unknown_evaluation_rows_are_mentioned() -> None:
-    assert "measured on only 89 rows" in told({"rows": 89})
-    assert "on only" not in told({"rows": 200})
-    assert "it was measured on is unknown" in told({})
+    assert "measured on only 89 rows" in reported({"rows": 89})
+    assert "on only" not in reported({"rows": 200})
+    assert "it was measured on is unknown" in reported({})
 
 
 @pytest.mark.parametrize(("claimed", "is_no_better"), [(1.9, False), (2.0, True), (2.1, True)])
 def test_a_version_no_better_than_the_baseline_is_mentioned(
     claimed: float, is_no_better: bool
 ) -> None:
-    text = told({"rows": 5000, "baseline": {"rmse": 2.0}}, metrics={"rmse": claimed})
+    text = reported({"rows": 5000, "baseline": {"rmse": 2.0}}, metrics={"rmse": claimed})
     assert ("no better than the baseline, by <rmse>" in text) is is_no_better
 
 
 def test_the_engine_and_its_differences_are_mentioned() -> None:
     slow = {"name": "scikit-learn", "reason": "no converter for <b>Mine</b>"}
-    assert "scikit-learn predicts, which is slower: <no converter for <b>Mine</b>>" in told(
+    assert "scikit-learn predicts, which is slower: <no converter for <b>Mine</b>>" in reported(
         {}, engine=slow
     )
-    assert "The uploaded ONNX file" in told({}, engine={"name": "onnxruntime"})
+    assert "The uploaded ONNX file" in reported({}, engine={"name": "onnxruntime"})
     close = {"name": "onnx", "max_rel_diff": 7.5e-7}
-    assert "by a relative 7.5e-07" in told({}, engine=close)
-    assert "a relative" not in told({}, engine={"name": "trees"})
+    assert "by a relative 7.5e-07" in reported({}, engine=close)
+    assert "a relative" not in reported({}, engine={"name": "trees"})
     second = {"name": "onnx", "reason": "A faster engine is not used: too large"}
-    assert "<A faster engine is not used: too large>" in told({}, engine=second)
+    assert "<A faster engine is not used: too large>" in reported({}, engine=second)
 
 
 def test_notes_and_names_of_malformed_parts_are_data() -> None:
-    text = told(
+    text = reported(
         {"notes": ["`it` did not converge"], "roc": "x", "columns": COLUMNS},
         signature={"inputs": [{"name": "city", "type": "string", "nullable": False}]},
     )
