@@ -14,7 +14,7 @@ PROGRAM = """
 import json, os
 from pathlib import Path
 from registry.confinement.spawner import Spawner
-from tests.integration.confinement.conftest import ATTEMPTS, begin, told
+from tests.integration.confinement.conftest import ATTEMPTS, begin, reported
 spawner = Spawner([ATTEMPTS])
 said = {"missing": spawner.missing()}
 for attempt in (
@@ -24,7 +24,7 @@ for attempt in (
     ("allocate", 2**36), ("write_into_own_folder",), ("who",),
 ):
     with begin(spawner, *attempt) as process:
-        said[attempt[0] + str(attempt[1:])] = told(process)["succeeded"]
+        said[attempt[0] + str(attempt[1:])] = reported(process)["succeeded"]
 spawner.close()
 print(json.dumps(said))
 """
