@@ -197,7 +197,7 @@ class Settings:
     log_file: str = _setting(
         "",
         "HOTSWAP_LOG_FILE",
-        "File to append logs to, opened anew when it was moved; empty: standard error.",
+        "File to append logs to, reopened when it was moved; empty: standard error.",
     )
     access_log: bool = _setting(
         False, "HOTSWAP_ACCESS_LOG", "1: log every request, without its contents."

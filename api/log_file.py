@@ -9,7 +9,7 @@ from logging.handlers import WatchedFileHandler
 class LogFile(WatchedFileHandler):
     """Appends each entry with a single write, so that those of several processes do not mix.
 
-    Opens the file anew when it was moved or removed (logrotate), without a signal. If it cannot be
+    Reopens the file when it was moved or removed (logrotate), without a signal. If it cannot be
     written, entries go to standard error. Raises OSError if it cannot be opened at first.
     """
 
@@ -21,7 +21,7 @@ class LogFile(WatchedFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             super().emit(record)
-        except OSError:  # it cannot be opened anew
+        except OSError:  # it cannot be reopened
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the handler's own name

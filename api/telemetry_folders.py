@@ -6,7 +6,7 @@ folder and cannot see each other's processes. Therefore each process of a server
 folder (flock(2)), which ends with the process; a folder without a lock is removed.
 
 A folder is named after the data directory, so a server that takes over from a running one continues
-its counts. A folder that nobody holds is continued only by workers of the server that used it last:
+its counts. A folder without a lock is continued only by workers of the server that used it last:
 all of them may have ended at the same time.
 """
 
@@ -41,7 +41,7 @@ class TelemetryFolder(NamedTuple):
 def own_folder(data: Path, server: int) -> TelemetryFolder:
     """The folder of the server with the process id ``server``, held by this process until it ends.
 
-    Folders that nobody holds are removed. Raises OSError if no folder can be created.
+    Folders that no process holds are removed. Raises OSError if no folder can be created.
     """
     refused: OSError = FileNotFoundError("there is no folder for temporary files")
     for base in _bases():
@@ -59,7 +59,7 @@ def own_folder(data: Path, server: int) -> TelemetryFolder:
 def _hold(folder: Path, server: str) -> int:
     """Create ``folder`` if it does not exist, and lock it; returns the descriptor with the lock.
 
-    If nobody holds it, what another server than ``server`` left in it is removed.
+    If no process holds it, what another server than ``server`` left in it is removed.
     """
     while True:
         folder.mkdir(mode=0o700, exist_ok=True)

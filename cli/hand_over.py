@@ -3,7 +3,7 @@
 The main process listens on a Unix socket in the data directory. A successor connects to it and
 
 1. receives the hold on the data directory and the listening sockets (SCM_RIGHTS, unix(7)),
-2. starts its workers on them, while those of its predecessor serve on,
+2. starts its workers on them, while those of its predecessor keep serving,
 3. reports that it is ready, and is answered that the service is its own; the predecessor stops.
 
 If one of the two ends before 3, the other one keeps the service.
@@ -92,7 +92,7 @@ class Offer:
         self._begin(self._accept)
 
     def close(self) -> None:
-        """Offer the service no longer."""
+        """Stop offering the service."""
         if self._successor is None:  # otherwise the path is about to be the successor's
             self._path.unlink(missing_ok=True)
         self._stop_accepting()
@@ -126,7 +126,7 @@ class Offer:
             self._hand_over(connection, pid)
 
     def _refusal(self, pid: int, user: int) -> str:
-        """Why the process ``pid`` of ``user`` gets nothing; empty if it is the successor now."""
+        """Why the process ``pid`` of ``user`` is refused; empty if it is the successor now."""
         if user != os.geteuid():
             return f"it runs as user {os.geteuid()}, and this process as user {user}"
         if os.getpid() == 1:
@@ -147,7 +147,7 @@ class Offer:
         except ConnectionError:
             is_ready = False
         if not is_ready:
-            logger.error("process %d did not take over the service, which goes on here", pid)
+            logger.error("process %d did not take over the service, which continues here", pid)
             self._service.listeners.elsewhere = False
             self._successor = None
             return
@@ -198,7 +198,7 @@ def take_over(settings: Settings, patience: float = HELD_SECONDS) -> Succession 
             return None
         if time.monotonic() > deadline:
             error = held(settings.data)
-            error.message += " It does not hand over: it has not started yet, or is stopping."
+            error.message += " It cannot be taken over now: it is still starting, or is stopping."
             raise error
         time.sleep(0.1)
 
@@ -254,10 +254,10 @@ def _receive(connection: socket.socket, settings: Settings) -> Succession | None
     except ConnectionError:
         message = {}
     except TimeoutError as error:
-        raise CommandFailed("The service that runs does not answer.", SAID_NO) from error
+        raise CommandFailed("The running service does not answer.", SAID_NO) from error
     if refusal := message.get("refused"):
         connection.close()
-        raise CommandFailed(f"The service is not handed over: {refusal}.", SAID_NO)
+        raise CommandFailed(f"The service was not handed over: {refusal}.", SAID_NO)
     if not files or len(files) < message["files"]:
         for one in files:
             os.close(one)
@@ -278,9 +278,9 @@ def _receive(connection: socket.socket, settings: Settings) -> Succession | None
     if not listeners.passed and message["address"] != describe(settings):
         succession.abandon()
         raise CommandFailed(
-            f"The service listens at {message['address']}, and this process is to listen at "
-            f"{describe(settings)}. A hand-over keeps the address.",
+            f"The service listens at {message['address']}, and this process is configured for "
+            f"{describe(settings)}. A hand-over cannot change the address.",
             SAID_NO,
-            advice="Give the same --host, --port and --uds, or stop the service and start it anew.",
+            advice="Give the same --host, --port and --uds, or restart the service.",
         )
     return succession

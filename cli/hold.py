@@ -26,7 +26,7 @@ _LONGEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A main process: its id on ``host``, since when it serves, and its address."""
+    """A main process: its id on ``host``, when it started to serve, and its address."""
 
     pid: int
     host: str
@@ -35,14 +35,12 @@ class Holder:
 
     @classmethod
     def this_process(cls, address: str) -> "Holder":
-        """This process, which serves at ``address`` from now on."""
+        """This process, which starts to serve at ``address`` now."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return cls(os.getpid(), socket.gethostname(), now, address)
 
     def __str__(self) -> str:
-        return (
-            f"process {self.pid} on {self.host}, which serves at {self.address} since {self.since}"
-        )
+        return f"process {self.pid} on {self.host}, serving at {self.address} since {self.since}"
 
 
 class Hold:

@@ -1,4 +1,4 @@
-"""The sockets that the service listens on: of its own, passed by systemd, or by its predecessor.
+"""The sockets that the service listens on: its own, or those of systemd or its predecessor.
 
 On a TCP port each worker has a socket of its own (SO_REUSEPORT). A Unix socket, and one of systemd,
 is shared by all workers.

@@ -112,7 +112,7 @@ class MainProcess:
                 self._offer.close()
         if self._failure:
             raise CommandFailed(
-                f"The service was not taken over: {self._failure}. Its predecessor serves on.",
+                f"The service was not taken over: {self._failure}. Its predecessor keeps serving.",
                 SAID_NO,
             )
 
@@ -175,7 +175,9 @@ class MainProcess:
             logger.error("no successor could be started: %s", error)  # noqa: TRY400
         else:
             _wait_for_end(successor)  # after a hand-over this process ends first
-            logger.error("the successor, process %d, has ended; this process serves on", successor)
+            logger.error(
+                "the successor, process %d, has ended; this process keeps serving", successor
+            )
         self._notifier.ready()
 
 

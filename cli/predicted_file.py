@@ -1,4 +1,4 @@
-"""``hotswap predict --out``: a file to a file, and how far it is."""
+"""``hotswap predict --out``: predicts a file to a file, and shows the progress."""
 
 import sys
 import time
@@ -52,7 +52,7 @@ def predict_to_file(
         raise CommandFailed(text, WRONG_USAGE) from error
     except (ClientError, KeyboardInterrupt):
         if progress.rows or progress.resumed:
-            click.echo("What is done is kept. Run the command again with --resume.", err=True)
+            click.echo("The finished part is kept. Run the command again with --resume.", err=True)
         raise
     seconds = time.monotonic() - began
     rate = progress.rows / seconds

@@ -187,7 +187,7 @@ def _require_schema(database: Database) -> None:
     if revision != HEAD:
         raise CommandFailed(
             f"This release migrates the database from schema {revision} to {HEAD}, which the "
-            "service that runs now does not know.",
+            "running service does not support.",
             SAID_NO,
             advice="Stop that service, and start this one without --take-over.",
         )

@@ -1,4 +1,4 @@
-"""What systemd and the service tell each other: sd_listen_fds(3) and sd_notify(3)."""
+"""The interface between systemd and the service: sd_listen_fds(3) and sd_notify(3)."""
 
 import logging
 import os
@@ -68,7 +68,7 @@ class Notifier:
         self._address = "\0" + address[1:] if address.startswith("@") else address
 
     def ready(self) -> None:
-        """The service has started, or has finished to reload."""
+        """The service has started, or has finished reloading."""
         self._send("READY=1")
 
     def reloading(self) -> None:

@@ -80,7 +80,7 @@ class WatchedBody:
         await_body(self.mark)
 
     def arrival(self, size: int) -> Arrival:
-        """How it arrived, after ``size`` bytes of it were read."""
+        """Its state after ``size`` bytes of it were read."""
         return _ARRIVALS.get(body_of(self.mark, size), Arrival.BROKEN)
 
 

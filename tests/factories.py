@@ -1,4 +1,4 @@
-"""Makes the rows and values that tests begin with. Each takes only what the test cares about."""
+"""Makes the rows and values that tests start from. Each takes only what matters to the test."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -77,7 +77,7 @@ def add_token(database: Database, value: str = "hsw_tests", **given: Any) -> int
 
 
 def ungated(inputs: GateInputs) -> tuple[GateResult, ...]:
-    """Stands for the evaluation of gates where no test asks for gates."""
+    """Replaces the evaluation of gates in tests without gates."""
     assert inputs.gates == ()
     return ()
 

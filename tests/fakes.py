@@ -1,4 +1,4 @@
-"""Collaborators of our own making, where the real one is not what a test is about."""
+"""Fake collaborators for tests that are not about the real ones."""
 
 from contextlib import contextmanager
 
@@ -53,7 +53,7 @@ class QuickInspector:
 
 
 class Preparer:
-    """Stands for the workers that load a version before an alias moves."""
+    """Replaces the workers that load a version before an alias moves."""
 
     def __init__(self, fails_with=None, meanwhile=None):
         self.prepared = []

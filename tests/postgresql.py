@@ -76,10 +76,8 @@ def running_postgresql() -> Iterator[PostgreSql]:
 
 
 class Wire:
-    """A TCP port in front of the server of ``url``.
-
-    Once ``cut`` it takes connections and bytes as before, and hands none of them on: what a
-    firewall, or a host that lost its power, looks like from here.
+    """A TCP port in front of the server of ``url``. After ``cut`` it accepts connections and bytes
+    but forwards none, like a firewall or a host that lost its power.
     """
 
     def __init__(self, url: str) -> None:

@@ -1,4 +1,4 @@
-"""How far two right answers of a linear model may be apart: the rounding of its sums.
+"""How far two correct predictions of a linear model may differ: the rounding of its sums.
 
 A sum of n products and one number, added up in any order, with or without fused operations, is off
 by at most gamma(n + 1) = (n + 1) u / (1 - (n + 1) u) times the sum of the absolute values, where u

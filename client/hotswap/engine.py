@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from registry.engines.predictor import Predictor
 
 _MOST_BYTES = 2**40
-"""The limit of a body here, where nobody else sends one."""
+"""The limit of a body here, where there are no other callers."""
 _KEPT = 8
 
 _lock = threading.Lock()

@@ -126,7 +126,7 @@ class VersionNotLoadable(Conflict):
 
 
 class LastAdminToken(Conflict):
-    """Without this token, nobody could administer the service."""
+    """Without this token, the service could not be administered."""
 
 
 class IdempotencyKeyReused(Conflict):

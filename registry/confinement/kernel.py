@@ -87,7 +87,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
 
 
 def unmount(target: str) -> None:
-    """Detach the mount; it ends when nobody uses it any more."""
+    """Detach the mount; it ends when it is no longer in use."""
     _checked(_libc().umount2(os.fsencode(target), MNT_DETACH))
 
 

@@ -72,7 +72,7 @@ def main() -> None:
     with socket.socket(fileno=int(descriptor)) as control:
         for module in modules:
             importlib.import_module(module)
-        with suppress(OSError):  # there need be no /proc
+        with suppress(OSError):  # /proc may be missing
             Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
         plan = _make_plan()
         with suppress(BrokenPipeError):  # the parent has ended, and needs no answer
@@ -168,7 +168,7 @@ class Zygote:
         return pid
 
     def _kill(self, pid: int) -> None:
-        """End the child whose status socket was closed; nobody sends bytes on it."""
+        """End the child whose status socket was closed; no bytes are sent on it."""
         child = self._children.get(pid)
         if child is not None:
             os.kill(pid, signal.SIGKILL)

@@ -95,7 +95,7 @@ def check_engines(installation: Installation) -> Iterator[Finding]:
 
 
 def check_holdouts(installation: Installation) -> Iterator[Finding]:
-    """The holdouts in use can be read; nothing is said where they can."""
+    """Whether the holdouts in use can be read; reports only those that cannot."""
     if is_installed("arrow") or (database := current_database(installation)) is None:
         return
     tables = (

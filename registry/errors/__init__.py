@@ -37,7 +37,7 @@
     │   ├── GateFailed                the version did not pass a gate, so it was not promoted
     │   ├── ChampionMoved             the alias, policy or holdout changed during the evaluation
     │   ├── IdempotencyKeyReused
-    │   ├── LastAdminToken            without it nobody could create another
+    │   ├── LastAdminToken            without it no other could be created
     │   ├── BackupRefused             a backup cannot be written there, or not of this database
     │   └── DataDirectoryRefused      a directory that cannot be served or restored into
     ├── Refused                   well-formed, but not acceptable

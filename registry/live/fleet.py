@@ -2,7 +2,7 @@
 
 Each worker listens on a socket in ``run/workers/``. A promotion sends every one of them a request
 to load and warm the version, and waits for the replies. A worker that has died refuses the
-connection, or closes it, and is not waited for; one that stops says so before.
+connection, or closes it, and is not waited for; one that is stopping announces it.
 
 One worker loads first, and the requesting one last: so a version that crashes its loader ends one
 worker, not all of them, and the requesting one is left to report it.

@@ -149,7 +149,7 @@ class Watch:
         return cache
 
     def resolve(self, model: str, reference: str) -> LoadedVersion:
-        """The loaded version that ``reference`` of ``model`` stands for now.
+        """The loaded version that ``reference`` of ``model`` refers to now.
 
         Raises NameMalformed, ReferenceMalformed, NotFound, VersionNotReady, and whatever loading a
         version raises that is not in memory.

@@ -1,6 +1,6 @@
 """Point an alias at a version.
 
-A promotion takes four steps, so that callers of the alias never meet a gap:
+A promotion takes four steps, so that callers of the alias see no interruption:
 
     prepare   every live worker loads the version and lets it answer once; if one worker cannot,
               nothing changes
@@ -62,7 +62,7 @@ UNCHECKED: Literal[Unchecked.UNCHECKED] = Unchecked.UNCHECKED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionRequest:
-    """Who wants which alias moved, why, and which version they expect it to point at now.
+    """A request to move an alias: by whom, why, and which version it must point at now.
 
     ``gates`` are evaluated in addition to the policy's. ``force`` moves the alias even where gates
     fail.

@@ -24,9 +24,9 @@ def rollback(
 ) -> OperationResult:
     """Point the alias at ``to_version``, or at its previous version by the history.
 
-    A second rollback goes one further back, not forth. Only the gates of the policy that say
-    whether the version can serve are evaluated: a version that is worse than the champion may be
-    better than what the champion turned out to be.
+    A second rollback goes back one version further; it does not undo the first. Only the gates of
+    the policy that say whether the version can serve are evaluated: a version that is worse than
+    the champion may be better than what the champion turned out to be.
 
     Raises AliasMalformed, ModelNotFound, AliasNotFound, ModelArchived, VersionNotFound,
     VersionNotReady, NothingToRollBackTo, VersionNotLoadable, GateFailed, ChampionMoved,

@@ -46,7 +46,7 @@ def find_model(session: Session, name: str) -> ModelRow:
 
 
 def find_version(session: Session, model: str, reference: str) -> VersionRow:
-    """The version that ``reference`` (a number, an alias or ``latest``) stands for, readable.
+    """The version that ``reference`` (a number, an alias or ``latest``) refers to.
 
     Raises NameMalformed, ReferenceMalformed, ModelNotFound or VersionNotFound.
     """
@@ -210,7 +210,7 @@ def own_token(session: Session, grant: Grant) -> View:
 
 
 def policy_of(session: Session, model: str) -> View:
-    """The gates of ``model``; none where nobody has set any. Raises ModelNotFound."""
+    """The gates of ``model``; none if none were set. Raises ModelNotFound."""
     find_model(session, model)
     row = session.get(PolicyRow, model)
     return (

@@ -1,4 +1,4 @@
 """The database, its tables and history, and durable files.
 
-Never imports another room of the registry, only its errors.
+Never imports another package of the registry except its errors.
 """

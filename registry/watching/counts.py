@@ -1,7 +1,7 @@
 """The counts of predictions, in files in shared memory that every worker of a server can read.
 
 A file has a fixed number of rows and is written by one worker at a time, which holds a lock on it
-(flock(2)) until it ends, however that happens. A new worker continues the first file that nobody
+(flock(2)) until it ends, however that happens. A new worker continues the first file that no worker
 holds, so the counts of a worker that has ended stay in the totals, and there are never more files
 than there were workers at the same time.
 """

@@ -1,6 +1,6 @@
-"""What an attack is: a name, a format, and a way to make its bytes for one canary.
+"""An attack: a name, a format, and a function that makes its bytes for one canary.
 
-No bytes stand in the repository: each file of a family makes them when the tests run.
+The repository contains no such bytes: each family creates them when the tests run.
 """
 
 import socket
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Canary:
-    """A folder that only one attack knows, and a port that only it was told.
+    """A folder and a port that only one attack knows.
 
     An attack that runs leaves a file in the folder or connects to the port.
     """
@@ -43,7 +43,7 @@ class Canary:
         return int(self.listener.getsockname()[1])
 
     def triggered(self) -> bool:
-        """Whether anything ran."""
+        """Whether the attack ran anything."""
         if any(not item.name.startswith(".") for item in self.folder.iterdir()):
             return True
         try:
@@ -58,7 +58,7 @@ class Canary:
 def canary_in(folder: Path) -> Iterator[Canary]:
     """A canary of its own in ``folder``, which need not be there."""
     folder.mkdir(parents=True)
-    folder.chmod(0o777)  # so that a process of another user could sing as well
+    folder.chmod(0o777)  # so that a process of another user could trigger it as well
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -72,10 +72,8 @@ def canary_in(folder: Path) -> Iterator[Canary]:
 
 @dataclass(frozen=True)
 class Attack:
-    """``fires``: read by what does not look, it makes its canary sing.
-
-    ``harmless``: it may become a version, since what is bad about it is taken out or stays in a
-    confined process; it must do nothing then.
+    """``fires``: an unchecked reader triggers its canary. ``harmless``: it may become a version,
+    since its harmful part is removed or stays in a confined process; it must do nothing then.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Small files that say, or become, large ones."""
+"""Small files that declare large sizes, or unpack to them."""
 
 import io
 import pickle
@@ -50,7 +50,7 @@ def with_arrays(content: bytes, packing: int = zipfile.ZIP_STORED) -> bytes:
 
 
 def _declared(*dims: int, data_type: int = TensorProto.FLOAT) -> bytes:
-    """An ONNX model with a constant that says it is large and holds eight bytes."""
+    """An ONNX model with a constant that declares a large size and holds eight bytes."""
     weights = TensorProto(name="w", data_type=data_type, dims=dims, raw_data=b"\x00" * 8)
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2])
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 1])

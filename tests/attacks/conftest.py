@@ -1,4 +1,4 @@
-"""Counts what the attacks came to, and says so at the end."""
+"""Counts the outcomes of the attacks, and prints them at the end."""
 
 from collections import Counter
 

@@ -24,7 +24,7 @@ FAMILIES = {
 CORPUS: dict[str, Attack] = {
     f"{family}/{attack}": attack for family, attacks in FAMILIES.items() for attack in attacks
 }
-"""By what it is called in the tests."""
+"""Attacks by their name in the tests."""
 
 SAMPLE = {(name.partition("/")[0], attack.format): name for name, attack in CORPUS.items()}.values()
 """One attack of each family on each format."""

@@ -1,4 +1,4 @@
-"""Pickles that call something when they are read: one for each way to do harm."""
+"""Pickles that call something when they are read: one for each kind of harm."""
 
 import builtins
 import functools
@@ -138,7 +138,7 @@ class Call2:
         return self._call
 
     def __call__(self) -> None:
-        """Only so that pickle takes it for what a call may begin with."""
+        """Makes pickle accept it as a callable."""
 
 
 SILENT: dict[str, Callable[[Canary], Any]] = {

@@ -1,7 +1,7 @@
 """Genuine models whose stored positions, counts or shapes were changed.
 
-NumPy finds some of it, on some rows. Compiled code finds none of it, and what reserves memory by a
-count takes as much as the file says.
+NumPy detects some of it, for some rows. Compiled code detects none of it, and allocates as much
+memory as the file declares.
 """
 
 import warnings

@@ -1,4 +1,4 @@
-"""Globals named in ways that a list of names could be talked past."""
+"""Names of globals that could bypass an allow-list."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Pickles inside pickles, behind pickles, and in other files' clothes."""
+"""Pickles inside pickles, after pickles, and disguised as other files."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""ONNX files that lead out of themselves, never end, or take more than they say."""
+"""ONNX files that refer to other files, never end, or need more than they declare."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -54,7 +54,7 @@ WEIGHTS = {"w": np.ones((3, 1), dtype=np.float32)}
 
 
 def plain() -> Any:
-    """What nobody would refuse."""
+    """A valid model."""
     return model(node("MatMul", "x w"), constants=WEIGHTS)
 
 
@@ -75,14 +75,14 @@ def _outside_attribute(canary: Canary) -> Any:
 
 
 def _half_outside(canary: Canary) -> Any:
-    """It says where its data is and brings some along too."""
+    """It has external data as well as its own."""
     made = plain()
     made.graph.initializer[0].external_data.add(key="location", value=canary.script)
     return made
 
 
 _SHAPES: dict[str, list[int]] = {"i": [], "go": [], "on": []}
-"""Of what a Loop hands to its body: all others may have any."""
+"""The shape of a Loop's inputs to its body: all others may have any."""
 
 
 def _body(*nodes: Any, inputs: dict[str, int], outputs: dict[str, int]) -> Any:
@@ -265,7 +265,7 @@ def _twice(name: str) -> Any:
 
 
 def _forward() -> Any:
-    """Two nodes that wait for one another."""
+    """Two nodes that depend on each other."""
     return model(node("Add", "x b", "a"), node("Add", "x a", "b"), node("Add", "a b", "y"))
 
 
@@ -527,7 +527,7 @@ GRAPHS: dict[str, Callable[[Canary], Any]] = {
         node("PyOp", "x", domain="evil"), imports=(("evil", 1),)
     ),
     "an operator that is not there": lambda c: model(node("System", "x")),
-    "a domain that is not asked for": lambda c: _unused(),
+    "a domain that is not imported": lambda c: _unused(),
     "a release to come": lambda c: model(SUM, constants=AXES, opset=9999),
     "a release long gone": lambda c: model(SUM, constants=AXES, opset=1),
     "a negative release": lambda c: model(SUM, constants=AXES, opset=-1),
@@ -640,7 +640,7 @@ HARMLESS = frozenset(
         "a tree with a node of another kind",
     }
 )
-"""ONNX Runtime takes these. Whatever they do when they are asked, they do in a confined process."""
+"""ONNX Runtime accepts these. Whatever they do when they predict happens in a confined process."""
 
 
 def _no_inputs() -> Any:

@@ -1,4 +1,4 @@
-"""Pickles put together by hand."""
+"""Pickles assembled opcode by opcode."""
 
 import io
 import pickle
@@ -76,7 +76,7 @@ def in_an_array(content: bytes) -> bytes:
 
 
 def written(model: Any, format: str) -> bytes:
-    """The file that a well-meaning person would write of ``model``."""
+    """The file that joblib writes of ``model``."""
     file = io.BytesIO()
     if format == "skops":
         skops.io.dump(model, file)

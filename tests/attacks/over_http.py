@@ -1,6 +1,6 @@
 """Every attack, uploaded to a real server: ``make test-attacks``.
 
-Not named as the other tests are, so that the suite leaves it out: it takes minutes.
+Its name keeps it out of the test suite, because it takes minutes.
 """
 
 import json
@@ -95,7 +95,7 @@ _NAMES = {"lost": "workers lost"}
 
 
 def _ask(server: Server, model: str) -> None:
-    """Make it predict: what is harmless does nothing else then."""
+    """Predict with it: a harmless one does nothing else."""
     promoted = server.call("POST", f"/models/{model}/1/promote", json={})
     assert promoted.status_code == 200, promoted.text
     answered = server.call("POST", f"/models/{model}/predict", json={"X": ROWS})

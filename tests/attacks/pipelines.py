@@ -142,7 +142,7 @@ HARMLESS: dict[str, Callable[[Canary], Any]] = {
         RidgeCV().fit(X, Y), scoring="neg_mean_squared_error"
     ),
 }
-"""What is bad about these is set to what the server wants."""
+"""The server replaces the harmful parameters of these."""
 
 
 def _readable(make: Callable[[Canary], Any], format: str) -> Callable[[Canary], bytes]:

@@ -1,4 +1,4 @@
-"""Objects on the list in a state that no fitting leaves behind; and games with the stack."""
+"""Allowed objects in a state that no fit produces, and misuse of the stack."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""Genuine models whose arrays were changed so that compiled code would read or walk astray."""
+"""Genuine models whose arrays were changed so that compiled code would read out of bounds."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The corpus itself: different attacks, and canaries that do sing."""
+"""The corpus itself: the attacks differ, and their canaries work."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def test_each_format_has_many_different_attacks():
 
 
 def test_unchecked_readers_trigger_the_canaries(tmp_path):
-    """Else it would mean nothing that none sings in the other tests."""
+    """Otherwise untriggered canaries in the other tests would prove nothing."""
     files = []
     with ExitStack() as stack:
         canaries = {

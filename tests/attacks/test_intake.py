@@ -13,7 +13,7 @@ from tests.attacks.conftest import FIGURE
 from tests.attacks.corpus import CORPUS, SAMPLE
 
 ONNX_SECONDS = 5
-"""What a graph that never ends is given here: less than the service does."""
+"""The time limit of a graph that never ends: shorter than that of the service."""
 
 
 @pytest.fixture(scope="module")

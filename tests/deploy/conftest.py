@@ -1,4 +1,4 @@
-"""A table of what each deployment's clients got, after its tests."""
+"""Prints a table of the replies that each deployment's clients got, after its tests."""
 
 import subprocess
 from collections.abc import Callable

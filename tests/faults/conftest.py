@@ -1,4 +1,4 @@
-"""Faults made on purpose: a sample of them in ``make test``, all in ``make test-faults``."""
+"""Injected faults: a sample of them in ``make test``, all in ``make test-faults``."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""What the registry should be after each thing that was done to it: a model, kept in memory."""
+"""The expected state of the registry after each operation: a model in memory."""
 
 from copy import deepcopy
 from dataclasses import dataclass, field

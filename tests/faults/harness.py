@@ -1,4 +1,4 @@
-"""Runs scenarios, whole or interrupted, and judges what is left of them."""
+"""Runs scenarios, completely or interrupted, and checks what remains."""
 
 import json
 import os
@@ -59,7 +59,7 @@ class Worker:
 
 @dataclass
 class Run:
-    """How one run of an operation went: the signal that ended it, and what it said before."""
+    """The result of one run of an operation: the signal that ended it, and what it reported."""
 
     signal: int
     said: list[Any]
@@ -90,7 +90,7 @@ class Recorded:
 
 @dataclass
 class Figures:
-    """What was tried and what came of it."""
+    """The tried points and their results."""
 
     points: int = 0
     happened: int = 0
@@ -107,7 +107,7 @@ class Figures:
 
 
 def changes(call: Call) -> bool:
-    """Whether the call may change what stands on the disk, or tells somebody that it has."""
+    """Whether the call may change what is on the disk, or acknowledges a change."""
     if call.name == "openat":
         return bool(call.flags & _OPENS_TO_CHANGE)
     if call.name == "flock":

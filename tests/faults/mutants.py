@@ -1,4 +1,4 @@
-"""Wrong ways to do it, which the tests must find: each like the real part but for one thing."""
+"""Faulty implementations that the tests must detect, each with one deliberate fault."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from registry.storage.database import Database
 
 
 class AnnouncesBeforeItCommits(Database):
-    """Workers are told of a change that they cannot see yet."""
+    """Announces a change to workers before they can see it."""
 
     def __init__(self, url: str, *, committed: Callable[[], None]) -> None:
         super().__init__(url)
@@ -29,7 +29,7 @@ class AnnouncesBeforeItCommits(Database):
 
 
 class CommitsWithoutFsync(Database):
-    """SQLite hands its pages to the kernel and waits for nothing."""
+    """SQLite does not sync its pages."""
 
     def __init__(self, url: str, *, committed: Callable[[], None]) -> None:
         super().__init__(url, committed=committed)
@@ -40,7 +40,7 @@ class CommitsWithoutFsync(Database):
 
 
 class _Renamed(LocalStagedBlob):
-    """Has its name before its bytes are on the disk."""
+    """Renames the file before its bytes are on the disk."""
 
     def keep(self) -> str:
         final = self._store.path_of(self.digest)

@@ -1,4 +1,4 @@
-"""Bytes change on the disk: none of them is served, and the scrub finds all of them."""
+"""Bytes change on the disk: none of them are served, and the scrub finds all of them."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A disk that fails in the middle: an answer that says so, nothing left, and the next try works."""
+"""A disk that fails during an operation: it is reported, nothing remains, and a retry works."""
 
 import pytest
 

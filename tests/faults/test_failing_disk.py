@@ -1,4 +1,4 @@
-"""The real server on a disk that fails: it says so, serves on, leaves nothing, and recovers."""
+"""The real server on a failing disk: it reports it, keeps serving, leaves nothing, and recovers."""
 
 import io
 import json

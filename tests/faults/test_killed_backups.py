@@ -1,4 +1,4 @@
-"""A backup or a restore that is killed anywhere leaves nothing that looks whole and is not."""
+"""A backup or restore that is killed at any point leaves nothing that only looks complete."""
 
 import re
 import shutil

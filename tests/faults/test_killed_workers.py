@@ -1,4 +1,4 @@
-"""A worker of the real server is killed in the middle of what it was asked."""
+"""A worker of the real server is killed during a request."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The tests of this folder find what they are meant to find."""
+"""The tests of this folder detect faulty implementations."""
 
 import pytest
 

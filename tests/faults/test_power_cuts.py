@@ -1,4 +1,4 @@
-"""What a disk may hold when the power goes is absent or complete too."""
+"""After a power cut an operation is absent or complete, too."""
 
 import pytest
 

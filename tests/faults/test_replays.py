@@ -1,4 +1,4 @@
-"""What a repeat with the same key has to make up for after a crash."""
+"""What a repeat with the same key has to complete after a crash."""
 
 import pytest
 

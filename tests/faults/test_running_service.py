@@ -1,4 +1,4 @@
-"""What goes on around a running service: its clock, its database, its disk, and its backups."""
+"""Faults around a running service: its clock, its database, its disk, and its backups."""
 
 import io
 import shutil

@@ -1,4 +1,4 @@
-"""The registry, driven at random and interrupted, is always what it should be."""
+"""The registry has the expected state after random operations and interruptions."""
 
 import shutil
 import tempfile
@@ -75,7 +75,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(call=CALLS)
     def do(self, call: Call) -> None:
-        """As told, or refused as it should be."""
+        """The expected answer or the expected refusal."""
         after, refusal, answer = self.expected.after(call)
         act = methodcaller(call[0], **call[1])
         if refusal is not None:
@@ -95,7 +95,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.expected.keys)
     @rule(data=st.data(), kill=st.none() | KILLS)
     def repeat(self, data: st.DataObject, kill: str | None) -> None:
-        """A caller that got no answer asks again, with the same key."""
+        """A caller that got no answer repeats the request with the same key."""
         key = data.draw(st.sampled_from(sorted(self.expected.keys)))
         known, _ = self.expected.keys[key]
         if kill is None:

@@ -1,4 +1,4 @@
-"""Uploads beside a collection of garbage without any grace period."""
+"""Uploads during a garbage collection without a grace period."""
 
 from registry.blobs.local import LocalBlobStore
 from registry.storage.database import Database

@@ -16,7 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server with two workers for all tests that leave it as it was."""
+    """One server with two workers for all tests that do not change its state."""
     data = tmp_path_factory.mktemp("server") / "data"
     with running([BIN / "hotswap", "serve", "--workers", "2"], data, free_port()) as started:
         yield started
@@ -39,7 +39,7 @@ def hardy_server(_hardy_server: Server) -> Server:
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
-    """A server that a test may treat as it likes."""
+    """A server for one test."""
     command = [BIN / "hotswap", "serve", "--workers", "2"]
     with running(command, tmp_path / "data", free_port()) as started:
         yield started

@@ -1,4 +1,4 @@
-"""The application, with a loader that crashes or hangs for some versions and a word about itself.
+"""The application, with a loader that crashes or hangs for some versions.
 
 Version 2 of the model ``crashing`` kills the process that loads it, as a fault in a library would;
 version 2 of ``hanging`` takes longer than anybody waits. ``GET /modules`` tells which modules this

@@ -55,7 +55,7 @@ def exchange(url: str, sent: bytes, patience: float = 20.0) -> Answers:
 
 
 class Wire:
-    """One connection, opened anew where it was closed, for many requests one after another."""
+    """One connection for many consecutive requests, reopened if it was closed."""
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url)

@@ -56,7 +56,7 @@ def answers(client: socket.socket, count: int) -> list[tuple[int, bytes]]:
 
 
 def quick(server: Server) -> None:
-    """Others are answered as if nobody else were there."""
+    """Checks that other clients are not delayed."""
     began = time.monotonic()
     for _ in range(5):
         assert server.call("POST", "/models/plane/predict", json=ROW).status_code == 200

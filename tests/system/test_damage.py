@@ -1,4 +1,4 @@
-"""The database is locked, bytes are lost, the disk is full: what is loaded goes on answering."""
+"""A locked database, lost bytes, a full disk: loaded versions keep serving."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The main process is replaced under load, and whichever process is killed then, one serves on."""
+"""The main process is replaced under load, also while processes are killed."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""From training to rollback with the command, as a user types it, on a server with two workers."""
+"""From training to rollback by commands, on a server with two workers."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The README is true: its commands run, its tables are the code's."""
+"""The README is correct: its commands run, and its tables match the code."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the real server makes of requests whose length is in doubt, and of heads without end.
+"""How the real server handles requests of ambiguous length, and endless heads.
 
 Where a proxy and the server disagree on where a request ends, somebody can hide a second one in the
 first (request smuggling). Each case sends one request whose doubtful body is a request for

@@ -1,4 +1,4 @@
-"""The real server on a PostgreSQL that falls silent: what needs no database is answered."""
+"""The real server with an unresponsive PostgreSQL: requests that need no database are answered."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""No token, uploaded byte or record of a prediction gets into what the server prints."""
+"""The server logs no token, uploaded byte or record of a prediction."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Callers who send slowly, or hold connections, take nothing from the others: real sockets."""
+"""Slow callers, and callers that hold connections, do not delay others: real sockets."""
 
 import json
 import resource

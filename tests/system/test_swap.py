@@ -1,4 +1,4 @@
-"""Versions are swapped under load, and nobody who predicts notices."""
+"""Versions are swapped under load without an effect on predictions."""
 
 from benchmarks.swap import Target, constant_model, swap
 from benchmarks.swap_record import check

@@ -1,4 +1,4 @@
-"""Tokens on the real server, whose workers share what they know of them."""
+"""Tokens on the real server, whose workers share their state."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

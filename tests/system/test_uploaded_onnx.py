@@ -1,4 +1,4 @@
-"""A real server with uploaded ONNX files that crash, swell or take their time."""
+"""A real server with uploaded ONNX files that crash, use much memory or are slow."""
 
 import time
 from collections.abc import Iterator

@@ -70,7 +70,7 @@ class WatchedStream(io.RawIOBase):
 
 
 class Caller:
-    """Somebody who sends requests with a token, or without one."""
+    """A caller that sends requests with a token, or without one."""
 
     def __init__(self, app: Flask, token: str | None = None) -> None:
         self.app = app
@@ -144,7 +144,7 @@ class Service:
         return self.services.settings.data
 
     def caller(self, *scopes: str, **limits: Any) -> Caller:
-        """Somebody with a new token of these scopes."""
+        """A caller with a new token of these scopes."""
         answer = self.admin.post(
             "/tokens", json={"name": "-".join(scopes), "scopes": list(scopes), **limits}
         )
@@ -152,7 +152,7 @@ class Service:
         return Caller(self.app, answer.json["token"])
 
     def stranger(self) -> Caller:
-        """Somebody without a token."""
+        """A caller without a token."""
         return Caller(self.app)
 
     def stored(self) -> set[str]:
@@ -165,7 +165,7 @@ AppMaker = Callable[..., Service]
 
 
 class RememberingInspector(Inspector):
-    """Does not have the same artifact inspected again: most tests upload a few small models."""
+    """Inspects each artifact once: most tests upload the same few small models."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -298,7 +298,7 @@ def near(expected: Any) -> Any:
 
 
 def check_problem(answer: TestResponse, status: int, slug: str) -> dict[str, Any]:
-    """Hold ``answer`` against what every problem promises, and return its body."""
+    """Check ``answer`` against the contract of problems, and return its body."""
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     body: dict[str, Any] = answer.json
@@ -316,5 +316,5 @@ def check_problem(answer: TestResponse, status: int, slug: str) -> dict[str, Any
 
 
 def places(answer: TestResponse) -> list[str]:
-    """Where the faults of a problem are."""
+    """The locations of the faults of a problem."""
     return [fault["at"] for fault in answer.json.get("errors", ())]

@@ -1,4 +1,4 @@
-"""Small scikit-learn models, fitted afresh, each with rows to ask it."""
+"""Small fitted scikit-learn models, each with rows to predict."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +87,6 @@ def _plane() -> Trained:
 
 
 def _line(slope: int) -> Trained:
-    """Answers ``slope`` times its one column: one can tell by the answer which version spoke."""
+    """Predicts ``slope`` times its one column, so the prediction identifies the version."""
     rows = np.array([[0.0], [1.0], [2.0]])
     return Trained(LinearRegression().fit(rows, slope * rows.ravel()), rows)

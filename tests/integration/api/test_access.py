@@ -1,4 +1,4 @@
-"""Who may call what: every route and method of the app is walked."""
+"""Access control: every route and method of the app is tested."""
 
 import os
 import re
@@ -51,13 +51,13 @@ SCOPES = {
     ("DELETE", "/tokens/<token:token_id>"): ADMIN,
     ("GET", "/metrics"): ANY,
 }
-"""What the contract says of each; a new route has to be written down here."""
+"""The scope of each route by the contract; a new route must be added here."""
 INSTEAD = {("POST", "/models/<name>/<version>/evaluate"): "upload"}
 """What does as well."""
 
 
 def routes(app):
-    """Every method and rule of the app, with the path that it is asked by here."""
+    """Every method and rule of the app, with a path to request."""
     for rule in app.url_map.iter_rules():
         for method in sorted(rule.methods):
             yield method, rule.rule.replace("<version:", "<"), path_of(rule.rule), rule.endpoint

@@ -1,4 +1,4 @@
-"""The access log: one line for each request, of both doors, and nothing that a caller sent."""
+"""The access log: one line for each request, on both paths, without data of callers."""
 
 import logging
 
@@ -55,7 +55,7 @@ def without_time(line):
 
 @pytest.fixture(params=["fast path", "Flask"])
 def endpoint(logged, request):
-    """Predictions come through this door."""
+    """Predictions use this path to the endpoint."""
     layer = logged.app.wsgi_app
     fast = layer.inner
     if request.param == "Flask":

@@ -1,4 +1,4 @@
-"""Model cards, as Markdown and as HTML, of versions whose every word is an enemy."""
+"""Model cards, as Markdown and as HTML, of versions whose every text is hostile."""
 
 import hashlib
 import json
@@ -80,7 +80,7 @@ EVALUATION = {
 
 @pytest.fixture(scope="module")
 def documented(service, artifacts):
-    """A version of which everything is known, promoted past two gates."""
+    """A version with complete metadata, promoted with two gates."""
     said = {
         "kind": "linear",
         "metrics": {"rmse": 42.125, "made_up": 1},
@@ -214,7 +214,7 @@ def test_the_card_of_an_archived_version_does_not_describe_how_to_call_it(admin,
 
 @pytest.fixture(scope="module")
 def hostile(service):
-    """Enemies in everything: columns, target, tags, texts, figures, and the promotion's reason."""
+    """Hostile texts everywhere: columns, target, tags, figures, and the promotion's reason."""
     name = "hostile"
     columns = [EVIL, "||", "https://evil.example", "`"]
     model = LinearRegression().fit(np.eye(4), np.arange(4.0))

@@ -1,4 +1,4 @@
-"""The compiled forms of a version: their list, and their bytes under their hash."""
+"""The compiled forms of a version: their list, and their bytes by their hash."""
 
 import hashlib
 

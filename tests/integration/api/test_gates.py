@@ -1,4 +1,4 @@
-"""Gates: policies, what promotions and evaluations say of them, and what stays in the history."""
+"""Gates: policies, promotions, evaluations, and the record in the history."""
 
 import threading
 

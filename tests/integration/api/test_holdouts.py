@@ -1,4 +1,4 @@
-"""The table that versions are measured on: what is taken, kept, shown and refused."""
+"""Holdouts: which tables are accepted, stored, shown and refused."""
 
 import hashlib
 import io

@@ -35,7 +35,7 @@ SAYS = {
 
 @pytest.fixture(scope="module")
 def hostile(module_app):
-    """A service whose inspections do what an enemy would, two seconds long."""
+    """A service whose inspections are hostile, with a limit of two seconds."""
     service = module_app()
     spawner = Spawner([HOSTILE])
     inspector = Inspector(2, spawner=spawner, entry=f"{HOSTILE}:answer")

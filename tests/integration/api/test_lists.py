@@ -1,4 +1,4 @@
-"""Lists page after page: by number, and by cursor while others write."""
+"""Paging through lists: by number, and by cursor during writes."""
 
 import sys
 import threading

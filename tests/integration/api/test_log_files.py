@@ -1,4 +1,4 @@
-"""Logs as an operator has configured them: their format, and a file that several workers share."""
+"""Configured logs: their format, and a file that several workers share."""
 
 import json
 import logging

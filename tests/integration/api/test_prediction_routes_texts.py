@@ -1,4 +1,4 @@
-"""Odd values in the columns of a table with texts: both prediction routes return the same bytes."""
+"""Unusual values in tables with texts: both prediction routes return the same bytes."""
 
 import json
 
@@ -20,7 +20,7 @@ ODD = [
     pytest.param("{number}", b"1" + b"0" * 300, 200, id="300 zeros are"),
     pytest.param("{number}", b"1e999", 422, id="an exponent past all measure"),
     pytest.param("{number}", b"0." + b"0" * 5000 + b"1", 200, id="5,000 digits behind the point"),
-    pytest.param("{number}", b'"\\ud800"', 400, id="a lone surrogate where a number is asked"),
+    pytest.param("{number}", b'"\\ud800"', 400, id="a lone surrogate for a number"),
     pytest.param("{number}", b"[" * 64 + b"]" * 64, 422, id="64 deep in a cell"),
     pytest.param("{surplus}", b"[" * 64 + b"]" * 64, 200, id="64 deep in a column nobody asks"),
     pytest.param("{surplus}", DIGITS.encode(), 200, id="5,000 digits in a column nobody asks"),

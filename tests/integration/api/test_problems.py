@@ -1,4 +1,4 @@
-"""Every error is a problem (RFC 9457), and no answer tells of the server's insides."""
+"""Every error is a problem (RFC 9457), and no response reveals internals of the server."""
 
 import dataclasses
 import re
@@ -155,7 +155,7 @@ def test_an_unsupported_method_is_405_with_the_supported_ones(admin, method, pat
 
 
 class Broken:
-    """A blob store of our own that fails in a way nobody foresaw."""
+    """A fake blob store that raises an unexpected error."""
 
     def open(self, digest):
         raise RuntimeError(f"could not open /srv/secret/blobs/{digest}")
@@ -219,7 +219,7 @@ def test_running_out_of_file_descriptors_is_503(service):
 
 
 class NoIntake:
-    """An intake of our own whose process cannot be started."""
+    """A fake intake whose process cannot be started."""
 
     def inspect(self, *_):
         raise IntakeUnavailable

@@ -1,4 +1,4 @@
-"""Moving aliases: promote, PUT and DELETE of an alias, and what each answers."""
+"""Moving aliases: promote, PUT and DELETE of an alias, and their responses."""
 
 from pathlib import Path
 

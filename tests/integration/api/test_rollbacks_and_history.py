@@ -1,4 +1,4 @@
-"""Going back, and the record of what happened."""
+"""Rollbacks and the history."""
 
 import re
 
@@ -13,7 +13,7 @@ def rollback(caller, name, **body):
 
 @pytest.fixture
 def promoted(admin, uploaded):
-    """A model whose production went 1, 2, 3."""
+    """A model whose alias production pointed at 1, then 2, then 3."""
     name, _ = uploaded
     for version in (1, 2, 3):
         assert admin.promote(name, version).status_code == 200

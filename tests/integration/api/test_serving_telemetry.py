@@ -1,4 +1,4 @@
-"""What ``/metrics`` tells of the versions, their loading, the database and the promotions."""
+"""The metrics of versions, their loading, the database and promotions."""
 
 import os
 import re

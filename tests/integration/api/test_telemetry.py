@@ -1,4 +1,4 @@
-"""Where the figures are kept: never on the disk of the data, and never at the price of serving."""
+"""Where metrics are stored: not on the disk of the data, and never so that serving fails."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Making, listing and revoking tokens."""
+"""Creating, listing and revoking tokens."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -37,7 +37,7 @@ def traced(module_app, artifacts, exporter):
 
 @pytest.fixture(params=["fast path", "Flask"])
 def endpoint(traced, request):
-    """Predictions come through this door."""
+    """Predictions use this path to the endpoint."""
     fast = traced.app.wsgi_app
     if request.param == "Flask":
         traced.app.wsgi_app = fast.inner

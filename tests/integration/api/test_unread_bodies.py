@@ -1,4 +1,4 @@
-"""Bodies that are slow, and bodies that nobody looks at."""
+"""Slow bodies, and bodies that are not read."""
 
 import io
 import threading

@@ -1,4 +1,4 @@
-"""Uploads that are taken: forms, formats, numbers, idempotency, and what they leave alone."""
+"""Accepted uploads: forms, formats, numbers, idempotency, and what they do not change."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Servers are started on a core, waited for, and ended with all that they started."""
+"""Servers are started on a core, awaited, and stopped with all their processes."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""A fake service that also keeps what promises: keys, expectations, gates, history, rights.
+"""A fake service that also implements keys, expectations, gates, history and rights.
 
 It hangs up where a test wants it to, before or after it has done what was asked.
 """
@@ -132,7 +132,7 @@ class FakeRegistry(FakeService):
         return found
 
     def roll_back(self, name: str, number: int) -> None:
-        """Somebody makes another version live."""
+        """Another caller makes another version live."""
         live = self.aliases[name]["production"]
         self.aliases[name]["production"] = number
         self._event("rolled_back", alias="production", from_version=live, to_version=number)

@@ -1,7 +1,7 @@
-"""A small service of our own that speaks the contract over real HTTP, and notes what it was asked.
+"""A small fake service that implements the contract over real HTTP, and records requests.
 
 It keeps models, versions and aliases in memory. ``script`` makes it answer the next request for a
-path in another way, for the faults that a sound service never shows.
+path in another way, for faults that the real service never has.
 """
 
 import email.policy
@@ -33,7 +33,7 @@ HSW = "hsw_right"
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """One request as it came in."""
+    """One request as it was received."""
 
     method: str
     path: str
@@ -78,7 +78,7 @@ class FakeService:
         self._next.setdefault((method, path), []).extend([answer] * times)
 
     def add_version(self, name: str, **fields: Any) -> dict[str, Any]:
-        """Register a version as if somebody had uploaded it."""
+        """Register a version as if it had been uploaded."""
         versions = self.versions.setdefault(name, [])
         version: dict[str, Any] = {
             "model": name,
@@ -109,7 +109,7 @@ class FakeService:
         ]
 
     def answer(self, received: ReceivedRequest) -> Answer:
-        """What the service says to ``asked``."""
+        """The response to ``received``."""
         self.requests.append(received)
         if waiting := self._next.get((received.method, received.path)):
             return waiting.pop(0)
@@ -324,7 +324,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815 - the names http.server calls
 
     def log_message(self, *args: object) -> None:
-        """Say nothing: what was asked is in ``asked``."""
+        """Print nothing: the requests are in ``requests``."""
 
 
 @contextmanager

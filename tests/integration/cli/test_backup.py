@@ -1,4 +1,4 @@
-"""``hotswap backup`` and ``hotswap restore`` on real folders."""
+"""``hotswap backup`` and ``hotswap restore`` on real directories."""
 
 import json
 

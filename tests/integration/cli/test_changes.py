@@ -1,4 +1,4 @@
-"""``upload``, ``promote``, ``rollback`` and ``tokens``: what they ask for and what they show."""
+"""``upload``, ``promote``, ``rollback`` and ``tokens``: their requests and their output."""
 
 import json
 from datetime import UTC, datetime, timedelta

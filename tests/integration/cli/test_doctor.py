@@ -1,4 +1,4 @@
-"""``hotswap doctor``: what it finds on a real data directory, well and damaged."""
+"""``hotswap doctor`` on real data directories, intact and damaged."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Exit codes, and what stands on stderr when something fails."""
+"""Exit codes, and the messages on stderr when something fails."""
 
 import os
 import signal

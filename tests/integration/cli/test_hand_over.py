@@ -198,7 +198,7 @@ def test_a_hand_over_requires_the_same_address(
 def test_a_service_that_is_starting_cannot_be_taken_over(settings: Settings) -> None:
     service = start(settings)
 
-    with pytest.raises(CommandFailed, match="It does not hand over: it has not started yet"):
+    with pytest.raises(CommandFailed, match="It cannot be taken over now: it is still starting"):
         take_over(settings, patience=0)
 
     service.close()

@@ -33,7 +33,7 @@ def test_a_second_service_is_refused_with_the_process_time_and_address_of_the_fi
 
     assert re.search(
         rf"{tmp_path} is in use by process {os.getpid()} on \S+, "
-        r"which serves at 127\.0\.0\.1:8000 since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d",
+        r"serving at 127\.0\.0\.1:8000 since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d",
         refused.value.message,
     )
     assert "--take-over" in refused.value.advice

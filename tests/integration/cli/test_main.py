@@ -1,4 +1,4 @@
-"""The command as a whole: what it offers, and how little it needs to start."""
+"""The command as a whole: its subcommands, and its few imports at start."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""``plots``: pictures of what a version keeps, as its task has them, whatever stands in it."""
+"""``plots``: the plots of a version's evaluation by its task, whatever it contains."""
 
 import json
 import struct

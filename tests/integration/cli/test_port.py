@@ -1,4 +1,4 @@
-"""``hotswap serve`` claims its port, and waits a moment for one that is about to be left."""
+"""``hotswap serve`` reserves its port, and waits briefly for one that is being released."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""``hotswap predict``: values as the signature has them, files as they are."""
+"""``hotswap predict``: values with the types of the signature, and files unchanged."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""``hotswap recipe``: writes a first recipe, and looks one over."""
+"""``hotswap recipe``: writes a first recipe, and checks recipes."""
 
 import json
 import re

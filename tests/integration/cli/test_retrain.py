@@ -1,4 +1,4 @@
-"""``hotswap retrain``: one version and one promotion, however often it runs, wherever it ends."""
+"""``hotswap retrain``: one version and one promotion, however often it runs or is interrupted."""
 
 import json
 from collections.abc import Iterator

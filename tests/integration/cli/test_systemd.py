@@ -1,4 +1,4 @@
-"""What systemd passes to a service, and what it hears from it."""
+"""What systemd passes to a service, and what it is notified of."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""``hotswap train``: from a table to a version that answers."""
+"""``hotswap train``: from a table to a version that predicts."""
 
 import json
 from pathlib import Path

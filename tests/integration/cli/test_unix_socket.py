@@ -1,4 +1,4 @@
-"""A Unix socket at a path where something may be already."""
+"""A Unix socket at a path that may exist already."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Every way in which the service, or the way to it, can fail, as the caller sees it."""
+"""Every failure of the service or the network, as the caller sees it."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""Whatever rows are handed in, how they travel, and how their answers are put together."""
+"""How rows of each type are encoded and sent, and how the replies are joined."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the client sends, and what it makes of the answers."""
+"""The requests of the client, and how it reads the responses."""
 
 import hashlib
 import io

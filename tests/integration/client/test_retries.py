@@ -1,4 +1,4 @@
-"""What the client sends again, when, and what it never does."""
+"""Which requests the client retries, and when."""
 
 import socket
 import threading
@@ -17,7 +17,7 @@ BUSY = problem(503, "database-busy", "The database is locked by another writer."
 
 
 class Waits:
-    """Stands in for sleeping, and keeps what it was asked to wait."""
+    """Replaces sleeping, and records the waits."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -173,7 +173,7 @@ def test_creating_a_token_is_never_retried(registry: Registry, service: FakeServ
 
 @contextmanager
 def dropping(connections: int, then: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    """A server that hangs up on its first connections after they have asked."""
+    """A server that closes its first connections after their requests."""
     heard: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

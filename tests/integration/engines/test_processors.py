@@ -1,4 +1,4 @@
-"""The tests that compare answers with scikit-learn's, on the kernels of other processors.
+"""The tests that compare predictions with scikit-learn's, on the kernels of other processors.
 
 OpenBLAS and numpy choose their kernels by the processor they find, and let environment variables
 choose for them. Each test starts pytest with other ones and makes sure that they took effect.

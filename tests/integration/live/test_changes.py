@@ -1,4 +1,4 @@
-"""A worker reads again only what the history says has changed, and ends up knowing everything."""
+"""A worker reads only what has changed by the history, and then has the complete state."""
 
 from typing import get_args
 

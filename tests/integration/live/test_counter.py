@@ -1,4 +1,4 @@
-"""The counter in shared memory that tells workers that something changed."""
+"""The counter in shared memory that announces changes to workers."""
 
 import errno
 import multiprocessing

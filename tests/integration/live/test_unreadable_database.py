@@ -1,4 +1,4 @@
-"""What a worker does while the database cannot be read: answers from memory, but never stale."""
+"""A worker while the database cannot be read: it serves from memory, but never stale state."""
 
 import sqlite3
 import threading

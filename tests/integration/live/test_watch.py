@@ -1,4 +1,4 @@
-"""What a worker knows of the database, and how soon."""
+"""How soon a worker notices changes of the database."""
 
 import logging
 import threading

@@ -40,7 +40,7 @@ def answer(channel: Channel, files: list[int]) -> None:
 
 
 def end_when_told(channel: Channel, files: list[int]) -> None:
-    """Say nothing, and end once the artifact, which was empty, holds a byte."""
+    """Send nothing, and end once the artifact, which was empty, has a byte."""
     channel.receive()
     while not os.read(files[0], 1):
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Small fitted models of every sort that the allow-list means to take."""
+"""Small fitted models of every kind that the allow-list accepts."""
 
 import numpy as np
 import pandas as pd

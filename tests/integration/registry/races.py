@@ -1,4 +1,4 @@
-"""Uploads beside a collection of garbage that takes whatever it can get."""
+"""Uploads during a garbage collection that removes as much as it can."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""A backup is one whole state of a registry in use, and is restored whole or not at all."""
+"""A backup is a consistent state of a registry in use, and is restored completely or not at all."""
 
 import errno
 import hashlib

@@ -1,4 +1,4 @@
-"""Models compiled to ONNX answer as scikit-learn does, or are left to it."""
+"""Models compiled to ONNX predict as scikit-learn does, or are served by it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is left to scikit-learn: models that do not convert, and conversions that are wrong."""
+"""Models that scikit-learn serves: those that do not convert, and those converted wrongly."""
 
 import pytest
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -97,7 +97,7 @@ def _target(why):
 
 
 def slightly_wrong(by):
-    """A converter of our own that converts another model than the one it is given."""
+    """A fake converter that converts another model than the one it is given."""
 
     def converter(model, signature):
         final = model.steps[-1][1]

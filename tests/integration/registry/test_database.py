@@ -1,4 +1,4 @@
-"""Transactions: nothing is lost, nothing waits for ever, readers see one state."""
+"""Transactions: nothing is lost, nothing waits forever, readers see one snapshot."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

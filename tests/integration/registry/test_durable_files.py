@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and survive a power cut."""
+"""Files that are written completely or not at all, and survive a power cut."""
 
 import os
 import resource

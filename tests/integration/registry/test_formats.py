@@ -1,4 +1,4 @@
-"""Reading artifacts: what is allowed comes back as it was, and nothing else runs."""
+"""Reading artifacts: allowed models are restored, and nothing else runs."""
 
 import bz2
 import gzip

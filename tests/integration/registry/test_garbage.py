@@ -1,4 +1,4 @@
-"""Only what nothing points at goes, and no upload loses its bytes to the collection beside it."""
+"""Only unreferenced blobs are removed, and concurrent uploads lose nothing."""
 
 import itertools
 import os

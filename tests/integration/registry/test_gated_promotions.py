@@ -1,4 +1,4 @@
-"""A promotion counts for the champion, the policy and the holdout that its gates were held with."""
+"""A promotion is valid only for the champion, policy and holdout that its gates used."""
 
 import pytest
 

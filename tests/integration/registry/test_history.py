@@ -1,4 +1,4 @@
-"""Whoever edits, deletes, swaps, forges or cuts off events is caught."""
+"""Edited, deleted, swapped, forged and truncated events are detected."""
 
 import threading
 
@@ -99,7 +99,7 @@ def test_damage_is_detected_and_the_first_damaged_event_is_named(eventful, damag
 
 
 def forge(session, seq, **changes):
-    """Change an event and work out its own hash anew, as who knows the code would."""
+    """Change an event and recompute its hash, as somebody who knows the code could."""
     event = session.get(EventRow, seq)
     for name, value in changes.items():
         setattr(event, name, value)

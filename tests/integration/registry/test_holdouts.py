@@ -1,4 +1,4 @@
-"""A holdout's bytes are kept, backed up, looked after and never taken for garbage."""
+"""Holdouts are stored, backed up, checked and never collected as garbage."""
 
 import sqlite3
 

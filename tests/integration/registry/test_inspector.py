@@ -278,7 +278,7 @@ def test_eight_concurrent_inspections_succeed(inspector, artifact):
 
 @pytest.fixture(scope="module")
 def taken_over(spawner):
-    """An inspector whose processes do what an enemy would; each has two seconds."""
+    """An inspector with hostile processes; each has two seconds."""
     return Inspector(2, spawner=spawner, entry=f"{HOSTILE}:answer")
 
 

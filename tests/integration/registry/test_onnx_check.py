@@ -1,4 +1,4 @@
-"""Compiled models as a process that was taken over would write them."""
+"""Compiled models as a compromised process could write them."""
 
 from contextlib import suppress
 

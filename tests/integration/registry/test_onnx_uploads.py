@@ -1,4 +1,4 @@
-"""Uploaded ONNX files: what they say of themselves, and that they are served as they are."""
+"""Uploaded ONNX files: their metadata is read, and they are served unchanged."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What only PostgreSQL does: a server that falls silent, limits of time, the order of names."""
+"""PostgreSQL: an unresponsive server, timeouts, and the order of names."""
 
 import threading
 import time

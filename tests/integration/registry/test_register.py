@@ -1,4 +1,4 @@
-"""Version numbers, and what an upload leaves behind, or does not."""
+"""Version numbers, and what an upload stores."""
 
 from concurrent.futures import ThreadPoolExecutor
 

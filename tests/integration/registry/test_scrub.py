@@ -1,4 +1,4 @@
-"""Damage is found wherever it is, put aside, and named by the versions that it hits."""
+"""Damage is found, moved aside, and reported with the affected versions."""
 
 import gc
 import shutil

@@ -1,4 +1,4 @@
-"""What a training refuses, and what it says: what was wrong, where, and what to do."""
+"""The refusals of trainings: their messages say what was wrong, where, and what to do."""
 
 import numpy as np
 import pandas as pd

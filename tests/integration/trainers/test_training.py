@@ -1,4 +1,4 @@
-"""From a file to a model: what it says of itself, and that it answers as it was measured."""
+"""From a file to a model: its metadata, and predictions that match its metrics."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Which Host headers are ours."""
+"""Which Host headers are accepted."""
 
 import pytest
 

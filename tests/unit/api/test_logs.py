@@ -1,4 +1,4 @@
-"""What a log keeps of an exception: its kind and its place, nothing that a caller sent."""
+"""Logged exceptions: their class and traceback, without data of callers."""
 
 import sys
 

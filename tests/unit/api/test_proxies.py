@@ -1,4 +1,4 @@
-"""What an application sees of a request that came through proxies."""
+"""Requests that came through proxies, as the application sees them."""
 
 from typing import Any
 

@@ -18,7 +18,7 @@ SIGNATURE = Signature((Column("x", "number"),), Output("y", "number"))
 
 
 class Watch:
-    """Knows one version, which everybody may ask."""
+    """Has one version, which needs no token."""
 
     def __init__(self, predictor):
         version = ServedVersion("m", 1, "onnx", "0" * 64, 1, SIGNATURE, None)

@@ -1,4 +1,4 @@
-"""How each server is asked for the same rows."""
+"""How the same rows are sent to each server."""
 
 import json
 

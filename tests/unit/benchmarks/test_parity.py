@@ -1,4 +1,4 @@
-"""Which answers let a server be timed."""
+"""Which predictions allow a server to be timed."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The checker of the swap test: what it does not see, the test does not prove."""
+"""The checker of the swap test."""
 
 from benchmarks.swap_record import Move, Reply, check, near_a_move, quantile, unexplained
 

@@ -1,4 +1,4 @@
-"""What a summary says of the data of two versions."""
+"""The differences between the data of two versions."""
 
 from typing import Any
 

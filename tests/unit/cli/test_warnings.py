@@ -1,4 +1,4 @@
-"""What ``hotswap serve`` warns of before it lets other machines in."""
+"""The warnings of ``hotswap serve`` when other machines can connect."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A signature as JSON, from anybody."""
+"""Signatures as untrusted JSON."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,5 @@
-"""A CSV is read as it stands or refused with the place of the fault; nothing is quietly mended."""
+"""A CSV file is read unchanged or refused with the position of the fault; nothing is repaired
+silently."""
 
 import pytest
 

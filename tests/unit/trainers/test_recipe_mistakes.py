@@ -1,4 +1,4 @@
-"""A recipe is checked whole, before its data are read, and each mistake has its line."""
+"""A recipe is checked completely before its data is read, and each mistake has its line."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is predicted decides the task, unless the recipe says otherwise."""
+"""The target determines the task, unless the recipe overrides it."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Every key and list item of a TOML document has the line that it stands on."""
+"""Every key and list item of a TOML document has its line number."""
 
 import tomllib
 

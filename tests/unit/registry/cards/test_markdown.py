@@ -1,4 +1,4 @@
-"""Whatever somebody wrote comes out of the Markdown as the text that it is, and as nothing else."""
+"""Markdown shows texts of users literally."""
 
 from itertools import pairwise
 

@@ -6,7 +6,7 @@ from registry.engines.process_memory import ProcessMemory
 
 
 class Process:
-    """Ends when it is told to, unless it is answering, and tells the budget as a real one does."""
+    """Ends on request unless it is busy, and reports to the budget as a real one does."""
 
     def __init__(self, memory, *, answering=False):
         self.memory = memory

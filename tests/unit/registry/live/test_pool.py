@@ -1,4 +1,4 @@
-"""The pool loads a version once and drops what was least used."""
+"""The pool loads a version once and evicts the least recently used."""
 
 import threading
 import time

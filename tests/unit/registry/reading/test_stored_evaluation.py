@@ -1,4 +1,4 @@
-"""What an uploader says of an evaluation is read part by part, and nothing of it is trusted."""
+"""An uploaded evaluation is read part by part as untrusted input."""
 
 import pytest
 
