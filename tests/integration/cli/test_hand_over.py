@@ -188,7 +188,7 @@ def test_an_unsuitable_successor_is_told_why(settings: Settings) -> None:
 def test_a_hand_over_requires_the_same_address(
     settings: Settings, predecessor: Predecessor
 ) -> None:
-    with pytest.raises(CommandFailed, match=f"configured for 127.0.0.1:{settings.port + 1}. A hand"):
+    with pytest.raises(CommandFailed, match=f"127.0.0.1:{settings.port + 1}. A hand-over"):
         take_over(replace(settings, port=settings.port + 1))
 
     wait_for(lambda: not predecessor.service.listeners.elsewhere)
