@@ -32,6 +32,8 @@ def typed_value(text: str, column: Column) -> Any:
         # A quoted text is accepted as a JSON string.
         value = json_or_text(text)
         return value if isinstance(value, str) else text
+    if type_ == "date":
+        return text
     if type_ == "boolean":
         return _TRUTH.get(text.strip().lower(), text)
     if type_ in {"number", "integer"}:

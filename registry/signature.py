@@ -2,20 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from registry.errors import Fault, MetadataRefused, shown
 
-ColumnType = Literal["number", "integer", "boolean", "string"]
+OutputType = Literal["number", "integer", "boolean", "string"]
+ColumnType = OutputType | Literal["date"]
+"""The types of inputs. A date is ISO 8601 text in requests, and see ``registry.dates`` inside."""
 Label = str | int | float | bool
 Scalar = str | int | float | bool | None
 Record = dict[str, Scalar]
 Task = Literal["regression", "classification"]
 Kind = Literal["linear", "logistic", "tree", "forest", "other"]
 
-COLUMN_TYPES: tuple[ColumnType, ...] = get_args(ColumnType)
+OUTPUT_TYPES: tuple[OutputType, ...] = get_args(OutputType)
+COLUMN_TYPES: tuple[ColumnType, ...] = (*OUTPUT_TYPES, "date")
 TASKS: tuple[Task, ...] = get_args(Task)
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_Type = TypeVar("_Type", bound=str)
 
 MAX_COLUMNS = 10_000
 MAX_COLUMN_NAME = 1_000
@@ -36,7 +41,7 @@ class Output:
     """What is predicted. ``classes`` are a classifier's labels in its own order, else None."""
 
     name: str
-    type: ColumnType
+    type: OutputType
     classes: tuple[Label, ...] | None = None
 
 
@@ -123,7 +128,7 @@ class _Reader:
         for key in value.keys() - {"name", "type", "nullable"}:
             self._fault(f"{at}.{key}", "not a key of a column")
         name = self._name(at, value.get("name"))
-        type_ = self._type(at, value.get("type"))
+        type_ = self._type(at, value.get("type"), COLUMN_TYPES)
         nullable = value.get("nullable", False)
         if not isinstance(nullable, bool):
             self._fault(f"{at}.nullable", "expected true or false")
@@ -138,7 +143,7 @@ class _Reader:
         for key in value.keys() - {"name", "type", "classes"}:
             self._fault(f"{at}.{key}", "not a key of an output")
         name = self._name(at, value.get("name"))
-        type_ = self._type(at, value.get("type"))
+        type_ = self._type(at, value.get("type"), OUTPUT_TYPES)
         classes = value.get("classes")
         if classes is not None and not (
             isinstance(classes, list)
@@ -160,11 +165,12 @@ class _Reader:
         )
         return None
 
-    def _type(self, at: str, value: object) -> ColumnType | None:
-        if value in COLUMN_TYPES:
-            return value
-        types = ", ".join(COLUMN_TYPES)
-        self._fault(f"{at}.type", f"expected one of {types}, not {shown(str(value))}")
+    def _type(self, at: str, value: object, types: tuple[_Type, ...]) -> _Type | None:
+        for known in types:
+            if value == known:
+                return known
+        listed = ", ".join(types)
+        self._fault(f"{at}.type", f"expected one of {listed}, not {shown(str(value))}")
         return None
 
     def _fault(self, at: str, message: str) -> None:

@@ -1,6 +1,5 @@
 """Finds the type of each column of the data, and makes the arrays that models are trained on."""
 
-import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from registry.signature import ColumnType
+from trainers.dates import are_dates, read_seconds
 from trainers.errors import ColumnRefused, listed
 from trainers.preparation import DeclaredType
 
@@ -16,18 +16,12 @@ MAX_CATEGORIES = 1_000
 # An identifier differs in nearly every row; with fewer rows a real category may as well.
 IDENTIFIER_SHARE = 0.9
 IDENTIFIER_ROWS = 50
-DATE_SHARE = 0.9
-
-_TIME = r"([T ]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)? ?(Z|[+-]\d{2}:?\d{2})?)?"
-_DATE = re.compile(
-    rf"\s*(\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{4}}){_TIME}\s*"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """One column, typed: ``array`` is float64 with NaN where missing, or, for strings, object
-    holding ``str`` and NaN."""
+    """One column, typed: ``array`` is float64 with NaN where missing, of dates their seconds
+    (`registry.dates`), or, for strings, object holding ``str`` and NaN."""
 
     name: str
     type: ColumnType
@@ -47,10 +41,10 @@ class Values:
 
 
 def type_column(name: str, series: "pd.Series[Any]") -> Values:
-    """The column as numbers, integers, booleans or strings, whatever dtype pandas gave it.
+    """The column as numbers, integers, booleans, strings or dates, whatever dtype pandas gave it.
 
     Integers and booleans keep their type where some are missing; text that is only true and false
-    is boolean. Raises ColumnRefused for dates and for values of other types.
+    is boolean. Raises ColumnRefused for values of other types, and for dates that cannot be read.
     """
     if series.dtype == object or isinstance(series.dtype, pd.StringDtype | pd.CategoricalDtype):
         series = series.astype(object).convert_dtypes()
@@ -80,7 +74,7 @@ def declared_column(name: str, series: "pd.Series[Any]", declared: DeclaredType 
         case "category":
             return _category(name, series)
         case "date":
-            raise ColumnRefused(name, "is declared date", "Dates cannot be learnt from: drop it.")
+            return _dates(name, series)
         case "text":
             raise ColumnRefused(
                 name,
@@ -128,7 +122,7 @@ def _check_categories(values: Values) -> None:
 
 def check_magnitude(values: Values, limit: float) -> None:
     """Raise ColumnRefused for numbers further from zero than ``limit``."""
-    if values.type == "string" or len(values.present) == 0:
+    if values.type in {"string", "date"} or len(values.present) == 0:
         return
     largest = float(np.abs(values.present).max())
     if largest > limit:
@@ -160,9 +154,8 @@ def _text(name: str, series: "pd.Series[Any]", missing: NDArray[np.bool_]) -> Va
         flags = [np.nan if gone else text.strip().lower() == "true" for text, gone in
                  zip(array, missing, strict=True)]  # fmt: skip
         return Values(name, "boolean", np.array(flags, dtype=np.float64), missing)
-    dates = [text for text in distinct if _DATE.fullmatch(text)]
-    if dates and len(dates) >= DATE_SHARE * len(distinct):
-        raise ColumnRefused.dates(name, min(dates))
+    if are_dates(distinct):
+        return _dates(name, series)
     return Values(name, "string", array, missing)
 
 
@@ -193,11 +186,16 @@ def _category(name: str, series: "pd.Series[Any]") -> Values:
     return Values(name, "string", texts, missing)
 
 
+def _dates(name: str, series: "pd.Series[Any]") -> Values:
+    seconds = read_seconds(name, series)
+    return Values(name, "date", seconds, np.isnan(seconds))
+
+
 def _other(name: str, series: "pd.Series[Any]", missing: NDArray[np.bool_]) -> Values:
     inferred = pd.api.types.infer_dtype(series, skipna=True)
     present = series[~missing]
-    if "date" in inferred or "time" in inferred or inferred == "period":
-        raise ColumnRefused.dates(name, str(present.iloc[0]) if len(present) else inferred)
+    if inferred in {"datetime64", "datetime", "date"}:
+        return _dates(name, series)
     if inferred == "decimal":
         return _numeric(name, "number", series.astype("Float64"), missing)
     if inferred == "empty":
@@ -206,5 +204,5 @@ def _other(name: str, series: "pd.Series[Any]", missing: NDArray[np.bool_]) -> V
     raise ColumnRefused(
         name,
         f"holds values of the type {listed(kinds)}",
-        "A feature holds numbers, booleans or text: exclude the column or convert it.",
+        "A feature holds numbers, booleans, dates or text: exclude the column or convert it.",
     )

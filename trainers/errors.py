@@ -123,7 +123,7 @@ class ColumnNotFound(TrainingRefused):
 
 
 class ColumnRefused(TrainingRefused):
-    """``is_time``: refused because it holds dates or times. ``where`` begins the message: the line
+    """``is_time``: refused because its dates cannot be read. ``where`` begins the message: the line
     of the recipe that prepares the column."""
 
     is_time = False
@@ -135,12 +135,8 @@ class ColumnRefused(TrainingRefused):
         super().__init__(f"{where}The column '{name}' {what}. {advice}")
 
     @classmethod
-    def dates(cls, name: str, example: str) -> "ColumnRefused":
-        refused = cls(
-            name,
-            f"holds dates or times, such as {example}",
-            "Exclude it, or add columns of numbers made from it (year, month, days since a start).",
-        )
+    def dates(cls, name: str, what: str, advice: str) -> "ColumnRefused":
+        refused = cls(name, what, advice)
         refused.is_time = True
         return refused
 

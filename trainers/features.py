@@ -10,7 +10,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from registry.preprocessing import BandEncoder, SignedLog
+from registry.dates import parse_date
+from registry.preprocessing import BandEncoder, DateEncoder, SignedLog
 from trainers.columns import MAX_CATEGORIES, Values
 from trainers.errors import ColumnNotFound, ColumnRefused, NoFeatures
 from trainers.origin import Path
@@ -23,7 +24,10 @@ _DEFAULT_IMPUTE: Mapping[str, Any] = {
     "integer": "median",
     "boolean": "most_frequent",
     "string": Constant(MISSING_CATEGORY),
+    "date": "median",
 }
+Encoding = Literal["as_is", "scale", "one_hot", "dates", "cyclic_dates"]
+_NEED_VALUES = {"as_is", "scale", "dates", "cyclic_dates"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Treatment:
     share a step."""
 
     impute: str | Constant | None
-    encode: Literal["as_is", "scale", "one_hot"] | Bands
+    encode: Encoding | Bands
     log: bool = False
 
     @property
@@ -82,12 +86,15 @@ def plan(values: Values, how: Preparation, *, scaled: bool) -> Treatment:
     fit the type.
     """
     _check_preparation(values, how)
-    encode: Literal["as_is", "scale", "one_hot"] | Bands
+    encode: Encoding | Bands
+    is_scaled = how.scale or (how.scale is None and scaled)
     if how.bands is not None:
         encode = how.bands
     elif how.one_hot or values.type == "string":
         encode = "one_hot"
-    elif how.scale or (how.scale is None and scaled and values.type != "boolean"):
+    elif values.type == "date":
+        encode = "cyclic_dates" if is_scaled else "dates"
+    elif how.scale or (is_scaled and values.type != "boolean"):
         encode = "scale"
     else:
         encode = "as_is"
@@ -108,6 +115,8 @@ def column_transformer(treatments: Mapping[str, Treatment]) -> ColumnTransformer
 
 
 def _transformer(treatment: Treatment) -> Any:
+    if treatment.encode in {"dates", "cyclic_dates"}:
+        return _date_transformer(treatment)
     chain: list[tuple[str, Any]] = []
     if isinstance(treatment.impute, Constant):
         value = treatment.impute.value
@@ -129,9 +138,18 @@ def _transformer(treatment: Treatment) -> Any:
     return chain[0][1] if len(chain) == 1 else Pipeline(chain)
 
 
+def _date_transformer(treatment: Treatment) -> Any:
+    """The encoder fills missing dates itself: scikit-learn's imputers have no dates."""
+    fill = treatment.impute
+    text = str(fill.value) if isinstance(fill, Constant) else fill
+    if treatment.encode == "dates":
+        return DateEncoder(fill=text)
+    return Pipeline([("dates", DateEncoder(cyclic=True, fill=text)), ("scale", StandardScaler())])
+
+
 def _imputation(values: Values, how: Preparation, encode: object) -> str | Constant | None:
     if how.impute is not None:
-        if how.impute == "none" and values.missing_count and encode in {"as_is", "scale"}:
+        if how.impute == "none" and values.missing_count and encode in _NEED_VALUES:
             raise ColumnRefused(
                 values.name,
                 f"has {values.missing_count} missing values, and impute is 'none'",
@@ -148,6 +166,9 @@ def _imputation(values: Values, how: Preparation, encode: object) -> str | Const
 
 def _check_preparation(values: Values, how: Preparation) -> None:
     name, is_text = values.name, values.type == "string"
+    if values.type == "date":
+        _check_date_preparation(name, how)
+        return
     held = "text" if is_text else f"of the type {values.type}"
     if how.log and values.type not in {"number", "integer"}:
         raise ColumnRefused(
@@ -176,3 +197,21 @@ def _check_preparation(values: Values, how: Preparation) -> None:
             f"has {distinct} different numbers to one-hot encode; {MAX_CATEGORIES} are allowed",
             "Scale it or cut it into bands instead.",
         )
+
+
+def _check_date_preparation(name: str, how: Preparation) -> None:
+    if how.bands is not None or how.log or how.one_hot:
+        raise ColumnRefused(
+            name,
+            "is a date, which has no logarithm and cannot be cut into bands or one-hot encoded",
+            "Change its preparation, or declare another type, such as type = 'category'.",
+        )
+    if isinstance(how.impute, Constant):
+        try:
+            parse_date(str(how.impute.value))
+        except ValueError:
+            raise ColumnRefused(
+                name,
+                f"is a date and cannot be filled with {how.impute.value!r}",
+                "Fill it with a date, such as 2026-01-31.",
+            ) from None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from registry.dates import format_date
 from trainers.columns import Values, feature_column
 from trainers.data import Dataset, read_dataset
 from trainers.errors import ColumnRefused, NoFeatures
@@ -79,7 +80,8 @@ def _column(dataset: Dataset, name: str, family: Family) -> _Column:
         return _Column(name, "", refused=error.what, is_time=error.is_time)
     if len(np.unique(values.present.astype(str))) == 1:
         return _Column(name, "", refused="has the same value in every row")
-    return _Column(name, _summary(values), _preparation(values, family))
+    how = _preparation(values, family)
+    return _Column(name, _summary(values), how, is_time=values.type == "date")
 
 
 def _preparation(values: Values, family: Family) -> Preparation:
@@ -89,6 +91,8 @@ def _preparation(values: Values, family: Family) -> Preparation:
         return Preparation(impute=fill, one_hot=True)
     if values.type == "boolean":
         return Preparation(impute="most_frequent" if has_missing else None)
+    if values.type == "date":
+        return Preparation(type="date", impute="median" if has_missing else None)
     fill_number: Any = "median" if has_missing else None
     is_skewed = family.scaled and _is_skewed(values)
     return Preparation(impute=fill_number, log=is_skewed, scale=family.scaled or None)
@@ -111,6 +115,9 @@ def _summary(values: Values) -> str:
         return f"text: {common}{more}{missing}"
     if values.type == "boolean":
         return f"true in {int(present.sum()):,} of {len(present):,} rows{missing}"
+    if values.type == "date":
+        ends = f"from {format_date(present.min())} to {format_date(present.max())}"
+        return f"dates {ends}{missing}"
     noun = "whole numbers" if values.type == "integer" else "numbers"
     ends = f"from {present.min():.6g} to {present.max():.6g}, mean {present.mean():.6g}"
     skewed = "; skewed" if _is_skewed(values) else ""

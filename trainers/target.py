@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.signature import ColumnType, Task
+from registry.dates import format_date
+from registry.signature import ColumnType, OutputType, Task
 from trainers.bundled import BUNDLED_TARGET, is_bundled
 from trainers.columns import Values, check_magnitude, declared_column
 from trainers.data import Dataset
@@ -34,7 +35,7 @@ class Target:
 
     name: str
     task: Task
-    type: ColumnType
+    type: OutputType
     values: NDArray[Any]
     kept: NDArray[np.bool_]
 
@@ -72,6 +73,13 @@ def read_target(column: Values, kind: TrainedKind, wanted: Task | None) -> Targe
     present = column.present
     if len(present) == 0:
         raise TargetRefused(column.name, "has no value in any row", "Choose another target.")
+    if column.type == "date":
+        raise TargetRefused(
+            column.name,
+            f"holds dates, such as {format_date(present[0])}",
+            "Models predict numbers and classes: choose another target, or make a number of it, "
+            "such as the days since a start.",
+        )
     if (present == present[0]).all():
         raise TargetConstant(column.name, _example(present[0], column.type))
     task = _task(column, kind, wanted)
@@ -79,7 +87,7 @@ def read_target(column: Values, kind: TrainedKind, wanted: Task | None) -> Targe
     if task == "regression":
         return Target(column.name, task, "number", present, kept)
     _check_classes(column.name, present)
-    type_: ColumnType = "integer" if column.type == "number" else column.type
+    type_: OutputType = "integer" if column.type == "number" else column.type
     dtype: type = {"string": str, "integer": np.int64, "boolean": np.bool_}[type_]
     return Target(column.name, task, type_, present.astype(dtype), kept)
 

@@ -13,6 +13,7 @@ from registry.signature import (
     MAX_CLASSES,
     MAX_COLUMN_NAME,
     MAX_COLUMNS,
+    OUTPUT_TYPES,
     TASKS,
 )
 from registry.storage.tables import STATUSES
@@ -41,6 +42,7 @@ SIGNATURE = {
             "required": ["name"],
             "properties": {
                 **_COLUMN,
+                "type": {"enum": list(OUTPUT_TYPES)},
                 "classes": {
                     "type": "array",
                     "items": {"type": ["string", "number", "boolean"]},
@@ -118,7 +120,7 @@ class ColumnSchema(ma.Schema):
 
 class OutputSchema(ma.Schema):
     name = fields.String()
-    type = fields.String(metadata={"enum": list(COLUMN_TYPES)})
+    type = fields.String(metadata={"enum": list(OUTPUT_TYPES)})
     classes = fields.List(fields.Raw(metadata={"type": ["string", "number", "boolean"]}))
 
 

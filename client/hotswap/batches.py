@@ -93,11 +93,20 @@ def batch_of_rows(rows: Sequence[Any]) -> Batch:
 
 
 def as_json(value: object) -> bytes:
-    """``value`` as JSON. Raises ValueError for NaN, infinity and types that JSON does not have."""
+    """``value`` as JSON, dates and times as ISO 8601 text. Raises ValueError for NaN, infinity and
+    other types that JSON does not have."""
     try:
-        return json.dumps(value, allow_nan=False).encode()
+        return json.dumps(value, allow_nan=False, default=_date).encode()
     except TypeError as error:
         raise ValueError(f"Values to predict from must be representable as JSON: {error}") from None
+
+
+def _date(value: Any) -> str | None:
+    """A date or time as ISO 8601 text. Raises TypeError for other values."""
+    found = _native(value)
+    if found is None or isinstance(found, str):
+        return found
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def _of_frame(frame: DataFrame, *, arrow: bool) -> Batch:
@@ -190,4 +199,8 @@ def _native(value: Any) -> Any:
         return None if value != value else value  # noqa: PLR0124 - NaN, without a library
     if type(value).__name__ in {"NAType", "NaTType"}:
         return None
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if type(value).__name__ == "datetime64":  # its item() may be a count of nanoseconds
+        return None if str(value) == "NaT" else str(value)
     return value.item() if hasattr(value, "item") else value

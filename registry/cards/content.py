@@ -167,6 +167,8 @@ def _range(summary: ColumnSummary | None) -> Phrase:
             parts += [", " if parts else "", data(value), f" ({count:,})"]
         others = sum(count for _, count in often[MAX_VALUES:]) + (summary.other or 0)
         return [*parts, f" and others ({others:,})"] if others else parts or ["-"]
+    if summary.first is not None and summary.last is not None:
+        return [data(summary.first), " to ", data(summary.last)]
     if summary.min is None or summary.max is None:
         return ["-"]
     mean = "" if summary.mean is None else f", mean {figure(summary.mean)}"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.codecs.batch import MAX_FAULTS, Batch, refuse
+from registry.codecs.batch import MAX_FAULTS, Batch, fault_of, refuse
+from registry.dates import EXPECTED, FIRST, LAST, from_ticks, parse_date
 from registry.errors import Fault, InputRefused
 from registry.signature import Column, Signature
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from registry.codecs.arrow_library import pa
 
 
+_DAY = 86_400
+_NO_DAY, _NO_TICK = -(2**31), -(2**63)
+"""Take the place of null; as dates they are far before the year 1."""
 _Dictionaries = dict[tuple[object, ...], tuple[Any, NDArray[Any]]]
 """By ``dictionary_key`` the dictionary, without which its memory could be used for another, and its
 texts as Python strings, which all its columns and batches share; the last is NaN."""
@@ -36,11 +40,19 @@ def add_columns(
     faults: list[Fault] = []
     if table.num_rows == 0:
         return faults
+    array: NDArray[Any]
+    shown: NDArray[Any]
     for column in inputs:
         cells = table.column(column.name)
-        array = _text(cells, decoded) if column.type == "string" else _numbers(cells)
+        if column.type == "date" and _is_moment(cells.type):
+            array = shown = np.concatenate([_seconds(chunk) for chunk in cells.chunks])
+        elif column.type == "date":
+            shown = _text(cells, decoded)
+            array = _parsed(shown)
+        else:
+            array = shown = _text(cells, decoded) if column.type == "string" else _numbers(cells)
         columns[column.name] = array
-        faults += _cell_faults(array, column, first)
+        faults += _cell_faults(array, column, first, shown)
     return faults
 
 
@@ -67,10 +79,13 @@ def fits(column: Column, kind: "pa.DataType") -> bool:
     """Whether cells of the Arrow type ``kind`` can be values of ``column``."""
     from registry.codecs.arrow_library import pa
 
-    is_encoded = column.type == "string" and pa.types.is_dictionary(kind)
+    is_encoded = column.type in {"string", "date"} and pa.types.is_dictionary(kind)
     kind = kind.value_type if is_encoded else kind
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     if column.type == "string":
-        accepted = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        accepted = is_text
+    elif column.type == "date":
+        accepted = is_text or (_is_moment(kind) and not is_encoded)
     elif column.type == "boolean":
         accepted = pa.types.is_boolean(kind)
     else:
@@ -78,6 +93,12 @@ def fits(column: Column, kind: "pa.DataType") -> bool:
             pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
         )
     return bool(accepted or pa.types.is_null(kind))
+
+
+def _is_moment(kind: "pa.DataType") -> bool:
+    from registry.codecs.arrow_library import pa
+
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
 def _numbers(cells: "pa.ChunkedArray") -> NDArray[np.float64]:
@@ -88,6 +109,34 @@ def _numbers(cells: "pa.ChunkedArray") -> NDArray[np.float64]:
     numbers = cells.cast(pa.float64(), safe=False)
     chunks = [_plain(chunk, np.nan) for chunk in numbers.chunks]
     return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+
+
+def _seconds(chunk: "pa.Array") -> NDArray[np.float64]:
+    """The seconds of timestamps, which Arrow stores in UTC, or of days; infinite outside the years
+    1 to 9999."""
+    from registry.codecs.arrow_library import pa
+
+    if pa.types.is_date32(chunk.type):
+        days = _plain(chunk.view(pa.int32()), _NO_DAY).astype(np.int64)
+        seconds, missing = from_ticks(days * _DAY, "s"), days == _NO_DAY
+    else:
+        ticks = _plain(chunk.view(pa.int64()), _NO_TICK)
+        unit = chunk.type.unit if pa.types.is_timestamp(chunk.type) else "ms"
+        seconds, missing = from_ticks(ticks, unit), ticks == _NO_TICK
+    seconds[(seconds < FIRST) | (seconds > LAST)] = np.inf
+    seconds[missing] = np.nan
+    return seconds
+
+
+def _parsed(texts: NDArray[np.object_]) -> NDArray[np.float64]:
+    """The seconds of dates in ``texts``, NaN for null, infinite for what is not a date."""
+    known: dict[Any, float] = {}
+    for text in set(texts):
+        try:
+            known[text] = parse_date(text) if isinstance(text, str) else np.nan
+        except ValueError:
+            known[text] = np.inf
+    return np.fromiter(map(known.__getitem__, texts), np.float64, len(texts))
 
 
 def _plain(chunk: "pa.Array", null: float) -> NDArray[Any]:
@@ -144,7 +193,10 @@ def dictionary_key(dictionary: "pa.Array") -> tuple[object, ...]:
     return (dictionary.type.id, len(dictionary), dictionary.offset, *places)
 
 
-def _cell_faults(array: NDArray[Any], column: Column, first: int) -> list[Fault]:
+def _cell_faults(
+    array: NDArray[Any], column: Column, first: int, shown: NDArray[Any]
+) -> list[Fault]:
+    """``shown``: the cells as they are named in a fault."""
     if column.type == "string":
         if column.nullable:
             return []
@@ -162,9 +214,14 @@ def _cell_faults(array: NDArray[Any], column: Column, first: int) -> list[Fault]
     return [
         Fault(
             f"rows[{first + row}].{column.name}",
-            "null is not allowed here"
-            if null[row]
-            else f"expected {column.type}, not {array[row]}",
+            "null is not allowed here" if null[row] else _unfit(column, shown[row]),
         )
         for row in np.flatnonzero(bad)[: MAX_FAULTS + 1]
     ]
+
+
+def _unfit(column: Column, cell: Any) -> str:
+    if column.type != "date":
+        return f"expected {column.type}, not {cell}"
+    named = fault_of(column, cell) if isinstance(cell, str) else None
+    return named or f"expected {EXPECTED}, of the years 1 to 9999"

@@ -1,4 +1,7 @@
-"""The rows of one request as columns, and the checks of their cells."""
+"""The rows of one request as columns, and the checks of their cells.
+
+Dates are texts in the caller's body, and seconds (`registry.dates`) from the decoder on.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -10,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.codecs.data_frame import Columns
+from registry.dates import EXPECTED, parse_date
 from registry.errors import Fault, InputRefused, shown
 from registry.signature import Column, Scalar, Signature
 
@@ -24,12 +28,14 @@ _EXPECTED = {
     "integer": "a whole number",
     "boolean": "true or false",
     "string": "a text",
+    "date": EXPECTED,
 }
 _PLAIN_TYPES: dict[str, frozenset[type]] = {
     "number": frozenset({float, int}),
     "integer": frozenset({int}),
     "boolean": frozenset({bool}),
     "string": frozenset({str}),
+    "date": frozenset({str}),
 }
 
 
@@ -116,14 +122,19 @@ def _column(column: Column, cells: Sequence[Any]) -> NDArray[Any] | None:
     elif not types <= _PLAIN_TYPES[column.type]:
         return None
     try:
-        array = cells_to_array(column, cells)
-    except OverflowError:
+        array = cells_to_array(column, dates_to_seconds(cells) if column.type == "date" else cells)
+    except (OverflowError, ValueError):
         return None
     return None if column.type != "string" and np.isinf(array).any() else array
 
 
+def dates_to_seconds(texts: Iterable[str | None]) -> list[float | None]:
+    """Raises ValueError for a text that is not a date."""
+    return [None if text is None else parse_date(text) for text in texts]
+
+
 def cells_to_array(column: Column, cells: Sequence[Any]) -> NDArray[Any]:
-    """Cells of the column's type, or None for null, as an array.
+    """Cells of the column's type, seconds for dates, or None for null, as an array.
 
     Raises OverflowError for an integer beyond the range of doubles.
     """
@@ -136,19 +147,30 @@ def cells_to_array(column: Column, cells: Sequence[Any]) -> NDArray[Any]:
 
 def _faults(column: Column, cells: Sequence[Any], place: Place) -> Iterator[Fault]:
     for row, cell in enumerate(cells):
-        if (message := _message(column, cell)) is not None:
+        if (message := fault_of(column, cell)) is not None:
             yield Fault(place(row, column), message)
 
 
-def _message(column: Column, cell: Any) -> str | None:
+def fault_of(column: Column, cell: Any) -> str | None:
+    """What is wrong with a decoded cell; None where it fits."""
     expected = _EXPECTED[column.type]
     if cell is None:
         return None if column.nullable else f"expected {expected}, null is not allowed here"
+    if column.type == "date" and isinstance(cell, str):
+        return None if _is_date(cell) else f"expected {expected}, not {_described(cell)}"
     if type(cell) in _PLAIN_TYPES[column.type]:
         return None if isinstance(cell, str) or _in_range(cell) else "the number is out of range"
     if column.type == "integer" and isinstance(cell, float):
         return None if cell.is_integer() else f"expected {expected}, not {cell!r}"
     return f"expected {expected}, not {_described(cell)}"
+
+
+def _is_date(text: str) -> bool:
+    try:
+        parse_date(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _in_range(cell: float) -> bool:

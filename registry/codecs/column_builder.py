@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.codecs.batch import Batch
+from registry.codecs.batch import Batch, dates_to_seconds
 from registry.signature import Signature
 
 PIECE_BYTES = 2**15
@@ -72,6 +72,12 @@ class ColumnBuilder:
             known |= zip(column, column, strict=True)
             known[null] = nan
         column += map(known.get, texts, texts)
+
+    def add_dates(self, position: int, texts: Sequence[str | None]) -> None:
+        """Add dates to the column at ``position``. Raises ValueError where one is not a date."""
+        null = self._null
+        known = [None if text == null else text for text in texts] if null in texts else texts
+        self.add_numbers(position, dates_to_seconds(known))
 
     def to_batch(self) -> Batch | None:
         """All rows as one batch. May be called once.

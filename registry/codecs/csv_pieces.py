@@ -94,6 +94,8 @@ def _add(columns: ColumnBuilder, index: int, column: Column, cells: Sequence[str
         raise _Invalid
     if column.type == "string":
         columns.add_texts(index, cells)
+    elif column.type == "date":
+        columns.add_dates(index, cells)
     elif column.type == "boolean":
         columns.add_numbers(index, [_boolean(cell) for cell in cells])
     elif "".join(cells).encode().translate(None, _OF_NUMBERS):

@@ -12,7 +12,13 @@ import msgspec
 
 from registry.signature import Column, ColumnType, Signature
 
-_TYPES: dict[str, Any] = {"number": float, "integer": float, "boolean": bool, "string": str}
+_TYPES: dict[str, Any] = {
+    "number": float,
+    "integer": float,
+    "boolean": bool,
+    "string": str,
+    "date": str,
+}
 
 Decode = Callable[[bytes], list[Any]]
 skip_cells: Decode = msgspec.json.Decoder(list[msgspec.Raw]).decode

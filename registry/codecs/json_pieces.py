@@ -169,7 +169,7 @@ class JsonPieces:
     def _read_column(self, columns: ColumnBuilder, body: bytes, at: int, position: int) -> int:
         """Read the column's array, whose first element begins at ``at``. Returns its end."""
         column = self._signature.inputs[position]
-        between = _BETWEEN_TEXTS if column.type == "string" else _BETWEEN_CELLS
+        between = _BETWEEN_TEXTS if column.type in {"string", "date"} else _BETWEEN_CELLS
         decode = cell_decoder(column.type, nullable=column.nullable)
         add, array = _adder(columns, column), _Array(decode, between, self._size)
         while body[at : at + 1] != b"]":
@@ -234,4 +234,6 @@ def _end(body: bytes, after: "re.Pattern[bytes]") -> int:
 
 
 def _adder(columns: ColumnBuilder, column: Column) -> Callable[[int, list[Any]], None]:
+    if column.type == "date":
+        return columns.add_dates
     return columns.add_texts if column.type == "string" else columns.add_numbers

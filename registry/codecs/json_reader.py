@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from registry.codecs.batch import Batch
+from registry.codecs.batch import Batch, dates_to_seconds
 from registry.codecs.json_body import WRAPPERS, decode_json
 from registry.codecs.json_decoders import field_name
 from registry.codecs.json_pieces import JsonPieces
@@ -25,6 +25,7 @@ _TYPES: dict[str, Any] = {
     "integer": Annotated[int, msgspec.Meta(ge=-_EXACT, le=_EXACT)],
     "boolean": bool,
     "string": str,
+    "date": str,
 }
 _WRAPPERS = frozenset(key.encode() for key in WRAPPERS)
 _FIRST_KEY_WITHIN = 64
@@ -63,17 +64,28 @@ def _record_reader(signature: Signature) -> _Read:
     decode, astuple = msgspec.json.Decoder(struct).decode, msgspec.structs.astuple
     inputs = signature.inputs
     width, absent = len(inputs), (msgspec.UNSET,) * len(wrappers)
+    dates = [place for place, column in enumerate(inputs) if column.type == "date"]
 
     def read(body: bytes) -> Batch | None:
         try:
             if not body.isascii():
                 body.decode()  # msgspec does not validate texts that it skips
             cells = astuple(decode(body))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            if dates:
+                cells = _with_seconds(cells, dates)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
         return Batch(None, 1, True, cells[:width], inputs) if cells[width:] == absent else None
 
     return read
+
+
+def _with_seconds(cells: tuple[Any, ...], dates: list[int]) -> tuple[Any, ...]:
+    """``cells`` with seconds for the texts at the positions ``dates``. Raises ValueError."""
+    decoded = list(cells)
+    for place, seconds in zip(dates, dates_to_seconds(cells[at] for at in dates), strict=True):
+        decoded[place] = seconds
+    return tuple(decoded)
 
 
 def _record_struct(signature: Signature, wrappers: list[str]) -> Any:

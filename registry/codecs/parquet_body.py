@@ -19,7 +19,7 @@ from registry.codecs.table_checks import (
     first_line,
 )
 from registry.errors import BodyMalformed, Fault, TooLarge
-from registry.signature import Signature
+from registry.signature import Column, Signature
 
 _CELLS_AT_ONCE = 2**18
 """Cells that are unpacked at a time."""
@@ -154,9 +154,18 @@ def _opened(source: Any, footer: Footer, signature: Signature) -> _File:
     metadata = file.metadata
     check_schema(metadata.schema.to_arrow_schema(), signature)
     positions = _positions(metadata, signature)
-    if texts := [positions[column.name] for column in signature.inputs if column.type == "string"]:
+    if texts := [
+        positions[column.name]
+        for column in signature.inputs
+        if column.type == "string" or _is_text_of_dates(column, metadata, positions)
+    ]:
         file = parquet.ParquetFile(source, metadata=metadata, read_dictionary=texts)
     return _File(file.reader, footer, positions)
+
+
+def _is_text_of_dates(column: Column, metadata: Any, positions: dict[str, int]) -> bool:
+    stored = metadata.schema.column(positions[column.name]).physical_type
+    return column.type == "date" and stored == "BYTE_ARRAY"
 
 
 def _positions(metadata: Any, signature: Signature) -> dict[str, int]:

@@ -59,7 +59,7 @@ class RequestReader:
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
         self._memory = RowMemory(signature)
-        self._has_texts = any(column.type == "string" for column in signature.inputs)
+        self._has_texts = any(column.type in {"string", "date"} for column in signature.inputs)
         self.read_json = JsonReader(signature).read
 
     def cost(self, content_type: str, body: bytes, *, probabilities: bool = False) -> int:

@@ -1,7 +1,7 @@
 """Decodes bodies whose cells are text: CSV with a header, and HTML forms of one record.
 
 An empty cell is null. A number is written as by JSON or CSV tools; ``NaN`` and ``Infinity`` are not
-numbers. A boolean is true, false, 1 or 0.
+numbers. A boolean is true, false, 1 or 0; a date is ISO 8601 text.
 """
 
 import csv
@@ -185,4 +185,5 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "integer": _number,
     "boolean": _boolean,
     "string": str,
+    "date": str,
 }

@@ -10,8 +10,14 @@
 
 enum { EXPONENTIALS_WORTH_A_SWITCH = 4096 };
 
+/* The first moment of the year 1 and the last of the year 9999, in seconds since 1970. */
+static const double FIRST_DATE = -62135596800.0, LAST_DATE = 253402300799.999999;
+
 /* The numbers are part of the file format: registry/engines/chains_file.py has their names. */
-enum { FILL, SUBTRACT, DIVIDE, MULTIPLY, ADD, EQUALS, IS_MISSING, BETWEEN, CLIP, SIGNED_LOG, KINDS };
+enum {
+    FILL, SUBTRACT, DIVIDE, MULTIPLY, ADD, EQUALS, IS_MISSING, BETWEEN, CLIP, SIGNED_LOG,
+    YEAR, MONTH, WEEKDAY, HOUR, SINE, COSINE, KINDS
+};
 
 typedef struct {
     double first, second;
@@ -31,6 +37,33 @@ typedef struct {
     Py_ssize_t features;
     Py_ssize_t step_count;
 } Chains;
+
+/*
+ * A part of a date in UTC, which is given in seconds since 1970: see registry/dates.py. NaN outside
+ * the years 1 to 9999. Year and month are computed by Howard Hinnant's civil_from_days: years begin
+ * on the first of March, in eras of 400 years (https://howardhinnant.github.io/date_algorithms.html).
+ */
+static double date_part(int32_t part, double x)
+{
+    if (!(x >= FIRST_DATE && x <= LAST_DATE)) {
+        return (double)NAN;
+    }
+    const double days = floor(x / 86400.0);
+    if (part == HOUR) {
+        return floor((x - days * 86400.0) / 3600.0);
+    }
+    if (part == WEEKDAY) { /* from 0 for Monday; 1970-01-01 was a Thursday */
+        return (double)(((int64_t)days + 7 * 104000 + 3) % 7);
+    }
+    const int64_t shifted = (int64_t)days + 719468; /* since 0000-03-01: not negative here */
+    const int64_t era = shifted / 146097, day = shifted % 146097;
+    const int64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    const int64_t month = (5 * (day - (365 * year + year / 4 - year / 100)) + 2) / 153;
+    if (part == MONTH) {
+        return (double)(month < 10 ? month + 3 : month - 9);
+    }
+    return (double)(year + era * 400 + (month < 10 ? 0 : 1));
+}
 
 static inline double apply(const Step *step, double x)
 {
@@ -53,8 +86,14 @@ static inline double apply(const Step *step, double x)
         return x > step->first && x <= step->second ? 1.0 : 0.0;
     case CLIP: /* a NaN stays one */
         return x < step->first ? step->first : x > step->second ? step->second : x;
-    default: /* SIGNED_LOG, with the C library that Python's math module uses */
+    case SIGNED_LOG: /* this, SINE and COSINE with the C library that Python's math module uses */
         return copysign(log1p(fabs(x)), x);
+    case SINE:
+        return sin(x);
+    case COSINE:
+        return cos(x);
+    default:
+        return date_part(step->kind, x);
     }
 }
 

@@ -24,6 +24,12 @@ class Operation(IntEnum):
     BETWEEN = 7
     CLIP = 8
     SIGNED_LOG = 9
+    YEAR = 10
+    MONTH = 11
+    WEEKDAY = 12
+    HOUR = 13
+    SINE = 14
+    COSINE = 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)

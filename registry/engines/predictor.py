@@ -13,7 +13,13 @@ from registry.formats.kept_values import kept_values
 from registry.formats.used_columns import column_names, model_columns
 from registry.signature import Record, Scalar, Signature
 
-_SAMPLE: dict[str, Scalar] = {"number": 0.5, "integer": 1, "boolean": True, "string": "a"}
+_SAMPLE: dict[str, Scalar] = {
+    "number": 0.5,
+    "integer": 1,
+    "boolean": True,
+    "string": "a",
+    "date": "2026-01-31",
+}
 
 
 class Predictor(Protocol):

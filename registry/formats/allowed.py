@@ -9,6 +9,7 @@ those that users often request.
 ESTIMATORS = frozenset(
     {
         "registry.preprocessing.BandEncoder",
+        "registry.preprocessing.DateEncoder",
         "registry.preprocessing.SignedLog",
         "sklearn.compose._column_transformer.ColumnTransformer",
         "sklearn.compose._target.TransformedTargetRegressor",

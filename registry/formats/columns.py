@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from registry.dates import FIRST, LAST
 from registry.errors import ArtifactRefused
 from registry.formats.kept_values import chosen_columns
 from registry.formats.shapes import MAX_WIDTH, is_count
@@ -85,6 +86,30 @@ def check_band_encoder(encoder: Any) -> None:
         check_bands(encoder.edges, encoder.labels)
     except (TypeError, ValueError) as error:
         raise ArtifactRefused(f"BandEncoder is invalid: {error}") from error
+
+
+def check_date_encoder(encoder: Any) -> None:
+    """Raises ArtifactRefused unless a DateEncoder has known features for each of its columns."""
+    from registry.preprocessing import date_features
+
+    own, known = vars(encoder), date_features()
+    parts, width = own.get("parts_"), own.get("n_features_in_")
+    if (
+        type(parts) is not list
+        or len(parts) != width
+        or not all(
+            type(names) is list and names and len(set(names)) == len(names) and known >= set(names)
+            for names in parts
+        )
+    ):
+        raise ArtifactRefused("DateEncoder has 'parts_' that are not features of its columns.")
+    for key in ("data_min_", "data_max_", "fill_"):
+        moments = np.asarray(own.get(key))
+        if (
+            moments.dtype != np.float64
+            or not (np.isnan(moments) | ((moments >= FIRST) & (moments <= LAST))).all()
+        ):
+            raise ArtifactRefused(f"DateEncoder has '{key}' that are not dates.")
 
 
 def _is_run(value: Any) -> bool:

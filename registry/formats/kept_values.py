@@ -26,14 +26,15 @@ _GIVEN_THE_SAME = {
 
 @dataclass(slots=True)
 class KeptValues:
-    """About one column: the ``kind`` of the categories and fill values, None where it has none.
+    """About one column: the ``kind`` of the categories and fill values, None where it has none;
+    "date" where a DateEncoder reads it.
 
     ``objects``: they are numbers stored as Python objects, which only equal such objects. ``null``:
     the null that the model knows, if any. ``inexact``: an integer among them that no double can
     represent.
     """
 
-    kind: Literal["text", "boolean", "number"] | None = None
+    kind: Literal["text", "boolean", "number", "date"] | None = None
     objects: bool = False
     null: Literal["none", "nan"] | None = None
     inexact: int | None = None
@@ -121,6 +122,9 @@ def _by_position(chosen: slice, names: list[str]) -> slice:
 
 
 def _add(kept: KeptValues, step: Any, index: int) -> None:
+    if type(step).__name__ == "DateEncoder":
+        kept.kind = "date"
+        return
     values, dtype = _values(step, index)
     nulls = {"none" if value is None else "nan" for value in values if is_null(value)}
     if type(step).__name__ == "SimpleImputer":

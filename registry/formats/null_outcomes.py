@@ -7,6 +7,7 @@ was not among them carries no information.
 """
 
 from collections.abc import Iterable, Sequence
+from math import isnan
 from typing import Any, Literal
 
 from registry.formats.kept_values import (
@@ -86,6 +87,8 @@ def _of_last(step: Any, width: int) -> list[Outcome]:
     categories = getattr(step, "categories_", None)
     if isinstance(categories, list) and len(categories) == width:
         return [_of_encoder(step, known) for known in categories]
+    if type(step).__name__ == "DateEncoder":
+        return ["kept" if isnan(date) else "filled" for date in step.fill_]
     if type(step).__name__ == "MissingIndicator" and _is_partial(step):
         known = set(step.features_.tolist())
         return ["filled" if column in known else "refused" for column in range(width)]

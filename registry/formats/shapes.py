@@ -30,6 +30,7 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
     "BayesianRidge": _REGRESSOR,
     "BernoulliNB": _BAYES,
     "ComplementNB": {**_BAYES, "feature_all_": "features"},
+    "DateEncoder": {"data_min_": "features", "data_max_": "features", "fill_": "features"},
     "DecisionTreeClassifier": _FOREST_CLASSIFIER,
     "DummyClassifier": {
         "class_prior_": "classes",

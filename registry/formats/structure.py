@@ -21,6 +21,7 @@ Check = Callable[[Any], None]
 CHECKS: Mapping[str, Check] = {
     "BandEncoder": columns.check_band_encoder,
     "ColumnTransformer": columns.check_column_transformer,
+    "DateEncoder": columns.check_date_encoder,
     "DummyClassifier": labels.check_constant,
     "HistGradientBoostingClassifier": check_histograms,
     "HistGradientBoostingRegressor": check_histograms,

@@ -46,7 +46,7 @@ def _kept(step: Any, index: int) -> list[Any]:
     """What ``step`` stores about its input column ``index``."""
     kept = [
         getattr(step, name)[index]
-        for name in ("categories_", "statistics_", "data_min_", "data_max_", "bin_edges_")
+        for name in ("categories_", "statistics_", "data_min_", "data_max_", "fill_", "bin_edges_")
         if getattr(step, name, None) is not None
     ]
     kept += [list(step.edges)] if hasattr(step, "edges") else []

@@ -27,10 +27,11 @@ OPERATORS: Mapping[str, frozenset[str]] = {
     "": frozenset(
         {
             *("Abs", "Add", "And", "ArgMax", "Cast", "Clip", "Concat", "Div", "Equal", "Exp"),
-            *("Gather", "Gemm", "Greater", "Identity", "IsNaN", "LessOrEqual", "Log", "MatMul"),
-            *("Mul", "Not", "Pow", "Reciprocal", "ReduceL1", "ReduceL2", "ReduceLogSumExp"),
-            *("ReduceMax", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Sigmoid", "Sign"),
-            *("Softmax", "Sqrt", "Sub", "Sum", "Tanh", "Transpose", "Where"),
+            *("Floor", "Gather", "Gemm", "Greater", "Identity", "IsNaN", "LessOrEqual", "Log"),
+            *("MatMul", "Mul", "Not", "Pow", "Reciprocal", "ReduceL1", "ReduceL2"),
+            *("ReduceLogSumExp", "ReduceMax", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape"),
+            *("Sigmoid", "Sign", "Sin", "Softmax", "Sqrt", "Sub", "Sum", "Tanh", "Transpose"),
+            "Where",
         }
     ),
     ML: frozenset(

@@ -13,6 +13,7 @@ from registry.signature import (
     ColumnType,
     Label,
     Output,
+    OutputType,
     Signature,
 )
 
@@ -77,7 +78,7 @@ def _width(tensor: Any) -> int | None:
     return tensor.shape[1] if len(tensor.shape) == 2 and isinstance(tensor.shape[1], int) else None
 
 
-def _column_type(tensor: Any) -> ColumnType:
+def _column_type(tensor: Any) -> OutputType:
     if tensor.type == "tensor(string)":
         return "string"
     if tensor.type == "tensor(bool)":

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.codecs.batch import Batch
+from registry.dates import FIRST, LAST, format_date, parse_date
 from registry.engines.predictor import example_batch
 from registry.errors import InputRefused, MetadataRefused
 from registry.intake.learned import Learned, learn
@@ -25,6 +26,17 @@ _DECADES = 12
 _LARGEST_NUMBER = 1e30
 """Trees refuse what is beyond float32."""
 _LARGEST_INTEGER = 2.0**53
+_AT_CALENDAR_EDGES = 0.2
+_CALENDAR_EDGES = [
+    parse_date(text)
+    for text in (
+        *("0001-01-01", "1582-10-15", "1600-02-29", "1899-12-31T23:59:59", "1900-02-28T23:59:59"),
+        *("1900-03-01", "1969-12-31T23:59:59.999999", "1970-01-01", "2000-02-29", "2023-02-28"),
+        *("2024-02-29T12:00:00", "2024-12-31T23:59:59", "2025-01-01", "2100-03-01"),
+        *("9999-12-31T23:59:59",),
+    )
+]
+"""Ends of days, years and centuries, leap days, and the ends of the calendar."""
 
 
 def first_row(signature: Signature, example: Record | None) -> Batch:
@@ -48,6 +60,8 @@ def sample(model: Any, signature: Signature, example: Record | None, rows: int) 
         values = _column(column, known, rows, draws)
         if example is not None:
             given = example.get(column.name)
+            if column.type == "date" and isinstance(given, str):
+                given = parse_date(given)
             values[0] = np.nan if given is None else given
         columns[column.name] = values
     return Batch(columns, rows)
@@ -86,6 +100,8 @@ def known_row(model: Any, signature: Signature) -> Record:
 def _known(column: Column, known: Learned) -> Scalar:
     if column.type == "string":
         return known.texts[0] if known.texts else "a"
+    if column.type == "date":
+        return format_date(known.numbers[0]) if len(known.numbers) else "2026-01-31"
     number = float(known.numbers[0]) if len(known.numbers) else 0.5
     if column.type == "boolean":
         return bool(number)
@@ -97,12 +113,25 @@ def _column(column: Column, known: Learned, rows: int, draws: np.random.Generato
         values: NDArray[Any] = _texts(known.texts, rows, draws)
     elif column.type == "boolean":
         values = draws.integers(0, 2, rows).astype(np.float64)
+    elif column.type == "date":
+        values = _dates(known.numbers, rows, draws)
     else:
         values = _numbers(known.numbers, rows, draws)
         if column.type == "integer":
             values = np.rint(values)
     if column.nullable:
         values[draws.random(rows) < _NULLS] = np.nan
+    return values
+
+
+def _dates(
+    known: NDArray[np.float64], rows: int, draws: np.random.Generator
+) -> NDArray[np.float64]:
+    """Whole seconds around the dates of the training, and where the calendar is irregular."""
+    around = known if len(known) else np.array([0.0, parse_date("2038-01-19")])
+    values = np.clip(np.rint(_numbers(around, rows, draws)), FIRST, LAST)
+    at_edges = draws.random(rows) < _AT_CALENDAR_EDGES
+    values[at_edges] = draws.choice(_CALENDAR_EDGES, int(at_edges.sum()))
     return values
 
 

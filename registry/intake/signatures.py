@@ -21,6 +21,7 @@ from registry.signature import (
     ColumnType,
     Label,
     Output,
+    OutputType,
     Signature,
 )
 
@@ -125,10 +126,15 @@ def _check_types(signature: Signature, own: Sequence[_Own]) -> None:
             f"the model was trained with {each.kept.kind} in this column",
         )
         for index, (said, each) in enumerate(zip(signature.inputs, own, strict=True))
-        if each.kept.kind is not None and (said.type == "string") != (each.kept.kind == "text")
+        if each.kept.kind is not None and _TYPES.get(each.kept.kind) != _TYPES.get(said.type)
     ]
     if faults:
         raise MetadataRefused("The signature does not match the model's categories.", faults)
+
+
+_TYPES: Mapping[str, str] = {"text": "text", "string": "text", "date": "date"}
+"""By the kind of what a model has stored, and by the types of columns, what must agree; all others
+are numbers."""
 
 
 def _check_exact(own: Sequence[_Own]) -> None:
@@ -181,7 +187,7 @@ def _is_label(label: Any) -> bool:
     return isinstance(label, str) or (isinstance(label, int | float) and isfinite(label))
 
 
-def _type_of(label: Label) -> ColumnType:
+def _type_of(label: Label) -> OutputType:
     if isinstance(label, bool):
         return "boolean"
     if isinstance(label, str):
@@ -201,5 +207,7 @@ def _columns(model: Any, count: int, names: Sequence[str]) -> list[_Own]:
 def _column_type(kept: KeptValues) -> ColumnType:
     if kept.kind == "text":
         return "string"
+    if kept.kind == "date":
+        return "date"
     # scikit-learn has converted booleans that are not objects to numbers, and takes either.
     return "boolean" if kept.kind == "boolean" and kept.objects else "number"

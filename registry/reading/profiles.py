@@ -38,9 +38,9 @@ class Bins(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ColumnProfile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The values of one column. Of numbers: bins as in ``Bins``, ``min`` and ``max`` (absent if no
-    row has a value). Of texts and booleans: the count of each frequent value, and of all others.
-    ``missing`` rows have no value."""
+    """The values of one column. Of numbers, and of dates as seconds since 1970: bins as in
+    ``Bins``, ``min`` and ``max`` (absent if no row has a value). Of texts and booleans: the count
+    of each frequent value, and of all others. ``missing`` rows have no value."""
 
     missing: Count
     edges: Edges | None = None
@@ -122,7 +122,9 @@ def openapi_schemas() -> dict[str, Any]:
 
 
 def _column_faults(profile: Profile, signature: Signature) -> list[Fault]:
-    numbers = {column.name: column.type in {"number", "integer"} for column in signature.inputs}
+    numbers = {
+        column.name: column.type in {"number", "integer", "date"} for column in signature.inputs
+    }
     faults = []
     for name, column in profile.columns.items():
         at = f"evaluation.profile.columns.{name}"

@@ -107,16 +107,20 @@ class Weight(Struct, frozen=True):
     by_class: tuple[float, ...] = ()
 
 
+_DateText = Annotated[str, Meta(max_length=40)]
 OfClasses = Meta(max_length=MAX_CLASSES)
 
 
 class ColumnSummary(Struct, frozen=True):
-    """The values of a column in training: ``min`` to ``max`` for numbers, else the count of each
-    value; ``other`` rows had values that are not among these."""
+    """The values of a column in training: ``min`` to ``max`` for numbers, ``first`` to ``last`` for
+    dates, as text, else the count of each value; ``other`` rows had values that are not among
+    these."""
 
     min: float | None = None
     max: float | None = None
     mean: float | None = None
+    first: _DateText | None = None
+    last: _DateText | None = None
     values: dict[str, Count] | None = None
     other: Count | None = None
     missing: Count | None = None

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,16 @@ def column_ranges(
     columns: Sequence[ColumnValues], rows: NDArray[np.intp]
 ) -> dict[str, dict[str, Any]]:
     """For each column ``missing``, the number of rows without a value; for numbers ``min``, ``max``
-    and ``mean`` where there is a value; for text and booleans ``values``, the count of each, the
-    most frequent first. ``other`` is the count of all values beyond the first MAX_VALUES."""
+    and ``mean`` where there is a value; for dates ``first`` and ``last`` as text; for text and
+    booleans ``values``, the count of each, the most frequent first. ``other`` is the count of all
+    values beyond the first MAX_VALUES."""
     return {values.name: _range(values, rows) for values in columns}
+
+
+def _iso(seconds: float) -> str:
+    """A date as ISO 8601 text, to the second."""
+    moment = datetime(1970, 1, 1) + timedelta(seconds=int(seconds // 1))  # noqa: DTZ001 - in UTC
+    return moment.isoformat().removesuffix("T00:00:00")
 
 
 def _range(values: ColumnValues, rows: NDArray[np.intp]) -> dict[str, Any]:
@@ -30,6 +38,10 @@ def _range(values: ColumnValues, rows: NDArray[np.intp]) -> dict[str, Any]:
             return found
         ends = {"min": present.min(), "max": present.max(), "mean": present.mean()}
         return found | {name: float(figure) for name, figure in ends.items()}
+    if values.type == "date":
+        if not len(present):
+            return found
+        return found | {"first": _iso(present.min()), "last": _iso(present.max())}
     if values.type == "boolean":
         true = int(present.sum())
         return found | {"values": {"false": len(present) - true, "true": true}}

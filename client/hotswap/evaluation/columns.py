@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 
 class ColumnValues(Protocol):
-    """``array`` is float64 with NaN where a value is missing, or, where ``type`` is not a number
-    or boolean, object holding ``str`` and NaN. ``missing``: which rows have no value."""
+    """``array`` is float64 with NaN where a value is missing, of dates the seconds since 1970 in
+    UTC; or, where ``type`` is "string", object holding ``str`` and NaN. ``missing``: which rows
+    have no value."""
 
     @property
     def name(self) -> str: ...

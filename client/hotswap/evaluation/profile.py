@@ -53,7 +53,7 @@ def profile(
 
 def _column(values: ColumnValues, rows: NDArray[np.intp], range_: Json) -> Json:
     missing = {"missing": range_["missing"]}
-    if values.type in {"number", "integer"}:
+    if values.type in {"number", "integer", "date"}:
         return _bins(values.array[rows][~values.missing[rows]]) | missing
     return _frequent(range_["values"], len(rows) - range_["missing"]) | missing
 

@@ -1,17 +1,24 @@
 """Preprocessing as chains: each feature is one column and the steps applied to it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from registry.dates import CalendarPart
 from registry.engines.chains_file import ChainsFile, Operation
 from registry.intake.conversion.target import Norm, NotConvertible, Vocabulary, require
 from registry.signature import Signature
 
 _Step = tuple[Operation, float, float]
+_DATE_PARTS: Mapping[CalendarPart, Operation] = {
+    "year": Operation.YEAR,
+    "month": Operation.MONTH,
+    "weekday": Operation.WEEKDAY,
+    "hour": Operation.HOUR,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,15 @@ class ChainTarget:
 
     def signed_log(self, block: ChainBlock) -> ChainBlock:
         return _numbers(chain.then(Operation.SIGNED_LOG) for chain in block.chains)
+
+    def date_part(self, block: ChainBlock, part: CalendarPart) -> ChainBlock:
+        return _numbers(chain.then(_DATE_PARTS[part]) for chain in block.chains)
+
+    def sine(self, block: ChainBlock) -> ChainBlock:
+        return _numbers(chain.then(Operation.SINE) for chain in block.chains)
+
+    def cosine(self, block: ChainBlock) -> ChainBlock:
+        return _numbers(chain.then(Operation.COSINE) for chain in block.chains)
 
     def equals(self, block: ChainBlock, codes: Sequence[float]) -> ChainBlock:
         return _numbers(

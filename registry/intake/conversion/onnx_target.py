@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, isnan
+from math import inf, isnan, pi
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from registry.dates import CalendarPart
 from registry.intake.conversion.foreign import convert_transformer
 from registry.intake.conversion.graph import Block, Graph
 from registry.intake.conversion.target import SMALLEST_NORM, Norm, require
@@ -56,6 +57,51 @@ class OnnxTarget(Graph):
         size = self.add("Add", self.add("Abs", tensor), self.constant(1.0))
         logarithm = self.add("Mul", self.add("Sign", tensor), self.add("Log", size))
         return _numbers(logarithm, block)
+
+    def date_part(self, block: Block, part: CalendarPart) -> Block:
+        tensor = self.tensor(block)
+        days = self._floored(tensor, 86_400)
+        if part == "hour":
+            second = self.add("Sub", tensor, self._times(days, 86_400))
+            return _numbers(self._floored(second, 3_600), block)
+        if part == "weekday":
+            shifted = self._plus(days, 3)
+            weeks = self._times(self._floored(shifted, 7), 7)
+            return _numbers(self.add("Sub", shifted, weeks), block)
+        return _numbers(self._year_or_month(days, part), block)
+
+    def _year_or_month(self, days: str, part: CalendarPart) -> str:
+        """As ``date_part`` in ``chain_kernel.c``, by floored divisions of doubles."""
+        shifted = self._plus(days, 719_468)
+        era = self._floored(shifted, 146_097)
+        day = self.add("Sub", shifted, self._times(era, 146_097))
+        of_years = self.add("Sub", day, self._floored(day, 1_460))
+        of_years = self.add("Add", of_years, self._floored(day, 36_524))
+        year = self._floored(self.add("Sub", of_years, self._floored(day, 146_096)), 365)
+        begun = self.add("Add", self._times(year, 365), self._floored(year, 4))
+        begun = self.add("Sub", begun, self._floored(year, 100))
+        day_of_year = self.add("Sub", day, begun)
+        month = self._floored(self._plus(self._times(day_of_year, 5), 2), 153)
+        next_year = self._floored(month, 10)  # 1 from January on: these years begin in March
+        if part == "month":
+            return self.add("Sub", self._plus(month, 3), self._times(next_year, 12))
+        return self.add("Add", self.add("Add", year, self._times(era, 400)), next_year)
+
+    def sine(self, block: Block) -> Block:
+        return _numbers(self.add("Sin", self.tensor(block)), block)
+
+    def cosine(self, block: Block) -> Block:
+        # ONNX Runtime has no cosine of doubles.
+        return _numbers(self.add("Sin", self._plus(self.tensor(block), pi / 2)), block)
+
+    def _floored(self, tensor: str, divisor: float) -> str:
+        return self.add("Floor", self.add("Div", tensor, self.constant(divisor)))
+
+    def _times(self, tensor: str, factor: float) -> str:
+        return self.add("Mul", tensor, self.constant(factor))
+
+    def _plus(self, tensor: str, term: float) -> str:
+        return self.add("Add", tensor, self.constant(term))
 
     def equals(self, block: Block, codes: Sequence[float]) -> Block:
         tensor = self.tensor(block)

@@ -5,6 +5,8 @@ from typing import Any, Literal, Protocol, Self, TypeVar
 
 from numpy.typing import ArrayLike
 
+from registry.dates import CalendarPart
+
 Norm = Literal["l1", "l2", "max"]
 SMALLEST_NORM = 10 * 2.0**-52
 """scikit-learn divides by 1 below this norm, ``10 * numpy.finfo(float).eps`` for float64."""
@@ -65,6 +67,13 @@ class Target(Protocol[C]):
 
     def signed_log(self, block: C) -> C:
         """log(1 + x), and -log(1 - x) for an x below zero."""
+
+    def date_part(self, block: C, part: CalendarPart) -> C:
+        """The year, month, weekday or hour of dates in seconds, see ``registry.dates.calendar``."""
+
+    def sine(self, block: C) -> C: ...
+
+    def cosine(self, block: C) -> C: ...
 
     def equals(self, block: C, codes: Sequence[float]) -> C:
         """1.0 where a value is its column's code, else 0.0; NaN equals NaN here."""

@@ -5,10 +5,11 @@ Each converter takes the fitted step and its input block of columns, and returns
 
 from collections.abc import Callable, Mapping, Sequence
 from math import inf, isnan, nan, nextafter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from registry.dates import CalendarPart
 from registry.formats.kept_values import chosen_columns
 from registry.intake.conversion.target import (
     C,
@@ -171,6 +172,31 @@ def _signed_log(target: Target[C], step: Any, block: C) -> C:
     return target.signed_log(block)
 
 
+def _dates(target: Target[C], step: Any, block: C) -> C:
+    _require_numbers(step, block)
+    features = []
+    for column, names in enumerate(step.parts_):
+        dates = block.choose([column])
+        if not isnan(step.fill_[column]):
+            dates = target.fill(dates, [float(step.fill_[column])])
+        first = float(step.data_min_[column])
+        features += [_date_feature(target, dates, name, first) for name in names]
+    return target.concat(features)
+
+
+def _date_feature(target: Target[C], dates: C, name: str, first: float) -> C:
+    from registry.preprocessing import DAY_SECONDS, DAYS, angle_of
+
+    if name == DAYS:
+        return target.divide(target.subtract(dates, [first]), [DAY_SECONDS])
+    part, _, wave = name.partition("_")
+    found = target.date_part(dates, cast("CalendarPart", part))
+    if not wave:
+        return found
+    angles = target.multiply(found, [angle_of(part)])
+    return target.sine(angles) if wave == "sin" else target.cosine(angles)
+
+
 def _binarizer(target: Target[C], step: Any, block: C) -> C:
     _require_numbers(step, block)
     # Not skl2onnx: it puts a number that equals the threshold above it.
@@ -217,6 +243,7 @@ _CONVERTERS: Mapping[str, Callable[[Any, Any, Any], Any]] = {
     "BandEncoder": _bands,
     "Binarizer": _binarizer,
     "ColumnTransformer": _columns,
+    "DateEncoder": _dates,
     "FeatureUnion": _union,
     "FunctionTransformer": _identity,
     "OneHotEncoder": _one_hot,

@@ -1,5 +1,6 @@
 """How rows of each type are encoded and sent, and how the replies are joined."""
 
+import datetime as dt
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -115,6 +116,54 @@ def test_without_pyarrow_a_dataframe_is_sent_as_json_by_column() -> None:
     assert batch.content_type == JSON
     assert json.loads(batch.encode(0, 3)) == {"inputs": PLAIN}
     assert json.loads(batch.encode(1, 2)) == {"inputs": {k: v[1:2] for k, v in PLAIN.items()}}
+
+
+DATES = pd.DataFrame(
+    {
+        "sold": pd.to_datetime(["2024-02-29T12:30:00", None]),
+        "seen": pd.to_datetime(["2026-01-31T12:00:00.5", None]).tz_localize("Europe/Brussels"),
+        "born": [dt.date(1999, 12, 31), None],
+    }
+)
+AS_TEXT = {
+    "sold": ["2024-02-29T12:30:00", None],
+    "seen": ["2026-01-31T12:00:00.500000+01:00", None],
+    "born": ["1999-12-31", None],
+}
+
+
+def test_dates_of_a_dataframe_travel_as_arrow_timestamps_and_days() -> None:
+    batch = batch_of(DATES)
+
+    with pa.ipc.open_stream(batch.encode(0, 2)) as reader:
+        table = reader.read_all()
+    assert [pa.types.is_timestamp(kind) for kind in table.schema.types] == [True, True, False]
+    assert table["born"].to_pylist() == DATES["born"].tolist()
+
+
+@pytest.mark.usefixtures("without_pyarrow")
+def test_without_pyarrow_dates_travel_as_iso_text() -> None:
+    assert json.loads(batch_of(DATES).encode(0, 2)) == {"inputs": AS_TEXT}
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        dt.date(2026, 1, 31),
+        dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC),
+        pd.Timestamp("2026-01-31"),
+        pd.NaT,
+        np.datetime64("2026-01-31T12", "ns"),
+        np.datetime64("NaT"),
+    ],
+    ids=str,
+)
+def test_dates_in_records_travel_as_iso_text(day: Any) -> None:
+    sent = json.loads(batch_of({"day": day}).encode(0, 1))["day"]
+    rows = json.loads(batch_of([{"day": day}]).encode(0, 1))["instances"]
+
+    assert rows == [{"day": sent}]
+    assert sent is None if pd.isna(day) else pd.Timestamp(sent) == pd.Timestamp(day)
 
 
 FORMS = {

@@ -85,7 +85,7 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from registry.preprocessing import BandEncoder, SignedLog
+from registry.preprocessing import BandEncoder, DateEncoder, SignedLog
 
 _draws = np.random.default_rng(11)
 X = _draws.normal(size=(60, 4))
@@ -339,6 +339,7 @@ OTHERS: dict[str, Callable[[], Fitted]] = {
     "PolynomialFeatures of products": lambda: _steps(
         PolynomialFeatures((2, 3), interaction_only=True, include_bias=False)
     ),
+    "DateEncoder": lambda: _steps(DateEncoder()),
     "PolynomialFeatures between": lambda: _steps(PolynomialFeatures((2, 4))),
     "PolynomialFeatures beyond": lambda: _steps(PolynomialFeatures(9, interaction_only=True)),
     "PolynomialFeatures sparse": lambda: _steps(

@@ -48,10 +48,21 @@ def test_a_value_that_is_not_of_the_declared_type_is_refused(tmp_path, type_, ce
         prepared(tmp_path, lambda row: cell, x=type_)
 
 
-@pytest.mark.parametrize("type_", ["date", "text"])
-def test_dates_and_free_text_are_refused(tmp_path, type_):
-    with pytest.raises(ColumnRefused, match=f"'x' is declared {type_}"):
-        prepared(tmp_path, lambda row: f"2026-01-{row + 1:02}", x=type_)
+def test_free_text_is_refused(tmp_path):
+    with pytest.raises(ColumnRefused, match="'x' is declared text"):
+        prepared(tmp_path, lambda row: f"2026-01-{row + 1:02}", x="text")
+
+
+def test_digits_are_declared_dates(tmp_path):
+    ready = prepared(tmp_path, lambda row: f"202601{row + 1:02}", x="date")
+
+    assert ready.signature.inputs[0].type == "date"
+
+
+def test_dates_are_declared_a_category(tmp_path):
+    ready = prepared(tmp_path, lambda row: f"2026-01-{row % 3 + 1:02}", x="category")
+
+    assert ready.signature.inputs[0].type == "string"
 
 
 def test_a_target_of_numbers_is_declared_a_category(tmp_path):

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.errors import MetadataRefused
-from registry.signature import COLUMN_TYPES, MAX_COLUMNS, Column, Output, Signature, label_text
+from registry.signature import (
+    COLUMN_TYPES,
+    MAX_COLUMNS,
+    OUTPUT_TYPES,
+    Column,
+    Output,
+    Signature,
+    label_text,
+)
 from tests.factories import MIXED, NUMBERS
 
 _json = st.recursive(
@@ -18,7 +26,7 @@ _columns = st.builds(Column, _names, st.sampled_from(COLUMN_TYPES), st.booleans(
 _outputs = st.builds(
     Output,
     _names,
-    st.sampled_from(COLUMN_TYPES),
+    st.sampled_from(OUTPUT_TYPES),
     st.none() | st.lists(st.text() | st.integers() | st.booleans(), min_size=1).map(tuple),
 )
 
@@ -49,6 +57,18 @@ def test_the_json_matches_the_contract():
 
 def test_classes_make_it_a_classification():
     assert (MIXED.task, NUMBERS.task) == ("classification", "regression")
+
+
+def test_a_date_is_an_input_and_no_output():
+    said = {
+        "inputs": [{"name": "sold", "type": "date"}],
+        "output": {"name": "delivered", "type": "date"},
+    }
+
+    with pytest.raises(MetadataRefused) as refused:
+        Signature.from_json(said)
+
+    assert [str(fault.at) for fault in refused.value.faults] == ["signature.output.type"]
 
 
 def test_nullable_defaults_to_false():

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.codecs.batch import Batch
+from registry.dates import calendar
 from registry.engines.chain_program import AVAILABLE, ChainProgram
 from registry.engines.chains_file import ChainsFile, Operation, from_bytes, to_bytes
 from registry.errors import ArtifactRefused
@@ -31,6 +32,12 @@ APPLIED = {
     Operation.IS_MISSING: lambda x, *_: np.float64(np.isnan(x)),
     Operation.BETWEEN: lambda x, a, b: np.float64(a < x <= b),
     Operation.SIGNED_LOG: lambda x, *_: math.copysign(math.log1p(abs(x)), x),
+    Operation.YEAR: lambda x, *_: calendar(np.array([x]), "year")[0],
+    Operation.MONTH: lambda x, *_: calendar(np.array([x]), "month")[0],
+    Operation.WEEKDAY: lambda x, *_: calendar(np.array([x]), "weekday")[0],
+    Operation.HOUR: lambda x, *_: calendar(np.array([x]), "hour")[0],
+    Operation.SINE: lambda x, *_: math.sin(x) if math.isfinite(x) else math.nan,
+    Operation.COSINE: lambda x, *_: math.cos(x) if math.isfinite(x) else math.nan,
     Operation.CLIP: lambda x, a, b: a if x < a else (b if x > b else x),  # noqa: FURB136 - of NaN min() makes a bound
 }
 """What each step does, in numpy."""
@@ -123,7 +130,7 @@ GOOD = {
         ({"length": np.array([1, -1], np.int32)}, "has -1 steps"),
         ({"length": np.array([1, 0], np.int32)}, "2 steps, the chains have 1"),
         ({"length": np.array([1], np.int32)}, "1 lengths of 2 chains"),
-        ({"kind": np.array([0, 10], np.uint8)}, "of kind 10"),
+        ({"kind": np.array([0, 16], np.uint8)}, "of kind 16"),
         ({"kind": np.array([0], np.uint8)}, "different lengths"),
         ({"first": np.zeros(3)}, "different lengths"),
         ({"first": np.zeros(2, np.float32)}, "format 'f'"),
