@@ -30,9 +30,10 @@ X = _draws.normal(size=(60, 3))
 Y = X @ [1.0, -2.0, 0.5]
 
 
-def _spoilt(change: Callable[[Any, dict[str, Any]], None]) -> Tree:
-    """A tree, its state changed before it is written."""
-    make, arguments, state = DecisionTreeRegressor(max_depth=4).fit(X, Y).tree_.__reduce__()
+def spoilt(change: Callable[[Any, dict[str, Any]], None], tree: Tree | None = None) -> Tree:
+    """A copy of ``tree`` with a changed state; of a small fitted tree if none is given."""
+    tree = tree or DecisionTreeRegressor(max_depth=4).fit(X, Y).tree_
+    make, arguments, state = tree.__reduce__()
     state = {**state, "nodes": state["nodes"].copy(), "values": state["values"].copy()}
     change(state["nodes"], state)
     fresh = make(*arguments)
@@ -55,7 +56,7 @@ def _count(_: Any, state: dict[str, Any]) -> None:
     state["node_count"] = 3
 
 
-TREES = {
+TREE_DAMAGE = {
     "a cycle": _set("left_child", 0, 0),
     "a longer cycle": _set("left_child", 1, 0),
     "a child out of range": _set("right_child", 0, 10**6),
@@ -262,16 +263,16 @@ ATTACKS = [
             f"a tree with {name}, {where}",
             format_,
             lambda c, change=change, where=where, format_=format_: written(
-                _in(where, _spoilt(change)), format_
+                _in(where, spoilt(change)), format_
             ),
         )
-        for name, change in TREES.items()
+        for name, change in TREE_DAMAGE.items()
         for where, format_ in (("alone", "joblib"), ("in a forest", "skops"))
     ),
     Attack(
         "a tree with a cycle, in a pipeline",
         "skops",
-        lambda c: written(_in("in a pipeline", _spoilt(TREES["a cycle"])), "skops"),
+        lambda c: written(_in("in a pipeline", spoilt(TREE_DAMAGE["a cycle"])), "skops"),
     ),
     *(
         Attack(

@@ -95,12 +95,6 @@ def service() -> Iterator[Doubler]:
         yield service
 
 
-@pytest.fixture
-def registry(service: Doubler) -> Iterator[Registry]:
-    with Registry(service.url, HSW, timeout=5, retries=NEVER) as registry:
-        yield registry
-
-
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of some hundred rows instead of many thousands."""

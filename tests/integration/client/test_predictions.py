@@ -91,12 +91,6 @@ def service() -> Iterator[Echo]:
 
 
 @pytest.fixture
-def registry(service: Echo) -> Iterator[Registry]:
-    with Registry(service.url, HSW, timeout=5, retries=NEVER) as registry:
-        yield registry
-
-
-@pytest.fixture
 def without_pyarrow() -> Iterator[None]:
     """An interpreter in which pyarrow cannot be imported, as where it is not installed."""
     with missing_library("pyarrow"):

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -37,6 +36,7 @@ from registry.storage.sqlite import sqlite_module
 from tests.factories import ungated
 from tests.fakes import Preparer
 from tests.integration.registry.races import orphan, upload
+from tests.small_disk import small_disk
 
 
 @pytest.fixture
@@ -413,17 +413,8 @@ def test_of_several_concurrent_restores_one_succeeds(backup, tmp_path):
 @pytest.fixture
 def tiny(tmp_path):
     """A file system of 256 KiB."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_disk(tmp_path / "tiny", 256) as folder:
+        yield folder
 
 
 def test_a_full_disk_leaves_no_backup_and_no_restored_registry(registry, blobs, tmp_path, tiny):

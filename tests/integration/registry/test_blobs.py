@@ -14,6 +14,7 @@ import pytest
 from registry.blobs.local import LocalBlobStore
 from registry.errors import BlobDamaged, BlobMissing, StorageFull, StorageUnavailable, TooLarge
 from tests.integration.registry.file_calls import file_calls
+from tests.small_disk import small_disk
 
 ROOT = Path(__file__).parents[3]
 
@@ -172,18 +173,9 @@ def test_an_unwritable_store_is_an_error(tmp_path):
 
 @pytest.fixture
 def tiny(tmp_path):
-    """A file system of 64 KiB."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.decode().strip()}")
-    yield LocalBlobStore(folder / "blobs")
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    """A blob store on a file system of 64 KiB."""
+    with small_disk(tmp_path / "tiny", 64) as folder:
+        yield LocalBlobStore(folder / "blobs")
 
 
 def fill(path):

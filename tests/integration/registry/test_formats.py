@@ -16,7 +16,6 @@ import zlib
 import joblib
 import numpy as np
 import pytest
-import skops.io
 from joblib.numpy_pickle import NumpyArrayWrapper
 from sklearn.base import clone
 from sklearn.cluster import KMeans
@@ -32,19 +31,11 @@ from registry.errors import ArtifactRefused, FormatUnsupported
 from registry.formats.allowed import ESTIMATORS, PARTS, PICKLE_GLOBALS, SKOPS_TYPES
 from registry.formats.reading import format_of_filename, parse_format, read_model
 from tests.attacks.attack import canary_in
-from tests.attacks.structures import ATTACKS
+from tests.attacks.opcodes import Call, in_an_array, program, written
+from tests.attacks.structures import ATTACKS, TREE_DAMAGE, spoilt
 from tests.integration.registry.models import MODELS, X, Y, rows_for
 
 both = pytest.mark.parametrize("format_", ["skops", "joblib"])
-
-
-def written(model, format_):
-    file = io.BytesIO()
-    if format_ == "skops":
-        skops.io.dump(model, file)
-    else:
-        joblib.dump(model, file)
-    return file.getvalue()
 
 
 def read(content, format_="joblib"):
@@ -95,16 +86,6 @@ def test_compressed_joblib_files_are_read(compress):
     assert np.array_equal(again.predict(X), MODELS["forest"].predict(X))
 
 
-class Running:
-    """Pickles to a call of ``function``."""
-
-    def __init__(self, function, *arguments):
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
-
-
 @pytest.fixture
 def canary(tmp_path):
     """A file that stands only if something ran."""
@@ -116,13 +97,13 @@ def canary(tmp_path):
 def calls(canary):
     code = f"open({str(canary)!r}, 'w')"
     return {
-        "system": Running(os.system, f"touch {canary}"),
-        "eval": Running(eval, code),
-        "exec": Running(exec, code),
-        "open": Running(open, str(canary), "w"),
-        "getattr": Running(getattr, 1, "real"),
-        "import": Running(importlib.import_module, "antigravity"),
-        "joblib": Running(joblib.load, str(canary)),
+        "system": Call(os.system, f"touch {canary}"),
+        "eval": Call(eval, code),
+        "exec": Call(exec, code),
+        "open": Call(open, str(canary), "w"),
+        "getattr": Call(getattr, 1, "real"),
+        "import": Call(importlib.import_module, "antigravity"),
+        "joblib": Call(joblib.load, str(canary)),
     }
 
 
@@ -163,8 +144,8 @@ def test_dotted_and_similar_names_are_refused(module, name):
 @pytest.mark.parametrize(
     "attack",
     [
-        Running(np.ndarray, (1,), np.dtype(object), b"\x01" * 8),
-        Running(np.ndarray, (1,), np.dtype([("a", "O")])),
+        Call(np.ndarray, (1,), np.dtype(object), b"\x01" * 8),
+        Call(np.ndarray, (1,), np.dtype([("a", "O")])),
     ],
 )
 def test_an_array_laid_over_bytes_is_refused(attack):
@@ -379,30 +360,6 @@ def test_function_transformers_may_not_call_functions_and_encoders_may_name_numb
         assert np.array_equal(again.predict(X), model.predict(X))
 
 
-def opcodes(*parts):
-    """A pickle of saved values and bare opcodes."""
-    file = io.BytesIO(pickle.PROTO + b"\x04")
-    file.seek(2)
-    pickler = pickle._Pickler(file, protocol=4)
-    for part in parts:
-        if isinstance(part, bytes):
-            file.write(part)
-        else:
-            pickler.save(part)
-    file.write(pickle.STOP)
-    return file.getvalue()
-
-
-def in_an_array(content):
-    """A joblib file of an object array, whose own pickle is ``content``."""
-    file = io.BytesIO()
-    array = np.array([None, 1], dtype=object)
-    joblib.dump(array, file)
-    outer, _, rest = file.getvalue().partition(pickle.dumps(array, protocol=5))
-    assert rest == b"."
-    return outer + content + rest
-
-
 STATES = {
     "of joblib's class": (NumpyArrayWrapper, (None, {"marker": slice})),
     "of a model's class": (LinearRegression, (None, {"marker": 1})),
@@ -416,7 +373,7 @@ STATES = {
 @pytest.mark.parametrize("inside", [False, True], ids=["alone", "in an object array"])
 def test_setting_the_state_of_a_shared_object_is_refused(state, inside):
     target, given = STATES[state]
-    content = opcodes(MODELS["linear"], target, given, pickle.BUILD, pickle.POP)
+    content = program(MODELS["linear"], target, given, pickle.BUILD, pickle.POP)
     try:
         said = refusal(in_an_array(content) if inside else content)
         assert not hasattr(target, "marker")
@@ -428,7 +385,7 @@ def test_setting_the_state_of_a_shared_object_is_refused(state, inside):
 
 
 def test_an_array_laid_over_bytes_inside_an_object_array_is_refused():
-    attack = Running(np.ndarray, (1,), np.dtype(object), b"\x01" * 8)
+    attack = Call(np.ndarray, (1,), np.dtype(object), b"\x01" * 8)
 
     assert "calls numpy.ndarray" in refusal(in_an_array(pickle.dumps(attack)))
 
@@ -449,7 +406,7 @@ def test_a_model_with_collection_items_is_refused(fill):
     model = LinearRegression()
     vars(model).update(append=slice, extend=slice, add=slice)
 
-    assert "is not a collection" in refusal(opcodes(model, *fill))
+    assert "is not a collection" in refusal(program(model, *fill))
 
 
 @pytest.mark.parametrize(
@@ -460,51 +417,15 @@ def test_a_forged_description_of_an_array_is_refused(change):
     wrapper = NumpyArrayWrapper(np.ndarray, (1,), "C", np.dtype("f8"))
     vars(wrapper).update(change)
 
-    assert "invalid description of an array" in refusal(opcodes(wrapper))
-
-
-def spoilt(change, model=None):
-    """A tree, its state changed before it is written."""
-    tree = (model or MODELS["tree"]).tree_
-    function, arguments, state = tree.__reduce__()
-    state = {**state, "nodes": state["nodes"].copy(), "values": state["values"].copy()}
-    change(state["nodes"], state)
-    fresh = function(*arguments)
-    fresh.__setstate__(state)
-    return fresh
-
-
-def _set(field, node, value):
-    def change(nodes, _):
-        nodes[field][node] = value
-
-    return change
-
-
-def _value(_, state):
-    state["values"][0] = np.nan
-
-
-DAMAGE = {
-    "a cycle": _set("left_child", 0, 0),
-    "a longer cycle": _set("left_child", 1, 0),
-    "a child out of range": _set("right_child", 0, 10**6),
-    "a negative child": _set("left_child", 0, -5),
-    "one child": _set("left_child", 0, -1),
-    "a node with two parents": _set("right_child", 0, 1),
-    "a feature out of range": _set("feature", 0, 99),
-    "a negative feature": _set("feature", 0, -3),
-    "a threshold that is no number": _set("threshold", 0, np.nan),
-    "a value that is no number": _value,
-}
+    assert "invalid description of an array" in refusal(program(wrapper))
 
 
 @both
-@pytest.mark.parametrize("damage", list(DAMAGE))
+@pytest.mark.parametrize("damage", list(TREE_DAMAGE))
 @pytest.mark.parametrize("where", ["alone", "in a forest", "in a pipeline"])
 def test_a_malformed_tree_is_refused_anywhere(damage, where, format_):
     tree = DecisionTreeRegressor(max_depth=4).fit(X, Y)
-    tree.tree_ = spoilt(DAMAGE[damage])
+    tree.tree_ = spoilt(TREE_DAMAGE[damage], tree.tree_)
     model = tree
     if where == "in a pipeline":
         model = make_pipeline(StandardScaler(), LinearRegression()).fit(X, Y)
