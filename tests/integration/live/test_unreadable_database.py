@@ -21,7 +21,7 @@ from tests.fakes import Constant, Preparer
 
 
 class Breakable:
-    """The database, until ``fault`` is set: from then on whoever reads it gets that."""
+    """The database; once ``fault`` is set, every read raises it."""
 
     def __init__(self, database):
         self._database = database

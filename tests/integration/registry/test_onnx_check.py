@@ -285,7 +285,7 @@ def test_a_list_in_two_fields_is_refused(honest):
     (roots,) = [each for each in node.attribute if each.name == "tree_roots"]
     pieces = roots.SerializeToString() + b"\x12\x00" + b"\x40\x05"
     whole = model.SerializeToString()
-    # The attribute, the node and the graph each say how long they are: write them anew.
+    # The attribute, the node and the graph each state their length: write them again.
     node.attribute.remove(roots)
     node_bytes = node.SerializeToString() + field(5, pieces)
     graph = onnx.GraphProto()
