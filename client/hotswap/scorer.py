@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -10,7 +11,7 @@ from typing import Any, cast
 
 from hotswap.batches import DataFrame
 from hotswap.engine import engine_of
-from hotswap.errors import DownloadDamaged, NotCompiled
+from hotswap.errors import DownloadDamaged, NotCompiled, ReplyNotUnderstood
 from hotswap.inputs import Predictable, batch_of
 from hotswap.labels import label_text
 from hotswap.parts import Limit, predict_in_parts
@@ -20,6 +21,7 @@ from hotswap.replies import CompiledForms, Prediction, Signature
 ADDRESS = "http://127.0.0.1:8000"
 _PART = 8 * 2**20
 """Bytes of rows that are encoded at a time."""
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def load_scorer(
@@ -48,12 +50,16 @@ def load_scorer(
 def scorer_of(
     compiled: CompiledForms, url: str, token: str | None, cache: str | Path | None = None
 ) -> "Scorer":
-    """As ``load_scorer``, for a version whose forms are known."""
+    """As ``load_scorer``, for a version whose forms are known. Raises NotCompiled, and
+    ReplyNotUnderstood where the service did not give a SHA-256 for each form."""
     if not compiled["forms"]:
         reason = compiled["engine"].get("reason") or (
             f"its engine is {compiled['engine'].get('name')}"
         )
         raise NotCompiled(compiled["model"], compiled["version"], reason)
+    # They become names of files in the cache.
+    if wrong := [name for name, found in compiled["forms"].items() if not _is_sha256(found)]:
+        raise ReplyNotUnderstood(url, 200, f"the form {wrong[0]!r} has no SHA-256")
     return Scorer(
         compiled["model"],
         compiled["version"],
@@ -147,6 +153,10 @@ class Scorer:
 def _cache_folder() -> Path:
     named = os.environ.get("XDG_CACHE_HOME")
     return (Path(named) if named else Path.home() / ".cache") / "hotswap"
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
 def _sha256(content: bytes) -> str:

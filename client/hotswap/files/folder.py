@@ -1,7 +1,8 @@
 """The folder of an unfinished run, beside its output: a description of the run and its parts.
 
-A part has the number and the SHA-256 of its content in its name, so that whatever a killed process
-or a full disk leaves is recognised. Nothing else records which chunks are done.
+The name of a part has its number, the run, and the SHA-256 of its content, so that whatever a
+killed process, a full disk or a late worker of another run leaves is recognised. Nothing else
+records which chunks are done.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from hotswap.files.places import Files, LocalFiles, files_at
 _RUN = "run.json"
 _JOINED = "joined"
 _LOCK = "lock"
-_PART = re.compile(r"(\d{8})-([0-9a-f]{32})\.part")
+_PART = re.compile(r"(\d{8})-([0-9a-f]{16})-([0-9a-f]{32})\.part")
 
 Description = Mapping[str, Any]
 """What the bytes of the output depend on, in words that a message can use."""
@@ -29,9 +30,11 @@ Description = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PartsFolder:
-    """The folder for the output ``out``. Can be pickled."""
+    """The folder for the output ``out``. Can be pickled. ``run``: a hash of the run's description,
+    which ``begin`` gives."""
 
     out: str
+    run: str = ""
 
     @property
     def path(self) -> str:
@@ -52,25 +55,28 @@ class PartsFolder:
             raise UnfinishedRun(f"{self._in(_RUN)} is damaged: delete {self.path}.") from error
         return found
 
-    def begin(self, description: Description, *, resume: bool) -> None:
-        """Begin a run, or continue the one that is described by the same ``description``.
+    def begin(self, description: Description, *, resume: bool) -> "PartsFolder":
+        """Begin a run, or continue the one that is described by the same ``description``. Returns
+        the folder as that run sees it.
 
         Raises UnfinishedRun if there is one and not ``resume``, or if its description differs.
         """
         before = self.description()
-        if before is None or not self._parts():
+        content = json.dumps(description, indent=1).encode()
+        if before is None or not self._has_parts():
             self._files.make_folder(self.path)
             for name in self._files.names(self.path):
                 if name != _LOCK:
                     self._files.remove(self._in(name))
-            self._files.write(self._in(_RUN), json.dumps(description, indent=1).encode())
+            self._files.write(self._in(_RUN), content)
         elif not resume:
             raise UnfinishedRun(
                 f"{self.path} has an unfinished run. Continue it with resume, or delete the folder "
                 "to start again."
             )
         else:
-            self._compare(before, json.loads(json.dumps(description)))
+            self._compare(before, json.loads(content))
+        return replace(self, run=hashlib.sha256(content).hexdigest()[:16])
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -94,7 +100,7 @@ class PartsFolder:
     def write(self, chunk: int, content: bytes) -> None:
         """Add the part of a chunk."""
         digest = hashlib.sha256(content).hexdigest()[:32]
-        self._files.write(self._in(f"{chunk:08}-{digest}.part"), content)
+        self._files.write(self._in(f"{chunk:08}-{self.run}-{digest}.part"), content)
 
     def done(self) -> set[int]:
         """The chunks with an intact part; damaged ones are removed."""
@@ -123,7 +129,7 @@ class PartsFolder:
         try:
             yield
         except BaseException:
-            if not self._parts():
+            if not self._has_parts():
                 self._files.remove_folder(self.path)
             raise
 
@@ -141,11 +147,15 @@ class PartsFolder:
 
     def _parts(self) -> dict[int, str]:
         matches = (_PART.fullmatch(name) for name in self._files.names(self.path))
-        return {int(match[1]): match[0] for match in matches if match}
+        return {int(match[1]): match[0] for match in matches if match and match[2] == self.run}
+
+    def _has_parts(self) -> bool:
+        """Whether there are parts of any run."""
+        return any(map(_PART.fullmatch, self._files.names(self.path)))
 
     def _intact(self, name: str) -> bytes | None:
         content = self._files.read(self._in(name))
-        digest = name.partition("-")[2].removesuffix(".part")
+        digest = name.rpartition("-")[2].removesuffix(".part")
         if content is None or hashlib.sha256(content).hexdigest()[:32] != digest:
             return None
         return content

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, BinaryIO, Protocol, cast
 
+from hotswap.errors import FileRefused
 from hotswap.files.formats import FileType, Format
 from hotswap.labels import label_text
 from hotswap.replies import Signature
@@ -123,14 +124,24 @@ def output_of(
     answered: Sequence[str],
     signature: Signature,
 ) -> Output:
-    """The output with the columns ``kept``, by name and, for tables, Arrow type."""
+    """The output with the columns ``kept``, by name and, for tables, Arrow type.
+
+    Raises FileRefused where the format cannot hold one of them.
+    """
     if kind.format.is_text:
         return TextOutput((*kept, *answered), kind)
     pyarrow = import_module("pyarrow")
     fields = list(cast(Mapping[str, Any], kept).items())
     fields.append((PREDICTION, _prediction_type(signature)))
     fields += [(name, pyarrow.float64()) for name in answered[1:]]
-    return TableOutput(pyarrow.schema(fields), kind.format)
+    output = TableOutput(pyarrow.schema(fields), kind.format)
+    try:
+        output.join((), io.BytesIO())
+    except pyarrow.ArrowException as error:
+        raise FileRefused(
+            f"A {kind.format.value} file cannot hold the columns to keep: {error}"
+        ) from error
+    return output
 
 
 def _prediction_type(signature: Signature) -> Any:
@@ -148,8 +159,15 @@ def _array(column: Any, kind: Any) -> Any:
     if not isinstance(column, list):
         return column.cast(kind).combine_chunks()
     if pyarrow.types.is_string(kind):
-        column = [cell if cell is None else label_text(cell) for cell in column]
+        column = [_as_text(cell) for cell in column]
     return pyarrow.array(column, kind)
+
+
+def _as_text(value: object) -> str | None:
+    """Values other than texts and null as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _values(column: Any) -> list[Any]:
@@ -163,8 +181,10 @@ def _csv(rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def _csv_cells(row: Sequence[Any]) -> list[Any]:
-    """NaN as an empty cell, like null; booleans as in JSON."""
-    return [label_text(cell) if isinstance(cell, bool) else _finite(cell) for cell in row]
+    """NaN as an empty cell, like null; booleans, lists and objects as in JSON."""
+    return [
+        _as_text(cell) if isinstance(cell, bool | list | dict) else _finite(cell) for cell in row
+    ]
 
 
 def _finite(cell: Any) -> Any:

@@ -36,7 +36,8 @@ class Files(Protocol):
 
     def create(self, path: str) -> BinaryIO: ...
 
-    def move(self, path: str, to: str) -> None: ...
+    def move(self, path: str, to: str) -> None:
+        """Local files: the content is on disk before ``to`` is replaced."""
 
     def remove(self, path: str) -> None: ...
 
@@ -80,6 +81,8 @@ class LocalFiles:
         return Path(path).open("wb")
 
     def move(self, path: str, to: str) -> None:
+        with Path(path).open("rb+") as file:
+            os.fsync(file.fileno())  # noqa: TID251 - without the registry
         Path(path).replace(to)
 
     def remove(self, path: str) -> None:
@@ -141,10 +144,17 @@ class RemoteFiles:
 
 
 def located(path: str) -> str:
-    """``path`` as it is found from any working directory: a URL, or an absolute local path."""
+    """``path`` as it is found from any working directory: a URL, or an absolute local path without
+    symbolic links.
+
+    Raises FileRefused for a folder, a pipe and a device.
+    """
     if "://" in path and not path.startswith(_LOCAL):
         return path
-    return str(Path(path.removeprefix(_LOCAL)).absolute())
+    found = Path(path.removeprefix(_LOCAL)).resolve()
+    if found.exists() and not found.is_file():
+        raise FileRefused(f"{path} is not a regular file.")
+    return str(found)
 
 
 def files_at(path: str) -> Files:

@@ -1,10 +1,12 @@
 """The input of a run: chunks of rows, in spans that can be read by themselves."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hotswap.batches import Batch
+from hotswap.errors import FileRefused
 
 CHUNK_ROWS = 32_768
 SPAN_ROWS = 8 * CHUNK_ROWS
@@ -68,3 +70,17 @@ class Source(Protocol):
 
     def kept_types(self, kept: Sequence[str]) -> Mapping[str, Any]:
         """The Arrow types of ``kept``; needs pyarrow."""
+
+
+@contextmanager
+def damage_refused(path: str, kind: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turns ``errors`` of a library that reads a file of this ``kind`` into FileRefused, and its
+    OSErrors without a number, which are not from the operating system."""
+    caught: tuple[type[Exception], ...] = (OSError, *errors)
+    try:
+        yield
+    except caught as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FileRefused(f"{path} is not a readable {kind} file: {first}") from error

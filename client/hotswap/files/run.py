@@ -74,7 +74,7 @@ def predict_file(
     elsewhere = in_process or scheduler is not None
     before = identity(source_path)
     with folder.lock(), folder.discarded_if_empty():
-        folder.begin(
+        folder = folder.begin(
             {
                 **{f"the input's {key}": value for key, value in before.items()},
                 **plan.described(),

@@ -1,6 +1,7 @@
 """Parquet and Arrow files: chunks of the needed columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from hotswap.errors import FileRefused
 from hotswap.files.formats import Format
 from hotswap.files.places import LocalFiles, files_at
-from hotswap.files.rows import CHUNK_ROWS, SPAN_ROWS, Rows
+from hotswap.files.rows import CHUNK_ROWS, SPAN_ROWS, Rows, damage_refused
 
 _BUFFER = 2**20
 """Bytes of a column that are read at a time."""
@@ -19,6 +20,7 @@ class TableSpan:
     """Rows of one row group, of consecutive record batches, or in memory (``held``)."""
 
     path: str
+    format: Format
     wanted: tuple[str, ...]
     kept: tuple[str, ...]
     chunk: int
@@ -37,7 +39,7 @@ class TableSpan:
 
     def read(self) -> Iterator[Rows]:
         first = self.first
-        for number, table in enumerate(_chunks(self._batches(), self.skip, self.count)):
+        for number, table in enumerate(_chunks(self._checked(), self.skip, self.count)):
             share = (first + table.num_rows - self.first) / self.count
             yield Rows(
                 self.chunk + number,
@@ -48,6 +50,13 @@ class TableSpan:
                 self.begin + (self.end - self.begin) * share,
             )
             first += table.num_rows
+
+    def _checked(self) -> Iterator[Any]:
+        with _damage_refused(self.path, self.format):
+            for batch in self._batches():
+                # Offsets in a damaged file could point anywhere.
+                batch.validate(full=True)
+                yield batch
 
     def _batches(self) -> Iterator[Any]:
         names = list(dict.fromkeys((*self.wanted, *self.kept)))
@@ -101,6 +110,7 @@ class TableSource:
             for place, count, until in found:
                 yield TableSpan(
                     path=self._path,
+                    format=self._format,
                     wanted=tuple(wanted),
                     kept=tuple(kept),
                     chunk=chunk,
@@ -154,27 +164,12 @@ class TableSource:
         ipc = self._pa.ipc
         return ipc.open_file(file) if self._format is Format.ARROW else ipc.open_stream(file)
 
-    def _errors(self) -> "_Malformed":
-        return _Malformed(self._path, self._format, self._pa.ArrowException)
+    def _errors(self) -> AbstractContextManager[None]:
+        return _damage_refused(self._path, self._format)
 
 
-@dataclass(frozen=True, slots=True)
-class _Malformed:
-    """Turns pyarrow's errors of a block into FileRefused."""
-
-    path: str
-    format: Format
-    kind: type[Exception]
-
-    def __enter__(self) -> None:
-        """Nothing is prepared."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, self.kind):
-            first = (str(error).splitlines() or [""])[0]
-            raise FileRefused(
-                f"{self.path} is not a readable {self.format.value} file: {first}"
-            ) from error
+def _damage_refused(path: str, format_: Format) -> AbstractContextManager[None]:
+    return damage_refused(path, format_.value, import_module("pyarrow").ArrowException)
 
 
 def _opened(path: str) -> Any:

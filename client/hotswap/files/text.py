@@ -4,7 +4,9 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, BinaryIO, cast
@@ -13,7 +15,7 @@ from hotswap.batches import JSON, Batch
 from hotswap.errors import FileRefused
 from hotswap.files.formats import FileType, Format
 from hotswap.files.places import files_at
-from hotswap.files.rows import Rows
+from hotswap.files.rows import Rows, damage_refused
 
 CSV = "text/csv"
 BLOCK = 2**21
@@ -62,17 +64,28 @@ class Text:
 
         return Batch(len(records), JSON if header is None else CSV, encode)
 
-    def columns(self, names: Sequence[str]) -> dict[str, list[str | None]]:
-        """These columns as texts: other JSON values as JSON, null and missing as None."""
+    def columns(self, names: Sequence[str]) -> dict[str, list[Any]]:
+        """These columns: texts of CSV, or JSON values, where a missing one is None.
+
+        Raises FileRefused for a malformed row.
+        """
+        if not names:
+            return {}
+        self.explain()
         if self.header is not None:
             header, *cells = self._cells()
+            for number, row in enumerate(cells, start=self.first):
+                if len(row) != len(header):
+                    raise FileRefused(
+                        f"{self.path}: row {number} has {len(row)} cells; expected {len(header)}."
+                    )
             positions = {name: place for place, name in enumerate(header)}
             return {name: [row[positions[name]] for row in cells] for name in names}
         rows = [json.loads(line) for line in self.records()]
         for number, row in enumerate(rows, start=self.first):
             if not isinstance(row, dict):
                 raise FileRefused(f"{self.path}: row {number} is not an object with names.")
-        return {name: [_as_text(row.get(name)) for row in rows] for name in names}
+        return {name: [row.get(name) for row in rows] for name in names}
 
     def explain(self) -> None:
         """Raises FileRefused naming the first malformed row."""
@@ -138,8 +151,7 @@ class TextSource:
         self._gzip = kind.gzip
         self._size = files_at(path).state(path)["size"]
         self._header: bytes | None = None
-        file, raw = self._open()
-        with raw, file:
+        with self._opened() as (file, _):
             begin = file.read(len(_MARK))
             rest = b"" if begin == _MARK else begin
             self._begin = len(begin) - len(rest)
@@ -151,13 +163,15 @@ class TextSource:
 
     def spans(
         self,
-        wanted: Sequence[str],  # noqa: ARG002 - lines are sent whole
+        wanted: Sequence[str],
         kept: Sequence[str],
     ) -> Iterator[TextSpan]:
-        """One span for each chunk."""
+        """One span for each chunk. The lines are sent whole."""
+        for name in (*wanted, *kept):
+            if self.columns.count(name) > 1:
+                raise FileRefused(f"{self._path} has more than one column {name!r}.")
         chunk = first = 0
-        file, raw = self._open()
-        with raw, file:
+        with self._opened() as (file, raw):
             at = len(file.read(self._begin))
             for content in _blocks(file, self._is_complete):
                 stop = at + len(content)
@@ -175,14 +189,17 @@ class TextSource:
     def kept_types(self, kept: Sequence[str]) -> Mapping[str, Any]:
         return dict.fromkeys(kept, import_module("pyarrow").string())
 
-    def _open(self) -> tuple[BinaryIO, BinaryIO]:
-        """The text, and the file with its bytes."""
-        raw = files_at(self._path).open(self._path)
-        if not self._gzip:
-            return raw, raw
-        # Buffered: its reads are as long as requested, whatever the compressed blocks are.
-        unpacked = io.BufferedReader(gzip.GzipFile(fileobj=raw))
-        return cast(BinaryIO, unpacked), raw
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+        """The text, and the file with its bytes. Raises FileRefused for damaged gzip."""
+        with files_at(self._path).open(self._path) as raw:
+            if not self._gzip:
+                yield raw, raw
+                return
+            # Buffered: its reads are as long as requested, whatever the compressed blocks are.
+            buffered = io.BufferedReader(gzip.GzipFile(fileobj=raw))
+            with damage_refused(self._path, "gzip", EOFError, zlib.error), buffered as unpacked:
+                yield cast(BinaryIO, unpacked), raw
 
     def _is_complete(self, content: bytes) -> bool:
         """Whether ``content``, which begins with a row and ends with a line, ends with a row."""
@@ -244,9 +261,3 @@ def _decoded(lines: Sequence[bytes]) -> Iterator[str]:
     """Bytes that are not UTF-8 are refused by the service."""
     for line in lines:
         yield line.decode("utf-8", "replace")
-
-
-def _as_text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)

@@ -7,7 +7,9 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterator, Sequence
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -380,6 +382,171 @@ def test_files_at_urls_are_read_and_written_through_fsspec(
     written = (tmp_path / f"other.{ending}").read_bytes()
     assert written == (tmp_path / f"out.{ending}").read_bytes()
     assert not list(tmp_path.glob("*.parts"))
+
+
+def overwritten(content: bytes) -> bytes:
+    """``content`` with other bytes in its middle."""
+    middle = len(content) // 2
+    return content[: middle - 2_000] + b"\xa5" * 4_000 + content[middle + 2_000 :]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow", "arrows"])
+def test_a_file_that_is_damaged_in_its_middle_is_refused(
+    registry: Registry, tmp_path: Path, ending: str
+) -> None:
+    data = write(tmp_path / f"in.{ending}", table())
+    data.write_bytes(overwritten(data.read_bytes()))
+
+    with pytest.raises(errors.FileRefused, match=f"in.{ending} is not a readable"):
+        predict(registry, data, tmp_path / "out.csv", keep=["id", "note"])
+
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("ending", ["csv.gz", "jsonl.gz"])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda content: content[:-20],
+        lambda content: content[:-8] + b"CRC?" + content[-4:],
+        lambda content: content + b"more",
+    ],
+    ids=["truncated", "checksum", "extended"],
+)
+def test_damaged_gzip_is_refused(
+    registry: Registry, tmp_path: Path, ending: str, damaged: Callable[[bytes], bytes]
+) -> None:
+    data = write(tmp_path / f"in.{ending}", table())
+    data.write_bytes(damaged(data.read_bytes()))
+    with pytest.raises(errors.FileRefused, match="is not a readable gzip file"):
+        predict(registry, data, tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_texts_whose_offsets_point_outside_their_bytes_are_refused(
+    service: Doubler, registry: Registry, tmp_path: Path
+) -> None:
+    data = tmp_path / "in.arrow"
+    offsets = pa.array([0, 2**20, 2], pa.int32()).buffers()[1]
+    texts = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"ab")])
+    columns = pa.RecordBatch.from_arrays([texts, pa.array([1.0, 2.0])], ["id", "x"])
+    with pa.ipc.new_file(data, columns.schema) as writer:
+        writer.write_batch(columns)
+
+    with pytest.raises(errors.FileRefused, match="not a readable arrow file"):
+        predict(registry, data, tmp_path / "out.csv", keep=["id"])
+
+    assert service.predicted == []
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_only_regular_files_are_read_and_replaced(
+    service: Doubler, registry: Registry, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    other = tmp_path / "other.csv"
+    make(other)
+    data = write(tmp_path / "in.csv", table())
+    for source, out in ((other, tmp_path / "out.csv"), (data, other)):
+        with pytest.raises(errors.FileRefused, match=r"other\.csv is not a regular file"):
+            predict(registry, source, out)
+    assert service.requests == []
+
+
+def test_the_input_is_never_replaced_by_its_own_output(registry: Registry, tmp_path: Path) -> None:
+    data = write(tmp_path / "in.csv", table())
+    before = data.read_bytes()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.csv").symlink_to(data)
+    for out in (data, tmp_path / "folder" / ".." / "in.csv", tmp_path / "link.csv"):
+        with pytest.raises(errors.FileRefused, match="must be another file than the input"):
+            predict(registry, data, out)
+    assert data.read_bytes() == before
+
+
+def test_an_output_that_is_a_symbolic_link_replaces_the_file_it_points_at(
+    registry: Registry, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    target, link = tmp_path / "folder" / "target.csv", tmp_path / "link.csv"
+    target.write_bytes(b"before")
+    link.symlink_to(target)
+    predict(registry, write(tmp_path / "in.csv", table()), link)
+    assert link.is_symlink()
+    assert len(read(target)["prediction"]) == ROWS
+
+
+def test_kept_json_values_stay_what_they_are_in_json_lines(
+    registry: Registry, tmp_path: Path
+) -> None:
+    row = {"x": 1.5, "id": 7, "ok": True, "tags": ["a", {"b": None}], "none": None, "text": "ü"}
+    data = tmp_path / "in.jsonl"
+    data.write_text(f"{json.dumps(row)}\n")
+
+    predict(registry, data, tmp_path / "out.jsonl", keep=["*"])
+    predict(registry, data, tmp_path / "out.csv", keep=["*"])
+    predict(registry, data, tmp_path / "out.parquet", keep=["*"])
+
+    assert json.loads((tmp_path / "out.jsonl").read_text()) == {**row, "prediction": 3.0}
+    texts = {
+        "x": "1.5",
+        "id": "7",
+        "ok": "true",
+        "tags": '["a", {"b": null}]',
+        "none": None,
+        "text": "ü",
+        "prediction": 3.0,
+    }
+    assert read(tmp_path / "out.parquet") == {name: [text] for name, text in texts.items()}
+    csv_texts = {name: [text or ""] for name, text in texts.items()}
+    assert read(tmp_path / "out.csv") == csv_texts
+
+
+def test_columns_that_a_format_cannot_hold_are_refused_before_a_request(
+    service: Doubler, registry: Registry, tmp_path: Path
+) -> None:
+    spans = pa.array([(1, 2, 3)], pa.month_day_nano_interval())
+    data = write(tmp_path / "in.arrows", pa.table({"x": [1.0], "span": spans}))
+    with pytest.raises(errors.FileRefused, match="parquet file cannot hold the columns to keep"):
+        predict(registry, data, tmp_path / "out.parquet", keep=["span"])
+    assert service.predicted == []
+    assert [path.name for path in tmp_path.iterdir()] == ["in.arrows"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_name_that_two_columns_have_is_refused(
+    registry: Registry, tmp_path: Path, ending: str
+) -> None:
+    data = tmp_path / f"in.{ending}"
+    if ending == "csv":
+        data.write_text("x,a,a\n1,b,c\n")
+    else:
+        cells = [pa.array([1.0]), pa.array(["b"]), pa.array(["c"])]
+        pa.parquet.write_table(pa.Table.from_arrays(cells, ["x", "a", "a"]), data)
+    with pytest.raises(errors.FileRefused, match="more than one column 'a'"):
+        predict(registry, data, tmp_path / "out.csv", keep=["a"])
+
+
+def test_a_late_part_of_another_run_is_not_joined(
+    service: Doubler, registry: Registry, tmp_path: Path
+) -> None:
+    """A worker of a cluster can write after the command was killed and its folder deleted."""
+    data, out = write(tmp_path / "in.csv", table()), tmp_path / "out.csv"
+    parts = tmp_path / "out.csv.parts"
+    service.most = 3
+    with pytest.raises(errors.ProblemReply):
+        predict(registry, data, out, version=2, keep=["id"])
+    late = {path.name: path.read_bytes() for path in parts.glob("*.part")}
+    shutil.rmtree(parts)
+    service.most = 10**9
+
+    def arrive(rows: int, end: float, *, resumed: bool) -> None:
+        for name, content in late.items():
+            (parts / name).write_bytes(content)
+
+    predict(registry, data, tmp_path / "expected.csv")
+    predict(registry, data, out, progress=arrive)
+
+    assert out.read_bytes() == (tmp_path / "expected.csv").read_bytes()
 
 
 def test_file_extensions_are_case_insensitive() -> None:
