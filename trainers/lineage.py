@@ -1,17 +1,12 @@
 """The lineage of a model: digests, the commit, and the versions of the libraries."""
 
-import platform
-import shutil
-import subprocess
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from hotswap.fitted.surroundings import git_commit
 from trainers.bundled import is_bundled
 from trainers.data import Dataset, data_digest
 from trainers.recipe import Recipe
-
-RECORDED_PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "skops")
 
 
 def lineage(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
@@ -49,28 +44,3 @@ def commit_of(recipe: Recipe) -> str | None:
     if not is_bundled(recipe.data):
         places.append(Path(recipe.data).resolve().parent)
     return next(filter(None, map(git_commit, places)), None)
-
-
-def environment() -> dict[str, str]:
-    """The versions of Python and of the libraries that the model was made with."""
-    packages = {package: version(package) for package in RECORDED_PACKAGES}
-    return {"python": platform.python_version(), **packages}
-
-
-def git_commit(directory: Path) -> str | None:
-    """The current commit of ``directory``; None without a repository or without git."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    try:
-        # Only the directory varies in this command.
-        result = subprocess.run(  # noqa: S603
-            [git, "-C", str(directory), "rev-parse", "--verify", "--quiet", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return result.stdout.strip() or None

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hotswap.fitted.deterministic_skops import to_bytes
 from registry.signature import Record, Signature, Task
 from registry.storage.durable import write_whole
-from trainers.deterministic_skops import to_bytes
 from trainers.model_kinds import TrainedKind
 from trainers.recipe import Recipe
 

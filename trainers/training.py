@@ -6,12 +6,13 @@ from sklearn.pipeline import Pipeline
 
 from hotswap.evaluation.column_ranges import column_ranges
 from hotswap.evaluation.profile import profile
+from hotswap.fitted.surroundings import environment
 from registry.signature import Output, Signature
 from trainers.estimators import FAMILIES
 from trainers.estimators.family import Family, recorded_params
 from trainers.evaluation import evaluate
 from trainers.fitting import Progress, fit, one_thread
-from trainers.lineage import environment, lineage
+from trainers.lineage import lineage
 from trainers.preparing import Stage, prepare, silent
 from trainers.recipe import Recipe
 from trainers.records import example

@@ -12,6 +12,7 @@ from hotswap._version import __version__
 if TYPE_CHECKING:
     from hotswap.errors import ClientError, ProblemReply, ReplyNotUnderstood, ServiceUnreachable
     from hotswap.files.run import PredictedFile, predict_file
+    from hotswap.fitted.log import log
     from hotswap.registry import UNSET, Registry
     from hotswap.replies import Uploaded
     from hotswap.retries import Retries
@@ -30,6 +31,7 @@ __all__ = [
     "Uploaded",
     "__version__",
     "load_scorer",
+    "log",
     "predict_file",
 ]
 
@@ -45,6 +47,7 @@ _HOMES = {
     "ServiceUnreachable": "errors",
     "Uploaded": "replies",
     "load_scorer": "scorer",
+    "log": "fitted.log",
     "predict_file": "files.run",
 }
 """The module of each public name."""

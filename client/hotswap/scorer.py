@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
+from hotswap.address import service_address
 from hotswap.batches import DataFrame
 from hotswap.engine import engine_of
 from hotswap.errors import DownloadDamaged, NotCompiled, ReplyNotUnderstood
@@ -18,7 +19,6 @@ from hotswap.parts import Limit, predict_in_parts
 from hotswap.registry import Reference, Registry
 from hotswap.replies import CompiledForms, Prediction, Signature
 
-ADDRESS = "http://127.0.0.1:8000"
 _PART = 8 * 2**20
 """Bytes of rows that are encoded at a time."""
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -41,8 +41,7 @@ def load_scorer(
     Raises NotCompiled for a version that only the service can predict with, and what ``Registry``
     raises.
     """
-    address = url or os.environ.get("HOTSWAP_URL") or ADDRESS
-    secret = token or os.environ.get("HOTSWAP_TOKEN") or None
+    address, secret = service_address(url, token)
     with Registry(address, secret) as registry:
         return scorer_of(registry.compiled(name, version), address, secret, cache)
 

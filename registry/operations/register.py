@@ -7,7 +7,7 @@ at them, so a crash leaves at worst bytes that nothing points at.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -20,7 +20,7 @@ from registry.intake.inspector import Inspection, Inspector
 from registry.names import check_model_name, name_key
 from registry.operations.results import OperationResult, replay
 from registry.operations.rows import insert_model
-from registry.reading.profiles import check_profile
+from registry.reading.profiles import checked_evaluation
 from registry.reading.views import version_view
 from registry.signature import Signature
 from registry.storage.database import Database
@@ -85,7 +85,7 @@ def register(
         "input_example": metadata.input_example,
     }
     inspection, signature = inspector.inspect(artifact.path, metadata.format, declared)
-    check_profile(metadata.evaluation, signature)
+    metadata = replace(metadata, evaluation=checked_evaluation(metadata.evaluation, signature))
     compiled = {
         name: artifact.keep_beside(content) for name, content in inspection.compiled.items()
     }

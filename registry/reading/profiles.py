@@ -96,14 +96,15 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
                 )
 
 
-def check_profile(evaluation: Mapping[str, Any], signature: Signature) -> None:
-    """Check the profile in an uploaded ``evaluation``, if it has one.
+def checked_evaluation(evaluation: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
+    """The uploaded ``evaluation`` with its profile checked, if it has one.
 
-    Raises MetadataRefused for a malformed one, and one that does not fit ``signature``.
+    The profile is kept without columns that are not in ``signature``: the model drops them. Raises
+    MetadataRefused for a malformed one, and one that does not fit ``signature``.
     """
     value = evaluation.get("profile")
     if value is None:
-        return
+        return dict(evaluation)
     try:
         profile = msgspec.convert(value, Profile)
     except msgspec.ValidationError as error:
@@ -111,6 +112,8 @@ def check_profile(evaluation: Mapping[str, Any], signature: Signature) -> None:
     faults = [*_column_faults(profile, signature), *_output_faults(profile.output, signature)]
     if faults:
         raise _refused(faults[:_MAX_NAMED])
+    used = {name: value["columns"][name] for name in profile.columns if name in signature.names}
+    return {**evaluation, "profile": {**value, "columns": used}}
 
 
 def openapi_schemas() -> dict[str, Any]:
@@ -122,16 +125,13 @@ def openapi_schemas() -> dict[str, Any]:
 
 
 def _column_faults(profile: Profile, signature: Signature) -> list[Fault]:
-    numbers = {
-        column.name: column.type in {"number", "integer", "date"} for column in signature.inputs
-    }
     faults = []
-    for name, column in profile.columns.items():
-        at = f"evaluation.profile.columns.{name}"
-        if name not in numbers:
-            faults.append(Fault(at, "the model has no such column"))
-        elif numbers[name] != (column.values is None):
-            expected = "bins, since it holds numbers" if numbers[name] else "values"
+    for column in signature.inputs:
+        found = profile.columns.get(column.name)
+        is_number = column.type in {"number", "integer", "date"}
+        if found is not None and is_number != (found.values is None):
+            expected = "bins, since it holds numbers" if is_number else "values"
+            at = f"evaluation.profile.columns.{column.name}"
             faults.append(Fault(at, f"expected {expected}"))
     return faults
 

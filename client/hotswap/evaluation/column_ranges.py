@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from hotswap.evaluation.columns import ColumnValues
 
 MAX_VALUES = 50
+MAX_TEXT = 200
+"""Characters of a value; longer ones are counted in ``other``."""
 
 
 def column_ranges(
@@ -18,8 +20,9 @@ def column_ranges(
 ) -> dict[str, dict[str, Any]]:
     """For each column ``missing``, the number of rows without a value; for numbers ``min``, ``max``
     and ``mean`` where there is a value; for dates ``first`` and ``last`` as text; for text and
-    booleans ``values``, the count of each, the most frequent first. ``other`` is the count of all
-    values beyond the first MAX_VALUES."""
+    booleans ``values``, the count of each, the most frequent first. ``other`` is the count of the
+    values that are not among these: those beyond the first MAX_VALUES, and those of more than
+    MAX_TEXT characters."""
     return {values.name: _range(values, rows) for values in columns}
 
 
@@ -48,7 +51,8 @@ def _range(values: ColumnValues, rows: NDArray[np.intp]) -> dict[str, Any]:
     counts = Counter(present.tolist())
     # By name where the counts are equal, so that the same data give the same order.
     order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    found["values"] = dict(order[:MAX_VALUES])
-    if len(order) > MAX_VALUES:
-        found["other"] = sum(count for _, count in order[MAX_VALUES:])
+    kept = [(text, count) for text, count in order if len(text) <= MAX_TEXT][:MAX_VALUES]
+    found["values"] = dict(kept)
+    if len(order) > len(kept):
+        found["other"] = len(present) - sum(count for _, count in kept)
     return found

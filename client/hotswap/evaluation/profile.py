@@ -17,8 +17,6 @@ from hotswap.labels import label_text
 BINS = 16
 RARE = 0.005
 """The share of a column's values below which a text or boolean is counted in ``other``."""
-MAX_TEXT = 200
-"""Characters of a text; longer ones are counted in ``other``."""
 MAX_COLUMNS = 1_000
 """So that the profile, at most 0.5 kB a column of numbers, fits into the metadata of an upload."""
 MAX_CLASSES = 100
@@ -81,12 +79,8 @@ def _bins(values: NDArray[np.float64]) -> Json:
 
 
 def _frequent(counts: Mapping[str, int], present: int) -> Json:
-    """The values that are neither rare nor long; ``other`` counts the rest."""
-    kept = {
-        text: count
-        for text, count in counts.items()
-        if count >= RARE * present and len(text) <= MAX_TEXT
-    }
+    """The values that are not rare; ``other`` counts the rest."""
+    kept = {text: count for text, count in counts.items() if count >= RARE * present}
     return {"values": kept, "other": present - sum(kept.values())}
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import skops.io
 
+from hotswap.fitted.deterministic_skops import to_bytes
 from registry.formats.reading import read_model
-from trainers.deterministic_skops import to_bytes
 from trainers.preparation import Preparation
 from trainers.recipe import Recipe
 from trainers.search_space import Search

@@ -10,11 +10,11 @@ import pytest
 import skops.io
 from sklearn.metrics import root_mean_squared_error
 
+from hotswap.fitted.surroundings import RECORDED_PACKAGES, git_commit
 from registry.codecs.data_frame import to_frame
-from registry.reading.profiles import check_profile
+from registry.reading.profiles import checked_evaluation
 from registry.reading.stored_evaluation import read_evaluation
 from registry.signature import Column, Signature
-from trainers.lineage import RECORDED_PACKAGES, git_commit
 from trainers.recipe import Recipe
 from trainers.training import train
 
@@ -218,7 +218,7 @@ def test_the_profile_is_of_the_rows_fitted_on_and_is_accepted_by_the_registry(
 ):
     model = train(recipe(shops_csv, kind, target))
     evaluation = json.loads(json.dumps(model.evaluation))
-    check_profile(evaluation, model.signature)
+    assert checked_evaluation(evaluation, model.signature) == evaluation
     profile = read_evaluation(evaluation).profile
 
     assert profile.rows == evaluation["train_rows"]

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hotswap.evaluation.column_ranges import column_ranges
+from hotswap.evaluation.column_ranges import MAX_TEXT, column_ranges
 from hotswap.evaluation.predicted import Predicted
-from hotswap.evaluation.profile import BINS, MAX_TEXT, profile
+from hotswap.evaluation.profile import BINS, profile
 from trainers.columns import type_column
 
 NUMBERS = Predicted(np.arange(4.0), np.array([1.0, 2.0, 3.0, 6.0]))

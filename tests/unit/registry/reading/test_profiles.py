@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from registry.errors import MetadataRefused
-from registry.reading.profiles import check_profile
+from registry.reading.profiles import checked_evaluation
 from registry.reading.stored_evaluation import read_evaluation
 from registry.signature import Column, Output, Signature
 
@@ -39,15 +39,15 @@ def changed(path, value):
 
 
 def test_a_sound_profile_is_accepted_and_read_by_itself():
-    check_profile({"profile": SOUND}, PRICES)
+    checked_evaluation({"profile": SOUND}, PRICES)
     read = read_evaluation({"profile": SOUND, "columns": "unsound"})
     assert read.profile.columns["rooms"].counts == (1, 2, 1)
     assert read.unsound == ("columns",)
 
 
 def test_an_evaluation_may_have_no_profile():
-    check_profile({}, PRICES)
-    check_profile({"profile": None}, PRICES)
+    checked_evaluation({}, PRICES)
+    checked_evaluation({"profile": None}, PRICES)
     assert read_evaluation({}).profile is None
 
 
@@ -65,12 +65,6 @@ def test_an_evaluation_may_have_no_profile():
         ("columns/rooms/counts", [1, 3, -1], ".columns[...].counts[2]", ">= 0"),
         ("columns/rooms/values", {"a": 1}, ".columns[...]", "belong together"),
         ("columns/city/other", None, ".columns[...]", "belong together"),
-        (
-            "columns/garden",
-            {"edges": [], "counts": [5], "missing": 0},
-            ".columns.garden",
-            "no such",
-        ),
         ("columns/rooms", {"values": {}, "other": 5, "missing": 0}, ".columns.rooms", "bins"),
         ("columns/city", {"edges": [], "counts": [5], "missing": 0}, ".columns.city", "values"),
         ("output", {"values": {}, "other": 3, "source": "held-out"}, ".output", "bins for"),
@@ -79,18 +73,24 @@ def test_an_evaluation_may_have_no_profile():
 )
 def test_what_is_wrong_is_named(path, value, at, what):
     with pytest.raises(MetadataRefused) as refused:
-        check_profile({"profile": changed(path, value)}, PRICES)
+        checked_evaluation({"profile": changed(path, value)}, PRICES)
     (fault,) = refused.value.faults
     assert fault.at == f"evaluation.profile{at}"
     assert what in fault.message
     assert fault.message in refused.value.detail
 
 
+def test_columns_that_the_model_drops_are_left_out() -> None:
+    profile = changed("columns/ticket", {"values": {"A 5": 1}, "other": 4, "missing": 0})
+    evaluation = checked_evaluation({"rows": 2, "profile": profile}, PRICES)
+    assert evaluation == {"rows": 2, "profile": SOUND}
+
+
 def test_classes_are_those_of_the_model():
     output = {"values": {"true": 3, "maybe": 1}, "other": 0, "source": "held-out"}
     with pytest.raises(MetadataRefused, match=r"values\.maybe: the model has no such class"):
-        check_profile({"profile": changed("output", output)}, COLOURS)
+        checked_evaluation({"profile": changed("output", output)}, COLOURS)
     del output["values"]["maybe"]
-    check_profile({"profile": changed("output", output)}, COLOURS)
+    checked_evaluation({"profile": changed("output", output)}, COLOURS)
     with pytest.raises(MetadataRefused, match="expected values for a classification"):
-        check_profile({"profile": SOUND}, COLOURS)
+        checked_evaluation({"profile": SOUND}, COLOURS)

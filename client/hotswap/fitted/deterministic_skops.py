@@ -50,7 +50,7 @@ class _Numbering:
             return [self.renamed(item) for item in node]
         if not isinstance(node, dict):
             return node
-        made = {}
+        made: dict[str, Any] = {}
         is_object = "__loader__" in node
         for key, value in node.items():
             if is_object and key == "__id__":

@@ -1,0 +1,171 @@
+"""Uploads a fitted model with everything that can be said of it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hotswap.address import service_address
+from hotswap.registry import Registry
+from hotswap.replies import Version
+
+if TYPE_CHECKING:
+    from hotswap.fitted.tables import Column
+    from hotswap.metrics.names import Task
+
+
+# X and y are the names that scikit-learn uses.
+def log(
+    model: Any,
+    X_train: Any,  # noqa: N803
+    X_test: Any,  # noqa: N803
+    y_test: Any,
+    *,
+    name: str,
+    promote: bool = False,
+    y_train: Any = None,
+    description: str = "",
+    tags: Mapping[str, str] | None = None,
+    url: str | None = None,
+    token: str | None = None,
+) -> Version:
+    """Upload a fitted ``model`` as the next version of the registered model ``name``.
+
+    ``model`` is a fitted regressor or classifier of scikit-learn, or a pipeline that ends in one.
+    ``X_train`` are the rows that it was fitted on, ``X_test`` and ``y_test`` held-out rows to
+    measure it on: DataFrames, or arrays of rows x columns. From these follow signature, example,
+    metrics with intervals, the data of plots, and the profile; with ``y_train`` also the baseline,
+    which otherwise is computed from ``y_test``. Versions of libraries and the commit of the current
+    directory are added. The rows themselves are not sent.
+
+    The same model, data and commit give the same version again. With ``promote``, ``production`` is
+    pointed at it. ``url`` and ``token`` default to HOTSWAP_URL and HOTSWAP_TOKEN.
+
+    Raises ValueError for data that do not fit each other or the model, ModuleNotFoundError without
+    scikit-learn, and what ``Registry.upload`` and ``Registry.promote`` raise.
+    """
+    metadata = measure(model, X_train, X_test, y_test, y_train)
+    metadata |= {"description": description, "tags": dict(tags or {})}
+    artifact, metadata = packed(model, metadata)
+    with Registry(*service_address(url, token)) as registry:
+        uploaded = registry.upload(
+            name,
+            artifact,
+            metadata,
+            filename=f"model.{metadata['format']}",
+            idempotency_key=_key(name, artifact, metadata),
+            reuse=True,
+        )
+        version = uploaded.version
+        if not promote:
+            return version
+        registry.promote(name, version["version"])
+        return registry.version(name, version["version"])
+
+
+def packed(model: Any, metadata: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    """The file of ``model``, and ``metadata`` with its format and where it was made."""
+    from hotswap.fitted.saving import save
+    from hotswap.fitted.surroundings import environment, git_commit
+
+    format_, artifact = save(model)
+    commit = git_commit(Path.cwd())
+    lineage = {} if commit is None else {"git_commit": commit}
+    made = {"format": format_, "lineage": lineage, "environment": environment()}
+    return artifact, {**metadata, **made}
+
+
+def measure(
+    model: Any,
+    X_train: Any,  # noqa: N803
+    X_test: Any,  # noqa: N803
+    y_test: Any,
+    y_train: Any = None,
+) -> dict[str, Any]:
+    """The part of the metadata that follows from the data. Raises ValueError."""
+    from hotswap.evaluation.predicted import predict
+    from hotswap.fitted.description import Measured
+    from hotswap.fitted.tables import table_columns
+    from hotswap.fitted.targets import check_predictions, target_values
+
+    task, names = _task(model), _names(model)
+    train = table_columns(X_train, "X_train", names)
+    test = table_columns(X_test, "X_test", names)
+    _check_columns(train, test, names)
+    target = target_values(y_test, len(test[0].array), task, "y_test")
+    rows = _as_fitted(X_test, names)
+    made = predict(model, task, rows, target)
+    check_predictions(made)
+    return Measured(
+        model=model,
+        made=made,
+        test=test,
+        train=train,
+        train_target=None
+        if y_train is None
+        else target_values(y_train, len(train[0].array), task, "y_train"),
+        output=str(y_test.name) if getattr(y_test, "name", None) is not None else None,
+        unused=_unused(model, names),
+    ).metadata()
+
+
+def _task(model: Any) -> "Task":
+    from sklearn.base import is_classifier, is_regressor
+
+    if is_regressor(model):
+        return "regression"
+    if is_classifier(model):
+        return "classification"
+    raise ValueError(
+        f"{type(model).__name__} is neither a regressor nor a classifier, so it cannot be measured "
+        "on y_test. Upload its file with Registry.upload."
+    )
+
+
+def _names(model: Any) -> list[str] | None:
+    """The names of the columns that ``model`` was fitted on, where it knows them."""
+    found = getattr(model, "feature_names_in_", None)
+    return None if found is None else [str(name) for name in found]
+
+
+def _check_columns(train: "list[Column]", test: "list[Column]", names: list[str] | None) -> None:
+    given, others = [column.name for column in train], [column.name for column in test]
+    if given != others:
+        raise ValueError(f"X_train has the columns {given[:20]}, X_test {others[:20]}.")
+    if names is not None and given != names:
+        raise ValueError(f"The model was fitted on the columns {names[:20]}, not {given[:20]}.")
+
+
+def _as_fitted(table: Any, names: list[str] | None) -> Any:
+    """``table`` as the model was fitted: with names or without."""
+    if names is None and hasattr(table, "to_numpy"):
+        return table.to_numpy()
+    if names is not None and not hasattr(table, "columns"):
+        import pandas as pd  # type: ignore[import-untyped,unused-ignore]  # the client has no stubs
+
+        return pd.DataFrame(table, columns=names)
+    return table
+
+
+def _unused(model: Any, names: list[str] | None) -> frozenset[str]:
+    """The named columns that a ColumnTransformer at the beginning of a pipeline drops."""
+    first = model
+    while type(first).__name__ == "Pipeline":
+        first = first.steps[0][1]
+    positions = getattr(first, "_transformer_to_input_indices", None)
+    if names is None or positions is None:
+        return frozenset()
+    used = {position for part, step, _ in first.transformers_ if not _drops(step)
+            for position in positions.get(part, ())}  # fmt: skip
+    return frozenset(name for position, name in enumerate(names) if position not in used)
+
+
+def _drops(step: Any) -> bool:
+    return isinstance(step, str) and step == "drop"
+
+
+def _key(name: str, artifact: bytes, metadata: Mapping[str, Any]) -> str:
+    """The same for the same content."""
+    content = json.dumps([name, hashlib.sha256(artifact).hexdigest(), metadata], sort_keys=True)
+    return f"log-{hashlib.sha256(content.encode()).hexdigest()}"

@@ -1,0 +1,29 @@
+"""Saves a fitted model as a file that the service accepts."""
+
+import io
+from typing import Any, Literal
+
+Saved = tuple[Literal["skops", "joblib"], bytes]
+
+
+def save(model: Any) -> Saved:
+    """``model`` as a skops file, or as a joblib file where skops is not installed or cannot
+    contain it."""
+    try:
+        from skops.io.exceptions import UnsupportedTypeException
+
+        from hotswap.fitted.deterministic_skops import to_bytes
+    except ImportError:
+        return "joblib", _joblib(model)
+    try:
+        return "skops", to_bytes(model)
+    except UnsupportedTypeException:
+        return "joblib", _joblib(model)
+
+
+def _joblib(model: Any) -> bytes:
+    import joblib
+
+    file = io.BytesIO()
+    joblib.dump(model, file, compress=("zlib", 3))
+    return file.getvalue()

@@ -1,0 +1,52 @@
+"""What ``hotswap.log`` sends is accepted, and describes a model as our trainers do."""
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression
+
+from hotswap.fitted.log import measure, packed
+
+_draws = np.random.default_rng(0)
+FRAME = pd.DataFrame(_draws.normal(size=(150, 3)), columns=["a", "b", "c"])
+TARGET = pd.Series(2 * FRAME["a"] - FRAME["b"], name="y")
+OUR_OWN = {
+    *("rows", "train_rows", "notes", "metric_intervals", "baseline", "columns", "profile"),
+    *("predicted_vs_true", "residuals", "coefficients"),
+}
+
+
+def test_a_logged_regression_has_every_part_of_an_evaluation(admin, fresh_name):
+    train, test = FRAME[:100], FRAME[100:]
+    model = LinearRegression().fit(train, TARGET[:100])
+    said = measure(model, train, test, TARGET[100:], TARGET[:100])
+    answer = admin.upload(fresh_name, *packed(model, said))
+    assert answer.status_code == 201, answer.text
+
+    assert answer.json["metrics"] == said["metrics"]
+    assert answer.json["signature"]["output"] == {"name": "y", "type": "number"}
+    assert [column["nullable"] for column in answer.json["signature"]["inputs"]] == [False] * 3
+    evaluation = admin.get(f"/models/{fresh_name}/1/evaluation").json
+    assert evaluation.keys() == OUR_OWN
+    card = admin.get(f"/models/{fresh_name}/1/card").text
+    assert "unknown" not in card
+
+
+def test_a_logged_forest_on_an_array_with_gaps_predicts_its_own_rows(admin, fresh_name):
+    rows = FRAME.to_numpy(copy=True)
+    rows[::7, 1] = np.nan
+    labels = np.where(TARGET > 0, "up", "down")
+    model = RandomForestClassifier(5, random_state=0).fit(rows, labels)
+    said = measure(model, rows, rows[:50], labels[:50])
+    answer = admin.upload(fresh_name, *packed(model, said))
+    assert answer.status_code == 201, answer.text
+
+    assert [column["nullable"] for column in answer.json["signature"]["inputs"]] == [
+        False,
+        True,
+        False,
+    ]
+    assert said["evaluation"]["notes"] == ["the baseline is computed from the held-out rows"]
+    sent = [[None if np.isnan(cell) else cell for cell in row] for row in rows[:20].tolist()]
+    served = admin.post(f"/models/{fresh_name}/1/predict", json={"instances": sent})
+    assert served.json["predictions"] == model.predict(rows[:20]).tolist()

@@ -1,0 +1,73 @@
+"""What ``hotswap.log`` derives from a model and its data, and what it refuses."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from hotswap.fitted.log import measure
+from hotswap.fitted.saving import save
+
+X = np.random.default_rng(0).normal(size=(40, 2))
+Y = X[:, 0]
+FRAME = pd.DataFrame(X, columns=["a", "b"])
+LABELS = np.where(Y > 0, "up", "down")
+LINE = LinearRegression().fit(X, Y)
+NAMED = LinearRegression().fit(FRAME, Y)
+CLASSES = LogisticRegression().fit(X, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ((LINE, X, X, Y[:3]), "y_test has 3 values for 40 rows"),
+        ((LINE, X, X[:1], Y[:1]), "at least two rows"),
+        ((LINE, X, X, np.full(40, np.nan)), "y_test has 40 missing values"),
+        ((LINE, X, X, np.full(40, np.inf)), "infinite"),
+        ((LINE, X, X, LABELS), "not numbers"),
+        ((LINE, X, X, np.column_stack([Y, Y])), "several outputs"),
+        ((LINE, X, X[:, :1], Y), "X_train has the columns"),
+        ((NAMED, FRAME, FRAME[["b", "a"]], Y), "X_train has the columns"),
+        ((NAMED, FRAME[["b", "a"]], FRAME[["b", "a"]], Y), "was fitted on the columns"),
+        ((CLASSES, X, X, np.arange(40)), "None of the labels in y_test, such as 0"),
+        ((KMeans(2).fit(X), X, X, Y), "KMeans is neither a regressor nor a classifier"),
+        ((LINE, X, X, Y, Y[:5]), "y_train has 5 values for 40 rows"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused_with_the_reason(arguments, why):
+    with pytest.raises(ValueError, match=why):
+        measure(*arguments)
+
+
+def test_a_model_is_called_with_names_or_without_as_it_was_fitted():
+    """scikit-learn warns otherwise, and warnings are errors here."""
+    measure(LINE, FRAME, FRAME, Y)
+    measure(NAMED, X, X, Y)
+
+
+def test_a_label_that_training_did_not_see_has_no_probability():
+    labels = LABELS.astype(object)
+    labels[0] = "sideways"
+    metrics = measure(CLASSES, X, X, labels)["metrics"]
+    assert metrics["accuracy"] <= 39 / 40
+    assert not {"log_loss", "roc_auc"} & metrics.keys()
+
+
+def test_the_output_has_the_name_of_the_target():
+    assert measure(LINE, X, X, pd.Series(Y, name="price"))["signature"]["output"] == {
+        "name": "price"
+    }
+    assert "output" not in measure(LINE, X, X, Y)["signature"]
+
+
+def test_the_same_model_gives_the_same_bytes_and_metadata():
+    assert save(LINE) == save(LinearRegression().fit(X, Y))
+    assert measure(CLASSES, X, X, LABELS) == measure(CLASSES, X, X, LABELS)
+
+
+def test_without_skops_a_model_is_saved_by_joblib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skops.io.exceptions", None)
+    assert save(LINE)[0] == "joblib"
