@@ -16,12 +16,22 @@ static const double FIRST_DATE = -62135596800.0, LAST_DATE = 253402300799.999999
 /* The numbers are part of the file format: registry/engines/chains_file.py has their names. */
 enum {
     FILL, SUBTRACT, DIVIDE, MULTIPLY, ADD, EQUALS, IS_MISSING, BETWEEN, CLIP, SIGNED_LOG,
-    YEAR, MONTH, WEEKDAY, HOUR, SINE, COSINE, KINDS
+    YEAR, MONTH, WEEKDAY, HOUR, SINE, COSINE, LOOK_UP, ENTRY
 };
 
+/* A number and its value, in the table of a LOOK_UP. */
 typedef struct {
-    double first, second;
+    double key, value;
+} Entry;
+
+typedef struct {
+    union {
+        double first;
+        const Entry *entries; /* of a LOOK_UP: `count`, ascending, but the last one is for NaN */
+    };
+    double second;
     int32_t kind;
+    int32_t count;
 } Step;
 
 typedef struct {
@@ -33,6 +43,7 @@ typedef struct {
     PyObject_HEAD
     Chain *chains;
     Step *steps;
+    Entry *entries;
     Py_ssize_t columns;
     Py_ssize_t features;
     Py_ssize_t step_count;
@@ -65,6 +76,27 @@ static double date_part(int32_t part, double x)
     return (double)(year + era * 400 + (month < 10 ? 0 : 1));
 }
 
+/* By binary search. In a table that is not in order it finds nothing, or another entry. */
+static double look_up(const Step *step, double x)
+{
+    const Entry *entries = step->entries;
+    const int32_t last = step->count - 1;
+    int32_t low = 0, high = last;
+
+    if (x != x) {
+        return entries[last].value;
+    }
+    while (low < high) {
+        const int32_t middle = low + (high - low) / 2;
+        if (entries[middle].key < x) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < last && entries[low].key == x ? entries[low].value : step->second;
+}
+
 static inline double apply(const Step *step, double x)
 {
     switch (step->kind) {
@@ -92,6 +124,8 @@ static inline double apply(const Step *step, double x)
         return sin(x);
     case COSINE:
         return cos(x);
+    case LOOK_UP:
+        return look_up(step, x);
     default:
         return date_part(step->kind, x);
     }
@@ -264,19 +298,56 @@ static bool copy_chains(Chains *self, const Py_buffer *views)
     return true;
 }
 
-static bool copy_steps(Chains *self, const Py_buffer *views)
+/* The step at `from`, whose chain ends before `end`, and the entries that follow it. Returns the
+ * place behind them; -1 with an exception set. */
+static Py_ssize_t copy_step(Chains *self, const Py_buffer *views, Py_ssize_t from, Py_ssize_t end,
+                            Step *step, Py_ssize_t *entries)
 {
     const unsigned char *kind = views[KIND].buf;
     const double *first = views[FIRST].buf, *second = views[SECOND].buf;
 
-    for (Py_ssize_t step = 0; step < self->step_count; step++) {
-        self->steps[step] = (Step){first[step], second[step], kind[step]};
-        if (self->steps[step].kind >= KINDS) {
-            PyErr_Format(PyExc_ValueError, "step %zd is of kind %d", step,
-                         (int)self->steps[step].kind);
-            return false;
-        }
+    *step = (Step){.first = first[from], .second = second[from], .kind = kind[from]};
+    if (step->kind >= ENTRY) {
+        PyErr_Format(PyExc_ValueError, "step %zd is of kind %d", from, (int)step->kind);
+        return -1;
     }
+    from++;
+    if (step->kind != LOOK_UP) {
+        return from;
+    }
+    const double count = step->first;
+    if (!(count >= 1.0 && count <= (double)(end - from))) {
+        PyErr_Format(PyExc_ValueError, "step %zd has a table that its chain does not hold", from - 1);
+        return -1;
+    }
+    step->count = (int32_t)count;
+    step->entries = self->entries + *entries;
+    for (int32_t entry = 0; entry < step->count; entry++, from++) {
+        if (kind[from] != ENTRY) {
+            PyErr_Format(PyExc_ValueError, "step %zd is not an entry of a table", from);
+            return -1;
+        }
+        self->entries[(*entries)++] = (Entry){first[from], second[from]};
+    }
+    return from;
+}
+
+/* Takes the entries of tables out from between the steps, and moves the ends of chains. */
+static bool copy_steps(Chains *self, const Py_buffer *views)
+{
+    Py_ssize_t from = 0, steps = 0, entries = 0;
+
+    for (Py_ssize_t feature = 0; feature < self->features; feature++) {
+        const Py_ssize_t end = self->chains[feature].end;
+        while (from < end) {
+            from = copy_step(self, views, from, end, self->steps + steps++, &entries);
+            if (from < 0) {
+                return false;
+            }
+        }
+        self->chains[feature].end = (int32_t)steps;
+    }
+    self->step_count = steps;
     return true;
 }
 
@@ -286,7 +357,8 @@ static bool fill(Chains *self, const Py_buffer *views)
     self->step_count = views[KIND].shape[0];
     self->chains = malloc((size_t)self->features * sizeof *self->chains);
     self->steps = malloc((size_t)(self->step_count + 1) * sizeof *self->steps);
-    if (self->chains == NULL || self->steps == NULL) {
+    self->entries = malloc((size_t)(self->step_count + 1) * sizeof *self->entries);
+    if (self->chains == NULL || self->steps == NULL || self->entries == NULL) {
         PyErr_NoMemory();
         return false;
     }
@@ -330,6 +402,7 @@ static void chains_dealloc(PyObject *object)
 
     free(self->chains);
     free(self->steps);
+    free(self->entries);
     free_object(object);
 }
 

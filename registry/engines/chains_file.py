@@ -12,7 +12,12 @@ _FORMAT = 1
 
 
 class Operation(IntEnum):
-    """The kinds of steps, numbered as in ``chain_kernel.c``."""
+    """The kinds of steps, numbered as in ``chain_kernel.c``.
+
+    LOOK_UP has the number of entries of its table, and the value of what is not among them. The
+    entries follow as steps of the kind ENTRY, each a number and its value: in ascending order, and
+    the last one for NaN.
+    """
 
     FILL = 0
     SUBTRACT = 1
@@ -30,6 +35,8 @@ class Operation(IntEnum):
     HOUR = 13
     SINE = 14
     COSINE = 15
+    LOOK_UP = 16
+    ENTRY = 17
 
 
 @dataclass(frozen=True, slots=True, eq=False)

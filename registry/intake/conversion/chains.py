@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from registry.dates import CalendarPart
 from registry.engines.chains_file import ChainsFile, Operation
-from registry.intake.conversion.target import Norm, NotConvertible, Vocabulary, require
+from registry.intake.conversion.target import Norm, NotConvertible, Table, Vocabulary, require
 from registry.signature import Signature
 
 _Step = tuple[Operation, float, float]
@@ -30,6 +31,12 @@ class Chain:
 
     def then(self, operation: Operation, first: float = 0.0, second: float = 0.0) -> "Chain":
         return Chain(self.column, (*self.steps, (operation, float(first), float(second))))
+
+    def then_look_up(self, table: Table) -> "Chain":
+        entries = [*zip(table.keys, table.values, strict=True), (nan, table.missing)]
+        look_up = (Operation.LOOK_UP, float(len(entries)), float(table.other))
+        kept = [(Operation.ENTRY, float(key), float(value)) for key, value in entries]
+        return Chain(self.column, (*self.steps, look_up, *kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,11 @@ class ChainTarget:
         return _numbers(
             chain.then(Operation.BETWEEN, low, high)
             for chain, low, high in zip(block.chains, lows, highs, strict=True)
+        )
+
+    def look_up(self, block: ChainBlock, tables: Sequence[Table]) -> ChainBlock:
+        return _numbers(
+            chain.then_look_up(table) for chain, table in zip(block.chains, tables, strict=True)
         )
 
     def normalize(self, block: ChainBlock, norm: Norm) -> ChainBlock:

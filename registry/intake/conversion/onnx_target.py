@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from registry.dates import CalendarPart
 from registry.intake.conversion.foreign import convert_transformer
 from registry.intake.conversion.graph import Block, Graph
-from registry.intake.conversion.target import SMALLEST_NORM, Norm, require
+from registry.intake.conversion.target import SMALLEST_NORM, Norm, Table, require
 
 
 @dataclass(slots=True)
@@ -116,6 +116,22 @@ class OnnxTarget(Graph):
         above = self.add("Greater", tensor, self.row(lows))
         below = self.add("LessOrEqual", tensor, self.row(highs))
         return _numbers(self.double(self.add("And", above, below)), block)
+
+    def look_up(self, block: Block, tables: Sequence[Table]) -> Block:
+        columns = [self._looked_up(block.choose([at]), table) for at, table in enumerate(tables)]
+        return self.concat(columns)
+
+    def _looked_up(self, column: Block, table: Table) -> Block:
+        tensor = self.tensor(column)
+        keys, values = list(table.keys) or [inf], list(table.values) or [table.other]
+        is_key = self.double(self.add("Equal", tensor, self.row(keys)))
+        # One factor is 1 and all others are 0, so the product is the value itself.
+        value = self.add("MatMul", is_key, self.constant(np.reshape(values, (-1, 1))))
+        known = self.add("ReduceSum", is_key, self.constant([1], np.int64), keepdims=1)
+        is_known = self.add("Greater", known, self.constant(0.5))
+        found = self.add("Where", is_known, value, self.constant(table.other))
+        is_missing = self.add("IsNaN", tensor)
+        return _numbers(self.add("Where", is_missing, self.constant(table.missing), found), column)
 
     def normalize(self, block: Block, norm: Norm) -> Block:
         tensor, axis = self.tensor(block), self.constant([1], np.int64)

@@ -1,6 +1,7 @@
 """The interface of what a fitted model's steps are converted to, and its columns."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, TypeVar
 
 from numpy.typing import ArrayLike
@@ -22,6 +23,19 @@ class Vocabulary(dict[str, float]):
     def code(self, text: str) -> float:
         """The number of ``text``, a new one on the first call for it."""
         return self.setdefault(text, float(len(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The value of each number in ``keys``; of NaN ``missing``, and of any other number ``other``.
+
+    The keys are different, finite, and in ascending order.
+    """
+
+    keys: Sequence[float]
+    values: Sequence[float]
+    missing: float
+    other: float
 
 
 class Columns(Protocol):
@@ -80,6 +94,9 @@ class Target(Protocol[C]):
 
     def between(self, block: C, lows: Sequence[float], highs: Sequence[float]) -> C:
         """1.0 where a value is above its column's low and at most its high, else 0.0."""
+
+    def look_up(self, block: C, tables: Sequence[Table]) -> C:
+        """The values of each column in its table."""
 
     def normalize(self, block: C, norm: Norm) -> C:
         """Each row divided by its norm, or by 1 where that is below ``SMALLEST_NORM``.

@@ -15,6 +15,7 @@ from registry.intake.conversion.target import (
     C,
     Columns,
     NotConvertible,
+    Table,
     Target,
     Vocabulary,
     require,
@@ -140,10 +141,8 @@ def _one_hot(target: Target[C], step: Any, block: C) -> C:
         f"OneHotEncoder(handle_unknown={step.handle_unknown!r}) refuses unknown categories, "
         "which ONNX cannot: fit it with 'ignore'.",
     )
-    require(
-        not getattr(step, "_infrequent_enabled", False),
-        "A OneHotEncoder that groups infrequent categories has no ONNX form here.",
-    )
+    if getattr(step, "_infrequent_enabled", False):
+        return _grouped_one_hot(target, step, block)
     drops = [None] * len(block) if step.drop_idx_ is None else list(step.drop_idx_)
     positions: list[int] = []
     codes: list[float] = []
@@ -156,6 +155,54 @@ def _one_hot(target: Target[C], step: Any, block: C) -> C:
                 is_null = category is None and not knows_nan
                 codes.append(nan if is_null else _code(category, text))
     return target.equals(block.choose(positions), codes)
+
+
+def _grouped_one_hot(target: Target[C], step: Any, block: C) -> C:
+    """A column of 0 and 1 for each frequent category, and one for all infrequent ones."""
+    drops = step._drop_idx_after_grouping
+    other = float(step.handle_unknown == "infrequent_if_exist")
+    columns, tables = [], []
+    for column, categories in enumerate(step.categories_):
+        groups = step._default_to_infrequent_mappings[column]
+        places = np.arange(len(categories)) if groups is None else groups
+        count = int(places.max()) + 1
+        for place in range(count):
+            if drops is not None and drops[column] == place:
+                continue
+            is_rest = groups is not None and place == count - 1
+            values = (places == place).astype(np.float64)
+            columns.append(column)
+            tables.append(
+                _table(categories, values, block.texts[column], other if is_rest else 0.0)
+            )
+    return target.look_up(block.choose(columns), tables)
+
+
+def _target_encoder(target: Target[C], step: Any, block: C) -> C:
+    """The mean of the target for each category; for several classes the share of each."""
+    means = np.ravel(step.target_mean_)
+    columns, tables = [], []
+    for place, values in enumerate(step.encodings_):
+        column = place // len(means)
+        columns.append(column)
+        mean = float(means[place % len(means)])
+        tables.append(_table(step.categories_[column], values, block.texts[column], mean))
+    return target.look_up(block.choose(columns), tables)
+
+
+def _table(categories: Any, values: Any, text: Vocabulary | None, other: float) -> Table:
+    """The values of ``categories``. As in ``_one_hot``, a null is NaN if that is a category, else
+    None."""
+    knows_nan = any(_is_nan(category) for category in categories)
+    found: dict[float, float] = {}
+    missing = other
+    for category, value in zip(categories, values, strict=True):
+        if _is_nan(category) or (category is None and not knows_nan):
+            missing = float(value)
+        elif category is not None:
+            found[_code(category, text)] = float(value)
+    keys = sorted(found)
+    return Table(keys, [found[key] for key in keys], missing, other)
 
 
 def _bands(target: Target[C], step: Any, block: C) -> C:
@@ -255,4 +302,5 @@ _CONVERTERS: Mapping[str, Callable[[Any, Any, Any], Any]] = {
     "SignedLog": _signed_log,
     "SimpleImputer": _imputer,
     "StandardScaler": _standard_scaler,
+    "TargetEncoder": _target_encoder,
 }

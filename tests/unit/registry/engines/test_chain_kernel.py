@@ -40,7 +40,7 @@ APPLIED = {
     Operation.COSINE: lambda x, *_: math.cos(x) if math.isfinite(x) else math.nan,
     Operation.CLIP: lambda x, a, b: a if x < a else (b if x > b else x),  # noqa: FURB136 - of NaN min() makes a bound
 }
-"""What each step does, in numpy."""
+"""What each step does, in numpy; tables have a test of their own."""
 
 
 def chains(steps, column=0, columns=1):
@@ -61,7 +61,7 @@ def bits(number):
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(list(Operation)), _doubles, _doubles), max_size=5),
+    st.lists(st.tuples(st.sampled_from(list(APPLIED)), _doubles, _doubles), max_size=5),
     st.lists(_doubles, min_size=1, max_size=4),
 )
 def test_steps_equal_numpy_s_to_the_last_bit(steps, values):
@@ -130,7 +130,7 @@ GOOD = {
         ({"length": np.array([1, -1], np.int32)}, "has -1 steps"),
         ({"length": np.array([1, 0], np.int32)}, "2 steps, the chains have 1"),
         ({"length": np.array([1], np.int32)}, "1 lengths of 2 chains"),
-        ({"kind": np.array([0, 16], np.uint8)}, "of kind 16"),
+        ({"kind": np.array([0, 17], np.uint8)}, "of kind 17"),
         ({"kind": np.array([0], np.uint8)}, "different lengths"),
         ({"first": np.zeros(3)}, "different lengths"),
         ({"first": np.zeros(2, np.float32)}, "format 'f'"),
@@ -146,6 +146,73 @@ GOOD = {
 def test_arrays_with_invalid_indices_are_refused(wrong, words):
     with pytest.raises(ValueError, match=words):
         Chains(**{**GOOD, **wrong})
+
+
+TABLE = [
+    (Operation.SUBTRACT, 1.0, 0.0),
+    (Operation.LOOK_UP, 4.0, -9.0),
+    (Operation.ENTRY, -1.0, 10.0),
+    (Operation.ENTRY, 0.0, 20.0),
+    (Operation.ENTRY, 2.5, 30.0),
+    (Operation.ENTRY, math.nan, 40.0),
+    (Operation.MULTIPLY, 2.0, 0.0),
+]
+
+
+def test_a_table_has_a_value_for_each_key_for_nan_and_for_all_other_numbers():
+    made, alone = chains(TABLE), chains(TABLE[1:2] + [(Operation.ENTRY, math.nan, 7.0)] * 4)
+    values = [0.0, 1.0, 3.5, math.nan, 2.0, -math.inf, math.inf, -0.0]
+
+    found = [np.frombuffer(made.row((value,)))[0] for value in values]
+
+    assert found == [20.0, 40.0, 60.0, 80.0, -18.0, -18.0, -18.0, 20.0]
+    assert np.frombuffer(alone.row((1.0,)))[0] == -9.0
+
+
+@given(st.dictionaries(st.floats(allow_nan=False, allow_infinity=False), _doubles), _doubles)
+def test_tables_of_any_size_find_each_of_their_keys(values, probe):
+    values = {key + 0.0: value for key, value in values.items()}  # -0.0 is 0.0
+    keys = sorted(values)
+    entries = [(Operation.ENTRY, key, values[key]) for key in keys]
+    missing = (Operation.ENTRY, math.nan, 1.0)
+    made = chains([(Operation.LOOK_UP, len(keys) + 1.0, 2.0), *entries, missing])
+    probes = [*keys, probe]
+    many = np.empty((len(probes), 1))
+
+    made.many(np.array(probes).reshape(-1, 1), many, False)
+
+    expected = [1.0 if math.isnan(one) else values.get(one, 2.0) for one in probes]
+    assert list(map(bits, many[:, 0])) == list(map(bits, expected))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [(Operation.LOOK_UP, count, 0.0), (Operation.ENTRY, 0.0, 0.0)]
+        for count in (0.0, -1.0, 2.0, 1e300, math.nan, math.inf)
+    ]
+    + [
+        [(Operation.ENTRY, 0.0, 0.0)],
+        [(Operation.LOOK_UP, 1.0, 0.0), (Operation.ADD, 0.0, 0.0)],
+        [(Operation.LOOK_UP, 1.0, 0.0), *[(Operation.ENTRY, 0.0, 0.0)] * 2],
+    ],
+    ids=str,
+)
+def test_a_table_beyond_its_chain_is_refused(steps):
+    with pytest.raises(ValueError, match=r"table|of kind 17"):
+        chains(steps)
+
+
+def test_a_table_does_not_take_the_entries_of_the_next_chain():
+    with pytest.raises(ValueError, match="step 0 has a table that its chain does not hold"):
+        Chains(
+            np.zeros(2, np.int32),
+            np.array([2, 1], np.int32),
+            np.array([Operation.LOOK_UP, Operation.ENTRY, Operation.ENTRY], np.uint8),
+            np.array([2.0, 0.0, 0.0]),
+            np.zeros(3),
+            columns=1,
+        )
 
 
 @pytest.mark.parametrize(
