@@ -50,7 +50,7 @@ def predict_to_file(
     except (FileRefused, UnfinishedRun) as error:
         text = str(error).replace("with resume", "with --resume")
         raise CommandFailed(text, WRONG_USAGE) from error
-    except (ClientError, KeyboardInterrupt):
+    except (ClientError, OSError, KeyboardInterrupt):
         if progress.rows or progress.resumed:
             click.echo("The finished part is kept. Run the command again with --resume.", err=True)
         raise

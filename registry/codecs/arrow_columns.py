@@ -24,6 +24,9 @@ _NO_DAY, _NO_TICK = -(2**31), -(2**63)
 _Dictionaries = dict[tuple[object, ...], tuple[Any, NDArray[Any]]]
 """By ``dictionary_key`` the dictionary, without which its memory could be used for another, and its
 texts as Python strings, which all its columns and batches share; the last is NaN."""
+LatestTexts = dict[str, tuple[Any, NDArray[Any]]]
+"""By the name of a column its last dictionary and texts, as in ``_Dictionaries``: a Parquet reader
+makes a new array of the same dictionary for each batch."""
 
 
 def add_columns(
@@ -31,12 +34,15 @@ def add_columns(
     table: "pa.Table",
     inputs: Sequence[Column],
     first: int = 0,
+    latest: LatestTexts | None = None,
 ) -> list[Fault]:
     """Add the ``inputs`` from ``table`` to ``columns``. Returns the faults found.
 
     The types of the columns must fit. ``first``: the index of the table's first row in the request.
+    ``latest``: of the rows before; afterwards of these.
     """
     decoded: _Dictionaries = {}
+    latest = {} if latest is None else latest
     faults: list[Fault] = []
     if table.num_rows == 0:
         return faults
@@ -47,22 +53,26 @@ def add_columns(
         if column.type == "date" and _is_moment(cells.type):
             array = shown = np.concatenate([_seconds(chunk) for chunk in cells.chunks])
         elif column.type == "date":
-            shown = _text(cells, decoded)
+            shown = _text(cells, column.name, decoded, latest)
             array = _parsed(shown)
+        elif column.type == "string":
+            array = shown = _text(cells, column.name, decoded, latest)
         else:
-            array = shown = _text(cells, decoded) if column.type == "string" else _numbers(cells)
+            array = shown = _numbers(cells)
         columns[column.name] = array
         faults += _cell_faults(array, column, first, shown)
     return faults
 
 
-def to_batch(table: "pa.Table", signature: Signature, first: int = 0) -> Batch:
-    """Convert the columns of ``signature``. ``first``: as in ``add_columns``.
+def to_batch(
+    table: "pa.Table", signature: Signature, first: int = 0, latest: LatestTexts | None = None
+) -> Batch:
+    """Convert the columns of ``signature``. ``first`` and ``latest``: as in ``add_columns``.
 
     Raises InputRefused.
     """
     columns: dict[str, NDArray[Any]] = {}
-    faults = add_columns(columns, table, signature.inputs, first)
+    faults = add_columns(columns, table, signature.inputs, first, latest)
     return checked_batch(columns, table.num_rows, faults)
 
 
@@ -159,7 +169,9 @@ def _plain(chunk: "pa.Array", null: float) -> NDArray[Any]:
     return np.where(is_there, values, np.array(null, kind))
 
 
-def _text(cells: "pa.ChunkedArray", decoded: _Dictionaries) -> NDArray[np.object_]:
+def _text(
+    cells: "pa.ChunkedArray", name: str, decoded: _Dictionaries, latest: LatestTexts
+) -> NDArray[np.object_]:
     from registry.codecs.arrow_library import pa
 
     if not pa.types.is_dictionary(cells.type):
@@ -168,17 +180,19 @@ def _text(cells: "pa.ChunkedArray", decoded: _Dictionaries) -> NDArray[np.object
         cells, decoded = cells.dictionary_encode(), {}
     elif pa.types.is_null(cells.type.value_type):
         return np.full(len(cells), np.nan, dtype=object)
-    latest: tuple[pa.Array | None, NDArray[Any]] = (None, np.array([], dtype=object))
     parts = []
     for chunk in cells.chunks:
         dictionary = chunk.dictionary
         key = dictionary_key(dictionary)
         if key not in decoded:
-            is_repeated = latest[0] is not None and dictionary.equals(latest[0])
-            decoded[key] = (dictionary, latest[1] if is_repeated else _texts(dictionary))
-        latest = decoded[key]
+            before = latest.get(name)
+            if before is not None and dictionary.equals(before[0]):
+                decoded[key] = (dictionary, before[1])
+            else:
+                decoded[key] = (dictionary, _texts(dictionary))
+        latest[name] = decoded[key]
         indices = chunk.indices.cast(pa.int64())
-        parts.append(latest[1][_plain(indices, -1)])  # -1, the last, is NaN
+        parts.append(decoded[key][1][_plain(indices, -1)])  # -1, the last, is NaN
     return np.concatenate(parts)
 
 

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from numpy.typing import NDArray
 
-from registry.codecs.arrow_columns import add_columns, checked_batch, to_batch
+from registry.codecs.arrow_columns import LatestTexts, add_columns, checked_batch, to_batch
 from registry.codecs.arrow_sizes import TableSize
 from registry.codecs.batch import Batch
 from registry.codecs.parquet_footer import Footer, ReadAt, read_footer
@@ -111,6 +111,7 @@ def parquet_batches(
             _check_group(group.unpacked, max_unpacked)  # other versions may read the rest
             _check_group(PageHeaders(read_at).unpacked(group, source.positions), max_unpacked)
         first = 0
+        latest: LatestTexts = {}
         groups, read = list(range(len(footer.groups))), list(source.positions.values())
         for part in source.reader.iter_batches(
             rows, row_groups=groups, column_indices=read, use_threads=False
@@ -119,7 +120,7 @@ def parquet_batches(
             table = pa.Table.from_batches([part])
             check_content(table)
             if part.num_rows:
-                yield to_batch(table, signature, first)
+                yield to_batch(table, signature, first, latest)
             first += part.num_rows
         _check_rows(first, footer.rows)
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -17,7 +17,7 @@ from typing import Any
 
 from hotswap.errors import UnfinishedRun
 from hotswap.files.output import Output
-from hotswap.files.places import Files, LocalFiles, files_at
+from hotswap.files.places import Files, LocalFiles, files_at, named_in_errors
 
 _RUN = "run.json"
 _JOINED = "joined"
@@ -135,7 +135,8 @@ class PartsFolder:
 
     def join(self, output: Output, count: int) -> None:
         """Join the parts of ``count`` chunks to a file in the folder. Raises UnfinishedRun."""
-        with self._files.create(self._in(_JOINED)) as file:
+        path = self._in(_JOINED)
+        with named_in_errors(path), self._files.create(path) as file:
             output.join(self._intact_parts(count), file)
 
     def finish(self) -> None:

@@ -4,7 +4,8 @@ import hashlib
 import os
 import shutil
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
@@ -72,8 +73,9 @@ class LocalFiles:
     def write(self, path: str, content: bytes) -> None:
         partial = Path(f"{path}.{os.getpid()}-{threading.get_ident()}")
         try:
-            partial.write_bytes(content)
-            partial.replace(path)
+            with named_in_errors(path):
+                partial.write_bytes(content)
+                partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
 
@@ -141,6 +143,16 @@ class RemoteFiles:
 
     def remove_folder(self, path: str) -> None:
         self._system.rm(path, recursive=True)
+
+
+@contextmanager
+def named_in_errors(path: str) -> Iterator[None]:
+    """Add ``path`` to an OSError without a path, as a full disk gives it."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
 
 
 def located(path: str) -> str:

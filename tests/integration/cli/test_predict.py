@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,34 @@ def test_a_file_is_predicted_to_a_file(
         hotswap(*arguments, "--out", str(tmp_path / "out.jsonl"), "--json").stdout
     )
     assert (reported["version"], reported["rows"]) == (1, 2)
+
+
+def test_a_disk_that_is_full_when_parts_are_joined_exits_2_and_what_is_done_is_kept(
+    hotswap: Hotswap, service: FakeService, tmp_path: Path
+) -> None:
+    service.versions["housing"][0]["signature"]["inputs"] = [{"name": "rooms", "type": "number"}]
+    long = "a" * 10_000  # so that the part and the output are larger than the run's description
+    (tmp_path / "rows.csv").write_text(f"id,rooms\n{long},1\n{long},2\n")
+    out = tmp_path / "out.csv"
+    command = ["predict", "housing", "--data", str(tmp_path / "rows.csv"), "--keep", "id"]
+    command += ["--out", str(out), "--resume"]
+    assert hotswap(*command).exit_code == 0
+    expected = out.read_bytes()
+    out.unlink()
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(expected) - 1, before[1]))
+    try:
+        result = hotswap(*command)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert result.exit_code == 2
+    assert "out.csv.parts/joined: File too large" in result.stderr
+    assert "Run the command again with --resume" in result.stderr
+    assert not out.exists()
+    assert hotswap(*command).exit_code == 0
+    assert out.read_bytes() == expected
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import os
+import resource
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -524,6 +525,24 @@ def test_a_name_that_two_columns_have_is_refused(
         pa.parquet.write_table(pa.Table.from_arrays(cells, ["x", "a", "a"]), data)
     with pytest.raises(errors.FileRefused, match="more than one column 'a'"):
         predict(registry, data, tmp_path / "out.csv", keep=["a"])
+
+
+@pytest.mark.parametrize("largest", [100, 20_000], ids=["part", "joined"])
+def test_a_full_disk_is_an_error_that_names_the_file(
+    registry: Registry, tmp_path: Path, largest: int
+) -> None:
+    data, out = write(tmp_path / "in.csv", table()), tmp_path / "out.csv"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"too large: .*out\.csv\.parts/"):
+            predict(registry, data, out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not out.exists()
+
+    assert predict(registry, data, out, resume=True).rows == ROWS
+    assert len(read(out)["prediction"]) == ROWS
 
 
 def test_a_late_part_of_another_run_is_not_joined(

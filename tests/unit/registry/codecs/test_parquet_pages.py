@@ -50,6 +50,20 @@ def read_in_batches(body, signature, limit):
     return list(parquet_batches(io.BytesIO(body), signature, 10, limit))
 
 
+def test_batches_of_a_row_group_share_the_texts_of_its_dictionary():
+    """The dictionary would be decoded for each batch of some rows: quadratic in the row group."""
+    sink = io.BytesIO()
+    parquet.write_table(pa.table({"t": ["Ghent", None] * 20}), sink)
+    texts = Signature((Column("t", "string", nullable=True),), Output("y", "number"))
+
+    batches = read_in_batches(sink.getvalue(), texts, MANY)
+
+    assert [batch.rows for batch in batches] == [10] * 4
+    assert {id(text) for batch in batches for text in batch.columns["t"][::2]} == {
+        id(batches[0].columns["t"][0])
+    }
+
+
 def declare(body, *, file=None, group=None, values=None, unpacked=None):
     """``body`` with other figures in its footer; ``group`` and ``values`` of the first group."""
 
