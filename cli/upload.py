@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
@@ -14,6 +14,9 @@ from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
 from hotswap import Registry, Uploaded
 from registry.signature import KINDS
+
+if TYPE_CHECKING:
+    from cli.measured_upload import Data
 
 FORMATS = ("skops", "onnx", "joblib")
 
@@ -35,6 +38,17 @@ class _Described(TypedDict):
     metavar="FILE",
     help="JSON object with metrics, params, signature, …; - for stdin.",
 )
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV or Parquet file of held-out rows to measure the model on, with --target.",
+)
+@click.option("--target", metavar="COLUMN", help="Column of --data to predict.")
+@click.option(
+    "--train-data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of the rows that the model was fitted on, for its profile and the baseline.",
+)
 @click.option("--kind", type=click.Choice(KINDS), help="Kind of model.")
 @click.option(
     "--format", type=click.Choice(FORMATS), help="Format of FILE.  [default: by its ending]"
@@ -54,21 +68,47 @@ def upload(
     name: str,
     file: Path,
     metadata: str | None,
+    data: Path | None,
+    target: str | None,
+    train_data: Path | None,
     idempotency_key: str | None,
     as_json: bool,
     **described: Unpack[_Described],
 ) -> None:
     """Register FILE as a new version of the model NAME, which is created if it does not exist.
 
-    An upload moves no alias; use 'hotswap promote'.
+    An upload moves no alias; use 'hotswap promote'. With --data, the metrics, the signature and
+    what else 'hotswap train' stores are computed from it.
 
     \b
     Example:
       hotswap upload housing model.skops --metadata metadata.json --tag branch=main
+      hotswap upload churn model.joblib --data test.csv --target churned
     """
     given = _merged(_read_metadata(metadata) if metadata else {}, described)
+    if (held_out := _data(data, target, train_data)) is not None:
+        given = _measured(file, held_out, given) | given
     uploaded = registry.upload(name, file, given, idempotency_key=idempotency_key)
     print_json(uploaded.version) if as_json else print_uploaded(uploaded)
+
+
+def _data(data: Path | None, target: str | None, train: Path | None) -> "Data | None":
+    from cli.measured_upload import Data
+
+    if (data is None) != (target is None):
+        raise click.UsageError("--data and --target require each other.")
+    if data is None and train is not None:
+        raise click.UsageError("--train-data requires --data.")
+    return None if data is None or target is None else Data(data, target, train)
+
+
+def _measured(file: Path, data: "Data", given: dict[str, Any]) -> dict[str, Any]:
+    from cli.measured_upload import measured
+    from registry.formats.reading import format_of_filename, parse_format
+
+    named = given.get("format")
+    format_ = format_of_filename(file.name) if named is None else parse_format(str(named))
+    return measured(file, format_, data, given.get("signature"))
 
 
 def print_uploaded(uploaded: Uploaded) -> None:

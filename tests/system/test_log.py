@@ -1,11 +1,13 @@
 """``hotswap.log`` against the real server, with models that were not trained by our trainers."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import (
@@ -160,3 +162,26 @@ def test_logging_the_same_again_gives_the_same_version(server: Server) -> None:
     with Registry(server.url, server.token) as registry:
         model = registry.model("log-array")
     assert model["last_version"] == first["version"]
+
+
+def test_an_upload_of_a_file_with_data_is_described_as_a_logged_model(
+    server: Server, tmp_path: Any
+) -> None:
+    model, _, _, test, target = fitted("mixed")
+    skops.io.dump(model, tmp_path / "model.skops")
+    test.assign(price=target).to_csv(tmp_path / "test.csv", index=False)
+    command = ["upload", "uploaded-flats", "model.skops", "--data", "test.csv", "--target", "price"]
+    done = server.hotswap(*command, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    version = json.loads(done.stdout)
+
+    own = model.predict(test)
+    assert version["metrics"]["rmse"] == pytest.approx(root_mean_squared_error(target, own))
+    with Registry(server.url, server.token) as registry:
+        evaluation = registry.evaluation("uploaded-flats", 1)
+        signature = registry.version("uploaded-flats", 1)["signature"]
+    assert evaluation["profile"]["source"] == "held-out"
+    assert evaluation["rows"] == TEST
+    assert {"predicted_vs_true", "residuals", "coefficients"} <= evaluation.keys()
+    assert [one["name"] for one in signature["inputs"]] == ["size", "rooms", "lift", "city"]
+    assert signature["output"]["name"] == "price"

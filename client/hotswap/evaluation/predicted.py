@@ -92,10 +92,10 @@ def _last(model: Any) -> Any:
 
 
 def _codes(classes: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.intp]:
-    """The position of each label in ``classes``, which are in order; other labels get the numbers
-    that follow."""
-    places = np.searchsorted(classes, labels)
-    known = classes.take(places, mode="clip") == labels
+    """The position of each label in ``classes``; other labels get the numbers that follow."""
+    order = np.argsort(classes, kind="stable")
+    places = order.take(np.searchsorted(classes, labels, sorter=order), mode="clip")
+    known = classes[places] == labels
     if not known.all():
         _, others = np.unique(labels[~known], return_inverse=True)
         places[~known] = len(classes) + others

@@ -38,7 +38,7 @@ class Measured:
     def metadata(self) -> dict[str, Any]:
         """Signature, input example, metrics and evaluation, as JSON."""
         metrics = self.made.metrics()
-        signature: dict[str, Any] = {"inputs": self._inputs()}
+        signature: dict[str, Any] = {"inputs": inputs(self.model, self.columns)}
         if self.output is not None:
             signature["output"] = {"name": self.output}
         return {
@@ -51,25 +51,7 @@ class Measured:
     @property
     def columns(self) -> list[Column]:
         """The columns that the model uses, described by the training data if there are any."""
-        found = self.test if self.train is None else common_types(self.train, self.test)
-        return [column for column in found if column.name not in self.unused]
-
-    def _inputs(self) -> list[dict[str, Any]]:
-        """What is left out is read from the model by the service."""
-        gaps = {column.name for table in (self.train or (), self.test) for column in table
-                if column.missing.any()}  # fmt: skip
-        imputes = _imputes(self.model)
-        inputs = []
-        for column in self.columns:
-            declared: dict[str, Any] = {"name": column.name}
-            if column.type:
-                declared["type"] = column.type
-            if column.name in gaps:
-                declared["nullable"] = True
-            elif not imputes:
-                declared["nullable"] = False
-            inputs.append(declared)
-        return inputs
+        return [one for one in described(self.test, self.train) if one.name not in self.unused]
 
     def _example(self) -> dict[str, Any]:
         """The first row without a missing value, else the first row."""
@@ -99,6 +81,30 @@ class Measured:
             **figures(self.made, SEED),
             **weights(self.model),
         }
+
+
+def described(test: Sequence[Column], train: Sequence[Column] | None) -> list[Column]:
+    """The columns of ``train``, else of ``test``, with types that hold for both, and ``gaps`` where
+    one of them lacks a value."""
+    return list(test) if train is None else common_types(train, test)
+
+
+def inputs(model: Any, columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """The inputs of a signature for ``columns``.
+
+    What is left out, the service reads from ``model``: the type of values that a request cannot
+    contain, and whether a column without gaps is nullable, if a part of the model fills gaps.
+    """
+    imputes = _imputes(model)
+    declared = []
+    for column in columns:
+        one: dict[str, Any] = {"name": column.name}
+        if column.type:
+            one["type"] = column.type
+        if column.gaps or not imputes:
+            one["nullable"] = column.gaps
+        declared.append(one)
+    return declared
 
 
 def _imputes(model: Any) -> bool:

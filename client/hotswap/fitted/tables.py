@@ -22,6 +22,8 @@ class Column:
     type: str
     array: NDArray[Any]
     missing: NDArray[np.bool_]
+    gaps: bool
+    """Whether a value is missing, here or in the other table."""
 
 
 def table_columns(table: Any, what: str, names: Sequence[str] | None = None) -> list[Column]:
@@ -49,9 +51,9 @@ def table_columns(table: Any, what: str, names: Sequence[str] | None = None) -> 
 
 
 def common_types(columns: Sequence[Column], others: Sequence[Column]) -> list[Column]:
-    """``columns``, each with a type that the values of both tables have."""
+    """``columns``, each with a type that the values of both tables have, and the gaps of both."""
     return [
-        replace(column, type=_common(column, other))
+        replace(column, type=_common(column, other), gaps=column.gaps or other.gaps)
         for column, other in zip(columns, others, strict=True)
     ]
 
@@ -83,12 +85,12 @@ def _typed(name: str, values: Any) -> Column:
     if array.dtype.kind == "U":
         array = array.astype(object)
     if array.dtype.kind != "O":
-        return Column(name, "", array, np.zeros(len(array), np.bool_))
+        return _column(name, "", array, np.zeros(len(array), np.bool_))
     items = array.tolist()
     missing = np.fromiter(map(_is_missing, items), np.bool_, len(items))
     type_ = _type_of({type(item) for item, gone in zip(items, missing, strict=True) if not gone})
     if not type_:
-        return Column(name, "", array, missing)
+        return _column(name, "", array, missing)
     made: NDArray[Any]
     if type_ == "string":
         made = np.where(missing, np.nan, array)
@@ -99,7 +101,8 @@ def _typed(name: str, values: Any) -> Column:
 
 
 def _column(name: str, type_: str, array: NDArray[Any], missing: NDArray[np.bool_]) -> Column:
-    return Column(name, "" if missing.all() else type_, array, missing)
+    gaps = bool(missing.any())
+    return Column(name, "" if missing.all() else type_, array, missing, gaps)
 
 
 def _type_of(types: set[type]) -> str:

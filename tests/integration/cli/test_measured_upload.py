@@ -1,0 +1,160 @@
+"""``hotswap upload --data`` measures a file as ``hotswap.log`` measures a fitted model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import accuracy_score, root_mean_squared_error
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from tests.integration.cli.conftest import Hotswap
+from tests.integration.cli.fake_service import FakeService, multipart
+from tests.integration.registry.onnx_exports import exported
+
+_draws = np.random.default_rng(0)
+FRAME = pd.DataFrame(
+    {
+        "rooms": _draws.integers(1, 6, 60),
+        "size": _draws.uniform(20, 150, 60),
+        "postcode": _draws.choice(["01234", "10100"], 60),
+        "remark": "none",
+    }
+)
+PRICE = 3 * FRAME["size"] + 10 * FRAME["rooms"]
+DEAR = np.where(PRICE > 250, "dear", "cheap")
+COLUMNS = ColumnTransformer(
+    [("size", "passthrough", ["rooms", "size"]), ("code", OneHotEncoder(), ["postcode"])]
+)
+MODEL = make_pipeline(COLUMNS, LinearRegression()).fit(FRAME, PRICE)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    FRAME.assign(price=PRICE, dear=DEAR).to_csv("test.csv", index=False)
+    skops.io.dump(MODEL, "model.skops")
+    return tmp_path
+
+
+def metadata_of(service: FakeService) -> dict[str, Any]:
+    (received,) = service.requests
+    sent: dict[str, Any] = json.loads(multipart(received)["metadata"][1])
+    return sent
+
+
+def test_a_pipeline_is_measured_on_the_columns_that_it_uses(
+    hotswap: Hotswap, service: FakeService, here: Path
+) -> None:
+    done = hotswap("upload", "flats", "model.skops", "--data", "test.csv", "--target", "price")
+    assert done.exit_code == 0, done.stderr
+
+    sent = metadata_of(service)
+    assert sent["signature"] == {
+        "inputs": [
+            {"name": "rooms", "type": "integer", "nullable": False},
+            {"name": "size", "type": "number", "nullable": False},
+            {"name": "postcode", "type": "string", "nullable": False},
+        ],
+        "output": {"name": "price", "type": "number"},
+    }
+    error = root_mean_squared_error(PRICE, MODEL.predict(FRAME))
+    assert sent["metrics"]["rmse"] == pytest.approx(error, abs=1e-9)
+    assert sent["input_example"]["postcode"] in {"01234", "10100"}
+    evaluation = sent["evaluation"]
+    assert evaluation["profile"]["source"] == "held-out"
+    assert evaluation["rows"] == 60
+    assert "train_rows" not in evaluation
+
+
+def test_the_training_data_give_the_profile_and_what_is_given_stands(
+    hotswap: Hotswap, service: FakeService, here: Path
+) -> None:
+    FRAME.assign(price=PRICE)[:40].to_csv("train.csv", index=False)
+    Path("metadata.json").write_text('{"metrics": {"own": 1.5}, "description": "by hand"}')
+    done = hotswap(
+        *("upload", "flats", "model.skops", "--data", "test.csv", "--target", "price"),
+        *("--train-data", "train.csv", "--metadata", "metadata.json"),
+    )
+    assert done.exit_code == 0, done.stderr
+    sent = metadata_of(service)
+    assert sent["metrics"] == {"own": 1.5}
+    assert sent["description"] == "by hand"
+    profile = sent["evaluation"]["profile"]
+    assert (profile["rows"], profile["source"]) == (40, "training")
+    assert sent["evaluation"]["notes"] == []
+
+
+def test_a_model_without_names_takes_columns_by_position(
+    hotswap: Hotswap, service: FakeService, here: Path
+) -> None:
+    numbers = FRAME[["rooms", "size"]]
+    model = LogisticRegression(max_iter=500).fit(numbers.to_numpy(), DEAR)
+    joblib.dump(model, "model.joblib")
+    numbers.assign(dear=DEAR).to_csv("numbers.csv", index=False)
+    done = hotswap("upload", "flats", "model.joblib", "--data", "numbers.csv", "--target", "dear")
+    assert done.exit_code == 0, done.stderr
+    sent = metadata_of(service)
+    assert [column["name"] for column in sent["signature"]["inputs"]] == ["rooms", "size"]
+    assert sent["signature"]["output"]["classes"] == ["cheap", "dear"]
+    expected = accuracy_score(DEAR, model.predict(numbers.to_numpy()))
+    assert sent["metrics"]["accuracy"] == pytest.approx(expected)
+    assert {"confusion_matrix", "roc", "coefficients"} <= sent["evaluation"].keys()
+
+
+def test_an_onnx_file_is_measured_as_the_service_runs_it(
+    hotswap: Hotswap, service: FakeService, here: Path
+) -> None:
+    three = FRAME[["rooms", "size"]].assign(age=_draws.uniform(0, 9, 60))
+    model = LinearRegression().fit(three.to_numpy(), PRICE)
+    Path("model.onnx").write_bytes(exported(model).SerializeToString())
+    three.assign(price=PRICE).to_csv("three.csv", index=False)
+    done = hotswap("upload", "flats", "model.onnx", "--data", "three.csv", "--target", "price")
+    assert done.exit_code == 0, done.stderr
+    sent = metadata_of(service)
+    assert [column["name"] for column in sent["signature"]["inputs"]] == ["rooms", "size", "age"]
+    assert sent["metrics"]["rmse"] < 0.01
+    assert "residuals" in sent["evaluation"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--data", "test.csv"), "--data and --target require each other"),
+        (("--train-data", "test.csv"), "--train-data requires --data"),
+        (("--data", "test.csv", "--target", "cost"), "test.csv has no column 'cost'"),
+        (
+            ("--data", "short.csv", "--target", "price"),
+            "short.csv lacks columns of the model: size",
+        ),
+        (
+            ("--data", "words.csv", "--target", "price"),
+            "The model cannot predict words.csv: could not convert string to float: 'large'",
+        ),
+        (("--data", "test.csv", "--target", "dear"), "target has values that are not numbers"),
+    ],
+)
+def test_data_that_do_not_fit_are_wrong_usage_and_nothing_is_uploaded(
+    hotswap: Hotswap, service: FakeService, here: Path, arguments: tuple[str, ...], why: str
+) -> None:
+    FRAME.drop(columns="size").assign(price=PRICE).to_csv("short.csv", index=False)
+    FRAME.assign(price=PRICE, size="large").to_csv("words.csv", index=False)
+    done = hotswap("upload", "flats", "model.skops", *arguments)
+    assert (done.exit_code, service.requests) == (2, [])
+    assert why in " ".join(done.stderr.split())
+
+
+def test_a_file_that_the_service_would_refuse_is_not_read(
+    hotswap: Hotswap, service: FakeService, here: Path
+) -> None:
+    joblib.dump({"a": print}, "model.joblib")
+    done = hotswap("upload", "flats", "model.joblib", "--data", "test.csv", "--target", "price")
+    assert (done.exit_code, service.requests) == (1, [])
+    assert "builtins.print" in done.stderr
