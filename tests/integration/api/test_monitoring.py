@@ -31,6 +31,7 @@ def expressions() -> Iterator[tuple[str, str]]:
     for variable in DASHBOARD["templating"]["list"]:
         if variable["type"] == "query":
             (found,) = re.findall(r"label_values\((.*), (\w+)\)", variable["query"]["query"])
+            assert variable["definition"] == variable["query"]["query"], variable["name"]
             yield f"variable {variable['name']}", f"sum by ({found[1]}) ({found[0]})"
     for rule in RULES["groups"][0]["rules"]:
         yield f"alert {rule['alert']}", rule["expr"]
