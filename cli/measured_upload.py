@@ -98,13 +98,18 @@ def _opened(
 def _read(path: Path, target: str, signature: Signature) -> _Table:
     """The columns of ``path`` by name; by position for a model that does not know any names."""
     from hotswap.fitted.tables import table_columns
+    from registry.dates import to_datetimes
     from trainers.data import read_dataset
+    from trainers.dates import read_seconds
 
     texts = [column.name for column in signature.inputs if column.type == "string"]
     frame = read_dataset(str(path), as_text=texts).frame
     if target not in frame.columns:
         raise ValueError(f"{path} has no column {target!r}.")
     values = frame.pop(target)
+    for column in signature.inputs:
+        if column.type == "date" and column.name in frame:
+            frame[column.name] = to_datetimes(read_seconds(column.name, frame[column.name]))
     named = {column.name: column for column in table_columns(frame, str(path))}
     if not _knows_names(signature):
         if len(named) != len(signature.inputs):
@@ -152,7 +157,8 @@ def _predicted(predictor: "Predictor", table: _Table) -> "Predicted":
 
 def _cells(given: Input, column: "Column") -> Any:
     """The values of ``column`` as an engine takes them."""
-    fits = column.type == "string" if given.type == "string" else column.type != "string"
+    own = {"string": "string", "date": "date"}
+    fits = own.get(given.type, "number") == own.get(column.type, "number")
     if not column.missing.all() and not (column.type and fits):
         raise ValueError(
             f"The column {column.name!r} does not hold values of the type {given.type}."

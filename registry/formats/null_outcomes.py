@@ -111,6 +111,8 @@ def _of_estimator(estimator: Any) -> Outcome:
     from sklearn.utils import get_tags
 
     name, tags = type(estimator).__name__, get_tags(estimator)
+    if name == "DateEncoder":
+        return "kept" if estimator.fill is None else "filled"
     if tags.input_tags.allow_nan or getattr(estimator, "missing_values", "") is None:
         return "filled" if name in _FILLING else "kept"
     return "kept" if tags.no_validation else "refused"

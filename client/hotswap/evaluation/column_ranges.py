@@ -26,8 +26,8 @@ def column_ranges(
     return {values.name: _range(values, rows) for values in columns}
 
 
-def _iso(seconds: float) -> str:
-    """A date as ISO 8601 text, to the second."""
+def iso_text(seconds: float) -> str:
+    """A date as ISO 8601 text, to the second; ``seconds`` are since 1970 in UTC."""
     moment = datetime(1970, 1, 1) + timedelta(seconds=int(seconds // 1))  # noqa: DTZ001 - in UTC
     return moment.isoformat().removesuffix("T00:00:00")
 
@@ -44,7 +44,7 @@ def _range(values: ColumnValues, rows: NDArray[np.intp]) -> dict[str, Any]:
     if values.type == "date":
         if not len(present):
             return found
-        return found | {"first": _iso(present.min()), "last": _iso(present.max())}
+        return found | {"first": iso_text(present.min()), "last": iso_text(present.max())}
     if values.type == "boolean":
         true = int(present.sum())
         return found | {"values": {"false": len(present) - true, "true": true}}

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hotswap.evaluation.column_ranges import iso_text
+
 _NUMBERS = ("boolean", "integer", "number")
 """Each of these types contains the ones before it."""
 _OF_KIND = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}
@@ -15,8 +17,11 @@ _OF_KIND = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Its values, float64 with NaN where one is missing, or ``str`` and NaN. ``type`` is
-    empty for values that a request cannot contain, such as dates, and if all are missing."""
+    """Its values as in `ColumnValues`: float64, of dates the seconds, or ``str`` and NaN.
+
+    ``type`` is empty for values that a request cannot contain, such as lists, and if all are
+    missing.
+    """
 
     name: str
     type: str
@@ -75,6 +80,9 @@ def _frame_columns(frame: Any, what: str) -> list[Column]:
 
 def _typed(name: str, values: Any) -> Column:
     """The column of an array or a Series."""
+    if values.dtype.kind == "M":
+        seconds = _seconds(np.asarray(values, dtype="datetime64[us]"))
+        return _column(name, "date", seconds, np.isnan(seconds))
     if not isinstance(values.dtype, np.dtype):  # pandas' own types
         values = np.asarray(values, dtype=object)
     array = np.asarray(values)
@@ -98,6 +106,12 @@ def _typed(name: str, values: Any) -> Column:
         made = np.array([math.nan if gone else float(item) for item, gone in
                          zip(items, missing, strict=True)])  # fmt: skip
     return _column(name, type_, made, missing)
+
+
+def _seconds(moments: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    """Since 1970 in UTC, as ``registry.dates`` counts them; NaN where a moment is missing."""
+    whole, rest = np.divmod(moments.astype(np.int64), 10**6)
+    return np.where(np.isnat(moments), np.nan, whole + rest / 1e6)
 
 
 def _column(name: str, type_: str, array: NDArray[Any], missing: NDArray[np.bool_]) -> Column:
@@ -140,4 +154,6 @@ def _plain(column: Column, row: int) -> Any:
     value = column.array[row]
     if column.type == "string":
         return str(value)
+    if column.type == "date":
+        return iso_text(value)
     return {"boolean": bool, "integer": int, "number": float}[column.type](value)

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
 
 from hotswap.fitted.log import measure, packed
+from registry.preprocessing import DateEncoder
 
 _draws = np.random.default_rng(0)
 FRAME = pd.DataFrame(_draws.normal(size=(150, 3)), columns=["a", "b", "c"])
@@ -50,3 +53,26 @@ def test_a_logged_forest_on_an_array_with_gaps_predicts_its_own_rows(admin, fres
     sent = [[None if np.isnan(cell) else cell for cell in row] for row in rows[:20].tolist()]
     served = admin.post(f"/models/{fresh_name}/1/predict", json={"instances": sent})
     assert served.json["predictions"] == model.predict(rows[:20]).tolist()
+
+
+def test_a_logged_pipeline_with_dates_takes_them_as_text(admin, fresh_name):
+    start, days = pd.Timestamp("2026-01-01"), _draws.integers(0, 300, 150)
+    days = pd.Series(start + pd.to_timedelta(days, "D"))
+    frame = pd.DataFrame({"sold": days.mask(_draws.random(150) < 0.1), "a": FRAME["a"]})
+    columns = ColumnTransformer([("sold", DateEncoder(), ["sold"]), ("a", "passthrough", ["a"])])
+    model = make_pipeline(columns, RandomForestRegressor(5, random_state=0)).fit(frame, TARGET)
+    said = measure(model, frame, frame[:50], TARGET[:50])
+    answer = admin.upload(fresh_name, *packed(model, said))
+    assert answer.status_code == 201, answer.text
+
+    assert answer.json["signature"]["inputs"] == [
+        {"name": "sold", "type": "date", "nullable": True},
+        {"name": "a", "type": "number", "nullable": False},
+    ]
+    assert sum(said["evaluation"]["profile"]["columns"]["sold"]["counts"]) < 150
+    sent = [
+        {"sold": None if pd.isna(row.sold) else row.sold.date().isoformat(), "a": row.a}
+        for row in frame[:20].itertuples()
+    ]
+    served = admin.post(f"/models/{fresh_name}/1/predict", json={"instances": sent})
+    assert served.json["predictions"] == model.predict(frame[:20]).tolist()

@@ -15,6 +15,7 @@ from sklearn.metrics import accuracy_score, root_mean_squared_error
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from registry.preprocessing import DateEncoder
 from tests.integration.cli.conftest import Hotswap
 from tests.integration.cli.fake_service import FakeService, multipart
 from tests.integration.registry.onnx_exports import exported
@@ -107,6 +108,23 @@ def test_a_model_without_names_takes_columns_by_position(
     expected = accuracy_score(DEAR, model.predict(numbers.to_numpy()))
     assert sent["metrics"]["accuracy"] == pytest.approx(expected)
     assert {"confusion_matrix", "roc", "coefficients"} <= sent["evaluation"].keys()
+
+
+def test_dates_are_read_as_dates_where_the_model_takes_them(
+    hotswap: Hotswap, service: FakeService, here: Path
+) -> None:
+    sold = pd.date_range("2026-01-01", periods=60)
+    frame = pd.DataFrame({"sold": sold})
+    model = make_pipeline(DateEncoder(), LinearRegression()).fit(frame, PRICE)
+    skops.io.dump(model, "dates.skops")
+    frame.assign(price=PRICE).to_csv("dates.csv", index=False)
+    done = hotswap("upload", "flats", "dates.skops", "--data", "dates.csv", "--target", "price")
+    assert done.exit_code == 0, done.stderr
+    sent = metadata_of(service)
+    assert sent["signature"]["inputs"] == [{"name": "sold", "type": "date", "nullable": False}]
+    assert sent["input_example"] == {"sold": "2026-01-01"}
+    error = root_mean_squared_error(PRICE, model.predict(frame))
+    assert sent["metrics"]["rmse"] == pytest.approx(error)
 
 
 def test_an_onnx_file_is_measured_as_the_service_runs_it(

@@ -27,6 +27,7 @@ from registry.engines.predictor import SklearnPredictor
 from registry.formats.null_outcomes import accepts_null
 from registry.intake.compilation import compile_model
 from registry.intake.signatures import read_signature
+from registry.preprocessing import DateEncoder
 from tests.integration.registry import fitted
 
 _draws = np.random.default_rng(5)
@@ -138,3 +139,19 @@ def test_what_the_uploader_declares_is_kept_and_what_is_left_out_is_read_from_th
 
 def encoded(rows: list[list[float | None]]) -> bytes:
     return json.dumps({"instances": rows}).encode()
+
+
+@pytest.mark.parametrize("fill", [None, "median"])
+def test_a_date_may_be_missing_where_it_is_filled_or_the_model_accepts_gaps(
+    fill: str | None,
+) -> None:
+    dates = np.arange(300)[:, None].astype("datetime64[D]")
+    for final, accepts in ((LinearRegression(), fill is not None), (DecisionTreeRegressor(), True)):
+        model = make_pipeline(DateEncoder(fill=fill), final).fit(dates, Y)
+        assert accepts_null(model, 1) == [accepts]
+        gap = np.array([["NaT"]], "datetime64[D]")
+        if accepts:
+            assert np.isfinite(model.predict(gap)).all()
+        else:
+            with pytest.raises(ValueError, match="NaN"):
+                model.predict(gap)

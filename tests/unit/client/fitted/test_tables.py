@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from hotswap.fitted.tables import common_types, record, table_columns
+from registry.dates import from_datetimes, parse_date
 
 GAP = [None, np.nan, pd.NA, pd.NaT]
 
@@ -31,7 +32,10 @@ def column(values):
         (pd.Categorical([3, 1]), "integer"),
         (np.array([1, True, 2.5], object), "number"),
         (np.array([Decimal("1.5"), 2], object), "number"),
-        (pd.to_datetime(["2026-01-01", "2026-01-02"]), ""),
+        (pd.to_datetime(["2026-01-01", "2026-01-02"]), "date"),
+        (pd.to_datetime(["2026-01-01", None], utc=True), "date"),
+        (np.array(["2026-01-01", "2026-01-02"], "datetime64[D]"), "date"),
+        (pd.to_timedelta([1, 2], "D"), ""),
         (np.array(["a", 1], object), ""),
         (np.array([(1,), (2,), None], object), ""),
         ([np.nan, np.nan], ""),
@@ -85,3 +89,16 @@ def test_a_record_has_plain_values():
     values = record([one for one in table_columns(frame, "X") if one.type], 0)
     assert values == {"n": 1.5, "i": 2, "b": True, "s": "x"}
     assert [type(value) for value in values.values()] == [float, int, bool, str]
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Rome"])
+def test_dates_are_the_seconds_that_the_registry_counts(zone):
+    moments = pd.Series(pd.to_datetime(["2026-01-31 12:00:00.25", "1969-12-31 00:00:00.0", None]))
+    moments = moments.dt.tz_localize(zone)
+    found = column(moments)
+    in_utc = moments if zone is None else moments.dt.tz_convert(None)
+    expected = from_datetimes(in_utc.to_numpy())
+    assert np.array_equal(found.array, expected, equal_nan=True)
+    assert found.missing.tolist() == [False, False, True]
+    text = record([found], 0)["c"]
+    assert parse_date(text) == np.floor(expected[0])
