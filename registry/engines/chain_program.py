@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.codecs.batch import Batch
-from registry.engines.chains_file import from_bytes
+from registry.engines.chains_file import ChainsFile
 from registry.engines.row_encoder import RowEncoder
 from registry.errors import ArtifactRefused
 from registry.signature import Signature
@@ -27,14 +27,13 @@ _CHUNK_CELLS = 2**18
 
 
 class ChainProgram:
-    """The chains in a file, given as its bytes. Immutable: safe to run from several threads.
+    """The chains in a file. Immutable: safe to run from several threads.
 
-    Raises ArtifactRefused where the bytes are not such a file, or are for another signature.
+    Raises ArtifactRefused where they are not valid for ``signature``.
     """
 
-    def __init__(self, data: bytes, signature: Signature) -> None:
+    def __init__(self, file: ChainsFile, signature: Signature) -> None:
         try:
-            file = from_bytes(data)
             self._chains = chain_kernel.Chains(
                 file.column,
                 file.length,
@@ -45,7 +44,7 @@ class ChainProgram:
             )
             self._encoder = RowEncoder(signature.names, file.texts)
         except ValueError as error:
-            raise ArtifactRefused(f"The compiled preprocessing is not valid: {error}") from error
+            raise invalid_program(error) from error
         self.width = self._chains.features
         self._make_row = self._chains.row
         self._weighted_sums, self._decide = self._chains.weighted_sums, self._chains.decide
@@ -94,6 +93,13 @@ class ChainProgram:
         each = max(1, _CHUNK_CELLS // self.width) if rows is None else rows
         return self._chunks(batch, each, by_column=by_column)
 
+    def features(self, batch: Batch, start: int, stop: int) -> NDArray[np.float64]:
+        """The features of the rows of ``batch`` from ``start`` to ``stop``."""
+        part = self._encoder.rows(batch, start, stop)
+        made = np.empty((len(part), self.width))
+        self._chains.many(part, made, False)
+        return made
+
     def _chunks(self, batch: Batch, each: int, *, by_column: bool) -> Iterator[NDArray[np.float64]]:
         count = max(1, batch.rows // each)
         for number in range(count):
@@ -102,6 +108,11 @@ class ChainProgram:
             features = np.empty((self.width, len(part)) if by_column else (len(part), self.width))
             self._chains.many(part, features, by_column)
             yield features.T if by_column else features
+
+
+def invalid_program(error: ValueError) -> ArtifactRefused:
+    """The error for bytes that are not a valid program."""
+    return ArtifactRefused(f"The compiled preprocessing is not valid: {error}")
 
 
 def logistic(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -40,11 +40,22 @@ class Operation(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TextColumn:
+    """A column of free text by its index, its ``terms`` separated by blanks, and the inverse
+    document frequency of each (float64): see ``registry.terms``."""
+
+    column: int
+    terms: str
+    idf: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ChainsFile:
     """For each feature its ``column`` (int32) and the ``length`` of its chain in steps (int32); for
     each step of all chains in turn its ``kind`` (uint8) and operands (float64).
 
     ``texts``: for each column None, or its known texts, of which the first has code 0.
+    ``text_columns``: the columns of free text, whose terms are features after those of the chains.
     """
 
     texts: list[list[str] | None]
@@ -53,9 +64,16 @@ class ChainsFile:
     kind: NDArray[np.uint8]
     first: NDArray[np.float64]
     second: NDArray[np.float64]
+    text_columns: tuple[TextColumn, ...] = ()
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _Text(msgspec.Struct, forbid_unknown_fields=True):
+    column: int
+    terms: str
+    idf: bytes
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     format: int
     texts: list[list[str] | None]
     column: bytes
@@ -63,6 +81,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     kind: bytes
     first: bytes
     second: bytes
+    text_columns: list[_Text] = []
 
 
 _DTYPES = {"column": "<i4", "length": "<i4", "kind": "<u1", "first": "<f8", "second": "<f8"}
@@ -71,7 +90,13 @@ _DTYPES = {"column": "<i4", "length": "<i4", "kind": "<u1", "first": "<f8", "sec
 def to_bytes(file: ChainsFile) -> bytes:
     """The content of a file with ``file``."""
     arrays = {name: getattr(file, name).astype(kind).tobytes() for name, kind in _DTYPES.items()}
-    return msgspec.msgpack.encode(_File(format=_FORMAT, texts=file.texts, **arrays))
+    texts = [
+        _Text(text.column, text.terms, text.idf.astype("<f8").tobytes())
+        for text in file.text_columns
+    ]
+    return msgspec.msgpack.encode(
+        _File(format=_FORMAT, texts=file.texts, text_columns=texts, **arrays)
+    )
 
 
 def from_bytes(data: bytes | memoryview) -> ChainsFile:
@@ -89,4 +114,8 @@ def from_bytes(data: bytes | memoryview) -> ChainsFile:
         name: np.frombuffer(getattr(file, name), kind).astype(np.dtype(kind).newbyteorder("="))
         for name, kind in _DTYPES.items()
     }
-    return ChainsFile(texts=file.texts, **arrays)
+    texts = tuple(
+        TextColumn(text.column, text.terms, np.frombuffer(text.idf, "<f8").astype(np.float64))
+        for text in file.text_columns
+    )
+    return ChainsFile(texts=file.texts, text_columns=texts, **arrays)

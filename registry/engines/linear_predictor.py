@@ -14,8 +14,9 @@ from threadpoolctl import ThreadpoolController
 
 from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
-from registry.engines.chain_program import ChainProgram, logistic
+from registry.engines.chain_program import logistic
 from registry.engines.linear_file import from_bytes
+from registry.engines.read_program import read_program
 from registry.engines.refusals import check_finite
 from registry.errors import ArtifactRefused
 from registry.signature import Scalar, Signature
@@ -44,7 +45,7 @@ class LinearPredictor:
 
     def __init__(self, columns: bytes, linear: bytes, signature: Signature) -> None:
         self.signature = signature
-        self._program = ChainProgram(columns, signature)
+        self._program = read_program(columns, signature)
         try:
             model = from_bytes(linear)
         except ValueError as error:

@@ -9,6 +9,7 @@ from registry.engines import chain_program, forest
 from registry.engines.model_process import MODULES, ModelProcess
 from registry.engines.predictor import Predictor
 from registry.engines.process_memory import ProcessMemory
+from registry.engines.read_program import read_program
 from registry.engines.served_version import Loader, ServedVersion
 from registry.signature import Signature
 
@@ -99,7 +100,7 @@ def compiled_predictor(
 
 def _features(form: str, read: ReadForm, signature: Signature) -> "FeatureProgram":
     if form == COLUMNS:
-        return chain_program.ChainProgram(read(form), signature)
+        return read_program(read(form), signature)
     from registry.engines.onnx_program import OnnxFeatures
 
     return OnnxFeatures(read(form), signature)

@@ -11,6 +11,7 @@ ESTIMATORS = frozenset(
         "registry.preprocessing.BandEncoder",
         "registry.preprocessing.DateEncoder",
         "registry.preprocessing.SignedLog",
+        "registry.text_encoder.TextEncoder",
         "sklearn.compose._column_transformer.ColumnTransformer",
         "sklearn.compose._target.TransformedTargetRegressor",
         "sklearn.decomposition._pca.PCA",

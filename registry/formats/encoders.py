@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.errors import ArtifactRefused
-from registry.formats.shapes import is_count
+from registry.formats.shapes import MAX_WIDTH, is_count
 
 
 def check_one_hot(encoder: Any) -> None:
@@ -75,6 +75,30 @@ def check_bins(discretizer: Any) -> None:
     for known, count in zip(_categories(encoder), bins, strict=True):
         if not np.array_equal(known, np.arange(count)):
             raise ArtifactRefused(f"{name} has an encoder whose bins are not its own.")
+
+
+def check_text_encoder(encoder: Any) -> None:
+    """Raises ArtifactRefused unless a TextEncoder has different terms and a number for each."""
+    own = vars(encoder)
+    terms, idf, width = own.get("terms_"), own.get("idf_"), own.get("n_features_in_")
+    if (
+        type(terms) is not list
+        or type(idf) is not list
+        or not len(terms) == len(idf) == width
+        or not all(type(words) is str for words in terms)
+    ):
+        raise ArtifactRefused("TextEncoder does not have terms and weights for each feature.")
+    for words, frequencies in zip(terms, idf, strict=True):
+        known = words.split()
+        if not 1 <= len(known) == len(set(known)) <= MAX_WIDTH:
+            raise _unfit(encoder, "terms_")
+        if (
+            not isinstance(frequencies, np.ndarray)
+            or frequencies.dtype != np.float64
+            or frequencies.shape != (len(known),)
+            or not np.isfinite(frequencies).all()
+        ):
+            raise _unfit(encoder, "idf_")
 
 
 def _categories(encoder: Any) -> list[NDArray[Any]]:

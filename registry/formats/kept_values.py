@@ -125,6 +125,9 @@ def _add(kept: KeptValues, step: Any, index: int) -> None:
     if type(step).__name__ == "DateEncoder":
         kept.kind = "date"
         return
+    if type(step).__name__ == "TextEncoder":
+        kept.kind, kept.objects = "text", False
+        return
     values, dtype = _values(step, index)
     nulls = {"none" if value is None else "nan" for value in values if is_null(value)}
     if type(step).__name__ == "SimpleImputer":

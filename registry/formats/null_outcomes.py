@@ -87,6 +87,8 @@ def _of_last(step: Any, width: int) -> list[Outcome]:
     categories = getattr(step, "categories_", None)
     if isinstance(categories, list) and len(categories) == width:
         return [_of_encoder(step, known) for known in categories]
+    if type(step).__name__ == "TextEncoder":
+        return ["filled"] * width
     if type(step).__name__ == "DateEncoder":
         return ["kept" if isnan(date) else "filled" for date in step.fill_]
     if type(step).__name__ == "MissingIndicator" and _is_partial(step):

@@ -37,6 +37,7 @@ CHECKS: Mapping[str, Check] = {
     "QuadraticDiscriminantAnalysis": shapes.check_rotations,
     "SVC": check_support_vectors,
     "SVR": check_support_vectors,
+    "TextEncoder": encoders.check_text_encoder,
 }
 """The check of an estimator by its class, in addition to shapes and labels."""
 MEMBER_CHECKS: Mapping[str, Check] = {

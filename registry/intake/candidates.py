@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.engines import chain_program, forest
-from registry.engines.chain_program import ChainProgram
+from registry.engines.chains_file import from_bytes
 from registry.engines.forest_arrays import is_forest, take_arrays
 from registry.engines.forest_file import to_bytes as forest_to_bytes
 from registry.engines.forest_predictor import FeatureProgram, ForestPredictor
@@ -18,6 +18,7 @@ from registry.engines.linear_predictor import LinearPredictor
 from registry.engines.onnx_predictor import OnnxPredictor
 from registry.engines.onnx_program import PART_SECONDS, OnnxFeatures
 from registry.engines.predictor import Predictor
+from registry.engines.read_program import read_program
 from registry.intake.conversion.estimators import take_linear
 from registry.intake.conversion.layout import features_layout
 from registry.intake.conversion.pipeline import convert_columns, convert_features, final_estimator
@@ -87,7 +88,7 @@ def _forest_candidate(
         _require_chains()
         form, made = "columns", convert_columns(model, signature)
         _require_valid(form, made, limits)
-        program = ChainProgram(made, signature)
+        program = read_program(made, signature)
     except NotConvertible:
         form, made = "features", convert_features(model, signature)
         _require_valid(form, made, limits)
@@ -104,7 +105,11 @@ def _linear_candidate(
     _require_valid("columns", columns, limits)
     _require_valid("linear", weights, limits)
     predictor = LinearPredictor(columns, weights, signature)
-    return Candidate("linear", {"columns": columns, "linear": weights}, predictor)
+    has_texts = bool(from_bytes(columns).text_columns)
+    if has_texts and linear.features != "sparse":
+        raise NotConvertible("Its terms are a dense matrix: set sparse_threshold=1.")
+    # Terms have no ONNX form, so nothing else could serve it.
+    return Candidate("linear", {"columns": columns, "linear": weights}, predictor, exact=has_texts)
 
 
 def _require_fast(row_seconds: float) -> None:

@@ -18,10 +18,12 @@ scale that were removed from it; None where it comes from something else."""
 
 @dataclass(slots=True)
 class Learned:
-    """About one column: finite numbers that matter to the model, and texts that it knows."""
+    """About one column: finite numbers that matter to the model, texts that it knows, and terms
+    that it searches in texts."""
 
     numbers: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     texts: list[str] = field(default_factory=list)
+    terms: list[str] = field(default_factory=list)
 
     def add(self, values: Any) -> None:
         items = np.asarray(values, dtype=object).ravel().tolist()
@@ -38,6 +40,8 @@ def learn(model: Any, names: Sequence[str]) -> list[Learned]:
         for index, column in enumerate(seen):
             for values in _kept(step, index):
                 learned[column].add(values)
+            if hasattr(step, "terms_"):
+                learned[column].terms += step.terms_[index].split()
     _add_thresholds(model, columns, learned)
     return learned
 

@@ -126,7 +126,7 @@ _FORMS: Mapping[type, list[list[Form]]] = {
         ["columns", "forest"],
         ["features", "forest"],
     ],
-    Linear: [["onnx", "columns", "linear"]],
+    Linear: [["onnx", "columns", "linear"], ["columns", "linear"]],
 }
 """The compiled forms that an engine may have."""
 

@@ -27,6 +27,8 @@ _LARGEST_NUMBER = 1e30
 """Trees refuse what is beyond float32."""
 _LARGEST_INTEGER = 2.0**53
 _AT_CALENDAR_EDGES = 0.2
+_WORDS = ("a", "unknown", "don't", "x2", "naïve", "Straße", "İstanbul", "日本語", "_under", "1,100")
+_SEPARATORS = (" ", ", ", "\n", " - ", "\u2003", "…")
 _CALENDAR_EDGES = [
     parse_date(text)
     for text in (
@@ -110,7 +112,11 @@ def _known(column: Column, known: Learned) -> Scalar:
 
 def _column(column: Column, known: Learned, rows: int, draws: np.random.Generator) -> NDArray[Any]:
     if column.type == "string":
-        values: NDArray[Any] = _texts(known.texts, rows, draws)
+        values: NDArray[Any] = (
+            _sentences(known.terms, rows, draws)
+            if known.terms
+            else _texts(known.texts, rows, draws)
+        )
     elif column.type == "boolean":
         values = draws.integers(0, 2, rows).astype(np.float64)
     elif column.type == "date":
@@ -139,6 +145,24 @@ def _texts(known: Sequence[str], rows: int, draws: np.random.Generator) -> NDArr
     values = np.empty(rows, dtype=object)
     values[:] = [known[index] for index in draws.integers(0, len(known), rows)] if known else "a"
     values[draws.random(rows) < _UNKNOWNS] = UNKNOWN_TEXT
+    return values
+
+
+def _sentences(terms: Sequence[str], rows: int, draws: np.random.Generator) -> NDArray[np.object_]:
+    """Up to 40 words each, most of them known, in any case and with any separators between them."""
+    words = [*terms, *_WORDS]
+    values = np.empty(rows, dtype=object)
+    for row in range(rows):
+        count = int(draws.integers(0, 41))
+        chosen = [
+            words[index] if known else _WORDS[index % len(_WORDS)]
+            for index, known in zip(
+                draws.integers(0, len(words), count), draws.random(count) > _UNKNOWNS, strict=True
+            )
+        ]
+        cased = [word.upper() if upper else word for word, upper in
+                 zip(chosen, draws.random(count) < _UNKNOWNS, strict=True)]  # fmt: skip
+        values[row] = _SEPARATORS[int(draws.integers(0, len(_SEPARATORS)))].join(cased)
     return values
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from registry.dates import CalendarPart
 from registry.intake.conversion.foreign import convert_transformer
 from registry.intake.conversion.graph import Block, Graph
-from registry.intake.conversion.target import SMALLEST_NORM, Norm, Table, require
+from registry.intake.conversion.target import SMALLEST_NORM, Norm, NotConvertible, Table, require
 
 
 @dataclass(slots=True)
@@ -132,6 +132,9 @@ class OnnxTarget(Graph):
         found = self.add("Where", is_known, value, self.constant(table.other))
         is_missing = self.add("IsNaN", tensor)
         return _numbers(self.add("Where", is_missing, self.constant(table.missing), found), column)
+
+    def weigh_terms(self, *_: object) -> Block:
+        raise NotConvertible("The terms of texts have no ONNX form here.")
 
     def normalize(self, block: Block, norm: Norm) -> Block:
         tensor, axis = self.tensor(block), self.constant([1], np.int64)

@@ -98,6 +98,13 @@ class Target(Protocol[C]):
     def look_up(self, block: C, tables: Sequence[Table]) -> C:
         """The values of each column in its table."""
 
+    def weigh_terms(self, block: C, terms: Sequence[tuple[str, ArrayLike]]) -> C:
+        """For each column of texts its terms, separated by blanks, with their inverse document
+        frequencies: the weights of ``registry.terms``.
+
+        Raises NotConvertible.
+        """
+
     def normalize(self, block: C, norm: Norm) -> C:
         """Each row divided by its norm, or by 1 where that is below ``SMALLEST_NORM``.
 

@@ -205,6 +205,11 @@ def _table(categories: Any, values: Any, text: Vocabulary | None, other: float) 
     return Table(keys, [found[key] for key in keys], missing, other)
 
 
+def _terms(target: Target[C], step: Any, block: C) -> C:
+    require(all(text is not None for text in block.texts), "TextEncoder on numbers has no terms.")
+    return target.weigh_terms(block, list(zip(step.terms_, step.idf_, strict=True)))
+
+
 def _bands(target: Target[C], step: Any, block: C) -> C:
     _require_numbers(step, block)
     lows, highs = list(step.edges[:-1]), list(step.edges[1:])
@@ -303,4 +308,5 @@ _CONVERTERS: Mapping[str, Callable[[Any, Any, Any], Any]] = {
     "SimpleImputer": _imputer,
     "StandardScaler": _standard_scaler,
     "TargetEncoder": _target_encoder,
+    "TextEncoder": _terms,
 }

@@ -86,6 +86,7 @@ from sklearn.tree import (
 )
 
 from registry.preprocessing import BandEncoder, DateEncoder, SignedLog
+from registry.text_encoder import TextEncoder
 
 _draws = np.random.default_rng(11)
 X = _draws.normal(size=(60, 4))
@@ -349,6 +350,9 @@ OTHERS: dict[str, Callable[[], Fitted]] = {
     "QuantileTransformer": lambda: _steps(QuantileTransformer(n_quantiles=10)),
     "RobustScaler": lambda: _steps(RobustScaler()),
     "RobustScaler plain": lambda: _steps(RobustScaler(with_centering=False, with_scaling=False)),
+    "TextEncoder": lambda: _steps(
+        TextEncoder(), rows=np.char.multiply(WORDS.astype(str), 2)[:, None].astype(object)
+    ),
     "SignedLog": lambda: _steps(SignedLog()),
     "SimpleImputer": lambda: _steps(SimpleImputer(), rows=GAPS),
     "SimpleImputer with indicator": lambda: _steps(SimpleImputer(add_indicator=True), rows=GAPS),

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from registry.codecs.batch import Batch
 from registry.dates import calendar
-from registry.engines.chain_program import AVAILABLE, ChainProgram
+from registry.engines.chain_program import AVAILABLE
 from registry.engines.chains_file import ChainsFile, Operation, from_bytes, to_bytes
+from registry.engines.read_program import read_program
 from registry.errors import ArtifactRefused
 from tests.factories import MIXED, NUMBERS
 
@@ -320,7 +321,7 @@ def test_a_damaged_file_is_refused_or_computes_something(data):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
 
     try:
-        program = ChainProgram(bytes(whole), NUMBERS)
+        program = read_program(bytes(whole), NUMBERS)
     except ArtifactRefused:
         return
     (features,) = program.blocks(Batch({"length": np.ones(1), "width": np.ones(1)}, 1))
@@ -329,7 +330,7 @@ def test_a_damaged_file_is_refused_or_computes_something(data):
 
 def test_a_file_for_another_signature_is_refused():
     with pytest.raises(ArtifactRefused, match="2 lists of texts for 4 columns"):
-        ChainProgram(to_bytes(a_file()), MIXED)
+        read_program(to_bytes(a_file()), MIXED)
 
 
 AS_THEY_ARE = [np.array([0, 1], np.int32), np.zeros(2, np.int32), np.zeros(0, np.uint8)]
