@@ -15,7 +15,7 @@ help: ## List the targets
 serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1:8000
 	@$(BIN)/hotswap serve --demo
 
-extras: .venv/extras ## Install Arrow and Parquet, plots, PostgreSQL, gunicorn and Dask
+extras: .venv/extras ## Install Arrow and Parquet, Excel, plots, PostgreSQL, gunicorn and Dask
 
 # Three processes on two cores, since tests wait for their servers; each further process collects the
 # tests again and starts another PostgreSQL and server. In the order of the folders the long tests do

@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from cli.exits import WRONG_USAGE, CommandFailed
+from cli.file_flags import FileFlags, file_flags, file_keys
 from cli.names import ModelName
 from cli.service import json_option
 from cli.stages import Stages
@@ -31,14 +32,23 @@ def recipe() -> None:
 @click.option("--target", metavar="COLUMN", default="", help="Column to predict.")
 @click.option("--kind", type=click.Choice(TRAINED_KINDS), default="forest", show_default=True)
 @click.option("--name", type=ModelName(), help="Model to upload to.  [default: from DATA]")
+@file_flags
 @click.option("--out", metavar="FILE", help="Output file; - for stdout.  [default: NAME.toml]")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(
-    *, data: str, target: str, kind: TrainedKind, name: str | None, out: str | None, force: bool
+    *,
+    data: str,
+    target: str,
+    kind: TrainedKind,
+    name: str | None,
+    out: str | None,
+    force: bool,
+    **file_settings: Unpack[FileFlags],
 ) -> None:
     """Write a recipe for DATA, with a comment on each of its columns.
 
-    DATA is a CSV or Parquet file, or a data set of scikit-learn such as sklearn:iris.
+    DATA is a file (CSV, Parquet, Feather, JSON lines, Excel), or a data set of scikit-learn such as
+    sklearn:iris. The recipe has what was found out about the file and the types of its columns.
 
     \b
     Example:
@@ -57,10 +67,12 @@ def init(
     shown = data if is_bundled(data) else Path(os.path.relpath(data, base)).as_posix()
     with refusals(), Stages() as stage:
         stage(f"reading {data}")
+        from trainers.file_settings import FileSettings
         from trainers.recipe import Recipe
         from trainers.recipe_writing import write_recipe
 
-        text = write_recipe(data, target, kind, name, shown)
+        settings = FileSettings(**file_keys(file_settings))
+        text = write_recipe(data, target, kind, name, shown, settings=settings)
         Recipe.from_toml(text)
     if file is None:
         click.echo(text, nl=False)

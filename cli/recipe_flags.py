@@ -1,12 +1,13 @@
 """The options of ``hotswap train`` that make a recipe."""
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.column_names import column_names, prepared_column
+from cli.file_flags import FILE_FLAGS, FileFlags, file_keys
 from cli.names import ModelName
 from cli.pairs import as_mapping
 from registry.signature import TASKS
@@ -19,7 +20,7 @@ if TYPE_CHECKING:  # a recipe imports scikit-learn, which --help must not wait f
     from trainers.recipe import Recipe
 
 
-class RecipeFlags(TypedDict):
+class RecipeFlags(FileFlags):
     """The values of the options; None or empty for those that were not given."""
 
     data: str | None
@@ -63,7 +64,7 @@ _FLAGS = [
     click.option(
         "--features", metavar="A,B", multiple=True, help="Columns to learn from.  [default: all]"
     ),
-    click.option("--exclude", metavar="C", multiple=True, help="Columns to leave out."),
+    click.option("--exclude", metavar="A,B", multiple=True, help="Columns to leave out."),
     click.option(
         "--param",
         "params",
@@ -113,6 +114,7 @@ _FLAGS = [
         multiple=True,
         help='Condition for a promotion: "rmse <= champion"; may be repeated.',
     ),
+    *FILE_FLAGS,
     click.option("--description", metavar="TEXT", help="Description of the version."),
 ]
 
@@ -148,7 +150,7 @@ def _origin(given: dict[str, Any], file: "Origin | None" = None) -> "Origin":
 
 def _complete(flags: RecipeFlags) -> RecipeFlags:
     if flags["data"] is None:
-        raise click.UsageError("Missing argument 'DATA': a CSV or Parquet file, or sklearn:iris.")
+        raise click.UsageError("Missing argument 'DATA': a file of data, or sklearn:iris.")
     if flags["kind"] is None:
         raise click.UsageError(f"Missing option '--kind': one of {', '.join(TRAINED_KINDS)}.")
     if flags["target"] is None and not is_bundled(flags["data"]):
@@ -167,7 +169,8 @@ def _given(flags: RecipeFlags, base: dict[str, Any]) -> dict[str, Any]:
     }
     for key in ("features", "exclude"):
         if flags[key]:  # type: ignore[literal-required]
-            values[key] = _columns(flags[key])  # type: ignore[literal-required]
+            values[key] = column_names(flags[key])  # type: ignore[literal-required]
+    values |= file_keys(flags)
     if flags["gates"]:
         values["gates"] = list(flags["gates"])
     if flags["params"]:
@@ -198,12 +201,9 @@ def _search(flags: RecipeFlags, base: dict[str, Any]) -> dict[str, Any]:
 
 def _prepared(texts: tuple[str, ...], base: dict[str, Any]) -> dict[str, Any]:
     columns = {name: dict(how) for name, how in base.items()}
-    for path, value in _pairs(texts, "--prepare").items():
-        # The last dot, because the name of a column may contain dots.
-        name, dot, key = path.rpartition(".")
-        if not dot or not name:
-            raise click.UsageError(f"--prepare {path}=…: expected COLUMN.HOW=VALUE.")
-        columns.setdefault(name, {})[key] = value
+    for text in texts:
+        name, pair = prepared_column(text)
+        columns.setdefault(name, {}).update(_pairs((pair,), "--prepare"))
     return columns
 
 
@@ -211,9 +211,3 @@ def _pairs(texts: tuple[str, ...], option: str) -> dict[str, Any]:
     from trainers.recipe import parse_parameter
 
     return as_mapping(map(parse_parameter, texts), option)
-
-
-def _columns(texts: tuple[str, ...]) -> list[str]:
-    # Parsed as CSV, so that a column with a comma in its name can be quoted.
-    rows = csv.reader(texts, skipinitialspace=True)
-    return [name.strip() for row in rows for name in row if name.strip()]

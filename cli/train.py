@@ -52,8 +52,9 @@ class _Flags(RecipeFlags, _Destination):
 def train(registry: Registry, *, as_json: bool, **flags: Unpack[_Flags]) -> None:
     """Train a model on DATA, evaluate it on held-out rows, and upload it.
 
-    DATA is a CSV or Parquet file, or a data set of scikit-learn: sklearn:iris, sklearn:diabetes,
-    sklearn:wine, sklearn:breast_cancer (their target is called 'target').
+    DATA is a file (CSV, Parquet, Feather, JSON lines, Excel; also packed with gzip or zstd), or a
+    data set of scikit-learn: sklearn:iris, sklearn:diabetes, sklearn:wine, sklearn:breast_cancer
+    (their target is called 'target').
 
     \b
     Example:

@@ -6,11 +6,12 @@ docs/decisions/0036-what-make-serve-installs.md says why they are not always ins
 from importlib.util import find_spec
 from typing import Literal
 
-Extra = Literal["arrow", "dask", "otel", "plots", "postgresql"]
+Extra = Literal["arrow", "dask", "excel", "otel", "plots", "postgresql"]
 
 LIBRARIES: dict[Extra, str] = {
     "arrow": "pyarrow",
     "dask": "distributed",
+    "excel": "python_calamine",
     "otel": "opentelemetry",
     "plots": "matplotlib",
     "postgresql": "psycopg",

@@ -1,6 +1,7 @@
 """Finds the type of each column of the data, and makes the arrays that models are trained on."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -8,9 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from registry.signature import ColumnType
-from trainers.dates import are_dates, read_seconds
-from trainers.errors import ColumnRefused, listed
+from trainers.cells import CellRules, declared_numbers, oddities_of
+from trainers.dates import read_seconds
+from trainers.errors import ColumnRefused
 from trainers.preparation import DeclaredType
+from trainers.text_columns import TextColumn, guessed_text, truth, wrong_type
+from trainers.values import Values
 
 MAX_CATEGORIES = 1_000
 # An identifier differs in nearly every row; with fewer rows a real category may as well.
@@ -18,63 +22,55 @@ IDENTIFIER_SHARE = 0.9
 IDENTIFIER_ROWS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
-    """One column, typed: ``array`` is float64 with NaN where missing, of dates their seconds
-    (`registry.dates`), or, for strings, object holding ``str`` and NaN."""
-
-    name: str
-    type: ColumnType
-    array: NDArray[Any]
-    missing: NDArray[np.bool_]
-
-    @property
-    def missing_count(self) -> int:
-        return int(self.missing.sum())
-
-    @property
-    def present(self) -> NDArray[Any]:
-        return self.array[~self.missing]
-
-    def of_rows(self, kept: NDArray[np.bool_]) -> "Values":
-        return Values(self.name, self.type, self.array[kept], self.missing[kept])
+AS_TEXT_FILES = CellRules()
+EXACT_INTEGERS = 2**53
+_FITS: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.bool_]]] = {
+    "number": lambda present: np.ones(len(present), dtype=bool),
+    "integer": lambda present: present == np.rint(present),
+    "boolean": lambda present: np.isin(present, (0, 1)),
+}
 
 
-def type_column(name: str, series: "pd.Series[Any]") -> Values:
+def type_column(name: str, series: "pd.Series[Any]", rules: CellRules = AS_TEXT_FILES) -> Values:
     """The column as numbers, integers, booleans, strings or dates, whatever dtype pandas gave it.
 
     Integers and booleans keep their type where some are missing; text that is only true and false
-    is boolean. Raises ColumnRefused for values of other types, and for dates that cannot be read.
+    is boolean, and text that is only numbers by ``rules`` is numbers. Raises ColumnRefused for
+    dates, for values of other types, and for text that is mostly numbers.
     """
-    if series.dtype == object or isinstance(series.dtype, pd.StringDtype | pd.CategoricalDtype):
+    if series.dtype == object or isinstance(series.dtype, pd.CategoricalDtype):
         series = series.astype(object).convert_dtypes()
-    missing = series.isna().to_numpy(dtype=bool)
     kind = series.dtype
     if pd.api.types.is_bool_dtype(kind):
-        return _numeric(name, "boolean", series, missing)
+        return _numeric(name, "boolean", series, rules)
     if pd.api.types.is_integer_dtype(kind):
-        return _numeric(name, "integer", series, missing)
+        return _numeric(name, "integer", series, rules)
     if pd.api.types.is_float_dtype(kind):
-        return _numeric(name, "number", series, missing)
+        return _numeric(name, "number", series, rules)
     if isinstance(kind, pd.StringDtype):
-        return _text(name, series, missing)
-    return _other(name, series, missing)
+        return guessed_text(TextColumn.of(name, series, rules), rules)
+    return _other(name, series, rules)
 
 
-def declared_column(name: str, series: "pd.Series[Any]", declared: DeclaredType | None) -> Values:
+def declared_column(
+    name: str,
+    series: "pd.Series[Any]",
+    declared: DeclaredType | None,
+    rules: CellRules = AS_TEXT_FILES,
+) -> Values:
     """The column as the type that a recipe declares; None: by its values.
 
     Raises ColumnRefused where a value is not of that type.
     """
     match declared:
         case None:
-            return type_column(name, series)
+            return type_column(name, series, rules)
         case "number" | "integer" | "boolean":
-            return _parsed(name, series, declared)
+            return _parsed(name, series, declared, rules)
         case "category":
-            return _category(name, series)
+            return TextColumn.of(name, series, rules).as_text()
         case "date":
-            return _dates(name, series)
+            return _dates(name, series, rules)
         case "text":
             raise ColumnRefused(
                 name,
@@ -84,7 +80,11 @@ def declared_column(name: str, series: "pd.Series[Any]", declared: DeclaredType 
 
 
 def feature_column(
-    name: str, series: "pd.Series[Any]", largest: float, declared: DeclaredType | None = None
+    name: str,
+    series: "pd.Series[Any]",
+    largest: float,
+    declared: DeclaredType | None = None,
+    rules: CellRules = AS_TEXT_FILES,
 ) -> Values:
     """A column to learn from, typed.
 
@@ -92,7 +92,7 @@ def feature_column(
     different text in nearly every row, with too many categories, or with a number further from
     zero than ``largest``.
     """
-    values = declared_column(name, series, declared)
+    values = declared_column(name, series, declared, rules)
     _check_categories(values)
     check_magnitude(values, largest)
     return values
@@ -133,10 +133,9 @@ def check_magnitude(values: Values, limit: float) -> None:
         )
 
 
-def _numeric(
-    name: str, type_: ColumnType, series: "pd.Series[Any]", missing: NDArray[np.bool_]
-) -> Values:
-    array = series.to_numpy(dtype=np.float64, na_value=np.nan)
+def _numeric(name: str, type_: ColumnType, series: "pd.Series[Any]", rules: CellRules) -> Values:
+    missing = series.isna().to_numpy(dtype=bool)
+    array = series.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     infinite = np.flatnonzero(np.isinf(array))
     if len(infinite):
         raise ColumnRefused(
@@ -144,65 +143,63 @@ def _numeric(
             f"holds infinite values, the first in data row {infinite[0] + 1}",
             "Replace them by numbers, leave the cells empty, or exclude the column.",
         )
-    return Values(name, type_, array, missing)
-
-
-def _text(name: str, series: "pd.Series[Any]", missing: NDArray[np.bool_]) -> Values:
-    array = series.to_numpy(dtype=object, na_value=np.nan)
-    distinct = set(array[~missing])
-    if distinct and {text.strip().lower() for text in distinct} <= {"true", "false"}:
-        flags = [np.nan if gone else text.strip().lower() == "true" for text, gone in
-                 zip(array, missing, strict=True)]  # fmt: skip
-        return Values(name, "boolean", np.array(flags, dtype=np.float64), missing)
-    if are_dates(distinct):
-        return _dates(name, series)
-    return Values(name, "string", array, missing)
+    oddities = []
+    for marker in rules.missing_numbers if type_ != "boolean" else ():
+        marked = array == marker
+        if marked.any():
+            array[marked], missing = np.nan, missing | marked
+            oddities.append(f"{int(marked.sum()):,} {marker:g} read as missing")
+    if type_ == "integer" and np.abs(array[~missing]).max(initial=0) > EXACT_INTEGERS:
+        oddities.append("integers beyond 2^53 are rounded")
+    return Values(name, type_, array, missing, tuple(oddities))
 
 
 def _parsed(
-    name: str, series: "pd.Series[Any]", declared: Literal["number", "integer", "boolean"]
+    name: str,
+    series: "pd.Series[Any]",
+    declared: Literal["number", "integer", "boolean"],
+    rules: CellRules,
 ) -> Values:
-    values = type_column(name, series)
-    if declared == values.type or (declared == "number" and values.type == "integer"):
-        return Values(name, declared, values.array, values.missing)
-    present = values.present
-    fits = values.type in {"number", "integer"} and bool(
-        (present == np.rint(present)).all()
-        if declared == "integer"
-        else np.isin(present, (0, 1)).all()
-    )
-    if not fits:
+    if series.dtype == object or isinstance(series.dtype, pd.StringDtype | pd.CategoricalDtype):
+        cells = TextColumn.of(name, series, rules)
+        flags = truth(cells.texts) if declared == "boolean" else None
+        if flags is not None:
+            return cells.typed("boolean", flags, float)
+        numbers = declared_numbers(cells.counted, rules)
+        values = cells.typed("number", numbers.values, float, *oddities_of(numbers))
+    else:
+        values = type_column(name, series, rules)
+    if values.type not in {"number", "integer", "boolean"}:
         raise ColumnRefused(
             name,
             f"is declared as the type {declared} and holds values of the type {values.type}",
             "Correct the values, or declare another type.",
         )
-    return Values(name, declared, values.array, values.missing)
+    fits = _FITS[declared](values.present)
+    if not fits.all():
+        raise ColumnRefused(
+            name,
+            f"is declared as the type {declared} and holds {values.present[~fits][0]:g}",
+            "Correct the values, or declare another type.",
+        )
+    return replace(values, type=declared)
 
 
-def _category(name: str, series: "pd.Series[Any]") -> Values:
-    missing = series.isna().to_numpy(dtype=bool)
-    texts = series.astype("string").to_numpy(dtype=object, na_value=np.nan)
-    return Values(name, "string", texts, missing)
-
-
-def _dates(name: str, series: "pd.Series[Any]") -> Values:
+def _dates(name: str, series: "pd.Series[Any]", rules: CellRules) -> Values:
+    if isinstance(series.dtype, pd.StringDtype):
+        return TextColumn.of(name, series, rules).as_dates()
     seconds = read_seconds(name, series)
     return Values(name, "date", seconds, np.isnan(seconds))
 
 
-def _other(name: str, series: "pd.Series[Any]", missing: NDArray[np.bool_]) -> Values:
+def _other(name: str, series: "pd.Series[Any]", rules: CellRules) -> Values:
+    missing = series.isna().to_numpy(dtype=bool)
     inferred = pd.api.types.infer_dtype(series, skipna=True)
     present = series[~missing]
     if inferred in {"datetime64", "datetime", "date"}:
-        return _dates(name, series)
+        return _dates(name, series, rules)
     if inferred == "decimal":
-        return _numeric(name, "number", series.astype("Float64"), missing)
+        return _numeric(name, "number", series.astype("Float64"), rules)
     if inferred == "empty":
         return Values(name, "string", np.full(len(series), np.nan, dtype=object), missing)
-    kinds = sorted({type(value).__name__ for value in present})
-    raise ColumnRefused(
-        name,
-        f"holds values of the type {listed(kinds)}",
-        "A feature holds numbers, booleans, dates or text: exclude the column or convert it.",
-    )
+    raise wrong_type(name, present)

@@ -1,58 +1,64 @@
 """Reads CSV strictly: duplicate names and ragged rows, which pandas accepts, are errors."""
 
-import codecs
 import csv
 import io
 import itertools
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
-from trainers.errors import (
-    DataEmpty,
-    DataMalformed,
-    DuplicateColumns,
-    EncodingRefused,
-    HeaderRefused,
-)
+from trainers.csv_dialect import DELIMITERS, decoded, delimiter_of
+from trainers.errors import DataMalformed, DuplicateColumns, HeaderRefused
+from trainers.file_settings import FROM_CONTENT, FileSettings
 
 _OTHER_FORMATS = {
-    b"PK\x03\x04": ("is a zip archive or an Excel workbook, not CSV", "Export the sheet as CSV."),
-    b"PAR1": ("is a Parquet file, not CSV", "Give it the ending .parquet."),
-    b"\x1f\x8b": ("is compressed with gzip", "Unpack it first."),
-    b"{": ("looks like JSON, not CSV", "Write it as CSV or Parquet."),
-    b"[": ("looks like JSON, not CSV", "Write it as CSV or Parquet."),
-    b"<": ("looks like HTML or XML, not CSV", "Write it as CSV or Parquet."),
+    "{": ("looks like JSON, not CSV", "Write it as JSON lines (.jsonl), CSV or Parquet."),
+    "[": ("looks like JSON, not CSV", "Write it as JSON lines (.jsonl), CSV or Parquet."),
+    "<": ("looks like HTML or XML, not CSV", "Write it as CSV or Parquet."),
 }
-_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
-def read_csv(raw: bytes, source: str, *, as_text: Collection[str] = ()) -> pd.DataFrame:
-    """Read ``raw``: UTF-8 with or without a byte-order mark, commas, a header, and in every row as
-    many fields as the header has. Empty fields, ``NA`` and the like are missing values. The other
-    cells of the columns ``as_text`` are kept as they are written.
+@dataclass(frozen=True, slots=True)
+class CsvTable:
+    """``frame`` has columns of numbers and booleans where all cells are such, and columns of texts
+    as they are written; only empty cells are missing."""
 
-    Raises a subclass of DataRefused, which says what is wrong and on which line.
+    frame: pd.DataFrame
+    encoding: str
+    delimiter: str
+
+
+def read_csv(
+    raw: bytes,
+    source: str,
+    settings: FileSettings = FROM_CONTENT,
+    *,
+    as_text: Collection[str] | None = (),
+) -> CsvTable:
+    """Read ``raw``: a header, and in every row as many fields as the header has.
+
+    The cells of the columns ``as_text`` (None: of all), and of those in which numbers begin with
+    zeros, are kept as they are written. Raises a subclass of DataRefused, which says what is wrong
+    and on which line.
     """
+    text, encoding = decoded(raw, source, settings.encoding)
     for start, (what, advice) in _OTHER_FORMATS.items():
-        if raw.removeprefix(codecs.BOM_UTF8).lstrip().startswith(start):
+        if text.lstrip().startswith(start):
             raise DataMalformed(source, what, advice)
-    text = _decoded(raw, source)
-    _check_rows(text, source)
-    # index_col=False, because pandas would otherwise sometimes use the first column as row names.
-    try:
-        return pd.read_csv(
-            io.StringIO(text),
-            dtype_backend="numpy_nullable",
-            dtype=dict.fromkeys(as_text, "string"),
-            index_col=False,
-            low_memory=False,
-        )
-    except pd.errors.ParserError as error:
-        raise DataMalformed(
-            source, f"cannot be read as CSV: {error}", "Write it again as plain CSV."
-        ) from None
+    delimiter = settings.delimiter or delimiter_of(text, source)
+    header = _check_rows(text, source, delimiter)
+    if as_text is None:
+        as_text = header
+    frame = _read(text, source, delimiter, as_text)
+    if _has_padding(text, delimiter):
+        whole = [name for name, kind in frame.dtypes.items() if kind == "Int64"]
+        written = _read(text, source, delimiter, whole, only=whole)
+        padded = [name for name in whole if written[name].str.match(r"\s*[+-]?0[0-9]").any()]
+        frame = frame.assign(**{name: written[name] for name in padded})
+    return CsvTable(frame, encoding, delimiter)
 
 
 def check_names(names: Sequence[str], source: str) -> None:
@@ -69,29 +75,44 @@ def check_names(names: Sequence[str], source: str) -> None:
         raise DuplicateColumns(source, twice)
 
 
-def _decoded(raw: bytes, source: str) -> str:
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise EncodingRefused(source, 1, 0, raw[0])
-    body = raw.removeprefix(codecs.BOM_UTF8)
+def _read(
+    text: str,
+    source: str,
+    delimiter: str,
+    as_text: Collection[str],
+    *,
+    only: Collection[str] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    # index_col=False, because pandas would otherwise sometimes use the first column as row names.
     try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = body.count(b"\n", 0, error.start) + 1
-        offset = error.start + len(raw) - len(body)
-        raise EncodingRefused(source, line, offset, body[error.start]) from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise DataMalformed(
-            source, f"holds a zero byte on line {line}", "It is not text: write it as UTF-8 CSV."
+        return pd.read_csv(
+            io.StringIO(text),
+            sep=delimiter,
+            dtype_backend="numpy_nullable",
+            dtype=dict.fromkeys(as_text, "string"),
+            usecols=None if only is None else list(only),
+            index_col=False,
+            low_memory=False,
+            keep_default_na=False,
+            na_values=[""],
         )
-    if not text.strip():
-        raise DataEmpty(source, "is empty")
-    return text
+    except (pd.errors.ParserError, OverflowError) as error:
+        raise DataMalformed(
+            source, f"cannot be read as CSV: {error}", "Write it again as plain CSV."
+        ) from None
 
 
-def _check_rows(text: str, source: str) -> None:
+def _has_padding(text: str, delimiter: str) -> bool:
+    """Whether a cell may begin with a zero and another digit."""
+    # Each pattern begins with one sign, for which re searches fast.
+    return any(
+        re.search(rf"{re.escape(before)} *[+-]?0[0-9]", text) for before in (delimiter, "\n", '"')
+    )
+
+
+def _check_rows(text: str, source: str, delimiter: str) -> list[str]:
     # strict: an unclosed quote is an error instead of swallowing the rest of the file.
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         header = next(itertools.dropwhile(lambda row: not row, rows))
         _check_header(header, source)
@@ -100,26 +121,24 @@ def _check_rows(text: str, source: str) -> None:
                 raise DataMalformed(
                     source,
                     f"has {len(row)} fields on line {rows.line_num}; its header has {len(header)}",
-                    "Every row needs as many fields as the header; put a text with commas in "
-                    'double quotes ("a, b").',
+                    "Every row needs as many fields as the header; put a text with "
+                    f"{DELIMITERS.get(delimiter, repr(delimiter))} in double quotes "
+                    f'("a{delimiter} b").',
                 )
     except csv.Error as error:
         raise DataMalformed(
             source, f"cannot be read as CSV at line {rows.line_num}: {error}", "Correct that line."
         ) from None
+    return header
 
 
 def _check_header(header: list[str], source: str) -> None:
     if len(header) == 1:
-        for separator, named in _OTHER_SEPARATORS.items():
-            if separator in header[0]:
-                raise DataMalformed(
-                    source, f"separates its columns by {named}", "Separate them by commas."
-                )
         raise DataMalformed(
             source,
             "has a single column",
-            "Training needs a target and at least one other column, separated by commas.",
+            "Training needs a target and at least one other column; --delimiter SIGN sets the sign "
+            "between them.",
         )
     check_names(header, source)
     if all(_is_number(name) for name in header):

@@ -1,25 +1,23 @@
-"""Reads the data to train on: CSV, Parquet or one of scikit-learn's bundled sets."""
+"""Reads the data to train on: a file, or one of scikit-learn's bundled sets."""
 
 import hashlib
-import io
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 from sklearn import datasets
 
-from registry.extras import is_installed
+from trainers.arrow_files import ARROW_FILE, ARROW_STREAM, PARQUET, read_arrow, read_parquet
 from trainers.bundled import BUNDLED_PREFIX, BUNDLED_TARGET, is_bundled
-from trainers.csv_data import check_names, read_csv
-from trainers.errors import (
-    BundledSetUnknown,
-    DataEmpty,
-    DataMalformed,
-    DataNotFound,
-    PyarrowMissing,
-    TooFewRows,
-)
+from trainers.cells import FORMS, TYPED, CellRules, missing_texts
+from trainers.csv_data import CsvTable, read_csv
+from trainers.errors import BundledSetUnknown, DataEmpty, DataMalformed, DataNotFound, TooFewRows
+from trainers.excel import OLD_EXCEL, ZIP, is_workbook, read_excel
+from trainers.file_number_format import number_format
+from trainers.file_settings import FROM_CONTENT, FileSettings
+from trainers.json_lines import read_json_lines
+from trainers.unpacking import unpacked
 
 _LOADERS = {
     "iris": datasets.load_iris,
@@ -29,32 +27,48 @@ _LOADERS = {
 }
 BUNDLED_SETS = tuple(_LOADERS)
 PARQUET_ENDINGS = {".parquet", ".pq"}
+ARROW_ENDINGS = {".feather", ".arrow", ".ipc"}
+JSON_ENDINGS = {".jsonl", ".ndjson"}
+_PACKED_ENDINGS = {".gz", ".gzip", ".zst", ".zstd"}
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """Data as read: ``frame`` with pandas' nullable types, ``sha256`` of the bytes of its file.
 
-    A bundled set has no file: its digest is that of its content written as CSV.
+    ``rules`` are those by which the texts in ``frame`` are read, ``found`` are those of the
+    settings of the file that were found or given. A bundled set has no file: its digest is that of
+    its content written as CSV.
     """
 
     source: str
     frame: pd.DataFrame
     sha256: str
+    rules: CellRules = TYPED
+    found: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
         return list(self.frame.columns)
 
 
-def read_dataset(data: str, *, as_text: Collection[str] = ()) -> Dataset:
-    """Read ``data``: a path, or ``sklearn:iris`` and the like. Files ending in .parquet or .pq are
-    Parquet, all others CSV. The cells of the columns ``as_text`` of a CSV file are kept as they are
-    written.
+def read_dataset(
+    data: str, settings: FileSettings = FROM_CONTENT, *, as_text: Collection[str] = ()
+) -> Dataset:
+    """Read ``data``: a path, or ``sklearn:iris`` and the like. The content decides which form the
+    file has: CSV, Parquet, Feather or Arrow, JSON lines or Excel, each also compressed with gzip or
+    zstd.
 
-    Raises a subclass of DataRefused, which says what is wrong.
+    The cells of the columns ``as_text`` of a text file are kept as they are written. Raises a
+    subclass of DataRefused, which says what is wrong.
     """
-    dataset = _bundled(data) if is_bundled(data) else _file(Path(data), as_text)
+    if is_bundled(data):
+        dataset = _bundled(data)
+    else:
+        raw = _bytes_of(Path(data))
+        if not raw.strip():
+            raise DataEmpty(data, "is empty")
+        dataset = _parsed(raw, Path(data), settings, as_text)
     rows = len(dataset.frame)
     if rows == 0:
         raise DataEmpty(dataset.source, "has a header and no rows")
@@ -85,32 +99,52 @@ def _bytes_of(path: Path) -> bytes:
         raise DataNotFound(source, getattr(error, "strerror", None) or str(error)) from None
 
 
-def _file(path: Path, as_text: Collection[str]) -> Dataset:
+def _parsed(raw: bytes, path: Path, settings: FileSettings, as_text: Collection[str]) -> Dataset:
     source = str(path)
-    raw = _bytes_of(path)
-    if not raw.strip():
-        raise DataEmpty(source, "is empty")
-    is_parquet = path.suffix.lower() in PARQUET_ENDINGS
-    frame = _read_parquet(raw, source) if is_parquet else read_csv(raw, source, as_text=as_text)
-    return Dataset(source, frame, hashlib.sha256(raw).hexdigest())
-
-
-def _read_parquet(raw: bytes, source: str) -> pd.DataFrame:
-    if not is_installed("arrow"):
-        raise PyarrowMissing(source)
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        check_names(pq.read_schema(io.BytesIO(raw)).names, source)
-        frame = pd.read_parquet(io.BytesIO(raw), dtype_backend="numpy_nullable")
-    except (pa.ArrowException, OSError) as error:
+    content, compression = unpacked(raw, source)
+    endings = [ending.lower() for ending in path.suffixes]
+    ending = next((each for each in reversed(endings) if each not in _PACKED_ENDINGS), "")
+    missing = missing_texts(settings)
+    found = {"compression": compression} if compression else {}
+    form = FORMS[0]
+    is_typed = True
+    if content.startswith(PARQUET) or ending in PARQUET_ENDINGS:
+        frame = read_parquet(content, source)
+    elif content.startswith((ARROW_FILE, ARROW_STREAM)) or ending in ARROW_ENDINGS:
+        frame = read_arrow(content, source)
+    elif content.startswith(ZIP):
+        if not is_workbook(content):
+            raise DataMalformed(source, "is a zip archive", "Unpack it first.")
+        frame, found["sheet"] = read_excel(content, source, settings.sheet)
+        is_typed = False
+    elif content.startswith(OLD_EXCEL):
         raise DataMalformed(
-            source, f"is not a Parquet file ({error})", "Write it again as Parquet or CSV."
-        ) from None
-    # An index with a name was a column; one without a name only counts the rows.
-    frame = frame.reset_index(drop=all(name is None for name in frame.index.names))
-    return frame.rename(columns=str)
+            source, "is an Excel workbook in the old form .xls", "Save it as .xlsx."
+        )
+    elif ending in JSON_ENDINGS:
+        frame = read_json_lines(content, source, settings.encoding)
+    else:
+        table = _csv(content, source, settings, as_text)
+        frame, is_typed = table.frame, False
+        found |= {"encoding": table.encoding, "delimiter": table.delimiter}
+    if not is_typed:
+        form = number_format(frame, as_text, settings, source, found.get("delimiter", ""))
+        found |= {"decimal": form.decimal, "thousands": form.thousands}
+    rules = CellRules(missing, form, is_typed)
+    return Dataset(source, frame, hashlib.sha256(raw).hexdigest(), rules, found)
+
+
+def _csv(content: bytes, source: str, settings: FileSettings, as_text: Collection[str]) -> CsvTable:
+    """Read CSV. Where the decimal sign is, or may be, a comma, all cells are texts: pandas would
+    read 1.234 as a fraction."""
+    is_given = settings.decimal is not None or settings.thousands is not None
+    if is_given:
+        return read_csv(content, source, settings, as_text=None)
+    table = read_csv(content, source, settings, as_text=as_text)
+    form = number_format(table.frame, as_text, settings, source)
+    if table.delimiter != ";" and form.decimal == ".":
+        return table
+    return read_csv(content, source, settings, as_text=None)
 
 
 def _bundled(data: str) -> Dataset:

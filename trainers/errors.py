@@ -7,13 +7,16 @@
     │   ├── BundledSetUnknown         sklearn:… that does not exist
     │   ├── DataEmpty                 no bytes, or only a header
     │   ├── TooFewRows
-    │   ├── EncodingRefused           not UTF-8
-    │   ├── DataMalformed            not CSV, not Parquet, ragged rows
-    │   ├── PyarrowMissing            Parquet without the extra that reads it
+    │   ├── EncodingRefused           not of its encoding
+    │   ├── DataMalformed            of no known form, ragged rows
+    │   ├── ExtraMissing              Parquet or Excel without the extra that reads it
     │   ├── HeaderRefused             a column without a name
     │   └── DuplicateColumns
     ├── ColumnNotFound
     ├── ColumnRefused             a feature that cannot be trained on
+    │   └── CellsRefused              its texts can be read in several ways
+    │       └── OddCells                  most of them are numbers, and some are not
+    ├── ColumnsRefused            several of them
     ├── NoFeatures
     ├── TargetRefused             constant, or unsuitable for the task
     │   ├── TargetConstant
@@ -28,8 +31,10 @@ Each says what was wrong, where, and what to do.
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Self
 
-from registry.extras import missing
+from registry.extras import Extra, missing
+from trainers.toml_writer import key, value
 
 SHOWN = 5
 
@@ -55,7 +60,7 @@ class DataRefused(TrainingRefused):
 class DataNotFound(DataRefused):
     def __init__(self, source: str, why: str = "the file does not exist") -> None:
         super().__init__(
-            f"Cannot read {source}: {why}. Give a CSV or Parquet file, or one of scikit-learn's "
+            f"Cannot read {source}: {why}. Give a file of data, or one of scikit-learn's "
             "data sets, such as sklearn:iris."
         )
 
@@ -78,11 +83,11 @@ class TooFewRows(DataRefused):
 
 
 class EncodingRefused(DataRefused):
-    def __init__(self, source: str, line: int, offset: int, byte: int) -> None:
+    def __init__(self, source: str, encoding: str, line: int, offset: int, byte: int) -> None:
         super().__init__(
-            f"{source} is not UTF-8: line {line} holds the byte 0x{byte:02x} (byte {offset} of the "
-            "file). Save it as UTF-8, for example with "
-            "'iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW'."
+            f"{source} is not {encoding.upper()}: line {line} holds the byte 0x{byte:02x} (byte "
+            f"{offset} of the file). Give the encoding that it has, for example encoding = "
+            "'windows-1252' (--encoding windows-1252)."
         )
 
 
@@ -91,9 +96,11 @@ class DataMalformed(DataRefused):
         super().__init__(f"{source} {what}. {advice}")
 
 
-class PyarrowMissing(DataRefused):
-    def __init__(self, source: str) -> None:
-        super().__init__(missing("arrow", f"Reading the Parquet file {source}"))
+class ExtraMissing(DataRefused):
+    """``what`` is the file, with its form, that cannot be read without ``extra``."""
+
+    def __init__(self, extra: Extra, what: str) -> None:
+        super().__init__(missing(extra, f"Reading the {what}"))
 
 
 class HeaderRefused(DataRefused):
@@ -123,22 +130,62 @@ class ColumnNotFound(TrainingRefused):
 
 
 class ColumnRefused(TrainingRefused):
-    """``is_time``: refused because its dates cannot be read. ``where`` begins the message: the line
-    of the recipe that prepares the column."""
+    """``is_time``: refused because its dates cannot be read."""
 
     is_time = False
 
-    def __init__(self, name: str, what: str, advice: str, where: str = "") -> None:
+    def __init__(self, name: str, what: str, advice: str) -> None:
         self.column = name
         self.what = what
         self.advice = advice
-        super().__init__(f"{where}The column '{name}' {what}. {advice}")
+        super().__init__(f"The column '{name}' {what}. {advice}")
+
+    def at(self, where: str) -> Self:
+        """The same, beginning with the line of the recipe that prepares the column."""
+        self.args = (f"{where}{self}",)
+        return self
 
     @classmethod
     def dates(cls, name: str, what: str, advice: str) -> "ColumnRefused":
         refused = cls(name, what, advice)
         refused.is_time = True
         return refused
+
+
+class CellsRefused(ColumnRefused):
+    """The texts in a column can be read in several ways; a setting decides."""
+
+
+class OddCells(CellsRefused):
+    """Most values of a column are numbers. ``odd`` are the others with their counts, the most
+    frequent first."""
+
+    def __init__(self, name: str, numbers: int, odd: Sequence[tuple[str, int]]) -> None:
+        self.numbers, self.odd = numbers, odd
+        rest = sum(count for _, count in odd)
+        shown = [literal(text) for text, _ in odd[:SHOWN]]
+        keep = f"keep the column as text: {declaring(name, 'category')}."
+        if len(odd) > SHOWN:
+            others = f"{rest:,} are not, such as {', '.join(shown)}"
+            advice = f"To {keep}"
+        else:
+            counts = [f"{count:,} are {text}" for text, (_, count) in zip(shown, odd, strict=True)]
+            others = ", ".join(counts)
+            flags = " ".join(f"--na-values {text}" for text in shown)
+            named = ", ".join(shown)
+            advice = f"To treat {named} as missing: na_values = [{named}] ({flags}). To {keep}"
+        what = f"{numbers:,} of {numbers + rest:,} values are numbers; {others}"
+        super().__init__(name, what, advice)
+        self.args = (f"{name}: {what}. {advice}",)
+
+
+class ColumnsRefused(TrainingRefused):
+    """``refusals`` are those of several columns."""
+
+    def __init__(self, refusals: Sequence[ColumnRefused]) -> None:
+        self.refusals = tuple(refusals)
+        said = " ".join(map(str, refusals))
+        super().__init__(f"{len(refusals)} columns cannot be learnt from as they are. {said}")
 
 
 class NoFeatures(TrainingRefused):
@@ -203,6 +250,17 @@ class SearchRefused(TrainingRefused):
 class FitRefused(TrainingRefused):
     def __init__(self, kind: str, why: str) -> None:
         super().__init__(f"The {kind} model could not be fitted: {why}")
+
+
+def declaring(name: str, type_: str) -> str:
+    """How the type of a column is declared, in a recipe and as an option."""
+    return f"columns.{key(name)}.type = '{type_}' (--prepare '{name}.type={type_}')"
+
+
+def literal(text: str) -> str:
+    """``text`` in single quotes, which both TOML and a shell read; in TOML's double quotes where it
+    cannot stand in these."""
+    return f"'{text}'" if text.isprintable() and "'" not in text else value(text)
 
 
 def listed(names: Iterable[str], limit: int = SHOWN) -> str:

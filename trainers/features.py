@@ -12,11 +12,12 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from registry.dates import parse_date
 from registry.preprocessing import BandEncoder, DateEncoder, SignedLog
-from trainers.columns import MAX_CATEGORIES, Values
+from trainers.columns import MAX_CATEGORIES
 from trainers.errors import ColumnNotFound, ColumnRefused, NoFeatures
 from trainers.origin import Path
 from trainers.preparation import Bands, Constant, Preparation
 from trainers.recipe import Recipe
+from trainers.values import Values
 
 MISSING_CATEGORY = "missing"
 _DEFAULT_IMPUTE: Mapping[str, Any] = {

@@ -1,6 +1,6 @@
 """How a recipe prepares one column: its type, how it is filled, and how it becomes numbers."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 ImputeStrategy = Literal["mean", "median", "most_frequent", "none"]
@@ -79,3 +79,6 @@ class Preparation:
         if self.bands is not None:
             document["bands"] = {key: list(items) for key, items in asdict(self.bands).items()}
         return document
+
+
+PREPARATION_KEYS = tuple(own.name for own in fields(Preparation))

@@ -6,17 +6,19 @@ from typing import Any
 
 from registry.codecs.data_frame import to_frame
 from registry.signature import Column, Output, Signature
-from trainers.columns import Values, feature_column
+from trainers.columns import feature_column
 from trainers.data import Dataset, read_dataset
-from trainers.errors import ColumnRefused, RecipeRefused
+from trainers.errors import ColumnRefused, ColumnsRefused, RecipeRefused
 from trainers.estimators import FAMILIES
 from trainers.evaluation import Rows
 from trainers.features import Treatment, choose, column_transformer, plan
+from trainers.inferred import Inferred, inferred
 from trainers.preparation import DeclaredType, Preparation
 from trainers.recipe import Recipe
 from trainers.recipe_rules import metric_mistakes
 from trainers.split import Keys, Split, folds, read_keys, split_rows
 from trainers.target import Target, read_target, target_column
+from trainers.values import Values
 
 Stage = Callable[[str], None]
 
@@ -28,12 +30,13 @@ def silent(text: str) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """Data ready to fit on: ``rows`` are those that have a target, ``columns`` their values by
-    column, ``transformer`` the preprocessing. ``split``, and the ``folds`` of a search, are row
-    numbers."""
+    column, ``inferred`` what was found out about the columns and the target, ``transformer`` the
+    preprocessing. ``split``, and the ``folds`` of a search, are row numbers."""
 
     dataset: Dataset
     target: Target
     columns: tuple[Values, ...]
+    inferred: tuple[Inferred, ...]
     signature: Signature
     rows: Rows
     transformer: Any
@@ -47,8 +50,9 @@ def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
     Raises a subclass of TrainingRefused.
     """
     stage(f"reading {recipe.data}")
-    dataset = read_dataset(recipe.data, as_text=_categories(recipe))
-    target = _target(dataset, recipe)
+    dataset = read_dataset(recipe.data, recipe.file, as_text=_kept_texts(recipe))
+    predicted = _target_column(dataset, recipe)
+    target = _target(predicted, recipe)
     columns, signature, treatments = _columns(dataset, recipe, target)
     frame = to_frame({values.name: values.array for values in columns}, signature)
     keys = _keys(dataset, recipe, target)
@@ -60,6 +64,7 @@ def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
         dataset=dataset,
         target=target,
         columns=columns,
+        inferred=inferred(columns, treatments, target, predicted),
         signature=signature,
         rows=Rows(frame, target.values),
         transformer=column_transformer(treatments),
@@ -68,10 +73,13 @@ def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
     )
 
 
-def _target(dataset: Dataset, recipe: Recipe) -> Target:
+def _target_column(dataset: Dataset, recipe: Recipe) -> Values:
     how = recipe.columns.get(recipe.target, Preparation())
     where = recipe.origin.where(("target",))
-    values = target_column(dataset, recipe.target, where, how.type)
+    return target_column(dataset, recipe.target, where, how.type)
+
+
+def _target(values: Values, recipe: Recipe) -> Target:
     target = read_target(values, recipe.kind, recipe.task)
     mistakes = metric_mistakes(recipe.search, recipe.gates, (target.task,))
     if mistakes:
@@ -79,15 +87,19 @@ def _target(dataset: Dataset, recipe: Recipe) -> Target:
     return target
 
 
-def _categories(recipe: Recipe) -> frozenset[str]:
-    """The columns whose cells are kept as they are written: 01234 is not 1234."""
+def _kept_texts(recipe: Recipe) -> frozenset[str]:
+    """The columns whose cells are kept as they are written, because they are declared texts
+    (01234 is not 1234) or are left out."""
     kept: set[DeclaredType | None] = {"category", "text", "date"}
-    return frozenset(name for name, how in recipe.columns.items() if how.type in kept)
+    texts = {name for name, how in recipe.columns.items() if how.type in kept or how.drop}
+    return frozenset(texts | ({*recipe.exclude} - {recipe.split.column}))
 
 
 def _keys(dataset: Dataset, recipe: Recipe, target: Target) -> Keys | None:
     name = recipe.split.column
-    return read_keys(name, dataset.frame.loc[target.kept, name], recipe.split) if name else None
+    if not name:
+        return None
+    return read_keys(name, dataset.frame.loc[target.kept, name], recipe.split, dataset.rules)
 
 
 def _folds(
@@ -106,13 +118,22 @@ def _columns(
     columns = []
     inputs = []
     treatments = {}
+    refused = []
     for name in choose(dataset.columns, recipe, target.name):
         how = recipe.columns.get(name, Preparation())
-        values, treatments[name] = _column(dataset, recipe, name, how)
+        try:
+            values, treatments[name] = _column(dataset, recipe, name, how)
+        except ColumnRefused as error:
+            refused.append(
+                error.at(recipe.origin.where(("columns", name)) if name in recipe.columns else "")
+            )
+            continue
         # A column that the recipe says how to fill may be left out of requests.
         is_filled = how.impute not in {None, "none"}
         inputs.append(Column(name, values.type, nullable=bool(values.missing_count) or is_filled))
         columns.append(values.of_rows(target.kept))
+    if refused:
+        raise refused[0] if len(refused) == 1 else ColumnsRefused(refused)
     return tuple(columns), Signature(tuple(inputs), Output(target.name, target.type)), treatments
 
 
@@ -120,14 +141,9 @@ def _column(
     dataset: Dataset, recipe: Recipe, name: str, how: Preparation
 ) -> tuple[Values, Treatment]:
     family = FAMILIES[recipe.kind]
-    try:
-        values = feature_column(name, dataset.frame[name], family.largest, how.type)
-        return values, plan(values, how, scaled=family.scaled)
-    except ColumnRefused as error:
-        if name not in recipe.columns:
-            raise
-        where = recipe.origin.where(("columns", name))
-        raise ColumnRefused(name, error.what, error.advice, where) from error
+    series = dataset.frame[name]
+    values = feature_column(name, series, family.largest, how.type, dataset.rules)
+    return values, plan(values, how, scaled=family.scaled)
 
 
 def _check_training_part(columns: tuple[Values, ...], split: Split) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Self
 from registry.signature import Task
 from trainers.bundled import is_bundled
 from trainers.errors import RecipeRefused
+from trainers.file_settings import FROM_CONTENT, FileSettings
 from trainers.model_kinds import TrainedKind
 from trainers.origin import Origin
 from trainers.preparation import Preparation
@@ -27,6 +28,7 @@ class Recipe:
     ``data`` is a path or a bundled set such as ``sklearn:iris``; ``target`` may be empty for a
     bundled set, whose target column is called ``target``. ``features`` are the columns to learn
     from (None: all except the target and the column of the split), ``exclude`` those to leave out.
+    ``file`` says how the file of the data is written, where that is not found from its content.
     ``test_size`` is the share of rows held out. ``gates`` are the conditions for a promotion, which
     the registry checks. ``origin`` has the lines where the values were written.
 
@@ -45,6 +47,7 @@ class Recipe:
     columns: Mapping[str, Preparation] = field(default_factory=dict)
     split: SplitRule = DEFAULT_SPLIT
     search: Search | None = None
+    file: FileSettings = FROM_CONTENT
     test_size: float = 0.2
     seed: int = 0
     gates: tuple[str, ...] = ()
@@ -98,6 +101,7 @@ class Recipe:
         for name, values in (("exclude", self.exclude), ("gates", self.gates)):
             if values:
                 document[name] = list(values)
+        document |= self.file.to_json()
         document |= {"test_size": self.test_size, "seed": self.seed}
         if self.params:
             document["params"] = dict(self.params)

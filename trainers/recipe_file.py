@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainers.errors import RecipeRefused, listed
+from trainers.file_settings import FILE_KEYS, FileSettings
 from trainers.origin import Mistake, Origin, Path
 from trainers.preparation import IMPUTE_STRATEGIES, Bands, Constant, Preparation
 from trainers.recipe_rules import mistakes_in
@@ -56,11 +57,13 @@ class _Reader:
         for key in _REQUIRED:
             if key not in document:
                 self._say((), f"{key} is missing")
-        return {
+        values = {
             key: read_value(self, (key,), document[key])
             for key, read_value in _READERS.items()
             if key in document
         }
+        settings = {key: values.pop(key) for key in FILE_KEYS if key in values}
+        return {**values, "file": FileSettings(**settings)} if settings else values
 
     def text(self, at: Path, value: Any) -> Any:
         return self._typed(at, value, str, "a text")
@@ -190,7 +193,7 @@ class _Reader:
 
     def _unknown(self, at: Path, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for key in table.keys() - set(known):
-            said = f"{_dotted((*at, key))} is not a known key; known are {listed(known, 20)}"
+            said = f"{_dotted((*at, key))} is not a known key; known are {listed(known, 30)}"
             self._say((*at, key), said)
 
     def _wrong(self, at: Path, expected: str) -> Any:
@@ -217,6 +220,8 @@ _READERS: Mapping[str, _Read] = {
     "split": _Reader.split,
     "search": _Reader.search,
     "gates": _Reader.texts,
+    "na_values": _Reader.texts,
+    **dict.fromkeys(FILE_KEYS[1:], _Reader.text),
 }
 
 

@@ -13,6 +13,7 @@ from registry.names import check_model_name
 from registry.signature import KINDS, TASKS, Task
 from registry.stored_text import MAX_DESCRIPTION, unstorable
 from trainers.bundled import is_bundled
+from trainers.file_settings import FileSettings
 from trainers.model_kinds import TRAINED_KINDS, TrainedKind
 from trainers.origin import Mistake
 from trainers.preparation import Preparation
@@ -134,6 +135,10 @@ def _search(search: Search | None) -> list[Any]:
     return [] if search is None else [(("search", *at), said) for at, said in search.mistakes()]
 
 
+def _file(settings: FileSettings) -> list[Any]:
+    return list(settings.mistakes())
+
+
 def _gates(gates: tuple[str, ...]) -> list[Any]:
     if len(gates) > MAX_GATES:
         return [(("gates",), f"gates has {len(gates)} conditions; at most {MAX_GATES} are allowed")]
@@ -159,6 +164,7 @@ _RULES: Mapping[str, Any] = {
     "split": _split,
     "search": _search,
     "gates": _gates,
+    "file": _file,
 }
 
 

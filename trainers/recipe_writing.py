@@ -8,17 +8,20 @@ from typing import Any
 import numpy as np
 
 from registry.dates import format_date
-from trainers.columns import Values, feature_column
+from trainers.columns import feature_column
 from trainers.data import Dataset, read_dataset
-from trainers.errors import ColumnRefused, NoFeatures
+from trainers.errors import CellsRefused, ColumnRefused, ColumnsRefused, NoFeatures
 from trainers.estimators import FAMILIES
 from trainers.estimators.family import Family
 from trainers.features import MISSING_CATEGORY
+from trainers.file_settings import FILE_KEYS, FROM_CONTENT, FileSettings
+from trainers.inferred import declared_type
 from trainers.model_kinds import TrainedKind
 from trainers.preparation import Constant, Preparation
 from trainers.search_space import DEFAULT_METRIC
 from trainers.target import Target, read_target, target_column
 from trainers.toml_writer import comment, key, value
+from trainers.values import Values
 
 SKEWED = 20
 """A column without negative numbers is skewed if its largest number exceeds this many medians."""
@@ -42,18 +45,28 @@ class _Column:
     is_time: bool = False
 
 
-def write_recipe(data: str, target: str, kind: TrainedKind, name: str, shown: str) -> str:
-    """A recipe for ``data``, as TOML; in it the data is called ``shown``.
+def write_recipe(
+    data: str,
+    target: str,
+    kind: TrainedKind,
+    name: str,
+    shown: str,
+    *,
+    settings: FileSettings = FROM_CONTENT,
+) -> str:
+    """A recipe for ``data``, as TOML; in it the data is called ``shown``. It has ``settings``, and
+    what was found out about the file and the types of its columns.
 
     A column that cannot be learnt from is excluded, with a comment that says why.
 
-    Raises a subclass of TrainingRefused where nothing can be learnt from the data.
+    Raises a subclass of TrainingRefused where nothing can be learnt from the data, or where the
+    cells of a column can be read in several ways.
     """
-    dataset = read_dataset(data)
+    dataset = read_dataset(data, settings)
     predicted = target_column(dataset, target)
     goal = read_target(predicted, kind, None)
     family = FAMILIES[kind]
-    columns = [_column(dataset, each, family) for each in dataset.columns if each != goal.name]
+    columns = _columns(dataset, goal, family)
     if not any(column.how for column in columns):
         raise NoFeatures
     lines = [
@@ -63,6 +76,7 @@ def write_recipe(data: str, target: str, kind: TrainedKind, name: str, shown: st
         comment("docs/recipes.md describes each key; 'hotswap recipe check' checks them."),
         f"name = {value(name)}",
         f"data = {value(shown)}",
+        *_file(dataset, settings),
         *_goal(goal, _summary(predicted), kind),
         *_excluded(columns),
         *_promotion(goal),
@@ -73,29 +87,46 @@ def write_recipe(data: str, target: str, kind: TrainedKind, name: str, shown: st
     return "\n".join(lines) + "\n"
 
 
+def _columns(dataset: Dataset, goal: Target, family: Family) -> list[_Column]:
+    columns, refused = [], []
+    for name in dataset.columns:
+        if name != goal.name:
+            try:
+                columns.append(_column(dataset, name, family))
+            except CellsRefused as error:
+                refused.append(error)
+    if refused:
+        raise refused[0] if len(refused) == 1 else ColumnsRefused(refused)
+    return columns
+
+
 def _column(dataset: Dataset, name: str, family: Family) -> _Column:
     try:
-        values = feature_column(name, dataset.frame[name], family.largest)
+        values = feature_column(name, dataset.frame[name], family.largest, rules=dataset.rules)
+    except CellsRefused:
+        raise
     except ColumnRefused as error:
         return _Column(name, "", refused=error.what, is_time=error.is_time)
     if len(np.unique(values.present.astype(str))) == 1:
         return _Column(name, "", refused="has the same value in every row")
     how = _preparation(values, family)
-    return _Column(name, _summary(values), how, is_time=values.type == "date")
+    said = "; ".join((_summary(values), *values.oddities))
+    return _Column(name, said, how, is_time=values.type == "date")
 
 
 def _preparation(values: Values, family: Family) -> Preparation:
+    type_ = declared_type(values)
     has_missing = bool(values.missing_count)
     if values.type == "string":
         fill = Constant(MISSING_CATEGORY) if has_missing else None
-        return Preparation(impute=fill, one_hot=True)
+        return Preparation(type=type_, impute=fill, one_hot=True)
     if values.type == "boolean":
-        return Preparation(impute="most_frequent" if has_missing else None)
+        return Preparation(type=type_, impute="most_frequent" if has_missing else None)
     if values.type == "date":
-        return Preparation(type="date", impute="median" if has_missing else None)
+        return Preparation(type=type_, impute="median" if has_missing else None)
     fill_number: Any = "median" if has_missing else None
     is_skewed = family.scaled and _is_skewed(values)
-    return Preparation(impute=fill_number, log=is_skewed, scale=family.scaled or None)
+    return Preparation(type=type_, impute=fill_number, log=is_skewed, scale=family.scaled or None)
 
 
 def _is_skewed(values: Values) -> bool:
@@ -122,6 +153,19 @@ def _summary(values: Values) -> str:
     ends = f"from {present.min():.6g} to {present.max():.6g}, mean {present.mean():.6g}"
     skewed = "; skewed" if _is_skewed(values) else ""
     return f"{noun} {ends}{skewed}{missing}"
+
+
+def _file(dataset: Dataset, settings: FileSettings) -> Iterator[str]:
+    """What is known of the file, without what all files have in common."""
+    found = {name: text for name, text in dataset.found.items() if name in FILE_KEYS}
+    if found.get("encoding") == "utf-8":
+        del found["encoding"]
+    if found.get("delimiter") == ",":
+        del found["delimiter"]
+    if found.get("decimal") == "." and found.get("thousands") == ",":
+        del found["decimal"], found["thousands"]
+    for name, given in {**found, **settings.to_json()}.items():
+        yield f"{name} = {value(given)}"
 
 
 def _goal(goal: Target, summary: str, kind: TrainedKind) -> Iterator[str]:

@@ -16,7 +16,10 @@ from sklearn.model_selection import (
     train_test_split,
 )
 
+from trainers.cells import CellRules
+from trainers.columns import AS_TEXT_FILES
 from trainers.errors import ColumnRefused, TargetRefused, TooFewRows
+from trainers.number_text import read_numbers
 from trainers.split_rule import DEFAULT_SPLIT, SplitRule
 from trainers.target import Target
 
@@ -33,7 +36,9 @@ class Split:
     test: Indices
 
 
-def read_keys(name: str, series: "pd.Series[Any]", rule: SplitRule) -> Keys | None:
+def read_keys(
+    name: str, series: "pd.Series[Any]", rule: SplitRule, rules: CellRules = AS_TEXT_FILES
+) -> Keys | None:
     """The groups or times of the rows that have a target, from the rule's column; None if the rule
     has no column.
 
@@ -41,6 +46,7 @@ def read_keys(name: str, series: "pd.Series[Any]", rule: SplitRule) -> Keys | No
     """
     if not rule.column:
         return None
+    series = _with_missing(series, rules)
     missing = int(series.isna().sum())
     if missing:
         raise ColumnRefused(
@@ -50,7 +56,7 @@ def read_keys(name: str, series: "pd.Series[Any]", rule: SplitRule) -> Keys | No
         )
     if rule.by == "group":
         return pd.factorize(series.astype(str))[0]
-    return _times(name, series)
+    return _times(name, series, rules)
 
 
 def split_rows(
@@ -189,7 +195,17 @@ def _by_time(column: str, times: Keys, tested: int) -> Split:
     return Split(np.flatnonzero(~late), np.flatnonzero(late))
 
 
-def _times(name: str, series: "pd.Series[Any]") -> Keys:
+def _with_missing(series: "pd.Series[Any]", rules: CellRules) -> "pd.Series[Any]":
+    if not isinstance(series.dtype, pd.StringDtype):
+        return series
+    return series.mask(series.str.strip().isin([*rules.missing, ""]))
+
+
+def _times(name: str, series: "pd.Series[Any]", rules: CellRules) -> Keys:
+    if isinstance(series.dtype, pd.StringDtype):
+        numbers = read_numbers(series.tolist(), rules.form)
+        if numbers.found.all():
+            return numbers.values
     if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
         return series.to_numpy(dtype=np.float64)
     try:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from registry.dates import format_date
 from registry.signature import ColumnType, OutputType, Task
 from trainers.bundled import BUNDLED_TARGET, is_bundled
-from trainers.columns import Values, check_magnitude, declared_column
+from trainers.columns import check_magnitude, declared_column
 from trainers.data import Dataset
 from trainers.errors import (
+    CellsRefused,
     ClassTooRare,
     ColumnNotFound,
     ColumnRefused,
@@ -23,6 +24,7 @@ from trainers.errors import (
 from trainers.estimators.family import LARGEST_SQUARED
 from trainers.model_kinds import TrainedKind
 from trainers.preparation import DeclaredType
+from trainers.values import Values
 
 MAX_INFERRED_CLASSES = 20
 EXACT_INTEGERS = 2**53
@@ -55,8 +57,10 @@ def target_column(
     if name not in dataset.columns:
         raise ColumnNotFound("target", name, dataset.columns, where)
     try:
-        values = declared_column(name, dataset.frame[name], declared)
+        values = declared_column(name, dataset.frame[name], declared, dataset.rules)
         check_magnitude(values, LARGEST_SQUARED)
+    except CellsRefused:
+        raise
     except ColumnRefused as error:
         raise TargetRefused(name, error.what, "Correct it, or choose another target.") from error
     return values

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hotswap.fitted.deterministic_skops import to_bytes
 from registry.signature import Record, Signature, Task
 from registry.storage.durable import write_whole
+from trainers.inferred import Inferred
 from trainers.model_kinds import TrainedKind
 from trainers.recipe import Recipe
 
@@ -24,7 +25,7 @@ class TrainedModel:
     """A fitted pipeline with its signature, its evaluation and its lineage.
 
     ``notes`` are for the user: rows dropped, warnings of the fit. ``held_out`` are the features of
-    the rows that it was evaluated on.
+    the rows that it was evaluated on. ``inferred`` is what was found out about each column.
     """
 
     recipe: Recipe
@@ -40,6 +41,7 @@ class TrainedModel:
     lineage: dict[str, Any]
     environment: dict[str, str]
     held_out: "pd.DataFrame"
+    inferred: tuple[Inferred, ...]
     notes: tuple[str, ...] = ()
 
     def metadata(self, parent_version: int | None = None) -> dict[str, Any]:

@@ -50,10 +50,12 @@ def train(
         evaluation = evaluate(pipeline, target.task, train_rows, test_rows, recipe.seed)
     notes = [*_dropped_note(target), *(found.notes if found else ()), *fitted]
     ranges = column_ranges(ready.columns, ready.split.train)
+    treated = {column.name: column.to_json() for column in ready.inferred}
     kept = {
         "dropped_rows": target.dropped_count,
         "notes": list(dict.fromkeys(notes)),
-        "columns": ranges,
+        "columns": {name: summary | treated[name] for name, summary in ranges.items()},
+        "file": dict(ready.dataset.found),
         "profile": profile(ready.columns, ready.split.train, ranges, evaluation.made),
         **({} if found is None else {"search": found.record}),
     }
@@ -71,6 +73,7 @@ def train(
         lineage=lineage(recipe, ready.dataset),
         environment=environment(),
         notes=tuple(kept["notes"]),
+        inferred=ready.inferred,
         held_out=test_rows.features,
     )
 

@@ -113,8 +113,8 @@ OfClasses = Meta(max_length=MAX_CLASSES)
 
 class ColumnSummary(Struct, frozen=True):
     """The values of a column in training: ``min`` to ``max`` for numbers, ``first`` to ``last`` for
-    dates, as text, else the count of each value; ``other`` rows had values that are not among
-    these."""
+    dates, as text, else the count of each value; ``other`` rows had other values. ``treatment`` is
+    the preprocessing, and ``oddities`` what was done to cells to read them, in words."""
 
     min: float | None = None
     max: float | None = None
@@ -124,6 +124,8 @@ class ColumnSummary(Struct, frozen=True):
     values: dict[str, Count] | None = None
     other: Count | None = None
     missing: Count | None = None
+    treatment: str = ""
+    oddities: tuple[str, ...] = ()
 
 
 class StoredEvaluation(Struct, frozen=True):

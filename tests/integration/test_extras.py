@@ -16,10 +16,10 @@ from registry.storage.tables import HoldoutRow
 from tests.factories import add_versions
 from tests.missing_library import missing_library
 from trainers.data import read_dataset
-from trainers.errors import PyarrowMissing
+from trainers.errors import ExtraMissing
 
 ROOT = Path(__file__).resolve().parents[2]
-DISTRIBUTIONS = {"otel": "opentelemetry-api"}
+DISTRIBUTIONS = {"excel": "python-calamine", "otel": "opentelemetry-api"}
 """The distributions of extras whose library is imported under another name."""
 POSTGRESQL = "postgresql://registry@127.0.0.1:1/registry"
 
@@ -102,7 +102,7 @@ def test_the_service_does_not_start_with_traces_without_opentelemetry(tmp_path: 
 
 def test_training_on_parquet_requires_pyarrow(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
-    with missing_library("pyarrow"), pytest.raises(PyarrowMissing, match="the extra 'arrow'"):
+    with missing_library("pyarrow"), pytest.raises(ExtraMissing, match="the extra 'arrow'"):
         read_dataset(str(tmp_path / "t.parquet"))
 
 

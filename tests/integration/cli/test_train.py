@@ -30,6 +30,8 @@ def test_train_prints_uploads_and_promotes(
     )
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
+    assert lines[0].split() == ["COLUMN", "TYPE", "MISSING", "TREATMENT", "ODDITIES"]
+    lines = lines[lines.index("") + 1 :]
     assert lines[0].split() == ["METRIC", "MODEL", "BASELINE"]
     assert any(line.startswith("rmse ") for line in lines)
     assert "Trained on 48 rows, evaluated on 12 others." in lines

@@ -51,7 +51,7 @@ def test_dates_are_read_as_seconds(values, expected):
 def test_digits_are_dates_where_they_are_declared():
     series = pd.Series(["20260131", "20240229"], dtype="string")
 
-    assert type_column("sold", series).type == "string"
+    assert type_column("sold", series).type == "integer"
     assert declared_column("sold", series, "date").array.tolist() == seconds(
         "2026-01-31", "2024-02-29"
     )

@@ -1,0 +1,96 @@
+"""Reads Parquet, Feather and Arrow files, whose columns have types."""
+
+import io
+import warnings
+from typing import Any
+
+import pandas as pd
+
+from registry.codecs.arrow_sizes import message_sizes
+from registry.errors import BodyMalformed
+from registry.extras import is_installed
+from trainers.csv_data import check_names
+from trainers.errors import DataMalformed, ExtraMissing
+from trainers.unpacking import MAX_UNPACKED
+
+ARROW_FILE = b"ARROW1"
+ARROW_STREAM = b"\xff\xff\xff\xff"
+PARQUET = b"PAR1"
+_FILE_HEAD = 8
+
+
+def read_parquet(raw: bytes, source: str) -> pd.DataFrame:
+    """Read a Parquet file. Raises DataMalformed, HeaderRefused, DuplicateColumns, ExtraMissing."""
+    pa = _arrow(f"Parquet file {source}")
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(io.BytesIO(raw))
+        groups = range(file.metadata.num_row_groups)
+        _check_size(sum(file.metadata.row_group(at).total_byte_size for at in groups), source)
+        check_names(file.schema_arrow.names, source)
+        return _frame(file.read())
+    except (pa.ArrowException, OSError) as error:
+        raise DataMalformed(
+            source, f"is not a Parquet file ({error})", "Write it again as Parquet or CSV."
+        ) from None
+
+
+def read_arrow(raw: bytes, source: str) -> pd.DataFrame:
+    """Read a Feather file of version 2, or an Arrow file or stream. Raises as ``read_parquet``."""
+    pa = _arrow(f"Arrow file {source}")
+    is_file = raw.startswith(ARROW_FILE)
+    opened = pa.ipc.open_file if is_file else pa.ipc.open_stream
+    try:
+        # A file begins with its mark and a stream.
+        stream = raw[_FILE_HEAD:] if is_file else raw
+        _check_size(sum(size.unpacked for size in message_sizes(stream)), source)
+        with opened(pa.BufferReader(raw)) as reader:
+            check_names(reader.schema.names, source)
+            table = reader.read_all()
+            table.validate(full=True)
+            return _frame(table)
+    except (pa.ArrowException, OSError, BodyMalformed) as error:
+        raise DataMalformed(
+            source, f"is not an Arrow file ({error})", "Write it again as Feather, Parquet or CSV."
+        ) from None
+
+
+def _arrow(what: str) -> Any:
+    if not is_installed("arrow"):
+        raise ExtraMissing("arrow", what)
+    import pyarrow as pa
+
+    return pa
+
+
+def _check_size(size: int, source: str) -> None:
+    if size > MAX_UNPACKED:
+        raise DataMalformed(
+            source, f"unpacks to more than {MAX_UNPACKED:,} bytes", "Divide it into smaller files."
+        )
+
+
+def _frame(table: Any) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        # Arrow makes columns by a function that pandas has deprecated.
+        warnings.filterwarnings("ignore", "make_block is deprecated")
+        frame = table.to_pandas(types_mapper=_nullable)
+    # An index with a name was a column; one without a name only counts the rows.
+    frame = frame.reset_index(drop=all(name is None for name in frame.index.names))
+    named: pd.DataFrame = frame.rename(columns=str)
+    return named
+
+
+def _nullable(kind: Any) -> Any:
+    """The dtype of pandas that keeps missing values apart; None: that of Arrow's choice."""
+    import pyarrow as pa
+
+    if pa.types.is_boolean(kind):
+        return pd.BooleanDtype()
+    if pa.types.is_integer(kind):
+        return pd.UInt64Dtype() if kind == pa.uint64() else pd.Int64Dtype()
+    if pa.types.is_floating(kind):
+        return pd.Float64Dtype()
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return pd.StringDtype() if is_text else None
