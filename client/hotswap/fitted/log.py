@@ -124,9 +124,17 @@ def _task(model: Any) -> "Task":
 
 
 def _names(model: Any) -> list[str] | None:
-    """The names of the columns that ``model`` was fitted on, where it knows them."""
+    """The names of the columns that ``model`` was fitted on, where it or its first part knows
+    them: not every ensemble does."""
     found = getattr(model, "feature_names_in_", None)
-    return None if found is None else [str(name) for name in found]
+    if found is not None:
+        return [str(name) for name in found]
+    if hasattr(model, "steps"):
+        parts = [step for _, step in model.steps if not isinstance(step, str | None)]
+    else:
+        held = getattr(model, "regressor_", None) or getattr(model, "estimators_", None)
+        parts = held if isinstance(held, list) else [] if held is None else [held]
+    return _names(parts[0]) if parts else None
 
 
 def _check_columns(train: "list[Column]", test: "list[Column]", names: list[str] | None) -> None:

@@ -10,11 +10,32 @@ from pathlib import Path
 import pytest
 
 from tests.environments import environment, install
-from tests.integration.cli.fake_service import HSW, running
+from tests.integration.cli.fake_service import HSW, multipart, running
 
 CLIENT = Path(__file__).resolve().parents[3] / "client"
 NEEDED = ("requests", "urllib3", "idna", "certifi", "charset-normalizer")
 """requests and what requests needs."""
+
+TO_LOG = (
+    *("cloudpickle", "joblib", "narwhals", "numpy", "packaging", "prettytable", "scikit-learn"),
+    *("scipy", "skops", "threadpoolctl", "wcwidth"),
+)
+"""What the extra log installs."""
+
+LOG = """
+import sys
+import numpy as np
+from sklearn.linear_model import LinearRegression
+import hotswap
+
+X = np.arange(40.0).reshape(20, 2)
+y = X @ [1.0, 2.0]
+model = LinearRegression().fit(X[:15], y[:15])
+version = hotswap.log(
+    model, X[:15], X[15:], y[15:], name="m", promote=True, url=sys.argv[1], token=sys.argv[2]
+)
+print(version["version"], sorted(version["metrics"]), "registry" in sys.modules)
+"""
 
 USE = """
 import sys
@@ -61,7 +82,8 @@ def test_the_client_wheel_requires_only_requests_and_is_typed(wheel: Path) -> No
     assert wanted is not None
     assert [line for line in wanted if "extra ==" not in line] == ["requests<3,>=2.32"]
     assert "hotswap/py.typed" in names
-    assert "hotswap/registry.py" in names
+    assert {"hotswap/registry.py", "hotswap/fitted/log.py", "hotswap/metrics/names.py"} <= {*names}
+    assert "hotswap/evaluation/profile.py" in names
     assert {name.split("/")[0] for name in names} == {"hotswap", described.split("/")[0]}
 
 
@@ -83,3 +105,31 @@ def test_the_client_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Pa
 
     assert used.stderr == ""
     assert used.stdout.splitlines() == ["[1.5, 2.5]", "VersionNotFound", "[]"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format_", ["skops", "joblib"])
+def test_a_fitted_model_is_logged_without_the_service(
+    wheel: Path, tmp_path: Path, format_: str
+) -> None:
+    """Without skops, which only the extra installs, models are saved by joblib."""
+    needed = [name for name in TO_LOG if format_ == "skops" or name != "skops"]
+    python = environment(tmp_path / "env", [*NEEDED, *needed])
+    install(python, wheel)
+    (tmp_path / "use.py").write_text(LOG)
+
+    with running() as service:
+        used = subprocess.run(
+            [python, "-I", "use.py", service.url, HSW],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert used.stderr == ""
+    upload = next(each for each in service.requests if each.path.endswith("/versions"))
+    assert used.stdout.split()[0] == "1"
+    assert used.stdout.split()[-1] == "False"
+    assert multipart(upload)["artifact"][0] == f"model.{format_}"

@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.ensemble import VotingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from hotswap.fitted.log import measure
 from hotswap.fitted.saving import save
@@ -46,6 +50,15 @@ def test_a_model_is_called_with_names_or_without_as_it_was_fitted():
     """scikit-learn warns otherwise, and warnings are errors here."""
     measure(LINE, FRAME, FRAME, Y)
     measure(NAMED, X, X, Y)
+
+
+def test_the_names_are_found_inside_a_model_that_does_not_know_them():
+    text = FRAME.assign(a=LABELS)
+    columns = ColumnTransformer([("a", OneHotEncoder(), ["a"])], remainder="passthrough")
+    inner = make_pipeline("passthrough", columns, LinearRegression())
+    for model in (TransformedTargetRegressor(inner), VotingRegressor([("one", inner)])):
+        said = measure(model.fit(text, Y), text, text, Y)
+        assert [one["type"] for one in said["signature"]["inputs"]] == ["string", "number"]
 
 
 def test_a_label_that_training_did_not_see_has_no_probability():
