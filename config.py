@@ -22,7 +22,7 @@ class SettingInvalid(ValueError):
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Proxies = int | tuple[Network | Literal["unix"], ...]
-"""A number of proxies, or their networks; ``unix`` means peers on unix sockets."""
+"""A number of proxies, or their networks; ``unix`` stands for peers on unix sockets."""
 
 URL_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
 """The path below which a service is reached: empty, or segments that need no escaping."""

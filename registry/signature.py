@@ -25,6 +25,7 @@ _Type = TypeVar("_Type", bound=str)
 MAX_COLUMNS = 10_000
 MAX_COLUMN_NAME = 1_000
 MAX_CLASSES = 10_000
+MAX_OUTPUTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What is predicted. ``classes`` are a classifier's labels in its own order, else None."""
+    """What is predicted. ``classes`` are a classifier's labels in its own order, else None.
+
+    ``size``: each row gets a list of so many numbers or labels, and ``classes`` has those of all
+    places; None: it gets one.
+    """
 
     name: str
     type: OutputType
     classes: tuple[Label, ...] | None = None
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class Signature:
         output: dict[str, Any] = {"name": self.output.name, "type": self.output.type}
         if self.output.classes is not None:
             output["classes"] = list(self.output.classes)
+        if self.output.size is not None:
+            output["size"] = self.output.size
         return {
             "inputs": [
                 {"name": column.name, "type": column.type, "nullable": column.nullable}
@@ -140,7 +148,7 @@ class _Reader:
         if not isinstance(value, Mapping):
             self._fault(at, "expected an object with 'name' and 'type'")
             return None
-        for key in value.keys() - {"name", "type", "classes"}:
+        for key in value.keys() - {"name", "type", "classes", "size"}:
             self._fault(f"{at}.{key}", "not a key of an output")
         name = self._name(at, value.get("name"))
         type_ = self._type(at, value.get("type"), OUTPUT_TYPES)
@@ -152,9 +160,13 @@ class _Reader:
         ):
             self._fault(f"{at}.classes", f"expected a list of 1 to {MAX_CLASSES} labels")
             return None
+        size = value.get("size")
+        if size is not None and not (type(size) is int and 1 <= size <= MAX_OUTPUTS):
+            self._fault(f"{at}.size", f"expected a whole number from 1 to {MAX_OUTPUTS}")
+            return None
         if name is None or type_ is None:
             return None
-        return Output(name, type_, None if classes is None else tuple(classes))
+        return Output(name, type_, None if classes is None else tuple(classes), size)
 
     def _name(self, at: str, value: object) -> str | None:
         # msgspec, which decodes JSON bodies, truncates field names at NUL.

@@ -25,7 +25,7 @@ class PostgreSql:
     def __init__(self, server: Any) -> None:
         self._maintenance = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         self._engine = create_engine(self._maintenance, isolation_level="AUTOCOMMIT")
-        # This server need not survive a power cut.
+        # What a power cut would do to this server is nobody's concern.
         self._run("ALTER SYSTEM SET fsync = off")
         self._run("SELECT pg_reload_conf()")
         self._template = self._new("template0")

@@ -122,6 +122,9 @@ class OutputSchema(ma.Schema):
     name = fields.String()
     type = fields.String(metadata={"enum": list(OUTPUT_TYPES)})
     classes = fields.List(fields.Raw(metadata={"type": ["string", "number", "boolean"]}))
+    size = fields.Integer(
+        metadata={"description": "Each row gets a list of so many predictions; absent: one."}
+    )
 
 
 class SignatureSchema(ma.Schema):

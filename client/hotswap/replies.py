@@ -21,12 +21,14 @@ class Model(TypedDict, total=False):
 
 
 class Column(TypedDict, total=False):
-    """One column of a signature; ``classes`` only for the output of a classifier."""
+    """One column of a signature; ``classes`` only for the output of a classifier, ``size`` only for
+    an output that is a list for each row: its length."""
 
     name: str
     type: str
     nullable: bool
     classes: list[Scalar]
+    size: int
 
 
 class Signature(TypedDict):

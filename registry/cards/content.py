@@ -63,6 +63,8 @@ def _what_it_is(subject: Subject) -> Section:
     section = Section("What it predicts")
     classes = output.get("classes")
     what = f"a {output['type']}" if classes is None else f"one of {len(classes)} classes"
+    if "size" in output:
+        what = f"a list of {output['size']}, each {what}"
     count = len(subject.inputs)
     section.say(
         f"It is {_KINDS[view['kind']]} and predicts ",

@@ -30,7 +30,8 @@ class RowMemory:
     def __init__(self, signature: Signature) -> None:
         cells = sum(_TEXT if column.type == "string" else _NUMBER for column in signature.inputs)
         labels = [_length(label_text(label)) for label in signature.output.classes or ()]
-        self._row = cells + _PREDICTION + _COPIES * max([_WRITTEN, *labels])
+        answers = signature.output.size or 1
+        self._row = cells + answers * (_PREDICTION + _COPIES * max([_WRITTEN, *labels]))
         self._probabilities = sum(_PROBABILITY + _COPIES * (label + _WRITTEN) for label in labels)
 
     def of(self, rows: int, size: int, *, text: int = 1, probabilities: bool) -> int:

@@ -107,8 +107,9 @@ def write_reply(predictions: Predictions, signature: Signature) -> list[bytes]:
     else:
         kind = "labels"
         indices = {label: index for index, label in enumerate(signature.output.classes)}
+        labels = np.asarray(predictions.values, dtype=object)
         try:
-            values = np.array([indices[label] for label in predictions.values])
+            values = np.array([indices[label] for label in labels.ravel().tolist()])
         except (KeyError, TypeError) as error:
             raise PredictionRefused("The model predicted a label not in its classes.") from error
     messages = [
@@ -130,15 +131,18 @@ def read_reply(
     head = msgspec.json.decode(receive(MAX_HEAD), type=_Reply | Refused)
     if isinstance(head, Refused):
         raise PredictionRefused(printable(head.detail, MAX_DETAIL))
-    classes = signature.output.classes
+    classes, size = signature.output.classes, signature.output.size
     if (head.values == "labels") != (classes is not None):
         raise ValueError("the values are not those of the signature's task")
-    array = _array(receive, _TYPES[head.values], rows)
+    array = _array(receive, _TYPES[head.values], rows * (size or 1))
+    array = array if size is None else array.reshape(rows, size)
     if classes is None:
         check_finite(array, "prediction")
         return Predictions(array.tolist())
     if ((array < 0) | (array >= len(classes))).any():
         raise ValueError("a label is not in the signature's classes")
+    if size is not None:
+        return Predictions([[classes[index] for index in row] for row in array.tolist()])
     labels = [classes[index] for index in array.tolist()]
     if not probabilities:
         return Predictions(labels)

@@ -9,7 +9,7 @@ from registry.codecs.batch import Batch, build_batch
 from registry.codecs.data_frame import to_frame
 from registry.codecs.predictions import Predictions
 from registry.engines.refusals import check_finite, model_failed
-from registry.formats.kept_values import kept_values
+from registry.formats.kept_values import VECTORIZERS, input_estimator, kept_values
 from registry.formats.used_columns import column_names, model_columns
 from registry.signature import Record, Scalar, Signature
 
@@ -44,39 +44,50 @@ class Predictor(Protocol):
 
 
 class SklearnPredictor:
-    """Calls a fitted scikit-learn estimator in this process."""
+    """Calls a fitted scikit-learn estimator in this process.
+
+    Of a detector of outliers, the predictions of a regression are its scores (negative: an
+    outlier), those of a classification are -1 for an outlier and 1.
+    """
 
     waits = False
 
     def __init__(self, model: Any, signature: Signature) -> None:
         self.signature = signature
-        self.has_probabilities = signature.output.classes is not None and hasattr(
-            model, "predict_proba"
+        output = signature.output
+        self.has_probabilities = (
+            output.classes is not None and output.size is None and hasattr(model, "predict_proba")
         )
+        self._predict = model.predict
+        if signature.task == "regression" and _is_detector(model):
+            self._predict = model.decision_function
         self._model = model
         self._own_names = column_names(model)
         columns = model_columns(model, signature.names)
         self._kept = dict(zip(signature.names, kept_values(model, columns), strict=True))
+        self._of_texts = type(input_estimator(model)).__name__ in VECTORIZERS
         _use_one_thread(model)
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
         rows = self.rows(batch)
         try:
-            values = np.asarray(self._model.predict(rows))
+            values = np.asarray(self._predict(rows))
             by_class = self._model.predict_proba(rows) if probabilities else None
         except Exception as error:  # a model may raise anything on unusual input
             raise model_failed(error) from error
-        values = values.ravel()
+        values = values.ravel() if self.signature.output.size is None else values
         if self.signature.task == "regression":
             check_finite(values, "prediction")
         return Predictions(values.tolist(), by_class)
 
     def rows(self, batch: Batch) -> Any:
-        """``batch`` as the model's ``predict`` takes it: a DataFrame where it was fitted on one,
-        else an array (rows x columns, C order)."""
+        """``batch`` as the model's ``predict`` takes it: a DataFrame where it was fitted on one, a
+        list of texts where its first step takes them, else an array (rows x columns, C order)."""
         columns = {
             name: self._as_fitted(name, batch.columns[name]) for name in self.signature.names
         }
+        if self._of_texts:
+            return columns[self.signature.names[0]]
         if self._own_names is not None:
             frame = to_frame(columns, self.signature)
             # Columns that the model drops are not in the signature.
@@ -118,6 +129,12 @@ def example_batch(signature: Signature, example: Record | None) -> Batch:
         lambda _, column: f"input_example.{column.name}",
         single=True,
     )
+
+
+def _is_detector(model: Any) -> bool:
+    from sklearn.base import is_outlier_detector
+
+    return bool(is_outlier_detector(model))
 
 
 def _use_one_thread(model: Any) -> None:

@@ -1,10 +1,12 @@
 """The exact names that an artifact may load. Nothing matches by prefix or by pattern.
 
 An estimator is on the list if fitting it stores plain arrays that cannot run code, and if
-everything that it predicts from is checked: see ``shapes`` and the checks in ``structure``. Objects
-that call a function that a file names (ufuncs, scorers, callables) are not on it. ``REASONS`` has
-those that users often request.
+everything that it predicts from is checked: see ``shapes`` and the checks in ``structure``. Of the
+functions that a file may name, only those of ``ufuncs`` are called; ``left_out`` has what a file
+may contain and is not created.
 """
+
+from registry.formats.ufuncs import UFUNCS
 
 ESTIMATORS = frozenset(
     {
@@ -12,8 +14,17 @@ ESTIMATORS = frozenset(
         "registry.preprocessing.DateEncoder",
         "registry.preprocessing.SignedLog",
         "registry.text_encoder.TextEncoder",
+        "sklearn.calibration.CalibratedClassifierCV",
+        "sklearn.cluster._kmeans.KMeans",
+        "sklearn.cluster._kmeans.MiniBatchKMeans",
         "sklearn.compose._column_transformer.ColumnTransformer",
         "sklearn.compose._target.TransformedTargetRegressor",
+        "sklearn.covariance._elliptic_envelope.EllipticEnvelope",
+        "sklearn.cross_decomposition._pls.PLSRegression",
+        "sklearn.decomposition._factor_analysis.FactorAnalysis",
+        "sklearn.decomposition._fastica.FastICA",
+        "sklearn.decomposition._incremental_pca.IncrementalPCA",
+        "sklearn.decomposition._kernel_pca.KernelPCA",
         "sklearn.decomposition._pca.PCA",
         "sklearn.decomposition._truncated_svd.TruncatedSVD",
         "sklearn.discriminant_analysis.LinearDiscriminantAnalysis",
@@ -30,15 +41,37 @@ ESTIMATORS = frozenset(
         "sklearn.ensemble._gb.GradientBoostingRegressor",
         "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier",
         "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingRegressor",
+        "sklearn.ensemble._iforest.IsolationForest",
         "sklearn.ensemble._stacking.StackingClassifier",
         "sklearn.ensemble._stacking.StackingRegressor",
         "sklearn.ensemble._voting.VotingClassifier",
         "sklearn.ensemble._voting.VotingRegressor",
         "sklearn.ensemble._weight_boosting.AdaBoostClassifier",
         "sklearn.ensemble._weight_boosting.AdaBoostRegressor",
+        "sklearn.feature_extraction.text.CountVectorizer",
+        "sklearn.feature_extraction.text.HashingVectorizer",
+        "sklearn.feature_extraction.text.TfidfTransformer",
+        "sklearn.feature_extraction.text.TfidfVectorizer",
+        "sklearn.feature_selection._from_model.SelectFromModel",
+        "sklearn.feature_selection._rfe.RFE",
+        "sklearn.feature_selection._rfe.RFECV",
+        "sklearn.feature_selection._sequential.SequentialFeatureSelector",
+        "sklearn.feature_selection._univariate_selection.GenericUnivariateSelect",
+        "sklearn.feature_selection._univariate_selection.SelectFdr",
+        "sklearn.feature_selection._univariate_selection.SelectFpr",
+        "sklearn.feature_selection._univariate_selection.SelectFwe",
+        "sklearn.feature_selection._univariate_selection.SelectKBest",
+        "sklearn.feature_selection._univariate_selection.SelectPercentile",
         "sklearn.feature_selection._variance_threshold.VarianceThreshold",
+        "sklearn.gaussian_process._gpr.GaussianProcessRegressor",
         "sklearn.impute._base.MissingIndicator",
         "sklearn.impute._base.SimpleImputer",
+        "sklearn.impute._iterative.IterativeImputer",
+        "sklearn.impute._knn.KNNImputer",
+        "sklearn.isotonic.IsotonicRegression",
+        "sklearn.kernel_approximation.Nystroem",
+        "sklearn.kernel_approximation.RBFSampler",
+        "sklearn.kernel_ridge.KernelRidge",
         "sklearn.linear_model._base.LinearRegression",
         "sklearn.linear_model._bayes.ARDRegression",
         "sklearn.linear_model._bayes.BayesianRidge",
@@ -46,31 +79,55 @@ ESTIMATORS = frozenset(
         "sklearn.linear_model._coordinate_descent.ElasticNetCV",
         "sklearn.linear_model._coordinate_descent.Lasso",
         "sklearn.linear_model._coordinate_descent.LassoCV",
+        "sklearn.linear_model._coordinate_descent.MultiTaskElasticNet",
+        "sklearn.linear_model._coordinate_descent.MultiTaskElasticNetCV",
+        "sklearn.linear_model._coordinate_descent.MultiTaskLasso",
+        "sklearn.linear_model._coordinate_descent.MultiTaskLassoCV",
         "sklearn.linear_model._glm.glm.GammaRegressor",
         "sklearn.linear_model._glm.glm.PoissonRegressor",
         "sklearn.linear_model._glm.glm.TweedieRegressor",
         "sklearn.linear_model._huber.HuberRegressor",
         "sklearn.linear_model._least_angle.Lars",
+        "sklearn.linear_model._least_angle.LarsCV",
         "sklearn.linear_model._least_angle.LassoLars",
+        "sklearn.linear_model._least_angle.LassoLarsCV",
+        "sklearn.linear_model._least_angle.LassoLarsIC",
         "sklearn.linear_model._logistic.LogisticRegression",
         "sklearn.linear_model._logistic.LogisticRegressionCV",
+        "sklearn.linear_model._omp.OrthogonalMatchingPursuit",
+        "sklearn.linear_model._omp.OrthogonalMatchingPursuitCV",
+        "sklearn.linear_model._perceptron.Perceptron",
         "sklearn.linear_model._quantile.QuantileRegressor",
         "sklearn.linear_model._ridge.Ridge",
         "sklearn.linear_model._ridge.RidgeCV",
         "sklearn.linear_model._ridge.RidgeClassifier",
         "sklearn.linear_model._ridge.RidgeClassifierCV",
         "sklearn.linear_model._stochastic_gradient.SGDClassifier",
+        "sklearn.linear_model._stochastic_gradient.SGDOneClassSVM",
         "sklearn.linear_model._stochastic_gradient.SGDRegressor",
         "sklearn.linear_model._theil_sen.TheilSenRegressor",
+        "sklearn.multiclass.OneVsOneClassifier",
+        "sklearn.multiclass.OneVsRestClassifier",
+        "sklearn.multiclass.OutputCodeClassifier",
+        "sklearn.multioutput.ClassifierChain",
+        "sklearn.multioutput.MultiOutputClassifier",
+        "sklearn.multioutput.MultiOutputRegressor",
+        "sklearn.multioutput.RegressorChain",
         "sklearn.naive_bayes.BernoulliNB",
+        "sklearn.naive_bayes.CategoricalNB",
         "sklearn.naive_bayes.ComplementNB",
         "sklearn.naive_bayes.GaussianNB",
         "sklearn.naive_bayes.MultinomialNB",
+        "sklearn.neighbors._classification.KNeighborsClassifier",
+        "sklearn.neighbors._nearest_centroid.NearestCentroid",
+        "sklearn.neighbors._regression.KNeighborsRegressor",
+        "sklearn.neighbors._regression.RadiusNeighborsRegressor",
         "sklearn.neural_network._multilayer_perceptron.MLPClassifier",
         "sklearn.neural_network._multilayer_perceptron.MLPRegressor",
         "sklearn.pipeline.FeatureUnion",
         "sklearn.pipeline.Pipeline",
         "sklearn.preprocessing._data.Binarizer",
+        "sklearn.preprocessing._data.KernelCenterer",
         "sklearn.preprocessing._data.MaxAbsScaler",
         "sklearn.preprocessing._data.MinMaxScaler",
         "sklearn.preprocessing._data.Normalizer",
@@ -85,10 +142,16 @@ ESTIMATORS = frozenset(
         "sklearn.preprocessing._label.LabelBinarizer",
         "sklearn.preprocessing._label.LabelEncoder",
         "sklearn.preprocessing._polynomial.PolynomialFeatures",
+        "sklearn.preprocessing._polynomial.SplineTransformer",
+        "sklearn.preprocessing._target_encoder.TargetEncoder",
+        "sklearn.random_projection.GaussianRandomProjection",
+        "sklearn.semi_supervised._label_propagation.LabelPropagation",
+        "sklearn.semi_supervised._label_propagation.LabelSpreading",
         "sklearn.svm._classes.LinearSVC",
         "sklearn.svm._classes.LinearSVR",
         "sklearn.svm._classes.NuSVC",
         "sklearn.svm._classes.NuSVR",
+        "sklearn.svm._classes.OneClassSVM",
         "sklearn.svm._classes.SVC",
         "sklearn.svm._classes.SVR",
         "sklearn.tree._classes.DecisionTreeClassifier",
@@ -100,6 +163,7 @@ ESTIMATORS = frozenset(
 
 PARTS = frozenset(
     {
+        "scipy.interpolate._bsplines.BSpline",
         "sklearn._loss._loss.CyAbsoluteError",
         "sklearn._loss._loss.CyExponentialLoss",
         "sklearn._loss._loss.CyHalfBinomialLoss",
@@ -128,13 +192,28 @@ PARTS = frozenset(
         "sklearn._loss.loss.HalfTweedieLossIdentity",
         "sklearn._loss.loss.HuberLoss",
         "sklearn._loss.loss.PinballLoss",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.calibration._TemperatureScaling",
         "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.gaussian_process.kernels.ConstantKernel",
+        "sklearn.gaussian_process.kernels.DotProduct",
+        "sklearn.gaussian_process.kernels.ExpSineSquared",
+        "sklearn.gaussian_process.kernels.Exponentiation",
+        "sklearn.gaussian_process.kernels.Matern",
+        "sklearn.gaussian_process.kernels.Product",
+        "sklearn.gaussian_process.kernels.RBF",
+        "sklearn.gaussian_process.kernels.RationalQuadratic",
+        "sklearn.gaussian_process.kernels.Sum",
+        "sklearn.gaussian_process.kernels.WhiteKernel",
+        "sklearn.impute._iterative._ImputerTriplet",
         "sklearn.linear_model._sgd_fast.EpsilonInsensitive",
         "sklearn.linear_model._sgd_fast.Hinge",
         "sklearn.linear_model._sgd_fast.ModifiedHuber",
         "sklearn.linear_model._sgd_fast.SquaredEpsilonInsensitive",
         "sklearn.linear_model._sgd_fast.SquaredHinge",
+        "sklearn.multiclass._ConstantPredictor",
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
         "sklearn.tree._tree.Tree",
@@ -162,6 +241,7 @@ NUMBER_TYPES = frozenset(
 """As a value they are the type that an encoder returns: ``OneHotEncoder(dtype=numpy.float32)``."""
 
 _TREE = "sklearn.tree._tree.Tree"
+_TRIPLET = "sklearn.impute._iterative._ImputerTriplet"
 _LOSSES = frozenset(
     name for name in PARTS if name.startswith(("sklearn._loss._loss.", "sklearn.linear_model."))
 )
@@ -169,16 +249,17 @@ _LOSSES = frozenset(
 SKOPS_NODES: dict[str, frozenset[str]] = {
     "DTypeNode": frozenset({"numpy.dtype"}),
     "DictNode": frozenset({"builtins.dict", "sklearn.utils._bunch.Bunch"}),
+    "FunctionNode": frozenset(UFUNCS),
     "JsonNode": frozenset({"builtins.str"}),
     "ListNode": frozenset({"builtins.list"}),
     "LossNode": _LOSSES,
     "NdArrayNode": NUMBER_TYPES | {"numpy.intp", "numpy.ndarray", "numpy.str_"},
-    "ObjectNode": (ESTIMATORS | PARTS) - {_TREE} - _LOSSES,
+    "ObjectNode": (ESTIMATORS | PARTS) - {_TREE, _TRIPLET} - _LOSSES,
     "RandomGeneratorNode": frozenset({"numpy.random._generator.Generator"}),
     "RandomStateNode": frozenset({"numpy.random.mtrand.RandomState"}),
     "SliceNode": frozenset({"builtins.slice"}),
     "TreeNode": frozenset({_TREE}),
-    "TupleNode": frozenset({"builtins.tuple"}),
+    "TupleNode": frozenset({"builtins.tuple", _TRIPLET}),
     "TypeNode": NUMBER_TYPES
     | {
         "builtins.NoneType",
@@ -190,8 +271,8 @@ SKOPS_NODES: dict[str, frozenset[str]] = {
         "numpy.str_",
     },
 }
-"""The ways in which skops may build an object, and the types for each. FunctionNode, MethodNode,
-PartialNode and similar are not here: they call what a file names."""
+"""The ways in which skops may build an object, and the types for each. MethodNode, PartialNode and
+similar are not here: they call what a file names."""
 
 SKOPS_TYPES = frozenset[str]().union(*SKOPS_NODES.values())
 
@@ -199,6 +280,7 @@ PICKLE_GLOBALS = (
     ESTIMATORS
     | PARTS
     | NUMBER_TYPES
+    | UFUNCS.keys()
     | {
         "builtins.slice",
         "joblib.numpy_pickle.NumpyArrayWrapper",
@@ -225,36 +307,3 @@ PICKLE_GLOBALS = (
         "sklearn._loss._loss.__pyx_unpickle_CyHalfSquaredError",
     }
 )
-
-_READS = "it reads files that the model names, and runs regular expressions of the model"
-_WALKS = "its search tree is walked by compiled code that follows the file's indices unchecked"
-_CALLS = "it calls a function that the model names"
-_KERNEL = "its kernel is a program of objects that is not checked"
-
-REASONS: dict[str, str] = {
-    "CalibratedClassifierCV": "the calibrators inside it are not checked",
-    "CountVectorizer": _READS,
-    "GaussianProcessClassifier": _KERNEL,
-    "GaussianProcessRegressor": _KERNEL,
-    "GridSearchCV": "it is a search; upload its best_estimator_",
-    "HalvingGridSearchCV": "it is a search; upload its best_estimator_",
-    "HashingVectorizer": _READS,
-    "KNNImputer": _CALLS,
-    "KNeighborsClassifier": _WALKS,
-    "KNeighborsRegressor": _WALKS,
-    "Memory": "it writes to the server's disk: set memory to None",
-    "RadiusNeighborsClassifier": _WALKS,
-    "RadiusNeighborsRegressor": _WALKS,
-    "RandomizedSearchCV": "it is a search; upload its best_estimator_",
-    "SelectKBest": _CALLS,
-    "SelectPercentile": _CALLS,
-    "TfidfTransformer": "the sparse matrix inside it is not checked",
-    "TfidfVectorizer": _READS,
-}
-"""Why classes that users often request are not allowed."""
-
-
-def why_not(name: str) -> str:
-    """The end of a refusal of the type or global ``name``, and its reason where there is one."""
-    reason = REASONS.get(name.rpartition(".")[2])
-    return "not allowed." if reason is None else f"not allowed, because {reason}."

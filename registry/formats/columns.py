@@ -38,6 +38,13 @@ def check_column_transformer(transformer: Any) -> None:
         )
 
 
+def check_selection(selector: Any) -> None:
+    """Raises ArtifactRefused unless a selector's ``support_`` is a mask."""
+    mask = vars(selector).get("support_")
+    if not isinstance(mask, np.ndarray) or mask.dtype != bool:
+        raise ArtifactRefused(f"{type(selector).__name__} does not have a mask of its columns.")
+
+
 def check_missing_indicator(indicator: Any) -> None:
     """Raises ArtifactRefused unless a MissingIndicator's features are among its columns."""
     own = vars(indicator)

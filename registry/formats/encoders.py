@@ -101,6 +101,24 @@ def check_text_encoder(encoder: Any) -> None:
             raise _unfit(encoder, "idf_")
 
 
+def check_target_encoder(encoder: Any) -> None:
+    """Raises ArtifactRefused unless a TargetEncoder has a number for each category, and for each
+    class if there are several."""
+    categories, encodings = _categories(encoder), vars(encoder).get("encodings_")
+    classes = vars(encoder).get("classes_")
+    several = vars(encoder).get("target_type_") == "multiclass"
+    times = len(classes) if several and classes is not None else 1
+    widths = [len(known) for known in categories for _ in range(times)]
+    if type(encodings) is not list or any(
+        not isinstance(numbers, np.ndarray) or numbers.dtype.kind != "f" for numbers in encodings
+    ):
+        raise _unfit(encoder, "encodings_")
+    # A category that is missing is the last, and has a number too.
+    if [numbers.shape for numbers in encodings] != [(width,) for width in widths]:
+        raise _unfit(encoder, "encodings_")
+    _groups(encoder, categories, {})
+
+
 def _categories(encoder: Any) -> list[NDArray[Any]]:
     """The known categories of each column."""
     own = vars(encoder)

@@ -8,7 +8,7 @@ import io
 import lzma
 import pickle
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, BinaryIO
 
@@ -16,9 +16,13 @@ import numpy as np
 from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
 from registry.errors import ArtifactRefused, shown
-from registry.formats.allowed import PICKLE_GLOBALS, why_not
+from registry.formats.allowed import PICKLE_GLOBALS
+from registry.formats.left_out import LEFT_OUT, REPLACED, SELECTED_TYPES
+from registry.formats.places import place_of
+from registry.formats.refusing import why_not
 from registry.formats.structure import is_dunder
 from registry.formats.tree_structure import check_arguments, check_state
+from registry.formats.ufuncs import UFUNCS
 
 MAX_UNPACKED = 2 * 2**30
 MAX_RATIO = 200
@@ -46,6 +50,33 @@ _UNWRITTEN = b"".join(
 
 _KEYS = frozenset({type(None), bool, int, float, str, bytes})
 _WRAPPER = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap"})
+
+
+_MAX_REPLACED = 1_000
+_MAX_REFUSED = 20
+"""Names that are kept; further ones stand for the last."""
+
+
+class _Refused:
+    """Stands for what a global that is not allowed would be, so that its place is known.
+
+    Calling it, or setting its state, leaves it as it is.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class _Replaced:
+    """An estimator that is read as one of its ``attributes``."""
+
+    attributes: Sequence[str] = ()
+
+
+_STAND_INS = {
+    name: type(name.rpartition(".")[2], (_Replaced,), {"attributes": attributes})
+    for name, attributes in REPLACED.items()
+}
 
 
 class _Remaining:
@@ -86,28 +117,77 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
         # By id, and kept alive so that no id is reused.
         self._named: dict[int, Any] = {}
         self._made: dict[int, Any] = {}
+        self._refused: list[_Refused] = []
+        self._replaced = 0
 
     def find_class(self, module: str, name: str) -> Any:
-        if "." in name or f"{module}.{name}" not in PICKLE_GLOBALS:
-            raise ArtifactRefused(
-                f"The artifact names the global {shown(f'{module}.{name}')}: {why_not(name)}"
-            )
-        found = super().find_class(module, name)
+        full = f"{module}.{name}"
+        if full in LEFT_OUT or full in SELECTED_TYPES:
+            return None
+        if "." in name or full not in PICKLE_GLOBALS | _STAND_INS.keys():
+            if len(self._refused) < _MAX_REFUSED:
+                self._refused.append(_Refused(full))
+            return self._refused[-1]
+        if full in UFUNCS:
+            return UFUNCS[full]
+        found = _STAND_INS.get(full) or super().find_class(module, name)
         self._named[id(found)] = found
         return found
 
     def load_reduce(self) -> None:
-        self._check_call(self.stack[-2], self.stack[-1])
-        super().load_reduce()
-        self._keep_made()
+        if not self._skips_call():
+            self._check_call(self.stack[-2], self.stack[-1])
+            super().load_reduce()
+            self._keep_made()
 
     def load_newobj(self) -> None:
-        self._check_call(self.stack[-2], self.stack[-1])
-        super().load_newobj()
-        self._keep_made()
+        if not self._skips_call():
+            self._check_call(self.stack[-2], self.stack[-1])
+            super().load_newobj()
+            self._keep_made()
+
+    def refusal(self, model: Any = None) -> ArtifactRefused | None:
+        """The refusal of the first global that is not allowed, with its place in ``model``.
+
+        None where there is none, or only in what a search contains besides its best estimator.
+        """
+        for marker in self._refused:
+            place = place_of(model, marker)
+            if place or marker is model or model is None or not self._replaced:
+                return ArtifactRefused(
+                    f"The artifact names the global {shown(marker.name, 200)}{place}: "
+                    f"{why_not(marker.name)}"
+                )
+        return None
+
+    def _skips_call(self) -> bool:
+        """Leave out the call of what is left out or refused: it stays what it is."""
+        if not isinstance(self.stack[-2], _Refused | None):
+            return False
+        del self.stack[-1]
+        return True
+
+    def _replace(self, target: _Replaced, state: Any) -> None:
+        """Put the estimator that ``target`` predicts with in its place."""
+        self._replaced += 1
+        if type(state) is not dict or self._replaced > _MAX_REPLACED:
+            raise ArtifactRefused(
+                f"The artifact has a {type(target).__name__} without attributes, or more than "
+                f"{_MAX_REPLACED} of such estimators."
+            )
+        found = next((state[key] for key in target.attributes if state.get(key) is not None), None)
+        self.stack[-1] = found
+        for key, each in self.memo.items():
+            if each is target:
+                self.memo[key] = found
 
     def load_build(self) -> None:
         target, state = self.stack[-2:]
+        if isinstance(target, _Refused | _Replaced | None):
+            del self.stack[-1]
+            if isinstance(target, _Replaced):
+                self._replace(target, state)
+            return
         # A class or a function is shared with everything else that this process loads.
         if id(target) not in self._made or isinstance(target, type):
             raise ArtifactRefused(
@@ -125,7 +205,9 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
         if isinstance(target, NumpyArrayWrapper) and state["dtype"].hasobject:
             # joblib would read these from a nested pickle, restricted only by find_class.
             del self.stack[-2:]
-            array = _RestrictedUnpickler(self.file_handle).load()
+            inner = _RestrictedUnpickler(self.file_handle)
+            inner._refused = self._refused
+            array = inner.load()
             if type(array) is not np.ndarray:
                 raise ArtifactRefused("The artifact has another object where an array is expected.")
             self.stack.append(array)
@@ -265,16 +347,21 @@ def _check_dtype(value: Any) -> None:
 def read_joblib(file: BinaryIO) -> Any:
     """The object in a joblib file. Raises ArtifactRefused."""
     unpacked = _Remaining(_unpacked(file))
+    unpickler = _RestrictedUnpickler(unpacked)
     try:
-        model = _RestrictedUnpickler(unpacked).load()
-    except ArtifactRefused:
-        raise
+        model = unpickler.load()
+    except ArtifactRefused as error:
+        raise (unpickler.refusal() or error) from None
     except RecursionError as error:
         raise ArtifactRefused("The artifact is nested too deeply.") from error
     except Exception as error:
+        if (refusal := unpickler.refusal()) is not None:
+            raise refusal from error
         raise ArtifactRefused(
             f"The artifact is not a complete joblib file: {type(error).__name__}: {error}"
         ) from error
+    if (refusal := unpickler.refusal(model)) is not None:
+        raise refusal
     if not unpacked.at_end():
         raise ArtifactRefused("The artifact has bytes after the end of its pickle.")
     return model

@@ -10,16 +10,30 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any, Literal
 
+import numpy as np
+
+VECTORIZERS = frozenset({"CountVectorizer", "HashingVectorizer", "TfidfVectorizer"})
+"""Steps that take one column of texts, in one dimension, and store no number of columns."""
+_ONE_COLUMN = VECTORIZERS | {"IsotonicRegression"}
 _EXACT = 2**53
 """Up to here a double can represent every integer."""
 _GIVEN_THE_SAME = {
+    "CalibratedClassifierCV": "calibrated_classifiers_",
     "GradientBoostingClassifier": "init_",
     "GradientBoostingRegressor": "init_",
+    "HistGradientBoostingClassifier": "_preprocessor",
+    "HistGradientBoostingRegressor": "_preprocessor",
+    "MultiOutputClassifier": "estimators_",
+    "MultiOutputRegressor": "estimators_",
+    "OneVsOneClassifier": "estimators_",
+    "OneVsRestClassifier": "estimators_",
+    "OutputCodeClassifier": "estimators_",
     "StackingClassifier": "estimators_",
     "StackingRegressor": "estimators_",
     "TransformedTargetRegressor": "regressor_",
     "VotingClassifier": "estimators_",
     "VotingRegressor": "estimators_",
+    "_CalibratedClassifier": "estimator",
 }
 """The attribute of an estimator with those that get its own, unchanged rows."""
 
@@ -38,6 +52,10 @@ class KeptValues:
     objects: bool = False
     null: Literal["none", "nan"] | None = None
     inexact: int | None = None
+
+
+_HOLDING = ("calibrated_classifiers_", "estimators_", "estimator_", "regressor_", "estimator")
+"""Attributes with estimators that get the model's own columns, where it does not store how many."""
 
 
 def kept_values(model: Any, columns: Sequence[int]) -> list[KeptValues]:
@@ -74,11 +92,9 @@ def routes(step: Any, columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
 
 def members_given_the_same(step: Any) -> list[Any] | None:
     """The estimators inside ``step`` that get its own, unchanged rows; None where it has none."""
-    attribute = _GIVEN_THE_SAME.get(type(step).__name__)
-    if attribute is None:
-        return None
-    held = getattr(step, attribute)
-    return held if isinstance(held, list) else [held]
+    held = getattr(step, _GIVEN_THE_SAME.get(type(step).__name__, ""), None)
+    inside = held if isinstance(held, list | tuple) else [held]
+    return [inner for inner in inside if not isinstance(inner, str | None)] or None
 
 
 def input_estimator(model: Any) -> Any:
@@ -91,15 +107,27 @@ def input_estimator(model: Any) -> Any:
     if type(model).__name__ == "Pipeline":
         steps = [step for _, step in own["steps"] if not isinstance(step, str | None)]
         return input_estimator(steps[0]) if steps else model
-    if "n_features_in_" not in own and (held := own.get("estimators_") or own.get("regressor_")):
-        return input_estimator(held[0] if isinstance(held, list) else held)
+    if "n_features_in_" not in own:
+        for key in _HOLDING:
+            held = own.get(key)
+            if isinstance(held, list | tuple) and held:
+                return input_estimator(held[0])
+            if held is not None and hasattr(held, "__dict__"):
+                return input_estimator(held)
     return model
+
+
+def input_width(model: Any) -> int | None:
+    """How many columns ``model`` takes; None where it does not state that."""
+    first = input_estimator(model)
+    if type(first).__name__ in _ONE_COLUMN:
+        return 1
+    count = getattr(first, "n_features_in_", None)
+    return int(count) if isinstance(count, int | np.integer) else None
 
 
 def chosen_columns(step: Any, chosen: Any, columns: list[int]) -> list[int]:
     """The columns that a ColumnTransformer chooses: by names, numbers, a slice or a mask."""
-    import numpy as np
-
     names = list(getattr(step, "feature_names_in_", []))
     if isinstance(chosen, str | int):
         chosen = [chosen]
@@ -122,6 +150,9 @@ def _by_position(chosen: slice, names: list[str]) -> slice:
 
 
 def _add(kept: KeptValues, step: Any, index: int) -> None:
+    if type(step).__name__ in VECTORIZERS:
+        kept.kind, kept.objects = "text", False
+        return
     if type(step).__name__ == "DateEncoder":
         kept.kind = "date"
         return

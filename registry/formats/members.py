@@ -3,7 +3,7 @@
 Each ensemble is checked after its members, whose methods may be called here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,14 @@ from registry.formats.kept_values import input_estimator, routes
 from registry.formats.shapes import is_count
 
 _STACKED = frozenset({"predict", "predict_proba", "decision_function"})
+BY_TARGET = {
+    "GaussianProcessRegressor": "alpha_",
+    "KNeighborsRegressor": "_y",
+    "KernelRidge": "dual_coef_",
+    "RadiusNeighborsRegressor": "_y",
+}
+"""Regressors whose attribute has one dimension if they return one number for each row."""
+_SEVERAL = frozenset({"MultiOutputRegressor", "RegressorChain"})
 _TRIAL_ROWS = (1, 2, 5)
 """Numbers of rows to try: an output that has the expected shape for one of them by chance has
 another shape for the next."""
@@ -21,8 +29,8 @@ another shape for the next."""
 def check_trees(model: Any) -> None:
     """Raises ArtifactRefused unless each tree has the features and outputs of the model."""
     name, own = type(model).__name__, vars(model)
-    classes = len(own["classes_"]) if own.get("classes_") is not None else 1
-    for member in (model,) if "tree_" in own else _members(model):
+    classes = _most_classes(own)
+    for member in (model,) if "tree_" in own else members_of(model):
         tree = _tree(model, member)
         if tree.n_outputs != own.get("n_outputs_") or tree.value.shape[2] != classes:
             raise ArtifactRefused(
@@ -31,10 +39,18 @@ def check_trees(model: Any) -> None:
             )
 
 
+def _most_classes(own: Mapping[str, Any]) -> int:
+    """The classes of the output that has the most of them; 1 for a regressor."""
+    classes = own.get("classes_")
+    if isinstance(classes, list):
+        return max(map(len, classes))
+    return 1 if classes is None else len(classes)
+
+
 def check_bagging(ensemble: Any) -> None:
     """Raises ArtifactRefused unless each member has a list of as many columns as it takes."""
     name, own = type(ensemble).__name__, vars(ensemble)
-    members = list(_members(ensemble))
+    members = list(members_of(ensemble))
     chosen = own.get("estimators_features_")
     if type(chosen) is not list or len(chosen) != len(members):
         raise ArtifactRefused(f"{name} does not have 'estimators_features_' for each estimator.")
@@ -57,7 +73,7 @@ def check_voting(ensemble: Any) -> None:
 
     Members of a classifier return the indices of its classes, regressors one number for each row.
     """
-    members = list(_members(ensemble))
+    members = list(members_of(ensemble))
     _check_numbered(ensemble, members)
     _check_dimensions(ensemble, members)
 
@@ -65,7 +81,7 @@ def check_voting(ensemble: Any) -> None:
 def check_stacking(ensemble: Any) -> None:
     """Raises ArtifactRefused unless each member is called by a method that predicts."""
     name, own = type(ensemble).__name__, vars(ensemble)
-    methods, members = own.get("stack_method_"), list(_members(ensemble))
+    methods, members = own.get("stack_method_"), list(members_of(ensemble))
     _check_dimensions(ensemble, [*members, own.get("final_estimator_")])
     if (
         type(methods) is not list
@@ -80,7 +96,7 @@ def check_stacking(ensemble: Any) -> None:
 
 def check_weights(ensemble: Any) -> None:
     """Raises ArtifactRefused unless each member has a weight, and regressors return one number."""
-    weights, members = vars(ensemble).get("estimator_weights_"), list(_members(ensemble))
+    weights, members = vars(ensemble).get("estimator_weights_"), list(members_of(ensemble))
     _check_dimensions(ensemble, members)
     if (
         not isinstance(weights, np.ndarray)
@@ -103,7 +119,7 @@ def check_boosting(ensemble: Any) -> None:
     trees = own.get("estimators_")
     if not isinstance(trees, np.ndarray) or trees.ndim != 2 or not trees.size:
         raise ArtifactRefused(f"{name} is not fitted.")
-    for member in _members(ensemble):
+    for member in members_of(ensemble):
         tree = _tree(ensemble, member)
         if tree.value.shape[1:] != (1, 1):
             raise ArtifactRefused(f"A tree of {name} has several outputs.")
@@ -150,12 +166,13 @@ def _trial_row(ensemble: Any) -> Any:
     return row
 
 
-def _members(ensemble: Any) -> Iterator[Any]:
+def members_of(ensemble: Any) -> Iterator[Any]:
+    """The estimators of ``ensemble``. Raises ArtifactRefused where it has none."""
     members = vars(ensemble).get("estimators_")
     # Not np.asarray: it would convert a pipeline, or a forest, to the list of its parts.
     if isinstance(members, np.ndarray) and members.dtype == object:
         members = members.ravel().tolist()
-    if type(members) is not list or not members:
+    if type(members) not in {list, tuple} or not members:
         raise ArtifactRefused(f"{type(ensemble).__name__} is not fitted: it has no estimators.")
     for member in members:
         if not hasattr(member, "__dict__"):
@@ -188,7 +205,7 @@ def _check_numbered(ensemble: Any, members: list[Any]) -> None:
     for member in members:
         numbers = getattr(member, "classes_", None)
         if (
-            not isinstance(_final(member), ClassifierMixin)
+            not isinstance(final_step(member), ClassifierMixin)
             or not isinstance(numbers, np.ndarray)
             or numbers.ndim != 1
             or not all(is_count(each) and 0 <= each < len(classes) for each in numbers.tolist())
@@ -207,7 +224,7 @@ def _check_dimensions(ensemble: Any, members: list[Any]) -> None:
     from sklearn.base import RegressorMixin
 
     for member in members:
-        final = _final(member)
+        final = final_step(member)
         if isinstance(final, RegressorMixin) and not _has_one_dimension(final):
             raise ArtifactRefused(
                 f"{type(ensemble).__name__} has a {type(final).__name__} that does not return one "
@@ -224,12 +241,19 @@ def _has_one_dimension(regressor: Any) -> bool:
     if type(regressor).__name__ == "TransformedTargetRegressor":
         width = getattr(input_estimator(own["transformer_"]), "n_features_in_", None)
         return bool(own.get("_training_dim") == 1 and width == 1)
+    name = type(regressor).__name__
+    if name in _SEVERAL:
+        return False
+    if name == "PLSRegression":
+        return own.get("_predict_1d") is True
+    if name in BY_TARGET:
+        return np.ndim(own.get(BY_TARGET[name])) == 1
     if "coef_" in own:
         return np.ndim(own["coef_"]) == 1
     return bool(own.get("n_outputs_", 1) == 1)
 
 
-def _final(member: Any) -> Any:
+def final_step(member: Any) -> Any:
     """The estimator that predicts for ``member``: the last one, if that is a pipeline.
 
     Raises ArtifactRefused where there is none.

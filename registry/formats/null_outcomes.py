@@ -47,8 +47,10 @@ def _outcomes(step: Any, width: int) -> list[Outcome]:
 def _members(step: Any) -> list[Any] | None:
     if hasattr(step, "transformer_list"):
         return [part for _, part in step.transformer_list]
-    # Gradient boosting checks the rows before its first estimator gets them.
-    return None if hasattr(step, "init_") else members_given_the_same(step)
+    # Gradient boosting checks the rows before its first estimator gets them, and that of histograms
+    # takes what its encoder does not know for a null.
+    checks = hasattr(step, "init_") or hasattr(step, "_preprocessor")
+    return None if checks else members_given_the_same(step)
 
 
 def _of_pipeline(pipeline: Any, width: int) -> list[Outcome]:

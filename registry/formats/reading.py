@@ -8,7 +8,14 @@ from registry.formats.structure import check_structure
 
 Format = Literal["skops", "joblib", "onnx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-_EXTENSIONS: dict[str, Format] = {".skops": "skops", ".joblib": "joblib", ".onnx": "onnx"}
+_EXTENSIONS: dict[str, Format] = {
+    ".joblib": "joblib",
+    ".onnx": "onnx",
+    ".pickle": "joblib",
+    ".pkl": "joblib",
+    ".skops": "skops",
+}
+"""A pickle is a joblib file without arrays beside it."""
 
 
 def parse_format(name: str) -> Format:

@@ -1,7 +1,7 @@
 """Checks the shapes of the arrays that a fitted estimator predicts from, and its counts.
 
 scikit-learn trusts that they agree. If they do not, NumPy raises an error for some rows only, and
-memory is allocated by invalid counts. ``SHAPES`` has all of them.
+memory is allocated by invalid counts.
 """
 
 from collections.abc import Mapping
@@ -11,124 +11,19 @@ import numpy as np
 
 from registry.errors import ArtifactRefused
 from registry.formats.kept_values import input_estimator
-from registry.signature import MAX_CLASSES
+from registry.formats.shape_table import SHAPES
+from registry.signature import MAX_CLASSES, MAX_OUTPUTS
 
-MAX_WIDTH = 1_000_000
+_SEVERAL = frozenset(
+    {
+        *("ClassifierChain", "DecisionTreeClassifier", "ExtraTreeClassifier"),
+        *("ExtraTreesClassifier", "KNeighborsClassifier", "MultiOutputClassifier"),
+        "RandomForestClassifier",
+    }
+)
+"""The classifiers that may have several outputs, each with classes of its own."""
+MAX_WIDTH = 2**20
 """Columns that a step inside a model may take or return. A model itself takes fewer."""
-
-_REGRESSOR = {"coef_": "features outputs=1 | outputs features", "intercept_": "number | outputs"}
-_CLASSIFIER = {"coef_": "scores features", "intercept_": "number | scores"}
-_RIDGE_CLASSIFIER = {**_CLASSIFIER, "coef_": "scores features | features"}
-_BAYES = {"feature_log_prob_": "classes features", "class_log_prior_": "classes"}
-_MACHINE = {"class_weight_": "classes"}
-_FOREST_CLASSIFIER = {"n_classes_": "= classes", "n_outputs_": "= 1"}
-
-SHAPES: Mapping[str, Mapping[str, str]] = {
-    "ARDRegression": _REGRESSOR,
-    "AdaBoostClassifier": {"n_classes_": "= classes"},
-    "BaggingClassifier": {"n_classes_": "= classes"},
-    "BayesianRidge": _REGRESSOR,
-    "BernoulliNB": _BAYES,
-    "ComplementNB": {**_BAYES, "feature_all_": "features"},
-    "DateEncoder": {"data_min_": "features", "data_max_": "features", "fill_": "features"},
-    "DecisionTreeClassifier": _FOREST_CLASSIFIER,
-    "DummyClassifier": {
-        "class_prior_": "classes",
-        "n_classes_": "= classes",
-        "n_outputs_": "= 1",
-    },
-    "DummyRegressor": {"constant_": "1 outputs", "n_outputs_": "= outputs"},
-    "ElasticNet": _REGRESSOR,
-    "ElasticNetCV": _REGRESSOR,
-    "ExtraTreeClassifier": _FOREST_CLASSIFIER,
-    "ExtraTreesClassifier": _FOREST_CLASSIFIER,
-    "GammaRegressor": _REGRESSOR,
-    "GaussianNB": {
-        "theta_": "classes features",
-        "var_": "classes features",
-        "class_prior_": "classes",
-    },
-    "GradientBoostingClassifier": {
-        "n_classes_": "= classes",
-        "n_trees_per_iteration_": "= scores",
-    },
-    "GradientBoostingRegressor": {"n_trees_per_iteration_": "= 1"},
-    "HistGradientBoostingClassifier": {
-        "n_trees_per_iteration_": "= scores",
-        "_baseline_prediction": "1 scores",
-    },
-    "HistGradientBoostingRegressor": {
-        "n_trees_per_iteration_": "= 1",
-        "_baseline_prediction": "1 1",
-    },
-    "HuberRegressor": _REGRESSOR,
-    "Lars": _REGRESSOR,
-    "Lasso": _REGRESSOR,
-    "LassoCV": _REGRESSOR,
-    "LassoLars": _REGRESSOR,
-    "LinearDiscriminantAnalysis": {
-        **_CLASSIFIER,
-        "xbar_": "features",
-        "scalings_": "features ranks",
-    },
-    "LinearRegression": _REGRESSOR,
-    "LinearSVC": _CLASSIFIER,
-    "LinearSVR": _REGRESSOR,
-    "LogisticRegression": _CLASSIFIER,
-    "LogisticRegressionCV": _CLASSIFIER,
-    "MLPClassifier": {"n_outputs_": "= scores"},
-    "MaxAbsScaler": {"scale_": "features"},
-    "MinMaxScaler": {
-        "scale_": "features",
-        "min_": "features",
-        "data_min_": "features",
-        "data_max_": "features",
-    },
-    "MissingIndicator": {"_n_features": "= features"},
-    "MultinomialNB": _BAYES,
-    "NuSVC": _MACHINE,
-    "PCA": {
-        "mean_": "features",
-        "components_": "components features",
-        "explained_variance_": "components",
-        "n_components_": "= components",
-    },
-    "PoissonRegressor": _REGRESSOR,
-    "PowerTransformer": {"lambdas_": "features"},
-    "QuadraticDiscriminantAnalysis": {"means_": "classes features", "priors_": "classes"},
-    "QuantileRegressor": _REGRESSOR,
-    "QuantileTransformer": {
-        "references_": "quantiles",
-        "quantiles_": "quantiles features",
-        "n_quantiles_": "= quantiles",
-    },
-    "RandomForestClassifier": _FOREST_CLASSIFIER,
-    "Ridge": _REGRESSOR,
-    "RidgeCV": _REGRESSOR,
-    "RidgeClassifier": _RIDGE_CLASSIFIER,
-    "RidgeClassifierCV": _RIDGE_CLASSIFIER,
-    "RobustScaler": {"center_": "features", "scale_": "features"},
-    "SGDClassifier": _CLASSIFIER,
-    "SGDRegressor": _REGRESSOR,
-    "SVC": _MACHINE,
-    "SignedLog": {"data_min_": "features", "data_max_": "features"},
-    "SimpleImputer": {"statistics_": "any features"},
-    "StandardScaler": {"mean_": "features", "var_": "features", "scale_": "features"},
-    "TheilSenRegressor": _REGRESSOR,
-    "TruncatedSVD": {"components_": "components features"},
-    "TweedieRegressor": _REGRESSOR,
-    "VarianceThreshold": {"variances_": "features"},
-}
-"""For each class its fitted attributes, and what each must be.
-
-An array of numbers is described by its dimensions, separated by blanks, with ``|`` between
-alternatives; ``number`` has none; ``any`` in front allows other elements than numbers. With ``=``
-in front it is an integer. ``features`` is ``n_features_in_``, ``classes`` the length of
-``classes_``, ``scores`` the outputs of a classifier: 1 for two classes, else one for each. Any
-other name is bound to a length where it first occurs. An attribute that is missing or None is not
-checked: without it the model fails on every row. ``outputs=1`` is not a dimension: it is the value
-of ``outputs`` in this alternative.
-"""
 
 
 def check_shapes(estimator: Any) -> None:
@@ -136,6 +31,9 @@ def check_shapes(estimator: Any) -> None:
     name, own = type(estimator).__name__, vars(estimator)
     lengths = _lengths(name, own)
     _check_names(estimator)
+    if isinstance(own.get("classes_"), list):
+        _check_outputs(name, own)
+        return
     for key, described in SHAPES.get(name, {}).items():
         value = own.get(key)
         if value is None:
@@ -187,6 +85,24 @@ def check_rotations(analysis: Any) -> None:
         raise ArtifactRefused(f"{name} has 'rotations_' that do not fit its classes and features.")
 
 
+def check_category_counts(model: Any) -> None:
+    """Raises ArtifactRefused unless a CategoricalNB has a share for each class and category."""
+    own = vars(model)
+    shares, counts = own.get("feature_log_prob_"), own.get("n_categories_")
+    width, classes = own.get("n_features_in_"), own.get("classes_")
+    if (
+        type(shares) is not list
+        or not isinstance(counts, np.ndarray)
+        or len(shares) != width
+        or not all(is_count(count) for count in counts.tolist())
+        or any(
+            not isinstance(share, np.ndarray) or share.shape != (len(classes), count)
+            for share, count in zip(shares, counts.tolist(), strict=True)
+        )
+    ):
+        raise ArtifactRefused("CategoricalNB does not have a share for each of its categories.")
+
+
 def is_count(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
@@ -201,19 +117,32 @@ def _lengths(name: str, own: Mapping[str, Any]) -> dict[str, int]:
                 "allowed."
             )
         lengths["features"] = int(features)
-    if (classes := own.get("classes_")) is not None:
-        if (
-            not isinstance(classes, np.ndarray)
-            or classes.ndim != 1
-            or not 1 <= len(classes) <= MAX_CLASSES
-        ):
-            raise ArtifactRefused(
-                f"{name} does not have one list of 1 to {MAX_CLASSES} classes: models with several "
-                "outputs are not supported."
-            )
+    classes = own.get("classes_")
+    if classes is not None and not (isinstance(classes, list) and name in _SEVERAL):
+        if not _are_classes(classes):
+            raise ArtifactRefused(f"{name} does not have a list of 1 to {MAX_CLASSES} classes.")
         lengths["classes"] = len(classes)
         lengths["scores"] = 1 if len(classes) == 2 else len(classes)
     return lengths
+
+
+def _are_classes(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 1 and 1 <= len(value) <= MAX_CLASSES
+
+
+def _check_outputs(name: str, own: Mapping[str, Any]) -> None:
+    """Raises ArtifactRefused unless a classifier of several outputs has classes for each."""
+    classes, outputs, counts = own["classes_"], own.get("n_outputs_"), own.get("n_classes_")
+    if (
+        not 1 <= len(classes) <= MAX_OUTPUTS
+        or not all(map(_are_classes, classes))
+        or (outputs is not None and outputs != len(classes))
+        or (counts is not None and np.ravel(counts).tolist() != [len(each) for each in classes])
+    ):
+        raise ArtifactRefused(
+            f"{name} does not have 1 to {MAX_CLASSES} classes for each of 1 to {MAX_OUTPUTS} "
+            "outputs."
+        )
 
 
 def _check_names(estimator: Any) -> None:

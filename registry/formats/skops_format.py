@@ -15,8 +15,12 @@ from zlib import error as ZlibError  # noqa: N812 - it is a class
 import numpy as np
 
 from registry.errors import ArtifactRefused, shown
-from registry.formats.allowed import ESTIMATORS, PARTS, SKOPS_NODES, SKOPS_TYPES, why_not
+from registry.formats.allowed import ESTIMATORS, PARTS, SKOPS_NODES, SKOPS_TYPES
+from registry.formats.left_out import LEFT_OUT, REPLACED, SELECTED_TYPES
+from registry.formats.places import place_in_schema
+from registry.formats.refusing import why_not
 from registry.formats.tree_structure import check_arguments, check_nodes
+from registry.formats.ufuncs import UFUNCS
 
 MAX_UNPACKED = 2 * 2**30
 MAX_SCHEMA = 256 * 2**20
@@ -26,6 +30,15 @@ MAX_RATIO = 200
 FREE_BYTES = 32 * 2**20
 _SCHEMA = "schema.json"
 _MAX_SEED_POOL = 1024
+_TRUSTED = sorted(ESTIMATORS | PARTS | UFUNCS.keys() | {"numpy.dtype"})
+_NOTHING = {
+    "__class__": "str",
+    "__module__": "builtins",
+    "__loader__": "JsonNode",
+    "content": "null",
+    "is_json": True,
+}
+"""The node of None."""
 _CONTRADICTION = "The artifact has two different descriptions of one object."
 
 
@@ -34,10 +47,10 @@ def read_skops(file: BinaryIO) -> Any:
     from skops.io import load
     from skops.io.exceptions import UntrustedTypesFoundException
 
-    _check(file)
-    file.seek(0)
+    reduced = _check(file)
+    reduced.seek(0)
     try:
-        return load(file, trusted=sorted(ESTIMATORS | PARTS | {"numpy.dtype"}))
+        return load(reduced, trusted=_TRUSTED)
     except UntrustedTypesFoundException as error:
         raise ArtifactRefused(
             f"The artifact contains types that are not allowed: {error}"
@@ -50,7 +63,8 @@ def read_skops(file: BinaryIO) -> Any:
         ) from error
 
 
-def _check(file: BinaryIO) -> None:
+def _check(file: BinaryIO) -> BinaryIO:
+    """The checked file, or a copy of it without what is left out. Raises ArtifactRefused."""
     try:
         with ZipFile(file) as archive:
             members = _members(archive)
@@ -63,7 +77,9 @@ def _check(file: BinaryIO) -> None:
             schema = json.loads(archive.read(_SCHEMA))
             if not isinstance(schema, dict):
                 raise ArtifactRefused("The artifact's schema is not an object.")
-            _Checker(archive, members).check(schema)
+            reduced, changed = _reduced(schema)
+            _Checker(archive, members).check(reduced)
+            return _with_schema(archive, reduced) if changed else file
     except ArtifactRefused:
         raise
     except RecursionError as error:
@@ -74,6 +90,59 @@ def _check(file: BinaryIO) -> None:
         raise ArtifactRefused(
             "The artifact is not a complete skops file: it is truncated."
         ) from error
+
+
+def _reduced(schema: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """``schema`` without the nodes of ``left_out``, and whether it had any. Changes ``schema``."""
+    heading: dict[str, Any] = {
+        key: schema[key] for key in ("protocol", "_skops_version") if key in schema
+    }
+    top = {"top": schema}
+    changed = False
+    pending: list[Any] = [top]
+    while pending:
+        value = pending.pop()
+        for key, node in value.items() if isinstance(value, dict) else enumerate(value):
+            read = _read_instead(node)
+            if read is not node:
+                value[key] = read
+                changed = True
+            if isinstance(read, dict | list):
+                pending.append(read)
+    return {**top["top"], **heading}, changed
+
+
+def _read_instead(node: Any) -> Any:
+    """The node that is read in place of ``node``, or ``node`` itself."""
+    while isinstance(node, dict):
+        name = f"{node.get('__module__')}.{node.get('__class__')}"
+        if name in SELECTED_TYPES or (name in LEFT_OUT and not _is_other_partial(node)):
+            return _NOTHING
+        if name not in REPLACED:
+            return node
+        found = (_at(node, "content", "content", key) for key in REPLACED[name])
+        node = next(
+            (each for each in found if isinstance(each, dict) and each.get("content") != "null"),
+            _NOTHING,
+        )
+    return node
+
+
+def _is_other_partial(node: Any) -> bool:
+    """Whether it is a partial, but not that with which scikit-learn converts columns."""
+    function = _at(node, "content", "func")
+    return bool(node["__class__"] == "partial" and _at(function, "__class__") != "check_array")
+
+
+def _with_schema(archive: ZipFile, schema: dict[str, Any]) -> BinaryIO:
+    """A copy of ``archive`` with another ``schema``."""
+    copied = BytesIO()
+    with ZipFile(copied, "w") as made:
+        for entry in archive.infolist():
+            if entry.filename != _SCHEMA:
+                made.writestr(entry.filename, archive.read(entry))
+        made.writestr(_SCHEMA, json.dumps(schema))
+    return copied
 
 
 def _members(archive: ZipFile) -> dict[str, ZipInfo]:
@@ -113,7 +182,8 @@ class _Checker:
             name, loader = f"{node.get('__module__')}.{node.get('__class__')}", node["__loader__"]
             if name not in SKOPS_TYPES:
                 raise ArtifactRefused(
-                    f"The artifact contains the type {shown(name)}: {why_not(name)}"
+                    f"The artifact contains the type {shown(name, 200)}"
+                    f"{place_in_schema(schema, node)}: {why_not(name)}"
                 )
             if name not in SKOPS_NODES.get(str(loader), ()):
                 raise ArtifactRefused(

@@ -11,33 +11,66 @@ from typing import Any
 import numpy as np
 
 from registry.errors import ArtifactRefused, shown
-from registry.formats import columns, encoders, labels, members, shapes
-from registry.formats.allowed import ESTIMATORS, PARTS, why_not
+from registry.formats import (
+    columns,
+    curves,
+    encoders,
+    histograms,
+    labels,
+    members,
+    multiclass,
+    neighbors,
+    shapes,
+    text,
+    unsupervised,
+)
+from registry.formats.allowed import ESTIMATORS, PARTS
 from registry.formats.parameters import check_parameters
+from registry.formats.places import place_of
+from registry.formats.refusing import why_not
 from registry.formats.support_vectors import check_support_vectors
-from registry.formats.tree_structure import check_histograms, check_tree
+from registry.formats.tree_structure import check_tree
+from registry.formats.ufuncs import is_allowed_ufunc
 
 Check = Callable[[Any], None]
 CHECKS: Mapping[str, Check] = {
     "BandEncoder": columns.check_band_encoder,
+    "CategoricalNB": shapes.check_category_counts,
     "ColumnTransformer": columns.check_column_transformer,
+    "CountVectorizer": text.check_vectorizer,
     "DateEncoder": columns.check_date_encoder,
     "DummyClassifier": labels.check_constant,
-    "HistGradientBoostingClassifier": check_histograms,
-    "HistGradientBoostingRegressor": check_histograms,
+    "HistGradientBoostingClassifier": histograms.check_histograms,
+    "HistGradientBoostingRegressor": histograms.check_histograms,
+    "IsotonicRegression": curves.check_isotonic,
+    "IterativeImputer": neighbors.check_iterative_imputer,
     "KBinsDiscretizer": encoders.check_bins,
+    "KMeans": unsupervised.check_centers,
+    "KNNImputer": neighbors.check_neighbor_imputer,
+    "KNeighborsClassifier": neighbors.check_neighbors,
+    "KNeighborsRegressor": neighbors.check_neighbors,
     "MLPClassifier": shapes.check_layers,
     "MLPRegressor": shapes.check_layers,
+    "MiniBatchKMeans": unsupervised.check_centers,
     "MissingIndicator": columns.check_missing_indicator,
     "NuSVC": check_support_vectors,
     "NuSVR": check_support_vectors,
+    "OneClassSVM": check_support_vectors,
     "OneHotEncoder": encoders.check_one_hot,
     "OrdinalEncoder": encoders.check_ordinal,
     "PolynomialFeatures": columns.check_polynomials,
     "QuadraticDiscriminantAnalysis": shapes.check_rotations,
+    "RFE": columns.check_selection,
+    "RFECV": columns.check_selection,
+    "RadiusNeighborsRegressor": neighbors.check_neighbors,
     "SVC": check_support_vectors,
     "SVR": check_support_vectors,
+    "SequentialFeatureSelector": columns.check_selection,
+    "TargetEncoder": encoders.check_target_encoder,
+    "TfidfTransformer": text.check_weights_of_terms,
+    "TfidfVectorizer": text.check_vectorizer,
     "TextEncoder": encoders.check_text_encoder,
+    "_ConstantPredictor": multiclass.check_constant_member,
 }
 """The check of an estimator by its class, in addition to shapes and labels."""
 MEMBER_CHECKS: Mapping[str, Check] = {
@@ -45,6 +78,8 @@ MEMBER_CHECKS: Mapping[str, Check] = {
     "AdaBoostRegressor": members.check_weights,
     "BaggingClassifier": members.check_bagging,
     "BaggingRegressor": members.check_bagging,
+    "CalibratedClassifierCV": multiclass.check_calibrated,
+    "ClassifierChain": multiclass.check_several,
     "DecisionTreeClassifier": members.check_trees,
     "DecisionTreeRegressor": members.check_trees,
     "ExtraTreeClassifier": members.check_trees,
@@ -53,18 +88,33 @@ MEMBER_CHECKS: Mapping[str, Check] = {
     "ExtraTreesRegressor": members.check_trees,
     "GradientBoostingClassifier": members.check_boosting,
     "GradientBoostingRegressor": members.check_boosting,
+    "HistGradientBoostingClassifier": histograms.rebuild_encoder,
+    "HistGradientBoostingRegressor": histograms.rebuild_encoder,
+    "IsolationForest": unsupervised.check_isolation,
+    "KNeighborsClassifier": neighbors.build_search_tree,
+    "KNeighborsRegressor": neighbors.build_search_tree,
+    "MultiOutputClassifier": multiclass.check_several,
+    "MultiOutputRegressor": multiclass.check_several,
+    "OneVsOneClassifier": multiclass.check_one_vs_one,
+    "OneVsRestClassifier": multiclass.check_one_vs_rest,
+    "OutputCodeClassifier": multiclass.check_output_code,
+    "RadiusNeighborsRegressor": neighbors.build_search_tree,
     "RandomForestClassifier": members.check_trees,
     "RandomForestRegressor": members.check_trees,
+    "RegressorChain": multiclass.check_several,
+    "SplineTransformer": curves.rebuild_splines,
     "StackingClassifier": members.check_stacking,
     "StackingRegressor": members.check_stacking,
+    "TfidfVectorizer": text.check_tfidf,
     "VotingClassifier": members.check_voting,
     "VotingRegressor": members.check_voting,
 }
-"""The check of an estimator that has others, after these have been checked."""
+"""The check of an estimator that has others, after these have been checked; and the rebuilding of
+what was left out of the file."""
 
 _DRAWS = 624
-_MAX_OBJECTS = 2_000_000
-_MAX_DEPTH = 20
+MAX_OBJECTS = 2_000_000
+MAX_DEPTH = 20
 _MAX_WAYS = 20
 """Genuine models have few levels, and a voting of forests reaches each tree in two ways."""
 
@@ -73,6 +123,8 @@ _HOLDERS = frozenset(
     {dict, list, tuple, set, slice, np.ndarray, np.random.RandomState, np.random.Generator}
 )
 _OBJECTS = ESTIMATORS | PARTS
+_CALLING = frozenset({"FunctionTransformer", "TransformedTargetRegressor"})
+"""The estimators that may call a function of NumPy."""
 
 
 def check_structure(model: Any) -> None:
@@ -88,24 +140,34 @@ def check_structure(model: Any) -> None:
         )
     estimators = _innermost_first(model)
     for part in parts:
-        _apply(_check_part, part)
+        _apply(_check_part, part, model)
     for estimator in estimators:
         check = MEMBER_CHECKS.get(type(estimator).__name__)
         if check is not None and _is_fitted(estimator):
-            _apply(check, estimator)
+            _apply(check, estimator, model)
 
 
-def _apply(check: Check, part: Any) -> None:
-    """Raises ArtifactRefused as ``check`` does, and where ``check`` itself fails on ``part``."""
+def _apply(check: Check, part: Any, model: Any) -> None:
+    """Raises ArtifactRefused as ``check`` does, and where ``check`` itself fails on ``part``. The
+    refusal names the place of ``part`` in ``model``."""
     try:
         check(part)
-    except (ArtifactRefused, MemoryError):
+    except MemoryError:
         raise
+    except ArtifactRefused as error:
+        raise _placed(error.detail, model, part) from error
     except Exception as error:
-        raise ArtifactRefused(
+        raise _placed(
             f"{type(part).__name__} does not have the attributes that scikit-learn stores: "
-            f"{type(error).__name__}: {str(error)[:300]}"
+            f"{type(error).__name__}: {str(error)[:300]}",
+            model,
+            part,
         ) from error
+
+
+def _placed(detail: str, model: Any, part: Any) -> ArtifactRefused:
+    place = place_of(model, part)
+    return ArtifactRefused(f"{detail.removesuffix('.')}{place}." if place else detail)
 
 
 def _check_part(part: Any) -> None:
@@ -140,9 +202,9 @@ def _parts(model: Any) -> Iterator[Any]:
         if type(part) in _PLAIN or id(part) in seen:
             continue
         seen.add(id(part))
-        if len(seen) > _MAX_OBJECTS:
-            raise ArtifactRefused(f"The artifact contains more than {_MAX_OBJECTS} objects.")
-        _check_type(part)
+        if len(seen) > MAX_OBJECTS:
+            raise ArtifactRefused(f"The artifact contains more than {MAX_OBJECTS} objects.")
+        _check_type(part, model)
         yield part
         pending.extend(_held(part))
 
@@ -164,13 +226,14 @@ def _held(part: Any) -> list[Any]:
 
 
 def _innermost_first(model: Any) -> list[Any]:
-    """The estimators of ``model``, each once and after those that it contains.
+    """The estimators and kernels of ``model``, each once and after those that it contains.
 
     Raises ArtifactRefused where estimators are nested too deeply or share too many parts.
     scikit-learn calls an estimator once for each path that leads to it: a few kilobytes of
     estimators that share parts, or contain each other, would take hours.
     """
     from sklearn.base import BaseEstimator
+    from sklearn.gaussian_process.kernels import Kernel
 
     ways: dict[int, int] = {}
     depths: dict[int, int] = {}
@@ -190,13 +253,13 @@ def _innermost_first(model: Any) -> list[Any]:
             pending += held
             continue
         pending.pop()
-        counts = isinstance(part, BaseEstimator)
+        counts = isinstance(part, BaseEstimator | Kernel)
         if counts:
             ordered.append(part)
         ways[id(part)] = counts + sum(ways.get(id(each), 0) for each in held)
         depths[id(part)] = counts + max((depths.get(id(each), 0) for each in held), default=0)
-    if depths[id(model)] > _MAX_DEPTH:
-        raise ArtifactRefused(f"The model nests estimators more than {_MAX_DEPTH} levels deep.")
+    if depths[id(model)] > MAX_DEPTH:
+        raise ArtifactRefused(f"The model nests estimators more than {MAX_DEPTH} levels deep.")
     if ways[id(model)] > _MAX_WAYS * (len(ordered) + _MAX_WAYS):
         raise ArtifactRefused(
             f"Estimators share parts: {ways[id(model)]} paths lead to the model's {len(ordered)}."
@@ -204,15 +267,18 @@ def _innermost_first(model: Any) -> list[Any]:
     return ordered
 
 
-def _check_type(part: Any) -> None:
+def _check_type(part: Any, model: Any) -> None:
     """Raises ArtifactRefused for classes, functions and other objects that are not data."""
     kind = type(part)
     if kind in _HOLDERS or issubclass(kind, np.generic | np.dtype):
         return
     name = f"{kind.__module__}.{kind.__qualname__}"
     if name not in _OBJECTS:
-        found = part.__name__ if isinstance(part, type) else kind.__name__
-        raise ArtifactRefused(f"The model contains {shown(found)} as a value: {why_not(found)}")
+        full = f"{part.__module__}.{part.__qualname__}" if isinstance(part, type) else name
+        raise ArtifactRefused(
+            f"The model contains {shown(full.rpartition('.')[2])}{place_of(model, part)} as a "
+            f"value: {why_not(full)}"
+        )
 
 
 def _attributes(part: Any) -> Iterator[Any]:
@@ -230,9 +296,17 @@ def _attributes(part: Any) -> Iterator[Any]:
                 raise ArtifactRefused(
                     f"{kind.__name__}.{shown(key)} is replaced by the file: not allowed."
                 )
-        if key == "dtype" and isinstance(value, type) and issubclass(value, np.generic):
-            continue
-        yield value
+        if not _is_checked_alone(kind.__name__, key, value):
+            yield value
+
+
+def _is_checked_alone(kind: str, key: str, value: Any) -> bool:
+    """Whether the value is not data, and is checked, or built again, as this attribute."""
+    if key == "dtype":
+        return isinstance(value, type) and issubclass(value, np.generic)
+    if key in {"func", "inverse_func"}:
+        return kind in _CALLING and is_allowed_ufunc(value)
+    return (kind, key) == ("IsotonicRegression", "f_")
 
 
 def _is_parameter(kind: Any, name: str) -> bool:

@@ -25,12 +25,19 @@ def incompatibilities(candidate: Signature, champion: Signature) -> Iterator[str
         yield "its columns are in another order, which rows by position depend on"
     if candidate.task != champion.task:
         yield f"it is a {candidate.task}, the champion a {champion.task}"
+    elif candidate.output.size != champion.output.size:
+        yield f"a row gets {_count(candidate)}, the champion gives it {_count(champion)}"
     elif candidate.output.classes is not None and champion.output.classes is not None:
         own, others = _labels(candidate.output.classes), _labels(champion.output.classes)
         for label in sorted(own - others):
             yield f"the class {label} is new"
         for label in sorted(others - own):
             yield f"the class {label} is gone"
+
+
+def _count(signature: Signature) -> str:
+    size = signature.output.size
+    return "one prediction" if size is None else f"a list of {size}"
 
 
 def _narrowed(column: Column, before: Column) -> Iterator[str]:

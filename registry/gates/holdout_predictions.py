@@ -14,7 +14,7 @@ from hotswap.metrics.regression import RegressionMeasures
 from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
 from registry.engines.predictor import Predictor
-from registry.errors import shown
+from registry.errors import HoldoutRefused, shown
 from registry.gates.holdouts import Holdout, batches, row_count_differs
 from registry.signature import Label, Signature, label_text
 
@@ -61,6 +61,11 @@ def predict_holdout(predictor: Predictor, file: BinaryIO, holdout: Holdout) -> H
     PredictionRefused, ModelProcessUnavailable.
     """
     signature = predictor.signature
+    if signature.output.size is not None:
+        raise HoldoutRefused(
+            f"A version that predicts a list of {signature.output.size} values for each row cannot "
+            "be compared with a holdout of one target."
+        )
     collected: _Values | _Labels
     if signature.output.classes is None:
         collected = _Values(holdout.rows)

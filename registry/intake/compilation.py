@@ -35,6 +35,7 @@ takes the label from rounded probabilities returns another one."""
 ONNX_UP_TO = 64 * 2**20
 """Bytes of a forest up to which its ONNX form is kept too, for a host without the C kernel.
 Making and checking that form takes most of the time and memory of an inspection."""
+_SEVERAL = "Models that predict several values for a row have no compiled form."
 _FORMS = {"onnx": "ONNX", "trees": "forest"}
 """The names of an engine's form in messages, where that is not the engine's name."""
 
@@ -62,6 +63,8 @@ def compile_model(
     faster for this kind of model is not used. ``limits`` are the bytes that each form may take,
     and ``onnx_up_to`` those of a forest that also gets an ONNX form. Raises nothing.
     """
+    if signature.output.size is not None:
+        return Compiled({"name": "scikit-learn", "reason": _SEVERAL})
     comparison = _Comparison(model, signature, example)
     kernel = _checked(
         lambda: kernel_candidate(model, comparison.rows, signature, limits), comparison

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from registry.codecs.batch import Batch
 from registry.engines.predictor import Predictor, SklearnPredictor
 from registry.errors import (
@@ -116,14 +118,17 @@ def _check_answer(predictor: Predictor, batch: Batch, *, given: bool) -> None:
         )
     if len(answers.values) != batch.rows:
         raise ArtifactRefused(
-            f"The model returns {len(answers.values)} values for {batch.rows} row: only models "
-            "with one output are supported."
+            f"The model returns {len(answers.values)} values for {batch.rows} row."
         )
+    size = predictor.signature.output.size
+    if size is not None and any(np.shape(each) != (size,) for each in answers.values):
+        raise ArtifactRefused(f"The model does not return {size} values for each row.")
     classes = predictor.signature.output.classes
     shares = answers.probabilities
     if shares is not None and shares.shape != (batch.rows, len(classes or ())):
         raise ArtifactRefused("The model returns probabilities for other classes than its own.")
-    if classes is not None and not set(answers.values) <= set(classes):
+    given_labels = np.ravel(np.asarray(answers.values, dtype=object)).tolist()
+    if classes is not None and not set(given_labels) <= set(classes):
         raise ArtifactRefused("The model returns labels that are not among its classes.")
 
 

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+import numpy as np
+
 from registry.errors import ArtifactRefused, Fault, MetadataRefused, shown
-from registry.formats.kept_values import KeptValues, input_estimator, kept_values
+from registry.formats.kept_values import KeptValues, input_width, kept_values
+from registry.formats.members import BY_TARGET
 from registry.formats.null_outcomes import accepts_null
 from registry.formats.used_columns import column_names, used_columns
+from registry.intake.conversion.pipeline import final_estimator
 from registry.signature import (
     MAX_CLASSES,
     MAX_COLUMNS,
@@ -40,10 +44,11 @@ def read_signature(model: Any, declared: object | None) -> Signature:
     Raises MetadataRefused where they do not match, ArtifactRefused where the model is not fitted,
     has several outputs, or is neither a regressor nor a classifier.
     """
+    from sklearn.base import is_outlier_detector
+
     output = _output(model)
-    first = input_estimator(model)
-    count = getattr(first, "n_features_in_", None)
-    if not isinstance(count, int) or count < 1:
+    count = input_width(model)
+    if count is None or count < 1:
         raise ArtifactRefused("The model does not state how many columns it takes. Is it fitted?")
     if count > MAX_COLUMNS:
         raise ArtifactRefused(
@@ -62,7 +67,8 @@ def read_signature(model: Any, declared: object | None) -> Signature:
     signature = Signature.from_json(_completed(declared, known, dropped))
     _check_inputs(signature, known, named=names is not None)
     _check_types(signature, own)
-    return Signature(signature.inputs, _checked_output(signature.output, output))
+    scores = bool(is_outlier_detector(model))
+    return Signature(signature.inputs, _checked_output(signature.output, output, scores=scores))
 
 
 def _completed(declared: object, known: Signature, dropped: Collection[str]) -> object:
@@ -146,7 +152,11 @@ def _check_exact(own: Sequence[_Own]) -> None:
             )
 
 
-def _checked_output(said: Output, own: Output) -> Output:
+def _checked_output(said: Output, own: Output, *, scores: bool) -> Output:
+    """The declared output, if it is the model's. ``scores``: the model detects outliers, and the
+    uploader may declare a number, the score of each row, instead of labels."""
+    if scores and said.classes is None and said.type == "number":
+        return Output(said.name, "number")
     if said.classes is not None and said.classes != own.classes:
         fault = Fault(
             "signature.output.classes",
@@ -159,28 +169,66 @@ def _checked_output(said: Output, own: Output) -> Output:
     if own.classes is None and said.type not in {"number", "integer"}:
         fault = Fault("signature.output.type", "a regression's output is a number")
         raise MetadataRefused("The signature does not match the model's task.", [fault])
-    return Output(said.name, own.type, own.classes)
+    if said.size is not None and said.size != own.size:
+        fault = Fault("signature.output.size", f"the model predicts {own.size or 1} for each row")
+        raise MetadataRefused("The signature does not match the model's predictions.", [fault])
+    return Output(said.name, own.type, own.classes, own.size)
 
 
 def _output(model: Any) -> Output:
-    from sklearn.base import is_classifier, is_regressor
+    from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
 
     if is_regressor(model):
-        return Output("prediction", "number")
+        count = _outputs(model)
+        return Output("prediction", "number", size=count if count > 1 else None)
+    if is_outlier_detector(model):
+        return Output("prediction", "integer", (-1, 1))
+    if is_clusterer(model):
+        centers = final_estimator(model).cluster_centers_
+        return Output("prediction", "integer", tuple(range(len(centers))))
     if not is_classifier(model):
-        raise ArtifactRefused(f"{type(model).__name__} is neither a regressor nor a classifier.")
-    classes = getattr(model, "classes_", None)
-    if classes is None or isinstance(classes, list) or classes.ndim != 1:
-        raise ArtifactRefused("The classifier has no classes, or several outputs.")
-    labels: tuple[Label, ...] = tuple(classes.tolist())
-    if not 1 <= len(labels) <= MAX_CLASSES:
         raise ArtifactRefused(
-            f"The model has {len(labels)} classes; 1 to {MAX_CLASSES} are allowed."
+            f"{type(model).__name__} predicts neither numbers, labels, outliers nor clusters. Add "
+            "an estimator that does at the end of the pipeline."
         )
-    if not all(map(_is_label, labels)):
+    classes: Any = getattr(model, "classes_", None)
+    if isinstance(classes, list) and classes:
+        return _labels_of(np.unique(np.concatenate(classes)).tolist(), len(classes))
+    if not isinstance(classes, np.ndarray) or classes.ndim != 1:
+        raise ArtifactRefused("The classifier has no classes.")
+    return _labels_of(classes.tolist(), None)
+
+
+def _outputs(model: Any) -> int:
+    """How many numbers a regressor predicts for a row, by what it has stored."""
+    final = final_estimator(model)
+    own = vars(final)
+    if "regressor_" in own:
+        return _outputs(own["regressor_"])
+    if type(final).__name__ in {"MultiOutputRegressor", "RegressorChain"}:
+        return len(own["estimators_"])
+    if "n_outputs_" in own:
+        return int(own["n_outputs_"])
+    if "estimator_" in own and type(final).__name__ in {"RFE", "RFECV"}:
+        return _outputs(own["estimator_"])
+    key = BY_TARGET.get(type(final).__name__, "coef_")
+    if np.ndim(own.get(key)) == 2:
+        rows, columns = own[key].shape
+        return int(rows if key == "coef_" else columns)
+    members = own.get("estimators_")
+    return _outputs(members[0]) if type(final).__name__ == "BaggingRegressor" else 1
+
+
+def _labels_of(classes: list[Any], size: int | None) -> Output:
+    """The output of a classifier. Raises ArtifactRefused where a class is not a label."""
+    if not 1 <= len(classes) <= MAX_CLASSES:
+        raise ArtifactRefused(
+            f"The model has {len(classes)} classes; 1 to {MAX_CLASSES} are allowed."
+        )
+    if not all(map(_is_label, classes)):
         raise ArtifactRefused("The classes must be texts, finite numbers or booleans.")
-    types = {_type_of(label) for label in labels}
-    return Output("prediction", types.pop() if len(types) == 1 else "string", labels)
+    types = {_type_of(label) for label in classes}
+    return Output("prediction", types.pop() if len(types) == 1 else "string", tuple(classes), size)
 
 
 def _is_label(label: Any) -> bool:

@@ -86,7 +86,7 @@ def promote(
     *,
     evaluate_gates: EvaluateGates,
 ) -> OperationResult:
-    """Point ``request.alias`` of ``model`` at the version that ``reference`` refers to.
+    """Point ``request.alias`` of ``model`` at the version that ``reference`` stands for.
 
     Raises AliasMalformed, ModelNotFound, VersionNotFound, ModelArchived, VersionNotReady,
     VersionNotLoadable, ExpectedVersionConflict, GateRefused, GateFailed, ChampionMoved,

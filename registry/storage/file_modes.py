@@ -1,7 +1,7 @@
 """Denies other users of the machine access to what the service stores.
 
 Folders have the mode 0700 and files 0600. New ones are created so; this changes those that an
-earlier release, or the creator of the data directory, left accessible.
+earlier release, or whoever created the data directory, left accessible.
 """
 
 import os

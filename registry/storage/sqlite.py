@@ -125,8 +125,7 @@ def result_code(error: BaseException | None) -> int | None:
 
 
 def _set_journal(connection: Any, module: Any, journal: str, patience: float) -> None:
-    """A new database gets its journal, for which SQLite waits for no other connection, whatever its
-    time-out:
+    """A new database gets its journal, for which SQLite waits for nobody, whatever its time-out:
     several workers may open the file at the same moment."""
     deadline = time.monotonic() + patience
     while True:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -20,15 +22,25 @@ from sklearn.ensemble import (
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
     StackingRegressor,
     VotingClassifier,
     VotingRegressor,
 )
-from sklearn.impute import MissingIndicator
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_selection import RFE
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.impute import IterativeImputer, KNNImputer, MissingIndicator
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.naive_bayes import GaussianNB
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
+from sklearn.multioutput import RegressorChain
+from sklearn.naive_bayes import CategoricalNB, GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -37,10 +49,12 @@ from sklearn.preprocessing import (
     OrdinalEncoder,
     PolynomialFeatures,
     QuantileTransformer,
+    SplineTransformer,
     StandardScaler,
+    TargetEncoder,
 )
 from sklearn.svm import SVR
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeRegressor
 
 from tests.attacks.attack import Attack
 from tests.attacks.opcodes import written
@@ -333,6 +347,199 @@ def _boosted_from(start: Any) -> GradientBoostingRegressor:
     model.init_ = start
     return model
 
+
+_WORDS = ["good late", "bad", "good bad fast", "fine"] * 15
+_GROUPS = np.column_stack([_draws.integers(0, 4, 60), X[:, 0]])
+
+
+def _by_sets(change: Callable[[Any], None]) -> HistGradientBoostingRegressor:
+    """Boosting that splits by categories."""
+    model = HistGradientBoostingRegressor(
+        max_iter=3, min_samples_leaf=5, categorical_features=[0]
+    ).fit(_GROUPS, np.where(_GROUPS[:, 0] > 1, 5.0, 0.0) + Y)
+    change(model)
+    return model
+
+
+def _set_of(model: Any) -> Any:
+    """The first tree that splits by categories, and those of its nodes that do."""
+    for (tree,) in model._predictors:
+        tree.nodes = tree.nodes.copy()
+        if (nodes := np.flatnonzero(tree.nodes["is_categorical"])).size:
+            return tree, nodes
+    raise LookupError
+
+
+def _set_beyond(model: Any) -> None:
+    tree, nodes = _set_of(model)
+    tree.nodes["bitset_idx"][nodes] = 10**6
+
+
+def _set_of_a_number(model: Any) -> None:
+    tree, nodes = _set_of(model)
+    tree.nodes["feature_idx"][nodes] = 1
+
+
+def _short_sets(model: Any) -> None:
+    tree, _ = _set_of(model)
+    tree.raw_left_cat_bitsets = tree.raw_left_cat_bitsets[:, :1].copy()
+
+
+def _category_beyond(model: Any) -> None:
+    model._bin_mapper.bin_thresholds_[0] = np.array([0.0, 1e6])
+
+
+def _terms(change: Callable[[dict[str, Any]], None]) -> Pipeline:
+    model = make_pipeline(CountVectorizer(), LogisticRegression()).fit(_WORDS, TWO)
+    change(model[0].vocabulary_)
+    return model
+
+
+def _spline(**changes: Any) -> Pipeline:
+    model = make_pipeline(SplineTransformer(), Ridge()).fit(X, Y)
+    vars(model[0].bsplines_[1]).update(changes)
+    return model
+
+
+def _isolation(change: Callable[[Any], None]) -> IsolationForest:
+    model = IsolationForest(n_estimators=2).fit(X)
+    change(model)
+    return model
+
+
+def _wide_tree(model: Any) -> None:
+    model.estimators_[1] = ExtraTreeRegressor().fit(np.hstack([X, X]), Y)
+
+
+def _imputed(**changes: Any) -> Pipeline:
+    model = make_pipeline(IterativeImputer(), Ridge()).fit(np.where(X > 1, np.nan, X), Y)
+    first = model[0].imputation_sequence_[0]
+    model[0].imputation_sequence_[0] = first._replace(**changes)
+    return model
+
+
+def _calibrated(**changes: Any) -> CalibratedClassifierCV:
+    model = CalibratedClassifierCV(GaussianNB(), cv=2).fit(X, THREE)
+    vars(model.calibrated_classifiers_[0]).update(changes)
+    return model
+
+
+def _with_curve(**changes: Any) -> IsotonicRegression:
+    model = IsotonicRegression().fit(X[:, 0], Y)
+    vars(model).update(changes)
+    return model
+
+
+def _category_counts() -> CategoricalNB:
+    model = CategoricalNB().fit(_draws.integers(0, 3, (60, 2)), TWO)
+    model.feature_log_prob_[0] = model.feature_log_prob_[0][:, :1]
+    return model
+
+
+def _narrowed() -> HistGradientBoostingRegressor:
+    """Boosting whose encoder returns fewer columns than the trees read."""
+    model = HistGradientBoostingRegressor(max_iter=2, categorical_features=[0]).fit(_GROUPS, Y)
+    encoder = model._preprocessor
+    encoder.transformers_ = [part for part in encoder.transformers_ if part[0] != "numerical"]
+    encoder.output_indices_.pop("numerical")
+    return model
+
+
+def _clusters() -> Pipeline:
+    """Clusters of two columns that get three, and do not state how many they take."""
+    model = make_pipeline(StandardScaler(), KMeans(2, n_init=1)).fit(X)
+    model[1].cluster_centers_ = np.zeros((2, 2))
+    del model[1].n_features_in_
+    return model
+
+
+def _kernels(times: int) -> GaussianProcessRegressor:
+    """A kernel that is evaluated 2 to the power of ``times`` times."""
+    model = GaussianProcessRegressor().fit(X, Y)
+    for _ in range(times):
+        model.kernel_ = model.kernel_ + model.kernel_
+    return model
+
+
+HOSTILE |= {
+    "an encoder of fewer columns than the trees read": _narrowed,
+    "clusters of fewer columns than they get": _clusters,
+    "a kernel in itself many times": lambda: _kernels(19),
+    "boosting by a set of categories that is not there": lambda: _by_sets(_set_beyond),
+    "boosting by a set of a number": lambda: _by_sets(_set_of_a_number),
+    "boosting by sets that are too short": lambda: _by_sets(_short_sets),
+    "boosting by a category beyond its set": lambda: _by_sets(_category_beyond),
+    "a neighbor with a label beyond the classes": lambda: _with(
+        KNeighborsClassifier(algorithm="brute"), TWO, _y=np.full(60, 10**6)
+    ),
+    "a neighbor with a negative label": lambda: _with(
+        KNeighborsClassifier(algorithm="brute"), TWO, _y=np.full(60, -5)
+    ),
+    "fewer labels than neighbors": lambda: _with(KNeighborsClassifier(), TWO, _y=np.zeros(3, int)),
+    "more neighbors than rows": lambda: _with(KNeighborsRegressor(), n_neighbors=10**9),
+    "neighbors by a method of another name": lambda: _with(
+        KNeighborsRegressor(), _fit_method="precomputed"
+    ),
+    "neighbors by arguments of the metric": lambda: _with(
+        KNeighborsRegressor(), effective_metric_params_={"func": 1}
+    ),
+    "neighbors with sparse rows": lambda: _with(KNeighborsRegressor(), _fit_X=csr_array(X)),
+    "a term beyond the columns": lambda: _terms(lambda terms: terms.update(good=10**6)),
+    "a negative term": lambda: _terms(lambda terms: terms.update(good=-7)),
+    "two terms of one column": lambda: _terms(lambda terms: terms.update(good=terms["bad"])),
+    "a term that is a number": lambda: _terms(lambda terms: terms.update({5: len(terms)})),
+    "a spline with fewer coefficients than knots": lambda: _spline(_c=np.eye(2)),
+    "a spline of a higher degree than its knots": lambda: _spline(k=50),
+    "a spline with descending knots": lambda: _spline(_t=np.arange(11.0)[::-1].copy()),
+    "a curve with descending thresholds": lambda: _with(
+        VotingRegressor([("a", Ridge())]),
+        estimators_=[_with_curve(X_thresholds_=np.array([2.0, 1.0]))],
+    ),
+    "a curve of other outputs than inputs": lambda: _with_curve(y_thresholds_=np.ones(9)),
+    "a tree of more columns than the isolation forest": lambda: _isolation(_wide_tree),
+    "an isolation forest without the depths of a tree": lambda: _isolation(
+        lambda model: setattr(model, "_decision_path_lengths", model._decision_path_lengths[:1])
+    ),
+    "an isolation forest of columns that it does not have": lambda: _isolation(
+        lambda model: setattr(model, "estimators_features_", [np.array([0, 1, 77])] * 2)
+    ),
+    "a TargetEncoder with fewer numbers than categories": lambda: _after(
+        TargetEncoder(cv=2), LETTERS, encodings_=[np.zeros(1), np.zeros(1)]
+    ),
+    "an imputer of a column that it does not have": lambda: _imputed(feat_idx=77),
+    "an imputer from columns that it does not have": lambda: _imputed(
+        neighbor_feat_idx=np.array([0, 77])
+    ),
+    "an imputer that draws": lambda: _after(IterativeImputer(sample_posterior=True)),
+    "a KNNImputer with another mask": lambda: _after(
+        KNNImputer(), np.where(X > 1, np.nan, X), _mask_fit_X=np.zeros((1, 3), bool)
+    ),
+    "a selection by positions": lambda: _after(
+        RFE(Ridge(), n_features_to_select=2), support_=np.array([0, 1, 77])
+    ),
+    "clusters of half precision": lambda: _with(
+        KMeans(2, n_init=1), cluster_centers_=np.zeros((2, 3), np.float16)
+    ),
+    "one member fewer than classes": lambda: _with(
+        OneVsRestClassifier(LogisticRegression()), THREE, estimators_=[LogisticRegression()]
+    ),
+    "one pair fewer than pairs of classes": lambda: _with(
+        OneVsOneClassifier(LogisticRegression()), THREE, estimators_=()
+    ),
+    "a code fewer than members": lambda: _with(
+        OutputCodeClassifier(LogisticRegression()), THREE, code_book_=np.zeros((3, 1))
+    ),
+    "a calibrator of other classes": lambda: _calibrated(classes=np.arange(77)),
+    "calibrators of another method": lambda: _calibrated(method="isotonic"),
+    "a calibrated number": lambda: _calibrated(estimator=5),
+    "a chain in an order beyond its members": lambda: _with(
+        RegressorChain(Ridge()), np.column_stack([Y, Y]), order_=np.array([0, 77])
+    ),
+    "a chain whose members take too few columns": lambda: _with(
+        RegressorChain(Ridge()), np.column_stack([Y, Y]), n_features_in_=2
+    ),
+    "categories that are counted wrong": _category_counts,
+}
 
 _BOTH = ("a OneHotEncoder", "a KBinsDiscretizer")
 ATTACKS = [

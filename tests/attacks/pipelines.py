@@ -7,7 +7,11 @@ from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.compose import (
+    ColumnTransformer,
+    TransformedTargetRegressor,
+    make_column_selector,
+)
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.feature_extraction.text import (
     CountVectorizer,
@@ -15,6 +19,7 @@ from sklearn.feature_extraction.text import (
     TfidfVectorizer,
 )
 from sklearn.feature_selection import SelectKBest
+from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.metrics import make_scorer, r2_score
@@ -60,8 +65,10 @@ def _columns(chosen: Any) -> Any:
     return model
 
 
-def _search() -> Any:
-    return GridSearchCV(LinearRegression(), {}, scoring=make_scorer(r2_score), cv=2)
+def _search(called: Any = r2_score) -> Any:
+    model = GridSearchCV(LinearRegression(), {}, scoring=make_scorer(r2_score), cv=2).fit(X, Y)
+    model.scorer_ = make_scorer(called)
+    return model
 
 
 HOSTILE: dict[str, Callable[[Canary], Any]] = {
@@ -89,7 +96,7 @@ HOSTILE: dict[str, Callable[[Canary], Any]] = {
         FunctionTransformer(inverse_func=os.system)
     ),
     "TransformedTargetRegressor calls a function": lambda c: _with(
-        TransformedTargetRegressor(LinearRegression()).fit(X, Y), inverse_func=np.exp
+        TransformedTargetRegressor(LinearRegression()).fit(X, Y), inverse_func=np.save
     ),
     "OneHotEncoder calls a function": lambda c: _hiding(
         OneHotEncoder(feature_name_combiner=os.path.join)
@@ -98,9 +105,16 @@ HOSTILE: dict[str, Callable[[Canary], Any]] = {
     "SelectKBest calls a function": lambda c: _hiding(SelectKBest(os.system)),
     "a kernel that is a function": lambda c: _with(SVR().fit(X, Y), kernel=os.path.join),
     "a distance that is a function": lambda c: KNeighborsRegressor(metric=os.path.join).fit,
-    "nearest neighbours": lambda c: KNeighborsRegressor().fit(X, Y),
-    "a Gaussian process": lambda c: GaussianProcessRegressor().fit(X, Y),
-    "a scorer that is a function": lambda c: _search().fit(X, Y),
+    "FunctionTransformer passes an array to write to": lambda c: _hiding(
+        FunctionTransformer(np.exp, kw_args={"out": np.zeros((1, 1))})
+    ),
+    "columns chosen by a type of the file": lambda c: _columns(
+        make_column_selector(dtype_include=os._wrap_close)
+    ),
+    "a frozen estimator of a function": lambda c: _hiding(FrozenEstimator(os.system)),
+    "a Gaussian process of a function": lambda c: _with(
+        GaussianProcessRegressor().fit(X, Y), kernel_=os.system
+    ),
     "a cache on the disk": lambda c: _with(_fitted(), memory=c.path),
     "a cache of joblib's": lambda c: _with(_fitted(), memory=cache_at(c.path)),
     "a cache in a step": lambda c: _hiding(Pipeline([("s", StandardScaler())], memory=c.path)),
@@ -141,8 +155,11 @@ HARMLESS: dict[str, Callable[[Canary], Any]] = {
     "a scorer that is not used": lambda c: _with(
         RidgeCV().fit(X, Y), scoring="neg_mean_squared_error"
     ),
+    "a search tree": lambda c: KNeighborsRegressor().fit(X, Y),
+    "a search with its scorer": lambda c: _search(),
+    "a search scored by a function of the file": lambda c: _search(os.path.join),
 }
-"""The server replaces the harmful parameters of these."""
+"""The server replaces or leaves out what is harmful in these."""
 
 
 def _readable(make: Callable[[Canary], Any], format: str) -> Callable[[Canary], bytes]:

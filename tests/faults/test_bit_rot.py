@@ -50,7 +50,7 @@ class Registry:
         self.answers = {version.number: self.answer(version) for version in self.versions}
 
     def answer(self, version):
-        """What the version predicts after it was reloaded; None where it is refused."""
+        """What the version predicts after it was loaded anew; None where it is refused."""
         try:
             predictor = loader(self.blobs)(version)
         except BlobUnavailable:

@@ -68,7 +68,7 @@ class Server:
 
 
 def free_port() -> int:
-    """A port that is free at the moment."""
+    """A port that nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

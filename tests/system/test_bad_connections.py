@@ -20,7 +20,7 @@ NAMES = 5_000
 
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with one worker, so that all connections share it."""
+    """A server of one worker, so that whoever is held up is held up by its neighbour."""
     data = tmp_path_factory.mktemp("single") / "data"
     with running([BIN / "hotswap", "serve", "--workers", "1"], data, free_port()) as started:
         upload(started, "plane", constant_model(100.0))

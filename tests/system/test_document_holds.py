@@ -45,7 +45,7 @@ UNKNOWN_QUERIES = "violates `additionalProperties`"
 """A query parameter that the document does not name is ignored, as OpenAPI leaves open."""
 
 CURSOR = "after"
-"""A query parameter whose values come from earlier responses and are not generated."""
+"""A query parameter whose values come from earlier answers; nobody makes one up."""
 
 MALFORMED = {400, 415, 422}
 UNSAYABLE = {
@@ -63,7 +63,7 @@ THERE = {"name": "fuzzed", "version": "1", "alias": "spare", "form": "onnx"}
 """What leads a request past the first 404."""
 
 ASKED = {"GET /models/{name}/compare": {"versions": "1,spare"}}
-"""Queries that lead past the first refusal, which cannot be generated."""
+"""Queries that lead past the first refusal, which nobody would make up."""
 
 BEYOND = {
     "POST /models/{name}/versions": 422,

@@ -26,7 +26,7 @@ SLOW = 500
 
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with one worker, so that all connections share it."""
+    """A server of one worker, so that whoever is held up is held up by its neighbour."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
     data = tmp_path_factory.mktemp("slow") / "data"

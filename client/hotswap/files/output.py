@@ -34,7 +34,8 @@ class Output(Protocol):
 
 def answer_columns(signature: Signature, *, probabilities: bool) -> list[str]:
     """The names of the columns of predictions."""
-    classes = signature["output"].get("classes") or ()
+    output = signature["output"]
+    classes = [] if "size" in output else output.get("classes") or []
     names = [f"probability_{label_text(label)}" for label in classes] if probabilities else []
     return [PREDICTION, *names]
 
@@ -145,6 +146,11 @@ def output_of(
 
 
 def _prediction_type(signature: Signature) -> Any:
+    one = _label_type(signature)
+    return import_module("pyarrow").list_(one) if "size" in signature["output"] else one
+
+
+def _label_type(signature: Signature) -> Any:
     pyarrow = import_module("pyarrow")
     kinds = {type(label) for label in signature["output"].get("classes") or (0.0,)}
     if kinds == {bool}:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.engines.linear_file import LinearFile
+from registry.intake.conversion.boosting import boosted, is_boosted
 from registry.intake.conversion.foreign import convert_estimator
 from registry.intake.conversion.graph import Block, Graph
 from registry.intake.conversion.target import NotConvertible, require
@@ -34,6 +35,8 @@ def predict(graph: Graph, estimator: Any, block: Block) -> Heads:
         return {"label": label, "probabilities": shares}
     if trees is not None:
         return {"value": tree_values(graph, trees, block)}
+    if is_boosted(estimator):
+        return boosted(graph, estimator, block)
     if _is_linear_regressor(estimator):
         return {"value": _scores(graph, estimator, block)}
     if _is_linear_classifier(estimator):

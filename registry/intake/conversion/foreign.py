@@ -16,7 +16,6 @@ from registry.intake.conversion.graph import (
     Model,
 )
 from registry.intake.conversion.target import NotConvertible
-from registry.intake.conversion.tree_ensembles import rounded
 
 _TRANSFORMERS = frozenset(
     {
@@ -25,20 +24,20 @@ _TRANSFORMERS = frozenset(
         "VarianceThreshold",
     }
 )
-_COMPARING_FLOATS = frozenset({"GradientBoostingClassifier", "GradientBoostingRegressor"})
-"""They have trees, which round to float32 first, but are converted by skl2onnx."""
-_ESTIMATORS = _COMPARING_FLOATS | {
-    "BernoulliNB",
-    "ComplementNB",
-    "GammaRegressor",
-    "GaussianNB",
-    "MLPClassifier",
-    "MLPRegressor",
-    "MultinomialNB",
-    "PoissonRegressor",
-    "QuadraticDiscriminantAnalysis",
-    "TweedieRegressor",
-}
+_ESTIMATORS = frozenset(
+    {
+        "BernoulliNB",
+        "ComplementNB",
+        "GammaRegressor",
+        "GaussianNB",
+        "MLPClassifier",
+        "MLPRegressor",
+        "MultinomialNB",
+        "PoissonRegressor",
+        "QuadraticDiscriminantAnalysis",
+        "TweedieRegressor",
+    }
+)
 """Those tested to convert, in double, in less than a second. Of the others, some take minutes
 (QuantileTransformer) and some mix float with double (AdaBoost, PolynomialFeatures)."""
 
@@ -59,8 +58,7 @@ def convert_estimator(
     if getattr(estimator, "norm", False):
         # Its weights of each class sum to 1: for a row of equal numbers rounding decides.
         raise NotConvertible(f"{type(estimator).__name__}(norm=True) has no ONNX form here.")
-    compares_floats = type(estimator).__name__ in _COMPARING_FLOATS
-    given = rounded(graph, block) if compares_floats else graph.tensor(block)
+    given = graph.tensor(block)
     if not has_classes:
         (value,) = _merged(graph, _converted(estimator, len(block), {}), given)
         return {"value": graph.double(value)}

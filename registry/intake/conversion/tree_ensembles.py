@@ -31,6 +31,13 @@ def tree_values(graph: Graph, trees: Sequence[Any], block: Block) -> str:
     return _mean(graph, total, len(trees))
 
 
+def tree_sums(graph: Graph, trees: Sequence[Any], block: Block, factor: float) -> str:
+    """The sum of the predictions of ``trees``, each multiplied by ``factor``, as rows x 1."""
+    graph.ml_opset = TREES_OPSET
+    attributes = _attributes(trees, factor)
+    return graph.add("TreeEnsemble", rounded(graph, block), domain=ML, **attributes)
+
+
 def tree_shares(graph: Graph, trees: Sequence[Any], block: Block, classes: int) -> tuple[str, str]:
     """The winning class of each row as its index, and the probabilities as rows x ``classes``.
 
@@ -61,7 +68,7 @@ def _mean(graph: Graph, total: str, count: int) -> str:
     return total if count == 1 else graph.add("Div", total, graph.constant(float(count)))
 
 
-def _attributes(trees: Sequence[Any]) -> dict[str, Any]:
+def _attributes(trees: Sequence[Any], factor: float = 1.0) -> dict[str, Any]:
     """Attributes of TreeEnsemble: inner nodes and leaves have separate numbers, over all trees."""
     columns: dict[str, list[NDArray[Any]]] = {}
     roots: list[int] = []
@@ -79,7 +86,7 @@ def _attributes(trees: Sequence[Any]) -> dict[str, Any]:
         "tree_roots": roots,
         "nodes_modes": numpy_helper.from_array(np.full(nodes, _LESS_OR_EQUAL, dtype=np.uint8)),
         "nodes_splits": numpy_helper.from_array(joined.pop("nodes_splits")),
-        "leaf_weights": numpy_helper.from_array(joined.pop("leaf_weights")),
+        "leaf_weights": numpy_helper.from_array(joined.pop("leaf_weights") * factor),
         "leaf_targetids": np.zeros(leaves, dtype=np.int64),
         **{name: values.astype(np.int64) for name, values in joined.items()},
     }

@@ -258,7 +258,7 @@ class TestPromotion:
         check_problem(answer, 409, "expected-version-conflict")
 
     def test_of_two_concurrent_promotions_against_one_champion_one_succeeds(self, admin, measured):
-        """Both are better than the third; the second to commit is compared with the first."""
+        """Both are better than the third; whoever comes second is held against the first."""
         admin.upload(measured, slope(2.0))  # the fourth, as good as the second
         set_policy(admin, measured, "rmse < champion @ 95%")
         answers = {}

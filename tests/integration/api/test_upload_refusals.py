@@ -130,7 +130,7 @@ def test_a_pickle_that_would_run_code_is_refused(refusals, tmp_path):
         ("model.h5", None),
         ("model.skops", "ONNX"),
         ("model", None),
-        ("model.pkl", None),
+        ("model.txt", None),
         ("model.skops.bak", None),
         ("model.skops", "pickle"),
         ("model.skops", "SKOPS"),

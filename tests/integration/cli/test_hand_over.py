@@ -135,7 +135,7 @@ def test_a_successor_whose_predecessor_ends_first_owns_the_service(
 
 
 def test_a_predecessor_that_answers_late_still_yields(settings: Settings) -> None:
-    """If the successor gave up, no service would run."""
+    """If the successor gave up, nobody would serve."""
     service, may_yield = start(settings), threading.Event()
     offer = Offer(service, lambda _: may_yield.wait(30) and None)
     succession = taken(settings)

@@ -21,7 +21,7 @@ from tests.fakes import Constant, Preparer
 
 
 class Breakable:
-    """The database; once ``fault`` is set, every read raises it."""
+    """The database, until ``fault`` is set: from then on whoever reads it gets that."""
 
     def __init__(self, database):
         self._database = database

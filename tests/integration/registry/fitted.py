@@ -32,7 +32,14 @@ from sklearn.ensemble import (
     VotingClassifier,
     VotingRegressor,
 )
-from sklearn.feature_selection import VarianceThreshold
+from sklearn.feature_selection import (
+    GenericUnivariateSelect,
+    SelectFdr,
+    SelectFpr,
+    SelectFwe,
+    VarianceThreshold,
+    f_regression,
+)
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import (
     ARDRegression,
@@ -42,12 +49,18 @@ from sklearn.linear_model import (
     GammaRegressor,
     HuberRegressor,
     Lars,
+    LarsCV,
     Lasso,
     LassoCV,
     LassoLars,
+    LassoLarsCV,
     LinearRegression,
     LogisticRegression,
     LogisticRegressionCV,
+    MultiTaskElasticNet,
+    MultiTaskElasticNetCV,
+    MultiTaskLassoCV,
+    OrthogonalMatchingPursuitCV,
     PoissonRegressor,
     QuantileRegressor,
     Ridge,
@@ -77,6 +90,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
+from sklearn.random_projection import GaussianRandomProjection
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR
 from sklearn.tree import (
     DecisionTreeClassifier,
@@ -206,11 +220,14 @@ REGRESSORS: dict[str, Callable[[], Any]] = {
     "HistGradientBoostingRegressor": lambda: HistGradientBoostingRegressor(
         max_iter=3, min_samples_leaf=5
     ),
+    "GaussianRandomProjection": lambda: make_pipeline(GaussianRandomProjection(2), Ridge()),
     "HuberRegressor": lambda: HuberRegressor(max_iter=1000),
     "Lars": Lars,
+    "LarsCV": lambda: LarsCV(cv=2),
     "Lasso": Lasso,
     "LassoCV": lambda: LassoCV(cv=2),
     "LassoLars": LassoLars,
+    "LassoLarsCV": lambda: LassoLarsCV(cv=2),
     "LinearRegression": LinearRegression,
     "LinearRegression without intercept": lambda: LinearRegression(fit_intercept=False),
     "LinearSVR": LinearSVR,
@@ -218,6 +235,7 @@ REGRESSORS: dict[str, Callable[[], Any]] = {
     "MLPRegressor lbfgs": lambda: MLPRegressor(hidden_layer_sizes=(3,), solver="lbfgs", max_iter=5),
     "MLPRegressor sgd": lambda: MLPRegressor(hidden_layer_sizes=(3,), solver="sgd", max_iter=5),
     "NuSVR": NuSVR,
+    "OrthogonalMatchingPursuitCV": lambda: OrthogonalMatchingPursuitCV(cv=2),
     "Pipeline": lambda: Pipeline([("scale", StandardScaler()), ("end", Ridge())]),
     "QuantileRegressor": QuantileRegressor,
     "RandomForestRegressor": lambda: RandomForestRegressor(3),
@@ -291,6 +309,18 @@ OTHERS: dict[str, Callable[[], Fitted]] = {
     ),
     "FunctionTransformer": lambda: _steps(FunctionTransformer()),
     "GammaRegressor": lambda: (GammaRegressor(), X, np.abs(Y) + 0.1),
+    **{
+        f"{kind.__name__} of two numbers": lambda kind=kind: (
+            kind(),
+            X,
+            np.column_stack([Y, X[:, 0]]),
+        )
+        for kind in (MultiTaskElasticNet, MultiTaskElasticNetCV, MultiTaskLassoCV)
+    },
+    **{
+        kind.__name__: lambda kind=kind: _steps(kind(f_regression))
+        for kind in (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe)
+    },
     "GradientBoostingRegressor sparse": lambda: (
         make_pipeline(OneHotEncoder(), GradientBoostingRegressor(n_estimators=3)),
         CATEGORIES,

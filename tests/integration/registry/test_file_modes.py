@@ -1,4 +1,4 @@
-"""The data directory is private to its owner, whoever created it."""
+"""The data directory is closed to the other users of the machine, whoever made it."""
 
 import os
 import shutil

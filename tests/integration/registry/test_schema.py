@@ -101,7 +101,7 @@ def test_a_failed_migration_changes_nothing(empty):
 
 
 def test_a_migration_removes_the_rewritten_forms_of_uploaded_onnx_files(database):
-    """Versions of releases that rewrote such files; compiled forms of others stay."""
+    """Versions of the releases that wrote such files anew; what was compiled of others stays."""
     written, converted = {"onnx": "1" * 64}, {"onnx": "2" * 64}
     engine = {"name": "onnx", "max_abs_diff": 0.0, "max_rel_diff": 0.0, "checked_rows": 512}
     add_versions(database, "uploaded", format="onnx", engine=engine, compiled=written)

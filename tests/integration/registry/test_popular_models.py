@@ -1,0 +1,221 @@
+"""Models as data scientists bring them: accepted with equal predictions, or refused with a way out.
+
+``make test`` reads each model once; ``make test-slow`` uploads each in every format and counts.
+"""
+
+import io
+import warnings
+from collections import Counter
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from skl2onnx import to_onnx
+
+from registry.codecs.batch import Batch
+from registry.confinement.spawner import Spawner
+from registry.engines.loading import compiled_predictor
+from registry.engines.model_process import ModelProcess
+from registry.engines.onnx_runtime import open_session
+from registry.engines.predictor import SklearnPredictor
+from registry.errors import ArtifactRefused
+from registry.intake.compilation import compile_model
+from registry.intake.inspection import inspect
+from registry.intake.inspector import MODULES, Inspector
+from registry.intake.onnx_upload import read_upload
+from registry.intake.parity import compare_labels, compare_values
+from tests.attacks.opcodes import written
+from tests.integration.registry.popular_models import POPULAR, popular
+
+FORMATS = ("skops", "joblib")
+REFUSED = {
+    "function of one's own": "code that is not part of scikit-learn is never run",
+    "GaussianProcessClassifier": "use GaussianProcessRegressor",
+    "LocalOutlierFactor": "use IsolationForest or OneClassSVM",
+    "NMF": "use TruncatedSVD or PCA",
+    "TunedThresholdClassifierCV": "compare the probabilities with the threshold",
+}
+"""The models that are refused, and the way out that the refusal names."""
+
+SKOPS_CANNOT = frozenset({"RandomizedSearchCV of whole numbers"})
+"""skops itself fails to write them."""
+
+
+def batch_of(rows: Any, signature: Any) -> Batch:
+    """``rows`` as a request that names each column."""
+    if isinstance(rows, pd.DataFrame):
+        columns = [rows[name].to_numpy() for name in signature.names]
+    else:
+        columns = list(np.reshape(rows, (len(rows), -1)).T)
+    cells = [cells if cells.dtype == object else cells.astype(np.float64) for cells in columns]
+    return Batch(dict(zip(signature.names, cells, strict=True)), len(rows))
+
+
+def served(name: str, format_: str, *, compiled: bool) -> tuple[Any, Any]:
+    """The predictor that serves the model once it is uploaded, and its inspection."""
+    model, _ = popular(name)
+    found = inspect(io.BytesIO(written(model, format_)), format_, {})
+    made = compile_model(found.model, found.signature, found.example) if compiled else None
+    predictor = None
+    if made is not None:
+        predictor = compiled_predictor(made.blobs, lambda form: made.blobs[form], found.signature)
+    return predictor or SklearnPredictor(found.model, found.signature), found
+
+
+def fault(name: str, format_: str, *, compiled: bool) -> str | None:
+    """How the served predictions differ from the model's own; None where they are equal."""
+    model, rows = popular(name)
+    predictor, found = served(name, format_, compiled=compiled)
+    batch = batch_of(rows, found.signature)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        own = SklearnPredictor(model, found.signature)
+        shares = hasattr(model, "predict_proba") and own.has_probabilities
+        expected = np.asarray(model.predict(rows))
+        reply = predictor.predict(batch, probabilities=shares)
+    same = type(reply)(
+        expected.tolist(),
+        np.asarray(model.predict_proba(rows)) if shares else None,
+    )
+    compare = compare_values if found.signature.task == "regression" else compare_labels
+    return compare(same, reply).fault
+
+
+@pytest.mark.parametrize("name", [name for name in POPULAR if name not in REFUSED])
+def test_a_popular_model_predicts_as_it_did(name):
+    # Half of them in each format: what is checked is the same, once the file is read.
+    format_ = "joblib" if name in SKOPS_CANNOT else FORMATS[list(POPULAR).index(name) % 2]
+
+    assert fault(name, format_, compiled=False) is None
+
+
+@pytest.mark.slow
+def test_no_popular_model_is_served_wrong_and_at_most_five_are_refused(record_property):
+    """The count over all models and formats. An ONNX file is compared with its own answers in ONNX
+    Runtime, since skl2onnx computes in float32."""
+    counts, refused = Counter(), {}
+    for name in POPULAR:
+        for format_ in (*FORMATS, "onnx"):
+            outcome, detail = outcome_of(name, format_)
+            counts[format_, outcome] += 1
+            if outcome == "wrong":
+                pytest.fail(f"{name} as {format_}: {detail}")
+            if outcome == "refused" and format_ != "onnx":
+                refused[name] = detail
+    for (format_, outcome), count in sorted(counts.items()):
+        record_property(f"{format_} {outcome}", count)
+    assert {name for name in refused if REFUSED[name] in refused[name]} == set(REFUSED)
+    assert len(refused) <= 5
+    assert len(POPULAR) >= 60
+
+
+def outcome_of(name: str, format_: str) -> tuple[str, str]:
+    """What became of an upload, in a word, and its detail."""
+    if format_ == "skops" and name in SKOPS_CANNOT:
+        return "not written", ""
+    content = as_onnx(name) if format_ == "onnx" else b""
+    if content is None:
+        return "not converted", ""
+    try:
+        found = fault_of_onnx(name, content) if content else fault(name, format_, compiled=True)
+    except ArtifactRefused as error:
+        return "refused", error.detail
+    return ("equal", "") if found is None else ("wrong", found)
+
+
+def as_onnx(name: str) -> bytes | None:
+    """The model as skl2onnx converts it; None where it does not."""
+    model, rows = popular(name)
+    first = rows[:1] if isinstance(rows, pd.DataFrame) else np.reshape(rows[:1], (1, -1))
+    floats = first if isinstance(first, pd.DataFrame) or first.dtype == object else float32(first)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return bytes(to_onnx(model, floats).SerializeToString())
+        except Exception:  # noqa: BLE001 - skl2onnx has no base class for what it cannot convert
+            return None
+
+
+def fault_of_onnx(name: str, content: bytes) -> str | None:
+    """How the served predictions differ from ONNX Runtime's; None where they are equal."""
+    rows = popular(name)[1]
+    uploaded = read_upload(content, {}).predictor
+    batch = batch_of(rows, uploaded.signature)
+    session = open_session(content, keep_memory=False)
+    feed = {}
+    for tensor in session.get_inputs():
+        if isinstance(rows, pd.DataFrame):
+            feed[tensor.name] = rows[[tensor.name]].to_numpy()
+        else:
+            cells = np.reshape(rows, (len(rows), -1))
+            feed[tensor.name] = cells if cells.dtype == object else float32(cells)
+    own = np.ravel(session.run(None, feed)[0]).tolist()
+    return None if uploaded.predict(batch).values == own else "the values differ"
+
+
+@pytest.fixture(scope="module")
+def spawner():
+    with closing(Spawner(MODULES)) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Tfidf and columns",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("KNN", "KMeans", "IsolationForest", "HistGradientBoosting by names")
+        ),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("calibrated by isotonic curves", "forest of several numbers")
+        ),
+    ],
+)
+def test_a_popular_model_is_inspected_and_answered_in_confined_processes(name, spawner, tmp_path):
+    model, rows = popular(name)
+    path = tmp_path / "artifact"
+    path.write_bytes(written(model, "skops"))
+
+    inspection, signature = Inspector(spawner=spawner).inspect(path, "skops", {})
+    process = ModelProcess(spawner, lambda: path.open("rb"), "skops", signature)
+    with closing(process):
+        reply = process.predict(batch_of(rows, signature))
+
+    assert inspection.engine["name"] in {"onnx", "scikit-learn"}
+    assert np.array_equal(np.asarray(reply.values), np.asarray(model.predict(rows)))
+
+
+def test_the_score_of_a_detector_is_predicted_where_the_signature_declares_a_number():
+    model, rows = popular("IsolationForest")
+    content = io.BytesIO(written(model, "skops"))
+
+    found = inspect(content, "skops", declared_score(4))
+    reply = SklearnPredictor(found.model, found.signature).predict(batch_of(rows, found.signature))
+
+    assert found.facts["task"] == "regression"
+    assert reply.values == model.decision_function(rows).tolist()
+
+
+def declared_score(columns: int) -> dict[str, Any]:
+    inputs = [{"name": f"x{number}", "type": "number"} for number in range(columns)]
+    return {"signature": {"inputs": inputs, "output": {"name": "score", "type": "number"}}}
+
+
+def float32(cells: Any) -> Any:
+    return np.asarray(cells, dtype=np.float32)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_names_a_way_out(name, format_):
+    model, _ = popular(name)
+
+    with pytest.raises(ArtifactRefused) as refused:
+        inspect(io.BytesIO(written(model, format_)), format_, {})
+
+    assert REFUSED[name] in refused.value.detail
+    assert ".onnx" in refused.value.detail
