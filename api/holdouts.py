@@ -10,9 +10,9 @@ from api.blueprints import Blueprint
 from api.bodies import receive_body
 from api.schemas.holdouts import (
     HoldoutQuerySchema,
-    HoldoutSchema,
     HoldoutsSchema,
     HoldoutTargetSchema,
+    SetHoldoutSchema,
 )
 from api.services import services
 from api.sessions import db
@@ -44,8 +44,8 @@ def get_holdout(query: dict[str, Any], name: str) -> Response:
 @blueprint.route("/models/<name>/holdout", methods=["PUT"])
 @allows("promote")
 @blueprint.arguments(HoldoutTargetSchema, location="query")
-@blueprint.alt_response(200, schema=HoldoutSchema)
-@blueprint.response(201, HoldoutSchema)
+@blueprint.alt_response(200, schema=SetHoldoutSchema)
+@blueprint.response(201, SetHoldoutSchema)
 @blueprint.doc(requestBody={"required": True, "content": dict.fromkeys(FORMATS, _TABLE)})
 def put_holdout(query: dict[str, Any], name: str) -> tuple[View, int]:
     """Set the table that the model's versions are measured on; 200 if it is set already."""
@@ -63,6 +63,7 @@ def put_holdout(query: dict[str, Any], name: str) -> tuple[View, int]:
         table,
         FORMATS[request.mimetype],
         query.get("target"),
+        blobs=services().blobs,
         actor=grant().name,
     )
     return view, 201 if changed else 200

@@ -16,6 +16,7 @@ from api.blueprints import IDEMPOTENCY_KEY, Blueprint, idempotency, replay_heade
 from api.bodies import BodyStream
 from api.schemas.versions import MetadataSchema, UploadQuerySchema, VersionSchema
 from api.services import services
+from hotswap.evaluation.row_hashes import MAX_BYTES
 from registry.blobs.store import StagedBlob
 from registry.errors import (
     ArtifactRefused,
@@ -35,7 +36,7 @@ blueprint = Blueprint("uploads", __name__, description="Uploads of trained model
 MAX_METADATA = 4 * 2**20
 _MULTIPART_OVERHEAD = 64 * 2**10
 _FORM = "multipart/form-data"
-_PARTS = frozenset({"artifact", "metadata"})
+_PARTS = frozenset({"artifact", "metadata", "training_rows"})
 
 
 class StreamingRequest(Request):
@@ -97,6 +98,12 @@ def discard_uploads(app: Flask) -> None:
                     "properties": {
                         "artifact": {"type": "string", "format": "binary"},
                         "metadata": {"$ref": "#/components/schemas/Metadata"},
+                        "training_rows": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "Hashes of the rows that it was trained on, as written "
+                            "by hotswap.evaluation.row_hashes.",
+                        },
                     },
                 }
             }
@@ -111,6 +118,8 @@ def post_version(query: dict[str, Any], name: str) -> tuple[View, int, dict[str,
         **{**fields, "format": _format(fields.get("format"), artifact.filename or "")}
     )
     blob = cast("StagedBlob", artifact.stream)
+    training_rows = _training_rows()
+    digests = [blob.digest] if training_rows is None else [blob.digest, training_rows.digest]
     result = register(
         services().database,
         services().inspector,
@@ -118,8 +127,9 @@ def post_version(query: dict[str, Any], name: str) -> tuple[View, int, dict[str,
         blob,
         metadata,
         actor=grant().name,
-        idempotency=idempotency(metadata.fingerprint(name, blob.digest)),
+        idempotency=idempotency(metadata.fingerprint(name, *digests)),
         reuse=query["reuse"],
+        training_rows=training_rows,
     )
     made = {"name": result.view["model"], "version": result.view["version"]}
     location = url_for("versions.get_version", **made)
@@ -140,17 +150,25 @@ def _read_form() -> tuple[FileStorage, dict[str, Any]]:
     return artifact, load_metadata(MetadataSchema(), parse_json(_metadata_text(), "The metadata"))
 
 
+def _training_rows() -> StagedBlob | None:
+    if "training_rows" in request.form:
+        fault = Fault("training_rows", "must have a filename")
+        raise MetadataRefused("The part training_rows is not a file.", [fault])
+    sent = request.files.get("training_rows")
+    return None if sent is None else cast("StagedBlob", sent.stream)
+
+
 def _receive() -> Counter[str]:
     """Read fields into memory and files into the blob store; count the parts by name."""
     limit = services().settings.max_upload_bytes
-    request.max_content_length = limit + MAX_METADATA + _MULTIPART_OVERHEAD
+    request.max_content_length = limit + MAX_METADATA + MAX_BYTES + _MULTIPART_OVERHEAD
     request.max_form_memory_size = MAX_METADATA
     try:
         files, fields = request.files, request.form
     except RequestEntityTooLarge as error:
         most = (
-            f"{limit} bytes of artifact, {MAX_METADATA} bytes of metadata and "
-            f"{request.max_form_parts} parts"
+            f"{limit} bytes of artifact, {MAX_METADATA} bytes of metadata, {MAX_BYTES} bytes "
+            f"of training rows and {request.max_form_parts} parts"
         )
         raise TooLarge("The form", most, "HOTSWAP_MAX_UPLOAD_MB") from error
     except ValueError as error:
@@ -162,7 +180,7 @@ def _receive() -> Counter[str]:
 
 def _check_parts(sent: Counter[str]) -> None:
     faults = [
-        Fault(part or "body", "unknown part: expected 'artifact' and 'metadata'")
+        Fault(part or "body", f"unknown part: expected {', '.join(sorted(_PARTS))}")
         for part in sorted(sent.keys() - _PARTS)
     ]
     faults += [Fault(part, "was sent more than once") for part in sorted(_PARTS) if sent[part] > 1]

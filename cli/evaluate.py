@@ -4,7 +4,7 @@ import click
 
 from cli.exits import SAID_NO
 from cli.formatting import one_line
-from cli.gates import interval, print_gates
+from cli.gates import interval, print_gates, trained_on
 from cli.names import AliasName, ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
@@ -56,6 +56,15 @@ def evaluate(
         raise click.exceptions.Exit(SAID_NO)
 
 
+def _trained_on(found: GateReport, one: Measured) -> str | None:
+    """What is known of the rows of the holdout that a version was trained on; None: nothing, or
+    that there are none."""
+    holdout = found.get("holdout")
+    if holdout is None or one.get("measured_on") != "holdout":
+        return None
+    return trained_on(one["version"], one.get("rows_trained_on"), holdout["rows"])
+
+
 def _print_report(found: GateReport) -> None:
     candidate, champion = found["candidate"], found.get("champion") or Measured()
     differences = found.get("differences") or {}
@@ -77,6 +86,8 @@ def _print_report(found: GateReport) -> None:
         if one.get("version") is not None:
             on = one.get("measured_on") or one.get("reason")
             click.echo(f"{role}: version {one['version']} ({one_line(on)})")
+            if (said := _trained_on(found, one)) is not None:
+                click.echo(f"Note: {said}")
     print_gates(found["gates"])
     click.echo(
         "All gates pass: it can be promoted." if found["passed"] else "It cannot be promoted."

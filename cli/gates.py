@@ -41,6 +41,19 @@ def interval(ends: Sequence[float] | None) -> str | None:
     return " to ".join(map(number, ends)) if ends else None
 
 
+def trained_on(version: int, known: int | None, rows: int) -> str | None:
+    """What is to be said of the rows of a holdout that ``version`` was trained on; None: nothing,
+    since there are none."""
+    if known is None:
+        return (
+            f"whether version {version} was trained on rows of this holdout is unknown: it has no "
+            "hashes of its training rows."
+        )
+    if not known:
+        return None
+    return f"version {version} was trained on {known:,} of {rows:,} rows of this holdout."
+
+
 def gate_faults(gates: Any) -> Iterator[Fault]:
     """A line for each gate of a problem: whether it passed, or why it failed."""
     for gate in gates if isinstance(gates, list) else ():

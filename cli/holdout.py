@@ -1,15 +1,20 @@
 """``hotswap holdout``."""
 
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 
 from cli.exits import WRONG_USAGE, CommandFailed
 from cli.formatting import moment, size
+from cli.gates import trained_on
+from cli.holding_out import cut
 from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_pairs, print_table
 from hotswap import Registry
+from hotswap.errors import NotFound
+from hotswap.problems import ModelNotFound
 from hotswap.replies import Holdout
 
 _COLUMNS = [
@@ -20,6 +25,19 @@ _COLUMNS = [
     Column("By"),
     Column("Until"),
 ]
+
+
+FRACTION = 0.2
+
+
+class _Flags(TypedDict):
+    file: Path | None
+    target: str | None
+    history: bool
+    remove: bool
+    split: Path | None
+    fraction: float | None
+    seed: int | None
 
 
 @click.command
@@ -34,46 +52,84 @@ _COLUMNS = [
     "--history", is_flag=True, help="List all holdouts of the model, including removed ones."
 )
 @click.option("--remove", is_flag=True, help="Remove the holdout.")
+@click.option(
+    "--split",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="TABLE",
+    help="Cut the holdout off TABLE, and write the other rows beside it.",
+)
+@click.option(
+    "--fraction",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Share of the rows that --split holds out.  [default: 0.2]",
+)
+@click.option("--seed", type=int, help="Seed of --split.  [default: 0]")
 @json_option
 @speaks_to_service
-def holdout(
-    registry: Registry,
-    *,
-    name: str,
-    file: Path | None,
-    target: str | None,
-    history: bool,
-    remove: bool,
-    as_json: bool,
-) -> None:
+def holdout(registry: Registry, *, name: str, as_json: bool, **flags: Unpack[_Flags]) -> None:
     """Show or set the holdout data that versions of the model NAME are measured on.
 
     FILE is CSV or Parquet, with the input columns of the versions and the one that they predict.
+    With --split, TABLE.csv becomes TABLE-holdout.csv, which is set as the holdout, and
+    TABLE-training.csv, which versions are to be trained on. The model is created if it does not
+    exist.
 
     \b
     Example:
       hotswap holdout housing holdout.parquet --target median_house_value
+      hotswap holdout housing --split housing.csv --target median_house_value --fraction 0.2
     """
-    if (file is not None) + history + remove > 1:
-        raise click.UsageError("FILE, --history and --remove are mutually exclusive.")
-    if target is not None and file is None:
-        raise click.UsageError("--target requires a FILE.")
-    if remove:
+    _check(flags)
+    file, target = flags["file"], flags["target"]
+    if flags["remove"]:
         registry.delete_holdout(name)
         print_json(None) if as_json else click.echo(f"The holdout of {name} was removed.")
-    elif history:
+    elif flags["history"]:
         found = list(registry.holdouts(name))
         print_json(found) if as_json else _print_list(found, name)
+    elif (table := flags["split"]) is not None:
+        target = target or _target(registry, name)
+        fraction, seed = flags["fraction"] or FRACTION, flags["seed"] or 0
+        with cut(table, target, fraction, seed) as files:
+            try:
+                shown = _set(registry, name, files.holdout, target)
+            except ModelNotFound:
+                registry.create_model(name)
+                shown = _set(registry, name, files.holdout, target)
+        print_json({**shown, "files": files.to_json()}) if as_json else _print_one(shown)
+        if not as_json:
+            click.echo(f"Wrote {files.holdout} and {files.rest}. Train on {files.rest}.")
     else:
-        try:
-            shown = (
-                registry.holdout(name)
-                if file is None
-                else registry.set_holdout(name, file, target=target)
-            )
-        except ValueError as error:
-            raise CommandFailed(str(error), WRONG_USAGE) from error
+        shown = registry.holdout(name) if file is None else _set(registry, name, file, target)
         print_json(shown) if as_json else _print_one(shown)
+
+
+def _check(flags: _Flags) -> None:
+    ways = [flags["file"] is not None, flags["split"] is not None]
+    if sum(ways) + flags["history"] + flags["remove"] > 1:
+        raise click.UsageError("FILE, --split, --history and --remove are mutually exclusive.")
+    if flags["target"] is not None and not any(ways):
+        raise click.UsageError("--target requires a FILE or --split.")
+    for option, given in (("fraction", flags["fraction"]), ("seed", flags["seed"])):
+        if given is not None and flags["split"] is None:
+            raise click.UsageError(f"--{option} requires --split.")
+
+
+def _set(registry: Registry, name: str, file: Path, target: str | None) -> Holdout:
+    try:
+        return registry.set_holdout(name, file, target=target)
+    except ValueError as error:
+        raise CommandFailed(str(error), WRONG_USAGE) from error
+
+
+def _target(registry: Registry, name: str) -> str:
+    """What the newest version predicts."""
+    try:
+        return str(registry.version(name, "latest")["signature"]["output"]["name"])
+    except NotFound as error:
+        raise click.UsageError(
+            "Missing option '--target': the model has no version yet."
+        ) from error
 
 
 def _print_one(shown: Holdout) -> None:
@@ -88,6 +144,10 @@ def _print_one(shown: Holdout) -> None:
             "by": shown.get("created_by"),
         }
     )
+    for one in shown.get("trained_on") or ():
+        said = trained_on(one["version"], one["rows"], shown.get("rows", 0))
+        if said is not None:
+            click.echo(f"Note: {said}")
 
 
 def _print_list(found: list[Holdout], name: str) -> None:

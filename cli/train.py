@@ -126,7 +126,13 @@ def _publish(
         artifact = model.artifact()
         stage(f"uploading {size(len(artifact))} to {registry.url}")
         metadata = model.metadata(_parent(registry, name))
-        uploaded = registry.upload(name, artifact, metadata, filename="model.skops")
+        uploaded = registry.upload(
+            name,
+            artifact,
+            metadata,
+            filename="model.skops",
+            training_rows=model.training_rows,
+        )
     number = uploaded.version["version"]
     report.content.update(version=uploaded.version, promotion=None)
     if not report.as_json:

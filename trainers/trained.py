@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ARTIFACT_NAME = "model.skops"
 METADATA_NAME = "metadata.json"
+ROWS_NAME = "training_rows.bin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,8 @@ class TrainedModel:
     """A fitted pipeline with its signature, its evaluation and its lineage.
 
     ``notes`` are for the user: rows dropped, warnings of the fit. ``held_out`` are the features of
-    the rows that it was evaluated on. ``inferred`` is what was found out about each column.
+    the rows that it was evaluated on, ``training_rows`` the hashes of those that it was fitted on
+    (`hotswap.evaluation.row_hashes`). ``inferred`` is what was found out about each column.
     """
 
     recipe: Recipe
@@ -43,6 +45,7 @@ class TrainedModel:
     held_out: "pd.DataFrame"
     inferred: tuple[Inferred, ...]
     notes: tuple[str, ...] = ()
+    training_rows: bytes | None = None
 
     def metadata(self, parent_version: int | None = None) -> dict[str, Any]:
         """The ``metadata`` part of an upload, as JSON; ``parent_version`` is the version that this
@@ -67,11 +70,14 @@ class TrainedModel:
         return to_bytes(self.pipeline)
 
     def write(self, directory: Path) -> None:
-        """Write ``model.skops`` and ``metadata.json`` into ``directory``, which is created.
+        """Write ``model.skops``, ``metadata.json`` and ``training_rows.bin`` into ``directory``,
+        which is created.
 
         Each file appears whole or not at all. Raises OSError.
         """
         directory.mkdir(parents=True, exist_ok=True)
         metadata = json.dumps(self.metadata(), indent=2, ensure_ascii=False, allow_nan=False)
         write_whole(directory / ARTIFACT_NAME, self.artifact(), 0o644)
+        if self.training_rows is not None:
+            write_whole(directory / ROWS_NAME, self.training_rows, 0o644)
         write_whole(directory / METADATA_NAME, f"{metadata}\n".encode(), 0o644)

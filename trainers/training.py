@@ -6,6 +6,7 @@ from sklearn.pipeline import Pipeline
 
 from hotswap.evaluation.column_ranges import column_ranges
 from hotswap.evaluation.profile import profile
+from hotswap.evaluation.row_hashes import TrainingRows
 from hotswap.fitted.surroundings import environment
 from registry.signature import Output, Signature
 from trainers.estimators import FAMILIES
@@ -13,7 +14,7 @@ from trainers.estimators.family import Family, recorded_params
 from trainers.evaluation import evaluate
 from trainers.fitting import Progress, fit, one_thread
 from trainers.lineage import lineage
-from trainers.preparing import Stage, prepare, silent
+from trainers.preparing import Ready, Stage, prepare, silent
 from trainers.recipe import Recipe
 from trainers.records import example
 from trainers.search import search
@@ -75,7 +76,14 @@ def train(
         notes=tuple(kept["notes"]),
         inferred=ready.inferred,
         held_out=test_rows.features,
+        training_rows=_training_rows(ready),
     )
+
+
+def _training_rows(ready: Ready) -> bytes | None:
+    rows = ready.split.train
+    columns = {values.name: (values.type, values.array[rows]) for values in ready.columns}
+    return TrainingRows.of(columns, ready.rows.target[rows]).to_bytes()
 
 
 def _with_classes(signature: Signature, pipeline: Pipeline, target: Target) -> Signature:

@@ -35,6 +35,20 @@ class HoldoutSchema(ma.Schema):
     removed_by = fields.String(allow_none=True)
 
 
+class TrainedOnSchema(ma.Schema):
+    version = fields.Integer()
+    rows = fields.Integer(
+        allow_none=True,
+        metadata={"description": "Rows of the holdout that it was trained on; null: unknown."},
+    )
+
+
+class SetHoldoutSchema(HoldoutSchema):
+    """The current holdout, and what the newest version and the live ones were trained on."""
+
+    trained_on = fields.List(fields.Nested(TrainedOnSchema))
+
+
 class HoldoutsSchema(HoldoutSchema):
     """The current holdout; with ``history=true`` a page of all holdouts instead."""
 

@@ -107,6 +107,10 @@ class MeasuredSchema(ma.Schema):
     metrics = fields.Dict(keys=fields.String(), values=fields.Float())
     measured_on = fields.String(allow_none=True, metadata={"enum": ["holdout", "claimed", None]})
     reason = fields.String(allow_none=True)
+    rows_trained_on = fields.Integer(
+        allow_none=True,
+        metadata={"description": "Rows of the holdout that it was trained on; null: unknown."},
+    )
 
 
 class DifferenceSchema(ma.Schema):

@@ -132,6 +132,7 @@ class Run:
                 # Equal bytes make it the same version, whoever uploaded it. They do not prove the
                 # metadata, so the service compares that too.
                 reuse=True,
+                training_rows=model.training_rows,
             )
         except IdempotencyKeyReused:
             # Another run with these inputs was first, and its bytes differ from ours.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 BLOCK = 256 * 1024
+BYTES = "application/octet-stream"
 
 
 class ArtifactChanged(OSError):
@@ -20,7 +21,7 @@ class ArtifactChanged(OSError):
 
 
 class UploadBody(AbstractContextManager["UploadBody"]):
-    """The two parts of an upload: ``metadata``, then ``artifact``.
+    """The parts of an upload: ``metadata``, ``training_rows`` if there are any, and ``artifact``.
 
     Its length becomes the Content-Length, and it iterates over its bytes in blocks, so that a file
     of any size needs little memory. The metadata comes first, so that the service can refuse it
@@ -28,7 +29,11 @@ class UploadBody(AbstractContextManager["UploadBody"]):
     """
 
     def __init__(
-        self, artifact: Path | bytes, metadata: Mapping[str, Any], filename: str | None = None
+        self,
+        artifact: Path | bytes,
+        metadata: Mapping[str, Any],
+        filename: str | None = None,
+        training_rows: bytes | None = None,
     ) -> None:
         self._file: BinaryIO
         if isinstance(artifact, bytes):
@@ -41,7 +46,7 @@ class UploadBody(AbstractContextManager["UploadBody"]):
         boundary = f"hotswap-{secrets.token_hex(16)}"
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self._filename = name
-        self._head = _opening(boundary, metadata, name)
+        self._head = _opening(boundary, metadata, name, training_rows)
         self._tail = f"\r\n--{boundary}--\r\n".encode()
 
     def __len__(self) -> int:
@@ -66,16 +71,22 @@ class UploadBody(AbstractContextManager["UploadBody"]):
         self._file.close()
 
 
-def _opening(boundary: str, metadata: Mapping[str, Any], filename: str) -> bytes:
+def _opening(
+    boundary: str, metadata: Mapping[str, Any], filename: str, training_rows: bytes | None
+) -> bytes:
     # Escaped as browsers do it (WHATWG HTML, multipart/form-data encoding algorithm).
     quoted = filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     described = json.dumps(dict(metadata), allow_nan=False)
-    return (
-        f"--{boundary}\r\n"
-        'Content-Disposition: form-data; name="metadata"\r\n'
-        "Content-Type: application/json\r\n\r\n"
-        f"{described}\r\n"
-        f"--{boundary}\r\n"
-        f'Content-Disposition: form-data; name="artifact"; filename="{quoted}"\r\n'
-        "Content-Type: application/octet-stream\r\n\r\n"
-    ).encode()
+    parts = [("metadata", "", "application/json", described.encode())]
+    if training_rows is not None:
+        parts.append(("training_rows", "training_rows.bin", BYTES, training_rows))
+    parts.append(("artifact", quoted, BYTES, b""))
+    return b"\r\n".join(_part(boundary, *part) for part in parts)
+
+
+def _part(boundary: str, name: str, filename: str, type_: str, content: bytes) -> bytes:
+    named = f'name="{name}"; filename="{filename}"' if filename else f'name="{name}"'
+    head = (
+        f"--{boundary}\r\nContent-Disposition: form-data; {named}\r\nContent-Type: {type_}\r\n\r\n"
+    )
+    return head.encode() + content

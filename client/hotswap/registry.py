@@ -116,6 +116,16 @@ class Registry(AbstractContextManager["Registry"]):
         """One registered model."""
         return cast(Model, self._get(path_of("models", name), "name"))
 
+    def create_model(self, name: str, *, description: str = "") -> Model:
+        """Create a model without versions; an upload also does, if there is none."""
+        reply = self._transport.request(
+            "POST",
+            "/models",
+            body=json_body({"name": name, "description": description}),
+            headers={"Content-Type": JSON},
+        )
+        return cast(Model, reply.object("name"))
+
     def versions(
         self, name: str, *, sort: str | None = None, status: str | None = None
     ) -> Iterator[Version]:
@@ -136,11 +146,15 @@ class Registry(AbstractContextManager["Registry"]):
         filename: str | None = None,
         idempotency_key: str | None = None,
         reuse: bool = False,
+        training_rows: bytes | None = None,
     ) -> Uploaded:
         """Register a new version; a file is read from disk while it is sent.
 
         With ``reuse``, if the model has a version with the same bytes, metrics, signature and
         lineage, that one is returned and no new one is created.
+
+        ``training_rows`` are the hashes of the rows that the model was fitted on
+        (``hotswap.evaluation.row_hashes``), by which the service finds them in a holdout.
 
         ``filename`` replaces the name of the file, whose ending gives the format if ``metadata``
         does not. Raises OSError if the file cannot be read, ValueError if the metadata is not JSON.
@@ -148,7 +162,7 @@ class Registry(AbstractContextManager["Registry"]):
         path = path_of("models", name, "versions")
         reply = self._transport.upload(
             f"{path}?reuse=true" if reuse else path,
-            lambda: UploadBody(artifact, metadata or {}, filename),
+            lambda: UploadBody(artifact, metadata or {}, filename, training_rows),
             with_key(idempotency_key),
             SLOW_SECONDS,
         )

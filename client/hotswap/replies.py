@@ -104,6 +104,7 @@ class Measured(TypedDict, total=False):
     metrics: dict[str, float]
     measured_on: str | None
     reason: str | None
+    rows_trained_on: int | None
 
 
 class Difference(TypedDict):
@@ -113,6 +114,14 @@ class Difference(TypedDict):
     interval: list[float] | None
 
 
+class UsedHoldout(TypedDict):
+    """The holdout that versions were measured on."""
+
+    sha256: str
+    rows: int
+    target: str
+
+
 class GateReport(TypedDict, total=False):
     """The results of the gates that a promotion would have; no alias has moved."""
 
@@ -120,6 +129,7 @@ class GateReport(TypedDict, total=False):
     candidate: Measured
     champion: Measured | None
     differences: dict[str, Difference]
+    holdout: UsedHoldout | None
     gates: list[Gate]
 
 
@@ -129,6 +139,13 @@ class Policy(TypedDict):
     gates: list[str]
     updated_at: str | None
     updated_by: str | None
+
+
+class TrainedOn(TypedDict):
+    """The rows of a holdout that a version was trained on; None: unknown."""
+
+    version: int
+    rows: int | None
 
 
 class Holdout(TypedDict, total=False):
@@ -144,6 +161,8 @@ class Holdout(TypedDict, total=False):
     created_by: str
     removed_at: str | None
     removed_by: str | None
+    trained_on: list[TrainedOn]
+    """Only in the reply to ``Registry.set_holdout``."""
 
 
 class Promotion(TypedDict):

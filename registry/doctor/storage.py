@@ -10,7 +10,7 @@ from sqlalchemy import select
 from registry.doctor.findings import Finding, Installation
 from registry.doctor.records import current_database
 from registry.errors import DataDirectoryRefused
-from registry.reading.blob_uses import STREAMED
+from registry.reading.blob_uses import STREAMED, TRAINING_ROWS
 from registry.storage.file_modes import open_to_others, refuse_foreign
 from registry.storage.tables import HoldoutRow, VersionRow
 
@@ -80,14 +80,19 @@ def check_blobs(installation: Installation) -> Iterator[Finding]:
     complete, lacking, missing = 0, 0, []
     with database.read() as session:
         rows = select(
-            VersionRow.model, VersionRow.number, VersionRow.sha256, VersionRow.compiled
+            VersionRow.model,
+            VersionRow.number,
+            VersionRow.sha256,
+            VersionRow.training_rows_sha256,
+            VersionRow.compiled,
         ).order_by(VersionRow.model, VersionRow.number)
         rows = rows.execution_options(**STREAMED)
-        for model, number, artifact, compiled in session.execute(rows):
+        for model, number, artifact, hashes, compiled in session.execute(rows):
+            files = (("artifact", artifact), (TRAINING_ROWS, hashes), *compiled.items())
             lost = [
                 form
-                for form, digest in (("artifact", artifact), *compiled.items())
-                if not installation.blobs.holds(digest)
+                for form, digest in files
+                if digest is not None and not installation.blobs.holds(digest)
             ]
             if not lost:
                 complete += 1

@@ -24,6 +24,7 @@ from registry.gates.measurements import (
     BootstrapFigures,
     Measurement,
 )
+from registry.gates.overlap import Overlap
 from registry.gates.results import GateResult
 
 _NO_CHAMPION = "there is no champion to compare with"
@@ -72,6 +73,8 @@ def _evaluate_metric(gate: MetricGate, context: GateContext) -> GateResult:
         passed, reason = True, _NO_CHAMPION
     elif own is None:
         passed, reason = False, candidate.why_missing(gate.metric)
+    elif candidate.overlap is not None and candidate.overlap.known > candidate.overlap.by_chance:
+        passed, reason = False, _trained_on(candidate.overlap)
     elif gate.bound.needs_champion and champion is not None and other is None:
         passed, reason = False, champion.why_missing(gate.metric)
     else:
@@ -92,6 +95,14 @@ def _evaluate_metric(gate: MetricGate, context: GateContext) -> GateResult:
         interval=spread,
         measured=measured,
         holdout=holdout.sha256 if holdout is not None and measured == "holdout" else None,
+    )
+
+
+def _trained_on(overlap: Overlap) -> str:
+    return (
+        f"the version was trained on {overlap.described} (at most {overlap.by_chance:,} are "
+        "expected to repeat by chance): cut off a holdout before training, with 'hotswap holdout "
+        "--split'"
     )
 
 

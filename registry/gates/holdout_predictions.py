@@ -16,6 +16,7 @@ from registry.codecs.predictions import Predictions
 from registry.engines.predictor import Predictor
 from registry.errors import HoldoutRefused, shown
 from registry.gates.holdouts import Holdout, batches, row_count_differs
+from registry.gates.overlap import Overlap
 from registry.signature import Label, Signature, label_text
 
 MAX_PROBABILITIES = 2**23
@@ -54,8 +55,11 @@ class HoldoutPredictions:
         return self.missing.get(metric, default)
 
 
-def predict_holdout(predictor: Predictor, file: BinaryIO, holdout: Holdout) -> HoldoutPredictions:
-    """Predict every row of the holdout in ``file``, a few thousand at a time.
+def predict_holdout(
+    predictor: Predictor, file: BinaryIO, holdout: Holdout, overlap: Overlap | None = None
+) -> HoldoutPredictions:
+    """Predict every row of the holdout in ``file``, a few thousand at a time, and count in
+    ``overlap`` those that the version was trained on.
 
     Raises HoldoutRefused where its columns or its target do not fit, BodyMalformed, TooLarge,
     PredictionRefused, ModelProcessUnavailable.
@@ -73,6 +77,8 @@ def predict_holdout(predictor: Predictor, file: BinaryIO, holdout: Holdout) -> H
         collected = _Labels(holdout.rows, signature.output.classes, predictor.has_probabilities)
     done = 0
     for batch in batches(file, holdout.format, holdout.target, signature):
+        if overlap is not None:
+            overlap.add(batch)
         columns = dict(batch.columns)
         true = columns.pop(holdout.target)
         done += batch.rows

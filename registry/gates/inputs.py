@@ -10,11 +10,15 @@ from registry.gates.holdouts import Holdout
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version, the metrics that its uploader claims, and the name of its engine."""
+    """A version, the metrics that its uploader claims, and the name of its engine.
+
+    ``training_rows``: the SHA-256 of the hashes of its training rows; None: it has none.
+    """
 
     version: ServedVersion
     claimed: Mapping[str, float]
     engine: str
+    training_rows: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

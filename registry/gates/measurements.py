@@ -21,6 +21,7 @@ from registry.errors import (
 from registry.gates.holdout_predictions import HoldoutPredictions, predict_holdout
 from registry.gates.holdouts import Holdout
 from registry.gates.inputs import Candidate
+from registry.gates.overlap import Overlap, open_overlap
 from registry.gates.results import Measured
 
 Load = Callable[[ServedVersion], Predictor]
@@ -38,13 +39,22 @@ MEASUREMENT_ERRORS: tuple[type[RegistryError], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The metrics of a version and where they are from; ``reason``: why there are none."""
+    """The metrics of a version and where they are from; ``reason``: why there are none.
+
+    ``overlap``: the rows of the holdout that it was trained on; None: unknown.
+    """
 
     version: int
     metrics: dict[str, float]
     measured_on: Measured | None
     reason: str | None = None
     predictions: HoldoutPredictions | None = None
+    overlap: Overlap | None = None
+
+    @property
+    def rows_trained_on(self) -> int | None:
+        """The number of rows of the holdout that the version was trained on; None: unknown."""
+        return None if self.overlap is None else self.overlap.known
 
     def why_missing(self, metric: str) -> str:
         """Why the version has no value of ``metric``."""
@@ -85,11 +95,16 @@ def measure(
         return Measurement(number, dict(candidate.claimed), "claimed")
     try:
         predictor = load(candidate.version)
+        overlap = open_overlap(
+            blobs, candidate.training_rows, candidate.version.signature, holdout.target
+        )
         with blobs.open(holdout.sha256) as file:
-            predictions = predict_holdout(predictor, file, holdout)
+            predictions = predict_holdout(predictor, file, holdout, overlap)
     except MEASUREMENT_ERRORS as error:
         return Measurement(number, {}, None, error.detail)
-    return Measurement(number, predictions.metrics(), "holdout", predictions=predictions)
+    return Measurement(
+        number, predictions.metrics(), "holdout", predictions=predictions, overlap=overlap
+    )
 
 
 def bootstrap(

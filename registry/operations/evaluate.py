@@ -70,4 +70,5 @@ def _measured(found: Measurement) -> dict[str, Any]:
         "metrics": found.metrics,
         "measured_on": found.measured_on,
         "reason": found.reason,
+        "rows_trained_on": found.rows_trained_on,
     }

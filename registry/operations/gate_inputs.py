@@ -47,4 +47,5 @@ def _holdout(row: HoldoutRow) -> Holdout:
 
 def _candidate(row: VersionRow) -> Candidate:
     claimed = {metric.name: metric.value for metric in row.metrics}
-    return Candidate(served_version(row), claimed, str(row.engine.get("name")))
+    engine = str(row.engine.get("name"))
+    return Candidate(served_version(row), claimed, engine, row.training_rows_sha256)

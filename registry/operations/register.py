@@ -13,13 +13,22 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from hotswap.evaluation.row_hashes import MAX_BYTES, TrainingRows, names_hash
 from registry.blobs.store import StagedBlob
-from registry.errors import ArtifactRefused, ModelArchived, NameTaken
+from registry.errors import (
+    ArtifactRefused,
+    Fault,
+    MetadataRefused,
+    ModelArchived,
+    NameTaken,
+    TooLarge,
+)
 from registry.formats.reading import Format
 from registry.intake.inspector import Inspection, Inspector
 from registry.names import check_model_name, name_key
 from registry.operations.results import OperationResult, replay
 from registry.operations.rows import insert_model
+from registry.reading.blob_uses import TRAINING_ROWS
 from registry.reading.profiles import checked_evaluation
 from registry.reading.views import version_view
 from registry.signature import Signature
@@ -45,9 +54,9 @@ class Metadata:
     environment: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
-    def fingerprint(self, model: str, digest: str) -> str:
+    def fingerprint(self, model: str, *digests: str) -> str:
         """A hash of model, bytes and metadata, by which a repeated upload is recognized."""
-        text = json.dumps([model, digest, asdict(self)], sort_keys=True)
+        text = json.dumps([model, *digests, asdict(self)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -61,15 +70,17 @@ def register(
     actor: str,
     idempotency: Idempotency | None = None,
     reuse: bool = False,
+    training_rows: StagedBlob | None = None,
 ) -> OperationResult:
     """Inspect the artifact, store it, and register it as the model's next version.
 
     Creates the model if it does not exist. No alias moves. With ``reuse``, an existing version that
     is ready and has the same bytes, metrics, signature and lineage (except the parent version) is
     returned instead of a new one; so of two simultaneous uploads the second finds the version of
-    the first.
+    the first. ``training_rows`` are the hashes of the rows that the model was fitted on
+    (`hotswap.evaluation.row_hashes`); they are kept if they are of the columns of the signature.
 
-    Raises NameMalformed, NameTaken, ModelArchived, ArtifactRefused, MetadataRefused,
+    Raises NameMalformed, NameTaken, ModelArchived, ArtifactRefused, MetadataRefused, TooLarge,
     IdempotencyKeyReused, StorageFull, and the Unavailable errors.
     """
     check_model_name(model)
@@ -79,6 +90,7 @@ def register(
         if (answer := stored_answer(session, idempotency)) is not None:
             return replay(database, answer)
         _check_name_is_free(session, model)
+    rows = None if training_rows is None else _checked_rows(training_rows)
     declared = {
         "kind": metadata.kind,
         "signature": metadata.signature,
@@ -90,6 +102,9 @@ def register(
         name: artifact.keep_beside(content) for name, content in inspection.compiled.items()
     }
     artifact.keep()
+    # Rows of a holdout can be compared with hashes of the same columns only.
+    is_kept = rows is not None and rows.names == names_hash(signature.names)
+    hashes = training_rows.keep() if training_rows is not None and is_kept else None
     with database.write() as session:
         # The model's lock first: while this waits for it, the same request may be answered.
         row, _ = insert_model(session, model, actor)
@@ -106,6 +121,7 @@ def register(
             return OperationResult(answer, replayed=True)
         version.number = row.last_number = row.last_number + 1
         version.compiled = compiled
+        version.training_rows_sha256 = hashes
         version.created_by = actor
         session.add(version)
         session.flush()
@@ -113,6 +129,17 @@ def register(
         answer = version_view(version)
         store_answer(session, idempotency, answer)
         return OperationResult(answer)
+
+
+def _checked_rows(staged: StagedBlob) -> TrainingRows:
+    """The uploaded hashes of rows. Raises MetadataRefused."""
+    if staged.size > MAX_BYTES:
+        raise TooLarge("The part training_rows", f"{MAX_BYTES} bytes")
+    try:
+        return TrainingRows.from_bytes(staged.path.read_bytes())
+    except ValueError as error:
+        message = f"The part {TRAINING_ROWS} {error}."
+        raise MetadataRefused(message, [Fault(TRAINING_ROWS, str(error))]) from error
 
 
 def _record(session: Session, type_: EventType, version: VersionRow, actor: str) -> None:

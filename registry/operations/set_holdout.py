@@ -5,13 +5,21 @@ metrics in the history were measured on it.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from registry.blobs.store import StagedBlob
-from registry.errors import Fault, HoldoutRefused
-from registry.gates.holdouts import HoldoutFormat, count_rows, read_shape, row_count_differs
+from registry.blobs.store import BlobStore, StagedBlob
+from registry.errors import BlobUnavailable, Fault, HoldoutRefused
+from registry.gates.holdouts import (
+    HoldoutFormat,
+    batches,
+    count_rows,
+    read_shape,
+    row_count_differs,
+)
+from registry.gates.overlap import open_overlap
 from registry.operations.rows import locked_active_model
 from registry.reading.queries import current_holdout, find_model
 from registry.reading.views import View, holdout_view
@@ -21,6 +29,15 @@ from registry.storage.history import record
 from registry.storage.tables import AliasRow, HoldoutRow, VersionRow, utc_now
 
 
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A version that the table may be measured with."""
+
+    number: int
+    signature: Signature
+    training_rows: str | None
+
+
 def set_holdout(
     database: Database,
     model: str,
@@ -28,29 +45,36 @@ def set_holdout(
     format_: HoldoutFormat,
     target: str | None,
     *,
+    blobs: BlobStore,
     actor: str,
 ) -> tuple[View, bool]:
     """Check the table and store it as the holdout of ``model``; whether that changed anything.
 
     ``target`` None: what the newest ready version predicts. The table has to fit that version or
-    one that an alias points at, if there are any.
+    one that an alias points at, if there are any. The view has, in addition to that of a holdout,
+    ``trained_on``: how many of its rows each of these versions that it fits was trained on.
 
     Raises ModelNotFound, ModelArchived, HoldoutRefused, BodyMalformed, TooLarge, StorageFull, and
     the Unavailable errors.
     """
     with database.read() as session:
         find_model(session, model)
-        signatures = _signatures(session, model)
+        versions = _versions(session, model)
     if target is None:
-        if not signatures:
+        if not versions:
             raise HoldoutRefused(
                 "No version exists yet that says what is predicted: name the target.",
                 [Fault("target", "is required")],
             )
-        target = signatures[0].output.name
+        target = versions[0].signature.output.name
     with table.path.open("rb") as file:
         shape = read_shape(file, format_, target)
+    signatures = list(dict.fromkeys(version.signature for version in versions))
     _check_fit(table, format_, target, shape.rows, signatures)
+    trained_on = [
+        {"version": version.number, "rows": _known(blobs, table, format_, target, version)}
+        for version in versions
+    ]
     table.keep()
     row = HoldoutRow(
         model=model,
@@ -63,7 +87,8 @@ def set_holdout(
         created_by=actor,
     )
     with database.write() as session:
-        return _written(session, row)
+        view, changed = _written(session, row)
+    return {**view, "trained_on": trained_on}, changed
 
 
 def _written(session: Session, row: HoldoutRow) -> tuple[View, bool]:
@@ -92,16 +117,16 @@ def _identity(row: HoldoutRow) -> tuple[str, str, str]:
     return row.sha256, row.format, row.target
 
 
-def _signatures(session: Session, model: str) -> list[Signature]:
-    """The signatures of the newest ready version, and then of those that aliases point at."""
+def _versions(session: Session, model: str) -> list[_Version]:
+    """The newest ready version, and then those that aliases point at."""
     newest = (
-        select(VersionRow.signature)
+        select(VersionRow)
         .where(VersionRow.model == model, VersionRow.status == "ready")
         .order_by(VersionRow.number.desc())
         .limit(1)
     )
     live = (
-        select(VersionRow.signature)
+        select(VersionRow)
         .join(
             AliasRow,
             (AliasRow.model == VersionRow.model) & (AliasRow.number == VersionRow.number),
@@ -110,7 +135,26 @@ def _signatures(session: Session, model: str) -> list[Signature]:
         .order_by(AliasRow.name)
     )
     found = [*session.scalars(newest), *session.scalars(live)]
-    return list(dict.fromkeys(map(Signature.from_json, found)))
+    return [
+        _Version(row.number, Signature.from_json(row.signature), row.training_rows_sha256)
+        for row in dict.fromkeys(found)
+    ]
+
+
+def _known(
+    blobs: BlobStore, table: StagedBlob, format_: HoldoutFormat, target: str, version: _Version
+) -> int | None:
+    """How many rows of the table the version was trained on; None: unknown."""
+    try:
+        overlap = open_overlap(blobs, version.training_rows, version.signature, target)
+        if overlap is None:
+            return None
+        with table.path.open("rb") as file:
+            for batch in batches(file, format_, target, version.signature):
+                overlap.add(batch)
+    except (BlobUnavailable, HoldoutRefused):  # it cannot be measured on the table either
+        return None
+    return overlap.known
 
 
 def _check_fit(

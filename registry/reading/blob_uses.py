@@ -16,7 +16,8 @@ from registry.storage.tables import HoldoutRow, VersionRow
 
 @dataclass(frozen=True, slots=True, order=True)
 class BlobUse:
-    """A version that uses a blob, and its role: ``artifact`` or the name of a compiled form.
+    """A version that uses a blob, and its role: ``artifact``, ``training_rows`` or the name of a
+    compiled form.
 
     In the role ``holdout`` the number is that of a holdout.
     """
@@ -32,6 +33,7 @@ class BlobUse:
 
 
 ARTIFACT = "artifact"
+TRAINING_ROWS = "training_rows"
 HOLDOUT = "holdout"
 STREAMED = {"yield_per": 1000}
 """Options of a statement that reads all versions: rows are fetched in parts."""
@@ -48,10 +50,17 @@ def blob_uses(session: Session, wanted: Container[str] | None = None) -> dict[st
 
 def _all_uses(session: Session) -> Iterator[tuple[str, BlobUse]]:
     columns = select(
-        VersionRow.model, VersionRow.number, VersionRow.sha256, VersionRow.compiled
+        VersionRow.model,
+        VersionRow.number,
+        VersionRow.sha256,
+        VersionRow.compiled,
+        VersionRow.training_rows_sha256,
     ).order_by(VersionRow.model, VersionRow.number)
-    for model, number, sha256, compiled in session.execute(columns.execution_options(**STREAMED)):
+    found = session.execute(columns.execution_options(**STREAMED))
+    for model, number, sha256, compiled, training_rows in found:
         yield sha256, BlobUse(model, number, ARTIFACT)
+        if training_rows is not None:
+            yield training_rows, BlobUse(model, number, TRAINING_ROWS)
         for role, digest in sorted(compiled.items()):
             yield digest, BlobUse(model, number, role)
     tables = select(HoldoutRow.model, HoldoutRow.number, HoldoutRow.sha256).order_by(
@@ -63,16 +72,20 @@ def _all_uses(session: Session) -> Iterator[tuple[str, BlobUse]]:
 
 def used_digests(session: Session, prefix: str = "") -> set[str]:
     """The SHA-256 of every blob in use; at least those that begin with ``prefix``."""
-    rows = select(VersionRow.sha256, VersionRow.compiled)
+    training_rows = VersionRow.training_rows_sha256
+    rows = select(VersionRow.sha256, VersionRow.compiled, training_rows)
     if prefix:
         # The database searches the text of the JSON, in which a digest follows a quote: ten times
         # faster than reading all of it here.
         held = cast(VersionRow.compiled, Text).contains(f'"{prefix}')
-        rows = rows.where(or_(VersionRow.sha256.startswith(prefix), held))
+        own = VersionRow.sha256.startswith(prefix)
+        rows = rows.where(or_(own, held, training_rows.startswith(prefix)))
     digests: set[str] = set()
-    for sha256, compiled in session.execute(rows.execution_options(**STREAMED)):
+    for sha256, compiled, hashes in session.execute(rows.execution_options(**STREAMED)):
         digests.add(sha256)
         digests.update(compiled.values())
+        if hashes is not None:
+            digests.add(hashes)
     tables = select(HoldoutRow.sha256).where(HoldoutRow.sha256.startswith(prefix))
     digests.update(session.scalars(tables))
     return digests

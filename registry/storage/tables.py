@@ -109,6 +109,7 @@ class VersionRow(Base):
     """A model version. Only its description, its tags and its status ever change.
 
     ``compiled`` has the SHA-256 of each compiled form by its name; if empty, scikit-learn serves.
+    ``training_rows_sha256``: the hashes of the rows that it was trained on; null: unknown.
     """
 
     __tablename__ = "versions"
@@ -134,6 +135,7 @@ class VersionRow(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     engine: Mapped[dict[str, Any]]
     compiled: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    training_rows_sha256: Mapped[str | None] = mapped_column(String(64))
     lineage: Mapped[dict[str, Any]]
     environment: Mapped[dict[str, Any]]
     evaluation: Mapped[dict[str, Any]] = mapped_column(deferred=True)

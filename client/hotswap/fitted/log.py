@@ -37,7 +37,8 @@ def log(
     measure it on: DataFrames, or arrays of rows x columns. From these follow signature, example,
     metrics with intervals, the data of plots, and the profile; with ``y_train`` also the baseline,
     which otherwise is computed from ``y_test``. Versions of libraries and the commit of the current
-    directory are added. The rows themselves are not sent.
+    directory are added. The rows themselves are not sent, but their hashes are, so that the service
+    recognizes them in a holdout.
 
     The same model, data and commit give the same version again. With ``promote``, ``production`` is
     pointed at it. ``url`` and ``token`` default to HOTSWAP_URL and HOTSWAP_TOKEN.
@@ -56,6 +57,7 @@ def log(
             filename=f"model.{metadata['format']}",
             idempotency_key=_key(name, artifact, metadata),
             reuse=True,
+            training_rows=training_rows(model, X_train, y_train),
         )
         version = uploaded.version
         if not promote:
@@ -108,6 +110,32 @@ def measure(
         output=str(y_test.name) if getattr(y_test, "name", None) is not None else None,
         unused=_unused(model, names),
     ).metadata()
+
+
+def training_rows(
+    model: Any,
+    X_train: Any,  # noqa: N803
+    y_train: Any = None,
+) -> bytes | None:
+    """The hashes of the training rows (``hotswap.evaluation.row_hashes``), with ``y_train`` of
+    their targets too; None if a column has values that a request cannot contain.
+
+    Raises ValueError.
+    """
+    from hotswap.evaluation.row_hashes import TrainingRows
+    from hotswap.fitted.tables import table_columns
+    from hotswap.fitted.targets import target_values
+
+    names = _names(model)
+    unused = _unused(model, names)
+    columns = table_columns(X_train, "X_train", names)
+    used = {one.name: (one.type, one.array) for one in columns if one.name not in unused}
+    if not all(type_ for type_, _ in used.values()):
+        return None
+    target = None
+    if y_train is not None:
+        target = target_values(y_train, len(columns[0].array), _task(model), "y_train")
+    return TrainingRows.of(used, target).to_bytes()
 
 
 def _task(model: Any) -> "Task":

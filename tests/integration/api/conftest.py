@@ -108,10 +108,13 @@ class Caller:
         filename: str = "model.skops",
         headers: dict[str, str] | None = None,
         reuse: bool = False,
+        training_rows: bytes | None = None,
     ) -> TestResponse:
         body = part(f'; name="artifact"; filename="{filename}"', artifact)
         if metadata is not None:
             body += part('; name="metadata"', json.dumps(metadata).encode())
+        if training_rows is not None:
+            body += part('; name="training_rows"; filename="rows"', training_rows)
         path = f"/models/{name}/versions{'?reuse=true' if reuse else ''}"
         return self.post(path, data=body + END, content_type=FORM, headers=headers)
 

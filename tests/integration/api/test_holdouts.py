@@ -39,6 +39,7 @@ def test_a_holdout_is_stored_unchanged(service, uploaded, frame, form):
     assert (shown["sha256"], shown["rows"], shown["target"]) == (digest, 200, "y")
     assert (shown["columns"], shown["size"]) == (list(frame.columns), len(body))
     assert (shown["created_by"], shown["removed_at"]) == (ADMIN, None)
+    assert shown.pop("trained_on") == [{"version": 3, "rows": None}]
     assert service.admin.get(f"/models/{name}/holdout").json == shown
     assert service.services.blobs.path_of(digest).read_bytes() == body
 

@@ -170,7 +170,10 @@ def test_every_column_with_a_blob_hash_is_known_to_the_collection():
         for column in table.columns
         if any(part in column.name for part in ("sha", "digest", "blob", "compiled", "artifact"))
     }
-    pointing = {"versions.sha256", "versions.compiled", "holdouts.sha256"}
+    pointing = {
+        *("versions.sha256", "versions.compiled", "versions.training_rows_sha256"),
+        "holdouts.sha256",
+    }
     others = {"tokens.digest"}
     assert names == pointing | others
 

@@ -35,7 +35,8 @@ def blobs(tmp_path):
 def keep(database, blobs, content=TABLE, model="house"):
     with blobs.stage(2**20) as table:
         table.write(content)
-        return set_holdout(database, model, table, "csv", "area", actor="ann")[0]["sha256"]
+        view, _ = set_holdout(database, model, table, "csv", "area", blobs=blobs, actor="ann")
+        return view["sha256"]
 
 
 @pytest.fixture
@@ -131,6 +132,7 @@ def test_a_database_of_the_previous_release_is_migrated_with_its_contents(sqlite
         connection.execute("DROP TABLE holdouts")
         connection.execute("DROP INDEX ix_versions_status_model_number")
         connection.execute("DROP INDEX ix_metrics_name_model_value_number")
+        connection.execute("ALTER TABLE versions DROP COLUMN training_rows_sha256")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
 

@@ -1,0 +1,89 @@
+"""``hotswap holdout --split`` writes both parts of a table and sets the holdout."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from tests.integration.cli.fake_service import Answer, problem
+from tests.integration.cli.test_gates import HOLDOUT
+
+PATH = "/models/housing/holdout"
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "houses.csv"
+    rows = pd.DataFrame({"rooms": range(50), "price": [7.5 * rooms + 1 for rooms in range(50)]})
+    rows.to_csv(path, index=False)
+    return path
+
+
+def test_both_parts_are_written_and_the_holdout_is_sent(hotswap, service, table):
+    trained_on = [{"version": 3, "rows": 1204}, {"version": 1, "rows": None}]
+    service.script("PUT", PATH, Answer(201, {**HOLDOUT, "trained_on": trained_on}))
+
+    result = hotswap("holdout", "housing", "--split", str(table), "--target", "price")
+
+    assert result.exit_code == 0, result.output
+    held, rest = (table.with_name(f"houses-{part}.csv") for part in ("holdout", "training"))
+    assert service.requests[0].body == held.read_bytes()
+    assert [len(pd.read_csv(path)) for path in (held, rest)] == [10, 40]
+    assert "version 3 was trained on 1,204 of 4,128 rows of this holdout" in result.stdout
+    assert "whether version 1 was trained on rows of this holdout is unknown" in result.stdout
+
+
+def test_a_model_that_does_not_exist_is_created(hotswap, service, table):
+    missing = problem(404, "model-not-found", "There is no model 'housing'.")
+    service.script("PUT", PATH, Answer(201, HOLDOUT))
+    service.script_next("PUT", PATH, missing)
+    service.script("POST", "/models", Answer(201, {"name": "housing"}))
+
+    result = hotswap("holdout", "housing", "--split", str(table), "--target", "price")
+
+    assert result.exit_code == 0, result.output
+    assert [received.method for received in service.requests] == ["PUT", "POST", "PUT"]
+    assert service.requests[1].json == {"name": "housing", "description": ""}
+
+
+def test_a_refused_holdout_leaves_no_files(hotswap, service, table):
+    service.script("PUT", PATH, problem(422, "holdout-refused", "It does not fit."))
+
+    result = hotswap("holdout", "housing", "--split", str(table), "--target", "price")
+
+    assert result.exit_code == 1
+    assert [path.name for path in table.parent.iterdir()] == ["houses.csv"]
+
+
+def test_an_existing_part_is_not_replaced(hotswap, service, table):
+    rest = table.with_name("houses-training.csv")
+    rest.write_text("mine")
+
+    result = hotswap("holdout", "housing", "--split", str(table), "--target", "price")
+
+    assert (result.exit_code, rest.read_text()) == (2, "mine")
+    assert "houses-training.csv exists" in result.stderr
+    assert service.requests == []
+
+
+def test_fraction_and_seed_choose_the_rows(hotswap, service, table):
+    service.script("PUT", PATH, Answer(201, HOLDOUT))
+    command = ("holdout", "housing", "--split", str(table), "--target", "price", "--json")
+
+    shown = json.loads(hotswap(*command, "--fraction", "0.5", "--seed", "4").stdout)
+
+    assert len(pd.read_csv(shown["files"]["holdout"])) == 25
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--fraction", "0.2"),
+        ("--seed", "1"),
+        ("--split", __file__, "--remove"),
+        ("--split", __file__, "--target", "y", "--fraction", "1"),
+    ],
+)
+def test_options_that_do_not_fit_each_other_are_refused(hotswap, service, arguments):
+    assert hotswap("holdout", "housing", *arguments).exit_code == 2
+    assert service.requests == []
