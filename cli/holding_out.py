@@ -50,8 +50,8 @@ def cut(table: Path, target: str, fraction: float, seed: int) -> Iterator[Files]
 
         parts = hold_out(str(table), target, fraction, seed)
     try:
-        write_whole(files.holdout, _written(parts.holdout, is_parquet=is_parquet), 0o644)
-        write_whole(files.rest, _written(parts.rest, is_parquet=is_parquet), 0o644)
+        _write(files.holdout, parts.holdout, ",")
+        _write(files.rest, parts.rest, parts.delimiter)
         yield files
     except BaseException:
         files.holdout.unlink(missing_ok=True)
@@ -67,7 +67,9 @@ def _stem(table: Path) -> str:
     return path.name
 
 
-def _written(frame: "pd.DataFrame", *, is_parquet: bool) -> bytes:
-    if is_parquet:
-        return frame.to_parquet(index=False)
-    return frame.to_csv(index=False).encode()
+def _write(path: Path, frame: "pd.DataFrame", delimiter: str) -> None:
+    if path.suffix == ".parquet":
+        content: bytes = frame.to_parquet(index=False)
+    else:
+        content = frame.to_csv(index=False, sep=delimiter).encode()
+    write_whole(path, content, 0o644)

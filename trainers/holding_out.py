@@ -1,12 +1,16 @@
 """Cuts a holdout off a table, to measure versions on rows that none of them is trained on."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from hotswap.evaluation.row_hashes import row_hashes
+from registry.dates import format_date
 from trainers.columns import type_column
 from trainers.data import Dataset, read_dataset
 from trainers.errors import ColumnRefused, TargetRefused
@@ -14,21 +18,27 @@ from trainers.split import Split, split_rows
 from trainers.split_rule import SplitRule
 from trainers.target import Target, read_target, target_column
 
+_PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The rows of a table in their order: those held out, and the ``rest`` to train on."""
+    """The rows of a table in their order: those held out, and the ``rest`` to train on.
+
+    The cells of a text file are texts: in ``rest`` as they are written, in ``holdout`` as requests
+    have them. ``delimiter`` is that of the file.
+    """
 
     holdout: pd.DataFrame
     rest: pd.DataFrame
+    delimiter: str
 
 
 def hold_out(data: str, target: str, fraction: float, seed: int) -> Parts:
     """Hold out the share ``fraction`` of the rows of ``data`` that have a value of ``target``.
 
     Equal rows stay on the same side. Classes keep their shares where each has at least two
-    different rows on each side. The same data and seed give the same parts. Cells of CSV are kept
-    as they are written.
+    different rows on each side. The same data and seed give the same parts.
 
     Raises a subclass of TrainingRefused.
     """
@@ -41,9 +51,42 @@ def hold_out(data: str, target: str, fraction: float, seed: int) -> Parts:
     held = np.isin(groups, groups[first[split.test]])
     rows = np.zeros(len(typed.frame), np.bool_)
     rows[np.flatnonzero(values.kept)[held]] = True
-    # As texts, so that both parts have the cells as they are written.
-    frame = read_dataset(data, as_text=typed.columns).frame
-    return Parts(frame[rows].reset_index(drop=True), frame[~rows].reset_index(drop=True))
+    written = typed
+    if not typed.rules.is_typed:
+        written = read_dataset(data, as_text=typed.columns)
+    sent = pd.DataFrame({name: _sent(name, typed, written) for name in typed.columns})
+    return Parts(
+        sent[rows].reset_index(drop=True),
+        written.frame[~rows].reset_index(drop=True),
+        typed.found.get("delimiter", ","),
+    )
+
+
+def _sent(name: str, typed: Dataset, written: Dataset) -> "pd.Series[Any]":
+    """The column as a holdout has it: of a text file the cells as they are written, if they are
+    texts or plain numbers, and else in the form of requests."""
+    if typed.rules.is_typed:
+        return typed.frame[name]
+    own = written.frame[name]
+    try:
+        values = type_column(name, typed.frame[name], typed.rules)
+    except ColumnRefused:
+        return own
+    cells = values.array.tolist()
+    if values.type in {"number", "integer"}:
+        plain = own.astype("string").str.strip()
+        if plain[~values.missing].map(lambda text: bool(_PLAIN.fullmatch(text))).all():
+            return plain.mask(values.missing)
+    form: dict[str, Callable[[Any], str]] = {
+        "boolean": lambda cell: "true" if cell else "false",
+        "integer": lambda cell: str(int(cell)),
+        "date": format_date,
+    }
+    write = form.get(values.type, str)
+    texts = [
+        None if gone else write(cell) for cell, gone in zip(cells, values.missing, strict=True)
+    ]
+    return pd.Series(texts, dtype="string")
 
 
 def _groups(dataset: Dataset, target: Target) -> NDArray[np.uint64]:
@@ -53,7 +96,7 @@ def _groups(dataset: Dataset, target: Target) -> NDArray[np.uint64]:
         if name == target.name:
             continue
         try:
-            values = type_column(name, dataset.frame[name])
+            values = type_column(name, dataset.frame[name], dataset.rules)
         except ColumnRefused:  # nothing can be learnt from it
             continue
         columns.append((name, values.type, values.array[target.kept]))

@@ -20,7 +20,27 @@ def test_the_parts_have_every_row_once_with_its_cells_as_written(shops_csv):
     lines = shops_csv.read_text().splitlines()[1:]
     written = [frame.to_csv(index=False).splitlines()[1:] for frame in (parts.holdout, parts.rest)]
     assert [len(part) for part in written] == [12, 48]
-    assert sorted(written[0] + written[1]) == sorted(lines)
+    held = [line.replace("true", "True").replace("false", "False") for line in written[0]]
+    assert sorted(held + written[1]) == sorted(lines)
+
+
+def test_a_holdout_has_the_cells_as_requests_have_them(tmp_path):
+    path = tmp_path / "shops.csv"
+    path.write_text(
+        "code;size;price;opened;sales\n"
+        + "".join(
+            f"0{row:02};{row},5;1.{row:03},0 €;{row % 28 + 1}.02.2026;{row}\n" for row in range(60)
+        )
+    )
+
+    parts = hold_out(str(path), "sales", 0.5, seed=1)
+
+    first, last = parts.holdout.iloc[0], parts.rest.iloc[0]
+    row = int(first["sales"])
+    assert first.tolist() == [
+        *(f"0{row:02}", f"{row}.5", f"{1000 + row}.0", f"2026-02-{row % 28 + 1:02}", str(row)),
+    ]
+    assert (last["size"], parts.delimiter) == (f"{last['sales']},5", ";")
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_one_others(shops_csv):
