@@ -8,9 +8,10 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import VotingRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from hotswap.fitted.log import measure
 from hotswap.fitted.saving import save
@@ -67,6 +68,21 @@ def test_a_label_that_training_did_not_see_has_no_probability():
     metrics = measure(CLASSES, X, X, labels)["metrics"]
     assert metrics["accuracy"] <= 39 / 40
     assert not {"log_loss", "roc_auc"} & metrics.keys()
+
+
+def test_a_column_is_nullable_where_it_has_gaps_and_left_to_the_service_where_gaps_are_filled():
+    gaps = X.copy()
+    gaps[3, 1] = np.nan
+    filled = make_pipeline(SimpleImputer(), LinearRegression())
+    refused = make_pipeline(StandardScaler(), LinearRegression())
+    for model, train, test, expected in (
+        (refused, X, X, [False, False]),
+        (filled, X, X, [None, None]),
+        (filled, gaps, X, [None, True]),
+        (filled, X, gaps, [None, True]),
+    ):
+        inputs = measure(model.fit(train, Y), train, test, Y)["signature"]["inputs"]
+        assert [one.get("nullable") for one in inputs] == expected
 
 
 def test_the_output_has_the_name_of_the_target():
