@@ -38,6 +38,14 @@ def prepared_column(text: str) -> tuple[str, str]:
     return name, f"{key}={value}"
 
 
+def divided(key: str, text: str, names: Iterable[str]) -> tuple[str, str]:
+    """The column and the value of ``key=text``; the column is the longest of ``names`` that it
+    begins with, since a name may contain equals signs, else ``key``."""
+    pair = f"{key}={text}"
+    found = max((name for name in names if pair.startswith(f"{name}=")), key=len, default=key)
+    return found, pair[len(found) + 1 :]
+
+
 def _names(text: str) -> list[str]:
     found = []
     place = 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cli.column_names import divided
 from cli.formatting import one_line
 from cli.names import ModelReference, Reference
 from cli.pairs import TagPair, as_mapping
@@ -111,7 +112,10 @@ def predict(
             probabilities=probabilities,
         )
     else:
-        record = typed_record(as_mapping(values, "The record"), _columns(registry, reference))
+        columns = _columns(registry, reference)
+        names = [column["name"] for column in columns]
+        pairs = as_mapping((divided(*pair, names) for pair in values), "The record")
+        record = typed_record(pairs, columns)
         prediction = registry.predict(
             reference.name, record, version=reference.version, probabilities=probabilities
         )

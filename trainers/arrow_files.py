@@ -19,7 +19,7 @@ PARQUET = b"PAR1"
 _FILE_HEAD = 8
 
 
-def read_parquet(raw: bytes, source: str) -> pd.DataFrame:
+def read_parquet(raw: bytes, source: str, limit: int = MAX_UNPACKED) -> pd.DataFrame:
     """Read a Parquet file. Raises DataMalformed, HeaderRefused, DuplicateColumns, ExtraMissing."""
     pa = _arrow(f"Parquet file {source}")
     import pyarrow.parquet as pq
@@ -27,7 +27,9 @@ def read_parquet(raw: bytes, source: str) -> pd.DataFrame:
     try:
         file = pq.ParquetFile(io.BytesIO(raw))
         groups = range(file.metadata.num_row_groups)
-        _check_size(sum(file.metadata.row_group(at).total_byte_size for at in groups), source)
+        _check_size(
+            sum(file.metadata.row_group(at).total_byte_size for at in groups), source, limit
+        )
         check_names(file.schema_arrow.names, source)
         return _frame(file.read())
     except (pa.ArrowException, OSError) as error:
@@ -36,7 +38,7 @@ def read_parquet(raw: bytes, source: str) -> pd.DataFrame:
         ) from None
 
 
-def read_arrow(raw: bytes, source: str) -> pd.DataFrame:
+def read_arrow(raw: bytes, source: str, limit: int = MAX_UNPACKED) -> pd.DataFrame:
     """Read a Feather file of version 2, or an Arrow file or stream. Raises as ``read_parquet``."""
     pa = _arrow(f"Arrow file {source}")
     is_file = raw.startswith(ARROW_FILE)
@@ -44,7 +46,7 @@ def read_arrow(raw: bytes, source: str) -> pd.DataFrame:
     try:
         # A file begins with its mark and a stream.
         stream = raw[_FILE_HEAD:] if is_file else raw
-        _check_size(sum(size.unpacked for size in message_sizes(stream)), source)
+        _check_size(sum(size.unpacked for size in message_sizes(stream)), source, limit)
         with opened(pa.BufferReader(raw)) as reader:
             check_names(reader.schema.names, source)
             table = reader.read_all()
@@ -64,10 +66,10 @@ def _arrow(what: str) -> Any:
     return pa
 
 
-def _check_size(size: int, source: str) -> None:
-    if size > MAX_UNPACKED:
+def _check_size(size: int, source: str, limit: int) -> None:
+    if size > limit:
         raise DataMalformed(
-            source, f"unpacks to more than {MAX_UNPACKED:,} bytes", "Divide it into smaller files."
+            source, f"unpacks to more than {limit:,} bytes", "Divide it into smaller files."
         )
 
 

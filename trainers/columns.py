@@ -13,7 +13,7 @@ from trainers.cells import CellRules, declared_numbers, oddities_of
 from trainers.dates import read_seconds
 from trainers.errors import ColumnRefused
 from trainers.preparation import DeclaredType
-from trainers.text_columns import TextColumn, guessed_text, truth, wrong_type
+from trainers.text_columns import TextColumn, guessed_text, rounding, truth, wrong_type
 from trainers.values import Values
 
 MAX_CATEGORIES = 1_000
@@ -23,7 +23,6 @@ IDENTIFIER_ROWS = 50
 
 
 AS_TEXT_FILES = CellRules()
-EXACT_INTEGERS = 2**53
 _FITS: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.bool_]]] = {
     "number": lambda present: np.ones(len(present), dtype=bool),
     "integer": lambda present: present == np.rint(present),
@@ -149,8 +148,8 @@ def _numeric(name: str, type_: ColumnType, series: "pd.Series[Any]", rules: Cell
         if marked.any():
             array[marked], missing = np.nan, missing | marked
             oddities.append(f"{int(marked.sum()):,} {marker:g} read as missing")
-    if type_ == "integer" and np.abs(array[~missing]).max(initial=0) > EXACT_INTEGERS:
-        oddities.append("integers beyond 2^53 are rounded")
+    if type_ == "integer":
+        oddities += rounding(array[~missing])
     return Values(name, type_, array, missing, tuple(oddities))
 
 

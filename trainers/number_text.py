@@ -15,7 +15,7 @@ _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _CODES = "USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|ZAR|KRW|Rs\\.?|kr"
 _CURRENCY = rf"(?:(?:US|A|C|R|NZ|HK|S)?[$€£¥₹₽₩₺₫₴₦₪฿]|{_CODES})"
 _SPACES = "\u00a0\u202f\u2009 "
-_UNIT = r"(?P<unit>[^\W\d_]\S{0,9})"
+_UNIT = r"(?P<unit>[^\d\s.,:;/()-]\S{0,9})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +131,13 @@ def _alike(decimal: str, thousands: str, front: str, back: str) -> "re.Pattern[s
 
 def _body(decimal: str, thousands: str) -> str:
     point, group = re.escape(decimal), f"[{_SPACES}]" if thousands == " " else re.escape(thousands)
-    digits = rf"[0-9]{{1,3}}(?:{group}[0-9]{{3}})+" if thousands else r"[0-9]+"
-    if thousands == ",":  # 1,00,000 is written in India
-        digits = r"[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}"
+    # Groups do not begin with a zero: 0.125 is a fraction. 1,00,000 is written in India.
+    groups = (
+        rf"(?:{group}[0-9]{{2,3}})*{group}[0-9]{{3}}"
+        if thousands == ","
+        else rf"(?:{group}[0-9]{{3}})+"
+    )
+    digits = rf"[1-9][0-9]{{0,2}}{groups}"
     exponent = r"(?:[eE][+-]?[0-9]+)?"
     return rf"(?:{digits}|[0-9]+)?(?P<fraction>{point}[0-9]*)?{exponent}(?<=[0-9{point}])"
 

@@ -21,6 +21,7 @@ _TRUTH = {
     **dict.fromkeys(("true", "yes", "y", "t", "on", "1"), 1.0),
     **dict.fromkeys(("false", "no", "n", "f", "off", "0"), 0.0),
 }
+EXACT_INTEGERS = 2**53
 _DIGITS = re.compile(r"\s*[0-9]+\s*")
 _PADDED = re.compile(r"\s*0[0-9]")
 _MARKERS = {"?", "-", "--", ".", "*", "nil", "missing", "Missing", "NaT"}
@@ -85,7 +86,8 @@ def guessed_text(cells: TextColumn, rules: CellRules) -> Values:
     numbers = guessed_numbers(cells.counted, rules) if texts else None
     if numbers is not None:
         type_: ColumnType = "integer" if numbers.is_whole else "number"
-        return cells.typed(type_, numbers.values, float, *oddities_of(numbers))
+        rounded = rounding(numbers.values) if numbers.is_whole else []
+        return cells.typed(type_, numbers.values, float, *oddities_of(numbers), *rounded)
     if are_dates(texts):
         return cells.as_dates()
     return cells.as_text(*_text_oddities(cells.texts))
@@ -95,6 +97,11 @@ def truth(texts: list[str]) -> list[float] | None:
     """1 for each of ``texts`` that means true, 0 for false; None where one is neither."""
     words = [text.strip().lower() for text in texts]
     return [_TRUTH[word] for word in words] if words and set(words) <= _TRUTH.keys() else None
+
+
+def rounding(whole: NDArray[np.float64]) -> list[str]:
+    """The oddity of whole numbers that floats cannot hold, where there are some."""
+    return ["beyond 2^53: rounded"] if np.abs(whole).max(initial=0) > EXACT_INTEGERS else []
 
 
 def wrong_type(name: str, present: Iterable[Any]) -> ColumnRefused:

@@ -149,14 +149,21 @@ def _columns(subject: Subject) -> Section:
             ["yes" if column["nullable"] else "no"],
             _range(subject.evaluation.columns.get(column["name"])),
             _missing(subject.evaluation.columns.get(column["name"])),
+            _preparation(subject.evaluation.columns.get(column["name"])),
         ]
         for column in subject.inputs[:MAX_COLUMNS]
     ]
-    head = ["Column", "Type", "May be null", "In training", "Missing in training"]
+    head = ["Column", "Type", "May be null", "In training", "Missing in training", "Preparation"]
     section.blocks.append(Table(head, rows))
     if (more := len(subject.inputs) - MAX_COLUMNS) > 0:
         section.say(f"And {more:,} more columns; see the version's signature.")
     return section
+
+
+def _preparation(summary: ColumnSummary | None) -> Phrase:
+    if summary is None or not summary.treatment:
+        return ["-"]
+    return [data("; ".join((summary.treatment, *summary.oddities)))]
 
 
 def _range(summary: ColumnSummary | None) -> Phrase:

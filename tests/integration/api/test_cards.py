@@ -72,7 +72,14 @@ EVALUATION = {
     "baseline": {"rmse": 99.5},
     "metric_intervals": {"rmse": [40.5, 44.25]},
     "columns": {
-        "width": {"min": -1.5, "max": 9, "mean": 2.25, "missing": 3},
+        "width": {
+            "min": -1.5,
+            "max": 9,
+            "mean": 2.25,
+            "missing": 3,
+            "treatment": "fill with the median",
+            "oddities": ["3 blank read as missing"],
+        },
         "depth": {"values": {"a": 7, EVIL: 9, **dict.fromkeys("bcdef", 1)}, "other": 40},
     },
 }
@@ -170,11 +177,14 @@ def test_a_card_shows_the_gates_of_promotions(admin, documented):
 def test_columns_show_their_ranges_in_training(admin, documented):
     columns = rows(sections(card(admin, documented).text)["Columns"])
 
-    assert columns["width"] == ["number", "no", "-1.5 to 9, mean 2.25", "3"]
+    assert columns["width"] == [
+        *("number", "no", "-1.5 to 9, mean 2.25", "3"),
+        "`fill with the median; 3 blank read as missing`",
+    ]
     assert columns["depth"][1] == "yes"
     assert "`a` (7)" in columns["depth"][2]
     assert columns["depth"][2].endswith(", `d` (1) and others (42)")
-    assert columns["depth"][3] == "-"
+    assert columns["depth"][3:] == ["-", "-"]
 
 
 def test_missing_parts_of_an_evaluation_are_named(admin, uploaded):
@@ -232,7 +242,7 @@ def hostile(service):
         "environment": {EVIL: EVIL},
         "evaluation": {
             "notes": [EVIL],
-            "columns": {EVIL: {"values": {EVIL: 3}}},
+            "columns": {EVIL: {"values": {EVIL: 3}, "treatment": EVIL, "oddities": [EVIL]}},
             "baseline": {EVIL: 2.5},
         },
     }

@@ -15,11 +15,13 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, ipc
 
+from trainers.arrow_files import read_arrow, read_parquet
 from trainers.errors import CellsRefused, ColumnsRefused, DataMalformed, TrainingRefused
 from trainers.file_settings import FileSettings
 from trainers.preparation import Preparation
 from trainers.preparing import prepare
 from trainers.recipe import Recipe
+from trainers.unpacking import unpacked
 
 ROWS = 60
 NAN = float("nan")
@@ -126,6 +128,27 @@ RIGHT = {
     "words with numbers": Right(every(0, 2, lambda n: "4WD", "2WD"), "string", ["2WD", "4WD"]),
     "ranges": Right(every(0, 2, lambda n: "20-29", "30-39"), "string", ["30-39", "20-29"]),
     "exponents": Right([f"{row}e-2" for row in range(ROWS)], "number", [0.0, 0.01]),
+    "fractions of three digits": Right(
+        [f"0.{row + 100}" for row in range(ROWS)],
+        "number",
+        [0.1, 0.101],
+        delimiter=";",
+        target=list(range(ROWS)),
+    ),
+    "decimal commas of three digits": Right(
+        [f"0,{row + 100}" for row in range(ROWS)],
+        "number",
+        [0.1, 0.101],
+        "1.234,5 is 1234.5",
+        delimiter=";",
+        target=list(range(ROWS)),
+    ),
+    "identifiers beyond floats": Right(
+        [str(2**60 + row) for row in range(ROWS)], "integer", [2.0**60], "beyond 2^53: rounded"
+    ),
+    "identifiers beyond 64 bits": Right(
+        [str(10**30 + row) for row in range(ROWS)], "integer", [1e30], "beyond 2^53: rounded"
+    ),
     "tabs": Right([str(row) for row in range(ROWS)], "integer", [0.0, 1.0], delimiter="\t"),
 }
 
@@ -207,6 +230,13 @@ REFUSED = {
         {"type_": "number"},
         "number",
         [0.5, 1.5],
+    ),
+    "stars": Refused(
+        [f"{row}*" for row in range(ROWS)],
+        "numbers with a unit, such as '0*'",
+        {"type_": "number"},
+        "number",
+        [0.0, 1.0],
     ),
     "a few padded numbers": Refused(
         ["007", *map(str, range(1, ROWS))],
@@ -356,10 +386,31 @@ def test_texts_of_a_typed_file_that_are_numbers_need_a_type(tmp_path):
     assert prepared(tmp_path, few, "t.jsonl").columns[0].type == "string"
 
 
+ZEROS = pd.DataFrame({"x": np.zeros(10_000), "y": np.arange(10_000)})
+
+
+@pytest.mark.parametrize(
+    ("read", "content"),
+    [
+        (unpacked, gzip.compress(bytes(80_000))),
+        (unpacked, pa.compress(bytes(80_000), "zstd", asbytes=True)),
+        (read_arrow, feathered(ZEROS)),
+        (read_parquet, ZEROS.to_parquet(compression="zstd")),
+    ],
+)
+def test_a_file_is_unpacked_up_to_a_limit(read, content):
+    with pytest.raises(DataMalformed, match="t unpacks to more than 70,000 bytes"):
+        read(content, "t", limit=70_000)
+
+    read(content, "t", limit=1_000_000)
+
+
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
         ("t.csv.gz", gzip.compress(TEXT.encode())[:-20], "is compressed with gzip and damaged"),
+        ("t.csv.zst", pa.compress(TEXT.encode(), "zstd", asbytes=True)[:-9], "zstd and damaged"),
+        ("t.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "in the old form .xls"),
         ("t.jsonl", b'{"x": 1, "y": 2}\n{"x": 1, "y": }\n', "at line 2: "),
         ("t.jsonl", b'{"x": 1, "y": 2}\n{"x": [1], "y": 3}\n', "at line 2: 'x' is a list"),
         ("t.jsonl", b'{"x": 1, "y": 2}\n[1]\n', "at line 2: expected an object"),

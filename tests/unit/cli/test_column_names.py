@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from cli.column_names import column_names, prepared_column
+from cli.column_names import column_names, divided, prepared_column
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,17 @@ def test_a_preparation_names_any_column(text, name, pair):
 def test_a_preparation_without_a_column_or_a_known_key_is_refused(text):
     with pytest.raises(click.UsageError, match=r"expected COLUMN.HOW=VALUE"):
         prepared_column(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "column", "value"),
+    [
+        ("a", "1", "a", "1"),
+        ("a", "b=1", "a=b", "1"),
+        ("a", "c=1", "a", "c=1"),
+        (" age", "3", " age", "3"),
+        ("unknown", "x=1", "unknown", "x=1"),
+    ],
+)
+def test_a_value_belongs_to_the_longest_column_that_fits(key, text, column, value):
+    assert divided(key, text, ["a", "a=b", " age"]) == (column, value)
