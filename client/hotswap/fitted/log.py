@@ -34,11 +34,10 @@ def log(
 
     ``model`` is a fitted regressor or classifier of scikit-learn, or a pipeline that ends in one.
     ``X_train`` are the rows that it was fitted on, ``X_test`` and ``y_test`` held-out rows to
-    measure it on: DataFrames, or arrays of rows x columns. From these follow signature, example,
-    metrics with intervals, the data of plots, and the profile; with ``y_train`` also the baseline,
-    which otherwise is computed from ``y_test``. Versions of libraries and the commit of the current
-    directory are added. The rows themselves are not sent, but their hashes are, so that the service
-    recognizes them in a holdout.
+    measure it on: DataFrames, arrays of rows x columns, or texts. Signature, example, metrics with
+    intervals, the data of plots and the profile follow from these; the baseline from ``y_train``,
+    else from ``y_test``. Versions of libraries and the commit of the current directory are added.
+    The rows themselves are not sent.
 
     The same model, data and commit give the same version again. With ``promote``, ``production`` is
     pointed at it. ``url`` and ``token`` default to HOTSWAP_URL and HOTSWAP_TOKEN.

@@ -32,7 +32,8 @@ class Column:
 
 
 def table_columns(table: Any, what: str, names: Sequence[str] | None = None) -> list[Column]:
-    """The columns of ``table``: a DataFrame, or what numpy makes an array with two dimensions of.
+    """The columns of ``table``: a DataFrame, or what numpy makes an array with two dimensions of;
+    with one dimension, such as texts, it is one column.
 
     ``names`` are those of an array's columns, by default x0, x1, …; ``what`` is the table's name in
     errors. Raises ValueError.
@@ -43,7 +44,11 @@ def table_columns(table: Any, what: str, names: Sequence[str] | None = None) -> 
         return _frame_columns(table, what)
     if hasattr(table, "toarray"):
         raise ValueError(f"{what} is sparse. Give an array or a DataFrame.")
+    if isinstance(name := getattr(table, "name", None), str):  # a Series
+        names = [name]
     array = np.asarray(table)
+    if array.ndim == 1:
+        array = array.astype(object if array.dtype.kind in "OU" else array.dtype)[:, None]
     if array.ndim != 2 or not array.size:
         raise ValueError(
             f"{what} has the shape {array.shape}. Expected rows and columns: give a DataFrame or "

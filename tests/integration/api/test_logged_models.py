@@ -2,9 +2,11 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import LinearRegression
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from hotswap.fitted.log import measure, packed
@@ -76,3 +78,20 @@ def test_a_logged_pipeline_with_dates_takes_them_as_text(admin, fresh_name):
     ]
     served = admin.post(f"/models/{fresh_name}/1/predict", json={"instances": sent})
     assert served.json["predictions"] == model.predict(frame[:20]).tolist()
+
+
+@pytest.mark.parametrize("kind", [list, lambda texts: pd.Series(texts, name="review")])
+def test_a_logged_model_of_texts_takes_one_column(admin, fresh_name, kind):
+    texts = ["good and cheap", "bad and loud", "cheap but bad", "good, quiet"] * 10
+    labels = np.array(["up", "down", "down", "up"] * 10)
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(kind(texts), labels)
+    said = measure(model, kind(texts), kind(texts[:8]), labels[:8])
+    answer = admin.upload(fresh_name, *packed(model, said))
+    assert answer.status_code == 201, answer.text
+
+    (column,) = answer.json["signature"]["inputs"]
+    assert column["type"] == "string"
+    served = admin.post(
+        f"/models/{fresh_name}/1/predict", json={"instances": [{column["name"]: "good, cheap"}]}
+    )
+    assert served.json["predictions"] == model.predict(["good, cheap"]).tolist()

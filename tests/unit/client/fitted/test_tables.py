@@ -63,14 +63,22 @@ def test_an_array_has_numbered_columns_or_those_of_the_model():
         table_columns([[1, 2]], "X", ["a", "b", "c"])
 
 
+def test_one_dimension_is_one_column():
+    (texts,) = table_columns(["a", "b"], "X")
+    assert (texts.name, texts.type, texts.array.tolist()) == ("x0", "string", ["a", "b"])
+    (named,) = table_columns(pd.Series([1.5, None], name="size"), "X")
+    assert (named.name, named.type, named.gaps) == ("size", "number", True)
+
+
 @pytest.mark.parametrize(
     ("table", "why"),
     [
-        ([1, 2, 3], r"shape \(3,\)"),
+        ([[[1]]], r"shape \(1, 1, 1\)"),
+        ([], r"shape \(0, 1\)"),
         (pd.DataFrame({"a": []}), "0 rows and 1 columns"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "two columns named 'a'"),
     ],
-    ids=["one dimension", "no row", "a name twice"],
+    ids=["three dimensions", "nothing", "no row", "a name twice"],
 )
 def test_what_is_no_table_is_refused(table, why):
     with pytest.raises(ValueError, match=why):
