@@ -18,7 +18,7 @@ from registry.signature import KINDS
 if TYPE_CHECKING:
     from cli.measured_upload import Data
 
-FORMATS = ("skops", "onnx", "joblib")
+FORMATS = ("skops", "onnx", "joblib", "xgboost", "lightgbm")
 
 
 class _Described(TypedDict):

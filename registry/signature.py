@@ -13,7 +13,7 @@ Label = str | int | float | bool
 Scalar = str | int | float | bool | None
 Record = dict[str, Scalar]
 Task = Literal["regression", "classification"]
-Kind = Literal["linear", "logistic", "tree", "forest", "other"]
+Kind = Literal["linear", "logistic", "tree", "forest", "boosting", "other"]
 
 OUTPUT_TYPES: tuple[OutputType, ...] = get_args(OutputType)
 COLUMN_TYPES: tuple[ColumnType, ...] = (*OUTPUT_TYPES, "date")

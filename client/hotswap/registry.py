@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self, cast
 
 from hotswap import download
+from hotswap.artifact_formats import format_of
 from hotswap.batches import ARROW
 from hotswap.errors import ClientError, UnsupportedFormat
 from hotswap.holdouts import PARQUET, HoldoutData, holdout_body
@@ -157,12 +158,17 @@ class Registry(AbstractContextManager["Registry"]):
         (``hotswap.evaluation.row_hashes``), by which the service finds them in a holdout.
 
         ``filename`` replaces the name of the file, whose ending gives the format if ``metadata``
-        does not. Raises OSError if the file cannot be read, ValueError if the metadata is not JSON.
+        does not; files of XGBoost and LightGBM are also recognised by their first bytes. Raises
+        OSError if the file cannot be read, ValueError if the metadata is not JSON.
         """
         path = path_of("models", name, "versions")
+        metadata = metadata or {}
+        if isinstance(artifact, Path) and filename is None and "format" not in metadata:
+            found = format_of(artifact)
+            metadata = metadata if found is None else {**metadata, "format": found}
         reply = self._transport.upload(
             f"{path}?reuse=true" if reuse else path,
-            lambda: UploadBody(artifact, metadata or {}, filename, training_rows),
+            lambda: UploadBody(artifact, metadata, filename, training_rows),
             with_key(idempotency_key),
             SLOW_SECONDS,
         )

@@ -33,6 +33,7 @@ _KINDS = {
     "logistic": "a logistic regression",
     "tree": "a decision tree",
     "forest": "a forest of decision trees",
+    "boosting": "a sum of boosted decision trees",
     "other": "a model of a kind that the service does not train",
 }
 

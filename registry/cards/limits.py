@@ -17,6 +17,7 @@ _BY_KIND = {
     ),
     "tree": _STAYS,
     "forest": _STAYS,
+    "boosting": _STAYS,
 }
 
 
@@ -43,8 +44,12 @@ def limits(view: View, evaluation: StoredEvaluation) -> Iterator[Phrase]:
     for note in evaluation.notes[:MAX_NOTES]:
         yield ["Note of the training: ", data(note), "."]
     if any(column["type"] == "string" for column in view["signature"]["inputs"]):
+        xgboost = view["artifact"]["format"] == "xgboost"
         yield [
-            "A text that did not occur in training is accepted, but gives the model no information."
+            "A text that did not occur in training is refused, as by XGBoost."
+            if xgboost
+            else "A text that did not occur in training is accepted, but gives the model no "
+            "information."
         ]
     yield [
         "The rows of today may differ from those of training; values outside the ranges above are "

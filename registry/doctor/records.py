@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from registry.blobs.store import BlobStore
 from registry.doctor.findings import Finding, Installation
-from registry.engines.loading import FOREST, LINEAR, ONNX, read_forms
+from registry.engines.loading import BOOSTING, FOREST, LINEAR, ONNX, read_forms
 from registry.errors import BlobMissing, HistoryBroken, RegistryError
 from registry.extras import advice, is_installed
 from registry.storage import schema
@@ -18,6 +18,7 @@ _ENGINES = {
     (): "scikit-learn",
     (ONNX,): "ONNX Runtime",
     (FOREST,): "the C kernel",
+    (BOOSTING,): "the C kernel of boosted trees",
     (LINEAR,): "the C kernel of linear models",
 }
 """By the last of the compiled forms that are read, which is the one that predicts."""
@@ -87,7 +88,9 @@ def check_engines(installation: Installation) -> Iterator[Finding]:
             continue
         forms = read_forms(compiled)
         said = f"{version} is served by {_ENGINES[forms[-1:]]}"
-        if not forms or any(form in compiled and form not in forms for form in (FOREST, LINEAR)):
+        if not forms or any(
+            form in compiled and form not in forms for form in (BOOSTING, FOREST, LINEAR)
+        ):
             advice = f"'hotswap show {model}/{number}' shows the reason."
             yield Finding("engine", "warning", said, advice)
         else:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from registry.blobs.store import BlobStore
 from registry.confinement.spawner import Spawner
-from registry.engines import chain_program, forest
+from registry.engines import boosting_predictor, chain_program, forest
 from registry.engines.model_process import MODULES, ModelProcess
 from registry.engines.predictor import Predictor
 from registry.engines.process_memory import ProcessMemory
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from registry.engines.forest_predictor import FeatureProgram
 
 ONNX, FEATURES, COLUMNS = "onnx", "features", "columns"
-FOREST, LINEAR = "forest", "linear"
+FOREST, LINEAR, BOOSTING = "forest", "linear", "boosting"
 """The compiled forms: a whole model; its preprocessing, as ONNX or as chains of steps on columns;
 its trees; its weights."""
 
@@ -68,6 +68,8 @@ def read_forms(forms: Collection[str]) -> tuple[str, ...]:
     features = COLUMNS if chains else FEATURES
     if FOREST in forms and forest.AVAILABLE and features in forms:
         return features, FOREST
+    if BOOSTING in forms and boosting_predictor.AVAILABLE and features in forms:
+        return features, BOOSTING
     if LINEAR in forms and chains:
         return COLUMNS, LINEAR
     return (ONNX,) if ONNX in forms else ()
@@ -87,6 +89,10 @@ def compiled_predictor(
             from registry.engines.forest_predictor import ForestPredictor
 
             return ForestPredictor(_features(features, read, signature), read(form), signature)
+        case features, form if form == BOOSTING:
+            from registry.engines.boosting_predictor import BoostingPredictor
+
+            return BoostingPredictor(_features(features, read, signature), read(form), signature)
         case columns, form:
             from registry.engines.linear_predictor import LinearPredictor
 

@@ -6,14 +6,17 @@ from typing import Any, BinaryIO, Literal, get_args
 from registry.errors import ArtifactRefused, FormatUnsupported, shown
 from registry.formats.structure import check_structure
 
-Format = Literal["skops", "joblib", "onnx"]
+Format = Literal["skops", "joblib", "onnx", "xgboost", "lightgbm"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+BOOSTERS: frozenset[Format] = frozenset({"xgboost", "lightgbm"})
+"""The formats of libraries of boosted trees, which ``registry.intake.boosting`` reads."""
 _EXTENSIONS: dict[str, Format] = {
     ".joblib": "joblib",
     ".onnx": "onnx",
     ".pickle": "joblib",
     ".pkl": "joblib",
     ".skops": "skops",
+    ".ubj": "xgboost",
 }
 """A pickle is a joblib file without arrays beside it."""
 
@@ -49,8 +52,8 @@ def read_model(file: BinaryIO, format_: Format) -> Any:
     allowed, or have a structure that is not safe to predict with. ``registry.intake.onnx_upload``
     reads ONNX files.
     """
-    if format_ == "onnx":
-        raise ArtifactRefused("An ONNX file contains no scikit-learn model.")
+    if format_ == "onnx" or format_ in BOOSTERS:
+        raise ArtifactRefused(f"A file of the format {format_} contains no scikit-learn model.")
     if format_ == "skops":
         from registry.formats.skops_format import read_skops
 

@@ -39,7 +39,12 @@ _REASONS: Mapping[str, tuple[str, str]] = {
 }
 """For classes of scikit-learn: why they are not allowed, and an accepted equivalent."""
 
-_BOOSTERS = frozenset({"catboost", "lightgbm", "xgboost"})
+_NATIVE = {
+    "catboost": "",
+    "lightgbm": ' upload what booster_.save_model("model.txt") writes, as the format lightgbm,',
+    "xgboost": ' upload what save_model("model.ubj") writes, as the format xgboost,',
+}
+"""How to upload the models of libraries that have a format of their own."""
 
 
 def why_not(name: str) -> str:
@@ -49,10 +54,11 @@ def why_not(name: str) -> str:
     if package == "sklearn" and last in _REASONS:
         reason, instead = _REASONS[last]
         return f"not allowed, because {reason}. Instead, {instead}; or {_ONNX}."
-    if package in _BOOSTERS:
+    if package in _NATIVE:
         return (
-            f"not allowed, because {package} runs code of its own when it is loaded. Instead, use "
-            f"HistGradientBoosting, or {_ONNX} (onnxmltools converts {package})."
+            f"not allowed, because {package} runs code of its own when it is loaded. Instead,"
+            f"{_NATIVE[package]} use HistGradientBoosting in a pipeline, or {_ONNX} (onnxmltools "
+            f"converts {package})."
         )
     if package in {"numpy", "scipy"}:
         return (

@@ -39,9 +39,11 @@ def answer(channel: Channel, files: list[int]) -> None:
         channel.send(refusal(ArtifactRefused(f"{type(error).__name__}: {error}"[:500])))
     else:
         channel.send(facts)
-        if found.model is None:
+        made = found.compiled
+        if made is None and found.model is not None:
+            made = compile_model(found.model, found.signature, found.example)
+        if made is None:
             return
-        made = compile_model(found.model, found.signature, found.example)
         compilation = {"engine": made.engine, "compiled": list(made.blobs)}
         channel.send(_encoded(compilation), *made.blobs.values())
 

@@ -14,11 +14,11 @@ from typing import Literal
 
 from registry.confinement.channel import Deadline
 from registry.confinement.spawner import Confined
-from registry.engines import chains_file, forest_file, linear_file
+from registry.engines import boosting_file, chains_file, forest_file, linear_file
 from registry.errors import StorageFull
 from registry.intake.onnx_check import check_onnx
 
-Form = Literal["onnx", "features", "columns", "forest", "linear"]
+Form = Literal["onnx", "features", "columns", "forest", "linear", "boosting"]
 """The compiled forms by their content; see ``registry.engines.loading``."""
 Content = bytes | memoryview
 
@@ -29,6 +29,7 @@ FORM_LIMITS: Mapping[Form, int] = {
     "columns": 64 * _MEGABYTE,
     "forest": 512 * _MEGABYTE,
     "linear": 64 * _MEGABYTE,
+    "boosting": 512 * _MEGABYTE,
 }
 """Bytes of each compiled form on disk. A forest has about 25 for each node, and takes about as many
 in the memory of each worker that serves it."""
@@ -39,6 +40,7 @@ _CHECKS: Mapping[Form, Callable[[Content], object]] = {
     "columns": chains_file.from_bytes,
     "forest": forest_file.from_bytes,
     "linear": linear_file.from_bytes,
+    "boosting": boosting_file.from_bytes,
 }
 
 

@@ -19,7 +19,9 @@ from registry.errors import (
     MetadataRefused,
     PredictionRefused,
 )
-from registry.formats.reading import Format, read_model
+from registry.formats.reading import BOOSTERS, Format, read_model
+from registry.intake.boosting.upload import facts, known_example, read_booster
+from registry.intake.compilation import Compiled
 from registry.intake.onnx_upload import read_upload
 from registry.intake.samples import first_row, known_row
 from registry.intake.signatures import read_signature
@@ -34,13 +36,15 @@ _LOGISTIC = "sklearn.linear_model._logistic"
 class Inspected:
     """A model that may become a version; ``facts`` describe it as plain JSON data.
 
-    ``model`` is None for an ONNX file, which is not compiled but served as it is.
+    ``model`` is None where there is no scikit-learn model: for an ONNX file, which is served as it
+    is, and for boosted trees, which are already ``compiled``.
     """
 
     model: Any | None
     signature: Signature
     example: Record | None
     facts: dict[str, Any]
+    compiled: Compiled | None = None
 
 
 def inspect(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Inspected:
@@ -53,6 +57,8 @@ def inspect(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Ins
     """
     if format_ == "onnx":
         return _inspect_onnx(file, declared)
+    if format_ in BOOSTERS:
+        return _inspect_booster(file, format_, declared)
     model, trained_with = _read(file, format_)
     signature = read_signature(model, declared.get("signature"))
     example = declared.get("input_example")
@@ -106,6 +112,22 @@ def _inspect_onnx(file: BinaryIO, declared: Mapping[str, Any]) -> Inspected:
     return Inspected(None, signature, example, facts)
 
 
+def _inspect_booster(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Inspected:
+    uploaded = read_booster(file.read(), format_, declared.get("signature"))
+    example, kind = declared.get("input_example"), declared.get("kind")
+    made = known_example(uploaded) if example is None else None
+    row = first_row(uploaded.signature, example or made)
+    _check_answer(uploaded.predictor, row, given=example is not None)
+    _check_kind("boosting", kind, f"{format_} file")
+    return Inspected(
+        None,
+        uploaded.signature,
+        example or made,
+        {**facts(uploaded), "kind": kind or "boosting", "input_example": made},
+        Compiled({"name": "trees"}, uploaded.forms),
+    )
+
+
 def _check_answer(predictor: Predictor, batch: Batch, *, given: bool) -> None:
     """Raises ArtifactRefused unless ``predictor`` answers the one row of ``batch`` as its signature
     says. ``given``: the row is the uploader's input example."""
@@ -155,10 +177,14 @@ def _kind(model: Any, declared: str | None) -> Kind:
         kind = "logistic"
     elif module.startswith("sklearn.linear_model.") and not hasattr(model, "classes_"):
         kind = "linear"
-    if declared not in (None, "other", kind):
-        message = f"expected '{kind}' for a {type(final).__name__}, not '{declared}'"
-        raise MetadataRefused(f"The kind does not match: {message}.", [Fault("kind", message)])
+    _check_kind(kind, declared, type(final).__name__)
     return next(known for known in KINDS if known == (declared or kind))
+
+
+def _check_kind(kind: Kind, declared: str | None, what: str) -> None:
+    if declared not in (None, "other", kind):
+        message = f"expected '{kind}' for a {what}, not '{declared}'"
+        raise MetadataRefused(f"The kind does not match: {message}.", [Fault("kind", message)])
 
 
 def _params(estimator: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from registry.errors import (
     IntakeUnavailable,
     ModelProcessUnavailable,
 )
-from registry.formats.reading import Format
+from registry.formats.reading import BOOSTERS, Format
 from registry.intake.forms import Content, Form, check_form, receive_form
 from registry.intake.messages import (
     MAX_ENGINE,
@@ -159,6 +159,8 @@ class Inspector:
                 raise ArtifactRefused(f"{work} took over {seconds} s.") from error
             except (MessageRefused, msgspec.MsgspecError, ValueError) as error:
                 raise ArtifactRefused(_INVALID) from error
+        if job.format in BOOSTERS and not compiled:
+            raise ArtifactRefused(f"Its compilation failed: {engine.get('reason', 'no result')}")
         if is_onnx:
             example = job.declared.get("input_example") or facts.input_example
             self._check_memory(file, signature, example)

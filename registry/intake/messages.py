@@ -90,10 +90,19 @@ class Onnx(
     reason: _Reason | None = None
 
 
-class Trees(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="trees"):
-    max_abs_diff: _Difference
-    max_rel_diff: _Difference
-    checked_rows: _Rows
+class Trees(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag_field="name",
+    tag="trees",
+):
+    """Without differences where there is no scikit-learn model to compare with."""
+
+    max_abs_diff: _Difference | None = None
+    max_rel_diff: _Difference | None = None
+    checked_rows: _Rows | None = None
 
 
 class Linear(
@@ -125,6 +134,10 @@ _FORMS: Mapping[type, list[list[Form]]] = {
         ["onnx", "features", "forest"],
         ["columns", "forest"],
         ["features", "forest"],
+        ["columns", "boosting"],
+        ["features", "boosting"],
+        ["onnx", "columns", "boosting"],
+        ["onnx", "features", "boosting"],
     ],
     Linear: [["onnx", "columns", "linear"], ["columns", "linear"]],
 }

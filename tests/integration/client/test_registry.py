@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from hotswap import Registry, ReplyNotUnderstood, errors
+from hotswap.artifact_formats import format_of
 from hotswap.errors import DownloadDamaged
 from tests.integration.cli.fake_service import ARTIFACT, Answer, FakeService, multipart, problem
 
@@ -67,6 +68,37 @@ def test_an_upload_sends_the_file_with_its_name_and_length(
     parts = multipart(received)
     assert parts["artifact"] == ("odd %22name%22.skops", ARTIFACT)
     assert json.loads(parts["metadata"][1]) == {"kind": "forest"}
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "expected"),
+    [
+        ("model.txt", b"tree\nversion=v4\nnum_class=1\n", "lightgbm"),
+        ("model.json", b'{"learner":{"attributes":{}}}', "xgboost"),
+        ("model.model", b"{L\0\0\0\0\0\0\0\x07learner{L", "xgboost"),
+        ("model.json", b'{"trees": []}', None),
+        ("model.skops", b"tree\nversion=v4\n", None),
+    ],
+)
+def test_a_booster_is_recognised_by_its_first_bytes_where_its_ending_says_nothing(
+    tmp_path: Path, name: str, start: bytes, expected: str | None
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(start)
+
+    assert format_of(file) == expected
+
+
+def test_the_recognised_format_of_a_booster_is_sent(
+    registry: Registry, service: FakeService, tmp_path: Path
+) -> None:
+    file = tmp_path / "model.txt"
+    file.write_bytes(b"tree\nversion=v4\n")
+
+    registry.upload("housing", file, {"tags": {"team": "pricing"}})
+
+    metadata = json.loads(multipart(service.requests[0])["metadata"][1])
+    assert metadata == {"tags": {"team": "pricing"}, "format": "lightgbm"}
 
 
 def test_a_replayed_upload_is_marked_as_replayed(registry: Registry, service: FakeService) -> None:

@@ -21,6 +21,7 @@ def reported(evaluation: dict[str, Any], **view: Any) -> str:
     """The limits as one text."""
     whole = {
         "kind": "forest",
+        "artifact": {"format": "skops"},
         "metrics": {"rmse": 2.0},
         "engine": {"name": "trees", "max_rel_diff": 0.0},
         "signature": {"inputs": [{"name": "age", "type": "number", "nullable": False}]},
@@ -82,6 +83,12 @@ def test_the_engine_and_its_differences_are_mentioned() -> None:
     assert "a relative" not in reported({}, engine={"name": "trees"})
     second = {"name": "onnx", "reason": "A faster engine is not used: too large"}
     assert "<A faster engine is not used: too large>" in reported({}, engine=second)
+
+
+def test_a_card_of_xgboost_says_that_unknown_texts_are_refused() -> None:
+    inputs = {"inputs": [{"name": "city", "type": "string", "nullable": False}]}
+    assert "is accepted" in reported({}, signature=inputs)
+    assert "is refused" in reported({}, signature=inputs, artifact={"format": "xgboost"})
 
 
 def test_notes_and_names_of_malformed_parts_are_data() -> None:

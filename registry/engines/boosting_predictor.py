@@ -1,0 +1,167 @@
+"""Predicts with boosted trees by our own kernel, equal to their library to the last bit.
+
+Where the project was installed without a C compiler, ``AVAILABLE`` is False and such a model cannot
+be served.
+"""
+
+from math import isfinite
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.codecs.batch import Batch
+from registry.codecs.predictions import Predictions
+from registry.engines.boosting_arrays import BoostingArrays
+from registry.engines.boosting_file import ARRAYS, from_bytes
+from registry.engines.chain_program import logistic
+from registry.engines.forest_predictor import FeatureProgram
+from registry.engines.refusals import check_finite
+from registry.errors import ArtifactRefused, PredictionRefused
+from registry.signature import Label, Signature
+
+try:
+    from registry.engines.boosting_kernel import BoostedTrees
+except ImportError:
+    AVAILABLE = False
+else:
+    AVAILABLE = True
+
+_WITH_PROBABILITIES = {"second", "shares", "logit", "logits"}
+
+
+def pack(arrays: BoostingArrays) -> "BoostedTrees":
+    """The kernel's trees. Raises ValueError naming the fault where ``arrays`` are not valid."""
+    return BoostedTrees(
+        *(getattr(arrays, name) for name in ARRAYS),
+        n_features=arrays.n_features,
+        link=arrays.link,
+        scale=arrays.scale,
+        divisor=arrays.divisor,
+        casts=arrays.casts,
+        single=arrays.single,
+        tiny_is_zero=arrays.tiny_is_zero,
+        allows_missing=arrays.allows_missing,
+    )
+
+
+class BoostingPredictor:
+    """Features from ``program``; ``boosting`` are the bytes of the trees.
+
+    Safe to call from several threads. Raises ArtifactRefused where the two do not fit each other
+    or the signature.
+    """
+
+    waits = False
+
+    def __init__(self, program: FeatureProgram, boosting: bytes, signature: Signature) -> None:
+        self.signature = signature
+        self._program = program
+        try:
+            arrays = from_bytes(boosting)
+            self._trees = pack(arrays)
+        except ValueError as error:
+            raise ArtifactRefused(f"The boosted trees are not valid: {error}") from error
+        self._answer, self._single = arrays.answer, arrays.single
+        self._outputs = len(arrays.start)
+        self.has_probabilities = arrays.answer in _WITH_PROBABILITIES
+        classes = signature.output.classes
+        if program.width != arrays.n_features or not _fits(arrays, classes):
+            raise ArtifactRefused("The boosted trees do not fit the version's signature.")
+
+    def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
+        """As in `Predictor`."""
+        if batch.rows == 1 and not probabilities:
+            return Predictions([self._one(batch)])
+        outputs = self._evaluate(batch)
+        classes = self.signature.output.classes
+        if classes is None:
+            values = np.exp(outputs[:, 0]) if self._answer == "exp" else outputs[:, 0]
+            check_finite(values, "prediction")
+            return Predictions(values.tolist())
+        check_finite(outputs, "score")
+        labels = [classes[place] for place in self._places(outputs)]
+        return Predictions(labels, self._probabilities(outputs) if probabilities else None)
+
+    def _one(self, batch: Batch) -> Any:
+        found = self._trees.one(self._program.row(batch))
+        if found is None:
+            _refuse(0)
+        first = found[0]
+        classes: tuple[Label, ...] | None = self.signature.output.classes
+        if classes is None:
+            value = float(np.exp(first)) if self._answer == "exp" else first
+            if not isfinite(value):
+                check_finite(np.array([value]), "prediction")
+            return value
+        if not all(map(isfinite, found)):
+            check_finite(np.array([found]), "score")
+        match self._answer:
+            case "second":
+                return classes[first > 0.5]
+            case "logit":
+                return classes[first > 0.0]
+            case "place":
+                return classes[int(first)]
+        return classes[found.index(max(found))]
+
+    def _evaluate(self, batch: Batch) -> NDArray[np.float64]:
+        """The linked sums of all rows, rows x outputs."""
+        outputs = np.empty((batch.rows, self._outputs))
+        done = 0
+        for features in self._program.blocks(batch):
+            end = done + len(features)
+            refused = self._trees.evaluate(np.ascontiguousarray(features), outputs[done:end])
+            if refused >= 0:
+                _refuse(done + refused)
+            done = end
+        return outputs
+
+    def _places(self, outputs: NDArray[np.float64]) -> list[int]:
+        """The place of each row's class."""
+        places: Any
+        match self._answer:
+            case "second":
+                places = outputs[:, 0] > 0.5
+            case "logit":
+                places = outputs[:, 0] > 0.0
+            case "place":
+                places = outputs[:, 0]
+            case _:
+                places = outputs.argmax(axis=1)
+        found: list[int] = places.astype(np.int64).tolist()
+        return found
+
+    def _probabilities(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Rows x classes."""
+        if self._answer == "logits":
+            # scikit-learn's softmax.
+            powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+            shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+            return shares
+        if self._answer == "shares":
+            return outputs
+        second = logistic(outputs[:, 0]) if self._answer == "logit" else outputs[:, 0]
+        if self._single:  # XGBoost subtracts floats
+            first = (np.float32(1.0) - second.astype(np.float32)).astype(np.float64)
+        else:
+            first = 1.0 - second
+        return np.column_stack((first, second))
+
+
+def _fits(arrays: BoostingArrays, classes: tuple[Label, ...] | None) -> bool:
+    outputs = len(arrays.start)
+    match arrays.answer:
+        case "value" | "exp":
+            return classes is None and outputs == 1
+        case "second" | "place" | "logit":
+            return classes is not None and len(classes) == 2 and outputs == 1
+        case _:
+            return classes is not None and outputs == len(classes) >= 2
+
+
+def _refuse(row: int) -> NoReturn:
+    raise PredictionRefused(
+        f"The model does not accept this input. Row {row}: a category that training never saw, an "
+        "infinity, or a number too large for float32."
+    )

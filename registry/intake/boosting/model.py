@@ -1,0 +1,68 @@
+"""A boosted model as its file describes it, before it is compiled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.engines.boosting_arrays import Answer, ColumnKind, Link
+
+Categories = Sequence[str] | Sequence[float]
+"""The categories of a column, in the order of the codes that the trees compare."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tree:
+    """The nodes of a tree. ``left`` and ``right`` (int64) are -1 at a leaf.
+
+    A row goes left where its ``feature`` is at most the ``threshold`` (float64), where it is
+    missing and ``missing_left`` (bool), or where it is among the categories of ``sets``, which has
+    those of each node that splits by categories. ``kind`` (uint8) has a `ColumnKind` for each node.
+    ``value`` (float64) is used at leaves.
+    """
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    feature: NDArray[np.int64]
+    threshold: NDArray[np.float64]
+    kind: NDArray[np.uint8]
+    missing_left: NDArray[np.bool_]
+    value: NDArray[np.float64]
+    output: int
+    sets: Mapping[int, NDArray[np.int64]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoostedModel:
+    """``categories`` has those of each column that the library knows by value.
+
+    ``listed_left``: the categories of a set go left, and all others right; else the reverse.
+    ``unknown``: how such a column treats a value that is not among its categories. The other fields
+    are those of `BoostingArrays`. ``about`` and ``environment`` describe it for people.
+    """
+
+    names: tuple[str, ...] | None
+    n_features: int
+    trees: Sequence[Tree]
+    start: NDArray[np.float64]
+    answer: Answer
+    link: Link = Link.IDENTITY
+    scale: float = 1.0
+    divisor: float = 1.0
+    casts: bool = False
+    single: bool = False
+    tiny_is_zero: bool = False
+    allows_missing: bool = True
+    categories: Mapping[int, Categories] = field(default_factory=dict)
+    listed_left: bool = True
+    unknown: ColumnKind = ColumnKind.NAMED_CATEGORY
+    about: Mapping[str, str | int | float] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def class_count(self) -> int | None:
+        """How many classes it distinguishes; None for a regression."""
+        if self.answer in {"value", "exp"}:
+            return None
+        return 2 if self.answer in {"second", "place", "logit"} else len(self.start)
