@@ -20,6 +20,7 @@ MAX_CATEGORIES = 1_000
 # An identifier differs in nearly every row; with fewer rows a real category may as well.
 IDENTIFIER_SHARE = 0.9
 IDENTIFIER_ROWS = 50
+WORDS_OF_TEXT = 5
 
 
 AS_TEXT_FILES = CellRules()
@@ -28,6 +29,19 @@ _FITS: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.bool_]]] = {
     "integer": lambda present: present == np.rint(present),
     "boolean": lambda present: np.isin(present, (0, 1)),
 }
+
+
+def is_free_text(texts: NDArray[Any]) -> bool:
+    """Whether ``texts`` are too many to be categories, and have several words each."""
+    distinct = set(texts)
+    many = len(distinct) > MAX_CATEGORIES or (
+        len(texts) >= IDENTIFIER_ROWS and len(distinct) >= IDENTIFIER_SHARE * len(texts)
+    )
+    return many and sum(map(_words, distinct)) >= WORDS_OF_TEXT * len(distinct)
+
+
+def _words(text: str) -> int:
+    return len(text.split())
 
 
 def type_column(name: str, series: "pd.Series[Any]", rules: CellRules = AS_TEXT_FILES) -> Values:
@@ -66,16 +80,10 @@ def declared_column(
             return type_column(name, series, rules)
         case "number" | "integer" | "boolean":
             return _parsed(name, series, declared, rules)
-        case "category":
+        case "category" | "text":
             return TextColumn.of(name, series, rules).as_text()
         case "date":
             return _dates(name, series, rules)
-        case "text":
-            raise ColumnRefused(
-                name,
-                "is declared text",
-                "Free text cannot be learnt from: declare a category, or drop it.",
-            )
 
 
 def feature_column(
@@ -88,34 +96,28 @@ def feature_column(
     """A column to learn from, typed.
 
     Raises ColumnRefused where ``declared_column`` does, and for a column without values, with a
-    different text in nearly every row, with too many categories, or with a number further from
-    zero than ``largest``.
+    different text in nearly every row that is not free text, or with a number further from zero
+    than ``largest``.
     """
     values = declared_column(name, series, declared, rules)
-    _check_categories(values)
+    _check_texts(values, declared)
     check_magnitude(values, largest)
     return values
 
 
-def _check_categories(values: Values) -> None:
+def _check_texts(values: Values, declared: DeclaredType | None) -> None:
     present = values.present
     if len(present) == 0:
         raise ColumnRefused(values.name, "has no value in any row", "Exclude it, or fill it.")
-    if values.type != "string":
+    if values.type != "string" or declared == "text" or is_free_text(values.present):
         return
     distinct = len(set(present))
     if len(present) >= IDENTIFIER_ROWS and distinct >= IDENTIFIER_SHARE * len(present):
         raise ColumnRefused(
             values.name,
             f"is text that differs in nearly every row ({distinct} values in {len(present)} rows), "
-            "like an identifier or free text",
-            "Exclude it.",
-        )
-    if distinct > MAX_CATEGORIES:
-        raise ColumnRefused(
-            values.name,
-            f"is text with {distinct} categories; {MAX_CATEGORIES} are allowed",
-            "Exclude it, or merge rare categories.",
+            "like an identifier",
+            "Exclude it; or, to learn from its words, set type = 'text'.",
         )
 
 

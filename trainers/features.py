@@ -7,12 +7,14 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
+from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from registry.dates import parse_date
 from registry.preprocessing import BandEncoder, DateEncoder, SignedLog
-from trainers.columns import MAX_CATEGORIES
+from registry.text_encoder import MAX_TERMS, TextEncoder
+from trainers.columns import MAX_CATEGORIES, is_free_text
 from trainers.errors import ColumnNotFound, ColumnRefused, NoFeatures
 from trainers.origin import Path
 from trainers.preparation import Bands, Constant, Preparation
@@ -27,8 +29,13 @@ _DEFAULT_IMPUTE: Mapping[str, Any] = {
     "string": Constant(MISSING_CATEGORY),
     "date": "median",
 }
-Encoding = Literal["as_is", "scale", "one_hot", "dates", "cyclic_dates"]
+Encoding = Literal[
+    "as_is", "scale", "one_hot", "infrequent", "target", "terms", "dates", "cyclic_dates"
+]
 _NEED_VALUES = {"as_is", "scale", "dates", "cyclic_dates"}
+_FOLDS = 5
+_FREQUENT = 100
+"""Categories with a column of their own where infrequent ones share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Treatment:
 
     @property
     def name(self) -> str:
-        encoded = "bands" if isinstance(self.encode, Bands) else self.encode
+        encoded: str = "bands" if isinstance(self.encode, Bands) else self.encode
         if self.log:
             encoded = f"log_{encoded}" if encoded == "scale" else "log"
         if self.impute is None:
@@ -91,8 +98,12 @@ def plan(values: Values, how: Preparation, *, scaled: bool) -> Treatment:
     is_scaled = how.scale or (how.scale is None and scaled)
     if how.bands is not None:
         encode = how.bands
-    elif how.one_hot or values.type == "string":
+    elif how.encode is not None:
+        encode = how.encode
+    elif how.one_hot:
         encode = "one_hot"
+    elif values.type == "string":
+        encode = _text_encoding(values, how)
     elif values.type == "date":
         encode = "cyclic_dates" if is_scaled else "dates"
     elif how.scale or (is_scaled and values.type != "boolean"):
@@ -102,8 +113,39 @@ def plan(values: Values, how: Preparation, *, scaled: bool) -> Treatment:
     return Treatment(_imputation(values, how, encode), encode, how.log)
 
 
-def column_transformer(treatments: Mapping[str, Treatment]) -> ColumnTransformer:
-    """The preprocessing of all columns, by name; other columns are dropped."""
+def _text_encoding(values: Values, how: Preparation) -> Encoding:
+    if how.type == "text" or (how.type is None and is_free_text(values.present)):
+        return "terms"
+    return "target" if len(set(values.present)) > MAX_CATEGORIES else "one_hot"
+
+
+def encoding_notes(columns: Sequence[Values], treatments: Mapping[str, Treatment]) -> list[str]:
+    """What was chosen for columns of many categories and of free text, in words."""
+    notes = []
+    for values in columns:
+        encode = treatments[values.name].encode
+        distinct = len(set(values.present)) if values.type == "string" else 0
+        if encode == "terms":
+            notes.append(f"'{values.name}' is free text: learnt from its terms (TF-IDF)")
+        elif encode == "target" or (encode == "infrequent" and distinct):
+            means = "the mean of the target" if encode == "target" else "frequent categories"
+            notes.append(f"'{values.name}' has {distinct:,} categories: encoded by {means}")
+    return notes
+
+
+def column_transformer(
+    treatments: Mapping[str, Treatment],
+    *,
+    target_type: str = "continuous",
+    seed: int = 0,
+    max_terms: int = MAX_TERMS,
+) -> ColumnTransformer:
+    """The preprocessing of all columns, by name; other columns are dropped.
+
+    ``target_type``: continuous, binary or multiclass. ``seed``: of the folds of target encoders.
+    ``max_terms``: the most terms of a column of free text.
+    """
+    fold = KFold(_FOLDS, shuffle=True, random_state=seed)
     groups: dict[Treatment, list[str]] = {}
     for name, treatment in treatments.items():
         groups.setdefault(treatment, []).append(name)
@@ -111,20 +153,32 @@ def column_transformer(treatments: Mapping[str, Treatment]) -> ColumnTransformer
     for treatment, names in groups.items():
         same = sum(other.startswith(treatment.name) for other, _, _ in steps)
         label = f"{treatment.name}_{same + 1}" if same else treatment.name
-        steps.append((label, _transformer(treatment), names))
-    return ColumnTransformer(steps, remainder="drop")
+        if treatment.encode == "terms":
+            made: Any = TextEncoder(max_terms=max_terms)
+        elif treatment.encode == "target":
+            made = _filled(treatment, TargetEncoder(target_type=target_type, cv=fold))
+        else:
+            made = _transformer(treatment)
+        steps.append((label, made, names))
+    # The terms of texts are compiled only if they are last and sparse.
+    steps.sort(key=lambda step: isinstance(step[1], TextEncoder))
+    return ColumnTransformer(steps, remainder="drop", sparse_threshold=1.0)
+
+
+def forget_folds(pipeline: Pipeline) -> None:
+    """Put the number of folds in place of the folds with which target encoders were fitted, which
+    an artifact cannot contain."""
+    transformer = pipeline[0]
+    for part in (transformer, *transformer.named_transformers_.values()):
+        if hasattr(part, "get_params"):
+            folds = [name for name, value in part.get_params().items() if isinstance(value, KFold)]
+            part.set_params(**dict.fromkeys(folds, _FOLDS))
 
 
 def _transformer(treatment: Treatment) -> Any:
     if treatment.encode in {"dates", "cyclic_dates"}:
         return _date_transformer(treatment)
-    chain: list[tuple[str, Any]] = []
-    if isinstance(treatment.impute, Constant):
-        value = treatment.impute.value
-        fill = value if isinstance(value, str) else float(value)
-        chain.append(("impute", SimpleImputer(strategy="constant", fill_value=fill)))
-    elif treatment.impute is not None:
-        chain.append(("impute", SimpleImputer(strategy=treatment.impute)))
+    chain = _imputers(treatment)
     if treatment.log:
         chain.append(("log", SignedLog()))
     if isinstance(treatment.encode, Bands):
@@ -134,8 +188,30 @@ def _transformer(treatment: Treatment) -> Any:
         chain.append(("encode", StandardScaler()))
     elif treatment.encode == "one_hot":
         chain.append(("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=False)))
+    elif treatment.encode == "infrequent":
+        grouped = OneHotEncoder(
+            handle_unknown="infrequent_if_exist",
+            max_categories=_FREQUENT + 1,
+            sparse_output=False,
+        )
+        chain.append(("encode", grouped))
     if not chain:
         return "passthrough"
+    return chain[0][1] if len(chain) == 1 else Pipeline(chain)
+
+
+def _imputers(treatment: Treatment) -> list[tuple[str, Any]]:
+    if isinstance(treatment.impute, Constant):
+        value = treatment.impute.value
+        fill = value if isinstance(value, str) else float(value)
+        return [("impute", SimpleImputer(strategy="constant", fill_value=fill))]
+    if treatment.impute is not None:
+        return [("impute", SimpleImputer(strategy=treatment.impute))]
+    return []
+
+
+def _filled(treatment: Treatment, encoder: Any) -> Any:
+    chain = [*_imputers(treatment), ("encode", encoder)]
     return chain[0][1] if len(chain) == 1 else Pipeline(chain)
 
 
@@ -159,7 +235,9 @@ def _imputation(values: Values, how: Preparation, encode: object) -> str | Const
         return None if how.impute == "none" else how.impute
     if not values.missing_count or isinstance(encode, Bands):
         return None
-    if encode == "one_hot" and values.type != "string":
+    if encode == "terms":
+        return None
+    if encode in {"one_hot", "infrequent", "target"} and values.type != "string":
         return "most_frequent"
     default: str | Constant = _DEFAULT_IMPUTE[values.type]
     return default
@@ -201,7 +279,7 @@ def _check_preparation(values: Values, how: Preparation) -> None:
 
 
 def _check_date_preparation(name: str, how: Preparation) -> None:
-    if how.bands is not None or how.log or how.one_hot:
+    if how.bands is not None or how.log or how.one_hot or how.encode:
         raise ColumnRefused(
             name,
             "is a date, which has no logarithm and cannot be cut into bands or one-hot encoded",

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from trainers.errors import FitRefused, ParameterRefused
 from trainers.estimators.family import Family
+from trainers.features import forget_folds
 
 Progress = Callable[[int, int], None]
 """Called with the number of parts done and the number of all parts."""
@@ -55,6 +56,7 @@ def fit(
             _grow(pipeline, features, target, progress)
         else:
             pipeline.fit(features, target)
+    forget_folds(pipeline)
     if family.parallel:
         # Threads would add the trees' results in varying order, so the last bits would differ.
         pipeline[-1].set_params(n_jobs=None)

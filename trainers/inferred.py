@@ -10,6 +10,15 @@ from trainers.target import Target
 from trainers.values import Values
 
 
+_ENCODED = {
+    "cyclic_dates": "calendar, cyclic",
+    "dates": "calendar",
+    "infrequent": "one-hot, infrequent ones together",
+    "target": "mean of the target",
+    "terms": "TF-IDF of its terms",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Inferred:
     """``type`` is one that a recipe may declare, ``missing`` counts rows, ``treatment`` and
@@ -32,8 +41,8 @@ def inferred(
 ) -> tuple[Inferred, ...]:
     """One for each of ``columns``, then one for the target, which has ``values``."""
     return (
-        *(_one(column, _described(treatments[column.name])) for column in columns),
-        _one(values, f"target of the {target.task}"),
+        *(_one(column, treatments[column.name]) for column in columns),
+        _inferred(values, declared_type(values), f"target of the {target.task}"),
     )
 
 
@@ -42,10 +51,13 @@ def declared_type(values: Values) -> DeclaredType:
     return "category" if values.type == "string" else values.type
 
 
-def _one(values: Values, treatment: str) -> Inferred:
-    return Inferred(
-        values.name, declared_type(values), values.missing_count, treatment, values.oddities
-    )
+def _one(values: Values, treatment: Treatment) -> Inferred:
+    type_ = "text" if treatment.encode == "terms" else declared_type(values)
+    return _inferred(values, type_, _described(treatment))
+
+
+def _inferred(values: Values, type_: str, treatment: str) -> Inferred:
+    return Inferred(values.name, type_, values.missing_count, treatment, values.oddities)
 
 
 def _described(treatment: Treatment) -> str:
@@ -59,5 +71,5 @@ def _described(treatment: Treatment) -> str:
     if isinstance(treatment.encode, Bands):
         parts.append(f"{len(treatment.encode.labels)} bands")
     elif treatment.encode != "as_is":
-        parts.append(treatment.encode.replace("_", "-"))
+        parts.append(_ENCODED.get(treatment.encode, treatment.encode.replace("_", "-")))
     return ", ".join(parts) or "as it is"

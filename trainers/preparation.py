@@ -1,5 +1,6 @@
 """How a recipe prepares one column: its type, how it is filled, and how it becomes numbers."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -7,6 +8,8 @@ ImputeStrategy = Literal["mean", "median", "most_frequent", "none"]
 IMPUTE_STRATEGIES: tuple[ImputeStrategy, ...] = get_args(ImputeStrategy)
 DeclaredType = Literal["number", "integer", "boolean", "category", "text", "date"]
 DECLARED_TYPES: tuple[DeclaredType, ...] = get_args(DeclaredType)
+CategoryEncoding = Literal["one_hot", "infrequent", "target"]
+CATEGORY_ENCODINGS: tuple[CategoryEncoding, ...] = get_args(CategoryEncoding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Preparation:
     scale: bool | None = None
     log: bool = False
     one_hot: bool | None = None
+    encode: CategoryEncoding | None = None
     bands: Bands | None = None
     drop: bool = False
 
@@ -45,6 +49,7 @@ class Preparation:
             found.append("a dropped column cannot have another preparation")
         if self.bands is not None and (self.one_hot is not None or self.scale is not None):
             found.append("a column cut into bands cannot be scaled or one-hot encoded")
+        found += self._encode_mistakes()
         if self.one_hot and self.scale:
             found.append("a column cannot be both scaled and one-hot encoded")
         if self.log and (self.one_hot or self.bands is not None):
@@ -63,6 +68,17 @@ class Preparation:
                 found.append(str(error).rstrip("."))
         return found
 
+    def _encode_mistakes(self) -> Iterator[str]:
+        if self.encode is None:
+            return
+        if self.encode not in CATEGORY_ENCODINGS:
+            known = ", ".join(CATEGORY_ENCODINGS)
+            yield f"encode must be one of {known}, not {self.encode!r}"
+        if self.bands is not None or self.one_hot is not None or self.scale or self.log:
+            yield "encode excludes one_hot, bands, scale and log"
+        if self.type in {"text", "date"}:
+            yield f"encode is for categories, not for the type {self.type}"
+
     def to_json(self) -> dict[str, Any]:
         """The same as a table of a recipe, without what is left to the trainer."""
         document: dict[str, Any] = {} if self.type is None else {"type": self.type}
@@ -70,7 +86,7 @@ class Preparation:
             document["impute"] = {"constant": self.impute.value}
         elif self.impute is not None:
             document["impute"] = self.impute
-        for key in ("scale", "one_hot"):
+        for key in ("scale", "one_hot", "encode"):
             if getattr(self, key) is not None:
                 document[key] = getattr(self, key)
         for key in ("log", "drop"):

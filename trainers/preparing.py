@@ -6,12 +6,13 @@ from typing import Any
 
 from registry.codecs.data_frame import to_frame
 from registry.signature import Column, Output, Signature
+from registry.text_encoder import MAX_TERMS
 from trainers.columns import feature_column
 from trainers.data import Dataset, read_dataset
 from trainers.errors import ColumnRefused, ColumnsRefused, RecipeRefused
 from trainers.estimators import FAMILIES
 from trainers.evaluation import Rows
-from trainers.features import Treatment, choose, column_transformer, plan
+from trainers.features import Treatment, choose, column_transformer, encoding_notes, plan
 from trainers.inferred import Inferred, inferred
 from trainers.preparation import DeclaredType, Preparation
 from trainers.recipe import Recipe
@@ -21,6 +22,7 @@ from trainers.target import Target, read_target, target_column
 from trainers.values import Values
 
 Stage = Callable[[str], None]
+ROWS_A_TERM = 10
 
 
 def silent(text: str) -> None:
@@ -40,6 +42,7 @@ class Ready:
     signature: Signature
     rows: Rows
     transformer: Any
+    notes: tuple[str, ...]
     split: Split
     folds: tuple[Split, ...]
 
@@ -67,7 +70,13 @@ def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
         inferred=inferred(columns, treatments, target, predicted),
         signature=signature,
         rows=Rows(frame, target.values),
-        transformer=column_transformer(treatments),
+        transformer=column_transformer(
+            treatments,
+            target_type=_target_type(target),
+            seed=recipe.seed,
+            max_terms=_max_terms(recipe, split),
+        ),
+        notes=tuple(encoding_notes(columns, treatments)),
         split=split,
         folds=_folds(recipe, target, split, keys),
     )
@@ -144,6 +153,20 @@ def _column(
     series = dataset.frame[name]
     values = feature_column(name, series, family.largest, how.type, dataset.rules)
     return values, plan(values, how, scaled=family.scaled)
+
+
+def _target_type(target: Target) -> str:
+    """What a target encoder has to be told: whole numbers could be classes."""
+    if target.task == "regression":
+        return "continuous"
+    return "binary" if len(set(target.values.tolist())) == 2 else "multiclass"
+
+
+def _max_terms(recipe: Recipe, split: Split) -> int:
+    """Least squares without regularisation need many more rows than features."""
+    if recipe.kind == "linear":
+        return max(1, min(MAX_TERMS, len(split.train) // ROWS_A_TERM))
+    return MAX_TERMS
 
 
 def _check_training_part(columns: tuple[Values, ...], split: Split) -> None:

@@ -135,6 +135,7 @@ class _Reader:
             "scale": _Reader.truth,
             "log": _Reader.truth,
             "one_hot": _Reader.truth,
+            "encode": _Reader.text,
             "bands": _Reader._bands,
             "drop": _Reader.truth,
         }

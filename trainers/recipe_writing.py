@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from registry.dates import format_date
-from trainers.columns import feature_column
+from trainers.columns import MAX_CATEGORIES, feature_column, is_free_text
 from trainers.data import Dataset, read_dataset
 from trainers.errors import CellsRefused, ColumnRefused, ColumnsRefused, NoFeatures
 from trainers.estimators import FAMILIES
@@ -26,6 +26,7 @@ from trainers.values import Values
 SKEWED = 20
 """A column without negative numbers is skewed if its largest number exceeds this many medians."""
 _SHOWN = 4
+_SHOWN_TEXT = 60
 _SEARCHED: dict[TrainedKind, dict[str, list[Any]]] = {
     "linear": {"fit_intercept": [True, False]},
     "logistic": {"C": [0.1, 1.0, 10.0]},
@@ -118,8 +119,7 @@ def _preparation(values: Values, family: Family) -> Preparation:
     type_ = declared_type(values)
     has_missing = bool(values.missing_count)
     if values.type == "string":
-        fill = Constant(MISSING_CATEGORY) if has_missing else None
-        return Preparation(type=type_, impute=fill, one_hot=True)
+        return _text_preparation(values)
     if values.type == "boolean":
         return Preparation(type=type_, impute="most_frequent" if has_missing else None)
     if values.type == "date":
@@ -127,6 +127,15 @@ def _preparation(values: Values, family: Family) -> Preparation:
     fill_number: Any = "median" if has_missing else None
     is_skewed = family.scaled and _is_skewed(values)
     return Preparation(type=type_, impute=fill_number, log=is_skewed, scale=family.scaled or None)
+
+
+def _text_preparation(values: Values) -> Preparation:
+    if is_free_text(values.present):
+        return Preparation(type="text")
+    fill = Constant(MISSING_CATEGORY) if values.missing_count else None
+    if len(set(values.present)) > MAX_CATEGORIES:
+        return Preparation(type="category", impute=fill, encode="target")
+    return Preparation(type="category", impute=fill, one_hot=True)
 
 
 def _is_skewed(values: Values) -> bool:
@@ -138,6 +147,8 @@ def _is_skewed(values: Values) -> bool:
 def _summary(values: Values) -> str:
     missing = f"; {values.missing_count:,} missing" if values.missing_count else ""
     present = values.present
+    if values.type == "string" and is_free_text(present):
+        return f"free text, such as {value(present[0][:_SHOWN_TEXT])}{missing}"
     if values.type == "string":
         counts = Counter(present.tolist())
         order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -49,7 +49,7 @@ def train(
     stage(f"evaluating on {len(test_rows):,} rows")
     with one_thread():
         evaluation = evaluate(pipeline, target.task, train_rows, test_rows, recipe.seed)
-    notes = [*_dropped_note(target), *(found.notes if found else ()), *fitted]
+    notes = [*ready.notes, *_dropped_note(target), *(found.notes if found else ()), *fitted]
     ranges = column_ranges(ready.columns, ready.split.train)
     treated = {column.name: column.to_json() for column in ready.inferred}
     kept = {

@@ -52,9 +52,11 @@ def test_a_text_that_is_not_a_number_is_refused_with_its_count(tmp_path, type_):
         prepared(tmp_path, lambda row: 1 if row else "a", x=type_)
 
 
-def test_free_text_is_refused(tmp_path):
-    with pytest.raises(ColumnRefused, match="'x' is declared text"):
-        prepared(tmp_path, lambda row: f"2026-01-{row + 1:02}", x="text")
+def test_any_text_is_declared_free_text(tmp_path):
+    ready = prepared(tmp_path, lambda row: f"2026-01-{row + 1:02}", x="text")
+
+    assert ready.signature.inputs[0].type == "string"
+    assert ready.notes == ("'x' is free text: learnt from its terms (TF-IDF)",)
 
 
 def test_digits_are_declared_dates(tmp_path):

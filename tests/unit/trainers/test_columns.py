@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainers.columns import check_magnitude, feature_column, type_column
+from trainers.columns import check_magnitude, feature_column, is_free_text, type_column
 from trainers.errors import ColumnRefused
 
 
@@ -80,9 +80,18 @@ def test_text_that_is_unique_in_every_row_is_refused_as_a_feature():
         feature_column("name", names, 1e30)
 
 
-def test_too_many_categories_are_refused_as_a_feature():
-    with pytest.raises(ColumnRefused, match="1001 categories"):
-        feature_column("x", pd.Series([f"c{row % 1001}" for row in range(3000)]), 1e30)
+def test_any_number_of_categories_is_a_feature():
+    column = pd.Series([f"c{row % 1001}" for row in range(3000)])
+
+    assert feature_column("x", column, 1e30).type == "string"
+
+
+def test_texts_of_several_words_are_free_text_where_they_differ():
+    words = [f"the order number {row} came late" for row in range(60)]
+
+    assert is_free_text(np.array(words, dtype=object))
+    assert not is_free_text(np.array(words[:1] * 60, dtype=object))
+    assert not is_free_text(np.array([f"Mr Number {row}" for row in range(60)], dtype=object))
 
 
 def test_a_few_distinct_words_are_categories():
