@@ -8,6 +8,7 @@ their Euclidean norm.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from math import sqrt
 from typing import Any
 
@@ -16,7 +17,8 @@ _FOUND_AT_ONCE = 2**16
 """Characters; longer texts are searched term by term, so that other threads can run in between."""
 
 
-def places_of(terms: str) -> dict[str, int]:
+@lru_cache(maxsize=16)
+def places_of(terms: str) -> Mapping[str, int]:
     """The place of each of ``terms``, which are separated by blanks."""
     return {term: place for place, term in enumerate(terms.split())}
 

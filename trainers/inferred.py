@@ -9,7 +9,6 @@ from trainers.preparation import Bands, Constant, DeclaredType
 from trainers.target import Target
 from trainers.values import Values
 
-
 _ENCODED = {
     "cyclic_dates": "calendar, cyclic",
     "dates": "calendar",

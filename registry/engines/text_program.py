@@ -4,7 +4,8 @@ The interface of `ChainProgram`. A row has few of the many terms, so sums are ma
 the order of scipy's sparse matrices, whose bits they have.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from registry.signature import Signature
 from registry.terms import places_of, weights
 
 _CHUNK_CELLS = 2**18
+_ROWS_AT_ONCE = 256
 
 
 class TextProgram:
@@ -29,7 +31,7 @@ class TextProgram:
     def __init__(self, file: ChainsFile, signature: Signature) -> None:
         self._chains = ChainProgram(file, signature) if len(file.column) else None
         self._first = 0 if self._chains is None else self._chains.width
-        self._columns: list[tuple[str, int, dict[str, int], list[float], int]] = []
+        self._columns: list[tuple[str, int, Mapping[str, int], list[float], int]] = []
         self.width = self._first
         for text in file.text_columns:
             self._add(text, signature)
@@ -67,16 +69,24 @@ class TextProgram:
         self, batch: Batch, by_feature: NDArray[np.float64], start: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """As in `ChainProgram`."""
-        sums = np.zeros((batch.rows, by_feature.shape[1]))
+        outputs = len(start)
+        sums = np.zeros((batch.rows, outputs))
         if self._chains is not None:
-            sums = self._chains.weighted_sums_many(
-                batch, by_feature[: self._first], np.zeros(len(start))
-            )
-        for row, (places, values) in enumerate(self._terms(batch)):
-            if places:
-                terms = by_feature[places] * np.array(values)[:, np.newaxis]
-                # numpy.sum would add in another order.
-                sums[row] = np.cumsum(np.vstack((sums[row], terms)), axis=0)[-1]
+            weights, none = by_feature[: self._first], np.zeros(outputs)
+            sums = self._chains.weighted_sums_many(batch, weights, none)
+        terms = self._terms(batch)
+        for first in range(0, batch.rows, _ROWS_AT_ONCE):
+            rows: list[int] = []
+            places: list[int] = []
+            values: list[float] = []
+            for row, (found, weighed) in enumerate(islice(terms, _ROWS_AT_ONCE), start=first):
+                rows += [row] * len(found)
+                places += found
+                values += weighed
+            factors = by_feature[places]
+            for output in range(outputs):
+                # It adds one term after the other, in their order.
+                np.add.at(sums[:, output], rows, factors[:, output] * values)
         return sums + start
 
     def blocks(
