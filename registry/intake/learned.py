@@ -42,6 +42,8 @@ def learn(model: Any, names: Sequence[str]) -> list[Learned]:
                 learned[column].add(values)
             if hasattr(step, "terms_"):
                 learned[column].terms += step.terms_[index].split()
+            if isinstance(getattr(step, "vocabulary_", None), dict):
+                learned[column].terms += step.vocabulary_
     _add_thresholds(model, columns, learned)
     return learned
 

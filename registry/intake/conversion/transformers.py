@@ -21,6 +21,23 @@ from registry.intake.conversion.target import (
     require,
 )
 
+_TFIDF: Mapping[str, Any] = {
+    "analyzer": "word",
+    "binary": False,
+    "dtype": np.float64,
+    "input": "content",
+    "lowercase": True,
+    "ngram_range": (1, 1),
+    "norm": "l2",
+    "preprocessor": None,
+    "strip_accents": None,
+    "sublinear_tf": False,
+    "token_pattern": r"(?u)\b\w\w+\b",
+    "tokenizer": None,
+    "use_idf": True,
+}
+"""The parameters of a TfidfVectorizer that ``registry.terms`` has. Others, such as ``stop_words``,
+only affect which terms are learnt."""
 _NEVER = -2.0
 """A code that no text has: the category ``None`` equals no value of a request."""
 
@@ -210,6 +227,22 @@ def _terms(target: Target[C], step: Any, block: C) -> C:
     return target.weigh_terms(block, list(zip(step.terms_, step.idf_, strict=True)))
 
 
+def _tfidf(target: Target[C], step: Any, block: C) -> C:
+    require(
+        all(text is not None for text in block.texts) and len(block) == 1,
+        "TfidfVectorizer takes one column of texts.",
+    )
+    params = step.get_params()
+    other = [name for name, value in _TFIDF.items() if params[name] != value]
+    require(not other, f"TfidfVectorizer with another {', '.join(other)} than by default.")
+    terms = sorted(step.vocabulary_, key=step.vocabulary_.get)
+    require(
+        " ".join(terms).split() == terms and all(term == term.lower() for term in terms),
+        "TfidfVectorizer has terms with blanks or capitals.",
+    )
+    return target.weigh_terms(block, [(" ".join(terms), step.idf_)])
+
+
 def _bands(target: Target[C], step: Any, block: C) -> C:
     _require_numbers(step, block)
     lows, highs = list(step.edges[:-1]), list(step.edges[1:])
@@ -309,4 +342,5 @@ _CONVERTERS: Mapping[str, Callable[[Any, Any, Any], Any]] = {
     "StandardScaler": _standard_scaler,
     "TargetEncoder": _target_encoder,
     "TextEncoder": _terms,
+    "TfidfVectorizer": _tfidf,
 }

@@ -8,6 +8,7 @@ import pytest
 import skops.io
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -121,6 +122,39 @@ def test_a_model_on_texts_is_compiled_and_predicts_the_same_bits(name):
     for row in range(60):
         one = Batch({key: cells[row : row + 1] for key, cells in batch.columns.items()}, 1)
         assert served.predict(one).values == expected.values[row : row + 1]
+
+
+@pytest.mark.parametrize("options", [{}, {"max_features": 7, "stop_words": ["good"]}])
+def test_a_tfidf_vectorizer_by_default_is_compiled_too(options):
+    columns = ColumnTransformer(
+        [("scale", StandardScaler(), ["stars"]), ("title", TfidfVectorizer(**options), "title")],
+        sparse_threshold=1.0,
+    )
+    model = make_pipeline(columns, LogisticRegression()).fit(FRAME[["stars", "title"]], TWO)
+    inputs = (Column("stars", "number"), Column("title", "string"))
+    signature = Signature(inputs, read_signature(model, None).output)
+
+    made = compile_model(model, signature, None)
+
+    assert made.engine["name"] == "linear", made.engine
+    served = compiled_predictor(made.blobs, made.blobs.__getitem__, signature)
+    batch = sample(model, signature, None, 200)
+    batch.columns["title"][: len(HOSTILE)] = HOSTILE
+    own = SklearnPredictor(model, signature).predict(batch, probabilities=True)
+    assert np.array_equal(
+        served.predict(batch, probabilities=True).probabilities, own.probabilities
+    )
+
+
+def test_a_tfidf_vectorizer_of_other_terms_is_left_to_scikit_learn():
+    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression())
+    model.fit(FRAME["title"], TWO)
+    signature = Signature((Column("title", "string"),), read_signature(model, None).output)
+
+    made = compile_model(model, signature, None)
+
+    assert made.engine["name"] == "scikit-learn"
+    assert "another ngram_range than by default" in made.engine["reason"]
 
 
 def test_one_row_of_json_is_predicted():
