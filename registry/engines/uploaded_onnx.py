@@ -150,10 +150,14 @@ class UploadedOnnx:
         return found
 
     def _values(self, found: Any, rows: int) -> list[Any]:
-        values = found.ravel() if isinstance(found, np.ndarray) else ()
-        if len(values) != rows:
-            raise PredictionRefused(f"The model gives {len(values)} values for {rows} rows.")
-        predicted: list[Any] = values.tolist()  # type: ignore[union-attr]
+        size = self.signature.output.size
+        values = found if isinstance(found, np.ndarray) else np.empty(0)
+        values = values.ravel() if size is None else values
+        if len(values) != rows or (size is not None and values.shape != (rows, size)):
+            raise PredictionRefused(
+                f"The model gives {values.size} values for {rows} rows of {size or 1}."
+            )
+        predicted: list[Any] = values.tolist()
         return predicted
 
     def _scores(self, found: Any, rows: int) -> NDArray[np.float64]:

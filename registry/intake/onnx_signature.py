@@ -9,6 +9,7 @@ from registry.errors import ArtifactRefused, Fault, MetadataRefused, shown
 from registry.signature import (
     MAX_CLASSES,
     MAX_COLUMNS,
+    MAX_OUTPUTS,
     Column,
     ColumnType,
     Label,
@@ -137,7 +138,7 @@ def read_output(
             raise ArtifactRefused(
                 f"The ONNX output {shown(outputs[0].name)} is a number, not a label of a class."
             )
-        return _named(Output("prediction", "number"), declared)
+        return _named(Output("prediction", "number", size=_size(outputs[0])), declared)
     classes = _classes(labels or ((False, True) if kind == "boolean" else None), said)
     if any(type(label) is not _LABELS[kind] for label in classes):
         raise ArtifactRefused(
@@ -145,6 +146,19 @@ def read_output(
             "another: declare them in signature.output.classes."
         )
     return _named(Output("prediction", kind, classes), declared)
+
+
+def _size(output: Any) -> int | None:
+    """How many numbers the graph returns for a row, if the shape of its output states several."""
+    shape = list(output.shape)
+    if len(shape) != 2 or not isinstance(shape[1], int) or shape[1] < 2:
+        return None
+    if shape[1] > MAX_OUTPUTS:
+        raise ArtifactRefused(
+            f"The ONNX graph returns {shape[1]} numbers for a row; at most {MAX_OUTPUTS} are "
+            "allowed."
+        )
+    return shape[1]
 
 
 _LABELS: dict[ColumnType, type] = {"string": str, "integer": int, "boolean": bool}

@@ -17,13 +17,7 @@ from registry.intake.conversion.graph import (
 )
 from registry.intake.conversion.target import NotConvertible
 
-_TRANSFORMERS = frozenset(
-    {
-        "PCA",
-        "TruncatedSVD",
-        "VarianceThreshold",
-    }
-)
+_TRANSFORMERS = frozenset({"PCA", "TruncatedSVD"})
 _ESTIMATORS = frozenset(
     {
         "BernoulliNB",

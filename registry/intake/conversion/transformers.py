@@ -293,6 +293,11 @@ def _normalizer(target: Target[C], step: Any, block: C) -> C:
     return target.normalize(block, step.norm)
 
 
+def _selection(_: Target[C], step: Any, block: C) -> C:
+    _require_numbers(step, block)
+    return block.choose(np.flatnonzero(step.get_support()).tolist())
+
+
 def _code(value: Any, text: Vocabulary | None) -> float:
     """The number of a category or a fill value: NaN for a missing one."""
     if _is_nan(value):
@@ -325,6 +330,21 @@ def _require_numbers(step: Any, block: Columns) -> None:
 
 
 _CONVERTERS: Mapping[str, Callable[[Any, Any, Any], Any]] = {
+    **dict.fromkeys(
+        (
+            *(
+                "GenericUnivariateSelect",
+                "RFE",
+                "RFECV",
+                "SelectFdr",
+                "SelectFpr",
+                "SelectFromModel",
+            ),
+            *("SelectFwe", "SelectKBest", "SelectPercentile", "SequentialFeatureSelector"),
+            "VarianceThreshold",
+        ),
+        _selection,
+    ),
     "BandEncoder": _bands,
     "Binarizer": _binarizer,
     "ColumnTransformer": _columns,

@@ -24,8 +24,10 @@ from registry.gates.compatibility import incompatibilities
 from registry.gates.holdout_predictions import predict_holdout
 from registry.intake.compilation import compile_model
 from registry.intake.inspection import inspect
+from registry.intake.onnx_upload import read_upload
 from registry.signature import Column, Output, Signature
 from tests.attacks.opcodes import written
+from tests.integration.registry.onnx_exports import exported
 from tests.integration.registry.popular_models import BOTH, TWO, X
 from tests.integration.registry.test_popular_models import batch_of
 
@@ -106,6 +108,17 @@ def test_lists_are_written_to_files(ending):
     else:
         text = {"csv": '"[1.5, 2.0]"', "jsonl": '{"prediction": [1.5, 2.0]}'}[ending]
         assert text in file.getvalue().decode()
+
+
+def test_an_onnx_file_of_several_outputs_predicts_lists():
+    model = LinearRegression().fit(X[:, :3], BOTH)
+    content = exported(model).SerializeToString()
+
+    predictor = read_upload(content, {}).predictor
+    reply = predictor.predict(batch_of(X[:, :3], predictor.signature))
+
+    assert predictor.signature.output.size == 2
+    assert np.allclose(reply.values, model.predict(X[:, :3]), rtol=1e-5, atol=1e-5)
 
 
 def test_callers_of_one_prediction_cannot_read_a_list():
