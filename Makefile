@@ -23,8 +23,9 @@ extras: .venv/extras ## Install Arrow and Parquet, Excel, plots, PostgreSQL, gun
 test: lint ## Run linters, types, import rules and the tests
 	$(COMPILED) $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not slow"
 
+test-slow: HYPOTHESIS ?= thorough
 test-slow: .venv/test ## Run the long tests, every attack and fault, and Hypothesis with many examples
-	$(COMPILED) HYPOTHESIS_PROFILE=thorough \
+	$(COMPILED) HYPOTHESIS_PROFILE=$(HYPOTHESIS) \
 		$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "slow or hypothesis" --ignore tests/deploy
 
 # A program, and the package of the distribution that has it. podman needs crun and iproute2.

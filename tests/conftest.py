@@ -6,7 +6,9 @@ from hypothesis import HealthCheck, settings
 
 # No deadline and no check of the time that examples take: the machine may be busy.
 _ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-# The same examples each time, so that only a change can make make test fail.
+# The same examples each time, so that only a change can make the tests fail.
 settings.register_profile("quick", _ALWAYS, max_examples=50, derandomize=True)
-settings.register_profile("thorough", _ALWAYS, max_examples=1000, print_blob=True)
+settings.register_profile("thorough", _ALWAYS, max_examples=1000, derandomize=True)
+# Other examples each time: to look for faults that the same examples never show.
+settings.register_profile("random", _ALWAYS, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
