@@ -56,6 +56,7 @@ def processor(request):
         pytest.skip(f"this processor has no {request.param}, or is no x86-64")
     environment = {**os.environ, "OPENBLAS_CORETYPE": core, "NPY_DISABLE_CPU_FEATURES": without}
     environment.pop("OPENBLAS_L2_SIZE", None)
+    environment.pop("HYPOTHESIS_PROFILE", None)  # a few examples on each processor are enough
     kernels = run([sys.executable, "-W", "ignore", "-c", _KERNELS], environment)
     assert kernels.stdout.splitlines()[0] == name
     assert not set(without.split()) & set(kernels.stdout.split())
