@@ -66,7 +66,7 @@ def test_command_distribution_and_client_report_the_same_version() -> None:
 def test_the_client_sends_its_version_with_each_request() -> None:
     with running() as service, Registry(service.url, HSW) as registry:
         registry.own_token()
-    (request,) = service.asked
+    (request,) = service.requests
     assert request.headers["User-Agent"].startswith(f"hotswap-client/{hotswap.__version__} ")
 
 
