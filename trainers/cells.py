@@ -36,6 +36,7 @@ _ALL_READ = 20_000
 _UNIT_SHARE = 0.9
 _PADDED = re.compile(r"0[0-9]+")
 _PADDED_SHARE = 0.05
+_POWER = re.compile(r"[0-9]+[eE][0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ def guessed_numbers(column: Texts, rules: CellRules) -> NumberTexts | None:
         raise OddCells(column.column, column.rows_of(read.found), column.examples(~read.found))
     if _are_padded(column, read):
         return None
+    _check_powers(column)
     if rules.is_typed:
         _check_text_numbers(column)
         return None
@@ -178,6 +180,17 @@ def _are_padded(column: Texts, read: NumberTexts) -> bool:
             f"{declaring(column.column, 'category')}.",
         )
     return True
+
+
+def _check_powers(column: Texts) -> None:
+    """Refuse texts that are all written as powers of ten, and may be codes such as 12E3."""
+    if all(_POWER.fullmatch(text.strip()) for text in column.texts):
+        raise CellsRefused(
+            column.column,
+            f"holds only values such as '{column.texts[0]}', which may be numbers or codes",
+            f"To read numbers: {declaring(column.column, 'number')}; to keep codes as text: "
+            f"{declaring(column.column, 'category')}.",
+        )
 
 
 def _check_text_numbers(column: Texts) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from trainers.csv_dialect import DELIMITERS, decoded, delimiter_of
@@ -19,6 +20,10 @@ _OTHER_FORMATS = {
     "[": ("looks like JSON, not CSV", "Write it as JSON lines (.jsonl), CSV or Parquet."),
     "<": ("looks like HTML or XML, not CSV", "Write it as CSV or Parquet."),
 }
+
+
+_CODE = re.compile(r"\s*(?:[+-]?0[0-9]|[0-9]+[eE][0-9]+\s*$)")
+_FIRST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +45,9 @@ def read_csv(
 ) -> CsvTable:
     """Read ``raw``: a header, and in every row as many fields as the header has.
 
-    The cells of the columns ``as_text`` (None: of all), and of those in which numbers begin with
-    zeros, are kept as they are written. Raises a subclass of DataRefused, which says what is wrong
-    and on which line.
+    The cells of the columns ``as_text`` (None: of all), and of those with numbers that may be
+    codes, such as 0123 and 12E3, are kept as they are written. Raises a subclass of DataRefused,
+    which says what is wrong and on which line.
     """
     text, encoding = decoded(raw, source, settings.encoding)
     for start, (what, advice) in _OTHER_FORMATS.items():
@@ -53,11 +58,11 @@ def read_csv(
     if as_text is None:
         as_text = header
     frame = _read(text, source, delimiter, as_text)
-    if _has_padding(text, delimiter):
-        whole = [name for name, kind in frame.dtypes.items() if kind == "Int64"]
-        written = _read(text, source, delimiter, whole, only=whole)
-        padded = [name for name in whole if written[name].str.match(r"\s*[+-]?0[0-9]").any()]
-        frame = frame.assign(**{name: written[name] for name in padded})
+    codes = _possible_codes(frame, _has_padding(text, delimiter))
+    if codes:
+        written = _read(text, source, delimiter, codes, only=codes)
+        kept = {name: written[name] for name in codes if written[name].str.match(_CODE).any()}
+        frame = frame.assign(**kept)
     return CsvTable(frame, encoding, delimiter)
 
 
@@ -100,6 +105,21 @@ def _read(
         raise DataMalformed(
             source, f"cannot be read as CSV: {error}", "Write it again as plain CSV."
         ) from None
+
+
+def _possible_codes(frame: pd.DataFrame, has_padding: bool) -> list[str]:
+    """The columns of numbers that may be written 0123 or 12E3."""
+    kinds = {"Int64"} if has_padding else set()
+    return [
+        str(name)
+        for name, kind in frame.dtypes.items()
+        if str(kind) in kinds or (str(kind) == "Float64" and _are_whole(frame[name]))
+    ]
+
+
+def _are_whole(numbers: "pd.Series[float]") -> bool:
+    present = numbers.dropna().to_numpy(dtype=float)
+    return bool(len(present) and (np.rint(present[:_FIRST]) == present[:_FIRST]).all())
 
 
 def _has_padding(text: str, delimiter: str) -> bool:

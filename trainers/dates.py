@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from registry.dates import from_datetimes, parse_date
-from trainers.errors import ColumnRefused, listed
+from trainers.errors import ColumnRefused, listed, literal
 
 DATE_SHARE = 0.9
 """The share of a text column's different values from which on it is one of dates."""
@@ -73,8 +73,9 @@ def _parsed(name: str, texts: set[str]) -> dict[str, float]:
         raise ColumnRefused.dates(
             name,
             f"is a column of dates, and holds {listed(odd)}",
-            "Write all dates in one form, such as 2026-01-31 or 2026-01-31T12:00:00, and leave "
-            "cells empty where there is none.",
+            "Write all dates in one form, such as 2026-01-31 or 2026-01-31T12:00:00. To treat "
+            f"{literal(odd[0])} as missing: na_values = [{literal(odd[0])}] "
+            f"(--na-values {literal(odd[0])}).",
         )
     if any(not np.array_equal(found[0], other) for other in found[1:]):
         raise ColumnRefused.dates(

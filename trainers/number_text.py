@@ -1,5 +1,6 @@
 """Reads numbers as people write them: 1,234.5 and 1.234,5, 62.1%, $12, (12) for -12."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE = 1_000
-_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _CODES = "USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|ZAR|KRW|Rs\\.?|kr"
 _CURRENCY = rf"(?:(?:US|A|C|R|NZ|HK|S)?[$€£¥₹₽₩₺₫₴₦₪฿]|{_CODES})"
 _SPACES = "\u00a0\u202f\u2009 "
@@ -69,7 +68,7 @@ def _read_alike(texts: Sequence[str], form: NumberFormat) -> NumberTexts | None:
     removed = dict.fromkeys(map(ord, form.thousands + _SPACES))
     plain = digits.translate({**removed, ord(form.decimal): "."})
     values = np.array(list(map(float, plain.split("\n")[:-1])))
-    if len(values) != len(texts):  # there is a line break in a text
+    if len(values) != len(texts) or np.isinf(values).any():  # a line break in a text, or 1e999
         return None
     is_odd = (form.decimal != "." and "." in plain) or form.thousands in digits
     is_whole = not mark and re.search("[.eE]", plain) is None
@@ -83,15 +82,10 @@ def _read_each(texts: Sequence[str], form: NumberFormat, unit: str) -> NumberTex
     is_whole = True
     pattern = _written(form.decimal, form.thousands)
     for place, text in enumerate(cell.strip().removesuffix(unit).rstrip() for cell in texts):
-        if _WHOLE.fullmatch(text):
-            values[place] = float(text)
-        elif form.decimal == "." and _PLAIN.fullmatch(text):
-            values[place] = float(text)
-            is_whole = False
-        elif (match := pattern.fullmatch(text)) is not None:
+        if (match := pattern.fullmatch(text)) is not None:
             values[place], marks[place] = _number(match, form, habits)
             # 1,234 is whole. $1,234 is not: a price may have cents.
-            is_whole = is_whole and not marks[place] and match["fraction"] is None
+            is_whole = is_whole and not marks[place] and _is_whole(match)
     return NumberTexts(values, tuple(marks), is_whole, tuple(sorted(habits)))
 
 
@@ -126,7 +120,7 @@ def _alike(decimal: str, thousands: str, front: str, back: str) -> "re.Pattern[s
     the search."""
     body = _body(decimal, thousands).replace("?P<fraction>", "?:")
     before, behind = (f"{re.escape(mark)} *" if mark else "" for mark in (front, back))
-    return re.compile(rf"(?:(?> *[+-]?{before}(?={re.escape(decimal)}?[0-9]){body} *{behind})\n)*+")
+    return re.compile(rf"(?:(?> *[+-]?{before}{body} *{behind})\n)*+")
 
 
 def _body(decimal: str, thousands: str) -> str:
@@ -139,7 +133,11 @@ def _body(decimal: str, thousands: str) -> str:
     )
     digits = rf"[1-9][0-9]{{0,2}}{groups}"
     exponent = r"(?:[eE][+-]?[0-9]+)?"
-    return rf"(?:{digits}|[0-9]+)?(?P<fraction>{point}[0-9]*)?{exponent}(?<=[0-9{point}])"
+    return rf"(?={point}?[0-9])(?:{digits}|[0-9]+)?(?P<fraction>{point}[0-9]*)?{exponent}"
+
+
+def _is_whole(match: "re.Match[str]") -> bool:
+    return match["fraction"] is None and "e" not in match["body"].lower()
 
 
 def _number(
@@ -152,17 +150,12 @@ def _number(
     body = match["body"]
     digits = "".join(sign for sign in body if sign not in form.thousands + _SPACES)
     digits = digits.replace(form.decimal, ".")
-    if (
-        opened != closed
-        or len(signs) + opened > 1
-        or len(marks) > 1
-        or not re.search("[0-9]", digits)
-    ):
-        return float("nan"), ""
+    number = float(digits)
+    if opened != closed or len(signs) + opened > 1 or len(marks) > 1 or math.isinf(number):
+        return math.nan, ""
     if digits != body:
         habits[form.habit] += 1
     if opened:
         habits["(12) is -12"] += 1
     negative = opened or (bool(signs) and signs[0] != "+")
-    number = float(digits)
     return (-number if negative else number), marks[0] if marks else ""

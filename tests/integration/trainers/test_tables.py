@@ -238,6 +238,13 @@ REFUSED = {
         "number",
         [0.0, 1.0],
     ),
+    "codes with an E": Refused(
+        [f"1{row % 9}E{row % 4}" for row in range(ROWS)],
+        "'10E0', which may be numbers or codes",
+        CATEGORY,
+        "string",
+        ["10E0", "11E1"],
+    ),
     "a few padded numbers": Refused(
         ["007", *map(str, range(1, ROWS))],
         "begin with a zero, such as 007",
