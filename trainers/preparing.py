@@ -137,7 +137,7 @@ def _columns(
                 error.at(recipe.origin.where(("columns", name)) if name in recipe.columns else "")
             )
             continue
-        # A column that the recipe says how to fill may be left out of requests.
+        # A column that the recipe says how to fill may be null in requests.
         is_filled = how.impute not in {None, "none"}
         inputs.append(Column(name, values.type, nullable=bool(values.missing_count) or is_filled))
         columns.append(values.of_rows(target.kept))

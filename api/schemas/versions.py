@@ -13,6 +13,7 @@ from registry.signature import (
     MAX_CLASSES,
     MAX_COLUMN_NAME,
     MAX_COLUMNS,
+    MAX_OUTPUTS,
     OUTPUT_TYPES,
     TASKS,
 )
@@ -49,6 +50,7 @@ SIGNATURE = {
                     "minItems": 1,
                     "maxItems": MAX_CLASSES,
                 },
+                "size": {"type": "integer", "minimum": 1, "maximum": MAX_OUTPUTS},
             },
             "additionalProperties": False,
         },
