@@ -10,7 +10,7 @@ from cli.exits import WRONG_USAGE, CommandFailed
 from cli.formatting import listed
 from cli.training_refusals import refusals
 from registry.errors import PredictionRefused
-from registry.formats.reading import Format, read_model
+from registry.formats.reading import BOOSTERS, Format, read_model
 from registry.signature import Column as Input
 from registry.signature import Signature, label_text
 
@@ -59,7 +59,7 @@ def measured(
         columns = described(test.columns, None if train is None else train.columns)
         if declared is None:
             output: dict[str, Any] = {"name": data.target}
-            if model is None:  # an ONNX file: its tensors have types
+            if model is None:  # the file knows the types of its columns
                 output = predictor.signature.to_json()["output"] | output
                 own = predictor.signature.to_json()["inputs"]
                 given = [known | {"name": column.name} for known, column in
@@ -81,12 +81,16 @@ def measured(
 def _opened(
     file: Path, format_: Format, declared: dict[str, Any] | None
 ) -> "tuple[Any | None, Predictor]":
-    """The scikit-learn model, None of an ONNX file, and what predicts with it."""
+    """The scikit-learn model, None for other formats, and what predicts with it."""
     if format_ == "onnx":
         from registry.intake.onnx_upload import read_upload
 
         said = {} if declared is None else {"signature": declared}
         return None, read_upload(file.read_bytes(), said).predictor
+    if format_ in BOOSTERS:
+        from registry.intake.boosting.upload import read_booster
+
+        return None, read_booster(file.read_bytes(), format_, declared).predictor
     from registry.engines.predictor import SklearnPredictor
     from registry.intake.signatures import read_signature
 
@@ -111,14 +115,14 @@ def _read(path: Path, target: str, signature: Signature) -> _Table:
         if column.type == "date" and column.name in frame:
             frame[column.name] = to_datetimes(read_seconds(column.name, frame[column.name]))
     named = {column.name: column for column in table_columns(frame, str(path))}
-    if not _knows_names(signature):
+    missing = [name for name in signature.names if name not in named]
+    if missing and not _knows_names(signature):
         if len(named) != len(signature.inputs):
             raise ValueError(
                 f"{path} has {len(named)} columns besides {target!r}; the model takes "
                 f"{len(signature.inputs)}, by position."
             )
         return _Table(path, list(named.values()), values)
-    missing = [name for name in signature.names if name not in named]
     if missing:
         raise ValueError(f"{path} lacks columns of the model: {listed(missing, _SHOWN)}.")
     return _Table(path, [named[name] for name in signature.names], values)

@@ -104,9 +104,10 @@ def _data(data: Path | None, target: str | None, train: Path | None) -> "Data | 
 
 def _measured(file: Path, data: "Data", given: dict[str, Any]) -> dict[str, Any]:
     from cli.measured_upload import measured
+    from hotswap.artifact_formats import format_of
     from registry.formats.reading import format_of_filename, parse_format
 
-    named = given.get("format")
+    named = given.get("format") or format_of(file)
     format_ = format_of_filename(file.name) if named is None else parse_format(str(named))
     return measured(file, format_, data, given.get("signature"))
 

@@ -13,7 +13,7 @@ from hotswap.evaluation.figures import figures
 from hotswap.evaluation.predicted import Predicted
 from hotswap.evaluation.profile import Source, profile
 from hotswap.evaluation.weights import weights
-from hotswap.fitted.tables import Column, common_types, record
+from hotswap.fitted.tables import Column, common_types, label_type, record
 
 SEED = 0
 """Draws the rows of bootstraps and samples; the same model and data give the same metadata."""
@@ -32,17 +32,14 @@ class Measured:
     test: Sequence[Column]
     train: Sequence[Column] | None = None
     train_target: NDArray[Any] | None = None
-    output: str | None = None
+    output: str = "prediction"
     unused: frozenset[str] = frozenset()
 
     def metadata(self) -> dict[str, Any]:
         """Signature, input example, metrics and evaluation, as JSON."""
         metrics = self.made.metrics()
-        signature: dict[str, Any] = {"inputs": inputs(self.model, self.columns)}
-        if self.output is not None:
-            signature["output"] = {"name": self.output}
         return {
-            "signature": signature,
+            "signature": {"inputs": inputs(self.model, self.columns), "output": self._output()},
             "input_example": self._example(),
             "metrics": metrics,
             "evaluation": self._evaluation(list(metrics)),
@@ -52,6 +49,12 @@ class Measured:
     def columns(self) -> list[Column]:
         """The columns that the model uses, described by the training data if there are any."""
         return [one for one in described(self.test, self.train) if one.name not in self.unused]
+
+    def _output(self) -> dict[str, Any]:
+        if self.made.classes is None:
+            return {"name": self.output, "type": "number"}
+        classes = self.made.classes.tolist()
+        return {"name": self.output, "type": label_type(classes), "classes": classes}
 
     def _example(self) -> dict[str, Any]:
         """The first row without a missing value, else the first row."""

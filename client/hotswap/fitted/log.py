@@ -32,12 +32,12 @@ def log(
 ) -> Version:
     """Upload a fitted ``model`` as the next version of the registered model ``name``.
 
-    ``model`` is a fitted regressor or classifier of scikit-learn, or a pipeline that ends in one.
-    ``X_train`` are the rows that it was fitted on, ``X_test`` and ``y_test`` held-out rows to
-    measure it on: DataFrames, arrays of rows x columns, or texts. Signature, example, metrics with
-    intervals, the data of plots and the profile follow from these; the baseline from ``y_train``,
-    else from ``y_test``. Versions of libraries and the commit of the current directory are added.
-    The rows themselves are not sent.
+    ``model`` is a fitted regressor or classifier of scikit-learn, XGBoost or LightGBM, or a
+    pipeline that ends in one. ``X_train`` are the rows that it was fitted on, ``X_test`` and
+    ``y_test`` held-out rows to measure it on: DataFrames, arrays of rows x columns, or texts.
+    Signature, example, metrics with intervals, the data of plots and the profile follow from these;
+    the baseline from ``y_train``, else from ``y_test``. Versions of libraries and the commit of the
+    current directory are added. The rows themselves are not sent.
 
     The same model, data and commit give the same version again. With ``promote``, ``production`` is
     pointed at it. ``url`` and ``token`` default to HOTSWAP_URL and HOTSWAP_TOKEN.
@@ -91,8 +91,8 @@ def measure(
     from hotswap.fitted.targets import check_predictions, target_values
 
     task, names = _task(model), _names(model)
-    train = table_columns(X_train, "X_train", names)
-    test = table_columns(X_test, "X_test", names)
+    train = table_columns(X_train, "X_train", _array_names(model))
+    test = table_columns(X_test, "X_test", _array_names(model))
     _check_columns(train, test, names)
     target = target_values(y_test, len(test[0].array), task, "y_test")
     rows = _as_fitted(X_test, names)
@@ -106,7 +106,7 @@ def measure(
         train_target=None
         if y_train is None
         else target_values(y_train, len(train[0].array), task, "y_train"),
-        output=str(y_test.name) if getattr(y_test, "name", None) is not None else None,
+        output="prediction" if (output := getattr(y_test, "name", None)) is None else str(output),
         unused=_unused(model, names),
     ).metadata()
 
@@ -127,7 +127,7 @@ def training_rows(
 
     names = _names(model)
     unused = _unused(model, names)
-    columns = table_columns(X_train, "X_train", names)
+    columns = table_columns(X_train, "X_train", _array_names(model))
     used = {one.name: (one.type, one.array) for one in columns if one.name not in unused}
     if not all(type_ for type_, _ in used.values()):
         return None
@@ -162,6 +162,11 @@ def _names(model: Any) -> list[str] | None:
         held = getattr(model, "regressor_", None) or getattr(model, "estimators_", None)
         parts = held if isinstance(held, list) else [] if held is None else [held]
     return _names(parts[0]) if parts else None
+
+
+def _array_names(model: Any) -> list[str] | None:
+    """The names of an array's columns: those of the model; LightGBM makes some up."""
+    return _names(model) or getattr(model, "feature_name_", None)
 
 
 def _check_columns(train: "list[Column]", test: "list[Column]", names: list[str] | None) -> None:

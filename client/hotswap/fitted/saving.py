@@ -3,12 +3,17 @@
 import io
 from typing import Any, Literal
 
-Saved = tuple[Literal["skops", "joblib"], bytes]
+Saved = tuple[Literal["skops", "joblib", "xgboost", "lightgbm"], bytes]
 
 
 def save(model: Any) -> Saved:
     """``model`` as a skops file, or as a joblib file where skops is not installed or cannot
-    contain it."""
+    contain it; a model of XGBoost or LightGBM in the format of its library."""
+    library = type(model).__module__.partition(".")[0]
+    if library == "xgboost":
+        return "xgboost", bytes(model.get_booster().save_raw("ubj"))
+    if library == "lightgbm":
+        return "lightgbm", model.booster_.model_to_string().encode()
     try:
         from skops.io.exceptions import UnsupportedTypeException
 

@@ -73,6 +73,12 @@ def record(columns: Sequence[Column], row: int) -> dict[str, Any]:
     return {column.name: _plain(column, row) for column in columns}
 
 
+def label_type(labels: Sequence[Any]) -> str:
+    """The type of a classifier's labels; that of texts if they have several types."""
+    types = {_scalar_type(type(label)) for label in labels}
+    return types.pop() if len(types) == 1 else "string"
+
+
 def _frame_columns(frame: Any, what: str) -> list[Column]:
     names = [str(name) for name in frame.columns]
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]

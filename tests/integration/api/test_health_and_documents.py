@@ -105,7 +105,7 @@ def test_every_operation_that_takes_a_body_describes_it(document):
         "application/vnd.apache.parquet",
     }
     upload = bodies["POST", "/models/{name}/versions"]["multipart/form-data"]["schema"]
-    assert set(upload["properties"]) == {"artifact", "metadata"}
+    assert set(upload["properties"]) == {"artifact", "metadata", "training_rows"}
 
 
 def test_optional_bodies_are_not_marked_as_required(document):

@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from lightgbm import LGBMClassifier
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
+from xgboost import XGBClassifier
 
 from hotswap.fitted.log import measure, packed
 from registry.preprocessing import DateEncoder
@@ -95,3 +97,26 @@ def test_a_logged_model_of_texts_takes_one_column(admin, fresh_name, kind):
         f"/models/{fresh_name}/1/predict", json={"instances": [{column["name"]: "good, cheap"}]}
     )
     assert served.json["predictions"] == model.predict(["good, cheap"]).tolist()
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("named", [True, False], ids=["frame", "array"])
+def test_a_logged_booster_is_sent_in_the_format_of_its_library(admin, fresh_name, library, named):
+    rows = FRAME if named else FRAME.to_numpy()
+    labels = (TARGET > 0).astype(int).to_numpy()
+    if library == "xgboost":
+        model = XGBClassifier(n_estimators=5).fit(rows, labels)
+    else:
+        labels = np.where(labels, "up", "down")
+        model = LGBMClassifier(n_estimators=5, verbose=-1).fit(rows, labels)
+    said = measure(model, rows, rows[:50], labels[:50])
+    artifact, metadata = packed(model, said)
+    assert metadata["format"] == library
+    answer = admin.upload(fresh_name, artifact, metadata)
+    assert answer.status_code == 201, answer.text
+
+    sent = FRAME[:20].to_numpy().tolist()
+    served = admin.post(f"/models/{fresh_name}/1/predict", json={"instances": sent})
+    assert served.json["predictions"] == model.predict(rows[:20]).tolist()
+    assert answer.json["signature"]["output"]["classes"] == np.unique(labels).tolist()
+    assert "importances" in admin.get(f"/models/{fresh_name}/1/evaluation").json

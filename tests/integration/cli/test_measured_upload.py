@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from lightgbm import LGBMRegressor
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, root_mean_squared_error
@@ -176,3 +177,17 @@ def test_a_file_that_the_service_would_refuse_is_not_read(
     done = hotswap("upload", "flats", "model.joblib", "--data", "test.csv", "--target", "price")
     assert (done.exit_code, service.requests) == (1, [])
     assert "builtins.print" in done.stderr
+
+
+def test_a_booster_is_recognised_by_its_bytes_and_measured(
+    hotswap: Hotswap, service: FakeService, here: Path
+) -> None:
+    numbers = FRAME[["rooms", "size"]]
+    model = LGBMRegressor(n_estimators=5, min_child_samples=2, verbose=-1).fit(numbers, PRICE)
+    Path("model.txt").write_text(model.booster_.model_to_string())
+    done = hotswap("upload", "flats", "model.txt", "--data", "test.csv", "--target", "price")
+    assert done.exit_code == 0, done.stderr
+    sent = metadata_of(service)
+    assert [column["name"] for column in sent["signature"]["inputs"]] == ["rooms", "size"]
+    error = root_mean_squared_error(PRICE, model.predict(numbers))
+    assert sent["metrics"]["rmse"] == pytest.approx(error)

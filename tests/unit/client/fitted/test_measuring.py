@@ -85,11 +85,14 @@ def test_a_column_is_nullable_where_it_has_gaps_and_left_to_the_service_where_ga
         assert [one.get("nullable") for one in inputs] == expected
 
 
-def test_the_output_has_the_name_of_the_target():
-    assert measure(LINE, X, X, pd.Series(Y, name="price"))["signature"]["output"] == {
-        "name": "price"
+def test_the_output_has_the_name_of_the_target_and_the_classes_of_the_model():
+    named = measure(LINE, X, X, pd.Series(Y, name="price"))["signature"]
+    assert named["output"] == {"name": "price", "type": "number"}
+    assert measure(CLASSES, X, X, LABELS)["signature"]["output"] == {
+        "name": "prediction",
+        "type": "string",
+        "classes": ["down", "up"],
     }
-    assert "output" not in measure(LINE, X, X, Y)["signature"]
 
 
 def test_the_same_model_gives_the_same_bytes_and_metadata():
