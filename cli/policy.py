@@ -31,8 +31,8 @@ def policy(
     """Show or set the gates that versions of the model NAME must pass to be promoted.
 
     A gate compares a metric with a number or with the champion's ('rmse <= champion * 1.02'; '@
-    95%' requires a significant difference), or is 'signature compatible', 'input_example answered',
-    'latency_ms <= 5' or 'engine in trees, linear, onnx'.
+    95%' requires a significant difference), or is 'signature compatible', 'data compatible',
+    'input_example answered', 'latency_ms <= 5' or 'engine in trees, linear, onnx'.
 
     \b
     Example:

@@ -204,7 +204,7 @@ def _promotion(goal: Target) -> Iterator[str]:
     metric = DEFAULT_METRIC[goal.task]
     yield ""
     yield comment("Conditions for a promotion; remove the # and write your own:")
-    yield f'# gates = ["{metric} <= champion * 1.02"]'
+    yield f'# gates = ["{metric} <= champion * 1.02", "data compatible"]'
 
 
 def _split(goal: Target, columns: list[_Column]) -> Iterator[str]:

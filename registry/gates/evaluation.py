@@ -1,14 +1,16 @@
 """Evaluates a gate with the measurements of the candidate and the champion."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hotswap.metrics.bootstrap import interval
 from registry.codecs.batch import Batch
 from registry.engines.predictor import Predictor, example_batch
 from registry.gates.compatibility import incompatibilities
+from registry.gates.data_compatibility import Described, changes
 from registry.gates.grammar import (
     OPERATORS,
+    DataGate,
     EngineGate,
     ExampleGate,
     Gate,
@@ -56,6 +58,8 @@ def evaluate_gate(gate: Gate, context: GateContext) -> GateResult:
             return _evaluate_metric(gate, context)
         case SignatureGate():
             return _evaluate_signature(gate, context.inputs)
+        case DataGate():
+            return _evaluate_data(gate, context.inputs)
         case EngineGate():
             return _evaluate_engine(gate, context.inputs)
         case ExampleGate():
@@ -142,9 +146,27 @@ def _interval(gate: MetricGate, figures: BootstrapFigures | None) -> tuple[float
 def _evaluate_signature(gate: SignatureGate, inputs: GateInputs) -> GateResult:
     if inputs.champion is None:
         return GateResult(gate=gate.text, passed=True, reason=_NO_CHAMPION)
-    found = list(
-        incompatibilities(inputs.candidate.version.signature, inputs.champion.version.signature)
+    return _without(
+        gate,
+        incompatibilities(inputs.candidate.version.signature, inputs.champion.version.signature),
     )
+
+
+def _evaluate_data(gate: DataGate, inputs: GateInputs) -> GateResult:
+    if inputs.champion is None:
+        return GateResult(gate=gate.text, passed=True, reason=_NO_CHAMPION)
+    described = []
+    for one in (inputs.candidate, inputs.champion):
+        if one.profile is None:
+            reason = f"version {one.version.number} has no profile of its data"
+            return GateResult(gate=gate.text, passed=False, reason=reason)
+        described.append(Described(one.version.signature, one.profile))
+    return _without(gate, changes(*described))
+
+
+def _without(gate: Gate, faults: Iterable[str]) -> GateResult:
+    """The result of a gate that passes without ``faults``."""
+    found = list(faults)
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     reason = "; ".join(found[:_SHOWN]) + more
     return GateResult(gate=gate.text, passed=not found, reason=reason or None)

@@ -3,6 +3,7 @@
     METRIC OP NUMBER [@ LEVEL%]                        r2 >= 0.6
     METRIC OP champion [* N | + N | - N] [@ LEVEL%]    rmse <= champion * 1.02
     signature compatible
+    data compatible
     input_example answered
     latency_ms <= MILLISECONDS
     engine in NAME[, NAME…]
@@ -50,6 +51,7 @@ def _pattern() -> str:
     forms = (
         rf"(?:{metric}) ?(?:(?:<=|>=|<|>) ?{bound}{level}|== ?{bound})",
         "signature compatible",
+        "data compatible",
         "input_example answered",
         rf"latency_ms ?<=? ?{number}",
         rf"engine in (?:{engine})(?: ?, ?(?:{engine}))*",
@@ -90,6 +92,13 @@ class SignatureGate:
 
 
 @dataclass(frozen=True, slots=True)
+class DataGate:
+    """The profile of the candidate's data is like that of the champion's."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExampleGate:
     """The version has an input example, and predicts it."""
 
@@ -113,7 +122,7 @@ class EngineGate:
     engines: tuple[str, ...]
 
 
-Gate = MetricGate | SignatureGate | ExampleGate | LatencyGate | EngineGate
+Gate = MetricGate | SignatureGate | DataGate | ExampleGate | LatencyGate | EngineGate
 
 
 def parse(text: str, at: str = "gate") -> Gate:
@@ -182,12 +191,15 @@ class _Parser:
 
     def gate(self) -> Gate:
         known = ", ".join(name for names in METRICS.values() for name in names)
-        others = "signature, input_example, latency_ms and engine"
+        others = "signature, data, input_example, latency_ms and engine"
         first = self._take("name", f"expected a metric, or one of {others}")
         made: Gate
         if first.text == "signature":
             self._word("compatible")
             made = SignatureGate(self._text)
+        elif first.text == "data":
+            self._word("compatible")
+            made = DataGate(self._text)
         elif first.text == "input_example":
             self._word("answered")
             made = ExampleGate(self._text)

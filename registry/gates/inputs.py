@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from registry.engines.served_version import ServedVersion
 from registry.gates.grammar import EngineGate, ExampleGate, Gate
@@ -13,12 +14,14 @@ class Candidate:
     """A version, the metrics that its uploader claims, and the name of its engine.
 
     ``training_rows``: the SHA-256 of the hashes of its training rows; None: it has none.
+    ``profile``: that of its data, as JSON; None: it has none, or no gate needs it.
     """
 
     version: ServedVersion
     claimed: Mapping[str, float]
     engine: str
     training_rows: str | None = None
+    profile: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

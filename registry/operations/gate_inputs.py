@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.gates.grammar import Gate, parse_all
+from registry.gates.grammar import DataGate, Gate, parse_all
 from registry.gates.holdouts import Holdout, parse_format
 from registry.gates.inputs import Candidate, GateInputs
 from registry.gates.policies import check_task, merged
@@ -21,8 +21,7 @@ def read_gate_inputs(
 
     Raises GateRefused where ``more`` requires a metric that the version's task does not have.
     """
-    candidate = _candidate(version)
-    check_task(more, candidate.version.signature.task)
+    check_task(more, served_version(version).signature.task)
     champion = session.scalar(
         select(VersionRow)
         .join(
@@ -33,11 +32,13 @@ def read_gate_inputs(
     )
     policy = session.get(PolicyRow, version.model, populate_existing=True)
     holdout = current_holdout(session, version.model)
+    gates = merged(() if policy is None else parse_all(policy.gates), more)
+    profiled = any(isinstance(gate, DataGate) for gate in gates)
     return GateInputs(
-        candidate=candidate,
-        champion=None if champion is None else _candidate(champion),
+        candidate=_candidate(version, profiled=profiled),
+        champion=None if champion is None else _candidate(champion, profiled=profiled),
         holdout=None if holdout is None else _holdout(holdout),
-        gates=merged(() if policy is None else parse_all(policy.gates), more),
+        gates=gates,
     )
 
 
@@ -45,7 +46,9 @@ def _holdout(row: HoldoutRow) -> Holdout:
     return Holdout(row.sha256, parse_format(row.format), row.target, row.table_rows)
 
 
-def _candidate(row: VersionRow) -> Candidate:
+def _candidate(row: VersionRow, *, profiled: bool) -> Candidate:
     claimed = {metric.name: metric.value for metric in row.metrics}
     engine = str(row.engine.get("name"))
-    return Candidate(served_version(row), claimed, engine, row.training_rows_sha256)
+    # The evaluation has up to 4 MiB.
+    profile = row.evaluation.get("profile") if profiled else None
+    return Candidate(served_version(row), claimed, engine, row.training_rows_sha256, profile)

@@ -76,7 +76,7 @@ def test_commented_lines_of_a_recipe_from_init_can_be_enabled(
     )
     recipe = Recipe.from_toml(text)
     assert recipe.search is not None
-    assert len(recipe.gates) == 1
+    assert recipe.gates[1:] == ("data compatible",)
 
 
 def test_an_existing_recipe_is_not_overwritten(

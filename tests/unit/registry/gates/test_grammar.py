@@ -8,6 +8,7 @@ from registry.errors import GateMalformed
 from registry.gates import parse, parse_all
 from registry.gates.grammar import (
     Bound,
+    DataGate,
     EngineGate,
     ExampleGate,
     LatencyGate,
@@ -50,6 +51,7 @@ from registry.gates.grammar import (
             MetricGate("accuracy == 1", "accuracy", "==", Bound(1.0)),
         ),
         ("signature compatible", SignatureGate("signature compatible")),
+        ("data compatible", DataGate("data compatible")),
         ("input_example answered", ExampleGate("input_example answered")),
         ("latency_ms <= 5", LatencyGate("latency_ms <= 5", "<=", 5.0)),
         (
