@@ -66,10 +66,10 @@ def _kept(step: Any, index: int) -> list[Any]:
 
 def _add_thresholds(model: Any, columns: Sequence[int], learned: list[Learned]) -> None:
     traced: Traced = [None if column == DROPPED else (column, 0.0, 1.0) for column in columns]
-    while hasattr(model, "steps"):
-        for _, step in model.steps[:-1]:
+    while hasattr(model, "steps") or hasattr(model, "regressor_"):
+        for _, step in getattr(model, "steps", [])[:-1]:
             traced = _trace(step, traced)
-        model = model.steps[-1][1]
+        model = model.steps[-1][1] if hasattr(model, "steps") else model.regressor_
     members = np.asarray(getattr(model, "estimators_", [model]), dtype=object).ravel()
     trees = [member.tree_ for member in members if hasattr(member, "tree_")]
     if not trees:

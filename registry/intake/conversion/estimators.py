@@ -25,10 +25,6 @@ def predict(graph: Graph, estimator: Any, block: Block) -> Heads:
         not any(text is not None for text in block.texts),
         f"{name} on a column of texts has no ONNX form here.",
     )
-    require(
-        not hasattr(estimator, "regressor_"),
-        f"{name} transforms its predictions, which has no ONNX form here.",
-    )
     trees = _members(estimator)
     if trees is not None and is_classifier(estimator):
         label, shares = tree_shares(graph, trees, block, len(estimator.classes_))

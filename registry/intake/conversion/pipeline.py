@@ -6,10 +6,11 @@ from registry.engines.chains_file import to_bytes as chains_to_bytes
 from registry.engines.onnx_program import FEATURES
 from registry.formats.used_columns import model_columns
 from registry.intake.conversion.chains import ChainTarget, given_chains, to_file
-from registry.intake.conversion.estimators import predict
-from registry.intake.conversion.graph import input_block, to_bytes
+from registry.intake.conversion.estimators import Heads, predict
+from registry.intake.conversion.graph import Block, input_block, to_bytes
 from registry.intake.conversion.onnx_target import OnnxTarget
 from registry.intake.conversion.target import C, Target
+from registry.intake.conversion.transformed_target import inverse_of
 from registry.intake.conversion.transformers import transform_all
 from registry.signature import Signature
 
@@ -20,8 +21,7 @@ def convert(model: Any, signature: Signature) -> bytes:
     Raises NotConvertible, and whatever numpy or onnx raise on a malicious model.
     """
     graph, given = OnnxTarget(), input_block(signature)
-    final, block = _preprocessed(graph, model, _model_block(model, signature, given))
-    heads = predict(graph, final, block)
+    heads = _heads(graph, model, _model_block(model, signature, given))
     return to_bytes(graph, given, {str(name): tensor for name, tensor in heads.items()})
 
 
@@ -49,6 +49,15 @@ def final_estimator(model: Any) -> Any:
     while hasattr(model, "steps"):
         model = model.steps[-1][1]
     return model
+
+
+def _heads(graph: OnnxTarget, model: Any, block: Block) -> Heads:
+    """The output tensors of ``model`` for the columns ``block``."""
+    final, block = _preprocessed(graph, model, block)
+    if not hasattr(final, "regressor_"):
+        return predict(graph, final, block)
+    value = _heads(graph, final.regressor_, block)["value"]
+    return {"value": inverse_of(graph, final.transformer_, value)}
 
 
 def _model_block(model: Any, signature: Signature, given: C) -> C:

@@ -61,4 +61,7 @@ def test_a_model_fitted_on_a_data_frame_predicts_by_column_names(admin, fresh_na
 
     assert made.status_code == 201, made.text
     assert [each["name"] for each in made.json["signature"]["inputs"]] == ["length", "width"]
-    assert answer.json["predictions"] == model.predict(rows).tolist()
+    expected = model.predict(rows).tolist()
+    if isinstance(model, TransformedTargetRegressor):  # compiled as ONNX, which is not exact
+        expected = pytest.approx(expected, rel=1e-12)
+    assert answer.json["predictions"] == expected

@@ -401,6 +401,25 @@ POPULAR: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
         CITIES,
         THREE,
     ),
+    "target with exp of a boosted pipeline": lambda: (
+        TransformedTargetRegressor(
+            make_pipeline(StandardScaler(), GradientBoostingRegressor(n_estimators=5)),
+            func=np.log,
+            inverse_func=np.exp,
+        ),
+        X,
+        np.abs(Y) + 0.1,
+    ),
+    "target with square of a forest": lambda: (
+        TransformedTargetRegressor(RandomForestRegressor(5), func=np.sqrt, inverse_func=np.square),
+        X,
+        np.abs(Y),
+    ),
+    "target that is standardised": lambda: (
+        TransformedTargetRegressor(Ridge(), transformer=StandardScaler()),
+        X,
+        Y,
+    ),
     "Tfidf and columns": lambda: (
         make_pipeline(
             ColumnTransformer(

@@ -11,6 +11,7 @@ from sklearn.linear_model import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
+    MinMaxScaler,
     Normalizer,
     OneHotEncoder,
     OrdinalEncoder,
@@ -75,9 +76,9 @@ from tests.integration.registry.shops import (
         (
             make_pipeline(
                 preparation(),
-                TransformedTargetRegressor(LinearRegression(), transformer=StandardScaler()),
+                TransformedTargetRegressor(LinearRegression(), transformer=MinMaxScaler()),
             ),
-            "transforms its predictions",
+            "A target that a MinMaxScaler transforms",
         ),
     ],
     ids=["unknown-refused", "ordinal", "null-refused", "sparse-norms", "target"],

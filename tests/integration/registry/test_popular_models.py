@@ -86,13 +86,27 @@ def fault(name: str, format_: str) -> str | None:
     ],
 )
 def test_a_selection_of_columns_is_compiled(name):
+    assert engine_of(name) == "linear"
+    assert fault(name, "joblib") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("target that is standardised", "target with square of a forest"),
+        "target with exp of a boosted pipeline",
+    ],
+)
+def test_a_transformed_target_is_compiled(name):
+    assert engine_of(name) == "onnx"
+    assert fault(name, "skops") is None
+
+
+def engine_of(name: str) -> str:
     model, _ = popular(name)
     found = inspect(io.BytesIO(written(model, "joblib")), "joblib", {})
-
     made = compile_model(found.model, found.signature, found.example)
-
-    assert made.engine["name"] == "linear"
-    assert fault(name, "joblib") is None
+    return str(made.engine["name"])
 
 
 def test_no_popular_model_is_served_wrong_and_each_refusal_has_a_way_out(record_property):
