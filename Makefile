@@ -68,8 +68,9 @@ test-attacks: .venv/test ## Upload all attacks to a real server, and try every p
 bench-batches: .venv/test ## Time a file of 5,000,000 rows in process, over HTTP and on Dask
 	$(BIN)/python -m benchmarks.batches --rows 5000000
 
-bench-engine: .venv/test ## Time the forest kernel and scikit-learn on one core
+bench-engine: .venv/test ## Time the kernels of trees and scikit-learn, XGBoost and LightGBM on one core
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.boosters
 
 bench-retrain: .venv/test ## Time hotswap retrain and plain scikit-learn on the housing forest
 	$(BIN)/python -m benchmarks.retrain

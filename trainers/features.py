@@ -86,12 +86,15 @@ def choose(columns: Sequence[str], recipe: Recipe, target: str) -> list[str]:
     return chosen
 
 
-def plan(values: Values, how: Preparation, *, scaled: bool) -> Treatment:
+def plan(
+    values: Values, how: Preparation, *, scaled: bool, takes_missing: bool = False
+) -> Treatment:
     """The treatment of a column: as the recipe says, else by its type.
 
-    ``scaled``: whether the estimator needs standardised numbers. Unless the recipe says otherwise,
-    only a column with missing values is filled. Raises ColumnRefused where the preparation does not
-    fit the type.
+    ``scaled``: whether the estimator needs standardised numbers; ``takes_missing``: whether it
+    learns from missing ones. Unless the recipe says otherwise, only a column with missing values is
+    filled, and only where the estimator needs it. Raises ColumnRefused where the preparation does
+    not fit the type.
     """
     _check_preparation(values, how)
     encode: Encoding | Bands
@@ -110,6 +113,9 @@ def plan(values: Values, how: Preparation, *, scaled: bool) -> Treatment:
         encode = "scale"
     else:
         encode = "as_is"
+    is_number = encode == "as_is" and values.type in {"number", "integer"}
+    if takes_missing and is_number and how.impute in {None, "none"}:
+        return Treatment(None, encode, how.log)
     return Treatment(_imputation(values, how, encode), encode, how.log)
 
 

@@ -2,5 +2,5 @@
 
 from typing import Literal, get_args
 
-TrainedKind = Literal["linear", "logistic", "tree", "forest"]
+TrainedKind = Literal["linear", "logistic", "tree", "forest", "boosting"]
 TRAINED_KINDS: tuple[TrainedKind, ...] = get_args(TrainedKind)

@@ -152,7 +152,7 @@ def _column(
     family = FAMILIES[recipe.kind]
     series = dataset.frame[name]
     values = feature_column(name, series, family.largest, how.type, dataset.rules)
-    return values, plan(values, how, scaled=family.scaled)
+    return values, plan(values, how, scaled=family.scaled, takes_missing=family.takes_missing)
 
 
 def _target_type(target: Target) -> str:

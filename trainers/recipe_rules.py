@@ -26,6 +26,7 @@ _TASKS: Mapping[TrainedKind, tuple[Task, ...]] = {
     "logistic": ("classification",),
     "tree": get_args(Task),
     "forest": get_args(Task),
+    "boosting": get_args(Task),
 }
 
 assert set(TRAINED_KINDS) < set(KINDS)  # noqa: S101 -- an error of ours, found at import

@@ -32,6 +32,7 @@ _SEARCHED: dict[TrainedKind, dict[str, list[Any]]] = {
     "logistic": {"C": [0.1, 1.0, 10.0]},
     "tree": {"max_depth": [4, 8, 16]},
     "forest": {"max_depth": [8, 16, 32], "max_features": [0.5, 1.0]},
+    "boosting": {"learning_rate": [0.05, 0.1], "max_leaf_nodes": [15, 31]},
 }
 
 
@@ -124,7 +125,7 @@ def _preparation(values: Values, family: Family) -> Preparation:
         return Preparation(type=type_, impute="most_frequent" if has_missing else None)
     if values.type == "date":
         return Preparation(type=type_, impute="median" if has_missing else None)
-    fill_number: Any = "median" if has_missing else None
+    fill_number: Any = "median" if has_missing and not family.takes_missing else None
     is_skewed = family.scaled and _is_skewed(values)
     return Preparation(type=type_, impute=fill_number, log=is_skewed, scale=family.scaled or None)
 

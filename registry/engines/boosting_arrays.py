@@ -40,10 +40,13 @@ class Link(IntEnum):
     SOFTPLUS = 9
 
 
-Answer = Literal["value", "second", "place", "highest", "shares", "logit", "logits", "exp"]
+Answer = Literal[
+    "value", "second", "place", "highest", "shares", "logit", "logit_or_zero", "logits", "exp"
+]  # fmt: skip
 """What the linked outputs mean: a number; the probability of the second class; the place of a
-class; scores, of which the highest decides; probabilities of all classes. The last three are
-scikit-learn's own: its logistic function, softmax or exp of the outputs."""
+class; scores, of which the highest decides; probabilities of all classes. The last four are
+scikit-learn's own: its logistic function, softmax or exp of the outputs. With ``logit_or_zero`` an
+output of zero is of the second class."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,7 +27,7 @@ except ImportError:
 else:
     AVAILABLE = True
 
-_WITH_PROBABILITIES = {"second", "shares", "logit", "logits"}
+_WITH_PROBABILITIES = {"second", "shares", "logit", "logit_or_zero", "logits"}
 
 
 def pack(arrays: BoostingArrays) -> "BoostedTrees":
@@ -101,6 +101,8 @@ class BoostingPredictor:
                 return classes[first > 0.5]
             case "logit":
                 return classes[first > 0.0]
+            case "logit_or_zero":
+                return classes[first >= 0.0]
             case "place":
                 return classes[int(first)]
         return classes[found.index(max(found))]
@@ -125,6 +127,8 @@ class BoostingPredictor:
                 places = outputs[:, 0] > 0.5
             case "logit":
                 places = outputs[:, 0] > 0.0
+            case "logit_or_zero":
+                places = outputs[:, 0] >= 0.0
             case "place":
                 places = outputs[:, 0]
             case _:
@@ -141,7 +145,9 @@ class BoostingPredictor:
             return shares
         if self._answer == "shares":
             return outputs
-        second = logistic(outputs[:, 0]) if self._answer == "logit" else outputs[:, 0]
+        second = outputs[:, 0]
+        if self._answer in {"logit", "logit_or_zero"}:
+            second = logistic(second)
         if self._single:  # XGBoost subtracts floats
             first = (np.float32(1.0) - second.astype(np.float32)).astype(np.float64)
         else:
@@ -154,7 +160,7 @@ def _fits(arrays: BoostingArrays, classes: tuple[Label, ...] | None) -> bool:
     match arrays.answer:
         case "value" | "exp":
             return classes is None and outputs == 1
-        case "second" | "place" | "logit":
+        case "second" | "place" | "logit" | "logit_or_zero":
             return classes is not None and len(classes) == 2 and outputs == 1
         case _:
             return classes is not None and outputs == len(classes) >= 2

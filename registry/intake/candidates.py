@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from registry.engines import chain_program, forest
+from registry.engines import boosting_predictor, chain_program, forest
+from registry.engines.boosting_file import to_bytes as boosting_to_bytes
+from registry.engines.boosting_predictor import BoostingPredictor
 from registry.engines.chains_file import from_bytes
 from registry.engines.forest_arrays import is_forest, take_arrays
 from registry.engines.forest_file import to_bytes as forest_to_bytes
@@ -19,6 +21,9 @@ from registry.engines.onnx_predictor import OnnxPredictor
 from registry.engines.onnx_program import PART_SECONDS, OnnxFeatures
 from registry.engines.predictor import Predictor
 from registry.engines.read_program import read_program
+from registry.intake.boosting.compiling import compile_trees
+from registry.intake.boosting.model import BoostedModel
+from registry.intake.boosting.sklearn_models import take_boosted
 from registry.intake.conversion.estimators import take_linear
 from registry.intake.conversion.layout import features_layout
 from registry.intake.conversion.pipeline import convert_columns, convert_features, final_estimator
@@ -66,6 +71,8 @@ def kernel_candidate(
     try:
         if is_forest(final):
             return _forest_candidate(model, final, signature, limits)
+        if (boosted := take_boosted(final)) is not None:
+            return _boosting_candidate(model, boosted, signature, limits)
         if (linear := take_linear(final)) is not None:
             _require_chains()
             laid_out = replace(linear, features=features_layout(model, rows()))
@@ -82,20 +89,38 @@ def _forest_candidate(
         raise NotConvertible("The C kernel for trees was not built at installation.")
     trees = forest_to_bytes(take_arrays(final))
     _require_valid("forest", trees, limits)
-    program: FeatureProgram
-    form: Form
-    try:
-        _require_chains()
-        form, made = "columns", convert_columns(model, signature)
-        _require_valid(form, made, limits)
-        program = read_program(made, signature)
-    except NotConvertible:
-        form, made = "features", convert_features(model, signature)
-        _require_valid(form, made, limits)
-        program = features = OnnxFeatures(made, signature)
-        _require_fast(features.row_seconds)
+    form, made, program = _features(model, signature, limits)
     predictor = ForestPredictor(program, trees, signature)
     return Candidate("trees", {form: made, "forest": trees}, predictor, exact=True)
+
+
+def _boosting_candidate(
+    model: Any, boosted: BoostedModel, signature: Signature, limits: FormLimits
+) -> Candidate:
+    if not boosting_predictor.AVAILABLE:
+        raise NotConvertible("The C kernel for boosted trees was not built at installation.")
+    trees = boosting_to_bytes(compile_trees(boosted))
+    _require_valid("boosting", trees, limits)
+    form, made, program = _features(model, signature, limits)
+    predictor = BoostingPredictor(program, trees, signature)
+    return Candidate("trees", {form: made, "boosting": trees}, predictor, exact=True)
+
+
+def _features(
+    model: Any, signature: Signature, limits: FormLimits
+) -> tuple[Form, bytes, FeatureProgram]:
+    """The form of the preprocessing, its bytes, and the program that they are."""
+    try:
+        _require_chains()
+        made = convert_columns(model, signature)
+        _require_valid("columns", made, limits)
+        return "columns", made, read_program(made, signature)
+    except NotConvertible:
+        made = convert_features(model, signature)
+        _require_valid("features", made, limits)
+        features = OnnxFeatures(made, signature)
+        _require_fast(features.row_seconds)
+        return "features", made, features
 
 
 def _linear_candidate(

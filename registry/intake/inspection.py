@@ -29,6 +29,12 @@ from registry.signature import KINDS, Kind, Record, Signature
 
 _TREES = "sklearn.tree._classes"
 _FORESTS = "sklearn.ensemble._forest"
+_BOOSTING = frozenset(
+    {
+        "sklearn.ensemble._gb",
+        "sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
+    }
+)
 _LOGISTIC = "sklearn.linear_model._logistic"
 
 
@@ -173,6 +179,8 @@ def _kind(model: Any, declared: str | None) -> Kind:
         kind = "tree"
     elif module == _FORESTS:
         kind = "forest"
+    elif module in _BOOSTING:
+        kind = "boosting"
     elif module == _LOGISTIC:
         kind = "logistic"
     elif module.startswith("sklearn.linear_model.") and not hasattr(model, "classes_"):

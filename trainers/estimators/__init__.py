@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from trainers.estimators.boosting import BOOSTING
 from trainers.estimators.family import Family
 from trainers.estimators.forest import FOREST
 from trainers.estimators.linear import LINEAR
@@ -10,5 +11,5 @@ from trainers.estimators.tree import TREE
 from trainers.model_kinds import TrainedKind
 
 FAMILIES: Mapping[TrainedKind, Family] = {
-    family.kind: family for family in (LINEAR, LOGISTIC, TREE, FOREST)
+    family.kind: family for family in (LINEAR, LOGISTIC, TREE, FOREST, BOOSTING)
 }

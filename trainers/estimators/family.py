@@ -19,12 +19,14 @@ LARGEST_FLOAT32 = 3.4e38
 @dataclass(frozen=True, slots=True)
 class Family:
     """``estimators`` and ``defaults`` by task; ``scaled``: it needs standardised numbers;
-    ``largest``: the largest magnitude of a number; ``parallel``: it fits on all cores."""
+    ``takes_missing``: it learns from missing numbers, which are not filled; ``largest``: the
+    largest magnitude of a number; ``parallel``: it fits on all cores."""
 
     kind: TrainedKind
     estimators: Mapping[Task, type[Any]]
     defaults: Mapping[Task, Mapping[str, Any]] = field(default_factory=dict)
     scaled: bool = False
+    takes_missing: bool = False
     largest: float = LARGEST_SQUARED
     parallel: bool = False
 

@@ -65,4 +65,4 @@ class BoostedModel:
         """How many classes it distinguishes; None for a regression."""
         if self.answer in {"value", "exp"}:
             return None
-        return 2 if self.answer in {"second", "place", "logit"} else len(self.start)
+        return len(self.start) if self.answer in {"highest", "shares", "logits"} else 2

@@ -73,7 +73,7 @@ def look(inspector, path, format_="skops", **declared):
         ("tree-classes", "tree", "classification"),
         ("forest", "forest", "regression"),
         ("shop-forest", "forest", "classification"),
-        ("boosted", "other", "regression"),
+        ("boosted", "boosting", "regression"),
         ("sgd", "other", "classification"),
     ],
 )

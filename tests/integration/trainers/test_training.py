@@ -47,7 +47,7 @@ def test_the_input_example_is_a_complete_row_of_plain_values(shops, shops_csv):
     assert row.any()
 
 
-@pytest.mark.parametrize("kind", ["linear", "tree", "forest"])
+@pytest.mark.parametrize("kind", ["linear", "tree", "forest", "boosting"])
 def test_a_quantity_is_predicted_better_than_by_its_mean(shops_csv, kind):
     model = train(recipe(shops_csv, kind, exclude=("thrives",)))
 
@@ -56,7 +56,7 @@ def test_a_quantity_is_predicted_better_than_by_its_mean(shops_csv, kind):
     assert model.metrics["rmse"] < 0.7 * model.baseline["rmse"]
 
 
-@pytest.mark.parametrize("kind", ["logistic", "tree", "forest"])
+@pytest.mark.parametrize("kind", ["logistic", "tree", "forest", "boosting"])
 def test_a_class_is_predicted_better_than_by_its_share(shops_csv, kind):
     model = train(recipe(shops_csv, kind, "thrives", exclude=("sales",)))
 

@@ -17,6 +17,8 @@ def test_every_kind_supports_its_tasks():
         ("tree", "classification"),
         ("forest", "regression"),
         ("forest", "classification"),
+        ("boosting", "regression"),
+        ("boosting", "classification"),
     }
 
 

@@ -33,6 +33,16 @@ def test_missing_numbers_are_filled_with_the_median():
     assert prepared("size") == [[1.0], [2.0], [2.0], [4.0]]
 
 
+def test_missing_numbers_stay_where_the_estimator_learns_from_them():
+    values = type_column("size", pd.Series(DATA["size"]))
+
+    kept = plan(values, Preparation(), scaled=False, takes_missing=True)
+
+    assert (kept.impute, kept.encode) == (None, "as_is")
+    asked = plan(values, Preparation(impute="mean"), scaled=False, takes_missing=True)
+    assert asked.impute == "mean"
+
+
 def test_numbers_are_standardised_if_the_estimator_needs_it():
     scaled = np.array(prepared("age", scaled=True))
 
