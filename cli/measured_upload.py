@@ -101,19 +101,30 @@ def _opened(
 
 def _read(path: Path, target: str, signature: Signature) -> _Table:
     """The columns of ``path`` by name; by position for a model that does not know any names."""
-    from hotswap.fitted.tables import table_columns
-    from registry.dates import to_datetimes
-    from trainers.data import read_dataset
-    from trainers.dates import read_seconds
+    import pandas as pd
 
-    texts = [column.name for column in signature.inputs if column.type == "string"]
-    frame = read_dataset(str(path), as_text=texts).frame
+    from hotswap.fitted.tables import table_columns
+    from trainers.columns import declared_column
+    from trainers.data import read_dataset
+    from trainers.preparation import DeclaredType
+
+    types: dict[str, DeclaredType] = {
+        column.name: "category" if column.type == "string" else "date"
+        for column in signature.inputs
+        if column.type in {"string", "date"}
+    }
+    dataset = read_dataset(str(path), as_text=list(types))
+    frame = dataset.frame
     if target not in frame.columns:
         raise ValueError(f"{path} has no column {target!r}.")
+    if _knows_names(signature):
+        frame = frame[[name for name in frame if name == target or name in signature.names]]
+    typed = {
+        str(name): declared_column(str(name), cells, types.get(str(name)), dataset.rules)
+        for name, cells in frame.items()
+    }
+    frame = pd.DataFrame({name: values.to_series() for name, values in typed.items()})
     values = frame.pop(target)
-    for column in signature.inputs:
-        if column.type == "date" and column.name in frame:
-            frame[column.name] = to_datetimes(read_seconds(column.name, frame[column.name]))
     named = {column.name: column for column in table_columns(frame, str(path))}
     missing = [name for name in signature.names if name not in named]
     if missing and not _knows_names(signature):

@@ -191,3 +191,17 @@ def test_a_booster_is_recognised_by_its_bytes_and_measured(
     assert [column["name"] for column in sent["signature"]["inputs"]] == ["rooms", "size"]
     error = root_mean_squared_error(PRICE, model.predict(numbers))
     assert sent["metrics"]["rmse"] == pytest.approx(error)
+
+
+def test_decimal_commas_are_read_as_training_reads_them(
+    hotswap: Hotswap, service: FakeService, here: Path
+) -> None:
+    FRAME.assign(price=PRICE).to_csv("test.csv", index=False, sep=";", decimal=",")
+    done = hotswap("upload", "flats", "model.skops", "--data", "test.csv", "--target", "price")
+    assert done.exit_code == 0, done.stderr
+
+    sent = metadata_of(service)
+    assert sent["signature"]["inputs"][1] == {"name": "size", "type": "number", "nullable": False}
+    assert sent["metrics"]["rmse"] == pytest.approx(
+        root_mean_squared_error(PRICE, MODEL.predict(FRAME)), abs=1e-9
+    )
