@@ -9,7 +9,7 @@ is read.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from registry.codecs.thrift_compact import Fields, ListOf, read_struct
+from registry.codecs.thrift_compact import I64, Fields, ListOf, Wanted, read_struct
 from registry.errors import BodyMalformed
 
 ReadAt = Callable[[int, int], bytes]
@@ -24,9 +24,13 @@ _FILE_ROWS, _FILE_GROUPS = 3, 4
 _GROUP_COLUMNS, _GROUP_SIZE, _GROUP_ROWS = 1, 2, 3
 _CHUNK_METADATA = 3
 _VALUES, _UNPACKED, _PACKED, _DATA_PAGE, _DICTIONARY_PAGE = 5, 6, 7, 9, 11
-_CHUNK = dict.fromkeys((_VALUES, _UNPACKED, _PACKED, _DATA_PAGE, _DICTIONARY_PAGE))
-_GROUP = {_GROUP_COLUMNS: ListOf({_CHUNK_METADATA: _CHUNK}), _GROUP_SIZE: None, _GROUP_ROWS: None}
-_FOOTER = {_FILE_ROWS: None, _FILE_GROUPS: ListOf(_GROUP)}
+_CHUNK: Wanted = dict.fromkeys((_VALUES, _UNPACKED, _PACKED, _DATA_PAGE, _DICTIONARY_PAGE), I64)
+_GROUP: Wanted = {
+    _GROUP_COLUMNS: ListOf({_CHUNK_METADATA: _CHUNK}),
+    _GROUP_SIZE: I64,
+    _GROUP_ROWS: I64,
+}
+_FOOTER: Wanted = {_FILE_ROWS: I64, _FILE_GROUPS: ListOf(_GROUP)}
 
 
 class Chunk(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from registry.codecs.parquet_footer import Chunk, ReadAt, RowGroup
-from registry.codecs.thrift_compact import read_struct
+from registry.codecs.thrift_compact import I32, Wanted, read_struct
 from registry.errors import BodyMalformed
 
 _MAX_PAGES = 2**17
@@ -21,9 +21,9 @@ _DATA_PAGE, _DICTIONARY_PAGE, _DATA_PAGE_V2 = 0, 2, 3
 _DETAILS = {_DATA_PAGE: 5, _DICTIONARY_PAGE: 7, _DATA_PAGE_V2: 8}
 _VALUES = 1
 _ENCODING = {_DATA_PAGE: 2, _DICTIONARY_PAGE: 2, _DATA_PAGE_V2: 4}
-_PAGE = {
-    **dict.fromkeys((_TYPE, _UNPACKED, _PACKED)),
-    **{_DETAILS[kind]: dict.fromkeys((_VALUES, _ENCODING[kind])) for kind in _DETAILS},
+_PAGE: Wanted = {
+    **dict.fromkeys((_TYPE, _UNPACKED, _PACKED), I32),
+    **{_DETAILS[kind]: dict.fromkeys((_VALUES, _ENCODING[kind]), I32) for kind in _DETAILS},
 }
 
 _EXPANDING = {6: "DELTA_LENGTH_BYTE_ARRAY", 7: "DELTA_BYTE_ARRAY"}
@@ -117,10 +117,9 @@ def _page(data: bytes) -> _Page:
         if kind in _DETAILS:
             details = fields[_DETAILS[kind]]
             values, encoding = details[_VALUES], details[_ENCODING[kind]]
-        is_in_range = min(unpacked, packed, values) >= 0 and max(unpacked, packed, values) < 2**31
     except KeyError as error:
         raise ValueError(f"it has no field {error}") from error
-    if not is_in_range:
+    if not (0 <= unpacked < 2**31 and 0 <= packed < 2**31 and 0 <= values < 2**31):
         raise ValueError("a size is out of range")
     if kind == _DICTIONARY_PAGE and values > unpacked:
         raise ValueError("its dictionary has more values than bytes")

@@ -17,10 +17,13 @@ from registry.codecs.parquet_body import (
 )
 from registry.codecs.parquet_footer import Chunk, RowGroup
 from registry.codecs.parquet_pages import PageHeaders
+from registry.codecs.thrift_compact import I32
 from registry.errors import BodyMalformed
 from registry.signature import Column, Output, Signature
 from tests.factories import NUMBERS
 from tests.unit.registry.codecs.parquet_footers import (
+    CHUNK_DATA_PAGE,
+    CHUNK_DICTIONARY_PAGE,
     CHUNK_SIZES,
     CHUNK_UNPACKED,
     CHUNK_VALUES,
@@ -157,8 +160,9 @@ def test_a_footer_that_lacks_what_is_read_of_it_is_malformed(decode, change, mes
         (b"\x01\0\0\0PAR1", "no footer"),
         (b"\0\0\0\0PAR1", "truncated"),
         (b"\x19\xfc\xff\xff\xff\x7f" + b"\6\0\0\0PAR1", "too many values"),
+        (b"\x19" * 2**16 + b"\0\0\1\0PAR1", "nested too deeply"),
     ],
-    ids=["no bytes", "longer than the file", "empty", "a list of 268 million structs"],
+    ids=["no bytes", "longer", "empty", "a list of 268 million structs", "lists in lists"],
 )
 def test_what_ends_in_no_footer_is_malformed(body, message):
     with pytest.raises(BodyMalformed, match=message):
@@ -180,6 +184,23 @@ def test_pages_that_unpack_to_more_than_declared_are_refused_before_they_are(dec
         pa.set_memory_pool(usual)
 
     assert watched.max_memory() < 2**20
+
+
+def test_pages_at_an_offset_that_only_some_readers_see_are_refused():
+    """A reader that expects another type ignores the field, and reads the pages elsewhere."""
+    harmless = page(10)
+
+    def change(footer):
+        for chunk in chunks(footer):
+            chunk[CHUNK_DATA_PAGE][1] += len(harmless)
+            later = {number: chunk.pop(number) for number in list(chunk) if number > 10}
+            chunk.update({CHUNK_DICTIONARY_PAGE: [I32, 4], **later})
+
+    body = written(2**20, use_dictionary=False)
+    body = declare(body[:4] + harmless + body[4:], file=10, group=10, values=10)
+
+    with pytest.raises(BodyMalformed, match="a field has another type"):
+        decode_parquet(with_footer(body, change), NUMBERS, MANY)
 
 
 def test_pages_may_not_unpack_to_more_than_what_memory_is_reserved_for():

@@ -1,0 +1,3 @@
+from registry.codecs.thrift_compact import Fields, Wanted
+
+def read_struct(data: bytes, wanted: Wanted, most_values: int, /) -> tuple[Fields, int]: ...
