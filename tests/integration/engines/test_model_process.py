@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
 
 from registry.codecs.batch import Batch, build_batch
 from registry.confinement.spawner import Spawner
@@ -31,6 +33,7 @@ from registry.errors import (
     PredictionTimedOut,
 )
 from registry.live.pool import Pool
+from registry.preprocessing import DateEncoder
 from registry.signature import Column, Output, Signature
 from tests.attacks.onnx_graphs import looping
 from tests.integration.engines.hostile_models import CLASSES, NUMBERS, SIGNATURE
@@ -116,6 +119,20 @@ def test_texts_in_any_alphabet_are_passed_on_unchanged(spawner):
     answers = serving(spawner, model, signature).predict(batch)
 
     assert answers == SklearnPredictor(model, signature).predict(batch)
+
+
+def test_dates_are_passed_on_to_the_second(spawner):
+    sold = pd.to_datetime(["2024-02-29T12:30:00", "1969-12-31T23:59:59", "2026-01-01T00:00:00"])
+    model = make_pipeline(DateEncoder(fill="median"), KNeighborsRegressor(1))
+    model.fit(pd.DataFrame({"sold": sold}), [1.0, 2.0, 3.0])
+    signature = Signature((Column("sold", "date", nullable=True),), Output("y", "number"))
+    texts = ["2024-02-29T13:30+01:00", "1969-12-31T23:59:59.9", "2026-01-02", None]
+    batch = build_batch([texts], signature, lambda *_: "")
+
+    answers = serving(spawner, model, signature).predict(batch)
+
+    assert answers.values == SklearnPredictor(model, signature).predict(batch).values
+    assert answers.values == [1.0, 2.0, 3.0, 1.0]
 
 
 def test_a_refused_row_does_not_affect_the_next_request(spawner):
