@@ -21,8 +21,8 @@ def column_ranges(
     """For each column ``missing``, the number of rows without a value; for numbers ``min``, ``max``
     and ``mean`` where there is a value; for dates ``first`` and ``last`` as text; for text and
     booleans ``values``, the count of each, the most frequent first. ``other`` is the count of the
-    values that are not among these: those beyond the first MAX_VALUES, and those of more than
-    MAX_TEXT characters."""
+    values that are not among these: those beyond the first MAX_VALUES, those of more than MAX_TEXT
+    characters, and where there are more than MAX_VALUES also those that occur once."""
     return {values.name: _range(values, rows) for values in columns}
 
 
@@ -51,7 +51,12 @@ def _range(values: ColumnValues, rows: NDArray[np.intp]) -> dict[str, Any]:
     counts = Counter(present.tolist())
     # By name where the counts are equal, so that the same data give the same order.
     order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    kept = [(text, count) for text, count in order if len(text) <= MAX_TEXT][:MAX_VALUES]
+    listed = [
+        (text, count)
+        for text, count in order
+        if len(text) <= MAX_TEXT and (count > 1 or len(order) <= MAX_VALUES)
+    ]
+    kept = listed[:MAX_VALUES]
     found["values"] = dict(kept)
     if len(order) > len(kept):
         found["other"] = len(present) - sum(count for _, count in kept)

@@ -35,3 +35,15 @@ def test_rare_texts_are_summed():
 
     assert len(found["values"]) == MAX_VALUES
     assert found["other"] == 10
+
+
+def test_texts_of_single_rows_are_not_listed_among_many():
+    texts = [f"comment {index}" for index in range(MAX_VALUES)]
+    more = [*texts, "again", "again"]
+
+    assert len(ranges(texts, np.arange(len(texts)))["values"]) == MAX_VALUES
+    assert ranges(more, np.arange(len(more))) == {
+        "missing": 0,
+        "values": {"again": 2},
+        "other": MAX_VALUES,
+    }
