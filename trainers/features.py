@@ -168,7 +168,10 @@ def column_transformer(
         steps.append((label, made, names))
     # The terms of texts are compiled only if they are last and sparse.
     steps.sort(key=lambda step: isinstance(step[1], TextEncoder))
-    return ColumnTransformer(steps, remainder="drop", sparse_threshold=1.0)
+    made = ColumnTransformer(steps, remainder="drop")
+    if any(isinstance(step[1], TextEncoder) for step in steps):
+        made.set_params(sparse_threshold=1.0)
+    return made
 
 
 def forget_folds(pipeline: Pipeline) -> None:
