@@ -53,9 +53,9 @@ def probability_curves(
 def _against_the_rest(
     true: NDArray[Any], probabilities: NDArray[np.float64], classes: NDArray[Any]
 ) -> Iterator[_OneClass]:
+    labels = classes.tolist()
     for index in range(1 if len(classes) == 2 else 0, len(classes)):
-        label = classes[index]
-        yield _OneClass(label.item(), true == label, probabilities[:, index])
+        yield _OneClass(labels[index], true == classes[index], probabilities[:, index])
 
 
 def _roc(one: _OneClass, most: int) -> Figures:

@@ -1,5 +1,6 @@
 """What ``hotswap.log`` derives from a model and its data, and what it refuses."""
 
+import json
 import sys
 
 import numpy as np
@@ -10,11 +11,13 @@ from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import VotingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from hotswap.fitted.log import measure
 from hotswap.fitted.saving import save
+from hotswap.labels import label_text
 
 X = np.random.default_rng(0).normal(size=(40, 2))
 Y = X[:, 0]
@@ -60,6 +63,31 @@ def test_the_names_are_found_inside_a_model_that_does_not_know_them():
     for model in (TransformedTargetRegressor(inner), VotingRegressor([("one", inner)])):
         said = measure(model.fit(text, Y), text, text, Y)
         assert [one["type"] for one in said["signature"]["inputs"]] == ["string", "number"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pd.Series(LABELS, dtype=object),
+        pd.Series(LABELS, dtype="string"),
+        pd.Series(LABELS, dtype="category"),
+        pd.Series(Y > 0, dtype="boolean"),
+        pd.Series((Y > 0).astype(int), dtype="Int64"),
+        (Y > 0).astype(float),
+        (Y > 0).tolist(),
+    ],
+    ids=["object", "string", "category", "boolean", "Int64", "floats", "list"],
+)
+def test_labels_have_any_type_that_scikit_learn_takes(labels):
+    plain = np.array(np.asarray(labels).tolist())
+    fitted_on = plain if getattr(labels, "dtype", None) in ("Int64", "boolean") else labels
+    model = LogisticRegression().fit(X, fitted_on)
+    said = measure(model, X, X, labels)
+    assert said["metrics"]["accuracy"] == accuracy_score(plain, model.predict(X))
+    assert said["evaluation"]["roc"][0]["class"] == np.unique(plain)[-1]
+    counted = said["evaluation"]["profile"]["output"]["values"]
+    assert list(counted) == [label_text(label) for label in np.unique(plain).tolist()]
+    json.dumps(said, allow_nan=False)
 
 
 def test_a_label_that_training_did_not_see_has_no_probability():
