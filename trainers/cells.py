@@ -144,11 +144,9 @@ def declared_numbers(column: Texts, rules: CellRules) -> NumberTexts:
 
 def oddities_of(read: NumberTexts) -> list[str]:
     """What was removed from the texts to make numbers of them."""
-    mark = next((mark for mark in read.marks if mark), "")
-    removed = (
-        [f"{mark} removed: 5{mark} is 5" if mark == "%" else f"{mark} removed"] if mark else []
-    )
-    return [*removed, *read.habits]
+    mark = next((mark for mark in read.marks if mark), None)
+    removed = "% removed: 5% is 5" if mark == "%" else f"{mark} removed"
+    return [*([removed] if mark else []), *read.habits]
 
 
 def _are_most(column: Texts, found: NDArray[np.bool_]) -> bool:

@@ -55,7 +55,7 @@ def read_numbers(texts: Sequence[str], form: NumberFormat, unit: str = "") -> Nu
 
 def _read_alike(texts: Sequence[str], form: NumberFormat) -> NumberTexts | None:
     """``read_numbers`` where all have the sign of the first before or behind them, or all have
-    none; None where they differ. 20 times as fast."""
+    none; None where they differ. Six times as fast."""
     first = _written(form.decimal, form.thousands).fullmatch(texts[0].strip()) if texts else None
     if first is None or (first["front"] and first["back"]):
         return None

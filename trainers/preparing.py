@@ -7,6 +7,7 @@ from typing import Any
 from registry.codecs.data_frame import to_frame
 from registry.signature import Column, Output, Signature
 from registry.text_encoder import MAX_TERMS
+from trainers.bundled import BUNDLED_TARGET
 from trainers.columns import feature_column
 from trainers.data import Dataset, read_dataset
 from trainers.errors import ColumnRefused, ColumnsRefused, RecipeRefused
@@ -83,7 +84,8 @@ def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
 
 
 def _target_column(dataset: Dataset, recipe: Recipe) -> Values:
-    how = recipe.columns.get(recipe.target, Preparation())
+    # Only a bundled set may leave its target unnamed.
+    how = recipe.columns.get(recipe.target or BUNDLED_TARGET, Preparation())
     where = recipe.origin.where(("target",))
     return target_column(dataset, recipe.target, where, how.type)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.errors import ColumnRefused, OddCells
+from trainers.errors import ColumnRefused, OddCells, TargetRefused
 from trainers.preparation import Preparation
 from trainers.preparing import prepare
 from trainers.recipe import Recipe
@@ -76,3 +76,9 @@ def test_a_target_of_numbers_is_declared_a_category(tmp_path):
 
     assert (ready.target.task, ready.target.type) == ("classification", "string")
     assert set(ready.target.values) == {"0", "1", "2"}
+
+
+def test_the_target_of_a_bundled_set_has_a_type_too():
+    columns = {"target": Preparation(type="boolean")}
+    with pytest.raises(TargetRefused, match="'target' is declared as the type boolean and holds"):
+        prepare(Recipe(data="sklearn:diabetes", kind="tree", columns=columns))
