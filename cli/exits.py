@@ -1,6 +1,7 @@
 """The exit codes of the commands, and their error messages on stderr.
 
-0 success, 1 refused by the service, 2 wrong usage, 3 the service cannot be reached, 10 a retrained
+0 success, 1 refused by the service, 2 wrong usage, 3 the service or a
+cluster cannot be reached, 10 a retrained
 model that is not better; as in a shell, 130 when interrupted and 141 when the output was closed.
 """
 

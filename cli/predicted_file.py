@@ -10,7 +10,7 @@ from cli.formatting import one_line
 from cli.names import Reference
 from cli.terminal import Display, print_json
 from hotswap import Registry, predict_file
-from hotswap.errors import ClientError, FileRefused, UnfinishedRun
+from hotswap.errors import ClientError, FileRefused, NotFound, UnfinishedRun
 
 LINE_SECONDS = 10.0
 """Between two lines of progress where stderr is no terminal."""
@@ -50,9 +50,9 @@ def predict_to_file(
     except (FileRefused, UnfinishedRun) as error:
         text = str(error).replace("with resume", "with --resume")
         raise CommandFailed(text, WRONG_USAGE) from error
-    except (ClientError, OSError, KeyboardInterrupt):
+    except (ClientError, OSError, KeyboardInterrupt) as error:
         if progress.rows or progress.resumed:
-            click.echo("The finished part is kept. Run the command again with --resume.", err=True)
+            click.echo(_advice(error, out), err=True)
         raise
     seconds = time.monotonic() - began
     rate = progress.rows / seconds
@@ -73,6 +73,13 @@ def predict_to_file(
             f"{seconds:.1f} s, {rate:,.0f} rows/s",
             err=True,
         )
+
+
+def _advice(error: BaseException, out: str) -> str:
+    """What can be done with the finished part of a run that ended with ``error``."""
+    if isinstance(error, NotFound):  # an archived version cannot be used again
+        return f"Delete {one_line(out)}.parts to start again with another version."
+    return "The finished part is kept. Run the command again with --resume."
 
 
 class FileProgress(Display):

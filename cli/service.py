@@ -19,7 +19,7 @@ from hotswap import (
     ServiceUnreachable,
     __version__,
 )
-from hotswap.errors import AddressMalformed
+from hotswap.errors import AddressMalformed, ClusterFailed
 from registry.errors import Fault
 
 P = ParamSpec("P")
@@ -75,6 +75,8 @@ def failed(error: ClientError, before: str = "") -> CommandFailed:
     if isinstance(error, ServiceUnreachable):
         advice = "Check that the service is running, and set HOTSWAP_URL or give --url."
         return CommandFailed(message, UNREACHABLE, advice=advice)
+    if isinstance(error, ClusterFailed):
+        return CommandFailed(message, UNREACHABLE, advice="Check the scheduler and its workers.")
     if isinstance(error, AddressMalformed):
         return CommandFailed(message, WRONG_USAGE, advice="Correct --url/HOTSWAP_URL or the token.")
     if isinstance(error, ProblemReply):

@@ -9,6 +9,7 @@
     ├── EngineUnavailable     the service's engines are not installed here
     ├── FileRefused           a file or an option of predict_file; nothing was predicted from it
     ├── UnfinishedRun         the output has an unfinished run that is not continued
+    ├── ClusterFailed         a Dask cluster cannot be reached, has no workers, or they fail
     └── ProblemReply          the service refused the request, and why (RFC 9457)
         ├── BadRequest            400
         ├── Unauthenticated       401
@@ -124,6 +125,13 @@ class FileRefused(ClientError, ValueError):
 
 class UnfinishedRun(ClientError):
     """The output has parts of an unfinished run, which these options do not continue."""
+
+
+class ClusterFailed(ClientError):
+    """A Dask cluster cannot be reached, has no workers, or they fail."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"The Dask cluster at {address} failed: {reason}")
 
 
 @dataclass(frozen=True, slots=True)

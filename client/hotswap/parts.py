@@ -54,7 +54,8 @@ def predict_in_parts(batch: Batch, limit: Limit, send: Send) -> dict[str, Any]:
     """The reply to the whole batch, with its rows in order.
 
     The version that replies to the first part predicts all of them. Row numbers in errors are
-    counted from the first row of the batch. Raises what ``send`` raises.
+    counted from the first row of the batch. Raises what ``send`` raises, and TooLarge with the
+    number of a row that is too large by itself.
     """
     reply = _Reply()
     waiting = [(0, batch.count)]
@@ -68,14 +69,25 @@ def predict_in_parts(batch: Batch, limit: Limit, send: Send) -> dict[str, Any]:
         try:
             reply.add(send(body, reply.version))
         except (TooLarge, ReplyNotUnderstood) as error:
-            if error.status != TooLarge.STATUS or stop - start <= 1:
+            if error.status != TooLarge.STATUS:
                 raise
+            if stop - start <= 1:
+                raise _row_too_large(error, start, len(body)) from error
             limit.bytes = max(1, min(limit.bytes, len(body) // 2))
             waiting.append((start, stop))
         except ProblemReply as error:
             count_on(error, start)
             raise
     return reply.content
+
+
+def _row_too_large(error: TooLarge | ReplyNotUnderstood, row: int, size: int) -> TooLarge:
+    """The error for one row that is refused with 413, by the service or by a proxy."""
+    at, said = f"rows[{row}]", error.detail if isinstance(error, TooLarge) else error.why
+    detail = f"{at} is too large to be predicted, {size:,} bytes in a request of its own: {said}"
+    before = error.problem if isinstance(error, TooLarge) else {"request_id": error.request_id}
+    faults = [{"at": at, "message": "is too large"}]
+    return TooLarge({**before, "detail": detail, "errors": faults}, TooLarge.STATUS)
 
 
 def _cut(start: int, stop: int, pieces: int) -> list[tuple[int, int]]:

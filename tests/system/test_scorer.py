@@ -110,13 +110,51 @@ def predicted_elsewhere(pickled: Path) -> list[list[str]]:
 def test_threads_share_a_loaded_version(scorer: Scorer) -> None:
     answers: list[list[str]] = []
     threads = [
-        threading.Thread(target=lambda: answers.append(list(scorer(FRAME)))) for _ in range(4)
+        threading.Thread(target=lambda: answers.append(list(scorer(FRAME)))) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == [answers[0]] * 4
+    assert answers == [answers[0]] * 8
+
+
+def test_a_token_that_is_invalid_or_revoked_is_refused(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(errors.Unauthenticated):
+        load_scorer("scored", url=server.url, token="hsw_invalid")
+    upload(server, "revoked")
+    with Registry(server.url, server.token) as registry:
+        made = registry.create_token("scorer", scopes=["predict"])
+        scorer = load_scorer("revoked", 1, url=server.url, token=made["token"], cache=tmp_path)
+        registry.revoke_token(made["id"])
+    with pytest.raises(errors.Unauthenticated):
+        scorer(FRAME)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_downloaded_version_predicts_after_it_was_archived_and_others_do_not(
+    server: Server, tmp_path: Path
+) -> None:
+    loaded, late = (
+        load_scorer(
+            *("retired", upload(server, "retired")["version"]),
+            url=server.url,
+            token=server.token,
+            cache=tmp_path / name,
+        )
+        for name in ("loaded", "late")
+    )
+    expected = list(loaded(FRAME))
+    for version in (1, 2):
+        server.call("DELETE", f"/models/retired/{version}").raise_for_status()
+
+    assert list(loaded(FRAME)) == expected
+    (tmp_path / "scorer").write_bytes(pickle.dumps((loaded, FRAME)))
+    assert predicted_elsewhere(tmp_path / "scorer") == [expected, expected]
+    with pytest.raises(errors.NotFound, match="is archived"):
+        late(FRAME)
+    with pytest.raises(errors.NotFound, match="is archived"):
+        load_scorer("retired", 1, url=server.url, token=server.token)
 
 
 def test_an_alias_is_looked_up_once(server: Server, scorer: Scorer) -> None:

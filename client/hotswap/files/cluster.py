@@ -1,16 +1,24 @@
 """Runs the chunks on a Dask cluster: the workers read, predict and write by themselves."""
 
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from itertools import islice
 from typing import Any
 
-from hotswap.errors import FileRefused, ServiceUnreachable
+from hotswap.errors import ClientError, ClusterFailed, FileRefused
 from hotswap.files.rows import Span
 from hotswap.files.work import Progress, Work, is_done
 
+WORKERS_SECONDS = 120.0
+"""How long a run waits while its cluster has no workers. Adaptive clusters start them on demand."""
+CHECK_SECONDS = 5.0
+"""How long a run waits for a span before it asks whether there are workers."""
 _QUEUED = 2
 """Spans submitted for each thread of the cluster: one that it computes, and the next."""
+
+logger = logging.getLogger(__name__)
 
 
 def run_on_cluster(
@@ -19,7 +27,8 @@ def run_on_cluster(
     """Predict all chunks that are not ``done`` on the cluster of the scheduler at ``address``.
 
     A span whose worker ends is computed by another one. Raises FileRefused without ``distributed``,
-    ServiceUnreachable without a scheduler, and the error of a span that failed.
+    ClusterFailed if the scheduler cannot be reached, if it has no workers for WORKERS_SECONDS, or
+    if they fail, and the error of a span that failed.
     """
     try:
         distributed = import_module("distributed")
@@ -30,24 +39,69 @@ def run_on_cluster(
     try:
         client = distributed.Client(address)
     except (OSError, ValueError) as error:
-        raise ServiceUnreachable(address, f"{error}") from error
+        raise ClusterFailed(address, f"{error}") from error
     with client:
         finished = frozenset(done)
         unfinished = _unfinished(spans, done, progress)
         pending: dict[Any, Span] = {}
-        completed = distributed.as_completed()
         while True:
-            threads = sum(client.nthreads().values())
+            threads = _threads(client, address)
             for span in islice(unfinished, max(0, _QUEUED * max(1, threads) - len(pending))):
-                future = client.submit(work.span, span, finished, pure=False)
-                pending[future] = span
-                completed.add(future)
+                pending[client.submit(work.span, span, finished, pure=False)] = span
             if not pending:
                 return
-            future = next(completed)
-            future.result()
-            span = pending.pop(future)
-            progress(span.count, span.end, resumed=False)
+            for future in _completed(distributed, client, address, pending):
+                _check(distributed, address, future)
+                span = pending.pop(future)
+                progress(span.count, span.end, resumed=False)
+
+
+def _completed(distributed: Any, client: Any, address: str, pending: Iterable[Any]) -> list[Any]:
+    """Those of ``pending`` that ended, at least one. Raises ClusterFailed."""
+    alone_since: float | None = None
+    while True:
+        try:
+            found = distributed.wait(
+                list(pending), timeout=CHECK_SECONDS, return_when="FIRST_COMPLETED"
+            )
+        except distributed.CancelledError as error:
+            raise ClusterFailed(address, "the connection to the scheduler was lost.") from error
+        except TimeoutError:
+            if _threads(client, address):
+                alone_since = None
+            elif alone_since is None:
+                alone_since = time.monotonic()
+                logger.warning(
+                    "The cluster at %s has no workers; waiting %.0f s for one.",
+                    address,
+                    WORKERS_SECONDS,
+                )
+            elif time.monotonic() - alone_since >= WORKERS_SECONDS:
+                raise ClusterFailed(
+                    address, f"it has had no workers for {WORKERS_SECONDS:.0f} s."
+                ) from None
+        else:
+            return list(found.done)
+
+
+def _threads(client: Any, address: str) -> int:
+    """Threads of all workers. Raises ClusterFailed."""
+    try:
+        return sum(client.nthreads().values())
+    except (OSError, AttributeError) as error:  # a client that was closed has no scheduler
+        raise ClusterFailed(address, f"the scheduler does not answer: {error}") from error
+
+
+def _check(distributed: Any, address: str, future: Any) -> None:
+    """Raise the error of a span that failed: ClientError and OSError as they are, and others, which
+    have their cause in the workers' installation or memory, as ClusterFailed."""
+    try:
+        future.result()
+    except (ClientError, OSError):
+        raise
+    except (Exception, distributed.CancelledError) as error:
+        reason = f"a worker failed: {type(error).__name__}: {error}"
+        raise ClusterFailed(address, reason) from error
 
 
 def _unfinished(spans: Iterator[Span], done: set[int], progress: Progress) -> Iterator[Span]:

@@ -1,11 +1,12 @@
 """Predicts a file to a file: what is checked before, and what is done at the end."""
 
-import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from threading import Event
 from typing import Any
 
-from hotswap.errors import FileRefused, UnfinishedRun
+from hotswap.errors import ClientError, FileRefused, UnfinishedRun
 from hotswap.files.cluster import run_on_cluster
 from hotswap.files.folder import PartsFolder
 from hotswap.files.formats import FileType, Format, file_type
@@ -22,7 +23,7 @@ from hotswap.scorer import Scorer, scorer_of
 
 IN_FLIGHT = 3
 PATIENT = Retries(attempts=10, first_wait=0.5, longest_wait=30.0)
-"""A run of hours outlives a restart of the service."""
+"""A run of hours outlives a restart of the service: the waits add up to at most 122 s."""
 ALL = "*"
 
 
@@ -63,8 +64,8 @@ def predict_file(
     by requests; ``scheduler`` is the address of a Dask cluster whose workers do so. Then both
     paths may be URLs that fsspec opens, and must be visible to the workers.
 
-    Raises FileRefused, UnfinishedRun, NotCompiled, OSError, and what ``Registry.predict`` raises,
-    with the row numbers of the file.
+    Raises FileRefused, UnfinishedRun, NotCompiled, ClusterFailed, OSError, and what
+    ``Registry.predict`` raises, with the row numbers of the file.
     """
     source_path, folder = located(data), PartsFolder(located(out))
     if source_path == folder.out:
@@ -83,14 +84,17 @@ def predict_file(
             },
             resume=resume,
         )
-        predict = _scorer(registry, found).predict if elsewhere else _service(registry, found)
+        stopped = Event()
+        predict = (
+            _scorer(registry, found).predict if elsewhere else _service(registry, found, stopped)
+        )
         work = Work(predict, plan.output, folder, plan.names)
         done, show = folder.done(), progress or _silent
         spans = _Counted(plan.spans())
         if scheduler is not None:
             run_on_cluster(scheduler, work, iter(spans), done, show)
         else:
-            run_here(work, spans, done, in_flight, show)
+            run_here(work, spans, done, in_flight, show, stopped=stopped)
         folder.join(plan.output, spans.chunks)
         if identity(source_path) != before:
             raise UnfinishedRun(f"{data} was changed while it was read: delete {folder.path}.")
@@ -184,12 +188,19 @@ def _scorer(registry: Registry, version: Version) -> Scorer:
     return scorer_of(compiled, registry.url, registry.token)
 
 
-def _service(registry: Registry, version: Version) -> Service:
+def _service(registry: Registry, version: Version, stopped: Event) -> Service:
+    """``stopped`` ends the waits between attempts."""
+
+    def pause(seconds: float, error: ClientError) -> None:
+        if stopped.wait(seconds):
+            raise error
+
+    retries = replace(PATIENT, pause=pause)
     return Service(
-        lambda: registry.with_retries(PATIENT),
+        lambda: registry.with_retries(retries),
         version["model"],
         version["version"],
-        threading.local(),
+        SimpleQueue(),
     )
 
 

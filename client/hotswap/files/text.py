@@ -174,6 +174,11 @@ class TextSource:
         with self._opened() as (file, raw):
             at = len(file.read(self._begin))
             for content in _blocks(file, self._is_complete):
+                if len(content) > LARGEST:
+                    raise FileRefused(
+                        f"{self._path}: from row {first} on there is no end of a row within "
+                        f"{LARGEST} bytes. Check the quotes."
+                    )
                 stop = at + len(content)
                 count = len(Text(self._path, first, self._header, content).records())
                 end = min(1.0, (raw.tell() if self._gzip else stop) / max(1, self._size))
@@ -215,7 +220,7 @@ def _blocks(file: BinaryIO, is_complete: Callable[[bytes], bool]) -> Iterator[by
             yield held[:cut]
             held = held[cut:]
         elif len(held) > LARGEST:
-            raise FileRefused(f"There is no end of a row within {LARGEST} bytes.")
+            break
     if held:
         yield held
 

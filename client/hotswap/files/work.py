@@ -1,9 +1,10 @@
 """What is done with each chunk: predict, encode, write the part."""
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
 from typing import Any, Protocol
 
 from hotswap.errors import BadRequest, ProblemReply, ReplyNotUnderstood
@@ -13,6 +14,9 @@ from hotswap.files.rows import Rows, Span
 from hotswap.parts import count_on
 from hotswap.registry import Registry
 from hotswap.replies import Prediction
+
+INTERRUPTED_SECONDS = 1.0
+"""How long an interrupted run waits for its chunks in flight."""
 
 
 class Predict(Protocol):
@@ -31,18 +35,24 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Predicts by requests; each thread has a client of its own."""
+    """Predicts by requests. ``idle`` keeps the clients that no thread uses at the moment."""
 
     connect: Callable[[], Registry]
     model: str
     version: int
-    local: threading.local
+    idle: "SimpleQueue[Registry]"
 
     def __call__(self, data: Any, *, probabilities: bool) -> Prediction:
-        if not hasattr(self.local, "registry"):
-            self.local.registry = self.connect()
-        registry: Registry = self.local.registry
-        return registry.predict(self.model, data, version=self.version, probabilities=probabilities)
+        try:
+            registry = self.idle.get_nowait()
+        except Empty:
+            registry = self.connect()
+        try:
+            return registry.predict(
+                self.model, data, version=self.version, probabilities=probabilities
+            )
+        finally:
+            self.idle.put(registry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +95,52 @@ class Work:
 
 
 def run_here(
-    work: Work, spans: Iterable[Span], done: set[int], in_flight: int, progress: Progress
+    work: Work,
+    spans: Iterable[Span],
+    done: set[int],
+    in_flight: int,
+    progress: Progress,
+    *,
+    stopped: Event,
 ) -> None:
     """Predict all chunks that are not ``done``, ``in_flight`` at a time.
 
-    Raises the error of the first chunk that fails, after those in flight have ended.
+    Raises the error of the first chunk that fails, after those in flight have ended. An
+    interruption, such as KeyboardInterrupt, sets ``stopped`` and leaves them after a moment.
     """
     pending: dict[Future[None], Rows] = {}
-    with ThreadPoolExecutor(in_flight, thread_name_prefix="chunks") as threads:
-        for rows in _unfinished(spans, done, progress):
-            if len(pending) >= in_flight:
+    try:
+        try:
+            for rows in _unfinished(spans, done, progress):
+                if len(pending) >= in_flight:
+                    _collect(pending, progress)
+                pending[_started(work, rows)] = rows
+            while pending:
                 _collect(pending, progress)
-            pending[threads.submit(work.chunk, rows)] = rows
-        while pending:
-            _collect(pending, progress)
+        except Exception:
+            wait(pending)
+            raise
+    except BaseException:
+        stopped.set()
+        wait(pending, INTERRUPTED_SECONDS)
+        raise
+
+
+def _started(work: Work, rows: Rows) -> "Future[None]":
+    """Predict a chunk in a thread. It is a daemon, because the interpreter waits for all others
+    when it exits, and a request may take until its time-out."""
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work.chunk(rows)
+        except BaseException as error:  # noqa: BLE001 - raised where the result is collected
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    Thread(target=run, name=f"chunk-{rows.chunk}", daemon=True).start()
+    return future
 
 
 def _unfinished(spans: Iterable[Span], done: set[int], progress: Progress) -> Iterator[Rows]:

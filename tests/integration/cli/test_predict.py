@@ -9,9 +9,10 @@ import pytest
 
 from cli.predicted_file import FileProgress
 from cli.typed_values import typed_value
+from hotswap.files import text as text_files
 from hotswap.replies import Column
 from tests.integration.cli.conftest import Hotswap
-from tests.integration.cli.fake_service import FakeService, problem
+from tests.integration.cli.fake_service import Answer, FakeService, problem
 
 
 @pytest.fixture(autouse=True)
@@ -200,6 +201,45 @@ def test_a_disk_that_is_full_when_parts_are_joined_exits_2_and_what_is_done_is_k
     assert not out.exists()
     assert hotswap(*command).exit_code == 0
     assert out.read_bytes() == expected
+
+
+@pytest.fixture
+def two_rows_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two lines of one digit."""
+    monkeypatch.setattr(text_files, "BLOCK", len("1\n2\n"))
+
+
+@pytest.mark.usefixtures("two_rows_a_chunk")
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (401, "Run the command again with --resume"),
+        (404, "out.csv.parts to start again with another version"),
+    ],
+)
+def test_a_run_that_ends_early_says_how_to_go_on(
+    hotswap: Hotswap,
+    service: FakeService,
+    tmp_path: Path,
+    status: int,
+    said: str,
+) -> None:
+    service.versions["housing"][0]["signature"]["inputs"] = [{"name": "rooms", "type": "number"}]
+    (tmp_path / "rows.csv").write_bytes(b"rooms\n1\n2\n3\n4\n")
+    out = tmp_path / "out.csv"
+    path = "/models/housing/1/predict"
+    first = Answer(200, {"model": "housing", "version": 1, "predictions": [1.5, 2.5]})
+    for following in (first, problem(status, "refused", "No longer.")):
+        service.script_next("POST", path, following)
+    command = ["predict", "housing", "--data", str(tmp_path / "rows.csv"), "--out", str(out)]
+
+    result = hotswap(*command, "--in-flight", "1")
+
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert len(list((tmp_path / "out.csv.parts").glob("*.part"))) == 1
+    assert hotswap(*command, "--resume").exit_code == 0
+    assert out.read_bytes() == b"prediction\n1.5\n2.5\n1.5\n2.5\n"
 
 
 @pytest.mark.parametrize(

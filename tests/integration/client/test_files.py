@@ -1,172 +1,52 @@
-"""A file predicted to a file: every format, kept columns, interrupted runs, and faults by row.
+"""A file predicted to a file: every format, kept columns, and faults by row."""
 
-The fake service answers each row with its column ``x`` times two; its chunks are small.
-"""
-
-import csv
 import gzip
-import io
 import json
 import os
-import resource
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-from hotswap import PredictedFile, Registry, errors, predict_file
-from hotswap.batches import ARROW
+from hotswap import Registry, errors, predict_file
 from hotswap.files import rows as chunk_sizes
-from hotswap.files import tables, text
+from hotswap.files import text
 from hotswap.files.formats import file_type
 from hotswap.files.run import PATIENT
 from hotswap.retries import NEVER
-from tests.integration.cli.fake_service import (
-    HSW,
-    Answer,
-    FakeService,
-    ReceivedRequest,
-    problem,
-    running,
+from tests.integration.cli.fake_service import HSW
+from tests.integration.client.doubler import (
+    ENDINGS,
+    ROWS,
+    Doubler,
+    as_text,
+    predict,
+    read,
+    table,
+    write,
 )
 
-ROWS = 2_500
-ENDINGS = ["csv", "csv.gz", "jsonl", "jsonl.gz", "parquet", "arrow", "arrows"]
-
-
-class Doubler(FakeService):
-    """Predicts twice ``x``; refuses rows with a negative one, and fails after ``most`` requests."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.most = 10**9
-        self.predicted: list[int] = []
-        self.add_version("m", signature=SIGNATURE)
-        self.add_version("m", signature=SIGNATURE)
-        self.aliases["m"] = {"production": 1}
-
-    def _predict(
-        self, received: ReceivedRequest, name: str, reference: str = "production"
-    ) -> Answer:
-        if len(self.predicted) >= self.most:
-            return problem(500, "internal", "It broke.")
-        rows = x_of(received)
-        if isinstance(rows, Answer):
-            return rows
-        if bad := [index for index, x in enumerate(rows) if x < 0]:
-            place = (
-                "instances" if received.headers["Content-Type"] == "application/json" else "rows"
-            )
-            at = f"{place}[{bad[0]}].x"
-            fault = {"at": at, "message": "negative"}
-            return problem(422, "input-refused", f"First, {at}: negative.", errors=[fault])
-        self.predicted += [len(rows)]
-        answer = {"model": name, "version": int(reference), "predictions": [2 * x for x in rows]}
-        return Answer(200, answer)
-
-
-SIGNATURE = {
-    "inputs": [{"name": "x", "type": "number", "nullable": False}],
-    "output": {"name": "y", "type": "number"},
-}
-
-
-def x_of(received: ReceivedRequest) -> list[float] | Answer:
-    kind = received.headers["Content-Type"]
-    if kind == ARROW:
-        with pa.ipc.open_stream(received.body) as reader:
-            table = reader.read_all()
-        assert table.column_names == ["x"]
-        return table.column("x").to_pylist()  # type: ignore[no-any-return]
-    if kind == "text/csv":
-        return [float(row["x"]) for row in csv.DictReader(io.StringIO(received.body.decode()))]
-    try:
-        return [row["x"] for row in received.json["instances"]]
-    except ValueError:
-        return problem(400, "body-malformed", "Not JSON.")
+pytestmark = pytest.mark.usefixtures("small_chunks")
+EACH_ENDING = pytest.mark.parametrize(
+    "ending",
+    [
+        ending
+        if ending in {"csv.gz", "jsonl", "parquet", "arrows"}
+        else pytest.param(ending, marks=pytest.mark.slow)
+        for ending in ENDINGS
+    ],
+)
 
 
 @pytest.fixture
-def service() -> Iterator[Doubler]:
-    with running(Doubler) as service:
-        assert isinstance(service, Doubler)
-        yield service
+def service(doubler: Doubler) -> Doubler:
+    return doubler
 
 
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of some hundred rows instead of many thousands."""
-    monkeypatch.setattr(text, "BLOCK", 8_000)
-    monkeypatch.setattr(tables, "CHUNK_ROWS", 300)
-    monkeypatch.setattr(tables, "SPAN_ROWS", 700)
-
-
-def table(count: int = ROWS, first: int = 0) -> pa.Table:
-    numbers = range(first, first + count)
-    return pa.table(
-        {
-            "id": [f"row {n}" for n in numbers],
-            "x": [n / 3 for n in numbers],
-            "note": [None if n % 7 else 'a "quoted"\nline' for n in numbers],
-        }
-    )
-
-
-def write(path: Path, data: pa.Table) -> Path:
-    """``data`` in the format of the ending, in row groups and record batches of 1,000 rows."""
-    kind = path.name.partition(".")[2]
-    if kind == "parquet":
-        pa.parquet.write_table(data, path, row_group_size=1_000)
-    elif kind == "arrow":
-        pa.feather.write_feather(data, path, chunksize=1_000)
-    elif kind == "arrows":
-        with pa.ipc.new_stream(path, data.schema) as writer:
-            writer.write_table(data, max_chunksize=1_000)
-    else:
-        content = as_text(kind, data.to_pylist())
-        path.write_bytes(gzip.compress(content) if kind.endswith("gz") else content)
-    return path
-
-
-def as_text(kind: str, rows: Sequence[dict[str, Any]]) -> bytes:
-    if kind.startswith("jsonl"):
-        return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
-    found = io.StringIO()
-    writer = csv.DictWriter(found, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return found.getvalue().encode()
-
-
-def read(path: Path) -> dict[str, list[Any]]:
-    kind = path.name.partition(".")[2]
-    if kind == "parquet":
-        return pa.parquet.read_table(path).to_pydict()  # type: ignore[no-any-return]
-    if kind == "arrow":
-        return pa.feather.read_table(path).to_pydict()  # type: ignore[no-any-return]
-    if kind == "arrows":
-        with pa.ipc.open_stream(path) as reader:
-            return reader.read_all().to_pydict()  # type: ignore[no-any-return]
-    content = path.read_bytes()
-    content = gzip.decompress(content) if kind.endswith("gz") else content
-    if kind.startswith("jsonl"):
-        rows = [json.loads(line) for line in content.splitlines()]
-    else:
-        rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
-        rows = [{**row, "prediction": float(row["prediction"])} for row in rows]
-    return {name: [row[name] for row in rows] for name in rows[0]}
-
-
-def predict(registry: Registry, data: Path, out: Path, **options: Any) -> PredictedFile:
-    return predict_file(registry, "m", str(data), str(out), **options)
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
+@EACH_ENDING
 def test_each_format_is_read_in_chunks(
     registry: Registry, service: Doubler, tmp_path: Path, ending: str
 ) -> None:
@@ -185,7 +65,7 @@ def test_each_format_is_read_in_chunks(
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"in.{ending}", "out.parquet"]
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@EACH_ENDING
 def test_each_format_is_written_with_the_kept_columns_first(
     registry: Registry, tmp_path: Path, ending: str
 ) -> None:
@@ -199,102 +79,58 @@ def test_each_format_is_written_with_the_kept_columns_first(
     assert found["prediction"] == [2 * x for x in table()["x"].to_pylist()]
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl.gz", "parquet", "arrow", "arrows"])
-def test_a_run_interrupted_at_any_point_gives_the_same_bytes_when_resumed(
-    service: Doubler, registry: Registry, tmp_path: Path, ending: str
-) -> None:
-    data = write(tmp_path / f"in.{ending}", table())
-    predict(registry, data, tmp_path / f"whole.{ending}", keep=["id"])
-    whole = (tmp_path / f"whole.{ending}").read_bytes()
-    chunks = len(service.predicted)
-    out = tmp_path / f"out.{ending}"
-
-    for most in (0, 1, chunks - 2):
-        service.predicted, service.most = [], most
-        with pytest.raises(errors.ProblemReply, match="It broke"):
-            predict(registry, data, out, keep=["id"], resume=True, in_flight=1)
-        assert not out.exists()
-    parts = sorted((tmp_path / f"out.{ending}.parts").glob("*.part"))
-    assert len(parts) == chunks - 1
-    # What a kill or a full disk can leave: half a part, half of the joined file, a partial file.
-    parts[0].write_bytes(parts[0].read_bytes()[:-1])
-    (parts[0].parent / "joined").write_bytes(b"half")
-    (parts[0].parent / f"{parts[0].name}.77-88").write_bytes(b"half")
-    service.predicted, service.most = [], 10**9
-    predict(registry, data, out, keep=["id"], resume=True)
-
-    assert len(service.predicted) == 2
-    assert out.read_bytes() == whole
-    assert not parts[0].parent.exists()
-
-
-def test_an_unfinished_run_is_continued_only_with_the_same_options(
-    service: Doubler, registry: Registry, tmp_path: Path
-) -> None:
-    data, out = write(tmp_path / "in.csv", table()), tmp_path / "out.csv"
-    service.most = 2
-    with pytest.raises(errors.ProblemReply):
-        predict(registry, data, out)
-    service.most = 10**9
-
-    def refused(said: str, **options: Any) -> None:
-        with pytest.raises(errors.UnfinishedRun, match=said):
-            predict(registry, data, out, **{"resume": True, **options})
-
-    refused("Continue it with resume, or delete the folder", resume=False)
-    refused("the columns was .* and is", keep=["id"])
-    refused("the version was 1 and is 2", version=2)
-    write(data, table(first=1))
-    refused("the input's size was|the input's modified was")
-    assert len(service.predicted) == 2
-    assert not out.exists()
-
-
-def test_a_resumed_run_keeps_the_version_of_its_alias(
-    service: Doubler, registry: Registry, tmp_path: Path
-) -> None:
-    data, out = write(tmp_path / "in.csv", table()), tmp_path / "out.csv"
-    service.most = 2
-    with pytest.raises(errors.ProblemReply):
-        predict(registry, data, out)
-    service.most = 10**9
-    service.aliases["m"] = {"production": 2}
-
-    assert predict(registry, data, out, resume=True).version == 1
-    assert predict(registry, data, out, resume=True).version == 2
-
-
-def test_a_failing_first_chunk_leaves_nothing_to_resume(
-    service: Doubler, registry: Registry, tmp_path: Path
-) -> None:
-    data = write(tmp_path / "in.csv", table())
-    service.most = 0
-    with pytest.raises(errors.ProblemReply):
-        predict(registry, data, tmp_path / "out.csv")
-    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
+@EACH_ENDING
 def test_a_refused_row_is_named_by_its_number_in_the_file(
     registry: Registry, tmp_path: Path, ending: str
 ) -> None:
     rows = table().to_pylist()
-    for number in (1_777, 2_400):
+    for number in (577, 790):
         rows[number]["x"] = -1.0
     data = write(tmp_path / f"in.{ending}", pa.Table.from_pylist(rows, table().schema))
     with pytest.raises(errors.Refused) as caught:
         predict(registry, data, tmp_path / "out.csv", keep=["id"])
     place = "instances" if "jsonl" in ending else "rows"
-    assert caught.value.errors[0].at == f"{place}[1777].x"
-    assert f"{place}[1777].x" in str(caught.value)
+    assert caught.value.errors[0].at == f"{place}[577].x"
+    assert f"{place}[577].x" in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_row_above_the_limit_of_a_body_is_named(
+    service: Doubler, registry: Registry, tmp_path: Path, ending: str
+) -> None:
+    rows = table().to_pylist()
+    rows[577]["note"] = "a" * 5_000
+    data = write(tmp_path / f"in.{ending}", pa.Table.from_pylist(rows, table().schema))
+    service.largest = 4_000
+
+    with pytest.raises(errors.TooLarge, match=r"^rows\[577\] is too large.*At most 4000") as caught:
+        predict(registry, data, tmp_path / "out.csv")
+    assert caught.value.errors[0].at == "rows[577]"
+
+    service.largest = 5_300
+    assert predict(registry, data, tmp_path / "out.csv", resume=True).rows == ROWS
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl.gz"])
+def test_a_row_that_does_not_end_is_named(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    monkeypatch.setattr(text, "LARGEST", 10_000)
+    content = as_text(ending, table().to_pylist()) + b'{"x": "' + b"a" * 20_000
+    data = tmp_path / f"in.{ending}"
+    data.write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
+    with pytest.raises(
+        errors.FileRefused, match=rf"in.{ending}: from row {ROWS} on there is no end"
+    ):
+        predict(registry, data, tmp_path / "out.csv")
 
 
 @pytest.mark.parametrize("line", [b'{"x": 1\n', b'{"x": 1}, {"x": 2}\n'])
 def test_a_line_that_is_not_json_is_named(registry: Registry, tmp_path: Path, line: bytes) -> None:
     lines = as_text("jsonl", table().to_pylist()).splitlines(keepends=True)
     data = tmp_path / "in.jsonl"
-    data.write_bytes(b"".join([*lines[:1_999], line, *lines[1_999:]]))
-    with pytest.raises(errors.FileRefused, match="row 1999 is not JSON"):
+    data.write_bytes(b"".join([*lines[:599], line, *lines[599:]]))
+    with pytest.raises(errors.FileRefused, match="row 599 is not JSON"):
         predict(registry, data, tmp_path / "out.csv")
 
 
@@ -344,29 +180,6 @@ def test_an_empty_input_gives_an_empty_output(registry: Registry, tmp_path: Path
             data.write_bytes(gzip.compress(b"") if ending.endswith("gz") else b"")
         assert predict(registry, data, tmp_path / "out.parquet").rows == 0
         assert read(tmp_path / "out.parquet") == {"prediction": []}
-
-
-def test_a_file_changed_while_it_is_read_is_refused(registry: Registry, tmp_path: Path) -> None:
-    data = write(tmp_path / "in.csv", table())
-
-    def change(rows: int, end: float, *, resumed: bool) -> None:
-        with data.open("ab") as file:
-            file.write(b"late,1,\n")
-
-    with pytest.raises(errors.UnfinishedRun, match="was changed while it was read"):
-        predict(registry, data, tmp_path / "out.csv", progress=change)
-    assert not (tmp_path / "out.csv").exists()
-
-
-def test_a_second_process_cannot_write_the_same_output(registry: Registry, tmp_path: Path) -> None:
-    data, out = write(tmp_path / "in.csv", table()), tmp_path / "out.csv"
-
-    def another(rows: int, end: float, *, resumed: bool) -> None:
-        with pytest.raises(errors.UnfinishedRun, match="Another process is writing"):
-            predict(registry, data, out, resume=True)
-
-    predict(registry, data, out, progress=another)
-    assert len(read(out)["prediction"]) == ROWS
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "arrow"])
@@ -525,47 +338,6 @@ def test_a_name_that_two_columns_have_is_refused(
         pa.parquet.write_table(pa.Table.from_arrays(cells, ["x", "a", "a"]), data)
     with pytest.raises(errors.FileRefused, match="more than one column 'a'"):
         predict(registry, data, tmp_path / "out.csv", keep=["a"])
-
-
-@pytest.mark.parametrize("largest", [100, 20_000], ids=["part", "joined"])
-def test_a_full_disk_is_an_error_that_names_the_file(
-    registry: Registry, tmp_path: Path, largest: int
-) -> None:
-    data, out = write(tmp_path / "in.csv", table()), tmp_path / "out.csv"
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
-    try:
-        with pytest.raises(OSError, match=r"too large: .*out\.csv\.parts/"):
-            predict(registry, data, out)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert not out.exists()
-
-    assert predict(registry, data, out, resume=True).rows == ROWS
-    assert len(read(out)["prediction"]) == ROWS
-
-
-def test_a_late_part_of_another_run_is_not_joined(
-    service: Doubler, registry: Registry, tmp_path: Path
-) -> None:
-    """A worker of a cluster can write after the command was killed and its folder deleted."""
-    data, out = write(tmp_path / "in.csv", table()), tmp_path / "out.csv"
-    parts = tmp_path / "out.csv.parts"
-    service.most = 3
-    with pytest.raises(errors.ProblemReply):
-        predict(registry, data, out, version=2, keep=["id"])
-    late = {path.name: path.read_bytes() for path in parts.glob("*.part")}
-    shutil.rmtree(parts)
-    service.most = 10**9
-
-    def arrive(rows: int, end: float, *, resumed: bool) -> None:
-        for name, content in late.items():
-            (parts / name).write_bytes(content)
-
-    predict(registry, data, tmp_path / "expected.csv")
-    predict(registry, data, out, progress=arrive)
-
-    assert out.read_bytes() == (tmp_path / "expected.csv").read_bytes()
 
 
 def test_file_extensions_are_case_insensitive() -> None:

@@ -279,10 +279,18 @@ def test_a_413_of_a_proxy_is_understood(registry: Registry, service: Echo) -> No
     assert registry.predict("m", [[n] for n in range(40)])["predictions"] == list(range(40))
 
 
-def test_a_single_row_that_is_too_large_raises_the_error(registry: Registry, service: Echo) -> None:
+def test_a_single_row_that_is_too_large_is_named(registry: Registry, service: Echo) -> None:
+    service.most = 40
+    with pytest.raises(
+        errors.TooLarge, match=r"^rows\[3\] is too large .*: The body is too large"
+    ) as caught:
+        registry.predict("m", [[1], [2], [3], list(range(40)), [5]])
+    assert caught.value.errors[0].at == "rows[3]"
+    page = Answer(413, b"<html>Too Large</html>", {"Content-Type": "text/html"})
+    service.refusal = lambda _: page
+    with pytest.raises(errors.TooLarge, match=r"^rows\[0\] is too large .*no JSON, but"):
+        registry.predict("m", [[1]])
     service.most = 10
-    with pytest.raises(errors.TooLarge):
-        registry.predict("m", [[1, 2, 3, 4, 5, 6]])
     with pytest.raises(errors.TooLarge):
         registry.predict("m", b"x\n1\n2\n3\n4\n5\n", content_type="text/csv")
 
