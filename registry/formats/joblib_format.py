@@ -3,12 +3,9 @@
 Needs joblib 1.6: before it, object arrays were unpickled past a restricted ``find_class``.
 """
 
-import bz2
 import io
-import lzma
 import pickle
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any, BinaryIO
 
@@ -23,22 +20,7 @@ from registry.formats.refusing import why_not
 from registry.formats.structure import is_dunder
 from registry.formats.tree_structure import check_arguments, check_state
 from registry.formats.ufuncs import UFUNCS
-
-MAX_UNPACKED = 2 * 2**30
-MAX_RATIO = 200
-"""The largest ratio of a file's unpacked size to its size, once it unpacks to ``FREE_BYTES``."""
-FREE_BYTES = 32 * 2**20
-_CHUNK = 2**20
-
-_PACKERS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
-    (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
-    (b"\x78", zlib.decompressobj),
-    (b"BZh", bz2.BZ2Decompressor),
-    (b"\xfd7zXZ\x00", lambda: lzma.LZMADecompressor(memlimit=2**28)),
-    (b"\x5d\x00\x00", lambda: lzma.LZMADecompressor(memlimit=2**28)),
-)
-"""The compressions that joblib writes, by their first bytes."""
-
+from registry.formats.unpacking import unpacked_file
 
 _UNWRITTEN = b"".join(
     [
@@ -346,7 +328,7 @@ def _check_dtype(value: Any) -> None:
 
 def read_joblib(file: BinaryIO) -> Any:
     """The object in a joblib file. Raises ArtifactRefused."""
-    unpacked = _Remaining(_unpacked(file))
+    unpacked = _Remaining(unpacked_file(file))
     unpickler = _RestrictedUnpickler(unpacked)
     try:
         model = unpickler.load()
@@ -365,47 +347,3 @@ def read_joblib(file: BinaryIO) -> Any:
     if not unpacked.at_end():
         raise ArtifactRefused("The artifact has bytes after the end of its pickle.")
     return model
-
-
-def _unpacked(file: BinaryIO) -> BinaryIO:
-    start = file.read(8)
-    file.seek(0)
-    for magic, packer in _PACKERS:
-        if start.startswith(magic):
-            limit = min(MAX_UNPACKED, max(FREE_BYTES, MAX_RATIO * file.seek(0, io.SEEK_END)))
-            file.seek(0)
-            return _decompressed(file, packer(), limit)
-    return file
-
-
-def _decompressed(file: BinaryIO, decompressor: Any, limit: int) -> BinaryIO:
-    out = io.BytesIO()
-    try:
-        while chunk := file.read(_CHUNK):
-            if decompressor.eof:
-                raise ArtifactRefused(
-                    "The artifact has bytes after the end of its compressed data."
-                )
-            _drain(decompressor, chunk, out, limit)
-    except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
-        raise ArtifactRefused(f"The artifact is not a complete compressed file: {error}") from error
-    if not decompressor.eof or decompressor.unused_data:
-        raise ArtifactRefused("The artifact's compressed data is truncated or has bytes after it.")
-    out.seek(0)
-    return out
-
-
-def _drain(decompressor: Any, chunk: bytes, out: io.BytesIO, limit: int) -> None:
-    """Unpack ``chunk`` a megabyte at a time, so that a decompression bomb is detected early."""
-    while True:
-        out.write(decompressor.decompress(chunk, _CHUNK))
-        if out.tell() > limit:
-            raise ArtifactRefused(f"The artifact unpacks to more than {limit} bytes.")
-        if hasattr(decompressor, "unconsumed_tail"):
-            chunk = decompressor.unconsumed_tail
-            if not chunk:
-                return
-        else:
-            chunk = b""
-            if decompressor.eof or decompressor.needs_input:
-                return

@@ -16,29 +16,17 @@ import numpy as np
 
 from registry.errors import ArtifactRefused, shown
 from registry.formats.allowed import ESTIMATORS, PARTS, SKOPS_NODES, SKOPS_TYPES
-from registry.formats.left_out import LEFT_OUT, REPLACED, SELECTED_TYPES
 from registry.formats.places import place_in_schema
+from registry.formats.reduced_schema import SCHEMA, node_at, reduced_schema, with_schema
 from registry.formats.refusing import why_not
 from registry.formats.tree_structure import check_arguments, check_nodes
 from registry.formats.ufuncs import UFUNCS
+from registry.formats.unpacking import FREE_BYTES, MAX_RATIO, MAX_UNPACKED
 
-MAX_UNPACKED = 2 * 2**30
 MAX_SCHEMA = 256 * 2**20
 MAX_FILES = 100_000
-MAX_RATIO = 200
-"""The largest ratio of a file's unpacked size to its size, once it unpacks to ``FREE_BYTES``."""
-FREE_BYTES = 32 * 2**20
-_SCHEMA = "schema.json"
 _MAX_SEED_POOL = 1024
 _TRUSTED = sorted(ESTIMATORS | PARTS | UFUNCS.keys() | {"numpy.dtype"})
-_NOTHING = {
-    "__class__": "str",
-    "__module__": "builtins",
-    "__loader__": "JsonNode",
-    "content": "null",
-    "is_json": True,
-}
-"""The node of None."""
 _CONTRADICTION = "The artifact has two different descriptions of one object."
 
 
@@ -68,18 +56,18 @@ def _check(file: BinaryIO) -> BinaryIO:
     try:
         with ZipFile(file) as archive:
             members = _members(archive)
-            if _SCHEMA not in members:
+            if SCHEMA not in members:
                 raise ArtifactRefused(
                     "The artifact is not a skops file: it is a zip without a schema.json."
                 )
-            if members[_SCHEMA].file_size > MAX_SCHEMA:
+            if members[SCHEMA].file_size > MAX_SCHEMA:
                 raise ArtifactRefused(f"The artifact's schema is larger than {MAX_SCHEMA} bytes.")
-            schema = json.loads(archive.read(_SCHEMA))
+            schema = json.loads(archive.read(SCHEMA))
             if not isinstance(schema, dict):
                 raise ArtifactRefused("The artifact's schema is not an object.")
-            reduced, changed = _reduced(schema)
+            reduced, changed = reduced_schema(schema)
             _Checker(archive, members).check(reduced)
-            return _with_schema(archive, reduced) if changed else file
+            return with_schema(archive, reduced) if changed else file
     except ArtifactRefused:
         raise
     except RecursionError as error:
@@ -90,59 +78,6 @@ def _check(file: BinaryIO) -> BinaryIO:
         raise ArtifactRefused(
             "The artifact is not a complete skops file: it is truncated."
         ) from error
-
-
-def _reduced(schema: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """``schema`` without the nodes of ``left_out``, and whether it had any. Changes ``schema``."""
-    heading: dict[str, Any] = {
-        key: schema[key] for key in ("protocol", "_skops_version") if key in schema
-    }
-    top = {"top": schema}
-    changed = False
-    pending: list[Any] = [top]
-    while pending:
-        value = pending.pop()
-        for key, node in value.items() if isinstance(value, dict) else enumerate(value):
-            read = _read_instead(node)
-            if read is not node:
-                value[key] = read
-                changed = True
-            if isinstance(read, dict | list):
-                pending.append(read)
-    return {**top["top"], **heading}, changed
-
-
-def _read_instead(node: Any) -> Any:
-    """The node that is read in place of ``node``, or ``node`` itself."""
-    while isinstance(node, dict):
-        name = f"{node.get('__module__')}.{node.get('__class__')}"
-        if name in SELECTED_TYPES or (name in LEFT_OUT and not _is_other_partial(node)):
-            return _NOTHING
-        if name not in REPLACED:
-            return node
-        found = (_at(node, "content", "content", key) for key in REPLACED[name])
-        node = next(
-            (each for each in found if isinstance(each, dict) and each.get("content") != "null"),
-            _NOTHING,
-        )
-    return node
-
-
-def _is_other_partial(node: Any) -> bool:
-    """Whether it is a partial, but not that with which scikit-learn converts columns."""
-    function = _at(node, "content", "func")
-    return bool(node["__class__"] == "partial" and _at(function, "__class__") != "check_array")
-
-
-def _with_schema(archive: ZipFile, schema: dict[str, Any]) -> BinaryIO:
-    """A copy of ``archive`` with another ``schema``."""
-    copied = BytesIO()
-    with ZipFile(copied, "w") as made:
-        for entry in archive.infolist():
-            if entry.filename != _SCHEMA:
-                made.writestr(entry.filename, archive.read(entry))
-        made.writestr(_SCHEMA, json.dumps(schema))
-    return copied
 
 
 def _members(archive: ZipFile) -> dict[str, ZipInfo]:
@@ -211,7 +146,7 @@ class _Checker:
 
     def _keep_inner(self, node: Any) -> None:
         """All descriptions of an object that is checked as a part of another must be equal."""
-        key = _at(node, "__id__")
+        key = node_at(node, "__id__")
         if key is not None and self._inner.setdefault(key, node) != node:
             raise ArtifactRefused(_CONTRADICTION)
 
@@ -229,7 +164,7 @@ class _Checker:
             if not all(end is None or type(end) is int for end in ends):
                 raise ArtifactRefused("The artifact contains a slice whose ends are not numbers.")
         elif loader == "RandomGeneratorNode":
-            self._keep_inner(_at(node, "content", "seed_seq"))
+            self._keep_inner(node_at(node, "content", "seed_seq"))
             pool = _plain(node, "content", "seed_seq", "content", "pool_size")
             if type(pool) is not int or not 1 <= pool <= _MAX_SEED_POOL:
                 raise ArtifactRefused(
@@ -274,10 +209,10 @@ class _Checker:
         return self._shapes[file]
 
     def _check_tree(self, node: dict[str, Any]) -> None:
-        created_with, state = _at(node, "__reduce__", "args"), _at(node, "content")
+        created_with, state = node_at(node, "__reduce__", "args"), node_at(node, "content")
         self._keep_inner(created_with)
         self._keep_inner(state)
-        arguments = _at(created_with, "content")
+        arguments = node_at(created_with, "content")
         if not isinstance(arguments, list) or len(arguments) != 3:
             raise ArtifactRefused("A tree has invalid constructor arguments.")
         features, classes, outputs = arguments
@@ -287,29 +222,22 @@ class _Checker:
         self._shape(file)
         array = np.load(BytesIO(self._archive.read(file)), allow_pickle=False)
         check_arguments((_plain(features), array, _plain(outputs)))
-        files = [_file(_at(state, "content", key)) for key in ("nodes", "values")]
+        files = [_file(node_at(state, "content", key)) for key in ("nodes", "values")]
         check_nodes(*(() if file is None else self._shape(file) for file in files))
-
-
-def _at(node: Any, *path: str) -> Any:
-    """The value at ``path`` in ``node``; None where there is none."""
-    for key in path:
-        node = node.get(key) if isinstance(node, dict) else None
-    return node
 
 
 def _plain(node: Any, *path: str) -> Any:
     """The value of the JsonNode at ``path``; None where there is none."""
     try:
-        return json.loads(_at(node, *path, "content"))
+        return json.loads(node_at(node, *path, "content"))
     except (TypeError, ValueError):
         return None
 
 
 def _file(node: Any) -> str | None:
     """The file of a node that is an array of numbers; None for other nodes."""
-    file = _at(node, "file")
-    plain = _at(node, "__class__") == "ndarray" and _at(node, "type") == "numpy"
+    file = node_at(node, "file")
+    plain = node_at(node, "__class__") == "ndarray" and node_at(node, "type") == "numpy"
     return str(file) if plain and file is not None else None
 
 
