@@ -28,7 +28,8 @@ def weights(model: Any) -> dict[str, list[dict[str, Any]]]:
     if names is None or len(names) != by_class.shape[1]:
         names = [f"x{index}" for index in range(by_class.shape[1])]
     values = by_class[0] if len(by_class) == 1 else np.abs(by_class).mean(axis=0)
-    of_classes = 1 < len(by_class) == len(getattr(final, "classes_", ()))
+    of_pairs = type(final).__name__ in {"NuSVC", "SVC"}  # one for each pair of classes
+    of_classes = 1 < len(by_class) == len(getattr(final, "classes_", ())) and not of_pairs
     largest = np.argsort(-np.abs(values), kind="stable")[:MAX_WEIGHTS]
     entries: list[dict[str, Any]] = []
     for index in largest:

@@ -14,6 +14,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVC
 
 from hotswap.fitted.log import measure
 from hotswap.fitted.saving import save
@@ -121,6 +122,13 @@ def test_the_output_has_the_name_of_the_target_and_the_classes_of_the_model():
         "type": "string",
         "classes": ["down", "up"],
     }
+
+
+def test_coefficients_of_pairs_of_classes_are_not_those_of_classes():
+    three = np.digitize(Y, [-0.5, 0.5])
+    for model, by_class in ((LogisticRegression(), True), (SVC(kernel="linear"), False)):
+        found = measure(model.fit(X, three), X, X, three)["evaluation"]["coefficients"]
+        assert ("by_class" in found[0]) is by_class
 
 
 def test_the_same_model_gives_the_same_bytes_and_metadata():
