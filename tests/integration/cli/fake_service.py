@@ -298,6 +298,7 @@ def _page(items: list[Any], received: ReceivedRequest) -> Answer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or a body waits 40 ms for the acknowledgement of its headers
     service: FakeService
 
     def _handle(self) -> None:

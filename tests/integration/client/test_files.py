@@ -34,7 +34,7 @@ EACH_ENDING = pytest.mark.parametrize(
     "ending",
     [
         ending
-        if ending in {"csv.gz", "jsonl", "parquet", "arrows"}
+        if ending in {"csv.gz", "jsonl", "parquet"}
         else pytest.param(ending, marks=pytest.mark.slow)
         for ending in ENDINGS
     ],
