@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 import skops.io
-from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.tree import DecisionTreeClassifier
 from sqlalchemy import select
 
@@ -501,7 +501,7 @@ class TestEvaluation:
         self, admin, fresh_name
     ):
         rows, target = FRAME[["x0"]], FRAME["y"]
-        model = HistGradientBoostingRegressor(max_iter=5).fit(rows, target)
+        model = KNeighborsRegressor(3).fit(rows, target)
         uploaded = admin.upload(fresh_name, skops.io.dumps(model)).json
         assert uploaded["engine"]["name"] == "scikit-learn", uploaded
         set_holdout(admin, fresh_name, parquet(FRAME), "y")
