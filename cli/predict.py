@@ -112,6 +112,8 @@ def predict(
             probabilities=probabilities,
         )
     else:
+        # Where a value has an equals sign too, the columns tell where the name ends.
+        as_mapping((pair for pair in values if "=" not in pair[1]), "The record")
         columns = _columns(registry, reference)
         names = [column["name"] for column in columns]
         pairs = as_mapping((divided(*pair, names) for pair in values), "The record")
