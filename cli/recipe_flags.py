@@ -42,6 +42,7 @@ class RecipeFlags(FileFlags):
     metric: str | None
     seed: int | None
     gates: tuple[str, ...]
+    strict: bool
     description: str | None
 
 
@@ -114,6 +115,7 @@ _FLAGS = [
         multiple=True,
         help='Condition for a promotion: "rmse <= champion"; may be repeated.',
     ),
+    click.option("--strict", is_flag=True, help="Refuse a training that has warnings."),
     *FILE_FLAGS,
     click.option("--description", metavar="TEXT", help="Description of the version."),
 ]
@@ -171,6 +173,8 @@ def _given(flags: RecipeFlags, base: dict[str, Any]) -> dict[str, Any]:
         if flags[key]:  # type: ignore[literal-required]
             values[key] = column_names(flags[key])  # type: ignore[literal-required]
     values |= file_keys(flags)
+    if flags["strict"]:
+        values["strict"] = True
     if flags["gates"]:
         values["gates"] = list(flags["gates"])
     if flags["params"]:

@@ -36,12 +36,13 @@ def training_report(model: "TrainedModel") -> dict[str, Any]:
             "dropped": model.evaluation["dropped_rows"],
         },
         "notes": list(model.notes),
+        "warnings": list(model.warnings),
     }
 
 
 def print_training(model: "TrainedModel") -> None:
     """Print what was found out about the columns, the metrics on held-out rows, the counts of rows,
-    and the notes."""
+    the notes and the warnings."""
     _print_inferred(model)
     table = [[name, value, model.baseline.get(name)] for name, value in model.metrics.items()]
     print_table(COLUMNS, table, "There are no metrics.")
@@ -49,6 +50,8 @@ def print_training(model: "TrainedModel") -> None:
     click.echo(f"Trained on {counts['train_rows']:,} rows, evaluated on {counts['rows']:,} others.")
     for note in model.notes:
         click.echo(f"Note: {one_line(note)}.".replace("..", "."))
+    for warning in model.warnings:
+        click.echo(f"Warning: {one_line(warning)}.")
 
 
 def _print_inferred(model: "TrainedModel") -> None:

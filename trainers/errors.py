@@ -24,7 +24,8 @@
     │   └── TaskRefused               a task that this kind of model cannot do
     ├── ParameterRefused
     ├── SearchRefused             no candidate of a search could be measured
-    └── FitRefused                the estimator could not be fitted
+    ├── FitRefused                the estimator could not be fitted
+    └── WarningsRefused           a strict recipe whose training has warnings
 
 Each says what was wrong, where, and what to do.
 """
@@ -250,6 +251,15 @@ class SearchRefused(TrainingRefused):
 class FitRefused(TrainingRefused):
     def __init__(self, kind: str, why: str) -> None:
         super().__init__(f"The {kind} model could not be fitted: {why}")
+
+
+class WarningsRefused(TrainingRefused):
+    def __init__(self, warnings: Sequence[str]) -> None:
+        self.warnings = tuple(warnings)
+        super().__init__(
+            f"The recipe is strict, and the training has warnings: {'. '.join(warnings)}. Correct "
+            "the data or the recipe, or set strict = false."
+        )
 
 
 def declaring(name: str, type_: str) -> str:

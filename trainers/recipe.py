@@ -30,7 +30,8 @@ class Recipe:
     from (None: all except the target and the column of the split), ``exclude`` those to leave out.
     ``file`` says how the file of the data is written, where that is not found from its content.
     ``test_size`` is the share of rows held out. ``gates`` are the conditions for a promotion, which
-    the registry checks. ``origin`` has the lines where the values were written.
+    the registry checks. ``strict``: a training with warnings is refused.
+    ``origin`` has the lines where the values were written.
 
     The constructor raises RecipeRefused, with all mistakes, for values that are not allowed.
     """
@@ -51,6 +52,7 @@ class Recipe:
     test_size: float = 0.2
     seed: int = 0
     gates: tuple[str, ...] = ()
+    strict: bool = False
     origin: Origin = field(default_factory=Origin, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -93,7 +95,7 @@ class Recipe:
     def to_json(self) -> dict[str, Any]:
         """The recipe as the keys and tables of its file, mostly without those at their default."""
         document: dict[str, Any] = {"data": self.data, "kind": self.kind}
-        for name in ("target", "name", "description", "task"):
+        for name in ("target", "name", "description", "task", "strict"):
             if getattr(self, name):
                 document[name] = getattr(self, name)
         if self.features is not None:

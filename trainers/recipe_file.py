@@ -221,6 +221,7 @@ _READERS: Mapping[str, _Read] = {
     "split": _Reader.split,
     "search": _Reader.search,
     "gates": _Reader.texts,
+    "strict": _Reader.truth,
     "na_values": _Reader.texts,
     **dict.fromkeys(FILE_KEYS[1:], _Reader.text),
 }

@@ -25,7 +25,8 @@ ROWS_NAME = "training_rows.bin"
 class TrainedModel:
     """A fitted pipeline with its signature, its evaluation and its lineage.
 
-    ``notes`` are for the user: rows dropped, warnings of the fit. ``held_out`` are the features of
+    ``notes`` are for the user: rows dropped, warnings of the fit. ``warnings`` say why the metrics
+    may be worth less than they seem. ``held_out`` are the features of
     the rows that it was evaluated on, ``training_rows`` the hashes of those that it was fitted on
     (`hotswap.evaluation.row_hashes`). ``inferred`` is what was found out about each column.
     """
@@ -45,6 +46,7 @@ class TrainedModel:
     held_out: "pd.DataFrame"
     inferred: tuple[Inferred, ...]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     training_rows: bytes | None = None
 
     def metadata(self, parent_version: int | None = None) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 from sklearn.pipeline import Pipeline
 
 from hotswap.evaluation.column_ranges import column_ranges
 from hotswap.evaluation.profile import profile
-from hotswap.evaluation.row_hashes import TrainingRows
+from hotswap.evaluation.row_hashes import Hashes, TrainingRows, names_hash, row_hashes
 from hotswap.fitted.surroundings import environment
 from registry.signature import Output, Signature
+from trainers.errors import WarningsRefused
 from trainers.estimators import FAMILIES
 from trainers.estimators.family import Family, recorded_params
 from trainers.evaluation import evaluate
@@ -20,6 +22,7 @@ from trainers.records import example
 from trainers.search import search
 from trainers.target import Target
 from trainers.trained import TrainedModel
+from trainers.training_warnings import Training, training_warnings
 
 
 def train(
@@ -52,9 +55,23 @@ def train(
     notes = [*ready.notes, *_dropped_note(target), *(found.notes if found else ()), *fitted]
     ranges = column_ranges(ready.columns, ready.split.train)
     treated = {column.name: column.to_json() for column in ready.inferred}
+    hashes = _row_hashes(ready)
+    warnings = training_warnings(
+        Training(
+            columns=ready.columns,
+            target=target,
+            split=ready.split,
+            hashes=hashes,
+            ranges=ranges,
+            evaluation=evaluation,
+        )
+    )
+    if recipe.strict and warnings:
+        raise WarningsRefused(warnings)
     kept = {
         "dropped_rows": target.dropped_count,
         "notes": list(dict.fromkeys(notes)),
+        "warnings": list(warnings),
         "columns": {name: summary | treated[name] for name, summary in ranges.items()},
         "file": dict(ready.dataset.found),
         "profile": profile(ready.columns, ready.split.train, ranges, evaluation.made),
@@ -74,16 +91,18 @@ def train(
         lineage=lineage(recipe, ready.dataset),
         environment=environment(),
         notes=tuple(kept["notes"]),
+        warnings=warnings,
         inferred=ready.inferred,
         held_out=test_rows.features,
-        training_rows=_training_rows(ready),
+        training_rows=TrainingRows(
+            np.sort(hashes[ready.split.train]), names_hash(ready.signature.names), has_target=True
+        ).to_bytes(),
     )
 
 
-def _training_rows(ready: Ready) -> bytes | None:
-    rows = ready.split.train
-    columns = {values.name: (values.type, values.array[rows]) for values in ready.columns}
-    return TrainingRows.of(columns, ready.rows.target[rows]).to_bytes()
+def _row_hashes(ready: Ready) -> Hashes:
+    columns = [(values.name, values.type, values.array) for values in ready.columns]
+    return row_hashes(columns, ready.rows.target)
 
 
 def _with_classes(signature: Signature, pipeline: Pipeline, target: Target) -> Signature:

@@ -48,6 +48,11 @@ class RetrainReport:
         """The metrics of the baseline on the candidate's held-out rows."""
         return dict(self.evaluation.get("baseline") or {})
 
+    @property
+    def warnings(self) -> list[str]:
+        """Why the candidate's metrics may be worth less than they seem."""
+        return [str(warning) for warning in self.evaluation.get("warnings") or ()]
+
     def headline(self) -> str:
         """The result in one line."""
         return "".join(part if isinstance(part, str) else part.text for part in self.phrase())

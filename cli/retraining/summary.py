@@ -9,7 +9,17 @@ from cli.gates import interval
 from cli.retraining.data_changes import data_changes
 from cli.retraining.report import RetrainReport
 from hotswap.replies import Gate
-from registry.cards.blocks import Block, Data, Paragraph, Phrase, Said, Section, Table, data
+from registry.cards.blocks import (
+    Block,
+    Bullets,
+    Data,
+    Paragraph,
+    Phrase,
+    Said,
+    Section,
+    Table,
+    data,
+)
 from registry.cards.markdown import heading, link, sections, written
 
 _MOST_CHANGES = 30
@@ -28,6 +38,7 @@ def as_json(report: RetrainReport) -> dict[str, Any]:
         "made": report.made,
         "champion": report.champion,
         "baseline": report.baseline,
+        "warnings": report.warnings,
         "gates": report.gates,
         "promotion": report.promotion,
         "data_changes": _changes(report),
@@ -43,6 +54,7 @@ def as_markdown(report: RetrainReport) -> str:
     if report.version is not None:
         shown = [
             Section("Metrics", list(_metrics(report))),
+            *([Section("Warnings", list(_warnings(report)))] if report.warnings else []),
             Section("Gates", [_gates(report.gates)]),
             Section("Data", list(_data(report))),
         ]
@@ -84,6 +96,10 @@ def _metrics(report: RetrainReport) -> Iterator[Block]:
     yield Table(heads, rows)
     if is_other:
         yield Paragraph(["Each was measured on the held-out rows of its own training."])
+
+
+def _warnings(report: RetrainReport) -> Iterator[Block]:
+    yield Bullets([[Data(warning), "."] for warning in report.warnings])
 
 
 def _gates(gates: Sequence[Gate]) -> Block:

@@ -41,6 +41,8 @@ def limits(view: View, evaluation: StoredEvaluation) -> Iterator[Phrase]:
         ]
     if engine.get("name") != "scikit-learn" and "reason" in engine:
         yield [data(_reason(view))]
+    for warning in evaluation.warnings[:MAX_NOTES]:
+        yield ["Warning of the training: ", data(warning), "."]
     for note in evaluation.notes[:MAX_NOTES]:
         yield ["Note of the training: ", data(note), "."]
     if any(column["type"] == "string" for column in view["signature"]["inputs"]):

@@ -135,6 +135,7 @@ class StoredEvaluation(Struct, frozen=True):
     train_rows: Count | None = None
     dropped_rows: Count | None = None
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     baseline: dict[str, float] = {}
     metric_intervals: dict[str, Interval] = {}
     columns: dict[str, ColumnSummary] = {}

@@ -420,6 +420,22 @@ def test_the_summary_has_metrics_gates_data_and_links(
         assert f"(<{service.url}{link}>)" in text
 
 
+def test_warnings_of_the_training_are_in_the_summary(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
+) -> None:
+    data, summary = recipe.parent / "sales.csv", tmp_path / "summary.md"
+    lines = data.read_text().splitlines()
+    data.write_text("\n".join(f"{line},{'zone' if not at else 7}" for at, line in
+                              enumerate(lines)) + "\n")  # fmt: skip
+
+    result = retrain(hotswap, recipe, "--json", "--summary", str(summary))
+
+    said = "the column 'zone' has the same value in all rows trained on: exclude it"
+    assert said in json.loads(result.stdout)["warnings"]
+    assert "### Warnings" in summary.read_text()
+    assert said in summary.read_text()
+
+
 def test_links_of_the_summary_use_the_public_url(
     hotswap: Hotswap, service: FakeRegistry, recipe: Path, tmp_path: Path
 ) -> None:

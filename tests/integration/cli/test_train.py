@@ -56,6 +56,24 @@ def test_train_without_promote_moves_no_alias(
     assert service.aliases == {}
 
 
+def test_warnings_are_printed_and_refused_with_strict(
+    hotswap: Hotswap, service: FakeService, table: Path
+) -> None:
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([f"year,{lines[0]}", *(f"1912,{line}" for line in lines[1:])]))
+
+    result = hotswap(*arguments(table, "--name", "sales"))
+    strict = hotswap(*arguments(table, "--name", "sales", "--strict"))
+
+    said = "the column 'year' has the same value in all rows trained on: exclude it"
+    assert f"Warning: {said}." in result.stdout.splitlines()
+    (received,) = service.of("POST", "/models/sales/versions")
+    metadata = json.loads(multipart(received)["metadata"][1])
+    assert said in metadata["evaluation"]["warnings"]
+    assert metadata["lineage"]["recipe"].get("strict") is None
+    assert (strict.exit_code, said in strict.stderr) == (2, True)
+
+
 def test_train_with_json_prints_only_json(hotswap: Hotswap, table: Path) -> None:
     result = hotswap(*arguments(table, "--name", "sales", "--promote", "--json"))
     report = json.loads(result.stdout)

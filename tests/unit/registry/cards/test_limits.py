@@ -93,9 +93,15 @@ def test_a_card_of_xgboost_says_that_unknown_texts_are_refused() -> None:
 
 def test_notes_and_names_of_malformed_parts_are_data() -> None:
     text = reported(
-        {"notes": ["`it` did not converge"], "roc": "x", "columns": COLUMNS},
+        {
+            "notes": ["`it` did not converge"],
+            "warnings": ["`a` leaks"],
+            "roc": "x",
+            "columns": COLUMNS,
+        },
         signature={"inputs": [{"name": "city", "type": "string", "nullable": False}]},
     )
+    assert "Warning of the training: <`a` leaks>." in text
     assert "Note of the training: <`it` did not converge>." in text
     assert "Unreadable parts of the uploaded evaluation: <roc>." in text
     assert "A text that did not occur in training" in text
