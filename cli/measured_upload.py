@@ -42,9 +42,10 @@ class _Table:
 
 def measured(
     file: Path, format_: Format, data: Data, declared: dict[str, Any] | None
-) -> dict[str, Any]:
-    """Signature, example, metrics and evaluation of the model in ``file``, as ``hotswap.log`` sends
-    them. ``declared`` is a signature given by the user.
+) -> tuple[dict[str, Any], bytes | None]:
+    """Signature, example, metrics and evaluation of the model in ``file``, and the hashes of the
+    rows that it was fitted on, as ``hotswap.log`` sends them. ``declared`` is a signature given by
+    the user.
 
     The file is read as by the service, through its allow-list, and predicts as there.
 
@@ -68,14 +69,24 @@ def measured(
                 given = inputs(model, columns)
             model, predictor = _opened(file, format_, {"inputs": given, "output": output})
         made = _predicted(predictor, test)
+        signature = predictor.signature
         described_model = Measured(
             model=model,
             made=made,
             test=test.columns,
             train=None if train is None else train.columns,
-            train_target=None if train is None else _true(predictor.signature, train),
+            train_target=None if train is None else _true(signature, train),
         )
-        return described_model.metadata() | {"signature": predictor.signature.to_json()}
+        rows = None if train is None else _training_rows(signature, train)
+        return described_model.metadata() | {"signature": signature.to_json()}, rows
+
+
+def _training_rows(signature: Signature, table: _Table) -> bytes | None:
+    from hotswap.evaluation.row_hashes import TrainingRows
+
+    pairs = zip(signature.inputs, table.columns, strict=True)
+    columns = {given.name: (given.type, _cells(given, column)) for given, column in pairs}
+    return TrainingRows.of(columns, _true(signature, table)).to_bytes()
 
 
 def _opened(

@@ -49,6 +49,11 @@ class _Described(TypedDict):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File of the rows that the model was fitted on, for its profile and the baseline.",
 )
+@click.option(
+    "--training-rows",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The training_rows.bin of 'hotswap train --out', to recognize these rows in a holdout.",
+)
 @click.option("--kind", type=click.Choice(KINDS), help="Kind of model.")
 @click.option(
     "--format", type=click.Choice(FORMATS), help="Format of FILE.  [default: by its ending]"
@@ -71,6 +76,7 @@ def upload(
     data: Path | None,
     target: str | None,
     train_data: Path | None,
+    training_rows: Path | None,
     idempotency_key: str | None,
     as_json: bool,
     **described: Unpack[_Described],
@@ -86,9 +92,13 @@ def upload(
       hotswap upload churn model.joblib --data test.csv --target churned
     """
     given = _merged(_read_metadata(metadata) if metadata else {}, described)
+    rows = None if training_rows is None else training_rows.read_bytes()
     if (held_out := _data(data, target, train_data)) is not None:
-        given = _measured(file, held_out, given) | given
-    uploaded = registry.upload(name, file, given, idempotency_key=idempotency_key)
+        found, hashes = _measured(file, held_out, given)
+        given, rows = found | given, rows or hashes
+    uploaded = registry.upload(
+        name, file, given, idempotency_key=idempotency_key, training_rows=rows
+    )
     print_json(uploaded.version) if as_json else print_uploaded(uploaded)
 
 
@@ -102,7 +112,9 @@ def _data(data: Path | None, target: str | None, train: Path | None) -> "Data | 
     return None if data is None or target is None else Data(data, target, train)
 
 
-def _measured(file: Path, data: "Data", given: dict[str, Any]) -> dict[str, Any]:
+def _measured(
+    file: Path, data: "Data", given: dict[str, Any]
+) -> tuple[dict[str, Any], bytes | None]:
     from cli.measured_upload import measured
     from hotswap.artifact_formats import format_of
     from registry.formats.reading import format_of_filename, parse_format

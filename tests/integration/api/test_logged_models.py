@@ -9,10 +9,12 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from xgboost import XGBClassifier
 
-from hotswap.fitted.log import measure, packed
+from hotswap.fitted.log import measure, packed, training_rows
 from registry.preprocessing import DateEncoder
+from tests.integration.api.tables import parquet, set_holdout
 
 _draws = np.random.default_rng(0)
 FRAME = pd.DataFrame(_draws.normal(size=(150, 3)), columns=["a", "b", "c"])
@@ -120,3 +122,21 @@ def test_a_logged_booster_is_sent_in_the_format_of_its_library(admin, fresh_name
     assert served.json["predictions"] == model.predict(rows[:20]).tolist()
     assert answer.json["signature"]["output"]["classes"] == np.unique(labels).tolist()
     assert "importances" in admin.get(f"/models/{fresh_name}/1/evaluation").json
+
+
+@pytest.mark.parametrize("with_target", [True, False])
+def test_logged_training_rows_are_recognized_in_a_holdout(admin, fresh_name, with_target):
+    frame = FRAME.assign(unused="x", town=np.where(FRAME["c"] > 0, "Ghent", "Leeds"))
+    part = [("keep", "passthrough", ["a", "b"]), ("town", OneHotEncoder(), ["town"])]
+    model = make_pipeline(ColumnTransformer(part), LinearRegression()).fit(
+        frame[:100], TARGET[:100]
+    )
+    said = measure(model, frame[:100], frame[100:], TARGET[100:])
+    rows = training_rows(model, frame[:100], TARGET[:100] if with_target else None)
+
+    answer = admin.upload(fresh_name, *packed(model, said), training_rows=rows)
+    assert answer.status_code == 201, answer.text
+    held_out = frame[60:].assign(y=TARGET)
+
+    shown = set_holdout(admin, fresh_name, parquet(held_out), "y").json
+    assert shown["trained_on"] == [{"version": 1, "rows": 40}]

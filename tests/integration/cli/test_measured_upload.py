@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, root_mean_squared_error
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from hotswap.evaluation.row_hashes import TrainingRows, names_hash
 from registry.preprocessing import DateEncoder
 from tests.integration.cli.conftest import Hotswap
 from tests.integration.cli.fake_service import FakeService, multipart
@@ -50,6 +51,21 @@ def metadata_of(service: FakeService) -> dict[str, Any]:
     (received,) = service.requests
     sent: dict[str, Any] = json.loads(multipart(received)["metadata"][1])
     return sent
+
+
+def test_hashes_of_the_training_rows_are_sent(
+    hotswap: Hotswap, service: FakeService, here: Path
+) -> None:
+    data = ("--data", "test.csv", "--target", "price", "--train-data", "test.csv")
+    assert hotswap("upload", "flats", "model.skops", *data).exit_code == 0
+    sent = multipart(service.requests[0])["training_rows"][1]
+    (here / "rows.bin").write_bytes(sent)
+    hotswap("upload", "flats", "model.skops", "--training-rows", "rows.bin")
+
+    rows = TrainingRows.from_bytes(sent)
+    assert (len(rows.hashes), rows.has_target) == (60, True)
+    assert rows.names == names_hash(["rooms", "size", "postcode"])
+    assert multipart(service.requests[1])["training_rows"][1] == sent
 
 
 def test_a_pipeline_is_measured_on_the_columns_that_it_uses(
