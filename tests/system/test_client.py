@@ -11,6 +11,8 @@ from sklearn.datasets import load_iris
 from hotswap import Registry, Retries, errors
 from tests.system.real_server import Server
 
+pytestmark = pytest.mark.slow  # integration/client has each call against an API in this process
+
 MANY = 700_000
 """Rows of iris data; more than 16 MiB in every encoding."""
 

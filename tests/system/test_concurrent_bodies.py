@@ -10,6 +10,8 @@ import requests
 from tests.system.models import upload
 from tests.system.real_server import BIN, Server, free_port, running
 
+pytestmark = pytest.mark.slow  # unit/api/test_decoding.py has the budget
+
 HEADER = b"x0,x1,x2,x3\n"
 ROW = b"5.1,3.5,1.4,0.2\n"
 
@@ -67,7 +69,6 @@ def test_a_single_body_may_exceed_the_memory_budget(narrow_server: Server) -> No
     assert len(reply.json()["predictions"]) == rows
 
 
-@pytest.mark.slow
 def test_sixteen_concurrent_large_bodies_stay_within_a_gigabyte_and_a_half(tmp_path: Path) -> None:
     command = [BIN / "hotswap", "serve", "--workers", "1"]
     with running(command, tmp_path / "data", free_port()) as server:

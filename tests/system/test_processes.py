@@ -202,6 +202,7 @@ def test_files_in_the_working_directory_are_not_imported(tmp_path: Path) -> None
     assert not imported.exists(), imported.read_text()
 
 
+@pytest.mark.slow  # a start
 def test_a_port_in_use_is_reported_before_anything_is_started(
     server: Server, tmp_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ from tests.processes import children, memory, zygotes
 from tests.system.models import upload
 from tests.system.real_server import BIN, Server, free_port, running, wait_until
 
+pytestmark = pytest.mark.slow  # integration/engines has the process that these files run in
+
 MEGABYTE = 2**20
 IRIS = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
 
@@ -66,7 +68,6 @@ def swelling() -> Any:
     )
 
 
-@pytest.mark.slow
 def test_the_memory_of_large_batches_is_bounded_and_returned(server: Server) -> None:
     promoted(server, "swelling", swelling())
     (worker,) = server.workers()
@@ -92,7 +93,6 @@ def test_the_memory_of_large_batches_is_bounded_and_returned(server: Server) -> 
     assert after[1] - before[1] < 100 * MEGABYTE
 
 
-@pytest.mark.slow
 def test_a_slow_model_delays_neither_health_checks_nor_other_models(server: Server) -> None:
     promoted(server, "looping", looping(1000))
     promoted(server, "looping-too", looping(1000))

@@ -20,16 +20,10 @@ PROCESSORS = {
     "AVX2": ("Haswell", "Haswell", "X86_V4", "avx2"),
     "AVX-512": ("SkylakeX", "SkylakeX", "", "avx512vl"),
 }
-MODEL_PROCESS = (
-    "tests/integration/engines/test_model_process.py::"
-    "test_predictions_equal_scikit_learn_s_to_the_last_bit"
-)
-LINEAR = ["tests/integration/registry/test_linear_bits.py", f"{MODEL_PROCESS}[linear-skops]"]
-"""What depends on the kernels most: without the same layout of memory, bits differ on each."""
-
 COMPARING = [
     "tests/integration/registry/test_linear_bits.py",
-    MODEL_PROCESS,
+    "tests/integration/engines/test_model_process.py::"
+    "test_predictions_equal_scikit_learn_s_to_the_last_bit",
     "tests/integration/registry/test_compilation.py",
     "tests/integration/registry/test_walked_forests.py",
     "tests/integration/api/test_predict_bodies.py",
@@ -73,11 +67,6 @@ def run_tests(tests, environment):
     options = ["-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow"]
     done = run([sys.executable, "-m", "pytest", *options, *tests], environment)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
-
-
-@pytest.mark.parametrize("processor", ["SSE3"], indirect=True)
-def test_linear_predictions_have_scikit_learn_s_bits_on_other_processors(processor):
-    run_tests(LINEAR, processor)
 
 
 @pytest.mark.slow

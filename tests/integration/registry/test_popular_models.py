@@ -109,6 +109,7 @@ def engine_of(name: str) -> str:
     return str(made.engine["name"])
 
 
+@pytest.mark.slow  # test_fitted_models.py has each kind of model that is accepted
 def test_no_popular_model_is_served_wrong_and_each_refusal_has_a_way_out(record_property):
     """An ONNX file is compared with its own answers in ONNX Runtime: skl2onnx computes in
     float32."""
