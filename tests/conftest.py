@@ -1,6 +1,10 @@
-"""How many examples Hypothesis tries: few in ``make test``, many in ``make test-slow``."""
+"""How many examples Hypothesis tries: few in ``make test``, many in ``make test-slow``.
+
+Also lets Ctrl-C interrupt the processes that tests start.
+"""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -12,3 +16,7 @@ settings.register_profile("thorough", _ALWAYS, max_examples=1000, derandomize=Tr
 # Other examples each time: to look for faults that the same examples never show.
 settings.register_profile("random", _ALWAYS, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+# A shell starts what runs in the background with SIGINT ignored, which children inherit.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

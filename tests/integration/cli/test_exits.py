@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+import threading
 from pathlib import Path
 
 import pytest
@@ -204,20 +204,6 @@ def test_a_full_disk_for_stdout_is_an_error(service: FakeService, unbuffered: st
     assert done.returncode == 2
 
 
-def interrupted(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    """What the process wrote until Ctrl-C ended it.
-
-    Python does not notice a signal that arrives just before it waits for a reply. A person presses
-    the keys again, and so does this.
-    """
-    for _ in range(10):
-        process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=5)
-    process.kill()
-    return process.communicate()
-
-
 def test_ctrl_c_ends_a_command_without_a_traceback() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -226,8 +212,12 @@ def test_ctrl_c_ends_a_command_without_a_traceback() -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        timer = threading.Timer(10, process.kill)
+        timer.start()
         connection, _ = listener.accept()
         with connection:
-            output = interrupted(process)
+            process.send_signal(signal.SIGINT)
+            output = process.communicate()
+        timer.cancel()
     assert output == (b"", b"")
     assert process.returncode == 130
