@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,6 +50,25 @@ scikit-learn's own: its logistic function, softmax or exp of the outputs. With `
 output of zero is of the second class."""
 
 
+class BoostingParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """How rows are read, and how their sums become predictions.
+
+    ``casts``: features become float32 first. ``single``: sums are float32. ``divisor`` divides the
+    sums, and ``scale`` multiplies them before the logistic function. ``tiny_is_zero``: numbers up
+    to 1e-35 count as zero. ``allows_missing``: rows may have NaN; checked with ``casts`` only.
+    """
+
+    n_features: int
+    answer: Answer
+    link: Link = Link.IDENTITY
+    scale: float = 1.0
+    divisor: float = 1.0
+    casts: bool = False
+    single: bool = False
+    tiny_is_zero: bool = False
+    allows_missing: bool = True
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BoostingArrays:
     """The nodes of one tree after the other, numbered within each tree from 0.
@@ -65,19 +85,10 @@ class BoostingArrays:
       feature of each, the count of its numbers in ``table`` (float64), and a `ColumnKind`.
     - ``start`` (outputs), float64: what each sum begins with.
 
-    ``casts``: features become float32 first. ``single``: sums are float32. ``divisor`` divides the
-    sums, and ``scale`` multiplies them before the logistic function. Checked by the kernel.
+    Checked by the kernel.
     """
 
-    n_features: int
-    answer: Answer
-    link: Link
-    scale: float
-    divisor: float
-    casts: bool
-    single: bool
-    tiny_is_zero: bool
-    allows_missing: bool
+    parameters: BoostingParameters
     node_counts: NDArray[np.int64]
     children_left: NDArray[np.int32]
     children_right: NDArray[np.int32]

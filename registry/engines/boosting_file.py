@@ -1,11 +1,11 @@
 """Reads and writes files of boosted trees: MessagePack, plain data."""
 
-from typing import Any, get_type_hints
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from registry.engines.boosting_arrays import Answer, BoostingArrays, Link
+from registry.engines.boosting_arrays import BoostingArrays, BoostingParameters
 
 _FORMAT = 1
 ARRAYS = {
@@ -25,20 +25,10 @@ ARRAYS = {
     "start": "<f8",
 }
 """The arrays of `BoostingArrays` in the order in which the kernel takes them."""
-_FACTS = tuple(name for name in get_type_hints(BoostingArrays) if name not in ARRAYS)
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _File(BoostingParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: int
-    n_features: int
-    answer: Answer
-    link: Link
-    scale: float
-    divisor: float
-    casts: bool
-    single: bool
-    tiny_is_zero: bool
-    allows_missing: bool
     arrays: dict[str, bytes]
 
 
@@ -47,7 +37,7 @@ def to_bytes(arrays: BoostingArrays) -> bytes:
     return msgspec.msgpack.encode(
         _File(
             format=_FORMAT,
-            **{name: getattr(arrays, name) for name in _FACTS},
+            **msgspec.structs.asdict(arrays.parameters),
             arrays={
                 name: getattr(arrays, name).astype(dtype).tobytes()
                 for name, dtype in ARRAYS.items()
@@ -73,4 +63,5 @@ def from_bytes(data: bytes | memoryview) -> BoostingArrays:
         name: np.frombuffer(file.arrays[name], dtype).astype(np.dtype(dtype).newbyteorder("="))
         for name, dtype in ARRAYS.items()
     }
-    return BoostingArrays(**{name: getattr(file, name) for name in _FACTS}, **arrays)
+    parameters = msgspec.convert(file, BoostingParameters, from_attributes=True)
+    return BoostingArrays(parameters, **arrays)

@@ -7,6 +7,7 @@ be served.
 from math import isfinite
 from typing import Any, NoReturn
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,17 +33,9 @@ _WITH_PROBABILITIES = {"second", "shares", "logit", "logit_or_zero", "logits"}
 
 def pack(arrays: BoostingArrays) -> "BoostedTrees":
     """The kernel's trees. Raises ValueError naming the fault where ``arrays`` are not valid."""
-    return BoostedTrees(
-        *(getattr(arrays, name) for name in ARRAYS),
-        n_features=arrays.n_features,
-        link=arrays.link,
-        scale=arrays.scale,
-        divisor=arrays.divisor,
-        casts=arrays.casts,
-        single=arrays.single,
-        tiny_is_zero=arrays.tiny_is_zero,
-        allows_missing=arrays.allows_missing,
-    )
+    parameters = msgspec.structs.asdict(arrays.parameters)
+    del parameters["answer"]  # what the outputs mean is decided here
+    return BoostedTrees(*(getattr(arrays, name) for name in ARRAYS), **parameters)
 
 
 class BoostingPredictor:
@@ -62,11 +55,11 @@ class BoostingPredictor:
             self._trees = pack(arrays)
         except ValueError as error:
             raise ArtifactRefused(f"The boosted trees are not valid: {error}") from error
-        self._answer, self._single = arrays.answer, arrays.single
+        self._answer, self._single = arrays.parameters.answer, arrays.parameters.single
         self._outputs = len(arrays.start)
-        self.has_probabilities = arrays.answer in _WITH_PROBABILITIES
+        self.has_probabilities = self._answer in _WITH_PROBABILITIES
         classes = signature.output.classes
-        if program.width != arrays.n_features or not _fits(arrays, classes):
+        if program.width != arrays.parameters.n_features or not _fits(arrays, classes):
             raise ArtifactRefused("The boosted trees do not fit the version's signature.")
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
@@ -157,7 +150,7 @@ class BoostingPredictor:
 
 def _fits(arrays: BoostingArrays, classes: tuple[Label, ...] | None) -> bool:
     outputs = len(arrays.start)
-    match arrays.answer:
+    match arrays.parameters.answer:
         case "value" | "exp":
             return classes is None and outputs == 1
         case "second" | "place" | "logit" | "logit_or_zero":

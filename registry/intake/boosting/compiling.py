@@ -51,8 +51,8 @@ def compile_trees(model: BoostedModel) -> BoostingArrays:
         for name in ("left", "right", "feature", "threshold", "kind", "missing_left", "value")
     )
     inner = left >= 0
-    if np.any(feature[inner] < 0) or np.any(feature[inner] >= model.n_features):
-        raise ValueError(f"A node uses a feature beyond the model's {model.n_features}.")
+    if np.any(feature[inner] < 0) or np.any(feature[inner] >= model.parameters.n_features):
+        raise ValueError(f"A node uses a feature beyond the model's {model.parameters.n_features}.")
     if np.any(np.isnan(threshold[inner])) or not np.all(np.isfinite(value[~inner])):
         raise ValueError("A threshold or a leaf value is not a number.")
     named = np.isin(feature, np.array(sorted(model.categories), np.int64))
@@ -70,15 +70,7 @@ def compile_trees(model: BoostedModel) -> BoostingArrays:
             split[own] = np.searchsorted(made.table, threshold[own])
     words = list(_sets(sets, column, columns, missing_left, split, listed_left=model.listed_left))
     return BoostingArrays(
-        n_features=model.n_features,
-        answer=model.answer,
-        link=model.link,
-        scale=model.scale,
-        divisor=model.divisor,
-        casts=model.casts,
-        single=model.single,
-        tiny_is_zero=model.tiny_is_zero,
-        allows_missing=model.allows_missing,
+        parameters=model.parameters,
         node_counts=np.array([len(tree.left) for tree in trees], np.int64),
         children_left=left.astype(np.int32),
         children_right=right.astype(np.int32),

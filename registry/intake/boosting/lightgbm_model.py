@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.engines.boosting_arrays import Answer, ColumnKind, Link
+from registry.engines.boosting_arrays import Answer, BoostingParameters, ColumnKind, Link
 from registry.errors import ArtifactRefused, shown
 from registry.intake.boosting.model import BoostedModel, Categories, Tree
 from registry.signature import MAX_CLASSES, MAX_COLUMNS
@@ -73,14 +73,16 @@ def read_lightgbm(data: bytes, text_columns: Sequence[int] = ()) -> BoostedModel
     infos = header.get("feature_infos", "").split(" ")
     return BoostedModel(
         names=tuple(names),
-        n_features=features,
+        parameters=BoostingParameters(
+            n_features=features,
+            answer=answer,
+            link=link,
+            scale=scale,
+            divisor=float(rounds) if "average_output" in header else 1.0,
+            tiny_is_zero=True,
+        ),
         trees=[_tree(index, block, index % outputs) for index, block in enumerate(blocks)],
         start=np.zeros(outputs),
-        answer=answer,
-        link=link,
-        scale=scale,
-        divisor=float(rounds) if "average_output" in header else 1.0,
-        tiny_is_zero=True,
         categories=_categories(rest, infos, text_columns),
         about={"objective": header.get("objective", "custom"), "trees": len(blocks)},
         environment={"lightgbm-model": header["version"]},

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.engines.boosting_arrays import Answer, ColumnKind, Link
+from registry.engines.boosting_arrays import BoostingParameters, ColumnKind
 
 Categories = Sequence[str] | Sequence[float]
 """The categories of a column, in the order of the codes that the trees compare."""
@@ -38,22 +38,14 @@ class BoostedModel:
     """``categories`` has those of each column that the library knows by value.
 
     ``listed_left``: the categories of a set go left, and all others right; else the reverse.
-    ``unknown``: how such a column treats a value that is not among its categories. The other fields
-    are those of `BoostingArrays`. ``about`` and ``environment`` describe it for people.
+    ``unknown``: how such a column treats a value that is not among its categories. ``start`` is as
+    in `BoostingArrays`. ``about`` and ``environment`` describe it for people.
     """
 
     names: tuple[str, ...] | None
-    n_features: int
+    parameters: BoostingParameters
     trees: Sequence[Tree]
     start: NDArray[np.float64]
-    answer: Answer
-    link: Link = Link.IDENTITY
-    scale: float = 1.0
-    divisor: float = 1.0
-    casts: bool = False
-    single: bool = False
-    tiny_is_zero: bool = False
-    allows_missing: bool = True
     categories: Mapping[int, Categories] = field(default_factory=dict)
     listed_left: bool = True
     unknown: ColumnKind = ColumnKind.NAMED_CATEGORY
@@ -63,6 +55,7 @@ class BoostedModel:
     @property
     def class_count(self) -> int | None:
         """How many classes it distinguishes; None for a regression."""
-        if self.answer in {"value", "exp"}:
+        answer = self.parameters.answer
+        if answer in {"value", "exp"}:
             return None
-        return len(self.start) if self.answer in {"highest", "shares", "logits"} else 2
+        return len(self.start) if answer in {"highest", "shares", "logits"} else 2

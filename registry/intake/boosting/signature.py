@@ -42,7 +42,7 @@ def read_boosted_signature(model: BoostedModel, declared: Signature | None) -> S
 
 
 def _own(model: BoostedModel) -> Signature:
-    names = model.names or tuple(f"x{index}" for index in range(model.n_features))
+    names = model.names or tuple(f"x{index}" for index in range(model.parameters.n_features))
     columns = tuple(
         Column(name, _type(model.categories.get(index)), nullable=True)
         for index, name in enumerate(names)

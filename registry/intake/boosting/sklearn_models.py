@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from registry.engines.boosting_arrays import Answer, ColumnKind
+from registry.engines.boosting_arrays import Answer, BoostingParameters, ColumnKind
 from registry.intake.boosting.model import BoostedModel, Tree
 
 _HISTOGRAMS = "sklearn.ensemble._hist_gradient_boosting.gradient_boosting"
@@ -42,10 +42,9 @@ def _of_histograms(model: Any) -> BoostedModel | None:
     ]
     return BoostedModel(
         names=None,
-        n_features=int(model.n_features_in_),
+        parameters=BoostingParameters(n_features=int(model.n_features_in_), answer=answer),
         trees=trees,
         start=np.asarray(model._baseline_prediction, np.float64).ravel(),
-        answer=answer,
     )
 
 
@@ -86,12 +85,11 @@ def _of_gradients(model: Any) -> BoostedModel | None:
     start = model._raw_predict_init(np.zeros((1, model.n_features_in_)))
     return BoostedModel(
         names=None,
-        n_features=int(model.n_features_in_),
+        parameters=BoostingParameters(
+            n_features=int(model.n_features_in_), answer=answer, casts=True, allows_missing=False
+        ),
         trees=trees,
         start=np.asarray(start, np.float64).ravel(),
-        answer=answer,
-        casts=True,
-        allows_missing=False,
     )
 
 

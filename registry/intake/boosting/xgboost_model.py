@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.engines.boosting_arrays import Answer, ColumnKind, Link
+from registry.engines.boosting_arrays import Answer, BoostingParameters, ColumnKind, Link
 from registry.errors import ArtifactRefused, shown
 from registry.intake.boosting.model import BoostedModel, Categories, Tree
 from registry.intake.boosting.ubjson import read_ubjson
@@ -115,13 +115,15 @@ def read_xgboost(data: bytes) -> BoostedModel:
     trees = _trees(model, weights, _used(learner, model, outputs), outputs)
     return BoostedModel(
         names=_names(learner, features),
-        n_features=features,
+        parameters=BoostingParameters(
+            n_features=features,
+            answer=objective.answer,
+            link=objective.link,
+            casts=True,
+            single=True,
+        ),
         trees=trees,
         start=np.array([np.float32(objective.margin(score)) for score in scores], np.float64),
-        answer=objective.answer,
-        link=objective.link,
-        casts=True,
-        single=True,
         categories=_categories(model, features),
         listed_left=False,
         unknown=ColumnKind.REQUIRED_CATEGORY,

@@ -3,10 +3,11 @@
 import dataclasses
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
-from registry.engines.boosting_arrays import ColumnKind, Link
+from registry.engines.boosting_arrays import BoostingParameters, ColumnKind, Link
 from registry.engines.boosting_file import ARRAYS, from_bytes, to_bytes
 from registry.engines.boosting_predictor import AVAILABLE, pack
 from registry.intake.boosting.compiling import compile_trees
@@ -50,9 +51,9 @@ def random_tree(draws, inner, kinds, output):
 
 def goes_left(model, tree, node, value, known):
     kind = ColumnKind(int(tree.kind[node]))
-    if model.casts:
+    if model.parameters.casts:
         value = float(np.float32(value))
-    if model.tiny_is_zero and abs(value) <= TINY:
+    if model.parameters.tiny_is_zero and abs(value) <= TINY:
         value = 0.0
     missing = bool(tree.missing_left[node])
     if not kind.is_category:
@@ -85,8 +86,8 @@ def predicted(model, row):
             left = goes_left(model, tree, node, row[tree.feature[node]], known)
             node = int((tree.left if left else tree.right)[node])
         total = sums[tree.output] + float(tree.value[node])
-        sums[tree.output] = float(np.float32(total)) if model.single else total
-    return [total / model.divisor for total in sums]
+        sums[tree.output] = float(np.float32(total)) if model.parameters.single else total
+    return [total / model.parameters.divisor for total in sums]
 
 
 def random_rows(draws, count):
@@ -105,17 +106,19 @@ def test_random_trees_are_summed_as_in_python(seed, columns):
     trees = [random_tree(draws, int(draws.integers(0, 40)), kinds, at % outputs) for at in range(9)]
     model = BoostedModel(
         names=None,
-        n_features=columns,
+        parameters=BoostingParameters(
+            n_features=columns,
+            answer="value",
+            divisor=1.0 + seed % 2,
+            casts=seed % 3 == 0,
+            single=seed % 3 == 0,
+            tiny_is_zero=seed % 2 == 0,
+        ),
         trees=trees,
         start=draws.normal(size=outputs).astype(np.float32).astype(np.float64),
-        answer="value",
-        divisor=1.0 + seed % 2,
-        casts=seed % 3 == 0,
-        single=seed % 3 == 0,
-        tiny_is_zero=seed % 2 == 0,
         listed_left=seed % 2 == 0,
     )
-    if model.single:
+    if model.parameters.single:
         rounded = [tree.value.astype(np.float32).astype(np.float64) for tree in trees]
         trees[:] = [
             dataclasses.replace(tree, value=value)
@@ -133,7 +136,7 @@ def test_random_trees_are_summed_as_in_python(seed, columns):
     assert [kernel.one(row.tobytes()) for row in wide] == out.tolist()
 
 
-def stump(**changed):
+def stump(n_features=2, **changed):
     """One split at 0.5 between -1 and 1."""
     tree = Tree(
         left=np.array([1, -1, -1]),
@@ -145,8 +148,8 @@ def stump(**changed):
         value=np.array([0.0, -1.0, 1.0]),
         output=0,
     )
-    return BoostedModel(names=None, n_features=2, trees=[tree], start=np.zeros(1), answer="value",
-                        **changed)  # fmt: skip
+    parameters = BoostingParameters(n_features=n_features, answer="value", **changed)
+    return BoostedModel(names=None, parameters=parameters, trees=[tree], start=np.zeros(1))
 
 
 @pytest.mark.parametrize(
@@ -176,6 +179,31 @@ def test_a_row_that_is_infinite_as_float_is_not_accepted():
     assert pack(compile_trees(stump())).values(np.array([[1e39, math.inf]])) == [1.0]
 
 
+def test_a_file_has_the_fields_of_format_1():
+    """Versions that are stored by other releases have these."""
+    arrays = compile_trees(stump(link=Link.LOGISTIC, scale=2.0, casts=True))
+    stored = {
+        "format": 1,
+        "n_features": 2,
+        "answer": "value",
+        "link": 5,
+        "scale": 2.0,
+        "divisor": 1.0,
+        "casts": True,
+        "single": False,
+        "tiny_is_zero": False,
+        "allows_missing": True,
+        "arrays": {
+            name: getattr(arrays, name).astype(dtype).tobytes() for name, dtype in ARRAYS.items()
+        },
+    }
+
+    assert msgspec.msgpack.decode(to_bytes(arrays)) == stored
+    read = from_bytes(msgspec.msgpack.encode(stored))
+    assert read.parameters == arrays.parameters
+    assert pack(read).values(np.zeros((1, 2))) == pack(arrays).values(np.zeros((1, 2)))
+
+
 @pytest.mark.parametrize("name", ARRAYS)
 def test_arrays_that_do_not_fit_are_refused(name):
     arrays = compile_trees(stump())
@@ -195,7 +223,7 @@ def test_arrays_that_do_not_fit_are_refused(name):
 def test_random_numbers_in_the_arrays_are_refused_or_walked(seed):
     draws = np.random.default_rng(seed)
     model = dataclasses.replace(
-        stump(), n_features=FEATURES, trees=[random_tree(draws, 12, (NUMBERS, SETS), 0)]
+        stump(n_features=FEATURES), trees=[random_tree(draws, 12, (NUMBERS, SETS), 0)]
     )
     arrays = compile_trees(model)
     name = draws.choice([name for name in ARRAYS if len(getattr(arrays, name))])
