@@ -22,7 +22,6 @@ from registry.engines.onnx_program import PART_SECONDS, OnnxFeatures
 from registry.engines.predictor import Predictor
 from registry.engines.read_program import read_program
 from registry.intake.boosting.compiling import compile_trees
-from registry.intake.boosting.model import BoostedModel
 from registry.intake.boosting.sklearn_models import take_boosted
 from registry.intake.conversion.estimators import take_linear
 from registry.intake.conversion.layout import features_layout
@@ -33,6 +32,12 @@ from registry.signature import Signature
 
 Converter = Callable[[Any, Signature], bytes]
 FormLimits = Mapping[Form, int]
+
+_TREES_PREDICTORS: Mapping[Form, Callable[[FeatureProgram, bytes, Signature], Predictor]] = {
+    "forest": ForestPredictor,
+    "boosting": BoostingPredictor,
+}
+"""By the form of the trees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +75,15 @@ def kernel_candidate(
     final = final_estimator(model)
     try:
         if is_forest(final):
-            return _forest_candidate(model, final, signature, limits)
+            _require_built("trees", forest.AVAILABLE)
+            trees = forest_to_bytes(take_arrays(final))
+            return _trees_candidate(model, "forest", trees, signature, limits)
         if (boosted := take_boosted(final)) is not None:
-            return _boosting_candidate(model, boosted, signature, limits)
+            _require_built("boosted trees", boosting_predictor.AVAILABLE)
+            trees = boosting_to_bytes(compile_trees(boosted))
+            return _trees_candidate(model, "boosting", trees, signature, limits)
         if (linear := take_linear(final)) is not None:
-            _require_chains()
+            _require_built("preprocessing", chain_program.AVAILABLE)
             laid_out = replace(linear, features=features_layout(model, rows()))
             return _linear_candidate(model, laid_out, signature, limits)
     except ValueError as error:
@@ -82,28 +91,13 @@ def kernel_candidate(
     return None
 
 
-def _forest_candidate(
-    model: Any, final: Any, signature: Signature, limits: FormLimits
+def _trees_candidate(
+    model: Any, form: Form, trees: bytes, signature: Signature, limits: FormLimits
 ) -> Candidate:
-    if not forest.AVAILABLE:
-        raise NotConvertible("The C kernel for trees was not built at installation.")
-    trees = forest_to_bytes(take_arrays(final))
-    _require_valid("forest", trees, limits)
-    form, made, program = _features(model, signature, limits)
-    predictor = ForestPredictor(program, trees, signature)
-    return Candidate("trees", {form: made, "forest": trees}, predictor, exact=True)
-
-
-def _boosting_candidate(
-    model: Any, boosted: BoostedModel, signature: Signature, limits: FormLimits
-) -> Candidate:
-    if not boosting_predictor.AVAILABLE:
-        raise NotConvertible("The C kernel for boosted trees was not built at installation.")
-    trees = boosting_to_bytes(compile_trees(boosted))
-    _require_valid("boosting", trees, limits)
-    form, made, program = _features(model, signature, limits)
-    predictor = BoostingPredictor(program, trees, signature)
-    return Candidate("trees", {form: made, "boosting": trees}, predictor, exact=True)
+    _require_valid(form, trees, limits)
+    features_form, features, program = _features(model, signature, limits)
+    predictor = _TREES_PREDICTORS[form](program, trees, signature)
+    return Candidate("trees", {features_form: features, form: trees}, predictor, exact=True)
 
 
 def _features(
@@ -111,7 +105,7 @@ def _features(
 ) -> tuple[Form, bytes, FeatureProgram]:
     """The form of the preprocessing, its bytes, and the program that they are."""
     try:
-        _require_chains()
+        _require_built("preprocessing", chain_program.AVAILABLE)
         made = convert_columns(model, signature)
         _require_valid("columns", made, limits)
         return "columns", made, read_program(made, signature)
@@ -146,9 +140,9 @@ def _require_fast(row_seconds: float) -> None:
         )
 
 
-def _require_chains() -> None:
-    if not chain_program.AVAILABLE:
-        raise NotConvertible("The C kernel for preprocessing was not built at installation.")
+def _require_built(kernel_for: str, available: bool) -> None:
+    if not available:
+        raise NotConvertible(f"The C kernel for {kernel_for} was not built at installation.")
 
 
 def _require_valid(form: Form, content: bytes, limits: FormLimits) -> None:
