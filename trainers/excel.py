@@ -1,7 +1,9 @@
 """Reads a sheet of an Excel workbook."""
 
 import io
+import lzma
 import zipfile
+import zlib
 from datetime import date, time, timedelta
 from typing import Any
 
@@ -17,6 +19,17 @@ ZIP = b"PK\x03\x04"
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 _WORKBOOK = "xl/workbook.xml"
 _PIECE = 2**20
+# What zipfile raises for an archive that is damaged, encrypted or packed in a way it does not know.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OSError,
+    EOFError,
+)
 
 
 def is_workbook(raw: bytes) -> bool:
@@ -24,7 +37,7 @@ def is_workbook(raw: bytes) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             return _WORKBOOK in archive.namelist()
-    except zipfile.BadZipFile:
+    except _UNREADABLE:
         return False
 
 
@@ -49,7 +62,7 @@ def read_excel(
         raise DataMalformed(
             source, f"cannot be read as an Excel workbook: {error}", "Save it again as .xlsx."
         ) from None
-    where = f"The sheet '{name}' of {source}"
+    where = f"{source} (sheet '{name}')"
     if not rows:
         raise DataEmpty(where, "is empty")
     names = [str(cell).strip() and str(cell) for cell in rows[0]]
@@ -94,7 +107,7 @@ def _check_size(raw: bytes, source: str, limit: int) -> None:
                                 f"unpacks to more than {limit:,} bytes",
                                 "Write it as CSV or Parquet.",
                             )
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError) as error:
+    except _UNREADABLE as error:
         raise DataMalformed(
             source, f"is a damaged or encrypted workbook ({error})", "Save it again."
         ) from None

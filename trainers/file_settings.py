@@ -36,7 +36,7 @@ class FileSettings:
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             yield ("delimiter",), f"delimiter must be a single character, not {self.delimiter!r}"
         if self.encoding is not None and not _is_text_encoding(self.encoding):
-            yield ("encoding",), f"encoding: there is no text encoding {self.encoding!r}"
+            yield ("encoding",), f"encoding {self.encoding!r} is not a known text encoding"
 
     def to_json(self) -> dict[str, Any]:
         """The keys of a recipe that are set."""

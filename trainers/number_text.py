@@ -116,8 +116,8 @@ def _written(decimal: str, thousands: str) -> "re.Pattern[str]":
 
 @cache
 def _alike(decimal: str, thousands: str, front: str, back: str) -> "re.Pattern[str]":
-    """Lines of numbers with these signs. The groups are possessive: a line that is no number ends
-    the search."""
+    """Lines of numbers with these signs. The groups are possessive: the search ends at the first
+    line that is not a number."""
     body = _body(decimal, thousands).replace("?P<fraction>", "?:")
     before, behind = (f"{re.escape(mark)} *" if mark else "" for mark in (front, back))
     return re.compile(rf"(?:(?> *[+-]?{before}{body} *{behind})\n)*+")

@@ -1,4 +1,4 @@
-"""Numbers are read as people write them, and what is no number is none."""
+"""Numbers are read as people write them; other text is not taken for a number."""
 
 import math
 
