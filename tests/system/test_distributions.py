@@ -80,6 +80,7 @@ def test_the_service_wheel_contains_every_file_of_its_packages(service_wheel: Pa
     modules = {
         "cli/_connections.abi3.so",
         "registry/codecs/thrift_kernel.abi3.so",
+        "registry/engines/boosting_kernel.abi3.so",
         "registry/engines/chain_kernel.abi3.so",
         "registry/engines/forest_kernel.abi3.so",
     }
