@@ -125,14 +125,17 @@ def _text_encoding(values: Values, how: Preparation) -> Encoding:
     return "target" if len(set(values.present)) > MAX_CATEGORIES else "one_hot"
 
 
-def encoding_notes(columns: Sequence[Values], treatments: Mapping[str, Treatment]) -> list[str]:
+def encoding_notes(
+    columns: Sequence[Values], treatments: Mapping[str, Treatment], max_terms: int
+) -> list[str]:
     """What was chosen for columns of many categories and of free text, in words."""
+    most = f", at most {max_terms:,}" if max_terms < MAX_TERMS else ""
     notes = []
     for values in columns:
         encode = treatments[values.name].encode
         distinct = len(set(values.present)) if values.type == "string" else 0
         if encode == "terms":
-            notes.append(f"'{values.name}' is free text: learnt from its terms (TF-IDF)")
+            notes.append(f"'{values.name}' is free text: learnt from its terms (TF-IDF{most})")
         elif encode == "target" or (encode == "infrequent" and distinct):
             means = "the mean of the target" if encode == "target" else "frequent categories"
             notes.append(f"'{values.name}' has {distinct:,} categories: encoded by {means}")
@@ -145,11 +148,13 @@ def column_transformer(
     target_type: str = "continuous",
     seed: int = 0,
     max_terms: int = MAX_TERMS,
+    dense: bool = False,
 ) -> ColumnTransformer:
     """The preprocessing of all columns, by name; other columns are dropped.
 
     ``target_type``: continuous, binary or multiclass. ``seed``: of the folds of target encoders.
-    ``max_terms``: the most terms of a column of free text.
+    ``max_terms``: the most terms of a column of free text. ``dense``: the estimator refuses sparse
+    features, which terms are otherwise.
     """
     fold = KFold(_FOLDS, shuffle=True, random_state=seed)
     groups: dict[Treatment, list[str]] = {}
@@ -166,11 +171,11 @@ def column_transformer(
         else:
             made = _transformer(treatment)
         steps.append((label, made, names))
-    # The terms of texts are compiled only if they are last and sparse.
+    # The terms of texts are compiled only if they are last, and for a linear model sparse.
     steps.sort(key=lambda step: isinstance(step[1], TextEncoder))
     made = ColumnTransformer(steps, remainder="drop")
     if any(isinstance(step[1], TextEncoder) for step in steps):
-        made.set_params(sparse_threshold=1.0)
+        made.set_params(sparse_threshold=0.0 if dense else 1.0)
     return made
 
 

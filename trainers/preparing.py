@@ -6,7 +6,6 @@ from typing import Any
 
 from registry.codecs.data_frame import to_frame
 from registry.signature import Column, Output, Signature
-from registry.text_encoder import MAX_TERMS
 from trainers.bundled import BUNDLED_TARGET
 from trainers.columns import feature_column
 from trainers.data import Dataset, read_dataset
@@ -20,10 +19,10 @@ from trainers.recipe import Recipe
 from trainers.recipe_rules import metric_mistakes
 from trainers.split import Keys, Split, folds, read_keys, split_rows
 from trainers.target import Target, read_target, target_column
+from trainers.term_limits import term_limit
 from trainers.values import Values
 
 Stage = Callable[[str], None]
-ROWS_A_TERM = 10
 
 
 def silent(text: str) -> None:
@@ -64,6 +63,9 @@ def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
         target, recipe.test_size, recipe.seed, dataset.source, rule=recipe.split, keys=keys
     )
     _check_training_part(columns, split)
+    texts = [name for name, treatment in treatments.items() if treatment.encode == "terms"]
+    family = FAMILIES[recipe.kind]
+    max_terms = term_limit(texts, family, len(split.train))
     return Ready(
         dataset=dataset,
         target=target,
@@ -75,9 +77,10 @@ def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
             treatments,
             target_type=_target_type(target),
             seed=recipe.seed,
-            max_terms=_max_terms(recipe, split),
+            max_terms=max_terms,
+            dense=family.dense,
         ),
-        notes=tuple(encoding_notes(columns, treatments)),
+        notes=tuple(encoding_notes(columns, treatments, max_terms)),
         split=split,
         folds=_folds(recipe, target, split, keys),
     )
@@ -162,13 +165,6 @@ def _target_type(target: Target) -> str:
     if target.task == "regression":
         return "continuous"
     return "binary" if len(set(target.values.tolist())) == 2 else "multiclass"
-
-
-def _max_terms(recipe: Recipe, split: Split) -> int:
-    """Least squares without regularisation need many more rows than features."""
-    if recipe.kind == "linear":
-        return max(1, min(MAX_TERMS, len(split.train) // ROWS_A_TERM))
-    return MAX_TERMS
 
 
 def _check_training_part(columns: tuple[Values, ...], split: Split) -> None:

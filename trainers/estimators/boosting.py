@@ -11,4 +11,5 @@ BOOSTING = Family(
         "classification": HistGradientBoostingClassifier,
     },
     takes_missing=True,
+    dense=True,
 )

@@ -20,7 +20,8 @@ LARGEST_FLOAT32 = 3.4e38
 class Family:
     """``estimators`` and ``defaults`` by task; ``scaled``: it needs standardised numbers;
     ``takes_missing``: it learns from missing numbers, which are not filled; ``largest``: the
-    largest magnitude of a number; ``parallel``: it fits on all cores."""
+    largest magnitude of a number; ``parallel``: it fits on all cores; ``dense``: it refuses sparse
+    features."""
 
     kind: TrainedKind
     estimators: Mapping[Task, type[Any]]
@@ -29,6 +30,7 @@ class Family:
     takes_missing: bool = False
     largest: float = LARGEST_SQUARED
     parallel: bool = False
+    dense: bool = False
 
     def build(self, task: Task, params: Mapping[str, Any], seed: int) -> Any:
         """An unfitted estimator with our defaults, the caller's ``params`` and the seed.

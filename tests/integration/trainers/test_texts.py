@@ -61,7 +61,13 @@ def served(trained):
 
 @pytest.mark.parametrize(
     ("kind", "target", "engine"),
-    [("linear", "amount", "linear"), ("logistic", "mood", "linear"), ("tree", "mood", "trees")],
+    [
+        ("linear", "amount", "linear"),
+        ("logistic", "mood", "linear"),
+        ("tree", "mood", "trees"),
+        ("boosting", "amount", "trees"),
+        ("boosting", "mood", "trees"),
+    ],
 )
 @pytest.mark.filterwarnings("ignore:Found unknown categories:UserWarning")
 def test_text_and_many_categories_are_learnt_from_and_compiled(reviews, kind, target, engine):
@@ -71,7 +77,8 @@ def test_text_and_many_categories_are_learnt_from_and_compiled(reviews, kind, ta
         ("code", "string", False),
         ("said", "string", True),
     ]
-    assert "'said' is free text: learnt from its terms (TF-IDF)" in trained.notes
+    most = {"linear": ", at most 240", "boosting": ", at most 1,000"}.get(kind, "")
+    assert f"'said' is free text: learnt from its terms (TF-IDF{most})" in trained.notes
     (note,) = [note for note in trained.notes if "'code'" in note]
     assert note.endswith("categories: encoded by the mean of the target")
     metric = "rmse" if target == "amount" else "log_loss"
