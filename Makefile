@@ -17,11 +17,15 @@ serve: .venv/serve ## Start the service with two demo models on http://127.0.0.1
 
 extras: .venv/extras ## Install Arrow and Parquet, Excel, plots, PostgreSQL, gunicorn and Dask
 
+# Threads of OpenMP and OpenBLAS that find no core to run on keep the others busy waiting: small models
+# then train ten times as long. make test-slow runs with as many as these libraries start by themselves.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
 # Three processes on two cores, since tests wait for their servers; each further process collects the
 # tests again and starts another PostgreSQL and server. In the order of the folders the long tests do
 # not come last.
 test: lint ## Run linters, types, import rules and the tests
-	$(COMPILED) $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not slow"
+	$(COMPILED) $(ONE_THREAD) $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not slow"
 
 test-slow: HYPOTHESIS ?= thorough
 test-slow: .venv/test ## Run the long tests, every attack and fault, and Hypothesis with many examples

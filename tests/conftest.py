@@ -1,11 +1,15 @@
 """How many examples Hypothesis tries: few in ``make test``, many in ``make test-slow``.
 
-Also lets Ctrl-C interrupt the processes that tests start.
+Also collects the tests without looking for garbage, and lets Ctrl-C interrupt the processes that
+tests start.
 """
 
+import gc
 import os
 import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No deadline and no check of the time that examples take: the machine may be busy.
@@ -20,3 +24,15 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 # A shell starts what runs in the background with SIGINT ignored, which children inherit.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    # What thousands of tests are collected into stays until the end. Looking through it again and
+    # again for garbage takes as long as collecting them.
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
