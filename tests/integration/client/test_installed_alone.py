@@ -4,13 +4,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 
 from tests.environments import environment, install
-from tests.integration.cli.fake_service import HSW, multipart, running
+from tests.integration.cli.fake_service import HSW, FakeService, multipart, running
 
 CLIENT = Path(__file__).resolve().parents[3] / "client"
 NEEDED = ("requests", "urllib3", "idna", "certifi", "charset-normalizer")
@@ -87,24 +88,31 @@ def test_the_client_wheel_requires_only_requests_and_is_typed(wheel: Path) -> No
     assert {name.split("/")[0] for name in names} == {"hotswap", described.split("/")[0]}
 
 
+def run_alone(
+    program: str, wheel: Path, needed: Sequence[str], folder: Path, service: FakeService
+) -> str:
+    """What ``program`` prints in a new environment with the wheel and what is ``needed`` alone."""
+    python = environment(folder / "env", needed)
+    install(python, wheel)
+    (folder / "use.py").write_text(program)
+    used = subprocess.run(
+        [python, "-I", "use.py", service.url, HSW],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert used.stderr == ""
+    return used.stdout
+
+
 @pytest.mark.slow
 def test_the_client_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Path) -> None:
-    python = environment(tmp_path / "env", NEEDED)
-    install(python, wheel)
-    (tmp_path / "use.py").write_text(USE)
-
     with running() as service:
-        used = subprocess.run(
-            [python, "-I", "use.py", service.url, HSW],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        said = run_alone(USE, wheel, NEEDED, tmp_path, service)
 
-    assert used.stderr == ""
-    assert used.stdout.splitlines() == ["[1.5, 2.5]", "VersionNotFound", "[]"]
+    assert said.splitlines() == ["[1.5, 2.5]", "VersionNotFound", "[]"]
 
 
 @pytest.mark.slow
@@ -114,22 +122,10 @@ def test_a_fitted_model_is_logged_without_the_service(
 ) -> None:
     """Without skops, which only the extra installs, models are saved by joblib."""
     needed = [name for name in TO_LOG if format_ == "skops" or name != "skops"]
-    python = environment(tmp_path / "env", [*NEEDED, *needed])
-    install(python, wheel)
-    (tmp_path / "use.py").write_text(LOG)
-
     with running() as service:
-        used = subprocess.run(
-            [python, "-I", "use.py", service.url, HSW],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        said = run_alone(LOG, wheel, [*NEEDED, *needed], tmp_path, service)
 
-    assert used.stderr == ""
     upload = next(each for each in service.requests if each.path.endswith("/versions"))
-    assert used.stdout.split()[0] == "1"
-    assert used.stdout.split()[-1] == "False"
+    assert said.split()[0] == "1"
+    assert said.split()[-1] == "False"
     assert multipart(upload)["artifact"][0] == f"model.{format_}"
