@@ -89,7 +89,7 @@ def train(
         params=recorded_params(pipeline[-1]),
         input_example=example(train_rows.features, ready.signature),
         lineage=lineage(recipe, ready.dataset),
-        environment=environment(),
+        environment=environment(pipeline),
         notes=tuple(kept["notes"]),
         warnings=warnings,
         inferred=ready.inferred,

@@ -203,7 +203,7 @@ def _texts(dictionary: "pa.Array") -> NDArray[np.object_]:
 
 def dictionary_key(dictionary: "pa.Array") -> tuple[object, ...]:
     """Equal for two arrays of texts that are the same part of the same memory."""
-    places = [buffer and buffer.address for buffer in dictionary.buffers()]
+    places = [None if buffer is None else buffer.address for buffer in dictionary.buffers()]
     return (dictionary.type.id, len(dictionary), dictionary.offset, *places)
 
 

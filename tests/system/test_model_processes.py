@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 import requests
 import skops.io
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
-from sklearn.linear_model import LinearRegression
-from sklearn.preprocessing import StandardScaler
+from sklearn.neighbors import KNeighborsRegressor
 
 from tests.processes import children, is_alive, wait_for, zygotes
 from tests.system.models import upload
@@ -24,7 +22,7 @@ ROWS = load_diabetes().data[:5]
 def expected(own_server: Server) -> list[float]:
     """What the model answers; it is in production on the server."""
     data = load_diabetes()
-    model = TransformedTargetRegressor(LinearRegression(), transformer=StandardScaler())
+    model = KNeighborsRegressor(3)
     model.fit(data.data, data.target)
     content = io.BytesIO()
     skops.io.dump(model, content)

@@ -11,10 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.linear_model import LinearRegression
-from sklearn.preprocessing import StandardScaler
+from sklearn.neighbors import KNeighborsRegressor
 
 from hotswap import Registry, Scorer, errors, load_scorer
 from tests.missing_library import missing_library
@@ -166,7 +164,7 @@ def test_an_alias_is_looked_up_once(server: Server, scorer: Scorer) -> None:
 
 def test_a_version_without_a_compiled_form_is_refused_with_the_reason(server: Server) -> None:
     data = load_diabetes()
-    model = TransformedTargetRegressor(LinearRegression(), transformer=StandardScaler())
+    model = KNeighborsRegressor(3)
     content = io.BytesIO()
     skops.io.dump(model.fit(data.data, data.target), content)
     made = upload(server, "uncompiled", content.getvalue())

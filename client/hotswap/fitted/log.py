@@ -73,7 +73,7 @@ def packed(model: Any, metadata: Mapping[str, Any]) -> tuple[bytes, dict[str, An
     format_, artifact = save(model)
     commit = git_commit(Path.cwd())
     lineage = {} if commit is None else {"git_commit": commit}
-    made = {"format": format_, "lineage": lineage, "environment": environment()}
+    made = {"format": format_, "lineage": lineage, "environment": environment(model)}
     return artifact, {**metadata, **made}
 
 

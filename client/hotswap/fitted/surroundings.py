@@ -3,18 +3,20 @@
 import platform
 import shutil
 import subprocess
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 RECORDED_PACKAGES = ("scikit-learn", "numpy", "scipy", "pandas", "skops")
-_IF_IMPORTED = ("catboost", "lightgbm", "xgboost")
+_BOOSTING = ("catboost", "lightgbm", "xgboost")
 
 
-def environment() -> dict[str, str]:
+def environment(model: Any) -> dict[str, str]:
     """The versions of Python, of the libraries that models are made with where they are installed,
-    and of the libraries for boosting that were imported."""
-    packages = [*RECORDED_PACKAGES, *(name for name in _IF_IMPORTED if name in sys.modules)]
+    and of the library for boosting that ``model`` or a part of it belongs to."""
+    parts = [model, *(model.get_params().values() if hasattr(model, "get_params") else ())]
+    used = {type(part).__module__.partition(".")[0] for part in parts}
+    packages = [*RECORDED_PACKAGES, *(name for name in _BOOSTING if name in used)]
     found = {package: _version(package) for package in packages}
     return {"python": platform.python_version(), **{name: at for name, at in found.items() if at}}
 

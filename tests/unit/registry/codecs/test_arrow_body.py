@@ -122,6 +122,15 @@ def test_every_string_type_is_a_string(decode, write, cities):
     assert [row[3] for row in rows_of(batch)] == ["a", "b", None]
 
 
+@both
+def test_a_dictionary_of_empty_texts_has_no_bytes(decode, write):
+    cities = pa.array(["", "", None]).dictionary_encode()
+
+    batch = decode(write(people(city=cities)), MIXED, MANY)
+
+    assert [row[3] for row in rows_of(batch)] == ["", "", None]
+
+
 @pytest.mark.parametrize(
     "cities",
     [
