@@ -121,7 +121,7 @@ release: .venv/test ## Build the sdists and wheels of the service and of its cli
 	$(BIN)/python release.py
 
 clean: ## Remove the environment, the caches and everything that the service wrote
-	rm -f registry/engines/*.so cli/*.so
+	rm -f registry/*/*.so cli/*.so
 	rm -rf .venv .venv-bench .venv-bench-mlserver build dist client/build *.egg-info client/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find artifacts -mindepth 1 ! -name .gitkeep -delete
@@ -131,7 +131,7 @@ clean: ## Remove the environment, the caches and everything that the service wro
 
 # pip would also compile the tests of the libraries, a third of all byte code. The first start cannot compile
 # instead: confined processes may not write, so each upload would compile skl2onnx again.
-.venv/serve: requirements.txt pyproject.toml client/hotswap/_version.py $(wildcard registry/engines/*.[ch] cli/*.[ch]) | .venv/bin/python
+.venv/serve: requirements.txt pyproject.toml client/hotswap/_version.py $(wildcard registry/*/*.[ch] cli/*.[ch]) | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m compileall -qq -j 0 -x '/(pip|tests)/' .venv/lib

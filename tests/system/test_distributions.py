@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from hotswap import __version__
+from tests.c_modules import c_modules
 from tests.environments import environment, install, locked_names, uninstall
 from tests.system.real_server import ROOT, Server, free_port, running
 
@@ -77,13 +78,7 @@ def client_files() -> set[str]:
 
 def test_the_service_wheel_contains_every_file_of_its_packages(service_wheel: Path) -> None:
     sources = {name for name in committed(*PACKAGES) if not name.endswith((".c", ".h"))}
-    modules = {
-        "cli/_connections.abi3.so",
-        "registry/codecs/thrift_kernel.abi3.so",
-        "registry/engines/boosting_kernel.abi3.so",
-        "registry/engines/chain_kernel.abi3.so",
-        "registry/engines/forest_kernel.abi3.so",
-    }
+    modules = {f"{name.replace('.', '/')}.abi3.so" for name in c_modules()}
     assert files_of(service_wheel) == sources | client_files() | modules
     assert {"migrations/script.py.mako", "registry/engines/chain_kernel.pyi"} <= sources
 
