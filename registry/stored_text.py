@@ -1,4 +1,6 @@
-"""Which texts the registry can store."""
+"""Which texts the registry can store, and the text of JSON that it stores."""
+
+import json
 
 MAX_DESCRIPTION = 10_000
 """The most characters of the description of a model or a version."""
@@ -11,3 +13,8 @@ def unstorable(text: str) -> str | None:
     if any("\ud800" <= character <= "\udfff" for character in text):
         return "A lone surrogate cannot be stored."
     return None
+
+
+def json_text(value: object) -> str:
+    """The text of a JSON column: without spaces, since evaluations take several kilobytes."""
+    return json.dumps(value, separators=(",", ":"))

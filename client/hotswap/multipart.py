@@ -76,7 +76,7 @@ def _opening(
 ) -> bytes:
     # Escaped as browsers do it (WHATWG HTML, multipart/form-data encoding algorithm).
     quoted = filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-    described = json.dumps(dict(metadata), allow_nan=False)
+    described = json.dumps(dict(metadata), allow_nan=False, separators=(",", ":"))
     parts = [("metadata", "", "application/json", described.encode())]
     if training_rows is not None:
         parts.append(("training_rows", "training_rows.bin", BYTES, training_rows))

@@ -18,6 +18,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, sele
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from registry.errors import DatabaseUnavailable
+from registry.stored_text import json_text
 
 T = TypeVar("T")
 
@@ -138,6 +139,7 @@ def make_engine(url: URL, *, lock_timeout: float, statement_timeout: float) -> E
         connect_args={name: value for name, value in _TCP.items() if name not in url.query},
         # Stored values must not appear in error messages, which are logged.
         hide_parameters=True,
+        json_serializer=json_text,
         poolclass=WatchedPool,
         pool_pre_ping=True,
         pool_size=_KEPT,

@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import OperationalError
 
+from registry.stored_text import json_text
+
 WRITING = "hotswap_write"
 """An execution option of SQLAlchemy: transactions take the write lock when they begin."""
 
@@ -44,6 +46,7 @@ def sqlite_engine(url: URL, busy_timeout: float) -> Engine:
         url,
         module=module,
         connect_args={"timeout": busy_timeout, "check_same_thread": False},
+        json_serializer=json_text,
         hide_parameters=True,
         pool_size=8,
         max_overflow=24,

@@ -4,7 +4,9 @@ Written by trainers and by ``hotswap.log``; ``registry.reading.profiles`` checks
 docs/profiles.md describes it. Bins are fixed here, so that later counts in the same bins add up.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +17,9 @@ from hotswap.evaluation.predicted import Predicted
 from hotswap.labels import label_text
 
 BINS = 16
+SHORT = 7
+MOVED = 0.02
+MOST_DIGITS = 14
 RARE = 0.005
 """The share of a column's values below which a text or boolean is counted in ``other``."""
 MAX_COLUMNS = 1_000
@@ -60,22 +65,56 @@ def _bins(values: NDArray[np.float64]) -> Json:
     """``counts[i]`` values are at least ``edges[i - 1]`` and below ``edges[i]``; the first and the
     last bin are open.
 
-    The edges are values of the column at its quantiles; equal ones are merged, and one at the
-    least value left out, so that no bin is empty.
+    The edges are values of the column at its quantiles, `_shortened`; equal ones are merged, and
+    one at the least value left out, so that no bin is empty.
     """
     ordered = np.sort(values)
     count = len(ordered)
     if not count:
         return {"edges": [], "counts": [0]}
     edges = np.unique(ordered[np.arange(1, BINS) * count // BINS])
-    edges = edges[edges > ordered[0]]
+    edges = _shortened(edges[edges > ordered[0]].astype(np.float64), ordered)
     below = np.searchsorted(ordered, edges, side="left")
     return {
-        "edges": edges.astype(np.float64).tolist(),
+        "edges": edges,
         "counts": np.diff(below, prepend=0, append=count).tolist(),
         "min": float(ordered[0]),
         "max": float(ordered[-1]),
     }
+
+
+def _shortened(edges: NDArray[np.float64], ordered: NDArray[np.float64]) -> list[float]:
+    """Each edge of more than SHORT characters rounded down to as few digits as move at most MOVED
+    of a bin's values to the next bin, and the edge by at most 1% of itself and of the range of the
+    edges.
+
+    An edge stays above the one before it, or the least value, so that no bin becomes empty.
+    """
+    spread = float(edges[-1] - edges[0]) if len(edges) > 1 else math.inf
+    most = MOVED * len(ordered) / BINS
+    short = []
+    for before, edge in pairwise([float(ordered[0]), *edges.tolist()]):
+        if len(repr(edge)) <= SHORT:
+            short.append(edge)
+            continue
+        first = 2 - math.floor(math.log10(min(abs(edge), spread)))
+        candidates = (_rounded_down(edge, digits) for digits in range(first, first + MOST_DIGITS))
+        allowed = (
+            one
+            for one in candidates
+            if one > before and np.diff(np.searchsorted(ordered, [one, edge]))[0] <= most
+        )
+        short.append(next(allowed, edge))
+    return short
+
+
+def _rounded_down(number: float, digits: int) -> float:
+    """``number`` to ``digits`` decimal places; less than 0: to tens, hundreds, ….
+
+    What `round` returns has the shortest text of all doubles near it.
+    """
+    near = round(number, digits)
+    return near if near <= number else round(number - 10.0**-digits, digits)
 
 
 def _frequent(counts: Mapping[str, int], present: int) -> Json:

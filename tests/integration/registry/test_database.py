@@ -30,6 +30,15 @@ def test_concurrent_read_modify_write_transactions_lose_nothing(database, databa
     assert generation(database) == 100
 
 
+def test_json_is_stored_without_spaces(database):
+    add_versions(database, "house", params={"depth": 3, "seed": 0})
+
+    with database.read() as session:
+        stored = session.execute(text("SELECT CAST(params AS TEXT) FROM versions")).scalar_one()
+
+    assert stored == '{"depth":3,"seed":0}'
+
+
 def test_an_exception_rolls_the_transaction_back(database):
     add_versions(database, "house")
 

@@ -5,7 +5,7 @@ import pytest
 
 from hotswap.evaluation.column_ranges import column_ranges
 from hotswap.evaluation.predicted import Predicted
-from hotswap.evaluation.profile import profile
+from hotswap.evaluation.profile import BINS, profile
 from registry.gates.data_compatibility import Described, changes
 from registry.signature import Column, Output, Signature
 from trainers.values import Values
@@ -60,6 +60,30 @@ def found(rows=4000, **changed):
 @pytest.mark.parametrize("seed", range(1, 16))
 def test_another_sample_of_the_same_data_is_compatible(rows, seed):
     assert list(changes(described(data(rows, seed)), CHAMPION)) == []
+
+
+def with_all_digits(described_, table):
+    """As profiles were written at first: edges are values of the column, with all their digits."""
+    columns = dict(described_.profile["columns"])
+    for name in ("weight", "income", "gain", "cylinders"):
+        ordered = np.sort(table[name])
+        edges = np.unique(ordered[np.arange(1, BINS) * len(ordered) // BINS])
+        edges = edges[edges > ordered[0]]
+        below = np.searchsorted(ordered, edges, side="left")
+        counts = np.diff(below, prepend=0, append=len(ordered)).tolist()
+        columns[name] = columns[name] | {"edges": edges.tolist(), "counts": counts}
+    return Described(described_.signature, {**described_.profile, "columns": columns})
+
+
+@pytest.mark.parametrize("rows", [50, 400, 4000])
+def test_profiles_with_all_digits_are_compared_with_shortened_ones(rows):
+    older = with_all_digits(CHAMPION, data())
+    table = data(rows, 1)
+    assert older.profile != CHAMPION.profile
+    assert list(changes(described(table), older)) == []
+    assert list(changes(with_all_digits(described(table), table), CHAMPION)) == []
+    (change,) = changes(described(data(4000, 1, weight=lambda table: table["weight"] / 2.2)), older)
+    assert "'weight' seems to have another unit" in change
 
 
 @pytest.mark.parametrize(
