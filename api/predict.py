@@ -5,7 +5,9 @@ Called by the Flask routes in ``api.predictions``, which documentation and tests
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 from urllib.parse import parse_qsl
 
@@ -21,9 +23,11 @@ from registry.codecs.batch import Batch
 from registry.codecs.large_bodies import SMALL_BODY
 from registry.codecs.replies import encode_arrow
 from registry.codecs.requests import ARROW, JSON
+from registry.engines.predictor import Predict
 from registry.engines.served_version import Key
 from registry.errors import (
     NoProbabilities,
+    NoScores,
     ParameterMalformed,
 )
 from registry.extras import is_installed
@@ -94,9 +98,10 @@ class PredictionEndpoint:
         accept = environ.get("HTTP_ACCEPT")
         reply_type = JSON if not accept or accept == "*/*" else best_type(accept, _OFFERED)
         query = environ.get("QUERY_STRING")
-        probabilities = _flag(query, "probabilities") if query else False
-        if probabilities and not loaded.predictor.has_probabilities:
-            raise NoProbabilities(*loaded.key)
+        predict: Predict = loaded.predictor.predict
+        beside = False
+        if query:
+            predict, beside = _required(query, loaded)
         body = read_body(
             environ, self.max_bytes, "HOTSWAP_MAX_PREDICT_MB", anonymous=self.anonymous
         )
@@ -104,12 +109,13 @@ class PredictionEndpoint:
         content_type = environ.get("CONTENT_TYPE", "")
         if content_type == JSON and len(body) <= SMALL_BODY:
             batch = loaded.reader.read_json(body)
-            reply = _reply(environ, loaded, batch, reply_type, probabilities=probabilities)
+            reply = _reply(environ, loaded, batch, reply_type, predict)
         else:
-            cost = loaded.reader.cost(content_type, body, probabilities=probabilities)
+            # A score takes less memory than the probabilities of its two labels would.
+            cost = loaded.reader.cost(content_type, body, probabilities=beside)
             with self.budget.hold(cost):
                 batch = loaded.reader.read(content_type, body, self.max_bytes)
-                reply = _reply(environ, loaded, batch, reply_type, probabilities=probabilities)
+                reply = _reply(environ, loaded, batch, reply_type, predict)
         self.counts.answered(loaded, reference, time.perf_counter() - began)
         return reply
 
@@ -148,15 +154,13 @@ def _reply(
     loaded: LoadedVersion,
     batch: Batch,
     reply_type: str,
-    *,
-    probabilities: bool,
+    predict: Predict,
 ) -> Reply:
-    predictor = loaded.predictor
-    if predictor.waits:
+    if loaded.predictor.waits:
         with without_place(environ):
-            predictions = predictor.predict(batch, probabilities=probabilities)
+            predictions = predict(batch)
     else:
-        predictions = predictor.predict(batch, probabilities=probabilities)
+        predictions = predict(batch)
     if reply_type == JSON:
         return Reply(
             200,
@@ -168,8 +172,25 @@ def _reply(
     return Reply(200, [("Content-Type", ARROW), loaded.number_header], encoded, loaded.key)
 
 
-def _flag(query: str, name: str) -> bool:
-    text = dict(reversed(parse_qsl(query, keep_blank_values=True))).get(name)
+def _required(query: str, loaded: LoadedVersion) -> tuple[Predict, bool]:
+    """How the rows of a request with this query are predicted, and whether numbers are required
+    beside the predictions."""
+    given = dict(reversed(parse_qsl(query, keep_blank_values=True)))
+    probabilities, scores = _flag(given, "probabilities"), _flag(given, "scores")
+    predict: Predict = loaded.predictor.predict
+    if probabilities:
+        if not loaded.predictor.has_probabilities:
+            raise NoProbabilities(*loaded.key)
+        predict = partial(loaded.predictor.predict, probabilities=True)
+    if scores:
+        if loaded.predictor.scored is None:
+            raise NoScores(*loaded.key)
+        predict = loaded.predictor.scored
+    return predict, probabilities or scores
+
+
+def _flag(given: Mapping[str, str], name: str) -> bool:
+    text = given.get(name)
     if text is None:
         return False
     if text not in _FLAGS:

@@ -32,6 +32,12 @@ _PREDICTION = {
         "prediction": {"description": "For a body that is one record or one row."},
         "predictions": {"type": "array", "items": {}},
         "probabilities": {"description": "A mapping from class to probability for each row."},
+        "score": {"type": "number", "description": "The score of a single row."},
+        "scores": {
+            "type": "array",
+            "items": {"type": "number"},
+            "description": "The score of each row.",
+        },
     },
 }
 _DOCUMENTED = {
@@ -40,8 +46,17 @@ _DOCUMENTED = {
             "in": "query",
             "name": "probabilities",
             "schema": {"type": "boolean", "default": False},
-            "description": "Add a probability for each class.",
-        }
+            "description": "Add a probability for each class: `probabilities`, or the columns "
+            "`probability_<class>` in Arrow. 422 where the model has none.",
+        },
+        {
+            "in": "query",
+            "name": "scores",
+            "schema": {"type": "boolean", "default": False},
+            "description": "Add the score of each row by a detector of outliers, which is below 0 "
+            "for an outlier (its `decision_function`): `score` for a single row, `scores` for a "
+            "batch, a column `score` in Arrow. 422 for other models.",
+        },
     ],
     "responses": {
         "422": {

@@ -31,6 +31,9 @@ from registry.names import PRODUCTION
 )
 @click.option("--probabilities", is_flag=True, help="Also give the probability of each class.")
 @click.option(
+    "--scores", is_flag=True, help="Also give the score of each row, of a detector of outliers."
+)
+@click.option(
     "--out",
     metavar="FILE",
     help="Write the predictions of --data, of any size, to this file. Both may be .csv, .jsonl "
@@ -65,6 +68,7 @@ def predict(
     values: tuple[tuple[str, str], ...],
     data: str | None,
     probabilities: bool,
+    scores: bool,
     out: str | None,
     keep: tuple[str, ...],
     resume: bool,
@@ -94,6 +98,7 @@ def predict(
             out,
             keep=keep,
             probabilities=probabilities,
+            scores=scores,
             resume=resume,
             in_flight=in_flight,
             scheduler=scheduler,
@@ -110,6 +115,7 @@ def predict(
             version=reference.version,
             content_type=rows.content_type,
             probabilities=probabilities,
+            scores=scores,
         )
     else:
         # Where a value has an equals sign too, the columns tell where the name ends.
@@ -119,7 +125,11 @@ def predict(
         pairs = as_mapping((divided(*pair, names) for pair in values), "The record")
         record = typed_record(pairs, columns)
         prediction = registry.predict(
-            reference.name, record, version=reference.version, probabilities=probabilities
+            reference.name,
+            record,
+            version=reference.version,
+            probabilities=probabilities,
+            scores=scores,
         )
     print_json(prediction) if as_json else _print(prediction)
 
@@ -149,14 +159,17 @@ def _columns(registry: Registry, reference: Reference) -> list[Column]:
 def _print(prediction: Prediction) -> None:
     if "predictions" in prediction:
         values = prediction["predictions"]
-        chances = prediction.get("probabilities") or []
+        chances, scores = prediction.get("probabilities") or [], prediction.get("scores") or []
     else:
         values = [prediction.get("prediction")]
         chances = [prediction["probabilities"]] if "probabilities" in prediction else []
-    for value, chance in zip_longest(values, chances):
-        click.echo(
-            _shown(value) if chance is None else f"{_shown(value)}\t{_shown_chances(chance)}"
-        )
+        scores = [prediction["score"]] if "score" in prediction else []
+    for value, chance, score in zip_longest(values, chances, scores):
+        beside = [
+            *([] if chance is None else [_shown_chances(chance)]),
+            *([] if score is None else [f"score={score:.6g}"]),
+        ]
+        click.echo("\t".join([_shown(value), *beside]))
     click.echo(f"{one_line(prediction['model'])} version {prediction['version']}", err=True)
 
 

@@ -65,6 +65,8 @@ class Batch:
             found["prediction"] = found.pop("predictions")[0]
             if "probabilities" in found:
                 found["probabilities"] = found["probabilities"][0]
+            if "scores" in found:
+                found["score"] = found.pop("scores")[0]
         return found
 
 

@@ -36,17 +36,21 @@ class Engine:
         self._predictor = predictor
         self._reader = reader
 
-    def answer(self, content_type: str, body: bytes, *, probabilities: bool) -> dict[str, Any]:
+    def answer(
+        self, content_type: str, body: bytes, *, probabilities: bool, scores: bool
+    ) -> dict[str, Any]:
         """The reply of the service to ``body``.
 
         Raises the ProblemReply that the service would answer with.
         """
-        from registry.errors import NoProbabilities, RegistryError
+        from registry.errors import NoProbabilities, NoScores, RegistryError
         from registry.signature import label_text
 
         try:
             if probabilities and not self._predictor.has_probabilities:
                 raise NoProbabilities(self._model, self._version)
+            if scores:  # only models without a compiled form have them
+                raise NoScores(self._model, self._version)
             batch = self._reader.read(content_type, body, _MOST_BYTES)
             found = self._predictor.predict(batch, probabilities=probabilities)
         except RegistryError as error:

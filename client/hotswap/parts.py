@@ -45,7 +45,7 @@ class _Reply:
         if not self.content:
             self.content = part
             return
-        for key in ("predictions", "probabilities"):
+        for key in ("predictions", "probabilities", "scores"):
             if key in self.content:
                 self.content[key] = self.content[key] + part[key]
 

@@ -179,6 +179,10 @@ class NoProbabilities(Refused):
     """The model has no probabilities."""
 
 
+class NoScores(Refused):
+    """The model has no scores: it does not detect outliers."""
+
+
 class PredictionRefused(Refused):
     """The model cannot predict these rows."""
 

@@ -337,17 +337,22 @@ class Registry(AbstractContextManager["Registry"]):
         version: Reference | None = None,
         content_type: str | None = None,
         probabilities: bool = False,
+        scores: bool = False,
     ) -> Prediction:
         """Predict from one record; from rows, as records or lists, a DataFrame, an Arrow table or
         an array of two dimensions; or from bytes as they are.
 
-        The reply to one record has ``prediction``, to rows ``predictions``. ``version`` is
+        The reply to one record has ``prediction``, to rows ``predictions``. With ``probabilities``
+        it also has those of the classes, with ``scores`` the ``score`` or ``scores`` of a detector
+        of outliers. ``version`` is
         ``production`` by default. Tables are sent as Arrow if the client and the service have
         pyarrow, else as JSON. Too many rows for one request are sent in parts, all predicted by
         the same version. Bytes require their ``content_type``. Raises ValueError for values
         that cannot be sent.
         """
         batch = batch_of(data, content_type, arrow=self._reads_arrow)
+        beside = {"probabilities": probabilities, "scores": scores}
+        query = {name: "true" for name, required in beside.items() if required}
         wanted = "predictions" if batch.count > 1 or batch.unwrap else "version"
 
         def send(body: bytes, number: int | None) -> dict[str, Any]:
@@ -356,7 +361,7 @@ class Registry(AbstractContextManager["Registry"]):
             reply = self._transport.request(
                 "POST",
                 path_of(*segments, "predict"),
-                query={"probabilities": "true"} if probabilities else None,
+                query=query or None,
                 body=body,
                 headers={"Content-Type": batch.content_type},
                 repeatable=True,
@@ -369,7 +374,9 @@ class Registry(AbstractContextManager["Registry"]):
             if isinstance(data, bytes) or batch.content_type != ARROW:
                 raise
             self._reads_arrow = False
-            return self.predict(name, data, version=version, probabilities=probabilities)
+            return self.predict(
+                name, data, version=version, probabilities=probabilities, scores=scores
+            )
         return cast(Prediction, batch.reply(reply))
 
     def tokens(self) -> Iterator[Token]:

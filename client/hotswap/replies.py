@@ -206,6 +206,8 @@ class Prediction(TypedDict):
     prediction: NotRequired[Scalar]
     predictions: NotRequired[list[Scalar]]
     probabilities: NotRequired[Any]
+    score: NotRequired[float]
+    scores: NotRequired[list[float]]
 
 
 class Token(TypedDict, total=False):

@@ -111,7 +111,9 @@ class Scorer:
         pandas = import_module("pandas")
         return pandas.DataFrame(rows, index=cast(Any, data).index, columns=labels, dtype="float64")
 
-    def predict(self, data: Predictable, *, probabilities: bool = False) -> Prediction:
+    def predict(
+        self, data: Predictable, *, probabilities: bool = False, scores: bool = False
+    ) -> Prediction:
         """The reply that ``Registry.predict`` gives for this version, without a request. No rows
         have no predictions.
 
@@ -125,7 +127,9 @@ class Scorer:
         engine = engine_of(self.model, self.version, self.forms, self.signature, self._read)
 
         def answer(body: bytes, _: int | None) -> dict[str, Any]:
-            return engine.answer(batch.content_type, body, probabilities=probabilities)
+            return engine.answer(
+                batch.content_type, body, probabilities=probabilities, scores=scores
+            )
 
         return cast(Prediction, batch.reply(predict_in_parts(batch, Limit(_PART), answer)))
 

@@ -31,10 +31,14 @@ class JsonWriter:
             reply = self._one + _encode(values[0])
             if probabilities is not None:
                 reply += b',"probabilities":' + _encode(self._named(probabilities)[0])
+            if predictions.scores is not None:
+                reply += b',"score":' + _encode(float(predictions.scores[0]))
             return reply + b"}"
         parts = [self._many, *_list(values)]
         if probabilities is not None:
             parts += (b',"probabilities":', *_list(probabilities, self._named))
+        if predictions.scores is not None:
+            parts += (b',"scores":', *_list(predictions.scores.tolist()))
         return b"".join([*parts, b"}"])
 
     def _named(self, probabilities: NDArray[Any]) -> list[dict[str, float]]:
@@ -53,16 +57,20 @@ def _list(values: Any, to_list: Callable[[Any], list[Any]] = list) -> Iterator[b
 
 def encode_arrow(predictions: Predictions, signature: Signature) -> bytes:
     """An Arrow stream with the output's column and, if required, ``probability_<class>`` for each
-    class."""
+    class, or ``score``."""
     import pyarrow as pa
 
-    columns: dict[str, Any] = {signature.output.name: _in_parts(predictions.values)}
+    names, columns = [signature.output.name], [_in_parts(predictions.values)]
     if predictions.probabilities is not None:
         for label, column in zip(
             signature.output.classes or (), predictions.probabilities.T, strict=True
         ):
-            columns[f"probability_{label_text(label)}"] = pa.array(column)
-    table = pa.table(columns)
+            names.append(f"probability_{label_text(label)}")
+            columns.append(pa.array(column))
+    if predictions.scores is not None:
+        names.append("score")
+        columns.append(pa.array(predictions.scores))
+    table = pa.table(columns, names)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)

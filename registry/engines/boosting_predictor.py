@@ -46,6 +46,7 @@ class BoostingPredictor:
     """
 
     waits = False
+    scored = None
 
     def __init__(self, program: FeatureProgram, boosting: bytes, signature: Signature) -> None:
         self.signature = signature

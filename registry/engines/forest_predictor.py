@@ -45,6 +45,7 @@ class ForestPredictor:
     """
 
     waits = False
+    scored = None
 
     def __init__(self, program: FeatureProgram, forest: bytes, signature: Signature) -> None:
         self.signature = signature

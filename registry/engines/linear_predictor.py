@@ -42,6 +42,7 @@ class LinearPredictor:
     """
 
     waits = False
+    scored = None
 
     def __init__(self, columns: bytes, linear: bytes, signature: Signature) -> None:
         self.signature = signature

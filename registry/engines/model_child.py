@@ -39,7 +39,8 @@ def serve(channel: Channel, files: list[int]) -> None:
     except RegistryError as error:
         channel.send(msgspec.json.encode(Refused(error.detail[:MAX_DETAIL])))
         return
-    channel.send(msgspec.json.encode(Loaded(predictor.has_probabilities)))
+    has_scores = predictor.scored is not None
+    channel.send(msgspec.json.encode(Loaded(predictor.has_probabilities, has_scores)))
     while (head := channel.receive()) is not None:
         reply, cells = _reply(predictor, head, channel)
         if cells > _LARGE:
@@ -60,10 +61,12 @@ def _load(message: bytes, file: int) -> Predictor:
 def _reply(predictor: Predictor, head: bytes, channel: Channel) -> tuple[list[bytes], int]:
     """The messages of the reply, and the number of cells of the request."""
     signature = predictor.signature
-    batch, probabilities = read_request(head, lambda _: channel.receive() or b"", signature)
+    batch, required = read_request(head, lambda _: channel.receive() or b"", signature)
     cells = batch.rows * len(batch.columns)
     try:
-        predictions = predictor.predict(batch, probabilities=probabilities)
+        if required.scores and predictor.scored is not None:
+            return write_reply(predictor.scored(batch), signature), cells
+        predictions = predictor.predict(batch, probabilities=required.probabilities)
         return write_reply(predictions, signature), cells
     except PredictionRefused as error:
         return [msgspec.json.encode(Refused(error.detail[:MAX_DETAIL]))], cells

@@ -1,10 +1,10 @@
 """The messages between a worker and the model process of one of its versions.
 
-A request is three messages: the number of rows and whether probabilities are required; the columns
-of numbers, one after the other, as doubles; the columns of text, as MessagePack, with nil for null.
-A reply is the kind of its values, the values, and the probabilities if they were required; or a
-refusal. Labels are sent as their indices in the signature's classes. Nothing is pickled, and
-replies are untrusted: they are validated completely.
+A request is three messages: the number of rows and what is required beside their values; the
+columns of numbers, one after the other, as doubles; the columns of text, as MessagePack, with nil
+for null. A reply is the kind of its values, the values, and the probabilities or scores if they
+were required; or a refusal. Labels are sent as their indices in the signature's classes. Nothing is
+pickled, and replies are untrusted: they are validated completely.
 """
 
 from collections.abc import Callable
@@ -41,6 +41,7 @@ class Loaded(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="loade
     """The model is loaded."""
 
     has_probabilities: bool
+    has_scores: bool = False
 
 
 class Refused(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="refused"):
@@ -52,9 +53,12 @@ class Refused(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="refu
 _Kind = Literal["floats", "integers", "labels"]
 
 
-class _Request(msgspec.Struct, frozen=True):
+class Required(msgspec.Struct, frozen=True):
+    """For how many rows values are required, and what beside them."""
+
     rows: int
-    probabilities: bool
+    probabilities: bool = False
+    scores: bool = False
 
 
 class _Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="reply"):
@@ -64,7 +68,7 @@ class _Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="reply
 _TYPES: dict[_Kind, type] = {"floats": np.float64, "integers": np.int64, "labels": np.int64}
 
 
-def write_request(batch: Batch, signature: Signature, *, probabilities: bool) -> list[bytes]:
+def write_request(batch: Batch, signature: Signature, required: Required) -> list[bytes]:
     """The messages that request predictions for ``batch``.
 
     Raises PredictionRefused for a text with a lone surrogate, which UTF-8 cannot encode.
@@ -80,20 +84,19 @@ def write_request(batch: Batch, signature: Signature, *, probabilities: bool) ->
         packed = msgspec.msgpack.encode(texts)
     except UnicodeEncodeError as error:
         raise PredictionRefused("The model does not accept a lone surrogate in a text.") from error
-    head = msgspec.json.encode(_Request(batch.rows, probabilities))
-    return [head, b"".join(numbers), packed]
+    return [msgspec.json.encode(required), b"".join(numbers), packed]
 
 
-def read_request(head: bytes, receive: Receive, signature: Signature) -> tuple[Batch, bool]:
-    """The batch of a request, and whether probabilities are required."""
-    request = msgspec.json.decode(head, type=_Request)
-    numbers = iter(np.frombuffer(receive(0)).reshape(-1, request.rows).copy())
+def read_request(head: bytes, receive: Receive, signature: Signature) -> tuple[Batch, Required]:
+    """The batch of a request, and what is required for it."""
+    required = msgspec.json.decode(head, type=Required)
+    numbers = iter(np.frombuffer(receive(0)).reshape(-1, required.rows).copy())
     texts = iter(msgspec.msgpack.decode(receive(0), type=list[list[str | None]]))
     columns = {
         column.name: _texts(next(texts)) if column.type == "string" else next(numbers)
         for column in signature.inputs
     }
-    return Batch(columns, request.rows), request.probabilities
+    return Batch(columns, required.rows), required
 
 
 def write_reply(predictions: Predictions, signature: Signature) -> list[bytes]:
@@ -112,26 +115,23 @@ def write_reply(predictions: Predictions, signature: Signature) -> list[bytes]:
             values = np.array([indices[label] for label in labels.ravel().tolist()])
         except (KeyError, TypeError) as error:
             raise PredictionRefused("The model predicted a label not in its classes.") from error
-    messages = [
+    beside = (predictions.probabilities, predictions.scores)
+    return [
         msgspec.json.encode(_Reply(kind)),
         values.astype(_TYPES[kind]).tobytes(),
+        *(np.ascontiguousarray(each, np.float64).tobytes() for each in beside if each is not None),
     ]
-    if predictions.probabilities is not None:
-        messages.append(np.ascontiguousarray(predictions.probabilities, np.float64).tobytes())
-    return messages
 
 
-def read_reply(
-    receive: Receive, signature: Signature, rows: int, *, probabilities: bool
-) -> Predictions:
-    """The predictions for ``rows`` rows.
+def read_reply(receive: Receive, signature: Signature, required: Required) -> Predictions:
+    """The predictions that were ``required``.
 
     Raises PredictionRefused where the reply is a refusal, ValueError where it is malformed.
     """
     head = msgspec.json.decode(receive(MAX_HEAD), type=_Reply | Refused)
     if isinstance(head, Refused):
         raise PredictionRefused(printable(head.detail, MAX_DETAIL))
-    classes, size = signature.output.classes, signature.output.size
+    classes, size, rows = signature.output.classes, signature.output.size, required.rows
     if (head.values == "labels") != (classes is not None):
         raise ValueError("the values are not those of the signature's task")
     array = _array(receive, _TYPES[head.values], rows * (size or 1))
@@ -144,11 +144,14 @@ def read_reply(
     if size is not None:
         return Predictions([[classes[index] for index in row] for row in array.tolist()])
     labels = [classes[index] for index in array.tolist()]
-    if not probabilities:
-        return Predictions(labels)
-    by_class = _array(receive, np.float64, rows * len(classes)).reshape(rows, len(classes))
-    check_finite(by_class, "probability")
-    return Predictions(labels, by_class)
+    by_class = scores = None
+    if required.probabilities:
+        by_class = _array(receive, np.float64, rows * len(classes)).reshape(rows, len(classes))
+        check_finite(by_class, "probability")
+    if required.scores:
+        scores = _array(receive, np.float64, rows)
+        check_finite(scores, "score")
+    return Predictions(labels, by_class, scores)
 
 
 def _array(receive: Receive, type_: type, count: int) -> NDArray[Any]:

@@ -29,9 +29,11 @@ from registry.engines.model_messages import (
     MAX_HEAD,
     Loaded,
     Refused,
+    Required,
     read_reply,
     write_request,
 )
+from registry.engines.predictor import Predict
 from registry.engines.process_memory import ProcessMemory
 from registry.errors import (
     ArtifactRefused,
@@ -129,7 +131,10 @@ class ModelProcess:
         self._backoff = Backoff()
         self._current = _Current()
         weakref.finalize(self, self._current.close)
-        self.has_probabilities = self._start()
+        loaded = self._start()
+        has_labels = signature.output.classes is not None and signature.output.size is None
+        self.has_probabilities = loaded.has_probabilities and has_labels
+        self._has_scores = loaded.has_scores and has_labels
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
         """As in `Predictor`; starts the process if it has ended.
@@ -137,14 +142,25 @@ class ModelProcess:
         Raises ModelProcessUnavailable where too many batches wait or the process has ended too
         often, and what starting it raises.
         """
-        request = write_request(batch, self.signature, probabilities=probabilities)
+        return self._answer(batch, Required(batch.rows, probabilities=probabilities))
+
+    @property
+    def scored(self) -> Predict | None:
+        """As in `Predictor`; it starts the process and raises as ``predict`` does."""
+        return self._with_scores if self._has_scores else None
+
+    def _with_scores(self, batch: Batch) -> Predictions:
+        return self._answer(batch, Required(batch.rows, scores=True))
+
+    def _answer(self, batch: Batch, required: Required) -> Predictions:
+        request = write_request(batch, self.signature, required)
         with self._next():
             try:
-                return self._predict_once(request, batch.rows, probabilities=probabilities)
+                return self._predict_once(request, required)
             except _Ended:
                 pass  # perhaps not because of this batch: try once more, in a new process
             try:
-                return self._predict_once(request, batch.rows, probabilities=probabilities)
+                return self._predict_once(request, required)
             except _Ended as end:
                 raise PredictionRefused(
                     f"The model process ended twice during this prediction ({end})."
@@ -185,7 +201,7 @@ class ModelProcess:
         finally:
             self._admitted.release()
 
-    def _predict_once(self, request: list[bytes], rows: int, *, probabilities: bool) -> Predictions:
+    def _predict_once(self, request: list[bytes], required: Required) -> Predictions:
         """Raises _Ended."""
         if self._current.process is None:
             self._start()
@@ -198,8 +214,7 @@ class ModelProcess:
                 return read_reply(
                     lambda limit: _next_message(process, limit, deadline),
                     self.signature,
-                    rows,
-                    probabilities=probabilities,
+                    required,
                 )
             finally:
                 self._count_memory(process)
@@ -207,7 +222,7 @@ class ModelProcess:
             raise
         except TimeoutError as error:
             self._stop()
-            raise PredictionTimedOut(self._seconds, rows) from error
+            raise PredictionTimedOut(self._seconds, required.rows) from error
         except (OSError, _Ended) as error:
             try:
                 how = self._end(process)
@@ -218,8 +233,8 @@ class ModelProcess:
             self._stop()
             raise PredictionRefused("The model process sent a malformed reply.") from error
 
-    def _start(self) -> bool:
-        """Start the process and load the model. Returns whether it has probabilities."""
+    def _start(self) -> Loaded:
+        """Start the process and load the model. Returns what the process says of the model."""
         if wait := self._backoff.remaining_seconds():
             raise ModelProcessUnavailable(f"it ended repeatedly; the next try is in {wait:.0f} s")
         with self._open_artifact() as file:
@@ -252,7 +267,7 @@ class ModelProcess:
                 f"{self._memory.each // MEGABYTE} are allowed (HOTSWAP_MODEL_PROCESS_MB)."
             )
         self._memory.count(self, held)
-        return reply.has_probabilities and self.signature.output.classes is not None
+        return reply
 
     def _spawned(self, file: BinaryIO) -> Confined:
         try:

@@ -22,6 +22,7 @@ class OnnxPredictor:
     """
 
     waits = False
+    scored = None
 
     def __init__(
         self, model: bytes, signature: Signature, *, seconds: float = BATCH_SECONDS

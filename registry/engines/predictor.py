@@ -1,5 +1,6 @@
 """What every engine provides, and the engine that calls scikit-learn itself."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +23,9 @@ _SAMPLE: dict[str, Scalar] = {
 }
 
 
+Predict = Callable[[Batch], Predictions]
+
+
 class Predictor(Protocol):
     """A loaded version. Safe to call from several threads."""
 
@@ -35,6 +39,10 @@ class Predictor(Protocol):
     def waits(self) -> bool:
         """Whether ``predict`` waits for another process, and computes nothing in this one."""
 
+    @property
+    def scored(self) -> Predict | None:
+        """As ``predict``, with a score for each row; None unless the model detects outliers."""
+
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
         """Predict each row; ``probabilities``: also the probability of each class.
 
@@ -46,8 +54,8 @@ class Predictor(Protocol):
 class SklearnPredictor:
     """Calls a fitted scikit-learn estimator in this process.
 
-    Of a detector of outliers, the predictions of a regression are its scores (negative: an
-    outlier), those of a classification are -1 for an outlier and 1.
+    Of a detector of outliers, the predictions of a classification are -1 for an outlier and 1, and
+    those of a regression its scores: ``decision_function``, negative for an outlier.
     """
 
     waits = False
@@ -58,8 +66,10 @@ class SklearnPredictor:
         self.has_probabilities = (
             output.classes is not None and output.size is None and hasattr(model, "predict_proba")
         )
+        is_detector = _is_detector(model)
+        self._has_scores = is_detector and signature.task == "classification"
         self._predict = model.predict
-        if signature.task == "regression" and _is_detector(model):
+        if is_detector and signature.task == "regression":
             self._predict = model.decision_function
         self._model = model
         self._own_names = column_names(model)
@@ -69,16 +79,35 @@ class SklearnPredictor:
         _use_one_thread(model)
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
+        """As in `Predictor`."""
+        by_class = self._model.predict_proba if probabilities else None
+        return Predictions(*self._predict_both(batch, by_class))
+
+    @property
+    def scored(self) -> Predict | None:
+        """As in `Predictor`."""
+        return self._with_scores if self._has_scores else None
+
+    def _with_scores(self, batch: Batch) -> Predictions:
+        values, found = self._predict_both(batch, self._model.decision_function)
+        scores = np.asarray(found, np.float64)
+        check_finite(scores, "score")
+        return Predictions(values, scores=scores)
+
+    def _predict_both(
+        self, batch: Batch, other: Callable[[Any], Any] | None
+    ) -> tuple[list[Any], Any]:
+        """The predictions, and what ``other`` returns for the same rows."""
         rows = self.rows(batch)
         try:
             values = np.asarray(self._predict(rows))
-            by_class = self._model.predict_proba(rows) if probabilities else None
+            found = None if other is None else other(rows)
         except Exception as error:  # a model may raise anything on unusual input
             raise model_failed(error) from error
         values = values.ravel() if self.signature.output.size is None else values
         if self.signature.task == "regression":
             check_finite(values, "prediction")
-        return Predictions(values.tolist(), by_class)
+        return values.tolist(), found
 
     def rows(self, batch: Batch) -> Any:
         """``batch`` as the model's ``predict`` takes it: a DataFrame where it was fitted on one, a

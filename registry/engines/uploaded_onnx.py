@@ -93,6 +93,7 @@ class UploadedOnnx:
     """
 
     waits = False
+    scored = None
 
     def __init__(self, session: Any, signature: Signature, example: Record | None) -> None:
         self.signature = signature

@@ -49,6 +49,7 @@
     │   ├── HoldoutRefused            a table that no version can be evaluated on
     │   ├── InputRefused
     │   ├── NoProbabilities
+    │   ├── NoScores
     │   ├── PredictionRefused
     │   ├── PredictionTimedOut        rows that take longer than one request may
     │   ├── BackupDamaged             a backup that does not match its manifest
@@ -130,6 +131,7 @@ from registry.errors.predictions import (
     InputRefused,
     ModelProcessUnavailable,
     NoProbabilities,
+    NoScores,
     PredictionRefused,
     PredictionTimedOut,
     VersionLoading,
@@ -231,6 +233,7 @@ __all__ = [
     "NameTaken",
     "NetworkFileSystem",
     "NoProbabilities",
+    "NoScores",
     "NotAcceptable",
     "NotFound",
     "NotReady",

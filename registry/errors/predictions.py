@@ -14,6 +14,15 @@ class NoProbabilities(Refused):
         super().__init__(f"Version {number} of '{model}' does not provide probabilities.")
 
 
+class NoScores(Refused):
+    title = "No scores"
+
+    def __init__(self, model: str, number: int) -> None:
+        super().__init__(
+            f"Version {number} of '{model}' does not provide scores: only detectors of outliers do."
+        )
+
+
 class PredictionRefused(Refused):
     title = "Prediction refused"
 

@@ -73,10 +73,10 @@ def _bins(values: NDArray[np.float64]) -> Json:
     if not count:
         return {"edges": [], "counts": [0]}
     edges = np.unique(ordered[np.arange(1, BINS) * count // BINS])
-    edges = _shortened(edges[edges > ordered[0]].astype(np.float64), ordered)
-    below = np.searchsorted(ordered, edges, side="left")
+    short = _shortened(edges[edges > ordered[0]].astype(np.float64), ordered)
+    below = np.searchsorted(ordered, short, side="left")
     return {
-        "edges": edges,
+        "edges": short,
         "counts": np.diff(below, prepend=0, append=count).tolist(),
         "min": float(ordered[0]),
         "max": float(ordered[-1]),

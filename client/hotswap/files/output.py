@@ -15,7 +15,7 @@ from hotswap.files.formats import FileType, Format
 from hotswap.labels import label_text
 from hotswap.replies import Signature
 
-PREDICTION = "prediction"
+PREDICTION, SCORE = "prediction", "score"
 
 
 class Output(Protocol):
@@ -32,18 +32,29 @@ class Output(Protocol):
         """Write the whole output to ``file``."""
 
 
-def answer_columns(signature: Signature, *, probabilities: bool) -> list[str]:
+def answer_columns(signature: Signature, *, probabilities: bool, scores: bool = False) -> list[str]:
     """The names of the columns of predictions."""
     output = signature["output"]
     classes = [] if "size" in output else output.get("classes") or []
     names = [f"probability_{label_text(label)}" for label in classes] if probabilities else []
-    return [PREDICTION, *names]
+    return [PREDICTION, *names, *([SCORE] if scores else [])]
+
+
+def required(names: Sequence[str]) -> dict[str, bool]:
+    """What a prediction has to be requested with for the columns of ``names``."""
+    return {
+        "probabilities": any(name not in {PREDICTION, SCORE} for name in names),
+        "scores": SCORE in names,
+    }
 
 
 def answers(reply: Mapping[str, Any], names: Sequence[str]) -> dict[str, list[Any]]:
     """The columns of ``names``, which ``answer_columns`` gave, from a reply of the service."""
     columns = {PREDICTION: reply["predictions"]}
     for name in names[1:]:
+        if name == SCORE:
+            columns[name] = reply["scores"]
+            continue
         label = name.removeprefix("probability_")
         columns[name] = [row[label] for row in reply["probabilities"]]
     return columns

@@ -37,7 +37,7 @@ class PredictedFile:
     rows: int
 
 
-def predict_file(
+def predict_file(  # noqa: PLR0913 - each is an option of the command
     registry: Registry,
     name: str,
     data: str,
@@ -46,6 +46,7 @@ def predict_file(
     version: Reference | None = None,
     keep: Sequence[str] = (),
     probabilities: bool = False,
+    scores: bool = False,
     resume: bool = False,
     in_flight: int = IN_FLIGHT,
     in_process: bool = False,
@@ -71,7 +72,9 @@ def predict_file(
     if source_path == folder.out:
         raise FileRefused("The output must be another file than the input.")
     found = _pinned(registry, name, version or "production", folder, resume=resume)
-    plan = _planned(source_path, folder.out, found, keep, probabilities=probabilities)
+    plan = _planned(
+        source_path, folder.out, found, keep, probabilities=probabilities, scores=scores
+    )
     elsewhere = in_process or scheduler is not None
     before = identity(source_path)
     with folder.lock(), folder.discarded_if_empty():
@@ -130,7 +133,13 @@ class _Plan:
 
 
 def _planned(
-    source_path: str, out: str, version: Version, keep: Sequence[str], *, probabilities: bool
+    source_path: str,
+    out: str,
+    version: Version,
+    keep: Sequence[str],
+    *,
+    probabilities: bool,
+    scores: bool,
 ) -> _Plan:
     """Raises FileRefused, OSError."""
     source_kind, kind = file_type(source_path), file_type(out)
@@ -140,9 +149,11 @@ def _planned(
     else:
         source = TableSource(source_path, source_kind.format)
     signature = version["signature"]
-    names = answer_columns(signature, probabilities=probabilities)
+    names = answer_columns(signature, probabilities=probabilities, scores=scores)
     if probabilities and len(names) == 1:
         raise FileRefused(f"Version {version['version']} has no classes, so no probabilities.")
+    if scores and signature["output"].get("classes") != [-1, 1]:
+        raise FileRefused(f"Version {version['version']} detects no outliers, so has no scores.")
     kept = list(source.columns) if ALL in keep else list(dict.fromkeys(keep))
     # The keys of JSON lines may differ from row to row; the service checks them.
     if source_kind.format is not Format.JSON_LINES:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from hotswap.errors import BadRequest, ProblemReply, ReplyNotUnderstood
 from hotswap.files.folder import PartsFolder
-from hotswap.files.output import Output, answers
+from hotswap.files.output import Output, answers, required
 from hotswap.files.rows import Rows, Span
 from hotswap.parts import count_on
 from hotswap.registry import Registry
@@ -22,7 +22,7 @@ INTERRUPTED_SECONDS = 1.0
 class Predict(Protocol):
     """Predicts with one version. Called by several threads."""
 
-    def __call__(self, data: Any, *, probabilities: bool) -> Prediction: ...
+    def __call__(self, data: Any, *, probabilities: bool, scores: bool) -> Prediction: ...
 
 
 class Progress(Protocol):
@@ -42,14 +42,18 @@ class Service:
     version: int
     idle: "SimpleQueue[Registry]"
 
-    def __call__(self, data: Any, *, probabilities: bool) -> Prediction:
+    def __call__(self, data: Any, *, probabilities: bool, scores: bool) -> Prediction:
         try:
             registry = self.idle.get_nowait()
         except Empty:
             registry = self.connect()
         try:
             return registry.predict(
-                self.model, data, version=self.version, probabilities=probabilities
+                self.model,
+                data,
+                version=self.version,
+                probabilities=probabilities,
+                scores=scores,
             )
         finally:
             self.idle.put(registry)
@@ -70,7 +74,7 @@ class Work:
         Raises FileRefused, OSError, and what predicting raises, with row numbers of the file.
         """
         try:
-            reply = self.predict(rows.data, probabilities=len(self.names) > 1)
+            reply = self.predict(rows.data, **required(self.names))
         except ProblemReply as error:
             if isinstance(error, BadRequest):
                 rows.explain()

@@ -49,6 +49,8 @@ BAD = [
     pytest.param({"headers": {"Accept": "image/png"}}, ROW, id="not acceptable"),
     pytest.param({"query_string": "probabilities=perhaps"}, ROW, id="malformed flag"),
     pytest.param({"query_string": "probabilities=true"}, ROW, id="no probabilities"),
+    pytest.param({"query_string": "scores=perhaps"}, ROW, id="malformed scores"),
+    pytest.param({"query_string": "scores=true"}, ROW, id="no scores"),
     pytest.param({"headers": {"Authorization": "Bearer nobody"}}, ROW, id="unknown token"),
     pytest.param({"headers": {"Authorization": "Basic x"}}, ROW, id="no bearer"),
     pytest.param({"headers": {"Authorization": ""}}, ROW, id="no token"),

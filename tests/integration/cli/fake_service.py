@@ -243,6 +243,8 @@ class FakeService:
             answer["prediction"] = 452600.0
         if received.query.get("probabilities") == ["true"]:
             answer["probabilities"] = [chances, chances] if many else chances
+        if received.query.get("scores") == ["true"]:
+            answer |= {"scores": [0.5, -0.25]} if many else {"score": -0.25}
         return Answer(200, answer)
 
     def _list_tokens(self, received: ReceivedRequest) -> Answer:

@@ -151,6 +151,20 @@ def test_probabilities_are_printed_beside_their_prediction(
     assert result.stdout.splitlines() == lines
 
 
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (["rooms=1"], ["452600.0\tscore=-0.25"]),
+        (["--data", "-"], ["1.5\tscore=0.5", "2.5\tscore=-0.25"]),
+    ],
+)
+def test_scores_are_printed_beside_their_prediction(
+    hotswap: Hotswap, arguments: list[str], lines: list[str]
+) -> None:
+    result = hotswap("predict", "housing", "--scores", *arguments, stdin=b"rooms\n1\n2\n")
+    assert result.stdout.splitlines() == lines
+
+
 def test_an_unknown_model_exits_1(hotswap: Hotswap) -> None:
     result = hotswap("predict", "other", "rooms=1")
     assert result.exit_code == 1

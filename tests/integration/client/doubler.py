@@ -66,6 +66,8 @@ class Doubler(FakeService):
             return problem(422, "input-refused", f"First, {at}: negative.", errors=[fault])
         self.predicted += [len(rows)]
         answer = {"model": name, "version": int(reference), "predictions": [2 * x for x in rows]}
+        if received.query.get("scores") == ["true"]:
+            answer["scores"] = [-x for x in rows]
         return Answer(200, answer)
 
 

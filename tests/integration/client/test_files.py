@@ -21,6 +21,7 @@ from tests.integration.cli.fake_service import HSW
 from tests.integration.client.doubler import (
     ENDINGS,
     ROWS,
+    SIGNATURE,
     Doubler,
     as_text,
     predict,
@@ -77,6 +78,21 @@ def test_each_format_is_written_with_the_kept_columns_first(
     assert list(found) == ["id", "x", "note", "prediction"]
     assert found["id"] == table()["id"].to_pylist()
     assert found["prediction"] == [2 * x for x in table()["x"].to_pylist()]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_the_scores_of_a_detector_are_a_column(
+    service: Doubler, registry: Registry, tmp_path: Path, ending: str
+) -> None:
+    output = {"name": "y", "type": "integer", "classes": [-1, 1]}
+    service.versions["m"][0]["signature"] = {**SIGNATURE, "output": output}
+    data = write(tmp_path / "in.parquet", table())
+
+    predict(registry, data, tmp_path / f"out.{ending}", scores=True)
+
+    found = read(tmp_path / f"out.{ending}")
+    assert list(found) == ["prediction", "score"]
+    assert list(map(float, found["score"])) == [-x for x in table()["x"].to_pylist()]
 
 
 @EACH_ENDING
@@ -147,6 +163,7 @@ def test_a_line_that_is_not_json_is_named(registry: Registry, tmp_path: Path, li
         ("damaged.arrow", {}, "not a readable arrow file"),
         ("named.parquet", {"keep": ["*"]}, "columns of predictions named prediction"),
         ("in.parquet", {"probabilities": True}, "no classes, so no probabilities"),
+        ("in.parquet", {"scores": True}, "detects no outliers, so has no scores"),
     ],
 )
 def test_invalid_options_and_files_are_refused_before_a_request(

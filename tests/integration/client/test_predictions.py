@@ -68,6 +68,8 @@ class Echo(FakeService):
         answer = {"model": name, "version": version, "predictions": rows}
         if received.query.get("probabilities") == ["true"]:
             answer["probabilities"] = [{"yes": row} for row in rows]
+        if received.query.get("scores") == ["true"]:
+            answer["scores"] = [-row for row in rows]
         return Answer(200, answer)
 
 
@@ -246,8 +248,9 @@ def test_a_batch_over_the_known_limit_is_sent_in_parts_and_answered_in_order(
         "arrow": pa.table(frame),
     }[form]
     with Registry(service.url, HSW, largest_prediction=4096, retries=NEVER) as registry:
-        answer = registry.predict("m", data, probabilities=True)
+        answer = registry.predict("m", data, probabilities=True, scores=True)
     assert answer["predictions"] == list(range(count))
+    assert answer["scores"] == [-float(row) for row in range(count)]
     assert answer["probabilities"] == [{"yes": float(row)} for row in range(count)]
     assert len(service.requests) > 2
     assert all(len(received.body) <= 4096 for received in service.requests)

@@ -28,7 +28,7 @@ def serve(channel: Channel, files: list[int]) -> None:
     """Load nothing; answer twice the number, but for those that ask for something else."""
     load = json.loads(channel.receive() or b"{}")
     signature = Signature.from_json(load["signature"])
-    channel.send(b'{"type":"loaded","has_probabilities":true}')
+    channel.send(b'{"type":"loaded","has_probabilities":true,"has_scores":true}')
     while (head := channel.receive()) is not None:
         batch, _ = read_request(head, lambda _: channel.receive() or b"", signature)
         first = batch.columns["x"][0]
@@ -104,6 +104,14 @@ def label_above(channel: Channel) -> None:
     channel.send(LABELS, struct.pack("@q", 2))
 
 
+def too_few_scores(channel: Channel) -> None:
+    channel.send(LABELS, struct.pack("@q", 1), b"")
+
+
+def scores_not_finite(channel: Channel) -> None:
+    channel.send(LABELS, struct.pack("@q", 1), struct.pack("@d", float("inf")))
+
+
 def not_finite(channel: Channel) -> None:
     channel.send(FLOATS, struct.pack("@d", float("nan")))
 
@@ -121,6 +129,7 @@ MISDEEDS: dict[float, Callable[[Channel], None]] = dict(
         (
             *(hang, crash, leave, too_few, too_many, nonsense, nested, endless_head, break_off),
             *(labels_of_a_number, label_below, label_above, not_finite, forge, unasked_pickle),
+            *(too_few_scores, scores_not_finite),
         ),
         start=1000,
     )

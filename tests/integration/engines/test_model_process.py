@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 
@@ -107,6 +108,24 @@ def test_predictions_equal_scikit_learn_s_to_the_last_bit(spawner, name, format_
     if own.has_probabilities:
         assert answers.probabilities.tobytes() == expected.probabilities.tobytes()
     assert process.predict(batch).probabilities is None
+
+
+def test_scores_of_a_detector_equal_scikit_learn_s_to_the_last_bit(spawner):
+    model = IsolationForest(n_estimators=3, random_state=0).fit(X)
+    names = ("x0", "x1", "x2")
+    signature = Signature(
+        tuple(Column(name, "number") for name in names), Output("y", "integer", (-1, 1))
+    )
+    process = serving(spawner, model, signature)
+
+    answers = process.scored(rows_for(signature))
+
+    assert answers.values == model.predict(X).tolist()
+    assert answers.scores.tobytes() == model.decision_function(X).tobytes()
+    assert process.predict(rows_for(signature)).scores is None
+    assert (
+        serving(spawner, MODELS["shop-linear"], signature_of(MODELS["shop-linear"])).scored is None
+    )
 
 
 @pytest.mark.filterwarnings("ignore:Found unknown categories")
@@ -407,6 +426,14 @@ def test_the_time_limit_for_loading_begins_with_the_process(hostile, spawner, mo
 
 def test_a_regression_has_no_probabilities_whatever_the_process_reports(hostile):
     assert not hostile().has_probabilities
+    assert hostile().scored is None
+
+
+@pytest.mark.parametrize("misdeed", ["too_few_scores", "scores_not_finite"])
+def test_malformed_scores_are_refused(hostile, misdeed):
+    batch = Batch({"x": np.array([NUMBERS[misdeed]])}, 1)
+    with pytest.raises(PredictionRefused, match=r"malformed reply|score for row 0 is not a finite"):
+        hostile(CLASSES).scored(batch)
 
 
 def test_the_number_of_waiting_requests_is_limited(hostile):

@@ -216,6 +216,29 @@ def test_the_score_of_a_detector_is_predicted_where_the_signature_declares_a_num
     assert reply.values == model.decision_function(rows).tolist()
 
 
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize(
+    "name", ["EllipticEnvelope", "IsolationForest", "OneClassSVM", "SGDOneClassSVM"]
+)
+def test_the_scores_of_a_detector_stand_beside_its_labels(name, format_):
+    model, rows = popular(name)
+    predictor, found = served(name, format_)
+
+    reply = predictor.scored(batch_of(rows, found.signature))
+
+    assert reply.values == model.predict(rows).tolist()
+    assert reply.scores.tobytes() == model.decision_function(rows).tobytes()
+
+
+def test_only_detectors_of_outliers_have_scores():
+    declared = inspect(
+        io.BytesIO(written(popular("IsolationForest")[0], "skops")), "skops", declared_score(4)
+    )
+    assert SklearnPredictor(declared.model, declared.signature).scored is None
+    for name in ("KMeans", "KNN"):
+        assert served(name, "skops")[0].scored is None
+
+
 def declared_score(columns: int) -> dict[str, Any]:
     inputs = [{"name": f"x{number}", "type": "number"} for number in range(columns)]
     return {"signature": {"inputs": inputs, "output": {"name": "score", "type": "number"}}}

@@ -17,7 +17,7 @@ from hotswap.files.formats import file_type
 from hotswap.files.output import answer_columns, output_of
 from registry.codecs.predictions import Predictions
 from registry.codecs.replies import JsonWriter, encode_arrow
-from registry.engines.model_messages import read_reply, write_reply
+from registry.engines.model_messages import Required, read_reply, write_reply
 from registry.engines.predictor import SklearnPredictor
 from registry.errors import HoldoutRefused, MetadataRefused
 from registry.gates.compatibility import incompatibilities
@@ -83,7 +83,7 @@ def test_another_number_of_outputs_than_the_model_s_is_refused():
 def test_lists_pass_from_a_model_process_to_each_kind_of_reply(signature, values):
     sent = iter(write_reply(Predictions(values), signature))
 
-    predictions = read_reply(lambda _: next(sent), signature, 2, probabilities=False)
+    predictions = read_reply(lambda _: next(sent), signature, Required(2))
 
     assert predictions.values == values
     writer = JsonWriter("pairs", 1, signature)

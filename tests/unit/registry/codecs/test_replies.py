@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from registry.codecs.predictions import Predictions
 from registry.codecs.replies import JsonWriter, encode_arrow
+from registry.signature import Output, Signature
 from tests.factories import MIXED, NUMBERS
 
 LIKELY = np.array([[0.25, 0.75], [1.0, 0.0]])
@@ -41,6 +42,27 @@ def test_probabilities_are_by_class_for_each_row():
     )
 
     assert reply["probabilities"] == [{"false": 0.25, "true": 0.75}, {"false": 1.0, "true": 0.0}]
+
+
+def test_scores_stand_beside_the_labels():
+    scored = Predictions([1, -1], scores=np.array([0.125, -1 / 3]))
+    writer = JsonWriter("m", 3, NUMBERS)
+
+    assert json.loads(writer.write(scored, single=False))["scores"] == [0.125, -1 / 3]
+    first = Predictions([1], scores=scored.scores[:1])
+    assert json.loads(writer.write(first, single=True))["score"] == 0.125
+    with pa.ipc.open_stream(encode_arrow(scored, NUMBERS)) as reader:
+        assert reader.read_all()["score"].to_pylist() == [0.125, -1 / 3]
+
+
+def test_an_arrow_reply_keeps_an_output_that_is_called_score():
+    named = Signature(NUMBERS.inputs, Output("score", "integer", (-1, 1)))
+    with pa.ipc.open_stream(encode_arrow(Predictions([1], scores=LIKELY[0, :1]), named)) as reader:
+        table = reader.read_all()
+    assert [
+        (name, cells.to_pylist())
+        for name, cells in zip(table.column_names, table.columns, strict=True)
+    ] == [("score", [1]), ("score", [0.25])]
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
