@@ -16,6 +16,7 @@ PAGES = (
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "deploy").rglob("*.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
 )
 NOT_OURS = {
     "api.py": "a file in a user's working directory",

@@ -33,8 +33,8 @@ def gitlab_scripts() -> list[str]:
 def checkout(tmp_path: Path) -> Path:
     """A repository at one commit, with the examples and the environment that the job installs."""
     place = tmp_path / "checkout"
-    for folder in ("examples", "trainers"):
-        shutil.copytree(ROOT / folder, place / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    caches = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "examples", place / "examples", ignore=caches)
     (place / "Makefile").write_text(".PHONY: .venv/serve\n.venv/serve: ;\n")
     (place / ".venv").symlink_to(BIN.parent)
     git = ["git", "-C", str(place), "-c", "user.name=ci", "-c", "user.email=ci@example.org"]

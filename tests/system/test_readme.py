@@ -1,10 +1,7 @@
 """The README is correct: its commands run, and its tables match the code."""
 
 import json
-import os
 import re
-import select
-import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import fields
@@ -13,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from config import ClientSettings, Settings
+from tests.system.page_commands import run_commands
 from tests.system.real_server import ROOT, Server, free_port, running, wait_until
 
 README = (ROOT / "README.md").read_text()
@@ -52,46 +50,19 @@ def test_the_version_that_the_tour_promotes_is_better(made: Server) -> None:
     assert after["r2"] > before["r2"]
 
 
-QUIET_SECONDS = 300
-"""No command of the README is silent for so long, on however busy a machine."""
-
-
 @pytest.mark.slow  # test_life_of_a_model.py has the main part, without the tables and the plots
 def test_every_command_of_the_readme_runs_in_its_order(made: Server, tmp_path: Path) -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    script = "\n".join(blocks).replace("http://127.0.0.1:8000", made.url)
     for name, target in (
         (".venv", ROOT / ".venv"),
-        ("trainers", ROOT / "trainers"),
+        ("examples", ROOT / "examples"),
         ("artifacts", made.data),
     ):
         (tmp_path / name).symlink_to(target)
 
-    with subprocess.Popen(
-        ["bash", "-exc", script],  # -x: each command is printed when it starts
-        cwd=tmp_path,
-        env={**os.environ, "HOTSWAP_URL": made.url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as tour:
-        printed = until_silent(tour, QUIET_SECONDS)
+    printed = run_commands(README, made, tmp_path)
 
-    assert tour.returncode == 0, printed
     assert '"predictions":["setosa","virginica"]' in printed
     assert "rolled_back" in printed
-
-
-def until_silent(process: subprocess.Popen[bytes], seconds: float) -> str:
-    """What ``process`` prints. It is killed when it prints nothing for ``seconds``."""
-    assert process.stdout is not None
-    printed = b""
-    while select.select([process.stdout], [], [], seconds)[0]:
-        if not (part := os.read(process.stdout.fileno(), 65536)):
-            return printed.decode()
-        printed += part
-    os.killpg(process.pid, signal.SIGKILL)
-    pytest.fail(f"nothing for {seconds} s after:\n{printed.decode()}")
 
 
 def test_the_table_of_settings_matches_the_code() -> None:

@@ -106,7 +106,7 @@ def test_commands_that_need_an_extra_name_it(server: Server, command: Path, tmp_
 def test_a_model_has_the_same_bytes_with_and_without_the_extras(
     command: Path, tmp_path: Path
 ) -> None:
-    recipe = ROOT / "trainers" / "recipes" / "customers.toml"
+    recipe = ROOT / "examples" / "passengers" / "recipe.toml"
     made = []
     for name, program in (("with", BIN / "hotswap"), ("without", command)):
         folder = tmp_path / name

@@ -1,7 +1,5 @@
 """Models compiled to ONNX predict as scikit-learn does, or are served by it."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from sklearn.compose import ColumnTransformer
@@ -33,7 +31,6 @@ from sklearn.preprocessing import (
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-import trainers
 from registry.codecs.batch import Batch
 from registry.engines.loading import compiled_predictor
 from registry.engines.onnx_predictor import OnnxPredictor
@@ -44,6 +41,7 @@ from registry.intake.conversion.graph import Graph, input_block, to_bytes
 from registry.intake.samples import sample
 from registry.intake.signatures import read_signature
 from registry.signature import Column
+from tests.examples import ALL as EXAMPLES
 from tests.integration.registry.shops import (
     EXAMPLE,
     FRAME,
@@ -56,8 +54,6 @@ from tests.integration.registry.shops import (
 from trainers.recipe import Recipe
 from trainers.training import train
 
-RECIPES = Path(trainers.__file__).parent / "recipes"
-ROOT = Path(trainers.__file__).parents[1]
 ENGINES = {"onnx", "trees", "linear"}
 EXACT = 1e-12
 """For the ONNX form of linear and logistic models, which is double throughout. The engines that
@@ -110,9 +106,9 @@ def distance(own, other):
     return (np.abs(values - other.values) / np.abs(values).max()).max()
 
 
-@pytest.mark.parametrize("recipe", sorted(path.name for path in RECIPES.glob("*.toml")))
-def test_every_recipe_compiles(recipe):
-    trained = train(Recipe.from_toml(RECIPES / recipe))
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_the_recipe_of_every_example_compiles(example):
+    trained = train(Recipe.from_toml(example.recipe))
 
     made = compile_model(trained.pipeline, trained.signature, trained.input_example)
 

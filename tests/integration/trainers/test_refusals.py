@@ -112,3 +112,12 @@ def test_too_few_rows_for_a_split_are_refused(tmp_path):
 
     with pytest.raises(TooFewRows, match="only 3 rows"):
         train(recipe(tmp_path / "t.csv", target="y"))
+
+
+def test_a_missing_or_non_text_recipe_is_refused(tmp_path):
+    (tmp_path / "bytes.toml").write_bytes(b"name = '\xff'")
+
+    with pytest.raises(RecipeRefused, match=r"none\.toml.*No such file"):
+        Recipe.from_toml(tmp_path / "none.toml")
+    with pytest.raises(RecipeRefused, match="not UTF-8"):
+        Recipe.from_toml(tmp_path / "bytes.toml")
