@@ -36,6 +36,8 @@ ANSWER_SECONDS = 10.0
 
 _TAKE, _READY, _YOURS = b"take", b"ready", b"yours"
 _LONGEST = 65536
+_ACCEPT_AGAIN_SECONDS = 1.0
+"""After a failure, such as too many open files."""
 _MOST_FILES = 200
 """In one message; the kernel allows 253."""
 _CREDENTIALS = struct.Struct("3i")
@@ -84,6 +86,7 @@ class Offer:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._successor: int | None = None
         self._choosing = threading.Lock()
+        self._closed = threading.Event()
         try:
             publish(self._listener, self._path, backlog=4)
         except OSError:
@@ -101,6 +104,7 @@ class Offer:
         threading.Thread(target=target, args=arguments, name="hand-over", daemon=True).start()
 
     def _stop_accepting(self) -> None:
+        self._closed.set()
         with suppress(OSError):  # it was closed before
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -109,8 +113,11 @@ class Offer:
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:
-                return  # closed
+            except OSError as error:
+                if self._closed.wait(_ACCEPT_AGAIN_SECONDS):
+                    return
+                logger.warning("a successor could not connect: %s", error)
+                continue
             self._begin(self._answer, connection)
 
     def _answer(self, connection: socket.socket) -> None:

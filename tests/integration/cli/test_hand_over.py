@@ -1,6 +1,7 @@
 """A service shares its sockets with a successor, and leaves it the service when that is ready."""
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from cli.hand_over import Offer, Service, Succession, take_over
 from cli.hold import Hold, is_held
 from cli.listening import listen
 from config import Settings
+from registry.storage.run_sockets import short_path
 from tests.processes import wait_for
 
 OTHER_USER = """
@@ -172,6 +174,27 @@ def test_a_service_that_cannot_be_offered_leaves_nothing_behind(settings: Settin
 
     assert {path.name for path in run.iterdir()} == {"main.sock", "serve.lock"}
     service.close()
+
+
+def test_a_service_that_ran_out_of_file_descriptors_can_be_taken_over_later(
+    settings: Settings, predecessor: Predecessor, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with client, short_path(settings.data / "run" / "main.sock") as path:
+        free = os.dup(client.fileno())
+        os.close(free)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+            client.connect(path)
+            wait_for(lambda: "could not connect: [Errno 24]" in caplog.text)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+    succession = taken(settings)
+    succession.complete()
+    succession.service.close()
+    assert predecessor.yielded == [os.getpid()]
 
 
 def test_an_unsuitable_successor_is_told_why(settings: Settings) -> None:
