@@ -95,6 +95,8 @@ def upload(
     rows = None if training_rows is None else training_rows.read_bytes()
     if (held_out := _data(data, target, train_data)) is not None:
         found, hashes = _measured(file, held_out, given)
+        for warning in found["evaluation"]["warnings"]:
+            click.echo(f"Warning: {one_line(warning)}.", err=True)
         given, rows = found | given, rows or hashes
     uploaded = registry.upload(
         name, file, given, idempotency_key=idempotency_key, training_rows=rows

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.errors import CellsRefused, OddCells, declaring, listed
+from hotswap.labels import listed
+from trainers.errors import CellsRefused, OddCells, declaring
 from trainers.file_settings import FileSettings
 from trainers.number_text import NumberFormat, NumberTexts, numeric_share, read_numbers, unit_of
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hotswap.labels import listed
 from registry.dates import from_datetimes, parse_date
-from trainers.errors import ColumnRefused, listed, literal
+from trainers.errors import ColumnRefused, literal
 
 DATE_SHARE = 0.9
 """The share of a text column's different values from which on it is one of dates."""

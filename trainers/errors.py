@@ -34,6 +34,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Self
 
+from hotswap.labels import listed
 from registry.extras import Extra, missing
 from trainers.toml_writer import key, value
 
@@ -271,10 +272,3 @@ def literal(text: str) -> str:
     """``text`` in single quotes, which both TOML and a shell read; in TOML's double quotes where it
     cannot stand in these."""
     return f"'{text}'" if text.isprintable() and "'" not in text else value(text)
-
-
-def listed(names: Iterable[str], limit: int = SHOWN) -> str:
-    """Names in quotes, at most ``limit``, and the count of the others."""
-    every = list(names)
-    shown = ", ".join(f"'{name}'" for name in every[:limit])
-    return shown if len(every) <= limit else f"{shown} and {len(every) - limit} more"

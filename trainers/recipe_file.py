@@ -5,7 +5,8 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from trainers.errors import RecipeRefused, listed
+from hotswap.labels import listed
+from trainers.errors import RecipeRefused
 from trainers.file_settings import FILE_KEYS, FileSettings
 from trainers.origin import Mistake, Origin, Path
 from trainers.preparation import IMPUTE_STRATEGIES, Bands, Constant, Preparation

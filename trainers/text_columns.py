@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hotswap.labels import listed
 from registry.signature import ColumnType
 from trainers.cells import CellRules, Texts, guessed_numbers, oddities_of
 from trainers.dates import are_dates, read_seconds
-from trainers.errors import ColumnRefused, listed
+from trainers.errors import ColumnRefused
 from trainers.values import Values
 
 _TRUTH = {

@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 from hotswap.evaluation.column_ranges import column_ranges
 from hotswap.evaluation.profile import profile
 from hotswap.evaluation.row_hashes import Hashes, TrainingRows, names_hash, row_hashes
+from hotswap.evaluation.training_warnings import Part, Training, training_warnings
 from hotswap.fitted.surroundings import environment
 from registry.signature import Output, Signature
 from trainers.errors import WarningsRefused
@@ -22,7 +23,6 @@ from trainers.records import example
 from trainers.search import search
 from trainers.target import Target
 from trainers.trained import TrainedModel
-from trainers.training_warnings import Training, training_warnings
 
 
 def train(
@@ -56,14 +56,20 @@ def train(
     ranges = column_ranges(ready.columns, ready.split.train)
     treated = {column.name: column.to_json() for column in ready.inferred}
     hashes = _row_hashes(ready)
+    fitted_on, held_out = (
+        Part(ready.columns, rows, hashes[rows]) for rows in (ready.split.train, ready.split.test)
+    )
     warnings = training_warnings(
         Training(
-            columns=ready.columns,
-            target=target,
-            split=ready.split,
-            hashes=hashes,
+            target=target.name,
+            train=fitted_on,
+            train_target=train_rows.target,
+            test=held_out,
             ranges=ranges,
-            evaluation=evaluation,
+            made=evaluation.made,
+            metrics=evaluation.metrics,
+            intervals=evaluation.intervals,
+            baseline=evaluation.baseline,
         )
     )
     if recipe.strict and warnings:

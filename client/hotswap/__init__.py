@@ -12,7 +12,7 @@ from hotswap._version import __version__
 if TYPE_CHECKING:
     from hotswap.errors import ClientError, ProblemReply, ReplyNotUnderstood, ServiceUnreachable
     from hotswap.files.run import PredictedFile, predict_file
-    from hotswap.fitted.log import log
+    from hotswap.fitted.log import TrainingWarning, log
     from hotswap.registry import UNSET, Registry
     from hotswap.replies import Uploaded
     from hotswap.retries import Retries
@@ -28,6 +28,7 @@ __all__ = [
     "Retries",
     "Scorer",
     "ServiceUnreachable",
+    "TrainingWarning",
     "Uploaded",
     "__version__",
     "load_scorer",
@@ -45,6 +46,7 @@ _HOMES = {
     "Retries": "retries",
     "Scorer": "scorer",
     "ServiceUnreachable": "errors",
+    "TrainingWarning": "fitted.log",
     "Uploaded": "replies",
     "load_scorer": "scorer",
     "log": "fitted.log",

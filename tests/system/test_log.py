@@ -33,7 +33,7 @@ SIZES = pd.Series(_draws.uniform(30, 200, ROWS), name="size")
 FLATS = pd.DataFrame(
     {
         "street": [f"{index} High Street" for index in range(ROWS)],
-        "size": SIZES.mask(_draws.random(ROWS) < 0.1),
+        "size": SIZES.mask(_draws.random(ROWS) < 0.1).to_numpy(),
         "rooms": _draws.integers(1, 6, ROWS),
         "lift": _draws.random(ROWS) < 0.5,
         "city": _draws.choice(["Turin", "Milan", "Rome"], ROWS),

@@ -12,6 +12,8 @@ from hotswap.evaluation.column_ranges import column_ranges
 from hotswap.evaluation.figures import figures
 from hotswap.evaluation.predicted import Predicted
 from hotswap.evaluation.profile import Source, profile
+from hotswap.evaluation.row_hashes import row_hashes
+from hotswap.evaluation.training_warnings import Part, Training, training_warnings
 from hotswap.evaluation.weights import weights
 from hotswap.fitted.tables import Column, common_types, label_type, record
 
@@ -42,7 +44,7 @@ class Measured:
             "signature": {"inputs": inputs(self.model, self.columns), "output": self._output()},
             "input_example": self._example(),
             "metrics": metrics,
-            "evaluation": self._evaluation(list(metrics)),
+            "evaluation": self._evaluation(metrics),
         }
 
     @property
@@ -64,12 +66,14 @@ class Measured:
         whole = ~np.logical_or.reduce([column.missing for column in known])
         return record(known, int(np.argmax(whole)))
 
-    def _evaluation(self, names: list[str]) -> dict[str, Any]:
+    def _evaluation(self, metrics: dict[str, float]) -> dict[str, Any]:
         known = [column for column in self.columns if column.type]
         rows = np.arange(len((self.test if self.train is None else self.train)[0].array))
         ranges = column_ranges(known, rows)
         source: Source = "held-out" if self.train is None else "training"
         target = self.made.true if self.train_target is None else self.train_target
+        compared = baseline(self.made.task, target, self.made.true)
+        intervals = self.made.intervals(metrics, SEED)
         notes = []
         if self.train_target is None:
             notes.append("the baseline is computed from the held-out rows")
@@ -77,13 +81,48 @@ class Measured:
             "rows": len(self.made.true),
             **({} if self.train is None else {"train_rows": len(rows)}),
             "notes": notes,
-            "metric_intervals": self.made.intervals(names, SEED),
-            "baseline": baseline(self.made.task, target, self.made.true),
+            "warnings": list(self._warnings(metrics, intervals, compared, ranges)),
+            "metric_intervals": intervals,
+            "baseline": compared,
             "columns": ranges,
             "profile": profile(known, rows, ranges, self.made, source),
             **figures(self.made, SEED),
             **weights(self.model),
         }
+
+    def _warnings(
+        self,
+        metrics: dict[str, float],
+        intervals: dict[str, list[float]],
+        compared: dict[str, float],
+        ranges: dict[str, dict[str, Any]],
+    ) -> tuple[str, ...]:
+        train = None if self.train is None else self._part(self.train, self.train_target)
+        true = None if self.train_target is None else self.made.true
+        return training_warnings(
+            Training(
+                target=self.output,
+                train=train,
+                train_target=self.train_target,
+                test=self._part(self.test, true),
+                ranges=ranges,
+                made=self.made,
+                metrics=metrics,
+                intervals=intervals,
+                baseline=compared,
+            )
+        )
+
+    def _part(self, table: Sequence[Column], target: NDArray[Any] | None) -> Part:
+        """The rows of ``table`` with the columns that a request can contain, and with hashes if
+        the model uses no others."""
+        types = {one.name: one.type for one in self.columns}
+        known = [one for one in table if types.get(one.name)]
+        hashes = None
+        if self.train is not None and all(types.values()):
+            typed = [(one.name, types[one.name], one.array) for one in known]
+            hashes = row_hashes(typed, target)
+        return Part(known, np.arange(len(table[0].array)), hashes)
 
 
 def described(test: Sequence[Column], train: Sequence[Column] | None) -> list[Column]:

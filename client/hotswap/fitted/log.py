@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,10 @@ from hotswap.replies import Version
 if TYPE_CHECKING:
     from hotswap.fitted.tables import Column
     from hotswap.metrics.names import Task
+
+
+class TrainingWarning(UserWarning):
+    """Why the metrics of a model are worth less than they seem."""
 
 
 # X and y are the names that scikit-learn uses.
@@ -39,6 +44,11 @@ def log(
     the baseline from ``y_train``, else from ``y_test``. Versions of libraries and the commit of the
     current directory are added. The rows themselves are not sent.
 
+    Warns (`TrainingWarning`) of what makes metrics worth less than they seem, as ``hotswap train``
+    does, and keeps it in the evaluation: a model no better than the baseline, a column that reveals
+    the target, rows in both tables, constant columns, rare classes, extreme targets. Leaks and rare
+    classes are found with ``y_train``. A warning that is made an error prevents the upload.
+
     The same model, data and commit give the same version again. With ``promote``, ``production`` is
     pointed at it. ``url`` and ``token`` default to HOTSWAP_URL and HOTSWAP_TOKEN.
 
@@ -46,6 +56,8 @@ def log(
     scikit-learn, and what ``Registry.upload`` and ``Registry.promote`` raise.
     """
     metadata = measure(model, X_train, X_test, y_test, y_train)
+    for warning in metadata["evaluation"]["warnings"]:
+        warnings.warn(f"{name}: {warning}", TrainingWarning, stacklevel=2)
     metadata |= {"description": description, "tags": dict(tags or {})}
     artifact, metadata = packed(model, metadata)
     with Registry(*service_address(url, token)) as registry:

@@ -20,7 +20,16 @@ _draws = np.random.default_rng(0)
 FRAME = pd.DataFrame(_draws.normal(size=(150, 3)), columns=["a", "b", "c"])
 TARGET = pd.Series(2 * FRAME["a"] - FRAME["b"], name="y")
 OUR_OWN = {
-    *("rows", "train_rows", "notes", "metric_intervals", "baseline", "columns", "profile"),
+    *(
+        "rows",
+        "train_rows",
+        "notes",
+        "warnings",
+        "metric_intervals",
+        "baseline",
+        "columns",
+        "profile",
+    ),
     *("predicted_vs_true", "residuals", "coefficients"),
 }
 

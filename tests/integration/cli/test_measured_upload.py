@@ -68,6 +68,15 @@ def test_hashes_of_the_training_rows_are_sent(
     assert multipart(service.requests[1])["training_rows"][1] == sent
 
 
+def test_warnings_are_printed_and_sent(hotswap: Hotswap, service: FakeService, here: Path) -> None:
+    data = ("--data", "test.csv", "--target", "price", "--train-data", "test.csv")
+    done = hotswap("upload", "flats", "model.skops", *data)
+
+    sent = metadata_of(service)["evaluation"]["warnings"]
+    assert "60 of the 60 rows to evaluate on are equal to rows trained on" in " ".join(sent)
+    assert done.stderr.splitlines() == [f"Warning: {warning}." for warning in sent]
+
+
 def test_a_pipeline_is_measured_on_the_columns_that_it_uses(
     hotswap: Hotswap, service: FakeService, here: Path
 ) -> None:

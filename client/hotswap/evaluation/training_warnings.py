@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hotswap.evaluation.columns import ColumnValues
+from hotswap.evaluation.predicted import Predicted
 from hotswap.evaluation.row_hashes import Hashes
-from trainers.errors import listed
-from trainers.evaluation import Evaluation
-from trainers.split import Split
-from trainers.target import Target
-from trainers.values import Values
+from hotswap.labels import listed
 
 FEW_ROWS = 10
 """Of a class."""
@@ -32,36 +30,55 @@ _LEAST_SAMPLE = 500
 _LEAST_TESTED = 20
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows that a model was fitted on, or that were held out: their positions in ``columns``, and
+    their hashes, if these are known."""
+
+    columns: Sequence[ColumnValues]
+    rows: NDArray[np.intp]
+    hashes: Hashes | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """What a training was made of: its columns and target, the rows of each part, the hash of each
-    row, the summaries of the columns in the training rows, and the evaluation."""
+    """A training and its evaluation: the name of the target, the rows fitted on and their targets,
+    where these are known, the rows held out, and the model's predictions for them.
 
-    columns: Sequence[Values]
-    target: Target
-    split: Split
-    hashes: Hashes
+    Both parts have the same columns, and hashes by the same ones. ``ranges`` are the
+    `column_ranges` of the rows fitted on.
+    """
+
+    target: str
+    train: Part | None
+    train_target: NDArray[Any] | None
+    test: Part
     ranges: Mapping[str, Mapping[str, Any]]
-    evaluation: Evaluation
+    made: Predicted
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Sequence[float]]
+    baseline: Mapping[str, float]
 
 
 def training_warnings(training: Training) -> tuple[str, ...]:
-    """The warnings in words, none if the training is sound."""
+    """The warnings in words, none if the training is sound. Without the rows fitted on, or their
+    target, nothing is said of what needs these."""
+    train, test = training.train, training.test
     return (
-        *_no_better(training.evaluation),
-        *_leaks(training),
-        *_repeated(training),
-        *_constant(training.ranges),
-        *_rare_classes(training.target),
-        *_extremes(training.evaluation),
+        *_no_better(training),
+        *(() if train is None else _leaks(training, train, training.train_target)),
+        *(() if train is None else _repeated(train, test)),
+        *(() if train is None else _constant(training.ranges)),
+        *_rare_classes(training.made, training.train_target),
+        *_extremes(training.made),
     )
 
 
-def _no_better(evaluation: Evaluation) -> Iterator[str]:
+def _no_better(training: Training) -> Iterator[str]:
     """By the error of a regression, and by the area under the ROC curve of a classification, whose
     interval reaches 0.5 if the classes are not told apart; else by the accuracy."""
-    metrics, baseline = evaluation.metrics, evaluation.baseline
-    low = evaluation.intervals.get("roc_auc", [None])[0]
+    metrics, baseline = training.metrics, training.baseline
+    low = training.intervals["roc_auc"][0] if "roc_auc" in training.intervals else None
     if "rmse" in metrics:
         if metrics["rmse"] >= baseline["rmse"]:
             yield (
@@ -81,55 +98,55 @@ def _no_better(evaluation: Evaluation) -> Iterator[str]:
         )
 
 
-def _leaks(training: Training) -> Iterator[str]:
-    metric = "r2" if training.target.task == "regression" else "accuracy"
-    own = training.evaluation.metrics.get(metric)
-    if own is None or len(training.columns) < 2:
+def _leaks(training: Training, train: Part, values: NDArray[Any] | None) -> Iterator[str]:
+    metric = "r2" if training.made.task == "regression" else "accuracy"
+    own = training.metrics.get(metric)
+    if own is None or values is None or len(train.columns) < 2:
         return
-    base = training.evaluation.baseline["accuracy"] if metric == "accuracy" else 0.0
+    base = training.baseline["accuracy"] if metric == "accuracy" else 0.0
     if base >= 1:
         return
     needed = max(LEAK_SKILL, LEAK_SHARE * (own - base) / (1 - base))
-    train, test = _sampled(training)
-    if min(len(train), len(test)) < _LEAST_TESTED:
+    fitted, held = _sampled(train), _sampled(training.test)
+    if min(len(fitted), len(held)) < _LEAST_TESTED:
         return
-    values = training.target.values
-    codes = np.unique(values, return_inverse=True)[1] if metric == "accuracy" else None
-    for column in training.columns:
-        bins = _bins(column, train, test)
-        if codes is None:
-            skill = _explained(*bins, values[train], values[test])
-        else:
-            skill = _recognized(*bins, codes[train], codes[test])
+    targets = values[fitted], training.made.true[held]
+    if metric == "accuracy":
+        codes = np.unique(np.concatenate(targets), return_inverse=True)[1]
+        targets = codes[: len(fitted)], codes[len(fitted) :]
+    skill_of = _explained if metric == "r2" else _recognized
+    for column, other in zip(train.columns, training.test.columns, strict=True):
+        cells = column.array[train.rows[fitted]], other.array[training.test.rows[held]]
+        skill = skill_of(*_bins(column.type, *cells), *targets)
         if skill >= needed:
             yield (
-                f"the column '{column.name}' alone predicts '{training.target.name}' nearly as "
+                f"the column '{column.name}' alone predicts '{training.target}' nearly as "
                 f"well as all columns ({metric} {base + skill * (1 - base):.3f}, of the model "
                 f"{own:.3f}): make sure that it is known when a prediction is made"
             )
 
 
-def _sampled(training: Training) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Evenly spaced rows of both parts."""
-    most = min(_SAMPLE, max(_LEAST_SAMPLE, _CELLS // len(training.columns)))
-    parts = (training.split.train, training.split.test)
-    first, second = (part[:: max(1, -(-len(part) // most))] for part in parts)
-    return first, second
+def _sampled(part: Part) -> NDArray[np.intp]:
+    """Evenly spaced places among the rows of ``part``."""
+    most = min(_SAMPLE, max(_LEAST_SAMPLE, _CELLS // len(part.columns)))
+    count = len(part.rows)
+    return np.arange(0, count, max(1, -(-count // most)))
 
 
 def _bins(
-    column: Values, train: NDArray[np.intp], test: NDArray[np.intp]
+    type_: str, own: NDArray[Any], other: NDArray[Any]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The bin of each row of both samples: of a text or few numbers the value itself, else one of
-    64 with equally many training rows. Missing values have a bin of their own."""
-    if column.type == "string":
-        texts = column.array[np.r_[train, test]].tolist()
+    """The bin of each cell of a column in both samples: of a text or few numbers the value itself,
+    else one of 64 with equally many rows fitted on. Missing values have a bin of their own."""
+    if type_ == "string":
         known: dict[Any, int] = {}
         codes = np.array(
-            [known.setdefault(text, len(known)) if isinstance(text, str) else -1 for text in texts]
+            [
+                known.setdefault(text, len(known)) if isinstance(text, str) else -1
+                for text in (*own.tolist(), *other.tolist())
+            ]
         )
-        return codes[: len(train)] + 1, codes[len(train) :] + 1
-    own, other = column.array[train], column.array[test]
+        return codes[: len(own)] + 1, codes[len(own) :] + 1
     present = np.unique(own[~np.isnan(own)])
     if len(present) > _BINS:
         present = np.unique(np.nanquantile(own, np.arange(_BINS) / _BINS, method="lower"))
@@ -174,12 +191,13 @@ def _recognized(
     return (float((true == best[tested]).mean()) - base) / (1 - base) if base < 1 else 0.0
 
 
-def _repeated(training: Training) -> Iterator[str]:
-    train, test = training.hashes[training.split.train], training.hashes[training.split.test]
-    count = int(np.isin(test, train).sum())
-    if count > MAX_REPEATED * len(test):
+def _repeated(train: Part, test: Part) -> Iterator[str]:
+    if train.hashes is None or test.hashes is None:
+        return
+    rows, count = len(test.hashes), int(np.isin(test.hashes, train.hashes).sum())
+    if count > MAX_REPEATED * rows:
         yield (
-            f"{count:,} of the {len(test):,} rows to evaluate on are equal to rows trained on, so "
+            f"{count:,} of the {rows:,} rows to evaluate on are equal to rows trained on, so "
             "the metrics may be too good: remove repeated rows, or split by a group"
         )
 
@@ -205,10 +223,10 @@ def _is_constant(summary: Mapping[str, Any]) -> bool:
     return ends[0] is not None and ends[0] == ends[1]
 
 
-def _rare_classes(target: Target) -> Iterator[str]:
-    if target.task == "regression":
+def _rare_classes(made: Predicted, fitted: NDArray[Any] | None) -> Iterator[str]:
+    if made.classes is None or fitted is None:
         return
-    labels, counts = np.unique(target.values, return_counts=True)
+    labels, counts = np.unique(np.concatenate([fitted, made.true]), return_counts=True)
     rare = [f"{label} ({count})" for label, count in zip(labels, counts, strict=True)
             if count < FEW_ROWS]  # fmt: skip
     if rare:
@@ -217,8 +235,7 @@ def _rare_classes(target: Target) -> Iterator[str]:
         yield f"{one} fewer than {FEW_ROWS} rows{which}; add rows, or merge rare classes"
 
 
-def _extremes(evaluation: Evaluation) -> Iterator[str]:
-    made = evaluation.made
+def _extremes(made: Predicted) -> Iterator[str]:
     if made.classes is not None:
         return
     true = made.true
