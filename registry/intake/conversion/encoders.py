@@ -94,6 +94,30 @@ def _grouped_one_hot(target: Target[C], step: Any, block: C) -> C:
     return target.concat(made)
 
 
+def ordinal(target: Target[C], step: Any, block: C) -> C:
+    """The place of each category of an OrdinalEncoder. Raises NotConvertible."""
+    require(
+        step.handle_unknown == "use_encoded_value",
+        "OrdinalEncoder(handle_unknown='error') refuses unknown categories, which a compiled form "
+        "cannot: fit it with 'use_encoded_value'.",
+    )
+    require(
+        not getattr(step, "_infrequent_enabled", False),
+        "An OrdinalEncoder that groups infrequent categories has no compiled form.",
+    )
+    unknown, missing = float(step.unknown_value), float(step.encoded_missing_value)
+    tables = [
+        _table(
+            categories,
+            [missing if _is_nan(each) else place for place, each in enumerate(categories)],
+            text,
+            unknown,
+        )
+        for categories, text in zip(step.categories_, block.texts, strict=True)
+    ]
+    return target.look_up(block, tables)
+
+
 def target_encoder(target: Target[C], step: Any, block: C) -> C:
     """The mean of the target for each category; for several classes the share of each."""
     means = np.ravel(step.target_mean_)

@@ -45,7 +45,11 @@ from tests.integration.registry.shops import (
                     [
                         (
                             "texts",
-                            OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+                            OrdinalEncoder(
+                                handle_unknown="use_encoded_value",
+                                unknown_value=-1,
+                                max_categories=2,
+                            ),
                             ["plan"],
                         )
                     ]
@@ -53,7 +57,7 @@ from tests.integration.registry.shops import (
                 SimpleImputer(),
                 Ridge(),
             ),
-            "OrdinalEncoder on a column of texts",
+            "OrdinalEncoder that groups infrequent categories",
         ),
         (
             make_pipeline(

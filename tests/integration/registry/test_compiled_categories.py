@@ -1,5 +1,6 @@
-"""Encoders for columns of many categories are compiled: by the target's mean, and with a group of
-infrequent ones. Predictions equal scikit-learn's for known, unknown and missing categories."""
+"""Encoders for columns of many categories are compiled: by the target's mean, by their places, and
+with a group of infrequent ones. Predictions equal scikit-learn's for known, unknown and missing
+categories."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, TargetEncoder
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 from registry.codecs.batch import Batch
 from registry.engines.loading import compiled_predictor
@@ -44,6 +45,12 @@ def encoders(make):
     return ColumnTransformer([(name, make(), [name]) for name in FRAME])
 
 
+def places(**options):
+    return lambda: OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2, **options
+    )
+
+
 def grouped(**options):
     return lambda: OneHotEncoder(sparse_output=False, **options)
 
@@ -53,6 +60,12 @@ MODELS = {
     "share of a class": (TargetEncoder, LogisticRegression(max_iter=500), TWO),
     "shares of classes": (
         lambda: TargetEncoder(smooth=3.0),
+        RandomForestClassifier(10, max_depth=6, random_state=0),
+        THREE,
+    ),
+    "places": (places(), LinearRegression(), AMOUNT),
+    "places as integers": (
+        places(dtype=np.int32),
         RandomForestClassifier(10, max_depth=6, random_state=0),
         THREE,
     ),
