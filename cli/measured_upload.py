@@ -103,10 +103,13 @@ def _opened(
 
         return None, read_booster(file.read_bytes(), format_, declared).predictor
     from registry.engines.predictor import SklearnPredictor
+    from registry.intake.boosting.upload import read_bare_estimator
     from registry.intake.signatures import read_signature
 
     with file.open("rb") as opened:
         model = read_model(opened, format_)
+    if (booster := read_bare_estimator(model, declared)) is not None:
+        return None, booster.predictor
     return model, SklearnPredictor(model, read_signature(model, declared))
 
 

@@ -50,7 +50,7 @@ def limits(view: View, evaluation: StoredEvaluation) -> Iterator[Phrase]:
         yield [
             "A text that did not occur in training is refused, as by XGBoost."
             if xgboost
-            else "A text that did not occur in training is accepted, but gives the model no "
+            else "A text that did not occur in training is refused, or gives the model no "
             "information."
         ]
     yield [

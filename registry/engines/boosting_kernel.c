@@ -17,7 +17,7 @@
 enum {
     NUMBER,          /* NaN is missing */
     NAN_IS_ZERO,     /* NaN counts as zero */
-    ZERO_IS_MISSING, /* NaN and zero are missing */
+    ZERO_IS_MISSING, /* NaN and zero are missing, but not what becomes zero as a float */
     FIRST_CATEGORY,
     CATEGORY = FIRST_CATEGORY, /* a fraction is cut off; what is below zero is no category */
     CUT_CATEGORY,              /* a fraction is cut off first: -0.5 is category 0 */
@@ -144,11 +144,12 @@ static bool make_keys(const BoostedTrees *self, const char *row, bool are_double
         const Column *column = self->columns + place;
         double x = are_doubles ? load_double(row, column->feature)
                                : (double)load_float(row, column->feature);
+        bool is_zero = x == 0.0 || (self->tiny_is_zero && fabs(x) <= TINY);
         if (self->casts) {
             x = (double)(float)x;
             accepted &= !isinf(x);
         }
-        if (self->tiny_is_zero && fabs(x) <= TINY) {
+        if (is_zero) {
             x = 0.0;
         }
         if (column->kind >= FIRST_CATEGORY) {
@@ -158,7 +159,7 @@ static bool make_keys(const BoostedTrees *self, const char *row, bool are_double
         if (x != x && column->kind == NAN_IS_ZERO) {
             x = 0.0;
         }
-        bool is_missing = x != x || (column->kind == ZERO_IS_MISSING && x == 0.0);
+        bool is_missing = x != x || (column->kind == ZERO_IS_MISSING && is_zero);
         none |= is_missing;
         keys[place * LANES] = is_missing ? MISSING : rank_of(column, x);
     }

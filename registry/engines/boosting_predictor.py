@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
-from registry.engines.boosting_arrays import BoostingArrays
+from registry.engines.boosting_arrays import Answer, BoostingArrays, BoostingParameters
 from registry.engines.boosting_file import ARRAYS, from_bytes
 from registry.engines.chain_program import logistic
 from registry.engines.forest_predictor import FeatureProgram
@@ -56,7 +56,7 @@ class BoostingPredictor:
             self._trees = pack(arrays)
         except ValueError as error:
             raise ArtifactRefused(f"The boosted trees are not valid: {error}") from error
-        self._answer, self._single = arrays.parameters.answer, arrays.parameters.single
+        self._parameters, self._answer = arrays.parameters, arrays.parameters.answer
         self._outputs = len(arrays.start)
         self.has_probabilities = self._answer in _WITH_PROBABILITIES
         classes = signature.output.classes
@@ -74,8 +74,9 @@ class BoostingPredictor:
             check_finite(values, "prediction")
             return Predictions(values.tolist())
         check_finite(outputs, "score")
-        labels = [classes[place] for place in self._places(outputs)]
-        return Predictions(labels, self._probabilities(outputs) if probabilities else None)
+        labels = [classes[place] for place in places(self._answer, outputs).tolist()]
+        shares = probabilities_of(self._parameters, outputs) if probabilities else None
+        return Predictions(labels, shares)
 
     def _one(self, batch: Batch) -> Any:
         found = self._trees.one(self._program.row(batch))
@@ -113,40 +114,44 @@ class BoostingPredictor:
             done = end
         return outputs
 
-    def _places(self, outputs: NDArray[np.float64]) -> list[int]:
-        """The place of each row's class."""
-        places: Any
-        match self._answer:
-            case "second":
-                places = outputs[:, 0] > 0.5
-            case "logit":
-                places = outputs[:, 0] > 0.0
-            case "logit_or_zero":
-                places = outputs[:, 0] >= 0.0
-            case "place":
-                places = outputs[:, 0]
-            case _:
-                places = outputs.argmax(axis=1)
-        found: list[int] = places.astype(np.int64).tolist()
-        return found
 
-    def _probabilities(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Rows x classes."""
-        if self._answer == "logits":
-            # scikit-learn's softmax.
-            powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-            shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-            return shares
-        if self._answer == "shares":
-            return outputs
-        second = outputs[:, 0]
-        if self._answer in {"logit", "logit_or_zero"}:
-            second = logistic(second)
-        if self._single:  # XGBoost subtracts floats
-            first = (np.float32(1.0) - second.astype(np.float32)).astype(np.float64)
-        else:
-            first = 1.0 - second
-        return np.column_stack((first, second))
+def places(answer: Answer, outputs: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The place of each row's class, of the linked sums ``outputs`` (rows x outputs)."""
+    found: Any
+    match answer:
+        case "second":
+            found = outputs[:, 0] > 0.5
+        case "logit":
+            found = outputs[:, 0] > 0.0
+        case "logit_or_zero":
+            found = outputs[:, 0] >= 0.0
+        case "place":
+            found = outputs[:, 0]
+        case _:
+            found = outputs.argmax(axis=1)
+    chosen: NDArray[np.int64] = found.astype(np.int64)
+    return chosen
+
+
+def probabilities_of(
+    parameters: BoostingParameters, outputs: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Rows x classes, of the linked sums ``outputs`` (rows x outputs)."""
+    if parameters.answer == "logits":
+        # scikit-learn's softmax.
+        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+        return shares
+    if parameters.answer == "shares":
+        return outputs
+    second = outputs[:, 0]
+    if parameters.answer in {"logit", "logit_or_zero"}:
+        second = logistic(second)
+    if parameters.single:  # XGBoost subtracts floats
+        first = (np.float32(1.0) - second.astype(np.float32)).astype(np.float64)
+    else:
+        first = 1.0 - second
+    return np.column_stack((first, second))
 
 
 def _fits(arrays: BoostingArrays, classes: tuple[Label, ...] | None) -> bool:

@@ -6,10 +6,12 @@ functions that a file may name, only those of ``ufuncs`` are called; ``left_out`
 may contain and is not created.
 """
 
+from registry.formats.library_boosters import STAND_INS
 from registry.formats.ufuncs import UFUNCS
 
 ESTIMATORS = frozenset(
     {
+        *STAND_INS.values(),
         "registry.preprocessing.BandEncoder",
         "registry.preprocessing.DateEncoder",
         "registry.preprocessing.SignedLog",
@@ -247,6 +249,7 @@ _LOSSES = frozenset(
 )
 
 SKOPS_NODES: dict[str, frozenset[str]] = {
+    "BytesNode": frozenset({"builtins.bytes"}),
     "DTypeNode": frozenset({"numpy.dtype"}),
     "DictNode": frozenset({"builtins.dict", "sklearn.utils._bunch.Bunch"}),
     "FunctionNode": frozenset(UFUNCS),
@@ -277,7 +280,7 @@ similar are not here: they call what a file names."""
 SKOPS_TYPES = frozenset[str]().union(*SKOPS_NODES.values())
 
 PICKLE_GLOBALS = (
-    ESTIMATORS
+    (ESTIMATORS - frozenset(STAND_INS.values()))
     | PARTS
     | NUMBER_TYPES
     | UFUNCS.keys()

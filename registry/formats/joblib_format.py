@@ -5,7 +5,6 @@ Needs joblib 1.6: before it, object arrays were unpickled past a restricted ``fi
 
 import io
 import pickle
-from collections.abc import Sequence
 from math import prod
 from typing import Any, BinaryIO
 
@@ -14,7 +13,8 @@ from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
 from registry.errors import ArtifactRefused, shown
 from registry.formats.allowed import PICKLE_GLOBALS
-from registry.formats.left_out import LEFT_OUT, REPLACED, SELECTED_TYPES
+from registry.formats.joblib_stand_ins import CALLED, Replaced
+from registry.formats.left_out import LEFT_OUT, SELECTED_TYPES
 from registry.formats.places import place_of
 from registry.formats.refusing import why_not
 from registry.formats.structure import is_dunder
@@ -47,18 +47,6 @@ class _Refused:
 
     def __init__(self, name: str) -> None:
         self.name = name
-
-
-class _Replaced:
-    """An estimator that is read as one of its ``attributes``."""
-
-    attributes: Sequence[str] = ()
-
-
-_STAND_INS = {
-    name: type(name.rpartition(".")[2], (_Replaced,), {"attributes": attributes})
-    for name, attributes in REPLACED.items()
-}
 
 
 class _Remaining:
@@ -106,13 +94,13 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
         full = f"{module}.{name}"
         if full in LEFT_OUT or full in SELECTED_TYPES:
             return None
-        if "." in name or full not in PICKLE_GLOBALS | _STAND_INS.keys():
+        if "." in name or full not in PICKLE_GLOBALS | CALLED.keys():
             if len(self._refused) < _MAX_REFUSED:
                 self._refused.append(_Refused(full))
             return self._refused[-1]
         if full in UFUNCS:
             return UFUNCS[full]
-        found = _STAND_INS.get(full) or super().find_class(module, name)
+        found = CALLED.get(full) or super().find_class(module, name)
         self._named[id(found)] = found
         return found
 
@@ -149,7 +137,7 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
         del self.stack[-1]
         return True
 
-    def _replace(self, target: _Replaced, state: Any) -> None:
+    def _replace(self, target: Replaced, state: Any) -> None:
         """Put the estimator that ``target`` predicts with in its place."""
         self._replaced += 1
         if type(state) is not dict or self._replaced > _MAX_REPLACED:
@@ -157,7 +145,7 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
                 f"The artifact has a {type(target).__name__} without attributes, or more than "
                 f"{_MAX_REPLACED} of such estimators."
             )
-        found = next((state[key] for key in target.attributes if state.get(key) is not None), None)
+        found = target.read(state)
         self.stack[-1] = found
         for key, each in self.memo.items():
             if each is target:
@@ -165,9 +153,9 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
 
     def load_build(self) -> None:
         target, state = self.stack[-2:]
-        if isinstance(target, _Refused | _Replaced | None):
+        if isinstance(target, _Refused | Replaced | None):
             del self.stack[-1]
-            if isinstance(target, _Replaced):
+            if isinstance(target, Replaced):
                 self._replace(target, state)
             return
         # A class or a function is shared with everything else that this process loads.

@@ -41,10 +41,17 @@ _REASONS: Mapping[str, tuple[str, str]] = {
 
 _NATIVE = {
     "catboost": "",
-    "lightgbm": ' upload what booster_.save_model("model.txt") writes, as the format lightgbm,',
-    "xgboost": ' upload what save_model("model.ubj") writes, as the format xgboost,',
+    "lightgbm": (
+        ' upload what booster_.save_model("model.txt") writes, as the format lightgbm, train '
+        "LGBMClassifier or LGBMRegressor,"
+    ),
+    "xgboost": (
+        ' upload what save_model("model.ubj") writes, as the format xgboost, train XGBClassifier '
+        "or XGBRegressor,"
+    ),
 }
-"""How to upload the models of libraries that have a format of their own."""
+"""How to upload the models of libraries that have a format of their own, and the estimators that
+are read of them."""
 
 
 def why_not(name: str) -> str:

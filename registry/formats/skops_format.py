@@ -16,6 +16,7 @@ import numpy as np
 
 from registry.errors import ArtifactRefused, shown
 from registry.formats.allowed import ESTIMATORS, PARTS, SKOPS_NODES, SKOPS_TYPES
+from registry.formats.library_boosters import STAND_INS
 from registry.formats.places import place_in_schema
 from registry.formats.reduced_schema import SCHEMA, node_at, reduced_schema, with_schema
 from registry.formats.refusing import why_not
@@ -108,6 +109,8 @@ class _Checker:
         self._by_id: dict[Any, tuple[Any, ...]] = {}
         self._described: dict[Any, list[dict[str, Any]]] = {}
         self._inner: dict[Any, Any] = {}
+        self._boosters: set[int] = set()
+        """The nodes of boosters, the only ones that may be bytes."""
         self._files: set[Any] = set()
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._loaded = 0
@@ -120,7 +123,10 @@ class _Checker:
                     f"The artifact contains the type {shown(name, 200)}"
                     f"{place_in_schema(schema, node)}: {why_not(name)}"
                 )
-            if name not in SKOPS_NODES.get(str(loader), ()):
+            if name in STAND_INS.values():
+                self._boosters.add(id(node_at(node, "content", "content", "model_")))
+            is_stray = loader == "BytesNode" and id(node) not in self._boosters
+            if is_stray or name not in SKOPS_NODES.get(str(loader), ()):
                 raise ArtifactRefused(
                     f"The artifact builds {shown(name)} with {shown(str(loader))}: not allowed."
                 )
@@ -155,7 +161,7 @@ class _Checker:
             # An object with an id is loaded once, however often it is referenced.
             key = node.get("__id__")
             if key is None or key not in self._files:
-                self._check_array(str(node["file"]))
+                self._check_file(str(node["file"]), is_array=loader != "BytesNode")
             self._files.add(key)
         if loader == "TreeNode":
             self._check_tree(node)
@@ -171,10 +177,11 @@ class _Checker:
                     "The artifact contains a random generator with an invalid pool size."
                 )
 
-    def _check_array(self, file: str) -> None:
-        """Check the header of an array, and that all arrays together are not too large."""
-        self._shape(file)
-        self._loaded += self._members[file].file_size
+    def _check_file(self, file: str, *, is_array: bool) -> None:
+        """Check the header of an array, and that all files together are not too large."""
+        if is_array:
+            self._shape(file)
+        self._loaded += self._member(file).file_size
         if self._loaded > MAX_UNPACKED:
             raise ArtifactRefused(f"The artifact's arrays take more than {MAX_UNPACKED} bytes.")
 
@@ -182,9 +189,7 @@ class _Checker:
         """The shape in the header of an array, checked against the size of the file."""
         if file in self._shapes:
             return self._shapes[file]
-        member = self._members.get(file)
-        if member is None:
-            raise ArtifactRefused(f"The artifact lacks its file {shown(file)}.")
+        member = self._member(file)
         with self._archive.open(member) as stream:
             try:
                 version = np.lib.format.read_magic(stream)
@@ -207,6 +212,12 @@ class _Checker:
             )
         self._shapes[file] = tuple(shape)
         return self._shapes[file]
+
+    def _member(self, file: str) -> ZipInfo:
+        member = self._members.get(file)
+        if member is None:
+            raise ArtifactRefused(f"The artifact lacks its file {shown(file)}.")
+        return member
 
     def _check_tree(self, node: dict[str, Any]) -> None:
         created_with, state = node_at(node, "__reduce__", "args"), node_at(node, "content")

@@ -33,6 +33,12 @@ from registry.formats.tree_structure import check_tree
 from registry.formats.ufuncs import is_allowed_ufunc
 
 Check = Callable[[Any], None]
+
+
+def _read_booster(estimator: Any) -> None:
+    estimator.read()
+
+
 CHECKS: Mapping[str, Check] = {
     "BandEncoder": columns.check_band_encoder,
     "CategoricalNB": shapes.check_category_counts,
@@ -49,6 +55,8 @@ CHECKS: Mapping[str, Check] = {
     "KNNImputer": neighbors.check_neighbor_imputer,
     "KNeighborsClassifier": neighbors.check_neighbors,
     "KNeighborsRegressor": neighbors.check_neighbors,
+    "LGBMClassifier": _read_booster,
+    "LGBMRegressor": _read_booster,
     "MLPClassifier": shapes.check_layers,
     "MLPRegressor": shapes.check_layers,
     "MiniBatchKMeans": unsupervised.check_centers,
@@ -70,6 +78,10 @@ CHECKS: Mapping[str, Check] = {
     "TfidfTransformer": text.check_weights_of_terms,
     "TfidfVectorizer": text.check_vectorizer,
     "TextEncoder": encoders.check_text_encoder,
+    "XGBClassifier": _read_booster,
+    "XGBRFClassifier": _read_booster,
+    "XGBRFRegressor": _read_booster,
+    "XGBRegressor": _read_booster,
     "_ConstantPredictor": multiclass.check_constant_member,
 }
 """The check of an estimator by its class, in addition to shapes and labels."""

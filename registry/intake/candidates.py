@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.engines import boosting_predictor, chain_program, forest
+from registry.engines.boosting.compiling import compile_trees
 from registry.engines.boosting_file import to_bytes as boosting_to_bytes
 from registry.engines.boosting_predictor import BoostingPredictor
 from registry.engines.chains_file import from_bytes
@@ -21,7 +22,7 @@ from registry.engines.onnx_predictor import OnnxPredictor
 from registry.engines.onnx_program import PART_SECONDS, OnnxFeatures
 from registry.engines.predictor import Predictor
 from registry.engines.read_program import read_program
-from registry.intake.boosting.compiling import compile_trees
+from registry.intake.boosting.library_models import is_library_booster, take_library_booster
 from registry.intake.boosting.sklearn_models import take_boosted
 from registry.intake.conversion.estimators import take_linear
 from registry.intake.conversion.layout import features_layout
@@ -78,7 +79,12 @@ def kernel_candidate(
             _require_built("trees", forest.AVAILABLE)
             trees = forest_to_bytes(take_arrays(final))
             return _trees_candidate(model, "forest", trees, signature, limits)
-        if (boosted := take_boosted(final)) is not None:
+        boosted = (
+            take_library_booster(model, rows())
+            if is_library_booster(final)
+            else take_boosted(final)
+        )
+        if boosted is not None:
             _require_built("boosted trees", boosting_predictor.AVAILABLE)
             trees = boosting_to_bytes(compile_trees(boosted))
             return _trees_candidate(model, "boosting", trees, signature, limits)

@@ -13,6 +13,7 @@ from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
 from registry.engines.predictor import SklearnPredictor
 from registry.errors import RegistryError
+from registry.intake.boosting.library_models import is_library_booster
 from registry.intake.candidates import (
     Candidate,
     Converter,
@@ -20,7 +21,7 @@ from registry.intake.candidates import (
     kernel_candidate,
     onnx_candidate,
 )
-from registry.intake.conversion.pipeline import convert
+from registry.intake.conversion.pipeline import convert, final_estimator
 from registry.intake.conversion.target import NotConvertible
 from registry.intake.forms import FORM_LIMITS, Form
 from registry.intake.messages import MAX_REASON
@@ -77,7 +78,10 @@ def compile_model(
     if isinstance(kernel, _Equal) and (onnx_forms or kernel.candidate.exact):
         return kernel.compiled(onnx_forms)
     if not isinstance(onnx, _Equal):
-        return Compiled({"name": "scikit-learn", "reason": (onnx or "")[:MAX_REASON]})
+        # Only our kernel has a form of boosted trees of other libraries.
+        is_booster = is_library_booster(final_estimator(model))
+        reason = kernel if is_booster and isinstance(kernel, str) else onnx
+        return Compiled({"name": "scikit-learn", "reason": (reason or "")[:MAX_REASON]})
     made = onnx.compiled({})
     if isinstance(kernel, str):
         made.engine["reason"] = f"A faster engine is not used: {kernel}"[:MAX_REASON]

@@ -20,7 +20,13 @@ from registry.errors import (
     PredictionRefused,
 )
 from registry.formats.reading import BOOSTERS, Format, read_model
-from registry.intake.boosting.upload import facts, known_example, read_booster
+from registry.intake.boosting.upload import (
+    UploadedBooster,
+    facts,
+    known_example,
+    read_bare_estimator,
+    read_booster,
+)
 from registry.intake.compilation import Compiled
 from registry.intake.onnx_upload import read_upload
 from registry.intake.samples import first_row, known_row
@@ -31,6 +37,7 @@ _TREES = "sklearn.tree._classes"
 _FORESTS = "sklearn.ensemble._forest"
 _BOOSTING = frozenset(
     {
+        "registry.engines.boosting.estimators",
         "sklearn.ensemble._gb",
         "sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
     }
@@ -66,6 +73,8 @@ def inspect(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Ins
     if format_ in BOOSTERS:
         return _inspect_booster(file, format_, declared)
     model, trained_with = _read(file, format_)
+    if (booster := read_bare_estimator(model, declared.get("signature"))) is not None:
+        return _inspected_booster(booster, type(model).__name__, declared)
     signature = read_signature(model, declared.get("signature"))
     example = declared.get("input_example")
     predictor = SklearnPredictor(model, signature)
@@ -78,12 +87,13 @@ def inspect(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Ins
         # An encoder may refuse values that it has not seen: these it has.
         made = known_row(model, signature)
         _check_answer(predictor, first_row(signature, made), given=False)
+    final = _final(model)
     facts = {
         "kind": _kind(model, declared.get("kind")),
         "task": signature.task,
-        "params": _params(_final(model)),
+        "params": _params(final),
         "signature": signature.to_json(),
-        "environment": {"scikit-learn": trained_with},
+        "environment": {"scikit-learn": trained_with, **getattr(final, "environment", {})},
         "input_example": made,
     }
     return Inspected(model, signature, example if made is None else made, facts)
@@ -120,11 +130,17 @@ def _inspect_onnx(file: BinaryIO, declared: Mapping[str, Any]) -> Inspected:
 
 def _inspect_booster(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Inspected:
     uploaded = read_booster(file.read(), format_, declared.get("signature"))
+    return _inspected_booster(uploaded, f"{format_} file", declared)
+
+
+def _inspected_booster(
+    uploaded: UploadedBooster, what: str, declared: Mapping[str, Any]
+) -> Inspected:
     example, kind = declared.get("input_example"), declared.get("kind")
     made = known_example(uploaded) if example is None else None
     row = first_row(uploaded.signature, example or made)
     _check_answer(uploaded.predictor, row, given=example is not None)
-    _check_kind("boosting", kind, f"{format_} file")
+    _check_kind("boosting", kind, what)
     return Inspected(
         None,
         uploaded.signature,

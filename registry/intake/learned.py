@@ -70,18 +70,31 @@ def _add_thresholds(model: Any, columns: Sequence[int], learned: list[Learned]) 
         for _, step in getattr(model, "steps", [])[:-1]:
             traced = _trace(step, traced)
         model = model.steps[-1][1] if hasattr(model, "steps") else model.regressor_
-    members = np.asarray(getattr(model, "estimators_", [model]), dtype=object).ravel()
-    trees = [member.tree_ for member in members if hasattr(member, "tree_")]
-    if not trees:
+    splits = _splits(model)
+    if splits is None:
         return
-    features = np.concatenate([tree.feature for tree in trees])
-    thresholds = np.concatenate([tree.threshold for tree in trees])
+    features, thresholds = splits
     for feature, origin in enumerate(traced):
         if origin is not None:
             column, mean, scale = origin
             edges = np.unique(thresholds[features == feature])
             step = max(1, len(edges) // _MOST_THRESHOLDS)
             learned[column].add(edges[::step] * scale + mean)
+
+
+def _splits(model: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """The feature and the threshold of each node of a model of trees."""
+    if hasattr(model, "splits"):  # that of XGBoost or LightGBM
+        found: tuple[NDArray[Any], NDArray[Any]] = model.splits()
+        return found
+    members = np.asarray(getattr(model, "estimators_", [model]), dtype=object).ravel()
+    trees = [member.tree_ for member in members if hasattr(member, "tree_")]
+    if not trees:
+        return None
+    return (
+        np.concatenate([tree.feature for tree in trees]),
+        np.concatenate([tree.threshold for tree in trees]),
+    )
 
 
 def _trace(step: Any, traced: Traced) -> Traced:

@@ -1,4 +1,4 @@
-"""The models of XGBoost and LightGBM, read from their own files and compiled for our kernel.
+"""Takes boosted trees of uploads for our kernel: their signatures, features and compiled forms.
 
-Runs in a confined process only. Never imports either library.
+Runs in a confined process only.
 """

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from registry.engines.boosting.model import BoostedModel, Categories
 from registry.errors import ArtifactRefused, Fault, MetadataRefused
-from registry.intake.boosting.model import BoostedModel, Categories
-from registry.signature import Column, ColumnType, Output, OutputType, Signature
+from registry.signature import Column, ColumnType, Label, Output, OutputType, Signature
 
 _TYPES: dict[type, OutputType] = {
     bool: "boolean",
@@ -14,15 +14,21 @@ _TYPES: dict[type, OutputType] = {
 }
 
 
-def read_boosted_signature(model: BoostedModel, declared: Signature | None) -> Signature:
+def read_boosted_signature(
+    model: BoostedModel, declared: Signature | None, labels: tuple[Label, ...] | None = None
+) -> Signature:
     """The declared signature, which must match ``model``, or the model's own.
 
-    Every column may be null, as in the libraries. Classes are numbered from 0 unless labels are
-    declared in the order of these numbers. Raises MetadataRefused, ArtifactRefused.
+    Every column may be null, as in the libraries. Classes are ``labels`` if these are known, else
+    they are numbered from 0 unless labels are declared in the order of these numbers. Raises
+    MetadataRefused, ArtifactRefused.
     """
-    own = _own(model)
+    own = _own(model, labels)
     if declared is None:
         return own
+    if labels is not None and declared.output.classes not in (None, labels):
+        fault = Fault("signature.output.classes", f"expected the model's {list(labels)[:20]}")
+        raise MetadataRefused("The signature does not match the model's classes.", [fault])
     if len(declared.inputs) != len(own.inputs):
         message = f"{len(declared.inputs)} columns are declared, the model takes {len(own.inputs)}"
         raise MetadataRefused(
@@ -41,15 +47,16 @@ def read_boosted_signature(model: BoostedModel, declared: Signature | None) -> S
     return Signature(declared.inputs, _output(own.output, declared.output))
 
 
-def _own(model: BoostedModel) -> Signature:
+def _own(model: BoostedModel, labels: tuple[Label, ...] | None) -> Signature:
     names = model.names or tuple(f"x{index}" for index in range(model.parameters.n_features))
     columns = tuple(
         Column(name, _type(model.categories.get(index)), nullable=True)
         for index, name in enumerate(names)
     )
-    classes = None if model.class_count is None else tuple(range(model.class_count))
-    kind: OutputType = "number" if classes is None else "integer"
-    own = Signature(columns, Output("prediction", kind, classes))
+    classes = None if model.class_count is None else labels or tuple(range(model.class_count))
+    kinds = {_TYPES.get(type(label)) for label in classes or ()} or {"number"}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    own = Signature(columns, Output("prediction", kind or "string", classes))
     try:
         return Signature.from_json(own.to_json())
     except MetadataRefused as error:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from registry.engines.boosting.model import BoostedModel, Tree
 from registry.engines.boosting_arrays import Answer, BoostingParameters, ColumnKind
-from registry.intake.boosting.model import BoostedModel, Tree
 
 _HISTOGRAMS = "sklearn.ensemble._hist_gradient_boosting.gradient_boosting"
 _GRADIENTS = "sklearn.ensemble._gb"

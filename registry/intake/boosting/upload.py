@@ -7,19 +7,20 @@ from typing import Any
 import numpy as np
 
 from registry.engines import boosting_predictor, chain_program, chains_file
+from registry.engines.boosting.compiling import compile_trees
+from registry.engines.boosting.lightgbm_model import read_lightgbm
+from registry.engines.boosting.model import BoostedModel
+from registry.engines.boosting.xgboost_model import read_xgboost
 from registry.engines.boosting_arrays import ColumnKind
 from registry.engines.boosting_file import to_bytes
 from registry.engines.boosting_predictor import BoostingPredictor
 from registry.engines.read_program import read_program
 from registry.errors import ArtifactRefused
 from registry.formats.reading import Format
-from registry.intake.boosting.compiling import compile_trees
-from registry.intake.boosting.lightgbm_model import read_lightgbm
-from registry.intake.boosting.model import BoostedModel
+from registry.intake.boosting.library_models import is_library_booster
 from registry.intake.boosting.signature import read_boosted_signature
-from registry.intake.boosting.xgboost_model import read_xgboost
 from registry.intake.forms import Form, check_form
-from registry.signature import Record, Signature
+from registry.signature import Label, Record, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,32 @@ def read_booster(data: bytes, format_: Format, declared: object | None) -> Uploa
     """
     require_kernels()
     said = None if declared is None else Signature.from_json(declared)
-    if format_ == "lightgbm":
-        columns = () if said is None else said.inputs
-        texts = [at for at, column in enumerate(columns) if column.type == "string"]
-        model = read_lightgbm(data, texts)
-    else:
-        model = read_xgboost(data)
-    signature = read_boosted_signature(model, said)
+    model = read_lightgbm(data, _texts(said)) if format_ == "lightgbm" else read_xgboost(data)
+    return _uploaded(model, said)
+
+
+def read_bare_estimator(model: Any, declared: object | None) -> UploadedBooster | None:
+    """An estimator of XGBoost or LightGBM that was fitted on pandas categories, as if it were the
+    library's own file, and with its own labels; None where ``model`` is anything else.
+
+    Raises ArtifactRefused, MetadataRefused.
+    """
+    if not (is_library_booster(model) and model.names_categories and model.missing_is_nan):
+        return None
+    said = None if declared is None else Signature.from_json(declared)
+    classes = tuple(model.classes_.tolist()) if hasattr(model, "classes_") else None
+    return _uploaded(model.boosted(_texts(said)), said, classes)
+
+
+def _texts(said: Signature | None) -> list[int]:
+    columns = () if said is None else said.inputs
+    return [at for at, column in enumerate(columns) if column.type == "string"]
+
+
+def _uploaded(
+    model: BoostedModel, said: Signature | None, labels: tuple[Label, ...] | None = None
+) -> UploadedBooster:
+    signature = read_boosted_signature(model, said, labels)
     columns_form, trees = _columns(model, signature), compiled(model)
     return UploadedBooster(
         model,

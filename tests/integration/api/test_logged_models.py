@@ -9,8 +9,8 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
-from xgboost import XGBClassifier
+from sklearn.preprocessing import OneHotEncoder, SplineTransformer
+from xgboost import XGBClassifier, XGBRegressor
 
 from hotswap.fitted.log import measure, packed, training_rows
 from registry.preprocessing import DateEncoder
@@ -131,6 +131,68 @@ def test_a_logged_booster_is_sent_in_the_format_of_its_library(admin, fresh_name
     assert served.json["predictions"] == model.predict(rows[:20]).tolist()
     assert answer.json["signature"]["output"]["classes"] == np.unique(labels).tolist()
     assert "importances" in admin.get(f"/models/{fresh_name}/1/evaluation").json
+
+
+HOUSES = FRAME.assign(town=np.where(FRAME["c"] > 0, "Ghent", "Leeds"))
+HOUSES.loc[::9, "a"] = np.nan
+HOUSES.loc[::7, "b"] = 0.0  # missing to XGBoost, as one-hot columns make the features sparse
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("splines", [False, True], ids=["compiled", "confined"])
+def test_a_logged_pipeline_that_ends_in_a_booster_predicts_the_same_bits(
+    admin, fresh_name, library, splines
+):
+    kept = SplineTransformer(handle_missing="zeros") if splines else "passthrough"
+    parts = [
+        ("keep", kept, ["a", "b"]),
+        ("town", OneHotEncoder(handle_unknown="ignore"), ["town"]),
+    ]
+    columns = ColumnTransformer(parts, sparse_threshold=1.0)
+    labels = (TARGET > 0).astype(int).to_numpy()
+    last = XGBClassifier(n_estimators=5)
+    if library == "lightgbm":
+        labels = np.where(labels, "up", "down")
+        last = LGBMClassifier(n_estimators=5, verbose=-1)
+    model = make_pipeline(columns, last).fit(HOUSES, labels)
+    said = measure(model, HOUSES, HOUSES[:50], labels[:50])
+    artifact, metadata = packed(model, said)
+    assert metadata["format"] == "skops"
+    answer = admin.upload(fresh_name, artifact, metadata)
+    assert answer.status_code == 201, answer.text
+
+    assert answer.json["engine"]["name"] == ("scikit-learn" if splines else "trees")
+    assert answer.json["environment"][library]
+    rows = HOUSES[:20].astype(object).where(HOUSES[:20].notna(), None).to_dict("records")
+    served = admin.post(
+        f"/models/{fresh_name}/1/predict?probabilities=true", json={"instances": rows}
+    )
+    assert served.json["predictions"] == model.predict(HOUSES[:20]).tolist()
+    shares = [list(each.values()) for each in served.json["probabilities"]]
+    assert shares == model.predict_proba(HOUSES[:20]).astype(float).tolist()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"missing": 0.0},
+        {"booster": "dart", "rate_drop": 0.5},
+        {"early_stopping_rounds": 1, "learning_rate": 1.0},
+    ],
+    ids=["missing", "dart", "stopped early"],
+)
+def test_a_logged_booster_predicts_as_the_model_that_was_fitted(admin, fresh_name, params):
+    rows, target = HOUSES[["a", "b"]], TARGET
+    held_out = [(rows[100:], target[100:])] if "early_stopping_rounds" in params else None
+    model = XGBRegressor(n_estimators=30, n_jobs=1, **params)
+    model.fit(rows[:100], target[:100], eval_set=held_out, verbose=False)
+    said = measure(model, rows, rows[:50], target[:50])
+    answer = admin.upload(fresh_name, *packed(model, said))
+    assert answer.status_code == 201, answer.text
+
+    sent = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    served = admin.post(f"/models/{fresh_name}/1/predict", json={"instances": sent})
+    assert served.json["predictions"] == model.predict(rows).astype(float).tolist()
 
 
 @pytest.mark.parametrize("with_target", [True, False])

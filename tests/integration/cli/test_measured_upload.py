@@ -15,6 +15,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, root_mean_squared_error
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from xgboost import XGBRegressor
 
 from hotswap.evaluation.row_hashes import TrainingRows, names_hash
 from registry.preprocessing import DateEncoder
@@ -216,6 +217,41 @@ def test_a_booster_is_recognised_by_its_bytes_and_measured(
     assert [column["name"] for column in sent["signature"]["inputs"]] == ["rooms", "size"]
     error = root_mean_squared_error(PRICE, model.predict(numbers))
     assert sent["metrics"]["rmse"] == pytest.approx(error)
+
+
+@pytest.mark.parametrize("format_", ["skops", "joblib"])
+def test_a_pipeline_that_ends_in_a_booster_is_measured(
+    hotswap: Hotswap, service: FakeService, here: Path, format_: str
+) -> None:
+    columns = ColumnTransformer(
+        [("size", "passthrough", ["rooms", "size"]), ("code", OneHotEncoder(), ["postcode"])],
+        sparse_threshold=1.0,
+    )
+    model = make_pipeline(columns, XGBRegressor(n_estimators=5, n_jobs=1)).fit(FRAME, PRICE)
+    (skops.io if format_ == "skops" else joblib).dump(model, f"booster.{format_}")
+    file = f"booster.{format_}"
+    done = hotswap("upload", "flats", file, "--data", "test.csv", "--target", "price")
+    assert done.exit_code == 0, done.stderr
+
+    sent = metadata_of(service)
+    error = root_mean_squared_error(PRICE, model.predict(FRAME))
+    assert sent["metrics"]["rmse"] == pytest.approx(error, rel=1e-6)
+    assert [column["type"] for column in sent["signature"]["inputs"]] == [
+        *("integer", "number", "string"),
+    ]
+
+
+def test_a_booster_of_categories_is_measured_by_the_texts_in_the_data(
+    hotswap: Hotswap, service: FakeService, here: Path
+) -> None:
+    rows = FRAME[["size", "postcode"]].astype({"postcode": "category"})
+    model = LGBMRegressor(n_estimators=5, min_child_samples=2, verbose=-1).fit(rows, PRICE)
+    skops.io.dump(model, "booster.skops")
+    done = hotswap("upload", "flats", "booster.skops", "--data", "test.csv", "--target", "price")
+    assert done.exit_code == 0, done.stderr
+
+    error = root_mean_squared_error(PRICE, model.predict(rows))
+    assert metadata_of(service)["metrics"]["rmse"] == pytest.approx(error)
 
 
 def test_decimal_commas_are_read_as_training_reads_them(

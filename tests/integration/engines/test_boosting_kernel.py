@@ -7,11 +7,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from registry.engines.boosting.compiling import compile_trees
+from registry.engines.boosting.model import BoostedModel, Tree
 from registry.engines.boosting_arrays import BoostingParameters, ColumnKind, Link
 from registry.engines.boosting_file import ARRAYS, from_bytes, to_bytes
 from registry.engines.boosting_predictor import AVAILABLE, pack
-from registry.intake.boosting.compiling import compile_trees
-from registry.intake.boosting.model import BoostedModel, Tree
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="built without a C compiler")
 NUMBERS = (ColumnKind.NUMBER, ColumnKind.NAN_IS_ZERO, ColumnKind.ZERO_IS_MISSING)
@@ -51,15 +51,16 @@ def random_tree(draws, inner, kinds, output):
 
 def goes_left(model, tree, node, value, known):
     kind = ColumnKind(int(tree.kind[node]))
+    zero = value == 0 or (model.parameters.tiny_is_zero and abs(value) <= TINY)
     if model.parameters.casts:
         value = float(np.float32(value))
-    if model.parameters.tiny_is_zero and abs(value) <= TINY:
+    if zero:
         value = 0.0
     missing = bool(tree.missing_left[node])
     if not kind.is_category:
         if math.isnan(value) and kind == ColumnKind.NAN_IS_ZERO:
             value = 0.0
-        if math.isnan(value) or (kind == ColumnKind.ZERO_IS_MISSING and value == 0):
+        if math.isnan(value) or (kind == ColumnKind.ZERO_IS_MISSING and zero):
             return missing
         return value <= tree.threshold[node]
     if math.isnan(value):
@@ -91,7 +92,7 @@ def predicted(model, row):
 
 
 def random_rows(draws, count):
-    rows = draws.choice([-1.5, -0.25, 0.0, -0.0, 0.1, 0.25, 1.0, 2.0, 1e-36, math.nan],
+    rows = draws.choice([-1.5, -0.25, 0.0, -0.0, 0.1, 0.25, 1.0, 2.0, 1e-36, 1e-60, math.nan],
                         (count, FEATURES))  # fmt: skip
     rows[:, -1] = draws.choice([*range(80), -0.5, -3.0, 3.7, 1e20, math.nan], count)
     return rows

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import (
@@ -98,6 +99,7 @@ from sklearn.tree import (
     ExtraTreeClassifier,
     ExtraTreeRegressor,
 )
+from xgboost import XGBClassifier, XGBRegressor, XGBRFClassifier, XGBRFRegressor
 
 from registry.preprocessing import BandEncoder, DateEncoder, SignedLog
 from registry.text_encoder import TextEncoder
@@ -152,6 +154,7 @@ CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "HistGradientBoostingClassifier": lambda: HistGradientBoostingClassifier(
         max_iter=3, min_samples_leaf=5
     ),
+    "LGBMClassifier": lambda: LGBMClassifier(n_estimators=3, n_jobs=1, verbose=-1),
     "LinearDiscriminantAnalysis": LinearDiscriminantAnalysis,
     "LinearDiscriminantAnalysis eigen": lambda: LinearDiscriminantAnalysis(solver="eigen"),
     "LinearDiscriminantAnalysis lsqr": lambda: LinearDiscriminantAnalysis(solver="lsqr"),
@@ -207,6 +210,7 @@ REGRESSORS: dict[str, Callable[[], Any]] = {
     "ElasticNetCV": lambda: ElasticNetCV(cv=2),
     "ExtraTreeRegressor": lambda: ExtraTreeRegressor(max_depth=3),
     "ExtraTreesRegressor": lambda: ExtraTreesRegressor(3),
+    "LGBMRegressor": lambda: LGBMRegressor(n_estimators=3, n_jobs=1, verbose=-1),
     "GradientBoostingRegressor": lambda: GradientBoostingRegressor(n_estimators=3),
     "GradientBoostingRegressor huber": lambda: GradientBoostingRegressor(
         loss="huber", n_estimators=3
@@ -274,6 +278,8 @@ REGRESSORS: dict[str, Callable[[], Any]] = {
         ]
     ),
     "VotingRegressor weighted": lambda: VotingRegressor(_trees(), weights=[1, 2]),
+    "XGBRegressor": lambda: XGBRegressor(n_estimators=3, n_jobs=1),
+    "XGBRFRegressor": lambda: XGBRFRegressor(n_estimators=3, n_jobs=1),
 }
 OTHERS: dict[str, Callable[[], Fitted]] = {
     "DummyClassifier constant": lambda: (
@@ -402,6 +408,8 @@ OTHERS: dict[str, Callable[[], Fitted]] = {
     ),
     "TruncatedSVD": lambda: _steps(TruncatedSVD(2)),
     "VarianceThreshold": lambda: _steps(VarianceThreshold(0.5)),
+    "XGBClassifier": lambda: (XGBClassifier(n_estimators=3, n_jobs=1), X, THREE),
+    "XGBRFClassifier": lambda: (XGBRFClassifier(n_estimators=3, n_jobs=1), X, THREE),
 }
 
 

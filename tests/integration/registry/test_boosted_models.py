@@ -5,18 +5,14 @@ import functools
 import json
 import re
 
-import joblib
 import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
 import xgboost
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from registry.codecs.batch import build_batch
 from registry.errors import ArtifactRefused, MetadataRefused, PredictionRefused
-from registry.formats.reading import read_model
 from registry.intake.boosting.upload import known_example, read_booster
 from tests.integration.registry.boosters import (
     BY_CATEGORY,
@@ -207,31 +203,6 @@ def test_models_without_trees_or_with_linear_leaves_are_refused_with_a_way_out()
     )
     with pytest.raises(ArtifactRefused, match="several targets"):
         read_booster(bytes(several.save_raw("json")), "xgboost", None)
-
-
-@pytest.mark.parametrize(
-    ("estimator", "way_out"),
-    [
-        (xgboost.XGBRegressor(n_estimators=2, n_jobs=1), r'save_model\("model.ubj"\)'),
-        (
-            lightgbm.LGBMRegressor(n_estimators=2, n_jobs=1, verbose=-1),
-            r'booster_.save_model\("model.txt"\)',
-        ),
-    ],
-    ids=["xgboost", "lightgbm"],
-)
-def test_a_pipeline_that_ends_in_a_booster_is_refused_with_a_way_out(estimator, way_out, tmp_path):
-    rows = np.nan_to_num(X[:, 3:5])
-    joblib.dump(
-        make_pipeline(StandardScaler(), estimator).fit(rows, TARGETS["number"]),
-        tmp_path / "model.joblib",
-    )
-
-    with (
-        (tmp_path / "model.joblib").open("rb") as file,
-        pytest.raises(ArtifactRefused, match=way_out),
-    ):
-        read_model(file, "joblib")
 
 
 def changed(content, change):

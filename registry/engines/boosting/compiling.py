@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.engines.boosting.model import BoostedModel, Categories, Tree
 from registry.engines.boosting_arrays import BoostingArrays, ColumnKind
-from registry.intake.boosting.model import BoostedModel, Categories, Tree
 
 MAX_NODES = 50_000_000
 MAX_CATEGORIES = 1_000_000

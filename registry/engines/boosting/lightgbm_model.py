@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.engines.boosting.model import BoostedModel, Categories, Tree
 from registry.engines.boosting_arrays import Answer, BoostingParameters, ColumnKind, Link
 from registry.errors import ArtifactRefused, shown
-from registry.intake.boosting.model import BoostedModel, Categories, Tree
 from registry.signature import MAX_CLASSES, MAX_COLUMNS
 
 _VERSIONS = ("v2", "v3", "v4")
@@ -41,11 +41,14 @@ _POSITIVE = frozenset(["poisson", "gamma", "tweedie"])
 _Fields = dict[str, str]
 
 
-def read_lightgbm(data: bytes, text_columns: Sequence[int] = ()) -> BoostedModel:
-    """The model in ``data``.
+def read_lightgbm(
+    data: bytes, text_columns: Sequence[int] | None = (), *, iterations: int = 0
+) -> BoostedModel:
+    """The model in ``data``, with the trees of the first ``iterations`` if that is positive.
 
     ``text_columns``: the columns that are declared as texts, which decides where the file leaves
-    open to which columns its lists of categories belong. Raises ArtifactRefused.
+    open to which columns its lists of categories belong; None: these lists are not read. Raises
+    ArtifactRefused.
     """
     try:
         lines = data.decode().splitlines()
@@ -66,6 +69,8 @@ def read_lightgbm(data: bytes, text_columns: Sequence[int] = ()) -> BoostedModel
     answer, link, scale = _objective(header, outputs)
     if not blocks or len(blocks) % outputs:
         raise ArtifactRefused(f"The LightGBM model has {len(blocks)} trees for {outputs} outputs.")
+    if iterations > 0:
+        blocks = blocks[: iterations * outputs]
     rounds = len(blocks) // outputs
     names = header.get("feature_names", "").split(" ")
     if len(names) != features:
@@ -83,10 +88,18 @@ def read_lightgbm(data: bytes, text_columns: Sequence[int] = ()) -> BoostedModel
         ),
         trees=[_tree(index, block, index % outputs) for index, block in enumerate(blocks)],
         start=np.zeros(outputs),
-        categories=_categories(rest, infos, text_columns),
+        categories={} if text_columns is None else _categories(rest, infos, text_columns),
         about={"objective": header.get("objective", "custom"), "trees": len(blocks)},
         environment={"lightgbm-model": header["version"]},
     )
+
+
+def has_pandas_categories(data: bytes) -> bool:
+    """Whether the model in ``data`` was trained on pandas columns with categories.
+
+    Raises ArtifactRefused.
+    """
+    return bool(_pandas_lists(data.decode().splitlines()))
 
 
 def _parts(lines: Sequence[str]) -> tuple[_Fields, list[_Fields], Sequence[str]]:

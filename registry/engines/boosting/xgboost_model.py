@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.engines.boosting.model import BoostedModel, Categories, Tree
+from registry.engines.boosting.ubjson import read_ubjson
 from registry.engines.boosting_arrays import Answer, BoostingParameters, ColumnKind, Link
 from registry.errors import ArtifactRefused, shown
-from registry.intake.boosting.model import BoostedModel, Categories, Tree
-from registry.intake.boosting.ubjson import read_ubjson
 from registry.signature import MAX_CLASSES, MAX_COLUMNS
 
 _LARGEST_CATEGORY = 2**24 - 1
@@ -79,13 +79,16 @@ _OBJECTIVES: Mapping[str, _Objective] = {
 }
 
 
-def read_xgboost(data: bytes) -> BoostedModel:
+def read_xgboost(data: bytes, *, of_estimator: bool = False) -> BoostedModel:
     """The model in ``data``, JSON or UBJSON.
 
     With early stopping, the trees are those that the library's own ``predict`` uses: up to the best
-    iteration where its scikit-learn interface saved the file, else all. Raises ArtifactRefused.
+    iteration where its scikit-learn interface saved the file, else all. ``of_estimator``: ``data``
+    is the buffer inside a pickled estimator of that interface. Raises ArtifactRefused.
     """
     whole = _document(data)
+    if of_estimator:
+        whole = _member(whole, "Model", dict)
     learner = _member(whole, "learner", dict)
     name = _member(_member(learner, "objective", dict), "name", str)
     if (objective := _OBJECTIVES.get(name)) is None:
@@ -111,8 +114,12 @@ def read_xgboost(data: bytes) -> BoostedModel:
     if (objective.answer in {"highest", "shares"}) != (outputs > 1) or outputs > MAX_CLASSES:
         raise ArtifactRefused(f"The objective {name} does not fit {outputs} outputs.")
     scores = _base_scores(_member(params, "base_score", str), outputs)
+    start = np.array([objective.margin(score) for score in scores], np.float32)
     model, weights = _booster(_member(learner, "gradient_booster", dict))
-    trees = _trees(model, weights, _used(learner, model, outputs), outputs)
+    used = _used(learner, model, outputs, of_estimator=of_estimator)
+    # The estimator predicts in place, where DART's trees are weighed with the start and without it.
+    offsets = start if of_estimator else np.zeros(outputs, np.float32)
+    trees = _trees(model, weights, used, offsets)
     return BoostedModel(
         names=_names(learner, features),
         parameters=BoostingParameters(
@@ -123,7 +130,7 @@ def read_xgboost(data: bytes) -> BoostedModel:
             single=True,
         ),
         trees=trees,
-        start=np.array([np.float32(objective.margin(score)) for score in scores], np.float64),
+        start=start.astype(np.float64),
         categories=_categories(model, features),
         listed_left=False,
         unknown=ColumnKind.REQUIRED_CATEGORY,
@@ -196,13 +203,15 @@ def _booster(booster: Mapping[str, Any]) -> tuple[Mapping[str, Any], NDArray[np.
     )
 
 
-def _used(learner: Mapping[str, Any], model: Mapping[str, Any], outputs: int) -> int:
+def _used(
+    learner: Mapping[str, Any], model: Mapping[str, Any], outputs: int, *, of_estimator: bool
+) -> int:
     """How many of the trees ``predict`` uses."""
     whole = _count(_member(model, "gbtree_model_param", dict), "num_trees")
     attributes = learner.get("attributes")
     if not isinstance(attributes, dict) or "best_iteration" not in attributes:
         return whole
-    if "scikit_learn" not in attributes:
+    if "scikit_learn" not in attributes and not of_estimator:
         return whole
     rounds = _count(attributes, "best_iteration") + 1
     if "iteration_indptr" in model:
@@ -213,7 +222,10 @@ def _used(learner: Mapping[str, Any], model: Mapping[str, Any], outputs: int) ->
 
 
 def _trees(
-    model: Mapping[str, Any], weights: NDArray[np.float32] | None, used: int, outputs: int
+    model: Mapping[str, Any],
+    weights: NDArray[np.float32] | None,
+    used: int,
+    offsets: NDArray[np.float32],
 ) -> list[Tree]:
     trees = _member(model, "trees", list)
     groups = _integers(model, "tree_info", at="the model")
@@ -224,15 +236,17 @@ def _trees(
         )
     if weights is not None and len(weights) != len(trees):
         raise ArtifactRefused(f"The XGBoost model has {len(weights)} weights for its trees.")
-    if np.any(groups < 0) or np.any(groups >= outputs):
-        raise ArtifactRefused(f"A tree belongs to an output beyond the model's {outputs}.")
+    if np.any(groups < 0) or np.any(groups >= len(offsets)):
+        raise ArtifactRefused(f"A tree belongs to an output beyond the model's {len(offsets)}.")
     return [
-        _tree(index, trees[index], int(groups[index]), None if weights is None else weights[index])
-        for index in range(used)
+        _tree(index, trees[index], int(group), None if weights is None else weights[index], offset)
+        for index, group, offset in zip(range(used), groups, offsets[groups], strict=False)
     ]
 
 
-def _tree(index: int, node: Any, output: int, weight: np.float32 | None) -> Tree:
+def _tree(
+    index: int, node: Any, output: int, weight: np.float32 | None, offset: np.float32
+) -> Tree:
     at = f"tree {index}"
     if not isinstance(node, dict):
         raise ArtifactRefused(f"The XGBoost model's {at} is not an object.")
@@ -252,7 +266,7 @@ def _tree(index: int, node: Any, output: int, weight: np.float32 | None) -> Tree
     if len(lengths) != 1 or not len(left):
         raise ArtifactRefused(f"The XGBoost model's {at} has lists of different lengths.")
     categorical &= left >= 0
-    values = conditions if weight is None else conditions * weight
+    values = conditions if weight is None else ((offset + conditions) - offset) * weight
     # A row goes left below the threshold: up to the largest float below it.
     threshold = np.nextafter(conditions, np.float32(-np.inf)).astype(np.float64)
     threshold[categorical] = 0.0
