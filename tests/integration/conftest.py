@@ -28,6 +28,20 @@ def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave all but the first case of each test on PostgreSQL to ``make test-slow``: what the cases
+    of a test differ in is hardly ever what the databases differ in, and each makes a new one."""
+    seen = set()
+    for item in items:
+        cases = getattr(item, "callspec", None)
+        if cases is not None and cases.params.get("backend") == "postgresql":
+            test = item.nodeid.partition("[")[0]
+            if test in seen:
+                item.add_marker(pytest.mark.slow)
+            seen.add(test)
+
+
 @pytest.fixture
 def empty_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database without tables."""

@@ -284,13 +284,25 @@ def uploaded(
     service: Service, fresh_name: str, artifacts: dict[str, bytes]
 ) -> tuple[str, list[str]]:
     """A model with three ready versions and no alias: its name and their SHA-256."""
+    return fresh_name, upload_lines(service.admin, fresh_name, artifacts)
+
+
+@pytest.fixture(scope="session")
+def unchanged(service: Service, artifacts: dict[str, bytes]) -> tuple[str, list[str]]:
+    """As ``uploaded``, but one for all tests whose requests are refused or only read it."""
+    name = new_name()
+    return name, upload_lines(service.admin, name, artifacts)
+
+
+def upload_lines(admin: Caller, name: str, artifacts: dict[str, bytes]) -> list[str]:
+    """Upload three versions of the model ``name``; their SHA-256."""
     digests = []
     for number in (1, 2, 3):
         artifact = artifacts[f"line-{number}"]
-        answer = service.admin.upload(fresh_name, artifact, {"metrics": {"rmse": 10.0 - number}})
+        answer = admin.upload(name, artifact, {"metrics": {"rmse": 10.0 - number}})
         assert answer.status_code == 201, answer.text
         digests.append(hashlib.sha256(artifact).hexdigest())
-    return fresh_name, digests
+    return digests
 
 
 def near(expected: Any) -> Any:

@@ -104,8 +104,8 @@ def test_every_answer_carries_the_security_headers(service, path):
     assert {name: headers[name] for name, _ in SECURITY_HEADERS} == dict(SECURITY_HEADERS)
 
 
-def test_artifacts_may_be_cached_by_their_etag(service, uploaded):
-    name, (digest, *_) = uploaded
+def test_artifacts_may_be_cached_by_their_etag(service, unchanged):
+    name, (digest, *_) = unchanged
     headers = service.admin.get(f"/models/{name}/1/artifact").headers
     assert headers["ETag"] == f'"{digest}"'
     assert headers.getlist("Cache-Control") == ["no-cache"]

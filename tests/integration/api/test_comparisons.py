@@ -243,23 +243,23 @@ def test_up_to_ten_versions_are_compared_including_archived_ones(admin, uploaded
         ("1,\x00", "parameter-malformed"),
     ],
 )
-def test_an_invalid_list_of_versions_is_400(admin, uploaded, versions, slug):
-    name, _ = uploaded
+def test_an_invalid_list_of_versions_is_400(admin, unchanged, versions, slug):
+    name, _ = unchanged
     query = {} if versions is None else {"versions": versions}
     check_problem(admin.get(f"/models/{name}/compare", query_string=query), 400, slug)
 
 
 @pytest.mark.parametrize("versions", ["1,9", "1,production", "99999999999,1"])
-def test_an_unknown_version_is_404(admin, uploaded, versions):
-    name, _ = uploaded
+def test_an_unknown_version_is_404(admin, unchanged, versions):
+    name, _ = unchanged
     answer = admin.get(f"/models/{name}/compare", query_string={"versions": versions})
     check_problem(answer, 404, "version-not-found")
     nobody = admin.get("/models/nobody/compare?versions=1,2")
     check_problem(nobody, 404, "model-not-found")
 
 
-def test_a_token_of_another_model_is_refused(service, uploaded):
-    name, _ = uploaded
+def test_a_token_of_another_model_is_refused(service, unchanged):
+    name, _ = unchanged
     other = service.caller("predict", models=["other-*"])
     check_problem(other.get(f"/models/{name}/compare?versions=1,2"), 403, "model-forbidden")
 

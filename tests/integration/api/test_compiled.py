@@ -7,8 +7,8 @@ from tests.integration.registry.models import MODELS
 from tests.integration.registry.onnx_exports import exported
 
 
-def test_compiled_forms_are_listed_with_their_hashes_and_can_be_downloaded(admin, uploaded):
-    name, _ = uploaded
+def test_compiled_forms_are_listed_with_their_hashes_and_can_be_downloaded(admin, unchanged):
+    name, _ = unchanged
 
     listed = admin.get(f"/models/{name}/2/compiled")
 
@@ -24,16 +24,16 @@ def test_compiled_forms_are_listed_with_their_hashes_and_can_be_downloaded(admin
         assert hashlib.sha256(answer.data).hexdigest() == digest
 
 
-def test_a_token_that_may_predict_can_download_the_forms_of_its_models_only(service, uploaded):
-    name, _ = uploaded
+def test_a_token_that_may_predict_can_download_the_forms_of_its_models_only(service, unchanged):
+    name, _ = unchanged
     own, other = (service.caller("predict", models=[model]) for model in (name, "other"))
     for path in (f"/models/{name}/1/compiled", f"/models/{name}/1/compiled/linear"):
         assert own.get(path).status_code == 200
         check_problem(other.get(path), 403, "model-forbidden")
 
 
-def test_an_unknown_form_is_404_and_the_detail_lists_the_available_ones(admin, uploaded):
-    name, _ = uploaded
+def test_an_unknown_form_is_404_and_the_detail_lists_the_available_ones(admin, unchanged):
+    name, _ = unchanged
     problem = check_problem(admin.get(f"/models/{name}/1/compiled/forest"), 404, "form-not-found")
     assert "columns, linear" in problem["detail"]
 

@@ -56,8 +56,8 @@ def live(caller, name):
 
 
 class TestPolicy:
-    def test_a_new_model_has_no_gates(self, admin, uploaded):
-        name, _ = uploaded
+    def test_a_new_model_has_no_gates(self, admin, unchanged):
+        name, _ = unchanged
         assert admin.get(f"/models/{name}/policy").json == {
             "gates": [],
             "updated_at": None,
@@ -96,8 +96,8 @@ class TestPolicy:
             ("r2 >= 0.6", "body-refused", ["gates"]),
         ],
     )
-    def test_an_invalid_gate_is_refused(self, admin, uploaded, gates, slug, at):
-        name, _ = uploaded
+    def test_an_invalid_gate_is_refused(self, admin, unchanged, gates, slug, at):
+        name, _ = unchanged
         answer = admin.put(f"/models/{name}/policy", json={"gates": gates})
         check_problem(answer, 422, slug)
         assert places(answer) == at
@@ -203,8 +203,8 @@ class TestPromotion:
         assert (passed["candidate"], passed["measured"]) == (7.0, "claimed")
         assert "interval" not in passed
 
-    def test_a_metric_that_is_neither_claimed_nor_measured_fails_the_gate(self, admin, uploaded):
-        name, _ = uploaded
+    def test_a_metric_that_is_neither_claimed_nor_measured_fails_the_gate(self, admin, unchanged):
+        name, _ = unchanged
         for gate, says in (("mae < 5", "claims no mae"), ("rmse < 99 @ 95%", "no holdout")):
             answer = admin.promote(name, 1, gates=[gate])
             problem = check_problem(answer, 409, "gate-failed")
@@ -448,8 +448,8 @@ class TestEvaluation:
         admin.delete(f"/models/{measured}/1")
         check_problem(evaluate(admin, measured, 1), 409, "version-not-ready")
 
-    def test_without_a_holdout_the_evaluation_shows_claimed_metrics(self, admin, uploaded):
-        name, _ = uploaded
+    def test_without_a_holdout_the_evaluation_shows_claimed_metrics(self, admin, unchanged):
+        name, _ = unchanged
         found = evaluate(admin, name, 1).json
         assert found["candidate"]["metrics"] == {"rmse": 9.0}
         assert found["candidate"]["measured_on"] == "claimed"

@@ -133,8 +133,8 @@ def no_rows(frame):
         (no_rows, "no rows"),
     ],
 )
-def test_an_unusable_table_is_refused(service, uploaded, form, spoil, says):
-    name, _ = uploaded
+def test_an_unusable_table_is_refused(service, unchanged, form, spoil, says):
+    name, _ = unchanged
     content_type, written = FORMS[form]
     frame = line()
     before = service.stored()
@@ -149,8 +149,8 @@ def test_an_unusable_table_is_refused(service, uploaded, form, spoil, says):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("spoil", ["other", "text", "null", "text target", "null target"])
-def test_a_table_that_matches_no_version_is_refused(service, uploaded, form, spoil):
-    name, _ = uploaded
+def test_a_table_that_matches_no_version_is_refused(service, unchanged, form, spoil):
+    name, _ = unchanged
     column, frame = "x0", line()
     content_type, written = FORMS[form]
     before = service.stored()
@@ -208,8 +208,8 @@ def test_an_unknown_model_has_no_holdout(admin, fresh_name):
         (b"a,y\n1,2\n", "application/json", (415, "format-unsupported")),
     ],
 )
-def test_bytes_that_are_not_a_table_are_refused(service, uploaded, body, content_type, refusal):
-    name, _ = uploaded
+def test_bytes_that_are_not_a_table_are_refused(service, unchanged, body, content_type, refusal):
+    name, _ = unchanged
     before = service.stored()
     answer = set_holdout(service.admin, name, body, "y", content_type)
     check_problem(answer, *refusal)
@@ -231,8 +231,8 @@ def test_a_body_above_the_limit_is_not_read_completely(make_app, artifacts):
         assert stream.taken < 3 * 2**20
 
 
-def test_an_incomplete_body_leaves_nothing_stored(service, uploaded):
-    name, _ = uploaded
+def test_an_incomplete_body_leaves_nothing_stored(service, unchanged):
+    name, _ = unchanged
     before = service.stored()
     body = csv(line())
     environ = {"wsgi.input": io.BytesIO(body[:50]), "CONTENT_TYPE": CSV}
@@ -245,8 +245,8 @@ def test_an_incomplete_body_leaves_nothing_stored(service, uploaded):
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
-def test_a_text_repeated_very_often_takes_little_memory(service, uploaded, kind):
-    name, _ = uploaded
+def test_a_text_repeated_very_often_takes_little_memory(service, unchanged, kind):
+    name, _ = unchanged
     text = pa.array(["x" * 500_000], kind)
     body = io.BytesIO()
     pq.write_table(pa.table({"x0": pa.chunked_array([text] * 4000), "y": [1.0] * 4000}), body)
@@ -264,8 +264,8 @@ def max_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def test_a_row_group_that_unpacks_to_gigabytes_is_refused(service, uploaded):
-    name, _ = uploaded
+def test_a_row_group_that_unpacks_to_gigabytes_is_refused(service, unchanged):
+    name, _ = unchanged
     body = io.BytesIO()
     zeros = pa.array([0.0] * 2**20)
     wide = {f"c{index}": zeros for index in range(40)}
@@ -283,8 +283,8 @@ def test_a_row_group_that_unpacks_to_gigabytes_is_refused(service, uploaded):
     check_problem(answer, 413, "too-large")
 
 
-def test_a_table_above_the_row_limit_is_refused(service, uploaded):
-    name, _ = uploaded
+def test_a_table_above_the_row_limit_is_refused(service, unchanged):
+    name, _ = unchanged
     body = io.BytesIO()
     zeros = pa.array([0.0] * 1_000_001)
     pq.write_table(pa.table({"x0": zeros, "y": zeros}), body)
@@ -294,9 +294,9 @@ def test_a_table_above_the_row_limit_is_refused(service, uploaded):
 
 @pytest.mark.parametrize("rows", [-1, 100, 300])
 def test_a_parquet_file_that_declares_another_number_of_rows_is_malformed(
-    service, uploaded, frame, rows
+    service, unchanged, frame, rows
 ):
-    name, _ = uploaded
+    name, _ = unchanged
 
     def declare(footer):
         footer[FILE_ROWS][1] = rows

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from registry.storage.history import record
-from tests.integration.api.conftest import check_problem
+from tests.integration.api.conftest import check_problem, new_name
 
 
 def read_all(caller, path, page_size=7, **query):
@@ -30,14 +30,18 @@ def note(service, name):
         record(session, "promoted", actor="ann", model=name, alias="production", to_version=1)
 
 
-@pytest.fixture
-def metrics(service, fresh_name, artifacts):
+@pytest.fixture(scope="module")
+def metrics(service, artifacts):
     """Seven versions: equal figures, different ones, and two without the metric."""
+    return upload_metrics(service.admin, new_name(), artifacts)
+
+
+def upload_metrics(admin, name, artifacts):
     for rmse in (2.0, None, 1.0, 2.0, 3.0, None, 2.0):
         said = {} if rmse is None else {"metrics": {"rmse": rmse}}
-        answer = service.admin.upload(fresh_name, artifacts["line-1"], said)
+        answer = admin.upload(name, artifacts["line-1"], said)
         assert answer.status_code == 201, answer.text
-    return fresh_name
+    return name
 
 
 def test_paging_through_a_history_during_writes_returns_every_event_once(service, admin, uploaded):
@@ -96,10 +100,11 @@ def test_cursors_and_page_numbers_list_versions_in_the_same_order(
     assert by_page == expected
 
 
-def test_versions_of_one_status_can_be_listed_by_cursor(admin, metrics):
+def test_versions_of_one_status_can_be_listed_by_cursor(admin, fresh_name, artifacts):
+    upload_metrics(admin, fresh_name, artifacts)
     for number in (2, 5):
-        admin.delete(f"/models/{metrics}/{number}")
-    path = f"/models/{metrics}/versions"
+        admin.delete(f"/models/{fresh_name}/{number}")
+    path = f"/models/{fresh_name}/versions"
 
     for query, expected in (
         ({"status": "archived"}, [5, 2]),
@@ -127,22 +132,22 @@ def test_models_and_tokens_can_be_listed_by_cursor(service, admin, fresh_name):
     "query",
     ["after=x", "after=-1", "after=%D9%A1", "after=3&page=2", "after=99&sort=metrics.rmse"],
 )
-def test_a_malformed_cursor_is_refused(admin, uploaded, query):
-    name, _ = uploaded
+def test_a_malformed_cursor_is_refused(admin, unchanged, query):
+    name, _ = unchanged
     answer = admin.get(f"/models/{name}/versions?{query}")
     assert "after" in check_problem(answer, 400, "parameter-malformed")["detail"]
 
 
-def test_a_cursor_beyond_the_largest_number_gives_an_empty_or_complete_list(admin, uploaded):
-    name, _ = uploaded
+def test_a_cursor_beyond_the_largest_number_gives_an_empty_or_complete_list(admin, unchanged):
+    name, _ = unchanged
     path = f"/models/{name}/versions"
 
     assert len(admin.get(f"{path}?after={'9' * 19}").json["items"]) == 3
     assert admin.get(f"{path}?after=1").json["items"] == []
 
 
-def test_listed_versions_are_not_copied_field_by_field(admin, uploaded):
-    name, _ = uploaded
+def test_listed_versions_are_not_copied_field_by_field(admin, unchanged):
+    name, _ = unchanged
 
     def calls(page_size):
         count = 0

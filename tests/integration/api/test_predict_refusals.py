@@ -309,8 +309,8 @@ def test_invalid_query_parameters_are_refused(served, path, status, slug):
     check_problem(send(served, {"input": [1, 2]}, path=path), status, slug)
 
 
-def test_predicting_without_a_version_requires_the_alias_production(service, uploaded):
-    name, _ = uploaded
+def test_predicting_without_a_version_requires_the_alias_production(service, unchanged):
+    name, _ = unchanged
     answer = send(service.admin, {"input": [1]}, path=f"/models/{name}/predict")
     check_problem(answer, 404, "version-not-found")
 

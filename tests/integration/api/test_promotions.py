@@ -96,8 +96,8 @@ def test_a_wrong_expected_version_is_a_conflict(admin, uploaded):
         ("01", 400, "reference-malformed"),
     ],
 )
-def test_an_unknown_version_cannot_be_promoted(admin, uploaded, reference, status, slug):
-    name, _ = uploaded
+def test_an_unknown_version_cannot_be_promoted(admin, unchanged, reference, status, slug):
+    name, _ = unchanged
     check_problem(admin.promote(name, reference), status, slug)
     assert admin.get(f"/models/{name}").json["aliases"] == {}
 
@@ -137,8 +137,8 @@ BAD_ALIASES = [
 
 
 @pytest.mark.parametrize(("alias", "status"), BAD_ALIASES)
-def test_a_malformed_or_reserved_alias_is_refused(admin, uploaded, alias, status):
-    name, _ = uploaded
+def test_a_malformed_or_reserved_alias_is_refused(admin, unchanged, alias, status):
+    name, _ = unchanged
     check_problem(admin.promote(name, 1, alias=alias), status, "alias-malformed")
     answer = admin.post(f"/models/{name}/rollback", json={"alias": alias})
     check_problem(answer, status, "alias-malformed")
@@ -156,8 +156,8 @@ NO_JSON = [b"{", b"version=1", b"{'a': 1}", b'{"version": NaN}', b"\xff", b'{"re
 
 
 @pytest.mark.parametrize("value", WRONG_VALUES)
-def test_a_malformed_version_is_refused(admin, uploaded, value):
-    name, _ = uploaded
+def test_a_malformed_version_is_refused(admin, unchanged, value):
+    name, _ = unchanged
     for answer, at in [
         (admin.promote(name, 1, expected_version=value), "expected_version"),
         (admin.post(f"/models/{name}/rollback", json={"to_version": value}), "to_version"),
@@ -182,8 +182,8 @@ def test_a_malformed_version_is_refused(admin, uploaded, value):
         ({"to_version": 5}, "to_version"),
     ],
 )
-def test_an_invalid_promotion_is_refused_with_the_location_of_the_fault(admin, uploaded, body, at):
-    name, _ = uploaded
+def test_an_invalid_promotion_is_refused_with_the_location_of_the_fault(admin, unchanged, body, at):
+    name, _ = unchanged
     answer = admin.post(f"/models/{name}/1/promote", json=body)
     check_problem(answer, 422, "body-refused")
     assert places(answer) == [at]
@@ -199,9 +199,9 @@ def test_an_invalid_promotion_is_refused_with_the_location_of_the_fault(admin, u
     ],
 )
 def test_an_invalid_alias_target_is_refused_with_the_location_of_the_fault(
-    admin, uploaded, body, at
+    admin, unchanged, body, at
 ):
-    name, _ = uploaded
+    name, _ = unchanged
     answer = admin.put(f"/models/{name}/aliases/a", json=body)
     check_problem(answer, 422, "body-refused")
     assert places(answer) == [at]
@@ -216,8 +216,8 @@ MOVES = [
 
 @pytest.mark.parametrize(("method", "path"), MOVES)
 @pytest.mark.parametrize("body", NO_OBJECTS)
-def test_json_other_than_an_object_is_refused(admin, uploaded, method, path, body):
-    name, _ = uploaded
+def test_json_other_than_an_object_is_refused(admin, unchanged, method, path, body):
+    name, _ = unchanged
     answer = admin.ask(method, path.format(name), data=body, content_type="application/json")
     check_problem(answer, 422, "body-refused")
     assert places(answer) == ["body"]
@@ -225,22 +225,22 @@ def test_json_other_than_an_object_is_refused(admin, uploaded, method, path, bod
 
 @pytest.mark.parametrize(("method", "path"), MOVES)
 @pytest.mark.parametrize("body", NO_JSON)
-def test_invalid_json_is_malformed(admin, uploaded, method, path, body):
-    name, _ = uploaded
+def test_invalid_json_is_malformed(admin, unchanged, method, path, body):
+    name, _ = unchanged
     answer = admin.ask(method, path.format(name), data=body, content_type="application/json")
     check_problem(answer, 400, "body-malformed")
 
 
 @pytest.mark.parametrize(("method", "path"), MOVES)
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_another_content_type_is_unsupported(admin, uploaded, method, path, content_type):
-    name, _ = uploaded
+def test_another_content_type_is_unsupported(admin, unchanged, method, path, content_type):
+    name, _ = unchanged
     answer = admin.ask(method, path.format(name), data=b"{}", content_type=content_type)
     check_problem(answer, 415, "format-unsupported")
 
 
-def test_a_body_above_one_megabyte_is_too_large(admin, uploaded):
-    name, _ = uploaded
+def test_a_body_above_one_megabyte_is_too_large(admin, unchanged):
+    name, _ = unchanged
     check_problem(admin.promote(name, 1, reason="r" * 2**20), 413, "too-large")
     stream = WatchedStream(b"{}".ljust(50 * 2**20))
     answer = admin.stream(f"/models/{name}/1/promote", stream, "application/json")

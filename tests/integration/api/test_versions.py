@@ -100,16 +100,16 @@ def test_a_version_is_found_by_number_alias_or_latest(admin, uploaded, reference
 @pytest.mark.parametrize(
     "reference", ["0", "4", "99999999999999999999999", "9" * 5000, "staging", "production"]
 )
-def test_an_unknown_version_is_404(admin, uploaded, reference):
-    name, _ = uploaded
+def test_an_unknown_version_is_404(admin, unchanged, reference):
+    name, _ = unchanged
     check_problem(admin.get(f"/models/{name}/{reference}"), 404, "version-not-found")
 
 
 @pytest.mark.parametrize(
     "reference", ["01", "-1", "1.0", "+1", "Production", "a b", "%00", "a" * 64, "..", "\u0661"]
 )
-def test_a_malformed_reference_is_400(admin, uploaded, reference):
-    name, _ = uploaded
+def test_a_malformed_reference_is_400(admin, unchanged, reference):
+    name, _ = unchanged
     check_problem(admin.get(f"/models/{name}/{reference}"), 400, "reference-malformed")
 
 
@@ -200,8 +200,8 @@ def test_a_version_is_not_archived_while_an_alias_points_at_it(admin, uploaded):
     assert admin.delete(f"/models/{name}/2").status_code == 204
 
 
-def test_an_artifact_is_downloaded_unchanged_with_its_hash(admin, uploaded, artifacts):
-    name, digests = uploaded
+def test_an_artifact_is_downloaded_unchanged_with_its_hash(admin, unchanged, artifacts):
+    name, digests = unchanged
     answer = admin.get(f"/models/{name}/2/artifact")
 
     assert answer.status_code == 200
@@ -213,8 +213,8 @@ def test_an_artifact_is_downloaded_unchanged_with_its_hash(admin, uploaded, arti
     assert f"filename={name}-2.skops" in answer.headers["Content-Disposition"]
 
 
-def test_head_returns_the_headers_of_the_artifact(admin, uploaded, artifacts):
-    name, digests = uploaded
+def test_head_returns_the_headers_of_the_artifact(admin, unchanged, artifacts):
+    name, digests = unchanged
     answer = admin.ask("HEAD", f"/models/{name}/2/artifact")
     assert (answer.status_code, answer.data) == (200, b"")
     assert answer.headers["ETag"] == f'"{digests[1]}"'
@@ -229,8 +229,8 @@ def test_head_returns_the_headers_of_the_artifact(admin, uploaded, artifacts):
         ("bytes=-7", slice(-7, None)),
     ],
 )
-def test_a_range_of_the_artifact_is_206(admin, uploaded, artifacts, asked, part):
-    name, digests = uploaded
+def test_a_range_of_the_artifact_is_206(admin, unchanged, artifacts, asked, part):
+    name, digests = unchanged
     whole = artifacts["line-2"]
     answer = admin.get(f"/models/{name}/2/artifact", headers={"Range": asked})
 
@@ -243,15 +243,15 @@ def test_a_range_of_the_artifact_is_206(admin, uploaded, artifacts, asked, part)
 
 
 @pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=100000-100001"])
-def test_a_range_beyond_the_end_of_the_artifact_is_416(admin, uploaded, artifacts, asked):
-    name, _ = uploaded
+def test_a_range_beyond_the_end_of_the_artifact_is_416(admin, unchanged, artifacts, asked):
+    name, _ = unchanged
     answer = admin.get(f"/models/{name}/2/artifact", headers={"Range": asked})
     check_problem(answer, 416, "requested-range-not-satisfiable")
     assert answer.headers["Content-Range"] == f"bytes */{len(artifacts['line-2'])}"
 
 
-def test_if_range_with_another_hash_returns_the_whole_artifact(admin, uploaded, artifacts):
-    name, digests = uploaded
+def test_if_range_with_another_hash_returns_the_whole_artifact(admin, unchanged, artifacts):
+    name, digests = unchanged
     path = f"/models/{name}/2/artifact"
     other = {"Range": "bytes=0-9", "If-Range": f'"{digests[0]}"'}
     same = {"Range": "bytes=0-9", "If-Range": f'"{digests[1]}"'}
@@ -259,8 +259,8 @@ def test_if_range_with_another_hash_returns_the_whole_artifact(admin, uploaded, 
     assert admin.get(path, headers=same).data == artifacts["line-2"][:10]
 
 
-def test_a_failed_if_match_is_412_without_bytes(admin, uploaded):
-    name, digests = uploaded
+def test_a_failed_if_match_is_412_without_bytes(admin, unchanged):
+    name, digests = unchanged
     path = f"/models/{name}/2/artifact"
     answer = admin.get(path, headers={"If-Match": f'"{digests[0]}"'})
 
@@ -270,8 +270,8 @@ def test_a_failed_if_match_is_412_without_bytes(admin, uploaded):
     assert admin.get(path, headers={"If-Match": f'"{digests[1]}"'}).status_code == 200
 
 
-def test_a_matching_if_none_match_is_304(admin, uploaded, artifacts):
-    name, digests = uploaded
+def test_a_matching_if_none_match_is_304(admin, unchanged, artifacts):
+    name, digests = unchanged
     path = f"/models/{name}/2/artifact"
     answer = admin.get(path, headers={"If-None-Match": f'"{digests[1]}"'})
     assert (answer.status_code, answer.data) == (304, b"")
