@@ -34,6 +34,7 @@ def versions(_hardy_server: Server) -> dict[int, object]:
     }
 
 
+@pytest.mark.slow  # test_a_killed_worker… has a replacement
 def test_sighup_replaces_every_worker_and_loses_nothing(hardy_server: Server) -> None:
     before = set(hardy_server.workers())
     with predicting(hardy_server) as load:
@@ -44,7 +45,7 @@ def test_sighup_replaces_every_worker_and_loses_nothing(hardy_server: Server) ->
     assert len(load.replies) > 100
 
 
-@pytest.mark.slow  # test_sighup… stops both
+@pytest.mark.slow
 def test_a_worker_that_receives_sigterm_loses_no_request_and_is_replaced(
     hardy_server: Server,
 ) -> None:

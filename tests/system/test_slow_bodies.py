@@ -61,6 +61,7 @@ def small_window(server: Server) -> socket.socket:
     return client
 
 
+@pytest.mark.slow  # test_bad_connections.py has 20 of them
 def test_slow_bodies_of_one_token_do_not_delay_others(single: Server) -> None:
     token = new_token(single)
     with ExitStack() as open_:

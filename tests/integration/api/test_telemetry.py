@@ -11,6 +11,7 @@ import pytest
 from api import telemetry_folders
 from api.prometheus_internals import ROOM
 from tests.integration.api.conftest import check_problem
+from tests.marks import first_fast
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.parametrize("namespace", ["this", "another"])
+@pytest.mark.parametrize("namespace", first_fast(["another", "this"]))
 def test_folders_of_running_servers_stay_and_those_of_dead_ones_are_removed(
     make_app, bases, namespace
 ):

@@ -36,6 +36,11 @@ def service() -> Iterator[FakeService]:
 
 @pytest.fixture
 def hotswap(service: FakeService) -> Hotswap:
+    """Runs the command against ``service``."""
+    return command(service)
+
+
+def command(service: FakeService) -> Hotswap:
     """Runs the command against ``service``; what is no foreseen failure comes out as it is."""
 
     def run(

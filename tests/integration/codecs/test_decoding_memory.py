@@ -60,9 +60,9 @@ forms = {
     "records": (JSON, lambda frame: as_json({"instances": frame.to_dict(orient="records")})),
     "columns": (JSON, lambda frame: as_json({"inputs": frame.to_dict(orient="list")})),
     "csv": (CSV, lambda frame: frame.to_csv(index=False).encode()),
-    "narrow csv": (CSV, lambda frame: b"a\n" + b"1\n" * 40 * len(frame)),
+    "narrow csv": (CSV, lambda frame: b"a\n" + b"1\n" * 20 * len(frame)),
     "narrow json": (
-        JSON, lambda frame: b'{"inputs":{"a":[%b1]}}' % (b"1," * 40 * len(frame))
+        JSON, lambda frame: b'{"inputs":{"a":[%b1]}}' % (b"1," * 20 * len(frame))
     ),
     "arrow": (ARROW, arrow),
     "parquet": (PARQUET, parquet),

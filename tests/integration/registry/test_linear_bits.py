@@ -130,7 +130,7 @@ def test_every_batch_has_the_bits_of_scikit_learn_on_one_thread(served):
 @pytest.mark.filterwarnings("ignore:Found unknown categories")
 def test_a_single_row_has_the_bits_of_scikit_learn_for_that_row(served):
     own, compiled = served
-    rows = sample(own._model, own.signature, None, 40)
+    rows = sample(own._model, own.signature, None, 15)
 
     for at in range(rows.rows):
         row = part(rows, at, at + 1)

@@ -134,6 +134,7 @@ def test_damage_that_cannot_be_moved_aside_is_still_reported(database, blobs):
     assert [loss.state for loss in scrub(database, blobs).losses] == ["damaged"]
 
 
+@pytest.mark.slow
 def test_the_memory_of_scrub_and_doctor_does_not_grow_with_the_versions(sqlite_database, blobs):
     """All versions have the same bytes, so there is one digest however many there are."""
     digest = upload(sqlite_database, blobs, b"first")["artifact"]["sha256"]

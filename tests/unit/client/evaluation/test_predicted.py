@@ -8,7 +8,7 @@ import pytest
 from hotswap.evaluation.predicted import Predicted
 from tests.scikit_learn_metrics import classification_metrics, regression_metrics
 
-DRAWS = 300
+DRAWS = 100
 
 
 def plain(predicted, seed):
