@@ -7,17 +7,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import (
+    BaggingRegressor,
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
+    IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
+    VotingRegressor,
 )
+from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeClassifier
 
@@ -120,6 +124,60 @@ def test_an_imputer_and_a_scaler_decide_by_what_comes_after_them() -> None:
     kept = ColumnTransformer(parts, remainder="passthrough")
     assert nullable(make_pipeline(kept, LinearRegression()).fit(X, Y)) == [True, *[False] * 3]
     assert nullable(make_pipeline(kept, DecisionTreeRegressor()).fit(X, Y)) == [True] * 4
+
+
+TOWNS = pd.DataFrame(
+    {"town": _draws.choice(list("abcdefghij"), 300), "x": X[:, 0], "y": X[:, 1], "z": X[:, 2]}
+)
+
+
+def encoded_towns(*more: Any, sparse_threshold: float = 1.0) -> Any:
+    parts = [
+        ("town", OneHotEncoder(handle_unknown="ignore"), ["town"]),
+        ("numbers", "passthrough", ["x", "y"]),
+        ("filled", SimpleImputer(), ["z"]),
+    ]
+    return make_pipeline(ColumnTransformer(parts, sparse_threshold=sparse_threshold), *more)
+
+
+FOREST = RandomForestRegressor(3, random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("model", "accepts"),
+    [
+        (encoded_towns(FOREST), False),
+        (encoded_towns(FOREST, sparse_threshold=0.0), True),
+        (encoded_towns(RandomForestClassifier(3, random_state=0)), False),
+        (encoded_towns(ExtraTreesClassifier(3, random_state=0)), False),
+        (encoded_towns(DecisionTreeRegressor()), False),
+        (encoded_towns(StandardScaler(with_mean=False), FOREST), False),
+        (encoded_towns(VarianceThreshold(), DecisionTreeRegressor()), False),
+        (encoded_towns(BaggingRegressor(DecisionTreeRegressor(), n_estimators=2)), False),
+        (encoded_towns(VotingRegressor([("one", FOREST)])), False),
+        (encoded_towns(TransformedTargetRegressor(FOREST)), False),
+        (make_pipeline(FeatureUnion([("in", encoded_towns())]), FOREST), False),
+        (make_pipeline(encoded_towns(), make_pipeline("passthrough", FOREST)), False),
+        (encoded_towns(IsolationForest(n_estimators=3, random_state=0)), True),
+    ],
+    ids=lambda value: type(value[-1]).__name__ if hasattr(value, "steps") else str(value),
+)
+def test_trees_refuse_a_null_in_sparse_features(model: Any, accepts: bool) -> None:
+    has_classes = type(model[-1]).__name__.endswith("Classifier")
+    model.fit(TOWNS, LABELS if has_classes else Y)
+    for column, expected in {"x": accepts, "y": accepts, "z": True}.items():
+        row = TOWNS[:2].assign(**{column: np.nan})
+        if expected:
+            model.predict(row)
+        else:
+            with pytest.raises(ValueError, match="NaN"):
+                model.predict(row)
+    assert accepts_null(model, 4) == [False, accepts, accepts, True]
+
+
+def test_a_forest_behind_sparse_features_is_compiled() -> None:
+    model = encoded_towns(FOREST).fit(TOWNS, Y)
+    assert compile_model(model, read_signature(model, None), None).engine["name"] == "trees"
 
 
 def test_an_encoder_accepts_a_null_that_it_was_fitted_with() -> None:
