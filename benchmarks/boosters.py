@@ -3,9 +3,9 @@
 1,000 different rows in one call, and the same rows one by one, from the 100 trees that each library
 trains by default, on one thread. The library predicts a DataFrame (``predict`` of its scikit-learn
 estimator) and an array in the fastest way that it has (``inplace_predict`` of XGBoost,
-``Booster.predict`` of LightGBM). Ours is what a worker calls for a decoded request, from columns to
-predictions. All predictions are compared to the last bit before anything is timed; the calls are
-timed alternately.
+``Booster.predict`` of LightGBM). Ours is what a worker calls for a decoded request: columns of
+1,000 rows, or the cells of one row as the reader of JSON gives them. All predictions are compared
+to the last bit before anything is timed; the calls are timed alternately.
 
     python -m benchmarks.boosters [--rounds 20]
 """
@@ -19,12 +19,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import lightgbm
+import msgspec
 import numpy as np
 import xgboost
 
 from benchmarks.launching import on_cores
 from benchmarks.pipelines import TRAINING_ROWS, housing_like
 from registry.codecs.batch import Batch
+from registry.codecs.json_reader import JsonReader
 from registry.intake.boosting.upload import UploadedBooster, read_booster
 
 ROWS = 1_000
@@ -71,17 +73,19 @@ def measure(compared: Compared, table: Any, rounds: int) -> Mapping[str, tuple[f
 
     Raises SystemExit where a prediction differs.
     """
-    predictor, names = compared.ours.predictor, compared.ours.signature.names
+    predictor, signature = compared.ours.predictor, compared.ours.signature
+    names, read = signature.names, JsonReader(signature).read
     rows = np.ascontiguousarray(table, dtype=float)
     batch = Batch(dict(zip(names, rows.T.copy(), strict=True)), len(rows))
     frames = [table[at : at + 1] for at in range(SINGLY)]
     single = [rows[at : at + 1] for at in range(SINGLY)]
-    alone = [Batch(dict(zip(names, row.T.copy(), strict=True)), 1) for row in single]
+    # NaN becomes null.
+    alone = [read(msgspec.json.encode(dict(zip(names, row, strict=True)))) for row in rows.tolist()]
     expected = np.asarray(compared.predict_array(rows), np.float64).tolist()
     if not (
         expected == predictor.predict(batch).values
         and expected == np.asarray(compared.predict_frame(table), np.float64).tolist()
-        and expected[:SINGLY] == [predictor.predict(one).values[0] for one in alone]
+        and expected == [predictor.predict(one).values[0] for one in alone]
     ):
         raise SystemExit(f"The predictions differ from those of {compared.name}.")
     whole = (
@@ -92,7 +96,7 @@ def measure(compared: Compared, table: Any, rounds: int) -> Mapping[str, tuple[f
     singly = (
         lambda: [compared.predict_frame(frame) for frame in frames],
         lambda: [compared.predict_array(row) for row in single],
-        lambda: [predictor.predict(one) for one in alone],
+        lambda: [predictor.predict(one) for one in alone[:SINGLY]],
     )
     return {
         "1,000 rows": _in_turn(whole, 1, rounds),

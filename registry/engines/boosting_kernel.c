@@ -12,6 +12,7 @@
  */
 
 #include "tree_model.h"
+#include "tree_packing.h"
 
 /* How a column of keys is made of its feature. */
 enum {
@@ -96,15 +97,16 @@ static const char *read_split(const Source *source, Py_ssize_t node, int32_t fea
 
 /* ---- Keys ---------------------------------------------------------------------------------- */
 
-/* How many numbers of the ascending table are below x. */
+/* How many numbers of the ascending table are below x. The mask saves a branch that would be
+ * mispredicted half of the time. */
 static inline uint32_t rank_of(const Column *column, double x)
 {
     const double *from = column->table;
-    int32_t left = column->length;
+    size_t left = (size_t)column->length;
 
     while (left > 1) {
-        int32_t half = left / 2;
-        from += from[half - 1] < x ? half : 0;
+        size_t half = left / 2;
+        from += half & -(size_t)(from[half - 1] < x);
         left -= half;
     }
     return (uint32_t)(from - column->table) + (left == 1 && from[0] < x);

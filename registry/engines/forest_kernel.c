@@ -8,6 +8,7 @@
  */
 
 #include "tree_model.h"
+#include "tree_packing.h"
 
 /* Floats are compared as unsigned integers of the same order (`order`). */
 #define ORDER_OF_ZERO 0x80000000u

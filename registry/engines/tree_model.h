@@ -7,7 +7,7 @@
 #ifndef HOTSWAP_TREE_MODEL_H
 #define HOTSWAP_TREE_MODEL_H
 
-#include "trees.h"
+#include "tree_walking.h"
 
 typedef struct TreeModel TreeModel;
 
