@@ -28,10 +28,11 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVR
+from xgboost import XGBRegressor
 
 from tests.attacks.attack import Attack, Canary
 from tests.attacks.nested import cache_at
-from tests.attacks.opcodes import written
+from tests.attacks.opcodes import Call, written
 
 _draws = np.random.default_rng(7)
 X = _draws.normal(size=(40, 3))
@@ -40,6 +41,10 @@ Y = X @ [1.0, -2.0, 0.5]
 
 def _fitted() -> Pipeline:
     return make_pipeline(StandardScaler(), LinearRegression()).fit(X, Y)
+
+
+def _booster() -> XGBRegressor:
+    return XGBRegressor(n_estimators=2, n_jobs=1).fit(X, Y)
 
 
 def _hiding(step: Any, **attributes: Any) -> Pipeline:
@@ -130,6 +135,7 @@ HOSTILE: dict[str, Callable[[Canary], Any]] = {
         StandardScaler(), note_={"a": [(os.system,)]}
     ),
     "a module's own object": lambda c: _hiding(StandardScaler(), note_=logging.getLogger()),
+    "a call instead of a booster": lambda c: _with(_booster(), _Booster=Call(os.system, c.command)),
     "no model": lambda c: {"model": _fitted()},
     "a model that does not predict": lambda c: StandardScaler().fit(X),
     "a model that is not fitted": lambda c: LinearRegression(),
@@ -157,6 +163,9 @@ HARMLESS: dict[str, Callable[[Canary], Any]] = {
     ),
     "a search tree": lambda c: KNeighborsRegressor().fit(X, Y),
     "a search with its scorer": lambda c: _search(),
+    "a booster with a call beside it": lambda c: _with(
+        _booster(), callbacks=[Call(os.system, c.command)]
+    ),
     "a search scored by a function of the file": lambda c: _search(os.path.join),
 }
 """The server replaces or leaves out what is harmful in these."""
@@ -170,7 +179,12 @@ def _readable(make: Callable[[Canary], Any], format: str) -> Callable[[Canary], 
 
 
 # What skops itself does not write is no attack by skops; those that try are in archives.
-_NO_SKOPS = frozenset({"a module's own object", "a pipeline in itself"})
+_NO_SKOPS = frozenset(
+    {
+        *("a booster with a call beside it", "a call instead of a booster"),
+        *("a module's own object", "a pipeline in itself"),
+    }
+)
 ATTACKS = [
     Attack(name, format_, _readable(make, format_), harmless=harmless)
     for group, harmless in ((HOSTILE, False), (HARMLESS, True))

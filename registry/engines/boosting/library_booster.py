@@ -38,7 +38,7 @@ class LibraryBooster(BaseEstimator):  # type: ignore[misc]  # scikit-learn publi
                 "when this service was installed. Install it where there is a C compiler, or "
                 "upload ONNX."
             )
-        model = self.boosted()
+        model = self.read_as()
         try:
             self._trees = boosting_predictor.pack(compile_trees(model))
         except ValueError as error:
@@ -52,10 +52,15 @@ class LibraryBooster(BaseEstimator):  # type: ignore[misc]  # scikit-learn publi
         """Raises NotImplementedError. scikit-learn recognises estimators by this method."""
         raise NotImplementedError("It predicts only: fit the estimator of the library.")
 
-    def boosted(self, text_columns: Sequence[int] | None = None) -> BoostedModel:
-        """The trees that ``predict`` uses, and what their sums mean here.
+    @property
+    def boosted(self) -> BoostedModel:
+        """The trees that ``predict`` uses, and what their sums mean here."""
+        return self._model
 
-        ``text_columns`` are as for ``read_lightgbm``. Raises ArtifactRefused.
+    def read_as(self, text_columns: Sequence[int] | None = None) -> BoostedModel:
+        """``boosted``, read again with ``text_columns``, which are as for ``read_lightgbm``.
+
+        Raises ArtifactRefused.
         """
         model = self.parsed(text_columns)
         answer = self._answer(model)

@@ -50,7 +50,7 @@ def take_library_booster(model: Any, rows: Any) -> BoostedModel:
         raise NotConvertible(
             f"scikit-learn itself refuses some rows that the signature allows: {error}"
         ) from error
-    boosted: BoostedModel = final.boosted()
+    boosted: BoostedModel = final.boosted
     if final.library == "lightgbm":
         casts = features.dtype.kind not in "fO" or features.dtype == np.float32
         parameters = msgspec.structs.replace(boosted.parameters, casts=casts)

@@ -54,7 +54,7 @@ def read_bare_estimator(model: Any, declared: object | None) -> UploadedBooster 
         return None
     said = None if declared is None else Signature.from_json(declared)
     classes = tuple(model.classes_.tolist()) if hasattr(model, "classes_") else None
-    return _uploaded(model.boosted(_texts(said)), said, classes)
+    return _uploaded(model.read_as(_texts(said)), said, classes)
 
 
 def _texts(said: Signature | None) -> list[int]:

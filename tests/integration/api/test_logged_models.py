@@ -138,8 +138,15 @@ HOUSES.loc[::9, "a"] = np.nan
 HOUSES.loc[::7, "b"] = 0.0  # missing to XGBoost, as one-hot columns make the features sparse
 
 
-@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
-@pytest.mark.parametrize("splines", [False, True], ids=["compiled", "confined"])
+@pytest.mark.parametrize(
+    ("library", "splines"),
+    [
+        ("xgboost", False),
+        ("lightgbm", False),
+        # It starts a confined process, which takes seconds.
+        pytest.param("xgboost", True, marks=pytest.mark.slow, id="confined"),
+    ],
+)
 def test_a_logged_pipeline_that_ends_in_a_booster_predicts_the_same_bits(
     admin, fresh_name, library, splines
 ):

@@ -88,7 +88,8 @@ def test_the_engine_and_its_differences_are_mentioned() -> None:
 def test_a_card_of_xgboost_says_that_unknown_texts_are_refused() -> None:
     inputs = {"inputs": [{"name": "city", "type": "string", "nullable": False}]}
     assert "is refused, or gives the model no information" in reported({}, signature=inputs)
-    assert "is refused" in reported({}, signature=inputs, artifact={"format": "xgboost"})
+    said = reported({}, signature=inputs, artifact={"format": "xgboost"})
+    assert "is refused, as by XGBoost" in said
 
 
 def test_notes_and_names_of_malformed_parts_are_data() -> None:
