@@ -20,18 +20,33 @@ _KEY = "hotswap-predictions"
 _RECORD = {
     "type": "object",
     "minProperties": 1,
-    "description": "One record, or rows under one of the known keys.",
+    "description": "One record, or rows under one of the known keys. The columns, their types and "
+    "how each is written are those of the version's `signature.inputs`.",
 }
 _TEXT = {"type": "string", "minLength": 1}
+_VALUE = {"type": ["number", "string", "boolean"]}
+_PREDICTED = {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]}
+_BY_CLASS = {"type": "object", "additionalProperties": {"type": "number"}}
 _PREDICTION = {
     "type": "object",
     "required": ["model", "version"],
     "properties": {
         "model": {"type": "string"},
         "version": {"type": "integer"},
-        "prediction": {"description": "For a body that is one record or one row."},
-        "predictions": {"type": "array", "items": {}},
-        "probabilities": {"description": "A mapping from class to probability for each row."},
+        "prediction": {
+            **_PREDICTED,
+            "description": "For a body that is one record or one row: a number or a label; a list "
+            "of `signature.output.size` of them if the signature has a size.",
+        },
+        "predictions": {
+            "type": "array",
+            "items": _PREDICTED,
+            "description": "For other bodies, one for each row.",
+        },
+        "probabilities": {
+            "anyOf": [_BY_CLASS, {"type": "array", "items": _BY_CLASS}],
+            "description": "A mapping from class to probability for each row.",
+        },
         "score": {"type": "number", "description": "The score of a single row."},
         "scores": {
             "type": "array",

@@ -5,59 +5,17 @@ from marshmallow import fields, validate
 
 from api.schemas.bases import PagingSchema, StrictSchema, page_of
 from api.schemas.fields import AtMost, Number, json_object, key, tags_field, text
-from registry.formats.reading import FORMATS
-from registry.gates.grammar import ENGINES
-from registry.signature import (
-    COLUMN_TYPES,
-    KINDS,
-    MAX_CLASSES,
-    MAX_COLUMN_NAME,
-    MAX_COLUMNS,
-    MAX_OUTPUTS,
-    OUTPUT_TYPES,
-    TASKS,
+from api.schemas.signatures import (
+    DECLARED_FORMAT,
+    DECLARED_SIGNATURE,
+    FORMAT,
+    SignatureSchema,
 )
+from registry.gates.grammar import ENGINES
+from registry.signature import KINDS, TASKS
 from registry.storage.tables import STATUSES
 from registry.stored_text import MAX_DESCRIPTION
 
-_COLUMN = {
-    "name": {"type": "string", "minLength": 1, "maxLength": MAX_COLUMN_NAME},
-    "type": {"enum": list(COLUMN_TYPES)},
-}
-SIGNATURE = {
-    "description": "What is left out is read from the model: see docs/artifacts.md.",
-    "properties": {
-        "inputs": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": MAX_COLUMNS,
-            "items": {
-                "type": "object",
-                "required": ["name"],
-                "properties": {**_COLUMN, "nullable": {"type": "boolean"}},
-                "additionalProperties": False,
-            },
-        },
-        "output": {
-            "type": "object",
-            "required": ["name"],
-            "properties": {
-                **_COLUMN,
-                "type": {"enum": list(OUTPUT_TYPES)},
-                "classes": {
-                    "type": "array",
-                    "items": {"type": ["string", "number", "boolean"]},
-                    "minItems": 1,
-                    "maxItems": MAX_CLASSES,
-                },
-                "size": {"type": "integer", "minimum": 1, "maximum": MAX_OUTPUTS},
-            },
-            "additionalProperties": False,
-        },
-    },
-    "required": ["inputs"],
-}
-"""The declared signature of an upload."""
 EVALUATION = {
     "properties": {
         "profile": {
@@ -101,11 +59,11 @@ class CardQuerySchema(ma.Schema):
 class MetadataSchema(StrictSchema):
     """The ``metadata`` part of an upload."""
 
-    format = fields.String(metadata={"enum": list(FORMATS)})
+    format = fields.String(metadata=DECLARED_FORMAT)
     kind = fields.String(validate=validate.OneOf(KINDS))
     metrics = fields.Dict(keys=key(), values=Number(), validate=AtMost(1000))
     params = json_object()
-    signature = json_object(**SIGNATURE)
+    signature = json_object(**DECLARED_SIGNATURE)
     input_example = json_object()
     tags = tags_field()
     description = text(MAX_DESCRIPTION)
@@ -114,28 +72,8 @@ class MetadataSchema(StrictSchema):
     evaluation = json_object(**EVALUATION)
 
 
-class ColumnSchema(ma.Schema):
-    name = fields.String()
-    type = fields.String(metadata={"enum": list(COLUMN_TYPES)})
-    nullable = fields.Boolean()
-
-
-class OutputSchema(ma.Schema):
-    name = fields.String()
-    type = fields.String(metadata={"enum": list(OUTPUT_TYPES)})
-    classes = fields.List(fields.Raw(metadata={"type": ["string", "number", "boolean"]}))
-    size = fields.Integer(
-        metadata={"description": "Each row gets a list of so many predictions; absent: one."}
-    )
-
-
-class SignatureSchema(ma.Schema):
-    inputs = fields.List(fields.Nested(ColumnSchema))
-    output = fields.Nested(OutputSchema)
-
-
 class ArtifactSchema(ma.Schema):
-    format = fields.String(metadata={"enum": list(FORMATS)})
+    format = fields.String(metadata=FORMAT)
     sha256 = fields.String()
     size = fields.Integer(metadata={"description": "bytes"})
 

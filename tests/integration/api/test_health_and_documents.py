@@ -7,6 +7,9 @@ from importlib.metadata import version
 import pytest
 
 from benchmarks.swap import constant_model
+from registry.dates import parse_date
+from registry.formats.reading import FORMATS
+from registry.signature import COLUMN_TYPES, MAX_OUTPUTS
 from tests.integration.api.conftest import check_problem
 from tests.integration.api.test_access import INSTEAD, PUBLIC, SCOPES
 
@@ -51,6 +54,28 @@ def test_the_document_describes_engines(document):
 
     assert {"trees", "linear", "onnx", "scikit-learn"} <= set(engine["name"]["enum"])
     assert "faster engine" in engine["reason"]["description"]
+
+
+def test_the_document_describes_formats_types_and_sizes(document):
+    """Wherever they occur: in an upload and in a version."""
+    schemas = document["components"]["schemas"]
+    declared = schemas["Metadata"]["properties"]
+    signature = declared["signature"]["properties"]
+    for format_ in (declared["format"], schemas["Artifact"]["properties"]["format"]):
+        assert format_["enum"] == list(FORMATS)
+        assert [name for name in FORMATS if f"`{name}`: " not in format_["description"]] == []
+    for type_ in (
+        signature["inputs"]["items"]["properties"]["type"],
+        schemas["Column"]["properties"]["type"],
+    ):
+        assert type_["enum"] == list(COLUMN_TYPES)
+        assert [name for name in COLUMN_TYPES if f"`{name}`: " not in type_["description"]] == []
+        for text in re.findall(r"`(2026[^`]*)`", type_["description"]):
+            assert parse_date(text) >= parse_date("2026-01-31")
+    for output in (signature["output"], schemas["Output"]):
+        size = output["properties"]["size"]
+        assert (size["type"], size["minimum"], size["maximum"]) == ("integer", 1, MAX_OUTPUTS)
+        assert "a list of such lists" in size["description"]
 
 
 def braced(rule):
