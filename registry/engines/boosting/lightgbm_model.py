@@ -10,6 +10,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.engines.boosting.lightgbm_fields import (
+    LINEAR_KEYS,
+    Fields,
+    read_floats,
+    read_integer,
+    read_integers,
+    read_number,
+    read_parts,
+)
 from registry.engines.boosting.model import BoostedModel, Categories, Tree
 from registry.engines.boosting_arrays import Answer, BoostingParameters, ColumnKind, Link
 from registry.errors import ArtifactRefused, shown
@@ -21,15 +30,6 @@ _MISSING_KINDS = (ColumnKind.NAN_IS_ZERO, ColumnKind.ZERO_IS_MISSING, ColumnKind
 """By the type of missing values that a node names: none, zero, NaN."""
 _MAX_SET_WORDS = 2**19
 """A category is below 2**24."""
-_TREE_KEYS = frozenset(
-    {
-        *("num_leaves", "num_cat", "split_feature", "split_gain", "threshold", "decision_type"),
-        *("left_child", "right_child", "leaf_value", "leaf_weight", "leaf_count", "shrinkage"),
-        *("internal_value", "internal_weight", "internal_count", "cat_boundaries"),
-        *("cat_threshold", "is_linear"),
-    }
-)
-_LINEAR_KEYS = frozenset({"leaf_const", "num_features", "leaf_features", "leaf_coeff"})
 _NUMBERS = frozenset(
     {
         *("regression", "regression_l1", "huber", "fair", "quantile", "mape"),
@@ -37,8 +37,6 @@ _NUMBERS = frozenset(
     }
 )
 _POSITIVE = frozenset(["poisson", "gamma", "tweedie"])
-
-_Fields = dict[str, str]
 
 
 def read_lightgbm(
@@ -56,14 +54,14 @@ def read_lightgbm(
         raise ArtifactRefused(f"The artifact is not a LightGBM model: {error}") from error
     if not lines or lines[0].strip() != "tree":
         raise ArtifactRefused("The artifact is not a LightGBM model: its first line is not 'tree'.")
-    header, blocks, rest = _parts(lines[1:])
+    header, blocks, rest = read_parts(lines[1:])
     if header.get("version") not in _VERSIONS:
         raise ArtifactRefused(
             f"The LightGBM model's version is {shown(header.get('version', ''))}: expected one of "
             f"{', '.join(_VERSIONS)}."
         )
-    features = _integer(header, "max_feature_idx") + 1
-    outputs = _integer(header, "num_tree_per_iteration")
+    features = read_integer(header, "max_feature_idx") + 1
+    outputs = read_integer(header, "num_tree_per_iteration")
     if not 1 <= features <= MAX_COLUMNS or not 1 <= outputs <= MAX_CLASSES:
         raise ArtifactRefused(f"The LightGBM model has {features} columns and {outputs} outputs.")
     answer, link, scale = _objective(header, outputs)
@@ -102,40 +100,12 @@ def has_pandas_categories(data: bytes) -> bool:
     return bool(_pandas_lists(data.decode().splitlines()))
 
 
-def _parts(lines: Sequence[str]) -> tuple[_Fields, list[_Fields], Sequence[str]]:
-    """The fields of the header and of each tree, and the lines after the trees."""
-    header: _Fields = {}
-    blocks: list[_Fields] = []
-    block = header
-    for number, line in enumerate(lines):
-        if line == "end of trees":
-            return header, blocks, lines[number + 1 :]
-        if not line.strip():
-            continue
-        name, equals, value = line.partition("=")
-        if name == "Tree":
-            if value != str(len(blocks)):
-                raise ArtifactRefused(f"The LightGBM model's tree {len(blocks)} is missing.")
-            block = {}
-            blocks.append(block)
-            continue
-        is_known = block is header or (equals and name in _TREE_KEYS | _LINEAR_KEYS)
-        if name in block or not is_known:
-            at = f"tree {len(blocks) - 1}" if blocks else "header"
-            raise ArtifactRefused(
-                f"The LightGBM model's {at} has the field {shown(name)}, which is unknown or there "
-                "twice."
-            )
-        block[name] = value
-    raise ArtifactRefused("The LightGBM model is truncated: it has no line 'end of trees'.")
-
-
-def _objective(header: _Fields, outputs: int) -> tuple[Answer, Link, float]:
+def _objective(header: Fields, outputs: int) -> tuple[Answer, Link, float]:
     """What the outputs mean, how they are made of the sums, and the scale of a sigmoid."""
     text = header.get("objective", "custom")
     name, *options = text.split(" ")
     settings = dict(option.partition(":")[::2] for option in options)
-    scale = _number(settings.get("sigmoid", "1"))
+    scale = read_number(settings.get("sigmoid", "1"))
     found: tuple[Answer, Link, float] | None = None
     if name == "multiclass" and outputs > 1:
         found = "shares", Link.SOFTMAX, 1.0
@@ -163,20 +133,20 @@ def _objective(header: _Fields, outputs: int) -> tuple[Answer, Link, float]:
     return found
 
 
-def _tree(index: int, block: _Fields, output: int) -> Tree:
+def _tree(index: int, block: Fields, output: int) -> Tree:
     at = f"tree {index}"
-    if block.get("is_linear", "0") != "0" or block.keys() & _LINEAR_KEYS:
+    if block.get("is_linear", "0") != "0" or block.keys() & LINEAR_KEYS:
         raise ArtifactRefused(
             "The LightGBM model has linear models at its leaves, which are not supported: train "
             "with linear_tree=false."
         )
-    leaves = _integer(block, "num_leaves")
+    leaves = read_integer(block, "num_leaves")
     inner = leaves - 1
     # A leaf is at least a digit and a space.
     if not 1 <= leaves <= len(block.get("leaf_value", "")):
         raise ArtifactRefused(f"The LightGBM model's {at} has {leaves} leaves.")
     values = np.zeros(inner + leaves)
-    values[inner:] = _floats(block, "leaf_value", leaves, at)
+    values[inner:] = read_floats(block, "leaf_value", leaves, at)
     none = np.full(inner + leaves, -1)
     if leaves == 1:
         return Tree(
@@ -190,10 +160,10 @@ def _tree(index: int, block: _Fields, output: int) -> Tree:
             output=output,
         )
     left, right, feature, decision = none.copy(), none.copy(), none.copy(), none * 0
-    feature[:inner] = _integers(block, "split_feature", inner, at)
-    decision[:inner] = _integers(block, "decision_type", inner, at)
+    feature[:inner] = read_integers(block, "split_feature", inner, at)
+    decision[:inner] = read_integers(block, "decision_type", inner, at)
     for side, name in ((left, "left_child"), (right, "right_child")):
-        child = _integers(block, name, inner, at)
+        child = read_integers(block, name, inner, at)
         # A leaf's number is written as its complement; leaves come after all inner nodes here.
         side[:inner] = np.where(child < 0, inner + ~child, child)
         if np.any((child >= inner) | (~child >= leaves)):
@@ -203,7 +173,7 @@ def _tree(index: int, block: _Fields, output: int) -> Tree:
     if np.any(decision < 0) or np.any(decision > 15) or np.any(missing > 2):
         raise ArtifactRefused(f"The LightGBM model's {at} has an unknown decision type.")
     threshold = np.zeros(inner + leaves)
-    threshold[:inner] = _floats(block, "threshold", inner, at)
+    threshold[:inner] = read_floats(block, "threshold", inner, at)
     sets = _sets(block, threshold, categorical, at) if categorical.any() else {}
     threshold[categorical] = 0.0
     kinds = np.array(_MISSING_KINDS, np.uint8)[missing]
@@ -221,14 +191,14 @@ def _tree(index: int, block: _Fields, output: int) -> Tree:
 
 
 def _sets(
-    block: _Fields, threshold: NDArray[np.float64], categorical: NDArray[np.bool_], at: str
+    block: Fields, threshold: NDArray[np.float64], categorical: NDArray[np.bool_], at: str
 ) -> dict[int, NDArray[np.int64]]:
     """The categories of each node that splits by them: its threshold is the number of a set."""
-    count = _integer(block, "num_cat")
+    count = read_integer(block, "num_cat")
     if not 1 <= count <= len(threshold):
         raise ArtifactRefused(f"The LightGBM model's {at} has {count} sets of categories.")
-    bounds = _integers(block, "cat_boundaries", count + 1, at)
-    words = _integers(block, "cat_threshold", None, at)
+    bounds = read_integers(block, "cat_boundaries", count + 1, at)
+    words = read_integers(block, "cat_threshold", None, at)
     sizes = np.diff(bounds)
     if (
         bounds[0] != 0
@@ -292,44 +262,3 @@ def _pandas_lists(lines: Sequence[str]) -> list[Categories]:
         if len(set(held)) != len(held):
             raise ArtifactRefused("The LightGBM model has a category twice.")
     return lists or []
-
-
-def _integer(fields: _Fields, name: str) -> int:
-    text = fields.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise ArtifactRefused(
-            f"The LightGBM model has the invalid {name} {shown(text)}: expected an integer."
-        )
-    return int(text)
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not abs(value) < 1e300:
-        raise ArtifactRefused(f"The LightGBM model has the invalid number {shown(text)}.")
-    return value
-
-
-def _integers(fields: _Fields, name: str, count: int | None, at: str) -> NDArray[np.int64]:
-    return _list(fields, name, count, at, np.int64)
-
-
-def _floats(fields: _Fields, name: str, count: int, at: str) -> NDArray[np.float64]:
-    return _list(fields, name, count, at, np.float64)
-
-
-def _list(fields: _Fields, name: str, count: int | None, at: str, kind: type) -> NDArray[Any]:
-    try:
-        made: NDArray[Any] = np.array(fields.get(name, "").split(), kind)
-    except (ValueError, OverflowError) as error:
-        raise ArtifactRefused(
-            f"The LightGBM model's {name} of {at} is invalid: {error}"[:300]
-        ) from error
-    if count is not None and len(made) != count:
-        raise ArtifactRefused(
-            f"The LightGBM model's {name} of {at} has {len(made)} numbers: expected {count}."
-        )
-    return made
