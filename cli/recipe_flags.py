@@ -60,7 +60,7 @@ _FLAGS = [
     click.option(
         "--task",
         type=click.Choice(TASKS),
-        help="For trees and forests.  [default: from the values of the target]",
+        help="Except for linear and logistic.  [default: from the values of the target]",
     ),
     click.option(
         "--features", metavar="A,B", multiple=True, help="Columns to learn from.  [default: all]"

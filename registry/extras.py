@@ -6,15 +6,19 @@ docs/decisions/0036-what-make-serve-installs.md says why they are not always ins
 from importlib.util import find_spec
 from typing import Literal
 
-Extra = Literal["arrow", "dask", "excel", "otel", "plots", "postgresql"]
+Extra = Literal[
+    "arrow", "dask", "excel", "lightgbm", "otel", "plots", "postgresql", "xgboost"
+]
 
 LIBRARIES: dict[Extra, str] = {
     "arrow": "pyarrow",
     "dask": "distributed",
     "excel": "python_calamine",
+    "lightgbm": "lightgbm",
     "otel": "opentelemetry",
     "plots": "matplotlib",
     "postgresql": "psycopg",
+    "xgboost": "xgboost",
 }
 """What each extra installs, by the name under which it is imported."""
 

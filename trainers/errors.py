@@ -23,6 +23,7 @@
     │   ├── ClassTooRare
     │   └── TaskRefused               a task that this kind of model cannot do
     ├── ParameterRefused
+    ├── KindUnavailable           the library of this kind of model is not installed
     ├── SearchRefused             no candidate of a search could be measured
     ├── FitRefused                the estimator could not be fitted
     └── WarningsRefused           a strict recipe whose training has warnings
@@ -239,6 +240,10 @@ class ParameterRefused(TrainingRefused):
         return cls(
             f"{kind} has no parameter '{name}'.{hint} Its parameters are {listed(valid, 40)}."
         )
+
+
+class KindUnavailable(TrainingRefused):
+    """A kind of model whose library cannot be imported here."""
 
 
 class SearchRefused(TrainingRefused):

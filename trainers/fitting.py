@@ -65,11 +65,13 @@ def fit(
 
 @contextmanager
 def refusals(family: Family) -> Iterator[None]:
-    """Turn what scikit-learn raises in this block into ParameterRefused or FitRefused."""
+    """Turn what the estimator raises in this block into ParameterRefused or FitRefused."""
+    known = (ValueError, TypeError, ArithmeticError, np.linalg.LinAlgError, *family.failures)
     try:
         yield
-    except (ValueError, TypeError, ArithmeticError, np.linalg.LinAlgError) as error:
-        why = str(error)
+    except known as error:
+        # XGBoost adds the addresses of its C++ functions.
+        why = str(error).partition("\n\nStack trace:")[0].partition("\nStack trace:")[0].strip()
         # scikit-learn's errors about the value of a parameter begin so.
         if re.match(r"The '\w+' parameter of ", why):
             raise ParameterRefused(why) from error
@@ -83,6 +85,8 @@ def notes_of(caught: list[warnings.WarningMessage]) -> list[str]:
 
 def _grows_in_parts(estimator: Any) -> bool:
     trees = getattr(estimator, "n_estimators", 0)
+    if not hasattr(estimator, "warm_start"):
+        return False
     # These use the whole forest after each part. fit() refuses what is not a number.
     whole = getattr(estimator, "oob_score", False) or getattr(estimator, "class_weight", None)
     return isinstance(trees, int) and trees > 1 and not whole

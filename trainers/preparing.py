@@ -10,7 +10,7 @@ from trainers.bundled import BUNDLED_TARGET
 from trainers.columns import feature_column
 from trainers.data import Dataset, read_dataset
 from trainers.errors import ColumnRefused, ColumnsRefused, RecipeRefused
-from trainers.estimators import FAMILIES
+from trainers.estimators import family_of
 from trainers.evaluation import Rows
 from trainers.features import Treatment, choose, column_transformer, encoding_notes, plan
 from trainers.inferred import Inferred, inferred
@@ -64,7 +64,7 @@ def prepare(recipe: Recipe, *, stage: Stage = silent) -> Ready:
     )
     _check_training_part(columns, split)
     texts = [name for name, treatment in treatments.items() if treatment.encode == "terms"]
-    family = FAMILIES[recipe.kind]
+    family = family_of(recipe.kind)
     max_terms = term_limit(texts, family, len(split.train))
     return Ready(
         dataset=dataset,
@@ -154,7 +154,7 @@ def _columns(
 def _column(
     dataset: Dataset, recipe: Recipe, name: str, how: Preparation
 ) -> tuple[Values, Treatment]:
-    family = FAMILIES[recipe.kind]
+    family = family_of(recipe.kind)
     series = dataset.frame[name]
     values = feature_column(name, series, family.largest, how.type, dataset.rules)
     return values, plan(values, how, scaled=family.scaled, takes_missing=family.takes_missing)

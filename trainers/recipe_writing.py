@@ -11,7 +11,7 @@ from registry.dates import format_date
 from trainers.columns import MAX_CATEGORIES, feature_column, is_free_text
 from trainers.data import Dataset, read_dataset
 from trainers.errors import CellsRefused, ColumnRefused, ColumnsRefused, NoFeatures
-from trainers.estimators import FAMILIES
+from trainers.estimators import family_of
 from trainers.estimators.family import Family
 from trainers.features import MISSING_CATEGORY
 from trainers.file_settings import FILE_KEYS, FROM_CONTENT, FileSettings
@@ -33,6 +33,8 @@ _SEARCHED: dict[TrainedKind, dict[str, list[Any]]] = {
     "tree": {"max_depth": [4, 8, 16]},
     "forest": {"max_depth": [8, 16, 32], "max_features": [0.5, 1.0]},
     "boosting": {"learning_rate": [0.05, 0.1], "max_leaf_nodes": [15, 31]},
+    "xgboost": {"learning_rate": [0.1, 0.3], "max_depth": [4, 6]},
+    "lightgbm": {"learning_rate": [0.05, 0.1], "num_leaves": [15, 31]},
 }
 
 
@@ -67,7 +69,7 @@ def write_recipe(
     dataset = read_dataset(data, settings)
     predicted = target_column(dataset, target)
     goal = read_target(predicted, kind, None)
-    family = FAMILIES[kind]
+    family = family_of(kind)
     columns = _columns(dataset, goal, family)
     if not any(column.how for column in columns):
         raise NoFeatures

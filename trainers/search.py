@@ -16,7 +16,7 @@ from hotswap.metrics.names import HIGHER_IS_BETTER
 from registry.signature import Task
 from trainers.candidates import Candidate, candidates
 from trainers.errors import SearchRefused
-from trainers.estimators import FAMILIES
+from trainers.estimators import family_of
 from trainers.estimators.family import Family
 from trainers.evaluation import Rows
 from trainers.fitting import Progress, notes_of, one_thread, refusals
@@ -50,7 +50,7 @@ def search(
     The best has the best mean over the folds; among equals, the first. The result does not depend
     on the number of cores. Raises ParameterRefused, FitRefused, SearchRefused.
     """
-    family, task, folds = FAMILIES[recipe.kind], ready.target.task, ready.folds
+    family, task, folds = family_of(recipe.kind), ready.target.task, ready.folds
     tried = candidates(rule, recipe.seed)
     metric = rule.metric or DEFAULT_METRIC[task]
     measure_one = _measurer(pipeline, family, task, ready.rows, metric)

@@ -9,7 +9,7 @@ from hotswap.fitted.deterministic_skops import to_bytes
 from registry.signature import Record, Signature, Task
 from registry.storage.durable import write_whole
 from trainers.inferred import Inferred
-from trainers.model_kinds import TrainedKind
+from trainers.model_kinds import TrainedKind, kind_of_version
 from trainers.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class TrainedModel:
         parent = {} if parent_version is None else {"parent_version": parent_version}
         return {
             "format": "skops",
-            "kind": self.kind,
+            "kind": kind_of_version(self.kind),
             "metrics": self.metrics,
             "params": self.params,
             "signature": self.signature.to_json(),
@@ -69,7 +69,7 @@ class TrainedModel:
 
     def artifact(self) -> bytes:
         """The pipeline as a skops file; the same bytes for the same recipe, data and seed."""
-        return to_bytes(self.pipeline)
+        return to_bytes(_uploaded(self.pipeline))
 
     def write(self, directory: Path) -> None:
         """Write ``model.skops``, ``metadata.json`` and ``training_rows.bin`` into ``directory``,
@@ -83,3 +83,13 @@ class TrainedModel:
         if self.training_rows is not None:
             write_whole(directory / ROWS_NAME, self.training_rows, 0o644)
         write_whole(directory / METADATA_NAME, f"{metadata}\n".encode(), 0o644)
+
+
+def _uploaded(pipeline: "Pipeline") -> "Pipeline":
+    """``pipeline`` with an estimator of its library in place of a class of ours."""
+    from sklearn.pipeline import Pipeline
+
+    final = pipeline[-1]
+    if not hasattr(final, "uploaded"):
+        return pipeline
+    return Pipeline([*pipeline.steps[:-1], (pipeline.steps[-1][0], final.uploaded())])

@@ -12,8 +12,8 @@ from hotswap.evaluation.training_warnings import Part, Training, training_warnin
 from hotswap.fitted.surroundings import environment
 from registry.signature import Output, Signature
 from trainers.errors import WarningsRefused
-from trainers.estimators import FAMILIES
-from trainers.estimators.family import Family, recorded_params
+from trainers.estimators import family_of
+from trainers.estimators.family import Family
 from trainers.evaluation import evaluate
 from trainers.fitting import Progress, fit, one_thread
 from trainers.lineage import lineage
@@ -36,7 +36,7 @@ def train(
 
     Raises a subclass of TrainingRefused.
     """
-    family = FAMILIES[recipe.kind]
+    family = family_of(recipe.kind)
     ready = prepare(recipe, stage=stage)
     target = ready.target
     train_rows, test_rows = ready.rows.take(ready.split.train), ready.rows.take(ready.split.test)
@@ -92,7 +92,7 @@ def train(
         metrics=evaluation.metrics,
         baseline=evaluation.baseline,
         evaluation=kept | evaluation.to_json(),
-        params=recorded_params(pipeline[-1]),
+        params=family.recorded_params(target.task, pipeline[-1]),
         input_example=example(train_rows.features, ready.signature),
         lineage=lineage(recipe, ready.dataset),
         environment=environment(pipeline),

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from importlib.metadata import metadata, requires
 from pathlib import Path
 
@@ -16,10 +17,16 @@ from registry.storage.tables import HoldoutRow
 from tests.factories import add_versions
 from tests.missing_library import missing_library
 from trainers.data import read_dataset
-from trainers.errors import ExtraMissing
+from trainers.errors import ExtraMissing, RecipeRefused
+from trainers.model_kinds import LIBRARY_KINDS
+from trainers.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
-DISTRIBUTIONS = {"excel": "python-calamine", "otel": "opentelemetry-api"}
+DISTRIBUTIONS = {
+    "excel": "python-calamine",
+    "otel": "opentelemetry-api",
+    "xgboost": "xgboost-cpu" if sys.platform == "linux" else "xgboost",
+}
 """The distributions of extras whose library is imported under another name."""
 POSTGRESQL = "postgresql://registry@127.0.0.1:1/registry"
 
@@ -45,7 +52,9 @@ def test_each_library_of_an_extra_is_required_only_by_that_extra() -> None:
         (only,) = [
             one.name
             for one in wanted
-            if one.marker is not None and f'extra == "{extra}"' in str(one.marker)
+            if one.marker is not None
+            and f'extra == "{extra}"' in str(one.marker)
+            and one.marker.evaluate({"extra": extra})
         ]
         assert only == DISTRIBUTIONS.get(extra, library)
         assert only not in always
@@ -98,6 +107,34 @@ def test_the_service_does_not_start_with_traces_without_opentelemetry(tmp_path: 
     assert "HOTSWAP_TRACES requires opentelemetry" in result.stderr
     assert "pip install 'hotswap[otel]'" in result.stderr
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("library", LIBRARY_KINDS)
+def test_a_recipe_of_a_library_that_is_not_installed_names_the_extra(library: str) -> None:
+    written = f'data = "sklearn:iris"\nkind = "{library}"\n'
+    with missing_library(library), pytest.raises(RecipeRefused) as refusal:
+        Recipe.from_toml(written)
+
+    assert refusal.value.mistakes == (
+        f"line 2: Training with kind = '{library}' requires {library}, which is not installed. "
+        f"Install the extra '{library}': make extras in a clone of Hotswap, or else "
+        f"pip install 'hotswap[{library}]'",
+    )
+
+
+@pytest.mark.parametrize("library", LIBRARY_KINDS)
+@pytest.mark.parametrize("command", ["train", "recipe init"])
+def test_commands_name_the_extra_of_a_kind(command: str, library: str, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("x,y\n1,2\n2,3\n3,4\n4,6\n")
+    flags = [*command.split(), str(table), "--target", "y", "--kind", library]
+    flags += ["--name", "m"] if command == "train" else ["--out", str(tmp_path / "r.toml")]
+    with missing_library(library):
+        result = CliRunner().invoke(main, flags)
+
+    assert result.exit_code == 2, result.output
+    assert f"pip install 'hotswap[{library}]'" in result.stderr
+    assert not (tmp_path / "r.toml").exists()
 
 
 def test_training_on_parquet_requires_pyarrow(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from registry.signature import Task
-from trainers.errors import ParameterRefused
-from trainers.estimators import FAMILIES
+from trainers.errors import KindUnavailable, ParameterRefused
+from trainers.estimators import family_of
 from trainers.estimators.family import Family
 from trainers.model_kinds import TrainedKind
 from trainers.origin import Mistake, Path
@@ -16,8 +16,11 @@ def parameter_mistakes(
     kind: TrainedKind, tasks: tuple[Task, ...], params: Mapping[str, Any], search: Search | None
 ) -> list[Mistake]:
     """A mistake for each name and value in ``params`` and ``search`` that every estimator of
-    ``tasks`` refuses."""
-    family = FAMILIES[kind]
+    ``tasks`` refuses, or one for a kind whose library is not installed."""
+    try:
+        family = family_of(kind)
+    except KindUnavailable as error:
+        return [Mistake(("kind",), str(error).rstrip("."))]
     found = []
     for path, name, value in _given(params, search):
         refusals = [_refusal(family, task, name, value) for task in tasks]
@@ -48,9 +51,7 @@ def _given(params: Mapping[str, Any], search: Search | None) -> Iterator[tuple[P
 def _refusal(family: Family, task: Task, name: str, value: Any) -> str:
     """Why the estimator refuses the value; empty if it does not."""
     try:
-        estimator = family.build(task, {name: value}, seed=0)
-        # scikit-learn's own check at the beginning of fit.
-        estimator._validate_params()
+        family.check(task, family.build(task, {name: value}, seed=0))
     except (ParameterRefused, ValueError, TypeError) as error:
         return str(error).rstrip(".")
     return ""

@@ -1,9 +1,11 @@
 """A family of estimators: one kind, an estimator for each task that it can do."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from sklearn.utils._param_validation import validate_parameter_constraints
 
 from registry.signature import Task
 from trainers.errors import ParameterRefused
@@ -14,23 +16,32 @@ _NOT_FOR_RECIPES = {"random_state", "verbose", "warm_start", "n_jobs"}
 # The square of a larger number is infinite; trees compare 32-bit floats, whose limit is lower.
 LARGEST_SQUARED = 1e150
 LARGEST_FLOAT32 = 3.4e38
+Constraints = Mapping[str, Sequence[Any]]
+"""For each parameter the values that are allowed, as in scikit-learn's _parameter_constraints."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
     """``estimators`` and ``defaults`` by task; ``scaled``: it needs standardised numbers;
     ``takes_missing``: it learns from missing numbers, which are not filled; ``largest``: the
-    largest magnitude of a number; ``parallel``: it fits on all cores; ``dense``: it refuses sparse
-    features."""
+    largest magnitude of a number; ``parallel``: it fits on all cores; ``dense``: it needs dense
+    features.
+
+    ``constraints`` are those of the parameters that a recipe may set, by task, where the estimators
+    are not scikit-learn's and check nothing themselves. ``failures`` are what they raise besides
+    the errors of scikit-learn's estimators.
+    """
 
     kind: TrainedKind
-    estimators: Mapping[Task, type[Any]]
+    estimators: Mapping[Task, Callable[..., Any]]
     defaults: Mapping[Task, Mapping[str, Any]] = field(default_factory=dict)
     scaled: bool = False
     takes_missing: bool = False
     largest: float = LARGEST_SQUARED
     parallel: bool = False
     dense: bool = False
+    constraints: Mapping[Task, Constraints] = field(default_factory=dict)
+    failures: tuple[type[Exception], ...] = ()
 
     def build(self, task: Task, params: Mapping[str, Any], seed: int) -> Any:
         """An unfitted estimator with our defaults, the caller's ``params`` and the seed.
@@ -38,8 +49,7 @@ class Family:
         Raises ParameterRefused for an unknown name, or a value that JSON cannot hold.
         """
         estimator = self.estimators[task](**self.defaults.get(task, {}))
-        known = estimator.get_params(deep=False)
-        valid = sorted(name for name in known if _is_offered(name, known[name]))
+        valid = self._offered(task, estimator)
         for name, value in params.items():
             if name == "random_state":
                 raise ParameterRefused("random_state is set by the seed: give --seed instead.")
@@ -47,22 +57,42 @@ class Family:
                 raise ParameterRefused.unknown(name, self.kind, valid)
             _check_json(name, value)
         estimator.set_params(**params)
-        if "random_state" in known:
+        if "random_state" in estimator.get_params(deep=False):
             estimator.set_params(random_state=seed)
         if self.parallel:
             estimator.set_params(n_jobs=-1)
         return estimator
 
+    def check(self, task: Task, estimator: Any) -> None:
+        """Check the parameters of ``estimator``, as scikit-learn does at the beginning of a fit.
 
-def recorded_params(estimator: Any) -> dict[str, Any]:
-    """The estimator's parameters as JSON, without those that do not affect predictions."""
-    params = estimator.get_params(deep=False)
-    return {name: value for name, value in sorted(params.items()) if _is_offered(name, value)}
+        Raises ValueError, TypeError.
+        """
+        if task not in self.constraints:
+            estimator._validate_params()
+            return
+        constraints = {name: list(allowed) for name, allowed in self.constraints[task].items()}
+        params = {name: getattr(estimator, name) for name in constraints}
+        validate_parameter_constraints(constraints, params, caller_name=self.kind)
 
+    def recorded_params(self, task: Task, estimator: Any) -> dict[str, Any]:
+        """The estimator's parameters as JSON, without those that do not affect predictions and
+        those that are left to another library than scikit-learn."""
+        params = {name: getattr(estimator, name) for name in self._offered(task, estimator)}
+        left = {name for name in self.constraints.get(task, ()) if params[name] is None}
+        return {name: value for name, value in params.items() if name not in left}
 
-def _is_offered(name: str, value: object) -> bool:
-    # scikit-learn gives a deprecated parameter this value.
-    return name not in _NOT_FOR_RECIPES and value != "deprecated"
+    def _offered(self, task: Task, estimator: Any) -> list[str]:
+        """The names of the parameters that a recipe may set."""
+        if task in self.constraints:
+            return sorted(self.constraints[task])
+        params = estimator.get_params(deep=False)
+        # scikit-learn gives a deprecated parameter this value.
+        return sorted(
+            name
+            for name, value in params.items()
+            if name not in _NOT_FOR_RECIPES and value != "deprecated"
+        )
 
 
 def _check_json(name: str, value: object) -> None:
