@@ -6,9 +6,7 @@ docs/decisions/0036-what-make-serve-installs.md says why they are not always ins
 from importlib.util import find_spec
 from typing import Literal
 
-Extra = Literal[
-    "arrow", "dask", "excel", "lightgbm", "otel", "plots", "postgresql", "xgboost"
-]
+Extra = Literal["arrow", "dask", "excel", "lightgbm", "otel", "plots", "postgresql", "xgboost"]
 
 LIBRARIES: dict[Extra, str] = {
     "arrow": "pyarrow",

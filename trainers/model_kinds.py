@@ -16,4 +16,4 @@ TRAINED_KINDS: tuple[TrainedKind, ...] = (
 
 def kind_of_version(kind: TrainedKind) -> Kind:
     """The kind of a version that was trained as ``kind``."""
-    return "boosting" if kind == "xgboost" or kind == "lightgbm" else kind
+    return "boosting" if kind in LIBRARY_KINDS else kind

@@ -15,7 +15,8 @@ def environment(model: Any) -> dict[str, str]:
     """The versions of Python, of the libraries that models are made with where they are installed,
     and of the library for boosting that ``model`` or a part of it belongs to."""
     parts = [model, *(model.get_params().values() if hasattr(model, "get_params") else ())]
-    used = {type(part).__module__.partition(".")[0] for part in parts}
+    bases = [base for part in parts for base in type(part).__mro__]  # a subclass uses it too
+    used = {base.__module__.partition(".")[0] for base in bases}
     packages = [*RECORDED_PACKAGES, *(name for name in _BOOSTING if name in used)]
     found = {package: _version(package) for package in packages}
     return {"python": platform.python_version(), **{name: at for name, at in found.items() if at}}
