@@ -14,6 +14,7 @@ import skops.io
 
 from hotswap.fitted.deterministic_skops import to_bytes
 from registry.formats.reading import read_model
+from trainers.model_kinds import LIBRARY_KINDS
 from trainers.preparation import Preparation
 from trainers.recipe import Recipe
 from trainers.search_space import Search
@@ -56,6 +57,7 @@ def test_another_process_on_one_core_produces_the_same_bytes(shops_csv):
         ),
         Recipe(kind="linear", **common),
         Recipe(data=str(shops_csv), target="thrives", kind="logistic"),
+        *(Recipe(kind=kind, params={"subsample": 0.7}, **common) for kind in LIBRARY_KINDS),
     ]
     documents = [recipe.to_json() for recipe in recipes]
 
