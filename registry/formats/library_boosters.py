@@ -24,6 +24,7 @@ BOOSTERS = frozenset({"lightgbm.basic.Booster", "xgboost.core.Booster"})
 _Places = Mapping[str, Sequence[tuple[str, ...]]]
 _XGBOOST: _Places = {
     "label_encoder_": [("_le",)],
+    "labels_": [("labels_",)],
     "missing": [("missing",)],
     "model_": [("_Booster", "handle")],
     "n_classes_": [("n_classes_",)],

@@ -167,11 +167,27 @@ class _LightGBM(LibraryBooster):
 
 
 class XGBClassifier(_XGBoost, _Classifier):
-    """Its classes are the numbers below ``n_classes_``."""
+    """Its classes are the numbers below ``n_classes_``, or the ``labels_`` of these numbers, which
+    ``hotswap train`` adds to the estimator of the library."""
 
     @property
     def classes_(self) -> NDArray[Any]:  # type: ignore[override]  # not writeable, as in XGBoost
-        return np.arange(self._class_count())
+        labels: NDArray[Any] | None = vars(self).get("labels_")
+        return np.arange(self._class_count()) if labels is None else labels
+
+    def read(self) -> None:
+        labels, count = vars(self).get("labels_"), self._class_count()
+        if labels is not None and (
+            not isinstance(labels, np.ndarray)
+            or labels.dtype.kind not in "biuU"
+            or labels.shape != (count,)
+            or len(np.unique(labels)) < count
+        ):
+            raise ArtifactRefused(
+                f"{type(self).__name__} has labels_ that are not {count} different texts, integers "
+                "or booleans."
+            )
+        super().read()
 
     def _answer(self, model: BoostedModel) -> Answer:
         if model.class_count == 2 and len(model.start) == 2:

@@ -258,6 +258,7 @@ def text(value):
         ("lgb", lambda own: own.pop("_classes"), "classes"),
         ("xgb", lambda own: own.update(n_classes_=text(3)), "its 3 classes"),
         ("xgb", lambda own: own.update(n_classes_=text("2")), "how many classes"),
+        ("xgb", lambda own: own.update(labels_=text("ab")), "labels_ that are not 2 different"),
         ("xgb", lambda own: own.update(missing=text("os.system")), "not a number"),
         (
             "xgb",
@@ -303,3 +304,17 @@ def test_labels_are_those_of_the_classifier():
     assert inspected.signature.output.classes == ("cheap", "dear")
     assert set(kernel.predict(sent(rows, inspected.signature)).values) <= set(labels(TWO))
     assert model.classes_.tolist() == ["cheap", "dear"]
+
+
+@pytest.mark.parametrize("format_", ["skops", "joblib"])
+def test_labels_that_training_adds_to_xgboost_are_its_classes(format_):
+    model = XGBClassifier(**XGB).fit(ARRAY, TWO)
+    model.labels_ = np.array(["cheap", "dear"])
+
+    read = read_model(io.BytesIO(written(model, format_)), format_)
+
+    assert read.classes_.tolist() == ["cheap", "dear"]
+    assert read.predict(ARRAY).tolist() == model.labels_[model.predict(ARRAY)].tolist()
+    for wrong in (["cheap"], ["dear", "dear"], [0.5, 1.5], [["cheap", "dear"]]):
+        model.labels_ = np.array(wrong)
+        assert "labels_ that are not 2 different" in refusal(model, format_)
