@@ -18,6 +18,14 @@ def column_names(model: Any) -> list[str] | None:
     return [str(name) for name in getattr(input_estimator(model), "feature_names_in_", [])] or None
 
 
+def is_name_of(declared: str, own: str, *, replaces_blanks: bool) -> bool:
+    """Whether a column that is ``declared`` may be that which the model calls ``own``.
+
+    ``replaces_blanks``: the model has replaced the blanks in its names, as LightGBM does.
+    """
+    return own in (declared, declared.replace(" ", "_") if replaces_blanks else declared)
+
+
 def used_columns(model: Any, width: int) -> set[int]:
     """Those of the ``width`` columns of ``model`` that are not dropped, by position."""
     return _used(model, list(range(width)))

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from registry.errors import ArtifactRefused, Fault, MetadataRefused, shown
-from registry.formats.kept_values import KeptValues, input_width, kept_values
+from registry.formats.kept_values import KeptValues, input_estimator, input_width, kept_values
 from registry.formats.members import BY_TARGET
 from registry.formats.null_outcomes import accepts_null
-from registry.formats.used_columns import column_names, used_columns
+from registry.formats.used_columns import column_names, is_name_of, used_columns
 from registry.intake.conversion.pipeline import final_estimator
 from registry.signature import (
     MAX_CLASSES,
@@ -65,7 +65,10 @@ def read_signature(model: Any, declared: object | None) -> Signature:
         return known
     dropped = set(names or ()) - set(known.names)
     signature = Signature.from_json(_completed(declared, known, dropped))
-    _check_inputs(signature, known, named=names is not None)
+    _check_count(signature, known)
+    if names is not None:
+        replaces_blanks = getattr(input_estimator(model), "replaces_blanks", False)
+        _check_names(signature, known, replaces_blanks=replaces_blanks)
     _check_types(signature, own)
     scores = bool(is_outlier_detector(model))
     return Signature(signature.inputs, _checked_output(signature.output, output, scores=scores))
@@ -108,17 +111,20 @@ def _check_limits(signature: Signature) -> None:
         ) from error
 
 
-def _check_inputs(signature: Signature, known: Signature, *, named: bool) -> None:
+def _check_count(signature: Signature, known: Signature) -> None:
     declared, taken = len(signature.inputs), len(known.inputs)
     if declared != taken:
         message = f"{declared} columns are declared, the model takes {taken}"
         raise MetadataRefused(
             f"The signature does not match: {message}.", [Fault("signature.inputs", message)]
         )
+
+
+def _check_names(signature: Signature, known: Signature, *, replaces_blanks: bool) -> None:
     faults = [
-        Fault(f"signature.inputs[{index}].name", f"the model names this column '{name}'")
-        for index, (said, name) in enumerate(zip(signature.names, known.names, strict=True))
-        if named and said != name
+        Fault(f"signature.inputs[{index}].name", f"the model names this column '{own}'")
+        for index, (said, own) in enumerate(zip(signature.names, known.names, strict=True))
+        if not is_name_of(said, own, replaces_blanks=replaces_blanks)
     ]
     if faults:
         raise MetadataRefused("The signature does not match the model's columns.", faults)

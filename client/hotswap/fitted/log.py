@@ -105,7 +105,7 @@ def measure(
     task, names = _task(model), _names(model)
     train = table_columns(X_train, "X_train", _array_names(model))
     test = table_columns(X_test, "X_test", _array_names(model))
-    _check_columns(train, test, names)
+    _check_columns(train, test, names, replaces_blanks=_is_lightgbm(model))
     target = target_values(y_test, len(test[0].array), task, "y_test")
     rows = _as_fitted(X_test, names)
     made = predict(model, task, rows, target)
@@ -181,11 +181,22 @@ def _array_names(model: Any) -> list[str] | None:
     return _names(model) or getattr(model, "feature_name_", None)
 
 
-def _check_columns(train: "list[Column]", test: "list[Column]", names: list[str] | None) -> None:
+def _is_lightgbm(model: Any) -> bool:
+    return type(model).__module__.startswith("lightgbm.")
+
+
+def _check_columns(
+    train: "list[Column]", test: "list[Column]", names: list[str] | None, *, replaces_blanks: bool
+) -> None:
+    """``replaces_blanks``: the model has underscores where the names had blanks, as LightGBM's do.
+
+    Raises ValueError.
+    """
     given, others = [column.name for column in train], [column.name for column in test]
     if given != others:
         raise ValueError(f"X_train has the columns {given[:20]}, X_test {others[:20]}.")
-    if names is not None and given != names:
+    written = [name.replace(" ", "_") for name in given] if replaces_blanks else given
+    if names is not None and names not in (given, written):
         raise ValueError(f"The model was fitted on the columns {names[:20]}, not {given[:20]}.")
 
 

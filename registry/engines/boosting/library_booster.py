@@ -72,6 +72,11 @@ class LibraryBooster(BaseEstimator):  # type: ignore[misc]  # scikit-learn publi
         return self._model.environment
 
     @property
+    def replaces_blanks(self) -> bool:
+        """Whether its names of columns have underscores where those of the training had blanks."""
+        return self._model.replaces_blanks
+
+    @property
     def names_categories(self) -> bool:
         """Whether it was fitted on pandas categories, which it knows by value."""
         return bool(self._model.categories)

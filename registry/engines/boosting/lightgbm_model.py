@@ -86,6 +86,7 @@ def read_lightgbm(
         ),
         trees=[_tree(index, block, index % outputs) for index, block in enumerate(blocks)],
         start=np.zeros(outputs),
+        replaces_blanks=True,
         categories={} if text_columns is None else _categories(rest, infos, text_columns),
         about={"objective": header.get("objective", "custom"), "trees": len(blocks)},
         environment={"lightgbm-model": header["version"]},

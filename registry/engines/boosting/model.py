@@ -39,7 +39,8 @@ class BoostedModel:
 
     ``listed_left``: the categories of a set go left, and all others right; else the reverse.
     ``unknown``: how such a column treats a value that is not among its categories. ``start`` is as
-    in `BoostingArrays`. ``about`` and ``environment`` describe it for people.
+    in `BoostingArrays`. ``replaces_blanks``: ``names`` have underscores in place of blanks.
+    ``about`` and ``environment`` describe it for people.
     """
 
     names: tuple[str, ...] | None
@@ -49,6 +50,7 @@ class BoostedModel:
     categories: Mapping[int, Categories] = field(default_factory=dict)
     listed_left: bool = True
     unknown: ColumnKind = ColumnKind.NAMED_CATEGORY
+    replaces_blanks: bool = False
     about: Mapping[str, str | int | float] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from registry.engines.boosting.model import BoostedModel, Categories
 from registry.errors import ArtifactRefused, Fault, MetadataRefused
+from registry.formats.used_columns import is_name_of
 from registry.signature import Column, ColumnType, Label, Output, OutputType, Signature
 
 _TYPES: dict[type, OutputType] = {
@@ -37,7 +38,8 @@ def read_boosted_signature(
     faults = []
     for index, (said, column) in enumerate(zip(declared.inputs, own.inputs, strict=True)):
         at = f"signature.inputs[{index}]"
-        if model.names is not None and said.name != column.name:
+        is_own = is_name_of(said.name, column.name, replaces_blanks=model.replaces_blanks)
+        if model.names is not None and not is_own:
             faults.append(Fault(f"{at}.name", f"the model names this column '{column.name}'"))
         if said.type == "date" or (said.type == "string") != (column.type == "string"):
             kind = "text" if column.type == "string" else "numbers"

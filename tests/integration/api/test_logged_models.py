@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from lightgbm import LGBMClassifier
+from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -14,6 +14,7 @@ from xgboost import XGBClassifier, XGBRegressor
 
 from hotswap.fitted.log import measure, packed, training_rows
 from registry.preprocessing import DateEncoder
+from tests.attacks.opcodes import written
 from tests.integration.api.tables import parquet, set_holdout
 
 _draws = np.random.default_rng(0)
@@ -177,6 +178,28 @@ def test_a_logged_pipeline_that_ends_in_a_booster_predicts_the_same_bits(
     assert served.json["predictions"] == model.predict(HOUSES[:20]).tolist()
     shares = [list(each.values()) for each in served.json["probabilities"]]
     assert shares == model.predict_proba(HOUSES[:20]).astype(float).tolist()
+
+
+@pytest.mark.parametrize("format_", ["lightgbm", "skops"])
+def test_blanks_in_names_stay_though_lightgbm_replaces_them(admin, fresh_name, format_):
+    rows = FRAME.rename(columns=lambda name: f"column {name}")
+    model = LGBMRegressor(n_estimators=5, verbose=-1).fit(rows, TARGET)
+    said = measure(model, rows, rows[:50], TARGET[:50])
+    artifact, metadata = packed(model, said)
+    if format_ == "skops":
+        artifact = written(model, "skops")
+    answer = admin.upload(fresh_name, artifact, metadata | {"format": format_})
+    assert answer.status_code == 201, answer.text
+
+    names = [column["name"] for column in answer.json["signature"]["inputs"]]
+    assert names == ["column a", "column b", "column c"]
+    served = admin.post(
+        f"/models/{fresh_name}/1/predict", json={"instances": rows[:20].to_dict("records")}
+    )
+    assert served.json["predictions"] == model.predict(rows[:20]).tolist()
+    other = rows.rename(columns={"column a": "column-a"})
+    with pytest.raises(ValueError, match="was fitted on the columns"):
+        measure(model, other, other, TARGET)
 
 
 @pytest.mark.parametrize(
