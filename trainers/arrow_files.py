@@ -32,7 +32,7 @@ def read_parquet(raw: bytes, source: str, limit: int = MAX_UNPACKED) -> pd.DataF
         )
         check_names(file.schema_arrow.names, source)
         return _frame(file.read())
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DataMalformed(
             source, f"is not a Parquet file ({error})", "Write it again as Parquet or CSV."
         ) from None
@@ -52,7 +52,7 @@ def read_arrow(raw: bytes, source: str, limit: int = MAX_UNPACKED) -> pd.DataFra
             table = reader.read_all()
             table.validate(full=True)
             return _frame(table)
-    except (pa.ArrowException, OSError, BodyMalformed) as error:
+    except (pa.ArrowException, OSError, ValueError, BodyMalformed) as error:
         raise DataMalformed(
             source, f"is not an Arrow file ({error})", "Write it again as Feather, Parquet or CSV."
         ) from None

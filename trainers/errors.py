@@ -149,7 +149,7 @@ class ColumnRefused(TrainingRefused):
         return self
 
     @classmethod
-    def dates(cls, name: str, what: str, advice: str) -> "ColumnRefused":
+    def dates(cls, name: str, what: str, advice: str) -> Self:
         refused = cls(name, what, advice)
         refused.is_time = True
         return refused
@@ -172,7 +172,10 @@ class OddCells(CellsRefused):
             others = f"{rest:,} are not, such as {', '.join(shown)}"
             advice = f"To {keep}"
         else:
-            counts = [f"{count:,} are {text}" for text, (_, count) in zip(shown, odd, strict=True)]
+            counts = [
+                f"{count:,} {'is' if count == 1 else 'are'} {text}"
+                for text, (_, count) in zip(shown, odd, strict=True)
+            ]
             others = ", ".join(counts)
             flags = " ".join(f"--na-values {text}" for text in shown)
             named = ", ".join(shown)

@@ -33,8 +33,9 @@ class FileSettings:
                 yield (key,), f"{key} must be one of {' '.join(map(repr, known))}, not {given!r}"
         if self.decimal is not None and self.decimal == self.thousands:
             yield ("thousands",), f"thousands and decimal are both {self.decimal!r}"
-        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
-            yield ("delimiter",), f"delimiter must be a single character, not {self.delimiter!r}"
+        if self.delimiter is not None and not _is_delimiter(self.delimiter):
+            said = f"delimiter must be a single ASCII character, not {self.delimiter!r}"
+            yield ("delimiter",), said
         if self.encoding is not None and not _is_text_encoding(self.encoding):
             yield ("encoding",), f"encoding {self.encoding!r} is not a known text encoding"
 
@@ -52,8 +53,14 @@ FILE_KEYS = tuple(own.name for own in fields(FileSettings))
 FROM_CONTENT = FileSettings()
 
 
+def _is_delimiter(sign: str) -> bool:
+    # pandas' parser in C takes single bytes.
+    return len(sign) == 1 and sign.isascii() and sign not in '"\r\n\0'
+
+
 def _is_text_encoding(name: str) -> bool:
     try:
+        b"a".decode(name, "ignore")  # 'idna' and 'undefined' do not read files
         return codecs.lookup(name)._is_text_encoding
-    except (LookupError, ValueError):  # ValueError: a zero byte in the name
+    except (LookupError, ValueError):  # ValueError: also a zero byte in the name
         return False

@@ -27,6 +27,8 @@ def read_json_lines(raw: bytes, source: str, encoding: str | None = None) -> pd.
             row = decoder.decode(line)
         except msgspec.DecodeError as error:
             raise _malformed(source, number, str(error)) from None
+        except RecursionError:
+            raise _malformed(source, number, "it is nested too deeply") from None
         if not isinstance(row, dict):
             raise _malformed(source, number, 'expected an object, such as {"age": 4}')
         rows.append(row)

@@ -14,6 +14,8 @@ SAMPLE = 1_000
 _CODES = "USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|ZAR|KRW|Rs\\.?|kr"
 _CURRENCY = rf"(?:(?:US|A|C|R|NZ|HK|S)?[$€£¥₹₽₩₺₫₴₦₪฿]|{_CODES})"
 _SPACES = "\u00a0\u202f\u2009 "
+_ALIKE = {" ": _SPACES, "'": "'\u2019"}
+"""Excel in Switzerland writes 1\u2019234."""
 _UNIT = r"(?P<unit>[^\d\s.,:;/()-]\S{0,9})"
 
 
@@ -23,6 +25,11 @@ class NumberFormat:
 
     decimal: str = "."
     thousands: str = ","
+
+    @property
+    def groups(self) -> str:
+        """The signs that may stand for ``thousands``."""
+        return _ALIKE.get(self.thousands, self.thousands)
 
     @property
     def habit(self) -> str:
@@ -65,12 +72,13 @@ def _read_alike(texts: Sequence[str], form: NumberFormat) -> NumberTexts | None:
         return None
     mark = front or back
     digits = joined.replace(mark, "") if mark else joined
-    removed = dict.fromkeys(map(ord, form.thousands + _SPACES))
+    removed = dict.fromkeys(map(ord, form.groups + _SPACES))
     plain = digits.translate({**removed, ord(form.decimal): "."})
     values = np.array(list(map(float, plain.split("\n")[:-1])))
     if len(values) != len(texts) or np.isinf(values).any():  # a line break in a text, or 1e999
         return None
-    is_odd = (form.decimal != "." and "." in plain) or form.thousands in digits
+    is_grouped = any(sign in digits for sign in form.groups)
+    is_odd = is_grouped or (form.decimal != "." and "." in plain)
     is_whole = not mark and re.search("[.eE]", plain) is None
     return NumberTexts(values, (mark,) * len(texts), is_whole, (form.habit,) if is_odd else ())
 
@@ -124,7 +132,7 @@ def _alike(decimal: str, thousands: str, front: str, back: str) -> "re.Pattern[s
 
 
 def _body(decimal: str, thousands: str) -> str:
-    point, group = re.escape(decimal), f"[{_SPACES}]" if thousands == " " else re.escape(thousands)
+    point, group = re.escape(decimal), f"[{re.escape(_ALIKE.get(thousands, thousands))}]"
     # Groups do not begin with a zero: 0.125 is a fraction. 1,00,000 is written in India.
     groups = (
         rf"(?:{group}[0-9]{{2,3}})*{group}[0-9]{{3}}"
@@ -148,7 +156,7 @@ def _number(
     signs = [sign for sign in (match["sign"], match["inner"]) if sign]
     marks = [mark for mark in (match["front"], match["back"]) if mark]
     body = match["body"]
-    digits = "".join(sign for sign in body if sign not in form.thousands + _SPACES)
+    digits = "".join(sign for sign in body if sign not in form.groups + _SPACES)
     digits = digits.replace(form.decimal, ".")
     number = float(digits)
     if opened != closed or len(signs) + opened > 1 or len(marks) > 1 or math.isinf(number):

@@ -18,6 +18,7 @@ from sklearn.model_selection import (
 
 from trainers.cells import CellRules
 from trainers.columns import AS_TEXT_FILES
+from trainers.dates import read_seconds
 from trainers.errors import ColumnRefused, TargetRefused, TooFewRows
 from trainers.number_text import read_numbers
 from trainers.split_rule import DEFAULT_SPLIT, SplitRule
@@ -210,12 +211,8 @@ def _times(name: str, series: "pd.Series[Any]", rules: CellRules) -> Keys:
         return series.to_numpy(dtype=np.float64)
     try:
         times = pd.to_datetime(series, format="ISO8601", utc=True)
-    except (ValueError, TypeError) as error:
-        raise ColumnRefused(
-            name,
-            f"cannot be read as times: {error}",
-            "Write them as numbers, or as 2026-01-31 or 2026-01-31T12:00:00.",
-        ) from None
+    except (ValueError, TypeError):
+        return read_seconds(name, series)  # it reads other forms too
     # In pandas' own unit: converting to nanoseconds would overflow after the year 2262.
     return times.dt.tz_convert(None).to_numpy().astype(np.int64)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hotswap.labels import listed
 from registry.signature import ColumnType
 from trainers.cells import CellRules, Texts, guessed_numbers, oddities_of
-from trainers.dates import are_dates, read_seconds
+from trainers.dates import are_dates, check_years, read_seconds
 from trainers.errors import ColumnRefused
 from trainers.values import Values
 
@@ -27,6 +27,7 @@ _DIGITS = re.compile(r"\s*[0-9]+\s*")
 _PADDED = re.compile(r"\s*0[0-9]")
 _MARKERS = {"?", "-", "--", ".", "*", "nil", "missing", "Missing", "NaT"}
 """Texts that often mean a missing value, and may be categories."""
+_ENDS_OF_TIME = ("0001-01-01", "9999-12-31")
 _COMPARED = 1_000
 
 
@@ -70,7 +71,9 @@ class TextColumn:
 
     def as_dates(self) -> Values:
         seconds = read_seconds(self.name, pd.Series(self.texts, dtype="string"))
-        return self.typed("date", seconds, float)
+        ends = [text for text in self.texts if text.strip().startswith(_ENDS_OF_TIME)]
+        odd = [f"is {listed(ends)} missing? It is read as a date"] if ends else []
+        return self.typed("date", seconds, float, *odd)
 
     def as_text(self, *oddities: str) -> Values:
         return self.typed("string", self.texts, object, *oddities)
@@ -91,6 +94,7 @@ def guessed_text(cells: TextColumn, rules: CellRules) -> Values:
         return cells.typed(type_, numbers.values, float, *oddities_of(numbers), *rounded)
     if are_dates(texts):
         return cells.as_dates()
+    check_years(cells.name, texts)
     return cells.as_text(*_text_oddities(cells.texts))
 
 

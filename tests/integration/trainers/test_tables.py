@@ -112,6 +112,9 @@ RIGHT = {
     "spaces between groups": Right(
         [f"{row + 1}\u202f000" for row in range(ROWS)], "integer", [1000.0, 2000.0]
     ),
+    "apostrophes between groups": Right(
+        [f"1\u2019{row + 100}.5" for row in range(ROWS)], "number", [1100.5, 1101.5], "1'234.5 is"
+    ),
     "brackets": Right(every(0, 5, str, "(12)"), "integer", [-12.0, 1.0], "(12) is -12"),
     "minus sign": Right([f"\u2212{row}.5" for row in range(ROWS)], "number", [-0.5, -1.5]),
     "leading zeros": Right(
@@ -192,7 +195,7 @@ REFUSED = {
     ),
     "two marks": Refused(
         ["-", *every(50, 10)[1:]],
-        "x: 54 of 60 values are numbers; 5 are '?', 1 are '-'. To treat '?', '-' as missing: "
+        "x: 54 of 60 values are numbers; 5 are '?', 1 is '-'. To treat '?', '-' as missing: "
         "na_values = ['?', '-']",
         {"na_values": ("?", "-")},
         "integer",
@@ -421,7 +424,13 @@ def test_a_file_is_unpacked_up_to_a_limit(read, content):
         ("t.jsonl", b'{"x": 1, "y": 2}\n{"x": 1, "y": }\n', "at line 2: "),
         ("t.jsonl", b'{"x": 1, "y": 2}\n{"x": [1], "y": 3}\n', "at line 2: 'x' is a list"),
         ("t.jsonl", b'{"x": 1, "y": 2}\n[1]\n', "at line 2: expected an object"),
+        ("t.jsonl", b'{"x": ' + 2_000 * b"[", "at line 1: it is nested too deeply"),
         ("t.feather", b"ARROW1\0\0nothing", "is not an Arrow file"),
+        (
+            "t.arrow",  # the length of a buffer is less than 0
+            arrow(ZEROS, stream=True).replace((80_000).to_bytes(8, "little"), b"\xff" * 8),
+            "is not an Arrow file",
+        ),
         ("t.csv", b"PK\x03\x04nothing", "is a zip archive"),
         ("t.csv", b"a;b|c\n1;2|3\n4;5|6\n", "by semicolons and bars. Give the delimiter"),
     ],

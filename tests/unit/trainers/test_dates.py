@@ -63,7 +63,12 @@ def test_digits_are_dates_where_they_are_declared():
         (["1/2/2026", "3/4/2026"], "day and month cannot be told apart, such as 1/2/2026"),
         (["2026-01-31", "31/12/2026"], "Write all dates in one form"),
         ([f"2026-01-{day:02}" for day in range(1, 21)] + ["soon"], "dates, and holds 'soon'"),
-        (["2026-02-30", "2026-02-28"], "holds '2026-02-28', '2026-02-30'"),
+        (["2026-02-30", "2026-02-28"], "dates, and holds '2026-02-30'. Write"),
+        (["31.1.2026", "29.2.2026", "1.2.2026"], "dates, and holds '29.2.2026'. Write"),
+        (["2026-01-31T12:00+01:00", "2026-01-31 13:00"], "with a zone, such as 2026-01-31T12:00"),
+        (["31/12/25", "1/2/26"], "years have two digits, such as '1/2/26'"),
+        (["5-Jan-25 10:00", "31-Dec-24 9:00"], "years have two digits, such as '31-Dec-24 9:00'"),
+        (np.array(["20000-01-01", "2026-01-31"], "datetime64[s]"), "9999 in data row 1"),
     ],
 )
 def test_what_cannot_be_read_is_named(values, message):
@@ -71,6 +76,18 @@ def test_what_cannot_be_read_is_named(values, message):
         type_column("sold", pd.Series(values))
 
     assert refused.value.is_time
+
+
+def test_codes_with_three_parts_are_no_dates():
+    column = type_column("version", pd.Series(["1.10.12", "40-47-84", "1/2/3"]))
+
+    assert column.type == "string"
+
+
+def test_the_ends_of_time_may_stand_for_missing_dates():
+    column = type_column("left", pd.Series(["2026-01-31", "9999-12-31"]))
+
+    assert column.oddities == ("is '9999-12-31' missing? It is read as a date",)
 
 
 def test_a_declared_date_that_is_none_is_named():

@@ -56,6 +56,8 @@ def test_a_contradiction_between_two_keys_names_the_line_of_the_wrong_one():
 @pytest.mark.parametrize(
     ("text", "reported"),
     [
+        ("delimiter = '§'", "line 4: delimiter must be a single ASCII character, not '§'"),
+        ("encoding = 'idna'", "line 4: encoding 'idna' is not a known text encoding"),
         (
             "[split]\nby = 'chance'",
             "line 5: split.by must be one of random, stratified, group, time",

@@ -77,6 +77,7 @@ def test_a_split_by_group_keeps_groups_together():
         pd.date_range("2026-01-01", periods=20)[::-1],
         ["9999-12-31"] * 4 + [f"2026-01-{day:02d}" for day in range(16, 0, -1)],
         [f"2026-01-{day:02d}" for day in range(20, 1, -1)] + ["1600-01-01"],
+        [f"{day}.01.2026" for day in range(20, 0, -1)],
         np.array([f"{year}-01-01" for year in range(9999, 9979, -1)], dtype="datetime64[s]"),
     ],
 )
@@ -103,7 +104,7 @@ def test_rows_of_the_same_time_are_on_one_side():
     [
         (SplitRule("group", "g"), ["a"] * 20, "makes 1 groups"),
         (SplitRule("time", "g"), [3] * 20, "has the same time in too many rows"),
-        (SplitRule("time", "g"), ["soon"] * 20, "'g' cannot be read as times"),
+        (SplitRule("time", "g"), ["soon"] * 20, "'g' is a column of dates, and holds 'soon'"),
         (SplitRule("group", "g"), ["a"] * 19 + [None], "'g' has no value in 1 rows"),
     ],
 )
