@@ -55,6 +55,7 @@ UNSAYABLE = {
     "holdout-refused": "the bytes of a table",
     "format-unsupported": "the format of an artifact may be in its name",
     "body-malformed": "the bytes of CSV, Arrow and Parquet",
+    "no-scores": "whether the model detects outliers",
     "token-refused": "the moment at which a token expires may have passed",
     "alias-malformed": "a word that is reserved",
 }

@@ -82,6 +82,7 @@ def test_the_statuses_and_slugs_that_clients_rely_on():
         "artifact-refused": 422,
         "input-refused": 422,
         "no-probabilities": 422,
+        "no-scores": 422,
         "prediction-refused": 422,
         "prediction-timed-out": 422,
         "token-refused": 422,
