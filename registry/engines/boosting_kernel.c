@@ -11,6 +11,7 @@
  * compares keys.
  */
 
+#include "boosting_links.h"
 #include "tree_model.h"
 #include "tree_packing.h"
 
@@ -26,21 +27,6 @@ enum {
     NAMED_CATEGORY,            /* exactly a number of the table, or unknown */
     REQUIRED_CATEGORY,         /* exactly a number of the table; other values are not accepted */
     KINDS,
-};
-
-/* What becomes of a row's sums. The names are those of registry.engines.boosting_arrays. */
-enum {
-    IDENTITY,
-    FLOAT_LOGISTIC,
-    FLOAT_EXP,
-    FLOAT_SOFTMAX,
-    HINGE, /* 1 above zero, else 0 */
-    LOGISTIC,
-    EXP,
-    SOFTMAX,
-    SIGNED_SQUARE,
-    SOFTPLUS,
-    LINKS,
 };
 
 /* Up to here LightGBM takes numbers for zero (`kZeroThreshold`). */
@@ -60,9 +46,7 @@ typedef struct {
     uint32_t *sets;
     double *start; /* of the sum of each output */
     size_t set_words;
-    double scale;   /* of the scores, for LOGISTIC */
-    double divisor; /* of the sums */
-    int link;
+    Link link;
     bool casts;        /* the values of a row become floats, and may not be infinite then */
     bool single;       /* the sums are floats */
     bool tiny_is_zero; /* numbers up to TINY are zero */
@@ -211,90 +195,6 @@ static Sum *const SUMS[2][2][3] = {
      {narrow_single, narrow_single_missing, narrow_single_sets}},
 };
 
-/* XGBoost's `Softmax` in common/math.h: floats, and their sum in double. */
-static void float_softmax(double *sums, Py_ssize_t outputs)
-{
-    float largest = (float)sums[0];
-    double total = 0.0;
-
-    for (Py_ssize_t output = 1; output < outputs; output++) {
-        largest = fmaxf((float)sums[output], largest);
-    }
-    for (Py_ssize_t output = 0; output < outputs; output++) {
-        float power = expf((float)sums[output] - largest);
-        sums[output] = power;
-        total += power;
-    }
-    for (Py_ssize_t output = 0; output < outputs; output++) {
-        sums[output] = (float)sums[output] / (float)total;
-    }
-}
-
-/* LightGBM's `Common::Softmax`. */
-static void softmax(double *sums, Py_ssize_t outputs)
-{
-    double largest = sums[0], total = 0.0;
-
-    for (Py_ssize_t output = 1; output < outputs; output++) {
-        largest = sums[output] > largest ? sums[output] : largest;
-    }
-    for (Py_ssize_t output = 0; output < outputs; output++) {
-        sums[output] = exp(sums[output] - largest);
-        total += sums[output];
-    }
-    for (Py_ssize_t output = 0; output < outputs; output++) {
-        sums[output] /= total;
-    }
-}
-
-/* XGBoost's `Sigmoid` in common/math.h. */
-static float float_logistic(float x)
-{
-    return 1.0f / (expf(fminf(-x, 88.7f)) + 1.0f + 1e-16f);
-}
-
-static double linked(const BoostedTrees *self, double x)
-{
-    switch (self->link) {
-    case FLOAT_LOGISTIC:
-        return float_logistic((float)x);
-    case FLOAT_EXP:
-        return expf((float)x);
-    case HINGE:
-        return x > 0.0 ? 1.0 : 0.0;
-    case LOGISTIC:
-        return 1.0 / (1.0 + exp(-self->scale * x));
-    case EXP:
-        return exp(x);
-    case SIGNED_SQUARE:
-        return (x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : 0.0) * x * x;
-    case SOFTPLUS:
-        return log1p(exp(x));
-    default:
-        return x;
-    }
-}
-
-static void finish_row(const BoostedTrees *self, double *sums)
-{
-    const Py_ssize_t outputs = self->model.trees.outputs;
-
-    if (self->divisor != 1.0) {
-        for (Py_ssize_t output = 0; output < outputs; output++) {
-            sums[output] /= self->divisor;
-        }
-    }
-    if (self->link == FLOAT_SOFTMAX) {
-        float_softmax(sums, outputs);
-    } else if (self->link == SOFTMAX) {
-        softmax(sums, outputs);
-    } else if (self->link != IDENTITY) {
-        for (Py_ssize_t output = 0; output < outputs; output++) {
-            sums[output] = linked(self, sums[output]);
-        }
-    }
-}
-
 static Py_ssize_t evaluate_rows(const TreeModel *model, const char *rows, bool are_doubles,
                                 Py_ssize_t count, uint32_t *keys, double *out)
 {
@@ -322,7 +222,7 @@ static Py_ssize_t evaluate_rows(const TreeModel *model, const char *rows, bool a
         clear_padding(trees, keys, lanes);
         SUMS[trees->narrow][self->single][self->has_sets ? 2 : missing](trees, keys, lanes, sums);
         for (int row = 0; row < lanes; row++) {
-            finish_row(self, sums + row * trees->outputs);
+            link_sums(&self->link, sums + row * trees->outputs, trees->outputs);
         }
     }
     return -1;
@@ -511,9 +411,7 @@ static PyObject *trees_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     }
     if (self != NULL) {
         self->model.features = features;
-        self->link = link;
-        self->scale = scale;
-        self->divisor = divisor;
+        self->link = (Link){.kind = link, .scale = scale, .divisor = divisor};
         self->casts = casts;
         self->single = single;
         self->tiny_is_zero = tiny_is_zero;
