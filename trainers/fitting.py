@@ -30,6 +30,9 @@ TREES_EACH = 5
 """How many trees of a part each core grows at least: at the end of a part the cores wait for the
 last tree."""
 
+_XGBOOST_PLACE = re.compile(r"\[[0-9:]+\] \S+:[0-9]+: ")
+"""The time and the line of XGBoost's source before an error; its stack trace follows it."""
+
 
 @contextmanager
 def one_thread() -> Iterator[None]:
@@ -70,8 +73,7 @@ def refusals(family: Family) -> Iterator[None]:
     try:
         yield
     except known as error:
-        # XGBoost adds the addresses of its C++ functions.
-        why = str(error).partition("\n\nStack trace:")[0].partition("\nStack trace:")[0].strip()
+        why = _XGBOOST_PLACE.sub("", str(error).partition("\nStack trace:")[0].strip())
         # scikit-learn's errors about the value of a parameter begin so.
         if re.match(r"The '\w+' parameter of ", why):
             raise ParameterRefused(why) from error
