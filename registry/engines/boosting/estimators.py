@@ -23,6 +23,7 @@ from registry.engines.boosting.model import BoostedModel
 from registry.engines.boosting.xgboost_model import read_xgboost
 from registry.engines.boosting_arrays import Answer, Link
 from registry.errors import ArtifactRefused
+from registry.formats.shapes import MAX_WIDTH
 
 _PROBABILITIES = {"second", "shares"}
 _UNSUPPORTED = ("num_iteration_predict", "pred_early_stop", "start_iteration_predict")
@@ -106,7 +107,7 @@ class _XGBoost(LibraryBooster):
         content = vars(self).get("model_")
         if not isinstance(content, bytes | bytearray):
             raise ArtifactRefused(f"{type(self).__name__} has no booster. Is it fitted?")
-        return read_xgboost(bytes(content), of_estimator=True)
+        return read_xgboost(bytes(content), of_estimator=True, most_columns=MAX_WIDTH)
 
     def _cells(self, rows: Any) -> NDArray[Any]:
         if issparse(rows):  # what is not stored is missing, zeros too
@@ -139,10 +140,11 @@ class _LightGBM(LibraryBooster):
                     "without it."
                 )
         super().read()
+        self._names_categories = has_pandas_categories(self._content())
 
     @property
     def names_categories(self) -> bool:
-        return has_pandas_categories(self._content())
+        return self._names_categories
 
     def _content(self) -> bytes:
         content = vars(self).get("model_")
@@ -154,7 +156,9 @@ class _LightGBM(LibraryBooster):
         best = vars(self).get("_best_iteration", 0)
         if isinstance(best, bool) or not isinstance(best, int | np.integer):
             raise ArtifactRefused(f"{type(self).__name__} has an invalid best_iteration.")
-        model = read_lightgbm(self._content(), text_columns, iterations=int(best))
+        model = read_lightgbm(
+            self._content(), text_columns, iterations=int(best), most_columns=MAX_WIDTH
+        )
         made_up = tuple(f"Column_{at}" for at in range(model.parameters.n_features))
         is_named = vars(self).get("_is_named", model.names != made_up)
         return model if is_named else replace(model, names=None)

@@ -40,9 +40,14 @@ _POSITIVE = frozenset(["poisson", "gamma", "tweedie"])
 
 
 def read_lightgbm(
-    data: bytes, text_columns: Sequence[int] | None = (), *, iterations: int = 0
+    data: bytes,
+    text_columns: Sequence[int] | None = (),
+    *,
+    iterations: int = 0,
+    most_columns: int = MAX_COLUMNS,
 ) -> BoostedModel:
-    """The model in ``data``, with the trees of the first ``iterations`` if that is positive.
+    """The model in ``data``, of at most ``most_columns`` columns, with the trees of the first
+    ``iterations`` if that is positive.
 
     ``text_columns``: the columns that are declared as texts, which decides where the file leaves
     open to which columns its lists of categories belong; None: these lists are not read. Raises
@@ -62,7 +67,7 @@ def read_lightgbm(
         )
     features = read_integer(header, "max_feature_idx") + 1
     outputs = read_integer(header, "num_tree_per_iteration")
-    if not 1 <= features <= MAX_COLUMNS or not 1 <= outputs <= MAX_CLASSES:
+    if not 1 <= features <= most_columns or not 1 <= outputs <= MAX_CLASSES:
         raise ArtifactRefused(f"The LightGBM model has {features} columns and {outputs} outputs.")
     answer, link, scale = _objective(header, outputs)
     if not blocks or len(blocks) % outputs:

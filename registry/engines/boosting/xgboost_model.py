@@ -82,8 +82,10 @@ _OBJECTIVES: Mapping[str, _Objective] = {
 }
 
 
-def read_xgboost(data: bytes, *, of_estimator: bool = False) -> BoostedModel:
-    """The model in ``data``, JSON or UBJSON.
+def read_xgboost(
+    data: bytes, *, of_estimator: bool = False, most_columns: int = MAX_COLUMNS
+) -> BoostedModel:
+    """The model in ``data``, JSON or UBJSON, of at most ``most_columns`` columns.
 
     With early stopping, the trees are those that the library's own ``predict`` uses: up to the best
     iteration where its scikit-learn interface saved the file, else all. ``of_estimator``: ``data``
@@ -111,9 +113,9 @@ def read_xgboost(data: bytes, *, of_estimator: bool = False) -> BoostedModel:
     outputs = max(read_count(params, "num_class", 0), 1)
     if read_count(params, "num_target", 1) > 1:
         raise ArtifactRefused("The XGBoost model predicts several targets: train one for each.")
-    if not 1 <= features <= MAX_COLUMNS:
+    if not 1 <= features <= most_columns:
         raise ArtifactRefused(
-            f"The XGBoost model takes {features} columns: expected 1 to {MAX_COLUMNS}."
+            f"The XGBoost model takes {features} columns: expected 1 to {most_columns}."
         )
     if (objective.answer in {"highest", "shares"}) != (outputs > 1) or outputs > MAX_CLASSES:
         raise ArtifactRefused(f"The objective {name} does not fit {outputs} outputs.")

@@ -1,5 +1,6 @@
 """Estimators of XGBoost and LightGBM, alone and in pipelines, fitted on a small table."""
 
+import atexit
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from lightgbm import LGBMClassifier, LGBMRegressor, early_stopping
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import StackingRegressor, VotingClassifier
@@ -75,7 +77,7 @@ def _stopped_early(estimator: Any, **fit: Any) -> Any:
 
 
 def _fitted(model: Any, rows: Any, target: Any) -> Callable[[], tuple[Any, Any]]:
-    return lambda: (model.fit(rows, target), rows)
+    return lambda: (clone(model).fit(rows, target), rows)
 
 
 SCALED = StandardScaler()
@@ -236,3 +238,7 @@ _ALL = {**COMPILED, **UNCOMPILED, **OF_CATEGORIES}
 def booster(name: str) -> tuple[Any, Any]:
     """The fitted model called ``name``, and the rows that it was fitted on."""
     return _ALL[name]()
+
+
+# XGBoost cannot free a booster once the interpreter has cleared its modules.
+atexit.register(booster.cache_clear)

@@ -1,6 +1,7 @@
 """A small fitted model for every estimator on the allow-list, and for the ways of fitting it that
 leave other arrays behind."""
 
+import atexit
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -444,3 +445,7 @@ def fitted(name: str) -> tuple[Any, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that so short a training has not converged
         return model.fit(rows, answers), rows
+
+
+# XGBoost cannot free a booster once the interpreter has cleared its modules.
+atexit.register(fitted.cache_clear)

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from lightgbm import LGBMClassifier, LGBMRanker, LGBMRegressor
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from xgboost import DMatrix, XGBClassifier, XGBRegressor, train
 
 from registry.codecs.batch import build_batch
@@ -133,6 +134,22 @@ def test_a_zero_that_a_sparse_matrix_does_not_store_is_missing_to_xgboost():
     check("xgb sparse passed", "skops")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", [XGBRegressor(**XGB), LGBMRegressor(**LGB)], ids=type)
+def test_a_pipeline_may_have_more_features_than_a_model_has_columns(estimator):
+    rows = pd.DataFrame({"word": [f"word {at % 11_000}" for at in range(22_000)]})
+    target = rows["word"].str.len() + (np.arange(22_000) % 11_000 == 7) * 5.0
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    model = make_pipeline(encoder, clone(estimator)).fit(rows, target)
+
+    inspected, made, given = predictors(written(model, "joblib"), "joblib")
+
+    assert made.engine["name"] == "trees"
+    batch = sent(rows[:50], inspected.signature)
+    for predictor in given:
+        assert predictor.predict(batch).values == model.predict(rows[:50]).astype(float).tolist()
+
+
 def test_the_version_says_what_was_trained_and_with_what():
     inspected, made, _ = predictors(content("xgb sparse", "skops"), "skops")
 
@@ -177,7 +194,7 @@ def refusal(model, format_="joblib"):
 def test_what_is_not_supported_is_refused_with_its_place_and_a_way_out(
     estimator, target, said, format_
 ):
-    model = make_pipeline(StandardScaler(), estimator).fit(np.nan_to_num(ARRAY), target)
+    model = make_pipeline(StandardScaler(), clone(estimator)).fit(np.nan_to_num(ARRAY), target)
 
     detail = refusal(model, format_)
 
