@@ -126,8 +126,9 @@ def _seconds(moments: NDArray[np.datetime64]) -> NDArray[np.float64]:
 
 
 def _column(name: str, type_: str, array: NDArray[Any], missing: NDArray[np.bool_]) -> Column:
-    gaps = bool(missing.any())
-    return Column(name, "" if missing.all() else type_, array, missing, gaps)
+    if missing.all():
+        return Column(name, "", np.full(len(missing), np.nan), missing, gaps=True)
+    return Column(name, type_, array, missing, bool(missing.any()))
 
 
 def _type_of(types: set[type]) -> str:

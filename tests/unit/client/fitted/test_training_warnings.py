@@ -103,6 +103,19 @@ def test_extreme_targets_that_dominate_the_error():
     assert any("have an extreme target, such as 5e+06" in warning for warning in found)
 
 
+@pytest.mark.parametrize("empty", [ROWS, HELD_OUT], ids=["train", "test"])
+@pytest.mark.parametrize("dtype", ["Int64", "object", "float64"])
+def test_a_column_without_values_in_one_table_is_no_fault(empty, dtype):
+    numbers = FRAME[["age", "fare"]].assign(rooms=range(600))
+    model = DecisionTreeRegressor(max_depth=4, random_state=0).fit(numbers[ROWS], COST[ROWS])
+    tables = {"train": numbers[ROWS], "test": numbers[HELD_OUT]}
+    name = "train" if empty is ROWS else "test"
+    gone = pd.Series([None] * len(tables[name]), dtype=dtype, index=tables[name].index)
+    tables[name] = tables[name].assign(rooms=gone)
+    said = measure(model, tables["train"], tables["test"], COST[HELD_OUT], COST[ROWS])
+    assert said["evaluation"]["warnings"] == []
+
+
 def test_without_the_rows_trained_on_only_the_predictions_are_judged():
     frame = FRAME[["age", "fare"]].assign(year=1912.0)
     shuffled = COST.sample(frac=1, random_state=0).to_numpy()
