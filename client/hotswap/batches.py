@@ -139,7 +139,7 @@ def _arrow_table_of(frame: DataFrame) -> Any:
         return None
     try:
         return _unfolded(pyarrow.Table.from_pandas(frame, preserve_index=False))
-    except (pyarrow.ArrowException, TypeError):
+    except (pyarrow.ArrowException, TypeError, OverflowError):
         return None
 
 

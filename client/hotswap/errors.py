@@ -143,7 +143,8 @@ class FieldFault:
 
 
 class ProblemReply(ClientError):
-    """The service refused the request. The attributes are those of its problem document."""
+    """The service refused the request. The attributes are those of its problem document; a
+    traceback shows the invalid fields as notes."""
 
     def __init__(
         self, problem: Mapping[str, Any], status: int, *, retry_after: float | None = None
@@ -157,6 +158,8 @@ class ProblemReply(ClientError):
         self.errors = tuple(_faults(problem.get("errors")))
         self.retry_after = retry_after
         super().__init__(self.detail or self.title or f"The service answered {status}.")
+        for fault in self.errors:
+            self.add_note(f"{fault.at}: {fault.message}")
 
     @property
     def slug(self) -> str:

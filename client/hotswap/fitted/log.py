@@ -99,13 +99,16 @@ def measure(
     """The part of the metadata that follows from the data. Raises ValueError."""
     from hotswap.evaluation.predicted import predict
     from hotswap.fitted.description import Measured
-    from hotswap.fitted.tables import table_columns
+    from hotswap.fitted.tables import check_finite, table_columns
     from hotswap.fitted.targets import check_predictions, target_values
 
     task, names = _task(model), _names(model)
     train = table_columns(X_train, "X_train", _array_names(model))
     test = table_columns(X_test, "X_test", _array_names(model))
     _check_columns(train, test, names, replaces_blanks=_is_lightgbm(model))
+    unused = _unused(model, names)
+    check_finite(train, "X_train", unused)
+    check_finite(test, "X_test", unused)
     target = target_values(y_test, len(test[0].array), task, "y_test")
     rows = _as_fitted(X_test, names)
     made = predict(model, task, rows, target)
@@ -119,7 +122,7 @@ def measure(
         if y_train is None
         else target_values(y_train, len(train[0].array), task, "y_train"),
         output="prediction" if (output := getattr(y_test, "name", None)) is None else str(output),
-        unused=_unused(model, names),
+        unused=unused,
     ).metadata()
 
 
@@ -152,6 +155,8 @@ def training_rows(
 def _task(model: Any) -> "Task":
     from sklearn.base import is_classifier, is_regressor
 
+    if isinstance(model, type) or not hasattr(model, "__sklearn_tags__"):
+        raise ValueError(f"Expected a fitted model of scikit-learn's kind, not {model!r:.200}.")
     if is_regressor(model):
         return "regression"
     if is_classifier(model):

@@ -1,7 +1,7 @@
 """The columns of a DataFrame or an array, with the types of a signature."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,6 +66,20 @@ def common_types(columns: Sequence[Column], others: Sequence[Column]) -> list[Co
         replace(column, type=_common(column, other), gaps=column.gaps or other.gaps)
         for column, other in zip(columns, others, strict=True)
     ]
+
+
+def check_finite(columns: Sequence[Column], what: str, unused: Collection[str]) -> None:
+    """Raise ValueError for infinite numbers in one of ``columns`` that is not ``unused``; ``what``
+    is the table's name."""
+    for column in columns:
+        if column.name in unused or column.array.dtype.kind != "f":
+            continue
+        infinite = np.flatnonzero(np.isinf(column.array))
+        if len(infinite):
+            raise ValueError(
+                f"{what} has infinite values in the column {column.name!r}, the first in row "
+                f"{infinite[0]}, which requests cannot contain. Fit and measure without them."
+            )
 
 
 def record(columns: Sequence[Column], row: int) -> dict[str, Any]:

@@ -31,6 +31,8 @@ def target_values(target: Any, rows: int, task: Task, what: str) -> NDArray[Any]
         raise ValueError(f"{what} has {missing} missing values. Leave these rows out.")
     if task == "classification":
         return array
+    if array.dtype.kind in "mMc":
+        raise ValueError(f"{what} has values that are not numbers, but of the type {array.dtype}.")
     try:
         numbers = array.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -41,13 +43,19 @@ def target_values(target: Any, rows: int, task: Task, what: str) -> NDArray[Any]
 
 
 def check_predictions(made: Predicted) -> None:
-    """Raises ValueError unless each row has one prediction, and true labels are of the model's
-    classes or at least of their kind."""
+    """Raises ValueError unless each row has one prediction, numbers are finite, and true labels are
+    of the model's classes or at least of their kind."""
     if np.shape(made.predicted) != made.true.shape:
         raise ValueError(
             f"The model predicts an array of the shape {np.shape(made.predicted)} for "
             f"{len(made.true)} rows. Upload the file of a model with several outputs with "
             "Registry.upload."
+        )
+    if made.classes is None and not np.isfinite(made.predicted).all():
+        count = np.count_nonzero(~np.isfinite(made.predicted))
+        raise ValueError(
+            f"The model predicts NaN or infinity for {count} of {len(made.true)} rows, which "
+            "cannot be measured."
         )
     if made.classes is not None and not set(made.true.tolist()) & set(made.classes.tolist()):
         raise ValueError(

@@ -55,6 +55,7 @@ def test_a_problem_is_raised_with_all_its_members(registry: Registry, service: F
     assert caught.value.status == 422
     assert caught.value.request_id == "req-1"
     assert caught.value.errors == (FieldFault("instances[3].rooms", "must be a number"),)
+    assert caught.value.__notes__ == ["instances[3].rooms: must be a number"]
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,11 @@ def test_columns_of_mixed_types_are_sent_as_json() -> None:
     assert json.loads(batch.encode(0, 2)) == {"inputs": {"a": [1, "x"]}}
 
 
+def test_integers_beyond_64_bits_are_sent_as_json() -> None:
+    batch = batch_of(pd.DataFrame({"a": [2**70]}))
+    assert json.loads(batch.encode(0, 1)) == {"inputs": {"a": [2**70]}}
+
+
 def test_arrays_and_frames_without_column_names_are_sent_by_position() -> None:
     rows = [[1.0, None], [3.0, 4.0]]
     array = np.array([[1.0, np.nan], [3.0, 4.0]])

@@ -26,6 +26,8 @@ FRAME = pd.DataFrame(X, columns=["a", "b"])
 LABELS = np.where(Y > 0, "up", "down")
 LINE = LinearRegression().fit(X, Y)
 NAMED = LinearRegression().fit(FRAME, Y)
+INFINITE = LinearRegression().fit(X, Y)
+INFINITE.intercept_ = np.inf
 CLASSES = LogisticRegression().fit(X, LABELS)
 
 
@@ -37,6 +39,12 @@ CLASSES = LogisticRegression().fit(X, LABELS)
         ((LINE, X, X, np.full(40, np.nan)), "y_test has 40 missing values"),
         ((LINE, X, X, np.full(40, np.inf)), "infinite"),
         ((LINE, X, X, LABELS), "not numbers"),
+        ((LINE, X, X, Y.astype("datetime64[s]")), r"not numbers, but of the type datetime64\[s\]"),
+        ((LINE, X, X, Y + 1j), "not numbers, but of the type complex128"),
+        ((LINE, X, np.where(X > 1, np.inf, X), Y), "X_test has infinite values in the column 'x0'"),
+        ((INFINITE, X, X, Y), "The model predicts NaN or infinity for "),
+        ((LinearRegression, X, X, Y), "Expected a fitted model"),
+        (("model.pkl", X, X, Y), "Expected a fitted model of scikit-learn's kind, not 'model.pkl'"),
         ((LINE, X, X, np.column_stack([Y, Y])), "several outputs"),
         ((LINE, X, X[:, :1], Y), "X_train has the columns"),
         ((NAMED, FRAME, FRAME[["b", "a"]], Y), "X_train has the columns"),
