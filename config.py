@@ -202,6 +202,12 @@ class Settings:
     access_log: bool = _setting(
         False, "HOTSWAP_ACCESS_LOG", "1: log every request, without its contents."
     )
+    console: bool = _setting(True, "HOTSWAP_CONSOLE", "0: no console at /console.")
+    console_hours: int = _setting(
+        12,
+        "HOTSWAP_CONSOLE_HOURS",
+        "Hours after which an unused session of the console ends; 0: nobody can sign in.",
+    )
     traces: bool = _setting(
         False, "HOTSWAP_TRACES", "1: an OpenTelemetry span for each prediction (extra otel)."
     )

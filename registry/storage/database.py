@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import quote
 
 from sqlalchemy import URL, Engine, create_engine, make_url
@@ -89,8 +90,10 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, announce: bool = True) -> Iterator[Session]:
         """A write transaction: committed at the end of the block, rolled back by an exception.
+
+        ``announce`` False: it changes nothing that workers keep in memory.
 
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE): a transaction that upgrades
         its lock later cannot wait, and fails instead.
@@ -103,10 +106,13 @@ class Database:
             session.begin(),
         ):
             yield session
-        self.committed()
+        if announce:
+            self.committed()
 
     def copy_to(self, path: Path) -> None:
         """Write the state of this SQLite database to the new file ``path``, while it is in use.
+
+        The copy has no sessions of the console: whoever restores it does not sign anybody in.
 
         The caller makes the file durable.
 
@@ -122,6 +128,7 @@ class Database:
                 raise DBAPIError.instance("VACUUM INTO", None, error, module.Error) from error
             finally:
                 connection.close()
+            _delete_sessions(module, path)
 
     @contextmanager
     def patient(self, session: Session, **seconds: float) -> Iterator[None]:
@@ -140,6 +147,19 @@ class Database:
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+def _delete_sessions(module: ModuleType, path: Path) -> None:
+    """Delete the sessions of the SQLite file ``path``, and overwrite what they occupied."""
+    connection = module.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("DELETE FROM sessions")
+    except module.Error as error:
+        raise DBAPIError.instance("DELETE", None, error, module.Error) from error
+    finally:
+        connection.close()
 
 
 @contextmanager

@@ -263,6 +263,23 @@ class TokenRow(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class SessionRow(Base):
+    """A session of the console: somebody who signed in with a token.
+
+    Only the SHA-256 of the cookie is stored. The session ends at ``expires_at`` at the latest;
+    earlier if it is not used, or when its token is no longer valid.
+    """
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index(None, "token_id"),)
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_id: Mapped[int] = mapped_column(ForeignKey("tokens.id"))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    seen_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime]
+
+
 class EventRow(Base):
     """An event. Rows are added, never changed; ``hash`` chains them."""
 

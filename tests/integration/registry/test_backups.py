@@ -8,6 +8,7 @@ import re
 import shutil
 import threading
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -27,13 +28,15 @@ from registry.operations.back_up import back_up
 from registry.operations.collect_garbage import collect_garbage
 from registry.operations.promote import PromotionRequest, promote
 from registry.operations.restore import restore
+from registry.operations.sign_in import sign_in
 from registry.operations.verify_backup import verify_backup
 from registry.reading.blob_uses import blob_uses
 from registry.reading.queries import find_version
-from registry.storage.database import Database
+from registry.reading.sessions import find_session, session_digest
+from registry.storage.database import Database, frozen
 from registry.storage.history import verify
 from registry.storage.sqlite import sqlite_module
-from tests.factories import ungated
+from tests.factories import add_token, ungated
 from tests.fakes import Preparer
 from tests.integration.registry.races import orphan, upload
 from tests.small_disk import small_disk
@@ -109,6 +112,21 @@ def test_a_backup_contains_all_used_blobs_and_a_hash_of_every_file(backup):
     assert manifest.blob_count == 6
     assert manifest.history.startswith("5:")
     assert verify_backup(backup) == manifest
+
+
+def test_a_backup_has_no_sessions_of_the_console(registry, blobs, tmp_path):
+    cookie = sign_in(registry, add_token(registry), timedelta(hours=12))
+
+    back_up(registry, blobs, tmp_path / "backup")
+
+    with registry.read() as session:
+        assert find_session(session, cookie, timedelta(hours=12)) is not None
+    with frozen(tmp_path / "backup" / "registry.db") as session:
+        assert find_session(session, cookie, timedelta(hours=12)) is None
+    digest = session_digest(cookie).encode()
+    assert [
+        name for name, content in contents(tmp_path / "backup").items() if digest in content
+    ] == []
 
 
 def test_backups_and_restored_files_are_private_to_their_owner(backup, tmp_path):

@@ -48,6 +48,8 @@ def test_every_setting_is_read_from_its_variable():
             "HOTSWAP_LOG_FORMAT": "text",
             "HOTSWAP_LOG_FILE": "hotswap.log",
             "HOTSWAP_ACCESS_LOG": "1",
+            "HOTSWAP_CONSOLE": "0",
+            "HOTSWAP_CONSOLE_HOURS": "8",
             "HOTSWAP_TRACES": "1",
         }
     )
