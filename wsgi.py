@@ -3,4 +3,9 @@
 from api import create_app
 from config import Settings
 
-app = create_app(Settings.from_environment())
+settings = Settings.from_environment()
+app = create_app(settings)
+if settings.console:
+    from console import add_console
+
+    add_console(app)

@@ -1,4 +1,7 @@
-"""Access control: a view declares what its caller needs; a view that does not is refused."""
+"""Access control: a view declares what its caller needs; a view that does not is refused.
+
+Callers are recognised by their token, except where ``recognise_by`` says otherwise.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +16,7 @@ from registry.tokens import Grant, Scope
 
 View = TypeVar("View", bound=Callable[..., object])
 _MARK = "hotswap_access"
+_KEY = "hotswap-recognise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,11 @@ class Access:
         """Raises ScopeMissing or ModelForbidden."""
         has_other = self.instead is not None and grant.has_scope(self.instead)
         grant.require(None if has_other else self.scope, model)
+
+
+Recognise = Callable[[Access], Grant | None]
+"""The grant of the current request's caller; None where the view may be called without. Raises
+Unauthenticated, TooManyRequests, and the Unavailable errors."""
 
 
 def allows(
@@ -61,20 +70,35 @@ def guard(app: Flask) -> None:
         access = access_of(app.view_functions[request.endpoint])
         if access is None:
             raise Unauthenticated.missing()
-        if access.public:
+        outermost = request.blueprints[-1] if request.blueprints else ""
+        found = _recognised(app).get(outermost, _by_token)(access)
+        if found is None:
             return
+        g.grant = found
         model = (request.view_args or {}).get("name")
-        if access.scope == "predict" and services().settings.anonymous_predict:
-            return
-        # The prediction endpoint counts its requests itself: most do not pass through here.
-        known = callers().recognise if access.scope == "predict" else callers().admit
-        g.grant = known(request.environ).grant
         access.check(g.grant, model)
         if access.scope == "admin" and model is None and g.grant.models is not None:
             # Otherwise an admin of one model could create a token for all models.
             raise Forbidden(
                 "The token is limited to some models; this operation requires one for all models."
             )
+
+
+def recognise_by(app: Flask, blueprint: str, recognise: Recognise) -> None:
+    """Recognise the callers of ``blueprint``, and of those nested in it, by ``recognise``."""
+    _recognised(app)[blueprint] = recognise
+
+
+def _recognised(app: Flask) -> dict[str, Recognise]:
+    return cast("dict[str, Recognise]", app.extensions.setdefault(_KEY, {}))
+
+
+def _by_token(access: Access) -> Grant | None:
+    if access.public or (access.scope == "predict" and services().settings.anonymous_predict):
+        return None
+    # The prediction endpoint counts its requests itself: most do not pass through here.
+    known = callers().recognise if access.scope == "predict" else callers().admit
+    return known(request.environ).grant
 
 
 def grant() -> Grant:

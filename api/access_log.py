@@ -34,9 +34,13 @@ class AccessLog:
         seconds: float,
         request_id: str,
         served: Key | tuple[str | None, int | None] | None,
+        actor: str | None = None,
         level: int = logging.INFO,
     ) -> None:
-        """Log a request that was answered; ``served`` is its model and version."""
+        """Log a request that was answered; ``served`` is its model and version.
+
+        ``actor`` None: the name of the token in its Authorization header.
+        """
         model, version = served or (None, None)
         line = {
             "method": environ["REQUEST_METHOD"] if route is not None else None,
@@ -45,7 +49,7 @@ class AccessLog:
             "milliseconds": round(seconds * 1000, 2),
             "request_id": request_id,
             "client": environ.get("REMOTE_ADDR"),
-            "actor": self._callers.name_of(environ),
+            "actor": actor or self._callers.name_of(environ),
             "model": model,
             "version": version,
         }
@@ -68,6 +72,7 @@ def log_requests(app: Flask, callers: Callers) -> AccessLog:
             seconds=time.perf_counter() - g.began,
             request_id=g.request_id,
             served=g.get("served") or _managed(response.status_code),
+            actor=g.grant.name if "grant" in g else None,
             level=logging.DEBUG if probe else logging.INFO,
         )
         return response

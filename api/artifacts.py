@@ -1,19 +1,15 @@
 """Downloads of uploaded files and of the forms that they were compiled to."""
 
-import io
 from collections.abc import Callable
 
-from flask import Response, request, send_file
-from werkzeug.exceptions import PreconditionFailed, RequestedRangeNotSatisfiable
+from flask import Response
 
 from api.access import allows
 from api.blueprints import Blueprint
-from api.services import services
+from api.sending import BYTES, send_blob
 from api.sessions import db
 from registry.reading import queries
-from registry.storage.tables import VersionRow
 
-BYTES = "application/octet-stream"
 View = Callable[..., Response]
 
 blueprint = Blueprint("artifacts", __name__, description="Uploaded files", produces=BYTES)
@@ -40,7 +36,7 @@ def _sends_file(view: View) -> View:
 def get_artifact(name: str, version: str) -> Response:
     """Download the uploaded file, verified against its SHA-256, which is the ETag."""
     row = queries.find_version(db.session(), name, version)
-    return _send(row, row.sha256, row.format)
+    return send_blob(row, row.sha256, row.format)
 
 
 @blueprint.route("/models/<name>/<version:version>/compiled/<form>", methods=["GET"])
@@ -49,29 +45,4 @@ def get_artifact(name: str, version: str) -> Response:
 def get_form(name: str, version: str, form: str) -> Response:
     """Download a compiled form, verified against its SHA-256, which is the ETag."""
     row = queries.find_usable_version(db.session(), name, version)
-    return _send(row, queries.compiled_form(row, form), form)
-
-
-def _send(row: VersionRow, digest: str, ending: str) -> Response:
-    file = services().blobs.open(digest)
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    response = send_file(
-        file,
-        mimetype=BYTES,
-        as_attachment=True,
-        download_name=f"{row.model}-{row.number}.{ending}",
-        conditional=False,
-        etag=digest,
-        last_modified=row.created_at,
-    )
-    response.content_length = size
-    try:
-        response.make_conditional(request, accept_ranges=True, complete_length=size)
-    except RequestedRangeNotSatisfiable:
-        response.close()
-        raise
-    if response.status_code == 412:  # werkzeug would send the whole file with it
-        response.close()
-        raise PreconditionFailed
-    return response
+    return send_blob(row, queries.compiled_form(row, form), form)

@@ -18,6 +18,7 @@ from api.rates import Rates
 from api.services import Services
 from registry.errors import RateLimited, TooManyFailures, Unauthenticated, Unavailable
 from registry.live.snapshot import KnownToken
+from registry.tokens import Grant
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +61,13 @@ class Callers:
         Raises Unauthenticated, TooManyFailures, RateLimited.
         """
         known = self.recognise(environ)
-        if self._requests is not None and (wait := self._requests.take(known.grant.token_id)):
-            raise RateLimited(self._requests_per_second, math.ceil(wait))
+        self.count(known.grant)
         return known
+
+    def count(self, grant: Grant) -> None:
+        """Count a request against the rate of its token. Raises RateLimited."""
+        if self._requests is not None and (wait := self._requests.take(grant.token_id)):
+            raise RateLimited(self._requests_per_second, math.ceil(wait))
 
     def recognise(self, environ: dict[str, Any]) -> KnownToken:
         """The caller's token, which is valid. Raises Unauthenticated, TooManyFailures."""
@@ -71,7 +76,16 @@ class Callers:
             self._count_failed("missing")
             raise Unauthenticated.missing()
         try:
-            known = self._find(bearer_token(header))
+            token = bearer_token(header)
+        except Unauthenticated:
+            self._note_failure(environ.get("REMOTE_ADDR", ""))
+            raise
+        return self.check_token(token, environ)
+
+    def check_token(self, token: str, environ: dict[str, Any]) -> KnownToken:
+        """The entry of ``token``, which is valid. Raises Unauthenticated, TooManyFailures."""
+        try:
+            known = self._find(token)
             known.valid_grant()
         except Unauthenticated:
             self._note_failure(environ.get("REMOTE_ADDR", ""))

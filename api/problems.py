@@ -102,15 +102,21 @@ def handle_problems(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def on_http_exception(error: HTTPException) -> Response:
-        slug = error.name.lower().replace(" ", "-")
-        detail = error.description or error.name
-        status, headers, body = _written(error.code or 500, slug, error.name, detail, g.request_id)
-        kept = {
-            name: value
-            for name, value in error.get_headers()
-            if name.lower() not in {"content-type", "content-length"}
-        }
-        return Response(body, status, {**kept, **headers})
+        status, headers, body = http_problem_of(error, g.request_id)
+        return Response(body, status, headers)
+
+
+def http_problem_of(error: HTTPException, request_id: str) -> tuple[int, dict[str, str], bytes]:
+    """The status, headers and body for an error of routing, such as 404 and 405."""
+    slug = error.name.lower().replace(" ", "-")
+    detail = error.description or error.name
+    status, headers, body = _written(error.code or 500, slug, error.name, detail, request_id)
+    kept = {
+        name: value
+        for name, value in error.get_headers()
+        if name.lower() not in {"content-type", "content-length"}
+    }
+    return status, {**kept, **headers}, body
 
 
 def _as_registry_error(error: Exception) -> RegistryError | None:

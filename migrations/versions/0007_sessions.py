@@ -1,4 +1,4 @@
-"""Add the sessions of the console."""
+"""Add the sessions of the console, and an index of the moves of each alias."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,3 +19,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_sessions")),
     )
     op.create_index(op.f("ix_sessions_token_id"), "sessions", ["token_id"])
+    op.create_index(op.f("ix_history_model_alias_seq"), "history", ["model", "alias", "seq"])

@@ -10,7 +10,9 @@
     │   ├── HostRefused               a Host header that is missing, malformed or not allowed
     │   └── IdempotencyKeyMalformed
     ├── Unauthenticated           no token, or an invalid one
+    │   └── SignInRequired            no session of the console, or one that has ended
     ├── Forbidden
+    │   ├── CrossSiteRequest          a change that a page of another site sent to the console
     │   ├── ScopeMissing
     │   └── ModelForbidden
     ├── NotFound
@@ -86,10 +88,12 @@ Each class builds its own message. The HTTP status is the API's business (``api/
 """
 
 from registry.errors.access import (
+    CrossSiteRequest,
     LastAdminToken,
     ModelForbidden,
     RateLimited,
     ScopeMissing,
+    SignInRequired,
     TokenNotFound,
     TokenRefused,
     TooManyFailures,
@@ -200,6 +204,7 @@ __all__ = [
     "ChampionMoved",
     "CodingUnsupported",
     "Conflict",
+    "CrossSiteRequest",
     "DataDirectoryRefused",
     "DatabaseBusy",
     "DatabaseUnavailable",
@@ -250,6 +255,7 @@ __all__ = [
     "SchemaMismatch",
     "ScopeMissing",
     "ScoringBusy",
+    "SignInRequired",
     "StorageFull",
     "StorageUnavailable",
     "TokenNotFound",

@@ -1,6 +1,13 @@
 """Tokens, scopes and rate limits."""
 
-from registry.errors.base import Conflict, Forbidden, NotFound, Refused, TooManyRequests
+from registry.errors.base import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    Refused,
+    TooManyRequests,
+    Unauthenticated,
+)
 from registry.errors.quoting import shown
 
 
@@ -16,6 +23,23 @@ class ModelForbidden(Forbidden):
 
     def __init__(self, model: str) -> None:
         super().__init__(f"The token does not cover the model {shown(model)}.")
+
+
+class SignInRequired(Unauthenticated):
+    title = "Sign-in required"
+
+    def __init__(self) -> None:
+        super().__init__("Nobody is signed in, or the session has ended.")
+
+
+class CrossSiteRequest(Forbidden):
+    title = "Request of another site"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The request did not come from a page of this console, so nothing was done. Behind a "
+            "proxy, HOTSWAP_PUBLIC_URL must be the address that the browser shows."
+        )
 
 
 class TokenNotFound(NotFound):

@@ -1,6 +1,6 @@
 """Point an alias back at a version that it pointed at before."""
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.errors import AliasNotFound, NothingToRollBackTo
@@ -9,6 +9,7 @@ from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.promote import EvaluateGates, Prepare, PromotionRequest, move_alias
 from registry.operations.results import OperationResult
 from registry.reading.queries import find_model, find_ready_version, find_version
+from registry.reading.trail import Trail
 from registry.storage.database import Database
 from registry.storage.tables import AliasRow, EventRow
 
@@ -32,14 +33,17 @@ def rollback(
     VersionNotReady, NothingToRollBackTo, VersionNotLoadable, GateFailed, ChampionMoved,
     ExpectedVersionConflict, IdempotencyKeyReused, and the Unavailable errors.
     """
-    trail = _Trail(model, request.alias)
+    trail = Trail(model, request.alias)
 
     def read_inputs(session: Session, number: int | None) -> GateInputs:
         find_model(session, model)
         if session.get(AliasRow, (model, request.alias)) is None:
             raise AliasNotFound(model, request.alias)
         if to_version is None:
-            target = trail.previous(session)
+            numbers = trail.read(session)
+            if len(numbers) < 2:
+                raise NothingToRollBackTo(request.alias)
+            target = numbers[-2]
         else:
             target = find_version(session, model, str(to_version)).number
             # It stays true that the alias once pointed at the version.
@@ -59,49 +63,6 @@ def rollback(
         evaluate_gates=evaluate_gates,
         event="rolled_back",
     )
-
-
-class _Trail:
-    """The versions that an alias can go back to, by the events read so far; the last is its
-    present one.
-
-    A promotion adds a version. A rollback removes the versions after its target. A deletion of the
-    alias, or the archival of the model, removes all.
-    """
-
-    def __init__(self, model: str, alias: str) -> None:
-        self._model = model
-        self._alias = alias
-        self._numbers: list[int] = []
-        self._seq = 0
-
-    def previous(self, session: Session) -> int:
-        """The version before the present one, after the events that are new are read.
-
-        Raises NothingToRollBackTo.
-        """
-        events = session.execute(
-            select(EventRow.seq, EventRow.type, EventRow.to_version)
-            .where(
-                EventRow.model == self._model,
-                EventRow.seq > self._seq,
-                or_(EventRow.alias == self._alias, EventRow.type == "model_archived"),
-            )
-            .order_by(EventRow.seq)
-        )
-        for seq, type_, version in events:
-            self._seq = seq
-            if type_ in {"model_archived", "alias_deleted"}:
-                self._numbers.clear()
-            elif type_ == "rolled_back" and version in self._numbers[:-1]:
-                self._numbers.pop()
-                while self._numbers[-1] != version:
-                    self._numbers.pop()
-            elif version is not None:
-                self._numbers.append(version)
-        if len(self._numbers) < 2:
-            raise NothingToRollBackTo(self._alias)
-        return self._numbers[-2]
 
 
 def _was_target(session: Session, model: str, alias: str, number: int) -> bool:

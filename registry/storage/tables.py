@@ -284,7 +284,7 @@ class EventRow(Base):
     """An event. Rows are added, never changed; ``hash`` chains them."""
 
     __tablename__ = "history"
-    __table_args__ = (Index(None, "model", "seq"),)
+    __table_args__ = (Index(None, "model", "seq"), Index(None, "model", "alias", "seq"))
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[datetime]

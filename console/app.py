@@ -1,0 +1,50 @@
+"""Adds the console to an application."""
+
+from flask import Blueprint, Flask, redirect, url_for
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from api.access import allows, recognise_by
+from console.assets import asset_response
+from console.errors import handle_errors
+from console.headers import finish
+from console.pages.model import blueprint as model
+from console.pages.models import blueprint as models
+from console.pages.sign_in import blueprint as sign_in
+from console.pages.version import blueprint as version
+from console.session import recognise_session
+
+PAGES = (sign_in, models, model, version)
+"""A page of its own has a blueprint of its own here."""
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def add_console(app: Flask) -> None:
+    """Serve the console of ``app`` under ``/console``. To be called before the first request."""
+    console = Blueprint("console", __name__, url_prefix="/console")
+    recognise_by(app, console.name, recognise_session)
+    handle_errors(console)
+    console.after_request(finish)
+    for page in PAGES:
+        console.register_blueprint(page)
+    console.add_url_rule("/", "home", _home)
+    console.add_url_rule("/static/<digest>/<path:name>", "get_asset", _get_asset)
+    # So that an unknown address is answered with a page.
+    console.add_url_rule("/<path:address>", "unknown", _unknown, methods=_METHODS)
+    app.register_blueprint(console)
+
+
+@allows("any")
+def _home() -> Response:
+    return redirect(url_for("console.models.index"), 303)
+
+
+@allows("public")
+def _get_asset(digest: str, name: str) -> Response:
+    return asset_response(digest, name)
+
+
+@allows("any")
+def _unknown(address: str) -> Response:
+    raise NotFound(f"The console has no page {address[:200]!r}.")

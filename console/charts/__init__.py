@@ -1,0 +1,1 @@
+"""Coordinates of charts, computed from figures. Never imports Flask; templates draw them as SVG."""

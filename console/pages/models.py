@@ -1,0 +1,45 @@
+"""The models, with what is live of each."""
+
+from flask import Blueprint, Response, request
+
+from api.access import allows, grant
+from api.sessions import db
+from console.errors import is_fragment
+from console.queries import main_metric, number_in_query
+from console.rendering import page
+from registry.reading.live_versions import live_versions, newest_ready
+from registry.reading.pages import Paging
+from registry.reading.queries import list_models
+from registry.reading.views import View
+
+blueprint = Blueprint("models", __name__)
+
+PAGE_SIZE = 50
+
+
+@blueprint.route("/models", methods=["GET"])
+@allows("any")
+def index() -> Response:
+    """List the models that the token covers, by name."""
+    text, tag = request.args.get("q", "").strip(), request.args.get("tag", "").strip()
+    paging = Paging(number_in_query("page"), PAGE_SIZE)
+    session = db.session()
+    found = list_models(session, grant(), paging, text=text or None, tag=tag or None)
+    names = [model["name"] for model in found["items"]]
+    live, newest = live_versions(session, names), newest_ready(session, names)
+    rows = [_row(model, live.get(model["name"], []), newest) for model in found["items"]]
+    template = "models_list.html" if is_fragment() else "models.html"
+    return page(template, rows=rows, found=found, text=text, tag=tag, paging=paging)
+
+
+def _row(model: View, live: list[View], newest: dict[str, int]) -> View:
+    production = next((one for one in live if one["alias"] == "production"), None)
+    shown = production or (live[0] if live else None)
+    waiting = newest.get(model["name"], 0)
+    metric = main_metric(shown["task"], shown["metrics"]) if shown else None
+    return {
+        "model": model,
+        "live": shown,
+        "metric": metric,
+        "waiting": waiting if waiting > (shown["version"] if shown else 0) else None,
+    }

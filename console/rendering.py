@@ -1,0 +1,77 @@
+"""Renders the templates. Every value in them is escaped; an unknown name is an error."""
+
+from functools import cache
+from typing import Any
+
+from flask import Response, g, request, url_for
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from api.health import RELEASE
+from console import formats
+from console.assets import asset_url
+from console.forms.once import new_key
+from console.frame import health, is_served, menu, theme
+from console.queries import url_with
+from registry.cards.blocks import visible
+from registry.storage.tables import utc_now
+from registry.tokens import Grant
+
+HTML = "text/html; charset=utf-8"
+
+
+def page(template: str, status: int = 200, **values: Any) -> Response:
+    """The page that ``template`` makes of ``values``, in the frame."""
+    return Response(render(template, **values), status, content_type=HTML)
+
+
+def render(template: str, **values: Any) -> str:
+    """The text that ``template`` makes of ``values``."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals.update(
+        asset_url=asset_url,
+        current_grant=current_grant,
+        health=health,
+        is_served=is_served,
+        menu=menu,
+        new_key=new_key,
+        now=utc_now,
+        parse_time=formats.parse_time,
+        plural=formats.plural,
+        release=RELEASE,
+        request=request,
+        theme=theme,
+        url_for=url_for,
+        url_with=url_with,
+        visible=visible,
+        g=g,
+    )
+    environment.filters.update(
+        duration=formats.duration,
+        full_moment=formats.full_moment,
+        json_text=formats.json_text,
+        metric_name=formats.metric_name,
+        moment=formats.moment,
+        number=formats.number,
+        short_hash=formats.short_hash,
+        signed_percent=formats.signed_percent,
+        size=formats.size,
+    )
+    return environment
+
+
+def current_grant() -> Grant | None:
+    """The grant of whoever is signed in; None on public pages."""
+    found: Grant | None = g.get("grant")
+    return found

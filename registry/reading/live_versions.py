@@ -1,0 +1,127 @@
+"""What the aliases of models point at, since when, by whom and why, with the version's metrics.
+
+A few queries for all models of a page, whatever their number of versions.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from registry.reading.stored_evaluation import Interval
+from registry.reading.views import View, timestamp
+from registry.storage.tables import AliasRow, EventRow, VersionRow
+
+Key = tuple[str, int]
+"""Model and number."""
+
+_MOVES = ("promoted", "rolled_back")
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """The 95% intervals of a version's metrics, and what always guessing the same would give."""
+
+    intervals: dict[str, Interval] = {}
+    baseline: dict[str, float] = {}
+
+
+def bounds_of(session: Session, keys: Collection[Key]) -> dict[Key, Bounds]:
+    """The intervals and the baseline of each of these versions, as stored; malformed ones are left
+    out."""
+    query = select(
+        VersionRow.model,
+        VersionRow.number,
+        VersionRow.evaluation["metric_intervals"],
+        VersionRow.evaluation["baseline"],
+    ).where(tuple_(VersionRow.model, VersionRow.number).in_(keys))
+    return {
+        (model, number): Bounds(
+            _read(intervals, dict[str, Interval]), _read(baseline, dict[str, float])
+        )
+        for model, number, intervals, baseline in session.execute(query)
+    }
+
+
+def live_versions(session: Session, models: Collection[str]) -> dict[str, list[View]]:
+    """By model, a view of each alias and of the version that it points at, by name of the alias.
+
+    ``since``, ``by``, ``reason``, ``forced`` and ``rolled_back`` are of the event that moved it.
+    """
+    aliases = session.execute(
+        select(AliasRow.model, AliasRow.name, AliasRow.number)
+        .where(AliasRow.model.in_(models))
+        .order_by(AliasRow.model, AliasRow.name)
+    ).all()
+    keys = {(model, number) for model, _, number in aliases}
+    versions = _versions(session, keys)
+    bounds = bounds_of(session, keys)
+    moves = _last_moves(session, models)
+    found: dict[str, list[View]] = {}
+    for model, alias, number in aliases:
+        version, known = versions[model, number], bounds[model, number]
+        found.setdefault(model, []).append(
+            {
+                "alias": alias,
+                "version": number,
+                "kind": version.kind,
+                "task": version.task,
+                "engine": version.engine.get("name"),
+                **_move_view(moves.get((model, alias))),
+                "metrics": {metric.name: metric.value for metric in version.metrics},
+                "metric_intervals": known.intervals,
+                "baseline": known.baseline,
+            }
+        )
+    return found
+
+
+def newest_ready(session: Session, models: Collection[str]) -> dict[str, int]:
+    """By model, its highest version that is ready."""
+    query = (
+        select(VersionRow.model, func.max(VersionRow.number))
+        .where(VersionRow.status == "ready", VersionRow.model.in_(models))
+        .group_by(VersionRow.model)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def _versions(session: Session, keys: Iterable[Key]) -> dict[Key, VersionRow]:
+    rows = session.scalars(
+        select(VersionRow).where(tuple_(VersionRow.model, VersionRow.number).in_(keys))
+    )
+    return {(row.model, row.number): row for row in rows}
+
+
+def _last_moves(session: Session, models: Collection[str]) -> dict[tuple[str, str], EventRow]:
+    """The last event that moved each alias, by model and alias."""
+    last = (
+        select(func.max(EventRow.seq))
+        .where(
+            EventRow.model == AliasRow.model,
+            EventRow.alias == AliasRow.name,
+            EventRow.type.in_(_MOVES),
+        )
+        .correlate(AliasRow)
+        .scalar_subquery()
+    )
+    query = select(EventRow).join(AliasRow, EventRow.seq == last).where(AliasRow.model.in_(models))
+    return {(row.model or "", row.alias or ""): row for row in session.scalars(query)}
+
+
+def _move_view(event: EventRow | None) -> View:
+    return {
+        "since": None if event is None else timestamp(event.at),
+        "by": None if event is None else event.actor,
+        "reason": None if event is None else event.reason,
+        "forced": event is not None and event.details.get("forced") is True,
+        "rolled_back": event is not None and event.type == "rolled_back",
+    }
+
+
+def _read(value: Any, type_: Any) -> Any:
+    try:
+        return msgspec.convert(value or {}, type_)
+    except msgspec.ValidationError:
+        return {}
