@@ -8,6 +8,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 ORIGIN = "http://localhost"
+_HYPHENS = str.maketrans("\N{MINUS SIGN}\N{EN DASH}", "--")
 VOID = frozenset({"meta", "link", "input", "br", "hr", "img", "path", "line", "rect", "circle"})
 
 
@@ -42,7 +43,8 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        return " ".join("".join(self._text).split())
+        """The words, with a plain hyphen for dashes and minus signs."""
+        return " ".join("".join(self._text).translate(_HYPHENS).split())
 
     @property
     def location(self) -> str:

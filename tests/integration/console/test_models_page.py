@@ -1,0 +1,193 @@
+"""The list of models, and the page of one."""
+
+import pytest
+
+from tests.integration.api.conftest import new_name
+from tests.integration.console.browser import Page
+from tests.integration.console.conftest import Console, ConsoleMaker
+
+
+def rows(page: Page) -> list[str]:
+    """The names of the models or versions that a table links to."""
+    links = page.of("a")
+    return [
+        link["href"].rpartition("/")[2] for link in links if "version-link" in link.get("class", "")
+    ]
+
+
+def test_models_are_listed_with_what_is_live(console: Console, housing: str) -> None:
+    page = console.admin.get("/console/models", query_string={"q": housing})
+    assert rows(page) == [housing]
+    assert "1 model found" in page.text
+    assert "v2 linear" in page.text
+    assert "30 RMSE 26 - 34" in page.text.replace("30RMSE", "30 RMSE")
+    assert f"/console/models/{housing}/4" in page.hrefs()
+    assert "v4 waiting" in page.text
+
+
+def test_a_search_without_a_match_says_what_was_searched(console: Console, housing: str) -> None:
+    page = console.admin.get("/console/models?q=<nobody>&tag=team:risk")
+    assert "No model has “<nobody>” in its name and has the tag team:risk" in page.text
+    assert "/console/models" in page.hrefs()
+
+
+def test_a_script_gets_the_list_alone(console: Console, housing: str) -> None:
+    page = console.admin.fragment(f"/console/models?q={housing}")
+    assert rows(page) == [housing]
+    assert page.of("html") == []
+
+
+def test_without_models_the_page_shows_how_to_make_one(make_console: ConsoleMaker) -> None:
+    page = make_console().admin.get("/console/models")
+    assert "There are no models yet" in page.text
+    assert "hotswap train sklearn:iris" in page.text
+
+
+def test_models_are_paged_and_the_page_is_in_the_address(make_console: ConsoleMaker) -> None:
+    console = make_console()
+    for number in range(52):
+        console.service.admin.post("/models", json={"name": f"m-{number:02}"})
+    page = console.admin.get("/console/models?q=m")
+    assert len(rows(page)) == 50
+    assert "1 - 50 of 52" in page.text
+    second = console.admin.get("/console/models?q=m&page=2")
+    assert "/console/models?q=m&page=2" in page.hrefs()
+    assert rows(second) == ["m-50", "m-51"]
+
+
+def test_the_live_version_is_the_headline_of_a_model(console: Console, housing: str) -> None:
+    text = console.admin.get(f"/console/models/{housing}").text
+    assert "Regression · predicts prediction from 1 column · 4 versions" in text
+    assert "Live in production v2 linear" in text
+    assert "Rolled back because “it was slow”" in text
+    assert "By admin (HOTSWAP_ADMIN_TOKEN)" in text
+    assert "RMSE 30 26 - 34" in text
+    assert "Always guessing 86.5" in text
+    assert "v4 is newer than what is live. RMSE -5.0 %, which may be noise" in text
+
+
+def test_versions_are_listed_with_their_difference_to_the_live_one(
+    console: Console, housing: str
+) -> None:
+    page = console.admin.get(f"/console/models/{housing}")
+    assert rows(page) == ["4", "3", "2", "1"]
+    assert "+66.7 % worse" in page.text
+    assert "-5.0 % may be noise" in page.text
+    assert page.of("tr")[3]["class"] == "is-live"
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("sort=metrics.rmse", ["4", "3", "2", "1"]),
+        ("sort=-metrics.rmse", ["1", "2", "3", "4"]),
+        ("sort=version", ["1", "2", "3", "4"]),
+        ("status=archived", []),
+        ("status=ready&page=2", []),
+    ],
+)
+def test_versions_are_sorted_and_filtered_by_the_address(
+    console: Console, housing: str, query: str, numbers: list[str]
+) -> None:
+    page = console.admin.get(f"/console/models/{housing}?{query}")
+    assert rows(page) == numbers
+    sorted_by = [th["aria-sort"] for th in page.of("th") if "aria-sort" in th]
+    assert len(sorted_by) == (1 if numbers else 0)
+
+
+@pytest.mark.parametrize("query", ["page=x", "page=0", "sort=x", "range=x"])
+def test_an_address_that_makes_no_sense_is_400(console: Console, housing: str, query: str) -> None:
+    assert console.admin.get(f"/console/models/{housing}?{query}").status == 400
+
+
+def test_what_was_live_is_drawn_and_told(console: Console, housing: str) -> None:
+    page = console.admin.get(f"/console/models/{housing}?range=24h")
+    bars = [bar for bar in page.of("rect") if "bar" in bar["class"]]
+    assert [bar["class"] for bar in bars] == ["bar", "bar", "bar", "bar now"]
+    assert [bar["data-tip"].split(",")[0] for bar in bars] == ["v1", "v2", "v3", "v2"]
+    assert [line["class"] for line in page.of("line") if "move" in line["class"]][-1] == "move back"
+    assert "Rolled back production from v3 to v2 it was slow" in page.text
+
+
+def test_the_metric_of_the_chart_is_chosen_in_the_address(console: Console, housing: str) -> None:
+    page = console.admin.get(f"/console/models/{housing}?metric=mae")
+    assert "MAE by version" in page.text
+    assert [point["data-tip"] for point in page.of("circle")] == [
+        "v1: 40", "v2: 24", "v3: 23.2", "v4: 22.8",
+    ]  # fmt: skip
+    assert "RMSE by version" in console.admin.get(f"/console/models/{housing}?metric=none").text
+
+
+def test_a_model_without_a_live_version_says_what_callers_get(
+    console: Console, artifacts: dict[str, bytes]
+) -> None:
+    name = new_name()
+    console.service.admin.post("/models", json={"name": name})
+    page = console.admin.get(f"/console/models/{name}")
+    assert "Nothing is live yet" in page.text
+    assert "get 404" in page.text
+    assert "There are no versions yet." in page.text
+    console.service.admin.upload(name, artifacts["line-1"])
+    page = console.admin.get(f"/console/models/{name}")
+    assert rows(page) == ["1"]
+    assert "by version" not in page.text
+
+
+def test_other_aliases_are_shown_below_production(
+    console: Console, artifacts: dict[str, bytes]
+) -> None:
+    name, admin = new_name(), console.service.admin
+    for slope in (1, 2):
+        admin.upload(name, artifacts[f"line-{slope}"])
+    admin.promote(name, 1)
+    admin.promote(name, 2, alias="canary", reason="a first look")
+    text = console.admin.get(f"/console/models/{name}").text
+    assert "canary v2" in text
+    assert "a first look" in text
+
+
+def test_an_archived_model_is_only_read(console: Console, artifacts: dict[str, bytes]) -> None:
+    name = new_name()
+    console.service.admin.upload(name, artifacts["line-1"])
+    console.service.admin.promote(name, 1)
+    console.service.admin.delete(f"/models/{name}")
+    page = console.admin.get(f"/console/models/{name}")
+    assert "This model is archived." in page.text
+    assert "Live in production" not in page.text
+
+
+def test_the_live_part_is_asked_again_cheaply(
+    console: Console, artifacts: dict[str, bytes]
+) -> None:
+    """The same until something happens to the model, or the minute changes."""
+    name, admin, browser = new_name(), console.service.admin, console.admin
+    for slope in (1, 2):
+        admin.upload(name, artifacts[f"line-{slope}"])
+    admin.promote(name, 1)
+    path = f"/console/models/{name}/aliases"
+    first = browser.fragment(path)
+    assert "Live in production v1" in first.text
+    assert first.response.headers["Cache-Control"] == "private, no-cache"
+    tag = first.response.headers["ETag"]
+    for _ in range(3):  # one of two in a row lies within a minute
+        same = browser.fragment(path, headers={"If-None-Match": tag})
+        if same.status == 304:
+            break
+        tag = same.response.headers["ETag"]
+    assert (same.status, same.html) == (304, "")
+
+    admin.promote(name, 2)
+
+    changed = browser.fragment(path, headers={"If-None-Match": tag})
+    assert changed.status == 200
+    assert "Live in production v2" in changed.text
+    other = console.person("predict").fragment(path, headers={"If-None-Match": tag})
+    assert other.status == 200
+
+
+def test_a_fragment_of_a_model_outside_the_token_does_not_exist(
+    console: Console, housing: str
+) -> None:
+    person = console.person("predict", models=["other-*"])
+    assert person.fragment(f"/console/models/{housing}/aliases").status == 404
+    assert rows(person.get("/console/models")) == []

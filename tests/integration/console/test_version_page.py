@@ -1,0 +1,84 @@
+"""The page of a version, with its tabs."""
+
+import hashlib
+
+import pytest
+
+from tests.integration.api.conftest import new_name
+from tests.integration.console.conftest import Console
+
+TABS = ("results", "columns", "origin", "card", "files")
+
+
+def test_an_alias_in_the_address_leads_to_the_number(console: Console, housing: str) -> None:
+    for alias, number in (("production", 2), ("latest", 4)):
+        page = console.admin.get(f"/console/models/{housing}/{alias}?tab=files")
+        assert page.location == f"/console/models/{housing}/{number}?tab=files"
+    assert console.admin.get(f"/console/models/{housing}/5").status == 404
+    assert console.admin.get(f"/console/models/{housing}/nothing").status == 404
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_each_part_is_a_link_and_has_the_head(console: Console, housing: str, tab: str) -> None:
+    page = console.admin.get(f"/console/models/{housing}/2?tab={tab}")
+    assert page.status == 200
+    assert f"{housing} v2 Linear live in production · uploaded" in page.text
+    here = [link["href"] for link in page.of("a") if link.get("aria-current") == "page"]
+    assert f"/console/models/{housing}/2?tab={tab}" in here
+    assert {f"/console/models/{housing}/2?tab={one}" for one in TABS} <= set(page.hrefs())
+
+
+def test_an_unknown_part_is_400(console: Console, housing: str) -> None:
+    assert console.admin.get(f"/console/models/{housing}/2?tab=all").status == 400
+
+
+def test_results_are_compared_with_the_live_version(console: Console, housing: str) -> None:
+    text = console.admin.get(f"/console/models/{housing}/1").text
+    assert "as the uploader claims, on 100 held-out rows" in text
+    assert "RMSE 50 46 - 54 86.5 30 +66.7 % worse" in text
+    assert "The model has no gates" in text
+    live = console.admin.get(f"/console/models/{housing}/2").text
+    assert "vs live" not in live
+
+
+def test_results_show_the_gates_of_the_last_promotion(
+    console: Console, artifacts: dict[str, bytes]
+) -> None:
+    name, admin = new_name(), console.service.admin
+    for rmse in (10.0, 9.0):
+        admin.upload(name, artifacts["line-1"], {"metrics": {"rmse": rmse}})
+    admin.put(f"/models/{name}/policy", json={"gates": ["rmse <= 9.5"]})
+    assert "not measured against them yet" in console.admin.get(f"/console/models/{name}/2").text
+    admin.promote(name, 1, force=True, reason="nothing else is there")
+    page = console.admin.get(f"/console/models/{name}/1")
+    assert "forced" in page.text
+    assert "rmse <= 9.5 10, as claimed" in page.text
+    assert [svg["aria-label"] for svg in page.of("svg") if "aria-label" in svg] == ["failed"]
+
+
+def test_columns_have_types_and_the_figures_of_training(
+    console: Console, artifacts: dict[str, bytes]
+) -> None:
+    name = new_name()
+    columns = {
+        "median_income": {"min": 0.5, "max": 12.25, "mean": 3.5, "missing": 0},
+        "ocean_proximity": {"values": {"INLAND": 50, "NEAR BAY": 30}, "other": 2, "missing": 1},
+    }
+    metadata = {"evaluation": {"columns": columns}}
+    assert console.service.admin.upload(name, artifacts["housing"], metadata).status_code == 201
+    text = console.admin.get(f"/console/models/{name}/1?tab=columns").text
+    assert "Takes 4 columns" in text
+    assert "median_income number 0.5 3.5 12.25 0" in text
+    assert "INLAND 50 , NEAR BAY 30 and others" in text
+
+
+def test_the_uploaded_file_can_be_downloaded(
+    console: Console, housing: str, artifacts: dict[str, bytes]
+) -> None:
+    page = console.admin.get(f"/console/models/{housing}/2?tab=files")
+    assert hashlib.sha256(artifacts["line-2"]).hexdigest() in page.text
+    (link,) = [link for link in page.of("a") if "download" in link]
+    response = console.admin.client.get(link["href"], buffered=True)
+    assert response.data == artifacts["line-2"]
+    assert response.headers["Content-Disposition"].startswith("attachment")
+    assert console.stranger().get(link["href"]).status == 303
