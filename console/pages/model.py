@@ -19,9 +19,15 @@ from console.rendering import page, render
 from registry.errors import VersionNotFound
 from registry.names import LATEST, PRODUCTION
 from registry.reading.alias_moves import tenures
-from registry.reading.live_versions import Bounds, bounds_of, live_versions, newest_ready
+from registry.reading.live_versions import (
+    Bounds,
+    bounds_of,
+    live_versions,
+    newest_figures,
+    newest_ready,
+)
 from registry.reading.pages import Page, Paging
-from registry.reading.queries import find_model, find_version, list_history, list_versions
+from registry.reading.queries import find_model, find_version, latest_events, list_versions
 from registry.reading.trail import Trail
 from registry.reading.views import View, model_view, version_view
 from registry.storage.tables import STATUSES, utc_now
@@ -68,7 +74,7 @@ def show(name: str) -> Response:
         timeline=_timeline(session, name),
         ranges=RANGES,
         chart=_chart(session, name, metric, production),
-        events=list_history(session, name, Paging(page_size=_SHOWN_EVENTS)),
+        events=latest_events(session, name, _SHOWN_EVENTS),
     )
 
 
@@ -176,17 +182,16 @@ def _chart(
     """The metric of the newest versions; None if none of them has it."""
     if metric is None:
         return None
-    newest = list_versions(session, name, Paging(page_size=MOST_POINTS), status="ready")["items"]
-    bounds = bounds_of(session, [(name, item["version"]) for item in newest])
+    values = newest_figures(session, name, metric, MOST_POINTS)
+    bounds = bounds_of(session, [(name, number) for number in values])
     figures = [
         Figure(
-            number=item["version"],
-            value=item["metrics"][metric],
-            interval=bounds[name, item["version"]].intervals.get(metric),
-            is_live=live is not None and item["version"] == live["version"],
+            number=number,
+            value=value,
+            interval=bounds[name, number].intervals.get(metric),
+            is_live=live is not None and number == live["version"],
         )
-        for item in reversed(newest)
-        if metric in item["metrics"]
+        for number, value in values.items()
     ]
     baseline = None if live is None else live["baseline"].get(metric)
     return metric_chart(figures, baseline) if figures else None

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from registry.reading.stored_evaluation import Interval
 from registry.reading.views import View, timestamp
-from registry.storage.tables import AliasRow, EventRow, VersionRow
+from registry.storage.tables import AliasRow, EventRow, MetricRow, ModelRow, VersionRow
 
 Key = tuple[str, int]
 """Model and number."""
@@ -79,10 +79,32 @@ def live_versions(session: Session, models: Collection[str]) -> dict[str, list[V
 
 def newest_ready(session: Session, models: Collection[str]) -> dict[str, int]:
     """By model, its highest version that is ready."""
+    # A query for each model: with GROUP BY, SQLite would read every ready version.
+    number = (
+        select(func.max(VersionRow.number))
+        .where(VersionRow.status == "ready", VersionRow.model == ModelRow.name)
+        .scalar_subquery()
+    )
+    found = session.execute(select(ModelRow.name, number).where(ModelRow.name.in_(models)))
+    return {row[0]: row[1] for row in found if row[1] is not None}
+
+
+def newest_figures(session: Session, model: str, metric: str, most: int) -> dict[int, float]:
+    """The metric of each of the ``most`` newest ready versions that has it, lowest number first."""
+    newest = (
+        select(VersionRow.number)
+        .where(VersionRow.model == model, VersionRow.status == "ready")
+        .order_by(VersionRow.number.desc())
+        .limit(most)
+    )
     query = (
-        select(VersionRow.model, func.max(VersionRow.number))
-        .where(VersionRow.status == "ready", VersionRow.model.in_(models))
-        .group_by(VersionRow.model)
+        select(MetricRow.number, MetricRow.value)
+        .where(
+            MetricRow.model == model,
+            MetricRow.name == metric,
+            MetricRow.number.in_(list(session.scalars(newest))),
+        )
+        .order_by(MetricRow.number)
     )
     return {row[0]: row[1] for row in session.execute(query)}
 

@@ -77,8 +77,15 @@ def measured_metrics(session: Session, model: str, number: int) -> dict[str, flo
 def _moves(session: Session, model: str, which: ColumnElement[bool]) -> Iterable[EventRow]:
     return session.scalars(
         select(EventRow)
-        .where(EventRow.model == model, EventRow.type.in_(("promoted", "rolled_back")), which)
-        .order_by(EventRow.seq.desc())
+        .where(
+            EventRow.model == model,
+            EventRow.alias.is_not(None),
+            EventRow.type.in_(("promoted", "rolled_back")),
+            which,
+        )
+        # Most events are uploads. An expression, or SQLite would read all of them in this order
+        # instead of those of an alias.
+        .order_by((EventRow.seq + 0).desc())
         .limit(_LATEST)
     )
 

@@ -196,6 +196,12 @@ def list_history(session: Session, model: str, paging: Paging) -> Page:
     return numbered_page(session, query, paging, event_view, EventRow.seq)
 
 
+def latest_events(session: Session, model: str, most: int) -> list[View]:
+    """The last events of ``model``, newest first, without counting them."""
+    query = select(EventRow).where(EventRow.model == model).order_by(EventRow.seq.desc())
+    return [event_view(row) for row in session.scalars(query.limit(most))]
+
+
 def list_tokens(session: Session, paging: Paging) -> Page:
     """Every token that was made, newest first, without its value."""
     return numbered_page(session, select(TokenRow), paging, token_view, TokenRow.id)
