@@ -1,9 +1,12 @@
 """The options that say how a file of data is written."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
+
+if TYPE_CHECKING:  # other commands must not wait for what training imports
+    from trainers.file_settings import FileSettings
 
 
 class FileFlags(TypedDict):
@@ -46,3 +49,13 @@ def file_keys(flags: Mapping[str, Any]) -> dict[str, Any]:
     if given.get("delimiter") in {"tab", "\\t"}:
         given["delimiter"] = "\t"
     return {key: list(value) if key == "na_values" else value for key, value in given.items()}
+
+
+def file_settings(flags: Mapping[str, Any]) -> "FileSettings":
+    """The settings of a file that the options give. Raises UsageError for a wrong value."""
+    from trainers.file_settings import FileSettings
+
+    settings = FileSettings(**file_keys(flags))
+    for (key,), said in settings.mistakes():
+        raise click.UsageError(f"--{key.replace('_', '-')}: {said}.")
+    return settings

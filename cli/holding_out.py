@@ -1,5 +1,6 @@
 """Writes the two parts of a table that a holdout is cut off."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ from registry.storage.durable import write_whole
 if TYPE_CHECKING:
     import pandas as pd
 
-_PARQUET = {".parquet", ".pq"}
-_TEXT = {".csv", ".tsv", ".txt", ".jsonl", ".gz", ".zst"}
-_ENDINGS = _PARQUET | _TEXT | {".feather", ".arrow", ".xlsx"}
+    from trainers.file_settings import FileSettings
+
+_TYPED = {".parquet", ".pq", ".feather", ".arrow", ".ipc"}
+_TEXT = {".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".gz", ".zst"}
+_ENDINGS = _TYPED | _TEXT | {".xlsx", ".xlsm"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +34,46 @@ class Files:
 
 
 @contextmanager
-def cut(table: Path, target: str, fraction: float, seed: int) -> Iterator[Files]:
-    """Write ``TABLE-holdout`` and ``TABLE-training`` beside ``table``, as Parquet if it is Parquet,
-    else as CSV; remove them if the block raises.
+def cut(
+    table: Path, target: str, fraction: float, seed: int, settings: "FileSettings"
+) -> Iterator[Files]:
+    """Write ``TABLE-holdout`` and ``TABLE-training`` beside ``table``, as Parquet if it is Parquet
+    or Arrow, else as CSV; remove them if the block raises.
 
-    Raises CommandFailed, also where one of them exists.
+    Parts that exist with the same content, as after an interrupted run, are used. Raises
+    CommandFailed, also where one exists with another content.
     """
-    is_parquet = table.suffix.lower() in _PARQUET
+    is_parquet = bool({ending.lower() for ending in table.suffixes} & _TYPED)
     stem, ending = _stem(table), ".parquet" if is_parquet else ".csv"
     files = Files(*(table.with_name(f"{stem}-{part}{ending}") for part in ("holdout", "training")))
-    for path in (files.holdout, files.rest):
-        if path.exists():
-            advice = "Remove it, or train on it: the same seed gives the same rows."
-            raise CommandFailed(f"{path} exists.", WRONG_USAGE, advice=advice)
     with refusals(), Stages() as stage:
         stage(f"reading {table}")
         from trainers.holding_out import hold_out
 
-        parts = hold_out(str(table), target, fraction, seed)
+        parts = hold_out(str(table), target, fraction, seed, settings)
+    contents = {
+        files.holdout: _content(parts.holdout, is_parquet=is_parquet),
+        files.rest: _content(parts.rest, parts.delimiter, parts.encoding, is_parquet=is_parquet),
+    }
+    new = [path for path, content in contents.items() if not _exists(path, content)]
     try:
-        _write(files.holdout, parts.holdout, ",")
-        _write(files.rest, parts.rest, parts.delimiter)
+        for path in new:
+            write_whole(path, contents[path], 0o644)
         yield files
     except BaseException:
-        files.holdout.unlink(missing_ok=True)
-        files.rest.unlink(missing_ok=True)
+        for path in new:
+            path.unlink(missing_ok=True)
         raise
+
+
+def _exists(path: Path, content: bytes) -> bool:
+    """Whether ``path`` exists with ``content``; raises CommandFailed if it has another one."""
+    if not path.exists():
+        return False
+    if path.read_bytes() != content:
+        advice = "Remove it if it is no longer needed. The same data and seed give the same rows."
+        raise CommandFailed(f"{path} exists, and has other rows.", WRONG_USAGE, advice=advice)
+    return True
 
 
 def _stem(table: Path) -> str:
@@ -67,9 +84,12 @@ def _stem(table: Path) -> str:
     return path.name
 
 
-def _write(path: Path, frame: "pd.DataFrame", delimiter: str) -> None:
-    if path.suffix == ".parquet":
-        content: bytes = frame.to_parquet(index=False)
-    else:
-        content = frame.to_csv(index=False, sep=delimiter).encode()
-    write_whole(path, content, 0o644)
+def _content(
+    frame: "pd.DataFrame", delimiter: str = ",", encoding: str = "utf-8", *, is_parquet: bool
+) -> bytes:
+    if is_parquet:
+        packed: bytes = frame.to_parquet(index=False)
+        return packed
+    # Python writes the byte-order mark for utf-16, and not for utf-16-le.
+    wide = re.fullmatch(r"(utf-(?:16|32))-[lb]e", encoding)
+    return frame.to_csv(index=False, sep=delimiter).encode(wide[1] if wide else encoding)

@@ -1,11 +1,12 @@
 """``hotswap holdout``."""
 
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import click
 
 from cli.exits import WRONG_USAGE, CommandFailed
+from cli.file_flags import FileFlags, file_flags, file_settings
 from cli.formatting import moment, size
 from cli.gates import trained_on
 from cli.holding_out import cut
@@ -30,7 +31,7 @@ _COLUMNS = [
 FRACTION = 0.2
 
 
-class _Flags(TypedDict):
+class _Flags(FileFlags):
     file: Path | None
     target: str | None
     history: bool
@@ -64,6 +65,7 @@ class _Flags(TypedDict):
     help="Share of the rows that --split holds out.  [default: 0.2]",
 )
 @click.option("--seed", type=int, help="Seed of --split.  [default: 0]")
+@file_flags
 @json_option
 @speaks_to_service
 def holdout(registry: Registry, *, name: str, as_json: bool, **flags: Unpack[_Flags]) -> None:
@@ -72,7 +74,7 @@ def holdout(registry: Registry, *, name: str, as_json: bool, **flags: Unpack[_Fl
     FILE is CSV or Parquet, with the input columns of the versions and the one that they predict.
     With --split, TABLE.csv becomes TABLE-holdout.csv, which is set as the holdout, and
     TABLE-training.csv, which versions are to be trained on. The model is created if it does not
-    exist.
+    exist. Options such as --na-values say how TABLE is written, as for train.
 
     \b
     Example:
@@ -90,7 +92,7 @@ def holdout(registry: Registry, *, name: str, as_json: bool, **flags: Unpack[_Fl
     elif (table := flags["split"]) is not None:
         target = target or _target(registry, name)
         fraction, seed = flags["fraction"] or FRACTION, flags["seed"] or 0
-        with cut(table, target, fraction, seed) as files:
+        with cut(table, target, fraction, seed, file_settings(flags)) as files:
             try:
                 shown = _set(registry, name, files.holdout, target)
             except ModelNotFound:
@@ -110,9 +112,9 @@ def _check(flags: _Flags) -> None:
         raise click.UsageError("FILE, --split, --history and --remove are mutually exclusive.")
     if flags["target"] is not None and not any(ways):
         raise click.UsageError("--target requires a FILE or --split.")
-    for option, given in (("fraction", flags["fraction"]), ("seed", flags["seed"])):
-        if given is not None and flags["split"] is None:
-            raise click.UsageError(f"--{option} requires --split.")
+    for option in ("fraction", "seed", *FileFlags.__annotations__):
+        if flags.get(option) not in {None, ()} and flags["split"] is None:
+            raise click.UsageError(f"--{option.replace('_', '-')} requires --split.")
 
 
 def _set(registry: Registry, name: str, file: Path, target: str | None) -> Holdout:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 from cli.exits import WRONG_USAGE, CommandFailed
-from cli.file_flags import FileFlags, file_flags, file_keys
+from cli.file_flags import FileFlags, file_flags, file_settings
 from cli.names import ModelName
 from cli.service import json_option
 from cli.stages import Stages
 from cli.terminal import print_json
 from cli.training_refusals import refusals
+from registry.storage.durable import write_whole
 from trainers.bundled import BUNDLED_PREFIX, is_bundled
 from trainers.model_kinds import TRAINED_KINDS, TrainedKind
 
@@ -43,7 +44,7 @@ def init(
     name: str | None,
     out: str | None,
     force: bool,
-    **file_settings: Unpack[FileFlags],
+    **flags: Unpack[FileFlags],
 ) -> None:
     """Write a recipe for DATA, with a comment on each of its columns.
 
@@ -65,19 +66,18 @@ def init(
         )
     base = Path() if file is None else file.parent
     shown = data if is_bundled(data) else Path(os.path.relpath(data, base)).as_posix()
+    settings = file_settings(flags)
     with refusals(), Stages() as stage:
         stage(f"reading {data}")
-        from trainers.file_settings import FileSettings
         from trainers.recipe import Recipe
         from trainers.recipe_writing import write_recipe
 
-        settings = FileSettings(**file_keys(file_settings))
         text = write_recipe(data, target, kind, name, shown, settings=settings)
         Recipe.from_toml(text)
     if file is None:
         click.echo(text, nl=False)
         return
-    file.write_text(text, encoding="utf-8")
+    write_whole(file, text.encode(), 0o644)
     click.echo(f"Wrote {file}. Train it: hotswap train --recipe {file}")
 
 

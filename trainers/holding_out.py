@@ -14,6 +14,7 @@ from registry.dates import format_date
 from trainers.columns import type_column
 from trainers.data import Dataset, read_dataset
 from trainers.errors import ColumnRefused, TargetRefused
+from trainers.file_settings import FROM_CONTENT, FileSettings
 from trainers.split import Split, split_rows
 from trainers.split_rule import SplitRule
 from trainers.target import Target, read_target, target_column
@@ -26,15 +27,18 @@ class Parts:
     """The rows of a table in their order: those held out, and the ``rest`` to train on.
 
     The cells of a text file are texts: in ``rest`` as they are written, in ``holdout`` as requests
-    have them. ``delimiter`` is that of the file.
+    have them. ``delimiter`` and ``encoding`` are those of the file.
     """
 
     holdout: pd.DataFrame
     rest: pd.DataFrame
     delimiter: str
+    encoding: str
 
 
-def hold_out(data: str, target: str, fraction: float, seed: int) -> Parts:
+def hold_out(
+    data: str, target: str, fraction: float, seed: int, settings: FileSettings = FROM_CONTENT
+) -> Parts:
     """Hold out the share ``fraction`` of the rows of ``data`` that have a value of ``target``.
 
     Equal rows stay on the same side. Classes keep their shares where each has at least two
@@ -42,7 +46,7 @@ def hold_out(data: str, target: str, fraction: float, seed: int) -> Parts:
 
     Raises a subclass of TrainingRefused.
     """
-    typed = read_dataset(data)
+    typed = read_dataset(data, settings)
     values = read_target(target_column(typed, target), "forest", None)
     groups = _groups(typed, values)
     _, first = np.unique(groups, return_index=True)
@@ -53,12 +57,13 @@ def hold_out(data: str, target: str, fraction: float, seed: int) -> Parts:
     rows[np.flatnonzero(values.kept)[held]] = True
     written = typed
     if not typed.rules.is_typed:
-        written = read_dataset(data, as_text=typed.columns)
+        written = read_dataset(data, settings, as_text=typed.columns)
     sent = pd.DataFrame({name: _sent(name, typed, written) for name in typed.columns})
     return Parts(
         sent[rows].reset_index(drop=True),
         written.frame[~rows].reset_index(drop=True),
         typed.found.get("delimiter", ","),
+        typed.found.get("encoding", "utf-8"),
     )
 
 

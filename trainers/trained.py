@@ -3,11 +3,12 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hotswap.fitted.deterministic_skops import to_bytes
 from registry.signature import Record, Signature, Task
-from registry.storage.durable import write_whole
+from registry.storage.durable import rename_durably, write_whole
 from trainers.inferred import Inferred
 from trainers.model_kinds import TrainedKind, kind_of_version
 from trainers.recipe import Recipe
@@ -75,14 +76,20 @@ class TrainedModel:
         """Write ``model.skops``, ``metadata.json`` and ``training_rows.bin`` into ``directory``,
         which is created.
 
-        Each file appears whole or not at all. Raises OSError.
+        The files of an earlier model are replaced after all new ones have been written; metadata
+        never describe another model than the one beside them. Raises OSError.
         """
         directory.mkdir(parents=True, exist_ok=True)
         metadata = json.dumps(self.metadata(), indent=2, ensure_ascii=False, allow_nan=False)
-        write_whole(directory / ARTIFACT_NAME, self.artifact(), 0o644)
-        if self.training_rows is not None:
-            write_whole(directory / ROWS_NAME, self.training_rows, 0o644)
-        write_whole(directory / METADATA_NAME, f"{metadata}\n".encode(), 0o644)
+        rows = {} if self.training_rows is None else {ROWS_NAME: self.training_rows}
+        files = {ARTIFACT_NAME: self.artifact(), **rows, METADATA_NAME: f"{metadata}\n".encode()}
+        with TemporaryDirectory(prefix=".new-", dir=directory) as new:
+            for name, content in files.items():
+                write_whole(Path(new, name), content, 0o644)
+            for name in (METADATA_NAME, ROWS_NAME):
+                (directory / name).unlink(missing_ok=True)
+            for name in files:
+                rename_durably(Path(new, name), directory / name)
 
 
 def _uploaded(pipeline: "Pipeline") -> "Pipeline":

@@ -87,6 +87,13 @@ def test_options_name_any_column(hotswap: Hotswap, cars: Path) -> None:
     ]
 
 
+def test_a_wrong_option_of_a_first_recipe_is_named(hotswap: Hotswap, cars: Path) -> None:
+    result = hotswap("recipe", "init", str(cars), "--target", "price", "--encoding", "klingon")
+
+    assert result.exit_code == 2
+    assert "--encoding: encoding 'klingon' is not a known text encoding." in result.stderr
+
+
 def test_a_first_recipe_has_what_was_found_and_trains(hotswap: Hotswap, cars: Path) -> None:
     file = cars.parent / "cars.toml"
     arguments = ("recipe", "init", str(cars), "--target", "price", "--out", str(file))

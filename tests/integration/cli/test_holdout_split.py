@@ -64,6 +64,53 @@ def test_an_existing_part_is_not_replaced(hotswap, service, table):
     assert (result.exit_code, rest.read_text()) == (2, "mine")
     assert "houses-training.csv exists" in result.stderr
     assert service.requests == []
+    assert not table.with_name("houses-holdout.csv").exists()
+
+
+def test_parts_of_an_interrupted_run_are_used(hotswap, service, table):
+    command = ("holdout", "housing", "--split", str(table), "--target", "price")
+    service.script("PUT", PATH, Answer(201, HOLDOUT))
+    assert hotswap(*command).exit_code == 0
+    table.with_name("houses-training.csv").unlink()
+
+    again = hotswap(*command)
+
+    assert again.exit_code == 0, again.output
+    assert len({received.body for received in service.requests}) == 1
+    service.script("PUT", PATH, problem(422, "holdout-refused", "It does not fit."))
+    assert hotswap(*command).exit_code == 1
+    assert table.with_name("houses-holdout.csv").exists()  # this run did not write it
+
+
+def test_options_say_how_the_table_is_written(hotswap, service, tmp_path):
+    table = tmp_path / "flats.csv"
+    rows = "".join(f"{'?' if row % 5 == 0 else row};Köln;{row},5\n" for row in range(40))
+    table.write_text(f"rooms;city;price\n{rows}", encoding="windows-1252")
+    service.script("PUT", PATH, Answer(201, HOLDOUT))
+    command = ("holdout", "housing", "--target", "price", "--na-values", "?")
+
+    result = hotswap(*command, "--split", str(table), "--encoding", "windows-1252")
+
+    assert result.exit_code == 0, result.output
+    held = pd.read_csv(tmp_path / "flats-holdout.csv")
+    kept = pd.read_csv(tmp_path / "flats-training.csv", sep=";", encoding="windows-1252")
+    assert (held["rooms"].dtype, set(held["city"]), set(kept["city"])) == (
+        float,
+        {"Köln"},
+        {"Köln"},
+    )
+    assert hotswap(*command).exit_code == 2  # nothing is split
+
+
+def test_texts_of_a_typed_table_stay_texts(hotswap, service, tmp_path):
+    table = tmp_path / "flats.feather"
+    pd.DataFrame({"zone": ["1", "2"] * 20, "price": [row / 2 for row in range(40)]}).to_feather(
+        table
+    )
+    service.script("PUT", PATH, Answer(201, HOLDOUT))
+
+    assert hotswap("holdout", "housing", "--split", str(table), "--target", "price").exit_code == 0
+    assert set(pd.read_parquet(tmp_path / "flats-training.parquet")["zone"]) == {"1", "2"}
 
 
 def test_fraction_and_seed_choose_the_rows(hotswap, service, table):

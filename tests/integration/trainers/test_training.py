@@ -3,6 +3,7 @@
 import json
 import math
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -174,6 +175,22 @@ def test_training_prints_nothing(shops_csv, capfd):
     train(recipe(shops_csv, "forest"))
 
     assert capfd.readouterr() == ("", "")
+
+
+def test_metadata_do_not_stay_beside_another_model(shops_csv, tmp_path):
+    model = train(recipe(shops_csv, exclude=("thrives",)))
+    out = tmp_path / "out"
+    model.write(out)
+    (out / "model.skops").unlink()
+    (out / "model.skops").mkdir()  # the new one cannot take its place
+
+    with pytest.raises(IsADirectoryError):
+        model.write(out)
+    assert [path.name for path in out.iterdir()] == ["model.skops"]
+
+    (out / "model.skops").rmdir()
+    replace(model, training_rows=None).write(out)
+    assert sorted(path.name for path in out.iterdir()) == ["metadata.json", "model.skops"]
 
 
 def test_artifact_and_metadata_are_written_completely(shops_csv, tmp_path):
