@@ -1,5 +1,6 @@
 """Writes the two parts of a table that a holdout is cut off."""
 
+import fcntl
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,27 +44,37 @@ def cut(
     Parts that exist with the same content, as after an interrupted run, are used. Raises
     CommandFailed, also where one exists with another content.
     """
+    with table.open("rb") as locked:
+        # Another run on this table waits: each removes only what it wrote.
+        fcntl.flock(locked, fcntl.LOCK_EX)
+        contents = _contents(table, target, fraction, seed, settings)
+        new = [path for path, content in contents.items() if not _exists(path, content)]
+        try:
+            for path in new:
+                write_whole(path, contents[path], 0o644)
+            yield Files(*contents)
+        except BaseException:
+            for path in new:
+                path.unlink(missing_ok=True)
+            raise
+
+
+def _contents(
+    table: Path, target: str, fraction: float, seed: int, settings: "FileSettings"
+) -> dict[Path, bytes]:
+    """The paths of the holdout and of the rest, with the bytes of their files."""
     is_parquet = bool({ending.lower() for ending in table.suffixes} & _TYPED)
     stem, ending = _stem(table), ".parquet" if is_parquet else ".csv"
-    files = Files(*(table.with_name(f"{stem}-{part}{ending}") for part in ("holdout", "training")))
+    holdout, rest = (table.with_name(f"{stem}-{part}{ending}") for part in ("holdout", "training"))
     with refusals(), Stages() as stage:
         stage(f"reading {table}")
         from trainers.holding_out import hold_out
 
         parts = hold_out(str(table), target, fraction, seed, settings)
-    contents = {
-        files.holdout: _content(parts.holdout, is_parquet=is_parquet),
-        files.rest: _content(parts.rest, parts.delimiter, parts.encoding, is_parquet=is_parquet),
+    return {
+        holdout: _content(parts.holdout, is_parquet=is_parquet),
+        rest: _content(parts.rest, parts.delimiter, parts.encoding, is_parquet=is_parquet),
     }
-    new = [path for path, content in contents.items() if not _exists(path, content)]
-    try:
-        for path in new:
-            write_whole(path, contents[path], 0o644)
-        yield files
-    except BaseException:
-        for path in new:
-            path.unlink(missing_ok=True)
-        raise
 
 
 def _exists(path: Path, content: bytes) -> bool:

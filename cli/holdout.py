@@ -1,5 +1,6 @@
 """``hotswap holdout``."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Unpack
 
@@ -15,7 +16,7 @@ from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_pairs, print_table
 from hotswap import Registry
 from hotswap.errors import NotFound
-from hotswap.problems import ModelNotFound
+from hotswap.problems import ModelNotFound, NameTaken
 from hotswap.replies import Holdout
 
 _COLUMNS = [
@@ -96,7 +97,8 @@ def holdout(registry: Registry, *, name: str, as_json: bool, **flags: Unpack[_Fl
             try:
                 shown = _set(registry, name, files.holdout, target)
             except ModelNotFound:
-                registry.create_model(name)
+                with suppress(NameTaken):  # it was created in the meantime
+                    registry.create_model(name)
                 shown = _set(registry, name, files.holdout, target)
         print_json({**shown, "files": files.to_json()}) if as_json else _print_one(shown)
         if not as_json:

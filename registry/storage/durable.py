@@ -61,7 +61,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write ``content`` to ``path``, replacing what is there; durable when this returns.
 
     A reader of ``path`` finds the old content or the new, also after a crash. ``mode`` is set
-    whatever the umask. Raises OSError.
+    whatever the umask. Raises OSError with ``path`` as its file.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -69,5 +69,8 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
             file.write(content)
             os.fchmod(file.fileno(), mode)
         rename_durably(temporary, path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # a full disk has none
+        raise
     finally:
         temporary.unlink(missing_ok=True)

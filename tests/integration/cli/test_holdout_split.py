@@ -46,6 +46,16 @@ def test_a_model_that_does_not_exist_is_created(hotswap, service, table):
     assert service.requests[1].json == {"name": "housing", "description": ""}
 
 
+def test_a_model_that_is_created_in_the_meantime_is_used(hotswap, service, table):
+    service.script("PUT", PATH, Answer(201, HOLDOUT))
+    service.script_next("PUT", PATH, problem(404, "model-not-found", "There is no 'housing'."))
+    service.script("POST", "/models", problem(409, "name-taken", "The name is taken."))
+
+    result = hotswap("holdout", "housing", "--split", str(table), "--target", "price")
+
+    assert result.exit_code == 0, result.output
+
+
 def test_a_refused_holdout_leaves_no_files(hotswap, service, table):
     service.script("PUT", PATH, problem(422, "holdout-refused", "It does not fit."))
 

@@ -44,11 +44,12 @@ def test_a_failed_write_leaves_the_previous_file_and_nothing_else(tmp_path):
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, most))
     try:
-        with pytest.raises(OSError, match="File too large"):
+        with pytest.raises(OSError, match="File too large") as failed:
             write_whole(file, b"x" * 1_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
+    assert failed.value.filename == str(file)
     assert file.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [file]
 
