@@ -1,4 +1,4 @@
-"""A version: its results, columns, origin, card and files."""
+"""A version: its results, plots, columns, origin, card and files."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from api.sending import send_blob
 from api.services import services
 from api.sessions import db
 from console.noise import difference
+from console.pages.plots import plots_of
 from console.queries import choice_in_query, metrics_in_order
 from console.rendering import page
 from registry.cards.content import card_of
@@ -34,7 +35,7 @@ class Shown(NamedTuple):
     view: View
 
 
-TABS = ("results", "columns", "origin", "card", "files")
+TABS = ("results", "plots", "columns", "origin", "card", "files")
 
 
 @blueprint.route("/models/<name>/<version:version>", methods=["GET"])
@@ -104,6 +105,10 @@ def _metric(name: str, view: View, evaluation: StoredEvaluation, live: View | No
     }
 
 
+def _plots(shown: Shown) -> dict[str, Any]:
+    return {"plots": plots_of(read_evaluation(shown.row.evaluation))}
+
+
 def _columns(shown: Shown) -> dict[str, Any]:
     return {"evaluation": read_evaluation(shown.row.evaluation)}
 
@@ -124,6 +129,7 @@ def _files(shown: Shown) -> dict[str, Any]:
 
 _OF_TAB: dict[str, Callable[[Shown], dict[str, Any]]] = {
     "results": _results,
+    "plots": _plots,
     "columns": _columns,
     "origin": _origin,
     "card": _card,

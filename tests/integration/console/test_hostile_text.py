@@ -26,6 +26,9 @@ def hostile(console: Console, artifacts: dict[str, bytes]) -> str:
             "warnings": [HOSTILE],
             "metric_intervals": {HOSTILE: [0.5, 1.5]},
             "columns": {"ocean_proximity": {"values": {HOSTILE: 3}}},
+            "importances": [{"feature": HOSTILE, "value": 1.0}],
+            "confusion_matrix": {"labels": [HOSTILE], "counts": [[1]]},
+            "roc": [{"class": HOSTILE, "fpr": [0.0, 1.0], "tpr": [0.0, 1.0]}],
         },
     }
     for _ in range(2):
@@ -51,7 +54,7 @@ def hostile(console: Console, artifacts: dict[str, bytes]) -> str:
         "/console/models/{name}",
         "/console/models/{name}/aliases",
         *(f"/console/models/{{name}}/1?tab={tab}" for tab in ("results", "columns", "origin")),
-        *(f"/console/models/{{name}}/1?tab={tab}" for tab in ("card", "files")),
+        *(f"/console/models/{{name}}/1?tab={tab}" for tab in ("card", "files", "plots")),
     ],
 )
 def test_text_of_strangers_is_never_markup(console: Console, hostile: str, path: str) -> None:

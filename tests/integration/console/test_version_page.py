@@ -4,10 +4,11 @@ import hashlib
 
 import pytest
 
+from console.formats import MINUS
 from tests.integration.api.conftest import new_name
 from tests.integration.console.conftest import Console
 
-TABS = ("results", "columns", "origin", "card", "files")
+TABS = ("results", "plots", "columns", "origin", "card", "files")
 
 
 def test_an_alias_in_the_address_leads_to_the_number(console: Console, housing: str) -> None:
@@ -82,3 +83,40 @@ def test_the_uploaded_file_can_be_downloaded(
     assert response.data == artifacts["line-2"]
     assert response.headers["Content-Disposition"].startswith("attachment")
     assert console.stranger().get(link["href"]).status == 303
+
+
+def test_plots_are_drawn_from_the_stored_evaluation(
+    console: Console, artifacts: dict[str, bytes]
+) -> None:
+    name, share = new_name(), [0.0, 0.5, 1.0]
+    curve = {"class": "a<b", "fpr": share, "tpr": share, "auc": 0.5}
+    evaluation = {
+        "predicted_vs_true": {"true": [1.0, 2.0, 3.0], "predicted": [1.5, 2.0, 2.5]},
+        "residuals": {"edges": [-1.0, 0.0, 1.0], "counts": [4, 6]},
+        "confusion_matrix": {"labels": ["a<b", "c"], "counts": [[9, 1], [0, 10]]},
+        "roc": [curve, {**curve, "class": True}],
+        "importances": [{"feature": "x<0", "value": 0.75}, {"feature": "y", "value": 0.25}],
+    }
+    answer = console.service.admin.upload(name, artifacts["line-1"], {"evaluation": evaluation})
+    assert answer.status_code == 201
+    page = console.admin.get(f"/console/models/{name}/1?tab=plots")
+    titles = ["Predicted against true", "Errors", "Confusion matrix", "ROC", "Importances"]
+    assert [title for title in titles if title in page.text] == titles
+    assert "Calibration" not in page.text
+    assert len([dot for dot in page.of("circle") if dot["class"] == "cloud"]) == 3
+    assert [bar["data-tip"] for bar in page.of("rect") if "data-tip" in bar] == [
+        f"{MINUS}1 to 0: 4 rows",
+        "0 to 1: 6 rows",
+    ]
+    assert [td["class"] for td in page.of("td") if "tint" in td["class"]] == [
+        "figure tint-8",
+        "figure tint-1",
+        "figure tint-0",
+        "figure tint-9",
+    ]
+    assert "a<b area 0.5" in page.text
+    assert "x<0 0.75" in page.text
+
+
+def test_without_an_evaluation_there_are_no_plots(console: Console, housing: str) -> None:
+    assert "There are no plots" in console.admin.get(f"/console/models/{housing}/1?tab=plots").text

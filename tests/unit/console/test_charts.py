@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from console.charts import curves
 from console.charts.metric import MOST_POINTS, Figure, metric_chart
 from console.charts.scale import round_marks, scale_of
 from console.charts.timeline import MOST_ROWS, WIDTH, timeline
@@ -136,3 +137,41 @@ def test_marks_are_few_and_inside(low: float, span: float) -> None:
     marks = round_marks(low, low + span)
     assert len(marks) <= 4
     assert all(low - span * 1e-6 <= mark <= low + span * (1 + 1e-6) for mark in marks)
+
+
+def test_a_perfect_prediction_lies_on_the_diagonal() -> None:
+    plot = curves.points([1.0, 2.0, 3.0], [1.0, 2.0, 4.0])
+    x1, y1, x2, y2 = plot.diagonal
+
+    def above(x: float, y: float) -> float:
+        return (y1 + (x - x1) * (y2 - y1) / (x2 - x1)) - y
+
+    assert [round(above(*point)) for point in plot.points[:2]] == [0, 0]
+    assert above(*plot.points[2]) > 10
+
+
+@given(st.lists(st.tuples(FIGURES, FIGURES), max_size=1200))
+def test_no_more_points_are_drawn_than_one_can_tell_apart(pairs) -> None:
+    plot = curves.points([true for true, _ in pairs], [made for _, made in pairs])
+    finite = [pair for pair in pairs if all(map(math.isfinite, pair))]
+    assert len(plot.points) == min(len(finite), curves.MOST_POINTS)
+    assert plot.left_out == len(finite) - len(plot.points)
+    for x, y in plot.points:
+        assert plot.axes.left <= x <= plot.axes.right
+        assert plot.axes.top <= y <= plot.axes.bottom
+
+
+@given(st.lists(st.integers(0, 2**53), min_size=1, max_size=300))
+def test_a_histogram_keeps_its_rows_when_bins_are_merged(counts) -> None:
+    plot = curves.bars([float(edge) for edge in range(len(counts) + 1)], counts)
+    assert sum(bar.rows for bar in plot.bars) == sum(counts)
+    assert len(plot.bars) <= curves.MOST_BARS
+    assert (plot.bars[0].start, plot.bars[-1].end) == (0.0, float(len(counts)))
+    for bar in plot.bars:
+        assert bar.width >= 0
+        assert plot.axes.top <= bar.y <= bar.y + bar.height <= plot.axes.bottom + 0.11
+
+
+def test_a_curve_is_a_line_through_its_points() -> None:
+    (line,) = curves.curves([((0.0, 0.5, 1.0), (0.0, 1.0, 1.0))]).lines
+    assert line.split() == ["56.0,274.0", "233.0,10.0", "410.0,10.0"]
