@@ -3,6 +3,7 @@
 import platform
 import shutil
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ def environment(model: Any) -> dict[str, str]:
     parts = [model, *(model.get_params().values() if hasattr(model, "get_params") else ())]
     bases = [base for part in parts for base in type(part).__mro__]  # a subclass uses it too
     used = {base.__module__.partition(".")[0] for base in bases}
-    packages = [*RECORDED_PACKAGES, *(name for name in _BOOSTING if name in used)]
-    found = {package: _version(package) for package in packages}
+    found = {package: _version(package) for package in RECORDED_PACKAGES}
+    # Of the module: the distribution may be called xgboost-cpu.
+    found |= {name: sys.modules[name].__version__ for name in _BOOSTING if name in used}
     return {"python": platform.python_version(), **{name: at for name, at in found.items() if at}}
 
 

@@ -128,6 +128,8 @@ def test_a_database_of_the_previous_release_is_migrated_with_its_contents(sqlite
     add_versions(before, "house")
     before.dispose()
     with sqlite3.connect(file) as connection:
+        connection.execute("DROP TABLE sessions")
+        connection.execute("DROP INDEX ix_history_model_alias_seq")
         connection.execute("DROP TABLE policies")
         connection.execute("DROP TABLE holdouts")
         connection.execute("DROP INDEX ix_versions_status_model_number")

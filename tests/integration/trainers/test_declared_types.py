@@ -48,7 +48,7 @@ def test_a_value_that_is_not_of_the_declared_type_is_refused(tmp_path, type_, ce
 
 @pytest.mark.parametrize("type_", ["integer", "boolean", "number"])
 def test_a_text_that_is_not_a_number_is_refused_with_its_count(tmp_path, type_):
-    with pytest.raises(OddCells, match="x: 29 of 30 values are numbers; 1 are 'a'"):
+    with pytest.raises(OddCells, match="x: 29 of 30 values are numbers; 1 is 'a'"):
         prepared(tmp_path, lambda row: 1 if row else "a", x=type_)
 
 
