@@ -1,7 +1,9 @@
 """``hotswap history``."""
 
 import re
+from datetime import UTC, datetime
 from itertools import islice
+from typing import Any
 
 import click
 
@@ -23,11 +25,34 @@ COLUMNS = [
     Column("Actor"),
     Column("Reason"),
 ]
+_MODEL = 3
+"""Where the column of the model stands in the history of all models."""
 _ANCHOR = re.compile(r"[0-9]+:[0-9a-f]{64}")
+_TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
+
+
+class Moment(click.DateTime):
+    """A date or a time, in UTC where it has no zone."""
+
+    def __init__(self) -> None:
+        super().__init__(_TIMES)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        found: datetime = super().convert(value, param, ctx)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 @click.command
 @click.argument("name", type=ModelName(), required=False)
+@click.option("--type", "type_", metavar="TYPE", help="Only events of this type, as promoted.")
+@click.option("--actor", metavar="TOKEN", help="Only events by the token of this name.")
+@click.option("--alias", metavar="ALIAS", help="Only events of this alias.")
+@click.option(
+    "--from", "since", type=Moment(), metavar="TIME", help="Only events at this time or later."
+)
+@click.option("--to", "until", type=Moment(), metavar="TIME", help="Only earlier events.")
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Show only the N newest events."
 )
@@ -45,26 +70,43 @@ def history(
     registry: Registry,
     *,
     name: str | None,
+    type_: str | None,
+    actor: str | None,
+    alias: str | None,
+    since: datetime | None,
+    until: datetime | None,
     limit: int | None,
     verify: bool,
     anchor: str | None,
     as_json: bool,
 ) -> None:
-    """Show the history of the model NAME, newest first.
+    """Show the history of the model NAME, or of all models and tokens, newest first.
+
+    Events of tokens are shown to admins. Times are UTC unless they have a zone.
 
     \b
     Example:
       hotswap history housing --limit 10
+      hotswap history --actor ann --type promoted --from 2026-11-01 --to 2026-12-01
       hotswap history --verify
     """
+    chosen: dict[str, Any] = {
+        "type": type_,
+        "actor": actor,
+        "alias": alias,
+        "since": since,
+        "until": until,
+    }
+    is_filtered = any(value is not None for value in chosen.values())
     if verify:
-        if name is not None:
-            raise click.UsageError("--verify checks the history of all models and takes no NAME.")
+        if name is not None or is_filtered:
+            raise click.UsageError("--verify checks the whole history: it takes no NAME or filter.")
         _verify(anchor, as_json)
     elif anchor is not None:
         raise click.UsageError("--anchor requires --verify.")
-    elif name is None:
-        raise click.UsageError("Missing argument 'NAME': the model.")
+    elif name is None or is_filtered:
+        found = registry.events(model=name, **chosen)
+        _print_events(list(islice(found, limit)), None, as_json)
     else:
         _print_events(list(islice(registry.history(name), limit)), name, as_json)
 
@@ -84,7 +126,8 @@ def _verify(anchor: str | None, as_json: bool) -> None:
         click.echo(f"{head.seq}:{head.hash}")
 
 
-def _print_events(events: list[Event], name: str, as_json: bool) -> None:
+def _print_events(events: list[Event], name: str | None, as_json: bool) -> None:
+    """Print ``events`` of the model ``name``; None: of several models."""
     if as_json:
         print_json(events)
         return
@@ -101,4 +144,10 @@ def _print_events(events: list[Event], name: str, as_json: bool) -> None:
         ]
         for event in events
     ]
-    print_table(COLUMNS, rows, f"{name} has no history yet.")
+    if name is not None:
+        print_table(COLUMNS, rows, f"{name} has no history yet.")
+        return
+    for row, event in zip(rows, events, strict=True):
+        row.insert(_MODEL, event.get("model"))
+    columns = [*COLUMNS[:_MODEL], Column("Model"), *COLUMNS[_MODEL:]]
+    print_table(columns, rows, "There are no such events.")

@@ -8,13 +8,14 @@ from api.access import allows, recognise_by
 from console.assets import asset_response
 from console.errors import handle_errors
 from console.headers import finish
+from console.pages.history import blueprint as history
 from console.pages.model import blueprint as model
 from console.pages.models import blueprint as models
 from console.pages.sign_in import blueprint as sign_in
 from console.pages.version import blueprint as version
 from console.session import recognise_session
 
-PAGES = (sign_in, models, model, version)
+PAGES = (sign_in, models, model, version, history)
 """A page of its own has a blueprint of its own here."""
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

@@ -33,7 +33,7 @@ class PagingSchema(ma.Schema):
     )
 
 
-class _PlainSchema(ma.Schema):
+class PlainSchema(ma.Schema):
     """Describes data that is plain JSON already, and returns it unchanged: copying the items of a
     page field by field takes as long as reading them from the database."""
 
@@ -43,7 +43,7 @@ class _PlainSchema(ma.Schema):
 
 def page_of(item: type[ma.Schema], name: str) -> type[ma.Schema]:
     """The schema of a list whose items are of the schema ``item``."""
-    return _PlainSchema.from_dict(
+    return PlainSchema.from_dict(
         {
             "items": fields.List(fields.Nested(item)),
             "page": fields.Integer(),

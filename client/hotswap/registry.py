@@ -329,6 +329,31 @@ class Registry(AbstractContextManager["Registry"]):
         """The events of a model, newest first."""
         return all_items(self._transport, path_of("models", name, "history"))
 
+    def events(
+        self,
+        *,
+        model: str | None = None,
+        type: str | None = None,
+        actor: str | None = None,
+        alias: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[Event]:
+        """The events of all models that the token covers, newest first; for an admin also those of
+        tokens. Each argument selects; ``since`` is included, ``until`` is not, and both must have a
+        time zone.
+        """
+        query = {
+            "model": model,
+            "type": type,
+            "actor": actor,
+            "alias": alias,
+            "from": since and since.isoformat(),
+            "to": until and until.isoformat(),
+        }
+        given = {key: value for key, value in query.items() if value is not None}
+        return all_items(self._transport, "/history", given, cursor="before")
+
     def predict(
         self,
         name: str,

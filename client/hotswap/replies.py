@@ -184,9 +184,11 @@ class Alias(TypedDict):
 
 
 class Event(TypedDict, total=False):
-    """One event of a model's history."""
+    """One event of the history. ``model`` is present in the history of all models only; None: an
+    event of a token."""
 
     seq: int
+    model: str | None
     at: str
     type: str
     actor: str

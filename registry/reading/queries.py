@@ -123,7 +123,7 @@ def list_models(
 
     Raises ParameterMalformed.
     """
-    query = select(ModelRow).where(_covered(grant))
+    query = select(ModelRow).where(covered_models(grant))
     if text:
         query = query.where(ModelRow.name_key.contains(name_key(text), autoescape=True))
     if tag:
@@ -253,7 +253,7 @@ def aliases_of(session: Session, model: str) -> list[View]:
     return [{"alias": row.name, "version": row.number} for row in aliases]
 
 
-def _covered(grant: Grant) -> ColumnElement[bool]:
+def covered_models(grant: Grant) -> ColumnElement[bool]:
     """The grant's glob patterns as SQL, so that pages and totals hold only what it covers."""
     if grant.models is None:
         return ModelRow.name == ModelRow.name

@@ -37,6 +37,7 @@ SCOPES = {
     ("DELETE", "/models/<name>/aliases/<alias>"): PROMOTE,
     ("GET", "/models/<name>/compare"): ANY,
     ("GET", "/models/<name>/history"): ANY,
+    ("GET", "/history"): ANY,
     ("GET", "/models/<name>/policy"): ANY,
     ("PUT", "/models/<name>/policy"): PROMOTE,
     ("GET", "/models/<name>/holdout"): ANY,

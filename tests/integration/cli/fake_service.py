@@ -131,6 +131,7 @@ class FakeService:
             f"GET /models{part}/versions": self._list_versions,
             f"POST /models{part}/versions": self._upload,
             f"GET /models{part}/history": self._list_history,
+            "GET /history": lambda received: self._list_history(received, ""),
             f"POST /models{part}/rollback": self._rollback,
             f"POST /models{part}/predict": self._predict,
             f"POST /models{part}{part}/predict": self._predict,

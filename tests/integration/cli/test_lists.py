@@ -97,6 +97,27 @@ def test_history_requests_no_more_events_than_asked_for(
     assert len(hotswap("history", "housing").stdout.splitlines()) == 402
 
 
+def test_the_history_of_all_models_is_selected_by_the_service(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    service.events = [{**event(1), "model": None}, {**event(2), "model": "housing"}]
+    chosen = ("--type", "promoted", "--actor", "ci", "--from", "2026-11-01", "--alias", "canary")
+    heading, newest, oldest = hotswap("history", "housing", *chosen).stdout.splitlines()
+    assert heading.split()[:4] == ["SEQ", "AT", "TYPE", "MODEL"]
+    assert "promoted  housing  production" in newest
+    assert "promoted  -        production" in oldest
+    (request,) = service.requests
+    assert request.path == "/history"
+    assert {name: value for name, (value,) in request.query.items()} == {
+        "model": "housing",
+        "type": "promoted",
+        "actor": "ci",
+        "alias": "canary",
+        "from": "2026-11-01T00:00:00+00:00",
+        "page_size": "200",
+    }
+
+
 def test_every_list_can_be_printed_as_json(hotswap: Hotswap, service: FakeService) -> None:
     service.add_version("housing", description="Größe")
     for arguments in (["models"], ["versions", "housing"], ["show", "housing/1"]):

@@ -53,6 +53,7 @@ def hostile(console: Console, artifacts: dict[str, bytes]) -> str:
         "/console/models",
         "/console/models/{name}",
         "/console/models/{name}/aliases",
+        "/console/history?model={name}",
         *(f"/console/models/{{name}}/1?tab={tab}" for tab in ("results", "columns", "origin")),
         *(f"/console/models/{{name}}/1?tab={tab}" for tab in ("card", "files", "plots")),
     ],
@@ -77,6 +78,7 @@ def test_text_of_strangers_is_never_markup(console: Console, hostile: str, path:
         "/console/{text}",
         "/console/models/{text}",
         "/console/models?page={text}",
+        "/console/history?model={text}&actor={text}&alias={text}",
     ],
 )
 def test_text_in_addresses_is_never_markup(console: Console, path: str) -> None:
