@@ -131,6 +131,9 @@ def _read(path: Path, target: str, signature: Signature) -> _Table:
     frame = dataset.frame
     if target not in frame.columns:
         raise ValueError(f"{path} has no column {target!r}.")
+    missing = [name for name in signature.names if name not in frame.columns]
+    if missing and _knows_names(signature):
+        raise ValueError(f"{path} lacks columns of the model: {listed(missing, _SHOWN)}.")
     if _knows_names(signature):
         frame = frame[[name for name in frame if name == target or name in signature.names]]
     typed = {
@@ -140,16 +143,13 @@ def _read(path: Path, target: str, signature: Signature) -> _Table:
     frame = pd.DataFrame({name: values.to_series() for name, values in typed.items()})
     values = frame.pop(target)
     named = {column.name: column for column in table_columns(frame, str(path))}
-    missing = [name for name in signature.names if name not in named]
-    if missing and not _knows_names(signature):
+    if missing:
         if len(named) != len(signature.inputs):
             raise ValueError(
                 f"{path} has {len(named)} columns besides {target!r}; the model takes "
                 f"{len(signature.inputs)}, by position."
             )
         return _Table(path, list(named.values()), values)
-    if missing:
-        raise ValueError(f"{path} lacks columns of the model: {listed(missing, _SHOWN)}.")
     return _Table(path, [named[name] for name in signature.names], values)
 
 

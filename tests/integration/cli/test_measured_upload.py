@@ -179,6 +179,7 @@ def test_an_onnx_file_is_measured_as_the_service_runs_it(
             ("--data", "short.csv", "--target", "price"),
             "short.csv lacks columns of the model: size",
         ),
+        (("--data", "other.csv", "--target", "price"), "other.csv lacks columns of the model: "),
         (
             ("--data", "words.csv", "--target", "price"),
             "The model cannot predict words.csv: could not convert string to float: 'large'",
@@ -190,6 +191,7 @@ def test_data_that_do_not_fit_are_wrong_usage_and_nothing_is_uploaded(
     hotswap: Hotswap, service: FakeService, here: Path, arguments: tuple[str, ...], why: str
 ) -> None:
     FRAME.drop(columns="size").assign(price=PRICE).to_csv("short.csv", index=False)
+    PRICE.to_frame("price").assign(other=1).to_csv("other.csv", index=False)
     FRAME.assign(price=PRICE, size="large").to_csv("words.csv", index=False)
     done = hotswap("upload", "flats", "model.skops", *arguments)
     assert (done.exit_code, service.requests) == (2, [])
