@@ -39,6 +39,7 @@ class Link(IntEnum):
     SOFTMAX = 7
     SIGNED_SQUARE = 8
     SOFTPLUS = 9
+    ROUNDED_EXP = 10
 
 
 Answer = Literal[

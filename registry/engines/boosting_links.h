@@ -19,6 +19,7 @@ enum {
     SOFTMAX,
     SIGNED_SQUARE,
     SOFTPLUS,
+    ROUNDED_EXP, /* computed in double, returned as float */
     LINKS,
 };
 
@@ -87,6 +88,8 @@ static inline double linked(const Link *self, double x)
         return (x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : 0.0) * x * x;
     case SOFTPLUS:
         return log1p(exp(x));
+    case ROUNDED_EXP:
+        return (float)exp(x);
     default:
         return x;
     }

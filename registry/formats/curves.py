@@ -41,6 +41,8 @@ def rebuild_splines(transformer: Any) -> None:
         raise ArtifactRefused("SplineTransformer does not have a spline for each of its features.")
     if not is_count(degree) or not 0 <= degree <= _MAX_DEGREE:
         raise ArtifactRefused(f"SplineTransformer has a degree beyond {_MAX_DEGREE}.")
+    # A periodic spline repeats its first coefficients at the end.
+    repeated = degree if own.get("extrapolation") == "periodic" else 0
     built = []
     for spline in splines:
         stored = vars(spline) if type(spline) is BSpline else {}
@@ -51,7 +53,7 @@ def rebuild_splines(transformer: Any) -> None:
             or not isinstance(coefficients, np.ndarray)
             or knots.ndim != 1
             or coefficients.ndim != 2
-            or coefficients.shape != (coefficients.shape[1],) * 2
+            or coefficients.shape[0] != coefficients.shape[1] + repeated
             or len(knots) != len(coefficients) + degree + 1
         ):
             raise ArtifactRefused("SplineTransformer has a spline whose knots do not fit.")

@@ -184,7 +184,10 @@ def _values(step: Any, index: int) -> tuple[list[Any], str]:
         return categories[index].tolist(), categories[index].dtype.kind
     statistics = getattr(step, "statistics_", None)
     if statistics is not None and index < len(statistics):
-        return [statistics[index : index + 1].tolist()[0]], statistics.dtype.kind
+        # Constants are objects, whatever they replace.
+        fitted = getattr(step, "_fit_dtype", None)
+        dtype = fitted if isinstance(fitted, np.dtype) else statistics.dtype
+        return [statistics[index : index + 1].tolist()[0]], dtype.kind
     return [], ""
 
 

@@ -67,6 +67,13 @@ def why_not(name: str) -> str:
             f"{_NATIVE[package]} use HistGradientBoosting in a pipeline, or {_ONNX} (onnxmltools "
             f"converts {package})."
         )
+    if name.startswith("scipy.sparse."):
+        return (
+            "not allowed, because sparse matrices that a step keeps of its training are not "
+            "checked. Instead, make the features of this step dense (sparse_output=False or "
+            "sparse_threshold=0, TruncatedSVD after a vectorizer), use an estimator that keeps "
+            f"no rows, such as LinearSVC, LinearSVR or SGDClassifier, or {_ONNX}."
+        )
     if package in {"numpy", "scipy"}:
         return (
             "not allowed. FunctionTransformer and TransformedTargetRegressor may call these "

@@ -156,10 +156,13 @@ def _check_answer(predictor: Predictor, batch: Batch, *, given: bool) -> None:
     try:
         answers = predictor.predict(batch, probabilities=predictor.has_probabilities)
     except PredictionRefused as error:
-        what = "its input example" if given else "a row made from its signature"
-        raise ArtifactRefused(f"The model cannot predict {what}: {error.__cause__ or error}") from (
-            error
-        )
+        what, advice = "its input example", ""
+        if not given:
+            what = "a row made from its signature"
+            advice = " If it predicts other rows, declare one as metadata.input_example."
+        raise ArtifactRefused(
+            f"The model cannot predict {what}: {str(error.__cause__ or error).rstrip('.')}.{advice}"
+        ) from error
     if len(answers.values) != batch.rows:
         raise ArtifactRefused(
             f"The model returns {len(answers.values)} values for {batch.rows} row."

@@ -57,10 +57,13 @@ def _kept(step: Any, index: int) -> list[Any]:
     ]
     kept += [list(step.edges)] if hasattr(step, "edges") else []
     kept += [[step.threshold]] if type(step).__name__ == "Binarizer" else []
+    if hasattr(step, "bsplines_"):
+        knots = step.bsplines_[index].t
+        kept.append([knots[step.degree], knots[-step.degree - 1]])
     means = getattr(step, "mean_", None)
     scales = getattr(step, "scale_", None)
     if means is not None and scales is not None and len(means) == len(scales):
-        kept.append([means[index] + times * scales[index] for times in (-3.0, 0.0, 3.0)])
+        kept.append([means[index] + times * scales[index] for times in (0.0, -3.0, 3.0)])
     return kept
 
 

@@ -23,19 +23,26 @@ from registry.engines.boosting_arrays import Answer, BoostingParameters, ColumnK
 from registry.errors import ArtifactRefused, shown
 from registry.signature import MAX_CLASSES, MAX_COLUMNS
 
+_Version = tuple[int, ...]
 
-def _same(score: np.float32) -> float:
+_LEAST_SHARE = np.float32(1e-6)
+"""XGBoost 3.2 and later raise a smaller base score to it, and keep as far from 1."""
+
+
+def _same(score: np.float32, _: _Version) -> float:
     return float(score)
 
 
-def _logit(score: np.float32) -> float:
+def _logit(score: np.float32, version: _Version) -> float:
     """-logf(1 / score - 1), in floats."""
+    if version >= (3, 2) and 0 <= score <= 1:
+        score = np.clip(score, _LEAST_SHARE, np.float32(1) - _LEAST_SHARE)
     if not 0 < score < 1:
         raise ArtifactRefused(f"The XGBoost model's base_score is {score}: expected 0 to 1.")
     return -_logarithm(float(np.float32(1) / score - np.float32(1)))
 
 
-def _log(score: np.float32) -> float:
+def _log(score: np.float32, _: _Version) -> float:
     if not score > 0:
         raise ArtifactRefused(f"The XGBoost model's base_score is {score}: expected above 0.")
     return _logarithm(float(score))
@@ -54,7 +61,7 @@ class _Objective:
 
     answer: Answer = "value"
     link: Link = Link.IDENTITY
-    margin: Callable[[np.float32], float] = _same
+    margin: Callable[[np.float32, _Version], float] = _same
 
 
 _POSITIVE = _Objective("value", Link.FLOAT_EXP, _log)
@@ -77,7 +84,7 @@ _OBJECTIVES: Mapping[str, _Objective] = {
     "reg:squarederror": _Objective(),
     "reg:squaredlogerror": _Objective(),
     "reg:tweedie": _POSITIVE,
-    "survival:aft": _POSITIVE,
+    "survival:aft": _Objective("value", Link.ROUNDED_EXP, _log),
     "survival:cox": _POSITIVE,
 }
 
@@ -120,7 +127,7 @@ def read_xgboost(
     if (objective.answer in {"highest", "shares"}) != (outputs > 1) or outputs > MAX_CLASSES:
         raise ArtifactRefused(f"The objective {name} does not fit {outputs} outputs.")
     scores = _base_scores(read_member(params, "base_score", str), outputs)
-    start = np.array([objective.margin(score) for score in scores], np.float32)
+    start = np.array([objective.margin(score, version) for score in scores], np.float32)
     model, weights = _booster(read_member(learner, "gradient_booster", dict))
     used = _used(learner, model, outputs, of_estimator=of_estimator)
     # The estimator predicts in place, where DART's trees are weighed with the start and without it.
@@ -157,7 +164,7 @@ def _base_scores(text: str, outputs: int) -> list[np.float32]:
     return scores if len(scores) == outputs else scores * outputs
 
 
-def _version(whole: Mapping[str, Any]) -> tuple[int, ...]:
+def _version(whole: Mapping[str, Any]) -> _Version:
     return tuple(read_integers(whole, "version", at="the model").tolist()[:3])
 
 
@@ -209,10 +216,8 @@ def _names(learner: Mapping[str, Any], features: int) -> tuple[str, ...] | None:
 def _categories(model: Mapping[str, Any], features: int) -> dict[int, Categories]:
     """The categories of each column that was trained with them (XGBoost 3.1 and later)."""
     whole = model.get("cats")
-    encoded = whole.get("enc") if isinstance(whole, dict) else None
-    if encoded is None or not len(encoded):
-        return {}
-    if not isinstance(encoded, list) or len(encoded) != features:
+    encoded = whole.get("enc", []) if isinstance(whole, dict) else []
+    if not isinstance(encoded, list) or len(encoded) not in {0, features}:
         raise ArtifactRefused("The XGBoost model's categories do not fit its columns.")
     found: dict[int, Categories] = {}
     for index, column in enumerate(encoded):

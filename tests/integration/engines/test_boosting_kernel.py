@@ -165,6 +165,7 @@ def stump(n_features=2, **changed):
         (Link.SOFTPLUS, lambda x: math.log1p(math.exp(x))),
         (Link.HINGE, lambda x: float(x > 0)),
         (Link.IDENTITY, lambda x: x),
+        (Link.ROUNDED_EXP, lambda x: float(np.float32(math.exp(x)))),
     ],
 )
 def test_sums_are_linked(link, expected):

@@ -68,6 +68,18 @@ def of_lightgbm(target: str, objective: str, **params: Any) -> Trained:
     return Trained("lightgbm", content, rows, np.asarray(expected).reshape(ROWS, -1))
 
 
+def of_survival() -> Trained:
+    """Of rows with a range of times, and enough of them to tell how ``exp`` is rounded."""
+    rows = np.concatenate([table(0), table(1)])
+    data = xgboost.DMatrix(rows)
+    times = np.exp(np.nan_to_num(rows[:, 1]) + np.nan_to_num(rows[:, 4]))
+    data.set_float_info("label_lower_bound", times)
+    data.set_float_info("label_upper_bound", times * 2)
+    booster = xgboost.train({"objective": "survival:aft", "nthread": 1}, data, 40)
+    expected = booster.predict(xgboost.DMatrix(rows))
+    return Trained("xgboost", bytes(booster.save_raw("ubj")), rows, expected.reshape(len(rows), -1))
+
+
 def frame() -> pd.DataFrame:
     draws = np.random.default_rng(2)
     words = pd.Categorical(draws.choice([f"word {number}" for number in range(40)], ROWS))
@@ -128,7 +140,10 @@ CASES: dict[str, Case] = {
     "xgb-gamma": (of_xgboost, ("positive", "reg:gamma"), {}),
     "xgb-tweedie": (of_xgboost, ("positive", "reg:tweedie"), {}),
     "xgb-cox": (of_xgboost, ("positive", "survival:cox"), {}),
+    "xgb-aft": (of_survival, (), {}),
     "xgb-logistic": (of_xgboost, ("two", "binary:logistic"), {}),
+    "xgb-surely-not": (of_xgboost, ("two", "binary:logistic"), {"base_score": 0.0}),
+    "xgb-surely": (of_xgboost, ("two", "reg:logistic"), {"base_score": 1.0, "eta": 0.01}),
     "xgb-share": (of_xgboost, ("two", "reg:logistic", "json"), {}),
     "xgb-raw": (of_xgboost, ("two", "binary:logitraw"), {}),
     "xgb-hinge": (of_xgboost, ("two", "binary:hinge"), {}),

@@ -90,6 +90,7 @@ from sklearn.preprocessing import (
     PowerTransformer,
     QuantileTransformer,
     RobustScaler,
+    SplineTransformer,
     StandardScaler,
 )
 from sklearn.random_projection import GaussianRandomProjection
@@ -401,6 +402,9 @@ OTHERS: dict[str, Callable[[], Fitted]] = {
     ),
     "SimpleImputer of an empty column": lambda: _steps(
         SimpleImputer(keep_empty_features=False), rows=np.column_stack([GAPS, np.full(60, np.nan)])
+    ),
+    "SplineTransformer periodic": lambda: _steps(
+        SplineTransformer(n_knots=4, extrapolation="periodic")
     ),
     "StandardScaler": lambda: _steps(StandardScaler()),
     "StandardScaler plain": lambda: _steps(StandardScaler(with_mean=False, with_std=False)),

@@ -227,6 +227,11 @@ HOSTILE = {
     "a billion columns": lambda *each: each[2]["learner_model_param"].update(num_feature="9" * 9),
     "a base score": lambda *each: each[2]["learner_model_param"].update(base_score="[nan]"),
     "an objective": lambda *each: each[2]["objective"].update(name="os.system"),
+    "a base score beyond": lambda *each: (
+        each[2]["objective"].update(name="reg:logistic"),
+        each[2]["learner_model_param"].update(base_score="[1.5]"),
+    ),
+    "categories that are no list": lambda *each: each[1].update(cats={"enc": 5}),
     "names": lambda *each: each[2].update(feature_names=["a"]),
     "a set that is missing": lambda tree, *_: tree["split_type"].__setitem__(0, 1),
 }  # fmt: skip

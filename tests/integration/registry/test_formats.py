@@ -27,6 +27,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.manifold import Isomap
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import Bunch
 
@@ -595,6 +596,18 @@ def test_a_refusal_names_the_class_its_place_and_a_way_out(name, format_):
     said = refusal(written(model, format_), format_)
 
     assert place in said
+    assert "upload the .onnx file" in said
+
+
+@both
+def test_rows_that_are_kept_sparse_are_refused_with_steps_that_keep_none(format_):
+    model = make_pipeline(CountVectorizer(), SVR()).fit(["a bc", "bc de", "de fg"], [1.0, 2.0, 3.0])
+
+    said = refusal(written(model, format_), format_)
+
+    assert "scipy.sparse._csr.csr_matrix" in said
+    assert "(step 2 'svr', '" in said
+    assert "TruncatedSVD after a vectorizer" in said
     assert "upload the .onnx file" in said
 
 

@@ -13,7 +13,12 @@ import pytest
 import skops.io
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import (
+    OneHotEncoder,
+    PowerTransformer,
+    SplineTransformer,
+    StandardScaler,
+)
 from sklearn.tree import DecisionTreeClassifier
 
 from registry.confinement.spawner import Spawner
@@ -110,6 +115,27 @@ def test_a_model_that_refuses_unknown_categories_gets_an_example_of_known_ones(i
     inspection, _ = look(inspector, artifact(model))
 
     assert inspection.input_example == {"city": "Leeds", "rooms": 3, "old": False}
+
+
+def test_a_model_that_refuses_numbers_beyond_its_training_gets_an_example_within(
+    inspector, artifact
+):
+    years = np.linspace(1990, 2020, 30).reshape(-1, 1)
+    splines = SplineTransformer(extrapolation="error")
+    model = make_pipeline(StandardScaler(), splines, LinearRegression()).fit(years, range(30))
+
+    inspection, _ = look(inspector, artifact(model))
+
+    assert inspection.input_example == {"x0": pytest.approx(2005.0)}
+
+
+def test_a_model_that_refuses_every_generated_row_is_refused_with_advice(inspector, artifact):
+    model = make_pipeline(PowerTransformer(method="box-cox"), LinearRegression())
+    model.fit(np.arange(1.0, 31.0).reshape(-1, 1), range(30))
+    model[0].lambdas_[0] = -np.inf
+
+    with pytest.raises(ArtifactRefused, match=r"declare one as metadata\.input_example"):
+        look(inspector, artifact(model))
 
 
 def test_a_model_that_accepts_any_row_of_its_types_gets_no_example(inspector, artifact):

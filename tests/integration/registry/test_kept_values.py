@@ -8,7 +8,12 @@ from sklearn.ensemble import VotingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
 
 from registry.codecs.json_body import decode_json
 from registry.engines.loading import compiled_predictor
@@ -69,6 +74,15 @@ def test_an_encoder_inside_an_ensemble_is_found():
 
     for found in answers(model, b'{"instances": [{"c": "a"}, {"c": "c"}]}'):
         assert found == model.predict(frame[:3]).tolist()[::2]
+
+
+def test_a_constant_for_missing_numbers_leaves_them_numbers():
+    frame = pd.DataFrame({"c": [1.0, np.nan, 3.0] * 20})
+    imputer = SimpleImputer(strategy="constant", fill_value=0)
+    model = fitted(frame, imputer, FunctionTransformer(np.arcsinh))
+
+    for found in answers(model, b'{"instances": [{"c": 1}, {"c": null}, {"c": 3}]}'):
+        assert found == pytest.approx(model.predict(frame[:3]).tolist())
 
 
 def test_an_imputer_of_none_fills_a_null():
