@@ -12,10 +12,11 @@ from console.pages.history import blueprint as history
 from console.pages.model import blueprint as model
 from console.pages.models import blueprint as models
 from console.pages.sign_in import blueprint as sign_in
+from console.pages.trying import blueprint as trying
 from console.pages.version import blueprint as version
 from console.session import recognise_session
 
-PAGES = (sign_in, models, model, version, history)
+PAGES = (sign_in, models, model, version, trying, history)
 """A page of its own has a blueprint of its own here."""
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

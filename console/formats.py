@@ -48,6 +48,12 @@ def signed_percent(share: float) -> str:
     return f"{sign}{text} %"
 
 
+def percent(share: float) -> str:
+    """A part of a whole: 0.822 is ``82.2 %``."""
+    text = f"{share * 100:.1f}".removesuffix(".0")
+    return f"{text} %"
+
+
 def size(count: int) -> str:
     """A number of bytes: 712704 is ``696 KiB``."""
     amount, steps = float(count), 0
@@ -92,6 +98,11 @@ def plural(count: int, one: str, many: str = "") -> str:
 def metric_name(name: str) -> str:
     """``rmse`` is ``RMSE``; a metric that is not ours has its own name."""
     return _METRICS.get(name, name)
+
+
+def first_upper(text: str) -> str:
+    """``chance of yes`` is ``Chance of yes``."""
+    return text[:1].upper() + text[1:]
 
 
 def short_hash(digest: str) -> str:

@@ -59,11 +59,13 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         duration=formats.duration,
+        first_upper=formats.first_upper,
         full_moment=formats.full_moment,
         json_text=formats.json_text,
         metric_name=formats.metric_name,
         moment=formats.moment,
         number=formats.number,
+        percent=formats.percent,
         short_hash=formats.short_hash,
         signed_percent=formats.signed_percent,
         size=formats.size,

@@ -9,7 +9,7 @@ from registry.reading.views import View
 FEW_ROWS = 200
 MAX_NOTES = 20
 _STAYS = "Outside the ranges of training its predictions stay as at the edge of the ranges."
-_BY_KIND = {
+OUTSIDE_TRAINING = {
     "linear": "Outside the ranges of training it extrapolates linearly, without bounds.",
     "logistic": (
         "Outside the ranges of training its probabilities approach 0 or 1, and so appear more "
@@ -19,12 +19,13 @@ _BY_KIND = {
     "forest": _STAYS,
     "boosting": _STAYS,
 }
+"""What a kind of model does with values that did not occur in training; other kinds: unknown."""
 
 
 def limits(view: View, evaluation: StoredEvaluation) -> Iterator[Phrase]:
     """The limits one by one, the general ones last."""
-    if view["kind"] in _BY_KIND:
-        yield [_BY_KIND[view["kind"]]]
+    if view["kind"] in OUTSIDE_TRAINING:
+        yield [OUTSIDE_TRAINING[view["kind"]]]
     yield from _of_measuring(view, evaluation)
     engine = view["engine"]
     if engine.get("name") == "scikit-learn":
@@ -46,17 +47,18 @@ def limits(view: View, evaluation: StoredEvaluation) -> Iterator[Phrase]:
     for note in evaluation.notes[:MAX_NOTES]:
         yield ["Note of the training: ", data(note), "."]
     if any(column["type"] == "string" for column in view["signature"]["inputs"]):
-        xgboost = view["artifact"]["format"] == "xgboost"
-        yield [
-            "A text that did not occur in training is refused, as by XGBoost."
-            if xgboost
-            else "A text that did not occur in training is refused, or gives the model no "
-            "information."
-        ]
+        yield [unknown_texts(view)]
     yield [
         "The rows of today may differ from those of training; values outside the ranges above are "
         "a sign of that."
     ]
+
+
+def unknown_texts(view: View) -> str:
+    """What happens to a text that did not occur in training."""
+    if view["artifact"]["format"] == "xgboost":
+        return "A text that did not occur in training is refused, as by XGBoost."
+    return "A text that did not occur in training is refused, or gives the model no information."
 
 
 def _of_measuring(view: View, evaluation: StoredEvaluation) -> Iterator[Phrase]:

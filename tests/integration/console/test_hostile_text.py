@@ -56,6 +56,7 @@ def hostile(console: Console, artifacts: dict[str, bytes]) -> str:
         "/console/history?model={name}",
         *(f"/console/models/{{name}}/1?tab={tab}" for tab in ("results", "columns", "origin")),
         *(f"/console/models/{{name}}/1?tab={tab}" for tab in ("card", "files", "plots")),
+        "/console/models/{name}/1/try",
     ],
 )
 def test_text_of_strangers_is_never_markup(console: Console, hostile: str, path: str) -> None:

@@ -1,0 +1,77 @@
+// The form of the Try page: sliders, faults at their fields, and a filter for many fields.
+"use strict";
+(() => {
+  const form = document.querySelector("form.try");
+  const answer = document.getElementById("answer");
+
+  // Buttons that download leave the page as it is: nothing to be disabled.
+  document.addEventListener("submit", (event) => {
+    if (event.submitter?.dataset.download !== undefined) event.stopPropagation();
+  }, true);
+  if (!form) return;
+
+  const field = (key) => form.elements.namedItem(key);
+  const slider = (key) => form.querySelector(`[data-slider="${key}"]`);
+
+  // A slider and its field follow each other. Four digits, or a whole number.
+  document.addEventListener("input", (event) => {
+    const from = event.target;
+    if (from.dataset.slider) {
+      const value = Number(from.value);
+      field(from.dataset.slider).value = from.step === "1" || Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(4));
+    } else if (slider(from.name)) {
+      slider(from.name).value = from.value;
+    }
+    // A slow version is asked by the button only.
+    if (form.contains(from) && answer.querySelector("[data-slow]")) event.stopPropagation();
+  }, true);
+
+  // The faults of the answer, at their fields as well.
+  function mark() {
+    for (const old of form.querySelectorAll(".fault")) old.remove();
+    for (const old of form.querySelectorAll("[aria-invalid]")) {
+      old.removeAttribute("aria-invalid");
+      old.removeAttribute("aria-describedby");
+    }
+    for (const link of answer.querySelectorAll("[data-fault]")) {
+      const wrong = field(link.dataset.fault);
+      const words = document.createElement("span");
+      words.className = "fault";
+      words.id = `${wrong.id}-fault`;
+      words.textContent = link.nextElementSibling.textContent;
+      wrong.after(words);
+      wrong.setAttribute("aria-invalid", "true");
+      wrong.setAttribute("aria-describedby", words.id);
+      wrong.closest("details")?.setAttribute("open", "");
+    }
+  }
+
+  // What was opened stays open with the next answer.
+  let isOpen = false;
+  document.addEventListener("toggle", (event) => {
+    if (event.target.id === "call" && event.target.isConnected) isOpen = event.target.open;
+  }, true);
+  let sent = false;
+  form.addEventListener("submit", () => { sent = true; });
+  document.addEventListener("htmx:after:swap", () => {
+    mark();
+    if (sent) answer.querySelector('[role="alert"]')?.focus();
+    sent = false;
+    const call = document.getElementById("call");
+    if (call && call.open !== isOpen) call.open = isOpen;
+  });
+
+  const filter = document.getElementById("filter");
+  filter?.addEventListener("input", (event) => {
+    event.stopPropagation();
+    const wanted = filter.value.trim().toLowerCase();
+    for (const one of form.querySelectorAll("[data-field]")) {
+      const label = one.querySelector("label");
+      one.hidden = wanted !== "" && !`${label.title} ${label.textContent}`.toLowerCase().includes(wanted);
+    }
+    for (const group of form.querySelectorAll("details.group")) {
+      group.hidden = !group.querySelector("[data-field]:not([hidden])");
+      if (wanted) group.open = !group.hidden;
+    }
+  });
+})();

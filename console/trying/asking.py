@@ -1,0 +1,83 @@
+"""Predicts as the prediction endpoint does: the same decoders, limits and loaded versions."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from flask import request
+
+from api.receiving import without_place
+from api.services import services
+from console.trying.fields import Field, Texts
+from registry.codecs.batch import Batch
+from registry.codecs.predictions import Predictions
+from registry.codecs.requests import FORM
+from registry.dates import format_date
+from registry.engines.predictor import Predict
+from registry.live.pool import LoadedVersion
+from registry.signature import Scalar
+
+_EXACT = 2**53
+
+
+class Asked(NamedTuple):
+    """Rows, and what the version predicted for them."""
+
+    batch: Batch
+    predictions: Predictions
+
+
+def ask(loaded: LoadedVersion, content_type: str, body: bytes, *, beside: bool = False) -> Asked:
+    """Predict the rows in ``body``; ``beside``: with probabilities or scores if the model has any.
+
+    Raises what reading a body and predicting raise, and WorkerFull.
+    """
+    limit = services().settings.max_predict_bytes
+    cost = loaded.reader.cost(content_type, body, probabilities=beside)
+    with services().decoding.hold(cost):
+        batch = loaded.reader.read(content_type, body, limit)
+        return Asked(batch, predict(loaded, batch, beside=beside))
+
+
+def ask_row(loaded: LoadedVersion, row: Mapping[str, str]) -> Asked:
+    """Predict one row, typed as text by column. Raises as ``ask`` does."""
+    return ask(loaded, FORM, urlencode(row).encode(), beside=True)
+
+
+def predict(loaded: LoadedVersion, batch: Batch, *, beside: bool = False) -> Predictions:
+    """Predict ``batch``, as in ``ask``."""
+    predictor = loaded.predictor
+    call: Predict = predictor.predict
+    if beside and predictor.has_probabilities:
+        call = partial(predictor.predict, probabilities=True)
+    elif beside and predictor.scored is not None:
+        call = predictor.scored
+    if not predictor.waits:
+        return call(batch)
+    with without_place(request.environ):
+        return call(batch)
+
+
+def named(fields: Sequence[Field], texts: Texts) -> dict[str, str]:
+    """What is typed, by column."""
+    return {field.name: texts.get(field.key, "") for field in fields}
+
+
+def record_of(fields: Sequence[Field], batch: Batch) -> dict[str, Scalar]:
+    """The first row of ``batch`` as JSON."""
+    return {field.name: cell_of(field.type, batch.columns[field.name][0]) for field in fields}
+
+
+def cell_of(field_type: str, value: Any) -> Scalar:
+    """A cell of a batch as JSON."""
+    if value != value:  # noqa: PLR0124 - only NaN, which is null, is not itself
+        return None
+    if field_type == "string":
+        return str(value)
+    if field_type == "boolean":
+        return bool(value)
+    if field_type == "date":
+        return format_date(value)
+    number = float(value)
+    return int(number) if number.is_integer() and abs(number) < _EXACT else number
