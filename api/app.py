@@ -41,6 +41,7 @@ from api.tokens import blueprint as tokens
 from api.uploads import StreamingRequest, discard_uploads
 from api.uploads import blueprint as uploads
 from api.versions import blueprint as versions
+from api.worker_reports import REPORT_SECONDS, report_workers
 from config import Settings
 
 
@@ -77,6 +78,8 @@ def create_app(settings: Settings) -> Flask:
     guard(app)
     telemetry = observe_requests(app)
     serving_telemetry.keep(telemetry.folder)
+    reports = report_workers(app, services, telemetry.folder)
+    telemetry.repeat(reports.write, REPORT_SECONDS)
     known = recognise_callers(app, services, telemetry.count_failed)
     handle_problems(app)
     discard_uploads(app)

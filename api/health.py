@@ -2,13 +2,18 @@
 
 from contextlib import suppress
 from importlib.metadata import version
+from typing import Any
 
 from flask import Flask, Response, jsonify, request
 
-from api.access import allows
+from api.access import allows, grant
 from api.blueprints import Blueprint
+from api.health_report import findings, full_report, summary_of, summary_view
 from api.problems import slug_of
+from api.schemas.health import HealthSchema
 from api.services import services
+from api.telemetry import current_telemetry
+from api.worker_reports import worker_reports
 from registry.errors import Draining, NotReady, Unavailable
 from registry.storage.schema import HEAD
 
@@ -89,6 +94,24 @@ def readyz() -> Response:
         for (model, number), error in services().watch.unloadable().items()
     ]
     return jsonify(status="ready", unloadable=unloadable) if unloadable else jsonify(status="ready")
+
+
+@blueprint.route("/health", methods=["GET"])
+@allows("any")
+@blueprint.response(200, HealthSchema)
+def get_health() -> dict[str, Any]:
+    """Show whether the service is well; for a token with the scope 'admin', in full.
+
+    Always answered with 200: `status` is 'warning' or 'fault' if something is wrong. In contrast to
+    `/readyz`, it covers all workers of this server.
+    """
+    release = {"version": RELEASE, "schema": HEAD}
+    if grant().has_scope("admin") and grant().models is None:
+        report = full_report(services(), worker_reports(), current_telemetry().folder)
+        report["findings"] = findings(services())
+    else:
+        report = summary_view(summary_of(worker_reports().all(), services().settings.data))
+    return {**report, **release}
 
 
 @blueprint.route("/version", methods=["GET"])

@@ -73,6 +73,12 @@ def forget_gauges_of_ended_processes(directory: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def ended_processes(directory: Path) -> int:
+    """How many of the processes that kept values in ``directory`` have ended."""
+    ids = (path.stem.rpartition("_")[2] for path in directory.glob("counter_*.db"))
+    return sum(pid.isdecimal() and not _is_alive(int(pid)) for pid in ids)
+
+
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

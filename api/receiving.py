@@ -59,12 +59,18 @@ class Places:
     """Lets at most ``most`` threads at a time into a block; the others wait."""
 
     def __init__(self, most: int) -> None:
+        self.most = most
         self._free: SimpleQueue[None] = SimpleQueue()
         for _ in range(most):
             self._free.put(None)
         # Bound methods, without a call in between: each prediction calls both.
         self.enter: Callable[[], None] = self._free.get
         self.leave: Callable[[None], None] = self._free.put
+
+    @property
+    def taken(self) -> int:
+        """How many threads are in such a block now."""
+        return self.most - self._free.qsize()
 
 
 @contextmanager

@@ -51,6 +51,9 @@ class NoTelemetry:
     def close(self) -> None:
         """Do nothing."""
 
+    def repeat(self, task: Callable[[], None], seconds: float) -> None:
+        """Do nothing."""
+
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Do nothing."""
 
@@ -100,9 +103,20 @@ class Telemetry:
             registry=registry,
         )
         self._closing = threading.Event()
-        self._flusher = threading.Thread(target=self._keep_flushing, name="telemetry", daemon=True)
-        self._flusher.start()
+        self._threads: list[threading.Thread] = []
+        self.repeat(self.flush, _FLUSH_SECONDS)
         atexit.register(self.flush)
+
+    def repeat(self, task: Callable[[], None], seconds: float) -> None:
+        """Call ``task``, which must not raise, every ``seconds`` in a thread until ``close``."""
+
+        def keep_calling() -> None:
+            while not self._closing.wait(seconds):
+                task()
+
+        thread = threading.Thread(target=keep_calling, name="telemetry", daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def count_failed(self, why: str) -> None:
         """Count one failed authentication: ``missing``, ``invalid`` or ``slowed``."""
@@ -147,14 +161,11 @@ class Telemetry:
         """Write what was counted to the files, and leave them to other workers."""
         atexit.unregister(self.flush)
         self._closing.set()
-        self._flusher.join()
+        for thread in self._threads:
+            thread.join()
         self.flush()
         self.predictions.close()
         self.folder.release()
-
-    def _keep_flushing(self) -> None:
-        while not self._closing.wait(_FLUSH_SECONDS):
-            self.flush()
 
 
 def observe_requests(app: Flask) -> Telemetry | NoTelemetry:

@@ -50,7 +50,7 @@ def own_folder(data: Path, server: int) -> TelemetryFolder:
             if other.name != folder.name and _is_ours(other):
                 _remove_if_free(other)
         try:
-            return TelemetryFolder(folder, _hold(folder, f"{server} {_started(server)}"))
+            return TelemetryFolder(folder, _hold(folder, f"{server} {started(server)}"))
         except OSError as error:
             refused = error
     raise refused
@@ -124,7 +124,7 @@ def _namespace() -> int:
         return 0
 
 
-def _started(pid: int) -> str:
+def started(pid: int) -> str:
     """The start time of the process, in ticks since boot: proc_pid_stat(5), field 22."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]

@@ -9,6 +9,7 @@ from cli.database import configured_registry, data_option
 from cli.formatting import size
 from cli.service import json_option
 from cli.terminal import print_json
+from registry.backups.last import note_backup
 from registry.backups.manifest import Manifest
 from registry.operations.back_up import back_up
 
@@ -42,8 +43,10 @@ def backup(
       hotswap restore /backups/monday --check
       hotswap backup /backups/tuesday --since /backups/monday
     """
-    with configured_registry(data) as (_, database, blobs):
+    with configured_registry(data) as (settings, database, blobs):
         manifest = back_up(database, blobs, folder, since=since, incomplete=incomplete)
+        if not manifest.missing:
+            note_backup(settings.data, manifest.made_at)
     if as_json:
         print_json(backup_json(folder, manifest))
         return

@@ -59,7 +59,8 @@ def doctor(context: click.Context, *, scrub: bool, data: Path | None, as_json: b
 
 
 def _said(finding: Finding) -> str:
-    return f"{finding.message}. {finding.advice}" if finding.advice else finding.message
+    found = f"{finding.message}: {finding.place}" if finding.place else finding.message
+    return f"{found}. {finding.advice}" if finding.advice else found
 
 
 def _as_json(finding: Finding) -> dict[str, str]:
@@ -67,6 +68,7 @@ def _as_json(finding: Finding) -> dict[str, str]:
         "check": finding.check,
         "result": finding.result,
         "message": finding.message,
+        "place": finding.place,
         "advice": finding.advice,
     }
 

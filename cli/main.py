@@ -40,6 +40,7 @@ COMMANDS = {
     "restore": LazyCommand("cli.restore:restore", "Restore a backup."),
     "gc": LazyCommand("cli.gc:gc", "Remove artifacts that no version refers to."),
     "db": LazyCommand("cli.database:db", "Manage the database."),
+    "health": LazyCommand("cli.health:health", "Show whether the running service is well."),
     "doctor": LazyCommand("cli.doctor:doctor", "Check the installation and the data directory."),
 }
 

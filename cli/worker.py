@@ -28,6 +28,7 @@ from api.receiving import (
     Arrival,
     Places,
 )
+from api.worker_reports import worker_reports
 from cli.connections import (
     MARK,
     SLOW,
@@ -116,13 +117,13 @@ class Gate:
     def __init__(self, app: Callable[..., Iterable[bytes]], stop: Stop) -> None:
         self._app = app
         self._stop = stop
-        self._places = Places(MAX_ANSWERS)
+        self.places = Places(MAX_ANSWERS)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if MARK in environ:
             environ[ARRIVAL] = WatchedBody(environ[MARK])
-        environ[PLACE] = self._places
-        self._places.enter()
+        environ[PLACE] = self.places
+        self.places.enter()
         try:
             if self._stop.begun:
                 environ[DRAINING] = self._stop.draining
@@ -130,7 +131,7 @@ class Gate:
                     start_response = _closing(start_response)
             return self._app(environ, start_response)
         finally:
-            self._places.leave(None)
+            self.places.leave(None)
 
 
 def _closing(start_response: Any) -> Any:
@@ -168,7 +169,10 @@ def application_of(target: str, draining: Connection, becomes_ready: Connection)
     threading.Thread(
         target=_report_ready, args=(app, becomes_ready), name="ready", daemon=True
     ).start()
-    return Gate(app, stop)
+    gate = Gate(app, stop)
+    if isinstance(app, Flask):
+        worker_reports(app).places = gate.places
+    return gate
 
 
 def _report_ready(app: Any, becomes_ready: Connection) -> None:

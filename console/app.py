@@ -8,6 +8,7 @@ from api.access import allows, recognise_by
 from console.assets import asset_response
 from console.errors import handle_errors
 from console.headers import finish
+from console.pages.health import blueprint as health
 from console.pages.history import blueprint as history
 from console.pages.model import blueprint as model
 from console.pages.models import blueprint as models
@@ -16,7 +17,7 @@ from console.pages.trying import blueprint as trying
 from console.pages.version import blueprint as version
 from console.session import recognise_session
 
-PAGES = (sign_in, models, model, version, trying, history)
+PAGES = (sign_in, models, model, version, trying, history, health)
 """A page of its own has a blueprint of its own here."""
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

@@ -1,14 +1,15 @@
 """What every page has around its content: the menu, who is signed in, and whether all is well."""
 
 import time
-from contextlib import suppress
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from flask import current_app, request
 
-from api.services import Services, services
-from console.formats import plural
-from registry.errors import Unavailable
+from api.health_report import summary_of
+from api.services import services
+from api.worker_reports import WorkerReports, worker_reports
+from registry.doctor.findings import Result
 from registry.tokens import Grant, Scope
 
 THEMES = ("system", "light", "dark")
@@ -33,18 +34,23 @@ MENU = (
 )
 
 
+Level = Literal["ok", "warn", "bad"]
+LEVELS: dict[Result, Level] = {"ok": "ok", "warning": "warn", "fault": "bad"}
+
+
 class Health(NamedTuple):
     """``words`` say it, ``level`` colours it."""
 
     words: str
-    level: Literal["ok", "warn", "bad"]
+    level: Level
 
 
 class WorkerHealth:
     """The state of the workers in words, looked up at most every five seconds."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, reports: WorkerReports, data: Path) -> None:
+        self._reports = reports
+        self._data = data
         self._known: tuple[float, Health] | None = None
 
     def now(self) -> Health:
@@ -55,15 +61,8 @@ class WorkerHealth:
         return known[1]
 
     def _look(self) -> Health:
-        watch = self._services.watch
-        with suppress(Unavailable):
-            loading, unloadable = len(watch.missing()), len(watch.unloadable())
-            if unloadable:
-                return Health(f"{plural(unloadable, 'live version')} cannot be loaded", "bad")
-            if loading:
-                return Health(f"loading {plural(loading, 'version')}", "warn")
-            return Health(f"{plural(self._services.fleet.alive(), 'worker')}, all well", "ok")
-        return Health("the database cannot be read", "bad")
+        summary = summary_of(self._reports.all(), self._data)
+        return Health(summary.words, LEVELS[summary.level])
 
 
 def is_served(endpoint: str) -> bool:
@@ -84,7 +83,9 @@ def health() -> Health:
     """The state of the workers."""
     known: WorkerHealth | None = current_app.extensions.get(_KEY)
     if known is None:
-        known = current_app.extensions[_KEY] = WorkerHealth(services())
+        known = current_app.extensions[_KEY] = WorkerHealth(
+            worker_reports(), services().settings.data
+        )
     return known.now()
 
 
@@ -96,4 +97,9 @@ def theme() -> str:
 
 def _may(grant: Grant, scope: Scope) -> bool:
     """An admin of some models may not do what concerns all of them."""
-    return grant.has_scope(scope) and (scope != "admin" or grant.models is None)
+    return administers_all(grant) if scope == "admin" else grant.has_scope(scope)
+
+
+def administers_all(grant: Grant) -> bool:
+    """Whether its bearer administers the whole service, not some models."""
+    return grant.has_scope("admin") and grant.models is None

@@ -22,6 +22,7 @@ from hotswap.replies import (
     CompiledForms,
     Event,
     GateReport,
+    Health,
     Holdout,
     Model,
     NewToken,
@@ -437,6 +438,10 @@ class Registry(AbstractContextManager["Registry"]):
     def revoke_token(self, token_id: int) -> None:
         """Revoke a token immediately."""
         self._transport.request("DELETE", path_of("tokens", token_id))
+
+    def health(self) -> Health:
+        """Whether the service is well; in full for a token with the scope ``admin``."""
+        return cast(Health, self._get("/health", "status", "summary"))
 
     def check(self) -> None:
         """Check by a small request that the service responds and accepts the token."""

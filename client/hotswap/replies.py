@@ -38,6 +38,23 @@ class Signature(TypedDict):
     output: Column
 
 
+class Health(TypedDict, total=False):
+    """The health of the service. From ``problems`` on only for administrators of all models."""
+
+    status: str
+    summary: str
+    workers: int
+    version: str
+    schema: str
+    problems: list[dict[str, str]]
+    worker_reports: list[dict[str, Any]]
+    replaced_workers: int | None
+    database: dict[str, Any]
+    disk: dict[str, int] | None
+    last_backup: str | None
+    findings: list[dict[str, str]]
+
+
 class Version(TypedDict, total=False):
     """A model version."""
 

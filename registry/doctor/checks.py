@@ -43,6 +43,19 @@ CHECKS: tuple[Check, ...] = (
     check_holdouts,
 )
 
+QUICK_CHECKS: tuple[Check, ...] = (
+    check_python,
+    check_client,
+    check_kernel,
+    check_sqlite,
+    check_directory,
+    check_schema,
+    check_engines,
+    check_holdouts,
+)
+"""Those that a running service can do while somebody waits: they import no libraries, start no
+process, and read neither the whole history nor the whole directory."""
+
 
 def examine(installation: Installation, checks: Iterable[Check] = CHECKS) -> Iterator[Finding]:
     """The findings of the checks in their order; a check that fails to run is a fault."""
@@ -51,9 +64,10 @@ def examine(installation: Installation, checks: Iterable[Check] = CHECKS) -> Ite
         try:
             yield from check(installation)
         except RegistryError as error:
-            yield Finding(name, "fault", error.detail)
+            yield Finding(name, "fault", error.title, place=error.detail)
         except SQLAlchemyError as error:
-            yield Finding(name, "fault", f"the database cannot be read: {error}")
+            yield Finding(name, "fault", "the database cannot be read", place=str(error))
         except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            yield Finding(name, "fault", f"{where}{error.strerror or error}")
+            yield Finding(
+                name, "fault", error.strerror or "failed", place=str(error.filename or error)
+            )

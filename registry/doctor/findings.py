@@ -14,12 +14,17 @@ Result = Literal["ok", "warning", "fault"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of checking one thing, and what to do if it is not ok."""
+    """The result of checking one thing, and what to do if it is not ok.
+
+    ``place`` is the path or address that it is about, or the words of an error that may contain
+    one: for whoever administers the host, never sent over HTTP.
+    """
 
     check: str
     result: Result
     message: str
     advice: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

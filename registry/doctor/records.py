@@ -33,14 +33,14 @@ def check_schema(installation: Installation) -> Iterator[Finding]:
         revision = schema.current_revision(session.connection())
     where = installation.database.url.render_as_string()
     if revision == schema.HEAD:
-        yield Finding("schema", "ok", f"schema {revision}: {where}")
+        yield Finding("schema", "ok", f"schema {revision}", place=where)
     else:
         yield Finding(
             "schema",
             "fault" if revision else "warning",
-            f"the database has schema {revision or 'none'}, this release requires {schema.HEAD}: "
-            f"{where}",
+            f"the database has schema {revision or 'none'}, this release requires {schema.HEAD}",
             "Run 'hotswap db upgrade', or use the release that created the database.",
+            where,
         )
 
 

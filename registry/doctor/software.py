@@ -17,11 +17,11 @@ _REINSTALL = "Install the project again: make serve, or pip install with the req
 
 def check_python(_: Installation) -> Iterator[Finding]:
     """The project supports this version of Python."""
-    said = f"Python {platform.python_version()} at {sys.executable}"
+    said = f"Python {platform.python_version()}"
     if sys.version_info >= _OLDEST_PYTHON:
-        yield Finding("python", "ok", said)
+        yield Finding("python", "ok", said, place=sys.executable)
     else:
-        yield Finding("python", "fault", said, "Use Python 3.11 or later.")
+        yield Finding("python", "fault", said, "Use Python 3.11 or later.", sys.executable)
 
 
 def check_client(_: Installation) -> Iterator[Finding]:

@@ -22,37 +22,42 @@ _SHOWN = 20
 def check_directory(installation: Installation) -> Iterator[Finding]:
     """The service can write to its data directory, and there is free space."""
     data = installation.data.absolute()
+    place = str(data)
     if not data.exists():
         above = next(folder for folder in data.parents if folder.exists())
         if os.access(above, os.W_OK | os.X_OK):
-            yield Finding("data", "ok", f"{data} will be created at the first start")
+            said = "the data directory will be created at the first start"
+            yield Finding("data", "ok", said, place=place)
         else:
             advice = "Create the directory, or set HOTSWAP_DATA to another."
-            yield Finding("data", "fault", f"{data} cannot be created in {above}", advice)
+            said = "the data directory cannot be created"
+            yield Finding("data", "fault", said, advice, place)
         return
     if not stat.S_ISDIR(data.stat().st_mode):
-        yield Finding(
-            "data", "fault", f"{data} is not a directory", "Set HOTSWAP_DATA to a directory."
-        )
+        advice = "Set HOTSWAP_DATA to a directory."
+        yield Finding("data", "fault", "the data directory is a file", advice, place)
         return
     if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
         advice = (
             "Run this as the user of the service, or make that user the owner of the directory."
         )
-        yield Finding("data", "fault", f"{data} cannot be written to by this user", advice)
+        said = "the data directory cannot be written to by this user"
+        yield Finding("data", "fault", said, advice, place)
         return
     try:
         refuse_foreign(data)
     except DataDirectoryRefused as error:
-        yield Finding("data", "fault", error.detail, "Set HOTSWAP_DATA to another directory.")
+        advice = "Set HOTSWAP_DATA to another directory."
+        yield Finding("data", "fault", error.title, advice, error.detail)
         return
-    yield Finding("data", "ok", f"{data} can be written to")
+    yield Finding("data", "ok", "the data directory can be written to", place=place)
     free = shutil.disk_usage(data).free
-    said = f"{free / 2**20:,.0f} MiB are free on the disk of {data}"
+    said = f"{free / 2**20:,.0f} MiB are free on the disk of the data directory"
     if free >= LEAST_FREE:
-        yield Finding("room", "ok", said)
+        yield Finding("room", "ok", said, place=place)
     else:
-        yield Finding("room", "warning", said, "Uploads are refused (507) when the disk is full.")
+        advice = "Uploads are refused (507) when the disk is full."
+        yield Finding("room", "warning", said, advice, place)
 
 
 def check_modes(installation: Installation) -> Iterator[Finding]:
@@ -64,12 +69,12 @@ def check_modes(installation: Installation) -> Iterator[Finding]:
         yield Finding("modes", "ok", "the data directory is not accessible to other users")
         return
     more = sum(1 for _ in found)
-    said = f"{first} is accessible to other users"
-    said += f", and {more} more paths are" if more else ""
+    said = "a path in the data directory is accessible to other users"
+    said += f", and {more} more are" if more else ""
     advice = (
         "The service corrects the modes of its user's files when it starts; chmod go-rwx the rest."
     )
-    yield Finding("modes", "warning", said, advice)
+    yield Finding("modes", "warning", said, advice, str(first))
 
 
 def check_blobs(installation: Installation) -> Iterator[Finding]:

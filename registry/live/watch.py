@@ -207,6 +207,16 @@ class Watch:
         """Versions that an alias points at and that could not be loaded, and why, in order."""
         return dict(sorted(self._pool.failures(self.snapshot().aliased).items()))
 
+    @property
+    def last_snapshot(self) -> Snapshot:
+        """The state when the database was last read; ``snapshot`` may have to read it first."""
+        return self._state.snapshot
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the last attempt to read the database succeeded."""
+        return not self._reads.failing
+
     def has_alias(self, key: Key) -> bool:
         """Whether an alias pointed at the version when the database was last read."""
         return key in self._state.snapshot.aliased
@@ -326,7 +336,7 @@ class Watch:
         """Report the state to the observer."""
         loaded, aliased = self._pool.loaded.keys(), self._state.snapshot.aliased
         self._observer.polled(
-            readable=not self._reads.failing,
+            readable=self.is_readable,
             loaded=len(loaded),
             missing=len(aliased - loaded),
             unloadable=self._pool.failures(aliased - loaded).keys(),

@@ -51,6 +51,7 @@ SCOPES = {
     ("GET", "/tokens/self"): ANY,
     ("DELETE", "/tokens/<token:token_id>"): ADMIN,
     ("GET", "/metrics"): ANY,
+    ("GET", "/health"): ANY,
 }
 """The scope of each route by the contract; a new route must be added here."""
 INSTEAD = {("POST", "/models/<name>/<version>/evaluate"): "upload"}

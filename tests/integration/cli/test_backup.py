@@ -1,11 +1,13 @@
 """``hotswap backup`` and ``hotswap restore`` on real directories."""
 
 import json
+from datetime import datetime
 
 import pytest
 from click.testing import CliRunner
 
 from cli.main import main
+from registry.backups.last import last_backup
 from registry.blobs.local import LocalBlobStore
 from tests.integration.registry.races import upload
 
@@ -47,6 +49,7 @@ def test_the_backup_commands_print_json(hotswap, tmp_path):
     )
 
     assert (made["blobs"], made["missing"]) == (2, [])
+    assert last_backup(tmp_path) == datetime.fromisoformat(made["made_at"])
     assert restored == {**made, "data": str(tmp_path / "new")}
 
 

@@ -161,7 +161,7 @@ def test_a_database_of_another_release_is_a_fault_and_is_not_changed(data: Path)
 def test_a_file_that_is_not_a_database_is_a_fault_without_a_traceback(data: Path) -> None:
     (data / "registry.db").write_bytes(b"no database" * 1000)
 
-    assert "not an SQLite database" in found(data, 1)["schema"]["message"]
+    assert "not an SQLite database" in found(data, 1)["schema"]["place"]
 
 
 def test_a_damaged_page_is_a_fault_without_a_traceback(data: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_data_directory_that_is_a_file_is_a_fault(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
 
-    assert "not a directory" in found(file, 1)["data"]["message"]
+    assert found(file, 1)["data"]["message"] == "the data directory is a file"
 
 
 def test_a_foreign_folder_is_a_fault(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_foreign_folder_is_a_fault(tmp_path: Path) -> None:
     said = found(tmp_path, exit_code=1)["data"]
 
     assert said["result"] == "fault"
-    assert "contains no registry, but other files (a.jpeg)" in said["message"]
+    assert "contains no registry, but other files (a.jpeg)" in said["place"]
 
 
 def test_paths_readable_by_other_users_are_reported(data: Path) -> None:
@@ -208,7 +208,8 @@ def test_paths_readable_by_other_users_are_reported(data: Path) -> None:
     modes = found(data, 0)["modes"]
 
     assert modes["result"] == "warning"
-    assert modes["message"] == f"{data / 'registry.db'} is accessible to other users"
+    assert modes["place"] == str(data / "registry.db")
+    assert modes["message"] == "a path in the data directory is accessible to other users"
 
 
 def test_an_invalid_setting_is_wrong_usage(data: Path) -> None:
@@ -234,7 +235,7 @@ def test_a_check_that_cannot_run_is_a_fault_and_the_others_continue(tmp_path: Pa
     this, that = examine(installation, [check_this, check_that])
 
     assert (this.check, this.result) == ("this", "fault")
-    assert that == Finding("that", "fault", "/somewhere: Permission denied")
+    assert that == Finding("that", "fault", "Permission denied", place="/somewhere")
 
 
 def test_doctor_with_scrub_reads_every_byte(data: Path) -> None:

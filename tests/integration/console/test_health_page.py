@@ -1,0 +1,77 @@
+"""The health page, and the word in the frame that leads to it."""
+
+import pytest
+
+from tests.integration.api.conftest import new_name
+from tests.integration.console.conftest import Console, ConsoleMaker
+
+
+@pytest.fixture(scope="module")
+def live(console: Console, artifacts: dict[str, bytes]) -> str:
+    """A model whose version 1 is live, and version 2 was live before."""
+    name, admin = new_name(), console.service.admin
+    for number in (1, 2):
+        admin.upload(name, artifacts[f"line-{number}"])
+        admin.promote(name, number)
+    admin.post(f"/models/{name}/rollback", json={"reason": "slow"})
+    return name
+
+
+def test_an_administrator_sees_workers_versions_storage_and_findings(
+    console: Console, live: str
+) -> None:
+    page = console.admin.get("/console/health")
+
+    assert page.status == 200
+    assert "1 worker, all well" in page.text
+    assert f"{live} v1 it is live 1 of 1" in page.text
+    assert f"{live} v2 it was live before 1 of 1" in page.text
+    assert "SQLite" in page.text
+    assert "none noted by hotswap backup" in page.text
+    assert "schema 00" in page.text
+    assert "the data directory can be written to" in page.text
+    assert str(console.service.data.parent) not in page.html
+
+
+def test_others_see_the_summary_alone(console: Console, live: str) -> None:
+    page = console.person("predict").get("/console/health")
+
+    assert "1 worker, all well" in page.text
+    assert live not in page.html
+    assert "Storage" not in page.text
+    assert live not in console.person("admin", models=["other"]).get("/console/health").html
+
+
+def test_the_word_in_the_frame_leads_to_the_page(console: Console, live: str) -> None:
+    page = console.admin.get(f"/console/models/{live}")
+
+    assert "/console/health" in page.hrefs()
+    assert "1 worker, all well" in page.text
+
+
+def test_the_live_part_is_a_fragment_of_its_own(console: Console, live: str) -> None:
+    fragment = console.admin.fragment("/console/health/now")
+
+    assert f"{live} v1" in fragment.text
+    assert fragment.of("html") == []
+
+
+def test_a_version_that_cannot_be_loaded_is_named_with_what_to_do(
+    make_console: ConsoleMaker, artifacts: dict[str, bytes]
+) -> None:
+    console, name = make_console(), new_name()
+    service = console.service
+    service.admin.upload(name, artifacts["line-1"])
+    service.admin.promote(name, 1)
+    for blob in (service.data / "blobs").rglob("*"):
+        if blob.is_file():
+            blob.unlink()
+    service.services.pool.drop([(name, 1)])
+    assert service.admin.post(f"/models/{name}/predict", json={"x": 1.0}).status_code == 503
+
+    page = console.admin.get("/console/health")
+
+    assert f"version 1 of {name} cannot be loaded in 1 of 1 workers: blob-missing" in page.text
+    assert "Roll back, or upload the same file again" in page.text
+    assert f"{name} v1 blob-missing 0 of 1" in page.text
+    assert any("bad" in link.get("class", "") for link in page.of("a"))
