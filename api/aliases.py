@@ -12,7 +12,7 @@ from api.services import services
 from api.sessions import db
 from registry.operations.delete_alias import delete_alias
 from registry.operations.promote import promote
-from registry.reading import queries
+from registry.reading.live_versions import aliases_of
 from registry.reading.pages import Page
 from registry.reading.views import View
 
@@ -23,8 +23,8 @@ blueprint = Blueprint("aliases", __name__, description="Names that point at a ve
 @allows("any")
 @blueprint.response(200, AliasPageSchema)
 def list_aliases(name: str) -> Page:
-    """List a model's aliases; all of them are on one page."""
-    items = queries.aliases_of(db.session(), name)
+    """List a model's aliases, with the last move of each; all of them are on one page."""
+    items = aliases_of(db.session(), name)
     return {"items": items, "page": 1, "page_size": max(len(items), 1), "total": len(items)}
 
 

@@ -1,10 +1,11 @@
 """Adds the console to an application."""
 
-from flask import Blueprint, Flask, redirect, url_for
+from flask import Blueprint, Flask, redirect, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from api.access import allows, recognise_by
+from api.problems import CONTENT_TYPE
 from console.assets import asset_response
 from console.errors import handle_errors
 from console.headers import finish
@@ -36,11 +37,20 @@ def add_console(app: Flask) -> None:
     # So that an unknown address is answered with a page.
     console.add_url_rule("/<path:address>", "unknown", _unknown, methods=_METHODS)
     app.register_blueprint(console)
+    app.add_url_rule("/", "console_at_root", _lead_browsers)
 
 
 @allows("any")
 def _home() -> Response:
     return redirect(url_for("console.models.index"), 303)
+
+
+@allows("public")
+def _lead_browsers() -> Response:
+    """The address of the service in a browser leads to the console; for programs it is unknown."""
+    if request.accept_mimetypes.best_match([CONTENT_TYPE, "text/html"]) != "text/html":
+        raise NotFound
+    return redirect(url_for("console.home"), 303)
 
 
 @allows("public")

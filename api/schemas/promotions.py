@@ -146,6 +146,18 @@ class PolicySchema(ma.Schema):
 class AliasSchema(ma.Schema):
     alias = fields.String()
     version = fields.Integer()
+    since = fields.String(allow_none=True, metadata={"format": "date-time"})
+    by = fields.String(allow_none=True)
+    reason = fields.String(allow_none=True)
+    forced = fields.Boolean(metadata={"description": "It was moved although gates failed."})
+    rollback_to = fields.Integer(
+        allow_none=True,
+        metadata={"description": "What a rollback would point it at; null: nothing."},
+    )
+    trail = fields.List(
+        fields.Integer(),
+        metadata={"description": "The versions that rollbacks go back to, one after the other."},
+    )
 
 
 AliasPageSchema = page_of(AliasSchema, "AliasPage")

@@ -194,10 +194,20 @@ class Promotion(TypedDict):
 
 
 class Alias(TypedDict):
-    """An alias and the version it points at."""
+    """An alias and the version it points at.
+
+    ``since``, ``by``, ``reason`` and ``forced`` are of its last move. ``trail`` are the versions
+    that rollbacks go back to, one after the other; ``rollback_to`` is the first.
+    """
 
     alias: str
     version: int
+    since: NotRequired[str | None]
+    by: NotRequired[str | None]
+    reason: NotRequired[str | None]
+    forced: NotRequired[bool]
+    rollback_to: NotRequired[int | None]
+    trail: NotRequired[list[int]]
 
 
 class Event(TypedDict, total=False):

@@ -25,10 +25,10 @@ from registry.reading.live_versions import (
     live_versions,
     newest_figures,
     newest_ready,
+    with_trail,
 )
 from registry.reading.pages import Page, Paging
 from registry.reading.queries import find_model, find_version, latest_events, list_versions
-from registry.reading.trail import Trail
 from registry.reading.views import View, model_view, version_view
 from registry.storage.tables import STATUSES, utc_now
 
@@ -102,13 +102,14 @@ def show_live(name: str) -> Response:
 
 def _live(session: Session, name: str) -> list[View]:
     """The aliases of the model, with the version that each can go back to."""
-    found = live_versions(session, [name]).get(name, [])
-    for one in found:
-        trail = Trail(name, one["alias"]).read(session)
-        one["rollback_to"] = trail[-2] if len(trail) > 1 else None
-        one["is_loaded"] = (name, one["version"]) in services().pool.loaded
-        one["metric"] = main_metric(one["task"], one["metrics"])
-    return found
+    return [
+        {
+            **with_trail(session, name, one),
+            "is_loaded": (name, one["version"]) in services().pool.loaded,
+            "metric": main_metric(one["task"], one["metrics"]),
+        }
+        for one in live_versions(session, [name]).get(name, [])
+    ]
 
 
 def _of_alias(live: Sequence[View], alias: str) -> View | None:

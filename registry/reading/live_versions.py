@@ -10,7 +10,9 @@ import msgspec
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
+from registry.reading.queries import find_model
 from registry.reading.stored_evaluation import Interval
+from registry.reading.trail import Trail
 from registry.reading.views import View, timestamp
 from registry.storage.tables import AliasRow, EventRow, MetricRow, ModelRow, VersionRow
 
@@ -75,6 +77,28 @@ def live_versions(session: Session, models: Collection[str]) -> dict[str, list[V
             }
         )
     return found
+
+
+def aliases_of(session: Session, model: str) -> list[View]:
+    """The aliases of ``model`` by name: what each points at, since when, by whom and why.
+
+    ``trail`` are the versions that it can go back to, the next one first, which is ``rollback_to``.
+
+    Raises NameMalformed, ModelNotFound.
+    """
+    find_model(session, model)
+    kept = ("alias", "version", "since", "by", "reason", "forced", "rollback_to", "trail")
+    found = live_versions(session, [model]).get(model, [])
+    return [
+        {key: value for key, value in with_trail(session, model, one).items() if key in kept}
+        for one in found
+    ]
+
+
+def with_trail(session: Session, model: str, live: View) -> View:
+    """A view of ``live_versions``, with what its alias can go back to."""
+    trail = Trail(model, live["alias"]).read(session)[-2::-1]
+    return {**live, "rollback_to": trail[0] if trail else None, "trail": trail}
 
 
 def newest_ready(session: Session, models: Collection[str]) -> dict[str, int]:

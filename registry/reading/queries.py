@@ -247,12 +247,6 @@ def list_holdouts(session: Session, model: str, paging: Paging) -> Page:
     return numbered_page(session, query, paging, holdout_view, HoldoutRow.number)
 
 
-def aliases_of(session: Session, model: str) -> list[View]:
-    """The aliases of ``model`` by name. Raises ModelNotFound."""
-    aliases = find_model(session, model).aliases
-    return [{"alias": row.name, "version": row.number} for row in aliases]
-
-
 def covered_models(grant: Grant) -> ColumnElement[bool]:
     """The grant's glob patterns as SQL, so that pages and totals hold only what it covers."""
     if grant.models is None:

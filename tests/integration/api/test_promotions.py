@@ -278,11 +278,40 @@ def test_aliases_are_listed_by_name(admin, uploaded):
         admin.put(f"/models/{name}/aliases/{alias}", json={"version": version})
     listed = admin.get(f"/models/{name}/aliases").json
     assert set(listed) == {"items", "page", "page_size", "total"}
-    assert listed["items"] == [
-        {"alias": "canary", "version": 3},
-        {"alias": "production", "version": 2},
+    assert [(one["alias"], one["version"]) for one in listed["items"]] == [
+        ("canary", 3),
+        ("production", 2),
     ]
     assert (listed["page"], listed["total"]) == (1, 2)
+
+
+def test_an_alias_shows_its_last_move_and_what_a_rollback_goes_back_to(admin, uploaded):
+    name, _ = uploaded
+
+    def production():
+        return admin.get(f"/models/{name}/aliases").json["items"][0]
+
+    admin.promote(name, 1)
+    assert (production()["rollback_to"], production()["trail"]) == (None, [])
+    admin.promote(name, 2)
+    admin.promote(name, 3, reason="lower error")
+    shown = production()
+    assert shown["since"] == admin.get(f"/models/{name}/history").json["items"][0]["at"]
+    assert {key: value for key, value in shown.items() if key != "since"} == {
+        "alias": "production",
+        "version": 3,
+        "by": "admin (HOTSWAP_ADMIN_TOKEN)",
+        "reason": "lower error",
+        "forced": False,
+        "rollback_to": 2,
+        "trail": [2, 1],
+    }
+
+    admin.post(f"/models/{name}/rollback", json={"reason": "slow"})
+
+    # Not back to 3, which was the version before.
+    assert (production()["rollback_to"], production()["reason"]) == (1, "slow")
+    assert admin.post(f"/models/{name}/rollback", json={}).json["version"] == 1
 
 
 def test_a_deleted_alias_no_longer_answers(admin, uploaded):

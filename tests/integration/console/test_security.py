@@ -147,3 +147,13 @@ def test_a_model_outside_the_token_does_not_exist(console: Console, housing: str
 
     assert hidden.status == unknown.status == 404
     assert words(hidden).replace(housing, "xyz") == words(unknown)
+
+
+def test_the_address_of_the_service_leads_browsers_to_the_console(console: Console) -> None:
+    def answer(accept: str) -> tuple[int, str | None]:
+        response = console.stranger().client.get("/", headers={"Accept": accept})
+        return response.status_code, response.headers.get("Location")
+
+    assert answer("text/html,application/xhtml+xml,*/*;q=0.8") == (303, "/console/")
+    assert answer("*/*") == (404, None)
+    assert answer("application/json") == (404, None)
