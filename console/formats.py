@@ -18,6 +18,7 @@ _METRICS = {
     "log_loss": "log loss",
     "roc_auc": "ROC AUC",
 }
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -103,6 +104,12 @@ def metric_name(name: str) -> str:
 def first_upper(text: str) -> str:
     """``chance of yes`` is ``Chance of yes``."""
     return text[:1].upper() + text[1:]
+
+
+def spreadsheet_cell(text: str) -> str:
+    """``text`` for a CSV file: with a quote ``'`` before it if spreadsheets would calculate it
+    (CWE-1236)."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def short_hash(digest: str) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from console.formats import spreadsheet_cell
 from registry.reading.views import View
 
 COLUMNS = (
@@ -21,8 +22,6 @@ COLUMNS = (
     "details",
     "hash",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell begins with that spreadsheets would calculate (CWE-1236)."""
 
 
 class FileFormat(NamedTuple):
@@ -57,9 +56,7 @@ FORMATS = {
 def _cell(value: object) -> object:
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    return spreadsheet_cell(value) if isinstance(value, str) else value
 
 
 def _line(cells: Iterable[object]) -> str:

@@ -11,12 +11,13 @@ from api.sessions import db
 from console.errors import is_fragment
 from console.formats import plural
 from console.forms.submitted import Form
+from console.pages.trying_tables import answer_pasted, pasting_page
 from console.queries import choice_in_query
 from console.rendering import page
 from console.trying.fields import MOST_FIELDS, Field, example_texts, is_long
 from console.trying.outside import range_text
 from console.trying.row import Answered, answer_row, chosen_field
-from console.trying.subject import Tried, tried_version
+from console.trying.subject import TABS, Tried, tried_version
 from registry.cards.calling import curl, javascript, python
 from registry.cards.limits import OUTSIDE_TRAINING, unknown_texts
 from registry.errors import Refused
@@ -27,7 +28,6 @@ from registry.reading.views import View
 
 blueprint = Blueprint("try", __name__)
 
-TABS = {"row": "One row"}
 _MANY_FIELDS = 30
 _GROUP = 10
 _OTHERS = 20
@@ -42,15 +42,24 @@ def show(name: str, version: str) -> AnyResponse:
         tab = request.args.get("tab")
         there = url_for("console.try.show", name=name, version=tried.number, tab=tab)
         return redirect(there, 302)
-    texts = example_texts(tried.fields, tried.view["input_example"])
-    return _page(tried, Form(texts))
+    if _tab() == "rows":
+        return pasting_page(tried)
+    return _page(tried, Form(example_texts(tried.fields, tried.view["input_example"])))
 
 
 @blueprint.route("/models/<name>/<version:version>/try", methods=["POST"])
 @allows("predict")
 def predict(name: str, version: str) -> Response:
-    """Answer for the row of the form."""
+    """Answer for the rows of the form."""
     tried = tried_version(db.session(), name, version)
+    return answer_pasted(tried) if _tab() == "rows" else _answer_row(tried)
+
+
+def _tab() -> str:
+    return choice_in_query("tab", tuple(TABS))
+
+
+def _answer_row(tried: Tried) -> Response:
     typed = {key: text.replace("\r\n", "\n") for key, text in request.form.items()}
     try:
         answered = answer_row(tried, typed)
@@ -65,7 +74,6 @@ def _page(
     tried: Tried, form: Form, answered: Answered | None = None, status: int = 200
 ) -> Response:
     """The page, or the part that changes with each answer."""
-    tab = choice_in_query("tab", tuple(TABS))
     varied = tried.varied
     values: dict[str, Any] = {
         "tried": tried,
@@ -82,10 +90,10 @@ def _page(
     if is_fragment():
         return page("try_answer.html", status, is_part=True, **values)
     return page(
-        f"try_{tab}.html",
+        "try_row.html",
         status,
         is_part=False,
-        tab=tab,
+        tab="row",
         tabs=TABS,
         groups=_groups(tried),
         others=_others(db.session(), tried),

@@ -13,6 +13,9 @@ from registry.reading.stored_evaluation import StoredEvaluation, read_evaluation
 from registry.reading.views import View, version_view
 from registry.signature import Signature
 
+TABS = {"row": "One row", "rows": "Paste rows"}
+"""The ways to send rows, in words."""
+
 
 class Tried(NamedTuple):
     """A version; ``fields`` are in the order of its columns, ``by_weight`` the most important one

@@ -1,6 +1,7 @@
 """Trying a version: a form of its columns, what it answers, and what is said of the answer."""
 
 import html
+import io
 import json
 import re
 import shlex
@@ -341,3 +342,104 @@ def test_only_who_may_predict_may_try(console: Console, homes: str) -> None:
     assert elsewhere.get(address(homes)).status == 404
     assert elsewhere.post(address(homes), {"c0": "1"}).status == 404
     assert "Try a prediction" in console.person("predict").get(f"/console/models/{homes}/1").text
+
+
+PASTED = "id\tmedian_income\tbedrooms\tocean_proximity\tcounty\n"
+
+
+def pasted(console: Console, name: str, text: str, **others: str) -> Page:
+    return console.admin.post(address(name, tab="rows"), {"rows": text, **others})
+
+
+def test_rows_of_a_spreadsheet_are_predicted_in_a_table(
+    console: Console, homes: str, trained
+) -> None:
+    empty = console.admin.get(address(homes, tab="rows"))
+    (form,) = [form for form in empty.forms if "rows" in form.values]
+    assert form.values["rows"].splitlines()[2] == "3.5\t\tNEAR BAY\tNapa"
+    page = pasted(console, homes, PASTED + "a\t4.25\t120\tINLAND\t\r\n\r\nb\t3.5\t\tISLAND\tNapa\n")
+    assert page.status == 200
+    frame = pd.DataFrame(
+        [
+            {**ROW, "median_income": 4.25, "bedrooms": 120, "ocean_proximity": "INLAND"},
+            {**ROW, "ocean_proximity": "ISLAND"},
+        ]
+    ).astype({"bedrooms": float})
+    frame.loc[0, "county"] = np.nan
+    first, second = trained["housing"].model.predict(frame)
+    assert f"1 {first:,.0f} a 4.25 120 INLAND" in page.text
+    assert f"2 {second:,.0f} b 3.5 ISLAND Napa" in page.text
+    assert "2 predictions" in page.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps([ROW, ROW]),
+        json.dumps({"instances": [ROW, ROW]}),
+        PASTED.replace("\t", ";") + "a;3.5;;NEAR BAY;Napa\n" * 2,
+        PASTED.replace("\t", ",") + 'a,3.5,,"NEAR BAY",Napa\n' * 2,
+        json.dumps({"inputs": {name: [cell] * 2 for name, cell in ROW.items()}}),
+    ],
+)
+def test_rows_are_read_in_each_usual_form(console: Console, homes: str, trained, text: str) -> None:
+    (expected,) = trained["housing"].model.predict(record(bedrooms=np.nan))
+    page = pasted(console, homes, text)
+    assert page.text.count(f"{expected:,.0f}") == 2
+
+
+def test_faults_of_pasted_rows_are_at_their_cells(console: Console, homes: str) -> None:
+    page = pasted(console, homes, PASTED + "a\t1\t2\tINLAND\t\nb\tmuch\t2\t\tNapa\n")
+    assert page.status == 422
+    assert "b much expected a number, not the text 'much' 2" in page.text
+    assert "expected a text, null is not allowed here" in page.text
+    assert [given["class"] for given in page.of("td") if given.get("class") == "wrong"] == [
+        "wrong",
+        "wrong",
+    ]
+    page = pasted(console, homes, json.dumps([ROW, {**ROW, "median_income": "x"}]))
+    assert "x expected a number, not the text 'x' NEAR BAY" in page.text.replace(" Napa", "")
+
+
+def test_a_bad_table_says_what_is_missing_and_keeps_the_text(console: Console, homes: str) -> None:
+    for text, words in (
+        ("", "Expected a line with the names of the columns"),
+        ("1\t2\n3\t4\n", "Columns of the model are missing: 'median_income'"),
+        ('{"a": ', "The rows are not JSON"),
+        (PASTED + "a\t1\n", "expected 5 values as in the header, not 2"),
+        ("[1, 2]", "expected"),
+    ):
+        page = pasted(console, homes, text)
+        assert page.status == 422
+        assert words in page.text
+        (form,) = [form for form in page.forms if "rows" in form.values]
+        assert form.values["rows"].strip() == text.strip()
+
+
+def test_predictions_are_downloaded_as_csv_with_all_digits(
+    console: Console, flowers: str, trained
+) -> None:
+    cells = trained["iris-names"].rows
+    text = cells.assign(prediction="old").to_csv(index=False)
+    response = console.admin.client.post(
+        address(flowers, tab="rows"),
+        data={"rows": text, "as": "csv"},
+        headers={"Sec-Fetch-Site": "same-origin"},
+    )
+    assert response.mimetype == "text/csv"
+    name = f"attachment; filename={flowers}-v1-predictions.csv"
+    assert response.headers["Content-Disposition"] == name
+    found = pd.read_csv(io.StringIO(response.text))
+    assert found["prediction_2"].tolist() == trained["iris-names"].model.predict(cells).tolist()
+    pd.testing.assert_frame_equal(found[cells.columns], cells)
+
+
+def test_text_of_strangers_in_pasted_rows_is_never_markup(console: Console, homes: str) -> None:
+    for record_ in (
+        {**ROW, "county": HOSTILE},
+        {**ROW, HOSTILE: HOSTILE, "median_income": HOSTILE},
+    ):
+        page = pasted(console, homes, json.dumps([record_]))
+        assert page.of("img") == []
+        assert all("src" in script for script in page.of("script"))
+        assert "alert(1)" in page.text

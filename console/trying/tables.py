@@ -1,0 +1,175 @@
+"""Many rows at once: pasted from a spreadsheet or written as JSON, with their predictions."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import msgspec
+
+from console.formats import spreadsheet_cell
+from console.trying.asking import Asked, cell_of
+from console.trying.fields import Field, cell_text
+from registry.codecs.json_body import WRAPPERS
+from registry.codecs.requests import CSV, JSON
+from registry.errors import BodyMalformed, Fault
+from registry.signature import label_text
+
+MOST_SHOWN = 100
+_DELIMITERS = ("\t", ";", ",")
+_PLACE = re.compile(r"(?:rows|instances)\[(\d{1,9})\](?:\.(.*))?", re.DOTALL)
+_RECORDS = "instances"
+_PREDICTION = "prediction"
+
+
+class Table(NamedTuple):
+    """Rows as text, and as a body that the service decodes; no ``header``: no cells are known."""
+
+    header: list[str]
+    rows: list[list[str]]
+    content_type: str
+    body: bytes
+
+
+class Cell(NamedTuple):
+    text: str
+    fault: str
+
+
+class Line(NamedTuple):
+    """A row that is shown; ``number`` is counted from 1, ``fault`` is of the row as a whole."""
+
+    number: int
+    cells: list[Cell]
+    prediction: Any
+    fault: str
+
+
+def read_table(text: str) -> Table:
+    """The table in ``text``: JSON, or a header and rows with tabs, semicolons or commas between.
+
+    Raises BodyMalformed.
+    """
+    if text.lstrip()[:1] in ("{", "["):
+        return _read_json(text)
+    first = text.lstrip("\r\n").split("\n", 1)[0]
+    delimiter = next((one for one in _DELIMITERS if one in first), ",")
+    try:
+        lines = [
+            line for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if line
+        ]
+    except csv.Error as error:
+        raise BodyMalformed(f"The rows cannot be read as a table: {error}.") from error
+    if len(lines) < 2:
+        raise BodyMalformed("Expected a line with the names of the columns, and rows below it.")
+    body = io.StringIO()
+    csv.writer(body).writerows(lines)
+    return Table(lines[0], lines[1:], CSV, body.getvalue().encode())
+
+
+def text_of(rows: Iterable[Sequence[str]]) -> str:
+    """The rows as a spreadsheet copies them: with tabs between."""
+    text = io.StringIO()
+    csv.writer(text, delimiter="\t", lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def lines_of(
+    table: Table, predictions: Sequence[Any] = (), faults: Iterable[Fault] = ()
+) -> list[Line]:
+    """The first rows with their predictions, or with the faults at their cells."""
+    of_cells: dict[tuple[int, str], str] = {}
+    for fault in faults:
+        if place := _PLACE.fullmatch(fault.at):
+            of_cells[int(place[1]), place[2] or ""] = fault.message
+    shown = set(range(MOST_SHOWN)) | {row for row, _ in of_cells}
+    count = max(len(table.rows), len(predictions))
+    return [
+        Line(
+            row + 1,
+            _cells(table, row, of_cells),
+            predictions[row] if predictions else None,
+            of_cells.get((row, ""), ""),
+        )
+        for row in sorted(shown)
+        if row < count
+    ]
+
+
+def other_faults(table: Table, faults: Iterable[Fault]) -> list[Fault]:
+    """The faults that have no cell in the table."""
+    return [
+        fault
+        for fault in faults
+        if (place := _PLACE.fullmatch(fault.at)) is None
+        or (place[2] is not None and place[2] not in table.header)
+        or int(place[1]) >= len(table.rows)
+    ]
+
+
+def with_predictions(
+    header: Sequence[str], rows: Iterable[Sequence[object]], predictions: Iterable[Any]
+) -> Iterator[str]:
+    """CSV with the rows and a column of predictions."""
+    name = next(one for one in _names() if one not in header)
+    yield _line([*header, name])
+    for row, value in zip(rows, predictions, strict=True):
+        yield _line([*row, prediction_text(value)])
+
+
+def rows_of(fields: Sequence[Field], asked: Asked) -> Iterator[list[object]]:
+    """The rows that were asked, by the columns of the version."""
+    columns = [(field.type, asked.batch.columns[field.name]) for field in fields]
+    for row in range(asked.batch.rows):
+        yield [cell_text(cell_of(type_, cells[row])) for type_, cells in columns]
+
+
+def prediction_text(value: Any) -> str:
+    """A prediction with all its digits; a list with spaces between. No formula of a spreadsheet:
+    labels are the uploader's."""
+    if isinstance(value, list):
+        return spreadsheet_cell(" ".join(map(label_text, value)))
+    return spreadsheet_cell(value) if isinstance(value, str) else label_text(value)
+
+
+def _read_json(text: str) -> Table:
+    try:
+        value = msgspec.json.decode(text.encode())
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise BodyMalformed(f"The rows are not JSON: {error}.") from error
+    if isinstance(value, dict):
+        wrapped = any(isinstance(value.get(key), list | dict) for key in WRAPPERS)
+        value = value.get(_RECORDS, value) if wrapped else [value]
+    if not isinstance(value, list):
+        return Table([], [], JSON, text.encode())
+    body = msgspec.json.encode({_RECORDS: value})
+    if not all(isinstance(record, Mapping) for record in value):
+        return Table([], [], JSON, body)
+    header = list(dict.fromkeys(chain.from_iterable(value)))
+    rows = [[cell_text(record.get(name)) for name in header] for record in value]
+    return Table(header, rows, JSON, body)
+
+
+def _cells(table: Table, row: int, faults: Mapping[tuple[int, str], str]) -> list[Cell]:
+    if row >= len(table.rows):
+        return []
+    return [
+        Cell(text, faults.get((row, name), ""))
+        for name, text in zip(table.header, table.rows[row], strict=False)
+    ]
+
+
+def _names() -> Iterator[str]:
+    yield _PREDICTION
+    number = 2
+    while True:
+        yield f"{_PREDICTION}_{number}"
+        number += 1
+
+
+def _line(cells: Iterable[object]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    return text.getvalue()
