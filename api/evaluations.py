@@ -4,10 +4,17 @@ from typing import Any
 
 from api.access import allows
 from api.blueprints import Blueprint
-from api.schemas.promotions import EvaluateSchema, EvaluationSchema
+from api.schemas.promotions import (
+    EvaluateSchema,
+    EvaluationSchema,
+    VerdictQuerySchema,
+    VerdictSchema,
+)
 from api.services import services
+from api.sessions import db
 from registry.gates import parse_all
 from registry.operations.evaluate import evaluate
+from registry.reading.verdict import kept_verdict
 from registry.reading.views import View
 
 blueprint = Blueprint("evaluations", __name__, description="Evaluation of gates without promotion")
@@ -27,3 +34,12 @@ def post_evaluate(body: dict[str, Any], name: str, version: str) -> View:
         alias=body["alias"],
         gates=parse_all(body["gates"]),
     )
+
+
+@blueprint.route("/models/<name>/<version:version>/verdict", methods=["GET"])
+@allows("any")
+@blueprint.arguments(VerdictQuerySchema, location="query")
+@blueprint.response(200, VerdictSchema)
+def get_verdict(query: dict[str, Any], name: str, version: str) -> View:
+    """Show the last evaluation, if the alias, the policy and the holdout are still the same."""
+    return kept_verdict(db.session(), name, version, query["alias"])

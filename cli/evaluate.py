@@ -9,7 +9,7 @@ from cli.names import AliasName, ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
 from hotswap import Registry
-from hotswap.replies import GateReport, Measured
+from hotswap.replies import GateReport, Measured, Verdict
 
 _COLUMNS = [
     Column("Metric"),
@@ -30,6 +30,9 @@ _COLUMNS = [
 @click.option(
     "--gate", "gates", multiple=True, metavar="GATE", help="Also check this gate; may be repeated."
 )
+@click.option(
+    "--last", is_flag=True, help="Show the last evaluation that still holds; measure nothing."
+)
 @json_option
 @speaks_to_service
 def evaluate(
@@ -38,6 +41,7 @@ def evaluate(
     reference: Reference,
     alias: str | None,
     gates: tuple[str, ...],
+    last: bool,
     as_json: bool,
 ) -> None:
     """Measure a version and the champion on the model's holdout, without promoting.
@@ -50,7 +54,13 @@ def evaluate(
     """
     if reference.version is None:
         raise click.UsageError("A version is required, such as housing/4 or housing/latest.")
-    found = registry.evaluate(reference.name, reference.version, alias=alias, gates=gates)
+    if last and gates:
+        raise click.UsageError("--last shows the gates of the policy; it takes no --gate.")
+    found: GateReport | Verdict
+    if last:
+        found = registry.verdict(reference.name, reference.version, alias=alias)
+    else:
+        found = registry.evaluate(reference.name, reference.version, alias=alias, gates=gates)
     print_json(found) if as_json else _print_report(found)
     if not found["passed"]:
         raise click.exceptions.Exit(SAID_NO)
@@ -65,7 +75,7 @@ def _trained_on(found: GateReport, one: Measured) -> str | None:
     return trained_on(one["version"], one.get("rows_trained_on"), holdout["rows"])
 
 
-def _print_report(found: GateReport) -> None:
+def _print_report(found: GateReport | Verdict) -> None:
     candidate, champion = found["candidate"], found.get("champion") or Measured()
     differences = found.get("differences") or {}
     names = dict.fromkeys([*candidate.get("metrics", {}), *champion.get("metrics", {})])
@@ -89,6 +99,8 @@ def _print_report(found: GateReport) -> None:
             if (said := _trained_on(found, one)) is not None:
                 click.echo(f"Note: {said}")
     print_gates(found["gates"])
+    if (at := found.get("evaluated_at")) is not None:
+        click.echo(f"Evaluated at {at}.")
     click.echo(
         "All gates pass: it can be promoted." if found["passed"] else "It cannot be promoted."
     )

@@ -19,6 +19,12 @@ from hotswap import Registry
 )
 @click.option("--alias", type=AliasName(), help="Alias to move.  [default: production]")
 @click.option("--reason", metavar="TEXT", help="Reason, for the history.")
+@click.option(
+    "--expected-version",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Roll back only if the alias points at this version now.",
+)
 @json_option
 @speaks_to_service
 def rollback(
@@ -28,6 +34,7 @@ def rollback(
     to_version: int | None,
     alias: str | None,
     reason: str | None,
+    expected_version: int | None,
     as_json: bool,
 ) -> None:
     """Make the previous version of the model NAME live again.
@@ -38,5 +45,11 @@ def rollback(
     Example:
       hotswap rollback housing --reason "complaints from sales"
     """
-    promotion = registry.rollback(name, to_version=to_version, alias=alias, reason=reason)
+    promotion = registry.rollback(
+        name,
+        to_version=to_version,
+        alias=alias,
+        reason=reason,
+        expected_version=expected_version,
+    )
     print_json(promotion) if as_json else print_promotion(promotion)

@@ -46,6 +46,10 @@ class PromoteSchema(OptionalBodySchema):
 
 class RollbackSchema(OptionalBodySchema):
     alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
+    expected_version = WholeNumber(
+        validate=validate.Range(1, LARGEST_VERSION),
+        metadata={"description": "The alias's current version."},
+    )
     to_version = WholeNumber(
         load_default=None, allow_none=True, validate=validate.Range(1, LARGEST_VERSION)
     )
@@ -63,6 +67,10 @@ class AliasTargetSchema(StrictSchema):
 class EvaluateSchema(OptionalBodySchema):
     alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
     gates = _gates(load_default=list)
+
+
+class VerdictQuerySchema(ma.Schema):
+    alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
 
 
 class PolicyChangeSchema(StrictSchema):
@@ -135,6 +143,10 @@ class EvaluationSchema(ma.Schema):
     differences = fields.Dict(keys=fields.String(), values=fields.Nested(DifferenceSchema))
     holdout = fields.Nested(UsedHoldoutSchema, allow_none=True)
     gates = fields.List(fields.Nested(GateResultSchema))
+
+
+class VerdictSchema(EvaluationSchema):
+    evaluated_at = fields.String(metadata={"format": "date-time"})
 
 
 class PolicySchema(ma.Schema):

@@ -31,6 +31,7 @@ from hotswap.replies import (
     Promotion,
     Token,
     Uploaded,
+    Verdict,
     Version,
 )
 from hotswap.requested import json_body, promotion_request, with_key
@@ -228,10 +229,14 @@ class Registry(AbstractContextManager["Registry"]):
         to_version: int | None = None,
         alias: str | None = None,
         reason: str | None = None,
+        expected_version: int | None = None,
         idempotency_key: str | None = None,
     ) -> Promotion:
-        """Point ``alias`` at its previous version, or at ``to_version``."""
-        request = promotion_request(alias=alias, reason=reason, to_version=to_version)
+        """Point ``alias`` at its previous version, or at ``to_version``; with
+        ``expected_version`` only if it points at that one now."""
+        request = promotion_request(
+            alias=alias, reason=reason, to_version=to_version, expected_version=expected_version
+        )
         path = path_of("models", name, "rollback")
         return self._move(path, request, idempotency_key)
 
@@ -254,6 +259,19 @@ class Registry(AbstractContextManager["Registry"]):
             repeatable=True,
         )
         return cast(GateReport, reply.object("passed", "gates"))
+
+    def verdict(self, name: str, version: Reference, *, alias: str | None = None) -> Verdict:
+        """The last result of ``evaluate`` without additional gates.
+
+        Raises ProblemReply with status 404 if there is none, or if the alias, the policy or the
+        holdout has changed since.
+        """
+        reply = self._transport.request(
+            "GET",
+            path_of("models", name, version, "verdict"),
+            query=None if alias is None else {"alias": alias},
+        )
+        return cast(Verdict, reply.object("passed", "gates"))
 
     def policy(self, name: str) -> Policy:
         """The gates of every promotion of a model."""

@@ -150,6 +150,12 @@ class GateReport(TypedDict, total=False):
     gates: list[Gate]
 
 
+class Verdict(GateReport, total=False):
+    """A report that is kept, and when it was made."""
+
+    evaluated_at: str
+
+
 class Policy(TypedDict):
     """The gates of a model's promotions."""
 

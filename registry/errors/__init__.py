@@ -21,6 +21,7 @@
     │   ├── FormNotFound              a compiled form that the version does not have
     │   ├── AliasNotFound
     │   ├── HoldoutNotFound
+    │   ├── VerdictNotFound           gates that were not evaluated since something changed
     │   └── TokenNotFound
     ├── NotAcceptable             no format of the response that the caller accepts
     ├── BodyTooSlow               a body that takes too long to arrive
@@ -150,6 +151,7 @@ from registry.errors.promotions import (
     HoldoutNotFound,
     HoldoutRefused,
     NothingToRollBackTo,
+    VerdictNotFound,
     VersionNotLoadable,
 )
 from registry.errors.quoting import printable, shown
@@ -265,6 +267,7 @@ __all__ = [
     "TooManyRequests",
     "Unauthenticated",
     "Unavailable",
+    "VerdictNotFound",
     "VersionHasAlias",
     "VersionLoading",
     "VersionNotFound",

@@ -13,6 +13,16 @@ class HoldoutNotFound(NotFound):
         super().__init__(f"Model '{model}' has no holdout.")
 
 
+class VerdictNotFound(NotFound):
+    title = "Verdict not found"
+
+    def __init__(self, model: str, number: int, alias: str) -> None:
+        super().__init__(
+            f"The gates of version {number} of '{model}' were not evaluated for '{alias}', or its "
+            "version, the policy or the holdout has changed since: evaluate them."
+        )
+
+
 class HoldoutRefused(Refused):
     title = "Holdout refused"
 

@@ -32,7 +32,7 @@ from registry.names import PRODUCTION, check_alias
 from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.results import OperationResult, replay
 from registry.operations.rows import locked_active_model
-from registry.reading.queries import find_ready_version
+from registry.reading.queries import find_model, find_ready_version
 from registry.storage.database import Database
 from registry.storage.history import EventType, record
 from registry.storage.idempotency import Idempotency, store_answer, stored_answer
@@ -128,8 +128,9 @@ def move_alias(
     with database.read() as session:
         if (answer := stored_answer(session, request.idempotency)) is not None:
             return replay(database, answer)
-        inputs = read_inputs(session, None)
+        find_model(session, model)
         _current_alias(session, model, request)  # refuses a wrong expectation before any work
+        inputs = read_inputs(session, None)
     candidate = inputs.candidate.version
     with prepare(candidate):
         for _ in range(ATTEMPTS):

@@ -8,7 +8,7 @@ from registry.gates.inputs import GateInputs
 from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.promote import EvaluateGates, Prepare, PromotionRequest, move_alias
 from registry.operations.results import OperationResult
-from registry.reading.queries import find_model, find_ready_version, find_version
+from registry.reading.queries import find_ready_version, find_version
 from registry.reading.trail import Trail
 from registry.storage.database import Database
 from registry.storage.tables import AliasRow, EventRow
@@ -36,7 +36,6 @@ def rollback(
     trail = Trail(model, request.alias)
 
     def read_inputs(session: Session, number: int | None) -> GateInputs:
-        find_model(session, model)
         if session.get(AliasRow, (model, request.alias)) is None:
             raise AliasNotFound(model, request.alias)
         if to_version is None:

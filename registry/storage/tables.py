@@ -216,6 +216,28 @@ class PolicyRow(Base):
     updated_by: Mapped[str] = mapped_column(String(200))
 
 
+class VerdictRow(Base):
+    """The last outcome of the gates of a version that would be promoted under ``alias``.
+
+    It holds as long as the alias points at ``champion`` (null: at nothing), the policy has
+    ``gates``, and ``holdout`` is the SHA-256 of the holdout in use (null: there is none).
+    """
+
+    __tablename__ = "verdicts"
+    __table_args__ = (
+        ForeignKeyConstraint(["model", "number"], ["versions.model", "versions.number"]),
+    )
+
+    model: Mapped[str] = mapped_column(String(128), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    alias: Mapped[str] = mapped_column(String(63), primary_key=True)
+    champion: Mapped[int | None]
+    gates: Mapped[list[str]]
+    holdout: Mapped[str | None] = mapped_column(String(64))
+    outcome: Mapped[dict[str, Any]]
+    evaluated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class HoldoutRow(Base):
     """A holdout that the model's versions are measured on. Rows are added; only ``removed_at`` and
     ``removed_by`` ever change: the row without them is in use.

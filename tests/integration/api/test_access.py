@@ -44,6 +44,7 @@ SCOPES = {
     ("PUT", "/models/<name>/holdout"): PROMOTE,
     ("DELETE", "/models/<name>/holdout"): PROMOTE,
     ("POST", "/models/<name>/<version>/evaluate"): PROMOTE,
+    ("GET", "/models/<name>/<version>/verdict"): ANY,
     ("POST", "/models/<name>/predict"): PREDICT,
     ("POST", "/models/<name>/<version>/predict"): PREDICT,
     ("GET", "/tokens"): ADMIN,

@@ -440,6 +440,35 @@ class TestEvaluation:
     def test_repeated_evaluations_give_the_same_result(self, admin, measured):
         assert evaluate(admin, measured, 2).json == evaluate(admin, measured, 2).json
 
+    def test_the_last_evaluation_is_kept_until_what_it_depends_on_changes(self, admin, measured):
+        def verdict(version=2, **query):
+            return admin.get(f"/models/{measured}/{version}/verdict", query_string=query)
+
+        def check_there_is_none(**query):
+            check_problem(verdict(**query), 404, "verdict-not-found")
+
+        check_there_is_none()
+        evaluate(admin, measured, 2, gates=["r2 >= 0.5"])
+        check_there_is_none()  # the policy has no such gate
+
+        found = evaluate(admin, measured, 2).json
+        kept = verdict().json
+        assert kept.pop("evaluated_at").endswith("Z")
+        assert kept == found
+        check_there_is_none(version=1)
+        check_there_is_none(alias="staging")
+
+        set_policy(admin, measured, "r2 >= 0.5")
+        check_there_is_none()
+        assert evaluate(admin, measured, 2).json["passed"] is True
+        assert verdict().json["gates"][0]["gate"] == "r2 >= 0.5"
+        admin.promote(measured, 1, force=True, reason="another champion")
+        check_there_is_none()
+        admin.promote(measured, 3, force=True, reason="the champion again")
+        assert verdict().status_code == 200
+        admin.delete(f"/models/{measured}/holdout")
+        check_there_is_none()
+
     def test_an_evaluation_requires_more_than_the_scope_predict(self, service, measured):
         answer = evaluate(service.caller("predict"), measured, 2)
         check_problem(answer, 403, "scope-missing")

@@ -88,6 +88,19 @@ def test_a_wrong_expected_version_is_a_conflict(admin, uploaded):
     assert admin.promote(name, 2, expected_version=1.0).json["version"] == 2
 
 
+def test_a_rollback_from_another_version_than_expected_is_a_conflict(admin, uploaded):
+    name, _ = uploaded
+    admin.promote(name, 1)
+    admin.promote(name, 2)
+
+    def roll_back(expected):
+        return admin.post(f"/models/{name}/rollback", json={"expected_version": expected})
+
+    check_problem(roll_back(1), 409, "expected-version-conflict")
+    assert roll_back(2).json["version"] == 1
+    check_problem(roll_back(2), 409, "expected-version-conflict")
+
+
 @pytest.mark.parametrize(
     ("reference", "status", "slug"),
     [

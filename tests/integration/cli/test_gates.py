@@ -121,6 +121,19 @@ def test_an_evaluation_sets_the_exit_code(hotswap: Hotswap, service: FakeService
     assert hotswap("evaluate", "housing/4").exit_code == 0
 
 
+def test_the_last_evaluation_is_shown_without_measuring(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    kept = {**REPORT, "evaluated_at": "2026-11-23T02:04:10Z"}
+    service.script("GET", "/models/housing/4/verdict", Answer(200, kept))
+    result = hotswap("evaluate", "housing/4", "--last")
+    assert result.exit_code == 1
+    assert "Evaluated at 2026-11-23T02:04:10Z." in result.stdout
+    assert "It cannot be promoted." in result.stdout
+    refused = hotswap("evaluate", "housing/4", "--last", "--gate", "r2 >= 0.5")
+    assert (refused.exit_code, len(service.requests)) == (2, 1)
+
+
 def test_failed_gates_are_printed_with_their_values(hotswap: Hotswap, service: FakeService) -> None:
     open_ = {"gate": "engine in trees", "passed": True}
     refusal = problem(409, "gate-failed", "It does not pass.", gates=[FAILED, open_])

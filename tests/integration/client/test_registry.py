@@ -126,10 +126,10 @@ def test_promote_distinguishes_no_expectation_from_none(
 def test_rollback_sends_only_given_options(registry: Registry, service: FakeService) -> None:
     service.add_version("housing")
     registry.rollback("housing")
-    registry.rollback("housing", to_version=1, reason="why")
+    registry.rollback("housing", to_version=1, reason="why", expected_version=2)
     assert [received.json for received in service.requests] == [
         {},
-        {"to_version": 1, "reason": "why"},
+        {"to_version": 1, "reason": "why", "expected_version": 2},
     ]
 
 
@@ -246,6 +246,8 @@ def test_policy_holdout_and_evaluation_use_their_routes(
     service.script("DELETE", "/models/m/holdout", Answer(204))
     report = {"passed": False, "candidate": {"version": 3}, "champion": None, "gates": []}
     service.script("POST", "/models/m/3/evaluate", Answer(200, report))
+    kept = {**report, "evaluated_at": "2026-11-23T02:04:10Z"}
+    service.script("GET", "/models/m/3/verdict", Answer(200, kept))
     table = tmp_path / "holdout.csv"
     table.write_bytes(b"x,y\n1,2\n")
 
@@ -254,14 +256,16 @@ def test_policy_holdout_and_evaluation_use_their_routes(
     registry.set_holdout("m", pd.DataFrame({"x": [1], "y": [2]}))
     registry.delete_holdout("m")
     assert registry.evaluate("m", 3, gates=["r2 >= 0.9"]) == report
+    assert registry.verdict("m", 3, alias="staging") == kept
 
-    policy, file, frame, _, evaluated = service.requests
+    policy, file, frame, _, evaluated, verdict = service.requests
     assert policy.json == {"gates": ["r2 >= 0.6"]}
     assert (file.query, file.body) == ({"target": ["y"]}, b"x,y\n1,2\n")
     assert file.headers["Content-Type"] == "text/csv"
     assert frame.headers["Content-Type"] == "application/vnd.apache.parquet"
     assert pd.read_parquet(io.BytesIO(frame.body)).to_dict("list") == {"x": [1], "y": [2]}
     assert evaluated.json == {"gates": ["r2 >= 0.9"]}
+    assert verdict.query == {"alias": ["staging"]}
 
 
 def test_a_service_without_parquet_gets_a_holdout_as_csv(
