@@ -13,12 +13,14 @@ from console.pages.health import blueprint as health
 from console.pages.history import blueprint as history
 from console.pages.model import blueprint as model
 from console.pages.models import blueprint as models
+from console.pages.promote import blueprint as promote
+from console.pages.rollback import blueprint as rollback
 from console.pages.sign_in import blueprint as sign_in
 from console.pages.trying import blueprint as trying
 from console.pages.version import blueprint as version
 from console.session import recognise_session
 
-PAGES = (sign_in, models, model, version, trying, history, health)
+PAGES = (sign_in, models, model, version, trying, history, health, promote, rollback)
 """A page of its own has a blueprint of its own here."""
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

@@ -1,7 +1,8 @@
 """Whether a version's metric differs from the live one's by more than chance.
 
 What uploaders claim was measured on rows that may differ from version to version, so the rule is
-cautious: a difference counts if the live figure lies outside the other's 95% interval.
+cautious: a difference counts if the live figure lies outside the other's 95% interval. A difference
+that was measured on a holdout has an interval of its own.
 """
 
 from typing import Literal, NamedTuple
@@ -42,3 +43,12 @@ def _verdict(
     if metric in LOWER_IS_BETTER:
         return "better" if figure < live else "worse"
     return "different"
+
+
+def measured_difference(
+    metric: str, figure: float, live: float, interval: tuple[float, float] | None
+) -> Difference:
+    """As ``difference``, where both were measured on the same rows: ``interval`` is that of the
+    difference itself, which counts if it excludes 0."""
+    around = None if interval is None else (figure - max(interval), figure - min(interval))
+    return difference(metric, figure, live, around)

@@ -54,6 +54,8 @@ def hostile(console: Console, artifacts: dict[str, bytes]) -> str:
         "/console/models/{name}",
         "/console/models/{name}/aliases",
         "/console/history?model={name}",
+        "/console/models/{name}/1/promote",
+        "/console/models/{name}/rollback",
         *(f"/console/models/{{name}}/1?tab={tab}" for tab in ("results", "columns", "origin")),
         *(f"/console/models/{{name}}/1?tab={tab}" for tab in ("card", "files", "plots")),
         "/console/models/{name}/1/try",
@@ -61,7 +63,7 @@ def hostile(console: Console, artifacts: dict[str, bytes]) -> str:
     ],
 )
 def test_text_of_strangers_is_never_markup(console: Console, hostile: str, path: str) -> None:
-    browser = console.person("predict", name=HOSTILE)
+    browser = console.person("predict", "promote", name=HOSTILE)
     page = browser.get(path.format(name=hostile))
     assert page.status == 200
     assert page.of("img") == []
