@@ -77,10 +77,12 @@ def _add_thresholds(model: Any, columns: Sequence[int], learned: list[Learned]) 
     if splits is None:
         return
     features, thresholds = splits
+    order = np.argsort(features, kind="stable")
+    starts = np.searchsorted(features, np.arange(len(traced) + 1), sorter=order)
     for feature, origin in enumerate(traced):
         if origin is not None:
             column, mean, scale = origin
-            edges = np.unique(thresholds[features == feature])
+            edges = np.unique(thresholds[order[starts[feature] : starts[feature + 1]]])
             step = max(1, len(edges) // _MOST_THRESHOLDS)
             learned[column].add(edges[::step] * scale + mean)
 

@@ -19,11 +19,12 @@ MAX_SET_WORDS = 16 * 2**20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Column:
-    """A column of keys, and the ``place`` of each category in its ``table``, by the code of the
-    category where the library has codes."""
+    """A column of keys, the ``nodes`` that compare it, and the ``place`` of each category in its
+    ``table``, by the code of the category where the library has codes."""
 
     feature: int
     kind: ColumnKind
+    nodes: NDArray[np.int64]
     table: NDArray[np.float64]
     place: NDArray[np.int64] | None = None
 
@@ -64,10 +65,9 @@ def compile_trees(model: BoostedModel) -> BoostingArrays:
             for node, held in tree.sets.items()}  # fmt: skip
     column, columns = _columns(model, _Nodes(feature, threshold, kind, inner, sets))
     split = np.zeros(len(left), np.uint32)
-    for index, made in enumerate(columns):
+    for made in columns:
         if not made.kind.is_category:
-            own = inner & (column == index)
-            split[own] = np.searchsorted(made.table, threshold[own])
+            split[made.nodes] = np.searchsorted(made.table, threshold[made.nodes])
     words = list(_sets(sets, column, columns, missing_left, split, listed_left=model.listed_left))
     return BoostingArrays(
         parameters=model.parameters,
@@ -133,24 +133,28 @@ def _columns(model: BoostedModel, nodes: _Nodes) -> tuple[NDArray[np.int32], lis
         used |= {place * kinds + int(model.unknown) for place in model.categories}
     ordered = np.array(sorted(used) or [0], np.int64)
     column = np.searchsorted(ordered, np.where(nodes.inner, pairs, ordered[0])).astype(np.int32)
+    inner = np.flatnonzero(nodes.inner)
+    by_column = inner[np.argsort(column[inner], kind="stable")]
+    ends = np.cumsum(np.bincount(column[inner], minlength=len(ordered)))
     columns = []
-    for index, pair in enumerate(ordered.tolist()):
+    for pair, users in zip(ordered.tolist(), np.split(by_column, ends[:-1]), strict=True):
         own, how = pair // kinds, ColumnKind(pair % kinds)
-        users = np.flatnonzero(nodes.inner & (column == index))
         if own in model.categories and how.is_category:
-            columns.append(_named_column(own, how, model.categories[own]))
+            columns.append(_named_column(own, how, users, model.categories[own]))
         elif how.is_category:
             held = [nodes.sets[node] for node in users.tolist()]
             table = np.unique(np.concatenate(held)) if held else np.empty(0)
-            columns.append(_Column(own, how, table.astype(np.float64)))
+            columns.append(_Column(own, how, users, table.astype(np.float64)))
         else:
-            columns.append(_Column(own, how, np.unique(nodes.threshold[users])))
+            columns.append(_Column(own, how, users, np.unique(nodes.threshold[users])))
         if how.is_category and len(columns[-1].table) > MAX_CATEGORIES:
             raise ValueError(f"Column {own} has more than {MAX_CATEGORIES} categories.")
     return column, columns
 
 
-def _named_column(feature: int, kind: ColumnKind, categories: Categories) -> _Column:
+def _named_column(
+    feature: int, kind: ColumnKind, nodes: NDArray[np.int64], categories: Categories
+) -> _Column:
     if all(isinstance(category, str) for category in categories):
         values = np.arange(len(categories), dtype=np.float64)  # a row has the codes of texts
     else:
@@ -161,7 +165,7 @@ def _named_column(feature: int, kind: ColumnKind, categories: Categories) -> _Co
         raise ValueError(f"Column {feature} has a category twice, or one that is not a number.")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    return _Column(feature, kind, table, place)
+    return _Column(feature, kind, nodes, table, place)
 
 
 def _sets(
