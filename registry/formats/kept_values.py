@@ -45,13 +45,15 @@ class KeptValues:
 
     ``objects``: they are numbers stored as Python objects, which only equal such objects. ``null``:
     the null that the model knows, if any. ``inexact``: an integer among them that no double can
-    represent.
+    represent. ``of_fill``: the kind is that of a value that replaces missing ones, and no encoder
+    after it has said otherwise.
     """
 
     kind: Literal["text", "boolean", "number", "date"] | None = None
     objects: bool = False
     null: Literal["none", "nan"] | None = None
     inexact: int | None = None
+    of_fill: bool = False
 
 
 _HOLDING = ("calibrated_classifiers_", "estimators_", "estimator_", "regressor_", "estimator")
@@ -166,6 +168,11 @@ def _add(kept: KeptValues, step: Any, index: int) -> None:
     elif nulls:
         kept.null = kept.null or ("nan" if "nan" in nulls else "none")
     known = [value for value in values if not is_null(value)]
+    if type(step).__name__ == "SimpleImputer":
+        kept.of_fill = kept.of_fill or (bool(known) and kept.kind is None)
+    elif known and kept.of_fill:
+        # What replaces missing values may have another type than the values, if none is missing.
+        kept.kind, kept.objects, kept.of_fill = None, False, False
     if any(isinstance(value, str) for value in known):
         kept.kind, kept.objects = "text", False
     elif known and kept.kind != "text":

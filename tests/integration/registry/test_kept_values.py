@@ -85,6 +85,17 @@ def test_a_constant_for_missing_numbers_leaves_them_numbers():
         assert found == pytest.approx(model.predict(frame[:3]).tolist())
 
 
+def test_numbers_beside_a_constant_text_that_replaced_none_stay_numbers():
+    frame = pd.DataFrame({"city": ["a", "b", None] * 20, "code": [1, 2, 3] * 20}, dtype=object)
+    imputer = SimpleImputer(strategy="constant", fill_value="none", missing_values=None)
+    model = fitted(frame, imputer, OneHotEncoder(handle_unknown="ignore"))
+    records = frame[:3].to_json(orient="records")
+
+    assert [column.type for column in read_signature(model, None).inputs] == ["string", "number"]
+    for found in answers(model, f'{{"instances": {records}}}'.encode()):
+        assert found == pytest.approx(model.predict(frame[:3]).tolist())
+
+
 def test_an_imputer_of_none_fills_a_null():
     frame = table("a", None, "b")
     fill = SimpleImputer(missing_values=None, strategy="constant", fill_value="b")
