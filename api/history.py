@@ -6,12 +6,15 @@ from api.access import allows, grant
 from api.arguments import paging_of
 from api.blueprints import Blueprint
 from api.schemas.bases import PagingSchema
-from api.schemas.history import HistoryPageSchema, HistoryQuerySchema
+from api.schemas.history import HistoryHeadSchema, HistoryPageSchema, HistoryQuerySchema
 from api.schemas.models import EventPageSchema
+from api.services import services
 from api.sessions import db
+from registry.operations.verify_history import verify_history
 from registry.reading import queries
-from registry.reading.events import EventFilter, EventPage, list_events
+from registry.reading.events import EventFilter, EventPage, history_head, list_events
 from registry.reading.pages import Page
+from registry.reading.views import View
 
 blueprint = Blueprint("history", __name__, description="History of models and tokens")
 
@@ -36,3 +39,23 @@ def list_all_events(query: dict[str, Any]) -> EventPage:
 def list_history(query: dict[str, Any], name: str) -> Page:
     """List a model's events, newest first."""
     return queries.list_history(db.session(), name, paging_of(query))
+
+
+@blueprint.route("/history/head", methods=["GET"])
+@allows("any")
+@blueprint.response(200, HistoryHeadSchema)
+def get_head() -> View:
+    """Show where the hash chain of the history ends, and the outcome of its last check."""
+    return history_head(db.session())
+
+
+@blueprint.route("/history/verify", methods=["POST"])
+@allows("admin")
+@blueprint.response(200, HistoryHeadSchema)
+def post_verification() -> View:
+    """Verify the hash chain of the whole history, and keep the outcome.
+
+    A broken chain is the problem history-broken, whose 'seq' is the first event that is wrong or
+    missing.
+    """
+    return verify_history(services().database)

@@ -37,7 +37,7 @@ STATUS: dict[type[RegistryError], int] = {
     errors.StorageFull: 507,
     errors.SchemaMismatch: 500,
     errors.NetworkFileSystem: 500,
-    errors.HistoryBroken: 500,
+    errors.HistoryBroken: 409,
 }
 """A row for each kind of error; its subclasses share it."""
 
@@ -72,6 +72,8 @@ def problem_of(error: Exception, request_id: str) -> tuple[int, dict[str, str], 
         more["errors"] = [{"at": fault.at, "message": fault.message} for fault in known.faults]
     if isinstance(known, errors.GateFailed):
         more["gates"] = list(known.results)
+    if isinstance(known, errors.HistoryBroken):
+        more["seq"] = known.seq
     status, headers, body = _written(
         status, slug_of(type(known)), known.title, known.detail, request_id, **more
     )

@@ -11,9 +11,9 @@ from cli.exits import WRONG_USAGE, CommandFailed
 from cli.formatting import moment
 from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
-from cli.terminal import Column, print_json, print_table
+from cli.terminal import Column, print_json, print_pairs, print_table
 from hotswap import Registry
-from hotswap.replies import Event
+from hotswap.replies import Event, HistoryHead
 
 COLUMNS = [
     Column("Seq", right=True),
@@ -62,6 +62,12 @@ class Moment(click.DateTime):
     help="Check the hash chain of the whole history in the database; needs no service.",
 )
 @click.option(
+    "--head",
+    is_flag=True,
+    help="Show where the chain ends and when the service last verified it; with --verify, the "
+    "service verifies it now, which requires the scope admin.",
+)
+@click.option(
     "--anchor", metavar="SEQ:HASH", help="With --verify: an end of the chain recorded earlier."
 )
 @json_option
@@ -77,6 +83,7 @@ def history(
     until: datetime | None,
     limit: int | None,
     verify: bool,
+    head: bool,
     anchor: str | None,
     as_json: bool,
 ) -> None:
@@ -89,6 +96,7 @@ def history(
       hotswap history housing --limit 10
       hotswap history --actor ann --type promoted --from 2026-11-01 --to 2026-12-01
       hotswap history --verify
+      hotswap history --head
     """
     chosen: dict[str, Any] = {
         "type": type_,
@@ -98,12 +106,14 @@ def history(
         "until": until,
     }
     is_filtered = any(value is not None for value in chosen.values())
-    if verify:
-        if name is not None or is_filtered:
-            raise click.UsageError("--verify checks the whole history: it takes no NAME or filter.")
+    if (verify or head) and (name is not None or is_filtered):
+        raise click.UsageError("--verify and --head concern the whole history: no NAME, no filter.")
+    if anchor is not None and (head or not verify):
+        raise click.UsageError("--anchor requires --verify without --head.")
+    if head:
+        _print_head(registry.verify_history() if verify else registry.history_head(), as_json)
+    elif verify:
         _verify(anchor, as_json)
-    elif anchor is not None:
-        raise click.UsageError("--anchor requires --verify.")
     elif name is None or is_filtered:
         found = registry.events(model=name, **chosen)
         _print_events(list(islice(found, limit)), None, as_json)
@@ -124,6 +134,19 @@ def _verify(anchor: str | None, as_json: bool) -> None:
     else:
         click.echo(f"The history is intact up to event {head.seq}. Record its end as an anchor:")
         click.echo(f"{head.seq}:{head.hash}")
+
+
+def _print_head(head: HistoryHead, as_json: bool) -> None:
+    if as_json:
+        print_json(head)
+        return
+    if head["verified_at"] is None:
+        checked = "never"
+    elif head["broken_seq"] is not None:
+        checked = f"broken at event {head['broken_seq']}, {moment(head['verified_at'])}"
+    else:
+        checked = f"intact up to event {head['verified_seq']}, {moment(head['verified_at'])}"
+    print_pairs({"end": f"{head['seq']}:{head['hash']}", "verified": checked})
 
 
 def _print_events(events: list[Event], name: str | None, as_json: bool) -> None:

@@ -1,15 +1,18 @@
 """What every page has around its content: the menu, who is signed in, and whether all is well."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from flask import current_app, request
+from flask import current_app, g, request
 
 from api.health_report import summary_of
 from api.services import services
 from api.worker_reports import WorkerReports, worker_reports
 from registry.doctor.findings import Result
+from registry.errors import RegistryError
+from registry.reading.events import history_head
 from registry.tokens import Grant, Scope
 
 THEMES = ("system", "light", "dark")
@@ -87,6 +90,18 @@ def health() -> Health:
             worker_reports(), services().settings.data
         )
     return known.now()
+
+
+def broken_event() -> int | None:
+    """The first event of the history that the last check found wrong or missing, for whoever has to
+    see to it: an admin. Never raises: the pages of errors show it too."""
+    grant: Grant | None = g.get("grant")
+    if grant is None or not _may(grant, "admin"):
+        return None
+    with suppress(RegistryError), services().database.read() as session:
+        found: int | None = history_head(session)["broken_seq"]
+        return found
+    return None
 
 
 def theme() -> str:

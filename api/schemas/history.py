@@ -49,3 +49,20 @@ class HistoryPageSchema(PlainSchema):
         allow_none=True,
         metadata={"description": "'before' of the next page; null on the last page."},
     )
+
+
+class HistoryHeadSchema(ma.Schema):
+    seq = fields.Integer(metadata={"description": "The number of the last event."})
+    hash = fields.String(metadata={"description": "Its hash, which covers all events."})
+    verified_seq = fields.Integer(
+        allow_none=True,
+        metadata={"description": "The last check found the events up to this one intact."},
+    )
+    verified_at = fields.String(
+        allow_none=True,
+        metadata={"format": "date-time", "description": "The time of the last check."},
+    )
+    broken_seq = fields.Integer(
+        allow_none=True,
+        metadata={"description": "The first event that the last check found wrong or missing."},
+    )

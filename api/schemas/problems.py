@@ -22,3 +22,6 @@ class ProblemSchema(ma.Schema):
         fields.Nested(GateResultSchema),
         metadata={"description": "The result of every gate, if one failed."},
     )
+    seq = fields.Integer(
+        metadata={"description": "Of a broken history: the first event that is wrong or missing."}
+    )

@@ -117,6 +117,10 @@ class ExpectedVersionConflict(Conflict):
     """The alias does not point at what was expected."""
 
 
+class HistoryBroken(Conflict):
+    """The hash chain of the history does not verify."""
+
+
 class NothingToRollBackTo(Conflict):
     """The alias has never pointed anywhere else."""
 

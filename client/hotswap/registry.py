@@ -23,6 +23,7 @@ from hotswap.replies import (
     Event,
     GateReport,
     Health,
+    HistoryHead,
     Holdout,
     Model,
     NewToken,
@@ -372,6 +373,18 @@ class Registry(AbstractContextManager["Registry"]):
         }
         given = {key: value for key, value in query.items() if value is not None}
         return all_items(self._transport, "/history", given, cursor="before")
+
+    def history_head(self) -> HistoryHead:
+        """Where the hash chain of the history ends, and the outcome of its last check."""
+        return cast(HistoryHead, self._get("/history/head", "seq", "hash"))
+
+    def verify_history(self) -> HistoryHead:
+        """Let the service verify the hash chain of the history. Requires the scope admin.
+
+        Raises HistoryBroken.
+        """
+        reply = self._transport.request("POST", "/history/verify")
+        return cast(HistoryHead, reply.object("seq", "hash"))
 
     def predict(
         self,

@@ -233,6 +233,17 @@ class Event(TypedDict, total=False):
     hash: str
 
 
+class HistoryHead(TypedDict):
+    """The last event and its hash. The last check, at ``verified_at``, found the events up to
+    ``verified_seq`` intact; ``broken_seq``: the first that was not."""
+
+    seq: int
+    hash: str
+    verified_seq: int | None
+    verified_at: str | None
+    broken_seq: int | None
+
+
 class Prediction(TypedDict):
     """``prediction`` for one record, ``predictions`` for several; all from one version."""
 

@@ -1,9 +1,11 @@
 """The history of all models and tokens, and files of it."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from api.access import allows, grant
 from api.schemas.history import EVENT_TYPES
@@ -12,8 +14,9 @@ from api.sessions import db
 from console.history_files import FORMATS
 from console.queries import choice_in_query
 from console.rendering import page
-from registry.errors import ParameterMalformed
-from registry.reading.events import EventFilter, each_event, list_events
+from registry.errors import HistoryBroken, ParameterMalformed
+from registry.operations.verify_history import verify_history
+from registry.reading.events import EventFilter, each_event, history_head, list_events
 from registry.reading.pages import LARGEST_NUMBER
 from registry.stored_text import unstorable
 
@@ -28,14 +31,22 @@ _DAY = timedelta(days=1)
 @allows("any")
 def show() -> Response:
     """Show the events that the query of the URL selects, newest first, by day."""
-    found = list_events(db.session(), grant(), _wanted(), PAGE_SIZE)
+    session = db.session()
+    found = list_events(session, grant(), _wanted(), PAGE_SIZE)
     days = [
         (date.fromisoformat(day), list(events))
         for day, events in groupby(found["items"], lambda event: event["at"][:10])
     ]
     # What a form leaves empty is left out of the addresses of files and other pages.
     chosen = {name: text for name in FILTERS if (text := request.args.get(name))}
-    return page("history.html", days=days, older=found["next"], types=EVENT_TYPES, chosen=chosen)
+    return page(
+        "history.html",
+        days=days,
+        older=found["next"],
+        types=EVENT_TYPES,
+        chosen=chosen,
+        head=history_head(session),
+    )
 
 
 @blueprint.route("/history/export", methods=["GET"])
@@ -48,6 +59,15 @@ def export() -> Response:
     response = Response(write(events), content_type=f"{media_type}; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="history.{name}"'
     return response
+
+
+@blueprint.route("/history/verify", methods=["POST"])
+@allows("admin")
+def verify() -> AnyResponse:
+    """Verify the hash chain of the history; the page then shows the outcome."""
+    with suppress(HistoryBroken):  # the outcome is kept, and the page says it
+        verify_history(services().database)
+    return redirect(url_for("console.history.show"), 303)
 
 
 def _wanted() -> EventFilter:

@@ -56,7 +56,13 @@ class NetworkFileSystem(RegistryError):
 
 
 class HistoryBroken(RegistryError):
+    """``seq`` is the number of the first event that is wrong or missing."""
+
     title = "History broken"
+
+    def __init__(self, detail: str, seq: int) -> None:
+        super().__init__(detail)
+        self.seq = seq
 
 
 class BlobsBusy(Unavailable):

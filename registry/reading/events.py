@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from registry.reading.queries import covered_models
-from registry.reading.views import View, event_view
+from registry.reading.views import View, event_view, timestamp
 from registry.storage.database import Database
-from registry.storage.tables import EventRow, ModelRow
+from registry.storage.history import GENESIS
+from registry.storage.tables import EventRow, HistoryCheckRow, HistoryHeadRow, ModelRow
 from registry.tokens import Grant
 
 _BATCH = 1000
@@ -67,6 +68,20 @@ def each_event(database: Database, grant: Grant, wanted: EventFilter) -> Iterato
         if page["next"] is None:
             return
         wanted = replace(wanted, before=int(page["next"]))
+
+
+def history_head(session: Session) -> View:
+    """The end of the chain, and the outcome of its last check; ``verified_at`` None: there was
+    none. ``broken_seq`` is the first event that was found to be wrong or missing."""
+    head = session.execute(select(HistoryHeadRow)).scalar_one_or_none()
+    check = session.get(HistoryCheckRow, 1)
+    return {
+        "seq": 0 if head is None else head.seq,
+        "hash": GENESIS if head is None else head.hash,
+        "verified_seq": None if check is None else check.seq,
+        "verified_at": None if check is None else timestamp(check.at),
+        "broken_seq": None if check is None else check.broken_seq,
+    }
 
 
 def _conditions(wanted: EventFilter) -> list[ColumnElement[bool]]:

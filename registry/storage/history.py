@@ -110,24 +110,33 @@ def verify(session: Session, anchor: Head | None = None) -> Head:
         for event in events:
             last = _next(event, last)
             if anchor is not None and anchor.seq == last.seq and anchor != last:
-                raise HistoryBroken(f"Event {event.seq} is not the one that the anchor names.")
+                raise HistoryBroken(
+                    f"Event {event.seq} is not the one that the anchor names.", event.seq
+                )
     head = session.execute(select(HistoryHeadRow)).scalar_one_or_none()
     if head is None or Head(head.seq, head.hash) != last:
         named = "is missing" if head is None else f"is at event {head.seq}"
-        raise HistoryBroken(f"The history ends at event {last.seq}, but its head {named}.")
+        message = f"The history ends at event {last.seq}, but its head {named}."
+        same_length = head is not None and head.seq == last.seq
+        shorter = last.seq if head is None else min(head.seq, last.seq)
+        raise HistoryBroken(message, shorter if same_length else shorter + 1)
     if anchor is not None and anchor.seq > last.seq:
-        raise HistoryBroken(f"The history ends at event {last.seq}, before the anchor's.")
+        raise HistoryBroken(
+            f"The history ends at event {last.seq}, before the anchor's.", last.seq + 1
+        )
     return last
 
 
 def _next(event: EventRow, last: Head) -> Head:
     """The head after ``event``. Raises HistoryBroken unless it follows ``last``."""
     if event.seq != last.seq + 1:
-        raise HistoryBroken(f"Event {last.seq + 1} is missing; the next is {event.seq}.")
+        raise HistoryBroken(
+            f"Event {last.seq + 1} is missing; the next is {event.seq}.", last.seq + 1
+        )
     if event.previous_hash != last.hash:
-        raise HistoryBroken(f"Event {event.seq} does not follow event {last.seq}.")
+        raise HistoryBroken(f"Event {event.seq} does not follow event {last.seq}.", event.seq)
     if event.hash != event_hash(event):
-        raise HistoryBroken(f"Event {event.seq} was changed after it was written.")
+        raise HistoryBroken(f"Event {event.seq} was changed after it was written.", event.seq)
     return Head(event.seq, event.hash)
 
 

@@ -269,7 +269,8 @@ class HoldoutRow(Base):
 class TokenRow(Base):
     """An API token; only the SHA-256 of its value is stored.
 
-    ``models`` holds glob patterns; null: every model.
+    ``models`` holds glob patterns; null: every model. ``kind`` says whether a person or a program
+    uses it. ``last_used_at`` is up to five minutes older than its last use.
     """
 
     __tablename__ = "tokens"
@@ -277,12 +278,14 @@ class TokenRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
     digest: Mapped[str] = mapped_column(String(64), unique=True)
+    kind: Mapped[str] = mapped_column(String(20), default="program", server_default="program")
     scopes: Mapped[list[str]]
     models: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     created_by: Mapped[str] = mapped_column(String(200))
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
 
 
 class SessionRow(Base):
@@ -331,6 +334,21 @@ class HistoryHeadRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     seq: Mapped[int] = mapped_column(BigInteger)
     hash: Mapped[str] = mapped_column(String(64))
+
+
+class HistoryCheckRow(Base):
+    """The outcome of the last check of the whole chain, in its one row.
+
+    The events up to ``seq`` were as they had been written; ``broken_seq``: the first that was not.
+    """
+
+    __tablename__ = "history_checks"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    seq: Mapped[int] = mapped_column(BigInteger)
+    broken_seq: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class IdempotencyKeyRow(Base):

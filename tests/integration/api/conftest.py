@@ -319,7 +319,13 @@ def check_problem(answer: TestResponse, status: int, slug: str) -> dict[str, Any
     body: dict[str, Any] = answer.json
     assert body["type"] == f"/problems/{slug}"
     assert body["status"] == status
-    assert set(body) - {"errors", "gates"} == {"type", "title", "status", "detail", "request_id"}
+    assert set(body) - {"errors", "gates", "seq"} == {
+        "type",
+        "title",
+        "status",
+        "detail",
+        "request_id",
+    }
     assert all(isinstance(body[key], str) and body[key] for key in ("title", "detail"))
     assert body["request_id"] == answer.headers["X-Request-Id"]
     for fault in body.get("errors", ()):

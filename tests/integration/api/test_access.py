@@ -38,6 +38,8 @@ SCOPES = {
     ("GET", "/models/<name>/compare"): ANY,
     ("GET", "/models/<name>/history"): ANY,
     ("GET", "/history"): ANY,
+    ("GET", "/history/head"): ANY,
+    ("POST", "/history/verify"): ADMIN,
     ("GET", "/models/<name>/policy"): ANY,
     ("PUT", "/models/<name>/policy"): PROMOTE,
     ("GET", "/models/<name>/holdout"): ANY,

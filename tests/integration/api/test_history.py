@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import text
 
 from tests.integration.api.conftest import AppMaker, Caller, Service, check_problem
 
@@ -111,3 +112,31 @@ def test_a_query_that_cannot_be_read_is_refused(
 
 def test_the_history_requires_a_token(watched: Service) -> None:
     check_problem(watched.stranger().get("/history"), 401, "unauthenticated")
+
+
+def test_the_history_is_verified_and_the_outcome_kept(make_app: AppMaker) -> None:
+    admin = make_app().admin
+    head = admin.get("/history/head").json
+    assert (head["seq"], head["verified_seq"], head["verified_at"]) == (1, None, None)
+    checked = admin.post("/history/verify").json
+    assert (checked["hash"], checked["verified_seq"], checked["broken_seq"]) == (
+        head["hash"],
+        1,
+        None,
+    )
+    admin.post("/models", json={"name": "m"})
+    later = admin.get("/history/head").json
+    assert (later["seq"], later["verified_seq"]) == (2, 1)
+    assert later["verified_at"] == checked["verified_at"]
+
+
+def test_a_broken_history_is_a_conflict_that_names_the_first_bad_event(make_app: AppMaker) -> None:
+    service = make_app()
+    for name in ("a", "b", "c"):
+        service.admin.post("/models", json={"name": name})
+    with service.services.database.write() as session:
+        session.execute(text("UPDATE history SET actor = 'eve' WHERE seq = 3"))
+    problem = check_problem(service.admin.post("/history/verify"), 409, "history-broken")
+    assert problem["seq"] == 3
+    head = service.admin.get("/history/head").json
+    assert (head["seq"], head["verified_seq"], head["broken_seq"]) == (4, 2, 3)

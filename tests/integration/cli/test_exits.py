@@ -104,6 +104,7 @@ def test_another_server_at_the_address_exits_1(hotswap: Hotswap, service: FakeSe
         ["rollback", "housing", "--to-version", "0"],
         ["history", "--from", "yesterday"],
         ["history", "--verify", "--actor", "ci"],
+        ["history", "housing", "--head"],
         ["history", "housing", "--anchor", "1:ab"],
         ["history", "housing", "--verify"],
         ["history", "--verify", "--anchor", "1:ab"],

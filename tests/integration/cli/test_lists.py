@@ -6,7 +6,7 @@ import pty
 import subprocess
 
 from tests.integration.cli.conftest import Hotswap
-from tests.integration.cli.fake_service import FakeService
+from tests.integration.cli.fake_service import Answer, FakeService
 from tests.integration.cli.test_exits import COMMAND, environment
 
 
@@ -116,6 +116,26 @@ def test_the_history_of_all_models_is_selected_by_the_service(
         "from": "2026-11-01T00:00:00+00:00",
         "page_size": "200",
     }
+
+
+def test_the_end_of_the_history_is_printed_with_its_last_check(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    checked = {"verified_seq": 8, "verified_at": "2026-11-21T06:00:00Z", "broken_seq": None}
+    head = {"seq": 9, "hash": "ab" * 32, **checked}
+    never = {**head, "verified_seq": None, "verified_at": None}
+    broken = {**head, "broken_seq": 9}
+    for answer, said in (
+        (never, "never"),
+        (head, "intact up to event 8, 2026-11-21 06:00:00 UTC"),
+        (broken, "broken at event 9"),
+    ):
+        service.script("GET", "/history/head", Answer(200, answer))
+        shown = hotswap("history", "--head").stdout
+        assert f"9:{'ab' * 32}" in shown
+        assert said in shown
+    service.script("POST", "/history/verify", Answer(200, head))
+    assert json.loads(hotswap("history", "--head", "--verify", "--json").stdout) == head
 
 
 def test_every_list_can_be_printed_as_json(hotswap: Hotswap, service: FakeService) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 
 import pytest
+from sqlalchemy import text
 
 from tests.integration.api.conftest import new_name
 from tests.integration.console.browser import Browser
@@ -120,3 +121,29 @@ def test_a_filter_that_cannot_be_read_is_said(console: Console, query: str) -> N
     page = console.admin.get(f"/console/history?{query}")
     assert page.status == 400
     assert query.partition("=")[0] in page.text
+
+
+def test_an_admin_verifies_the_chain_and_everybody_sees_the_outcome(
+    make_console: ConsoleMaker,
+) -> None:
+    console = make_console()
+    admin, person = console.admin, console.person("predict")
+    page = admin.get("/console/history")
+    assert "Chain not verified yet" in page.text
+    answer = admin.submit(page.form("/console/history/verify"))
+    assert (answer.status, answer.location) == (303, "/console/history")
+    shown = person.get("/console/history")
+    assert "Chain verified to event 2" in shown.text
+    assert "/console/history/verify" not in [form.action for form in shown.forms]
+    assert person.post("/console/history/verify").status == 403
+
+
+def test_a_broken_chain_is_said_on_every_page_of_an_admin(make_console: ConsoleMaker) -> None:
+    console = make_console()
+    admin, person = console.admin, console.person("predict")
+    with console.service.services.database.write() as session:
+        session.execute(text("UPDATE history SET actor = 'eve' WHERE seq = 1"))
+    assert admin.post("/console/history/verify").status == 303
+    assert "Broken at event 1" in person.get("/console/history").text
+    assert "The history is broken at event 1" in admin.get("/console/models").text
+    assert "The history is broken" not in person.get("/console/models").text

@@ -98,6 +98,26 @@ def test_damage_is_detected_and_the_first_damaged_event_is_named(eventful, damag
     assert said in broken.value.detail
 
 
+@pytest.mark.parametrize(
+    ("damage", "seq"),
+    [
+        ("UPDATE history SET actor = 'eve' WHERE seq = 2", 2),
+        ("DELETE FROM history WHERE seq = 3", 3),
+        ("DELETE FROM history WHERE seq = 5", 5),
+        ("UPDATE history_head SET seq = 4", 5),
+        (f"UPDATE history_head SET hash = '{GENESIS}'", 5),
+        ("DELETE FROM history_head", 6),
+    ],
+)
+def test_the_number_of_the_first_damaged_event_is_known(eventful, damage, seq):
+    with eventful.write() as session:
+        session.execute(text(damage))
+
+    with pytest.raises(HistoryBroken) as broken:
+        verified(eventful)
+    assert broken.value.seq == seq
+
+
 def forge(session, seq, **changes):
     """Change an event and recompute its hash, as somebody who knows the code could."""
     event = session.get(EventRow, seq)

@@ -14,7 +14,6 @@ NEVER_OVER_HTTP = {
     service_errors.DataDirectoryRefused,
     service_errors.SchemaMismatch,
     service_errors.NetworkFileSystem,
-    service_errors.HistoryBroken,
 }
 """Only commands that work on the data directory itself meet these, or a start that fails."""
 ONLY_IN_THE_CONSOLE = {service_errors.SignInRequired, service_errors.CrossSiteRequest}
