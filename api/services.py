@@ -2,6 +2,7 @@
 
 import atexit
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -28,6 +29,7 @@ from registry.live.pool import Pool
 from registry.live.prepare import Preparer
 from registry.live.snapshot import served_version
 from registry.live.watch import Watch
+from registry.operations.note_token_uses import note_token_uses
 from registry.reading.queries import find_usable_version
 from registry.storage.database import Database
 from registry.storage.file_modes import refuse_foreign
@@ -89,7 +91,14 @@ class Services:
             counter=counter,
             pool=pool,
             evaluator=GateEvaluator(blobs, lambda version: pool.get(version).predictor),
-            watch=Watch(database, counter, pool, _find_usable, observer),
+            watch=Watch(
+                database,
+                counter,
+                pool,
+                _find_usable,
+                observer,
+                note_uses=partial(note_token_uses, database),
+            ),
             fleet=fleet,
             preparer=Preparer(blobs, fleet, pool),
             decoding=DecodingBudget(settings.decoding_bytes),

@@ -16,8 +16,10 @@ SCOPES = ("predict", "upload", "promote", "admin")
 COLUMNS = [
     Column("Id", right=True),
     Column("Name"),
+    Column("Kind"),
     Column("Scopes"),
     Column("Models"),
+    Column("Last used"),
     Column("Expires"),
     Column("Revoked"),
 ]
@@ -46,6 +48,7 @@ def tokens() -> None:
     help="Limit it to models whose name matches; may be repeated.  [default: all]",
 )
 @click.option("--expires", type=Span(), help="Lifetime, such as 90d.  [default: unlimited]")
+@click.option("--person", is_flag=True, help="A person uses it, not a program.")
 @json_option
 @speaks_to_service
 def create(
@@ -55,6 +58,7 @@ def create(
     scopes: tuple[str, ...],
     models: tuple[str, ...],
     expires: timedelta | None,
+    person: bool,
     as_json: bool,
 ) -> None:
     """Create a token called NAME. Its secret is shown only once.
@@ -64,20 +68,24 @@ def create(
       hotswap tokens create ci --scope upload --scope promote --model 'housing*' --expires 90d
     """
     expires_at = None if expires is None else datetime.now(UTC).replace(microsecond=0) + expires
-    _show(registry.create_token(name, scopes, models=models, expires_at=expires_at), as_json)
+    kind = "person" if person else None
+    made = registry.create_token(name, scopes, models=models, expires_at=expires_at, kind=kind)
+    _show(made, as_json)
 
 
 @tokens.command(name="list")
+@click.option("--state", type=click.Choice(("valid", "expired", "revoked")), help="Only these.")
+@click.option("--query", metavar="TEXT", help="Only tokens whose name contains TEXT.")
 @json_option
 @speaks_to_service
-def list_(registry: Registry, as_json: bool) -> None:
+def list_(registry: Registry, *, state: str | None, query: str | None, as_json: bool) -> None:
     """List the tokens, without their secrets.
 
     \b
     Example:
-      hotswap tokens list
+      hotswap tokens list --state valid
     """
-    found = list(registry.tokens())
+    found = list(registry.tokens(state=state, q=query))
     if as_json:
         print_json(found)
         return
@@ -85,8 +93,10 @@ def list_(registry: Registry, as_json: bool) -> None:
         [
             token.get("id"),
             token.get("name"),
+            token.get("kind"),
             token.get("scopes"),
             token.get("models") or "all",
+            moment(token.get("last_used_at")),
             moment(token["expires_at"]) if token.get("expires_at") else "never",
             moment(token.get("revoked_at")),
         ]
@@ -113,7 +123,11 @@ def rotate(registry: Registry, token_id: int, as_json: bool) -> None:
         raise CommandFailed(f"There is no valid token with the id {token_id}.", SAID_NO)
     expires_at = datetime.fromisoformat(old["expires_at"]) if old.get("expires_at") else None
     made = registry.create_token(
-        old["name"], old["scopes"], models=old.get("models") or (), expires_at=expires_at
+        old["name"],
+        old["scopes"],
+        models=old.get("models") or (),
+        expires_at=expires_at,
+        kind=old.get("kind"),
     )
     # Shown before the old one is revoked, so that a failure leaves the user with a valid token.
     _show(made, as_json)

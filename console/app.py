@@ -16,11 +16,12 @@ from console.pages.models import blueprint as models
 from console.pages.promote import blueprint as promote
 from console.pages.rollback import blueprint as rollback
 from console.pages.sign_in import blueprint as sign_in
+from console.pages.tokens import blueprint as tokens
 from console.pages.trying import blueprint as trying
 from console.pages.version import blueprint as version
 from console.session import recognise_session
 
-PAGES = (sign_in, models, model, version, trying, history, health, promote, rollback)
+PAGES = (sign_in, models, model, version, trying, history, health, promote, rollback, tokens)
 """A page of its own has a blueprint of its own here."""
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

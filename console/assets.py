@@ -19,6 +19,7 @@ _NAMES = (
     "console.css",
     "console.js",
     "favicon.svg",
+    "shown_once.js",
     "try.js",
     "vendor/htmx/htmx-4.0.1.min.js",
 )

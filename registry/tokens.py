@@ -16,6 +16,11 @@ from registry.storage.tables import TokenRow
 
 Scope = Literal["predict", "upload", "promote", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+Kind = Literal["person", "program"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""Who uses a token. It changes no rights: people read it, in lists and in the history."""
+TokenState = Literal["valid", "expired", "revoked"]
+TOKEN_STATES: tuple[TokenState, ...] = get_args(TokenState)
 PREFIX = "hsw_"
 
 

@@ -3,10 +3,15 @@
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from api.schemas.bases import StrictSchema, page_of
-from api.schemas.fields import STORABLE, in_utc, storable, whole
+from api.schemas.bases import PagingSchema, StrictSchema, page_of
+from api.schemas.fields import STORABLE, in_utc, storable, text, whole
 from registry.operations.create_token import MODEL_PATTERN
-from registry.tokens import SCOPES
+from registry.tokens import KINDS, SCOPES, TOKEN_STATES
+
+
+class TokenQuerySchema(PagingSchema):
+    state = fields.String(validate=validate.OneOf(TOKEN_STATES))
+    q = text(200, metadata={"description": "Part of the name, case-insensitive."})
 
 
 class NewTokenSchema(StrictSchema):
@@ -14,6 +19,11 @@ class NewTokenSchema(StrictSchema):
         required=True,
         validate=[validate.Length(min=1, max=200), storable],
         metadata={"pattern": STORABLE},
+    )
+    kind = fields.String(
+        load_default="program",
+        validate=validate.OneOf(KINDS),
+        metadata={"description": "Who uses it; it changes no rights."},
     )
     scopes = fields.List(
         fields.String(validate=validate.OneOf(SCOPES)),
@@ -42,12 +52,20 @@ class NewTokenSchema(StrictSchema):
 class TokenSchema(ma.Schema):
     id = fields.Integer()
     name = fields.String()
+    kind = fields.String(metadata={"enum": list(KINDS)})
     scopes = fields.List(fields.String(metadata={"enum": list(SCOPES)}))
     models = fields.List(fields.String(), allow_none=True)
     created_at = fields.String(metadata={"format": "date-time"})
     created_by = fields.String()
     expires_at = fields.String(allow_none=True, metadata={"format": "date-time"})
     revoked_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    last_used_at = fields.String(
+        allow_none=True,
+        metadata={
+            "format": "date-time",
+            "description": "Its last use; a later one up to five minutes ago may not be noted yet.",
+        },
+    )
 
 
 class MadeTokenSchema(TokenSchema):

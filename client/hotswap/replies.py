@@ -257,16 +257,18 @@ class Prediction(TypedDict):
 
 
 class Token(TypedDict, total=False):
-    """A token without its secret."""
+    """A token without its secret; ``kind`` is ``person`` or ``program``."""
 
     id: int
     name: str
+    kind: str
     scopes: list[str]
     models: list[str] | None
     created_at: str
     created_by: str
     expires_at: str | None
     revoked_at: str | None
+    last_used_at: str | None
 
 
 class NewToken(Token, total=False):

@@ -40,6 +40,7 @@
     │   ├── GateFailed                the version did not pass a gate, so it was not promoted
     │   ├── ChampionMoved             the alias, policy or holdout changed during the evaluation
     │   ├── IdempotencyKeyReused
+    │   ├── TokenShown                a repeated request: its value is not stored
     │   ├── LastAdminToken            without it no other could be created
     │   ├── BackupRefused             a backup cannot be written there, or not of this database
     │   └── DataDirectoryRefused      a directory that cannot be served or restored into
@@ -97,6 +98,7 @@ from registry.errors.access import (
     SignInRequired,
     TokenNotFound,
     TokenRefused,
+    TokenShown,
     TooManyFailures,
 )
 from registry.errors.backups import BackupDamaged, BackupRefused, DataDirectoryRefused
@@ -262,6 +264,7 @@ __all__ = [
     "StorageUnavailable",
     "TokenNotFound",
     "TokenRefused",
+    "TokenShown",
     "TooLarge",
     "TooManyFailures",
     "TooManyRequests",

@@ -53,6 +53,16 @@ class TokenRefused(Refused):
     title = "Token refused"
 
 
+class TokenShown(Conflict):
+    title = "Token already shown"
+
+    def __init__(self, token_id: int) -> None:
+        super().__init__(
+            f"This request was carried out before: it created the token {token_id}. Its value was "
+            "shown then and is not stored. Rotate that token to get another value."
+        )
+
+
 class LastAdminToken(Conflict):
     title = "Last admin token"
 

@@ -14,7 +14,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from registry.engines.served_version import Key, ServedVersion
 from registry.errors import (
     RegistryError,
+    StorageFull,
     Unavailable,
     VersionLoading,
     VersionNotFound,
@@ -45,16 +46,22 @@ from registry.live.snapshot import (
     read_versions,
 )
 from registry.storage.database import Database
+from registry.storage.tables import utc_now
 from registry.tokens import Grant, token_digest
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+USES_SECONDS = 60.0
+"""How often the tokens that were presented are reported."""
 _SHORT_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _ATTEMPTS = 5
 
 FindUsable = Callable[[Session, str, str], ServedVersion]
 """Looks up a version that may answer; raises NotFound or VersionNotReady."""
+
+NoteUses = Callable[[Collection[int]], None]
+"""Notes that the tokens with these ids were used; raises Unavailable or StorageFull."""
 
 _NO_REFERENCES: Mapping[str, int] = {}
 
@@ -91,6 +98,8 @@ class Watch:
         pool: Pool,
         find_usable: FindUsable,
         observer: Observer | None = None,
+        *,
+        note_uses: NoteUses = lambda token_ids: None,  # noqa: ARG005 - nobody is told
     ) -> None:
         self._database = database
         self._reads = DatabaseReads(database, counter)
@@ -98,6 +107,8 @@ class Watch:
         self._pool = pool
         self._find_usable = find_usable
         self._observer = observer or Observer()
+        self._note_uses = note_uses
+        self._used: set[int] = set()
         self._refreshing = threading.Lock()
         self._state = _State(-1, Snapshot(), {})
         self._admissions = AdmissionCache(self._state, pool.loaded, {})
@@ -195,6 +206,23 @@ class Watch:
         if known is None:
             known = state.tokens[token] = state.snapshot.known_token(token_digest(token))
         return known
+
+    def report_uses(self) -> None:
+        """Report which tokens were presented since the last report.
+
+        A token is entered in the state when it is first presented, so using it costs nothing more.
+        A new state without any then shows which are presented from now on.
+        """
+        with self._refreshing:
+            used = self._used | _used_tokens(self._state)
+            self._state = self._state._replace(tokens={})
+            self._used = set()
+        if not used:
+            return
+        try:
+            self._note_uses(used)
+        except (Unavailable, StorageFull):
+            self._used |= used  # the next report has them
 
     def missing(self) -> list[Key]:
         """Versions that an alias points at and that have yet to be loaded. Empty: ready for
@@ -301,6 +329,7 @@ class Watch:
             self._pool.retry()  # an upload brings lost bytes back, whatever version it makes
         if snapshot.live is not known.live:
             self._pool.pin(snapshot.live)
+        self._used |= _used_tokens(self._state)
         self._state = _State(counter, snapshot, {})
         return self._state
 
@@ -322,7 +351,11 @@ class Watch:
             self._pool.preload(versions[key]).add_done_callback(partial(_log_failure, key))
 
     def _poll(self) -> None:
+        reported = time.monotonic()
         while not self._stop.wait(POLL_SECONDS):
+            if time.monotonic() - reported >= USES_SECONDS:
+                reported = time.monotonic()
+                self.report_uses()
             with suppress(Unavailable):  # noted and logged
                 counter = self._counter.value
                 with self._reads.session(counter) as session:
@@ -341,6 +374,16 @@ class Watch:
             missing=len(aliased - loaded),
             unloadable=self._pool.failures(aliased - loaded).keys(),
         )
+
+
+def _used_tokens(state: _State) -> set[int]:
+    """The ids of the tokens that were presented in this state, without expired ones."""
+    now = utc_now()
+    return {
+        known.grant.token_id
+        for known in tuple(state.tokens.values())
+        if known.expires_at is None or known.expires_at > now
+    }
 
 
 def _log_failure(key: Key, loading: "Future[LoadedVersion]") -> None:

@@ -4,12 +4,15 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from registry.errors import Fault, TokenRefused
+from sqlalchemy.orm import Session
+
+from registry.errors import Fault, TokenRefused, TokenShown
 from registry.reading.views import View, token_view
 from registry.storage.database import Database
 from registry.storage.history import record
+from registry.storage.idempotency import Idempotency, store_answer, stored_answer
 from registry.storage.tables import TokenRow, utc_now
-from registry.tokens import SCOPES, new_token, token_digest, unknown_scopes
+from registry.tokens import SCOPES, Kind, new_token, token_digest, unknown_scopes
 
 MODEL_PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,128}")
 
@@ -20,35 +23,44 @@ def create_token(
     scopes: Sequence[str],
     *,
     actor: str,
+    kind: Kind = "program",
     models: Sequence[str] | None = None,
     expires_at: datetime | None = None,
+    idempotency: Idempotency | None = None,
 ) -> View:
     """The new token's view with its value under ``token``.
 
-    ``models`` are glob patterns of ``*`` and ``?``; None: every model.
+    ``models`` are glob patterns of ``*`` and ``?``; None: every model. The value is not stored, so
+    a repeated request is refused.
 
-    Raises TokenRefused.
+    Raises TokenRefused, and TokenShown for a repeated request.
     """
     _check(scopes, models, expires_at)
-    value = new_token()
     with database.write() as session:
+        if (answer := stored_answer(session, idempotency)) is not None:
+            raise TokenShown(answer["id"])
         row = TokenRow(
             name=name,
-            digest=token_digest(value),
+            kind=kind,
             scopes=sorted(set(scopes)),
             models=None if models is None else list(models),
             created_by=actor,
             expires_at=expires_at,
         )
-        session.add(row)
-        session.flush()
-        record(
-            session,
-            "token_created",
-            actor=actor,
-            details={"token_id": row.id, "name": name, "scopes": row.scopes, "models": row.models},
-        )
-        return {**token_view(row), "token": value}
+        made = add_token(session, row)
+        store_answer(session, idempotency, {"id": row.id})
+        return made
+
+
+def add_token(session: Session, row: TokenRow) -> View:
+    """Give the new ``row`` a value and record it; its view with the value under ``token``."""
+    value = new_token()
+    row.digest = token_digest(value)
+    session.add(row)
+    session.flush()
+    details = {"token_id": row.id, "name": row.name, "scopes": row.scopes, "models": row.models}
+    record(session, "token_created", actor=row.created_by, details=details)
+    return {**token_view(row), "token": value}
 
 
 def _check(

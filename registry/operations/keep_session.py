@@ -1,4 +1,5 @@
-"""Note that a session of the console is in use, so that it does not end for idleness."""
+"""Note that a session of the console is in use, so that it does not end for idleness, and that its
+token is."""
 
 from datetime import timedelta
 
@@ -6,7 +7,7 @@ from sqlalchemy import update
 
 from registry.reading.sessions import FoundSession
 from registry.storage.database import Database
-from registry.storage.tables import SessionRow, utc_now
+from registry.storage.tables import SessionRow, TokenRow, utc_now
 
 EVERY = timedelta(minutes=5)
 """How exactly the last use is known: a page must not cost a write."""
@@ -20,4 +21,7 @@ def keep_session(database: Database, found: FoundSession) -> None:
     with database.write(announce=False) as session:
         session.execute(
             update(SessionRow).where(SessionRow.digest == found.digest).values(seen_at=now)
+        )
+        session.execute(
+            update(TokenRow).where(TokenRow.digest == found.token_digest).values(last_used_at=now)
         )

@@ -31,9 +31,14 @@ def revoke_token(database: Database, token_id: int, *, actor: str) -> None:
             now = utc_now()
             if is_unrestricted_admin(row) and is_live(row, now):
                 _check_another_admin(session, row, now)
-            row.revoked_at = now
-            details = {"token_id": row.id, "name": row.name}
-            record(session, "token_revoked", actor=actor, details=details)
+            mark_revoked(session, row, actor)
+
+
+def mark_revoked(session: Session, row: TokenRow, actor: str) -> None:
+    """Revoke the token and record it."""
+    row.revoked_at = utc_now()
+    details = {"token_id": row.id, "name": row.name}
+    record(session, "token_revoked", actor=actor, details=details)
 
 
 def _check_another_admin(session: Session, revoked: TokenRow, now: datetime) -> None:

@@ -1,6 +1,8 @@
 """Finds models, versions, holdouts and policies, and lists them in pages."""
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from registry.errors import (
@@ -33,8 +35,9 @@ from registry.storage.tables import (
     PolicyRow,
     TokenRow,
     VersionRow,
+    utc_now,
 )
-from registry.tokens import Grant
+from registry.tokens import Grant, TokenState
 
 
 def find_model(session: Session, name: str) -> ModelRow:
@@ -202,17 +205,29 @@ def latest_events(session: Session, model: str, most: int) -> list[View]:
     return [event_view(row) for row in session.scalars(query.limit(most))]
 
 
-def list_tokens(session: Session, paging: Paging) -> Page:
-    """Every token that was made, newest first, without its value."""
-    return numbered_page(session, select(TokenRow), paging, token_view, TokenRow.id)
+def list_tokens(
+    session: Session, paging: Paging, *, state: TokenState | None = None, text: str | None = None
+) -> Page:
+    """Tokens, newest first, without their values; ``text`` within the name, in any case."""
+    query = select(TokenRow)
+    if state is not None:
+        query = query.where(_in_state(state))
+    if text:
+        query = query.where(func.lower(TokenRow.name).contains(text.lower(), autoescape=True))
+    return numbered_page(session, query, paging, token_view, TokenRow.id)
+
+
+def find_token(session: Session, token_id: int) -> View:
+    """The token, without its value. Raises TokenNotFound."""
+    row = session.get(TokenRow, token_id)
+    if row is None:
+        raise TokenNotFound(token_id)
+    return token_view(row)
 
 
 def own_token(session: Session, grant: Grant) -> View:
     """The token that ``grant`` came with, without its value. Raises TokenNotFound."""
-    row = session.get(TokenRow, grant.token_id)
-    if row is None:
-        raise TokenNotFound(str(grant.token_id))
-    return token_view(row)
+    return find_token(session, grant.token_id)
 
 
 def policy_of(session: Session, model: str) -> View:
@@ -247,12 +262,30 @@ def list_holdouts(session: Session, model: str, paging: Paging) -> Page:
     return numbered_page(session, query, paging, holdout_view, HoldoutRow.number)
 
 
+def _in_state(state: TokenState) -> ColumnElement[bool]:
+    if state == "revoked":
+        return TokenRow.revoked_at.is_not(None)
+    expired = TokenRow.expires_at <= utc_now()
+    if state == "expired":
+        return and_(TokenRow.revoked_at.is_(None), expired)
+    return and_(TokenRow.revoked_at.is_(None), or_(TokenRow.expires_at.is_(None), ~expired))
+
+
+def count_models(session: Session, patterns: Sequence[str] | None = None) -> int:
+    """How many models there are, or match one of the glob patterns."""
+    return count(session, select(ModelRow).where(_matching(patterns)))
+
+
 def covered_models(grant: Grant) -> ColumnElement[bool]:
     """The grant's glob patterns as SQL, so that pages and totals hold only what it covers."""
-    if grant.models is None:
+    return _matching(grant.models)
+
+
+def _matching(patterns: Sequence[str] | None) -> ColumnElement[bool]:
+    if patterns is None:
         return ModelRow.name == ModelRow.name
     return or_(
-        *(ModelRow.name_key.like(_like(name_key(pattern)), escape="\\") for pattern in grant.models)
+        *(ModelRow.name_key.like(_like(name_key(pattern)), escape="\\") for pattern in patterns)
     )
 
 

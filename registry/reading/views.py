@@ -102,12 +102,14 @@ def token_view(row: TokenRow) -> View:
     return {
         "id": row.id,
         "name": row.name,
+        "kind": row.kind,
         "scopes": row.scopes,
         "models": row.models,
         "created_at": timestamp(row.created_at),
         "created_by": row.created_by,
         "expires_at": None if row.expires_at is None else timestamp(row.expires_at),
         "revoked_at": None if row.revoked_at is None else timestamp(row.revoked_at),
+        "last_used_at": None if row.last_used_at is None else timestamp(row.last_used_at),
     }
 
 

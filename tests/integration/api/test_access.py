@@ -38,6 +38,7 @@ SCOPES = {
     ("GET", "/models/<name>/compare"): ANY,
     ("GET", "/models/<name>/history"): ANY,
     ("GET", "/history"): ANY,
+    ("POST", "/tokens/<token:token_id>/rotate"): ADMIN,
     ("GET", "/history/head"): ANY,
     ("POST", "/history/verify"): ADMIN,
     ("GET", "/models/<name>/policy"): ANY,

@@ -6,6 +6,7 @@ import pytest
 
 from api.start import prepare
 from registry.errors import TokenRefused
+from registry.storage.tables import TokenRow
 from tests.integration.api.conftest import Caller, check_problem, places
 
 
@@ -59,12 +60,14 @@ def test_tokens_are_paged_newest_first(admin):
     assert set(page["items"][0]) == {
         "id",
         "name",
+        "kind",
         "scopes",
         "models",
         "created_at",
         "created_by",
         "expires_at",
         "revoked_at",
+        "last_used_at",
     }
     second = admin.get("/tokens", query_string={"page_size": 2, "page": 2}).json
     assert second["items"][0]["id"] == ids[0]
@@ -178,3 +181,99 @@ def test_a_worker_starts_even_if_the_configured_admin_token_was_revoked(make_app
     )
     with pytest.raises(TokenRefused):  # what the start of the whole service does
         prepare(replaced.services)
+
+
+def test_tokens_are_selected_by_state_and_name(make_app):
+    admin = make_app().admin
+    soon = datetime.now(UTC) + timedelta(seconds=0.3)
+    for name in ("Ann's laptop", "ann's old laptop", "nightly 100%"):
+        admin.post("/tokens", json={"name": name, "scopes": ["predict"]})
+    expiring = {"name": "short", "scopes": ["predict"], "expires_at": soon.isoformat()}
+    admin.post("/tokens", json=expiring)
+    admin.delete("/tokens/3")
+    while datetime.now(UTC) < soon:
+        pass
+
+    def names(**query):
+        return [item["name"] for item in admin.get("/tokens", query_string=query).json["items"]]
+
+    assert names(state="valid", q="ann") == ["Ann's laptop"]
+    assert names(state="revoked") == ["ann's old laptop"]
+    assert names(state="expired") == ["short"]
+    assert names(q="ANN") == ["ann's old laptop", "Ann's laptop"]
+    assert names(q="%") == ["nightly 100%"]
+    check_problem(admin.get("/tokens?state=lost"), 400, "parameter-malformed")
+
+
+def test_a_token_says_whether_a_person_or_a_program_uses_it(admin):
+    body = {"name": "ann", "scopes": ["predict"]}
+    assert admin.post("/tokens", json={**body, "kind": "person"}).json["kind"] == "person"
+    assert admin.post("/tokens", json=body).json["kind"] == "program"
+    refused = admin.post("/tokens", json={**body, "kind": "robot"})
+    check_problem(refused, 422, "body-refused")
+
+
+def test_a_rotated_token_is_replaced_by_one_with_its_rights(service):
+    limits = {"models": ["a*"], "expires_at": "2100-01-01T00:00:00Z", "kind": "person"}
+    old = service.admin.post("/tokens", json={"name": "x", "scopes": ["upload"], **limits}).json
+    holder = Caller(service.app, old["token"])
+    assert holder.get("/models").status_code == 200
+
+    answer = service.admin.post(f"/tokens/{old['id']}/rotate")
+
+    assert answer.status_code == 201
+    same = ("name", "kind", "scopes", "models", "expires_at")
+    assert {key: answer.json[key] for key in same} == {key: old[key] for key in same}
+    check_problem(holder.get("/models"), 401, "unauthenticated")
+    assert Caller(service.app, answer.json["token"]).get("/models").status_code == 200
+    types = [event["type"] for event in service.admin.get("/history?page_size=2").json["items"]]
+    assert types == ["token_revoked", "token_created"]
+    check_problem(service.admin.post(f"/tokens/{old['id']}/rotate"), 422, "token-refused")
+    check_problem(service.admin.post("/tokens/999999/rotate"), 404, "token-not-found")
+
+
+def test_the_only_admin_token_can_be_rotated(make_app):
+    service = make_app()
+    own = service.admin.get("/tokens/self").json["id"]
+    made = service.admin.post(f"/tokens/{own}/rotate").json
+    assert Caller(service.app, made["token"]).get("/tokens").status_code == 200
+    check_problem(service.admin.get("/tokens"), 401, "unauthenticated")
+
+
+def test_the_last_use_of_a_token_is_noted_at_most_every_five_minutes(make_app):
+    service = make_app()
+    made = service.admin.post("/tokens", json={"name": "x", "scopes": ["predict"]}).json
+    holder, database = Caller(service.app, made["token"]), service.services.database
+
+    def last_use():
+        service.services.watch.report_uses()
+        (found,) = service.admin.get("/tokens?q=x").json["items"]
+        return found["last_used_at"]
+
+    assert last_use() is None
+    assert holder.get("/models").status_code == 200
+    first = last_use()
+    assert first is not None
+    assert holder.get("/models").status_code == 200
+    assert last_use() == first
+    with database.write() as session:
+        earlier = datetime.now(UTC) - timedelta(minutes=6)
+        session.get(TokenRow, made["id"]).last_used_at = earlier
+    assert datetime.fromisoformat(last_use()) < earlier + timedelta(seconds=1)
+    assert holder.get("/models").status_code == 200
+    assert last_use() > first
+
+
+def test_predictions_through_the_fast_path_are_noted_as_uses(make_app, artifacts):
+    service = make_app()
+    service.admin.upload("m", artifacts["line-1"], {"kind": "linear"})
+    made = service.admin.post("/tokens", json={"name": "x", "scopes": ["predict"]}).json
+    holder = Caller(service.app, made["token"])
+    for _ in range(3):
+        for _ in range(2):
+            assert holder.post("/models/m/1/predict", json={"input": [1]}).status_code == 200
+        service.services.watch.report_uses()
+        (found,) = service.admin.get("/tokens?q=x").json["items"]
+        assert found["last_used_at"] is not None
+        with service.services.database.write() as session:
+            session.get(TokenRow, made["id"]).last_used_at = None

@@ -157,6 +157,17 @@ def test_tokens_can_be_listed_and_revoked(hotswap: Hotswap, service: FakeService
     assert service.requests[-1].path == "/tokens/7"
 
 
+def test_a_token_can_be_a_persons_and_tokens_be_selected(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    hotswap("tokens", "create", "ann", "--scope", "promote", "--person")
+    assert service.requests[0].json["kind"] == "person"
+    listed = hotswap("tokens", "list", "--state", "valid", "--query", "an").stdout.split()
+    assert "person" in listed
+    query = service.requests[1].query
+    assert (query["state"], query["q"]) == (["valid"], ["an"])
+
+
 OLD = {"id": 1, "name": "admin", "scopes": ["admin"], "models": None, "expires_at": None}
 
 

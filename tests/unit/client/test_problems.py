@@ -16,7 +16,11 @@ NEVER_OVER_HTTP = {
     service_errors.NetworkFileSystem,
 }
 """Only commands that work on the data directory itself meet these, or a start that fails."""
-ONLY_IN_THE_CONSOLE = {service_errors.SignInRequired, service_errors.CrossSiteRequest}
+ONLY_IN_THE_CONSOLE = {
+    service_errors.SignInRequired,
+    service_errors.CrossSiteRequest,
+    service_errors.TokenShown,
+}
 
 
 def all_kinds(base: type[RegistryError]) -> list[type[RegistryError]]:
