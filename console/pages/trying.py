@@ -11,6 +11,7 @@ from api.sessions import db
 from console.errors import is_fragment
 from console.formats import plural
 from console.forms.submitted import Form
+from console.pages.trying_files import answer_file, file_page
 from console.pages.trying_tables import answer_pasted, pasting_page
 from console.queries import choice_in_query
 from console.rendering import page
@@ -42,9 +43,7 @@ def show(name: str, version: str) -> AnyResponse:
         tab = request.args.get("tab")
         there = url_for("console.try.show", name=name, version=tried.number, tab=tab)
         return redirect(there, 302)
-    if _tab() == "rows":
-        return pasting_page(tried)
-    return _page(tried, Form(example_texts(tried.fields, tried.view["input_example"])))
+    return _SHOWN[_tab()](tried)
 
 
 @blueprint.route("/models/<name>/<version:version>/try", methods=["POST"])
@@ -52,11 +51,15 @@ def show(name: str, version: str) -> AnyResponse:
 def predict(name: str, version: str) -> Response:
     """Answer for the rows of the form."""
     tried = tried_version(db.session(), name, version)
-    return answer_pasted(tried) if _tab() == "rows" else _answer_row(tried)
+    return _ANSWERED[_tab()](tried)
 
 
 def _tab() -> str:
     return choice_in_query("tab", tuple(TABS))
+
+
+def _row_page(tried: Tried) -> Response:
+    return _page(tried, Form(example_texts(tried.fields, tried.view["input_example"])))
 
 
 def _answer_row(tried: Tried) -> Response:
@@ -149,3 +152,7 @@ def _others(session: Session, tried: Tried) -> list[View]:
         )
     }
     return [found[one] for one in sorted(found, reverse=True) if one != tried.number]
+
+
+_SHOWN = {"row": _row_page, "rows": pasting_page, "file": file_page}
+_ANSWERED = {"row": _answer_row, "rows": answer_pasted, "file": answer_file}

@@ -12,8 +12,10 @@ from console.trying.fields import example_texts
 from console.trying.subject import TABS, Tried
 from console.trying.tables import (
     Table,
+    in_words,
     lines_of,
     other_faults,
+    problem_words,
     read_table,
     text_of,
     with_predictions,
@@ -72,6 +74,7 @@ def _page(
 ) -> Response:
     table = table or Table([], [], "", b"")
     faults = error.faults if error is not None else ()
+    others = other_faults(table, faults)
     return page(
         "try_rows.html",
         200 if error is None else 422,
@@ -80,8 +83,10 @@ def _page(
         tried=tried,
         version=tried.view,
         text=text,
-        error=error,
-        faults=other_faults(table, faults),
+        problem=""
+        if error is None
+        else problem_words(error, "" if others else ", as marked below"),
+        faults=[in_words(fault) for fault in others],
         lines=lines_of(table, predictions, faults) if error or predictions else [],
         header=table.header,
         total=len(predictions) or len(table.rows),

@@ -8,7 +8,7 @@
   document.addEventListener("submit", (event) => {
     if (event.submitter?.dataset.download !== undefined) event.stopPropagation();
   }, true);
-  if (!form) return;
+  if (!form) return files();
 
   const field = (key) => form.elements.namedItem(key);
   const slider = (key) => form.querySelector(`[data-slider="${key}"]`);
@@ -74,4 +74,56 @@
       if (wanted) group.open = !group.hidden;
     }
   });
+
+  // A file: dropped or chosen, sent with its progress, and the answer saved.
+  function files() {
+    const sender = document.getElementById("file-form");
+    if (!sender) return;
+    const file = document.getElementById("file");
+    const state = document.getElementById("file-state");
+    const bar = sender.querySelector("progress");
+    const button = sender.querySelector("button.primary");
+    sender.addEventListener("dragover", (event) => { event.preventDefault(); sender.classList.add("over"); });
+    sender.addEventListener("dragleave", () => sender.classList.remove("over"));
+    sender.addEventListener("drop", (event) => {
+      event.preventDefault();
+      sender.classList.remove("over");
+      if (event.dataTransfer.files.length) file.files = event.dataTransfer.files;
+    });
+    sender.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const request = new XMLHttpRequest();
+      const end = (words) => { state.textContent = words; bar.hidden = true; button.disabled = false; };
+      request.upload.addEventListener("progress", ({ loaded, total }) => {
+        bar.value = (100 * loaded) / total;
+        state.textContent = loaded < total ? "Sending…" : "Predicting…";
+      });
+      request.addEventListener("load", async () => {
+        const disposition = request.getResponseHeader("Content-Disposition");
+        if (request.status === 200 && disposition) {
+          const link = document.createElement("a");
+          link.href = URL.createObjectURL(request.response);
+          link.download = disposition.split("filename=")[1].replaceAll('"', "");
+          link.click();
+          setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+          document.getElementById("file-error").replaceChildren();
+          return end(`Saved as ${link.download}.`);
+        }
+        const page = new DOMParser().parseFromString(await request.response.text(), "text/html");
+        const alert = page.querySelector("[role=alert]");
+        alert?.removeAttribute("autofocus"); // only of a page that is loading
+        document.getElementById("file-error").replaceChildren(...(alert ? [alert] : []));
+        end(alert ? "" : `Failed with status ${request.status}.`);
+        alert?.focus();
+      });
+      request.addEventListener("error", () => end("The service was not reached."));
+      request.open("POST", sender.action);
+      request.responseType = "blob";
+      bar.value = 0;
+      bar.hidden = false;
+      button.disabled = true;
+      state.textContent = "Sending…";
+      request.send(new FormData(sender));
+    });
+  }
 })();

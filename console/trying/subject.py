@@ -13,7 +13,7 @@ from registry.reading.stored_evaluation import StoredEvaluation, read_evaluation
 from registry.reading.views import View, version_view
 from registry.signature import Signature
 
-TABS = {"row": "One row", "rows": "Paste rows"}
+TABS = {"row": "One row", "rows": "Paste rows", "file": "A file"}
 """The ways to send rows, in words."""
 
 

@@ -4,20 +4,23 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, count, islice
 from typing import Any, NamedTuple
 
 import msgspec
 
-from console.formats import spreadsheet_cell
+from console.formats import plural, spreadsheet_cell
 from console.trying.asking import Asked, cell_of
 from console.trying.fields import Field, cell_text
+from registry.codecs.batch import MAX_FAULTS
 from registry.codecs.json_body import WRAPPERS
 from registry.codecs.requests import CSV, JSON
-from registry.errors import BodyMalformed, Fault
+from registry.errors import BodyMalformed, Fault, RegistryError
 from registry.signature import label_text
 
 MOST_SHOWN = 100
+_AT_ONCE = 1000
+"""Rows that are written in one piece."""
 _DELIMITERS = ("\t", ";", ",")
 _PLACE = re.compile(r"(?:rows|instances)\[(\d{1,9})\](?:\.(.*))?", re.DOTALL)
 _RECORDS = "instances"
@@ -85,7 +88,7 @@ def lines_of(
         if place := _PLACE.fullmatch(fault.at):
             of_cells[int(place[1]), place[2] or ""] = fault.message
     shown = set(range(MOST_SHOWN)) | {row for row, _ in of_cells}
-    count = max(len(table.rows), len(predictions))
+    total = max(len(table.rows), len(predictions))
     return [
         Line(
             row + 1,
@@ -94,7 +97,7 @@ def lines_of(
             of_cells.get((row, ""), ""),
         )
         for row in sorted(shown)
-        if row < count
+        if row < total
     ]
 
 
@@ -109,14 +112,38 @@ def other_faults(table: Table, faults: Iterable[Fault]) -> list[Fault]:
     ]
 
 
+def in_words(fault: Fault) -> Fault:
+    """The fault with its row counted from 1, as spreadsheets do."""
+    if (place := _PLACE.fullmatch(fault.at)) is None:
+        return fault
+    row = f"row {int(place[1]) + 1}"
+    return Fault(f"{row}, {place[2]}" if place[2] else row, fault.message)
+
+
+def problem_words(error: RegistryError, where: str) -> str:
+    """The error in words; ``where`` its faults in rows are shown, which are not repeated."""
+    number = len(error.faults)
+    if not number or not all(_PLACE.fullmatch(fault.at) for fault in error.faults):
+        return error.detail
+    first = "The first " if number == MAX_FAULTS else ""
+    return f"{first}{plural(number, 'value')} cannot be used{where}."
+
+
 def with_predictions(
     header: Sequence[str], rows: Iterable[Sequence[object]], predictions: Iterable[Any]
 ) -> Iterator[str]:
     """CSV with the rows and a column of predictions."""
-    name = next(one for one in _names() if one not in header)
-    yield _line([*header, name])
-    for row, value in zip(rows, predictions, strict=True):
-        yield _line([*row, prediction_text(value)])
+    lines = zip(rows, predictions, strict=True)
+    part: list[Sequence[object]] = [[*header, prediction_name(header)]]
+    while part:
+        yield _lines(part)
+        part = [[*row, prediction_text(value)] for row, value in islice(lines, _AT_ONCE)]
+
+
+def prediction_name(header: Sequence[str]) -> str:
+    """``prediction``, or with a number after it if ``header`` has that."""
+    names = chain([_PREDICTION], (f"{_PREDICTION}_{number}" for number in count(2)))
+    return next(name for name in names if name not in header)
 
 
 def rows_of(fields: Sequence[Field], asked: Asked) -> Iterator[list[object]]:
@@ -156,20 +183,17 @@ def _cells(table: Table, row: int, faults: Mapping[tuple[int, str], str]) -> lis
     if row >= len(table.rows):
         return []
     return [
-        Cell(text, faults.get((row, name), ""))
+        Cell(text, _fault(faults.get((row, name), ""), text))
         for name, text in zip(table.header, table.rows[row], strict=False)
     ]
 
 
-def _names() -> Iterator[str]:
-    yield _PREDICTION
-    number = 2
-    while True:
-        yield f"{_PREDICTION}_{number}"
-        number += 1
+def _fault(message: str, text: str) -> str:
+    """The message at a cell; an empty one is null in a body, but not for who sees the cell."""
+    return "a value is required" if message and not text else message
 
 
-def _line(cells: Iterable[object]) -> str:
+def _lines(rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
-    csv.writer(text).writerow(cells)
+    csv.writer(text).writerows(rows)
     return text.getvalue()

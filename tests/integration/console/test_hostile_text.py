@@ -60,6 +60,7 @@ def hostile(console: Console, artifacts: dict[str, bytes]) -> str:
         *(f"/console/models/{{name}}/1?tab={tab}" for tab in ("card", "files", "plots")),
         "/console/models/{name}/1/try",
         "/console/models/{name}/1/try?tab=rows",
+        "/console/models/{name}/1/try?tab=file",
     ],
 )
 def test_text_of_strangers_is_never_markup(console: Console, hostile: str, path: str) -> None:

@@ -15,11 +15,12 @@ from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from werkzeug.test import TestResponse
 
 from registry.preprocessing import DateEncoder
-from tests.integration.api.conftest import new_name
+from tests.integration.api.conftest import END, FORM, new_name, part
 from tests.integration.console.browser import Page
-from tests.integration.console.conftest import HOSTILE, Console
+from tests.integration.console.conftest import HOSTILE, Console, ConsoleMaker
 
 ROW = {
     "median_income": 3.5,
@@ -392,7 +393,8 @@ def test_faults_of_pasted_rows_are_at_their_cells(console: Console, homes: str) 
     page = pasted(console, homes, PASTED + "a\t1\t2\tINLAND\t\nb\tmuch\t2\t\tNapa\n")
     assert page.status == 422
     assert "b much expected a number, not the text 'much' 2" in page.text
-    assert "expected a text, null is not allowed here" in page.text
+    assert "a value is required" in page.text
+    assert "2 values cannot be used, as marked below" in page.text
     assert [given["class"] for given in page.of("td") if given.get("class") == "wrong"] == [
         "wrong",
         "wrong",
@@ -443,3 +445,87 @@ def test_text_of_strangers_in_pasted_rows_is_never_markup(console: Console, home
         assert page.of("img") == []
         assert all("src" in script for script in page.of("script"))
         assert "alert(1)" in page.text
+
+
+def sent(console: Console, name: str, content: bytes, **fields: str) -> TestResponse:
+    """The response to a file."""
+    parts = [part(f'; name="{field}"', text.encode()) for field, text in fields.items()]
+    return console.admin.client.post(
+        address(name, tab="file"),
+        data=b"".join([*parts, part('; name="file"; filename="rows"', content), END]),
+        content_type=FORM,
+        headers={"Sec-Fetch-Site": "same-origin"},
+    )
+
+
+@pytest.fixture(scope="module")
+def rows(trained) -> pd.DataFrame:
+    return trained["housing"].rows.iloc[:7].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def predicted(trained, rows: pd.DataFrame):
+    return pytest.approx(trained["housing"].model.predict(rows).tolist())
+
+
+def test_a_csv_file_comes_back_with_its_predictions(
+    console: Console, homes: str, rows: pd.DataFrame, predicted
+) -> None:
+    before = console.service.stored()
+    text = rows.assign(id=range(7)).to_csv(index=False)
+    answer = sent(console, homes, b"\xef\xbb\xbf" + text.encode())
+    assert answer.status_code == 200
+    assert f"filename={homes}-v1-predictions.csv" in answer.headers["Content-Disposition"]
+    found = pd.read_csv(io.StringIO(answer.text))
+    assert found["prediction"].tolist() == predicted
+    pd.testing.assert_frame_equal(found[[*rows.columns, "id"]], rows.assign(id=range(7)))
+    assert console.service.stored() == before, "nothing is kept"
+
+
+def test_a_parquet_file_comes_back_as_csv_or_parquet(
+    console: Console, homes: str, rows: pd.DataFrame, predicted
+) -> None:
+    content = rows.to_parquet(index=False)
+    found = pd.read_csv(io.StringIO(sent(console, homes, content).text))
+    assert found["prediction"].tolist() == predicted
+    assert found[rows.columns].isna().sum().to_dict() == rows.isna().sum().to_dict()
+    answer = sent(console, homes, content, **{"as": "parquet"})
+    assert "predictions.parquet" in answer.headers["Content-Disposition"]
+    table = pd.read_parquet(io.BytesIO(answer.data))
+    assert table["prediction"].tolist() == predicted
+    pd.testing.assert_frame_equal(table[rows.columns], rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "words"),
+    [
+        (b"", 400, "Choose a file that is not empty"),
+        (b"PK\x03\x04more", 400, "Save the sheet as CSV first"),
+        (b"PAR1 and no more", 400, "Parquet"),
+        (b"\x80\x81", 400, "not UTF-8"),
+        (b"median_income\n1\n", 422, "Columns of the model are missing"),
+        (
+            b"median_income,bedrooms,ocean_proximity,county\nx,1,INLAND,\n",
+            422,
+            "row 1, median_income",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_why(
+    console: Console, homes: str, content: bytes, status: int, words: str
+) -> None:
+    page = Page(sent(console, homes, content))
+    assert page.status == status
+    assert words in page.text
+    assert page.form(address(homes)).method == "post"
+
+
+def test_a_file_is_limited_as_a_prediction_is(
+    make_console: ConsoleMaker, artifacts: dict[str, bytes]
+) -> None:
+    console = make_console(max_predict_mb=1)
+    name = uploaded(console, artifacts["line-1"], {})
+    for size in (2**20 + 1, 2**21):
+        page = Page(sent(console, name, b"x\n" + b"1\n" * (size // 2)))
+        assert page.status == 413
+        assert "HOTSWAP_MAX_PREDICT_MB" in page.text

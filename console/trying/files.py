@@ -1,0 +1,67 @@
+"""A file of rows: CSV, Parquet or an Arrow stream, and the same rows with their predictions."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from console.trying.asking import Asked
+from console.trying.fields import Field
+from console.trying.tables import prediction_name, rows_of, with_predictions
+from registry.codecs.requests import ARROW, CSV, PARQUET
+from registry.dates import to_datetimes
+from registry.errors import BodyMalformed
+
+_PARQUET = b"PAR1"
+_ARROW = b"\xff\xff\xff\xff"
+_ZIP = b"PK\x03\x04"
+
+
+class Rows(NamedTuple):
+    """The columns of a file and its rows as text."""
+
+    header: Sequence[str]
+    rows: Iterable[Sequence[object]]
+
+
+def type_of(content: bytes) -> str:
+    """The content type of a file, by its first bytes. Raises BodyMalformed for a workbook."""
+    if content.startswith(_ZIP):
+        raise BodyMalformed("This is a workbook or an archive. Save the sheet as CSV first.")
+    if content.startswith(_PARQUET):
+        return PARQUET
+    return ARROW if content.startswith(_ARROW) else CSV
+
+
+def as_csv(
+    content_type: str, content: bytes, fields: Sequence[Field], asked: Asked
+) -> Iterator[str]:
+    """The rows with a column of predictions: all columns of CSV, those of the version otherwise."""
+    if content_type == CSV:
+        text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline="")
+        lines = filter(None, csv.reader(text, strict=True))
+        found = Rows(next(lines), lines)
+    else:
+        found = Rows([field.name for field in fields], rows_of(fields, asked))
+    return with_predictions(found.header, found.rows, asked.predictions.values)
+
+
+def as_parquet(fields: Sequence[Field], asked: Asked) -> bytes:
+    """The columns of the version and the predictions as Parquet."""
+    from pyarrow import parquet
+
+    from registry.codecs.arrow_library import pa
+
+    columns: dict[str, Any] = {}
+    for field in fields:
+        cells: Any = asked.batch.columns[field.name]
+        if field.type == "date":
+            columns[field.name] = pa.array(to_datetimes(cells), pa.timestamp("us"))
+            continue
+        column = pa.array(cells, from_pandas=True)
+        kind = {"integer": pa.int64(), "boolean": pa.bool_()}.get(field.type)
+        columns[field.name] = column if kind is None else column.cast(kind)
+    columns[prediction_name(list(columns))] = pa.array(asked.predictions.values)
+    content = io.BytesIO()
+    parquet.write_table(pa.table(columns), content)
+    return content.getvalue()
