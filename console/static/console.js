@@ -77,7 +77,7 @@
   // Fragments with hx-trigger="tick from:body" ask again every 10 s, and every 2 s after a change.
   let failures = 0;
   let reached = new Date();
-  let last = 0;
+  let last = Date.now();
   const loaded = Date.now();
   const urgent = () => "changed" in document.documentElement.dataset && Date.now() - loaded < 60000;
   const tick = () => {
