@@ -21,7 +21,7 @@ def test_models_are_listed_with_what_is_live(console: Console, housing: str) -> 
     assert "1 model found" in page.text
     assert "v2 linear" in page.text
     assert "30 RMSE 26 - 34" in page.text.replace("30RMSE", "30 RMSE")
-    assert f"/console/models/{housing}/4" in page.hrefs()
+    assert any(href.startswith(f"/console/models/{housing}/4") for href in page.hrefs())
     assert "v4 waiting" in page.text
 
 
