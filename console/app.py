@@ -9,6 +9,7 @@ from api.problems import CONTENT_TYPE
 from console.assets import asset_response
 from console.errors import handle_errors
 from console.headers import finish
+from console.pages.compare import blueprint as compare
 from console.pages.health import blueprint as health
 from console.pages.history import blueprint as history
 from console.pages.model import blueprint as model
@@ -21,7 +22,19 @@ from console.pages.trying import blueprint as trying
 from console.pages.version import blueprint as version
 from console.session import recognise_session
 
-PAGES = (sign_in, models, model, version, trying, history, health, promote, rollback, tokens)
+PAGES = (
+    sign_in,
+    models,
+    model,
+    version,
+    trying,
+    history,
+    health,
+    promote,
+    rollback,
+    tokens,
+    compare,
+)
 """A page of its own has a blueprint of its own here."""
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
