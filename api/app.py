@@ -38,6 +38,8 @@ from api.start import prepare_worker
 from api.telemetry import blueprint as metrics
 from api.telemetry import observe_requests
 from api.tokens import blueprint as tokens
+from api.traffic import blueprint as traffic
+from api.traffic import record_predictions
 from api.uploads import StreamingRequest, discard_uploads
 from api.uploads import blueprint as uploads
 from api.versions import blueprint as versions
@@ -80,10 +82,11 @@ def create_app(settings: Settings) -> Flask:
     serving_telemetry.keep(telemetry.folder)
     reports = report_workers(app, services, telemetry.folder)
     telemetry.repeat(reports.write, REPORT_SECONDS)
+    record_predictions(telemetry, services)
     known = recognise_callers(app, services, telemetry.count_failed)
     handle_problems(app)
     discard_uploads(app)
-    resources = [models, uploads, versions, artifacts, comparisons, cards]
+    resources = [models, uploads, versions, artifacts, comparisons, cards, traffic]
     resources += [promotions, aliases, history, tokens, policies, holdouts, evaluations]
     # The page at /docs is public, so its scripts and styles are too.
     allows("public")(app.view_functions["static"])

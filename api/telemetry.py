@@ -51,7 +51,9 @@ class NoTelemetry:
     def close(self) -> None:
         """Do nothing."""
 
-    def repeat(self, task: Callable[[], None], seconds: float) -> None:
+    def repeat(
+        self, task: Callable[[], None], seconds: float, last: Callable[[], None] | None = None
+    ) -> None:
         """Do nothing."""
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -107,12 +109,17 @@ class Telemetry:
         self.repeat(self.flush, _FLUSH_SECONDS)
         atexit.register(self.flush)
 
-    def repeat(self, task: Callable[[], None], seconds: float) -> None:
-        """Call ``task``, which must not raise, every ``seconds`` in a thread until ``close``."""
+    def repeat(
+        self, task: Callable[[], None], seconds: float, last: Callable[[], None] | None = None
+    ) -> None:
+        """Call ``task``, which must not raise, every ``seconds`` in a thread until ``close``, and
+        then ``last``."""
 
         def keep_calling() -> None:
             while not self._closing.wait(seconds):
                 task()
+            if last is not None:
+                last()
 
         thread = threading.Thread(target=keep_calling, name="telemetry", daemon=True)
         thread.start()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
 _METRICS = {
     "rmse": "RMSE",
     "mae": "MAE",
@@ -53,6 +54,23 @@ def percent(share: float) -> str:
     """A part of a whole: 0.822 is ``82.2 %``."""
     text = f"{share * 100:.1f}".removesuffix(".0")
     return f"{text} %"
+
+
+def rate(per_minute: float) -> str:
+    """Three digits at most, and below 0.01 that it is less."""
+    return "<0.01" if per_minute < 0.01 else number(float(f"{per_minute:.3g}"))
+
+
+def share(part: float | None) -> str:
+    """0.005 is ``0.5 %``; a dash for None."""
+    return DASH if part is None else f"{number(round(part * 100, 2))} %"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """0.00042 is ``0.42 ms``, 1.25 is ``1.25 s``; a dash for None."""
+    if seconds is None:
+        return DASH
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
 
 
 def size(count: int) -> str:

@@ -31,6 +31,7 @@ from hotswap.replies import (
     Prediction,
     Promotion,
     Token,
+    Traffic,
     Uploaded,
     Verdict,
     Version,
@@ -385,6 +386,24 @@ class Registry(AbstractContextManager["Registry"]):
         """
         reply = self._transport.request("POST", "/history/verify")
         return cast(HistoryHead, reply.object("seq", "hash"))
+
+    def traffic(
+        self,
+        name: str,
+        window: str = "1h",
+        *,
+        until: datetime | None = None,
+        version: int | None = None,
+    ) -> Traffic:
+        """The predictions of each version in a ``window`` of ``10m``, ``1h``, ``24h`` or ``30d``
+        that ends at ``until``, which must have a time zone; now by default."""
+        query = {"window": window}
+        if until is not None:
+            query["until"] = until.isoformat()
+        if version is not None:
+            query["version"] = str(version)
+        reply = self._transport.request("GET", path_of("models", name, "traffic"), query=query)
+        return cast(Traffic, reply.object("window", "versions"))
 
     def predict(
         self,

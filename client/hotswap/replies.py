@@ -55,6 +55,43 @@ class Health(TypedDict, total=False):
     findings: list[dict[str, str]]
 
 
+class TrafficPoint(TypedDict):
+    """Predictions from ``at`` on; ``p99_seconds`` is None if none was answered."""
+
+    at: str
+    requests: int
+    ok: int
+    refused: int
+    failed: int
+    p99_seconds: float | None
+
+
+class VersionTraffic(TypedDict):
+    """Predictions of a version by outcome, and within which time they were answered."""
+
+    version: int
+    requests: int
+    ok: int
+    refused: int
+    failed: int
+    by_number_share: float
+    p50_seconds: float | None
+    p95_seconds: float | None
+    p99_seconds: float | None
+    series: list[TrafficPoint]
+
+
+class Traffic(TypedDict):
+    """Predictions of the versions of a model in a window of time."""
+
+    model: str
+    window: str
+    since: str
+    until: str
+    step_seconds: int
+    versions: list[VersionTraffic]
+
+
 class Version(TypedDict, total=False):
     """A model version."""
 

@@ -8,17 +8,20 @@ from flask import Blueprint, Response
 from api.access import allows, grant
 from api.health_report import findings, full_report, summary_of, summary_view
 from api.services import services
+from api.sessions import db
 from api.telemetry import current_telemetry
 from api.worker_reports import worker_reports
 from console.frame import LEVELS, administers_all
 from console.fresh import fragment
 from console.rendering import page, render
+from console.traffic import busiest_models
 from registry.reading.views import View
 from registry.storage.schema import HEAD
 
 blueprint = Blueprint("health", __name__)
 
 MOST_VERSIONS = 100
+MOST_MODELS = 20
 _KEPT = ("alias", "previous", "cache")
 
 
@@ -46,8 +49,10 @@ def _report() -> View:
 
 def _values(report: View) -> dict[str, Any]:
     versions = _versions(report.get("worker_reports", ()))
+    traffic = busiest_models(db.session(), MOST_MODELS) if "worker_reports" in report else []
     return {
         "report": report,
+        "traffic": traffic,
         "levels": LEVELS,
         "schema": HEAD,
         "versions": versions[:MOST_VERSIONS],

@@ -16,6 +16,7 @@ from console.fresh import fragment, model_state
 from console.noise import Difference, difference
 from console.queries import choice_in_query, main_metric, metrics_in_order, number_in_query
 from console.rendering import page, render
+from console.traffic import after_change
 from registry.errors import VersionNotFound
 from registry.names import LATEST, PRODUCTION
 from registry.reading.alias_moves import tenures
@@ -63,6 +64,7 @@ def show(name: str) -> Response:
         live=live,
         production=production,
         candidate=_candidate(session, name, production),
+        change=after_change(session, name),
         newest=newest,
         metric=metric,
         metrics=names,
@@ -94,6 +96,7 @@ def show_live(name: str) -> Response:
             live=live,
             production=production,
             candidate=_candidate(session, name, production),
+            change=after_change(session, name),
             newest=_newest(session, name),
         )
 

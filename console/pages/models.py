@@ -7,6 +7,7 @@ from api.sessions import db
 from console.errors import is_fragment
 from console.queries import main_metric, number_in_query
 from console.rendering import page
+from console.traffic import ModelTraffic, traffic_of_models
 from registry.reading.live_versions import live_versions, newest_ready
 from registry.reading.pages import Paging
 from registry.reading.queries import list_models
@@ -27,12 +28,18 @@ def index() -> Response:
     found = list_models(session, grant(), paging, text=text or None, tag=tag or None)
     names = [model["name"] for model in found["items"]]
     live, newest = live_versions(session, names), newest_ready(session, names)
-    rows = [_row(model, live.get(model["name"], []), newest) for model in found["items"]]
+    traffic = traffic_of_models(session, names)
+    rows = [
+        _row(model, live.get(model["name"], []), newest, traffic.get(model["name"]))
+        for model in found["items"]
+    ]
     template = "models_list.html" if is_fragment() else "models.html"
     return page(template, rows=rows, found=found, text=text, tag=tag, paging=paging)
 
 
-def _row(model: View, live: list[View], newest: dict[str, int]) -> View:
+def _row(
+    model: View, live: list[View], newest: dict[str, int], traffic: ModelTraffic | None
+) -> View:
     production = next((one for one in live if one["alias"] == "production"), None)
     shown = production or (live[0] if live else None)
     waiting = newest.get(model["name"], 0)
@@ -41,5 +48,6 @@ def _row(model: View, live: list[View], newest: dict[str, int]) -> View:
         "model": model,
         "live": shown,
         "metric": metric,
+        "traffic": traffic,
         "waiting": waiting if waiting > (shown["version"] if shown else 0) else None,
     }

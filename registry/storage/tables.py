@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -323,6 +324,26 @@ class EventRow(Base):
     details: Mapped[dict[str, Any]]
     previous_hash: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
+
+
+class TrafficRow(Base):
+    """Predictions of a version in the minute or hour (``seconds``: 60 or 3600) from ``start`` on,
+    by the alias that was requested, which is empty for the version's number.
+
+    ``times`` has the number of answered ones by duration: ``registry.watching.traffic``.
+    """
+
+    __tablename__ = "traffic"
+    __table_args__ = (Index(None, "seconds", "start"),)
+
+    model: Mapped[str] = mapped_column(String(128), primary_key=True)
+    seconds: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    start: Mapped[datetime] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    alias: Mapped[str] = mapped_column(String(63), primary_key=True)
+    refused: Mapped[int] = mapped_column(BigInteger)
+    failed: Mapped[int] = mapped_column(BigInteger)
+    times: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class HistoryHeadRow(Base):

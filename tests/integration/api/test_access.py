@@ -37,6 +37,7 @@ SCOPES = {
     ("DELETE", "/models/<name>/aliases/<alias>"): PROMOTE,
     ("GET", "/models/<name>/compare"): ANY,
     ("GET", "/models/<name>/history"): ANY,
+    ("GET", "/models/<name>/traffic"): ANY,
     ("GET", "/history"): ANY,
     ("POST", "/tokens/<token:token_id>/rotate"): ADMIN,
     ("GET", "/history/head"): ANY,

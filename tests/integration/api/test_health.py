@@ -22,7 +22,7 @@ def live(module_app, artifacts):
     for number in (1, 2, 3):
         service.admin.upload(name, artifacts[f"line-{number}"])
     service.admin.promote(name, 1)
-    service.admin.post(f"/models/{name}/2/predict", json={"x": 1.0})
+    service.admin.post(f"/models/{name}/2/predict", json={"input": [1]})
     return service, name
 
 
@@ -82,7 +82,7 @@ def test_a_live_version_that_cannot_be_loaded_is_a_fault_with_advice(make_app, a
         if blob.is_file():
             blob.unlink()
     service.services.pool.drop([(name, 1)])
-    assert service.admin.post(f"/models/{name}/predict", json={"x": 1.0}).status_code == 503
+    assert service.admin.post(f"/models/{name}/predict", json={"input": [1]}).status_code == 503
 
     found = service.admin.get("/health").json
 

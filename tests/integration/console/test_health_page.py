@@ -67,7 +67,7 @@ def test_a_version_that_cannot_be_loaded_is_named_with_what_to_do(
         if blob.is_file():
             blob.unlink()
     service.services.pool.drop([(name, 1)])
-    assert service.admin.post(f"/models/{name}/predict", json={"x": 1.0}).status_code == 503
+    assert service.admin.post(f"/models/{name}/predict", json={"input": [1]}).status_code == 503
 
     page = console.admin.get("/console/health")
 

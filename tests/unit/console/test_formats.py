@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console import formats
-from console.formats import MINUS
+from console.formats import DASH, MINUS
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
@@ -87,3 +87,24 @@ def test_our_own_metrics_have_the_names_of_the_field() -> None:
     assert formats.metric_name("their_own") == "their_own"
     assert formats.plural(1, "query", "queries") == "1 query"
     assert formats.plural(1200, "version") == "1,200 versions"
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [(None, DASH), (0.0, "0 %"), (0.00512, "0.51 %"), (0.05, "5 %"), (1.0, "100 %")],
+)
+def test_a_share_is_in_percent(part: float | None, text: str) -> None:
+    assert formats.share(part) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, DASH), (0.00042, "0.42 ms"), (0.0312, "31.2 ms"), (0.999, "999 ms"), (1.25, "1.25 s")],
+)
+def test_a_duration_is_in_milliseconds_below_a_second(seconds: float | None, text: str) -> None:
+    assert formats.milliseconds(seconds) == text
+
+
+@pytest.mark.parametrize(("rate", "text"), [(0.001, "<0.01"), (0.5, "0.5"), (1234.5, "1,230")])
+def test_a_rate_has_three_digits(rate: float, text: str) -> None:
+    assert formats.rate(rate) == text

@@ -1,0 +1,55 @@
+"""Store the predictions of a minute, for itself and in its hour, and forget old ones."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from registry.storage.database import Database
+from registry.storage.tables import TrafficRow
+from registry.watching.named_rows import Row
+from registry.watching.traffic import MINUTE, Increase, floor, packed, unpacked
+
+HOUR = timedelta(hours=1)
+KEPT = {MINUTE: timedelta(hours=24), HOUR: timedelta(days=30)}
+"""How long minutes and hours are kept."""
+
+
+def record_traffic(database: Database, minute: datetime, increases: Sequence[Increase]) -> None:
+    """Add ``increases`` to what is stored of the minute that began at ``minute``; another server on
+    the same database may have stored some of it.
+
+    Raises DatabaseBusy, DatabaseUnavailable, StorageFull.
+    """
+    with database.write(announce=False) as session:
+        for step, kept in KEPT.items():
+            seconds = int(step.total_seconds())
+            _add(session, seconds, floor(minute, step), increases)
+            expired = minute - kept - step
+            session.execute(
+                delete(TrafficRow).where(TrafficRow.seconds == seconds, TrafficRow.start < expired)
+            )
+
+
+def _add(session: Session, seconds: int, start: datetime, increases: Sequence[Increase]) -> None:
+    stored = select(TrafficRow).where(TrafficRow.seconds == seconds, TrafficRow.start == start)
+    rows = {Row(r.model, r.version, r.alias): r for r in session.scalars(stored.with_for_update())}
+    for row, refused, failed, times in increases:
+        if (known := rows.get(row)) is None:
+            session.add(
+                TrafficRow(
+                    model=row.model,
+                    seconds=seconds,
+                    start=start,
+                    version=row.version,
+                    alias=row.alias,
+                    refused=refused,
+                    failed=failed,
+                    times=packed(times),
+                )
+            )
+            continue
+        known.refused += refused
+        known.failed += failed
+        known.times = packed(unpacked([known.times])[0] + times)
