@@ -11,11 +11,12 @@ from api.bodies import BodyStream
 from api.problems import status_of
 from api.services import services
 from console.rendering import page
-from console.trying.asking import ask
+from console.trying.asking import asking
+from console.trying.download import download
 from console.trying.files import as_csv, as_parquet, type_of
 from console.trying.subject import TABS, Tried
 from console.trying.tables import in_words, problem_words
-from registry.codecs.requests import PARQUET
+from registry.codecs.requests import CSV, PARQUET
 from registry.errors import (
     BodyMalformed,
     FormatUnsupported,
@@ -51,18 +52,13 @@ def answer_file(tried: Tried) -> Response:
     try:
         content, wanted = _received()
         content_type = type_of(content)
-        asked = ask(loaded, content_type, content)
+        with asking(loaded, content_type, content) as asked:
+            if wanted == "parquet" and is_installed("arrow"):
+                return download(tried, wanted, PARQUET, [as_parquet(tried.fields, asked)])
+            lines = as_csv(content_type, content, tried.fields, asked)
+            return download(tried, "csv", CSV, lines)
     except (BodyMalformed, FormatUnsupported, Refused, TooLarge) as error:
         return file_page(tried, error)
-    if wanted == "parquet" and is_installed("arrow"):
-        response = Response(as_parquet(tried.fields, asked), content_type=PARQUET)
-    else:
-        wanted = "csv"
-        lines = as_csv(content_type, content, tried.fields, asked)
-        response = Response(lines, content_type="text/csv")
-    name = f"{tried.model}-v{tried.number}-predictions.{wanted}"
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response
 
 
 def _received() -> tuple[bytes, str]:

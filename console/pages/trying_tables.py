@@ -1,13 +1,15 @@
 """Try a version with many rows: pasted from a spreadsheet, with a table of predictions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Response, request
 
+from api.problems import status_of
 from api.services import services
 from console.rendering import page
-from console.trying.asking import ask
+from console.trying.asking import asking
+from console.trying.download import download
 from console.trying.fields import example_texts
 from console.trying.subject import TABS, Tried
 from console.trying.tables import (
@@ -20,10 +22,13 @@ from console.trying.tables import (
     text_of,
     with_predictions,
 )
-from registry.errors import BodyMalformed, Refused, RegistryError
+from registry.codecs.requests import CSV
+from registry.errors import BodyMalformed, Refused, RegistryError, TooLarge
 
 MOST_PASTED = 2**20
-"""Bytes; more rows are sent as a file."""
+"""Characters; more rows are sent as a file."""
+_MOST_ENCODED = 4 * MOST_PASTED
+"""Bytes of the form, in which tabs and the ends of lines take three each."""
 
 
 def pasting_page(tried: Tried) -> Response:
@@ -34,35 +39,23 @@ def pasting_page(tried: Tried) -> Response:
 
 def answer_pasted(tried: Tried) -> Response:
     """The rows of the form with their predictions, as a table or as CSV."""
-    request.max_form_memory_size = MOST_PASTED
+    request.max_content_length = request.max_form_memory_size = _MOST_ENCODED
     text = request.form.get("rows", "")
-    try:
-        table = read_table(text)
-    except BodyMalformed as error:
-        return _page(tried, text, error=error)
     loaded = services().watch.resolve(tried.model, str(tried.number))
+    table = None
     try:
-        asked = ask(loaded, table.content_type, table.body)
-    except (BodyMalformed, Refused) as error:
+        if len(text) > MOST_PASTED:
+            raise TooLarge("The text", "1 MiB; send the rows as a file")
+        table = read_table(text)
+        with asking(loaded, table.content_type, table.body) as asked:
+            predictions = asked.predictions.values
+            if request.form.get("as") == "csv":
+                rows = table.rows if table.header else [[] for _ in predictions]
+                lines = with_predictions(table.header, rows, predictions)
+                return download(tried, "csv", CSV, lines)
+    except (BodyMalformed, Refused, TooLarge) as error:
         return _page(tried, text, table, error=error)
-    predictions = asked.predictions.values
-    if request.form.get("as") == "csv":
-        rows = table.rows if table.header else [[] for _ in predictions]
-        return csv_response(tried, table.header, rows, predictions)
     return _page(tried, text, table, predictions)
-
-
-def csv_response(
-    tried: Tried,
-    header: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    predictions: Sequence[Any],
-) -> Response:
-    """A file to download, written while it is sent."""
-    response = Response(with_predictions(header, rows, predictions), content_type="text/csv")
-    name = f"{tried.model}-v{tried.number}-predictions.csv"
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response
 
 
 def _page(
@@ -77,7 +70,7 @@ def _page(
     others = other_faults(table, faults)
     return page(
         "try_rows.html",
-        200 if error is None else 422,
+        200 if error is None else status_of(type(error)),
         tab="rows",
         tabs=TABS,
         tried=tried,

@@ -56,9 +56,9 @@ def answer_of(version: int, predictions: Predictions, signature: Signature) -> A
 
 def share_of(predictions: Predictions, signature: Signature, label: str) -> list[float] | None:
     """The probability of the class ``label`` in each row; None without probabilities."""
-    if predictions.probabilities is None:
-        return None
     labels = [label_text(one) for one in signature.output.classes or ()]
+    if predictions.probabilities is None or label not in labels:
+        return None
     found: list[float] = predictions.probabilities[:, labels.index(label)].tolist()
     return found
 

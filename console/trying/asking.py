@@ -1,6 +1,7 @@
 """Predicts as the prediction endpoint does: the same decoders, limits and loaded versions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -28,25 +29,30 @@ class Asked(NamedTuple):
     predictions: Predictions
 
 
-def ask(loaded: LoadedVersion, content_type: str, body: bytes, *, beside: bool = False) -> Asked:
+@contextmanager
+def asking(
+    loaded: LoadedVersion, content_type: str, body: bytes, *, beside: bool = False
+) -> Iterator[Asked]:
     """Predict the rows in ``body``; ``beside``: with probabilities or scores if the model has any.
 
-    Raises what reading a body and predicting raise, and WorkerFull.
+    The memory for them is reserved until the block ends. Raises what reading a body and predicting
+    raise, and WorkerFull.
     """
     limit = services().settings.max_predict_bytes
     cost = loaded.reader.cost(content_type, body, probabilities=beside)
     with services().decoding.hold(cost):
         batch = loaded.reader.read(content_type, body, limit)
-        return Asked(batch, predict(loaded, batch, beside=beside))
+        yield Asked(batch, predict(loaded, batch, beside=beside))
 
 
 def ask_row(loaded: LoadedVersion, row: Mapping[str, str]) -> Asked:
-    """Predict one row, typed as text by column. Raises as ``ask`` does."""
-    return ask(loaded, FORM, urlencode(row).encode(), beside=True)
+    """Predict one row, typed as text by column. Raises as ``asking`` does."""
+    with asking(loaded, FORM, urlencode(row).encode(), beside=True) as asked:
+        return asked
 
 
 def predict(loaded: LoadedVersion, batch: Batch, *, beside: bool = False) -> Predictions:
-    """Predict ``batch``, as in ``ask``."""
+    """Predict ``batch``, as in ``asking``."""
     predictor = loaded.predictor
     call: Predict = predictor.predict
     if beside and predictor.has_probabilities:

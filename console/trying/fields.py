@@ -16,6 +16,7 @@ _MOST_WEIGHTS = 500
 _LARGEST = 1e150
 """Differences of smaller numbers are finite. An uploader may write anything."""
 _LONG_TEXT = 60
+_LONGEST_OPTION = 200
 _LONGEST_DATE = 40
 _BOOLEANS = ("true", "false")
 
@@ -98,11 +99,10 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def is_long(field: Field, text: str) -> bool:
+def is_long(field: Field, text: str = "") -> bool:
     """Whether the field holds free text, which takes several lines."""
-    return field.type == "string" and (
-        len(text) > _LONG_TEXT or any(len(option) > _LONG_TEXT for option in field.options)
-    )
+    texts = (text, *field.options)
+    return field.type == "string" and any(len(one) > _LONG_TEXT for one in texts)
 
 
 def _known(
@@ -115,8 +115,10 @@ def _known(
     elif type_ == "string":
         values = _first(known.values, profile and profile.values) or {}
         other = _first(known.other, profile and profile.other) or 0
-        options = sorted(values, key=lambda text: -values[text])[:MOST_OPTIONS]
-        yield from (None, None, None, tuple(options), bool(options) and not other)
+        short = [text for text in values if len(text) <= _LONGEST_OPTION]
+        options = sorted(short, key=lambda text: -values[text])[:MOST_OPTIONS]
+        all_known = 0 < len(options) == len(values) and not other
+        yield from (None, None, None, tuple(options), all_known)
     elif type_ == "date":
         yield _first(_seconds(known.first), profile and profile.min)
         yield _first(_seconds(known.last), profile and profile.max)

@@ -10,7 +10,7 @@ from console.charts.curve import MOST_LEVELS, Curve, curve
 from console.formats import number, percent
 from console.trying.answers import Answer, share_of
 from console.trying.asking import predict
-from console.trying.fields import Field
+from console.trying.fields import Field, is_long
 from console.trying.outside import range_text
 from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
@@ -53,7 +53,7 @@ class Measured(NamedTuple):
 
 def can_vary(field: Field) -> bool:
     """Whether training tells which values the column has."""
-    return field.has_range or len(field.options) > 1
+    return field.has_range or (len(field.options) > 1 and not is_long(field))
 
 
 def what_if(loaded: LoadedVersion, field: Field, batch: Batch, answer: Answer) -> WhatIf | None:

@@ -404,15 +404,15 @@ def test_faults_of_pasted_rows_are_at_their_cells(console: Console, homes: str) 
 
 
 def test_a_bad_table_says_what_is_missing_and_keeps_the_text(console: Console, homes: str) -> None:
-    for text, words in (
-        ("", "Expected a line with the names of the columns"),
-        ("1\t2\n3\t4\n", "Columns of the model are missing: 'median_income'"),
-        ('{"a": ', "The rows are not JSON"),
-        (PASTED + "a\t1\n", "expected 5 values as in the header, not 2"),
-        ("[1, 2]", "expected"),
+    for text, status, words in (
+        ("", 400, "Expected a line with the names of the columns"),
+        ("1\t2\n3\t4\n", 422, "Columns of the model are missing: 'median_income'"),
+        ('{"a": ', 400, "The rows are not JSON"),
+        (PASTED + "a\t1\n", 422, "expected 5 values as in the header, not 2"),
+        ("[1, 2]", 422, "expected"),
     ):
         page = pasted(console, homes, text)
-        assert page.status == 422
+        assert page.status == status
         assert words in page.text
         (form,) = [form for form in page.forms if "rows" in form.values]
         assert form.values["rows"].strip() == text.strip()
@@ -529,3 +529,14 @@ def test_a_file_is_limited_as_a_prediction_is(
         page = Page(sent(console, name, b"x\n" + b"1\n" * (size // 2)))
         assert page.status == 413
         assert "HOTSWAP_MAX_PREDICT_MB" in page.text
+
+
+def test_more_text_than_a_page_takes_is_refused_with_the_text_kept(
+    console: Console, housing: str
+) -> None:
+    text = "x\n" + "1\t\n" * (2**20 // 3)
+    page = console.admin.post(address(housing, tab="rows"), {"rows": text})
+    assert page.status == 413
+    assert "send the rows as a file" in page.text
+    (form,) = [form for form in page.forms if "rows" in form.values]
+    assert form.values["rows"].strip() == text.strip()
