@@ -10,6 +10,7 @@ from console.assets import asset_response
 from console.errors import handle_errors
 from console.headers import finish
 from console.pages.compare import blueprint as compare
+from console.pages.gates import blueprint as gates
 from console.pages.health import blueprint as health
 from console.pages.history import blueprint as history
 from console.pages.model import blueprint as model
@@ -34,6 +35,7 @@ PAGES = (
     rollback,
     tokens,
     compare,
+    gates,
 )
 """A page of its own has a blueprint of its own here."""
 

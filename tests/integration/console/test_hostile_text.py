@@ -56,6 +56,7 @@ def hostile(console: Console, artifacts: dict[str, bytes]) -> str:
         "/console/history?model={name}",
         "/console/models/{name}/1/promote",
         "/console/models/{name}/rollback",
+        "/console/models/{name}/gates",
         "/console/models/{name}/compare?v=1,2&all=1",
         *(f"/console/models/{{name}}/1?tab={tab}" for tab in ("results", "columns", "origin")),
         *(f"/console/models/{{name}}/1?tab={tab}" for tab in ("card", "files", "plots")),

@@ -1,0 +1,55 @@
+"""What each gate of a policy requires, as a sentence."""
+
+from console.formats import metric_name, number
+from registry.gates.grammar import (
+    DataGate,
+    EngineGate,
+    ExampleGate,
+    Gate,
+    LatencyGate,
+    MetricGate,
+    SignatureGate,
+)
+
+_SIDES = {
+    "<": "is less than",
+    "<=": "is at most",
+    ">": "is more than",
+    ">=": "is at least",
+    "==": "equals",
+}
+
+
+def gate_sentence(gate: Gate) -> str:
+    """What a version has to fulfil to pass ``gate``."""
+    match gate:
+        case MetricGate():
+            return _metric(gate)
+        case SignatureGate():
+            return "Whoever calls the live version can call the new one."
+        case DataGate():
+            return "Its training data has the units, types and words of the live version's."
+        case ExampleGate():
+            return "It has an input example, and answers it."
+        case LatencyGate():
+            return f"It answers one row in {number(gate.limit)} ms at most."
+        case EngineGate():
+            return f"It is served by {' or '.join(gate.engines)}."
+
+
+def _metric(gate: MetricGate) -> str:
+    name = metric_name(gate.metric)
+    sentence = f"{name[0].upper()}{name[1:]} {_SIDES[gate.operator]} {_bound(gate)}"
+    if gate.level is None:
+        return f"{sentence}."
+    return f"{sentence}, for {number(gate.level)} % of the draws of the holdout's rows."
+
+
+def _bound(gate: MetricGate) -> str:
+    bound = gate.bound
+    if not bound.needs_champion:
+        return number(bound.shift)
+    champion = "that of the live version"
+    if bound.shift:
+        return f"{champion} {'plus' if bound.shift > 0 else 'minus'} {number(abs(bound.shift))}"
+    return champion if bound.scale == 1 else f"{number(bound.scale)} times {champion}"
