@@ -10,6 +10,7 @@ from api.promotions import moved, promotion_request
 from api.schemas.promotions import AliasPageSchema, AliasTargetSchema, MovedSchema
 from api.services import services
 from api.sessions import db
+from api.worker_reports import worker_reports
 from registry.operations.delete_alias import delete_alias
 from registry.operations.promote import promote
 from registry.reading.live_versions import aliases_of
@@ -24,7 +25,7 @@ blueprint = Blueprint("aliases", __name__, description="Names that point at a ve
 @blueprint.response(200, AliasPageSchema)
 def list_aliases(name: str) -> Page:
     """List a model's aliases, with the last move of each; all of them are on one page."""
-    items = aliases_of(db.session(), name)
+    items = worker_reports().add_loaded_in(name, aliases_of(db.session(), name))
     return {"items": items, "page": 1, "page_size": max(len(items), 1), "total": len(items)}
 
 

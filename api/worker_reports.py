@@ -19,6 +19,8 @@ from api.problems import slug_of
 from api.receiving import Places
 from api.services import Services
 from api.telemetry_folders import TelemetryFolder, started
+from registry.engines.served_version import Key
+from registry.reading.views import View
 from registry.storage.tables import utc_now
 
 logger = logging.getLogger(__name__)
@@ -73,6 +75,9 @@ class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
         """Bytes of the versions that the limit of the cache applies to."""
         return sum(one.bytes for one in self.loaded if one.kept == "cache")
 
+    def has_loaded(self, key: Key) -> bool:
+        return any((one.model, one.version) == key for one in self.loaded)
+
     @property
     def age(self) -> timedelta:
         return utc_now() - self.at
@@ -109,6 +114,19 @@ class WorkerReports:
         others = [] if self._folder is None else _read(self._folder)
         found = [one for one in others if one.pid != os.getpid()]
         return sorted([*found, self.own()], key=lambda one: (one.since, one.pid))
+
+    def add_loaded_in(self, model: str, aliases: list[View]) -> list[View]:
+        """``aliases`` of ``model``, each with the number of ``workers``, and in how many of them
+        its version is loaded."""
+        reports = self.all()
+        return [
+            {
+                **alias,
+                "loaded_in": sum(one.has_loaded((model, alias["version"])) for one in reports),
+                "workers": len(reports),
+            }
+            for alias in aliases
+        ]
 
     def own(self) -> WorkerReport:
         """The present state of this worker. Reads no database."""

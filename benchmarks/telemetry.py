@@ -124,7 +124,7 @@ def _doors(app: Flask) -> Sequence[tuple[str, Callable[[], None], Callable[[], N
     uncounted = replace(counted, counts=NoPredictionCounts())
     with app.app_context():
         telemetry, hosts = current_telemetry(), Hosts.of(services().settings)
-    quiet = PredictionFastPath(fast_path.inner, uncounted, telemetry, hosts)
+    quiet = PredictionFastPath(fast_path.inner, uncounted, telemetry, hosts, None)
 
     def flask(endpoint: PredictionEndpoint) -> None:
         app.extensions["hotswap-predictions"] = endpoint

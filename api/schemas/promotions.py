@@ -170,6 +170,10 @@ class AliasSchema(ma.Schema):
         fields.Integer(),
         metadata={"description": "The versions that rollbacks go back to, one after the other."},
     )
+    loaded_in = fields.Integer(
+        metadata={"description": "How many of the workers of this server have loaded the version."}
+    )
+    workers = fields.Integer()
 
 
 AliasPageSchema = page_of(AliasSchema, "AliasPage")

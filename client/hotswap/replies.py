@@ -240,7 +240,8 @@ class Alias(TypedDict):
     """An alias and the version it points at.
 
     ``since``, ``by``, ``reason`` and ``forced`` are of its last move. ``trail`` are the versions
-    that rollbacks go back to, one after the other; ``rollback_to`` is the first.
+    that rollbacks go back to, one after the other; ``rollback_to`` is the first. The version is
+    loaded in ``loaded_in`` of ``workers``.
     """
 
     alias: str
@@ -251,6 +252,8 @@ class Alias(TypedDict):
     forced: NotRequired[bool]
     rollback_to: NotRequired[int | None]
     trail: NotRequired[list[int]]
+    loaded_in: NotRequired[int]
+    workers: NotRequired[int]
 
 
 class Event(TypedDict, total=False):

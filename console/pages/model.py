@@ -8,8 +8,8 @@ from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
 from api.access import allows
-from api.services import services
 from api.sessions import db
+from api.worker_reports import worker_reports
 from console.charts.metric import MOST_POINTS, Figure, MetricChart, metric_chart
 from console.charts.timeline import Timeline, timeline
 from console.fresh import fragment, model_state
@@ -105,13 +105,13 @@ def show_live(name: str) -> Response:
 
 def _live(session: Session, name: str) -> list[View]:
     """The aliases of the model, with the version that each can go back to."""
+    live = live_versions(session, [name]).get(name, [])
     return [
         {
             **with_trail(session, name, one),
-            "is_loaded": (name, one["version"]) in services().pool.loaded,
             "metric": main_metric(one["task"], one["metrics"]),
         }
-        for one in live_versions(session, [name]).get(name, [])
+        for one in worker_reports().add_loaded_in(name, live)
     ]
 
 

@@ -318,6 +318,8 @@ def test_an_alias_shows_its_last_move_and_what_a_rollback_goes_back_to(admin, up
         "forced": False,
         "rollback_to": 2,
         "trail": [2, 1],
+        "loaded_in": 1,
+        "workers": 1,
     }
 
     admin.post(f"/models/{name}/rollback", json={"reason": "slow"})

@@ -49,6 +49,12 @@ def test_the_word_in_the_frame_leads_to_the_page(console: Console, live: str) ->
     assert "1 worker, all well" in page.text
 
 
+def test_the_page_of_a_model_says_in_how_many_workers_it_is_loaded(
+    console: Console, live: str
+) -> None:
+    assert "Loaded 1 of 1 worker" in console.admin.get(f"/console/models/{live}").text
+
+
 def test_the_live_part_is_a_fragment_of_its_own(console: Console, live: str) -> None:
     fragment = console.admin.fragment("/console/health/now")
 
