@@ -97,7 +97,7 @@ def test_of_two_people_one_rolls_back_and_the_other_reads_that(
     late = press(console.admin, page, "errors")
     assert late.status == 409
     assert "v2 is back in production" in late.text
-    assert "by bob while you were reading" in late.text
+    assert "by bob while you were reading. There is nothing left to do." in late.text
     assert [form for form in late.forms if "expected_version" in form.values] == []
     assert live(console, lines) == 2
 
