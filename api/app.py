@@ -40,7 +40,7 @@ from api.telemetry import observe_requests
 from api.tokens import blueprint as tokens
 from api.traffic import blueprint as traffic
 from api.traffic import record_predictions
-from api.uploads import StreamingRequest, discard_uploads
+from api.upload_forms import StreamingRequest, discard_uploads
 from api.uploads import blueprint as uploads
 from api.versions import blueprint as versions
 from api.worker_reports import REPORT_SECONDS, report_workers

@@ -16,7 +16,7 @@ from api.schemas.holdouts import (
 )
 from api.services import services
 from api.sessions import db
-from api.uploads import StreamingRequest
+from api.upload_forms import StreamingRequest
 from registry.errors import FormatUnsupported
 from registry.gates.holdouts import FORMATS
 from registry.names import check_model_name

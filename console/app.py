@@ -20,6 +20,7 @@ from console.pages.rollback import blueprint as rollback
 from console.pages.sign_in import blueprint as sign_in
 from console.pages.tokens import blueprint as tokens
 from console.pages.trying import blueprint as trying
+from console.pages.upload import blueprint as upload
 from console.pages.version import blueprint as version
 from console.session import recognise_session
 
@@ -28,6 +29,7 @@ PAGES = (
     models,
     model,
     version,
+    upload,
     trying,
     history,
     health,

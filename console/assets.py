@@ -21,6 +21,7 @@ _NAMES = (
     "favicon.svg",
     "shown_once.js",
     "try.js",
+    "upload.js",
     "vendor/htmx/htmx-4.0.1.min.js",
 )
 

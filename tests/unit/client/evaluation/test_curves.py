@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from api.uploads import MAX_METADATA
+from api.upload_forms import MAX_METADATA
 from hotswap.evaluation.curves import MAX_POINTS, probability_curves
 
 NO_YES = np.array(["no", "yes"])
