@@ -19,7 +19,17 @@ def test_styles_and_scripts_stay_small() -> None:
     assert scripts <= 20 * KIB
 
 
-@pytest.mark.parametrize("path", ["/console/models", "/console/models/{name}"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/console/models",
+        "/console/models/{name}",
+        "/console/models/{name}/4/promote",
+        "/console/models/{name}/rollback",
+        "/console/models/{name}/compare?v=1,2,3,4&all=1",
+        "/console/models/{name}/gates",
+    ],
+)
 def test_a_page_weighs_little_and_takes_few_requests(
     console: Console, housing: str, path: str
 ) -> None:
