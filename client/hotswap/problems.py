@@ -61,6 +61,10 @@ class ModelForbidden(Forbidden):
     """The token is limited to other models."""
 
 
+class VerdictNotFound(NotFound):
+    """The gates were not evaluated since something that they depend on changed."""
+
+
 class ModelNotFound(NotFound):
     """There is no such model."""
 

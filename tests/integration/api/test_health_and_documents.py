@@ -117,9 +117,11 @@ def test_every_operation_that_takes_a_body_describes_it(document):
         for method, path, operation in operations(document)
         if "requestBody" in operation
     }
-    assert set(bodies) == {
+    without_body = {("POST", "/history/verify"), ("POST", "/tokens/{token_id}/rotate")}
+    changes = {
         (method, braced(rule)) for method, rule in SCOPES if method in {"POST", "PUT", "PATCH"}
     }
+    assert set(bodies) == changes - without_body
     for content in bodies.values():
         assert all(media["schema"] for media in content.values())
     assert set(bodies["POST", "/models/{name}/{version}/predict"]) == {
@@ -154,6 +156,7 @@ def test_every_error_is_described_as_a_problem(document):
         "request_id",
         "gates",
         "errors",
+        "seq",
     }
 
 
