@@ -136,7 +136,8 @@ def test_a_scale_of_any_values_has_room(values: list[float]) -> None:
 def test_marks_are_few_and_inside(low: float, span: float) -> None:
     marks = round_marks(low, low + span)
     assert len(marks) <= 4
-    assert all(low - span * 1e-6 <= mark <= low + span * (1 + 1e-6) for mark in marks)
+    rounding = span * 1e-6 + math.ulp(low)
+    assert all(low - rounding <= mark <= low + span + rounding for mark in marks)
 
 
 def test_a_perfect_prediction_lies_on_the_diagonal() -> None:
