@@ -109,7 +109,7 @@ from registry.doctor.findings import Installation
 from registry.doctor.storage import check_directory
 data = Path(sys.argv[1])
 for finding in check_directory(Installation(data, None, LocalBlobStore(data / "blobs"))):
-    print(finding.message)
+    print(f"{finding.message}: {finding.place}")
 """
 
 
@@ -118,7 +118,9 @@ def test_a_directory_of_another_user_is_reported(data: Path) -> None:
 
     reported = as_another_user(EXAMINE, data)
 
-    assert reported.stdout == f"{data} cannot be written to by this user\n", reported.stderr
+    assert reported.stdout == f"the data directory cannot be written to by this user: {data}\n", (
+        reported.stderr
+    )
 
 
 def test_a_folder_shared_by_all_users_is_refused_unchanged(tmp_path: Path) -> None:

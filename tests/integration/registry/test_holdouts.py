@@ -1,8 +1,11 @@
 """Holdouts are stored, backed up, checked and never collected as garbage."""
 
 import sqlite3
+from importlib.resources import files
 
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from registry.blobs.local import LocalBlobStore
 from registry.doctor.findings import Installation
@@ -18,7 +21,7 @@ from registry.operations.set_policy import set_policy
 from registry.operations.verify_backup import verify_backup
 from registry.reading.blob_uses import HOLDOUT, BlobUse
 from registry.reading.pages import Paging
-from registry.reading.queries import list_holdouts
+from registry.reading.queries import list_holdouts, list_versions
 from registry.storage.database import Database
 from registry.storage.history import verify
 from registry.storage.schema import HEAD, current_revision, upgrade
@@ -121,26 +124,41 @@ def test_the_history_verifies_with_policies_and_holdouts(house, blobs):
         assert verify(session).seq == 3
 
 
-def test_a_database_of_the_previous_release_is_migrated_with_its_contents(sqlite_url, blobs):
-    """As the first migration left it."""
-    file = sqlite_url.removeprefix("sqlite:///")
-    before = Database(sqlite_url)
-    add_versions(before, "house")
-    before.dispose()
-    with sqlite3.connect(file) as connection:
-        connection.execute("DROP TABLE sessions")
-        connection.execute("DROP INDEX ix_history_model_alias_seq")
-        connection.execute("DROP TABLE policies")
-        connection.execute("DROP TABLE holdouts")
-        connection.execute("DROP INDEX ix_versions_status_model_number")
-        connection.execute("DROP INDEX ix_metrics_name_model_value_number")
-        connection.execute("ALTER TABLE versions DROP COLUMN training_rows_sha256")
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+@pytest.fixture
+def first_release(sqlite_url, tmp_path):
+    """The URL of a database with a version, as the first migration leaves it."""
+    today = Database(sqlite_url)
+    add_versions(today, "house")
+    today.dispose()
+    file = tmp_path / "first.db"
+    first = Database(f"sqlite:///{file}")
+    config = Config()
+    config.set_main_option("script_location", str(files("migrations")))
+    config.set_main_option("path_separator", "os")
+    with first.write() as session:
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, "0001")
+    first.dispose()
+    connection = sqlite3.connect(file)
+    connection.execute("ATTACH ? AS today", [sqlite_url.removeprefix("sqlite:///")])
+    with connection:
+        tables = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name != 'alembic_version'"
+        )
+        for (name,) in tables.fetchall():
+            described = connection.execute(f"PRAGMA main.table_info({name})")
+            columns = ", ".join(row[1] for row in described)
+            copied = f"SELECT {columns} FROM today.{name}"
+            connection.execute(f"INSERT OR REPLACE INTO main.{name} ({columns}) {copied}")
     connection.close()
+    return f"sqlite:///{file}"
 
-    database = Database(sqlite_url)
+
+def test_a_database_of_the_first_release_is_migrated_with_its_contents(first_release, blobs):
+    database = Database(first_release)
     assert upgrade(database) is True
     with database.read() as session:
         assert current_revision(session.connection()) == HEAD
+        assert len(list_versions(session, "house", Paging()).items) == 1
     assert keep(database, blobs)
     database.dispose()
