@@ -21,7 +21,7 @@ _SIDES = {
 
 
 def gate_sentence(gate: Gate) -> str:
-    """What a version has to fulfil to pass ``gate``."""
+    """The condition that a version must meet to pass ``gate``."""
     match gate:
         case MetricGate():
             return _metric(gate)

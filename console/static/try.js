@@ -22,7 +22,7 @@
     } else if (slider(from.name)) {
       slider(from.name).value = from.value;
     }
-    // A slow version is asked by the button only.
+    // A slow version predicts only when the button is pressed.
     if (form.contains(from) && answer.querySelector("[data-slow]")) event.stopPropagation();
   }, true);
 

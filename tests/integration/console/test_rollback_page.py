@@ -152,6 +152,6 @@ def test_without_an_earlier_version_there_is_no_form(
     assert "The alias production does not exist" in rollback_page(console.admin, name).text
     admin.promote(name, 1)
     page = rollback_page(console.admin, name)
-    assert "There is no version to go back to" in page.text
+    assert "No earlier version is available" in page.text
     assert [form for form in page.forms if "expected_version" in form.values] == []
     assert rollback_page(console.person("predict"), name).status == 403
