@@ -28,6 +28,7 @@ from registry.live.observer import Observer, observed
 from registry.live.pool import Pool
 from registry.live.prepare import Preparer
 from registry.live.snapshot import served_version
+from registry.live.token_uses import TokenUses
 from registry.live.watch import Watch
 from registry.operations.note_token_uses import note_token_uses
 from registry.reading.queries import find_usable_version
@@ -50,6 +51,7 @@ class Services:
     pool: Pool
     evaluator: GateEvaluator
     watch: Watch
+    token_uses: TokenUses
     fleet: Fleet
     preparer: Preparer
     decoding: DecodingBudget
@@ -82,6 +84,7 @@ class Services:
         load = observed(loader(blobs, spawner, memory), observer)
         pool = Pool(load, settings.model_cache_mb * 2**20)
         fleet = Fleet(run / "workers")
+        watch = Watch(database, counter, pool, _find_usable, observer)
         return cls(
             settings=settings,
             database=database,
@@ -91,14 +94,8 @@ class Services:
             counter=counter,
             pool=pool,
             evaluator=GateEvaluator(blobs, lambda version: pool.get(version).predictor),
-            watch=Watch(
-                database,
-                counter,
-                pool,
-                _find_usable,
-                observer,
-                note_uses=partial(note_token_uses, database),
-            ),
+            watch=watch,
+            token_uses=TokenUses(watch, partial(note_token_uses, database)),
             fleet=fleet,
             preparer=Preparer(blobs, fleet, pool),
             decoding=DecodingBudget(settings.decoding_bytes),
@@ -113,11 +110,13 @@ class Services:
         # A process that just ended would count as one that the version has killed.
         atexit.register(self.fleet.leave)
         self.watch.start()
+        self.token_uses.start()
 
     def close(self) -> None:
         """Stop and close everything that ``build`` and ``start`` opened."""
         self.fleet.leave()
         atexit.unregister(self.fleet.leave)
+        self.token_uses.close()
         self.watch.close()
         self.pool.close()
         self.inspector.close()

@@ -14,7 +14,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -26,7 +26,6 @@ from sqlalchemy.orm import Session
 from registry.engines.served_version import Key, ServedVersion
 from registry.errors import (
     RegistryError,
-    StorageFull,
     Unavailable,
     VersionLoading,
     VersionNotFound,
@@ -52,16 +51,11 @@ from registry.tokens import Grant, token_digest
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
-USES_SECONDS = 60.0
-"""How often the tokens that were presented are reported."""
 _SHORT_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _ATTEMPTS = 5
 
 FindUsable = Callable[[Session, str, str], ServedVersion]
 """Looks up a version that may answer; raises NotFound or VersionNotReady."""
-
-NoteUses = Callable[[Collection[int]], None]
-"""Notes that the tokens with these ids were used; raises Unavailable or StorageFull."""
 
 _NO_REFERENCES: Mapping[str, int] = {}
 
@@ -98,8 +92,6 @@ class Watch:
         pool: Pool,
         find_usable: FindUsable,
         observer: Observer | None = None,
-        *,
-        note_uses: NoteUses = lambda token_ids: None,  # noqa: ARG005 - nobody is told
     ) -> None:
         self._database = database
         self._reads = DatabaseReads(database, counter)
@@ -107,8 +99,7 @@ class Watch:
         self._pool = pool
         self._find_usable = find_usable
         self._observer = observer or Observer()
-        self._note_uses = note_uses
-        self._used: set[int] = set()
+        self._presented: set[int] = set()
         self._refreshing = threading.Lock()
         self._state = _State(-1, Snapshot(), {})
         self._admissions = AdmissionCache(self._state, pool.loaded, {})
@@ -207,22 +198,17 @@ class Watch:
             known = state.tokens[token] = state.snapshot.known_token(token_digest(token))
         return known
 
-    def report_uses(self) -> None:
-        """Report which tokens were presented since the last report.
+    def take_presented(self) -> set[int]:
+        """The ids of the tokens that were presented since the last call.
 
         A token is entered in the state when it is first presented, so using it costs nothing more.
         A new state without any then shows which are presented from now on.
         """
         with self._refreshing:
-            used = self._used | _used_tokens(self._state)
+            presented = self._presented | _presented_tokens(self._state)
             self._state = self._state._replace(tokens={})
-            self._used = set()
-        if not used:
-            return
-        try:
-            self._note_uses(used)
-        except (Unavailable, StorageFull):
-            self._used |= used  # the next report has them
+            self._presented = set()
+        return presented
 
     def missing(self) -> list[Key]:
         """Versions that an alias points at and that have yet to be loaded. Empty: ready for
@@ -329,7 +315,7 @@ class Watch:
             self._pool.retry()  # an upload brings lost bytes back, whatever version it makes
         if snapshot.live is not known.live:
             self._pool.pin(snapshot.live)
-        self._used |= _used_tokens(self._state)
+        self._presented |= _presented_tokens(self._state)
         self._state = _State(counter, snapshot, {})
         return self._state
 
@@ -351,11 +337,7 @@ class Watch:
             self._pool.preload(versions[key]).add_done_callback(partial(_log_failure, key))
 
     def _poll(self) -> None:
-        reported = time.monotonic()
         while not self._stop.wait(POLL_SECONDS):
-            if time.monotonic() - reported >= USES_SECONDS:
-                reported = time.monotonic()
-                self.report_uses()
             with suppress(Unavailable):  # noted and logged
                 counter = self._counter.value
                 with self._reads.session(counter) as session:
@@ -376,7 +358,7 @@ class Watch:
         )
 
 
-def _used_tokens(state: _State) -> set[int]:
+def _presented_tokens(state: _State) -> set[int]:
     """The ids of the tokens that were presented in this state, without expired ones."""
     now = utc_now()
     return {

@@ -246,7 +246,7 @@ def test_the_last_use_of_a_token_is_noted_at_most_every_five_minutes(make_app):
     holder, database = Caller(service.app, made["token"]), service.services.database
 
     def last_use():
-        service.services.watch.report_uses()
+        service.services.token_uses.report()
         (found,) = service.admin.get("/tokens?q=x").json["items"]
         return found["last_used_at"]
 
@@ -272,7 +272,7 @@ def test_predictions_through_the_fast_path_are_noted_as_uses(make_app, artifacts
     for _ in range(3):
         for _ in range(2):
             assert holder.post("/models/m/1/predict", json={"input": [1]}).status_code == 200
-        service.services.watch.report_uses()
+        service.services.token_uses.report()
         (found,) = service.admin.get("/tokens?q=x").json["items"]
         assert found["last_used_at"] is not None
         with service.services.database.write() as session:

@@ -128,7 +128,7 @@ def test_a_token_in_use_is_revoked_by_typing_its_name(console: Console) -> None:
     made = console.token("upload", name=new_name())
     holder = Caller(console.service.app, made["token"])
     assert holder.get("/models").status_code == 200
-    console.service.services.watch.report_uses()
+    console.service.services.token_uses.report()
     address = f"/console/tokens/{made['id']}"
     page = console.admin.get(address)
     assert "It was used in the last day" in page.text
