@@ -19,6 +19,7 @@ from api.sessions import db
 from registry.operations.archive_version import archive_version
 from registry.operations.update_version import update_version
 from registry.reading import queries
+from registry.reading.live_versions import with_bounds
 from registry.reading.pages import Page
 from registry.reading.views import View, version_view
 
@@ -31,9 +32,13 @@ blueprint = Blueprint("versions", __name__, description="Versions of a model")
 @blueprint.response(200, VersionPageSchema)
 def list_versions(query: dict[str, Any], name: str) -> Page:
     """List a model's versions, newest first."""
-    return queries.list_versions(
-        db.session(), name, paging_of(query), sort=query.get("sort"), status=query.get("status")
+    session = db.session()
+    page = queries.list_versions(
+        session, name, paging_of(query), sort=query.get("sort"), status=query.get("status")
     )
+    if query.get("include") == "intervals":
+        page["items"] = with_bounds(session, page["items"])
+    return page
 
 
 @blueprint.route("/models/<name>/<version:version>", methods=["GET"])

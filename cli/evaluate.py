@@ -3,8 +3,8 @@
 import click
 
 from cli.exits import SAID_NO
-from cli.formatting import one_line
-from cli.gates import interval, print_gates, trained_on
+from cli.formatting import interval, one_line
+from cli.gates import print_gates, trained_on
 from cli.names import AliasName, ModelReference, Reference
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table

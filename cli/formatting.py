@@ -34,6 +34,22 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if 1e6 <= abs(value) < 1e15 else figure(value)
 
 
+def with_intervals(
+    metrics: Mapping[str, float], intervals: Mapping[str, Sequence[float]] | None
+) -> dict[str, str]:
+    """The metrics as text, each with its interval if it has one: ``34 (30 to 38)``."""
+    known = intervals or {}
+    return {
+        name: f"{cell(value)} ({interval(known[name])})" if name in known else cell(value)
+        for name, value in metrics.items()
+    }
+
+
+def interval(ends: Sequence[float] | None) -> str | None:
+    """``-3.2 to -0.5``."""
+    return " to ".join(map(number, ends)) if ends else None
+
+
 def listed(names: Sequence[str], most: int) -> str:
     """The first ``most`` of ``names``, and the number of the others."""
     more = len(names) - most

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cli.formatting import number
+from cli.formatting import interval, number
 from cli.terminal import Column, print_table
 from hotswap.replies import Gate
 from registry.errors import Fault
@@ -34,11 +34,6 @@ def print_gates(gates: Sequence[Gate]) -> None:
         for gate in gates
     ]
     print_table(_COLUMNS, rows, "There are no gates.")
-
-
-def interval(ends: Sequence[float] | None) -> str | None:
-    """``-3.2 to -0.5``."""
-    return " to ".join(map(number, ends)) if ends else None
 
 
 def trained_on(version: int, known: int | None, rows: int) -> str | None:

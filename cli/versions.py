@@ -2,7 +2,7 @@
 
 import click
 
-from cli.formatting import moment, size
+from cli.formatting import moment, size, with_intervals
 from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
@@ -31,18 +31,26 @@ SHOWN_METRICS = ("rmse", "r2", "accuracy", "f1_macro", "roc_auc")
     type=click.Choice(["pending", "ready", "failed", "archived"]),
     help="Only versions with this status.",
 )
+@click.option("--intervals", is_flag=True, help="Also show the 95% intervals of the metrics.")
 @json_option
 @speaks_to_service
 def versions(
-    registry: Registry, name: str, sort: str | None, status: str | None, as_json: bool
+    registry: Registry,
+    *,
+    name: str,
+    sort: str | None,
+    status: str | None,
+    intervals: bool,
+    as_json: bool,
 ) -> None:
     """List the versions of the model NAME, newest first.
 
     \b
     Example:
       hotswap versions housing --sort metrics.rmse --status ready
+      hotswap versions housing --intervals
     """
-    found = list(registry.versions(name, sort=sort, status=status))
+    found = list(registry.versions(name, sort=sort, status=status, intervals=intervals))
     if as_json:
         print_json(found)
         return
@@ -62,7 +70,7 @@ def _row(version: Version) -> list[object]:
         version.get("status"),
         version.get("kind"),
         version.get("aliases"),
-        shown or metrics,
+        with_intervals(shown or metrics, version.get("metric_intervals")),
         size(bytes_) if isinstance(bytes_, int) else None,
         moment(version.get("created_at")),
         version.get("created_by"),

@@ -98,6 +98,30 @@ def json_object(**metadata: Any) -> fields.Dict:
     return fields.Dict(keys=fields.String(), validate=_shallow, metadata=metadata)
 
 
+def intervals_field() -> fields.Dict:
+    """The intervals of a version's metrics, where they were requested."""
+    return fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.Float(), metadata={"minItems": 2, "maxItems": 2}),
+        metadata={
+            "description": "The 95% interval of each metric, as its uploader claims; only with "
+            "'include'."
+        },
+    )
+
+
+def baseline_field() -> fields.Dict:
+    """What a version's metrics are compared with, where it was requested."""
+    return fields.Dict(
+        keys=fields.String(),
+        values=fields.Float(),
+        metadata={
+            "description": "The metrics of always predicting the same, as the version's uploader "
+            "claims; only with 'include'."
+        },
+    )
+
+
 def whole(grammar: re.Pattern[str]) -> str:
     """An anchored pattern: in JSON Schema an unanchored one matches anywhere in a text."""
     return f"^{grammar.pattern}$"

@@ -4,7 +4,16 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from api.schemas.bases import PagingSchema, StrictSchema, page_of
-from api.schemas.fields import AtMost, Number, json_object, key, tags_field, text
+from api.schemas.fields import (
+    AtMost,
+    Number,
+    baseline_field,
+    intervals_field,
+    json_object,
+    key,
+    tags_field,
+    text,
+)
 from api.schemas.signatures import (
     DECLARED_FORMAT,
     DECLARED_SIGNATURE,
@@ -36,6 +45,10 @@ class VersionQuerySchema(PagingSchema):
         },
     )
     status = fields.String(validate=validate.OneOf(STATUSES))
+    include = fields.String(
+        validate=validate.OneOf(("intervals",)),
+        metadata={"description": "intervals: add metric_intervals and baseline to each version."},
+    )
 
 
 class UploadQuerySchema(ma.Schema):
@@ -112,7 +125,12 @@ class VersionSchema(ma.Schema):
     created_by = fields.String()
 
 
-VersionPageSchema = page_of(VersionSchema, "VersionPage")
+class ListedVersionSchema(VersionSchema):
+    metric_intervals = intervals_field()
+    baseline = baseline_field()
+
+
+VersionPageSchema = page_of(ListedVersionSchema, "VersionPage")
 
 
 class CompiledSchema(ma.Schema):

@@ -132,11 +132,21 @@ class Registry(AbstractContextManager["Registry"]):
         return cast(Model, reply.object("name"))
 
     def versions(
-        self, name: str, *, sort: str | None = None, status: str | None = None
+        self,
+        name: str,
+        *,
+        sort: str | None = None,
+        status: str | None = None,
+        intervals: bool = False,
     ) -> Iterator[Version]:
-        """The versions of a model, newest first or by ``sort``, such as ``-metrics.rmse``."""
-        parameters = {key: value for key, value in (("sort", sort), ("status", status)) if value}
-        return all_items(self._transport, path_of("models", name, "versions"), parameters)
+        """The versions of a model, newest first or by ``sort``, such as ``-metrics.rmse``.
+
+        With ``intervals`` each has ``metric_intervals`` and ``baseline``.
+        """
+        include = "intervals" if intervals else None
+        query = {"sort": sort, "status": status, "include": include}
+        given = {key: value for key, value in query.items() if value}
+        return all_items(self._transport, path_of("models", name, "versions"), given)
 
     def version(self, name: str, version: Reference) -> Version:
         """One version of a model."""

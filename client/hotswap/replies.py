@@ -93,7 +93,8 @@ class Traffic(TypedDict):
 
 
 class Version(TypedDict, total=False):
-    """A model version."""
+    """A model version. ``metric_intervals`` and ``baseline``, the metrics of always predicting the
+    same, are present in lists that were requested with them."""
 
     model: str
     version: int
@@ -114,6 +115,8 @@ class Version(TypedDict, total=False):
     environment: dict[str, str]
     created_at: str
     created_by: str
+    metric_intervals: dict[str, list[float]]
+    baseline: dict[str, float]
 
 
 class CompiledForms(TypedDict):

@@ -3,7 +3,7 @@
 A few queries for all models of a page, whatever their number of versions.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -44,6 +44,19 @@ def bounds_of(session: Session, keys: Collection[Key]) -> dict[Key, Bounds]:
         )
         for model, number, intervals, baseline in session.execute(query)
     }
+
+
+def with_bounds(session: Session, versions: Sequence[View]) -> list[View]:
+    """Views of versions, each with its ``metric_intervals`` and ``baseline``, as ``bounds_of``."""
+    bounds = bounds_of(session, [(one["model"], one["version"]) for one in versions])
+    return [
+        {
+            **one,
+            "metric_intervals": bounds[one["model"], one["version"]].intervals,
+            "baseline": bounds[one["model"], one["version"]].baseline,
+        }
+        for one in versions
+    ]
 
 
 def live_versions(session: Session, models: Collection[str]) -> dict[str, list[View]]:

@@ -321,3 +321,21 @@ def test_a_profile_is_checked_and_kept_as_it_was_uploaded(admin, fresh_name, art
     problem = check_problem(refused, 422, "metadata-refused")
     assert "add up to 11, not to the profile's 4 rows" in problem["detail"]
     assert admin.get(f"/models/{fresh_name}/2").status_code == 404
+
+
+def test_a_list_of_versions_has_intervals_and_baselines_on_request(admin, fresh_name, artifacts):
+    evaluation = {"metric_intervals": {"rmse": [8, 12.5]}, "baseline": {"rmse": 30.0}}
+    admin.upload(fresh_name, artifacts["line-1"], {"evaluation": evaluation})
+    admin.upload(fresh_name, artifacts["line-2"], {"evaluation": {"baseline": "none"}})
+    path = f"/models/{fresh_name}/versions"
+
+    newest, first = admin.get(f"{path}?include=intervals").json["items"]
+    plain = admin.get(path).json["items"]
+
+    assert (first["metric_intervals"], first["baseline"]) == ({"rmse": [8, 12.5]}, {"rmse": 30.0})
+    assert (newest["metric_intervals"], newest["baseline"]) == ({}, {})
+    assert [{**one, "metric_intervals": {}, "baseline": {}} for one in plain] == [
+        {**one, "metric_intervals": {}, "baseline": {}} for one in (newest, first)
+    ]
+    assert "metric_intervals" not in plain[1]
+    check_problem(admin.get(f"{path}?include=all"), 400, "parameter-malformed")

@@ -49,6 +49,15 @@ def test_versions_are_printed_with_metrics_and_sizes(
     assert service.requests[0].query["status"] == ["ready"]
 
 
+def test_versions_are_printed_with_the_intervals_of_their_metrics(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    service.add_version("housing", metric_intervals={"rmse": [47000.5, 49000]}, baseline={})
+    shown = hotswap("versions", "housing", "--intervals").stdout
+    assert "rmse=48211.7 (47000.5 to 49000), r2=0.82" in shown
+    assert service.requests[0].query["include"] == ["intervals"]
+
+
 def test_an_empty_list_prints_nothing_to_stdout(hotswap: Hotswap) -> None:
     result = hotswap("models")
     assert (result.exit_code, result.stdout) == (0, "")

@@ -54,6 +54,15 @@ def test_models_can_be_filtered_by_name_and_tag(registry: Registry, service: Fak
     assert service.requests[0].query["tag"] == ["team:pricing"]
 
 
+def test_versions_can_be_requested_with_their_intervals(
+    registry: Registry, service: FakeService
+) -> None:
+    service.add_version("housing", metric_intervals={"rmse": [1, 2]}, baseline={"rmse": 9})
+    (version,) = registry.versions("housing", intervals=True)
+    assert version["metric_intervals"] == {"rmse": [1, 2]}
+    assert service.requests[0].query["include"] == ["intervals"]
+
+
 def test_an_upload_sends_the_file_with_its_name_and_length(
     registry: Registry, service: FakeService, tmp_path: Path
 ) -> None:
