@@ -68,18 +68,9 @@ class WorkerHealth:
         return Health(summary.words, LEVELS[summary.level])
 
 
-def is_served(endpoint: str) -> bool:
-    """Whether a page exists: some are left out of small installations."""
-    return endpoint in current_app.view_functions
-
-
 def menu(grant: Grant) -> list[Entry]:
     """The pages that the bearer of ``grant`` may open."""
-    return [
-        entry
-        for entry in MENU
-        if is_served(entry.endpoint) and (entry.scope is None or _may(grant, entry.scope))
-    ]
+    return [entry for entry in MENU if entry.scope is None or _may(grant, entry.scope)]
 
 
 def health() -> Health:

@@ -10,7 +10,7 @@ from api.health import RELEASE
 from console import formats
 from console.assets import asset_url
 from console.forms.once import new_key
-from console.frame import broken_event, health, is_served, menu, theme
+from console.frame import broken_event, health, menu, theme
 from console.queries import url_with
 from registry.cards.blocks import visible
 from registry.storage.tables import utc_now
@@ -44,7 +44,6 @@ def _environment() -> Environment:
         broken_event=broken_event,
         current_grant=current_grant,
         health=health,
-        is_served=is_served,
         menu=menu,
         new_key=new_key,
         now=utc_now,

@@ -18,7 +18,7 @@ from console.forms.submitted import Form, submitted
 from console.gate_words import gate_sentence
 from console.rendering import page
 from registry.blobs.store import StagedBlob
-from registry.errors import HoldoutNotFound, Malformed, RegistryError, TooLarge
+from registry.errors import HoldoutNotFound, Malformed, PolicyConflict, RegistryError, TooLarge
 from registry.gates.grammar import parse, parse_all
 from registry.gates.holdouts import HoldoutFormat
 from registry.operations.evaluate import evaluate
@@ -40,10 +40,10 @@ _FAULTS = (*REFUSALS, Malformed, TooLarge)
 
 
 class GatesForm(ma.Schema):
-    """``before``: when the gates that the page showed were set."""
+    """``before``: the gates that the page showed, one a line."""
 
     gates = ma.fields.String(load_default="", validate=ma.validate.Length(max=_LONGEST))
-    before = ma.fields.String(required=True)
+    before = ma.fields.String(load_default="", validate=ma.validate.Length(max=_LONGEST))
 
 
 class HoldoutForm(ma.Schema):
@@ -64,13 +64,13 @@ def change(name: str) -> AnyResponse:
     form = submitted(GatesForm)
     if not form.is_valid:
         return _page(name, form, status=422)
-    lines = [line.strip() for line in form.values["gates"].splitlines() if line.strip()]
+    lines, expected = _lines(form.values["gates"]), _lines(form.values["before"])
     try:
         if "check" in request.form:
             return _page(name, form, checked=_check(name, lines))
-        if _state(policy_of(db.session(), name)) != form.values["before"]:
-            return _page(name, form, status=409, has_changed=True)
-        set_policy(services().database, name, lines, actor=grant().name)
+        set_policy(services().database, name, lines, expected=expected, actor=grant().name)
+    except PolicyConflict:
+        return _page(name, form, status=409, has_changed=True)
     except _FAULTS as error:
         return _page(name, _with_lines(form, error), status=status_of(type(error)))
     return redirect(url_for("console.gates.show", name=name, done="gates"), 303)
@@ -128,8 +128,8 @@ def _check(name: str, lines: Sequence[str]) -> list[View]:
     return found
 
 
-def _state(policy: View) -> str:
-    return policy["updated_at"] or "never"
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _newest(session: Session, name: str) -> list[View]:
@@ -177,7 +177,7 @@ def _page(
         model=model_view(find_model(session, name)),
         policy=policy,
         sentences=[(gate, gate_sentence(parse(gate))) for gate in policy["gates"]],
-        before=_state(policy),
+        before=text,
         holdout=_holdout(session, name),
         newest=[one["version"] for one in _newest(session, name)],
         checked=checked,

@@ -39,6 +39,7 @@
     │   ├── VersionNotLoadable
     │   ├── GateFailed                the version did not pass a gate, so it was not promoted
     │   ├── ChampionMoved             the alias, policy or holdout changed during the evaluation
+    │   ├── PolicyConflict            the gates are not those that the caller wants to replace
     │   ├── IdempotencyKeyReused
     │   ├── TokenShown                a repeated request: its value is not stored
     │   ├── LastAdminToken            without it no other could be created
@@ -153,6 +154,7 @@ from registry.errors.promotions import (
     HoldoutNotFound,
     HoldoutRefused,
     NothingToRollBackTo,
+    PolicyConflict,
     VerdictNotFound,
     VersionNotLoadable,
 )
@@ -250,6 +252,7 @@ __all__ = [
     "OpenFilesExhausted",
     "Overloaded",
     "ParameterMalformed",
+    "PolicyConflict",
     "PredictionRefused",
     "PredictionTimedOut",
     "RateLimited",

@@ -55,6 +55,16 @@ class GateFailed(Conflict):
         self.results = tuple(results)
 
 
+class PolicyConflict(Conflict):
+    title = "Gates have changed"
+
+    def __init__(self, model: str, actor: str | None) -> None:
+        super().__init__(
+            f"{actor or 'Somebody'} changed the gates of '{model}' in the meantime; nothing was "
+            "changed. Read them and try again."
+        )
+
+
 class ChampionMoved(Conflict):
     title = "Champion has moved"
 

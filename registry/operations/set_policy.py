@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from registry.errors import PolicyConflict
 from registry.gates.grammar import parse_all
 from registry.gates.policies import check_task
 from registry.operations.rows import locked_active_model
@@ -15,11 +16,21 @@ from registry.storage.history import record
 from registry.storage.tables import PolicyRow, VersionRow, utc_now
 
 
-def set_policy(database: Database, model: str, gates: Sequence[str], *, actor: str) -> View:
+def set_policy(
+    database: Database,
+    model: str,
+    gates: Sequence[str],
+    *,
+    expected: Sequence[str] | None = None,
+    actor: str,
+) -> View:
     """Replace the gates of ``model``; nothing if they are the same.
 
-    Raises ModelNotFound, ModelArchived, GateMalformed, and GateRefused for a metric that the task
-    of the newest ready version does not have.
+    ``expected``: the texts of the gates that the caller wants to replace; None: any.
+
+    Raises ModelNotFound, ModelArchived, GateMalformed, GateRefused for a metric that the task of
+    the newest ready version does not have, and PolicyConflict if the gates are not the expected
+    ones.
     """
     parsed = parse_all(gates)
     texts = [gate.text for gate in parsed]
@@ -30,6 +41,8 @@ def set_policy(database: Database, model: str, gates: Sequence[str], *, actor: s
         row = session.get(PolicyRow, model, populate_existing=True)
         if row is not None and row.gates == texts:
             return policy_view(row)
+        if expected is not None and list(expected) != ([] if row is None else row.gates):
+            raise PolicyConflict(model, None if row is None else row.updated_by)
         if row is None:
             row = PolicyRow(model=model)
             session.add(row)

@@ -20,6 +20,7 @@ ONLY_IN_THE_CONSOLE = {
     service_errors.SignInRequired,
     service_errors.CrossSiteRequest,
     service_errors.TokenShown,
+    service_errors.PolicyConflict,
 }
 
 
