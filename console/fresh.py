@@ -11,13 +11,17 @@ from api.access import grant
 from api.health import RELEASE
 from console.frame import health
 from console.rendering import HTML
-from registry.storage.tables import EventRow, utc_now
+from registry.storage.tables import EventRow, VerdictRow, utc_now
 
 
 def model_state(session: Session, model: str) -> str:
-    """What the live figures of a model depend on: its last event, the workers, and the minute."""
-    last = session.scalar(select(func.max(EventRow.seq)).where(EventRow.model == model))
-    return f"{model} {last} {health().words} {utc_now():%Y-%m-%dT%H:%M}"
+    """What the live figures of a model depend on: its last event, the last evaluation of its gates,
+    the workers, and the minute."""
+    event = session.scalar(select(func.max(EventRow.seq)).where(EventRow.model == model))
+    verdict = session.scalar(
+        select(func.max(VerdictRow.evaluated_at)).where(VerdictRow.model == model)
+    )
+    return f"{model} {event} {verdict} {health().words} {utc_now():%Y-%m-%dT%H:%M}"
 
 
 def fragment(state: str, render: Callable[[], str]) -> Response:

@@ -1,6 +1,9 @@
-"""What each gate of a policy requires, as a sentence."""
+"""What each gate of a policy requires, and how many of them a version passes, in words."""
 
-from console.formats import metric_name, number
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from console.formats import metric_name, number, plural
 from registry.gates.grammar import (
     DataGate,
     EngineGate,
@@ -10,6 +13,7 @@ from registry.gates.grammar import (
     MetricGate,
     SignatureGate,
 )
+from registry.reading.views import View
 
 _SIDES = {
     "<": "is less than",
@@ -18,6 +22,29 @@ _SIDES = {
     ">=": "is at least",
     "==": "equals",
 }
+_SOURCES = {"holdout": ", measured on the holdout", "claimed": ", on figures its uploader claims"}
+
+
+class GatesPassed(NamedTuple):
+    """``passed``: whether all of them; None if they were not evaluated."""
+
+    words: str
+    passed: bool | None
+
+
+def gates_passed(verdict: View | None, gates: Sequence[str]) -> GatesPassed | None:
+    """How many of ``gates`` pass by their kept ``verdict``; None for a policy without gates."""
+    if not gates:
+        return None
+    if verdict is None:
+        return GatesPassed(f"{plural(len(gates), 'gate')}, not measured yet", None)
+    results = verdict["gates"]
+    count = sum(result["passed"] for result in results)
+    verb = "passes" if count == 1 else "pass"
+    sources = {result["measured"] for result in results}
+    source = next((words for key, words in _SOURCES.items() if key in sources), "")
+    words = f"{count} of {plural(len(results), 'gate')} {verb}{source}"
+    return GatesPassed(words, count == len(results))
 
 
 def gate_sentence(gate: Gate) -> str:

@@ -1,7 +1,7 @@
 """The traffic that pages show: of each model of a list, and before and after a change."""
 
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
@@ -83,6 +83,30 @@ def busiest_models(session: Session, most: int) -> list[tuple[str, Figures]]:
     by_model = grouped(read_traffic(session, None, MINUTE, end - HOUR, end), lambda row: row.model)
     found = [(model, figures_of(rows)) for model, rows in by_model.items()]
     return sorted(found, key=lambda one: (-one[1].requests, one[0]))[:most]
+
+
+def error_shares(
+    session: Session, model: str, alias: str, since: Mapping[int, datetime]
+) -> dict[int, float]:
+    """The part of the requests through ``alias`` that failed, of each version ``since`` it became
+    live; without the versions that had none in the last 30 days."""
+    if not since:
+        return {}
+    now = utc_now()
+    rows = grouped(
+        read_traffic(session, [model], HOUR, floor(min(since.values()), HOUR), now + HOUR),
+        lambda row: row.version,
+    )
+    found = {}
+    for number, start in since.items():
+        share = figures_of(
+            row
+            for row in rows.get(number, ())
+            if row.alias == alias and row.start >= floor(start, HOUR)
+        ).failed_share
+        if share is not None:
+            found[number] = share
+    return found
 
 
 def after_change(session: Session, model: str) -> AfterChange | None:

@@ -11,12 +11,14 @@ from api.access import allows, grant
 from api.problems import status_of
 from api.promotions import moved
 from api.sessions import db
+from console.formats import parse_time
 from console.forms.moves import REFUSALS, MoveForm
 from console.forms.once import idempotency_of
 from console.forms.submitted import Form, submitted
 from console.pages.promote import alias_in_query, live_as, to_the_model
 from console.queries import number_in_query
 from console.rendering import page
+from console.traffic import error_shares
 from registry.errors import (
     ExpectedVersionConflict,
     GateFailed,
@@ -29,7 +31,7 @@ from registry.operations.rollback import rollback as roll_back
 from registry.reading.alias_moves import Tenure, tenures
 from registry.reading.queries import find_model
 from registry.reading.trail import Trail
-from registry.reading.views import model_view
+from registry.reading.views import View, model_view
 from registry.storage.tables import VersionRow
 
 blueprint = Blueprint("rollback", __name__)
@@ -42,12 +44,14 @@ _MOST = 20
 
 
 class Earlier(NamedTuple):
-    """A version that the alias can go back to; ``tenure``: when it was last live."""
+    """A version that the alias can go back to. ``tenure``: when it was last live; ``failed``: the
+    part of its requests that failed then. None: unknown."""
 
     number: int
     kind: str
     status: str
     tenure: Tenure | None
+    failed: float | None
 
 
 @blueprint.route("/models/<name>/rollback", methods=["GET"])
@@ -102,6 +106,7 @@ def _page(
         model=model_view(find_model(session, name)),
         alias=alias,
         live=live,
+        failed_since=_failed_since(session, name, alias, live),
         target=target,
         failed=failed,
         previous=next(iter(earlier), None),
@@ -123,4 +128,17 @@ def _earlier(session: Session, name: str, alias: str) -> list[Earlier]:
     )
     versions = {number: (kind, status) for number, kind, status in found}
     last = {one.number: one for one in tenures(session, name, alias)}
-    return [Earlier(number, *versions[number], last.get(number)) for number in numbers]
+    since = {number: last[number].since for number in numbers if number in last}
+    failed = error_shares(session, name, alias, since)
+    return [
+        Earlier(number, *versions[number], last.get(number), failed.get(number))
+        for number in numbers
+    ]
+
+
+def _failed_since(session: Session, name: str, alias: str, live: View | None) -> float | None:
+    """The part of the requests to the live version that failed; None: unknown."""
+    if live is None or live["since"] is None:
+        return None
+    since = {live["version"]: parse_time(live["since"])}
+    return error_shares(session, name, alias, since).get(live["version"])

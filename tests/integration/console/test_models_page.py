@@ -146,6 +146,52 @@ def test_other_aliases_are_shown_below_production(
     assert "a first look" in text
 
 
+def test_a_newer_version_shows_the_gates_as_they_were_last_evaluated(
+    console: Console, artifacts: dict[str, bytes]
+) -> None:
+    name, admin = new_name(), console.service.admin
+    for rmse in (10.0, 9.0):
+        admin.upload(name, artifacts["line-1"], {"metrics": {"rmse": rmse}})
+    admin.promote(name, 1)
+    path = f"/console/models/{name}/aliases"
+    assert "gate" not in console.admin.fragment(path).text
+    admin.put(f"/models/{name}/policy", json={"gates": ["rmse < champion", "rmse <= 9.5"]})
+    waiting = console.admin.fragment(path)
+    assert "2 gates, not measured yet" in waiting.text
+
+    admin.post(f"/models/{name}/2/evaluate", json={})
+
+    seen = {"If-None-Match": waiting.response.headers["ETag"]}
+    evaluated = console.admin.fragment(path, headers=seen)
+    assert "2 of 2 gates pass, on figures its uploader claims" in evaluated.text
+
+
+def test_other_aliases_have_the_same_facts_as_production(
+    console: Console, artifacts: dict[str, bytes]
+) -> None:
+    name, admin = new_name(), console.service.admin
+    evaluation = {"metric_intervals": {"rmse": [8.0, 11.0]}, "baseline": {"rmse": 20.0}}
+    metadata = {"metrics": {"rmse": 9.5}, "evaluation": evaluation}
+    admin.upload(name, artifacts["line-1"], metadata)
+    admin.promote(name, 1, alias="canary", reason="a first look")
+    text = console.admin.get(f"/console/models/{name}").text
+    assert "canary v1" in text
+    assert "RMSE 9.5 8 - 11 Always guessing 20 Loaded 1 of 1 worker" in text
+
+
+def test_after_a_promotion_the_page_offers_the_way_back(
+    console: Console, artifacts: dict[str, bytes]
+) -> None:
+    name, admin = new_name(), console.service.admin
+    for slope in (1, 2):
+        admin.upload(name, artifacts[f"line-{slope}"])
+        admin.promote(name, slope)
+    done = console.admin.get(f"/console/models/{name}?done=1")
+    assert "v2 is live in production. Roll back to v1…" in done.text
+    reader = console.person("predict").get(f"/console/models/{name}?done=1")
+    assert "Roll back" not in reader.text
+
+
 def test_an_archived_model_is_only_read(console: Console, artifacts: dict[str, bytes]) -> None:
     name = new_name()
     console.service.admin.upload(name, artifacts["line-1"])

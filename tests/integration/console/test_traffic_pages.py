@@ -75,3 +75,19 @@ def test_after_a_change_both_versions_are_beside_each_other(console: Console, mo
 
 def test_without_traffic_nothing_is_said_of_the_change(console: Console, moved: str) -> None:
     assert "After the change" not in console.admin.get(f"/console/models/{moved}").text
+
+
+def test_the_page_of_a_rollback_shows_how_the_earlier_version_did(
+    console: Console, moved: str
+) -> None:
+    """Only of the time that it was live: others may have called it by its number."""
+    address = f"/console/models/{moved}/rollback"
+    assert "errors" not in console.admin.get(address).text.partition("Why?")[0]
+    record(console, moved, 1, 4999, failed=1)
+    record(console, moved, 1, 100, failed=100, alias="")
+    record(console, moved, 2, 90, failed=10)
+
+    text = console.admin.get(address).text
+
+    assert "under a minute, 0.02 % errors" in text
+    assert ", 10 % errors since" in text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from console.gate_words import gate_sentence
+from console.gate_words import GatesPassed, gate_sentence, gates_passed
 from registry.gates import parse
 
 
@@ -30,3 +30,26 @@ def test_a_gate_is_a_sentence(gate: str, sentence: str) -> None:
 )
 def test_gates_without_figures_have_one_too(gate: str) -> None:
     assert gate_sentence(parse(gate)).endswith(".")
+
+
+CLAIMED = {"passed": True, "measured": "claimed"}
+ON_HOLDOUT = {"passed": False, "measured": "holdout"}
+WITHOUT_METRIC = {"passed": True, "measured": None}
+
+
+@pytest.mark.parametrize(
+    ("results", "words"),
+    [
+        ([CLAIMED, WITHOUT_METRIC], "2 of 2 gates pass, on figures its uploader claims"),
+        ([ON_HOLDOUT, WITHOUT_METRIC], "1 of 2 gates passes, measured on the holdout"),
+        ([WITHOUT_METRIC], "1 of 1 gate passes"),
+    ],
+)
+def test_the_results_of_gates_are_counted(results: list[dict[str, object]], words: str) -> None:
+    found = gates_passed({"gates": results}, ["any"] * len(results))
+    assert found == GatesPassed(words, all(result["passed"] for result in results))
+
+
+def test_gates_that_were_not_evaluated_are_said_to_be_so() -> None:
+    assert gates_passed(None, ["a", "b"]) == GatesPassed("2 gates, not measured yet", None)
+    assert gates_passed(None, []) is None
