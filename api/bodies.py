@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.wsgi import get_input_stream
 
-from api.callers import bearer_token
+from api.callers import presented_token
 from api.codings import coding_of, decoded
 from api.receiving import (
     ARRIVAL,
@@ -225,4 +225,4 @@ def _broken_off(environ: Environ, received: int) -> BodyMalformed | BodyTooSlow 
 
 def _caller(environ: Environ, *, anonymous: bool) -> str:
     header = None if anonymous else environ.get("HTTP_AUTHORIZATION")
-    return bearer_token(header) if header else environ.get("REMOTE_ADDR", "")
+    return presented_token(header) if header else environ.get("REMOTE_ADDR", "")

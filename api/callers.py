@@ -9,6 +9,7 @@ import ipaddress
 import logging
 import math
 import zlib
+from base64 import b64decode
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -23,7 +24,7 @@ from registry.tokens import Grant
 logger = logging.getLogger(__name__)
 
 _KEY = "hotswap-callers"
-_SCHEME = "Bearer "
+_USUAL_START = "Bearer "
 
 FindToken = Callable[[str], KnownToken]
 """Looks a token up, also an expired one; raises Unauthenticated."""
@@ -76,7 +77,7 @@ class Callers:
             self._count_failed("missing")
             raise Unauthenticated.missing()
         try:
-            token = bearer_token(header)
+            token = presented_token(header)
         except Unauthenticated:
             self._note_failure(environ.get("REMOTE_ADDR", ""))
             raise
@@ -98,7 +99,7 @@ class Callers:
         if not header:
             return None
         try:
-            return self._find(bearer_token(header)).valid_grant().name
+            return self._find(presented_token(header)).valid_grant().name
         except (Unauthenticated, Unavailable):
             return None
 
@@ -133,23 +134,39 @@ def callers() -> Callers:
     return cast("Callers", current_app.extensions[_KEY])
 
 
-def bearer_token(header: str | None) -> str:
-    """The token in an Authorization header. Raises Unauthenticated if there is none."""
-    if not header or header[: len(_SCHEME)].lower() != _SCHEME.lower():
-        raise Unauthenticated.missing()
-    token = header[len(_SCHEME) :].strip()
+def presented_token(header: str | None) -> str:
+    """The token in an Authorization header: after ``Bearer``, or the password of ``Basic``, for
+    clients that can send nothing else. The user name is ignored.
+
+    Raises Unauthenticated if there is none.
+    """
+    scheme, _, credentials = (header or "").partition(" ")
+    token = ""
+    if scheme.lower() == "bearer":
+        token = credentials.strip()
+    elif scheme.lower() == "basic":
+        token = _password(credentials.strip())
     if not token:
         raise Unauthenticated.missing()
     return token
 
 
-def has_usual_spelling(header: str) -> bool:
-    """Whether a header that ``bearer_token`` accepts is the usual spelling of its token.
+def _password(credentials: str) -> str:
+    """The password in the credentials of Basic authentication (RFC 7617, 2); empty if malformed."""
+    try:
+        return b64decode(credentials, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
-    The scheme's name is case-insensitive and any space may surround the token (RFC 9110, 11.1 and
-    11.6.2), so one token has many spellings. Only the usual one may be a key of a cache.
+
+def has_usual_spelling(header: str) -> bool:
+    """Whether a header that ``presented_token`` accepts is the usual spelling of its token.
+
+    The scheme's name is case-insensitive, any space may surround the token (RFC 9110, 11.1 and
+    11.6.2), and Basic has a user name, so one token has many spellings. Only the usual one may be a
+    key of a cache.
     """
-    return header == _SCHEME + bearer_token(header)
+    return header == _USUAL_START + presented_token(header)
 
 
 def _slot(address: str) -> int:

@@ -22,7 +22,7 @@ from registry.reading.profiles import openapi_schemas
 blueprint = Blueprint("documents", __name__, description="Documentation of the API", produces=None)
 
 _KEY = "hotswap-document"
-_BEARER = "bearer"
+_SCHEMES = ("bearer", "basic")
 _NAMES: dict[str, dict[str, str]] = {
     "name": {"pattern": whole(MODEL_NAME)},
     "version": {
@@ -39,7 +39,8 @@ _OVERVIEW = """\
 Registers trained scikit-learn models, serves every version at
 `/models/{name}/{version}/predict`, and swaps versions under load.
 
-Send `Authorization: Bearer hsw_…`. Errors are `application/problem+json` (RFC 9457)."""
+Send `Authorization: Bearer hsw_…`, or the token as the password of Basic authentication. Errors are
+`application/problem+json` (RFC 9457)."""
 _CODINGS = (
     f"A Content-Encoding is accepted ({', '.join(ACCEPTED)}). Limits apply to the decoded body."
 )
@@ -65,7 +66,8 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
     document = Document(app)
     spec = document.spec
     document.ma_plugin.converter.add_attribute_function(_object_limits)
-    spec.components.security_scheme(_BEARER, {"type": "http", "scheme": _BEARER})
+    for scheme in _SCHEMES:
+        spec.components.security_scheme(scheme, {"type": "http", "scheme": scheme})
     spec.components.schema("Metadata", schema=MetadataSchema)
     for name, schema in openapi_schemas().items():
         spec.components.schema(name, schema)
@@ -155,7 +157,7 @@ def _describe_access(app: Flask, described: dict[str, Any]) -> None:
         for method in rule.methods or ():
             if operation := cast("dict[str, Any] | None", path.get(method.lower())):
                 _describe_failures(_path(rule.rule), operation)
-                operation["security"] = [{_BEARER: []}]
+                operation["security"] = [{scheme: []} for scheme in _SCHEMES]
                 scopes = [scope for scope in (access.scope, access.instead) if scope]
                 operation["x-scope"] = " or ".join(scopes) or "any"
 

@@ -36,7 +36,10 @@ class Unauthenticated(RegistryError):
 
     @classmethod
     def missing(cls) -> "Unauthenticated":
-        return cls("A token is required: send 'Authorization: Bearer hsw_…'.")
+        return cls(
+            "A token is required: send 'Authorization: Bearer hsw_…', or the token as the password "
+            "of Basic authentication."
+        )
 
     @classmethod
     def invalid(cls) -> "Unauthenticated":

@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -129,6 +130,10 @@ def walk(service, caller, status, slug):
             assert answer.headers["WWW-Authenticate"] == "Bearer", (method, rule)
 
 
+def basic(user, password):
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
 @pytest.mark.parametrize(
     "header",
     [
@@ -142,6 +147,11 @@ def walk(service, caller, status, slug):
         f"Bearer {ADMIN_TOKEN}x",
         f"Bearer {ADMIN_TOKEN[:-1]}",
         f"Basic {ADMIN_TOKEN}",
+        "Basic",
+        basic("admin", "hsw_garbage"),
+        basic(ADMIN_TOKEN, ""),
+        f"Basic {b64encode(ADMIN_TOKEN.encode()).decode()}",
+        f"Basic {b64encode(b':' + bytes([255])).decode()}",
         ADMIN_TOKEN,
         f"Bearer{ADMIN_TOKEN}",
         f"Bearer {'x' * 10_000}",
@@ -214,6 +224,19 @@ def test_the_authorization_scheme_is_case_insensitive(service):
     for scheme in ("bearer", "BEARER", "Bearer  "):
         headers = {"Authorization": f"{scheme} {ADMIN_TOKEN}"}
         assert service.stranger().get("/models", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("user", ["", "anything", "é"])
+@pytest.mark.parametrize("scheme", ["Basic", "basic"])
+def test_the_password_of_basic_authentication_is_the_token(service, user, scheme, unchanged):
+    name, _ = unchanged
+    holder = service.caller("predict")
+    token = holder.authorization.removeprefix("Bearer ")
+    holder.authorization = basic(user, token).replace("Basic", scheme)
+    assert holder.get("/models").status_code == 200
+    assert holder.get("/tokens/self").json["scopes"] == ["predict"]
+    assert holder.post(f"/models/{name}/1/predict", json={"input": [4]}).status_code == 200
+    check_problem(holder.get("/tokens"), 403, "scope-missing")
 
 
 def test_anonymous_access_allows_only_predictions(make_app, artifacts):

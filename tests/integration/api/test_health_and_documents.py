@@ -89,11 +89,13 @@ def test_the_document_describes_required_scopes(document):
     }
     for (method, rule), scope in SCOPES.items():
         scopes = [one for one in (scope, INSTEAD.get((method, rule))) if one]
-        assert documented[method, braced(rule)] == ([{"bearer": []}], " or ".join(scopes) or "any")
+        required = [{"bearer": []}, {"basic": []}]
+        assert documented[method, braced(rule)] == (required, " or ".join(scopes) or "any")
     for rule in PUBLIC - {"/docs/static/<path:filename>"}:
         assert documented["GET", rule] == (None, None)
     assert document["components"]["securitySchemes"] == {
-        "bearer": {"type": "http", "scheme": "bearer"}
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "basic": {"type": "http", "scheme": "basic"},
     }
 
 
