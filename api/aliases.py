@@ -7,12 +7,21 @@ from flask import Response
 from api.access import allows, grant
 from api.blueprints import IDEMPOTENCY_KEY, Blueprint
 from api.promotions import moved, promotion_request
-from api.schemas.promotions import AliasPageSchema, AliasTargetSchema, MovedSchema
+from api.schemas.promotions import (
+    AliasAtSchema,
+    AliasPageSchema,
+    AliasQuerySchema,
+    AliasTargetSchema,
+    MovedSchema,
+)
 from api.services import services
 from api.sessions import db
 from api.worker_reports import worker_reports
+from registry.errors import AliasNotFound
+from registry.names import check_alias
 from registry.operations.delete_alias import delete_alias
 from registry.operations.promote import promote
+from registry.reading.alias_moves import alias_at
 from registry.reading.live_versions import aliases_of
 from registry.reading.pages import Page
 from registry.reading.views import View
@@ -27,6 +36,22 @@ def list_aliases(name: str) -> Page:
     """List a model's aliases, with the last move of each; all of them are on one page."""
     items = worker_reports().add_loaded_in(name, aliases_of(db.session(), name))
     return {"items": items, "page": 1, "page_size": max(len(items), 1), "total": len(items)}
+
+
+@blueprint.route("/models/<name>/aliases/<alias>", methods=["GET"])
+@allows("any")
+@blueprint.arguments(AliasQuerySchema, location="query")
+@blueprint.response(200, AliasAtSchema)
+def get_alias(query: dict[str, Any], name: str, alias: str) -> View:
+    """Show an alias with its last move, or what it pointed at at a time."""
+    session = db.session()
+    if (at := query.get("at")) is not None:
+        return alias_at(session, name, alias, at)
+    check_alias(alias)
+    found = [one for one in aliases_of(session, name) if one["alias"] == alias]
+    if not found:
+        raise AliasNotFound(name, alias)
+    return worker_reports().add_loaded_in(name, found)[0]
 
 
 @blueprint.route("/models/<name>/aliases/<alias>", methods=["PUT"])

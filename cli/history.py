@@ -1,7 +1,7 @@
 """``hotswap history``."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -9,6 +9,7 @@ import click
 
 from cli.exits import WRONG_USAGE, CommandFailed
 from cli.formatting import moment
+from cli.moments import Moment
 from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_pairs, print_table
@@ -28,20 +29,6 @@ COLUMNS = [
 _MODEL = 3
 """Where the column of the model stands in the history of all models."""
 _ANCHOR = re.compile(r"[0-9]+:[0-9a-f]{64}")
-_TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
-
-
-class Moment(click.DateTime):
-    """A date or a time, in UTC where it has no zone."""
-
-    def __init__(self) -> None:
-        super().__init__(_TIMES)
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        found: datetime = super().convert(value, param, ctx)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 @click.command

@@ -19,6 +19,9 @@ COMMANDS = {
     "models": LazyCommand("cli.models:models", "List the models."),
     "versions": LazyCommand("cli.versions:versions", "List the versions of a model."),
     "show": LazyCommand("cli.show:show", "Show one model or one version."),
+    "aliases": LazyCommand(
+        "cli.aliases:aliases", "Show what aliases point at, or pointed at at a time."
+    ),
     "compare": LazyCommand("cli.compare:compare", "Show versions side by side."),
     "plots": LazyCommand("cli.plots:plots", "Draw plots of a version's evaluation."),
     "card": LazyCommand("cli.card:card", "Print a version's model card."),

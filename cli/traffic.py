@@ -4,6 +4,7 @@ from datetime import datetime
 
 import click
 
+from cli.moments import Moment
 from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
@@ -32,9 +33,9 @@ COLUMNS = [
 )
 @click.option(
     "--until",
-    type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"]),
+    type=Moment(),
     metavar="TIME",
-    help="The end of the window, such as 2026-11-21T06:00+00:00; now by default.",
+    help="The end of the window, such as 2026-11-21T06:00Z; now by default.",
 )
 @click.option("--version", type=click.IntRange(min=1), metavar="N", help="Only this version.")
 @json_option

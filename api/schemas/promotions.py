@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from api.schemas.bases import OptionalBodySchema, StrictSchema, page_of
-from api.schemas.fields import LARGEST_VERSION, Flag, WholeNumber, text, whole
+from api.schemas.fields import LARGEST_VERSION, Flag, WholeNumber, in_utc, text, whole
 from registry.gates.grammar import MAX_GATES, MAX_LENGTH, PATTERN
 from registry.names import ALIAS
 
@@ -162,6 +162,7 @@ class AliasSchema(ma.Schema):
     by = fields.String(allow_none=True)
     reason = fields.String(allow_none=True)
     forced = fields.Boolean(metadata={"description": "It was moved although gates failed."})
+    rolled_back = fields.Boolean(metadata={"description": "It was moved by a rollback."})
     rollback_to = fields.Integer(
         allow_none=True,
         metadata={"description": "What a rollback would point it at; null: nothing."},
@@ -174,6 +175,30 @@ class AliasSchema(ma.Schema):
         metadata={"description": "How many of the workers of this server have loaded the version."}
     )
     workers = fields.Integer()
+
+
+class AliasQuerySchema(ma.Schema):
+    at = fields.AwareDateTime(
+        format="iso",
+        validate=in_utc,
+        metadata={
+            "description": "Show what the alias pointed at at this time, with a time zone, such as "
+            "2026-11-21T06:00:00Z. In the future: what it points at now."
+        },
+    )
+
+
+class AliasAtSchema(AliasSchema):
+    """An alias; with ``at`` it has no ``rollback_to``, ``trail``, ``loaded_in`` and ``workers``."""
+
+    until = fields.String(
+        allow_none=True,
+        metadata={
+            "format": "date-time",
+            "description": "When it was moved or deleted; null: it still points there. Only with "
+            "'at'.",
+        },
+    )
 
 
 AliasPageSchema = page_of(AliasSchema, "AliasPage")

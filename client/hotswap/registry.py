@@ -352,6 +352,18 @@ class Registry(AbstractContextManager["Registry"]):
         """The aliases of a model and the version that each points at."""
         return all_items(self._transport, path_of("models", name, "aliases"))
 
+    def alias(self, name: str, alias: str, at: datetime | None = None) -> Alias:
+        """One alias; with ``at``, which must have a time zone, what it pointed at at that time.
+
+        Raises ``problems.AliasNotFound`` if there is, or was, none.
+        """
+        reply = self._transport.request(
+            "GET",
+            path_of("models", name, "aliases", alias),
+            query=None if at is None else {"at": at.isoformat()},
+        )
+        return cast(Alias, reply.object("alias", "version"))
+
     def delete_alias(self, name: str, alias: str) -> None:
         """Delete an alias; its version is kept."""
         self._transport.request("DELETE", path_of("models", name, "aliases", alias))

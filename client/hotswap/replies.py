@@ -242,9 +242,10 @@ class Promotion(TypedDict):
 class Alias(TypedDict):
     """An alias and the version it points at.
 
-    ``since``, ``by``, ``reason`` and ``forced`` are of its last move. ``trail`` are the versions
-    that rollbacks go back to, one after the other; ``rollback_to`` is the first. The version is
-    loaded in ``loaded_in`` of ``workers``.
+    ``since``, ``by``, ``reason``, ``forced`` and ``rolled_back`` are of its last move. ``trail``
+    are the versions that rollbacks go back to, one after the other; ``rollback_to`` is the first.
+    The version is loaded in ``loaded_in`` of ``workers``. At a time in the past it has ``until``,
+    None if it still points at the version, instead of these.
     """
 
     alias: str
@@ -253,6 +254,8 @@ class Alias(TypedDict):
     by: NotRequired[str | None]
     reason: NotRequired[str | None]
     forced: NotRequired[bool]
+    rolled_back: NotRequired[bool]
+    until: NotRequired[str | None]
     rollback_to: NotRequired[int | None]
     trail: NotRequired[list[int]]
     loaded_in: NotRequired[int]

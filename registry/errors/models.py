@@ -66,8 +66,11 @@ class FormNotFound(NotFound):
 class AliasNotFound(NotFound):
     title = "Alias not found"
 
-    def __init__(self, model: str, alias: str) -> None:
-        super().__init__(f"Model '{model}' has no alias {shown(alias)}.")
+    def __init__(self, model: str, alias: str, at: str | None = None) -> None:
+        """``at``: the time at which there was none; None: there is none now."""
+        had = "has no" if at is None else "had no"
+        when = "" if at is None else f" at {at}"
+        super().__init__(f"Model '{model}' {had} alias {shown(alias)}{when}.")
 
 
 class NameTaken(Conflict):

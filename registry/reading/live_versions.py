@@ -3,17 +3,18 @@
 A few queries for all models of a page, whatever their number of versions.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
+from registry.reading.alias_moves import move_view
 from registry.reading.queries import find_model
 from registry.reading.stored_evaluation import Interval
-from registry.reading.trail import Trail
-from registry.reading.views import View, timestamp
+from registry.reading.trail import trails
+from registry.reading.views import View
 from registry.storage.tables import AliasRow, EventRow, MetricRow, ModelRow, VersionRow
 
 Key = tuple[str, int]
@@ -83,7 +84,7 @@ def live_versions(session: Session, models: Collection[str]) -> dict[str, list[V
                 "kind": version.kind,
                 "task": version.task,
                 "engine": version.engine.get("name"),
-                **_move_view(moves.get((model, alias))),
+                **move_view(moves.get((model, alias))),
                 "metrics": {metric.name: metric.value for metric in version.metrics},
                 "metric_intervals": known.intervals,
                 "baseline": known.baseline,
@@ -100,18 +101,22 @@ def aliases_of(session: Session, model: str) -> list[View]:
     Raises NameMalformed, ModelNotFound.
     """
     find_model(session, model)
-    kept = ("alias", "version", "since", "by", "reason", "forced", "rollback_to", "trail")
-    found = live_versions(session, [model]).get(model, [])
-    return [
-        {key: value for key, value in with_trail(session, model, one).items() if key in kept}
-        for one in found
-    ]
+    kept = ("alias", "version", "since", "by", "reason", "forced", "rolled_back", "rollback_to")
+    found = with_trails(session, live_versions(session, [model])).get(model, [])
+    return [{key: value for key, value in one.items() if key in (*kept, "trail")} for one in found]
 
 
-def with_trail(session: Session, model: str, live: View) -> View:
-    """A view of ``live_versions``, with what its alias can go back to."""
-    trail = Trail(model, live["alias"]).read(session)[-2::-1]
-    return {**live, "rollback_to": trail[0] if trail else None, "trail": trail}
+def with_trails(session: Session, live: Mapping[str, Sequence[View]]) -> dict[str, list[View]]:
+    """What ``live_versions`` gives, each view with the ``trail`` that its alias can go back to, the
+    next version first, which is ``rollback_to``."""
+    known = trails(session, live.keys())
+    found: dict[str, list[View]] = {}
+    for model, views in live.items():
+        for one in views:
+            trail = known.get((model, one["alias"]), [])[-2::-1]
+            rollback_to = trail[0] if trail else None
+            found.setdefault(model, []).append({**one, "rollback_to": rollback_to, "trail": trail})
+    return found
 
 
 def newest_ready(session: Session, models: Collection[str]) -> dict[str, int]:
@@ -167,16 +172,6 @@ def _last_moves(session: Session, models: Collection[str]) -> dict[tuple[str, st
     )
     query = select(EventRow).join(AliasRow, EventRow.seq == last).where(AliasRow.model.in_(models))
     return {(row.model or "", row.alias or ""): row for row in session.scalars(query)}
-
-
-def _move_view(event: EventRow | None) -> View:
-    return {
-        "since": None if event is None else timestamp(event.at),
-        "by": None if event is None else event.actor,
-        "reason": None if event is None else event.reason,
-        "forced": event is not None and event.details.get("forced") is True,
-        "rolled_back": event is not None and event.type == "rolled_back",
-    }
 
 
 def _read(value: Any, type_: Any) -> Any:

@@ -34,6 +34,7 @@ SCOPES = {
     ("POST", "/models/<name>/<version>/promote"): PROMOTE,
     ("POST", "/models/<name>/rollback"): PROMOTE,
     ("GET", "/models/<name>/aliases"): ANY,
+    ("GET", "/models/<name>/aliases/<alias>"): ANY,
     ("PUT", "/models/<name>/aliases/<alias>"): PROMOTE,
     ("DELETE", "/models/<name>/aliases/<alias>"): PROMOTE,
     ("GET", "/models/<name>/compare"): ANY,

@@ -1,5 +1,7 @@
 """Moving aliases: promote, PUT and DELETE of an alias, and their responses."""
 
+import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -316,6 +318,7 @@ def test_an_alias_shows_its_last_move_and_what_a_rollback_goes_back_to(admin, up
         "by": "admin (HOTSWAP_ADMIN_TOKEN)",
         "reason": "lower error",
         "forced": False,
+        "rolled_back": False,
         "rollback_to": 2,
         "trail": [2, 1],
         "loaded_in": 1,
@@ -327,6 +330,80 @@ def test_an_alias_shows_its_last_move_and_what_a_rollback_goes_back_to(admin, up
     # Not back to 3, which was the version before.
     assert (production()["rollback_to"], production()["reason"]) == (1, "slow")
     assert admin.post(f"/models/{name}/rollback", json={}).json["version"] == 1
+
+
+def test_one_alias_is_shown_as_in_the_list(admin, uploaded):
+    name, _ = uploaded
+    admin.promote(name, 2)
+    (listed,) = admin.get(f"/models/{name}/aliases").json["items"]
+    assert admin.get(f"/models/{name}/aliases/production").json == listed
+    check_problem(admin.get(f"/models/{name}/aliases/canary"), 404, "alias-not-found")
+    check_problem(admin.get(f"/models/{name}/aliases/latest"), 400, "alias-malformed")
+    check_problem(admin.get("/models/nobody/aliases/canary"), 404, "model-not-found")
+
+
+def test_an_alias_shows_what_it_pointed_at_at_a_time(admin, uploaded):
+    """Each time is that of an event: the alias pointed there from this millisecond on."""
+    name, _ = uploaded
+    path = f"/models/{name}/aliases/production"
+    for version in (1, 2):
+        apart()
+        admin.promote(name, version, reason=f"try {version}")
+    apart()
+    admin.post(f"/models/{name}/rollback", json={"reason": "slow"})
+    apart()
+    admin.delete(path)
+    apart()
+    admin.promote(name, 3)
+    apart()
+    admin.delete(f"/models/{name}")
+    archived, third, deleted, back, second, first = (
+        event["at"] for event in admin.get(f"/models/{name}/history?page_size=6").json["items"]
+    )
+
+    def at(time):
+        return admin.get(path, query_string={"at": time})
+
+    by = "admin (HOTSWAP_ADMIN_TOKEN)"
+    moved = {"alias": "production", "by": by, "forced": False}
+    assert at(first).json == {
+        **moved,
+        "version": 1,
+        "since": first,
+        "until": second,
+        "reason": "try 1",
+        "rolled_back": False,
+    }
+    assert at(second).json["version"] == 2
+    assert at(back).json == {
+        **moved,
+        "version": 1,
+        "since": back,
+        "until": deleted,
+        "reason": "slow",
+        "rolled_back": True,
+    }
+    between = datetime.fromisoformat(deleted) - timedelta(milliseconds=1)
+    assert at(between.astimezone(timezone(timedelta(hours=5))).isoformat()).json["since"] == back
+    assert at(third).json["version"] == 3
+    assert third < at(third).json["until"] <= archived
+    before = (datetime.fromisoformat(first) - timedelta(milliseconds=1)).isoformat()
+    for never in (before, deleted, archived, "9000-01-01T00:00:00Z"):
+        assert "had no alias" in check_problem(at(never), 404, "alias-not-found")["detail"]
+    for wrong in ("2026-11-21T06:00", "yesterday", "0001-01-01T00:00:00+05:00", ""):
+        check_problem(at(wrong), 400, "parameter-malformed")
+
+
+def test_a_time_in_the_future_shows_what_an_alias_points_at_now(admin, uploaded):
+    name, _ = uploaded
+    admin.promote(name, 2)
+    shown = admin.get(f"/models/{name}/aliases/production?at=2999-01-01T00:00:00Z").json
+    assert (shown["version"], shown["until"]) == (2, None)
+
+
+def apart():
+    """Wait until the next event has another time than the last."""
+    time.sleep(0.002)
 
 
 def test_a_deleted_alias_no_longer_answers(admin, uploaded):

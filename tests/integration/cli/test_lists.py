@@ -90,6 +90,42 @@ def test_show_prints_the_aliases_of_a_model(hotswap: Hotswap, service: FakeServi
     assert "production=1" in hotswap("show", "housing").stdout
 
 
+def test_aliases_are_printed_with_their_last_move_and_what_a_rollback_goes_back_to(
+    hotswap: Hotswap, service: FakeService
+) -> None:
+    moved = {"since": "2026-11-21T06:00:00Z", "by": "ann", "reason": "slow"}
+    production = {"alias": "production", "version": 2, **moved, "rollback_to": 1, "trail": [1]}
+    production |= {"forced": False, "rolled_back": True, "loaded_in": 1, "workers": 2}
+    page = {"items": [production], "page": 1, "page_size": 1, "total": 1}
+    service.script("GET", "/models/housing/aliases", Answer(200, page))
+    service.script("GET", "/models/housing/aliases/production", Answer(200, production))
+
+    assert hotswap("aliases", "housing").stdout.splitlines() == [
+        "ALIAS       VERSION  SINCE                    BY   REASON  ROLL BACK TO  LOADED IN",
+        "production        2  2026-11-21 06:00:00 UTC  ann  slow               1  1 of 2 workers",
+    ]
+    assert json.loads(hotswap("aliases", "housing", "--json").stdout) == [production]
+    shown = hotswap("aliases", "housing", "production").stdout
+    assert "rolled back  yes" in shown
+    assert "loaded in    1 of 2 workers" in shown
+
+
+def test_an_alias_is_printed_as_it_was_at_a_time(hotswap: Hotswap, service: FakeService) -> None:
+    then = {"alias": "production", "version": 1, "since": "2026-11-01T06:00:00Z", "by": "ann"}
+    then |= {"reason": None, "forced": True, "rolled_back": False, "until": None}
+    service.script("GET", "/models/housing/aliases/production", Answer(200, then))
+
+    shown = hotswap("aliases", "housing", "production", "--at", "2026-11-21T06:00").stdout
+
+    assert "version      1" in shown
+    assert "forced       yes" in shown
+    assert "until        -" in shown
+    assert service.requests[0].query == {"at": ["2026-11-21T06:00:00+00:00"]}
+    assert hotswap("aliases", "housing", "--at", "2026-11-21").exit_code == 2
+    wrong = hotswap("aliases", "housing", "production", "--at", "yesterday")
+    assert (wrong.exit_code, "not a time such as" in wrong.stderr) == (2, True)
+
+
 def test_show_prints_why_a_version_failed(hotswap: Hotswap, service: FakeService) -> None:
     service.add_version("housing", status="failed", failure="It could not be read.")
     assert "It could not be read." in hotswap("show", "housing/1").stdout

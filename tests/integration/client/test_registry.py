@@ -63,6 +63,17 @@ def test_versions_can_be_requested_with_their_intervals(
     assert service.requests[0].query["include"] == ["intervals"]
 
 
+def test_an_alias_can_be_requested_as_it_was_at_a_time(
+    registry: Registry, service: FakeService
+) -> None:
+    path = "/models/housing/aliases/production"
+    service.script("GET", path, Answer(200, {"alias": "production", "version": 1, "until": None}))
+    assert registry.alias("housing", "production")["version"] == 1
+    registry.alias("housing", "production", datetime(2026, 11, 21, 6, tzinfo=UTC))
+    asked = [received.query for received in service.requests]
+    assert asked == [{}, {"at": ["2026-11-21T06:00:00+00:00"]}]
+
+
 def test_an_upload_sends_the_file_with_its_name_and_length(
     registry: Registry, service: FakeService, tmp_path: Path
 ) -> None:
