@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test test-slow deploy-programs deploy-check test-faults test-asan test-attacks bench bench-batches bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
+.PHONY: help serve extras test test-slow browser-programs deploy-programs deploy-check test-faults test-asan test-attacks test-browser bench bench-batches bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
 	lock-bench release clean
 
 help: ## List the targets
@@ -48,6 +48,13 @@ deploy-check: .venv/test deploy-programs ## Start every deployment of deploy/, p
 
 test-faults: .venv/test ## Inject kills, power failures and disk errors at every point, and print the figures
 	$(BIN)/python -m pytest tests/faults --long-faults -n 0
+
+browser-programs: ## Install Chromium if this machine has none, with apt-get (as root)
+	@command -v chromium > /dev/null || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium; }
+
+test-browser: .venv/browser browser-programs ## Use the console in Chromium; write screenshots to build/browser
+	$(COMPILED) $(ONE_THREAD) $(BIN)/python -m pytest -q -n 0 tests/browser
 
 # The modules are built with sanitizers into a copy of the package, next to the one in use.
 test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer and UBSan
@@ -105,6 +112,9 @@ lock: .venv/test ## Update the lock files requirements*.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command 'make lock' --upgrade \
 		--group build --group dev --all-extras -c requirements-extras.txt pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command 'make lock' --upgrade \
+		--group browser -c requirements-dev.txt -o requirements-browser.txt
 
 # The peers use our versions of the libraries that compute predictions, so that these can be equal.
 lock-bench: .venv/test ## Update the lock files of the benchmark's peers
@@ -143,6 +153,10 @@ clean: ## Remove the environment, the caches and everything that the service wro
 
 .venv/test: requirements-dev.txt .venv/serve
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv/browser: requirements-browser.txt .venv/test
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-browser.txt
 	@touch $@
 
 .venv-bench/done: benchmarks/requirements.txt

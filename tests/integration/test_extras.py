@@ -61,15 +61,23 @@ def test_each_library_of_an_extra_is_required_only_by_that_extra() -> None:
 
 
 def test_the_lock_files_contain_each_other_with_the_same_versions_and_hashes() -> None:
-    serving, extras, development = map(
-        locked, ("requirements.txt", "requirements-extras.txt", "requirements-dev.txt")
+    serving, extras, development, browser = map(
+        locked,
+        (
+            "requirements.txt",
+            "requirements-extras.txt",
+            "requirements-dev.txt",
+            "requirements-browser.txt",
+        ),
     )
 
     assert serving.items() <= extras.items() <= development.items()
+    assert all(development.get(name, found) == found for name, found in browser.items())
+    assert "playwright" in browser.keys() - development.keys()
     optional = {"gunicorn"} | {DISTRIBUTIONS.get(*item) for item in LIBRARIES.items()}
     assert not optional & serving.keys()
     assert optional <= extras.keys()
-    for versions in development.values():
+    for versions in (*development.values(), *browser.values()):
         assert any(entry.startswith("sha256:") for entry in versions)
 
 

@@ -1,0 +1,86 @@
+"""Chromium, a service that it visits, and the visitors.
+
+The service is started as its users start it: ``hotswap serve --demo``, with the models of
+``tests.browser.stock`` besides. These are made once; each file of tests has a service of its own on
+a copy of them.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from hotswap import Registry
+from tests.browser.stock import add_everything
+from tests.browser.visitor import Visitor
+from tests.system.real_server import BIN, Server, free_port, running
+
+VisitorMaker = Callable[..., Visitor]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser that all tests share; each visitor has a profile of their own in it."""
+    path = shutil.which("chromium")
+    assert path is not None, "make test-browser installs Chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of a service that has ended, with all models."""
+    data = tmp_path_factory.mktemp("stocked") / "data"
+    with running([BIN / "hotswap", "serve", "--demo", "--workers", "1"], data, free_port()) as one:
+        add_everything(one)
+    return data
+
+
+@pytest.fixture(scope="module")
+def server(stocked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The service that the tests of a file share."""
+    data = tmp_path_factory.mktemp("browser") / "data"
+    shutil.copytree(stocked, data, ignore=shutil.ignore_patterns("run"))
+    with running([BIN / "hotswap", "serve", "--workers", "2"], data, free_port()) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def registry(server: Server) -> Iterator[Registry]:
+    """The service over its API, as somebody else uses it meanwhile."""
+    with Registry(server.url, server.token) as client:
+        yield client
+
+
+@pytest.fixture
+def visit(chromium: Browser, server: Server) -> Iterator[VisitorMaker]:
+    """Makes visitors; with a token they are signed in. Their browsers must not complain."""
+    visitors: list[Visitor] = []
+
+    def make(token: str | None = None, **options: Any) -> Visitor:
+        visitor = Visitor(chromium, options.pop("server", server), **options)
+        visitors.append(visitor)
+        if token is not None:
+            visitor.arrive(token)
+        return visitor
+
+    yield make
+    for visitor in visitors:
+        visitor.leave()
+
+
+@pytest.fixture
+def admin(visit: VisitorMaker, server: Server) -> Visitor:
+    """The administrator, signed in."""
+    return visit(server.token)
+
+
+@pytest.fixture(params=[True, False], ids=["with scripts", "without scripts"])
+def anyone(request: pytest.FixtureRequest, visit: VisitorMaker, server: Server) -> Visitor:
+    """The administrator, signed in: once with scripts and once without."""
+    return visit(server.token, scripts=request.param)
