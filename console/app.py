@@ -9,7 +9,9 @@ from api.problems import CONTENT_TYPE
 from console.assets import asset_response
 from console.errors import handle_errors
 from console.headers import finish
+from console.pages.archive import blueprint as archive
 from console.pages.compare import blueprint as compare
+from console.pages.describe import blueprint as describe
 from console.pages.gates import blueprint as gates
 from console.pages.health import blueprint as health
 from console.pages.history import blueprint as history
@@ -29,6 +31,8 @@ PAGES = (
     models,
     model,
     version,
+    describe,
+    archive,
     upload,
     trying,
     history,

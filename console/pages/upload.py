@@ -16,6 +16,7 @@ from api.upload_forms import metadata_text, receive_form, sent_artifact
 from api.uploads import declared_metadata
 from console.forms.once import KEY_FIELD, idempotency_of
 from console.forms.submitted import Form, submitted
+from console.forms.tags import read_tag_lines
 from console.rendering import page
 from registry.blobs.store import StagedBlob
 from registry.errors import (
@@ -24,7 +25,6 @@ from registry.errors import (
     Conflict,
     Fault,
     FormatUnsupported,
-    MetadataRefused,
     ModelNotFound,
     Refused,
     TooLarge,
@@ -101,14 +101,7 @@ def _with_typed(declared: dict[str, Any], form: Form) -> dict[str, Any]:
 
     Raises MetadataRefused.
     """
-    typed: dict[str, str] = {}
-    for line in form.text("tags").splitlines():
-        key, separator, value = line.partition(":")
-        if line.strip() and not (separator and key.strip()):
-            fault = Fault("tags", "expected key:value on each line")
-            raise MetadataRefused("The tags cannot be read.", [fault])
-        if line.strip():
-            typed[key.strip()] = value.strip()
+    typed = read_tag_lines(form.text("tags"))
     merged = dict(declared)
     if typed:
         known = declared.get("tags", {})

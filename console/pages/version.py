@@ -11,15 +11,22 @@ from api.access import allows
 from api.sending import send_blob
 from api.services import services
 from api.sessions import db
+from console.forms.submitted import Form
+from console.forms.tags import tag_lines
+from console.fresh import fragment, model_state
 from console.noise import difference
 from console.pages.plots import plots_of
 from console.queries import choice_in_query, metrics_in_order
-from console.rendering import page
+from console.rendering import page, render
+from console.review import verdict_of
 from registry.cards.content import card_of
 from registry.names import PRODUCTION
+from registry.operations.description import revision_of
+from registry.operations.evaluate import evaluate
 from registry.reading.live_versions import live_versions
 from registry.reading.promotions import measured_figures, promotions_of
 from registry.reading.queries import compiled_forms, find_version, policy_of
+from registry.reading.same_data import NEWEST_SEARCHED, trained_on
 from registry.reading.stored_evaluation import StoredEvaluation, read_evaluation
 from registry.reading.views import View, version_view
 from registry.storage.tables import VersionRow
@@ -42,21 +49,47 @@ TABS = ("results", "plots", "columns", "origin", "card", "files")
 @allows("any")
 def show(name: str, version: str) -> AnyResponse:
     """Show a version; an alias or ``latest`` leads to its number."""
-    session = db.session()
-    row = find_version(session, name, version)
+    row = find_version(db.session(), name, version)
     if version != str(row.number):
         tab = request.args.get("tab")
         there = url_for("console.version.show", name=name, version=row.number, tab=tab)
         return redirect(there, 302)
+    return version_page(name, version, Form())
+
+
+@blueprint.route("/models/<name>/<version:version>/status", methods=["GET"])
+@allows("any")
+def show_status(name: str, version: str) -> Response:
+    """The head of the page of a version that is being checked."""
+    session = db.session()
+    row = find_version(session, name, version)
+    return fragment(
+        f"{model_state(session, name)} {row.status}",
+        lambda: render("version_head.html", **_head(session, row, Form())),
+    )
+
+
+@blueprint.route("/models/<name>/<version:version>/evaluate", methods=["POST"])
+@allows("promote", instead="upload")
+def evaluate_gates(name: str, version: str) -> AnyResponse:
+    """Evaluate the gates against what is live in production, and show the outcome."""
+    evaluate(services().database, services().evaluator.report, name, version)
+    return redirect(url_for("console.version.show", name=name, version=version), 303)
+
+
+def version_page(name: str, version: str, form: Form, status: int = 200) -> Response:
+    """The page of a version; ``form`` is that of its description, once it was sent."""
+    session = db.session()
+    row = find_version(session, name, version)
     tab = choice_in_query("tab", TABS)
-    view = version_view(row)
+    head = _head(session, row, form)
     return page(
         f"version_{tab}.html",
-        version=view,
+        status,
         tab=tab,
         tabs=TABS,
-        live=next(iter(_live(session, name)), None),
-        **_OF_TAB[tab](Shown(session, row, view)),
+        **head,
+        **_OF_TAB[tab](Shown(session, row, head["version"])),
     )
 
 
@@ -66,6 +99,18 @@ def download(name: str, version: str) -> Response:
     """The uploaded file."""
     row = find_version(db.session(), name, version)
     return send_blob(row, row.sha256, row.format)
+
+
+def _head(session: Session, row: VersionRow, form: Form) -> dict[str, Any]:
+    """``tag_text`` None: the tags cannot be edited as text."""
+    view = version_view(row)
+    return {
+        "version": view,
+        "live": next(iter(_live(session, row.model)), None),
+        "form": form,
+        "tag_text": tag_lines(view["tags"]),
+        "revision": revision_of(view["description"], view["tags"]),
+    }
 
 
 def _live(session: Session, name: str) -> list[View]:
@@ -83,6 +128,7 @@ def _results(shown: Shown) -> dict[str, Any]:
         "metrics": [_metric(name, shown.view, evaluation, live) for name in names],
         "measured": {name: next(iter(figures.values())) for name, figures in measured.items()},
         "promotions": promotions_of(shown.session, shown.row.model, shown.row.number),
+        "verdict": verdict_of(shown.session, shown.row.model, shown.row.number, PRODUCTION),
         "gates": policy_of(shown.session, shown.row.model)["gates"],
     }
 
@@ -115,7 +161,14 @@ def _columns(shown: Shown) -> dict[str, Any]:
 
 def _origin(shown: Shown) -> dict[str, Any]:
     parent = shown.view["lineage"].get("parent_version")
-    return {"parent": parent if isinstance(parent, int) else None}
+    digest = shown.view["lineage"].get("data_sha256")
+    return {
+        "parent": parent if isinstance(parent, int) else None,
+        "same_data": trained_on(shown.session, shown.row, digest)
+        if isinstance(digest, str)
+        else None,
+        "newest_searched": NEWEST_SEARCHED,
+    }
 
 
 def _card(shown: Shown) -> dict[str, Any]:

@@ -40,6 +40,7 @@
     │   ├── GateFailed                the version did not pass a gate, so it was not promoted
     │   ├── ChampionMoved             the alias, policy or holdout changed during the evaluation
     │   ├── PolicyConflict            the gates are not those that the caller wants to replace
+    │   ├── DescriptionConflict       not the description that the caller wants to replace
     │   ├── IdempotencyKeyReused
     │   ├── TokenShown                a repeated request: its value is not stored
     │   ├── LastAdminToken            without it no other could be created
@@ -124,6 +125,7 @@ from registry.errors.models import (
     AliasMalformed,
     AliasNotFound,
     ArtifactRefused,
+    DescriptionConflict,
     FormNotFound,
     MetadataRefused,
     ModelArchived,
@@ -214,6 +216,7 @@ __all__ = [
     "DataDirectoryRefused",
     "DatabaseBusy",
     "DatabaseUnavailable",
+    "DescriptionConflict",
     "Draining",
     "ExpectedVersionConflict",
     "Fault",

@@ -106,6 +106,16 @@ class VersionHasAlias(Conflict):
         )
 
 
+class DescriptionConflict(Conflict):
+    title = "Description has changed"
+
+    def __init__(self, model: str, number: int) -> None:
+        super().__init__(
+            f"Somebody changed the description or the tags of version {number} of '{model}' in the "
+            "meantime; nothing was changed. Read them and try again."
+        )
+
+
 class MetadataRefused(Refused):
     title = "Metadata refused"
 

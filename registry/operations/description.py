@@ -1,5 +1,7 @@
 """Change the description and the tags of a model or of a version."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,3 +29,9 @@ def describe(
         for tag in row.tags:
             tag.value = tags[tag.key]
     return bool(session.new) or any(map(session.is_modified, session.dirty))
+
+
+def revision_of(description: str, tags: Mapping[str, str]) -> str:
+    """Tells this description and these tags from any others."""
+    text = json.dumps([description, dict(tags)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

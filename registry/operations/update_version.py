@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from registry.operations.description import describe
+from registry.errors import DescriptionConflict
+from registry.operations.description import describe, revision_of
 from registry.operations.rows import locked_model
 from registry.reading.queries import find_version
 from registry.reading.views import View, version_view
@@ -19,14 +20,20 @@ def update_version(
     actor: str,
     description: str | None = None,
     tags: Mapping[str, str] | None = None,
+    expected: str | None = None,
 ) -> View:
-    """Replace what is not None; ``tags`` replaces all of them.
+    """Replace what is not None; ``tags`` replaces all of them. Nothing if they are the same.
 
-    Raises ModelNotFound, VersionNotFound.
+    ``expected``: the ``revision_of`` what the caller wants to replace; None: any.
+
+    Raises ModelNotFound, VersionNotFound, and DescriptionConflict if something else is there.
     """
     with database.write() as session:
         locked_model(session, model)
         row = find_version(session, model, reference)
+        before = revision_of(row.description, {tag.key: tag.value for tag in row.tags})
         if describe(session, row, VersionTagRow, description, tags):
+            if expected not in {None, before}:
+                raise DescriptionConflict(model, row.number)
             record(session, "version_updated", actor=actor, model=model, to_version=row.number)
         return version_view(row)

@@ -21,6 +21,7 @@ ONLY_IN_THE_CONSOLE = {
     service_errors.CrossSiteRequest,
     service_errors.TokenShown,
     service_errors.PolicyConflict,
+    service_errors.DescriptionConflict,
 }
 
 
