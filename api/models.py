@@ -19,9 +19,11 @@ from api.sessions import db
 from registry.operations.archive_model import archive_model
 from registry.operations.create_model import create_model
 from registry.operations.update_model import update_model
-from registry.reading import queries
+from registry.reading.live_versions import with_live
 from registry.reading.pages import Page
+from registry.reading.queries import find_model
 from registry.reading.views import View, model_view
+from registry.watching.model_list import sorted_models
 
 blueprint = Blueprint("models", __name__, description="Registered models")
 
@@ -32,9 +34,18 @@ blueprint = Blueprint("models", __name__, description="Registered models")
 @blueprint.response(200, ModelPageSchema)
 def list_models(query: dict[str, Any]) -> Page:
     """List the models that the token covers."""
-    return queries.list_models(
-        db.session(), grant(), paging_of(query), text=query.get("q"), tag=query.get("tag")
+    session = db.session()
+    page = sorted_models(
+        session,
+        grant(),
+        paging_of(query),
+        sort=query.get("sort"),
+        text=query.get("q"),
+        tag=query.get("tag"),
     )
+    if query.get("include") == "live":
+        page["items"] = with_live(session, page["items"])
+    return page
 
 
 @blueprint.route("/models", methods=["POST"])
@@ -59,7 +70,7 @@ def post_model(body: dict[str, Any]) -> tuple[View, int, dict[str, str]]:
 @blueprint.response(200, ModelSchema)
 def get_model(name: str) -> View:
     """Show a model."""
-    return model_view(queries.find_model(db.session(), name))
+    return model_view(find_model(db.session(), name))
 
 
 @blueprint.route("/models/<name>", methods=["PATCH"])

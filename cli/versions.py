@@ -7,7 +7,7 @@ from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
 from hotswap import Registry
-from hotswap.replies import Version
+from hotswap.replies import LiveVersion, Version
 
 COLUMNS = [
     Column("Version", right=True),
@@ -61,16 +61,21 @@ def versions(
     )
 
 
-def _row(version: Version) -> list[object]:
-    metrics = version.get("metrics") or {}
+def main_metrics(one: Version | LiveVersion) -> dict[str, str]:
+    """The metrics that lists show, with their intervals if they are known."""
+    metrics = one.get("metrics") or {}
     shown = {key: metrics[key] for key in SHOWN_METRICS if key in metrics}
+    return with_intervals(shown or metrics, one.get("metric_intervals"))
+
+
+def _row(version: Version) -> list[object]:
     bytes_ = (version.get("artifact") or {}).get("size")
     return [
         version.get("version"),
         version.get("status"),
         version.get("kind"),
         version.get("aliases"),
-        with_intervals(shown or metrics, version.get("metric_intervals")),
+        main_metrics(version),
         size(bytes_) if isinstance(bytes_, int) else None,
         moment(version.get("created_at")),
         version.get("created_by"),

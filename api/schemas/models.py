@@ -1,12 +1,15 @@
 """Schemas of models and their history."""
 
 import marshmallow as ma
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from api.schemas.bases import PagingSchema, StrictSchema, page_of
-from api.schemas.fields import tags_field, text, whole
+from api.schemas.fields import baseline_field, intervals_field, tags_field, text, whole
+from registry.gates.grammar import ENGINES
 from registry.names import MODEL_NAME
+from registry.signature import KINDS, TASKS
 from registry.stored_text import MAX_DESCRIPTION
+from registry.watching.model_list import MODEL_SORTS
 
 
 class ModelQuerySchema(PagingSchema):
@@ -15,6 +18,23 @@ class ModelQuerySchema(PagingSchema):
         1_201,
         pattern=r"^([^\u0000:]*:[^\u0000]*)?$",
         metadata={"description": "key:value"},
+    )
+
+    sort = text(
+        20,
+        pattern=rf"^(-?({'|'.join(MODEL_SORTS)}))?$",
+        metadata={
+            "description": "name; updated: by the last event; requests: by the number of "
+            "predictions in this hour and the one before; failures: by the part of them that "
+            "failed. A leading '-' reverses it."
+        },
+    )
+    include = fields.String(
+        validate=validate.OneOf(("live",)),
+        metadata={
+            "description": "live: add what each alias points at, since when, by whom and why, and "
+            "the newest version that is ready."
+        },
     )
 
 
@@ -45,7 +65,42 @@ class ModelSchema(ma.Schema):
     created_by = fields.String()
 
 
-ModelPageSchema = page_of(ModelSchema, "ModelPage")
+class LiveVersionSchema(ma.Schema):
+    """An alias, its last move, and the version that it points at."""
+
+    alias = fields.String()
+    version = fields.Integer()
+    kind = fields.String(metadata={"enum": list(KINDS)})
+    task = fields.String(metadata={"enum": list(TASKS)})
+    engine = fields.String(metadata={"enum": list(ENGINES)})
+    since = fields.String(allow_none=True, metadata={"format": "date-time"})
+    by = fields.String(allow_none=True)
+    reason = fields.String(allow_none=True)
+    forced = fields.Boolean(metadata={"description": "It was moved although gates failed."})
+    rolled_back = fields.Boolean(metadata={"description": "It was moved by a rollback."})
+    metrics = fields.Dict(keys=fields.String(), values=fields.Float())
+    metric_intervals = intervals_field()
+    baseline = baseline_field()
+    rollback_to = fields.Integer(
+        allow_none=True,
+        metadata={"description": "What a rollback would point it at; null: nothing."},
+    )
+
+
+class ListedModelSchema(ModelSchema):
+    live = fields.List(
+        fields.Nested(LiveVersionSchema),
+        metadata={"description": "The aliases, by name; only with include=live."},
+    )
+    newest_ready = fields.Integer(
+        allow_none=True,
+        metadata={
+            "description": "The highest version that is ready; null: none. Only with include=live."
+        },
+    )
+
+
+ModelPageSchema = page_of(ListedModelSchema, "ModelPage")
 
 
 class EventSchema(ma.Schema):

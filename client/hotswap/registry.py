@@ -109,12 +109,26 @@ class Registry(AbstractContextManager["Registry"]):
         return str(self._get("/version", "version").get("public_url") or self.url)
 
     def models(
-        self, query: str | None = None, tag: tuple[str, str] | None = None
+        self,
+        query: str | None = None,
+        tag: tuple[str, str] | None = None,
+        *,
+        sort: str | None = None,
+        live: bool = False,
     ) -> Iterator[Model]:
-        """The registered models whose name contains ``query`` and that have the pair ``tag``."""
+        """The registered models whose name contains ``query`` and that have the pair ``tag``.
+
+        ``sort`` is ``name``, ``updated``, ``requests`` or ``failures``, with ``-`` before it for
+        the largest first. With ``live`` each has ``live``, what its aliases point at, and
+        ``newest_ready``.
+        """
         parameters = {} if query is None else {"q": query}
         if tag is not None:
             parameters["tag"] = ":".join(tag)
+        if sort is not None:
+            parameters["sort"] = sort
+        if live:
+            parameters["include"] = "live"
         return all_items(self._transport, "/models", parameters)
 
     def model(self, name: str) -> Model:

@@ -6,8 +6,29 @@ from typing import Any, NotRequired, TypedDict
 Scalar = float | int | bool | str | None
 
 
+class LiveVersion(TypedDict, total=False):
+    """An alias, its last move, and the version that it points at; ``rollback_to`` is what a
+    rollback would point it at."""
+
+    alias: str
+    version: int
+    kind: str
+    task: str
+    engine: str
+    since: str | None
+    by: str | None
+    reason: str | None
+    forced: bool
+    rolled_back: bool
+    metrics: dict[str, float]
+    metric_intervals: dict[str, list[float]]
+    baseline: dict[str, float]
+    rollback_to: int | None
+
+
 class Model(TypedDict, total=False):
-    """A registered model."""
+    """A registered model. ``live`` and ``newest_ready`` are present in lists that were requested
+    with them."""
 
     name: str
     description: str
@@ -18,6 +39,8 @@ class Model(TypedDict, total=False):
     generation: int
     created_at: str
     created_by: str
+    live: list[LiveVersion]
+    newest_ready: int | None
 
 
 class Column(TypedDict, total=False):

@@ -18,7 +18,7 @@ from registry.reading.live_versions import (
     bounds_of,
     live_versions,
     newest_ready,
-    with_trails,
+    with_trail,
 )
 from registry.reading.queries import find_model, find_version, policy_of
 from registry.reading.views import View, model_view, version_view
@@ -53,9 +53,12 @@ def difference_to_live(
 
 def _live(session: Session, name: str) -> Sequence[View]:
     """The aliases of the model, with the version that each can go back to."""
-    live = with_trails(session, live_versions(session, [name])).get(name, [])
+    live = live_versions(session, [name]).get(name, [])
     return [
-        {**one, "metric": main_metric(one["task"], one["metrics"])}
+        {
+            **with_trail(session, name, one),
+            "metric": main_metric(one["task"], one["metrics"]),
+        }
         for one in worker_reports().add_loaded_in(name, live)
     ]
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from registry.reading.alias_moves import move_view
 from registry.reading.queries import find_model
 from registry.reading.stored_evaluation import Interval
-from registry.reading.trail import trails
+from registry.reading.trail import Trail
 from registry.reading.views import View
 from registry.storage.tables import AliasRow, EventRow, MetricRow, ModelRow, VersionRow
 
@@ -102,21 +102,52 @@ def aliases_of(session: Session, model: str) -> list[View]:
     """
     find_model(session, model)
     kept = ("alias", "version", "since", "by", "reason", "forced", "rolled_back", "rollback_to")
-    found = with_trails(session, live_versions(session, [model])).get(model, [])
-    return [{key: value for key, value in one.items() if key in (*kept, "trail")} for one in found]
+    found = live_versions(session, [model]).get(model, [])
+    return [
+        {
+            key: value
+            for key, value in with_trail(session, model, one).items()
+            if key in (*kept, "trail")
+        }
+        for one in found
+    ]
 
 
-def with_trails(session: Session, live: Mapping[str, Sequence[View]]) -> dict[str, list[View]]:
-    """What ``live_versions`` gives, each view with the ``trail`` that its alias can go back to, the
-    next version first, which is ``rollback_to``."""
-    known = trails(session, live.keys())
-    found: dict[str, list[View]] = {}
-    for model, views in live.items():
-        for one in views:
-            trail = known.get((model, one["alias"]), [])[-2::-1]
-            rollback_to = trail[0] if trail else None
-            found.setdefault(model, []).append({**one, "rollback_to": rollback_to, "trail": trail})
-    return found
+def with_trail(session: Session, model: str, live: View) -> View:
+    """A view of ``live_versions``, with what its alias can go back to."""
+    trail = Trail(model, live["alias"]).read(session)[-2::-1]
+    return {**live, "rollback_to": trail[0] if trail else None, "trail": trail}
+
+
+def with_live(session: Session, models: Sequence[View]) -> list[View]:
+    """Views of models, each with ``live``: its aliases by name, the version that each points at and
+    what a rollback goes back to; and ``newest_ready`` (None: no version is ready)."""
+    names = [model["name"] for model in models]
+    live, newest = live_versions(session, names), newest_ready(session, names)
+    moves = _last_moves(session, names)
+    return [
+        {
+            **model,
+            "live": [
+                {**one, "rollback_to": _rollback_to(session, moves, model["name"], one)}
+                for one in live.get(model["name"], ())
+            ],
+            "newest_ready": newest.get(model["name"]),
+        }
+        for model in models
+    ]
+
+
+def _rollback_to(
+    session: Session, moves: Mapping[tuple[str, str], EventRow], model: str, live: View
+) -> int | None:
+    """What a rollback of an alias goes back to; reads its trail only where that does not follow
+    from its last move."""
+    move = moves.get((model, live["alias"]))
+    if move is not None and move.type == "promoted":
+        return move.from_version
+    number: int | None = with_trail(session, model, live)["rollback_to"]
+    return number
 
 
 def newest_ready(session: Session, models: Collection[str]) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from registry.errors import (
@@ -121,34 +121,43 @@ def list_models(
     *,
     text: str | None = None,
     tag: str | None = None,
+    descending: bool = False,
 ) -> Page:
-    """Models that ``grant`` covers, by name; ``text`` within the name, ``tag`` as ``key:value``.
+    """Models that ``grant`` covers, by name; ``text`` within the name, ``tag`` as ``key:value``;
+    ``descending``: the last name first.
 
     Raises ParameterMalformed.
     """
-    query = select(ModelRow).where(covered_models(grant))
-    if text:
-        query = query.where(ModelRow.name_key.contains(name_key(text), autoescape=True))
-    if tag:
-        key, separator, value = tag.partition(":")
-        if not separator:
-            raise ParameterMalformed("tag", "expected key:value.")
-        query = query.where(
-            exists().where(
-                ModelTagRow.model == ModelRow.name,
-                ModelTagRow.key == key,
-                ModelTagRow.value == value,
-            )
-        )
-    found = query.order_by(ModelRow.name_key)
+    query = models_with(grant, text, tag)
+    found = query.order_by(ModelRow.name_key.desc() if descending else ModelRow.name_key)
     if paging.after is not None:
-        found = found.where(ModelRow.name_key > name_key(paging.after))
+        after = name_key(paging.after)
+        found = found.where(ModelRow.name_key < after if descending else ModelRow.name_key > after)
     return page_of(
         session.scalars(found.limit(paging.page_size + 1).offset(paging.offset)).all(),
         model_view,
         paging,
         total=count(session, query),
         cursor=lambda row: row.name,
+    )
+
+
+def models_with(grant: Grant, text: str | None, tag: str | None) -> Select[ModelRow]:
+    """The query of ``list_models``, without an order. Raises ParameterMalformed."""
+    query = select(ModelRow).where(covered_models(grant))
+    if text:
+        query = query.where(ModelRow.name_key.contains(name_key(text), autoescape=True))
+    if not tag:
+        return query
+    key, separator, value = tag.partition(":")
+    if not separator:
+        raise ParameterMalformed("tag", "expected key:value.")
+    return query.where(
+        exists().where(
+            ModelTagRow.model == ModelRow.name,
+            ModelTagRow.key == key,
+            ModelTagRow.value == value,
+        )
     )
 
 

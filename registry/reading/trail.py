@@ -1,11 +1,9 @@
 """The versions that an alias can go back to, by the history."""
 
-from collections.abc import Collection
-
-from sqlalchemy import and_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.storage.tables import AliasRow, EventRow
+from registry.storage.tables import EventRow
 
 
 class Trail:
@@ -35,32 +33,12 @@ class Trail:
         )
         for seq, type_, version in events:
             self._seq = seq
-            _add(self._numbers, type_, version)
+            if type_ == "alias_deleted":
+                self._numbers.clear()
+            elif type_ == "rolled_back" and version in self._numbers[:-1]:
+                self._numbers.pop()
+                while self._numbers[-1] != version:
+                    self._numbers.pop()
+            elif version is not None:
+                self._numbers.append(version)
         return self._numbers
-
-
-def trails(session: Session, models: Collection[str]) -> dict[tuple[str, str], list[int]]:
-    """The trail of each alias of ``models``, by model and alias, read in one query."""
-    # In the order of the index on model, alias and seq.
-    events = session.execute(
-        select(AliasRow.model, AliasRow.name, EventRow.type, EventRow.to_version)
-        .join(EventRow, and_(EventRow.model == AliasRow.model, EventRow.alias == AliasRow.name))
-        .where(AliasRow.model.in_(models))
-        .order_by(AliasRow.model, AliasRow.name, EventRow.seq)
-    )
-    found: dict[tuple[str, str], list[int]] = {}
-    for model, alias, type_, version in events:
-        _add(found.setdefault((model, alias), []), type_, version)
-    return found
-
-
-def _add(numbers: list[int], type_: str, version: int | None) -> None:
-    """Apply an event to a trail."""
-    if type_ == "alias_deleted":
-        numbers.clear()
-    elif type_ == "rolled_back" and version in numbers[:-1]:
-        numbers.pop()
-        while numbers[-1] != version:
-            numbers.pop()
-    elif version is not None:
-        numbers.append(version)

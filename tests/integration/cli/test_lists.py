@@ -37,6 +37,29 @@ def test_models_are_printed_as_plain_aligned_lines_in_a_pipe(
     ]
 
 
+def test_models_are_printed_with_what_is_live(hotswap: Hotswap, service: FakeService) -> None:
+    moved = {"since": "2026-11-21T06:00:00Z", "by": "ann", "reason": None, "rollback_to": 1}
+    live = {"alias": "production", "version": 2, "kind": "tree", "metrics": {"rmse": 7.5}, **moved}
+    live["metric_intervals"] = {"rmse": [7, 8.25]}
+    items = [
+        {"name": "housing", "live": [live], "newest_ready": 3},
+        {"name": "new", "live": [], "newest_ready": None},
+    ]
+    page = {"items": items, "page": 1, "page_size": 200, "total": 2}
+    service.script("GET", "/models", Answer(200, page))
+
+    heading, housing, new = hotswap("models", "--live", "--sort=-updated").stdout.splitlines()
+
+    assert heading.split()[:4] == ["MODEL", "ALIAS", "VERSION", "KIND"]
+    assert housing.startswith(
+        "housing  production        2  tree  rmse=7.5 (7 to 8.25)  2026-11-21"
+    )
+    assert housing.split()[-2:] == ["1", "3"]
+    assert new.split() == ["new", *["-"] * 9]
+    query = service.requests[0].query
+    assert (query["sort"], query["include"]) == (["-updated"], ["live"])
+
+
 def test_versions_are_printed_with_metrics_and_sizes(
     hotswap: Hotswap, service: FakeService
 ) -> None:

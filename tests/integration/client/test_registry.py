@@ -63,6 +63,17 @@ def test_versions_can_be_requested_with_their_intervals(
     assert service.requests[0].query["include"] == ["intervals"]
 
 
+def test_models_can_be_sorted_and_requested_with_what_is_live(
+    registry: Registry, service: FakeService
+) -> None:
+    service.add_version("housing")
+    list(registry.models())
+    list(registry.models(sort="-requests", live=True))
+    plain, chosen = (received.query for received in service.requests)
+    assert set(plain) == {"page_size"}
+    assert (chosen["sort"], chosen["include"]) == (["-requests"], ["live"])
+
+
 def test_an_alias_can_be_requested_as_it_was_at_a_time(
     registry: Registry, service: FakeService
 ) -> None:
