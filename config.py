@@ -247,6 +247,15 @@ class Settings:
             return self.host.lower() == "localhost"
 
     @property
+    def has_sign_in_links(self) -> bool:
+        """Whether a link that this service prints may sign in: the console is on, and nothing but
+        browsers on this machine reaches it."""
+        alone = not (self.uds or self.public_url or self.trusted_proxies)
+        host = self.host.lower().strip("[]")
+        is_console_open = bool(self.console and self.console_hours)
+        return is_console_open and alone and host in {"localhost", "127.0.0.1", "::1"}
+
+    @property
     def effective_database_url(self) -> str:
         return self.database_url or f"sqlite:///{self.data.resolve() / 'registry.db'}"
 

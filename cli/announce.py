@@ -10,6 +10,8 @@ import time
 import click
 
 from config import Settings
+from registry.storage.sign_in_codes import SignInCodes
+from registry.storage.tables import utc_now
 
 PATIENCE_SECONDS = 60
 DEMO_RECORD = {
@@ -22,19 +24,27 @@ DEMO_RECORD = {
 
 
 def announce(
-    settings: Settings, token: str | None, *, in_file: bool, demo: bool, as_json: bool
+    settings: Settings,
+    token: str | None,
+    *,
+    in_file: bool,
+    signs_in: str | None,
+    demo: bool,
+    as_json: bool,
 ) -> None:
     """Wait until the service is ready, then print its address and how to use it.
 
     ``token`` is the admin token if this start created it; it is not printed again. ``in_file``:
-    the token in ``admin.token`` is valid.
+    the token in ``admin.token`` is valid. ``signs_in`` is the digest of the token that a link to
+    the console signs in with; None: the link signs nobody in.
     """
     if not _is_ready(settings):
         return
     if as_json:
         click.echo(json.dumps({**_address(settings), "admin_token": token}))
     else:
-        click.echo("\n".join(_lines(settings, token, in_file=in_file, demo=demo)))
+        lines = _lines(settings, token, in_file=in_file, demo=demo)
+        click.echo("\n".join([*console_lines(settings, signs_in), *lines]))
     sys.stdout.flush()
 
 
@@ -48,6 +58,26 @@ def address_of(settings: Settings) -> str:
         return "http://localhost"
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
     return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{settings.port}"
+
+
+def console_lines(settings: Settings, token: str | None) -> list[str]:
+    """Where the console is: with a link that signs in once, if that is possible."""
+    if settings.uds or not settings.console:
+        return []
+    if token and settings.has_sign_in_links:
+        try:
+            code = SignInCodes(settings.data).make(token, utc_now())
+        except OSError as error:
+            click.echo(f"Warning: there is no link that signs in: {error.strerror}.", err=True)
+        else:
+            return [
+                "Open this link in a browser on this machine. It signs in to the console once,",
+                "within ten minutes:",
+                "",
+                f"  {address_of(settings)}/console/link#{code}",
+                "",
+            ]
+    return [f"The console is at {settings.public_url or address_of(settings)}/console"]
 
 
 def _lines(settings: Settings, token: str | None, *, in_file: bool, demo: bool) -> list[str]:

@@ -6,7 +6,7 @@ import signal
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -21,6 +21,17 @@ from cli.systemd import Notifier, configured_manager, forget
 from config import ServiceManager, SettingInvalid, Settings
 from registry.storage.database import Database
 from registry.storage.schema import HEAD, current_revision
+
+
+class AdminToken(NamedTuple):
+    """``made``: its value, if this start generated it, to be shown. ``first``: the id of the one
+    that the first start made, if it is in use. ``filed``: the digest of the valid one in the file.
+    ``usable``: the digest of the configured one or of that in the file."""
+
+    made: str | None
+    first: int | None
+    filed: str | None
+    usable: str | None
 
 
 @click.command
@@ -60,7 +71,8 @@ from registry.storage.schema import HEAD, current_revision
     "--json", "as_json", is_flag=True, help="Print the address of the service as one line of JSON."
 )
 def serve(*, demo: bool, as_json: bool, take_over_service: bool, **flags: Any) -> None:
-    """Start the service and print its address, and on the first start the admin token.
+    """Start the service and print its address, a link that signs in to the console, and on the
+    first start the admin token.
 
     SIGTERM stops it when its requests have been answered, SIGHUP replaces the workers, and SIGUSR2
     starts a successor with --take-over.
@@ -85,15 +97,23 @@ def serve(*, demo: bool, as_json: bool, take_over_service: bool, **flags: Any) -
     service = succession.service if succession else claim(settings, manager)
     settings = service.settings
     try:
-        token, first_token, in_file = _prepare(service, succession)
-        for warning in warnings_for(settings, first_token):
+        token = _prepare(service, succession)
+        for warning in warnings_for(settings, token.first):
             click.echo(f"Warning: {warning}", err=True)
         if demo:
             _register_demo(settings)
         # The workers read their settings from the environment, as under any other WSGI server.
         os.environ.update(settings.to_environment())
+        # Nobody reads what a service manager or a successor prints, and it is stored.
+        is_read = succession is None and manager == ServiceManager()
         announcement = partial(
-            announce, settings, token, in_file=in_file, demo=demo, as_json=as_json
+            announce,
+            settings,
+            token.made,
+            in_file=token.filed is not None,
+            signs_in=token.usable if is_read else None,
+            demo=demo,
+            as_json=as_json,
         )
         MainProcess(
             service, succession, command, Notifier(manager.notify_socket), announcement
@@ -134,19 +154,17 @@ def warnings_for(settings: Settings, first_token: int | None) -> list[str]:
     return found
 
 
-def _prepare(
-    service: Service, succession: Succession | None
-) -> tuple[str | None, int | None, bool]:
-    """Hold and prepare the data directory. Returns the admin token if it was generated here, to be
-    shown; the id of the admin token of the first start if it is in use; and whether the token in
-    the file is valid.
+def _prepare(service: Service, succession: Succession | None) -> AdminToken:
+    """Hold and prepare the data directory.
 
     With a predecessor it is held already, and keeps the predecessor's schema.
     """
     from api.logs import configure_logs
     from api.services import Services
     from api.start import ADMIN_TOKEN_FILE, log_warnings, prepare
-    from registry.operations.ensure_admin import first_token_in_use, holds_admin_token
+    from registry.operations.ensure_admin import admin_token_in, first_token_in_use
+    from registry.storage.sign_in_codes import SignInCodes
+    from registry.tokens import token_digest
 
     settings = service.settings
     try:
@@ -166,8 +184,9 @@ def _prepare(
         else:
             _require_schema(services.database)
         made = prepare(services)
+        SignInCodes(settings.data).clear()
         first_token = first_token_in_use(services.database)
-        in_file = holds_admin_token(services.database, settings.data / ADMIN_TOKEN_FILE)
+        filed = admin_token_in(services.database, settings.data / ADMIN_TOKEN_FILE)
     finally:
         services.close()
     try:
@@ -175,8 +194,9 @@ def _prepare(
     except SettingInvalid as error:
         raise CommandFailed(str(error), WRONG_USAGE) from error
     log_warnings(settings.data)
-    # A configured token is not printed, because standard output is often stored.
-    return None if settings.admin_token else made, first_token, in_file
+    if settings.admin_token:  # not printed, because standard output is often stored
+        return AdminToken(None, first_token, filed, token_digest(settings.admin_token))
+    return AdminToken(made, first_token, filed, filed)
 
 
 def _require_schema(database: Database) -> None:

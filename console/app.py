@@ -15,6 +15,7 @@ from console.pages.describe import blueprint as describe
 from console.pages.gates import blueprint as gates
 from console.pages.health import blueprint as health
 from console.pages.history import blueprint as history
+from console.pages.link import blueprint as link
 from console.pages.model import blueprint as model
 from console.pages.models import blueprint as models
 from console.pages.promote import blueprint as promote
@@ -28,6 +29,7 @@ from console.session import recognise_session
 
 PAGES = (
     sign_in,
+    link,
     models,
     model,
     version,

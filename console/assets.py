@@ -19,6 +19,7 @@ _NAMES = (
     "console.css",
     "console.js",
     "favicon.svg",
+    "link.js",
     "shown_once.js",
     "try.js",
     "upload.js",

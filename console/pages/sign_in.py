@@ -26,7 +26,7 @@ def show() -> AnyResponse:
     following = own_path(request.args.get("next")) or ""
     if signed_in() is not None:
         return _led_on(following)
-    return _form(following)
+    return sign_in_form(following)
 
 
 @blueprint.route("/login", methods=["POST"])
@@ -36,11 +36,13 @@ def sign_in() -> AnyResponse:
     following = own_path(request.form.get("next")) or ""
     kept = form_kept_in_sign_in()
     if not _is_available():
-        return _form(following, kept=kept, status=403)
+        return sign_in_form(following, kept=kept, status=403)
     try:
         known = callers().check_token(request.form.get("token", "").strip(), request.environ)
     except (Unauthenticated, TooManyRequests) as error:
-        response = _form(following, kept=kept, status=status_of(type(error)), fault=error.detail)
+        response = sign_in_form(
+            following, kept=kept, status=status_of(type(error)), fault=error.detail
+        )
         if isinstance(error, TooManyRequests):
             response.headers["Retry-After"] = str(error.retry_after)
         return response
@@ -79,9 +81,10 @@ def choose_theme() -> AnyResponse:
     return response
 
 
-def _form(
+def sign_in_form(
     following: str, *, kept: KeptForm | None = None, status: int = 200, fault: str = ""
 ) -> Response:
+    """The page to sign in with a token; ``fault`` says why an attempt failed."""
     return page(
         "sign_in.html",
         status,

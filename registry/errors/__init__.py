@@ -13,6 +13,7 @@
     │   └── SignInRequired            no session of the console, or one that has ended
     ├── Forbidden
     │   ├── CrossSiteRequest          a change that a page of another site sent to the console
+    │   ├── SignInLinkRefused         a link that was used, has expired, or was opened elsewhere
     │   ├── ScopeMissing
     │   └── ModelForbidden
     ├── NotFound
@@ -97,6 +98,7 @@ from registry.errors.access import (
     ModelForbidden,
     RateLimited,
     ScopeMissing,
+    SignInLinkRefused,
     SignInRequired,
     TokenNotFound,
     TokenRefused,
@@ -265,6 +267,7 @@ __all__ = [
     "SchemaMismatch",
     "ScopeMissing",
     "ScoringBusy",
+    "SignInLinkRefused",
     "SignInRequired",
     "StorageFull",
     "StorageUnavailable",

@@ -42,6 +42,24 @@ class CrossSiteRequest(Forbidden):
         )
 
 
+class SignInLinkRefused(Forbidden):
+    title = "Sign-in link refused"
+
+    @classmethod
+    def used(cls) -> "SignInLinkRefused":
+        return cls(
+            "This link signs nobody in: it was used already, is older than ten minutes, or the "
+            "service was started again since. Each start prints a new one. Or sign in with a token."
+        )
+
+    @classmethod
+    def elsewhere(cls) -> "SignInLinkRefused":
+        return cls(
+            "Links that sign in work only in a browser on the machine that the service runs on, at "
+            "the address that the service printed, and without a proxy. Sign in with a token."
+        )
+
+
 class TokenNotFound(NotFound):
     title = "Token not found"
 

@@ -52,14 +52,15 @@ def first_token_in_use(database: Database) -> int | None:
         return next((row.id for row in rows if is_live(row, utc_now())), None)
 
 
-def holds_admin_token(database: Database, file: Path) -> bool:
-    """Whether ``file`` holds a valid admin token."""
+def admin_token_in(database: Database, file: Path) -> str | None:
+    """The digest of the valid admin token in ``file``; None if it holds none."""
     if not file.exists():
-        return False
+        return None
     digest = token_digest(file.read_text(errors="replace").strip())
     with database.read() as session:
         rows = session.scalars(select(TokenRow).where(TokenRow.digest == digest)).all()
-        return any("admin" in row.scopes and is_live(row, utc_now()) for row in rows)
+        valid = any("admin" in row.scopes and is_live(row, utc_now()) for row in rows)
+    return digest if valid else None
 
 
 def _ensure_configured(

@@ -105,7 +105,11 @@ def test_every_address_of_the_console_declares_who_may(console: Console) -> None
             assert access is not None, rule.rule
             if access.public:
                 public.add(rule.rule)
-    assert public == {"/console/login", "/console/static/<digest>/<path:name>"}
+    assert public == {
+        "/console/login",
+        "/console/link",
+        "/console/static/<digest>/<path:name>",
+    }
 
 
 def test_templates_never_mark_text_as_safe() -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from registry.errors import LastAdminToken, TokenNotFound, TokenRefused, Unauthenticated
 from registry.live.snapshot import read_snapshot
 from registry.operations.create_token import create_token
-from registry.operations.ensure_admin import ensure_admin, first_token_in_use, holds_admin_token
+from registry.operations.ensure_admin import admin_token_in, ensure_admin, first_token_in_use
 from registry.operations.revoke_token import revoke_token
 from registry.reading.pages import Paging
 from registry.reading.queries import list_models, list_tokens
@@ -270,12 +270,12 @@ def test_a_configured_token_does_not_count_as_printed(database, file):
 def test_a_file_without_a_valid_admin_token_is_not_mentioned(database, file):
     made = ensure_admin(database, file)
     assert made is not None
-    assert holds_admin_token(database, file)
+    assert admin_token_in(database, file) == token_digest(made)
 
     ensure_admin(database, file, made)  # the same value from the environment: the file is removed
 
     assert not file.exists()
     assert first_token_in_use(database) is not None
-    assert not holds_admin_token(database, file)
+    assert admin_token_in(database, file) is None
     file.write_text("hsw_another")
-    assert not holds_admin_token(database, file)
+    assert admin_token_in(database, file) is None

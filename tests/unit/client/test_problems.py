@@ -18,6 +18,7 @@ NEVER_OVER_HTTP = {
 """Only commands that work on the data directory itself meet these, or a start that fails."""
 ONLY_IN_THE_CONSOLE = {
     service_errors.SignInRequired,
+    service_errors.SignInLinkRefused,
     service_errors.CrossSiteRequest,
     service_errors.TokenShown,
     service_errors.PolicyConflict,
