@@ -163,6 +163,11 @@ class Service:
         root = self.data / "blobs"
         return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
+    def lose(self, blobs: set[str]) -> None:
+        """Delete files of the blob store, as a careless operator would."""
+        for path in blobs:
+            (self.data / "blobs" / path).unlink()
+
 
 AppMaker = Callable[..., Service]
 

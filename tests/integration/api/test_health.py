@@ -78,9 +78,7 @@ def test_a_live_version_that_cannot_be_loaded_is_a_fault_with_advice(make_app, a
     service, name = make_app(), new_name()
     service.admin.upload(name, artifacts["line-1"])
     service.admin.promote(name, 1)
-    for blob in (service.data / "blobs").rglob("*"):
-        if blob.is_file():
-            blob.unlink()
+    service.lose(service.stored())
     service.services.pool.drop([(name, 1)])
     assert service.admin.post(f"/models/{name}/predict", json={"input": [1]}).status_code == 503
 

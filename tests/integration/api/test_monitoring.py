@@ -47,8 +47,7 @@ def served(module_app) -> dict[str, set[str]]:
     service.stranger().get("/models")
     service.admin.post(f"/models/{name}/1/predict", json={"x0": 1.0, "x1": 2.0})
     service.admin.upload(name, constant_model(4714.0))
-    for path in service.stored() - held:
-        (service.data / "blobs" / path).unlink()
+    service.lose(service.stored() - held)
     service.admin.promote(name, 2)
     service.admin.post(f"/models/{name}/2/predict", json={"x0": 1.0, "x1": 2.0})
     service.services.observer.polled(readable=True, loaded=1, missing=1, unloadable=[(name, 2)])

@@ -99,8 +99,7 @@ def test_unknown_names_create_no_time_series(service, model):
 def test_predictions_of_a_version_that_cannot_be_loaded_are_counted_as_failed(service):
     name, held = new_name(), service.stored()
     service.admin.upload(name, constant_model(4712.0))
-    for path in service.stored() - held:
-        (service.data / "blobs" / path).unlink()
+    service.lose(service.stored() - held)
 
     answer = service.admin.post(f"/models/{name}/1/predict", json=RECORD)
     check_problem(answer, 503, "blob-missing")

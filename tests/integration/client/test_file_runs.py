@@ -23,6 +23,16 @@ def service(doubler: Doubler) -> Doubler:
     return doubler
 
 
+def interrupted_run(service: Doubler, registry: Registry, folder: Path) -> tuple[Path, Path]:
+    """The input and the output of a run that ended after two chunks."""
+    data, out = write(folder / "in.csv", table()), folder / "out.csv"
+    service.most = 2
+    with pytest.raises(errors.ProblemReply):
+        predict(registry, data, out)
+    service.most = 10**9
+    return data, out
+
+
 @pytest.mark.parametrize(
     "ending",
     ["csv", "parquet"]
@@ -59,11 +69,7 @@ def test_a_run_interrupted_at_any_point_gives_the_same_bytes_when_resumed(
 def test_an_unfinished_run_is_continued_only_with_the_same_options(
     service: Doubler, registry: Registry, tmp_path: Path
 ) -> None:
-    data, out = write(tmp_path / "in.csv", table()), tmp_path / "out.csv"
-    service.most = 2
-    with pytest.raises(errors.ProblemReply):
-        predict(registry, data, out)
-    service.most = 10**9
+    data, out = interrupted_run(service, registry, tmp_path)
 
     def refused(said: str, **options: Any) -> None:
         with pytest.raises(errors.UnfinishedRun, match=said):
@@ -81,11 +87,7 @@ def test_an_unfinished_run_is_continued_only_with_the_same_options(
 def test_a_resumed_run_keeps_the_version_of_its_alias(
     service: Doubler, registry: Registry, tmp_path: Path
 ) -> None:
-    data, out = write(tmp_path / "in.csv", table()), tmp_path / "out.csv"
-    service.most = 2
-    with pytest.raises(errors.ProblemReply):
-        predict(registry, data, out)
-    service.most = 10**9
+    data, out = interrupted_run(service, registry, tmp_path)
     service.aliases["m"] = {"production": 2}
 
     assert predict(registry, data, out, resume=True).version == 1
