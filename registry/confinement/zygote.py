@@ -1,11 +1,11 @@
 """The process that confined ones are forked from: it has imported all that they need.
 
 Started as ``python -m registry.confinement.zygote FD MODULE…`` with one end of a socket pair as FD.
-It imports the modules, isolates itself, and sends over FD which defences the machine lacks. Each
-request that follows names the function to run and its limits, and carries the child's end of a
-channel, one end of a socket for its status, and any files that it may read. The reply is the
-child's process id in four bytes, 0 where there is none. The status socket reports how the child
-ended; closing its other end kills the child. The end of FD ends everything.
+It imports the modules, provides a locale, isolates itself, and sends over FD which defences the
+machine lacks. Each request that follows names the function to run and its limits, and carries the
+child's end of a channel, one end of a socket for its status, and any files that it may read. The
+reply is the child's process id in four bytes, 0 where there is none. The status socket reports how
+the child ended; closing its other end kills the child. The end of FD ends everything.
 """
 
 import importlib
@@ -24,6 +24,7 @@ import msgspec
 from registry.confinement.channel import Channel
 from registry.confinement.confine import confine
 from registry.confinement.limits import Limits
+from registry.confinement.locales import provide_locale
 from registry.confinement.namespaces import make_folder, remove_folder
 from registry.confinement.plan import Plan, candidates, isolate, readable_paths, shortcomings
 
@@ -72,6 +73,7 @@ def main() -> None:
     with socket.socket(fileno=int(descriptor)) as control:
         for module in modules:
             importlib.import_module(module)
+        provide_locale()
         with suppress(OSError):  # /proc may be missing
             Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
         plan = _make_plan()

@@ -1,8 +1,9 @@
 """Predicts with an ONNX file as it was uploaded. For confined processes only.
 
 The graph takes either one tensor of rows x columns, or one tensor for each column. Its first output
-is a number or a label for each row; its optional second output is the scores of the classes, as a
-tensor or as the list of mappings that ONNX's ZipMap makes.
+is a number or a label for each row, or a list of them; its optional second output is the scores of
+the classes, as a tensor or as the list of mappings that ONNX's ZipMap makes. A second output beside
+lists of labels, or of one number for each row, is not used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -136,9 +137,16 @@ class UploadedOnnx:
                     raise
                 continue
             self._values(found[0], batch.rows)
-            scored = bool(self._classes) and len(found) > 1
+            scored = len(found) > 1 and self._has_class_scores(found[1], batch.rows)
             return batch, self._scores(found[1], batch.rows) if scored else None
         raise AssertionError("the example is the last")
+
+    def _has_class_scores(self, second: Any, rows: int) -> bool:
+        """False for lists of labels, and where ``second`` is a number for each row."""
+        if not self._classes or self.signature.output.size is not None:
+            return False
+        one_each = isinstance(second, np.ndarray) and second.shape in {(rows,), (rows, 1)}
+        return len(self._classes) == 1 or not one_each
 
     def _run(self, batch: Batch, outputs: list[str]) -> list[Any]:
         columns = [batch.columns[name] for name in self.signature.names]
@@ -167,7 +175,7 @@ class UploadedOnnx:
             if isinstance(found, list):
                 found = [[row[label] for label in self._classes] for row in found]
             scores = np.asarray(found, np.float64)
-        except (KeyError, TypeError, ValueError) as error:
+        except (IndexError, KeyError, TypeError, ValueError) as error:
             raise PredictionRefused("The model's scores are not those of its classes.") from error
         if scores.shape != (rows, len(self._classes)):
             raise PredictionRefused(

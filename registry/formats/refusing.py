@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from registry.formats.ufuncs import UFUNC_NAMES
 
 _ONNX = (
-    "convert the model to ONNX, for example with skl2onnx.to_onnx(model, X[:1]), and upload the "
-    ".onnx file"
+    "convert the model to ONNX, for example with skl2onnx.to_onnx(model, X[:1].astype('float32')), "
+    "and upload the .onnx file"
 )
 _CLUSTERS = "it does not predict from plain arrays that are checked", "use KMeans"
 _THRESHOLDS = (

@@ -1,7 +1,7 @@
 """The signature of an uploaded ONNX graph: its inputs as columns, its outputs as the output."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from registry.engines.uploaded_onnx import NUMPY_TYPES
@@ -26,6 +26,21 @@ _FITTING: dict[ColumnType, frozenset[ColumnType]] = {
     "string": frozenset({"string"}),
 }
 """The types that may be declared for a column whose tensor has the type on the left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a graph returns for each row.
+
+    ``labels`` are those that could be read from the graph, in the order of the classes;
+    ``computed``: they include all that it returns, and perhaps others. None: the node ``source``
+    computes them. ``size``: how many values or labels, if several.
+    """
+
+    labels: tuple[Label, ...] | None
+    computed: bool
+    source: str | None
+    size: int | None
 
 
 def read_columns(tensors: Sequence[Any], declared: Signature | None) -> tuple[Column, ...]:
@@ -115,12 +130,8 @@ def _matching_columns(
     return declared.inputs
 
 
-def read_output(
-    outputs: Sequence[Any], labels: tuple[Label, ...] | None, declared: Signature | None
-) -> Output:
+def read_output(outputs: Sequence[Any], returned: Returned, declared: Signature | None) -> Output:
     """The output, whose type is that of the first of ``outputs``.
-
-    ``labels`` are those that could be read from the graph, in the order of the classes.
 
     Raises ArtifactRefused, and MetadataRefused where ``declared`` does not match.
     """
@@ -131,6 +142,11 @@ def read_output(
         )
     if outputs[0].type not in NUMPY_TYPES:
         raise ArtifactRefused(f"The ONNX output {shown(outputs[0].name)} is not a tensor.")
+    if returned.size is not None and returned.size > MAX_OUTPUTS:
+        raise ArtifactRefused(
+            f"The ONNX graph returns {returned.size} values for a row; at most {MAX_OUTPUTS} are "
+            "allowed."
+        )
     kind = _column_type(outputs[0])
     said = None if declared is None else declared.output.classes
     if kind == "number":
@@ -138,38 +154,29 @@ def read_output(
             raise ArtifactRefused(
                 f"The ONNX output {shown(outputs[0].name)} is a number, not a label of a class."
             )
-        return _named(Output("prediction", "number", size=_size(outputs[0])), declared)
-    classes = _classes(labels or ((False, True) if kind == "boolean" else None), said)
+        return _named(Output("prediction", "number", size=returned.size), declared)
+    if kind == "boolean":
+        returned = replace(returned, labels=(False, True), computed=False)
+    classes = _classes(returned, said)
     if any(type(label) is not _LABELS[kind] for label in classes):
         raise ArtifactRefused(
             f"The ONNX output {shown(outputs[0].name)} has the type '{kind}', and its classes have "
             "another: declare them in signature.output.classes."
         )
-    return _named(Output("prediction", kind, classes), declared)
-
-
-def _size(output: Any) -> int | None:
-    """How many numbers the graph returns for a row, if the shape of its output states several."""
-    shape = list(output.shape)
-    if len(shape) != 2 or not isinstance(shape[1], int) or shape[1] < 2:
-        return None
-    if shape[1] > MAX_OUTPUTS:
-        raise ArtifactRefused(
-            f"The ONNX graph returns {shape[1]} numbers for a row; at most {MAX_OUTPUTS} are "
-            "allowed."
-        )
-    return shape[1]
+    return _named(Output("prediction", kind, classes, returned.size), declared)
 
 
 _LABELS: dict[ColumnType, type] = {"string": str, "integer": int, "boolean": bool}
 
 
-def _classes(labels: tuple[Label, ...] | None, said: tuple[Label, ...] | None) -> tuple[Label, ...]:
+def _classes(returned: Returned, said: tuple[Label, ...] | None) -> tuple[Label, ...]:
     """The classes in the declared order; if the graph names its classes, they must be the same."""
-    classes = said or labels
+    classes = said or returned.labels
+    labels = None if returned.computed else returned.labels
     if classes is None:
+        source = f", which {returned.source} computes" if returned.source else ""
         raise ArtifactRefused(
-            "The ONNX graph does not name its labels: declare them, in the order of its "
+            f"The ONNX graph does not name its labels{source}: declare them, in the order of its "
             "probabilities, in signature.output.classes."
         )
     if len(set(classes)) != len(classes) or (

@@ -17,9 +17,9 @@ from registry.engines.uploaded_onnx import OnnxInputs, UploadedOnnx
 from registry.errors import ArtifactRefused, PredictionRefused
 from registry.intake.onnx_file import Message, opset_of, parse
 from registry.intake.onnx_labels import GraphLabels
-from registry.intake.onnx_signature import read_columns, read_output
+from registry.intake.onnx_signature import Returned, read_columns, read_output
 from registry.intake.samples import first_row
-from registry.signature import Column, Label, Output, Record, Signature
+from registry.signature import Column, Output, Record, Signature
 
 _SAME = 1e-3
 """How far the result for a row may differ between a batch and the row alone, as a share of the
@@ -27,6 +27,13 @@ largest result. Kernels sum in another order there; a result that depends on oth
 far more."""
 _CLEAR = 1e-6
 """The lead of a probability from which on the label has to agree with it."""
+_WAYS_OUT = {
+    "(ZipMap)": "ZipMap takes float32 only: convert the model with float32 inputs, or with "
+    "options={'zipmap': False}.",
+    "Failed to construct locale": "Install that locale on the server, or convert the model with a "
+    "locale that it has, such as C.UTF-8 (option 'locale' of skl2onnx's vectorizers).",
+}
+"""What to do, by a part of ONNX Runtime's message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +55,10 @@ def read_upload(content: bytes, declared: Mapping[str, Any]) -> Uploaded:
     proto = parse(content)
     said, example = declared.get("signature"), declared.get("input_example")
     declared_signature = None if said is None else Signature.from_json(said)
-    session = open_session(content, keep_memory=False)
+    session = _open(content)
     columns = read_columns(OnnxInputs(session).tensors, declared_signature)
-    labels = _labels(proto, session, columns, example)
-    signature = Signature(columns, read_output(session.get_outputs(), labels, declared_signature))
+    returned = _returned(proto, session, columns, example)
+    signature = Signature(columns, read_output(session.get_outputs(), returned, declared_signature))
     predictor = UploadedOnnx(session, signature, example)
     found = _answers(predictor, predictor.probe)
     _check_rows_alone(predictor, found)
@@ -60,10 +67,22 @@ def read_upload(content: bytes, declared: Mapping[str, Any]) -> Uploaded:
     return Uploaded(predictor, opset_of(proto))
 
 
-def _labels(
+def _open(content: bytes) -> Any:
+    try:
+        return open_session(content, keep_memory=False)
+    except ArtifactRefused as error:
+        ways_out = (way_out for cause, way_out in _WAYS_OUT.items() if cause in error.detail)
+        way_out = next(ways_out, None)
+        raise error if way_out is None else ArtifactRefused(f"{error.detail} {way_out}") from error
+
+
+def _returned(
     proto: Message, session: Any, columns: tuple[Column, ...], example: Record | None
-) -> tuple[Label, ...] | None:
-    """The labels that the graph can return, in the order of its second output if it has one."""
+) -> Returned:
+    """What the graph returns for a row.
+
+    Its labels are those of its first output, or those that its second output names.
+    """
     unanswered = Signature(columns, Output("prediction", "number"))
     batch = first_row(unanswered, example)
     feed = OnnxInputs(session).feed([batch.columns[name] for name in unanswered.names])
@@ -73,10 +92,20 @@ def _labels(
         what = "a row made from its signature" if example is None else "its input example"
         raise ArtifactRefused(f"The ONNX graph fails on {what}: {error}"[:500]) from error
     scores = found[1] if len(found) == 2 else None
-    width = scores.shape[1] if isinstance(scores, np.ndarray) and scores.ndim == 2 else None
-    graph = GraphLabels(proto.graph, width)
-    of_outputs = [graph.of(output.name) for output in proto.graph.output]
-    return next((labels for labels in of_outputs if labels is not None), None)
+    graphs = [GraphLabels(proto.graph, _width(scores)) for _ in proto.graph.output]
+    read = [
+        (graph.of(output.name), graph)
+        for graph, output in zip(graphs, proto.graph.output, strict=True)
+    ]
+    labels, graph = next((each for each in read if each[0] is not None), read[0])
+    # The shape that a file states is not always the one of what it returns.
+    size = _width(found[0])
+    return Returned(labels, graph.computed, graph.unknown_node(), None if size == 1 else size)
+
+
+def _width(output: Any) -> int | None:
+    """How many columns ``output`` has; None where it is not rows x columns."""
+    return output.shape[1] if isinstance(output, np.ndarray) and output.ndim == 2 else None
 
 
 def _answers(predictor: UploadedOnnx, batch: Batch) -> Predictions:

@@ -5,14 +5,19 @@ import io
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
+from skl2onnx import to_onnx
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neighbors import LocalOutlierFactor
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, OneClassSVM
 
 from registry.blobs.local import LocalBlobStore
 from registry.codecs.batch import build_batch
@@ -351,6 +356,110 @@ def test_text_operators_predict_as_onnx_runtime_does(look, serve):
 
     answers = serve(content, signature).predict(batch_of(signature, texts))
     assert answers.values == expected.ravel().tolist() == [1.0, 2.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "labels"),
+    [
+        (KMeans(3, n_init=1, random_state=0), (0, 1, 2)),
+        (OneClassSVM(), (-1, 0, 1)),
+        (LocalOutlierFactor(novelty=True), (-1, 1)),
+    ],
+    ids=["clusters", "sign", "comparison"],
+)
+def test_labels_that_a_graph_computes_are_found(estimator, labels, look, serve):
+    """ONNX's Sign may return 0 too."""
+    content = exported(estimator.fit(X))
+
+    _, signature = look(content)
+
+    predictor = serve(content, signature)
+    assert signature.output.classes == labels
+    assert predictor.predict(batch_of(signature, *X.T.tolist())).values == (
+        estimator.predict(X).tolist()
+    )
+    assert not predictor.has_probabilities
+
+
+def test_fewer_labels_than_a_graph_can_compute_may_be_declared(look, serve):
+    estimator = OneClassSVM().fit(X)
+    content = exported(estimator)
+    columns = [(name, "number") for name in "abc"]
+
+    _, signature = look(content, signature=says(*columns, type="integer", classes=[1, -1]))
+
+    answers = serve(content, signature).predict(batch_of(signature, *X.T.tolist()))
+    assert signature.output.classes == (1, -1)
+    assert answers.values == estimator.predict(X).tolist()
+
+
+def test_labels_that_the_graph_does_not_name_have_to_be_declared(look):
+    content = model(
+        SUM,
+        node("Mod", "y ten", "m", fmod=1),
+        node("Cast", "m", "z", to=TensorProto.INT64, name="digit"),
+        constants={**AXES, "ten": np.array([10], np.float32)},
+        outputs=("z",),
+        out=TensorProto.INT64,
+    )
+
+    with pytest.raises(ArtifactRefused, match=r"which 'Mod' .* computes: declare them"):
+        look(content)
+    digits = list(range(-9, 10))
+    columns = [(name, "number") for name in "abc"]
+    _, signature = look(content, signature=says(*columns, type="integer", classes=digits))
+
+    assert signature.output.classes == tuple(digits)
+
+
+def test_the_labels_of_several_classifiers_are_a_list_for_each_row(look, serve):
+    both = np.column_stack([LABELS, np.where(X[:, 0] > 0, "up", "down")])
+    estimator = MultiOutputClassifier(RandomForestClassifier(3, random_state=0)).fit(X, both)
+    content = exported(estimator)
+
+    _, signature = look(content)
+
+    answers = serve(content, signature).predict(batch_of(signature, *X.T.tolist()))
+    assert signature.output.classes == ("down", "high", "low", "up")
+    assert answers.values == estimator.predict(X).tolist()
+
+
+def test_a_graph_that_returns_more_numbers_than_it_states_is_served_with_all(look, serve):
+    """skl2onnx states one column for a forest of several numbers."""
+    estimator = RandomForestRegressor(3, random_state=0).fit(X, np.column_stack([Y, -Y]))
+    content = exported(estimator)
+    assert content.graph.output[0].type.tensor_type.shape.dim[1].dim_value == 1
+
+    _, signature = look(content)
+
+    answers = serve(content, signature).predict(batch_of(signature, *X.T.tolist()))
+    assert signature.output.size == 2
+    assert np.allclose(answers.values, estimator.predict(X), rtol=1e-5, atol=1e-5)
+
+
+def test_texts_are_lowered_without_a_locale_of_the_system(look, serve):
+    """ONNX Runtime loads en_US.UTF-8, which few containers have."""
+    texts = ["GOOD Ärger", "bad day", "good day", "Bad ÄRGER"]
+    estimator = make_pipeline(TfidfVectorizer(token_pattern="[a-zä]+"), LogisticRegression()).fit(
+        texts, ["yes", "no", "yes", "no"]
+    )
+    content = to_onnx(estimator, np.array([[texts[0]]], dtype=object))
+
+    _, signature = look(content)
+
+    predictor = serve(content, signature)
+    answers = predictor.predict(batch_of(signature, texts), probabilities=True)
+    assert np.allclose(answers.probabilities, estimator.predict_proba(texts), atol=1e-6)
+
+
+def test_a_map_of_double_probabilities_is_refused_with_a_way_out(look):
+    """skl2onnx writes it for inputs of float64, and ONNX Runtime has no such operator."""
+    estimator = TRAINED["logistic"]
+    with pytest.raises(ArtifactRefused, match=r"node \(ZipMap\).*float32 inputs.*'zipmap': False"):
+        look(to_onnx(estimator, X[:1].astype(np.float64)))
+
+    _, signature = look(to_onnx(estimator, X[:1].astype(np.float64), options={"zipmap": False}))
+    assert signature.output.classes == (0, 1, 2)
 
 
 MEGABYTE = 2**20

@@ -9,19 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from skl2onnx import to_onnx
 
 from registry.codecs.batch import Batch
 from registry.confinement.spawner import Spawner
 from registry.engines.loading import compiled_predictor
 from registry.engines.model_process import ModelProcess
-from registry.engines.onnx_runtime import open_session
 from registry.engines.predictor import SklearnPredictor
 from registry.errors import ArtifactRefused
 from registry.intake.compilation import compile_model
 from registry.intake.inspection import inspect
 from registry.intake.inspector import MODULES, Inspector
-from registry.intake.onnx_upload import read_upload
 from registry.intake.parity import compare_labels, compare_values
 from tests.attacks.opcodes import written
 from tests.integration.registry.popular_models import POPULAR, popular
@@ -111,16 +108,15 @@ def engine_of(name: str) -> str:
 
 @pytest.mark.slow  # test_fitted_models.py has each kind of model that is accepted
 def test_no_popular_model_is_served_wrong_and_each_refusal_has_a_way_out(record_property):
-    """An ONNX file is compared with its own answers in ONNX Runtime: skl2onnx computes in
-    float32."""
+    """test_popular_onnx.py has the same for ONNX."""
     counts, refused = Counter(), set()
     for name in POPULAR:
-        for format_ in (*FORMATS, "onnx"):
+        for format_ in FORMATS:
             outcome, detail = outcome_of(name, format_)
             counts[format_, outcome] += 1
             if outcome == "wrong":
                 pytest.fail(f"{name} as {format_}: {detail}")
-            if outcome == "refused" and format_ != "onnx":
+            if outcome == "refused":
                 refused.add(name)
                 assert REFUSED.get(name, "no way out") in detail
                 assert "upload the .onnx file" in detail
@@ -135,46 +131,11 @@ def outcome_of(name: str, format_: str) -> tuple[str, str]:
     """What became of an upload, in a word, and its detail."""
     if format_ == "skops" and name in SKOPS_CANNOT:
         return "not written", ""
-    content = as_onnx(name) if format_ == "onnx" else b""
-    if content is None:
-        return "not converted", ""
     try:
-        found = fault_of_onnx(name, content) if content else fault(name, format_)
+        found = fault(name, format_)
     except ArtifactRefused as error:
         return "refused", error.detail
     return ("equal", "") if found is None else ("wrong", found)
-
-
-def as_onnx(name: str) -> bytes | None:
-    """The model as skl2onnx converts it; None where it does not."""
-    model, rows = popular(name)
-    first = rows[:1] if isinstance(rows, pd.DataFrame) else np.reshape(rows[:1], (1, -1))
-    floats = first if isinstance(first, pd.DataFrame) or first.dtype == object else float32(first)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return bytes(to_onnx(model, floats).SerializeToString())
-        except Exception:  # noqa: BLE001 - skl2onnx has no base class for what it cannot convert
-            return None
-
-
-def fault_of_onnx(name: str, content: bytes) -> str | None:
-    """How the served predictions differ from ONNX Runtime's; None where they are equal."""
-    rows = popular(name)[1]
-    uploaded = read_upload(content, {}).predictor
-    batch = batch_of(rows, uploaded.signature)
-    session = open_session(content, keep_memory=False)
-    feed = {}
-    for tensor in session.get_inputs():
-        if isinstance(rows, pd.DataFrame):
-            feed[tensor.name] = rows[[tensor.name]].to_numpy()
-        else:
-            cells = np.reshape(rows, (len(rows), -1))
-            feed[tensor.name] = cells if cells.dtype == object else float32(cells)
-    own = session.run(None, feed)[0]
-    if uploaded.signature.output.size is None:
-        own = np.ravel(own)
-    return None if uploaded.predict(batch).values == own.tolist() else "the values differ"
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +203,3 @@ def test_only_detectors_of_outliers_have_scores():
 def declared_score(columns: int) -> dict[str, Any]:
     inputs = [{"name": f"x{number}", "type": "number"} for number in range(columns)]
     return {"signature": {"inputs": inputs, "output": {"name": "score", "type": "number"}}}
-
-
-def float32(cells: Any) -> Any:
-    return np.asarray(cells, dtype=np.float32)
