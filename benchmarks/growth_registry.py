@@ -7,7 +7,7 @@ waits for the disk several times. The events are chained as the operations chain
 history can be verified.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from registry.storage.tables import (
 )
 
 TEMPLATES = 4
-_TEMPLATE = "template"
+TEMPLATE = "template"
 _ACTOR = "growth"
 _MODELS_AT_ONCE = 100
 _WRITTEN_AT_ONCE = 5000
@@ -75,7 +75,7 @@ def fill(data: Path, size: Size, token: str) -> None:
         for first in range(0, size.models, _MODELS_AT_ONCE):
             with services.database.write() as session:
                 last = min(first + _MODELS_AT_ONCE, size.models)
-                _write_models(session, range(first, last), size)
+                write_models(session, range(first, last), size)
     finally:
         services.close()
 
@@ -93,22 +93,23 @@ def _register_template(services: Services, seed: int) -> None:
         register(
             services.database,
             services.inspector,
-            _TEMPLATE,
+            TEMPLATE,
             artifact,
             Metadata(format="skops"),
             actor=_ACTOR,
         )
 
 
-def _write_models(session: Session, models: range, size: Size) -> None:
-    templates = session.scalars(select(VersionRow).where(VersionRow.model == _TEMPLATE)).all()
+def write_models(session: Session, models: range, size: Size) -> None:
+    """Add models whose versions are copies of those of the model ``template``."""
+    templates = session.scalars(select(VersionRow).where(VersionRow.model == TEMPLATE)).all()
     head = session.execute(select(HistoryHeadRow)).scalar_one()
     chain = Chain(Head(head.seq, head.hash))
     numbers = range(1, size.versions + 1)
     for model in map(name_of, models):
         chain.add("model_created", model)
         for number in numbers:
-            details = {"sha256": templates[number % TEMPLATES].sha256, "format": "skops"}
+            details = {"sha256": _of(templates, number).sha256, "format": "skops"}
             chain.add("registered", model, to_version=number, details=details)
         for number in numbers:
             before = number - 1 or None
@@ -120,7 +121,7 @@ def _write_models(session: Session, models: range, size: Size) -> None:
     previous = last - 1 or None
     _write(session, ModelRow, (_model(name, last) for name in names))
     versions = ((name, number) for name in names for number in numbers)
-    rows = [_version(templates[number % TEMPLATES], name, number) for name, number in versions]
+    rows = [_version(_of(templates, number), name, number) for name, number in versions]
     _write(session, VersionRow, rows)
     _write(session, MetricRow, (metric for row in rows for metric in _metrics(row)))
     aliases = ({"model": name, "name": PRODUCTION, "number": last} for name in names)
@@ -153,6 +154,10 @@ class Chain:
         values["hash"] = event_hash(EventRow(**values))
         self.head = Head(values["seq"], values["hash"])
         self.events.append(values)
+
+
+def _of(templates: Sequence[VersionRow], number: int) -> VersionRow:
+    return templates[number % len(templates)]
 
 
 def _model(name: str, last: int) -> dict[str, Any]:

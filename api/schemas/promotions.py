@@ -169,7 +169,7 @@ class AliasSchema(ma.Schema):
     )
     trail = fields.List(
         fields.Integer(),
-        metadata={"description": "The versions that rollbacks go back to, one after the other."},
+        metadata={"description": "The versions that rollbacks go back to, in turn; at most 20."},
     )
     loaded_in = fields.Integer(
         metadata={"description": "How many of the workers of this server have loaded the version."}

@@ -266,9 +266,9 @@ class Alias(TypedDict):
     """An alias and the version it points at.
 
     ``since``, ``by``, ``reason``, ``forced`` and ``rolled_back`` are of its last move. ``trail``
-    are the versions that rollbacks go back to, one after the other; ``rollback_to`` is the first.
-    The version is loaded in ``loaded_in`` of ``workers``. At a time in the past it has ``until``,
-    None if it still points at the version, instead of these.
+    are the versions that rollbacks go back to, one after the other, at most 20; ``rollback_to`` is
+    the first. The version is loaded in ``loaded_in`` of ``workers``. At a time in the past it has
+    ``until``, None if it still points at the version, instead of these.
     """
 
     alias: str

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, request
@@ -20,7 +21,7 @@ from registry.names import PRODUCTION
 from registry.reading.comparison import compare
 from registry.reading.live_versions import bounds_of, newest_ready
 from registry.reading.queries import find_model, find_version
-from registry.reading.trail import Trail
+from registry.reading.trail import trail
 from registry.reading.views import View, model_view
 
 blueprint = Blueprint("compare", __name__)
@@ -88,8 +89,8 @@ def _usual(session: Session, model: View) -> list[str]:
     """The live version and the newest that is ready; if it is live, the one that was before it;
     without a live one the newest two."""
     newest = newest_ready(session, [model["name"]]).get(model["name"], 0)
-    *before, live = Trail(model["name"], PRODUCTION).read(session) or [newest - 1]
-    other = before[-1] if before and live == newest else newest
+    live, *before = [*islice(trail(session, model["name"], PRODUCTION), 2)] or [newest - 1]
+    other = before[0] if before and live == newest else newest
     return [str(number) for number in sorted({live, other}) if number > 0]
 
 

@@ -25,8 +25,7 @@ from registry.operations.evaluate import evaluate
 from registry.operations.remove_holdout import remove_holdout
 from registry.operations.set_holdout import set_holdout
 from registry.operations.set_policy import set_policy
-from registry.reading.pages import Paging
-from registry.reading.queries import find_model, holdout_of, list_versions, policy_of
+from registry.reading.queries import find_model, holdout_of, newest_ready_versions, policy_of
 from registry.reading.views import View, model_view
 
 blueprint = Blueprint("gates", __name__)
@@ -118,8 +117,7 @@ def _check(name: str, lines: Sequence[str]) -> list[View]:
     gates = parse_all(lines)
     texts = {gate.text for gate in gates}
     found = []
-    for version in _newest(db.session(), name):
-        number = version["version"]
+    for number in _newest(db.session(), name):
         outcome = evaluate(
             services().database, services().evaluator.report, name, str(number), gates=gates
         )
@@ -128,13 +126,12 @@ def _check(name: str, lines: Sequence[str]) -> list[View]:
     return found
 
 
+def _newest(session: Session, name: str) -> list[int]:
+    return [row.number for row in newest_ready_versions(session, name, _CHECKED)]
+
+
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _newest(session: Session, name: str) -> list[View]:
-    items: list[View] = list_versions(session, name, Paging(1, _CHECKED), status="ready")["items"]
-    return items
 
 
 def _with_lines(form: Form, error: RegistryError) -> Form:
@@ -179,7 +176,7 @@ def _page(
         sentences=[(gate, gate_sentence(parse(gate))) for gate in policy["gates"]],
         before=text,
         holdout=_holdout(session, name),
-        newest=[one["version"] for one in _newest(session, name)],
+        newest=_newest(session, name),
         checked=checked,
         has_changed=has_changed,
     )

@@ -1,5 +1,6 @@
 """Roll back: which version goes, which comes back, and why."""
 
+from itertools import islice
 from typing import NamedTuple
 
 from flask import Blueprint, Response
@@ -30,7 +31,7 @@ from registry.operations.promote import PromotionRequest
 from registry.operations.rollback import rollback as roll_back
 from registry.reading.alias_moves import Tenure, tenures
 from registry.reading.queries import find_model
-from registry.reading.trail import Trail
+from registry.reading.trail import trail
 from registry.reading.views import View, model_view
 from registry.storage.tables import VersionRow
 
@@ -41,6 +42,8 @@ REASONS = ("wrong answers", "errors", "too slow")
 CANNOT_SERVE = (GateFailed, VersionNotLoadable, VersionNotReady)
 """Errors after which the next version is offered."""
 _MOST = 20
+_MOST_READ = 200
+"""Of the trail, in which a version can be several times."""
 
 
 class Earlier(NamedTuple):
@@ -119,8 +122,8 @@ def _page(
 
 def _earlier(session: Session, name: str, alias: str) -> list[Earlier]:
     """The versions that the alias can go back to, the last one first."""
-    *before, now = Trail(name, alias).read(session) or [0]
-    numbers = [one for one in dict.fromkeys(reversed(before)) if one != now][:_MOST]
+    now, *before = [*islice(trail(session, name, alias), _MOST_READ)] or [0]
+    numbers = [one for one in dict.fromkeys(before) if one != now][:_MOST]
     found = session.execute(
         select(VersionRow.number, VersionRow.kind, VersionRow.status).where(
             VersionRow.model == name, VersionRow.number.in_(numbers)

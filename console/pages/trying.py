@@ -23,8 +23,7 @@ from registry.cards.calling import curl, javascript, python
 from registry.cards.limits import OUTSIDE_TRAINING, unknown_texts
 from registry.errors import Refused
 from registry.reading.live_versions import live_versions
-from registry.reading.pages import Paging
-from registry.reading.queries import list_versions
+from registry.reading.queries import newest_ready_versions
 from registry.reading.views import View
 
 blueprint = Blueprint("try", __name__)
@@ -144,14 +143,10 @@ def _groups(tried: Tried) -> list[tuple[str, list[Field]]]:
 def _others(session: Session, tried: Tried) -> list[View]:
     """Versions that can be asked as well: those with an alias, and the newest."""
     name = tried.model
-    found = {
-        one["version"]: {"version": one["version"], "kind": one["kind"]}
-        for one in (
-            *live_versions(session, [name]).get(name, []),
-            *list_versions(session, name, Paging(page_size=_OTHERS), status="ready")["items"],
-        )
-    }
-    return [found[one] for one in sorted(found, reverse=True) if one != tried.number]
+    kinds = {one["version"]: one["kind"] for one in live_versions(session, [name]).get(name, [])}
+    kinds |= {row.number: row.kind for row in newest_ready_versions(session, name, _OTHERS)}
+    kinds.pop(tried.number, None)
+    return [{"version": one, "kind": kinds[one]} for one in sorted(kinds, reverse=True)]
 
 
 _SHOWN = {"row": _row_page, "rows": pasting_page, "file": file_page}

@@ -1,5 +1,7 @@
 """Point an alias back at a version that it pointed at before."""
 
+from itertools import islice
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -9,7 +11,7 @@ from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.promote import EvaluateGates, Prepare, PromotionRequest, move_alias
 from registry.operations.results import OperationResult
 from registry.reading.queries import find_ready_version, find_version
-from registry.reading.trail import Trail
+from registry.reading.trail import trail
 from registry.storage.database import Database
 from registry.storage.tables import AliasRow, EventRow
 
@@ -33,16 +35,15 @@ def rollback(
     VersionNotReady, NothingToRollBackTo, VersionNotLoadable, GateFailed, ChampionMoved,
     ExpectedVersionConflict, IdempotencyKeyReused, and the Unavailable errors.
     """
-    trail = Trail(model, request.alias)
 
     def read_inputs(session: Session, number: int | None) -> GateInputs:
         if session.get(AliasRow, (model, request.alias)) is None:
             raise AliasNotFound(model, request.alias)
         if to_version is None:
-            numbers = trail.read(session)
-            if len(numbers) < 2:
+            previous = next(islice(trail(session, model, request.alias), 1, None), None)
+            if previous is None:
                 raise NothingToRollBackTo(request.alias)
-            target = numbers[-2]
+            target = previous
         else:
             target = find_version(session, model, str(to_version)).number
             # It stays true that the alias once pointed at the version.

@@ -4,6 +4,7 @@ A few queries for all models of a page, whatever their number of versions.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -13,13 +14,15 @@ from sqlalchemy.orm import Session
 from registry.reading.alias_moves import move_view
 from registry.reading.queries import find_model
 from registry.reading.stored_evaluation import Interval
-from registry.reading.trail import Trail
+from registry.reading.trail import trail
 from registry.reading.views import View
 from registry.storage.tables import AliasRow, EventRow, MetricRow, ModelRow, VersionRow
 
 Key = tuple[str, int]
 """Model and number."""
 
+MOST_BEFORE = 20
+"""How many of the versions that an alias can go back to are listed."""
 _MOVES = ("promoted", "rolled_back")
 
 
@@ -96,7 +99,8 @@ def live_versions(session: Session, models: Collection[str]) -> dict[str, list[V
 def aliases_of(session: Session, model: str) -> list[View]:
     """The aliases of ``model`` by name: what each points at, since when, by whom and why.
 
-    ``trail`` are the versions that it can go back to, the next one first, which is ``rollback_to``.
+    ``trail`` are the versions that rollbacks go back to, the next one first, which is
+    ``rollback_to``; at most ``MOST_BEFORE``.
 
     Raises NameMalformed, ModelNotFound.
     """
@@ -115,8 +119,8 @@ def aliases_of(session: Session, model: str) -> list[View]:
 
 def with_trail(session: Session, model: str, live: View) -> View:
     """A view of ``live_versions``, with what its alias can go back to."""
-    trail = Trail(model, live["alias"]).read(session)[-2::-1]
-    return {**live, "rollback_to": trail[0] if trail else None, "trail": trail}
+    before = list(islice(trail(session, model, live["alias"]), 1, 1 + MOST_BEFORE))
+    return {**live, "rollback_to": before[0] if before else None, "trail": before}
 
 
 def with_live(session: Session, models: Sequence[View]) -> list[View]:

@@ -25,8 +25,10 @@ def page_by_metric(
     metric: str,
     descending: bool,
     status: str | None,
+    total: int,
 ) -> Page:
-    """The page of ``query``, the versions of ``model`` with this ``status``, None: with any.
+    """The page of ``query``, the ``total`` versions of ``model`` with this ``status``, None: with
+    any.
 
     Equal values are ordered newest first. The cursor is the number of a version. Raises
     ParameterMalformed where there is no such version.
@@ -39,7 +41,7 @@ def page_by_metric(
             MetricRow.name == metric,
         )
     )
-    total, wanted = count(session, query), paging.page_size + 1
+    wanted = paging.page_size + 1
     by_value = MetricRow.value.desc() if descending else MetricRow.value.asc()
     ordered = figures.order_by(by_value, MetricRow.number.desc())
     numbers: list[int] = []

@@ -89,8 +89,12 @@ def numbered_page(
     key: InstrumentedAttribute[int],
     *,
     ascending: bool = False,
+    total: int | None = None,
 ) -> Page:
-    """The page of ``query`` by the number ``key``, the largest first unless ``ascending``."""
+    """The page of ``query`` by the number ``key``, the largest first unless ``ascending``.
+
+    ``total``: how many rows it finds; None: they are counted.
+    """
     found = query
     if (after := paging.after_number) is not None:
         found = found.where(key > after if ascending else key < after)
@@ -99,7 +103,7 @@ def numbered_page(
         session.scalars(found.limit(paging.page_size + 1).offset(paging.offset)).all(),
         view,
         paging,
-        total=count(session, query),
+        total=count(session, query) if total is None else total,
         cursor=lambda row: getattr(row, key.key),
     )
 

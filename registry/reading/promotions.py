@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from registry.storage.tables import EventRow
 
@@ -44,8 +44,7 @@ class Promotion:
 
 def promotions_of(session: Session, model: str, number: int) -> list[Promotion]:
     """The latest promotions of a version, and rollbacks to it, newest first; at most 20."""
-    events = _moves(session, model, EventRow.to_version == number)
-    return [_promotion(event) for event in events]
+    return [_promotion(event) for event in _moves(session, model, EventRow.to_version, number)]
 
 
 def measured_figures(session: Session, model: str, number: int) -> dict[str, dict[str, float]]:
@@ -56,8 +55,12 @@ def measured_figures(session: Session, model: str, number: int) -> dict[str, dic
     did not record that.
     """
     found: dict[str, dict[str, float]] = {}
-    either = or_(EventRow.to_version == number, EventRow.from_version == number)
-    for event in _moves(session, model, either):
+    moves = {
+        event.seq: event
+        for column in (EventRow.to_version, EventRow.from_version)
+        for event in _moves(session, model, column, number)
+    }
+    for _, event in sorted(moves.items(), reverse=True)[:_LATEST]:
         for result in _gates(event.details.get("gates")):
             is_candidate = event.to_version == number
             figure = result.candidate if is_candidate else result.champion
@@ -74,17 +77,19 @@ def measured_metrics(session: Session, model: str, number: int) -> dict[str, flo
     return {metric: next(iter(by_holdout.values())) for metric, by_holdout in figures.items()}
 
 
-def _moves(session: Session, model: str, which: ColumnElement[bool]) -> Iterable[EventRow]:
+def _moves(
+    session: Session, model: str, column: InstrumentedAttribute[int | None], number: int
+) -> Iterable[EventRow]:
+    """The last moves whose ``column`` is ``number``, newest first."""
     return session.scalars(
         select(EventRow)
         .where(
             EventRow.model == model,
             EventRow.alias.is_not(None),
             EventRow.type.in_(("promoted", "rolled_back")),
-            which,
+            column == number,
         )
-        # Most events are uploads. An expression, or SQLite would read all of them in this order
-        # instead of those of an alias.
+        # An expression: a few moves are sorted, instead of all events being read in this order.
         .order_by((EventRow.seq + 0).desc())
         .limit(_LATEST)
     )

@@ -176,15 +176,22 @@ def list_versions(
 
     Raises ModelNotFound, ParameterMalformed.
     """
-    find_model(session, model)
+    total = find_model(session, model).last_number  # no version is ever deleted
     query = select(VersionRow).where(VersionRow.model == model)
     if status is not None:
         query = query.where(VersionRow.status == status)
+        total = count(session, query)
     order = sort or "-version"
     descending, key = order.startswith("-"), order.removeprefix("-")
     if key in {"version", "created_at"}:
         return numbered_page(
-            session, query, paging, version_view, VersionRow.number, ascending=not descending
+            session,
+            query,
+            paging,
+            version_view,
+            VersionRow.number,
+            ascending=not descending,
+            total=total,
         )
     metric = key.removeprefix("metrics.")
     if not metric or metric == key:
@@ -198,7 +205,14 @@ def list_versions(
         metric=metric,
         descending=descending,
         status=status,
+        total=total,
     )
+
+
+def newest_ready_versions(session: Session, model: str, most: int) -> list[VersionRow]:
+    """The ``most`` newest versions that are ready, newest first, without counting all."""
+    query = select(VersionRow).where(VersionRow.model == model, VersionRow.status == "ready")
+    return list(session.scalars(query.order_by(VersionRow.number.desc()).limit(most)))
 
 
 def list_history(session: Session, model: str, paging: Paging) -> Page:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.orm import registry as orm_registry
@@ -306,11 +307,21 @@ class SessionRow(Base):
     expires_at: Mapped[datetime]
 
 
+_HAS_ALIAS = text("alias IS NOT NULL")
+_WITH_ALIAS: Any = {"sqlite_where": _HAS_ALIAS, "postgresql_where": _HAS_ALIAS}
+
+
 class EventRow(Base):
     """An event. Rows are added, never changed; ``hash`` chains them."""
 
     __tablename__ = "history"
-    __table_args__ = (Index(None, "model", "seq"), Index(None, "model", "alias", "seq"))
+    __table_args__ = (
+        Index(None, "model", "seq"),
+        Index(None, "model", "alias", "seq"),
+        # The moves to a version, and those from it.
+        Index(None, "model", "to_version", "seq", **_WITH_ALIAS),
+        Index(None, "model", "from_version", "seq", **_WITH_ALIAS),
+    )
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[datetime]

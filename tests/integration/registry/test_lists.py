@@ -53,7 +53,7 @@ TOO_MANY = re.compile(r"(SCAN metrics|SEARCH metrics .*\((model|name)=\?\))$")
 def test_pages_are_read_from_indexes_without_sorting_a_table(house, sort, paging, status):
     found = plans(house, sort=sort, paging=paging, status=status)
 
-    assert len(found) >= 2
+    assert found
     for statement, steps in found:
         assert not [step for step in steps if TOO_MANY.match(step) or step == "SCAN versions"]
         # Equal figures are sorted, and the metrics of the versions of the page, by their names.

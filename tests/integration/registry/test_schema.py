@@ -116,6 +116,8 @@ def test_a_migration_removes_the_rewritten_forms_of_uploaded_onnx_files(database
         session.execute(text("ALTER TABLE tokens DROP COLUMN kind"))  # of 0009
         session.execute(text("ALTER TABLE tokens DROP COLUMN last_used_at"))  # of 0009
         session.execute(text("DROP TABLE traffic"))  # of 0010
+        session.execute(text("DROP INDEX ix_history_model_to_version_seq"))  # of 0011
+        session.execute(text("DROP INDEX ix_history_model_from_version_seq"))  # of 0011
         session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
 
     assert upgrade(database) is True

@@ -1,0 +1,146 @@
+"""What a page costs does not grow with the number of versions and events.
+
+Costs are counted: statements sent to the database, and instructions that SQLite carried out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import Engine, event
+
+from api.services import services
+from api.sessions import db
+from benchmarks.growth_registry import TEMPLATE, Size, name_of, write_models
+from tests.integration.console.browser import Page
+from tests.integration.console.conftest import Console, ConsoleMaker
+
+FEW = Size(models=1, versions=220, events=660)  # every page is full
+MANY = Size(models=1, versions=1200, events=3600)
+MOST_STATEMENTS = 70
+_STEP = 20
+"""SQLite instructions between two calls of a progress handler."""
+PAGES = (
+    "/models",
+    "/models?q=model",
+    "/models/{model}",
+    "/models/{model}?range=all",
+    "/models/{model}?page=2",
+    "/models/{model}?sort=-metrics.rmse",
+    "/models/{model}/aliases",
+    *(
+        f"/models/{{model}}/{{last}}?tab={tab}"
+        for tab in ("results", "plots", "columns", "origin", "card", "files")
+    ),
+    "/models/{model}/1",
+    "/models/{model}/{last}/status",
+    "/models/{model}/1/archive",
+    "/models/{model}/compare",
+    "/models/{model}/compare?v=1,2,3,4,{last}",
+    "/models/{model}/2/promote",
+    "/models/{model}/rollback",
+    "/models/{model}/{last}/try",
+    "/models/{model}/{last}/try?tab=rows",
+    "/models/{model}/{last}/try?tab=file",
+    "/models/{model}/upload",
+    "/models/{model}/gates",
+    "/history",
+    "/history?model={model}",
+    "/tokens",
+    "/tokens/new",
+    "/tokens/matches?models=model-*",
+    "/tokens/1",
+    "/health",
+    "/health/now",
+)
+"""Without the history that a filter searches, and lists of one status, which are counted."""
+UNCOUNTED = {
+    "console.home",
+    "console.unknown",
+    "console.get_asset",
+    "console.sign_in.show",
+    "console.link.show",
+    "console.version.download",  # a file of one version
+    "console.history.export",  # all events, as a file
+}
+
+
+class Cost(NamedTuple):
+    statements: int
+    instructions: int
+
+
+@dataclass
+class Meter:
+    """Counts what the databases of an application do."""
+
+    statements: int = 0
+    instructions: int = 0
+
+    def watch(self, engine: Engine) -> None:
+        event.listen(engine, "before_cursor_execute", self._sent)
+        event.listen(engine, "checkout", self._taken)
+
+    def of(self, action: Callable[[], object]) -> Cost:
+        before = self.statements, self.instructions
+        action()
+        return Cost(self.statements - before[0], self.instructions - before[1])
+
+    def _sent(self, *_: object) -> None:
+        self.statements += 1
+
+    def _taken(self, connection, *_: object) -> None:
+        connection.set_progress_handler(self._worked, _STEP)
+
+    def _worked(self) -> None:
+        self.instructions += _STEP
+
+
+def test_a_page_costs_the_same_however_many_versions_and_events_there_are(
+    make_console: ConsoleMaker, artifacts: dict[str, bytes]
+) -> None:
+    console = make_console()
+    assert console.service.admin.upload(TEMPLATE, artifacts["line-1"]).status_code == 201
+    meter = metered(console)
+
+    few, many = (costs(console, meter, number, size) for number, size in enumerate((FEW, MANY)))
+
+    for page in PAGES:
+        assert many[page].statements <= min(few[page].statements + 5, MOST_STATEMENTS), page
+        assert many[page].instructions < 1.3 * few[page].instructions + 1500, page
+
+
+def test_every_page_is_measured(make_console: ConsoleMaker) -> None:
+    app = make_console().service.app
+    adapter = app.url_map.bind("localhost")
+    known = {
+        adapter.match(f"/console{page}".partition("?")[0].format(model="m", last=1))[0]
+        for page in PAGES
+    }
+    served = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/console") and "GET" in (rule.methods or ())
+    }
+    assert served - UNCOUNTED == known
+
+
+def metered(console: Console) -> Meter:
+    meter = Meter()
+    with console.service.app.app_context():
+        for engine in {services().database.engine, db.engine}:
+            meter.watch(engine)
+    return meter
+
+
+def costs(console: Console, meter: Meter, number: int, size: Size) -> dict[str, Cost]:
+    """What each page costs after a model of this size was added."""
+    with console.service.app.app_context(), services().database.write() as session:
+        write_models(session, range(number, number + 1), size)
+    browser, found = console.admin, {}
+    for page in PAGES:
+        path = f"/console{page}".format(model=name_of(number), last=size.versions)
+        pages: list[Page] = []
+        found[page] = meter.of(lambda path=path, pages=pages: pages.append(browser.get(path)))
+        assert pages[0].status == 200, page
+    return found
