@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.codecs.batch import MAX_FAULTS, Batch, fault_of, refuse
-from registry.dates import EXPECTED, FIRST, LAST, from_ticks, parse_date
+from registry.codecs.array_checks import array_faults
+from registry.codecs.batch import Batch, refuse
+from registry.dates import FIRST, LAST, from_ticks, parse_date
 from registry.errors import Fault, InputRefused
 from registry.signature import Column, Signature
 
@@ -41,6 +42,10 @@ def add_columns(
     The types of the columns must fit. ``first``: the index of the table's first row in the request.
     ``latest``: of the rows before; afterwards of these.
     """
+
+    def place(row: int, column: Column) -> str:
+        return f"rows[{first + row}].{column.name}"
+
     decoded: _Dictionaries = {}
     latest = {} if latest is None else latest
     faults: list[Fault] = []
@@ -60,7 +65,7 @@ def add_columns(
         else:
             array = shown = _numbers(cells)
         columns[column.name] = array
-        faults += _cell_faults(array, column, first, shown)
+        faults += array_faults(array, column, place, shown)
     return faults
 
 
@@ -205,37 +210,3 @@ def dictionary_key(dictionary: "pa.Array") -> tuple[object, ...]:
     """Equal for two arrays of texts that are the same part of the same memory."""
     places = [None if buffer is None else buffer.address for buffer in dictionary.buffers()]
     return (dictionary.type.id, len(dictionary), dictionary.offset, *places)
-
-
-def _cell_faults(
-    array: NDArray[Any], column: Column, first: int, shown: NDArray[Any]
-) -> list[Fault]:
-    """``shown``: the cells as they are named in a fault."""
-    if column.type == "string":
-        if column.nullable:
-            return []
-        # Python code between two cells: other threads may have the interpreter's lock.
-        null = np.fromiter((not isinstance(text, str) for text in array), bool, len(array))
-        wrong = np.zeros(len(array), dtype=bool)
-    else:
-        null = np.isnan(array)
-        wrong = np.isinf(array)
-        if column.type == "integer":
-            wrong |= ~null & (np.floor(array) != array)
-    bad = wrong if column.nullable else wrong | null
-    if not bad.any():
-        return []
-    return [
-        Fault(
-            f"rows[{first + row}].{column.name}",
-            "null is not allowed here" if null[row] else _unfit(column, shown[row]),
-        )
-        for row in np.flatnonzero(bad)[: MAX_FAULTS + 1]
-    ]
-
-
-def _unfit(column: Column, cell: Any) -> str:
-    if column.type != "date":
-        return f"expected {column.type}, not {cell}"
-    named = fault_of(column, cell) if isinstance(cell, str) else None
-    return named or f"expected {EXPECTED}, of the years 1 to 9999"

@@ -77,9 +77,9 @@ def build_batch(
     faults: list[Fault] = []
     columns: dict[str, NDArray[Any]] = {}
     for column, cells in zip(signature.inputs, values, strict=True):
-        array = _column(column, cells)
+        array = column_array(column, cells)
         if array is None:
-            faults += first_faults(_faults(column, cells, place))
+            faults += first_faults(cell_faults(column, cells, place))
         else:
             columns[column.name] = array
     if faults:
@@ -111,8 +111,8 @@ def missing_columns(names: Sequence[str], at: Callable[[str], str] = str) -> Inp
     return InputRefused(f"Columns of the model are missing: {listed}.", faults[:MAX_FAULTS])
 
 
-def _column(column: Column, cells: Sequence[Any]) -> NDArray[Any] | None:
-    """The column as an array, or None where a cell does not fit."""
+def column_array(column: Column, cells: Sequence[Any]) -> NDArray[Any] | None:
+    """The decoded cells of a column as an array, or None where one does not fit."""
     types = set(map(type, cells))
     if column.nullable:
         types.discard(type(None))
@@ -145,7 +145,8 @@ def cells_to_array(column: Column, cells: Sequence[Any]) -> NDArray[Any]:
     return array
 
 
-def _faults(column: Column, cells: Sequence[Any], place: Place) -> Iterator[Fault]:
+def cell_faults(column: Column, cells: Sequence[Any], place: Place) -> Iterator[Fault]:
+    """What is wrong with the decoded cells of a column."""
     for row, cell in enumerate(cells):
         if (message := fault_of(column, cell)) is not None:
             yield Fault(place(row, column), message)

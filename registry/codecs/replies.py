@@ -34,18 +34,18 @@ class JsonWriter:
             if predictions.scores is not None:
                 reply += b',"score":' + _encode(float(predictions.scores[0]))
             return reply + b"}"
-        parts = [self._many, *_list(values)]
+        parts = [self._many, *json_list(values)]
         if probabilities is not None:
-            parts += (b',"probabilities":', *_list(probabilities, self._named))
+            parts += (b',"probabilities":', *json_list(probabilities, self._named))
         if predictions.scores is not None:
-            parts += (b',"scores":', *_list(predictions.scores.tolist()))
+            parts += (b',"scores":', *json_list(predictions.scores.tolist()))
         return b"".join([*parts, b"}"])
 
     def _named(self, probabilities: NDArray[Any]) -> list[dict[str, float]]:
         return [dict(zip(self._labels, row, strict=True)) for row in probabilities.tolist()]
 
 
-def _list(values: Any, to_list: Callable[[Any], list[Any]] = list) -> Iterator[bytes]:
+def json_list(values: Any, to_list: Callable[[Any], list[Any]] = list) -> Iterator[bytes]:
     """``values`` as the parts of a JSON array. Lets other threads run between the parts."""
     before = b"["
     for at in range(0, len(values), _AT_ONCE):

@@ -1,0 +1,3 @@
+from registry.codecs.tensor_texts import Data
+
+def read_texts(data: Data, at: int, count: int, /) -> tuple[list[str], int]: ...
