@@ -34,6 +34,7 @@ class ComparedVersionSchema(ma.Schema):
     task = fields.String(metadata={"enum": list(TASKS)})
     aliases = fields.List(fields.String())
     description = fields.String()
+    tags = fields.Dict(keys=fields.String(), values=fields.String())
     engine = fields.String(allow_none=True)
     format = fields.String(metadata={"enum": list(FORMATS)})
     size = fields.Integer(metadata={"description": "bytes"})

@@ -1,7 +1,7 @@
 """Curves in the unit square, points around a diagonal, and bars: the plots of an evaluation."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -65,10 +65,26 @@ class Bars(NamedTuple):
     bars: list[Bar]
 
 
-def curves(each: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Curves:
-    """Curves whose coordinates are shares, such as ROC curves: x and y of each."""
-    x, y = Scale(0, 1, _LEFT, WIDTH - _RIGHT), Scale(0, 1, HEIGHT - _FOOT, _TOP)
-    return Curves(_axes(x, y), [_line(xs, ys, x, y) for xs, ys in each])
+ScaleMaker = Callable[[float, float], Scale]
+"""Makes a scale from the first to the last coordinate of an axis."""
+
+
+def shares(start: float, end: float) -> Scale:
+    """The axis of a share, from 0 to 1."""
+    return Scale(0, 1, start, end)
+
+
+def curves(
+    each: Sequence[tuple[Sequence[float], Sequence[float]]],
+    *,
+    x: ScaleMaker = shares,
+    y: ScaleMaker = shares,
+    most: int = MOST_POINTS,
+) -> Curves:
+    """The x and y of each curve, thinned to ``most`` points. By default they are shares, as those
+    of ROC curves."""
+    across, up = x(_LEFT, WIDTH - _RIGHT), y(HEIGHT - _FOOT, _TOP)
+    return Curves(_axes(across, up), [_line(xs, ys, across, up, most) for xs, ys in each])
 
 
 def points(true: Sequence[float], predicted: Sequence[float]) -> Points:
@@ -118,8 +134,8 @@ def _axes(x: Scale, y: Scale) -> Axes:
     )
 
 
-def _line(xs: Sequence[float], ys: Sequence[float], x: Scale, y: Scale) -> str:
-    pairs = _thinned(list(zip(xs, ys, strict=True)), MOST_POINTS)
+def _line(xs: Sequence[float], ys: Sequence[float], x: Scale, y: Scale, most: int) -> str:
+    pairs = _thinned(list(zip(xs, ys, strict=True)), most)
     return " ".join(f"{x.at(one)},{y.at(other)}" for one, other in pairs)
 
 

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
-from api.access import allows
+from api.access import allows, grant
 from api.sessions import db
 from console.charts.intervals import Intervals, intervals
 from console.charts.metric import Figure
 from console.formats import json_text
 from console.noise import Difference, difference
+from console.pages.compared_plots import plots_compared
 from console.queries import metrics_in_order
 from console.rendering import page
 from registry.errors import ReferenceMalformed, VersionNotFound
@@ -33,7 +34,7 @@ SECTIONS = (
     ("lineage", "Data and origin"),
     ("environment", "Environment"),
 )
-_HASH = re.compile(r"[0-9a-f]{64}")
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _HASH_SHOWN = 12
 
 
@@ -127,6 +128,8 @@ def _compared(session: Session, name: str, numbers: list[int], live: int | None)
         "measured": [
             _metric(row, numbers, place, None, live) for row in _in_order(task, view["measured"])
         ],
+        "plots": plots_compared(session, name, numbers),
+        "can_try": grant().has_scope("predict") and view["versions"][place]["status"] == "ready",
         "sections": [(title, _rows(view[key], numbers, place)) for key, title in SECTIONS],
     }
 

@@ -1,9 +1,9 @@
 """The plots of a version: what its stored evaluation has, drawn or as tables."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from console.charts.curves import bars, curves, points
+from console.charts.curves import Curves, bars, curves, points
 from registry.reading.stored_evaluation import ConfusionMatrix, StoredEvaluation, Weight
 from registry.signature import label_text
 
@@ -11,6 +11,16 @@ MOST_CURVES = 6
 MOST_WEIGHTS = 15
 MOST_CLASSES = 20
 _TINTS = 9
+
+
+class CurvePlot(NamedTuple):
+    """Curves and their names. ``left_out``: how many classes are not drawn; ``without``: the
+    versions that have no curve."""
+
+    drawn: Curves
+    legend: list[dict[str, Any]]
+    left_out: int = 0
+    without: Sequence[int] = ()
 
 
 def plots_of(evaluation: StoredEvaluation) -> dict[str, Any]:
@@ -35,14 +45,14 @@ def plots_of(evaluation: StoredEvaluation) -> dict[str, Any]:
     }
 
 
-def _curves(each: Sequence[tuple[Any, Sequence[float], Sequence[float], Any]]) -> Any:
+def _curves(each: Sequence[tuple[Any, Sequence[float], Sequence[float], Any]]) -> CurvePlot | None:
     """The curves of the first classes, with their names and areas; None without any."""
     shown = each[:MOST_CURVES]
     if not shown:
         return None
     drawn = curves([(xs, ys) for _, xs, ys, _ in shown])
     legend = [{"label": label_text(label), "area": area} for label, _, _, area in shown]
-    return {"drawn": drawn, "legend": legend, "left_out": len(each) - len(shown)}
+    return CurvePlot(drawn, legend, left_out=len(each) - len(shown))
 
 
 def _confusion(matrix: ConfusionMatrix | None) -> Any:

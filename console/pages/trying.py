@@ -1,5 +1,6 @@
 """Try a version: a form of its columns, and what it answers."""
 
+from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
@@ -13,7 +14,7 @@ from console.formats import plural
 from console.forms.submitted import Form
 from console.pages.trying_files import answer_file, file_page
 from console.pages.trying_tables import answer_pasted, pasting_page
-from console.queries import choice_in_query
+from console.queries import choice_in_query, number_in_query
 from console.rendering import page
 from console.trying.fields import MOST_FIELDS, Field, example_texts, is_long
 from console.trying.outside import range_text
@@ -21,9 +22,9 @@ from console.trying.row import Answered, answer_row, chosen_field
 from console.trying.subject import TABS, Tried, tried_version
 from registry.cards.calling import curl, javascript, python
 from registry.cards.limits import OUTSIDE_TRAINING, unknown_texts
-from registry.errors import Refused
+from registry.errors import ReferenceMalformed, Refused, VersionNotFound
 from registry.reading.live_versions import live_versions
-from registry.reading.queries import newest_ready_versions
+from registry.reading.queries import find_usable_version, find_version, newest_ready_versions
 from registry.reading.views import View
 
 blueprint = Blueprint("try", __name__)
@@ -58,7 +59,13 @@ def _tab() -> str:
 
 
 def _row_page(tried: Tried) -> Response:
-    return _page(tried, Form(example_texts(tried.fields, tried.view["input_example"])))
+    """``also`` in the URL: the other version that is asked."""
+    texts = example_texts(tried.fields, tried.view["input_example"])
+    also = number_in_query("also", 0)
+    if also:
+        find_usable_version(db.session(), tried.model, str(also))
+        texts = {**texts, "other": str(also)}
+    return _page(tried, Form(texts))
 
 
 def _answer_row(tried: Tried) -> Response:
@@ -98,7 +105,7 @@ def _page(
         tab="row",
         tabs=TABS,
         groups=_groups(tried),
-        others=_others(db.session(), tried),
+        others=_others(db.session(), tried, form),
         is_long=is_long,
         range_text=range_text,
         most_fields=MOST_FIELDS,
@@ -140,11 +147,15 @@ def _groups(tried: Tried) -> list[tuple[str, list[Field]]]:
     return [("", first)] + [(f"{group[0].label} to {group[-1].label}", group) for group in groups]
 
 
-def _others(session: Session, tried: Tried) -> list[View]:
-    """Versions that can be asked as well: those with an alias, and the newest."""
-    name = tried.model
+def _others(session: Session, tried: Tried, form: Form) -> list[View]:
+    """Versions that can be asked as well: the chosen one, those with an alias, and the newest."""
+    name, chosen = tried.model, form.text("other")
     kinds = {one["version"]: one["kind"] for one in live_versions(session, [name]).get(name, [])}
     kinds |= {row.number: row.kind for row in newest_ready_versions(session, name, _OTHERS)}
+    if chosen:
+        with suppress(ReferenceMalformed, VersionNotFound):
+            row = find_version(session, name, chosen)
+            kinds[row.number] = row.kind
     kinds.pop(tried.number, None)
     return [{"version": one, "kind": kinds[one]} for one in sorted(kinds, reverse=True)]
 

@@ -53,7 +53,7 @@ def compare(session: Session, model: str, references: Sequence[str]) -> View:
 
 def _heading(reference: str, row: VersionRow, view: View) -> View:
     """The head of a version's column."""
-    kept = ("version", "status", "kind", "task", "aliases", "description", "created_by")
+    kept = ("version", "status", "kind", "task", "aliases", "description", "tags", "created_by")
     return {
         "reference": reference,
         **{key: view[key] for key in kept},

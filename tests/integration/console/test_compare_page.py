@@ -101,3 +101,79 @@ def test_a_model_with_one_version_has_nothing_to_compare(
 def test_models_outside_the_token_do_not_exist(console: Console, housing: str) -> None:
     stranger = console.person("predict", models=["other-*"])
     assert stranger.get(f"/console/models/{housing}/compare").status == 404
+
+
+CURVE = {"class": "a<b", "fpr": [0.0, 0.2, 1.0], "tpr": [0.0, 0.8, 1.0], "auc": 0.8}
+OTHER = {**CURVE, "class": "c", "auc": 0.6}
+
+
+@pytest.fixture(scope="module")
+def plotted(console: Console, artifacts: dict[str, bytes]) -> str:
+    """A model with three versions, of which the last has no evaluation."""
+    name = new_name()
+    for edges, weight in (([-1.0, 0.0, 1.0], 0.75), ([-2.0, 0.0, 2.0], 0.5)):
+        evaluation = {
+            "roc": [CURVE, OTHER],
+            "calibration": [{"class": "a<b", "predicted": [0.1], "observed": [0.2], "counts": [9]}],
+            "residuals": {"edges": edges, "counts": [6, 4]},
+            "importances": [{"feature": "x<0", "value": weight}, {"feature": "y", "value": 0.25}],
+        }
+        metadata = {"evaluation": evaluation, "tags": {"team": "risk"}}
+        answer = console.service.admin.upload(name, artifacts["line-1"], metadata)
+        assert answer.status_code == 201, answer.text
+    console.service.admin.upload(name, artifacts["line-2"])
+    return name
+
+
+def test_plots_of_the_versions_lie_over_each_other(console: Console, plotted: str) -> None:
+    page = comparison(console, plotted, "?v=1,2")
+    lines = [given["class"] for given in page.of("polyline")]
+    assert lines == ["curve series-0", "curve series-1"] * 3  # ROC, calibration, errors
+    assert "v1 area 0.8 v2 area 0.8" in page.text
+    assert "x<0 0.75 0.5 y 0.25 0.25" in page.text
+    assert "team:risk" in page.text
+
+
+def test_the_legend_has_the_dashes_of_each_curve(console: Console, plotted: str) -> None:
+    page = comparison(console, plotted, "?v=1,2")
+    samples = [given["class"] for given in page.of("line") if "curve" in given.get("class", "")]
+    assert samples == ["curve series-0", "curve series-1"] * 3
+
+
+def test_the_class_of_the_curves_is_chosen_in_the_address(console: Console, plotted: str) -> None:
+    page = comparison(console, plotted, "?v=1,2&class=c")
+    assert "v1 area 0.6 v2 area 0.6" in page.text
+    assert "Calibration" not in page.text  # of the other class alone
+    assert "area 0.8" in comparison(console, plotted, "?v=1,2&class=none").text
+
+
+def test_a_version_without_a_plot_is_named(console: Console, plotted: str) -> None:
+    page = comparison(console, plotted, "?v=1,2,3")
+    assert "Without such a plot: v3." in page.text
+    assert page.of("polyline") != []
+    assert comparison(console, plotted, "?v=1,3").of("polyline") == []
+
+
+def test_versions_are_tried_on_one_input(console: Console, plotted: str) -> None:
+    page = comparison(console, plotted, "?v=2,3")
+    assert "Try these two on one input" in page.text
+    (link,) = [href for href in page.hrefs() if "/try?" in href]
+    assert link == f"/console/models/{plotted}/2/try?also=3"
+    tried = console.person("predict").get(link)
+    assert [option for option in tried.of("option") if option.get("value") == "3"] == [
+        {"value": "3", "selected": ""}
+    ]
+    form = tried.form(f"/console/models/{plotted}/2/try")
+    (field,) = [name for name in form.values if name != "other"]
+    answered = console.admin.submit(form, **{field: "1", "other": "3"})
+    assert "v2 answers" in answered.text
+    assert "v3 answers" in answered.text
+    several = comparison(console, plotted, "?v=1,2,3&base=2")
+    assert "Try v2 and v1 on one input" in several.text
+    reader = console.person("upload").get(f"/console/models/{plotted}/compare?v=2,3")
+    assert "on one input" not in reader.text
+
+
+def test_a_version_that_cannot_be_tried_as_well_is_an_error(console: Console, plotted: str) -> None:
+    assert console.admin.get(f"/console/models/{plotted}/2/try?also=99").status == 404
+    assert console.admin.get(f"/console/models/{plotted}/2/try?also=x").status == 400
