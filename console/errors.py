@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from api.problems import http_problem_of, problem_of
 from console.cross_site import is_link_from_elsewhere
 from console.forms.kept import kept_form
-from console.rendering import HTML, page
+from console.rendering import HTML, is_fragment, page
 from console.session import sent_cookie
 from registry.errors import ModelForbidden, ModelNotFound, SignInRequired, TooLarge
 
@@ -70,8 +70,3 @@ def ask_to_sign_in() -> AnyResponse:
         here = request.full_path.removesuffix("?")
         return redirect(url_for("console.sign_in.show", next=here), 303)
     return page("sign_in.html", 401, next="", kept=kept_form(), fault="", available=True)
-
-
-def is_fragment() -> bool:
-    """Whether a script requested a part of a page."""
-    return request.headers.get("HX-Request") == "true"

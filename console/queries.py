@@ -12,13 +12,16 @@ from registry.errors import ParameterMalformed
 _MOST = 1_000_000
 
 
-def number_in_query(name: str, default: int = 1) -> int:
-    """The whole number from 1 in the parameter ``name``. Raises ParameterMalformed."""
+def number_in_query(name: str, default: int = 1, *, least: int = 1, most: int = _MOST) -> int:
+    """The whole number from ``least`` to ``most`` in the parameter ``name``.
+
+    Raises ParameterMalformed.
+    """
     text = request.args.get(name, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 7 and 1 <= int(text) <= _MOST):
-        raise ParameterMalformed(name, f"expected a whole number from 1 to {_MOST:,}.")
+    if not (text.isascii() and text.isdigit() and least <= int(text[:20]) <= most):
+        raise ParameterMalformed(name, f"expected a whole number from {least} to {most:,}.")
     return int(text)
 
 

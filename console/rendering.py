@@ -7,16 +7,23 @@ from flask import Response, g, request, url_for
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from api.health import RELEASE
+from api.sessions import db
 from console import formats
 from console.assets import asset_url
 from console.forms.once import new_key
 from console.frame import broken_event, health, menu, theme
 from console.queries import url_with
 from registry.cards.blocks import visible
+from registry.reading.events import last_event
 from registry.storage.tables import utc_now
 from registry.tokens import Grant
 
 HTML = "text/html; charset=utf-8"
+
+
+def is_fragment() -> bool:
+    """Whether a script requested a part of a page."""
+    return request.headers.get("HX-Request") == "true"
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response:
@@ -44,9 +51,13 @@ def _environment() -> Environment:
         broken_event=broken_event,
         current_grant=current_grant,
         health=health,
+        here=_here,
+        is_fragment=is_fragment,
+        last_event=_last_event,
         menu=menu,
         new_key=new_key,
         now=utc_now,
+        outside=_outside,
         parse_time=formats.parse_time,
         plural=formats.plural,
         release=RELEASE,
@@ -74,6 +85,21 @@ def _environment() -> Environment:
         size=formats.size,
     )
     return environment
+
+
+def _outside() -> str:
+    """The template around the content of a page; scripts get the content alone."""
+    return "bare.html" if is_fragment() else "base.html"
+
+
+def _here() -> str:
+    """The address of this page."""
+    return f"{request.script_root}{request.full_path.removesuffix('?')}"
+
+
+def _last_event(model: str) -> int:
+    """The number of the last event of the model that this page was made with."""
+    return last_event(db.session(), model)
 
 
 def current_grant() -> Grant | None:

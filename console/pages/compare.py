@@ -13,6 +13,7 @@ from api.sessions import db
 from console.charts.intervals import Intervals, intervals
 from console.charts.metric import Figure
 from console.formats import json_text
+from console.fresh import live_page, model_state
 from console.noise import Difference, difference
 from console.pages.compared_plots import plots_compared
 from console.queries import metrics_in_order
@@ -65,19 +66,21 @@ def show(name: str) -> Response:
         numbers = [live, *numbers]
     if not fault and not LEAST <= len(numbers) <= MOST:
         fault = f"Choose {LEAST} to {MOST} versions; there are {len(numbers)}."
-    shown: dict[str, Any] = {}
-    if not fault:
-        shown = _compared(session, name, numbers, model["aliases"].get(PRODUCTION))
-    return page(
-        "compare.html",
-        400 if fault and named else 200,
-        model=model,
-        numbers=numbers,
-        typed=", ".join(references if fault else map(str, numbers)),
-        fault=fault,
-        compared=shown,
-        only_differences=not request.args.get("all"),
-    )
+
+    def values() -> dict[str, Any]:
+        live = model["aliases"].get(PRODUCTION)
+        return {
+            "model": model,
+            "numbers": numbers,
+            "typed": ", ".join(references if fault else map(str, numbers)),
+            "fault": fault,
+            "compared": {} if fault else _compared(session, name, numbers, live),
+            "only_differences": not request.args.get("all"),
+        }
+
+    if fault and named:
+        return page("compare.html", 400, **values())
+    return live_page(lambda: model_state(session, name), "compare.html", values)
 
 
 def _references() -> list[str]:

@@ -11,9 +11,9 @@ from api.services import services
 from api.sessions import db
 from api.telemetry import current_telemetry
 from api.worker_reports import worker_reports
-from console.frame import LEVELS, administers_all
-from console.fresh import fragment
-from console.rendering import page, render
+from console.frame import LEVELS, administers_all, broken_event, health
+from console.fresh import fragment, live_page, service_state
+from console.rendering import render
 from console.traffic import busiest_models
 from registry.reading.views import View
 from registry.storage.schema import HEAD
@@ -29,16 +29,19 @@ _KEPT = ("alias", "previous", "cache")
 @allows("any")
 def show() -> Response:
     """Show the health of the service, in full to whoever administers all models."""
-    found = findings(services()) if administers_all(grant()) else []
-    return page("health.html", findings=found, **_values(_report()))
-
-
-@blueprint.route("/health/now", methods=["GET"])
-@allows("any")
-def show_live() -> Response:
-    """The part of the page that changes."""
     report = _report()
-    return fragment(json.dumps(report), lambda: render("health_live.html", **_values(report)))
+    return live_page(
+        lambda: f"{json.dumps(report)} {service_state(db.session())}",
+        "health.html",
+        lambda: _values(report),
+    )
+
+
+@blueprint.route("/health/state", methods=["GET"])
+@allows("any")
+def show_state() -> Response:
+    """The state of the service in words, which every page asks for again."""
+    return fragment(f"{health()} {broken_event()}", lambda: render("state.html"))
 
 
 def _report() -> View:
@@ -51,6 +54,7 @@ def _values(report: View) -> dict[str, Any]:
     versions = _versions(report.get("worker_reports", ()))
     traffic = busiest_models(db.session(), MOST_MODELS) if "worker_reports" in report else []
     return {
+        "findings": findings(services()) if administers_all(grant()) else [],
         "report": report,
         "traffic": traffic,
         "levels": LEVELS,

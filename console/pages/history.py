@@ -3,21 +3,24 @@
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
+from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.access import allows, grant
 from api.schemas.history import EVENT_TYPES
 from api.services import services
 from api.sessions import db
+from console.fresh import live_page, service_state
 from console.history_files import FORMATS
 from console.queries import choice_in_query
-from console.rendering import page
 from registry.errors import HistoryBroken, ParameterMalformed
 from registry.operations.verify_history import verify_history
 from registry.reading.events import EventFilter, each_event, history_head, list_events
 from registry.reading.pages import LARGEST_NUMBER
+from registry.reading.views import View
 from registry.stored_text import unstorable
 
 blueprint = Blueprint("history", __name__)
@@ -32,20 +35,11 @@ _DAY = timedelta(days=1)
 def show() -> Response:
     """Show the events that the query of the URL selects, newest first, by day."""
     session = db.session()
-    found = list_events(session, grant(), _wanted(), PAGE_SIZE)
-    days = [
-        (date.fromisoformat(day), list(events))
-        for day, events in groupby(found["items"], lambda event: event["at"][:10])
-    ]
-    # What a form leaves empty is left out of the addresses of files and other pages.
-    chosen = {name: text for name in FILTERS if (text := request.args.get(name))}
-    return page(
+    head = history_head(session)
+    return live_page(
+        lambda: f"{service_state(session)} {head}",
         "history.html",
-        days=days,
-        older=found["next"],
-        types=EVENT_TYPES,
-        chosen=chosen,
-        head=history_head(session),
+        lambda: _values(session, head),
     )
 
 
@@ -68,6 +62,23 @@ def verify() -> AnyResponse:
     with suppress(HistoryBroken):  # the outcome is kept, and the page says it
         verify_history(services().database)
     return redirect(url_for("console.history.show"), 303)
+
+
+def _values(session: Session, head: View) -> dict[str, Any]:
+    found = list_events(session, grant(), _wanted(), PAGE_SIZE)
+    days = [
+        (date.fromisoformat(day), list(events))
+        for day, events in groupby(found["items"], lambda event: event["at"][:10])
+    ]
+    # What a form leaves empty is left out of the addresses of files and other pages.
+    chosen = {name: text for name in FILTERS if (text := request.args.get(name))}
+    return {
+        "days": days,
+        "older": found["next"],
+        "types": EVENT_TYPES,
+        "chosen": chosen,
+        "head": head,
+    }
 
 
 def _wanted() -> EventFilter:

@@ -10,14 +10,15 @@ from api.access import allows
 from api.sessions import db
 from console.charts.metric import MOST_POINTS, Figure, MetricChart, metric_chart
 from console.charts.timeline import Timeline, timeline
-from console.fresh import fragment, model_state
+from console.fresh import fragment, live_page, model_state
 from console.pages.model_live import difference_to_live, live_part
 from console.queries import choice_in_query, metrics_in_order, number_in_query
-from console.rendering import page, render
+from console.rendering import render
 from registry.names import PRODUCTION
 from registry.reading.alias_moves import tenures
+from registry.reading.events import last_event
 from registry.reading.live_versions import bounds_of, newest_figures
-from registry.reading.pages import Page, Paging
+from registry.reading.pages import LARGEST_NUMBER, Page, Paging
 from registry.reading.queries import find_model, latest_events, list_versions
 from registry.reading.views import View
 from registry.storage.tables import STATUSES, utc_now
@@ -37,42 +38,53 @@ _SHOWN_EVENTS = 7
 def show(name: str) -> Response:
     """Show a model."""
     session = db.session()
+    return live_page(
+        lambda: model_state(session, name), "model.html", lambda: _values(session, name)
+    )
+
+
+@blueprint.route("/models/<name>/news", methods=["GET"])
+@allows("any")
+def show_news(name: str) -> Response:
+    """What happened to the model after the event that the query names."""
+    session = db.session()
+    find_model(session, name)
+    after = number_in_query("after", 0, least=0, most=LARGEST_NUMBER)
+
+    def draw() -> str:
+        newest = latest_events(session, name, _SHOWN_EVENTS)
+        return render(
+            "news.html",
+            model=name,
+            after=after,
+            events=[event for event in newest if event["seq"] > after],
+        )
+
+    return fragment(str(last_event(session, name)), draw)
+
+
+def _values(session: Session, name: str) -> dict[str, Any]:
     live = live_part(session, name)
     production = live["production"]
     example = production or live["newest"]
     names = metrics_in_order(example["task"], example["metrics"]) if example else []
     metric = next((one for one in (request.args.get("metric"), *names) if one in names), None)
-    shown = sorted(names, key=lambda one: one != metric)[:_SHOWN_METRICS]
     paging = Paging(number_in_query("page"), PAGE_SIZE)
     versions = _versions(session, name, paging)
-    return page(
-        "model.html",
-        metric=metric,
-        metrics=names,
-        shown_metrics=shown,
-        versions=versions,
-        paging=paging,
-        rows=_rows(session, name, versions, metric, production),
-        statuses=STATUSES,
-        timeline=_timeline(session, name),
-        ranges=RANGES,
-        chart=_chart(session, name, metric, production),
-        events=latest_events(session, name, _SHOWN_EVENTS),
+    return {
+        "metric": metric,
+        "metrics": names,
+        "shown_metrics": sorted(names, key=lambda one: one != metric)[:_SHOWN_METRICS],
+        "versions": versions,
+        "paging": paging,
+        "rows": _rows(session, name, versions, metric, production),
+        "statuses": STATUSES,
+        "timeline": _timeline(session, name),
+        "ranges": RANGES,
+        "chart": _chart(session, name, metric, production),
+        "events": latest_events(session, name, _SHOWN_EVENTS),
         **live,
-    )
-
-
-@blueprint.route("/models/<name>/aliases", methods=["GET"])
-@allows("any")
-def show_live(name: str) -> Response:
-    """The part of the model's page that changes by itself."""
-    session = db.session()
-    find_model(session, name)
-
-    def draw() -> str:
-        return render("model_live.html", **live_part(session, name))
-
-    return fragment(model_state(session, name), draw)
+    }
 
 
 def _versions(session: Session, name: str, paging: Paging) -> Page:

@@ -1,12 +1,15 @@
 """The models, with what is live of each."""
 
+from typing import Any
+
 from flask import Blueprint, Response, request
+from sqlalchemy.orm import Session
 
 from api.access import allows, grant
 from api.sessions import db
-from console.errors import is_fragment
+from console.fresh import live_page, service_state
 from console.queries import main_metric, number_in_query
-from console.rendering import page
+from console.rendering import is_fragment
 from console.traffic import ModelTraffic, traffic_of_models
 from registry.reading.live_versions import live_versions, newest_ready
 from registry.reading.pages import Paging
@@ -22,9 +25,14 @@ PAGE_SIZE = 50
 @allows("any")
 def index() -> Response:
     """List the models that the token covers, by name."""
+    session = db.session()
+    template = "models_list.html" if is_fragment() else "models.html"
+    return live_page(lambda: service_state(session), template, lambda: _values(session))
+
+
+def _values(session: Session) -> dict[str, Any]:
     text, tag = request.args.get("q", "").strip(), request.args.get("tag", "").strip()
     paging = Paging(number_in_query("page"), PAGE_SIZE)
-    session = db.session()
     found = list_models(session, grant(), paging, text=text or None, tag=tag or None)
     names = [model["name"] for model in found["items"]]
     live, newest = live_versions(session, names), newest_ready(session, names)
@@ -33,8 +41,7 @@ def index() -> Response:
         _row(model, live.get(model["name"], []), newest, traffic.get(model["name"]))
         for model in found["items"]
     ]
-    template = "models_list.html" if is_fragment() else "models.html"
-    return page(template, rows=rows, found=found, text=text, tag=tag, paging=paging)
+    return {"rows": rows, "found": found, "text": text, "tag": tag, "paging": paging}
 
 
 def _row(

@@ -6,6 +6,7 @@ from typing import Any, cast
 import marshmallow as ma
 from flask import Blueprint, Response, redirect, request, url_for
 from marshmallow import validate
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.access import allows, grant
@@ -16,6 +17,7 @@ from api.sessions import db
 from api.tokens import token_number
 from console.forms.once import idempotency_of
 from console.forms.submitted import Form, submitted
+from console.fresh import live_page, service_state
 from console.headers import keep_uncompressed
 from console.queries import choice_in_query, number_in_query
 from console.rendering import page
@@ -65,20 +67,8 @@ class RevokeForm(ma.Schema):
 @allows("admin")
 def show() -> Response:
     """List the tokens, the valid ones by default."""
-    state = choice_in_query("state", STATES)
-    text = request.args.get("q", "").strip().replace("\0", "")
-    paging = Paging(number_in_query("page"), PAGE_SIZE)
-    chosen = None if state == "all" else cast("TokenState", state)
-    found = list_tokens(db.session(), paging, state=chosen, text=text or None)
-    return page(
-        "tokens.html",
-        found=found,
-        rows=[_row(token) for token in found["items"]],
-        paging=paging,
-        chosen_state=state,
-        states=STATES,
-        text=text,
-    )
+    session = db.session()
+    return live_page(lambda: service_state(session), "tokens.html", lambda: _values(session))
 
 
 @blueprint.route("/tokens/new", methods=["GET"])
@@ -175,6 +165,22 @@ def _token_page(token_id: str, form: Form, status: int = 200) -> Response:
 def _made_page(made: View, replaced: int | None = None) -> Response:
     keep_uncompressed()
     return page("token_made.html", made=made, replaced=replaced, own=grant().token_id)
+
+
+def _values(session: Session) -> dict[str, Any]:
+    state = choice_in_query("state", STATES)
+    text = request.args.get("q", "").strip().replace("\0", "")
+    paging = Paging(number_in_query("page"), PAGE_SIZE)
+    chosen = None if state == "all" else cast("TokenState", state)
+    found = list_tokens(session, paging, state=chosen, text=text or None)
+    return {
+        "found": found,
+        "rows": [_row(token) for token in found["items"]],
+        "paging": paging,
+        "chosen_state": state,
+        "states": STATES,
+        "text": text,
+    }
 
 
 def _row(token: View) -> View:

@@ -9,13 +9,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from api.access import allows
 from api.sessions import db
-from console.errors import is_fragment
 from console.formats import plural
 from console.forms.submitted import Form
 from console.pages.trying_files import answer_file, file_page
 from console.pages.trying_tables import answer_pasted, pasting_page
 from console.queries import choice_in_query, number_in_query
-from console.rendering import page
+from console.rendering import is_fragment, page
 from console.trying.fields import MOST_FIELDS, Field, example_texts, is_long
 from console.trying.outside import range_text
 from console.trying.row import Answered, answer_row, chosen_field

@@ -13,11 +13,11 @@ from api.services import services
 from api.sessions import db
 from console.forms.submitted import Form
 from console.forms.tags import tag_lines
-from console.fresh import fragment, model_state
+from console.fresh import live_page, model_state
 from console.noise import difference
 from console.pages.plots import plots_of
 from console.queries import choice_in_query, metrics_in_order
-from console.rendering import page, render
+from console.rendering import page
 from console.review import verdict_of
 from registry.cards.content import card_of
 from registry.names import PRODUCTION
@@ -54,18 +54,11 @@ def show(name: str, version: str) -> AnyResponse:
         tab = request.args.get("tab")
         there = url_for("console.version.show", name=name, version=row.number, tab=tab)
         return redirect(there, 302)
-    return version_page(name, version, Form())
-
-
-@blueprint.route("/models/<name>/<version:version>/status", methods=["GET"])
-@allows("any")
-def show_status(name: str, version: str) -> Response:
-    """The head of the page of a version that is being checked."""
-    session = db.session()
-    row = find_version(session, name, version)
-    return fragment(
-        f"{model_state(session, name)} {row.status}",
-        lambda: render("version_head.html", **_head(session, row, Form())),
+    tab = choice_in_query("tab", TABS)
+    return live_page(
+        lambda: f"{model_state(db.session(), name)} {row.status}",
+        f"version_{tab}.html",
+        lambda: _values(row, tab, Form()),
     )
 
 
@@ -79,18 +72,24 @@ def evaluate_gates(name: str, version: str) -> AnyResponse:
 
 def version_page(name: str, version: str, form: Form, status: int = 200) -> Response:
     """The page of a version; ``form`` is that of its description, once it was sent."""
-    session = db.session()
-    row = find_version(session, name, version)
+    row = find_version(db.session(), name, version)
     tab = choice_in_query("tab", TABS)
-    head = _head(session, row, form)
-    return page(
-        f"version_{tab}.html",
-        status,
-        tab=tab,
-        tabs=TABS,
-        **head,
-        **_OF_TAB[tab](Shown(session, row, head["version"])),
-    )
+    return page(f"version_{tab}.html", status, **_values(row, tab, form))
+
+
+def _values(row: VersionRow, tab: str, form: Form) -> dict[str, Any]:
+    session = db.session()
+    view = version_view(row)
+    return {
+        "tab": tab,
+        "tabs": TABS,
+        "version": view,
+        "live": next(iter(_live(session, row.model)), None),
+        "form": form,
+        "tag_text": tag_lines(view["tags"]),
+        "revision": revision_of(view["description"], view["tags"]),
+        **_OF_TAB[tab](Shown(session, row, view)),
+    }
 
 
 @blueprint.route("/models/<name>/<version:version>/artifact", methods=["GET"])
@@ -99,18 +98,6 @@ def download(name: str, version: str) -> Response:
     """The uploaded file."""
     row = find_version(db.session(), name, version)
     return send_blob(row, row.sha256, row.format)
-
-
-def _head(session: Session, row: VersionRow, form: Form) -> dict[str, Any]:
-    """``tag_text`` None: the tags cannot be edited as text."""
-    view = version_view(row)
-    return {
-        "version": view,
-        "live": next(iter(_live(session, row.model)), None),
-        "form": form,
-        "tag_text": tag_lines(view["tags"]),
-        "revision": revision_of(view["description"], view["tags"]),
-    }
 
 
 def _live(session: Session, name: str) -> list[View]:

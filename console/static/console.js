@@ -96,13 +96,25 @@
     strip.textContent = gone ? `Not reached since ${two(reached.getHours())}:${two(reached.getMinutes())}` : "";
     document.documentElement.classList.toggle("stale", gone);
   }
+  const announcement = () => document.querySelector("[data-announce]")?.dataset.announce;
+  let announced = announcement();
+  // Of what pages ask for by themselves, errors do not replace what is shown, except that of the session.
+  const polled = (element) => element?.getAttribute?.("hx-trigger")?.startsWith("tick");
+  document.addEventListener("htmx:before:swap", (event) => {
+    const { sourceElement, response } = event.detail.ctx;
+    if (polled(sourceElement) && response.status >= 400 && !(response.status === 401 && sourceElement.id === "alarm")) event.preventDefault();
+  });
+  // What somebody has opened stays open when its surroundings change.
+  htmx.registerExtension("keep-open", {
+    htmx_before_morph_attr: (element, detail) => element.localName !== "details" || detail.attrName !== "open",
+  });
   document.addEventListener("htmx:after:request", (event) => reachable((event.detail?.ctx?.response?.status ?? 200) < 500));
   document.addEventListener("htmx:error", () => reachable(false));
   document.addEventListener("htmx:after:swap", () => {
     localize(document);
-    const changed = document.querySelector("[data-announce]");
-    const announcer = document.getElementById("announcer");
-    if (changed && announcer.textContent !== changed.dataset.announce) announcer.textContent = changed.dataset.announce;
+    const words = announcement();
+    if (words && words !== announced) document.getElementById("announcer").textContent = words;
+    announced = words;
   });
 
   // Keys: / searches, g m and g h go to models and history, ? lists them. A choice in the menu.

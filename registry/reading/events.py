@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypedDict
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from registry.reading.queries import covered_models
@@ -68,6 +68,11 @@ def each_event(database: Database, grant: Grant, wanted: EventFilter) -> Iterato
         if page["next"] is None:
             return
         wanted = replace(wanted, before=int(page["next"]))
+
+
+def last_event(session: Session, model: str) -> int:
+    """The number of the last event of the model; 0 if there is none."""
+    return session.scalar(select(func.max(EventRow.seq)).where(EventRow.model == model)) or 0
 
 
 def history_head(session: Session) -> View:

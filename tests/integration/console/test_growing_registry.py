@@ -27,13 +27,12 @@ PAGES = (
     "/models/{model}?range=all",
     "/models/{model}?page=2",
     "/models/{model}?sort=-metrics.rmse",
-    "/models/{model}/aliases",
+    "/models/{model}/news",
     *(
         f"/models/{{model}}/{{last}}?tab={tab}"
         for tab in ("results", "plots", "columns", "origin", "card", "files")
     ),
     "/models/{model}/1",
-    "/models/{model}/{last}/status",
     "/models/{model}/1/archive",
     "/models/{model}/compare",
     "/models/{model}/compare?v=1,2,3,4,{last}",
@@ -51,7 +50,7 @@ PAGES = (
     "/tokens/matches?models=model-*",
     "/tokens/1",
     "/health",
-    "/health/now",
+    "/health/state",
 )
 """Without the history that a filter searches, and lists of one status, which are counted."""
 UNCOUNTED = {

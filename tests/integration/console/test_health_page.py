@@ -55,13 +55,6 @@ def test_the_page_of_a_model_says_in_how_many_workers_it_is_loaded(
     assert "Loaded 1 of 1 worker" in console.admin.get(f"/console/models/{live}").text
 
 
-def test_the_live_part_is_a_fragment_of_its_own(console: Console, live: str) -> None:
-    fragment = console.admin.fragment("/console/health/now")
-
-    assert f"{live} v1" in fragment.text
-    assert fragment.of("html") == []
-
-
 def test_a_version_that_cannot_be_loaded_is_named_with_what_to_do(
     make_console: ConsoleMaker, artifacts: dict[str, bytes]
 ) -> None:

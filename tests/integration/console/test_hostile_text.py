@@ -52,7 +52,7 @@ def hostile(console: Console, artifacts: dict[str, bytes]) -> str:
     [
         "/console/models",
         "/console/models/{name}",
-        "/console/models/{name}/aliases",
+        "/console/models/{name}/news",
         "/console/history?model={name}",
         "/console/models/{name}/1/promote",
         "/console/models/{name}/rollback",

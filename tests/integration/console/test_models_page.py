@@ -153,7 +153,7 @@ def test_a_newer_version_shows_the_gates_as_they_were_last_evaluated(
     for rmse in (10.0, 9.0):
         admin.upload(name, artifacts["line-1"], {"metrics": {"rmse": rmse}})
     admin.promote(name, 1)
-    path = f"/console/models/{name}/aliases"
+    path = f"/console/models/{name}"
     assert "gate" not in console.admin.fragment(path).text
     admin.put(f"/models/{name}/policy", json={"gates": ["rmse < champion", "rmse <= 9.5"]})
     waiting = console.admin.fragment(path)
@@ -210,7 +210,7 @@ def test_the_live_part_is_asked_again_cheaply(
     for slope in (1, 2):
         admin.upload(name, artifacts[f"line-{slope}"])
     admin.promote(name, 1)
-    path = f"/console/models/{name}/aliases"
+    path = f"/console/models/{name}"
     first = browser.fragment(path)
     assert "Live in production v1" in first.text
     assert first.response.headers["Cache-Control"] == "private, no-cache"
@@ -235,5 +235,5 @@ def test_a_fragment_of_a_model_outside_the_token_does_not_exist(
     console: Console, housing: str
 ) -> None:
     person = console.person("predict", models=["other-*"])
-    assert person.fragment(f"/console/models/{housing}/aliases").status == 404
+    assert person.fragment(f"/console/models/{housing}").status == 404
     assert rows(person.get("/console/models")) == []

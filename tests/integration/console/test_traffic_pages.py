@@ -70,7 +70,7 @@ def test_after_a_change_both_versions_are_beside_each_other(console: Console, mo
     assert "v1 before 30 0 % 0 % 0.995 ms" in page.text
     assert "v2 since 20 5 % 0 % 0.995 ms" in page.text
     assert "50 % of the requests since name a version by its number" in page.text
-    assert "After the change" in console.admin.fragment(f"/console/models/{moved}/aliases").text
+    assert "After the change" in console.admin.fragment(f"/console/models/{moved}").text
 
 
 def test_without_traffic_nothing_is_said_of_the_change(console: Console, moved: str) -> None:
