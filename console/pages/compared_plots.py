@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from console.charts.curves import Curves, curves
 from console.charts.overlays import outlines
 from console.pages.plots import MOST_WEIGHTS, CurvePlot
-from registry.reading.queries import find_version
+from registry.reading.queries import evaluations_of
 from registry.reading.stored_evaluation import (
     CalibrationCurve,
     Histogram,
@@ -28,10 +28,8 @@ def plots_compared(session: Session, model: str, numbers: Sequence[int]) -> dict
 
     Curves are those of one class: of ``class`` in the URL, else of the first one.
     """
-    found = {
-        number: read_evaluation(find_version(session, model, str(number)).evaluation)
-        for number in numbers
-    }
+    stored = evaluations_of(session, model, numbers)
+    found = {number: read_evaluation(stored[number]) for number in numbers}
     classes = _classes(found.values())
     asked = request.args.get("class", "")
     chosen = asked if asked in classes else next(iter(classes), "")

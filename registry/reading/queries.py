@@ -1,6 +1,7 @@
 """Finds models, versions, holdouts and policies, and lists them in pages."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
@@ -90,6 +91,16 @@ def find_usable_version(session: Session, model: str, reference: str) -> Version
     if row.status == "archived":
         raise VersionNotFound.archived(model, row.number)
     return _check_ready(row)
+
+
+def evaluations_of(
+    session: Session, model: str, numbers: Collection[int]
+) -> dict[int, dict[str, Any]]:
+    """The stored evaluations of versions of ``model``, by number."""
+    query = select(VersionRow.number, VersionRow.evaluation).where(
+        VersionRow.model == model, VersionRow.number.in_(numbers)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def compiled_forms(row: VersionRow) -> dict[str, str]:

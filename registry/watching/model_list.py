@@ -3,7 +3,7 @@
 The figures of all models that are found are compared in memory, and only those of a page are read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, get_args
 
 from sqlalchemy import Select, func, select
@@ -30,8 +30,10 @@ def sorted_models(
     sort: str | None = None,
     text: str | None = None,
     tag: str | None = None,
+    first: Collection[str] = (),
 ) -> Page:
-    """A page of ``list_models`` in the order ``sort``, with ``-`` before it for the largest first.
+    """A page of ``list_models`` in the order ``sort``, with ``-`` before it for the largest first;
+    the models named in ``first`` come before the others.
 
     ``updated`` is by the last event, ``requests`` by the number of predictions in this hour and the
     one before, ``failures`` by the part of them that failed; equal ones are by name. The cursor is
@@ -41,7 +43,7 @@ def sorted_models(
     """
     order = sort or "name"
     descending, key = order.startswith("-"), order.removeprefix("-")
-    if key == "name":
+    if key == "name" and not first:
         return list_models(session, grant, paging, text=text, tag=tag, descending=descending)
     query = models_with(grant, text, tag)
     names = list(
@@ -49,9 +51,12 @@ def sorted_models(
     )
     figures = _figures(session, key, query)
     # Python's sort keeps the order of equal ones, also with ``reverse``.
+    if key == "name" and descending:
+        names.reverse()
     names.sort(key=lambda name: figures.get(name, 0), reverse=descending)
-    first = paging.offset if paging.after is None else _place_after(names, paging.after)
-    shown = names[first : first + paging.page_size + 1]
+    names.sort(key=lambda name: name not in first)
+    start = paging.offset if paging.after is None else _place_after(names, paging.after)
+    shown = names[start : start + paging.page_size + 1]
     return page_of(
         _in_order(session, shown),
         model_view,
@@ -63,6 +68,8 @@ def sorted_models(
 
 def _figures(session: Session, key: str, query: Select[ModelRow]) -> Mapping[str, float]:
     """What models are ordered by, by name; those without have 0. Raises ParameterMalformed."""
+    if key == "name":
+        return {}
     if key == "updated":
         # A search in an index for each model, whatever the number of its events.
         last = (
@@ -71,13 +78,15 @@ def _figures(session: Session, key: str, query: Select[ModelRow]) -> Mapping[str
         found = session.execute(query.with_only_columns(ModelRow.name, last))
         return {name: seq or 0 for name, seq in found}
     if key == "requests":
-        return {model: figures.requests for model, figures in _recent(session).items()}
+        return {model: figures.requests for model, figures in recent_predictions(session).items()}
     if key == "failures":
-        return {model: one.failed_share or 0.0 for model, one in _recent(session).items()}
+        return {
+            model: one.failed_share or 0.0 for model, one in recent_predictions(session).items()
+        }
     raise ParameterMalformed("sort", f"expected one of {', '.join(MODEL_SORTS)}.")
 
 
-def _recent(session: Session) -> dict[str, Figures]:
+def recent_predictions(session: Session) -> dict[str, Figures]:
     """The predictions of this hour and the one before, by model; without models that had none."""
     this = floor(utc_now(), HOUR)
     rows = read_traffic(session, None, HOUR, this - HOUR, this + HOUR)

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from registry.operations.record_traffic import record_traffic
+from registry.reading.pages import Paging
+from registry.tokens import Grant
 from registry.watching.counts import BINS
+from registry.watching.model_list import sorted_models
 from registry.watching.named_rows import Row
 from registry.watching.traffic import MINUTE, Increase, floor
 from tests.integration.api.conftest import check_problem, new_name, upload_lines
@@ -151,3 +154,14 @@ def test_a_token_of_some_models_sees_only_those_in_every_order(service, team):
 def test_an_unknown_order_or_cursor_is_refused(admin, team, query, named):
     answer = admin.get(f"/models?{query}")
     assert named in check_problem(answer, 400, "parameter-malformed")["detail"]
+
+
+@pytest.mark.parametrize("sort", ["name", "-name", "-requests"])
+def test_models_that_are_named_come_before_the_others(service, team, sort):
+    """Each part is in its order."""
+    grant, before = Grant(1, "ann", frozenset({"admin"}), None), [f"{team}-b", f"{team}-d"]
+    with service.services.database.read() as session:
+        found = sorted_models(session, grant, Paging(), sort=sort, text=f"{team}-", first=before)
+    letters = [item["name"][-1] for item in found["items"]]
+    named = [one for one in ORDERS[sort] if one in "bd"]
+    assert letters == [*named, *(one for one in ORDERS[sort] if one not in named)]

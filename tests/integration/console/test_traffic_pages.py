@@ -11,7 +11,8 @@ from registry.watching.counts import BINS
 from registry.watching.named_rows import Row
 from registry.watching.traffic import MINUTE, Increase, floor
 from tests.integration.api.conftest import new_name
-from tests.integration.console.conftest import Console
+from tests.integration.console.browser import Page
+from tests.integration.console.conftest import Console, ConsoleMaker
 
 
 def record(
@@ -30,6 +31,12 @@ def record(
     increase = Increase(Row(model, version, alias), 0, failed, times)
     minute = floor(utc_now() - ago, MINUTE)
     record_traffic(console.service.services.database, minute, [increase])
+
+
+def names(page: Page) -> list[str]:
+    """The models that the list links to."""
+    links = [link for link in page.of("a") if "version-link" in link.get("class", "")]
+    return [link["href"].rpartition("/")[2] for link in links]
 
 
 @pytest.fixture
@@ -91,3 +98,59 @@ def test_the_page_of_a_rollback_shows_how_the_earlier_version_did(
 
     assert "under a minute, 0.02 % errors" in text
     assert ", 10 % errors since" in text
+
+
+def test_models_whose_requests_fail_come_first_with_the_reason(make_console: ConsoleMaker) -> None:
+    console = make_console()
+    for name in ("alpha", "beta", "gamma"):
+        console.service.admin.post("/models", json={"name": name})
+    record(console, "alpha", 1, 199, failed=1)  # half a percent may
+    record(console, "beta", 1, 500)
+    record(console, "gamma", 1, 97, failed=3)
+
+    page = console.admin.get("/console/models")
+
+    assert names(page) == ["gamma", "alpha", "beta"]
+    assert "gamma 3 % of its requests fail" in page.text
+    assert page.text.count("requests fail") == 1
+
+
+def test_a_model_whose_live_version_is_missing_comes_first(
+    make_console: ConsoleMaker, artifacts: dict[str, bytes]
+) -> None:
+    console = make_console()
+    service = console.service
+    for number, name in enumerate(("alpha", "beta"), 1):
+        service.admin.upload(name, artifacts[f"line-{number}"])
+        service.admin.promote(name, 1)
+    version = service.admin.get("/models/beta/1").json
+    service.services.blobs.path_of(version["artifact"]["sha256"]).unlink()
+    service.services.pool.drop([("beta", 1)])
+
+    page = console.admin.get("/console/models")
+
+    assert names(page) == ["beta", "alpha"]
+    assert "v1 is missing in 1 of 1 worker" in page.text
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [("name", "abc"), ("-updated", "cab"), ("-requests", "bca"), ("-failures", "cab")],
+)
+def test_models_are_sorted_by_the_address(
+    make_console: ConsoleMaker, sort: str, order: str
+) -> None:
+    console = make_console()
+    for name in ("b", "a", "c"):
+        console.service.admin.post("/models", json={"name": name})
+    for name, answered, failed in (("a", 100, 0), ("b", 900, 0), ("c", 299, 1)):
+        record(console, name, 1, answered, failed=failed)
+
+    page = console.admin.get(f"/console/models?sort={sort}")
+
+    assert "".join(names(page)) == order
+    chosen = [
+        given["value"] for given in page.of("option") if given.get("value") and "selected" in given
+    ]
+    assert chosen == [sort]
+    assert console.admin.get("/console/models?sort=size").status == 400
