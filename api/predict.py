@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -20,12 +20,14 @@ from api.negotiation import best_type
 from api.problems import problem_of
 from api.receiving import Environ, without_place
 from registry.codecs.batch import Batch
+from registry.codecs.csv_reply import sent_rows, write_csv
 from registry.codecs.large_bodies import SMALL_BODY
 from registry.codecs.replies import encode_arrow
-from registry.codecs.requests import ARROW, JSON
+from registry.codecs.requests import ARROW, CSV, JSON
 from registry.engines.predictor import Predict
 from registry.engines.served_version import Key
 from registry.errors import (
+    InputsRequireCsv,
     NoProbabilities,
     NoScores,
     ParameterMalformed,
@@ -37,7 +39,8 @@ from registry.watching.counts import Fault
 from registry.watching.predictions import NoPredictionCounts, PredictionCounts
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
-_OFFERED = (JSON, ARROW) if is_installed("arrow") else (JSON,)
+_OFFERED = (JSON, ARROW, CSV) if is_installed("arrow") else (JSON, CSV)
+_CSV_TYPE = ("Content-Type", f"{CSV}; charset=utf-8")
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -99,9 +102,9 @@ class PredictionEndpoint:
         reply_type = JSON if not accept or accept == "*/*" else best_type(accept, _OFFERED)
         query = environ.get("QUERY_STRING")
         predict: Predict = loaded.predictor.predict
-        beside = False
+        beside = with_inputs = False
         if query:
-            predict, beside = _required(query, loaded)
+            predict, beside, with_inputs = _required(query, loaded, reply_type)
         body = read_body(
             environ, self.max_bytes, "HOTSWAP_MAX_PREDICT_MB", anonymous=self.anonymous
         )
@@ -109,13 +112,15 @@ class PredictionEndpoint:
         content_type = environ.get("CONTENT_TYPE", "")
         if content_type == JSON and len(body) <= SMALL_BODY:
             batch = loaded.reader.read_json(body)
-            reply = _reply(environ, loaded, batch, reply_type, predict)
+            reply = _reply(environ, loaded, batch, reply_type, predict, with_inputs and body)
         else:
             # A score takes less memory than the probabilities of its two labels would.
-            cost = loaded.reader.cost(content_type, body, probabilities=beside)
+            cost = loaded.reader.cost(
+                content_type, body, probabilities=beside, with_inputs=with_inputs
+            )
             with self.budget.hold(cost):
                 batch = loaded.reader.read(content_type, body, self.max_bytes)
-                reply = _reply(environ, loaded, batch, reply_type, predict)
+                reply = _reply(environ, loaded, batch, reply_type, predict, with_inputs and body)
         self.counts.answered(loaded, reference, time.perf_counter() - began)
         return reply
 
@@ -149,13 +154,15 @@ class PredictionEndpoint:
         return loaded
 
 
-def _reply(
+def _reply(  # noqa: PLR0917 - passing names takes longer, and every prediction does it
     environ: Environ,
     loaded: LoadedVersion,
     batch: Batch,
     reply_type: str,
     predict: Predict,
+    inputs: bytes | Literal[False],
 ) -> Reply:
+    """``inputs``: the body, if the reply has its rows too."""
     if loaded.predictor.waits:
         with without_place(environ):
             predictions = predict(batch)
@@ -168,13 +175,19 @@ def _reply(
             loaded.writer.write(predictions, single=batch.single),
             loaded.key,
         )
-    encoded = encode_arrow(predictions, loaded.version.signature)
+    signature = loaded.version.signature
+    if reply_type == CSV:
+        content_type = environ.get("CONTENT_TYPE", "")
+        rows = sent_rows(content_type, inputs, batch, signature) if inputs else None
+        content = b"".join(write_csv(predictions, signature, rows))
+        return Reply(200, [_CSV_TYPE, loaded.number_header], content, loaded.key)
+    encoded = encode_arrow(predictions, signature)
     return Reply(200, [("Content-Type", ARROW), loaded.number_header], encoded, loaded.key)
 
 
-def _required(query: str, loaded: LoadedVersion) -> tuple[Predict, bool]:
-    """How the rows of a request with this query are predicted, and whether numbers are required
-    beside the predictions."""
+def _required(query: str, loaded: LoadedVersion, reply_type: str) -> tuple[Predict, bool, bool]:
+    """How the rows of a request with this query are predicted, and whether the reply has numbers
+    beside the predictions, and the rows."""
     given = dict(reversed(parse_qsl(query, keep_blank_values=True)))
     probabilities, scores = _flag(given, "probabilities"), _flag(given, "scores")
     predict: Predict = loaded.predictor.predict
@@ -186,7 +199,10 @@ def _required(query: str, loaded: LoadedVersion) -> tuple[Predict, bool]:
         if loaded.predictor.scored is None:
             raise NoScores(*loaded.key)
         predict = loaded.predictor.scored
-    return predict, probabilities or scores
+    with_inputs = _flag(given, "with_inputs")
+    if with_inputs and reply_type != CSV:
+        raise InputsRequireCsv
+    return predict, probabilities or scores, with_inputs
 
 
 def _flag(given: Mapping[str, str], name: str) -> bool:

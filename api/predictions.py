@@ -10,7 +10,7 @@ from api.callers import Callers
 from api.predict import Endpoint, PredictionEndpoint
 from api.problems import CONTENT_TYPE
 from api.services import services
-from registry.codecs.requests import ARROW, REQUEST_TYPES
+from registry.codecs.requests import ARROW, CSV, REQUEST_TYPES
 from registry.names import PRODUCTION
 from registry.watching.predictions import NoPredictionCounts, PredictionCounts
 
@@ -55,6 +55,13 @@ _PREDICTION = {
         },
     },
 }
+_CSV = {
+    "type": "string",
+    "description": "A line for each row, in UTF-8 (RFC 4180): `prediction`, which is JSON where it "
+    "is a list, then `probability_<class>` or `score`. Texts are not changed, also where a "
+    "spreadsheet would calculate them.",
+}
+_CSV_EXAMPLE = "prediction,probability_cheap,probability_dear\r\ncheap,0.75,0.25\r\n"
 _DOCUMENTED = {
     "parameters": [
         {
@@ -62,7 +69,7 @@ _DOCUMENTED = {
             "name": "probabilities",
             "schema": {"type": "boolean", "default": False},
             "description": "Add a probability for each class: `probabilities`, or the columns "
-            "`probability_<class>` in Arrow. 422 where the model has none.",
+            "`probability_<class>` in Arrow and CSV. 422 where the model has none.",
         },
         {
             "in": "query",
@@ -70,7 +77,14 @@ _DOCUMENTED = {
             "schema": {"type": "boolean", "default": False},
             "description": "Add the score of each row by a detector of outliers, which is below 0 "
             "for an outlier (its `decision_function`): `score` for a single row, `scores` for a "
-            "batch, a column `score` in Arrow. 422 for other models.",
+            "batch, a column `score` in Arrow and CSV. 422 for other models.",
+        },
+        {
+            "in": "query",
+            "name": "with_inputs",
+            "schema": {"type": "boolean", "default": False},
+            "description": "With `Accept: text/csv`: put the rows before the predictions, all "
+            "columns of a CSV body as they were sent, the model's columns of others.",
         },
     ],
     "responses": {
@@ -95,6 +109,7 @@ _DOCUMENTED = {
 @blueprint.doc(**_DOCUMENTED)
 @blueprint.response(200, _PREDICTION)
 @blueprint.alt_response(200, schema={"type": "string"}, content_type=ARROW, success=True)
+@blueprint.alt_response(200, schema=_CSV, content_type=CSV, success=True, example=_CSV_EXAMPLE)
 def post_predict_production(name: str) -> Response:
     """Predict with the version in production."""
     return _answer(name, PRODUCTION)
@@ -105,6 +120,7 @@ def post_predict_production(name: str) -> Response:
 @blueprint.doc(**_DOCUMENTED)
 @blueprint.response(200, _PREDICTION)
 @blueprint.alt_response(200, schema={"type": "string"}, content_type=ARROW, success=True)
+@blueprint.alt_response(200, schema=_CSV, content_type=CSV, success=True, example=_CSV_EXAMPLE)
 def post_predict(name: str, version: str) -> Response:
     """Predict with a version, by its number, an alias or 'latest'."""
     return _answer(name, version)

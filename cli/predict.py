@@ -37,7 +37,7 @@ from registry.names import PRODUCTION
     "--out",
     metavar="FILE",
     help="Write the predictions of --data, of any size, to this file. Both may be .csv, .jsonl "
-    "(also with .gz), .parquet, .arrow or .arrows.",
+    "(also with .gz), .parquet, .arrow or .arrows. -: as CSV to stdout, of what one request takes.",
 )
 @click.option(
     "--keep",
@@ -85,10 +85,13 @@ def predict(
     Example:
       hotswap predict housing longitude=-122.23 latitude=37.88 ocean_proximity="NEAR BAY"
       hotswap predict housing/3 --data rows.csv > prices.txt
+      hotswap predict housing --data rows.parquet --out - --keep '*' > prices.csv
       hotswap predict housing --data rows.parquet --out prices.parquet --keep id --resume
     """
     _check_source(reference, values, data)
-    if out is not None:
+    if out == "-" and (as_json or resume or scheduler or keep not in {(), ("*",)}):
+        raise click.UsageError("--out - excludes --json, --resume, --scheduler and --keep COLUMN.")
+    if out not in {None, "-"}:
         if data is None or data == "-":
             raise click.UsageError("--out requires --data FILE.")
         predict_to_file(
@@ -105,33 +108,49 @@ def predict(
             as_json=as_json,
         )
         return
-    if keep or resume or scheduler:
+    if out is None and (keep or resume or scheduler):
         raise click.UsageError("--keep, --resume and --scheduler require --out FILE.")
+    sent: bytes | dict[str, Any]
+    content_type = None
     if data is not None:
         rows = read_prediction_data(data)
-        prediction = registry.predict(
-            reference.name,
-            rows.content,
-            version=reference.version,
-            content_type=rows.content_type,
-            probabilities=probabilities,
-            scores=scores,
-        )
+        sent, content_type = rows.content, rows.content_type
     else:
-        # Where a value has an equals sign too, the columns tell where the name ends.
-        as_mapping((pair for pair in values if "=" not in pair[1]), "The record")
-        columns = _columns(registry, reference)
-        names = [column["name"] for column in columns]
-        pairs = as_mapping((divided(*pair, names) for pair in values), "The record")
-        record = typed_record(pairs, columns)
-        prediction = registry.predict(
+        sent = _record(registry, reference, values)
+    if out is not None:
+        predicted = registry.predict_csv(
             reference.name,
-            record,
+            sent,
             version=reference.version,
+            content_type=content_type,
             probabilities=probabilities,
             scores=scores,
+            with_inputs=bool(keep),
         )
+        click.echo(predicted.text.encode(), nl=False)
+        click.echo(f"{reference.name} version {predicted.version}", err=True)
+        return
+    prediction = registry.predict(
+        reference.name,
+        sent,
+        version=reference.version,
+        content_type=content_type,
+        probabilities=probabilities,
+        scores=scores,
+    )
     print_json(prediction) if as_json else _print(prediction)
+
+
+def _record(
+    registry: Registry, reference: Reference, values: tuple[tuple[str, str], ...]
+) -> dict[str, Any]:
+    """The record of COLUMN=VALUE."""
+    # Where a value has an equals sign too, the columns tell where the name ends.
+    as_mapping((pair for pair in values if "=" not in pair[1]), "The record")
+    columns = _columns(registry, reference)
+    names = [column["name"] for column in columns]
+    pairs = as_mapping((divided(*pair, names) for pair in values), "The record")
+    return typed_record(pairs, columns)
 
 
 def _check_source(

@@ -1,5 +1,7 @@
 """Predicts a batch, in parts if it is too large for one request."""
 
+import csv
+import io
 import math
 import re
 from collections.abc import Callable
@@ -118,3 +120,10 @@ def count_on(error: ProblemReply, start: int) -> None:
 def _counted_on(at: str, start: int) -> str:
     found = _ROW.match(at) or _CELL.match(at)
     return at if found is None else f"{found[1]}{int(found[2]) + start}{found[3]}"
+
+
+def below(text: str) -> str:
+    """A CSV file without its header, to append it to another."""
+    lines = io.StringIO(text, newline="")
+    next(csv.reader(lines), None)
+    return lines.read()

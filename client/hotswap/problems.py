@@ -187,6 +187,10 @@ class NoProbabilities(Refused):
     """The model has no probabilities."""
 
 
+class InputsRequireCsv(Refused):
+    """The rows of a request were required in a reply that is not CSV."""
+
+
 class NoScores(Refused):
     """The model has no scores: it does not detect outliers."""
 

@@ -16,7 +16,7 @@ from hotswap.holdouts import PARQUET, HoldoutData, holdout_body
 from hotswap.inputs import Predictable, batch_of
 from hotswap.multipart import UploadBody
 from hotswap.pages import all_items
-from hotswap.parts import Limit, predict_in_parts
+from hotswap.parts import Limit, below, predict_in_parts
 from hotswap.replies import (
     Alias,
     CompiledForms,
@@ -28,6 +28,7 @@ from hotswap.replies import (
     Model,
     NewToken,
     Policy,
+    PredictedCsv,
     Prediction,
     Promotion,
     Token,
@@ -40,7 +41,7 @@ from hotswap.requested import json_body, promotion_request, with_key
 from hotswap.retries import NEVER, Retries, may_pass
 from hotswap.transport import Transport, path_of
 
-JSON = "application/json"
+CSV, JSON = "text/csv", "application/json"
 SLOW_SECONDS = 900.0
 """How long an upload or a promotion may take: the model is inspected, compiled and warmed."""
 READY_SECONDS = 0.2
@@ -490,6 +491,51 @@ class Registry(AbstractContextManager["Registry"]):
                 name, data, version=version, probabilities=probabilities, scores=scores
             )
         return cast(Prediction, batch.reply(reply))
+
+    def predict_csv(
+        self,
+        name: str,
+        data: Predictable,
+        *,
+        version: Reference | None = None,
+        content_type: str | None = None,
+        probabilities: bool = False,
+        scores: bool = False,
+        with_inputs: bool = False,
+    ) -> PredictedCsv:
+        """As ``predict``, with the reply as a CSV file: ``prediction``, and ``probability_<class>``
+        for each class or ``score``.
+
+        With ``with_inputs`` the rows are before the predictions: all columns of CSV as they were
+        sent, the model's columns of other data. Texts are not changed, also where a spreadsheet
+        would calculate them.
+        """
+        batch = batch_of(data, content_type, arrow=self._reads_arrow)
+        required = {"probabilities": probabilities, "scores": scores, "with_inputs": with_inputs}
+        query = {key: "true" for key, value in required.items() if value}
+
+        def send(body: bytes, number: int | None) -> dict[str, Any]:
+            pinned = number if number is not None else version
+            segments = ["models", name] if pinned is None else ["models", name, pinned]
+            path = path_of(*segments, "predict")
+            served, text = self._transport.predicted(path, CSV, query, body, batch.content_type)
+            return {"version": served, "predictions": [text if number is None else below(text)]}
+
+        try:
+            reply = predict_in_parts(batch, self._limit, send)
+        except UnsupportedFormat:
+            if isinstance(data, bytes) or batch.content_type != ARROW:
+                raise
+            self._reads_arrow = False
+            return self.predict_csv(
+                name,
+                data,
+                version=version,
+                probabilities=probabilities,
+                scores=scores,
+                with_inputs=with_inputs,
+            )
+        return PredictedCsv(reply["version"], "".join(reply["predictions"]))
 
     def tokens(self, *, state: str | None = None, q: str | None = None) -> Iterator[Token]:
         """The tokens, without their secrets: those that are ``valid``, ``expired`` or ``revoked``,

@@ -325,6 +325,14 @@ class Prediction(TypedDict):
     scores: NotRequired[list[float]]
 
 
+@dataclass(frozen=True, slots=True)
+class PredictedCsv:
+    """The version that predicted, and a CSV file of its predictions."""
+
+    version: int
+    text: str
+
+
 class Token(TypedDict, total=False):
     """A token without its secret; ``kind`` is ``person`` or ``program``."""
 

@@ -96,6 +96,25 @@ class Transport:
         request = requests.Request("GET", self.url + path, headers={"Accept": media_type})
         return self._exchange(lambda response: self._read_text(response, media_type), request)
 
+    def predicted(
+        self, path: str, media_type: str, query: Mapping[str, Any], body: bytes, content_type: str
+    ) -> tuple[int, str]:
+        """POST rows to ``path``; the version that predicted them, and its reply as text of
+        ``media_type``. Raises as ``request`` does."""
+        headers = {"Accept": media_type, "Content-Type": content_type}
+        request = requests.Request(
+            "POST", self.url + path, params=query, data=body, headers=headers
+        )
+
+        def read(response: requests.Response) -> tuple[int, str]:
+            text = self._read_text(response, media_type)
+            version = response.headers.get("X-Model-Version", "")
+            if not version.isdecimal():
+                raise self._not_understood(response, "no version")
+            return int(version), text
+
+        return self._exchange(read, request, repeatable=True)
+
     def upload(
         self,
         path: str,

@@ -55,7 +55,7 @@ def answer_file(tried: Tried) -> Response:
         with asking(loaded, content_type, content) as asked:
             if wanted == "parquet" and is_installed("arrow"):
                 return download(tried, wanted, PARQUET, [as_parquet(tried.fields, asked)])
-            lines = as_csv(content_type, content, tried.fields, asked)
+            lines = as_csv(content_type, content, tried.signature, asked)
             return download(tried, "csv", CSV, lines)
     except (BodyMalformed, FormatUnsupported, Refused, TooLarge) as error:
         return file_page(tried, error)

@@ -7,6 +7,7 @@ from flask import Response, request
 
 from api.problems import status_of
 from api.services import services
+from console.formats import spreadsheet_cell
 from console.rendering import page
 from console.trying.asking import asking
 from console.trying.download import download
@@ -20,8 +21,8 @@ from console.trying.tables import (
     problem_words,
     read_table,
     text_of,
-    with_predictions,
 )
+from registry.codecs.csv_reply import Rows, write_csv
 from registry.codecs.requests import CSV
 from registry.errors import BodyMalformed, Refused, RegistryError, TooLarge
 
@@ -50,8 +51,8 @@ def answer_pasted(tried: Tried) -> Response:
         with asking(loaded, table.content_type, table.body) as asked:
             predictions = asked.predictions.values
             if request.form.get("as") == "csv":
-                rows = table.rows if table.header else [[] for _ in predictions]
-                lines = with_predictions(table.header, rows, predictions)
+                rows = Rows(table.header, table.rows) if table.header else None
+                lines = write_csv(asked.predictions, tried.signature, rows, text=spreadsheet_cell)
                 return download(tried, "csv", CSV, lines)
     except (BodyMalformed, Refused, TooLarge) as error:
         return _page(tried, text, table, error=error)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from flask import request
@@ -11,15 +11,12 @@ from flask import request
 from api.receiving import without_place
 from api.services import services
 from console.trying.fields import Field, Texts
-from registry.codecs.batch import Batch
+from registry.codecs.batch import Batch, array_to_cell
 from registry.codecs.predictions import Predictions
 from registry.codecs.requests import FORM
-from registry.dates import format_date
 from registry.engines.predictor import Predict
 from registry.live.pool import LoadedVersion
 from registry.signature import Scalar
-
-_EXACT = 2**53
 
 
 class Asked(NamedTuple):
@@ -72,18 +69,4 @@ def named(fields: Sequence[Field], texts: Texts) -> dict[str, str]:
 
 def record_of(fields: Sequence[Field], batch: Batch) -> dict[str, Scalar]:
     """The first row of ``batch`` as JSON."""
-    return {field.name: cell_of(field.type, batch.columns[field.name][0]) for field in fields}
-
-
-def cell_of(field_type: str, value: Any) -> Scalar:
-    """A cell of a batch as JSON."""
-    if value != value:  # noqa: PLR0124 - only NaN, which is null, is not itself
-        return None
-    if field_type == "string":
-        return str(value)
-    if field_type == "boolean":
-        return bool(value)
-    if field_type == "date":
-        return format_date(value)
-    number = float(value)
-    return int(number) if number.is_integer() and abs(number) < _EXACT else number
+    return {field.name: array_to_cell(field.type, batch.columns[field.name][0]) for field in fields}

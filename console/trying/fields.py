@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from registry.codecs.text_body import cell_text
 from registry.dates import format_date, parse_date
 from registry.reading.profiles import ColumnProfile
 from registry.reading.stored_evaluation import ColumnSummary, StoredEvaluation
@@ -86,17 +87,6 @@ def example_texts(fields: Sequence[Field], example: Record | None) -> dict[str, 
         field.key: cell_text(known[field.name]) if field.name in known else _usual(field)
         for field in fields
     }
-
-
-def cell_text(value: Any) -> str:
-    """A cell of a JSON body as it is typed."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return str(value)
 
 
 def is_long(field: Field, text: str = "") -> bool:

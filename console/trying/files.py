@@ -1,27 +1,21 @@
 """A file of rows: CSV, Parquet or an Arrow stream, and the same rows with their predictions."""
 
-import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from console.formats import spreadsheet_cell
 from console.trying.asking import Asked
 from console.trying.fields import Field
-from console.trying.tables import prediction_name, rows_of, with_predictions
+from registry.codecs.csv_reply import PREDICTION, free_name, sent_rows, write_csv
 from registry.codecs.requests import ARROW, CSV, PARQUET
 from registry.dates import to_datetimes
 from registry.errors import BodyMalformed
+from registry.signature import Signature
 
 _PARQUET = b"PAR1"
 _ARROW = b"\xff\xff\xff\xff"
 _ZIP = b"PK\x03\x04"
-
-
-class Rows(NamedTuple):
-    """The columns of a file and its rows as text."""
-
-    header: Sequence[str]
-    rows: Iterable[Sequence[object]]
 
 
 def type_of(content: bytes) -> str:
@@ -34,16 +28,11 @@ def type_of(content: bytes) -> str:
 
 
 def as_csv(
-    content_type: str, content: bytes, fields: Sequence[Field], asked: Asked
-) -> Iterator[str]:
+    content_type: str, content: bytes, signature: Signature, asked: Asked
+) -> Iterator[bytes]:
     """The rows with a column of predictions: all columns of CSV, those of the version otherwise."""
-    if content_type == CSV:
-        text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline="")
-        lines = filter(None, csv.reader(text, strict=True))
-        found = Rows(next(lines), lines)
-    else:
-        found = Rows([field.name for field in fields], rows_of(fields, asked))
-    return with_predictions(found.header, found.rows, asked.predictions.values)
+    rows = sent_rows(content_type, content, asked.batch, signature)
+    return write_csv(asked.predictions, signature, rows, text=spreadsheet_cell)
 
 
 def as_parquet(fields: Sequence[Field], asked: Asked) -> bytes:
@@ -61,7 +50,7 @@ def as_parquet(fields: Sequence[Field], asked: Asked) -> bytes:
         column = pa.array(cells, from_pandas=True)
         kind = {"integer": pa.int64(), "boolean": pa.bool_()}.get(field.type)
         columns[field.name] = column if kind is None else column.cast(kind)
-    columns[prediction_name(list(columns))] = pa.array(asked.predictions.values)
+    columns[free_name(PREDICTION, list(columns))] = pa.array(asked.predictions.values)
     content = io.BytesIO()
     parquet.write_table(pa.table(columns), content)
     return content.getvalue()

@@ -3,28 +3,23 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, count, islice
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
 
-from console.formats import plural, spreadsheet_cell
-from console.trying.asking import Asked, cell_of
-from console.trying.fields import Field, cell_text
+from console.formats import plural
 from registry.codecs.batch import MAX_FAULTS
 from registry.codecs.json_body import WRAPPERS
 from registry.codecs.requests import CSV, JSON
+from registry.codecs.text_body import cell_text
 from registry.errors import BodyMalformed, Fault, RegistryError
-from registry.signature import label_text
 
 MOST_SHOWN = 100
-_AT_ONCE = 1000
-"""Rows that are written in one piece."""
 _DELIMITERS = ("\t", ";", ",")
 _PLACE = re.compile(r"(?:rows|instances)\[(\d{1,9})\](?:\.(.*))?", re.DOTALL)
 _RECORDS = "instances"
-_PREDICTION = "prediction"
 
 
 class Table(NamedTuple):
@@ -129,38 +124,6 @@ def problem_words(error: RegistryError, where: str) -> str:
     return f"{first}{plural(number, 'value')} cannot be used{where}."
 
 
-def with_predictions(
-    header: Sequence[str], rows: Iterable[Sequence[object]], predictions: Iterable[Any]
-) -> Iterator[str]:
-    """CSV with the rows and a column of predictions."""
-    lines = zip(rows, predictions, strict=True)
-    part: list[Sequence[object]] = [[*header, prediction_name(header)]]
-    while part:
-        yield _lines(part)
-        part = [[*row, prediction_text(value)] for row, value in islice(lines, _AT_ONCE)]
-
-
-def prediction_name(header: Sequence[str]) -> str:
-    """``prediction``, or with a number after it if ``header`` has that."""
-    names = chain([_PREDICTION], (f"{_PREDICTION}_{number}" for number in count(2)))
-    return next(name for name in names if name not in header)
-
-
-def rows_of(fields: Sequence[Field], asked: Asked) -> Iterator[list[object]]:
-    """The rows that were asked, by the columns of the version."""
-    columns = [(field.type, asked.batch.columns[field.name]) for field in fields]
-    for row in range(asked.batch.rows):
-        yield [cell_text(cell_of(type_, cells[row])) for type_, cells in columns]
-
-
-def prediction_text(value: Any) -> str:
-    """A prediction with all its digits; a list with spaces between. No formula of a spreadsheet:
-    labels are the uploader's."""
-    if isinstance(value, list):
-        return spreadsheet_cell(" ".join(map(label_text, value)))
-    return spreadsheet_cell(value) if isinstance(value, str) else label_text(value)
-
-
 def _read_json(text: str) -> Table:
     try:
         value = msgspec.json.decode(text.encode())
@@ -191,9 +154,3 @@ def _cells(table: Table, row: int, faults: Mapping[tuple[int, str], str]) -> lis
 def _fault(message: str, text: str) -> str:
     """The message at a cell; an empty one is null in a body, but not for who sees the cell."""
     return "a value is required" if message and not text else message
-
-
-def _lines(rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()

@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.codecs.data_frame import Columns
-from registry.dates import EXPECTED, parse_date
+from registry.dates import EXPECTED, format_date, parse_date
 from registry.errors import Fault, InputRefused, shown
 from registry.signature import Column, Scalar, Signature
 
 MAX_FAULTS = 20
 """The number of bad cells that a refusal names."""
+
+_EXACT = 2**53
+"""Below, every whole number is a double."""
 
 Place = Callable[[int, Column], str]
 """The path of a cell in the caller's body, from its row and column: ``instances[3].x``."""
@@ -143,6 +146,21 @@ def cells_to_array(column: Column, cells: Sequence[Any]) -> NDArray[Any]:
     array = np.empty(len(cells), dtype=object)
     array[:] = [nan if cell is None else cell for cell in cells] if column.nullable else cells
     return array
+
+
+def array_to_cell(column_type: str, value: Any) -> Scalar:
+    """An element of the array of a column of this type as JSON: the inverse of
+    ``cells_to_array``."""
+    if value != value:  # noqa: PLR0124 - only NaN, which is null, is not itself
+        return None
+    if column_type == "string":
+        return str(value)
+    if column_type == "boolean":
+        return bool(value)
+    if column_type == "date":
+        return format_date(value)
+    number = float(value)
+    return int(number) if number.is_integer() and abs(number) < _EXACT else number
 
 
 def cell_faults(column: Column, cells: Sequence[Any], place: Place) -> Iterator[Fault]:

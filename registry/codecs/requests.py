@@ -62,17 +62,28 @@ class RequestReader:
         self._has_texts = any(column.type in {"string", "date"} for column in signature.inputs)
         self.read_json = JsonReader(signature).read
 
-    def cost(self, content_type: str, body: bytes, *, probabilities: bool = False) -> int:
-        """The most bytes of memory, ``body`` included, that it takes to decode a valid ``body`` and
-        to predict its rows.
+    def cost(
+        self,
+        content_type: str,
+        body: bytes,
+        *,
+        probabilities: bool = False,
+        with_inputs: bool = False,
+    ) -> int:
+        """The most bytes of memory, ``body`` included, that it takes to decode a valid ``body``, to
+        predict its rows and to write the reply; ``with_inputs``: which has the rows too.
 
         Raises FormatUnsupported.
         """
-        media_type = _media_type(content_type)
+        media_type = media_type_of(content_type)
         size = _SIZES[media_type](body, self._signature)
         text = _TEXTS[media_type](body) if self._has_texts else 1
         return self._memory.of(
-            size.rows, len(body) + size.unpacked, text=text, probabilities=probabilities
+            size.rows,
+            len(body) + size.unpacked,
+            text=text,
+            probabilities=probabilities,
+            with_inputs=with_inputs,
         )
 
     def read(self, content_type: str, body: bytes, max_bytes: int) -> Batch:
@@ -83,7 +94,7 @@ class RequestReader:
 
         Raises FormatUnsupported, BodyMalformed, InputRefused or TooLarge.
         """
-        media_type = _media_type(content_type)
+        media_type = media_type_of(content_type)
         if media_type == JSON:
             return self.read_json(body)
         return _DECODERS[media_type](body, self._signature, max_bytes // _BYTES_OF_SMALLEST_CELL)
@@ -95,7 +106,8 @@ def require_arrow(what: str) -> None:
         raise FormatUnsupported(missing("arrow", what))
 
 
-def _media_type(content_type: str) -> str:
+def media_type_of(content_type: str) -> str:
+    """The media type of a Content-Type header. Raises FormatUnsupported where none can be read."""
     media_type, _, parameters = content_type.partition(";")
     media_type = media_type.strip().lower()
     if media_type not in REQUEST_TYPES:

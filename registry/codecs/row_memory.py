@@ -32,16 +32,29 @@ class RowMemory:
         labels = [_length(label_text(label)) for label in signature.output.classes or ()]
         answers = signature.output.size or 1
         self._row = cells + answers * (_PREDICTION + _COPIES * max([_WRITTEN, *labels]))
+        self._inputs = _COPIES * _WRITTEN * len(signature.inputs)
         self._probabilities = sum(_PROBABILITY + _COPIES * (label + _WRITTEN) for label in labels)
 
-    def of(self, rows: int, size: int, *, text: int = 1, probabilities: bool) -> int:
+    def of(
+        self,
+        rows: int,
+        size: int,
+        *,
+        text: int = 1,
+        probabilities: bool,
+        with_inputs: bool = False,
+    ) -> int:
         """The most bytes that ``rows`` rows and their body of ``size`` unpacked bytes take until
-        the reply is sent.
+        the reply is sent; ``with_inputs``: which has the cells of the rows too.
 
         ``text``: the most bytes of texts that are decoded from one byte of the body.
         """
         each = self._row + (self._probabilities if probabilities else 0)
-        return _PIECE + (1 + text) * size + rows * each
+        copies = 1 + text
+        if with_inputs:
+            each += self._inputs
+            copies += _COPIES
+        return _PIECE + copies * size + rows * each
 
 
 def _length(text: str) -> int:

@@ -49,7 +49,7 @@ def csv_columns(file: BinaryIO) -> tuple[list[str], int]:
     Raises BodyMalformed where it is not CSV in UTF-8, InputRefused where a row has more or fewer
     cells than the header.
     """
-    rows = _read_rows(file)
+    rows = csv_rows(file)
     header = next(rows, None)
     if header is None:
         raise BodyMalformed("The table is empty: expected CSV with a header line.")
@@ -65,7 +65,7 @@ def csv_batches(file: BinaryIO, signature: Signature, rows: int) -> Iterator[Bat
 
     Raises as ``decode_csv`` does.
     """
-    read = _read_rows(file)
+    read = csv_rows(file)
     positions = _positions(next(read, []), signature.names)
     first = 0
     while part := list(islice(read, rows)):
@@ -136,6 +136,17 @@ def decode_form(body: bytes, signature: Signature) -> Batch:
     return _build(cells, signature, lambda _, column: column.name, single=True)
 
 
+def cell_text(value: Any) -> str:
+    """A cell of a JSON body as text, which is read back as the same value."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
+
+
 def _rows(body: bytes) -> list[list[str]]:
     try:
         text = body.decode("utf-8-sig")
@@ -147,8 +158,8 @@ def _rows(body: bytes) -> list[list[str]]:
         raise BodyMalformed(f"The body is not CSV: {error}.") from error
 
 
-def _read_rows(file: BinaryIO) -> Iterator[list[str]]:
-    """Raises BodyMalformed."""
+def csv_rows(file: BinaryIO) -> Iterator[list[str]]:
+    """The header and the rows of the CSV ``file``, without empty lines. Raises BodyMalformed."""
     text = io.TextIOWrapper(file, "utf-8-sig", newline="")
     try:
         yield from filter(None, csv.reader(text, strict=True))

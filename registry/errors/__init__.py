@@ -56,6 +56,7 @@
     │   ├── HoldoutRefused            a table that no version can be evaluated on
     │   ├── InputRefused
     │   ├── NoProbabilities
+    │   ├── InputsRequireCsv
     │   ├── NoScores
     │   ├── PredictionRefused
     │   ├── PredictionTimedOut        rows that take longer than one request may
@@ -141,6 +142,7 @@ from registry.errors.models import (
 )
 from registry.errors.predictions import (
     InputRefused,
+    InputsRequireCsv,
     ModelProcessUnavailable,
     NoProbabilities,
     NoScores,
@@ -235,6 +237,7 @@ __all__ = [
     "IdempotencyKeyMalformed",
     "IdempotencyKeyReused",
     "InputRefused",
+    "InputsRequireCsv",
     "IntakeBusy",
     "IntakeUnavailable",
     "LastAdminToken",

@@ -23,6 +23,16 @@ class NoScores(Refused):
         )
 
 
+class InputsRequireCsv(Refused):
+    title = "Inputs require CSV"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Only CSV replies can contain the rows of the request: send 'Accept: text/csv' with "
+            "with_inputs=true."
+        )
+
+
 class PredictionRefused(Refused):
     title = "Prediction refused"
 

@@ -56,6 +56,7 @@ UNSAYABLE = {
     "format-unsupported": "the format of an artifact may be in its name",
     "body-malformed": "the bytes of CSV, Arrow and Parquet",
     "no-scores": "whether the model detects outliers",
+    "inputs-require-csv": "a parameter that needs a header",
     "token-refused": "the moment at which a token expires may have passed",
     "alias-malformed": "a word that is reserved",
 }

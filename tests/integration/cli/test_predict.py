@@ -165,6 +165,28 @@ def test_scores_are_printed_beside_their_prediction(
     assert result.stdout.splitlines() == lines
 
 
+CSV = {"Content-Type": "text/csv; charset=utf-8", "X-Model-Version": "2"}
+
+
+def test_predictions_are_printed_as_csv(
+    hotswap: Hotswap, service: FakeService, tmp_path: Path
+) -> None:
+    reply = 'city,prediction\r\n"a,b",1.5\r\n'
+    service.script("POST", "/models/housing/predict", Answer(200, reply.encode(), CSV))
+    (tmp_path / "rows.csv").write_text("city\na\n")
+    arguments = ["predict", "housing", "--data", str(tmp_path / "rows.csv"), "--out", "-"]
+
+    result = hotswap(*arguments, "--keep", "*", "--probabilities")
+
+    assert result.stdout_bytes.decode() == reply
+    assert result.stderr == "housing version 2\n"
+    (received,) = service.requests
+    assert (received.headers["Accept"], received.body) == ("text/csv", b"city\na\n")
+    assert received.query == {"probabilities": ["true"], "with_inputs": ["true"]}
+    assert hotswap(*arguments).stdout_bytes.decode() == reply
+    assert service.requests[1].query == {}
+
+
 def test_an_unknown_model_exits_1(hotswap: Hotswap) -> None:
     result = hotswap("predict", "other", "rooms=1")
     assert result.exit_code == 1
@@ -262,6 +284,8 @@ def test_a_run_that_ends_early_says_how_to_go_on(
         (["--out", "out.csv"], "Give COLUMN=VALUE or --data FILE"),
         (["--data", "-", "--out", "out.csv"], "--out requires --data FILE"),
         (["--data", "rows.csv", "--resume"], "require --out FILE"),
+        (["--data", "rows.csv", "--out", "-", "--json"], "--out - excludes --json"),
+        (["--data", "rows.csv", "--out", "-", "--keep", "id"], "and --keep COLUMN"),
         (["--data", "rows.csv", "--keep", "id"], "require --out FILE"),
         (["--data", "rows.txt", "--out", "out.csv"], "must end in one of .csv"),
         (["--data", "rows.csv", "--out", "out.csv"], "rows.csv: No such file"),

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from hotswap import Registry, errors
+from hotswap import Registry, ReplyNotUnderstood, errors
 from hotswap.batches import ARROW, JSON
 from hotswap.inputs import batch_of
 from hotswap.retries import NEVER
@@ -348,3 +348,44 @@ def test_row_numbers_in_messages_refer_to_the_whole_batch(
 def test_an_empty_batch_is_sent_to_the_service(registry: Registry, service: Echo) -> None:
     registry.predict("m", [])
     assert service.requests[0].json == {"instances": []}
+
+
+CSV = {"Content-Type": "text/csv; charset=utf-8", "X-Model-Version": "2"}
+
+
+def test_predictions_as_csv_are_returned_with_their_version(
+    registry: Registry, service: Echo
+) -> None:
+    reply = b'x,prediction\r\n"1\r\n2",a\r\n'
+    service.script("POST", "/models/m/latest/predict", Answer(200, reply, CSV))
+    found = registry.predict_csv(
+        "m", [{"x": "1\r\n2"}], version="latest", scores=True, with_inputs=True
+    )
+    assert (found.version, found.text) == (2, reply.decode())
+    received = service.requests[-1]
+    assert received.headers["Accept"] == "text/csv"
+    assert received.query == {"scores": ["true"], "with_inputs": ["true"]}
+
+
+def test_parts_of_csv_have_one_header(registry: Registry, service: Echo) -> None:
+    """Whatever the names of the columns are."""
+    header = '"na\r\nme",prediction\r\n'
+    for number, path in enumerate(("/models/m/predict", "/models/m/2/predict")):
+        reply = Answer(200, f'{header}"a\nb",{number}\r\n'.encode(), CSV)
+        service.script("POST", path, reply)
+    rows = [{"x": float(index)} for index in range(2)]
+    with Registry(service.url, HSW, largest_prediction=30) as small:
+        found = small.predict_csv("m", rows)
+    assert found.text == f'{header}"a\nb",0\r\n"a\nb",1\r\n'
+    assert len(service.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Content-Type": "text/csv"}, {**CSV, "Content-Type": "application/json"}]
+)
+def test_a_reply_that_is_no_csv_of_a_version_is_not_understood(
+    registry: Registry, service: Echo, headers: dict[str, str]
+) -> None:
+    service.script("POST", "/models/m/predict", Answer(200, b"prediction\r\n1\r\n", headers))
+    with pytest.raises(ReplyNotUnderstood):
+        registry.predict_csv("m", [{"x": 1.0}])

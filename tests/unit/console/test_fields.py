@@ -1,6 +1,6 @@
 """The fields of the Try page, made from a signature and from what training knows."""
 
-from console.trying.fields import by_importance, cell_text, example_texts, fields_of
+from console.trying.fields import by_importance, example_texts, fields_of
 from registry.reading.stored_evaluation import read_evaluation
 from registry.signature import Column, Output, Signature
 
@@ -54,11 +54,6 @@ def test_usual_values_stand_in_for_an_example() -> None:
     assert list(texts.values()) == ["42", "2024-12-31", "Turin", "true", "1.5"]
     example = {"age": 30, "sold_on": None, "city": "Bari", "city_hall": False, "size": 2.0}
     assert list(example_texts(made({}), example).values()) == ["30", "", "Bari", "false", "2"]
-
-
-def test_numbers_are_typed_with_all_their_digits() -> None:
-    assert cell_text(0.1 + 0.2) == "0.30000000000000004"
-    assert cell_text(1e300) == "1e+300"
 
 
 def test_the_weights_of_encoded_columns_count_for_their_column() -> None:

@@ -8,11 +8,9 @@ import pytest
 from console.trying.tables import (
     lines_of,
     other_faults,
-    prediction_text,
     problem_words,
     read_table,
     text_of,
-    with_predictions,
 )
 from registry.errors import BodyMalformed, Fault, InputRefused
 
@@ -62,19 +60,3 @@ def test_rows_far_down_are_shown_where_they_have_a_fault() -> None:
     table = read_table("a\n" + "1\n" * 500)
     shown = lines_of(table, (), [Fault("rows[450].a", "expected a number")])
     assert [line.number for line in shown] == [*range(1, 101), 451]
-
-
-def test_labels_are_no_formulas_and_numbers_keep_their_digits() -> None:
-    assert prediction_text("=1+1") == "'=1+1"
-    assert prediction_text(-0.1) == "-0.1"
-    assert prediction_text(1 / 3) == "0.3333333333333333"
-    assert prediction_text([1.5, 2]) == "1.5 2"
-    assert prediction_text(True) == "true"
-
-
-def test_many_rows_are_written_in_pieces() -> None:
-    parts = list(with_predictions(["x"], ([index] for index in range(2500)), range(2500)))
-    assert len(parts) == 4
-    found = list(csv.reader(io.StringIO("".join(parts))))
-    assert found[0] == ["x", "prediction"]
-    assert found[2500] == ["2499", "2499"]

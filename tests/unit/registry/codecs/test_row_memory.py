@@ -103,6 +103,7 @@ def test_the_reserved_memory_is_enough_for_every_form(content_type, body):
         ROWS, len(body), probabilities=False
     )
     assert reader.cost(content_type, body, probabilities=True) > reader.cost(content_type, body)
+    assert reader.cost(content_type, body, with_inputs=True) > reader.cost(content_type, body)
 
 
 def test_an_html_form_is_one_row():
