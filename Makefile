@@ -54,7 +54,7 @@ browser-programs: ## Install Chromium if this machine has none, with apt-get (as
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium; }
 
 test-browser: .venv/browser browser-programs ## Use the console in Chromium; write screenshots to build/browser
-	$(COMPILED) $(ONE_THREAD) $(BIN)/python -m pytest -q -n 0 tests/browser
+	$(COMPILED) $(ONE_THREAD) $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/browser
 
 # The modules are built with sanitizers into a copy of the package, next to the one in use.
 test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer and UBSan

@@ -23,8 +23,9 @@ _NAMES = (
     "shown_once.js",
     "try.js",
     "upload.js",
-    "vendor/htmx/htmx-4.0.1.min.js",
 )
+_PARTS = {"console.js": ("vendor/htmx/htmx-4.0.1.min.js", "console.js")}
+"""Files that are sent as one, since every page loads them."""
 
 
 class Asset(NamedTuple):
@@ -62,7 +63,8 @@ def asset_response(digest: str, name: str) -> Response:
 
 
 def _read(name: str) -> Asset:
-    content = files("console").joinpath("static", name).read_bytes()
+    static = files("console") / "static"
+    content = b"\n".join((static / part).read_bytes() for part in _PARTS.get(name, (name,)))
     media_type = TYPES[name[name.rindex(".") :]]
     return Asset(
         content,

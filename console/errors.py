@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.problems import http_problem_of, problem_of
+from console.assets import asset_url
 from console.cross_site import is_link_from_elsewhere
 from console.forms.kept import kept_form
 from console.rendering import HTML, is_fragment, page
@@ -17,7 +18,7 @@ from registry.errors import ModelForbidden, ModelNotFound, SignInRequired, TooLa
 _PASSED_ON = frozenset({"Retry-After", "Allow", "Connection"})
 _ONCE_MORE = (
     '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0">'
-    "<title>Hotswap</title>"
+    '<title>Hotswap</title><link rel="icon" href="{}">'
 )
 
 
@@ -63,7 +64,7 @@ def ask_to_sign_in() -> AnyResponse:
     lost, and is sent again only by hand.
     """
     if is_link_from_elsewhere() and not sent_cookie():
-        return Response(_ONCE_MORE, content_type=HTML)
+        return Response(_ONCE_MORE.format(asset_url("favicon.svg")), content_type=HTML)
     if is_fragment():
         return page("signed_out_fragment.html", 401)
     if request.method in {"GET", "HEAD"}:

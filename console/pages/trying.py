@@ -108,6 +108,7 @@ def _page(
         is_long=is_long,
         range_text=range_text,
         most_fields=MOST_FIELDS,
+        is_filled=all(field.nullable or form.text(field.key) for field in tried.fields),
         **values,
     )
 

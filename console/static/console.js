@@ -1,6 +1,6 @@
 // Saves reloads and keystrokes. Every page reads, and every form works, without it.
-"use strict";
 (() => {
+  "use strict";
   const all = (selector, within = document) => within.querySelectorAll(selector);
 
   // Times in the reader's zone; the title keeps the UTC time.

@@ -7,6 +7,7 @@ a copy of them.
 
 import shutil
 from collections.abc import Callable, Iterator
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,21 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data directory of a service that has ended, with all models."""
-    data = tmp_path_factory.mktemp("stocked") / "data"
-    with running([BIN / "hotswap", "serve", "--demo", "--workers", "1"], data, free_port()) as one:
-        add_everything(one)
+def stocked(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The data directory of a service that has ended, with all models.
+
+    The first of pytest's processes makes it, the others wait for it.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = own if worker_id == "master" else own.parent
+    data = folder / "stocked" / "data"
+    with (folder / "stocked.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if not data.exists():
+            data.parent.mkdir()
+            command = [BIN / "hotswap", "serve", "--demo", "--workers", "1"]
+            with running(command, data, free_port()) as service:
+                add_everything(service)
     return data
 
 
@@ -84,3 +95,22 @@ def admin(visit: VisitorMaker, server: Server) -> Visitor:
 def anyone(request: pytest.FixtureRequest, visit: VisitorMaker, server: Server) -> Visitor:
     """The administrator, signed in: once with scripts and once without."""
     return visit(server.token, scripts=request.param)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what each page weighs, and how soon it is seen."""
+    rows = [
+        value
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if report.when == "call"
+        for name, value in report.user_properties
+        if name == "page"
+    ]
+    if rows:
+        terminalreporter.section("pages: KiB, requests, ms to the first content, shift")
+        head = ("page", "cold", "warm", "HTML", "requests", "first", "shift")
+        terminalreporter.write_line("{:<32}{:>7}{:>7}{:>7}{:>10}{:>7}{:>8}".format(*head))
+    for name, cold, warm, html, requests, first, shift in rows:
+        kib = "".join(f"{size / 1024:>7.1f}" for size in (cold, warm, html))
+        terminalreporter.write_line(f"{name:<32}{kib}{requests:>10}{first:>7.0f}{shift:>8.4f}")

@@ -90,7 +90,7 @@ def test_every_page_has_the_headers_and_is_not_stored(console: Console, path: st
 def test_pages_load_only_files_of_the_console_which_browsers_keep(console: Console) -> None:
     page = console.admin.get("/console/models")
     loaded = [link["href"] for link in page.of("link")] + [s["src"] for s in page.of("script")]
-    assert len(loaded) == 4 < len(assets()), "try.js is loaded by its page alone"
+    assert len(loaded) == 3 < len(assets()), "try.js is loaded by its page alone"
     for address in loaded:
         response = console.stranger().client.get(address)
         assert response.status_code == 200
