@@ -34,7 +34,13 @@ def list_versions(query: dict[str, Any], name: str) -> Page:
     """List a model's versions, newest first."""
     session = db.session()
     page = queries.list_versions(
-        session, name, paging_of(query), sort=query.get("sort"), status=query.get("status")
+        session,
+        name,
+        paging_of(query),
+        sort=query.get("sort"),
+        status=query.get("status"),
+        kind=query.get("kind"),
+        tag=query.get("tag"),
     )
     if query.get("include") == "intervals":
         page["items"] = with_bounds(session, page["items"])

@@ -4,6 +4,7 @@ import click
 
 from cli.formatting import moment, size, with_intervals
 from cli.names import ModelName
+from cli.pairs import TagPair
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_table
 from hotswap import Registry
@@ -31,6 +32,8 @@ SHOWN_METRICS = ("rmse", "r2", "accuracy", "f1_macro", "roc_auc")
     type=click.Choice(["pending", "ready", "failed", "archived"]),
     help="Only versions with this status.",
 )
+@click.option("--kind", help="Only versions of this kind, such as forest.")
+@click.option("--tag", type=TagPair(), help="Only versions with this tag.")
 @click.option("--intervals", is_flag=True, help="Also show the 95% intervals of the metrics.")
 @json_option
 @speaks_to_service
@@ -40,6 +43,8 @@ def versions(
     name: str,
     sort: str | None,
     status: str | None,
+    kind: str | None,
+    tag: tuple[str, str] | None,
     intervals: bool,
     as_json: bool,
 ) -> None:
@@ -50,14 +55,16 @@ def versions(
       hotswap versions housing --sort metrics.rmse --status ready
       hotswap versions housing --intervals
     """
-    found = list(registry.versions(name, sort=sort, status=status, intervals=intervals))
+    found = list(
+        registry.versions(name, sort=sort, status=status, kind=kind, tag=tag, intervals=intervals)
+    )
     if as_json:
         print_json(found)
         return
     print_table(
         COLUMNS,
         map(_row, found),
-        f"{name} has no versions with this status." if status else f"{name} has no versions.",
+        f"{name} has no such versions." if status or kind or tag else f"{name} has no versions.",
     )
 
 

@@ -38,8 +38,8 @@ def choice_in_query(name: str, choices: tuple[str, ...]) -> str:
 
 def url_with(**changes: object) -> str:
     """The address of this page with other parameters in its query; the rest of it stays."""
-    query = {**request.args.to_dict(), **{name: str(value) for name, value in changes.items()}}
-    return f"{request.script_root}{request.path}?{urlencode(query)}"
+    query = request.args.to_dict(flat=False) | {name: [str(one)] for name, one in changes.items()}
+    return f"{request.script_root}{request.path}?{urlencode(query, doseq=True)}"
 
 
 def metrics_in_order(task: str, metrics: Mapping[str, float]) -> list[str]:

@@ -93,6 +93,12 @@ def tags_field(**options: Any) -> fields.Dict:
     return fields.Dict(keys=key(), values=text(1000), validate=AtMost(100), **options)
 
 
+def tag_in_query() -> fields.String:
+    """A tag that what is listed has to have."""
+    pattern = r"^([^\u0000:]*:[^\u0000]*)?$"
+    return text(1_201, pattern=pattern, metadata={"description": "key:value"})
+
+
 def json_object(**metadata: Any) -> fields.Dict:
     """A JSON object with any keys, of limited depth; ``metadata`` is added to its description."""
     return fields.Dict(keys=fields.String(), validate=_shallow, metadata=metadata)

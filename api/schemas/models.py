@@ -4,7 +4,14 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from api.schemas.bases import PagingSchema, StrictSchema, page_of
-from api.schemas.fields import baseline_field, intervals_field, tags_field, text, whole
+from api.schemas.fields import (
+    baseline_field,
+    intervals_field,
+    tag_in_query,
+    tags_field,
+    text,
+    whole,
+)
 from registry.gates.grammar import ENGINES
 from registry.names import MODEL_NAME
 from registry.signature import KINDS, TASKS
@@ -14,12 +21,7 @@ from registry.watching.model_list import MODEL_SORTS
 
 class ModelQuerySchema(PagingSchema):
     q = text(1_000, metadata={"description": "Part of the name, case-insensitive."})
-    tag = text(
-        1_201,
-        pattern=r"^([^\u0000:]*:[^\u0000]*)?$",
-        metadata={"description": "key:value"},
-    )
-
+    tag = tag_in_query()
     sort = text(
         20,
         pattern=rf"^(-?({'|'.join(MODEL_SORTS)}))?$",

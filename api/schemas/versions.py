@@ -11,6 +11,7 @@ from api.schemas.fields import (
     intervals_field,
     json_object,
     key,
+    tag_in_query,
     tags_field,
     text,
 )
@@ -45,6 +46,8 @@ class VersionQuerySchema(PagingSchema):
         },
     )
     status = fields.String(validate=validate.OneOf(STATUSES))
+    kind = fields.String(validate=validate.OneOf(KINDS))
+    tag = tag_in_query()
     include = fields.String(
         validate=validate.OneOf(("intervals",)),
         metadata={"description": "intervals: add metric_intervals and baseline to each version."},

@@ -152,14 +152,23 @@ class Registry(AbstractContextManager["Registry"]):
         *,
         sort: str | None = None,
         status: str | None = None,
+        kind: str | None = None,
+        tag: tuple[str, str] | None = None,
         intervals: bool = False,
     ) -> Iterator[Version]:
-        """The versions of a model, newest first or by ``sort``, such as ``-metrics.rmse``.
+        """The versions of a model, newest first or by ``sort``, such as ``-metrics.rmse``; only
+        those with this ``status``, ``kind`` and ``tag``.
 
         With ``intervals`` each has ``metric_intervals`` and ``baseline``.
         """
         include = "intervals" if intervals else None
-        query = {"sort": sort, "status": status, "include": include}
+        query = {
+            "sort": sort,
+            "status": status,
+            "kind": kind,
+            "tag": tag and ":".join(tag),
+            "include": include,
+        }
         given = {key: value for key, value in query.items() if value}
         return all_items(self._transport, path_of("models", name, "versions"), given)
 

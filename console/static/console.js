@@ -57,6 +57,9 @@
   // Selects that send their form at once.
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-send]")) event.target.form.requestSubmit();
+    // A time that is typed is in the reader's zone.
+    const zone = event.target.type === "datetime-local" && event.target.form.elements.zone;
+    if (zone) zone.value = new Date(event.target.value).getTimezoneOffset();
   });
 
   // The words of a mark in a chart, next to the pointer.

@@ -24,16 +24,16 @@ def page_by_metric(
     model: str,
     metric: str,
     descending: bool,
-    status: str | None,
+    wanted: Sequence[ColumnElement[bool]],
     total: int,
 ) -> Page:
-    """The page of ``query``, the ``total`` versions of ``model`` with this ``status``, None: with
-    any.
+    """The page of ``query``, the ``total`` versions of ``model`` that meet the conditions
+    ``wanted`` of ``VersionRow``.
 
     Equal values are ordered newest first. The cursor is the number of a version. Raises
     ParameterMalformed where there is no such version.
     """
-    figures = _figures(model, metric, status)
+    figures = _figures(model, metric, wanted)
     without = query.with_only_columns(VersionRow.number).where(
         ~exists().where(
             MetricRow.model == model,
@@ -41,18 +41,18 @@ def page_by_metric(
             MetricRow.name == metric,
         )
     )
-    wanted = paging.page_size + 1
+    most = paging.page_size + 1
     by_value = MetricRow.value.desc() if descending else MetricRow.value.asc()
     ordered = figures.order_by(by_value, MetricRow.number.desc())
     numbers: list[int] = []
     if (after := paging.after_number) is None:
-        numbers += session.scalars(ordered.limit(wanted).offset(paging.offset)).all()
+        numbers += session.scalars(ordered.limit(most).offset(paging.offset)).all()
     elif (figure := _figure(session, model, after, metric)) is not None:
-        numbers += session.scalars(ordered.where(_beyond(figure, after, descending)).limit(wanted))
+        numbers += session.scalars(ordered.where(_beyond(figure, after, descending)).limit(most))
     else:
         without = without.where(VersionRow.number < after)
-    if len(numbers) < wanted and (measured := count(session, figures)) < total:
-        newest = without.order_by(VersionRow.number.desc()).limit(wanted - len(numbers))
+    if len(numbers) < most and (measured := count(session, figures)) < total:
+        newest = without.order_by(VersionRow.number.desc()).limit(most - len(numbers))
         numbers += session.scalars(newest.offset(max(0, paging.offset - measured))).all()
     return page_of(
         _in_order(session, model, numbers),
@@ -63,18 +63,15 @@ def page_by_metric(
     )
 
 
-def _figures(model: str, metric: str, status: str | None) -> Select[int]:
-    """The numbers of the versions that have the metric."""
+def _figures(model: str, metric: str, wanted: Sequence[ColumnElement[bool]]) -> Select[int]:
+    """The numbers of the versions that have the metric, and are ``wanted``."""
     figures = select(MetricRow.number).where(MetricRow.name == metric, MetricRow.model == model)
-    if status is None:
+    if not wanted:
         return figures
-    # Not a join: SQLite might start with the versions of that status, and sort all of them.
-    has_status = exists().where(
-        VersionRow.model == model,
-        VersionRow.number == MetricRow.number,
-        VersionRow.status == status,
+    # Not a join: SQLite might start with the versions of a status, and sort all of them.
+    return figures.where(
+        exists().where(VersionRow.model == model, VersionRow.number == MetricRow.number, *wanted)
     )
-    return figures.where(has_status)
 
 
 def _beyond(figure: float, number: int, descending: bool) -> ColumnElement[bool]:

@@ -36,6 +36,7 @@ from registry.storage.tables import (
     PolicyRow,
     TokenRow,
     VersionRow,
+    VersionTagRow,
     utc_now,
 )
 from registry.tokens import Grant, TokenState
@@ -160,9 +161,7 @@ def models_with(grant: Grant, text: str | None, tag: str | None) -> Select[Model
         query = query.where(ModelRow.name_key.contains(name_key(text), autoescape=True))
     if not tag:
         return query
-    key, separator, value = tag.partition(":")
-    if not separator:
-        raise ParameterMalformed("tag", "expected key:value.")
+    key, value = _key_and_value(tag)
     return query.where(
         exists().where(
             ModelTagRow.model == ModelRow.name,
@@ -172,6 +171,14 @@ def models_with(grant: Grant, text: str | None, tag: str | None) -> Select[Model
     )
 
 
+def _key_and_value(tag: str) -> tuple[str, str]:
+    """The parts of ``key:value``. Raises ParameterMalformed."""
+    key, separator, value = tag.partition(":")
+    if not separator:
+        raise ParameterMalformed("tag", "expected key:value.")
+    return key, value
+
+
 def list_versions(
     session: Session,
     model: str,
@@ -179,8 +186,11 @@ def list_versions(
     *,
     sort: str | None = None,
     status: str | None = None,
+    kind: str | None = None,
+    tag: str | None = None,
 ) -> Page:
-    """Versions of ``model``, newest first unless ``sort`` says otherwise.
+    """Versions of ``model``, newest first unless ``sort`` says otherwise; only those with this
+    ``status``, ``kind`` and ``tag``, which is ``key:value``.
 
     ``sort`` is ``version``, ``created_at`` or ``metrics.<name>``, with ``-`` before it for the
     largest first; versions without that metric come last.
@@ -188,9 +198,9 @@ def list_versions(
     Raises ModelNotFound, ParameterMalformed.
     """
     total = find_model(session, model).last_number  # no version is ever deleted
-    query = select(VersionRow).where(VersionRow.model == model)
-    if status is not None:
-        query = query.where(VersionRow.status == status)
+    wanted = _conditions(status, kind, tag)
+    query = select(VersionRow).where(VersionRow.model == model, *wanted)
+    if wanted:
         total = count(session, query)
     order = sort or "-version"
     descending, key = order.startswith("-"), order.removeprefix("-")
@@ -215,9 +225,29 @@ def list_versions(
         model=model,
         metric=metric,
         descending=descending,
-        status=status,
+        wanted=wanted,
         total=total,
     )
+
+
+def _conditions(status: str | None, kind: str | None, tag: str | None) -> list[ColumnElement[bool]]:
+    """Of ``VersionRow``. Raises ParameterMalformed."""
+    found = []
+    if status:
+        found.append(VersionRow.status == status)
+    if kind:
+        found.append(VersionRow.kind == kind)
+    if tag:
+        key, value = _key_and_value(tag)
+        found.append(
+            exists().where(
+                VersionTagRow.model == VersionRow.model,
+                VersionTagRow.number == VersionRow.number,
+                VersionTagRow.key == key,
+                VersionTagRow.value == value,
+            )
+        )
+    return found
 
 
 def newest_ready_versions(session: Session, model: str, most: int) -> list[VersionRow]:

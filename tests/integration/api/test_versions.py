@@ -4,6 +4,8 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import skops.io
+from sklearn.tree import DecisionTreeRegressor
 
 from registry.engines import chain_program
 from tests.integration.api.conftest import check_problem, places
@@ -151,6 +153,41 @@ def measured(service, artifacts):
 def test_versions_are_listed_sorted_and_filtered(admin, measured, query, expected):
     answer = admin.get(f"/models/{measured}/versions", query_string=query)
     assert numbers(answer) == expected
+
+
+@pytest.fixture(scope="module")
+def tagged(service, artifacts):
+    """A model with a linear version, two trees, of which the first is tagged, and a linear one with
+    the tag."""
+    name = "tagged"
+    tree = skops.io.dumps(DecisionTreeRegressor().fit([[1.0], [2.0]], [1.0, 2.0]))
+    files = {"linear": artifacts["line-1"], "tree": tree}
+    for kind, rmse, tags in (
+        ("linear", 1, {}),
+        ("tree", 4, {"team": "a:b"}),
+        ("tree", 2, {"team": "a"}),
+        ("linear", 3, {"team": "a:b"}),
+    ):
+        answer = service.admin.upload(name, files[kind], {"metrics": {"rmse": rmse}, "tags": tags})
+        assert answer.status_code == 201, answer.text
+    return name
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"kind": "tree"}, [3, 2]),
+        ({"tag": "team:a:b"}, [4, 2]),
+        ({"tag": "team:"}, []),
+        ({"kind": "tree", "sort": "-metrics.rmse"}, [2, 3]),
+        ({"tag": "team:a:b", "sort": "metrics.rmse"}, [4, 2]),
+        ({"tag": "team:a:b", "kind": "linear", "status": "ready"}, [4]),
+    ],
+)
+def test_versions_are_filtered_by_kind_and_tag(admin, tagged, query, expected):
+    answer = admin.get(f"/models/{tagged}/versions", query_string=query)
+    assert numbers(answer) == expected
+    assert answer.json["total"] == len(expected)
 
 
 def test_a_page_of_versions_includes_the_total(admin, measured):

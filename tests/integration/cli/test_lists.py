@@ -81,6 +81,15 @@ def test_versions_are_printed_with_the_intervals_of_their_metrics(
     assert service.requests[0].query["include"] == ["intervals"]
 
 
+def test_versions_are_filtered_by_kind_and_tag(hotswap: Hotswap, service: FakeService) -> None:
+    empty = {"items": [], "page": 1, "page_size": 200, "total": 0}
+    service.script("GET", "/models/housing/versions", Answer(200, empty))
+    result = hotswap("versions", "housing", "--kind", "forest", "--tag", "team=risk")
+    assert "housing has no such versions." in result.stderr
+    query = service.requests[0].query
+    assert (query["kind"], query["tag"]) == (["forest"], ["team:risk"])
+
+
 def test_an_empty_list_prints_nothing_to_stdout(hotswap: Hotswap) -> None:
     result = hotswap("models")
     assert (result.exit_code, result.stdout) == (0, "")

@@ -1,5 +1,8 @@
 """The list of models, and the page of one."""
 
+import re
+from datetime import datetime, timedelta
+
 import pytest
 
 from tests.integration.api.conftest import new_name
@@ -84,6 +87,9 @@ def test_versions_are_listed_with_their_difference_to_the_live_one(
         ("sort=version", ["1", "2", "3", "4"]),
         ("status=archived", []),
         ("status=ready&page=2", []),
+        ("kind=linear&sort=version", ["1", "2", "3", "4"]),
+        ("kind=forest", []),
+        ("tag=team:risk", []),
     ],
 )
 def test_versions_are_sorted_and_filtered_by_the_address(
@@ -95,9 +101,68 @@ def test_versions_are_sorted_and_filtered_by_the_address(
     assert len(sorted_by) == (1 if numbers else 0)
 
 
-@pytest.mark.parametrize("query", ["page=x", "page=0", "sort=x", "range=x"])
+@pytest.mark.parametrize(
+    "query",
+    ["page=x", "page=0", "sort=x", "range=x", "tag=x", "at=x", "at=2026-01-31T14:00&zone=x"],
+)
 def test_an_address_that_makes_no_sense_is_400(console: Console, housing: str, query: str) -> None:
     assert console.admin.get(f"/console/models/{housing}?{query}").status == 400
+
+
+def test_filters_that_match_nothing_are_named_and_can_be_cleared(
+    console: Console, housing: str
+) -> None:
+    page = console.admin.get(f"/console/models/{housing}?kind=forest&tag=a:b&metric=mae")
+    assert "No version is a forest tagged a:b. Show all" in page.text
+    (link,) = [href for href in page.hrefs() if "kind=&" in href]
+    assert rows(console.admin.get(link)) == ["4", "3", "2", "1"]
+    assert "metric=mae" in link
+
+
+def test_the_metrics_of_the_table_are_chosen_in_the_address(
+    console: Console, artifacts: dict[str, bytes]
+) -> None:
+    name = new_name()
+    metrics = {"rmse": 4.0, "mae": 3.0, "mse": 16.0, "r2": 0.5, "own": 7.0}
+    console.service.admin.upload(name, artifacts["line-1"], {"metrics": metrics})
+    path = f"/console/models/{name}"
+    assert "Kind RMSE MAE R² vs live" in console.admin.get(path).text
+    assert "Kind MSE RMSE MAE vs live" in console.admin.get(f"{path}?metric=mse").text
+    chosen = console.admin.get(f"{path}?m=mse&m=own&sort=version")
+    assert "Kind MSE own vs live" in chosen.text
+    assert any("m=mse&m=own&sort=metrics.own" in href for href in chosen.hrefs())
+    assert "Kind RMSE MAE MSE vs live" in console.admin.get(f"{path}?m=mse&m=own&m=mae&m=rmse").text
+
+
+def test_the_table_says_who_uploaded_a_version(console: Console, housing: str) -> None:
+    assert (
+        "admin (HOTSWAP_ADMIN_TOKEN)"
+        in console.admin.get(f"/console/models/{housing}?range=all")
+        .text.partition("Versions")[2]
+        .partition("History")[0]
+    )
+
+
+def test_what_was_live_at_a_time_is_told(console: Console, housing: str) -> None:
+    moves = console.service.admin.get(f"/models/{housing}/history?page_size=100").json["items"]
+    first = min(move["at"] for move in moves if move["type"] == "promoted")
+    path = f"/console/models/{housing}?at="
+    assert "v1 was live, from" in console.admin.get(path + first.removesuffix("Z")).text
+    assert "nothing was live." in console.admin.get(f"{path}2001-01-31T14:00").text
+    # The same time, as somebody an hour ahead of UTC reads it.
+    ahead = datetime.fromisoformat(first) + timedelta(hours=1)
+    assert "v1 was live" in console.admin.get(f"{path}{ahead:%Y-%m-%dT%H:%M:%S.%f}&zone=-60").text
+    now = console.admin.get(f"{path}2100-01-31T14:00").text
+    assert "v2 was live since" in now
+    assert "and is now, by admin (HOTSWAP_ADMIN_TOKEN) it was slow" in now
+
+
+def test_what_was_live_is_also_a_list(console: Console, housing: str) -> None:
+    text = console.admin.get(f"/console/models/{housing}").text
+    listed = text.partition("As a list")[2]
+    assert re.match(
+        r" v2 from .*?, live now, after a rollback v3 from .*? v2 from .*? v1 from", listed
+    )
 
 
 def test_what_was_live_is_drawn_and_told(console: Console, housing: str) -> None:
