@@ -7,6 +7,7 @@ may contain and is not created.
 """
 
 from registry.formats.library_boosters import STAND_INS
+from registry.formats.sparse_rows import SPARSE
 from registry.formats.ufuncs import UFUNCS
 
 ESTIMATORS = frozenset(
@@ -261,6 +262,7 @@ SKOPS_NODES: dict[str, frozenset[str]] = {
     "RandomGeneratorNode": frozenset({"numpy.random._generator.Generator"}),
     "RandomStateNode": frozenset({"numpy.random.mtrand.RandomState"}),
     "SliceNode": frozenset({"builtins.slice"}),
+    "SparseMatrixNode": SPARSE,
     "TreeNode": frozenset({_TREE}),
     "TupleNode": frozenset({"builtins.tuple", _TRIPLET}),
     "TypeNode": NUMBER_TYPES

@@ -1,7 +1,7 @@
 """What joblib files get in place of the classes of objects that are read as another one.
 
 Searches and similar estimators are read as the estimator inside; estimators of XGBoost and LightGBM
-as their stand-ins.
+as their stand-ins; sparse matrices are built again from their arrays.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,8 +9,12 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
+from registry.errors import ArtifactRefused
 from registry.formats.left_out import REPLACED
 from registry.formats.library_boosters import BOOSTERS, STAND_INS, is_parameter, kept_attributes
+from registry.formats.sparse_rows import SPARSE
 
 _PLAIN = frozenset({bool, int, float, str, type(None)})
 
@@ -65,6 +69,25 @@ def _kept(name: str, state: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
+class _Sparse(Replaced):
+    """A CSR matrix of scipy, called ``full_name``: built again from its arrays."""
+
+    full_name = ""
+
+    def read(self, state: Mapping[str, Any]) -> Any:
+        module, _, name = self.full_name.rpartition(".")
+        parts = tuple(state.get(key) for key in ("data", "indices", "indptr"))
+        shape = state.get("_shape")
+        arrays = all(type(each) is np.ndarray and each.dtype.kind in "bfiu" for each in parts)
+        if not arrays or type(shape) is not tuple or [type(each) for each in shape] != [int, int]:
+            raise ArtifactRefused(f"The artifact has a {name} without its arrays or its shape.")
+        try:
+            return getattr(import_module(module), name)(parts, shape=shape)
+        except ValueError as error:
+            detail = f"The artifact has a {name} that is not valid: {error}."
+            raise ArtifactRefused(detail) from error
+
+
 def _as_given(value: Any = None, *_: Any) -> Any:
     """The bytes of a bytearray, and an empty dictionary for those of LightGBM, whose items follow
     in the file."""
@@ -80,6 +103,7 @@ CALLED: Mapping[str, Callable[..., Any]] = {
     **{name: _class(name, Replaced, attributes=held) for name, held in REPLACED.items()},
     **{name: _class(name, _Booster) for name in BOOSTERS},
     **{name: _class(name, _Estimator, full_name=name) for name in STAND_INS},
+    **{name: _class(name, _Sparse, full_name=name) for name in SPARSE},
     "builtins.bytearray": _as_given,
     "collections.OrderedDict": _as_given,
     "collections.defaultdict": _as_given,

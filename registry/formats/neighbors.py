@@ -11,8 +11,11 @@ import numpy as np
 from registry.errors import ArtifactRefused
 from registry.formats.parameters import METRICS
 from registry.formats.shapes import is_count
+from registry.formats.sparse_rows import is_ascending, is_number, is_sparse
 
 _METHODS = frozenset({"ball_tree", "brute", "kd_tree"})
+_ANY_ORDER = frozenset({"cosine", "euclidean", "l2"})
+"""The metrics that do not depend on the order of the entries of a sparse row."""
 _MAX_LEAF = 2**31 - 1
 
 
@@ -20,29 +23,38 @@ def check_neighbors(model: Any) -> None:
     """Raises ArtifactRefused unless the training rows, labels and parameters of ``model`` agree."""
     name, own = type(model).__name__, vars(model)
     rows, width = own.get("_fit_X"), own.get("n_features_in_")
-    if (
-        not isinstance(rows, np.ndarray)
-        or rows.dtype not in {np.dtype(np.float64), np.dtype(np.float32)}
-        or rows.ndim != 2
-        or rows.shape[1] != width
-        or not np.isfinite(rows).all()
-        or not rows.flags.c_contiguous
-    ):
-        raise ArtifactRefused(
-            f"{name} does not have finite training rows of {width} features: fit it on a dense "
-            "array."
-        )
-    if own.get("_fit_method") not in _METHODS or own.get("effective_metric_") not in METRICS:
+    if not (is_sparse(rows) or _is_finite_table(rows)) or rows.shape[1] != width:
+        raise ArtifactRefused(f"{name} does not have finite training rows of {width} features.")
+    count = rows.shape[0]
+    methods = {"brute"} if is_sparse(rows) else _METHODS
+    if own.get("_fit_method") not in methods or own.get("effective_metric_") not in METRICS:
         raise ArtifactRefused(
             f"{name} searches with another method or metric than {', '.join(sorted(METRICS))}."
+        )
+    if is_sparse(rows) and own["effective_metric_"] not in _ANY_ORDER and not is_ascending(rows):
+        raise ArtifactRefused(
+            f"{name} has sparse training rows whose entries are not in order, and the metric "
+            f"{own['effective_metric_']!r}: scikit-learn sorts them in some predictions only, and "
+            "predicts something else afterwards. Call sort_indices() on its '_fit_X' before saving "
+            "it, or use the metric 'euclidean' or 'cosine'."
         )
     if own.get("weights") not in {"uniform", "distance", None}:
         raise ArtifactRefused(f"{name} has 'weights' that are neither 'uniform' nor 'distance'.")
     wanted = own.get("n_neighbors")
-    if name.startswith("KNeighbors") and not (is_count(wanted) and 1 <= wanted <= len(rows)):
-        raise ArtifactRefused(f"{name} looks for {wanted!r} neighbors among {len(rows)} rows.")
+    if name.startswith("KNeighbors") and not (is_count(wanted) and 1 <= wanted <= count):
+        raise ArtifactRefused(f"{name} looks for {wanted!r} neighbors among {count} rows.")
     _check_power(name, own)
-    _check_targets(name, own, len(rows))
+    _check_targets(name, own, count)
+
+
+def _is_finite_table(rows: Any) -> bool:
+    return (
+        isinstance(rows, np.ndarray)
+        and is_number(rows.dtype)
+        and rows.ndim == 2
+        and bool(np.isfinite(rows).all())
+        and rows.flags.c_contiguous
+    )
 
 
 def build_search_tree(model: Any) -> None:

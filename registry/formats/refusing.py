@@ -69,10 +69,11 @@ def why_not(name: str) -> str:
         )
     if name.startswith("scipy.sparse."):
         return (
-            "not allowed, because sparse matrices that a step keeps of its training are not "
-            "checked. Instead, make the features of this step dense (sparse_output=False or "
-            "sparse_threshold=0, TruncatedSVD after a vectorizer), use an estimator that keeps "
-            f"no rows, such as LinearSVC, LinearSVR or SGDClassifier, or {_ONNX}."
+            "not allowed, because of sparse matrices only the rows that support vector machines, "
+            "neighbors, kernel models and Nystroem keep of their training are checked, in the "
+            "format CSR. Instead, make the features of this step dense (sparse_output=False or "
+            "sparse_threshold=0, TruncatedSVD after a vectorizer), call densify() on a linear "
+            f"model, or {_ONNX}."
         )
     if package in {"numpy", "scipy"}:
         return (

@@ -12,6 +12,7 @@ import numpy as np
 from registry.errors import ArtifactRefused
 from registry.formats.kept_values import input_estimator
 from registry.formats.shape_table import SHAPES
+from registry.formats.sparse_rows import is_sparse
 from registry.signature import MAX_CLASSES, MAX_OUTPUTS
 
 _SEVERAL = frozenset(
@@ -199,9 +200,12 @@ def _measured(value: Any, alternative: str) -> tuple[int, ...] | None:
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:
-    """The shape of a number or of an array of numbers; None for anything else."""
+    """The shape of a number, or of an array or matrix of numbers; None for anything else."""
     if isinstance(value, int | float):
         return ()
+    if is_sparse(value):
+        rows, columns = value.shape
+        return rows, columns
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
         return value.shape
     return None

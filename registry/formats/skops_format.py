@@ -20,6 +20,7 @@ from registry.formats.library_boosters import STAND_INS
 from registry.formats.places import place_in_schema
 from registry.formats.reduced_schema import SCHEMA, node_at, reduced_schema, with_schema
 from registry.formats.refusing import why_not
+from registry.formats.sparse_rows import SPARSE
 from registry.formats.tree_structure import check_arguments, check_nodes
 from registry.formats.ufuncs import UFUNCS
 from registry.formats.unpacking import FREE_BYTES, MAX_RATIO, MAX_UNPACKED
@@ -27,7 +28,10 @@ from registry.formats.unpacking import FREE_BYTES, MAX_RATIO, MAX_UNPACKED
 MAX_SCHEMA = 256 * 2**20
 MAX_FILES = 100_000
 _MAX_SEED_POOL = 1024
-_TRUSTED = sorted(ESTIMATORS | PARTS | UFUNCS.keys() | {"numpy.dtype"})
+_FORMAT, _IS_ARRAY = "format.npy", "_is_array.npy"
+_SPARSE_PARTS = {_FORMAT, "data.npy", "indices.npy", "indptr.npy", "shape.npy"}
+"""The files of a CSR matrix as scipy saves it."""
+_TRUSTED = sorted(ESTIMATORS | PARTS | SPARSE | UFUNCS.keys() | {"numpy.dtype"})
 _CONTRADICTION = "The artifact has two different descriptions of one object."
 
 
@@ -161,7 +165,7 @@ class _Checker:
             # An object with an id is loaded once, however often it is referenced.
             key = node.get("__id__")
             if key is None or key not in self._files:
-                self._check_file(str(node["file"]), is_array=loader != "BytesNode")
+                self._check_file(str(node["file"]), loader)
             self._files.add(key)
         if loader == "TreeNode":
             self._check_tree(node)
@@ -177,40 +181,33 @@ class _Checker:
                     "The artifact contains a random generator with an invalid pool size."
                 )
 
-    def _check_file(self, file: str, *, is_array: bool) -> None:
+    def _check_file(self, file: str, loader: str) -> None:
         """Check the header of an array, and that all files together are not too large."""
-        if is_array:
+        if loader == "SparseMatrixNode":
+            self._loaded += self._check_sparse(file)
+        elif loader != "BytesNode":
             self._shape(file)
         self._loaded += self._member(file).file_size
         if self._loaded > MAX_UNPACKED:
             raise ArtifactRefused(f"The artifact's arrays take more than {MAX_UNPACKED} bytes.")
 
+    def _check_sparse(self, file: str) -> int:
+        """Check the arrays of a sparse matrix, a zip of scipy's. Returns their size."""
+        with ZipFile(BytesIO(self._archive.read(self._member(file)))) as parts:
+            members = _members(parts)
+            if members.keys() - {_IS_ARRAY} != _SPARSE_PARTS:
+                raise ArtifactRefused(f"The artifact's {shown(file)} is not a CSR matrix.")
+            for member in members.values():
+                _array_shape(parts, member)
+            with parts.open(_FORMAT) as stream:
+                format_ = np.lib.format.read_array(stream, allow_pickle=False)
+            if format_.shape != () or format_.item() not in {"csr", b"csr"}:
+                raise ArtifactRefused(f"The artifact's {shown(file)} is not a CSR matrix.")
+        return sum(member.file_size for member in members.values())
+
     def _shape(self, file: str) -> tuple[int, ...]:
-        """The shape in the header of an array, checked against the size of the file."""
-        if file in self._shapes:
-            return self._shapes[file]
-        member = self._member(file)
-        with self._archive.open(member) as stream:
-            try:
-                version = np.lib.format.read_magic(stream)
-                read = {
-                    (1, 0): np.lib.format.read_array_header_1_0,
-                    (2, 0): np.lib.format.read_array_header_2_0,
-                }[version]
-                shape, _, dtype = read(stream)
-                head = stream.tell()
-            except (ValueError, KeyError, EOFError, SyntaxError, TypeError) as error:
-                raise ArtifactRefused(
-                    f"The artifact's {shown(file)} is not a numpy array."
-                ) from error
-        if dtype.hasobject or any(length < 0 for length in shape):
-            raise ArtifactRefused(f"The artifact's {shown(file)} is not an array of numbers.")
-        if head + prod(shape) * dtype.itemsize != member.file_size:
-            raise ArtifactRefused(
-                f"The artifact's {shown(file)} states {prod(shape) * dtype.itemsize} bytes and has "
-                f"{member.file_size - head}."
-            )
-        self._shapes[file] = tuple(shape)
+        if file not in self._shapes:
+            self._shapes[file] = _array_shape(self._archive, self._member(file))
         return self._shapes[file]
 
     def _member(self, file: str) -> ZipInfo:
@@ -235,6 +232,30 @@ class _Checker:
         check_arguments((_plain(features), array, _plain(outputs)))
         files = [_file(node_at(state, "content", key)) for key in ("nodes", "values")]
         check_nodes(*(() if file is None else self._shape(file) for file in files))
+
+
+def _array_shape(archive: ZipFile, member: ZipInfo) -> tuple[int, ...]:
+    """The shape in the header of an array, checked against the size of the file."""
+    file = shown(member.filename)
+    with archive.open(member) as stream:
+        try:
+            version = np.lib.format.read_magic(stream)
+            read = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[version]
+            shape, _, dtype = read(stream)
+            head = stream.tell()
+        except (ValueError, KeyError, EOFError, SyntaxError, TypeError) as error:
+            raise ArtifactRefused(f"The artifact's {file} is not a numpy array.") from error
+    if dtype.hasobject or any(length < 0 for length in shape):
+        raise ArtifactRefused(f"The artifact's {file} is not an array of numbers.")
+    if head + prod(shape) * dtype.itemsize != member.file_size:
+        raise ArtifactRefused(
+            f"The artifact's {file} states {prod(shape) * dtype.itemsize} bytes and has "
+            f"{member.file_size - head}."
+        )
+    return tuple(shape)
 
 
 def _plain(node: Any, *path: str) -> Any:

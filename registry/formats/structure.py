@@ -28,6 +28,7 @@ from registry.formats.allowed import ESTIMATORS, PARTS
 from registry.formats.parameters import check_parameters
 from registry.formats.places import place_of
 from registry.formats.refusing import why_not
+from registry.formats.sparse_rows import KEPT, check_sparse_rows, is_sparse
 from registry.formats.support_vectors import check_support_vectors
 from registry.formats.tree_structure import check_tree
 from registry.formats.ufuncs import is_allowed_ufunc
@@ -192,6 +193,7 @@ def _check_part(part: Any) -> None:
         check_tree(part)
     elif isinstance(part, BaseEstimator):
         check_parameters(part)
+        check_sparse_rows(part)
         if _is_fitted(part):
             shapes.check_shapes(part)
             labels.check_labels(part)
@@ -318,6 +320,8 @@ def _is_checked_alone(kind: str, key: str, value: Any) -> bool:
         return isinstance(value, type) and issubclass(value, np.generic)
     if key in {"func", "inverse_func"}:
         return kind in _CALLING and is_allowed_ufunc(value)
+    if is_sparse(value):
+        return key in KEPT.get(kind, ())
     return (kind, key) == ("IsotonicRegression", "f_")
 
 

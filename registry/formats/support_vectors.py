@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from registry.errors import ArtifactRefused
+from registry.formats.sparse_rows import is_ascending, is_sparse
 
 
 def check_support_vectors(machine: Any) -> None:
@@ -12,10 +13,13 @@ def check_support_vectors(machine: Any) -> None:
     name, own = type(machine).__name__, vars(machine)
     classes = len(own["classes_"]) if "classes_" in own else 2
     width = own.get("n_features_in_")
-    vectors = own.get("support_vectors_")
-    if own.get("_sparse") is not False or not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
-        raise ArtifactRefused(f"{name} is not fitted on a dense array, which is required.")
-    count, pairs = len(vectors), classes * (classes - 1) // 2
+    vectors, sparse = own.get("support_vectors_"), own.get("_sparse")
+    if type(sparse) is not bool or is_sparse(vectors) != sparse or not hasattr(vectors, "shape"):
+        raise ArtifactRefused(
+            f"{name} does not have an array of support vectors or, if it is fitted on a sparse "
+            "matrix, a sparse matrix of them."
+        )
+    count, pairs = vectors.shape[0], classes * (classes - 1) // 2
     shapes: dict[str, tuple[tuple[int, ...], type]] = {
         "support_": ((count,), np.int32),
         "support_vectors_": ((count, width), np.float64),
@@ -26,8 +30,12 @@ def check_support_vectors(machine: Any) -> None:
     sides = [(0,), (pairs,)]
     for key, (shape, dtype) in shapes.items():
         array = own.get(key)
-        if not isinstance(array, np.ndarray) or (array.shape, array.dtype) != (shape, dtype):
+        is_matrix = sparse and key in {"support_vectors_", "_dual_coef_"}
+        fits = is_sparse(array) if is_matrix else isinstance(array, np.ndarray)
+        if not fits or (array.shape, array.dtype) != (shape, dtype):
             raise ArtifactRefused(f"{name} has a '{key}' that does not fit its support vectors.")
+    if sparse:
+        _check_sparse(name, vectors, own["_dual_coef_"])
     for key in ("_probA", "_probB"):
         array = own.get(key)
         if not isinstance(array, np.ndarray) or array.shape not in sides:
@@ -37,6 +45,17 @@ def check_support_vectors(machine: Any) -> None:
     ):
         raise ArtifactRefused(f"{name} has a '_probA' that does not fit its classes.")
     held = own["_n_support"].astype(np.int64)
-    fits = held.sum() == count if "classes_" in own else bool((held == count).all())
-    if (held < 0).any() or not fits:
+    if "classes_" in own:
+        fits = held.sum() == count and bool((held >= 0).all())
+    else:  # libsvm does not set them for sparse rows, nor read them
+        fits = sparse or bool((held == count).all())
+    if not fits:
         raise ArtifactRefused(f"{name} has a '_n_support' that does not fit its support vectors.")
+
+
+def _check_sparse(name: str, vectors: Any, weights: Any) -> None:
+    """libsvm merges the entries of two rows, and reads the weights as a table without gaps."""
+    if not is_ascending(vectors):
+        raise ArtifactRefused(f"{name} has 'support_vectors_' whose entries are not in order.")
+    if not is_ascending(weights) or len(weights.data) != weights.shape[0] * weights.shape[1]:
+        raise ArtifactRefused(f"{name} has a '_dual_coef_' without a weight for each vector.")

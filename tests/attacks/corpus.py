@@ -9,6 +9,7 @@ from tests.attacks import (
     nested,
     onnx_graphs,
     pipelines,
+    sparse_rows,
     states,
     structures,
 )
@@ -18,7 +19,7 @@ FAMILIES = {
     family.__name__.rpartition(".")[2]: family.ATTACKS
     for family in (
         *(gadgets, names, states, nested, bombs, archives, structures, indices, pipelines),
-        onnx_graphs,
+        *(onnx_graphs, sparse_rows),
     )
 }
 CORPUS: dict[str, Attack] = {

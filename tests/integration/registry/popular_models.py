@@ -285,6 +285,8 @@ POPULAR: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
         X,
         Y,
     ),
+    "KNN of counts": lambda: (KNeighborsClassifier(), COUNTS, THREE),
+    "KNN of texts": lambda: (make_pipeline(TfidfVectorizer(), KNeighborsClassifier()), TEXTS, TWO),
     "KNNImputer": lambda: (make_pipeline(KNNImputer(add_indicator=True), Ridge()), GAPS, Y),
     "LabelSpreading": lambda: (LabelSpreading(), X, THREE),
     "LabelPropagation": lambda: (LabelPropagation(), X, TWO),
@@ -390,6 +392,7 @@ POPULAR: dict[str, Callable[[], tuple[Any, Any, Any]]] = {
         Y,
     ),
     "Stacking": lambda: (StackingClassifier(_pair(), cv=2), X, THREE),
+    "SVC of texts": lambda: (make_pipeline(TfidfVectorizer(), SVC()), TEXTS, TWO),
     "SVC with probabilities": lambda: (
         make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(), ensemble=False, cv=2)),
         X,

@@ -99,6 +99,11 @@ def test_a_transformed_target_is_compiled(name):
     assert fault(name, "skops") is None
 
 
+@pytest.mark.parametrize("format_", FORMATS)
+def test_neighbors_of_whole_numbers_are_served(format_):
+    assert fault("KNN of counts", format_) is None
+
+
 def engine_of(name: str) -> str:
     model, _ = popular(name)
     found = inspect(io.BytesIO(written(model, "joblib")), "joblib", {})

@@ -69,12 +69,14 @@ NOT_CONVERTED = {
     "function of one's own": "not supported unless the transform function is None",
     "GaussianProcessClassifier": "invalid literal for int",
     "IsolationForest": "does not support the case when _max_features",
+    "KNN of texts": "Unexpected type <class 'scipy.sparse._csr.csr_matrix'>",
     "TargetEncoder of classes": "only support TargetEncoder for binary classification",
 }
 """What skl2onnx cannot convert, with a part of its message."""
 DIFFERS = {
     "calibrated by isotonic curves": "its probabilities",
     "KNN by distance": "its numbers",
+    "KNN of counts": "its labels",
     "KNNImputer": "its numbers",
     "RFE": "its shape",
     "TunedThresholdClassifierCV": "its labels",
@@ -82,8 +84,9 @@ DIFFERS = {
 """Files of skl2onnx that predict something else in ONNX Runtime than the model in scikit-learn.
 
 It takes the nearest point of an isotonic curve instead of a value between two points, computes
-another distance for p = 3, leaves out an imputer's indicator columns and a tuned threshold, and
-converts what RFE selects instead of what it predicts.
+another distance for p = 3, takes others of several neighbors at the same distance, leaves out an
+imputer's indicator columns and a tuned threshold, and converts what RFE selects instead of what it
+predicts.
 """
 
 
