@@ -6,6 +6,7 @@ from flask import Response
 
 from api.access import allows, grant
 from api.blueprints import IDEMPOTENCY_KEY, Blueprint
+from api.entity_tags import polled, unless_known
 from api.promotions import moved, promotion_request
 from api.schemas.promotions import (
     AliasAtSchema,
@@ -16,12 +17,13 @@ from api.schemas.promotions import (
 )
 from api.services import services
 from api.sessions import db
-from api.worker_reports import worker_reports
+from api.worker_reports import with_loaded_in, worker_reports
 from registry.errors import AliasNotFound
 from registry.names import check_alias
 from registry.operations.delete_alias import delete_alias
 from registry.operations.promote import promote
 from registry.reading.alias_moves import alias_at
+from registry.reading.events import model_state
 from registry.reading.live_versions import aliases_of
 from registry.reading.pages import Page
 from registry.reading.views import View
@@ -31,11 +33,17 @@ blueprint = Blueprint("aliases", __name__, description="Names that point at a ve
 
 @blueprint.route("/models/<name>/aliases", methods=["GET"])
 @allows("any")
-@blueprint.response(200, AliasPageSchema)
-def list_aliases(name: str) -> Page:
+@polled(blueprint, AliasPageSchema)
+def list_aliases(name: str) -> Any:
     """List a model's aliases, with the last move of each; all of them are on one page."""
-    items = worker_reports().add_loaded_in(name, aliases_of(db.session(), name))
-    return {"items": items, "page": 1, "page_size": max(len(items), 1), "total": len(items)}
+    session = db.session()
+    loaded = worker_reports().loaded_of(name)
+
+    def page() -> Page:
+        items = with_loaded_in(aliases_of(session, name), loaded)
+        return {"items": items, "page": 1, "page_size": max(len(items), 1), "total": len(items)}
+
+    return unless_known(f"{model_state(session, name)} {loaded}", page)
 
 
 @blueprint.route("/models/<name>/aliases/<alias>", methods=["GET"])
@@ -51,7 +59,7 @@ def get_alias(query: dict[str, Any], name: str, alias: str) -> View:
     found = [one for one in aliases_of(session, name) if one["alias"] == alias]
     if not found:
         raise AliasNotFound(name, alias)
-    return worker_reports().add_loaded_in(name, found)[0]
+    return with_loaded_in(found, worker_reports().loaded_of(name))[0]
 
 
 @blueprint.route("/models/<name>/aliases/<alias>", methods=["PUT"])

@@ -5,6 +5,7 @@ from typing import Any
 from api.access import allows, grant
 from api.arguments import paging_of
 from api.blueprints import Blueprint
+from api.entity_tags import polled, unless_known
 from api.schemas.bases import PagingSchema
 from api.schemas.history import HistoryHeadSchema, HistoryPageSchema, HistoryQuerySchema
 from api.schemas.models import EventPageSchema
@@ -12,8 +13,7 @@ from api.services import services
 from api.sessions import db
 from registry.operations.verify_history import verify_history
 from registry.reading import queries
-from registry.reading.events import EventFilter, EventPage, history_head, list_events
-from registry.reading.pages import Page
+from registry.reading.events import EventFilter, EventPage, history_head, list_events, model_state
 from registry.reading.views import View
 
 blueprint = Blueprint("history", __name__, description="History of models and tokens")
@@ -35,10 +35,13 @@ def list_all_events(query: dict[str, Any]) -> EventPage:
 @blueprint.route("/models/<name>/history", methods=["GET"])
 @allows("any")
 @blueprint.arguments(PagingSchema, location="query")
-@blueprint.response(200, EventPageSchema)
-def list_history(query: dict[str, Any], name: str) -> Page:
+@polled(blueprint, EventPageSchema)
+def list_history(query: dict[str, Any], name: str) -> Any:
     """List a model's events, newest first."""
-    return queries.list_history(db.session(), name, paging_of(query))
+    session, paging = db.session(), paging_of(query)
+    return unless_known(
+        model_state(session, name), lambda: queries.list_history(session, name, paging)
+    )
 
 
 @blueprint.route("/history/head", methods=["GET"])

@@ -7,6 +7,7 @@ from flask import Response, url_for
 from api.access import allows, grant
 from api.arguments import paging_of
 from api.blueprints import Blueprint
+from api.entity_tags import polled, unless_known
 from api.schemas.models import (
     ChangeSchema,
     ModelPageSchema,
@@ -19,6 +20,7 @@ from api.sessions import db
 from registry.operations.archive_model import archive_model
 from registry.operations.create_model import create_model
 from registry.operations.update_model import update_model
+from registry.reading.events import model_state
 from registry.reading.live_versions import with_live
 from registry.reading.pages import Page
 from registry.reading.queries import find_model
@@ -67,10 +69,11 @@ def post_model(body: dict[str, Any]) -> tuple[View, int, dict[str, str]]:
 
 @blueprint.route("/models/<name>", methods=["GET"])
 @allows("any")
-@blueprint.response(200, ModelSchema)
-def get_model(name: str) -> View:
+@polled(blueprint, ModelSchema)
+def get_model(name: str) -> Any:
     """Show a model."""
-    return model_view(find_model(db.session(), name))
+    session = db.session()
+    return unless_known(model_state(session, name), lambda: model_view(find_model(session, name)))
 
 
 @blueprint.route("/models/<name>", methods=["PATCH"])

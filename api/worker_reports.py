@@ -8,6 +8,7 @@ one that hangs is there, and old.
 import logging
 import os
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, cast
@@ -19,7 +20,6 @@ from api.problems import slug_of
 from api.receiving import Places
 from api.services import Services
 from api.telemetry_folders import TelemetryFolder, started
-from registry.engines.served_version import Key
 from registry.reading.views import View
 from registry.storage.tables import utc_now
 
@@ -75,12 +75,22 @@ class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
         """Bytes of the versions that the limit of the cache applies to."""
         return sum(one.bytes for one in self.loaded if one.kept == "cache")
 
-    def has_loaded(self, key: Key) -> bool:
-        return any((one.model, one.version) == key for one in self.loaded)
-
     @property
     def age(self) -> timedelta:
         return utc_now() - self.at
+
+
+def with_loaded_in(aliases: Sequence[View], loaded: Sequence[Sequence[int]]) -> list[View]:
+    """``aliases`` of a model, each with the number of ``workers``, and in how many of them its
+    version is loaded, which ``loaded`` has for each worker."""
+    return [
+        {
+            **alias,
+            "loaded_in": sum(alias["version"] in versions for versions in loaded),
+            "workers": len(loaded),
+        }
+        for alias in aliases
+    ]
 
 
 class WorkerReports:
@@ -115,17 +125,11 @@ class WorkerReports:
         found = [one for one in others if one.pid != os.getpid()]
         return sorted([*found, self.own()], key=lambda one: (one.since, one.pid))
 
-    def add_loaded_in(self, model: str, aliases: list[View]) -> list[View]:
-        """``aliases`` of ``model``, each with the number of ``workers``, and in how many of them
-        its version is loaded."""
-        reports = self.all()
+    def loaded_of(self, model: str) -> list[list[int]]:
+        """The versions of ``model`` that each worker has loaded."""
         return [
-            {
-                **alias,
-                "loaded_in": sum(one.has_loaded((model, alias["version"])) for one in reports),
-                "workers": len(reports),
-            }
-            for alias in aliases
+            sorted(one.version for one in report.loaded if one.model == model)
+            for report in self.all()
         ]
 
     def own(self) -> WorkerReport:

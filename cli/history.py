@@ -108,6 +108,20 @@ def history(
         _print_events(list(islice(registry.history(name), limit)), name, as_json)
 
 
+def event_row(event: Event) -> list[object]:
+    """The cells of an event in COLUMNS."""
+    return [
+        event.get("seq"),
+        moment(event.get("at")),
+        event.get("type"),
+        event.get("alias"),
+        event.get("from_version"),
+        event.get("to_version"),
+        event.get("actor"),
+        event.get("reason"),
+    ]
+
+
 def _verify(anchor: str | None, as_json: bool) -> None:
     if anchor is not None and not _ANCHOR.fullmatch(anchor):
         raise CommandFailed(
@@ -141,19 +155,7 @@ def _print_events(events: list[Event], name: str | None, as_json: bool) -> None:
     if as_json:
         print_json(events)
         return
-    rows = [
-        [
-            event.get("seq"),
-            moment(event.get("at")),
-            event.get("type"),
-            event.get("alias"),
-            event.get("from_version"),
-            event.get("to_version"),
-            event.get("actor"),
-            event.get("reason"),
-        ]
-        for event in events
-    ]
+    rows = [event_row(event) for event in events]
     if name is not None:
         print_table(COLUMNS, rows, f"{name} has no history yet.")
         return

@@ -35,6 +35,7 @@ COMMANDS = {
         "cli.evaluate:evaluate", "Check a version against its gates, without promoting it."
     ),
     "history": LazyCommand("cli.history:history", "Show the history of a model."),
+    "follow": LazyCommand("cli.follow:follow", "Print events of a model as they happen."),
     "traffic": LazyCommand("cli.traffic:traffic", "Show the predictions of a model's versions."),
     "predict": LazyCommand("cli.predict:predict", "Predict with a model."),
     "tokens": LazyCommand("cli.tokens:tokens", "Create, list, rotate and revoke tokens."),

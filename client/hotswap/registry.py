@@ -12,6 +12,7 @@ from hotswap import download
 from hotswap.artifact_formats import format_of
 from hotswap.batches import ARROW
 from hotswap.errors import ClientError, UnsupportedFormat
+from hotswap.following import follow
 from hotswap.holdouts import PARQUET, HoldoutData, holdout_body
 from hotswap.inputs import Predictable, batch_of
 from hotswap.multipart import UploadBody
@@ -395,6 +396,13 @@ class Registry(AbstractContextManager["Registry"]):
     def history(self, name: str) -> Iterator[Event]:
         """The events of a model, newest first."""
         return all_items(self._transport, path_of("models", name, "history"))
+
+    def follow(
+        self, name: str, *, after: int | None = None, seconds: float = 2.0
+    ) -> Iterator[Event]:
+        """The events of a model as they happen, oldest first, without end: those after the event
+        with the number ``after``, or from now on. The service is asked every ``seconds``."""
+        return follow(self._transport, path_of("models", name, "history"), after, seconds)
 
     def events(
         self,

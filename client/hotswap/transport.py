@@ -211,6 +211,8 @@ class Transport:
 
     def _read(self, response: requests.Response) -> Reply:
         status = response.status_code
+        if status == 304 and "If-None-Match" in response.request.headers:
+            return Reply(response.url, status, None, response.headers)
         if 300 <= status < 400:
             where = response.headers.get("Location", "an unknown address")
             raise self._not_understood(response, f"it redirects to {where}; use that address")

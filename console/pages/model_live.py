@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.worker_reports import worker_reports
+from api.worker_reports import with_loaded_in, worker_reports
 from console.gate_words import gates_passed
 from console.noise import Difference, difference
 from console.queries import main_metric
@@ -59,7 +59,7 @@ def _live(session: Session, name: str) -> Sequence[View]:
             **with_trail(session, name, one),
             "metric": main_metric(one["task"], one["metrics"]),
         }
-        for one in worker_reports().add_loaded_in(name, live)
+        for one in with_loaded_in(live, worker_reports().loaded_of(name))
     ]
 
 

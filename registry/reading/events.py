@@ -8,7 +8,8 @@ from typing import TypedDict
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from registry.reading.queries import covered_models
+from registry.names import check_model_name
+from registry.reading.queries import covered_models, find_model
 from registry.reading.views import View, event_view, timestamp
 from registry.storage.database import Database
 from registry.storage.history import GENESIS
@@ -73,6 +74,19 @@ def each_event(database: Database, grant: Grant, wanted: EventFilter) -> Iterato
 def last_event(session: Session, model: str) -> int:
     """The number of the last event of the model; 0 if there is none."""
     return session.scalar(select(func.max(EventRow.seq)).where(EventRow.model == model)) or 0
+
+
+def model_state(session: Session, model: str) -> str:
+    """What the model, its aliases and its history are at present: the hash of its last event, which
+    covers all before. Also where another history was restored from a backup.
+
+    Raises NameMalformed, ModelNotFound.
+    """
+    events = select(EventRow.hash).where(EventRow.model == check_model_name(model))
+    found = session.scalar(events.order_by(EventRow.seq.desc()).limit(1))
+    if found is None:
+        find_model(session, model)
+    return found or GENESIS
 
 
 def history_head(session: Session) -> View:

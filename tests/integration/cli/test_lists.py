@@ -5,8 +5,10 @@ import os
 import pty
 import subprocess
 
+import pytest
+
 from tests.integration.cli.conftest import Hotswap
-from tests.integration.cli.fake_service import Answer, FakeService
+from tests.integration.cli.fake_service import Answer, FakeService, problem
 from tests.integration.cli.test_exits import COMMAND, environment
 
 
@@ -193,6 +195,26 @@ def test_the_history_of_all_models_is_selected_by_the_service(
         "from": "2026-11-01T00:00:00+00:00",
         "page_size": "200",
     }
+
+
+def test_events_are_printed_as_they_happen(
+    hotswap: Hotswap, service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.follow.SECONDS", 0)
+    service.events = [event(1)]
+
+    def page(*seqs: int) -> Answer:
+        items = [event(seq) for seq in seqs]
+        return Answer(200, {"items": items, "page": 1, "page_size": 9, "total": 9})
+
+    for answer in (page(1), page(2), page(2, 1)):
+        service.script_next("GET", "/models/housing/history", answer)
+    service.script("GET", "/models/housing/history", problem(404, "model-not-found", "Gone."))
+
+    result = hotswap("follow", "housing")
+
+    assert result.exit_code == 1
+    assert result.stdout == ("2  2026-11-21 06:00:00 UTC  promoted  production  -  1  ci  -\n")
 
 
 def test_the_end_of_the_history_is_printed_with_its_last_check(

@@ -74,6 +74,46 @@ def test_models_can_be_sorted_and_requested_with_what_is_live(
     assert (chosen["sort"], chosen["include"]) == (["-requests"], ["live"])
 
 
+def happened(seq: int) -> dict[str, object]:
+    return {"seq": seq, "type": "promoted", "at": "2026-11-21T06:00:00Z"}
+
+
+def test_events_are_followed_as_they_happen(registry: Registry, service: FakeService) -> None:
+    """Asked with the tag of the last reply; what happened between two requests is in order."""
+    path = "/models/m/history"
+
+    def page(tag: str, *seqs: int) -> Answer:
+        items = [happened(seq) for seq in seqs]
+        return Answer(200, {"items": items, "total": 9, "page": 1, "page_size": 9}, {"ETag": tag})
+
+    unchanged = Answer(304, None, {"ETag": "a"})
+    for answer in (page("a", 4), unchanged, unchanged, page("b", 7), page("b", 7, 6, 4, 3)):
+        service.script_next("GET", path, answer)
+    service.script("GET", path, problem(404, "model-not-found", "gone"))
+
+    found = registry.follow("m", seconds=0)
+
+    assert [next(found)["seq"], next(found)["seq"]] == [6, 7]
+    with pytest.raises(errors.NotFound):
+        next(found)
+    tags = [received.headers["If-None-Match"] for received in service.requests]
+    assert tags == [None, "a", "a", "a", None, "b"]
+
+
+def test_events_after_a_known_one_are_followed(registry: Registry, service: FakeService) -> None:
+    service.events = [happened(seq) for seq in range(1, 301)]
+    found = registry.follow("m", after=40, seconds=0)
+    assert [next(found)["seq"] for _ in range(260)] == list(range(41, 301))
+
+
+def test_a_304_that_was_not_asked_for_is_not_understood(
+    registry: Registry, service: FakeService
+) -> None:
+    service.script("GET", "/models/m", Answer(304))
+    with pytest.raises(ReplyNotUnderstood):
+        registry.model("m")
+
+
 def test_an_alias_can_be_requested_as_it_was_at_a_time(
     registry: Registry, service: FakeService
 ) -> None:
