@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class ColumnKind(IntEnum):
-    """How a value of a feature is compared, numbered as in ``boosting_kernel.c``."""
+    """How a value of a feature is compared, numbered as in ``boosting_keys.h``."""
 
     NUMBER = 0
     NAN_IS_ZERO = 1
@@ -27,7 +27,7 @@ class ColumnKind(IntEnum):
 
 
 class Link(IntEnum):
-    """What the sums of a row become, numbered as in ``boosting_kernel.c``."""
+    """What the sums of a row become, numbered as in ``boosting_links.h``."""
 
     IDENTITY = 0
     FLOAT_LOGISTIC = 1

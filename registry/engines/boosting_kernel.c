@@ -4,66 +4,35 @@
  * The sums are equal to the last bit, and so are the predictions where this C library's expf and
  * exp are those that the library calls. XGBoost adds floats to its margin in the order of the trees
  * (`cpu_predictor.cc`), LightGBM (`gbdt_prediction.cpp`) and scikit-learn add doubles.
- *
- * The libraries compare with < or <=, floats or doubles, and treat zeros, missing values and
- * categories each in its own way. All that is in how the keys of a row are made: a key is the number
- * of thresholds of its feature that are below the value, or the place of a category, and every walk
- * compares keys.
  */
 
+#include "boosting_keys.h"
 #include "boosting_links.h"
+#include "mask_making.h"
 #include "tree_model.h"
 #include "tree_packing.h"
 
-/* How a column of keys is made of its feature. */
-enum {
-    NUMBER,          /* NaN is missing */
-    NAN_IS_ZERO,     /* NaN counts as zero */
-    ZERO_IS_MISSING, /* NaN and zero are missing, but not what becomes zero as a float */
-    FIRST_CATEGORY,
-    CATEGORY = FIRST_CATEGORY, /* a fraction is cut off; what is below zero is no category */
-    CUT_CATEGORY,              /* a fraction is cut off first: -0.5 is category 0 */
-    KNOWN_CATEGORY,            /* like CATEGORY, but an unknown one is missing */
-    NAMED_CATEGORY,            /* exactly a number of the table, or unknown */
-    REQUIRED_CATEGORY,         /* exactly a number of the table; other values are not accepted */
-    KINDS,
-};
-
-/* Up to here LightGBM takes numbers for zero (`kZeroThreshold`). */
-#define TINY ((double)1e-35f)
-
-typedef struct {
-    int32_t feature;
-    int32_t kind;
-    int32_t length;      /* numbers in its table */
-    const double *table; /* ascending: thresholds, or categories */
-} Column;
-
 typedef struct {
     TreeModel model;
-    Column *columns;
-    double *table;
+    Columns columns;
+    LeafMasks masks;
     uint32_t *sets;
     double *start; /* of the sum of each output */
     size_t set_words;
     Link link;
-    bool casts;        /* the values of a row become floats, and may not be infinite then */
-    bool single;       /* the sums are floats */
-    bool tiny_is_zero; /* numbers up to TINY are zero */
-    bool allows_missing;
-    bool has_sets;
+    bool single; /* the sums are floats */
 } BoostedTrees;
 
-/* The words of a set: a bit for each category, one for any other value, and one for missing. */
+/* The words of a set: a bit for each key. */
 static size_t words_of_set(const Column *column)
 {
-    return ((size_t)column->length + 2 + 31) / 32;
+    return ((size_t)keys_of(column) + 31) / 32;
 }
 
 static const char *read_split(const Source *source, Py_ssize_t node, int32_t feature, Split *split)
 {
     const BoostedTrees *self = source->kernel;
-    const Column *column = self->columns + feature;
+    const Column *column = self->columns.columns + feature;
     const uint32_t threshold = (uint32_t)load_int32(source->threshold, node);
 
     split->threshold = threshold;
@@ -77,92 +46,6 @@ static const char *read_split(const Source *source, Py_ssize_t node, int32_t fea
         return "its threshold is not in the table of its column";
     }
     return NULL;
-}
-
-/* ---- Keys ---------------------------------------------------------------------------------- */
-
-/* How many numbers of the ascending table are below x. The mask saves a branch that would be
- * mispredicted half of the time. */
-static inline uint32_t rank_of(const Column *column, double x)
-{
-    const double *from = column->table;
-    size_t left = (size_t)column->length;
-
-    while (left > 1) {
-        size_t half = left / 2;
-        from += half & -(size_t)(from[half - 1] < x);
-        left -= half;
-    }
-    return (uint32_t)(from - column->table) + (left == 1 && from[0] < x);
-}
-
-/* `accepted` becomes false for a value that the column does not accept. */
-static uint32_t category_key(const Column *column, double x, bool *accepted)
-{
-    const uint32_t other = (uint32_t)column->length, missing = other + 1;
-    const uint32_t unknown = column->kind == KNOWN_CATEGORY ? missing : other;
-
-    if (x != x) {
-        return missing;
-    }
-    if (column->kind < NAMED_CATEGORY) {
-        if (column->kind != CUT_CATEGORY && x < 0.0) {
-            return unknown;
-        }
-        x = trunc(x);
-    }
-    uint32_t place = rank_of(column, x);
-    if (place < other && column->table[place] == x) {
-        return place;
-    }
-    *accepted &= column->kind != REQUIRED_CATEGORY;
-    return unknown;
-}
-
-/* The keys of one row into the lane that begins at *keys. Returns whether all can be used;
- * `missing` becomes true if there is one that is MISSING. */
-static bool make_keys(const BoostedTrees *self, const char *row, bool are_doubles, uint32_t *keys,
-                      bool *missing)
-{
-    bool none = false, accepted = true;
-
-    for (Py_ssize_t place = 0; place < self->model.trees.features; place++) {
-        const Column *column = self->columns + place;
-        double x = are_doubles ? load_double(row, column->feature)
-                               : (double)load_float(row, column->feature);
-        bool is_zero = x == 0.0 || (self->tiny_is_zero && fabs(x) <= TINY);
-        if (self->casts) {
-            x = (double)(float)x;
-            accepted &= !isinf(x);
-        }
-        if (is_zero) {
-            x = 0.0;
-        }
-        if (column->kind >= FIRST_CATEGORY) {
-            keys[place * LANES] = category_key(column, x, &accepted);
-            continue;
-        }
-        if (x != x && column->kind == NAN_IS_ZERO) {
-            x = 0.0;
-        }
-        bool is_missing = x != x || (column->kind == ZERO_IS_MISSING && is_zero);
-        none |= is_missing;
-        keys[place * LANES] = is_missing ? MISSING : rank_of(column, x);
-    }
-    *missing |= none;
-    return accepted;
-}
-
-/* Whether a row may be predicted, by the features that no tree uses too. */
-static bool accepts(const BoostedTrees *self, const char *row, bool are_doubles)
-{
-    bool accepted = true;
-
-    for (Py_ssize_t feature = 0; self->casts && feature < self->model.features; feature++) {
-        float x = are_doubles ? (float)load_double(row, feature) : load_float(row, feature);
-        accepted &= fabsf(x) <= FLT_MAX || (x != x && self->allows_missing);
-    }
-    return accepted;
 }
 
 /* ---- Sums ---------------------------------------------------------------------------------- */
@@ -195,6 +78,27 @@ static Sum *const SUMS[2][2][3] = {
      {narrow_single, narrow_single_missing, narrow_single_sets}},
 };
 
+/* The leaf values of `count` rows, whose first key is *keys, are added to their sums. */
+static void sum(const BoostedTrees *self, uint32_t *keys, int count, bool missing, double *sums)
+{
+    const Trees *trees = &self->model.trees;
+
+    if (self->masks.rows == NULL) {
+        const int kind = self->columns.has_categories ? 2 : missing;
+        clear_padding(trees, keys, count);
+        SUMS[trees->narrow][self->single][kind](trees, keys, count, sums);
+        return;
+    }
+    for (int row = 0; row < count; row++) {
+        const uint32_t *lane = keys + row / LANES * LANES * trees->features + row % LANES;
+        if (self->single) {
+            sum_masked(&self->masks, trees, lane, sums + row * trees->outputs, SINGLE);
+        } else {
+            sum_masked(&self->masks, trees, lane, sums + row * trees->outputs, DOUBLE);
+        }
+    }
+}
+
 static Py_ssize_t evaluate_rows(const TreeModel *model, const char *rows, bool are_doubles,
                                 Py_ssize_t count, uint32_t *keys, double *out)
 {
@@ -212,15 +116,14 @@ static Py_ssize_t evaluate_rows(const TreeModel *model, const char *rows, bool a
         for (int row = 0; row < lanes; row++) {
             const char *values = rows + (first + row) * width;
             uint32_t *lane = keys + row / LANES * LANES * trees->features + row % LANES;
-            if (!accepts(self, values, are_doubles) ||
-                !make_keys(self, values, are_doubles, lane, &missing)) {
+            if (!accepts(&self->columns, values, are_doubles) ||
+                !make_keys(&self->columns, values, are_doubles, lane, &missing)) {
                 return first + row;
             }
             memcpy(sums + row * trees->outputs, self->start,
                    (size_t)trees->outputs * sizeof *sums);
         }
-        clear_padding(trees, keys, lanes);
-        SUMS[trees->narrow][self->single][self->has_sets ? 2 : missing](trees, keys, lanes, sums);
+        sum(self, keys, lanes, missing, sums);
         for (int row = 0; row < lanes; row++) {
             link_sums(&self->link, sums + row * trees->outputs, trees->outputs);
         }
@@ -281,59 +184,6 @@ static bool check_shapes(const Py_buffer *views, Py_ssize_t features)
     return false;
 }
 
-/* A copy of an array, with room for one item at least; NULL with an exception set. */
-static void *copied(const Py_buffer *view)
-{
-    void *copy = calloc(1, view->len > 0 ? (size_t)view->len : 1);
-
-    if (copy == NULL) {
-        PyErr_NoMemory();
-    } else if (view->len > 0) {
-        memcpy(copy, view->buf, (size_t)view->len);
-    }
-    return copy;
-}
-
-static bool fill_columns(BoostedTrees *self, const Py_buffer *views)
-{
-    const Py_ssize_t count = views[COLUMN_FEATURE].shape[0];
-    Py_ssize_t left = views[TABLE].shape[0];
-
-    self->table = copied(&views[TABLE]);
-    self->sets = copied(&views[SETS]);
-    self->start = copied(&views[START]);
-    self->columns = calloc((size_t)count, sizeof *self->columns);
-    if (self->table == NULL || self->sets == NULL || self->start == NULL) {
-        return false;
-    }
-    if (self->columns == NULL) {
-        PyErr_NoMemory();
-        return false;
-    }
-    self->set_words = (size_t)views[SETS].shape[0];
-    const double *table = self->table;
-    for (Py_ssize_t place = 0; place < count; place++) {
-        Column *column = self->columns + place;
-        column->feature = load_int32(views[COLUMN_FEATURE].buf, place);
-        column->kind = ((const unsigned char *)views[COLUMN_KIND].buf)[place];
-        column->length = load_int32(views[COLUMN_LENGTH].buf, place);
-        column->table = table;
-        if (column->feature < 0 || column->feature >= self->model.features ||
-            column->kind >= KINDS || column->length < 0 || column->length > left) {
-            PyErr_Format(PyExc_ValueError, "column %zd is not valid", place);
-            return false;
-        }
-        self->has_sets |= column->kind >= FIRST_CATEGORY;
-        table += column->length;
-        left -= column->length;
-    }
-    if (left != 0) {
-        PyErr_Format(PyExc_ValueError, "%zd numbers of the table belong to no column", left);
-        return false;
-    }
-    return true;
-}
-
 static bool fill_outputs(Trees *trees, const Py_buffer *view)
 {
     for (Py_ssize_t index = 0; index < trees->tree_count; index++) {
@@ -368,13 +218,20 @@ static bool fill(BoostedTrees *self, const Py_buffer *views)
     trees->features = views[COLUMN_FEATURE].shape[0];
     trees->outputs = views[START].shape[0];
     self->model.evaluate_rows = evaluate_rows;
-    if (!fill_columns(self, views) || !fill_trees(trees, &source, &views[COUNTS]) ||
-        !fill_outputs(trees, &views[OUTPUT])) {
+    self->sets = copied(&views[SETS]);
+    self->start = copied(&views[START]);
+    if (self->sets == NULL || self->start == NULL) {
         return false;
     }
+    self->set_words = (size_t)views[SETS].shape[0];
     trees->sets = self->sets;
+    if (!fill_columns(&self->columns, &views[COLUMN_FEATURE], &views[COLUMN_KIND],
+                      &views[COLUMN_LENGTH], &views[TABLE]) ||
+        !fill_trees(trees, &source, &views[COUNTS]) || !fill_outputs(trees, &views[OUTPUT])) {
+        return false;
+    }
     trees->bytes += (size_t)(views[TABLE].len + views[SETS].len);
-    return true;
+    return make_masks(&self->masks, trees, &self->columns);
 }
 
 static PyObject *trees_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
@@ -412,10 +269,13 @@ static PyObject *trees_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     if (self != NULL) {
         self->model.features = features;
         self->link = (Link){.kind = link, .scale = scale, .divisor = divisor};
-        self->casts = casts;
+        self->columns = (Columns){
+            .features = features,
+            .casts = casts,
+            .tiny_is_zero = tiny_is_zero,
+            .allows_missing = allows_missing,
+        };
         self->single = single;
-        self->tiny_is_zero = tiny_is_zero;
-        self->allows_missing = allows_missing;
         done = fill(self, views);
     }
     release_buffers(views, held);
@@ -431,8 +291,8 @@ static void trees_dealloc(PyObject *object)
     BoostedTrees *self = (BoostedTrees *)object;
 
     free_trees(&self->model.trees);
-    free(self->columns);
-    free(self->table);
+    free_columns(&self->columns);
+    free_masks(&self->masks);
     free(self->sets);
     free(self->start);
     free_object(object);
@@ -443,8 +303,14 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyObject *get_masked(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((BoostedTrees *)self)->masks.rows != NULL);
+}
+
 static PyGetSetDef properties[] = {
     TREE_MODEL_PROPERTIES,
+    {"masked", get_masked, NULL, "Whether leaves are found by masks; else trees are walked.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -119,6 +119,19 @@ static inline void release_buffers(Py_buffer *views, int held)
     }
 }
 
+/* A copy of an array, with room for one item at least; NULL with an exception set. */
+static inline void *copied(const Py_buffer *view)
+{
+    void *copy = calloc(1, view->len > 0 ? (size_t)view->len : 1);
+
+    if (copy == NULL) {
+        PyErr_NoMemory();
+    } else if (view->len > 0) {
+        memcpy(copy, view->buf, (size_t)view->len);
+    }
+    return copy;
+}
+
 /* memcpy compiles to a plain load, also where the processor requires alignment. */
 static inline int32_t load_int32(const char *items, Py_ssize_t index)
 {

@@ -264,13 +264,23 @@ static inline bool allocate_trees(Trees *self, const Source *source)
     if (values > 0) { /* the address of no bytes may be NULL, which memcpy forbids */
         memcpy(self->values, source->values, values);
     }
+    self->leaf_count = source->leaf_count;
+    self->node_bytes = nodes;
     self->bytes = nodes + trees + values;
     return true;
 }
 
-static inline void free_trees(Trees *self)
+static inline void free_nodes(Trees *self)
 {
     free(self->nodes);
+    self->nodes = NULL;
+    self->bytes -= self->node_bytes;
+    self->node_bytes = 0;
+}
+
+static inline void free_trees(Trees *self)
+{
+    free_nodes(self);
     free(self->trees);
     free(self->values);
 }

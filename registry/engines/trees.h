@@ -59,12 +59,14 @@ typedef struct {
 
 /* The trees of a kernel's object, which frees them with `free_trees`. */
 typedef struct {
-    char *nodes; /* of the form that `narrow` says */
+    char *nodes; /* of the form that `narrow` says; NULL where they are not walked */
     Tree *trees;
     double *values;       /* leaves x outputs; of boosted trees, one for each leaf */
     const uint32_t *sets; /* the sets of keys of nodes that split by a set; else NULL */
     size_t bytes;
+    size_t node_bytes; /* of these, those of `nodes` */
     Py_ssize_t tree_count;
+    Py_ssize_t leaf_count;
     Py_ssize_t features; /* keys of a row */
     Py_ssize_t outputs;
     Py_ssize_t total_depth;

@@ -100,14 +100,16 @@ def random_rows(draws, count):
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("columns", [FEATURES, 300], ids=["narrow", "wide"])
-def test_random_trees_are_summed_as_in_python(seed, columns):
+@pytest.mark.parametrize("leaves", [64, 65], ids=["masked", "walked"])
+def test_random_trees_are_summed_as_in_python(seed, columns, leaves):
     draws = np.random.default_rng(seed)
     outputs = 1 + seed // 2
     kinds = NUMBERS, SETS if seed % 2 else SETS[:1]
-    count = 140 if seed < 2 else 9  # more than a row walks side by side
+    count = 140 if seed < 2 else 62  # more than a row walks side by side, and fewer
     trees = [
         random_tree(draws, int(draws.integers(0, 40)), kinds, at % outputs) for at in range(count)
     ]
+    trees[3] = random_tree(draws, leaves - 1, kinds, trees[3].output)
     model = BoostedModel(
         names=None,
         parameters=BoostingParameters(
@@ -128,13 +130,14 @@ def test_random_trees_are_summed_as_in_python(seed, columns):
             dataclasses.replace(tree, value=value)
             for tree, value in zip(trees, rounded, strict=True)
         ]
-    rows = random_rows(draws, 90)
+    rows = random_rows(draws, 45)
     wide = np.full((len(rows), columns), 0.5)
     wide[:, :FEATURES] = rows
 
     kernel = pack(from_bytes(to_bytes(compile_trees(model))))
 
     out = np.empty((len(rows), outputs))
+    assert kernel.masked == (leaves == 64)
     assert kernel.evaluate(wide, out) == -1
     assert out.tolist() == [predicted(model, row) for row in rows.tolist()]
     assert [kernel.one(row.tobytes()) for row in wide] == out.tolist()
@@ -154,6 +157,51 @@ def stump(n_features=2, **changed):
     )
     parameters = BoostingParameters(n_features=n_features, answer="value", **changed)
     return BoostedModel(names=None, parameters=parameters, trees=[tree], start=np.zeros(1))
+
+
+def forest_of(count, columns, category=None):
+    """Trees of one split each, by ``columns`` features in turn; by ``category`` the first."""
+    model = stump(n_features=columns)
+    trees = [
+        dataclasses.replace(
+            model.trees[0], feature=np.full(3, at % columns), value=np.array([0.0, at, at + 0.5])
+        )
+        for at in range(count)
+    ]
+    if category is not None:
+        kind = np.full(3, ColumnKind.CATEGORY, np.uint8)
+        trees[0] = dataclasses.replace(trees[0], kind=kind, sets={0: np.arange(category)})
+    return dataclasses.replace(model, trees=trees)
+
+
+@pytest.mark.parametrize(
+    ("model", "masked"),
+    [
+        (forest_of(128, 32), True),
+        (forest_of(127, 32), False),
+        (forest_of(132, 33), False),
+        (forest_of(4096, 1), True),
+        (forest_of(4097, 1), False),
+        (forest_of(40, 1, category=254), True),
+        (forest_of(40, 1, category=255), False),
+    ],
+    ids=[
+        "enough trees",
+        "too few trees",
+        "too many columns",
+        "most trees",
+        "too many trees",
+        "most categories",
+        "too many categories",
+    ],
+)
+def test_leaves_are_found_by_masks_where_that_is_faster_and_takes_little_memory(model, masked):
+    kernel = pack(compile_trees(model))
+    columns = model.parameters.n_features
+    rows = np.random.default_rng(1).choice([0.0, 1.0, 300.0, math.nan], (20, columns))
+
+    assert kernel.masked == masked
+    assert kernel.values(rows) == [predicted(model, row)[0] for row in rows.tolist()]
 
 
 @pytest.mark.parametrize(
@@ -227,9 +275,8 @@ def test_arrays_that_do_not_fit_are_refused(name):
 @pytest.mark.parametrize("seed", range(200))
 def test_random_numbers_in_the_arrays_are_refused_or_walked(seed):
     draws = np.random.default_rng(seed)
-    model = dataclasses.replace(
-        stump(n_features=FEATURES), trees=[random_tree(draws, 12, (NUMBERS, SETS), 0)]
-    )
+    trees = [random_tree(draws, 12, (NUMBERS, SETS), 0) for _ in range(60 if seed % 2 else 1)]
+    model = dataclasses.replace(stump(n_features=FEATURES), trees=trees)
     arrays = compile_trees(model)
     name = draws.choice([name for name in ARRAYS if len(getattr(arrays, name))])
     broken = getattr(arrays, name).copy()

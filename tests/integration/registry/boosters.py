@@ -46,21 +46,23 @@ class Trained:
     """rows x outputs, of the dtype that the library returns."""
 
 
-def of_xgboost(target: str, objective: str, file: str = "ubj", **params: Any) -> Trained:
+def of_xgboost(
+    target: str, objective: str, file: str = "ubj", rounds: int = ROUNDS, **params: Any
+) -> Trained:
     booster = xgboost.train(
         {"objective": objective, "nthread": 1, **params},
         xgboost.DMatrix(X, TARGETS[target]),
-        ROUNDS,
+        rounds,
     )
     expected = booster.predict(xgboost.DMatrix(X))
     return Trained("xgboost", bytes(booster.save_raw(file)), X, expected.reshape(ROWS, -1))
 
 
-def of_lightgbm(target: str, objective: str, **params: Any) -> Trained:
+def of_lightgbm(target: str, objective: str, rounds: int = ROUNDS, **params: Any) -> Trained:
     categorical = params.pop("categorical_feature", "auto")
     fixed = {"num_threads": 1, "verbose": -1, "min_data_in_leaf": 5}
     data = lightgbm.Dataset(X, TARGETS[target], categorical_feature=categorical)
-    booster = lightgbm.train({"objective": objective, **fixed, **params}, data, ROUNDS)
+    booster = lightgbm.train({"objective": objective, **fixed, **params}, data, rounds)
     rows = X.copy()
     rows[:40, 3] = [-0.5, -3, 1e12, 1.7, np.nan] * 8
     expected = booster.predict(rows, num_threads=1)
@@ -109,12 +111,12 @@ def lightgbm_of_frame(**params: Any) -> tuple[bytes, np.ndarray]:
     return booster.model_to_string().encode(), np.asarray(booster.predict(FRAME, num_threads=1))
 
 
-def xgboost_of_codes(**params: Any) -> Trained:
+def xgboost_of_codes(rounds: int = ROUNDS, **params: Any) -> Trained:
     """Categories that are known by their codes alone, as before XGBoost 3.1."""
     rows = np.column_stack([X[:, 0], FRAME["word"].cat.codes.replace(-1, np.nan)])
     kinds = ["float", "c"]
     data = xgboost.DMatrix(rows, BY_CATEGORY, feature_types=kinds, enable_categorical=True)
-    booster = xgboost.train({"nthread": 1, **params}, data, ROUNDS)
+    booster = xgboost.train({"nthread": 1, **params}, data, rounds)
     asked = rows.copy()
     asked[60:100, 1] = [-1, -0.5, 3.7, 1000] * 10
     expected = booster.predict(xgboost.DMatrix(asked, feature_types=kinds, enable_categorical=True))
@@ -188,3 +190,21 @@ CASES: dict[str, Case] = {
         {"num_class": 4, "categorical_feature": [3, 4], "num_leaves": 60},
     ),
 }
+
+# With more trees for a column of keys, the kernel finds their leaves by masks.
+MASKED = (
+    "xgb-squares",
+    "xgb-lossguide",
+    "xgb-logistic",
+    "xgb-dart",
+    "xgb-codes",
+    "xgb-codes-one-hot",
+    "lgb-squares",
+    "lgb-dart",
+    "lgb-forest",
+    "lgb-zero-missing",
+    "lgb-none-missing",
+)
+for name in MASKED:
+    train, positions, params = CASES[name]
+    CASES[f"{name}-masked"] = (train, positions, {**params, "rounds": 40})

@@ -12,6 +12,8 @@ import pytest
 import xgboost
 
 from registry.codecs.batch import build_batch
+from registry.engines.boosting_file import from_bytes
+from registry.engines.boosting_predictor import pack
 from registry.errors import ArtifactRefused, MetadataRefused, PredictionRefused
 from registry.intake.boosting.upload import known_example, read_booster
 from tests.integration.registry.boosters import (
@@ -41,6 +43,8 @@ def predictions(uploaded, rows, *, probabilities=False):
 def test_a_model_predicts_as_its_library_to_the_last_bit(name):
     case = trained(name)
     uploaded = read_booster(case.content, case.format, None)
+    if name.endswith("-masked"):
+        assert pack(from_bytes(uploaded.forms["boosting"])).masked
 
     found = predictions(
         uploaded, case.rows.T.tolist(), probabilities=uploaded.predictor.has_probabilities
