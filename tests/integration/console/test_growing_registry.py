@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import Engine, event
+from werkzeug.test import TestResponse
 
 from api.services import services
 from api.sessions import db
+from benchmarks.console_pages import API, PAGES
 from benchmarks.growth_registry import TEMPLATE, Size, name_of, write_models
-from tests.integration.console.browser import Page
 from tests.integration.console.conftest import Console, ConsoleMaker
 
 FEW = Size(models=1, versions=220, events=660)  # every page is full
@@ -20,39 +21,6 @@ MANY = Size(models=1, versions=1200, events=3600)
 MOST_STATEMENTS = 70
 _STEP = 20
 """SQLite instructions between two calls of a progress handler."""
-PAGES = (
-    "/models",
-    "/models?q=model",
-    "/models/{model}",
-    "/models/{model}?range=all",
-    "/models/{model}?page=2",
-    "/models/{model}?sort=-metrics.rmse",
-    "/models/{model}/news",
-    *(
-        f"/models/{{model}}/{{last}}?tab={tab}"
-        for tab in ("results", "plots", "columns", "origin", "card", "files")
-    ),
-    "/models/{model}/1",
-    "/models/{model}/1/archive",
-    "/models/{model}/compare",
-    "/models/{model}/compare?v=1,2,3,4,{last}",
-    "/models/{model}/2/promote",
-    "/models/{model}/rollback",
-    "/models/{model}/{last}/try",
-    "/models/{model}/{last}/try?tab=rows",
-    "/models/{model}/{last}/try?tab=file",
-    "/models/{model}/upload",
-    "/models/{model}/gates",
-    "/history",
-    "/history?model={model}",
-    "/tokens",
-    "/tokens/new",
-    "/tokens/matches?models=model-*",
-    "/tokens/1",
-    "/health",
-    "/health/state",
-)
-"""Without the history that a filter searches, and lists of one status, which are counted."""
 UNCOUNTED = {
     "console.home",
     "console.unknown",
@@ -104,7 +72,7 @@ def test_a_page_costs_the_same_however_many_versions_and_events_there_are(
 
     few, many = (costs(console, meter, number, size) for number, size in enumerate((FEW, MANY)))
 
-    for page in PAGES:
+    for page in (*PAGES, *API):
         assert many[page].statements <= min(few[page].statements + 5, MOST_STATEMENTS), page
         assert many[page].instructions < 1.3 * few[page].instructions + 1500, page
 
@@ -112,10 +80,7 @@ def test_a_page_costs_the_same_however_many_versions_and_events_there_are(
 def test_every_page_is_measured(make_console: ConsoleMaker) -> None:
     app = make_console().service.app
     adapter = app.url_map.bind("localhost")
-    known = {
-        adapter.match(f"/console{page}".partition("?")[0].format(model="m", last=1))[0]
-        for page in PAGES
-    }
+    known = {adapter.match(page.partition("?")[0].format(model="m", last=1))[0] for page in PAGES}
     served = {
         rule.endpoint
         for rule in app.url_map.iter_rules()
@@ -136,10 +101,11 @@ def costs(console: Console, meter: Meter, number: int, size: Size) -> dict[str, 
     """What each page costs after a model of this size was added."""
     with console.service.app.app_context(), services().database.write() as session:
         write_models(session, range(number, number + 1), size)
-    browser, found = console.admin, {}
-    for page in PAGES:
-        path = f"/console{page}".format(model=name_of(number), last=size.versions)
-        pages: list[Page] = []
-        found[page] = meter.of(lambda path=path, pages=pages: pages.append(browser.get(path)))
-        assert pages[0].status == 200, page
+    browser, program, found = console.admin, console.service.admin, {}
+    for page in (*PAGES, *API):
+        path = page.format(model=name_of(number), last=size.versions)
+        get = browser.client.get if page in PAGES else program.get
+        answers: list[TestResponse] = []
+        found[page] = meter.of(lambda: answers.append(get(path)))  # noqa: B023 - called at once
+        assert answers[0].status_code == 200, page
     return found
