@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test test-slow browser-programs deploy-programs deploy-check test-faults test-asan test-attacks test-browser bench bench-batches bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
+.PHONY: help serve extras test test-slow browser-programs deploy-programs deploy-check test-faults test-asan test-attacks test-browser bench bench-batches bench-console bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
 	lock-bench release clean
 
 help: ## List the targets
@@ -80,6 +80,10 @@ test-attacks: .venv/test ## Upload all attacks to a real server, and try every p
 
 bench-batches: .venv/test ## Time a file of 5,000,000 rows in process, over HTTP and on Dask
 	$(BIN)/python -m benchmarks.batches --rows 5000000
+
+bench-console: .venv/test ## Time every page of the console in large registries, and predictions with open pages
+	$(BIN)/python -m benchmarks.console $(CONSOLE)
+	$(BIN)/python -m benchmarks.console_polling
 
 bench-engine: .venv/test ## Time the kernels of trees and scikit-learn, XGBoost and LightGBM on one core
 	$(BIN)/python -m benchmarks.engine

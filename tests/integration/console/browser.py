@@ -131,6 +131,10 @@ class Browser:
         """Send a form as it is on its page, with what was typed."""
         return self.post(form.action, {**form.values, **typed})
 
+    def ask(self, method: str, path: str, **options: Any) -> Page:
+        """What a page of the console gets that sends this."""
+        return self._ask(method, path, {"Sec-Fetch-Site": "same-origin"}, options)
+
     def fragment(self, path: str, **options: Any) -> Page:
         """What a script asks for."""
         fields = {"Sec-Fetch-Site": "same-origin", "HX-Request": "true"}
