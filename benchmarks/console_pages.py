@@ -1,7 +1,6 @@
 """The addresses of the console's pages, and of the API routes that show what they show.
 
-``{model}`` is a model whose ``{last}`` version is live; ``MODEL`` is its page. The content of a page
-that is only read is requested every ten seconds while it is open.
+``{model}`` is a model whose ``{last}`` version is live; ``MODEL`` is its page.
 """
 
 MODEL = "/console/models/{model}"
@@ -38,6 +37,8 @@ PAGES = (
     "/console/health",
     "/console/health/state",
 )
+POLLED = ("/console/models", MODEL, f"{MODEL}/{{last}}", "/console/history", "/console/tokens")
+"""Pages whose content a script requests again every ten seconds."""
 SEARCHES = (
     f"{MODEL}?status=ready",
     "/console/history?type=promoted",

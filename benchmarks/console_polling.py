@@ -3,8 +3,8 @@
     python -m benchmarks.console_polling [--pages 8] [--seconds 4] [--pairs 6]
 
 A service with one worker on one core answers predictions of single rows as fast as it can, by turns
-with and without open pages, each of which requests its live part every ten seconds as a browser
-does. Before, the CPU time of such a request is measured alone.
+with and without open pages, each of which requests its content every ten seconds as a browser does.
+Before, the CPU time of such a request is measured alone.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.console import get, sign_in
-from benchmarks.console_pages import LIVE
+from benchmarks.console_pages import MODEL
 from benchmarks.dialects import Request
 from benchmarks.growth_registry import small_model
 from benchmarks.launching import on_cores
@@ -28,7 +28,7 @@ from benchmarks.service import TOKEN, Service, promote, running_service, upload
 
 EVERY_SECONDS = 10.0
 _MODEL = "model"
-_PATH = LIVE.format(model=_MODEL)
+_PATH = MODEL.format(model=_MODEL)
 _POLLS = 300
 _CONNECTIONS = 8
 _ROWS = 1000
@@ -42,7 +42,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def poll(connection: http.client.HTTPConnection, headers: Mapping[str, str], tag: str = "") -> str:
-    """Request the live part as a page does that shows the one with this ETag; the new ETag."""
+    """Request the content as a page does that shows the one with this ETag; the new ETag."""
     known = {"If-None-Match": tag} if tag else {}
     reply = get(connection, _PATH, {**headers, "HX-Request": "true", **known})
     return reply.headers["ETag"]
@@ -65,10 +65,11 @@ def open_pages(service: Service, pages: int) -> Iterator[None]:
     headers, closed = sign_in(service), threading.Event()
 
     def request() -> None:
-        tag = ""
+        tags, turn = [""] * pages, 0
         while not closed.wait(EVERY_SECONDS / pages):
             with closing(service.connect()) as connection:
-                tag = poll(connection, headers, tag)
+                tags[turn] = poll(connection, headers, tags[turn])
+            turn = (turn + 1) % pages
 
     thread = threading.Thread(target=request)
     thread.start()

@@ -1,10 +1,10 @@
 """Fills a data directory with a registry of many models, versions and events.
 
 A few small models are inspected and registered by the registry's operations. Every other version is
-a copy of one of their rows and shares its bytes; it is written with its metrics and events in large
-transactions. Registering every version would take hours: each registration runs an inspection and
-waits for the disk several times. The events are chained as the operations chain them, so the
-history can be verified.
+a copy of one of their rows and shares its bytes; it is written with its metrics, events and the
+last outcome of its gates in large transactions. Registering every version would take hours: each
+registration runs an inspection and waits for the disk several times. The events are chained as the
+operations chain them, so the history can be verified.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,6 +31,7 @@ from registry.storage.tables import (
     HistoryHeadRow,
     MetricRow,
     ModelRow,
+    VerdictRow,
     VersionRow,
     utc_now,
 )
@@ -126,6 +127,7 @@ def write_models(session: Session, models: range, size: Size) -> None:
     _write(session, MetricRow, (metric for row in rows for metric in _metrics(row)))
     aliases = ({"model": name, "name": PRODUCTION, "number": last} for name in names)
     _write(session, AliasRow, ({**alias, "previous_number": previous} for alias in aliases))
+    _write(session, VerdictRow, (_verdict(name, number) for name in names for number in numbers))
     _write(session, EventRow, chain.events)
     head.seq, head.hash = chain.head.seq, chain.head.hash
 
@@ -179,6 +181,12 @@ def _metrics(version: dict[str, Any]) -> Iterator[dict[str, Any]]:
     key = {"model": version["model"], "number": version["number"]}
     for name in ("rmse", "r2"):
         yield {**key, "name": name, "value": 1.0 / (1 + key["number"])}
+
+
+def _verdict(model: str, number: int) -> dict[str, Any]:
+    champion = number - 1 or None
+    key = {"model": model, "number": number, "alias": PRODUCTION, "champion": champion}
+    return {**key, "gates": [], "holdout": None, "outcome": {}}
 
 
 def _write(session: Session, table: type[Base], rows: Any) -> None:

@@ -228,6 +228,7 @@ class VerdictRow(Base):
     __tablename__ = "verdicts"
     __table_args__ = (
         ForeignKeyConstraint(["model", "number"], ["versions.model", "versions.number"]),
+        Index(None, "model", "evaluated_at"),
     )
 
     model: Mapped[str] = mapped_column(String(128), primary_key=True)

@@ -5,6 +5,7 @@ Costs are counted: statements sent to the database, and instructions that SQLite
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import Engine, event
@@ -12,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from api.services import services
 from api.sessions import db
-from benchmarks.console_pages import API, PAGES
+from benchmarks.console_pages import API, PAGES, POLLED
 from benchmarks.growth_registry import TEMPLATE, Size, name_of, write_models
 from tests.integration.console.conftest import Console, ConsoleMaker
 
@@ -72,7 +73,7 @@ def test_a_page_costs_the_same_however_many_versions_and_events_there_are(
 
     few, many = (costs(console, meter, number, size) for number, size in enumerate((FEW, MANY)))
 
-    for page in (*PAGES, *API):
+    for page in few:
         assert many[page].statements <= min(few[page].statements + 5, MOST_STATEMENTS), page
         assert many[page].instructions < 1.3 * few[page].instructions + 1500, page
 
@@ -102,10 +103,20 @@ def costs(console: Console, meter: Meter, number: int, size: Size) -> dict[str, 
     with console.service.app.app_context(), services().database.write() as session:
         write_models(session, range(number, number + 1), size)
     browser, program, found = console.admin, console.service.admin, {}
-    for page in (*PAGES, *API):
+
+    def measure(name: str, page: str, get: Callable[[str], TestResponse]) -> TestResponse:
         path = page.format(model=name_of(number), last=size.versions)
-        get = browser.client.get if page in PAGES else program.get
         answers: list[TestResponse] = []
-        found[page] = meter.of(lambda: answers.append(get(path)))  # noqa: B023 - called at once
-        assert answers[0].status_code == 200, page
+        found[name] = meter.of(lambda: answers.append(get(path)))
+        return answers[0]
+
+    for page in PAGES:
+        assert measure(page, page, browser.client.get).status_code == 200, page
+    for page in POLLED:
+        headers = {"HX-Request": "true"}
+        first = measure(f"{page}, again", page, partial(browser.client.get, headers=headers))
+        headers["If-None-Match"] = first.headers["ETag"]
+        measure(f"{page}, unchanged", page, partial(browser.client.get, headers=headers))
+    for page in API:
+        assert measure(page, page, program.get).status_code == 200, page
     return found
