@@ -6,6 +6,7 @@ for that (Privacy.md of the package, "Disabling Telemetry").
 """
 
 import os
+import re
 from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -13,6 +14,13 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 from registry.errors import ArtifactRefused
+
+_CODE = re.compile(r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
+_PLACE = re.compile(
+    r"/onnxruntime_src/\S+:\d+ [^()]*"  # the file, the line, and the name of the function
+    r"(?:\((?:[^()]|\([^()]*\))*\)[^\s()]*)+ (?:const )?"  # its arguments
+)
+_MOST_READ, _MOST_SHOWN = 2000, 300
 
 
 def open_session(content: bytes, *, keep_memory: bool) -> Any:
@@ -35,6 +43,10 @@ def open_session(content: bytes, *, keep_memory: bool) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no base class of their own
-        raise ArtifactRefused(
-            f"The ONNX file does not load: {type(error).__name__}: {str(error)[:300]}"
-        ) from error
+        raise ArtifactRefused(f"The ONNX file does not load: {cause_of(error)}") from error
+
+
+def cause_of(error: BaseException) -> str:
+    """ONNX Runtime's message without its codes and the places in its source, on one line."""
+    message = _PLACE.sub("", _CODE.sub("", str(error)[:_MOST_READ]))
+    return " ".join(message.split())[:_MOST_SHOWN].rstrip(" .")

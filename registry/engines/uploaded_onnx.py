@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
+from registry.engines.onnx_runtime import cause_of
 from registry.engines.predictor import example_batch
 from registry.engines.refusals import model_failed
 from registry.errors import ArtifactRefused, PredictionRefused
@@ -109,10 +110,7 @@ class UploadedOnnx:
         try:
             self.probe, scores = self._try_rows(first)
         except PredictionRefused as error:
-            what = "a row made from its signature" if example is None else "its input example"
-            raise ArtifactRefused(
-                f"The ONNX graph fails on {what}: {error.__cause__ or error}"[:500]
-            ) from error
+            raise failed_on(example, error.__cause__ or error) from error
         self.has_probabilities = scores is not None and bool(_are_probabilities(scores).all())
 
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
@@ -183,6 +181,16 @@ class UploadedOnnx:
                 f"{len(self._classes)} scores."
             )
         return scores
+
+
+def failed_on(example: Record | None, error: BaseException) -> ArtifactRefused:
+    """The refusal of a graph that does not predict ``example``, or a row made without one."""
+    if example is not None:
+        return ArtifactRefused(f"The ONNX graph fails on its input example: {cause_of(error)}.")
+    return ArtifactRefused(
+        f"The ONNX graph fails on a row made from its signature: {cause_of(error)}. If it does not "
+        "predict every row of these types, give one that it predicts as input_example."
+    )
 
 
 def _are_probabilities(scores: NDArray[np.float64]) -> NDArray[np.bool_]:

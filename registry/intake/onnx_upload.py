@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
 from registry.engines.onnx_runtime import open_session
-from registry.engines.uploaded_onnx import OnnxInputs, UploadedOnnx
+from registry.engines.uploaded_onnx import OnnxInputs, UploadedOnnx, failed_on
 from registry.errors import ArtifactRefused, PredictionRefused
 from registry.intake.onnx_file import Message, opset_of, parse
 from registry.intake.onnx_labels import GraphLabels
@@ -32,8 +32,15 @@ _WAYS_OUT = {
     "options={'zipmap': False}.",
     "Failed to construct locale": "Install that locale on the server, or convert the model with a "
     "locale that it has, such as C.UTF-8 (option 'locale' of skl2onnx's vectorizers).",
+    "IR version": "Set the ir_version of the file to that, or write it with an older release of "
+    "onnx.",
+    "official released onnx opset": "Convert the model with a lower target_opset.",
+    "No Op registered": "Convert the model with another target_opset, or without that operator.",
+    "Could not find an implementation": "ONNX Runtime lacks this operator for these types: convert "
+    "the model with float32 inputs.",
+    "Type Error": "Convert the model with inputs of a type that the operator takes, often float32.",
 }
-"""What to do, by a part of ONNX Runtime's message."""
+"""What to do, by a part of ONNX Runtime's message. The first that it contains counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,9 @@ def _open(content: bytes) -> Any:
     except ArtifactRefused as error:
         ways_out = (way_out for cause, way_out in _WAYS_OUT.items() if cause in error.detail)
         way_out = next(ways_out, None)
-        raise error if way_out is None else ArtifactRefused(f"{error.detail} {way_out}") from error
+        if way_out is None:
+            raise
+        raise ArtifactRefused(f"{error.detail}. {way_out}") from error
 
 
 def _returned(
@@ -89,8 +98,7 @@ def _returned(
     try:
         found = session.run(None, feed)
     except Exception as error:  # onnxruntime's errors have no base class of their own
-        what = "a row made from its signature" if example is None else "its input example"
-        raise ArtifactRefused(f"The ONNX graph fails on {what}: {error}"[:500]) from error
+        raise failed_on(example, error) from error
     scores = found[1] if len(found) == 2 else None
     graphs = [GraphLabels(proto.graph, _width(scores)) for _ in proto.graph.output]
     read = [

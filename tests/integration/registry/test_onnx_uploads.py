@@ -462,6 +462,41 @@ def test_a_map_of_double_probabilities_is_refused_with_a_way_out(look):
     assert signature.output.classes == (0, 1, 2)
 
 
+def later(**versions):
+    """A valid file of later versions than there are."""
+    made = plain()
+    made.ir_version = versions.get("ir", made.ir_version)
+    made.opset_import[0].version = versions.get("opset", made.opset_import[0].version)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (later(ir=99), r"load: Unsupported model IR version: 99.*Set the ir_version"),
+        (later(opset=99), r"load: ONNX Runtime only .* opset.*a lower target_opset"),
+        (model(node("Nonsense", "x")), "No Op registered for Nonsense.*another target_opset"),
+        (
+            model(
+                node("LinearRegressor", "x", name="weighing", domain=ML, coefficients=[1.0] * 3),
+                kind=TensorProto.DOUBLE,
+            ),
+            r"LinearRegressor\(1\) node with name 'weighing'\. .*with float32 inputs",
+        ),
+        (
+            model(node("Sin", "x", name="wave"), kind=TensorProto.INT32, out=TensorProto.INT32),
+            r"operator \(Sin\) in node \(wave\).*inputs of a type that the operator takes",
+        ),
+    ],
+    ids=["version", "opset", "operator", "implementation", "type"],
+)
+def test_a_file_that_onnx_runtime_does_not_load_is_refused_with_a_way_out(content, said, look):
+    with pytest.raises(ArtifactRefused, match=said) as refused:
+        look(content)
+
+    assert "onnxruntime_src" not in refused.value.detail
+
+
 MEGABYTE = 2**20
 BLOAT = 128
 """MiB that ``bloated`` holds in its process."""
