@@ -1,7 +1,7 @@
 """What changes elsewhere is there within ten seconds, without a reload."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from hotswap import Registry
 from tests.browser.stock import add_rents
@@ -76,6 +76,27 @@ def test_a_form_says_what_happened_meanwhile_and_keeps_what_is_typed(
     expect(reason).to_be_focused()
     reason.press_sequentially("or")
     expect(reason).to_have_value("smaller error")
+
+
+def test_a_page_stays_as_it_is_while_it_asks_for_changes(admin: Visitor, name: str) -> None:
+    page = admin.page
+    page.clock.install()
+    page.goto(f"/console/models/{name}")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(f"**/console/models/{name}*", hold)
+    with page.expect_request(f"**/console/models/{name}*"):
+        page.clock.run_for(TEN_SECONDS)
+
+    # Neither dimmed nor about to be.
+    expect(page.locator("#live")).to_have_css("opacity", "1")
+    assert page.evaluate("document.getAnimations().length") == 0
+
+    for request in held:
+        request.continue_()
 
 
 def test_figures_turn_grey_when_the_service_is_not_reached(admin: Visitor, name: str) -> None:
