@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test test-slow browser-programs deploy-programs deploy-check test-faults test-asan test-attacks test-browser bench bench-batches bench-console bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
+.PHONY: help serve extras test test-slow browser-programs deploy-programs deploy-check test-faults test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
 	lock-bench release clean
 
 help: ## List the targets
@@ -55,6 +55,9 @@ browser-programs: ## Install Chromium if this machine has none, with apt-get (as
 
 test-browser: .venv/browser browser-programs ## Use the console in Chromium; write screenshots to build/browser
 	$(COMPILED) $(ONE_THREAD) $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/browser
+
+screenshots: .venv/browser browser-programs ## Make the pictures of the README from the demo
+	$(BIN)/python -m tests.browser.screenshots
 
 # The modules are built with sanitizers into a copy of the package, next to the one in use.
 test-asan: .venv/test ## Run the compiled modules' tests under AddressSanitizer and UBSan

@@ -42,6 +42,22 @@ def test_every_file_that_a_page_links_to_exists() -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_the_readme_shows_the_pictures_of_the_console() -> None:
+    shown = re.findall(
+        r"!\[([^\]]+)\]\((docs/pictures/[\w-]+\.png)\)", (ROOT / "README.md").read_text()
+    )
+
+    assert len(shown) == 2
+    assert {path for _, path in shown} == {
+        str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "pictures").iterdir()
+    }
+    for words, path in shown:
+        picture = (ROOT / path).read_bytes()
+        assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+        assert len(picture) < 150_000
+        assert len(words) > 40, "whoever cannot see the picture reads this"
+
+
 def test_every_path_in_a_page_exists() -> None:
     """A path may omit the first folders: ``registry/engines/kernel.h``, ``kernel.h``."""
     folders = [ROOT / name for name in SOURCES if name != "tests"]
