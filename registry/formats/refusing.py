@@ -70,10 +70,10 @@ def why_not(name: str) -> str:
     if name.startswith("scipy.sparse."):
         return (
             "not allowed, because of sparse matrices only the rows that support vector machines, "
-            "neighbors, kernel models and Nystroem keep of their training are checked, in the "
-            "format CSR. Instead, make the features of this step dense (sparse_output=False or "
-            "sparse_threshold=0, TruncatedSVD after a vectorizer), call densify() on a linear "
-            f"model, or {_ONNX}."
+            "neighbors, kernel models, label propagation and Nystroem keep of their training are "
+            "checked, in the format CSR. Instead, make the features of this step dense "
+            "(sparse_output=False or sparse_threshold=0, TruncatedSVD after a vectorizer), call "
+            f"densify() on a linear model, or {_ONNX}."
         )
     if package in {"numpy", "scipy"}:
         return (

@@ -17,11 +17,14 @@ SPARSE = frozenset({"scipy.sparse._csr.csr_array", "scipy.sparse._csr.csr_matrix
 _MACHINE = frozenset({"_dual_coef_", "dual_coef_", "support_vectors_"})
 _NEIGHBORS = frozenset({"_fit_X"})
 _KERNEL = frozenset({"X_fit_"})
+_SPREADING = frozenset({"X_"})
 KEPT: Mapping[str, frozenset[str]] = {
     "KNeighborsClassifier": _NEIGHBORS,
     "KNeighborsRegressor": _NEIGHBORS,
     "KernelPCA": _KERNEL,
     "KernelRidge": _KERNEL,
+    "LabelPropagation": _SPREADING,
+    "LabelSpreading": _SPREADING,
     "NuSVC": _MACHINE,
     "NuSVR": _MACHINE,
     "Nystroem": frozenset({"components_"}),

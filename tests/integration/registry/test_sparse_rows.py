@@ -21,7 +21,7 @@ from sklearn.neighbors import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
-from sklearn.semi_supervised import LabelSpreading
+from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 
 from registry.codecs.batch import Batch
@@ -60,6 +60,8 @@ MODELS = {
     "Nystroem": (make_pipeline(Nystroem(n_components=8), SGDClassifier()), THREE),
     "KernelPCA": (make_pipeline(KernelPCA(2, kernel="rbf"), Ridge()), NUMBERS),
     "KernelRidge": (KernelRidge(kernel="rbf"), NUMBERS),
+    "LabelPropagation": (LabelPropagation(), THREE),
+    "LabelSpreading": (LabelSpreading(), THREE),
 }
 
 
@@ -141,19 +143,10 @@ def test_unordered_rows_are_refused_for_metrics_that_depend_on_their_order():
 
 
 @pytest.mark.parametrize("format_", ["skops", "joblib"])
-@pytest.mark.parametrize(
-    ("model", "way_out"),
-    [
-        (LogisticRegression().fit(csr_matrix(np.eye(60)), THREE).sparsify(), r"call densify\(\)"),
-        (
-            fitted(LabelSpreading(), THREE),
-            r"step 2 'labelspreading'.*TruncatedSVD after a vectorizer",
-        ),
-    ],
-    ids=["weights", "rows"],
-)
-def test_other_sparse_matrices_are_refused_with_a_way_out(model, way_out, format_):
-    with pytest.raises(ArtifactRefused, match=way_out):
+def test_other_sparse_matrices_are_refused_with_a_way_out(format_):
+    model = LogisticRegression().fit(csr_matrix(np.eye(60)), THREE).sparsify()
+
+    with pytest.raises(ArtifactRefused, match=r"'coef_'.*call densify\(\) on a linear model"):
         inspect(io.BytesIO(written(model, format_)), format_, {})
 
 
