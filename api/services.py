@@ -24,6 +24,7 @@ from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
 from registry.live.counter import Counter
 from registry.live.fleet import Fleet
+from registry.live.history_checks import HistoryChecks
 from registry.live.observer import Observer, observed
 from registry.live.pool import Pool
 from registry.live.prepare import Preparer
@@ -31,8 +32,10 @@ from registry.live.snapshot import served_version
 from registry.live.token_uses import TokenUses
 from registry.live.watch import Watch
 from registry.operations.note_token_uses import note_token_uses
+from registry.operations.verify_history import verify_if_due
 from registry.reading.queries import find_usable_version
 from registry.storage.database import Database
+from registry.storage.election import Election
 from registry.storage.file_modes import refuse_foreign
 
 _KEY = "hotswap"
@@ -52,6 +55,7 @@ class Services:
     evaluator: GateEvaluator
     watch: Watch
     token_uses: TokenUses
+    history_checks: HistoryChecks
     fleet: Fleet
     preparer: Preparer
     decoding: DecodingBudget
@@ -96,6 +100,9 @@ class Services:
             evaluator=GateEvaluator(blobs, lambda version: pool.get(version).predictor),
             watch=watch,
             token_uses=TokenUses(watch, partial(note_token_uses, database)),
+            history_checks=HistoryChecks(
+                partial(verify_if_due, database), Election(run / "history.lock")
+            ),
             fleet=fleet,
             preparer=Preparer(blobs, fleet, pool),
             decoding=DecodingBudget(settings.decoding_bytes),
@@ -111,12 +118,14 @@ class Services:
         atexit.register(self.fleet.leave)
         self.watch.start()
         self.token_uses.start()
+        self.history_checks.start()
 
     def close(self) -> None:
         """Stop and close everything that ``build`` and ``start`` opened."""
         self.fleet.leave()
         atexit.unregister(self.fleet.leave)
         self.token_uses.close()
+        self.history_checks.close()
         self.watch.close()
         self.pool.close()
         self.inspector.close()

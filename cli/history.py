@@ -147,6 +147,8 @@ def _print_head(head: HistoryHead, as_json: bool) -> None:
         checked = f"broken at event {head['broken_seq']}, {moment(head['verified_at'])}"
     else:
         checked = f"intact up to event {head['verified_seq']}, {moment(head['verified_at'])}"
+        if (whole := head.get("fully_verified_at")) not in {None, head["verified_at"]}:
+            checked += f"; all of it {moment(whole)}"
     print_pairs({"end": f"{head['seq']}:{head['hash']}", "verified": checked})
 
 

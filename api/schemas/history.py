@@ -62,6 +62,13 @@ class HistoryHeadSchema(ma.Schema):
         allow_none=True,
         metadata={"format": "date-time", "description": "The time of the last check."},
     )
+    fully_verified_at = fields.String(
+        allow_none=True,
+        metadata={
+            "format": "date-time",
+            "description": "When all events were verified; later checks verify what was added.",
+        },
+    )
     broken_seq = fields.Integer(
         allow_none=True,
         metadata={"description": "The first event that the last check found wrong or missing."},

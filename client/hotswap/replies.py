@@ -309,6 +309,7 @@ class HistoryHead(TypedDict):
     seq: int
     hash: str
     verified_seq: int | None
+    fully_verified_at: str | None
     verified_at: str | None
     broken_seq: int | None
 

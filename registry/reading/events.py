@@ -91,7 +91,9 @@ def model_state(session: Session, model: str) -> str:
 
 def history_head(session: Session) -> View:
     """The end of the chain, and the outcome of its last check; ``verified_at`` None: there was
-    none. ``broken_seq`` is the first event that was found to be wrong or missing."""
+    none. Checks verify what was added since the one before; all events were last verified at
+    ``fully_verified_at``. ``broken_seq`` is the first event that was found to be wrong or
+    missing."""
     head = session.execute(select(HistoryHeadRow)).scalar_one_or_none()
     check = session.get(HistoryCheckRow, 1)
     return {
@@ -99,6 +101,9 @@ def history_head(session: Session) -> View:
         "hash": GENESIS if head is None else head.hash,
         "verified_seq": None if check is None else check.seq,
         "verified_at": None if check is None else timestamp(check.at),
+        "fully_verified_at": None
+        if check is None or check.whole_at is None
+        else timestamp(check.whole_at),
         "broken_seq": None if check is None else check.broken_seq,
     }
 

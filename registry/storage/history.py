@@ -62,6 +62,10 @@ class Head:
         return f"{self.seq}:{self.hash}"
 
 
+BEGINNING = Head(0, GENESIS)
+_PART = 1000
+
+
 def record(
     session: Session,
     type_: EventType,
@@ -104,15 +108,38 @@ def verify(session: Session, anchor: Head | None = None) -> Head:
     Raises HistoryBroken with the first event that is wrong; also where the event at ``anchor`` has
     another hash.
     """
-    last = Head(0, GENESIS)
-    every = select(EventRow).order_by(EventRow.seq).execution_options(yield_per=1000)
-    with session.scalars(every) as events:
-        for event in events:
-            last = _next(event, last)
-            if anchor is not None and anchor.seq == last.seq and anchor != last:
-                raise HistoryBroken(
-                    f"Event {event.seq} is not the one that the anchor names.", event.seq
-                )
+    last, ended = BEGINNING, False
+    while not ended:
+        last, ended = verify_part(session, last, _PART, anchor)
+    return last
+
+
+def verify_part(
+    session: Session, last: Head, most: int, anchor: Head | None = None
+) -> tuple[Head, bool]:
+    """Verify at most ``most`` events after ``last``; the last of them, and whether the chain ends
+    there. Parts may be read in transactions of their own, since events are only ever added.
+
+    Raises HistoryBroken as ``verify``.
+    """
+    query = select(EventRow).order_by(EventRow.seq).limit(most)
+    if last.seq:
+        query = query.where(EventRow.seq > last.seq)
+    events = session.scalars(query).all()
+    for event in events:
+        last = _next(event, last)
+        if anchor is not None and anchor.seq == last.seq and anchor != last:
+            raise HistoryBroken(
+                f"Event {event.seq} is not the one that the anchor names.", event.seq
+            )
+    if len(events) == most:
+        return last, False
+    _check_end(session, last, anchor)
+    return last, True
+
+
+def _check_end(session: Session, last: Head, anchor: Head | None) -> None:
+    """Raises HistoryBroken unless the chain ends at ``last``, and not before ``anchor``."""
     head = session.execute(select(HistoryHeadRow)).scalar_one_or_none()
     if head is None or Head(head.seq, head.hash) != last:
         named = "is missing" if head is None else f"is at event {head.seq}"
@@ -124,7 +151,6 @@ def verify(session: Session, anchor: Head | None = None) -> Head:
         raise HistoryBroken(
             f"The history ends at event {last.seq}, before the anchor's.", last.seq + 1
         )
-    return last
 
 
 def _next(event: EventRow, last: Head) -> Head:

@@ -370,9 +370,11 @@ class HistoryHeadRow(Base):
 
 
 class HistoryCheckRow(Base):
-    """The outcome of the last check of the whole chain, in its one row.
+    """The outcome of the last check of the chain, in its one row.
 
     The events up to ``seq`` were as they had been written; ``broken_seq``: the first that was not.
+    The last check without a fault ended at the event ``anchor_seq``. All events were verified last
+    at ``whole_at``; since then those that had been added.
     """
 
     __tablename__ = "history_checks"
@@ -382,6 +384,9 @@ class HistoryCheckRow(Base):
     at: Mapped[datetime]
     seq: Mapped[int] = mapped_column(BigInteger)
     broken_seq: Mapped[int | None] = mapped_column(BigInteger)
+    anchor_seq: Mapped[int | None] = mapped_column(BigInteger)
+    anchor_hash: Mapped[str | None] = mapped_column(String(64))
+    whole_at: Mapped[datetime | None]
 
 
 class IdempotencyKeyRow(Base):

@@ -7,8 +7,6 @@ goes where they go: a worker that takes over continues, and after a restart both
 One worker of the server does it: the one that holds the lock on a file, until it ends.
 """
 
-import fcntl
-import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from registry.storage.election import Election
 from registry.watching.counts import BINS, BOUNDS, COLUMNS, LAYOUT, Counts
 from registry.watching.named_rows import OTHER, Row
 from registry.watching.predictions import Totals
@@ -45,7 +44,7 @@ class TrafficSampler:
         self._folder = folder
         self._totals = totals
         self._record = record
-        self._lock: int | None = None
+        self._election = Election(folder / "traffic.lock")
         self._minute: datetime | None = None
 
     def sample(self, now: datetime) -> bool:
@@ -57,7 +56,7 @@ class TrafficSampler:
         minute = floor(now, MINUTE)
         if self._minute is None:  # whatever was counted before belongs to no minute that is over
             self._minute = minute
-        if minute == self._minute or not self._elected():
+        if minute == self._minute or not self._election.is_won():
             return False
         totals, before = self._totals(), self._read()
         found = increases(totals, before)
@@ -72,22 +71,7 @@ class TrafficSampler:
 
     def close(self) -> None:
         """Leave the sampling to another worker."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-    def _elected(self) -> bool:
-        if self._lock is not None:
-            return True
-        path = self._folder / "traffic.lock"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        self._lock = descriptor
-        return True
+        self._election.leave()
 
     @property
     def _file(self) -> Path:

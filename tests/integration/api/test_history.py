@@ -1,10 +1,13 @@
 """The history of all models and tokens."""
 
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
+from registry.storage.tables import HistoryCheckRow
 from tests.integration.api.conftest import AppMaker, Caller, Service, check_problem
 
 
@@ -124,10 +127,27 @@ def test_the_history_is_verified_and_the_outcome_kept(make_app: AppMaker) -> Non
         1,
         None,
     )
+    assert checked["fully_verified_at"] == checked["verified_at"]
     admin.post("/models", json={"name": "m"})
     later = admin.get("/history/head").json
     assert (later["seq"], later["verified_seq"]) == (2, 1)
     assert later["verified_at"] == checked["verified_at"]
+
+
+def test_one_worker_of_a_server_verifies_the_history_by_itself(
+    make_app: AppMaker, tmp_path: Path
+) -> None:
+    first, second = (make_app(data=tmp_path / "shared") for _ in range(2))
+    assert any(thread.name == "history" for thread in threading.enumerate())
+
+    first.services.history_checks.look()
+    head = second.admin.get("/history/head").json
+    assert (head["verified_seq"], head["seq"]) == (1, 1)
+
+    with first.services.database.write() as session:
+        session.execute(delete(HistoryCheckRow))
+    second.services.history_checks.look()
+    assert second.admin.get("/history/head").json["verified_at"] is None
 
 
 def test_a_broken_history_is_a_conflict_that_names_the_first_bad_event(make_app: AppMaker) -> None:

@@ -222,11 +222,13 @@ def test_the_end_of_the_history_is_printed_with_its_last_check(
 ) -> None:
     checked = {"verified_seq": 8, "verified_at": "2026-11-21T06:00:00Z", "broken_seq": None}
     head = {"seq": 9, "hash": "ab" * 32, **checked}
+    newer = {**head, "fully_verified_at": "2026-11-21T02:00:00Z"}
     never = {**head, "verified_seq": None, "verified_at": None}
     broken = {**head, "broken_seq": 9}
     for answer, said in (
         (never, "never"),
         (head, "intact up to event 8, 2026-11-21 06:00:00 UTC"),
+        (newer, "06:00:00 UTC; all of it 2026-11-21 02:00:00 UTC"),
         (broken, "broken at event 9"),
     ):
         service.script("GET", "/history/head", Answer(200, answer))

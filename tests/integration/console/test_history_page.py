@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
+from registry.storage.tables import HistoryCheckRow
 from tests.integration.api.conftest import new_name
 from tests.integration.console.browser import Browser
 from tests.integration.console.conftest import Console, ConsoleMaker
@@ -136,6 +138,27 @@ def test_an_admin_verifies_the_chain_and_everybody_sees_the_outcome(
     assert "Chain verified to event 2" in shown.text
     assert "/console/history/verify" not in [form.action for form in shown.forms]
     assert person.post("/console/history/verify").status == 403
+
+
+def test_the_page_says_when_new_events_and_when_all_events_were_verified(
+    make_console: ConsoleMaker,
+) -> None:
+    console = make_console()
+    console.service.services.history_checks.look()
+    page = console.admin.get("/console/history")
+    assert "Chain verified to event 1" in page.text
+    assert "all of it" not in page.text
+    with console.service.services.database.write() as session:
+        check = session.get(HistoryCheckRow, 1)
+        check.at -= timedelta(hours=1)
+        check.whole_at -= timedelta(hours=5)
+    console.service.admin.post("/models", json={"name": "newer"})
+
+    console.service.services.history_checks.look()
+
+    text = console.admin.get("/console/history").text
+    assert "Chain verified to event 2" in text
+    assert "all of it" in text
 
 
 def test_a_broken_chain_is_said_on_every_page_of_an_admin(make_console: ConsoleMaker) -> None:

@@ -112,7 +112,7 @@ def test_a_migration_removes_the_rewritten_forms_of_uploaded_onnx_files(database
         session.execute(text("DROP TABLE sessions"))  # of 0007
         session.execute(text("DROP INDEX ix_history_model_alias_seq"))  # of 0007
         session.execute(text("DROP TABLE verdicts"))  # of 0008, with the index of 0012
-        session.execute(text("DROP TABLE history_checks"))  # of 0009
+        session.execute(text("DROP TABLE history_checks"))  # of 0009, 0013
         session.execute(text("ALTER TABLE tokens DROP COLUMN kind"))  # of 0009
         session.execute(text("ALTER TABLE tokens DROP COLUMN last_used_at"))  # of 0009
         session.execute(text("DROP TABLE traffic"))  # of 0010
