@@ -18,6 +18,7 @@
     }
     for (const button of all("[data-copy]", within)) button.hidden = !navigator.clipboard;
     for (const one of all("[data-script]", within)) one.hidden = false;
+    for (const bar of all("[data-checked]", within)) followChecked(bar);
   }
 
   // Copy buttons name the element whose text they copy.
@@ -52,6 +53,17 @@
       clearInterval(timer);
       button.disabled = false;
     });
+  });
+
+  // A bar at the foot of a table, for two to five rows that are checked.
+  function followChecked(bar) {
+    const checked = all("tbody :checked", bar.closest("form")).length;
+    bar.hidden = checked < 2;
+    bar.querySelector("button").disabled = checked > 5;
+  }
+  document.addEventListener("change", (event) => {
+    const bar = event.target.form?.querySelector("[data-checked]");
+    if (bar) followChecked(bar);
   });
 
   // Selects that send their form at once.
