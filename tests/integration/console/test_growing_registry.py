@@ -29,6 +29,7 @@ UNCOUNTED = {
     "console.sign_in.show",
     "console.link.show",
     "console.version.download",  # a file of one version
+    "console.version.download_figures",  # the same
     "console.history.export",  # all events, as a file
 }
 

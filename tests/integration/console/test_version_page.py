@@ -118,5 +118,50 @@ def test_plots_are_drawn_from_the_stored_evaluation(
     assert "x<0 0.75" in page.text
 
 
+EVALUATION = {
+    "predicted_vs_true": {"true": [1.0, 2.0], "predicted": [1.5, 2.5]},
+    "residuals": {"edges": [-1.0, 0.0, 1.0], "counts": [4, 6]},
+    "confusion_matrix": {"labels": ["=a", "c"], "counts": [[9, 1], [0, 8]]},
+    "roc": [{"class": "=a", "fpr": [0.0, 1.0], "tpr": [0.25, 1.0]}],
+    "precision_recall": [{"class": True, "recall": [0.5], "precision": [0.75]}],
+    "calibration": [{"class": 3, "predicted": [0.1], "observed": [0.2], "counts": [7]}],
+    "importances": [{"feature": "x<0", "value": 0.75}],
+    "coefficients": [{"feature": "y", "value": -2.5}],
+}
+FILES = {
+    "predicted": "true,predicted\n1.0,1.5\n2.0,2.5\n",
+    "residuals": "from,to,rows\n-1.0,0.0,4\n0.0,1.0,6\n",
+    "confusion": "true \\ predicted,'=a,c\n'=a,9,1\nc,0,8\n",
+    "roc": "class,false positives,true positives\n'=a,0.0,0.25\n'=a,1.0,1.0\n",
+    "precision_recall": "class,recall,precision\ntrue,0.5,0.75\n",
+    "calibration": "class,predicted,observed,rows\n3,0.1,0.2,7\n",
+    "importances": "feature,value\nx<0,0.75\n",
+    "coefficients": "feature,value\ny,-2.5\n",
+}
+
+
+def test_each_plot_has_its_figures_as_a_table_and_as_a_file(
+    console: Console, artifacts: dict[str, bytes]
+) -> None:
+    name = new_name()
+    console.service.admin.upload(name, artifacts["line-1"], {"evaluation": EVALUATION})
+    page = console.admin.get(f"/console/models/{name}/1?tab=plots")
+    found = {link["href"]: "download" in link for link in page.of("a") if "/plots/" in link["href"]}
+    assert found == {f"/console/models/{name}/1/plots/{plot}.csv": True for plot in FILES}
+    for plot, content in FILES.items():
+        file = console.admin.client.get(f"/console/models/{name}/1/plots/{plot}.csv")
+        assert file.text.replace("\r\n", "\n") == content
+        assert file.headers["Content-Disposition"] == f'attachment; filename="{name}-1-{plot}.csv"'
+    assert "class false positives" not in page.text
+    (link,) = [href for href in page.hrefs() if "figures=roc" in href]
+    assert "class false positives true positives =a 0 0.25 =a 1 1" in console.admin.get(link).text
+
+
+def test_figures_that_do_not_exist_are_404(console: Console, housing: str) -> None:
+    for plot in ("roc", "nothing"):
+        assert console.admin.get(f"/console/models/{housing}/1/plots/{plot}.csv").status == 404
+    assert console.admin.get(f"/console/models/{housing}/1?tab=plots&figures=x").status == 400
+
+
 def test_without_an_evaluation_there_are_no_plots(console: Console, housing: str) -> None:
     assert "There are no plots" in console.admin.get(f"/console/models/{housing}/1?tab=plots").text
