@@ -22,11 +22,14 @@ _KEY = "hotswap-recognise"
 @dataclass(frozen=True, slots=True)
 class Access:
     """``scope`` None: any token suffices; ``instead``: a scope that suffices instead.
-    ``public``: no token is needed."""
+    ``public``: no token is needed; ``anonymous``: nor where HOTSWAP_ANONYMOUS_PREDICT is set.
+    ``counts``: the view itself counts the request against the rate of its token."""
 
     scope: Scope | None = None
     instead: Scope | None = None
     public: bool = False
+    anonymous: bool = False
+    counts: bool = False
 
     def check(self, grant: Grant, model: str | None) -> None:
         """Raises ScopeMissing or ModelForbidden."""
@@ -40,13 +43,18 @@ Unauthenticated, TooManyRequests, and the Unavailable errors."""
 
 
 def allows(
-    needed: Scope | Literal["any", "public"], *, instead: Scope | None = None
+    needed: Scope | Literal["any", "public"],
+    *,
+    instead: Scope | None = None,
+    anonymous: bool = False,
+    counts: bool = False,
 ) -> Callable[[View], View]:
-    """Mark a view with the scope that its caller needs. Goes directly below the route."""
+    """Mark a view with the access that its caller needs. Goes directly below the route."""
     if needed == "public":
         access = Access(public=True)
     else:
-        access = Access(None if needed == "any" else needed, instead)
+        scope = None if needed == "any" else needed
+        access = Access(scope, instead, anonymous=anonymous, counts=counts)
 
     def mark(view: View) -> View:
         setattr(view, _MARK, access)
@@ -94,10 +102,9 @@ def _recognised(app: Flask) -> dict[str, Recognise]:
 
 
 def _by_token(access: Access) -> Grant | None:
-    if access.public or (access.scope == "predict" and services().settings.anonymous_predict):
+    if access.public or (access.anonymous and services().settings.anonymous_predict):
         return None
-    # The prediction endpoint counts its requests itself: most do not pass through here.
-    known = callers().recognise if access.scope == "predict" else callers().admit
+    known = callers().recognise if access.counts else callers().admit
     return known(request.environ).grant
 
 

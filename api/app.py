@@ -15,7 +15,7 @@ from api.comparisons import blueprint as comparisons
 from api.documents import blueprint as documents
 from api.documents import describe
 from api.evaluations import blueprint as evaluations
-from api.fast_path import install_fast_path
+from api.fast_path import INFER, PREDICT, install_fast_path
 from api.health import blueprint as health
 from api.history import blueprint as history
 from api.holdouts import blueprint as holdouts
@@ -25,8 +25,12 @@ from api.models import blueprint as models
 from api.policies import blueprint as policies
 from api.predictions import attach_endpoint
 from api.predictions import blueprint as predictions
-from api.problems import handle_problems
+from api.problems import handle_problems, write_problems_below
 from api.promotions import blueprint as promotions
+from api.protocols.open_inference.routes import PREFIX as OPEN_INFERENCE
+from api.protocols.open_inference.routes import attach_infer
+from api.protocols.open_inference.routes import blueprint as open_inference
+from api.protocols.problems import write_error_text
 from api.proxies import trust_proxies
 from api.request_ids import identify_requests
 from api.routing import TokenIdConverter, VersionReferenceConverter, match_methods_exactly
@@ -85,15 +89,19 @@ def create_app(settings: Settings) -> Flask:
     record_predictions(telemetry, services)
     known = recognise_callers(app, services, telemetry.count_failed)
     handle_problems(app)
+    write_problems_below(app, OPEN_INFERENCE, write_error_text)
     discard_uploads(app)
     resources = [models, uploads, versions, artifacts, comparisons, cards, traffic]
     resources += [promotions, aliases, history, tokens, policies, holdouts, evaluations]
     # The page at /docs is public, so its scripts and styles are too.
     allows("public")(app.view_functions["static"])
-    describe(app, [*resources, predictions, health, metrics, documents])
-    endpoint = attach_endpoint(app, known, telemetry.predictions)
+    describe(app, [*resources, predictions, open_inference, health, metrics, documents])
+    endpoints = {
+        **dict.fromkeys(PREDICT, attach_endpoint(app, known, telemetry.predictions)),
+        **dict.fromkeys(INFER, attach_infer(app, known, telemetry.predictions)),
+    }
     access_log = log_requests(app, known) if settings.access_log else None
-    install_fast_path(app, endpoint, telemetry, hosts, access_log)
+    install_fast_path(app, endpoints, telemetry, hosts, access_log)
     trust_proxies(app, settings, hosts)
     services.start()
     return app

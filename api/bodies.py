@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from werkzeug.wsgi import get_input_stream
@@ -38,17 +38,25 @@ _NEVER = -1
 _SILENT_SERVER = "Granian"
 """The server that does not report whether a chunked body was cut short."""
 
+Decode = Callable[[str, Iterable[bytes]], Iterator[bytes]]
+"""Decodes the pieces of a body that has this coding."""
+
 bodies = Bodies()
 _drainers = threading.Semaphore(MAX_DRAINERS)
 
 
 def read_body(
-    environ: Environ, limit: int, setting: str | None = None, *, anonymous: bool = False
+    environ: Environ,
+    limit: int,
+    setting: str | None = None,
+    *,
+    anonymous: bool = False,
+    decode: Decode = decoded,
 ) -> bytes:
     """The whole body of the WSGI request ``environ``, decoded if it has a content coding.
 
     ``limit`` applies to the decoded body; ``setting`` is the setting that raises it;
-    ``anonymous``: the caller is identified by the address only.
+    ``anonymous``: the caller is identified by the address only; ``decode`` decodes the body.
 
     Raises TooLarge, BodyMalformed if it is incomplete or does not match its coding, BodyTooSlow,
     BodyUnfinished, CodingUnsupported, LengthRequired and Overloaded.
@@ -71,7 +79,7 @@ def read_body(
     # to the system once it is free, also where the body is refused half-way
     # (``map_large_blocks``).
     received = io.BytesIO()
-    for piece in _pieces(environ, limit, setting, anonymous=anonymous):
+    for piece in _pieces(environ, limit, setting, anonymous=anonymous, decode=decode):
         received.write(piece)
     return received.getvalue()
 
@@ -144,6 +152,7 @@ def _pieces(
     *,
     anonymous: bool = False,
     kept: bool = True,
+    decode: Decode = decoded,
 ) -> Iterator[bytes]:
     """The decoded body in pieces; ``kept``: the caller keeps all of them in memory."""
     coding = coding_of(environ.get("HTTP_CONTENT_ENCODING"))
@@ -159,7 +168,7 @@ def _pieces(
     with bodies.arriving(_caller(environ, anonymous=anonymous)) as body:
         body.hold(_PIECE if known is None else min(_PIECE, known))  # what is being received
         received = _received(environ, read, known, most, too_large)
-        for piece in received if coding is None else decoded(coding, received):
+        for piece in received if coding is None else decode(coding, received):
             size += len(piece)
             if size > limit:
                 raise too_large

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from registry.errors import BodyMalformed, CodingUnsupported
 
@@ -10,6 +11,7 @@ _GZIP = frozenset({"gzip", "x-gzip"})
 _GZIP_BITS = 31
 _ZLIB_BITS = 15
 _RAW_BITS = -15
+_STARTS = {"gzip": b"\x1f\x8b", "deflate": b"\x78"}
 _PIECE = 2**16
 
 FREE_MEMBERS = 10_000
@@ -64,6 +66,21 @@ def decoded(coding: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
                     raise BodyMalformed("The body continues after the end of its deflate data.")
     if decoder is not None and not decoder.eof:
         raise BodyMalformed(f"The {coding} data of the body is incomplete.")
+
+
+def decoded_if_encoded(coding: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """As ``decoded``, but a body that does not begin as its coding does is passed on unchanged.
+
+    Some clients keep the Content-Encoding of a request in the headers of later ones.
+    """
+    remaining = iter(pieces)
+    start = b""
+    for piece in remaining:
+        start += piece
+        if len(start) >= len(_STARTS[coding]):
+            break
+    whole = chain([start], remaining)
+    return decoded(coding, whole) if start.startswith(_STARTS[coding]) else whole
 
 
 def _check_members(members: int, size: int) -> None:

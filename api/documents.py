@@ -32,9 +32,12 @@ _NAMES: dict[str, dict[str, str]] = {
     "alias": {"pattern": whole(ALIAS)},
     "token_id": {"pattern": "^[0-9]{1,9}$"},
     "form": {"pattern": "^[a-z]{1,62}$", "description": "The name of a compiled form."},
+    "call": {"pattern": "^[a-z]{1,62}$"},
 }
 """The schemas of path parameters, which flask-smorest describes only as strings."""
 _PROBLEM = {"$ref": "#/components/responses/DEFAULT_ERROR"}
+_ERROR_TEXTS = ("/v2",)
+"""Below these paths errors are answered by ``write_error_text``."""
 _OVERVIEW = """\
 Registers trained scikit-learn models, serves every version at
 `/models/{name}/{version}/predict`, and swaps versions under load.
@@ -80,6 +83,7 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
     _require_reason_for_force(described)
     _describe_access(app, described)
     _describe_bodies(described)
+    _describe_error_texts(described)
     app.extensions[_KEY] = described
 
 
@@ -106,6 +110,22 @@ def _describe_problems(described: dict[str, Any]) -> None:
         content = response.get("content", {})
         if "application/json" in content:
             response["content"] = {CONTENT_TYPE: content["application/json"]}
+
+
+def _describe_error_texts(described: dict[str, Any]) -> None:
+    """Describe the errors of protocols that read a member ``error``."""
+    problem = {"$ref": "#/components/schemas/Problem"}
+    text = {"properties": {"error": {"type": "string"}}, "required": ["error"]}
+    described["components"]["schemas"]["ErrorText"] = {"allOf": [problem, text]}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorText"}}}
+    for path, item in described["paths"].items():
+        if path.startswith(_ERROR_TEXTS):
+            for operation in item.values():
+                for answer in operation["responses"].values() if "responses" in operation else ():
+                    if "$ref" in answer or CONTENT_TYPE in answer.get("content", {}):
+                        answer.pop("$ref", None)
+                        answer.setdefault("description", "Error")
+                        answer["content"] = content
 
 
 def _describe_path_parameters(described: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ bytes.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,10 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from api.access_log import AccessLog
 from api.hosts import Hosts
-from api.predict import Endpoint
 from api.request_ids import HEADER, request_id_for
 from api.security_headers import SECURITY_HEADERS
 from api.telemetry import NoTelemetry, Telemetry
+from api.version_endpoint import Endpoint
 from registry.names import LATEST, PRODUCTION, RESERVED_ALIASES
 
 if TYPE_CHECKING:
@@ -27,19 +27,20 @@ if TYPE_CHECKING:
 _NOT_REFERENCES = RESERVED_ALIASES - {LATEST}
 _STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATUS_CODES.items()}
 """Formatted as Flask does."""
-_BY_ALIAS = "/models/<name>/predict"
-_BY_REFERENCE = "/models/<name>/<version:version>/predict"
+PREDICT = ("/models/<name>/predict", "/models/<name>/<version:version>/predict")
+INFER = ("/v2/models/<name>/infer", "/v2/models/<name>/versions/<version:version>/infer")
+"""The routes of each endpoint: for the version in production, and for any version."""
 _LONGEST = 256
 """Longest path in characters that is examined: above any valid one, and short enough to cache."""
 
 
 class PredictionFastPath:
-    """A WSGI application in front of ``inner``."""
+    """A WSGI application in front of ``inner``; ``endpoints`` has the endpoint of each route."""
 
     def __init__(
         self,
         inner: "WSGIApplication",
-        endpoint: Endpoint,
+        endpoints: Mapping[str, Endpoint],
         telemetry: Telemetry | NoTelemetry,
         hosts: Hosts,
         access_log: AccessLog | None,
@@ -47,7 +48,7 @@ class PredictionFastPath:
         self.inner = inner
         self._access_log = access_log
         self._hosts = hosts
-        self._endpoint = endpoint
+        self._endpoints = endpoints
         self._telemetry = telemetry
 
     def __call__(
@@ -62,7 +63,7 @@ class PredictionFastPath:
         began = time.perf_counter()
         model, reference, route = matched
         request_id = request_id_for(environ.get("HTTP_X_REQUEST_ID"))
-        reply = self._endpoint.answer(environ, model, reference, request_id)
+        reply = self._endpoints[route].answer(environ, model, reference, request_id)
         start_response(
             _STATUS_LINES[reply.status],
             [
@@ -88,25 +89,31 @@ class PredictionFastPath:
 
 def install_fast_path(
     app: Flask,
-    endpoint: Endpoint,
+    endpoints: Mapping[str, Endpoint],
     telemetry: Telemetry | NoTelemetry,
     hosts: Hosts,
     access_log: AccessLog | None,
 ) -> None:
     """Serve the predictions of ``app`` on the fast path."""
-    app.wsgi_app = PredictionFastPath(app.wsgi_app, endpoint, telemetry, hosts, access_log)  # type: ignore[method-assign]  # the way that Flask documents
+    app.wsgi_app = PredictionFastPath(app.wsgi_app, endpoints, telemetry, hosts, access_log)  # type: ignore[method-assign]  # the way that Flask documents
 
 
 @lru_cache(maxsize=1024)
 def _prediction(path: str) -> tuple[str, str, str] | None:
     """Model, reference and route of a prediction; None for any other path."""
-    if not path.endswith("/predict") or not path.isascii():
+    if not path.endswith(("/predict", "/infer")) or not path.isascii():
         return None
     match path.split("/"):
-        case ["", "models", name, "predict"] if name:
-            return name, PRODUCTION, _BY_ALIAS
-        case ["", "models", name, reference, "predict"] if (
-            name and reference and reference not in _NOT_REFERENCES
-        ):
-            return name, reference, _BY_REFERENCE
-    return None
+        case ["", "models", name, "predict"]:
+            reference, route = PRODUCTION, PREDICT[0]
+        case ["", "models", name, reference, "predict"]:
+            route = PREDICT[1]
+        case ["", "v2", "models", name, "infer"]:
+            reference, route = PRODUCTION, INFER[0]
+        case ["", "v2", "models", name, "versions", reference, "infer"]:
+            route = INFER[1]
+        case _:
+            return None
+    if not name or not reference or reference in _NOT_REFERENCES:
+        return None
+    return name, reference, route

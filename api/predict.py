@@ -8,24 +8,19 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal
 from urllib.parse import parse_qsl
 
-import msgspec
-
-from api.bodies import drain, read_body
-from api.callers import Callers, has_usual_spelling
-from api.decoding import DecodingBudget
+from api.bodies import read_body
 from api.negotiation import best_type
-from api.problems import problem_of
 from api.receiving import Environ, without_place
+from api.version_endpoint import Reply, VersionEndpoint
 from registry.codecs.batch import Batch
 from registry.codecs.csv_reply import sent_rows, write_csv
 from registry.codecs.large_bodies import SMALL_BODY
 from registry.codecs.replies import encode_arrow
 from registry.codecs.requests import ARROW, CSV, JSON
 from registry.engines.predictor import Predict
-from registry.engines.served_version import Key
 from registry.errors import (
     InputsRequireCsv,
     NoProbabilities,
@@ -34,68 +29,15 @@ from registry.errors import (
 )
 from registry.extras import is_installed
 from registry.live.pool import LoadedVersion
-from registry.live.watch import Caller, Watch
-from registry.watching.counts import Fault
-from registry.watching.predictions import NoPredictionCounts, PredictionCounts
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _OFFERED = (JSON, ARROW, CSV) if is_installed("arrow") else (JSON, CSV)
 _CSV_TYPE = ("Content-Type", f"{CSV}; charset=utf-8")
 
 
-class Reply(msgspec.Struct, frozen=True, gc=False):
-    """A response without the request id and the Content-Length; ``served`` is the version that
-    answered, or would have."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-    served: Key | None
-
-
-class Endpoint(Protocol):
-    """What answers predictions."""
-
-    def answer(self, environ: Environ, model: str, reference: str, request_id: str) -> Reply:
-        """Answer the WSGI request ``environ`` with the version that ``reference`` resolves to."""
-
-
 @dataclass(frozen=True, slots=True)
-class PredictionEndpoint:
-    """Answers predictions with the versions that ``watch`` keeps in memory.
-
-    ``max_bytes`` limits the body, ``budget`` the memory of bodies that are being decoded;
-    ``anonymous``: no token is needed. Each prediction is counted in ``counts``.
-    """
-
-    watch: Watch
-    callers: Callers
-    budget: DecodingBudget
-    max_bytes: int
-    anonymous: bool
-    counts: PredictionCounts | NoPredictionCounts
-
-    def answer(self, environ: Environ, model: str, reference: str, request_id: str) -> Reply:
-        """Answer the WSGI request ``environ`` with the version that ``reference`` resolves to.
-
-        Never raises: every error is answered as a problem.
-        """
-        loaded = None
-        try:
-            # Not part of the key where no token is needed: callers could send a new one each time.
-            shown = None if self.anonymous else environ.get("HTTP_AUTHORIZATION")
-            caller = (shown, model, reference)
-            loaded = self.watch.cached(caller) or self._admit(environ, caller)
-            return self._predict(environ, loaded, reference)
-        except Exception as error:  # noqa: BLE001 - every error has a row in the table of problems
-            status, headers, body = problem_of(error, request_id)
-            requested = self._requested(status, loaded, model, reference)
-            if requested is not None:
-                outcome: Fault = "failed" if status >= 500 else "refused"
-                self.counts.faulted(requested, reference, outcome)
-            if not drain(environ):
-                headers["Connection"] = "close"
-            return Reply(status, list(headers.items()), body, requested)
+class PredictionEndpoint(VersionEndpoint):
+    """Answers predictions in the service's own formats."""
 
     def _predict(self, environ: Environ, loaded: LoadedVersion, reference: str) -> Reply:
         accept = environ.get("HTTP_ACCEPT")
@@ -123,35 +65,6 @@ class PredictionEndpoint:
                 reply = _reply(environ, loaded, batch, reply_type, predict, with_inputs and body)
         self.counts.answered(loaded, reference, time.perf_counter() - began)
         return reply
-
-    def _requested(
-        self, status: int, loaded: LoadedVersion | None, model: str, reference: str
-    ) -> Key | None:
-        """The version that a prediction was for that failed or was refused, if it is known.
-
-        A refusal before the version was found names none: the caller may not use it, or it may not
-        exist, and each name that callers invent would take memory.
-        """
-        if loaded is not None:
-            return loaded.key
-        return self.watch.last_known(model, reference) if status >= 500 else None
-
-    def _admit(self, environ: Environ, caller: Caller) -> LoadedVersion:
-        """Authorise ``caller`` and return its version, which is cached for it where allowed."""
-        shown, model, reference = caller
-        cache = self.watch.admission_cache()
-        lasting = True
-        if not self.anonymous:
-            known = self.callers.admit(environ)
-            known.grant.require("predict", model)
-            # With a rate limit each request must be counted.
-            lasting = known.expires_at is None and not self.callers.have_rates
-            # A header can be spelled in many ways, and each would take memory.
-            lasting = lasting and shown is not None and has_usual_spelling(shown)
-        loaded = self.watch.resolve(model, reference)
-        if lasting:
-            cache.versions[caller] = loaded
-        return loaded
 
 
 def _reply(  # noqa: PLR0917 - passing names takes longer, and every prediction does it

@@ -7,9 +7,11 @@ from flask import Flask, Response, current_app, g, request
 from api.access import allows
 from api.blueprints import Blueprint
 from api.callers import Callers
-from api.predict import Endpoint, PredictionEndpoint
+from api.predict import PredictionEndpoint
 from api.problems import CONTENT_TYPE
 from api.services import services
+from api.version_endpoint import Endpoint
+from config import Settings
 from registry.codecs.requests import ARROW, CSV, REQUEST_TYPES
 from registry.names import PRODUCTION
 from registry.watching.predictions import NoPredictionCounts, PredictionCounts
@@ -105,7 +107,7 @@ _DOCUMENTED = {
 
 
 @blueprint.route("/models/<name>/predict", methods=["POST"])
-@allows("predict")
+@allows("predict", anonymous=True, counts=True)
 @blueprint.doc(**_DOCUMENTED)
 @blueprint.response(200, _PREDICTION)
 @blueprint.alt_response(200, schema={"type": "string"}, content_type=ARROW, success=True)
@@ -116,7 +118,7 @@ def post_predict_production(name: str) -> Response:
 
 
 @blueprint.route("/models/<name>/<version:version>/predict", methods=["POST"])
-@allows("predict")
+@allows("predict", anonymous=True, counts=True)
 @blueprint.doc(**_DOCUMENTED)
 @blueprint.response(200, _PREDICTION)
 @blueprint.alt_response(200, schema={"type": "string"}, content_type=ARROW, success=True)
@@ -140,7 +142,7 @@ def attach_endpoint(
     with app.app_context():
         collaborators = services()
     settings = collaborators.settings
-    endpoint: Endpoint = PredictionEndpoint(
+    endpoint = PredictionEndpoint(
         collaborators.watch,
         callers,
         collaborators.decoding,
@@ -148,9 +150,14 @@ def attach_endpoint(
         settings.anonymous_predict,
         counts,
     )
-    if settings.traces:
-        from api.traces import TracedEndpoint
+    app.extensions[_KEY] = made = traced(endpoint, settings)
+    return made
 
-        endpoint = TracedEndpoint(endpoint)
-    app.extensions[_KEY] = endpoint
-    return endpoint
+
+def traced(endpoint: Endpoint, settings: Settings) -> Endpoint:
+    """``endpoint``, with a span around each of its answers where ``settings`` say so."""
+    if not settings.traces:
+        return endpoint
+    from api.traces import TracedEndpoint
+
+    return TracedEndpoint(endpoint)

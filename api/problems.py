@@ -3,7 +3,8 @@
 import errno
 import logging
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from flask import Flask, Response, g, request
@@ -18,6 +19,7 @@ from registry.storage.database import as_registry_error
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+_KEY = "hotswap-problem-writers"
 _INTERNAL = "The service failed. Its operator can find the cause in the log by the request id."
 
 STATUS: dict[type[RegistryError], int] = {
@@ -58,12 +60,32 @@ def slug_of(error: type[RegistryError]) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", error.__name__).lower()
 
 
-def problem_of(error: Exception, request_id: str) -> tuple[int, dict[str, str], bytes]:
-    """The status, headers and body for any error. Errors of the service are logged."""
+class Problem(NamedTuple):
+    """An error as it is answered; ``members`` are those of RFC 9457 and our own."""
+
+    status: int
+    members: dict[str, Any]
+    headers: dict[str, str]
+
+
+Written = tuple[int, dict[str, str], bytes]
+"""The status, headers and body of a response."""
+WriteProblem = Callable[[Problem], Written]
+
+
+def write_problem(problem: Problem) -> Written:
+    """As ``application/problem+json`` (RFC 9457)."""
+    body = msgspec.json.encode(problem.members)
+    return problem.status, {"Content-Type": CONTENT_TYPE, **problem.headers}, body
+
+
+def problem_of(error: Exception, request_id: str, write: WriteProblem = write_problem) -> Written:
+    """The response for any error, as ``write`` has it. Errors of the service are logged."""
     known = _as_registry_error(error)
     if known is None:
         logger.error("unexpected error", exc_info=error)
-        return _written(500, "internal-error", "Internal error", _INTERNAL, request_id)
+        members = _members(500, "internal-error", "Internal error", _INTERNAL, request_id)
+        return write(Problem(500, members, {}))
     status = status_of(type(known))
     if status >= 500:
         logger.warning("%s: %s", type(known).__name__, known.detail)
@@ -74,9 +96,8 @@ def problem_of(error: Exception, request_id: str) -> tuple[int, dict[str, str], 
         more["gates"] = list(known.results)
     if isinstance(known, errors.HistoryBroken):
         more["seq"] = known.seq
-    status, headers, body = _written(
-        status, slug_of(type(known)), known.title, known.detail, request_id, **more
-    )
+    members = _members(status, slug_of(type(known)), known.title, known.detail, request_id)
+    headers: dict[str, str] = {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(known, errors.Unavailable | errors.TooManyRequests):
@@ -86,15 +107,26 @@ def problem_of(error: Exception, request_id: str) -> tuple[int, dict[str, str], 
     if isinstance(known, errors.TooManyFailures):
         # The next attempt then needs a new connection.
         headers["Connection"] = "close"
-    return status, headers, body
+    return write(Problem(status, {**members, **more}, headers))
+
+
+def write_problems_below(app: Flask, prefix: str, write: WriteProblem) -> None:
+    """Answer every error at a path of ``prefix`` or below it as ``write`` has it."""
+    _writers(app)[prefix] = write
 
 
 def handle_problems(app: Flask) -> None:
     """Answer every error of ``app`` as a problem."""
 
+    def write_here() -> WriteProblem:
+        for prefix, write in _writers(app).items():
+            if request.path == prefix or request.path.startswith(prefix + "/"):
+                return write
+        return write_problem
+
     @app.errorhandler(Exception)
     def on_error(error: Exception) -> Response:
-        status, headers, body = problem_of(error, g.request_id)
+        status, headers, body = problem_of(error, g.request_id, write_here())
         return Response(body, status, headers)
 
     @app.errorhandler(RequestEntityTooLarge)
@@ -104,21 +136,24 @@ def handle_problems(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def on_http_exception(error: HTTPException) -> Response:
-        status, headers, body = http_problem_of(error, g.request_id)
+        status, headers, body = http_problem_of(error, g.request_id, write_here())
         return Response(body, status, headers)
 
 
-def http_problem_of(error: HTTPException, request_id: str) -> tuple[int, dict[str, str], bytes]:
-    """The status, headers and body for an error of routing, such as 404 and 405."""
+def http_problem_of(
+    error: HTTPException, request_id: str, write: WriteProblem = write_problem
+) -> Written:
+    """The response for an error of routing, such as 404 and 405, as ``write`` has it."""
     slug = error.name.lower().replace(" ", "-")
     detail = error.description or error.name
-    status, headers, body = _written(error.code or 500, slug, error.name, detail, request_id)
+    status = error.code or 500
     kept = {
         name: value
         for name, value in error.get_headers()
         if name.lower() not in {"content-type", "content-length"}
     }
-    return status, {**kept, **headers}, body
+    members = _members(status, slug, error.name, detail, request_id)
+    return write(Problem(status, members, kept))
 
 
 def _as_registry_error(error: Exception) -> RegistryError | None:
@@ -131,15 +166,15 @@ def _as_registry_error(error: Exception) -> RegistryError | None:
     return as_registry_error(error) if isinstance(error, DBAPIError) else None
 
 
-def _written(
-    status: int, slug: str, title: str, detail: str, request_id: str, **more: Any
-) -> tuple[int, dict[str, str], bytes]:
-    body: dict[str, Any] = {
+def _members(status: int, slug: str, title: str, detail: str, request_id: str) -> dict[str, Any]:
+    return {
         "type": f"/problems/{slug}",
         "title": title,
         "status": status,
         "detail": detail,
         "request_id": request_id,
-        **more,
     }
-    return status, {"Content-Type": CONTENT_TYPE}, msgspec.json.encode(body)
+
+
+def _writers(app: Flask) -> dict[str, WriteProblem]:
+    return cast("dict[str, WriteProblem]", app.extensions.setdefault(_KEY, {}))

@@ -11,8 +11,8 @@ from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 
 from api.health import RELEASE
-from api.predict import Endpoint, Reply
 from api.receiving import Environ
+from api.version_endpoint import Endpoint, Reply
 
 _CARRIED = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
 """The fields in which a caller names its trace (W3C Trace Context)."""

@@ -58,6 +58,7 @@
     │   ├── NoProbabilities
     │   ├── InputsRequireCsv
     │   ├── NoScores
+    │   ├── NotOffered                a call of another protocol that this service does not have
     │   ├── PredictionRefused
     │   ├── PredictionTimedOut        rows that take longer than one request may
     │   ├── BackupDamaged             a backup that does not match its manifest
@@ -172,6 +173,7 @@ from registry.errors.requests import (
     HostRefused,
     IdempotencyKeyMalformed,
     IdempotencyKeyReused,
+    NotOffered,
     ParameterMalformed,
 )
 from registry.errors.storage import (
@@ -255,6 +257,7 @@ __all__ = [
     "NoScores",
     "NotAcceptable",
     "NotFound",
+    "NotOffered",
     "NotReady",
     "NothingToRollBackTo",
     "OpenFilesExhausted",

@@ -23,6 +23,12 @@ class BodyRefused(Refused):
     title = "Body refused"
 
 
+class NotOffered(Refused):
+    """A call of another system's protocol that this service does not have."""
+
+    title = "Not offered"
+
+
 class HostRefused(Malformed):
     title = "Host refused"
 

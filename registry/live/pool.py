@@ -20,6 +20,7 @@ from types import MappingProxyType
 
 from registry.codecs.replies import JsonWriter
 from registry.codecs.requests import JSON, RequestReader
+from registry.codecs.tensor_codec import TensorCodec
 from registry.engines.backoff import Backoff
 from registry.engines.predictor import Predictor, example_batch
 from registry.engines.served_version import Key, Loader, ServedVersion
@@ -39,6 +40,7 @@ class LoadedVersion:
 
     __slots__ = (
         "__weakref__",
+        "_tensors",
         "json_headers",
         "key",
         "last_used",
@@ -61,6 +63,14 @@ class LoadedVersion:
         self.last_used = time.monotonic()
         self.seconds: dict[str, array[float]] = {}
         """Times of predictions that have yet to be counted, by the reference that was used."""
+        self._tensors: TensorCodec | None = None
+
+    @property
+    def tensors(self) -> TensorCodec:
+        """Reads and writes tensors of the Open Inference Protocol; most versions never do."""
+        if self._tensors is None:
+            self._tensors = TensorCodec(*self.key, self.version.signature)
+        return self._tensors
 
 
 @dataclass(frozen=True, slots=True)

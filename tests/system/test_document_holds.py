@@ -59,9 +59,10 @@ UNSAYABLE = {
     "inputs-require-csv": "a parameter that needs a header",
     "token-refused": "the moment at which a token expires may have passed",
     "alias-malformed": "a word that is reserved",
+    "not-offered": "a call of another protocol that is always refused",
 }
 """Why a body that the document allows may be refused nevertheless, by the type of the problem."""
-THERE = {"name": "fuzzed", "version": "1", "alias": "spare", "form": "onnx"}
+THERE = {"name": "fuzzed", "version": "1", "alias": "spare", "form": "onnx", "call": "status"}
 """What leads a request past the first 404."""
 
 ASKED = {"GET /models/{name}/compare": {"versions": "1,spare"}}
@@ -74,6 +75,19 @@ BEYOND = {
     "POST /models/{name}/rollback": 409,
     "DELETE /models/{name}/{version}": 409,
     "PUT /models/{name}/holdout": 400,
+    "POST /v2/models/{name}/infer": 400,
+    "POST /v2/models/{name}/versions/{version}/infer": 400,
+    "POST /v2/repository/models/{name}/unload": 400,
+    "GET /v2/systemsharedmemory/{call}": 400,
+    "POST /v2/systemsharedmemory/{call}": 400,
+    "GET /v2/cudasharedmemory/{call}": 400,
+    "POST /v2/cudasharedmemory/{call}": 400,
+    "GET /v2/trace/setting": 400,
+    "POST /v2/trace/setting": 400,
+    "GET /v2/models/{name}/trace/setting": 400,
+    "POST /v2/models/{name}/trace/setting": 400,
+    "GET /v2/logging": 400,
+    "POST /v2/logging": 400,
 }
 """What asks for a model, a table, its columns, its past or for a version that is not live, none of
 which can be made up; and how far one comes."""

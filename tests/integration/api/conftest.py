@@ -341,6 +341,19 @@ def check_problem(answer: TestResponse, status: int, slug: str) -> dict[str, Any
     return body
 
 
+def check_error_text(answer: TestResponse, status: int, slug: str) -> dict[str, Any]:
+    """Check ``answer`` against what clients of the Open Inference Protocol read of an error."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/json"
+    body: dict[str, Any] = answer.json
+    assert body["type"] == f"/problems/{slug}"
+    assert body["error"] == body["detail"]
+    assert body["status"] == status
+    assert body["request_id"] == answer.headers["X-Request-Id"]
+    assert "Traceback" not in answer.text
+    return body
+
+
 def places(answer: TestResponse) -> list[str]:
     """The locations of the faults of a problem."""
     return [fault["at"] for fault in answer.json.get("errors", ())]

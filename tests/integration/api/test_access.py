@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api.access import access_of
-from tests.integration.api.conftest import ADMIN_TOKEN, Caller, check_problem
+from tests.integration.api.conftest import ADMIN_TOKEN, Caller, check_error_text, check_problem
 
 PUBLIC = {"/livez", "/readyz", "/version", "/openapi.json", "/docs", "/docs/static/<path:filename>"}
+PUBLIC |= {"/v2/health/live", "/v2/health/ready"}
 
 ANY, PREDICT, UPLOAD, PROMOTE, ADMIN = None, "predict", "upload", "promote", "admin"
 
@@ -59,6 +60,29 @@ SCOPES = {
     ("DELETE", "/tokens/<token:token_id>"): ADMIN,
     ("GET", "/metrics"): ANY,
     ("GET", "/health"): ANY,
+    ("GET", "/v2"): PREDICT,
+    ("GET", "/v2/models"): PREDICT,
+    ("GET", "/v2/models/<name>"): PREDICT,
+    ("GET", "/v2/models/<name>/versions/<version>"): PREDICT,
+    ("GET", "/v2/models/<name>/config"): PREDICT,
+    ("GET", "/v2/models/<name>/versions/<version>/config"): PREDICT,
+    ("GET", "/v2/models/<name>/ready"): PREDICT,
+    ("GET", "/v2/models/<name>/versions/<version>/ready"): PREDICT,
+    ("POST", "/v2/models/<name>/infer"): PREDICT,
+    ("POST", "/v2/models/<name>/versions/<version>/infer"): PREDICT,
+    ("POST", "/v2/repository/index"): PREDICT,
+    ("POST", "/v2/repository/models/<name>/load"): PREDICT,
+    ("POST", "/v2/repository/models/<name>/unload"): PREDICT,
+    ("GET", "/v2/systemsharedmemory/<path:call>"): PREDICT,
+    ("POST", "/v2/systemsharedmemory/<path:call>"): PREDICT,
+    ("GET", "/v2/cudasharedmemory/<path:call>"): PREDICT,
+    ("POST", "/v2/cudasharedmemory/<path:call>"): PREDICT,
+    ("GET", "/v2/trace/setting"): PREDICT,
+    ("POST", "/v2/trace/setting"): PREDICT,
+    ("GET", "/v2/models/<name>/trace/setting"): PREDICT,
+    ("POST", "/v2/models/<name>/trace/setting"): PREDICT,
+    ("GET", "/v2/logging"): PREDICT,
+    ("POST", "/v2/logging"): PREDICT,
 }
 """The scope of each route by the contract; a new route must be added here."""
 INSTEAD = {("POST", "/models/<name>/<version>/evaluate"): "upload"}
@@ -119,6 +143,12 @@ def test_public_routes_ignore_missing_and_invalid_tokens(service):
         assert caller.get("/docs/static/docs.js").status_code == 200
 
 
+def check(rule, answer, status, slug):
+    """Check an error in the form of its route's protocol."""
+    form = check_error_text if rule.startswith("/v2") else check_problem
+    return form(answer, status, slug)
+
+
 def walk(service, caller, status, slug):
     walked = protected(service.app)
     assert len(walked) > len(SCOPES)
@@ -126,7 +156,7 @@ def walk(service, caller, status, slug):
         answer = caller.ask(method, path)
         assert answer.status_code == status, (method, rule)
         if method != "HEAD":
-            check_problem(answer, status, slug)
+            check(rule, answer, status, slug)
         if status == 401:
             assert answer.headers["WWW-Authenticate"] == "Bearer", (method, rule)
 
@@ -193,7 +223,7 @@ def test_a_scope_allows_its_own_routes_and_no_others(service, held):
         else:
             assert answer.status_code == 403, (method, rule)
             if method != "HEAD":
-                problem = check_problem(answer, 403, "scope-missing")
+                problem = check(rule, answer, 403, "scope-missing")
                 assert f"'{scope}'" in problem["detail"]
 
 
@@ -211,7 +241,7 @@ def test_a_limited_token_cannot_use_other_models(service):
         answer = holder.ask(method, path)
         assert answer.status_code == 403, (method, rule)
         if method != "HEAD":
-            check_problem(answer, 403, "model-forbidden")
+            check(rule, answer, 403, "model-forbidden")
     check_problem(holder.post("/models", json={"name": "other"}), 403, "model-forbidden")
 
 
@@ -240,7 +270,16 @@ def test_the_password_of_basic_authentication_is_the_token(service, user, scheme
     check_problem(holder.get("/tokens"), 403, "scope-missing")
 
 
-def test_anonymous_access_allows_only_predictions(make_app, artifacts):
+ANONYMOUS = {"/models/<name>/predict", "/models/<name>/<version>/predict", "/v2"} | {
+    f"/v2/models/<name>{version}{call}"
+    for version in ("", "/versions/<version>")
+    for call in ("", "/config", "/ready", "/infer")
+}
+
+
+def test_anonymous_access_allows_only_predictions_and_what_their_clients_ask_first(
+    make_app, artifacts
+):
     service = make_app(anonymous_predict=True)
     service.admin.upload("m", artifacts["line-2"])
     service.admin.promote("m", 1)
@@ -253,7 +292,7 @@ def test_anonymous_access_allows_only_predictions(make_app, artifacts):
         for method, rule, path, _ in protected(service.app)
         if service.stranger().ask(method, path).status_code != 401
     }
-    assert opened == {"/models/<name>/predict", "/models/<name>/<version>/predict"}
+    assert opened == ANONYMOUS
 
 
 def test_an_unknown_path_is_404_with_and_without_a_token(service):

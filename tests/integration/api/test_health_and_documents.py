@@ -120,6 +120,18 @@ def test_every_operation_that_takes_a_body_describes_it(document):
         if "requestBody" in operation
     }
     without_body = {("POST", "/history/verify"), ("POST", "/tokens/{token_id}/rotate")}
+    without_body |= {
+        ("POST", f"/v2/{path}")
+        for path in (
+            "repository/models/{name}/unload",
+            "systemsharedmemory/{call}",
+            "cudasharedmemory/{call}",
+            "trace/setting",
+            "models/{name}/trace/setting",
+            "logging",
+        )
+    }
+    """Those of the Open Inference Protocol are refused, whatever comes with them."""
     changes = {
         (method, braced(rule)) for method, rule in SCOPES if method in {"POST", "PUT", "PATCH"}
     }
@@ -227,7 +239,7 @@ def test_the_document_has_the_patterns_of_names(document):
         for item in document["paths"].values()
         for parameter in item.get("parameters", ())
     }
-    assert set(patterns) == {"name", "version", "alias", "token_id", "form"}
+    assert set(patterns) == {"name", "version", "alias", "token_id", "form", "call"}
     assert re.search(patterns["name"], "Housing.v2")
     assert re.search(patterns["version"], "12")
     assert re.search(patterns["version"], "production")

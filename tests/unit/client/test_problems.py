@@ -24,6 +24,7 @@ ONLY_IN_THE_CONSOLE = {
     service_errors.PolicyConflict,
     service_errors.DescriptionConflict,
 }
+ONLY_IN_OTHER_PROTOCOLS = {service_errors.NotOffered}
 
 
 def all_kinds(base: type[RegistryError]) -> list[type[RegistryError]]:
@@ -35,7 +36,7 @@ def all_kinds(base: type[RegistryError]) -> list[type[RegistryError]]:
     [
         kind
         for kind in all_kinds(RegistryError)
-        if kind not in NEVER_OVER_HTTP | ONLY_IN_THE_CONSOLE
+        if kind not in NEVER_OVER_HTTP | ONLY_IN_THE_CONSOLE | ONLY_IN_OTHER_PROTOCOLS
     ],
     ids=lambda kind: kind.__name__,
 )

@@ -1,0 +1,115 @@
+"""Endpoints that predict: bytes in, bytes out. They know nothing of Flask.
+
+Each protocol has one; all of them authorise callers, resolve versions, count predictions and answer
+errors as this base does.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from api.bodies import drain
+from api.callers import Callers, has_usual_spelling
+from api.decoding import DecodingBudget
+from api.problems import Problem, Written, problem_of, write_problem
+from api.receiving import Environ
+from registry.engines.served_version import Key
+from registry.live.pool import LoadedVersion
+from registry.live.watch import Caller, Watch
+from registry.watching.counts import Fault
+from registry.watching.predictions import NoPredictionCounts, PredictionCounts
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """A response without the request id and the Content-Length; ``served`` is the version that
+    answered, or would have."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    served: Key | None
+
+
+class Endpoint(Protocol):
+    """What answers predictions."""
+
+    def answer(self, environ: Environ, model: str, reference: str, request_id: str) -> Reply:
+        """Answer the WSGI request ``environ`` with the version that ``reference`` resolves to."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionEndpoint(ABC):
+    """Answers requests with the versions that ``watch`` keeps in memory.
+
+    ``max_bytes`` limits the body, ``budget`` the memory of bodies that are being decoded;
+    ``anonymous``: no token is needed. Each prediction is counted in ``counts``.
+    """
+
+    watch: Watch
+    callers: Callers
+    budget: DecodingBudget
+    max_bytes: int
+    anonymous: bool
+    counts: PredictionCounts | NoPredictionCounts
+
+    def answer(self, environ: Environ, model: str, reference: str, request_id: str) -> Reply:
+        """Answer the WSGI request ``environ`` with the version that ``reference`` resolves to.
+
+        Never raises: every error is answered.
+        """
+        loaded = None
+        try:
+            # Not part of the key where no token is needed: callers could send a new one each time.
+            shown = None if self.anonymous else environ.get("HTTP_AUTHORIZATION")
+            caller = (shown, model, reference)
+            loaded = self.watch.cached(caller) or self._admit(environ, caller)
+            return self._predict(environ, loaded, reference)
+        except Exception as error:  # noqa: BLE001 - every error has a row in the table of problems
+            status, headers, body = problem_of(error, request_id, self._write_problem)
+            requested = self._requested(status, loaded, model, reference)
+            if requested is not None:
+                outcome: Fault = "failed" if status >= 500 else "refused"
+                self.counts.faulted(requested, reference, outcome)
+            if not drain(environ):
+                headers["Connection"] = "close"
+            return Reply(status, list(headers.items()), body, requested)
+
+    @staticmethod
+    def _write_problem(problem: Problem) -> Written:
+        """How errors are answered."""
+        return write_problem(problem)
+
+    @abstractmethod
+    def _predict(self, environ: Environ, loaded: LoadedVersion, reference: str) -> Reply:
+        """Answer a request that is authorised. Raises any error."""
+
+    def _requested(
+        self, status: int, loaded: LoadedVersion | None, model: str, reference: str
+    ) -> Key | None:
+        """The version that a prediction was for that failed or was refused, if it is known.
+
+        A refusal before the version was found names none: the caller may not use it, or it may not
+        exist, and each name that callers invent would take memory.
+        """
+        if loaded is not None:
+            return loaded.key
+        return self.watch.last_known(model, reference) if status >= 500 else None
+
+    def _admit(self, environ: Environ, caller: Caller) -> LoadedVersion:
+        """Authorise ``caller`` and return its version, which is cached for it where allowed."""
+        shown, model, reference = caller
+        cache = self.watch.admission_cache()
+        lasting = True
+        if not self.anonymous:
+            known = self.callers.admit(environ)
+            known.grant.require("predict", model)
+            # With a rate limit each request must be counted.
+            lasting = known.expires_at is None and not self.callers.have_rates
+            # A header can be spelled in many ways, and each would take memory.
+            lasting = lasting and shown is not None and has_usual_spelling(shown)
+        loaded = self.watch.resolve(model, reference)
+        if lasting:
+            cache.versions[caller] = loaded
+        return loaded
