@@ -114,18 +114,26 @@ def _describe_problems(described: dict[str, Any]) -> None:
 
 def _describe_error_texts(described: dict[str, Any]) -> None:
     """Describe the errors of protocols that read a member ``error``."""
-    problem = {"$ref": "#/components/schemas/Problem"}
-    text = {"properties": {"error": {"type": "string"}}, "required": ["error"]}
-    described["components"]["schemas"]["ErrorText"] = {"allOf": [problem, text]}
+    schemas = described["components"]["schemas"]
+    problem = schemas["Problem"]
+    schemas["ErrorText"] = {
+        **problem,
+        "properties": {"error": {"type": "string"}, **problem["properties"]},
+        "required": ["error", *problem["required"]],
+    }
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorText"}}}
-    for path, item in described["paths"].items():
-        if path.startswith(_ERROR_TEXTS):
-            for operation in item.values():
-                for answer in operation["responses"].values() if "responses" in operation else ():
-                    if "$ref" in answer or CONTENT_TYPE in answer.get("content", {}):
-                        answer.pop("$ref", None)
-                        answer.setdefault("description", "Error")
-                        answer["content"] = content
+    operations = [
+        operation
+        for path, item in described["paths"].items()
+        if path.startswith(_ERROR_TEXTS)
+        for operation in item.values()
+        if "responses" in operation
+    ]
+    for operation in operations:
+        for status, answer in operation["responses"].items():
+            if "$ref" in answer or CONTENT_TYPE in answer.get("content", {}):
+                described_as = answer.get("description", "Error")
+                operation["responses"][status] = {"description": described_as, "content": content}
 
 
 def _describe_path_parameters(described: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from api.predict import PredictionEndpoint
+from api.version_endpoint import VersionEndpoint
 from tests.integration.api.conftest import Caller
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -118,5 +118,6 @@ def test_a_token_is_not_in_the_span_of_its_refusal(traced, exporter):
 def test_without_the_setting_opentelemetry_is_not_even_imported(service):
     script = "import api, sys; sys.exit('opentelemetry' in sys.modules)"
 
-    assert isinstance(service.app.wsgi_app._endpoint, PredictionEndpoint)
+    endpoints = service.app.wsgi_app._endpoints.values()
+    assert all(isinstance(endpoint, VersionEndpoint) for endpoint in endpoints)
     subprocess.run([sys.executable, "-c", script], check=True)
