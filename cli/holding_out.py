@@ -1,4 +1,4 @@
-"""Writes the two parts of a table that a holdout is cut off."""
+"""Writes holdouts: the two parts of a table that one is cut off, or a whole file."""
 
 import fcntl
 import re
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from cli.exits import WRONG_USAGE, CommandFailed
@@ -57,6 +58,23 @@ def cut(
             for path in new:
                 path.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def in_requested_form(table: Path, settings: "FileSettings") -> Iterator[Path]:
+    """A temporary CSV file with the rows of ``table``, a text file, as a holdout has them.
+
+    Raises CommandFailed.
+    """
+    with refusals(), Stages() as stage:
+        stage(f"reading {table}")
+        from trainers.holding_out import whole_holdout
+
+        content = _content(whole_holdout(str(table), settings), is_parquet=False)
+    with NamedTemporaryFile(suffix=".csv") as file:
+        file.write(content)
+        file.flush()
+        yield Path(file.name)
 
 
 def _contents(

@@ -1,16 +1,18 @@
 """``hotswap holdout``."""
 
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from cli.exits import WRONG_USAGE, CommandFailed
-from cli.file_flags import FileFlags, file_flags, file_settings
+from cli.file_flags import FileFlags, file_flags, file_keys, file_settings
 from cli.formatting import moment, size
 from cli.gates import trained_on
-from cli.holding_out import cut
+from cli.holding_out import cut, in_requested_form
 from cli.names import ModelName
 from cli.service import json_option, speaks_to_service
 from cli.terminal import Column, print_json, print_pairs, print_table
@@ -18,6 +20,9 @@ from hotswap import Registry
 from hotswap.errors import NotFound
 from hotswap.problems import ModelNotFound, NameTaken
 from hotswap.replies import Holdout
+
+if TYPE_CHECKING:  # other commands must not wait for what training imports
+    from trainers.file_settings import FileSettings
 
 _COLUMNS = [
     Column("SHA-256"),
@@ -73,9 +78,10 @@ def holdout(registry: Registry, *, name: str, as_json: bool, **flags: Unpack[_Fl
     """Show or set the holdout data that versions of the model NAME are measured on.
 
     FILE is CSV or Parquet, with the input columns of the versions and the one that they predict.
+    Of CSV, the cells that mean a missing value are those that the newest version was trained with.
     With --split, TABLE.csv becomes TABLE-holdout.csv, which is set as the holdout, and
     TABLE-training.csv, which versions are to be trained on. The model is created if it does not
-    exist. Options such as --na-values say how TABLE is written, as for train.
+    exist. Options such as --na-values say how FILE or TABLE is written, as for train.
 
     \b
     Example:
@@ -104,7 +110,7 @@ def holdout(registry: Registry, *, name: str, as_json: bool, **flags: Unpack[_Fl
         if not as_json:
             click.echo(f"Wrote {files.holdout} and {files.rest}. Train on {files.rest}.")
     else:
-        shown = registry.holdout(name) if file is None else _set(registry, name, file, target)
+        shown = registry.holdout(name) if file is None else _set_file(registry, name, file, flags)
         print_json(shown) if as_json else _print_one(shown)
 
 
@@ -114,9 +120,39 @@ def _check(flags: _Flags) -> None:
         raise click.UsageError("FILE, --split, --history and --remove are mutually exclusive.")
     if flags["target"] is not None and not any(ways):
         raise click.UsageError("--target requires a FILE or --split.")
-    for option in ("fraction", "seed", *FileFlags.__annotations__):
-        if flags.get(option) not in {None, ()} and flags["split"] is None:
-            raise click.UsageError(f"--{option.replace('_', '-')} requires --split.")
+    for option in ("fraction", "seed"):
+        if flags.get(option) is not None and flags["split"] is None:
+            raise click.UsageError(f"--{option} requires --split.")
+    for option in FileFlags.__annotations__:
+        if flags.get(option) and not any(ways):
+            raise click.UsageError(f"--{option.replace('_', '-')} requires a FILE or --split.")
+
+
+def _set_file(registry: Registry, name: str, file: Path, flags: _Flags) -> Holdout:
+    """Set ``file``, with its cells as requests have them if it is known how they are written."""
+    settings = _settings(registry, name, flags) if file.suffix.lower() == ".csv" else None
+    if settings is None:
+        return _set(registry, name, file, flags["target"])
+    with in_requested_form(file, settings) as written:
+        return _set(registry, name, written, flags["target"])
+
+
+def _settings(registry: Registry, name: str, flags: _Flags) -> "FileSettings | None":
+    """Those of the options, and the ``na_values`` that the newest version was trained with; None if
+    there are neither.
+
+    How numbers are written is not taken from the version: it differs between files.
+    """
+    try:
+        recipe = registry.version(name, "latest")["lineage"].get("recipe")
+    except NotFound:
+        recipe = None
+    if not isinstance(recipe, Mapping):  # it was not trained by 'hotswap train'
+        return file_settings(flags) if file_keys(flags) else None
+    recorded = recipe.get("na_values")
+    if flags["na_values"] or not isinstance(recorded, list):
+        return file_settings(flags)
+    return replace(file_settings(flags), na_values=tuple(map(str, recorded)))
 
 
 def _set(registry: Registry, name: str, file: Path, target: str | None) -> Holdout:

@@ -1,4 +1,5 @@
-"""Cuts a holdout off a table, to measure versions on rows that none of them is trained on."""
+"""Makes holdouts of tables: cuts one off, to measure versions on rows that none of them is trained
+on, and writes cells as requests have them."""
 
 import re
 from collections.abc import Callable
@@ -55,16 +56,33 @@ def hold_out(
     held = np.isin(groups, groups[first[split.test]])
     rows = np.zeros(len(typed.frame), np.bool_)
     rows[np.flatnonzero(values.kept)[held]] = True
-    written = typed
-    if not typed.rules.is_typed:
-        written = read_dataset(data, settings, as_text=typed.columns)
-    sent = pd.DataFrame({name: _sent(name, typed, written) for name in typed.columns})
+    written = _as_written(data, settings, typed)
     return Parts(
-        sent[rows].reset_index(drop=True),
+        _as_requested(typed, written)[rows].reset_index(drop=True),
         written.frame[~rows].reset_index(drop=True),
         typed.found.get("delimiter", ","),
         typed.found.get("encoding", "utf-8"),
     )
+
+
+def whole_holdout(data: str, settings: FileSettings) -> pd.DataFrame:
+    """All rows of ``data``, with their cells as a holdout has them.
+
+    Raises a subclass of TrainingRefused.
+    """
+    typed = read_dataset(data, settings)
+    return _as_requested(typed, _as_written(data, settings, typed))
+
+
+def _as_written(data: str, settings: FileSettings, typed: Dataset) -> Dataset:
+    """``typed``, with the cells of a text file as they are written."""
+    if typed.rules.is_typed:
+        return typed
+    return read_dataset(data, settings, as_text=typed.columns)
+
+
+def _as_requested(typed: Dataset, written: Dataset) -> pd.DataFrame:
+    return pd.DataFrame({name: _sent(name, typed, written) for name in typed.columns})
 
 
 def _sent(name: str, typed: Dataset, written: Dataset) -> "pd.Series[Any]":
@@ -76,7 +94,7 @@ def _sent(name: str, typed: Dataset, written: Dataset) -> "pd.Series[Any]":
     try:
         values = type_column(name, typed.frame[name], typed.rules)
     except ColumnRefused:
-        return own
+        return own.mask(own.astype("string").str.strip().isin(typed.rules.missing))
     cells = values.array.tolist()
     if values.type in {"number", "integer"}:
         plain = own.astype("string").str.strip()

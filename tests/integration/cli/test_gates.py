@@ -66,6 +66,7 @@ def test_gates_can_be_set_and_cleared(hotswap: Hotswap, service: FakeService) ->
         ("holdout", "housing", "no-such-file.csv"),
         ("holdout", "housing", __file__),
         ("holdout", "housing", "--target", "price"),
+        ("holdout", "housing", "--na-values", "?"),
         ("holdout", "housing", "--history", "--remove"),
         ("evaluate", "housing"),
     ],
@@ -93,7 +94,7 @@ def test_a_holdout_is_sent_with_its_media_type(
 
     shown = hotswap("holdout", "housing", file, "--target", "price").stdout
 
-    (received,) = service.requests
+    received = service.requests[-1]
     assert (received.body, received.query) == (b"rooms,price\n1,2\n", {"target": ["price"]})
     assert received.headers["Content-Type"] == "text/csv"
     assert "4128" in shown

@@ -1,4 +1,4 @@
-"""``hotswap holdout --split`` writes both parts of a table and sets the holdout."""
+"""``hotswap holdout`` sets a file, or cuts a holdout off a table and writes both parts."""
 
 import json
 
@@ -9,6 +9,7 @@ from tests.integration.cli.fake_service import Answer, problem
 from tests.integration.cli.test_gates import HOLDOUT
 
 PATH = "/models/housing/holdout"
+VERSION = {"model": "housing", "version": 3}
 
 
 @pytest.fixture
@@ -110,6 +111,49 @@ def test_options_say_how_the_table_is_written(hotswap, service, tmp_path):
         {"Köln"},
     )
     assert hotswap(*command).exit_code == 2  # nothing is split
+
+
+@pytest.mark.parametrize(
+    ("lineage", "options", "first", "second"),
+    [
+        ({}, (), "NA,1,2.5", "?,-,3.5"),  # nobody knows what was missing in training
+        ({"recipe": {}}, (), ",1,2.5", "?,-,3.5"),
+        ({"recipe": {"na_values": []}}, (), "NA,1,2.5", "?,-,3.5"),
+        ({"recipe": {"na_values": ["?", "-"], "decimal": ","}}, (), ",1,2.5", ",,3.5"),
+        ({"recipe": {"na_values": []}}, ("--na-values", "-"), ",1,2.5", "?,,3.5"),
+        ({}, ("--na-values", "?"), ",1,2.5", ",-,3.5"),
+    ],
+)
+def test_cells_that_were_missing_in_training_are_missing_in_a_holdout(
+    request, lineage, options, first, second
+):
+    hotswap, service, table = map(request.getfixturevalue, ("hotswap", "service", "table"))
+    table.write_text("zone,rooms,price\nNA,1,2.5\n?,-,3.5\nnorth,3,4.5\n")
+    service.script("GET", "/models/housing/latest", Answer(200, {**VERSION, "lineage": lineage}))
+    service.script("PUT", PATH, Answer(201, HOLDOUT))
+
+    result = hotswap("holdout", "housing", str(table), *options)
+
+    assert result.exit_code == 0, result.output
+    assert (
+        service.requests[-1].body.decode() == f"zone,rooms,price\n{first}\n{second}\nnorth,3,4.5\n"
+    )
+
+
+def test_a_holdout_that_was_split_off_is_sent_as_it_is(hotswap, service, tmp_path):
+    table = tmp_path / "flats.csv"
+    rows = "".join(f"{row % 7};{row}.{row:03},5\n" for row in range(1, 41))
+    table.write_text(f"rooms;price\n{rows}")
+    lineage = {"recipe": {"na_values": ["3"], "decimal": ",", "delimiter": ";"}}
+    service.script("GET", "/models/housing/latest", Answer(200, {**VERSION, "lineage": lineage}))
+    service.script("PUT", PATH, Answer(201, HOLDOUT))
+    options = ("--target", "price", "--na-values", "3")
+    assert hotswap("holdout", "housing", "--split", str(table), *options).exit_code == 0
+
+    again = hotswap("holdout", "housing", str(tmp_path / "flats-holdout.csv"))
+
+    assert again.exit_code == 0, again.output
+    assert service.requests[-1].body == service.requests[0].body
 
 
 def test_texts_of_a_typed_table_stay_texts(hotswap, service, tmp_path):

@@ -9,7 +9,8 @@ from hotswap.evaluation.row_hashes import TrainingRows
 from registry.codecs.requests import CSV, PARQUET
 from registry.gates.holdouts import FORMATS, batches
 from registry.gates.overlap import Overlap
-from trainers.holding_out import hold_out
+from trainers.file_settings import FileSettings
+from trainers.holding_out import hold_out, whole_holdout
 from trainers.recipe import Recipe
 from trainers.training import train
 
@@ -91,6 +92,24 @@ def test_training_rows_are_recognized_in_a_holdout(shops, shops_csv, media_type)
     overlap = Overlap(TrainingRows.from_bytes(model.training_rows), model.signature, "thrives")
 
     for batch in batches(body, FORMATS[media_type], "thrives", model.signature):
+        overlap.add(batch)
+
+    assert (overlap.known, overlap.rows) == (model.evaluation["train_rows"], 60)
+
+
+def test_training_rows_are_recognized_in_a_file_with_cells_that_mean_missing(tmp_path):
+    path = tmp_path / "shops.csv"
+    zones = ["NA", "?", "north", "south"]
+    path.write_text(
+        "zone,size,sales\n"
+        + "".join(f"{zones[row % 4]},{'-' if row % 9 == 0 else row},{row}.5\n" for row in range(60))
+    )
+    settings = FileSettings(na_values=("?", "-"))
+    model = train(Recipe(data=str(path), kind="forest", target="sales", file=settings))
+    overlap = Overlap(TrainingRows.from_bytes(model.training_rows), model.signature, "sales")
+
+    body = io.BytesIO(whole_holdout(str(path), settings).to_csv(index=False).encode())
+    for batch in batches(body, FORMATS[CSV], "sales", model.signature):
         overlap.add(batch)
 
     assert (overlap.known, overlap.rows) == (model.evaluation["train_rows"], 60)
