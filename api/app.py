@@ -22,6 +22,7 @@ from api.holdouts import blueprint as holdouts
 from api.hosts import Hosts, check_hosts
 from api.logs import configure_logs
 from api.models import blueprint as models
+from api.plots import blueprint as plots
 from api.policies import blueprint as policies
 from api.predictions import attach_endpoint
 from api.predictions import blueprint as predictions
@@ -91,7 +92,7 @@ def create_app(settings: Settings) -> Flask:
     handle_problems(app)
     write_problems_below(app, OPEN_INFERENCE, write_error_text)
     discard_uploads(app)
-    resources = [models, uploads, versions, artifacts, comparisons, cards, traffic]
+    resources = [models, uploads, versions, artifacts, comparisons, cards, plots, traffic]
     resources += [promotions, aliases, history, tokens, policies, holdouts, evaluations]
     # The page at /docs is public, so its scripts and styles are too.
     allows("public")(app.view_functions["static"])

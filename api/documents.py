@@ -17,6 +17,7 @@ from api.schemas.fields import AtMost, whole
 from api.schemas.problems import ProblemSchema
 from api.schemas.versions import EVALUATION, MetadataSchema
 from registry.names import ALIAS, MODEL_NAME
+from registry.plots.content import PLOTS
 from registry.reading.profiles import openapi_schemas
 
 blueprint = Blueprint("documents", __name__, description="Documentation of the API", produces=None)
@@ -31,6 +32,7 @@ _NAMES: dict[str, dict[str, str]] = {
     },
     "alias": {"pattern": whole(ALIAS)},
     "token_id": {"pattern": "^[0-9]{1,9}$"},
+    "plot": {"pattern": f"^({'|'.join(PLOTS)})$"},
     "form": {"pattern": "^[a-z]{1,62}$", "description": "The name of a compiled form."},
     "call": {"pattern": "^[a-z]{1,62}$"},
 }

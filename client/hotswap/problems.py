@@ -77,6 +77,10 @@ class FormNotFound(NotFound):
     """The version has no compiled form of this name."""
 
 
+class PlotNotFound(NotFound):
+    """The evaluation of the version has no data for the plot."""
+
+
 class AliasNotFound(NotFound):
     """There is no such alias."""
 

@@ -373,6 +373,13 @@ class Registry(AbstractContextManager["Registry"]):
         """The model card of a version, as Markdown or as ``text/html``."""
         return self._transport.text(path_of("models", name, version, "card"), media_type)
 
+    def plot(self, name: str, version: Reference, plot: str) -> str:
+        """A plot of a version's evaluation as SVG: ``predicted_vs_true``, ``residuals``,
+        ``confusion_matrix``, ``roc``, ``precision_recall``, ``calibration``, ``importances`` or
+        ``coefficients``. Raises ``problems.PlotNotFound`` if there are no data for it."""
+        path = path_of("models", name, version, "plots", f"{plot}.svg")
+        return self._transport.text(path, "image/svg+xml")
+
     def aliases(self, name: str) -> Iterator[Alias]:
         """The aliases of a model and the version that each points at."""
         return all_items(self._transport, path_of("models", name, "aliases"))

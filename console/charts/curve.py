@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from console.charts.scale import Scale, round_marks, scale_of
+from registry.plots.scale import Scale, round_marks, scale_of
 
 WIDTH, HEIGHT = 560, 230
 _LEFT, _RIGHT, _TOP, _FOOT = 72, 28, 12, 26

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from console.charts.metric import Figure
-from console.charts.scale import round_marks, scale_of
+from registry.plots.scale import round_marks, scale_of
 
 WIDTH = 260
 ROW = 18

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from console.charts.scale import round_marks, scale_of
+from registry.plots.scale import round_marks, scale_of
 
 WIDTH, HEIGHT = 400, 190
 _LEFT, _RIGHT, _TOP, _FOOT = 56, 8, 10, 22

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from console.charts.curves import Curves, curves
-from console.charts.scale import Scale, scale_of
+from registry.plots.curves import Curves, curves
+from registry.plots.scale import Scale, scale_of
 
 BINS = 30
 

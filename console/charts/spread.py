@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from console.charts.scale import Scale
+from registry.plots.scale import Scale
 
 WIDTH, HEIGHT = 560, 52
 _BINS = 32

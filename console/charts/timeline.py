@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from console.charts.scale import Scale
+from registry.plots.scale import Scale
 
 WIDTH = 620
 _LEFT, _RIGHT, _ROW, _BAR, _FOOT = 46, 4, 34, 18, 24

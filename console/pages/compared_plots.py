@@ -6,9 +6,9 @@ from typing import Any
 from flask import request
 from sqlalchemy.orm import Session
 
-from console.charts.curves import Curves, curves
 from console.charts.overlays import outlines
-from console.pages.plots import MOST_WEIGHTS, CurvePlot
+from registry.plots.content import MOST_WEIGHTS, CurvePlot
+from registry.plots.curves import Curves, curves
 from registry.reading.queries import evaluations_of
 from registry.reading.stored_evaluation import (
     CalibrationCurve,

@@ -19,7 +19,6 @@ from console.forms.submitted import Form
 from console.forms.tags import tag_lines
 from console.fresh import live_page, model_state
 from console.noise import difference
-from console.pages.plots import plots_of
 from console.plot_figures import FIGURES, figures_of
 from console.queries import choice_in_query, metrics_in_order
 from console.rendering import page
@@ -28,6 +27,7 @@ from registry.cards.content import card_of
 from registry.names import PRODUCTION
 from registry.operations.description import revision_of
 from registry.operations.evaluate import evaluate
+from registry.plots.content import plots_of
 from registry.reading.live_versions import live_versions
 from registry.reading.promotions import measured_figures, promotions_of
 from registry.reading.queries import compiled_forms, find_version, policy_of

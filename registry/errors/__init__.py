@@ -21,6 +21,7 @@
     │   ├── VersionNotFound
     │   ├── FormNotFound              a compiled form that the version does not have
     │   ├── AliasNotFound
+    │   ├── PlotNotFound
     │   ├── HoldoutNotFound
     │   ├── VerdictNotFound           gates that were not evaluated since something changed
     │   └── TokenNotFound
@@ -136,6 +137,7 @@ from registry.errors.models import (
     ModelNotFound,
     NameMalformed,
     NameTaken,
+    PlotNotFound,
     ReferenceMalformed,
     VersionHasAlias,
     VersionNotFound,
@@ -263,6 +265,7 @@ __all__ = [
     "OpenFilesExhausted",
     "Overloaded",
     "ParameterMalformed",
+    "PlotNotFound",
     "PolicyConflict",
     "PredictionRefused",
     "PredictionTimedOut",

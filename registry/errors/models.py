@@ -73,6 +73,16 @@ class AliasNotFound(NotFound):
         super().__init__(f"Model '{model}' {had} alias {shown(alias)}{when}.")
 
 
+class PlotNotFound(NotFound):
+    title = "Plot not found"
+
+    def __init__(self, model: str, number: int, plot: str, known: Iterable[str]) -> None:
+        listed = ", ".join(known) or "none"
+        super().__init__(
+            f"Version {number} of '{model}' has no plot {shown(plot)}. It has: {listed}."
+        )
+
+
 class NameTaken(Conflict):
     title = "Name taken"
 

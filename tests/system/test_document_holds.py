@@ -62,7 +62,8 @@ UNSAYABLE = {
     "not-offered": "a call of another protocol that is always refused",
 }
 """Why a body that the document allows may be refused nevertheless, by the type of the problem."""
-THERE = {"name": "fuzzed", "version": "1", "alias": "spare", "form": "onnx", "call": "status"}
+THERE = {"name": "fuzzed", "version": "1", "alias": "spare"}
+THERE |= {"form": "onnx", "plot": "roc", "call": "status"}
 """What leads a request past the first 404."""
 
 ASKED = {"GET /models/{name}/compare": {"versions": "1,spare"}}
@@ -88,6 +89,7 @@ BEYOND = {
     "POST /v2/models/{name}/trace/setting": 400,
     "GET /v2/logging": 400,
     "POST /v2/logging": 400,
+    "GET /models/{name}/{version}/plots/{plot}.svg": 404,
 }
 """What asks for a model, a table, its columns, its past or for a version that is not live, none of
 which can be made up; and how far one comes."""

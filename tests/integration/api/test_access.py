@@ -32,6 +32,7 @@ SCOPES = {
     ("GET", "/models/<name>/<version>/compiled/<form>"): ANY,
     ("GET", "/models/<name>/<version>/evaluation"): ANY,
     ("GET", "/models/<name>/<version>/card"): ANY,
+    ("GET", "/models/<name>/<version>/plots/<plot>.svg"): ANY,
     ("POST", "/models/<name>/<version>/promote"): PROMOTE,
     ("POST", "/models/<name>/rollback"): PROMOTE,
     ("GET", "/models/<name>/aliases"): ANY,

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from registry.plots.content import PLOTS
 from tests.integration.cli.conftest import Hotswap, command
 from tests.integration.cli.fake_service import Answer, FakeService, problem, running
 from tests.integration.cli.test_exits import environment
@@ -251,3 +252,27 @@ def test_no_worker_imports_matplotlib(service: FakeService) -> None:
         check=True,
     )
     assert done.stdout == "False\n"
+
+
+def test_the_service_draws_plots_where_required(
+    hotswap: Hotswap, service: FakeService, tmp_path: Path
+) -> None:
+    service.add_version("housing")
+    service.aliases["housing"] = {"production": 1}
+    missing = problem(404, "plot-not-found", "No such plot.")
+    for plot in PLOTS:
+        service.script("GET", f"/models/housing/1/plots/{plot}.svg", missing)
+    arguments = ["plots", "housing", "--out", str(tmp_path / "out"), "--svg"]
+
+    nothing = hotswap(*arguments)
+    svg = Answer(200, b"<svg/>", {"Content-Type": "image/svg+xml"})
+    service.script("GET", "/models/housing/1/plots/residuals.svg", svg)
+    result = hotswap(*arguments)
+
+    assert (nothing.exit_code, "nothing to draw" in nothing.stderr) == (1, True)
+    written = tmp_path / "out" / "residuals.svg"
+    assert (result.exit_code, result.stdout) == (0, f"{written}\n")
+    assert written.read_bytes() == b"<svg/>"
+    assert json.loads(hotswap(*arguments, "--json").stdout) == [
+        {"plot": "residuals", "files": [str(written)]}
+    ]

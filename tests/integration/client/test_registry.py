@@ -114,6 +114,13 @@ def test_a_304_that_was_not_asked_for_is_not_understood(
         registry.model("m")
 
 
+def test_a_plot_is_returned_as_svg(registry: Registry, service: FakeService) -> None:
+    svg = Answer(200, b"<svg/>", {"Content-Type": "image/svg+xml; charset=utf-8"})
+    service.script("GET", "/models/m/production/plots/roc.svg", svg)
+    assert registry.plot("m", "production", "roc") == "<svg/>"
+    assert service.requests[0].headers["Accept"] == "image/svg+xml"
+
+
 def test_an_alias_can_be_requested_as_it_was_at_a_time(
     registry: Registry, service: FakeService
 ) -> None:

@@ -4,13 +4,14 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.charts import curves
 from console.charts.metric import MOST_POINTS, Figure, metric_chart
-from console.charts.scale import round_marks, scale_of
 from console.charts.timeline import MOST_ROWS, WIDTH, timeline
+from registry.plots import curves
+from registry.plots.scale import round_marks, scale_of
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 FIGURES = st.floats(-1e150, 1e150) | st.just(math.nan) | st.just(math.inf)
@@ -176,3 +177,9 @@ def test_a_histogram_keeps_its_rows_when_bins_are_merged(counts) -> None:
 def test_a_curve_is_a_line_through_its_points() -> None:
     (line,) = curves.curves([((0.0, 0.5, 1.0), (0.0, 1.0, 1.0))]).lines
     assert line.split() == ["56.0,274.0", "233.0,10.0", "410.0,10.0"]
+
+
+@pytest.mark.parametrize("value", [2.0**53, -1e150])
+def test_a_scale_of_one_large_value_has_it_in_the_middle(value: float) -> None:
+    assert scale_of([value, value], 0, 100, margin=0.0).at(value) == 50
+    assert curves.bars([value, value], [3]).bars[0].width == 0

@@ -15,8 +15,10 @@ class Scale:
     end: float
 
     def at(self, value: float) -> float:
-        """The coordinate of ``value``, to a tenth, within the scale's ends."""
-        share = min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
+        """The coordinate of ``value``, to a tenth, within the scale's ends; in the middle where
+        the figures are so large that no margin can be added to them."""
+        span = self.high - self.low
+        share = min(1.0, max(0.0, (value - self.low) / span)) if span else 0.5
         return round(self.start + share * (self.end - self.start), 1)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from console.charts.curves import Curves, bars, curves, points
+from registry.plots.curves import Curves, bars, curves, points
 from registry.reading.stored_evaluation import ConfusionMatrix, StoredEvaluation, Weight
 from registry.signature import label_text
 
@@ -11,6 +11,17 @@ MOST_CURVES = 6
 MOST_WEIGHTS = 15
 MOST_CLASSES = 20
 _TINTS = 9
+PLOTS = (
+    "predicted_vs_true",
+    "residuals",
+    "confusion_matrix",
+    "roc",
+    "precision_recall",
+    "calibration",
+    "importances",
+    "coefficients",
+)
+"""The parts of an evaluation that are drawn."""
 
 
 class CurvePlot(NamedTuple):

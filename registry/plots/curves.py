@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from console.charts.scale import Scale, round_marks, scale_of
+from registry.plots.scale import Scale, round_marks, scale_of
 
 WIDTH, HEIGHT = 420, 300
 _LEFT, _RIGHT, _TOP, _FOOT = 56, 10, 10, 26
