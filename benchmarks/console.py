@@ -36,10 +36,11 @@ GOAL_OF_MODEL_MS = 150.0
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Milliseconds of the requests to a page."""
+    """Milliseconds of the requests to a page, and the bytes of its last response, compressed."""
 
     p50: float
     p95: float
+    size: int
 
 
 def sign_in(service: Service) -> dict[str, str]:
@@ -58,14 +59,17 @@ def sign_in(service: Service) -> dict[str, str]:
 
 def get(
     connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str]
-) -> http.client.HTTPResponse:
-    """Send a GET request and read the response. Raises ServiceRefused unless it is 200 or 304."""
+) -> tuple[http.client.HTTPResponse, int]:
+    """The response to a GET request, and its number of bytes.
+
+    Raises ServiceRefused unless its status is 200 or 304.
+    """
     connection.request("GET", path, headers=dict(headers))
     reply = connection.getresponse()
     said = reply.read()
     if reply.status not in {200, 304}:
         raise ServiceRefused(f"GET {path}: {reply.status} {said[:500]!r}")
-    return reply
+    return reply, len(said)
 
 
 def measure(size: Size, rounds: int, port: int) -> dict[str, Times]:
@@ -81,21 +85,22 @@ def _time_pages(service: Service, size: Size, rounds: int) -> dict[str, Times]:
     person, program = sign_in(service), {"Authorization": f"Bearer {service.token}"}
     asked = dict.fromkeys((*PAGES, *SEARCHES), person) | dict.fromkeys(API, program)
     seconds: dict[str, list[float]] = {path: [] for path in asked}
+    sizes: dict[str, int] = {}
     connection = service.connect()
     for number in range(rounds + 1):
         for path, headers in asked.items():
             address = path.format(model=name_of(0), last=size.versions)
             began = time.perf_counter()
-            get(connection, address, headers)
+            _, sizes[path] = get(connection, address, headers)
             if number:  # the first round fills caches
                 seconds[path].append(time.perf_counter() - began)
     connection.close()
-    return {path: _times(values) for path, values in seconds.items()}
+    return {path: _times(seconds[path], sizes[path]) for path in asked}
 
 
-def _times(seconds: Sequence[float]) -> Times:
+def _times(seconds: Sequence[float], size: int) -> Times:
     p50, p95 = np.quantile(np.array(seconds) * 1e3, (0.5, 0.95))
-    return Times(float(p50), float(p95))
+    return Times(float(p50), float(p95), size)
 
 
 def missed(wide: Mapping[str, Times], deep: Mapping[str, Times]) -> list[str]:
@@ -111,19 +116,19 @@ def render(wide: Mapping[str, Times], deep: Mapping[str, Times]) -> str:
     lines = [
         "## Console",
         "",
-        f"`make bench-console`: milliseconds until a page is there, gzipped, one worker, of a "
-        f"registry with {WIDE.models} models of {WIDE.versions} versions, and of one with a model "
-        f"of {DEEP}. Goals: 95% of every page within {GOAL_MS:g} ms in the first, of the page of a "
-        f"model within {GOAL_OF_MODEL_MS:g} ms in the second.",
+        f"`make bench-console`: the size of each page, gzipped, and the milliseconds until it is "
+        f"there, one worker, of a registry with {WIDE.models} models of {WIDE.versions} versions, "
+        f"and of one with a model of {DEEP}. Goals: 95% of every page within {GOAL_MS:g} ms in the "
+        f"first, of the page of a model within {GOAL_OF_MODEL_MS:g} ms in the second.",
         "",
-        f"| | {WIDE.models} of {WIDE.versions}: median | 95% | {DEEP}: median | 95% |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        f"| | KiB | {WIDE.models} of {WIDE.versions}: median | 95% | {DEEP}: median | 95% |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for title, paths in (("Pages", PAGES), ("Searches", SEARCHES), ("API", API)):
-        lines.append(f"| **{title}** | | | | |")
+        lines.append(f"| **{title}** | | | | | |")
         for path in paths:
             values = (wide[path].p50, wide[path].p95, deep[path].p50, deep[path].p95)
-            cells = " | ".join(f"{value:.1f}" for value in values)
+            cells = " | ".join(f"{value:.1f}" for value in (wide[path].size / 1024, *values))
             lines.append(f"| `{path.replace('{model}', 'm').replace('{last}', 'n')}` | {cells} |")
     return "\n".join(lines) + "\n"
 

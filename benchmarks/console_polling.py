@@ -44,7 +44,7 @@ def cpu_seconds(pid: int) -> float:
 def poll(connection: http.client.HTTPConnection, headers: Mapping[str, str], tag: str = "") -> str:
     """Request the content as a page does that shows the one with this ETag; the new ETag."""
     known = {"If-None-Match": tag} if tag else {}
-    reply = get(connection, _PATH, {**headers, "HX-Request": "true", **known})
+    reply, _ = get(connection, _PATH, {**headers, "HX-Request": "true", **known})
     return reply.headers["ETag"]
 
 
