@@ -1,5 +1,6 @@
 """Reads the fields of LightGBM's text files, and checks their types."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,15 @@ LINEAR_KEYS = frozenset({"leaf_const", "num_features", "leaf_features", "leaf_co
 """The fields of trees with linear models at their leaves."""
 
 Fields = dict[str, str]
+
+
+def lines_of(data: bytes) -> list[str]:
+    """The lines of a file, which end as in LightGBM (``Common::GetLine``): a name of a feature may
+    have other characters that end a line elsewhere, such as U+2028.
+
+    Raises UnicodeDecodeError.
+    """
+    return re.split("\r\n?|\n", data.decode())
 
 
 def read_parts(lines: Sequence[str]) -> tuple[Fields, list[Fields], Sequence[str]]:

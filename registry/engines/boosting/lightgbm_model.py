@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from registry.engines.boosting.lightgbm_fields import (
     LINEAR_KEYS,
     Fields,
+    lines_of,
     read_floats,
     read_integer,
     read_integers,
@@ -54,10 +55,10 @@ def read_lightgbm(
     ArtifactRefused.
     """
     try:
-        lines = data.decode().splitlines()
+        lines = lines_of(data)
     except UnicodeDecodeError as error:
         raise ArtifactRefused(f"The artifact is not a LightGBM model: {error}") from error
-    if not lines or lines[0].strip() != "tree":
+    if lines[0].strip() != "tree":
         raise ArtifactRefused("The artifact is not a LightGBM model: its first line is not 'tree'.")
     header, blocks, rest = read_parts(lines[1:])
     if header.get("version") not in _VERSIONS:
@@ -103,7 +104,7 @@ def has_pandas_categories(data: bytes) -> bool:
 
     Raises ArtifactRefused.
     """
-    return bool(_pandas_lists(data.decode().splitlines()))
+    return bool(_pandas_lists(lines_of(data)))
 
 
 def _objective(header: Fields, outputs: int) -> tuple[Answer, Link, float]:

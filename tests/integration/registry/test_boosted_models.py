@@ -96,6 +96,21 @@ def test_xgboost_s_categories_are_sent_as_they_were_in_training(params):
     assert found.values == expected.astype(np.float64).tolist()
 
 
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\x0b", "\x1c", "\t"])
+def test_names_of_lightgbm_may_have_signs_that_end_lines_elsewhere(sign):
+    names = [f"a{sign}b", "c", "d"]
+    data = lightgbm.Dataset(X[:200, :3], X[:200, 5], feature_name=names)
+    booster = lightgbm.train({"verbose": -1, "num_threads": 1}, data, 3)
+
+    text = booster.model_to_string()
+
+    for content in (text, text.replace("\n", "\r\n")):
+        uploaded = read_booster(content.encode(), "lightgbm", None)
+        assert list(uploaded.signature.names) == names == booster.feature_name()
+        expected = booster.predict(X[:9, :3], num_threads=1)
+        assert predictions(uploaded, X[:9, :3].T.tolist()).values == expected.tolist()
+
+
 @pytest.mark.parametrize("params", [{}, {"max_cat_to_onehot": 100}], ids=["sets", "one-hot"])
 def test_lightgbm_s_categories_are_sent_as_they_were_in_training(params):
     content, expected = lightgbm_of_frame(**params)
