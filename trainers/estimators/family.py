@@ -3,9 +3,11 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from numbers import Integral, Real
 from typing import Any
 
-from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from registry.signature import Task
 from trainers.errors import ParameterRefused
@@ -18,6 +20,11 @@ LARGEST_SQUARED = 1e150
 LARGEST_FLOAT32 = 3.4e38
 Constraints = Mapping[str, Sequence[Any]]
 """For each parameter the values that are allowed, as in scikit-learn's _parameter_constraints."""
+ABOVE_0 = Interval(Real, 0, None, closed="neither")
+FROM_0 = Interval(Real, 0, None, closed="left")
+SHARE = Interval(Real, 0, 1, closed="right")
+WHOLE = Interval(Integral, 0, None, closed="left")
+COUNT = Interval(Integral, 1, None, closed="left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,26 @@ class Family:
             for name, value in params.items()
             if name not in _NOT_FOR_RECIPES and value != "deprecated"
         )
+
+
+def library_family(
+    kind: TrainedKind,
+    estimators: Mapping[Task, Callable[..., Any]],
+    fixed: Mapping[str, Any],
+    constraints: Mapping[Task, Constraints],
+    **more: Any,
+) -> Family:
+    """The family of a library for boosted trees, of 100 trees by default. Its estimators always
+    have the parameters ``fixed``; ``more`` are further fields of the family."""
+    return Family(
+        kind,
+        {task: partial(estimator, **fixed) for task, estimator in estimators.items()},
+        {task: {"n_estimators": 100} for task in estimators},
+        takes_missing=True,
+        dense=True,
+        constraints=constraints,
+        **more,
+    )
 
 
 def _check_json(name: str, value: object) -> None:

@@ -1,54 +1,51 @@
 """LightGBM's gradient boosting, for quantities and for classes. Imports lightgbm."""
 
-from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 
 from lightgbm import LGBMClassifier, LGBMRegressor
 from lightgbm.basic import LightGBMError
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from trainers.estimators.family import Constraints, Family
+from trainers.estimators.family import (
+    ABOVE_0,
+    COUNT,
+    FROM_0,
+    SHARE,
+    WHOLE,
+    Constraints,
+    library_family,
+)
 
-_FROM_0 = Interval(Real, 0, None, closed="left")
-_SHARE = Interval(Real, 0, 1, closed="right")
-_WHOLE = Interval(Integral, 0, None, closed="left")
-_COUNT = Interval(Integral, 1, None, closed="left")
 _OBJECTIVES = (
     *("regression", "regression_l1", "huber", "fair", "poisson"),
     *("quantile", "mape", "gamma", "tweedie"),
 )
 _BOTH: Constraints = {
     "boosting_type": [StrOptions({"gbdt", "dart"})],
-    "n_estimators": [_COUNT],
-    "learning_rate": [Interval(Real, 0, None, closed="neither")],
+    "n_estimators": [COUNT],
+    "learning_rate": [ABOVE_0],
     "num_leaves": [Interval(Integral, 2, 131_072, closed="both")],
     "max_depth": [Interval(Integral, -1, None, closed="left")],
-    "subsample_for_bin": [_COUNT],
-    "min_split_gain": [_FROM_0],
-    "min_child_weight": [_FROM_0],
-    "min_child_samples": [_WHOLE],
-    "subsample": [_SHARE],
-    "subsample_freq": [_WHOLE],
-    "colsample_bytree": [_SHARE],
-    "reg_alpha": [_FROM_0],
-    "reg_lambda": [_FROM_0],
+    "subsample_for_bin": [COUNT],
+    "min_split_gain": [FROM_0],
+    "min_child_weight": [FROM_0],
+    "min_child_samples": [WHOLE],
+    "subsample": [SHARE],
+    "subsample_freq": [WHOLE],
+    "colsample_bytree": [SHARE],
+    "reg_alpha": [FROM_0],
+    "reg_lambda": [FROM_0],
     "importance_type": [StrOptions({"split", "gain"})],
 }
 # LightGBM otherwise chooses by a measured time whether threads divide rows or columns, which
 # changes the order in which gradients are added.
 _FIXED = {"n_jobs": 1, "verbosity": -1, "deterministic": True, "force_col_wise": True}
-_DEFAULTS = {"n_estimators": 100}
 
-LIGHTGBM = Family(
+LIGHTGBM = library_family(
     "lightgbm",
+    {"regression": LGBMRegressor, "classification": LGBMClassifier},
+    _FIXED,
     {
-        "regression": partial(LGBMRegressor, **_FIXED),
-        "classification": partial(LGBMClassifier, **_FIXED),
-    },
-    {"regression": _DEFAULTS, "classification": _DEFAULTS},
-    takes_missing=True,
-    dense=True,
-    constraints={
         "regression": {**_BOTH, "objective": [StrOptions(set(_OBJECTIVES)), None]},
         "classification": {**_BOTH, "class_weight": [StrOptions({"balanced"}), None]},
     },

@@ -1,14 +1,22 @@
 """XGBoost's gradient boosting, for quantities and for classes. Imports xgboost."""
 
-from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from xgboost import XGBClassifier, XGBRegressor
 
-from trainers.estimators.family import LARGEST_FLOAT32, Constraints, Family
+from trainers.estimators.family import (
+    ABOVE_0,
+    COUNT,
+    FROM_0,
+    LARGEST_FLOAT32,
+    SHARE,
+    WHOLE,
+    Constraints,
+    library_family,
+)
 
 
 class LabelClassifier(XGBClassifier):
@@ -37,11 +45,6 @@ class LabelClassifier(XGBClassifier):
         return made
 
 
-_ABOVE_0 = Interval(Real, 0, None, closed="neither")
-_FROM_0 = Interval(Real, 0, None, closed="left")
-_SHARE = Interval(Real, 0, 1, closed="right")
-_WHOLE = Interval(Integral, 0, None, closed="left")
-_COUNT = Interval(Integral, 1, None, closed="left")
 _IMPORTANCE = StrOptions({"gain", "weight", "cover", "total_gain", "total_cover"})
 _OBJECTIVES = (
     *("reg:absoluteerror", "reg:gamma", "reg:logistic", "reg:pseudohubererror"),
@@ -50,42 +53,36 @@ _OBJECTIVES = (
 # Without what needs other data than a table (callbacks, early stopping), changes how rows are read
 # (missing, categories) or refers to features by number, of which a recipe's columns have several.
 _BOTH: Constraints = {
-    "n_estimators": [_COUNT],
-    "learning_rate": [_ABOVE_0, None],
-    "max_depth": [_WHOLE, None],
-    "max_leaves": [_WHOLE, None],
+    "n_estimators": [COUNT],
+    "learning_rate": [ABOVE_0, None],
+    "max_depth": [WHOLE, None],
+    "max_leaves": [WHOLE, None],
     "max_bin": [Interval(Integral, 2, None, closed="left"), None],
     "grow_policy": [StrOptions({"depthwise", "lossguide"}), None],
     "tree_method": [StrOptions({"auto", "exact", "approx", "hist"}), None],
-    "gamma": [_FROM_0, None],
-    "min_child_weight": [_FROM_0, None],
-    "max_delta_step": [_FROM_0, None],
-    "subsample": [_SHARE, None],
-    "colsample_bytree": [_SHARE, None],
-    "colsample_bylevel": [_SHARE, None],
-    "colsample_bynode": [_SHARE, None],
-    "reg_alpha": [_FROM_0, None],
-    "reg_lambda": [_FROM_0, None],
-    "num_parallel_tree": [_COUNT, None],
+    "gamma": [FROM_0, None],
+    "min_child_weight": [FROM_0, None],
+    "max_delta_step": [FROM_0, None],
+    "subsample": [SHARE, None],
+    "colsample_bytree": [SHARE, None],
+    "colsample_bylevel": [SHARE, None],
+    "colsample_bynode": [SHARE, None],
+    "reg_alpha": [FROM_0, None],
+    "reg_lambda": [FROM_0, None],
+    "num_parallel_tree": [COUNT, None],
     "importance_type": [_IMPORTANCE, None],
 }
-_DEFAULTS = {"n_estimators": 100}
 # On one core, since several add the gradients in varying order.
 _FIXED = {"n_jobs": 1, "verbosity": 0}
 
-XGBOOST = Family(
+# Its features are dense: what a sparse matrix leaves out is missing to XGBoost, not zero.
+XGBOOST = library_family(
     "xgboost",
+    {"regression": XGBRegressor, "classification": LabelClassifier},
+    _FIXED,
     {
-        "regression": partial(XGBRegressor, **_FIXED),
-        "classification": partial(LabelClassifier, **_FIXED),
-    },
-    {"regression": _DEFAULTS, "classification": _DEFAULTS},
-    takes_missing=True,
-    largest=LARGEST_FLOAT32,
-    # What a sparse matrix leaves out is missing to XGBoost, not zero.
-    dense=True,
-    constraints={
         "regression": {**_BOTH, "objective": [StrOptions(set(_OBJECTIVES))]},
-        "classification": {**_BOTH, "scale_pos_weight": [_FROM_0, None]},
+        "classification": {**_BOTH, "scale_pos_weight": [FROM_0, None]},
     },
+    largest=LARGEST_FLOAT32,
 )
