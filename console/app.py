@@ -18,6 +18,7 @@ from console.pages.history import blueprint as history
 from console.pages.link import blueprint as link
 from console.pages.model import blueprint as model
 from console.pages.models import blueprint as models
+from console.pages.plot_files import blueprint as plot_files
 from console.pages.promote import blueprint as promote
 from console.pages.rollback import blueprint as rollback
 from console.pages.sign_in import blueprint as sign_in
@@ -33,6 +34,7 @@ PAGES = (
     models,
     model,
     version,
+    plot_files,
     describe,
     archive,
     upload,

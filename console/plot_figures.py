@@ -73,9 +73,9 @@ def _columns(*columns: Sequence[float]) -> list[list[Any]]:
 
 
 FIGURES: dict[str, Callable[[StoredEvaluation], Table]] = {
-    "predicted": _predicted,
+    "predicted_vs_true": _predicted,
     "residuals": _residuals,
-    "confusion": _confusion,
+    "confusion_matrix": _confusion,
     "roc": _roc,
     "precision_recall": _precision_recall,
     "calibration": _calibration,

@@ -11,6 +11,7 @@ from api.sessions import db
 from registry.errors import PlotNotFound
 from registry.reading.queries import find_version
 from registry.reading.stored_evaluation import read_evaluation
+from registry.storage.tables import VersionRow
 
 SVG = "image/svg+xml"
 _POLICY = policy_of_style(STYLE)
@@ -24,7 +25,11 @@ blueprint = Blueprint("plots", __name__, description="Plots of versions", produc
 @blueprint.response(200, {"type": "string"}, content_type=SVG, example="<svg>…</svg>")
 def get_plot(name: str, version: str, plot: str) -> Response:
     """Draw a plot of the stored evaluation. It is 404 if the evaluation has no data for it."""
-    row = find_version(db.session(), name, version)
+    return plot_response(find_version(db.session(), name, version), plot)
+
+
+def plot_response(row: VersionRow, plot: str) -> Response:
+    """The drawing of a plot of a version. Raises PlotNotFound."""
     evaluation = read_evaluation(row.evaluation)
     if plot not in (known := drawn(evaluation)):
         raise PlotNotFound(row.model, row.number, plot, known)

@@ -1,20 +1,16 @@
 """A version: its results, plots, columns, origin, card and files."""
 
-import csv
-import io
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, redirect, request, url_for
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.access import allows
 from api.sending import send_blob
 from api.services import services
 from api.sessions import db
-from console.formats import spreadsheet_cell
 from console.forms.submitted import Form
 from console.forms.tags import tag_lines
 from console.fresh import live_page, model_state
@@ -103,24 +99,6 @@ def download(name: str, version: str) -> Response:
     """The uploaded file."""
     row = find_version(db.session(), name, version)
     return send_blob(row, row.sha256, row.format)
-
-
-@blueprint.route("/models/<name>/<version:version>/plots/<plot>.csv", methods=["GET"])
-@allows("any")
-def download_figures(name: str, version: str, plot: str) -> Response:
-    """The figures of a plot, as CSV."""
-    row = find_version(db.session(), name, version)
-    table = figures_of(read_evaluation(row.evaluation), plot) if plot in FIGURES else None
-    if table is None:
-        raise NotFound(f"Version {row.number} of '{name}' has no figures of '{plot[:40]}'.")
-    file = io.StringIO()
-    write = csv.writer(file)
-    for line in (table.columns, *table.rows):
-        write.writerow([spreadsheet_cell(one) if isinstance(one, str) else one for one in line])
-    response = Response(file.getvalue(), content_type="text/csv; charset=utf-8")
-    file_name = f"{name}-{row.number}-{plot}.csv"
-    response.headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
-    return response
 
 
 def _live(session: Session, name: str) -> list[View]:

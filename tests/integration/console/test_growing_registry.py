@@ -29,7 +29,8 @@ UNCOUNTED = {
     "console.sign_in.show",
     "console.link.show",
     "console.version.download",  # a file of one version
-    "console.version.download_figures",  # the same
+    "console.plot_files.drawing",  # the same
+    "console.plot_files.figures",
     "console.history.export",  # all events, as a file
 }
 

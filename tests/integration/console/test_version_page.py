@@ -129,9 +129,9 @@ EVALUATION = {
     "coefficients": [{"feature": "y", "value": -2.5}],
 }
 FILES = {
-    "predicted": "true,predicted\n1.0,1.5\n2.0,2.5\n",
+    "predicted_vs_true": "true,predicted\n1.0,1.5\n2.0,2.5\n",
     "residuals": "from,to,rows\n-1.0,0.0,4\n0.0,1.0,6\n",
-    "confusion": "true \\ predicted,'=a,c\n'=a,9,1\nc,0,8\n",
+    "confusion_matrix": "true \\ predicted,'=a,c\n'=a,9,1\nc,0,8\n",
     "roc": "class,false positives,true positives\n'=a,0.0,0.25\n'=a,1.0,1.0\n",
     "precision_recall": "class,recall,precision\ntrue,0.5,0.75\n",
     "calibration": "class,predicted,observed,rows\n3,0.1,0.2,7\n",
@@ -146,12 +146,19 @@ def test_each_plot_has_its_figures_as_a_table_and_as_a_file(
     name = new_name()
     console.service.admin.upload(name, artifacts["line-1"], {"evaluation": EVALUATION})
     page = console.admin.get(f"/console/models/{name}/1?tab=plots")
-    found = {link["href"]: "download" in link for link in page.of("a") if "/plots/" in link["href"]}
-    assert found == {f"/console/models/{name}/1/plots/{plot}.csv": True for plot in FILES}
+    found = [href for href in page.hrefs() if "/plots/" in href]
+    assert sorted(found) == sorted(
+        f"/console/models/{name}/1/plots/{plot}.{ending}"
+        for plot in FILES
+        for ending in ("csv", "svg")
+    )
     for plot, content in FILES.items():
         file = console.admin.client.get(f"/console/models/{name}/1/plots/{plot}.csv")
         assert file.text.replace("\r\n", "\n") == content
-        assert file.headers["Content-Disposition"] == f'attachment; filename="{name}-1-{plot}.csv"'
+        assert file.headers["Content-Disposition"] == f"attachment; filename={name}-v1-{plot}.csv"
+        drawing = console.admin.client.get(f"/console/models/{name}/1/plots/{plot}.svg")
+        assert drawing.mimetype == "image/svg+xml"
+        assert drawing.data == console.service.admin.get(f"/models/{name}/1/plots/{plot}.svg").data
     assert "class false positives" not in page.text
     (link,) = [href for href in page.hrefs() if "figures=roc" in href]
     assert "class false positives true positives =a 0 0.25 =a 1 1" in console.admin.get(link).text
@@ -159,7 +166,9 @@ def test_each_plot_has_its_figures_as_a_table_and_as_a_file(
 
 def test_figures_that_do_not_exist_are_404(console: Console, housing: str) -> None:
     for plot in ("roc", "nothing"):
-        assert console.admin.get(f"/console/models/{housing}/1/plots/{plot}.csv").status == 404
+        for ending in ("csv", "svg"):
+            path = f"/console/models/{housing}/1/plots/{plot}.{ending}"
+            assert console.admin.get(path).status == 404
     assert console.admin.get(f"/console/models/{housing}/1?tab=plots&figures=x").status == 400
 
 
