@@ -27,7 +27,7 @@ _SCHEMES = ("bearer", "basic")
 _NAMES: dict[str, dict[str, str]] = {
     "name": {"pattern": whole(MODEL_NAME)},
     "version": {
-        "pattern": "^([1-9][0-9]{0,9}|[a-z][a-z0-9_-]{0,62})$",
+        "pattern": rf"^([1-9][0-9]{{0,9}}|{ALIAS.pattern})$",
         "description": "A version's number, an alias or 'latest'.",
     },
     "alias": {"pattern": whole(ALIAS)},

@@ -16,8 +16,9 @@ RESERVED_ALIASES = frozenset(
 )
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
+_WRITTEN_VERSION = re.compile(r"v[0-9]+")
 _LARGEST_NUMBER = 2**31 - 1
 
 
@@ -32,7 +33,7 @@ def check_model_name(name: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """The key by which model names are unique: without case."""
+    """The key by which model names, and the aliases of a model, are unique: without case."""
     return name.lower()
 
 
@@ -43,10 +44,24 @@ def check_alias(alias: str) -> str:
     """
     if not ALIAS.fullmatch(alias):
         raise AliasMalformed(
-            alias, "expected a letter a-z, then up to 62 of a-z, 0-9, '_' or '-', all in lower case"
+            alias, "expected a letter, then up to 127 ASCII letters, digits, '_' or '-'"
         )
-    if alias in RESERVED_ALIASES:
+    if name_key(alias) in RESERVED_ALIASES:
         raise AliasMalformed(alias, "the word is reserved")
+    return alias
+
+
+def check_new_alias(alias: str) -> str:
+    """Return ``alias`` if an alias of that name may be created.
+
+    ``v`` and digits is refused: a reader takes it for the version of that number. Aliases of
+    earlier releases may have such a name.
+
+    Raises AliasMalformed.
+    """
+    check_alias(alias)
+    if _WRITTEN_VERSION.fullmatch(name_key(alias)):
+        raise AliasMalformed(alias, "it reads as the number of a version")
     return alias
 
 
@@ -59,6 +74,7 @@ def parse_reference(reference: str) -> int | str:
     """
     if _NUMBER.fullmatch(reference):
         return int(reference) if len(reference) <= 10 and int(reference) <= _LARGEST_NUMBER else 0
-    if ALIAS.fullmatch(reference) and (reference == LATEST or reference not in RESERVED_ALIASES):
+    is_free = name_key(reference) not in RESERVED_ALIASES
+    if ALIAS.fullmatch(reference) and (reference == LATEST or is_free):
         return reference
     raise ReferenceMalformed(reference)

@@ -28,7 +28,7 @@ class HistoryQuerySchema(ma.Schema):
     model = text(128, metadata={"description": "Of this model."})
     type = fields.String(validate=validate.OneOf(EVENT_TYPES))
     actor = text(200, metadata={"description": "By the token of this name."})
-    alias = text(63, metadata={"description": "Of this alias."})
+    alias = text(128, metadata={"description": "Of this alias."})
     since = _moment("from", "since", "At this time or later.")
     until = _moment("to", "until", "Earlier than this time.")
     before = QueryNumber(

@@ -33,6 +33,7 @@
     │   └── CodingUnsupported         a content coding that is not decoded
     ├── Conflict
     │   ├── NameTaken
+    │   ├── AliasTaken                an alias that differs only in case is there
     │   ├── ModelArchived
     │   ├── VersionNotReady
     │   ├── VersionHasAlias
@@ -129,6 +130,7 @@ from registry.errors.base import (
 from registry.errors.models import (
     AliasMalformed,
     AliasNotFound,
+    AliasTaken,
     ArtifactRefused,
     DescriptionConflict,
     FormNotFound,
@@ -206,6 +208,7 @@ from registry.errors.workers import (
 __all__ = [
     "AliasMalformed",
     "AliasNotFound",
+    "AliasTaken",
     "ArtifactRefused",
     "BackupDamaged",
     "BackupRefused",

@@ -92,6 +92,16 @@ class NameTaken(Conflict):
         )
 
 
+class AliasTaken(Conflict):
+    title = "Alias taken"
+
+    def __init__(self, model: str, alias: str, holder: str) -> None:
+        super().__init__(
+            f"Model '{model}' has the alias '{holder}'; '{alias}' differs from it only in case. "
+            f"Use '{holder}', or delete it first."
+        )
+
+
 class ModelArchived(Conflict):
     title = "Model archived"
 

@@ -16,7 +16,7 @@ def archive_version(database: Database, model: str, reference: str, *, actor: st
     Raises ModelNotFound, VersionNotFound, or VersionHasAlias while an alias points at it.
     """
     with database.write() as session:
-        locked_model(session, model)
+        row = locked_model(session, model)
         version = find_version(session, model, reference)
         aliases = session.scalars(
             select(AliasRow.name).where(AliasRow.model == model, AliasRow.number == version.number)
@@ -26,4 +26,5 @@ def archive_version(database: Database, model: str, reference: str, *, actor: st
         if version.archived_at is not None:
             return
         version.status, version.archived_at = "archived", utc_now()
+        row.updated_at = version.archived_at
         record(session, "archived", actor=actor, model=model, from_version=version.number)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from registry.storage.tables import ModelTagRow, VersionTagRow
+from registry.storage.tables import ModelTagRow, VersionTagRow, utc_now
 
 
 def describe(
@@ -19,10 +19,11 @@ def describe(
 ) -> bool:
     """Replace what is not None, all tags at once. Whether anything changed.
 
-    ``row`` is a ModelRow or a VersionRow, and ``tag_row`` the class of its tags.
+    ``row`` is a ModelRow or a VersionRow, and ``tag_row`` the class of its tags. A new description
+    changes ``updated_at``, tags do not.
     """
-    if description is not None:
-        row.description = description
+    if description is not None and description != row.description:
+        row.description, row.updated_at = description, utc_now()
     if tags is not None:
         kept = {tag.key: tag for tag in row.tags}
         row.tags = [kept.get(key) or tag_row(key=key) for key in tags]

@@ -21,14 +21,21 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.engines.served_version import ServedVersion
-from registry.errors import ChampionMoved, ExpectedVersionConflict, GateFailed, Unavailable
+from registry.errors import (
+    AliasTaken,
+    ChampionMoved,
+    ExpectedVersionConflict,
+    GateFailed,
+    Unavailable,
+)
 from registry.gates.grammar import Gate
 from registry.gates.inputs import GateInputs
 from registry.gates.results import GateResult, all_passed
-from registry.names import PRODUCTION, check_alias
+from registry.names import PRODUCTION, check_alias, check_new_alias, name_key
 from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.results import OperationResult, replay
 from registry.operations.rows import locked_active_model
@@ -88,12 +95,13 @@ def promote(
 ) -> OperationResult:
     """Point ``request.alias`` of ``model`` at the version that ``reference`` stands for.
 
-    Raises AliasMalformed, ModelNotFound, VersionNotFound, ModelArchived, VersionNotReady,
-    VersionNotLoadable, ExpectedVersionConflict, GateRefused, GateFailed, ChampionMoved,
-    IdempotencyKeyReused, and the Unavailable errors.
+    Raises AliasMalformed, AliasTaken, ModelNotFound, VersionNotFound, ModelArchived,
+    VersionNotReady, VersionNotLoadable, ExpectedVersionConflict, GateRefused, GateFailed,
+    ChampionMoved, IdempotencyKeyReused, and the Unavailable errors.
     """
 
     def read_inputs(session: Session, number: int | None) -> GateInputs:
+        _check_alias_is_free(session, model, request.alias)
         version = find_ready_version(session, model, reference if number is None else str(number))
         return read_gate_inputs(session, version, request.alias, request.gates).for_promotion()
 
@@ -162,6 +170,17 @@ def _current_alias(session: Session, model: str, request: PromotionRequest) -> A
     if request.expected_version is not UNCHECKED and request.expected_version != actual:
         raise ExpectedVersionConflict(request.alias, request.expected_version, actual)
     return alias
+
+
+def _check_alias_is_free(session: Session, model: str, alias: str) -> None:
+    """Check that the alias exists or can be created. Raises AliasMalformed, AliasTaken."""
+    names = session.scalars(select(AliasRow.name).where(AliasRow.model == model)).all()
+    if alias in names:
+        return
+    check_new_alias(alias)
+    for name in names:
+        if name_key(name) == name_key(alias):
+            raise AliasTaken(model, alias, name)
 
 
 def _evaluate(

@@ -35,7 +35,7 @@ from registry.signature import Signature
 from registry.storage.database import Database
 from registry.storage.history import EventType, record
 from registry.storage.idempotency import Idempotency, store_answer, stored_answer
-from registry.storage.tables import MetricRow, ModelRow, VersionRow, VersionTagRow
+from registry.storage.tables import MetricRow, ModelRow, VersionRow, VersionTagRow, utc_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +123,7 @@ def register(
         version.compiled = compiled
         version.training_rows_sha256 = hashes
         version.created_by = actor
+        version.created_at = version.updated_at = row.updated_at = utc_now()
         session.add(version)
         session.flush()
         _record(session, "registered", version, actor)

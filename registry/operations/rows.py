@@ -40,6 +40,7 @@ def insert_model(session: Session, name: str, actor: str) -> tuple[ModelRow, boo
     Raises NameMalformed, NameTaken where another spelling of the name is in use.
     """
     check_model_name(name)
+    now = utc_now()
     insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
     made = session.execute(
         insert(ModelRow)
@@ -49,7 +50,8 @@ def insert_model(session: Session, name: str, actor: str) -> tuple[ModelRow, boo
             description="",
             last_number=0,
             generation=0,
-            created_at=utc_now(),
+            created_at=now,
+            updated_at=now,
             created_by=actor,
         )
         .on_conflict_do_nothing()

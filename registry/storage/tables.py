@@ -28,6 +28,8 @@ from sqlalchemy.orm import registry as orm_registry
 
 STATUSES = ("pending", "ready", "failed", "archived")
 HOLDOUT_FORMATS = ("parquet", "csv")
+EPOCH = "1970-01-01 00:00:00"
+"""The time of a row that was written without one."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -74,7 +76,8 @@ class Base(DeclarativeBase):
 class ModelRow(Base):
     """A registered model. ``last_number`` only grows, so that no number is used twice.
 
-    ``name_key`` orders models the same way on every database, whatever its locale.
+    ``name_key`` orders models the same way on every database, whatever its locale. ``updated_at``
+    is when the model was created, its description changed, or a version was added or archived last.
     """
 
     __tablename__ = "models"
@@ -88,6 +91,7 @@ class ModelRow(Base):
     generation: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     created_by: Mapped[str] = mapped_column(String(200))
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=EPOCH)
     archived_at: Mapped[datetime | None]
 
     tags: Mapped[list["ModelTagRow"]] = relationship(
@@ -112,6 +116,9 @@ class VersionRow(Base):
 
     ``compiled`` has the SHA-256 of each compiled form by its name; if empty, scikit-learn serves.
     ``training_rows_sha256``: the hashes of the rows that it was trained on; null: unknown.
+    ``updated_at`` is when it was registered, or its description changed last. ``source`` and
+    ``run_id`` are what a client of MLflow says of its origin; null and empty: no such client made
+    it.
     """
 
     __tablename__ = "versions"
@@ -120,6 +127,7 @@ class VersionRow(Base):
         CheckConstraint(f"status IN {STATUSES}", name="status_known"),
         Index(None, "sha256"),
         Index(None, "status", "model", "number"),
+        Index(None, "run_id"),
     )
 
     model: Mapped[str] = mapped_column(ForeignKey("models.name"), primary_key=True)
@@ -143,7 +151,10 @@ class VersionRow(Base):
     evaluation: Mapped[dict[str, Any]] = mapped_column(deferred=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     created_by: Mapped[str] = mapped_column(String(200))
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=EPOCH)
     archived_at: Mapped[datetime | None]
+    source: Mapped[str | None] = mapped_column(Text)
+    run_id: Mapped[str] = mapped_column(String(128), default="", server_default="")
 
     tags: Mapped[list["VersionTagRow"]] = relationship(
         cascade="all, delete-orphan", lazy="selectin", order_by="VersionTagRow.key"
@@ -202,7 +213,7 @@ class AliasRow(Base):
     )
 
     model: Mapped[str] = mapped_column(ForeignKey("models.name"), primary_key=True)
-    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
     number: Mapped[int]
     previous_number: Mapped[int | None]
 
@@ -233,7 +244,7 @@ class VerdictRow(Base):
 
     model: Mapped[str] = mapped_column(String(128), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    alias: Mapped[str] = mapped_column(String(63), primary_key=True)
+    alias: Mapped[str] = mapped_column(String(128), primary_key=True)
     champion: Mapped[int | None]
     gates: Mapped[list[str]]
     holdout: Mapped[str | None] = mapped_column(String(64))
@@ -330,7 +341,7 @@ class EventRow(Base):
     actor: Mapped[str] = mapped_column(String(200))
     reason: Mapped[str | None] = mapped_column(Text)
     model: Mapped[str | None] = mapped_column(ForeignKey("models.name"))
-    alias: Mapped[str | None] = mapped_column(String(63))
+    alias: Mapped[str | None] = mapped_column(String(128))
     from_version: Mapped[int | None]
     to_version: Mapped[int | None]
     details: Mapped[dict[str, Any]]
@@ -352,7 +363,7 @@ class TrafficRow(Base):
     seconds: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     start: Mapped[datetime] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    alias: Mapped[str] = mapped_column(String(63), primary_key=True)
+    alias: Mapped[str] = mapped_column(String(128), primary_key=True)
     refused: Mapped[int] = mapped_column(BigInteger)
     failed: Mapped[int] = mapped_column(BigInteger)
     times: Mapped[bytes] = mapped_column(LargeBinary)

@@ -134,11 +134,11 @@ def test_an_archived_version_cannot_be_promoted(admin, uploaded):
 
 BAD_ALIASES = [
     ("", 400),
-    ("Production", 400),
+    ("Latest", 400),
     ("1a", 400),
     ("-a", 400),
     ("a b", 400),
-    ("a" * 64, 400),
+    ("a" * 129, 400),
     ("latest", 400),
     ("versions", 400),
     ("aliases", 400),

@@ -100,7 +100,7 @@ def test_a_version_is_found_by_number_alias_or_latest(admin, uploaded, reference
 
 
 @pytest.mark.parametrize(
-    "reference", ["0", "4", "99999999999999999999999", "9" * 5000, "staging", "production"]
+    "reference", ["0", "4", "99999999999999999999999", "9" * 5000, "staging", "Production"]
 )
 def test_an_unknown_version_is_404(admin, unchanged, reference):
     name, _ = unchanged
@@ -108,7 +108,7 @@ def test_an_unknown_version_is_404(admin, unchanged, reference):
 
 
 @pytest.mark.parametrize(
-    "reference", ["01", "-1", "1.0", "+1", "Production", "a b", "%00", "a" * 64, "..", "\u0661"]
+    "reference", ["01", "-1", "1.0", "+1", "Latest", "a b", "%00", "a" * 129, "..", "\u0661"]
 )
 def test_a_malformed_reference_is_400(admin, unchanged, reference):
     name, _ = unchanged

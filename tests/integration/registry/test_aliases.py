@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from registry.errors import (
     AliasMalformed,
     AliasNotFound,
+    AliasTaken,
     ExpectedVersionConflict,
     IdempotencyKeyReused,
     ModelArchived,
@@ -29,6 +30,7 @@ from registry.reading.pages import Paging
 from registry.reading.queries import list_history
 from registry.storage.history import verify
 from registry.storage.idempotency import Idempotency
+from registry.storage.tables import AliasRow
 from tests.factories import add_token, add_versions, ungated
 from tests.fakes import Preparer
 
@@ -399,3 +401,27 @@ def test_foreign_keys_prevent_dangling_aliases(house, statement):
     with pytest.raises(IntegrityError), house.write() as session:
         session.execute(text(statement))
     assert live(house) == 1
+
+
+def test_an_alias_that_differs_only_in_case_is_refused(house):
+    champion = PromotionRequest(actor="ann", alias="Champion")
+    go(house, 1, champion)
+
+    for other in ("champion", "CHAMPION"):
+        with pytest.raises(AliasTaken, match="'Champion'"):
+            go(house, 2, PromotionRequest(actor="ann", alias=other))
+    go(house, 2, champion)
+
+    assert (live(house, "Champion"), live(house, "champion")) == (2, None)
+
+
+def test_an_alias_of_an_earlier_release_that_reads_as_a_number_still_moves(house):
+    order = PromotionRequest(actor="ann", alias="v1")
+    with pytest.raises(AliasMalformed, match="number of a version"):
+        go(house, 1, order)
+    with house.write() as session:
+        session.add(AliasRow(model="house", name="v1", number=1))
+
+    go(house, 2, order)
+
+    assert live(house, "v1") == 2

@@ -1,15 +1,18 @@
 """Making models, changing what may change, and finding them again."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from registry.errors import ModelArchived, NameTaken, ParameterMalformed
 from registry.operations.archive_model import archive_model
+from registry.operations.archive_version import archive_version
 from registry.operations.create_model import create_model
 from registry.operations.update_model import update_model
 from registry.operations.update_version import update_version
 from registry.reading.pages import Paging
 from registry.reading.queries import find_usable_version, list_history, list_models, list_versions
-from registry.storage.tables import AliasRow, MetricRow
+from registry.storage.tables import AliasRow, MetricRow, ModelRow, VersionRow
 from registry.tokens import Grant
 from tests.factories import add_versions
 
@@ -110,3 +113,38 @@ def test_latest_is_the_highest_ready_version(database):
     with database.read() as session:
         assert find_usable_version(session, "house", "latest").number == 2
         assert find_usable_version(session, "house", "blue").number == 1
+
+
+def changed_at(database, row, *key):
+    with database.read() as session:
+        return session.get(row, key).updated_at
+
+
+def test_a_description_changes_the_time_of_the_last_change_and_tags_do_not(database):
+    add_versions(database, "house")
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    with database.write() as session:
+        session.get(ModelRow, "house").updated_at = long_ago
+        session.get(VersionRow, ("house", 1)).updated_at = long_ago
+
+    update_model(database, "house", actor="ann", description="", tags={"a": "1"})
+    update_version(database, "house", "1", actor="ann", description="", tags={"a": "1"})
+    assert changed_at(database, ModelRow, "house") == long_ago
+    assert changed_at(database, VersionRow, "house", 1) == long_ago
+
+    update_version(database, "house", "1", actor="ann", description="d")
+    assert changed_at(database, VersionRow, "house", 1) > long_ago
+    assert changed_at(database, ModelRow, "house") == long_ago
+    update_model(database, "house", actor="ann", description="d")
+    assert changed_at(database, ModelRow, "house") > long_ago
+
+
+def test_an_archived_version_changes_its_model(database):
+    add_versions(database, "house")
+    before = changed_at(database, ModelRow, "house")
+    with database.write() as session:
+        session.get(ModelRow, "house").updated_at = before - timedelta(days=1)
+
+    archive_version(database, "house", "1", actor="ann")
+
+    assert changed_at(database, ModelRow, "house") >= before

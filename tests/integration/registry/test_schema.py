@@ -12,6 +12,7 @@ from sqlalchemy import inspect, text
 import migrations
 from registry.errors import DatabaseUnavailable, SchemaMismatch
 from registry.storage.database import Database
+from registry.storage.history import record, verify
 from registry.storage.schema import HEAD, current_revision, upgrade
 from registry.storage.tables import Base, VersionRow
 from tests.factories import add_versions
@@ -107,6 +108,7 @@ def test_a_migration_removes_the_rewritten_forms_of_uploaded_onnx_files(database
     add_versions(database, "uploaded", format="onnx", engine=engine, compiled=written)
     add_versions(database, "trained", engine=engine, compiled=converted)
     with database.write() as session:
+        record(session, "promoted", actor="ann", model="trained", alias="production", to_version=1)
         session.execute(text("DROP INDEX ix_metrics_name_model_value_number"))  # of 0005
         session.execute(text("ALTER TABLE versions DROP COLUMN training_rows_sha256"))  # of 0006
         session.execute(text("DROP TABLE sessions"))  # of 0007
@@ -118,12 +120,18 @@ def test_a_migration_removes_the_rewritten_forms_of_uploaded_onnx_files(database
         session.execute(text("DROP TABLE traffic"))  # of 0010
         session.execute(text("DROP INDEX ix_history_model_to_version_seq"))  # of 0011
         session.execute(text("DROP INDEX ix_history_model_from_version_seq"))  # of 0011
+        session.execute(text("DROP INDEX ix_versions_run_id"))  # of 0014
+        for column in ("updated_at", "source", "run_id"):  # of 0014
+            session.execute(text(f"ALTER TABLE versions DROP COLUMN {column}"))
+        session.execute(text("ALTER TABLE models DROP COLUMN updated_at"))  # of 0014
         session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
 
     assert upgrade(database) is True
 
     with database.read() as session:
         kept = {row.model: (row.engine, row.compiled) for row in session.query(VersionRow)}
+        assert all(row.updated_at == row.created_at for row in session.query(VersionRow))
+        assert verify(session).seq == 1  # the table is written anew by 0014
     assert kept["trained"] == (engine, converted)
     assert kept["uploaded"][0]["name"] == "onnxruntime"
     assert kept["uploaded"][1] == {}

@@ -9,6 +9,7 @@ from registry.names import (
     RESERVED_ALIASES,
     check_alias,
     check_model_name,
+    check_new_alias,
     name_key,
     parse_reference,
 )
@@ -67,21 +68,30 @@ def test_names_that_differ_only_in_case_share_a_key():
     assert name_key("Housing") == name_key("hOUSING")
 
 
-@pytest.mark.parametrize("alias", ["production", "a", "blue-green_2", "x" * 63])
+@pytest.mark.parametrize(
+    "alias", ["production", "a", "blue-green_2", "Champion", "aB", "v", "v1a", "x" * 128]
+)
 def test_a_valid_alias_is_accepted(alias):
-    assert check_alias(alias) == alias
+    assert check_new_alias(alias) == alias
 
 
-@pytest.mark.parametrize("alias", ["", "1", "A", "aB", "-a", "a.b", "a b", "a\n", "x" * 64])
+@pytest.mark.parametrize("alias", ["", "1", "-a", "_a", "a.b", "a b", "a\n", "é", "x" * 129])
 def test_an_invalid_alias_is_refused(alias):
-    with pytest.raises(AliasMalformed, match="a letter a-z"):
+    with pytest.raises(AliasMalformed, match="expected a letter"):
         check_alias(alias)
 
 
-@pytest.mark.parametrize("alias", sorted(RESERVED_ALIASES))
-def test_reserved_words_are_not_aliases(alias):
+@pytest.mark.parametrize("alias", [*sorted(RESERVED_ALIASES), "Latest", "LATEST", "Predict"])
+def test_reserved_words_are_not_aliases_in_any_case(alias):
     with pytest.raises(AliasMalformed, match="reserved"):
         check_alias(alias)
+
+
+@pytest.mark.parametrize("alias", ["v1", "V1", "v007"])
+def test_the_number_of_a_version_is_not_a_new_alias(alias):
+    assert check_alias(alias) == alias  # one of an earlier release
+    with pytest.raises(AliasMalformed, match="number of a version"):
+        check_new_alias(alias)
 
 
 def test_words_that_stand_at_the_place_of_an_alias_in_urls_are_reserved():
@@ -92,7 +102,7 @@ def test_words_that_stand_at_the_place_of_an_alias_in_urls_are_reserved():
 
 @pytest.mark.parametrize(
     ("reference", "parsed"),
-    [("1", 1), ("42", 42), ("2147483647", 2**31 - 1), ("latest", "latest"), ("blue", "blue")],
+    [("1", 1), ("42", 42), ("2147483647", 2**31 - 1), ("latest", "latest"), ("Blue", "Blue")],
 )
 def test_a_reference_is_a_number_an_alias_or_latest(reference, parsed):
     assert parse_reference(reference) == parsed
@@ -104,7 +114,8 @@ def test_a_number_too_large_for_any_version_matches_none(reference):
 
 
 @pytest.mark.parametrize(
-    "reference", ["", "01", "-1", "1.0", "+1", "1e3", " 1", "1\n", "A", "versions", "\u0661"]
+    "reference",
+    ["", "01", "-1", "1.0", "+1", "1e3", " 1", "1\n", "a.b", "versions", "Latest", "\u0661"],
 )
 def test_other_references_are_refused(reference):
     with pytest.raises(ReferenceMalformed):
