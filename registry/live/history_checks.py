@@ -1,12 +1,12 @@
 """Has the history verified by one process of the server."""
 
 import logging
-import threading
 from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry.errors import RegistryError
+from registry.live.repeated import Repeated
 from registry.storage.election import Election
 
 logger = logging.getLogger(__name__)
@@ -27,29 +27,21 @@ class HistoryChecks:
     def __init__(self, check: Check, election: Election) -> None:
         self._check = check
         self._election = election
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._repeated = Repeated(self.look, LOOK_SECONDS, "history")
 
     def start(self) -> None:
         """Check from now on."""
-        self._thread = threading.Thread(target=self._keep_checking, name="history", daemon=True)
-        self._thread.start()
+        self._repeated.start()
 
     def close(self) -> None:
         """End a check that is under way, and leave the checks to another process."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._repeated.close()
         self._election.leave()
 
     def look(self) -> None:
         """Check if this is the process that does. A failure is logged."""
         try:
             if self._election.is_won():
-                self._check(lambda: not self._stop.wait(PAUSE_SECONDS))
+                self._check(lambda: self._repeated.pause(PAUSE_SECONDS))
         except (RegistryError, SQLAlchemyError, OSError) as error:
             logger.warning("the history is not verified yet: %s", error)
-
-    def _keep_checking(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
-            self.look()

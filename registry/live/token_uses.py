@@ -1,10 +1,10 @@
 """Has the uses of tokens noted that a worker has seen."""
 
-import threading
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from registry.errors import StorageFull, Unavailable
+from registry.live.repeated import Repeated
 from registry.live.watch import Watch
 
 REPORT_SECONDS = 60.0
@@ -23,19 +23,15 @@ class TokenUses:
         self._watch = watch
         self._note = note
         self._unreported: set[int] = set()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._repeated = Repeated(self.report, REPORT_SECONDS, "uses")
 
     def start(self) -> None:
         """Report from now on."""
-        self._thread = threading.Thread(target=self._keep_reporting, name="uses", daemon=True)
-        self._thread.start()
+        self._repeated.start()
 
     def close(self) -> None:
         """Stop reporting. Uses since the last report are not noted."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._repeated.close()
 
     def report(self) -> None:
         """Have the uses since the last report noted; where that fails, the next one has them."""
@@ -45,7 +41,3 @@ class TokenUses:
         with suppress(Unavailable, StorageFull):
             self._note(self._unreported)
             self._unreported = set()
-
-    def _keep_reporting(self) -> None:
-        while not self._stop.wait(REPORT_SECONDS):
-            self.report()
