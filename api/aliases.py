@@ -30,6 +30,18 @@ from registry.reading.views import View
 
 blueprint = Blueprint("aliases", __name__, description="Names that point at a version")
 
+_ALIAS_THEN = {
+    "alias": "production",
+    "version": 1,
+    "since": "2026-11-01T06:00:00.000Z",
+    "by": "ann",
+    "reason": "the first one",
+    "forced": False,
+    "rolled_back": False,
+    "until": "2026-11-21T06:00:00.000Z",
+}
+"""The reply with 'at'."""
+
 
 @blueprint.route("/models/<name>/aliases", methods=["GET"])
 @allows("any")
@@ -49,7 +61,7 @@ def list_aliases(name: str) -> Any:
 @blueprint.route("/models/<name>/aliases/<alias>", methods=["GET"])
 @allows("any")
 @blueprint.arguments(AliasQuerySchema, location="query")
-@blueprint.response(200, AliasAtSchema)
+@blueprint.response(200, AliasAtSchema, example=_ALIAS_THEN)
 def get_alias(query: dict[str, Any], name: str, alias: str) -> View:
     """Show an alias with its last move, or what it pointed at at a time."""
     session = db.session()

@@ -29,11 +29,50 @@ from registry.watching.model_list import sorted_models
 
 blueprint = Blueprint("models", __name__, description="Registered models")
 
+_LIVE_MODELS = {
+    "items": [
+        {
+            "name": "housing",
+            "description": "Prices of houses",
+            "tags": {"team": "pricing"},
+            "aliases": {"production": 2},
+            "status": "active",
+            "last_version": 3,
+            "generation": 4,
+            "created_at": "2026-11-01T06:00:00.000Z",
+            "created_by": "ci",
+            "live": [
+                {
+                    "alias": "production",
+                    "version": 2,
+                    "kind": "forest",
+                    "task": "regression",
+                    "engine": "trees",
+                    "since": "2026-11-21T06:00:00.000Z",
+                    "by": "ann",
+                    "reason": "lower error",
+                    "forced": False,
+                    "rolled_back": False,
+                    "metrics": {"rmse": 48211.7},
+                    "metric_intervals": {"rmse": [46850.2, 49633.5]},
+                    "baseline": {"rmse": 115300.1},
+                    "rollback_to": 1,
+                }
+            ],
+            "newest_ready": 3,
+        }
+    ],
+    "page": 1,
+    "page_size": 50,
+    "total": 1,
+}
+"""The reply with include=live."""
+
 
 @blueprint.route("/models", methods=["GET"])
 @allows("any")
 @blueprint.arguments(ModelQuerySchema, location="query")
-@blueprint.response(200, ModelPageSchema)
+@blueprint.response(200, ModelPageSchema, example=_LIVE_MODELS)
 def list_models(query: dict[str, Any]) -> Page:
     """List the models that the token covers."""
     session = db.session()

@@ -1,6 +1,7 @@
 """The predictions of a model's versions over time, and the thread that stores them."""
 
 import logging
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 blueprint = Blueprint("traffic", __name__, description="Predictions over time")
 
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 _SECONDS = 1.0
 """Between two looks at the clock: a minute is recorded within this time of its end."""
 
@@ -40,7 +42,8 @@ def get_traffic(query: dict[str, Any], name: str) -> View:
     """
     session = db.session()
     find_model(session, name)
-    until = query.get("until", utc_now())
+    # Arithmetic with the first and last years would overflow; nothing was recorded in either.
+    until = min(max(query.get("until", utc_now()), _FIRST), _LAST)
     return traffic_of(session, name, query["window"], until, query.get("version"))
 
 

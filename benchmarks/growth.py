@@ -35,6 +35,7 @@ _ROW = json.dumps({f"x{column}": float(column) for column in range(4)}).encode()
 _JSON = {"Content-Type": "application/json"}
 LISTS = {
     "list of models": "/models",
+    "list of models with what is live": "/models?include=live",
     "list of versions": "/models/{model}/versions",
     "list of versions by status": "/models/{model}/versions?status=ready",
     "list of versions by metric": "/models/{model}/versions?sort=-metrics.rmse",

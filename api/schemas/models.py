@@ -28,7 +28,8 @@ class ModelQuerySchema(PagingSchema):
         metadata={
             "description": "name; updated: by the last event; requests: by the number of "
             "predictions in this hour and the one before; failures: by the part of them that "
-            "failed. A leading '-' reverses it."
+            "failed. A leading '-' reverses it.",
+            "example": "-updated",
         },
     )
     include = fields.String(

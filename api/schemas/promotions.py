@@ -183,7 +183,8 @@ class AliasQuerySchema(ma.Schema):
         validate=in_utc,
         metadata={
             "description": "Show what the alias pointed at at this time, with a time zone, such as "
-            "2026-11-21T06:00:00Z. In the future: what it points at now."
+            "2026-11-21T06:00:00Z. In the future: what it points at now.",
+            "example": "2026-11-21T06:00:00Z",
         },
     )
 

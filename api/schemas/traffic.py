@@ -1,7 +1,5 @@
 """Schemas of the predictions of a model's versions over time."""
 
-from datetime import UTC, datetime
-
 import marshmallow as ma
 from marshmallow import fields, validate
 
@@ -14,9 +12,6 @@ _SECONDS = {
 }
 
 
-_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-
-
 class TrafficQuerySchema(ma.Schema):
     window = fields.String(
         load_default="1h",
@@ -24,7 +19,7 @@ class TrafficQuerySchema(ma.Schema):
         metadata={"description": "Minutes are kept for 24 hours, hours for 30 days."},
     )
     until = fields.AwareDateTime(
-        validate=[in_utc, validate.Range(_FIRST, _LAST)],
+        validate=in_utc,
         metadata={"description": "The end of the window, with a time zone; now by default."},
     )
     version = QueryNumber(validate=validate.Range(1, LARGEST_VERSION))

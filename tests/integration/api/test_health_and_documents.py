@@ -30,6 +30,9 @@ def document(service):
     return answer.json
 
 
+JSON = "application/json"
+
+
 def operations(document):
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -191,6 +194,28 @@ def references(value):
     elif isinstance(value, list):
         for inner in value:
             yield from references(inner)
+
+
+def test_examples_have_the_fields_of_their_schemas(document):
+    checked = 0
+    for _, _, operation in operations(document):
+        content = operation["responses"].get("200", {}).get("content", {}).get(JSON, {})
+        if "example" in content and "$ref" in content.get("schema", {}):
+            check_example(document, content["schema"], content["example"])
+            checked += 1
+    assert checked >= 2
+
+
+def check_example(document, schema, example):
+    if "$ref" in schema:
+        schema = resolve(document, schema["$ref"])
+    if isinstance(example, list):
+        for one in example:
+            check_example(document, schema["items"], one)
+    elif isinstance(example, dict) and "properties" in schema:
+        assert set(example) <= set(schema["properties"])
+        for name, value in example.items():
+            check_example(document, schema["properties"][name], value)
 
 
 def test_every_reference_in_the_document_resolves(document):

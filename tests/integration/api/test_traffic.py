@@ -57,8 +57,6 @@ def test_the_window_its_end_and_the_version_can_be_chosen(service, busy):
         {"version": "production"},
         {"until": "yesterday"},
         {"until": "2026-11-22T12:00:00"},
-        {"until": "0001-01-01T00:00:00Z"},
-        {"until": "9999-12-31T23:59:59Z"},
         {"until": "9999-12-31T23:59:59-12:00"},
     ],
 )
@@ -90,3 +88,13 @@ def test_predictions_are_counted_for_the_version_that_answered(make_app, artifac
     live, by_number = found[Row(name, 1, "production")], found[Row(name, 1, "")]
     assert (live.times.sum(), live.refused, live.failed) == (1, 1, 0)
     assert (by_number.times.sum(), by_number.refused) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "until", ["0001-01-01T00:00:00Z", "0157-10-27T12:48:50+00:00", "9999-12-31T23:59:59.999Z"]
+)
+@pytest.mark.parametrize("window", ["10m", "30d"])
+def test_there_is_no_traffic_long_before_and_after(service, busy, until, window):
+    query = {"window": window, "until": until}
+    answer = service.admin.get(f"/models/{busy}/traffic", query_string=query)
+    assert (answer.status_code, answer.json["versions"]) == (200, [])
