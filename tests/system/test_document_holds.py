@@ -62,6 +62,8 @@ UNSAYABLE = {
     "not-offered": "a call of another protocol that is always refused",
 }
 """Why a body that the document allows may be refused nevertheless, by the type of the problem."""
+ROW_HASHES = "The part training_rows is not a file"
+"""The same, where other parts of the metadata have the same type of problem."""
 THERE = {"name": "fuzzed", "version": "1", "alias": "spare"}
 THERE |= {"form": "onnx", "plot": "roc", "call": "status"}
 """What leads a request past the first 404."""
@@ -189,7 +191,8 @@ def send(house: Server, session: requests.Session, strategy: Any, mode: Generati
             check_refusal(case, answer)
         elif answer.status_code in MALFORMED and CURSOR not in (case.query or {}):
             slug = answer.json()["type"].rpartition("/")[2]
-            assert slug in UNSAYABLE, (case.as_curl_command(), answer.json())
+            is_known = slug in UNSAYABLE or ROW_HASHES in answer.json()["detail"]
+            assert is_known, (case.as_curl_command(), answer.json())
         met.add(answer.status_code)
 
     ask()
