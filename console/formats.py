@@ -19,7 +19,8 @@ _METRICS = {
     "log_loss": "log loss",
     "roc_auc": "ROC AUC",
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
+"""Also in full width, as OWASP's page on CSV injection has them."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 

@@ -39,6 +39,7 @@ def sign_in() -> AnyResponse:
         return sign_in_form(following, kept=kept, status=403)
     try:
         known = callers().check_token(request.form.get("token", "").strip(), request.environ)
+        callers().count(known.grant)
     except (Unauthenticated, TooManyRequests) as error:
         response = sign_in_form(
             following, kept=kept, status=status_of(type(error)), fault=error.detail

@@ -112,10 +112,12 @@ def test_a_spreadsheet_calculates_nothing_that_somebody_wrote(
     console: Console, artifacts: dict[str, bytes]
 ) -> None:
     name, admin = new_name(), console.service.admin
+    reasons = ["=HYPERLINK(A1)", "\n=1+1", "\N{FULLWIDTH EQUALS SIGN}1+1"]
     admin.upload(name, artifacts["line-1"], {"kind": "linear"})
-    admin.promote(name, 1, reason="=HYPERLINK(A1)")
-    (row,) = exported(console.admin, model=name, type="promoted")
-    assert row["reason"] == "'=HYPERLINK(A1)"
+    for alias, reason in zip("abc", reasons, strict=True):
+        admin.promote(name, 1, alias=alias, reason=reason)
+    rows = exported(console.admin, model=name, type="promoted")
+    assert [row["reason"] for row in rows] == [f"'{reason}" for reason in reversed(reasons)]
 
 
 @pytest.mark.parametrize("query", ["from=yesterday", "before=x", "type=renamed", "actor=%00"])

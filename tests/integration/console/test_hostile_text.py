@@ -1,14 +1,16 @@
 """Text of strangers, in every field that somebody can write, is shown as it is on every page."""
 
+import json
 import re
 
+import pandas as pd
 import pytest
+import skops.io
+from sklearn.linear_model import LogisticRegression
 
 from api.access import access_of
 from tests.integration.api.conftest import new_name
 from tests.integration.console.conftest import HOSTILE, Console
-
-SOURCES = ("script", "img")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,38 @@ def test_text_of_strangers_is_never_markup(console: Console, hostile: str, path:
     assert not any(name.startswith("on") for _, given in page.elements for name in given)
     assert "49" not in re.findall(r"\$\{\d+\}|&49", page.text)
     if "files" not in path:
+        assert "alert(1)" in page.text
+
+
+@pytest.fixture(scope="module")
+def hostile_columns(console: Console) -> str:
+    """A model whose columns and classes have the text as their names."""
+    rows = pd.DataFrame({HOSTILE: [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
+    fitted = LogisticRegression().fit(rows, [HOSTILE, HOSTILE, "=1+1", "=1+1"])
+    name, metadata = new_name(), {"input_example": {HOSTILE: 0.0, "b": 1.0}}
+    answer = console.service.admin.upload(name, skops.io.dumps(fitted), metadata)
+    assert answer.status_code == 201, answer.text
+    return name
+
+
+@pytest.mark.parametrize(
+    ("tab", "form"),
+    [
+        ("row", {"c0": "0", "c1": "1"}),
+        ("row", {"c0": HOSTILE, "c1": "1"}),
+        ("rows", {"rows": f"x\tb\n{HOSTILE}\t2\n"}),
+        ("rows", {"rows": json.dumps([{HOSTILE: 0.0, "b": 1.0}])}),
+    ],
+)
+def test_columns_classes_and_predictions_are_never_markup(
+    console: Console, hostile_columns: str, tab: str, form: dict[str, str]
+) -> None:
+    browser, address = console.admin, f"/console/models/{hostile_columns}/1/try?tab={tab}"
+    for page in (browser.get(address), browser.post(address, form)):
+        assert page.status in {200, 422}
+        assert page.of("img") == []
+        assert all("src" in script for script in page.of("script"))
+        assert not any(name.startswith("on") for _, given in page.elements for name in given)
         assert "alert(1)" in page.text
 
 

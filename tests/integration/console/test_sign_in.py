@@ -261,6 +261,16 @@ def test_a_theme_is_kept_in_a_cookie_and_set_by_the_server(console: Console) -> 
     assert browser.get(MODELS).of("html")[0]["class"] == "dark"
 
 
+def test_signing_in_counts_against_the_rate_of_the_token(make_console: ConsoleMaker) -> None:
+    """Each sign-in writes to the database."""
+    browser = make_console(rate_limit=1).stranger()
+    answers = [browser.sign_in(ADMIN_TOKEN) for _ in range(4)]
+    slowed = [page for page in answers if page.status == 429]
+    assert slowed
+    assert int(slowed[0].response.headers["Retry-After"]) > 0
+    assert "Set-Cookie" not in slowed[0].response.headers
+
+
 def test_requests_count_against_the_rate_of_the_token(make_console: ConsoleMaker) -> None:
     browser = make_console(rate_limit=1).admin
     statuses = [browser.get("/console/health-of-nothing").status for _ in range(4)]
