@@ -7,7 +7,7 @@ COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
 .PHONY: help serve extras test test-slow browser-programs deploy-programs deploy-check test-faults test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
-	lock-bench release clean
+	lock-bench lock-clients release clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -81,6 +81,13 @@ test-attacks: .venv/test ## Upload all attacks to a real server, and try every p
 	$(BIN)/python -m pytest -q -n 0 tests/attacks/over_http.py
 	$(BIN)/python -m pytest -q -n 0 tests/system/test_path_escapes.py --every-route
 
+# Without the configuration of the other tests, which need the packages of the service.
+CLIENT_TESTS := -m pytest -c tests/clients/pytest.ini --confcutdir tests/clients
+
+test-clients: .venv/test .venv-clients/done .venv-clients-mlserver/done ## Call a real server with the newest clients of other systems
+	.venv-clients/bin/python $(CLIENT_TESTS) tests/clients/test_triton.py tests/clients/test_kserve.py
+	.venv-clients-mlserver/bin/python $(CLIENT_TESTS) tests/clients/test_mlserver.py
+
 bench-batches: .venv/test ## Time a file of 5,000,000 rows in process, over HTTP and on Dask
 	$(BIN)/python -m benchmarks.batches --rows 5000000
 
@@ -134,13 +141,20 @@ lock-bench: .venv/test ## Update the lock files of the benchmark's peers
 			-c build/answers.txt benchmarks/$$name.in -o benchmarks/$$name.txt || exit 1; \
 	done
 
+lock-clients: .venv/test ## Update the lock files of the clients of other systems
+	for name in requirements requirements-mlserver; do \
+		$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--custom-compile-command 'make lock-clients' --upgrade \
+			tests/clients/$$name.in -o tests/clients/$$name.txt || exit 1; \
+	done
+
 release: .venv/test ## Build the sdists and wheels of the service and of its client into dist/
 	rm -rf dist
 	$(BIN)/python release.py
 
 clean: ## Remove the environment, the caches and everything that the service wrote
 	rm -f registry/*/*.so cli/*.so
-	rm -rf .venv .venv-bench .venv-bench-mlserver build dist client/build *.egg-info client/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench .venv-bench-mlserver .venv-clients .venv-clients-mlserver build dist client/build *.egg-info client/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find artifacts -mindepth 1 ! -name .gitkeep -delete
 
@@ -175,4 +189,14 @@ clean: ## Remove the environment, the caches and everything that the service wro
 .venv-bench-mlserver/done: benchmarks/requirements-mlserver.txt
 	$(PYTHON) -m venv --clear .venv-bench-mlserver
 	.venv-bench-mlserver/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+.venv-clients/done: tests/clients/requirements.txt
+	$(PYTHON) -m venv --clear .venv-clients
+	.venv-clients/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+.venv-clients-mlserver/done: tests/clients/requirements-mlserver.txt
+	$(PYTHON) -m venv --clear .venv-clients-mlserver
+	.venv-clients-mlserver/bin/python -m pip install --quiet --require-hashes -r $<
 	@touch $@

@@ -12,6 +12,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+# They run in environments of their own: make test-clients.
+collect_ignore = ["clients"]
+
 # No deadline and no check of the time that examples take: the machine may be busy.
 _ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples each time, so that only a change can make the tests fail.

@@ -89,10 +89,16 @@ class TensorReader:
                 raise refused_input(tensor.name, message)
             if tensor.datatype not in _MATRIX_DATATYPES[column.type]:
                 raise _unfit_datatype(tensor, column)
-        found = _one_row_of(tensor) if rows == 1 else elements(tensor)
+        found = elements(tensor)
+        if rows == 1:
+            row = found.tolist() if isinstance(found, np.ndarray) else found
+            cells = (
+                _as_column(column, [cell])[0]
+                for column, cell in zip(self._inputs, row, strict=True)
+            )
+            if (batch := self._one_row(cells)) is not None:
+                return batch
         columns = [_as_column(column, found[at::width]) for at, column in enumerate(self._inputs)]
-        if rows == 1 and (batch := self._one_row(cells[0] for cells in columns)) is not None:
-            return batch
         at = f"inputs[{shown(tensor.name)}]"
         return self._batch(
             rows, columns, lambda row, column: f"{at}[{row}][{self._positions[column.name]}]"
@@ -183,18 +189,12 @@ def _only(data: Any) -> Any:
     return data[0]
 
 
-def _one_row_of(tensor: Tensor) -> list[Any]:
-    """The elements of a matrix of one row as a list."""
-    found = elements(tensor)
-    return found.tolist() if isinstance(found, np.ndarray) else found
-
-
 def _as_column(column: Column, cells: Elements) -> Elements:
     """The cells of a column of a matrix, in which 0 and 1 may be booleans."""
     if column.type != "boolean":
         return cells
     if isinstance(cells, np.ndarray):
-        cells = cells.tolist()
+        cells = [None if cell != cell else cell for cell in cells.tolist()]  # noqa: PLR0124 - NaN
     return [bool(cell) if type(cell) in (int, float) and cell in (0, 1) else cell for cell in cells]
 
 

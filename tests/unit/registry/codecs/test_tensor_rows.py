@@ -20,7 +20,7 @@ from registry.codecs.tensor_request import parse_request
 from registry.codecs.tensor_rows import TensorReader
 from registry.codecs.tensor_texts import with_length
 from registry.codecs.tensor_types import NUMBERS, Tensor
-from registry.errors import InputRefused, RegistryError
+from registry.errors import Fault, InputRefused, RegistryError
 from registry.signature import Column, Output, Signature
 from tests.factories import MIXED
 from tests.factories import NUMBERS as TWO_NUMBERS
@@ -131,6 +131,16 @@ def test_nan_in_binary_form_is_null() -> None:
         made = tensors_of(ROWS[:count])
         made[0] = binary("age", "FP32", [nan] * count)
         assert cells(TensorReader(MIXED).read(made))["age"] == [None] * count
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_nan_in_a_binary_matrix_is_null(count: int) -> None:
+    tensor = binary("X", "FP64", [nan, nan] * count, [count, 2])
+    error = refusal(TWO_NUMBERS, tensor)
+    assert error.faults[0] == Fault("inputs['X'][0][0]", "null is not allowed here")
+    columns = (Column("b", "boolean", nullable=True), Column("x", "number", nullable=True))
+    batch = TensorReader(Signature(columns, Output("y", "number"))).read([tensor])
+    assert cells(batch) == {"b": [None] * count, "x": [None] * count}
 
 
 def test_columns_that_the_model_does_not_have_are_ignored() -> None:
