@@ -32,7 +32,7 @@ PAGES: dict[str, tuple[Address, ...]] = {
         Address("model after a change", "/console/models/rents?done=1"),
         Address("model of a reader", "/console/models/rents", scopes=READER),
         Address("model, 50 versions", "/console/models/busy"),
-        Address("model, sorted", "/console/models/busy?sort=metrics.rmse&range=24h&metric=mae"),
+        Address("model, sorted", "/console/models/rents?sort=metrics.rmse&range=24h&metric=mae"),
         Address("model, nothing live", "/console/models/quiet"),
         Address("model, archived", "/console/models/old"),
         Address("model, hostile", "/console/models/hostile"),
@@ -118,6 +118,8 @@ NO_PAGES = {
     "model.show_news": "what happened to a model since a page was loaded",
     "tokens.show_matches": "a part of the form of a token",
     "version.download": "a file",
+    "plot_files.figures": "a file",
+    "plot_files.drawing": "a file",
     "history.export": "a file",
 }
 """Endpoints that are not pages."""

@@ -5,6 +5,7 @@ The service is started as its users start it: ``hotswap serve --demo``, with the
 a copy of them.
 """
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from fcntl import LOCK_EX, flock
@@ -20,6 +21,8 @@ from tests.browser.visitor import Visitor
 from tests.system.real_server import BIN, Server, free_port, running
 
 VisitorMaker = Callable[..., Visitor]
+SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+"""For tests that make their visitors themselves: with scripts and without them."""
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +72,12 @@ def registry(server: Server) -> Iterator[Registry]:
 
 
 @pytest.fixture
+def fresh_name(request: pytest.FixtureRequest) -> str:
+    """The name of a model that no other test uses."""
+    return re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_")).strip("-")
+
+
+@pytest.fixture
 def visit(chromium: Browser, server: Server) -> Iterator[VisitorMaker]:
     """Makes visitors; with a token they are signed in. Their browsers must not complain."""
     visitors: list[Visitor] = []
@@ -91,7 +100,7 @@ def admin(visit: VisitorMaker, server: Server) -> Visitor:
     return visit(server.token)
 
 
-@pytest.fixture(params=[True, False], ids=["with scripts", "without scripts"])
+@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
 def anyone(request: pytest.FixtureRequest, visit: VisitorMaker, server: Server) -> Visitor:
     """The administrator, signed in: once with scripts and once without."""
     return visit(server.token, scripts=request.param)

@@ -109,6 +109,7 @@ def add_hostile(service: Registry, name: str) -> str:
     columns = ColumnTransformer(
         [("numbers", "passthrough", [HOSTILE, "b", "c"]), ("texts", OneHotEncoder(), ["d"])]
     )
+    service.create_model(name, description=HOSTILE)
     train, test = np.arange(0, 150, 2), np.arange(1, 150, 2)
     for strength in (1.0, 0.1):
         model = make_pipeline(columns, LogisticRegression(C=strength, max_iter=2000))

@@ -2,26 +2,22 @@
 
 import re
 
-import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from hotswap import Registry
-from tests.browser.conftest import VisitorMaker
+from tests.browser.conftest import SCRIPTS, VisitorMaker
 from tests.browser.stock import add_rents
-from tests.system.real_server import Server
-
-SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 
 
-def live_card(page: Page):
+def live_card(page: Page) -> Locator:
     return page.get_by_role("region", name="Live in production")
 
 
 @SCRIPTS
 def test_a_model_from_sign_in_to_rollback(
-    visit: VisitorMaker, server: Server, registry: Registry, scripts: bool
+    visit: VisitorMaker, registry: Registry, fresh_name: str, scripts: bool
 ) -> None:
-    name = add_rents(registry, f"life-{'scripts' if scripts else 'plain'}")
+    name = add_rents(registry, fresh_name)
     made = registry.create_token("ann", ["predict", "promote"], kind="person")
     ann = visit(scripts=scripts)
     page = ann.page

@@ -11,8 +11,9 @@ TEN_SECONDS = 10_000
 
 
 @pytest.fixture
-def name(registry: Registry) -> str:
-    return add_rents(registry, f"live-{len(list(registry.models()))}")
+def name(registry: Registry, fresh_name: str) -> str:
+    """A model of this test's own: version 2 is live."""
+    return add_rents(registry, fresh_name)
 
 
 def test_a_promotion_by_somebody_else_appears_and_the_focus_stays(

@@ -20,9 +20,9 @@ def rents(registry: Registry) -> str:
 
 
 @pytest.fixture
-def contested(registry: Registry, request: pytest.FixtureRequest) -> str:
+def contested(registry: Registry, fresh_name: str) -> str:
     """A model of this test's own, with the same history."""
-    return add_rents(registry, f"contested-{len(list(registry.models()))}")
+    return add_rents(registry, fresh_name)
 
 
 def test_who_was_faster_is_named_and_nothing_is_sent_again(

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from hotswap import Registry
-from tests.browser.conftest import VisitorMaker
+from tests.browser.conftest import SCRIPTS, VisitorMaker
 from tests.browser.stock import add_rents
 from tests.browser.visitor import Visitor
 from tests.system.real_server import BIN, Server, free_port, running, wait_until
@@ -43,11 +43,11 @@ def another_site(server: Server) -> Iterator[str]:
     site.server_close()
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+@SCRIPTS
 def test_a_form_is_kept_when_the_session_has_ended(
-    visit: VisitorMaker, registry: Registry, scripts: bool
+    visit: VisitorMaker, registry: Registry, fresh_name: str, scripts: bool
 ) -> None:
-    name = add_rents(registry, f"expiring-{scripts}".lower())
+    name = add_rents(registry, fresh_name)
     token = registry.create_token("ann", ["promote"])["token"]
     ann, elsewhere = visit(token, scripts=scripts), visit(token)
     page = ann.page
@@ -76,7 +76,7 @@ def test_a_form_is_kept_when_the_session_has_ended(
     assert registry.model(name)["aliases"]["production"] == 4
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+@SCRIPTS
 def test_the_printed_link_signs_in_once(visit: VisitorMaker, tmp_path: Path, scripts: bool) -> None:
     command = [BIN / "hotswap", "serve", "--workers", "1"]
     with running(command, tmp_path / "data", free_port()) as server:
@@ -119,7 +119,7 @@ def test_back_shows_nothing_after_signing_out(anyone: Visitor) -> None:
     expect(page.get_by_text("rents")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+@SCRIPTS
 def test_a_link_of_another_site_arrives_signed_in(
     visit: VisitorMaker, server: Server, another_site: str, scripts: bool
 ) -> None:

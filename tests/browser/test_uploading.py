@@ -14,11 +14,10 @@ from tests.browser.visitor import Visitor
 
 
 @pytest.fixture
-def name(registry: Registry) -> str:
+def name(registry: Registry, fresh_name: str) -> str:
     """A model of this test's own, with one version."""
-    name = f"uploading-{len(list(registry.models()))}"
-    registry.upload(name, line(1.0), {"format": "skops"})
-    return name
+    registry.upload(fresh_name, line(1.0), {"format": "skops"})
+    return fresh_name
 
 
 @pytest.fixture
@@ -89,7 +88,7 @@ def test_an_upload_shows_its_progress_and_can_be_cancelled(
     expect(page.locator("#phase-count")).to_have_text(re.compile(r"^[1-9]\d? %$"))
 
     page.get_by_role("button", name="Cancel the upload").click()
-    expect(page.get_by_text("Cancelled")).to_be_visible()
+    expect(page.get_by_text("Cancelled", exact=True)).to_be_visible()
     expect(page.get_by_text("Nothing was stored.")).to_be_visible()
     assert [one["version"] for one in registry.versions(name)] == [1]
 

@@ -61,11 +61,11 @@ class Scales:
 
 class Painting(NamedTuple):
     """Milliseconds to the first content, and by how much the layout shifted (0: not at all), as
-    https://web.dev/articles/cls defines it: in all, and after the HTML was read, by scripts."""
+    https://web.dev/articles/cls defines it: in all, and after the HTML was read."""
 
     first: float
     shift: float
-    shift_by_scripts: float
+    shift_after_html: float
 
 
 def painting(page: Page) -> Painting:
