@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from math import inf
+from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl
 
 from api.bodies import read_body
@@ -20,6 +21,7 @@ from registry.codecs.csv_reply import sent_rows, write_csv
 from registry.codecs.large_bodies import SMALL_BODY
 from registry.codecs.replies import encode_arrow
 from registry.codecs.requests import ARROW, CSV, JSON
+from registry.codecs.row_memory import largest_reply
 from registry.engines.predictor import Predict
 from registry.errors import (
     InputsRequireCsv,
@@ -33,6 +35,13 @@ from registry.live.pool import LoadedVersion
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _OFFERED = (JSON, ARROW, CSV) if is_installed("arrow") else (JSON, CSV)
 _CSV_TYPE = ("Content-Type", f"{CSV}; charset=utf-8")
+
+
+class Sent(NamedTuple):
+    """A body whose rows the reply has too, which is of at most ``most`` bytes."""
+
+    body: bytes
+    most: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,7 @@ class PredictionEndpoint(VersionEndpoint):
         content_type = environ.get("CONTENT_TYPE", "")
         if content_type == JSON and len(body) <= SMALL_BODY:
             batch = loaded.reader.read_json(body)
-            reply = _reply(environ, loaded, batch, reply_type, predict, with_inputs and body)
+            reply = _reply(environ, loaded, batch, reply_type, predict, with_inputs and Sent(body))
         else:
             # A score takes less memory than the probabilities of its two labels would.
             cost = loaded.reader.cost(
@@ -62,7 +71,8 @@ class PredictionEndpoint(VersionEndpoint):
             )
             with self.budget.hold(cost):
                 batch = loaded.reader.read(content_type, body, self.max_bytes)
-                reply = _reply(environ, loaded, batch, reply_type, predict, with_inputs and body)
+                sent = with_inputs and Sent(body, largest_reply(cost))
+                reply = _reply(environ, loaded, batch, reply_type, predict, sent)
         self.counts.answered(loaded, reference, time.perf_counter() - began)
         return reply
 
@@ -73,9 +83,9 @@ def _reply(  # noqa: PLR0917 - passing names takes longer, and every prediction 
     batch: Batch,
     reply_type: str,
     predict: Predict,
-    inputs: bytes | Literal[False],
+    inputs: Sent | Literal[False],
 ) -> Reply:
-    """``inputs``: the body, if the reply has its rows too."""
+    """``inputs``: what was sent, if the reply has its rows too."""
     if loaded.predictor.waits:
         with without_place(environ):
             predictions = predict(batch)
@@ -91,8 +101,9 @@ def _reply(  # noqa: PLR0917 - passing names takes longer, and every prediction 
     signature = loaded.version.signature
     if reply_type == CSV:
         content_type = environ.get("CONTENT_TYPE", "")
-        rows = sent_rows(content_type, inputs, batch, signature) if inputs else None
-        content = b"".join(write_csv(predictions, signature, rows))
+        rows = sent_rows(content_type, inputs.body, batch, signature) if inputs else None
+        most = inputs.most if inputs else inf
+        content = b"".join(write_csv(predictions, signature, rows, most=most))
         return Reply(200, [_CSV_TYPE, loaded.number_header], content, loaded.key)
     encoded = encode_arrow(predictions, signature)
     return Reply(200, [("Content-Type", ARROW), loaded.number_header], encoded, loaded.key)

@@ -52,7 +52,7 @@ def answer_file(tried: Tried) -> Response:
     try:
         content, wanted = _received()
         content_type = type_of(content)
-        with asking(loaded, content_type, content) as asked:
+        with asking(loaded, content_type, content, with_inputs=True) as asked:
             if wanted == "parquet" and is_installed("arrow"):
                 return download(tried, wanted, PARQUET, [as_parquet(tried.fields, asked)])
             lines = as_csv(content_type, content, tried.signature, asked)

@@ -14,32 +14,41 @@ from console.trying.fields import Field, Texts
 from registry.codecs.batch import Batch, array_to_cell
 from registry.codecs.predictions import Predictions
 from registry.codecs.requests import FORM
+from registry.codecs.row_memory import largest_reply
 from registry.engines.predictor import Predict
 from registry.live.pool import LoadedVersion
 from registry.signature import Scalar
 
 
 class Asked(NamedTuple):
-    """Rows, and what the version predicted for them."""
+    """Rows, and what the version predicted for them; ``most``: the largest file of them, in bytes,
+    for which the reserved memory suffices."""
 
     batch: Batch
     predictions: Predictions
+    most: int
 
 
 @contextmanager
 def asking(
-    loaded: LoadedVersion, content_type: str, body: bytes, *, beside: bool = False
+    loaded: LoadedVersion,
+    content_type: str,
+    body: bytes,
+    *,
+    beside: bool = False,
+    with_inputs: bool = False,
 ) -> Iterator[Asked]:
-    """Predict the rows in ``body``; ``beside``: with probabilities or scores if the model has any.
+    """Predict the rows in ``body``; ``beside``: with probabilities or scores if the model has any;
+    ``with_inputs``: to write the rows too.
 
     The memory for them is reserved until the block ends. Raises what reading a body and predicting
     raise, and WorkerFull.
     """
     limit = services().settings.max_predict_bytes
-    cost = loaded.reader.cost(content_type, body, probabilities=beside)
+    cost = loaded.reader.cost(content_type, body, probabilities=beside, with_inputs=with_inputs)
     with services().decoding.hold(cost):
         batch = loaded.reader.read(content_type, body, limit)
-        yield Asked(batch, predict(loaded, batch, beside=beside))
+        yield Asked(batch, predict(loaded, batch, beside=beside), largest_reply(cost))
 
 
 def ask_row(loaded: LoadedVersion, row: Mapping[str, str]) -> Asked:

@@ -32,7 +32,7 @@ def as_csv(
 ) -> Iterator[bytes]:
     """The rows with a column of predictions: all columns of CSV, those of the version otherwise."""
     rows = sent_rows(content_type, content, asked.batch, signature)
-    return write_csv(asked.predictions, signature, rows, text=spreadsheet_cell)
+    return write_csv(asked.predictions, signature, rows, text=spreadsheet_cell, most=asked.most)
 
 
 def as_parquet(fields: Sequence[Field], asked: Asked) -> bytes:

@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, count, islice
+from math import inf
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,6 +18,7 @@ from registry.codecs.batch import Batch, array_to_cell
 from registry.codecs.predictions import Predictions
 from registry.codecs.requests import CSV, media_type_of
 from registry.codecs.text_body import cell_text, csv_rows
+from registry.errors import InputRefused
 from registry.signature import Signature, label_text
 
 PREDICTION = "prediction"
@@ -46,12 +48,16 @@ def write_csv(
     inputs: Rows | None = None,
     *,
     text: Callable[[str], str] = str,
+    most: float = inf,
 ) -> Iterator[bytes]:
     """The pieces of a CSV file: ``inputs`` if given, ``prediction``, and where there are any
     ``probability_<class>`` for each class or ``score``.
 
     A list of predictions is JSON, ``true`` and ``false`` are as in JSON. An answer whose name is
     taken by a column of ``inputs`` is called ``prediction_2``.
+
+    ``most`` is the most bytes of the file: a table that has a long text once can have it in every
+    row. Raises InputRefused.
     """
     names = [PREDICTION]
     if predictions.probabilities is not None:
@@ -61,14 +67,21 @@ def write_csv(
     header = list(inputs.header) if inputs is not None else []
     for name in names:
         header.append(free_name(name, header))
-    yield _lines([header])
+    size = len(first := _lines([header]))
+    yield first
     before = iter(inputs.rows) if inputs is not None else None
     for start in range(0, len(predictions.values), _AT_ONCE):
         rows = _answers(predictions, slice(start, start + _AT_ONCE), text)
         if before is not None:
             sent = islice(before, len(rows))
             rows = [[*row, *answers] for row, answers in zip(sent, rows, strict=True)]
-        yield _lines(rows)
+        piece = _lines(rows)
+        if (size := size + len(piece)) > most:
+            raise InputRefused(
+                f"The rows take more than {most:,} bytes as CSV. Send fewer at once, send them as "
+                "CSV, or leave out with_inputs."
+            )
+        yield piece
 
 
 def free_name(name: str, taken: Sequence[str]) -> str:

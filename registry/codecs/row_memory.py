@@ -57,6 +57,12 @@ class RowMemory:
         return _PIECE + copies * size + rows * each
 
 
+def largest_reply(reserved: int) -> int:
+    """The largest reply for whose parts and whole the ``reserved`` memory suffices once the rows
+    are decoded."""
+    return reserved // _COPIES
+
+
 def _length(text: str) -> int:
     """The bytes of ``text`` in JSON, with a separator."""
     return len(msgspec.json.encode(text)) + 1

@@ -115,6 +115,23 @@ def test_large_bodies_come_back_whole(served):
         assert found[["x0", "x1"]].equals(rows)
 
 
+def test_a_text_that_a_table_has_once_is_not_written_for_every_row_without_limit(served, trained):
+    """Parquet and Arrow have a repeated text once, so a few kilobytes could become gigabytes."""
+    rows = trained["housing"].rows.iloc[:1].loc[[0] * 50_000]
+    columns = {name: pa.array(rows[name]) for name in rows.columns}
+    once = pa.array(["x" * 10_000]).dictionary_encode()
+    columns["county"] = pa.DictionaryArray.from_arrays([0] * 50_000, once.dictionary)
+    body = io.BytesIO()
+    sent = pa.table(columns)
+    with pa.ipc.new_stream(body, sent.schema) as writer:
+        writer.write_table(sent)
+
+    answer = predict(served, "housing", body.getvalue(), ARROW, "?with_inputs=true")
+
+    assert "as CSV" in check_problem(answer, 422, "input-refused")["detail"]
+    assert predict(served, "housing", body.getvalue(), ARROW).status_code == 200
+
+
 def test_json_is_preferred_unless_csv_is_asked_for(served):
     body = b"x0,x1\n1,2\n"
     for accept in ("*/*", "application/*", f"{CSV};q=0.5, {JSON}", f"{JSON}, {CSV}"):

@@ -14,6 +14,7 @@ from registry.codecs.json_body import decode_json
 from registry.codecs.predictions import Predictions
 from registry.codecs.requests import JSON
 from registry.codecs.text_body import cell_text, decode_csv
+from registry.errors import InputRefused
 from registry.signature import Output, Signature
 from tests.factories import MIXED, NUMBERS
 
@@ -132,3 +133,11 @@ def test_written_rows_are_decoded_to_the_same_values(age, visits, member, city):
 def test_numbers_are_written_with_all_their_digits():
     assert cell_text(0.1 + 0.2) == "0.30000000000000004"
     assert cell_text(1e300) == "1e+300"
+
+
+def test_a_file_of_more_bytes_than_allowed_is_refused_before_it_is_whole():
+    inputs = Rows(["t"], (["x" * 100] for _ in range(5000)))
+    pieces = write_csv(Predictions([1] * 5000), NUMBERS, inputs, most=250_000)
+    assert len(next(pieces) + next(pieces) + next(pieces)) < 250_000
+    with pytest.raises(InputRefused, match="more than 250,000 bytes as CSV"):
+        next(pieces)
