@@ -191,7 +191,8 @@ def test_a_model_without_a_live_version_says_what_callers_get(
     page = console.admin.get(f"/console/models/{name}")
     assert "Nothing is live yet" in page.text
     assert "get 404" in page.text
-    assert "There are no versions yet." in page.text
+    assert "There are no versions yet. Upload the first version" in page.text
+    assert "any status" not in page.text
     console.service.admin.upload(name, artifacts["line-1"])
     page = console.admin.get(f"/console/models/{name}")
     assert rows(page) == ["1"]
