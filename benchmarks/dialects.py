@@ -16,6 +16,7 @@ from benchmarks.workloads import Workload, columns, records
 JSON, CSV = "application/json", "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
+TENSORS = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,16 @@ class Request:
     body: bytes
     content_type: str = JSON
     accept: str = ""
+    json_size: int | None = None
+    """The bytes of JSON before binary tensors."""
 
     def headers(self, token: str = "") -> dict[str, str]:
         """The headers that a client sends."""
         found = {"Content-Type": self.content_type, "Content-Length": str(len(self.body))}
         if self.accept:
             found["Accept"] = self.accept
+        if self.json_size is not None:
+            found["Inference-Header-Content-Length"] = str(self.json_size)
         if token:
             found["Authorization"] = f"Bearer {token}"
         return found
@@ -115,10 +120,34 @@ def parquet_body(table: pd.DataFrame) -> bytes:
     return sink.getvalue()
 
 
+def _tensors(workload: Workload, table: pd.DataFrame) -> Request:
+    """A binary tensor for each column, and a binary one in return."""
+    inputs, blobs = [], []
+    for name, column in table.items():
+        if column.dtype.kind in "fi":
+            datatype, blob = "FP64", column.to_numpy("<f8").tobytes()
+        else:
+            texts = [text.encode() for text in column]
+            datatype = "BYTES"
+            blob = b"".join(len(text).to_bytes(4, "little") + text for text in texts)
+        blobs.append(blob)
+        described = {"name": name, "shape": [len(table), 1], "datatype": datatype}
+        inputs.append({**described, "parameters": {"binary_data_size": len(blob)}})
+    head = _json({"inputs": inputs, "parameters": {"binary_data_output": True}})
+    path = f"/v2/models/{workload.model}/infer"
+    return Request(path, head + b"".join(blobs), TENSORS, "", len(head))
+
+
 def _hotswap_answers(reply: bytes, content_type: str) -> Any:
+    if content_type == TENSORS:
+        head, end = json.JSONDecoder().raw_decode(reply.decode("latin-1"))
+        kind = {"FP64": "<f8", "INT64": "<i8"}[head["outputs"][0]["datatype"]]
+        return np.frombuffer(reply[end:], kind)
     if content_type.startswith(ARROW):
         return pa.ipc.open_stream(reply).read_all().column(0).to_numpy()
     answer = json.loads(reply)
+    if "outputs" in answer:
+        return answer["outputs"][0]["data"]
     return answer["predictions"] if "predictions" in answer else [answer["prediction"]]
 
 
@@ -161,6 +190,8 @@ HOTSWAP = Dialect(
         "csv": _hotswap(CSV, csv_body),
         "arrow": _hotswap(ARROW, arrow_body, accept=ARROW),
         "parquet": _hotswap(PARQUET, parquet_body),
+        "tensors": _tensors,
+        "json-tensors": _mlserver,
     },
     _hotswap_answers,
 )

@@ -18,9 +18,10 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,9 +29,32 @@ from benchmarks.service import TOKEN, running_service, upload
 from benchmarks.swap_record import Move, Reply, Verdict, check, near_a_move, quantile, unexplained
 
 NEAR_SECONDS = 0.05
-ROW = json.dumps({"x0": 1.0, "x1": 2.0}).encode()
 STEADY_SECONDS = 3.0
 ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How a row is sent: the path, with ``{model}``, and the body; ``read`` returns the version and
+    the prediction in the JSON of a response that succeeded."""
+
+    path: str
+    body: bytes
+    read: Callable[[Any], tuple[int, object]]
+
+
+OWN = Protocol(
+    "/models/{model}/predict",
+    json.dumps({"x0": 1.0, "x1": 2.0}).encode(),
+    lambda body: (body["version"], body["prediction"]),
+)
+TENSORS = Protocol(
+    "/v2/models/{model}/infer",
+    json.dumps(
+        {"inputs": [{"name": "X", "shape": [1, 2], "datatype": "FP64", "data": [1.0, 2.0]}]}
+    ).encode(),
+    lambda body: (int(body["model_version"]), body["outputs"][0]["data"][0]),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +111,27 @@ class Client(threading.Thread):
     """
 
     def __init__(
-        self, target: Target, number: int, stop: threading.Event, *, pause: float = 0.0
+        self,
+        target: Target,
+        number: int,
+        stop: threading.Event,
+        *,
+        pause: float = 0.0,
+        protocol: Protocol = OWN,
     ) -> None:
         super().__init__(name=f"client-{number}")
         self.replies: list[Reply] = []
         self._target, self._number, self._stop_now = target, number, stop
-        self._pause = pause
+        self._pause, self._protocol = pause, protocol
 
     def run(self) -> None:
-        path = f"/models/{self._target.model}/predict"
+        path = self._protocol.path.format(model=self._target.model)
         headers = self._target.headers()
         connection = self._target.connect()
         while not self._stop_now.is_set():
             start = time.monotonic()
             try:
-                connection.request("POST", path, ROW, headers)
+                connection.request("POST", path, self._protocol.body, headers)
                 reply = connection.getresponse()
                 body = json.loads(reply.read())
             except (OSError, http.client.HTTPException):
@@ -115,15 +145,16 @@ class Client(threading.Thread):
         connection.close()
 
     def _note(self, start: float, status: int, body: dict[str, Any], header: str | None) -> None:
+        version, prediction = self._protocol.read(body) if status == 200 else (0, None)
         self.replies.append(
             Reply(
                 client=self._number,
                 start=start,
                 end=time.monotonic(),
                 status=status,
-                version=body.get("version", 0),
+                version=version,
                 header_version=int(header or 0),
-                prediction=body.get("prediction"),
+                prediction=prediction,
             )
         )
 
@@ -137,15 +168,20 @@ def swap(
     pause: float = 0.0,
     steady: float = STEADY_SECONDS,
     client_pause: float = 0.0,
+    protocols: Sequence[Protocol] = (OWN,),
 ) -> tuple[list[Reply], list[Move]]:
     """Move the alias ``moves`` times under load; ``versions`` maps numbers to predictions.
 
-    ``pause``: seconds after each move; ``client_pause``: seconds between a client's requests.
+    ``pause``: seconds after each move; ``client_pause``: seconds between a client's requests;
+    ``protocols``: the clients take turns with these.
     """
     numbers = sorted(versions)
     done = [_move(target, numbers[0])]
     stop = threading.Event()
-    clients = [Client(target, number, stop, pause=client_pause) for number in range(connections)]
+    clients = [
+        Client(target, number, stop, pause=client_pause, protocol=protocol)
+        for number, protocol in zip(range(connections), cycle(protocols), strict=False)
+    ]
     for client in clients:
         client.start()
     time.sleep(steady)

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from benchmarks.engine import KERNEL, PIPELINE
 from benchmarks.figures import Run
 from benchmarks.servers import BARE, OURS
-from benchmarks.workloads import HOUSING_ARROW, HOUSING_BATCH, HOUSING_ROW, IRIS_ROW
+from benchmarks.workloads import (
+    HOUSING_ARROW,
+    HOUSING_BATCH,
+    HOUSING_ROW,
+    HOUSING_TENSORS,
+    IRIS_ROW,
+    TENSOR_ROWS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +68,30 @@ def against_bare(run: Run) -> float | None:
     return min(found) if len(found) == len(pairs) else None
 
 
+def tensors_against_arrow(run: Run) -> float | None:
+    """Requests a second of 1,000 rows as binary tensors, divided by those as Arrow."""
+    tensors, arrow = (per_second(run, OURS, name) for name in (HOUSING_TENSORS, HOUSING_ARROW))
+    return tensors / arrow if tensors and arrow else None
+
+
+def tensor_row(run: Run) -> float | None:
+    """Requests a second of one row as JSON tensors, divided by those of our own route; the worse
+    of both models."""
+    found = [
+        (per_second(run, OURS, tensors), per_second(run, OURS, own))
+        for own, tensors in TENSOR_ROWS.items()
+    ]
+    ratios = [tensors / own for tensors, own in found if tensors and own]
+    return min(ratios) if len(ratios) == len(found) else None
+
+
 def unequal_answers(run: Run) -> float | None:
     """Predictions of the forest with other bits than scikit-learn's, over all forms of request."""
     ours = run.servers.get(OURS)
     checked = [
         one.parity
         for name, one in (ours.workloads.items() if ours else ())
-        if name != IRIS_ROW and one.parity
+        if name not in {IRIS_ROW, TENSOR_ROWS[IRIS_ROW]} and one.parity
     ]
     return sum(parity.unequal for parity in checked) if checked else None
 
@@ -117,6 +141,14 @@ TARGETS = (
         "times",
         lambda run: against_best(run, HOUSING_ARROW, HOUSING_BATCH),
     ),
+    Target(
+        "1,000 rows as binary tensors, housing, compared with our fastest table format",
+        1,
+        True,
+        "times",
+        tensors_against_arrow,
+    ),
+    Target("one row as JSON tensors, compared with our own route", 0.77, True, "of it", tensor_row),
     Target(
         "the engine alone, forest of 100, 1,000 different rows, compared with scikit-learn",
         12,

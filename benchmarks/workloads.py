@@ -1,7 +1,7 @@
 """The requests to every server: rows, split into requests, and their correct predictions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,11 +40,15 @@ IRIS_ROW = "iris, one row"
 HOUSING_ROW = "housing, one row"
 HOUSING_BATCH = "housing, 1,000 rows, JSON records"
 HOUSING_ARROW = "housing, 1,000 rows, Arrow"
+HOUSING_TENSORS = "housing, 1,000 rows, binary tensors"
+TENSOR_ROWS = {name: f"{name}, JSON tensors" for name in (IRIS_ROW, HOUSING_ROW)}
+"""The same rows by the Open Inference Protocol."""
 OTHER_FORMS = {
     "inputs": "housing, 1,000 rows, JSON by column",
     "csv": "housing, 1,000 rows, CSV",
     "arrow": HOUSING_ARROW,
     "parquet": "housing, 1,000 rows, Parquet",
+    "tensors": HOUSING_TENSORS,
 }
 
 
@@ -55,11 +59,15 @@ def all_workloads(iris: Pipeline, housing: Pipeline) -> list[Workload]:
     many, _ = housing_like(DIFFERENT_BATCHES * BATCH_ROWS, seed=4)
     batches = cut(many, BATCH_ROWS)
     answers = [housing.predict(table) for table in batches]
-    return [
+    singles = [
         Workload(IRIS_ROW, "iris", "records", cut(irises, 1), _singly(iris.predict(irises))),
         Workload(
             HOUSING_ROW, "housing", "records", cut(houses, 1), _singly(housing.predict(houses))
         ),
+    ]
+    return [
+        *singles,
+        *(replace(one, name=TENSOR_ROWS[one.name], form="json-tensors") for one in singles),
         Workload(HOUSING_BATCH, "housing", "records", batches, answers),
         *(Workload(name, "housing", form, batches, answers) for form, name in OTHER_FORMS.items()),
     ]

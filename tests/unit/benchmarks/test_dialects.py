@@ -69,6 +69,23 @@ def test_arrow_is_sent_and_requested() -> None:
     assert pa.ipc.open_stream(request.body).read_all().num_rows == 2
 
 
+def test_binary_tensors_follow_their_json() -> None:
+    request = ask(HOTSWAP, ROWS, "tensors")
+
+    assert request.headers()["Inference-Header-Content-Length"] == str(request.json_size)
+    described = json.loads(request.body[: request.json_size])
+    assert [one["datatype"] for one in described["inputs"]] == ["FP64", "BYTES"]
+    assert request.body.endswith(b"\6\0\0\0INLAND\6\0\0\0ISLAND")
+
+
+def test_tensors_are_read_from_both_forms() -> None:
+    head = json.dumps({"outputs": [{"datatype": "FP64"}]}).encode()
+    raw = np.array([1.5, 2.5]).tobytes()
+    assert HOTSWAP.answers(head + raw, "application/octet-stream").tolist() == [1.5, 2.5]
+    answer = json.dumps({"outputs": [{"data": [1.5]}]}).encode()
+    assert HOTSWAP.answers(answer, "application/json") == [1.5]
+
+
 def test_a_request_contains_its_length_and_the_token() -> None:
     head, _, body = Request("/predict", b"{}").wire(8460, "secret").partition(b"\r\n\r\n")
 
