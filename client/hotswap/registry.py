@@ -1,16 +1,17 @@
 """The service as a Python object, with a method for each operation."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, Self, cast
 
 from hotswap import download
 from hotswap.artifact_formats import format_of
-from hotswap.batches import ARROW
+from hotswap.batches import ARROW, Batch
 from hotswap.errors import ClientError, UnsupportedFormat
 from hotswap.following import follow
 from hotswap.holdouts import PARQUET, HoldoutData, holdout_body
@@ -487,33 +488,21 @@ class Registry(AbstractContextManager["Registry"]):
         the same version. Bytes require their ``content_type``. Raises ValueError for values
         that cannot be sent.
         """
-        batch = batch_of(data, content_type, arrow=self._reads_arrow)
-        beside = {"probabilities": probabilities, "scores": scores}
-        query = {name: "true" for name, required in beside.items() if required}
-        wanted = "predictions" if batch.count > 1 or batch.unwrap else "version"
+        query = _flags(probabilities=probabilities, scores=scores)
 
-        def send(body: bytes, number: int | None) -> dict[str, Any]:
-            pinned = number if number is not None else version
-            segments = ["models", name] if pinned is None else ["models", name, pinned]
+        def send(batch: Batch, body: bytes, number: int | None) -> dict[str, Any]:
             reply = self._transport.request(
                 "POST",
-                path_of(*segments, "predict"),
+                _predictions_of(name, version if number is None else number),
                 query=query or None,
                 body=body,
                 headers={"Content-Type": batch.content_type},
                 repeatable=True,
             )
+            wanted = "predictions" if batch.count > 1 or batch.unwrap else "version"
             return reply.object("model", "version", wanted)
 
-        try:
-            reply = predict_in_parts(batch, self._limit, send)
-        except UnsupportedFormat:
-            if isinstance(data, bytes) or batch.content_type != ARROW:
-                raise
-            self._reads_arrow = False
-            return self.predict(
-                name, data, version=version, probabilities=probabilities, scores=scores
-            )
+        batch, reply = self._predict(data, content_type, send)
         return cast(Prediction, batch.reply(reply))
 
     def predict_csv(
@@ -534,31 +523,14 @@ class Registry(AbstractContextManager["Registry"]):
         sent, the model's columns of other data. Texts are not changed, also where a spreadsheet
         would calculate them.
         """
-        batch = batch_of(data, content_type, arrow=self._reads_arrow)
-        required = {"probabilities": probabilities, "scores": scores, "with_inputs": with_inputs}
-        query = {key: "true" for key, value in required.items() if value}
+        query = _flags(probabilities=probabilities, scores=scores, with_inputs=with_inputs)
 
-        def send(body: bytes, number: int | None) -> dict[str, Any]:
-            pinned = number if number is not None else version
-            segments = ["models", name] if pinned is None else ["models", name, pinned]
-            path = path_of(*segments, "predict")
+        def send(batch: Batch, body: bytes, number: int | None) -> dict[str, Any]:
+            path = _predictions_of(name, version if number is None else number)
             served, text = self._transport.predicted(path, CSV, query, body, batch.content_type)
             return {"version": served, "predictions": [text if number is None else below(text)]}
 
-        try:
-            reply = predict_in_parts(batch, self._limit, send)
-        except UnsupportedFormat:
-            if isinstance(data, bytes) or batch.content_type != ARROW:
-                raise
-            self._reads_arrow = False
-            return self.predict_csv(
-                name,
-                data,
-                version=version,
-                probabilities=probabilities,
-                scores=scores,
-                with_inputs=with_inputs,
-            )
+        _, reply = self._predict(data, content_type, send)
         return PredictedCsv(reply["version"], "".join(reply["predictions"]))
 
     def tokens(self, *, state: str | None = None, q: str | None = None) -> Iterator[Token]:
@@ -649,6 +621,22 @@ class Registry(AbstractContextManager["Registry"]):
     def _get(self, path: str, *keys: str) -> dict[str, Any]:
         return self._transport.request("GET", path).object(*keys)
 
+    def _predict(
+        self,
+        data: Predictable,
+        content_type: str | None,
+        send: Callable[[Batch, bytes, int | None], dict[str, Any]],
+    ) -> tuple[Batch, dict[str, Any]]:
+        """The rows of ``data``, and the reply to all of them, which ``send`` gives for a part."""
+        batch = batch_of(data, content_type, arrow=self._reads_arrow)
+        try:
+            return batch, predict_in_parts(batch, self._limit, partial(send, batch))
+        except UnsupportedFormat:
+            if isinstance(data, bytes) or batch.content_type != ARROW:
+                raise
+            self._reads_arrow = False
+            return self._predict(data, content_type, send)
+
     def _move(
         self, path: str, request: Mapping[str, Any], idempotency_key: str | None
     ) -> Promotion:
@@ -657,3 +645,12 @@ class Registry(AbstractContextManager["Registry"]):
             "POST", path, body=json_body(request), headers=headers, patience=SLOW_SECONDS
         )
         return cast(Promotion, reply.object("model", "alias", "version"))
+
+
+def _predictions_of(name: str, version: Reference | None) -> str:
+    """The path of the predictions of a version; None: of ``production``."""
+    return path_of("models", name, *([] if version is None else [version]), "predict")
+
+
+def _flags(**required: bool) -> dict[str, str]:
+    return {name: "true" for name, value in required.items() if value}
