@@ -38,13 +38,16 @@ def statuses(server: Server, cookie: str) -> set[int]:
     }
 
 
-def test_a_session_holds_on_every_worker_until_its_token_is_revoked(server: Server) -> None:
+@pytest.mark.parametrize(("method", "end"), [("DELETE", ""), ("POST", "/rotate")])
+def test_a_session_holds_on_every_worker_until_its_token_ends(
+    server: Server, method: str, end: str
+) -> None:
     body = {"name": "ann", "scopes": ["promote"]}
     made = server.call("POST", "/tokens", json=body).json()
     cookie, admin = sign_in(server, made["token"]), sign_in(server, server.token)
     assert statuses(server, cookie) == {200}
 
-    assert server.call("DELETE", f"/tokens/{made['id']}").status_code == 204
+    assert server.call(method, f"/tokens/{made['id']}{end}").ok
 
     assert statuses(server, cookie) == {303}
     assert statuses(server, admin) == {200}
