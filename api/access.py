@@ -23,13 +23,16 @@ _KEY = "hotswap-recognise"
 class Access:
     """``scope`` None: any token suffices; ``instead``: a scope that suffices instead.
     ``public``: no token is needed; ``anonymous``: nor where HOTSWAP_ANONYMOUS_PREDICT is set.
-    ``counts``: the view itself counts the request against the rate of its token."""
+    ``counts``: the view itself counts the request against the rate of its token.
+    ``checks_model``: the model is not named in the path, so the view checks that the token covers
+    it."""
 
     scope: Scope | None = None
     instead: Scope | None = None
     public: bool = False
     anonymous: bool = False
     counts: bool = False
+    checks_model: bool = False
 
     def check(self, grant: Grant, model: str | None) -> None:
         """Raises ScopeMissing or ModelForbidden."""
@@ -48,13 +51,16 @@ def allows(
     instead: Scope | None = None,
     anonymous: bool = False,
     counts: bool = False,
+    checks_model: bool = False,
 ) -> Callable[[View], View]:
     """Mark a view with the access that its caller needs. Goes directly below the route."""
     if needed == "public":
         access = Access(public=True)
     else:
         scope = None if needed == "any" else needed
-        access = Access(scope, instead, anonymous=anonymous, counts=counts)
+        access = Access(
+            scope, instead, anonymous=anonymous, counts=counts, checks_model=checks_model
+        )
 
     def mark(view: View) -> View:
         setattr(view, _MARK, access)
@@ -85,7 +91,8 @@ def guard(app: Flask) -> None:
         g.grant = found
         model = (request.view_args or {}).get("name")
         access.check(g.grant, model)
-        if access.scope == "admin" and model is None and g.grant.models is not None:
+        for_all = access.scope == "admin" and model is None and not access.checks_model
+        if for_all and g.grant.models is not None:
             # Otherwise an admin of one model could create a token for all models.
             raise Forbidden(
                 "The token is limited to some models; this operation requires one for all models."

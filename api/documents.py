@@ -38,8 +38,13 @@ _NAMES: dict[str, dict[str, str]] = {
 }
 """The schemas of path parameters, which flask-smorest describes only as strings."""
 _PROBLEM = {"$ref": "#/components/responses/DEFAULT_ERROR"}
-_ERROR_TEXTS = ("/v2",)
-"""Below these paths errors are answered by ``write_error_text``."""
+_TEXT = {"type": "string"}
+_ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "/v2": ("ErrorText", {"error": _TEXT}),
+    "/api": ("ErrorCode", {"error_code": _TEXT, "message": _TEXT}),
+}
+"""The errors of other systems' protocols, by the start of a path: the name of their schema, and the
+members that they have besides those of a problem."""
 _OVERVIEW = """\
 Registers trained scikit-learn models, serves every version at
 `/models/{name}/{version}/predict`, and swaps versions under load.
@@ -85,7 +90,7 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
     _require_reason_for_force(described)
     _describe_access(app, described)
     _describe_bodies(described)
-    _describe_error_texts(described)
+    _describe_protocols_errors(described)
     app.extensions[_KEY] = described
 
 
@@ -114,28 +119,30 @@ def _describe_problems(described: dict[str, Any]) -> None:
             response["content"] = {CONTENT_TYPE: content["application/json"]}
 
 
-def _describe_error_texts(described: dict[str, Any]) -> None:
-    """Describe the errors of protocols that read a member ``error``."""
+def _describe_protocols_errors(described: dict[str, Any]) -> None:
+    """Describe the errors of other systems' protocols."""
     schemas = described["components"]["schemas"]
     problem = schemas["Problem"]
-    schemas["ErrorText"] = {
-        **problem,
-        "properties": {"error": {"type": "string"}, **problem["properties"]},
-        "required": ["error", *problem["required"]],
-    }
-    content = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorText"}}}
-    operations = [
-        operation
-        for path, item in described["paths"].items()
-        if path.startswith(_ERROR_TEXTS)
-        for operation in item.values()
-        if "responses" in operation
-    ]
-    for operation in operations:
-        for status, answer in operation["responses"].items():
-            if "$ref" in answer or CONTENT_TYPE in answer.get("content", {}):
-                described_as = answer.get("description", "Error")
-                operation["responses"][status] = {"description": described_as, "content": content}
+    for start, (name, members) in _ERRORS.items():
+        schemas[name] = {
+            **problem,
+            "properties": {**members, **problem["properties"]},
+            "required": [*members, *problem["required"]],
+        }
+        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+        for path, item in described["paths"].items():
+            if path.startswith(start):
+                for operation in item.values():
+                    _replace_problems(operation, content)
+
+
+def _replace_problems(operation: Any, content: dict[str, Any]) -> None:
+    """Give every error of ``operation`` this ``content``."""
+    responses = operation.get("responses", {}) if isinstance(operation, dict) else {}
+    for status, answer in responses.items():
+        if "$ref" in answer or CONTENT_TYPE in answer.get("content", {}):
+            described_as = answer.get("description", "Error")
+            responses[status] = {"description": described_as, "content": content}
 
 
 def _describe_path_parameters(described: dict[str, Any]) -> None:

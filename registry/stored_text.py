@@ -4,6 +4,10 @@ import json
 
 MAX_DESCRIPTION = 10_000
 """The most characters of the description of a model or a version."""
+MAX_TAGS = 100
+"""Of a model or a version."""
+MAX_TAG_KEY = 200
+MAX_TAG_VALUE = 1_000
 
 
 def unstorable(text: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from registry.stored_text import unstorable
+from registry.stored_text import MAX_TAG_VALUE, MAX_TAGS, unstorable
 
 LARGEST_VERSION = 2**31 - 1
 """The largest integer of a database column."""
@@ -90,7 +90,7 @@ def key() -> fields.String:
 
 def tags_field(**options: Any) -> fields.Dict:
     """Tags of a model or a version."""
-    return fields.Dict(keys=key(), values=text(1000), validate=AtMost(100), **options)
+    return fields.Dict(keys=key(), values=text(MAX_TAG_VALUE), validate=AtMost(MAX_TAGS), **options)
 
 
 def tag_in_query() -> fields.String:

@@ -6,6 +6,7 @@
     │   ├── AliasMalformed            an alias outside the grammar, or reserved
     │   ├── ReferenceMalformed        neither a version number nor an alias
     │   ├── ParameterMalformed        a query parameter that cannot be read
+    │   │   └── SearchMalformed           a filter or an order of a search
     │   ├── BodyMalformed             bytes that do not match their content type
     │   ├── HostRefused               a Host header that is missing, malformed or not allowed
     │   └── IdempotencyKeyMalformed
@@ -179,6 +180,7 @@ from registry.errors.requests import (
     IdempotencyKeyReused,
     NotOffered,
     ParameterMalformed,
+    SearchMalformed,
 )
 from registry.errors.storage import (
     BlobDamaged,
@@ -279,6 +281,7 @@ __all__ = [
     "SchemaMismatch",
     "ScopeMissing",
     "ScoringBusy",
+    "SearchMalformed",
     "SignInLinkRefused",
     "SignInRequired",
     "StorageFull",

@@ -84,9 +84,12 @@ class PlotNotFound(NotFound):
 
 
 class NameTaken(Conflict):
+    """``holder`` is the model that has the name, in its own spelling."""
+
     title = "Name taken"
 
     def __init__(self, name: str, holder: str) -> None:
+        self.holder = holder
         super().__init__(
             f"The name '{name}' is taken by '{holder}': names are unique regardless of case."
         )

@@ -15,6 +15,12 @@ class ParameterMalformed(Malformed):
         )
 
 
+class SearchMalformed(ParameterMalformed):
+    """A filter or an order that is outside the language of searches."""
+
+    title = "Malformed search"
+
+
 class BodyMalformed(Malformed):
     title = "Malformed body"
 

@@ -8,10 +8,10 @@ from registry.storage.history import record
 from registry.storage.tables import AliasRow, VersionRow, utc_now
 
 
-def archive_model(database: Database, name: str, *, actor: str) -> None:
+def archive_model(database: Database, name: str, *, actor: str, via: str | None = None) -> None:
     """Archive the model and its versions, and delete its aliases; nothing if it is archived.
 
-    Raises ModelNotFound.
+    ``via``: as for ``record``. Raises ModelNotFound.
     """
     with database.write() as session:
         model = locked_model(session, name)
@@ -26,4 +26,5 @@ def archive_model(database: Database, name: str, *, actor: str) -> None:
         for version in session.scalars(select(VersionRow).where(VersionRow.model == name)):
             if version.archived_at is None:
                 version.status, version.archived_at = "archived", model.archived_at
-        record(session, "model_archived", actor=actor, model=name, details={"aliases": live})
+        details = {"aliases": live}
+        record(session, "model_archived", actor=actor, model=name, details=details, via=via)

@@ -10,8 +10,10 @@ from registry.storage.history import record
 from registry.storage.tables import AliasRow, utc_now
 
 
-def archive_version(database: Database, model: str, reference: str, *, actor: str) -> None:
-    """Archive the version; nothing if it is archived.
+def archive_version(
+    database: Database, model: str, reference: str, *, actor: str, via: str | None = None
+) -> None:
+    """Archive the version; nothing if it is archived. ``via``: as for ``record``.
 
     Raises ModelNotFound, VersionNotFound, or VersionHasAlias while an alias points at it.
     """
@@ -27,4 +29,4 @@ def archive_version(database: Database, model: str, reference: str, *, actor: st
             return
         version.status, version.archived_at = "archived", utc_now()
         row.updated_at = version.archived_at
-        record(session, "archived", actor=actor, model=model, from_version=version.number)
+        record(session, "archived", actor=actor, model=model, from_version=version.number, via=via)

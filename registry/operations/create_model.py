@@ -16,10 +16,14 @@ def create_model(
     actor: str,
     description: str = "",
     tags: Mapping[str, str] | None = None,
+    via: str | None = None,
 ) -> View:
-    """Raises NameMalformed, NameTaken, or ModelArchived where the name belongs to one."""
+    """``via``: as for ``record``.
+
+    Raises NameMalformed, NameTaken, or ModelArchived where the name belongs to one.
+    """
     with database.write() as session:
-        row, made = insert_model(session, name, actor)
+        row, made = insert_model(session, name, actor, via)
         if row.archived_at is not None:
             raise ModelArchived(name)
         if not made:

@@ -8,8 +8,10 @@ from registry.storage.history import record
 from registry.storage.tables import AliasRow
 
 
-def delete_alias(database: Database, model: str, alias: str, *, actor: str) -> None:
-    """Raises AliasMalformed, ModelNotFound, AliasNotFound."""
+def delete_alias(
+    database: Database, model: str, alias: str, *, actor: str, via: str | None = None
+) -> None:
+    """``via``: as for ``record``. Raises AliasMalformed, ModelNotFound, AliasNotFound."""
     check_alias(alias)
     with database.write() as session:
         row = locked_model(session, model)
@@ -25,4 +27,5 @@ def delete_alias(database: Database, model: str, alias: str, *, actor: str) -> N
             model=model,
             alias=alias,
             from_version=target.number,
+            via=via,
         )

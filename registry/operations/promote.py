@@ -72,7 +72,7 @@ class PromotionRequest:
     """A request to move an alias: by whom, why, and which version it must point at now.
 
     ``gates`` are evaluated in addition to the policy's. ``force`` moves the alias even where gates
-    fail.
+    fail. ``via``: as for ``record``.
     """
 
     actor: str
@@ -82,6 +82,7 @@ class PromotionRequest:
     gates: tuple[Gate, ...] = ()
     force: bool = False
     idempotency: Idempotency | None = None
+    via: str | None = None
 
 
 def promote(
@@ -234,6 +235,7 @@ def _commit(
             reason=request.reason,
             details=({"gates": gates} if gates else {})
             | ({"forced": True} if request.force else {}),
+            via=request.via,
         )
     answer = {
         "model": model.name,

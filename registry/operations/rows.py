@@ -32,7 +32,9 @@ def locked_active_model(session: Session, name: str) -> ModelRow:
     return row
 
 
-def insert_model(session: Session, name: str, actor: str) -> tuple[ModelRow, bool]:
+def insert_model(
+    session: Session, name: str, actor: str, via: str | None = None
+) -> tuple[ModelRow, bool]:
     """The locked model of that name, and whether it was inserted here.
 
     Of two transactions that insert it at the same time, one does and the other finds it.
@@ -58,7 +60,7 @@ def insert_model(session: Session, name: str, actor: str) -> tuple[ModelRow, boo
         .returning(ModelRow.name)
     ).scalar_one_or_none()
     if made is not None:
-        record(session, "model_created", actor=actor, model=name)
+        record(session, "model_created", actor=actor, model=name, via=via)
     holder = session.scalar(select(ModelRow.name).where(ModelRow.name_key == name_key(name)))
     if holder is not None and holder != name:
         raise NameTaken(name, holder)

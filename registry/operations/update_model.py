@@ -17,13 +17,19 @@ def update_model(
     actor: str,
     description: str | None = None,
     tags: Mapping[str, str] | None = None,
+    some_tags: Mapping[str, str | None] | None = None,
+    via: str | None = None,
 ) -> View:
-    """Replace what is not None; ``tags`` replaces all of them.
+    """Replace what is not None; ``tags`` replaces all of them, ``some_tags`` those that it names,
+    and deletes those that are None in it. ``via``: as for ``record``.
 
-    Raises ModelNotFound, ModelArchived.
+    Raises ModelNotFound, ModelArchived, MetadataRefused.
     """
     with database.write() as session:
         row = locked_active_model(session, name)
-        if describe(session, row, ModelTagRow, description, tags):
-            record(session, "model_updated", actor=actor, model=name)
+        changed = describe(
+            session, row, ModelTagRow, description=description, tags=tags, some_tags=some_tags
+        )
+        if changed:
+            record(session, "model_updated", actor=actor, model=name, via=via)
         return model_view(row)

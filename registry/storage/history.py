@@ -77,8 +77,12 @@ def record(
     to_version: int | None = None,
     reason: str | None = None,
     details: dict[str, Any] | None = None,
+    via: str | None = None,
 ) -> EventRow:
-    """Append an event to the chain, within the caller's write transaction."""
+    """Append an event to the chain, within the caller's write transaction.
+
+    ``via``: the protocol of the request, if it is another system's; it becomes a detail.
+    """
     head = session.execute(
         select(HistoryHeadRow).with_for_update().execution_options(populate_existing=True)
     ).scalar_one()
@@ -92,7 +96,7 @@ def record(
         alias=alias,
         from_version=from_version,
         to_version=to_version,
-        details=details or {},
+        details={**(details or {}), **({"via": via} if via else {})},
         previous_hash=head.hash,
     )
     event.hash = event_hash(event)

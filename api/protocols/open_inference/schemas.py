@@ -1,70 +1,55 @@
 """What the OpenAPI document says of the protocol's bodies."""
 
-from typing import Any
-
 from api.codings import ACCEPTED
 from api.protocols.open_inference.infer import BINARY, JSON_SIZE
+from api.protocols.schemas import Schema, list_of, object_of
 
 JSON = "application/json"
-Schema = dict[str, Any]
-
-
-def _object(required: Schema, **optional: Schema) -> Schema:
-    return {
-        "type": "object",
-        "required": list(required),
-        "properties": {**required, **optional},
-    }
-
-
-def _list(of: Schema) -> Schema:
-    return {"type": "array", "items": of}
-
 
 _TEXT: Schema = {"type": "string"}
 _BOOLEAN: Schema = {"type": "boolean"}
 _SIZE: Schema = {"type": "integer", "minimum": 0, "maximum": 2**53}
 _PARAMETERS: Schema = {"type": "object"}
-_SHAPE = _list({"type": "integer"})
-_TENSOR = _object(
-    {"name": _TEXT, "datatype": _TEXT, "shape": _SHAPE}, parameters=_PARAMETERS, data=_list({})
+_SHAPE = list_of({"type": "integer"})
+_TENSOR = object_of(
+    {"name": _TEXT, "datatype": _TEXT, "shape": _SHAPE}, parameters=_PARAMETERS, data=list_of({})
 )
-_CONFIGURED = _object({"name": _TEXT, "data_type": _TEXT, "dims": _SHAPE})
+_CONFIGURED = object_of({"name": _TEXT, "data_type": _TEXT, "dims": _SHAPE})
 
-SERVER = _object({"name": _TEXT, "version": _TEXT, "extensions": _list(_TEXT)})
-LIVE = _object({"live": {"const": True}})
-READY = _object({"ready": {"const": True}})
-NOT_READY = _object({"ready": {"const": False}, "error": _TEXT})
-MODELS = _object({"models": _list(_TEXT)})
-MODEL_READY = _object({"name": _TEXT, "ready": {"const": True}})
-METADATA = _object(
+SERVER = object_of({"name": _TEXT, "version": _TEXT, "extensions": list_of(_TEXT)})
+LIVE = object_of({"live": {"const": True}})
+READY = object_of({"ready": {"const": True}})
+NOT_READY = object_of({"ready": {"const": False}, "error": _TEXT})
+MODELS = object_of({"models": list_of(_TEXT)})
+MODEL_READY = object_of({"name": _TEXT, "ready": {"const": True}})
+METADATA = object_of(
     {
         "name": _TEXT,
-        "versions": _list(_TEXT),
+        "versions": list_of(_TEXT),
         "platform": _TEXT,
-        "inputs": _list(_TENSOR),
-        "outputs": _list(_TENSOR),
+        "inputs": list_of(_TENSOR),
+        "outputs": list_of(_TENSOR),
         "parameters": _PARAMETERS,
     }
 )
-CONFIG = _object(
+CONFIG = object_of(
     {
         "name": _TEXT,
         "platform": _TEXT,
         "backend": _TEXT,
         "max_batch_size": {"const": 0},
         "version_policy": _PARAMETERS,
-        "input": _list(_CONFIGURED),
-        "output": _list(_CONFIGURED),
+        "input": list_of(_CONFIGURED),
+        "output": list_of(_CONFIGURED),
     }
 )
-INDEX = _list(_object({"name": _TEXT, "version": _TEXT, "state": _TEXT, "reason": _TEXT}))
-NOTHING = _object({})
-INFERRED = _object(
-    {"model_name": _TEXT, "model_version": _TEXT, "outputs": _list(_TENSOR)}, id=_TEXT
+INDEX = list_of(object_of({"name": _TEXT, "version": _TEXT, "state": _TEXT, "reason": _TEXT}))
+NOTHING = object_of({})
+INFERRED = object_of(
+    {"model_name": _TEXT, "model_version": _TEXT, "outputs": list_of(_TENSOR)}, id=_TEXT
 )
 
-_INPUT = _object(
+_INPUT = object_of(
     {
         "name": _TEXT,
         "datatype": _TEXT,
@@ -84,12 +69,12 @@ _INPUT = _object(
         },
     },
 )
-_REQUEST = _object(
-    {"inputs": _list(_INPUT)},
+_REQUEST = object_of(
+    {"inputs": list_of(_INPUT)},
     id=_TEXT,
     parameters={"type": "object", "properties": {"binary_data_output": _BOOLEAN}},
-    outputs=_list(
-        _object(
+    outputs=list_of(
+        object_of(
             {"name": _TEXT},
             parameters={
                 "type": "object",

@@ -11,6 +11,7 @@ import io
 import itertools
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -348,6 +349,20 @@ def check_error_text(answer: TestResponse, status: int, slug: str) -> dict[str, 
     body: dict[str, Any] = answer.json
     assert body["type"] == f"/problems/{slug}"
     assert body["error"] == body["detail"]
+    assert body["status"] == status
+    assert body["request_id"] == answer.headers["X-Request-Id"]
+    assert "Traceback" not in answer.text
+    return body
+
+
+def check_error_code(answer: TestResponse, status: int, slug: str) -> dict[str, Any]:
+    """Check ``answer`` against what MLflow's clients read of an error."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/json"
+    body: dict[str, Any] = answer.json
+    assert re.fullmatch("[A-Z_]+", body["error_code"])
+    assert body["type"] == f"/problems/{slug}"
+    assert body["message"] == body["detail"]
     assert body["status"] == status
     assert body["request_id"] == answer.headers["X-Request-Id"]
     assert "Traceback" not in answer.text

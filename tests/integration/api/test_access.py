@@ -9,10 +9,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api.access import access_of
-from tests.integration.api.conftest import ADMIN_TOKEN, Caller, check_error_text, check_problem
+from tests.integration.api.conftest import (
+    ADMIN_TOKEN,
+    Caller,
+    check_error_code,
+    check_error_text,
+    check_problem,
+)
 
 PUBLIC = {"/livez", "/readyz", "/version", "/openapi.json", "/docs", "/docs/static/<path:filename>"}
-PUBLIC |= {"/v2/health/live", "/v2/health/ready"}
+PUBLIC |= {"/v2/health/live", "/v2/health/ready", "/api/3.0/mlflow/server-info"}
 
 ANY, PREDICT, UPLOAD, PROMOTE, ADMIN = None, "predict", "upload", "promote", "admin"
 
@@ -85,6 +91,29 @@ SCOPES = {
     ("GET", "/v2/logging"): PREDICT,
     ("POST", "/v2/logging"): PREDICT,
 }
+MLFLOW = {
+    ("POST", "registered-models/create"): UPLOAD,
+    ("GET", "registered-models/get"): ANY,
+    ("PATCH", "registered-models/update"): UPLOAD,
+    ("POST", "registered-models/rename"): ANY,
+    ("DELETE", "registered-models/delete"): ADMIN,
+    ("GET", "registered-models/search"): ANY,
+    ("GET", "registered-models/get-latest-versions"): ANY,
+    ("POST", "registered-models/get-latest-versions"): ANY,
+    ("POST", "registered-models/set-tag"): UPLOAD,
+    ("DELETE", "registered-models/delete-tag"): UPLOAD,
+    ("POST", "registered-models/alias"): PROMOTE,
+    ("DELETE", "registered-models/alias"): PROMOTE,
+    ("GET", "registered-models/alias"): ANY,
+    ("GET", "model-versions/get"): ANY,
+    ("PATCH", "model-versions/update"): UPLOAD,
+    ("DELETE", "model-versions/delete"): ADMIN,
+    ("GET", "model-versions/search"): ANY,
+    ("POST", "model-versions/set-tag"): UPLOAD,
+    ("DELETE", "model-versions/delete-tag"): UPLOAD,
+    ("POST", "model-versions/transition-stage"): ANY,
+}
+SCOPES |= {(method, f"/api/2.0/mlflow/{call}"): scope for (method, call), scope in MLFLOW.items()}
 """The scope of each route by the contract; a new route must be added here."""
 INSTEAD = {("POST", "/models/<name>/<version>/evaluate"): "upload"}
 """What does as well."""
@@ -146,7 +175,8 @@ def test_public_routes_ignore_missing_and_invalid_tokens(service):
 
 def check(rule, answer, status, slug):
     """Check an error in the form of its route's protocol."""
-    form = check_error_text if rule.startswith("/v2") else check_problem
+    forms = {"/v2": check_error_text, "/api": check_error_code}
+    form = next((form for start, form in forms.items() if rule.startswith(start)), check_problem)
     return form(answer, status, slug)
 
 

@@ -11,7 +11,7 @@ from registry.dates import parse_date
 from registry.formats.reading import FORMATS
 from registry.signature import COLUMN_TYPES, MAX_OUTPUTS
 from tests.integration.api.conftest import check_problem
-from tests.integration.api.test_access import INSTEAD, PUBLIC, SCOPES
+from tests.integration.api.test_access import INSTEAD, MLFLOW, PUBLIC, SCOPES
 
 
 def test_health_and_release(service):
@@ -137,6 +137,9 @@ def test_every_operation_that_takes_a_body_describes_it(document):
     """Those of the Open Inference Protocol are refused, whatever comes with them."""
     changes = {
         (method, braced(rule)) for method, rule in SCOPES if method in {"POST", "PUT", "PATCH"}
+    }
+    changes |= {
+        ("DELETE", f"/api/2.0/mlflow/{call}") for method, call in MLFLOW if method == "DELETE"
     }
     assert set(bodies) == changes - without_body
     for content in bodies.values():

@@ -1,0 +1,43 @@
+"""The pages of a search: a token says how many results come before a page."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from api.protocols.mlflow.requests import ModelSearch, VersionSearch
+from registry.errors import ParameterMalformed
+from registry.reading.searches import Search
+
+
+class _Place(Struct):
+    o: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
+def search_of(asked: ModelSearch | VersionSearch) -> Search:
+    """Raises ParameterMalformed."""
+    return Search(
+        filter=asked.filter,
+        order_by=asked.order_by,
+        skipped=_skipped(asked.page_token),
+        most=asked.max_results,
+    )
+
+
+def token_after(search: Search) -> str:
+    """The token of the page after that of ``search``."""
+    place = msgspec.json.encode(_Place(search.skipped + search.most))
+    return urlsafe_b64encode(place).decode().rstrip("=")
+
+
+def _skipped(token: str) -> int:
+    if not token:
+        return 0
+    try:
+        padded = token.encode("ascii") + b"=" * (-len(token) % 4)
+        return msgspec.json.decode(urlsafe_b64decode(padded), type=_Place).o
+    except (ValueError, msgspec.DecodeError) as error:
+        raise ParameterMalformed(
+            "page_token", "expected the 'next_page_token' of an answer."
+        ) from error
