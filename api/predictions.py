@@ -10,7 +10,7 @@ from api.callers import Callers
 from api.predict import PredictionEndpoint
 from api.problems import CONTENT_TYPE
 from api.services import services
-from api.version_endpoint import Endpoint
+from api.version_endpoint import Endpoint, VersionEndpoint
 from config import Settings
 from registry.codecs.requests import ARROW, CSV, REQUEST_TYPES
 from registry.names import PRODUCTION
@@ -136,13 +136,17 @@ def _answer(name: str, reference: str) -> Response:
 
 
 def attach_endpoint(
-    app: Flask, callers: Callers, counts: PredictionCounts | NoPredictionCounts
+    app: Flask,
+    callers: Callers,
+    counts: PredictionCounts | NoPredictionCounts,
+    kind: type[VersionEndpoint] = PredictionEndpoint,
+    key: str = _KEY,
 ) -> Endpoint:
-    """Make the endpoint of ``app``, which its prediction routes call."""
+    """Make an endpoint of ``app``, which the routes that find it by ``key`` call."""
     with app.app_context():
         collaborators = services()
     settings = collaborators.settings
-    endpoint = PredictionEndpoint(
+    endpoint = kind(
         collaborators.watch,
         callers,
         collaborators.decoding,
@@ -150,11 +154,11 @@ def attach_endpoint(
         settings.anonymous_predict,
         counts,
     )
-    app.extensions[_KEY] = made = traced(endpoint, settings)
+    app.extensions[key] = made = _traced(endpoint, settings)
     return made
 
 
-def traced(endpoint: Endpoint, settings: Settings) -> Endpoint:
+def _traced(endpoint: Endpoint, settings: Settings) -> Endpoint:
     """``endpoint``, with a span around each of its answers where ``settings`` say so."""
     if not settings.traces:
         return endpoint

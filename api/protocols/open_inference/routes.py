@@ -8,7 +8,7 @@ from api.access import allows, grant
 from api.blueprints import Blueprint
 from api.callers import Callers
 from api.health import DRAINING, RELEASE
-from api.predictions import traced
+from api.predictions import attach_endpoint
 from api.protocols.open_inference import schemas
 from api.protocols.open_inference.bodies import read_parameters
 from api.protocols.open_inference.descriptions import config_of, index_entry, metadata_of
@@ -215,16 +215,4 @@ def attach_infer(
     app: Flask, callers: Callers, counts: PredictionCounts | NoPredictionCounts
 ) -> Endpoint:
     """Make the endpoint of ``app`` that its routes of ``infer`` call."""
-    with app.app_context():
-        collaborators = services()
-    settings = collaborators.settings
-    endpoint = InferEndpoint(
-        collaborators.watch,
-        callers,
-        collaborators.decoding,
-        settings.max_predict_bytes,
-        settings.anonymous_predict,
-        counts,
-    )
-    app.extensions[_KEY] = made = traced(endpoint, settings)
-    return made
+    return attach_endpoint(app, callers, counts, InferEndpoint, _KEY)

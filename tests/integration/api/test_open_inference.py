@@ -202,6 +202,8 @@ def test_errors_have_the_member_that_clients_read(client, headers, body, status,
     [
         ("GET", "/v2/nothing", 404, "not-found"),
         ("GET", "/v2/models/iris-names/nothing", 404, "not-found"),
+        ("GET", "/v2/models/iris-names/stats", 404, "not-found"),
+        ("GET", "/v2/models/stats", 404, "model-not-found"),
         ("DELETE", "/v2/models/iris-names", 405, "method-not-allowed"),
         ("GET", "/v2/models/iris-names/infer", 405, "method-not-allowed"),
         ("GET", "/v2/models/nobody", 404, "model-not-found"),
