@@ -34,7 +34,8 @@ _KEYS = frozenset({type(None), bool, int, float, str, bytes})
 _WRAPPER = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap"})
 
 
-_MAX_REPLACED = 1_000
+MAX_REPLACED = 1_000
+"""Objects of a file that stand for others: searches and sparse matrices."""
 _MAX_REFUSED = 20
 """Names that are kept; further ones stand for the last."""
 
@@ -140,10 +141,10 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib publ
     def _replace(self, target: Replaced, state: Any) -> None:
         """Put the estimator that ``target`` predicts with in its place."""
         self._replaced += 1
-        if type(state) is not dict or self._replaced > _MAX_REPLACED:
+        if type(state) is not dict or self._replaced > MAX_REPLACED:
             raise ArtifactRefused(
                 f"The artifact has a {type(target).__name__} without attributes, or more than "
-                f"{_MAX_REPLACED} of such estimators."
+                f"{MAX_REPLACED} of such estimators."
             )
         found = target.read(state)
         self.stack[-1] = found

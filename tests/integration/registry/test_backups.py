@@ -430,13 +430,13 @@ def test_of_several_concurrent_restores_one_succeeds(backup, tmp_path):
 
 @pytest.fixture
 def tiny(tmp_path):
-    """A file system of 256 KiB."""
-    with small_disk(tmp_path / "tiny", 256) as folder:
+    """A file system of 384 KiB: room for an empty registry."""
+    with small_disk(tmp_path / "tiny", 384) as folder:
         yield folder
 
 
 def test_a_full_disk_leaves_no_backup_and_no_restored_registry(registry, blobs, tmp_path, tiny):
-    upload(registry, blobs, os.urandom(300_000))
+    upload(registry, blobs, os.urandom(400_000))
 
     with pytest.raises(BackupRefused, match=os.strerror(errno.ENOSPC)):
         back_up(registry, blobs, tiny / "backup")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from registry.engines.model_process import PREDICT_SECONDS
-from registry.formats import shapes, skops_format, structure, unpacking
+from registry.formats import joblib_format, shapes, skops_format, structure, unpacking
 from registry.intake.compilation import ONNX_UP_TO
 from registry.intake.forms import FORM_LIMITS
 from registry.intake.inspector import TIMEOUT_SECONDS
@@ -24,6 +24,7 @@ LIMITS = {
     "a file, unpacked, MiB": unpacking.MAX_UNPACKED // MEBIBYTE,
     "a compressed file above 32 MiB, unpacked, times its size": unpacking.MAX_RATIO,
     "files in a skops file": skops_format.MAX_FILES,
+    "searches and sparse matrices in a joblib file": joblib_format.MAX_REPLACED,
     "objects in a model": structure.MAX_OBJECTS,
     "estimators inside each other": structure.MAX_DEPTH,
     "seconds of an inspection": TIMEOUT_SECONDS,
