@@ -141,8 +141,8 @@ def _replace_problems(operation: Any, content: dict[str, Any]) -> None:
     responses = operation.get("responses", {}) if isinstance(operation, dict) else {}
     for status, answer in responses.items():
         if "$ref" in answer or CONTENT_TYPE in answer.get("content", {}):
-            described_as = answer.get("description", "Error")
-            responses[status] = {"description": described_as, "content": content}
+            own = {} if "$ref" in answer else answer
+            responses[status] = {"description": "Error", **own, "content": content}
 
 
 def _describe_path_parameters(described: dict[str, Any]) -> None:
