@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 MEGABYTE = 2**20
 LOG_LEVELS = ("debug", "info", "warning", "error")
+_SERVED_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_-]{1,128})?")
 _FILE_MODE = re.compile(r"0?[0-7]{3}")
 
 
@@ -73,6 +74,12 @@ def _read_file_mode(text: str) -> str:
     return text
 
 
+def _read_served_version(text: str) -> str:
+    if text and not _SERVED_VERSION.fullmatch(text):
+        raise ValueError(f"must be a model or model/version, such as iris/2, not {text!r}.")
+    return text
+
+
 def _one_of(*names: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text.lower() not in names:
@@ -126,6 +133,13 @@ class Settings:
     )
     anonymous_predict: bool = _setting(
         False, "HOTSWAP_ANONYMOUS_PREDICT", "1: predictions need no token."
+    )
+    invocations_model: str = _setting(
+        "",
+        "HOTSWAP_INVOCATIONS_MODEL",
+        "Model, or model/version, that answers POST /invocations; empty: the only one in"
+        " production.",
+        _read_served_version,
     )
     allowed_hosts: str = _setting(
         "",

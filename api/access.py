@@ -5,11 +5,12 @@ Callers are recognised by their token, except where ``recognise_by`` says otherw
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from flask import Flask, g, request
 
 from api.callers import callers
+from api.negotiation import JSON
 from api.services import services
 from registry.errors import Forbidden, Unauthenticated
 from registry.tokens import Grant, Scope
@@ -25,7 +26,8 @@ class Access:
     ``public``: no token is needed; ``anonymous``: nor where HOTSWAP_ANONYMOUS_PREDICT is set.
     ``counts``: the view itself counts the request against the rate of its token.
     ``checks_model``: the model is not named in the path, so the view checks that the token covers
-    it."""
+    it. ``probed``: a probe needs no token: a request without one that does not accept JSON by name.
+    """
 
     scope: Scope | None = None
     instead: Scope | None = None
@@ -33,6 +35,7 @@ class Access:
     anonymous: bool = False
     counts: bool = False
     checks_model: bool = False
+    probed: bool = False
 
     def check(self, grant: Grant, model: str | None) -> None:
         """Raises ScopeMissing or ModelForbidden."""
@@ -52,6 +55,7 @@ def allows(
     anonymous: bool = False,
     counts: bool = False,
     checks_model: bool = False,
+    probed: bool = False,
 ) -> Callable[[View], View]:
     """Mark a view with the access that its caller needs. Goes directly below the route."""
     if needed == "public":
@@ -59,7 +63,12 @@ def allows(
     else:
         scope = None if needed == "any" else needed
         access = Access(
-            scope, instead, anonymous=anonymous, counts=counts, checks_model=checks_model
+            scope,
+            instead,
+            anonymous=anonymous,
+            counts=counts,
+            checks_model=checks_model,
+            probed=probed,
         )
 
     def mark(view: View) -> View:
@@ -111,8 +120,16 @@ def _recognised(app: Flask) -> dict[str, Recognise]:
 def _by_token(access: Access) -> Grant | None:
     if access.public or (access.anonymous and services().settings.anonymous_predict):
         return None
+    if access.probed and is_probe(request.environ):
+        return None
     known = callers().recognise if access.counts else callers().admit
     return known(request.environ).grant
+
+
+def is_probe(environ: dict[str, Any]) -> bool:
+    """Whether a request may be one of a client or load balancer that only asks whether the service
+    answers. Clients of our own routes send a token or accept JSON by name."""
+    return not environ.get("HTTP_AUTHORIZATION") and JSON not in environ.get("HTTP_ACCEPT", "")
 
 
 def grant() -> Grant:

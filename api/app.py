@@ -26,7 +26,7 @@ from api.plots import blueprint as plots
 from api.policies import blueprint as policies
 from api.predictions import attach_endpoint
 from api.predictions import blueprint as predictions
-from api.problems import handle_problems, write_problems_below
+from api.problems import handle_problems, write_problems_at, write_problems_below
 from api.promotions import blueprint as promotions
 from api.protocols.mlflow import blueprint as mlflow
 from api.protocols.mlflow.calls import PREFIX as MLFLOW
@@ -34,6 +34,10 @@ from api.protocols.open_inference.routes import PREFIX as OPEN_INFERENCE
 from api.protocols.open_inference.routes import attach_infer
 from api.protocols.open_inference.routes import blueprint as open_inference
 from api.protocols.problems import write_error_code, write_error_text
+from api.protocols.scoring.problems import PATHS as SCORING
+from api.protocols.scoring.problems import write_scoring_error
+from api.protocols.scoring.routes import attach_scoring
+from api.protocols.scoring.routes import blueprint as scoring
 from api.proxies import trust_proxies
 from api.request_ids import identify_requests
 from api.routing import TokenIdConverter, VersionReferenceConverter, match_methods_exactly
@@ -94,15 +98,18 @@ def create_app(settings: Settings) -> Flask:
     handle_problems(app)
     write_problems_below(app, OPEN_INFERENCE, write_error_text)
     write_problems_below(app, MLFLOW, write_error_code)
+    write_problems_at(app, SCORING, write_scoring_error)
     discard_uploads(app)
     resources = [models, uploads, versions, artifacts, comparisons, cards, plots, traffic]
     resources += [promotions, aliases, history, tokens, policies, holdouts, evaluations]
     # The page at /docs is public, so its scripts and styles are too.
     allows("public")(app.view_functions["static"])
-    describe(app, [*resources, predictions, open_inference, mlflow, health, metrics, documents])
+    protocols = [open_inference, scoring, mlflow]
+    describe(app, [*resources, predictions, *protocols, health, metrics, documents])
     endpoints = {
         **dict.fromkeys(PREDICT, attach_endpoint(app, known, telemetry.predictions)),
         **dict.fromkeys(INFER, attach_infer(app, known, telemetry.predictions)),
+        **attach_scoring(app, known, telemetry.predictions),
     }
     access_log = log_requests(app, known) if settings.access_log else None
     install_fast_path(app, endpoints, telemetry, hosts, access_log)

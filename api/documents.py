@@ -13,6 +13,7 @@ from api.blueprints import Blueprint
 from api.codings import ACCEPTED
 from api.health import RELEASE
 from api.problems import CONTENT_TYPE
+from api.protocols.scoring.problems import PATHS as SCORING
 from api.schemas.fields import AtMost, whole
 from api.schemas.problems import ProblemSchema
 from api.schemas.versions import EVALUATION, MetadataSchema
@@ -42,9 +43,10 @@ _TEXT = {"type": "string"}
 _ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
     "/v2": ("ErrorText", {"error": _TEXT}),
     "/api": ("ErrorCode", {"error_code": _TEXT, "message": _TEXT}),
+    SCORING: ("ErrorCode", {"error_code": _TEXT, "message": _TEXT}),
 }
-"""The errors of other systems' protocols, by the start of a path: the name of their schema, and the
-members that they have besides those of a problem."""
+"""The errors of other systems' protocols, by a pattern of the start of a path: the name of their
+schema, and the members that they have besides those of a problem."""
 _OVERVIEW = """\
 Registers trained scikit-learn models, serves every version at
 `/models/{name}/{version}/predict`, and swaps versions under load.
@@ -131,7 +133,7 @@ def _describe_protocols_errors(described: dict[str, Any]) -> None:
         }
         content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
         for path, item in described["paths"].items():
-            if path.startswith(start):
+            if re.match(start, path):
                 for operation in item.values():
                     _replace_problems(operation, content)
 
@@ -194,7 +196,8 @@ def _describe_access(app: Flask, described: dict[str, Any]) -> None:
         for method in rule.methods or ():
             if operation := cast("dict[str, Any] | None", path.get(method.lower())):
                 _describe_failures(_path(rule.rule), operation)
-                operation["security"] = [{scheme: []} for scheme in _SCHEMES]
+                schemes: list[dict[str, Any]] = [{scheme: []} for scheme in _SCHEMES]
+                operation["security"] = [*schemes, {}] if access.probed else schemes
                 scopes = [scope for scope in (access.scope, access.instead) if scope]
                 operation["x-scope"] = " or ".join(scopes) or "any"
 

@@ -29,7 +29,10 @@ _STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATU
 """Formatted as Flask does."""
 PREDICT = ("/models/<name>/predict", "/models/<name>/<version:version>/predict")
 INFER = ("/v2/models/<name>/infer", "/v2/models/<name>/versions/<version:version>/infer")
+SCORE = ("/models/<name>/invocations", "/models/<name>/<version:version>/invocations")
 """The routes of each endpoint: for the version in production, and for any version."""
+INVOCATIONS = "/invocations"
+"""The route of the model that the settings name."""
 _LONGEST = 256
 """Longest path in characters that is examined: above any valid one, and short enough to cache."""
 
@@ -101,13 +104,19 @@ def install_fast_path(
 @lru_cache(maxsize=1024)
 def _prediction(path: str) -> tuple[str, str, str] | None:
     """Model, reference and route of a prediction; None for any other path."""
-    if not path.endswith(("/predict", "/infer")) or not path.isascii():
+    if not path.endswith(("/predict", "/infer", "/invocations")) or not path.isascii():
         return None
+    if path == INVOCATIONS:
+        return "", "", INVOCATIONS
     match path.split("/"):
         case ["", "models", name, "predict"]:
             reference, route = PRODUCTION, PREDICT[0]
         case ["", "models", name, reference, "predict"]:
             route = PREDICT[1]
+        case ["", "models", name, "invocations"]:
+            reference, route = PRODUCTION, SCORE[0]
+        case ["", "models", name, reference, "invocations"]:
+            route = SCORE[1]
         case ["", "v2", "models", name, "infer"]:
             reference, route = PRODUCTION, INFER[0]
         case ["", "v2", "models", name, "versions", reference, "infer"]:

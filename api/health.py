@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, request
 
-from api.access import allows, grant
+from api.access import allows, grant, is_probe
 from api.blueprints import Blueprint
 from api.health_report import findings, full_report, summary_of, summary_view
 from api.problems import slug_of
@@ -69,6 +69,19 @@ def is_ready(app: Flask) -> bool:
     return False
 
 
+def require_ready() -> None:
+    """Raises NotReady or Draining where this worker cannot take traffic."""
+    if request.environ.get(DRAINING):
+        raise Draining
+    if missing := services().watch.missing():
+        raise NotReady(missing)
+
+
+def pong() -> Response:
+    """The answer to a probe of MLflow's scoring protocol."""
+    return Response("\n", content_type="text/plain; charset=utf-8")
+
+
 @blueprint.route("/livez", methods=["GET"])
 @allows("public")
 @blueprint.response(200, _STATUS)
@@ -85,10 +98,7 @@ def readyz() -> Response:
 
     It is ready when every version that can be loaded is loaded; the body lists those that cannot.
     """
-    if request.environ.get(DRAINING):
-        raise Draining
-    if missing := services().watch.missing():
-        raise NotReady(missing)
+    require_ready()
     unloadable = [
         {"model": model, "version": number, "reason": slug_of(type(error))}
         for (model, number), error in services().watch.unloadable().items()
@@ -97,14 +107,19 @@ def readyz() -> Response:
 
 
 @blueprint.route("/health", methods=["GET"])
-@allows("any")
+@allows("any", probed=True)
 @blueprint.response(200, HealthSchema)
-def get_health() -> dict[str, Any]:
+@blueprint.alt_response(200, schema={"type": "string"}, content_type="text/plain", success=True)
+def get_health() -> dict[str, Any] | Response:
     """Show whether the service is well; for a token with the scope 'admin', in full.
 
     Always answered with 200: `status` is 'warning' or 'fault' if something is wrong. In contrast to
-    `/readyz`, it covers all workers of this server.
+    `/readyz`, it covers all workers of this server. A probe, which sends no token and does not
+    accept JSON by name, gets an empty line, or 503 where `/readyz` answers so.
     """
+    if is_probe(request.environ):
+        require_ready()
+        return pong()
     release = {"version": RELEASE, "schema": HEAD}
     if grant().has_scope("admin") and grant().models is None:
         report = full_report(services(), worker_reports(), current_telemetry().folder)

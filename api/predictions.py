@@ -1,5 +1,6 @@
 """The Flask routes of the prediction endpoint."""
 
+from collections.abc import Callable
 from typing import cast
 
 from flask import Flask, Response, current_app, g, request
@@ -114,7 +115,7 @@ _DOCUMENTED = {
 @blueprint.alt_response(200, schema=_CSV, content_type=CSV, success=True, example=_CSV_EXAMPLE)
 def post_predict_production(name: str) -> Response:
     """Predict with the version in production."""
-    return _answer(name, PRODUCTION)
+    return answered_by(_KEY, name, PRODUCTION)
 
 
 @blueprint.route("/models/<name>/<version:version>/predict", methods=["POST"])
@@ -125,11 +126,12 @@ def post_predict_production(name: str) -> Response:
 @blueprint.alt_response(200, schema=_CSV, content_type=CSV, success=True, example=_CSV_EXAMPLE)
 def post_predict(name: str, version: str) -> Response:
     """Predict with a version, by its number, an alias or 'latest'."""
-    return _answer(name, version)
+    return answered_by(_KEY, name, version)
 
 
-def _answer(name: str, reference: str) -> Response:
-    endpoint = cast("Endpoint", current_app.extensions[_KEY])
+def answered_by(key: str, name: str, reference: str) -> Response:
+    """The answer to the current request of the endpoint that was attached under ``key``."""
+    endpoint = cast("Endpoint", current_app.extensions[key])
     reply = endpoint.answer(request.environ, name, reference, g.request_id)
     g.served = reply.served
     return Response(reply.body, reply.status, reply.headers)
@@ -139,7 +141,7 @@ def attach_endpoint(
     app: Flask,
     callers: Callers,
     counts: PredictionCounts | NoPredictionCounts,
-    kind: type[VersionEndpoint] = PredictionEndpoint,
+    kind: Callable[..., VersionEndpoint] = PredictionEndpoint,
     key: str = _KEY,
 ) -> Endpoint:
     """Make an endpoint of ``app``, which the routes that find it by ``key`` call."""

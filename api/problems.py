@@ -110,17 +110,22 @@ def problem_of(error: Exception, request_id: str, write: WriteProblem = write_pr
     return write(Problem(status, {**members, **more}, headers))
 
 
+def write_problems_at(app: Flask, paths: str, write: WriteProblem) -> None:
+    """Answer every error at a path that the pattern ``paths`` matches as ``write`` has it."""
+    _writers(app)[re.compile(paths)] = write
+
+
 def write_problems_below(app: Flask, prefix: str, write: WriteProblem) -> None:
     """Answer every error at a path of ``prefix`` or below it as ``write`` has it."""
-    _writers(app)[prefix] = write
+    write_problems_at(app, rf"{re.escape(prefix)}(/|\Z)", write)
 
 
 def handle_problems(app: Flask) -> None:
     """Answer every error of ``app`` as a problem."""
 
     def write_here() -> WriteProblem:
-        for prefix, write in _writers(app).items():
-            if request.path == prefix or request.path.startswith(prefix + "/"):
+        for paths, write in _writers(app).items():
+            if paths.match(request.path):
                 return write
         return write_problem
 
@@ -176,5 +181,5 @@ def _members(status: int, slug: str, title: str, detail: str, request_id: str) -
     }
 
 
-def _writers(app: Flask) -> dict[str, WriteProblem]:
-    return cast("dict[str, WriteProblem]", app.extensions.setdefault(_KEY, {}))
+def _writers(app: Flask) -> dict[re.Pattern[str], WriteProblem]:
+    return cast("dict[re.Pattern[str], WriteProblem]", app.extensions.setdefault(_KEY, {}))

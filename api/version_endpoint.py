@@ -14,7 +14,10 @@ from api.bodies import drain
 from api.callers import Callers, has_usual_spelling
 from api.decoding import DecodingBudget
 from api.problems import Problem, Written, problem_of, write_problem
-from api.receiving import Environ
+from api.receiving import Environ, without_place
+from registry.codecs.batch import Batch
+from registry.codecs.predictions import Predictions
+from registry.engines.predictor import Predict
 from registry.engines.served_version import Key
 from registry.live.pool import LoadedVersion
 from registry.live.watch import Caller, Watch
@@ -37,6 +40,16 @@ class Endpoint(Protocol):
 
     def answer(self, environ: Environ, model: str, reference: str, request_id: str) -> Reply:
         """Answer the WSGI request ``environ`` with the version that ``reference`` resolves to."""
+
+
+def predicted(
+    environ: Environ, loaded: LoadedVersion, predict: Predict, batch: Batch
+) -> Predictions:
+    """What ``predict`` of ``loaded`` answers; its place is given up while another process does."""
+    if loaded.predictor.waits:
+        with without_place(environ):
+            return predict(batch)
+    return predict(batch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ LATEST = "latest"
 
 RESERVED_ALIASES = frozenset(
     {LATEST, "versions", "aliases", "history", "rollback", "predict", "policy", "holdout"}
-    | {"compare", "traffic"}
+    | {"compare", "traffic", "invocations", "ping"}
 )
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

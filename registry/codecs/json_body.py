@@ -27,7 +27,7 @@ _decode = msgspec.json.Decoder().decode
 
 def decode_json(body: bytes, signature: Signature) -> Batch:
     """Raises BodyMalformed where ``body`` is not JSON, InputRefused where it does not fit."""
-    value = _parse(body)
+    value = parse_json(body)
     if not isinstance(value, dict):
         raise InputRefused(
             "Expected a JSON object: one record, or rows under 'instances', 'inputs', 'X', 'input',"
@@ -46,9 +46,26 @@ def decode_json(body: bytes, signature: Signature) -> Batch:
     return _record(value, signature)
 
 
-def _parse(body: bytes) -> Any:
+def decode_inputs(value: Any, signature: Signature) -> Batch:
+    """The rows of ``inputs`` where it may also be one record or a list of records.
+
+    Raises InputRefused.
+    """
+    if isinstance(value, list):
+        return _instances("inputs", value, signature)
+    if not isinstance(value, dict):
+        raise refuse([Fault("inputs", "expected a list or an object")])
+    cells = [(value.get(name),) for name in signature.names]
+    has_all = value.keys() >= set(signature.names)
+    if has_all and not any(isinstance(cell, list) for (cell,) in cells):
+        return build_batch(cells, signature, lambda _, column: f"inputs.{column.name}")
+    return _inputs("inputs", value, signature)
+
+
+def parse_json(body: bytes, decode: Callable[[bytes], Any] = _decode) -> Any:
+    """Raises BodyMalformed where ``body`` is not JSON, InputRefused where ``decode`` refuses it."""
     try:
-        return _decode(body)
+        return decode(body)
     except msgspec.ValidationError as error:
         raise InputRefused(f"The body is not accepted: {error}.") from error
     except RecursionError as error:

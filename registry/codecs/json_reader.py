@@ -41,13 +41,13 @@ class JsonReader:
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
         self._read_record = _record_reader(signature)
-        self._read_rows = JsonPieces(signature).read
+        self.read_rows = JsonPieces(signature).read
 
     def read(self, body: bytes) -> Batch:
         """Raises BodyMalformed where ``body`` is not JSON, InputRefused where it does not fit."""
         start = body[:_FIRST_KEY_WITHIN].split(b'"', 2)
         is_rows = len(start) > 1 and start[1] in _WRAPPERS
-        batch = self._read_rows(body) if is_rows else self._read_record(body)
+        batch = self.read_rows(body) if is_rows else self._read_record(body)
         if batch is not None:
             return batch
         with one_large_body_at_a_time(body):

@@ -10,6 +10,7 @@ from registry.codecs.json_pieces import most_rows as most_json_rows
 from registry.codecs.json_reader import JsonReader
 from registry.codecs.parquet_body import decode_parquet, parquet_size
 from registry.codecs.row_memory import RowMemory
+from registry.codecs.scoring_body import ScoringReader
 from registry.codecs.text_body import decode_csv, decode_form
 from registry.codecs.text_memory import WIDEST, json_width, text_width
 from registry.errors import FormatUnsupported, shown
@@ -60,7 +61,9 @@ class RequestReader:
         self._signature = signature
         self._memory = RowMemory(signature)
         self._has_texts = any(column.type in {"string", "date"} for column in signature.inputs)
-        self.read_json = JsonReader(signature).read
+        reader = JsonReader(signature)
+        self.read_json = reader.read
+        self.read_scoring = ScoringReader(reader, signature).read
 
     def cost(
         self,

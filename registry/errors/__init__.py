@@ -25,6 +25,7 @@
     │   ├── PlotNotFound
     │   ├── HoldoutNotFound
     │   ├── VerdictNotFound           gates that were not evaluated since something changed
+    │   ├── NotServed                 an address of another protocol behind which nothing answers
     │   └── TokenNotFound
     ├── NotAcceptable             no format of the response that the caller accepts
     ├── BodyTooSlow               a body that takes too long to arrive
@@ -179,6 +180,7 @@ from registry.errors.requests import (
     IdempotencyKeyMalformed,
     IdempotencyKeyReused,
     NotOffered,
+    NotServed,
     ParameterMalformed,
     SearchMalformed,
 )
@@ -266,6 +268,7 @@ __all__ = [
     "NotFound",
     "NotOffered",
     "NotReady",
+    "NotServed",
     "NothingToRollBackTo",
     "OpenFilesExhausted",
     "Overloaded",

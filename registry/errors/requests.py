@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from registry.errors.base import Conflict, Fault, FormatUnsupported, Malformed, Refused
+from registry.errors.base import Conflict, Fault, FormatUnsupported, Malformed, NotFound, Refused
 from registry.errors.quoting import shown
 
 
@@ -33,6 +33,12 @@ class NotOffered(Refused):
     """A call of another system's protocol that this service does not have."""
 
     title = "Not offered"
+
+
+class NotServed(NotFound):
+    """An address of another system's protocol behind which no version answers."""
+
+    title = "Not served"
 
 
 class HostRefused(Malformed):

@@ -210,6 +210,23 @@ class Watch:
             self._presented = set()
         return presented
 
+    def check_usable(self, model: str, reference: str) -> None:
+        """Check that the version can answer, as far as that is known without loading it.
+
+        Raises NameMalformed, ReferenceMalformed, NotFound, VersionNotReady, VersionLoading where
+        an alias points at it and it has yet to be loaded, and the error of the last attempt.
+        """
+        snapshot = self._current_state().snapshot
+        number = snapshot.references.get(model, _NO_REFERENCES).get(reference)
+        if number is not None and (model, number) in self._pool.loaded:
+            return
+        with self._database.read() as session:
+            key = self._find_usable(session, model, reference).key
+        for error in self._pool.failures({key}).values():
+            raise error
+        if key in snapshot.aliased and key not in self._pool.loaded:
+            raise VersionLoading(*key)
+
     def missing(self) -> list[Key]:
         """Versions that an alias points at and that have yet to be loaded. Empty: ready for
         traffic, except for the versions that ``unloadable`` names."""

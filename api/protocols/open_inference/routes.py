@@ -1,14 +1,12 @@
 """The routes of the Open Inference Protocol. All but ``infer`` are ordinary views."""
 
-from typing import cast
-
-from flask import Flask, Response, current_app, g, jsonify, request
+from flask import Flask, Response, jsonify, request
 
 from api.access import allows, grant
 from api.blueprints import Blueprint
 from api.callers import Callers
 from api.health import DRAINING, RELEASE
-from api.predictions import attach_endpoint
+from api.predictions import answered_by, attach_endpoint
 from api.protocols.open_inference import schemas
 from api.protocols.open_inference.bodies import read_parameters
 from api.protocols.open_inference.descriptions import config_of, index_entry, metadata_of
@@ -120,7 +118,7 @@ def get_model_ready(name: str, version: str | None = None) -> Response:
 @blueprint.alt_response(200, schema={"type": "string"}, content_type=BINARY, success=True)
 def post_infer_production(name: str) -> Response:
     """Predict tensors with the version in production."""
-    return _infer(name, PRODUCTION)
+    return answered_by(_KEY, name, PRODUCTION)
 
 
 @blueprint.route("/models/<name>/versions/<version:version>/infer", methods=["POST"])
@@ -130,14 +128,7 @@ def post_infer_production(name: str) -> Response:
 @blueprint.alt_response(200, schema={"type": "string"}, content_type=BINARY, success=True)
 def post_infer(name: str, version: str) -> Response:
     """Predict tensors with a version, by its number, an alias or 'latest'."""
-    return _infer(name, version)
-
-
-def _infer(name: str, reference: str) -> Response:
-    endpoint = cast("Endpoint", current_app.extensions[_KEY])
-    reply = endpoint.answer(request.environ, name, reference, g.request_id)
-    g.served = reply.served
-    return Response(reply.body, reply.status, reply.headers)
+    return answered_by(_KEY, name, version)
 
 
 @blueprint.route("/repository/index", methods=["POST"])

@@ -19,6 +19,8 @@ from tests.integration.api.conftest import (
 
 PUBLIC = {"/livez", "/readyz", "/version", "/openapi.json", "/docs", "/docs/static/<path:filename>"}
 PUBLIC |= {"/v2/health/live", "/v2/health/ready", "/api/3.0/mlflow/server-info"}
+PUBLIC |= {"/ping", "/models/<name>/ping"}
+PUBLIC |= {f"/models/<name>/<version>/{probe}" for probe in ("ping", "health")}
 
 ANY, PREDICT, UPLOAD, PROMOTE, ADMIN = None, "predict", "upload", "promote", "admin"
 
@@ -61,6 +63,9 @@ SCOPES = {
     ("GET", "/models/<name>/<version>/verdict"): ANY,
     ("POST", "/models/<name>/predict"): PREDICT,
     ("POST", "/models/<name>/<version>/predict"): PREDICT,
+    ("POST", "/invocations"): PREDICT,
+    ("POST", "/models/<name>/invocations"): PREDICT,
+    ("POST", "/models/<name>/<version>/invocations"): PREDICT,
     ("GET", "/tokens"): ADMIN,
     ("POST", "/tokens"): ADMIN,
     ("GET", "/tokens/self"): ANY,
@@ -137,7 +142,7 @@ def protected(app):
 
 def test_the_public_routes_are_those_of_the_contract(service):
     public = {
-        rule.rule
+        rule.rule.replace("<version:", "<")
         for rule in service.app.url_map.iter_rules()
         if access_of(service.app.view_functions[rule.endpoint]).public
     }
@@ -175,8 +180,8 @@ def test_public_routes_ignore_missing_and_invalid_tokens(service):
 
 def check(rule, answer, status, slug):
     """Check an error in the form of its route's protocol."""
-    forms = {"/v2": check_error_text, "/api": check_error_code}
-    form = next((form for start, form in forms.items() if rule.startswith(start)), check_problem)
+    forms = {"/v2": check_error_text, "/api": check_error_code, ".*/invocations": check_error_code}
+    form = next((form for start, form in forms.items() if re.match(start, rule)), check_problem)
     return form(answer, status, slug)
 
 
@@ -184,7 +189,9 @@ def walk(service, caller, status, slug):
     walked = protected(service.app)
     assert len(walked) > len(SCOPES)
     for method, rule, path, _ in walked:
-        answer = caller.ask(method, path)
+        # Without it and without a token, this is a probe.
+        headers = {"Accept": "application/json"} if rule == "/health" else None
+        answer = caller.ask(method, path, headers=headers)
         assert answer.status_code == status, (method, rule)
         if method != "HEAD":
             check(rule, answer, status, slug)
@@ -301,7 +308,12 @@ def test_the_password_of_basic_authentication_is_the_token(service, user, scheme
     check_problem(holder.get("/tokens"), 403, "scope-missing")
 
 
-ANONYMOUS = {"/models/<name>/predict", "/models/<name>/<version>/predict", "/v2"} | {
+ANONYMOUS = {"/v2", "/invocations", "/health"} | {
+    f"/models/<name>{version}/{call}"
+    for version in ("", "/<version>")
+    for call in ("predict", "invocations")
+}
+ANONYMOUS |= {
     f"/v2/models/<name>{version}{call}"
     for version in ("", "/versions/<version>")
     for call in ("", "/config", "/ready", "/infer")

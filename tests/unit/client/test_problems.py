@@ -24,7 +24,11 @@ ONLY_IN_THE_CONSOLE = {
     service_errors.PolicyConflict,
     service_errors.DescriptionConflict,
 }
-ONLY_IN_OTHER_PROTOCOLS = {service_errors.NotOffered, service_errors.SearchMalformed}
+ONLY_IN_OTHER_PROTOCOLS = {
+    service_errors.NotOffered,
+    service_errors.NotServed,
+    service_errors.SearchMalformed,
+}
 
 
 def all_kinds(base: type[RegistryError]) -> list[type[RegistryError]]:

@@ -96,8 +96,9 @@ def test_the_number_of_a_version_is_not_a_new_alias(alias):
 
 def test_words_that_stand_at_the_place_of_an_alias_in_urls_are_reserved():
     words = "latest versions aliases history rollback predict policy holdout compare traffic"
+    words_of_protocols = "invocations ping"
 
-    assert set(words.split()) == RESERVED_ALIASES
+    assert {*words.split(), *words_of_protocols.split()} == RESERVED_ALIASES
 
 
 @pytest.mark.parametrize(
