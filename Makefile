@@ -84,9 +84,10 @@ test-attacks: .venv/test ## Upload all attacks to a real server, and try every p
 # Without the configuration of the other tests, which need the packages of the service.
 CLIENT_TESTS := -m pytest -c tests/clients/pytest.ini --confcutdir tests/clients
 
-test-clients: .venv/test .venv-clients/done .venv-clients-mlserver/done ## Call a real server with the newest clients of other systems
+test-clients: .venv/test .venv-clients/done .venv-clients-mlserver/done .venv-clients-mlflow/done ## Call a real server with the newest clients of other systems
 	.venv-clients/bin/python $(CLIENT_TESTS) tests/clients/test_triton.py tests/clients/test_kserve.py
 	.venv-clients-mlserver/bin/python $(CLIENT_TESTS) tests/clients/test_mlserver.py
+	.venv-clients-mlflow/bin/python $(CLIENT_TESTS) tests/clients/test_mlflow.py
 
 bench-batches: .venv/test ## Time a file of 5,000,000 rows in process, over HTTP and on Dask
 	$(BIN)/python -m benchmarks.batches --rows 5000000
@@ -142,7 +143,7 @@ lock-bench: .venv/test ## Update the lock files of the benchmark's peers
 	done
 
 lock-clients: .venv/test ## Update the lock files of the clients of other systems
-	for name in requirements requirements-mlserver; do \
+	for name in requirements requirements-mlserver requirements-mlflow; do \
 		$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command 'make lock-clients' --upgrade \
 			tests/clients/$$name.in -o tests/clients/$$name.txt || exit 1; \
@@ -154,7 +155,7 @@ release: .venv/test ## Build the sdists and wheels of the service and of its cli
 
 clean: ## Remove the environment, the caches and everything that the service wrote
 	rm -f registry/*/*.so cli/*.so
-	rm -rf .venv .venv-bench .venv-bench-mlserver .venv-clients .venv-clients-mlserver build dist client/build *.egg-info client/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench .venv-bench-mlserver .venv-clients .venv-clients-mlserver .venv-clients-mlflow build dist client/build *.egg-info client/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find artifacts -mindepth 1 ! -name .gitkeep -delete
 
@@ -199,4 +200,9 @@ clean: ## Remove the environment, the caches and everything that the service wro
 .venv-clients-mlserver/done: tests/clients/requirements-mlserver.txt
 	$(PYTHON) -m venv --clear .venv-clients-mlserver
 	.venv-clients-mlserver/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+.venv-clients-mlflow/done: tests/clients/requirements-mlflow.txt
+	$(PYTHON) -m venv --clear .venv-clients-mlflow
+	.venv-clients-mlflow/bin/python -m pip install --quiet --require-hashes -r $<
 	@touch $@

@@ -1,6 +1,6 @@
 """A real server with the demo models, for clients of other systems in an environment of their own.
 
-``make test-clients`` runs them in .venv-clients and .venv-clients-mlserver, the server in .venv.
+``make test-clients`` runs them in .venv-clients and its like, the server in .venv.
 """
 
 import json
