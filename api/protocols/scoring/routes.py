@@ -28,47 +28,21 @@ _INVOCATIONS_KEY = "hotswap-invocations"
 @allows("predict", anonymous=True, counts=True)
 @blueprint.doc(**schemas.SCORE)
 @blueprint.response(200, schemas.SCORED)
-@blueprint.alt_response(
-    200,
-    schema=schemas.LINES,
-    content_type=schemas.LINES_TYPE,
-    success=True,
-    example=schemas.LINES_EXAMPLE,
-)
+@blueprint.alt_response(200, **schemas.LINES)
 def post_invocations() -> Response:
     """Predict with the model that HOTSWAP_INVOCATIONS_MODEL names."""
     return answered_by(_INVOCATIONS_KEY, "", "")
 
 
 @blueprint.route("/models/<name>/invocations", methods=["POST"])
-@allows("predict", anonymous=True, counts=True)
-@blueprint.doc(**schemas.SCORE)
-@blueprint.response(200, schemas.SCORED)
-@blueprint.alt_response(
-    200,
-    schema=schemas.LINES,
-    content_type=schemas.LINES_TYPE,
-    success=True,
-    example=schemas.LINES_EXAMPLE,
-)
-def post_score_production(name: str) -> Response:
-    """Predict with the version in production."""
-    return answered_by(_SCORE_KEY, name, PRODUCTION)
-
-
 @blueprint.route("/models/<name>/<version:version>/invocations", methods=["POST"])
 @allows("predict", anonymous=True, counts=True)
 @blueprint.doc(**schemas.SCORE)
 @blueprint.response(200, schemas.SCORED)
-@blueprint.alt_response(
-    200,
-    schema=schemas.LINES,
-    content_type=schemas.LINES_TYPE,
-    success=True,
-    example=schemas.LINES_EXAMPLE,
-)
-def post_score(name: str, version: str) -> Response:
-    """Predict with a version, by its number, an alias or 'latest'."""
+@blueprint.alt_response(200, **schemas.LINES)
+def post_score(name: str, version: str = PRODUCTION) -> Response:
+    """Predict with a version, by its number, an alias or 'latest'; without one, with that in
+    production."""
     return answered_by(_SCORE_KEY, name, version)
 
 

@@ -35,10 +35,14 @@ SCORED: Schema = {
     "properties": {"predictions": {"type": "array"}},
 }
 LINES: Schema = {
-    "type": "string",
-    "description": "A prediction in each line, for `Accept: text/csv`.",
+    "schema": {
+        "type": "string",
+        "description": "A prediction in each line, for `Accept: text/csv`.",
+    },
+    "content_type": CSV,
+    "success": True,
+    "example": "setosa\r\nvirginica\r\n",
 }
-LINES_EXAMPLE = "setosa\r\nvirginica\r\n"
 SCORE: Schema = {
     "requestBody": {
         "required": True,
@@ -48,5 +52,4 @@ SCORE: Schema = {
         },
     },
 }
-LINES_TYPE = CSV
 PONG: Schema = {"type": "string", "description": "An empty line."}

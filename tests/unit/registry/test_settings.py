@@ -33,6 +33,7 @@ def test_every_setting_is_read_from_its_variable():
             "HOTSWAP_WORKERS": "3",
             "HOTSWAP_ADMIN_TOKEN": "hsw_x",
             "HOTSWAP_ANONYMOUS_PREDICT": "1",
+            "HOTSWAP_INVOCATIONS_MODEL": "iris/canary",
             "HOTSWAP_ALLOWED_HOSTS": "models.example.com",
             "HOTSWAP_TRUSTED_PROXIES": "10.0.0.0/8, unix",
             "HOTSWAP_PUBLIC_URL": "https://models.example.com/ml/",
@@ -133,6 +134,8 @@ def test_web_concurrency_sets_the_workers():
         ("HOTSWAP_UDS_MODE", "rw-rw----"),
         ("HOTSWAP_UDS_MODE", "0888"),
         ("HOTSWAP_UDS_MODE", "66"),
+        ("HOTSWAP_INVOCATIONS_MODEL", "iris/"),
+        ("HOTSWAP_INVOCATIONS_MODEL", "/models/iris"),
     ],
 )
 def test_an_invalid_value_is_refused_by_the_name_of_its_variable(variable, value):
