@@ -4,8 +4,9 @@ Costs are counted: statements sent to the database, and instructions that SQLite
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from threading import get_ident
 from typing import NamedTuple
 
 from sqlalchemy import Engine, event
@@ -42,10 +43,12 @@ class Cost(NamedTuple):
 
 @dataclass
 class Meter:
-    """Counts what the databases of an application do."""
+    """Counts what the databases of an application do for its thread; other threads of the
+    application verify the history from time to time."""
 
     statements: int = 0
     instructions: int = 0
+    thread: int = field(default_factory=get_ident)
 
     def watch(self, engine: Engine) -> None:
         event.listen(engine, "before_cursor_execute", self._sent)
@@ -57,13 +60,13 @@ class Meter:
         return Cost(self.statements - before[0], self.instructions - before[1])
 
     def _sent(self, *_: object) -> None:
-        self.statements += 1
+        self.statements += get_ident() == self.thread
 
     def _taken(self, connection, *_: object) -> None:
         connection.set_progress_handler(self._worked, _STEP)
 
     def _worked(self) -> None:
-        self.instructions += _STEP
+        self.instructions += _STEP * (get_ident() == self.thread)
 
 
 def test_a_page_costs_the_same_however_many_versions_and_events_there_are(
