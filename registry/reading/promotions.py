@@ -89,8 +89,7 @@ def _moves(
             EventRow.type.in_(("promoted", "rolled_back")),
             column == number,
         )
-        # An expression: a few moves are sorted, instead of all events being read in this order.
-        .order_by((EventRow.seq + 0).desc())
+        .order_by(EventRow.seq.desc())  # an index has the moves of a version in this order
         .limit(_LATEST)
     )
 
