@@ -127,8 +127,8 @@ def _by_token(access: Access) -> Grant | None:
 
 
 def is_probe(environ: dict[str, Any]) -> bool:
-    """Whether a request may be one of a client or load balancer that only asks whether the service
-    answers. Clients of our own routes send a token or accept JSON by name."""
+    """Whether a request may be one of a client or load balancer that only checks whether the
+    service answers. Clients of our own routes send a token or accept JSON by name."""
     return not environ.get("HTTP_AUTHORIZATION") and JSON not in environ.get("HTTP_ACCEPT", "")
 
 

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl
 
 from api.bodies import read_body
 from api.negotiation import best_type
-from api.receiving import Environ, without_place
-from api.version_endpoint import Reply, VersionEndpoint
+from api.receiving import Environ
+from api.version_endpoint import Reply, VersionEndpoint, predictions_of
 from registry.codecs.batch import Batch
 from registry.codecs.csv_reply import sent_rows, write_csv
 from registry.codecs.large_bodies import SMALL_BODY
@@ -86,11 +86,7 @@ def _reply(  # noqa: PLR0917 - passing names takes longer, and every prediction 
     inputs: Sent | Literal[False],
 ) -> Reply:
     """``inputs``: what was sent, if the reply has its rows too."""
-    if loaded.predictor.waits:
-        with without_place(environ):
-            predictions = predict(batch)
-    else:
-        predictions = predict(batch)
+    predictions = predictions_of(environ, loaded, predict, batch)
     if reply_type == JSON:
         return Reply(
             200,

@@ -42,7 +42,7 @@ class Endpoint(Protocol):
         """Answer the WSGI request ``environ`` with the version that ``reference`` resolves to."""
 
 
-def predicted(
+def predictions_of(
     environ: Environ, loaded: LoadedVersion, predict: Predict, batch: Batch
 ) -> Predictions:
     """What ``predict`` of ``loaded`` answers; its place is given up while another process does."""

@@ -409,7 +409,7 @@ class Registry(AbstractContextManager["Registry"]):
         self, name: str, *, after: int | None = None, seconds: float = 2.0
     ) -> Iterator[Event]:
         """The events of a model as they happen, oldest first, without end: those after the event
-        with the number ``after``, or from now on. The service is asked every ``seconds``."""
+        with the number ``after``, or from now on. Sends a request every ``seconds``."""
         return follow(self._transport, path_of("models", name, "history"), after, seconds)
 
     def events(

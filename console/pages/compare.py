@@ -112,8 +112,8 @@ def _numbers(session: Session, name: str, references: Sequence[str]) -> tuple[li
 def _compared(session: Session, name: str, numbers: list[int], live: int | None) -> dict[str, Any]:
     """What the page shows of the versions: tables whose first column is the name of a row."""
     view = compare(session, name, list(map(str, numbers)))
-    asked = request.args.get("base", "")
-    base = int(asked) if asked.isascii() and asked.isdigit() and int(asked) in numbers else None
+    given = request.args.get("base", "")
+    base = int(given) if given.isascii() and given.isdigit() and int(given) in numbers else None
     if base is None:
         base = live if live in numbers else numbers[0]
     bounds = bounds_of(session, [(name, number) for number in numbers])

@@ -31,8 +31,8 @@ def plots_compared(session: Session, model: str, numbers: Sequence[int]) -> dict
     stored = evaluations_of(session, model, numbers)
     found = {number: read_evaluation(stored[number]) for number in numbers}
     classes = _classes(found.values())
-    asked = request.args.get("class", "")
-    chosen = asked if asked in classes else next(iter(classes), "")
+    requested = request.args.get("class", "")
+    chosen = requested if requested in classes else next(iter(classes), "")
     return {
         "classes": classes,
         "class": chosen,

@@ -40,7 +40,7 @@ def show() -> Response:
 @blueprint.route("/health/state", methods=["GET"])
 @allows("any")
 def show_state() -> Response:
-    """The state of the service in words, which every page asks for again."""
+    """The state of the service in words, which every page polls."""
     return fragment(f"{health()} {broken_event()}", lambda: render("state.html"))
 
 

@@ -54,7 +54,7 @@ def promote(name: str, version: str) -> AnyResponse:
     form = submitted(ForceForm if force else MoveForm)
     if not form.is_valid:
         return _page(name, version, alias, form, status=422)
-    asked = PromotionRequest(
+    wanted = PromotionRequest(
         actor=grant().name,
         alias=alias,
         reason=form.values["reason"],
@@ -63,7 +63,7 @@ def promote(name: str, version: str) -> AnyResponse:
         idempotency=idempotency_of(form, f"promote {name} {version} {alias}"),
     )
     try:
-        moved(promote_version, name, version, asked)
+        moved(promote_version, name, version, wanted)
     except REFUSALS as error:
         refused = form.refused(error.detail, error.faults)
         return _page(name, version, alias, refused, status=status_of(type(error)), error=error)

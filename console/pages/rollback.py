@@ -72,7 +72,7 @@ def rollback(name: str) -> AnyResponse:
     form = submitted(MoveForm)
     if not form.is_valid:
         return _page(name, form, status=422)
-    asked = PromotionRequest(
+    wanted = PromotionRequest(
         actor=grant().name,
         alias=alias,
         reason=form.values["reason"],
@@ -80,7 +80,7 @@ def rollback(name: str) -> AnyResponse:
         idempotency=idempotency_of(form, f"rollback {name} {alias} {target}"),
     )
     try:
-        moved(roll_back, name, asked, target)
+        moved(roll_back, name, wanted, target)
     except REFUSALS as error:
         refused = form.refused(error.detail, error.faults)
         return _page(name, refused, status=status_of(type(error)), error=error)

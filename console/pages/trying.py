@@ -58,7 +58,7 @@ def _tab() -> str:
 
 
 def _row_page(tried: Tried) -> Response:
-    """``also`` in the URL: the other version that is asked."""
+    """``also`` in the URL: the other version that predicts too."""
     texts = example_texts(tried.fields, tried.view["input_example"])
     also = number_in_query("also", 0)
     if also:
@@ -148,7 +148,7 @@ def _groups(tried: Tried) -> list[tuple[str, list[Field]]]:
 
 
 def _others(session: Session, tried: Tried, form: Form) -> list[View]:
-    """Versions that can be asked as well: the chosen one, those with an alias, and the newest."""
+    """Versions that can predict too: the chosen one, those with an alias, and the newest."""
     name, chosen = tried.model, form.text("other")
     kinds = {one["version"]: one["kind"] for one in live_versions(session, [name]).get(name, [])}
     kinds |= {row.number: row.kind for row in newest_ready_versions(session, name, _OTHERS)}

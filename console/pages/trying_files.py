@@ -11,9 +11,9 @@ from api.bodies import BodyStream
 from api.problems import status_of
 from api.services import services
 from console.rendering import page
-from console.trying.asking import asking
 from console.trying.download import download
 from console.trying.files import as_csv, as_parquet, type_of
+from console.trying.predicting import predicting
 from console.trying.subject import TABS, Tried
 from console.trying.tables import in_words, problem_words
 from registry.codecs.requests import CSV, PARQUET
@@ -52,10 +52,10 @@ def answer_file(tried: Tried) -> Response:
     try:
         content, wanted = _received()
         content_type = type_of(content)
-        with asking(loaded, content_type, content, with_inputs=True) as asked:
+        with predicting(loaded, content_type, content, with_inputs=True) as predicted:
             if wanted == "parquet" and is_installed("arrow"):
-                return download(tried, wanted, PARQUET, [as_parquet(tried.fields, asked)])
-            lines = as_csv(content_type, content, tried.signature, asked)
+                return download(tried, wanted, PARQUET, [as_parquet(tried.fields, predicted)])
+            lines = as_csv(content_type, content, tried.signature, predicted)
             return download(tried, "csv", CSV, lines)
     except (BodyMalformed, FormatUnsupported, Refused, TooLarge) as error:
         return file_page(tried, error)

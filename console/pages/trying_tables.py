@@ -9,9 +9,9 @@ from api.problems import status_of
 from api.services import services
 from console.formats import spreadsheet_cell
 from console.rendering import page
-from console.trying.asking import asking
 from console.trying.download import download
 from console.trying.fields import example_texts
+from console.trying.predicting import predicting
 from console.trying.subject import TABS, Tried
 from console.trying.tables import (
     Table,
@@ -48,11 +48,13 @@ def answer_pasted(tried: Tried) -> Response:
         if len(text) > MOST_PASTED:
             raise TooLarge("The text", "1 MiB; send the rows as a file")
         table = read_table(text)
-        with asking(loaded, table.content_type, table.body) as asked:
-            predictions = asked.predictions.values
+        with predicting(loaded, table.content_type, table.body) as predicted:
+            predictions = predicted.predictions.values
             if request.form.get("as") == "csv":
                 rows = Rows(table.header, table.rows) if table.header else None
-                lines = write_csv(asked.predictions, tried.signature, rows, text=spreadsheet_cell)
+                lines = write_csv(
+                    predicted.predictions, tried.signature, rows, text=spreadsheet_cell
+                )
                 return download(tried, "csv", CSV, lines)
     except (BodyMalformed, Refused, TooLarge) as error:
         return _page(tried, text, table, error=error)

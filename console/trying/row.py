@@ -7,9 +7,9 @@ from typing import NamedTuple
 from api.services import services
 from console.charts.spread import Spread, spread
 from console.trying.answers import Answer, answer_of, difference_words
-from console.trying.asking import ask_row, named, record_of
 from console.trying.fields import Field, Texts
 from console.trying.outside import Outside, outside_training
+from console.trying.predicting import named, predict_row, record_of
 from console.trying.subject import Tried
 from console.trying.what_if import WhatIf, what_if
 from registry.errors import Refused
@@ -19,7 +19,7 @@ _SLOW_SECONDS = 0.5
 
 
 class Other(NamedTuple):
-    """Another version that was asked as well: its answer, and how it differs in words; or why it
+    """Another version that predicted too: its answer, and how it differs in words; or why it
     gave none."""
 
     version: int
@@ -28,7 +28,7 @@ class Other(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """``record`` is the row as JSON; ``is_slow``: not to be asked at each key."""
+    """``record`` is the row as JSON; ``is_slow``: too slow to predict at each key."""
 
     answer: Answer
     other: Other | None
@@ -45,17 +45,17 @@ def answer_row(tried: Tried, typed: Texts) -> Answered:
     loaded = services().watch.resolve(tried.model, str(tried.number))
     row = named(tried.fields, typed)
     began = time.perf_counter()
-    asked = ask_row(loaded, row)
+    predicted = predict_row(loaded, row)
     is_slow = time.perf_counter() - began > _SLOW_SECONDS
-    answer = answer_of(tried.number, asked.predictions, tried.signature)
+    answer = answer_of(tried.number, predicted.predictions, tried.signature)
     chosen = chosen_field(tried.varied, typed)
     return Answered(
         answer,
         _other(tried, row, typed.get("other", ""), answer),
-        outside_training(tried.fields, asked.batch),
-        what_if(loaded, chosen, asked.batch, answer) if chosen and not is_slow else None,
+        outside_training(tried.fields, predicted.batch),
+        what_if(loaded, chosen, predicted.batch, answer) if chosen and not is_slow else None,
         _spread(tried, answer),
-        record_of(tried.fields, asked.batch),
+        record_of(tried.fields, predicted.batch),
         is_slow,
     )
 
@@ -72,10 +72,10 @@ def _other(tried: Tried, row: dict[str, str], number: str, answer: Answer) -> Ot
         return None
     loaded = services().watch.resolve(tried.model, number)
     try:
-        asked = ask_row(loaded, row)
+        predicted = predict_row(loaded, row)
     except Refused as error:
         return Other(int(number), None, error.detail)
-    found = answer_of(int(number), asked.predictions, loaded.version.signature)
+    found = answer_of(int(number), predicted.predictions, loaded.version.signature)
     return Other(int(number), found, difference_words(answer, found))
 
 

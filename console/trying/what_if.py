@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from console.charts.curve import MOST_LEVELS, Curve, curve
 from console.formats import number, percent
 from console.trying.answers import Answer, share_of
-from console.trying.asking import predict
 from console.trying.fields import Field, is_long
 from console.trying.outside import range_text
+from console.trying.predicting import predict
 from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
 from registry.errors import Refused

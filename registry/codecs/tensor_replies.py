@@ -26,7 +26,7 @@ _LAYOUTS = {"FP64": "<f8", "INT64": "<i8", BOOL: "?"}
 
 
 class Output(NamedTuple):
-    """An output to write: the name that it is asked by, and which of the known ones it is."""
+    """An output to write: the ``name`` in the request, and ``source``, that of the model."""
 
     name: str
     source: str

@@ -182,10 +182,10 @@ def _condition(
 def _text(
     session: Session, column: Any, operator_: TextOperator, value: str
 ) -> ColumnElement[bool]:
-    """``LIKE`` minds case, ``ILIKE`` does not; neither has an escape character."""
+    """``LIKE`` is case-sensitive, ``ILIKE`` is not; neither has an escape character."""
     if operator_ in _COMPARED:
         return _COMPARED[operator_](column, value)
-    # PostgreSQL reads a backslash as an escape character unless it is told another.
+    # PostgreSQL reads a backslash as an escape character unless another one is given.
     escaped = value.replace("\\", "\\\\")
     compared: ColumnElement[bool]
     if operator_ == "ILIKE":

@@ -23,28 +23,28 @@ blueprint = Blueprint(
     "mlflow", __name__, description="MLflow's registry", url_prefix=PREFIX, produces=None
 )
 
-_Asked = TypeVar("_Asked", bound=Struct)
-_View = Callable[[_Asked], Answer]
+_Arguments = TypeVar("_Arguments", bound=Struct)
+_View = Callable[[_Arguments], Answer]
 
 
 def call(
     method: str,
     path: str,
     scope: Scope | Literal["any"],
-    asked: type[_Asked],
+    arguments: type[_Arguments],
     answer: dict[str, Any],
-) -> Callable[[_View[_Asked]], _View[_Asked]]:
+) -> Callable[[_View[_Arguments]], _View[_Arguments]]:
     """Route ``method`` of ``path`` below ``/api/2.0/mlflow`` to a view of its arguments.
 
     ``answer`` is the schema of what the view returns.
     """
 
-    def route(view: _View[_Asked]) -> _View[_Asked]:
+    def route(view: _View[_Arguments]) -> _View[_Arguments]:
         @wraps(view)
         def respond() -> Response:
-            return jsonify(view(read_request(asked)))
+            return jsonify(view(read_request(arguments)))
 
-        described = blueprint.doc(**_described(method, asked))(respond)
+        described = blueprint.doc(**_described(method, arguments))(respond)
         described = blueprint.response(200, answer)(described)
         allowed = allows(scope, checks_model=True)(described)
         blueprint.route(f"/2.0/mlflow{path}", methods=[method])(allowed)
@@ -67,11 +67,11 @@ def as_mlflow_says(name: str, version: str = "") -> Iterator[None]:
         raise missing from error
 
 
-def _described(method: str, asked: type[Struct]) -> dict[str, Any]:
+def _described(method: str, arguments: type[Struct]) -> dict[str, Any]:
     if method != "GET":
-        content = {"application/json": {"schema": body_schema_of(asked)}}
+        content = {"application/json": {"schema": body_schema_of(arguments)}}
         return {"requestBody": {"required": True, "content": content}}
-    schema = schema_of(asked)
+    schema = schema_of(arguments)
     return {
         "parameters": [
             {"in": "query", "name": name, "schema": of, "required": name in schema["required"]}

@@ -31,41 +31,41 @@ _LARGEST = 2**31 - 1
 
 
 @call("GET", "/model-versions/get", "any", Version, schemas.VERSION)
-def get_model_version(asked: Version) -> Answer:
+def get_model_version(arguments: Version) -> Answer:
     """Show a version."""
-    return _answer(asked)
+    return _answer(arguments)
 
 
 @call("PATCH", "/model-versions/update", "upload", VersionChange, schemas.VERSION)
-def update_model_version(asked: VersionChange) -> Answer:
+def update_model_version(arguments: VersionChange) -> Answer:
     """Change the description of a version."""
     with services().database.read() as session:
-        find_current_version(session, asked.name, asked.version)
+        find_current_version(session, arguments.name, arguments.version)
     update_version(
         services().database,
-        asked.name,
-        number_of(asked.version),
+        arguments.name,
+        number_of(arguments.version),
         actor=grant().name,
-        description=asked.description,
+        description=arguments.description,
         via=VIA,
     )
-    return _answer(asked)
+    return _answer(arguments)
 
 
 @call("DELETE", "/model-versions/delete", "admin", Version, schemas.NOTHING)
-def delete_model_version(asked: Version) -> Answer:
+def delete_model_version(arguments: Version) -> Answer:
     """Archive a version. Its number is never used again."""
     with services().database.read() as session:
-        find_current_version(session, asked.name, asked.version)
-    number = number_of(asked.version)
-    archive_version(services().database, asked.name, number, actor=grant().name, via=VIA)
+        find_current_version(session, arguments.name, arguments.version)
+    number = number_of(arguments.version)
+    archive_version(services().database, arguments.name, number, actor=grant().name, via=VIA)
     return {}
 
 
 @call("GET", "/model-versions/search", "any", VersionSearch, schemas.VERSIONS)
-def search_model_versions(asked: VersionSearch) -> Answer:
+def search_model_versions(arguments: VersionSearch) -> Answer:
     """List the versions that a filter finds, of the models that the token covers."""
-    search = search_of(asked)
+    search = search_of(arguments)
     with services().database.read() as session:
         rows, more = search_versions(session, grant(), search)
         found = [version_answer(row) for row in rows]
@@ -74,22 +74,22 @@ def search_model_versions(asked: VersionSearch) -> Answer:
 
 
 @call("POST", "/model-versions/set-tag", "upload", VersionTag, schemas.NOTHING)
-def set_model_version_tag(asked: VersionTag) -> Answer:
+def set_model_version_tag(arguments: VersionTag) -> Answer:
     """Set a tag of a version."""
-    return _change_tag(asked.name, asked.version, asked.key, asked.value)
+    return _change_tag(arguments.name, arguments.version, arguments.key, arguments.value)
 
 
 @call("DELETE", "/model-versions/delete-tag", "upload", VersionTagKey, schemas.NOTHING)
-def delete_model_version_tag(asked: VersionTagKey) -> Answer:
+def delete_model_version_tag(arguments: VersionTagKey) -> Answer:
     """Delete a tag of a version, if it has it."""
-    return _change_tag(asked.name, asked.version, asked.key, None)
+    return _change_tag(arguments.name, arguments.version, arguments.key, None)
 
 
 @call("POST", "/model-versions/transition-stage", "any", StageChange, schemas.NOTHING)
-def transition_model_version_stage(asked: StageChange) -> Answer:
+def transition_model_version_stage(arguments: StageChange) -> Answer:
     """Never done: 400."""
     with services().database.read() as session:
-        find_current_version(session, asked.name, asked.version)
+        find_current_version(session, arguments.name, arguments.version)
     raise NotOffered("Stages are not offered: set an alias.")
 
 
@@ -130,7 +130,7 @@ def _change_tag(name: str, version: str, key: str, value: str | None) -> Answer:
     return {}
 
 
-def _answer(asked: Version) -> Answer:
+def _answer(arguments: Version) -> Answer:
     with services().database.read() as session:
-        row = find_current_version(session, asked.name, asked.version)
+        row = find_current_version(session, arguments.name, arguments.version)
         return {"model_version": version_answer(row, with_aliases=True)}

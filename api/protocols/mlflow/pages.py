@@ -15,13 +15,13 @@ class _Place(Struct):
     o: Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
-def search_of(asked: ModelSearch | VersionSearch) -> Search:
+def search_of(arguments: ModelSearch | VersionSearch) -> Search:
     """Raises ParameterMalformed."""
     return Search(
-        filter=asked.filter,
-        order_by=asked.order_by,
-        skipped=_skipped(asked.page_token),
-        most=asked.max_results,
+        filter=arguments.filter,
+        order_by=arguments.order_by,
+        skipped=_skipped(arguments.page_token),
+        most=arguments.max_results,
     )
 
 

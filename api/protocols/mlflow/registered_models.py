@@ -34,72 +34,72 @@ from registry.storage.tables import AliasRow, ModelRow
 
 
 @call("POST", "/registered-models/create", "upload", NewModel, schemas.MODEL)
-def create_registered_model(asked: NewModel) -> Answer:
+def create_registered_model(arguments: NewModel) -> Answer:
     """Create a model without versions."""
     try:
         create_model(
             services().database,
-            asked.name,
+            arguments.name,
             actor=grant().name,
-            description=asked.description,
-            tags={tag.key: tag.value for tag in asked.tags},
+            description=arguments.description,
+            tags={tag.key: tag.value for tag in arguments.tags},
             via=VIA,
         )
     except NameTaken as error:
-        if error.holder == asked.name:
-            error.detail = f"Registered Model (name={asked.name}) already exists."
+        if error.holder == arguments.name:
+            error.detail = f"Registered Model (name={arguments.name}) already exists."
         raise
     except ModelArchived as error:
-        taken = NameTaken(asked.name, asked.name)
+        taken = NameTaken(arguments.name, arguments.name)
         taken.detail = (
-            f"Registered Model (name={asked.name}) already exists. It is archived: its name "
+            f"Registered Model (name={arguments.name}) already exists. It is archived: its name "
             "and its numbers are not used again."
         )
         raise taken from error
-    return _answer(asked.name)
+    return _answer(arguments.name)
 
 
 @call("GET", "/registered-models/get", "any", Model, schemas.MODEL)
-def get_registered_model(asked: Model) -> Answer:
+def get_registered_model(arguments: Model) -> Answer:
     """Show a model, its aliases and its highest version."""
-    return _answer(asked.name)
+    return _answer(arguments.name)
 
 
 @call("PATCH", "/registered-models/update", "upload", ModelChange, schemas.MODEL)
-def update_registered_model(asked: ModelChange) -> Answer:
+def update_registered_model(arguments: ModelChange) -> Answer:
     """Change the description of a model."""
-    with as_mlflow_says(asked.name):
+    with as_mlflow_says(arguments.name):
         update_model(
             services().database,
-            asked.name,
+            arguments.name,
             actor=grant().name,
-            description=asked.description,
+            description=arguments.description,
             via=VIA,
         )
-    return _answer(asked.name)
+    return _answer(arguments.name)
 
 
 @call("POST", "/registered-models/rename", "any", Rename, schemas.NOTHING)
-def rename_registered_model(asked: Rename) -> Answer:
+def rename_registered_model(arguments: Rename) -> Answer:
     """Never done: 400."""
     with services().database.read() as session:
-        _find(session, asked.name)
+        _find(session, arguments.name)
     raise NotOffered("The names of models do not change: copy the version to a new model.")
 
 
 @call("DELETE", "/registered-models/delete", "admin", Model, schemas.NOTHING)
-def delete_registered_model(asked: Model) -> Answer:
+def delete_registered_model(arguments: Model) -> Answer:
     """Archive a model with all its versions. Its name and numbers are not reused."""
     with services().database.read() as session:
-        _find(session, asked.name)
-    archive_model(services().database, asked.name, actor=grant().name, via=VIA)
+        _find(session, arguments.name)
+    archive_model(services().database, arguments.name, actor=grant().name, via=VIA)
     return {}
 
 
 @call("GET", "/registered-models/search", "any", ModelSearch, schemas.MODELS)
-def search_registered_models(asked: ModelSearch) -> Answer:
+def search_registered_models(arguments: ModelSearch) -> Answer:
     """List the models that a filter finds and that the token covers."""
-    search = search_of(asked)
+    search = search_of(arguments)
     with services().database.read() as session:
         rows, more = search_models(session, grant(), search)
         latest = highest_versions(session, [row.name for row in rows])
@@ -109,37 +109,37 @@ def search_registered_models(asked: ModelSearch) -> Answer:
 
 
 @call("POST", "/registered-models/get-latest-versions", "any", Stages, schemas.VERSIONS)
-def post_latest_versions(asked: Stages) -> Answer:
+def post_latest_versions(arguments: Stages) -> Answer:
     """Show the highest version of a model: none has a stage."""
-    return _latest_versions(asked)
+    return _latest_versions(arguments)
 
 
 @call("GET", "/registered-models/get-latest-versions", "any", Stages, schemas.VERSIONS)
-def get_latest_versions(asked: Stages) -> Answer:
+def get_latest_versions(arguments: Stages) -> Answer:
     """Show the highest version of a model: none has a stage."""
-    return _latest_versions(asked)
+    return _latest_versions(arguments)
 
 
-def _latest_versions(asked: Stages) -> Answer:
+def _latest_versions(arguments: Stages) -> Answer:
     with services().database.read() as session:
-        _find(session, asked.name)
-        found = highest_versions(session, [asked.name])
-        if asked.stages and "none" not in {stage.lower() for stage in asked.stages}:
+        _find(session, arguments.name)
+        found = highest_versions(session, [arguments.name])
+        if arguments.stages and "none" not in {stage.lower() for stage in arguments.stages}:
             return {}
         versions = [version_answer(row, with_aliases=True) for row in found.values()]
     return {"model_versions": versions} if versions else {}
 
 
 @call("POST", "/registered-models/set-tag", "upload", ModelTag, schemas.NOTHING)
-def set_registered_model_tag(asked: ModelTag) -> Answer:
+def set_registered_model_tag(arguments: ModelTag) -> Answer:
     """Set a tag of a model."""
-    return _change_tag(asked.name, asked.key, asked.value)
+    return _change_tag(arguments.name, arguments.key, arguments.value)
 
 
 @call("DELETE", "/registered-models/delete-tag", "upload", ModelTagKey, schemas.NOTHING)
-def delete_registered_model_tag(asked: ModelTagKey) -> Answer:
+def delete_registered_model_tag(arguments: ModelTagKey) -> Answer:
     """Delete a tag of a model, if it has it."""
-    return _change_tag(asked.name, asked.key, None)
+    return _change_tag(arguments.name, arguments.key, None)
 
 
 def _change_tag(name: str, key: str, value: str | None) -> Answer:
@@ -149,39 +149,39 @@ def _change_tag(name: str, key: str, value: str | None) -> Answer:
 
 
 @call("POST", "/registered-models/alias", "promote", AliasTarget, schemas.NOTHING)
-def set_registered_model_alias(asked: AliasTarget) -> Answer:
+def set_registered_model_alias(arguments: AliasTarget) -> Answer:
     """Promote a version under an alias, after it was loaded and its gates passed."""
-    number = number_of(asked.version)
+    number = number_of(arguments.version)
     with services().database.read() as session:
-        find_current_version(session, asked.name, asked.version)
-    request = PromotionRequest(actor=grant().name, alias=asked.alias, via=VIA)
-    with as_mlflow_says(asked.name, asked.version):
-        moved(promote, asked.name, number, request)
+        find_current_version(session, arguments.name, arguments.version)
+    request = PromotionRequest(actor=grant().name, alias=arguments.alias, via=VIA)
+    with as_mlflow_says(arguments.name, arguments.version):
+        moved(promote, arguments.name, number, request)
     return {}
 
 
 @call("DELETE", "/registered-models/alias", "promote", Alias, schemas.NOTHING)
-def delete_registered_model_alias(asked: Alias) -> Answer:
+def delete_registered_model_alias(arguments: Alias) -> Answer:
     """Delete an alias, if the model has it."""
     with services().database.read() as session:
-        _find(session, asked.name)
-        if session.get(AliasRow, (asked.name, asked.alias)) is None:
+        _find(session, arguments.name)
+        if session.get(AliasRow, (arguments.name, arguments.alias)) is None:
             return {}
-    delete_alias(services().database, asked.name, asked.alias, actor=grant().name, via=VIA)
+    delete_alias(services().database, arguments.name, arguments.alias, actor=grant().name, via=VIA)
     return {}
 
 
 @call("GET", "/registered-models/alias", "any", Alias, schemas.VERSION)
-def get_model_version_by_alias(asked: Alias) -> Answer:
+def get_model_version_by_alias(arguments: Alias) -> Answer:
     """Show the version that an alias points at."""
     with services().database.read() as session:
-        _find(session, asked.name)
-        alias = session.get(AliasRow, (asked.name, asked.alias))
+        _find(session, arguments.name)
+        alias = session.get(AliasRow, (arguments.name, arguments.alias))
         if alias is None:
-            missing = AliasNotFound(asked.name, asked.alias)
-            missing.detail = f"Registered model alias {asked.alias[:200]} not found."
+            missing = AliasNotFound(arguments.name, arguments.alias)
+            missing.detail = f"Registered model alias {arguments.alias[:200]} not found."
             raise missing
-        row = find_current_version(session, asked.name, str(alias.number))
+        row = find_current_version(session, arguments.name, str(alias.number))
         return {"model_version": version_answer(row, with_aliases=True)}
 
 

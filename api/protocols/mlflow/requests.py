@@ -19,7 +19,7 @@ from registry.errors import BodyMalformed, BodyRefused, Fault, ParameterMalforme
 from registry.names import ALIAS, MODEL_NAME
 from registry.stored_text import MAX_DESCRIPTION, MAX_TAG_KEY, MAX_TAG_VALUE, MAX_TAGS
 
-_Asked = TypeVar("_Asked", bound=Struct)
+_Arguments = TypeVar("_Arguments", bound=Struct)
 
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_KEY, pattern=STORABLE)]
 Value = Annotated[str, Meta(max_length=MAX_TAG_VALUE, pattern=STORABLE)]
@@ -117,16 +117,16 @@ def is_query() -> bool:
     return request.method in {"GET", "HEAD"}
 
 
-def read_request(asked: type[_Asked]) -> _Asked:
+def read_request(arguments: type[_Arguments]) -> _Arguments:
     """The arguments of the current request; its Content-Type is ignored.
 
     Raises ParameterMalformed, BodyMalformed, BodyRefused, what ``read_body`` raises, and
     ModelForbidden where the token does not cover the model that is named.
     """
-    given = _query(asked) if is_query() else _body()
+    given = _query(arguments) if is_query() else _body()
     given = {name: value for name, value in given.items() if value is not None}
     try:
-        found = msgspec.convert(given, type=asked, strict=not is_query())
+        found = msgspec.convert(given, type=arguments, strict=not is_query())
     except msgspec.ValidationError as error:
         raise _refused(str(error)) from error
     if isinstance(found, Model):
@@ -134,24 +134,24 @@ def read_request(asked: type[_Asked]) -> _Asked:
     return found
 
 
-def schema_of(asked: type[Struct]) -> dict[str, Any]:
+def schema_of(arguments: type[Struct]) -> dict[str, Any]:
     """The JSON Schema of the arguments, without references."""
-    (schema,), components = msgspec.json.schema_components([asked], ref_template="{name}")
+    (schema,), components = msgspec.json.schema_components([arguments], ref_template="{name}")
     inlined: dict[str, Any] = _inline(schema, components)
     return inlined
 
 
-def body_schema_of(asked: type[Struct]) -> dict[str, Any]:
+def body_schema_of(arguments: type[Struct]) -> dict[str, Any]:
     """As ``schema_of``, for a body, where every member that is not required may be null."""
-    schema = schema_of(asked)
+    schema = schema_of(arguments)
     for name, member in schema["properties"].items():
         if name not in schema["required"]:
             schema["properties"][name] = {"anyOf": [member, {"type": "null"}]}
     return schema
 
 
-def _query(asked: type[Struct]) -> dict[str, Any]:
-    lists = {field.name for field in msgspec.structs.fields(asked) if field.name in _LISTS}
+def _query(arguments: type[Struct]) -> dict[str, Any]:
+    lists = {field.name for field in msgspec.structs.fields(arguments) if field.name in _LISTS}
     return {
         name: values if name in lists else values[0]
         for name, values in request.args.to_dict(flat=False).items()

@@ -1,4 +1,4 @@
-"""The probe of MLflow's clients, which asks what a server offers."""
+"""The probe by which MLflow's clients find out what a server offers."""
 
 from flask import Response, jsonify
 

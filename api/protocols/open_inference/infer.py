@@ -10,7 +10,7 @@ from api.codings import decoded_if_encoded
 from api.problems import Problem, Written
 from api.protocols.problems import write_error_text
 from api.receiving import Environ
-from api.version_endpoint import Reply, VersionEndpoint, predicted
+from api.version_endpoint import Reply, VersionEndpoint, predictions_of
 from registry.codecs.large_bodies import SMALL_BODY
 from registry.codecs.tensor_replies import PREDICT, PROBABILITIES, SCORES, Output
 from registry.codecs.tensor_request import parse_request
@@ -69,7 +69,7 @@ def _infer(environ: Environ, loaded: LoadedVersion, body: bytes, json_size: int 
     )
     predict = _predict_for(outputs, predictor)
     batch = codec.reader.read(request.inputs)
-    predictions = predicted(environ, loaded, predict, batch)
+    predictions = predictions_of(environ, loaded, predict, batch)
     reply = codec.writer.write(request.id, outputs, predictions)
     if not reply.binary:
         return Reply(200, loaded.json_headers, reply.json, loaded.key)

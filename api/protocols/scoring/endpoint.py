@@ -11,7 +11,7 @@ from api.bodies import read_body
 from api.problems import Problem, Written
 from api.protocols.scoring.problems import write_scoring_error
 from api.receiving import Environ
-from api.version_endpoint import Reply, VersionEndpoint, predicted
+from api.version_endpoint import Reply, VersionEndpoint, predictions_of
 from registry.codecs.batch import Batch
 from registry.codecs.csv_reply import write_csv
 from registry.codecs.large_bodies import SMALL_BODY
@@ -119,7 +119,7 @@ def _read(
 
 
 def _reply(environ: Environ, loaded: LoadedVersion, batch: Batch) -> Reply:
-    predictions = predicted(environ, loaded, loaded.predictor.predict, batch)
+    predictions = predictions_of(environ, loaded, loaded.predictor.predict, batch)
     accept: str = environ.get("HTTP_ACCEPT", "")
     if accept.partition(";")[0].strip().lower() == CSV:
         lines = b"".join(write_csv(predictions, loaded.version.signature))

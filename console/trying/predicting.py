@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from api.receiving import without_place
 from api.services import services
+from api.version_endpoint import predictions_of
 from console.trying.fields import Field, Texts
 from registry.codecs.batch import Batch, array_to_cell
 from registry.codecs.predictions import Predictions
@@ -20,7 +20,7 @@ from registry.live.pool import LoadedVersion
 from registry.signature import Scalar
 
 
-class Asked(NamedTuple):
+class Predicted(NamedTuple):
     """Rows, and what the version predicted for them; ``most``: the largest file of them, in bytes,
     for which the reserved memory suffices."""
 
@@ -30,14 +30,14 @@ class Asked(NamedTuple):
 
 
 @contextmanager
-def asking(
+def predicting(
     loaded: LoadedVersion,
     content_type: str,
     body: bytes,
     *,
     beside: bool = False,
     with_inputs: bool = False,
-) -> Iterator[Asked]:
+) -> Iterator[Predicted]:
     """Predict the rows in ``body``; ``beside``: with probabilities or scores if the model has any;
     ``with_inputs``: to write the rows too.
 
@@ -48,27 +48,24 @@ def asking(
     cost = loaded.reader.cost(content_type, body, probabilities=beside, with_inputs=with_inputs)
     with services().decoding.hold(cost):
         batch = loaded.reader.read(content_type, body, limit)
-        yield Asked(batch, predict(loaded, batch, beside=beside), largest_reply(cost))
+        yield Predicted(batch, predict(loaded, batch, beside=beside), largest_reply(cost))
 
 
-def ask_row(loaded: LoadedVersion, row: Mapping[str, str]) -> Asked:
-    """Predict one row, typed as text by column. Raises as ``asking`` does."""
-    with asking(loaded, FORM, urlencode(row).encode(), beside=True) as asked:
-        return asked
+def predict_row(loaded: LoadedVersion, row: Mapping[str, str]) -> Predicted:
+    """Predict one row, typed as text by column. Raises as ``predicting`` does."""
+    with predicting(loaded, FORM, urlencode(row).encode(), beside=True) as predicted:
+        return predicted
 
 
 def predict(loaded: LoadedVersion, batch: Batch, *, beside: bool = False) -> Predictions:
-    """Predict ``batch``, as in ``asking``."""
+    """Predict ``batch``, as in ``predicting``."""
     predictor = loaded.predictor
     call: Predict = predictor.predict
     if beside and predictor.has_probabilities:
         call = partial(predictor.predict, probabilities=True)
     elif beside and predictor.scored is not None:
         call = predictor.scored
-    if not predictor.waits:
-        return call(batch)
-    with without_place(request.environ):
-        return call(batch)
+    return predictions_of(request.environ, loaded, call, batch)
 
 
 def named(fields: Sequence[Field], texts: Texts) -> dict[str, str]:
