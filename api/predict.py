@@ -73,7 +73,7 @@ class PredictionEndpoint(VersionEndpoint):
                 batch = loaded.reader.read(content_type, body, self.max_bytes)
                 sent = with_inputs and Sent(body, largest_reply(cost))
                 reply = _reply(environ, loaded, batch, reply_type, predict, sent)
-        self.counts.answered(loaded, reference, time.perf_counter() - began)
+        self.counts.answered(loaded, reference, time.perf_counter() - began, batch.rows)
         return reply
 
 

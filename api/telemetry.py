@@ -26,7 +26,7 @@ from api.services import services
 from api.telemetry_folders import TelemetryFolder, own_folder
 from registry.engines.served_version import Key
 from registry.errors import StorageFull, Unavailable
-from registry.watching.predictions import NoPredictionCounts, PredictionCounts
+from registry.watching.predictions import NoPredictionCounts, PredictionCounts, Totals
 
 blueprint = Blueprint(
     "metrics", __name__, description="Metrics for Prometheus", produces="text/plain"
@@ -203,23 +203,33 @@ def current_telemetry() -> Telemetry | NoTelemetry:
     return cast("Telemetry | NoTelemetry", current_app.extensions[_KEY])
 
 
+def prediction_totals() -> Totals:
+    """The predictions that all workers of this server have counted. Raises Unavailable."""
+    telemetry = _kept()
+    telemetry.flush()
+    return telemetry.predictions.totals()
+
+
+def _kept() -> Telemetry:
+    telemetry = current_telemetry()
+    if isinstance(telemetry, NoTelemetry):
+        raise Unavailable(
+            "This worker keeps no metrics: there was no room for them when it started."
+        )
+    return telemetry
+
+
 @blueprint.route("/metrics", methods=["GET"])
 @allows("any")
 @blueprint.response(200, {"type": "string"}, content_type="text/plain")
 def get_metrics() -> Response:
     """Show the metrics of all workers in Prometheus' text format."""
-    telemetry = current_telemetry()
-    if telemetry.folder is None:
-        raise Unavailable(
-            "This worker keeps no metrics: there was no room for them when it started."
-        )
+    folder = _kept().folder.path
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    folder = telemetry.folder.path
     forget_gauges_of_ended_processes(folder)
-    telemetry.flush()
     registry = CollectorRegistry()
-    registry.register(PredictionMetrics(telemetry.predictions.totals()))
+    registry.register(PredictionMetrics(prediction_totals()))
     MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]  # prometheus_client has no types here
     return Response(generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST})

@@ -10,6 +10,7 @@ import fcntl
 import itertools
 import mmap
 import os
+import time
 import zlib
 from pathlib import Path
 from typing import Literal
@@ -29,12 +30,15 @@ microseconds, a large body up to seconds."""
 BINS = len(BOUNDS) + 1
 
 Fault = Literal["refused", "failed"]
-COLUMNS: dict[Fault | Literal["nanoseconds"], int] = {
+COLUMNS: dict[Fault | Literal["nanoseconds", "rows", "last"], int] = {
     "refused": BINS,
     "failed": BINS + 1,
     "nanoseconds": BINS + 2,
+    "rows": BINS + 3,
+    "last": BINS + 4,
 }
-"""The columns after the bins: predictions by outcome, and the sum of the times."""
+"""The columns after the bins: predictions by outcome, the sum of the times, the rows that were
+predicted, and when the last ones were counted, in milliseconds since 1970."""
 
 MOST_ROWS = 2_000
 _WIDTH = BINS + len(COLUMNS)
@@ -60,10 +64,17 @@ class WorkerCounts:
         self._rows = np.frombuffer(self._map, np.uint64).reshape(MOST_ROWS, _WIDTH)
 
     def add_times(self, row: int, seconds: NDArray[np.float64]) -> None:
-        """Count predictions that were answered, by the time that each took."""
+        """Count predictions that were answered, by the time that each took; of one row each, if
+        ``add_rows`` adds no more."""
         bins = np.bincount(np.searchsorted(_BOUNDS, seconds), minlength=BINS)
         self._rows[row, :BINS] += bins.astype(np.uint64)
         self._rows[row, COLUMNS["nanoseconds"]] += np.uint64(seconds.sum() * 1e9)
+        self._rows[row, COLUMNS["last"]] = np.uint64(time.time_ns() // 10**6)
+        self.add_rows(row, len(seconds))
+
+    def add_rows(self, row: int, count: int) -> None:
+        """Count rows that were predicted."""
+        self._rows[row, COLUMNS["rows"]] += np.uint64(count)
 
     def add_fault(self, row: int, outcome: Fault) -> None:
         """Count a prediction that was not answered."""
@@ -77,12 +88,17 @@ class WorkerCounts:
 
 
 def read_counts(folder: Path) -> Counts:
-    """The sums of the rows over all workers, those that have ended included."""
+    """The sums of the rows over all workers, those that have ended included; of ``last`` the
+    latest."""
     total = np.zeros((MOST_ROWS, _WIDTH), np.uint64)
+    last = total[:, COLUMNS["last"]].copy()
     for path in folder.glob(f"{_NAME}*"):
         content = path.read_bytes()
         if len(content) == _SIZE:  # else its worker is about to allocate it
-            total += np.frombuffer(content, np.uint64).reshape(total.shape)
+            counts = np.frombuffer(content, np.uint64).reshape(total.shape)
+            total += counts
+            last = np.maximum(last, counts[:, COLUMNS["last"]])
+    total[:, COLUMNS["last"]] = last
     return total
 
 

@@ -43,7 +43,9 @@ class _Tally(NamedTuple):
 class NoPredictionCounts:
     """Replaces ``PredictionCounts`` where nothing is counted."""
 
-    def answered(self, loaded: LoadedVersion, reference: str, seconds: float) -> None:
+    def answered(
+        self, loaded: LoadedVersion, reference: str, seconds: float, rows: int = 1
+    ) -> None:
         """Do nothing."""
 
     def faulted(self, key: Key, reference: str, outcome: Fault) -> None:
@@ -63,15 +65,21 @@ class PredictionCounts:
         self._rows = NamedRows(folder / f"predictions-{LAYOUT}.names", is_live)
         self._tallies: list[_Tally] = []
         self._faults: deque[tuple[Row, Fault]] = deque()
+        self._batches: deque[tuple[Row, int]] = deque()
         self._adding = threading.Lock()
         self._flushing = threading.Lock()
 
-    def answered(self, loaded: LoadedVersion, reference: str, seconds: float) -> None:
-        """Count a prediction by ``loaded``, requested by ``reference``, that took ``seconds``."""
+    def answered(
+        self, loaded: LoadedVersion, reference: str, seconds: float, rows: int = 1
+    ) -> None:
+        """Count a prediction of ``rows`` by ``loaded``, requested by ``reference``, that took
+        ``seconds``."""
         tally = loaded.seconds.get(reference)
         if tally is None:
             tally = self._begin_tally(loaded, reference)
         tally.append(seconds)
+        if rows != 1:
+            self._batches.append((_row(loaded.key, reference), rows))
 
     def faulted(self, key: Key, reference: str, outcome: Fault) -> None:
         """Count a prediction that the version ``key`` did not answer."""
@@ -89,6 +97,9 @@ class PredictionCounts:
             for _ in range(len(self._faults)):
                 row, outcome = self._faults.popleft()
                 self._counts.add_fault(self._rows.number(row, outcome), outcome)
+            for _ in range(len(self._batches)):
+                row, rows = self._batches.popleft()
+                self._counts.add_rows(self._rows.number(row, "ok"), rows - 1)
 
     def totals(self) -> Totals:
         """The counts of all workers; of the others as of their last flush."""

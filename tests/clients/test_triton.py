@@ -206,6 +206,31 @@ def test_the_repository_lists_loads_and_never_unloads(client, house):
     assert "not unloaded" in refused(lambda: client.unload_model("iris", headers=house.headers))
 
 
+def test_statistics_count_requests_and_rows(client, house):
+    def counted(model="iris", version="1"):
+        found = client.get_inference_statistics(model, version, headers=house.headers)
+        (entry,) = found["model_stats"]
+        stats = entry["inference_stats"]
+        counts = entry["inference_count"], stats["success"]["count"], stats["fail"]["count"]
+        return np.array(counts)
+
+    before = counted()
+    for _ in range(3):
+        client.infer("iris", [matrix()], headers=house.headers)
+    house.predict("iris", {"instances": IRIS})
+    refused(lambda: client.infer("iris", [matrix(rows=ROWS[:, :2])], headers=house.headers))
+    assert (counted() - before).tolist() == [8, 4, 1]
+    assert counted("diabetes", "2").tolist() == [0, 0, 0]
+    for found in (
+        client.get_inference_statistics(headers=house.headers),
+        client.get_inference_statistics("iris", headers=house.headers),
+    ):
+        assert ("iris", "1") in [(one["name"], one["version"]) for one in found["model_stats"]]
+    assert "There is no model 'nobody'" in refused(
+        lambda: client.get_inference_statistics("nobody", headers=house.headers)
+    )
+
+
 def test_what_is_not_offered_is_refused(client, house):
     headers = house.headers
     for call in (

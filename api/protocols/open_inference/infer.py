@@ -43,11 +43,11 @@ class InferEndpoint(VersionEndpoint):
         began = time.perf_counter()
         json_size = _json_size(environ)
         if len(body) <= SMALL_BODY:
-            reply = _infer(environ, loaded, body, json_size)
+            reply, rows = _infer(environ, loaded, body, json_size)
         else:
             with self.budget.hold(loaded.tensors.cost(body, json_size)):
-                reply = _infer(environ, loaded, body, json_size)
-        self.counts.answered(loaded, reference, time.perf_counter() - began)
+                reply, rows = _infer(environ, loaded, body, json_size)
+        self.counts.answered(loaded, reference, time.perf_counter() - began, rows)
         return reply
 
 
@@ -61,7 +61,10 @@ def offered_outputs(predictor: Predictor) -> tuple[str, ...]:
     return tuple(offered)
 
 
-def _infer(environ: Environ, loaded: LoadedVersion, body: bytes, json_size: int | None) -> Reply:
+def _infer(
+    environ: Environ, loaded: LoadedVersion, body: bytes, json_size: int | None
+) -> tuple[Reply, int]:
+    """The reply, and the number of rows that it predicts."""
     codec, predictor = loaded.tensors, loaded.predictor
     request = parse_request(body, json_size)
     outputs = codec.writer.outputs(
@@ -72,13 +75,14 @@ def _infer(environ: Environ, loaded: LoadedVersion, body: bytes, json_size: int 
     predictions = predictions_of(environ, loaded, predict, batch)
     reply = codec.writer.write(request.id, outputs, predictions)
     if not reply.binary:
-        return Reply(200, loaded.json_headers, reply.json, loaded.key)
+        return Reply(200, loaded.json_headers, reply.json, loaded.key), batch.rows
     headers = [
         ("Content-Type", BINARY),
         loaded.number_header,
         (JSON_SIZE, str(len(reply.json))),
     ]
-    return Reply(200, headers, b"".join([reply.json, *reply.binary]), loaded.key)
+    body = b"".join([reply.json, *reply.binary])
+    return Reply(200, headers, body, loaded.key), batch.rows
 
 
 def _predict_for(outputs: Sequence[Output], predictor: Predictor) -> Predict:

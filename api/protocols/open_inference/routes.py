@@ -11,12 +11,15 @@ from api.protocols.open_inference import schemas
 from api.protocols.open_inference.bodies import read_parameters
 from api.protocols.open_inference.descriptions import config_of, index_entry, metadata_of
 from api.protocols.open_inference.infer import BINARY, InferEndpoint
+from api.protocols.open_inference.statistics import statistics_of, used_versions
 from api.services import services
 from api.sessions import db
+from api.telemetry import prediction_totals
 from api.version_endpoint import Endpoint
 from registry.errors import Draining, NotOffered, NotReady
 from registry.live.pool import LoadedVersion
 from registry.names import PRODUCTION
+from registry.reading.queries import find_usable_version
 from registry.reading.ready_versions import ready_keys, ready_numbers
 from registry.watching.predictions import NoPredictionCounts, PredictionCounts
 
@@ -25,6 +28,7 @@ EXTENSIONS = (
     "binary_tensor_data",
     "model_repository",
     "model_configuration",
+    "statistics",
     "classification",
 )
 
@@ -109,6 +113,41 @@ def get_config(name: str, version: str | None = None) -> Response:
 def get_model_ready(name: str, version: str | None = None) -> Response:
     """Answer 200 when a version can predict; 404 where there is none, 503 where it cannot."""
     return jsonify(name=_loaded(name, version).version.model, ready=True)
+
+
+@blueprint.route("/models/stats", methods=["GET"])
+@allows("predict")
+@blueprint.response(200, schemas.STATISTICS)
+def list_statistics() -> Response:
+    """Show the predictions of the versions that an alias points at and of others that were
+    requested, by all workers since the server started."""
+    totals, aliased = prediction_totals(), services().watch.snapshot().aliased
+    keys = [key for key in used_versions(totals) | aliased if grant().covers(key[0])]
+    return jsonify(model_stats=statistics_of(totals, sorted(keys)))
+
+
+@blueprint.route("/models/<name>/stats", methods=["GET"])
+@allows("predict")
+@blueprint.response(200, schemas.STATISTICS)
+def get_model_statistics(name: str) -> Response:
+    """Show the predictions of the version in production, then those of the other versions of the
+    model that an alias points at or that were requested."""
+    first = find_usable_version(db.session(), name, PRODUCTION)
+    production = first.model, first.number
+    totals, aliased = prediction_totals(), services().watch.snapshot().aliased
+    others = {key for key in used_versions(totals) | aliased if key[0] == first.model}
+    keys = [production, *sorted(others - {production})]
+    return jsonify(model_stats=statistics_of(totals, keys))
+
+
+@blueprint.route("/models/<name>/versions/<version:version>/stats", methods=["GET"])
+@allows("predict")
+@blueprint.response(200, schemas.STATISTICS)
+def get_statistics(name: str, version: str) -> Response:
+    """Show the predictions of a version."""
+    found = find_usable_version(db.session(), name, version)
+    key = found.model, found.number
+    return jsonify(model_stats=statistics_of(prediction_totals(), [key]))
 
 
 @blueprint.route("/models/<name>/infer", methods=["POST"])

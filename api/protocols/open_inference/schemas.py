@@ -44,6 +44,26 @@ CONFIG = object_of(
     }
 )
 INDEX = list_of(object_of({"name": _TEXT, "version": _TEXT, "state": _TEXT, "reason": _TEXT}))
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_DURATION = object_of({"count": _COUNT, "ns": _COUNT})
+_DURATIONS = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
+STATISTICS = object_of(
+    {
+        "model_stats": list_of(
+            object_of(
+                {
+                    "name": _TEXT,
+                    "version": _TEXT,
+                    "last_inference": _COUNT,
+                    "inference_count": _COUNT,
+                    "execution_count": _COUNT,
+                    "inference_stats": object_of(dict.fromkeys(_DURATIONS, _DURATION)),
+                    "batch_stats": list_of({}),
+                }
+            )
+        )
+    }
+)
 NOTHING = object_of({})
 INFERRED = object_of(
     {"model_name": _TEXT, "model_version": _TEXT, "outputs": list_of(_TENSOR)}, id=_TEXT

@@ -43,14 +43,15 @@ class ScoringEndpoint(VersionEndpoint):
         )
         began = time.perf_counter()
         if media_type == JSON and len(body) <= SMALL_BODY:
-            reply = _reply(environ, loaded, loaded.reader.read_scoring(body))
+            batch = loaded.reader.read_scoring(body)
+            reply = _reply(environ, loaded, batch)
         else:
             # The rows are copied where the body has other members, or no header line.
             cost = loaded.reader.cost(content_type, body) + len(body)
             with self.budget.hold(cost):
                 batch = _read(loaded, content_type, media_type, body, self.max_bytes)
                 reply = _reply(environ, loaded, batch)
-        self.counts.answered(loaded, reference, time.perf_counter() - began)
+        self.counts.answered(loaded, reference, time.perf_counter() - began, batch.rows)
         return reply
 
 

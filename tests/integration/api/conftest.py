@@ -258,6 +258,28 @@ def _making_apps(folder: Path, inspector: Inspector) -> Iterator[AppMaker]:
         service.close()
 
 
+@pytest.fixture(scope="module")
+def house(module_app: AppMaker, artifacts: dict[str, bytes]) -> Service:
+    """For the protocols of other systems: two models with a version in production, one of them with
+    another alias, and one without an alias, of whose versions one is archived."""
+    service = module_app(max_predict_mb=1, invocations_model="iris/next")
+    for name in ("iris", "housing"):
+        service.admin.upload(name, artifacts["iris-names" if name == "iris" else name])
+        service.admin.promote(name, 1)
+    service.admin.upload("iris", artifacts["iris-names"])
+    service.admin.promote("iris", 2, alias="next")
+    service.admin.upload("spare", artifacts["plane"])
+    service.admin.upload("spare", artifacts["plane"])
+    service.admin.delete("/models/spare/2")
+    return service
+
+
+@pytest.fixture(scope="module")
+def client(house: Service) -> Caller:
+    """A caller of ``house`` that may predict."""
+    return house.caller("predict")
+
+
 @pytest.fixture
 def admin(service: Service) -> Caller:
     return service.admin

@@ -33,27 +33,7 @@ def binary_body(request, *tensors):
     return head + b"".join(tensors), {HEADER: str(len(head))}
 
 
-@pytest.fixture(scope="module")
-def house(module_app, artifacts):
-    """Two models with a version in production, and one with versions without an alias."""
-    service = module_app(max_predict_mb=1)
-    for name in ("iris-names", "housing"):
-        service.admin.upload(name, artifacts[name])
-        service.admin.promote(name, 1)
-    service.admin.upload("iris-names", artifacts["iris-names"])
-    service.admin.promote("iris-names", 2, alias="next")
-    service.admin.upload("spare", artifacts["plane"])
-    service.admin.upload("spare", artifacts["plane"])
-    service.admin.delete("/models/spare/2")
-    return service
-
-
-@pytest.fixture(scope="module")
-def client(house):
-    return house.caller("predict")
-
-
-def infer(caller, body, path="/v2/models/iris-names/infer", **headers):
+def infer(caller, body, path="/v2/models/iris/infer", **headers):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return caller.post(path, data=data, headers=headers)
 
@@ -65,7 +45,7 @@ def test_a_matrix_in_json_gives_labels_in_json(client):
     assert HEADER not in answer.headers
     assert answer.headers["X-Model-Version"] == "1"
     assert answer.json == {
-        "model_name": "iris-names",
+        "model_name": "iris",
         "model_version": "1",
         "id": "7",
         "outputs": [
@@ -105,7 +85,7 @@ def test_outputs_may_be_mixed_and_equal_those_of_the_other_routes(client):
     ]
     answer = infer(client, {"inputs": [FLAT], "outputs": outputs[:2]})
     size = int(answer.headers[HEADER])
-    own = client.post("/models/iris-names/predict?probabilities=true", json={"instances": ROWS})
+    own = client.post("/models/iris/predict?probabilities=true", json={"instances": ROWS})
     expected = [list(row.values()) for row in own.json["probabilities"]]
     assert np.frombuffer(answer.data[size:], "<f8").reshape(2, 3).tolist() == expected
     assert json.loads(answer.data[:size])["outputs"][1]["data"] == own.json["predictions"]
@@ -134,12 +114,12 @@ def test_each_column_may_be_a_tensor(client, trained):
 @pytest.mark.parametrize(
     ("path", "version"),
     [
-        ("/v2/models/iris-names/infer", "1"),
-        ("/v2/models/iris-names/versions/1/infer", "1"),
-        ("/v2/models/iris-names/versions/2/infer", "2"),
-        ("/v2/models/iris-names/versions/next/infer", "2"),
-        ("/v2/models/iris-names/versions/latest/infer", "2"),
-        ("/v2/models/iris-names/versions/production/infer?timeout=5", "1"),
+        ("/v2/models/iris/infer", "1"),
+        ("/v2/models/iris/versions/1/infer", "1"),
+        ("/v2/models/iris/versions/2/infer", "2"),
+        ("/v2/models/iris/versions/next/infer", "2"),
+        ("/v2/models/iris/versions/latest/infer", "2"),
+        ("/v2/models/iris/versions/production/infer?timeout=5", "1"),
     ],
 )
 def test_versions_are_found_by_number_and_alias(client, path, version):
@@ -168,7 +148,7 @@ def test_compressed_bodies_count_their_json_uncompressed(client, coding):
 def test_headers_that_clients_keep_from_other_requests_mean_nothing(client, headers):
     answer = infer(client, {"inputs": [FLAT]}, **headers)
     assert (answer.status_code, answer.json["outputs"][0]["data"]) == (200, LABELS)
-    assert client.get("/v2/models/iris-names", headers=headers).status_code == 200
+    assert client.get("/v2/models/iris", headers=headers).status_code == 200
     assert client.post("/v2/repository/index", headers=headers).status_code == 200
 
 
@@ -201,27 +181,28 @@ def test_errors_have_the_member_that_clients_read(client, headers, body, status,
     ("method", "path", "status", "slug"),
     [
         ("GET", "/v2/nothing", 404, "not-found"),
-        ("GET", "/v2/models/iris-names/nothing", 404, "not-found"),
-        ("GET", "/v2/models/iris-names/stats", 404, "not-found"),
-        ("GET", "/v2/models/stats", 404, "model-not-found"),
-        ("DELETE", "/v2/models/iris-names", 405, "method-not-allowed"),
-        ("GET", "/v2/models/iris-names/infer", 405, "method-not-allowed"),
+        ("GET", "/v2/models/iris/nothing", 404, "not-found"),
+        ("DELETE", "/v2/models/iris", 405, "method-not-allowed"),
+        ("GET", "/v2/models/iris/infer", 405, "method-not-allowed"),
         ("GET", "/v2/models/nobody", 404, "model-not-found"),
         ("GET", "/v2/models/nobody/ready", 404, "model-not-found"),
-        ("GET", "/v2/models/iris-names/versions/9/ready", 404, "version-not-found"),
+        ("GET", "/v2/models/iris/versions/9/ready", 404, "version-not-found"),
         ("GET", "/v2/models/spare", 404, "version-not-found"),
         ("GET", "/v2/models/spare/versions/2/ready", 404, "version-not-found"),
         ("POST", "/v2/models/spare/infer", 404, "version-not-found"),
+        ("GET", "/v2/models/nobody/stats", 404, "model-not-found"),
+        ("GET", "/v2/models/spare/stats", 404, "version-not-found"),
+        ("GET", "/v2/models/spare/versions/2/stats", 404, "version-not-found"),
         ("POST", "/v2/models/-/infer", 400, "name-malformed"),
         ("POST", "/v2/models/spare/versions/01/infer", 400, "reference-malformed"),
         ("POST", "/v2/repository/models/spare/load", 404, "version-not-found"),
-        ("POST", "/v2/repository/models/iris-names/unload", 400, "not-offered"),
+        ("POST", "/v2/repository/models/iris/unload", 400, "not-offered"),
         ("GET", "/v2/systemsharedmemory/status", 400, "not-offered"),
         ("POST", "/v2/systemsharedmemory/region/input/register", 400, "not-offered"),
         ("GET", "/v2/cudasharedmemory/region/input/status", 400, "not-offered"),
         ("POST", "/v2/cudasharedmemory/unregister", 400, "not-offered"),
         ("GET", "/v2/trace/setting", 400, "not-offered"),
-        ("POST", "/v2/models/iris-names/trace/setting", 400, "not-offered"),
+        ("POST", "/v2/models/iris/trace/setting", 400, "not-offered"),
         ("GET", "/v2/logging", 400, "not-offered"),
         ("POST", "/v2/logging", 400, "not-offered"),
     ],
@@ -255,7 +236,13 @@ def test_failures_and_rates_are_limited_in_the_same_form(make_app):
 def test_the_server_describes_itself(client):
     answer = client.get("/v2").json
     assert answer["name"] == "hotswap"
-    assert {"binary_tensor_data", "classification"} <= set(answer["extensions"])
+    assert answer["extensions"] == [
+        "binary_tensor_data",
+        "model_repository",
+        "model_configuration",
+        "statistics",
+        "classification",
+    ]
     stranger = Caller(client.app)
     assert stranger.get("/v2/health/live").json == {"live": True}
     assert stranger.get("/v2/health/ready").json == {"ready": True}
@@ -299,7 +286,7 @@ def test_a_model_describes_its_tensors(client):
         "outputs": [{"name": "predict", "datatype": "FP64", "shape": [-1, 1]}],
         "parameters": {"version": "1", "task": "regression"},
     }
-    iris = client.get("/v2/models/iris-names/versions/next").json
+    iris = client.get("/v2/models/iris/versions/next").json
     assert iris["versions"] == ["1", "2"]
     assert iris["parameters"] == {"version": "2", "task": "classification"}
     assert iris["outputs"] == [
@@ -327,7 +314,7 @@ def test_the_configuration_does_not_hide_the_rows(client):
 def test_models_and_versions_are_ready_or_not_there(client):
     assert client.get("/v2/models/housing/ready").json == {"name": "housing", "ready": True}
     assert client.get("/v2/models/spare/versions/1/ready").status_code == 200
-    assert client.get("/v2/models").json == {"models": ["housing", "iris-names"]}
+    assert client.get("/v2/models").json == {"models": ["housing", "iris"]}
 
 
 def test_the_index_has_the_versions_that_an_alias_points_at(client):
@@ -338,7 +325,7 @@ def test_the_index_has_the_versions_that_an_alias_points_at(client):
             for one in client.post("/v2/repository/index", data=data).json
         ]
 
-    ready = [("housing", "1"), ("iris-names", "1"), ("iris-names", "2")]
+    ready = [("housing", "1"), ("iris", "1"), ("iris", "2")]
     assert index(ready=True) == [(*one, "READY", "") for one in ready]
     spare = ("spare", "1", "UNAVAILABLE", "no alias points at it")
     assert index() == [*index(ready=True), spare]
@@ -406,7 +393,7 @@ def test_predictions_are_counted_with_those_of_the_other_routes(make_app, artifa
         *((headers, body) for headers, body, *_ in BAD),
     ],
 )
-@pytest.mark.parametrize("path", ["/v2/models/iris-names/infer", "/v2/models/m/versions/1/infer"])
+@pytest.mark.parametrize("path", ["/v2/models/iris/infer", "/v2/models/m/versions/1/infer"])
 def test_fast_path_and_flask_route_return_the_same_bytes(house, headers, body, path):
     def ask(application):
         environ = EnvironBuilder(

@@ -21,26 +21,6 @@ JSON = "application/json"
 CSV = "text/csv"
 
 
-@pytest.fixture(scope="module")
-def house(module_app, artifacts):
-    """Two models with a version in production, one of them with another one, and archived ones."""
-    service = module_app(max_predict_mb=1, invocations_model="iris/next")
-    for name in ("iris", "housing"):
-        service.admin.upload(name, artifacts["iris-names" if name == "iris" else name])
-        service.admin.promote(name, 1)
-    service.admin.upload("iris", artifacts["iris-names"])
-    service.admin.promote("iris", 2, alias="next")
-    service.admin.upload("spare", artifacts["plane"])
-    service.admin.upload("spare", artifacts["plane"])
-    service.admin.delete("/models/spare/2")
-    return service
-
-
-@pytest.fixture(scope="module")
-def client(house):
-    return house.caller("predict")
-
-
 def score(caller, body, content_type=JSON, path="/models/iris/invocations", **headers):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return caller.post(path, data=data, content_type=content_type, headers=headers)

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from multiprocessing import get_context
 
 import pytest
@@ -70,6 +71,22 @@ def test_predictions_of_all_workers_are_summed_by_version_and_alias(workers):
     assert production[:BINS].sum() == 2
     assert (production[COLUMNS["refused"]], production[COLUMNS["failed"]]) == (1, 1)
     assert ok(two, Row("m", 3, "")) == 1
+
+
+def test_rows_are_summed_and_the_last_prediction_is_the_latest_of_all_workers(workers):
+    one, two = workers(), workers()
+    began = time.time_ns() // 10**6
+    one.answered(loaded("m", 3), "production", 0.001, rows=1000)
+    one.answered(loaded("m", 3), "production", 0.001)
+    two.answered(loaded("m", 3), "production", 0.001, rows=5)
+    two.faulted(("m", 3), "production", "refused")
+    one.flush()
+    two.flush()
+
+    totals = one.totals()
+    production = totals.counts[totals.numbers[Row("m", 3, "production")]]
+    assert production[COLUMNS["rows"]] == 1006
+    assert began <= production[COLUMNS["last"]] <= time.time_ns() // 10**6
 
 
 def test_each_worker_counts_in_its_own_file(workers, tmp_path):
