@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import text
 
 from api.prometheus_internals import ended_processes
@@ -20,6 +21,7 @@ from registry.doctor.checks import QUICK_CHECKS, examine
 from registry.doctor.findings import Installation, Result
 from registry.doctor.storage import LEAST_FREE
 from registry.errors import Unavailable
+from registry.operations.measure_disk import last_disk_use
 from registry.reading.views import timestamp
 from registry.storage.database import Database
 
@@ -182,12 +184,16 @@ def _database_view(database: Database) -> dict[str, Any]:
     return {"kind": kind, "readable": True, "bytes": size}
 
 
-def _disk_view(data: Path) -> dict[str, int] | None:
+def _disk_view(data: Path) -> dict[str, Any] | None:
     try:
         usage = shutil.disk_usage(data)
     except OSError:
         return None
-    return {"total_bytes": usage.total, "free_bytes": usage.free}
+    measured = last_disk_use(data)
+    used = None if measured is None else msgspec.structs.asdict(measured)
+    if used is not None:
+        used["measured_at"] = timestamp(used["measured_at"])
+    return {"total_bytes": usage.total, "free_bytes": usage.free, "used_bytes": used}
 
 
 def _count(count: int, noun: str) -> str:

@@ -24,13 +24,14 @@ from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
 from registry.live.counter import Counter
 from registry.live.fleet import Fleet
-from registry.live.history_checks import HistoryChecks
+from registry.live.housekeeping import Housekeeping
 from registry.live.observer import Observer, observed
 from registry.live.pool import Pool
 from registry.live.prepare import Preparer
 from registry.live.snapshot import served_version
 from registry.live.token_uses import TokenUses
 from registry.live.watch import Watch
+from registry.operations.measure_disk import measure_disk_if_due
 from registry.operations.note_token_uses import note_token_uses
 from registry.operations.verify_history import verify_if_due
 from registry.reading.queries import find_usable_version
@@ -55,7 +56,7 @@ class Services:
     evaluator: GateEvaluator
     watch: Watch
     token_uses: TokenUses
-    history_checks: HistoryChecks
+    housekeeping: Housekeeping
     fleet: Fleet
     preparer: Preparer
     decoding: DecodingBudget
@@ -100,8 +101,14 @@ class Services:
             evaluator=GateEvaluator(blobs, lambda version: pool.get(version).predictor),
             watch=watch,
             token_uses=TokenUses(watch, partial(note_token_uses, database)),
-            history_checks=HistoryChecks(
-                partial(verify_if_due, database), Election(run / "history.lock")
+            housekeeping=Housekeeping(
+                {
+                    "verifying the history": partial(verify_if_due, database),
+                    "measuring the disk": partial(
+                        measure_disk_if_due, database, blobs, settings.data
+                    ),
+                },
+                Election(run / "housekeeping.lock"),
             ),
             fleet=fleet,
             preparer=Preparer(blobs, fleet, pool),
@@ -118,14 +125,14 @@ class Services:
         atexit.register(self.fleet.leave)
         self.watch.start()
         self.token_uses.start()
-        self.history_checks.start()
+        self.housekeeping.start()
 
     def close(self) -> None:
         """Stop and close everything that ``build`` and ``start`` opened."""
         self.fleet.leave()
         atexit.unregister(self.fleet.leave)
         self.token_uses.close()
-        self.history_checks.close()
+        self.housekeeping.close()
         self.watch.close()
         self.pool.close()
         self.inspector.close()

@@ -74,6 +74,10 @@ def _facts(found: Health) -> dict[str, object]:
         facts["database"] = f"{database['kind']}, {ABSENT if bytes_ is None else size(bytes_)}"
     if disk := found.get("disk"):
         facts["disk"] = f"{size(disk['free_bytes'])} free of {size(disk['total_bytes'])}"
+        if used := disk.get("used_bytes"):
+            at = moment(used.pop("measured_at"))
+            facts["files"] = ", ".join(f"{kind} {size(bytes_)}" for kind, bytes_ in used.items())
+            facts["files"] += f" (measured {at})"
     if "last_backup" in found:
         facts["last backup"] = moment(found["last_backup"])
     if "replaced_workers" in found:

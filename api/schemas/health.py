@@ -62,9 +62,26 @@ class DatabaseSchema(ma.Schema):
     bytes = fields.Integer(allow_none=True)
 
 
+class DiskUseSchema(ma.Schema):
+    """Bytes of the files of the data directory; each file counts once, whatever uses it."""
+
+    artifacts = fields.Integer(metadata={"description": "Uploaded models."})
+    compiled = fields.Integer(metadata={"description": "Compiled forms of models."})
+    data = fields.Integer(metadata={"description": "Holdouts, and hashes of training rows."})
+    unused = fields.Integer(metadata={"description": "What 'hotswap gc' removes once it is old."})
+    incoming = fields.Integer(metadata={"description": "Uploads in progress, and remains of them."})
+    damaged = fields.Integer(metadata={"description": "Files that lost the bytes of their digest."})
+    measured_at = fields.String(metadata=_TIME)
+
+
 class DiskSchema(ma.Schema):
     total_bytes = fields.Integer()
     free_bytes = fields.Integer()
+    used_bytes = fields.Nested(
+        DiskUseSchema,
+        allow_none=True,
+        metadata={"description": "Measured every ten minutes; null before the first time."},
+    )
 
 
 class FindingSchema(ma.Schema):

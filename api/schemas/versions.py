@@ -104,6 +104,12 @@ class EngineSchema(ma.Schema):
     max_abs_diff = fields.Float()
     max_rel_diff = fields.Float()
     checked_rows = fields.Integer()
+    memory_bytes = fields.Integer(
+        metadata={
+            "description": "About what a worker holds in memory while the version is loaded. Absent"
+            " if a process of its own answers: scikit-learn, or ONNX Runtime for an uploaded file."
+        }
+    )
 
 
 class VersionSchema(ma.Schema):

@@ -73,7 +73,7 @@ class Health(TypedDict, total=False):
     worker_reports: list[dict[str, Any]]
     replaced_workers: int | None
     database: dict[str, Any]
-    disk: dict[str, int] | None
+    disk: dict[str, Any] | None
     last_backup: str | None
     findings: list[dict[str, str]]
 

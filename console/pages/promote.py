@@ -129,6 +129,6 @@ def _page(
         evaluated_at=None if verdict is None else verdict["evaluated_at"],
         is_shut=any(not result["passed"] for result in results),
         changes=None if now is None or is_live else changes(session, now, row, verdict),
-        size_now=None if now is None else now.size,
+        memory_now=None if now is None else now.engine.get("memory_bytes"),
         has_moved=isinstance(error, ExpectedVersionConflict),
     )

@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 from pathlib import Path
 
-from registry.storage.durable import make_directory
+from registry.storage.durable import make_directory, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -14,11 +14,9 @@ _NOTE = Path("run") / "last-backup"
 def note_backup(data: Path, made_at: str) -> None:
     """Note that a backup of ``data`` was completed; the backup is complete without the note."""
     note = data / _NOTE
-    beside = note.with_suffix(".new")
     try:
         make_directory(note.parent)
-        beside.write_text(made_at)
-        beside.replace(note)
+        write_whole(note, made_at.encode())
     except OSError as error:
         logger.warning("the time of the backup was not noted: %s", error)
 

@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from registry.blobs import locks
-from registry.blobs.store import Leftovers, Removed
+from registry.blobs.store import Leftovers, Removed, StoredPart
 from registry.errors import (
     BlobDamaged,
     BlobMissing,
@@ -108,6 +108,12 @@ class LocalBlobStore:
     def digests(self) -> Iterator[str]:
         for shard in self._shards():
             yield from (path.name for path in _blobs_of(shard))
+
+    def parts(self) -> Iterator[StoredPart]:
+        for shard in self._shards():
+            yield StoredPart("blobs", _sizes(shard))
+        yield StoredPart("incoming", _sizes(self.root / "incoming"))
+        yield StoredPart("damaged", _sizes(self.root / "damaged"))
 
     def remove_unused(
         self, used: Callable[[str], Collection[str]], kept_before: float, *, dry_run: bool = False
@@ -304,3 +310,13 @@ def _translated(error: OSError) -> RegistryError:
 
 def _blobs_of(shard: Path) -> list[Path]:
     return sorted(shard.glob("[0-9a-f]" * 64))
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """The size of each file in ``folder``, which need not exist."""
+    sizes = {}
+    with _storage_errors(), suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # removed meanwhile
+                sizes[entry.name] = entry.stat().st_size
+    return sizes

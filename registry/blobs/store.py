@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Literal, Protocol, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,14 @@ class Removed:
             self.young + other.young,
             self.passed_over + other.passed_over,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """Some of the stored files: the bytes of each by its name, which is a blob's digest."""
+
+    kind: Literal["blobs", "incoming", "damaged"]
+    sizes: dict[str, int]
 
 
 class StagedBlob(Protocol):
@@ -111,6 +119,10 @@ class BlobStore(Protocol):
 
     def digests(self) -> Iterator[str]:
         """The digest of every stored blob, damaged or not, in order."""
+
+    def parts(self) -> Iterator[StoredPart]:
+        """Every stored file with its size, some at a time; uploads in progress and damaged files
+        too. Raises StorageUnavailable."""
 
     def remove_unused(
         self, used: Callable[[str], Collection[str]], kept_before: float, *, dry_run: bool = False

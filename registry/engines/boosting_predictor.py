@@ -63,6 +63,11 @@ class BoostingPredictor:
         if program.width != arrays.parameters.n_features or not _fits(arrays, classes):
             raise ArtifactRefused("The boosted trees do not fit the version's signature.")
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that the packed trees take."""
+        return self._trees.nbytes
+
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
         """As in `Predictor`."""
         if batch.rows == 1 and not probabilities:

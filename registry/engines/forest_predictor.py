@@ -59,6 +59,11 @@ class ForestPredictor:
         if program.width != self._forest.n_features or labels != signature.output.classes:
             raise ArtifactRefused("The compiled trees do not fit the version's signature.")
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that the packed trees take."""
+        return self._forest.nbytes
+
     def predict(self, batch: Batch, *, probabilities: bool = False) -> Predictions:
         """As in `Predictor`."""
         if batch.rows == 1 and not probabilities:

@@ -170,6 +170,7 @@ class _Equal:
             "max_abs_diff": self.parity.max_abs_diff,
             "max_rel_diff": self.parity.max_rel_diff,
             "checked_rows": self.parity.checked_rows,
+            "memory_bytes": self.candidate.memory,
         }
         return Compiled(engine, {**others, **self.candidate.blobs})
 

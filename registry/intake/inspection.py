@@ -146,7 +146,7 @@ def _inspected_booster(
         uploaded.signature,
         example or made,
         {**facts(uploaded), "kind": kind or "boosting", "input_example": made},
-        Compiled({"name": "trees"}, uploaded.forms),
+        Compiled({"name": "trees", "memory_bytes": uploaded.predictor.nbytes}, uploaded.forms),
     )
 
 

@@ -36,6 +36,7 @@ _Short = Annotated[str, Meta(max_length=200)]
 _Text = Annotated[str, Meta(max_length=_MAX_TEXT)]
 _Difference = Annotated[float, Meta(ge=0)]
 _Rows = Annotated[int, Meta(ge=0, le=1_000_000)]
+_Size = Annotated[int, Meta(ge=0, le=2**40)]
 _Reason = Annotated[str, Meta(max_length=MAX_REASON)]
 
 
@@ -87,6 +88,7 @@ class Onnx(
     max_abs_diff: _Difference
     max_rel_diff: _Difference
     checked_rows: _Rows
+    memory_bytes: _Size | None = None
     reason: _Reason | None = None
 
 
@@ -103,6 +105,7 @@ class Trees(
     max_abs_diff: _Difference | None = None
     max_rel_diff: _Difference | None = None
     checked_rows: _Rows | None = None
+    memory_bytes: _Size | None = None
 
 
 class Linear(
@@ -111,6 +114,7 @@ class Linear(
     max_abs_diff: _Difference
     max_rel_diff: _Difference
     checked_rows: _Rows
+    memory_bytes: _Size
 
 
 class ScikitLearn(

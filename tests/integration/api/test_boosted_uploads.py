@@ -25,7 +25,8 @@ def test_a_booster_is_uploaded_promoted_and_answers_as_its_library(format_, admi
     assert answer.status_code == 201, answer.text
     version = answer.json
     assert (version["kind"], version["task"]) == ("boosting", "classification")
-    assert version["engine"] == {"name": "trees"}
+    assert version["engine"]["name"] == "trees"
+    assert version["engine"].keys() == {"name", "memory_bytes"}
     assert version["params"]["objective"].startswith("binary")
     admin.promote(fresh_name, 1)
     rows = [cells(row) for row in case.rows[50:60].tolist()]

@@ -65,6 +65,18 @@ def test_the_report_has_the_database_the_disk_and_findings_without_paths(live):
     assert "/usr" not in answer.text
 
 
+def test_the_report_has_the_use_of_the_disk_by_kind_once_it_was_measured(live):
+    service, _ = live
+    assert service.admin.get("/health").json["disk"]["used_bytes"] is None
+
+    service.services.housekeeping.look()
+
+    used = service.admin.get("/health").json["disk"]["used_bytes"]
+    assert used["artifacts"] > used["compiled"] > 0
+    assert (used["data"], used["unused"], used["damaged"]) == (0, 0, 0)
+    assert used["measured_at"].endswith("Z")
+
+
 def test_the_time_of_the_last_backup_is_known_when_it_was_noted(live):
     service, _ = live
     assert service.admin.get("/health").json["last_backup"] is None

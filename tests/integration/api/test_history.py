@@ -138,15 +138,15 @@ def test_one_worker_of_a_server_verifies_the_history_by_itself(
     make_app: AppMaker, tmp_path: Path
 ) -> None:
     first, second = (make_app(data=tmp_path / "shared") for _ in range(2))
-    assert any(thread.name == "history" for thread in threading.enumerate())
+    assert any(thread.name == "housekeeping" for thread in threading.enumerate())
 
-    first.services.history_checks.look()
+    first.services.housekeeping.look()
     head = second.admin.get("/history/head").json
     assert (head["verified_seq"], head["seq"]) == (1, 1)
 
     with first.services.database.write() as session:
         session.execute(delete(HistoryCheckRow))
-    second.services.history_checks.look()
+    second.services.housekeeping.look()
     assert second.admin.get("/history/head").json["verified_at"] is None
 
 

@@ -45,7 +45,7 @@ def test_a_version_matches_the_contract(admin, fresh_name, artifacts):
     assert version.pop("created_at").endswith("Z")
     assert version.pop("environment").items() >= {"python": "3.11.7"}.items()
     engine = version.pop("engine")
-    assert set(engine) == {"name", "max_abs_diff", "max_rel_diff", "checked_rows"}
+    assert set(engine) == {"name", "max_abs_diff", "max_rel_diff", "checked_rows", "memory_bytes"}
     assert engine["name"] == ("linear" if chain_program.AVAILABLE else "onnx")
     assert version == {
         "model": fresh_name,

@@ -34,7 +34,11 @@ FULL = {
     "worker_reports": [WORKER],
     "replaced_workers": 2,
     "database": {"kind": "SQLite", "readable": True, "bytes": 237_568},
-    "disk": {"total_bytes": 10**12, "free_bytes": 10**11},
+    "disk": {
+        "total_bytes": 10**12,
+        "free_bytes": 10**11,
+        "used_bytes": {"artifacts": 3_000_000, "unused": 0, "measured_at": "2026-11-22T06:55:00Z"},
+    },
     "last_backup": None,
     "findings": [
         {"check": "python", "result": "ok", "message": "Python", "advice": ""},

@@ -29,8 +29,19 @@ def test_an_administrator_sees_workers_versions_storage_and_findings(
     assert "SQLite" in page.text
     assert "none noted by hotswap backup" in page.text
     assert "schema 00" in page.text
+    assert "uploaded models" not in page.text
     assert "the data directory can be written to" in page.text
     assert str(console.service.data.parent) not in page.html
+
+
+def test_an_administrator_sees_what_takes_room_on_the_disk(console: Console, live: str) -> None:
+    console.service.services.housekeeping.look()
+
+    text = console.admin.get("/console/health").text
+
+    assert "uploaded models" in text
+    assert "compiled forms" in text
+    assert "damaged files" not in text
 
 
 def test_others_see_the_summary_alone(console: Console, live: str) -> None:

@@ -146,7 +146,7 @@ def test_the_page_says_when_new_events_and_when_all_events_were_verified(
     make_console: ConsoleMaker,
 ) -> None:
     console = make_console()
-    console.service.services.history_checks.look()
+    console.service.services.housekeeping.look()
     page = console.admin.get("/console/history")
     assert "Chain verified to event 1" in page.text
     assert "all of it" not in page.text
@@ -156,7 +156,7 @@ def test_the_page_says_when_new_events_and_when_all_events_were_verified(
         check.whole_at -= timedelta(hours=5)
     console.service.admin.post("/models", json={"name": "newer"})
 
-    console.service.services.history_checks.look()
+    console.service.services.housekeeping.look()
 
     text = console.admin.get("/console/history").text
     assert "Chain verified to event 2" in text

@@ -69,6 +69,15 @@ def test_the_page_shows_what_a_promotion_would_change(console: Console, housing:
     assert "The model has no gates" in page.text
 
 
+def test_the_page_tells_how_much_memory_the_version_takes(
+    console: Console, lines: str, artifacts: dict[str, bytes]
+) -> None:
+    memory = console.service.admin.get(f"/models/{lines}/2").json["engine"]["memory_bytes"]
+    assert 0 < memory < 10_000
+    sentence = f"It takes about {memory} B of memory in each worker, v1 about"
+    assert sentence in promotion(console.admin, lines, 2).text
+
+
 def test_a_promotion_is_the_api_s_with_the_name_of_the_token(console: Console, lines: str) -> None:
     ann = console.person("promote", name="ann")
     sent = send(ann, promotion(ann, lines, 2), reason=REASON)

@@ -67,7 +67,13 @@ def compiled(model, inputs=INPUTS):
     signature = signature_of(model, inputs) if inputs else read_signature(model, None)
     made = compile_model(model, signature, None)
     assert made.engine["name"] in ENGINES, made.engine  # each holds the ONNX form too
-    assert set(made.engine) == {"name", "max_abs_diff", "max_rel_diff", "checked_rows"}
+    assert set(made.engine) == {
+        "name",
+        "max_abs_diff",
+        "max_rel_diff",
+        "checked_rows",
+        "memory_bytes",
+    }
     assert made.engine["checked_rows"] == (512 if signature.task == "regression" else 640)
     ours = SklearnPredictor(model, signature)
     theirs = OnnxPredictor(made.blobs["onnx"], signature)

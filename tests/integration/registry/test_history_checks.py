@@ -3,11 +3,9 @@
 import pytest
 from sqlalchemy import select, text, update
 
-from registry.errors import DatabaseBusy, HistoryBroken
-from registry.live.history_checks import HistoryChecks
+from registry.errors import HistoryBroken
 from registry.operations.verify_history import EVERY, WHOLE_EVERY, verify_history, verify_if_due
 from registry.reading.events import history_head
-from registry.storage.election import Election
 from registry.storage.history import event_hash, record, verify
 from registry.storage.tables import EventRow, HistoryCheckRow, HistoryHeadRow
 
@@ -199,46 +197,3 @@ def test_the_outcome_of_an_earlier_release_is_followed_by_a_whole_check(checked)
     verify_if_due(checked, Pauses())
 
     assert outcome(checked) == (6, 7)
-
-
-def test_one_process_checks_and_another_one_after_it_has_ended(tmp_path):
-    looks = []
-    first, second = (
-        HistoryChecks(lambda _, name=name: looks.append(name), Election(tmp_path / "lock"))
-        for name in ("first", "second")
-    )
-    for one in (first, second, first):
-        one.look()
-    assert looks == ["first", "first"]
-
-    first.close()
-    second.look()
-
-    assert looks[2:] == ["second"]
-    second.close()
-
-
-def test_a_check_that_fails_is_logged_and_made_again(tmp_path, caplog):
-    calls = []
-
-    def check(pause):
-        calls.append(pause())
-        raise DatabaseBusy
-
-    checks = HistoryChecks(check, Election(tmp_path / "lock"))
-    checks.look()
-    checks.look()
-    checks.close()
-
-    assert calls == [True, True]
-    assert caplog.text.count("the history is not verified yet") == 2
-
-
-def test_closing_ends_a_check_that_is_under_way(tmp_path):
-    went_on = []
-    checks = HistoryChecks(lambda pause: went_on.append(pause()), Election(tmp_path / "lock"))
-
-    checks.close()
-    checks.look()
-
-    assert went_on == [False]

@@ -1,0 +1,119 @@
+"""Measure what the stored files take on the disk, by what they are for, and note the outcome.
+
+The note is a file of the data directory, not a row: each host measures its own disk.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from sqlalchemy import select, tuple_
+
+from registry.blobs.store import BlobStore
+from registry.storage.database import Database
+from registry.storage.durable import write_whole
+from registry.storage.tables import HoldoutRow, VersionRow, utc_now
+
+EVERY = timedelta(minutes=10)
+_NOTE = Path("run") / "disk-use"
+_PART = 200
+
+Kind = Literal["artifacts", "compiled", "data"]
+Pause = Callable[[], bool]
+"""Called between two parts; whether to go on."""
+
+
+class DiskUse(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes of files at the time ``measured_at``. Each file counts once, whatever uses it."""
+
+    measured_at: datetime
+    artifacts: int = 0
+    """Uploaded models."""
+    compiled: int = 0
+    """The compiled forms of models."""
+    data: int = 0
+    """Holdouts, and the hashes of training rows."""
+    unused: int = 0
+    """What nothing uses any more; ``hotswap gc`` removes it."""
+    incoming: int = 0
+    """Uploads in progress, and what interrupted ones left."""
+    damaged: int = 0
+    """Files that no longer had the content of their digest."""
+
+
+def last_disk_use(data: Path) -> DiskUse | None:
+    """The last measurement of this data directory; None if there is none."""
+    try:
+        return msgspec.json.decode((data / _NOTE).read_bytes(), type=DiskUse)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def measure_disk_if_due(
+    database: Database, blobs: BlobStore, data: Path, pause: Pause, *, part: int = _PART
+) -> None:
+    """Measure and note the use of the disk if the last time was ten minutes ago.
+
+    Reads some files and ``part`` versions at a time, and calls ``pause`` in between, so that
+    requests are not delayed.
+
+    Raises DatabaseBusy, DatabaseUnavailable, StorageUnavailable, OSError.
+    """
+    last, now = last_disk_use(data), utc_now()
+    if last is not None and timedelta(0) <= now - last.measured_at < EVERY:
+        return
+    used: Counter[str] = Counter()
+    stored: dict[str, int] = {}
+    # Files before rows: what is uploaded meanwhile does not count as unused.
+    for files in blobs.parts():
+        if files.kind == "blobs":
+            stored.update(files.sizes)
+        else:
+            used[files.kind] += sum(files.sizes.values())
+        if not pause():
+            return
+    for digests in _used(database, part):
+        for kind, digest in digests:
+            used[kind] += stored.pop(digest, 0)
+        if not pause():
+            return
+    used["unused"] = sum(stored.values())
+    write_whole(data / _NOTE, msgspec.json.encode(DiskUse(measured_at=now, **used)))
+
+
+def _used(database: Database, most: int) -> Iterator[list[tuple[Kind, str]]]:
+    """The digests that versions and holdouts use, those of at most ``most`` versions at a time.
+
+    A transaction for each part: a long one would keep SQLite from shortening its log.
+    """
+    columns = (
+        select(
+            VersionRow.model,
+            VersionRow.number,
+            VersionRow.sha256,
+            VersionRow.compiled,
+            VersionRow.training_rows_sha256,
+        )
+        .order_by(VersionRow.model, VersionRow.number)
+        .limit(most)
+    )
+    query = columns
+    while True:
+        with database.read() as session:
+            rows = session.execute(query).all()
+        found: list[tuple[Kind, str]] = []
+        for _, _, sha256, compiled, training_rows in rows:
+            found.append(("artifacts", sha256))
+            found += [("compiled", digest) for digest in compiled.values()]
+            if training_rows is not None:
+                found.append(("data", training_rows))
+        yield found
+        if len(rows) < most:
+            break
+        model, number = rows[-1][:2]
+        query = columns.where(tuple_(VersionRow.model, VersionRow.number) > (model, number))
+    with database.read() as session:
+        yield [("data", digest) for digest in session.scalars(select(HoldoutRow.sha256))]

@@ -1,0 +1,96 @@
+"""What the stored files take on the disk is measured from time to time, by what they are for."""
+
+import shutil
+
+import msgspec
+import pytest
+
+from registry.blobs.local import LocalBlobStore
+from registry.operations.measure_disk import EVERY, last_disk_use, measure_disk_if_due
+from registry.storage.durable import make_directory
+from tests.integration.registry.races import orphan, upload
+
+
+def always():
+    return True
+
+
+@pytest.fixture
+def data(tmp_path):
+    make_directory(tmp_path / "run")
+    return tmp_path
+
+
+@pytest.fixture
+def blobs(data):
+    return LocalBlobStore(data / "blobs")
+
+
+def age(data, by):
+    """Change the last measurement as if it had been ``by`` ago."""
+    use = last_disk_use(data)
+    earlier = msgspec.structs.replace(use, measured_at=use.measured_at - by)
+    (data / "run" / "disk-use").write_bytes(msgspec.json.encode(earlier))
+
+
+def test_each_file_counts_once_by_what_it_is_for(database, blobs, data):
+    upload(database, blobs, b"first")
+    upload(database, blobs, b"first", model="garden")
+    orphan(blobs, b"nobody's")
+    make_directory(blobs.root / "damaged").joinpath("ab.1").write_bytes(b"bad")
+
+    with blobs.stage(100) as incoming:
+        incoming.write(b"coming in")
+        assert incoming.path.is_file()  # written out
+        measure_disk_if_due(database, blobs, data, always)
+
+    use = last_disk_use(data)
+    assert (use.artifacts, use.compiled, use.unused) == (5, 5, 8)
+    assert (use.incoming, use.damaged, use.data) == (9, 3, 0)
+
+
+def test_many_versions_are_read_in_parts(database, blobs, data):
+    for number in range(5):
+        upload(database, blobs, b"version %d" % number)
+    pauses = []
+
+    measure_disk_if_due(database, blobs, data, lambda: pauses.append(1) or True, part=2)
+
+    use = last_disk_use(data)
+    assert (use.artifacts, use.compiled, use.unused) == (45, 45, 0)
+    assert len(pauses) > 5
+
+
+def test_it_is_measured_again_after_ten_minutes(database, blobs, data):
+    measure_disk_if_due(database, blobs, data, always)
+    upload(database, blobs, b"first")
+    measure_disk_if_due(database, blobs, data, always)
+    assert last_disk_use(data).artifacts == 0
+
+    age(data, EVERY)
+    measure_disk_if_due(database, blobs, data, always)
+
+    assert last_disk_use(data).artifacts == 5
+
+
+def test_a_measurement_that_is_ended_keeps_the_last_one(database, blobs, data):
+    upload(database, blobs, b"first")
+    measure_disk_if_due(database, blobs, data, lambda: False)
+    assert last_disk_use(data) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\x00", b'{"measured_at": 1}'])
+def test_a_note_that_cannot_be_read_counts_as_none(database, blobs, data, content):
+    (data / "run" / "disk-use").write_bytes(content)
+    assert last_disk_use(data) is None
+
+    measure_disk_if_due(database, blobs, data, always)
+
+    assert last_disk_use(data) is not None
+
+
+def test_a_registry_without_files_takes_nothing(database, blobs, data):
+    shutil.rmtree(blobs.root, ignore_errors=True)
+    measure_disk_if_due(database, blobs, data, always)
+    use = last_disk_use(data)
+    assert sum(value for value in msgspec.structs.astuple(use) if isinstance(value, int)) == 0
