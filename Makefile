@@ -85,7 +85,7 @@ test-attacks: .venv/test ## Upload all attacks to a real server, and try every p
 CLIENT_TESTS := -m pytest -c tests/clients/pytest.ini --confcutdir tests/clients
 
 test-clients: .venv/test .venv-clients/done .venv-clients-mlserver/done .venv-clients-mlflow/done ## Call a real server with the newest clients of other systems
-	.venv-clients/bin/python $(CLIENT_TESTS) tests/clients/test_triton.py tests/clients/test_kserve.py
+	.venv-clients/bin/python $(CLIENT_TESTS) tests/clients/test_triton.py tests/clients/test_kserve.py tests/clients/test_tensorflow.py
 	.venv-clients-mlserver/bin/python $(CLIENT_TESTS) tests/clients/test_mlserver.py
 	.venv-clients-mlflow/bin/python $(CLIENT_TESTS) tests/clients/test_mlflow.py
 

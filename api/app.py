@@ -38,9 +38,12 @@ from api.protocols.scoring.problems import PATHS as SCORING
 from api.protocols.scoring.problems import write_scoring_error
 from api.protocols.scoring.routes import attach_scoring
 from api.protocols.scoring.routes import blueprint as scoring
+from api.protocols.tensorflow.routes import PREFIX as TENSORFLOW
+from api.protocols.tensorflow.routes import attach_tensorflow
+from api.protocols.tensorflow.routes import blueprint as tensorflow
 from api.proxies import trust_proxies
 from api.request_ids import identify_requests
-from api.routing import TokenIdConverter, VersionReferenceConverter, match_methods_exactly
+from api.routing import CONVERTERS, match_methods_exactly
 from api.security_headers import secure_responses
 from api.services import Services, attach
 from api.serving_telemetry import ServingTelemetry
@@ -76,8 +79,7 @@ def create_app(settings: Settings) -> Flask:
         MAX_CONTENT_LENGTH=MAX_JSON_BODY,
         SQLALCHEMY_DATABASE_URI=settings.effective_database_url,
     )
-    app.url_map.converters["version"] = VersionReferenceConverter
-    app.url_map.converters["token"] = TokenIdConverter
+    app.url_map.converters |= CONVERTERS
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would respond with a redirect, in HTML
     attach(app, services)
@@ -97,6 +99,7 @@ def create_app(settings: Settings) -> Flask:
     known = recognise_callers(app, services, telemetry.count_failed)
     handle_problems(app)
     write_problems_below(app, OPEN_INFERENCE, write_error_text)
+    write_problems_below(app, TENSORFLOW, write_error_text)
     write_problems_below(app, MLFLOW, write_error_code)
     write_problems_at(app, SCORING, write_scoring_error)
     discard_uploads(app)
@@ -104,12 +107,13 @@ def create_app(settings: Settings) -> Flask:
     resources += [promotions, aliases, history, tokens, policies, holdouts, evaluations]
     # The page at /docs is public, so its scripts and styles are too.
     allows("public")(app.view_functions["static"])
-    protocols = [open_inference, scoring, mlflow]
+    protocols = [open_inference, scoring, tensorflow, mlflow]
     describe(app, [*resources, predictions, *protocols, health, metrics, documents])
     endpoints = {
         **dict.fromkeys(PREDICT, attach_endpoint(app, known, telemetry.predictions)),
         **dict.fromkeys(INFER, attach_infer(app, known, telemetry.predictions)),
         **attach_scoring(app, known, telemetry.predictions),
+        **attach_tensorflow(app, known, telemetry.predictions),
     }
     access_log = log_requests(app, known) if settings.access_log else None
     install_fast_path(app, endpoints, telemetry, hosts, access_log)

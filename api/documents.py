@@ -14,6 +14,7 @@ from api.codings import ACCEPTED
 from api.health import RELEASE
 from api.problems import CONTENT_TYPE
 from api.protocols.scoring.problems import PATHS as SCORING
+from api.routing import VerbConverter
 from api.schemas.fields import AtMost, whole
 from api.schemas.problems import ProblemSchema
 from api.schemas.versions import EVALUATION, MetadataSchema
@@ -36,12 +37,13 @@ _NAMES: dict[str, dict[str, str]] = {
     "plot": {"pattern": f"^({'|'.join(PLOTS)})$"},
     "form": {"pattern": "^[a-z]{1,62}$", "description": "The name of a compiled form."},
     "call": {"pattern": "^[a-z]{1,62}$"},
+    "verb": {"pattern": f"^({VerbConverter.regex})$"},
 }
 """The schemas of path parameters, which flask-smorest describes only as strings."""
 _PROBLEM = {"$ref": "#/components/responses/DEFAULT_ERROR"}
 _TEXT = {"type": "string"}
 _ERRORS: dict[str, tuple[str, dict[str, Any]]] = {
-    "/v2": ("ErrorText", {"error": _TEXT}),
+    "/v[12]": ("ErrorText", {"error": _TEXT}),
     "/api": ("ErrorCode", {"error_code": _TEXT, "message": _TEXT}),
     SCORING: ("ErrorCode", {"error_code": _TEXT, "message": _TEXT}),
 }

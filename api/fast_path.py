@@ -5,6 +5,7 @@ prediction is passed on to Flask, whose prediction routes call the same endpoint
 bytes.
 """
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -30,9 +31,19 @@ _STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATU
 PREDICT = ("/models/<name>/predict", "/models/<name>/<version:version>/predict")
 INFER = ("/v2/models/<name>/infer", "/v2/models/<name>/versions/<version:version>/infer")
 SCORE = ("/models/<name>/invocations", "/models/<name>/<version:version>/invocations")
+TENSORFLOW = (
+    "/v1/models/<name>:predict",
+    "/v1/models/<name>/versions/<version:version>:predict",
+    "/v1/models/<name>/labels/<version:version>:predict",
+)
 """The routes of each endpoint: for the version in production, and for any version."""
 INVOCATIONS = "/invocations"
 """The route of the model that the settings name."""
+_ENDINGS = ("/predict", "/infer", "/invocations", ":predict")
+_PATTERNS = [
+    (re.compile(re.sub(r"<(?:\w+:)?(\w+)>", r"(?P<\1>[^/]+)", route)), route)
+    for route in (*PREDICT, *INFER, *SCORE, *TENSORFLOW)
+]
 _LONGEST = 256
 """Longest path in characters that is examined: above any valid one, and short enough to cache."""
 
@@ -104,25 +115,13 @@ def install_fast_path(
 @lru_cache(maxsize=1024)
 def _prediction(path: str) -> tuple[str, str, str] | None:
     """Model, reference and route of a prediction; None for any other path."""
-    if not path.endswith(("/predict", "/infer", "/invocations")) or not path.isascii():
+    if not path.endswith(_ENDINGS) or not path.isascii():
         return None
     if path == INVOCATIONS:
         return "", "", INVOCATIONS
-    match path.split("/"):
-        case ["", "models", name, "predict"]:
-            reference, route = PRODUCTION, PREDICT[0]
-        case ["", "models", name, reference, "predict"]:
-            route = PREDICT[1]
-        case ["", "models", name, "invocations"]:
-            reference, route = PRODUCTION, SCORE[0]
-        case ["", "models", name, reference, "invocations"]:
-            route = SCORE[1]
-        case ["", "v2", "models", name, "infer"]:
-            reference, route = PRODUCTION, INFER[0]
-        case ["", "v2", "models", name, "versions", reference, "infer"]:
-            route = INFER[1]
-        case _:
-            return None
-    if not name or not reference or reference in _NOT_REFERENCES:
-        return None
-    return name, reference, route
+    for pattern, route in _PATTERNS:
+        if found := pattern.fullmatch(path):
+            named = found.groupdict()
+            reference = named.get("version", PRODUCTION)
+            return None if reference in _NOT_REFERENCES else (named["name"], reference, route)
+    return None

@@ -82,11 +82,15 @@ def pong() -> Response:
     return Response("\n", content_type="text/plain; charset=utf-8")
 
 
+@blueprint.route("/", methods=["GET"])
 @blueprint.route("/livez", methods=["GET"])
 @allows("public")
 @blueprint.response(200, _STATUS)
 def livez() -> Response:
-    """Answer while the process runs. Accesses nothing else."""
+    """Answer while the process runs. Accesses nothing else.
+
+    Clients of KServe's protocol V1 request `/`, where browsers are redirected to the console.
+    """
     return jsonify(status="alive")
 
 

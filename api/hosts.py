@@ -15,7 +15,7 @@ from config import Settings
 from registry.errors import HostRefused
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-PROBES = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/ping"})
+PROBES = frozenset({"/", "/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/ping"})
 """Load balancers request these by the address of the process, and they reveal nothing sensitive. A
 Host header is required nevertheless (RFC 9112, 3.2)."""
 

@@ -1,4 +1,8 @@
-"""What the routes match: converters of URL segments, and methods."""
+"""What the routes match: converters of URL segments, and methods.
+
+werkzeug matches a pattern with a slash, even one that excludes it, with all of the path that
+follows, unless ``part_isolating`` says that it is for one segment.
+"""
 
 from flask import Flask, request
 from werkzeug.exceptions import MethodNotAllowed
@@ -13,12 +17,36 @@ class VersionReferenceConverter(BaseConverter):
     """A version reference: any segment except the words that routes use at the same position."""
 
     regex = rf"(?!(?:{_TAKEN})\Z)[^/]+"
+    part_isolating = True
 
 
 class TokenIdConverter(BaseConverter):
     """The id of a token: any segment except ``self``."""
 
     regex = r"(?!self\Z)[^/]+"
+    part_isolating = True
+
+
+class PlainSegmentConverter(BaseConverter):
+    """A segment without a colon, after which TensorFlow Serving's addresses have a verb."""
+
+    regex = "[^/:]+"
+    part_isolating = True
+
+
+class VerbConverter(BaseConverter):
+    """The verbs of TensorFlow Serving and KServe V1 that are not offered."""
+
+    regex = "classify|regress|explain"
+
+
+CONVERTERS: dict[str, type[BaseConverter]] = {
+    "version": VersionReferenceConverter,
+    "token": TokenIdConverter,
+    "segment": PlainSegmentConverter,
+    "verb": VerbConverter,
+}
+"""By their names in routes."""
 
 
 def match_methods_exactly(app: Flask) -> None:

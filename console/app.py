@@ -5,7 +5,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from api.access import allows, recognise_by
-from api.problems import CONTENT_TYPE
+from api.negotiation import JSON
 from console.assets import asset_response
 from console.errors import handle_errors
 from console.headers import finish
@@ -65,7 +65,7 @@ def add_console(app: Flask) -> None:
     # So that an unknown address is answered with a page.
     console.add_url_rule("/<path:address>", "unknown", _unknown, methods=_METHODS)
     app.register_blueprint(console)
-    app.add_url_rule("/", "console_at_root", _lead_browsers)
+    app.before_request(_lead_browsers)
 
 
 @allows("any")
@@ -73,11 +73,12 @@ def _home() -> Response:
     return redirect(url_for("console.models.index"), 303)
 
 
-@allows("public")
-def _lead_browsers() -> Response:
-    """The address of the service in a browser leads to the console; for programs it is unknown."""
-    if request.accept_mimetypes.best_match([CONTENT_TYPE, "text/html"]) != "text/html":
-        raise NotFound
+def _lead_browsers() -> Response | None:
+    """The address of the service in a browser leads to the console; programs get its status."""
+    if request.url_rule is None or request.url_rule.rule != "/":
+        return None
+    if request.accept_mimetypes.best_match([JSON, "text/html"]) != "text/html":
+        return None
     return redirect(url_for("console.home"), 303)
 
 

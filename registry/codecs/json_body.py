@@ -53,12 +53,10 @@ def decode_inputs(value: Any, signature: Signature) -> Batch:
     """
     if isinstance(value, list):
         return _instances("inputs", value, signature)
-    if not isinstance(value, dict):
-        raise refuse([Fault("inputs", "expected a list or an object")])
-    cells = [(value.get(name),) for name in signature.names]
-    has_all = value.keys() >= set(signature.names)
-    if has_all and not any(isinstance(cell, list) for (cell,) in cells):
-        return build_batch(cells, signature, lambda _, column: f"inputs.{column.name}")
+    if isinstance(value, dict) and value.keys() >= set(signature.names):
+        cells = [(value[name],) for name in signature.names]
+        if not any(isinstance(cell, list) for (cell,) in cells):
+            return build_batch(cells, signature, lambda _, column: f"inputs.{column.name}")
     return _inputs("inputs", value, signature)
 
 
@@ -111,6 +109,8 @@ def _one_row(key: str, value: Any, signature: Signature) -> Batch:
 def _inputs(key: str, value: Any, signature: Signature) -> Batch:
     if isinstance(value, list):
         return _rows(key, value, signature)
+    if not isinstance(value, dict):
+        raise refuse([Fault(key, "expected a list or an object")])
     return _by_column(value, signature, lambda name: f"{key}.{name}")
 
 

@@ -11,6 +11,7 @@ from registry.codecs.json_reader import JsonReader
 from registry.codecs.parquet_body import decode_parquet, parquet_size
 from registry.codecs.row_memory import RowMemory
 from registry.codecs.scoring_body import ScoringReader
+from registry.codecs.tensorflow_body import TensorflowReader
 from registry.codecs.text_body import decode_csv, decode_form
 from registry.codecs.text_memory import WIDEST, json_width, text_width
 from registry.errors import FormatUnsupported, shown
@@ -64,6 +65,7 @@ class RequestReader:
         reader = JsonReader(signature)
         self.read_json = reader.read
         self.read_scoring = ScoringReader(reader, signature).read
+        self.read_tensorflow = TensorflowReader(reader, signature).read
 
     def cost(
         self,

@@ -10,35 +10,20 @@
 
 import csv
 import io
-import re
+from typing import Any
 
 import msgspec
 
 from registry.codecs.batch import Batch
-from registry.codecs.json_body import decode_inputs, parse_json
+from registry.codecs.json_body import WRAPPERS, decode_inputs
 from registry.codecs.json_reader import JsonReader
-from registry.codecs.large_bodies import one_large_body_at_a_time
-from registry.errors import InputRefused
+from registry.codecs.row_keys import RowKeys
 from registry.signature import Signature
 
-_ABSENT = msgspec.Raw()
+_KEYS = RowKeys(
+    "dataframe_split", "dataframe_records", "instances", "inputs", params=dict[str, msgspec.Raw]
+)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-
-class _Body(msgspec.Struct, gc=False):
-    """Rows that have yet to be decoded, by their key."""
-
-    dataframe_split: msgspec.Raw = _ABSENT
-    dataframe_records: msgspec.Raw = _ABSENT
-    instances: msgspec.Raw = _ABSENT
-    inputs: msgspec.Raw = _ABSENT
-    params: dict[str, msgspec.Raw] | None = None
-
-
-_KEYS = tuple(name for name in _Body.__struct_fields__ if name != "params")
-_EXPECTED = ", ".join(repr(key) for key in _KEYS)
-_USUAL_START = re.compile(rb'[ \t\n\r]*\{[ \t\n\r]*"(%b)"' % "|".join(_KEYS).encode())
-_decode = msgspec.json.Decoder(_Body).decode
 
 
 class ScoringReader:
@@ -53,35 +38,12 @@ class ScoringReader:
 
     def read(self, body: bytes) -> Batch:
         """Raises BodyMalformed where ``body`` is not JSON, InputRefused where it does not fit."""
-        # Most bodies have nothing beside the rows, which are then decoded in pieces.
-        if _USUAL_START.match(body) and (batch := self._reader.read_rows(body)) is not None:
-            return batch
-        key, rows = _rows_of(body)
-        alone = b'{"%b":%b}' % (key.encode(), rows)
-        if key != "inputs":
-            return self._reader.read(alone)
-        if (batch := self._reader.read_rows(alone)) is not None:
-            return batch
-        with one_large_body_at_a_time(rows):
-            return decode_inputs(parse_json(rows), self._signature)
+        return _KEYS.read(body, self._reader, self._decode)[1]
 
-
-def _rows_of(body: bytes) -> tuple[str, bytes]:
-    """The key of the rows in ``body``, and the rows. Raises BodyMalformed, InputRefused."""
-    with one_large_body_at_a_time(body):
-        parsed = parse_json(body, _decoded)
-    found = {key: rows for key in _KEYS if (rows := bytes(getattr(parsed, key)))}
-    if len(found) > 1:
-        raise InputRefused(f"Send rows under one key, not under {' and '.join(found)}.")
-    if not found:
-        raise InputRefused(f"Expected rows under one of {_EXPECTED}.")
-    return found.popitem()
-
-
-def _decoded(body: bytes) -> _Body:
-    if not body.isascii():
-        body.decode()  # msgspec does not validate texts that it skips
-    return _decode(body)
+    def _decode(self, key: str, value: Any) -> Batch:
+        if key == "inputs":
+            return decode_inputs(value, self._signature)
+        return WRAPPERS[key](key, value, self._signature)
 
 
 def with_header(body: bytes, signature: Signature) -> bytes:

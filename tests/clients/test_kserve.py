@@ -1,4 +1,4 @@
-"""KServe's InferenceRESTClient, unmodified."""
+"""KServe's InferenceRESTClient, unmodified, with both of its protocols."""
 
 import asyncio
 
@@ -10,13 +10,14 @@ from kserve import InferInput, InferRequest
 from kserve.inference_client import InferenceRESTClient, RESTConfig
 
 CONFIG = {"protocol": "v2", "retries": 0}
+V1 = {"protocol": "v1"}
 
 
 def ask(house: House, call, **options):
     """What ``call`` returns of a new client."""
 
     async def run():
-        client = InferenceRESTClient(RESTConfig(**CONFIG, **options))
+        client = InferenceRESTClient(RESTConfig(**CONFIG | options))
         try:
             return await call(client)
         finally:
@@ -31,9 +32,9 @@ def request(*, binary: bool, rows=IRIS, outputs=None) -> InferRequest:
     return InferRequest("iris", [tensor], request_outputs=outputs)
 
 
-def refused(house: House, call) -> str:
+def refused(house: House, call, **options) -> str:
     with pytest.raises(httpx.HTTPStatusError) as caught:
-        ask(house, call)
+        ask(house, call, **options)
     assert caught.value.response.headers["Content-Type"] == "application/json"
     return str(caught.value)
 
@@ -117,3 +118,57 @@ def test_refusals_say_what_is_wrong(house):
     wrong = request(binary=False)
     wrong.inputs[0].data = wrong.inputs[0].data[:3]
     assert "3 values" in refused(house, infer(wrong))
+
+
+def test_v1_the_server_is_live(house):
+    assert ask(house, lambda client: client.is_server_live(house.url), **V1) is True
+
+
+def test_v1_models_are_ready_or_unknown(house):
+    def ready(name):
+        return lambda client: client.is_model_ready(house.url, name, headers=house.headers)
+
+    assert ask(house, ready("iris"), **V1) is True
+    assert "nobody" in refused(house, ready("nobody"), **V1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "key"),
+    [
+        ({"instances": IRIS}, "predictions"),
+        ({"inputs": IRIS}, "outputs"),
+    ],
+)
+def test_v1_rows_are_predicted(house, rows, key):
+    result = ask(
+        house, lambda client: client.infer(house.url, rows, "iris", headers=house.headers), **V1
+    )
+    assert result == {key: house.predict("iris", {"instances": IRIS})["predictions"]}
+
+
+def test_v1_basic_authentication_sends_the_token(house):
+    result = ask(
+        house,
+        lambda client: client.infer(house.url, {"instances": IRIS}, "iris"),
+        auth=httpx.BasicAuth("anybody", house.token),
+        **V1,
+    )
+    assert len(result["predictions"]) == 2
+
+
+def test_v1_refusals_say_what_is_wrong(house):
+    def infer(sent, name="iris", **options):
+        return lambda client: client.infer(
+            house.url, sent, name, **{"headers": house.headers, **options}
+        )
+
+    assert "instances[0]" in refused(house, infer({"instances": [[1.0]]}), **V1)
+    assert "instances" in refused(house, infer({"rows": IRIS}), **V1)
+    assert "nobody" in refused(house, infer({"instances": IRIS}, "nobody"), **V1)
+    assert "token" in refused(house, infer({"instances": IRIS}, headers={}), **V1)
+    explained = refused(
+        house,
+        lambda client: client.explain(house.url, "iris", {"instances": IRIS}, house.headers),
+        **V1,
+    )
+    assert "not offered" in explained

@@ -68,7 +68,7 @@ UNSAYABLE = {
 ROW_HASHES = "The part training_rows is not a file"
 """The same, where other parts of the metadata have the same type of problem."""
 THERE = {"name": "fuzzed", "version": "1", "alias": "spare"}
-THERE |= {"form": "onnx", "plot": "roc", "call": "status"}
+THERE |= {"form": "onnx", "plot": "roc", "call": "status", "verb": "classify"}
 """What leads a request past the first 404."""
 
 ASKED = {"GET /models/{name}/compare": {"versions": "1,spare"}}
@@ -98,6 +98,11 @@ BEYOND = {
     "GET /v2/logging": 400,
     "POST /v2/logging": 400,
     "GET /models/{name}/{version}/plots/{plot}.svg": 404,
+}
+BEYOND |= {
+    f"POST /v1/models/{{name}}{version}:{verb}": 400
+    for version in ("", "/versions/{version}", "/labels/{version}")
+    for verb in ("predict", "{verb}")
 }
 BEYOND |= {
     f"{call.partition(' ')[0]} /api/2.0/mlflow/{call.partition(' ')[2]}": 404

@@ -12,6 +12,7 @@ from api.protocols.open_inference.bodies import read_parameters
 from api.protocols.open_inference.descriptions import config_of, index_entry, metadata_of
 from api.protocols.open_inference.infer import BINARY, InferEndpoint
 from api.protocols.open_inference.statistics import statistics_of, used_versions
+from api.protocols.served import SERVED, served_models
 from api.services import services
 from api.sessions import db
 from api.telemetry import prediction_totals
@@ -75,12 +76,10 @@ def get_ready() -> Response | tuple[Response, int, dict[str, str]]:
 
 @blueprint.route("/models", methods=["GET"])
 @allows("predict")
-@blueprint.response(200, schemas.MODELS)
+@blueprint.response(200, SERVED)
 def list_served_models() -> Response:
     """List the models that have a version in production and that the token covers."""
-    references = services().watch.snapshot().references
-    named = [name for name, of in references.items() if PRODUCTION in of and grant().covers(name)]
-    return jsonify(models=sorted(named))
+    return jsonify(models=served_models())
 
 
 def _loaded(name: str, version: str | None) -> LoadedVersion:

@@ -20,7 +20,6 @@ SERVER = object_of({"name": _TEXT, "version": _TEXT, "extensions": list_of(_TEXT
 LIVE = object_of({"live": {"const": True}})
 READY = object_of({"ready": {"const": True}})
 NOT_READY = object_of({"ready": {"const": False}, "error": _TEXT})
-MODELS = object_of({"models": list_of(_TEXT)})
 MODEL_READY = object_of({"name": _TEXT, "ready": {"const": True}})
 METADATA = object_of(
     {

@@ -17,7 +17,15 @@ from tests.integration.api.conftest import (
     check_problem,
 )
 
-PUBLIC = {"/livez", "/readyz", "/version", "/openapi.json", "/docs", "/docs/static/<path:filename>"}
+PUBLIC = {
+    "/",
+    "/livez",
+    "/readyz",
+    "/version",
+    "/openapi.json",
+    "/docs",
+    "/docs/static/<path:filename>",
+}
 PUBLIC |= {"/v2/health/live", "/v2/health/ready", "/api/3.0/mlflow/server-info"}
 PUBLIC |= {"/ping", "/models/<name>/ping"}
 PUBLIC |= {f"/models/<name>/<version>/{probe}" for probe in ("ping", "health")}
@@ -98,7 +106,12 @@ SCOPES = {
     ("POST", "/v2/models/<name>/trace/setting"): PREDICT,
     ("GET", "/v2/logging"): PREDICT,
     ("POST", "/v2/logging"): PREDICT,
+    ("GET", "/v1/models"): PREDICT,
 }
+for version in ("", "/versions/<version>", "/labels/<version>"):
+    model = f"/v1/models/<name>{version}"
+    SCOPES |= {("GET", model): PREDICT, ("GET", f"{model}/metadata"): PREDICT}
+    SCOPES |= {("POST", f"{model}:{verb}"): PREDICT for verb in ("predict", "<verb:verb>")}
 MLFLOW = {
     ("POST", "registered-models/create"): UPLOAD,
     ("GET", "registered-models/get"): ANY,
@@ -131,11 +144,17 @@ def routes(app):
     """Every method and rule of the app, with a path to request."""
     for rule in app.url_map.iter_rules():
         for method in sorted(rule.methods):
-            yield method, rule.rule.replace("<version:", "<"), path_of(rule.rule), rule.endpoint
+            yield method, shown(rule), path_of(rule.rule), rule.endpoint
+
+
+def shown(rule):
+    """The rule, without the converters that all protocols' references and names of models have."""
+    return re.sub("<(version|segment):", "<", rule.rule)
 
 
 def path_of(rule):
     values = {"name": "nobody", "version": "1", "alias": "nothing", "token_id": "999999"}
+    values["verb"] = "explain"
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values.get(match[1], "x"), rule)
 
 
@@ -145,7 +164,7 @@ def protected(app):
 
 def test_the_public_routes_are_those_of_the_contract(service):
     public = {
-        rule.rule.replace("<version:", "<")
+        shown(rule)
         for rule in service.app.url_map.iter_rules()
         if access_of(service.app.view_functions[rule.endpoint]).public
     }
@@ -183,7 +202,11 @@ def test_public_routes_ignore_missing_and_invalid_tokens(service):
 
 def check(rule, answer, status, slug):
     """Check an error in the form of its route's protocol."""
-    forms = {"/v2": check_error_text, "/api": check_error_code, ".*/invocations": check_error_code}
+    forms = {
+        "/v[12]": check_error_text,
+        "/api": check_error_code,
+        ".*/invocations": check_error_code,
+    }
     form = next((form for start, form in forms.items() if re.match(start, rule)), check_problem)
     return form(answer, status, slug)
 
@@ -320,6 +343,11 @@ ANONYMOUS |= {
     f"/v2/models/<name>{version}{call}"
     for version in ("", "/versions/<version>")
     for call in ("", "/config", "/ready", "/infer")
+}
+ANONYMOUS |= {
+    f"/v1/models/<name>{version}{call}"
+    for version in ("", "/versions/<version>", "/labels/<version>")
+    for call in ("", ":predict")
 }
 
 

@@ -100,8 +100,8 @@ def test_the_statuses_and_slugs_that_clients_rely_on():
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/nothing",
+        "/models/a/predict/predict",
         "/models/a/1/nothing",
         "/models/a/b/c/d/e",
         "/models/a/policy/b",

@@ -189,7 +189,7 @@ def test_csv_whose_header_is_missing_is_explained(client):
         ("POST", "/models/spare/2/invocations", 404, "version-not-found"),
         ("POST", "/models/-/invocations", 400, "name-malformed"),
         ("POST", "/models/iris/_/invocations", 400, "reference-malformed"),
-        ("POST", "/models/iris/ping/invocations", 400, "reference-malformed"),
+        ("POST", "/models/iris/ping/invocations", 404, "not-found"),
         ("GET", "/models/nobody/ping", 404, "not-served"),
         ("GET", "/models/-/1/ping", 404, "not-served"),
         ("GET", "/models/iris/_/health", 404, "not-served"),

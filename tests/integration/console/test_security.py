@@ -155,5 +155,5 @@ def test_the_address_of_the_service_leads_browsers_to_the_console(console: Conso
         return response.status_code, response.headers.get("Location")
 
     assert answer("text/html,application/xhtml+xml,*/*;q=0.8") == (303, "/console/")
-    assert answer("*/*") == (404, None)
-    assert answer("application/json") == (404, None)
+    assert answer("*/*") == (200, None)
+    assert answer("application/json") == (200, None)
