@@ -99,6 +99,16 @@ def instances_body(table: pd.DataFrame) -> bytes:
     return _json({"instances": [list(row.values()) for row in records(table)]})
 
 
+def _scoring(workload: Workload, table: pd.DataFrame) -> Request:
+    rows = [list(row.values()) for row in records(table)]
+    body = _json({"dataframe_split": {"columns": list(table), "data": rows}})
+    return Request(f"/models/{workload.model}/invocations", body)
+
+
+def _tensorflow(workload: Workload, table: pd.DataFrame) -> Request:
+    return Request(f"/v1/models/{workload.model}:predict", instances_body(table))
+
+
 def csv_body(table: pd.DataFrame) -> bytes:
     """CSV with a header."""
     return table.to_csv(index=False).encode()
@@ -192,6 +202,8 @@ HOTSWAP = Dialect(
         "parquet": _hotswap(PARQUET, parquet_body),
         "tensors": _tensors,
         "json-tensors": _mlserver,
+        "scoring": _scoring,
+        "tensorflow": _tensorflow,
     },
     _hotswap_answers,
 )

@@ -35,26 +35,37 @@ ATTEMPTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How a row is sent: the path, with ``{model}``, and the body; ``read`` returns the version and
-    the prediction in the JSON of a response that succeeded."""
+    """How a row is sent: the path, with ``{model}``, and the body; ``read`` returns the version,
+    which is in the JSON of a response that succeeded or in its header, and the prediction."""
 
     path: str
     body: bytes
-    read: Callable[[Any], tuple[int, object]]
+    read: Callable[[Any, int], tuple[int, object]]
 
 
 OWN = Protocol(
     "/models/{model}/predict",
     json.dumps({"x0": 1.0, "x1": 2.0}).encode(),
-    lambda body: (body["version"], body["prediction"]),
+    lambda body, _: (body["version"], body["prediction"]),
 )
 TENSORS = Protocol(
     "/v2/models/{model}/infer",
     json.dumps(
         {"inputs": [{"name": "X", "shape": [1, 2], "datatype": "FP64", "data": [1.0, 2.0]}]}
     ).encode(),
-    lambda body: (int(body["model_version"]), body["outputs"][0]["data"][0]),
+    lambda body, _: (int(body["model_version"]), body["outputs"][0]["data"][0]),
 )
+SCORING = Protocol(
+    "/models/{model}/invocations",
+    json.dumps({"dataframe_split": {"columns": ["x0", "x1"], "data": [[1.0, 2.0]]}}).encode(),
+    lambda body, version: (version, body["predictions"][0]),
+)
+TENSORFLOW = Protocol(
+    "/v1/models/{model}:predict",
+    json.dumps({"instances": [[1.0, 2.0]]}).encode(),
+    lambda body, version: (version, body["predictions"][0]),
+)
+PROTOCOLS = (OWN, TENSORS, SCORING, TENSORFLOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +156,8 @@ class Client(threading.Thread):
         connection.close()
 
     def _note(self, start: float, status: int, body: dict[str, Any], header: str | None) -> None:
-        version, prediction = self._protocol.read(body) if status == 200 else (0, None)
+        named = int(header or 0)
+        version, prediction = self._protocol.read(body, named) if status == 200 else (0, None)
         self.replies.append(
             Reply(
                 client=self._number,
@@ -153,7 +165,7 @@ class Client(threading.Thread):
                 end=time.monotonic(),
                 status=status,
                 version=version,
-                header_version=int(header or 0),
+                header_version=named,
                 prediction=prediction,
             )
         )

@@ -41,8 +41,16 @@ HOUSING_ROW = "housing, one row"
 HOUSING_BATCH = "housing, 1,000 rows, JSON records"
 HOUSING_ARROW = "housing, 1,000 rows, Arrow"
 HOUSING_TENSORS = "housing, 1,000 rows, binary tensors"
-TENSOR_ROWS = {name: f"{name}, JSON tensors" for name in (IRIS_ROW, HOUSING_ROW)}
-"""The same rows by the Open Inference Protocol."""
+PROTOCOL_ROWS = {
+    form: {name: f"{name}, {shown}" for name in (IRIS_ROW, HOUSING_ROW)}
+    for form, shown in (
+        ("json-tensors", "JSON tensors"),
+        ("scoring", "MLflow's scoring"),
+        ("tensorflow", "TensorFlow Serving"),
+    )
+}
+"""The same rows in the forms of other systems' protocols."""
+TENSOR_ROWS = PROTOCOL_ROWS["json-tensors"]
 OTHER_FORMS = {
     "inputs": "housing, 1,000 rows, JSON by column",
     "csv": "housing, 1,000 rows, CSV",
@@ -67,7 +75,11 @@ def all_workloads(iris: Pipeline, housing: Pipeline) -> list[Workload]:
     ]
     return [
         *singles,
-        *(replace(one, name=TENSOR_ROWS[one.name], form="json-tensors") for one in singles),
+        *(
+            replace(one, name=names[one.name], form=form)
+            for form, names in PROTOCOL_ROWS.items()
+            for one in singles
+        ),
         Workload(HOUSING_BATCH, "housing", "records", batches, answers),
         *(Workload(name, "housing", form, batches, answers) for form, name in OTHER_FORMS.items()),
     ]

@@ -1,6 +1,6 @@
 """Versions are swapped under load without an effect on predictions, in every protocol."""
 
-from benchmarks.swap import OWN, TENSORS, Target, constant_model, swap
+from benchmarks.swap import PROTOCOLS, Target, constant_model, swap
 from benchmarks.swap_record import check
 from tests.system.models import upload
 from tests.system.real_server import Server
@@ -18,7 +18,7 @@ def test_no_reply_fails_or_is_stale_while_an_alias_alternates(server: Server) ->
         moves=30,
         connections=8,
         steady=0.5,
-        protocols=(OWN, TENSORS),
+        protocols=PROTOCOLS,
     )
     verdict = check(replies, moves, answers)
 

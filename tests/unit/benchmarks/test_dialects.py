@@ -62,6 +62,17 @@ def test_one_row_is_one_record() -> None:
     assert ask(FASTAPI, ROWS[:1]).path == "/housing/predict"
 
 
+def test_rows_by_position_are_sent_in_other_systems_protocols() -> None:
+    rows = [list(record.values()) for record in RECORDS]
+    request = ask(HOTSWAP, ROWS, "scoring")
+    split = {"columns": ["age", "place"], "data": rows}
+    assert request.path == "/models/housing/invocations"
+    assert json.loads(request.body) == {"dataframe_split": split}
+    request = ask(HOTSWAP, ROWS, "tensorflow")
+    assert request.path == "/v1/models/housing:predict"
+    assert json.loads(request.body) == {"instances": rows}
+
+
 def test_arrow_is_sent_and_requested() -> None:
     request = ask(HOTSWAP, ROWS, "arrow")
 
