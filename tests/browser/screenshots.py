@@ -7,15 +7,19 @@ import io
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
+from hotswap import Registry
 from tests.browser.visitor import Visitor
-from tests.system.real_server import BIN, ROOT, free_port, running
+from tests.system.real_server import BIN, ROOT, Server, free_port, running
 
 FOLDER = ROOT / "docs" / "pictures"
+BETWEEN_MOVES = 3.0
+"""Seconds, so that what was live has some length in the picture."""
 COLOURS = 128
 """A page has few colours: these are enough, and the file is a third as large."""
 
@@ -28,6 +32,24 @@ def model_page(page: Page) -> None:
 def try_page(page: Page) -> None:
     page.goto("/console/models/iris/1/try")
     expect(page.get_by_text("What if")).to_be_visible()
+
+
+def use(server: Server) -> str:
+    """Promote and roll back as a person would; the token of that person."""
+    token = server.call(
+        "POST", "/tokens", json={"name": "ann", "scopes": ["admin"], "kind": "person"}
+    ).json()["token"]
+    registry = Registry(server.url, token=token)
+    moves = [
+        lambda: registry.promote("diabetes", 2, reason="lower error"),
+        lambda: registry.rollback("diabetes", reason="slower for the mobile app"),
+        lambda: registry.promote("diabetes", 2, reason="faster since the upgrade"),
+    ]
+    for move in moves:
+        time.sleep(BETWEEN_MOVES)
+        move()
+    time.sleep(BETWEEN_MOVES)
+    return token
 
 
 PICTURES = {"console-model": model_page, "console-try": try_page}
@@ -45,7 +67,7 @@ def take(folder: Path) -> None:
             visitor = Visitor(
                 chromium, server, color_scheme="light", timezone_id="UTC", locale="en-GB"
             )
-            visitor.arrive(server.token)
+            visitor.arrive(use(server))
             for name, show in PICTURES.items():
                 show(visitor.page)
                 visitor.page.wait_for_load_state("networkidle")
