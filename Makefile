@@ -87,7 +87,7 @@ CLIENT_TESTS := -m pytest -c tests/clients/pytest.ini --confcutdir tests/clients
 test-clients: .venv/test .venv-clients/done .venv-clients-mlserver/done .venv-clients-mlflow/done ## Call a real server with the newest clients of other systems
 	.venv-clients/bin/python $(CLIENT_TESTS) tests/clients/test_triton.py tests/clients/test_kserve.py tests/clients/test_tensorflow.py
 	.venv-clients-mlserver/bin/python $(CLIENT_TESTS) tests/clients/test_mlserver.py
-	.venv-clients-mlflow/bin/python $(CLIENT_TESTS) tests/clients/test_mlflow.py
+	.venv-clients-mlflow/bin/python $(CLIENT_TESTS) tests/clients/test_mlflow*.py
 
 bench-batches: .venv/test ## Time a file of 5,000,000 rows in process, over HTTP and on Dask
 	$(BIN)/python -m benchmarks.batches --rows 5000000
@@ -202,7 +202,8 @@ clean: ## Remove the environment, the caches and everything that the service wro
 	.venv-clients-mlserver/bin/python -m pip install --quiet --require-hashes -r $<
 	@touch $@
 
-.venv-clients-mlflow/done: tests/clients/requirements-mlflow.txt
+.venv-clients-mlflow/done: tests/clients/requirements-mlflow.txt client/pyproject.toml
 	$(PYTHON) -m venv --clear .venv-clients-mlflow
 	.venv-clients-mlflow/bin/python -m pip install --quiet --require-hashes -r $<
+	.venv-clients-mlflow/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable client
 	@touch $@

@@ -11,6 +11,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,15 +56,24 @@ def call(url: str, token: str, body: Any = None) -> Any:
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """With another model, of numbers and texts."""
+    with running(tmp_path_factory.mktemp("clients")) as started:
+        train(started.url)
+        yield started
+
+
+@contextmanager
+def running(folder: Path, **settings: str) -> Iterator[House]:
+    """A server with the demo models and ``settings``, its data in ``folder``."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("clients")
     environment = {
         **os.environ,
         "HOTSWAP_DATA": str(folder / "data"),
         "HOTSWAP_PORT": str(port),
         "HOTSWAP_ADMIN_TOKEN": ADMIN_TOKEN,
+        **settings,
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -77,7 +87,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         wait_until_ready(process, f"http://{address}/readyz", folder / "log")
         body = {"name": "caller", "scopes": ["predict"]}
         token = call(f"http://{address}/tokens", ADMIN_TOKEN, body)["token"]
-        train(f"http://{address}")
         yield House(address, token)
     finally:
         process.send_signal(signal.SIGTERM)
