@@ -38,6 +38,11 @@ _NAMES: dict[str, dict[str, str]] = {
     "form": {"pattern": "^[a-z]{1,62}$", "description": "The name of a compiled form."},
     "call": {"pattern": "^[a-z]{1,62}$"},
     "verb": {"pattern": f"^({VerbConverter.regex})$"},
+    "path": {
+        "pattern": "^(uploads|models)(/[A-Za-z0-9_-]{1,60}){2,5}$",
+        "description": "`uploads/<directory>/<file>` or `models/<name>/<version>/<file>`. Names of "
+        "files may also have spaces, dots and letters of other languages.",
+    },
 }
 """The schemas of path parameters, which flask-smorest describes only as strings."""
 _PROBLEM = {"$ref": "#/components/responses/DEFAULT_ERROR"}

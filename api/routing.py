@@ -40,11 +40,19 @@ class VerbConverter(BaseConverter):
     regex = "classify|regress|explain"
 
 
+class FilePathConverter(BaseConverter):
+    """The path of a file, or anything else: the view checks it."""
+
+    regex = r"[\s\S]*"
+    part_isolating = False
+
+
 CONVERTERS: dict[str, type[BaseConverter]] = {
     "version": VersionReferenceConverter,
     "token": TokenIdConverter,
     "segment": PlainSegmentConverter,
     "verb": VerbConverter,
+    "file": FilePathConverter,
 }
 """By their names in routes."""
 

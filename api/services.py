@@ -13,6 +13,7 @@ from api.decoding import DecodingBudget
 from api.rates import Rates
 from config import Settings
 from registry.blobs.local import LocalBlobStore
+from registry.blobs.uploads import Uploads
 from registry.confinement.spawner import Spawner
 from registry.engines.loading import loader
 from registry.engines.model_process import MODULES as SERVING_MODULES
@@ -49,6 +50,7 @@ class Services:
     settings: Settings
     database: Database
     blobs: LocalBlobStore
+    uploads: Uploads
     spawner: Spawner
     inspector: Inspector
     counter: Counter
@@ -80,6 +82,7 @@ class Services:
         observer = observer or Observer()
         run = settings.data / "run"
         blobs = LocalBlobStore(settings.data / "blobs")
+        uploads = Uploads(blobs.uploads, settings.max_upload_bytes)
         # Before anything is created in the data directory, which may be unsuitable for a database.
         database = Database(settings.effective_database_url)
         counter = Counter(run / "counter")
@@ -94,6 +97,7 @@ class Services:
             settings=settings,
             database=database,
             blobs=blobs,
+            uploads=uploads,
             spawner=spawner,
             inspector=Inspector(spawner=spawner, memory=memory),
             counter=counter,
@@ -107,6 +111,7 @@ class Services:
                     "measuring the disk": partial(
                         measure_disk_if_due, database, blobs, settings.data
                     ),
+                    "removing old uploads": lambda _: uploads.remove_old(),
                 },
                 Election(run / "housekeeping.lock"),
             ),

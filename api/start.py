@@ -33,6 +33,7 @@ def prepare(services: Services) -> str | None:
     close_to_others(settings.data)
     if swept := services.blobs.sweep().count:
         logger.info("removed %d interrupted uploads", swept)
+    services.uploads.remove_old()
     return ensure_admin(services.database, settings.data / ADMIN_TOKEN_FILE, settings.admin_token)
 
 

@@ -12,6 +12,8 @@ from cli.formatting import size
 from cli.service import json_option
 from cli.spans import Span
 from cli.terminal import print_json
+from registry.blobs.store import Leftovers
+from registry.blobs.uploads import Uploads
 from registry.operations.collect_garbage import GRACE_SECONDS, Collection, collect_garbage
 from registry.reading.blob_uses import used_digests
 
@@ -30,6 +32,7 @@ from registry.reading.blob_uses import used_digests
 def gc(*, dry_run: bool, older_than: timedelta, data: Path | None, as_json: bool) -> None:
     """Remove artifacts that no version refers to, and the files of interrupted uploads.
 
+    So are directories that MLflow's clients uploaded more than a day ago.
     The service may be running and accept uploads. Archived versions keep their artifacts.
 
     \b
@@ -51,20 +54,22 @@ def gc(*, dry_run: bool, older_than: timedelta, data: Path | None, as_json: bool
         collected = collect_garbage(
             database, blobs, older_than=older_than.total_seconds(), dry_run=dry_run
         )
+        old = Uploads(blobs.uploads, settings.max_upload_bytes).remove_old(dry_run=dry_run)
     if as_json:
-        print_json({"dry_run": dry_run, **_as_json(collected)})
+        print_json({"dry_run": dry_run, **_as_json(collected, old)})
         return
     done = "Would remove" if dry_run else "Removed"
     removed, left = collected.blobs, collected.interrupted
     click.echo(f"{done} {removed.count} blobs that no version refers to ({size(removed.size)}),")
-    click.echo(f"and {left.count} files of interrupted uploads ({size(left.size)}).")
+    click.echo(f"{left.count} files of interrupted uploads ({size(left.size)}),")
+    click.echo(f"and {old.count} directories that were uploaded over a day ago ({size(old.size)}).")
     if removed.young:
         click.echo(f"{removed.young} more are younger than --older-than and were kept.")
     if removed.passed_over:
         click.echo(f"{removed.passed_over} more were skipped, because uploads were in progress.")
 
 
-def _as_json(collected: Collection) -> dict[str, object]:
+def _as_json(collected: Collection, old: Leftovers) -> dict[str, object]:
     blobs = asdict(collected.blobs)
     return {
         "removed": blobs["count"],
@@ -73,4 +78,6 @@ def _as_json(collected: Collection) -> dict[str, object]:
         "passed_over": blobs["passed_over"],
         "interrupted": collected.interrupted.count,
         "interrupted_bytes": collected.interrupted.size,
+        "directories": old.count,
+        "directories_bytes": old.size,
     }

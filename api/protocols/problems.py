@@ -29,6 +29,7 @@ _CODES = {
 _RESOURCES = {
     "/problems/model-not-found": (404, "RESOURCE_DOES_NOT_EXIST"),
     "/problems/version-not-found": (404, "RESOURCE_DOES_NOT_EXIST"),
+    "/problems/upload-not-found": (404, "RESOURCE_DOES_NOT_EXIST"),
     "/problems/name-taken": (400, "RESOURCE_ALREADY_EXISTS"),
     "/problems/alias-not-found": (400, "INVALID_PARAMETER_VALUE"),
 }

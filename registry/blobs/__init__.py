@@ -1,1 +1,1 @@
-"""Content-addressed bytes. Never interprets them."""
+"""Content-addressed bytes, and files that are not content-addressed yet. Never interprets them."""

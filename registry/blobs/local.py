@@ -3,6 +3,7 @@
     <root>/ab/abcd…        the bytes whose SHA-256 is abcd…
     <root>/incoming/…      being received; locked while somebody writes
     <root>/damaged/…       content that no longer has its digest; kept for an investigation
+    <root>/uploads/…       files that are not models yet: ``registry.blobs.uploads``
 
 Bytes become durable in this order: fsync of the file, rename, fsync of the folder. Only then may a
 row point at them.
@@ -13,7 +14,6 @@ row, or the upload has not renamed its file yet, even if an earlier upload had s
 bytes. The lock on ``root`` excludes removals while a backup copies the blobs.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -25,12 +25,12 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from registry.blobs import locks
+from registry.blobs.disk_errors import storage_errors
 from registry.blobs.store import Leftovers, Removed, StoredPart
 from registry.errors import (
     BlobDamaged,
     BlobMissing,
     BlobsBusy,
-    RegistryError,
     StorageFull,
     StorageUnavailable,
     TooLarge,
@@ -59,7 +59,7 @@ class LocalBlobStore:
         self._turn = turn
 
     def stage(self, limit: int) -> "LocalStagedBlob":
-        with _storage_errors():
+        with storage_errors():
             incoming = make_directory(self.root / "incoming")
             while True:
                 blob = LocalStagedBlob(self, incoming / secrets.token_hex(16), limit)
@@ -70,12 +70,12 @@ class LocalBlobStore:
     def open(self, digest: str) -> BinaryIO:
         path = self.path_of(digest)
         try:
-            with _storage_errors():
+            with storage_errors():
                 file = path.open("rb")
         except FileNotFoundError as error:
             raise BlobMissing(digest) from error
         try:
-            with _storage_errors():
+            with storage_errors():
                 intact = hashlib.file_digest(file, "sha256").hexdigest() == digest
                 file.seek(0)
             if not intact:
@@ -94,7 +94,7 @@ class LocalBlobStore:
     def sweep(self, *, dry_run: bool = False) -> Leftovers:
         count = size = 0
         for path in (self.root / "incoming").glob("*"):
-            with suppress(FileNotFoundError), _storage_errors(), path.open("rb") as file:
+            with suppress(FileNotFoundError), storage_errors(), path.open("rb") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -113,6 +113,8 @@ class LocalBlobStore:
         for shard in self._shards():
             yield StoredPart("blobs", _sizes(shard))
         yield StoredPart("incoming", _sizes(self.root / "incoming"))
+        for folder, _, _ in os.walk(self.uploads):
+            yield StoredPart("incoming", _sizes(Path(folder)))
         yield StoredPart("damaged", _sizes(self.root / "damaged"))
 
     def remove_unused(
@@ -121,7 +123,7 @@ class LocalBlobStore:
         removed = Removed()
         if not self.root.exists():
             return removed
-        with _storage_errors(), locks.tried(self.root, fcntl.LOCK_EX, self._turn) as alone:
+        with storage_errors(), locks.tried(self.root, fcntl.LOCK_EX, self._turn) as alone:
             if not alone:
                 raise BlobsBusy
             before = used("")
@@ -136,7 +138,7 @@ class LocalBlobStore:
 
     @contextmanager
     def nothing_removed(self) -> Iterator[None]:
-        with _storage_errors():
+        with storage_errors():
             make_directory(self.root)
         with locks.tried(self.root, fcntl.LOCK_SH, self._turn) as shared:
             if not shared:
@@ -146,6 +148,11 @@ class LocalBlobStore:
     def path_of(self, digest: str) -> Path:
         """The path of the bytes with this digest, whether they exist or not."""
         return self.root / digest[:2] / digest
+
+    @property
+    def uploads(self) -> Path:
+        """The folder of files that are not models yet, in the file system of the blobs."""
+        return self.root / "uploads"
 
     def _shards(self) -> list[Path]:
         return sorted(self.root.glob("[0-9a-f][0-9a-f]"))
@@ -187,7 +194,7 @@ class LocalBlobStore:
         reader moves aside what they do not repair.
         """
         with (
-            _storage_errors(),
+            storage_errors(),
             suppress(FileNotFoundError),
             locks.tried(path.parent, fcntl.LOCK_EX, _REPAIR_SECONDS) as alone,
         ):
@@ -216,14 +223,14 @@ class LocalStagedBlob:
     def write(self, chunk: bytes | memoryview, /) -> int:
         if self._size + len(chunk) > self._limit:
             raise TooLarge("The artifact", f"{self._limit} bytes", "HOTSWAP_MAX_UPLOAD_MB")
-        with _storage_errors():
+        with storage_errors():
             self._file.write(chunk)
         self._hash.update(chunk)
         self._size += len(chunk)
         return len(chunk)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        with _storage_errors():  # seeking flushes what was written
+        with storage_errors():  # seeking flushes what was written
             return self._file.seek(offset, whence)
 
     def tell(self) -> int:
@@ -242,7 +249,7 @@ class LocalStagedBlob:
 
     @property
     def path(self) -> Path:
-        with _storage_errors():
+        with storage_errors():
             self._file.flush()
         return self._path
 
@@ -253,7 +260,7 @@ class LocalStagedBlob:
 
     def keep(self) -> str:
         final = self._store.path_of(self.digest)
-        with _storage_errors():
+        with storage_errors():
             fsync_file(self._file)
             shard = make_directory(final.parent)
             self._held.enter_context(locks.shared(shard))
@@ -262,6 +269,16 @@ class LocalStagedBlob:
             rename_durably(self._path, final)
         self._file.close()
         return self.digest
+
+    def keep_as(self, path: Path) -> None:
+        """Make the bytes durable as the file ``path`` instead, replacing one that is there.
+
+        Its folder exists, in the same file system. Raises StorageFull or StorageUnavailable.
+        """
+        with storage_errors():
+            fsync_file(self._file)
+            rename_durably(self._path, path)
+        self._file.close()
 
     def keep_beside(self, content: bytes | memoryview) -> str:
         with self._store.stage(len(content)) as blob:
@@ -292,22 +309,6 @@ class LocalStagedBlob:
         self.close()
 
 
-@contextmanager
-def _storage_errors() -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise _translated(error) from error
-
-
-def _translated(error: OSError) -> RegistryError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return StorageFull()
-    return StorageUnavailable(error.strerror or type(error).__name__)
-
-
 def _blobs_of(shard: Path) -> list[Path]:
     return sorted(shard.glob("[0-9a-f]" * 64))
 
@@ -315,7 +316,7 @@ def _blobs_of(shard: Path) -> list[Path]:
 def _sizes(folder: Path) -> dict[str, int]:
     """The size of each file in ``folder``, which need not exist."""
     sizes = {}
-    with _storage_errors(), suppress(FileNotFoundError), os.scandir(folder) as entries:
+    with storage_errors(), suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):  # removed meanwhile
                 sizes[entry.name] = entry.stat().st_size

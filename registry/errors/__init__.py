@@ -8,6 +8,7 @@
     │   ├── ParameterMalformed        a query parameter that cannot be read
     │   │   └── SearchMalformed           a filter or an order of a search
     │   ├── BodyMalformed             bytes that do not match their content type
+    │   ├── PathMalformed             a path of an uploaded file
     │   ├── HostRefused               a Host header that is missing, malformed or not allowed
     │   └── IdempotencyKeyMalformed
     ├── Unauthenticated           no token, or an invalid one
@@ -25,6 +26,7 @@
     │   ├── PlotNotFound
     │   ├── HoldoutNotFound
     │   ├── VerdictNotFound           gates that were not evaluated since something changed
+    │   ├── UploadNotFound            a file of another protocol's artifacts
     │   ├── NotServed                 an address of another protocol behind which nothing answers
     │   └── TokenNotFound
     ├── NotAcceptable             no format of the response that the caller accepts
@@ -46,6 +48,7 @@
     │   ├── ChampionMoved             the alias, policy or holdout changed during the evaluation
     │   ├── PolicyConflict            the gates are not those that the caller wants to replace
     │   ├── DescriptionConflict       not the description that the caller wants to replace
+    │   ├── UploadsFull               too many uploaded files that are not versions
     │   ├── IdempotencyKeyReused
     │   ├── TokenShown                a repeated request: its value is not stored
     │   ├── LastAdminToken            without it no other could be created
@@ -182,7 +185,10 @@ from registry.errors.requests import (
     NotOffered,
     NotServed,
     ParameterMalformed,
+    PathMalformed,
     SearchMalformed,
+    UploadNotFound,
+    UploadsFull,
 )
 from registry.errors.storage import (
     BlobDamaged,
@@ -273,6 +279,7 @@ __all__ = [
     "OpenFilesExhausted",
     "Overloaded",
     "ParameterMalformed",
+    "PathMalformed",
     "PlotNotFound",
     "PolicyConflict",
     "PredictionRefused",
@@ -297,6 +304,8 @@ __all__ = [
     "TooManyRequests",
     "Unauthenticated",
     "Unavailable",
+    "UploadNotFound",
+    "UploadsFull",
     "VerdictNotFound",
     "VersionHasAlias",
     "VersionLoading",

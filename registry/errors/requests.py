@@ -29,6 +29,46 @@ class BodyRefused(Refused):
     title = "Body refused"
 
 
+class PathMalformed(Malformed):
+    """A path of an uploaded file."""
+
+    title = "Malformed path"
+
+    def __init__(self, path: str, why: str = "") -> None:
+        plain = (
+            "expected plain names separated by '/', without '.', '..', '%', '\\' and control "
+            "characters"
+        )
+        super().__init__(f"{shown(path)} is not a valid path: {why or plain}.")
+
+    @classmethod
+    def without_directory(cls, path: str) -> "PathMalformed":
+        return cls(path, "a file is in a directory, as in uploads/<directory>/<file>")
+
+    @classmethod
+    def in_use(cls, path: str) -> "PathMalformed":
+        return cls(path, "a file cannot have the name of a folder, nor a folder that of a file")
+
+
+class UploadsFull(Conflict):
+    """``limit``: how many of what there are already."""
+
+    title = "Too many uploaded files"
+
+    def __init__(self, limit: str) -> None:
+        super().__init__(
+            f"There are {limit} already, which is the limit. Delete some; they are removed a day "
+            "after their last change."
+        )
+
+
+class UploadNotFound(NotFound):
+    title = "File not found"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"There is no file {shown(path)}.")
+
+
 class NotOffered(Refused):
     """A call of another system's protocol that this service does not have."""
 

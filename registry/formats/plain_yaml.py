@@ -1,8 +1,8 @@
 """Reads YAML files that others wrote into plain dicts, lists and texts.
 
 The document is put together from the parser's events, without recursion: PyYAML's loaders crash or
-take minutes for some documents of a few kilobytes. Numbers and dates stay texts, and tags mean
-nothing.
+take minutes for some documents of a few kilobytes. Numbers and dates stay texts. Tags are refused,
+and so are aliases of collections, with which a short document can stand for a very large value.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ def read_yaml(content: bytes) -> Any:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # absent without libyaml
     document = _Document()
     try:
-        for event in yaml.parse(content, Loader=loader):
+        for event in map(_untagged, yaml.parse(content, Loader=loader)):
             if isinstance(event, yaml.ScalarEvent):
                 document.add(_scalar(event.value, is_plain=event.implicit[0]), event.anchor)
             elif isinstance(event, yaml.MappingStartEvent):
@@ -40,6 +40,13 @@ def read_yaml(content: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise ValueError("it is not UTF-8") from error
     return document.root
+
+
+def _untagged(event: Any) -> Any:
+    """Raises ValueError."""
+    if getattr(event, "tag", None) not in {None, "!"}:
+        raise ValueError("tags are not accepted")
+    return event
 
 
 _PLAIN = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -82,7 +89,9 @@ class _Document:
         """Raises ValueError."""
         if anchor not in self._anchors:
             raise ValueError(f"the alias {anchor!r} refers to nothing")
-        self.add(self._anchors[anchor])
+        if isinstance(value := self._anchors[anchor], dict | list):
+            raise ValueError(f"the alias {anchor!r} refers to a collection")
+        self.add(value)
 
     def open(self, collection: dict[Any, Any] | list[Any], anchor: str | None) -> None:
         """Raises ValueError."""

@@ -64,7 +64,9 @@ def inspect(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Ins
     """Read and check the artifact in ``file``.
 
     ``declared`` holds the uploader's ``kind``, ``signature`` and ``input_example``, each optional;
-    they must agree with the model. The model has predicted one row when this returns.
+    they must agree with the model. It may also hold ``columns``, the inputs of a signature that is
+    used only for a model that does not name its columns. The model has predicted one row when this
+    returns.
 
     Raises ArtifactRefused, MetadataRefused.
     """
@@ -75,7 +77,7 @@ def inspect(file: BinaryIO, format_: Format, declared: Mapping[str, Any]) -> Ins
     model, trained_with = _read(file, format_)
     if (booster := read_bare_estimator(model, declared.get("signature"))) is not None:
         return _inspected_booster(booster, type(model).__name__, declared)
-    signature = read_signature(model, declared.get("signature"))
+    signature = read_signature(model, declared.get("signature"), declared.get("columns"))
     example = declared.get("input_example")
     predictor = SklearnPredictor(model, signature)
     made = None

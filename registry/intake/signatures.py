@@ -38,8 +38,13 @@ class _Own:
     kept: KeptValues
 
 
-def read_signature(model: Any, declared: object | None) -> Signature:
+def read_signature(
+    model: Any, declared: object | None, fallback: Sequence[object] | None = None
+) -> Signature:
     """The declared signature, completed by what the model knows, or the model's own.
+
+    ``fallback`` is used as the declared inputs where nothing is declared, if the model does not
+    know the names of its columns and takes as many.
 
     Raises MetadataRefused where they do not match, ArtifactRefused where the model is not fitted,
     has several outputs, or is neither a regressor nor a classifier.
@@ -61,6 +66,8 @@ def read_signature(model: Any, declared: object | None) -> Signature:
     _check_exact(own)
     known = Signature(tuple(each.column for each in own), output)
     _check_limits(known)
+    if declared is None and names is None and fallback is not None and len(fallback) == count:
+        declared = {"inputs": list(fallback)}
     if declared is None:
         return known
     dropped = set(names or ()) - set(known.names)

@@ -6,7 +6,7 @@ at them, so a crash leaves at worst bytes that nothing points at.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -60,6 +60,19 @@ class Metadata:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a version comes from, as a client of another system says: kept, and never read.
+
+    ``via``: as for ``record``. ``lineage`` is added to the version's.
+    """
+
+    via: str
+    source: str
+    run_id: str = ""
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+
+
 def register(
     database: Database,
     inspector: Inspector,
@@ -71,6 +84,8 @@ def register(
     idempotency: Idempotency | None = None,
     reuse: bool = False,
     training_rows: StagedBlob | None = None,
+    columns: Sequence[Mapping[str, Any]] | None = None,
+    origin: Origin | None = None,
 ) -> OperationResult:
     """Inspect the artifact, store it, and register it as the model's next version.
 
@@ -79,6 +94,7 @@ def register(
     returned instead of a new one; so of two simultaneous uploads the second finds the version of
     the first. ``training_rows`` are the hashes of the rows that the model was fitted on
     (`hotswap.evaluation.row_hashes`); they are kept if they are of the columns of the signature.
+    ``columns``, inputs of a signature, are used for a model that does not name its own.
 
     Raises NameMalformed, NameTaken, ModelArchived, ArtifactRefused, MetadataRefused, TooLarge,
     IdempotencyKeyReused, StorageFull, and the Unavailable errors.
@@ -91,11 +107,13 @@ def register(
             return replay(database, answer)
         _check_name_is_free(session, model)
     rows = None if training_rows is None else _checked_rows(training_rows)
-    declared = {
+    declared: dict[str, Any] = {
         "kind": metadata.kind,
         "signature": metadata.signature,
         "input_example": metadata.input_example,
     }
+    if columns is not None:
+        declared["columns"] = list(columns)
     inspection, signature = inspector.inspect(artifact.path, metadata.format, declared)
     metadata = replace(metadata, evaluation=checked_evaluation(metadata.evaluation, signature))
     compiled = {
@@ -119,14 +137,9 @@ def register(
             answer = version_view(equal)
             store_answer(session, idempotency, answer)
             return OperationResult(answer, replayed=True)
-        version.number = row.last_number = row.last_number + 1
         version.compiled = compiled
         version.training_rows_sha256 = hashes
-        version.created_by = actor
-        version.created_at = version.updated_at = row.updated_at = utc_now()
-        session.add(version)
-        session.flush()
-        _record(session, "registered", version, actor)
+        add_version(session, row, version, actor, origin)
         answer = version_view(version)
         store_answer(session, idempotency, answer)
         return OperationResult(answer)
@@ -143,7 +156,24 @@ def _checked_rows(staged: StagedBlob) -> TrainingRows:
         raise MetadataRefused(message, [Fault(TRAINING_ROWS, str(error))]) from error
 
 
-def _record(session: Session, type_: EventType, version: VersionRow, actor: str) -> None:
+def add_version(
+    session: Session, model: ModelRow, version: VersionRow, actor: str, origin: Origin | None
+) -> None:
+    """Add ``version`` with the next number of ``model``, which is locked, and record it."""
+    version.number = model.last_number = model.last_number + 1
+    version.created_by = actor
+    version.created_at = version.updated_at = model.updated_at = utc_now()
+    if origin is not None:
+        version.source, version.run_id = origin.source, origin.run_id
+        version.lineage = {**version.lineage, **origin.lineage}
+    session.add(version)
+    session.flush()
+    _record(session, "registered", version, actor, None if origin is None else origin.via)
+
+
+def _record(
+    session: Session, type_: EventType, version: VersionRow, actor: str, via: str | None = None
+) -> None:
     details = {"sha256": version.sha256, "format": version.format}
     record(
         session,
@@ -152,6 +182,7 @@ def _record(session: Session, type_: EventType, version: VersionRow, actor: str)
         model=version.model,
         to_version=version.number,
         details=details,
+        via=via,
     )
 
 

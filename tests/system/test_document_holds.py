@@ -54,6 +54,7 @@ UNSAYABLE = {
     "artifact-refused": "the bytes of a model",
     "holdout-refused": "the bytes of a table",
     "format-unsupported": "the format of an artifact may be in its name",
+    "path-malformed": "where files may be uploaded",
     "body-malformed": "the bytes of CSV, Arrow and Parquet",
     "no-scores": "whether the model detects outliers",
     "inputs-require-csv": "a parameter that needs a header",
@@ -69,6 +70,7 @@ ROW_HASHES = "The part training_rows is not a file"
 """The same, where other parts of the metadata have the same type of problem."""
 THERE = {"name": "fuzzed", "version": "1", "alias": "spare"}
 THERE |= {"form": "onnx", "plot": "roc", "call": "status", "verb": "classify"}
+THERE |= {"path": "uploads/fuzzed/file"}
 """What leads a request past the first 404."""
 
 ASKED = {"GET /models/{name}/compare": {"versions": "1,spare"}}
@@ -121,6 +123,7 @@ BEYOND |= {
         "GET model-versions/get",
         "PATCH model-versions/update",
         "DELETE model-versions/delete",
+        "POST model-versions/create",
         "POST model-versions/set-tag",
         "DELETE model-versions/delete-tag",
         "POST model-versions/transition-stage",

@@ -1,6 +1,19 @@
-"""MLflow's registry over REST: its messages, and views over the operations of the service."""
+"""MLflow's registry and artifacts over REST: its messages, and views over our operations."""
 
-from api.protocols.mlflow import model_versions, registered_models, server
+from api.protocols.mlflow import (
+    artifacts,
+    model_versions,
+    new_versions,
+    registered_models,
+    server,
+)
 from api.protocols.mlflow.calls import blueprint
 
-__all__ = ["blueprint", "model_versions", "registered_models", "server"]
+__all__ = [
+    "artifacts",
+    "blueprint",
+    "model_versions",
+    "new_versions",
+    "registered_models",
+    "server",
+]

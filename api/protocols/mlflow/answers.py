@@ -37,12 +37,20 @@ def version_answer(row: VersionRow, *, with_aliases: bool = False) -> Answer:
         "description": row.description,
         "source": row.source or f"hotswap:/{row.model}/{row.number}",
         "run_id": row.run_id,
-        "run_link": "",
+        "run_link": _told(row, "run_link"),
         "status": _STATUS[row.status],
+        **_if_any("model_id", _told(row, "model_id")),
         **_if_any("status_message", row.failure),
         **_if_any("tags", _tags(row.tags)),
         **_if_any("aliases", [alias.name for alias in row.aliases] if with_aliases else []),
     }
+
+
+def _told(row: VersionRow, name: str) -> str:
+    """What a client of MLflow told of the version; an upload may have any lineage."""
+    told = row.lineage.get("mlflow")
+    text = told.get(name) if isinstance(told, dict) else None
+    return text if isinstance(text, str) else ""
 
 
 def _if_any(name: str, value: object) -> Mapping[str, object]:

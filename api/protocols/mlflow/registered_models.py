@@ -83,7 +83,7 @@ def update_registered_model(arguments: ModelChange) -> Answer:
 def rename_registered_model(arguments: Rename) -> Answer:
     """Never done: 400."""
     with services().database.read() as session:
-        _find(session, arguments.name)
+        find_current_model(session, arguments.name)
     raise NotOffered("The names of models do not change: copy the version to a new model.")
 
 
@@ -91,7 +91,7 @@ def rename_registered_model(arguments: Rename) -> Answer:
 def delete_registered_model(arguments: Model) -> Answer:
     """Archive a model with all its versions. Its name and numbers are not reused."""
     with services().database.read() as session:
-        _find(session, arguments.name)
+        find_current_model(session, arguments.name)
     archive_model(services().database, arguments.name, actor=grant().name, via=VIA)
     return {}
 
@@ -122,7 +122,7 @@ def get_latest_versions(arguments: Stages) -> Answer:
 
 def _latest_versions(arguments: Stages) -> Answer:
     with services().database.read() as session:
-        _find(session, arguments.name)
+        find_current_model(session, arguments.name)
         found = highest_versions(session, [arguments.name])
         if arguments.stages and "none" not in {stage.lower() for stage in arguments.stages}:
             return {}
@@ -164,7 +164,7 @@ def set_registered_model_alias(arguments: AliasTarget) -> Answer:
 def delete_registered_model_alias(arguments: Alias) -> Answer:
     """Delete an alias, if the model has it."""
     with services().database.read() as session:
-        _find(session, arguments.name)
+        find_current_model(session, arguments.name)
         if session.get(AliasRow, (arguments.name, arguments.alias)) is None:
             return {}
     delete_alias(services().database, arguments.name, arguments.alias, actor=grant().name, via=VIA)
@@ -175,17 +175,12 @@ def delete_registered_model_alias(arguments: Alias) -> Answer:
 def get_model_version_by_alias(arguments: Alias) -> Answer:
     """Show the version that an alias points at."""
     with services().database.read() as session:
-        _find(session, arguments.name)
-        alias = session.get(AliasRow, (arguments.name, arguments.alias))
-        if alias is None:
-            missing = AliasNotFound(arguments.name, arguments.alias)
-            missing.detail = f"Registered model alias {arguments.alias[:200]} not found."
-            raise missing
+        alias = find_alias(session, arguments.name, arguments.alias)
         row = find_current_version(session, arguments.name, str(alias.number))
         return {"model_version": version_answer(row, with_aliases=True)}
 
 
-def _find(session: Session, name: str) -> ModelRow:
+def find_current_model(session: Session, name: str) -> ModelRow:
     """The model. Raises NameMalformed, and ModelNotFound also where it is archived."""
     with as_mlflow_says(name):
         row = find_model(session, name)
@@ -194,8 +189,19 @@ def _find(session: Session, name: str) -> ModelRow:
     return row
 
 
+def find_alias(session: Session, name: str, alias: str) -> AliasRow:
+    """Raises what ``find_current_model`` raises, and AliasNotFound."""
+    find_current_model(session, name)
+    row = session.get(AliasRow, (name, alias))
+    if row is None:
+        missing = AliasNotFound(name, alias)
+        missing.detail = f"Registered model alias {alias[:200]} not found."
+        raise missing
+    return row
+
+
 def _answer(name: str) -> Answer:
     with services().database.read() as session:
-        row = _find(session, name)
+        row = find_current_model(session, name)
         latest = highest_versions(session, [name])
         return {"registered_model": model_answer(row, latest.get(name))}

@@ -80,6 +80,15 @@ class Version(Model):
     version: Number
 
 
+class NewVersion(Model):
+    source: Annotated[str, Meta(min_length=1, max_length=2_000, pattern=STORABLE)]
+    run_id: Annotated[str, Meta(max_length=128, pattern=STORABLE)] = ""
+    tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] = []
+    run_link: Annotated[str, Meta(max_length=2_000, pattern=STORABLE)] = ""
+    description: Description = ""
+    model_id: Annotated[str, Meta(max_length=128, pattern=STORABLE)] = ""
+
+
 class VersionChange(Version):
     description: Description | None = None
 

@@ -19,6 +19,7 @@ _VERSION = object_of(
         "run_link": _TEXT,
         "status": {"enum": ["READY", "PENDING_REGISTRATION", "FAILED_REGISTRATION"]},
     },
+    model_id=_TEXT,
     status_message=_TEXT,
     tags=_TAGS,
     aliases=list_of(_TEXT),
@@ -48,4 +49,10 @@ SERVER = object_of(
         "multipart_uploads_enabled": {"const": False},
         "multipart_downloads_enabled": {"const": False},
     }
+)
+FILES = object_of(
+    {},
+    files=list_of(
+        object_of({"path": _TEXT, "is_dir": {"type": "boolean"}}, file_size={"type": "integer"})
+    ),
 )

@@ -126,6 +126,7 @@ MLFLOW = {
     ("POST", "registered-models/alias"): PROMOTE,
     ("DELETE", "registered-models/alias"): PROMOTE,
     ("GET", "registered-models/alias"): ANY,
+    ("POST", "model-versions/create"): UPLOAD,
     ("GET", "model-versions/get"): ANY,
     ("PATCH", "model-versions/update"): UPLOAD,
     ("DELETE", "model-versions/delete"): ADMIN,
@@ -135,6 +136,13 @@ MLFLOW = {
     ("POST", "model-versions/transition-stage"): ANY,
 }
 SCOPES |= {(method, f"/api/2.0/mlflow/{call}"): scope for (method, call), scope in MLFLOW.items()}
+ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+SCOPES |= {
+    ("GET", ARTIFACTS): ANY,
+    ("GET", f"{ARTIFACTS}/<file:path>"): ANY,
+    ("PUT", f"{ARTIFACTS}/<file:path>"): UPLOAD,
+    ("DELETE", f"{ARTIFACTS}/<file:path>"): UPLOAD,
+}
 """The scope of each route by the contract; a new route must be added here."""
 INSTEAD = {("POST", "/models/<name>/<version>/evaluate"): "upload"}
 """What does as well."""

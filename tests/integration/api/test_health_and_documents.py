@@ -270,7 +270,7 @@ def test_the_document_has_the_patterns_of_names(document):
         for item in document["paths"].values()
         for parameter in item.get("parameters", ())
     }
-    named = {"name", "version", "alias", "token_id", "form", "plot", "call"}
+    named = {"name", "version", "alias", "token_id", "form", "plot", "call", "path"}
     assert set(patterns) == named
     assert re.search(patterns["name"], "Housing.v2")
     assert re.search(patterns["version"], "12")

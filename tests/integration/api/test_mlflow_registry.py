@@ -156,8 +156,9 @@ def test_faults_of_a_request_are_400(mlflow, admin, lines):
 
 def test_unknown_calls_are_answered_in_the_same_form(mlflow, admin, service):
     mlflow.refused("POST", "webhooks", 404, "ENDPOINT_NOT_FOUND")
-    answer = admin.get("/api/2.0/mlflow-artifacts/artifacts")
-    assert (answer.status_code, answer.json["error_code"]) == (404, "ENDPOINT_NOT_FOUND")
+    for path in ("mpu/create/uploads/x", "presigned/uploads/x"):
+        answer = admin.post(f"/api/2.0/mlflow-artifacts/{path}")
+        assert (answer.status_code, answer.json["error_code"]) == (404, "ENDPOINT_NOT_FOUND")
     answer = admin.get(f"{BASE}/registered-models/create")
     assert (answer.status_code, answer.json["error_code"]) == (405, "ENDPOINT_NOT_FOUND")
     assert "POST" in answer.headers["Allow"]

@@ -30,16 +30,22 @@ def test_gc_prints_what_was_removed_and_what_is_too_young(gc, sqlite_database, b
     digest = orphan(blobs)
     orphan(blobs, b"young")
     os.utime(blobs.path_of(digest), (0, 0))
+    for name in ("old", "new"):
+        (blobs.uploads / "1" / name).mkdir(parents=True)
+        (blobs.uploads / "1" / name / "file").write_bytes(b"abc")
+    os.utime(blobs.uploads / "1" / "old", (0, 0))
 
     reported = gc()
 
     assert reported.exit_code == 0
     assert reported.stdout.splitlines() == [
         "Removed 1 blobs that no version refers to (8 B),",
-        "and 0 files of interrupted uploads (0 B).",
+        "0 files of interrupted uploads (0 B),",
+        "and 1 directories that were uploaded over a day ago (3 B).",
         "1 more are younger than --older-than and were kept.",
     ]
     assert len(set(blobs.digests())) == 3
+    assert [path.name for path in (blobs.uploads / "1").iterdir()] == ["new"]
 
 
 def test_gc_prints_the_same_figures_as_json_with_and_without_dry_run(gc, sqlite_database, blobs):
@@ -47,6 +53,7 @@ def test_gc_prints_the_same_figures_as_json_with_and_without_dry_run(gc, sqlite_
     orphan(blobs)
     figures = {"removed": 1, "removed_bytes": 8, "young": 0, "passed_over": 0}
     figures |= {"interrupted": 0, "interrupted_bytes": 0}
+    figures |= {"directories": 0, "directories_bytes": 0}
 
     dry = gc("--dry-run", "--older-than", "0m", "--json")
     real = gc("--older-than", "0m", "--json")

@@ -1,0 +1,1 @@
+"""Model directories of MLflow: what their files say, as data. Never opens a model."""
