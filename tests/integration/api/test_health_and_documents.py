@@ -137,7 +137,11 @@ def test_every_operation_that_takes_a_body_describes_it(document):
             "logging",
         )
     }
-    """Those of the Open Inference Protocol are refused, whatever comes with them."""
+    without_body |= {
+        ("POST", f"/v1/models/{{name}}{version}:{{verb}}")
+        for version in ("", "/versions/{version}", "/labels/{version}")
+    }
+    """Those of other protocols are refused, whatever comes with them."""
     changes = {
         (method, braced(rule)) for method, rule in SCOPES if method in {"POST", "PUT", "PATCH"}
     }
@@ -270,7 +274,7 @@ def test_the_document_has_the_patterns_of_names(document):
         for item in document["paths"].values()
         for parameter in item.get("parameters", ())
     }
-    named = {"name", "version", "alias", "token_id", "form", "plot", "call", "path"}
+    named = {"name", "version", "alias", "token_id", "form", "plot", "call", "verb", "path"}
     assert set(patterns) == named
     assert re.search(patterns["name"], "Housing.v2")
     assert re.search(patterns["version"], "12")
