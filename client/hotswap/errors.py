@@ -2,6 +2,7 @@
 
     ClientError
     ├── AddressMalformed      the URL or the token is invalid; nothing was sent
+    ├── TokenMissing          HOTSWAP_TOKEN is not set; nothing was sent
     ├── ServiceUnreachable    no response of the service was received
     ├── ReplyNotUnderstood    the response does not follow the service's contract
     ├── DownloadDamaged       the bytes received do not have the announced hash
@@ -48,6 +49,15 @@ def _restored(
 
 class AddressMalformed(ClientError, ValueError):
     """The URL or the token is invalid; nothing was sent."""
+
+
+class TokenMissing(ClientError):
+    """What reads its token from the environment found none; nothing was sent."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"The service at {url} requires a token: set the environment variable HOTSWAP_TOKEN."
+        )
 
 
 class ServiceUnreachable(ClientError):

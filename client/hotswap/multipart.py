@@ -1,4 +1,4 @@
-"""A ``multipart/form-data`` body that is read from disk while it is sent."""
+"""Bodies that are read from disk while they are sent: a file, or ``multipart/form-data``."""
 
 import io
 import json
@@ -20,34 +20,26 @@ class ArtifactChanged(OSError):
         super().__init__(f"{filename} became shorter while it was being sent; upload it again.")
 
 
-class UploadBody(AbstractContextManager["UploadBody"]):
-    """The parts of an upload: ``metadata``, ``training_rows`` if there are any, and ``artifact``.
+class FileBody(AbstractContextManager["FileBody"]):
+    """A file, or bytes, as a body of ``content_type``, between ``head`` and ``tail``.
 
     Its length becomes the Content-Length, and it iterates over its bytes in blocks, so that a file
-    of any size needs little memory. The metadata comes first, so that the service can refuse it
-    before the file is sent. Raises OSError if the file cannot be opened.
+    of any size needs little memory. Raises OSError if the file cannot be opened.
     """
 
-    def __init__(
-        self,
-        artifact: Path | bytes,
-        metadata: Mapping[str, Any],
-        filename: str | None = None,
-        training_rows: bytes | None = None,
-    ) -> None:
+    content_type = BYTES
+
+    def __init__(self, content: Path | bytes, head: bytes = b"", tail: bytes = b"") -> None:
         self._file: BinaryIO
-        if isinstance(artifact, bytes):
-            self._file = io.BytesIO(artifact)
-            self._size = len(artifact)
+        if isinstance(content, bytes):
+            self._file = io.BytesIO(content)
+            self._size = len(content)
         else:
-            self._file = artifact.open("rb")
+            self._file = content.open("rb")
             self._size = os.fstat(self._file.fileno()).st_size
-        name = filename or (artifact.name if isinstance(artifact, Path) else "model")
-        boundary = f"hotswap-{secrets.token_hex(16)}"
-        self.content_type = f"multipart/form-data; boundary={boundary}"
-        self._filename = name
-        self._head = _opening(boundary, metadata, name, training_rows)
-        self._tail = f"\r\n--{boundary}--\r\n".encode()
+        self._name = content.name if isinstance(content, Path) else "model"
+        self._head = head
+        self._tail = tail
 
     def __len__(self) -> int:
         return len(self._head) + self._size + len(self._tail)
@@ -59,7 +51,7 @@ class UploadBody(AbstractContextManager["UploadBody"]):
         while left:
             block = self._file.read(min(BLOCK, left))
             if not block:
-                raise ArtifactChanged(self._filename)
+                raise ArtifactChanged(self._name)
             left -= len(block)
             yield block
         yield self._tail
@@ -69,6 +61,26 @@ class UploadBody(AbstractContextManager["UploadBody"]):
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+class UploadBody(FileBody):
+    """The parts of an upload: ``metadata``, ``training_rows`` if there are any, and ``artifact``.
+
+    The metadata comes first, so that the service can refuse it before the file is sent.
+    """
+
+    def __init__(
+        self,
+        artifact: Path | bytes,
+        metadata: Mapping[str, Any],
+        filename: str | None = None,
+        training_rows: bytes | None = None,
+    ) -> None:
+        name = filename or (artifact.name if isinstance(artifact, Path) else "model")
+        boundary = f"hotswap-{secrets.token_hex(16)}"
+        head = _opening(boundary, metadata, name, training_rows)
+        super().__init__(artifact, head, f"\r\n--{boundary}--\r\n".encode())
+        self.content_type = f"multipart/form-data; boundary={boundary}"
 
 
 def _opening(

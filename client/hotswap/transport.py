@@ -20,7 +20,7 @@ from hotswap.errors import (
     ServiceUnreachable,
 )
 from hotswap.failed_sending import explain
-from hotswap.multipart import UploadBody
+from hotswap.multipart import FileBody
 from hotswap.problems import problem_reply
 from hotswap.retries import Retries, is_repeatable
 
@@ -118,11 +118,13 @@ class Transport:
     def upload(
         self,
         path: str,
-        open_body: Callable[[], UploadBody],
+        open_body: Callable[[], FileBody],
         headers: Mapping[str, str],
         patience: float,
+        *,
+        method: str = "POST",
     ) -> Reply:
-        """POST a body in blocks and return the response; each attempt opens the body again.
+        """Send a body in blocks and return the response; each attempt opens the body again.
 
         Raises as ``request`` does, and ArtifactChanged.
         """
@@ -130,11 +132,13 @@ class Transport:
         def send() -> Reply:
             with open_body() as body:
                 typed = {**headers, "Content-Type": body.content_type}
-                request = requests.Request("POST", self.url + path, data=body, headers=typed)
+                # requests would send an empty iterator in chunks.
+                data = body if len(body) else b""
+                request = requests.Request(method, self.url + path, data=data, headers=typed)
                 timeout = (UPLOAD_STALL_SECONDS, max(self._timeout, patience))
                 return self._read(self._send_listening(request, timeout))
 
-        return self.again(send, repeatable=is_repeatable("POST", headers))
+        return self.again(send, repeatable=is_repeatable(method, headers))
 
     def stream(self, path: str) -> requests.Response:
         """GET ``path`` once and return the unread response; raises as ``request`` does."""

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 import skops.io
@@ -18,6 +19,7 @@ from sklearn.linear_model import LinearRegression
 from test_mlflow import refused
 
 from hotswap import Registry
+from hotswap.mlflow_plugin.service import Service
 
 FILTERS = {
     "none": (None, lambda _: True),
@@ -50,6 +52,19 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.skops"
     skops.io.dump(LinearRegression().fit(rows, rows.sum(axis=1)), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def staged(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of the directory of a model, which is on the service until the tests end."""
+    folder = tmp_path_factory.mktemp("staged") / "model"
+    rows = np.arange(8.0).reshape(4, 2)
+    model = LinearRegression().fit(rows, rows.sum(axis=1))
+    mlflow.sklearn.save_model(model, folder, input_example=rows, pip_requirements=[])
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HOTSWAP_TOKEN", ADMIN_TOKEN)
+        with Service(f"hotswap+{house.url}").staged(folder) as path:
+            yield f"mlflow-artifacts:{path}"
 
 
 @pytest.fixture
@@ -229,6 +244,21 @@ def test_a_version_is_found_by_get_and_as_the_latest(client, registry, artifact,
     assert references(_versions(client, f"name = '{model}'")) == [f"{model}/2", f"{model}/1"]
 
 
+def test_versions_are_made_tagged_and_found_by_their_source_and_run(client, staged, name):
+    tags = {"key": "v", "other key": "other", "number": 12345}
+    runs = [f"{name}-a", f"{name}-a", f"{name}-b"]
+    client.create_registered_model(name)
+    made = [client.create_model_version(name, staged, run, tags) for run in runs]
+
+    assert [(one.name, one.version) for one in made] == [(name, "1"), (name, "2"), (name, "3")]
+    first = client.get_model_version(name, "1")
+    assert first.tags == made[0].tags == {"key": "v", "other key": "other", "number": "12345"}
+    assert (first.source, first.run_id) == (staged, runs[0])
+    by_source = _versions(client, f"source_path = '{staged}' AND name = '{name}'")
+    assert references(by_source) == [f"{name}/3", f"{name}/2", f"{name}/1"]
+    assert _versions(client, f"run_id = '{name}-a'") == [client.get_model_version(name, "2"), first]
+
+
 def test_the_number_of_a_version_must_be_a_number(client, model):
     assert client.get_model_version(model, 1).version == "1"
     message = refused("INVALID_PARAMETER_VALUE", client.get_model_version, model, "not a number")
@@ -327,3 +357,17 @@ def test_an_alias_is_set_read_and_deleted(client, model):
     assert by_alias == client.get_model_version(model, "1")
     client.delete_registered_model_alias(model, "an_alias")
     assert seen() == ({}, [])
+
+
+def test_a_version_is_copied(client, staged, name):
+    client.create_registered_model(name)
+    tags = {"hello": "world"}
+    client.create_model_version(name, staged, "run-1", tags, description="a test")
+    client.set_registered_model_alias(name, "an_alias", "1")
+
+    copied = client.copy_model_version(f"models:/{name}@an_alias", name)
+
+    assert (copied.name, copied.version) == (name, "2")
+    found = client.get_model_version(name, 2)
+    assert (found.source, found.run_id) == (f"models:/{name}/1", "run-1")
+    assert (found.description, found.tags) == ("a test", tags)

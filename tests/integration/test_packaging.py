@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -61,6 +62,17 @@ def test_command_distribution_and_client_report_the_same_version() -> None:
     )
     assert hotswap.__version__ == version("hotswap")
     assert printed.stdout == f"hotswap {hotswap.__version__}\n"
+
+
+def test_the_service_and_the_client_have_the_same_plugin_of_mlflow() -> None:
+    """Both contain the package: whoever has only one of them can use it."""
+    root = Path(__file__).resolve().parents[2]
+    service, client = (
+        tomllib.loads((root / folder / "pyproject.toml").read_text())["project"]["entry-points"]
+        for folder in (".", "client")
+    )
+    assert service == client
+    assert set(service) == {"mlflow.model_registry_store", "mlflow.artifact_repository"}
 
 
 def test_the_client_sends_its_version_with_each_request() -> None:

@@ -6,6 +6,7 @@ import sys
 import zipfile
 from collections.abc import Sequence
 from email import message_from_bytes
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_the_client_wheel_requires_only_requests_and_is_typed(wheel: Path) -> No
     assert [line for line in wanted if "extra ==" not in line] == ["requests<3,>=2.32"]
     assert "hotswap/py.typed" in names
     assert {"hotswap/registry.py", "hotswap/fitted/log.py", "hotswap/metrics/names.py"} <= {*names}
-    assert "hotswap/evaluation/profile.py" in names
+    assert {"hotswap/evaluation/profile.py", "hotswap/mlflow_plugin/store.py"} <= {*names}
     assert {name.split("/")[0] for name in names} == {"hotswap", described.split("/")[0]}
 
 
@@ -105,6 +106,23 @@ def run_alone(
     )
     assert used.stderr == ""
     return used.stdout
+
+
+def test_the_client_wheel_has_the_entry_points_of_its_plugin(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(tmp_path)
+    (record,) = tmp_path.glob("*.dist-info")
+    found = PathDistribution(record).entry_points
+    assert {(one.group.removeprefix("mlflow."), one.name) for one in found} == {
+        ("model_registry_store", "hotswap"),
+        ("model_registry_store", "hotswap+http"),
+        ("model_registry_store", "hotswap+https"),
+        ("artifact_repository", "hotswap+http"),
+        ("artifact_repository", "hotswap+https"),
+    }
+    for module, name in {(one.module, one.attr) for one in found}:
+        source = tmp_path.joinpath(*module.split(".")).with_suffix(".py").read_text()
+        assert f"class {name}(" in source
 
 
 @pytest.mark.slow

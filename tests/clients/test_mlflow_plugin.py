@@ -1,0 +1,242 @@
+"""Our plugin in MLflow: tracking in a local database, the registry in the service."""
+
+import socket
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from itertools import count
+
+import mlflow
+import pandas as pd
+import pytest
+import requests
+from conftest import ADMIN_TOKEN, House, call
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression
+from test_mlflow import refused
+
+from hotswap.errors import ServiceUnreachable
+
+FLOWERS, SPECIES = load_iris(return_X_y=True, as_frame=True)
+PATIENTS, PROGRESS = load_diabetes(return_X_y=True, as_frame=True)
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """MLflow with tracking in a SQLite database, and an experiment for the runs."""
+    folder = tmp_path_factory.mktemp("tracking")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment(
+        experiment_id=mlflow.create_experiment("ours", (folder / "files").as_uri())
+    )
+    yield uri
+    mlflow.set_tracking_uri("")
+
+
+@pytest.fixture
+def client(tracking: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowClient]:
+    """The token of the tracking server is another one, and must not be sent to the service."""
+    monkeypatch.setenv("HOTSWAP_TOKEN", ADMIN_TOKEN)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "of-the-tracking-server")
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "")  # set_registry_uri sets it
+    mlflow.set_registry_uri(f"hotswap+{house.url}")
+    yield MlflowClient()
+    mlflow.set_registry_uri("")
+
+
+@pytest.fixture
+def name() -> str:
+    return f"plugin-{next(_numbers)}"
+
+
+@pytest.fixture
+def logged(client: MlflowClient, name: str) -> mlflow.models.model.ModelInfo:
+    """A model with a registered version, by the one call that MLflow's users know."""
+    model = LinearRegression().fit(PATIENTS, PROGRESS)
+    with mlflow.start_run():
+        return mlflow.sklearn.log_model(
+            model, name="model", input_example=PATIENTS[:2], registered_model_name=name
+        )
+
+
+def uploads(house: House) -> dict[str, object]:
+    """What is staged on the service."""
+    return call(f"{house.url}/api/2.0/mlflow-artifacts/artifacts?path=uploads", ADMIN_TOKEN)
+
+
+def served(house: House, model: str, frame: pd.DataFrame) -> list[object]:
+    rows = frame.to_dict("list")
+    return house.predict(model, {"inputs": rows})["predictions"]
+
+
+def test_mlflow_finds_the_plugin_by_the_scheme_of_the_uri():
+    stores = entry_points(group="mlflow.model_registry_store")
+    assert {one.name for one in stores if one.dist.name == "hotswap-client"} == {
+        "hotswap",
+        "hotswap+http",
+        "hotswap+https",
+    }
+
+
+@pytest.mark.parametrize("format_", ["skops", "cloudpickle"])
+def test_a_logged_model_is_registered_and_served(client, house, name, format_):
+    forest = RandomForestClassifier(n_estimators=5, random_state=0).fit(FLOWERS, SPECIES)
+    with mlflow.start_run():
+        info = mlflow.sklearn.log_model(
+            forest,
+            name="model",
+            input_example=FLOWERS[:2],
+            registered_model_name=name,
+            serialization_format=format_,
+            skops_trusted_types=["sklearn.tree._tree.Tree"] if format_ == "skops" else None,
+        )
+
+    assert info.registered_model_version == "1"
+    version = client.get_model_version(name, "1")
+    assert (version.status, version.name) == ("READY", name)
+    client.set_registered_model_alias(name, "production", "1")
+    history = call(f"{house.url}/models/{name}/history", ADMIN_TOKEN)["items"]
+    assert {event["type"] for event in history} >= {"model_created", "promoted"}
+    assert all(event["details"]["via"] == "mlflow" for event in history)
+    expected = forest.predict(FLOWERS).tolist()
+    assert served(house, name, FLOWERS) == expected
+    assert uploads(house) == {}
+
+
+def test_a_model_that_was_logged_before_is_downloaded_and_registered(client, house, name):
+    model = LinearRegression().fit(PATIENTS, PROGRESS)
+    with mlflow.start_run() as run:
+        info = mlflow.sklearn.log_model(model, name="model", input_example=PATIENTS[:2])
+
+    by_id = mlflow.register_model(f"models:/{info.model_id}", name, tags={"from": "id"})
+    by_run = mlflow.register_model(f"runs:/{run.info.run_id}/model", name)
+
+    assert (by_id.version, by_id.tags, by_run.version) == ("1", {"from": "id"}, "2")
+    assert client.get_model_version(name, "2").run_id == run.info.run_id
+    found = client.search_model_versions(f"run_id = '{run.info.run_id}'")
+    assert [one.version for one in found] == ["2"]
+    assert uploads(house) == {}
+
+
+def test_a_directory_is_registered(client, tmp_path, name):
+    model = LinearRegression().fit(PATIENTS, PROGRESS)
+    mlflow.sklearn.save_model(model, tmp_path / "model", input_example=PATIENTS[:2])
+    assert mlflow.register_model(str(tmp_path / "model"), name).version == "1"
+
+
+def test_a_version_is_copied_by_the_service(client, logged, house, name):
+    client.set_registered_model_alias(name, "best", "1")
+    copied = client.copy_model_version(f"models:/{name}@best", f"{name}-copy")
+    assert (copied.name, copied.version) == (f"{name}-copy", "1")
+    assert copied.source == f"models:/{name}/1"
+    client.set_registered_model_alias(copied.name, "production", "1")
+    assert served(house, copied.name, PATIENTS) == pytest.approx(
+        LinearRegression().fit(PATIENTS, PROGRESS).predict(PATIENTS).tolist()
+    )
+
+
+def test_models_and_versions_are_searched_tagged_and_deleted(client, logged, name):
+    assert [one.name for one in client.search_registered_models(f"name = '{name}'")] == [name]
+    assert [one.version for one in client.search_model_versions(f"name = '{name}'")] == ["1"]
+    client.update_registered_model(name, "a model")
+    client.set_registered_model_tag(name, "owner", "data")
+    client.set_model_version_tag(name, "1", "checked", "yes")
+    client.set_registered_model_alias(name, "best", "1")
+
+    model = client.get_registered_model(name)
+    assert (model.description, model.tags, model.aliases) == (
+        "a model",
+        {"owner": "data"},
+        {"best": "1"},
+    )
+    assert client.get_model_version_by_alias(name, "best").tags["checked"] == "yes"
+    client.delete_registered_model_alias(name, "best")
+    client.delete_model_version(name, "1")
+    assert list(client.search_model_versions(f"name = '{name}'")) == []
+    client.delete_registered_model(name)
+    refused("RESOURCE_DOES_NOT_EXIST", client.get_registered_model, name)
+
+
+def test_without_a_token_the_message_names_the_variable(client, name, monkeypatch):
+    monkeypatch.delenv("HOTSWAP_TOKEN")
+    message = refused("UNAUTHENTICATED", client.create_registered_model, name)
+    assert "set the environment variable HOTSWAP_TOKEN" in message
+    with pytest.raises(MlflowException, match="HOTSWAP_TOKEN"):
+        mlflow.pyfunc.load_model(f"models:/{name}@production")
+
+
+def test_a_token_that_may_not_register_is_named(client, house, name, monkeypatch):
+    monkeypatch.setenv("HOTSWAP_TOKEN", house.token)
+    message = refused("PERMISSION_DENIED", client.create_registered_model, name)
+    assert "lacks the scope 'upload'" in message
+    assert "HOTSWAP_TOKEN" in message
+    monkeypatch.setenv("HOTSWAP_TOKEN", "hsw_wrong")
+    message = refused("UNAUTHENTICATED", client.create_registered_model, name)
+    assert "The token is not valid" in message
+
+
+def test_a_service_that_cannot_be_reached_is_reported(client, name):
+    """By the client's own few attempts; MLflow's repeat for minutes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        unreachable = MlflowClient(
+            registry_uri=f"hotswap+http://127.0.0.1:{probe.getsockname()[1]}"
+        )
+        for function in (unreachable.create_registered_model, unreachable.get_registered_model):
+            with pytest.raises(MlflowException, match="the connection was refused") as caught:
+                function(name)
+            assert caught.value.error_code == "TEMPORARILY_UNAVAILABLE"
+            assert isinstance(caught.value.__cause__, ServiceUnreachable)
+
+
+class Doubled(mlflow.pyfunc.PythonModel):
+    """A model of a flavor that the service does not accept."""
+
+    def predict(self, model_input: list[float]) -> list[float]:
+        return [2 * each for each in model_input]
+
+
+def test_a_model_of_another_flavor_is_refused_and_leaves_nothing(client, house, name):
+    with mlflow.start_run(), pytest.raises(MlflowException) as caught:
+        mlflow.pyfunc.log_model(name="model", python_model=Doubled(), registered_model_name=name)
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+    assert "python_function" in caught.value.message
+    assert list(client.search_model_versions(f"name = '{name}'")) == []
+    assert uploads(house) == {}
+
+
+def test_a_directory_without_a_model_is_refused(client, house, tmp_path, name):
+    (tmp_path / "text").write_text("no model")
+    message = refused("INVALID_PARAMETER_VALUE", mlflow.register_model, str(tmp_path), name)
+    assert "it has no MLmodel" in message
+    assert uploads(house) == {}
+
+
+def test_what_a_server_in_front_answers_is_reported(client, house, name, monkeypatch):
+    """An address below which there is no registry."""
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "")
+    lost = MlflowClient(registry_uri=f"hotswap+{house.url}/nowhere")
+    with pytest.raises(MlflowException) as caught:
+        lost.get_registered_model(name)
+    assert "nothing" in caught.value.message.lower() or "404" in caught.value.message
+
+
+def test_another_registry_is_reached_with_its_own_credentials(tracking, house, monkeypatch):
+    """A plain ``http://`` URI still uses MLFLOW_TRACKING_TOKEN."""
+    monkeypatch.delenv("HOTSWAP_TOKEN", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", ADMIN_TOKEN)
+    plain = MlflowClient(registry_uri=house.url)
+    assert plain.get_registered_model("iris").name == "iris"
+
+
+def test_predictions_are_those_of_the_route_for_mlflow(client, logged, house, name):
+    client.set_registered_model_alias(name, "production", "1")
+    body = {"dataframe_split": PATIENTS[:5].to_dict("split", index=False)}
+    reply = requests.post(
+        f"{house.url}/models/{name}/invocations", json=body, headers=house.headers, timeout=60
+    )
+    assert reply.json()["predictions"] == served(house, name, PATIENTS[:5])
