@@ -1,7 +1,7 @@
 """How many examples Hypothesis tries: few in ``make test``, many in ``make test-slow``.
 
-Also collects the tests without looking for garbage, and lets Ctrl-C interrupt the processes that
-tests start.
+Also keeps temporary files in memory for ``make test``, collects the tests without looking for
+garbage, and lets Ctrl-C interrupt the processes that tests start.
 """
 
 import gc
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.memory import in_memory
 
 # They run in environments of their own: make test-clients.
 collect_ignore = ["clients"]
@@ -27,6 +29,19 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 # A shell starts what runs in the background with SIGINT ignored, which children inherit.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--in-memory",
+        action="store_true",
+        help="Keep temporary files in memory where it has room: nothing then waits for a disk.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--in-memory") and (folder := in_memory()) is not None:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(folder)
 
 
 @pytest.hookimpl(wrapper=True)

