@@ -319,5 +319,6 @@ def _sizes(folder: Path) -> dict[str, int]:
     with storage_errors(), suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):  # removed meanwhile
-                sizes[entry.name] = entry.stat().st_size
+                if entry.is_file():
+                    sizes[entry.name] = entry.stat().st_size
     return sizes

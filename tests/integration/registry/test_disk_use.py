@@ -39,6 +39,9 @@ def test_each_file_counts_once_by_what_it_is_for(database, blobs, data):
     orphan(blobs, b"nobody's")
     make_directory(blobs.root / "damaged").joinpath("ab.1").write_bytes(b"bad")
 
+    model = make_directory(blobs.uploads / "1" / "model")
+    model.joinpath("MLmodel").write_bytes(b"flavors: {}")
+
     with blobs.stage(100) as incoming:
         incoming.write(b"coming in")
         assert incoming.path.is_file()  # written out
@@ -46,7 +49,7 @@ def test_each_file_counts_once_by_what_it_is_for(database, blobs, data):
 
     use = last_disk_use(data)
     assert (use.artifacts, use.compiled, use.unused) == (5, 5, 8)
-    assert (use.incoming, use.damaged, use.data) == (9, 3, 0)
+    assert (use.incoming, use.damaged, use.data) == (9 + 11, 3, 0)
 
 
 def test_many_versions_are_read_in_parts(database, blobs, data):
