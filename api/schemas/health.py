@@ -69,7 +69,12 @@ class DiskUseSchema(ma.Schema):
     compiled = fields.Integer(metadata={"description": "Compiled forms of models."})
     data = fields.Integer(metadata={"description": "Holdouts, and hashes of training rows."})
     unused = fields.Integer(metadata={"description": "What 'hotswap gc' removes once it is old."})
-    incoming = fields.Integer(metadata={"description": "Uploads in progress, and remains of them."})
+    incoming = fields.Integer(
+        metadata={
+            "description": "Uploads in progress, what interrupted ones left, and directories that"
+            " MLflow's clients uploaded."
+        }
+    )
     damaged = fields.Integer(metadata={"description": "Files that lost the bytes of their digest."})
     measured_at = fields.String(metadata=_TIME)
 

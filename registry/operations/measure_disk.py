@@ -39,7 +39,7 @@ class DiskUse(msgspec.Struct, frozen=True, kw_only=True):
     unused: int = 0
     """What nothing uses any more; ``hotswap gc`` removes it."""
     incoming: int = 0
-    """Uploads in progress, and what interrupted ones left."""
+    """Uploads in progress, what interrupted ones left, and directories of MLflow's clients."""
     damaged: int = 0
     """Files that no longer had the content of their digest."""
 
