@@ -297,7 +297,7 @@ def test_an_unsupported_response_format_is_406(served, accept):
         ("/models/refusing-plane/0/predict", 404, "version-not-found"),
         ("/models/refusing-plane/staging/predict", 404, "version-not-found"),
         ("/models/refusing-plane/01/predict", 400, "reference-malformed"),
-        ("/models/refusing-plane/versions/predict", 400, "reference-malformed"),
+        ("/models/refusing-plane/versions/predict", 404, "not-found"),
         ("/models/-x/predict", 400, "name-malformed"),
         ("/models/REFUSING-plane/predict", 404, "model-not-found"),
         ("/models/refusing-plane/predict?probabilities=true", 422, "no-probabilities"),
