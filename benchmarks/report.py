@@ -7,7 +7,14 @@ from benchmarks.engine import RATIOS
 from benchmarks.figures import LargeBatch, Measured, ParallelBodies, Run, ServerFigures
 from benchmarks.servers import OURS
 from benchmarks.targets import TARGETS, Target, best_peer
-from benchmarks.workloads import HOUSING_BATCH, HOUSING_ROW, IRIS_ROW, OTHER_FORMS
+from benchmarks.workloads import (
+    BATCH_ROWS,
+    HOUSING_BATCH,
+    HOUSING_ROW,
+    IRIS_ROW,
+    OTHER_FORMS,
+    PROTOCOL_ROWS,
+)
 
 ABSENT = "-"
 COMPARED = (IRIS_ROW, HOUSING_ROW, HOUSING_BATCH)
@@ -172,8 +179,16 @@ def _footprint(run: Run) -> str:
 
 
 def _forms(run: Run) -> str:
-    ours = run.servers.get(OURS)
+    protocols = [name for names in PROTOCOL_ROWS.values() for name in names.values()]
+    single = _own_forms(run, "Other systems' protocols", (IRIS_ROW, HOUSING_ROW, *protocols), 1)
     names = (HOUSING_BATCH, *OTHER_FORMS.values())
+    batches = _own_forms(run, "Batch formats", names, BATCH_ROWS)
+    return "\n\n".join(filter(None, (single, batches)))
+
+
+def _own_forms(run: Run, title: str, names: Sequence[str], rows_each: int) -> str:
+    """What our service does with the workloads ``names``."""
+    ours = run.servers.get(OURS)
     found = {name: ours.workloads[name] for name in names if ours and name in ours.workloads}
     if not found:
         return ""
@@ -182,10 +197,10 @@ def _forms(run: Run) -> str:
         if not one.good:
             rows.append([name, f"**failed: {_one_line(one.wrong)}**", ABSENT, ABSENT, ABSENT])
             continue
-        thousand = one.per_second * 1_000
-        rows.append([name, *map(number, (one.per_second, thousand, one.p50_ms, one.p99_ms))])
+        cells = (one.per_second, one.per_second * rows_each, one.p50_ms, one.p99_ms)
+        rows.append([name, *map(number, cells)])
     header = ("our service", "requests/s", "rows/s", "p50 ms", "p99 ms")
-    return f"## Batch formats\n\n{table(header, rows)}"
+    return f"## {title}\n\n{table(header, rows)}"
 
 
 def _large(run: Run) -> str:

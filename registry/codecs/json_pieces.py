@@ -35,7 +35,8 @@ from registry.codecs.json_decoders import (
     record_decoder,
     skip_cells,
 )
-from registry.signature import Column, Signature
+from registry.dates import parse_date
+from registry.signature import Column, ColumnType, Scalar, Signature
 
 
 def _pattern(text: str) -> "re.Pattern[bytes]":
@@ -64,6 +65,16 @@ _OTHERS_AT_MOST = 100
 """Columns that the model does not have, in rows by position."""
 
 
+def _whole(number: float) -> int:
+    if not number.is_integer():
+        raise ValueError(number)
+    return int(number)
+
+
+_CONVERSIONS: dict[ColumnType, Callable[[Any], Scalar]] = {"integer": _whole, "date": parse_date}
+"""How the cells of a single row are made of what msgspec decodes. They raise ValueError."""
+
+
 class _OtherForm(ValueError):
     """The body has a form that is not read here."""
 
@@ -89,30 +100,67 @@ class JsonPieces:
             (column, attrgetter(field_name(position)))
             for position, column in enumerate(signature.inputs)
         ]
+        self._converted = [
+            (position, _CONVERSIONS[column.type])
+            for position, column in enumerate(signature.inputs)
+            if column.type in _CONVERSIONS
+        ]
         self._records = lru_cache(maxsize=1)(lambda: record_decoder(signature))
         self._columns = lru_cache(maxsize=1)(lambda: columns_decoder(signature))
         self._lists = lru_cache(maxsize=8)(lambda names: list_decoder(signature, names))
 
     def read(self, body: bytes) -> Batch | None:
         """The rows in ``body``; None where it is not valid or has another form."""
-        columns = ColumnBuilder(self._signature, most_rows(body, self._signature))
         try:
             if head := _ROWS.match(body):
-                self._read_rows(columns, body, head)
-            elif head := _SPLIT.match(body):
-                self._read_split(columns, body, head)
-            elif head := _COLUMNS.match(body):
-                if len(body) <= self._size:
-                    self._read_few_columns(columns, body)
-                else:
-                    self._read_columns(columns, body, head.end())
-            else:
-                return None
+                return self._of_rows(body, self._rows(body, head))
+            if head := _SPLIT.match(body):
+                return self._of_rows(body, self._split_rows(body, head))
+            if head := _COLUMNS.match(body):
+                return self._of_columns(body, head)
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            return None
+            pass
+        return None
+
+    def _of_rows(self, body: bytes, pieces: Iterator[list[Any]]) -> Batch | None:
+        if len(body) <= self._size:
+            rows = next(pieces, [])  # all of them
+            if len(rows) == 1:
+                return self._one_row(tuple([get(rows[0]) for _, get in self._getters]))
+            pieces = iter((rows,))
+        columns = ColumnBuilder(self._signature, most_rows(body, self._signature))
+        fields = [
+            (position, _adder(columns, column), get)
+            for position, (column, get) in enumerate(self._getters)
+        ]
+        for rows in pieces:
+            for position, add, get in fields:
+                add(position, list(map(get, rows)))
         return columns.to_batch()
 
-    def _read_rows(self, columns: ColumnBuilder, body: bytes, head: "re.Match[bytes]") -> None:
+    def _of_columns(self, body: bytes, head: "re.Match[bytes]") -> Batch | None:
+        lists = self._few_columns(body) if len(body) <= self._size else None
+        if lists is not None and all(len(cells) == 1 for cells in lists):
+            return self._one_row(tuple([cell for (cell,) in lists]))
+        columns = ColumnBuilder(self._signature, most_rows(body, self._signature))
+        if lists is None:
+            self._read_columns(columns, body, head.end())
+        else:
+            for position, (column, _) in enumerate(self._getters):
+                _adder(columns, column)(position, lists[position])
+        return columns.to_batch()
+
+    def _one_row(self, cells: tuple[Any, ...]) -> Batch:
+        """The batch of one row, of which arrays would take longer. Raises ValueError."""
+        if self._converted:
+            converted = list(cells)
+            for position, convert in self._converted:
+                if (cell := cells[position]) is not None:
+                    converted[position] = convert(cell)
+            cells = tuple(converted)
+        return Batch(None, 1, False, cells, self._signature.inputs)
+
+    def _rows(self, body: bytes, head: "re.Match[bytes]") -> Iterator[list[Any]]:
         kind, key = body[head.end() : head.end() + 1], head[1]
         if kind == b"{" and key in {b"instances", b"dataframe_records"}:
             array = _Array(self._records(), _BETWEEN_RECORDS, self._size)
@@ -121,32 +169,21 @@ class JsonPieces:
             array = _Array(lists, _BETWEEN_LISTS, self._size)
         else:
             raise _OtherForm
-        self._add_rows(columns, _pieces(body, head.end(), _end(body, _AFTER_ROWS), array))
+        return _pieces(body, head.end(), _end(body, _AFTER_ROWS), array)
 
-    def _read_split(self, columns: ColumnBuilder, body: bytes, head: "re.Match[bytes]") -> None:
+    def _split_rows(self, body: bytes, head: "re.Match[bytes]") -> Iterator[list[Any]]:
         names = tuple(msgspec.json.decode(head[1], type=list[str]))
         if len(names) > len(self._signature.names) + _OTHERS_AT_MOST:
             raise _OtherForm
         if head[2]:
             msgspec.json.decode(head[2], type=list[float])
         array = _Array(self._lists(names), _BETWEEN_LISTS, self._size)
-        self._add_rows(columns, _pieces(body, head.end(), _end(body, _AFTER_ALL), array))
+        return _pieces(body, head.end(), _end(body, _AFTER_ALL), array)
 
-    def _add_rows(self, columns: ColumnBuilder, pieces: Iterator[list[Any]]) -> None:
-        fields = [
-            (position, _adder(columns, column), get)
-            for position, (column, get) in enumerate(self._getters)
-        ]
-        for rows in pieces:
-            for position, add, get in fields:
-                add(position, list(map(get, rows)))
-
-    def _read_few_columns(self, columns: ColumnBuilder, body: bytes) -> None:
+    def _few_columns(self, body: bytes) -> tuple[list[Any], ...]:
         if not body.isascii():
             body.decode()  # msgspec does not validate texts that it skips
-        cells = msgspec.structs.astuple(self._columns()(body))
-        for position, (column, _) in enumerate(self._getters):
-            _adder(columns, column)(position, cells[position])
+        return msgspec.structs.astuple(self._columns()(body))
 
     def _read_columns(self, columns: ColumnBuilder, body: bytes, at: int) -> None:
         positions = {name.encode(): position for position, name in enumerate(self._signature.names)}

@@ -19,7 +19,7 @@ from benchmarks.memory import Memory
 from benchmarks.parity import Parity
 from benchmarks.report import failures, large_section, markdown
 from benchmarks.targets import TARGETS, Target, against_bare, against_best, best_peer
-from benchmarks.workloads import HOUSING_ARROW, HOUSING_BATCH, HOUSING_ROW, IRIS_ROW
+from benchmarks.workloads import HOUSING_ARROW, HOUSING_BATCH, HOUSING_ROW, IRIS_ROW, PROTOCOL_ROWS
 
 
 def measured(*rates: float, wrong: str = "", unequal: int = 0) -> Measured:
@@ -105,6 +105,19 @@ def test_every_figure_is_shown_with_its_ratio_to_ours(run: Run) -> None:
     assert "| MLServer | 360 | 3 | 370 | 365 | 2 | 1.00 | 1 |" in page
     bare = "| one row, compared with the bare WSGI reply | at least 0.45 of it | 0.4 of it |"
     assert f"{bare} **missed** |" in page
+
+
+def test_rows_in_other_protocols_stand_beside_our_own(run: Run) -> None:
+    name = PROTOCOL_ROWS["tensorflow"][IRIS_ROW]
+    run.servers["hotswap"].workloads[name] = measured(15_000)
+
+    table = markdown(run).partition("## Other systems' protocols")[2].partition("##")[0]
+
+    assert [line.split(" | ")[:2] for line in table.strip().splitlines()[2:]] == [
+        [f"| {IRIS_ROW}", "20,000"],
+        [f"| {HOUSING_ROW}", "20,000"],
+        [f"| {name}", "15,000"],
+    ]
 
 
 def test_a_failed_row_shows_the_error(run: Run) -> None:

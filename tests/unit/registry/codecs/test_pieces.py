@@ -88,6 +88,48 @@ def test_a_large_json_body_is_read_in_pieces_to_the_same_rows(form, ascii_, inde
     assert outcome(lambda: in_pieces) == outcome(lambda: decode_json(body, MIXED))
 
 
+DATED = Signature((*MIXED.inputs, Column("on", "date", nullable=True)), MIXED.output)
+DAYS = ["2026-11-23", None]
+
+
+@pytest.mark.parametrize("row", [1, 7], ids=["full", "with nulls"])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_single_row_has_cells_that_are_those_of_its_record(form, row):
+    record = {**RECORDS[row], "city": "Ghent" if row == 1 else None, "on": DAYS[row == 7]}
+    names, cells = [*NAMES, "on"], list(record.values())
+    (key,) = FORMS[form]
+    rows = {
+        "records": [record],
+        "dataframe_records": [record],
+        "inputs of columns": {name: [cell] for name, cell in record.items()},
+        "dataframe_split": {"columns": names, "data": [cells]},
+        "dataframe_split with index": {
+            "columns": ["id", *names[::-1]],
+            "index": [0],
+            "data": [[0, *cells[::-1]]],
+        },
+    }
+    body = json.dumps({key: rows.get(form, [cells])}).encode()
+
+    batch = JsonPieces(DATED).read(body)
+
+    own = JsonReader(DATED).read(json.dumps(record).encode())
+    assert repr(batch.cells) == repr(own.cells)
+    assert (batch.rows, batch.single) == (1, False)
+    assert outcome(lambda: batch) == outcome(lambda: decode_json(body, DATED))
+
+
+@pytest.mark.parametrize(
+    "row", [[1, 1.5, True, "a"], [1, 1, True, 3], [1, 10**300, True, "a"], [1, 1, True]]
+)
+@pytest.mark.parametrize("key", ["instances", "inputs"])
+def test_a_single_row_is_refused_as_many_are(row, key):
+    body = json.dumps({key: [row]}).encode()
+    assert outcome(lambda: JsonReader(MIXED).read(body)) == outcome(
+        lambda: decode_json(body, MIXED)
+    )
+
+
 @pytest.mark.parametrize(
     "surplus",
     [
