@@ -296,7 +296,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """The settings of the commands: the service's address and the token they send."""
+    """The settings of the commands: which services they call, and as whom."""
 
     url: str = _setting(
         "http://127.0.0.1:8000", "HOTSWAP_URL", "Address of the service for the commands."
@@ -304,6 +304,13 @@ class ClientSettings:
     token: str = _setting("", "HOTSWAP_TOKEN", "Token that the commands send.")
     step_summary: str = _setting(
         "", "GITHUB_STEP_SUMMARY", "File that 'hotswap retrain' adds its summary to."
+    )
+    mlflow_username: str = _setting(
+        "", "MLFLOW_TRACKING_USERNAME", "User of the server that 'hotswap import mlflow' reads."
+    )
+    mlflow_password: str = _setting("", "MLFLOW_TRACKING_PASSWORD", "The password of that user.")
+    mlflow_token: str = _setting(
+        "", "MLFLOW_TRACKING_TOKEN", "Token for that server, if there is no user."
     )
 
     @classmethod

@@ -16,6 +16,7 @@ COMMANDS = {
         "cli.reproduce:reproduce", "Train a version again and compare the result."
     ),
     "upload": LazyCommand("cli.upload:upload", "Register a file as a new version of a model."),
+    "import": LazyCommand("cli.imports:import_", "Import models from MLflow or a folder of files."),
     "models": LazyCommand("cli.models:models", "List the models."),
     "versions": LazyCommand("cli.versions:versions", "List the versions of a model."),
     "show": LazyCommand("cli.show:show", "Show one model or one version."),

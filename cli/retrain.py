@@ -1,10 +1,7 @@
 """``hotswap retrain``."""
 
 import math
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -16,10 +13,10 @@ from cli.formatting import one_line
 from cli.gates import print_gates
 from cli.names import AliasName, ModelName
 from cli.retraining.report import RetrainReport
-from cli.retraining.run import Progress, PromotionOptions, Run, Stage
+from cli.retraining.run import PromotionOptions, Run
 from cli.retraining.summary import as_json, as_markdown
 from cli.service import failed, json_option, speaks_to_service
-from cli.stages import Stages
+from cli.stages import stages_or_lines
 from cli.terminal import print_json
 from cli.training_refusals import refusals
 from cli.training_report import print_training
@@ -99,7 +96,7 @@ def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Fl
             reason=flags["reason"],
         )
     retries = patient(flags["patience"])
-    with registry.with_retries(retries) as patient_registry, _stages() as (stage, progress):
+    with registry.with_retries(retries) as patient_registry, stages_or_lines() as (stage, progress):
         run = Run(patient_registry, wanted, options, stage, progress)
         try:
             with refusals():
@@ -159,16 +156,6 @@ def _gates(recipe: "Recipe", more: tuple[str, ...]) -> tuple[str, ...]:
     for mistake in metric_mistakes(None, more, possible_tasks(recipe.kind, recipe.task)):
         raise CommandFailed(f"A gate can never pass: {mistake.text}.", WRONG_USAGE)
     return gates
-
-
-@contextmanager
-def _stages() -> Iterator[tuple[Stage, Progress | None]]:
-    """How the stages are shown: by a progress bar on a terminal, else one per line for CI logs."""
-    if sys.stderr.isatty():
-        with Stages() as stages:
-            yield stages, stages.progress
-    else:
-        yield (lambda stage: click.echo(f"{one_line(stage)} …", err=True)), None
 
 
 def _keep(report: RetrainReport, error: ClientError | CommandFailed) -> None:

@@ -1,9 +1,18 @@
 """Shows the current step and its duration on stderr, if that is a terminal."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import click
+
+from cli.formatting import one_line
 from cli.terminal import Display
+
+Stage = Callable[[str], None]
+"""Called with the name of each stage as it begins."""
+Progress = Callable[[int, int], None]
+"""Called with the number of parts of a stage that are done, and of all its parts."""
 
 
 class Stages(Display):
@@ -50,3 +59,13 @@ class Stages(Display):
     def _show(self, done: int, total: int) -> None:
         if self._progress is not None:
             self._progress.update(self._task, completed=done, total=total)
+
+
+@contextmanager
+def stages_or_lines() -> Iterator[tuple[Stage, Progress | None]]:
+    """How the stages are shown: by a progress bar on a terminal, else one per line for CI logs."""
+    if sys.stderr.isatty():
+        with Stages() as stages:
+            yield stages, stages.progress
+    else:
+        yield (lambda stage: click.echo(f"{one_line(stage)} …", err=True)), None

@@ -4,13 +4,14 @@ It stores nothing locally. What an earlier run with the same inputs has done is 
 service: its version is found by the lineage, and its promotion in the history.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cli.exits import SAID_NO, CommandFailed
 from cli.retraining.inputs import Inputs
 from cli.retraining.report import RetrainReport
+from cli.stages import Progress, Stage
 from hotswap import Registry
 from hotswap.errors import NotFound
 from hotswap.problems import (
@@ -25,9 +26,6 @@ if TYPE_CHECKING:  # training imports scikit-learn
     from trainers.recipe import Recipe
     from trainers.trained import TrainedModel
 
-Stage = Callable[[str], None]
-Progress = Callable[[int, int], None]
-"""Called with the number of parts of a stage that are done, and of all its parts."""
 _MOVES = frozenset({"promoted", "rolled_back"})
 
 

@@ -138,12 +138,14 @@ class Registry(AbstractContextManager["Registry"]):
         """One registered model."""
         return cast(Model, self._get(path_of("models", name), "name"))
 
-    def create_model(self, name: str, *, description: str = "") -> Model:
+    def create_model(
+        self, name: str, *, description: str = "", tags: Mapping[str, str] | None = None
+    ) -> Model:
         """Create a model without versions; an upload also does, if there is none."""
         reply = self._transport.request(
             "POST",
             "/models",
-            body=json_body({"name": name, "description": description}),
+            body=json_body({"name": name, "description": description, "tags": dict(tags or {})}),
             headers={"Content-Type": JSON},
         )
         return cast(Model, reply.object("name"))

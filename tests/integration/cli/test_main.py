@@ -16,14 +16,15 @@ from tests.integration.cli.test_exits import environment
 LOCAL = ["backup", "restore", "gc"]
 """These work on the data directory itself and speak to no service."""
 
-GROUPS = ["tokens", "recipe"]
+GROUPS = ["tokens", "recipe", "import"]
 OURS = [
     *(
         [verb]
         for verb in COMMANDS
-        if verb not in {"serve", "db", "doctor", "tokens", "recipe", *LOCAL}
+        if verb not in {"serve", "db", "doctor", *GROUPS, *LOCAL}
     ),
     *(["tokens", verb] for verb in ("create", "list", "revoke")),
+    *(["import", verb] for verb in ("mlflow", "folder")),
 ]
 
 
