@@ -14,8 +14,9 @@ from registry.blobs.store import StagedBlob
 from registry.errors import Fault, MetadataRefused
 from registry.formats.reading import Format, format_of_filename, parse_format
 from registry.names import check_model_name
-from registry.operations.register import Metadata, register
+from registry.operations.register import MAX_RUN_ID, MAX_SOURCE, Metadata, Origin, register
 from registry.reading.views import View
+from registry.stored_text import unstorable
 
 blueprint = Blueprint("uploads", __name__, description="Uploads of trained models")
 
@@ -52,11 +53,16 @@ _PARTS = frozenset({"artifact", "metadata", "training_rows"})
     },
 )
 def post_version(query: dict[str, Any], name: str) -> tuple[View, int, dict[str, str]]:
-    """Upload a trained model as the next version. No alias moves."""
+    """Upload a trained model as the next version. No alias moves.
+
+    A version that is given its number requires the scope admin.
+    """
     check_model_name(name)
     receive_form(_PARTS)
     artifact = sent_artifact()
     fields = load_metadata(MetadataSchema(), parse_json(metadata_text(), "The metadata"))
+    if "version" in fields:
+        grant().require("admin", name)
     metadata = declared_metadata(fields, artifact.filename or "")
     blob = cast("StagedBlob", artifact.stream)
     training_rows = _training_rows()
@@ -71,6 +77,7 @@ def post_version(query: dict[str, Any], name: str) -> tuple[View, int, dict[str,
         idempotency=idempotency(metadata.fingerprint(name, *digests)),
         reuse=query["reuse"],
         training_rows=training_rows,
+        origin=_origin(metadata.lineage.get("mlflow")),
     )
     made = {"name": result.view["model"], "version": result.view["version"]}
     location = url_for("versions.get_version", **made)
@@ -85,6 +92,21 @@ def declared_metadata(fields: dict[str, Any], filename: str) -> Metadata:
     named = fields.get("format")
     format_: Format = format_of_filename(filename) if named is None else parse_format(named)
     return Metadata(**{**fields, "format": format_})
+
+
+def _origin(told: object) -> Origin | None:
+    """What the lineage of a version that was imported from MLflow says, by which MLflow's clients
+    find it here too; None where it says nothing that they could have said."""
+    if not isinstance(told, dict):
+        return None
+    source, run_id = told.get("source"), told.get("run_id", "")
+    if not (_is_text(source, MAX_SOURCE) and source and _is_text(run_id, MAX_RUN_ID)):
+        return None
+    return Origin(via=None, source=source, run_id=run_id)
+
+
+def _is_text(value: object, most: int) -> bool:
+    return isinstance(value, str) and len(value) <= most and unstorable(value) is None
 
 
 def _training_rows() -> StagedBlob | None:

@@ -161,11 +161,11 @@ def _store(uri: str, folders: tuple[Path, ...], most: int) -> Any:
 
 
 def _import(registry: Registry, source: Source, options: _Options) -> None:
-    if "admin" not in registry.own_token()["scopes"]:
+    token = registry.own_token()
+    if "admin" not in token["scopes"]:
         raise CommandFailed("An import requires a token with the scope admin.", SAID_NO)
-    steps: list[ModelStep] = []
     with stages_or_lines() as (stage, _):
-        steps = plan(registry, source, stage)
+        steps = plan(registry, source, token["name"], stage)
     work = any(
         each.outcome == "planned" for step in steps for each in [*step.versions, *step.aliases]
     ) or any(step.is_new and not step.versions and not step.reason for step in steps)

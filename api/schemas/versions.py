@@ -7,6 +7,7 @@ from api.schemas.bases import PagingSchema, StrictSchema, page_of
 from api.schemas.fields import (
     AtMost,
     Number,
+    WholeNumber,
     baseline_field,
     intervals_field,
     json_object,
@@ -35,6 +36,10 @@ EVALUATION = {
     }
 }
 """What is specified of an evaluation; its other parts are shown as they were uploaded."""
+
+
+MAX_GIVEN_NUMBER = 1_000_000_000
+"""It leaves as many numbers for the versions after it."""
 
 
 class VersionQuerySchema(PagingSchema):
@@ -86,6 +91,14 @@ class MetadataSchema(StrictSchema):
     lineage = json_object()
     environment = json_object()
     evaluation = json_object(**EVALUATION)
+    version = WholeNumber(
+        validate=validate.Range(1, MAX_GIVEN_NUMBER),
+        metadata={
+            "description": "The number of the version, by default the next one. It must be larger "
+            "than those of all versions that the model has had. Requires the scope admin: for "
+            "versions that are imported from another registry with their numbers."
+        },
+    )
 
 
 class ArtifactSchema(ma.Schema):

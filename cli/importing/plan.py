@@ -72,16 +72,19 @@ class ModelStep:
     """Why nothing of it can be imported."""
 
 
-def plan(registry: Registry, source: Source, stage: Stage) -> list[ModelStep]:
-    """The steps of an import. Changes nothing. Raises SourceFailed, ClientError."""
+def plan(registry: Registry, source: Source, owner: str, stage: Stage) -> list[ModelStep]:
+    """The steps of an import by the token named ``owner``. Changes nothing.
+
+    Raises SourceFailed, ClientError.
+    """
     steps = []
     for found in source.models():
         stage(f"reading {found.name}")
-        steps.append(_model(registry, source, found))
+        steps.append(_model(registry, source, owner, found))
     return steps
 
 
-def _model(registry: Registry, source: Source, found: FoundModel) -> ModelStep:
+def _model(registry: Registry, source: Source, owner: str, found: FoundModel) -> ModelStep:
     if found.unfit:
         return ModelStep(found.name, reason=found.unfit)
     step = ModelStep(found.name)
@@ -98,7 +101,7 @@ def _model(registry: Registry, source: Source, found: FoundModel) -> ModelStep:
             return ModelStep(found.name, reason="The model is archived here.")
         step.left_out = _kept_here(step, known["description"], known["tags"])
         last, aliases = known["last_version"] or 0, known["aliases"]
-        present = _present(registry, source, found.name)
+        present = _present(registry, source, owner, found.name)
     for version in found.versions:
         if version.key in present:
             step.versions.append(VersionStep(version, "present", present[version.key]))
@@ -115,9 +118,14 @@ def _model(registry: Registry, source: Source, found: FoundModel) -> ModelStep:
     return step
 
 
-def _present(registry: Registry, source: Source, model: str) -> dict[Hashable, int]:
-    """The numbers of the versions that an earlier import made, also of archived ones."""
-    keys = ((source.key_of(each), each["version"]) for each in registry.versions(model))
+def _present(registry: Registry, source: Source, owner: str, model: str) -> dict[Hashable, int]:
+    """The numbers of the versions that an earlier import made, also of archived ones.
+
+    Any uploader can claim a lineage. So a version of another token is only taken for the same if it
+    is found to be, which the upload does.
+    """
+    own = (each for each in registry.versions(model) if each["created_by"] == owner)
+    keys = ((source.key_of(each), each["version"]) for each in own)
     return {key: number for key, number in keys if key is not None}
 
 

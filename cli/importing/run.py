@@ -13,7 +13,7 @@ from typing import Any
 from cli.importing.plan import AliasStep, ModelStep, VersionStep
 from cli.importing.sources import CannotCome, Described, LeftOut, Source
 from cli.stages import Stage
-from hotswap import ProblemReply, Registry
+from hotswap import ProblemReply, Registry, Uploaded
 from hotswap.errors import BadRequest, Conflict, Refused, TooLarge, UnsupportedFormat
 from hotswap.problems import MetadataRefused
 
@@ -59,17 +59,18 @@ def _import(registry: Registry, source: Source, step: VersionStep) -> None:
         raise ValueError(f"{step.found.label} is planned without a description")
     try:
         with source.artifact(step.found, described) as path:
-            step.number = _upload(registry, step, described, path)
+            uploaded = _upload(registry, step, described, path)
     except CannotCome as error:
         step.outcome, step.reason = "refused", str(error)
     except REFUSALS as error:
         step.outcome, step.reason = "refused", _said(error)
     else:
-        step.outcome = "imported"
+        step.outcome = "present" if uploaded.replayed else "imported"
+        step.number = uploaded.version["version"]
 
 
-def _upload(registry: Registry, step: VersionStep, described: Described, path: Path) -> int:
-    """The number of the version. Raises ProblemReply."""
+def _upload(registry: Registry, step: VersionStep, described: Described, path: Path) -> Uploaded:
+    """Raises ProblemReply."""
     metadata = _metadata(step, described)
     try:
         return _uploaded(registry, step, described, path, metadata)
@@ -89,10 +90,10 @@ def _uploaded(
     described: Described,
     path: Path,
     metadata: dict[str, Any],
-) -> int:
+) -> Uploaded:
     # The key, for an earlier upload of this version that the service has not finished yet.
     text = json.dumps([repr(step.found.key), metadata], sort_keys=True)
-    uploaded = registry.upload(
+    return registry.upload(
         step.found.model,
         path,
         metadata,
@@ -100,7 +101,6 @@ def _uploaded(
         idempotency_key=f"import-{hashlib.sha256(text.encode()).hexdigest()}",
         reuse=True,
     )
-    return uploaded.version["version"]
 
 
 def _metadata(step: VersionStep, described: Described) -> dict[str, Any]:

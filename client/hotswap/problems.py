@@ -109,6 +109,10 @@ class NameTaken(Conflict):
     """A model exists whose name differs only in upper and lower case."""
 
 
+class VersionNumberTaken(Conflict):
+    """The model has had a version of this or a larger number."""
+
+
 class AliasTaken(Conflict):
     """The model has an alias whose name differs only in upper and lower case."""
 

@@ -37,6 +37,7 @@
     │   └── CodingUnsupported         a content coding that is not decoded
     ├── Conflict
     │   ├── NameTaken
+    │   ├── VersionNumberTaken        a version of this or a larger number was registered
     │   ├── AliasTaken                an alias that differs only in case is there
     │   ├── ModelArchived
     │   ├── VersionNotReady
@@ -149,6 +150,7 @@ from registry.errors.models import (
     VersionHasAlias,
     VersionNotFound,
     VersionNotReady,
+    VersionNumberTaken,
 )
 from registry.errors.predictions import (
     InputRefused,
@@ -312,6 +314,7 @@ __all__ = [
     "VersionNotFound",
     "VersionNotLoadable",
     "VersionNotReady",
+    "VersionNumberTaken",
     "VersionUnavailable",
     "WorkerFull",
     "printable",

@@ -95,6 +95,16 @@ class NameTaken(Conflict):
         )
 
 
+class VersionNumberTaken(Conflict):
+    title = "Version number taken"
+
+    def __init__(self, model: str, number: int, last: int) -> None:
+        super().__init__(
+            f"Version {number} of '{model}' cannot be registered: the numbers up to {last} are "
+            "taken, also those that no version has."
+        )
+
+
 class AliasTaken(Conflict):
     title = "Alias taken"
 

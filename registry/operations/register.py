@@ -22,6 +22,7 @@ from registry.errors import (
     ModelArchived,
     NameTaken,
     TooLarge,
+    VersionNumberTaken,
 )
 from registry.formats.reading import Format
 from registry.intake.inspector import Inspection, Inspector
@@ -36,6 +37,10 @@ from registry.storage.database import Database
 from registry.storage.history import EventType, record
 from registry.storage.idempotency import Idempotency, store_answer, stored_answer
 from registry.storage.tables import MetricRow, ModelRow, VersionRow, VersionTagRow, utc_now
+
+MAX_SOURCE = 2_000
+MAX_RUN_ID = 128
+"""Characters of an ``Origin``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +58,15 @@ class Metadata:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    version: int | None = None
+    """The number that it has to get; None: the next one."""
 
     def fingerprint(self, model: str, *digests: str) -> str:
         """A hash of model, bytes and metadata, by which a repeated upload is recognized."""
-        text = json.dumps([model, *digests, asdict(self)], sort_keys=True)
+        declared = asdict(self)
+        if self.version is None:  # as earlier releases hashed it
+            del declared["version"]
+        text = json.dumps([model, *digests, declared], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -64,10 +74,10 @@ class Metadata:
 class Origin:
     """Where a version comes from, as a client of another system says: kept, and never read.
 
-    ``via``: as for ``record``. ``lineage`` is added to the version's.
+    ``via``: as for ``record``; None: our own API. ``lineage`` is added to the version's.
     """
 
-    via: str
+    via: str | None
     source: str
     run_id: str = ""
     lineage: Mapping[str, Any] = field(default_factory=dict)
@@ -96,8 +106,8 @@ def register(
     (`hotswap.evaluation.row_hashes`); they are kept if they are of the columns of the signature.
     ``columns``, inputs of a signature, are used for a model that does not name its own.
 
-    Raises NameMalformed, NameTaken, ModelArchived, ArtifactRefused, MetadataRefused, TooLarge,
-    IdempotencyKeyReused, StorageFull, and the Unavailable errors.
+    Raises NameMalformed, NameTaken, ModelArchived, VersionNumberTaken, ArtifactRefused,
+    MetadataRefused, TooLarge, IdempotencyKeyReused, StorageFull, and the Unavailable errors.
     """
     check_model_name(model)
     if artifact.size == 0:
@@ -139,6 +149,7 @@ def register(
             return OperationResult(answer, replayed=True)
         version.compiled = compiled
         version.training_rows_sha256 = hashes
+        version.number = _new_number(row, metadata.version)
         add_version(session, row, version, actor, origin)
         answer = version_view(version)
         store_answer(session, idempotency, answer)
@@ -159,8 +170,9 @@ def _checked_rows(staged: StagedBlob) -> TrainingRows:
 def add_version(
     session: Session, model: ModelRow, version: VersionRow, actor: str, origin: Origin | None
 ) -> None:
-    """Add ``version`` with the next number of ``model``, which is locked, and record it."""
-    version.number = model.last_number = model.last_number + 1
+    """Add ``version`` to ``model``, which is locked, and record it. It gets the next number, unless
+    it has a larger one already."""
+    version.number = model.last_number = version.number or model.last_number + 1
     version.created_by = actor
     version.created_at = version.updated_at = model.updated_at = utc_now()
     if origin is not None:
@@ -212,6 +224,13 @@ def _check_name_is_free(session: Session, model: str) -> None:
         raise NameTaken(model, row.name)
     if row is not None and row.archived_at is not None:
         raise ModelArchived(model)
+
+
+def _new_number(model: ModelRow, wanted: int | None) -> int:
+    """Raises VersionNumberTaken: numbers only grow, so those that were left out stay unused."""
+    if wanted is not None and wanted <= model.last_number:
+        raise VersionNumberTaken(model.name, wanted, model.last_number)
+    return model.last_number + 1 if wanted is None else wanted
 
 
 def _version(

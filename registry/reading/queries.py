@@ -197,11 +197,10 @@ def list_versions(
 
     Raises ModelNotFound, ParameterMalformed.
     """
-    total = find_model(session, model).last_number  # no version is ever deleted
+    find_model(session, model)
     wanted = _conditions(status, kind, tag)
     query = select(VersionRow).where(VersionRow.model == model, *wanted)
-    if wanted:
-        total = count(session, query)
+    total = count(session, query)
     order = sort or "-version"
     descending, key = order.startswith("-"), order.removeprefix("-")
     if key in {"version", "created_at"}:

@@ -66,7 +66,9 @@ def test_every_command_of_the_readme_runs_in_its_order(made: Server, tmp_path: P
 
 
 def test_the_table_of_settings_matches_the_code() -> None:
-    rows = re.findall(r"^\| (`(?:HOTSWAP|GITHUB)_.*?) \| (.*?) ?\| (.*?) \|$", README, re.MULTILINE)
+    rows = re.findall(
+        r"^\| (`(?:HOTSWAP|GITHUB|MLFLOW)_.*?) \| (.*?) ?\| (.*?) \|$", README, re.MULTILINE
+    )
     reported = {names: (default.strip("`"), text) for names, default, text in rows}
 
     for setting in (*fields(Settings), *fields(ClientSettings)):

@@ -17,6 +17,7 @@ from api.codings import decoded_if_encoded
 from api.schemas.fields import STORABLE, whole
 from registry.errors import BodyMalformed, BodyRefused, Fault, ParameterMalformed
 from registry.names import ALIAS, MODEL_NAME
+from registry.operations.register import MAX_RUN_ID, MAX_SOURCE
 from registry.stored_text import MAX_DESCRIPTION, MAX_TAG_KEY, MAX_TAG_VALUE, MAX_TAGS
 
 _Arguments = TypeVar("_Arguments", bound=Struct)
@@ -81,8 +82,8 @@ class Version(Model):
 
 
 class NewVersion(Model):
-    source: Annotated[str, Meta(min_length=1, max_length=2_000, pattern=STORABLE)]
-    run_id: Annotated[str, Meta(max_length=128, pattern=STORABLE)] = ""
+    source: Annotated[str, Meta(min_length=1, max_length=MAX_SOURCE, pattern=STORABLE)]
+    run_id: Annotated[str, Meta(max_length=MAX_RUN_ID, pattern=STORABLE)] = ""
     tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] = []
     run_link: Annotated[str, Meta(max_length=2_000, pattern=STORABLE)] = ""
     description: Description = ""

@@ -33,6 +33,39 @@ def test_an_upload_creates_the_model_and_numbers_versions_from_one(admin, fresh_
     assert admin.get(f"/models/{fresh_name}").json["last_version"] == 3
 
 
+def test_a_number_is_given_by_an_admin_and_only_a_larger_one(service, fresh_name, artifacts):
+    def answer(caller, number):
+        return caller.upload(fresh_name, artifacts["line-1"], {"version": number})
+
+    assert answer(service.admin, 7).json["version"] == 7
+    check_problem(answer(service.admin, 7), 409, "version-number-taken")
+    check_problem(answer(service.caller("upload"), 8), 403, "scope-missing")
+    for number in (0, -1, 10**9 + 1, "8", 8.5, None):
+        check_problem(answer(service.admin, number), 422, "metadata-refused")
+    assert service.admin.get(f"/models/{fresh_name}").json["last_version"] == 7
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"source": "models:/m-1", "run_id": "b4c0"},
+        "x",
+        {"source": 1},
+        {"source": "s" * 2_001},
+        {"source": "s", "run_id": None},
+    ],
+)
+def test_the_lineage_of_a_version_from_mlflow_is_what_its_clients_find_it_by(
+    admin, fresh_name, artifacts, told
+):
+    admin.upload(fresh_name, artifacts["line-1"], {"lineage": {"mlflow": told}})
+    query = f"/api/2.0/mlflow/model-versions/get?name={fresh_name}&version=1"
+    shown = admin.get(query).json["model_version"]
+    expected = told if told == {"source": "models:/m-1", "run_id": "b4c0"} else {
+        "source": f"hotswap:/{fresh_name}/1", "run_id": ""}  # fmt: skip
+    assert {key: shown[key] for key in ("source", "run_id")} == expected
+
+
 def test_an_upload_never_moves_an_alias(admin, uploaded, artifacts):
     name, _ = uploaded
     admin.promote(name, 2)

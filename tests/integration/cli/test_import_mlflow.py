@@ -169,6 +169,38 @@ def test_numbers_that_are_taken_here_are_told(
     assert kept in report["models"][0]["left_out"]
 
 
+def test_a_version_that_another_uploader_claims_to_be_imported_is_none(
+    hotswap: Hotswap, registry: ImportingRegistry, mlflow: FakeMlflow
+) -> None:
+    report_of(hotswap, mlflow.url)
+    told = registry.versions["iris"][1]["lineage"]
+    registry.versions["iris"] = []
+    registry.aliases["iris"] = {}
+    registry.add_version("iris", lineage=told, created_by="somebody", artifact={"sha256": "0"})
+
+    report_of(hotswap, mlflow.url)
+
+    assert registry.aliases["iris"]["champion"] != 1
+    champion = registry.aliases["iris"]["champion"]
+    assert next(each for each in registry.versions["iris"] if each["version"] == champion)[
+        "tags"
+    ] == {"data": "new"}
+
+
+def test_another_admin_imports_nothing_twice(
+    hotswap: Hotswap, registry: ImportingRegistry, mlflow: FakeMlflow
+) -> None:
+    report_of(hotswap, mlflow.url)
+    registry.actor = "another"
+    registry.forget_keys()
+
+    report = report_of(hotswap, mlflow.url)
+
+    outcomes = [each["outcome"] for each in report["models"][0]["versions"]]
+    assert outcomes == ["present", "present", "refused", "present"]
+    assert [each["version"] for each in registry.versions["iris"]] == [1, 2, 5]
+
+
 def test_a_refused_file_is_told_and_the_others_come(
     hotswap: Hotswap, registry: ImportingRegistry, mlflow: FakeMlflow
 ) -> None:

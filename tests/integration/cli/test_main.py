@@ -18,11 +18,7 @@ LOCAL = ["backup", "restore", "gc"]
 
 GROUPS = ["tokens", "recipe", "import"]
 OURS = [
-    *(
-        [verb]
-        for verb in COMMANDS
-        if verb not in {"serve", "db", "doctor", *GROUPS, *LOCAL}
-    ),
+    *([verb] for verb in COMMANDS if verb not in {"serve", "db", "doctor", *GROUPS, *LOCAL}),
     *(["tokens", verb] for verb in ("create", "list", "revoke")),
     *(["import", verb] for verb in ("mlflow", "folder")),
 ]

@@ -1,6 +1,7 @@
 """Version numbers, and what an upload stores."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
@@ -12,13 +13,14 @@ from registry.errors import (
     ModelArchived,
     NameMalformed,
     NameTaken,
+    VersionNumberTaken,
 )
 from registry.operations.archive_model import archive_model
 from registry.operations.archive_version import archive_version
 from registry.operations.create_model import create_model
 from registry.operations.register import Metadata, register
 from registry.reading.pages import Paging
-from registry.reading.queries import list_history
+from registry.reading.queries import list_history, list_versions
 from registry.storage.history import verify
 from registry.storage.idempotency import KEPT, Idempotency
 from registry.storage.tables import IdempotencyKeyRow, ModelRow, VersionRow, utc_now
@@ -113,6 +115,31 @@ def test_numbers_are_never_reused(database, upload):
     archive_version(database, "house", "2", actor="ci")
 
     assert upload().view["version"] == 3
+
+
+def test_a_version_can_be_given_a_larger_number(database, upload):
+    def numbered(number, content=b"bytes"):
+        return upload(metadata=replace(SKOPS, version=number), content=content).view["version"]
+
+    assert [numbered(3), upload().view["version"], numbered(9)] == [3, 4, 9]
+    for taken in (1, 4, 9):
+        with pytest.raises(VersionNumberTaken, match="up to 9"):
+            numbered(taken)
+    with database.read() as session:
+        page = list_versions(session, "house", Paging(1, 50))
+    assert ([view["version"] for view in page["items"]], page["total"]) == ([9, 4, 3], 3)
+
+
+def test_one_of_two_uploads_with_the_same_number_is_refused(upload):
+    def attempt(content):
+        try:
+            return upload(metadata=replace(SKOPS, version=5), content=content).view["version"]
+        except VersionNumberTaken:
+            return None
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(attempt, [b"a", b"b", b"c", b"d"]))
+    assert sorted(found, key=bool) == [None, None, None, 5]
 
 
 def test_equal_bytes_make_another_version(upload):
