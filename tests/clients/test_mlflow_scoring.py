@@ -89,12 +89,13 @@ def test_numbers_are_predicted_as_numbers(open_house):
     [
         (FRAME[COLUMNS[:3]], "petal width"),
         (FRAME.assign(**{COLUMNS[0]: ["a", "b"]}), "dataframe_split.data[0][0]"),
+        (FRAME.assign(**{COLUMNS[1]: [1.0, None]}), "dataframe_split.data[1][1]"),
         (np.array([[1.0, 2.0]]), "BAD_REQUEST"),
         ([], "BAD_REQUEST"),
         ("no JSON", "not JSON"),
         ('{"rows": []}', "BAD_REQUEST"),
     ],
-    ids=["missing column", "text", "too few columns", "no rows", "no JSON", "unknown key"],
+    ids=["missing column", "text", "gap", "too few columns", "no rows", "no JSON", "unknown key"],
 )
 def test_what_does_not_fit_is_refused_with_400(client, data, told):
     with pytest.raises(Exception, match=r"error code 400") as caught:

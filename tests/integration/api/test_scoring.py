@@ -96,6 +96,47 @@ def test_missing_values_are_those_of_the_other_routes(client, trained):
     assert answer.json["predictions"] == pytest.approx(trained["housing"].model.predict(rows))
 
 
+@pytest.mark.parametrize("count", [1, 1000])
+def test_a_bare_nan_is_a_missing_value(client, trained, count):
+    """MLflow's client writes what is missing in a DataFrame so, though JSON has no NaN."""
+    split = trained["housing"].rows.head(12).to_dict("split", index=False)
+    income, bedrooms, _, county = split["data"][0]
+    split["data"][0] = [income, bedrooms, 'NaN, "NaN', county]
+    split["data"] *= count
+    body = json.dumps({"params": {}, "dataframe_split": split})
+    assert body.count("NaN") == 5 * count
+
+    answer = score(client, body.encode(), path="/models/housing/invocations")
+
+    split["data"] = [[None if cell != cell else cell for cell in row] for row in split["data"]]  # noqa: PLR0124
+    own = client.post("/models/housing/predict", json={"dataframe_split": split})
+    assert own.status_code == 200, own.text
+    assert answer.json == {"predictions": own.json["predictions"]}
+
+
+def test_a_bare_nan_is_refused_where_a_value_is_required(client):
+    answer = score(client, {"instances": [[5.1, float("nan"), 1.4, 0.2]]})
+    assert (answer.status_code, answer.json["error_code"]) == (400, "BAD_REQUEST")
+    assert answer.json["errors"][0]["at"].startswith("instances[0]")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"instances": [[Infinity, 1, 1, NaN]]}',
+        b'{"instances": [[-NaN, 1, 1, 1]]}',
+        b'{"instances": [[1e999, 1, 1, NaN]]}',
+        b'{"instances": [[NaN',
+        b'{"NaN": "' + b'\\"' * 300_000 + b"NaN",
+        b"NaN" * 100_000,
+    ],
+)
+def test_what_is_no_json_but_for_its_nans_is_refused(client, body):
+    """The long text would take hours if it were searched again from each quote in it."""
+    answer = score(client, body)
+    assert (answer.status_code, answer.json["error_code"]) == (400, "BAD_REQUEST")
+
+
 @pytest.mark.parametrize(
     ("path", "version"),
     [
@@ -114,7 +155,7 @@ def test_versions_are_found_by_number_and_alias(client, path, version):
 BAD = [
     ({}, JSON, b"", 400, "body-malformed"),
     ({}, JSON, b"{", 400, "body-malformed"),
-    ({}, JSON, b'{"instances":[[NaN,1,1,1]]}', 400, "body-malformed"),
+    ({}, JSON, b'{"instances":[[Infinity,1,1,1]]}', 400, "body-malformed"),
     ({}, JSON, b'{"params":{"a":"\xff"},"instances":[]}', 400, "body-malformed"),
     ({}, JSON, b'{"inputs":' + b"[" * 5000, 400, "body-malformed"),
     ({}, JSON, [], 400, "input-refused"),
