@@ -140,7 +140,6 @@ class Services:
         self.housekeeping.close()
         self.watch.close()
         self.pool.close()
-        self.inspector.close()
         self.spawner.close()
         self.database.dispose()
         self.counter.close()

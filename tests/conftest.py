@@ -1,17 +1,21 @@
 """How many examples Hypothesis tries: few in ``make test``, many in ``make test-slow``.
 
-Also keeps temporary files in memory for ``make test``, collects the tests without looking for
-garbage, and lets Ctrl-C interrupt the processes that tests start.
+Also has the zygote that tests share, keeps temporary files in memory for ``make test``, collects
+the tests without looking for garbage, and lets Ctrl-C interrupt the processes that tests start.
 """
 
 import gc
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from registry.confinement.spawner import Spawner
+from registry.engines.model_process import MODULES as SERVING_MODULES
+from registry.intake.inspector import MODULES as INTAKE_MODULES
 from tests.memory import in_memory
 
 # They run in environments of their own: make test-clients.
@@ -54,3 +58,11 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.fixture(scope="session")
+def spawner() -> Iterator[Spawner]:
+    """Starts the processes of uploads and models, as that of the service does. One for all tests of
+    a pytest process: its zygote imports for three seconds."""
+    with closing(Spawner((*INTAKE_MODULES, *SERVING_MODULES))) as spawner:
+        yield spawner

@@ -45,6 +45,11 @@ def zygotes(pid: int | None = None) -> list[int]:
     ]
 
 
+def confined() -> set[int]:
+    """The confined processes of this process, also those that are just ending."""
+    return {child for zygote in zygotes() for child in children(zygote)}
+
+
 def wait_for(condition: Callable[[], Found], seconds: float = 60) -> Found:
     """What ``condition`` gives, as soon as that is true."""
     deadline = time.monotonic() + seconds

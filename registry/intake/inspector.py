@@ -80,23 +80,21 @@ class Inspector:
     """Has each artifact inspected in a confined process, ``at_once`` of them at a time.
 
     Safe to call from several threads. ``timeout``: seconds for an artifact; ``wait``: for a turn.
-    ``memory`` limits the process that will serve an ONNX file. Without a ``spawner`` it creates
-    its own.
+    ``memory`` limits the process that will serve an ONNX file.
     """
 
     def __init__(
         self,
         timeout: int = TIMEOUT_SECONDS,
         *,
-        spawner: Spawner | None = None,
+        spawner: Spawner,
         at_once: int = AT_ONCE,
         wait: float = WAIT_SECONDS,
         memory: ProcessMemory | None = None,
         entry: str = _ENTRY,
     ) -> None:
         self._timeout = timeout
-        self._own = spawner is None
-        self._spawner = Spawner(MODULES) if spawner is None else spawner
+        self._spawner = spawner
         self._turns = threading.BoundedSemaphore(at_once)
         self._wait = wait
         self._memory = ProcessMemory() if memory is None else memory
@@ -129,11 +127,6 @@ class Inspector:
             raise IntakeUnavailable from error
         finally:
             self._turns.release()
-
-    def close(self) -> None:
-        """End the processes that are its own."""
-        if self._own:
-            self._spawner.close()
 
     def _inspect(self, file: BinaryIO, job: Job) -> tuple[Inspection, Signature]:
         file.seek(0)

@@ -5,9 +5,8 @@
 
 import pytest
 
-from registry.confinement.spawner import Spawner
 from registry.errors import ArtifactRefused, MetadataRefused
-from registry.intake.inspector import MODULES, Inspector
+from registry.intake.inspector import Inspector
 from tests.attacks.attack import canary_in
 from tests.attacks.conftest import FIGURE
 from tests.attacks.corpus import CORPUS, SAMPLE
@@ -17,15 +16,13 @@ ONNX_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
-def inspectors():
-    spawner = Spawner(MODULES)
+def inspectors(spawner):
     by_default = Inspector(spawner=spawner)
-    yield {
+    return {
         "skops": by_default,
         "joblib": by_default,
         "onnx": Inspector(ONNX_SECONDS, spawner=spawner),
     }
-    spawner.close()
 
 
 @pytest.mark.parametrize(

@@ -30,16 +30,17 @@ from registry.storage.tables import VersionRow
 class Registry:
     """Models that are served in different ways, and the bytes that they ought to have."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, spawner):
         self.database = Database(f"sqlite:///{folder / 'registry.db'}")
         upgrade(self.database)
         self.blobs = LocalBlobStore(folder / "blobs")
-        self.inspector = Inspector()
+        self.spawner = spawner
+        inspector = Inspector(spawner=spawner)
         for model in _models():
             with self.blobs.stage(10**7) as blob:
                 blob.write(skops.io.dumps(model))
                 register(
-                    *(self.database, self.inspector, "m", blob, Metadata(format="skops")),
+                    *(self.database, inspector, "m", blob, Metadata(format="skops")),
                     actor="ci",
                 )
         with self.database.read() as session:
@@ -52,7 +53,7 @@ class Registry:
     def answer(self, version):
         """What the version predicts after it was loaded anew; None where it is refused."""
         try:
-            predictor = loader(self.blobs)(version)
+            predictor = loader(self.blobs, self.spawner)(version)
         except BlobUnavailable:
             return None
         batch = example_batch(version.signature, version.input_example)
@@ -72,7 +73,6 @@ class Registry:
             self.blobs.path_of(digest).write_bytes(self.intact[digest])
 
     def close(self):
-        self.inspector.close()
         self.database.dispose()
 
 
@@ -89,8 +89,8 @@ def _models():
 
 
 @pytest.fixture
-def registry(tmp_path):
-    registry = Registry(tmp_path)
+def registry(tmp_path, spawner):
+    registry = Registry(tmp_path, spawner)
     yield registry
     registry.close()
 

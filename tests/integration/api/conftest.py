@@ -1,6 +1,6 @@
 """A real app on a real data directory, callers with tokens, and small models to upload.
 
-One app and one intake process serve all tests of a pytest process; each test works on model names
+One app and one inspector serve all tests of a pytest process; each test works on model names
 of its own (``fresh_name``), so nothing has to be reset. Tests that need other settings, or that
 break something, make an app of their own with ``make_app``. Every app begins with a copy of a
 migrated database.
@@ -27,6 +27,7 @@ from werkzeug.test import TestResponse
 from api import create_app
 from api.services import Services, attach
 from config import Settings
+from registry.confinement.spawner import Spawner
 from registry.formats.reading import Format
 from registry.intake.inspector import Inspection, Inspector
 from registry.signature import Signature
@@ -178,8 +179,8 @@ AppMaker = Callable[..., Service]
 class RememberingInspector(Inspector):
     """Inspects each artifact once: most tests upload the same few small models."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, spawner: Spawner) -> None:
+        super().__init__(spawner=spawner)
         self._known: dict[bytes, tuple[Inspection, Signature]] = {}
 
     def inspect(
@@ -192,11 +193,9 @@ class RememberingInspector(Inspector):
 
 
 @pytest.fixture(scope="session")
-def inspector() -> Iterator[Inspector]:
-    """One intake process, which takes seconds to start, for all apps."""
-    inspector = RememberingInspector()
-    yield inspector
-    inspector.close()
+def inspector(spawner: Spawner) -> Inspector:
+    """One inspector for all apps."""
+    return RememberingInspector(spawner)
 
 
 def _service(settings: Settings, inspector: Inspector, template: Path) -> Service:
@@ -214,7 +213,7 @@ def _service(settings: Settings, inspector: Inspector, template: Path) -> Servic
     services = dataclasses.replace(own, inspector=inspector)
     attach(app, services)
 
-    # What closes is what the app was made with: the intake process belongs to all.
+    # What closes is what the app was made with: the inspector belongs to all.
     def close() -> None:
         own.close()
         app.extensions["hotswap-telemetry"].close()

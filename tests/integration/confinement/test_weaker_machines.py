@@ -87,12 +87,13 @@ def test_without_namespaces_uploads_are_inspected_in_a_working_folder_that_is_re
     program = """
 import json, tempfile
 from pathlib import Path
-from registry.confinement.spawner import missing_defences
-from registry.intake.inspector import Inspector
+from registry.confinement.spawner import Spawner, missing_defences
+from registry.intake.inspector import MODULES, Inspector
 from sklearn.linear_model import LinearRegression
 from tests.attacks.onnx_graphs import SUM, AXES, model
 from tests.attacks.opcodes import written
-inspector = Inspector()
+spawner = Spawner(MODULES)
+inspector = Inspector(spawner=spawner)
 engines = []
 with tempfile.TemporaryDirectory() as folder:
     for format_, content in (
@@ -102,7 +103,7 @@ with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, format_)
         path.write_bytes(content)
         engines.append(inspector.inspect(path, format_, {})[0].engine["name"])
-inspector.close()
+spawner.close()
 print(json.dumps({"engines": engines, "missing": missing_defences()}))
 """
     results = in_a_container(program)

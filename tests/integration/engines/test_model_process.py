@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import joblib
@@ -24,7 +25,7 @@ from registry.codecs.batch import Batch, build_batch
 from registry.confinement.spawner import Spawner
 from registry.engines import model_process
 from registry.engines.loading import loader
-from registry.engines.model_process import MODULES, WAITING, ModelProcess
+from registry.engines.model_process import WAITING, ModelProcess
 from registry.engines.predictor import SklearnPredictor, example_batch
 from registry.engines.served_version import ServedVersion
 from registry.errors import (
@@ -39,17 +40,10 @@ from registry.signature import Column, Output, Signature
 from tests.attacks.onnx_graphs import looping
 from tests.integration.engines.hostile_models import CLASSES, NUMBERS, SIGNATURE
 from tests.integration.registry.models import FRAME, MODELS, X
-from tests.processes import children, is_alive, wait_for, zygotes
+from tests.processes import children, confined, is_alive, wait_for, zygotes
 
 HOSTILE = "tests.integration.engines.hostile_models"
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="module")
-def spawner():
-    spawner = Spawner([*MODULES, HOSTILE])
-    yield spawner
-    spawner.close()
 
 
 def packed(model, format_="skops"):
@@ -212,7 +206,7 @@ def test_an_artifact_that_is_not_allowed_is_refused(spawner):
 
 
 _WORKER = """
-import io, json, sys
+import io, json, sys, time
 from registry.engines.loading import loader
 from registry.engines.served_version import ServedVersion
 from registry.engines.predictor import example_batch
@@ -227,60 +221,64 @@ predictor = loader(Blobs())(version)
 values = predictor.predict(example_batch(signature, None)).values
 heavy = [m for m in ("sklearn", "pandas", "skops", "joblib", "pickle5") if m in sys.modules]
 print(json.dumps([values, heavy]), flush=True)
-sys.stdin.close()
-if said["wait"]:
-    import time
-    time.sleep(3600)
+time.sleep(3600)
 """
 
 
-def worker(tmp_path, *, wait):
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory):
+    """A process that serves a model: itself, its predictions and what it imported for them."""
     model = MODELS["shop-linear"]
-    path = tmp_path / "model.skops"
+    path = tmp_path_factory.mktemp("worker") / "model.skops"
     path.write_bytes(packed(model))
-    said = {"path": str(path), "signature": signature_of(model).to_json(), "wait": wait}
-    process = subprocess.Popen(
+    said = {"path": str(path), "signature": signature_of(model).to_json()}
+    with subprocess.Popen(
         [sys.executable, "-c", _WORKER],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-    process.stdin.write(json.dumps(said).encode())
-    process.stdin.close()
-    return process, json.loads(process.stdout.readline())
+    ) as process:
+        process.stdin.write(json.dumps(said).encode())
+        process.stdin.close()
+        yield process, *json.loads(process.stdout.readline())
+        process.kill()
 
 
-def test_the_worker_itself_never_imports_scikit_learn(tmp_path):
-    process, (values, heavy) = worker(tmp_path, wait=False)
-    process.stdout.close()
+def test_the_worker_itself_never_imports_scikit_learn(worker):
+    _, values, heavy = worker
 
-    assert process.wait(20) == 0
     row = pd.DataFrame([{"age": 0.5, "rate": 0.5, "city": "a"}])
     assert values == MODELS["shop-linear"].predict(row).tolist()
     assert heavy == []
 
 
-def test_a_model_process_ends_with_its_worker_even_if_that_is_killed(tmp_path):
-    process, _ = worker(tmp_path, wait=True)
+def test_a_model_process_ends_with_its_worker_even_if_that_is_killed(worker):
+    process, *_ = worker
     (zygote,) = zygotes(process.pid)
     helpers = children(zygote)
     assert len(helpers) == 1
 
     process.kill()
     process.wait()
-    process.stdout.close()
 
     wait_for(lambda: not any(map(is_alive, (zygote, *helpers))))
 
 
+@pytest.fixture(scope="module")
+def hostile_spawner():
+    with closing(Spawner([HOSTILE])) as spawner:
+        spawner.missing()  # its zygote runs
+        yield spawner
+
+
 @pytest.fixture
-def hostile(spawner):
+def hostile(hostile_spawner):
     """A predictor whose process misbehaves on request, with a limit of one second per batch."""
 
     def hostile(signature=SIGNATURE, seconds=1.0, entry="serve"):
         return ModelProcess(
-            spawner,
+            hostile_spawner,
             io.BytesIO,
             "skops",
             signature,
@@ -315,11 +313,10 @@ def test_a_model_that_crashes_is_retried_once_and_then_refused(hostile):
     assert ask(process, 21) == [42]
 
 
-def test_a_process_that_is_killed_is_replaced_at_once(spawner, hostile):
-    (zygote,) = [pid for pid in zygotes() if pid not in _others(spawner)]
-    before = set(children(zygote))
+def test_a_process_that_is_killed_is_replaced_at_once(hostile):
+    before = confined()
     process = hostile()
-    (helper,) = set(children(zygote)) - before
+    (helper,) = confined() - before
 
     os.kill(helper, signal.SIGKILL)
 
@@ -327,26 +324,16 @@ def test_a_process_that_is_killed_is_replaced_at_once(spawner, hostile):
     assert not is_alive(helper)
 
 
-def test_a_batch_is_retried_after_its_process_was_killed(spawner, hostile):
-    (zygote,) = [pid for pid in zygotes() if pid not in _others(spawner)]
-    before = set(children(zygote))
+def test_a_batch_is_retried_after_its_process_was_killed(hostile):
+    before = confined()
     process = hostile(seconds=20)
-    (helper,) = set(children(zygote)) - before
+    (helper,) = confined() - before
     killer = threading.Timer(0.3, os.kill, (helper, signal.SIGKILL))
     # Stopped, it cannot answer before it is killed.
     os.kill(helper, signal.SIGSTOP)
     killer.start()
 
     assert ask(process, 21) == [42]
-
-
-def _others(spawner):
-    """Zygotes that are not this module's."""
-    return {pid for pid in zygotes() if HOSTILE.encode() not in _command(pid)}
-
-
-def _command(pid):
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def test_a_process_that_dies_repeatedly_is_restarted_with_a_delay(hostile):
@@ -409,10 +396,9 @@ def test_an_artifact_that_does_not_load_is_refused(hostile, entry, said):
         hostile(entry=entry)
 
 
-def test_the_time_limit_for_loading_begins_with_the_process(hostile, spawner, monkeypatch):
+def test_the_time_limit_for_loading_begins_with_the_process(hostile, monkeypatch):
     """A zygote that is not scheduled at once, as on a busy machine."""
     monkeypatch.setattr(model_process, "LOAD_SECONDS", 2)
-    spawner.missing()  # its zygote runs
     with ThreadPoolExecutor(1) as threads:
         for zygote in zygotes():
             os.kill(zygote, signal.SIGSTOP)
@@ -460,11 +446,9 @@ def test_other_models_are_unaffected_by_waiting_requests(spawner):
     inputs = tuple(Column(f"x{index}", "number") for index in range(3))
     signature = Signature(inputs, Output("y", "number"))
     row = Batch({column.name: np.zeros(1) for column in inputs}, 1)
-    spawner.missing()  # so that there is a zygote
-    (zygote,) = [pid for pid in zygotes() if pid not in _others(spawner)]
-    before = set(children(zygote))
+    before = confined()
     slow = [load(ServedVersion("slow", n, "onnx", "0" * 64, 1, signature, None)) for n in range(2)]
-    stopped = set(children(zygote)) - before
+    stopped = confined() - before
     for helper in stopped:
         os.kill(helper, signal.SIGSTOP)
 
@@ -501,14 +485,14 @@ def test_an_uploaded_graph_that_never_ends_is_killed(spawner):
     assert ask_for(0.0) == [0.0]
 
 
-def test_the_process_ends_when_the_version_is_dropped(spawner, hostile):
+def test_the_process_ends_when_the_version_is_dropped(hostile):
     pool = Pool(lambda version: hostile(version.signature), 10**9)
     version = ServedVersion("m", 1, "skops", "0" * 64, 1, SIGNATURE, None)
+    before = confined()
     pool.get(version)
-    (zygote,) = [pid for pid in zygotes() if pid not in _others(spawner)]
-    wait_for(lambda: len(children(zygote)) == 1)  # those of other tests are gone
+    (helper,) = confined() - before
 
     pool.drop([("m", 1)])
 
-    wait_for(lambda: children(zygote) == [])
+    wait_for(lambda: not is_alive(helper))
     pool.close()

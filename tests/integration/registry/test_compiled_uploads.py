@@ -31,10 +31,8 @@ ROOT = Path(registry.__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def inspector():
-    inspector = Inspector()
-    yield inspector
-    inspector.close()
+def inspector(spawner):
+    return Inspector(spawner=spawner)
 
 
 def registered(model, tmp_path, database: Database, inspector, example=None):

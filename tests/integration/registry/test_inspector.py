@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import joblib
 import numpy as np
@@ -26,24 +27,21 @@ from registry.errors import ArtifactRefused, Fault, IntakeBusy, IntakeUnavailabl
 from registry.intake.inspector import Inspector
 from registry.intake.messages import read_facts, refusal
 from tests.integration.registry.models import LABELS, MODELS, X, Y
-from tests.processes import children, is_alive, wait_for, zygotes
+from tests.processes import confined, is_alive, wait_for, zygotes
 
 HOSTILE = "tests.integration.registry.hostile"
 
 
 @pytest.fixture(scope="module")
-def inspector():
-    inspector = Inspector()
-    yield inspector
-    inspector.close()
+def inspector(spawner):
+    return Inspector(spawner=spawner)
 
 
 @pytest.fixture(scope="module")
-def spawner():
+def hostile():
     """Starts hostile inspections."""
-    spawner = Spawner([HOSTILE])
-    yield spawner
-    spawner.close()
+    with closing(Spawner([HOSTILE])) as spawner:
+        yield spawner
 
 
 @pytest.fixture
@@ -301,9 +299,9 @@ def test_eight_concurrent_inspections_succeed(inspector, artifact):
 
 
 @pytest.fixture(scope="module")
-def taken_over(spawner):
+def taken_over(hostile):
     """An inspector with hostile processes; each has two seconds."""
-    return Inspector(2, spawner=spawner, entry=f"{HOSTILE}:answer")
+    return Inspector(2, spawner=hostile, entry=f"{HOSTILE}:answer")
 
 
 @pytest.fixture
@@ -384,17 +382,12 @@ def waiting(tmp_path):
     path.write_text("end")  # also where a test fails
 
 
-def inspections():
-    """The processes of inspections, also of those that are just ending."""
-    return {child for zygote in zygotes() for child in children(zygote)}
-
-
-def test_a_hanging_inspection_does_not_block_others(spawner, waiting, file_that):
-    patient = Inspector(60, spawner=spawner, entry=f"{HOSTILE}:end_when_told")
-    others = inspections()
+def test_a_hanging_inspection_does_not_block_others(hostile, waiting, file_that):
+    patient = Inspector(60, spawner=hostile, entry=f"{HOSTILE}:end_when_told")
+    others = confined()
     with ThreadPoolExecutor(1) as threads:
         hanging = threads.submit(look, patient, waiting)
-        wait_for(lambda: inspections() - others)
+        wait_for(lambda: confined() - others)
 
         with pytest.raises(ArtifactRefused):
             look(patient, file_that("say-nothing"))
@@ -405,12 +398,12 @@ def test_a_hanging_inspection_does_not_block_others(spawner, waiting, file_that)
             hanging.result(60)
 
 
-def test_uploads_above_the_limit_wait_and_are_then_refused_as_busy(spawner, waiting):
-    narrow = Inspector(60, spawner=spawner, entry=f"{HOSTILE}:end_when_told", at_once=2, wait=0.3)
-    others = inspections()
+def test_uploads_above_the_limit_wait_and_are_then_refused_as_busy(hostile, waiting):
+    narrow = Inspector(60, spawner=hostile, entry=f"{HOSTILE}:end_when_told", at_once=2, wait=0.3)
+    others = confined()
     with ThreadPoolExecutor(2) as threads:
         hanging = [threads.submit(look, narrow, waiting) for _ in range(2)]
-        wait_for(lambda: len(inspections() - others) == 2)
+        wait_for(lambda: len(confined() - others) == 2)
 
         with pytest.raises(IntakeBusy):
             look(narrow, waiting)
@@ -424,10 +417,10 @@ def test_uploads_above_the_limit_wait_and_are_then_refused_as_busy(spawner, wait
         look(narrow, waiting)
 
 
-def test_the_time_limit_of_an_inspection_begins_with_its_process(spawner, file_that):
+def test_the_time_limit_of_an_inspection_begins_with_its_process(hostile, file_that):
     """A zygote that is not scheduled at once, as on a busy machine."""
-    hasty = Inspector(2, spawner=spawner, entry=f"{HOSTILE}:answer")
-    spawner.missing()  # its zygote runs
+    hasty = Inspector(2, spawner=hostile, entry=f"{HOSTILE}:answer")
+    hostile.missing()  # its zygote runs
     with ThreadPoolExecutor(1) as threads:
         for zygote in zygotes():
             os.kill(zygote, signal.SIGSTOP)
@@ -447,16 +440,16 @@ def test_without_a_process_the_intake_is_unavailable(file_that):
         look(inspector, file_that("hang"))
 
 
-def test_a_zygote_killed_between_uploads_is_replaced(artifact):
-    inspector = Inspector()
+def test_a_zygote_killed_between_uploads_is_replaced(file_that):
     others = set(zygotes())
-    path = artifact(MODELS["linear"])
-    look(inspector, path)
-    (zygote,) = set(zygotes()) - others
+    with closing(Spawner([HOSTILE])) as spawner:
+        inspector = Inspector(2, spawner=spawner, entry=f"{HOSTILE}:answer")
+        upload = file_that("crash-while-compiling")  # after all that an upload requires
+        look(inspector, upload)
+        (zygote,) = set(zygotes()) - others
 
-    os.kill(zygote, signal.SIGKILL)
-    wait_for(lambda: not is_alive(zygote))
+        os.kill(zygote, signal.SIGKILL)
+        wait_for(lambda: not is_alive(zygote))
 
-    assert look(inspector, path)[0].kind == "linear"
-    inspector.close()
+        assert look(inspector, upload)[1].names == ("x",)
     assert set(zygotes()) == others

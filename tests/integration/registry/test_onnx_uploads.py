@@ -21,15 +21,12 @@ from sklearn.svm import SVC, OneClassSVM
 
 from registry.blobs.local import LocalBlobStore
 from registry.codecs.batch import build_batch
-from registry.confinement.spawner import Spawner
 from registry.engines.loading import loader
-from registry.engines.model_process import MODULES as SERVING_MODULES
 from registry.engines.model_process import ModelProcess
 from registry.engines.onnx_runtime import open_session
 from registry.engines.process_memory import ProcessMemory
 from registry.engines.served_version import ServedVersion
 from registry.errors import ArtifactRefused, MetadataRefused, PredictionRefused
-from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
 from registry.signature import Signature
 from tests.attacks.onnx_graphs import AXES, ML, SUM, model, node, plain, trees
@@ -59,13 +56,6 @@ TRAINED = {
     "columns": make_pipeline(columns(), LinearRegression()).fit(FRAME, Y),
     "columns-classes": make_pipeline(columns(), RandomForestClassifier(5)).fit(FRAME, LABELS),
 }
-
-
-@pytest.fixture(scope="module")
-def spawner():
-    spawner = Spawner([*INTAKE_MODULES, *SERVING_MODULES])
-    yield spawner
-    spawner.close()
 
 
 @pytest.fixture

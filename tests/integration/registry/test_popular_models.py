@@ -11,14 +11,13 @@ import pandas as pd
 import pytest
 
 from registry.codecs.batch import Batch
-from registry.confinement.spawner import Spawner
 from registry.engines.loading import compiled_predictor
 from registry.engines.model_process import ModelProcess
 from registry.engines.predictor import SklearnPredictor
 from registry.errors import ArtifactRefused
 from registry.intake.compilation import compile_model
 from registry.intake.inspection import inspect
-from registry.intake.inspector import MODULES, Inspector
+from registry.intake.inspector import Inspector
 from registry.intake.parity import compare_labels, compare_values
 from tests.attacks.opcodes import written
 from tests.integration.registry.popular_models import POPULAR, popular
@@ -141,12 +140,6 @@ def outcome_of(name: str, format_: str) -> tuple[str, str]:
     except ArtifactRefused as error:
         return "refused", error.detail
     return ("equal", "") if found is None else ("wrong", found)
-
-
-@pytest.fixture(scope="module")
-def spawner():
-    with closing(Spawner(MODULES)) as made:
-        yield made
 
 
 @pytest.mark.slow

@@ -18,11 +18,9 @@ from sklearn.svm import LinearSVC
 
 from registry.codecs.predictions import Predictions
 from registry.confinement.spawner import Spawner
-from registry.engines.model_process import MODULES as SERVING_MODULES
 from registry.engines.model_process import ModelProcess
 from registry.engines.onnx_runtime import open_session
 from registry.errors import ArtifactRefused
-from registry.intake.inspector import MODULES as INTAKE_MODULES
 from registry.intake.inspector import Inspector
 from tests.integration.registry.popular_models import POPULAR, popular
 from tests.integration.registry.test_popular_models import batch_of
@@ -88,12 +86,6 @@ another distance for p = 3, takes others of several neighbors at the same distan
 imputer's indicator columns and a tuned threshold, and converts what RFE selects instead of what it
 predicts.
 """
-
-
-@pytest.fixture(scope="module")
-def spawner():
-    with closing(Spawner((*INTAKE_MODULES, *SERVING_MODULES))) as made:
-        yield made
 
 
 @pytest.mark.slow  # test_onnx_uploads.py has each kind of graph that is accepted

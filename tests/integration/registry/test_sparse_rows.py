@@ -25,13 +25,12 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 
 from registry.codecs.batch import Batch
-from registry.confinement.spawner import Spawner
 from registry.engines.model_process import ModelProcess
 from registry.engines.predictor import SklearnPredictor
 from registry.errors import ArtifactRefused
 from registry.intake.compilation import compile_model
 from registry.intake.inspection import inspect
-from registry.intake.inspector import MODULES, Inspector
+from registry.intake.inspector import Inspector
 from tests.attacks.opcodes import written
 
 _draws = np.random.default_rng(21)
@@ -152,15 +151,14 @@ def test_other_sparse_matrices_are_refused_with_a_way_out(format_):
 
 @pytest.mark.slow  # the tests above read and predict in the test's own process
 @pytest.mark.parametrize("format_", ["skops", "joblib"])
-def test_sparse_rows_are_read_and_answered_in_confined_processes(format_, tmp_path):
+def test_sparse_rows_are_read_and_answered_in_confined_processes(format_, spawner, tmp_path):
     model = fitted(*MODELS["SVR"])
     path = tmp_path / "artifact"
     path.write_bytes(written(model, format_))
-    with closing(Spawner(MODULES)) as spawner:
-        inspection, signature = Inspector(spawner=spawner).inspect(path, format_, {})
-        process = ModelProcess(spawner, lambda: path.open("rb"), format_, signature)
-        with closing(process):
-            reply = process.predict(Batch({signature.names[0]: NEW}, len(NEW)))
+    inspection, signature = Inspector(spawner=spawner).inspect(path, format_, {})
+    process = ModelProcess(spawner, lambda: path.open("rb"), format_, signature)
+    with closing(process):
+        reply = process.predict(Batch({signature.names[0]: NEW}, len(NEW)))
 
     assert inspection.engine["name"] == "scikit-learn"
     assert reply.values == model.predict(NEW).tolist()
