@@ -7,10 +7,9 @@ import zlib
 
 import numpy as np
 import pytest
-from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from registry.codecs.tensor_texts import with_length
-from tests.integration.api.conftest import Caller, check_error_text
+from tests.integration.api.conftest import Caller, check_error_text, check_fast_path
 
 ROWS = [[5.1, 3.5, 1.4, 0.2], [7.7, 2.6, 6.9, 2.3]]
 LABELS = ["setosa", "virginica"]
@@ -393,24 +392,9 @@ def test_predictions_are_counted_with_those_of_the_other_routes(make_app, artifa
         *((headers, body) for headers, body, *_ in BAD),
     ],
 )
-@pytest.mark.parametrize("path", ["/v2/models/iris/infer", "/v2/models/m/versions/1/infer"])
+@pytest.mark.parametrize("path", ["/v2/models/iris-names/infer", "/v2/models/m/versions/1/infer"])
 def test_fast_path_and_flask_route_return_the_same_bytes(house, headers, body, path):
-    def ask(application):
-        environ = EnvironBuilder(
-            path,
-            method="POST",
-            headers={
-                "Authorization": house.admin.authorization,
-                "X-Request-Id": "the-same",
-                **headers,
-            },
-            data=body if isinstance(body, bytes) else json.dumps(body).encode(),
-        ).get_environ()
-        chunks, status, answered = run_wsgi_app(application, environ, buffered=True)
-        return b"".join(chunks), status, list(answered)
-
-    fast = house.app.wsgi_app
-    assert ask(fast) == ask(fast.inner)
+    check_fast_path(house, path, body, **headers)
 
 
 def test_large_bodies_are_answered_as_small_ones(client):

@@ -5,9 +5,8 @@ import io
 import json
 
 import pytest
-from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from tests.integration.api.conftest import Caller, check_error_code, check_problem
+from tests.integration.api.conftest import Caller, check_error_code, check_fast_path, check_problem
 
 COLUMNS = ["sepal_l", "sepal_w", "petal_l", "petal_w"]
 ROWS = [[5.1, 3.5, 1.4, 0.2], [7.7, 2.6, 6.9, 2.3]]
@@ -361,23 +360,7 @@ def test_predictions_are_counted_with_those_of_the_other_routes(make_app, artifa
     "path", ["/models/iris/invocations", "/models/m/1/invocations", "/invocations"]
 )
 def test_fast_path_and_flask_route_return_the_same_bytes(house, headers, content_type, body, path):
-    def ask(application):
-        environ = EnvironBuilder(
-            path,
-            method="POST",
-            headers={
-                "Authorization": house.admin.authorization,
-                "X-Request-Id": "the-same",
-                **headers,
-            },
-            content_type=content_type,
-            data=body if isinstance(body, bytes) else json.dumps(body).encode(),
-        ).get_environ()
-        chunks, status, answered = run_wsgi_app(application, environ, buffered=True)
-        return b"".join(chunks), status, list(answered)
-
-    fast = house.app.wsgi_app
-    assert ask(fast) == ask(fast.inner)
+    check_fast_path(house, path, body, content_type, **headers)
 
 
 @pytest.mark.parametrize("beside", [{}, {"params": {}}])

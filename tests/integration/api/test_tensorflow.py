@@ -6,9 +6,8 @@ import zlib
 from base64 import b64encode
 
 import pytest
-from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from tests.integration.api.conftest import check_error_text, check_problem
+from tests.integration.api.conftest import check_error_text, check_fast_path, check_problem
 
 COLUMNS = ["sepal_l", "sepal_w", "petal_l", "petal_w"]
 ROWS = [[5.1, 3.5, 1.4, 0.2], [7.7, 2.6, 6.9, 2.3]]
@@ -275,31 +274,16 @@ def test_predictions_are_counted_with_those_of_the_other_routes(make_app, artifa
 
 
 @pytest.mark.parametrize(
-    ("headers", "body"),
+    ("headers", "content_type", "body"),
     [
-        ({}, {"inputs": ROWS}),
-        ({"Content-Type": FORM}, {"instances": RECORDS}),
-        *((headers, body) for headers, body, *_ in BAD),
+        ({}, None, {"inputs": ROWS}),
+        ({}, FORM, {"instances": RECORDS}),
+        *((headers, None, body) for headers, body, *_ in BAD),
     ],
 )
 @pytest.mark.parametrize("path", [IRIS, f"{IRIS}/labels/next", "/v1/models/m/versions/1"])
-def test_fast_path_and_flask_route_return_the_same_bytes(house, headers, body, path):
-    def ask(application):
-        environ = EnvironBuilder(
-            f"{path}:predict",
-            method="POST",
-            headers={
-                "Authorization": house.admin.authorization,
-                "X-Request-Id": "the-same",
-                **headers,
-            },
-            data=body if isinstance(body, bytes) else json.dumps(body).encode(),
-        ).get_environ()
-        chunks, status, answered = run_wsgi_app(application, environ, buffered=True)
-        return b"".join(chunks), status, list(answered)
-
-    fast = house.app.wsgi_app
-    assert ask(fast) == ask(fast.inner)
+def test_fast_path_and_flask_route_return_the_same_bytes(house, headers, content_type, body, path):
+    check_fast_path(house, f"{path}:predict", body, content_type, **headers)
 
 
 @pytest.mark.parametrize("beside", [{}, {"signature_name": "serving_default"}])
