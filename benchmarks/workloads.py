@@ -45,12 +45,13 @@ PROTOCOL_ROWS = {
     form: {name: f"{name}, {shown}" for name in (IRIS_ROW, HOUSING_ROW)}
     for form, shown in (
         ("json-tensors", "JSON tensors"),
+        ("tensors", "binary tensors"),
         ("scoring", "MLflow's scoring"),
         ("tensorflow", "TensorFlow Serving"),
     )
 }
 """The same rows in the forms of other systems' protocols."""
-TENSOR_ROWS = PROTOCOL_ROWS["json-tensors"]
+TENSOR_ROWS = PROTOCOL_ROWS["json-tensors"], PROTOCOL_ROWS["tensors"]
 OTHER_FORMS = {
     "inputs": "housing, 1,000 rows, JSON by column",
     "csv": "housing, 1,000 rows, CSV",

@@ -16,7 +16,7 @@ from registry.codecs.json_body import WRAPPERS, decode_json
 from registry.codecs.json_decoders import field_name
 from registry.codecs.json_pieces import JsonPieces
 from registry.codecs.large_bodies import one_large_body_at_a_time
-from registry.signature import Signature
+from registry.signature import ColumnType, Signature
 
 _EXACT = 2**53
 """Up to here every integer is a double."""
@@ -52,6 +52,11 @@ class JsonReader:
             return batch
         with one_large_body_at_a_time(body):
             return decode_json(body, self._signature)
+
+
+def cell_type(type_: ColumnType, *, nullable: bool) -> Any:
+    """What msgspec decodes a cell of a single row to."""
+    return _TYPES[type_] | None if nullable else _TYPES[type_]
 
 
 def _record_reader(signature: Signature) -> _Read:
@@ -93,7 +98,7 @@ def _record_struct(signature: Signature, wrappers: list[str]) -> Any:
     present."""
     names = [*signature.names, *wrappers]
     fields: list[Any] = [
-        (field_name(index), _TYPES[column.type] | None if column.nullable else _TYPES[column.type])
+        (field_name(index), cell_type(column.type, nullable=column.nullable))
         for index, column in enumerate(signature.inputs)
     ]
     fields += [(f"other{index}", Any, msgspec.UNSET) for index in range(len(wrappers))]

@@ -1,6 +1,6 @@
 """Encodes predictions as JSON and Arrow."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -45,14 +45,14 @@ class JsonWriter:
         return [dict(zip(self._labels, row, strict=True)) for row in probabilities.tolist()]
 
 
-def json_list(values: Any, to_list: Callable[[Any], list[Any]] = list) -> Iterator[bytes]:
+def json_list(values: Any, to_list: Callable[[Any], list[Any]] = list) -> Sequence[bytes]:
     """``values`` as the parts of a JSON array. Lets other threads run between the parts."""
-    before = b"["
+    if len(values) <= _AT_ONCE:
+        return (_encode(to_list(values)),)
+    parts: list[bytes] = []
     for at in range(0, len(values), _AT_ONCE):
-        yield before
-        yield _encode(to_list(values[at : at + _AT_ONCE]))[1:-1]
-        before = b","
-    yield b"]"
+        parts += (b",", _encode(to_list(values[at : at + _AT_ONCE]))[1:-1])
+    return [b"[", *parts[1:], b"]"]
 
 
 def encode_arrow(predictions: Predictions, signature: Signature) -> bytes:

@@ -2,11 +2,13 @@
 
 from contextlib import suppress
 
+from registry.codecs.batch import Batch
 from registry.codecs.column_builder import count
 from registry.codecs.large_bodies import SMALL_BODY
 from registry.codecs.row_memory import RowMemory
 from registry.codecs.tensor_replies import PROBABILITIES, TensorWriter
 from registry.codecs.tensor_request import TensorRequest, parse_request
+from registry.codecs.tensor_row import RowReader
 from registry.codecs.tensor_rows import TensorReader
 from registry.codecs.text_memory import WIDEST, json_width
 from registry.errors import RegistryError
@@ -18,17 +20,27 @@ each."""
 
 
 class TensorCodec:
-    """``reader`` makes a batch of a request's tensors, ``writer`` makes tensors of predictions.
+    """Parses requests and reads their rows; ``writer`` makes tensors of predictions.
 
     Safe to use from several threads.
     """
 
     def __init__(self, model: str, number: int, signature: Signature) -> None:
-        self.reader = TensorReader(signature)
+        self._row = RowReader(signature)
+        self._reader = TensorReader(signature)
         self.writer = TensorWriter(model, number, signature)
         self._memory = RowMemory(signature)
         self._width = len(signature.inputs)
         self._has_texts = any(column.type in {"string", "date"} for column in signature.inputs)
+
+    def parse(self, body: bytes, json_size: int | None) -> TensorRequest:
+        """As ``parse_request``."""
+        row = self._row.read(body, json_size) if len(body) <= SMALL_BODY else None
+        return row or parse_request(body, json_size)
+
+    def read(self, request: TensorRequest) -> Batch:
+        """The rows of a request. Raises InputRefused."""
+        return request.batch or self._reader.read(request.inputs)
 
     def cost(self, body: bytes, json_size: int | None) -> int:
         """The most bytes of memory, ``body`` included, that it takes to decode a valid ``body`` and

@@ -30,13 +30,10 @@ def elements(tensor: Tensor) -> Elements:
         message = f"expected one of {known}, not {shown(tensor.datatype)}"
         raise refused_input(tensor.name, message, ".datatype")
     found = _from_json(tensor) if tensor.raw is None else _from_bytes(tensor, tensor.raw)
-    decode = _DECODERS.get(tensor.content_type) if tensor.datatype == BYTES else None
-    return found if decode is None else _decoded(tensor, found, decode)
-
-
-def is_encoded(tensor: Tensor) -> bool:
-    """Whether the texts of the tensor have to be decoded."""
-    return isinstance(tensor.content_type, str) and tensor.content_type in _DECODERS
+    kind = tensor.content_type
+    if tensor.datatype != BYTES or not isinstance(kind, str) or kind not in _DECODERS:
+        return found
+    return _decoded(tensor, found, _DECODERS[kind])
 
 
 def _from_bytes(tensor: Tensor, raw: Data) -> Elements:
@@ -92,7 +89,7 @@ def _from_base64(text: str) -> str:
     return b64decode(text, validate=True).decode()
 
 
-_DECODERS: dict[Any, Callable[[str], Any]] = {
+_DECODERS: dict[str, Callable[[str], Any]] = {
     BASE64: _from_base64,
     JSON_TEXTS: msgspec.json.decode,
 }

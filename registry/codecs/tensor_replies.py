@@ -1,5 +1,6 @@
 """Writes predictions as the tensors of the Open Inference Protocol v2."""
 
+import struct
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, cast
@@ -23,6 +24,12 @@ _Numbers = NDArray[np.float64]
 _encode = msgspec.json.Encoder().encode
 _ROWS_AT_ONCE = 2048
 _LAYOUTS = {"FP64": "<f8", "INT64": "<i8", BOOL: "?"}
+_PACK = {
+    "FP64": struct.Struct("<d").pack,
+    "INT64": struct.Struct("<q").pack,
+    BOOL: struct.Struct("<?").pack,
+}
+"""Writes a single element; NumPy takes several times as long."""
 
 
 class Output(NamedTuple):
@@ -41,6 +48,11 @@ class TensorReply(NamedTuple):
     binary: list[bytes]
 
 
+def predictions_alone(*, binary: bool) -> list[Output]:
+    """The outputs to write where none is requested."""
+    return [Output(PREDICT, PREDICT, binary)]
+
+
 class TensorWriter:
     """Writes the replies of one version. Safe to use from several threads."""
 
@@ -51,19 +63,19 @@ class TensorWriter:
         self._own_name = signature.output.name
         self._has_lists = signature.output.size is not None
         self._datatype = output_datatype(signature)
+        self._row = b',"outputs":[%b,' % _head(PREDICT, self._datatype, (1, 1))
+        self._row_end = b',"parameters":{"content_type":"%b"}}]}' % _content_type(self._datatype)
         self._labels = [label_text(label) for label in signature.output.classes or ()]
         self._elements = _Elements({text: with_length(text.encode()) for text in self._labels})
 
     def outputs(
-        self, requested: Sequence[RequestedOutput], offered: Collection[str], *, binary: bool
+        self, requested: Sequence[RequestedOutput], offered: Collection[str]
     ) -> list[Output]:
-        """The outputs to write: the predictions, where none is requested.
+        """The outputs to write.
 
         Raises InputRefused for an unknown output, NoProbabilities or NoScores for one that this
         version does not have.
         """
-        if not requested:
-            return [Output(PREDICT, PREDICT, binary)]
         seen = set[str]()
         for name, *_ in requested:
             if name in seen:
@@ -94,22 +106,34 @@ class TensorWriter:
         start = self._start
         if request_id is not None:
             start += b',"id":' + _encode(request_id)
+        values = predictions.values
+        if len(values) == len(outputs) == 1 and outputs[0].name == PREDICT and not self._has_lists:
+            return self._write_one(start, values, binary=outputs[0].binary)
         parts, binary = [start, b',"outputs":['], []
         for output in outputs:
-            datatype, shape, values = self._values(output, predictions)
-            head = b'%b{"name":%b,"datatype":"%b","shape":[%d,%d]'
-            before = b"" if len(parts) == 2 else b","
-            parts.append(head % (before, _encode(output.name), datatype.encode(), *shape))
+            datatype, shape, elements = self._values(output, predictions)
+            parts += (b"" if len(parts) == 2 else b",", _head(output.name, datatype, shape))
             if output.binary:
-                content = self._to_bytes(datatype, values)
+                content = self._to_bytes(datatype, elements)
                 binary.append(content)
                 parts.append(b',"parameters":{"binary_data_size":%d}}' % len(content))
             else:
-                kind = b"str" if datatype == BYTES else b"np"
-                parts += (b',"data":', *json_list(values, _to_list))
-                parts.append(b',"parameters":{"content_type":"%b"}}' % kind)
+                parts += (b',"data":', *json_list(elements, _to_list))
+                parts.append(b',"parameters":{"content_type":"%b"}}' % _content_type(datatype))
         parts.append(b"]}")
         return TensorReply(b"".join(parts), binary)
+
+    def _write_one(self, start: bytes, values: list[Any], *, binary: bool) -> TensorReply:
+        """The usual reply, a prediction alone, which takes a third of the time."""
+        if not binary:
+            parts = (start, self._row, b'"data":', _encode(values), self._row_end)
+            return TensorReply(b"".join(parts), [])
+        if self._datatype == BYTES:
+            content = self._elements[values[0]]
+        else:
+            content = _PACK[self._datatype](values[0])
+        end = b'"parameters":{"binary_data_size":%d}}]}' % len(content)
+        return TensorReply(b"".join((start, self._row, end)), [content])
 
     def _values(
         self, output: Output, predictions: Predictions
@@ -151,6 +175,16 @@ class _Elements(dict[str, bytes]):
 
     def __missing__(self, text: str) -> bytes:
         return with_length(text.encode())
+
+
+def _head(name: str, datatype: str, shape: tuple[int, int]) -> bytes:
+    """The start of an output."""
+    head = b'{"name":%b,"datatype":"%b","shape":[%d,%d]'
+    return head % (_encode(name), datatype.encode(), *shape)
+
+
+def _content_type(datatype: str) -> bytes:
+    return b"str" if datatype == BYTES else b"np"
 
 
 def _to_list(values: list[Any] | _Numbers) -> list[Any]:

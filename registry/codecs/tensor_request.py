@@ -10,11 +10,13 @@ Unknown members are ignored.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from registry.codecs.large_bodies import one_large_body_at_a_time
+from registry.codecs.batch import Batch
+from registry.codecs.large_bodies import SMALL_BODY, one_large_body_at_a_time
 from registry.codecs.tensor_texts import Data
 from registry.codecs.tensor_types import Tensor, refused_input
 from registry.errors import BodyMalformed, Fault, InputRefused, shown
@@ -53,11 +55,16 @@ class _Parameters(msgspec.Struct):
     binary_data_output: bool | None = None
 
 
-class _Request(msgspec.Struct):
-    inputs: list[_Input]
+class RequestHead(msgspec.Struct, kw_only=True):
+    """The JSON of a request without its inputs."""
+
     id: str | None = None
     parameters: _Parameters | None = None
     outputs: list[_Output] | None = None
+
+
+class _Request(RequestHead, kw_only=True):
+    inputs: list[_Input]
 
 
 class RequestedOutput(NamedTuple):
@@ -68,14 +75,15 @@ class RequestedOutput(NamedTuple):
     classes: int = 0
 
 
-class TensorRequest(NamedTuple):
+class TensorRequest(msgspec.Struct):
     """``outputs``: empty for the usual one, which is ``binary`` or not. ``id``: None if the caller
-    sent none."""
+    sent none. ``batch``: the rows, if they have been read from the ``inputs`` already."""
 
     id: str | None
-    inputs: list[Tensor]
     outputs: list[RequestedOutput]
     binary: bool
+    inputs: Sequence[Tensor] = ()
+    batch: Batch | None = None
 
 
 class _Message(NamedTuple):
@@ -95,10 +103,19 @@ def parse_request(body: bytes, json_size: int | None) -> TensorRequest:
     Raises BodyMalformed where it is not JSON, InputRefused where it is no such request.
     """
     message = _read(body, json_size)
-    request = message.request
-    binary = request.parameters is not None and request.parameters.binary_data_output is True
-    outputs = [_output(output, binary) for output in request.outputs or ()]
-    return TensorRequest(request.id, _tensors(message), outputs, binary)
+    return request_of(message.request, _tensors(message))
+
+
+def request_of(
+    head: RequestHead, inputs: Sequence[Tensor] = (), batch: Batch | None = None
+) -> TensorRequest:
+    """The request with these inputs, or with their rows.
+
+    Raises InputRefused for an output in shared memory.
+    """
+    binary = head.parameters is not None and head.parameters.binary_data_output is True
+    outputs = [_output(output, binary) for output in head.outputs] if head.outputs else []
+    return TensorRequest(head.id, outputs, binary, inputs, batch)
 
 
 def _read(body: bytes, json_size: int | None) -> _Message:
@@ -120,10 +137,10 @@ def _read(body: bytes, json_size: int | None) -> _Message:
 
 def _parse(body: bytes) -> _Request:
     try:
+        if len(body) <= SMALL_BODY:
+            return _decode_text(body)
         with one_large_body_at_a_time(body):
-            if not body.isascii():
-                body.decode()  # msgspec does not validate texts that it skips
-            return _decode(body)
+            return _decode_text(body)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `")
         at = place.rstrip("`").removeprefix("$").removeprefix(".") or "body"
@@ -138,6 +155,12 @@ def _parse(body: bytes) -> _Request:
         if _NOT_A_NUMBER.search(body):
             advice = " JSON has no NaN and no Infinity: send null, or the tensor in binary form."
         raise BodyMalformed(f"The body is not JSON: {error}.{advice}") from error
+
+
+def _decode_text(body: bytes) -> _Request:
+    if not body.isascii():
+        body.decode()  # msgspec does not validate texts that it skips
+    return _decode(body)
 
 
 def _tensors(message: _Message) -> list[Tensor]:

@@ -3,7 +3,6 @@
 A NaN in binary form is null, as in Arrow.
 """
 
-import struct
 from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import Any
@@ -22,7 +21,7 @@ from registry.codecs.batch import (
     missing_columns,
     refuse,
 )
-from registry.codecs.tensor_elements import JSON_TEXTS, Elements, elements, is_encoded
+from registry.codecs.tensor_elements import JSON_TEXTS, Elements, elements
 from registry.codecs.tensor_types import BOOL, BYTES, NUMBERS, Tensor, refused_input
 from registry.errors import Fault, InputRefused, shown
 from registry.signature import Column, Scalar, Signature
@@ -30,7 +29,7 @@ from registry.signature import Column, Scalar, Signature
 _EXACT = 2**53
 """Up to here every integer is a double."""
 _NUMBERS = frozenset(NUMBERS)
-_DATATYPES = {
+DATATYPES = {
     "number": _NUMBERS,
     "integer": _NUMBERS,
     "boolean": frozenset({BOOL}),
@@ -38,10 +37,7 @@ _DATATYPES = {
     "date": frozenset({BYTES}),
 }
 """The data types that a column accepts."""
-_MATRIX_DATATYPES = {**_DATATYPES, "boolean": _NUMBERS | {BOOL}}
-_CHARACTERS = {name: kind.char for name, kind in NUMBERS.items()} | {"INT64": "q", "UINT64": "Q"}
-_UNPACK = {name: struct.Struct(f"<{character}").unpack for name, character in _CHARACTERS.items()}
-"""Reads the only element of a tensor; NumPy takes several times as long."""
+_MATRIX_DATATYPES = {**DATATYPES, "boolean": _NUMBERS | {BOOL}}
 
 
 class TensorReader:
@@ -51,7 +47,7 @@ class TensorReader:
         self._inputs = signature.inputs
         self._names = signature.names
         self._positions = {name: position for position, name in enumerate(signature.names)}
-        self._datatypes = [_DATATYPES[column.type] for column in signature.inputs]
+        self._datatypes = [DATATYPES[column.type] for column in signature.inputs]
 
     def read(self, tensors: Sequence[Tensor]) -> Batch:
         """The rows in ``tensors``. Columns that the signature does not have are ignored.
@@ -61,11 +57,8 @@ class TensorReader:
         if len(tensors) == 1 and self._is_matrix(tensors[0]):
             return self._read_matrix(tensors[0])
         columns = self._columns(tensors)
-        rows = _row_count(columns)
-        if rows == 1 and (batch := self._one_row(map(_only_element, columns))) is not None:
-            return batch
         return self._batch(
-            rows,
+            _row_count(columns),
             [elements(tensor) for tensor in columns],
             lambda row, column: f"inputs[{shown(column.name)}][{row}]",
         )
@@ -128,8 +121,8 @@ class TensorReader:
     def _one_row(self, cells: Iterable[Any]) -> Batch | None:
         """The batch of one row; None where ``_batch`` has to look at a cell."""
         try:
-            checked = tuple(map(_cell, self._inputs, cells))
-        except (ValueError, struct.error):
+            checked = tuple(map(cell_of, self._inputs, cells))
+        except ValueError:
             return None
         return Batch(None, 1, False, checked, self._inputs)
 
@@ -169,26 +162,6 @@ def _row_count(columns: Sequence[Tensor]) -> int:
     return rows
 
 
-def _only_element(tensor: Tensor) -> Any:
-    """Raises ValueError or struct.error where ``elements`` has to look at the tensor."""
-    if tensor.content_type is not None and is_encoded(tensor):
-        raise ValueError
-    if tensor.raw is None:
-        cell = _only(tensor.data)
-        return _only(cell) if type(cell) is list and len(tensor.shape) == 2 else cell
-    unpack = _UNPACK.get(tensor.datatype)
-    if unpack is not None:
-        return unpack(tensor.raw)[0]
-    cell = elements(tensor)[0]
-    return bool(cell) if tensor.datatype == BOOL else cell
-
-
-def _only(data: Any) -> Any:
-    if type(data) is not list or len(data) != 1:
-        raise ValueError
-    return data[0]
-
-
 def _as_column(column: Column, cells: Elements) -> Elements:
     """The cells of a column of a matrix, in which 0 and 1 may be booleans."""
     if column.type != "boolean":
@@ -198,7 +171,7 @@ def _as_column(column: Column, cells: Elements) -> Elements:
     return [bool(cell) if type(cell) in (int, float) and cell in (0, 1) else cell for cell in cells]
 
 
-def _cell(column: Column, cell: Any) -> Scalar:
+def cell_of(column: Column, cell: Any) -> Scalar:
     """A checked cell, as a batch of one row has it. Raises ValueError where it does not fit."""
     if cell is None or cell != cell:  # noqa: PLR0124 - only NaN is not itself
         if column.nullable:

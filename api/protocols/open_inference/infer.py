@@ -12,8 +12,13 @@ from api.protocols.problems import write_error_text
 from api.receiving import Environ
 from api.version_endpoint import Reply, VersionEndpoint, predictions_of
 from registry.codecs.large_bodies import SMALL_BODY
-from registry.codecs.tensor_replies import PREDICT, PROBABILITIES, SCORES, Output
-from registry.codecs.tensor_request import parse_request
+from registry.codecs.tensor_replies import (
+    PREDICT,
+    PROBABILITIES,
+    SCORES,
+    Output,
+    predictions_alone,
+)
 from registry.engines.predictor import Predict, Predictor
 from registry.errors import BodyMalformed, shown
 from registry.live.pool import LoadedVersion
@@ -66,12 +71,13 @@ def _infer(
 ) -> tuple[Reply, int]:
     """The reply, and the number of rows that it predicts."""
     codec, predictor = loaded.tensors, loaded.predictor
-    request = parse_request(body, json_size)
-    outputs = codec.writer.outputs(
-        request.outputs, offered_outputs(predictor), binary=request.binary
-    )
-    predict = _predict_for(outputs, predictor)
-    batch = codec.reader.read(request.inputs)
+    request = codec.parse(body, json_size)
+    predict: Predict = predictor.predict
+    outputs = predictions_alone(binary=request.binary)
+    if request.outputs:
+        outputs = codec.writer.outputs(request.outputs, offered_outputs(predictor))
+        predict = _predict_for(outputs, predictor)
+    batch = codec.read(request)
     predictions = predictions_of(environ, loaded, predict, batch)
     reply = codec.writer.write(request.id, outputs, predictions)
     if not reply.binary:

@@ -14,6 +14,7 @@ from registry.codecs.tensor_replies import (
     SCORES,
     TensorReply,
     TensorWriter,
+    predictions_alone,
 )
 from registry.codecs.tensor_request import RequestedOutput
 from registry.errors import InputRefused, NoProbabilities, NoScores
@@ -33,7 +34,7 @@ def write(
     request_id: str | None = None,
 ) -> TensorReply:
     writer = TensorWriter("iris", 3, signature)
-    outputs = writer.outputs(requested, offered, binary=binary)
+    outputs = writer.outputs(requested, offered) or predictions_alone(binary=binary)
     return writer.write(request_id, outputs, predictions)
 
 
@@ -136,6 +137,35 @@ def test_probabilities_as_classes_are_texts_the_most_probable_first() -> None:
     assert described["shape"] == [2, 3]
 
 
+@pytest.mark.parametrize(
+    ("output", "label"),
+    [
+        (Output("y", "number"), -1.5),
+        (Output("y", "string", ("é", "b")), "é"),
+        (Output("y", "integer", (1, -2)), -2),
+        (Output("y", "boolean", (False, True)), True),
+        (Output("y", "number", (0.5, 1.5)), 0.5),
+    ],
+)
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("request_id", [None, "é"])
+def test_one_row_is_written_as_the_first_of_two(
+    output: Output, label: Any, request_id: str | None, *, binary: bool
+) -> None:
+    signature = Signature(X, output)
+    one = write(signature, Predictions([label]), binary=binary, request_id=request_id)
+    two = write(signature, Predictions([label] * 2), binary=binary, request_id=request_id)
+    expected = json.loads(two.json)
+    expected["outputs"][0]["shape"] = [1, 1]
+    if binary:
+        size = len(two.binary[0]) // 2
+        expected["outputs"][0]["parameters"]["binary_data_size"] = size
+        assert one.binary == [two.binary[0][:size]]
+    else:
+        expected["outputs"][0]["data"] = [label]
+    assert json.loads(one.json) == expected
+
+
 def test_long_outputs_are_written_whole() -> None:
     values = [float(number) for number in range(5000)]
     (described,) = outputs_of(write(Signature(X, Output("y", "number")), Predictions(values)))
@@ -157,4 +187,4 @@ def test_unknown_outputs_are_refused(
 ) -> None:
     writer = TensorWriter("iris", 3, IRIS)
     with pytest.raises(error, match=said.replace("[", r"\[")):
-        writer.outputs(requested, (PREDICT,), binary=False)
+        writer.outputs(requested, (PREDICT,))

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from registry.codecs.batch import Batch
 from registry.codecs.json_body import decode_json
 from registry.codecs.tensor_codec import TensorCodec
-from registry.codecs.tensor_request import parse_request
 from registry.codecs.tensor_rows import TensorReader
 from registry.codecs.tensor_texts import with_length
 from registry.codecs.tensor_types import NUMBERS, Tensor
@@ -311,7 +310,7 @@ def test_changed_bodies_are_read_or_refused(
     codec = TensorCodec("house", 1, MIXED)
     assert codec.cost(body, size) >= len(body)
     with suppress(RegistryError):
-        batch = codec.reader.read(parse_request(body, size).inputs)
+        batch = codec.read(codec.parse(body, size))
         assert {len(column) for column in batch.columns.values()} == {batch.rows}
 
 
