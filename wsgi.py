@@ -1,6 +1,6 @@
 """The WSGI application, for granian, gunicorn and any other WSGI server. No logic."""
 
-from api import create_app
+from api.app import create_app
 from config import Settings
 
 settings = Settings.from_environment()

@@ -24,7 +24,7 @@ import skops.io
 from flask import Flask
 from sklearn.linear_model import LinearRegression
 
-from api import create_app
+from api.app import create_app
 from api.fast_path import PredictionFastPath
 from api.hosts import Hosts
 from api.predict import PredictionEndpoint

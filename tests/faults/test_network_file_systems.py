@@ -12,7 +12,8 @@ from tests.marks import first_fast
 MOUNTS = "40 27 0:50 / {data} rw,relatime - nfs4 server:/export rw,vers=4.2\n"
 COMMAND = "from cli.main import main; main()"
 START_THE_APP = (
-    "import sys; from pathlib import Path; from api import create_app; from config import Settings;"
+    "import sys; from pathlib import Path;"
+    "from api.app import create_app; from config import Settings;"
     "create_app(Settings(data=Path(sys.argv[1])))"
 )
 

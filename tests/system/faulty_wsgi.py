@@ -12,7 +12,7 @@ import sys
 import time
 
 import api.services
-from api import create_app
+from api.app import create_app
 from config import Settings
 
 PATIENCE = 12.0

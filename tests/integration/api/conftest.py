@@ -24,7 +24,7 @@ import skops.io
 from flask import Flask
 from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
-from api import create_app
+from api.app import create_app
 from api.services import Services, attach
 from config import Settings
 from registry.confinement.spawner import Spawner

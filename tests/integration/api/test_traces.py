@@ -116,7 +116,7 @@ def test_a_token_is_not_in_the_span_of_its_refusal(traced, exporter):
 
 
 def test_without_the_setting_opentelemetry_is_not_even_imported(service):
-    script = "import api, sys; sys.exit('opentelemetry' in sys.modules)"
+    script = "import api.app, sys; sys.exit('opentelemetry' in sys.modules)"
 
     endpoints = service.app.wsgi_app._endpoints.values()
     assert all(isinstance(endpoint, VersionEndpoint) for endpoint in endpoints)

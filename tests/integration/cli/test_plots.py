@@ -238,7 +238,7 @@ def test_an_output_directory_that_is_a_file_exits_2(
 
 WORKER = """
 import sys
-import api, registry.operations.promote, registry.intake.child
+import api.app, registry.operations.promote, registry.intake.child
 print("matplotlib" in sys.modules)
 """
 
