@@ -9,6 +9,7 @@ from typing import Any
 from registry.blobs.local import LocalBlobStore, LocalStagedBlob
 from registry.errors import ArtifactRefused, Fault, shown
 from registry.formats.mlmodel import MAX_MLMODEL, MlflowModel, first_row, read_mlmodel
+from registry.formats.pickled_joblib import START_BYTES, size_within
 from registry.mlflow_models.environment import read_requirements
 from registry.signature import Record, Scalar
 from registry.stored_text import unstorable
@@ -59,8 +60,14 @@ def _received(path: Path, blobs: LocalBlobStore, limit: int) -> LocalStagedBlob:
     artifact = blobs.stage(limit)
     try:
         with path.open("rb") as file:
-            while piece := file.read(_PIECE):
+            left = path.stat().st_size
+            if (size := size_within(file.read(START_BYTES), left)) is None:
+                file.seek(0)
+            else:  # as ``generated`` wrote it
+                left = size
+            while piece := file.read(min(left, _PIECE)):
                 artifact.write(piece)
+                left -= len(piece)
     except BaseException:
         artifact.close()
         raise

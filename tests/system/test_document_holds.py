@@ -123,6 +123,7 @@ BEYOND |= {
         "GET model-versions/get",
         "PATCH model-versions/update",
         "DELETE model-versions/delete",
+        "GET model-versions/get-download-uri",
         "POST model-versions/create",
         "POST model-versions/set-tag",
         "DELETE model-versions/delete-tag",

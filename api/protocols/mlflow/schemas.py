@@ -56,3 +56,4 @@ FILES = object_of(
         object_of({"path": _TEXT, "is_dir": {"type": "boolean"}}, file_size={"type": "integer"})
     ),
 )
+URI = object_of({"artifact_uri": {"type": "string", "format": "uri"}})

@@ -7,9 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from flask import request
-
-from api.protocols.mlflow.artifacts import MODELS, PATH, UPLOADS
+from api.protocols.mlflow.artifacts import MODELS, PATH, UPLOADS, artifacts_url
 from api.protocols.mlflow.calls import PREFIX
 from api.services import services
 from registry.blobs.uploads import FilePath, parse_path
@@ -71,11 +69,6 @@ def _in_artifacts(path: str) -> FilePath | OwnVersion:
         return parse_path(rest)
     except PathMalformed as error:
         raise NotOffered(_REFUSED) from error
-
-
-def artifacts_url() -> str:
-    """The address of the artifacts, as the caller reached the service."""
-    return f"{request.root_url.rstrip('/')}{PREFIX}{PATH}"
 
 
 def _bases() -> list[str]:

@@ -130,6 +130,7 @@ MLFLOW = {
     ("GET", "model-versions/get"): ANY,
     ("PATCH", "model-versions/update"): UPLOAD,
     ("DELETE", "model-versions/delete"): ADMIN,
+    ("GET", "model-versions/get-download-uri"): ANY,
     ("GET", "model-versions/search"): ANY,
     ("POST", "model-versions/set-tag"): UPLOAD,
     ("DELETE", "model-versions/delete-tag"): UPLOAD,
