@@ -5,13 +5,11 @@
     {"instances": […]}                   records, or rows by position
     {"inputs": {column: […]}}            columns, one record, records, or rows by position
 
-``params`` may be beside them. Other members are ignored. ``NaN`` outside of texts is null: Python's
-json module, with which MLflow's clients write what is missing in a DataFrame, writes it so.
+``params`` may be beside them. Other members are ignored, and ``NaN`` is null.
 """
 
 import csv
 import io
-import re
 from typing import Any
 
 import msgspec
@@ -19,22 +17,13 @@ import msgspec
 from registry.codecs.batch import Batch
 from registry.codecs.json_body import WRAPPERS, decode_inputs
 from registry.codecs.json_reader import JsonReader
-from registry.codecs.large_bodies import one_large_body_at_a_time
 from registry.codecs.row_keys import RowKeys
-from registry.errors import BodyMalformed
 from registry.signature import Signature
 
 _KEYS = RowKeys(
     "dataframe_split", "dataframe_records", "instances", "inputs", params=dict[str, msgspec.Raw]
 )
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_NAN = b"NaN"
-# Everything but texts with NaN, or such a text, or one that does not end. No byte is read more than
-# twice, whatever the body is.
-_PIECE = re.compile(
-    rb"""([^"]++(?:"(?:[^"\\N]++|\\(?!NaN).|N(?!aN))*+"[^"]*+)*+)|"(?:[^"\\]++|\\.)*+"?""",
-    re.DOTALL,
-)
 
 
 class ScoringReader:
@@ -49,24 +38,12 @@ class ScoringReader:
 
     def read(self, body: bytes) -> Batch:
         """Raises BodyMalformed where ``body`` is not JSON, InputRefused where it does not fit."""
-        try:
-            return _KEYS.read(body, self._reader, self._decode)[1]
-        except BodyMalformed:
-            with one_large_body_at_a_time(body):
-                with_nulls = _with_nulls(body)
-            if with_nulls == body:
-                raise
-        return _KEYS.read(with_nulls, self._reader, self._decode)[1]
+        return _KEYS.read(body, self._reader, self._decode)[1]
 
     def _decode(self, key: str, value: Any) -> Batch:
         if key == "inputs":
             return decode_inputs(value, self._signature)
         return WRAPPERS[key](key, value, self._signature)
-
-
-def _with_nulls(body: bytes) -> bytes:
-    """``body`` with null for each NaN that is not in a text."""
-    return _PIECE.sub(lambda piece: (piece[1] or b"").replace(_NAN, b"null") or piece[0], body)
 
 
 def with_header(body: bytes, signature: Signature) -> bytes:

@@ -5,7 +5,8 @@
     {"inputs": […]}              rows by position, or cells of a model with one column
 
 A cell of a record or a column may be in a list of its own, since TensorFlow has columns of the
-shape [n, 1]. ``{"b64": "…"}`` is a text in Base64. Other members are ignored.
+shape [n, 1]. ``{"b64": "…"}`` is a text in Base64. Other members are ignored,
+and ``NaN`` is null.
 https://www.tensorflow.org/tfx/serving/api_rest#predict_api
 """
 

@@ -11,6 +11,7 @@ from api.version_endpoint import Reply, VersionEndpoint, predictions_of
 from registry.codecs.large_bodies import SMALL_BODY
 from registry.codecs.replies import json_list
 from registry.codecs.requests import JSON
+from registry.codecs.row_keys import copies
 from registry.live.pool import LoadedVersion
 
 _REPLY_KEYS = {"instances": b"predictions", "inputs": b"outputs"}
@@ -31,17 +32,17 @@ class TensorflowEndpoint(VersionEndpoint):
         )
         began = time.perf_counter()
         if len(body) <= SMALL_BODY:
-            reply = _reply(environ, loaded, body)
+            rows, reply = _reply(environ, loaded, body)
         else:
-            # The rows are copied where the body has other members.
-            with self.budget.hold(loaded.reader.cost(JSON, body) + len(body)):
-                reply = _reply(environ, loaded, body)
-        self.counts.answered(loaded, reference, time.perf_counter() - began)
+            with self.budget.hold(loaded.reader.cost(JSON, body) + copies(body)):
+                rows, reply = _reply(environ, loaded, body)
+        self.counts.answered(loaded, reference, time.perf_counter() - began, rows)
         return reply
 
 
-def _reply(environ: Environ, loaded: LoadedVersion, body: bytes) -> Reply:
+def _reply(environ: Environ, loaded: LoadedVersion, body: bytes) -> tuple[int, Reply]:
+    """The number of rows in ``body``, and the answer."""
     key, batch = loaded.reader.read_tensorflow(body)
     predictions = predictions_of(environ, loaded, loaded.predictor.predict, batch)
     parts = [b'{"', _REPLY_KEYS[key], b'":', *json_list(predictions.values), b"}"]
-    return Reply(200, loaded.json_headers, b"".join(parts), loaded.key)
+    return batch.rows, Reply(200, loaded.json_headers, b"".join(parts), loaded.key)

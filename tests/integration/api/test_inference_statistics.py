@@ -63,15 +63,16 @@ def test_predictions_of_every_route_and_reference_are_counted(service, model):
         (f"/models/{model}/2/predict", {"instances": [ROW] * 7}),
         (f"/v2/models/{model}/infer", {"inputs": columns}),
         (f"/models/{model}/production/invocations", {"instances": [ROW] * 3}),
+        (f"/v1/models/{model}:predict", {"instances": [ROW] * 4}),
     ):
         assert service.admin.post(path, json=body).status_code == 200
     assert service.admin.post(f"/models/{model}/predict", json={}).status_code == 422
     assert service.admin.post(f"/v2/models/{model}/infer", json={}).status_code == 400
 
     (entry,) = stats(service.admin, f"{model}/versions/production/stats")
-    assert (entry["inference_count"], entry["execution_count"]) == (16, 4)
+    assert (entry["inference_count"], entry["execution_count"]) == (20, 5)
     counted = entry["inference_stats"]
-    assert counted["success"]["count"] == 4
+    assert counted["success"]["count"] == 5
     assert 0 < counted["success"]["ns"] < 30e9
     assert counted["fail"] == {"count": 2, "ns": 0}
     assert began <= entry["last_inference"] <= time.time_ns() // 10**6

@@ -102,6 +102,14 @@ def test_texts_may_be_in_base64(client, trained):
     assert answer.json == {"predictions": own}
 
 
+def test_a_bare_nan_is_a_missing_value(client, trained):
+    records = trained["housing"].rows.head(12).to_dict("records")
+    body = json.dumps({"instances": records})
+    assert "NaN" in body
+    own = client.post("/models/housing/invocations", data=body, content_type="application/json")
+    assert predict(client, body.encode(), "/v1/models/housing:predict").json == own.json
+
+
 @pytest.mark.parametrize(
     ("path", "version"),
     [
@@ -156,7 +164,8 @@ def test_the_list_has_the_covered_models_in_production(house, client):
 BAD = [
     ({}, b"", 400, "body-malformed"),
     ({}, b"{", 400, "body-malformed"),
-    ({}, b'{"instances":[[NaN,1,1,1]]}', 400, "body-malformed"),
+    ({}, b'{"instances":[[Infinity,1,1,1]]}', 400, "body-malformed"),
+    ({}, b'{"instances":[[NaN,1,1,1]]}', 400, "input-refused"),
     ({}, b'{"a":"\xff","instances":[]}', 400, "body-malformed"),
     ({}, b'{"instances":' + b"[" * 5000, 400, "body-malformed"),
     ({}, b'{"instances":' + b"[" * 600 + b"]" * 600 + b"}", 400, "input-refused"),
