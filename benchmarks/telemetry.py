@@ -107,7 +107,7 @@ def _count(counts: PredictionCounts, loaded: LoadedVersion) -> None:
     clock = time.perf_counter
     for _ in range(BATCH):
         began = clock()
-        counts.answered(loaded, "production", clock() - began)
+        counts.answered(loaded, "production", clock() - began, 1)
 
 
 def _nothing() -> None:

@@ -10,10 +10,13 @@ PRODUCTION = "production"
 LATEST = "latest"
 """Refers to the highest version that is ready. It is not a stored alias."""
 
-RESERVED_ALIASES = frozenset(
+_NEVER_ALIASES = frozenset(
     {LATEST, "versions", "aliases", "history", "rollback", "predict", "policy", "holdout"}
-    | {"compare", "traffic", "invocations", "ping"}
+    | {"compare", "traffic"}
 )
+RESERVED_ALIASES = _NEVER_ALIASES | {"invocations", "ping"}
+"""The words that stand where a version does in URLs. The last two were aliases in earlier
+releases."""
 
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
@@ -38,17 +41,15 @@ def name_key(name: str) -> str:
 
 
 def check_alias(alias: str) -> str:
-    """Return ``alias`` if it may be the name of an alias.
+    """Return ``alias`` if there may be an alias of that name.
 
-    Raises AliasMalformed where it is outside the grammar or reserved.
+    Raises AliasMalformed where it is outside the grammar or reserved in all releases.
     """
     if not ALIAS.fullmatch(alias):
         raise AliasMalformed(
             alias, "expected a letter, then up to 127 ASCII letters, digits, '_' or '-'"
         )
-    if name_key(alias) in RESERVED_ALIASES:
-        raise AliasMalformed(alias, "the word is reserved")
-    return alias
+    return _check_free(alias, _NEVER_ALIASES)
 
 
 def check_new_alias(alias: str) -> str:
@@ -59,9 +60,15 @@ def check_new_alias(alias: str) -> str:
 
     Raises AliasMalformed.
     """
-    check_alias(alias)
+    _check_free(check_alias(alias), RESERVED_ALIASES)
     if _WRITTEN_VERSION.fullmatch(name_key(alias)):
         raise AliasMalformed(alias, "it reads as the number of a version")
+    return alias
+
+
+def _check_free(alias: str, reserved: frozenset[str]) -> str:
+    if name_key(alias) in reserved:
+        raise AliasMalformed(alias, "the word is reserved")
     return alias
 
 

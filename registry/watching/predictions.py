@@ -43,9 +43,7 @@ class _Tally(NamedTuple):
 class NoPredictionCounts:
     """Replaces ``PredictionCounts`` where nothing is counted."""
 
-    def answered(
-        self, loaded: LoadedVersion, reference: str, seconds: float, rows: int = 1
-    ) -> None:
+    def answered(self, loaded: LoadedVersion, reference: str, seconds: float, rows: int) -> None:
         """Do nothing."""
 
     def faulted(self, key: Key, reference: str, outcome: Fault) -> None:
@@ -69,9 +67,7 @@ class PredictionCounts:
         self._adding = threading.Lock()
         self._flushing = threading.Lock()
 
-    def answered(
-        self, loaded: LoadedVersion, reference: str, seconds: float, rows: int = 1
-    ) -> None:
+    def answered(self, loaded: LoadedVersion, reference: str, seconds: float, rows: int) -> None:
         """Count a prediction of ``rows`` by ``loaded``, requested by ``reference``, that took
         ``seconds``."""
         tally = loaded.seconds.get(reference)

@@ -149,6 +149,7 @@ BAD_ALIASES = [
     ("holdout", 400),
     ("compare", 400),
 ]
+"""Not those that were aliases in earlier releases: they are looked up first."""
 
 
 @pytest.mark.parametrize(("alias", "status"), BAD_ALIASES)

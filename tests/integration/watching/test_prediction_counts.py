@@ -57,9 +57,9 @@ def workers(tmp_path):
 def test_predictions_of_all_workers_are_summed_by_version_and_alias(workers):
     one, two = workers(), workers()
     version = loaded("m", 3)
-    one.answered(version, "production", 0.001)
-    one.answered(version, "3", 0.001)
-    two.answered(loaded("m", 3), "production", 0.001)
+    one.answered(version, "production", 0.001, 1)
+    one.answered(version, "3", 0.001, 1)
+    two.answered(loaded("m", 3), "production", 0.001, 1)
     two.faulted(("m", 3), "production", "refused")
     two.faulted(("m", 3), "production", "failed")
 
@@ -76,9 +76,9 @@ def test_predictions_of_all_workers_are_summed_by_version_and_alias(workers):
 def test_rows_are_summed_and_the_last_prediction_is_the_latest_of_all_workers(workers):
     one, two = workers(), workers()
     began = time.time_ns() // 10**6
-    one.answered(loaded("m", 3), "production", 0.001, rows=1000)
-    one.answered(loaded("m", 3), "production", 0.001)
-    two.answered(loaded("m", 3), "production", 0.001, rows=5)
+    one.answered(loaded("m", 3), "production", 0.001, 1000)
+    one.answered(loaded("m", 3), "production", 0.001, 1)
+    two.answered(loaded("m", 3), "production", 0.001, 5)
     two.faulted(("m", 3), "production", "refused")
     one.flush()
     two.flush()
@@ -100,7 +100,7 @@ def test_a_duration_is_counted_in_the_first_bin_with_a_sufficient_bound(workers)
     worker, version = workers(), loaded("m", 1)
     times = [0.0, *BOUNDS, BOUNDS[-1] * 2]
     for seconds in times:
-        worker.answered(version, "1", seconds)
+        worker.answered(version, "1", seconds, 1)
     worker.flush()
 
     totals = worker.totals()
@@ -113,7 +113,7 @@ def test_predictions_of_many_threads_are_counted_exactly_while_they_are_flushed(
     worker, version = workers(), loaded("m", 1)
     threads = [
         threading.Thread(
-            target=lambda: [worker.answered(version, f"a{n % 5}", 1e-4) for n in range(5_000)]
+            target=lambda: [worker.answered(version, f"a{n % 5}", 1e-4, 1) for n in range(5_000)]
         )
         for _ in range(4)
     ]
@@ -128,10 +128,10 @@ def test_predictions_of_many_threads_are_counted_exactly_while_they_are_flushed(
 
 def test_predictions_of_an_evicted_version_are_counted(workers):
     worker, version = workers(), loaded("m", 1)
-    worker.answered(version, "1", 0.001)
+    worker.answered(version, "1", 0.001, 1)
     del version
     worker.flush()
-    worker.answered(loaded("m", 1), "1", 0.001)  # loaded again
+    worker.answered(loaded("m", 1), "1", 0.001, 1)  # loaded again
     worker.flush()
 
     assert ok(worker, Row("m", 1, "")) == 2
@@ -139,7 +139,7 @@ def test_predictions_of_an_evicted_version_are_counted(workers):
 
 def count_one_and_die(folder):
     worker = Worker(folder)
-    worker.answered(loaded("m", 1), "production", 0.001)
+    worker.answered(loaded("m", 1), "production", 0.001, 1)
     worker.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -153,7 +153,7 @@ def test_the_counts_of_a_killed_worker_are_continued(workers, tmp_path):
     files = sorted(tmp_path.iterdir())
 
     successor = workers()
-    successor.answered(loaded("m", 1), "production", 0.001)
+    successor.answered(loaded("m", 1), "production", 0.001, 1)
     successor.flush()
 
     assert ok(other, Row("m", 1, "production")) == 2
@@ -164,7 +164,7 @@ def test_unnamed_predictions_are_counted_as_other(workers):
     """At most ``MOST_SERIES`` series: one of each version here, and three of the others."""
     worker = workers()
     for number in range(1, 251):
-        worker.answered(loaded("m", number), str(number), 0.001)
+        worker.answered(loaded("m", number), str(number), 0.001, 1)
     worker.faulted(("m", 250), "250", "failed")
     worker.flush()
 
@@ -177,16 +177,16 @@ def test_a_live_version_replaces_one_that_is_not_in_the_names(workers):
     """Also in another worker, and without a count that goes backwards."""
     worker, other = workers(), workers(live={("m", 250)})
     first = loaded("m", 1)
-    worker.answered(first, "1", 0.001)
+    worker.answered(first, "1", 0.001, 1)
     for number in range(1, 250):
-        worker.answered(loaded("m", number), str(number), 0.001)
+        worker.answered(loaded("m", number), str(number), 0.001, 1)
     worker.flush()
-    other.answered(loaded("m", 250), "production", 0.001)
+    other.answered(loaded("m", 250), "production", 0.001, 1)
     other.flush()
     assert Row("m", 250, "production") in worker.totals().named
     assert Row("m", 1, "") not in worker.totals().named
 
-    worker.answered(first, "1", 0.001)
+    worker.answered(first, "1", 0.001, 1)
     before = others(worker)[:BINS].sum()
     worker.flush()
 
@@ -198,19 +198,19 @@ def test_a_version_that_is_named_again_continues_its_count(workers):
     live = {("m", 1)}
     worker = workers(live)
     first = loaded("m", 1)
-    worker.answered(first, "1", 0.001)
+    worker.answered(first, "1", 0.001, 1)
     for number in range(2, 250):
-        worker.answered(loaded("m", number), str(number), 0.001)
+        worker.answered(loaded("m", number), str(number), 0.001, 1)
     worker.flush()
     live.clear()
     live.add(("m", 250))
-    worker.answered(loaded("m", 250), "production", 0.001)
+    worker.answered(loaded("m", 250), "production", 0.001, 1)
     worker.flush()
     assert Row("m", 1, "") not in worker.totals().named
 
     live.clear()
     live.add(("m", 1))
-    worker.answered(first, "1", 0.001)
+    worker.answered(first, "1", 0.001, 1)
     worker.flush()
 
     assert Row("m", 1, "") in worker.totals().named
@@ -222,12 +222,12 @@ def test_a_live_version_is_named_when_another_is_no_longer_live(workers):
     worker = workers(live)
     versions = [loaded("m", number) for number in range(1, MOST_SERIES)]
     for version in versions:
-        worker.answered(version, "production", 0.001)
+        worker.answered(version, "production", 0.001, 1)
     worker.flush()
     assert Row("m", MOST_SERIES - 1, "production") not in worker.totals().named
 
     live.remove(("m", 1))
-    worker.answered(versions[-1], "production", 0.001)
+    worker.answered(versions[-1], "production", 0.001, 1)
     worker.flush()
 
     assert Row("m", MOST_SERIES - 1, "production") in worker.totals().named
@@ -237,11 +237,11 @@ def test_a_version_is_named_with_all_of_its_outcomes_or_none(workers):
     """Otherwise the share of its predictions that failed would be wrong."""
     worker = workers()
     for number in range(1, MOST_SERIES - 2):
-        worker.answered(loaded("m", number), str(number), 0.001)
+        worker.answered(loaded("m", number), str(number), 0.001, 1)
     worker.faulted(("m", 5), "5", "failed")
     worker.flush()
 
-    worker.answered(loaded("m", 5), "5", 0.001)
+    worker.answered(loaded("m", 5), "5", 0.001, 1)
     worker.flush()
 
     assert Row("m", 5, "") not in worker.totals().named
@@ -254,7 +254,7 @@ def test_an_incomplete_line_is_ignored(workers, tmp_path):
     (path,) = tmp_path.glob("*.names")
     with path.open("ab") as names:
         names.write(b'["m",1,"prod')
-    worker.answered(loaded("m", 2), "2", 0.001)
+    worker.answered(loaded("m", 2), "2", 0.001, 1)
     worker.flush()
 
     assert set(workers().totals().named) == {Row("m", 2, "")}

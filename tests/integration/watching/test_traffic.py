@@ -55,7 +55,7 @@ def server(tmp_path):
 def predict(worker, alias="production", times=1, faults=()):
     version = ServedVersion("m", 3, "onnx", "0" * 64, 1, SIGNATURE, None)
     for _ in range(times):
-        worker.answered(LoadedVersion(version, None), alias, 0.001)
+        worker.answered(LoadedVersion(version, None), alias, 0.001, 1)
     for fault in faults:
         worker.faulted(("m", 3), alias, fault)
     worker.flush()
