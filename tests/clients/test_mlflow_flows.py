@@ -257,6 +257,8 @@ def test_versions_are_made_tagged_and_found_by_their_source_and_run(client, stag
     by_source = _versions(client, f"source_path = '{staged}' AND name = '{name}'")
     assert references(by_source) == [f"{name}/3", f"{name}/2", f"{name}/1"]
     assert _versions(client, f"run_id = '{name}-a'") == [client.get_model_version(name, "2"), first]
+    uri = client.get_model_version_download_uri(name, "1")
+    assert uri.endswith(f"/api/2.0/mlflow-artifacts/artifacts/models/{name}/1")
 
 
 def test_the_number_of_a_version_must_be_a_number(client, model):
@@ -371,3 +373,5 @@ def test_a_version_is_copied(client, staged, name):
     found = client.get_model_version(name, 2)
     assert (found.source, found.run_id) == (f"models:/{name}/1", "run-1")
     assert (found.description, found.tags) == ("a test", tags)
+    uri = client.get_model_version_download_uri(name, 2)
+    assert uri.endswith(f"/models/{name}/2")

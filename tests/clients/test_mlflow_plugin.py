@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from itertools import count
+from pathlib import Path
 
 import mlflow
 import pandas as pd
@@ -12,9 +13,12 @@ import requests
 from conftest import ADMIN_TOKEN, House, call
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from test_mlflow import refused
 
 from hotswap.errors import ServiceUnreachable
@@ -83,7 +87,7 @@ def test_mlflow_finds_the_plugin_by_the_scheme_of_the_uri():
 
 
 @pytest.mark.parametrize("format_", ["skops", "cloudpickle"])
-def test_a_logged_model_is_registered_and_served(client, house, name, format_):
+def test_a_logged_model_is_registered_served_and_loaded(client, house, name, format_):
     forest = RandomForestClassifier(n_estimators=5, random_state=0).fit(FLOWERS, SPECIES)
     with mlflow.start_run():
         info = mlflow.sklearn.log_model(
@@ -104,7 +108,25 @@ def test_a_logged_model_is_registered_and_served(client, house, name, format_):
     assert all(event["details"]["via"] == "mlflow" for event in history)
     expected = forest.predict(FLOWERS).tolist()
     assert served(house, name, FLOWERS) == expected
+    for uri in (f"models:/{name}@production", f"models:/{name}/1", f"models:/{name}/latest"):
+        loaded = mlflow.pyfunc.load_model(uri)
+        assert loaded.predict(FLOWERS).tolist() == expected
     assert uploads(house) == {}
+
+
+def test_a_pipeline_predicts_the_same_after_loading(client, house, name):
+    pipeline = make_pipeline(StandardScaler(), LinearRegression()).fit(PATIENTS, PROGRESS)
+    with mlflow.start_run():
+        mlflow.sklearn.log_model(
+            pipeline, name="model", input_example=PATIENTS[:2], registered_model_name=name
+        )
+    client.set_registered_model_alias(name, "production", "1")
+
+    expected = pipeline.predict(PATIENTS)
+    loaded = mlflow.pyfunc.load_model(f"models:/{name}@production").predict(PATIENTS)
+    # MLflow copies the table, and numpy adds columns of another layout in another order.
+    assert loaded.tolist() == pytest.approx(expected, rel=1e-12)
+    assert served(house, name, PATIENTS) == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_model_that_was_logged_before_is_downloaded_and_registered(client, house, name):
@@ -134,9 +156,8 @@ def test_a_version_is_copied_by_the_service(client, logged, house, name):
     assert (copied.name, copied.version) == (f"{name}-copy", "1")
     assert copied.source == f"models:/{name}/1"
     client.set_registered_model_alias(copied.name, "production", "1")
-    assert served(house, copied.name, PATIENTS) == pytest.approx(
-        LinearRegression().fit(PATIENTS, PROGRESS).predict(PATIENTS).tolist()
-    )
+    loaded = mlflow.pyfunc.load_model(f"models:/{copied.name}@production")
+    assert served(house, copied.name, PATIENTS) == pytest.approx(loaded.predict(PATIENTS).tolist())
 
 
 def test_models_and_versions_are_searched_tagged_and_deleted(client, logged, name):
@@ -159,6 +180,18 @@ def test_models_and_versions_are_searched_tagged_and_deleted(client, logged, nam
     assert list(client.search_model_versions(f"name = '{name}'")) == []
     client.delete_registered_model(name)
     refused("RESOURCE_DOES_NOT_EXIST", client.get_registered_model, name)
+
+
+def test_the_files_of_a_version_are_read_only(client, logged, name, tmp_path):
+    folder = mlflow.artifacts.download_artifacts(f"models:/{name}/1", dst_path=str(tmp_path))
+    assert Path(folder, "MLmodel").is_file()
+    uri = client.get_model_version_download_uri(name, "1")
+    assert uri.startswith("hotswap+http://")
+    repository = get_artifact_repository(uri)
+    with pytest.raises(MlflowException, match="register another version"):
+        repository.log_artifact(str(Path(folder, "MLmodel")))
+    missing = repository.artifact_uri.removesuffix("/1") + "/99"
+    refused("RESOURCE_DOES_NOT_EXIST", get_artifact_repository(missing).list_artifacts)
 
 
 def test_without_a_token_the_message_names_the_variable(client, name, monkeypatch):
