@@ -3,7 +3,9 @@
 The messages are those of its REST API: https://mlflow.org/docs/latest/api_reference/rest-api.html
 """
 
+import math
 import re
+import sys
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -163,7 +165,10 @@ class MlflowSource:
     def _metrics(
         self, message: Message, model: MlflowModel
     ) -> tuple[dict[str, float], list[LeftOut]]:
-        """The metrics of the run, replaced by those of the logged model."""
+        """The metrics of the run, replaced by those of the logged model.
+
+        A database has 0 for the NaN of a logged model, and says of a run's that it is NaN.
+        """
         metrics: dict[str, float] = {}
         left_out: list[LeftOut] = []
         run_id = text_of(message, "run_id") or model.run_id
@@ -177,9 +182,16 @@ class MlflowSource:
             if not grammar.fullmatch(its_id):
                 continue
             try:
-                metrics |= _latest(read(its_id))
+                found = _latest(read(its_id))
             except CannotCome as error:
                 left_out.append(LeftOut(f"metrics of {its_id}", str(error)))
+            else:
+                was_nan = {name for name, value in metrics.items() if math.isnan(value)}
+                metrics |= {
+                    name: value
+                    for name, value in found.items()
+                    if name not in was_nan or value != 0.0
+                }
         return metrics, left_out
 
 
@@ -244,8 +256,10 @@ def _latest(metrics: Iterable[Message]) -> dict[str, float]:
 
 
 def _number(value: object, otherwise: float = 0.0) -> float:
-    """MLflow writes NaN and the infinities as texts."""
+    """MLflow writes NaN and the infinities as texts; into a database the latter as the largest
+    finite numbers."""
     try:
-        return float(value) if isinstance(value, str | int | float) else otherwise
+        number = float(value) if isinstance(value, str | int | float) else otherwise
     except (ValueError, OverflowError):
         return otherwise
+    return math.copysign(math.inf, number) if abs(number) == sys.float_info.max else number

@@ -80,7 +80,7 @@ def iris() -> dict[str, Registered]:
         "iris": Registered(
             [
                 Made(1, "the first", {"data": "old"}, {"acc": 0.5, "f1": 0.4}, {"acc": 0.75}),
-                Made(2, tags={"data": "new"}, metrics={"acc": 0.9, "loss": float("nan")}),
+                Made(2, tags={"data": "new"}, metrics={"acc": 0.9, "loss": math.nan}),
                 Made(4, files={"MLmodel": OTHER_FLAVOR.encode()}),
                 Made(5, "the last", metrics={"acc": 0.95}),
             ],

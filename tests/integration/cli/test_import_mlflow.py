@@ -1,7 +1,9 @@
 """Imports from MLflow: what comes, what does not and why, and imports that break off."""
 
 import json
+import math
 import sqlite3
+import sys
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -252,6 +254,20 @@ def test_what_the_service_cannot_hold_is_left_out(
     assert "hotswap promote fine 1" in fine["versions"][0]["left_out"][0]["why"]
     assert "FAILED_REGISTRATION" in fine["versions"][1]["reason"]
     assert list(registry.versions) == ["fine"]
+
+
+def test_what_a_database_has_for_nan_and_infinity_is_left_out(
+    hotswap: Hotswap, registry: ImportingRegistry, tmp_path: Path
+) -> None:
+    largest = sys.float_info.max
+    made = Made(1, metrics={"a": math.nan, "b": 0.0, "c": largest}, model_metrics={"a": 0.0})
+    path = write_database({"iris": Registered([made])}, tmp_path)
+
+    report = report_of(hotswap, f"sqlite:///{path}", code=0)
+
+    assert registry.versions["iris"][0]["metrics"] == {"b": 0.0}
+    left_out = report["models"][0]["versions"][0]["left_out"]
+    assert [each["why"].split()[0] for each in left_out] == ["nan", "inf"]
 
 
 def test_one_model_can_be_chosen(
