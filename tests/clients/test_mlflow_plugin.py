@@ -1,6 +1,10 @@
 """Our plugin in MLflow: tracking in a local database, the registry in the service."""
 
+import os
 import socket
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from itertools import count
@@ -10,7 +14,7 @@ import mlflow
 import pandas as pd
 import pytest
 import requests
-from conftest import ADMIN_TOKEN, House, call
+from conftest import ADMIN_TOKEN, ROOT, House, call
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -84,6 +88,41 @@ def test_mlflow_finds_the_plugin_by_the_scheme_of_the_uri():
         "hotswap+http",
         "hotswap+https",
     }
+
+
+TWICE = """
+import warnings
+warnings.simplefilter("error", UserWarning)
+from importlib.metadata import entry_points
+from mlflow import MlflowClient
+print(sorted(one.dist.name for one in entry_points(name="hotswap")))
+print(MlflowClient("sqlite://", "hotswap://").get_registered_model("iris").name)
+"""
+
+
+def test_the_service_in_the_same_environment_changes_nothing(house, tmp_path):
+    """It declares the same entry points; MLflow would warn of one that it cannot load."""
+    described = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    record = tmp_path / "hotswap-0.1.0.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: hotswap\nVersion: 0.1.0\n")
+    (record / "entry_points.txt").write_text(
+        "".join(
+            f"[{group}]\n" + "".join(f"{name} = {at}\n" for name, at in points.items())
+            for group, points in described.items()
+        )
+    )
+    settings = {"HOTSWAP_URL": house.url, "HOTSWAP_TOKEN": ADMIN_TOKEN, "PYTHONPATH": str(tmp_path)}
+    said = subprocess.run(
+        [sys.executable, "-c", TWICE],
+        env={**os.environ, **settings},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert said.stdout.splitlines() == ["['hotswap', 'hotswap-client']", "iris"], said.stderr
 
 
 @pytest.mark.parametrize("format_", ["skops", "cloudpickle"])
