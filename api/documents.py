@@ -39,9 +39,9 @@ _NAMES: dict[str, dict[str, str]] = {
     "call": {"pattern": "^[a-z]{1,62}$"},
     "verb": {"pattern": f"^({VerbConverter.regex})$"},
     "path": {
-        "pattern": "^(uploads|models)(/[A-Za-z0-9_-]{1,60}){2,5}$",
+        "pattern": "^[a-z]{1,60}(/[A-Za-z0-9_./ -]{1,900})?$",
         "description": "`uploads/<directory>/<file>` or `models/<name>/<version>/<file>`. Names of "
-        "files may also have spaces, dots and letters of other languages.",
+        "files may also have letters of other languages.",
     },
 }
 """The schemas of path parameters, which flask-smorest describes only as strings."""

@@ -36,6 +36,7 @@ from registry.operations.measure_disk import measure_disk_if_due
 from registry.operations.note_token_uses import note_token_uses
 from registry.operations.verify_history import verify_if_due
 from registry.reading.queries import find_usable_version
+from registry.storage.attempts import Attempts
 from registry.storage.database import Database
 from registry.storage.election import Election
 from registry.storage.file_modes import refuse_foreign
@@ -51,6 +52,7 @@ class Services:
     database: Database
     blobs: LocalBlobStore
     uploads: Uploads
+    attempts: Attempts
     spawner: Spawner
     inspector: Inspector
     counter: Counter
@@ -98,6 +100,7 @@ class Services:
             database=database,
             blobs=blobs,
             uploads=uploads,
+            attempts=Attempts(run / "attempts"),
             spawner=spawner,
             inspector=Inspector(spawner=spawner, memory=memory),
             counter=counter,

@@ -7,6 +7,7 @@ from registry.operations.rows import locked_active_model
 from registry.reading.queries import find_ready_version
 from registry.reading.views import View, version_view
 from registry.storage.database import Database
+from registry.storage.idempotency import Idempotency, store_answer, stored_answer
 from registry.storage.tables import MetricRow, VersionRow, VersionTagRow
 
 _KEPT = (
@@ -25,16 +26,19 @@ def copy_version(
     description: str,
     tags: Mapping[str, str],
     origin: Origin,
+    idempotency: Idempotency | None = None,
 ) -> View:
     """Add a copy of the version ``original``, a model and a reference, to the existing ``model``.
 
     The copy shares the original's blobs, whose row, and so whose blobs, are never deleted.
 
-    Raises NameMalformed, ReferenceMalformed, ModelNotFound, VersionNotFound, VersionNotReady and
-    ModelArchived.
+    Raises NameMalformed, ReferenceMalformed, ModelNotFound, VersionNotFound, VersionNotReady,
+    ModelArchived and IdempotencyKeyReused.
     """
     with database.write() as session:
         row = locked_active_model(session, model)
+        if (answer := stored_answer(session, idempotency)) is not None:
+            return answer
         known = find_ready_version(session, *original)
         version = VersionRow(
             model=model,
@@ -44,4 +48,6 @@ def copy_version(
             **{name: getattr(known, name) for name in _KEPT},
         )
         add_version(session, row, version, actor, origin)
-        return version_view(version)
+        answer = version_view(version)
+        store_answer(session, idempotency, answer)
+        return answer

@@ -100,6 +100,7 @@ BEYOND = {
     "GET /v2/logging": 400,
     "POST /v2/logging": 400,
     "GET /models/{name}/{version}/plots/{plot}.svg": 404,
+    "GET /api/2.0/mlflow-artifacts/artifacts/{path}": 404,
 }
 BEYOND |= {
     f"POST /v1/models/{{name}}{version}:{verb}": 400

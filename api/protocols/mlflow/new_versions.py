@@ -1,5 +1,10 @@
 """New model versions, for MLflow's clients: of an uploaded directory, or of another version."""
 
+import hashlib
+
+import msgspec
+from flask import Response, after_this_request
+
 from api.access import grant
 from api.protocols.mlflow import schemas
 from api.protocols.mlflow.answers import Answer, version_answer
@@ -10,6 +15,7 @@ from api.protocols.mlflow.registered_models import find_alias, find_current_mode
 from api.protocols.mlflow.requests import NewVersion
 from api.protocols.mlflow.sources import OwnVersion, read_source
 from api.services import services
+from registry.blobs.disk_errors import storage_errors
 from registry.blobs.uploads import FilePath
 from registry.errors import ArtifactRefused, shown
 from registry.mlflow_models.directory import ModelDirectory, read_directory
@@ -17,6 +23,7 @@ from registry.operations.copy_version import copy_version
 from registry.operations.register import Metadata, Origin, register
 from registry.reading.queries import find_version
 from registry.reading.views import View
+from registry.storage.idempotency import Idempotency
 
 
 @call("POST", "/model-versions/create", "upload", NewVersion, schemas.VERSION)
@@ -42,11 +49,13 @@ def _copied(source: OwnVersion, arguments: NewVersion) -> View:
             number = find_alias(session, source.model, source.alias).number
         else:
             number = find_current_version(session, source.model, source.version or "").number
+    original = (source.model, str(number))
     return copy_version(
         services().database,
-        (source.model, str(number)),
+        original,
         arguments.name,
         actor=grant().name,
+        idempotency=_repeatable(arguments, *original),
         description=arguments.description,
         tags={tag.key: tag.value for tag in arguments.tags},
         origin=_origin(arguments),
@@ -69,6 +78,7 @@ def _registered(source: FilePath, arguments: NewVersion) -> View:
                 environment=read.environment,
             ),
             actor=grant().name,
+            idempotency=_repeatable(arguments, read.artifact.digest),
             columns=read.columns,
             origin=_origin(arguments),
         )
@@ -82,6 +92,26 @@ def _read(source: FilePath) -> ModelDirectory:
             path = shown("/".join((UPLOADS, *source)), 200)
             raise ArtifactRefused(f"This token has uploaded no directory {path}.")
         return read_directory(folder, services().blobs, limit)
+
+
+def _repeatable(arguments: NewVersion, *what: str) -> Idempotency:
+    """The key of this request, or of an equal one that was not answered: MLflow's clients repeat
+    one whose connection broke, and send no key.
+
+    ``what``: the bytes that the source has now.
+    """
+    requested = msgspec.json.encode([grant().token_id, arguments, what])
+    fingerprint = hashlib.sha256(requested).hexdigest()
+    with storage_errors():
+        attempt = services().attempts.begin(fingerprint)
+
+    @after_this_request
+    def settle(response: Response) -> Response:
+        is_answer = response.status_code < 500
+        response.call_on_close(attempt.finish if is_answer else attempt.leave)
+        return response
+
+    return Idempotency(grant().token_id, attempt.key, fingerprint)
 
 
 def _origin(arguments: NewVersion) -> Origin:

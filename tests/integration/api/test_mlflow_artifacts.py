@@ -9,6 +9,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from registry.blobs.uploads import MAX_DEPTH
+from registry.errors import DatabaseUnavailable
 from tests.integration.api.conftest import ADMIN_TOKEN, Caller, check_error_code, new_name
 
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
@@ -464,3 +465,45 @@ def test_an_app_of_another_name_takes_only_its_own(make_app, artifacts):
     base = "https://models.example.com/below/api/2.0/mlflow-artifacts/artifacts"
     assert own.create("m", f"{base}/uploads/x").status_code == 200
     own.refused("m", f"{base.replace('/below', '')}/uploads/x")
+
+
+def test_a_version_that_was_made_but_not_answered_is_made_once(make_app, artifacts):
+    """MLflow's client repeats what is answered with 503, though it may have taken effect."""
+    service = make_app()
+    own, name = Artifacts(service.admin), new_name()
+    service.admin.upload(name, artifacts["line-1"])
+    own.upload(name, {"MLmodel": MLMODEL, "model.skops": artifacts["line-2"]})
+    sources = (f"mlflow-artifacts:/uploads/{name}", f"models:/{name}/1")
+    announce = service.services.database.committed
+
+    def fail():
+        service.services.database.committed = announce
+        raise DatabaseUnavailable
+
+    for source, number in zip(sources, ("2", "4"), strict=True):
+        service.services.database.committed = fail
+        own.refused(name, source, 503, "TEMPORARILY_UNAVAILABLE")
+        assert len(versions_of(service.admin, name)) == int(number)
+        repeated, meant = own.create(name, source), own.create(name, source)
+        assert repeated.json["model_version"]["version"] == number
+        assert meant.json["model_version"]["version"] == str(int(number) + 1)
+    assert list((service.data / "run" / "attempts").iterdir()) == []
+
+
+def test_another_request_is_no_repetition(make_app, artifacts):
+    service = make_app()
+    own, name = Artifacts(service.admin), new_name()
+    service.admin.upload(name, artifacts["line-1"])
+    own.upload(name, {"MLmodel": MLMODEL, "model.skops": artifacts["line-2"]})
+    source = f"mlflow-artifacts:/uploads/{name}"
+
+    def fail():
+        raise DatabaseUnavailable
+
+    announce, service.services.database.committed = service.services.database.committed, fail
+    own.refused(name, source, 503, "TEMPORARILY_UNAVAILABLE")
+    service.services.database.committed = announce
+
+    assert own.create(name, source, description="d").json["model_version"]["version"] == "3"
+    own.upload(name, {"model.skops": artifacts["line-3"]})
+    assert own.create(name, source).json["model_version"]["version"] == "4"
