@@ -8,7 +8,7 @@ from api.access import grant
 from api.protocols.mlflow import schemas
 from api.protocols.mlflow.answers import Answer, version_answer
 from api.protocols.mlflow.calls import VIA, as_mlflow_says, call
-from api.protocols.mlflow.pages import search_of, token_after
+from api.protocols.mlflow.pages import page_of, search_of
 from api.protocols.mlflow.requests import (
     StageChange,
     Version,
@@ -69,8 +69,7 @@ def search_model_versions(arguments: VersionSearch) -> Answer:
     with services().database.read() as session:
         rows, more = search_versions(session, grant(), search)
         found = [version_answer(row) for row in rows]
-    answer: Answer = {"model_versions": found} if found else {}
-    return answer | ({"next_page_token": token_after(search)} if more else {})
+    return page_of("model_versions", found, search, more=more)
 
 
 @call("POST", "/model-versions/set-tag", "upload", VersionTag, schemas.NOTHING)

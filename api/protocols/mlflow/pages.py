@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from api.protocols.mlflow.answers import Answer
 from api.protocols.mlflow.requests import ModelSearch, VersionSearch
 from registry.errors import ParameterMalformed
 from registry.reading.searches import Search
@@ -25,10 +26,14 @@ def search_of(arguments: ModelSearch | VersionSearch) -> Search:
     )
 
 
-def token_after(search: Search) -> str:
-    """The token of the page after that of ``search``."""
-    place = msgspec.json.encode(_Place(search.skipped + search.most))
-    return urlsafe_b64encode(place).decode().rstrip("=")
+def page_of(key: str, found: list[Answer], search: Search, *, more: bool) -> Answer:
+    """What ``search`` found under ``key``, which is absent where that is nothing, as in Protocol
+    Buffers; ``more``: there is another page."""
+    page: Answer = {key: found} if found else {}
+    if more:
+        place = msgspec.json.encode(_Place(search.skipped + search.most))
+        page["next_page_token"] = urlsafe_b64encode(place).decode().rstrip("=")
+    return page
 
 
 def _skipped(token: str) -> int:

@@ -8,7 +8,7 @@ from api.protocols.mlflow import schemas
 from api.protocols.mlflow.answers import Answer, model_answer, version_answer
 from api.protocols.mlflow.calls import VIA, as_mlflow_says, call
 from api.protocols.mlflow.model_versions import find_current_version, number_of
-from api.protocols.mlflow.pages import search_of, token_after
+from api.protocols.mlflow.pages import page_of, search_of
 from api.protocols.mlflow.requests import (
     Alias,
     AliasTarget,
@@ -104,8 +104,7 @@ def search_registered_models(arguments: ModelSearch) -> Answer:
         rows, more = search_models(session, grant(), search)
         latest = highest_versions(session, [row.name for row in rows])
         found = [model_answer(row, latest.get(row.name)) for row in rows]
-    answer: Answer = {"registered_models": found} if found else {}
-    return answer | ({"next_page_token": token_after(search)} if more else {})
+    return page_of("registered_models", found, search, more=more)
 
 
 @call("POST", "/registered-models/get-latest-versions", "any", Stages, schemas.VERSIONS)
