@@ -56,8 +56,10 @@ def _from_bytes(tensor: Tensor, raw: Data) -> Elements:
     return numbers
 
 
-def _from_json(tensor: Tensor) -> list[Any]:
+def _from_json(tensor: Tensor) -> Elements:
     data = tensor.data
+    if isinstance(data, np.ndarray):
+        return data
     if not isinstance(data, list):
         raise refused_input(tensor.name, "expected a list", ".data")
     for size in tensor.shape[:0:-1]:

@@ -11,14 +11,16 @@ Unknown members are ignored.
 
 import re
 from collections.abc import Sequence
+from math import prod
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from registry.codecs.batch import Batch
 from registry.codecs.large_bodies import SMALL_BODY, one_large_body_at_a_time
+from registry.codecs.tensor_pieces import NotInPieces, cut_numbers
 from registry.codecs.tensor_texts import Data
-from registry.codecs.tensor_types import Tensor, refused_input
+from registry.codecs.tensor_types import NUMBERS, Tensor, refused_input
 from registry.errors import BodyMalformed, Fault, InputRefused, shown
 
 _Size = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -139,6 +141,9 @@ def _parse(body: bytes) -> _Request:
     try:
         if len(body) <= SMALL_BODY:
             return _decode_text(body)
+        request = _decode_in_pieces(body)
+        if request is not None:
+            return request
         with one_large_body_at_a_time(body):
             return _decode_text(body)
     except msgspec.ValidationError as error:
@@ -161,6 +166,24 @@ def _decode_text(body: bytes) -> _Request:
     if not body.isascii():
         body.decode()  # msgspec does not validate texts that it skips
     return _decode(body)
+
+
+def _decode_in_pieces(body: bytes) -> _Request | None:
+    """None: the request is not valid, or has another form."""
+    try:
+        rest, arrays = cut_numbers(body)
+        request = _decode_text(rest)
+    except (NotInPieces, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    for tensor in request.inputs:
+        array = arrays.get(tensor.data) if isinstance(tensor.data, str) else None
+        if array is not None:
+            shape = [array.size] if array.ndim == 1 else list(array.shape)
+            expected = [prod(tensor.shape)] if array.ndim == 1 else tensor.shape
+            if tensor.datatype not in NUMBERS or shape != expected:
+                return None
+            tensor.data = array.ravel()
+    return request
 
 
 def _tensors(message: _Message) -> list[Tensor]:

@@ -46,7 +46,8 @@ class Tensor(msgspec.Struct, gc=False):
     """A tensor of a request.
 
     ``raw`` has its elements in binary form, in row-major order; where it is None, ``data`` has them
-    as they were decoded from JSON. ``content_type``: how texts are encoded.
+    as they were decoded from JSON, or an array of its numbers, in which NaN is null.
+    ``content_type``: how texts are encoded.
     """
 
     name: str
