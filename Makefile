@@ -22,10 +22,11 @@ extras: .venv/extras ## Install Arrow and Parquet, Excel, plots, PostgreSQL, gun
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 # Three processes on two cores, since tests wait for their servers; each further process collects the
-# tests again and starts another PostgreSQL and server. In the order of the folders the long tests do
-# not come last. What the tests write is in memory: on a disk they would wait for each transaction.
+# tests again and starts another PostgreSQL. In the order of the folders the long tests do not come
+# last. What the tests write is in memory: on a disk they would wait for each transaction.
 test: lint ## Run linters, types, import rules and the tests
-	$(COMPILED) $(ONE_THREAD) $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --in-memory -m "not slow"
+	$(COMPILED) $(ONE_THREAD) $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --one-server \
+		--in-memory -m "not slow"
 
 test-slow: HYPOTHESIS ?= thorough
 test-slow: .venv/test ## Run the long tests, every attack and fault, and Hypothesis with many examples

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any, cast
 
 import marshmallow as ma
@@ -66,16 +67,62 @@ _CODINGS = (
 
 
 class Document(Api):  # type: ignore[misc]  # flask-smorest publishes no types
-    """flask-smorest's API object; errors are handled in ``api.problems``."""
+    """flask-smorest's API object. It describes the blueprints when the document is first read,
+    since that takes as long as the rest of the start of an app. Errors are handled in
+    ``api.problems``.
+    """
 
     ERROR_SCHEMA = ProblemSchema
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app)
+        self._blueprints: list[Blueprint] = []
+        self._reading = Lock()
+        self._described: dict[str, Any] | None = None
+
+    def register_blueprint(self, resource: Blueprint) -> None:
+        """Register ``resource`` with the app, as the base class does, but describe it later."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][resource.name] = self
+        self._app.register_blueprint(resource)
+        self._blueprints.append(resource)
+
+    def read(self) -> dict[str, Any]:
+        """The OpenAPI document. Safe to call from several threads."""
+        with self._reading:
+            if self._described is None:
+                self._described = self._describe()
+            return self._described
+
+    def _describe(self) -> dict[str, Any]:
+        spec = self.spec
+        self.ma_plugin.converter.add_attribute_function(_object_limits)
+        for scheme in _SCHEMES:
+            spec.components.security_scheme(scheme, {"type": "http", "scheme": scheme})
+        spec.components.schema("Metadata", schema=MetadataSchema)
+        for name, schema in openapi_schemas().items():
+            spec.components.schema(name, schema)
+        spec.components.schema("StoredEvaluation", {"type": "object", **EVALUATION})
+        for resource in self._blueprints:
+            resource.register_views_in_doc(
+                self, self._app, spec, name=resource.name, parameters=None
+            )
+            spec.tag({"name": resource.name, "description": resource.description})
+        described: dict[str, Any] = spec.to_dict()
+        _describe_problems(described)
+        _describe_path_parameters(described)
+        _require_reason_for_force(described)
+        _describe_access(self._app, described)
+        _describe_bodies(described)
+        _describe_protocols_errors(described)
+        return described
 
     def _register_error_handlers(self) -> None:
         """The base class would register a handler with its own error format."""
 
 
 def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
-    """Register ``blueprints`` with ``app``, and describe them and the scopes they require."""
+    """Register ``blueprints`` with ``app``; the document describes them and the scopes they
+    require."""
     app.config.update(
         API_TITLE="Hotswap",
         API_VERSION=RELEASE,
@@ -83,24 +130,9 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
         API_SPEC_OPTIONS={"info": {"description": _OVERVIEW}},
     )
     document = Document(app)
-    spec = document.spec
-    document.ma_plugin.converter.add_attribute_function(_object_limits)
-    for scheme in _SCHEMES:
-        spec.components.security_scheme(scheme, {"type": "http", "scheme": scheme})
-    spec.components.schema("Metadata", schema=MetadataSchema)
-    for name, schema in openapi_schemas().items():
-        spec.components.schema(name, schema)
-    spec.components.schema("StoredEvaluation", {"type": "object", **EVALUATION})
     for resource in blueprints:
         document.register_blueprint(resource)
-    described = spec.to_dict()
-    _describe_problems(described)
-    _describe_path_parameters(described)
-    _require_reason_for_force(described)
-    _describe_access(app, described)
-    _describe_bodies(described)
-    _describe_protocols_errors(described)
-    app.extensions[_KEY] = described
+    app.extensions[_KEY] = document
 
 
 @blueprint.route("/openapi.json", methods=["GET"])
@@ -109,7 +141,7 @@ def describe(app: Flask, blueprints: Sequence[Blueprint]) -> None:
 def get_openapi() -> Response:
     """The OpenAPI document."""
     servers = [{"url": request.root_path or "/"}]
-    return jsonify({**current_app.extensions[_KEY], "servers": servers})
+    return jsonify({**current_app.extensions[_KEY].read(), "servers": servers})
 
 
 @blueprint.route("/docs", methods=["GET"])

@@ -1,7 +1,8 @@
 """How many examples Hypothesis tries: few in ``make test``, many in ``make test-slow``.
 
-Also has the zygote that tests share, keeps temporary files in memory for ``make test``, collects
-the tests without looking for garbage, and lets Ctrl-C interrupt the processes that tests start.
+Also has the zygote that tests share, and for ``make test`` files in memory and one process for all
+tests of real servers; collects the tests without looking for garbage, and lets Ctrl-C interrupt the
+processes that tests start.
 """
 
 import gc
@@ -9,6 +10,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +22,8 @@ from tests.memory import in_memory
 
 # They run in environments of their own: make test-clients.
 collect_ignore = ["clients"]
+
+_SYSTEM = "tests/system/"
 
 # No deadline and no check of the time that examples take: the machine may be busy.
 _ALWAYS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -41,11 +45,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Keep temporary files in memory where it has room: nothing then waits for a disk.",
     )
+    parser.addoption(
+        "--one-server",
+        action="store_true",
+        help="With xdist, run tests/system in one process, first: others would start servers too.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--in-memory") and (folder := in_memory()) is not None:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(folder)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if not config.getoption("--one-server"):
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneServer(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _SYSTEM if nodeid.startswith(_SYSTEM) else super()._split_scope(nodeid)
+
+    return OneServer(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--one-server"):
+        items.sort(key=lambda item: not item.nodeid.startswith(_SYSTEM))
 
 
 @pytest.hookimpl(wrapper=True)

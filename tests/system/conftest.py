@@ -1,10 +1,13 @@
 """Servers for the tests: one shared, or one of their own."""
 
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks.swap import constant_model
+from tests.system.models import upload
 from tests.system.real_server import BIN, Server, free_port, running, wait_until
 
 
@@ -19,6 +22,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server with two workers for all tests that do not change its state."""
     data = tmp_path_factory.mktemp("server") / "data"
     with running([BIN / "hotswap", "serve", "--workers", "2"], data, free_port()) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of one worker, so that whoever is held up is held up by its neighbour. It has the
+    model ``plane``; it and the tests may open 4,096 files, for that many connections."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    data = tmp_path_factory.mktemp("single") / "data"
+    with running([BIN / "hotswap", "serve", "--workers", "1"], data, free_port()) as started:
+        upload(started, "plane", constant_model(100.0))
+        started.call("POST", "/models/plane/1/promote").raise_for_status()
         yield started
 
 

@@ -3,29 +3,16 @@
 import json
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from benchmarks.swap import constant_model
-from tests.system.models import upload
-from tests.system.real_server import BIN, Server, free_port, running
+from tests.system.real_server import Server
 
 ROW = {"x0": 1.0, "x1": 2.0}
 BODY = json.dumps(ROW).encode()
 NAMES = 5_000
-
-
-@pytest.fixture(scope="module")
-def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of one worker, so that whoever is held up is held up by its neighbour."""
-    data = tmp_path_factory.mktemp("single") / "data"
-    with running([BIN / "hotswap", "serve", "--workers", "1"], data, free_port()) as started:
-        upload(started, "plane", constant_model(100.0))
-        started.call("POST", "/models/plane/1/promote").raise_for_status()
-        yield started
 
 
 def head(server: Server, path: str = "/models/plane/predict", length: int = len(BODY)) -> bytes:

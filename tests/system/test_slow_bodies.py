@@ -1,18 +1,14 @@
 """Slow callers, and callers that hold connections, do not delay others: real sockets."""
 
 import json
-import resource
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
-from benchmarks.swap import constant_model
 from cli.connections import CONNECTIONS, SPARE_CONNECTIONS
-from tests.system.models import upload
 from tests.system.raw_requests import exchange
 from tests.system.real_server import BIN, ROOT, Server, free_port, running, wait_until
 
@@ -22,18 +18,6 @@ PREDICT = "/models/plane/predict"
 LONG_ANSWER = "/docs/static/vendor/swagger-ui/swagger-ui-bundle.js"
 LONG_ANSWER_SIZE = (ROOT / f"api{LONG_ANSWER.removeprefix('/docs')}").stat().st_size
 SLOW = 500
-
-
-@pytest.fixture(scope="module")
-def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of one worker, so that whoever is held up is held up by its neighbour."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
-    data = tmp_path_factory.mktemp("slow") / "data"
-    with running([BIN / "hotswap", "serve", "--workers", "1"], data, free_port()) as started:
-        upload(started, "plane", constant_model(100.0))
-        started.call("POST", "/models/plane/1/promote").raise_for_status()
-        yield started
 
 
 def new_token(server: Server) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 import pytest
@@ -40,6 +41,15 @@ def operations(document):
         for method, operation in item.items():
             if method in {"get", "put", "post", "delete", "patch", "head", "options"}:
                 yield method.upper(), path, operation
+
+
+def test_the_document_is_made_once_if_several_callers_read_it_first(make_app, document):
+    service = make_app()
+    with ThreadPoolExecutor(8) as threads:
+        answers = [*threads.map(lambda _: service.stranger().get("/openapi.json"), range(8))]
+
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert [answer.json for answer in answers] == [document] * 8
 
 
 def test_the_document_is_valid_openapi_3_1(document):
