@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 from mlflow.exceptions import MlflowException
@@ -56,16 +57,19 @@ class RegistryStore(RestStore):  # type: ignore[misc]  # mlflow is not installed
         registry, which the service copies itself.
         Raises MlflowException; no version is then made.
         """
-        details = (run_id, tags, run_link, description)
+        details = (tags, run_link, description)
         if _is_version(source):
-            return super().create_model_version(name, source, *details, model_id=model_id)
+            return super().create_model_version(name, source, run_id, *details, model_id=model_id)
+        if not run_id and model_id:
+            # As MLflow's own server does; log_model passes the logged model alone.
+            run_id = MlflowClient(self._tracking_uri).get_logged_model(model_id).source_run_id
         with (
             mlflow_exceptions(),
             self._model_files(source, local_model_path) as folder,
             self._service.staged(folder) as path,
         ):
             staged = f"mlflow-artifacts:{path}"
-            return super().create_model_version(name, staged, *details, model_id=model_id)
+            return super().create_model_version(name, staged, run_id, *details, model_id=model_id)
 
     def get_model_version_download_uri(self, name: str, version: str) -> str:
         """The URI of the files of a version, for the plugin's own artifact repository."""
