@@ -24,12 +24,14 @@ from cli.importing.sources import (
 from hotswap.replies import Version
 from registry.errors import ArtifactRefused, shown
 from registry.formats.mlmodel import MAX_MLMODEL, MlflowModel, first_row, read_mlmodel
+from registry.mlflow_models.environment import read_requirements
 from registry.stored_text import unstorable
 
 Message = Mapping[str, Any]
 MAX_VERSIONS = 100_000
 """Of one model; and models of one registry."""
 MAX_EXAMPLE = 2**20
+"""Bytes of the input example, and of requirements.txt."""
 PROMPT_TAG = "mlflow.prompt.is_prompt"
 _MODEL_ID = re.compile(r"m-[0-9A-Za-z]{1,64}")
 _LOGGED_MODEL = re.compile(r"models:/(m-[0-9A-Za-z]{1,64})")
@@ -146,7 +148,7 @@ class MlflowSource:
             format=model.format,
             signature=model.signature,
             input_example=self._example(message, model),
-            environment=model.environment,
+            environment={**self._packages(message), **model.environment},
             metrics=metrics,
             left_out=tuple(left_out),
         )
@@ -161,6 +163,12 @@ class MlflowSource:
             return first_row(self._store.read(message, model.example_file, MAX_EXAMPLE))
         except CannotCome:
             return None  # the service takes its own example then
+
+    def _packages(self, message: Message) -> dict[str, str]:
+        try:
+            return read_requirements(self._store.read(message, "requirements.txt", MAX_EXAMPLE))
+        except CannotCome:
+            return {}
 
     def _metrics(
         self, message: Message, model: MlflowModel

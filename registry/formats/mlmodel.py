@@ -4,6 +4,7 @@ The format: https://mlflow.org/docs/latest/ml/model/#mlmodel-file
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from registry.signature import Record
 
 MAX_MLMODEL = 2**20
 """Bytes of the file; its signature has all columns."""
+_INFINITE = (math.inf, -math.inf)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 _FORMATS: Mapping[str, Format] = {
     "skops": "skops",
@@ -98,9 +100,14 @@ def first_row(content: bytes) -> Record | None:
         return None
     if not all(isinstance(name, str) for name in columns):
         return None
-    if not all(value is None or isinstance(value, str | int | float) for value in row):
+    if not all(map(_is_single, row)):
         return None
     return dict(zip(columns, row, strict=True))
+
+
+def _is_single(value: object) -> bool:
+    """1e999 is a number of JSON, and infinite."""
+    return value is None or (isinstance(value, str | int | float) and value not in _INFINITE)
 
 
 def _artifact(flavors: Mapping[Any, Any]) -> tuple[Format, str]:

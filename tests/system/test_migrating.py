@@ -1,6 +1,7 @@
 """docs/migrating.md: the Flask app before and after, and BentoML's folder, as the page has them."""
 
 import os
+import pty
 import re
 import subprocess
 from pathlib import Path
@@ -41,6 +42,25 @@ def shell(commands: str, server: Server, folder: Path) -> subprocess.CompletedPr
     )
 
 
+def answered(answer: str, command: str, server: Server, folder: Path) -> int:
+    """The exit code of ``hotswap`` on a terminal where ``answer`` is typed."""
+    ours, terminal = pty.openpty()
+    with os.fdopen(ours, "wb", buffering=0) as keyboard:
+        process = subprocess.Popen(
+            [BIN / "hotswap", *command.split()],
+            cwd=folder,
+            env={**os.environ, "HOTSWAP_URL": server.url, "HOTSWAP_TOKEN": server.token},
+            stdin=terminal,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        os.close(terminal)
+        keyboard.write(f"{answer}\n".encode())
+        _, said = process.communicate(timeout=120)
+    assert b"Import this? [y/N]" in said
+    return process.returncode
+
+
 def write_model(path: Path, strength: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     joblib.dump(LogisticRegression(C=strength, max_iter=500).fit(ROWS, LABELS), path)
@@ -56,6 +76,8 @@ def test_a_flask_app_is_replaced_by_a_request(
     (names,) = blocks("From a Flask app", "csv")
     (tmp_path / "models.csv").write_text(names)
     imports, upload = blocks("From a Flask app", "sh")
+    assert answered("n", "import folder models --csv models.csv", own_server, tmp_path) == 1
+    assert own_server.call("GET", "/models").json()["items"] == []
 
     for commands in (imports, imports, upload):
         done = shell(commands, own_server, tmp_path)

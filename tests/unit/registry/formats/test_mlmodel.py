@@ -134,4 +134,10 @@ def test_the_first_row_of_an_input_example() -> None:
 )  # fmt: skip
 def test_an_example_without_columns_of_single_values_has_no_row(example: object) -> None:
     assert first_row(json.dumps(example).encode()) is None
-    assert first_row(b"{") is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b'{"columns": ["a"], "data": [[1e999]]}', b"[" * 100_000]
+)
+def test_an_example_that_is_no_json_of_finite_numbers_has_no_row(content: bytes) -> None:
+    assert first_row(content) is None

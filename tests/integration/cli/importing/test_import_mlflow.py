@@ -13,7 +13,8 @@ import pytest
 
 from hotswap.retries import NEVER
 from tests.integration.cli.conftest import Hotswap, command
-from tests.integration.cli.fake_mlflow import (
+from tests.integration.cli.fake_service import Answer, problem, running
+from tests.integration.cli.importing.fake_mlflow import (
     FIRST_MADE,
     FakeMlflow,
     Made,
@@ -23,19 +24,7 @@ from tests.integration.cli.fake_mlflow import (
     write_database,
     write_folder,
 )
-from tests.integration.cli.fake_service import Answer, problem, running
-from tests.integration.cli.importing_registry import ImportingRegistry
-
-
-@pytest.fixture
-def registry() -> Iterator[ImportingRegistry]:
-    with running(ImportingRegistry) as registry:
-        yield registry
-
-
-@pytest.fixture
-def hotswap(registry: ImportingRegistry) -> Hotswap:
-    return command(registry)
+from tests.integration.cli.importing.importing_registry import ImportingRegistry
 
 
 @pytest.fixture
@@ -81,6 +70,7 @@ def test_everything_that_can_come_comes(
     assert first["metrics"] == {"acc": 0.75, "f1": 0.4}
     assert first["signature"] == {"inputs": [{"name": "a", "type": "number"}]}
     assert (first["input_example"], first["format"]) == ({"a": 1.5}, "skops")
+    assert first["environment"] == {"numpy": "2.4.0", "scikit-learn": "1.9.1", "python": "3.11.7"}
     origin = {key: value for key, value in first["lineage"]["mlflow"].items() if key != "model_id"}
     assert origin == {
         "name": "iris", "version": 1, "creation_timestamp": str(FIRST_MADE + 1),
@@ -152,6 +142,15 @@ def test_an_import_that_is_killed_anywhere_is_continued(
             report_of(hotswap, source)
             assert [each["version"] for each in registry.versions["iris"]] == [1, 2, 5]
             assert registry.aliases["iris"] == {"champion": 2, "Blue": 5}
+
+
+def test_an_archived_model_stays_archived(
+    hotswap: Hotswap, registry: ImportingRegistry, mlflow: FakeMlflow
+) -> None:
+    registry.versions["iris"] = []
+    registry.described["iris"] = {"status": "archived"}
+    assert "archived" in report_of(hotswap, mlflow.url)["models"][0]["reason"]
+    assert {each.method for each in registry.requests} == {"GET"}
 
 
 def test_numbers_that_are_taken_here_are_told(

@@ -13,7 +13,8 @@ from tests.integration.cli.fake_service import Answer, FakeService, ReceivedRequ
 MLMODEL = """
 flavors:
   python_function: {predict_fn: predict, python_version: 3.11.7}
-  sklearn: {code: null, pickled_model: model.skops, serialization_format: skops}
+  sklearn: {code: null, pickled_model: model.skops, serialization_format: skops,
+    sklearn_version: 1.9.1}
 saved_input_example_info: {artifact_path: input_example.json}
 signature:
   inputs: '[{"type": "double", "name": "a", "required": true}]'
@@ -41,6 +42,7 @@ class Made:
     def __post_init__(self) -> None:
         own = {"MLmodel": MLMODEL.encode(), "model.skops": b"bytes of %d" % self.number}
         self.files = {**own, "input_example.json": EXAMPLE, **self.files}
+        self.files.setdefault("requirements.txt", b"numpy==2.4.0\nscikit-learn==1.0\n")
 
     @property
     def run_id(self) -> str:

@@ -1,15 +1,13 @@
 """Imports of a folder of files that a CSV file lists."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.cli.conftest import Hotswap, command
-from tests.integration.cli.fake_service import running
-from tests.integration.cli.importing_registry import ImportingRegistry
+from tests.integration.cli.conftest import Hotswap
+from tests.integration.cli.importing.importing_registry import ImportingRegistry
 
 NAMES = """\
 file,model,alias,description,tags,metrics
@@ -17,17 +15,6 @@ a/first.joblib,iris,,The first,team=flowers; year=2024,acc=0.9;f1=0.8
 second.pkl,iris,production blue,,,
 net.onnx,wine,production,,,
 """
-
-
-@pytest.fixture
-def registry() -> Iterator[ImportingRegistry]:
-    with running(ImportingRegistry) as registry:
-        yield registry
-
-
-@pytest.fixture
-def hotswap(registry: ImportingRegistry) -> Hotswap:
-    return command(registry)
 
 
 @pytest.fixture
