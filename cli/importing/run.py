@@ -4,8 +4,6 @@ The registry itself holds what was imported: each version has in its lineage whe
 an import that was interrupted, at any point, continues when it is run again.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -72,35 +70,23 @@ def _import(registry: Registry, source: Source, step: VersionStep) -> None:
 def _upload(registry: Registry, step: VersionStep, described: Described, path: Path) -> Uploaded:
     """Raises ProblemReply."""
     metadata = _metadata(step, described)
+
+    def send() -> Uploaded:
+        # With reuse, since an earlier run may have uploaded it, and been killed before it knew.
+        name = Path(described.file).name
+        return registry.upload(step.found.model, path, metadata, filename=name, reuse=True)
+
     try:
-        return _uploaded(registry, step, described, path, metadata)
+        return send()
     except MetadataRefused as error:
         at = {fault.at.partition(".")[0].partition("[")[0] for fault in error.errors}
         fields = [field for field in _OPTIONAL if field in at & metadata.keys()]
         if not fields or at - set(_OPTIONAL):
             raise
         step.left_out += [LeftOut(field, _said(error)) for field in fields]
-        kept = {key: value for key, value in metadata.items() if key not in fields}
-        return _uploaded(registry, step, described, path, kept)
-
-
-def _uploaded(
-    registry: Registry,
-    step: VersionStep,
-    described: Described,
-    path: Path,
-    metadata: dict[str, Any],
-) -> Uploaded:
-    # The key, for an earlier upload of this version that the service has not finished yet.
-    text = json.dumps([repr(step.found.key), metadata], sort_keys=True)
-    return registry.upload(
-        step.found.model,
-        path,
-        metadata,
-        filename=Path(described.file).name,
-        idempotency_key=f"import-{hashlib.sha256(text.encode()).hexdigest()}",
-        reuse=True,
-    )
+        for field in fields:
+            del metadata[field]
+        return send()
 
 
 def _metadata(step: VersionStep, described: Described) -> dict[str, Any]:

@@ -170,6 +170,15 @@ def test_numbers_that_are_taken_here_are_told(
     assert kept in report["models"][0]["left_out"]
 
 
+def test_an_alias_that_is_set_meanwhile_is_not_moved(
+    hotswap: Hotswap, registry: ImportingRegistry, mlflow: FakeMlflow
+) -> None:
+    registry.between["POST", "promote"] = lambda: registry.aliases.update(iris={"champion": 1})
+    report = report_of(hotswap, mlflow.url)
+    assert registry.aliases["iris"]["champion"] == 1
+    assert "points at 1" in reasons(report)["champion"]
+
+
 def test_a_version_that_another_uploader_claims_to_be_imported_is_none(
     hotswap: Hotswap, registry: ImportingRegistry, mlflow: FakeMlflow
 ) -> None:
