@@ -150,7 +150,8 @@ def test_a_classification_is_drawn(plots: Any, labels: list[Any]) -> None:
 def test_the_worst_of_many_classes_are_drawn_and_the_plot_says_so(
     plots: Any,
 ) -> None:
-    drawn = plots(curves([f"class {place}" for place in range(24)]), "classification")
+    figures = curves([f"class {place}" for place in range(24)])
+    drawn = plots({name: figures[name] for name in ("rows", "roc")}, "classification")
 
     roc = texts(drawn["roc"])
     assert "the worst 8 of 24 classes" in roc

@@ -28,6 +28,9 @@ ONLY_IN_OTHER_PROTOCOLS = {
     service_errors.NotOffered,
     service_errors.NotServed,
     service_errors.SearchMalformed,
+    service_errors.PathMalformed,
+    service_errors.UploadNotFound,
+    service_errors.UploadsFull,
 }
 
 
