@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from cli.exits import SAID_NO
+from cli.exits import SAID_NO, WRONG_USAGE
 from cli.importing.fitting import name_fault
 from cli.importing.sources import (
     CannotCome,
@@ -85,6 +85,8 @@ class MlflowSource:
                 continue
             if PROMPT_TAG not in message["tags"]:
                 yield self._model(name, message)
+        if missing := [name for name in self._names if name not in seen]:
+            raise SourceFailed(f"{self.name} has no model {shown(missing[0])}.", WRONG_USAGE)
 
     def _model(self, name: str, message: Message) -> FoundModel:
         if fault := name_fault(name):

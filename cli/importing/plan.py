@@ -39,6 +39,10 @@ class VersionStep:
     left_out: list[LeftOut] = field(default_factory=list)
     reason: str = ""
 
+    def refuse(self, reason: str) -> None:
+        """Note that it did not come, and so has no number."""
+        self.outcome, self.reason, self.number = "refused", reason, None
+
     @property
     def is_renumbered(self) -> bool:
         """Whether its number here differs from the one that it should have."""

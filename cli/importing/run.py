@@ -59,9 +59,9 @@ def _import(registry: Registry, source: Source, step: VersionStep) -> None:
         with source.artifact(step.found, described) as path:
             uploaded = _upload(registry, step, described, path)
     except CannotCome as error:
-        step.outcome, step.reason = "refused", str(error)
+        step.refuse(str(error))
     except REFUSALS as error:
-        step.outcome, step.reason = "refused", _said(error)
+        step.refuse(_said(error))
     else:
         step.outcome = "present" if uploaded.replayed else "imported"
         step.number = uploaded.version["version"]

@@ -221,6 +221,7 @@ def test_a_refused_file_is_told_and_the_others_come(
 
     assert [each["version"] for each in registry.versions["iris"]] == [1, 5]
     assert "evil.Thing" in reasons(report)["2"]
+    assert [each["version"] for each in report["models"][0]["versions"]] == [1, None, None, 5]
     assert "was not imported" in reasons(report)["champion"]
 
 
@@ -284,6 +285,8 @@ def test_one_model_can_be_chosen(
     mlflow.models = {name: Registered([Made(1)]) for name in ("a", "b", "c")}
     report_of(hotswap, mlflow.url, "--model", "b", "--model", "c", "--yes", code=0)
     assert list(registry.versions) == ["b", "c"]
+    result = hotswap("import", "mlflow", "--from", mlflow.url, "--model", "d", "--dry-run")
+    assert (result.exit_code, "has no model 'd'" in result.stderr) == (2, True)
 
 
 def test_prompts_are_no_models(
