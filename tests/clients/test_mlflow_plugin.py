@@ -280,6 +280,14 @@ def test_a_model_of_another_flavor_is_refused_and_leaves_nothing(client, house, 
     assert uploads(house) == {}
 
 
+def test_a_prompt_is_refused_and_makes_no_model(client, name):
+    message = refused(
+        "INVALID_PARAMETER_VALUE", mlflow.genai.register_prompt, name, "Answer {{question}}"
+    )
+    assert "no prompts" in message
+    refused("RESOURCE_DOES_NOT_EXIST", client.get_registered_model, name)
+
+
 def test_a_directory_without_a_model_is_refused(client, house, tmp_path, name):
     (tmp_path / "text").write_text("no model")
     message = refused("INVALID_PARAMETER_VALUE", mlflow.register_model, str(tmp_path), name)

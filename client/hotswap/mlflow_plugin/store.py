@@ -13,8 +13,14 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
-from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
+from mlflow.entities.model_registry import (
+    ModelVersion,
+    ModelVersionTag,
+    RegisteredModel,
+    RegisteredModelTag,
+)
 from mlflow.exceptions import MlflowException
+from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.store.artifact.utils.models import _parse_model_uri
 from mlflow.store.model_registry.rest_store import RestStore
@@ -38,6 +44,21 @@ class RegistryStore(RestStore):  # type: ignore[misc]  # mlflow is not installed
             self._service = Service(store_uri)
         self._tracking_uri = tracking_uri
         super().__init__(self._credentials)
+
+    def create_registered_model(
+        self,
+        name: str,
+        tags: list[RegisteredModelTag] | None = None,
+        description: str | None = None,
+        deployment_job_id: str | None = None,
+    ) -> RegisteredModel:
+        """Create a model without versions. Raises MlflowException, also for a prompt."""
+        if any(tag.key == IS_PROMPT_TAG_KEY for tag in tags or []):
+            raise MlflowException(
+                f"Hotswap keeps models, and no prompts: register {name!r} with an MLflow server.",
+                INVALID_PARAMETER_VALUE,
+            )
+        return super().create_registered_model(name, tags, description, deployment_job_id)
 
     def create_model_version(  # noqa: PLR0917 - MLflow's own signature, which it inspects
         self,
