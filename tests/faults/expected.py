@@ -79,6 +79,7 @@ class Expected:
             },
             "events": self.events,
             "keys": sorted(self.keys),
+            "files": {},
         }
 
     def _upload(self, model: str, **_: Any) -> Refusal | int:

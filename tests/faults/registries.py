@@ -10,6 +10,7 @@ from typing import Literal
 from sqlalchemy import text
 
 from registry.blobs.local import LocalBlobStore
+from registry.blobs.uploads import Uploads
 from registry.engines.served_version import ServedVersion
 from registry.intake.inspector import Inspection
 from registry.live.counter import Counter
@@ -81,6 +82,21 @@ class Registry:
                 actor="ci",
                 idempotency=self._request(key, metadata.fingerprint(model, blob.digest)),
             )
+
+    def add_file(self, content: bytes = b"a file" * 20_000) -> None:
+        """Receive a file of a directory that is to become a version."""
+        with self.blobs.stage(64 * MEBIBYTE) as blob:
+            for start in range(0, len(content), _CHUNK):
+                blob.write(content[start : start + _CHUNK])
+            self.uploads.add(self.token_id, ("directory", "files", "one"), blob)
+
+    def remove_files(self) -> None:
+        """Remove the directory."""
+        self.uploads.remove(self.token_id, ("directory",))
+
+    @property
+    def uploads(self) -> Uploads:
+        return Uploads(self.blobs.uploads, 64 * MEBIBYTE)
 
     def promote(
         self,
@@ -172,6 +188,12 @@ def begin_used(registry: Registry) -> None:
     registry.upload("garden", b"garden")
 
 
+def begin_filed(registry: Registry) -> None:
+    """As used, with an uploaded directory."""
+    begin_used(registry)
+    registry.add_file(b"an older file")
+
+
 def begin_long(registry: Registry) -> None:
     """As used, with a log so long that the next commit has it written back."""
     begin_used(registry)
@@ -201,5 +223,6 @@ BEGINNINGS: dict[str, Callable[[Registry], None]] = {
     "fresh": begin_fresh,
     "used": begin_used,
     "long": begin_long,
+    "filed": begin_filed,
     "littered": begin_littered,
 }

@@ -20,6 +20,7 @@ def restart(registry: Registry) -> None:
     """What the service does before its first request."""
     upgrade(registry.database)
     registry.blobs.sweep()
+    registry.uploads.remove_old()
 
 
 def state_of(registry: Registry) -> State:
@@ -45,6 +46,11 @@ def state_of(registry: Registry) -> State:
                 for row in session.scalars(select(EventRow).order_by(EventRow.seq))
             ],
             "keys": sorted(session.scalars(select(IdempotencyKeyRow.key))),
+            "files": {
+                str(path.relative_to(registry.blobs.uploads)): _digest(path)
+                for path in sorted(registry.blobs.uploads.rglob("*"))
+                if path.is_file()
+            },
         }
 
 
@@ -114,6 +120,13 @@ def _of_files(registry: Registry) -> list[str]:
             faults.append("an interrupted upload was left")
         elif folder == "damaged":
             faults.append("bytes were damaged")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != path.name:
+        elif registry.blobs.uploads in path.parents:
+            if path.relative_to(registry.blobs.uploads).parts[0] == "removed":
+                faults.append("an interrupted removal was left")
+        elif _digest(path) != path.name:
             faults.append(f"half a blob stands under the name {path.name}")
     return faults
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

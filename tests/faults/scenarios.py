@@ -54,6 +54,8 @@ _ALL = [
     *_scenarios("upload", "connected", "used", lambda r: r.upload(content=b"x", key="k"), ("wal",)),
     *_scenarios("upload", "large", "used", lambda r: r.upload(content=LARGE, key="k"), ("wal",)),
     *_scenarios("upload", "long", "long", lambda r: r.upload("garden", key="k"), ("wal",)),
+    *_scenarios("upload", "file", "used", lambda r: r.add_file(), ("wal",)),
+    *_scenarios("upload", "replacement", "filed", lambda r: r.add_file(), ("wal",)),
     *_scenarios("promote", "keyed", "used", lambda r: r.promote(3, key="k")),
     *_scenarios("promote", "alias", "used", lambda r: r.promote(3, alias="canary")),
     *_scenarios("promote", "connected", "used", lambda r: r.promote(1, key="k")),
@@ -66,6 +68,7 @@ _ALL = [
     *_scenarios("archive", "connected", "used", lambda r: r.archive("house", 3)),
     *_scenarios("archive", "model", "used", lambda r: r.archive_model("house")),
     *_scenarios("collect", "garbage", "littered", lambda r: r.collect()),
+    *_scenarios("collect", "files", "filed", lambda r: r.remove_files(), ("wal",)),
     *_scenarios("archive", "long", "long", lambda r: r.archive("house", 3), ("wal",)),
 ]
 
