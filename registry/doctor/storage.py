@@ -10,7 +10,7 @@ from sqlalchemy import select
 from registry.doctor.findings import Finding, Installation
 from registry.doctor.records import current_database
 from registry.errors import DataDirectoryRefused
-from registry.reading.blob_uses import STREAMED, TRAINING_ROWS
+from registry.reading.blob_uses import FILES, STREAMED, TRAINING_ROWS
 from registry.storage.file_modes import open_to_others, refuse_foreign
 from registry.storage.tables import HoldoutRow, VersionRow
 
@@ -89,11 +89,13 @@ def check_blobs(installation: Installation) -> Iterator[Finding]:
             VersionRow.number,
             VersionRow.sha256,
             VersionRow.training_rows_sha256,
+            VersionRow.files_sha256,
             VersionRow.compiled,
         ).order_by(VersionRow.model, VersionRow.number)
         rows = rows.execution_options(**STREAMED)
-        for model, number, artifact, hashes, compiled in session.execute(rows):
-            files = (("artifact", artifact), (TRAINING_ROWS, hashes), *compiled.items())
+        for model, number, artifact, hashes, beside, compiled in session.execute(rows):
+            own = (("artifact", artifact), (TRAINING_ROWS, hashes), (FILES, beside))
+            files = (*own, *compiled.items())
             lost = [
                 form
                 for form, digest in files

@@ -1,6 +1,7 @@
 """Reads a model directory that was uploaded file by file."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -11,6 +12,7 @@ from registry.errors import ArtifactRefused, Fault, shown
 from registry.formats.mlmodel import MAX_MLMODEL, MlflowModel, first_row, read_mlmodel
 from registry.formats.pickled_joblib import START_BYTES, size_within
 from registry.mlflow_models.environment import read_requirements
+from registry.mlflow_models.file_archive import write_archive
 from registry.signature import Record, Scalar
 from registry.stored_text import unstorable
 
@@ -21,11 +23,13 @@ _LARGEST = 2.0**63
 
 @dataclass(frozen=True, slots=True)
 class ModelDirectory:
-    """``artifact``: the model's file, received by the blob store; ``columns``: the inputs of the
-    signature, for a model that does not name its own."""
+    """``artifact``: the model's file, received by the blob store; ``files``: the others, in an
+    archive, unless the directory was made here; ``columns``: the inputs of the signature, for a
+    model that does not name its own."""
 
     model: MlflowModel
     artifact: LocalStagedBlob
+    files: LocalStagedBlob | None
     columns: list[dict[str, Any]] | None
     example: Record | None
     environment: dict[str, str]
@@ -47,31 +51,38 @@ def read_directory(folder: Path, blobs: LocalBlobStore, limit: int) -> ModelDire
         raise _refused(f"the signature in {MLMODEL} has a name that cannot be stored")
     packages = read_requirements(_small_file(folder / "requirements.txt") or b"")
     versions = {name: text for name, text in model.environment.items() if text.isprintable()}
+    with ExitStack() as received:
+        artifact = received.enter_context(blobs.stage(limit))
+        files = None
+        if _receive(folder / model.file, artifact):
+            files = received.enter_context(blobs.stage(2 * limit))  # a tar is longer than its files
+            paths = sorted(path for path in folder.rglob("*") if path.is_file())
+            write_archive(folder, (path for path in paths if path != folder / model.file), files)
+        received.pop_all()
     return ModelDirectory(
         model=model,
-        artifact=_received(folder / model.file, blobs, limit),
+        artifact=artifact,
+        files=files,
         columns=columns,
         example=_example(folder, model, columns or ()),
         environment={**packages, **versions},
     )
 
 
-def _received(path: Path, blobs: LocalBlobStore, limit: int) -> LocalStagedBlob:
-    artifact = blobs.stage(limit)
-    try:
-        with path.open("rb") as file:
-            left = path.stat().st_size
-            if (size := size_within(file.read(START_BYTES), left)) is None:
-                file.seek(0)
-            else:  # as ``generated`` wrote it
-                left = size
-            while piece := file.read(min(left, _PIECE)):
-                artifact.write(piece)
-                left -= len(piece)
-    except BaseException:
-        artifact.close()
-        raise
-    return artifact
+def _receive(path: Path, artifact: LocalStagedBlob) -> bool:
+    """Copy the model's file; False if it is one that ``generated`` has wrapped, and its content is
+    copied instead."""
+    with path.open("rb") as file:
+        left = path.stat().st_size
+        within = size_within(file.read(START_BYTES), left)
+        if within is None:
+            file.seek(0)
+        else:
+            left = within
+        while piece := file.read(min(left, _PIECE)):
+            artifact.write(piece)
+            left -= len(piece)
+    return within is None
 
 
 def _example(

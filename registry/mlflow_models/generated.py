@@ -13,10 +13,12 @@ from typing import Any, BinaryIO
 from registry.blobs.local import LocalBlobStore
 from registry.blobs.uploads import Entry
 from registry.errors import NotOffered
+from registry.formats.mlmodel import read_mlmodel
 from registry.formats.pickled_joblib import around
 from registry.formats.skops_types import named_types
 from registry.mlflow_models.directory import MLMODEL
 from registry.mlflow_models.environment import environment_files, python_version
+from registry.mlflow_models.file_archive import members_of
 from registry.signature import ColumnType, Signature
 from registry.storage.tables import VersionRow
 
@@ -41,17 +43,26 @@ _TYPES: Mapping[ColumnType, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A file of a directory: ``start``, then the blob ``digest``, then ``end``."""
+    """A file of a directory: ``start``, then ``length`` bytes from ``offset`` on of the blob
+    ``digest``, then ``end``."""
 
-    size: int
-    start: bytes
+    start: bytes = b""
     digest: str | None = None
+    offset: int = 0
+    length: int = 0
     end: bytes = b""
+
+    @property
+    def size(self) -> int:
+        return len(self.start) + self.length + len(self.end)
 
     def pieces(self, blob: BinaryIO) -> Iterator[bytes]:
         """Its content, with that of the open ``blob``."""
         yield self.start
-        while piece := blob.read(_PIECE):
+        blob.seek(self.offset)
+        left = self.length
+        while piece := blob.read(min(left, _PIECE)):
+            left -= len(piece)
             yield piece
         yield self.end
 
@@ -77,11 +88,14 @@ def entries_in(files: Mapping[str, ModelFile], folder: str = "") -> list[Entry]:
 
 
 def model_directory(row: VersionRow, blobs: LocalBlobStore) -> dict[str, ModelFile]:
-    """The files of the directory of a version, by their names.
+    """The files of the directory of a version, by their paths: those that it was made of, or else
+    files that are written from what is known of it.
 
     Raises NotOffered as ``check_loadable``, BlobUnavailable and StorageUnavailable.
     """
     check_loadable(row)
+    if row.files_sha256 is not None:
+        return _own_directory(row, row.files_sha256, blobs)
     texts = environment_files(row.environment, _PACKAGES[row.format])
     texts[MLMODEL] = _mlmodel(row, blobs)
     if row.input_example is not None:
@@ -89,6 +103,18 @@ def model_directory(row: VersionRow, blobs: LocalBlobStore) -> dict[str, ModelFi
         texts[_EXAMPLE] = json.dumps({"columns": list(row.input_example), "data": values})
     files = {name: _text_file(content) for name, content in texts.items()}
     return dict(sorted({**files, _FILES[row.format]: _artifact(row)}.items()))
+
+
+def _own_directory(row: VersionRow, archive: str, blobs: LocalBlobStore) -> dict[str, ModelFile]:
+    with blobs.open(archive) as blob:
+        members = members_of(blob)
+        blob.seek(members[MLMODEL].offset)
+        described = read_mlmodel(blob.read(members[MLMODEL].size))
+    files = {
+        path: ModelFile(digest=archive, offset=member.offset, length=member.size)
+        for path, member in members.items()
+    }
+    return {**files, described.file: ModelFile(digest=row.sha256, length=row.size)}
 
 
 def _mlmodel(row: VersionRow, blobs: LocalBlobStore) -> dict[str, Any]:
@@ -158,9 +184,9 @@ def _text_file(content: object) -> ModelFile:
     encoded = str(
         content if is_text else yaml.dump(content, Dumper=dumper, sort_keys=False)
     ).encode()
-    return ModelFile(len(encoded), encoded)
+    return ModelFile(encoded)
 
 
 def _artifact(row: VersionRow) -> ModelFile:
     start, end = around(row.size) if row.format == "joblib" else (b"", b"")
-    return ModelFile(len(start) + row.size + len(end), start, row.sha256, end)
+    return ModelFile(start, row.sha256, 0, row.size, end)

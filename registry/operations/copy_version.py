@@ -12,7 +12,15 @@ from registry.storage.tables import MetricRow, VersionRow, VersionTagRow
 
 _KEPT = (
     *("status", "kind", "task", "params", "signature", "input_example", "format", "sha256", "size"),
-    *("engine", "compiled", "training_rows_sha256", "lineage", "environment", "evaluation"),
+    *(
+        "engine",
+        "compiled",
+        "training_rows_sha256",
+        "files_sha256",
+        "lineage",
+        "environment",
+        "evaluation",
+    ),
 )
 """What a copy has from its original."""
 

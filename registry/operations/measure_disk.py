@@ -31,7 +31,7 @@ class DiskUse(msgspec.Struct, frozen=True, kw_only=True):
 
     measured_at: datetime
     artifacts: int = 0
-    """Uploaded models."""
+    """Uploaded models, with the other files of their directories."""
     compiled: int = 0
     """The compiled forms of models."""
     data: int = 0
@@ -96,6 +96,7 @@ def _used(database: Database, most: int) -> Iterator[list[tuple[Kind, str]]]:
             VersionRow.sha256,
             VersionRow.compiled,
             VersionRow.training_rows_sha256,
+            VersionRow.files_sha256,
         )
         .order_by(VersionRow.model, VersionRow.number)
         .limit(most)
@@ -105,11 +106,13 @@ def _used(database: Database, most: int) -> Iterator[list[tuple[Kind, str]]]:
         with database.read() as session:
             rows = session.execute(query).all()
         found: list[tuple[Kind, str]] = []
-        for _, _, sha256, compiled, training_rows in rows:
+        for _, _, sha256, compiled, training_rows, files in rows:
             found.append(("artifacts", sha256))
             found += [("compiled", digest) for digest in compiled.values()]
             if training_rows is not None:
                 found.append(("data", training_rows))
+            if files is not None:
+                found.append(("artifacts", files))
         yield found
         if len(rows) < most:
             break

@@ -95,6 +95,7 @@ def register(
     reuse: bool = False,
     training_rows: StagedBlob | None = None,
     columns: Sequence[Mapping[str, Any]] | None = None,
+    files: StagedBlob | None = None,
     origin: Origin | None = None,
 ) -> OperationResult:
     """Inspect the artifact, store it, and register it as the model's next version.
@@ -104,7 +105,8 @@ def register(
     returned instead of a new one; so of two simultaneous uploads the second finds the version of
     the first. ``training_rows`` are the hashes of the rows that the model was fitted on
     (`hotswap.evaluation.row_hashes`); they are kept if they are of the columns of the signature.
-    ``columns``, inputs of a signature, are used for a model that does not name its own.
+    ``columns``, inputs of a signature, are used for a model that does not name its own. ``files``
+    are those that were uploaded beside it, and are kept.
 
     Raises NameMalformed, NameTaken, ModelArchived, VersionNumberTaken, ArtifactRefused,
     MetadataRefused, TooLarge, IdempotencyKeyReused, StorageFull, and the Unavailable errors.
@@ -133,6 +135,7 @@ def register(
     # Rows of a holdout can be compared with hashes of the same columns only.
     is_kept = rows is not None and rows.names == names_hash(signature.names)
     hashes = training_rows.keep() if training_rows is not None and is_kept else None
+    beside = None if files is None else files.keep()
     with database.write() as session:
         # The model's lock first: while this waits for it, the same request may be answered.
         row, _ = insert_model(session, model, actor)
@@ -148,7 +151,7 @@ def register(
             store_answer(session, idempotency, answer)
             return OperationResult(answer, replayed=True)
         version.compiled = compiled
-        version.training_rows_sha256 = hashes
+        version.training_rows_sha256, version.files_sha256 = hashes, beside
         version.number = _new_number(row, metadata.version)
         add_version(session, row, version, actor, origin)
         answer = version_view(version)

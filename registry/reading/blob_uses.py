@@ -16,8 +16,8 @@ from registry.storage.tables import HoldoutRow, VersionRow
 
 @dataclass(frozen=True, slots=True, order=True)
 class BlobUse:
-    """A version that uses a blob, and its role: ``artifact``, ``training_rows`` or the name of a
-    compiled form.
+    """A version that uses a blob, and its role: ``artifact``, ``training_rows``, ``files`` (of its
+    model directory) or the name of a compiled form.
 
     In the role ``holdout`` the number is that of a holdout.
     """
@@ -34,6 +34,7 @@ class BlobUse:
 
 ARTIFACT = "artifact"
 TRAINING_ROWS = "training_rows"
+FILES = "files"
 HOLDOUT = "holdout"
 STREAMED = {"yield_per": 1000}
 """Options of a statement that reads all versions: rows are fetched in parts."""
@@ -55,12 +56,15 @@ def _all_uses(session: Session) -> Iterator[tuple[str, BlobUse]]:
         VersionRow.sha256,
         VersionRow.compiled,
         VersionRow.training_rows_sha256,
+        VersionRow.files_sha256,
     ).order_by(VersionRow.model, VersionRow.number)
     found = session.execute(columns.execution_options(**STREAMED))
-    for model, number, sha256, compiled, training_rows in found:
+    for model, number, sha256, compiled, training_rows, files in found:
         yield sha256, BlobUse(model, number, ARTIFACT)
         if training_rows is not None:
             yield training_rows, BlobUse(model, number, TRAINING_ROWS)
+        if files is not None:
+            yield files, BlobUse(model, number, FILES)
         for role, digest in sorted(compiled.items()):
             yield digest, BlobUse(model, number, role)
     tables = select(HoldoutRow.model, HoldoutRow.number, HoldoutRow.sha256).order_by(
@@ -72,20 +76,19 @@ def _all_uses(session: Session) -> Iterator[tuple[str, BlobUse]]:
 
 def used_digests(session: Session, prefix: str = "") -> set[str]:
     """The SHA-256 of every blob in use; at least those that begin with ``prefix``."""
-    training_rows = VersionRow.training_rows_sha256
-    rows = select(VersionRow.sha256, VersionRow.compiled, training_rows)
+    others = (VersionRow.training_rows_sha256, VersionRow.files_sha256)
+    rows = select(VersionRow.sha256, VersionRow.compiled, *others)
     if prefix:
         # The database searches the text of the JSON, in which a digest follows a quote: ten times
         # faster than reading all of it here.
         held = cast(VersionRow.compiled, Text).contains(f'"{prefix}')
         own = VersionRow.sha256.startswith(prefix)
-        rows = rows.where(or_(own, held, training_rows.startswith(prefix)))
+        rows = rows.where(or_(own, held, *(each.startswith(prefix) for each in others)))
     digests: set[str] = set()
-    for sha256, compiled, hashes in session.execute(rows.execution_options(**STREAMED)):
+    for sha256, compiled, *rest in session.execute(rows.execution_options(**STREAMED)):
         digests.add(sha256)
         digests.update(compiled.values())
-        if hashes is not None:
-            digests.add(hashes)
+        digests.update(digest for digest in rest if digest is not None)
     tables = select(HoldoutRow.sha256).where(HoldoutRow.sha256.startswith(prefix))
     digests.update(session.scalars(tables))
     return digests

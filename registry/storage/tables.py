@@ -116,6 +116,7 @@ class VersionRow(Base):
 
     ``compiled`` has the SHA-256 of each compiled form by its name; if empty, scikit-learn serves.
     ``training_rows_sha256``: the hashes of the rows that it was trained on; null: unknown.
+    ``files_sha256``: the other files of the model directory that it was made of; null: of none.
     ``updated_at`` is when it was registered, or its description changed last. ``source`` and
     ``run_id`` are what a client of MLflow says of its origin; null and empty: no such client made
     it.
@@ -146,6 +147,7 @@ class VersionRow(Base):
     engine: Mapped[dict[str, Any]]
     compiled: Mapped[dict[str, Any]] = mapped_column(default=dict)
     training_rows_sha256: Mapped[str | None] = mapped_column(String(64))
+    files_sha256: Mapped[str | None] = mapped_column(String(64))
     lineage: Mapped[dict[str, Any]]
     environment: Mapped[dict[str, Any]]
     evaluation: Mapped[dict[str, Any]] = mapped_column(deferred=True)

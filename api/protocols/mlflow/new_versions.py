@@ -1,6 +1,7 @@
 """New model versions, for MLflow's clients: of an uploaded directory, or of another version."""
 
 import hashlib
+from contextlib import nullcontext
 
 import msgspec
 from flask import Response, after_this_request
@@ -64,7 +65,8 @@ def _copied(source: OwnVersion, arguments: NewVersion) -> View:
 
 def _registered(source: FilePath, arguments: NewVersion) -> View:
     read = _read(source)
-    with read.artifact:
+    digests = [blob.digest for blob in (read.artifact, read.files) if blob is not None]
+    with read.artifact, read.files or nullcontext():
         result = register(
             services().database,
             services().inspector,
@@ -78,7 +80,8 @@ def _registered(source: FilePath, arguments: NewVersion) -> View:
                 environment=read.environment,
             ),
             actor=grant().name,
-            idempotency=_repeatable(arguments, read.artifact.digest),
+            idempotency=_repeatable(arguments, *digests),
+            files=read.files,
             columns=read.columns,
             origin=_origin(arguments),
         )

@@ -12,8 +12,11 @@ from sklearn.linear_model import LinearRegression
 
 from registry.formats.mlmodel import first_row, read_mlmodel
 from registry.formats.plain_yaml import read_yaml
+from registry.operations.collect_garbage import collect_garbage
+from registry.reading.blob_uses import BlobUse, blob_uses
+from registry.storage.tables import VersionRow
 from tests.integration.api.conftest import check_error_code, new_name
-from tests.integration.api.test_mlflow_artifacts import FILES, Artifacts
+from tests.integration.api.test_mlflow_artifacts import FILES, MLMODEL, Artifacts
 
 URI = "/api/2.0/mlflow/model-versions/get-download-uri"
 
@@ -25,12 +28,18 @@ def download(caller, name, version):
     uri = answer.json["artifact_uri"]
     assert uri == f"http://localhost{FILES}/models/{name}/{version}"
     files = {}
-    listed = caller.get(FILES, query_string={"path": f"models/{name}/{version}"}).json["files"]
-    for each in listed:
-        found = caller.get(f"{uri}/{each['path']}")
-        assert found.status_code == 200, found.text
-        assert len(found.data) == each["file_size"] == int(found.headers["Content-Length"])
-        files[each["path"]] = found.data
+    folders = [""]
+    for folder in folders:
+        path = f"models/{name}/{version}/{folder}"
+        for each in caller.get(FILES, query_string={"path": path}).json["files"]:
+            inner = f"{folder}{each['path']}"
+            if each["is_dir"]:
+                folders.append(f"{inner}/")
+                continue
+            found = caller.get(f"{uri}/{inner}")
+            assert found.status_code == 200, found.text
+            assert len(found.data) == each["file_size"] == int(found.headers["Content-Length"])
+            files[inner] = found.data
     return files
 
 
@@ -106,6 +115,30 @@ def test_what_is_downloaded_can_be_registered_elsewhere(admin, artifacts):
     address = admin.get(URI, query_string={"name": name, "version": "1"}).json["artifact_uri"]
     answer = own.create(name, address)
     assert (answer.status_code, answer.json["model_version"]["version"]) == (200, "3")
+
+
+def test_the_files_that_a_version_was_made_of_are_given_back(service, artifacts):
+    admin, own, name = service.admin, Artifacts(service.admin), new_name()
+    assert admin.post("/models", json={"name": name}).status_code == 201
+    files = {
+        "MLmodel": MLMODEL.encode(),
+        "model.skops": artifacts["line-1"],
+        "requirements.txt": b"numpy==2.4.6\n",
+        "notes/why and how.txt": "größer".encode(),
+        "notes/deep/table.bin": bytes(range(256)) * 5_000,
+        "empty": b"",
+    }
+    own.upload(name, files)
+    assert own.create(name, f"mlflow-artifacts:/uploads/{name}").status_code == 200
+    assert own.create(name, f"models:/{name}/1").status_code == 200
+    assert admin.delete(f"{FILES}/uploads/{name}").status_code == 200
+    collect_garbage(service.services.database, service.services.blobs, older_than=0)
+
+    assert download(admin, name, 1) == download(admin, name, 2) == files
+    with service.services.database.read() as session:
+        row = session.get(VersionRow, (name, 1))
+        uses = blob_uses(session, {row.files_sha256})
+    assert uses == {row.files_sha256: [BlobUse(name, number, "files") for number in (1, 2)]}
 
 
 def test_the_files_of_a_version_are_only_read(admin, unchanged, service):

@@ -124,6 +124,7 @@ def test_a_migration_removes_the_rewritten_forms_of_uploaded_onnx_files(database
         for column in ("updated_at", "source", "run_id"):  # of 0014
             session.execute(text(f"ALTER TABLE versions DROP COLUMN {column}"))
         session.execute(text("ALTER TABLE models DROP COLUMN updated_at"))  # of 0014
+        session.execute(text("ALTER TABLE versions DROP COLUMN files_sha256"))  # of 0015
         session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
 
     assert upgrade(database) is True
