@@ -28,7 +28,8 @@ def array_faults(
         null = np.isnan(array)
         wrong = np.isinf(array)
         if column.type == "integer":
-            wrong |= ~null & (np.floor(array) != array)
+            with np.errstate(invalid="ignore"):  # a NaN that signals
+                wrong |= ~null & (np.floor(array) != array)
     bad = wrong if column.nullable else wrong | null
     if not bad.any():
         return []

@@ -101,8 +101,7 @@ class TensorReader:
         """The tensors of the columns, in the order of the signature."""
         by_name = {tensor.name: tensor for tensor in tensors}
         if len(by_name) < len(tensors):
-            names = [tensor.name for tensor in tensors]
-            twice = next(name for name in names if names.count(name) > 1)
+            twice = next(one.name for one in tensors if by_name[one.name] is not one)
             raise refused_input(twice, "the input appears twice")
         try:
             found = [by_name[name] for name in self._names]

@@ -142,6 +142,15 @@ def test_nan_in_a_binary_matrix_is_null(count: int) -> None:
     assert cells(batch) == {"b": [None] * count, "x": [None] * count}
 
 
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("type_", ["number", "integer"])
+def test_a_nan_that_signals_is_null(type_: Any, count: int) -> None:
+    signature = Signature((Column("x", type_, nullable=True),), ONE.output)
+    signalling = bytes.fromhex("01 00 00 00 00 00 f0 7f")
+    batch = TensorReader(signature).read([Tensor("x", "FP64", [count], raw=signalling * count)])
+    assert cells(batch) == {"x": [None] * count}
+
+
 def test_columns_that_the_model_does_not_have_are_ignored() -> None:
     extra = Tensor("other", "BYTES", [7], ["a"] * 7)
     assert TensorReader(ONE).read([Tensor("x", "FP64", [1], [2]), extra]).rows == 1
@@ -262,6 +271,12 @@ def test_no_rows_are_refused(shape: list[int]) -> None:
 def test_an_input_may_not_appear_twice() -> None:
     twice = [Tensor("x", "FP64", [1], [1]), Tensor("x", "FP64", [1], [2])]
     assert refusal(ONE, *twice).detail == "inputs['x']: the input appears twice."
+
+
+def test_an_input_that_appears_twice_among_very_many_is_found_in_one_pass() -> None:
+    many = [Tensor(f"c{at}", "FP64", [1], [1]) for at in range(100_000)]  # all pairs: a minute
+    detail = refusal(ONE, *many, Tensor("c99999", "FP64", [1], [1])).detail
+    assert detail == "inputs['c99999']: the input appears twice."
 
 
 def test_sizes_are_checked_before_memory_is_allocated() -> None:
