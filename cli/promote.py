@@ -9,7 +9,7 @@ from cli.promotion import print_promotion
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
 from hotswap import UNSET, Registry
-from hotswap.registry import ExpectedVersion
+from hotswap.operations.promotions import ExpectedVersion
 
 
 class Expected(click.ParamType[Any]):

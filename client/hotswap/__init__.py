@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from hotswap.errors import ClientError, ProblemReply, ReplyNotUnderstood, ServiceUnreachable
     from hotswap.files.run import PredictedFile, predict_file
     from hotswap.fitted.log import TrainingWarning, log
-    from hotswap.registry import UNSET, Registry
+    from hotswap.operations.promotions import UNSET
+    from hotswap.registry import Registry
     from hotswap.replies import Uploaded
     from hotswap.retries import Retries
     from hotswap.scorer import Scorer, load_scorer
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "UNSET": "registry",
+    "UNSET": "operations.promotions",
     "ClientError": "errors",
     "PredictedFile": "files.run",
     "ProblemReply": "errors",

@@ -15,8 +15,9 @@ from hotswap.engine import engine_of
 from hotswap.errors import DownloadDamaged, NotCompiled, ReplyNotUnderstood
 from hotswap.inputs import Predictable, batch_of
 from hotswap.labels import label_text
+from hotswap.operations.service import Reference
 from hotswap.parts import Limit, predict_in_parts
-from hotswap.registry import Reference, Registry
+from hotswap.registry import Registry
 from hotswap.replies import CompiledForms, Prediction, Signature
 
 _PART = 8 * 2**20

@@ -16,7 +16,8 @@ from hotswap.files.rows import CHUNK_ROWS, SPAN_ROWS, Source, Span
 from hotswap.files.tables import TableSource
 from hotswap.files.text import BLOCK, TextSource
 from hotswap.files.work import Progress, Service, Work, run_here
-from hotswap.registry import Reference, Registry
+from hotswap.operations.service import Reference
+from hotswap.registry import Registry
 from hotswap.replies import Version
 from hotswap.retries import Retries
 from hotswap.scorer import Scorer, scorer_of

@@ -1,0 +1,1 @@
+"""The methods of ``hotswap.Registry``, a class for each subject."""
