@@ -45,6 +45,9 @@ def client(tracking: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iter
     mlflow.set_tracking_uri(tracking)
     mlflow.set_registry_uri(house.url)
     yield MlflowClient(registry_uri=house.url)
+    uploads = get_artifact_repository(f"{house.url}/api/2.0/mlflow-artifacts/artifacts/uploads")
+    for each in uploads.list_artifacts():
+        uploads.delete_artifacts(each.path)
     mlflow.set_registry_uri("")
     mlflow.set_tracking_uri("")
 
