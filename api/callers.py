@@ -152,9 +152,12 @@ def presented_token(header: str | None) -> str:
 
 
 def _password(credentials: str) -> str:
-    """The password in the credentials of Basic authentication (RFC 7617, 2); empty if malformed."""
+    """The password in the credentials of Basic authentication (RFC 7617, 2); empty if malformed.
+
+    The user name may have any encoding: many clients send ISO 8859-1.
+    """
     try:
-        return b64decode(credentials, validate=True).decode().partition(":")[2]
+        return b64decode(credentials, validate=True).partition(b":")[2].decode()
     except ValueError:
         return ""
 

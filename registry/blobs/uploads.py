@@ -143,7 +143,8 @@ class Uploads:
             yield folder if folder.is_dir() else None
 
     def remove(self, owner: int, path: FilePath) -> bool:
-        """Remove the file or folder ``path``; whether there was one."""
+        """Remove the file or folder ``path``, and the folders with nothing else; whether there was
+        one."""
         with (
             suppress(FileNotFoundError),
             storage_errors(),
@@ -151,7 +152,7 @@ class Uploads:
         ):
             target = directory.joinpath(*path[1:])
             if target.exists():
-                self._remove(target)
+                self._remove(_topmost_alone(target, directory))
                 return True
         return False
 
@@ -233,6 +234,16 @@ def _delete(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def _topmost_alone(path: Path, directory: Path) -> Path:
+    """``path``, or the topmost folder, up to ``directory``, that has nothing else in it.
+
+    Only files are counted, so folders without any could be made without end.
+    """
+    while path != directory and len(list(path.parent.iterdir())) == 1:
+        path = path.parent
+    return path
 
 
 def _sizes(directory: Path) -> Iterator[int]:

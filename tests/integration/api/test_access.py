@@ -234,8 +234,8 @@ def walk(service, caller, status, slug):
             assert answer.headers["WWW-Authenticate"] == "Bearer", (method, rule)
 
 
-def basic(user, password):
-    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+def basic(user, password, encoding="utf-8"):
+    return f"Basic {b64encode(f'{user}:{password}'.encode(encoding)).decode()}"
 
 
 @pytest.mark.parametrize(
@@ -330,13 +330,18 @@ def test_the_authorization_scheme_is_case_insensitive(service):
         assert service.stranger().get("/models", headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize("user", ["", "anything", "é"])
+@pytest.mark.parametrize(
+    ("user", "encoding"),
+    [("", "utf-8"), ("anything", "utf-8"), ("é", "utf-8"), ("é", "iso-8859-1")],
+)
 @pytest.mark.parametrize("scheme", ["Basic", "basic"])
-def test_the_password_of_basic_authentication_is_the_token(service, user, scheme, unchanged):
+def test_the_password_of_basic_authentication_is_the_token(
+    service, user, encoding, scheme, unchanged
+):
     name, _ = unchanged
     holder = service.caller("predict")
     token = holder.authorization.removeprefix("Bearer ")
-    holder.authorization = basic(user, token).replace("Basic", scheme)
+    holder.authorization = basic(user, token, encoding).replace("Basic", scheme)
     assert holder.get("/models").status_code == 200
     assert holder.get("/tokens/self").json["scopes"] == ["predict"]
     assert holder.post(f"/models/{name}/1/predict", json={"input": [4]}).status_code == 200

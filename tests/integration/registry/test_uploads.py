@@ -55,6 +55,18 @@ def test_a_directory_is_removed_a_day_after_its_last_file(house):
     assert house.files == []
 
 
+def test_no_folder_stays_without_files(house):
+    house.add("d/a/b/c/e")
+    house.add("d/a/f")
+    assert house.uploads.remove(OWNER, ("d", "a", "b", "c", "e"))
+    assert house.names("d/a") == ["f"]
+    assert house.uploads.remove(OWNER, ("d", "a", "f"))
+    assert not (house.blobs.uploads / str(OWNER) / "d").exists()
+    assert list((house.blobs.uploads / "removed").iterdir()) == []
+    house.add("d/a")
+    assert house.names() == ["a"]
+
+
 def test_what_an_interrupted_removal_leaves_is_removed(house):
     """It was moved aside first: nobody finds half a directory."""
     house.add("d/a")
