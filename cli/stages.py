@@ -49,7 +49,7 @@ class Stages(Display):
         if self._progress is not None:
             # A new task, because the progress of the last one does not apply.
             self._progress.remove_task(self._task)
-            self._task = self._progress.add_task(stage, total=None)
+            self._task = self._progress.add_task(one_line(stage), total=None)
 
     @property
     def progress(self) -> Callable[[int, int], None] | None:

@@ -4,6 +4,7 @@ Text is printed literally, never as markup, and control characters are escaped.
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from cli.formatting import cell
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""What names of files and texts of JSON may contain, and UTF-8 cannot."""
 
 
 class Display:
@@ -50,7 +54,8 @@ def print_json(value: object) -> None:
     """Write ``value`` to stdout as JSON, and nothing else."""
     # Line by line: with PYTHONUNBUFFERED, Python does not report a large write that breaks off.
     for line in json.dumps(value, indent=2, ensure_ascii=False).split("\n"):
-        sys.stdout.write(f"{line}\n")
+        encodable = _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+        sys.stdout.write(f"{encodable}\n")
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], empty: str) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from cli.formatting import size
 from cli.importing.mlflow import Message, text_of
+from cli.importing.real_paths import real_path
 from cli.importing.sources import CannotCome
 from registry.errors import shown
 
@@ -60,10 +61,10 @@ class ArtifactFolders:
         is meant: the artifacts may have been moved or copied. Raises CannotCome.
         """
         directory = self._directory(location)
-        path = (directory / name).resolve()
-        if not self._is_inside(path):
+        path = real_path(directory / name)
+        if path is not None and not self._is_inside(path):
             raise CannotCome(f"The file {shown(name)} is a link to outside the artifacts' folders.")
-        if not path.is_file():
+        if path is None or not path.is_file():
             raise CannotCome(f"The file {shown(name)} is missing in {directory}.")
         limit = self._most if most is None else most
         if (length := path.stat().st_size) > limit:
@@ -77,19 +78,23 @@ class ArtifactFolders:
         if ".." in path.parts:
             raise CannotCome(f"Its location {shown(location, 200)} contains '..'.")
         whole = Path(path)
-        if path.is_absolute() and self._is_inside(whole.resolve()) and whole.is_dir():
+        if path.is_absolute() and self._has(whole):
             return whole
         parts = [part for part in path.parts if part != "/"]
         for start in range(len(parts) - _FEWEST_PARTS + 1):
             for folder in self._folders:
                 moved = folder.joinpath(*parts[start:])
-                if moved.is_dir() and self._is_inside(moved.resolve()):
+                if self._has(moved):
                     return moved
         raise CannotCome(
             f"Its files, at {shown(location, 200)}, are not below "
             f"{', '.join(map(str, self._folders))}; give --artifacts DIR, or import from the "
             "running MLflow server."
         )
+
+    def _has(self, directory: Path) -> bool:
+        real = real_path(directory)
+        return real is not None and real.is_dir() and self._is_inside(real)
 
     def _is_inside(self, path: Path) -> bool:
         return any(path.is_relative_to(folder) for folder in self._folders)

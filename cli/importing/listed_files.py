@@ -11,6 +11,7 @@ from pathlib import Path
 from cli.exits import WRONG_USAGE
 from cli.formatting import size
 from cli.importing.fitting import name_fault
+from cli.importing.real_paths import real_path
 from cli.importing.sources import (
     CannotCome,
     Described,
@@ -118,10 +119,10 @@ class ListedFiles:
         """Raises ValueError for what is no file of the folder."""
         if "\x00" in file:
             raise ValueError("file contains the character U+0000")
-        path = (self._folder / file).resolve()
-        if not path.is_relative_to(self._folder):
+        path = real_path(self._folder / file)
+        if path is not None and not path.is_relative_to(self._folder):
             raise ValueError(f"{shown(file)} is outside the folder")
-        if not path.is_file():
+        if path is None or not path.is_file():
             raise ValueError(f"{shown(file)} is missing")
         return path
 

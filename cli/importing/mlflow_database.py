@@ -77,12 +77,12 @@ class MlflowDatabase(LocalStore):
     def model_versions(self, model: str) -> Iterator[Message]:
         query = "SELECT * FROM model_versions WHERE name = ?"
         for message in self._messages(query, (model,), f"versions of {model}"):
-            if message["current_stage"] == DELETED:
+            if message.get("current_stage") == DELETED:
                 continue
             yield {
                 **message,
-                "creation_timestamp": message["creation_time"],
-                "tags": self._pairs(_VERSION_TAGS, (model, message["version"])),
+                "creation_timestamp": message.get("creation_time"),
+                "tags": self._pairs(_VERSION_TAGS, (model, message.get("version"))),
             }
 
     def run_metrics(self, run_id: str) -> Iterable[Message]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from cli.exits import SAID_NO, WRONG_USAGE
 from cli.importing.artifact_folders import ArtifactFolders, LocalStore
 from cli.importing.mlflow import MAX_VERSIONS, Message, text_of, too_many
+from cli.importing.real_paths import real_path
 from cli.importing.sources import CannotCome, SourceFailed
 from registry.formats.plain_yaml import read_yaml
 
@@ -123,7 +124,8 @@ class MlflowFolder(LocalStore):
 
     def _content(self, path: Path, most: int) -> bytes:
         """Raises SourceFailed for what is no file of the folder, or too long."""
-        if not path.resolve().is_relative_to(self._folder) or not path.is_file():
+        real = real_path(path)
+        if real is None or not real.is_relative_to(self._folder) or not real.is_file():
             raise SourceFailed(f"{path} is no file of {self.name}.", SAID_NO)
         if path.stat().st_size > most:
             raise SourceFailed(f"{path} has more than {most} bytes.", SAID_NO)

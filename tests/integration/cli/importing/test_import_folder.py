@@ -101,6 +101,8 @@ def test_a_file_that_is_too_large_is_told(
         ("file,model\n../names.csv,iris\n", "line 2: '../names.csv' is outside the folder"),
         ("file,model\n/etc/passwd,iris\n", "is outside the folder"),
         ("file,model\nlink.pkl,iris\n", "is outside the folder"),
+        ("file,model\nloop.pkl,iris\n", "line 2: 'loop.pkl' is missing"),
+        (f"file,model\n{'x' * 300},iris\n", "is missing"),
         ("file,model\nnone.pkl,iris\n", "is missing"),
         ("file,model\na,iris\n", "is missing"),
         ("file,model\n,iris\nsecond.pkl,\n", "line 3: model is required"),
@@ -121,6 +123,7 @@ def test_a_list_with_faults_is_refused_whole(
     hotswap: Hotswap, registry: ImportingRegistry, folder: Path, names: str, said: str
 ) -> None:
     (folder / "link.pkl").symlink_to(folder.parent / "names.csv")
+    (folder / "loop.pkl").symlink_to(folder / "loop.pkl")
     result = imported(hotswap, folder, names)
     assert result.exit_code == 2, result.output
     assert said in result.stderr

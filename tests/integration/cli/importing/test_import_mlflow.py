@@ -399,6 +399,9 @@ def test_a_server_that_stops_is_told_and_the_import_continued(
         ("dbfs:/x", "not below"),
         ("runs:/0123/model", "0123"),
         ("http://[", "no URI"),
+        ("file:///x%00", "not below"),
+        ("1/" * 3_000, "not below"),
+        ("x" * 300, "not below"),
     ],
 )
 def test_nothing_outside_the_folders_is_read(
@@ -417,6 +420,39 @@ def test_a_link_to_outside_is_not_followed(hotswap: Hotswap, tmp_path: Path, wri
     model.symlink_to(tmp_path / "secret")
     source = f"sqlite:///{path}" if path.suffix == ".db" else str(path)
     assert "link to outside" in reasons(report_of(hotswap, source))["1"]
+
+
+@pytest.mark.parametrize("write", [write_database, write_folder])
+def test_a_link_to_itself_is_no_file(hotswap: Hotswap, tmp_path: Path, write: Any) -> None:
+    path = write({"iris": Registered([Made(1), Made(2)])}, tmp_path)
+    first, _ = sorted(tmp_path.glob("mlruns/1/models/*/artifacts/model.skops"))
+    first.unlink()
+    first.symlink_to(first)
+    source = f"sqlite:///{path}" if path.suffix == ".db" else str(path)
+    (reason,) = reasons(report_of(hotswap, source)).values()
+    assert "is missing" in reason
+
+
+def test_a_tag_that_is_a_link_to_itself_ends_the_import(hotswap: Hotswap, tmp_path: Path) -> None:
+    path = write_folder({"iris": Registered([Made(1)])}, tmp_path)
+    tag = path / "models" / "iris" / "tags" / "loop"
+    tag.symlink_to(tag)
+    result = hotswap("import", "mlflow", "--from", str(path), "--yes")
+    assert (result.exit_code, "is no file of" in result.stderr) == (1, True), result.output
+
+
+def test_names_that_are_no_text_are_reported(hotswap: Hotswap, mlflow: FakeMlflow) -> None:
+    mlflow.models = {
+        "\udcff\x1b[31m": Registered([Made(1)]),
+        "iris": Registered([Made(1)], tags={"\ud800": "x"}, aliases={"\udfff": 1}),
+    }
+    report = report_of(hotswap, mlflow.url)
+    other, model = report["models"]
+    assert other["model"] == "\udcff\x1b[31m"
+    assert [each["what"] for each in model["left_out"]] == ["tag \ud800"]
+    assert [each["outcome"] for each in model["versions"]] == ["imported"]
+    result = hotswap("import", "mlflow", "--from", mlflow.url, "--dry-run")
+    assert (result.exit_code, "\\udcff\\x1b[31m" in result.stdout) == (1, True)
 
 
 @pytest.mark.parametrize("write", [write_database, write_folder])
@@ -469,6 +505,16 @@ def test_a_database_of_something_else_is_refused(hotswap: Hotswap, tmp_path: Pat
     database.close()
     result = hotswap("import", "mlflow", "--from", f"sqlite:///{path}", "--dry-run")
     assert (result.exit_code, "no table model_versions" in result.stderr) == (1, True)
+    with sqlite3.connect(path) as database:
+        database.executescript(
+            "CREATE TABLE model_versions (name); INSERT INTO model_versions VALUES ('iris');"
+            "CREATE TABLE registered_model_tags (name, key, value);"
+            "CREATE TABLE model_version_tags (name, version, key, value);"
+            "INSERT INTO registered_models VALUES ('iris')"
+        )
+    database.close()
+    result = hotswap("import", "mlflow", "--from", f"sqlite:///{path}", "--dry-run")
+    assert (result.exit_code, "which is no number" in result.stderr) == (1, True), result.output
     path.write_text("not a database")
     result = hotswap("import", "mlflow", "--from", f"sqlite:///{path}", "--dry-run")
     assert (result.exit_code, "cannot be read" in result.stderr) == (1, True)
