@@ -242,6 +242,13 @@ def test_the_files_of_a_version_are_read_only(client, logged, name, tmp_path):
     refused("RESOURCE_DOES_NOT_EXIST", get_artifact_repository(missing).list_artifacts)
 
 
+def test_the_token_is_sent_to_the_registry_alone(client):
+    """A tracking server could name a host of its own as the place of a run's files."""
+    elsewhere = "hotswap+http://127.0.0.1:9/api/2.0/mlflow-artifacts/artifacts/models/iris/1"
+    with pytest.raises(MlflowException, match="The token is not sent to"):
+        mlflow.artifacts.download_artifacts(elsewhere)
+
+
 def test_without_a_token_the_message_names_the_variable(client, name, monkeypatch):
     monkeypatch.delenv("HOTSWAP_TOKEN")
     message = refused("UNAUTHENTICATED", client.create_registered_model, name)

@@ -16,16 +16,20 @@ from hotswap.mlflow_plugin.service import ARTIFACTS, Service
 class VersionArtifacts(ArtifactRepository):  # type: ignore[misc]  # as RegistryStore
     """Reads the files below a URI of ``RegistryStore.get_model_version_download_uri``.
 
-    MLflow's own repository for ``http://`` would send MLFLOW_TRACKING_TOKEN.
+    MLflow's own repository for ``http://`` would send MLFLOW_TRACKING_TOKEN. Raises MlflowException
+    for a URI on a host that is no registry of the user's.
     """
 
     def __init__(
         self, artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
     ) -> None:
+        # Late, because MLflow loads its plugins while it is being imported.
+        from mlflow import get_registry_uri
+
         super().__init__(artifact_uri, tracking_uri, registry_uri)
         address, _, self._root = artifact_uri.rstrip("/").partition(f"{ARTIFACTS}/")
         with mlflow_exceptions():
-            self._service = Service(address)
+            self._service = Service.of_artifacts(address, registry_uri or get_registry_uri())
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """The files and directories in ``path``."""

@@ -46,6 +46,10 @@ def address_of(uri: str) -> str:
     return f"{scheme.removeprefix(f'{SCHEME}+')}://{place}"
 
 
+_registries: set[str] = set()
+"""The addresses of the registries that the user has named in this process."""
+
+
 class Service:
     """The service of a registry URI. May be shared between threads.
 
@@ -55,6 +59,26 @@ class Service:
     def __init__(self, uri: str) -> None:
         """Raises AddressMalformed."""
         self.url = address_of(uri).rstrip("/")
+        _registries.add(self.url)
+
+    @classmethod
+    def of_artifacts(cls, uri: str, registry_uri: str = "") -> "Service":
+        """The service of an artifact URI, if it is ``registry_uri``, another registry that was
+        named in this process, or HOTSWAP_URL. Raises AddressMalformed for any other.
+
+        Artifact URIs also come from tracking servers, which could name a host of their own and so
+        get the token.
+        """
+        url = address_of(uri).rstrip("/")
+        known = {*_registries, service_address(None, None)[0].rstrip("/")}
+        with suppress(AddressMalformed):  # a registry that is none of ours
+            known.add(address_of(registry_uri).rstrip("/"))
+        if url not in known:
+            raise AddressMalformed(
+                f"The token is not sent to {url}, which is not the address of the registry: set "
+                "the registry URI, or HOTSWAP_URL, if it is."
+            )
+        return cls(uri)
 
     def call(self, method: str, path: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The JSON object that a call returns."""

@@ -92,6 +92,23 @@ def test_another_uri_is_refused(uri: str) -> None:
         Service(uri)
 
 
+def test_files_are_read_from_a_registry_that_the_user_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Artifact URIs also come from tracking servers, which must not get the token."""
+    monkeypatch.setenv("HOTSWAP_URL", "https://from.the.environment/")
+    uri = "hotswap+http://named.in.this.process:8000"
+    with pytest.raises(errors.AddressMalformed, match="The token is not sent to http://named"):
+        Service.of_artifacts(uri, "sqlite:///mlflow.db")
+    assert Service.of_artifacts("hotswap+http://default", "hotswap://default/").url
+    Service(uri)
+    assert Service.of_artifacts(f"{uri}/").url == "http://named.in.this.process:8000"
+    assert Service.of_artifacts("hotswap+https://from.the.environment").url
+    for near in ("hotswap+http://from.the.environment", f"{uri}0", f"{uri}@other"):
+        with pytest.raises(errors.AddressMalformed):
+            Service.of_artifacts(near)
+
+
 def test_without_a_token_nothing_is_sent(
     server: ArtifactServer, service: Service, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
