@@ -33,11 +33,10 @@ def create_model_version(arguments: NewVersion) -> Answer:
     with services().database.read() as session:
         find_current_model(session, arguments.name)
     source = read_source(arguments.source)
-    with as_mlflow_says(arguments.name):
-        if isinstance(source, OwnVersion):
-            made = _copied(source, arguments)
-        else:
-            made = _registered(source, arguments)
+    if isinstance(source, OwnVersion):
+        made = _copied(source, arguments)
+    else:
+        made = _registered(source, arguments)
     with services().database.read() as session:
         row = find_version(session, arguments.name, str(made["version"]))
         return {"model_version": version_answer(row)}
@@ -51,22 +50,23 @@ def _copied(source: OwnVersion, arguments: NewVersion) -> View:
         else:
             number = find_current_version(session, source.model, source.version or "").number
     original = (source.model, str(number))
-    return copy_version(
-        services().database,
-        original,
-        arguments.name,
-        actor=grant().name,
-        idempotency=_repeatable(arguments, *original),
-        description=arguments.description,
-        tags={tag.key: tag.value for tag in arguments.tags},
-        origin=_origin(arguments),
-    )
+    with as_mlflow_says(arguments.name):
+        return copy_version(
+            services().database,
+            original,
+            arguments.name,
+            actor=grant().name,
+            idempotency=_repeatable(arguments, *original),
+            description=arguments.description,
+            tags={tag.key: tag.value for tag in arguments.tags},
+            origin=_origin(arguments),
+        )
 
 
 def _registered(source: FilePath, arguments: NewVersion) -> View:
     read = _read(source)
     digests = [blob.digest for blob in (read.artifact, read.files) if blob is not None]
-    with read.artifact, read.files or nullcontext():
+    with read.artifact, read.files or nullcontext(), as_mlflow_says(arguments.name):
         result = register(
             services().database,
             services().inspector,

@@ -418,8 +418,10 @@ def test_a_version_is_copied_with_its_bytes(own, admin, name, lines_with_alias):
     assert (event["type"], event["details"]["via"]) == ("registered", "mlflow")
 
     gone = "RESOURCE_DOES_NOT_EXIST"
-    own.refused(name, f"models:/{source}/9", 404, gone)
-    own.refused(name, "models:/nobody/1", 404, gone)
+    message = own.refused(name, f"models:/{source}/9", 404, gone)
+    assert message == f"Model Version (name={source}, version=9) not found"
+    message = own.refused(name, "models:/nobody/1", 404, gone)
+    assert message == "Registered Model with name=nobody not found"
     assert "alias none not found" in own.refused(name, f"models:/{source}@none")
     admin.delete(f"/models/{source}/3")
     own.refused(name, f"models:/{source}/3", 404, gone)
