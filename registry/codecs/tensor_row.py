@@ -7,8 +7,8 @@ other request, and names what is wrong with it.
 
 import struct
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import cache
-from typing import Annotated, Any, Literal
+from functools import cache, lru_cache
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -18,14 +18,15 @@ from registry.codecs.tensor_request import RequestHead, TensorRequest, request_o
 from registry.codecs.tensor_rows import DATATYPES, cell_of
 from registry.codecs.tensor_texts import LENGTH_BYTES
 from registry.codecs.tensor_types import BOOL, NUMBERS
-from registry.signature import Scalar, Signature
+from registry.signature import Column, Scalar, Signature
 
 _Decode = Callable[[bytes], Any]
 _Row = tuple[RequestHead, Sequence[Scalar]]
 _NUMERIC = frozenset({"number", "integer"})
 _CHARACTERS = {name: kind.char for name, kind in NUMBERS.items()} | {"INT64": "q", "UINT64": "Q"}
-_UNPACK = {name: struct.Struct(f"<{character}").unpack for name, character in _CHARACTERS.items()}
-"""Reads the only element of a tensor; NumPy takes several times as long."""
+"""The numbers as ``struct`` has them. NumPy takes several times as long for a single one."""
+_KEPT_LAYOUTS, _LONGEST_KEPT = 64, 2**12
+"""Layouts that are kept for each version, and the longest JSON whose layout is."""
 _BOOLEANS = {b"\0": False, b"\1": True}
 
 _ONE_ELEMENT: Any = Annotated[list[Literal[1]], msgspec.Meta(min_length=1, max_length=2)]
@@ -52,26 +53,52 @@ class RowReader:
         self._inputs = signature.inputs
         self._columns = _Columns(signature)
         self._matrix: _Matrix | None = None
+        self._kept_layout = lru_cache(_KEPT_LAYOUTS)(self._layout)
         if len(signature.inputs) > 1 and _NUMERIC.issuperset(c.type for c in signature.inputs):
             self._matrix = _Matrix(signature)
 
     def read(self, body: bytes, json_size: int | None) -> TensorRequest | None:
         """The request in ``body`` with its row; ``json_size`` as in ``parse_request``. None: it has
         another form, or is not valid."""
-        json = body if json_size is None else body[:json_size]
-        form: _Columns | _Matrix = self._columns
-        if self._matrix is not None and json.count(b'"shape"') == 1:
-            form = self._matrix
         try:
-            if not json.isascii():
-                json.decode()  # msgspec does not validate texts that it skips
             if json_size is None:
-                head, cells = form.from_json(json)
+                head, cells = self._form(body).from_json(body)
             else:
-                head, cells = form.from_bytes(json, body[json_size:])
+                json = body[:json_size]
+                layout = (self._kept_layout if json_size <= _LONGEST_KEPT else self._layout)(json)
+                head, cells = layout.head, self._cells(layout, body[json_size:])
         except (msgspec.MsgspecError, ValueError, KeyError, struct.error, RecursionError):
             return None
         return request_of(head, batch=Batch(None, 1, False, tuple(cells), self._inputs))
+
+    def _form(self, json: bytes) -> "_Columns | _Matrix":
+        """The form that the request is likely to have."""
+        if not json.isascii():
+            json.decode()  # msgspec does not validate texts that it skips
+        is_matrix = self._matrix is not None and json.count(b'"shape"') == 1
+        return self._matrix if self._matrix is not None and is_matrix else self._columns
+
+    def _layout(self, json: bytes) -> "_Layout":
+        return self._form(json).layout(json)
+
+    def _cells(self, layout: "_Layout", rest: bytes) -> list[Scalar]:
+        cells: list[Scalar] = []
+        values = layout.unpack(rest)
+        for column, decode, value in zip(self._inputs, layout.decode, values, strict=True):
+            if decode is None and value - value == 0:
+                cells.append(value)  # a finite double of a column of numbers, the usual case
+            else:
+                cells.append(cell_of(column, value if decode is None else decode(value)))
+        return cells
+
+
+class _Layout(NamedTuple):
+    """What the JSON of a request says of its tensors in binary form: how ``struct`` reads them, and
+    what decodes each element, None for a double. Clients send the same JSON with most rows."""
+
+    head: RequestHead
+    unpack: Callable[[bytes], tuple[Any, ...]]
+    decode: list[Callable[[Any], Any] | None]
 
 
 class _Columns:
@@ -97,27 +124,17 @@ class _Columns:
             cells[at : at + 1] = dates_to_seconds(cells[at : at + 1])
         return request, cells
 
-    def from_bytes(self, json: bytes, rest: bytes) -> _Row:
+    def layout(self, json: bytes) -> _Layout:
         request = self._decode_binary(json)
-        cells: list[Scalar] = []
-        at = 0
+        kinds, decode = ["<"], []
         for tensor, column in zip(request.inputs, self._inputs, strict=True):
-            if tensor.name != column.name:
+            size = tensor.parameters.binary_data_size
+            character = _CHARACTERS.get(tensor.datatype, f"{size}s")
+            if tensor.name != column.name or struct.calcsize(f"<{character}") != size:
                 raise ValueError
-            end = at + tensor.parameters.binary_data_size
-            unpack = _UNPACK.get(tensor.datatype)
-            if unpack is None:
-                cell = cell_of(column, _element(tensor.datatype, rest[at:end]))
-            else:
-                (cell,) = unpack(rest[at:end])
-                # The usual case: a finite double of a column of numbers.
-                if type(cell) is not float or column.type != "number" or cell - cell != 0:
-                    cell = cell_of(column, cell)
-            cells.append(cell)
-            at = end
-        if at != len(rest):
-            raise ValueError
-        return request, cells
+            kinds.append(character)
+            decode.append(_decoder_of(tensor.datatype, column))
+        return _Layout(request, struct.Struct("".join(kinds)).unpack, decode)
 
 
 class _Matrix:
@@ -138,22 +155,32 @@ class _Matrix:
         request = self._decode_flat(json)
         return request, request.inputs[0].data
 
-    def from_bytes(self, json: bytes, rest: bytes) -> _Row:
+    def layout(self, json: bytes) -> _Layout:
         request = self._decode_binary(json)
         (tensor,) = request.inputs
-        if tensor.parameters.binary_data_size != len(rest):
+        numbers = struct.Struct(f"<{len(self._inputs)}{_CHARACTERS[tensor.datatype]}")
+        if tensor.parameters.binary_data_size != numbers.size:
             raise ValueError
-        cells = struct.unpack(f"<{len(self._inputs)}{_CHARACTERS[tensor.datatype]}", rest)
-        return request, list(map(cell_of, self._inputs, cells))
+        decode = [_decoder_of(tensor.datatype, column) for column in self._inputs]
+        return _Layout(request, numbers.unpack, decode)
 
 
-def _element(datatype: str, raw: bytes) -> Any:
-    """The only element of a tensor of booleans or texts. Raises ValueError or KeyError."""
-    if datatype == BOOL:
-        return _BOOLEANS[raw]
-    if int.from_bytes(raw[:LENGTH_BYTES], "little") != len(raw) - LENGTH_BYTES:
+def _decoder_of(datatype: str, column: Column) -> Callable[[Any], Any] | None:
+    """What decodes an element; None for a double of a column of numbers."""
+    if datatype in NUMBERS:
+        return None if datatype.startswith("FP") and column.type == "number" else _as_it_is
+    return _BOOLEANS.__getitem__ if datatype == BOOL else _text
+
+
+def _as_it_is(element: Any) -> Any:
+    return element
+
+
+def _text(element: bytes) -> str:
+    """Raises ValueError."""
+    if int.from_bytes(element[:LENGTH_BYTES], "little") != len(element) - LENGTH_BYTES:
         raise ValueError
-    return raw[LENGTH_BYTES:].decode()
+    return element[LENGTH_BYTES:].decode()
 
 
 @cache

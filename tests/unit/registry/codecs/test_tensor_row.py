@@ -67,6 +67,7 @@ USUAL: list[tuple[Signature, Sent]] = [
     (MATRIX, in_json(X)),
     (MATRIX, in_json({**X, "data": [[None, 4]]})),
     (MATRIX, in_bytes((X, struct.pack("<dd", 31.5, 4)))),
+    (MATRIX, in_bytes((X, struct.pack("<dd", 31.5, 4)), id="7" * 5000)),
     (MATRIX, in_bytes(({**X, "datatype": "INT16"}, struct.pack("<hh", 31, -4)))),
     (DATED, in_json(DAY)),
     (DATED, in_json({**DAY, "data": [None]})),
