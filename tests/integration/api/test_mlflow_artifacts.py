@@ -341,7 +341,7 @@ BOMB = "a0: &a0 [x]\n" + "".join(
     ],
 )
 def test_a_directory_that_is_no_model_is_refused(service, name, directory, mlmodel, message):
-    """And leaves no number, and nothing but the upload."""
+    """And leaves nothing but the upload."""
     admin, own = service.admin, Artifacts(service.admin)
     own.upload(name, {**directory, "MLmodel": b"" if mlmodel is None else mlmodel})
     if mlmodel is None:
@@ -349,9 +349,15 @@ def test_a_directory_that_is_no_model_is_refused(service, name, directory, mlmod
     before = service.stored()
     assert message in own.refused(name, f"mlflow-artifacts:/uploads/{name}")
     assert service.stored() == before
+    assert versions_of(admin, name) == []
+
+
+def test_a_refused_directory_uses_no_number(own, name, directory):
+    source = f"mlflow-artifacts:/uploads/{name}"
+    own.upload(name, {**directory, "model.skops": b"PK"})
+    own.refused(name, source)
     own.upload(name, directory)
-    made = own.create(name, f"mlflow-artifacts:/uploads/{name}").json["model_version"]
-    assert made["version"] == "1"
+    assert own.create(name, source).json["model_version"]["version"] == "1"
 
 
 @pytest.mark.parametrize("key", ["pickle", "cloudpickle", None])
