@@ -67,6 +67,7 @@ def read_mlmodel(content: bytes) -> MlflowModel:
     flavors = document["flavors"]
     format_, file = _artifact(flavors)
     pyfunc = _mapping(flavors.get("python_function"))
+    _check_loaded(pyfunc, file)
     example = _mapping(document.get("saved_input_example_info"))
     example_file = _text(example.get("artifact_path"))
     versions = {
@@ -127,10 +128,26 @@ def _artifact(flavors: Mapping[Any, Any]) -> tuple[Format, str]:
         )
     if flavor.get("code") is not None:
         raise ArtifactRefused("The model needs code of its own, which is never run here.")
-    if not isinstance(file, str) or not _PLAIN_NAME.fullmatch(file):
+    if not isinstance(file, str) or not _PLAIN_NAME.fullmatch(file) or file == "MLmodel":
         raise ArtifactRefused(f"MLmodel names the model's file {shown(str(file))}: expected a name "
-                              "without a path.")  # fmt: skip
+                              "without a path, of another file.")  # fmt: skip
     return format_, file
+
+
+def _check_loaded(pyfunc: Mapping[Any, Any], file: str) -> None:
+    """Raises ArtifactRefused where ``mlflow.pyfunc.load_model`` would run or read something else
+    than the flavor's loader and the model's file: clients get the directory as it was uploaded."""
+    if pyfunc.get("code") is not None:
+        raise ArtifactRefused("The model needs code of its own, which is never run here.")
+    loader = pyfunc.get("loader_module")
+    if loader not in (None, "mlflow.sklearn", "mlflow.onnx"):
+        raise ArtifactRefused(f"The model is loaded by {shown(str(loader))}, not by its flavor.")
+    for key in ("data", "model_path"):
+        if pyfunc.get(key) not in (None, file):
+            raise ArtifactRefused(
+                f"MLmodel names {shown(str(pyfunc[key]))} for python_function, and {shown(file)} "
+                "for the flavor."
+            )
 
 
 def _signature(signature: object, format_: Format) -> dict[str, Any] | None:

@@ -2,7 +2,8 @@
 
 The document is put together from the parser's events, without recursion: PyYAML's loaders crash or
 take minutes for some documents of a few kilobytes. Numbers and dates stay texts. Tags are refused,
-and so are aliases of collections, with which a short document can stand for a very large value.
+and so are aliases of collections, with which a short document can stand for a very large value, and
+merge keys (``<<``), which other readers replace by the keys of another mapping.
 """
 
 from typing import Any
@@ -49,11 +50,19 @@ def _untagged(event: Any) -> Any:
     return event
 
 
-_PLAIN = {"": None, "~": None, "null": None, "true": True, "false": False}
+_PLAIN = {"": None, "~": None} | {
+    spelt: value
+    for word, value in (("null", None), ("true", True), ("false", False))
+    for spelt in (word, word.capitalize(), word.upper())
+}
+"""In the three spellings of YAML 1.1; ``nUlL`` is a text."""
 
 
 def _scalar(text: str, *, is_plain: bool) -> Any:
-    return _PLAIN.get(text.lower(), text) if is_plain else text
+    """Raises ValueError."""
+    if is_plain and text == "<<":
+        raise ValueError("merge keys are not accepted")
+    return _PLAIN.get(text, text) if is_plain else text
 
 
 class _Document:
