@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test test-slow browser-programs deploy-programs deploy-check test-faults test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-retrain bench-swap bench-telemetry lint lock \
+.PHONY: help serve extras test test-slow browser-programs deploy-programs deploy-check test-faults test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-retrain bench-swap bench-telemetry simulate-guards lint lock \
 	lock-bench lock-clients release clean
 
 help: ## List the targets
@@ -112,6 +112,9 @@ bench-growth: .venv/test ## Compare a registry of 100,000 versions with one of 2
 
 bench-telemetry: .venv/test ## Time the counting of predictions by version
 	$(BIN)/python -m benchmarks.telemetry
+
+simulate-guards: .venv/test ## Simulate the guards of rollouts: false alarms and delays
+	$(BIN)/python -m benchmarks.guards $(GUARDS)
 
 lint: .venv/test ## Run linters, types and import rules
 	$(BIN)/ruff check .

@@ -8,7 +8,8 @@ from typing import Any, get_args
 from hotswap.metrics.names import METRICS
 from registry.errors import GateMalformed, NameMalformed
 from registry.gates import parse
-from registry.gates.grammar import MAX_GATES, MetricGate
+from registry.gates.conditions import MAX_CONDITIONS
+from registry.gates.grammar import MetricGate
 from registry.names import check_model_name
 from registry.signature import TASKS, Task
 from registry.stored_text import MAX_DESCRIPTION, unstorable
@@ -141,8 +142,10 @@ def _file(settings: FileSettings) -> list[Any]:
 
 
 def _gates(gates: tuple[str, ...]) -> list[Any]:
-    if len(gates) > MAX_GATES:
-        return [(("gates",), f"gates has {len(gates)} conditions; at most {MAX_GATES} are allowed")]
+    if len(gates) > MAX_CONDITIONS:
+        return [
+            (("gates",), f"gates has {len(gates)} conditions; at most {MAX_CONDITIONS} are allowed")
+        ]
     found = []
     for position, text in enumerate(gates):
         try:

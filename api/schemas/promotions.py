@@ -7,14 +7,15 @@ from marshmallow import fields, validate
 
 from api.schemas.bases import OptionalBodySchema, StrictSchema, page_of
 from api.schemas.fields import LARGEST_VERSION, Flag, WholeNumber, in_utc, text, whole
-from registry.gates.grammar import MAX_GATES, MAX_LENGTH, PATTERN
+from registry.gates.conditions import MAX_CONDITIONS, MAX_LENGTH
+from registry.gates.grammar import PATTERN
 from registry.names import ALIAS
 
 
 def _gates(**options: Any) -> "fields.List[Any]":
     return fields.List(
         text(MAX_LENGTH, pattern=PATTERN),
-        validate=validate.Length(max=MAX_GATES),
+        validate=validate.Length(max=MAX_CONDITIONS),
         metadata={
             "description": "Conditions added to the policy's, such as 'rmse <= champion * 1.02'.",
             "uniqueItems": True,

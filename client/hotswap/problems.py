@@ -183,6 +183,10 @@ class GateMalformed(Refused):
     """A gate that cannot be parsed."""
 
 
+class GuardMalformed(Refused):
+    """A guard that cannot be parsed."""
+
+
 class GateRefused(Refused):
     """A gate that this model cannot have, such as a metric of another task."""
 

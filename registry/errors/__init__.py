@@ -60,6 +60,7 @@
     │   ├── MetadataRefused
     │   ├── ArtifactRefused
     │   ├── GateMalformed             a condition outside the gate language
+    │   ├── GuardMalformed            a condition outside the guard language
     │   ├── GateRefused               a condition that this model can never meet
     │   ├── HoldoutRefused            a table that no version can be evaluated on
     │   ├── InputRefused
@@ -169,6 +170,7 @@ from registry.errors.promotions import (
     GateFailed,
     GateMalformed,
     GateRefused,
+    GuardMalformed,
     HoldoutNotFound,
     HoldoutRefused,
     NothingToRollBackTo,
@@ -249,6 +251,7 @@ __all__ = [
     "GateFailed",
     "GateMalformed",
     "GateRefused",
+    "GuardMalformed",
     "HistoryBroken",
     "HoldoutNotFound",
     "HoldoutRefused",

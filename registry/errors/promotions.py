@@ -34,6 +34,13 @@ class GateMalformed(Refused):
         super().__init__(f"Invalid gate: {message}.", faults)
 
 
+class GuardMalformed(Refused):
+    title = "Malformed guard"
+
+    def __init__(self, message: str, faults: Iterable[Fault] = ()) -> None:
+        super().__init__(f"Invalid guard: {message}.", faults)
+
+
 class GateRefused(Refused):
     title = "Gate refused"
 

@@ -12,14 +12,12 @@ OP is one of < <= > >= ==. ``champion`` is the same metric of the version that t
 With ``@ 95%`` the whole bootstrap interval of the difference has to satisfy the comparison.
 """
 
-import math
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from hotswap.metrics.names import METRICS
-from registry.errors import Fault, GateMalformed
+from registry.errors import GateMalformed
+from registry.gates.conditions import ConditionParser, parse_list
 
 ENGINES = ("trees", "linear", "onnx", "onnxruntime", "scikit-learn")
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -29,17 +27,8 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": lambda left, right: left >= right,
     "==": lambda left, right: left == right,
 }
-MAX_LENGTH = 200
-MAX_GATES = 32
 
 _MIN_LEVEL, _MAX_LEVEL = 50.0, 99.0
-_TOKEN = re.compile(
-    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z][A-Za-z0-9_]*)*)"
-    r"|(?P<operator><=|>=|==|<|>)"
-    r"|(?P<sign>[*+\-@%,])",
-    re.ASCII,
-)
 
 
 def _pattern() -> str:
@@ -139,55 +128,11 @@ def parse_all(texts: Sequence[str], at: str = "gates") -> tuple[Gate, ...]:
     Raises GateMalformed with a fault for each invalid gate, for more than 32, and for one that is
     there twice.
     """
-    if len(texts) > MAX_GATES:
-        message = f"{len(texts)} gates, at most {MAX_GATES} are allowed"
-        raise GateMalformed(message, [Fault(at, message)])
-    gates: dict[str, Gate] = {}
-    faults: list[Fault] = []
-    for index, text in enumerate(texts):
-        try:
-            gate = parse(text, f"{at}[{index}]")
-        except GateMalformed as error:
-            faults += error.faults
-            continue
-        if gate.text in gates:
-            faults.append(Fault(f"{at}[{index}]", "the gate is there twice"))
-        gates[gate.text] = gate
-    if faults:
-        raise GateMalformed(faults[0].message, faults)
-    return tuple(gates.values())
+    return parse_list(texts, parse, "gate", GateMalformed, at=at)
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    place: int
-    """The character that it begins with, from 1."""
-
-
-class _Parser:
-    def __init__(self, text: str, at: str) -> None:
-        self._text = " ".join(text.split())
-        self._at = at
-        if not self._text:
-            self._refuse("it is empty", 1)
-        if len(self._text) > MAX_LENGTH:
-            self._refuse(f"it is longer than {MAX_LENGTH} characters", MAX_LENGTH + 1)
-        self._tokens = list(self._scan())
-        self._next = 0
-
-    def _scan(self) -> Iterator[_Token]:
-        place = 0
-        while place < len(self._text):
-            if self._text[place] == " ":
-                place += 1
-                continue
-            found = _TOKEN.match(self._text, place)
-            if found is None:
-                self._refuse(f"{self._text[place]!r} is not expected here", place + 1)
-            yield _Token(found.lastgroup or "", found.group(), place + 1)
-            place = found.end()
+class _Parser(ConditionParser):
+    error = GateMalformed
 
     def gate(self) -> Gate:
         known = ", ".join(name for names in METRICS.values() for name in names)
@@ -269,46 +214,3 @@ class _Parser:
 
     def _operator(self) -> str:
         return self._take("operator", f"expected one of {' '.join(OPERATORS)}").text
-
-    def _signed(self, expected: str) -> float:
-        negative = self._sign("-") is not None
-        number = self._number(expected)
-        return -number if negative else number
-
-    def _number(self, expected: str) -> float:
-        found = self._take("number", expected)
-        number = float(found.text)
-        if not math.isfinite(number):
-            self._refuse("the number is out of range", found.place)
-        return number
-
-    def _word(self, word: str) -> None:
-        found = self._take("name", f"expected {word!r}")
-        if found.text != word:
-            self._refuse(f"expected {word!r}, not {found.text!r}", found.place)
-
-    def _sign(self, *signs: str) -> str | None:
-        found = self._peek()
-        if found is None or found.kind != "sign" or found.text not in signs:
-            return None
-        self._next += 1
-        return found.text
-
-    def _take(self, kind: str, expected: str) -> _Token:
-        found = self._peek()
-        if found is None or found.kind != kind:
-            why = expected if found is None else f"{expected}, not {found.text!r}"
-            self._refuse(why, self._place())
-        self._next += 1
-        return found
-
-    def _peek(self) -> _Token | None:
-        return self._tokens[self._next] if self._next < len(self._tokens) else None
-
-    def _place(self) -> int:
-        found = self._peek()
-        return len(self._text) + 1 if found is None else found.place
-
-    def _refuse(self, why: str, place: int) -> NoReturn:
-        message = f"{self._text[:MAX_LENGTH]!r}, at character {place}: {why}"
-        raise GateMalformed(message, [Fault(self._at, message)])
