@@ -48,10 +48,13 @@ class Models(Service):
         self, name: str, *, description: str = "", tags: Mapping[str, str] | None = None
     ) -> Model:
         """Create a model without versions; an upload also does, if there is none."""
+        model: dict[str, Any] = {"name": name, "description": description}
+        if tags:  # services of earlier releases refuse the key
+            model["tags"] = dict(tags)
         reply = self._transport.request(
             "POST",
             "/models",
-            body=json_body({"name": name, "description": description, "tags": dict(tags or {})}),
+            body=json_body(model),
             headers={"Content-Type": JSON},
         )
         return cast(Model, reply.object("name"))

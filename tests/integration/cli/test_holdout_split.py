@@ -44,7 +44,7 @@ def test_a_model_that_does_not_exist_is_created(hotswap, service, table):
 
     assert result.exit_code == 0, result.output
     assert [received.method for received in service.requests] == ["PUT", "POST", "PUT"]
-    assert service.requests[1].json == {"name": "housing", "description": "", "tags": {}}
+    assert service.requests[1].json == {"name": "housing", "description": ""}
 
 
 def test_a_model_that_is_created_in_the_meantime_is_used(hotswap, service, table):
