@@ -1,5 +1,7 @@
 """Registered models and their aliases, for MLflow's clients."""
 
+from contextlib import suppress
+
 from sqlalchemy.orm import Session
 
 from api.access import grant
@@ -166,7 +168,10 @@ def delete_registered_model_alias(arguments: Alias) -> Answer:
         find_current_model(session, arguments.name)
         if session.get(AliasRow, (arguments.name, arguments.alias)) is None:
             return {}
-    delete_alias(services().database, arguments.name, arguments.alias, actor=grant().name, via=VIA)
+    with suppress(AliasNotFound):  # deleted meanwhile
+        delete_alias(
+            services().database, arguments.name, arguments.alias, actor=grant().name, via=VIA
+        )
     return {}
 
 

@@ -1,6 +1,7 @@
 """MLflow's registry calls: what its clients send, and what they read of the answers."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 import pytest
@@ -289,6 +290,19 @@ def test_an_alias_is_a_promotion(mlflow, admin, lines):
     check_problem(admin.get(f"/models/{lines}/Champion"), 404, "version-not-found")
     assert mlflow("DELETE", "model-versions/delete", name=lines, version="2") == {}
     assert last_event(admin, lines)["details"] == {"via": "mlflow"}
+
+
+def test_an_alias_is_deleted_by_several_at_once(mlflow, admin, lines):
+    alias = {"name": lines, "alias": "spare"}
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            mlflow("POST", "registered-models/alias", version="1", **alias)
+            deletions = [
+                threads.submit(mlflow, "DELETE", "registered-models/alias", **alias)
+                for _ in range(4)
+            ]
+            assert [each.result() for each in deletions] == [{}] * 4
+    assert admin.get(f"/models/{lines}").json["aliases"] == {}
 
 
 def test_an_alias_passes_the_gates_of_the_model(mlflow, admin, lines):
