@@ -114,7 +114,7 @@ def _own_directory(row: VersionRow, archive: str, blobs: LocalBlobStore) -> dict
         path: ModelFile(digest=archive, offset=member.offset, length=member.size)
         for path, member in members.items()
     }
-    return {**files, described.file: ModelFile(digest=row.sha256, length=row.size)}
+    return {**files, described.file: _artifact(row)}
 
 
 def _mlmodel(row: VersionRow, blobs: LocalBlobStore) -> dict[str, Any]:
@@ -188,5 +188,7 @@ def _text_file(content: object) -> ModelFile:
 
 
 def _artifact(row: VersionRow) -> ModelFile:
+    """The model's file. Of joblib and pickle it is read by joblib, as it was inspected: bytes that
+    are an array for joblib can be opcodes for pickle."""
     start, end = around(row.size) if row.format == "joblib" else (b"", b"")
     return ModelFile(start, row.sha256, 0, row.size, end)

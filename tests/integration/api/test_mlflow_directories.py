@@ -3,11 +3,13 @@
 import io
 import json
 import pickle
+from contextlib import suppress
 
 import joblib
 import numpy as np
 import pytest
 import skops.io
+from joblib.numpy_pickle import NumpyPickler
 from sklearn.linear_model import LinearRegression
 
 from registry.formats.mlmodel import first_row, read_mlmodel
@@ -100,6 +102,43 @@ def test_a_joblib_file_is_loaded_by_pickle(admin, tmp_path, compress):
     assert own.create(name, f"mlflow-artifacts:/uploads/{name}").status_code == 200
     first, second = (admin.get(f"/models/{name}/{number}").json for number in (1, 2))
     assert first["artifact"] == second["artifact"]
+
+
+def test_bytes_that_are_an_array_for_joblib_are_no_code_for_pickle(admin, tmp_path):
+    """joblib's arrays have their bytes between opcodes, where pickle would go on reading."""
+    target = tmp_path / "executed"
+    code = f"cos\nmkdir\n(V{target}\ntR0".encode()
+    padded = code + b"0" * (-len(code) % 8)
+    rows = np.random.default_rng(0).normal(size=(5, len(padded) // 8))
+    model = LinearRegression().fit(rows, rows[:, 0])
+    model.coef_ = np.frombuffer(padded)
+    with (tmp_path / "model.pkl").open("wb") as file:
+        _Unaligned(file, protocol=4).dump(model)
+    uploaded = (tmp_path / "model.pkl").read_bytes()
+    name, own = new_name(), Artifacts(admin)
+    assert admin.post("/models", json={"name": name}).status_code == 201
+    described = MLMODEL.replace("model.skops", "model.pkl").replace(": skops", ": pickle")
+    own.upload(name, {"MLmodel": described.encode(), "model.pkl": uploaded})
+    created = own.create(name, f"mlflow-artifacts:/uploads/{name}")
+    assert created.status_code == 200, created.text
+
+    given = download(admin, name, 1)["model.pkl"]
+
+    loaded = pickle.load(io.BytesIO(given))  # noqa: S301 - as MLflow's client does
+    assert np.array_equal(loaded.coef_, model.coef_)
+    assert not target.exists()
+    with suppress(Exception):  # whatever follows the array
+        pickle.loads(uploaded)  # noqa: S301 - what was uploaded makes the folder
+    assert target.exists()
+
+
+class _Unaligned(NumpyPickler):
+    """Writes arrays without padding before them, as joblib did before 1.2."""
+
+    def _create_array_wrapper(self, array):
+        wrapper = super()._create_array_wrapper(array)
+        wrapper.numpy_array_alignment_bytes = None
+        return wrapper
 
 
 def test_what_is_downloaded_can_be_registered_elsewhere(admin, artifacts):

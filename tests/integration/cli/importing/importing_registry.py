@@ -38,7 +38,10 @@ class ImportingRegistry(FakeRegistry):
         if name in self.versions:
             return problem(409, "name-taken", f"There is a model '{name}'.")
         self.versions[name] = []
-        self.described[name] = {key: received.json[key] for key in ("description", "tags")}
+        self.described[name] = {
+            "description": received.json["description"],
+            "tags": received.json.get("tags", {}),
+        }
         return Answer(201, self._model(name))
 
     def _model(self, name: str) -> dict[str, Any]:
