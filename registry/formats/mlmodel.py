@@ -126,6 +126,14 @@ def _artifact(flavors: Mapping[Any, Any]) -> tuple[Format, str]:
         raise ArtifactRefused(
             f"The model's flavor is {which}; a version is made of the flavor sklearn or onnx."
         )
+    others = sorted(
+        str(name) for name in flavors if name != "python_function" and flavors[name] is not flavor
+    )
+    if others:
+        raise ArtifactRefused(
+            f"The model also has the flavor {', '.join(map(shown, others[:10]))}, whose files are "
+            "not inspected: expected one flavor beside python_function."
+        )
     if flavor.get("code") is not None:
         raise ArtifactRefused("The model needs code of its own, which is never run here.")
     if not isinstance(file, str) or not _PLAIN_NAME.fullmatch(file) or file == "MLmodel":

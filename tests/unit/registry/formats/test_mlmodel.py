@@ -96,6 +96,8 @@ def test_a_signature_that_a_version_cannot_have_is_left_to_the_model(inputs: str
     [
         (b"flavors: {xgboost: {data: a}, python_function: {}}", "'xgboost'"),
         (b"flavors: {python_function: {}}", "python_function alone"),
+        (b"flavors: {sklearn: {pickled_model: a}, pytorch: {}}", "also has the flavor 'pytorch'"),
+        (b"flavors: {sklearn: {pickled_model: a}, onnx: {data: a}}", "also has the flavor 'onnx'"),
         (b"flavors: []", "no flavors"),
         (b"", "no flavors"),
         (b"a: [", "cannot be read"),
