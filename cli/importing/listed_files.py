@@ -159,7 +159,7 @@ def _number(text: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and 0 < int(text[:11]) < 2**31):
-        raise ValueError(f"version {shown(text)} is no number from 1")
+        raise ValueError(f"version {shown(text)} is not valid: expected a number from 1 on")
     return int(text)
 
 

@@ -110,7 +110,7 @@ class MlflowSource:
         label = text_of(message, "version")
         if not (label.isascii() and label.isdecimal() and len(label) <= 10):
             raise SourceFailed(
-                f"{self.name} lists a version {shown(label)} of {model}, which is no number.",
+                f"{self.name} lists a version {shown(label)} of {model}: expected a number.",
                 SAID_NO,
             )
         number = int(label)

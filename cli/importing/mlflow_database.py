@@ -130,7 +130,7 @@ class MlflowDatabase(LocalStore):
 
 
 def _of_default_workspace(rows: list[Row]) -> list[Row]:
-    """The rows that a server shows unless it is asked for another workspace, of MLflow 3.8."""
+    """The rows that a server shows without a workspace in the request, as of MLflow 3.8."""
     return [row for row in rows if "workspace" not in row or row["workspace"] == "default"]
 
 

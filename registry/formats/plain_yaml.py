@@ -90,7 +90,7 @@ class _Document:
             within[self._keys[-1]] = value
             self._keys[-1] = _NO_KEY
         elif isinstance(value, dict | list):
-            raise ValueError("a key is no text")
+            raise ValueError("expected a text as a key")
         else:
             self._keys[-1] = value
 

@@ -1,4 +1,4 @@
-"""The fake registry as an import uses it: models of their own, and numbers that are asked for."""
+"""The fake registry as an import uses it: models of their own, and numbers that uploads require."""
 
 from typing import Any
 

@@ -108,7 +108,7 @@ def test_a_file_that_is_too_large_is_told(
         ("file,model\n,iris\nsecond.pkl,\n", "line 3: model is required"),
         ("file,model\nsecond.pkl,iris\nsecond.pkl,iris\n", "listed twice"),
         ("file,model,alias\nsecond.pkl,iris,x\nnet.onnx,iris,x\n", "alias 'x' is listed twice"),
-        ("file,model,version\nsecond.pkl,iris,0\n", "no number from 1"),
+        ("file,model,version\nsecond.pkl,iris,0\n", "expected a number from 1 on"),
         ("file,model,tags\nsecond.pkl,iris,team\n", "'team' is not of the form key=value"),
         ("file,model,metrics\nsecond.pkl,iris,acc=high\n", "could not convert"),
         ("file,model,owner\nsecond.pkl,iris,me\n", "unknown columns: 'owner'"),

@@ -514,7 +514,7 @@ def test_a_database_of_something_else_is_refused(hotswap: Hotswap, tmp_path: Pat
         )
     database.close()
     result = hotswap("import", "mlflow", "--from", f"sqlite:///{path}", "--dry-run")
-    assert (result.exit_code, "which is no number" in result.stderr) == (1, True), result.output
+    assert (result.exit_code, "expected a number" in result.stderr) == (1, True), result.output
     path.write_text("not a database")
     result = hotswap("import", "mlflow", "--from", f"sqlite:///{path}", "--dry-run")
     assert (result.exit_code, "cannot be read" in result.stderr) == (1, True)

@@ -43,7 +43,7 @@ def test_a_short_document_cannot_stand_for_a_large_value() -> None:
     ids=["lists", "items", "mappings", "keys", "one too many"],
 )
 def test_deep_nesting_is_refused(content: str) -> None:
-    with pytest.raises(ValueError, match=r"nested more than|a key is no text|expected"):
+    with pytest.raises(ValueError, match=r"nested more than|expected"):
         read_yaml(content.encode())
 
 
