@@ -10,9 +10,9 @@ from sqlalchemy import select
 from registry.doctor.findings import Finding, Installation
 from registry.doctor.records import current_database
 from registry.errors import DataDirectoryRefused
-from registry.reading.blob_uses import FILES, STREAMED, TRAINING_ROWS
+from registry.reading.blob_uses import version_blobs
 from registry.storage.file_modes import open_to_others, refuse_foreign
-from registry.storage.tables import HoldoutRow, VersionRow
+from registry.storage.tables import HoldoutRow
 
 LEAST_FREE = 2**30
 """Free bytes below which there is a warning."""
@@ -84,29 +84,16 @@ def check_blobs(installation: Installation) -> Iterator[Finding]:
         return
     complete, lacking, missing = 0, 0, []
     with database.read() as session:
-        rows = select(
-            VersionRow.model,
-            VersionRow.number,
-            VersionRow.sha256,
-            VersionRow.training_rows_sha256,
-            VersionRow.files_sha256,
-            VersionRow.compiled,
-        ).order_by(VersionRow.model, VersionRow.number)
-        rows = rows.execution_options(**STREAMED)
-        for model, number, artifact, hashes, beside, compiled in session.execute(rows):
-            own = (("artifact", artifact), (TRAINING_ROWS, hashes), (FILES, beside))
-            files = (*own, *compiled.items())
-            lost = [
-                form
-                for form, digest in files
-                if digest is not None and not installation.blobs.holds(digest)
-            ]
+        for version in version_blobs(session):
+            lost = [role for role, digest in version.blobs if not installation.blobs.holds(digest)]
             if not lost:
                 complete += 1
                 continue
             lacking += 1
             if lacking <= _SHOWN:
-                missing.append(f"version {number} of {model} lacks its {', '.join(lost)}")
+                missing.append(
+                    f"version {version.number} of {version.model} lacks its {', '.join(lost)}"
+                )
         tables = select(HoldoutRow).where(HoldoutRow.removed_at.is_(None))
         for table in session.scalars(tables.order_by(HoldoutRow.model)):
             if not installation.blobs.holds(table.sha256):

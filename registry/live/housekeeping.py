@@ -16,9 +16,10 @@ LOOK_SECONDS = 60.0
 PAUSE_SECONDS = 0.05
 """Between two parts of a task, which take about a twentieth of that."""
 
-Task = Callable[[Callable[[], bool]], object]
-"""Does its work if that is due; calls its argument between two parts, which returns whether to go
-on. Raises RegistryError."""
+Pause = Callable[[], bool]
+"""Called between two parts of a task; whether to go on."""
+Task = Callable[[Pause], object]
+"""Does its work if that is due. Raises RegistryError."""
 
 
 class Housekeeping:

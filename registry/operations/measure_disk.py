@@ -4,26 +4,28 @@ The note is a file of the data directory, not a row: each host measures its own 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 import msgspec
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 
 from registry.blobs.store import BlobStore
+from registry.live.housekeeping import Pause
+from registry.reading.blob_uses import ARTIFACT, FILES, TRAINING_ROWS, version_blobs
 from registry.storage.database import Database
 from registry.storage.durable import write_whole
-from registry.storage.tables import HoldoutRow, VersionRow, utc_now
+from registry.storage.tables import HoldoutRow, utc_now
 
 EVERY = timedelta(minutes=10)
 _NOTE = Path("run") / "disk-use"
 _PART = 200
 
 Kind = Literal["artifacts", "compiled", "data"]
-Pause = Callable[[], bool]
-"""Called between two parts; whether to go on."""
+_KINDS: Mapping[str, Kind] = {ARTIFACT: "artifacts", FILES: "artifacts", TRAINING_ROWS: "data"}
+"""By the role of a blob; other roles are names of compiled forms."""
 
 
 class DiskUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,34 +91,17 @@ def _used(database: Database, most: int) -> Iterator[list[tuple[Kind, str]]]:
 
     A transaction for each part: a long one would keep SQLite from shortening its log.
     """
-    columns = (
-        select(
-            VersionRow.model,
-            VersionRow.number,
-            VersionRow.sha256,
-            VersionRow.compiled,
-            VersionRow.training_rows_sha256,
-            VersionRow.files_sha256,
-        )
-        .order_by(VersionRow.model, VersionRow.number)
-        .limit(most)
-    )
-    query = columns
+    last = None
     while True:
         with database.read() as session:
-            rows = session.execute(query).all()
-        found: list[tuple[Kind, str]] = []
-        for _, _, sha256, compiled, training_rows, files in rows:
-            found.append(("artifacts", sha256))
-            found += [("compiled", digest) for digest in compiled.values()]
-            if training_rows is not None:
-                found.append(("data", training_rows))
-            if files is not None:
-                found.append(("artifacts", files))
-        yield found
-        if len(rows) < most:
+            versions = list(version_blobs(session, last, most))
+        yield [
+            (_KINDS.get(role, "compiled"), digest)
+            for version in versions
+            for role, digest in version.blobs
+        ]
+        if len(versions) < most:
             break
-        model, number = rows[-1][:2]
-        query = columns.where(tuple_(VersionRow.model, VersionRow.number) > (model, number))
+        last = versions[-1].model, versions[-1].number
     with database.read() as session:
         yield [("data", digest) for digest in session.scalars(select(HoldoutRow.sha256))]

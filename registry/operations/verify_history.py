@@ -5,11 +5,11 @@ compares the two, so that a chain that was replaced from some event on is found.
 """
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from registry.errors import HistoryBroken
+from registry.live.housekeeping import Pause
 from registry.reading.events import history_head
 from registry.reading.views import View
 from registry.storage.database import Database
@@ -25,9 +25,6 @@ WHOLE_EVERY = timedelta(days=1)
 
 _PART = 1000
 _SMALL_PART = 20
-
-Pause = Callable[[], bool]
-"""Called between two parts; whether to go on."""
 
 
 def verify_history(database: Database) -> View:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Text, cast, or_, select
+from sqlalchemy import Text, cast, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from registry.storage.tables import HoldoutRow, VersionRow
@@ -49,24 +49,44 @@ def blob_uses(session: Session, wanted: Container[str] | None = None) -> dict[st
     return dict(uses)
 
 
+@dataclass(frozen=True, slots=True)
+class VersionBlobs:
+    """The digest of each blob that a version uses, with its role."""
+
+    model: str
+    number: int
+    blobs: tuple[tuple[str, str], ...]
+
+
+def version_blobs(
+    session: Session, after: tuple[str, int] | None = None, most: int | None = None
+) -> Iterator[VersionBlobs]:
+    """What each version uses, in order; that of at most ``most`` versions after ``after``."""
+    query = (
+        select(
+            VersionRow.model,
+            VersionRow.number,
+            VersionRow.sha256,
+            VersionRow.training_rows_sha256,
+            VersionRow.files_sha256,
+            VersionRow.compiled,
+        )
+        .order_by(VersionRow.model, VersionRow.number)
+        .limit(most)
+    )
+    if after is not None:
+        query = query.where(tuple_(VersionRow.model, VersionRow.number) > after)
+    rows = session.execute(query.execution_options(**STREAMED))
+    for model, number, artifact, training_rows, files, compiled in rows:
+        own = ((ARTIFACT, artifact), (TRAINING_ROWS, training_rows), (FILES, files))
+        used = [(role, digest) for role, digest in own if digest is not None]
+        yield VersionBlobs(model, number, (*used, *sorted(compiled.items())))
+
+
 def _all_uses(session: Session) -> Iterator[tuple[str, BlobUse]]:
-    columns = select(
-        VersionRow.model,
-        VersionRow.number,
-        VersionRow.sha256,
-        VersionRow.compiled,
-        VersionRow.training_rows_sha256,
-        VersionRow.files_sha256,
-    ).order_by(VersionRow.model, VersionRow.number)
-    found = session.execute(columns.execution_options(**STREAMED))
-    for model, number, sha256, compiled, training_rows, files in found:
-        yield sha256, BlobUse(model, number, ARTIFACT)
-        if training_rows is not None:
-            yield training_rows, BlobUse(model, number, TRAINING_ROWS)
-        if files is not None:
-            yield files, BlobUse(model, number, FILES)
-        for role, digest in sorted(compiled.items()):
-            yield digest, BlobUse(model, number, role)
+    for version in version_blobs(session):
+        for role, digest in version.blobs:
+            yield digest, BlobUse(version.model, version.number, role)
     tables = select(HoldoutRow.model, HoldoutRow.number, HoldoutRow.sha256).order_by(
         HoldoutRow.model, HoldoutRow.number
     )

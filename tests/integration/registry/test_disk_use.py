@@ -8,6 +8,8 @@ import pytest
 from registry.blobs.local import LocalBlobStore
 from registry.operations.measure_disk import EVERY, last_disk_use, measure_disk_if_due
 from registry.storage.durable import make_directory
+from registry.storage.tables import HoldoutRow
+from tests.factories import add_versions
 from tests.integration.registry.races import orphan, upload
 
 
@@ -50,6 +52,36 @@ def test_each_file_counts_once_by_what_it_is_for(database, blobs, data):
     use = last_disk_use(data)
     assert (use.artifacts, use.compiled, use.unused) == (5, 5, 8)
     assert (use.incoming, use.damaged, use.data) == (9 + 11, 3, 0)
+
+
+def test_each_role_of_a_blob_counts_as_its_kind(database, blobs, data):
+    add_versions(
+        database,
+        "house",
+        sha256=orphan(blobs, b"model"),
+        files_sha256=orphan(blobs, b"its directory"),
+        compiled={"columns": orphan(blobs, b"columns"), "forest": orphan(blobs, b"trees of it")},
+        training_rows_sha256=orphan(blobs, b"hashes"),
+    )
+    with database.write() as session:
+        session.add(
+            HoldoutRow(
+                model="house",
+                number=1,
+                format="csv",
+                sha256=orphan(blobs, b"held out"),
+                size=8,
+                table_rows=2,
+                columns=["a", "y"],
+                target="y",
+                created_by="ann",
+            )
+        )
+
+    measure_disk_if_due(database, blobs, data, always)
+
+    use = last_disk_use(data)
+    assert (use.artifacts, use.compiled, use.data, use.unused) == (5 + 13, 7 + 11, 6 + 8, 0)
 
 
 def test_many_versions_are_read_in_parts(database, blobs, data):
