@@ -13,6 +13,7 @@ from registry.operations.results import OperationResult
 from registry.reading.queries import find_ready_version, find_version
 from registry.reading.trail import trail
 from registry.storage.database import Database
+from registry.storage.history import MOVES
 from registry.storage.tables import AliasRow, EventRow
 
 
@@ -68,6 +69,9 @@ def rollback(
 def _was_target(session: Session, model: str, alias: str, number: int) -> bool:
     """Whether the alias ever pointed at the version."""
     query = select(EventRow.seq).where(
-        EventRow.model == model, EventRow.alias == alias, EventRow.to_version == number
+        EventRow.model == model,
+        EventRow.alias == alias,
+        EventRow.type.in_(MOVES),
+        EventRow.to_version == number,
     )
     return session.scalar(query.limit(1)) is not None

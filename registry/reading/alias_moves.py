@@ -10,6 +10,7 @@ from registry.errors import AliasNotFound
 from registry.names import check_alias
 from registry.reading.queries import find_model
 from registry.reading.views import View, timestamp
+from registry.storage.history import MOVES
 from registry.storage.tables import EventRow
 
 MOST_MOVES = 200
@@ -35,7 +36,7 @@ def tenures(
     ended before ``after``."""
     events = session.execute(
         select(EventRow.type, EventRow.at, EventRow.to_version)
-        .where(EventRow.model == model, EventRow.alias == alias)
+        .where(EventRow.model == model, EventRow.alias == alias, EventRow.type.in_(MOVES))
         .order_by(EventRow.seq.desc())
         .limit(MOST_MOVES)
     )
@@ -58,7 +59,9 @@ def alias_at(session: Session, model: str, alias: str, at: datetime) -> View:
     """
     check_alias(alias)
     archived = find_model(session, model).archived_at  # which deleted its aliases
-    moves = select(EventRow).where(EventRow.model == model, EventRow.alias == alias)
+    moves = select(EventRow).where(
+        EventRow.model == model, EventRow.alias == alias, EventRow.type.in_(MOVES)
+    )
     move = session.scalar(moves.where(EventRow.at <= at).order_by(EventRow.seq.desc()).limit(1))
     if move is None or move.to_version is None or (archived is not None and archived <= at):
         raise AliasNotFound(model, alias, timestamp(at))

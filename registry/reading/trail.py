@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from registry.storage.history import MOVES
 from registry.storage.tables import EventRow
 
 _FIRST_READ = 5
@@ -68,10 +69,10 @@ def _stays(version: int, rollbacks: list[_Rollback]) -> bool:
 
 
 def _moves(session: Session, model: str, alias: str) -> Iterator[tuple[str, int | None]]:
-    """Type and target of each event of the alias, newest first."""
+    """Type and target of each move of the alias, newest first."""
     query = (
         select(EventRow.seq, EventRow.type, EventRow.to_version)
-        .where(EventRow.model == model, EventRow.alias == alias)
+        .where(EventRow.model == model, EventRow.alias == alias, EventRow.type.in_(MOVES))
         .order_by(EventRow.seq.desc())
     )
     size, rest = _FIRST_READ, query

@@ -37,6 +37,9 @@ EventType = Literal[
     "token_revoked",
 ]
 
+MOVES: tuple[EventType, ...] = ("promoted", "rolled_back", "alias_deleted")
+"""Events that change which version an alias points at. Others may name an alias too."""
+
 GENESIS = "0" * 64
 
 

@@ -25,12 +25,13 @@ from registry.operations.archive_version import archive_version
 from registry.operations.delete_alias import delete_alias
 from registry.operations.promote import PromotionRequest, promote
 from registry.operations.rollback import rollback
+from registry.reading.alias_moves import alias_at, tenures
 from registry.reading.live_versions import aliases_of
 from registry.reading.pages import Paging
 from registry.reading.queries import list_history
-from registry.storage.history import verify
+from registry.storage.history import record, verify
 from registry.storage.idempotency import Idempotency
-from registry.storage.tables import AliasRow
+from registry.storage.tables import AliasRow, utc_now
 from tests.factories import add_token, add_versions, ungated
 from tests.fakes import Preparer
 
@@ -427,3 +428,28 @@ def test_an_alias_of_an_earlier_release_that_is_refused_today_is_moved_and_delet
     assert live(house, alias) == 2
     delete_alias(house, "house", alias, actor="ann")
     assert live(house, alias) is None
+
+
+def test_an_event_that_names_an_alias_without_moving_it_is_no_move(house):
+    """As that of a change of a split."""
+    go(house, 1)
+    go(house, 2)
+    with house.write() as session:
+        for number in (3, None):
+            record(
+                session,
+                "model_updated",
+                actor="ann",
+                model="house",
+                alias="production",
+                to_version=number,
+            )
+    now = utc_now()
+
+    with house.read() as session:
+        (alias,) = aliases_of(session, "house")
+        assert alias["trail"] == [1]
+        assert alias_at(session, "house", "production", now)["version"] == 2
+        assert [one.number for one in tenures(session, "house", "production")] == [1, 2]
+    with pytest.raises(NothingToRollBackTo, match="never pointed at version 3"):
+        back(house, to=3)
