@@ -13,7 +13,8 @@ from api.schemas.promotions import MovedSchema, PromoteSchema, RollbackSchema
 from api.services import services
 from registry.errors import BodyRefused, Fault
 from registry.gates import parse_all
-from registry.operations.promote import UNCHECKED, PromotionRequest, promote
+from registry.operations.alias_requests import UNCHECKED
+from registry.operations.promote import PromotionRequest, promote
 from registry.operations.results import OperationResult
 from registry.operations.rollback import rollback
 from registry.reading.views import View
@@ -83,6 +84,7 @@ def promotion_request(body: dict[str, Any]) -> PromotionRequest:
         alias=body["alias"],
         reason=body["reason"],
         expected_version=body.get("expected_version", UNCHECKED),
+        expected_generation=body.get("expected_generation"),
         gates=parse_all(body.get("gates", ())),
         force=force,
         idempotency=idempotency(hashlib.sha256(text.encode()).hexdigest()),

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from cli.names import AliasName, IdempotencyKey, ModelName, VersionReference
-from cli.promotion import print_promotion
+from cli.promotion import expected_generation_option, print_promotion
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
 from hotswap import UNSET, Registry
@@ -39,6 +39,7 @@ class Expected(click.ParamType[Any]):
     default=UNSET,
     help="Promote only if the alias points at this version now; 'none': if it does not exist.",
 )
+@expected_generation_option
 @click.option("--reason", metavar="TEXT", help="Reason, for the history.")
 @click.option("--force", is_flag=True, help="Promote even if gates fail.")
 @click.option("--idempotency-key", type=IdempotencyKey(), help="Makes the request safe to repeat.")
@@ -51,6 +52,7 @@ def promote(
     version: int | str,
     alias: str | None,
     expected_version: ExpectedVersion,
+    expected_generation: int | None,
     reason: str | None,
     force: bool,
     idempotency_key: str | None,
@@ -69,6 +71,7 @@ def promote(
         version,
         alias=alias,
         expected_version=expected_version,
+        expected_generation=expected_generation,
         reason=reason,
         force=force,
         idempotency_key=idempotency_key,

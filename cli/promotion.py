@@ -1,10 +1,17 @@
-"""Prints the result of a promotion or a rollback."""
+"""What the commands that move an alias share."""
 
 import click
 
 from cli.formatting import one_line
 from cli.gates import print_gates
 from hotswap.replies import Promotion
+
+expected_generation_option = click.option(
+    "--expected-generation",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Only if the model is at this generation now, which every change of an alias increases.",
+)
 
 
 def print_promotion(promotion: Promotion) -> None:

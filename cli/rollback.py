@@ -3,7 +3,7 @@
 import click
 
 from cli.names import AliasName, ModelName
-from cli.promotion import print_promotion
+from cli.promotion import expected_generation_option, print_promotion
 from cli.service import json_option, speaks_to_service
 from cli.terminal import print_json
 from hotswap import Registry
@@ -25,6 +25,7 @@ from hotswap import Registry
     metavar="N",
     help="Roll back only if the alias points at this version now.",
 )
+@expected_generation_option
 @json_option
 @speaks_to_service
 def rollback(
@@ -35,6 +36,7 @@ def rollback(
     alias: str | None,
     reason: str | None,
     expected_version: int | None,
+    expected_generation: int | None,
     as_json: bool,
 ) -> None:
     """Make the previous version of the model NAME live again.
@@ -51,5 +53,6 @@ def rollback(
         alias=alias,
         reason=reason,
         expected_version=expected_version,
+        expected_generation=expected_generation,
     )
     print_json(promotion) if as_json else print_promotion(promotion)

@@ -33,6 +33,16 @@ def _force() -> Flag:
     )
 
 
+def _expected_generation() -> WholeNumber:
+    return WholeNumber(
+        validate=validate.Range(0, LARGEST_VERSION),
+        metadata={
+            "description": "The model's current generation, which every change of one of its "
+            "aliases increases."
+        },
+    )
+
+
 class PromoteSchema(OptionalBodySchema):
     alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
     expected_version = WholeNumber(
@@ -40,6 +50,7 @@ class PromoteSchema(OptionalBodySchema):
         validate=validate.Range(1, LARGEST_VERSION),
         metadata={"description": "The alias's current version; null: the alias must not exist."},
     )
+    expected_generation = _expected_generation()
     reason = text(2_000, load_default=None, allow_none=True)
     force = _force()
     gates = _gates()
@@ -51,6 +62,7 @@ class RollbackSchema(OptionalBodySchema):
         validate=validate.Range(1, LARGEST_VERSION),
         metadata={"description": "The alias's current version."},
     )
+    expected_generation = _expected_generation()
     to_version = WholeNumber(
         load_default=None, allow_none=True, validate=validate.Range(1, LARGEST_VERSION)
     )
@@ -60,6 +72,7 @@ class RollbackSchema(OptionalBodySchema):
 class AliasTargetSchema(StrictSchema):
     version = WholeNumber(required=True, validate=validate.Range(1, LARGEST_VERSION))
     expected_version = WholeNumber(allow_none=True, validate=validate.Range(1, LARGEST_VERSION))
+    expected_generation = _expected_generation()
     reason = text(2_000, load_default=None, allow_none=True)
     force = _force()
     gates = _gates()

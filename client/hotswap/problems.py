@@ -133,6 +133,10 @@ class ExpectedVersionConflict(Conflict):
     """The alias does not point at what was expected."""
 
 
+class ExpectedGenerationConflict(Conflict):
+    """An alias of the model was changed since the generation that was expected."""
+
+
 class HistoryBroken(Conflict):
     """The hash chain of the history does not verify."""
 

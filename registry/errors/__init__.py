@@ -43,6 +43,7 @@
     │   ├── VersionNotReady
     │   ├── VersionHasAlias
     │   ├── ExpectedVersionConflict
+    │   ├── ExpectedGenerationConflict
     │   ├── NothingToRollBackTo
     │   ├── VersionNotLoadable
     │   ├── GateFailed                the version did not pass a gate, so it was not promoted
@@ -166,6 +167,7 @@ from registry.errors.predictions import (
 )
 from registry.errors.promotions import (
     ChampionMoved,
+    ExpectedGenerationConflict,
     ExpectedVersionConflict,
     GateFailed,
     GateMalformed,
@@ -243,6 +245,7 @@ __all__ = [
     "DatabaseUnavailable",
     "DescriptionConflict",
     "Draining",
+    "ExpectedGenerationConflict",
     "ExpectedVersionConflict",
     "Fault",
     "Forbidden",

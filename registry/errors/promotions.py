@@ -91,6 +91,16 @@ class ExpectedVersionConflict(Conflict):
         super().__init__(f"The alias '{alias}' {found}; expected {wanted}. Check it and try again.")
 
 
+class ExpectedGenerationConflict(Conflict):
+    title = "Generation has changed"
+
+    def __init__(self, model: str, expected: int | None, actual: int) -> None:
+        super().__init__(
+            f"Model '{model}' is at generation {actual}; expected {expected}: one of its aliases "
+            "was changed in the meantime. Check it and try again."
+        )
+
+
 class NothingToRollBackTo(Conflict):
     title = "Nothing to roll back to"
 

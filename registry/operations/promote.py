@@ -18,31 +18,24 @@ policy and the holdout are still those that were used.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from enum import Enum
-from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.engines.served_version import ServedVersion
-from registry.errors import (
-    AliasTaken,
-    ChampionMoved,
-    ExpectedVersionConflict,
-    GateFailed,
-    Unavailable,
-)
+from registry.errors import AliasTaken, ChampionMoved, GateFailed, Unavailable
 from registry.gates.grammar import Gate
 from registry.gates.inputs import GateInputs
 from registry.gates.results import GateResult, all_passed
-from registry.names import PRODUCTION, check_alias, check_new_alias, name_key
+from registry.names import check_alias, check_new_alias, name_key
+from registry.operations.alias_requests import AliasRequest, expected_alias
 from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.results import OperationResult, replay
 from registry.operations.rows import locked_active_model
 from registry.reading.queries import find_model, find_ready_version
 from registry.storage.database import Database
 from registry.storage.history import EventType, record
-from registry.storage.idempotency import Idempotency, store_answer, stored_answer
+from registry.storage.idempotency import store_answer, stored_answer
 from registry.storage.tables import AliasRow, ModelRow
 
 Prepare = Callable[[ServedVersion], AbstractContextManager[object]]
@@ -58,31 +51,16 @@ ATTEMPTS = 3
 """How often the gates are evaluated where their inputs change in the meantime."""
 
 
-class Unchecked(Enum):
-    """Stands for 'no expectation', since None already means 'the alias must not exist'."""
-
-    UNCHECKED = "unchecked"
-
-
-UNCHECKED: Literal[Unchecked.UNCHECKED] = Unchecked.UNCHECKED
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PromotionRequest:
-    """A request to move an alias: by whom, why, and which version it must point at now.
+class PromotionRequest(AliasRequest):
+    """A request to point an alias at a version.
 
     ``gates`` are evaluated in addition to the policy's. ``force`` moves the alias even where gates
-    fail. ``via``: as for ``record``.
+    fail.
     """
 
-    actor: str
-    alias: str = PRODUCTION
-    reason: str | None = None
-    expected_version: int | Unchecked | None = UNCHECKED
     gates: tuple[Gate, ...] = ()
     force: bool = False
-    idempotency: Idempotency | None = None
-    via: str | None = None
 
 
 def promote(
@@ -97,8 +75,8 @@ def promote(
     """Point ``request.alias`` of ``model`` at the version that ``reference`` stands for.
 
     Raises AliasMalformed, AliasTaken, ModelNotFound, VersionNotFound, ModelArchived,
-    VersionNotReady, VersionNotLoadable, ExpectedVersionConflict, GateRefused, GateFailed,
-    ChampionMoved, IdempotencyKeyReused, and the Unavailable errors.
+    VersionNotReady, VersionNotLoadable, ExpectedVersionConflict, ExpectedGenerationConflict,
+    GateRefused, GateFailed, ChampionMoved, IdempotencyKeyReused, and the Unavailable errors.
     """
 
     def read_inputs(session: Session, number: int | None) -> GateInputs:
@@ -137,8 +115,9 @@ def move_alias(
     with database.read() as session:
         if (answer := stored_answer(session, request.idempotency)) is not None:
             return replay(database, answer)
-        find_model(session, model)
-        _current_alias(session, model, request)  # refuses a wrong expectation before any work
+        expected_alias(
+            session, find_model(session, model), request
+        )  # refuses a wrong expectation before any work
         inputs = read_inputs(session, None)
     candidate = inputs.candidate.version
     with prepare(candidate):
@@ -148,7 +127,7 @@ def move_alias(
                 row = locked_active_model(session, model)
                 if (answer := stored_answer(session, request.idempotency)) is not None:
                     return OperationResult(answer, replayed=True)
-                alias = _current_alias(session, model, request)
+                alias = expected_alias(session, row, request)
                 current = read_inputs(session, candidate.number)
                 if current == inputs:
                     return _commit(
@@ -162,15 +141,6 @@ def move_alias(
                     )
             inputs = current
     raise ChampionMoved(request.alias)
-
-
-def _current_alias(session: Session, model: str, request: PromotionRequest) -> AliasRow | None:
-    """The alias as it is. Raises ExpectedVersionConflict."""
-    alias = session.get(AliasRow, (model, request.alias))
-    actual = None if alias is None else alias.number
-    if request.expected_version is not UNCHECKED and request.expected_version != actual:
-        raise ExpectedVersionConflict(request.alias, request.expected_version, actual)
-    return alias
 
 
 def _check_alias_is_free(session: Session, model: str, alias: str) -> None:
@@ -212,11 +182,13 @@ def _commit(
     The event has the results of the gates, and says where the request was forced. An alias that
     points at the version already stays as it is, and no event is recorded.
 
-    Raises GateFailed.
+    Raises GateFailed, and what ``request.within`` raises.
     """
     gates = [result.to_json() for result in results]
     if not (request.force or all_passed(results)):
         raise GateFailed(model.name, number, gates)
+    if request.within is not None:
+        request.within(session)
     previous = None if alias is None else alias.number
     if previous != number:
         if alias is None:
@@ -234,7 +206,8 @@ def _commit(
             to_version=number,
             reason=request.reason,
             details=({"gates": gates} if gates else {})
-            | ({"forced": True} if request.force else {}),
+            | ({"forced": True} if request.force else {})
+            | dict(request.details),
             via=request.via,
         )
     answer = {

@@ -34,7 +34,8 @@ def rollback(
 
     Raises AliasMalformed, ModelNotFound, AliasNotFound, ModelArchived, VersionNotFound,
     VersionNotReady, NothingToRollBackTo, VersionNotLoadable, GateFailed, ChampionMoved,
-    ExpectedVersionConflict, IdempotencyKeyReused, and the Unavailable errors.
+    ExpectedVersionConflict, ExpectedGenerationConflict, IdempotencyKeyReused, and the Unavailable
+    errors.
     """
 
     def read_inputs(session: Session, number: int | None) -> GateInputs:

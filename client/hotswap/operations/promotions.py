@@ -32,6 +32,7 @@ class Promotions(Service):
         *,
         alias: str | None = None,
         expected_version: ExpectedVersion = UNSET,
+        expected_generation: int | None = None,
         reason: str | None = None,
         gates: Sequence[str] = (),
         force: bool = False,
@@ -40,11 +41,17 @@ class Promotions(Service):
         """Point ``alias`` (default: ``production``) at a version; returns when it is live.
 
         ``expected_version`` makes it a compare-and-set: the version that the alias must point at
-        now, or None if the alias must not exist yet. ``gates`` are checked in addition to those of
-        the model's policy. Raises ``problems.GateFailed`` if one fails; ``force`` moves the alias
-        nevertheless, and requires a reason.
+        now, or None if the alias must not exist yet. So does ``expected_generation``: the model's
+        generation, which every change of one of its aliases increases. ``gates`` are checked in
+        addition to those of the model's policy. Raises ``problems.GateFailed`` if one fails;
+        ``force`` moves the alias nevertheless, and requires a reason.
         """
-        request = promotion_request(alias=alias, reason=reason, gates=list(gates) or None)
+        request = promotion_request(
+            alias=alias,
+            reason=reason,
+            gates=list(gates) or None,
+            expected_generation=expected_generation,
+        )
         if expected_version is not UNSET:
             request["expected_version"] = expected_version
         if force:
@@ -60,12 +67,20 @@ class Promotions(Service):
         alias: str | None = None,
         reason: str | None = None,
         expected_version: int | None = None,
+        expected_generation: int | None = None,
         idempotency_key: str | None = None,
     ) -> Promotion:
-        """Point ``alias`` at its previous version, or at ``to_version``; with
-        ``expected_version`` only if it points at that one now."""
+        """Point ``alias`` at its previous version, or at ``to_version``.
+
+        With ``expected_version`` only if it points at that one now; with ``expected_generation``
+        only if that is the model's generation now.
+        """
         request = promotion_request(
-            alias=alias, reason=reason, to_version=to_version, expected_version=expected_version
+            alias=alias,
+            reason=reason,
+            to_version=to_version,
+            expected_version=expected_version,
+            expected_generation=expected_generation,
         )
         path = path_of("models", name, "rollback")
         return self._move(path, request, idempotency_key)

@@ -103,6 +103,26 @@ def test_a_rollback_from_another_version_than_expected_is_a_conflict(admin, uplo
     check_problem(roll_back(2), 409, "expected-version-conflict")
 
 
+def test_a_change_of_another_generation_than_expected_is_a_conflict(admin, uploaded):
+    name, _ = uploaded
+    first = admin.promote(name, 1, expected_generation=0).json["generation"]
+    second = admin.promote(name, 1, alias="canary").json["generation"]
+    aliases, back = f"/models/{name}/aliases/canary", f"/models/{name}/rollback"
+
+    def stale(expected):
+        return [
+            admin.promote(name, 2, expected_generation=expected),
+            admin.put(aliases, json={"version": 2, "expected_generation": expected}),
+            admin.post(back, json={"to_version": 1, "expected_generation": expected}),
+        ]
+
+    for response in stale(first):
+        check_problem(response, 409, "expected-generation-conflict")
+    for response in stale("1"):
+        check_problem(response, 422, "body-refused")
+    assert admin.promote(name, 2, expected_generation=second).json["generation"] == second + 1
+
+
 @pytest.mark.parametrize(
     ("reference", "status", "slug"),
     [

@@ -91,10 +91,12 @@ def test_promote_sends_only_the_given_options(hotswap: Hotswap, service: FakeSer
         *("promote", "housing", "1", "--expected-version", "1", "--alias", "canary"),
         *("--reason", "why", "--force", "--idempotency-key", "k"),
     )
+    hotswap("promote", "housing", "1", "--expected-generation", "0")
     assert [received.json for received in service.requests] == [
         {},
         {"expected_version": None},
         {"expected_version": 1, "alias": "canary", "reason": "why", "force": True},
+        {"expected_generation": 0},
     ]
     assert service.requests[2].headers["Idempotency-Key"] == "k"
 
@@ -133,6 +135,12 @@ def test_rollback_prints_the_version_it_returned_to(hotswap: Hotswap, service: F
     result = hotswap("rollback", "housing", "--to-version", "1", "--reason", "complaints")
     assert result.stdout == "housing/production is now version 1; it was version 2.\n"
     assert service.requests[0].json == {"to_version": 1, "reason": "complaints"}
+
+
+def test_rollback_sends_the_expected_generation(hotswap: Hotswap, service: FakeService) -> None:
+    service.add_version("housing")
+    hotswap("rollback", "housing", "--expected-generation", "7")
+    assert service.requests[0].json == {"expected_generation": 7}
 
 
 def test_a_new_token_is_printed_once_with_its_rights(

@@ -194,10 +194,12 @@ def test_promote_distinguishes_no_expectation_from_none(
     registry.promote("housing", 1)
     registry.promote("housing", 1, expected_version=None)
     registry.promote("housing", 1, expected_version=1, reason="why", force=True, alias="canary")
+    registry.promote("housing", 1, expected_generation=0)
     assert [received.json for received in service.requests] == [
         {},
         {"expected_version": None},
         {"expected_version": 1, "reason": "why", "force": True, "alias": "canary"},
+        {"expected_generation": 0},
     ]
 
 

@@ -10,6 +10,7 @@ from registry.errors import (
     AliasMalformed,
     AliasNotFound,
     AliasTaken,
+    ExpectedGenerationConflict,
     ExpectedVersionConflict,
     IdempotencyKeyReused,
     ModelArchived,
@@ -31,7 +32,7 @@ from registry.reading.pages import Paging
 from registry.reading.queries import list_history
 from registry.storage.history import record, verify
 from registry.storage.idempotency import Idempotency
-from registry.storage.tables import AliasRow, utc_now
+from registry.storage.tables import AliasRow, ModelRow, utc_now
 from tests.factories import add_token, add_versions, ungated
 from tests.fakes import Preparer
 
@@ -169,6 +170,58 @@ def test_met_expectations_allow_the_promotion(house):
     go(house, 1, PromotionRequest(actor="ann", expected_version=None))
 
     assert go(house, 2, PromotionRequest(actor="ann", expected_version=1))["version"] == 2
+
+
+@pytest.mark.parametrize("act", [go, back], ids=["promote", "rollback"])
+def test_a_wrong_generation_is_a_conflict(house, act):
+    go(house, 1)
+    go(house, 2)
+    go(house, 3, PromotionRequest(actor="ann", alias="candidate"))
+    prepare = Preparer()
+
+    with pytest.raises(ExpectedGenerationConflict, match="at generation 3; expected 2"):
+        act(house, 1, PromotionRequest(actor="ann", expected_generation=2), prepare=prepare)
+    assert (live(house), prepare.prepared) == (2, [])
+    answer = act(house, 1, PromotionRequest(actor="ann", expected_generation=3))
+    assert (answer["version"], answer["generation"]) == (1, 4)
+
+
+def test_a_generation_that_changes_while_the_version_is_prepared_is_a_conflict(house):
+    go(house, 1)
+    candidate = PromotionRequest(actor="eve", alias="candidate")
+    prepare = Preparer(meanwhile=lambda: go(house, 3, candidate))
+
+    with pytest.raises(ExpectedGenerationConflict):
+        go(house, 2, PromotionRequest(actor="ann", expected_generation=1), prepare)
+    assert live(house) == 1
+
+
+@pytest.mark.parametrize("act", [go, back], ids=["promote", "rollback"])
+def test_a_check_within_the_transaction_can_refuse_the_move(house, act):
+    go(house, 1)
+    go(house, 2)
+    before = events(house)
+
+    def refuse(session):
+        session.get(AliasRow, ("house", "production")).previous_number = None
+        raise RuntimeError("no longer wanted")
+
+    with pytest.raises(RuntimeError, match="no longer wanted"):
+        act(house, 1, PromotionRequest(actor="ann", within=refuse))
+    assert (live(house), events(house)) == (2, before)
+    with house.read() as session:
+        assert session.get(AliasRow, ("house", "production")).previous_number == 1
+
+
+def test_a_write_within_the_transaction_is_committed_with_the_move(house):
+    def describe(session):
+        session.get(ModelRow, "house").description = "moved"
+
+    go(house, 1, PromotionRequest(actor="ann", within=describe, details={"step": 2}))
+
+    with house.read() as session:
+        assert session.get(ModelRow, "house").description == "moved"
+    assert events(house)[0]["details"] == {"step": 2}
 
 
 def test_of_eight_concurrent_promotions_with_one_expectation_one_succeeds(house):

@@ -1,0 +1,59 @@
+"""What is requested of an alias: by whom, why, and what must be true of it at present."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from registry.errors import ExpectedGenerationConflict, ExpectedVersionConflict
+from registry.names import PRODUCTION
+from registry.storage.idempotency import Idempotency
+from registry.storage.tables import AliasRow, ModelRow
+
+
+class Unchecked(Enum):
+    """Stands for 'no expectation', since None already means 'the alias must not exist'."""
+
+    UNCHECKED = "unchecked"
+
+
+UNCHECKED: Literal[Unchecked.UNCHECKED] = Unchecked.UNCHECKED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasRequest:
+    """A request to change what answers under an alias.
+
+    ``expected_version`` is the version that the alias must point at, which of a split is the
+    champion; ``expected_generation`` is the model's generation, which every change of one of its
+    aliases increases by one.
+
+    ``details`` are added to those of the event. ``within`` is called in the write transaction once
+    all checks have passed; it raises where the change must not be made. ``via``: as for ``record``.
+    """
+
+    actor: str
+    alias: str = PRODUCTION
+    reason: str | None = None
+    expected_version: int | Unchecked | None = UNCHECKED
+    expected_generation: int | None = None
+    idempotency: Idempotency | None = None
+    via: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    within: Callable[[Session], None] | None = None
+
+
+def expected_alias(session: Session, model: ModelRow, request: AliasRequest) -> AliasRow | None:
+    """The alias as it is; None: it does not exist.
+
+    Raises ExpectedVersionConflict, ExpectedGenerationConflict.
+    """
+    alias = session.get(AliasRow, (model.name, request.alias))
+    actual = None if alias is None else alias.number
+    if request.expected_version is not UNCHECKED and request.expected_version != actual:
+        raise ExpectedVersionConflict(request.alias, request.expected_version, actual)
+    if request.expected_generation not in {None, model.generation}:
+        raise ExpectedGenerationConflict(model.name, request.expected_generation, model.generation)
+    return alias
