@@ -60,6 +60,10 @@ STOP_SECONDS = int(DRAIN_SECONDS) + GRACE_SECONDS + END_SECONDS
 COME_UP_SECONDS = 60.0
 """How long a worker waits for its successor to come up; after that it keeps serving."""
 
+STOPPED_FROM_OUTSIDE = {0, -signal.SIGTERM, -signal.SIGKILL}
+"""Exit codes of a worker that a signal stopped while it started. Its successor answers the
+connections that wait in its socket."""
+
 RETRY_SECONDS = 3.0
 """How long to wait before a worker that failed to start is started again."""
 
@@ -232,7 +236,7 @@ class DrainingServer(Server):
 
     def failed_to_start(self, worker: WorkerProcess) -> bool:
         """Whether the worker ended by itself before it could serve."""
-        ended = worker.inner.exitcode not in {None, -signal.SIGKILL}
+        ended = worker.inner.exitcode not in {None, *STOPPED_FROM_OUTSIDE}
         return ended and not self.came_up(worker)
 
 

@@ -20,6 +20,7 @@ from tests.system.real_server import Server, wait_until
 
 BODY_SIZE = 1000
 ROW = {"x0": 1.0, "x1": 2.0}
+LIVENESS = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SWAPPED = "swapped"
 """A model of two versions."""
 
@@ -80,6 +81,24 @@ def test_a_worker_killed_before_it_is_ready_does_not_end_the_service(
     wait_until(lambda: len(hardy_server.workers()) == 2, "no new worker came")
     assert hardy_server.process.poll() is None
     assert hardy_server.call("GET", "/livez").status_code == 200
+
+
+@pytest.mark.slow
+def test_connections_wait_for_the_successor_of_a_worker_that_was_stopped_while_it_started(
+    hardy_server: Server,
+) -> None:
+    before = set(hardy_server.workers())
+    os.kill(min(before), signal.SIGKILL)
+    wait_until(lambda: _replaced(hardy_server, before) == 1, "no new worker came")
+    with ExitStack() as open_:
+        clients = [open_.enter_context(_connected(hardy_server)) for _ in range(10)]
+        for client in clients:
+            client.sendall(LIVENESS)
+        starting = next(iter(set(hardy_server.workers()) - before))
+
+        os.kill(starting, signal.SIGTERM)
+
+        assert [client.recv(4096)[:13] for client in clients] == [b"HTTP/1.1 200 "] * 10
 
 
 @pytest.mark.slow
@@ -161,20 +180,32 @@ def test_a_promotion_does_not_wait_for_a_dead_worker(
 
 @contextmanager
 def _sending_slowly(server: Server) -> Iterator[list[socket.socket]]:
-    """Connections that sent a part of a body each, to any of the workers."""
+    """Connections that sent a part of a body each, to any of the workers that serve."""
     head = (
         "POST /models HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Authorization: Bearer {server.token}\r\nContent-Length: {BODY_SIZE + 1}\r\n\r\n{{"
     ).encode()
     with ExitStack() as open_:
-        clients = [
-            open_.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
-            for _ in range(6)
-        ]
+        clients = [open_.enter_context(_connected(server)) for _ in range(6)]
         for client in clients:
+            _reach_worker(client)
             client.sendall(head)
         time.sleep(0.5)
         yield clients
+
+
+def _connected(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=60)
+
+
+def _reach_worker(client: socket.socket) -> None:
+    """Have a request answered; the connection may wait for a worker that is starting."""
+    client.sendall(LIVENESS)
+    answer = b""
+    while not answer.endswith(b"}\n"):
+        piece = client.recv(4096)
+        assert piece, f"closed after {answer!r}"
+        answer += piece
 
 
 def _check_refused(clients: list[socket.socket]) -> None:
