@@ -5,11 +5,11 @@ Called by ``registry.storage.schema``; nothing else opens the database for a mig
 
 from alembic import context
 
-from registry.storage.tables import Base
+from registry.storage.all_tables import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=METADATA,
     render_as_batch=True,
     transactional_ddl=True,
     compare_type=True,

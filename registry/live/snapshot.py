@@ -35,6 +35,8 @@ MODEL_EVENTS: frozenset[EventType] = _ARCHIVALS | {
     "promoted",
     "rolled_back",
     "alias_deleted",
+    "split_changed",
+    "split_ended",
 }
 """Events that change which versions of their model may answer, or by which reference."""
 TOKEN_EVENTS: frozenset[EventType] = frozenset({"token_created", "token_revoked"})
@@ -47,6 +49,16 @@ UNSERVED_EVENTS: frozenset[EventType] = frozenset(
         "policy_changed",
         "holdout_changed",
         "holdout_removed",
+        "rollout_started",
+        "rollout_paused",
+        "rollout_resumed",
+        "rollout_held",
+        "rollout_ended",
+        "alert_opened",
+        "alert_closed",
+        "webhook_created",
+        "webhook_changed",
+        "webhook_deleted",
     }
 )
 """Events that change no row that predictions depend on."""

@@ -35,6 +35,18 @@ EventType = Literal[
     "holdout_removed",
     "token_created",
     "token_revoked",
+    "split_changed",
+    "split_ended",
+    "rollout_started",
+    "rollout_paused",
+    "rollout_resumed",
+    "rollout_held",
+    "rollout_ended",
+    "alert_opened",
+    "alert_closed",
+    "webhook_created",
+    "webhook_changed",
+    "webhook_deleted",
 ]
 
 MOVES: tuple[EventType, ...] = ("promoted", "rolled_back", "alias_deleted")

@@ -204,6 +204,10 @@ class MetricRow(Base):
 class AliasRow(Base):
     """A movable name of one version. The foreign keys make sure that the version exists.
 
+    ``split_by``: requests for it are split over the versions of its ``AliasArmRow``, by what
+    ``registry.splits.choice`` says; ``number`` is the champion among them, and ``split_salt`` the
+    key of the hash that chooses. Null: ``number`` answers all.
+
     ``previous_number`` is the version before its last move; workers keep it loaded, so that a
     rollback loads nothing.
     """
@@ -218,6 +222,8 @@ class AliasRow(Base):
     name: Mapped[str] = mapped_column(String(128), primary_key=True)
     number: Mapped[int]
     previous_number: Mapped[int | None]
+    split_by: Mapped[str | None] = mapped_column(String(20))
+    split_salt: Mapped[bytes | None] = mapped_column(LargeBinary(16))
 
 
 class PolicyRow(Base):

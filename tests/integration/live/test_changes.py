@@ -156,7 +156,7 @@ def _broken_chain(session, head):
 
 
 def _unknown_event(session, head):
-    _add(session, "split_changed")
+    _add(session, "of_a_later_release")
 
 
 def _token_event_that_names_none(session, head):

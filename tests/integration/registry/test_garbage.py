@@ -13,7 +13,7 @@ from registry.operations.archive_version import archive_version
 from registry.operations.collect_garbage import collect_garbage
 from registry.operations.register import register
 from registry.reading.blob_uses import BlobUse, blob_uses, used_digests
-from registry.storage.tables import Base
+from registry.storage.all_tables import METADATA
 from tests.integration.registry.races import SKOPS, CompilingInspector, orphan, race_uploads, upload
 
 
@@ -166,7 +166,7 @@ def test_every_column_with_a_blob_hash_is_known_to_the_collection():
     """Who adds one must say in ``registry.reading.blob_uses`` whether it points at a blob."""
     names = {
         f"{table.name}.{column.name}"
-        for table in Base.metadata.tables.values()
+        for table in METADATA.tables.values()
         for column in table.columns
         if any(part in column.name for part in ("sha", "digest", "blob", "compiled", "artifact"))
     }

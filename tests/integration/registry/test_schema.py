@@ -11,10 +11,11 @@ from sqlalchemy import inspect, text
 
 import migrations
 from registry.errors import DatabaseUnavailable, SchemaMismatch
+from registry.storage.all_tables import METADATA
 from registry.storage.database import Database
 from registry.storage.history import record, verify
 from registry.storage.schema import HEAD, current_revision, upgrade
-from registry.storage.tables import Base, VersionRow
+from registry.storage.tables import VersionRow
 from tests.factories import add_versions
 from tests.integration.registry.processes import bring_up_to_date, together
 
@@ -30,15 +31,15 @@ def test_migrations_create_exactly_the_tables(database):
     with database.read() as session:
         context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
 
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, METADATA) == []
 
 
 def test_migrations_create_what_a_comparison_does_not_see(database, empty):
     """Check constraints and the names of keys, held against what the tables would make."""
-    Base.metadata.create_all(empty.engine)
+    METADATA.create_all(empty.engine)
     migrated, made = inspect(database.engine), inspect(empty.engine)
 
-    for name in Base.metadata.tables:
+    for name in METADATA.tables:
         assert migrated.get_check_constraints(name) == made.get_check_constraints(name)
         assert migrated.get_pk_constraint(name) == made.get_pk_constraint(name)
         assert sorted(map(str, migrated.get_foreign_keys(name))) == sorted(
@@ -125,6 +126,9 @@ def test_a_migration_removes_the_rewritten_forms_of_uploaded_onnx_files(database
             session.execute(text(f"ALTER TABLE versions DROP COLUMN {column}"))
         session.execute(text("ALTER TABLE models DROP COLUMN updated_at"))  # of 0014
         session.execute(text("ALTER TABLE versions DROP COLUMN files_sha256"))  # of 0015
+        session.execute(text("DROP TABLE alias_arms"))  # of 0016
+        for column in ("split_by", "split_salt"):  # of 0016
+            session.execute(text(f"ALTER TABLE aliases DROP COLUMN {column}"))
         session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
 
     assert upgrade(database) is True
