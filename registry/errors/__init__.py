@@ -26,6 +26,7 @@
     │   ├── PlotNotFound
     │   ├── HoldoutNotFound
     │   ├── VerdictNotFound           gates that were not evaluated since something changed
+    │   ├── RolloutNotFound
     │   ├── UploadNotFound            a file of another protocol's artifacts
     │   ├── NotServed                 an address of another protocol behind which nothing answers
     │   └── TokenNotFound
@@ -48,6 +49,10 @@
     │   ├── VersionNotLoadable
     │   ├── GateFailed                the version did not pass a gate, so it was not promoted
     │   ├── ChampionMoved             the alias, policy or holdout changed during the evaluation
+    │   ├── RolloutActive             a rollout of another version or plan is in progress
+    │   ├── RolloutCoolingDown        a version that was rolled back within the last 24 hours
+    │   ├── RolloutStateConflict      a verb that the state of the rollout does not allow
+    │   ├── RolloutChanged            not the revision that the caller has seen
     │   ├── PolicyConflict            the gates are not those that the caller wants to replace
     │   ├── DescriptionConflict       not the description that the caller wants to replace
     │   ├── UploadsFull               too many uploaded files that are not versions
@@ -62,6 +67,8 @@
     │   ├── ArtifactRefused
     │   ├── GateMalformed             a condition outside the gate language
     │   ├── GuardMalformed            a condition outside the guard language
+    │   ├── PlanMalformed             a plan of a rollout that cannot be read
+    │   ├── RolloutRefused            a rollout of the version that the alias points at
     │   ├── GateRefused               a condition that this model can never meet
     │   ├── HoldoutRefused            a table that no version can be evaluated on
     │   ├── InputRefused
@@ -196,6 +203,15 @@ from registry.errors.requests import (
     UploadNotFound,
     UploadsFull,
 )
+from registry.errors.rollouts import (
+    PlanMalformed,
+    RolloutActive,
+    RolloutChanged,
+    RolloutCoolingDown,
+    RolloutNotFound,
+    RolloutRefused,
+    RolloutStateConflict,
+)
 from registry.errors.storage import (
     BlobDamaged,
     BlobMissing,
@@ -288,6 +304,7 @@ __all__ = [
     "Overloaded",
     "ParameterMalformed",
     "PathMalformed",
+    "PlanMalformed",
     "PlotNotFound",
     "PolicyConflict",
     "PredictionRefused",
@@ -296,6 +313,12 @@ __all__ = [
     "ReferenceMalformed",
     "Refused",
     "RegistryError",
+    "RolloutActive",
+    "RolloutChanged",
+    "RolloutCoolingDown",
+    "RolloutNotFound",
+    "RolloutRefused",
+    "RolloutStateConflict",
     "SchemaMismatch",
     "ScopeMissing",
     "ScoringBusy",
