@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from registry.engines.served_version import Key
-from registry.watching.counts import BINS, BOUNDS, COLUMNS, Counts
+from registry.watching.counts import BINS, BOUNDS, COLUMNS, SHOWN_BOUNDS, Counts
 from registry.watching.named_rows import MOST_SERIES, OTHER, OUTCOMES, Outcome, Row
 from registry.watching.predictions import Totals
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
 _OTHER = "other"
-_BUCKETS = (*(str(bound) for bound in BOUNDS), "+Inf")
+_BUCKETS = (*(str(bound) for bound in SHOWN_BOUNDS), "+Inf")
+_LAST_BINS = [*(BOUNDS.index(bound) for bound in SHOWN_BOUNDS), BINS - 1]
+"""The last bin of each bucket."""
 
 
 class PredictionMetrics:
@@ -83,5 +85,5 @@ def _by_version(
 
 def _histogram(row: Counts) -> tuple[list[tuple[str, float]], float]:
     """The cumulative buckets, and the sum of the times in seconds."""
-    cumulative = row[:BINS].cumsum().tolist()
+    cumulative = row[:BINS].cumsum()[_LAST_BINS].tolist()
     return list(zip(_BUCKETS, cumulative, strict=True)), int(row[COLUMNS["nanoseconds"]]) / 1e9

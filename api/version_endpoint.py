@@ -21,8 +21,11 @@ from registry.engines.predictor import Predict
 from registry.engines.served_version import Key
 from registry.live.pool import LoadedVersion
 from registry.live.watch import Caller, Watch
-from registry.watching.counts import Fault
+from registry.watching.counts import Unanswered
 from registry.watching.predictions import NoPredictionCounts, PredictionCounts
+from registry.watching.version_faults import is_version_fault
+
+_REQUEST_KEY = "HTTP_X_REQUEST_KEY"
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -83,8 +86,14 @@ class VersionEndpoint(ABC):
             status, headers, body = problem_of(error, request_id, self._write_problem)
             requested = self._requested(status, loaded, model, reference)
             if requested is not None:
-                outcome: Fault = "failed" if status >= 500 else "refused"
-                self.counts.faulted(requested, reference, outcome)
+                outcome: Unanswered = "failed" if status >= 500 else "refused"
+                self.counts.unanswered(
+                    requested,
+                    reference,
+                    outcome,
+                    fault=is_version_fault(error, predicting=loaded is not None),
+                    caller=environ.get(_REQUEST_KEY),
+                )
             if not drain(environ):
                 headers["Connection"] = "close"
             return Reply(status, list(headers.items()), body, requested)

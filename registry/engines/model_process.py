@@ -190,10 +190,12 @@ class ModelProcess:
     def _next(self) -> Iterator[None]:
         """Wait until it is this thread's turn."""
         if not self._admitted.acquire(blocking=False):
-            raise ModelProcessUnavailable("too many requests are waiting for it")
+            raise ModelProcessUnavailable("too many requests are waiting for it", overloaded=True)
         try:
             if not self._turn.acquire(timeout=self._seconds):
-                raise ModelProcessUnavailable("it is still busy with other requests")
+                raise ModelProcessUnavailable(
+                    "it is still busy with other requests", overloaded=True
+                )
             try:
                 yield
             finally:

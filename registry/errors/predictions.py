@@ -50,10 +50,13 @@ class PredictionTimedOut(Refused):
 
 
 class ModelProcessUnavailable(Unavailable):
+    """``overloaded``: it runs, but has too many requests."""
+
     title = "Model process unavailable"
     retry_after = 5
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, overloaded: bool = False) -> None:
+        self.overloaded = overloaded
         super().__init__(f"The model process of this version is unavailable: {why}.")
 
 

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from registry.storage.database import Database
 from registry.storage.tables import TrafficRow
 from registry.watching.named_rows import Row
-from registry.watching.traffic import MINUTE, Increase, floor, packed, unpacked
+from registry.watching.stored_times import packed, unpacked
+from registry.watching.traffic import MINUTE, Increase, floor
 
 HOUR = timedelta(hours=1)
 KEPT = {MINUTE: timedelta(hours=24), HOUR: timedelta(days=30)}

@@ -1,7 +1,9 @@
 """Counts the predictions of a worker by version, alias and outcome.
 
 A prediction appends its time to an array of its version, in 0.1 µs. ``flush`` adds the arrays to
-the shared counts, off the request path. A worker that is killed loses what it has counted since.
+the shared counts, off the request path: to those of ``registry.watching.counts``, of which metrics
+and traffic are made, and to those of ``registry.watching.arm_counts``, which guards read. A worker
+that is killed loses what it has counted since.
 """
 
 import threading
@@ -16,8 +18,10 @@ import numpy as np
 
 from registry.engines.served_version import Key
 from registry.live.pool import LoadedVersion
-from registry.watching.counts import LAYOUT, Counts, Fault, WorkerCounts, read_counts
+from registry.watching.arm_counts import WorkerArms
+from registry.watching.counts import LAYOUT, Counts, Unanswered, WorkerCounts, read_counts
 from registry.watching.named_rows import NamedRows, Outcome, Row
+from registry.watching.recent_faults import RecentFaults
 
 
 class Totals(NamedTuple):
@@ -46,8 +50,24 @@ class NoPredictionCounts:
     def answered(self, loaded: LoadedVersion, reference: str, seconds: float, rows: int) -> None:
         """Do nothing."""
 
-    def faulted(self, key: Key, reference: str, outcome: Fault) -> None:
+    def unanswered(
+        self,
+        key: Key,
+        reference: str,
+        outcome: Unanswered,
+        *,
+        fault: bool = False,
+        caller: str | None = None,
+    ) -> None:
         """Do nothing."""
+
+
+class _NotAnswered(NamedTuple):
+    """A prediction that was not answered; ``fault``: guards count it."""
+
+    row: Row
+    outcome: Unanswered
+    fault: bool
 
 
 class PredictionCounts:
@@ -62,7 +82,9 @@ class PredictionCounts:
         self._counts = WorkerCounts(folder)
         self._rows = NamedRows(folder / f"predictions-{LAYOUT}.names", is_live)
         self._tallies: list[_Tally] = []
-        self._faults: deque[tuple[Row, Fault]] = deque()
+        self._arms = WorkerArms(folder, is_live)
+        self._recent_faults = RecentFaults(folder)
+        self._unanswered: deque[_NotAnswered] = deque()
         self._batches: deque[tuple[Row, int]] = deque()
         self._adding = threading.Lock()
         self._flushing = threading.Lock()
@@ -77,9 +99,22 @@ class PredictionCounts:
         if rows != 1:
             self._batches.append((_row(loaded.key, reference), rows))
 
-    def faulted(self, key: Key, reference: str, outcome: Fault) -> None:
-        """Count a prediction that the version ``key`` did not answer."""
-        self._faults.append((_row(key, reference), outcome))
+    def unanswered(
+        self,
+        key: Key,
+        reference: str,
+        outcome: Unanswered,
+        *,
+        fault: bool = False,
+        caller: str | None = None,
+    ) -> None:
+        """Count a prediction that the version ``key`` did not answer.
+
+        ``fault``: it is to blame; ``caller``: the key that the request came with, if any.
+        """
+        row = _row(key, reference)
+        counted = fault and (caller is None or self._recent_faults.is_first(row, caller))
+        self._unanswered.append(_NotAnswered(row, outcome, counted))
 
     def flush(self) -> None:
         """Add what was counted to the files."""
@@ -90,9 +125,10 @@ class PredictionCounts:
             lasting = [tally for tally in tallies if self._flush_tally(tally)]
             with self._adding:
                 self._tallies += lasting
-            for _ in range(len(self._faults)):
-                row, outcome = self._faults.popleft()
-                self._counts.add_fault(self._rows.number(row, outcome), outcome)
+            for _ in range(len(self._unanswered)):
+                row, outcome, fault = self._unanswered.popleft()
+                self._counts.add_unanswered(self._rows.number(row, outcome), outcome)
+                self._arms.add_unanswered(row, outcome, fault=fault)
             for _ in range(len(self._batches)):
                 row, rows = self._batches.popleft()
                 self._counts.add_rows(self._rows.number(row, "ok"), rows - 1)
@@ -110,6 +146,8 @@ class PredictionCounts:
         self.flush()
         with self._flushing:
             self._counts.close()
+            self._arms.close()
+            self._recent_faults.close()
             self._rows.close()
 
     def _begin_tally(self, loaded: LoadedVersion, reference: str) -> "array[float]":
@@ -130,7 +168,7 @@ class PredictionCounts:
         del tally.seconds[: len(taken)]
         if taken:
             number = self._rows.number(tally.row, "ok")
-            self._counts.add_times(number, np.frombuffer(taken))
+            self._arms.add_times(tally.row, self._counts.add_times(number, np.frombuffer(taken)))
         return lasting
 
 

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from registry.reading.views import timestamp
 from registry.storage.tables import TrafficRow
 from registry.watching.counts import Counts
-from registry.watching.traffic import MINUTE, floor, quantile, unpacked
+from registry.watching.stored_times import unpacked
+from registry.watching.traffic import MINUTE, floor, quantile
 
 HOUR = timedelta(hours=1)
 _Key = TypeVar("_Key")
@@ -99,6 +100,13 @@ def read_traffic(
         TrafficRow.start < until,
     )
     return [Stored(*row) for row in session.execute(query)]
+
+
+def last_hour(session: Session, model: str, alias: str, version: int, until: datetime) -> Figures:
+    """What ``version`` answered under ``alias`` in the hour before ``until``, on all servers;
+    without the minute that has yet to be recorded."""
+    rows = read_traffic(session, [model], MINUTE, until - HOUR, until)
+    return figures_of(row for row in rows if (row.alias, row.version) == (alias, version))
 
 
 def figures_of(rows: Iterable[Stored]) -> Figures:

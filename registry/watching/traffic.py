@@ -21,8 +21,6 @@ from registry.watching.predictions import Totals
 
 MINUTE = timedelta(minutes=1)
 
-_TIMES = np.dtype("<u8")
-
 
 class Increase(NamedTuple):
     """Predictions of the version and alias of ``row``; ``times`` has the answered ones by bin."""
@@ -107,18 +105,6 @@ def floor(moment: datetime, step: timedelta) -> datetime:
     """The last multiple of ``step``, a divisor of a day, until ``moment``."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + (moment - midnight) // step * step
-
-
-def packed(times: Counts) -> bytes:
-    """Counts by bin as they are stored."""
-    return times.astype(_TIMES).tobytes()
-
-
-def unpacked(stored: Sequence[bytes]) -> Counts:
-    """A row of counts by bin for each of ``stored``; zeros where it has other bins than these."""
-    whole = bytes(BINS * _TIMES.itemsize)
-    content = b"".join(one if len(one) == len(whole) else whole for one in stored)
-    return np.frombuffer(content, _TIMES).reshape(-1, BINS).astype(np.uint64)
 
 
 def quantile(times: Counts, share: float) -> float | None:

@@ -144,7 +144,7 @@ def test_the_number_of_named_versions_is_limited(make_app):
     service.admin.upload(name, constant_model(1.0))
     counts = service.app.extensions["hotswap-telemetry"].predictions
     for number in range(1_000, 1_000 + MOST_SERIES):
-        counts.faulted((name, number), str(number), "failed")
+        counts.unanswered((name, number), str(number), "failed")
     counts.flush()
 
     service.admin.promote(name, 1)

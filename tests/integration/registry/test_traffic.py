@@ -10,7 +10,7 @@ from registry.operations.record_traffic import record_traffic
 from registry.storage.tables import TrafficRow
 from registry.watching.counts import BINS, BOUNDS
 from registry.watching.named_rows import Row
-from registry.watching.recorded_traffic import traffic_of
+from registry.watching.recorded_traffic import last_hour, traffic_of
 from registry.watching.traffic import Increase
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -118,3 +118,15 @@ def test_hours_are_those_of_utc_in_whatever_zone_the_end_is_given(database, zone
 
     assert found["until"] == "2026-11-22T13:00:00.000Z"
     assert found["versions"][0]["series"][0]["at"] == "2026-11-22T12:00:00.000Z"
+
+
+def test_the_last_hour_of_a_version_under_an_alias_is_that_before_a_moment(database):
+    for minutes, seconds in ((-61, 5.0), (-59, 0.001), (-1, 0.002), (1, 5.0)):
+        record_traffic(database, NOON + minutes * MINUTE, [predicted(1, [seconds], failed=1)])
+    record_traffic(database, NOON - MINUTE, [predicted(2, [5.0]), predicted(1, [5.0], alias="")])
+
+    with database.read() as session:
+        found = last_hour(session, "m", "production", 1, NOON)
+
+    assert (found.answered, found.failed) == (2, 2)
+    assert 0.001 < found.quantile(1.0) < 0.003

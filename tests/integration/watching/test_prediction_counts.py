@@ -60,8 +60,8 @@ def test_predictions_of_all_workers_are_summed_by_version_and_alias(workers):
     one.answered(version, "production", 0.001, 1)
     one.answered(version, "3", 0.001, 1)
     two.answered(loaded("m", 3), "production", 0.001, 1)
-    two.faulted(("m", 3), "production", "refused")
-    two.faulted(("m", 3), "production", "failed")
+    two.unanswered(("m", 3), "production", "refused")
+    two.unanswered(("m", 3), "production", "failed")
 
     one.flush()
     two.flush()
@@ -79,7 +79,7 @@ def test_rows_are_summed_and_the_last_prediction_is_the_latest_of_all_workers(wo
     one.answered(loaded("m", 3), "production", 0.001, 1000)
     one.answered(loaded("m", 3), "production", 0.001, 1)
     two.answered(loaded("m", 3), "production", 0.001, 5)
-    two.faulted(("m", 3), "production", "refused")
+    two.unanswered(("m", 3), "production", "refused")
     one.flush()
     two.flush()
 
@@ -165,7 +165,7 @@ def test_unnamed_predictions_are_counted_as_other(workers):
     worker = workers()
     for number in range(1, 251):
         worker.answered(loaded("m", number), str(number), 0.001, 1)
-    worker.faulted(("m", 250), "250", "failed")
+    worker.unanswered(("m", 250), "250", "failed")
     worker.flush()
 
     assert len(worker.totals().named) == MOST_SERIES - 3
@@ -238,7 +238,7 @@ def test_a_version_is_named_with_all_of_its_outcomes_or_none(workers):
     worker = workers()
     for number in range(1, MOST_SERIES - 2):
         worker.answered(loaded("m", number), str(number), 0.001, 1)
-    worker.faulted(("m", 5), "5", "failed")
+    worker.unanswered(("m", 5), "5", "failed")
     worker.flush()
 
     worker.answered(loaded("m", 5), "5", 0.001, 1)

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from registry.engines.served_version import ServedVersion
 from registry.live.pool import LoadedVersion
 from registry.signature import Column, Output, Signature
-from registry.watching.counts import BINS, BOUNDS
+from registry.watching.counts import BINS, BOUNDS, SHOWN_BOUNDS
 from registry.watching.named_rows import Row
 from registry.watching.predictions import PredictionCounts
-from registry.watching.traffic import TrafficSampler, packed, quantile, unpacked
+from registry.watching.stored_times import packed, unpacked
+from registry.watching.traffic import TrafficSampler, quantile
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -57,7 +58,7 @@ def predict(worker, alias="production", times=1, faults=()):
     for _ in range(times):
         worker.answered(LoadedVersion(version, None), alias, 0.001, 1)
     for fault in faults:
-        worker.faulted(("m", 3), alias, fault)
+        worker.unanswered(("m", 3), alias, fault)
     worker.flush()
 
 
@@ -142,10 +143,11 @@ def times_of(*seconds):
 
 
 def test_a_quantile_is_linear_within_its_bin():
-    times = times_of(*[0.0015] * 100)  # in the bin from 1 to 2.5 ms
+    times = times_of(*[0.012] * 100)
+    low, high = (bound for bound in BOUNDS if 0.01 <= bound < 0.014)
 
-    assert quantile(times, 0.5) == pytest.approx(0.00175)
-    assert quantile(times, 1.0) == 0.0025
+    assert quantile(times, 0.5) == pytest.approx((low + high) / 2)
+    assert quantile(times, 1.0) == high
 
 
 def test_without_predictions_there_is_no_quantile():
@@ -180,3 +182,27 @@ def test_counts_are_stored_and_read_back():
         times.tolist(),
     ]
     assert unpacked([]).shape == (0, BINS)
+
+
+@given(st.lists(st.integers(0, 2**63), min_size=BINS, max_size=BINS))
+def test_stored_counts_are_those_that_were_packed(counts):
+    assert unpacked([packed(np.array(counts, np.uint64))])[0].tolist() == counts
+
+
+def test_few_bins_are_stored_in_few_bytes():
+    assert len(packed(times_of(*[0.0015] * 100, 0.002))) <= 1 + 2 * 8
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=19, max_size=19))
+def test_counts_of_the_bins_of_prometheus_are_spread_over_the_finer_ones(counts):
+    read = unpacked([np.array(counts, "<u8").tobytes()])[0]
+
+    places = [BOUNDS.index(bound) + 1 for bound in SHOWN_BOUNDS]
+    assert [int(part.sum()) for part in np.split(read, places)] == counts
+
+
+def test_a_median_of_counts_of_the_bins_of_prometheus_stays():
+    counts = np.zeros(len(SHOWN_BOUNDS) + 1, "<u8")
+    counts[6] = 100  # from 1 to 2.5 ms
+
+    assert quantile(unpacked([counts.tobytes()])[0], 0.5) == pytest.approx(0.00175, rel=0.01)
