@@ -222,6 +222,11 @@ class Settings:
         "HOTSWAP_CONSOLE_HOURS",
         "Hours after which an unused session of the console ends; 0: nobody can sign in.",
     )
+    watch: bool = _setting(
+        True,
+        "HOTSWAP_WATCH",
+        "0: nothing watches rollouts, alerts and webhooks; no keeper is started.",
+    )
     traces: bool = _setting(
         False, "HOTSWAP_TRACES", "1: an OpenTelemetry span for each prediction (extra otel)."
     )

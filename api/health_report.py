@@ -14,7 +14,6 @@ from sqlalchemy import text
 
 from api.prometheus_internals import ended_processes
 from api.services import Services
-from api.telemetry_folders import TelemetryFolder
 from api.worker_reports import WorkerReport, WorkerReports
 from registry.backups.last import last_backup
 from registry.doctor.checks import QUICK_CHECKS, examine
@@ -24,6 +23,7 @@ from registry.errors import Unavailable
 from registry.operations.measure_disk import last_disk_use
 from registry.reading.views import timestamp
 from registry.storage.database import Database
+from registry.watching.telemetry_folders import TelemetryFolder
 
 SILENT_SECONDS = 20.0
 """A worker whose report is older has something wrong with it: it writes one every two seconds."""

@@ -22,7 +22,7 @@ _EXTRA = structlog.stdlib.ExtraAdder(
     }
 )
 
-_OURS = ("api", "cli", "hotswap", "registry", "trainers")
+_OURS = ("api", "cli", "hotswap", "keeper", "registry", "trainers")
 
 
 def configure_logs(settings: Settings) -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from api.problems import slug_of
-from api.telemetry_folders import TelemetryFolder
 from registry.engines.served_version import Key
 from registry.errors import RegistryError
 from registry.live.observer import Observer
+from registry.watching.telemetry_folders import TelemetryFolder
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Gauge, Histogram

@@ -23,10 +23,10 @@ from api.prometheus_internals import (
     observe_all,
 )
 from api.services import services
-from api.telemetry_folders import TelemetryFolder, own_folder
 from registry.engines.served_version import Key
 from registry.errors import StorageFull, Unavailable
 from registry.watching.predictions import NoPredictionCounts, PredictionCounts, Totals
+from registry.watching.telemetry_folders import TelemetryFolder, own_folder
 
 blueprint = Blueprint(
     "metrics", __name__, description="Metrics for Prometheus", produces="text/plain"

@@ -1,8 +1,8 @@
 """What each worker reports of itself, for whoever looks at the health of the service.
 
-A worker writes its report to a file beside the metrics (``api.telemetry_folders``) every two
-seconds; a request reads the files of all workers. So no worker waits for another, and the report of
-one that hangs is there, and old.
+A worker writes its report to a file beside the metrics
+(``registry.watching.telemetry_folders``) every two seconds; a request reads the files of all
+workers. So no worker waits for another, and the report of one that hangs is there, and old.
 """
 
 import logging
@@ -19,9 +19,9 @@ from flask import Flask, current_app
 from api.problems import slug_of
 from api.receiving import Places
 from api.services import Services
-from api.telemetry_folders import TelemetryFolder, started
 from registry.reading.views import View
 from registry.storage.tables import utc_now
+from registry.watching.telemetry_folders import TelemetryFolder, started
 
 logger = logging.getLogger(__name__)
 

@@ -37,6 +37,7 @@ COMMANDS = {
     ),
     "history": LazyCommand("cli.history:history", "Show the history of a model."),
     "follow": LazyCommand("cli.follow:follow", "Print events of a model as they happen."),
+    "watch": LazyCommand("cli.watch:watch", "Run the keeper, where 'hotswap serve' does not."),
     "traffic": LazyCommand("cli.traffic:traffic", "Show the predictions of a model's versions."),
     "predict": LazyCommand("cli.predict:predict", "Predict with a model."),
     "tokens": LazyCommand("cli.tokens:tokens", "Create, list, rotate and revoke tokens."),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from cli.exits import SAID_NO, CommandFailed
 from cli.hand_over import Offer, Service, Succession
+from cli.keeper_process import KeeperProcess
 from cli.listening import describe
 from cli.server import DrainingServer, run_workers
 from cli.systemd import Notifier
@@ -94,6 +95,7 @@ class MainProcess:
         self._notifier = notifier
         self._announce = announce
         self._offer: Offer | None = None
+        self._keeper = KeeperProcess() if service.settings.watch else None
         self._failure = ""
 
     def run(self) -> None:
@@ -110,6 +112,8 @@ class MainProcess:
         finally:
             if self._offer is not None:
                 self._offer.close()
+            if self._keeper is not None:
+                self._keeper.close()
         if self._failure:
             raise CommandFailed(
                 f"The service was not taken over: {self._failure}. Its predecessor keeps serving.",
@@ -117,7 +121,9 @@ class MainProcess:
             )
 
     def _begin(self, server: DrainingServer) -> None:
-        """Take the service over, or wait until a worker is up; then offer and announce it."""
+        """Take the service over, or wait until a worker is up; then offer and announce it, and
+        start its keeper."""
+        server.keeper = self._keeper
         if self._succession is not None:
             self._failure = self._failure_to_start(server)
             if self._failure:
@@ -132,6 +138,8 @@ class MainProcess:
         threading.Thread(target=self._announce, name="announce", daemon=True).start()
         if _wait(server, server.any_ready):
             self._notifier.ready()
+            if self._keeper is not None:
+                self._keeper.start()
 
     def _offered(self, server: DrainingServer) -> Offer | None:
         """None if there is no socket for successors; the service is served all the same."""

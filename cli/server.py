@@ -30,11 +30,13 @@ from granian.server import Server
 from granian.server.mp import WorkerProcess
 
 from cli.connections import SPARE_CONNECTIONS, do_not_preload, most_connections, preload
+from cli.keeper_process import KeeperProcess
 from cli.listening import BACKLOG, Listeners, listen
 from cli.respawn_times import RespawnTimes
 from cli.systemd import Notifier
 from cli.worker_start import SUCCEEDED, load_application
 from config import Settings
+from registry.watching.telemetry_folders import own_folder
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +88,9 @@ class DrainingServer(Server):
     succeeded = False
     """Whether another main process has taken over the service."""
 
+    keeper: KeeperProcess | None = None
+    """Stops when the service begins to stop, and is replaced together with the workers."""
+
     def signal_handler_interrupt(self, *arguments: Any, **more: Any) -> None:
         """Begin to stop; immediately on SIGINT or on a second signal."""
         again = self.stopping
@@ -108,6 +113,8 @@ class DrainingServer(Server):
         self.stopping = True
         for worker in self.wrks:
             worker.interrupt_by_parent = True  # granian then does not log an unexpected exit
+        if self.keeper is not None:
+            self.keeper.stop()
 
     def _stop(self, *arguments: Any, **more: Any) -> None:
         self.drains.close()
@@ -133,6 +140,8 @@ class DrainingServer(Server):
         """Replace all workers."""
         self.notifier.reloading()
         super()._reload(spawn_target, target_loader)
+        if self.keeper is not None:
+            self.keeper.replace()
         self.notifier.ready()
 
     def _init_shared_socket(self) -> None:
@@ -304,9 +313,6 @@ def run_workers(
     server.listeners, server.notifier = listeners, notifier or Notifier("")
     server.respawned_wrks = RespawnTimes(server)
     draining, server.drains = multiprocessing.Pipe(duplex=False)
-    # Imported late: it imports Flask, which few commands of ``hotswap`` need.
-    from api.telemetry_folders import own_folder
-
     metrics = None
     with suppress(OSError):  # the workers report it
         metrics = own_folder(settings.data, os.getpid())  # kept while one worker replaces another

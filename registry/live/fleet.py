@@ -116,34 +116,37 @@ class Fleet:
 
         If a worker dies meanwhile, all of it is done once more, since it may have been killed for
         another reason; after a second death the version is at fault.
+
+        A process that is no worker needs one that is, and waits for it if there is none.
         """
         message = json.dumps({"model": model, "number": number}).encode() + b"\n"
         deadline = time.monotonic() + self.patience
         with ExitStack() as held:
-            faults, died = self._prepare_all(held, message, deadline)
+            alone = "" if self._path else "No worker is running."
+            faults, died = self._prepare_all(held, message, deadline, alone)
             if died and not faults:
-                faults, died = self._prepare_all(held, message, deadline, self.replacement_patience)
+                alone = "A worker died while it loaded the version, and was not replaced."
+                faults, died = self._prepare_all(held, message, deadline, alone)
                 if died:
                     faults.append("A worker died while it loaded the version.")
             yield faults
 
     def _prepare_all(
-        self, held: ExitStack, message: bytes, deadline: float, replacement_patience: float = 0.0
+        self, held: ExitStack, message: bytes, deadline: float, alone: str
     ) -> tuple[list[str], int]:
         """The faults that the workers reported, and how many workers died.
 
-        ``replacement_patience``: seconds to wait for another worker than this one; 0: if there is
-        none, only this one prepares. The workers hold the version until ``held`` is closed.
+        ``alone``: the fault if there is no other worker than this one, nor another starts in time;
+        empty: then only this one prepares. The workers hold the version until ``held`` is closed.
         """
+        patience = self.replacement_patience if alone else 0.0
         faults: list[str] = []
         with selectors.DefaultSelector() as waiting:
             try:
                 while True:
-                    others = self._send_to_first(message, waiting, faults, replacement_patience)
-                    if replacement_patience and not waiting.get_map() and not faults:
-                        faults.append(
-                            "A worker died while it loaded the version, and was not replaced."
-                        )
+                    others = self._send_to_first(message, waiting, faults, patience)
+                    if alone and not waiting.get_map() and not faults:
+                        faults.append(alone)
                     head_start = min(time.monotonic() + self.head_start, deadline)
                     died, left = self._collect_replies(held, waiting, faults, head_start)
                     if died or faults:

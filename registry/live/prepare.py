@@ -12,9 +12,12 @@ from registry.live.pool import Pool
 
 
 class Preparer:
-    """Prepares versions in the workers of ``fleet`` and in the ``pool`` of this process."""
+    """Prepares versions in the workers of ``fleet`` and in the ``pool`` of this process.
 
-    def __init__(self, blobs: BlobStore, fleet: Fleet, pool: Pool) -> None:
+    Without a pool this process is no worker: it loads nothing.
+    """
+
+    def __init__(self, blobs: BlobStore, fleet: Fleet, pool: Pool | None) -> None:
         self._blobs = blobs
         self._fleet = fleet
         self._pool = pool
@@ -32,7 +35,8 @@ class Preparer:
                 if faults:
                     why = " ".join(sorted(set(faults)))
                     raise VersionNotLoadable(version.model, version.number, why)
-                held.enter_context(self._pool.holding(version))
+                if self._pool is not None:
+                    held.enter_context(self._pool.holding(version))
             except VersionUnavailable as error:
                 raise VersionNotLoadable(version.model, version.number, error.why) from error
             except BlobUnavailable as error:

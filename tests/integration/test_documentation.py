@@ -10,7 +10,7 @@ from hotswap import Registry
 ROOT = Path(__file__).parents[2]
 SOURCES = (
     *("api", "benchmarks", "cli", "client", "deploy", "docs", "examples", "migrations"),
-    *("registry", "tests", "trainers"),
+    *("keeper", "registry", "tests", "trainers"),
 )
 PAGES = (
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
@@ -25,7 +25,7 @@ NOT_OURS = {
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 SPAN = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(rf"(?:{'|'.join(SOURCES)})/[\w./*-]*|[\w/]+\.(?:py|c|lua)")
-NAME = re.compile(r"(?:registry|api|cli|hotswap|trainers|benchmarks)(?:\.\w+)+")
+NAME = re.compile(r"(?:registry|api|cli|keeper|hotswap|trainers|benchmarks)(?:\.\w+)+")
 
 
 def spans(pattern: re.Pattern[str]) -> Iterator[tuple[Path, str]]:

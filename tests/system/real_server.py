@@ -88,6 +88,7 @@ def running(
         "HOTSWAP_DATA": str(data),
         "HOTSWAP_PORT": str(port),
         "HOTSWAP_ADMIN_TOKEN": ADMIN_TOKEN,
+        "HOTSWAP_WATCH": "0",  # few tests need it, and it takes a core for a second to start
         **environment,
     }
     with log.open("wb") as stream:

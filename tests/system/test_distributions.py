@@ -20,12 +20,16 @@ from tests.system.real_server import ROOT, Server, free_port, running
 
 pytestmark = pytest.mark.slow  # tests/integration/test_packaging.py checks the names and versions
 
-PACKAGES = ("api", "cli", "console", "migrations", "registry", "trainers", "config.py", "wsgi.py")
+PACKAGES = (
+    *("api", "cli", "console", "keeper", "migrations", "registry", "trainers"),
+    *("config.py", "wsgi.py"),
+)
 FLOWER = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
 
 WHERE = """
 import importlib, json, sys
-names = ["api", "cli.main", "config", "console", "hotswap", "migrations", "registry", "trainers"]
+names = ["api", "cli.main", "config", "console", "hotswap", "keeper", "migrations", "registry"]
+names += ["trainers"]
 print(json.dumps([importlib.import_module(name).__file__ for name in names] + sys.path))
 """
 
@@ -124,8 +128,8 @@ def test_the_client_wheel_contains_no_module_of_the_service(
     install(python, client_wheel)
     code = (
         "from importlib.util import find_spec; from hotswap import Registry; "
-        "names = ['api', 'cli', 'client', 'config', 'console', 'migrations', 'registry']; "
-        "names += ['trainers', 'wsgi']; "
+        "names = ['api', 'cli', 'client', 'config', 'console', 'keeper', 'registry']; "
+        "names += ['migrations', 'trainers', 'wsgi']; "
         "print([name for name in names if find_spec(name)], Registry.__module__)"
     )
     said = subprocess.check_output([python, "-I", "-c", code], cwd=tmp_path, text=True)
@@ -162,7 +166,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     for name in ("api", "config", "hotswap", "numpy", "wsgi"):
         (folder / f"{name}.py").write_text("raise SystemExit('imported from the directory')\n")
-    for name in ("registry", "cli", "migrations", "trainers", "client"):
+    for name in ("registry", "cli", "keeper", "migrations", "trainers", "client"):
         (folder / name).mkdir()
         (folder / name / "__init__.py").write_text("raise SystemExit('imported')\n")
     return folder

@@ -8,10 +8,10 @@ import pytest
 
 from api.health_report import summary_of
 from api.telemetry import current_telemetry
-from api.telemetry_folders import started
 from api.worker_reports import Unloaded, WorkerReport, worker_reports
 from registry.backups.last import note_backup
 from registry.storage.tables import utc_now
+from registry.watching.telemetry_folders import started
 from tests.integration.api.conftest import new_name
 
 

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from api import telemetry_folders
 from api.prometheus_internals import ROOM
+from registry.watching import telemetry_folders
 from tests.integration.api.conftest import check_problem
 from tests.marks import first_fast
 
@@ -65,7 +65,7 @@ def test_a_folder_that_another_user_may_control_is_not_used(make_app, bases, tmp
 HOLDER = """
 import sys, time
 from pathlib import Path
-from api import telemetry_folders
+from registry.watching import telemetry_folders
 telemetry_folders._bases = lambda: iter([Path(sys.argv[1])])
 print(telemetry_folders.own_folder(Path("/anywhere"), 1).path.name, flush=True)
 sys.stdin.read()
@@ -103,7 +103,7 @@ def test_folders_of_running_servers_stay_and_those_of_dead_ones_are_removed(
 SERVER = """
 import sys
 from pathlib import Path
-from api import telemetry_folders
+from registry.watching import telemetry_folders
 telemetry_folders._bases = lambda: iter([Path(sys.argv[1])])
 folder = telemetry_folders.own_folder(Path("/anywhere"), int(sys.argv[2]))
 for line in sys.stdin:

@@ -18,7 +18,11 @@ LOCAL = ["backup", "restore", "gc"]
 
 GROUPS = ["tokens", "recipe", "import"]
 OURS = [
-    *([verb] for verb in COMMANDS if verb not in {"serve", "db", "doctor", *GROUPS, *LOCAL}),
+    *(
+        [verb]
+        for verb in COMMANDS
+        if verb not in {"serve", "watch", "db", "doctor", *GROUPS, *LOCAL}
+    ),
     *(["tokens", verb] for verb in ("create", "list", "revoke")),
     *(["import", verb] for verb in ("mlflow", "folder")),
 ]

@@ -264,3 +264,24 @@ def test_the_socket_of_a_worker_appears_when_it_accepts_connections(tmp_path: Pa
 
     assert seen == [False]
     assert path.is_socket()
+
+
+def test_a_process_that_is_no_worker_waits_for_one(
+    join: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    keeper, loaded = Fleet(tmp_path / "workers"), list[int]()
+    keeper.replacement_patience = 20.0
+    starting = threading.Timer(0.2, lambda: join(lambda _, number: loaded.append(number)))
+    starting.start()
+
+    assert faults_of(keeper) == []
+
+    starting.join()
+    assert loaded == [7]
+
+
+def test_a_process_that_is_no_worker_prepares_nothing_without_one(tmp_path: Path) -> None:
+    keeper = Fleet(tmp_path / "workers")
+    keeper.replacement_patience = 0.1
+
+    assert faults_of(keeper) == ["No worker is running."]

@@ -51,6 +51,7 @@ def test_every_setting_is_read_from_its_variable():
             "HOTSWAP_ACCESS_LOG": "1",
             "HOTSWAP_CONSOLE": "0",
             "HOTSWAP_CONSOLE_HOURS": "8",
+            "HOTSWAP_WATCH": "0",
             "HOTSWAP_TRACES": "1",
         }
     )

@@ -56,6 +56,15 @@ def own_folder(data: Path, server: int) -> TelemetryFolder:
     raise refused
 
 
+def telemetry_folder(data: Path) -> Path | None:
+    """The folder of the server of this data directory, for a process that only reads it.
+
+    None where there is none, also if its server runs in another PID namespace.
+    """
+    folders = (base / _name(data) for base in _bases())
+    return next((folder for folder in folders if _is_ours(folder)), None)
+
+
 def _hold(folder: Path, server: str) -> int:
     """Create ``folder`` if it does not exist, and lock it; returns the descriptor with the lock.
 

@@ -1,0 +1,77 @@
+"""Runs the keeper of a host: one process at a time, however many are started."""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from config import Settings
+from keeper.loop import Loop
+from keeper.services import KeeperServices
+from keeper.tasks import companions_of, tasks_of
+from registry.errors import Unavailable
+from registry.storage.database import Database
+from registry.storage.election import Election
+from registry.storage.schema import HEAD, current_revision
+from registry.watching.heartbeat import Heartbeat
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+"""Between two attempts to become the keeper, and between two looks at the database's schema."""
+
+
+def keep(settings: Settings, stopping: threading.Event) -> None:
+    """Be the keeper of the data directory of ``settings`` until ``stopping`` is set.
+
+    Waits while another process is; the kernel releases the lock of one that was killed. Also waits
+    until the database has the schema of this release.
+
+    Raises ValueError for a database URL that is not supported, NetworkFileSystem, StorageFull,
+    DataDirectoryRefused, SchemaMismatch for a database of another application, OSError.
+    """
+    with ExitStack() as opened:
+        services = opened.enter_context(closing(KeeperServices.build(settings)))
+        election = Election(services.run / "keeper.lock")
+        opened.callback(election.leave)
+        if not _wait(election.is_won, stopping, f"another keeper looks after {settings.data}"):
+            return
+        if not _wait(
+            lambda: _is_current(services.database),
+            stopping,
+            f"the database does not have the schema {HEAD} of this release",
+        ):
+            return
+        heartbeat = opened.enter_context(closing(Heartbeat(services.run)))
+        for companion in companions_of(services):
+            opened.callback(companion.close)
+            companion.start()
+        logger.info("the keeper looks after %s", settings.data)
+        Loop(tasks_of(services), heartbeat.beat).run(stopping)
+
+
+def _wait(holds: Callable[[], bool], stopping: threading.Event, otherwise: str) -> bool:
+    """Whether ``holds`` became true before ``stopping`` was set."""
+    said = False
+    while not holds():
+        if not said:
+            logger.info("waiting: %s", otherwise)
+            said = True
+        if stopping.wait(LOOK_SECONDS):
+            return False
+    return True
+
+
+def _is_current(database: Database) -> bool:
+    """Whether the database can be read and has the schema of this release.
+
+    The keeper never migrates: a server that starts does. Raises SchemaMismatch.
+    """
+    if database.is_sqlite and not Path(database.url.database or "").exists():
+        return False
+    try:
+        with database.read() as session:
+            return current_revision(session.connection()) == HEAD
+    except Unavailable:
+        return False

@@ -1,0 +1,108 @@
+"""What the tasks of the keeper work with."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from config import Settings
+from registry.blobs.local import LocalBlobStore
+from registry.confinement.spawner import Spawner
+from registry.engines.loading import loader
+from registry.engines.model_process import MODULES
+from registry.engines.process_memory import ProcessMemory
+from registry.gates.evaluator import GateEvaluator
+from registry.gates.inputs import GateInputs
+from registry.gates.results import GateResult
+from registry.live.counter import Counter
+from registry.live.fleet import Fleet
+from registry.live.pool import Pool
+from registry.live.prepare import Preparer
+from registry.storage.database import Database
+from registry.storage.file_modes import refuse_foreign
+from registry.watching.telemetry_folders import telemetry_folder
+
+
+class BriefEvaluator:
+    """Evaluates gates with versions that are loaded for this, and released afterwards.
+
+    The keeper serves nothing: it needs a version in its memory for the seconds of an evaluation.
+    """
+
+    def __init__(self, settings: Settings, blobs: LocalBlobStore) -> None:
+        self._settings = settings
+        self._blobs = blobs
+
+    def results(self, inputs: GateInputs) -> tuple[GateResult, ...]:
+        """As ``GateEvaluator.results``. Raises what that raises."""
+        if not inputs.gates:
+            return ()
+        with self._pool() as pool:
+            load = lambda version: pool.get(version).predictor  # noqa: E731 - of this pool
+            return GateEvaluator(self._blobs, load).results(inputs)
+
+    @contextmanager
+    def _pool(self) -> Iterator[Pool]:
+        memory = ProcessMemory(
+            self._settings.model_process_bytes, self._settings.model_processes_bytes
+        )
+        with closing(Spawner(MODULES)) as spawner:
+            pool = Pool(loader(self._blobs, spawner, memory), self._settings.model_cache_mb * 2**20)
+            with closing(pool):
+                yield pool
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperServices:
+    """The collaborators of the operations, in a process that is no worker.
+
+    What ``database`` commits is announced to the workers. ``preparer`` prepares a version in all
+    of them, and not here.
+    """
+
+    settings: Settings
+    database: Database
+    blobs: LocalBlobStore
+    counter: Counter
+    preparer: Preparer
+    evaluator: BriefEvaluator
+
+    @classmethod
+    def build(cls, settings: Settings) -> "KeeperServices":
+        """Open the counter; nothing else is opened before it is needed.
+
+        Raises ValueError for a database URL that is not supported, NetworkFileSystem, StorageFull,
+        DataDirectoryRefused, OSError.
+        """
+        refuse_foreign(settings.data)
+        # Before anything is created in the data directory, which may be unsuitable for a database.
+        database = Database(settings.effective_database_url)
+        run = settings.data / "run"
+        counter = Counter(run / "counter")
+        database.committed = counter.bump
+        blobs = LocalBlobStore(settings.data / "blobs")
+        return cls(
+            settings=settings,
+            database=database,
+            blobs=blobs,
+            counter=counter,
+            preparer=Preparer(blobs, Fleet(run / "workers"), None),
+            evaluator=BriefEvaluator(settings, blobs),
+        )
+
+    @property
+    def run(self) -> Path:
+        """The folder of the sockets, locks and mapped files of running processes."""
+        return self.settings.data / "run"
+
+    def counts_folder(self) -> Path | None:
+        """The folder with the counts of the workers of this host; None while there are none.
+
+        To be looked up each time: a server that starts replaces it.
+        """
+        return telemetry_folder(self.settings.data)
+
+    def close(self) -> None:
+        """Close everything that was opened."""
+        self.database.dispose()
+        self.counter.close()
