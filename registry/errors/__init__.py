@@ -29,6 +29,8 @@
     │   ├── RolloutNotFound
     │   ├── UploadNotFound            a file of another protocol's artifacts
     │   ├── NotServed                 an address of another protocol behind which nothing answers
+    │   ├── WebhookNotFound
+    │   ├── DeliveryNotFound
     │   └── TokenNotFound
     ├── NotAcceptable             no format of the response that the caller accepts
     ├── BodyTooSlow               a body that takes too long to arrive
@@ -59,6 +61,9 @@
     │   ├── IdempotencyKeyReused
     │   ├── TokenShown                a repeated request: its value is not stored
     │   ├── LastAdminToken            without it no other could be created
+    │   ├── TooManyWebhooks
+    │   ├── WebhookDisabled
+    │   ├── DeliveryWaiting           a message that will be sent anyway
     │   ├── BackupRefused             a backup cannot be written there, or not of this database
     │   └── DataDirectoryRefused      a directory that cannot be served or restored into
     ├── Refused                   well-formed, but not acceptable
@@ -79,6 +84,8 @@
     │   ├── PredictionRefused
     │   ├── PredictionTimedOut        rows that take longer than one request may
     │   ├── BackupDamaged             a backup that does not match its manifest
+    │   ├── WebhookRefused
+    │   ├── AddressRefused            an address that webhooks must not reach
     │   └── TokenRefused
     ├── TooManyRequests           slow down
     │   ├── RateLimited               too many requests with one token
@@ -99,6 +106,7 @@
     │   ├── Overloaded
     │   ├── BodyUnfinished            a body that was arriving when its worker stopped
     │   ├── OpenFilesExhausted        the operating system lets this worker open no more files
+    │   ├── WebhookKeyUnavailable     the key that signs messages cannot be read or written
     │   ├── WorkerFull                the bodies being decoded use all the memory for them
     │   └── BlobUnavailable
     │       ├── BlobMissing
@@ -225,6 +233,16 @@ from registry.errors.storage import (
     StorageFull,
     StorageUnavailable,
 )
+from registry.errors.webhooks import (
+    AddressRefused,
+    DeliveryNotFound,
+    DeliveryWaiting,
+    TooManyWebhooks,
+    WebhookDisabled,
+    WebhookKeyUnavailable,
+    WebhookNotFound,
+    WebhookRefused,
+)
 from registry.errors.workers import (
     BodyUnfinished,
     Draining,
@@ -238,6 +256,7 @@ from registry.errors.workers import (
 )
 
 __all__ = [
+    "AddressRefused",
     "AliasMalformed",
     "AliasNotFound",
     "AliasTaken",
@@ -259,6 +278,8 @@ __all__ = [
     "DataDirectoryRefused",
     "DatabaseBusy",
     "DatabaseUnavailable",
+    "DeliveryNotFound",
+    "DeliveryWaiting",
     "DescriptionConflict",
     "Draining",
     "ExpectedGenerationConflict",
@@ -333,6 +354,7 @@ __all__ = [
     "TooLarge",
     "TooManyFailures",
     "TooManyRequests",
+    "TooManyWebhooks",
     "Unauthenticated",
     "Unavailable",
     "UploadNotFound",
@@ -345,6 +367,10 @@ __all__ = [
     "VersionNotReady",
     "VersionNumberTaken",
     "VersionUnavailable",
+    "WebhookDisabled",
+    "WebhookKeyUnavailable",
+    "WebhookNotFound",
+    "WebhookRefused",
     "WorkerFull",
     "printable",
     "shown",
