@@ -6,6 +6,7 @@ from flask import Flask, Response, request
 
 from api.access import allows, guard
 from api.access_log import log_requests
+from api.alerts import blueprint as alerts
 from api.aliases import blueprint as aliases
 from api.artifacts import blueprint as artifacts
 from api.bodies import MAX_JSON_BODY, drain
@@ -105,6 +106,7 @@ def create_app(settings: Settings) -> Flask:
     discard_uploads(app)
     resources = [models, uploads, versions, artifacts, comparisons, cards, plots, traffic]
     resources += [promotions, aliases, history, tokens, policies, holdouts, evaluations]
+    resources += [alerts]
     # The page at /docs is public, so its scripts and styles are too.
     allows("public")(app.view_functions["static"])
     protocols = [open_inference, scoring, tensorflow, mlflow]

@@ -23,6 +23,7 @@ from api.prometheus_internals import (
     observe_all,
 )
 from api.services import services
+from api.watching_metrics import WatchingMetrics
 from registry.engines.served_version import Key
 from registry.errors import StorageFull, Unavailable
 from registry.watching.predictions import NoPredictionCounts, PredictionCounts, Totals
@@ -231,5 +232,6 @@ def get_metrics() -> Response:
     forget_gauges_of_ended_processes(folder)
     registry = CollectorRegistry()
     registry.register(PredictionMetrics(prediction_totals()))
+    registry.register(WatchingMetrics(services().database))
     MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]  # prometheus_client has no types here
     return Response(generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST})

@@ -38,6 +38,9 @@ COMMANDS = {
     "history": LazyCommand("cli.history:history", "Show the history of a model."),
     "follow": LazyCommand("cli.follow:follow", "Print events of a model as they happen."),
     "watch": LazyCommand("cli.watch:watch", "Run the keeper, where 'hotswap serve' does not."),
+    "alerts": LazyCommand(
+        "cli.alerts:alerts", "Show what was found by watching models, and note that it was seen."
+    ),
     "traffic": LazyCommand("cli.traffic:traffic", "Show the predictions of a model's versions."),
     "predict": LazyCommand("cli.predict:predict", "Predict with a model."),
     "tokens": LazyCommand("cli.tokens:tokens", "Create, list, rotate and revoke tokens."),

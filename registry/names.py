@@ -18,6 +18,11 @@ RESERVED_ALIASES = _NEVER_ALIASES | {"invocations", "ping"}
 """The words that stand where a version does in URLs. The last two were aliases in earlier
 releases."""
 
+WATCH = "watch"
+"""Stands where a version does in the addresses of what is watched. An alias of that name, which
+earlier releases allowed, goes on answering predictions."""
+_NEVER_NEW_ALIASES = RESERVED_ALIASES | {WATCH}
+
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
@@ -60,7 +65,7 @@ def check_new_alias(alias: str) -> str:
 
     Raises AliasMalformed.
     """
-    _check_free(check_alias(alias), RESERVED_ALIASES)
+    _check_free(check_alias(alias), _NEVER_NEW_ALIASES)
     if _WRITTEN_VERSION.fullmatch(name_key(alias)):
         raise AliasMalformed(alias, "it reads as the number of a version")
     return alias

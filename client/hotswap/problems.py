@@ -89,6 +89,10 @@ class HoldoutNotFound(NotFound):
     """The model has no holdout."""
 
 
+class AlertNotFound(NotFound):
+    """No such alert, or of a model that the token does not cover."""
+
+
 class TokenNotFound(NotFound):
     """There is no such token."""
 

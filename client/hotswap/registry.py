@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Self, cast
 
 from hotswap.errors import ClientError
+from hotswap.operations.alerts import Alerts
 from hotswap.operations.history import History
 from hotswap.operations.holdouts import Holdouts
 from hotswap.operations.models import Models
@@ -27,6 +28,7 @@ class Registry(
     Promotions,
     Holdouts,
     History,
+    Alerts,
     Predictions,
     Tokens,
     AbstractContextManager["Registry"],

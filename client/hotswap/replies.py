@@ -302,6 +302,25 @@ class Event(TypedDict, total=False):
     hash: str
 
 
+class Alert(TypedDict):
+    """A finding by watching. ``subject`` is what it is about within its kind, such as an alias.
+    ``model`` is None if it concerns the whole server; ``closed_at`` is None while its cause holds.
+    """
+
+    id: int
+    kind: str
+    model: str | None
+    alias: str | None
+    version: int | None
+    subject: str
+    message: str
+    evidence: dict[str, Any]
+    opened_at: str
+    closed_at: str | None
+    seen_at: str | None
+    seen_by: str | None
+
+
 class HistoryHead(TypedDict):
     """The last event and its hash. The last check, at ``verified_at``, found the events up to
     ``verified_seq`` intact; ``broken_seq``: the first that was not."""

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from registry.doctor.confined_processes import check_confinement
 from registry.doctor.findings import Check, Finding, Installation
 from registry.doctor.records import (
+    check_aliases,
     check_engines,
     check_history,
     check_holdouts,
@@ -39,6 +40,7 @@ CHECKS: tuple[Check, ...] = (
     check_schema,
     check_history,
     check_blobs,
+    check_aliases,
     check_engines,
     check_holdouts,
 )
@@ -50,6 +52,7 @@ QUICK_CHECKS: tuple[Check, ...] = (
     check_sqlite,
     check_directory,
     check_schema,
+    check_aliases,
     check_engines,
     check_holdouts,
 )

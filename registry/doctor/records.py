@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from registry.blobs.store import BlobStore
 from registry.doctor.findings import Finding, Installation
 from registry.engines.loading import BOOSTING, FOREST, LINEAR, ONNX, read_forms
 from registry.errors import BlobMissing, HistoryBroken, RegistryError
 from registry.extras import advice, is_installed
+from registry.names import WATCH
 from registry.storage import schema
 from registry.storage.database import Database
 from registry.storage.history import verify
@@ -95,6 +96,26 @@ def check_engines(installation: Installation) -> Iterator[Finding]:
             yield Finding("engine", "warning", said, advice)
         else:
             yield Finding("engine", "ok", said)
+
+
+def check_aliases(installation: Installation) -> Iterator[Finding]:
+    """Aliases with names that are reserved since; reports only those."""
+    if (database := current_database(installation)) is None:
+        return
+    taken = (
+        select(AliasRow.model, AliasRow.name)
+        .where(func.lower(AliasRow.name) == WATCH)
+        .order_by(AliasRow.model, AliasRow.name)
+    )
+    with database.read() as session:
+        rows = session.execute(taken).all()
+    for model, alias in rows:
+        said = f"the alias '{alias}' of {model} has a name that is reserved"
+        advice = (
+            f"Predictions through it are answered, but /models/{model}/{alias} may become the "
+            "address of something else: use another alias and delete this one."
+        )
+        yield Finding("aliases", "warning", said, advice)
 
 
 def check_holdouts(installation: Installation) -> Iterator[Finding]:

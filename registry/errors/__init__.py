@@ -31,6 +31,7 @@
     │   ├── NotServed                 an address of another protocol behind which nothing answers
     │   ├── WebhookNotFound
     │   ├── DeliveryNotFound
+    │   ├── AlertNotFound
     │   └── TokenNotFound
     ├── NotAcceptable             no format of the response that the caller accepts
     ├── BodyTooSlow               a body that takes too long to arrive
@@ -132,6 +133,7 @@ from registry.errors.access import (
     TokenShown,
     TooManyFailures,
 )
+from registry.errors.alerts import AlertNotFound
 from registry.errors.backups import BackupDamaged, BackupRefused, DataDirectoryRefused
 from registry.errors.base import (
     BodyTooSlow,
@@ -257,6 +259,7 @@ from registry.errors.workers import (
 
 __all__ = [
     "AddressRefused",
+    "AlertNotFound",
     "AliasMalformed",
     "AliasNotFound",
     "AliasTaken",

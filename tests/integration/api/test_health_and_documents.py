@@ -136,6 +136,7 @@ def test_every_operation_that_takes_a_body_describes_it(document):
         if "requestBody" in operation
     }
     without_body = {("POST", "/history/verify"), ("POST", "/tokens/{token_id}/rotate")}
+    without_body |= {("POST", "/alerts/{alert_id}/seen")}
     without_body |= {
         ("POST", f"/v2/{path}")
         for path in (
@@ -285,6 +286,7 @@ def test_the_document_has_the_patterns_of_names(document):
         for parameter in item.get("parameters", ())
     }
     named = {"name", "version", "alias", "token_id", "form", "plot", "call", "verb", "path"}
+    named |= {"alert_id"}
     assert set(patterns) == named
     assert re.search(patterns["name"], "Housing.v2")
     assert re.search(patterns["version"], "12")

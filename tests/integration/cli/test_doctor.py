@@ -122,6 +122,16 @@ def test_doctor_names_the_kernel_of_trees(data: Path) -> None:
     assert ("is built" in kernel["message"]) is forest.AVAILABLE
 
 
+def test_an_alias_with_a_reserved_name_is_a_warning(data: Path) -> None:
+    execute(data, "UPDATE aliases SET name = 'Watch'")
+
+    reported = found(data, 0)["aliases"]
+
+    assert reported["result"] == "warning"
+    assert reported["message"] == "the alias 'Watch' of house has a name that is reserved"
+    assert "/models/house/Watch may become" in reported["advice"]
+
+
 def test_missing_bytes_are_a_fault_that_names_the_version(data: Path) -> None:
     shutil.rmtree(data / "blobs")
 

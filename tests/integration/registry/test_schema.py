@@ -131,6 +131,7 @@ def test_a_migration_removes_the_rewritten_forms_of_uploaded_onnx_files(database
             session.execute(text(f"ALTER TABLE aliases DROP COLUMN {column}"))
         for table in ("rollout_counts", "rollouts", "leases"):  # of 0017
             session.execute(text(f"DROP TABLE {table}"))
+        session.execute(text("DROP TABLE alerts"))  # of 0018
         session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
 
     assert upgrade(database) is True

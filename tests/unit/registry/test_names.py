@@ -90,6 +90,14 @@ def test_reserved_words_are_not_aliases_in_any_case(alias):
             check_alias(alias)
 
 
+@pytest.mark.parametrize("alias", ["watch", "Watch"])
+def test_a_word_that_is_reserved_since_is_an_alias_of_an_earlier_release(alias):
+    assert check_alias(alias) == alias
+    assert parse_reference(alias) == alias
+    with pytest.raises(AliasMalformed, match="reserved"):
+        check_new_alias(alias)
+
+
 @pytest.mark.parametrize("alias", ["v1", "V1", "v007"])
 def test_the_number_of_a_version_is_not_a_new_alias(alias):
     assert check_alias(alias) == alias  # one of an earlier release
