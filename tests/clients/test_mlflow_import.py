@@ -58,6 +58,7 @@ def fill(uri: str, name: str) -> str:
     """Register six versions of ``name``: the third and the fifth cannot come, the fourth is deleted
     again. Returns the address of the first."""
     mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment(experiment_id="0")  # another file may have set one of its own server
     client = MlflowClient()
     client.create_registered_model(name, {"team": "flowers"}, "Irises")
     line = LogisticRegression(max_iter=500).fit(FRAME, LABELS)

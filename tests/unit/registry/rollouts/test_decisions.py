@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.rollout_simulation import CANARY, CHAMPION, Run
 from registry.rollouts.decide import decide, figures
 from registry.rollouts.observed import Observed
 from registry.rollouts.plan import parse_plan
-from tests.unit.registry.rollouts.simulated import CANARY, CHAMPION, Run
 
 PLAN = parse_plan(
     {

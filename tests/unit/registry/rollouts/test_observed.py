@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.rollout_simulation import CANARY, CHAMPION, HOUR_BEFORE, START
 from registry.rollouts.observed import Arms, Observed, Tally, Totals
 from registry.rollouts.plan import parse_plan
-from tests.unit.registry.rollouts.simulated import CANARY, CHAMPION, HOUR_BEFORE, START
 
 PLAN = parse_plan({"steps": [{"weight": 5, "minutes": 10}, {"weight": 100}]})
 FAULTS, SLOW = (guard.text for guard in PLAN.guards)
