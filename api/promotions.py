@@ -87,5 +87,6 @@ def promotion_request(body: dict[str, Any]) -> PromotionRequest:
         expected_generation=body.get("expected_generation"),
         gates=parse_all(body.get("gates", ())),
         force=force,
+        end_split=body.get("end_split", False),
         idempotency=idempotency(hashlib.sha256(text.encode()).hexdigest()),
     )

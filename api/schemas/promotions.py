@@ -6,7 +6,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from api.schemas.bases import OptionalBodySchema, StrictSchema, page_of
-from api.schemas.fields import LARGEST_VERSION, Flag, WholeNumber, in_utc, text, whole
+from api.schemas.fields import LARGEST_VERSION, Flag, Percentage, WholeNumber, in_utc, text, whole
 from registry.gates.conditions import MAX_CONDITIONS, MAX_LENGTH
 from registry.gates.grammar import PATTERN
 from registry.names import ALIAS
@@ -43,6 +43,15 @@ def _expected_generation() -> WholeNumber:
     )
 
 
+def _end_split() -> Flag:
+    return Flag(
+        metadata={
+            "description": "Promote the version also where the alias is split over other versions, "
+            "which ends the split; otherwise that is a conflict."
+        },
+    )
+
+
 class PromoteSchema(OptionalBodySchema):
     alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
     expected_version = WholeNumber(
@@ -53,6 +62,7 @@ class PromoteSchema(OptionalBodySchema):
     expected_generation = _expected_generation()
     reason = text(2_000, load_default=None, allow_none=True)
     force = _force()
+    end_split = _end_split()
     gates = _gates()
 
 
@@ -75,6 +85,7 @@ class AliasTargetSchema(StrictSchema):
     expected_generation = _expected_generation()
     reason = text(2_000, load_default=None, allow_none=True)
     force = _force()
+    end_split = _end_split()
     gates = _gates()
 
 
@@ -120,6 +131,9 @@ class MovedSchema(ma.Schema):
     previous_version = fields.Integer(allow_none=True)
     generation = fields.Integer()
     gates = fields.List(fields.Nested(GateResultSchema))
+    split_ended = fields.Boolean(
+        metadata={"description": "The alias was split, and this ended the split."}
+    )
 
 
 class MeasuredSchema(ma.Schema):
@@ -169,9 +183,28 @@ class PolicySchema(ma.Schema):
     updated_by = fields.String(allow_none=True)
 
 
+class ArmSchema(ma.Schema):
+    """A version of a split, and its share of the requests in percent."""
+
+    version = fields.Integer()
+    weight = Percentage()
+
+
+class AliasSplitSchema(ma.Schema):
+    """The versions that an alias is split over, and what one of them is chosen by."""
+
+    by = fields.String(metadata={"enum": ["header", "token", "random"]})
+    arms = fields.List(fields.Nested(ArmSchema))
+
+
 class AliasSchema(ma.Schema):
     alias = fields.String()
     version = fields.Integer()
+    split = fields.Nested(
+        AliasSplitSchema,
+        allow_none=True,
+        metadata={"description": "The versions that answer; null: 'version' answers all."},
+    )
     since = fields.String(allow_none=True, metadata={"format": "date-time"})
     by = fields.String(allow_none=True)
     reason = fields.String(allow_none=True)
@@ -204,7 +237,8 @@ class AliasQuerySchema(ma.Schema):
 
 
 class AliasAtSchema(AliasSchema):
-    """An alias; with ``at`` it has no ``rollback_to``, ``trail``, ``loaded_in`` and ``workers``."""
+    """An alias; with ``at`` it has no ``split``, ``rollback_to``, ``trail``, ``loaded_in`` and
+    ``workers``."""
 
     until = fields.String(
         allow_none=True,

@@ -85,6 +85,10 @@ class AliasNotFound(NotFound):
     """There is no such alias."""
 
 
+class SplitNotFound(NotFound):
+    """The alias is not split."""
+
+
 class HoldoutNotFound(NotFound):
     """The model has no holdout."""
 
@@ -139,6 +143,10 @@ class ExpectedVersionConflict(Conflict):
 
 class ExpectedGenerationConflict(Conflict):
     """An alias of the model was changed since the generation that was expected."""
+
+
+class SplitActive(Conflict):
+    """The alias is split, and the promoted version is none of those that it is split over."""
 
 
 class HistoryBroken(Conflict):
@@ -197,6 +205,10 @@ class GuardMalformed(Refused):
 
 class GateRefused(Refused):
     """A gate that this model cannot have, such as a metric of another task."""
+
+
+class SplitRefused(Refused):
+    """Weights that an alias cannot be split by."""
 
 
 class HoldoutRefused(Refused):

@@ -23,6 +23,7 @@
     │   ├── VersionNotFound
     │   ├── FormNotFound              a compiled form that the version does not have
     │   ├── AliasNotFound
+    │   ├── SplitNotFound             an alias that is not split
     │   ├── PlotNotFound
     │   ├── HoldoutNotFound
     │   ├── VerdictNotFound           gates that were not evaluated since something changed
@@ -48,6 +49,7 @@
     │   ├── VersionHasAlias
     │   ├── ExpectedVersionConflict
     │   ├── ExpectedGenerationConflict
+    │   ├── SplitActive               a promotion of a version that is none of the split
     │   ├── NothingToRollBackTo
     │   ├── VersionNotLoadable
     │   ├── GateFailed                the version did not pass a gate, so it was not promoted
@@ -76,6 +78,7 @@
     │   ├── PlanMalformed             a plan of a rollout that cannot be read
     │   ├── RolloutRefused            a rollout of the version that the alias points at
     │   ├── GateRefused               a condition that this model can never meet
+    │   ├── SplitRefused              weights that an alias cannot be split by
     │   ├── HoldoutRefused            a table that no version can be evaluated on
     │   ├── InputRefused
     │   ├── NoProbabilities
@@ -222,6 +225,7 @@ from registry.errors.rollouts import (
     RolloutRefused,
     RolloutStateConflict,
 )
+from registry.errors.splits import SplitActive, SplitNotFound, SplitRefused
 from registry.errors.storage import (
     BlobDamaged,
     BlobMissing,
@@ -349,6 +353,9 @@ __all__ = [
     "SearchMalformed",
     "SignInLinkRefused",
     "SignInRequired",
+    "SplitActive",
+    "SplitNotFound",
+    "SplitRefused",
     "StorageFull",
     "StorageUnavailable",
     "TokenNotFound",

@@ -135,7 +135,8 @@ class VersionHasAlias(Conflict):
     def __init__(self, model: str, number: int, aliases: Iterable[str]) -> None:
         named = ", ".join(f"'{alias}'" for alias in aliases)
         super().__init__(
-            f"Version {number} of '{model}' is live as {named}: move or delete that alias first."
+            f"Version {number} of '{model}' is live as {named}: move or delete that alias first, "
+            "or end its split."
         )
 
 

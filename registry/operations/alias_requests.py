@@ -57,3 +57,9 @@ def expected_alias(session: Session, model: ModelRow, request: AliasRequest) -> 
     if request.expected_generation not in {None, model.generation}:
         raise ExpectedGenerationConflict(model.name, request.expected_generation, model.generation)
     return alias
+
+
+def confirm(session: Session, request: AliasRequest) -> None:
+    """Make the caller's own check, after all others. Raises what ``request.within`` raises."""
+    if request.within is not None:
+        request.within(session)

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 
 from registry.operations.rows import locked_model
+from registry.operations.split_rows import clear_split
 from registry.storage.database import Database
 from registry.storage.history import record
 from registry.storage.tables import AliasRow, VersionRow, utc_now
@@ -20,8 +21,9 @@ def archive_model(database: Database, name: str, *, actor: str, via: str | None 
         model.archived_at = utc_now()
         model.generation += 1
         live = {}
-        for alias in session.scalars(select(AliasRow).where(AliasRow.model == name)):
+        for alias in session.scalars(select(AliasRow).where(AliasRow.model == name)).all():
             live[alias.name] = alias.number
+            clear_split(session, alias, "model_archived", actor=actor, via=via)
             session.delete(alias)
         for version in session.scalars(select(VersionRow).where(VersionRow.model == name)):
             if version.archived_at is None:

@@ -1,12 +1,14 @@
 """Archive a version. It stays readable; its number is not used again."""
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from registry.errors import VersionHasAlias
 from registry.operations.rows import locked_model
 from registry.reading.queries import find_version
 from registry.storage.database import Database
 from registry.storage.history import record
+from registry.storage.split_tables import AliasArmRow
 from registry.storage.tables import AliasRow, utc_now
 
 
@@ -15,14 +17,13 @@ def archive_version(
 ) -> None:
     """Archive the version; nothing if it is archived. ``via``: as for ``record``.
 
-    Raises ModelNotFound, VersionNotFound, or VersionHasAlias while an alias points at it.
+    Raises ModelNotFound, VersionNotFound, or VersionHasAlias while an alias points at it or is
+    split over it.
     """
     with database.write() as session:
         row = locked_model(session, model)
         version = find_version(session, model, reference)
-        aliases = session.scalars(
-            select(AliasRow.name).where(AliasRow.model == model, AliasRow.number == version.number)
-        ).all()
+        aliases = _aliases(session, model, version.number)
         if aliases:
             raise VersionHasAlias(model, version.number, aliases)
         if version.archived_at is not None:
@@ -30,3 +31,12 @@ def archive_version(
         version.status, version.archived_at = "archived", utc_now()
         row.updated_at = version.archived_at
         record(session, "archived", actor=actor, model=model, from_version=version.number, via=via)
+
+
+def _aliases(session: Session, model: str, number: int) -> list[str]:
+    """The aliases that point at the version, and those that are split over it."""
+    pointing = select(AliasRow.name).where(AliasRow.model == model, AliasRow.number == number)
+    split = select(AliasArmRow.alias).where(
+        AliasArmRow.model == model, AliasArmRow.number == number
+    )
+    return sorted({*session.scalars(pointing), *session.scalars(split)})

@@ -3,6 +3,7 @@
 from registry.errors import AliasNotFound
 from registry.names import check_alias
 from registry.operations.rows import locked_model
+from registry.operations.split_rows import clear_split
 from registry.storage.database import Database
 from registry.storage.history import record
 from registry.storage.tables import AliasRow
@@ -11,13 +12,17 @@ from registry.storage.tables import AliasRow
 def delete_alias(
     database: Database, model: str, alias: str, *, actor: str, via: str | None = None
 ) -> None:
-    """``via``: as for ``record``. Raises AliasMalformed, ModelNotFound, AliasNotFound."""
+    """Delete the alias, and end its split.
+
+    ``via``: as for ``record``. Raises AliasMalformed, ModelNotFound, AliasNotFound.
+    """
     check_alias(alias)
     with database.write() as session:
         row = locked_model(session, model)
         target = session.get(AliasRow, (model, alias))
         if target is None:
             raise AliasNotFound(model, alias)
+        clear_split(session, target, "alias_deleted", actor=actor, via=via)
         session.delete(target)
         row.generation += 1
         record(

@@ -18,25 +18,28 @@ policy and the holdout are still those that were used.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.engines.served_version import ServedVersion
-from registry.errors import AliasTaken, ChampionMoved, GateFailed, Unavailable
+from registry.errors import AliasTaken, ChampionMoved, GateFailed, SplitActive, Unavailable
 from registry.gates.grammar import Gate
 from registry.gates.inputs import GateInputs
 from registry.gates.results import GateResult, all_passed
 from registry.names import check_alias, check_new_alias, name_key
-from registry.operations.alias_requests import AliasRequest, expected_alias
+from registry.operations.alias_requests import AliasRequest, confirm, expected_alias
 from registry.operations.gate_inputs import read_gate_inputs
-from registry.operations.results import OperationResult, replay
+from registry.operations.results import OperationResult, move_answer, replay
 from registry.operations.rows import locked_active_model
+from registry.operations.split_rows import clear_split
 from registry.reading.queries import find_model, find_ready_version
+from registry.reading.splits import weights_of
 from registry.storage.database import Database
-from registry.storage.history import EventType, record
+from registry.storage.history import record
 from registry.storage.idempotency import store_answer, stored_answer
-from registry.storage.tables import AliasRow, ModelRow
+from registry.storage.tables import AliasRow, ModelRow, VersionRow
 
 Prepare = Callable[[ServedVersion], AbstractContextManager[object]]
 """Loads and warms a version in every worker, and keeps it loaded while the context manager that it
@@ -56,11 +59,12 @@ class PromotionRequest(AliasRequest):
     """A request to point an alias at a version.
 
     ``gates`` are evaluated in addition to the policy's. ``force`` moves the alias even where gates
-    fail.
+    fail. ``end_split``: also where the alias is split over other versions.
     """
 
     gates: tuple[Gate, ...] = ()
     force: bool = False
+    end_split: bool = False
 
 
 def promote(
@@ -76,12 +80,14 @@ def promote(
 
     Raises AliasMalformed, AliasTaken, ModelNotFound, VersionNotFound, ModelArchived,
     VersionNotReady, VersionNotLoadable, ExpectedVersionConflict, ExpectedGenerationConflict,
-    GateRefused, GateFailed, ChampionMoved, IdempotencyKeyReused, and the Unavailable errors.
+    SplitActive, GateRefused, GateFailed, ChampionMoved, IdempotencyKeyReused, the Unavailable
+    errors, and what ``request.within`` raises.
     """
 
     def read_inputs(session: Session, number: int | None) -> GateInputs:
         _check_alias_is_free(session, model, request.alias)
         version = find_ready_version(session, model, reference if number is None else str(number))
+        _check_split(session, version, request)
         return read_gate_inputs(session, version, request.alias, request.gates).for_promotion()
 
     return move_alias(
@@ -103,7 +109,7 @@ def move_alias(
     read_inputs: ReadInputs,
     *,
     evaluate_gates: EvaluateGates,
-    event: EventType,
+    event: Literal["promoted", "rolled_back"],
 ) -> OperationResult:
     """Prepare the candidate that ``read_inputs`` finds, evaluate its gates, and move the alias.
 
@@ -122,7 +128,7 @@ def move_alias(
     candidate = inputs.candidate.version
     with prepare(candidate):
         for _ in range(ATTEMPTS):
-            results = _evaluate(evaluate_gates, request, inputs)
+            results = gate_results(evaluate_gates, inputs, force=request.force)
             with database.write() as session:  # its end commits and announces
                 row = locked_active_model(session, model)
                 if (answer := stored_answer(session, request.idempotency)) is not None:
@@ -154,15 +160,26 @@ def _check_alias_is_free(session: Session, model: str, alias: str) -> None:
             raise AliasTaken(model, alias, name)
 
 
-def _evaluate(
-    evaluate_gates: EvaluateGates, request: PromotionRequest, inputs: GateInputs
+def _check_split(session: Session, version: VersionRow, request: PromotionRequest) -> None:
+    """Check that the promotion does not push away the versions of a split unasked: it may have been
+    requested by a job that knows of none. Raises SplitActive."""
+    arms = weights_of(session, version.model, request.alias)
+    if arms and version.number not in arms and not request.end_split:
+        raise SplitActive(version.model, request.alias, version.number, arms)
+
+
+def gate_results(
+    evaluate_gates: EvaluateGates, inputs: GateInputs, *, force: bool
 ) -> Sequence[GateResult]:
     """The results of the gates. Where they cannot be evaluated, a forced request goes on with all
-    of them failed: a champion that does not answer must not prevent its own replacement."""
+    of them failed: a champion that does not answer must not prevent its own replacement.
+
+    Raises Unavailable.
+    """
     try:
         return evaluate_gates(inputs)
     except Unavailable as error:
-        if not request.force:
+        if not force:
             raise
         return [GateResult(gate=g.text, passed=False, reason=error.detail) for g in inputs.gates]
 
@@ -175,27 +192,36 @@ def _commit(
     *,
     request: PromotionRequest,
     results: Sequence[GateResult],
-    event: EventType,
+    event: Literal["promoted", "rolled_back"],
 ) -> OperationResult:
-    """Move the alias; record the event and the answer. ``model`` is locked.
+    """Move the alias, and end its split; record the events and the answer. ``model`` is locked.
 
     The event has the results of the gates, and says where the request was forced. An alias that
-    points at the version already stays as it is, and no event is recorded.
+    points at the version already and is not split stays as it is, and no event is recorded.
 
     Raises GateFailed, and what ``request.within`` raises.
     """
     gates = [result.to_json() for result in results]
     if not (request.force or all_passed(results)):
         raise GateFailed(model.name, number, gates)
-    if request.within is not None:
-        request.within(session)
+    confirm(session, request)
     previous = None if alias is None else alias.number
+    split_ended = alias is not None and clear_split(
+        session,
+        alias,
+        event,
+        actor=request.actor,
+        reason=request.reason,
+        details=request.details,
+        via=request.via,
+    )
+    if previous != number or split_ended:
+        model.generation += 1
     if previous != number:
         if alias is None:
             session.add(AliasRow(model=model.name, name=request.alias, number=number))
         else:
             alias.number, alias.previous_number = number, previous
-        model.generation += 1
         record(
             session,
             event,
@@ -210,13 +236,6 @@ def _commit(
             | dict(request.details),
             via=request.via,
         )
-    answer = {
-        "model": model.name,
-        "alias": request.alias,
-        "version": number,
-        "previous_version": previous,
-        "generation": model.generation,
-        "gates": gates,
-    }
+    answer = move_answer(model, request.alias, number, previous, gates, split_ended=split_ended)
     store_answer(session, request.idempotency, answer)
-    return OperationResult(answer, unchanged=previous == number)
+    return OperationResult(answer, unchanged=previous == number and not split_ended)

@@ -1,9 +1,11 @@
 """The result of an operation that accepts an Idempotency-Key."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from registry.reading.views import View
 from registry.storage.database import Database
+from registry.storage.tables import ModelRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +26,24 @@ def replay(database: Database, answer: View) -> OperationResult:
     """
     database.committed()
     return OperationResult(answer, replayed=True)
+
+
+def move_answer(
+    model: ModelRow,
+    alias: str,
+    number: int,
+    previous: int | None,
+    gates: Sequence[View] = (),
+    *,
+    split_ended: bool = False,
+) -> View:
+    """The answer of an operation after which ``alias`` points at ``number`` and is not split."""
+    return {
+        "model": model.name,
+        "alias": alias,
+        "version": number,
+        "previous_version": previous,
+        "generation": model.generation,
+        "gates": list(gates),
+        **({"split_ended": True} if split_ended else {}),
+    }

@@ -5,12 +5,14 @@ from itertools import islice
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from registry.errors import AliasNotFound, NothingToRollBackTo
+from registry.errors import AliasNotFound, NothingToRollBackTo, SplitNotFound
 from registry.gates.inputs import GateInputs
+from registry.operations.end_split import end_split
 from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.promote import EvaluateGates, Prepare, PromotionRequest, move_alias
 from registry.operations.results import OperationResult
 from registry.reading.queries import find_ready_version, find_version
+from registry.reading.splits import weights_of
 from registry.reading.trail import trail
 from registry.storage.database import Database
 from registry.storage.history import MOVES
@@ -32,16 +34,21 @@ def rollback(
     the policy that say whether the version can serve are evaluated: a version that is worse than
     the champion may be better than what the champion turned out to be.
 
+    Without ``to_version``, the rollback of an alias that is split ends the split: its champion, and
+    what the next rollback goes back to, stay as they are.
+
     Raises AliasMalformed, ModelNotFound, AliasNotFound, ModelArchived, VersionNotFound,
     VersionNotReady, NothingToRollBackTo, VersionNotLoadable, GateFailed, ChampionMoved,
-    ExpectedVersionConflict, ExpectedGenerationConflict, IdempotencyKeyReused, and the Unavailable
-    errors.
+    ExpectedVersionConflict, ExpectedGenerationConflict, IdempotencyKeyReused, the Unavailable
+    errors, and what ``request.within`` raises.
     """
 
     def read_inputs(session: Session, number: int | None) -> GateInputs:
         if session.get(AliasRow, (model, request.alias)) is None:
             raise AliasNotFound(model, request.alias)
         if to_version is None:
+            if weights_of(session, model, request.alias):  # it was split in the meantime
+                raise NothingToRollBackTo.moved(request.alias)
             previous = next(islice(trail(session, model, request.alias), 1, None), None)
             if previous is None:
                 raise NothingToRollBackTo(request.alias)
@@ -56,6 +63,11 @@ def rollback(
         version = find_ready_version(session, model, str(target))
         return read_gate_inputs(session, version, request.alias).for_rollback()
 
+    if to_version is None and _is_split(database, model, request.alias):
+        try:
+            return end_split(database, model, request, why="rolled_back")
+        except SplitNotFound as error:  # it ended in the meantime
+            raise NothingToRollBackTo.moved(request.alias) from error
     return move_alias(
         database,
         prepare,
@@ -65,6 +77,11 @@ def rollback(
         evaluate_gates=evaluate_gates,
         event="rolled_back",
     )
+
+
+def _is_split(database: Database, model: str, alias: str) -> bool:
+    with database.read() as session:
+        return bool(weights_of(session, model, alias))
 
 
 def _was_target(session: Session, model: str, alias: str, number: int) -> bool:

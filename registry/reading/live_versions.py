@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from registry.reading.alias_moves import move_view
 from registry.reading.queries import find_model
+from registry.reading.splits import arms_of
 from registry.reading.stored_evaluation import Interval
 from registry.reading.trail import trail
 from registry.reading.views import View
@@ -67,18 +68,20 @@ def live_versions(session: Session, models: Collection[str]) -> dict[str, list[V
     """By model, a view of each alias and of the version that it points at, by name of the alias.
 
     ``since``, ``by``, ``reason``, ``forced`` and ``rolled_back`` are of the event that moved it.
+    ``split``: the versions that it is split over, of which it points at one; None: it is not split.
     """
     aliases = session.execute(
-        select(AliasRow.model, AliasRow.name, AliasRow.number)
+        select(AliasRow.model, AliasRow.name, AliasRow.number, AliasRow.split_by)
         .where(AliasRow.model.in_(models))
         .order_by(AliasRow.model, AliasRow.name)
     ).all()
-    keys = {(model, number) for model, _, number in aliases}
+    keys = {(model, number) for model, _, number, _ in aliases}
     versions = _versions(session, keys)
     bounds = bounds_of(session, keys)
     moves = _last_moves(session, models)
+    arms = arms_of(session, {model for model, _, _, by in aliases if by is not None})
     found: dict[str, list[View]] = {}
-    for model, alias, number in aliases:
+    for model, alias, number, by in aliases:
         version, known = versions[model, number], bounds[model, number]
         found.setdefault(model, []).append(
             {
@@ -87,6 +90,7 @@ def live_versions(session: Session, models: Collection[str]) -> dict[str, list[V
                 "kind": version.kind,
                 "task": version.task,
                 "engine": version.engine.get("name"),
+                "split": None if by is None else {"by": by, "arms": arms[model, alias]},
                 **move_view(moves.get((model, alias))),
                 "metrics": {metric.name: metric.value for metric in version.metrics},
                 "metric_intervals": known.intervals,
@@ -105,13 +109,13 @@ def aliases_of(session: Session, model: str) -> list[View]:
     Raises NameMalformed, ModelNotFound.
     """
     find_model(session, model)
-    kept = ("alias", "version", "since", "by", "reason", "forced", "rolled_back", "rollback_to")
+    kept = ("alias", "version", "split", "since", "by", "reason", "forced", "rolled_back")
     found = live_versions(session, [model]).get(model, [])
     return [
         {
             key: value
             for key, value in with_trail(session, model, one).items()
-            if key in (*kept, "trail")
+            if key in (*kept, "rollback_to", "trail")
         }
         for one in found
     ]

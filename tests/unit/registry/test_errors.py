@@ -64,7 +64,8 @@ def test_an_error_has_its_message_and_its_faults():
 
 def test_each_class_builds_its_message():
     assert VersionHasAlias("house", 3, ["blue", "production"]).detail == (
-        "Version 3 of 'house' is live as 'blue', 'production': move or delete that alias first."
+        "Version 3 of 'house' is live as 'blue', 'production': move or delete that alias first, or "
+        "end its split."
     )
 
 
