@@ -129,7 +129,8 @@ def get_health() -> dict[str, Any] | Response:
         report = full_report(services(), worker_reports(), current_telemetry().folder)
         report["findings"] = findings(services())
     else:
-        report = summary_view(summary_of(worker_reports().all(), services().settings.data))
+        settings, workers = services().settings, worker_reports().all()
+        report = summary_view(summary_of(workers, settings.data, watch=settings.watch))
     return {**report, **release}
 
 

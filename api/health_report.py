@@ -19,10 +19,12 @@ from registry.backups.last import last_backup
 from registry.doctor.checks import QUICK_CHECKS, examine
 from registry.doctor.findings import Installation, Result
 from registry.doctor.storage import LEAST_FREE
+from registry.doctor.watching import KEEPER_ADVICE, said_of
 from registry.errors import Unavailable
 from registry.operations.measure_disk import last_disk_use
 from registry.reading.views import timestamp
 from registry.storage.database import Database
+from registry.watching.heartbeat import DEAD_SECONDS, unwatched_seconds
 from registry.watching.telemetry_folders import TelemetryFolder
 
 SILENT_SECONDS = 20.0
@@ -46,8 +48,9 @@ class Summary(NamedTuple):
     workers: int
 
 
-def problems_of(reports: list[WorkerReport], data: Path) -> list[Problem]:
-    """What is wrong with the workers and with the room on the disk, worst first."""
+def problems_of(reports: list[WorkerReport], data: Path, *, watch: bool) -> list[Problem]:
+    """What is wrong with the workers, with the keeper if ``watch``, and with the room on the disk,
+    worst first."""
     found = [*_loading_problems(reports)]
     if any(not one.reads_database for one in reports):
         advice = "Predictions continue from memory. The log has the database's error."
@@ -56,6 +59,8 @@ def problems_of(reports: list[WorkerReport], data: Path) -> list[Problem]:
     if silent:
         said = f"{silent} of {len(reports)} workers did not report for {SILENT_SECONDS:.0f} s"
         found.append(Problem("warning", said, "It may have too much to do, or be stopped."))
+    if watch and (seconds := unwatched_seconds(data / "run") or 0.0) > DEAD_SECONDS:
+        found.append(Problem("fault", said_of(seconds), KEEPER_ADVICE))
     with suppress(OSError):
         if shutil.disk_usage(data).free < LEAST_FREE:
             advice = "When the disk is full, uploads are refused (507) and predictions continue."
@@ -81,14 +86,14 @@ def _loading_problems(reports: list[WorkerReport]) -> list[Problem]:
     return found
 
 
-def summary_of(reports: list[WorkerReport], data: Path) -> Summary:
+def summary_of(reports: list[WorkerReport], data: Path, *, watch: bool) -> Summary:
     """All of it in a few words, which name no model: any token may read them."""
     workers = len(reports)
     unloaded = {(one.model, one.version) for report in reports for one in report.unloaded}
     failed = {
         (one.model, one.version) for report in reports for one in report.unloaded if one.reason
     }
-    found = problems_of(reports, data)
+    found = problems_of(reports, data, watch=watch)
     if not found:
         return Summary("ok", f"{_count(workers, 'worker')}, all well", workers)
     level = found[0].level
@@ -105,12 +110,12 @@ def full_report(
     services: Services, reports: WorkerReports, folder: TelemetryFolder | None
 ) -> dict[str, Any]:
     """Everything but ``findings``, for whoever administers all models."""
-    workers, data = reports.all(), services.settings.data
-    summary = summary_of(workers, data)
+    workers, data, watch = reports.all(), services.settings.data, services.settings.watch
+    summary = summary_of(workers, data, watch=watch)
     backup = last_backup(data)
     return {
         **summary_view(summary),
-        "problems": [problem._asdict() for problem in problems_of(workers, data)],
+        "problems": [problem._asdict() for problem in problems_of(workers, data, watch=watch)],
         "worker_reports": [_worker_view(one) for one in workers],
         "replaced_workers": None if folder is None else ended_processes(folder.path),
         "database": _database_view(services.database),
@@ -121,7 +126,8 @@ def full_report(
 
 def findings(services: Services) -> list[dict[str, str]]:
     """What the quick checks of the doctor find, without paths."""
-    installation = Installation(services.settings.data, services.database, services.blobs)
+    settings = services.settings
+    installation = Installation(settings.data, services.database, services.blobs, settings.watch)
     return [
         {
             "check": finding.check,

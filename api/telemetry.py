@@ -16,6 +16,7 @@ from flask import Flask, Response, current_app, g, request
 
 from api.access import allows
 from api.blueprints import Blueprint
+from api.keeper_metrics import KeeperMetrics
 from api.prediction_metrics import PredictionMetrics
 from api.prometheus_internals import (
     forget_gauges_of_ended_processes,
@@ -233,5 +234,8 @@ def get_metrics() -> Response:
     registry = CollectorRegistry()
     registry.register(PredictionMetrics(prediction_totals()))
     registry.register(WatchingMetrics(services().database))
+    settings = services().settings
+    if settings.watch:
+        registry.register(KeeperMetrics(settings.data / "run"))
     MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]  # prometheus_client has no types here
     return Response(generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST})

@@ -51,9 +51,10 @@ class Health(NamedTuple):
 class WorkerHealth:
     """The state of the workers in words, looked up at most every five seconds."""
 
-    def __init__(self, reports: WorkerReports, data: Path) -> None:
+    def __init__(self, reports: WorkerReports, data: Path, *, watch: bool) -> None:
         self._reports = reports
         self._data = data
+        self._watch = watch
         self._known: tuple[float, Health] | None = None
 
     def now(self) -> Health:
@@ -64,7 +65,7 @@ class WorkerHealth:
         return known[1]
 
     def _look(self) -> Health:
-        summary = summary_of(self._reports.all(), self._data)
+        summary = summary_of(self._reports.all(), self._data, watch=self._watch)
         return Health(summary.words, LEVELS[summary.level])
 
 
@@ -77,8 +78,9 @@ def health() -> Health:
     """The state of the workers."""
     known: WorkerHealth | None = current_app.extensions.get(_KEY)
     if known is None:
+        settings = services().settings
         known = current_app.extensions[_KEY] = WorkerHealth(
-            worker_reports(), services().settings.data
+            worker_reports(), settings.data, watch=settings.watch
         )
     return known.now()
 

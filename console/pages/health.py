@@ -47,7 +47,8 @@ def show_state() -> Response:
 def _report() -> View:
     if administers_all(grant()):
         return full_report(services(), worker_reports(), current_telemetry().folder)
-    return summary_view(summary_of(worker_reports().all(), services().settings.data))
+    settings = services().settings
+    return summary_view(summary_of(worker_reports().all(), settings.data, watch=settings.watch))
 
 
 def _values(report: View) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from registry.doctor.software import (
     check_sqlite,
 )
 from registry.doctor.storage import check_blobs, check_directory, check_modes
+from registry.doctor.watching import check_keeper
 from registry.errors import RegistryError
 
 CHECKS: tuple[Check, ...] = (
@@ -43,6 +44,7 @@ CHECKS: tuple[Check, ...] = (
     check_aliases,
     check_engines,
     check_holdouts,
+    check_keeper,
 )
 
 QUICK_CHECKS: tuple[Check, ...] = (
@@ -55,6 +57,7 @@ QUICK_CHECKS: tuple[Check, ...] = (
     check_aliases,
     check_engines,
     check_holdouts,
+    check_keeper,
 )
 """Those that a running service can do while somebody waits: they import no libraries, start no
 process, and read neither the whole history nor the whole directory."""

@@ -29,11 +29,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What is checked. ``database`` is None where none exists yet."""
+    """What is checked. ``database`` is None where none exists yet; ``watch``: whether a keeper is
+    to run."""
 
     data: Path
     database: Database | None
     blobs: BlobStore
+    watch: bool = True
 
 
 Check = Callable[[Installation], Iterable[Finding]]

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import RegistryError, VersionUnavailable
+from registry.live.serving_time import new_socket_path
 from registry.storage.run_sockets import publish, short_path
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Fleet:
     def join(self, prepare: Prepare) -> None:
         """Reply to requests to prepare a version from now on."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self._directory / f"{os.getpid()}-{time.monotonic_ns()}.sock"
+        path = new_socket_path(self._directory)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         publish(listener, path, _BACKLOG)
         listener.setblocking(False)

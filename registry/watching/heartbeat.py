@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from registry.live.serving_time import serving_seconds
 from registry.storage.mapped_files import open_with_room
 
 DEAD_SECONDS = 60.0
 """After this long without a beat, the keeper counts as dead."""
-_LAYOUT = struct.Struct("=QQ")
+_LAYOUT = struct.Struct("=qq")
 _SIZE = mmap.PAGESIZE
 _NAME = "keeper"
 
@@ -30,7 +31,7 @@ class Heartbeat:
         self._descriptor = open_with_room(run / _NAME, _SIZE)
         self._map = mmap.mmap(self._descriptor, _SIZE)
         # An aligned store of eight bytes is one instruction: no reader sees half a write.
-        self._view = memoryview(self._map).cast("Q")
+        self._view = memoryview(self._map).cast("q")
         self._view[1] = os.getpid()
 
     def beat(self) -> None:
@@ -70,3 +71,19 @@ def age(run: Path) -> float | None:
     started."""
     beat = last_beat(run)
     return None if beat is None else beat.age
+
+
+def unwatched_seconds(run: Path) -> float | None:
+    """Seconds for which nobody has watched what the workers of this host serve.
+
+    Counts from the last beat of the keeper, or from when the workers began to serve if that was
+    later. None where no worker runs.
+    """
+    served = serving_seconds(run / "workers")
+    beat = last_beat(run)
+    return served if served is None or beat is None else min(beat.age, served)
+
+
+def is_watched(run: Path) -> bool:
+    """Whether a keeper watches what is live, or has had no time to start yet."""
+    return (unwatched_seconds(run) or 0.0) <= DEAD_SECONDS

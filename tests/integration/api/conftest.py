@@ -227,7 +227,10 @@ def service(
 ) -> Iterator[Service]:
     """The app that most tests share."""
     settings = Settings(
-        data=tmp_path_factory.mktemp("service"), admin_token=ADMIN_TOKEN, auth_failures=0
+        data=tmp_path_factory.mktemp("service"),
+        admin_token=ADMIN_TOKEN,
+        auth_failures=0,
+        watch=False,
     )
     service = _service(settings, inspector, sqlite_template)
     yield service
@@ -255,7 +258,8 @@ def _making_apps(folder: Path, inspector: Inspector, template: Path) -> Iterator
     made: list[Service] = []
 
     def make(**settings: Any) -> Service:
-        given = {"admin_token": ADMIN_TOKEN, "auth_failures": 0, **settings}
+        # No keeper runs beside these apps, which is a fault after a minute.
+        given = {"admin_token": ADMIN_TOKEN, "auth_failures": 0, "watch": False, **settings}
         given.setdefault("data", folder / f"data-{len(made)}")
         made.append(_service(Settings(**given), inspector, template))
         return made[-1]

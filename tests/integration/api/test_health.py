@@ -163,9 +163,9 @@ def test_the_worst_problem_comes_first(tmp_path):
         }
         return WorkerReport(**given)
 
-    assert summary_of([report()], tmp_path).words == "1 worker, all well"
-    assert summary_of([report(reads_database=False)], tmp_path).words == (
+    assert summary_of([report()], tmp_path, watch=True).words == "1 worker, all well"
+    assert summary_of([report(reads_database=False)], tmp_path, watch=True).words == (
         "the database cannot be read"
     )
-    found = summary_of([report(), report(unloaded=[Unloaded("m", 1)])], tmp_path)
+    found = summary_of([report(), report(unloaded=[Unloaded("m", 1)])], tmp_path, watch=True)
     assert (found.level, found.words) == ("warning", "1 live version loading")

@@ -17,8 +17,10 @@ from registry.engines import chain_program, forest
 from registry.errors import DatabaseUnavailable
 from registry.operations.promote import PromotionRequest, promote
 from registry.storage.database import Database
+from registry.watching.heartbeat import Heartbeat
 from tests.factories import add_versions, ungated
 from tests.fakes import Preparer
+from tests.integration.watching.serving_since import serve_since
 
 
 @pytest.fixture
@@ -275,3 +277,26 @@ def test_a_scrub_names_the_affected_versions_and_what_to_do(data: Path) -> None:
     assert not store.holds(digest)
     again = doctor(data, "--scrub", "--json")
     assert f"blob {digest} is missing" in again.stdout
+
+
+def test_doctor_reports_a_keeper_that_is_missing_while_workers_serve(data: Path) -> None:
+    assert found(data, 0)["keeper"]["message"] == "no worker serves, so there is nothing to watch"
+    serve_since(data / "run", 200)
+
+    reported = found(data, 1)["keeper"]
+
+    assert reported["result"] == "fault"
+    assert "for 3 min: the keeper does not run" in reported["message"]
+    assert "hotswap watch run" in reported["advice"]
+    off = doctor(data, HOTSWAP_WATCH="0")
+    assert off.exit_code == 0
+    assert "nothing is watched (HOTSWAP_WATCH=0)" in off.stdout
+
+
+def test_doctor_reports_a_keeper_that_runs(data: Path) -> None:
+    serve_since(data / "run", 200)
+    heartbeat = Heartbeat(data / "run")
+    heartbeat.beat()
+    heartbeat.close()
+
+    assert found(data, 0)["keeper"]["message"] == "the keeper watches what is live"

@@ -4,6 +4,7 @@ import pytest
 
 from tests.integration.api.conftest import new_name
 from tests.integration.console.conftest import Console, ConsoleMaker
+from tests.integration.watching.serving_since import serve_since
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +84,12 @@ def test_a_version_that_cannot_be_loaded_is_named_with_what_to_do(
     assert "Roll back, or upload the same file again" in page.text
     assert f"{name} v1 blob-missing 0 of 1" in page.text
     assert any("bad" in link.get("class", "") for link in page.of("a"))
+
+
+def test_every_page_says_that_the_keeper_does_not_run(make_console: ConsoleMaker) -> None:
+    console = make_console(watch=True)
+    serve_since(console.service.data / "run", 135)
+    said = "nothing has watched rollouts and alerts for 2 min: the keeper does not run"
+
+    assert said in console.admin.get("/console/models").text
+    assert "run 'hotswap watch run'" in console.admin.get("/console/health").text
