@@ -34,6 +34,7 @@ from registry.live.token_uses import TokenUses
 from registry.live.watch import Watch
 from registry.operations.measure_disk import measure_disk_if_due
 from registry.operations.note_token_uses import note_token_uses
+from registry.operations.report_keeper import report_keeper
 from registry.operations.verify_history import verify_if_due
 from registry.reading.queries import find_usable_version
 from registry.storage.attempts import Attempts
@@ -115,6 +116,9 @@ class Services:
                         measure_disk_if_due, database, blobs, settings.data
                     ),
                     "removing old uploads": lambda _: uploads.remove_old(),
+                    "reporting a keeper that does not run": lambda _: report_keeper(
+                        database, run, watch=settings.watch
+                    ),
                 },
                 Election(run / "housekeeping.lock"),
             ),

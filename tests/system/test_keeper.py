@@ -3,12 +3,16 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from benchmarks.swap import constant_model
 from registry.watching.heartbeat import last_beat
 from tests.processes import is_alive, wait_for
+from tests.system.generations import generations
+from tests.system.models import upload
 from tests.system.real_server import BIN, Server, free_port, running
 
 SERVE: list[str | Path] = [BIN / "hotswap", "serve", "--workers", "1"]
@@ -49,3 +53,53 @@ def test_it_ends_when_the_main_process_is_killed(server: Server) -> None:
     server.process.kill()
 
     wait_for(lambda: not is_alive(keeper))
+
+
+@pytest.mark.slow
+def test_the_workers_are_replaced_together_with_the_keeper(server: Server) -> None:
+    first = wait_for(lambda: keeper_of(server.data))
+    wait_for(lambda: len(server.workers()) == 1)
+
+    server.process.send_signal(signal.SIGHUP)
+
+    wait_for(lambda: keeper_of(server.data, but=first))
+    assert not is_alive(first)
+    assert "ended with exit code" not in server.log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by_signal", [True, False], ids=["signal", "command"])
+def test_after_a_hand_over_the_keeper_of_the_successor_is_the_only_one(
+    tmp_path: Path, *, by_signal: bool
+) -> None:
+    with generations(tmp_path / "data", unix=False) as service:
+        first = wait_for(lambda: keeper_of(service.data))
+
+        service.replace(by_signal=by_signal)
+
+        wait_for(lambda: keeper_of(service.data, but=first))
+        wait_for(lambda: not is_alive(first))
+        assert len(wait_for(lambda: keepers_on(service.data))) == 1
+
+
+@pytest.mark.slow
+def test_predictions_continue_while_the_keeper_is_stopped_and_killed(server: Server) -> None:
+    upload(server, "plane", constant_model(100.0))
+    server.call("POST", "/models/plane/1/promote").raise_for_status()
+    row = {"json": {"x0": 1.0, "x1": 2.0}}
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        os.kill(wait_for(lambda: keeper_of(server.data)), number)
+        for _ in range(50):
+            assert server.call("POST", "/models/plane/predict", **row).json()["version"] == 1
+
+
+def keepers_on(data: Path) -> list[int]:
+    """The process ids of all keepers of the directory, also those that wait."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (path / "cmdline").read_bytes()
+            mine = f"HOTSWAP_DATA={data}".encode() in (path / "environ").read_bytes().split(b"\0")
+            if mine and b"\0watch\0run" in command:
+                found.append(int(path.name))
+    return found
