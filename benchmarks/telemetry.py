@@ -25,7 +25,7 @@ from flask import Flask
 from sklearn.linear_model import LinearRegression
 
 from api.app import create_app
-from api.fast_path import PredictionFastPath
+from api.fast_path import PREDICT, PredictionFastPath
 from api.hosts import Hosts
 from api.predict import PredictionEndpoint
 from api.services import services
@@ -124,7 +124,8 @@ def _doors(app: Flask) -> Sequence[tuple[str, Callable[[], None], Callable[[], N
     uncounted = replace(counted, counts=NoPredictionCounts())
     with app.app_context():
         telemetry, hosts = current_telemetry(), Hosts.of(services().settings)
-    quiet = PredictionFastPath(fast_path.inner, uncounted, telemetry, hosts, None)
+    endpoints = dict.fromkeys(PREDICT, uncounted)
+    quiet = PredictionFastPath(fast_path.inner, endpoints, telemetry, hosts, None)
 
     def flask(endpoint: PredictionEndpoint) -> None:
         app.extensions["hotswap-predictions"] = endpoint
