@@ -10,6 +10,7 @@ from console.gate_words import gates_passed
 from console.noise import Difference, difference
 from console.queries import main_metric
 from console.review import verdict_of
+from console.splits import split_shown
 from console.traffic import after_change
 from registry.errors import VersionNotFound
 from registry.names import LATEST, PRODUCTION
@@ -35,6 +36,7 @@ def live_part(session: Session, name: str) -> dict[str, Any]:
         "production": production,
         "candidate": _candidate(session, name, production),
         "change": after_change(session, name),
+        "splits": [split_shown(session, name, one["alias"]) for one in live if one["split"]],
         "newest": _newest(session, name),
     }
 

@@ -60,6 +60,7 @@ def promote(name: str, version: str) -> AnyResponse:
         reason=form.values["reason"],
         expected_version=form.values["expected_version"],
         force=force,
+        end_split="end_split" in request.form,
         idempotency=idempotency_of(form, f"promote {name} {version} {alias}"),
     )
     try:

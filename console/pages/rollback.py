@@ -60,7 +60,8 @@ class Earlier(NamedTuple):
 @blueprint.route("/models/<name>/rollback", methods=["GET"])
 @allows("promote")
 def show(name: str) -> Response:
-    """Show what comes back: the version before, or the one that the URL names."""
+    """Show what comes back: the version before, or the one that the URL names; of an alias that is
+    split, without one, that the split ends."""
     return _page(name, Form())
 
 
@@ -98,6 +99,7 @@ def _page(
     session = db.session()
     alias, target = alias_in_query(), _target()
     live = live_as(session, name, alias)
+    ends_split = live is not None and live["split"] is not None and target is None
     earlier = _earlier(session, name, alias)
     failed = target if isinstance(error, CANNOT_SERVE) else None
     usable = [one for one in earlier if one.status == "ready" and one.number != failed]
@@ -109,6 +111,7 @@ def _page(
         model=model_view(find_model(session, name)),
         alias=alias,
         live=live,
+        ends_split=ends_split,
         failed_since=_failed_since(session, name, alias, live),
         target=target,
         failed=failed,

@@ -1,0 +1,148 @@
+"""An alias that is split: what its model's page shows of it, and how it ends."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import update
+
+from console.formats import DASH
+from registry.operations.record_traffic import record_traffic
+from registry.operations.split_alias import SplitRequest, split_alias
+from registry.reading.splits import weights_of
+from registry.storage.tables import EventRow, utc_now
+from registry.watching.counts import BINS
+from registry.watching.named_rows import Row
+from registry.watching.traffic import MINUTE, Increase, floor
+from tests.fakes import Preparer
+from tests.integration.api.conftest import new_name
+from tests.integration.console.browser import Page
+from tests.integration.console.conftest import Console
+
+
+@pytest.fixture
+def canary(console: Console, artifacts: dict[str, bytes]) -> str:
+    """A model of which version 1 is the champion and version 2 has 10 % since 30 minutes ago;
+    version 3 waits."""
+    name, admin = new_name(), console.service.admin
+    for number in (1, 2, 3):
+        admin.upload(name, artifacts[f"line-{number}"])
+    admin.promote(name, 1)
+    order = SplitRequest(actor="ann", weights={1: 9000, 2: 1000}, reason="try v2 on a few")
+    database, evaluator = console.service.services.database, console.service.services.evaluator
+    split_alias(database, Preparer(), name, order, evaluate_gates=evaluator.results)
+    with database.write(announce=False) as session:
+        session.execute(
+            update(EventRow)
+            .where(EventRow.model == name, EventRow.type == "split_changed")
+            .values(at=utc_now() - timedelta(minutes=30))
+        )
+    return name
+
+
+def record(
+    console: Console, model: str, version: int, answered: int, *, failed: int = 0, minutes: int = 5
+) -> None:
+    """Record predictions as the service does once a minute."""
+    increase = Increase(
+        Row(model, version, "production"), 0, failed, np.eye(1, BINS, 9, np.uint64)[0] * answered
+    )
+    minute = floor(utc_now() - minutes * MINUTE, MINUTE)
+    record_traffic(console.service.services.database, minute, [increase])
+
+
+def weights(console: Console, model: str) -> dict[int, int]:
+    with console.service.services.database.read() as session:
+        return weights_of(session, model, "production")
+
+
+def last_event(console: Console, name: str) -> dict[str, object]:
+    return dict(console.service.admin.get(f"/models/{name}/history").json["items"][0])
+
+
+def row_of(page: Page, version: int) -> str:
+    """The row of a version in the table of the split."""
+    table = page.html.partition('aria-label="Split of production"')[2].partition("</table>")[0]
+    (row,) = [one for one in table.split("<tr") if f">v{version}</a>" in one]
+    return row
+
+
+def test_the_asked_and_the_real_share_of_each_version_are_shown(
+    console: Console, canary: str
+) -> None:
+    record(console, canary, 1, 870)
+    record(console, canary, 2, 120, failed=10)
+    record(console, canary, 2, 5_000, minutes=40)  # before the split
+
+    page = console.admin.get(f"/console/models/{canary}")
+
+    assert "Who answers as production" in page.text
+    assert "by the header X-Request-Key" in page.text
+    assert "by ann" in page.text
+    assert "try v2 on a few" in page.text
+    champion, other = row_of(page, 1), row_of(page, 2)
+    assert all(figure in champion for figure in ("champion", ">90 %<", ">87 %<", ">870<"))
+    assert all(figure in other for figure in (">10 %<", ">13 %<", ">130<", ">7.69 %<"))
+    bars = [one for one in page.of("rect") if one.get("class", "").startswith("arm-")]
+    assert [(float(bar["x"]), float(bar["width"])) for bar in bars] == [(0, 90), (90, 10)]
+
+
+def test_without_requests_there_is_no_real_share(console: Console, canary: str) -> None:
+    page = console.admin.get(f"/console/models/{canary}")
+
+    assert "No requests since the change yet" in page.text
+    assert f'data-label="Real share" class="figure">{DASH}<' in row_of(page, 2)
+
+
+def test_a_split_is_ended_by_one_press_on_a_reason(console: Console, canary: str) -> None:
+    ann = console.person("promote", name="ann")
+    model = ann.get(f"/console/models/{canary}")
+    (link,) = [href for href in model.hrefs() if "/rollback" in href]
+    page = ann.get(link)
+    assert "End the split of production?" in page.text
+    assert "v1 answers all requests" in page.text
+    assert "10 % of the requests" in page.text
+
+    sent = ann.submit(page.forms[-2], reason="errors")
+
+    assert sent.status == 303
+    assert weights(console, canary) == {}
+    event = last_event(console, canary)
+    assert (event["type"], event["reason"]) == ("split_ended", "errors")
+    assert "Who answers as production" not in ann.get(f"/console/models/{canary}").text
+
+
+def test_a_promotion_of_another_version_says_that_it_ends_the_split(
+    console: Console, canary: str
+) -> None:
+    ann = console.person("promote", name="ann")
+    page = ann.get(f"/console/models/{canary}/3/promote")
+    assert "production is split over v1 90 %, v2 10 %." in page.text
+
+    (form,) = [form for form in page.forms if "end_split" in form.values]
+    sent = ann.submit(form, reason="v3 is better than both")
+
+    assert sent.status == 303
+    assert weights(console, canary) == {}
+
+
+def test_a_promotion_prepared_before_the_split_does_not_end_it(
+    console: Console, canary: str
+) -> None:
+    ann = console.person("promote", name="ann")
+    page = ann.get(f"/console/models/{canary}/3/promote")
+    (form,) = [form for form in page.forms if "end_split" in form.values]
+    del form.values["end_split"]
+
+    sent = ann.submit(form, reason="v3 is better")
+
+    assert sent.status == 409
+    assert "is split over" in sent.text
+    assert weights(console, canary) == {1: 9000, 2: 1000}
+
+
+def test_a_reader_sees_the_split_and_no_button(console: Console, canary: str) -> None:
+    page = console.person("predict").get(f"/console/models/{canary}")
+
+    assert "Who answers as production" in page.text
+    assert "End the split" not in page.text
