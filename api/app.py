@@ -49,6 +49,7 @@ from api.security_headers import secure_responses
 from api.services import Services, attach
 from api.serving_telemetry import ServingTelemetry
 from api.sessions import db
+from api.splits import blueprint as splits
 from api.start import prepare_worker
 from api.telemetry import blueprint as metrics
 from api.telemetry import observe_requests
@@ -105,7 +106,7 @@ def create_app(settings: Settings) -> Flask:
     write_problems_at(app, SCORING, write_scoring_error)
     discard_uploads(app)
     resources = [models, uploads, versions, artifacts, comparisons, cards, plots, traffic]
-    resources += [promotions, aliases, history, tokens, policies, holdouts, evaluations]
+    resources += [promotions, aliases, splits, history, tokens, policies, holdouts, evaluations]
     resources += [alerts]
     # The page at /docs is public, so its scripts and styles are too.
     allows("public")(app.view_functions["static"])

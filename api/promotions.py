@@ -18,6 +18,7 @@ from registry.operations.promote import PromotionRequest, promote
 from registry.operations.results import OperationResult
 from registry.operations.rollback import rollback
 from registry.reading.views import View
+from registry.storage.idempotency import Idempotency
 
 blueprint = Blueprint("promotions", __name__, description="Promotions and rollbacks")
 
@@ -45,23 +46,31 @@ def post_rollback(body: dict[str, Any], name: str) -> tuple[View, int, dict[str,
 def moved(
     operation: Callable[..., OperationResult], *arguments: Any
 ) -> tuple[View, int, dict[str, str]]:
-    """The reply of ``operation``, which moves an alias, called with ``arguments``.
-
-    The observer is notified of the result, unless nothing had to be done.
-    """
+    """The reply of ``operation``, which moves an alias, called with ``arguments``."""
     services_ = services()
-    try:
-        result = operation(
+    return observed(
+        lambda: operation(
             services_.database,
             services_.preparer.prepared,
             *arguments,
             evaluate_gates=services_.evaluator.results,
         )
+    )
+
+
+def observed(operation: Callable[[], OperationResult]) -> tuple[View, int, dict[str, str]]:
+    """The reply of ``operation``.
+
+    The observer is notified of the result, unless nothing had to be done.
+    """
+    observer = services().observer
+    try:
+        result = operation()
     except Exception as error:
-        services_.observer.promotion_ended(error)
+        observer.promotion_ended(error)
         raise
     if not (result.replayed or result.unchanged):
-        services_.observer.promotion_ended(None)
+        observer.promotion_ended(None)
     return result.view, 200, replay_header(result)
 
 
@@ -70,15 +79,6 @@ def promotion_request(body: dict[str, Any]) -> PromotionRequest:
 
     Raises GateMalformed, and for a forced promotion ScopeMissing and BodyRefused.
     """
-    force = body.get("force", False)
-    if force:
-        grant().require("admin")
-        if not (body["reason"] or "").strip():
-            fault = Fault("reason", "is required with force")
-            raise BodyRefused(
-                "A forced promotion requires a reason, which the history keeps.", [fault]
-            )
-    text = json.dumps([request.method, request.path, body], sort_keys=True)
     return PromotionRequest(
         actor=grant().name,
         alias=body["alias"],
@@ -86,7 +86,27 @@ def promotion_request(body: dict[str, Any]) -> PromotionRequest:
         expected_version=body.get("expected_version", UNCHECKED),
         expected_generation=body.get("expected_generation"),
         gates=parse_all(body.get("gates", ())),
-        force=force,
+        force=check_force(body),
         end_split=body.get("end_split", False),
-        idempotency=idempotency(hashlib.sha256(text.encode()).hexdigest()),
+        idempotency=once(body),
     )
+
+
+def check_force(body: dict[str, Any]) -> bool:
+    """Whether the current request is forced. Raises ScopeMissing, and BodyRefused for no reason."""
+    if not body.get("force", False):
+        return False
+    grant().require("admin")
+    if not (body["reason"] or "").strip():
+        fault = Fault("reason", "is required with force")
+        raise BodyRefused("Force requires a reason, which the history keeps.", [fault])
+    return True
+
+
+def once(arguments: dict[str, Any]) -> Idempotency | None:
+    """The Idempotency-Key of the current request, which has these arguments.
+
+    Raises IdempotencyKeyMalformed.
+    """
+    text = json.dumps([request.method, request.path, arguments], sort_keys=True)
+    return idempotency(hashlib.sha256(text.encode()).hexdigest())

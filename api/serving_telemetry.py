@@ -130,7 +130,7 @@ def _new_metrics() -> _Metrics:
         ),
         moves=Counter(
             "hotswap_promotions",
-            "Promotions and rollbacks, by result.",
+            "Promotions, rollbacks and changes of splits, by result.",
             ["result"],
             registry=registry,
         ),

@@ -1,13 +1,14 @@
 """The metrics of what is watched, read from the database at each scrape."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry.errors import RegistryError
 from registry.reading.alerts import open_alerts
+from registry.reading.splits import all_weights
 from registry.storage.database import Database
 from registry.watching.named_rows import MOST_SERIES
 
@@ -29,24 +30,43 @@ class WatchingMetrics:
         self._database = database
 
     def collect(self) -> "Iterator[Metric]":
-        """The gauge of open alerts."""
-        from prometheus_client.core import GaugeMetricFamily
-
+        """The gauges of open alerts and of the weights of splits."""
         try:
             with self._database.read() as session:
                 alerts = open_alerts(session)
+                weights = all_weights(session, MOST_SERIES)
         except (RegistryError, SQLAlchemyError) as error:
-            logger.warning("alerts are missing from the metrics: %s", error)
+            logger.warning("alerts and splits are missing from the metrics: %s", error)
             return
-        family = GaugeMetricFamily(
-            "hotswap_alerts_open", "Alerts whose cause holds.", labels=("model", "kind")
-        )
-        for (model, kind), count in _named(alerts).items():
-            family.add_metric((model, kind), count)
-        yield family
+        yield _alerts_family(alerts)
+        yield _weights_family(weights)
 
 
-def _named(alerts: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+def _alerts_family(alerts: Mapping[tuple[str, str], int]) -> "Metric":
+    from prometheus_client.core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(
+        "hotswap_alerts_open", "Alerts whose cause holds.", labels=("model", "kind")
+    )
+    for (model, kind), count in _named(alerts).items():
+        family.add_metric((model, kind), count)
+    return family
+
+
+def _weights_family(weights: Mapping[tuple[str, str, int], float]) -> "Metric":
+    from prometheus_client.core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(
+        "hotswap_split_weight",
+        "The share of a version in the requests for an alias that is split, in percent.",
+        labels=("model", "alias", "version"),
+    )
+    for (model, alias, version), weight in weights.items():
+        family.add_metric((model, alias, str(version)), weight)
+    return family
+
+
+def _named(alerts: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
     """At most ``MOST_SERIES`` of the counts, and the sum of the others of each kind."""
     found: dict[tuple[str, str], int] = {}
     for place, ((model, kind), count) in enumerate(alerts.items()):

@@ -8,7 +8,6 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from registry.splits.weights import basis_points
 from registry.stored_text import MAX_TAG_VALUE, MAX_TAGS, unstorable
 
 LARGEST_VERSION = 2**31 - 1
@@ -53,20 +52,10 @@ class Number(fields.Float):
         return number
 
 
-class Percentage(Number):
-    """A JSON number from 0 to 100 with at most two decimals, such as 5.25; sent as it is."""
+class Percentage(fields.Float):
+    """Sent as it is: 90 rather than 90.0."""
 
-    def __init__(self, **options: Any) -> None:
-        options.setdefault("validate", validate.Range(0, 100))
-        super().__init__(**options)
-
-    def _validated(self, value: Any) -> float:
-        number = super()._validated(value)
-        if basis_points(number) is None:
-            raise ma.ValidationError("expected at most two decimals")
-        return number
-
-    def _serialize(self, value: float | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - the same
+    def _serialize(self, value: float | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:  # noqa: ARG002 - marshmallow's own signature
         return value
 
 

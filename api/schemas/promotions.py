@@ -11,8 +11,11 @@ from registry.gates.conditions import MAX_CONDITIONS, MAX_LENGTH
 from registry.gates.grammar import PATTERN
 from registry.names import ALIAS
 
+GENERATION = "The model's current generation, which every change of one of its aliases increases."
 
-def _gates(**options: Any) -> "fields.List[Any]":
+
+def gates(**options: Any) -> "fields.List[Any]":
+    """The gates of a request, in addition to the policy's."""
     return fields.List(
         text(MAX_LENGTH, pattern=PATTERN),
         validate=validate.Length(max=MAX_CONDITIONS),
@@ -24,7 +27,8 @@ def _gates(**options: Any) -> "fields.List[Any]":
     )
 
 
-def _force() -> Flag:
+def force() -> Flag:
+    """Whether a request is carried out although gates fail."""
     return Flag(
         load_default=False,
         metadata={
@@ -33,13 +37,11 @@ def _force() -> Flag:
     )
 
 
-def _expected_generation() -> WholeNumber:
+def expected_generation() -> WholeNumber:
+    """The model's generation that a request depends on."""
     return WholeNumber(
         validate=validate.Range(0, LARGEST_VERSION),
-        metadata={
-            "description": "The model's current generation, which every change of one of its "
-            "aliases increases."
-        },
+        metadata={"description": GENERATION},
     )
 
 
@@ -59,11 +61,11 @@ class PromoteSchema(OptionalBodySchema):
         validate=validate.Range(1, LARGEST_VERSION),
         metadata={"description": "The alias's current version; null: the alias must not exist."},
     )
-    expected_generation = _expected_generation()
+    expected_generation = expected_generation()
     reason = text(2_000, load_default=None, allow_none=True)
-    force = _force()
+    force = force()
     end_split = _end_split()
-    gates = _gates()
+    gates = gates()
 
 
 class RollbackSchema(OptionalBodySchema):
@@ -72,7 +74,7 @@ class RollbackSchema(OptionalBodySchema):
         validate=validate.Range(1, LARGEST_VERSION),
         metadata={"description": "The alias's current version."},
     )
-    expected_generation = _expected_generation()
+    expected_generation = expected_generation()
     to_version = WholeNumber(
         load_default=None, allow_none=True, validate=validate.Range(1, LARGEST_VERSION)
     )
@@ -82,16 +84,16 @@ class RollbackSchema(OptionalBodySchema):
 class AliasTargetSchema(StrictSchema):
     version = WholeNumber(required=True, validate=validate.Range(1, LARGEST_VERSION))
     expected_version = WholeNumber(allow_none=True, validate=validate.Range(1, LARGEST_VERSION))
-    expected_generation = _expected_generation()
+    expected_generation = expected_generation()
     reason = text(2_000, load_default=None, allow_none=True)
-    force = _force()
+    force = force()
     end_split = _end_split()
-    gates = _gates()
+    gates = gates()
 
 
 class EvaluateSchema(OptionalBodySchema):
     alias = fields.String(load_default="production", metadata={"pattern": whole(ALIAS)})
-    gates = _gates(load_default=list)
+    gates = gates(load_default=list)
 
 
 class VerdictQuerySchema(ma.Schema):
@@ -99,7 +101,7 @@ class VerdictQuerySchema(ma.Schema):
 
 
 class PolicyChangeSchema(StrictSchema):
-    gates = _gates(required=True)
+    gates = gates(required=True)
 
 
 class GateResultSchema(ma.Schema):

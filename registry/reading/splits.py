@@ -42,6 +42,17 @@ def arms_of(session: Session, models: Collection[str]) -> dict[tuple[str, str], 
     return found
 
 
+def all_weights(session: Session, most: int) -> dict[tuple[str, str, int], float]:
+    """The weights in percent of the arms of all splits by model, alias and version; the first
+    ``most`` of them."""
+    query = select(AliasArmRow.model, AliasArmRow.alias, AliasArmRow.number, AliasArmRow.weight)
+    order = (AliasArmRow.model, AliasArmRow.alias, AliasArmRow.number)
+    return {
+        (model, alias, number): percentage(weight)
+        for model, alias, number, weight in session.execute(query.order_by(*order).limit(most))
+    }
+
+
 def split_of(session: Session, model: str, alias: str) -> View:
     """The split of ``alias``: ``version`` is the champion; ``since``, ``changed_by`` and ``reason``
     are of the last change of its weights.

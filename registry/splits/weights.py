@@ -34,10 +34,12 @@ def percentage(weight: int) -> float:
     return whole if rest == 0 else weight / _POINTS
 
 
-def basis_points(percentage: float) -> int | None:
-    """A percentage as basis points; None where it has more than two decimals."""
+def basis_points(percentage: float) -> int:
+    """A percentage as basis points. Raises SplitRefused where it has more than two decimals."""
     weight = round(percentage * _POINTS)
-    return weight if weight / _POINTS == percentage else None
+    if weight / _POINTS != percentage:
+        raise SplitRefused.wrong_weights(f"{percentage} has more than two decimals")
+    return weight
 
 
 def percentages(weights: Mapping[int, int]) -> dict[str, float]:

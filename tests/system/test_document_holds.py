@@ -50,6 +50,7 @@ CURSORS = {"after", "page_token"}
 MALFORMED = {400, 415, 422}
 UNSAYABLE = {
     "input-refused": "the columns are the model's own",
+    "split-refused": "the weights add up to 100, and the version of the alias has one",
     "gate-refused": "metrics are those of the model's task",
     "artifact-refused": "the bytes of a model",
     "holdout-refused": "the bytes of a table",
@@ -81,6 +82,9 @@ BEYOND = {
     "POST /models/{name}/predict": 422,
     "POST /models/{name}/{version}/predict": 422,
     "POST /models/{name}/rollback": 409,
+    "GET /models/{name}/aliases/{alias}/split": 404,
+    "PUT /models/{name}/aliases/{alias}/split": 422,
+    "DELETE /models/{name}/aliases/{alias}/split": 404,
     "DELETE /models/{name}/{version}": 409,
     "PUT /models/{name}/holdout": 400,
     "POST /invocations": 400,

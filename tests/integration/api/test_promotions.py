@@ -336,6 +336,7 @@ def test_an_alias_shows_its_last_move_and_what_a_rollback_goes_back_to(admin, up
     assert {key: value for key, value in shown.items() if key != "since"} == {
         "alias": "production",
         "version": 3,
+        "split": None,
         "by": "admin (HOTSWAP_ADMIN_TOKEN)",
         "reason": "lower error",
         "forced": False,

@@ -1,0 +1,87 @@
+"""Schemas of splits."""
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from api.schemas.bases import StrictSchema
+from api.schemas.fields import LARGEST_VERSION, AtMost, Number, QueryNumber, WholeNumber, text
+from api.schemas.promotions import (
+    GENERATION,
+    ArmSchema,
+    GateResultSchema,
+    expected_generation,
+    force,
+    gates,
+)
+from registry.splits.weights import FEWEST_ARMS, MOST_ARMS
+
+_NUMBER = r"[1-9][0-9]{0,8}"
+_CHOICES = ("header", "token", "random")
+
+
+def _number() -> fields.String:
+    return fields.String(
+        validate=validate.Regexp(rf"{_NUMBER}\Z"), metadata={"pattern": f"^{_NUMBER}$"}
+    )
+
+
+class SplitTargetSchema(StrictSchema):
+    weights = fields.Dict(
+        keys=_number(),
+        values=Number(validate=validate.Range(0, 100)),
+        required=True,
+        validate=AtMost(MOST_ARMS),
+        metadata={
+            "minProperties": FEWEST_ARMS,
+            "description": "The share of each version in percent, with at most two decimals. They "
+            "add up to 100, and the version that the alias points at is one of them.",
+        },
+    )
+    by = fields.String(
+        validate=validate.OneOf(_CHOICES),
+        metadata={
+            "description": "What the version of a request is chosen by: the header X-Request-Key, "
+            "the token, or the request id. Default: as at present, or header."
+        },
+    )
+    expected_version = WholeNumber(
+        validate=validate.Range(1, LARGEST_VERSION),
+        metadata={"description": "The version that the alias points at."},
+    )
+    expected_generation = expected_generation()
+    reason = text(2_000, load_default=None, allow_none=True)
+    force = force()
+    gates = gates()
+
+
+class SplitEndQuerySchema(ma.Schema):
+    reason = text(2_000)
+    expected_generation = QueryNumber(
+        validate=validate.Range(0, LARGEST_VERSION), metadata={"description": GENERATION}
+    )
+
+
+class ArmGateResultSchema(GateResultSchema):
+    """The result of a gate of a version that was added to a split."""
+
+    version = fields.Integer()
+
+
+class SplitSchema(ma.Schema):
+    """A split; ``since``, ``changed_by`` and ``reason`` are of the last change of its weights."""
+
+    model = fields.String()
+    alias = fields.String()
+    version = fields.Integer(metadata={"description": "The version that the alias points at."})
+    by = fields.String(metadata={"enum": list(_CHOICES)})
+    arms = fields.List(fields.Nested(ArmSchema))
+    generation = fields.Integer()
+    since = fields.String(metadata={"format": "date-time"})
+    changed_by = fields.String()
+    reason = fields.String(allow_none=True)
+
+
+class ChangedSplitSchema(SplitSchema):
+    """A split, and the results of the gates of the versions that were added to it."""
+
+    gates = fields.List(fields.Nested(ArmGateResultSchema))
