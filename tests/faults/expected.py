@@ -4,6 +4,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.bucket_rule import Buckets
 from registry.errors import (
     AliasNotFound,
     IdempotencyKeyReused,
@@ -11,10 +12,14 @@ from registry.errors import (
     ModelNotFound,
     NothingToRollBackTo,
     RegistryError,
+    SplitActive,
+    SplitNotFound,
+    SplitRefused,
     VersionHasAlias,
     VersionNotFound,
     VersionNotReady,
 )
+from tests.faults.splits import arms_of
 
 Call = tuple[str, dict[str, Any]]
 """The name of a method of Registry and its arguments."""
@@ -30,6 +35,8 @@ class ExpectedModel:
     """What lies behind each alias, the present version last."""
     held: dict[str, set[int]] = field(default_factory=dict)
     """Whatever each alias ever pointed at."""
+    splits: dict[str, tuple[dict[int, float], Buckets]] = field(default_factory=dict)
+    """The weights in percent of each alias that is split, and whose its buckets are."""
     generation: int = 0
     archived: bool = False
 
@@ -77,6 +84,11 @@ class Expected:
                 for alias, trail in sorted(self.models[name].trails.items())
                 if trail
             },
+            "splits": {
+                f"{name}/{alias}": ["header", arms_of(buckets, weights)]
+                for name in names
+                for alias, (weights, buckets) in sorted(self.models[name].splits.items())
+            },
             "events": self.events,
             "keys": sorted(self.keys),
             "files": {},
@@ -94,26 +106,67 @@ class Expected:
         return len(known.statuses)
 
     def _promote(self, model: str, number: int, alias: str) -> Refusal | int:
-        refusal = self._unready(model, number)
-        return refusal or self._move(model, number, alias, "promoted")
+        if refusal := self._unready(model, number):
+            return refusal
+        weights, _ = self.models[model].splits.get(alias, ({number: 100}, None))
+        return self._move(model, number, alias, "promoted") if number in weights else SplitActive
+
+    def _split(self, model: str, weights: list[list[int]], alias: str) -> Refusal | int:
+        shares: dict[int, float] = dict(weights)
+        known = self.models.get(model)
+        if not 2 <= len(shares) <= 4 or sum(shares.values()) != 100:
+            return SplitRefused
+        if known is None:
+            return ModelNotFound
+        if not (trail := known.trails.get(alias)):
+            return AliasNotFound
+        if trail[-1] not in shares:
+            return SplitRefused
+        before, buckets = known.splits.get(alias, ({}, None))
+        for number in sorted(shares.keys() - before.keys()):
+            if refusal := self._unready(model, number):
+                return refusal
+        if before != shares:
+            if buckets is None:
+                buckets = Buckets(shares)
+            else:
+                buckets.change(shares)
+            known.splits[alias] = shares, buckets
+            known.generation += 1
+            self.events.append(["split_changed", model, alias, None, None])
+        return trail[-1]
+
+    def _end_split(self, model: str, alias: str) -> Refusal | int:
+        known = self.models.get(model)
+        if known is None:
+            return ModelNotFound
+        if known.archived:
+            return ModelArchived
+        if alias not in known.splits:
+            return SplitNotFound if known.trails.get(alias) else AliasNotFound
+        return self._move(model, known.trails[alias][-1], alias, "promoted")
 
     def _rollback(self, model: str, to_version: int | None, alias: str) -> Refusal | int:
         known = self.models.get(model)
         if known is None:
             return ModelNotFound
-        trail = known.trails.get(alias, [])
-        if not trail:
+        if not known.trails.get(alias):
             return AliasNotFound
+        if to_version is None and alias in known.splits:
+            return self._end_split(model, alias)
+        target = self._behind(known, to_version, alias)
+        if isinstance(target, type):
+            return target
+        return self._unready(model, target) or self._move(model, target, alias, "rolled_back")
+
+    def _behind(self, known: ExpectedModel, to_version: int | None, alias: str) -> Refusal | int:
+        """The version that the alias goes back to."""
+        trail = known.trails[alias]
         if to_version is None:
-            if len(trail) < 2:
-                return NothingToRollBackTo
-            to_version = trail[-2]
-        elif to_version > len(known.statuses):
+            return trail[-2] if len(trail) > 1 else NothingToRollBackTo
+        if to_version > len(known.statuses):
             return VersionNotFound
-        elif to_version not in known.held[alias]:
-            return NothingToRollBackTo
-        refusal = self._unready(model, to_version)
-        return refusal or self._move(model, to_version, alias, "rolled_back")
+        return to_version if to_version in known.held[alias] else NothingToRollBackTo
 
     def _archive(self, model: str, number: int) -> Refusal | None:
         known = self.models.get(model)
@@ -122,6 +175,8 @@ class Expected:
         if number > len(known.statuses):
             return VersionNotFound
         if any(trail and trail[-1] == number for trail in known.trails.values()):
+            return VersionHasAlias
+        if any(number in weights for weights, _ in known.splits.values()):
             return VersionHasAlias
         if known.statuses[number - 1] != "archived":
             known.statuses[number - 1] = "archived"
@@ -137,6 +192,9 @@ class Expected:
             known.generation += 1
             known.statuses = ["archived"] * len(known.statuses)
             known.trails = {}
+            for alias in sorted(known.splits):
+                self.events.append(["split_ended", model, alias, None, None])
+            known.splits = {}
             self.events.append(["model_archived", model, None, None, None])
         return None
 
@@ -155,6 +213,9 @@ class Expected:
         known = self.models[model]
         trail = known.trails.setdefault(alias, [])
         before = trail[-1] if trail else None
+        if known.splits.pop(alias, None):
+            self.events.append(["split_ended", model, alias, None, None])
+            known.generation += before == number
         if before != number:
             if event == "rolled_back" and number in trail[:-1]:
                 trail.pop()

@@ -1,7 +1,7 @@
 """A registry without a server around it, in a data directory, and the states that it begins in."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +12,29 @@ from sqlalchemy import text
 from registry.blobs.local import LocalBlobStore
 from registry.blobs.uploads import Uploads
 from registry.engines.served_version import ServedVersion
+from registry.gates.compatibility import incompatibilities
+from registry.gates.inputs import GateInputs
+from registry.gates.results import GateResult
 from registry.intake.inspector import Inspection
 from registry.live.counter import Counter
+from registry.operations.alias_requests import AliasRequest
 from registry.operations.archive_model import archive_model
 from registry.operations.archive_version import archive_version
 from registry.operations.collect_garbage import collect_garbage
+from registry.operations.end_split import end_split
 from registry.operations.promote import PromotionRequest, promote
 from registry.operations.register import Metadata, register
 from registry.operations.results import OperationResult
 from registry.operations.rollback import rollback
+from registry.operations.split_alias import SplitRequest, split_alias
 from registry.storage.database import Database
 from registry.storage.idempotency import Idempotency
 from registry.storage.schema import upgrade
-from tests.factories import NUMBERS, add_token, ungated
+from tests.factories import NUMBERS, add_token
 
+Weights = Sequence[Sequence[int]]
+"""Versions and their percentages."""
+SplitAlias = Callable[..., OperationResult]
 Journal = Literal["wal", "rollback"]
 MEBIBYTE = 2**20
 _CHUNK = 2**16
@@ -49,6 +58,14 @@ class ReadyInspector:
         return self._inspection, NUMBERS
 
 
+def evaluate(inputs: GateInputs) -> tuple[GateResult, ...]:
+    """The results of ``signature compatible``, the only gate that there is."""
+    found = inputs.champion is not None and any(
+        incompatibilities(inputs.candidate.version.signature, inputs.champion.version.signature)
+    )
+    return tuple(GateResult(gate=gate.text, passed=not found) for gate in inputs.gates)
+
+
 @dataclass
 class Registry:
     """The collaborators of the operations, on one data directory."""
@@ -57,6 +74,7 @@ class Registry:
     database: Database
     blobs: LocalBlobStore
     counter: Counter
+    split_alias: SplitAlias = split_alias
     token_id: int = 1
 
     def upload(
@@ -108,7 +126,7 @@ class Registry:
     ) -> OperationResult:
         request = self._request(key, f"promote {model} {number} {alias}")
         order = PromotionRequest(actor="ci", alias=alias, idempotency=request)
-        return promote(self.database, self.load, model, str(number), order, evaluate_gates=ungated)
+        return promote(self.database, self.load, model, str(number), order, evaluate_gates=evaluate)
 
     def rollback(
         self,
@@ -120,7 +138,30 @@ class Registry:
     ) -> OperationResult:
         request = self._request(key, f"rollback {model} {to_version} {alias}")
         order = PromotionRequest(actor="ci", alias=alias, idempotency=request)
-        return rollback(self.database, self.load, model, order, to_version, evaluate_gates=ungated)
+        return rollback(self.database, self.load, model, order, to_version, evaluate_gates=evaluate)
+
+    def split(
+        self,
+        weights: Weights,
+        *,
+        model: str = "house",
+        alias: str = "production",
+        key: str | None = None,
+    ) -> OperationResult:
+        order = SplitRequest(
+            actor="ci",
+            alias=alias,
+            weights={number: 100 * weight for number, weight in weights},
+            idempotency=self._request(key, f"split {model} {weights} {alias}"),
+        )
+        return self.split_alias(self.database, self.load, model, order, evaluate_gates=evaluate)
+
+    def end_split(
+        self, *, model: str = "house", alias: str = "production", key: str | None = None
+    ) -> OperationResult:
+        request = self._request(key, f"end split {model} {alias}")
+        order = AliasRequest(actor="ci", alias=alias, idempotency=request)
+        return end_split(self.database, model, order)
 
     def archive(self, model: str, number: int) -> None:
         archive_version(self.database, model, str(number), actor="ci")
@@ -151,6 +192,7 @@ def open_registry(
     data: Path,
     database: Callable[..., Database] = Database,
     blobs: Callable[[Path], LocalBlobStore] = LocalBlobStore,
+    splitting: SplitAlias = split_alias,
 ) -> Registry:
     """The registry in ``data``, made of the given parts."""
     counter = Counter(data / "run" / "counter")
@@ -159,6 +201,7 @@ def open_registry(
         database(f"sqlite:///{data / 'registry.db'}", committed=counter.bump),
         blobs(data / "blobs"),
         counter,
+        splitting,
     )
 
 
@@ -186,6 +229,12 @@ def begin_used(registry: Registry) -> None:
     registry.promote(1)
     registry.promote(2, key="earlier")
     registry.upload("garden", b"garden")
+
+
+def begin_split(registry: Registry) -> None:
+    """As used, with the alias split over the second and the third version."""
+    begin_used(registry)
+    registry.split([(2, 90), (3, 10)])
 
 
 def begin_filed(registry: Registry) -> None:
@@ -223,6 +272,7 @@ BEGINNINGS: dict[str, Callable[[Registry], None]] = {
     "fresh": begin_fresh,
     "used": begin_used,
     "long": begin_long,
+    "split": begin_split,
     "filed": begin_filed,
     "littered": begin_littered,
 }

@@ -10,8 +10,10 @@ from sqlalchemy import select, text
 from registry.errors import BlobUnavailable, HistoryBroken
 from registry.storage.history import verify
 from registry.storage.schema import upgrade
+from registry.storage.split_tables import AliasArmRow
 from registry.storage.tables import AliasRow, EventRow, IdempotencyKeyRow, ModelRow, VersionRow
 from tests.faults.registries import Registry
+from tests.faults.splits import faults_of_splits, splits_of
 
 State = dict[str, Any]
 
@@ -41,6 +43,7 @@ def state_of(registry: Registry) -> State:
                 f"{row.model}/{row.name}": row.number
                 for row in session.scalars(select(AliasRow).order_by(AliasRow.model, AliasRow.name))
             },
+            "splits": splits_of(session),
             "events": [
                 [row.type, row.model, row.alias, row.from_version, row.to_version]
                 for row in session.scalars(select(EventRow).order_by(EventRow.seq))
@@ -95,6 +98,8 @@ def _of_rows(registry: Registry) -> list[str]:
         rows = session.scalars(select(VersionRow)).all()
         status = {(row.model, row.number): row.status for row in rows}
         aliases = session.scalars(select(AliasRow)).all()
+        arms = session.scalars(select(AliasArmRow)).all()
+        faults += faults_of_splits(session)
     for row in rows:
         for digest in (row.sha256, *row.compiled.values()):
             try:
@@ -107,6 +112,10 @@ def _of_rows(registry: Registry) -> list[str]:
             faults.append(
                 f"the alias {alias.model}/{alias.name} points at a version that is {found}"
             )
+    for arm in arms:
+        found = status.get((arm.model, arm.number))
+        if found != "ready":
+            faults.append(f"{arm.model}/{arm.alias} is split over a version that is {found}")
     return faults
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tests.faults.registries import MEBIBYTE, Journal, Registry
 
 COMPILED = {"onnx": b"graph", "features": b"columns" * 1000, "forest": b"nodes" * 3000}
+CANARY, GROWN, THREE = ((2, 90), (3, 10)), ((2, 40), (3, 60)), ((1, 5), (2, 40), (3, 55))
 LARGE = bytes(range(256)) * (3 * MEBIBYTE // 256)
 
 
@@ -70,10 +71,20 @@ _ALL = [
     *_scenarios("collect", "garbage", "littered", lambda r: r.collect()),
     *_scenarios("collect", "files", "filed", lambda r: r.remove_files(), ("wal",)),
     *_scenarios("archive", "long", "long", lambda r: r.archive("house", 3), ("wal",)),
+    *_scenarios("split", "keyed", "used", lambda r: r.split(CANARY, key="k")),
+    *_scenarios("split", "change", "split", lambda r: r.split(GROWN, key="k")),
+    *_scenarios("split", "connected", "split", lambda r: r.split(THREE, key="k"), ("wal",)),
+    *_scenarios("split", "long", "long", lambda r: r.split(CANARY, key="k"), ("wal",)),
+    *_scenarios("end", "keyed", "split", lambda r: r.end_split(key="k")),
+    *_scenarios("end", "connected", "split", lambda r: r.end_split(key="k"), ("wal",)),
+    *_scenarios("end", "promoted", "split", lambda r: r.promote(3, key="k")),
+    *_scenarios("end", "rollback", "split", lambda r: r.rollback(key="k"), ("wal",)),
+    *_scenarios("end", "to", "split", lambda r: r.rollback(1, key="k"), ("wal",)),
+    *_scenarios("end", "model", "split", lambda r: r.archive_model("house"), ("wal",)),
 ]
 
 SCENARIOS = {str(scenario): scenario for scenario in _ALL}
-OPERATIONS = ("upload", "promote", "rollback", "archive", "collect")
+OPERATIONS = ("upload", "promote", "rollback", "archive", "collect", "split", "end")
 
 
 def of(operation: str, *, every: bool = True) -> list[str]:

@@ -5,7 +5,7 @@ import pytest
 from tests.faults.harness import Bench
 from tests.faults.order import faults_of_order
 
-UPLOAD, PROMOTE = "upload-keyed-wal", "promote-keyed-wal"
+UPLOAD, PROMOTE, SPLIT = "upload-keyed-wal", "promote-keyed-wal", "split-change-wal"
 
 
 def order(bench: Bench, scenario: str, mutant: str) -> list[str]:
@@ -43,11 +43,12 @@ def test_missing_fsync_of_bytes_is_detected_by_the_order_and_by_power_cuts(bench
 
 
 @pytest.mark.slow
-def test_announcing_before_the_commit_is_detected_by_kills_and_by_the_order(bench):
-    found = kills(bench, PROMOTE, "announce-before-commit", "run/counter")
+@pytest.mark.parametrize("scenario", [PROMOTE, SPLIT])
+def test_announcing_before_the_commit_is_detected_by_kills_and_by_the_order(bench, scenario):
+    found = kills(bench, scenario, "announce-before-commit", "run/counter")
 
     assert any("announced that was not committed" in fault for fault in found)
-    assert "announced before it was committed" in order(bench, PROMOTE, "announce-before-commit")
+    assert "announced before it was committed" in order(bench, scenario, "announce-before-commit")
 
 
 @pytest.mark.parametrize("scenario", [PROMOTE, "promote-keyed-rollback"])

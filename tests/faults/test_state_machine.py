@@ -29,6 +29,16 @@ NUMBERS = st.integers(1, 6)
 ALIASES = st.sampled_from(["production", "production", "canary"])
 KEYS = st.none() | st.integers(1, 20).map("k{}".format)
 CONTENTS = st.sampled_from(["a model", "another", "a third"])
+FOUR = st.permutations(range(1, 5))
+"""Three versions that there are from the start, and a fourth."""
+WEIGHTS = st.one_of(
+    st.builds(lambda of, share: [[of[0], share], [of[1], 100 - share]], FOUR, st.integers(0, 100)),
+    st.builds(
+        lambda of, share: [[of[0], share // 2], [of[1], share - share // 2], [of[2], 100 - share]],
+        FOUR,
+        st.integers(0, 100),
+    ),
+)
 TARGETS = st.none() | NUMBERS
 
 
@@ -40,6 +50,8 @@ CALLS = st.one_of(
     call("upload", model=MODELS, content=CONTENTS, key=KEYS),
     call("promote", model=MODELS, number=NUMBERS, alias=ALIASES, key=KEYS),
     call("rollback", model=MODELS, to_version=TARGETS, alias=ALIASES, key=KEYS),
+    call("split", model=MODELS, weights=WEIGHTS, alias=ALIASES, key=KEYS),
+    call("end_split", model=MODELS, alias=ALIASES, key=KEYS),
     call("archive", model=MODELS, number=NUMBERS),
     call("collect"),
 )
