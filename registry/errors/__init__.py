@@ -55,6 +55,7 @@
     │   ├── GateFailed                the version did not pass a gate, so it was not promoted
     │   ├── ChampionMoved             the alias, policy or holdout changed during the evaluation
     │   ├── RolloutActive             a rollout of another version or plan is in progress
+    │   ├── SplitInTheWay             a rollout to an alias that is split by hand
     │   ├── RolloutCoolingDown        a version that was rolled back within the last 24 hours
     │   ├── RolloutStateConflict      a verb that the state of the rollout does not allow
     │   ├── RolloutChanged            not the revision that the caller has seen
@@ -224,6 +225,7 @@ from registry.errors.rollouts import (
     RolloutNotFound,
     RolloutRefused,
     RolloutStateConflict,
+    SplitInTheWay,
 )
 from registry.errors.splits import SplitActive, SplitNotFound, SplitRefused
 from registry.errors.storage import (
@@ -354,6 +356,7 @@ __all__ = [
     "SignInLinkRefused",
     "SignInRequired",
     "SplitActive",
+    "SplitInTheWay",
     "SplitNotFound",
     "SplitRefused",
     "StorageFull",

@@ -32,6 +32,15 @@ class RolloutRefused(Refused):
         return cls(f"The alias '{alias}' points at version {number} already.")
 
 
+class SplitInTheWay(Conflict):
+    title = "Alias is split already"
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(
+            f"The alias '{alias}' is split, and not by a rollout. End that split first."
+        )
+
+
 class RolloutActive(Conflict):
     title = "Rollout in progress"
 
@@ -66,7 +75,7 @@ class RolloutChanged(Conflict):
 
     title = "Rollout has changed"
 
-    def __init__(self, alias: str, expected: int, actual: int, state: str) -> None:
+    def __init__(self, alias: str, expected: int | None, actual: int, state: str) -> None:
         super().__init__(
             f"The rollout under the alias '{alias}' is at revision {actual} and {state}; expected "
             f"revision {expected}. Check it and try again."

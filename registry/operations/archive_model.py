@@ -2,6 +2,7 @@
 
 from sqlalchemy import select
 
+from registry.operations.end_rollout import end_rollout
 from registry.operations.rows import locked_model
 from registry.operations.split_rows import clear_split
 from registry.storage.database import Database
@@ -23,6 +24,7 @@ def archive_model(database: Database, name: str, *, actor: str, via: str | None 
         live = {}
         for alias in session.scalars(select(AliasRow).where(AliasRow.model == name)).all():
             live[alias.name] = alias.number
+            end_rollout(session, name, alias.name, "model_archived", actor=actor, via=via)
             clear_split(session, alias, "model_archived", actor=actor, via=via)
             session.delete(alias)
         for version in session.scalars(select(VersionRow).where(VersionRow.model == name)):

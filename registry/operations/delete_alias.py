@@ -2,6 +2,7 @@
 
 from registry.errors import AliasNotFound
 from registry.names import check_alias
+from registry.operations.end_rollout import end_rollout
 from registry.operations.rows import locked_model
 from registry.operations.split_rows import clear_split
 from registry.storage.database import Database
@@ -22,6 +23,7 @@ def delete_alias(
         target = session.get(AliasRow, (model, alias))
         if target is None:
             raise AliasNotFound(model, alias)
+        end_rollout(session, model, alias, "alias_deleted", actor=actor, via=via)
         clear_split(session, target, "alias_deleted", actor=actor, via=via)
         session.delete(target)
         row.generation += 1

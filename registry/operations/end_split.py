@@ -3,6 +3,7 @@
 from registry.errors import AliasNotFound, SplitNotFound
 from registry.names import check_alias
 from registry.operations.alias_requests import AliasRequest, confirm, expected_alias
+from registry.operations.end_rollout import end_other_rollout
 from registry.operations.results import OperationResult, move_answer
 from registry.operations.rows import locked_active_model
 from registry.operations.split_rows import Why, clear_split
@@ -30,6 +31,7 @@ def end_split(
         if alias.split_by is None:
             raise SplitNotFound(model, request.alias)
         confirm(session, request)
+        end_other_rollout(session, model, request, why)
         clear_split(
             session,
             alias,

@@ -30,6 +30,7 @@ from registry.gates.inputs import GateInputs
 from registry.gates.results import GateResult, all_passed
 from registry.names import check_alias, check_new_alias, name_key
 from registry.operations.alias_requests import AliasRequest, confirm, expected_alias
+from registry.operations.end_rollout import end_other_rollout
 from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.results import OperationResult, move_answer, replay
 from registry.operations.rows import locked_active_model
@@ -217,6 +218,7 @@ def _commit(
     )
     if previous != number or split_ended:
         model.generation += 1
+        end_other_rollout(session, model.name, request, event)
     if previous != number:
         if alias is None:
             session.add(AliasRow(model=model.name, name=request.alias, number=number))

@@ -21,6 +21,7 @@ from registry.gates.results import GateResult, all_passed
 from registry.live.snapshot import served_version
 from registry.names import check_alias
 from registry.operations.alias_requests import AliasRequest, confirm, expected_alias
+from registry.operations.end_rollout import end_other_rollout
 from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.promote import ATTEMPTS, EvaluateGates, Prepare, gate_results
 from registry.operations.results import OperationResult, replay
@@ -158,6 +159,7 @@ def _commit(
     by: Any = request.by or alias.split_by or "header"
     unchanged = dict(plan.before) == dict(request.weights) and by == alias.split_by
     if not unchanged:
+        end_other_rollout(session, model.name, request, "split_changed")
         write_split(session, alias, request.weights, by)
         model.generation += 1
         record(

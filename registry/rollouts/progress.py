@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from registry.rollouts.plan import Plan
 
@@ -13,6 +13,7 @@ State = Literal[
 version was promoted and the guards still apply. ``promoted``, ``aborted`` (by a person or at the
 deadline), ``rolled_back`` (by a guard or a requirement) and ``ended`` (somebody moved the alias)
 are final."""
+STATES: tuple[State, ...] = get_args(State)
 ACTIVE: tuple[State, ...] = ("running", "paused", "held", "baking")
 
 Action = Literal[
@@ -21,6 +22,14 @@ Action = Literal[
 """``require``: evaluate the requirements, then decide again. ``advance``: go to the next step.
 ``promote``: go to the last one. ``complete``: stop watching the promoted version. ``hold``: wait
 until everything is decided. ``block``: wait for a person."""
+
+
+def parse_state(text: str) -> State:
+    """``text`` as a state. Raises ValueError."""
+    for state in STATES:
+        if state == text:
+            return state
+    raise ValueError(f"{text!r} is no state of a rollout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,10 @@ class Progress:
             step_began_at=now if self.state == "held" else self.step_began_at,
             deadline_at=self.deadline_at if now < self.deadline_at else now + plan.deadline_after,
         )
+
+    def ended(self) -> "Progress":
+        """After somebody has moved the alias."""
+        return replace(self, state="ended", blocked=False)
 
     def _in_step(self, step: int, state: State, now: datetime) -> "Progress":
         return replace(self, step=step, state=state, step_began_at=now, blocked=False)

@@ -1,0 +1,213 @@
+"""Start a rollout: give a version a share of the requests for an alias, and more in steps.
+
+The first step is a split of the alias, made in the transaction that inserts the rollout. The keeper
+makes the others (``registry.operations.move_rollout``).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.errors import (
+    AliasNotFound,
+    RolloutActive,
+    RolloutCoolingDown,
+    RolloutRefused,
+    SplitInTheWay,
+)
+from registry.names import check_alias
+from registry.operations.alias_requests import AliasRequest, expected_alias
+from registry.operations.close_alert import close_alert
+from registry.operations.promote import EvaluateGates, Prepare
+from registry.operations.results import OperationResult, replay
+from registry.operations.rollout_rows import record_rollout, rollout_details
+from registry.operations.split_alias import SplitRequest, split_alias
+from registry.reading.queries import find_model, find_ready_version
+from registry.reading.views import View
+from registry.rollouts.observed import Observed
+from registry.rollouts.plan import WHOLE, Plan
+from registry.rollouts.progress import Progress
+from registry.storage.database import Database
+from registry.storage.idempotency import store_answer, stored_answer
+from registry.storage.rollout_tables import RolloutRow
+from registry.storage.tables import AliasRow, utc_now
+from registry.watching.recorded_traffic import HOUR, figures_of, read_traffic
+from registry.watching.rollouts import active_rollout, rollout_view
+from registry.watching.traffic import MINUTE, floor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutRequest(AliasRequest):
+    """A request to start a rollout. ``force``: also within the cooldown of the version, and where
+    gates fail."""
+
+    plan: Plan
+    force: bool = False
+
+
+def start_rollout(
+    database: Database,
+    prepare: Prepare,
+    model: str,
+    reference: str,
+    request: RolloutRequest,
+    *,
+    evaluate_gates: EvaluateGates,
+) -> OperationResult:
+    """Start a rollout of the version that ``reference`` stands for. One of the same version with
+    the same plan that is in progress stays as it is.
+
+    Raises RolloutRefused, RolloutActive, RolloutCoolingDown, SplitInTheWay, and what
+    ``split_alias`` raises.
+    """
+    check_alias(request.alias)
+    with database.read() as session:
+        if (answer := stored_answer(session, request.idempotency)) is not None:
+            return replay(database, answer)
+        row = find_model(session, model)
+        number = find_ready_version(session, model, reference).number
+        if (same := _same(session, model, number, request)) is not None:
+            return OperationResult(same, unchanged=True)
+        alias = expected_alias(session, row, request)
+        if alias is None:
+            raise AliasNotFound(model, request.alias)
+        champion = alias.number
+        _check(session, alias, number, request)
+        observed = Observed.begin(request.plan, _times(session, model, champion, request.alias))
+    details: dict[str, Any] = {}
+    started: list[View] = []
+
+    def within(session: Session) -> None:
+        alias = session.get_one(AliasRow, (model, request.alias))
+        _check(session, alias, number, request)
+        progress = Progress.begin(request.plan, number, champion, utc_now())
+        rollout = _insert(session, model, request, progress, observed)
+        details.update(rollout_details(rollout))  # read by split_alias after this
+        started.append(rollout_view(rollout, utc_now()))
+        store_answer(session, request.idempotency, started[0])
+
+    try:
+        split_alias(
+            database,
+            prepare,
+            model,
+            _first_split(request, champion, number, details, within),
+            evaluate_gates=evaluate_gates,
+        )
+    except RolloutActive:  # of another request at the same time
+        with database.read() as session:
+            if (same := _same(session, model, number, request)) is None:
+                raise
+            return OperationResult(same, unchanged=True)
+    return OperationResult(started[0])
+
+
+def _same(session: Session, model: str, number: int, request: RolloutRequest) -> View | None:
+    """The rollout in progress, if its version and plan are those of the request."""
+    row = active_rollout(session, model, request.alias)
+    if row is None or (row.version, row.plan) != (number, request.plan.to_json()):
+        return None
+    return rollout_view(row, utc_now())
+
+
+def _check(session: Session, alias: AliasRow, number: int, request: RolloutRequest) -> None:
+    """Raises RolloutActive, RolloutRefused, SplitInTheWay, RolloutCoolingDown."""
+    row = active_rollout(session, alias.model, alias.name)
+    if row is not None:
+        raise RolloutActive(alias.name, row.version, row.state)
+    if alias.number == number:
+        raise RolloutRefused.of_champion(alias.name, number)
+    if alias.split_by is not None:
+        raise SplitInTheWay(alias.name)
+    until = session.scalar(
+        select(RolloutRow.cooldown_until)
+        .where(
+            RolloutRow.model == alias.model,
+            RolloutRow.alias == alias.name,
+            RolloutRow.version == number,
+            RolloutRow.cooldown_until > utc_now(),
+        )
+        .order_by(RolloutRow.id.desc())
+        .limit(1)
+    )
+    if until is not None and not request.force:
+        raise RolloutCoolingDown(alias.name, number, until)
+
+
+def _times(session: Session, model: str, champion: int, alias: str) -> tuple[int, ...]:
+    """The champion's answers by time in the last hour, as far as it is recorded."""
+    until = floor(utc_now(), MINUTE) + MINUTE
+    rows = read_traffic(session, [model], MINUTE, until - HOUR, until)
+    figures = figures_of(row for row in rows if (row.version, row.alias) == (champion, alias))
+    return tuple(int(count) for count in figures.times)
+
+
+def _insert(
+    session: Session, model: str, request: RolloutRequest, progress: Progress, observed: Observed
+) -> RolloutRow:
+    """Insert the rollout, and record its start."""
+    now = progress.step_began_at
+    row = RolloutRow(
+        model=model,
+        alias=request.alias,
+        version=progress.version,
+        champion=progress.champion,
+        plan=request.plan.to_json(),
+        state=progress.state,
+        blocked=False,
+        reason=f"{request.actor} started it.",
+        step=0,
+        step_began_at=now,
+        deadline_at=progress.deadline_at,
+        evidence=observed.to_json(),
+        evidence_at=now,
+        revision=1,
+        forced=request.force,
+        created_at=now,
+        created_by=request.actor,
+    )
+    session.add(row)
+    session.flush()
+    record_rollout(
+        session,
+        "rollout_started",
+        row,
+        actor=request.actor,
+        reason=request.reason,
+        via=request.via,
+    )
+    close_alert(
+        session,
+        "guard",
+        request.alias,
+        actor=request.actor,
+        reason=row.reason,
+        model=model,
+    )
+    return row
+
+
+def _first_split(
+    request: RolloutRequest,
+    champion: int,
+    number: int,
+    details: dict[str, Any],
+    within: Callable[[Session], None],
+) -> SplitRequest:
+    weight = request.plan.steps[0].weight
+    return SplitRequest(
+        actor=request.actor,
+        alias=request.alias,
+        reason=request.reason,
+        expected_version=champion,
+        expected_generation=request.expected_generation,
+        via=request.via,
+        details=details,
+        within=within,
+        weights={champion: WHOLE - weight, number: weight},
+        by=request.plan.by,
+        force=request.force,
+    )
