@@ -4,15 +4,17 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 from config import Settings
-from keeper.loop import Loop
+from keeper.loop import Loop, Task
 from keeper.services import KeeperServices
 from keeper.tasks import companions_of, tasks_of
 from registry.errors import Unavailable
 from registry.storage.database import Database
 from registry.storage.election import Election
+from registry.storage.file_modes import refuse_foreign
 from registry.storage.schema import HEAD, current_revision
 from registry.watching.heartbeat import Heartbeat
 
@@ -25,12 +27,18 @@ LOOK_SECONDS = 1.0
 def keep(settings: Settings, stopping: threading.Event) -> None:
     """Be the keeper of the data directory of ``settings`` until ``stopping`` is set.
 
-    Waits while another process is; the kernel releases the lock of one that was killed. Also waits
-    until the database has the schema of this release.
+    Waits until a server was started there, which also migrates the database, and while another
+    process is the keeper; the kernel releases the lock of one that was killed. Ends, and sets
+    ``stopping``, when the directory has been replaced.
 
     Raises ValueError for a database URL that is not supported, NetworkFileSystem, StorageFull,
     DataDirectoryRefused, SchemaMismatch for a database of another application, OSError.
     """
+    refuse_foreign(settings.data)
+    # Nothing is created before: a backup can be restored into an empty directory only.
+    begun, otherwise = settings.data / "run" / "counter", f"no server uses {settings.data}"
+    if not _wait(begun.exists, stopping, otherwise):
+        return
     with ExitStack() as opened:
         services = opened.enter_context(closing(KeeperServices.build(settings)))
         election = Election(services.run / "keeper.lock")
@@ -48,7 +56,16 @@ def keep(settings: Settings, stopping: threading.Event) -> None:
             opened.callback(companion.close)
             companion.start()
         logger.info("the keeper looks after %s", settings.data)
-        Loop(tasks_of(services), heartbeat.beat).run(stopping)
+        look = Task("looking for the data directory", 1.0, partial(_look, election, stopping))
+        Loop([look, *tasks_of(services)], heartbeat.beat).run(stopping)
+
+
+def _look(election: Election, stopping: threading.Event) -> None:
+    """Stop where the directory has been replaced, as before a backup is restored: its files are
+    open here, and the new one gets a keeper of its own."""
+    if election.is_void():
+        logger.error("the data directory was replaced, and the keeper of the former one ends")
+        stopping.set()
 
 
 def _wait(holds: Callable[[], bool], stopping: threading.Event, otherwise: str) -> bool:

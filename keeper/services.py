@@ -19,7 +19,6 @@ from registry.live.fleet import Fleet
 from registry.live.pool import Pool
 from registry.live.prepare import Preparer
 from registry.storage.database import Database
-from registry.storage.file_modes import refuse_foreign
 from registry.watching.telemetry_folders import telemetry_folder
 
 
@@ -64,6 +63,7 @@ class KeeperServices:
     database: Database
     blobs: LocalBlobStore
     counter: Counter
+    fleet: Fleet
     preparer: Preparer
     evaluator: BriefEvaluator
 
@@ -72,21 +72,21 @@ class KeeperServices:
         """Open the counter; nothing else is opened before it is needed.
 
         Raises ValueError for a database URL that is not supported, NetworkFileSystem, StorageFull,
-        DataDirectoryRefused, OSError.
+        OSError.
         """
-        refuse_foreign(settings.data)
         # Before anything is created in the data directory, which may be unsuitable for a database.
         database = Database(settings.effective_database_url)
         run = settings.data / "run"
         counter = Counter(run / "counter")
         database.committed = counter.bump
-        blobs = LocalBlobStore(settings.data / "blobs")
+        blobs, fleet = LocalBlobStore(settings.data / "blobs"), Fleet(run / "workers")
         return cls(
             settings=settings,
             database=database,
             blobs=blobs,
             counter=counter,
-            preparer=Preparer(blobs, Fleet(run / "workers"), None),
+            fleet=fleet,
+            preparer=Preparer(blobs, fleet, None),
             evaluator=BriefEvaluator(settings, blobs),
         )
 

@@ -25,6 +25,15 @@ class Election:
         self._lock = descriptor
         return True
 
+    def is_void(self) -> bool:
+        """Whether another file than the locked one is at the path, so that others may win too."""
+        if self._lock is None:
+            return False
+        try:
+            return not os.path.samestat(os.fstat(self._lock), self._path.stat())
+        except FileNotFoundError:
+            return True
+
     def leave(self) -> None:
         """Leave the task to another process."""
         if self._lock is not None:

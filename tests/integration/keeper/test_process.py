@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from registry.live.counter import Counter
 from registry.storage.database import Database
 from registry.storage.schema import upgrade
 from registry.watching.heartbeat import last_beat
@@ -39,9 +40,9 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data directory with a database of this release."""
+    """A data directory on which a server of this release was started."""
     folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
+    begin_to_serve(folder)
     migrate(folder)
     return folder
 
@@ -68,6 +69,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+def begin_to_serve(data: Path) -> None:
+    """Do what a server does first."""
+    Counter(data / "run" / "counter").close()
 
 
 def migrate(data: Path) -> None:
@@ -108,18 +114,34 @@ def test_a_second_one_waits_and_takes_the_place_of_one_that_was_killed(
     wait_for(lambda: keeps(data, second))
 
 
-def test_it_waits_until_the_database_has_the_schema_of_this_release(
+def test_it_waits_for_a_server_and_for_the_schema_of_this_release(
     tmp_path: Path, start: Start
 ) -> None:
-    data = tmp_path / "new"
+    data, log = tmp_path / "new", tmp_path / "keeper-0.log"
     keeper = start(data)
-    wait_for(lambda: "does not have the schema" in (tmp_path / "keeper-0.log").read_text())
+    wait_for(lambda: f"no server uses {data}" in log.read_text())
+    assert not data.exists(), "a backup could not be restored into it"
+
+    begin_to_serve(data)
+    wait_for(lambda: "does not have the schema" in log.read_text())
     assert last_beat(data / "run") is None
     assert not (data / "registry.db").exists()
 
     migrate(data)
 
     wait_for(lambda: keeps(data, keeper))
+
+
+def test_it_ends_when_its_directory_was_moved_away(
+    data: Path, start: Start, tmp_path: Path
+) -> None:
+    keeper = start(data)
+    wait_for(lambda: keeps(data, keeper))
+
+    data.rename(tmp_path / "former")
+
+    assert keeper.wait(20) == 0
+    assert "the data directory was replaced" in (tmp_path / "keeper-0.log").read_text()
 
 
 def test_an_attached_one_ends_when_its_standard_input_is_closed(data: Path, start: Start) -> None:
