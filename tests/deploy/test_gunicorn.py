@@ -33,7 +33,10 @@ def host() -> Iterator[Machine]:
             *(f"--setenv={name}={value}" for name, value in settings.items()),
             *(GUNICORN, "--config", CONFIGURATION, "--chdir", "/opt/hotswap", "wsgi:app"),
         )
-        host.run("systemctl", "start", "nginx")
+        unit = "hotswap-keeper.service"
+        host.install(DEPLOY / "gunicorn" / unit, f"/etc/systemd/system/{unit}")
+        host.run("systemctl", "daemon-reload")
+        host.run("systemctl", "start", "nginx", unit)
         host.ready(URL, lambda: host.run("journalctl", "--unit=gunicorn", "--no-pager"))
         yield host
 
@@ -64,3 +67,20 @@ def test_a_reload_replaces_the_workers(host: Machine) -> None:
 
     host.wait(replaced, lambda: host.run("journalctl", "--unit=gunicorn", "--no-pager"))
     host.ready(URL, lambda: host.run("journalctl", "--unit=gunicorn", "--no-pager"))
+
+
+def test_the_keeper_runs_beside_it(host: Machine) -> None:
+    def beat() -> tuple[int, ...]:
+        said = host.run("od", "--format=d8", "--address-radix=n", f"{DATA}/run/keeper", check=False)
+        figures = said.split()[:2]
+        return tuple(int(one) for one in figures if one.isdigit())
+
+    log = lambda: host.run("journalctl", "--unit=hotswap-keeper", "--no-pager")  # noqa: E731
+    host.wait(lambda: len(beat()) == 2, log)
+    first, pid = beat()
+    host.wait(lambda: beat()[0] > first, log)
+
+    main = host.run("systemctl", "show", "--value", "--property=MainPID", "hotswap-keeper")
+    assert pid == int(main)
+    host.run("systemctl", "kill", "--signal=KILL", "hotswap-keeper")
+    host.wait(lambda: beat()[1] != pid, log)
