@@ -44,6 +44,7 @@ from api.protocols.tensorflow.routes import attach_tensorflow
 from api.protocols.tensorflow.routes import blueprint as tensorflow
 from api.proxies import trust_proxies
 from api.request_ids import identify_requests
+from api.rollouts import blueprint as rollouts
 from api.routing import CONVERTERS, match_methods_exactly
 from api.security_headers import secure_responses
 from api.services import Services, attach
@@ -107,7 +108,7 @@ def create_app(settings: Settings) -> Flask:
     discard_uploads(app)
     resources = [models, uploads, versions, artifacts, comparisons, cards, plots, traffic]
     resources += [promotions, aliases, splits, history, tokens, policies, holdouts, evaluations]
-    resources += [alerts]
+    resources += [rollouts, alerts]
     # The page at /docs is public, so its scripts and styles are too.
     allows("public")(app.view_functions["static"])
     protocols = [open_inference, scoring, tensorflow, mlflow]

@@ -1,7 +1,7 @@
 """The metrics of what is watched, read from the database at each scrape."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,7 +10,9 @@ from registry.errors import RegistryError
 from registry.reading.alerts import open_alerts
 from registry.reading.splits import all_weights
 from registry.storage.database import Database
+from registry.storage.rollout_tables import RolloutRow
 from registry.watching.named_rows import MOST_SERIES
+from registry.watching.rollouts import active_rollouts
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -30,16 +32,18 @@ class WatchingMetrics:
         self._database = database
 
     def collect(self) -> "Iterator[Metric]":
-        """The gauges of open alerts and of the weights of splits."""
+        """The gauges of open alerts, of the weights of splits and of rollouts in progress."""
         try:
             with self._database.read() as session:
                 alerts = open_alerts(session)
                 weights = all_weights(session, MOST_SERIES)
+                rollouts = active_rollouts(session)[:MOST_SERIES]
         except (RegistryError, SQLAlchemyError) as error:
-            logger.warning("alerts and splits are missing from the metrics: %s", error)
+            logger.warning("alerts, splits and rollouts are missing from the metrics: %s", error)
             return
         yield _alerts_family(alerts)
         yield _weights_family(weights)
+        yield _steps_family(rollouts)
 
 
 def _alerts_family(alerts: Mapping[tuple[str, str], int]) -> "Metric":
@@ -63,6 +67,19 @@ def _weights_family(weights: Mapping[tuple[str, str, int], float]) -> "Metric":
     )
     for (model, alias, version), weight in weights.items():
         family.add_metric((model, alias, str(version)), weight)
+    return family
+
+
+def _steps_family(rollouts: Sequence[RolloutRow]) -> "Metric":
+    from prometheus_client.core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(
+        "hotswap_rollout_step",
+        "The step, from 1, of each rollout in progress.",
+        labels=("model", "alias", "version"),
+    )
+    for row in rollouts:
+        family.add_metric((row.model, row.alias, str(row.version)), row.step + 1)
     return family
 
 

@@ -2,7 +2,8 @@
 
 0 success, 1 refused by the service, 2 wrong usage, 3 the service or a
 cluster cannot be reached, 10 a retrained
-model that is not better; as in a shell, 130 when interrupted and 141 when the output was closed.
+model that is not better or a rollout that waits for somebody, 11 a rollout that ended without a
+promotion; as in a shell, 130 when interrupted and 141 when the output was closed.
 """
 
 import os
@@ -19,6 +20,8 @@ SAID_NO = 1
 WRONG_USAGE = 2
 UNREACHABLE = 3
 NOT_BETTER = 10
+HELD = 10
+ROLLED_BACK = 11
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 

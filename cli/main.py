@@ -28,6 +28,9 @@ COMMANDS = {
     "card": LazyCommand("cli.card:card", "Print a version's model card."),
     "promote": LazyCommand("cli.promote:promote", "Make a version live."),
     "rollback": LazyCommand("cli.rollback:rollback", "Go back to the previous version."),
+    "rollout": LazyCommand(
+        "cli.rollout:rollout", "Replace a live version in steps, and undo it if guards fail."
+    ),
     "policy": LazyCommand("cli.policy:policy", "Show or set the gates for a model's promotions."),
     "holdout": LazyCommand(
         "cli.holdout:holdout", "Show or set the data that versions are measured on."
@@ -60,7 +63,8 @@ COMMANDS = {
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 success, 1 refused by the service, 2 wrong usage, "
-    "3 the service cannot be reached, 10 retrained, but not better.",
+    "3 the service cannot be reached, 10 retrained, but not better, or a rollout is held, "
+    "11 a rollout was rolled back.",
 )
 @click.version_option(package_name="hotswap", message="%(package)s %(version)s")
 def main() -> None:

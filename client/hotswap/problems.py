@@ -93,6 +93,34 @@ class HoldoutNotFound(NotFound):
     """The model has no holdout."""
 
 
+class RolloutNotFound(NotFound):
+    """There was no rollout under this alias."""
+
+
+class RolloutActive(Conflict):
+    """A rollout of another version, or by another plan, is in progress."""
+
+
+class RolloutCoolingDown(Conflict):
+    """The version was rolled back under this alias recently."""
+
+
+class RolloutStateConflict(Conflict):
+    """The state of the rollout does not allow this."""
+
+
+class RolloutChanged(Conflict):
+    """The rollout is not at the expected revision."""
+
+
+class RolloutRefused(Refused):
+    """The alias points at the version already."""
+
+
+class PlanMalformed(Refused):
+    """A plan with invalid parts; ``errors`` names each."""
+
+
 class AlertNotFound(NotFound):
     """No such alert, or of a model that the token does not cover."""
 

@@ -11,6 +11,7 @@ from hotswap.operations.holdouts import Holdouts
 from hotswap.operations.models import Models
 from hotswap.operations.predictions import Predictions
 from hotswap.operations.promotions import Promotions
+from hotswap.operations.rollouts import Rollouts
 from hotswap.operations.tokens import Tokens
 from hotswap.parts import Limit
 from hotswap.replies import Health
@@ -29,6 +30,7 @@ class Registry(
     Holdouts,
     History,
     Alerts,
+    Rollouts,
     Predictions,
     Tokens,
     AbstractContextManager["Registry"],

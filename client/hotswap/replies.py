@@ -302,6 +302,60 @@ class Event(TypedDict, total=False):
     hash: str
 
 
+class ArmCounts(TypedDict):
+    """Requests of a version, and in how many of them the event of a guard happened."""
+
+    requests: int
+    bad: int
+
+
+class GuardState(TypedDict):
+    """What the counts say about a guard: ``passed``, ``failed`` or ``undecided``.
+
+    ``e_value`` begins at 1; from 100 on the guard has failed.
+    """
+
+    guard: str
+    verdict: str
+    e_value: float
+    canary: ArmCounts
+    champion: ArmCounts
+
+
+class RolloutRequests(TypedDict):
+    """Requests of both versions in the present step."""
+
+    canary: int
+    champion: int
+
+
+class Rollout(TypedDict):
+    """A rollout of ``version``, the canary, to an alias that pointed at ``champion``. ``step``
+    counts from 1; ``reason`` says in one sentence why it is in its state; ``revision`` increases
+    with each change; ``watched``: the keeper looks at it."""
+
+    id: int
+    model: str
+    alias: str
+    version: int
+    champion: int
+    state: str
+    reason: str
+    step: int
+    step_began_at: str
+    requests: RolloutRequests
+    guards: list[GuardState]
+    plan: dict[str, Any]
+    revision: int
+    watched: bool
+    forced: bool
+    deadline_at: str
+    created_at: str
+    created_by: str
+    ended_at: str | None
+    cooldown_until: str | None
+
+
 class Alert(TypedDict):
     """A finding by watching. ``subject`` is what it is about within its kind, such as an alias.
     ``model`` is None if it concerns the whole server; ``closed_at`` is None while its cause holds.

@@ -67,6 +67,7 @@
     │   ├── LastAdminToken            without it no other could be created
     │   ├── TooManyWebhooks
     │   ├── WebhookDisabled
+    │   ├── DeliveryWaiting           a message that will be sent anyway
     │   ├── BackupRefused             a backup cannot be written there, or not of this database
     │   └── DataDirectoryRefused      a directory that cannot be served or restored into
     ├── Refused                   well-formed, but not acceptable
@@ -243,6 +244,7 @@ from registry.errors.storage import (
 from registry.errors.webhooks import (
     AddressRefused,
     DeliveryNotFound,
+    DeliveryWaiting,
     TooManyWebhooks,
     WebhookDisabled,
     WebhookKeyUnavailable,
@@ -286,6 +288,7 @@ __all__ = [
     "DatabaseBusy",
     "DatabaseUnavailable",
     "DeliveryNotFound",
+    "DeliveryWaiting",
     "DescriptionConflict",
     "Draining",
     "ExpectedGenerationConflict",

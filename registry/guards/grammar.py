@@ -21,6 +21,19 @@ EVENTS: tuple[Events, ...] = get_args(Events)
 MAX_SCALE = 1000.0
 
 
+def _pattern() -> str:
+    below_one = r"0?\.\d{0,8}[1-9]0{0,4}"
+    scale = rf"(?:[1-9]\d{{0,2}}(?:\.\d{{1,9}})?|1000(?:\.0{{1,4}})?|{below_one})"
+    share = rf"(?:[1-9]\d?(?:\.\d{{1,9}})?|{below_one}) ?%"
+    champion = rf"champion(?: ?\* ?{scale})?(?: ?\+ ?{share})?"
+    return rf"^(?:{'|'.join(EVENTS)}) ?<= ?(?:{champion}|{share})$".replace(r"\d", "[0-9]")
+
+
+PATTERN = _pattern()
+"""The language as a regular expression, for JSON Schema. The parser accepts more: longer numbers
+and any white space between two words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """The canary's share of ``events`` is at most ``limit``."""

@@ -16,7 +16,7 @@ from tests.integration.cli.test_exits import environment
 LOCAL = ["backup", "restore", "gc"]
 """These work on the data directory itself and speak to no service."""
 
-GROUPS = ["tokens", "recipe", "import"]
+GROUPS = ["tokens", "recipe", "import", "rollout"]
 OURS = [
     *(
         [verb]
@@ -25,6 +25,7 @@ OURS = [
     ),
     *(["tokens", verb] for verb in ("create", "list", "revoke")),
     *(["import", verb] for verb in ("mlflow", "folder")),
+    *(["rollout", verb] for verb in ("start", "status", "pause", "resume", "abort", "finish")),
 ]
 
 

@@ -1,12 +1,14 @@
 """The language of guards: what is understood, and what a fault says."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.errors import GateMalformed, GuardMalformed
 from registry.gates import parse
-from registry.guards.grammar import Guard, parse_guard, parse_guards
+from registry.guards.grammar import EVENTS, PATTERN, Guard, parse_guard, parse_guards
 from registry.guards.limit import Limit
 
 
@@ -84,3 +86,35 @@ def test_any_text_is_a_guard_or_is_refused(text):
     except GuardMalformed:
         return
     assert parse_guard(guard.text) == guard
+
+
+@given(st.from_regex(PATTERN, fullmatch=True))
+def test_the_pattern_for_json_schema_describes_guards_alone(text):
+    assert parse_guard(text).events in EVENTS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "faults <= champion * 2 + 0.5%",
+        "slow <= champion * 2 + 1%",
+        "faults <= champion",
+        "slow <= 2%",
+        "faults<=champion*.5+99.99 %",
+        "faults <= champion * 1000",
+        "slow <= champion + 0.50%",
+    ],
+)
+def test_the_pattern_for_json_schema_includes_the_usual_guards(text):
+    assert re.search(PATTERN, text)
+    parse_guard(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["faults < champion", "faults <= 0%", "slow <= 100%", "faults <= champion * 0", "drift <= 2%"],
+)
+def test_the_pattern_for_json_schema_excludes_what_the_parser_refuses(text):
+    assert re.search(PATTERN, text) is None
+    with pytest.raises(GuardMalformed):
+        parse_guard(text)
