@@ -19,6 +19,7 @@ from registry.codecs.batch import Batch
 from registry.codecs.predictions import Predictions
 from registry.engines.predictor import Predict
 from registry.engines.served_version import Key
+from registry.live.loaded_split import Answering, Arm, UnloadedArm
 from registry.live.pool import LoadedVersion
 from registry.live.watch import Caller, Watch
 from registry.watching.counts import Unanswered
@@ -75,12 +76,18 @@ class VersionEndpoint(ABC):
 
         Never raises: every error is answered.
         """
-        loaded = None
+        loaded: Arm | None = None
         try:
             # Not part of the key where no token is needed: callers could send a new one each time.
             shown = None if self.anonymous else environ.get("HTTP_AUTHORIZATION")
             caller = (shown, model, reference)
-            loaded = self.watch.cached(caller) or self._admit(environ, caller)
+            found = self.watch.cached(caller) or self._admit(environ, caller)
+            if isinstance(found, LoadedVersion):
+                loaded = found
+            else:
+                loaded = found.choose(environ.get("HTTP_X_REQUEST_KEY"), request_id)
+                if isinstance(loaded, UnloadedArm):
+                    loaded = loaded.load()
             return self._predict(environ, loaded, reference)
         except Exception as error:  # noqa: BLE001 - every error has a row in the table of problems
             status, headers, body = problem_of(error, request_id, self._write_problem)
@@ -107,9 +114,7 @@ class VersionEndpoint(ABC):
     def _predict(self, environ: Environ, loaded: LoadedVersion, reference: str) -> Reply:
         """Answer a request that is authorised. Raises any error."""
 
-    def _requested(
-        self, status: int, loaded: LoadedVersion | None, model: str, reference: str
-    ) -> Key | None:
+    def _requested(self, status: int, loaded: Arm | None, model: str, reference: str) -> Key | None:
         """The version that a prediction was for that failed or was refused, if it is known.
 
         A refusal before the version was found names none: the caller may not use it, or it may not
@@ -119,19 +124,20 @@ class VersionEndpoint(ABC):
             return loaded.key
         return self.watch.last_known(model, reference) if status >= 500 else None
 
-    def _admit(self, environ: Environ, caller: Caller) -> LoadedVersion:
-        """Authorise ``caller`` and return its version, which is cached for it where allowed."""
+    def _admit(self, environ: Environ, caller: Caller) -> Answering:
+        """Authorise ``caller`` and return what answers it, which is cached where allowed."""
         shown, model, reference = caller
         cache = self.watch.admission_cache()
-        lasting = True
+        lasting, token = True, None
         if not self.anonymous:
             known = self.callers.admit(environ)
             known.grant.require("predict", model)
+            token = known.grant.token_id
             # With a rate limit each request must be counted.
             lasting = known.expires_at is None and not self.callers.have_rates
             # A header can be spelled in many ways, and each would take memory.
             lasting = lasting and shown is not None and has_usual_spelling(shown)
-        loaded = self.watch.resolve(model, reference)
+        found = self.watch.answering(model, reference, token)
         if lasting:
-            cache.versions[caller] = loaded
-        return loaded
+            cache.versions[caller] = found
+        return found

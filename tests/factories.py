@@ -1,15 +1,21 @@
 """Makes the rows and values that tests start from. Each takes only what matters to the test."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from sqlalchemy import delete
 
 from registry.engines.served_version import ServedVersion
 from registry.gates.inputs import GateInputs
 from registry.gates.results import GateResult
 from registry.names import name_key
 from registry.signature import Column, Output, Signature
+from registry.splits.buckets import first_ranges
+from registry.splits.choice import SplitBy
 from registry.storage.database import Database
-from registry.storage.tables import ModelRow, TokenRow, VersionRow
+from registry.storage.history import EventType, record
+from registry.storage.split_tables import AliasArmRow
+from registry.storage.tables import AliasRow, ModelRow, TokenRow, VersionRow
 from registry.tokens import SCOPES, token_digest
 
 NUMBERS = Signature(
@@ -64,6 +70,37 @@ def add_versions(
         session.flush()
         for number, status in enumerate(wanted, start=1):
             session.add(version_row(model, number, status=status, **given))
+
+
+def set_split(
+    database: Database,
+    model: str,
+    weights: Mapping[int, int],
+    *,
+    alias: str = "production",
+    by: SplitBy = "header",
+    salt: bytes = b"0123456789abcdef",
+) -> None:
+    """Split the alias, which exists, over versions by ``weights``; no weights: end its split."""
+    ranges = first_ranges(weights) if weights else {}
+    with database.write() as session:
+        row = session.get_one(AliasRow, (model, alias))
+        row.split_by, row.split_salt = (by, salt) if weights else (None, None)
+        session.execute(
+            delete(AliasArmRow).where(AliasArmRow.model == model, AliasArmRow.alias == alias)
+        )
+        for number, weight in weights.items():
+            session.add(
+                AliasArmRow(
+                    model=model,
+                    alias=alias,
+                    number=number,
+                    weight=weight,
+                    ranges=[list(one) for one in ranges[number]],
+                )
+            )
+        type_: EventType = "split_changed" if weights else "split_ended"
+        record(session, type_, actor="tests", model=model, alias=alias)
 
 
 def add_token(database: Database, value: str = "hsw_tests", **given: Any) -> int:

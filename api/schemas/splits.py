@@ -13,10 +13,10 @@ from api.schemas.promotions import (
     force,
     gates,
 )
+from registry.splits.choice import SPLIT_BY
 from registry.splits.weights import FEWEST_ARMS, MOST_ARMS
 
 _NUMBER = r"[1-9][0-9]{0,8}"
-_CHOICES = ("header", "token", "random")
 
 
 def _number() -> fields.String:
@@ -38,7 +38,7 @@ class SplitTargetSchema(StrictSchema):
         },
     )
     by = fields.String(
-        validate=validate.OneOf(_CHOICES),
+        validate=validate.OneOf(SPLIT_BY),
         metadata={
             "description": "What the version of a request is chosen by: the header X-Request-Key, "
             "the token, or the request id. Default: as at present, or header."
@@ -73,7 +73,7 @@ class SplitSchema(ma.Schema):
     model = fields.String()
     alias = fields.String()
     version = fields.Integer(metadata={"description": "The version that the alias points at."})
-    by = fields.String(metadata={"enum": list(_CHOICES)})
+    by = fields.String(metadata={"enum": list(SPLIT_BY)})
     arms = fields.List(fields.Nested(ArmSchema))
     generation = fields.Integer()
     since = fields.String(metadata={"format": "date-time"})

@@ -10,7 +10,8 @@
     │   ├── BodyMalformed             bytes that do not match their content type
     │   ├── PathMalformed             a path of an uploaded file
     │   ├── HostRefused               a Host header that is missing, malformed or not allowed
-    │   └── IdempotencyKeyMalformed
+    │   ├── IdempotencyKeyMalformed
+    │   └── RequestKeyMalformed       a key that a version of a split cannot be chosen by
     ├── Unauthenticated           no token, or an invalid one
     │   └── SignInRequired            no session of the console, or one that has ended
     ├── Forbidden
@@ -213,6 +214,7 @@ from registry.errors.requests import (
     NotServed,
     ParameterMalformed,
     PathMalformed,
+    RequestKeyMalformed,
     SearchMalformed,
     UploadNotFound,
     UploadsFull,
@@ -343,6 +345,7 @@ __all__ = [
     "ReferenceMalformed",
     "Refused",
     "RegistryError",
+    "RequestKeyMalformed",
     "RolloutActive",
     "RolloutChanged",
     "RolloutCoolingDown",

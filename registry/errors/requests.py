@@ -121,6 +121,17 @@ class IdempotencyKeyMalformed(Malformed):
         super().__init__("The Idempotency-Key must be 1 to 200 printable ASCII characters.")
 
 
+class RequestKeyMalformed(Malformed):
+    """The key itself is not part of the message: it may say who the caller's customer is."""
+
+    title = "Malformed request key"
+
+    def __init__(self, longest: int) -> None:
+        super().__init__(
+            f"X-Request-Key must be 1 to {longest} ASCII characters where the alias is split by it."
+        )
+
+
 class IdempotencyKeyReused(Conflict):
     title = "Idempotency key reused"
 

@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import and_, func, select, tuple_
-from sqlalchemy.orm import Session, aliased, lazyload, load_only
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session, lazyload, load_only
 
 from registry.engines.served_version import Key, ServedVersion
 from registry.errors import Unauthenticated
 from registry.formats.reading import parse_format
+from registry.live.references import Alias, read_references
 from registry.names import LATEST
 from registry.signature import Signature
+from registry.splits.choice import Split
 from registry.storage.history import GENESIS, EventType, Head
 from registry.storage.tables import (
-    AliasRow,
     EventRow,
     HistoryHeadRow,
-    ModelRow,
     TokenRow,
     VersionRow,
     utc_now,
@@ -98,15 +98,23 @@ class Snapshot:
     """The registry's serving state at one moment. Never changed, only replaced.
 
     ``head`` is the last event. ``references`` maps model and alias (or ``latest``) to a number.
-    ``aliased`` are the versions that an alias points at; ``live`` are those and the ready versions
-    that an alias pointed at before its last move.
+    ``splits`` has the aliases that are split over several versions; their references are the
+    champions. ``aliased`` are the versions that an alias points at, or is split over; ``live`` are
+    those and the ready versions that an alias pointed at before its last move.
     """
 
     head: Head = _UNREAD
     references: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    splits: Mapping[Alias, Split] = field(default_factory=dict)
     aliased: frozenset[Key] = frozenset()
     live: frozenset[Key] = frozenset()
     tokens: Mapping[str, KnownToken] = field(default_factory=dict)
+
+    def aliased_of(self, model: str) -> set[int]:
+        """The versions of ``model`` that an alias points at, or is split over."""
+        pointed_at = self.references.get(model, {}).items()
+        arms = (split.numbers for alias, split in self.splits.items() if alias.model == model)
+        return {number for name, number in pointed_at if name != LATEST}.union(*arms)
 
     def known_token(self, digest: str) -> KnownToken:
         """The token with this digest. Raises Unauthenticated where there is none."""
@@ -130,10 +138,11 @@ class Changes(NamedTuple):
 def read_snapshot(session: Session) -> Snapshot:
     """Read the whole state; the session sees one state of the database throughout."""
     head = last_event(session)
-    references, aliased, previous = _read_references(session, None)
+    read = read_references(session, None)
     rows = session.scalars(select(TokenRow).where(TokenRow.revoked_at.is_(None)))
     tokens = {row.digest: _known(row) for row in rows}
-    return Snapshot(head, references, frozenset(aliased), frozenset(aliased | previous), tokens)
+    aliased, live = frozenset(read.aliased), frozenset(read.aliased | read.previous)
+    return Snapshot(head, read.numbers, read.splits, aliased, live, tokens)
 
 
 def read_changes(session: Session, since: Head) -> Changes | None:
@@ -181,18 +190,20 @@ def read_changes(session: Session, since: Head) -> Changes | None:
 
 def changed_snapshot(session: Session, known: Snapshot, changes: Changes) -> Snapshot:
     """``known`` with what ``changes`` names read again, in the same transaction."""
-    references, aliased, live, tokens = known.references, known.aliased, known.live, known.tokens
+    references, splits, tokens = known.references, known.splits, known.tokens
+    aliased, live = known.aliased, known.live
     if changes.models:
-        read, now, previous = _read_references(session, changes.models)
-        references = {k: v for k, v in references.items() if k not in changes.models} | read
-        aliased = _of_other_models(aliased, changes.models) | now
-        live = _of_other_models(live, changes.models) | now | previous
+        read = read_references(session, changes.models)
+        references = {k: v for k, v in references.items() if k not in changes.models} | read.numbers
+        splits = {k: v for k, v in splits.items() if k.model not in changes.models} | read.splits
+        aliased = _of_other_models(aliased, changes.models) | read.aliased
+        live = _of_other_models(live, changes.models) | read.aliased | read.previous
     if changes.tokens:
         rows = session.scalars(select(TokenRow).where(TokenRow.id.in_(changes.tokens))).all()
         revoked = {row.digest for row in rows if row.revoked_at is not None}
         made = {row.digest: _known(row) for row in rows if row.revoked_at is None}
         tokens = {**{k: v for k, v in tokens.items() if k not in revoked}, **made}
-    return Snapshot(changes.head, references, aliased, live, tokens)
+    return Snapshot(changes.head, references, splits, aliased, live, tokens)
 
 
 def last_event(session: Session) -> Head:
@@ -239,41 +250,6 @@ def served_version(row: VersionRow) -> ServedVersion:
         input_example=row.input_example,
         compiled=row.compiled,
     )
-
-
-def _read_references(
-    session: Session, models: Collection[str] | None
-) -> tuple[dict[str, dict[str, int]], set[Key], set[Key]]:
-    """The references of ``models`` (None: of all), the versions that their aliases point at, and
-    the ready versions that those pointed at before."""
-    number = (
-        select(func.max(VersionRow.number))
-        .where(VersionRow.status == "ready", VersionRow.model == ModelRow.name)
-        .scalar_subquery()
-    )
-    latest = select(ModelRow.name, number)
-    previous = aliased(VersionRow)
-    pointing = select(AliasRow.model, AliasRow.name, AliasRow.number, previous.number).outerjoin(
-        previous,
-        and_(
-            previous.model == AliasRow.model,
-            previous.number == AliasRow.previous_number,
-            previous.status == "ready",
-        ),
-    )
-    if models is not None:
-        latest = latest.where(ModelRow.name.in_(models))
-        pointing = pointing.where(AliasRow.model.in_(models))
-    references = {
-        model: {LATEST: number} for model, number in session.execute(latest) if number is not None
-    }
-    now, before = set(), set()
-    for model, name, target, last in session.execute(pointing):
-        references.setdefault(model, {})[name] = target
-        now.add((model, target))
-        if last is not None:
-            before.add((model, last))
-    return references, now, before
 
 
 def _of_other_models(keys: frozenset[Key], models: Collection[str]) -> frozenset[Key]:

@@ -32,8 +32,10 @@ from registry.errors import (
 )
 from registry.live.counter import Counter
 from registry.live.database_reads import DatabaseReads
+from registry.live.loaded_split import Answering, Arm, LoadedSplit, UnloadedArm
 from registry.live.observer import Observer
 from registry.live.pool import LoadedVersion, Pool
+from registry.live.references import Alias
 from registry.live.snapshot import (
     KnownToken,
     Snapshot,
@@ -74,11 +76,11 @@ Caller = tuple[str | None, str, str]
 
 
 class AdmissionCache(NamedTuple):
-    """The version that each caller was admitted to, valid for this state and these versions."""
+    """What answers each admitted caller, valid for this state and these versions."""
 
     state: _State
     loaded: Mapping[Key, LoadedVersion]
-    versions: dict[Caller, LoadedVersion]
+    versions: dict[Caller, Answering]
     """Holds only admitted callers, so it is no larger than tokens and references together."""
 
 
@@ -126,8 +128,8 @@ class Watch:
         """
         return self._current_state().snapshot
 
-    def cached(self, caller: Caller) -> LoadedVersion | None:
-        """The version that ``caller`` was admitted to before, if nothing has changed since."""
+    def cached(self, caller: Caller) -> Answering | None:
+        """What ``caller`` was admitted to before, if nothing has changed since."""
         state, loaded, versions = self._admissions
         if (
             state is not self._state
@@ -150,8 +152,36 @@ class Watch:
             cache = self._admissions = AdmissionCache(self._state, self._pool.loaded, {})
         return cache
 
+    def answering(self, model: str, reference: str, token: int | None) -> Answering:
+        """What answers predictions for ``reference`` of ``model`` now: a loaded version or, where
+        the alias is split, that which chooses one. ``token`` is the id of the caller's token; None:
+        it has none.
+
+        Raises what ``resolve`` raises.
+        """
+        for _ in range(_ATTEMPTS):
+            snapshot = self._current_state().snapshot
+            split = snapshot.splits.get(Alias(model, reference)) if snapshot.splits else None
+            if split is None:
+                found: Answering = self.resolve(model, reference)
+            elif split.by == "token" and token is not None:
+                found = self._arm(model, split.number_of(str(token).encode()))
+            else:
+                found = LoadedSplit(split, [self._arm(model, number) for number in split.numbers])
+            if self._state.snapshot is snapshot:
+                break
+        return found
+
+    def _arm(self, model: str, number: int) -> Arm:
+        """A version of a split, which an alias pins; its requests wait where it is not loaded."""
+        key = model, number
+        return self._pool.loaded.get(key) or UnloadedArm(
+            key, partial(self.resolve, model, str(number))
+        )
+
     def resolve(self, model: str, reference: str) -> LoadedVersion:
-        """The loaded version that ``reference`` of ``model`` refers to now.
+        """The loaded version that ``reference`` of ``model`` refers to now; of an alias that is
+        split the champion.
 
         Raises NameMalformed, ReferenceMalformed, NotFound, VersionNotReady, and whatever loading a
         version raises that is not in memory.

@@ -29,7 +29,8 @@ from registry.operations.rows import locked_active_model
 from registry.operations.split_rows import write_split
 from registry.reading.queries import find_model, find_ready_version
 from registry.reading.splits import split_of, weights_of
-from registry.splits.weights import SplitBy, check_weights, percentages
+from registry.splits.choice import SplitBy
+from registry.splits.weights import check_weights, percentages
 from registry.storage.database import Database
 from registry.storage.history import record
 from registry.storage.idempotency import store_answer, stored_answer

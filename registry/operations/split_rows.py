@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from registry.reading.splits import weights_of
 from registry.splits.buckets import Ranges, changed_ranges, first_ranges
-from registry.splits.weights import SplitBy, percentages
+from registry.splits.choice import SALT_BYTES, SplitBy
+from registry.splits.weights import percentages
 from registry.storage.history import record
 from registry.storage.split_tables import AliasArmRow
 from registry.storage.tables import AliasRow
 
-SALT_BYTES = 16
 Why = Literal["ended", "promoted", "rolled_back", "alias_deleted", "model_archived"]
 """The operation that ended a split."""
 

@@ -1,13 +1,10 @@
 """The weights of a split: basis points within the registry, percentages to callers."""
 
 from collections.abc import Mapping
-from typing import Literal
 
 from registry.errors import SplitRefused
 from registry.splits.buckets import BUCKETS
 
-SplitBy = Literal["header", "token", "random"]
-"""What the version of a request is chosen by."""
 FEWEST_ARMS, MOST_ARMS = 2, 4
 _POINTS = BUCKETS // 100
 """Basis points in one percent."""

@@ -20,6 +20,7 @@ from registry.codecs.requests import CSV, JSON, PARQUET, media_type_of
 from registry.codecs.row_keys import copies
 from registry.codecs.scoring_body import with_header
 from registry.errors import FormatUnsupported, InputRefused, NotServed, Unavailable, shown
+from registry.live.loaded_split import Answering
 from registry.live.pool import LoadedVersion
 from registry.live.watch import Caller
 from registry.names import PRODUCTION
@@ -77,7 +78,7 @@ class InvocationsEndpoint(ScoringEndpoint):
         found = list(islice((model for model, of in references.items() if PRODUCTION in of), 2))
         return found[0] if len(found) == 1 else ""
 
-    def _admit(self, environ: Environ, caller: Caller) -> LoadedVersion:
+    def _admit(self, environ: Environ, caller: Caller) -> Answering:
         if caller[1]:
             return ScoringEndpoint._admit(self, environ, caller)
         if not self.anonymous:

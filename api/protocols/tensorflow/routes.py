@@ -14,7 +14,7 @@ from api.protocols.tensorflow.endpoint import TensorflowEndpoint
 from api.services import services
 from api.version_endpoint import Endpoint
 from registry.errors import NotOffered
-from registry.names import LATEST, PRODUCTION
+from registry.names import PRODUCTION
 from registry.watching.predictions import NoPredictionCounts, PredictionCounts
 
 PREFIX = "/v1"
@@ -46,8 +46,7 @@ def get_status(name: str) -> Response:
     production does not answer."""
     watch = services().watch
     model = watch.resolve(name, PRODUCTION).version.model
-    references = watch.snapshot().references.get(model, {})
-    numbers = {number for alias, number in references.items() if alias != LATEST}
+    numbers = watch.snapshot().aliased_of(model)
     failed, missing = watch.unloadable(), set(watch.missing())
     versions = []
     for number in sorted(numbers, reverse=True):

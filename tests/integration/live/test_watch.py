@@ -1,7 +1,6 @@
 """How soon a worker notices changes of the database."""
 
 import logging
-import threading
 import time
 
 import pytest
@@ -15,55 +14,17 @@ from registry.errors import (
     VersionLoading,
     VersionNotFound,
 )
-from registry.live.counter import Counter
 from registry.live.pool import Pool
-from registry.live.snapshot import served_version
 from registry.live.watch import POLL_SECONDS, Watch
 from registry.operations.archive_version import archive_version
 from registry.operations.create_token import create_token
 from registry.operations.promote import PromotionRequest, promote
 from registry.operations.revoke_token import revoke_token
-from registry.reading.queries import find_usable_version
 from registry.storage.history import record
 from registry.storage.tables import EventRow, HistoryHeadRow, VersionRow
 from tests.factories import add_versions, ungated
 from tests.fakes import Constant, Preparer
-
-
-class Worker:
-    """What one worker process holds, without the process."""
-
-    def __init__(self, database, path, limit=2**30):
-        self.before = set(threading.enumerate())
-        self.counter = Counter(path)
-        self.loads = []
-        self.missing = set()
-        self.may_load = threading.Event()
-        self.may_load.set()
-        self.stopped_at = None
-        self.pool = Pool(self.load, limit, self.now)
-        self.watch = Watch(database, self.counter, self.pool, find_usable)
-
-    def now(self):
-        return time.monotonic() if self.stopped_at is None else self.stopped_at
-
-    def load(self, version):
-        assert self.may_load.wait(10)
-        self.loads.append(version.number)
-        if version.key in self.missing:
-            raise BlobMissing(version.sha256)
-        return Constant(version.number)
-
-    def close(self):
-        self.watch.close()
-        self.pool.close()
-        for thread in set(threading.enumerate()) - self.before:
-            thread.join()  # it may be about to read the database
-        self.counter.close()
-
-
-def find_usable(session, model, reference):
-    return served_version(find_usable_version(session, model, reference))
+from tests.integration.live.workers import Worker, eventually, find_usable
 
 
 @pytest.fixture
@@ -99,13 +60,6 @@ def replace_database(database, other, without=()):
         head = session.get(HistoryHeadRow, 1)
         head.hash = "f" * 64
         session.execute(update(EventRow).where(EventRow.seq == head.seq).values(hash=head.hash))
-
-
-def eventually(holds):
-    deadline = time.monotonic() + 5 * POLL_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_moved_alias_is_seen_by_the_first_request_after_the_counter_changed(database, worker):

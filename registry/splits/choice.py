@@ -1,0 +1,70 @@
+"""Chooses the version of a split that answers a request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Literal, get_args
+
+from registry.errors import RequestKeyMalformed
+from registry.splits.buckets import BUCKETS, Ranges
+
+SplitBy = Literal["header", "token", "random"]
+SPLIT_BY: tuple[SplitBy, ...] = get_args(SplitBy)
+"""What the key of a request is: its X-Request-Key, the id of its token, or its request id."""
+LONGEST_KEY = 256
+SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The versions of an alias, by number, with their buckets; never changed, only replaced.
+
+    ``salt``: 16 random bytes, so that the keys of one split are spread independently of another's.
+    A bucket that no version has belongs to the lowest number.
+    """
+
+    by: SplitBy
+    salt: bytes
+    ranges: Mapping[int, Ranges]
+    numbers: tuple[int, ...] = field(init=False, compare=False)
+    """The versions, ascending."""
+    owners: bytes = field(init=False, compare=False, repr=False)
+    """For each bucket, the place in ``numbers`` of the version that has it."""
+
+    def __post_init__(self) -> None:
+        numbers = tuple(sorted(self.ranges))
+        owners = bytearray(BUCKETS)
+        for place, number in enumerate(numbers):
+            for start, end in self.ranges[number]:
+                owners[start:end] = bytes([place]) * (end - start)
+        object.__setattr__(self, "numbers", numbers)
+        object.__setattr__(self, "owners", bytes(owners))
+
+    def place_of(self, key: bytes) -> int:
+        """The place in ``numbers`` of the version that answers requests with ``key``."""
+        return self.owners[bucket_of(key, self.salt)]
+
+    def number_of(self, key: bytes) -> int:
+        """The version that answers requests with ``key``."""
+        return self.numbers[self.place_of(key)]
+
+
+def bucket_of(key: bytes, salt: bytes) -> int:
+    """The bucket of ``key``: the first 8 bytes of its keyed BLAKE2b hash as a little-endian number,
+    modulo the number of buckets.
+
+    Not a CRC, which takes less time: it is linear, so that two splits with salts of the same length
+    would not be independent, and neighbouring keys not spread evenly.
+    """
+    digest = blake2b(key, key=salt, digest_size=16).digest()
+    return int.from_bytes(digest[:8], "little") % BUCKETS
+
+
+def checked_key(sent: str) -> bytes:
+    """The bytes of an X-Request-Key.
+
+    Not all servers pass on characters outside ASCII. Raises RequestKeyMalformed.
+    """
+    if not 0 < len(sent) <= LONGEST_KEY or not sent.isascii():
+        raise RequestKeyMalformed(LONGEST_KEY)
+    return sent.encode()
