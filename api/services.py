@@ -32,6 +32,7 @@ from registry.live.prepare import Preparer
 from registry.live.snapshot import served_version
 from registry.live.token_uses import TokenUses
 from registry.live.watch import Watch
+from registry.operations.abort_unwatched import abort_unwatched
 from registry.operations.measure_disk import measure_disk_if_due
 from registry.operations.note_token_uses import note_token_uses
 from registry.operations.report_keeper import report_keeper
@@ -96,6 +97,8 @@ class Services:
         pool = Pool(load, settings.model_cache_mb * 2**20)
         fleet = Fleet(run / "workers")
         watch = Watch(database, counter, pool, _find_usable, observer)
+        preparer = Preparer(blobs, fleet, pool)
+        evaluator = GateEvaluator(blobs, lambda version: pool.get(version).predictor)
         return cls(
             settings=settings,
             database=database,
@@ -106,7 +109,7 @@ class Services:
             inspector=Inspector(spawner=spawner, memory=memory),
             counter=counter,
             pool=pool,
-            evaluator=GateEvaluator(blobs, lambda version: pool.get(version).predictor),
+            evaluator=evaluator,
             watch=watch,
             token_uses=TokenUses(watch, partial(note_token_uses, database)),
             housekeeping=Housekeeping(
@@ -116,6 +119,9 @@ class Services:
                         measure_disk_if_due, database, blobs, settings.data
                     ),
                     "removing old uploads": lambda _: uploads.remove_old(),
+                    "aborting rollouts that nobody watches": lambda _: abort_unwatched(
+                        database, preparer.prepared, evaluate_gates=evaluator.results
+                    ),
                     "reporting a keeper that does not run": lambda _: report_keeper(
                         database, run, watch=settings.watch
                     ),
@@ -123,7 +129,7 @@ class Services:
                 Election(run / "housekeeping.lock"),
             ),
             fleet=fleet,
-            preparer=Preparer(blobs, fleet, pool),
+            preparer=preparer,
             decoding=DecodingBudget(settings.decoding_bytes),
             observer=observer,
             failures=_rates(run / "failures", settings.auth_failures, seconds=60),
