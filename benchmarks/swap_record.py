@@ -20,10 +20,15 @@ class Move:
     end: float
     version: int
 
+    def answers(self, key: bytes) -> int:  # noqa: ARG002 - for moves that split the alias
+        """The version that answers requests with this key after the move."""
+        return self.version
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A response to one client. ``status`` 0: the connection broke before a response."""
+    """A response to one client. ``status`` 0: the connection broke before a response; ``key``: that
+    of the request."""
 
     client: int
     start: float
@@ -32,6 +37,7 @@ class Reply:
     version: int
     header_version: int
     prediction: object
+    key: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,7 @@ def check(
     - failed, if it is not 200;
     - torn, if its version, its header and its prediction do not match;
     - stale, if its version is neither that of the last move answered before its start, nor that of
-    a
-      move that was in progress before its end;
+      a move that was in progress before its end;
     - backwards, if the same client had already seen a later move.
     """
     starts = [move.start for move in moves]
@@ -77,7 +82,7 @@ def check(
         first = bisect_right(ends, reply.start) - 1
         last = bisect_right(starts, reply.end)
         allowed = range(first, max(first + 1, last))
-        fitting = [index for index in allowed if moves[index].version == reply.version]
+        fitting = [index for index in allowed if moves[index].answers(reply.key) == reply.version]
         if not fitting:
             stale.append(reply)
             continue
