@@ -8,6 +8,7 @@ from cli.formatting import moment
 from cli.moments import Moment
 from cli.names import AliasName, ModelName
 from cli.service import json_option, speaks_to_service
+from cli.splits import arms_in_words
 from cli.terminal import Column, print_json, print_pairs, print_table
 from hotswap import Registry
 from hotswap.replies import Alias
@@ -15,6 +16,7 @@ from hotswap.replies import Alias
 COLUMNS = [
     Column("Alias"),
     Column("Version", right=True),
+    Column("Split"),
     Column("Since"),
     Column("By"),
     Column("Reason"),
@@ -64,6 +66,7 @@ def _row(alias: Alias) -> list[object]:
     return [
         alias["alias"],
         alias["version"],
+        arms_in_words(alias.get("split")),
         moment(alias.get("since")),
         alias.get("by"),
         alias.get("reason"),
@@ -91,6 +94,7 @@ def _facts(alias: Alias) -> dict[str, object]:
     if "until" in alias:
         facts["until"] = moment(alias["until"])
     else:
+        facts["split"] = arms_in_words(alias.get("split"))
         facts["trail"] = alias.get("trail")
         facts["loaded in"] = _loaded_in(alias)
     return facts

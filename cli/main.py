@@ -27,6 +27,7 @@ COMMANDS = {
     "plots": LazyCommand("cli.plots:plots", "Draw plots of a version's evaluation."),
     "card": LazyCommand("cli.card:card", "Print a version's model card."),
     "promote": LazyCommand("cli.promote:promote", "Make a version live."),
+    "split": LazyCommand("cli.split:split", "Split an alias over several versions."),
     "rollback": LazyCommand("cli.rollback:rollback", "Go back to the previous version."),
     "rollout": LazyCommand(
         "cli.rollout:rollout", "Replace a live version in steps, and undo it if guards fail."
@@ -63,7 +64,7 @@ COMMANDS = {
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 success, 1 refused by the service, 2 wrong usage, "
-    "3 the service cannot be reached, 10 retrained, but not better, or a rollout is held, "
+    "3 the service cannot be reached, 10 retrained, but not promoted, or a rollout is held, "
     "11 a rollout was rolled back.",
 )
 @click.version_option(package_name="hotswap", message="%(package)s %(version)s")

@@ -42,6 +42,7 @@ class Expected(click.ParamType[Any]):
 @expected_generation_option
 @click.option("--reason", metavar="TEXT", help="Reason, for the history.")
 @click.option("--force", is_flag=True, help="Promote even if gates fail.")
+@click.option("--end-split", is_flag=True, help="Promote even if other versions share the alias.")
 @click.option("--idempotency-key", type=IdempotencyKey(), help="Makes the request safe to repeat.")
 @json_option
 @speaks_to_service
@@ -55,6 +56,7 @@ def promote(
     expected_generation: int | None,
     reason: str | None,
     force: bool,
+    end_split: bool,
     idempotency_key: str | None,
     as_json: bool,
 ) -> None:
@@ -74,6 +76,7 @@ def promote(
         expected_generation=expected_generation,
         reason=reason,
         force=force,
+        end_split=end_split,
         idempotency_key=idempotency_key,
     )
     print_json(promotion) if as_json else print_promotion(promotion)

@@ -18,7 +18,9 @@ def print_promotion(promotion: Promotion) -> None:
     """Print the live version, the previous one, and the gates if there were any."""
     live = f"{promotion['model']}/{promotion['alias']} is now version {promotion['version']}"
     previous = promotion.get("previous_version")
-    if previous == promotion["version"]:
+    if promotion.get("split_ended"):
+        click.echo(f"{one_line(live)} alone; its split has ended.")
+    elif previous == promotion["version"]:
         click.echo(f"{one_line(live)}, as before.")
     elif previous is None:
         click.echo(f"{one_line(live)}.")

@@ -81,7 +81,8 @@ def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Fl
     It can be interrupted at any point and run again: the same recipe, data and commit make one
     version and one promotion.
 
-    Exits with 0 if the version is live, with 10 if it is not better and the champion stays.
+    Exits with 0 if the version is live, with 10 if the champion stays: the version is not
+    better, or the alias is split.
 
     \b
     Example:

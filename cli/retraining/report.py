@@ -6,8 +6,9 @@ from typing import Any, Literal
 from hotswap.replies import Gate, Promotion, Version
 from registry.cards.blocks import Data, Phrase
 
-Ending = Literal["promoted", "not_better", "superseded", "failed"]
-"""``superseded``: this version was live and has been replaced since."""
+Ending = Literal["promoted", "not_better", "split_active", "superseded", "failed"]
+"""``split_active``: the alias is split, which only people end. ``superseded``: this version was
+live and has been replaced since."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +71,9 @@ class RetrainReport:
                 else "nothing is live"
             )
             return (f"Version {self.number} of ", model, f" was not promoted; {stays}.")
+        if self.ending == "split_active":
+            where = Data(f"{self.model}/{self.alias}")
+            return (f"Version {self.number} of ", model, " was not promoted; ", where, " is split.")
         if self.ending == "superseded":
             return (f"Version {self.number} of ", model, " was live and has been replaced since.")
         if self.version is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cli.exits import SAID_NO, CommandFailed
 from cli.retraining.inputs import Inputs
 from cli.retraining.report import RetrainReport
+from cli.splits import arms_in_words
 from cli.stages import Progress, Stage
 from hotswap import Registry
 from hotswap.errors import NotFound
@@ -19,8 +20,9 @@ from hotswap.problems import (
     GateFailed,
     IdempotencyKeyReused,
     ModelNotFound,
+    SplitActive,
 )
-from hotswap.replies import Event, Version
+from hotswap.replies import Event, Split, Version
 
 if TYPE_CHECKING:  # training imports scikit-learn
     from trainers.recipe import Recipe
@@ -167,6 +169,12 @@ class Run:
             # The champion was read before the training, and another run may have been faster.
             is_live = self._live() == number
             return self._report_live(was_live) if is_live else self._report_replaced(was_live)
+        if champion is not None and (split := self._split()) is not None:
+            # Also where the version is in it: whoever split the alias decides when it gets all.
+            return self._report_split(
+                f"{self._options.alias} is split over {arms_in_words(split)}. Use 'hotswap promote "
+                f"{self._inputs.model} {number}', or end the split and run this again."
+            )
         self._stage(f"promoting version {number}: every worker loads and warms it")
         try:
             self._request_promotion(number, champion)
@@ -174,6 +182,8 @@ class Run:
             self.report.ending = "not_better"
             self.report.gates = error.gates
             self.report.remark = error.detail
+        except SplitActive as error:
+            self._report_split(error.detail)
         except ExpectedVersionConflict as error:
             # A concurrent run may have promoted the same version.
             if self._live() != number:
@@ -208,6 +218,17 @@ class Run:
             if event["type"] in _MOVES and event.get("alias") == self._options.alias:
                 return event
         return None
+
+    def _split(self) -> Split | None:
+        """The split of the alias."""
+        try:
+            return self._registry.get_split(self._inputs.model, self._options.alias)
+        except NotFound:
+            return None
+
+    def _report_split(self, remark: str) -> None:
+        self.report.ending = "split_active"
+        self.report.remark = remark
 
     def _report_live(self, promotion: Event | None) -> None:
         self.report.ending = "promoted"

@@ -12,6 +12,7 @@ from hotswap.operations.models import Models
 from hotswap.operations.predictions import Predictions
 from hotswap.operations.promotions import Promotions
 from hotswap.operations.rollouts import Rollouts
+from hotswap.operations.splits import Splits
 from hotswap.operations.tokens import Tokens
 from hotswap.parts import Limit
 from hotswap.replies import Health
@@ -27,6 +28,7 @@ LARGEST_PREDICTION = 16 * 2**20
 class Registry(
     Models,
     Promotions,
+    Splits,
     Holdouts,
     History,
     Alerts,

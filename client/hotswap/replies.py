@@ -252,7 +252,8 @@ class Holdout(TypedDict, total=False):
 
 
 class Promotion(TypedDict):
-    """The reply to a promotion or a rollback."""
+    """The reply to a promotion, a rollback or the end of a split; ``split_ended``: the alias was
+    split before."""
 
     model: str
     alias: str
@@ -260,10 +261,48 @@ class Promotion(TypedDict):
     previous_version: int | None
     generation: int
     gates: NotRequired[list[Gate]]
+    split_ended: NotRequired[bool]
+
+
+class Arm(TypedDict):
+    """A version of a split, and its share of the requests in percent."""
+
+    version: int
+    weight: float
+
+
+class AliasSplit(TypedDict):
+    """The versions that an alias is split over, and what one of them is chosen by."""
+
+    by: str
+    arms: list[Arm]
+
+
+class ArmGate(Gate, total=False):
+    """The result of a gate of a version that was added to a split."""
+
+    version: int
+
+
+class Split(TypedDict):
+    """A split of an alias that points at ``version``. ``since``, ``changed_by`` and ``reason`` are
+    of the last change of its weights; ``gates`` only in the reply to a change."""
+
+    model: str
+    alias: str
+    version: int
+    by: str
+    arms: list[Arm]
+    generation: int
+    since: str
+    changed_by: str
+    reason: str | None
+    gates: NotRequired[list[ArmGate]]
 
 
 class Alias(TypedDict):
-    """An alias and the version it points at.
+    """An alias and the version it points at. ``split``: the versions that answer instead; None: it
+    answers all requests.
 
     ``since``, ``by``, ``reason``, ``forced`` and ``rolled_back`` are of its last move. ``trail``
     are the versions that rollbacks go back to, one after the other, at most 20; ``rollback_to`` is
@@ -273,6 +312,7 @@ class Alias(TypedDict):
 
     alias: str
     version: int
+    split: NotRequired[AliasSplit | None]
     since: NotRequired[str | None]
     by: NotRequired[str | None]
     reason: NotRequired[str | None]

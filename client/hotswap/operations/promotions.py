@@ -36,6 +36,7 @@ class Promotions(Service):
         reason: str | None = None,
         gates: Sequence[str] = (),
         force: bool = False,
+        end_split: bool = False,
         idempotency_key: str | None = None,
     ) -> Promotion:
         """Point ``alias`` (default: ``production``) at a version; returns when it is live.
@@ -45,6 +46,9 @@ class Promotions(Service):
         generation, which every change of one of its aliases increases. ``gates`` are checked in
         addition to those of the model's policy. Raises ``problems.GateFailed`` if one fails;
         ``force`` moves the alias nevertheless, and requires a reason.
+
+        An alias that is split is moved to one of the versions of its split, which ends it; to
+        another only with ``end_split``, otherwise raises ``problems.SplitActive``.
         """
         request = promotion_request(
             alias=alias,
@@ -56,6 +60,8 @@ class Promotions(Service):
             request["expected_version"] = expected_version
         if force:
             request["force"] = True
+        if end_split:
+            request["end_split"] = True
         path = path_of("models", name, version, "promote")
         return self._move(path, request, idempotency_key)
 

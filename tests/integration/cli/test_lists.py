@@ -135,8 +135,9 @@ def test_aliases_are_printed_with_their_last_move_and_what_a_rollback_goes_back_
     service.script("GET", "/models/housing/aliases/production", Answer(200, production))
 
     assert hotswap("aliases", "housing").stdout.splitlines() == [
-        "ALIAS       VERSION  SINCE                    BY   REASON  ROLL BACK TO  LOADED IN",
-        "production        2  2026-11-21 06:00:00 UTC  ann  slow               1  1 of 2 workers",
+        "ALIAS       VERSION  SPLIT  SINCE                    BY   REASON  ROLL BACK TO  LOADED IN",
+        "production        2  -      2026-11-21 06:00:00 UTC  ann  slow               1  "
+        "1 of 2 workers",
     ]
     assert json.loads(hotswap("aliases", "housing", "--json").stdout) == [production]
     shown = hotswap("aliases", "housing", "production").stdout

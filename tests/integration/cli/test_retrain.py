@@ -525,3 +525,43 @@ def test_another_refusal_exits_1(hotswap: Hotswap, service: FakeRegistry, recipe
     result = retrain(hotswap, recipe)
     assert result.exit_code == 1
     assert "cannot be loaded" in result.stderr
+
+
+SPLIT = {
+    "model": "sales",
+    "alias": "production",
+    "version": 1,
+    "by": "header",
+    "arms": [{"version": 1, "weight": 90}, {"version": 2, "weight": 10}],
+    "generation": 2,
+    "since": "2026-11-23T06:00:00.000Z",
+    "changed_by": "ann",
+    "reason": None,
+}
+
+
+def test_an_alias_that_is_split_stays_split(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    retrain(hotswap, write_recipe(recipe.parent, depth=1))
+    service.script("GET", f"{PATH}/aliases/production/split", Answer(200, SPLIT))
+    for _ in range(2):
+        result = retrain(hotswap, write_recipe(recipe.parent, depth=6))
+        assert result.exit_code == 10, result.stderr
+        assert "Version 2 of sales was not promoted; sales/production is split." in result.stdout
+        assert "production is split over 1: 90%, 2: 10%." in result.stdout
+    assert len(service.versions["sales"]) == 2
+    assert service.promotions() == [1]
+
+
+def test_an_alias_that_was_split_meanwhile_stays_split(
+    hotswap: Hotswap, service: FakeRegistry, recipe: Path
+) -> None:
+    retrain(hotswap, write_recipe(recipe.parent, depth=1))
+    detail = "The alias 'production' of 'sales' is split over the versions 1 and 3."
+    service.script("POST", f"{PATH}/2/promote", problem(409, "split-active", detail))
+    result = retrain(hotswap, write_recipe(recipe.parent, depth=6), "--json")
+    assert result.exit_code == 10, result.stderr
+    report = report_of(result)
+    assert (report["outcome"], report["remark"]) == ("split_active", detail)
+    assert service.promotions() == [1]
