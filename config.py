@@ -27,9 +27,28 @@ Proxies = int | tuple[Network | Literal["unix"], ...]
 
 URL_PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
 """The path below which a service is reached: empty, or segments that need no escaping."""
+_HOST_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_ADDRESS = re.compile(r"[0-9.]+")
 _SERVICE_URL = re.compile(
     r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?" + URL_PREFIX.pattern
 )
+
+
+def parse_webhook_allow(text: str) -> tuple[frozenset[str], tuple[Network, ...]]:
+    """The host names and the networks in HOTSWAP_WEBHOOK_ALLOW. Raises ValueError."""
+    names, networks = set(), []
+    for item in (part.strip().lower() for part in text.split(",") if part.strip()):
+        if _HOST_NAME.fullmatch(item) and not _ADDRESS.fullmatch(item):
+            names.add(item)
+            continue
+        try:
+            network = ipaddress.ip_network(item)
+        except ValueError as error:
+            raise ValueError(f"must be host names, addresses and networks: {error}.") from error
+        if network.prefixlen == 0:
+            raise ValueError(f"must not be {item}: webhooks could then reach any address.")
+        networks.append(network)
+    return frozenset(names), tuple(networks)
 
 
 def parse_proxies(text: str) -> Proxies:
@@ -51,6 +70,11 @@ def _parse_network(text: str) -> Network | Literal["unix"]:
     if network.prefixlen == 0:
         raise ValueError(f"must not be {text}: any client could then choose its address.")
     return network
+
+
+def _read_webhook_allow(text: str) -> str:
+    parse_webhook_allow(text)
+    return text
 
 
 def _read_proxies(text: str) -> str:
@@ -160,6 +184,13 @@ class Settings:
         "URL of the service for users, for links in cards and summaries; its host is allowed."
         " Empty: the URL of the request.",
         _read_service_url,
+    )
+    webhook_allow: str = _setting(
+        "",
+        "HOTSWAP_WEBHOOK_ALLOW",
+        "Comma-separated host names, addresses and networks that webhooks may reach although they"
+        " are not on the internet, also over http.",
+        _read_webhook_allow,
     )
     rate_limit: int = _setting(
         0, "HOTSWAP_RATE_LIMIT", "Requests a second for each token, all workers; 0: no limit."

@@ -9,6 +9,7 @@ from api.negotiation import JSON
 from console.assets import asset_response
 from console.errors import handle_errors
 from console.headers import finish
+from console.pages.alerts import blueprint as alerts
 from console.pages.archive import blueprint as archive
 from console.pages.compare import blueprint as compare
 from console.pages.describe import blueprint as describe
@@ -40,6 +41,7 @@ PAGES = (
     upload,
     trying,
     history,
+    alerts,
     health,
     promote,
     rollback,

@@ -32,6 +32,7 @@ class Entry(NamedTuple):
 MENU = (
     Entry("Models", "console.models.index"),
     Entry("History", "console.history.show"),
+    Entry("Alerts", "console.alerts.show"),
     Entry("Health", "console.health.show"),
     Entry("Tokens", "console.tokens.show", "admin"),
 )

@@ -2,8 +2,13 @@
 
 from typing import Protocol
 
+from config import parse_webhook_allow
+from keeper.deliverer import Deliverer
 from keeper.loop import Task
 from keeper.services import KeeperServices
+from registry.deliveries.addresses import Allowed
+from registry.deliveries.key_file import NAME, KeyFile
+from registry.deliveries.sending import Sender
 
 
 class Companion(Protocol):
@@ -21,6 +26,9 @@ def tasks_of(services: KeeperServices) -> list[Task]:  # noqa: ARG001 - for the 
     return []
 
 
-def companions_of(services: KeeperServices) -> list[Companion]:  # noqa: ARG001
+def companions_of(services: KeeperServices) -> list[Companion]:
     """What works beside the loop."""
-    return []
+    settings = services.settings
+    sender = Sender(Allowed(*parse_webhook_allow(settings.webhook_allow)))
+    keys = KeyFile(settings.data / NAME)
+    return [Deliverer(services.database, sender, keys, settings.public_url)]

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from api.access import grant
 from api.worker_reports import with_loaded_in, worker_reports
 from console.gate_words import gates_passed
 from console.noise import Difference, difference
@@ -14,6 +15,7 @@ from console.splits import split_shown
 from console.traffic import after_change
 from registry.errors import VersionNotFound
 from registry.names import LATEST, PRODUCTION
+from registry.reading.alerts import AlertFilter, alerts_of
 from registry.reading.live_versions import (
     Bounds,
     bounds_of,
@@ -21,8 +23,12 @@ from registry.reading.live_versions import (
     newest_ready,
     with_trail,
 )
+from registry.reading.pages import Paging
 from registry.reading.queries import find_model, find_version, policy_of
 from registry.reading.views import View, model_view, version_view
+
+_ALERTS = Paging(1, 5)
+"""The open alerts that are shown; a link leads to the others."""
 
 
 def live_part(session: Session, name: str) -> dict[str, Any]:
@@ -36,6 +42,7 @@ def live_part(session: Session, name: str) -> dict[str, Any]:
         "production": production,
         "candidate": _candidate(session, name, production),
         "change": after_change(session, name),
+        "alerts": alerts_of(session, grant(), name, AlertFilter(is_open=True), _ALERTS),
         "splits": [split_shown(session, name, one["alias"]) for one in live if one["split"]],
         "newest": _newest(session, name),
     }

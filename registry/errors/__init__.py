@@ -68,7 +68,6 @@
     │   ├── LastAdminToken            without it no other could be created
     │   ├── TooManyWebhooks
     │   ├── WebhookDisabled
-    │   ├── DeliveryWaiting           a message that will be sent anyway
     │   ├── BackupRefused             a backup cannot be written there, or not of this database
     │   └── DataDirectoryRefused      a directory that cannot be served or restored into
     ├── Refused                   well-formed, but not acceptable
@@ -246,7 +245,6 @@ from registry.errors.storage import (
 from registry.errors.webhooks import (
     AddressRefused,
     DeliveryNotFound,
-    DeliveryWaiting,
     TooManyWebhooks,
     WebhookDisabled,
     WebhookKeyUnavailable,
@@ -290,7 +288,6 @@ __all__ = [
     "DatabaseBusy",
     "DatabaseUnavailable",
     "DeliveryNotFound",
-    "DeliveryWaiting",
     "DescriptionConflict",
     "Draining",
     "ExpectedGenerationConflict",

@@ -52,13 +52,6 @@ class WebhookDisabled(Conflict):
         )
 
 
-class DeliveryWaiting(Conflict):
-    title = "Delivery is waiting"
-
-    def __init__(self, delivery_id: int) -> None:
-        super().__init__(f"The delivery {delivery_id} has not been sent yet. Wait for its outcome.")
-
-
 class WebhookKeyUnavailable(Unavailable):
     title = "Key of webhooks unavailable"
 

@@ -87,6 +87,11 @@ PAGES: dict[str, tuple[Address, ...]] = {
         Address("history, no match", "/console/history?actor=nobody"),
         Address("history, hostile", "/console/history?model=hostile"),
     ),
+    "alerts.show": (
+        Address("alerts", "/console/alerts"),
+        Address("alerts, none", "/console/alerts?kind=webhook"),
+        Address("alerts of a reader", "/console/alerts", scopes=READER),
+    ),
     "health.show": (
         Address("health", "/console/health"),
         Address("health for a reader", "/console/health", scopes=READER),

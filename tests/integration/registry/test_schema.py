@@ -132,6 +132,8 @@ def test_a_migration_removes_the_rewritten_forms_of_uploaded_onnx_files(database
         for table in ("rollout_counts", "rollouts", "leases"):  # of 0017
             session.execute(text(f"DROP TABLE {table}"))
         session.execute(text("DROP TABLE alerts"))  # of 0018
+        for table in ("deliveries", "webhooks", "delivery_counts", "fan_outs"):  # of 0019
+            session.execute(text(f"DROP TABLE {table}"))
         session.execute(text("UPDATE alembic_version SET version_num = '0003'"))
 
     assert upgrade(database) is True
