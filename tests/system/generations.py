@@ -121,14 +121,16 @@ class Generations:
 
 
 @contextmanager
-def generations(data: Path, *, unix: bool) -> Iterator[Generations]:
-    """A service on ``data``, and those that replace it. The block begins when it is ready."""
+def generations(data: Path, *, unix: bool, watch: bool = False) -> Iterator[Generations]:
+    """A service on ``data``, and those that replace it; ``watch``: with a keeper. The block begins
+    when it is ready."""
     with tempfile.TemporaryDirectory() as folder:  # a path that fits a socket's address
         path, port = Path(folder) / "http.sock", free_port()
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOTSWAP_")}
         environment = inherited | {
             "HOTSWAP_DATA": str(data),
             "HOTSWAP_ADMIN_TOKEN": ADMIN_TOKEN,
+            "HOTSWAP_WATCH": "1" if watch else "0",
             **({"HOTSWAP_UDS": str(path)} if unix else {"HOTSWAP_PORT": str(port)}),
         }
         target = (

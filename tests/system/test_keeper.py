@@ -19,7 +19,7 @@ SERVE: list[str | Path] = [BIN / "hotswap", "serve", "--workers", "1"]
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def watched(tmp_path: Path) -> Iterator[Server]:
     with running(SERVE, tmp_path / "data", free_port(), HOTSWAP_WATCH="1") as started:
         yield started
 
@@ -32,39 +32,46 @@ def keeper_of(data: Path, *, but: int = 0) -> int:
 
 
 def test_it_starts_with_the_server_is_replaced_when_killed_and_stops_with_it(
-    server: Server,
+    watched: Server,
 ) -> None:
-    first = wait_for(lambda: keeper_of(server.data))
+    first = wait_for(lambda: keeper_of(watched.data))
     os.kill(first, signal.SIGKILL)
-    second = wait_for(lambda: keeper_of(server.data, but=first))
-    assert server.call("GET", "/readyz").ok
+    second = wait_for(lambda: keeper_of(watched.data, but=first))
+    assert watched.call("GET", "/readyz").ok
 
-    server.process.terminate()
+    watched.process.terminate()
 
-    assert server.process.wait(30) == 0
+    assert watched.process.wait(30) == 0
     assert not is_alive(second)
-    assert "was killed by signal 9; another one is started in 1 s" in server.log.read_text()
+    assert "was killed by signal 9; another one is started in 1 s" in watched.log.read_text()
+
+
+def test_without_watching_there_is_none(server: Server) -> None:
+    """``running`` sets HOTSWAP_WATCH=0."""
+    assert server.call("GET", "/readyz").ok
+    assert not (server.data / "run" / "keeper").exists()
+    assert keepers_on(server.data) == []
 
 
 @pytest.mark.slow
-def test_it_ends_when_the_main_process_is_killed(server: Server) -> None:
-    keeper = wait_for(lambda: keeper_of(server.data))
+def test_it_ends_when_the_main_process_is_killed(watched: Server) -> None:
+    keeper = wait_for(lambda: keeper_of(watched.data))
 
-    server.process.kill()
+    watched.process.kill()
 
     wait_for(lambda: not is_alive(keeper))
 
 
 @pytest.mark.slow
-def test_the_workers_are_replaced_together_with_the_keeper(server: Server) -> None:
-    first = wait_for(lambda: keeper_of(server.data))
-    wait_for(lambda: len(server.workers()) == 1)
+def test_the_workers_are_replaced_together_with_the_keeper(watched: Server) -> None:
+    first = wait_for(lambda: keeper_of(watched.data))
+    wait_for(lambda: len(watched.workers()) == 1)
 
-    server.process.send_signal(signal.SIGHUP)
+    watched.process.send_signal(signal.SIGHUP)
 
-    wait_for(lambda: keeper_of(server.data, but=first))
+    wait_for(lambda: keeper_of(watched.data, but=first))
     assert not is_alive(first)
-    assert "ended with exit code" not in server.log.read_text()
+    assert "ended with exit code" not in watched.log.read_text()
 
 
 @pytest.mark.slow
@@ -72,7 +79,7 @@ def test_the_workers_are_replaced_together_with_the_keeper(server: Server) -> No
 def test_after_a_hand_over_the_keeper_of_the_successor_is_the_only_one(
     tmp_path: Path, *, by_signal: bool
 ) -> None:
-    with generations(tmp_path / "data", unix=False) as service:
+    with generations(tmp_path / "data", unix=False, watch=True) as service:
         first = wait_for(lambda: keeper_of(service.data))
 
         service.replace(by_signal=by_signal)
@@ -83,14 +90,14 @@ def test_after_a_hand_over_the_keeper_of_the_successor_is_the_only_one(
 
 
 @pytest.mark.slow
-def test_predictions_continue_while_the_keeper_is_stopped_and_killed(server: Server) -> None:
-    upload(server, "plane", constant_model(100.0))
-    server.call("POST", "/models/plane/1/promote").raise_for_status()
+def test_predictions_continue_while_the_keeper_is_stopped_and_killed(watched: Server) -> None:
+    upload(watched, "plane", constant_model(100.0))
+    watched.call("POST", "/models/plane/1/promote").raise_for_status()
     row = {"json": {"x0": 1.0, "x1": 2.0}}
     for number in (signal.SIGSTOP, signal.SIGKILL):
-        os.kill(wait_for(lambda: keeper_of(server.data)), number)
+        os.kill(wait_for(lambda: keeper_of(watched.data)), number)
         for _ in range(50):
-            assert server.call("POST", "/models/plane/predict", **row).json()["version"] == 1
+            assert watched.call("POST", "/models/plane/predict", **row).json()["version"] == 1
 
 
 def keepers_on(data: Path) -> list[int]:
