@@ -10,7 +10,7 @@ from registry.guards.evidence import Verdict
 from registry.rollouts.decide import decide
 from registry.rollouts.observed import Observed, Totals
 from registry.rollouts.plan import Plan
-from registry.rollouts.progress import ACTIVE, Decision, Progress
+from registry.rollouts.progress import ACTIVE, Decision, Progress, Required
 
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -115,7 +115,9 @@ class Run:
     def _decide(self) -> None:
         decision = decide(self.plan, self.progress, self.observed, self.now)
         if decision.action == "require":
-            decision = decide(self.plan, self.progress, self.observed, self.now, self.required)
+            decision = decide(
+                self.plan, self.progress, self.observed, self.now, Required(self.required)
+            )
         self.last = decision
         if decision.action != "wait":
             self.moves.append((self.seconds, decision))

@@ -5,6 +5,7 @@ from typing import Protocol
 from config import parse_webhook_allow
 from keeper.deliverer import Deliverer
 from keeper.loop import Task
+from keeper.rollouts import LOOK_SECONDS, RolloutWatcher, counts_of_host
 from keeper.services import KeeperServices
 from registry.deliveries.addresses import Allowed
 from registry.deliveries.key_file import NAME, KeyFile
@@ -21,9 +22,15 @@ class Companion(Protocol):
         """Stop within a few seconds. What was not finished is done after the next start."""
 
 
-def tasks_of(services: KeeperServices) -> list[Task]:  # noqa: ARG001 - for the tasks that follow
+def tasks_of(services: KeeperServices) -> list[Task]:
     """The tasks of the loop."""
-    return []
+    rollouts = RolloutWatcher(
+        services.database,
+        services.preparer.prepared,
+        services.evaluator.results,
+        counts_of_host(services.counts_folder),
+    )
+    return [Task("moving rollouts", LOOK_SECONDS, rollouts.look)]
 
 
 def companions_of(services: KeeperServices) -> list[Companion]:

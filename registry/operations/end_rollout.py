@@ -33,7 +33,7 @@ def end_rollout(
     if row is None:
         return False
     reason = f"{actor} changed the alias '{alias}' during the rollout: {_CAUSES[cause]}."
-    write_progress(row, progress_of(row).ended(), reason)
+    write_progress(session, row, progress_of(row).ended(), reason)
     record_rollout(session, "rollout_ended", row, actor=actor, reason=reason, via=via)
     update_alerts(session, row, actor=actor)
     return True

@@ -6,6 +6,7 @@ the rollout is refused.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -51,7 +52,8 @@ class RolloutMove:
     """A change of the rollout in progress under ``alias``: by whom, and why.
 
     ``expected_revision``: that of the rollout that the caller has seen; None: any. ``observed``:
-    what was counted until now; None: as it is stored. ``force``: also where gates fail.
+    what was counted until now; None: as it is stored. ``at``: when it was decided; None: now.
+    ``force``: also where gates fail.
     """
 
     actor: str
@@ -59,6 +61,7 @@ class RolloutMove:
     reason: str | None = None
     expected_revision: int | None = None
     observed: Observed | None = None
+    at: datetime | None = None
     force: bool = False
     idempotency: Idempotency | None = None
     via: str | None = None
@@ -157,9 +160,9 @@ class _Change:
         self._details.update(rollout_details(row))  # the alias's event is recorded after this
         if action in {"advance", "promote"}:
             observed = observed.next_step(promoted=action == "promote")
-        progress = progress_of(row).after(action, self._plan, utc_now())
+        progress = progress_of(row).after(action, self._plan, move.at or utc_now())
         reason = move.reason or f"{move.actor} asked for it."
-        write_progress(row, progress, reason, observed)
+        write_progress(session, row, progress, reason, observed)
         if progress.state == "held":
             self._record(session, row, "rollout_held")
         elif progress.state not in ACTIVE:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from registry.errors import RolloutChanged, RolloutNotFound
@@ -12,7 +13,7 @@ from registry.rollouts.decide import figures
 from registry.rollouts.observed import Observed
 from registry.rollouts.progress import ACTIVE, Progress
 from registry.storage.history import EventType, record
-from registry.storage.rollout_tables import RolloutRow
+from registry.storage.rollout_tables import RolloutCountsRow, RolloutRow
 from registry.storage.tables import utc_now
 from registry.watching.rollouts import active_rollout, observed_of, plan_of
 
@@ -34,7 +35,11 @@ def locked_rollout(session: Session, model: str, alias: str, revision: int) -> R
 
 
 def write_progress(
-    row: RolloutRow, progress: Progress, reason: str, observed: Observed | None = None
+    session: Session,
+    row: RolloutRow,
+    progress: Progress,
+    reason: str,
+    observed: Observed | None = None,
 ) -> None:
     """Bring ``row`` to ``progress``. ``observed``: what was counted; None: as it is stored."""
     now = utc_now()
@@ -46,6 +51,7 @@ def write_progress(
         row.evidence = observed.to_json()
     if progress.state not in ACTIVE:
         row.ended_at = now
+        session.execute(delete(RolloutCountsRow).where(RolloutCountsRow.rollout == row.id))
         row.cooldown_until = now + COOLDOWN if progress.state == "rolled_back" else None
 
 

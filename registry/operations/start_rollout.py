@@ -18,6 +18,8 @@ from registry.errors import (
     RolloutRefused,
     SplitInTheWay,
 )
+from registry.gates.policies import check_task
+from registry.live.snapshot import served_version
 from registry.names import check_alias
 from registry.operations.alias_requests import AliasRequest, expected_alias
 from registry.operations.close_alert import close_alert
@@ -60,15 +62,17 @@ def start_rollout(
     """Start a rollout of the version that ``reference`` stands for. One of the same version with
     the same plan that is in progress stays as it is.
 
-    Raises RolloutRefused, RolloutActive, RolloutCoolingDown, SplitInTheWay, and what
-    ``split_alias`` raises.
+    Raises RolloutRefused, RolloutActive, RolloutCoolingDown, SplitInTheWay, GateRefused for a
+    requirement that the version's task does not have, and what ``split_alias`` raises.
     """
     check_alias(request.alias)
     with database.read() as session:
         if (answer := stored_answer(session, request.idempotency)) is not None:
             return replay(database, answer)
         row = find_model(session, model)
-        number = find_ready_version(session, model, reference).number
+        version = find_ready_version(session, model, reference)
+        number = version.number
+        check_task(request.plan.require, served_version(version).signature.task)
         if (same := _same(session, model, number, request)) is not None:
             return OperationResult(same, unchanged=True)
         alias = expected_alias(session, row, request)

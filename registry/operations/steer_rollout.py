@@ -104,7 +104,7 @@ def _steer(database: Database, model: str, move: RolloutMove, verb: _Verb) -> Op
         if not unchanged:
             if before.state not in verb.states:
                 raise RolloutStateConflict(verb.name, row.version, row.state)
-            write_progress(row, after, move.reason or f"{move.actor} {verb.name}d it.")
+            write_progress(session, row, after, move.reason or f"{move.actor} {verb.name}d it.")
             record_rollout(
                 session, verb.event, row, actor=move.actor, reason=move.reason, via=move.via
             )

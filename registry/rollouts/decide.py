@@ -16,11 +16,10 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
-from registry.guards.evidence import Verdict
 from registry.guards.grammar import Guard
 from registry.rollouts.observed import Arms, Observed
 from registry.rollouts.plan import Plan
-from registry.rollouts.progress import Action, Decision, Progress
+from registry.rollouts.progress import Action, Decision, Progress, Required
 
 _MOST = math.log(1e300)
 
@@ -30,11 +29,11 @@ def decide(
     progress: Progress,
     observed: Observed,
     now: datetime,
-    required: Verdict | None = None,
+    required: Required | None = None,
 ) -> Decision:
     """The decision at ``now`` about a rollout that has not ended.
 
-    ``required``: the verdict of the requirements; None: not evaluated yet.
+    ``required``: None: the requirements of this step were not evaluated yet.
     """
     for guard in plan.guards:
         if observed.verdict(guard.text) == "failed":
@@ -98,7 +97,7 @@ def _at_deadline(plan: Plan) -> Decision:
 
 
 def _within_step(
-    plan: Plan, progress: Progress, observed: Observed, now: datetime, required: Verdict | None
+    plan: Plan, progress: Progress, observed: Observed, now: datetime, required: Required | None
 ) -> Decision:
     step = plan.steps[progress.step]
     at = f"Step {progress.step + 1} of {len(plan.steps)}, a weight of {step.weight / 100:g} %"
@@ -115,17 +114,18 @@ def _within_step(
     if plan.require:
         if required is None:
             return Decision("require", f"{at}: the requirements are evaluated.")
-        if required != "passed":
+        if required.verdict != "passed":
             return _not_passed(progress, at, required)
     if progress.step + 1 == plan.last:
         return Decision("promote", f"{at}, passed; it was the last before the promotion.")
     return Decision("advance", f"{at}, passed.")
 
 
-def _not_passed(progress: Progress, at: str, required: Verdict) -> Decision:
-    if required == "failed":
-        return Decision("roll_back", f"{at}: a requirement failed.")
-    return Decision(_held(progress), f"{at}: the requirements cannot be evaluated at present.")
+def _not_passed(progress: Progress, at: str, required: Required) -> Decision:
+    if required.verdict == "failed":
+        return Decision("roll_back", f"{at}: {required.reason or 'a requirement failed'}.")
+    why = f" ({required.reason.rstrip('.')})" if required.reason else ""
+    return Decision(_held(progress), f"{at}: the requirements cannot be evaluated{why}.")
 
 
 def _held(progress: Progress) -> Action:

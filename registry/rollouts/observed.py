@@ -40,6 +40,18 @@ Sources = Mapping[str, Mapping[int, Totals]]
 """The totals by server and by the version's number."""
 
 
+def sources_to_json(sources: Sources) -> dict[str, dict[str, Any]]:
+    """By server and number, as plain data."""
+    plain: dict[str, dict[str, Any]] = msgspec.to_builtins(sources, str_keys=True)
+    return plain
+
+
+def sources_from_json(raw: Mapping[str, Any]) -> Sources:
+    """The inverse of ``sources_to_json``. Raises ValueError where the form is another."""
+    sources: Sources = msgspec.convert(raw, Sources, strict=False)
+    return sources
+
+
 class Tally(NamedTuple):
     """Requests of an arm; ``timed``: answers since it is known which are slow."""
 

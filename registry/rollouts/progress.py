@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
+from registry.guards.evidence import Verdict
 from registry.rollouts.plan import Plan
 
 State = Literal[
@@ -38,6 +39,13 @@ class Decision:
 
     action: Action
     reason: str
+
+
+class Required(NamedTuple):
+    """The verdict of the requirements; ``reason``: what failed, or why nothing can be evaluated."""
+
+    verdict: Verdict
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

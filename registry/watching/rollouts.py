@@ -11,10 +11,10 @@ from registry.names import check_alias
 from registry.reading.queries import find_model
 from registry.reading.views import View, timestamp
 from registry.rollouts.decide import decide, figures
-from registry.rollouts.observed import Observed
+from registry.rollouts.observed import Observed, Sources, sources_from_json
 from registry.rollouts.plan import Plan, parse_plan
 from registry.rollouts.progress import Progress, parse_state
-from registry.storage.rollout_tables import RolloutRow
+from registry.storage.rollout_tables import RolloutCountsRow, RolloutRow
 
 UNWATCHED_AFTER = timedelta(seconds=60)
 """Without a look at the counts for this long, a rollout has nobody who watches it."""
@@ -51,6 +51,12 @@ def active_rollouts(session: Session) -> Sequence[RolloutRow]:
     """All rollouts in progress, the oldest first."""
     query = select(RolloutRow).where(RolloutRow.ended_at.is_(None)).order_by(RolloutRow.id)
     return session.scalars(query).all()
+
+
+def stored_counts(session: Session, rollout: int) -> Sources:
+    """What the keepers of other hosts have stored of the counts of their servers."""
+    query = select(RolloutCountsRow).where(RolloutCountsRow.rollout == rollout)
+    return sources_from_json({row.server: row.totals for row in session.scalars(query)})
 
 
 def plan_of(row: RolloutRow) -> Plan:

@@ -1,0 +1,259 @@
+"""Watches rollouts: reads what was counted, decides, and makes the moves.
+
+What takes long, the evaluation of gates and the preparation of a version, is done in a thread: the
+guards of all rollouts are looked at meanwhile. A guard that fails then changes the revision of the
+rollout, so the move that was being prepared is refused.
+"""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from registry.errors import (
+    ChampionMoved,
+    RegistryError,
+    RolloutChanged,
+    RolloutNotFound,
+    RolloutStateConflict,
+    Unavailable,
+)
+from registry.operations.evaluate_requirements import evaluate_requirements
+from registry.operations.hold_lease import hold_lease
+from registry.operations.move_rollout import KEEPER, RolloutMove, move_rollout
+from registry.operations.promote import EvaluateGates, Prepare
+from registry.operations.store_evidence import store_counts, store_evidence
+from registry.rollouts.decide import decide
+from registry.rollouts.observed import Observed, Sources, Totals
+from registry.rollouts.plan import Plan
+from registry.rollouts.progress import Action, Required
+from registry.storage.database import Database
+from registry.storage.rollout_tables import RolloutRow
+from registry.storage.tables import utc_now
+from registry.watching.arm_counts import read_arms
+from registry.watching.rollouts import (
+    active_rollouts,
+    observed_of,
+    plan_of,
+    progress_of,
+    stored_counts,
+)
+
+LOOK_SECONDS = 1.0
+STORED = timedelta(seconds=5)
+"""How often what was counted is stored."""
+AGAIN = timedelta(seconds=5)
+"""How long after a failure a move is tried again."""
+EVALUATED_AGAIN = timedelta(seconds=30)
+"""How long after gates could not be evaluated."""
+LEASE = "rollouts"
+_SLOW: frozenset[Action] = frozenset({"require", "advance", "promote"})
+_MOVED = (RolloutChanged, RolloutNotFound, RolloutStateConflict, ChampionMoved)
+"""Somebody else was faster: the rollout is read again."""
+
+ReadCounts = Callable[[str, str], Sources]
+"""Reads what this host's server has counted of the versions of a model under an alias."""
+
+
+def in_thread(call: Callable[[], object]) -> "Future[object]":
+    """Call it in a thread that does not keep the process from ending."""
+    future: Future[object] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+def counts_of_host(folder: Callable[[], Path | None]) -> ReadCounts:
+    """Reads the counts of the server whose ``folder`` of counts it is at the time."""
+
+    def read(model: str, alias: str) -> Sources:
+        found = folder()
+        if found is None:
+            return {}
+        arms = read_arms(found, model, alias)
+        counted: dict[str, dict[int, Totals]] = {}
+        for number, arm in arms.items():
+            counted.setdefault(arm.began, {})[number] = Totals(arm.faults, arm.times)
+        return counted
+
+    return read
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A rollout, at one revision."""
+
+    row: RolloutRow
+    plan: Plan
+    observed: Observed
+    stored_at: datetime
+    move: "Future[object] | None" = None
+    required: Required | None = None
+    not_before: datetime | None = None
+
+
+class RolloutWatcher:
+    """Watches the rollouts in ``database``. For one thread.
+
+    Where several hosts share a database, the one with the lease decides, and the others store their
+    counts for it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        prepare: Prepare,
+        evaluate_gates: EvaluateGates,
+        read_counts: ReadCounts,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        begin: Callable[[Callable[[], object]], "Future[object]"] = in_thread,
+    ) -> None:
+        self._database = database
+        self._prepare = prepare
+        self._evaluate_gates = evaluate_gates
+        self._read_counts = read_counts
+        self._clock = clock
+        self._begin = begin
+        self._watched: dict[int, _Watched] = {}
+        self._evaluate_after: dict[int, datetime] = {}
+        self._told_at: datetime | None = None
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+
+    def look(self) -> None:
+        """Look at every rollout once. Where that fails, the others are looked at all the same.
+
+        Raises what the first one that fails raised.
+        """
+        now = self._clock()
+        with self._database.read() as session:
+            rows = active_rollouts(session)
+        if rows and not self._decides(now):
+            self._watched.clear()
+            self._tell(rows, now)
+            return
+        self._watched = {row.id: self._at_revision(row, now) for row in rows}
+        faults: list[Exception] = []
+        for watched in list(self._watched.values()):
+            try:
+                self._look_at(watched, now)
+            except Exception as error:  # noqa: BLE001 - raised below
+                faults.append(error)
+        if faults:
+            raise faults[0]
+
+    def _decides(self, now: datetime) -> bool:
+        return self._database.is_sqlite or hold_lease(self._database, LEASE, self._holder, now)
+
+    def _tell(self, rows: Sequence[RolloutRow], now: datetime) -> None:
+        """Store this host's counts for the keeper that decides, every five seconds."""
+        if self._told_at is not None and now - self._told_at < STORED:
+            return
+        for row in rows:
+            store_counts(self._database, row.id, self._read_counts(row.model, row.alias))
+        self._told_at = now
+
+    def _at_revision(self, row: RolloutRow, now: datetime) -> _Watched:
+        """What is known of the rollout: read again where somebody has changed it."""
+        watched = self._watched.get(row.id)
+        if watched is None or watched.row.revision != row.revision:
+            return _Watched(row, plan_of(row), observed_of(row), stored_at=now - STORED)
+        return watched
+
+    def _look_at(self, watched: _Watched, now: datetime) -> None:
+        row, plan = watched.row, watched.plan
+        watched.observed = watched.observed.after(
+            plan, row.version, row.champion, self._read(row), now
+        )
+        if watched.move is not None and watched.move.done():
+            self._finish(watched, now)
+        if row.id not in self._watched:  # it was moved, and is read again
+            return
+        decision = decide(plan, progress_of(row), watched.observed, now, watched.required)
+        if decision.action in _SLOW:
+            if watched.move is None and self._is_due(watched, decision.action, now):
+                watched.move = self._begin(self._call(watched, decision.action, decision.reason))
+        elif decision.action != "wait" and self._is_due(watched, decision.action, now):
+            if row.state == "baking":  # what has to be prepared, and may fail again
+                watched.not_before = now + AGAIN
+            self._make(watched, decision.action, decision.reason)
+        if row.id in self._watched and now - watched.stored_at >= STORED:
+            watched.stored_at = now
+            store_evidence(self._database, row.id, row.revision, watched.observed)
+
+    def _is_due(self, watched: _Watched, action: Action, now: datetime) -> bool:
+        """Whether enough time has passed since the last failure."""
+        if action == "require":
+            after = self._evaluate_after.get(watched.row.id)
+            return after is None or now >= after
+        return watched.not_before is None or now >= watched.not_before
+
+    def _read(self, row: RolloutRow) -> Sources:
+        own = self._read_counts(row.model, row.alias)
+        if self._database.is_sqlite:
+            return own
+        with self._database.read() as session:
+            return {**stored_counts(session, row.id), **own}
+
+    def _call(self, watched: _Watched, action: Action, reason: str) -> Callable[[], object]:
+        """What takes long; its result is the outcome of the requirements, or nothing."""
+        if action == "require":
+            return lambda: evaluate_requirements(self._database, watched.row, self._evaluate_gates)
+        return lambda: self._move(watched.row, watched.observed, action, reason)
+
+    def _finish(self, watched: _Watched, now: datetime) -> None:
+        """Take the result of what took long. Raises its exception where it is tried again."""
+        move, watched.move = watched.move, None
+        watched.not_before = now + AGAIN
+        try:
+            result = move.result() if move is not None else None
+        except _MOVED:
+            self._watched.pop(watched.row.id)
+        except Unavailable:
+            raise
+        except RegistryError as error:
+            self._make(watched, "block", f"The next move was refused: {error.detail}")
+        else:
+            if not isinstance(result, Required):
+                self._watched.pop(watched.row.id)
+                return
+            watched.not_before = None
+            undecided = result.verdict == "undecided"
+            if undecided:
+                self._evaluate_after[watched.row.id] = now + EVALUATED_AGAIN
+            # A rollout that is held for this already waits for the next evaluation.
+            watched.required = None if undecided and watched.row.state == "held" else result
+
+    def _make(self, watched: _Watched, action: Action, reason: str) -> None:
+        """Make a move that takes no time, and read the rollout again."""
+        with suppress(*_MOVED):  # it is read again in any case
+            self._move(watched.row, watched.observed, action, reason)
+        self._watched.pop(watched.row.id)
+
+    def _move(self, row: RolloutRow, observed: Observed, action: Action, reason: str) -> None:
+        move_rollout(
+            self._database,
+            self._prepare,
+            row.model,
+            action,
+            RolloutMove(
+                actor=KEEPER,
+                alias=row.alias,
+                reason=reason,
+                expected_revision=row.revision,
+                observed=observed,
+                at=self._clock(),
+            ),
+            evaluate_gates=self._evaluate_gates,
+        )
