@@ -10,6 +10,7 @@ from registry.engines.loading import BOOSTING, FOREST, LINEAR, ONNX, read_forms
 from registry.errors import BlobMissing, HistoryBroken, RegistryError
 from registry.extras import advice, is_installed
 from registry.names import WATCH
+from registry.reading.splits import answering
 from registry.storage import schema
 from registry.storage.database import Database
 from registry.storage.history import verify
@@ -60,23 +61,22 @@ def check_history(installation: Installation) -> Iterator[Finding]:
 
 
 def check_engines(installation: Installation) -> Iterator[Finding]:
-    """The engine of each version that an alias points at, and whether its files exist."""
+    """The engine of each version that an alias points at or is split over, and whether its files
+    exist."""
     if (database := current_database(installation)) is None:
         return
+    alias = answering().c
     live = (
         select(
-            AliasRow.model,
-            AliasRow.name,
-            AliasRow.number,
+            alias.model,
+            alias.alias,
+            alias.number,
             VersionRow.sha256,
             VersionRow.format,
             VersionRow.compiled,
         )
-        .join(
-            VersionRow,
-            (VersionRow.model == AliasRow.model) & (VersionRow.number == AliasRow.number),
-        )
-        .order_by(AliasRow.model, AliasRow.name)
+        .join(VersionRow, (VersionRow.model == alias.model) & (VersionRow.number == alias.number))
+        .order_by(alias.model, alias.alias, alias.number)
     )
     with database.read() as session:
         rows = session.execute(live).all()

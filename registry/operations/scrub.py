@@ -13,8 +13,8 @@ from sqlalchemy import select
 from registry.blobs.store import BlobStore
 from registry.errors import BlobDamaged, BlobMissing, StorageUnavailable
 from registry.reading.blob_uses import HOLDOUT, BlobUse, blob_uses, used_digests
+from registry.reading.splits import answering
 from registry.storage.database import Database
-from registry.storage.tables import AliasRow
 
 State = Literal["intact", "damaged", "missing", "unreadable"]
 
@@ -31,7 +31,7 @@ class Loss:
     state: State
     uses: tuple[BlobUse, ...]
     aliases: tuple[str, ...]
-    """``model@alias`` of each alias that points at one of these versions."""
+    """``model@alias`` of each alias that points at one of these versions, or is split over it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,10 @@ def _losses(database: Database, lost: Mapping[str, State]) -> Iterator[Loss]:
     with database.read() as session:
         used_by = blob_uses(session, lost)
         pointing: dict[tuple[str, int], list[str]] = {}
-        for alias in session.scalars(select(AliasRow).order_by(AliasRow.model, AliasRow.name)):
-            pointing.setdefault((alias.model, alias.number), []).append(
-                f"{alias.model}@{alias.name}"
-            )
+        live = answering().c
+        query = select(live.model, live.alias, live.number).order_by(live.model, live.alias)
+        for model, alias, number in session.execute(query):
+            pointing.setdefault((model, number), []).append(f"{model}@{alias}")
     for digest, state in lost.items():
         uses = tuple(used_by.get(digest, ()))
         versions = dict.fromkeys((use.model, use.number) for use in uses if use.role != HOLDOUT)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import Subquery, select, union
 from sqlalchemy.orm import Session
 
 from registry.errors import AliasNotFound, SplitNotFound
@@ -15,6 +15,14 @@ from registry.storage.split_tables import AliasArmRow
 from registry.storage.tables import AliasRow, EventRow
 
 _CHANGED: EventType = "split_changed"
+
+
+def answering() -> Subquery:
+    """The versions that aliases point at or are split over, once each: ``model``, ``alias`` and
+    ``number``."""
+    pointing = select(AliasRow.model, AliasRow.name.label("alias"), AliasRow.number)
+    arms = select(AliasArmRow.model, AliasArmRow.alias, AliasArmRow.number)
+    return union(pointing, arms).subquery()
 
 
 def weights_of(session: Session, model: str, alias: str) -> dict[int, int]:

@@ -124,6 +124,22 @@ def test_doctor_names_the_kernel_of_trees(data: Path) -> None:
     assert ("is built" in kernel["message"]) is forest.AVAILABLE
 
 
+def test_doctor_names_the_engine_of_each_version_of_a_split(data: Path) -> None:
+    execute(data, "UPDATE aliases SET split_by = 'header', split_salt = randomblob(16)")
+    arms = ", ".join(
+        f"('house', 'production', {number}, 5000, '[[{number}, {number}]]')" for number in (1, 2)
+    )
+    execute(data, f"INSERT INTO alias_arms (model, alias, number, weight, ranges) VALUES {arms}")
+
+    findings = json.loads(doctor(data, "--json").stdout)["findings"]
+
+    engines = [one["message"] for one in findings if one["check"] == "engine"]
+    assert [message.partition(" is ")[0] for message in engines] == [
+        "house/1 (production)",
+        "house/2 (production)",
+    ]
+
+
 def test_an_alias_with_a_reserved_name_is_a_warning(data: Path) -> None:
     execute(data, "UPDATE aliases SET name = 'Watch'")
 

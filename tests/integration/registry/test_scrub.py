@@ -14,6 +14,7 @@ from registry.errors import BlobDamaged
 from registry.operations.back_up import back_up
 from registry.operations.promote import PromotionRequest, promote
 from registry.operations.scrub import scrub
+from registry.operations.split_alias import SplitRequest, split_alias
 from registry.reading.blob_uses import BlobUse
 from registry.storage.tables import VersionRow, utc_now
 from tests.factories import ungated, version_row
@@ -28,6 +29,27 @@ def blobs(tmp_path):
 
 def files(folder):
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_the_versions_of_a_split_are_named_with_the_alias(database, blobs):
+    for content in (b"first", b"second"):
+        upload(database, blobs, content, model="garden")
+    ann = PromotionRequest(actor="ann")
+    promote(database, Preparer(), "garden", "1", ann, evaluate_gates=ungated)
+    split_alias(
+        database,
+        Preparer(),
+        "garden",
+        SplitRequest(actor="ann", weights={1: 9000, 2: 1000}),
+        evaluate_gates=lambda _: (),
+    )
+    for path in files(blobs.root):
+        path.write_bytes(b"damaged")
+
+    losses = scrub(database, blobs).losses
+
+    named = {use.number: loss.aliases for loss in losses for use in loss.uses}
+    assert named == {1: ("garden@production",), 2: ("garden@production",)}
 
 
 def test_an_intact_store_has_no_losses(database, blobs):
