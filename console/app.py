@@ -22,6 +22,7 @@ from console.pages.models import blueprint as models
 from console.pages.plot_files import blueprint as plot_files
 from console.pages.promote import blueprint as promote
 from console.pages.rollback import blueprint as rollback
+from console.pages.rollout import blueprint as rollout
 from console.pages.sign_in import blueprint as sign_in
 from console.pages.tokens import blueprint as tokens
 from console.pages.trying import blueprint as trying
@@ -45,6 +46,7 @@ PAGES = (
     health,
     promote,
     rollback,
+    rollout,
     tokens,
     compare,
     gates,

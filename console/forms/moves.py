@@ -25,7 +25,8 @@ class Expected(ma.fields.Field[int | None]):
         return None if value == NONE else int(value)
 
 
-def _reason(least: int, message: str) -> ma.fields.String:
+def reason_field(least: int, message: str) -> ma.fields.String:
+    """A reason of at least ``least`` characters; ``message`` is the fault of a shorter one."""
     return ma.fields.String(
         required=True,
         validate=[
@@ -39,7 +40,7 @@ def _reason(least: int, message: str) -> ma.fields.String:
 class MoveForm(ma.Schema):
     """A promotion or a rollback."""
 
-    reason = _reason(1, "is required: say why")
+    reason = reason_field(1, "is required: say why")
     expected_version = Expected(required=True)
 
 
@@ -52,5 +53,5 @@ def _check_confirmed(text: str) -> None:
 class ForceForm(MoveForm):
     """A promotion although gates fail."""
 
-    reason = _reason(10, "is required, with at least 10 characters")
+    reason = reason_field(10, "is required, with at least 10 characters")
     confirm = ma.fields.String(required=True, validate=_check_confirmed)

@@ -11,6 +11,7 @@ from console.gate_words import gates_passed
 from console.noise import Difference, difference
 from console.queries import main_metric
 from console.review import verdict_of
+from console.rollouts import RolloutShown, rollout_shown
 from console.splits import split_shown
 from console.traffic import after_change
 from registry.errors import VersionNotFound
@@ -26,6 +27,8 @@ from registry.reading.live_versions import (
 from registry.reading.pages import Paging
 from registry.reading.queries import find_model, find_version, policy_of
 from registry.reading.views import View, model_view, version_view
+from registry.storage.tables import utc_now
+from registry.watching.rollouts import active_rollout, rollout_view
 
 _ALERTS = Paging(1, 5)
 """The open alerts that are shown; a link leads to the others."""
@@ -43,6 +46,7 @@ def live_part(session: Session, name: str) -> dict[str, Any]:
         "candidate": _candidate(session, name, production),
         "change": after_change(session, name),
         "alerts": alerts_of(session, grant(), name, AlertFilter(is_open=True), _ALERTS),
+        "rollouts": _rollouts(session, name, live),
         "splits": [split_shown(session, name, one["alias"]) for one in live if one["split"]],
         "newest": _newest(session, name),
     }
@@ -70,6 +74,13 @@ def _live(session: Session, name: str) -> Sequence[View]:
         }
         for one in with_loaded_in(live, worker_reports().loaded_of(name))
     ]
+
+
+def _rollouts(session: Session, name: str, live: Sequence[View]) -> list[RolloutShown]:
+    """The rollouts in progress."""
+    now = utc_now()
+    rows = [active_rollout(session, name, one["alias"]) for one in live]
+    return [rollout_shown(rollout_view(row, now), now) for row in rows if row is not None]
 
 
 def _newest(session: Session, name: str) -> View | None:

@@ -34,6 +34,8 @@ PAGES: dict[str, tuple[Address, ...]] = {
         Address("model, 50 versions", "/console/models/busy"),
         Address("model, sorted", "/console/models/rents?sort=metrics.rmse&range=24h&metric=mae"),
         Address("model, nothing live", "/console/models/quiet"),
+        Address("model, split", "/console/models/split"),
+        Address("model, rollout", "/console/models/rolling"),
         Address("model, archived", "/console/models/old"),
         Address("model, hostile", "/console/models/hostile"),
         Address("unknown model", "/console/models/nobody", 404),
@@ -66,7 +68,17 @@ PAGES: dict[str, tuple[Address, ...]] = {
         Address("promote, hostile", "/console/models/hostile/1/promote"),
         Address("promote without the scope", "/console/models/rents/4/promote", 403, PREDICTOR),
     ),
+    "rollout.show": (
+        Address("rollout", "/console/models/rolling/rollout"),
+        Address("rollout of a reader", "/console/models/rolling/rollout", scopes=READER),
+        Address("no rollout", "/console/models/rents/rollout", 404),
+    ),
+    "rollout.show_verb": (
+        Address("abort a rollout", "/console/models/rolling/rollout/abort"),
+        Address("resume what is running", "/console/models/rolling/rollout/resume"),
+    ),
     "rollback.show": (
+        Address("end a split", "/console/models/split/rollback"),
         Address("roll back", "/console/models/rents/rollback"),
         Address("roll back, several", "/console/models/busy/rollback"),
         Address("roll back, nothing live", "/console/models/quiet/rollback"),

@@ -6,6 +6,8 @@
 | ``species`` | a classifier with three classes |
 | ``quiet`` | versions, and nothing live |
 | ``busy`` | 50 versions, so that the page of the model is full |
+| ``split`` | production is split over three versions |
+| ``rolling`` | 2 is rolled out in place of 1 |
 | ``old`` | archived |
 | ``hostile`` | ``HOSTILE`` wherever somebody can write |
 """
@@ -29,6 +31,14 @@ from tests.integration.console.conftest import HOSTILE
 from tests.system.real_server import Server
 
 MANY = 50
+PLAN = {
+    "steps": [
+        {"weight": 5, "minutes": 10, "requests": 2000},
+        {"weight": 25, "minutes": 30, "requests": 10000},
+        {"weight": 100},
+    ],
+    "guards": ["faults <= champion * 2 + 0.5%", "slow <= champion * 2 + 1%"],
+}
 GATES = ["rmse <= champion * 1.5", "r2 >= 0.2"]
 
 
@@ -165,6 +175,12 @@ def _add(service: Registry) -> None:
         service.upload("busy", line(number), metadata)
     for number in (1, 20, 44):
         service.promote("busy", number, reason=f"figures of v{number}")
+    for name in ("split", "rolling"):
+        for number in range(1, 4):
+            service.upload(name, line(number), {"format": "skops", "kind": "linear"})
+        service.promote(name, 1, reason="the first")
+    service.split("split", {1: 70, 2: 20, 3: 10}, reason="which one do people like?")
+    service.start_rollout("rolling", 2, PLAN, reason="half the size")
     service.upload("old", line(1), {"format": "skops"})
     add_hostile(service, "hostile")
 
