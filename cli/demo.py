@@ -39,7 +39,7 @@ def register_demo(settings: Settings) -> None:
                 request = PromotionRequest(actor=_ACTOR, reason="demo model")
                 promote(
                     services.database,
-                    services.preparer.prepared,
+                    services.pool.holding,  # no worker is running yet
                     name,
                     str(number),
                     request,
