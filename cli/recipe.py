@@ -9,6 +9,7 @@ import click
 from cli.exits import WRONG_USAGE, CommandFailed
 from cli.file_flags import FileFlags, file_flags, file_settings
 from cli.names import ModelName
+from cli.rollout_plans import plan_at
 from cli.service import json_option
 from cli.stages import Stages
 from cli.terminal import print_json
@@ -97,6 +98,8 @@ def check(file: Path, *, with_data: bool, as_json: bool) -> None:
         from trainers.recipe import Recipe
 
         read = Recipe.from_toml(file)
+        if read.rollout:
+            plan_at(Path(read.rollout))
         if with_data:
             from trainers.preparing import prepare
 

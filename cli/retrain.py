@@ -12,9 +12,11 @@ from cli.exits import NOT_BETTER, WRONG_USAGE, CommandFailed
 from cli.formatting import one_line
 from cli.gates import print_gates
 from cli.names import AliasName, ModelName
+from cli.retraining.options import PromotionOptions
 from cli.retraining.report import RetrainReport
-from cli.retraining.run import PromotionOptions, Run
+from cli.retraining.run import Run
 from cli.retraining.summary import as_json, as_markdown
+from cli.rollout_plans import plan_at
 from cli.service import failed, json_option, speaks_to_service
 from cli.stages import stages_or_lines
 from cli.terminal import print_json
@@ -81,8 +83,8 @@ def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Fl
     It can be interrupted at any point and run again: the same recipe, data and commit make one
     version and one promotion.
 
-    Exits with 0 if the version is live, with 10 if the champion stays: the version is not
-    better, or the alias is split.
+    Exits with 0 if the version is live or its rollout is in progress, with 10 if the champion
+    stays: the version is not better, or the alias is split.
 
     \b
     Example:
@@ -95,6 +97,7 @@ def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Fl
             alias=flags["alias"] or PRODUCTION,
             gates=_gates(wanted, flags["gates"]),
             reason=flags["reason"],
+            plan=plan_at(Path(wanted.rollout)) if wanted.rollout else None,
         )
     retries = patient(flags["patience"])
     with registry.with_retries(retries) as patient_registry, stages_or_lines() as (stage, progress):
@@ -107,7 +110,7 @@ def retrain(registry: Registry, recipe: Path, as_json: bool, **flags: Unpack[_Fl
             _report(run, flags["summary"], as_json)
             raise _failure(run.report, error) from error
     _report(run, flags["summary"], as_json)
-    if run.report.ending != "promoted":
+    if run.report.ending not in {"promoted", "rolling_out"}:
         click.get_current_context().exit(NOT_BETTER)
 
 

@@ -2,11 +2,14 @@
 
 import json
 import math
+from pathlib import Path
 from typing import IO, Any
 
 import click
 
 from cli.exits import WRONG_USAGE, CommandFailed
+from registry.errors import PlanMalformed
+from registry.rollouts.plan import parse_plan
 
 
 class StepText(click.ParamType[dict[str, Any]]):
@@ -32,6 +35,18 @@ class StepText(click.ParamType[dict[str, Any]]):
                 param,
                 ctx,
             )
+
+
+def plan_at(path: Path) -> dict[str, Any]:
+    """The plan in the file. Raises OSError, and CommandFailed unless it is a valid plan."""
+    with path.open(encoding="utf-8") as file:
+        found = read_plan(file)
+    try:
+        parse_plan(found)
+    except PlanMalformed as error:
+        message = f"{path}: {error.detail}"
+        raise CommandFailed(message, WRONG_USAGE, faults=error.faults) from error
+    return found
 
 
 def read_plan(file: IO[str]) -> dict[str, Any]:

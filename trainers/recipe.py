@@ -30,7 +30,8 @@ class Recipe:
     from (None: all except the target and the column of the split), ``exclude`` those to leave out.
     ``file`` says how the file of the data is written, where that is not found from its content.
     ``test_size`` is the share of rows held out. ``gates`` are the conditions for a promotion, which
-    the registry checks. ``strict``: a training with warnings is refused.
+    the registry checks. ``rollout`` is the path of the plan of a rollout to start instead of a
+    promotion; empty: none. ``strict``: a training with warnings is refused.
     ``origin`` has the lines where the values were written.
 
     The constructor raises RecipeRefused, with all mistakes, for values that are not allowed.
@@ -52,6 +53,7 @@ class Recipe:
     test_size: float = 0.2
     seed: int = 0
     gates: tuple[str, ...] = ()
+    rollout: str = ""
     strict: bool = False
     origin: Origin = field(default_factory=Origin, compare=False, repr=False)
 
@@ -66,7 +68,7 @@ class Recipe:
     def from_toml(cls, source: Path | str) -> Self:
         """Read a recipe from a file (a Path) or from TOML text (a str).
 
-        A relative path of data is resolved from the directory of the file.
+        Relative paths, of data and of a plan, are resolved from the directory of the file.
 
         Raises RecipeRefused, with every wrong key and its line.
         """
@@ -83,6 +85,8 @@ class Recipe:
             raise RecipeRefused(["it is not UTF-8"], where) from None
         if not is_bundled(values["data"]):
             values["data"] = str(source.parent / values["data"])
+        if values.get("rollout"):
+            values["rollout"] = str(source.parent / values["rollout"])
         return cls(**values)
 
     @classmethod
@@ -105,10 +109,12 @@ class Recipe:
                 document[name] = list(values)
         document |= self.file.to_json()
         document |= {"test_size": self.test_size, "seed": self.seed}
-        if self.params:
-            document["params"] = dict(self.params)
-        if self.columns:
-            document["columns"] = {name: how.to_json() for name, how in self.columns.items()}
+        tables: dict[str, dict[str, Any]] = {
+            "params": dict(self.params),
+            "columns": {name: how.to_json() for name, how in self.columns.items()},
+            "promotion": {"rollout": self.rollout} if self.rollout else {},
+        }
+        document |= {name: table for name, table in tables.items() if table}
         if self.split != DEFAULT_SPLIT:
             document["split"] = self.split.to_json()
         if self.search is not None:
@@ -117,10 +123,11 @@ class Recipe:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of ``to_json`` with sorted keys and without ``data``, so that it does not depend
-        on where the data is."""
+        """SHA-256 of ``to_json`` with sorted keys and without ``data`` and ``promotion``, so that
+        it depends neither on where the data is nor on how a version goes live."""
         document = self.to_json()
         del document["data"]
+        document.pop("promotion", None)
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 

@@ -63,6 +63,7 @@ class _Reader:
             for key, read_value in _READERS.items()
             if key in document
         }
+        values |= values.pop("promotion", {})
         settings = {key: values.pop(key) for key in FILE_KEYS if key in values}
         return {**values, "file": FileSettings(**settings)} if settings else values
 
@@ -100,6 +101,9 @@ class _Reader:
 
     def split(self, at: Path, value: Any) -> SplitRule:
         return SplitRule(**self._table(at, value, {"by": _Reader.text, "column": _Reader.text}))
+
+    def promotion(self, at: Path, value: Any) -> dict[str, Any]:
+        return self._table(at, value, {"rollout": _Reader.text})
 
     def search(self, at: Path, value: Any) -> Search | None:
         known = {
@@ -222,6 +226,7 @@ _READERS: Mapping[str, _Read] = {
     "split": _Reader.split,
     "search": _Reader.search,
     "gates": _Reader.texts,
+    "promotion": _Reader.promotion,
     "strict": _Reader.truth,
     "na_values": _Reader.texts,
     **dict.fromkeys(FILE_KEYS[1:], _Reader.text),

@@ -3,12 +3,21 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hotswap.replies import Gate, Promotion, Version
+from hotswap.replies import Gate, Promotion, Rollout, Version
 from registry.cards.blocks import Data, Phrase
 
-Ending = Literal["promoted", "not_better", "split_active", "superseded", "failed"]
-"""``split_active``: the alias is split, which only people end. ``superseded``: this version was
-live and has been replaced since."""
+Ending = Literal[
+    "promoted",
+    "rolling_out",
+    "not_better",
+    "rolled_back",
+    "split_active",
+    "superseded",
+    "failed",
+]
+"""``rolling_out``: a rollout is in progress. ``rolled_back``: one has ended without a promotion.
+``split_active``: the alias is split, which only people end. ``superseded``: this version was live
+and has been replaced since."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +41,7 @@ class RetrainReport:
     champion_evaluation: dict[str, Any] = field(default_factory=dict)
     gates: list[Gate] = field(default_factory=list)
     promotion: Promotion | None = None
+    rollout: Rollout | None = None
     already_live: bool = False
     remark: str = ""
     problem: dict[str, Any] | str | None = None
@@ -64,7 +74,10 @@ class RetrainReport:
         if self.ending == "promoted":
             live = (Data(f"{self.model}/{self.alias}"), f" is now version {self.number}")
             return (*live, ", as before." if self.already_live else ".")
-        if self.ending == "not_better":
+        if self.ending == "rolling_out":
+            where = Data(f"{self.model}/{self.alias}")
+            return (f"Version {self.number} is rolled out to ", where, ".")
+        if self.ending in {"not_better", "rolled_back"}:
             stays = (
                 f"version {self.champion_number} stays"
                 if self.champion_number is not None
@@ -74,8 +87,8 @@ class RetrainReport:
         if self.ending == "split_active":
             where = Data(f"{self.model}/{self.alias}")
             return (f"Version {self.number} of ", model, " was not promoted; ", where, " is split.")
-        if self.ending == "superseded":
-            return (f"Version {self.number} of ", model, " was live and has been replaced since.")
-        if self.version is not None:
-            return (f"Version {self.number} of ", model, " was uploaded, but not promoted.")
-        return ("No version of ", model, " was created.")
+        if self.version is None:
+            return ("No version of ", model, " was created.")
+        is_superseded = self.ending == "superseded"
+        fate = "live and has been replaced since" if is_superseded else "uploaded, but not promoted"
+        return (f"Version {self.number} of ", model, f" was {fate}.")

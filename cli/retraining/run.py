@@ -5,12 +5,13 @@ service: its version is found by the lineage, and its promotion in the history.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cli.exits import SAID_NO, CommandFailed
 from cli.retraining.inputs import Inputs
+from cli.retraining.options import PromotionOptions
 from cli.retraining.report import RetrainReport
+from cli.retraining.rolling_out import ROLLOUTS, RolloutStart, moved_meanwhile
 from cli.splits import arms_in_words
 from cli.stages import Progress, Stage
 from hotswap import Registry
@@ -29,15 +30,6 @@ if TYPE_CHECKING:  # training imports scikit-learn
     from trainers.trained import TrainedModel
 
 _MOVES = frozenset({"promoted", "rolled_back"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromotionOptions:
-    """The alias to promote under, the gates, and a reason for the history."""
-
-    alias: str
-    gates: tuple[str, ...] = ()
-    reason: str | None = None
 
 
 class Run:
@@ -162,6 +154,7 @@ class Run:
             return {}
 
     def _promote(self, number: int, champion: int | None) -> None:
+        options = self._options
         was_live = None if self.report.made else self._last_move_to(number)
         if number == champion:
             return self._report_live(was_live)
@@ -169,10 +162,14 @@ class Run:
             # The champion was read before the training, and another run may have been faster.
             is_live = self._live() == number
             return self._report_live(was_live) if is_live else self._report_replaced(was_live)
+        if options.plan is not None and champion is not None:
+            last = None if self.report.made else self._last_event(number, ROLLOUTS)
+            start = RolloutStart(self._registry, self._inputs, options, options.plan, self.report)
+            return start.go(number, champion, last, self._stage)
         if champion is not None and (split := self._split()) is not None:
             # Also where the version is in it: whoever split the alias decides when it gets all.
             return self._report_split(
-                f"{self._options.alias} is split over {arms_in_words(split)}. Use 'hotswap promote "
+                f"{options.alias} is split over {arms_in_words(split)}. Use 'hotswap promote "
                 f"{self._inputs.model} {number}', or end the split and run this again."
             )
         self._stage(f"promoting version {number}: every worker loads and warms it")
@@ -187,7 +184,7 @@ class Run:
         except ExpectedVersionConflict as error:
             # A concurrent run may have promoted the same version.
             if self._live() != number:
-                raise _moved_meanwhile(number, error) from error
+                raise moved_meanwhile(number, error) from error
             self._report_live(self._last_move_to(number))
         return None
 
@@ -210,12 +207,16 @@ class Run:
 
     def _last_move_to(self, number: int) -> Event | None:
         """The last time that the alias was made to point at ``number``."""
+        return self._last_event(number, _MOVES)
+
+    def _last_event(self, number: int, types: frozenset[str]) -> Event | None:
+        """The last event of ``types`` about the version and the alias."""
         for event in self._registry.history(self._inputs.model):
             if event.get("to_version") != number:
                 continue
             if event["type"] == "registered":
                 return None
-            if event["type"] in _MOVES and event.get("alias") == self._options.alias:
+            if event["type"] in types and event.get("alias") == self._options.alias:
                 return event
         return None
 
@@ -254,15 +255,6 @@ def _require_upload(scopes: Sequence[str]) -> None:
             SAID_NO,
             advice="Set HOTSWAP_TOKEN to a token that may upload and promote.",
         )
-
-
-def _moved_meanwhile(number: int, error: ExpectedVersionConflict) -> CommandFailed:
-    return CommandFailed(
-        f"Version {number} was uploaded, but not promoted: {error}",
-        SAID_NO,
-        advice="The alias was moved during this run. Run it again to try once more.",
-        request_id=error.request_id,
-    )
 
 
 def _who_and_when(what: str, event: Event) -> str:

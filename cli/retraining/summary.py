@@ -41,6 +41,7 @@ def as_json(report: RetrainReport) -> dict[str, Any]:
         "warnings": report.warnings,
         "gates": report.gates,
         "promotion": report.promotion,
+        "rollout": report.rollout,
         "data_changes": _changes(report),
         "links": _links(report),
         "problem": report.problem,

@@ -101,6 +101,10 @@ class RolloutActive(Conflict):
     """A rollout of another version, or by another plan, is in progress."""
 
 
+class SplitInTheWay(Conflict):
+    """The alias is split, so no rollout can start."""
+
+
 class RolloutCoolingDown(Conflict):
     """The version was rolled back under this alias recently."""
 

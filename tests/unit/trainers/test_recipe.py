@@ -64,9 +64,21 @@ def test_the_digest_does_not_depend_on_the_location_of_the_data():
     )
 
 
+def test_how_a_version_goes_live_does_not_change_the_digest():
+    written = 'data = "a.csv"\ntarget = "y"\nkind = "tree"\n'
+    plain = Recipe.from_toml(written)
+    rolled = Recipe.from_toml(f'{written}[promotion]\nrollout = "plan.json"')
+
+    assert (plain.rollout, rolled.rollout) == ("", "plan.json")
+    assert rolled.sha256 == plain.sha256
+    assert Recipe.from_json(rolled.to_json()) == rolled
+
+
 @pytest.mark.parametrize(
     ("line", "named"),
     [
+        ("promotion = 'plan.json'", "promotion must be a table"),
+        ("promotion.rollout = 7", "promotion.rollout must be a text"),
         ("estimator = 'x'", "estimator is not a known key"),
         ("features = 'a'", "features must be a list of texts"),
         ("features = [1]", "features must be a list of texts"),

@@ -28,6 +28,7 @@ def known_keys(line, key):
         ("wrong = 1", "wrong", ""),
         ("columns.a.wrong = 1", "columns.a.wrong", "columns.NAME."),
         ("split.wrong = 1", "split.wrong", "split."),
+        ("promotion.wrong = 1", "promotion.wrong", "promotion."),
         ("[search]\nmethod = 'grid'\nwrong = 1", "search.wrong", "search."),
         (
             "[search]\nmethod = 'random'\nparams.max_depth = { low = 1, high = 2, wrong = 3 }",

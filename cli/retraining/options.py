@@ -1,0 +1,18 @@
+"""How the version of ``hotswap retrain`` goes live."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionOptions:
+    """The alias to promote under, the gates, and a reason for the history.
+
+    ``plan``: that of a rollout, which replaces the promotion where the alias has a version.
+    """
+
+    alias: str
+    gates: tuple[str, ...] = ()
+    reason: str | None = None
+    plan: Mapping[str, Any] | None = None
