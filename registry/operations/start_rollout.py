@@ -73,14 +73,16 @@ def start_rollout(
         version = find_ready_version(session, model, reference)
         number = version.number
         check_task(request.plan.require, served_version(version).signature.task)
-        if (same := _same(session, model, number, request)) is not None:
-            return OperationResult(same, unchanged=True)
-        alias = expected_alias(session, row, request)
-        if alias is None:
-            raise AliasNotFound(model, request.alias)
-        champion = alias.number
-        _check(session, alias, number, request)
-        observed = Observed.begin(request.plan, _times(session, model, champion, request.alias))
+        same = _same(session, model, number, request)
+        if same is None:
+            alias = expected_alias(session, row, request)
+            if alias is None:
+                raise AliasNotFound(model, request.alias)
+            champion = alias.number
+            _check(session, alias, number, request)
+            observed = Observed.begin(request.plan, _times(session, model, champion, request.alias))
+    if same is not None:
+        return _unchanged(database, request, same)
     details: dict[str, Any] = {}
     started: list[View] = []
 
@@ -105,8 +107,19 @@ def start_rollout(
         with database.read() as session:
             if (same := _same(session, model, number, request)) is None:
                 raise
-            return OperationResult(same, unchanged=True)
+        return _unchanged(database, request, same)
     return OperationResult(started[0])
+
+
+def _unchanged(database: Database, request: RolloutRequest, same: View) -> OperationResult:
+    """The answer where nothing has to be done; a repeat is answered with it, and so starts no
+    rollout when this one has ended."""
+    if request.idempotency is not None:
+        with database.write(announce=False) as session:
+            if (answer := stored_answer(session, request.idempotency)) is not None:
+                return OperationResult(answer, replayed=True)
+            store_answer(session, request.idempotency, same)
+    return OperationResult(same, unchanged=True)
 
 
 def _same(session: Session, model: str, number: int, request: RolloutRequest) -> View | None:

@@ -386,6 +386,20 @@ def test_another_revision_than_the_expected_one_is_refused(house, verb):
     assert state(house)[0] == "running"
 
 
+def test_a_repeat_of_a_request_that_changed_nothing_starts_no_rollout(house):
+    key = Idempotency(add_token(house), "two", "a")
+    start(house)
+    first = start(house, idempotency=key)
+    by_person(house, abort_rollout)
+
+    again = start(house, idempotency=key)
+
+    assert (first.unchanged, again.replayed) == (True, True)
+    assert again.view == first.view
+    with house.read() as session:
+        assert find_rollout(session, "house", "production").state == "aborted"
+
+
 def test_a_repeated_request_is_answered_as_the_first_one(house):
     token = add_token(house)
     key = Idempotency(token, "one", "a")
