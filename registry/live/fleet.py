@@ -111,19 +111,22 @@ class Fleet:
         return count
 
     @contextmanager
-    def prepared(self, model: str, number: int) -> Iterator[list[str]]:
+    def prepared(
+        self, model: str, number: int, *, needs_worker: bool = False
+    ) -> Iterator[list[str]]:
         """Have every live worker load the version, and keep it loaded until the block ends or this
         process does; gives the faults, an empty list if all workers loaded it.
 
         If a worker dies meanwhile, all of it is done once more, since it may have been killed for
         another reason; after a second death the version is at fault.
 
-        A process that is no worker needs one that is, and waits for it if there is none.
+        ``needs_worker``: this process loads nothing itself, so it waits for a worker if there is
+        none, and that none starts is a fault.
         """
         message = json.dumps({"model": model, "number": number}).encode() + b"\n"
         deadline = time.monotonic() + self.patience
         with ExitStack() as held:
-            alone = "" if self._path else "No worker is running."
+            alone = "No worker is running." if needs_worker else ""
             faults, died = self._prepare_all(held, message, deadline, alone)
             if died and not faults:
                 alone = "A worker died while it loaded the version, and was not replaced."

@@ -14,7 +14,7 @@ from registry.live.pool import Pool
 class Preparer:
     """Prepares versions in the workers of ``fleet`` and in the ``pool`` of this process.
 
-    Without a pool this process is no worker: it loads nothing.
+    Without a pool this process loads nothing, so a worker has to.
     """
 
     def __init__(self, blobs: BlobStore, fleet: Fleet, pool: Pool | None) -> None:
@@ -31,7 +31,11 @@ class Preparer:
         with ExitStack() as held:
             try:
                 self._check_blobs(version)
-                faults = held.enter_context(self._fleet.prepared(version.model, version.number))
+                faults = held.enter_context(
+                    self._fleet.prepared(
+                        version.model, version.number, needs_worker=self._pool is None
+                    )
+                )
                 if faults:
                     why = " ".join(sorted(set(faults)))
                     raise VersionNotLoadable(version.model, version.number, why)

@@ -37,8 +37,8 @@ def join(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
         fleet.leave()
 
 
-def faults_of(fleet: Fleet) -> list[str]:
-    with fleet.prepared("housing", 7) as faults:
+def faults_of(fleet: Fleet, *, needs_worker: bool = False) -> list[str]:
+    with fleet.prepared("housing", 7, needs_worker=needs_worker) as faults:
         return faults
 
 
@@ -274,7 +274,7 @@ def test_a_process_that_is_no_worker_waits_for_one(
     starting = threading.Timer(0.2, lambda: join(lambda _, number: loaded.append(number)))
     starting.start()
 
-    assert faults_of(keeper) == []
+    assert faults_of(keeper, needs_worker=True) == []
 
     starting.join()
     assert loaded == [7]
@@ -284,4 +284,9 @@ def test_a_process_that_is_no_worker_prepares_nothing_without_one(tmp_path: Path
     keeper = Fleet(tmp_path / "workers")
     keeper.replacement_patience = 0.1
 
-    assert faults_of(keeper) == ["No worker is running."]
+    assert faults_of(keeper, needs_worker=True) == ["No worker is running."]
+
+
+def test_a_process_that_loads_versions_itself_needs_no_worker(tmp_path: Path) -> None:
+    """As ``hotswap serve --demo`` does before the first worker starts."""
+    assert faults_of(Fleet(tmp_path / "workers")) == []
