@@ -60,6 +60,7 @@ from api.traffic import record_predictions
 from api.upload_forms import StreamingRequest, discard_uploads
 from api.uploads import blueprint as uploads
 from api.versions import blueprint as versions
+from api.webhooks import blueprint as webhooks
 from api.worker_reports import REPORT_SECONDS, report_workers
 from config import Settings
 
@@ -108,7 +109,7 @@ def create_app(settings: Settings) -> Flask:
     discard_uploads(app)
     resources = [models, uploads, versions, artifacts, comparisons, cards, plots, traffic]
     resources += [promotions, aliases, splits, history, tokens, policies, holdouts, evaluations]
-    resources += [rollouts, alerts]
+    resources += [rollouts, alerts, webhooks]
     # The page at /docs is public, so its scripts and styles are too.
     allows("public")(app.view_functions["static"])
     protocols = [open_inference, scoring, tensorflow, mlflow]

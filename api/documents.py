@@ -36,6 +36,8 @@ _NAMES: dict[str, dict[str, str]] = {
     "alias": {"pattern": whole(ALIAS)},
     "token_id": {"pattern": "^[0-9]{1,9}$"},
     "alert_id": {"pattern": "^[0-9]{1,9}$"},
+    "webhook_id": {"pattern": "^[0-9]{1,9}$"},
+    "delivery_id": {"pattern": "^[0-9]{1,9}$"},
     "plot": {"pattern": f"^({'|'.join(PLOTS)})$"},
     "form": {"pattern": "^[a-z]{1,62}$", "description": "The name of a compiled form."},
     "call": {"pattern": "^[a-z]{1,62}$"},

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from registry.errors import RegistryError
 from registry.reading.alerts import open_alerts
 from registry.reading.splits import all_weights
+from registry.reading.webhooks import delivery_counts
 from registry.storage.database import Database
 from registry.storage.rollout_tables import RolloutRow
 from registry.watching.named_rows import MOST_SERIES
@@ -32,18 +33,21 @@ class WatchingMetrics:
         self._database = database
 
     def collect(self) -> "Iterator[Metric]":
-        """The gauges of open alerts, of the weights of splits and of rollouts in progress."""
+        """The gauges of open alerts, of the weights of splits and of rollouts in progress, and the
+        counts of messages to webhooks."""
         try:
             with self._database.read() as session:
                 alerts = open_alerts(session)
                 weights = all_weights(session, MOST_SERIES)
                 rollouts = active_rollouts(session)[:MOST_SERIES]
+                deliveries = delivery_counts(session)
         except (RegistryError, SQLAlchemyError) as error:
-            logger.warning("alerts, splits and rollouts are missing from the metrics: %s", error)
+            logger.warning("what is watched is missing from the metrics: %s", error)
             return
         yield _alerts_family(alerts)
         yield _weights_family(weights)
         yield _steps_family(rollouts)
+        yield _deliveries_family(deliveries)
 
 
 def _alerts_family(alerts: Mapping[tuple[str, str], int]) -> "Metric":
@@ -80,6 +84,19 @@ def _steps_family(rollouts: Sequence[RolloutRow]) -> "Metric":
     )
     for row in rollouts:
         family.add_metric((row.model, row.alias, str(row.version)), row.step + 1)
+    return family
+
+
+def _deliveries_family(deliveries: Mapping[str, int]) -> "Metric":
+    from prometheus_client.core import CounterMetricFamily
+
+    family = CounterMetricFamily(
+        "hotswap_webhook_deliveries",
+        "Attempts to send a message to a webhook, of all servers of the database.",
+        labels=("result",),
+    )
+    for result, count in deliveries.items():
+        family.add_metric((result,), count)
     return family
 
 

@@ -45,6 +45,9 @@ COMMANDS = {
     "alerts": LazyCommand(
         "cli.alerts:alerts", "Show what was found by watching models, and note that it was seen."
     ),
+    "webhooks": LazyCommand(
+        "cli.webhooks:webhooks", "Send messages about events to other systems."
+    ),
     "traffic": LazyCommand("cli.traffic:traffic", "Show the predictions of a model's versions."),
     "predict": LazyCommand("cli.predict:predict", "Predict with a model."),
     "tokens": LazyCommand("cli.tokens:tokens", "Create, list, rotate and revoke tokens."),

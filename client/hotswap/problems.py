@@ -53,6 +53,10 @@ class IdempotencyKeyMalformed(BadRequest):
     """A key that is empty, too long or not printable ASCII."""
 
 
+class RequestKeyMalformed(BadRequest):
+    """An X-Request-Key that is empty or too long."""
+
+
 class ScopeMissing(Forbidden):
     """The token lacks the scope that this needs."""
 
@@ -123,6 +127,26 @@ class RolloutRefused(Refused):
 
 class PlanMalformed(Refused):
     """A plan with invalid parts; ``errors`` names each."""
+
+
+class WebhookNotFound(NotFound):
+    """No such webhook."""
+
+
+class DeliveryNotFound(NotFound):
+    """No such message to the webhook."""
+
+
+class WebhookRefused(Refused):
+    """A webhook with an address or patterns that are not acceptable; ``errors`` names each."""
+
+
+class WebhookDisabled(Conflict):
+    """Nothing is sent to a webhook that is disabled."""
+
+
+class TooManyWebhooks(Conflict):
+    """There are as many webhooks as there may be."""
 
 
 class AlertNotFound(NotFound):
@@ -345,6 +369,10 @@ class OpenFilesExhausted(Unavailable):
 
 class WorkerFull(Unavailable):
     """The worker's memory for decoding large bodies is in use."""
+
+
+class WebhookKeyUnavailable(Unavailable):
+    """The service cannot read or write the key that signs the messages of webhooks."""
 
 
 class BlobUnavailable(Unavailable):

@@ -14,6 +14,7 @@ from hotswap.operations.promotions import Promotions
 from hotswap.operations.rollouts import Rollouts
 from hotswap.operations.splits import Splits
 from hotswap.operations.tokens import Tokens
+from hotswap.operations.webhooks import Webhooks
 from hotswap.parts import Limit
 from hotswap.replies import Health
 from hotswap.retries import NEVER, Retries, may_pass
@@ -35,6 +36,7 @@ class Registry(
     Rollouts,
     Predictions,
     Tokens,
+    Webhooks,
     AbstractContextManager["Registry"],
 ):
     """A client of the service at ``url``.

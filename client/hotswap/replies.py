@@ -447,6 +447,47 @@ class PredictedCsv:
     text: str
 
 
+class Webhook(TypedDict):
+    """A webhook without its secret; ``models`` is None for all. ``failing_since`` is the first
+    failure since the last success."""
+
+    id: int
+    url: str
+    events: list[str]
+    models: list[str] | None
+    enabled: bool
+    disabled_at: str | None
+    disabled_why: str | None
+    failing_since: str | None
+    previous_secret_until: str | None
+    created_at: str
+    created_by: str
+
+
+class NewWebhook(Webhook):
+    """A webhook with its new secret, which is shown only once."""
+
+    secret: str
+
+
+class Delivery(TypedDict):
+    """A message to a webhook; ``state`` is ``waiting``, ``delivered`` or ``failed``. ``seq`` is the
+    event of the history, None for a test."""
+
+    id: int
+    message_id: str
+    event: str
+    seq: int | None
+    model: str | None
+    state: str
+    attempts: int
+    created_at: str
+    next_at: str | None
+    last_at: str | None
+    last_status: int | None
+    last_error: str | None
+
+
 class Token(TypedDict, total=False):
     """A token without its secret; ``kind`` is ``person`` or ``program``."""
 

@@ -137,6 +137,8 @@ def test_every_operation_that_takes_a_body_describes_it(document):
     }
     without_body = {("POST", "/history/verify"), ("POST", "/tokens/{token_id}/rotate")}
     without_body |= {("POST", "/alerts/{alert_id}/seen")}
+    without_body |= {("POST", f"/webhooks/{{webhook_id}}/{verb}") for verb in ("rotate", "test")}
+    without_body |= {("POST", "/webhooks/{webhook_id}/deliveries/{delivery_id}/retry")}
     without_body |= {
         ("POST", f"/v2/{path}")
         for path in (
@@ -286,7 +288,7 @@ def test_the_document_has_the_patterns_of_names(document):
         for parameter in item.get("parameters", ())
     }
     named = {"name", "version", "alias", "token_id", "form", "plot", "call", "verb", "path"}
-    named |= {"alert_id"}
+    named |= {"alert_id", "webhook_id", "delivery_id"}
     assert set(patterns) == named
     assert re.search(patterns["name"], "Housing.v2")
     assert re.search(patterns["version"], "12")

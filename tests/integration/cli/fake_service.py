@@ -325,7 +325,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(raw)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815 - the names http.server calls
+    # The names that http.server calls.
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815
 
     def log_message(self, *args: object) -> None:
         """Print nothing: the requests are in ``requests``."""

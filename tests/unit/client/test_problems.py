@@ -14,8 +14,10 @@ NEVER_OVER_HTTP = {
     service_errors.DataDirectoryRefused,
     service_errors.SchemaMismatch,
     service_errors.NetworkFileSystem,
+    service_errors.AddressRefused,
 }
-"""Only commands that work on the data directory itself meet these, or a start that fails."""
+"""Only commands that work on the data directory itself meet these, or a start that fails; an
+address that is refused is a fault of a webhook that is refused."""
 ONLY_IN_THE_CONSOLE = {
     service_errors.SignInRequired,
     service_errors.SignInLinkRefused,

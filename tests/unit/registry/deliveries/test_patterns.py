@@ -1,8 +1,17 @@
 """Which events, of which models, a webhook receives."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from registry.deliveries.patterns import covers_event, covers_model, event_name, unmatched
+from registry.deliveries.patterns import (
+    EVENT_NAMES,
+    covers_event,
+    covers_model,
+    event_name,
+    unmatched,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,3 +65,11 @@ def test_a_webhook_receives_the_events_of_its_models(patterns, model, covered):
 
 def test_a_pattern_that_matches_no_event_is_found():
     assert unmatched(["promoted", "promotd", "model_*", "*", "model"]) == ["promotd", "model"]
+
+
+def test_the_page_lists_every_event():
+    page = (Path(__file__).parents[4] / "docs" / "webhooks.md").read_text()
+    (section,) = re.findall(r"\n## Events\n(.*?)\n## ", page, re.DOTALL)
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+
+    assert sorted(re.findall(r"`([^`]+)`", " ".join(rows))) == list(EVENT_NAMES)
