@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 COMPILED := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test test-slow browser-programs deploy-programs deploy-check test-faults test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-retrain bench-rollouts bench-swap bench-telemetry simulate-guards lint lock \
+.PHONY: help serve extras test test-slow browser-programs deploy-programs deploy-check test-faults test-asan test-attacks test-browser screenshots bench bench-batches bench-console bench-engine bench-growth bench-retrain bench-rollouts bench-splits bench-swap bench-telemetry simulate-guards lint lock \
 	lock-bench lock-clients release clean
 
 help: ## List the targets
@@ -109,6 +109,9 @@ bench-swap: .venv/test ## Swap versions 1,000 times under load and check every r
 
 bench-rollouts: .venv/test ## Measure what splits and rollouts promise; ROLLOUTS=--write writes benchmarks/ROLLOUTS.md
 	$(BIN)/python -m benchmarks.rollouts $(ROLLOUTS)
+
+bench-splits: .venv/test ## Time the choice of a version of a split, and predictions with and without one
+	$(BIN)/python -m benchmarks.splits
 
 bench-growth: .venv/test ## Compare a registry of 100,000 versions with one of 200
 	$(BIN)/python -m benchmarks.growth $(GROWTH)

@@ -59,7 +59,7 @@ def main() -> int:
         print(f"counting, on the request's thread:  {append:6.3f} µs a prediction")
         print(f"counting, on the flushing thread:   {flush:6.3f} µs a prediction")
         for name, with_counts, without in _doors(app):
-            on, off = _in_turn(with_counts, without, rounds)
+            on, off = in_turn(with_counts, without, rounds)
             difference = statistics.median(a - b for a, b in zip(on, off, strict=True))
             print(
                 f"{name:10} {statistics.median(off):7.2f} µs a prediction, "
@@ -97,9 +97,9 @@ def _counting(app: Flask, rounds: int) -> tuple[float, float]:
     assert isinstance(counts, PredictionCounts)
     appends, flushes = [], []
     for _ in range(rounds):
-        empty = _timed(_nothing)
-        appends.append(_timed(lambda: _count(counts, loaded)) - empty)
-        flushes.append(_timed(counts.flush))
+        empty = timed(_nothing)
+        appends.append(timed(lambda: _count(counts, loaded)) - empty)
+        flushes.append(timed(counts.flush))
     return statistics.median(appends), statistics.median(flushes)
 
 
@@ -129,19 +129,24 @@ def _doors(app: Flask) -> Sequence[tuple[str, Callable[[], None], Callable[[], N
 
     def flask(endpoint: PredictionEndpoint) -> None:
         app.extensions["hotswap-predictions"] = endpoint
-        _predict(fast_path.inner, environs)
+        predict(fast_path.inner, environs)
 
     return (
-        ("fast path", lambda: _predict(fast_path, environs), lambda: _predict(quiet, environs)),
+        ("fast path", lambda: predict(fast_path, environs), lambda: predict(quiet, environs)),
         ("Flask", lambda: flask(counted), lambda: flask(uncounted)),
     )
 
 
 def _environ(index: int) -> Environ:
-    body = json.dumps({f"x{column}": float(index + column) for column in range(COLUMNS)}).encode()
+    row = {f"x{column}": float(index + column) for column in range(COLUMNS)}
+    return prediction("/models/linear/predict", json.dumps(row).encode())
+
+
+def prediction(path: str, body: bytes) -> Environ:
+    """The request to ``path``; ``body`` is to be put into its stream."""
     return {
         "REQUEST_METHOD": "POST",
-        "PATH_INFO": "/models/linear/predict",
+        "PATH_INFO": path,
         "SCRIPT_NAME": "",
         "QUERY_STRING": "",
         "SERVER_NAME": "127.0.0.1",
@@ -158,7 +163,8 @@ def _environ(index: int) -> Environ:
     }
 
 
-def _predict(application: Callable[..., Any], environs: Sequence[Environ]) -> None:
+def predict(application: Callable[..., Any], environs: Sequence[Environ]) -> None:
+    """Send requests that ``prediction`` made, one after the other."""
     for environ in environs:
         request = environ.copy()
         request["wsgi.input"] = io.BytesIO(request.pop("body"))
@@ -167,19 +173,19 @@ def _predict(application: Callable[..., Any], environs: Sequence[Environ]) -> No
         assert statuses == ["200 OK"]
 
 
-def _in_turn(
+def in_turn(
     one: Callable[[], None], other: Callable[[], None], rounds: int
 ) -> tuple[list[float], list[float]]:
     """Microseconds a prediction of each round; who begins alternates."""
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds + 1):
         for which in ((0, 1), (1, 0))[number % 2]:
-            times[which].append(_timed((one, other)[which]))
+            times[which].append(timed((one, other)[which]))
     return times[0][1:], times[1][1:]  # the first round warms up
 
 
-def _timed(call: Callable[[], object]) -> float:
-    """Microseconds for each of ``BATCH`` predictions."""
+def timed(call: Callable[[], object]) -> float:
+    """Microseconds for each of the ``BATCH`` predictions of ``call``."""
     began = time.perf_counter()
     call()
     return (time.perf_counter() - began) / BATCH * 1e6

@@ -148,8 +148,19 @@ def test_a_malformed_key_is_refused(worker, split, key):
     split({1: 5000, 2: 5000})
     found = worker.watch.answering("house", "production", TOKEN)
 
-    with pytest.raises(RequestKeyMalformed):
+    with pytest.raises(RequestKeyMalformed, match="X-Request-Key") as refused:
         found.choose(key, "request-1")
+
+    assert not key or key not in str(refused.value), "it may say who the customer is"
+
+
+@pytest.mark.parametrize("key", ["a", "x" * 256, "user 1", "\t"])
+def test_a_key_has_the_version_that_the_rule_gives_it(worker, split, key):
+    split({1: 4000, 2: 3000, 3: 3000})
+    known = worker.watch.snapshot().splits["house", "production"]
+
+    for sent in (key, *KEYS[:50]):
+        assert chosen(worker, [sent]) == [known.number_of(sent.encode())]
 
 
 def test_a_worker_is_ready_when_all_versions_of_a_split_are_loaded(worker, split):
