@@ -1,5 +1,6 @@
 """What the tasks of the keeper work with."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from registry.confinement.spawner import Spawner
 from registry.engines.loading import loader
 from registry.engines.model_process import MODULES
 from registry.engines.process_memory import ProcessMemory
-from registry.gates.evaluator import GateEvaluator
+from registry.errors import ScoringBusy
+from registry.gates.evaluator import PATIENCE_SECONDS, GateEvaluator
 from registry.gates.inputs import GateInputs
 from registry.gates.results import GateResult
 from registry.live.counter import Counter
@@ -26,19 +28,30 @@ class BriefEvaluator:
     """Evaluates gates with versions that are loaded for this, and released afterwards.
 
     The keeper serves nothing: it needs a version in its memory for the seconds of an evaluation.
+    Thread-safe: one evaluation at a time. A caller that waits more than ``patience`` seconds for
+    its turn gets ScoringBusy.
     """
 
-    def __init__(self, settings: Settings, blobs: LocalBlobStore) -> None:
+    def __init__(
+        self, settings: Settings, blobs: LocalBlobStore, *, patience: float = PATIENCE_SECONDS
+    ) -> None:
         self._settings = settings
         self._blobs = blobs
+        self._patience = patience
+        self._evaluating = threading.Lock()
 
     def results(self, inputs: GateInputs) -> tuple[GateResult, ...]:
         """As ``GateEvaluator.results``. Raises what that raises."""
         if not inputs.gates:
             return ()
-        with self._pool() as pool:
-            load = lambda version: pool.get(version).predictor  # noqa: E731 - of this pool
-            return GateEvaluator(self._blobs, load).results(inputs)
+        if not self._evaluating.acquire(timeout=self._patience):
+            raise ScoringBusy
+        try:
+            with self._pool() as pool:
+                load = lambda version: pool.get(version).predictor  # noqa: E731 - of this pool
+                return GateEvaluator(self._blobs, load).results(inputs)
+        finally:
+            self._evaluating.release()
 
     @contextmanager
     def _pool(self) -> Iterator[Pool]:

@@ -3,15 +3,19 @@
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 import skops.io
 from sklearn.neighbors import KNeighborsRegressor
 
 from config import Settings
-from keeper.services import KeeperServices
-from registry.errors import GateFailed, VersionNotLoadable
+from keeper.services import BriefEvaluator, KeeperServices
+from registry.blobs.local import LocalBlobStore
+from registry.errors import GateFailed, ScoringBusy, VersionNotLoadable
+from registry.operations.gate_inputs import read_gate_inputs
 from registry.operations.promote import PromotionRequest, promote
+from registry.storage.tables import VersionRow
 from tests.integration.api.conftest import (  # noqa: F401 - fixtures
     AppMaker,
     Service,
@@ -116,6 +120,38 @@ def test_what_an_evaluation_loaded_is_released_after_it(
     assert answering(service, lines) == 4
     assert len(seen - before) == 1
     assert set(zygotes()) == before
+
+
+def test_one_evaluation_runs_at_a_time(
+    service: Service, keeper: KeeperServices, lines: str
+) -> None:
+    """Otherwise several rollouts could need the memory of all their versions at once."""
+    with keeper.database.read() as session:
+        version = session.get_one(VersionRow, (lines, 2))
+        inputs = read_gate_inputs(session, version, "production")
+    refused, inside = list[Exception](), list[object]()
+
+    def evaluate_again() -> None:
+        try:
+            inside.append(evaluator.results(inputs))
+        except ScoringBusy as error:
+            refused.append(error)
+
+    class Blobs(LocalBlobStore):
+        """While the holdout is read, somebody else wants an evaluation."""
+
+        def open(self, digest: str) -> Any:
+            other = threading.Thread(target=evaluate_again)
+            other.start()
+            other.join()
+            return super().open(digest)
+
+    evaluator = BriefEvaluator(keeper.settings, Blobs(keeper.blobs.root), patience=0.1)
+    results = evaluator.results(inputs)
+
+    assert [result.passed for result in results] == [True]
+    assert refused
+    assert not inside
 
 
 def test_nothing_is_moved_while_no_worker_runs(
