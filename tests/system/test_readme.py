@@ -20,7 +20,9 @@ README = (ROOT / "README.md").read_text()
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """What ``make serve`` starts, on a data directory of the test's own."""
     data = tmp_path_factory.mktemp("readme") / "artifacts"
-    with running(["make", "serve"], data, free_port(), HOTSWAP_ADMIN_TOKEN="") as server:
+    with running(
+        ["make", "serve"], data, free_port(), HOTSWAP_ADMIN_TOKEN="", HOTSWAP_WATCH="1"
+    ) as server:
         wait_until(lambda: "Paste this" in server.log.read_text(), server.log.read_text())
         yield server
 
