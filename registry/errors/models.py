@@ -136,7 +136,7 @@ class VersionHasAlias(Conflict):
         named = ", ".join(f"'{alias}'" for alias in aliases)
         super().__init__(
             f"Version {number} of '{model}' is live as {named}: move or delete that alias first, "
-            "or end its split."
+            "or end its split or rollout."
         )
 
 

@@ -8,6 +8,7 @@ from registry.operations.rows import locked_model
 from registry.reading.queries import find_version
 from registry.storage.database import Database
 from registry.storage.history import record
+from registry.storage.rollout_tables import RolloutRow
 from registry.storage.split_tables import AliasArmRow
 from registry.storage.tables import AliasRow, utc_now
 
@@ -17,8 +18,8 @@ def archive_version(
 ) -> None:
     """Archive the version; nothing if it is archived. ``via``: as for ``record``.
 
-    Raises ModelNotFound, VersionNotFound, or VersionHasAlias while an alias points at it or is
-    split over it.
+    Raises ModelNotFound, VersionNotFound, or VersionHasAlias while an alias points at it, is split
+    over it, or is rolled back to it if a rollout fails.
     """
     with database.write() as session:
         row = locked_model(session, model)
@@ -34,9 +35,13 @@ def archive_version(
 
 
 def _aliases(session: Session, model: str, number: int) -> list[str]:
-    """The aliases that point at the version, and those that are split over it."""
+    """The aliases that point at the version, those that are split over it, and those which a
+    rollout would point at it again if a guard fails."""
     pointing = select(AliasRow.name).where(AliasRow.model == model, AliasRow.number == number)
     split = select(AliasArmRow.alias).where(
         AliasArmRow.model == model, AliasArmRow.number == number
     )
-    return sorted({*session.scalars(pointing), *session.scalars(split)})
+    baking = select(RolloutRow.alias).where(
+        RolloutRow.model == model, RolloutRow.champion == number, RolloutRow.ended_at.is_(None)
+    )
+    return sorted({*session.scalars(pointing), *session.scalars(split), *session.scalars(baking)})

@@ -34,6 +34,10 @@ def store_counts(database: Database, rollout: int, counts: Sources) -> None:
     Raises DatabaseBusy, DatabaseUnavailable, StorageFull.
     """
     with database.write(announce=False) as session:
+        # Locked, so that the end of the rollout, which deletes its counts, comes before or after.
+        active = session.get(RolloutRow, rollout, with_for_update=True)
+        if active is None or active.ended_at is not None:
+            return
         for server, totals in sources_to_json(counts).items():
             row = session.get(RolloutCountsRow, (rollout, server))
             if row is None:

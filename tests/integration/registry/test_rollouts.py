@@ -498,6 +498,17 @@ def test_a_canary_is_not_archived(house):
         archive_version(house, "house", "3", actor="ann")
 
 
+def test_the_version_that_a_guard_would_roll_back_to_is_not_archived(house):
+    start(house)
+    move(house, "promote")
+
+    with pytest.raises(VersionHasAlias):
+        archive_version(house, "house", "2", actor="ann")
+
+    move(house, "complete")
+    archive_version(house, "house", "2", actor="ann")
+
+
 def test_of_simultaneous_moves_one_is_made(any_house):
     start(any_house)
 

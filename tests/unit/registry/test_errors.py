@@ -65,7 +65,7 @@ def test_an_error_has_its_message_and_its_faults():
 def test_each_class_builds_its_message():
     assert VersionHasAlias("house", 3, ["blue", "production"]).detail == (
         "Version 3 of 'house' is live as 'blue', 'production': move or delete that alias first, or "
-        "end its split."
+        "end its split or rollout."
     )
 
 
