@@ -3,8 +3,9 @@
     python -m benchmarks.swap [--moves 1000] [--connections 16] [--kill-every SECONDS]
 
 Starts the service with two workers, registers versions whose predictions differ, and lets clients
-predict by alias without pause while the alias moves back and forth. Prints the verdict and the
-latency in steady state and within 50 ms of a move.
+predict by alias without pause while the alias moves back and forth, by promotions, rollbacks and
+splits. Each split gives all requests to one of its versions, so that every response can be checked.
+Prints the verdict and the latency in steady state and within 50 ms of a move.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.service import TOKEN, running_service, upload
+from benchmarks.swap_moves import MOVES, SPLIT_MOVES, promoted
 from benchmarks.swap_record import Move, Reply, Verdict, check, near_a_move, quantile, unexplained
 
 NEAR_SECONDS = 0.05
@@ -94,15 +96,20 @@ class Target:
         return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
 
     def post(self, path: str) -> dict[str, Any]:
-        """Post without a body; repeat with the same Idempotency-Key if the connection breaks.
+        """Post without a body. Raises RuntimeError as ``call``."""
+        return self.call("POST", path)
+
+    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """Send a request; repeat it with the same Idempotency-Key if the connection breaks.
 
         Raises RuntimeError if the service answers with another status than 200.
         """
+        sent = None if body is None else json.dumps(body).encode()
         headers = {**self.headers(), "Idempotency-Key": uuid.uuid4().hex}
         for _ in range(ATTEMPTS):
             connection = self.connect()
             try:
-                connection.request("POST", path, headers=headers)
+                connection.request(method, path, sent, headers)
                 reply = connection.getresponse()
                 answer: dict[str, Any] = json.loads(reply.read())
             except (OSError, http.client.HTTPException):
@@ -181,14 +188,16 @@ def swap(
     steady: float = STEADY_SECONDS,
     client_pause: float = 0.0,
     protocols: Sequence[Protocol] = (OWN,),
+    splits: bool = False,
 ) -> tuple[list[Reply], list[Move]]:
     """Move the alias ``moves`` times under load; ``versions`` maps numbers to predictions.
 
     ``pause``: seconds after each move; ``client_pause``: seconds between a client's requests;
-    ``protocols``: the clients take turns with these.
+    ``protocols``: the clients take turns with these; ``splits``: also split the alias, change the
+    weights and end the split.
     """
     numbers = sorted(versions)
-    done = [_move(target, numbers[0])]
+    done = [promoted(target, numbers[0], numbers[0])]
     stop = threading.Event()
     clients = [
         Client(target, number, stop, pause=client_pause, protocol=protocol)
@@ -197,26 +206,17 @@ def swap(
     for client in clients:
         client.start()
     time.sleep(steady)
+    kinds = cycle(SPLIT_MOVES if splits else MOVES)
     try:
-        for _ in range(moves):
+        for _, kind in zip(range(moves), kinds, strict=False):
             current = done[-1].version
-            done.append(_move(target, next(n for n in numbers if n != current), back=current))
+            done.append(kind(target, current, next(n for n in numbers if n != current)))
             time.sleep(pause)
     finally:
         stop.set()
         for client in clients:
             client.join()
     return [reply for client in clients for reply in client.replies], done
-
-
-def _move(target: Target, number: int, back: int | None = None) -> Move:
-    """Promote ``number``, or roll back to it if that moves from a higher number."""
-    start = time.monotonic()
-    if back is not None and back > number:
-        answer = target.post(f"/models/{target.model}/rollback")
-    else:
-        answer = target.post(f"/models/{target.model}/{number}/promote")
-    return Move(start, time.monotonic(), answer["version"])
 
 
 @contextmanager
@@ -290,7 +290,9 @@ def main() -> int:
             else nullcontext(list[float]())
         )
         with killer as killed:
-            replies, moves = swap(target, answers, arguments.moves, arguments.connections)
+            replies, moves = swap(
+                target, answers, arguments.moves, arguments.connections, splits=True
+            )
     broken = [reply for reply in replies if reply.status == 0]
     whole = [reply for reply in replies if reply.status != 0] if arguments.kill_every else replies
     verdict = check(whole, moves, answers)
